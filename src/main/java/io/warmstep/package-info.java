@@ -1,0 +1,2 @@
+/** The public API: devices, tensors, parameters and the optimizer. */
+package io.warmstep;
