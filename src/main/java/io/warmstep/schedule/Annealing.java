@@ -17,9 +17,9 @@ public enum Annealing {
   COSINE {
     @Override
     public double weight(double left) {
-      // The same as the cosine, but without cancellation where the weight gets small.
-      double sine = StrictMath.sin(Math.PI / 2 * left);
-      return sine * sine;
+      // The same as the cosine, but without cancellation where the weight gets small. Angles of at
+      // most pi/4 only: for greater ones StrictMath makes an array.
+      return left <= 0.5 ? squaredSine(left) : 1 - squaredSine(1 - left);
     }
   },
 
@@ -42,6 +42,11 @@ public enum Annealing {
    * @return a weight from 1 (at the start) to 0 (at the end)
    */
   public abstract double weight(double left);
+
+  private static double squaredSine(double share) {
+    double sine = StrictMath.sin(Math.PI / 2 * share);
+    return sine * sine;
+  }
 
   /** The value between {@code start} and {@code end}, exact at both of them. */
   double between(double start, double end, double left) {

@@ -48,7 +48,7 @@ record Cyclic(
         position <= stepsUp
             ? (double) position / stepsUp
             : (double) (period - position) / stepsDown;
-    height *= StrictMath.pow(cycleFactor, done / period) * StrictMath.pow(stepFactor, done);
+    height *= Powers.power(cycleFactor, done / period) * Powers.power(stepFactor, done);
     return maxRate * height + baseRate * (1 - height);
   }
 }

@@ -43,7 +43,7 @@ final class Decays {
 
     @Override
     public double rate(long step) {
-      return learningRate * StrictMath.pow(gamma, (Require.step(step) - 1) / stepSize);
+      return learningRate * Powers.power(gamma, (Require.step(step) - 1) / stepSize);
     }
   }
 
@@ -73,7 +73,7 @@ final class Decays {
     public double rate(long step) {
       int at = Arrays.binarySearch(milestones, Require.step(step) - 1);
       int passed = at >= 0 ? at + 1 : -at - 1;
-      return learningRate * StrictMath.pow(gamma, passed);
+      return learningRate * Powers.power(gamma, passed);
     }
 
     // An array component has neither equality nor a readable form of its own.
@@ -113,7 +113,7 @@ final class Decays {
 
     @Override
     public double rate(long step) {
-      return learningRate * StrictMath.pow(gamma, Require.step(step) - 1);
+      return learningRate * Powers.power(gamma, Require.step(step) - 1);
     }
   }
 
@@ -150,7 +150,7 @@ final class Decays {
     @Override
     public double rate(long step) {
       double left = Annealing.left(Require.step(step) - 1, totalSteps);
-      return learningRate * StrictMath.pow(left, power);
+      return learningRate * Powers.power(left, power);
     }
   }
 

@@ -30,8 +30,15 @@ public record OneCycle(
     implements Schedule {
 
   /**
-   * Checks the values.
+   * Makes the schedule from all its values.
    *
+   * @param maxRate the highest rate
+   * @param totalSteps the length of the cycle in steps
+   * @param pctStart the share of the steps in which the rate rises
+   * @param annealing the shape of each phase
+   * @param divFactor how many times smaller than the highest rate the initial one is
+   * @param finalDivFactor how many times smaller than the initial rate the end value is
+   * @param threePhase whether the rate falls to the initial rate first
    * @throws IllegalArgumentException if one is out of its range
    * @throws NullPointerException if {@code annealing} is null
    */

@@ -49,8 +49,12 @@ public final class PlateauSchedule implements Schedule {
    */
   public record State(double rate, double best, long badReports, long cooldownLeft) {
     /**
-     * Checks the values.
+     * Makes a state, for example from the values in a checkpoint.
      *
+     * @param rate the present learning rate
+     * @param best the best metric so far; infinite before the first
+     * @param badReports the number of reports in a row without an improvement
+     * @param cooldownLeft the number of coming reports that don't count
      * @throws IllegalArgumentException if the rate is negative or not finite, if the best metric is
      *     NaN, or if a count is negative
      */
@@ -167,7 +171,7 @@ public final class PlateauSchedule implements Schedule {
       bar = smaller ? best - settings.threshold : best + settings.threshold;
     } else {
       // A factor rather than a margin keeps an infinite best infinite.
-      bar = best * (smaller == best >= 0 ? 1 - settings.threshold : 1 + settings.threshold);
+      bar = best * (smaller == (best >= 0) ? 1 - settings.threshold : 1 + settings.threshold);
     }
     return smaller ? metric < bar : metric > bar;
   }

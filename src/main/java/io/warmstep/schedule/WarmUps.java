@@ -32,7 +32,7 @@ final class WarmUps {
 
     @Override
     public double factor(long step, long steps) {
-      return StrictMath.pow(startFactor, Annealing.left(step - 1, steps));
+      return Powers.power(startFactor, Annealing.left(step - 1, steps));
     }
   }
 
