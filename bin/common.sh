@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# What the scripts in this folder share: finding Java and Maven. Sourced, never run.
+# The caller has set ROOT to the project's folder.
+
+readonly MIN_JAVA=17
+# shellcheck disable=SC2034  # used by the scripts that source this
+readonly JAVA_HINT="On Debian or Ubuntu: apt-get install -y openjdk-17-jdk maven (or default-jdk maven)"
+
+die() {
+  printf '%s: %s\n' "${0##*/}" "$1" >&2
+  shift
+  [ $# -eq 0 ] || printf '%s\n' "$@" >&2
+  exit 1
+}
+
+# Prints the major version of the JDK or JRE at $1, or 0 if there is none.
+java_major() {
+  local version=
+  if [ -r "$1/release" ]; then
+    # No JVM is started for this: it would double the time to start.
+    local line
+    while read -r line; do
+      case $line in JAVA_VERSION=*) version=${line#*=} ;; esac
+    done <"$1/release"
+  elif [ -x "$1/bin/java" ]; then
+    version=$("$1/bin/java" -version 2>&1 | sed -n 's/.* version "\([^"]*\)".*/\1/p')
+  fi
+  version=${version//\"/}
+  version=${version#1.}
+  version=${version%%[!0-9]*}
+  printf '%s\n' "${version:-0}"
+}
+
+# Prints the folder of the Java to use: JAVA_HOME if set, else the one on the PATH, or nothing.
+java_home() {
+  if [ -n "${JAVA_HOME:-}" ]; then
+    printf '%s\n' "$JAVA_HOME"
+  elif command -v java >/dev/null; then
+    local java
+    java=$(readlink -f -- "$(command -v java)")
+    printf '%s\n' "${java%/bin/java}"
+  fi
+}
+
+# Prints why the Java at $1 cannot run the project, or nothing if it can.
+java_problem() {
+  if [ -z "$1" ]; then
+    echo "no Java found: JAVA_HOME is not set and java is not on the PATH"
+  elif [ ! -x "$1/bin/java" ]; then
+    echo "there is no bin/java in $1"
+  elif [ "$(java_major "$1")" -lt "$MIN_JAVA" ]; then
+    echo "Java $(java_major "$1") in $1 is too old; $MIN_JAVA or later is needed"
+  fi
+}
+
+# Prints why the Java at $1 cannot build the project, or nothing if it can.
+jdk_problem() {
+  local problem
+  problem=$(java_problem "$1")
+  if [ -n "$problem" ]; then
+    echo "$problem"
+  elif [ ! -x "$1/bin/javac" ]; then
+    echo "$1 is a Java runtime without a compiler (bin/javac); a JDK is needed"
+  fi
+}
+
+# Runs Maven on the JDK of JAVA_HOME. WARMSTEP_MVN_ARGS reaches every Maven run of every script.
+maven() {
+  # shellcheck disable=SC2086  # several arguments in one variable
+  mvn -B -ntp -Dstyle.color=never ${WARMSTEP_MVN_ARGS:-} "$@"
+}
