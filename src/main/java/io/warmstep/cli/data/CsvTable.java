@@ -75,8 +75,8 @@ final class CsvTable {
           file,
           line,
           "expected %d values (%d features and the class), found %d"
-              .formatted(Math.max(2, shape.features() + 1), Math.max(1, shape.features()),
-                  row.size()));
+              .formatted(
+                  Math.max(2, shape.features() + 1), Math.max(1, shape.features()), row.size()));
     }
     ensureRoom();
     int start = rows * shape.features();
@@ -88,7 +88,8 @@ final class CsvTable {
 
   /** A first line such as {@code 569,30,malignant,benign}: counts, then names. */
   private static boolean isHeader(CSVRecord row) {
-    return row.size() >= 4 && !row.get(row.size() - 1).isEmpty()
+    return row.size() >= 4
+        && !row.get(row.size() - 1).isEmpty()
         && Character.isLetter(row.get(row.size() - 1).charAt(0))
         && !row.get(row.size() - 1).matches("(?i)nan|infinity|inf");
   }
@@ -114,8 +115,8 @@ final class CsvTable {
           file,
           line,
           "announces %d features and %d classes, expected %d and %d"
-              .formatted(announced.features(), announced.classes(), shape.features(),
-                  shape.classes()));
+              .formatted(
+                  announced.features(), announced.classes(), shape.features(), shape.classes()));
     }
     shape = announced;
   }

@@ -74,8 +74,8 @@ public final class DataSets {
     }
   }
 
-  private static DataSet resource(
-      String name, String file, CsvTable.Shape shape, Scaling scaling) throws IOException {
+  private static DataSet resource(String name, String file, CsvTable.Shape shape, Scaling scaling)
+      throws IOException {
     try (InputStream in = DataSets.class.getResourceAsStream(file)) {
       if (in == null) {
         throw new NoSuchFileException(file, null, "missing from the jar's resources");

@@ -26,8 +26,16 @@ final class DenseMath {
       int k = 0;
       for (; k + 4 <= inner; k += 4) {
         addFour(
-            x[xRow + k], x[xRow + k + 1], x[xRow + k + 2], x[xRow + k + 3],
-            w, k * columns, columns, out, outRow, columns);
+            x[xRow + k],
+            x[xRow + k + 1],
+            x[xRow + k + 2],
+            x[xRow + k + 3],
+            w,
+            k * columns,
+            columns,
+            out,
+            outRow,
+            columns);
       }
       for (; k < inner; k++) {
         addOne(x[xRow + k], w, k * columns, out, outRow, columns);
@@ -51,8 +59,16 @@ final class DenseMath {
       for (; row + 4 <= rows; row += 4) {
         int i = xStart + row * inner + k;
         addFour(
-            x[i], x[i + inner], x[i + 2 * inner], x[i + 3 * inner],
-            d, row * columns, columns, out, outRow, columns);
+            x[i],
+            x[i + inner],
+            x[i + 2 * inner],
+            x[i + 3 * inner],
+            d,
+            row * columns,
+            columns,
+            out,
+            outRow,
+            columns);
       }
       for (; row < rows; row++) {
         addOne(x[xStart + row * inner + k], d, row * columns, out, outRow, columns);
@@ -71,8 +87,16 @@ final class DenseMath {
 
   /** Adds four scaled rows of {@code m}, one load and store of {@code out} for all four. */
   private static void addFour(
-      float a, float b, float c, float d,
-      float[] m, int start, int stride, float[] out, int outStart, int length) {
+      float a,
+      float b,
+      float c,
+      float d,
+      float[] m,
+      int start,
+      int stride,
+      float[] out,
+      int outStart,
+      int length) {
     int second = start + stride;
     int third = second + stride;
     int fourth = third + stride;
@@ -82,8 +106,7 @@ final class DenseMath {
     }
   }
 
-  private static void addOne(
-      float a, float[] m, int start, float[] out, int outStart, int length) {
+  private static void addOne(float a, float[] m, int start, float[] out, int outStart, int length) {
     for (int j = 0; j < length; j++) {
       out[outStart + j] += a * m[start + j];
     }

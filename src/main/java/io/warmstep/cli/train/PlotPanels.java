@@ -86,9 +86,7 @@ final class PlotPanels {
   }
 
   private static void curves(
-      XYChart chart,
-      History history,
-      ToDoubleFunction<Mlp.Evaluation> value) {
+      XYChart chart, History history, ToDoubleFunction<Mlp.Evaluation> value) {
     List<History.Point> points = history.points();
     double[] steps = points.stream().mapToDouble(History.Point::step).toArray();
     double[] train = points.stream().mapToDouble(p -> value.applyAsDouble(p.train())).toArray();
@@ -155,8 +153,8 @@ final class PlotPanels {
   }
 
   /**
-   * Adds a hidden point. XChart puts the tick marks of evenly spaced data at the data (135, 270, …);
-   * with the point in between it chooses round numbers.
+   * Adds a hidden point. XChart puts the tick marks of evenly spaced data at the data (135, 270,
+   * …); with the point in between it chooses round numbers.
    */
   private static void breakEvenSpacing(XYChart chart, double[] steps, double y) {
     double between = steps.length > 1 ? steps[0] + (steps[1] - steps[0]) / Math.E : steps[0] / 2;

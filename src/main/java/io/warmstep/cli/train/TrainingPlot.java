@@ -81,7 +81,8 @@ public final class TrainingPlot {
           .getStringBounds("0", new FontRenderContext(null, true, true));
     } catch (RuntimeException | LinkageError | InternalError e) {
       throw new IllegalStateException(
-          "cannot plot: Java finds no fonts on this machine (" + e.getMessage()
+          "cannot plot: Java finds no fonts on this machine ("
+              + e.getMessage()
               + "); install some, on Debian and Ubuntu: apt-get install fontconfig"
               + " fonts-dejavu-core",
           e);
@@ -125,15 +126,12 @@ public final class TrainingPlot {
 
   private static BufferedImage image(History history, Heading heading) {
     BufferedImage image =
-        new BufferedImage(
-            WIDTH * PNG_SCALE, HEIGHT * PNG_SCALE, BufferedImage.TYPE_INT_RGB);
+        new BufferedImage(WIDTH * PNG_SCALE, HEIGHT * PNG_SCALE, BufferedImage.TYPE_INT_RGB);
     Graphics2D graphics = image.createGraphics();
-    graphics.setRenderingHint(
-        RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
+    graphics.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
     graphics.setRenderingHint(
         RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
-    graphics.setRenderingHint(
-        RenderingHints.KEY_STROKE_CONTROL, RenderingHints.VALUE_STROKE_PURE);
+    graphics.setRenderingHint(RenderingHints.KEY_STROKE_CONTROL, RenderingHints.VALUE_STROKE_PURE);
     graphics.scale(PNG_SCALE, PNG_SCALE);
     draw(graphics, history, heading);
     graphics.dispose();

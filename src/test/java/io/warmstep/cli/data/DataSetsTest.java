@@ -25,8 +25,7 @@ class DataSetsTest {
     assertEquals(64, digits.columns());
     assertEquals(10, digits.classes());
     // The first row starts 0,0,5,13,9,1 and is a zero; the last row is an eight.
-    assertArrayEquals(
-        new float[] {0, 0, 5, 13, 9, 1}, Arrays.copyOf(digits.features(), 6), 0f);
+    assertArrayEquals(new float[] {0, 0, 5, 13, 9, 1}, Arrays.copyOf(digits.features(), 6), 0f);
     assertEquals(0, digits.labels()[0]);
     assertEquals(8, digits.labels()[1796]);
     for (float pixel : digits.features()) {
@@ -87,8 +86,7 @@ class DataSetsTest {
       })
   void malformedFileNamesItsLine(String content, long line, String message) throws IOException {
     Path file = write(content.replace(';', '\n'));
-    DataFormatException e =
-        assertThrows(DataFormatException.class, () -> DataSets.read(file));
+    DataFormatException e = assertThrows(DataFormatException.class, () -> DataSets.read(file));
     assertEquals(file.toString(), e.file());
     assertEquals(line, e.line(), e.getMessage());
     assertTrue(e.getMessage().startsWith(file + ", line " + line + ": "), e.getMessage());
@@ -98,21 +96,18 @@ class DataSetsTest {
   @Test
   void lineNumberCountsCarriageReturnsAndBlankLinesOnce() throws IOException {
     Path file = write("1,2,0\r\n\r\n3,4,1\r\n5,bad,1\r\n");
-    assertEquals(
-        4, assertThrows(DataFormatException.class, () -> DataSets.read(file)).line());
+    assertEquals(4, assertThrows(DataFormatException.class, () -> DataSets.read(file)).line());
   }
 
   @Test
   void damagedArchiveIsReported() throws IOException {
     Path file = folder.resolve("table.csv.gz");
     Files.write(file, new byte[] {1, 2, 3, 4});
-    DataFormatException e =
-        assertThrows(DataFormatException.class, () -> DataSets.read(file));
+    DataFormatException e = assertThrows(DataFormatException.class, () -> DataSets.read(file));
     assertTrue(e.getMessage().contains("cannot be read on"), e.getMessage());
   }
 
   private Path write(String content) throws IOException {
-    return Files.write(
-        folder.resolve("table.csv"), content.getBytes(StandardCharsets.UTF_8));
+    return Files.write(folder.resolve("table.csv"), content.getBytes(StandardCharsets.UTF_8));
   }
 }

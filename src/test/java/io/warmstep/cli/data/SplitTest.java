@@ -61,8 +61,7 @@ class SplitTest {
   @ValueSource(doubles = {0, 1, -0.1, 1.5, Double.NaN})
   void fractionOutOfRangeIsRefused(double fraction) {
     DataSet data = numbered(10, 2);
-    Exception e =
-        assertThrows(IllegalArgumentException.class, () -> Split.of(data, fraction, 0));
+    Exception e = assertThrows(IllegalArgumentException.class, () -> Split.of(data, fraction, 0));
     assertTrue(e.getMessage().contains("between 0 and 1"), e.getMessage());
   }
 
@@ -89,7 +88,11 @@ class SplitTest {
   void constantFeatureBecomesZero() {
     DataSet data =
         new DataSet(
-            "constant", 1, 2, new float[] {5, 5, 5, 5}, new int[] {0, 1, 0, 1},
+            "constant",
+            1,
+            2,
+            new float[] {5, 5, 5, 5},
+            new int[] {0, 1, 0, 1},
             Scaling.STANDARDIZE);
     assertArrayEquals(new float[2], Split.of(data, 0.5, 0).train().features());
   }

@@ -50,16 +50,22 @@ class MlpTest {
       Mlp.Parameter parameter = model.parameters().get(p);
       for (int i = 0; i < gradients[p].length; i++) {
         float kept = parameter.values()[i];
-        double slope = (lossAt(model, parameter, i, kept + h, data)
-            - lossAt(model, parameter, i, kept - h, data)) / (2 * h);
-        double halfSlope = (lossAt(model, parameter, i, kept + h / 2, data)
-            - lossAt(model, parameter, i, kept - h / 2, data)) / h;
+        double slope =
+            (lossAt(model, parameter, i, kept + h, data)
+                    - lossAt(model, parameter, i, kept - h, data))
+                / (2 * h);
+        double halfSlope =
+            (lossAt(model, parameter, i, kept + h / 2, data)
+                    - lossAt(model, parameter, i, kept - h / 2, data))
+                / h;
         parameter.values()[i] = kept;
         // A kink of a ReLU between the two points makes the differences disagree with each other.
         if (Math.abs(slope - halfSlope) < 5e-4) {
           compared++;
           assertEquals(
-              slope, gradients[p][i], 1e-3,
+              slope,
+              gradients[p][i],
+              1e-3,
               "seed " + seed + ", " + parameter.name() + "[" + i + "]");
         }
       }
@@ -80,8 +86,7 @@ class MlpTest {
     java.util.Arrays.fill(model.parameters().get(0).values(), 0f);
     DataSet data = random(11, 4, 5, 3);
     assertEquals(Math.log(5), model.evaluate(data).loss(), 1e-12);
-    assertEquals(
-        Math.log(5), model.computeGradients(data.features(), data.labels(), 11), 1e-12);
+    assertEquals(Math.log(5), model.computeGradients(data.features(), data.labels(), 11), 1e-12);
   }
 
   @Test
@@ -90,8 +95,7 @@ class MlpTest {
     float[] weight = model.parameters().get(0).values();
     weight[0] = 1e30f;
     weight[1] = -1e30f;
-    DataSet data =
-        new DataSet("two", 1, 2, new float[] {1, -1}, new int[] {0, 0}, Scaling.PIXELS);
+    DataSet data = new DataSet("two", 1, 2, new float[] {1, -1}, new int[] {0, 0}, Scaling.PIXELS);
     assertEquals(0.5, model.evaluate(data).accuracy());
     assertEquals(1e30, model.evaluate(data).loss(), 1e24);
   }

@@ -26,8 +26,7 @@ class TrainerTest {
   }
 
   private static Fit verdict(History history) {
-    return Fit.of(
-        history.last().train().accuracy(), history.last().test().accuracy());
+    return Fit.of(history.last().train().accuracy(), history.last().test().accuracy());
   }
 
   @Test
@@ -100,8 +99,7 @@ class TrainerTest {
     assertEquals(0.5, history.rate(history.steps()));
     // A model that never changes is as good after as before.
     assertEquals(history.points().get(0).train(), history.last().train());
-    assertEquals(
-        List.of(history.last().train().loss(), history.last().train().loss()), reported);
+    assertEquals(List.of(history.last().train().loss(), history.last().train().loss()), reported);
   }
 
   @Test

@@ -31,7 +31,8 @@ class TrainingPlotTest {
     for (int epoch = 0; epoch <= epochs; epoch++) {
       double loss = 2.3 * Math.exp(-0.3 * epoch);
       history.addEvaluation(
-          new Mlp.Evaluation(loss, 1 - 0.4 * loss), new Mlp.Evaluation(loss + 0.1, 0.9 - 0.3 * loss));
+          new Mlp.Evaluation(loss, 1 - 0.4 * loss),
+          new Mlp.Evaluation(loss + 0.1, 0.9 - 0.3 * loss));
       for (int step = 0; epoch < epochs && step < stepsPerEpoch; step++) {
         history.addStep(1e-3 / (1 + epoch));
       }
@@ -93,8 +94,7 @@ class TrainingPlotTest {
   @ValueSource(strings = {"run.pdf", "run", "png", "run.png.txt"})
   void unknownEndingIsRefusedBeforeTraining(String name) {
     Exception e =
-        assertThrows(
-            IllegalArgumentException.class, () -> TrainingPlot.to(folder.resolve(name)));
+        assertThrows(IllegalArgumentException.class, () -> TrainingPlot.to(folder.resolve(name)));
     assertTrue(e.getMessage().contains("must end in .png or .svg"), e.getMessage());
   }
 
