@@ -43,12 +43,13 @@ record Cyclic(
   public double rate(long step) {
     long done = Require.step(step) - 1;
     long period = stepsUp + stepsDown;
+    long cycle = done / period;
     long position = done % period;
     double height =
         position <= stepsUp
             ? (double) position / stepsUp
             : (double) (period - position) / stepsDown;
-    height *= Powers.power(cycleFactor, done / period) * Powers.power(stepFactor, done);
+    height *= Powers.power(cycleFactor, cycle) * Powers.power(stepFactor, done);
     return maxRate * height + baseRate * (1 - height);
   }
 }

@@ -43,7 +43,8 @@ final class Decays {
 
     @Override
     public double rate(long step) {
-      return learningRate * Powers.power(gamma, (Require.step(step) - 1) / stepSize);
+      long decays = (Require.step(step) - 1) / stepSize;
+      return learningRate * Powers.power(gamma, decays);
     }
   }
 
