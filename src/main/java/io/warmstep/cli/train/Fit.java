@@ -25,13 +25,13 @@ public enum Fit {
   /** The lead of the training accuracy over the test accuracy that is still appropriate. */
   public static final double MAX_ACCURACY_GAP = 0.05;
 
-  /** The rule in words, for the help text. */
+  /** The rule in words, a verdict a line, for the help text. */
   public static final String RULE =
-      "under-fitting if the training accuracy is below "
+      "  under-fitting  training accuracy below "
           + MIN_TRAIN_ACCURACY
-          + "; over-fitting if it is more than "
+          + "%n  over-fitting   training accuracy more than "
           + MAX_ACCURACY_GAP
-          + " above the test accuracy; else appropriate";
+          + " above test accuracy%n  appropriate    otherwise";
 
   private final String text;
 

@@ -19,6 +19,9 @@ public final class Mlp {
   /** Rows that are evaluated at once; bounds the scratch memory. */
   private static final int EVALUATION_ROWS = 256;
 
+  /** Keeps the weights between two layers within one array. */
+  private static final int MAX_LAYER_SIZE = 32_768;
+
   private final int inputs;
   private final int classes;
   private final List<Layer> layers = new ArrayList<>();
@@ -74,7 +77,8 @@ public final class Mlp {
    * layer)) and biases 0.
    *
    * @param inputs the number of features, at least 1
-   * @param hidden the sizes of the hidden layers, each at least 1; empty for a linear classifier
+   * @param hidden the sizes of the hidden layers, each from 1 to 32,768; empty for a linear
+   *     classifier
    * @param classes the number of classes, at least 2
    * @param seed the seed of the weights
    * @throws IllegalArgumentException if a size is out of range
@@ -89,8 +93,9 @@ public final class Mlp {
     SplittableRandom random = new SplittableRandom(seed);
     int from = inputs;
     for (int to : hidden) {
-      if (to < 1) {
-        throw new IllegalArgumentException("hidden layer size is " + to + ", must be at least 1");
+      if (to < 1 || to > MAX_LAYER_SIZE) {
+        throw new IllegalArgumentException(
+            "hidden layer size is " + to + ", must be from 1 to " + MAX_LAYER_SIZE);
       }
       addLayer(from, to, random);
       from = to;

@@ -1,5 +1,7 @@
 package io.warmstep.cli.train;
 
+import java.util.Locale;
+
 /** The loss became infinite or NaN: the model cannot be trained further. */
 public final class TrainingDivergedException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -13,7 +15,12 @@ public final class TrainingDivergedException extends RuntimeException {
    */
   public TrainingDivergedException(long step, double loss, double rate) {
     super(
-        "training diverged: the loss is %s at step %d, after a learning rate of %s; use a lower rate, more warm-up, or clip the gradient's norm"
-            .formatted(loss, step, rate));
+        String.format(
+            Locale.ROOT,
+            "training diverged: the loss is %s at step %d, after a learning rate of %.3g;"
+                + " use a lower rate or a longer warm-up, or clip the gradients",
+            loss,
+            step,
+            rate));
   }
 }
