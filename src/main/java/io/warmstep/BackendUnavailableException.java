@@ -1,0 +1,16 @@
+package io.warmstep;
+
+/** A backend that was asked for by name cannot be used on this machine. */
+public final class BackendUnavailableException extends WarmstepException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * A failure.
+   *
+   * @param message what failed, with which values, and what to do
+   * @param cause the failure underneath, or null
+   */
+  public BackendUnavailableException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}

@@ -1,0 +1,15 @@
+package io.warmstep;
+
+/** A device, tensor, parameter set or optimizer was used after it was closed. */
+public final class ClosedException extends IllegalStateException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * A use after close.
+   *
+   * @param what the closed object
+   */
+  public ClosedException(String what) {
+    super(what + " is closed");
+  }
+}

@@ -1,0 +1,279 @@
+package io.warmstep;
+
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.Memory;
+import java.nio.Buffer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
+
+/**
+ * Where parameters live and steps run. Opened by {@link Devices}; close it after everything that
+ * lives on it. Several optimizers on one device may step in different threads.
+ */
+public final class Device implements AutoCloseable {
+  private final BackendDevice backend;
+  private final Lifetime lifetime;
+
+  Device(BackendDevice backend) {
+    this.backend = backend;
+    this.lifetime = Lifetime.begin(this, "device " + backend.report().backend());
+  }
+
+  /**
+   * What this device is.
+   *
+   * @return the report that {@link Devices#report()} gave of it
+   */
+  public BackendReport report() {
+    return backend.report();
+  }
+
+  /**
+   * The backend's name.
+   *
+   * @return {@code cpu}, {@code opencl} or {@code cuda}
+   */
+  public String name() {
+    return report().backend();
+  }
+
+  /**
+   * Allocates a tensor of zeros.
+   *
+   * @param type of its elements
+   * @param length count of elements, 0 or more; above 2^31 is fine
+   * @return the tensor, to be closed by the caller
+   * @throws IllegalArgumentException if the length is negative
+   * @throws OutOfDeviceMemoryException if there is not enough memory
+   */
+  public Tensor allocate(ElementType type, long length) {
+    if (length < 0) {
+      throw new IllegalArgumentException("length is " + length + ", must be 0 or more");
+    }
+    return new Tensor(this, allocateMemory(type, length));
+  }
+
+  /**
+   * Allocates a float32 tensor and copies values into it.
+   *
+   * @param values copied once
+   * @return the tensor, to be closed by the caller
+   * @throws OutOfDeviceMemoryException if there is not enough memory
+   */
+  public Tensor copyOf(float[] values) {
+    Tensor tensor = allocate(ElementType.FLOAT32, values.length);
+    tensor.copyFrom(values);
+    return tensor;
+  }
+
+  /**
+   * Allocates a float64 tensor and copies values into it.
+   *
+   * @param values copied once
+   * @return the tensor, to be closed by the caller
+   * @throws OutOfDeviceMemoryException if there is not enough memory
+   */
+  public Tensor copyOf(double[] values) {
+    Tensor tensor = allocate(ElementType.FLOAT64, values.length);
+    tensor.copyFrom(values);
+    return tensor;
+  }
+
+  /**
+   * Uses an array as a float32 tensor, without a copy. CPU device only.
+   *
+   * @param array read and written by steps
+   * @return a tensor over the whole array; closing it leaves the array alone
+   * @throws IllegalArgumentException if this device cannot use arrays in place
+   */
+  public Tensor borrow(float[] array) {
+    return borrow(array, 0, array.length);
+  }
+
+  /**
+   * Uses a part of an array as a float32 tensor, without a copy. CPU device only.
+   *
+   * @param array read and written by steps
+   * @param offset first index
+   * @param length count of elements
+   * @return a tensor over the part; closing it leaves the array alone
+   * @throws IllegalArgumentException if the part is not within the array, or this device cannot use
+   *     arrays in place
+   */
+  public Tensor borrow(float[] array, int offset, int length) {
+    checkRange("float[]", array.length, offset, length);
+    return borrowed(ElementType.FLOAT32, array, offset, length);
+  }
+
+  /**
+   * Uses an array as a float64 tensor, without a copy. CPU device only.
+   *
+   * @param array read and written by steps
+   * @return a tensor over the whole array; closing it leaves the array alone
+   * @throws IllegalArgumentException if this device cannot use arrays in place
+   */
+  public Tensor borrow(double[] array) {
+    return borrow(array, 0, array.length);
+  }
+
+  /**
+   * Uses a part of an array as a float64 tensor, without a copy. CPU device only.
+   *
+   * @param array read and written by steps
+   * @param offset first index
+   * @param length count of elements
+   * @return a tensor over the part; closing it leaves the array alone
+   * @throws IllegalArgumentException if the part is not within the array, or this device cannot use
+   *     arrays in place
+   */
+  public Tensor borrow(double[] array, int offset, int length) {
+    checkRange("double[]", array.length, offset, length);
+    return borrowed(ElementType.FLOAT64, array, offset, length);
+  }
+
+  /**
+   * Uses an array of float16 or bfloat16 bits as a tensor, without a copy. CPU device only.
+   *
+   * @param type {@link ElementType#FLOAT16} or {@link ElementType#BFLOAT16}
+   * @param bits read and written by steps
+   * @return a tensor over the whole array; closing it leaves the array alone
+   * @throws IllegalArgumentException if the type is not 16 bits wide, or this device cannot use
+   *     arrays in place
+   */
+  public Tensor borrow(ElementType type, short[] bits) {
+    if (!type.isHalf()) {
+      throw new IllegalArgumentException(
+          "type is " + type + ", a short[] holds float16 or bfloat16 bits");
+    }
+    return borrowed(type, bits, 0, bits.length);
+  }
+
+  /**
+   * Uses a buffer's elements from position to limit as a float32 tensor, without a copy. CPU device
+   * only. The buffer's own position and limit may change afterwards.
+   *
+   * @param buffer writable, in native byte order
+   * @return a tensor over the buffer; closing it leaves the buffer alone
+   * @throws IllegalArgumentException if the buffer is read-only or in foreign byte order, or this
+   *     device cannot use buffers in place
+   */
+  public Tensor borrow(FloatBuffer buffer) {
+    checkBuffer(buffer, buffer.order());
+    return borrowed(ElementType.FLOAT32, buffer.slice(), 0, buffer.remaining());
+  }
+
+  /**
+   * Uses a buffer's elements from position to limit as a float64 tensor, without a copy. CPU device
+   * only. The buffer's own position and limit may change afterwards.
+   *
+   * @param buffer writable, in native byte order
+   * @return a tensor over the buffer; closing it leaves the buffer alone
+   * @throws IllegalArgumentException if the buffer is read-only or in foreign byte order, or this
+   *     device cannot use buffers in place
+   */
+  public Tensor borrow(DoubleBuffer buffer) {
+    checkBuffer(buffer, buffer.order());
+    return borrowed(ElementType.FLOAT64, buffer.slice(), 0, buffer.remaining());
+  }
+
+  /**
+   * Uses a buffer's bytes from position to limit as a tensor, without a copy. CPU device only. The
+   * buffer's own position and limit may change afterwards.
+   *
+   * @param type of the elements in the buffer
+   * @param buffer writable, in native byte order, its remaining bytes a multiple of the element
+   *     size
+   * @return a tensor over the buffer; closing it leaves the buffer alone
+   * @throws IllegalArgumentException if the buffer is read-only, in foreign byte order or of a
+   *     wrong size, or this device cannot use buffers in place
+   */
+  public Tensor borrow(ElementType type, ByteBuffer buffer) {
+    checkBuffer(buffer, buffer.order());
+    if (buffer.remaining() % type.bytes() != 0) {
+      throw new IllegalArgumentException(
+          "buffer has "
+              + buffer.remaining()
+              + " bytes remaining, must be a multiple of "
+              + type.bytes()
+              + " for "
+              + type);
+    }
+    ByteBuffer bytes = buffer.slice().order(ByteOrder.nativeOrder());
+    Buffer elements =
+        switch (type) {
+          case FLOAT32 -> bytes.asFloatBuffer();
+          case FLOAT64 -> bytes.asDoubleBuffer();
+          case FLOAT16, BFLOAT16 -> bytes.asShortBuffer();
+        };
+    return borrowed(type, elements, 0, elements.remaining());
+  }
+
+  /**
+   * Waits until all steps and copies are done.
+   *
+   * @throws ClosedException if the device is closed
+   */
+  public void synchronize() {
+    backend().synchronize();
+  }
+
+  /** Closes the device and frees what is still allocated on it. Closing twice is fine. */
+  @Override
+  public void close() {
+    if (lifetime.end()) {
+      backend.close();
+    }
+  }
+
+  @Override
+  public String toString() {
+    return name() + " (" + report().device() + ")";
+  }
+
+  BackendDevice backend() {
+    lifetime.checkOpen();
+    return backend;
+  }
+
+  Memory allocateMemory(ElementType type, long length) {
+    return backend().allocate(type, length);
+  }
+
+  boolean isOpen() {
+    return lifetime.isOpen();
+  }
+
+  private Tensor borrowed(ElementType type, Object source, long offset, long length) {
+    return new Tensor(this, backend().borrow(type, source, offset, length));
+  }
+
+  private static void checkRange(String what, int size, int offset, int length) {
+    if (offset < 0 || length < 0 || offset > size - length) {
+      throw new IllegalArgumentException(
+          "offset "
+              + offset
+              + " and length "
+              + length
+              + " do not lie within a "
+              + what
+              + " of "
+              + size);
+    }
+  }
+
+  private static void checkBuffer(Buffer buffer, ByteOrder order) {
+    if (buffer.isReadOnly()) {
+      throw new IllegalArgumentException("buffer is read-only, must be writable");
+    }
+    if (order != ByteOrder.nativeOrder()) {
+      throw new IllegalArgumentException(
+          "buffer is in "
+              + order
+              + " order, must be in this machine's: call order("
+              + "ByteOrder.nativeOrder()) on the byte buffer first");
+    }
+  }
+}

@@ -1,0 +1,497 @@
+package io.warmstep;
+
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.Schedule;
+import io.warmstep.schedule.Schedules;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * Updates parameters from their gradients by a rule, in one fused pass a step. Holds the optimizer
+ * state, which starts at the rule's initial values. Used by one thread at a time.
+ *
+ * <p>A step either happens or does not. If the device fails in between, that step throws {@link
+ * StepFailedException} and so does every later one.
+ */
+public final class Optimizer implements AutoCloseable {
+  private final Parameters parameters;
+  private final Schedule schedule;
+  private final LossScaler scaler;
+  private final List<Group> groups;
+  private final double[][] scalars;
+  private final Map<String, Map<String, Tensor>> state;
+  private final List<Memory> allocations;
+  private final Tensor[] borrowed;
+  private final StepProgram program;
+  private final Lifetime lifetime;
+  private final AtomicReference<String> running = new AtomicReference<>();
+  private long stepCount;
+  private long skippedSteps;
+  private double learningRate = Double.NaN;
+  private Throwable failure;
+
+  /** Parameters under one rule. */
+  private record Group(UpdateRule rule, double learningRateFactor, List<Parameter> members) {}
+
+  private Optimizer(Builder builder) {
+    parameters = builder.parameters;
+    schedule = builder.schedule;
+    scaler = builder.scaler;
+    groups = builder.resolveGroups();
+    scalars = new double[groups.size()][];
+    for (int i = 0; i < scalars.length; i++) {
+      scalars[i] = new double[groups.get(i).rule.scalarCount()];
+    }
+    lifetime = Lifetime.begin(this, "optimizer");
+    OptimizerState allocated = new OptimizerState(parameters, lifetime);
+    try {
+      for (Group group : groups) {
+        allocated.add(group.rule, group.members);
+      }
+      allocated.allocate();
+      program = parameters.device().backend().prepare(plan(builder, allocated));
+    } catch (RuntimeException | Error e) {
+      lifetime.end();
+      allocated.close();
+      throw e;
+    }
+    state = allocated.tensors();
+    allocations = allocated.memories();
+    borrowed = parameters.borrowedTensors();
+  }
+
+  private StepPlan plan(Builder builder, OptimizerState allocated) {
+    Map<String, Integer> index = new LinkedHashMap<>();
+    for (Parameter parameter : parameters) {
+      index.put(parameter.name(), index.size());
+    }
+    List<StepPlan.Group> plans = new ArrayList<>();
+    for (Group group : groups) {
+      List<StepPlan.Entry> entries = new ArrayList<>();
+      for (Parameter parameter : group.members) {
+        List<MemorySlice> slices =
+            group.rule.stateSlots().stream()
+                .map(slot -> allocated.tensors().get(parameter.name()).get(slot.name()).slice())
+                .toList();
+        entries.add(
+            new StepPlan.Entry(
+                index.get(parameter.name()),
+                parameter.length(),
+                parameter.values().slice(),
+                parameter.gradients().slice(),
+                slices));
+      }
+      plans.add(new StepPlan.Group(group.rule, entries));
+    }
+    return new StepPlan(
+        plans,
+        builder.clipNorm,
+        builder.clipValue,
+        builder.zeroGradients,
+        builder.skipNonFinite || scaler != null);
+  }
+
+  /**
+   * Starts an optimizer.
+   *
+   * @param parameters what it updates
+   * @return a builder
+   */
+  public static Builder of(Parameters parameters) {
+    return new Builder(parameters);
+  }
+
+  /**
+   * Updates all parameters from their gradients. After the first call it allocates no objects,
+   * copies nothing between host and device and, on a GPU, waits for nothing.
+   *
+   * @throws StepFailedException if the device failed in this or an earlier step
+   * @throws IllegalStateException if the schedule gives a rate that is not finite or negative;
+   *     nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer; nothing
+   *     changes
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void step() {
+    enter("step()");
+    try {
+      checkUsable();
+      long next = stepCount + 1;
+      double rate = schedule.rate(next);
+      if (!(rate >= 0 && rate <= Double.MAX_VALUE)) {
+        throw new IllegalStateException(
+            "schedule "
+                + schedule
+                + " gives rate "
+                + rate
+                + " at step "
+                + next
+                + ", must be finite and at least 0");
+      }
+      for (int i = 0; i < scalars.length; i++) {
+        Group group = groups.get(i);
+        group.rule.scalars(next, rate * group.learningRateFactor, scalars[i]);
+      }
+      boolean happened = run(scaler == null ? 1 : 1 / scaler.scale());
+      if (happened) {
+        stepCount = next;
+        learningRate = rate;
+      } else {
+        skippedSteps++;
+      }
+      if (scaler != null) {
+        scaler.update(happened);
+      }
+    } finally {
+      running.set(null);
+    }
+  }
+
+  private boolean run(double unscale) {
+    try {
+      return program.run(scalars, unscale);
+    } catch (RuntimeException | Error e) {
+      failure = e;
+      throw new StepFailedException(
+          "step "
+              + (stepCount + 1)
+              + " failed on "
+              + parameters.device()
+              + "; parameters and state may be partly updated: restore them into a new optimizer",
+          e);
+    }
+  }
+
+  /**
+   * Sets every gradient to zero.
+   *
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void zeroGradients() {
+    enter("zeroGradients()");
+    try {
+      checkOpen();
+      program.zeroGradients();
+    } finally {
+      running.set(null);
+    }
+  }
+
+  /**
+   * How many steps have happened; skipped ones do not count.
+   *
+   * @return 0 before the first
+   */
+  public long stepCount() {
+    return stepCount;
+  }
+
+  /**
+   * How many steps were skipped for a non-finite gradient.
+   *
+   * @return 0 unless a loss scaler or {@link Builder#skipNonFinite} is used
+   */
+  public long skippedSteps() {
+    return skippedSteps;
+  }
+
+  /**
+   * The rate that the last step used, before the groups' factors.
+   *
+   * @return the rate, or NaN before the first step
+   */
+  public double learningRate() {
+    return learningRate;
+  }
+
+  /**
+   * Global norm of the last step's gradients, unscaled and before clipping.
+   *
+   * @return the norm, or NaN before the first step or if the optimizer neither clips by norm nor
+   *     skips non-finite gradients
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public double gradientNorm() {
+    checkOpen();
+    return program.gradientNorm();
+  }
+
+  /**
+   * The state of one parameter. Writing to the tensor changes the state.
+   *
+   * @param parameter the parameter's name
+   * @param slot PyTorch's name of the state, such as {@code exp_avg}
+   * @return a tensor that closes with this optimizer
+   * @throws IllegalArgumentException if there is no such parameter or state
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public Tensor state(String parameter, String slot) {
+    checkOpen();
+    parameters.get(parameter);
+    Map<String, Tensor> slots = state.get(parameter);
+    Tensor tensor = slots.get(slot);
+    if (tensor == null) {
+      throw new IllegalArgumentException(
+          "parameter \""
+              + parameter
+              + "\" has no state \""
+              + slot
+              + "\": it has "
+              + (slots.isEmpty() ? "none" : Parameters.abbreviated(slots.keySet())));
+    }
+    return tensor;
+  }
+
+  /**
+   * Names of the state that a parameter has under its rule.
+   *
+   * @param parameter the parameter's name
+   * @return PyTorch's names, empty for a rule without state
+   * @throws IllegalArgumentException if there is no such parameter
+   */
+  public List<String> stateNames(String parameter) {
+    parameters.get(parameter);
+    return List.copyOf(state.get(parameter).keySet());
+  }
+
+  /** Frees the state; the parameters stay. Closing twice is fine. */
+  @Override
+  public void close() {
+    enter("close()");
+    try {
+      if (lifetime.end() && parameters.device().isOpen()) {
+        program.close();
+        allocations.forEach(Memory::close);
+      }
+    } finally {
+      running.set(null);
+    }
+  }
+
+  private void enter(String operation) {
+    String other = running.compareAndExchange(null, operation);
+    if (other != null) {
+      throw new ConcurrentUseException(operation, other);
+    }
+  }
+
+  private void checkOpen() {
+    lifetime.checkOpen();
+    parameters.checkOpen();
+    for (Tensor tensor : borrowed) {
+      tensor.checkOpen();
+    }
+  }
+
+  private void checkUsable() {
+    checkOpen();
+    if (failure != null) {
+      throw new StepFailedException("an earlier step failed, so no further step is taken", failure);
+    }
+  }
+
+  /** Collects what an optimizer does; {@link #build} allocates its state. */
+  public static final class Builder {
+    private final Parameters parameters;
+    private final List<ParameterGroup> groups = new ArrayList<>();
+    private UpdateRule rule;
+    private Schedule schedule;
+    private LossScaler scaler;
+    private double clipNorm;
+    private double clipValue;
+    private boolean zeroGradients;
+    private boolean skipNonFinite;
+
+    private Builder(Parameters parameters) {
+      parameters.checkOpen();
+      this.parameters = parameters;
+    }
+
+    /**
+     * Sets the update rule. Required.
+     *
+     * @param rule such as {@code Adam.adamW()}
+     * @return this builder
+     */
+    public Builder rule(UpdateRule rule) {
+      this.rule = Objects.requireNonNull(rule, "rule");
+      return this;
+    }
+
+    /**
+     * Sets a constant learning rate. This or a schedule is required.
+     *
+     * @param rate finite and at least 0
+     * @return this builder
+     * @throws IllegalArgumentException if the rate is out of range
+     */
+    public Builder learningRate(double rate) {
+      return learningRate(Schedules.constant(rate));
+    }
+
+    /**
+     * Sets the learning rate by a schedule.
+     *
+     * @param schedule from the number of a step, counted from 1, to its rate
+     * @return this builder
+     */
+    public Builder learningRate(Schedule schedule) {
+      this.schedule = Objects.requireNonNull(schedule, "schedule");
+      return this;
+    }
+
+    /**
+     * Treats some parameters differently. May be called for several groups; a parameter belongs to
+     * one at most.
+     *
+     * @param group which parameters, and what differs
+     * @return this builder
+     */
+    public Builder group(ParameterGroup group) {
+      groups.add(Objects.requireNonNull(group, "group"));
+      return this;
+    }
+
+    /**
+     * Clips by global norm: all gradients are multiplied by {@code min(1, maxNorm / (norm + 1e-6))}
+     * as in {@code torch.nn.utils.clip_grad_norm_}, in the pass that reads them; the gradients in
+     * memory stay as they are.
+     *
+     * @param maxNorm finite and above 0
+     * @return this builder
+     * @throws IllegalArgumentException if the norm is out of range
+     */
+    public Builder clipNorm(double maxNorm) {
+      clipNorm = requirePositive("clipNorm", maxNorm);
+      return this;
+    }
+
+    /**
+     * Clips every gradient element to {@code [-maxValue, maxValue]}, after clipping by norm if both
+     * are asked for.
+     *
+     * @param maxValue finite and above 0
+     * @return this builder
+     * @throws IllegalArgumentException if the value is out of range
+     */
+    public Builder clipValue(double maxValue) {
+      clipValue = requirePositive("clipValue", maxValue);
+      return this;
+    }
+
+    /**
+     * Sets gradients to zero in the pass that reads them, ready for the next accumulation.
+     *
+     * @param zeroGradients whether to do so; false unless called
+     * @return this builder
+     */
+    public Builder zeroGradients(boolean zeroGradients) {
+      this.zeroGradients = zeroGradients;
+      return this;
+    }
+
+    /**
+     * Skips a step with a NaN or infinite gradient: nothing changes, the step count included,
+     * except that gradients are set to zero if {@link #zeroGradients} asks for it. Without this,
+     * and without a loss scaler, such gradients propagate as in PyTorch.
+     *
+     * @param skipNonFinite whether to do so; false unless called
+     * @return this builder
+     */
+    public Builder skipNonFinite(boolean skipNonFinite) {
+      this.skipNonFinite = skipNonFinite;
+      return this;
+    }
+
+    /**
+     * Divides gradients by the scale of a loss scaler, skips steps with non-finite gradients and
+     * tells the scaler of them.
+     *
+     * @param scaler used by this optimizer only
+     * @return this builder
+     */
+    public Builder lossScaler(LossScaler scaler) {
+      this.scaler = Objects.requireNonNull(scaler, "scaler");
+      return this;
+    }
+
+    /**
+     * Allocates the state and prepares the step.
+     *
+     * @return the optimizer, to be closed by the caller before its parameters
+     * @throws IllegalStateException if no rule or no learning rate was set
+     * @throws IllegalArgumentException if a group matches no parameter, or two match the same one,
+     *     or one has a rule of another kind
+     * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
+     */
+    public Optimizer build() {
+      parameters.checkOpen();
+      if (rule == null) {
+        throw new IllegalStateException("no rule was set: call rule(...), such as Adam.adam()");
+      }
+      if (schedule == null) {
+        throw new IllegalStateException("no learning rate was set: call learningRate(...)");
+      }
+      return new Optimizer(this);
+    }
+
+    private List<Group> resolveGroups() {
+      List<List<Parameter>> members = new ArrayList<>();
+      for (int i = 0; i <= groups.size(); i++) {
+        members.add(new ArrayList<>());
+      }
+      for (Parameter parameter : parameters) {
+        members.get(groupOf(parameter)).add(parameter);
+      }
+      List<Group> resolved = new ArrayList<>();
+      for (int i = 0; i < groups.size(); i++) {
+        ParameterGroup group = groups.get(i);
+        if (members.get(i).isEmpty()) {
+          throw new IllegalArgumentException("group " + group.pattern() + " matches no parameter");
+        }
+        resolved.add(new Group(group.resolve(rule), group.learningRateFactor(), members.get(i)));
+      }
+      List<Parameter> rest = members.get(groups.size());
+      if (!rest.isEmpty()) {
+        resolved.add(new Group(rule, 1, rest));
+      }
+      return resolved;
+    }
+
+    private int groupOf(Parameter parameter) {
+      int found = groups.size();
+      for (int i = 0; i < groups.size(); i++) {
+        if (groups.get(i).matches(parameter.name())) {
+          if (found < groups.size()) {
+            throw new IllegalArgumentException(
+                "parameter \""
+                    + parameter.name()
+                    + "\" matches groups "
+                    + groups.get(found).pattern()
+                    + " and "
+                    + groups.get(i).pattern()
+                    + ", must match one at most");
+          }
+          found = i;
+        }
+      }
+      return found;
+    }
+
+    private static double requirePositive(String name, double value) {
+      if (!(value > 0 && value <= Double.MAX_VALUE)) {
+        throw new IllegalArgumentException(name + " is " + value + ", must be finite and above 0");
+      }
+      return value;
+    }
+  }
+}

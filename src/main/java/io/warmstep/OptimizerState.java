@@ -1,0 +1,116 @@
+package io.warmstep;
+
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The state tensors of an optimizer. A slot that all owned parameters of a type have lies in one
+ * allocation with the same offsets as the parameters, so that one range of it goes with one range
+ * of parameters. Any other is allocated for its parameter alone.
+ */
+final class OptimizerState {
+  private final Parameters parameters;
+  private final Lifetime owner;
+  private final Map<String, List<StateSlot>> slots = new LinkedHashMap<>();
+  private final Map<String, Map<String, Tensor>> tensors = new LinkedHashMap<>();
+  private final List<Memory> memories = new ArrayList<>();
+
+  OptimizerState(Parameters parameters, Lifetime owner) {
+    this.parameters = parameters;
+    this.owner = owner;
+  }
+
+  void add(UpdateRule rule, List<Parameter> members) {
+    for (Parameter parameter : members) {
+      slots.put(parameter.name(), rule.stateSlots());
+    }
+  }
+
+  void allocate() {
+    Map<Shared, Memory> shared = new LinkedHashMap<>();
+    Map<Shared, Long> coverage = coverage();
+    for (Parameter parameter : parameters) {
+      MemorySlice values = parameter.values().slice();
+      Map<String, Tensor> byName = new LinkedHashMap<>();
+      for (StateSlot slot : slots.get(parameter.name())) {
+        Shared beside = new Shared(values.memory(), slot);
+        if (parameters.owns(parameter) && coverage.get(beside) == values.memory().length()) {
+          Memory memory =
+              shared.computeIfAbsent(
+                  beside,
+                  key -> allocate(parameter.values().type(), values.memory().length(), slot));
+          byName.put(slot.name(), tensor(memory, values.offset(), parameter.length()));
+        } else {
+          Memory memory = allocate(parameter.values().type(), parameter.length(), slot);
+          byName.put(slot.name(), tensor(memory, 0, parameter.length()));
+        }
+      }
+      tensors.put(parameter.name(), byName);
+    }
+  }
+
+  /** An allocation beside one of the parameters' own. */
+  private record Shared(Memory values, StateSlot slot) {}
+
+  /** How many elements of each of the parameters' allocations have each slot. */
+  private Map<Shared, Long> coverage() {
+    Map<Shared, Long> coverage = new HashMap<>();
+    for (Parameter parameter : parameters) {
+      for (StateSlot slot : slots.get(parameter.name())) {
+        Memory values = parameter.values().slice().memory();
+        coverage.merge(new Shared(values, slot), parameter.length(), Long::sum);
+      }
+    }
+    return coverage;
+  }
+
+  private Memory allocate(ElementType storage, long length, StateSlot slot) {
+    Memory memory = parameters.device().allocateMemory(storage.arithmetic(), length);
+    memories.add(memory);
+    if (slot.initialValue() != 0) {
+      fill(memory, slot.initialValue());
+    }
+    return memory;
+  }
+
+  private static void fill(Memory memory, double value) {
+    int chunk = (int) Math.min(memory.length(), 1 << 16);
+    Object array;
+    if (memory.type() == ElementType.FLOAT64) {
+      double[] doubles = new double[chunk];
+      Arrays.fill(doubles, value);
+      array = doubles;
+    } else {
+      float[] floats = new float[chunk];
+      Arrays.fill(floats, (float) value);
+      array = floats;
+    }
+    for (long at = 0; at < memory.length(); at += chunk) {
+      memory.write(at, array, 0, (int) Math.min(chunk, memory.length() - at));
+    }
+  }
+
+  private Tensor tensor(Memory memory, long offset, long length) {
+    return new Tensor(parameters.device(), memory, offset, length, owner);
+  }
+
+  Map<String, Map<String, Tensor>> tensors() {
+    return tensors;
+  }
+
+  List<Memory> memories() {
+    return memories;
+  }
+
+  void close() {
+    memories.forEach(Memory::close);
+  }
+}

@@ -1,0 +1,16 @@
+package io.warmstep;
+
+/** A device has not enough memory for an allocation; nothing was allocated. */
+public final class OutOfDeviceMemoryException extends WarmstepException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * A failure.
+   *
+   * @param message what failed, with which values, and what to do
+   * @param cause the failure underneath, or null
+   */
+  public OutOfDeviceMemoryException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}

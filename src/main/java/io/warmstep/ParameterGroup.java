@@ -1,0 +1,126 @@
+package io.warmstep;
+
+import io.warmstep.rule.UpdateRule;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.regex.Pattern;
+
+/**
+ * Parameters that are treated differently from the rest: chosen by name, with a learning-rate
+ * factor, weight decay or rule options of their own. Immutable.
+ *
+ * <pre>{@code
+ * ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2)
+ * }</pre>
+ */
+public final class ParameterGroup {
+  private final String pattern;
+  private final Pattern regex;
+  private final double learningRateFactor;
+  private final OptionalDouble weightDecay;
+  private final Optional<UpdateRule> rule;
+
+  private ParameterGroup(
+      String pattern,
+      Pattern regex,
+      double learningRateFactor,
+      OptionalDouble weightDecay,
+      Optional<UpdateRule> rule) {
+    this.pattern = pattern;
+    this.regex = regex;
+    this.learningRateFactor = learningRateFactor;
+    this.weightDecay = weightDecay;
+    this.rule = rule;
+  }
+
+  /**
+   * The group of all parameters whose names match.
+   *
+   * @param pattern a whole name, in which {@code *} stands for any characters and {@code ?} for one
+   * @return a group that differs in nothing yet
+   * @throws IllegalArgumentException if the pattern is empty
+   */
+  public static ParameterGroup matching(String pattern) {
+    if (pattern.isEmpty()) {
+      throw new IllegalArgumentException("pattern is empty, must name parameters, such as *.bias");
+    }
+    StringBuilder regex = new StringBuilder();
+    for (char c : pattern.toCharArray()) {
+      switch (c) {
+        case '*' -> regex.append(".*");
+        case '?' -> regex.append('.');
+        default -> regex.append(Pattern.quote(String.valueOf(c)));
+      }
+    }
+    Pattern compiled = Pattern.compile(regex.toString(), Pattern.DOTALL);
+    return new ParameterGroup(pattern, compiled, 1, OptionalDouble.empty(), Optional.empty());
+  }
+
+  /**
+   * This group with its learning rate multiplied.
+   *
+   * @param factor finite and at least 0; 0 freezes the group
+   * @return a copy
+   * @throws IllegalArgumentException if the factor is out of range
+   */
+  public ParameterGroup learningRateFactor(double factor) {
+    if (!(factor >= 0 && factor <= Double.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          "learningRateFactor is " + factor + ", must be finite and at least 0");
+    }
+    return new ParameterGroup(pattern, regex, factor, weightDecay, rule);
+  }
+
+  /**
+   * This group with a weight decay of its own.
+   *
+   * @param weightDecay finite and at least 0, of the kind that the rule's definition has
+   * @return a copy
+   * @throws IllegalArgumentException if the value is out of range
+   */
+  public ParameterGroup weightDecay(double weightDecay) {
+    if (!(weightDecay >= 0 && weightDecay <= Double.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          "weightDecay is " + weightDecay + ", must be finite and at least 0");
+    }
+    return new ParameterGroup(
+        pattern, regex, learningRateFactor, OptionalDouble.of(weightDecay), rule);
+  }
+
+  /**
+   * This group under other options of the optimizer's rule.
+   *
+   * @param rule of the same kind as the optimizer's, such as another {@code Adam}
+   * @return a copy
+   */
+  public ParameterGroup rule(UpdateRule rule) {
+    return new ParameterGroup(pattern, regex, learningRateFactor, weightDecay, Optional.of(rule));
+  }
+
+  String pattern() {
+    return pattern;
+  }
+
+  boolean matches(String name) {
+    return regex.matcher(name).matches();
+  }
+
+  double learningRateFactor() {
+    return learningRateFactor;
+  }
+
+  UpdateRule resolve(UpdateRule base) {
+    UpdateRule chosen = rule.orElse(base);
+    if (!chosen.name().equals(base.name())) {
+      throw new IllegalArgumentException(
+          "group "
+              + pattern
+              + " has rule "
+              + chosen.name()
+              + ", must be the optimizer's, "
+              + base.name()
+              + ": use one optimizer for each rule");
+    }
+    return weightDecay.isPresent() ? chosen.weightDecay(weightDecay.getAsDouble()) : chosen;
+  }
+}

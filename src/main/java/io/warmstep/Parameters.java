@@ -1,0 +1,409 @@
+package io.warmstep;
+
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.IdentityHashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The named parameters of a model with their gradients, on one device. Owned parameters of one
+ * element type lie one after the other in one allocation for values and one for gradients; borrowed
+ * ones stay where the caller has them.
+ */
+public final class Parameters implements Iterable<Parameter>, AutoCloseable {
+  private final Device device;
+  private final Map<String, Parameter> byName;
+  private final List<Memory> allocations;
+  private final Lifetime lifetime;
+
+  private Parameters(Builder builder) {
+    this.device = builder.device;
+    this.lifetime = Lifetime.begin(this, "parameters");
+    this.allocations = new ArrayList<>();
+    Map<String, Parameter> parameters = new LinkedHashMap<>();
+    try {
+      Map<ElementType, Memory> values = allocate(builder);
+      Map<ElementType, Memory> gradients = allocate(builder);
+      Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
+      for (Spec spec : builder.specs.values()) {
+        parameters.put(spec.name, spec.create(device, lifetime, values, gradients, used));
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+    this.byName = Collections.unmodifiableMap(parameters);
+  }
+
+  private Map<ElementType, Memory> allocate(Builder builder) {
+    Map<ElementType, Memory> memories = new EnumMap<>(ElementType.class);
+    for (Map.Entry<ElementType, Long> owned : builder.ownedLengths().entrySet()) {
+      Memory memory = device.allocateMemory(owned.getKey(), owned.getValue());
+      allocations.add(memory);
+      memories.put(owned.getKey(), memory);
+    }
+    return memories;
+  }
+
+  /**
+   * Starts a set of parameters.
+   *
+   * @param device where they live
+   * @return a builder
+   */
+  public static Builder on(Device device) {
+    return new Builder(device);
+  }
+
+  /**
+   * Where the parameters live.
+   *
+   * @return the device
+   */
+  public Device device() {
+    return device;
+  }
+
+  /**
+   * Finds a parameter.
+   *
+   * @param name as it was added
+   * @return the parameter
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  public Parameter get(String name) {
+    Parameter parameter = byName.get(name);
+    if (parameter == null) {
+      throw new IllegalArgumentException(
+          "there is no parameter \"" + name + "\": there are " + abbreviated(byName.keySet()));
+    }
+    return parameter;
+  }
+
+  /**
+   * All parameters in the order in which they were added.
+   *
+   * @return an iterator that removes nothing
+   */
+  @Override
+  public Iterator<Parameter> iterator() {
+    return byName.values().iterator();
+  }
+
+  /**
+   * Count of parameters, each a tensor.
+   *
+   * @return 0 or more
+   */
+  public int count() {
+    return byName.size();
+  }
+
+  /**
+   * Count of elements of all parameters together.
+   *
+   * @return 0 or more
+   */
+  public long length() {
+    long sum = 0;
+    for (Parameter parameter : this) {
+      sum += parameter.length();
+    }
+    return sum;
+  }
+
+  /** Frees the owned parameters; the borrowed ones are the caller's. Closing twice is fine. */
+  @Override
+  public void close() {
+    if (lifetime.end() && device.isOpen()) {
+      allocations.forEach(Memory::close);
+    }
+  }
+
+  void checkOpen() {
+    lifetime.checkOpen();
+    device.backend();
+  }
+
+  /** Whether a parameter lies in this set's own allocations. */
+  boolean owns(Parameter parameter) {
+    return allocations.contains(parameter.values().slice().memory());
+  }
+
+  /** The tensors that the caller may close before this set. */
+  Tensor[] borrowedTensors() {
+    List<Tensor> borrowed = new ArrayList<>();
+    for (Parameter parameter : this) {
+      if (!owns(parameter)) {
+        borrowed.add(parameter.values());
+        borrowed.add(parameter.gradients());
+      }
+    }
+    return borrowed.toArray(new Tensor[0]);
+  }
+
+  static String abbreviated(Collection<String> names) {
+    int shown = 8;
+    String list = String.join(", ", names.stream().limit(shown).toList());
+    return names.size() <= shown ? list : list + " and " + (names.size() - shown) + " more";
+  }
+
+  /** What one parameter is to be. */
+  private record Spec(
+      String name, ElementType type, long length, Object initial, Tensor values, Tensor gradients) {
+    boolean isOwned() {
+      return values == null;
+    }
+
+    Parameter create(
+        Device device,
+        Lifetime owner,
+        Map<ElementType, Memory> valueMemory,
+        Map<ElementType, Memory> gradientMemory,
+        Map<ElementType, Long> used) {
+      if (!isOwned()) {
+        return new Parameter(name, values, gradients);
+      }
+      long offset = used.merge(type, length, Long::sum) - length;
+      Tensor ownedValues = new Tensor(device, valueMemory.get(type), offset, length, owner);
+      Tensor ownedGradients = new Tensor(device, gradientMemory.get(type), offset, length, owner);
+      if (initial instanceof float[] floats) {
+        ownedValues.copyFrom(floats);
+      } else if (initial instanceof double[] doubles) {
+        ownedValues.copyFrom(doubles);
+      }
+      return new Parameter(name, ownedValues, ownedGradients);
+    }
+  }
+
+  /** Collects parameters; {@link #build} allocates. */
+  public static final class Builder {
+    private final Device device;
+    private final Map<String, Spec> specs = new LinkedHashMap<>();
+
+    private Builder(Device device) {
+      device.backend(); // fails early on a closed device
+      this.device = device;
+    }
+
+    /**
+     * Adds an owned float32 parameter; its gradient starts at zero.
+     *
+     * @param name unique in this set
+     * @param values copied by {@link #build}
+     * @return this builder
+     * @throws IllegalArgumentException if the name is empty or taken
+     */
+    public Builder add(String name, float[] values) {
+      return put(new Spec(name, ElementType.FLOAT32, values.length, values, null, null));
+    }
+
+    /**
+     * Adds an owned float64 parameter; its gradient starts at zero.
+     *
+     * @param name unique in this set
+     * @param values copied by {@link #build}
+     * @return this builder
+     * @throws IllegalArgumentException if the name is empty or taken
+     */
+    public Builder add(String name, double[] values) {
+      return put(new Spec(name, ElementType.FLOAT64, values.length, values, null, null));
+    }
+
+    /**
+     * Adds an owned parameter stored in a chosen type; its gradient starts at zero.
+     *
+     * @param name unique in this set
+     * @param type how values and gradients are stored
+     * @param values rounded to the type and copied by {@link #build}
+     * @return this builder
+     * @throws IllegalArgumentException if the name is empty or taken
+     */
+    public Builder add(String name, ElementType type, float[] values) {
+      return put(new Spec(name, type, values.length, values, null, null));
+    }
+
+    /**
+     * Adds an owned parameter of zeros.
+     *
+     * @param name unique in this set
+     * @param type how values and gradients are stored
+     * @param length count of elements, 0 or more; above 2^31 is fine
+     * @return this builder
+     * @throws IllegalArgumentException if the name is empty or taken or the length negative
+     */
+    public Builder add(String name, ElementType type, long length) {
+      if (length < 0) {
+        throw new IllegalArgumentException(
+            "parameter \"" + name + "\": length is " + length + ", must be 0 or more");
+      }
+      return put(new Spec(name, type, length, null, null, null));
+    }
+
+    /**
+     * Adds a parameter whose memory the caller keeps: tensors from {@link Device#borrow} or {@link
+     * Device#allocate}, which must stay open as long as this set.
+     *
+     * @param name unique in this set
+     * @param values the parameter
+     * @param gradients of the same type and length, on the same device, not overlapping
+     * @return this builder
+     * @throws IllegalArgumentException if the name is empty or taken, or the tensors do not fit
+     *     each other or this device
+     * @throws ClosedException if a tensor is closed
+     */
+    public Builder borrow(String name, Tensor values, Tensor gradients) {
+      checkDevice(name, "values", values);
+      checkDevice(name, "gradients", gradients);
+      if (values.type() != gradients.type()) {
+        throw new IllegalArgumentException(
+            "parameter \""
+                + name
+                + "\": gradients are "
+                + gradients.type()
+                + ", must be "
+                + values.type()
+                + " like the values");
+      }
+      if (values.length() != gradients.length()) {
+        throw new IllegalArgumentException(
+            "parameter \""
+                + name
+                + "\": gradients have "
+                + gradients.length()
+                + " elements, must have "
+                + values.length()
+                + " like the values");
+      }
+      return put(new Spec(name, values.type(), values.length(), null, values, gradients));
+    }
+
+    /**
+     * Adds float32 arrays as a parameter, used in place without a copy. CPU device only.
+     *
+     * @param name unique in this set
+     * @param values updated by steps
+     * @param gradients as many as the values
+     * @return this builder
+     * @throws IllegalArgumentException if the name is empty or taken, the lengths differ, the
+     *     arrays are the same, or this device cannot use arrays in place
+     */
+    public Builder borrow(String name, float[] values, float[] gradients) {
+      return borrow(name, device.borrow(values), device.borrow(gradients));
+    }
+
+    /**
+     * Adds float64 arrays as a parameter, used in place without a copy. CPU device only.
+     *
+     * @param name unique in this set
+     * @param values updated by steps
+     * @param gradients as many as the values
+     * @return this builder
+     * @throws IllegalArgumentException if the name is empty or taken, the lengths differ, the
+     *     arrays are the same, or this device cannot use arrays in place
+     */
+    public Builder borrow(String name, double[] values, double[] gradients) {
+      return borrow(name, device.borrow(values), device.borrow(gradients));
+    }
+
+    /**
+     * Allocates the owned parameters and copies their values to the device.
+     *
+     * @return the parameters, to be closed by the caller after the optimizers that use them
+     * @throws IllegalArgumentException if two borrowed tensors overlap
+     * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
+     */
+    public Parameters build() {
+      device.backend();
+      checkNoOverlap();
+      return new Parameters(this);
+    }
+
+    private Map<ElementType, Long> ownedLengths() {
+      Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
+      for (Spec spec : specs.values()) {
+        if (spec.isOwned()) {
+          lengths.merge(spec.type, spec.length, Long::sum);
+        }
+      }
+      return lengths;
+    }
+
+    private Builder put(Spec spec) {
+      if (spec.name.isEmpty()) {
+        throw new IllegalArgumentException("parameter name is empty, must have a character");
+      }
+      if (specs.putIfAbsent(spec.name, spec) != null) {
+        throw new IllegalArgumentException(
+            "parameter \"" + spec.name + "\" was added before, names must differ");
+      }
+      return this;
+    }
+
+    private void checkDevice(String name, String role, Tensor tensor) {
+      tensor.checkOpen();
+      if (tensor.device() != device) {
+        throw new IllegalArgumentException(
+            "parameter \""
+                + name
+                + "\": "
+                + role
+                + " are on another device, "
+                + tensor.device()
+                + ", must be on "
+                + device);
+      }
+    }
+
+    private void checkNoOverlap() {
+      List<Region> regions = new ArrayList<>();
+      for (Spec spec : specs.values()) {
+        if (!spec.isOwned()) {
+          regions.add(Region.of("values of \"" + spec.name + "\"", spec.values));
+          regions.add(Region.of("gradients of \"" + spec.name + "\"", spec.gradients));
+        }
+      }
+      Region.checkDisjoint(regions);
+    }
+  }
+
+  /** Where a borrowed tensor lies, to find two that share memory. */
+  private record Region(String what, Object base, long start, long end) {
+    static Region of(String what, Tensor tensor) {
+      MemorySlice slice = tensor.slice();
+      Memory.Location location = slice.memory().location();
+      long start = location.start() + slice.offset() * tensor.type().bytes();
+      return new Region(
+          what, location.base(), start, start + tensor.length() * tensor.type().bytes());
+    }
+
+    static void checkDisjoint(List<Region> regions) {
+      IdentityHashMap<Object, List<Region>> byBase = new IdentityHashMap<>();
+      for (Region region : regions) {
+        byBase.computeIfAbsent(region.base, base -> new ArrayList<>()).add(region);
+      }
+      for (List<Region> sharing : byBase.values()) {
+        sharing.sort(Comparator.comparingLong(Region::start));
+        Region previous = null;
+        for (Region region : sharing) {
+          if (region.start == region.end) {
+            continue;
+          }
+          if (previous != null && region.start < previous.end) {
+            throw new IllegalArgumentException(
+                region.what + " overlap " + previous.what + ", must be memory of their own");
+          }
+          previous = region;
+        }
+      }
+    }
+  }
+}

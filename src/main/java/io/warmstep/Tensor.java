@@ -1,0 +1,289 @@
+package io.warmstep;
+
+import io.warmstep.backend.HalfFloats;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+
+/**
+ * A flat run of elements on a device. Optimizer steps are elementwise, so a tensor has a length and
+ * no shape. It is either owned (allocated on the device), borrowed (the caller's memory, never
+ * freed here), or a part of a {@link Parameters} or an {@link Optimizer} and closed with that.
+ */
+public final class Tensor implements AutoCloseable {
+  /** Elements converted at a time when the host array has another type than the tensor. */
+  private static final int CONVERSION_CHUNK = 8192;
+
+  private final Device device;
+  private final Memory memory;
+  private final long offset;
+  private final long length;
+  private final Lifetime lifetime;
+  private final boolean isWhole;
+
+  /** A tensor that is the whole of a memory, and closes it. */
+  Tensor(Device device, Memory memory) {
+    this.device = device;
+    this.memory = memory;
+    this.offset = 0;
+    this.length = memory.length();
+    this.lifetime = Lifetime.begin(this, "tensor of " + length + " " + memory.type());
+    this.isWhole = true;
+  }
+
+  /** A part of a memory that belongs to something else, whose lifetime it shares. */
+  Tensor(Device device, Memory memory, long offset, long length, Lifetime owner) {
+    this.device = device;
+    this.memory = memory;
+    this.offset = offset;
+    this.length = length;
+    this.lifetime = owner;
+    this.isWhole = false;
+  }
+
+  /**
+   * Type of the elements.
+   *
+   * @return the type
+   */
+  public ElementType type() {
+    return memory.type();
+  }
+
+  /**
+   * Count of elements.
+   *
+   * @return 0 or more
+   */
+  public long length() {
+    return length;
+  }
+
+  /**
+   * Where the elements are.
+   *
+   * @return the device
+   */
+  public Device device() {
+    return device;
+  }
+
+  /**
+   * Overwrites all elements, rounding to nearest even where the type is narrower.
+   *
+   * @param values as many as the tensor has elements
+   * @throws IllegalArgumentException if the lengths differ
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void copyFrom(float[] values) {
+    checkLength("values", values.length);
+    switch (type()) {
+      case FLOAT32 -> memory.write(offset, values, 0, values.length);
+      case FLOAT64 -> {
+        double[] chunk = new double[chunkLength(length)];
+        for (int at = 0; at < values.length; at += chunk.length) {
+          int n = Math.min(chunk.length, values.length - at);
+          for (int i = 0; i < n; i++) {
+            chunk[i] = values[at + i];
+          }
+          memory.write(offset + at, chunk, 0, n);
+        }
+      }
+      case FLOAT16, BFLOAT16 -> {
+        short[] chunk = new short[chunkLength(length)];
+        for (int at = 0; at < values.length; at += chunk.length) {
+          int n = Math.min(chunk.length, values.length - at);
+          HalfFloats.narrow(type(), values, at, chunk, 0, n);
+          memory.write(offset + at, chunk, 0, n);
+        }
+      }
+    }
+  }
+
+  /**
+   * Overwrites all elements, rounding to nearest even where the type is narrower; to the half types
+   * by way of float32.
+   *
+   * @param values as many as the tensor has elements
+   * @throws IllegalArgumentException if the lengths differ
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void copyFrom(double[] values) {
+    checkLength("values", values.length);
+    if (type() == ElementType.FLOAT64) {
+      memory.write(offset, values, 0, values.length);
+      return;
+    }
+    float[] narrowed = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      narrowed[i] = (float) values[i];
+    }
+    copyFrom(narrowed);
+  }
+
+  /**
+   * Overwrites all elements of a half-precision tensor with their bits.
+   *
+   * @param bits as many as the tensor has elements
+   * @throws IllegalArgumentException if the lengths differ or the tensor is not float16 or bfloat16
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void copyFromBits(short[] bits) {
+    checkLength("bits", bits.length);
+    checkHalf();
+    memory.write(offset, bits, 0, bits.length);
+  }
+
+  /**
+   * Copies all elements out, exactly or, from float64, rounded to nearest even.
+   *
+   * @param values as many as the tensor has elements
+   * @throws IllegalArgumentException if the lengths differ
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void copyTo(float[] values) {
+    checkLength("values", values.length);
+    switch (type()) {
+      case FLOAT32 -> memory.read(offset, values, 0, values.length);
+      case FLOAT64 -> {
+        double[] chunk = new double[chunkLength(length)];
+        for (int at = 0; at < values.length; at += chunk.length) {
+          int n = Math.min(chunk.length, values.length - at);
+          memory.read(offset + at, chunk, 0, n);
+          for (int i = 0; i < n; i++) {
+            values[at + i] = (float) chunk[i];
+          }
+        }
+      }
+      case FLOAT16, BFLOAT16 -> {
+        short[] chunk = new short[chunkLength(length)];
+        for (int at = 0; at < values.length; at += chunk.length) {
+          int n = Math.min(chunk.length, values.length - at);
+          memory.read(offset + at, chunk, 0, n);
+          HalfFloats.widen(type(), chunk, 0, values, at, n);
+        }
+      }
+    }
+  }
+
+  /**
+   * Copies all elements out, exactly.
+   *
+   * @param values as many as the tensor has elements
+   * @throws IllegalArgumentException if the lengths differ
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void copyTo(double[] values) {
+    checkLength("values", values.length);
+    if (type() == ElementType.FLOAT64) {
+      memory.read(offset, values, 0, values.length);
+      return;
+    }
+    float[] narrow = new float[values.length];
+    copyTo(narrow);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = narrow[i];
+    }
+  }
+
+  /**
+   * Copies the bits of all elements of a half-precision tensor out.
+   *
+   * @param bits as many as the tensor has elements
+   * @throws IllegalArgumentException if the lengths differ or the tensor is not float16 or bfloat16
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void copyToBits(short[] bits) {
+    checkLength("bits", bits.length);
+    checkHalf();
+    memory.read(offset, bits, 0, bits.length);
+  }
+
+  /**
+   * A copy of all elements as float32.
+   *
+   * @return a new array
+   * @throws IllegalStateException if there are more elements than an array can hold
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public float[] toFloats() {
+    float[] values = new float[arrayLength()];
+    copyTo(values);
+    return values;
+  }
+
+  /**
+   * A copy of all elements as float64.
+   *
+   * @return a new array
+   * @throws IllegalStateException if there are more elements than an array can hold
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public double[] toDoubles() {
+    double[] values = new double[arrayLength()];
+    copyTo(values);
+    return values;
+  }
+
+  /**
+   * Sets all elements to zero.
+   *
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void zero() {
+    checkOpen();
+    memory.zero(offset, length);
+  }
+
+  /**
+   * Frees an owned tensor, lets go of a borrowed one; a part of something else is left to that.
+   * Closing twice is fine.
+   */
+  @Override
+  public void close() {
+    if (isWhole && lifetime.end() && device.isOpen()) {
+      memory.close();
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "tensor of " + length + " " + type() + " on " + device;
+  }
+
+  MemorySlice slice() {
+    checkOpen();
+    return new MemorySlice(memory, offset);
+  }
+
+  void checkOpen() {
+    lifetime.checkOpen();
+    device.backend();
+  }
+
+  private void checkLength(String what, int given) {
+    checkOpen();
+    if (given != length) {
+      throw new IllegalArgumentException(
+          what + " has " + given + " elements, must have " + length + " like this tensor");
+    }
+  }
+
+  private void checkHalf() {
+    if (!type().isHalf()) {
+      throw new IllegalArgumentException(
+          "tensor is " + type() + ", bits are for float16 and bfloat16: copy as float or double");
+    }
+  }
+
+  private int arrayLength() {
+    if (length > Integer.MAX_VALUE - 8) {
+      throw new IllegalStateException(
+          "tensor has " + length + " elements, more than an array can hold");
+    }
+    return (int) length;
+  }
+
+  private static int chunkLength(long length) {
+    return (int) Math.max(1, Math.min(length, CONVERSION_CHUNK));
+  }
+}

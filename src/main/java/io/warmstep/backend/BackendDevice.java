@@ -1,0 +1,54 @@
+package io.warmstep.backend;
+
+import io.warmstep.ElementType;
+
+/**
+ * An opened device, as the public API sees it. Arguments were validated by the caller; what remains
+ * to fail is the device itself.
+ */
+public interface BackendDevice extends AutoCloseable {
+  /**
+   * What this device is.
+   *
+   * @return the report
+   */
+  BackendReport report();
+
+  /**
+   * Allocates memory filled with zeros.
+   *
+   * @param type of the elements
+   * @param length count of elements, 0 or more
+   * @return the memory, owned by the caller
+   * @throws io.warmstep.OutOfDeviceMemoryException if there is not enough; nothing is allocated
+   */
+  Memory allocate(ElementType type, long length);
+
+  /**
+   * Uses memory that the caller keeps, without a copy.
+   *
+   * @param type of the elements
+   * @param source what holds them, of a kind that this device takes
+   * @param offset first element within the source
+   * @param length count of elements
+   * @return a view whose {@link Memory#close} frees nothing
+   * @throws IllegalArgumentException if this device does not take such a source; says which it
+   *     takes
+   */
+  Memory borrow(ElementType type, Object source, long offset, long length);
+
+  /**
+   * Prepares everything that {@link StepProgram#run} needs, so that running allocates nothing.
+   *
+   * @param plan what a step does
+   * @return the program, to be closed before the memory that it uses
+   */
+  StepProgram prepare(StepPlan plan);
+
+  /** Waits until all that was asked of this device is done. */
+  void synchronize();
+
+  /** Releases the device and whatever is still allocated on it. A second call does nothing. */
+  @Override
+  void close();
+}

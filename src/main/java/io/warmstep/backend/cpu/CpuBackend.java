@@ -1,0 +1,38 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.backend.Backend;
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.BackendReport;
+
+/** This machine's processor; always there, needs nothing. */
+public final class CpuBackend implements Backend {
+  /** Name to ask for it by. */
+  public static final String NAME = "cpu";
+
+  /** More threads than this are surely a mistake. */
+  public static final int MAX_THREADS = 1024;
+
+  /** The backend. */
+  public CpuBackend() {}
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public BackendReport report() {
+    String device =
+        Runtime.getRuntime().availableProcessors() + " x " + System.getProperty("os.arch");
+    String driver =
+        System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version");
+    return new BackendReport(
+        NAME, true, device, driver, Runtime.getRuntime().maxMemory(), true, "");
+  }
+
+  @Override
+  public BackendDevice open(int threads) {
+    int count = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+    return new CpuDevice(report(), Math.min(count, MAX_THREADS), CpuDevice.PIECE_LENGTH);
+  }
+}

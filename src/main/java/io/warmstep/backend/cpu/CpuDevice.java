@@ -1,0 +1,72 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.ElementType;
+import io.warmstep.OutOfDeviceMemoryException;
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import java.nio.Buffer;
+
+/** A fixed number of threads over memory in arrays and buffers. */
+final class CpuDevice implements BackendDevice {
+  /** Elements in one array; longer allocations are several arrays. */
+  static final int PIECE_LENGTH = 1 << 28;
+
+  private final BackendReport report;
+  private final WorkerPool pool;
+  private final int pieceLength;
+
+  /** A device; the piece length is a parameter so that tests can make it small. */
+  CpuDevice(BackendReport report, int threads, int pieceLength) {
+    this.report = report;
+    this.pool = new WorkerPool(threads);
+    this.pieceLength = pieceLength;
+  }
+
+  @Override
+  public BackendReport report() {
+    return report;
+  }
+
+  @Override
+  public Memory allocate(ElementType type, long length) {
+    try {
+      return ArrayMemory.allocate(type, length, pieceLength);
+    } catch (OutOfMemoryError e) {
+      throw new OutOfDeviceMemoryException(
+          "cannot allocate "
+              + length
+              + " "
+              + type
+              + " ("
+              + length * type.bytes()
+              + " bytes) on the Java heap of at most "
+              + report.memoryBytes()
+              + " bytes: raise it with -Xmx",
+          e);
+    }
+  }
+
+  @Override
+  public Memory borrow(ElementType type, Object source, long offset, long length) {
+    if (source instanceof Buffer buffer) {
+      return BufferMemory.of(type, buffer);
+    }
+    return ArrayMemory.over(type, source, (int) offset, (int) length);
+  }
+
+  @Override
+  public StepProgram prepare(StepPlan plan) {
+    return new CpuStepProgram(plan, pool);
+  }
+
+  @Override
+  public void synchronize() {}
+
+  @Override
+  public void close() {
+    pool.close();
+  }
+}

@@ -1,0 +1,289 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A step as Java loops. All elements of the plan are numbered through, cut into chunks and shared
+ * by the threads; a chunk is cut where arrays end. Where parameters, gradients and state lie in
+ * arrays at the same indices, the rule works in place; elsewhere it works on copies of a small
+ * block, which stay in the first-level cache.
+ */
+final class CpuStepProgram implements StepProgram {
+  /** Less than this is not worth handing to another thread. */
+  private static final int MIN_CHUNK = 16 * 1024;
+
+  private static final int MAX_CHUNK = 256 * 1024;
+
+  /** More than one chunk a thread evens out threads that wake late or are held up. */
+  private static final int CHUNKS_A_THREAD = 4;
+
+  /** Elements copied at a time where a rule cannot work in place. */
+  private static final int COPY_BLOCK = 2048;
+
+  /** Elements updated at a time when gradients are set to zero while still in the cache. */
+  private static final int ZERO_BLOCK = 8192;
+
+  private final StepPlan plan;
+  private final WorkerPool pool;
+  private final GroupStep[] groups;
+  private final Run[] runs;
+  private final long[] runEnds;
+  private final long total;
+  private final int chunkLength;
+  private final Worker[] workers;
+  private final GlobalNorm norm;
+  private final WorkerPool.Job update = this::updateChunk;
+  private double lastNorm = Double.NaN;
+
+  /** A group's rule and the numbers of the present step. */
+  private static final class GroupStep {
+    final UpdateRule rule;
+    final float[] floatScalars;
+    final double[] doubleScalars;
+    final int sign;
+    float floatScale;
+    double doubleScale;
+
+    GroupStep(UpdateRule rule) {
+      this.rule = rule;
+      this.floatScalars = new float[rule.scalarCount()];
+      this.doubleScalars = new double[rule.scalarCount()];
+      this.sign = rule.maximize() ? -1 : 1;
+    }
+
+    void set(double[] scalars, float floatScale, double doubleScale) {
+      for (int i = 0; i < floatScalars.length; i++) {
+        floatScalars[i] = (float) scalars[i];
+        doubleScalars[i] = scalars[i];
+      }
+      this.floatScale = sign * floatScale;
+      this.doubleScale = sign * doubleScale;
+    }
+  }
+
+  /** Entries of one group that follow each other in all their memories. */
+  private static final class Run {
+    final GroupStep group;
+    final boolean isDouble;
+    final CpuMemory[] memories; // values, gradients, then state
+    final long[] offsets;
+    long length;
+
+    Run(GroupStep group, StepPlan.Entry entry) {
+      List<MemorySlice> slices = new ArrayList<>();
+      slices.add(entry.values());
+      slices.add(entry.gradients());
+      slices.addAll(entry.state());
+      this.group = group;
+      this.isDouble = entry.values().memory().type() == ElementType.FLOAT64;
+      this.memories =
+          slices.stream().map(slice -> (CpuMemory) slice.memory()).toArray(CpuMemory[]::new);
+      this.offsets = slices.stream().mapToLong(MemorySlice::offset).toArray();
+      this.length = entry.length();
+    }
+
+    /** Takes another run in if it continues this one everywhere. */
+    boolean absorb(Run next) {
+      if (next.group != group || !Arrays.equals(next.memories, memories)) {
+        return false;
+      }
+      for (int i = 0; i < offsets.length; i++) {
+        if (next.offsets[i] != offsets[i] + length) {
+          return false;
+        }
+      }
+      length += next.length;
+      return true;
+    }
+
+    /** How many elements from one on lie in one array in every memory. */
+    long contiguousFrom(long at) {
+      long n = length - at;
+      for (int i = 0; i < memories.length; i++) {
+        n = Math.min(n, memories[i].contiguousFrom(offsets[i] + at));
+      }
+      return n;
+    }
+
+    boolean isInPlace(long at) {
+      int index = memories[0].indexAt(offsets[0] + at);
+      for (int i = 0; i < memories.length; i++) {
+        if (memories[i].arrayAt(offsets[i] + at) == null
+            || memories[i].indexAt(offsets[i] + at) != index) {
+          return false;
+        }
+      }
+      return true;
+    }
+  }
+
+  CpuStepProgram(StepPlan plan, WorkerPool pool) {
+    this.plan = plan;
+    this.pool = pool;
+    this.groups =
+        plan.groups().stream().map(group -> new GroupStep(group.rule())).toArray(GroupStep[]::new);
+    this.runs = runs(plan, groups);
+    this.runEnds = new long[runs.length];
+    long sum = 0;
+    int slots = 0;
+    for (int i = 0; i < runs.length; i++) {
+      sum += runs[i].length;
+      runEnds[i] = sum;
+      slots = Math.max(slots, runs[i].memories.length - 2);
+    }
+    this.total = sum;
+    this.chunkLength = chunkLength(sum, pool.threads());
+    this.workers = new Worker[pool.threads()];
+    for (int i = 0; i < workers.length; i++) {
+      workers[i] = new Worker(slots);
+    }
+    this.norm = plan.needsNorm() ? new GlobalNorm(plan, pool) : null;
+  }
+
+  private static Run[] runs(StepPlan plan, GroupStep[] groups) {
+    List<Run> runs = new ArrayList<>();
+    for (int i = 0; i < groups.length; i++) {
+      for (StepPlan.Entry entry : plan.groups().get(i).entries()) {
+        Run run = new Run(groups[i], entry);
+        boolean absorbed = !runs.isEmpty() && runs.get(runs.size() - 1).absorb(run);
+        if (run.length > 0 && !absorbed) {
+          runs.add(run);
+        }
+      }
+    }
+    return runs.toArray(Run[]::new);
+  }
+
+  private static int chunkLength(long total, int threads) {
+    if (threads == 1) {
+      return MAX_CHUNK;
+    }
+    long share = total / ((long) threads * CHUNKS_A_THREAD) + 1;
+    long bounded = Math.min(Math.max(share, MIN_CHUNK), MAX_CHUNK);
+    return (int) ((bounded + 15) & ~15L); // whole cache lines
+  }
+
+  @Override
+  public boolean run(double[][] scalars, double unscale) {
+    float floatScale = (float) unscale;
+    double doubleScale = unscale;
+    if (norm != null) {
+      boolean inDouble = norm.hasDoubles();
+      double raw = norm.compute();
+      lastNorm = inDouble ? raw * unscale : (float) raw * (float) unscale;
+      if (plan.skipNonFinite() && !Double.isFinite(raw)) {
+        if (plan.zeroGradients()) {
+          zeroGradients();
+        }
+        return false;
+      }
+      if (plan.clipNorm() > 0) {
+        double factor =
+            inDouble
+                ? clipFactor(plan.clipNorm(), lastNorm)
+                : clipFactor((float) plan.clipNorm(), (float) lastNorm);
+        floatScale *= (float) factor;
+        doubleScale *= factor;
+      }
+    }
+    for (int i = 0; i < groups.length; i++) {
+      groups[i].set(scalars[i], floatScale, doubleScale);
+    }
+    pool.run(update, (int) ((total + chunkLength - 1) / chunkLength));
+    return true;
+  }
+
+  private static double clipFactor(double maxNorm, double norm) {
+    return Math.min(1.0, maxNorm / (norm + 1e-6));
+  }
+
+  private static float clipFactor(float maxNorm, float norm) {
+    return Math.min(1f, maxNorm / (norm + 1e-6f));
+  }
+
+  private void updateChunk(int worker, int chunk) {
+    long from = (long) chunk * chunkLength;
+    long to = Math.min(total, from + chunkLength);
+    int index = Arrays.binarySearch(runEnds, from);
+    index = index < 0 ? -index - 1 : index + 1; // the first run that ends after the chunk's start
+    while (from < to) {
+      Run run = runs[index];
+      long runStart = runEnds[index] - run.length;
+      long end = Math.min(to, runEnds[index]);
+      workers[worker].update(run, from - runStart, end - runStart);
+      from = end;
+      index++;
+    }
+  }
+
+  @Override
+  public double gradientNorm() {
+    return lastNorm;
+  }
+
+  @Override
+  public void zeroGradients() {
+    for (Run run : runs) {
+      run.memories[1].zero(run.offsets[1], run.length);
+    }
+  }
+
+  @Override
+  public void close() {}
+
+  /** One thread's blocks and working memory. */
+  private final class Worker {
+    private final FloatWork floats;
+    private final DoubleWork doubles;
+
+    Worker(int slots) {
+      floats = new FloatWork(slots, COPY_BLOCK, (float) plan.clipValue());
+      doubles = new DoubleWork(slots, COPY_BLOCK, plan.clipValue());
+    }
+
+    void update(Run run, long from, long to) {
+      CpuMemory gradients = run.memories[1];
+      for (long at = from; at < to; ) {
+        long n = Math.min(to - at, run.contiguousFrom(at));
+        boolean inPlace = plan.clipValue() == 0 && run.isInPlace(at);
+        if (!inPlace) {
+          n = Math.min(n, COPY_BLOCK);
+        } else if (plan.zeroGradients()) {
+          n = Math.min(n, ZERO_BLOCK);
+        }
+        updateBlock(run, at, (int) n, inPlace);
+        if (plan.zeroGradients()) {
+          gradients.zero(run.offsets[1] + at, n);
+        }
+        at += n;
+      }
+    }
+
+    private void updateBlock(Run run, long at, int n, boolean inPlace) {
+      GroupStep group = run.group;
+      UpdateRule rule = group.rule;
+      if (run.isDouble) {
+        doubles.step(group.doubleScalars, group.doubleScale, rule.l2());
+        if (inPlace) {
+          doubles.updateInPlace(rule, run.memories, run.offsets, at, n);
+        } else {
+          doubles.updateCopies(rule, run.memories, run.offsets, at, n);
+        }
+      } else {
+        floats.step(group.floatScalars, group.floatScale, (float) rule.l2());
+        if (inPlace) {
+          floats.updateInPlace(rule, run.memories, run.offsets, at, n);
+        } else {
+          floats.updateCopies(rule, run.memories, run.offsets, at, n);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,155 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * The global gradient norm of a plan: leaves summed in parallel, then combined in the order of the
+ * parameters. Elements of float32 arithmetic and of float64 have trees of their own.
+ */
+final class GlobalNorm {
+  private static final int LEAF = FloatTreeSum.LEAF;
+  private static final int LEAVES_A_CHUNK = 16;
+
+  private final WorkerPool pool;
+  private final Leaves floats;
+  private final Leaves doubles;
+  private final Scratch[] scratch;
+  private final WorkerPool.Job floatJob = this::sumFloats;
+  private final WorkerPool.Job doubleJob = this::sumDoubles;
+  private final float[] floatSums;
+  private final double[] doubleSums;
+
+  /** One thread's working memory. */
+  private static final class Scratch {
+    final FloatTreeSum floatSum = new FloatTreeSum();
+    final DoubleTreeSum doubleSum = new DoubleTreeSum();
+    final float[] floats = new float[LEAF];
+    final double[] doubles = new double[LEAF];
+    final short[] halves = new short[LEAF];
+  }
+
+  /** The gradients of one arithmetic type, cut into leaves. */
+  private static final class Leaves {
+    final List<StepPlan.Entry> entries;
+    final int[] firstLeaf;
+    final int[] exponents;
+    final int count;
+
+    Leaves(List<StepPlan.Entry> entries) {
+      this.entries = entries;
+      this.firstLeaf = new int[entries.size()];
+      long leaves = 0;
+      for (int i = 0; i < firstLeaf.length; i++) {
+        firstLeaf[i] = Math.toIntExact(leaves);
+        leaves += (entries.get(i).length() + LEAF - 1) / LEAF;
+      }
+      this.count = Math.toIntExact(leaves);
+      this.exponents = new int[count];
+    }
+
+    int chunks() {
+      return (count + LEAVES_A_CHUNK - 1) / LEAVES_A_CHUNK;
+    }
+
+    /** The last entry that starts at or before a leaf; empty entries never match. */
+    int entryOf(int leaf) {
+      int low = 0;
+      int high = firstLeaf.length - 1;
+      while (low < high) {
+        int middle = (low + high + 1) >>> 1;
+        if (firstLeaf[middle] <= leaf) {
+          low = middle;
+        } else {
+          high = middle - 1;
+        }
+      }
+      return low;
+    }
+
+    /** Loads a leaf; returns how many elements it has. */
+    int load(int entryIndex, int leaf, Object target, short[] halves) {
+      StepPlan.Entry entry = entries.get(entryIndex);
+      long at = (long) (leaf - firstLeaf[entryIndex]) * LEAF;
+      int n = (int) Math.min(LEAF, entry.length() - at);
+      CpuMemory memory = (CpuMemory) entry.gradients().memory();
+      memory.load(entry.gradients().offset() + at, target, n, halves);
+      return n;
+    }
+  }
+
+  GlobalNorm(StepPlan plan, WorkerPool pool) {
+    this.pool = pool;
+    List<StepPlan.Entry> all = new ArrayList<>();
+    plan.groups().forEach(group -> all.addAll(group.entries()));
+    all.removeIf(entry -> entry.length() == 0);
+    all.sort(Comparator.comparingInt(StepPlan.Entry::index));
+    floats = new Leaves(all.stream().filter(entry -> !isDouble(entry)).toList());
+    doubles = new Leaves(all.stream().filter(GlobalNorm::isDouble).toList());
+    floatSums = new float[floats.count];
+    doubleSums = new double[doubles.count];
+    scratch = new Scratch[pool.threads()];
+    for (int i = 0; i < scratch.length; i++) {
+      scratch[i] = new Scratch();
+    }
+  }
+
+  private static boolean isDouble(StepPlan.Entry entry) {
+    return entry.values().memory().type() == ElementType.FLOAT64;
+  }
+
+  /** Whether any gradient is of float64 arithmetic; then the clip factor is computed in float64. */
+  boolean hasDoubles() {
+    return doubles.count > 0;
+  }
+
+  /** The norm of the gradients as they are in memory: in float32 unless there are float64 ones. */
+  double compute() {
+    pool.run(floatJob, floats.chunks());
+    FloatTreeSum floatSum = scratch[0].floatSum;
+    floatSum.combine(floatSums, floats.exponents, floats.count);
+    double floatNorm = floatSum.root();
+    if (!hasDoubles()) {
+      return floatNorm;
+    }
+    pool.run(doubleJob, doubles.chunks());
+    DoubleTreeSum doubleSum = scratch[0].doubleSum;
+    doubleSum.combine(doubleSums, doubles.exponents, doubles.count);
+    double doubleNorm = doubleSum.root();
+    return floats.count == 0 ? doubleNorm : hypotenuse(floatNorm, doubleNorm);
+  }
+
+  private static double hypotenuse(double a, double b) {
+    double larger = Math.max(a, b);
+    if (larger == 0 || !(larger <= Double.MAX_VALUE)) {
+      return larger;
+    }
+    double ratio = Math.min(a, b) / larger;
+    return larger * Math.sqrt(Math.fma(ratio, ratio, 1.0));
+  }
+
+  private void sumFloats(int worker, int chunk) {
+    Scratch own = scratch[worker];
+    int end = Math.min(floats.count, (chunk + 1) * LEAVES_A_CHUNK);
+    for (int leaf = chunk * LEAVES_A_CHUNK; leaf < end; leaf++) {
+      int n = floats.load(floats.entryOf(leaf), leaf, own.floats, own.halves);
+      own.floatSum.leaf(own.floats, n);
+      floatSums[leaf] = own.floatSum.sum;
+      floats.exponents[leaf] = own.floatSum.exponent;
+    }
+  }
+
+  private void sumDoubles(int worker, int chunk) {
+    Scratch own = scratch[worker];
+    int end = Math.min(doubles.count, (chunk + 1) * LEAVES_A_CHUNK);
+    for (int leaf = chunk * LEAVES_A_CHUNK; leaf < end; leaf++) {
+      int n = doubles.load(doubles.entryOf(leaf), leaf, own.doubles, own.halves);
+      own.doubleSum.leaf(own.doubles, n);
+      doubleSums[leaf] = own.doubleSum.sum;
+      doubles.exponents[leaf] = own.doubleSum.exponent;
+    }
+  }
+}

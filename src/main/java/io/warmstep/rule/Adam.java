@@ -1,0 +1,223 @@
+package io.warmstep.rule;
+
+import java.util.List;
+
+/**
+ * Adam (Kingma and Ba 2015), with decoupled weight decay AdamW (Loshchilov and Hutter 2019), with
+ * the running maximum AMSGrad (Reddi, Kale and Kumar 2018), as {@code torch.optim.Adam} and {@code
+ * AdamW} compute them. At step t:
+ *
+ * <pre>
+ * g = g + weightDecay * p                       (L2)
+ * p = p * (1 - lr * weightDecay)                (decoupled)
+ * m = beta1 * m + (1 - beta1) * g
+ * v = beta2 * v + (1 - beta2) * g * g
+ * u = max(u, v)                                 (AMSGrad; otherwise u = v)
+ * p = p - lr / (1 - beta1^t) * m / (sqrt(u) / sqrt(1 - beta2^t) + eps)
+ * </pre>
+ *
+ * State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
+ *
+ * @param beta1 decay of the first moment, in [0, 1)
+ * @param beta2 decay of the second moment, in [0, 1)
+ * @param eps added to the root after bias correction, at least 0
+ * @param weightDecay at least 0
+ * @param decoupled whether weight decay shrinks the parameter (AdamW) rather than joins the
+ *     gradient
+ * @param amsgrad whether the second moment's running maximum is used
+ * @param maximize whether to ascend
+ */
+public record Adam(
+    double beta1,
+    double beta2,
+    double eps,
+    double weightDecay,
+    boolean decoupled,
+    boolean amsgrad,
+    boolean maximize)
+    implements UpdateRule {
+  private static final List<StateSlot> SLOTS =
+      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+  private static final List<StateSlot> AMSGRAD_SLOTS =
+      List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("max_exp_avg_sq"));
+
+  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  public Adam {
+    Hyperparameters.requireBelowOne("adam", "beta1", beta1);
+    Hyperparameters.requireBelowOne("adam", "beta2", beta2);
+    Hyperparameters.requireNonNegative("adam", "eps", eps);
+    Hyperparameters.requireNonNegative("adam", "weightDecay", weightDecay);
+  }
+
+  /**
+   * PyTorch's defaults of Adam: betas 0.9 and 0.999, eps 1e-8, no weight decay.
+   *
+   * @return the rule
+   */
+  public static Adam adam() {
+    return new Adam(0.9, 0.999, 1e-8, 0, false, false, false);
+  }
+
+  /**
+   * PyTorch's defaults of AdamW: those of Adam with a decoupled weight decay of 0.01.
+   *
+   * @return the rule
+   */
+  public static Adam adamW() {
+    return new Adam(0.9, 0.999, 1e-8, 0.01, true, false, false);
+  }
+
+  /**
+   * This rule with other decay rates.
+   *
+   * @param beta1 in [0, 1)
+   * @param beta2 in [0, 1)
+   * @return a copy
+   */
+  public Adam betas(double beta1, double beta2) {
+    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+  }
+
+  /**
+   * This rule with another eps.
+   *
+   * @param eps at least 0
+   * @return a copy
+   */
+  public Adam eps(double eps) {
+    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+  }
+
+  @Override
+  public Adam weightDecay(double weightDecay) {
+    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+  }
+
+  /**
+   * This rule with or without AMSGrad.
+   *
+   * @param amsgrad whether the second moment's running maximum is used
+   * @return a copy
+   */
+  public Adam amsgrad(boolean amsgrad) {
+    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+  }
+
+  /**
+   * This rule ascending or descending.
+   *
+   * @param maximize true to ascend
+   * @return a copy
+   */
+  public Adam maximize(boolean maximize) {
+    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+  }
+
+  @Override
+  public String name() {
+    return "adam";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    return amsgrad ? AMSGRAD_SLOTS : SLOTS;
+  }
+
+  @Override
+  public double l2() {
+    return decoupled ? 0 : weightDecay;
+  }
+
+  @Override
+  public int options() {
+    return amsgrad ? 1 : 0;
+  }
+
+  @Override
+  public int scalarCount() {
+    return 8;
+  }
+
+  @Override
+  public void scalars(long step, double learningRate, double[] out) {
+    // StrictMath: the same bits on every processor, not only on every backend of this one.
+    out[0] = learningRate / (1.0 - StrictMath.pow(beta1, step));
+    out[1] = decoupled ? 1.0 - learningRate * weightDecay : 1.0;
+    out[2] = beta1;
+    out[3] = 1.0 - beta1;
+    out[4] = beta2;
+    out[5] = 1.0 - beta2;
+    out[6] = 1.0 / Math.sqrt(1.0 - StrictMath.pow(beta2, step));
+    out[7] = eps;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] m = block.state(0);
+    float[] v = block.state(1);
+    boolean takesMaximum = amsgrad;
+    float[] u = takesMaximum ? block.state(2) : v;
+    float scale = block.gradientScale();
+    float l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    float stepSize = block.scalar(0);
+    float keep = block.scalar(1);
+    float beta1 = block.scalar(2);
+    float fresh1 = block.scalar(3);
+    float beta2 = block.scalar(4);
+    float fresh2 = block.scalar(5);
+    float rootScale = block.scalar(6);
+    float eps = block.scalar(7);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float mi = Math.fma(beta1, m[i], fresh1 * gi);
+      float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      m[i] = mi;
+      v[i] = vi;
+      if (takesMaximum) {
+        vi = Math.max(u[i], vi);
+        u[i] = vi;
+      }
+      float denominator = Math.fma((float) Math.sqrt(vi), rootScale, eps);
+      p[i] = Math.fma(-stepSize, mi / denominator, keep * pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] m = block.state(0);
+    double[] v = block.state(1);
+    boolean takesMaximum = amsgrad;
+    double[] u = takesMaximum ? block.state(2) : v;
+    double scale = block.gradientScale();
+    double l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    double stepSize = block.scalar(0);
+    double keep = block.scalar(1);
+    double beta1 = block.scalar(2);
+    double fresh1 = block.scalar(3);
+    double beta2 = block.scalar(4);
+    double fresh2 = block.scalar(5);
+    double rootScale = block.scalar(6);
+    double eps = block.scalar(7);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double mi = Math.fma(beta1, m[i], fresh1 * gi);
+      double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      m[i] = mi;
+      v[i] = vi;
+      if (takesMaximum) {
+        vi = Math.max(u[i], vi);
+        u[i] = vi;
+      }
+      double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
+      p[i] = Math.fma(-stepSize, mi / denominator, keep * pi);
+    }
+  }
+}

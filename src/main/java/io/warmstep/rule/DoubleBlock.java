@@ -1,0 +1,144 @@
+package io.warmstep.rule;
+
+/**
+ * A range of elements that a rule updates in float64: parameters, gradients and state lie at the
+ * same indices {@code start} to {@code end} of their arrays. One index for all arrays is what lets
+ * the JIT compiler vectorize a rule's loop.
+ *
+ * <p>A backend keeps one block a thread and points it at ranges in turn.
+ */
+public final class DoubleBlock {
+  private double[] parameters = {};
+  private double[] gradients = {};
+  private double[][] state = {};
+  private int start;
+  private int end;
+  private double[] scalars = {};
+  private double gradientScale;
+  private double weightDecay;
+
+  /** An empty block. */
+  public DoubleBlock() {}
+
+  /**
+   * Points the block at arrays and a range of them.
+   *
+   * @param parameters updated in place
+   * @param gradients only read
+   * @param state updated in place, one array for each of the rule's slots
+   * @param start first index
+   * @param end index after the last
+   */
+  public void range(double[] parameters, double[] gradients, double[][] state, int start, int end) {
+    this.parameters = parameters;
+    this.gradients = gradients;
+    this.state = state;
+    this.start = start;
+    this.end = end;
+  }
+
+  /**
+   * Sets what is the same for all elements of a step.
+   *
+   * @param scalars the rule's scalars, rounded to float64
+   * @param gradientScale see {@link #gradientScale()}
+   * @param weightDecay see {@link #weightDecay()}
+   */
+  public void step(double[] scalars, double gradientScale, double weightDecay) {
+    this.scalars = scalars;
+    this.gradientScale = gradientScale;
+    this.weightDecay = weightDecay;
+  }
+
+  /**
+   * The parameters.
+   *
+   * @return the array, to be updated in place
+   */
+  public double[] parameters() {
+    return parameters;
+  }
+
+  /**
+   * The gradients, as the pipeline wrote them.
+   *
+   * @return the array, not to be written
+   */
+  public double[] gradients() {
+    return gradients;
+  }
+
+  /**
+   * One of the rule's state slots.
+   *
+   * @param slot its index in {@link UpdateRule#stateSlots()}
+   * @return the array, to be updated in place
+   */
+  public double[] state(int slot) {
+    return state[slot];
+  }
+
+  /**
+   * First index of the range.
+   *
+   * @return an index into every array
+   */
+  public int start() {
+    return start;
+  }
+
+  /**
+   * Index after the last of the range.
+   *
+   * @return an index into every array
+   */
+  public int end() {
+    return end;
+  }
+
+  /**
+   * One of the numbers that {@link UpdateRule#scalars} computed.
+   *
+   * @param index from 0
+   * @return the number, rounded to float64
+   */
+  public double scalar(int index) {
+    return scalars[index];
+  }
+
+  /**
+   * What gradients are multiplied by before the rule sees them: unscaling, clipping by norm and the
+   * sign of {@link UpdateRule#maximize()}.
+   *
+   * @return the factor, 1 if there is nothing to do
+   */
+  public double gradientScale() {
+    return gradientScale;
+  }
+
+  /**
+   * The factor of {@link UpdateRule#l2()}, rounded to float64.
+   *
+   * @return 0 if no weight decay is added to gradients
+   */
+  public double weightDecay() {
+    return weightDecay;
+  }
+
+  /**
+   * The gradient that enters a rule's formula. Written as a static function of plain values so that
+   * a loop that calls it still vectorizes.
+   *
+   * @param scale {@link #gradientScale()}
+   * @param gradient the raw gradient
+   * @param decays whether weight decay is added; a loop invariant
+   * @param weightDecay {@link #weightDecay()}
+   * @param parameter the parameter's value before this step
+   * @return {@code scale * gradient}, plus {@code weightDecay * parameter} if it decays
+   */
+  public static double gradient(
+      double scale, double gradient, boolean decays, double weightDecay, double parameter) {
+    double scaled = scale * gradient;
+    return decays ? Math.fma(weightDecay, parameter, scaled) : scaled;
+  }
+}

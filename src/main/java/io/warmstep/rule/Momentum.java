@@ -1,0 +1,163 @@
+package io.warmstep.rule;
+
+import java.util.List;
+
+/**
+ * Gradient descent with momentum, heavy ball (Polyak 1964) or Nesterov's (in the form of Sutskever
+ * et al. 2013), as {@code torch.optim.SGD} with a momentum computes it:
+ *
+ * <pre>
+ * g = g + weightDecay * p
+ * b = momentum * b + (1 - dampening) * g        (b = g at the first step)
+ * p = p - lr * b                                (heavy ball)
+ * p = p - lr * (g + momentum * b)               (Nesterov)
+ * </pre>
+ *
+ * State: {@code momentum_buffer}.
+ *
+ * @param momentum in [0, 1)
+ * @param dampening in [0, 1]; 0 with Nesterov momentum
+ * @param nesterov whether to look ahead; needs a momentum above 0
+ * @param weightDecay L2 factor, at least 0
+ * @param maximize whether to ascend
+ */
+public record Momentum(
+    double momentum, double dampening, boolean nesterov, double weightDecay, boolean maximize)
+    implements UpdateRule {
+  private static final List<StateSlot> SLOTS = List.of(new StateSlot("momentum_buffer"));
+
+  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  public Momentum {
+    Hyperparameters.requireBelowOne("momentum", "momentum", momentum);
+    Hyperparameters.require(
+        dampening >= 0 && dampening <= 1, "momentum", "dampening", dampening, "in [0, 1]");
+    Hyperparameters.requireNonNegative("momentum", "weightDecay", weightDecay);
+    if (nesterov) {
+      Hyperparameters.require(
+          momentum > 0, "momentum", "momentum", momentum, "above 0 with nesterov");
+      Hyperparameters.require(
+          dampening == 0, "momentum", "dampening", dampening, "0 with nesterov");
+    }
+  }
+
+  /**
+   * Heavy-ball momentum.
+   *
+   * @param momentum in [0, 1)
+   * @return the rule, without dampening or weight decay
+   */
+  public static Momentum heavyBall(double momentum) {
+    return new Momentum(momentum, 0, false, 0, false);
+  }
+
+  /**
+   * Nesterov momentum.
+   *
+   * @param momentum in (0, 1)
+   * @return the rule, without weight decay
+   */
+  public static Momentum nesterov(double momentum) {
+    return new Momentum(momentum, 0, true, 0, false);
+  }
+
+  /**
+   * This rule with another dampening.
+   *
+   * @param dampening in [0, 1]
+   * @return a copy
+   */
+  public Momentum dampening(double dampening) {
+    return new Momentum(momentum, dampening, nesterov, weightDecay, maximize);
+  }
+
+  @Override
+  public Momentum weightDecay(double weightDecay) {
+    return new Momentum(momentum, dampening, nesterov, weightDecay, maximize);
+  }
+
+  /**
+   * This rule ascending or descending.
+   *
+   * @param maximize true to ascend
+   * @return a copy
+   */
+  public Momentum maximize(boolean maximize) {
+    return new Momentum(momentum, dampening, nesterov, weightDecay, maximize);
+  }
+
+  @Override
+  public String name() {
+    return "momentum";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    return SLOTS;
+  }
+
+  @Override
+  public double l2() {
+    return weightDecay;
+  }
+
+  @Override
+  public int options() {
+    return nesterov ? 1 : 0;
+  }
+
+  @Override
+  public int scalarCount() {
+    return 3;
+  }
+
+  @Override
+  public void scalars(long step, double learningRate, double[] out) {
+    out[0] = learningRate;
+    out[1] = momentum;
+    out[2] = step == 1 ? 1.0 : 1.0 - dampening;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] b = block.state(0);
+    float scale = block.gradientScale();
+    float l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    float lr = block.scalar(0);
+    float mu = block.scalar(1);
+    float fresh = block.scalar(2);
+    boolean looksAhead = nesterov;
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float bi = Math.fma(mu, b[i], fresh * gi);
+      b[i] = bi;
+      float direction = looksAhead ? Math.fma(mu, bi, gi) : bi;
+      p[i] = Math.fma(-lr, direction, pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] b = block.state(0);
+    double scale = block.gradientScale();
+    double l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    double lr = block.scalar(0);
+    double mu = block.scalar(1);
+    double fresh = block.scalar(2);
+    boolean looksAhead = nesterov;
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double bi = Math.fma(mu, b[i], fresh * gi);
+      b[i] = bi;
+      double direction = looksAhead ? Math.fma(mu, bi, gi) : bi;
+      p[i] = Math.fma(-lr, direction, pi);
+    }
+  }
+}

@@ -1,0 +1,225 @@
+package io.warmstep.rule;
+
+import java.util.List;
+
+/**
+ * RMSProp (Tieleman and Hinton 2012), optionally centered (Graves 2013) and with momentum, as
+ * {@code torch.optim.RMSprop} computes it:
+ *
+ * <pre>
+ * g = g + weightDecay * p
+ * v = alpha * v + (1 - alpha) * g * g
+ * a = alpha * a + (1 - alpha) * g               (centered)
+ * d = g / (sqrt(v) + eps)                       (or sqrt(max(0, v - a * a)) if centered)
+ * b = momentum * b + d                          (with momentum; d = b)
+ * p = p - lr * d
+ * </pre>
+ *
+ * State: {@code square_avg}, then {@code grad_avg} if centered, then {@code momentum_buffer} if the
+ * momentum is above 0. The centered variance is held at 0 or above: rounding can make it negative,
+ * where PyTorch gives NaN.
+ *
+ * @param alpha smoothing constant, in [0, 1)
+ * @param eps added to the root, at least 0
+ * @param centered whether the gradient's running mean is subtracted
+ * @param momentum in [0, 1); 0 for none
+ * @param weightDecay L2 factor, at least 0
+ * @param maximize whether to ascend
+ */
+public record RmsProp(
+    double alpha,
+    double eps,
+    boolean centered,
+    double momentum,
+    double weightDecay,
+    boolean maximize)
+    implements UpdateRule {
+  private static final StateSlot SQUARE_AVG = new StateSlot("square_avg");
+  private static final StateSlot GRAD_AVG = new StateSlot("grad_avg");
+  private static final StateSlot MOMENTUM_BUFFER = new StateSlot("momentum_buffer");
+
+  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  public RmsProp {
+    Hyperparameters.requireBelowOne("rmsprop", "alpha", alpha);
+    Hyperparameters.requireNonNegative("rmsprop", "eps", eps);
+    Hyperparameters.requireBelowOne("rmsprop", "momentum", momentum);
+    Hyperparameters.requireNonNegative("rmsprop", "weightDecay", weightDecay);
+  }
+
+  /**
+   * PyTorch's defaults: alpha 0.99, eps 1e-8, neither centered nor with momentum.
+   *
+   * @return the rule
+   */
+  public static RmsProp rmsProp() {
+    return new RmsProp(0.99, 1e-8, false, 0, 0, false);
+  }
+
+  /**
+   * This rule with another smoothing constant.
+   *
+   * @param alpha in [0, 1)
+   * @return a copy
+   */
+  public RmsProp alpha(double alpha) {
+    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+  }
+
+  /**
+   * This rule with another eps.
+   *
+   * @param eps at least 0
+   * @return a copy
+   */
+  public RmsProp eps(double eps) {
+    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+  }
+
+  /**
+   * This rule centered or not.
+   *
+   * @param centered whether the gradient's running mean is subtracted
+   * @return a copy
+   */
+  public RmsProp centered(boolean centered) {
+    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+  }
+
+  /**
+   * This rule with another momentum.
+   *
+   * @param momentum in [0, 1)
+   * @return a copy
+   */
+  public RmsProp momentum(double momentum) {
+    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+  }
+
+  @Override
+  public RmsProp weightDecay(double weightDecay) {
+    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+  }
+
+  /**
+   * This rule ascending or descending.
+   *
+   * @param maximize true to ascend
+   * @return a copy
+   */
+  public RmsProp maximize(boolean maximize) {
+    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+  }
+
+  @Override
+  public String name() {
+    return "rmsprop";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    if (centered) {
+      return momentum > 0
+          ? List.of(SQUARE_AVG, GRAD_AVG, MOMENTUM_BUFFER)
+          : List.of(SQUARE_AVG, GRAD_AVG);
+    }
+    return momentum > 0 ? List.of(SQUARE_AVG, MOMENTUM_BUFFER) : List.of(SQUARE_AVG);
+  }
+
+  @Override
+  public double l2() {
+    return weightDecay;
+  }
+
+  @Override
+  public int options() {
+    return (centered ? 1 : 0) | (momentum > 0 ? 2 : 0);
+  }
+
+  @Override
+  public int scalarCount() {
+    return 5;
+  }
+
+  @Override
+  public void scalars(long step, double learningRate, double[] out) {
+    out[0] = learningRate;
+    out[1] = alpha;
+    out[2] = 1.0 - alpha;
+    out[3] = eps;
+    out[4] = momentum;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] v = block.state(0);
+    boolean subtractsMean = centered;
+    float[] a = subtractsMean ? block.state(1) : v;
+    boolean hasMomentum = momentum > 0;
+    float[] b = hasMomentum ? block.state(subtractsMean ? 2 : 1) : v;
+    float scale = block.gradientScale();
+    float l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    float lr = block.scalar(0);
+    float alpha = block.scalar(1);
+    float fresh = block.scalar(2);
+    float eps = block.scalar(3);
+    float mu = block.scalar(4);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float vi = Math.fma(alpha, v[i], (fresh * gi) * gi);
+      v[i] = vi;
+      float variance = vi;
+      if (subtractsMean) {
+        float ai = Math.fma(alpha, a[i], fresh * gi);
+        a[i] = ai;
+        variance = Math.max(0f, Math.fma(-ai, ai, vi));
+      }
+      float direction = gi / ((float) Math.sqrt(variance) + eps);
+      if (hasMomentum) {
+        direction = Math.fma(mu, b[i], direction);
+        b[i] = direction;
+      }
+      p[i] = Math.fma(-lr, direction, pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] v = block.state(0);
+    boolean subtractsMean = centered;
+    double[] a = subtractsMean ? block.state(1) : v;
+    boolean hasMomentum = momentum > 0;
+    double[] b = hasMomentum ? block.state(subtractsMean ? 2 : 1) : v;
+    double scale = block.gradientScale();
+    double l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    double lr = block.scalar(0);
+    double alpha = block.scalar(1);
+    double fresh = block.scalar(2);
+    double eps = block.scalar(3);
+    double mu = block.scalar(4);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double vi = Math.fma(alpha, v[i], (fresh * gi) * gi);
+      v[i] = vi;
+      double variance = vi;
+      if (subtractsMean) {
+        double ai = Math.fma(alpha, a[i], fresh * gi);
+        a[i] = ai;
+        variance = Math.max(0.0, Math.fma(-ai, ai, vi));
+      }
+      double direction = gi / (Math.sqrt(variance) + eps);
+      if (hasMomentum) {
+        direction = Math.fma(mu, b[i], direction);
+        b[i] = direction;
+      }
+      p[i] = Math.fma(-lr, direction, pi);
+    }
+  }
+}

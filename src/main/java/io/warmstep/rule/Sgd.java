@@ -1,0 +1,101 @@
+package io.warmstep.rule;
+
+import java.util.List;
+
+/**
+ * Stochastic gradient descent without momentum (Robbins and Monro 1951), as {@code torch.optim.SGD}
+ * computes it:
+ *
+ * <pre>
+ * g = g + weightDecay * p
+ * p = p - lr * g
+ * </pre>
+ *
+ * @param weightDecay L2 factor, at least 0
+ * @param maximize whether to ascend
+ */
+public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
+  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  public Sgd {
+    Hyperparameters.requireNonNegative("sgd", "weightDecay", weightDecay);
+  }
+
+  /**
+   * PyTorch's defaults: no weight decay, minimize.
+   *
+   * @return the rule
+   */
+  public static Sgd sgd() {
+    return new Sgd(0, false);
+  }
+
+  @Override
+  public Sgd weightDecay(double weightDecay) {
+    return new Sgd(weightDecay, maximize);
+  }
+
+  /**
+   * This rule ascending or descending.
+   *
+   * @param maximize true to ascend
+   * @return a copy
+   */
+  public Sgd maximize(boolean maximize) {
+    return new Sgd(weightDecay, maximize);
+  }
+
+  @Override
+  public String name() {
+    return "sgd";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    return List.of();
+  }
+
+  @Override
+  public double l2() {
+    return weightDecay;
+  }
+
+  @Override
+  public int scalarCount() {
+    return 1;
+  }
+
+  @Override
+  public void scalars(long step, double learningRate, double[] out) {
+    out[0] = learningRate;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float scale = block.gradientScale();
+    float l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    float lr = block.scalar(0);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      p[i] = Math.fma(-lr, gi, pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double scale = block.gradientScale();
+    double l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    double lr = block.scalar(0);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      p[i] = Math.fma(-lr, gi, pi);
+    }
+  }
+}

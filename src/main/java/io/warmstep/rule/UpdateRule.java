@@ -1,0 +1,97 @@
+package io.warmstep.rule;
+
+import java.util.List;
+
+/**
+ * An update rule: how parameters and optimizer state follow from a gradient. Rules are immutable
+ * records whose constructors validate; they hold hyperparameters and no state.
+ *
+ * <p>A rule has three parts. {@link #stateSlots()} says what is remembered for each element. {@link
+ * #scalars} computes, once a step and in double, the numbers that are the same for all elements;
+ * they are then rounded once to the arithmetic type. {@code update} is the loop over a block of
+ * elements in plain Java; the native, OpenCL and CUDA backends run the header {@code
+ * kernels/rules/<name>.h} instead, which does the same operations in the same order and so gives
+ * the same bits.
+ *
+ * <p>What all rules share is not theirs: the backends scale, sign-flip and clip the gradient and
+ * say by {@link FloatBlock#gradientScale()} and {@link FloatBlock#weightDecay()} what is left to
+ * do.
+ */
+public interface UpdateRule {
+  /**
+   * Name of the rule and of its kernel header.
+   *
+   * @return a lower-case word such as {@code adam}
+   */
+  String name();
+
+  /**
+   * What the rule remembers for each element, in the order in which blocks hold it.
+   *
+   * @return the slots, empty for a rule without state
+   */
+  List<StateSlot> stateSlots();
+
+  /**
+   * Whether the objective is maximized: the gradient's sign is flipped before anything else.
+   *
+   * @return true to ascend
+   */
+  boolean maximize();
+
+  /**
+   * Weight decay that is added to the gradient (L2 regularization): {@code g + l2 * p}.
+   *
+   * @return its factor, 0 for none or where the rule decays weights in another way
+   */
+  double l2();
+
+  /**
+   * This rule with another weight decay, of the kind that its definition has.
+   *
+   * @param weightDecay at least 0 and finite
+   * @return a copy
+   * @throws IllegalArgumentException if the value is not allowed
+   */
+  UpdateRule weightDecay(double weightDecay);
+
+  /**
+   * The choices that change which operations are done, as the kernel header numbers them. Java
+   * loops read the record's own components.
+   *
+   * @return a set of bits, 0 for a rule without such choices
+   */
+  default int options() {
+    return 0;
+  }
+
+  /**
+   * How many numbers {@link #scalars} writes.
+   *
+   * @return the count
+   */
+  int scalarCount();
+
+  /**
+   * Computes the numbers of one step that are the same for every element. Allocates nothing.
+   *
+   * @param step number of the update, from 1
+   * @param learningRate rate of this step
+   * @param out receives {@link #scalarCount()} values from index 0
+   */
+  void scalars(long step, double learningRate, double[] out);
+
+  /**
+   * Updates a block of elements in float32.
+   *
+   * @param block the arrays, the range and this step's scalars
+   */
+  void update(FloatBlock block);
+
+  /**
+   * Updates a block of elements in float64.
+   *
+   * @param block the arrays, the range and this step's scalars
+   */
+  void update(DoubleBlock block);
+}

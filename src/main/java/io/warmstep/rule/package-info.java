@@ -1,0 +1,2 @@
+/** Update rules: hyperparameters, state slots and the Java form of the math. */
+package io.warmstep.rule;

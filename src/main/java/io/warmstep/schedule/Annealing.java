@@ -1,0 +1,61 @@
+package io.warmstep.schedule;
+
+/** The shape in which a rate moves from a start value to an end value. */
+public enum Annealing {
+  /** A straight line: the weight of the start value is the share that is left. */
+  LINEAR {
+    @Override
+    public double weight(double left) {
+      return left;
+    }
+  },
+
+  /**
+   * Half a cosine wave: weight {@code (1 + cos(pi (1 - left))) / 2} (Loshchilov and Hutter 2017,
+   * "SGDR: stochastic gradient descent with warm restarts").
+   */
+  COSINE {
+    @Override
+    public double weight(double left) {
+      // The same as the cosine, but without cancellation where the weight gets small. Angles of at
+      // most pi/4 only: for greater ones StrictMath makes an array.
+      return left <= 0.5 ? squaredSine(left) : 1 - squaredSine(1 - left);
+    }
+  },
+
+  /**
+   * One minus the square root of the share that is done: weight {@code 1 - sqrt(1 - left)} (Hägele
+   * et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
+   */
+  ONE_MINUS_SQRT {
+    @Override
+    public double weight(double left) {
+      // The same as the difference, but without cancellation where the weight gets small.
+      return left / (1 + Math.sqrt(1 - left));
+    }
+  };
+
+  /**
+   * The weight of the start value; that of the end value is one minus it.
+   *
+   * @param left the share of the way that is left, from 1 (at the start) to 0 (at the end)
+   * @return a weight from 1 (at the start) to 0 (at the end)
+   */
+  public abstract double weight(double left);
+
+  private static double squaredSine(double share) {
+    double sine = StrictMath.sin(Math.PI / 2 * share);
+    return sine * sine;
+  }
+
+  /** The value between {@code start} and {@code end}, exact at both of them. */
+  double between(double start, double end, double left) {
+    double weight = weight(left);
+    return start * weight + end * (1 - weight);
+  }
+
+  /** The share of {@code total} steps that is left after {@code done} of them; 0 at the end. */
+  static double left(long done, long total) {
+    return done < total ? (double) (total - done) / total : 0;
+  }
+}

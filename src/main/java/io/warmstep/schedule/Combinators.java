@@ -1,0 +1,85 @@
+package io.warmstep.schedule;
+
+/** The schedules that the methods of {@link Schedule} compose. */
+final class Combinators {
+  private Combinators() {}
+
+  /** See {@link Schedule#warmUp(long, WarmUp)}. */
+  record WarmedUp(Schedule schedule, long steps, WarmUp shape) implements Schedule {
+    WarmedUp {
+      Require.stepsOrNone("steps", steps);
+      Require.present("shape", shape, "Pass a shape such as WarmUp.linear().");
+    }
+
+    @Override
+    public double rate(long step) {
+      Require.step(step);
+      return step <= steps
+          ? schedule.rate(1) * shape.factor(step, steps)
+          : schedule.rate(step - steps);
+    }
+  }
+
+  /** See {@link Schedule#then(long, Schedule)}. */
+  record Then(Schedule first, long afterSteps, Schedule next) implements Schedule {
+    Then {
+      Require.steps("afterSteps", afterSteps);
+      Require.present("next", next, "Pass the schedule that follows.");
+    }
+
+    @Override
+    public double rate(long step) {
+      Require.step(step);
+      return step <= afterSteps ? first.rate(step) : next.rate(step - afterSteps);
+    }
+  }
+
+  /** See {@link Schedule#cycle(long)}. */
+  record Cycle(Schedule schedule, long period) implements Schedule {
+    Cycle {
+      Require.steps("period", period);
+    }
+
+    @Override
+    public double rate(long step) {
+      return schedule.rate((Require.step(step) - 1) % period + 1);
+    }
+  }
+
+  /** See {@link Schedule#scaled(double)}. */
+  record Scaled(Schedule schedule, double factor) implements Schedule {
+    Scaled {
+      Require.factor("factor", factor);
+    }
+
+    @Override
+    public double rate(long step) {
+      return schedule.rate(Require.step(step)) * factor;
+    }
+  }
+
+  /** See {@link Schedule#untunedLinearWarmUp(double)}. */
+  record UntunedLinear(Schedule schedule, double beta2) implements Schedule {
+    UntunedLinear {
+      Require.beta2(beta2);
+    }
+
+    @Override
+    public double rate(long step) {
+      return schedule.rate(Require.step(step)) * Math.min(1, (1 - beta2) / 2 * step);
+    }
+  }
+
+  /** See {@link Schedule#untunedExponentialWarmUp(double)}. */
+  record UntunedExponential(Schedule schedule, double beta2) implements Schedule {
+    UntunedExponential {
+      Require.beta2(beta2);
+    }
+
+    @Override
+    public double rate(long step) {
+      // expm1, for the factors of the first steps are small.
+      return schedule.rate(Require.step(step)) * -StrictMath.expm1(-(1 - beta2) * step);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+package io.warmstep.schedule;
+
+/** Cosine annealing, once or with warm restarts. */
+final class Cosines {
+  private Cosines() {}
+
+  /** See {@link Schedules#cosine(double, long, double)}. */
+  record Cosine(double learningRate, long totalSteps, double minimum) implements Schedule {
+    Cosine {
+      Require.rate("learningRate", learningRate);
+      Require.steps("totalSteps", totalSteps);
+      Require.minimum(minimum, learningRate);
+    }
+
+    @Override
+    public double rate(long step) {
+      double left = Annealing.left(Require.step(step) - 1, totalSteps);
+      return Annealing.COSINE.between(learningRate, minimum, left);
+    }
+  }
+
+  /** See {@link Schedules#cosineWarmRestarts(double, long, long, double)}. */
+  record CosineWarmRestarts(double learningRate, long firstPeriod, long multiplier, double minimum)
+      implements Schedule {
+    CosineWarmRestarts {
+      Require.rate("learningRate", learningRate);
+      Require.steps("firstPeriod", firstPeriod);
+      if (multiplier < 1) {
+        throw Require.refusal(
+            "multiplier",
+            multiplier,
+            "at least 1",
+            "Pass how many times longer each period is than the last; 1 keeps the length.");
+      }
+      Require.minimum(minimum, learningRate);
+    }
+
+    @Override
+    public double rate(long step) {
+      long done = Require.step(step) - 1;
+      long period = firstPeriod;
+      if (multiplier == 1) {
+        done %= period;
+      }
+      while (done >= period) {
+        done -= period;
+        // A period beyond the range of long is one that no step reaches the end of.
+        period = period > Long.MAX_VALUE / multiplier ? Long.MAX_VALUE : period * multiplier;
+      }
+      return Annealing.COSINE.between(learningRate, minimum, Annealing.left(done, period));
+    }
+  }
+}

@@ -1,0 +1,147 @@
+package io.warmstep.schedule;
+
+/**
+ * The one-cycle policy: the rate rises from {@code maxRate / divFactor} to {@code maxRate}, then
+ * falls to {@code maxRate / divFactor / finalDivFactor}, and stays there. With three phases it
+ * first falls as far as it rose, in as many steps, and then to the end value. The first step has
+ * the initial rate, and step {@code totalSteps} is the first with the end value (Smith and Topin
+ * 2017, "Super-convergence"; formula and defaults of PyTorch's {@code OneCycleLR}).
+ *
+ * <p>Immutable; the methods that take a value return a changed copy. Made by {@link
+ * Schedules#oneCycle(double, long)}.
+ *
+ * @param maxRate the highest rate, finite and at least 0
+ * @param totalSteps the length of the cycle in steps, at least 2
+ * @param pctStart the share of the steps in which the rate rises, more than 0 and less than 1; at
+ *     most 0.5 with three phases
+ * @param annealing the shape of each phase
+ * @param divFactor how many times smaller than the highest rate the initial one is, at least 1
+ * @param finalDivFactor how many times smaller than the initial rate the end value is, at least 1
+ * @param threePhase whether the rate falls to the initial rate first, in a phase of its own
+ */
+public record OneCycle(
+    double maxRate,
+    long totalSteps,
+    double pctStart,
+    Annealing annealing,
+    double divFactor,
+    double finalDivFactor,
+    boolean threePhase)
+    implements Schedule {
+
+  /**
+   * Makes the schedule from all its values.
+   *
+   * @param maxRate the highest rate
+   * @param totalSteps the length of the cycle in steps
+   * @param pctStart the share of the steps in which the rate rises
+   * @param annealing the shape of each phase
+   * @param divFactor how many times smaller than the highest rate the initial one is
+   * @param finalDivFactor how many times smaller than the initial rate the end value is
+   * @param threePhase whether the rate falls to the initial rate first
+   * @throws IllegalArgumentException if one is out of its range
+   * @throws NullPointerException if {@code annealing} is null
+   */
+  public OneCycle {
+    Require.rate("maxRate", maxRate);
+    if (totalSteps < 2) {
+      throw Require.refusal(
+          "totalSteps", totalSteps, "at least 2", "Pass the number of steps of the whole run.");
+    }
+    Require.check(
+        pctStart > 0 && (threePhase ? pctStart <= 0.5 : pctStart < 1),
+        "pctStart",
+        pctStart,
+        "more than 0 and " + (threePhase ? "at most 0.5 with three phases" : "less than 1"),
+        "Pass the share of the steps in which the rate rises, such as 0.3.");
+    Require.present("annealing", annealing, "Pass a shape such as Annealing.COSINE.");
+    Require.divisor("divFactor", divFactor);
+    Require.divisor("finalDivFactor", finalDivFactor);
+  }
+
+  @Override
+  public double rate(long step) {
+    long last = totalSteps - 1;
+    long done = Math.min(Require.step(step) - 1, last);
+    double initialRate = maxRate / divFactor;
+    double finalRate = initialRate / finalDivFactor;
+    // As in PyTorch, the ends of phases may lie between two steps.
+    double top = pctStart * totalSteps - 1;
+    if (done <= top) {
+      return phase(initialRate, maxRate, done, 0, top);
+    }
+    if (!threePhase) {
+      return phase(maxRate, finalRate, done, top, last);
+    }
+    double foot = 2 * pctStart * totalSteps - 2;
+    return done <= foot
+        ? phase(maxRate, initialRate, done, top, foot)
+        : phase(initialRate, finalRate, done, foot, last);
+  }
+
+  private double phase(double from, double to, double done, double start, double end) {
+    // A phase that ends where it starts has nothing left.
+    return end > start ? annealing.between(from, to, (end - done) / (end - start)) : to;
+  }
+
+  /**
+   * Sets the share of the steps in which the rate rises.
+   *
+   * @param pctStart more than 0 and less than 1, at most 0.5 with three phases; 0.3 by default
+   * @return a changed copy
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public OneCycle pctStart(double pctStart) {
+    return new OneCycle(
+        maxRate, totalSteps, pctStart, annealing, divFactor, finalDivFactor, threePhase);
+  }
+
+  /**
+   * Sets the shape of each phase.
+   *
+   * @param annealing the shape; {@link Annealing#COSINE} by default
+   * @return a changed copy
+   * @throws NullPointerException if the shape is null
+   */
+  public OneCycle annealing(Annealing annealing) {
+    return new OneCycle(
+        maxRate, totalSteps, pctStart, annealing, divFactor, finalDivFactor, threePhase);
+  }
+
+  /**
+   * Sets how many times smaller than the highest rate the initial one is.
+   *
+   * @param divFactor finite and at least 1; 25 by default
+   * @return a changed copy
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public OneCycle divFactor(double divFactor) {
+    return new OneCycle(
+        maxRate, totalSteps, pctStart, annealing, divFactor, finalDivFactor, threePhase);
+  }
+
+  /**
+   * Sets how many times smaller than the initial rate the end value is.
+   *
+   * @param finalDivFactor finite and at least 1; 10,000 by default
+   * @return a changed copy
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public OneCycle finalDivFactor(double finalDivFactor) {
+    return new OneCycle(
+        maxRate, totalSteps, pctStart, annealing, divFactor, finalDivFactor, threePhase);
+  }
+
+  /**
+   * Sets whether the rate falls to the initial rate first, in a phase of its own.
+   *
+   * @param threePhase three phases if true; two by default
+   * @return a changed copy
+   * @throws IllegalArgumentException if there are to be three phases and {@code pctStart} is more
+   *     than 0.5
+   */
+  public OneCycle threePhase(boolean threePhase) {
+    return new OneCycle(
+        maxRate, totalSteps, pctStart, annealing, divFactor, finalDivFactor, threePhase);
+  }
+}

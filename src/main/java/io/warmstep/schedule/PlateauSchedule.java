@@ -1,0 +1,385 @@
+package io.warmstep.schedule;
+
+/**
+ * Reduces the learning rate when a metric has stopped improving, as PyTorch's {@code
+ * ReduceLROnPlateau}. Tell it the metric with {@link #report} after each epoch (or whatever the
+ * interval is that {@code patience} and {@code cooldown} count).
+ *
+ * <p>Unlike the other schedules this one has state: {@link #rate} isn't a function of the step, but
+ * yields the rate that the reports so far have led to. To resume a run exactly, save {@link #state}
+ * and give it to {@link #restore}. Not safe for use by several threads at once.
+ *
+ * <p>A report is an improvement if it is better than the best one so far by more than the
+ * threshold. More than {@code patience} reports in a row without one multiply the rate by {@code
+ * factor}, though not below {@code minimum}; after that, {@code cooldown} reports don't count. A
+ * report that isn't finite is never an improvement. Relative thresholds are a share of the
+ * magnitude of the best metric; this is PyTorch's rule for positive metrics, and right for negative
+ * ones too.
+ *
+ * <pre>{@code
+ * PlateauSchedule schedule = Schedules.reduceOnPlateau(1e-3).factor(0.5).patience(5);
+ * }</pre>
+ *
+ * <p>The methods that take a setting return a changed copy, which starts afresh.
+ */
+public final class PlateauSchedule implements Schedule {
+  /** Which way the metric gets better. */
+  public enum Mode {
+    /** Smaller is better, as for a loss. */
+    MIN,
+    /** Greater is better, as for an accuracy. */
+    MAX
+  }
+
+  /** What the threshold of an improvement is measured by. */
+  public enum ThresholdMode {
+    /** A share of the magnitude of the best metric. */
+    RELATIVE,
+    /** A difference from the best metric. */
+    ABSOLUTE
+  }
+
+  /**
+   * What the reports so far have led to.
+   *
+   * @param rate the present learning rate
+   * @param best the best metric so far; infinite before the first
+   * @param badReports the number of reports in a row without an improvement
+   * @param cooldownLeft the number of coming reports that don't count
+   */
+  public record State(double rate, double best, long badReports, long cooldownLeft) {
+    /**
+     * Makes a state, for example from the values in a checkpoint.
+     *
+     * @param rate the present learning rate
+     * @param best the best metric so far; infinite before the first
+     * @param badReports the number of reports in a row without an improvement
+     * @param cooldownLeft the number of coming reports that don't count
+     * @throws IllegalArgumentException if the rate is negative or not finite, if the best metric is
+     *     NaN, or if a count is negative
+     */
+    public State {
+      String advice = "Pass a state as state() returned it.";
+      Require.rate("rate", rate);
+      Require.check(!Double.isNaN(best), "best", best, "a number", advice);
+      Require.check(badReports >= 0, "badReports", badReports, "at least 0", advice);
+      Require.check(cooldownLeft >= 0, "cooldownLeft", cooldownLeft, "at least 0", advice);
+    }
+  }
+
+  private record Settings(
+      double learningRate,
+      Mode mode,
+      double factor,
+      long patience,
+      double threshold,
+      ThresholdMode thresholdMode,
+      long cooldown,
+      double minimum,
+      double eps) {
+    Settings {
+      Require.rate("learningRate", learningRate);
+      Require.present("mode", mode, "Pass MIN for a loss, MAX for an accuracy.");
+      Require.check(
+          factor > 0 && factor < 1,
+          "factor",
+          factor,
+          "more than 0 and less than 1",
+          "Pass what to multiply the rate by, such as 0.1.");
+      Require.reports("patience", patience);
+      Require.present("thresholdMode", thresholdMode, "Pass RELATIVE or ABSOLUTE.");
+      boolean relative = thresholdMode == ThresholdMode.RELATIVE;
+      Require.check(
+          threshold >= 0 && threshold < (relative ? 1 : Double.POSITIVE_INFINITY),
+          "threshold",
+          threshold,
+          relative ? "at least 0 and less than 1 where relative" : "finite and at least 0",
+          "Pass the smallest change that counts, such as 1e-4.");
+      Require.reports("cooldown", cooldown);
+      Require.minimum(minimum, learningRate);
+      Require.check(
+          eps >= 0 && eps < Double.POSITIVE_INFINITY,
+          "eps",
+          eps,
+          "a finite number of at least 0",
+          "Pass the smallest reduction worth making, such as 1e-8.");
+    }
+  }
+
+  private final Settings settings;
+  private double rate;
+  private double best;
+  private long badReports;
+  private long cooldownLeft;
+
+  PlateauSchedule(double learningRate) {
+    this(new Settings(learningRate, Mode.MIN, 0.1, 10, 1e-4, ThresholdMode.RELATIVE, 0, 0, 1e-8));
+  }
+
+  private PlateauSchedule(Settings settings) {
+    this.settings = settings;
+    rate = settings.learningRate;
+    best = settings.mode == Mode.MIN ? Double.POSITIVE_INFINITY : Double.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * The present learning rate, whatever the step.
+   *
+   * @param step the number of the step, counted from 1
+   * @return the rate that the reports so far have led to
+   * @throws IllegalArgumentException if {@code step} is less than 1
+   */
+  @Override
+  public double rate(long step) {
+    Require.step(step);
+    return rate;
+  }
+
+  /**
+   * Takes note of the metric, and reduces the rate if it has not improved for long enough.
+   *
+   * @param metric the metric; NaN and infinities count as no improvement
+   */
+  public void report(double metric) {
+    if (isImprovement(metric)) {
+      best = metric;
+      badReports = 0;
+    } else {
+      badReports++;
+    }
+    if (cooldownLeft > 0) {
+      cooldownLeft--;
+      badReports = 0;
+    }
+    if (badReports > settings.patience) {
+      double reduced = Math.max(rate * settings.factor, settings.minimum);
+      if (rate - reduced > settings.eps) {
+        rate = reduced;
+      }
+      cooldownLeft = settings.cooldown;
+      badReports = 0;
+    }
+  }
+
+  private boolean isImprovement(double metric) {
+    if (!Double.isFinite(metric)) {
+      return false;
+    }
+    boolean smaller = settings.mode == Mode.MIN;
+    double bar;
+    if (settings.thresholdMode == ThresholdMode.ABSOLUTE) {
+      bar = smaller ? best - settings.threshold : best + settings.threshold;
+    } else {
+      // A factor rather than a margin keeps an infinite best infinite.
+      bar = best * (smaller == (best >= 0) ? 1 - settings.threshold : 1 + settings.threshold);
+    }
+    return smaller ? metric < bar : metric > bar;
+  }
+
+  /**
+   * What the reports so far have led to, for a checkpoint.
+   *
+   * @return the present state
+   */
+  public State state() {
+    return new State(rate, best, badReports, cooldownLeft);
+  }
+
+  /**
+   * Goes on from a saved state.
+   *
+   * @param state the state, from {@link #state} of a schedule with the same settings
+   * @throws NullPointerException if {@code state} is null
+   */
+  public void restore(State state) {
+    Require.present("state", state, "Pass a state as state() returned it.");
+    rate = state.rate;
+    best = state.best;
+    badReports = state.badReports;
+    cooldownLeft = state.cooldownLeft;
+  }
+
+  /**
+   * Sets which way the metric gets better.
+   *
+   * @param mode {@link Mode#MIN} by default
+   * @return a changed copy, without any reports
+   * @throws NullPointerException if it is null
+   */
+  public PlateauSchedule mode(Mode mode) {
+    return new PlateauSchedule(
+        new Settings(
+            settings.learningRate,
+            mode,
+            settings.factor,
+            settings.patience,
+            settings.threshold,
+            settings.thresholdMode,
+            settings.cooldown,
+            settings.minimum,
+            settings.eps));
+  }
+
+  /**
+   * Sets what the rate is multiplied by when it is reduced.
+   *
+   * @param factor more than 0 and less than 1; 0.1 by default
+   * @return a changed copy, without any reports
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public PlateauSchedule factor(double factor) {
+    return new PlateauSchedule(
+        new Settings(
+            settings.learningRate,
+            settings.mode,
+            factor,
+            settings.patience,
+            settings.threshold,
+            settings.thresholdMode,
+            settings.cooldown,
+            settings.minimum,
+            settings.eps));
+  }
+
+  /**
+   * Sets how many reports in a row without an improvement are put up with.
+   *
+   * @param patience at least 0; 10 by default
+   * @return a changed copy, without any reports
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public PlateauSchedule patience(long patience) {
+    return new PlateauSchedule(
+        new Settings(
+            settings.learningRate,
+            settings.mode,
+            settings.factor,
+            patience,
+            settings.threshold,
+            settings.thresholdMode,
+            settings.cooldown,
+            settings.minimum,
+            settings.eps));
+  }
+
+  /**
+   * Sets by how much a metric must be better than the best to count.
+   *
+   * @param threshold at least 0, and less than 1 where relative; 1e-4 by default
+   * @return a changed copy, without any reports
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public PlateauSchedule threshold(double threshold) {
+    return new PlateauSchedule(
+        new Settings(
+            settings.learningRate,
+            settings.mode,
+            settings.factor,
+            settings.patience,
+            threshold,
+            settings.thresholdMode,
+            settings.cooldown,
+            settings.minimum,
+            settings.eps));
+  }
+
+  /**
+   * Sets what the threshold is measured by.
+   *
+   * @param thresholdMode {@link ThresholdMode#RELATIVE} by default
+   * @return a changed copy, without any reports
+   * @throws NullPointerException if it is null
+   * @throws IllegalArgumentException if the threshold is out of range in this mode
+   */
+  public PlateauSchedule thresholdMode(ThresholdMode thresholdMode) {
+    return new PlateauSchedule(
+        new Settings(
+            settings.learningRate,
+            settings.mode,
+            settings.factor,
+            settings.patience,
+            settings.threshold,
+            thresholdMode,
+            settings.cooldown,
+            settings.minimum,
+            settings.eps));
+  }
+
+  /**
+   * Sets how many reports do not count after a reduction.
+   *
+   * @param cooldown at least 0; 0 by default
+   * @return a changed copy, without any reports
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public PlateauSchedule cooldown(long cooldown) {
+    return new PlateauSchedule(
+        new Settings(
+            settings.learningRate,
+            settings.mode,
+            settings.factor,
+            settings.patience,
+            settings.threshold,
+            settings.thresholdMode,
+            cooldown,
+            settings.minimum,
+            settings.eps));
+  }
+
+  /**
+   * Sets the rate that reductions do not go below.
+   *
+   * @param minimum at least 0 and at most the initial rate; 0 by default
+   * @return a changed copy, without any reports
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public PlateauSchedule minimum(double minimum) {
+    return new PlateauSchedule(
+        new Settings(
+            settings.learningRate,
+            settings.mode,
+            settings.factor,
+            settings.patience,
+            settings.threshold,
+            settings.thresholdMode,
+            settings.cooldown,
+            minimum,
+            settings.eps));
+  }
+
+  /**
+   * Sets the size that a reduction must exceed to be made.
+   *
+   * @param eps finite and at least 0; 1e-8 by default
+   * @return a changed copy, without any reports
+   * @throws IllegalArgumentException if the value is out of its range
+   */
+  public PlateauSchedule eps(double eps) {
+    return new PlateauSchedule(
+        new Settings(
+            settings.learningRate,
+            settings.mode,
+            settings.factor,
+            settings.patience,
+            settings.threshold,
+            settings.thresholdMode,
+            settings.cooldown,
+            settings.minimum,
+            eps));
+  }
+
+  @Override
+  public String toString() {
+    return "PlateauSchedule[rate="
+        + rate
+        + ", best="
+        + best
+        + ", badReports="
+        + badReports
+        + ", cooldownLeft="
+        + cooldownLeft
+        + ", "
+        + settings
+        + "]";
+  }
+}

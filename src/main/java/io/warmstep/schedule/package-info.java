@@ -1,0 +1,13 @@
+/**
+ * Learning-rate schedules: functions from the number of an optimizer step, counted from 1, to the
+ * learning rate of that step.
+ *
+ * <p>{@link io.warmstep.schedule.Schedules} makes the basic ones; the methods of {@link
+ * io.warmstep.schedule.Schedule} compose them. Schedules are closed forms, so any step may be asked
+ * for in any order, a resumed run needs nothing but its step number, and a call allocates nothing.
+ * The one exception is {@link io.warmstep.schedule.PlateauSchedule}, which follows a metric.
+ *
+ * <p>Transcendental functions come from {@link StrictMath}, so a schedule yields the same bits on
+ * every machine.
+ */
+package io.warmstep.schedule;

@@ -1,0 +1,169 @@
+package io.warmstep.schedule;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.schedule.PlateauSchedule.Mode;
+import io.warmstep.schedule.PlateauSchedule.ThresholdMode;
+import org.junit.jupiter.api.Test;
+
+class PlateauScheduleTest {
+  /** The rate after each of the reports. */
+  private static double[] ratesAfter(PlateauSchedule schedule, double... metrics) {
+    double[] rates = new double[metrics.length];
+    for (int i = 0; i < metrics.length; i++) {
+      schedule.report(metrics[i]);
+      rates[i] = schedule.rate(i + 1);
+    }
+    return rates;
+  }
+
+  private static PlateauSchedule impatient() {
+    return Schedules.reduceOnPlateau(8).factor(0.5).patience(0).threshold(0);
+  }
+
+  @Test
+  void rateDependsOnTheReportsAloneAndNotOnTheStep() {
+    PlateauSchedule schedule = impatient();
+    assertEquals(8, schedule.rate(1));
+    assertEquals(8, schedule.rate(1_000_000));
+    schedule.report(1);
+    schedule.report(1);
+    assertEquals(4, schedule.rate(1));
+    assertThrows(IllegalArgumentException.class, () -> schedule.rate(0));
+  }
+
+  @Test
+  void patienceIsExceededByTheReportAfterIt() {
+    assertArrayEquals(
+        new double[] {8, 8, 8, 4, 4, 4, 2},
+        ratesAfter(impatient().patience(2), 1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void anImprovementStartsTheCountAnew() {
+    assertArrayEquals(
+        new double[] {8, 8, 8, 8, 4}, ratesAfter(impatient().patience(1), 5, 5, 4, 4, 4));
+  }
+
+  @Test
+  void cooldownReportsDoNotCount() {
+    assertArrayEquals(
+        new double[] {8, 4, 4, 4, 2, 2, 2, 1},
+        ratesAfter(impatient().cooldown(2), 1, 1, 1, 1, 1, 1, 1, 1));
+  }
+
+  @Test
+  void aRelativeThresholdIsAShareOfTheBest() {
+    // The bar is 90, then 89 * 0.9 = 80.1.
+    assertArrayEquals(
+        new double[] {8, 4, 4, 2, 2}, ratesAfter(impatient().threshold(0.1), 100, 91, 89, 81, 80));
+  }
+
+  @Test
+  void anAbsoluteThresholdIsADifference() {
+    assertArrayEquals(
+        new double[] {8, 4, 4},
+        ratesAfter(
+            impatient().thresholdMode(ThresholdMode.ABSOLUTE).threshold(10), 100, 90.5, 89.5));
+  }
+
+  @Test
+  void greaterIsBetterInModeMax() {
+    PlateauSchedule relative = impatient().mode(Mode.MAX).threshold(0.1);
+    assertArrayEquals(new double[] {8, 4, 4}, ratesAfter(relative, 100, 109, 111));
+    PlateauSchedule absolute =
+        impatient().mode(Mode.MAX).thresholdMode(ThresholdMode.ABSOLUTE).threshold(10);
+    assertArrayEquals(new double[] {8, 4, 4}, ratesAfter(absolute, 100, 109.5, 110.5));
+  }
+
+  @Test
+  void aRelativeThresholdHoldsForNegativeMetricsToo() {
+    // Smaller by more than a tenth of 100: -110 is the bar, and -105 isn't enough.
+    assertArrayEquals(
+        new double[] {8, 4, 4}, ratesAfter(impatient().threshold(0.1), -100, -105, -111));
+    assertArrayEquals(
+        new double[] {8, 4, 4},
+        ratesAfter(impatient().mode(Mode.MAX).threshold(0.1), -100, -95, -89));
+  }
+
+  @Test
+  void metricsThatAreNotFiniteAreNoImprovement() {
+    PlateauSchedule schedule = impatient();
+    assertArrayEquals(
+        new double[] {8, 4, 2, 1, 1},
+        ratesAfter(schedule, 5, Double.NaN, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY, 4));
+    assertEquals(4, schedule.state().best());
+  }
+
+  @Test
+  void aNaNAtTheStartDoesNotBecomeTheBest() {
+    assertArrayEquals(new double[] {4, 4, 4}, ratesAfter(impatient(), Double.NaN, 3, 2));
+  }
+
+  @Test
+  void theRateStopsAtTheMinimum() {
+    assertArrayEquals(new double[] {8, 4, 3, 3}, ratesAfter(impatient().minimum(3), 1, 1, 1, 1));
+  }
+
+  @Test
+  void reductionsNoGreaterThanEpsAreNotMade() {
+    assertArrayEquals(new double[] {8, 4, 4, 4}, ratesAfter(impatient().eps(2), 1, 1, 1, 1));
+  }
+
+  @Test
+  void theDefaultsAreThoseOfPyTorch() {
+    String defaults = Schedules.reduceOnPlateau(0.5).toString();
+    assertEquals(
+        "PlateauSchedule[rate=0.5, best=Infinity, badReports=0, cooldownLeft=0, "
+            + "Settings[learningRate=0.5, mode=MIN, factor=0.1, patience=10, threshold=1.0E-4, "
+            + "thresholdMode=RELATIVE, cooldown=0, minimum=0.0, eps=1.0E-8]]",
+        defaults);
+  }
+
+  @Test
+  void aChangedCopyStartsAfresh() {
+    PlateauSchedule schedule = impatient();
+    schedule.report(1);
+    schedule.report(1);
+    PlateauSchedule copy = schedule.patience(3);
+
+    assertEquals(8, copy.rate(1));
+    assertEquals(4, schedule.rate(1));
+  }
+
+  @Test
+  void aSavedStateGoesOnExactly() {
+    PlateauSchedule original = impatient().patience(1).cooldown(2);
+    ratesAfter(original, 3, 3, 3, 3);
+    PlateauSchedule resumed = impatient().patience(1).cooldown(2);
+    resumed.restore(original.state());
+
+    double[] metrics = {3, 3, 2, 2, 2, 2, 1};
+    assertArrayEquals(ratesAfter(original, metrics), ratesAfter(resumed, metrics));
+    assertEquals(original.state(), resumed.state());
+    assertTrue(resumed.state().rate() < 4, "the reports were to reduce the rate again");
+  }
+
+  @Test
+  void statesThatCannotBeAreRefused() {
+    assertThrows(
+        IllegalArgumentException.class, () -> new PlateauSchedule.State(Double.NaN, 1, 0, 0));
+    assertThrows(
+        IllegalArgumentException.class, () -> new PlateauSchedule.State(1, Double.NaN, 0, 0));
+    assertThrows(IllegalArgumentException.class, () -> new PlateauSchedule.State(1, 1, -1, 0));
+    assertThrows(IllegalArgumentException.class, () -> new PlateauSchedule.State(1, 1, 0, -1));
+    assertThrows(NullPointerException.class, () -> impatient().restore(null));
+  }
+
+  @Test
+  void itComposesLikeAnySchedule() {
+    PlateauSchedule plateau = impatient();
+    Schedule schedule = plateau.warmUp(4);
+    assertEquals(2, schedule.rate(1));
+    ratesAfter(plateau, 1, 1);
+    assertEquals(4, schedule.rate(5));
+  }
+}

@@ -1,0 +1,39 @@
+package io.warmstep.schedule;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+class PowersTest {
+  @Test
+  void powersOfTwoAndTheEndsAreExact() {
+    assertEquals(0x1p-10, Powers.power(0.5, 10));
+    assertEquals(0x1p-1000, Powers.power(0.5, 1000));
+    assertEquals(1, Powers.power(0.3, 0));
+    assertEquals(0.3, Powers.power(0.3, 1));
+    assertEquals(1, Powers.power(1, 1e18));
+    assertEquals(1, Powers.power(1, 2.5));
+    assertEquals(0, Powers.power(0, 2));
+    assertEquals(0, Powers.power(0, 2.5));
+    assertEquals(0, Powers.power(0.999, 1e18));
+  }
+
+  @Test
+  void agreesWithThePlatform() {
+    long seed = 8;
+    SplittableRandom random = new SplittableRandom(seed);
+    for (int i = 0; i < 20_000; i++) {
+      // Results down to about 1e-260, so that none of them is subnormal.
+      double exponent = Math.pow(10, -2 + 9 * random.nextDouble());
+      exponent = random.nextBoolean() ? Math.ceil(exponent) : exponent;
+      double base = Math.exp(-600 * random.nextDouble() / exponent);
+      double expected = Math.pow(base, exponent);
+      assertEquals(
+          expected,
+          Powers.power(base, exponent),
+          3e-13 * expected,
+          "seed " + seed + ": " + base + "^" + exponent);
+    }
+  }
+}

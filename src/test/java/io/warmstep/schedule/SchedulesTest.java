@@ -1,0 +1,233 @@
+package io.warmstep.schedule;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+
+/** Values worked out by hand, above all of the schedules that PyTorch doesn't have. */
+class SchedulesTest {
+  private static final double EXACT = 1e-15;
+
+  private static double[] rates(Schedule schedule, long... steps) {
+    return LongStream.of(steps).mapToDouble(schedule::rate).toArray();
+  }
+
+  private static double[] firstRates(Schedule schedule, int count) {
+    return rates(schedule, LongStream.rangeClosed(1, count).toArray());
+  }
+
+  @Test
+  void constantStaysTheSame() {
+    assertArrayEquals(
+        new double[] {0.3, 0.3, 0.3}, rates(Schedules.constant(0.3), 1, 2, Long.MAX_VALUE));
+  }
+
+  @Test
+  void multiStepReducesAfterEachMilestone() {
+    assertArrayEquals(
+        new double[] {8, 4, 4, 2, 2, 1, 1},
+        rates(Schedules.multiStep(8, 0.5, 1, 3, 5), 1, 2, 3, 4, 5, 6, Long.MAX_VALUE));
+  }
+
+  @Test
+  void multiStepIsIndependentOfTheArrayItWasGiven() {
+    long[] milestones = {2, 4};
+    Schedule schedule = Schedules.multiStep(8, 0.5, milestones);
+    milestones[0] = 100;
+
+    assertEquals(4, schedule.rate(3));
+    assertEquals(Schedules.multiStep(8, 0.5, 2, 4), schedule);
+    assertEquals(Schedules.multiStep(8, 0.5, 2, 4).hashCode(), schedule.hashCode());
+    assertNotEquals(Schedules.multiStep(8, 0.5, 2, 5), schedule);
+    assertNotEquals(Schedules.multiStep(8, 0.25, 2, 4), schedule);
+    assertNotEquals(Schedules.multiStep(4, 0.5, 2, 4), schedule);
+  }
+
+  @Test
+  void linearMayRise() {
+    assertArrayEquals(
+        new double[] {1, 2, 3, 4, 5, 5}, firstRates(Schedules.linear(2, 0.5, 2.5, 4), 6), EXACT);
+  }
+
+  @Test
+  void polynomialOfPowerOneIsALine() {
+    assertArrayEquals(
+        new double[] {4, 3, 2, 1, 0, 0}, firstRates(Schedules.polynomial(4, 4, 1), 6), EXACT);
+  }
+
+  @Test
+  void cosineHoldsItsMinimum() {
+    assertArrayEquals(
+        new double[] {2, 1.5, 1, 1, 1},
+        rates(Schedules.cosine(2, 10, 1), 1, 6, 11, 12, 1_000_000),
+        EXACT);
+  }
+
+  @Test
+  void warmRestartsOfConstantAndOfGrowingLength() {
+    assertArrayEquals(
+        new double[] {4, 2, 4, 2, 4, 2},
+        firstRates(Schedules.cosineWarmRestarts(4, 2, 1, 0), 6),
+        EXACT);
+    // Periods of 2, 6 and 18 steps: restarts at steps 1, 3, 9 and 27.
+    assertArrayEquals(
+        new double[] {4, 2, 4, 2, 4, 2, 4},
+        rates(Schedules.cosineWarmRestarts(4, 2, 3, 0), 1, 2, 3, 6, 9, 18, 27),
+        EXACT);
+  }
+
+  @Test
+  void warmRestartsAnswerForTheLastStepThereCanBe() {
+    Schedule oneLength = Schedules.cosineWarmRestarts(4, 2, 1, 0);
+    // 2^63 - 1 steps end in the first half of a period of 2.
+    assertEquals(4, oneLength.rate(Long.MAX_VALUE), EXACT);
+    double late = Schedules.cosineWarmRestarts(4, 3, 1000, 0).rate(Long.MAX_VALUE);
+    // Periods of 3, 3e3 … 3e18 (2^63 is 9.2e18); the sum of all of them is about 3.003e18, so this
+    // step is about 6.22e18 steps into one that would end beyond the range of long.
+    assertEquals(4 * Math.pow(Math.cos(Math.PI / 2 * (6.22e18 / 9.2234e18)), 2), late, 0.02);
+  }
+
+  @Test
+  void triangularRisesAndFallsInItsOwnTimes() {
+    assertArrayEquals(
+        new double[] {1, 3, 5, 4, 3, 2, 1, 3, 5},
+        firstRates(Schedules.triangular(1, 5, 2, 4), 9),
+        EXACT);
+  }
+
+  @Test
+  void triangular2HalvesTheHeightInEachCycle() {
+    assertArrayEquals(
+        new double[] {1, 5, 9, 5, 1, 3, 5, 3, 1, 2, 3, 2, 1},
+        firstRates(Schedules.triangular2(1, 9, 2, 2), 13),
+        EXACT);
+  }
+
+  @Test
+  void expRangeShrinksTheHeightInEachStep() {
+    // Heights 0, 1/2, 1, 1/2, 0, 1/2 times 16 times 1, 1/2, 1/4, 1/8, 1/16, 1/32.
+    assertArrayEquals(
+        new double[] {1, 5, 5, 2, 1, 1.25},
+        firstRates(Schedules.expRange(1, 17, 2, 2, 0.5), 6),
+        EXACT);
+  }
+
+  @Test
+  void oneCycleInTwoLinearPhases() {
+    Schedule schedule =
+        Schedules.oneCycle(1, 10)
+            .pctStart(0.4)
+            .annealing(Annealing.LINEAR)
+            .divFactor(4)
+            .finalDivFactor(10);
+    // From 1/4 to 1 in 3 steps, from 1 to 1/40 in 6.
+    assertArrayEquals(
+        new double[] {0.25, 0.5, 0.75, 1, 0.8375, 0.675, 0.5125, 0.35, 0.1875, 0.025, 0.025},
+        firstRates(schedule, 11),
+        EXACT);
+  }
+
+  @Test
+  void oneCycleInThreeLinearPhases() {
+    Schedule schedule =
+        Schedules.oneCycle(1, 10)
+            .pctStart(0.4)
+            .annealing(Annealing.LINEAR)
+            .divFactor(4)
+            .finalDivFactor(10)
+            .threePhase(true);
+    assertArrayEquals(
+        new double[] {0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0.175, 0.1, 0.025, 0.025},
+        firstRates(schedule, 11),
+        EXACT);
+  }
+
+  @Test
+  void oneCycleDefaultsAreThoseOfPyTorch() {
+    assertEquals(
+        new OneCycle(0.5, 200, 0.3, Annealing.COSINE, 25, 10_000, false),
+        Schedules.oneCycle(0.5, 200));
+  }
+
+  @Test
+  void oneCycleTooShortToRiseStillEndsAtItsEnd() {
+    OneCycle shortest = Schedules.oneCycle(1, 2).pctStart(0.5);
+    assertEquals(1e-4 / 25, shortest.rate(2), EXACT);
+    assertEquals(1e-4 / 25, shortest.rate(3), EXACT);
+    // The rising phase has no length here: its end value is what step 1 gets.
+    assertEquals(1, shortest.rate(1), EXACT);
+  }
+
+  @Test
+  void inverseSquareRootRisesThenFalls() {
+    assertArrayEquals(
+        new double[] {0.25, 0.5, 0.75, 1, 0.5, 0.1},
+        rates(Schedules.inverseSquareRoot(1, 4), 1, 2, 3, 4, 16, 400),
+        EXACT);
+  }
+
+  @Test
+  void inverseSquareRootIsTheFormulaOfVaswani() {
+    double width = 512;
+    double warmUp = 4000;
+    Schedule schedule = Schedules.inverseSquareRoot(1 / Math.sqrt(warmUp * width), 4000);
+    for (long t : new long[] {1, 77, 3999, 4000, 4001, 100_000}) {
+      double expected =
+          Math.pow(width, -0.5) * Math.min(Math.pow(t, -0.5), t * Math.pow(warmUp, -1.5));
+      assertEquals(expected, schedule.rate(t), expected * 1e-14, "step " + t);
+    }
+  }
+
+  @Test
+  void warmupStableDecayInEachShape() {
+    assertArrayEquals(
+        new double[] {2, 4, 4, 4, 4, 3, 2, 1, 0, 0},
+        firstRates(Schedules.warmupStableDecay(4, 2, 2, 4), 10),
+        EXACT);
+    assertArrayEquals(
+        new double[] {4, 4, 3, 2, 2},
+        rates(Schedules.warmupStableDecay(4, 2, 2, 4, Annealing.COSINE, 2), 4, 5, 7, 9, 10),
+        EXACT);
+    assertArrayEquals(
+        new double[] {4, 4, 2, 4 * 0.2928932188134524, 4 * 0.1339745962155614, 0, 0},
+        rates(
+            Schedules.warmupStableDecay(4, 2, 2, 4, Annealing.ONE_MINUS_SQRT, 0),
+            4,
+            5,
+            6,
+            7,
+            8,
+            9,
+            10),
+        EXACT);
+  }
+
+  @Test
+  void warmupStableDecayWithoutItsOptionalParts() {
+    assertArrayEquals(
+        new double[] {4, 2, 0}, firstRates(Schedules.warmupStableDecay(4, 0, 0, 2), 3), EXACT);
+  }
+
+  @Test
+  void warmupStableDecayBearsLengthsWhoseSumIsOutOfRange() {
+    long half = Long.MAX_VALUE / 2 + 1;
+    Schedule schedule = Schedules.warmupStableDecay(4, half, half, half);
+    assertEquals(4, schedule.rate(Long.MAX_VALUE));
+  }
+
+  @Test
+  void schedulesDescribeThemselves() {
+    assertEquals(
+        "Cosine[learningRate=0.1, totalSteps=20, minimum=0.0]",
+        Schedules.cosine(0.1, 20).toString());
+    assertEquals(
+        "MultiStep[learningRate=0.1, gamma=0.5, milestones=[3, 7]]",
+        Schedules.multiStep(0.1, 0.5, 3, 7).toString());
+    assertEquals(
+        "WarmedUp[schedule=Constant[learningRate=0.1], steps=5, shape=LinearFrom[startFactor=0.2]]",
+        Schedules.constant(0.1).warmUp(5, WarmUp.linear(0.2)).toString());
+  }
+}
