@@ -32,13 +32,14 @@ class SplitTest {
     Split split = Split.of(data, fraction, 7);
     boolean[] seen = new boolean[1000];
     int[] trainOfClass = new int[4];
-    for (DataSet part : new DataSet[] {split.train(), split.test()}) {
+    for (boolean train : new boolean[] {true, false}) {
+      DataSet part = train ? split.train() : split.test();
       for (int row = 0; row < part.rows(); row++) {
         int number = (int) part.features()[row];
         assertFalse(seen[number], "row " + number + " twice");
         seen[number] = true;
         assertEquals(number % 4, part.labels()[row]);
-        trainOfClass[number % 4] += part == split.train() ? 1 : 0;
+        trainOfClass[number % 4] += train ? 1 : 0;
       }
     }
     assertEquals(1000, split.train().rows() + split.test().rows());
