@@ -19,6 +19,12 @@ public record DataSet(
   /**
    * Checks that the parts fit each other.
    *
+   * @param name what the user calls it
+   * @param columns the number of features of a row
+   * @param classes the number of classes
+   * @param features the features, row after row
+   * @param labels the class of each row
+   * @param scaling how the features are brought to a common scale
    * @throws IllegalArgumentException if the number of features is not rows times columns, or a size
    *     is out of range
    */

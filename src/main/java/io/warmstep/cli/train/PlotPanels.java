@@ -30,7 +30,10 @@ final class PlotPanels {
   private static final int MAX_RATE_POINTS = 800;
 
   /** A loss that spans more than this factor is drawn on a logarithmic axis. */
-  private static final double LOG_SPAN = 6;
+  private static final double LOG_SPAN = 30;
+
+  /** So few evaluations are no curve to zoom into. */
+  private static final int FEW_POINTS = 8;
 
   private PlotPanels() {}
 
@@ -72,7 +75,7 @@ final class PlotPanels {
     styler.setAxisTitleFont(new Font(Font.SANS_SERIF, Font.BOLD, 14));
     styler.setYAxisTitleColor(TEXT);
     styler.setXAxisTitleColor(TEXT);
-    styler.setYAxisLeftWidthHint(LEFT_MARGIN - RIGHT_MARGIN);
+    styler.setYAxisLeftWidthHint(LEFT_MARGIN);
     styler.setXAxisMin(0.0).setXAxisMax((double) Math.max(1, history.steps()));
     styler.setYAxisLabelAlignment(TextAlignment.Right);
     styler.setXAxisDecimalPattern("#,##0");
@@ -116,9 +119,12 @@ final class PlotPanels {
 
   /**
    * Leaves out the steep rise of the first epochs: the lowest accuracy of the run's second half,
-   * less a margin, in whole tens of percent.
+   * less a margin, in whole tens of percent. A run of few epochs is shown whole.
    */
   private static double lowestShownAccuracy(History history) {
+    if (history.points().size() < FEW_POINTS) {
+      return 0;
+    }
     double lowest = 1;
     for (History.Point point : history.points()) {
       if (2 * point.step() >= history.steps()) {

@@ -81,10 +81,8 @@ public final class TrainingPlot {
           .getStringBounds("0", new FontRenderContext(null, true, true));
     } catch (RuntimeException | LinkageError | InternalError e) {
       throw new IllegalStateException(
-          "cannot plot: Java finds no fonts on this machine ("
-              + e.getMessage()
-              + "); install some, on Debian and Ubuntu: apt-get install fontconfig"
-              + " fonts-dejavu-core",
+          "cannot plot: Java finds no fonts on this machine; install some, on Debian and Ubuntu:"
+              + " apt-get install fontconfig fonts-dejavu-core",
           e);
     }
   }
