@@ -1,5 +1,6 @@
 package io.warmstep.rule;
 
+import io.warmstep.math.Powers;
 import java.util.List;
 
 /**
@@ -41,7 +42,18 @@ public record Adam(
   private static final List<StateSlot> AMSGRAD_SLOTS =
       List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("max_exp_avg_sq"));
 
-  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  /**
+   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   *
+   * @param beta1 decay of the first moment, in [0, 1)
+   * @param beta2 decay of the second moment, in [0, 1)
+   * @param eps added to the root after bias correction, at least 0
+   * @param weightDecay at least 0
+   * @param decoupled whether weight decay shrinks the parameter (AdamW) rather than joins the
+   *     gradient
+   * @param amsgrad whether the second moment's running maximum is used
+   * @param maximize whether to ascend
+   */
   public Adam {
     Hyperparameters.requireBelowOne("adam", "beta1", beta1);
     Hyperparameters.requireBelowOne("adam", "beta2", beta2);
@@ -140,14 +152,13 @@ public record Adam(
 
   @Override
   public void scalars(long step, double learningRate, double[] out) {
-    // StrictMath: the same bits on every processor, not only on every backend of this one.
-    out[0] = learningRate / (1.0 - StrictMath.pow(beta1, step));
+    out[0] = learningRate / (1.0 - Powers.power(beta1, step));
     out[1] = decoupled ? 1.0 - learningRate * weightDecay : 1.0;
     out[2] = beta1;
     out[3] = 1.0 - beta1;
     out[4] = beta2;
     out[5] = 1.0 - beta2;
-    out[6] = 1.0 / Math.sqrt(1.0 - StrictMath.pow(beta2, step));
+    out[6] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, step));
     out[7] = eps;
   }
 
