@@ -178,7 +178,7 @@ final class CpuStepProgram implements StepProgram {
       boolean inDouble = norm.hasDoubles();
       double raw = norm.compute();
       lastNorm = inDouble ? raw * unscale : (float) raw * (float) unscale;
-      if (plan.skipNonFinite() && !Double.isFinite(raw)) {
+      if (plan.skipNonFinite() && !norm.isFinite()) {
         if (plan.zeroGradients()) {
           zeroGradients();
         }
