@@ -44,11 +44,7 @@ public final class LossScaler {
    */
   public static LossScaler dynamic(
       double initialScale, double growthFactor, double backoffFactor, int growthInterval) {
-    require(
-        isScale(initialScale),
-        "initialScale",
-        initialScale,
-        SCALE_RANGE);
+    require(isScale(initialScale), "initialScale", initialScale, SCALE_RANGE);
     require(
         growthFactor > 1 && growthFactor <= Float.MAX_VALUE,
         "growthFactor",

@@ -21,10 +21,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** After the first steps, a step allocates no bytes: not in the caller, not in a device's threads. */
+/**
+ * After the first steps, a step allocates no bytes: not in the caller, not in a device's threads.
+ */
 class AllocationTest {
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
   private static final int STEPS = 1000;
 
   /** Two chunks or more, so that device threads take part. */
@@ -32,8 +33,7 @@ class AllocationTest {
 
   static Stream<Arguments> backendsAndRules() {
     return ContractBackend.all().stream()
-        .flatMap(
-            backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
+        .flatMap(backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
   }
 
   @ParameterizedTest(name = "{0}, {1}")
@@ -41,8 +41,7 @@ class AllocationTest {
   void aStepAllocatesNothing(ContractBackend backend, UpdateRule rule) {
     try (Device device = backend.open();
         Parameters parameters = parameters(backend, device);
-        Optimizer plain =
-            Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
+        Optimizer plain = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
         Optimizer full =
             Optimizer.of(parameters)
                 .rule(rule)

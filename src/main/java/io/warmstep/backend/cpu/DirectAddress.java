@@ -52,8 +52,7 @@ final class DirectAddress {
     instance.setAccessible(true);
     Object unsafe = instance.get(null);
     Field address = Buffer.class.getDeclaredField("address");
-    long offset =
-        (long) type.getMethod("objectFieldOffset", Field.class).invoke(unsafe, address);
+    long offset = (long) type.getMethod("objectFieldOffset", Field.class).invoke(unsafe, address);
     MethodHandle getLong =
         MethodHandles.publicLookup()
             .findVirtual(
