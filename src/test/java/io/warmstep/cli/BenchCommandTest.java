@@ -30,7 +30,8 @@ class BenchCommandTest {
   @ParameterizedTest
   @CsvSource({"sgd,float32", "adam,bfloat16", "rmsprop,float64"})
   void printsOneObjectAndNoStepAllocates(String rule, String dtype) {
-    assertEquals(0, bench("--rule", rule, "--dtype", dtype, "--size", "1000", "--json"));
+    assertEquals(
+        0, bench("--rule", rule, "--dtype", dtype, "--size", "1000", "--threads", "1", "--json"));
     assertEquals("", err.toString());
     JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
     assertEquals(
