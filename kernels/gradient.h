@@ -1,0 +1,15 @@
+/*
+ * What every rule has in common: the gradient that enters its formula.
+ *
+ *   g = scale * g                         (unscaling, clipping by norm, the sign of maximize)
+ *   g = max(-bound, min(bound, g))        (clipping by value; bound 0 for none)
+ *   g = weight_decay * p + g              (L2; 0 for none)
+ */
+WS_INLINE WS_REAL WS_NAME(gradient)(
+    WS_REAL scale, WS_REAL bound, WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
+  g = scale * g;
+  if (bound > 0) {
+    g = WS_MAX(-bound, WS_MIN(bound, g));
+  }
+  return weight_decay != 0 ? WS_FMA(weight_decay, p, g) : g;
+}
