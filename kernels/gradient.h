@@ -8,8 +8,6 @@
 WS_INLINE WS_REAL WS_NAME(gradient)(
     WS_REAL scale, WS_REAL bound, WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
   g = scale * g;
-  if (bound > 0) {
-    g = WS_MAX(-bound, WS_MIN(bound, g));
-  }
+  g = bound > 0 ? WS_MAX(-bound, WS_MIN(bound, g)) : g;
   return weight_decay != 0 ? WS_FMA(weight_decay, p, g) : g;
 }

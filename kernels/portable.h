@@ -20,9 +20,8 @@
 #define WS_JOIN_(a, b) a##b
 #define WS_JOIN(a, b) WS_JOIN_(a, b)
 
-/* The arithmetic type, an integer with the same bits, and a function's name for that type. */
+/* The arithmetic type, and a function's name for that type. */
 #define WS_REAL WS_JOIN(ws_real_, WS_BITS)
-#define WS_WORD WS_JOIN(ws_word_, WS_BITS)
 #define WS_NAME(name) WS_JOIN(WS_JOIN(ws_, name), WS_JOIN(_f, WS_BITS))
 
 #define WS_FMA(a, b, c) WS_NAME(fma)(a, b, c)
@@ -37,20 +36,31 @@
 #pragma OPENCL FP_CONTRACT OFF
 #define WS_INLINE inline
 typedef float ws_real_32;
+typedef float4 ws_real_32x4;
 typedef uint ws_word_32;
 typedef ushort ws_half_bits;
 #define ws_fma_f32(a, b, c) fma(a, b, c)
 #define ws_sqrt_f32(a) sqrt(a)
 #define ws_to_bits_f32(a) as_uint(a)
 #define ws_from_bits_f32(a) as_float(a)
+/* OpenCL C has vectors: with WS_BITS 32x4 or 64x4 the same source works on four elements. */
+#define ws_fma_f32x4(a, b, c) fma(a, b, c)
+#define ws_sqrt_f32x4(a) sqrt(a)
+#define ws_to_bits_f32x4(a) as_uint4(a)
+#define ws_from_bits_f32x4(a) as_float4(a)
 #ifdef WS_DOUBLE
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 typedef double ws_real_64;
+typedef double4 ws_real_64x4;
 typedef ulong ws_word_64;
 #define ws_fma_f64(a, b, c) fma(a, b, c)
 #define ws_sqrt_f64(a) sqrt(a)
 #define ws_to_bits_f64(a) as_ulong(a)
 #define ws_from_bits_f64(a) as_double(a)
+#define ws_fma_f64x4(a, b, c) fma(a, b, c)
+#define ws_sqrt_f64x4(a) sqrt(a)
+#define ws_to_bits_f64x4(a) as_ulong4(a)
+#define ws_from_bits_f64x4(a) as_double4(a)
 #endif
 
 #else /* C99 and CUDA C */
@@ -107,18 +117,24 @@ WS_INLINE ws_real_64 ws_from_bits_f64(ws_word_64 bits) {
  * IEEE 754-2019 maximum and minimum, which are Java's: NaN if either is NaN, and +0 above -0. Equal
  * numbers differ at most in the sign of zero, so joining their bits decides.
  */
-#define WS_DEFINE_EXTREMA(bits)                                                        \
-  WS_INLINE ws_real_##bits ws_max_f##bits(ws_real_##bits a, ws_real_##bits b) {        \
-    ws_real_##bits tied = ws_from_bits_f##bits(ws_to_bits_f##bits(a) & ws_to_bits_f##bits(b)); \
-    return a > b || a != a ? a : a == b ? tied : b;                                    \
-  }                                                                                    \
-  WS_INLINE ws_real_##bits ws_min_f##bits(ws_real_##bits a, ws_real_##bits b) {        \
-    ws_real_##bits tied = ws_from_bits_f##bits(ws_to_bits_f##bits(a) | ws_to_bits_f##bits(b)); \
-    return a < b || a != a ? a : a == b ? tied : b;                                    \
+#define WS_DEFINE_EXTREMA(REAL, suffix)                                                  \
+  WS_INLINE REAL ws_max_##suffix(REAL a, REAL b) {                                       \
+    REAL tied = ws_from_bits_##suffix(ws_to_bits_##suffix(a) & ws_to_bits_##suffix(b));  \
+    return a > b || a != a ? a : a == b ? tied : b;                                      \
+  }                                                                                      \
+  WS_INLINE REAL ws_min_##suffix(REAL a, REAL b) {                                       \
+    REAL tied = ws_from_bits_##suffix(ws_to_bits_##suffix(a) | ws_to_bits_##suffix(b));  \
+    return a < b || a != a ? a : a == b ? tied : b;                                      \
   }
-WS_DEFINE_EXTREMA(32)
+WS_DEFINE_EXTREMA(ws_real_32, f32)
 #ifdef WS_DOUBLE
-WS_DEFINE_EXTREMA(64)
+WS_DEFINE_EXTREMA(ws_real_64, f64)
+#endif
+#ifdef __OPENCL_VERSION__
+WS_DEFINE_EXTREMA(ws_real_32x4, f32x4)
+#ifdef WS_DOUBLE
+WS_DEFINE_EXTREMA(ws_real_64x4, f64x4)
+#endif
 #endif
 
 #endif
