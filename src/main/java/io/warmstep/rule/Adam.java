@@ -1,5 +1,6 @@
 package io.warmstep.rule;
 
+import io.warmstep.math.Powers;
 import java.util.List;
 
 /**
@@ -140,14 +141,13 @@ public record Adam(
 
   @Override
   public void scalars(long step, double learningRate, double[] out) {
-    // StrictMath: the same bits on every processor, not only on every backend of this one.
-    out[0] = learningRate / (1.0 - StrictMath.pow(beta1, step));
+    out[0] = learningRate / (1.0 - Powers.power(beta1, step));
     out[1] = decoupled ? 1.0 - learningRate * weightDecay : 1.0;
     out[2] = beta1;
     out[3] = 1.0 - beta1;
     out[4] = beta2;
     out[5] = 1.0 - beta2;
-    out[6] = 1.0 / Math.sqrt(1.0 - StrictMath.pow(beta2, step));
+    out[6] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, step));
     out[7] = eps;
   }
 

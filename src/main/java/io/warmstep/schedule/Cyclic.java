@@ -1,5 +1,7 @@
 package io.warmstep.schedule;
 
+import io.warmstep.math.Powers;
+
 /**
  * A triangle wave between two rates. See {@link Schedules#triangular}, {@link
  * Schedules#triangular2} and {@link Schedules#expRange}.

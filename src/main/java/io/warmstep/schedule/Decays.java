@@ -1,5 +1,6 @@
 package io.warmstep.schedule;
 
+import io.warmstep.math.Powers;
 import java.util.Arrays;
 
 /** Schedules that change the rate by a power, a factor or a straight line. */

@@ -1,5 +1,7 @@
 package io.warmstep.schedule;
 
+import io.warmstep.math.Powers;
+
 /** The shapes that {@link WarmUp} offers. */
 final class WarmUps {
   private WarmUps() {}

@@ -16,10 +16,13 @@ import java.util.List;
  * block, which stay in the first-level cache.
  */
 final class CpuStepProgram implements StepProgram {
-  /** Below twice this many elements, waking another thread costs more than it saves. */
+  /** Less than this is not worth handing to another thread. */
   private static final int MIN_CHUNK = 16 * 1024;
 
   private static final int MAX_CHUNK = 256 * 1024;
+
+  /** More than one chunk a thread evens out threads that wake late or are held up. */
+  private static final int CHUNKS_A_THREAD = 4;
 
   /** Elements copied at a time where a rule cannot work in place. */
   private static final int COPY_BLOCK = 2048;
@@ -158,9 +161,11 @@ final class CpuStepProgram implements StepProgram {
     return runs.toArray(Run[]::new);
   }
 
-  /** An equal share for each thread, if that is neither too little to hand over nor too coarse. */
   private static int chunkLength(long total, int threads) {
-    long share = (total + threads - 1) / threads;
+    if (threads == 1) {
+      return MAX_CHUNK;
+    }
+    long share = total / ((long) threads * CHUNKS_A_THREAD) + 1;
     long bounded = Math.min(Math.max(share, MIN_CHUNK), MAX_CHUNK);
     return (int) ((bounded + 15) & ~15L); // whole cache lines
   }

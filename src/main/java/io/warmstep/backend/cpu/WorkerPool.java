@@ -6,8 +6,9 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * A fixed number of threads that share the chunks of one job at a time; the calling thread is one
- * of them. Handing over a job allocates nothing. A caller that finds the pool busy with another's
- * job runs all chunks itself, so nobody waits for a job that is not their own.
+ * of them. Handing over a job allocates nothing. The caller waits only for chunks that another
+ * thread has begun, so a thread that wakes late costs nothing, and a caller that finds the pool
+ * busy with another's job runs all chunks itself.
  */
 final class WorkerPool implements AutoCloseable {
   /** Work in independent chunks. */
@@ -27,13 +28,17 @@ final class WorkerPool implements AutoCloseable {
   private final int threads;
   private final Worker[] workers;
   private final AtomicBoolean busy = new AtomicBoolean();
-  private final AtomicInteger nextChunk = new AtomicInteger();
+
+  /** Chunks of the present job that no thread has begun; the next to begin is one below. */
+  private final AtomicInteger waiting = new AtomicInteger();
+
+  /** Chunks of the present job that are not done. */
   private final AtomicInteger unfinished = new AtomicInteger();
+
   private volatile boolean closed;
-  private volatile Thread waitingCaller;
+  private volatile Thread sleepingCaller;
   private volatile Throwable failure;
-  private Job job;
-  private int chunks;
+  private Job job; // published by writing waiting, and kept until nothing is unfinished
 
   WorkerPool(int threads) {
     this.threads = threads;
@@ -59,15 +64,16 @@ final class WorkerPool implements AutoCloseable {
     }
     try {
       this.job = job;
-      this.chunks = chunks;
       failure = null;
-      nextChunk.set(helpers + 1);
-      unfinished.set(helpers);
+      unfinished.set(chunks);
+      waiting.set(chunks - 1);
       for (int i = 0; i < helpers; i++) {
         workers[i].wake();
       }
-      runChunks(0);
-      awaitHelpers();
+      for (int chunk = chunks - 1; chunk >= 0; chunk = begin()) {
+        runChunk(0, chunk);
+      }
+      awaitOthers();
       rethrow(failure);
     } finally {
       this.job = null;
@@ -75,30 +81,45 @@ final class WorkerPool implements AutoCloseable {
     }
   }
 
-  /**
-   * A thread's own chunk first, which keeps data in its cache from step to step, then what is left.
-   */
-  private void runChunks(int worker) {
-    try {
-      for (int chunk = worker; chunk < chunks; chunk = nextChunk.getAndIncrement()) {
-        job.run(worker, chunk);
+  /** Takes a chunk; the job cannot end, nor another begin, before the taker is done with it. */
+  private int begin() {
+    while (true) {
+      int left = waiting.get();
+      if (left == 0) {
+        return -1;
       }
-    } catch (Throwable t) {
-      failure = t;
-      nextChunk.set(chunks); // the rest is not started; enough room is left to count on
+      if (waiting.compareAndSet(left, left - 1)) {
+        return left - 1;
+      }
     }
   }
 
-  private void awaitHelpers() {
+  private void runChunk(int worker, int chunk) {
+    int done = 1;
+    try {
+      job.run(worker, chunk);
+    } catch (Throwable t) {
+      failure = t;
+      done += waiting.getAndSet(0); // the rest is given up
+    }
+    if (unfinished.addAndGet(-done) == 0) {
+      Thread caller = sleepingCaller;
+      if (caller != null) {
+        LockSupport.unpark(caller);
+      }
+    }
+  }
+
+  private void awaitOthers() {
     for (int i = 0; unfinished.get() > 0; i++) {
       if (i < SPINS) {
         Thread.onSpinWait();
       } else {
-        waitingCaller = Thread.currentThread();
+        sleepingCaller = Thread.currentThread();
         if (unfinished.get() > 0) {
           LockSupport.park(this);
         }
-        waitingCaller = null;
+        sleepingCaller = null;
       }
     }
   }
@@ -122,7 +143,6 @@ final class WorkerPool implements AutoCloseable {
 
   private final class Worker extends Thread {
     private final int index;
-    private volatile boolean hasWork;
     private volatile boolean asleep;
 
     Worker(int index) {
@@ -132,7 +152,6 @@ final class WorkerPool implements AutoCloseable {
     }
 
     void wake() {
-      hasWork = true;
       if (asleep) {
         LockSupport.unpark(this);
       }
@@ -140,31 +159,21 @@ final class WorkerPool implements AutoCloseable {
 
     @Override
     public void run() {
-      while (awaitWork()) {
-        hasWork = false;
-        runChunks(index);
-        if (unfinished.decrementAndGet() == 0) {
-          LockSupport.unpark(waitingCaller);
-        }
-      }
-    }
-
-    private boolean awaitWork() {
-      for (int i = 0; !hasWork; i++) {
-        if (closed) {
-          return false;
-        }
-        if (i < SPINS) {
+      for (int idle = 0; !closed; idle++) {
+        int chunk = begin();
+        if (chunk >= 0) {
+          runChunk(index, chunk);
+          idle = 0;
+        } else if (idle < SPINS) {
           Thread.onSpinWait();
         } else {
           asleep = true;
-          if (!hasWork && !closed) {
+          if (waiting.get() == 0 && !closed) {
             LockSupport.park(WorkerPool.this);
           }
           asleep = false;
         }
       }
-      return true;
     }
   }
 }

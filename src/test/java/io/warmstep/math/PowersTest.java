@@ -1,7 +1,9 @@
-package io.warmstep.schedule;
+package io.warmstep.math;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -33,6 +35,22 @@ class PowersTest {
           expected,
           Powers.power(base, exponent),
           3e-13 * expected,
+          "seed " + seed + ": " + base + "^" + exponent);
+    }
+  }
+
+  @Test
+  void wholeExponentsAreRoundedFromTheExactPower() {
+    long seed = 9;
+    SplittableRandom random = new SplittableRandom(seed);
+    for (int i = 0; i < 300; i++) {
+      double base = 1 - Math.pow(10, -6 * random.nextDouble());
+      int exponent = 1 + random.nextInt(3000);
+      double expected = new BigDecimal(base).pow(exponent, new MathContext(40)).doubleValue();
+      assertEquals(
+          expected,
+          Powers.power(base, exponent),
+          Math.ulp(expected),
           "seed " + seed + ": " + base + "^" + exponent);
     }
   }

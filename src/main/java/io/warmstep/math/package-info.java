@@ -1,0 +1,2 @@
+/** Elementary functions with the same bits everywhere. Not for users of the library. */
+package io.warmstep.math;
