@@ -188,8 +188,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_nodes(
 /*
  * From the root of each tree to what the update reads: control[0] is the factor of gradients,
  * control[1] is 0 if the step is to be skipped and else 1, control[2] is the unscaled norm. One
- * work-item. A count of 0 means that there are no gradients of that type; with float64 ones all is
- * computed in float64.
+ * work-item. max_norm is negative for no clipping. A count of 0 means that there are no gradients of
+ * that type; with float64 ones all is computed in float64.
  */
 #if WS_STORAGE == 0 && WS_ARITHMETIC == 32
 kernel void ws_norm_finish(
@@ -198,7 +198,7 @@ kernel void ws_norm_finish(
   float raw = count > 0 ? sqrt(sums[0]) * ws_power_of_two_f32(exponents[0]) : 0;
   float norm = raw * unscale;
   control[0] =
-      max_norm > 0 ? unscale * ws_min_f32(1, max_norm / (norm + 1e-6f)) : unscale;
+      max_norm >= 0 ? unscale * ws_min_f32(1, max_norm / (norm + 1e-6f)) : unscale;
   control[1] = skip_non_finite && !(raw <= FLT_MAX) ? 0 : 1;
   control[2] = norm;
 }
@@ -223,7 +223,7 @@ kernel void ws_norm_finish(
     }
   }
   norm = raw * unscale;
-  if (max_norm > 0) {
+  if (max_norm >= 0) {
     factor = ws_min_f64(1, max_norm / (norm + 1e-6));
   }
   proceeds = !skip_non_finite || raw <= DBL_MAX;

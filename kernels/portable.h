@@ -20,9 +20,10 @@
 #define WS_JOIN_(a, b) a##b
 #define WS_JOIN(a, b) WS_JOIN_(a, b)
 
-/* The arithmetic type, and a function's name for that type. */
+/* The arithmetic type, and a function's name for that type, such as ws_adam_f32. */
 #define WS_REAL WS_JOIN(ws_real_, WS_BITS)
-#define WS_NAME(name) WS_JOIN(WS_JOIN(ws_, name), WS_JOIN(_f, WS_BITS))
+/* Pasted at once, because `name` may be a macro, as fma is in some OpenCL compilers. */
+#define WS_NAME(name) WS_JOIN(ws_##name##_f, WS_BITS)
 
 #define WS_FMA(a, b, c) WS_NAME(fma)(a, b, c)
 #define WS_SQRT(a) WS_NAME(sqrt)(a)

@@ -18,6 +18,7 @@
 #include WS_RULE_FILE
 
 #define WS_OF_RULE(what) WS_JOIN(WS_JOIN(WS_, WS_RULE_UPPER), what)
+#define WS_UPDATE WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), _f), WS_BITS)
 #define WS_SCALARS WS_OF_RULE(_SCALARS)
 #define WS_SLOTS(options) WS_OF_RULE(_SLOTS)(options)
 
@@ -85,7 +86,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
       (WS_REAL)(factor * groups.value[group][WS_SCALARS + 1]), (WS_REAL)bound,
       (WS_REAL)groups.value[group][WS_SCALARS],
       gradient, value);
-  value = WS_NAME(WS_RULE)(value, gradient, s, k, options);
+  value = WS_UPDATE(value, gradient, s, k, options);
 
   ws_store(p + segment[3], unit, value);
   if (zero_gradients) {
