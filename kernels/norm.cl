@@ -199,7 +199,8 @@ kernel void ws_norm_finish(
   float norm = raw * unscale;
   control[0] =
       max_norm >= 0 ? unscale * ws_min_f32(1, max_norm / (norm + 1e-6f)) : unscale;
-  control[1] = skip_non_finite && !(raw <= FLT_MAX) ? 0 : 1;
+  /* A norm can be beyond the range of finite gradients; the sum in the root's scale is not. */
+  control[1] = skip_non_finite && count > 0 && !(sums[0] <= FLT_MAX) ? 0 : 1;
   control[2] = norm;
 }
 #elif WS_STORAGE == 0
@@ -226,7 +227,9 @@ kernel void ws_norm_finish(
   if (max_norm >= 0) {
     factor = ws_min_f64(1, max_norm / (norm + 1e-6));
   }
-  proceeds = !skip_non_finite || raw <= DBL_MAX;
+  /* A norm can be beyond the range of finite gradients; the sums in the roots' scales are not. */
+  proceeds = !skip_non_finite || ((count == 0 || sums[0] <= DBL_MAX) &&
+                                  (float_count == 0 || float_sums[0] <= FLT_MAX));
   control[0] = unscale * factor;
   control[1] = proceeds;
   control[2] = norm;

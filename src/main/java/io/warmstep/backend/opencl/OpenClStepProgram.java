@@ -100,7 +100,7 @@ final class OpenClStepProgram implements StepProgram {
     segments.upload(device.context());
     UpdateRule rule = plan.groups().get(0).rule();
     Kernel kernel = resources.add(programs.step(rule.name(), rule.scalarCount(), type));
-    kernel.setReal(2, plan.clipValue(), isDouble);
+    kernel.setReal(2, plan.clipValue() > 0 ? plan.clipValue() : -1, isDouble);
     kernel.setInt(3, norm == null ? 0 : 1);
     kernel.setInt(4, plan.zeroGradients() ? 1 : 0);
     kernel.setInt(5, segments.hasTileTable() ? 1 : 0);
