@@ -16,6 +16,8 @@ import org.jocl.cl_device_id;
  * @param hasDouble whether it computes in float64
  * @param roundsCorrectly whether float32 division and square root are correctly rounded on request
  * @param keepsDenormals whether float32 denormals are kept
+ * @param floatLanes elements of its native float32 vectors
+ * @param doubleLanes elements of its native float64 vectors, 0 if it has none
  * @param maxWorkGroup work-items of the largest work-group
  * @param maxParameterBytes bytes of a kernel's arguments
  */
@@ -29,6 +31,8 @@ record DeviceInfo(
     boolean hasDouble,
     boolean roundsCorrectly,
     boolean keepsDenormals,
+    int floatLanes,
+    int doubleLanes,
     int maxWorkGroup,
     int maxParameterBytes) {
   static DeviceInfo of(cl_device_id id) {
@@ -46,8 +50,10 @@ record DeviceInfo(
         number(id, CL.CL_DEVICE_DOUBLE_FP_CONFIG, name) != 0,
         (rounding & CL.CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0,
         (rounding & CL.CL_FP_DENORM) != 0,
-        (int) Math.min(number(id, CL.CL_DEVICE_MAX_WORK_GROUP_SIZE, name), Integer.MAX_VALUE),
-        (int) Math.min(number(id, CL.CL_DEVICE_MAX_PARAMETER_SIZE, name), Integer.MAX_VALUE));
+        integer(id, CL.CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, name),
+        integer(id, CL.CL_DEVICE_NATIVE_VECTOR_WIDTH_DOUBLE, name),
+        integer(id, CL.CL_DEVICE_MAX_WORK_GROUP_SIZE, name),
+        integer(id, CL.CL_DEVICE_MAX_PARAMETER_SIZE, name));
   }
 
   BackendReport report() {
@@ -61,6 +67,10 @@ record DeviceInfo(
     }
     return new BackendReport(
         OpenClBackend.NAME, true, name, driver, memoryBytes, bitExact, reason.toString());
+  }
+
+  private static int integer(cl_device_id id, int what, String name) {
+    return (int) Math.min(number(id, what, name), Integer.MAX_VALUE);
   }
 
   private static long number(cl_device_id id, int what, String name) {

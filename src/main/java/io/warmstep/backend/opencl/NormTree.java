@@ -28,6 +28,7 @@ final class NormTree {
       Resources resources) {
     Map<Source, Segments> segments = new LinkedHashMap<>();
     Map<Source, OpenClMemory> memories = new LinkedHashMap<>();
+    int lanes = programs.shape().lanes(arithmetic);
     long count = 0;
     for (StepPlan.Entry entry : entries) {
       OpenClMemory memory = (OpenClMemory) entry.gradients().memory();
@@ -37,7 +38,7 @@ final class NormTree {
       memories.put(source, memory);
       segments
           .computeIfAbsent(source, key -> resources.add(new Segments()))
-          .add(own, entry.length(), count, offset % 4 == 0 ? 1 : 0, offset);
+          .add(own, entry.length(), count, offset % lanes == 0 ? 1 : 0, offset);
       count += own;
     }
     leaves = Math.toIntExact(count);

@@ -32,18 +32,24 @@ final class OpenClDevice implements BackendDevice {
   private ByteBuffer staging;
   private boolean isClosed;
 
-  private OpenClDevice(OpenClContext context) {
+  private OpenClDevice(OpenClContext context, Shape shape) {
     this.context = context;
     this.report = context.device.report();
-    this.programs = new Programs(context);
+    this.programs = new Programs(context, shape);
   }
 
   static OpenClDevice open(DeviceInfo device) {
-    return new OpenClDevice(OpenClContext.create(device));
+    return open(device, Shape.of(device));
+  }
+
+  /** A device with another shape of work than its own; for tests. */
+  static OpenClDevice open(DeviceInfo device, Shape shape) {
+    return new OpenClDevice(OpenClContext.create(device), shape);
   }
 
   static OpenClDevice wrap(long context, long queue) {
-    return new OpenClDevice(OpenClContext.wrap(context, queue));
+    OpenClContext wrapped = OpenClContext.wrap(context, queue);
+    return new OpenClDevice(wrapped, Shape.of(wrapped.device));
   }
 
   OpenClContext context() {

@@ -83,19 +83,20 @@ final class OpenClStepProgram implements StepProgram {
   private Kernel kernel(
       Programs programs, ElementType type, List<UpdateRun> members, int firstGroup) {
     boolean isDouble = type == ElementType.FLOAT64;
-    int tileLength = 4 * programs.stepLocal();
+    int lanes = programs.shape().lanes(type);
+    int tileLength = programs.shape().tileLength(type);
     Segments segments = resources.add(new Segments());
     for (UpdateRun run : members) {
       UpdateRule rule = plan.groups().get(run.group).rule();
       long tag =
           (run.group - firstGroup)
               | (long) rule.options() << 32
-              | (run.isAligned() ? 1L : 0L) << 48;
+              | (run.isAligned(lanes) ? 1L : 0L) << 48;
       long[] fields = new long[2 + run.offsets.length];
       fields[0] = run.length;
       fields[1] = tag;
       System.arraycopy(run.offsets, 0, fields, 2, run.offsets.length);
-      segments.add(run.tiles(tileLength), fields);
+      segments.add(run.tiles(lanes, tileLength), fields);
     }
     segments.upload(device.context());
     UpdateRule rule = plan.groups().get(0).rule();

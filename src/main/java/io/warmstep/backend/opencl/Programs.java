@@ -10,29 +10,22 @@ import org.jocl.cl_program;
 
 /** Programs built for one device, each once. */
 final class Programs implements AutoCloseable {
-  /** A work-group of the update; of the norm, whose work-items do more each. */
-  private static final int STEP_LOCAL = 256;
-
-  private static final int NORM_LOCAL = 64;
-
   /** Bytes of the update's arguments beside the parameter groups, with room for alignment. */
   private static final int OTHER_ARGUMENTS = 160;
 
   private static final int MOST_GROUPS = 64;
 
   private final OpenClContext context;
+  private final Shape shape;
   private final Map<String, cl_program> built = new HashMap<>();
 
-  Programs(OpenClContext context) {
+  Programs(OpenClContext context, Shape shape) {
     this.context = context;
+    this.shape = shape;
   }
 
-  int stepLocal() {
-    return Math.min(STEP_LOCAL, Integer.highestOneBit(context.device.maxWorkGroup()));
-  }
-
-  int normLocal() {
-    return Math.min(NORM_LOCAL, Integer.highestOneBit(context.device.maxWorkGroup()));
+  Shape shape() {
+    return shape;
   }
 
   /** How many parameter groups one launch of the update takes, their numbers being arguments. */
@@ -44,18 +37,20 @@ final class Programs implements AutoCloseable {
 
   Kernel step(String rule, int scalarCount, ElementType type) {
     String options =
-        options(type, stepLocal())
+        options(type, shape.stepLocal())
+            + " -DWS_UNITS="
+            + shape.stepUnits()
             + " -DWS_GROUPS="
             + groups(scalarCount, type == ElementType.FLOAT64)
             + " -DWS_RULE="
             + rule
             + " -DWS_RULE_UPPER="
             + rule.toUpperCase(Locale.ROOT);
-    return kernel("step.cl", rule, options, "ws_step", stepLocal());
+    return kernel("step.cl", rule, options, "ws_step", shape.stepLocal());
   }
 
   Kernel norm(String entry, ElementType type) {
-    return kernel("norm.cl", null, options(type, normLocal()), entry, normLocal());
+    return kernel("norm.cl", null, options(type, shape.normLocal()), entry, shape.normLocal());
   }
 
   private String options(ElementType type, int local) {
@@ -76,6 +71,8 @@ final class Programs implements AutoCloseable {
         + (type == ElementType.FLOAT64 ? " -DWS_ARITHMETIC=64 -DWS_DOUBLE" : " -DWS_ARITHMETIC=32")
         + " -DWS_STORAGE="
         + storage
+        + " -DWS_LANES="
+        + shape.lanes(type)
         + " -DWS_LOCAL="
         + local;
   }

@@ -65,14 +65,14 @@ final class UpdateRun {
     return Arrays.stream(buffers).map(cl_mem::getNativePointer).toList();
   }
 
-  /** Whether an element has the same place within four in every buffer. */
-  boolean isAligned() {
-    return Arrays.stream(offsets).allMatch(offset -> (offset & 3) == (offsets[0] & 3));
+  /** Whether an element has the same place within a vector in every buffer. */
+  boolean isAligned(int lanes) {
+    return Arrays.stream(offsets).allMatch(offset -> offset % lanes == offsets[0] % lanes);
   }
 
   /** How many tiles of a length cover the run, the first of which may begin before it. */
-  long tiles(long tileLength) {
-    long before = isAligned() ? offsets[0] & 3 : 0;
+  long tiles(int lanes, long tileLength) {
+    long before = isAligned(lanes) ? offsets[0] % lanes : 0;
     return (before + length + tileLength - 1) / tileLength;
   }
 }
