@@ -13,7 +13,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Every 16-bit pattern both ways, every rounding tie, and the JDK's own conversion if it has it. */
+/**
+ * Every 16-bit pattern both ways, every rounding tie, and the JDK's own conversion if it has it.
+ */
 class HalfFloatsTest {
 
   private static float widen(ElementType type, short bits) {
@@ -90,8 +92,20 @@ class HalfFloatsTest {
     }
     for (float value :
         new float[] {
-          65519.996f, 65520, 65535, 1e30f, Float.MAX_VALUE, Float.MIN_VALUE, 0x1p-25f, 0x1.8p-25f,
-          Float.MIN_NORMAL, 0f, -0f, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN
+          65519.996f,
+          65520,
+          65535,
+          1e30f,
+          Float.MAX_VALUE,
+          Float.MIN_VALUE,
+          0x1p-25f,
+          0x1.8p-25f,
+          Float.MIN_NORMAL,
+          0f,
+          -0f,
+          Float.POSITIVE_INFINITY,
+          Float.NEGATIVE_INFINITY,
+          Float.NaN
         }) {
       assertNarrows(type, value);
       assertNarrows(type, -value);

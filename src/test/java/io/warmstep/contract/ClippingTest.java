@@ -33,8 +33,7 @@ class ClippingTest {
 
   static Stream<Arguments> backendsAndRules() {
     return ContractBackend.all().stream()
-        .flatMap(
-            backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
+        .flatMap(backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
   }
 
   /** What an optimizer clips. */
@@ -114,8 +113,7 @@ class ClippingTest {
               inOrder.add(g);
               model.gradients(parameter.name(), g);
             });
-    ElementType arithmetic =
-        model.parameters().iterator().next().values().type().arithmetic();
+    ElementType arithmetic = model.parameters().iterator().next().values().type().arithmetic();
     double unscale = clip.scaled ? 1 / SCALE : 1;
     double norm = ReferenceNorm.of(arithmetic, inOrder) * unscale; // a power of two: exact
     double factor = clip.norm > 0 ? ReferenceNorm.clipFactor(arithmetic, clip.norm, norm) : 1;
@@ -160,11 +158,7 @@ class ClippingTest {
     try (Device device = backend.open();
         Parameters parameters = Parameters.on(device).add("p", new float[] {1}).build();
         Optimizer optimizer =
-            Optimizer.of(parameters)
-                .rule(Sgd.sgd())
-                .learningRate(1)
-                .clipValue(1e-60)
-                .build()) {
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).clipValue(1e-60).build()) {
       parameters.get("p").gradients().copyFrom(new float[] {1000});
       optimizer.step();
       assertEquals(1f, parameters.get("p").values().toFloats()[0]);

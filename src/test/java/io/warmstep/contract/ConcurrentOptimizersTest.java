@@ -53,11 +53,7 @@ class ConcurrentOptimizersTest {
     try (Parameters parameters =
             Parameters.on(device).add("p", ElementType.FLOAT32, length).build();
         Optimizer optimizer =
-            Optimizer.of(parameters)
-                .rule(Adam.adamW())
-                .learningRate(0.01)
-                .clipNorm(1)
-                .build()) {
+            Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.01).clipNorm(1).build()) {
       parameters
           .get("p")
           .gradients()

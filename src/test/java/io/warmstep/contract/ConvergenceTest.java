@@ -64,8 +64,7 @@ class ConvergenceTest {
   private static Stream<Arguments> settings(List<Setting> settings) {
     return ContractBackend.all().stream()
         .filter(ContractBackend::hasFloat64)
-        .flatMap(
-            backend -> settings.stream().map(setting -> Arguments.of(backend, setting)));
+        .flatMap(backend -> settings.stream().map(setting -> Arguments.of(backend, setting)));
   }
 
   @ParameterizedTest(name = "{0}, {1}")
@@ -99,10 +98,7 @@ class ConvergenceTest {
         Parameters parameters =
             Parameters.on(device).add("p", ElementType.FLOAT64, start.length).build();
         Optimizer optimizer =
-            Optimizer.of(parameters)
-                .rule(setting.rule)
-                .learningRate(setting.schedule())
-                .build()) {
+            Optimizer.of(parameters).rule(setting.rule).learningRate(setting.schedule()).build()) {
       Tensor values = parameters.get("p").values();
       Tensor gradients = parameters.get("p").gradients();
       values.copyFrom(start);

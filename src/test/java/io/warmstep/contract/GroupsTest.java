@@ -66,8 +66,7 @@ class GroupsTest {
                 .build()) {
       assertEquals(List.of("exp_avg", "exp_avg_sq"), optimizer.stateNames("plain"));
       assertEquals(List.of("exp_avg", "exp_avg_sq"), optimizer.stateNames("other"));
-      assertEquals(
-          List.of("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), optimizer.stateNames("max"));
+      assertEquals(List.of("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), optimizer.stateNames("max"));
       optimizer.step();
       assertArrayEquals(
           optimizer.state("max", "exp_avg_sq").toFloats(),

@@ -41,20 +41,17 @@ class InvarianceTest {
           Math.pow(10, random.nextDouble(-4, -0.5)),
           Numbers.ordinary(random, ElementType.FLOAT32, LENGTH),
           new double[STEPS][]);
-      Arrays.setAll(
-          gradients, step -> Numbers.ordinary(random, ElementType.FLOAT32, LENGTH));
+      Arrays.setAll(gradients, step -> Numbers.ordinary(random, ElementType.FLOAT32, LENGTH));
     }
 
     Draw withGradientsTimes(double factor) {
       double[][] scaled = new double[STEPS][];
-      Arrays.setAll(
-          scaled, step -> Arrays.stream(gradients[step]).map(g -> g * factor).toArray());
+      Arrays.setAll(scaled, step -> Arrays.stream(gradients[step]).map(g -> g * factor).toArray());
       return new Draw(seed, rate, values, scaled);
     }
 
     Draw withValuesTimes(double factor) {
-      return new Draw(
-          seed, rate, Arrays.stream(values).map(v -> v * factor).toArray(), gradients);
+      return new Draw(seed, rate, Arrays.stream(values).map(v -> v * factor).toArray(), gradients);
     }
   }
 
@@ -207,13 +204,11 @@ class InvarianceTest {
         drawn -> {
           double bound = 0.5;
           Draw draw =
-              new Draw(
-                  drawn.seed, 1, new double[LENGTH], new double[][] {drawn.gradients[0]});
+              new Draw(drawn.seed, 1, new double[LENGTH], new double[][] {drawn.gradients[0]});
           double[] moved =
               run(backend, Sgd.sgd(), draw, ElementType.FLOAT32, b -> b.clipNorm(bound));
           double norm = Math.sqrt(Arrays.stream(moved).map(x -> x * x).sum());
-          double raw =
-              Math.sqrt(Arrays.stream(draw.gradients[0]).map(x -> x * x).sum());
+          double raw = Math.sqrt(Arrays.stream(draw.gradients[0]).map(x -> x * x).sum());
           assertTrue(norm <= bound * (1 + 1e-6), "seed " + draw.seed + ": moved by " + norm);
           assertTrue(norm <= raw * (1 + 1e-6), "seed " + draw.seed + ": " + raw + " to " + norm);
           double[] element =
@@ -245,8 +240,7 @@ class InvarianceTest {
     forSeeds(
         drawn -> {
           Draw draw =
-              new Draw(
-                  drawn.seed, 0.25, new double[LENGTH], new double[][] {drawn.gradients[0]});
+              new Draw(drawn.seed, 0.25, new double[LENGTH], new double[][] {drawn.gradients[0]});
           double[] moved = run(backend, Adam.adam().eps(1e-12), draw);
           for (int i = 0; i < LENGTH; i++) {
             double g = draw.gradients[0][i];
@@ -261,8 +255,7 @@ class InvarianceTest {
     forSeeds(
         drawn -> {
           Draw draw =
-              new Draw(
-                  drawn.seed, drawn.rate, drawn.values, new double[][] {drawn.gradients[0]});
+              new Draw(drawn.seed, drawn.rate, drawn.values, new double[][] {drawn.gradients[0]});
           Bits.assertSame(
               run(backend, Sgd.sgd(), draw),
               run(backend, Momentum.heavyBall(0.9).dampening(0.75), draw),

@@ -22,8 +22,7 @@ class LongRunTest {
 
   static Stream<Arguments> backendsAndRules() {
     return ContractBackend.all().stream()
-        .flatMap(
-            backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
+        .flatMap(backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
   }
 
   @ParameterizedTest(name = "{0}, {1}")

@@ -39,12 +39,10 @@ class NonFiniteTest {
   void propagateUnlessAskedNotTo(ContractBackend backend) {
     try (Device device = backend.open();
         Parameters parameters = parameters(device);
-        Optimizer optimizer =
-            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0.5).build()) {
+        Optimizer optimizer = Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0.5).build()) {
       gradients(parameters, Float.NaN, 1, Float.POSITIVE_INFINITY);
       optimizer.step();
-      assertArrayEquals(
-          new float[] {Float.NaN, 1.5f, Float.NEGATIVE_INFINITY}, values(parameters));
+      assertArrayEquals(new float[] {Float.NaN, 1.5f, Float.NEGATIVE_INFINITY}, values(parameters));
       assertEquals(1, optimizer.stepCount());
       assertEquals(0, optimizer.skippedSteps());
     }
@@ -135,11 +133,7 @@ class NonFiniteTest {
     try (Device device = backend.open();
         Parameters parameters = parameters(device);
         Optimizer optimizer =
-            Optimizer.of(parameters)
-                .rule(Sgd.sgd())
-                .learningRate(0.5)
-                .lossScaler(scaler)
-                .build()) {
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0.5).lossScaler(scaler).build()) {
       double[] expected = {1024, 1024, 2048, 2048, 512, 512, 512, 1024};
       boolean[] finite = {true, true, true, true, false, true, true, true};
       for (int i = 0; i < expected.length; i++) {

@@ -77,8 +77,7 @@ class NormTest {
       float x = (float) magnitude;
       double[] gradients = new double[64];
       Arrays.fill(gradients, x);
-      assertEquals(
-          8.0 * x, norm(backend, ElementType.FLOAT32, gradients), "64 elements of " + x);
+      assertEquals(8.0 * x, norm(backend, ElementType.FLOAT32, gradients), "64 elements of " + x);
     }
     Assumptions.assumeTrue(backend.hasFloat64());
     for (double x : new double[] {1e300, 1e-300, Double.MIN_VALUE, 0x1p-1022, 1e200, 1e-200}) {

@@ -34,8 +34,7 @@ class SplitTest {
 
   static Stream<Arguments> backendsAndRules() {
     return backends()
-        .flatMap(
-            backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
+        .flatMap(backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
   }
 
   @ParameterizedTest(name = "{0}, {1}")
@@ -111,11 +110,7 @@ class SplitTest {
     try (Device device = backend.open();
         Parameters parameters = Parameters.on(device).add("p", values).build();
         Optimizer optimizer =
-            Optimizer.of(parameters)
-                .rule(Adam.adam())
-                .learningRate(RATE)
-                .clipNorm(1)
-                .build()) {
+            Optimizer.of(parameters).rule(Adam.adam()).learningRate(RATE).clipNorm(1).build()) {
       parameters.get("p").gradients().copyFrom(gradients);
       optimizer.step();
       assertEquals(1, optimizer.stepCount());

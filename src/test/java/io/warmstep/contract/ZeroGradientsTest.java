@@ -39,8 +39,7 @@ class ZeroGradientsTest {
         .forEach(
             parameter -> {
               double[] g =
-                  Numbers.ordinary(
-                      new SplittableRandom(step), parameter.values().type(), LENGTH);
+                  Numbers.ordinary(new SplittableRandom(step), parameter.values().type(), LENGTH);
               model.gradients(parameter.name(), g);
               model.reference(parameter.name()).step(step, 0.1, g);
             });

@@ -32,7 +32,10 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
     for (JsonElement element : file.getAsJsonArray("cases")) {
       JsonObject json = element.getAsJsonObject();
       double[][] gradients =
-          file.getAsJsonObject("streams").getAsJsonArray(json.get("stream").getAsString()).asList()
+          file
+              .getAsJsonObject("streams")
+              .getAsJsonArray(json.get("stream").getAsString())
+              .asList()
               .stream()
               .map(gradient -> numbers(gradient.getAsJsonArray()))
               .toArray(double[][]::new);
@@ -71,9 +74,7 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
 
   double beta(int index, double byDefault) {
     JsonObject hyper = json.getAsJsonObject("hyper");
-    return hyper.has("betas")
-        ? hyper.getAsJsonArray("betas").get(index).getAsDouble()
-        : byDefault;
+    return hyper.has("betas") ? hyper.getAsJsonArray("betas").get(index).getAsDouble() : byDefault;
   }
 
   /** Bound of {@code clip_grad_norm_} or {@code clip_grad_value_}, 0 for none. */
@@ -86,17 +87,14 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
     for (JsonElement element : json.getAsJsonArray("snapshots")) {
       JsonObject snapshot = element.getAsJsonObject();
       Map<String, double[]> state = new LinkedHashMap<>();
-      for (Map.Entry<String, JsonElement> slot :
-          snapshot.getAsJsonObject("state").entrySet()) {
+      for (Map.Entry<String, JsonElement> slot : snapshot.getAsJsonObject("state").entrySet()) {
         if (slot.getValue().isJsonArray()) {
           state.put(slot.getKey(), numbers(slot.getValue().getAsJsonArray()));
         }
       }
       snapshots.add(
           new Snapshot(
-              snapshot.get("step").getAsInt(),
-              numbers(snapshot.getAsJsonArray("params")),
-              state));
+              snapshot.get("step").getAsInt(), numbers(snapshot.getAsJsonArray("params")), state));
     }
     return snapshots;
   }

@@ -55,8 +55,7 @@ class OptimizerGoldenTest {
             .filter(optimizer -> !KNOWN.contains(optimizer))
             .collect(Collectors.groupingBy(name -> name, TreeMap::new, Collectors.counting()));
     assertEquals(
-        "{ASGD=1, Adadelta=2, Adagrad=2, Adamax=2, NAdam=2, RAdam=2, Rprop=1}",
-        unknown.toString());
+        "{ASGD=1, Adadelta=2, Adagrad=2, Adamax=2, NAdam=2, RAdam=2, Rprop=1}", unknown.toString());
     assertEquals(36, GoldenCase.all().size() - unknown.values().stream().mapToLong(n -> n).sum());
   }
 

@@ -173,8 +173,7 @@ class WorkerPoolTest {
     try (WorkerPool pool = new WorkerPool(2)) {
       AtomicIntegerArray runs = new AtomicIntegerArray(9);
       pool.run(
-          (worker, outer) ->
-              pool.run((inner, chunk) -> runs.incrementAndGet(3 * outer + chunk), 3),
+          (worker, outer) -> pool.run((inner, chunk) -> runs.incrementAndGet(3 * outer + chunk), 3),
           3);
       for (int i = 0; i < 9; i++) {
         assertEquals(1, runs.get(i));
