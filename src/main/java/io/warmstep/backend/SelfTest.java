@@ -10,8 +10,8 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 
 /**
- * A quick look at whether a device computes what it should: one float32 step of every rule, compared
- * bit for bit with the rule's Java loop.
+ * A quick look at whether a device computes what it should: one float32 step of every rule,
+ * compared bit for bit with the rule's Java loop.
  */
 public final class SelfTest {
   /** More than a work-group, and no multiple of a vector. */

@@ -50,8 +50,7 @@ public record ContractBackend(
     String names = System.getProperty("warmstep.backends", "cpu");
     return Arrays.stream(names.split(","))
         .flatMap(
-            name ->
-                Objects.requireNonNull(BY_BACKEND.get(name), "no backend " + name).stream())
+            name -> Objects.requireNonNull(BY_BACKEND.get(name), "no backend " + name).stream())
         .toList();
   }
 

@@ -23,8 +23,7 @@ final class GroupNumbers {
   GroupNumbers(StepPlan plan, int first, int capacity, boolean isDouble) {
     int end = Math.min(plan.groups().size(), first + capacity);
     this.first = first;
-    this.rules =
-        plan.groups().subList(first, end).stream().map(StepPlan.Group::rule).toList();
+    this.rules = plan.groups().subList(first, end).stream().map(StepPlan.Group::rule).toList();
     this.isDouble = isDouble;
     int fields = rules.get(0).scalarCount() + 2;
     this.bytes = capacity * fields * (isDouble ? Double.BYTES : Float.BYTES);

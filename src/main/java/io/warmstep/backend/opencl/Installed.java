@@ -15,7 +15,9 @@ final class Installed {
 
   private Installed() {}
 
-  /** The device to use: GPUs first, then those that are bit-exact, then as the drivers list them. */
+  /**
+   * The device to use: GPUs first, then those that are bit-exact, then as the drivers list them.
+   */
   static DeviceInfo best() {
     List<String> unusable = new ArrayList<>();
     List<DeviceInfo> devices = new ArrayList<>();

@@ -37,7 +37,9 @@ final class KernelSource {
     try (InputStream in = KernelSource.class.getResourceAsStream(FOLDER + file)) {
       if (in == null) {
         throw new KernelBuildException(
-            "there is no kernel file " + file + " in this jar: a rule runs on OpenCL only if it"
+            "there is no kernel file "
+                + file
+                + " in this jar: a rule runs on OpenCL only if it"
                 + " has its header there",
             null);
       }

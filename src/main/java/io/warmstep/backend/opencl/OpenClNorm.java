@@ -36,13 +36,11 @@ final class OpenClNorm implements AutoCloseable {
     this.hasDoubles = entries.stream().anyMatch(OpenClNorm::isDouble);
     try {
       List<StepPlan.Entry> ofFloats = entries.stream().filter(e -> !isDouble(e)).toList();
-      floats =
-          new NormTree(context, programs, ElementType.FLOAT32, ofFloats, resources);
+      floats = new NormTree(context, programs, ElementType.FLOAT32, ofFloats, resources);
       floatControl = resources.add(context.allocate(CONTROL_FIELDS * Float.BYTES));
       if (hasDoubles) {
         List<StepPlan.Entry> ofDoubles = entries.stream().filter(OpenClNorm::isDouble).toList();
-        doubles =
-            new NormTree(context, programs, ElementType.FLOAT64, ofDoubles, resources);
+        doubles = new NormTree(context, programs, ElementType.FLOAT64, ofDoubles, resources);
         doubleControl = resources.add(context.allocate(CONTROL_FIELDS * Double.BYTES));
       } else {
         doubles = null;

@@ -44,9 +44,7 @@ final class OpenClStepProgram implements StepProgram {
     try {
       runs = UpdateRun.of(plan);
       norm =
-          plan.needsNorm()
-              ? resources.add(new OpenClNorm(device.context(), programs, plan))
-              : null;
+          plan.needsNorm() ? resources.add(new OpenClNorm(device.context(), programs, plan)) : null;
       if (!runs.isEmpty()) {
         addLaunches(programs);
       }

@@ -90,7 +90,8 @@ final class Programs implements AutoCloseable {
   }
 
   /** One at a time in the process: compilers share folders for temporary files and caches. */
-  static synchronized cl_program build(OpenClContext context, String file, String source, String options) {
+  static synchronized cl_program build(
+      OpenClContext context, String file, String source, String options) {
     String device = context.device.name();
     int[] code = new int[1];
     cl_program program =
@@ -106,12 +107,7 @@ final class Programs implements AutoCloseable {
             device,
             (size, value, sizeOut) ->
                 CL.clGetProgramBuildInfo(
-                    program,
-                    context.device.id(),
-                    CL.CL_PROGRAM_BUILD_LOG,
-                    size,
-                    value,
-                    sizeOut));
+                    program, context.device.id(), CL.CL_PROGRAM_BUILD_LOG, size, value, sizeOut));
     CL.clReleaseProgram(program);
     throw new KernelBuildException(
         "the OpenCL compiler of "

@@ -50,8 +50,7 @@ final class Segments implements AutoCloseable {
       }
     }
     segmentBuffer = context.upload(table);
-    ByteBuffer numbers =
-        OpenCl.direct(hasTileTable() ? Math.toIntExact(tiles * Integer.BYTES) : 0);
+    ByteBuffer numbers = OpenCl.direct(hasTileTable() ? Math.toIntExact(tiles * Integer.BYTES) : 0);
     for (int i = 0; hasTileTable() && i < segments.size(); i++) {
       for (long tile = 0; tile < tileCounts.get(i); tile++) {
         numbers.putInt(i);

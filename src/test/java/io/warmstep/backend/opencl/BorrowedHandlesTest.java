@@ -69,8 +69,7 @@ class BorrowedHandlesTest {
     }
     try (OpenClContext own = OpenClContext.create(Installed.best());
         Device device =
-            Devices.wrapOpenCl(
-                own.context.getNativePointer(), own.queue.getNativePointer())) {
+            Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       cl_mem valueBuffer = own.allocate(bytes(type));
       cl_mem gradientBuffer = own.allocate(bytes(type));
       long valueHandle = valueBuffer.getNativePointer();

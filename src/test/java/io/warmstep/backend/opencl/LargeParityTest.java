@@ -74,8 +74,7 @@ class LargeParityTest {
     SplittableRandom random = new SplittableRandom(SEED);
     try (Device device = Devices.require(backend);
         Parameters parameters = Parameters.on(device).add("p", type, length).build();
-        Optimizer optimizer =
-            Optimizer.of(parameters).rule(rule).learningRate(0.0123).build()) {
+        Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(0.0123).build()) {
       List<Tensor> results = new ArrayList<>();
       results.add(parameters.get("p").values());
       optimizer.stateNames("p").forEach(slot -> results.add(optimizer.state("p", slot)));
@@ -99,8 +98,7 @@ class LargeParityTest {
     if (tensor.type() == ElementType.FLOAT64) {
       double[] values = new double[length];
       for (int i = 0; i < length; i++) {
-        values[i] =
-            isRaw ? Double.longBitsToDouble(random.nextLong()) : random.nextDouble(-1, 1);
+        values[i] = isRaw ? Double.longBitsToDouble(random.nextLong()) : random.nextDouble(-1, 1);
       }
       tensor.copyFrom(values);
     } else {

@@ -73,14 +73,12 @@ class OpenClFaultTest {
         OpenClContext other = OpenClContext.create(Installed.best())) {
       assertThrows(IllegalArgumentException.class, () -> device.borrow(new float[3]));
       assertThrows(
-          IllegalArgumentException.class,
-          () -> device.borrowHandle(ElementType.FLOAT32, 0, 0, 1));
+          IllegalArgumentException.class, () -> device.borrowHandle(ElementType.FLOAT32, 0, 0, 1));
       cl_mem foreign = other.allocate(64);
       IllegalArgumentException e =
           assertThrows(
               IllegalArgumentException.class,
-              () ->
-                  device.borrowHandle(ElementType.FLOAT32, foreign.getNativePointer(), 0, 16));
+              () -> device.borrowHandle(ElementType.FLOAT32, foreign.getNativePointer(), 0, 16));
       assertTrue(e.getMessage().contains("another OpenCL context"), e.getMessage());
       CL.clReleaseMemObject(foreign);
     }
@@ -90,8 +88,7 @@ class OpenClFaultTest {
   void aPartBeyondTheBufferAndOverlapsAreRefused() {
     try (OpenClContext own = OpenClContext.create(Installed.best());
         Device device =
-            Devices.wrapOpenCl(
-                own.context.getNativePointer(), own.queue.getNativePointer())) {
+            Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       cl_mem buffer = own.allocate(64);
       long handle = buffer.getNativePointer();
       assertThrows(
@@ -116,9 +113,7 @@ class OpenClFaultTest {
       IllegalArgumentException e =
           assertThrows(
               IllegalArgumentException.class,
-              () ->
-                  Devices.wrapOpenCl(
-                      own.context.getNativePointer(), queue.getNativePointer()));
+              () -> Devices.wrapOpenCl(own.context.getNativePointer(), queue.getNativePointer()));
       assertTrue(e.getMessage().contains("out of order"), e.getMessage());
       CL.clReleaseCommandQueue(queue);
       assertThrows(IllegalArgumentException.class, () -> Devices.wrapOpenCl(0, 0));
@@ -143,8 +138,7 @@ class OpenClFaultTest {
     Parameters.Builder builder = Parameters.on(device);
     IntStream.range(0, groups).forEach(i -> builder.add("p" + i, new float[] {1, 2}));
     try (Parameters parameters = builder.build()) {
-      Optimizer.Builder optimizer =
-          Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.01);
+      Optimizer.Builder optimizer = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.01);
       for (int i = 0; i < groups; i++) {
         optimizer.group(ParameterGroup.matching("p" + i).learningRateFactor(1 + i));
       }
