@@ -66,6 +66,10 @@ jdk_problem() {
 
 # Runs Maven on the JDK of JAVA_HOME. WARMSTEP_MVN_ARGS reaches every Maven run of every script.
 maven() {
+  # Maven 3.8's console library ends each run with an escape sequence, even into a file.
+  local opts="${MAVEN_OPTS:-} -Djansi.noreset=true"
+  # Its copy of Guava makes newer JDKs print four lines of warning.
+  [ "$(java_major "$JAVA_HOME")" -lt 24 ] || opts+=" --sun-misc-unsafe-memory-access=allow"
   # shellcheck disable=SC2086  # several arguments in one variable
-  mvn -B -ntp -Dstyle.color=never ${WARMSTEP_MVN_ARGS:-} "$@"
+  MAVEN_OPTS=$opts mvn -B -ntp -Dstyle.color=never ${WARMSTEP_MVN_ARGS:-} "$@"
 }

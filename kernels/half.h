@@ -5,8 +5,8 @@
 #ifndef WS_HALF_H
 #define WS_HALF_H
 
-WS_INLINE float ws_from_bfloat16(ws_half_bits half) {
-  return ws_from_bits_f32((ws_word_32)half << 16);
+WS_INLINE float ws_from_bfloat16(ws_half_bits h) {
+  return ws_from_bits_f32((ws_word_32)h << 16);
 }
 
 WS_INLINE ws_half_bits ws_to_bfloat16(float value) {
@@ -17,9 +17,9 @@ WS_INLINE ws_half_bits ws_to_bfloat16(float value) {
   return (ws_half_bits)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
-WS_INLINE float ws_from_float16(ws_half_bits half) {
-  ws_word_32 magnitude = (half & 0x7fffu) << 13;
-  ws_word_32 sign = (half & 0x8000u) << 16;
+WS_INLINE float ws_from_float16(ws_half_bits h) {
+  ws_word_32 magnitude = (h & 0x7fffu) << 13;
+  ws_word_32 sign = (h & 0x8000u) << 16;
   if (magnitude >= 0x0f800000u) { /* infinity or NaN: the exponent becomes all ones */
     return ws_from_bits_f32(sign | magnitude | 0x7f800000u);
   }

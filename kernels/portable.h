@@ -31,7 +31,8 @@
 #define WS_TO_BITS(a) WS_NAME(to_bits)(a)
 #define WS_FROM_BITS(a) WS_NAME(from_bits)(a)
 
-#if defined(__OPENCL_VERSION__)
+#if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
+#define WS_OPENCL
 
 #pragma OPENCL FP_CONTRACT OFF
 #define WS_INLINE inline
@@ -130,7 +131,7 @@ WS_DEFINE_EXTREMA(ws_real_32, f32)
 #ifdef WS_DOUBLE
 WS_DEFINE_EXTREMA(ws_real_64, f64)
 #endif
-#ifdef __OPENCL_VERSION__
+#ifdef WS_OPENCL
 WS_DEFINE_EXTREMA(ws_real_32x4, f32x4)
 #ifdef WS_DOUBLE
 WS_DEFINE_EXTREMA(ws_real_64x4, f64x4)

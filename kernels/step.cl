@@ -49,7 +49,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   int aligned = (int)(segment[2] >> 48);
   long at = 4 * ((tile - segment[0]) * WS_LOCAL + get_local_id(0));
   WS_REAL k[WS_SCALARS];
-  WS_REAL s[3] = {0, 0, 0};
+  WS_REAL s[3] = {(WS_REAL)0, (WS_REAL)0, (WS_REAL)0};
   WS_REAL value, gradient;
   ws_one factor = unscale;
   ws_unit unit;
@@ -82,13 +82,14 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   }
 
   gradient = WS_NAME(gradient)(
-      factor * groups.value[group][WS_SCALARS + 1], bound, groups.value[group][WS_SCALARS],
+      (WS_REAL)(factor * groups.value[group][WS_SCALARS + 1]), (WS_REAL)bound,
+      (WS_REAL)groups.value[group][WS_SCALARS],
       gradient, value);
   value = WS_NAME(WS_RULE)(value, gradient, s, k, options);
 
   ws_store(p + segment[3], unit, value);
   if (zero_gradients) {
-    ws_store(g + segment[4], unit, 0);
+    ws_store(g + segment[4], unit, (WS_REAL)0);
   }
   if (WS_SLOTS(options) > 0) {
     ws_store_state(s0 + segment[5], unit, s[0]);

@@ -12,8 +12,8 @@
  * State: 0 exp_avg, 1 exp_avg_sq, and 2 max_exp_avg_sq with AMSGrad. Options: 1 AMSGrad.
  * Scalars: 0 step_size, 1 keep, 2 beta1, 3 fresh1, 4 beta2, 5 fresh2, 6 root_scale, 7 eps.
  */
-#ifndef WS_ADAM
-#define WS_ADAM
+#ifndef WS_ADAM_H
+#define WS_ADAM_H
 #define WS_ADAM_OPTIONS 2
 #define WS_ADAM_SLOTS(options) (2 + ((options) & 1))
 #define WS_ADAM_MAX_SLOTS 3

@@ -8,8 +8,8 @@
  *
  * State: 0 momentum_buffer. Options: 1 Nesterov. Scalars: 0 lr, 1 momentum, 2 fresh.
  */
-#ifndef WS_MOMENTUM
-#define WS_MOMENTUM
+#ifndef WS_MOMENTUM_H
+#define WS_MOMENTUM_H
 #define WS_MOMENTUM_OPTIONS 2
 #define WS_MOMENTUM_SLOTS(options) 1
 #define WS_MOMENTUM_MAX_SLOTS 1

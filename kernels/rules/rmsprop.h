@@ -10,8 +10,8 @@
  * State: 0 square_avg, then grad_avg if centered, then momentum_buffer if with momentum.
  * Options: 1 centered, 2 with momentum. Scalars: 0 lr, 1 alpha, 2 fresh, 3 eps, 4 momentum.
  */
-#ifndef WS_RMSPROP
-#define WS_RMSPROP
+#ifndef WS_RMSPROP_H
+#define WS_RMSPROP_H
 #define WS_RMSPROP_OPTIONS 4
 #define WS_RMSPROP_SLOTS(options) (1 + ((options) & 1) + ((options) >> 1 & 1))
 #define WS_RMSPROP_MAX_SLOTS 3

@@ -5,8 +5,8 @@
  *
  * State: none. Options: none. Scalars: 0 lr.
  */
-#ifndef WS_SGD
-#define WS_SGD
+#ifndef WS_SGD_H
+#define WS_SGD_H
 #define WS_SGD_OPTIONS 1 /* count of option sets: options are 0 to this less 1 */
 #define WS_SGD_SLOTS(options) 0
 #define WS_SGD_MAX_SLOTS 0

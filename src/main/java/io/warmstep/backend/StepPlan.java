@@ -18,7 +18,15 @@ public record StepPlan(
     double clipValue,
     boolean zeroGradients,
     boolean skipNonFinite) {
-  /** Copies the list. */
+  /**
+   * Copies the list.
+   *
+   * @param groups the parameter groups, each under one rule
+   * @param clipNorm largest global gradient norm, or 0 for no clipping by norm
+   * @param clipValue largest magnitude of a gradient element, or 0 for no clipping by value
+   * @param zeroGradients whether gradients are set to zero in the pass that reads them
+   * @param skipNonFinite whether a step with a NaN or infinite gradient changes nothing
+   */
   public StepPlan {
     groups = List.copyOf(groups);
   }
@@ -39,7 +47,12 @@ public record StepPlan(
    * @param entries the parameters, in the order in which they were added
    */
   public record Group(UpdateRule rule, List<Entry> entries) {
-    /** Copies the list. */
+    /**
+     * Copies the list.
+     *
+     * @param rule how they are updated
+     * @param entries the parameters, in the order in which they were added
+     */
     public Group {
       entries = List.copyOf(entries);
     }
@@ -57,7 +70,16 @@ public record StepPlan(
    */
   public record Entry(
       int index, long length, MemorySlice values, MemorySlice gradients, List<MemorySlice> state) {
-    /** Copies the list. */
+    /**
+     * Copies the list.
+     *
+     * @param index position among all parameters of the plan, from 0: the global norm adds in this
+     *     order
+     * @param length count of elements
+     * @param values the parameter
+     * @param gradients its gradient, of the same type
+     * @param state its state, one slice for each slot of the group's rule, of the arithmetic type
+     */
     public Entry {
       state = List.copyOf(state);
     }

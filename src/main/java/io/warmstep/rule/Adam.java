@@ -42,7 +42,18 @@ public record Adam(
   private static final List<StateSlot> AMSGRAD_SLOTS =
       List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("max_exp_avg_sq"));
 
-  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  /**
+   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   *
+   * @param beta1 decay of the first moment, in [0, 1)
+   * @param beta2 decay of the second moment, in [0, 1)
+   * @param eps added to the root after bias correction, at least 0
+   * @param weightDecay at least 0
+   * @param decoupled whether weight decay shrinks the parameter (AdamW) rather than joins the
+   *     gradient
+   * @param amsgrad whether the second moment's running maximum is used
+   * @param maximize whether to ascend
+   */
   public Adam {
     Hyperparameters.requireBelowOne("adam", "beta1", beta1);
     Hyperparameters.requireBelowOne("adam", "beta2", beta2);

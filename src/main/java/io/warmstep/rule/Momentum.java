@@ -26,7 +26,15 @@ public record Momentum(
     implements UpdateRule {
   private static final List<StateSlot> SLOTS = List.of(new StateSlot("momentum_buffer"));
 
-  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  /**
+   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   *
+   * @param momentum in [0, 1)
+   * @param dampening in [0, 1]; 0 with Nesterov momentum
+   * @param nesterov whether to look ahead; needs a momentum above 0
+   * @param weightDecay L2 factor, at least 0
+   * @param maximize whether to ascend
+   */
   public Momentum {
     Hyperparameters.requireBelowOne("momentum", "momentum", momentum);
     Hyperparameters.require(

@@ -38,7 +38,16 @@ public record RmsProp(
   private static final StateSlot GRAD_AVG = new StateSlot("grad_avg");
   private static final StateSlot MOMENTUM_BUFFER = new StateSlot("momentum_buffer");
 
-  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  /**
+   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   *
+   * @param alpha smoothing constant, in [0, 1)
+   * @param eps added to the root, at least 0
+   * @param centered whether the gradient's running mean is subtracted
+   * @param momentum in [0, 1); 0 for none
+   * @param weightDecay L2 factor, at least 0
+   * @param maximize whether to ascend
+   */
   public RmsProp {
     Hyperparameters.requireBelowOne("rmsprop", "alpha", alpha);
     Hyperparameters.requireNonNegative("rmsprop", "eps", eps);

@@ -15,7 +15,12 @@ import java.util.List;
  * @param maximize whether to ascend
  */
 public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
-  /** Validates the hyperparameters; throws IllegalArgumentException for one out of range. */
+  /**
+   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   *
+   * @param weightDecay L2 factor, at least 0
+   * @param maximize whether to ascend
+   */
   public Sgd {
     Hyperparameters.requireNonNegative("sgd", "weightDecay", weightDecay);
   }

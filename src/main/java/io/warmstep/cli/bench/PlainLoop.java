@@ -1,0 +1,259 @@
+package io.warmstep.cli.bench;
+
+import io.warmstep.ElementType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The ceiling that a step on the CPU is measured against: plain Java loops over arrays of their own
+ * that read and write what a step must and compute nothing, but for the one addition without which
+ * a read would be left out. Each thread repeats its share without waiting for the others.
+ */
+public final class PlainLoop implements AutoCloseable {
+  /** Elements a pass, small enough that the loops of a half type meet in the first-level cache. */
+  private static final int BLOCK = 4096;
+
+  private final ElementType type;
+  private final int length;
+  private final Object parameters;
+  private final Object gradients;
+  private final Object[] state;
+  private final ExecutorService executor;
+  private final int threads;
+  private final AtomicInteger arrived = new AtomicInteger();
+  private final AtomicInteger passes = new AtomicInteger();
+
+  /**
+   * Allocates the arrays and starts the threads.
+   *
+   * @param type of parameters and gradients
+   * @param length count of elements, within an array's limit
+   * @param slots how many state arrays, 0 to 3
+   * @param threads how many share a pass, at least 1
+   */
+  public PlainLoop(ElementType type, long length, int slots, int threads) {
+    this.type = type;
+    this.length = Math.toIntExact(length);
+    this.parameters = array(type);
+    this.gradients = array(type);
+    this.state = new Object[slots];
+    for (int i = 0; i < slots; i++) {
+      state[i] = array(type.arithmetic());
+    }
+    this.threads = threads;
+    this.executor =
+        Executors.newFixedThreadPool(
+            threads,
+            task -> {
+              Thread thread = new Thread(task, "plain-loop");
+              thread.setDaemon(true);
+              return thread;
+            });
+  }
+
+  private Object array(ElementType storage) {
+    return switch (storage) {
+      case FLOAT32 -> new float[length];
+      case FLOAT64 -> new double[length];
+      case FLOAT16, BFLOAT16 -> new short[length];
+    };
+  }
+
+  /**
+   * Passes over all elements a number of times.
+   *
+   * @param times how often
+   * @throws InterruptedException if the thread is interrupted while it waits
+   */
+  public void run(int times) throws InterruptedException {
+    List<Future<?>> shares = new ArrayList<>();
+    for (int i = 0; i < threads; i++) {
+      int from = (int) ((long) length * i / threads);
+      int to = (int) ((long) length * (i + 1) / threads);
+      shares.add(executor.submit(() -> repeat(from, to, times)));
+    }
+    for (Future<?> share : shares) {
+      try {
+        share.get();
+      } catch (ExecutionException e) {
+        throw new IllegalStateException("the plain loop failed", e.getCause());
+      }
+    }
+  }
+
+  private void repeat(int from, int to, int times) {
+    for (int i = 0; i < times; i++) {
+      pass(from, to);
+      meet();
+    }
+  }
+
+  /** Yielding matters only where there are more threads than processors. */
+  @SuppressWarnings("ThreadPriorityCheck")
+  private void meet() {
+    int current = passes.get();
+    if (arrived.incrementAndGet() == threads) {
+      arrived.set(0);
+      passes.incrementAndGet();
+      return;
+    }
+    for (int spins = 0; passes.get() == current; spins++) {
+      if (spins < 1000) {
+        Thread.onSpinWait();
+      } else {
+        Thread.yield();
+      }
+    }
+  }
+
+  private void pass(int from, int to) {
+    switch (type) {
+      case FLOAT32 -> floats(from, to);
+      case FLOAT64 -> doubles(from, to);
+      case FLOAT16, BFLOAT16 -> {
+        for (int at = from; at < to; at += BLOCK) {
+          halves(at, Math.min(to, at + BLOCK));
+        }
+      }
+    }
+  }
+
+  private void floats(int from, int to) {
+    float[] p = (float[]) parameters;
+    float[] g = (float[]) gradients;
+    switch (state.length) {
+      case 0 -> move(p, g, from, to);
+      case 1 -> move(p, g, (float[]) state[0], from, to);
+      case 2 -> move(p, g, (float[]) state[0], (float[]) state[1], from, to);
+      default -> move(p, g, (float[]) state[0], (float[]) state[1], (float[]) state[2], from, to);
+    }
+  }
+
+  private void doubles(int from, int to) {
+    double[] p = (double[]) parameters;
+    double[] g = (double[]) gradients;
+    switch (state.length) {
+      case 0 -> move(p, g, from, to);
+      case 1 -> move(p, g, (double[]) state[0], from, to);
+      case 2 -> move(p, g, (double[]) state[0], (double[]) state[1], from, to);
+      default ->
+          move(p, g, (double[]) state[0], (double[]) state[1], (double[]) state[2], from, to);
+    }
+  }
+
+  /** Loops over one element width vectorize, mixed ones do not. */
+  private void halves(int from, int to) {
+    short[] p = (short[]) parameters;
+    short[] g = (short[]) gradients;
+    for (int i = from; i < to; i++) {
+      p[i] = (short) (p[i] + g[i]);
+    }
+    switch (state.length) {
+      case 0 -> {}
+      case 1 -> move((float[]) state[0], from, to);
+      case 2 -> exchange((float[]) state[0], (float[]) state[1], from, to);
+      default -> rotate((float[]) state[0], (float[]) state[1], (float[]) state[2], from, to);
+    }
+  }
+
+  private static void move(float[] a, int from, int to) {
+    for (int i = from; i < to; i++) {
+      a[i] = a[i] + 1;
+    }
+  }
+
+  private static void exchange(float[] a, float[] b, int from, int to) {
+    for (int i = from; i < to; i++) {
+      float t = a[i];
+      a[i] = b[i];
+      b[i] = t;
+    }
+  }
+
+  private static void rotate(float[] a, float[] b, float[] c, int from, int to) {
+    for (int i = from; i < to; i++) {
+      float t = a[i];
+      a[i] = b[i];
+      b[i] = c[i];
+      c[i] = t;
+    }
+  }
+
+  private static void move(float[] p, float[] g, int from, int to) {
+    for (int i = from; i < to; i++) {
+      p[i] = p[i] + g[i];
+    }
+  }
+
+  private static void move(float[] p, float[] g, float[] a, int from, int to) {
+    for (int i = from; i < to; i++) {
+      float sum = p[i] + g[i];
+      p[i] = a[i];
+      a[i] = sum;
+    }
+  }
+
+  private static void move(float[] p, float[] g, float[] a, float[] b, int from, int to) {
+    for (int i = from; i < to; i++) {
+      float sum = p[i] + g[i];
+      p[i] = a[i];
+      a[i] = b[i];
+      b[i] = sum;
+    }
+  }
+
+  private static void move(
+      float[] p, float[] g, float[] a, float[] b, float[] c, int from, int to) {
+    for (int i = from; i < to; i++) {
+      float sum = p[i] + g[i];
+      p[i] = a[i];
+      a[i] = b[i];
+      b[i] = c[i];
+      c[i] = sum;
+    }
+  }
+
+  private static void move(double[] p, double[] g, int from, int to) {
+    for (int i = from; i < to; i++) {
+      p[i] = p[i] + g[i];
+    }
+  }
+
+  private static void move(double[] p, double[] g, double[] a, int from, int to) {
+    for (int i = from; i < to; i++) {
+      double sum = p[i] + g[i];
+      p[i] = a[i];
+      a[i] = sum;
+    }
+  }
+
+  private static void move(double[] p, double[] g, double[] a, double[] b, int from, int to) {
+    for (int i = from; i < to; i++) {
+      double sum = p[i] + g[i];
+      p[i] = a[i];
+      a[i] = b[i];
+      b[i] = sum;
+    }
+  }
+
+  private static void move(
+      double[] p, double[] g, double[] a, double[] b, double[] c, int from, int to) {
+    for (int i = from; i < to; i++) {
+      double sum = p[i] + g[i];
+      p[i] = a[i];
+      a[i] = b[i];
+      b[i] = c[i];
+      c[i] = sum;
+    }
+  }
+
+  @Override
+  public void close() {
+    executor.shutdownNow();
+  }
+}

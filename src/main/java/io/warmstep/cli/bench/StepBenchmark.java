@@ -1,0 +1,160 @@
+package io.warmstep.cli.bench;
+
+import com.sun.management.ThreadMXBean;
+import io.warmstep.Device;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameter;
+import io.warmstep.Parameters;
+import io.warmstep.rule.UpdateRule;
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * Measures a step on the CPU in turn with {@link PlainLoop}: rounds of both, back to back, so that
+ * the ratio holds when the machine's speed drifts.
+ */
+public final class StepBenchmark {
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  private static final int ROUNDS = 15;
+  private static final int WARM_UP_ROUNDS = 5;
+
+  /** Steps a round take at least this long. */
+  private static final double ROUND_NANOS = 50e6;
+
+  private StepBenchmark() {}
+
+  /**
+   * What was measured.
+   *
+   * @param millisPerStep median over the rounds
+   * @param gigabytesPerSecond by the fewest bytes that the rule must read and write, of 10^9
+   * @param fractionOfCeiling median over the rounds of the loop's time divided by the step's
+   * @param bytesAllocatedPerStep on the Java heap, by all threads
+   */
+  public record Result(
+      double millisPerStep,
+      double gigabytesPerSecond,
+      double fractionOfCeiling,
+      double bytesAllocatedPerStep) {}
+
+  /**
+   * Runs the measurement; takes a few seconds.
+   *
+   * @param device a CPU device
+   * @param threads how many the device uses, and the loop
+   * @param rule measured
+   * @param type of parameters and gradients
+   * @param lengths of the tensors
+   * @return the result
+   * @throws InterruptedException if the thread is interrupted
+   */
+  public static Result run(
+      Device device, int threads, UpdateRule rule, ElementType type, List<Long> lengths)
+      throws InterruptedException {
+    long total = lengths.stream().mapToLong(Long::longValue).sum();
+    int slots = rule.stateSlots().size();
+    try (Parameters parameters = parameters(device, type, lengths);
+        Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
+        PlainLoop ceiling = new PlainLoop(type, total, slots, threads)) {
+      return measure(optimizer, ceiling, total * bytesPerElement(type, slots));
+    }
+  }
+
+  /** Reads of parameter, gradient and state, writes of parameter and state. */
+  static long bytesPerElement(ElementType type, int slots) {
+    return 3L * type.bytes() + 2L * slots * type.arithmetic().bytes();
+  }
+
+  private static Parameters parameters(Device device, ElementType type, List<Long> lengths) {
+    Parameters.Builder builder = Parameters.on(device);
+    for (int i = 0; i < lengths.size(); i++) {
+      builder.add("tensor" + i, type, lengths.get(i));
+    }
+    Parameters parameters = builder.build();
+    SplittableRandom random = new SplittableRandom(1);
+    for (Parameter parameter : parameters) {
+      parameter.values().copyFrom(randoms(parameter.length(), random));
+      parameter.gradients().copyFrom(randoms(parameter.length(), random));
+    }
+    return parameters;
+  }
+
+  private static float[] randoms(long length, SplittableRandom random) {
+    float[] values = new float[Math.toIntExact(length)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextDouble(-1, 1);
+    }
+    return values;
+  }
+
+  private static Result measure(Optimizer optimizer, PlainLoop ceiling, long bytes)
+      throws InterruptedException {
+    int steps = stepsPerRound(optimizer);
+    double[] stepNanos = new double[ROUNDS];
+    double[] ratios = new double[ROUNDS];
+    long[] threads = stepThreads();
+    double allocated = 0;
+    for (int round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
+      long before = allocatedBytes(threads);
+      long start = System.nanoTime();
+      for (int i = 0; i < steps; i++) {
+        optimizer.step();
+      }
+      long middle = System.nanoTime();
+      long after = allocatedBytes(threads);
+      long loopStart = System.nanoTime();
+      ceiling.run(steps);
+      long end = System.nanoTime();
+      if (round >= 0) {
+        allocated += after - before;
+        stepNanos[round] = (double) (middle - start) / steps;
+        ratios[round] = (double) (end - loopStart) / (middle - start);
+      }
+    }
+    double nanos = median(stepNanos);
+    return new Result(
+        nanos / 1e6, bytes / nanos, median(ratios), allocated / ((double) ROUNDS * steps));
+  }
+
+  private static int stepsPerRound(Optimizer optimizer) {
+    long start = System.nanoTime();
+    int steps = 0;
+    while (System.nanoTime() - start < 4 * ROUND_NANOS || steps < 3) {
+      optimizer.step();
+      steps++;
+    }
+    double nanosPerStep = (double) (System.nanoTime() - start) / steps;
+    return (int) Math.max(1, Math.ceil(ROUND_NANOS / nanosPerStep));
+  }
+
+  /** The threads that run steps: this one and the device's. */
+  private static long[] stepThreads() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().startsWith("warmstep-") || isCurrent(thread))
+        .mapToLong(Thread::getId)
+        .toArray();
+  }
+
+  private static boolean isCurrent(Thread thread) {
+    return thread == Thread.currentThread();
+  }
+
+  /** By some threads since each began; reading it allocates nothing. */
+  private static long allocatedBytes(long[] threadIds) {
+    long sum = 0;
+    for (long id : threadIds) {
+      sum += THREADS.getThreadAllocatedBytes(id);
+    }
+    return sum;
+  }
+
+  private static double median(double[] values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    return sorted[sorted.length / 2];
+  }
+}

@@ -1,0 +1,13 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.backend.BackendDevice;
+
+/** CPU devices with an array length of the test's choice. */
+public final class CpuTestDevices {
+  private CpuTestDevices() {}
+
+  /** A device whose allocations are arrays of that many elements, as beyond 2^28 elements. */
+  public static BackendDevice open(int threads, int pieceLength) {
+    return new CpuDevice(new CpuBackend().report(), threads, pieceLength);
+  }
+}

@@ -1,0 +1,68 @@
+package io.warmstep.testkit;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.TestDevices;
+import io.warmstep.backend.cpu.CpuTestDevices;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Supplier;
+
+/**
+ * One way to run a step. Whatever is tested over {@link #all()} holds for each of them, so a new
+ * backend is one more entry of that list.
+ *
+ * @param name shown in test names
+ * @param opener opens a fresh device
+ * @param takesArrays whether Java arrays and buffers can be borrowed
+ * @param hasFloat64 whether float64 parameters can be used
+ */
+public record ContractBackend(
+    String name, Supplier<Device> opener, boolean takesArrays, boolean hasFloat64) {
+  /** Prime, so that arrays end at odd places of tensors and blocks. */
+  private static final int SHORT_PIECE = 101;
+
+  private static final List<ContractBackend> ALL =
+      List.of(
+          cpu("cpu, 1 thread", () -> Devices.cpu(1)),
+          cpu("cpu, 2 threads", () -> Devices.cpu(2)),
+          cpu("cpu, 3 threads", () -> Devices.cpu(3)),
+          cpu(
+              "cpu, arrays of " + SHORT_PIECE,
+              () -> TestDevices.of(CpuTestDevices.open(2, SHORT_PIECE))));
+
+  public static List<ContractBackend> all() {
+    return ALL;
+  }
+
+  private static ContractBackend cpu(String name, Supplier<Device> opener) {
+    return new ContractBackend(name, opener, true, true);
+  }
+
+  public Device open() {
+    return opener.get();
+  }
+
+  public List<ElementType> types() {
+    return Arrays.stream(ElementType.values())
+        .filter(type -> hasFloat64 || type != ElementType.FLOAT64)
+        .toList();
+  }
+
+  public List<Placement> placements() {
+    return Arrays.stream(Placement.values())
+        .filter(placement -> takesArrays || !placement.isHost())
+        .toList();
+  }
+
+  /** Where tests put parameters that are to be watched by guard zones, if the backend can. */
+  public Placement guarded() {
+    return takesArrays ? Placement.ARRAY_AT_OFFSET : Placement.ALLOCATED;
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+}

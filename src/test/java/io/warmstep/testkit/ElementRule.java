@@ -1,0 +1,102 @@
+package io.warmstep.testkit;
+
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Momentum;
+import io.warmstep.rule.RmsProp;
+import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+
+/**
+ * The rules again, one element at a time, from the formulas in the records' documentation. Scalars
+ * of a step are computed in double and rounded once; the order of operations is the contract's.
+ */
+final class ElementRule {
+  private ElementRule() {}
+
+  /**
+   * Updates one element.
+   *
+   * @param element parameter and state, updated in place: index 0 is the parameter, then the slots
+   * @param scaled the gradient after unscaling, clipping and the sign of maximize
+   */
+  static void update(
+      Arithmetic a, UpdateRule rule, long step, double rate, double[] element, double scaled) {
+    double l2 = a.round(l2(rule));
+    double g = l2 == 0 ? scaled : a.fma(l2, element[0], scaled);
+    if (rule instanceof Sgd) {
+      element[0] = a.fma(a.round(-rate), g, element[0]);
+    } else if (rule instanceof Momentum momentum) {
+      momentum(a, momentum, step, rate, element, g);
+    } else if (rule instanceof RmsProp rmsProp) {
+      rmsProp(a, rmsProp, rate, element, g);
+    } else if (rule instanceof Adam adam) {
+      adam(a, adam, step, rate, element, g);
+    } else {
+      throw new AssertionError("no reference for rule " + rule);
+    }
+  }
+
+  private static double l2(UpdateRule rule) {
+    if (rule instanceof Sgd sgd) {
+      return sgd.weightDecay();
+    }
+    if (rule instanceof Momentum momentum) {
+      return momentum.weightDecay();
+    }
+    if (rule instanceof RmsProp rmsProp) {
+      return rmsProp.weightDecay();
+    }
+    Adam adam = (Adam) rule;
+    return adam.decoupled() ? 0 : adam.weightDecay();
+  }
+
+  private static void momentum(
+      Arithmetic a, Momentum rule, long step, double rate, double[] element, double g) {
+    double mu = a.round(rule.momentum());
+    double fresh = a.round(step == 1 ? 1 : 1 - rule.dampening());
+    double b = a.fma(mu, element[1], a.times(fresh, g));
+    element[1] = b;
+    double direction = rule.nesterov() ? a.fma(mu, b, g) : b;
+    element[0] = a.fma(a.round(-rate), direction, element[0]);
+  }
+
+  private static void rmsProp(Arithmetic a, RmsProp rule, double rate, double[] element, double g) {
+    double alpha = a.round(rule.alpha());
+    double fresh = a.round(1 - rule.alpha());
+    double v = a.fma(alpha, element[1], a.times(a.times(fresh, g), g));
+    element[1] = v;
+    double variance = v;
+    int slot = 2;
+    if (rule.centered()) {
+      double mean = a.fma(alpha, element[slot], a.times(fresh, g));
+      element[slot++] = mean;
+      double centered = a.fma(-mean, mean, v);
+      variance = centered <= 0 ? 0 : centered;
+    }
+    double d = a.over(g, a.plus(a.root(variance), a.round(rule.eps())));
+    if (rule.momentum() > 0) {
+      d = a.fma(a.round(rule.momentum()), element[slot], d);
+      element[slot] = d;
+    }
+    element[0] = a.fma(a.round(-rate), d, element[0]);
+  }
+
+  private static void adam(
+      Arithmetic a, Adam rule, long step, double rate, double[] element, double g) {
+    double stepSize = a.round(rate / (1 - StrictMath.pow(rule.beta1(), step)));
+    double keep = a.round(rule.decoupled() ? 1 - rate * rule.weightDecay() : 1);
+    double rootScale = a.round(1 / Math.sqrt(1 - StrictMath.pow(rule.beta2(), step)));
+    double m = a.fma(a.round(rule.beta1()), element[1], a.times(a.round(1 - rule.beta1()), g));
+    double fresh = a.times(a.round(1 - rule.beta2()), g);
+    double v = a.fma(a.round(rule.beta2()), element[2], a.times(fresh, g));
+    element[1] = m;
+    element[2] = v;
+    double u = v;
+    if (rule.amsgrad()) {
+      u = v > element[3] || Double.isNaN(v) ? v : element[3];
+      element[3] = u;
+    }
+    double denominator = a.fma(a.root(u), rootScale, a.round(rule.eps()));
+    element[0] = a.fma(-stepSize, a.over(m, denominator), a.times(keep, element[0]));
+  }
+}

@@ -1,0 +1,81 @@
+package io.warmstep.testkit;
+
+import io.warmstep.ElementType;
+import io.warmstep.rule.UpdateRule;
+
+/**
+ * What a parameter and its state should be: plain loops over elements, with nothing shared, cut,
+ * blocked or fused.
+ */
+public final class Reference {
+  private final UpdateRule rule;
+  private final ElementType type;
+  private final Arithmetic arithmetic;
+
+  /** One row an element: the parameter, then the rule's state. */
+  private final double[][] elements;
+
+  public Reference(UpdateRule rule, ElementType type, double[] parameters) {
+    this.rule = rule;
+    this.type = type;
+    this.arithmetic = Arithmetic.of(type);
+    this.elements = new double[parameters.length][1 + rule.stateSlots().size()];
+    for (int i = 0; i < parameters.length; i++) {
+      elements[i][0] = parameters[i];
+    }
+  }
+
+  /** Steps with gradients as they are. */
+  public void step(long step, double rate, double[] gradients) {
+    step(step, rate, gradients, 1, 1, 0);
+  }
+
+  /**
+   * Steps.
+   *
+   * @param step number of the step, from 1
+   * @param rate the group's learning rate
+   * @param unscale what gradients are multiplied by first
+   * @param clipFactor what clipping by norm multiplies gradients by, 1 for none
+   * @param clipValue largest magnitude of a gradient element, 0 for no such bound
+   */
+  public void step(
+      long step,
+      double rate,
+      double[] gradients,
+      double unscale,
+      double clipFactor,
+      double clipValue) {
+    double scale = arithmetic.times(arithmetic.round(unscale), arithmetic.round(clipFactor));
+    double bound = arithmetic.round(clipValue);
+    for (int i = 0; i < elements.length; i++) {
+      double g = arithmetic.times(rule.maximize() ? -scale : scale, gradients[i]);
+      if (clipValue > 0 && Math.abs(g) > bound) {
+        g = Math.copySign(bound, g);
+      }
+      ElementRule.update(arithmetic, rule, step, rate, elements[i], g);
+      elements[i][0] = Numbers.round(type, elements[i][0]);
+    }
+  }
+
+  public double[] parameters() {
+    return column(0);
+  }
+
+  /** State by the rule's slot number. */
+  public double[] state(int slot) {
+    return column(1 + slot);
+  }
+
+  public UpdateRule rule() {
+    return rule;
+  }
+
+  private double[] column(int index) {
+    double[] column = new double[elements.length];
+    for (int i = 0; i < column.length; i++) {
+      column[i] = elements[i][index];
+    }
+    return column;
+  }
+}

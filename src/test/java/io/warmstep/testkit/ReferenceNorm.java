@@ -1,0 +1,121 @@
+package io.warmstep.testkit;
+
+import io.warmstep.ElementType;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * The global norm's tree by its recursive definition. A leaf is 4096 elements of one tensor, padded
+ * with zeros; the square of element {@code i + 2048} is fused onto that of element {@code i}, and
+ * from there on halves are added. A sum is kept as {@code value * 4^exponent}.
+ */
+public final class ReferenceNorm {
+  private static final int LEAF = 4096;
+
+  /** A scaled sum of squares. */
+  public record Sum(double value, int exponent) {}
+
+  private final Arithmetic a;
+  private final int minExponent;
+  private final int maxExponent;
+  private final double bound;
+
+  private ReferenceNorm(ElementType type) {
+    a = Arithmetic.of(type);
+    boolean isDouble = type == ElementType.FLOAT64;
+    minExponent = isDouble ? Double.MIN_EXPONENT : Float.MIN_EXPONENT;
+    maxExponent = isDouble ? Double.MAX_EXPONENT : Float.MAX_EXPONENT;
+    bound = isDouble ? 0x1p512 : 0x1p64;
+  }
+
+  /** The norm of tensors of one arithmetic type, in the order of the parameters. */
+  public static double of(ElementType type, List<double[]> tensors) {
+    return new ReferenceNorm(type).root(tensors);
+  }
+
+  /** The sum of a leaf of at most 4096 elements. */
+  public static Sum leaf(ElementType type, double[] elements) {
+    return new ReferenceNorm(type).leaf(elements);
+  }
+
+  /** The sum of sums. */
+  public static Sum combine(ElementType type, List<Sum> sums) {
+    return new ReferenceNorm(type).combine(sums);
+  }
+
+  /** {@code min(1, maxNorm / (norm + 1e-6))} in a type's arithmetic. */
+  public static double clipFactor(ElementType type, double maxNorm, double norm) {
+    Arithmetic a = Arithmetic.of(type);
+    double ratio = a.over(a.round(maxNorm), a.plus(norm, a.round(1e-6)));
+    return ratio > 1 ? 1 : ratio;
+  }
+
+  private double root(List<double[]> tensors) {
+    List<Sum> leaves = new ArrayList<>();
+    for (double[] tensor : tensors) {
+      for (int from = 0; from < tensor.length; from += LEAF) {
+        leaves.add(leaf(Arrays.copyOfRange(tensor, from, Math.min(tensor.length, from + LEAF))));
+      }
+    }
+    Sum sum = combine(leaves);
+    return a.round(Math.scalb(a.root(sum.value), sum.exponent));
+  }
+
+  private Sum leaf(double[] elements) {
+    double[] x = Arrays.copyOf(elements, LEAF);
+    double plain = sumOfSquares(x, 0, 1);
+    if (plain >= 1 / bound && plain <= bound) {
+      return new Sum(plain, 0);
+    }
+    double largest = Arrays.stream(x).map(Math::abs).reduce(0, Math::max);
+    if (largest == 0) {
+      return new Sum(0, minExponent);
+    }
+    if (Double.isNaN(largest) || Double.isInfinite(largest)) {
+      return new Sum(largest, maxExponent - 1);
+    }
+    int exponent = Math.max(minExponent, Math.min(maxExponent - 1, Math.getExponent(largest)));
+    double[] scaled =
+        Arrays.stream(x).map(value -> a.round(Math.scalb(value, -exponent))).toArray();
+    return new Sum(sumOfSquares(scaled, 0, 1), exponent);
+  }
+
+  /** Squares of the elements {@code at + k * width}, summed. */
+  private double sumOfSquares(double[] x, int at, int width) {
+    if (width == LEAF / 2) {
+      return a.fma(x[at + width], x[at + width], a.times(x[at], x[at]));
+    }
+    return a.plus(sumOfSquares(x, at, 2 * width), sumOfSquares(x, at + width, 2 * width));
+  }
+
+  private Sum combine(List<Sum> sums) {
+    if (sums.isEmpty()) {
+      return new Sum(0, minExponent);
+    }
+    if (sums.size() == 1) {
+      return sums.get(0);
+    }
+    List<Sum> nodes = new ArrayList<>();
+    for (int from = 0; from < sums.size(); from += LEAF) {
+      nodes.add(node(sums.subList(from, Math.min(sums.size(), from + LEAF))));
+    }
+    return combine(nodes);
+  }
+
+  private Sum node(List<Sum> sums) {
+    int exponent = sums.stream().mapToInt(Sum::exponent).max().orElseThrow();
+    double[] values = new double[LEAF];
+    for (int i = 0; i < sums.size(); i++) {
+      int shift = 2 * (sums.get(i).exponent - exponent);
+      values[i] = shift < minExponent ? 0 : a.round(Math.scalb(sums.get(i).value, shift));
+    }
+    return new Sum(sumOfValues(values, 0, 1), exponent);
+  }
+
+  private double sumOfValues(double[] values, int at, int width) {
+    return width == LEAF
+        ? values[at]
+        : a.plus(sumOfValues(values, at, 2 * width), sumOfValues(values, at + width, 2 * width));
+  }
+}
