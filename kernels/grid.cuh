@@ -29,6 +29,7 @@ enum {
 #define WS_BARRIER() __syncthreads()
 #define WS_UNROLL _Pragma("unroll")
 #define WS_BLOCK_INDEX ((int)blockIdx.x)
+#define WS_LIST(kernel, Arguments)
 #else
 #include "host_grid.h"
 #endif

@@ -20,7 +20,7 @@ template <> struct Format<float> {
   enum { FRACTION = 23, BIAS = 127 };
   WS_DEVICE Word bits(float x) { return ws_to_bits_f32(x); }
   WS_DEVICE float value(Word bits) { return ws_from_bits_f32(bits); }
-  WS_DEVICE float fma(float a, float b, float c) { return ws_fma_f32(a, b, c); }
+  WS_DEVICE float multiply_add(float a, float b, float c) { return ws_fma_f32(a, b, c); }
   WS_DEVICE bool is_plain(float sum) {
     return sum >= 5.421010862427522e-20f && sum <= 1.8446744073709552e19f; /* 2^-64 to 2^64 */
   }
@@ -30,7 +30,7 @@ template <> struct Format<double> {
   enum { FRACTION = 52, BIAS = 1023 };
   WS_DEVICE Word bits(double x) { return ws_to_bits_f64(x); }
   WS_DEVICE double value(Word bits) { return ws_from_bits_f64(bits); }
-  WS_DEVICE double fma(double a, double b, double c) { return ws_fma_f64(a, b, c); }
+  WS_DEVICE double multiply_add(double a, double b, double c) { return ws_fma_f64(a, b, c); }
   WS_DEVICE bool is_plain(double sum) {
     return sum >= 7.458340731200207e-155 && sum <= 1.3407807929942597e154; /* 2^-512 to 2^512 */
   }
@@ -146,7 +146,7 @@ WS_DEVICE T sum_of_squares(Scratch<T> &scratch, const T *x, int n, T scale) {
     WS_UNROLL
     for (int i = 0; i < WS_HELD / 2; i++) {
       const T upper = held[WS_HELD / 2 + i];
-      sums[i] = Format<T>::fma(upper, upper, held[i] * held[i]);
+      sums[i] = Format<T>::multiply_add(upper, upper, held[i] * held[i]);
     }
     put(scratch, t, sums);
   }
@@ -337,3 +337,9 @@ WS_KERNEL global_norm(const NormArguments arguments) {
     if (t == 0) *arguments.result = result_of(float_sum, double_sum, arguments);
   }
 }
+
+WS_LIST(leaves_float32, LeafArguments<float>)
+WS_LIST(leaves_float64, LeafArguments<double>)
+WS_LIST(nodes_float32, NodeArguments<float>)
+WS_LIST(nodes_float64, NodeArguments<double>)
+WS_LIST(global_norm, NormArguments)

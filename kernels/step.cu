@@ -217,23 +217,28 @@ template <typename T> WS_DEVICE void write_groups(const StepArguments<T> &argume
 
 WS_KERNEL groups_float32(const StepArguments<float> arguments) { write_groups(arguments); }
 WS_KERNEL groups_float64(const StepArguments<double> arguments) { write_groups(arguments); }
+WS_LIST(groups_float32, StepArguments<float>)
+WS_LIST(groups_float64, StepArguments<double>)
 
 /* An entry for each rule: what the header says of it, as a type, and the kernel. */
-#define WS_ENTRY(rule, RULE)                                                                    \
-  struct WS_NAME(rule##_rule) {                                                                 \
-    typedef WS_REAL Real;                                                                       \
-    enum { OPTIONS = WS_##RULE##_OPTIONS };                                                     \
-    static constexpr int slots(int options) { return WS_##RULE##_SLOTS(options); }              \
-    WS_DEVICE Real gradient(Real scale, Real bound, Real decay, Real g, Real p) {               \
-      return WS_NAME(gradient)(scale, bound, decay, g, p);                                      \
-    }                                                                                           \
-    WS_DEVICE Real update(Real p, Real g, Real *s, const Real *k, int options) {                \
-      return WS_NAME(rule)(p, g, s, k, options);                                                \
-    }                                                                                           \
-  };                                                                                            \
-  WS_KERNEL WS_JOIN(rule##_float, WS_BITS)(const StepArguments<WS_REAL> arguments) {            \
-    step<WS_NAME(rule##_rule)>(arguments);                                                      \
-  }
+#define WS_ENTRY(rule, RULE)                                                         \
+  struct WS_NAME(rule##_rule) {                                                      \
+    typedef WS_REAL Real;                                                            \
+    enum { OPTIONS = WS_##RULE##_OPTIONS };                                          \
+    static constexpr int slots(int options) {                                        \
+      return (void)options, WS_##RULE##_SLOTS(options);                              \
+    }                                                                                \
+    WS_DEVICE Real gradient(Real scale, Real bound, Real decay, Real g, Real p) {    \
+      return WS_NAME(gradient)(scale, bound, decay, g, p);                           \
+    }                                                                                \
+    WS_DEVICE Real update(Real p, Real g, Real *s, const Real *k, int options) {     \
+      return WS_NAME(rule)(p, g, s, k, options);                                     \
+    }                                                                                \
+  };                                                                                 \
+  WS_KERNEL WS_JOIN(rule##_float, WS_BITS)(const StepArguments<WS_REAL> arguments) { \
+    step<WS_NAME(rule##_rule)>(arguments);                                           \
+  }                                                                                  \
+  WS_LIST(WS_JOIN(rule##_float, WS_BITS), StepArguments<WS_REAL>)
 
 #define WS_BITS 32
 #include "gradient.h"

@@ -5,6 +5,9 @@
 #ifndef CUDASIM_HOST_GRID_H
 #define CUDASIM_HOST_GRID_H
 
+#include <cstddef>
+#include <cstring>
+
 struct alignas(16) float4 {
   float x, y, z, w;
 };
@@ -17,6 +20,21 @@ static inline double2 make_double2(double x, double y) { return {x, y}; }
 /* Set for each block by the launcher. */
 extern thread_local int cudasim_block;
 
+/* Runs the blocks of a grid with a copy of the arguments. */
+template <class Arguments, void (*KERNEL)(const Arguments)>
+static void run(const void *bytes, unsigned blocks) {
+  Arguments arguments;
+  std::memcpy(&arguments, bytes, sizeof arguments);
+  for (unsigned block = 0; block < blocks; block++) {
+    cudasim_block = (int)block;
+    KERNEL(arguments);
+  }
+}
+
+struct Listed {
+  Listed(const char *name, size_t argument_bytes, void (*run)(const void *, unsigned));
+};
+
 #define WS_DEVICE static inline
 #define WS_DEVICE_MEMBER inline
 #define WS_KERNEL extern "C" void
@@ -27,5 +45,10 @@ extern thread_local int cudasim_block;
 #define WS_BARRIER() (void)0
 #define WS_UNROLL
 #define WS_BLOCK_INDEX cudasim_block
+
+/* Puts a kernel into the simulator's list. */
+#define WS_LIST(kernel, Arguments) WS_LIST_NAMED(kernel, Arguments)
+#define WS_LIST_NAMED(kernel, Arguments) \
+  static const Listed listed_##kernel(#kernel, sizeof(Arguments), run<Arguments, kernel>);
 
 #endif
