@@ -53,7 +53,7 @@ public final class Device implements AutoCloseable {
     if (length < 0) {
       throw new IllegalArgumentException("length is " + length + ", must be 0 or more");
     }
-    return new Tensor(this, allocateMemory(type, length));
+    return new Tensor(this, allocateMemory(type, length), false);
   }
 
   /**
@@ -247,7 +247,7 @@ public final class Device implements AutoCloseable {
   }
 
   private Tensor borrowed(ElementType type, Object source, long offset, long length) {
-    return new Tensor(this, backend().borrow(type, source, offset, length));
+    return new Tensor(this, backend().borrow(type, source, offset, length), true);
   }
 
   private static void checkRange(String what, int size, int offset, int length) {

@@ -32,6 +32,11 @@ final class Lifetime {
     return lifetime;
   }
 
+  /** For an object that holds nothing of its own, so that leaving it to the collector is fine. */
+  static Lifetime unreported(String what) {
+    return new Lifetime(what);
+  }
+
   void checkOpen() {
     if (closed.get()) {
       throw new ClosedException(what);

@@ -7,6 +7,8 @@ package io.warmstep;
  * as PyTorch's {@code GradScaler} does. Used with one optimizer, from its thread.
  */
 public final class LossScaler {
+  private static final String SCALE_RANGE = "above 0 and a normal float32 number";
+
   private final double growthFactor;
   private final double backoffFactor;
   private final int growthInterval;
@@ -33,7 +35,7 @@ public final class LossScaler {
   /**
    * A scale that adjusts itself.
    *
-   * @param initialScale finite and above 0; a power of two keeps gradients exact
+   * @param initialScale above 0 and a normal float32 number; a power of two keeps gradients exact
    * @param growthFactor finite and above 1
    * @param backoffFactor in (0, 1)
    * @param growthInterval steps in a row with finite gradients before the scale grows, at least 1
@@ -42,11 +44,7 @@ public final class LossScaler {
    */
   public static LossScaler dynamic(
       double initialScale, double growthFactor, double backoffFactor, int growthInterval) {
-    require(
-        initialScale > 0 && initialScale <= Float.MAX_VALUE,
-        "initialScale",
-        initialScale,
-        "above 0 and within float32's range");
+    require(isScale(initialScale), "initialScale", initialScale, SCALE_RANGE);
     require(
         growthFactor > 1 && growthFactor <= Float.MAX_VALUE,
         "growthFactor",
@@ -60,16 +58,12 @@ public final class LossScaler {
   /**
    * A scale that stays.
    *
-   * @param scale finite and above 0; a power of two keeps gradients exact
+   * @param scale above 0 and a normal float32 number; a power of two keeps gradients exact
    * @return a new scaler
    * @throws IllegalArgumentException for a value out of range
    */
   public static LossScaler fixed(double scale) {
-    require(
-        scale > 0 && scale <= Float.MAX_VALUE,
-        "scale",
-        scale,
-        "above 0 and within float32's range");
+    require(isScale(scale), "scale", scale, SCALE_RANGE);
     return new LossScaler(scale, 1, 1, Integer.MAX_VALUE);
   }
 
@@ -92,6 +86,11 @@ public final class LossScaler {
       scale = grown <= Float.MAX_VALUE ? grown : scale;
       finiteSteps = 0;
     }
+  }
+
+  /** Below the smallest normal number, the inverse would overflow. */
+  private static boolean isScale(double scale) {
+    return scale >= Float.MIN_NORMAL && scale <= Float.MAX_VALUE;
   }
 
   private static void require(boolean allowed, String name, double value, String range) {

@@ -158,7 +158,7 @@ public final class Optimizer implements AutoCloseable {
   private boolean run(double unscale) {
     try {
       return program.run(scalars, unscale);
-    } catch (RuntimeException | Error e) {
+    } catch (Throwable e) { // checked ones too: rules written in other languages throw them
       failure = e;
       throw new StepFailedException(
           "step "

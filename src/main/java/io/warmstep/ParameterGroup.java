@@ -45,13 +45,17 @@ public final class ParameterGroup {
       throw new IllegalArgumentException("pattern is empty, must name parameters, such as *.bias");
     }
     StringBuilder regex = new StringBuilder();
-    for (char c : pattern.toCharArray()) {
-      switch (c) {
-        case '*' -> regex.append(".*");
-        case '?' -> regex.append('.');
-        default -> regex.append(Pattern.quote(String.valueOf(c)));
-      }
-    }
+    // By code point: a quoted half of a surrogate pair matches nothing.
+    pattern
+        .codePoints()
+        .forEach(
+            c -> {
+              switch (c) {
+                case '*' -> regex.append(".*");
+                case '?' -> regex.append('.');
+                default -> regex.append(Pattern.quote(Character.toString(c)));
+              }
+            });
     Pattern compiled = Pattern.compile(regex.toString(), Pattern.DOTALL);
     return new ParameterGroup(pattern, compiled, 1, OptionalDouble.empty(), Optional.empty());
   }

@@ -331,10 +331,15 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
       for (Spec spec : specs.values()) {
         if (spec.isOwned()) {
-          lengths.merge(spec.type, spec.length, Long::sum);
+          lengths.merge(spec.type, spec.length, Builder::boundedSum);
         }
       }
       return lengths;
+    }
+
+    /** A sum beyond the range stays absurdly large, so that the device refuses it. */
+    private static long boundedSum(long a, long b) {
+      return a > Long.MAX_VALUE - b ? Long.MAX_VALUE : a + b;
     }
 
     private Builder put(Spec spec) {

@@ -21,12 +21,13 @@ public final class Tensor implements AutoCloseable {
   private final boolean isWhole;
 
   /** A tensor that is the whole of a memory, and closes it. */
-  Tensor(Device device, Memory memory) {
+  Tensor(Device device, Memory memory, boolean isBorrowed) {
     this.device = device;
     this.memory = memory;
     this.offset = 0;
     this.length = memory.length();
-    this.lifetime = Lifetime.begin(this, "tensor of " + length + " " + memory.type());
+    String what = "tensor of " + length + " " + memory.type();
+    this.lifetime = isBorrowed ? Lifetime.unreported(what) : Lifetime.begin(this, what);
     this.isWhole = true;
   }
 

@@ -83,9 +83,9 @@ final class ElementRule {
 
   private static void adam(
       Arithmetic a, Adam rule, long step, double rate, double[] element, double g) {
-    double stepSize = a.round(rate / (1 - StrictMath.pow(rule.beta1(), step)));
+    double stepSize = a.round(rate / (1 - ExactPower.of(rule.beta1(), step)));
     double keep = a.round(rule.decoupled() ? 1 - rate * rule.weightDecay() : 1);
-    double rootScale = a.round(1 / Math.sqrt(1 - StrictMath.pow(rule.beta2(), step)));
+    double rootScale = a.round(1 / Math.sqrt(1 - ExactPower.of(rule.beta2(), step)));
     double m = a.fma(a.round(rule.beta1()), element[1], a.times(a.round(1 - rule.beta1()), g));
     double fresh = a.times(a.round(1 - rule.beta2()), g);
     double v = a.fma(a.round(rule.beta2()), element[2], a.times(fresh, g));

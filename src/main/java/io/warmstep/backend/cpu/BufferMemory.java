@@ -11,6 +11,9 @@ import java.nio.ShortBuffer;
 abstract class BufferMemory extends CpuMemory {
   private static final int ZEROS = 2048;
 
+  /** Base of all direct buffers' locations. */
+  private static final Object OFF_HEAP = new Object();
+
   private final ElementType type;
   private final Buffer buffer;
 
@@ -70,8 +73,9 @@ abstract class BufferMemory extends CpuMemory {
 
   @Override
   public Location location() {
-    // Plain Java does not tell a direct buffer's address; only the same buffer is recognized.
-    return new Location(buffer, 0);
+    return buffer.isDirect() && DirectAddress.isKnown()
+        ? new Location(OFF_HEAP, DirectAddress.of(buffer))
+        : new Location(buffer, 0);
   }
 
   @Override

@@ -32,21 +32,28 @@ final class CpuDevice implements BackendDevice {
 
   @Override
   public Memory allocate(ElementType type, long length) {
+    if (length / pieceLength >= Integer.MAX_VALUE) {
+      throw outOfMemory(type, length, null);
+    }
     try {
       return ArrayMemory.allocate(type, length, pieceLength);
     } catch (OutOfMemoryError e) {
-      throw new OutOfDeviceMemoryException(
-          "cannot allocate "
-              + length
-              + " "
-              + type
-              + " ("
-              + length * type.bytes()
-              + " bytes) on the Java heap of at most "
-              + report.memoryBytes()
-              + " bytes: raise it with -Xmx",
-          e);
+      throw outOfMemory(type, length, e);
     }
+  }
+
+  private OutOfDeviceMemoryException outOfMemory(ElementType type, long length, Throwable cause) {
+    return new OutOfDeviceMemoryException(
+        "cannot allocate "
+            + length
+            + " "
+            + type
+            + " of "
+            + type.bytes()
+            + " bytes on the Java heap of at most "
+            + report.memoryBytes()
+            + " bytes: raise it with -Xmx",
+        cause);
   }
 
   @Override

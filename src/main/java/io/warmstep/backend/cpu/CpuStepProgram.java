@@ -178,7 +178,7 @@ final class CpuStepProgram implements StepProgram {
       boolean inDouble = norm.hasDoubles();
       double raw = norm.compute();
       lastNorm = inDouble ? raw * unscale : (float) raw * (float) unscale;
-      if (plan.skipNonFinite() && !Double.isFinite(raw)) {
+      if (plan.skipNonFinite() && !norm.isFinite()) {
         if (plan.zeroGradients()) {
           zeroGradients();
         }
@@ -244,8 +244,10 @@ final class CpuStepProgram implements StepProgram {
     private final DoubleWork doubles;
 
     Worker(int slots) {
-      floats = new FloatWork(slots, COPY_BLOCK, (float) plan.clipValue());
-      doubles = new DoubleWork(slots, COPY_BLOCK, plan.clipValue());
+      // A bound that is 0 as a float clips to zero; only one of 0 from the start clips nothing.
+      boolean clips = plan.clipValue() > 0;
+      floats = new FloatWork(slots, COPY_BLOCK, clips, (float) plan.clipValue());
+      doubles = new DoubleWork(slots, COPY_BLOCK, clips, plan.clipValue());
     }
 
     void update(Run run, long from, long to) {

@@ -11,17 +11,19 @@ final class DoubleWork {
   private final double[] gradientCopy;
   private final double[][] stateCopy;
   private final short[] halves;
+  private final boolean clips;
   private final double clipValue;
   private double[] scalars;
   private double scale;
   private double weightDecay;
 
-  DoubleWork(int slots, int blockLength, double clipValue) {
+  DoubleWork(int slots, int blockLength, boolean clips, double clipValue) {
     this.state = new double[slots][];
     this.parameterCopy = new double[blockLength];
     this.gradientCopy = new double[blockLength];
     this.stateCopy = new double[slots][blockLength];
     this.halves = new short[blockLength];
+    this.clips = clips;
     this.clipValue = clipValue;
   }
 
@@ -54,7 +56,7 @@ final class DoubleWork {
       memories[i].load(offsets[i] + at, stateCopy[i - 2], n, halves);
     }
     double scaleLeft = scale;
-    if (clipValue > 0) {
+    if (clips) {
       clip(n);
       scaleLeft = 1;
     }

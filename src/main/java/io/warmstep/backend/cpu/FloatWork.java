@@ -11,17 +11,19 @@ final class FloatWork {
   private final float[] gradientCopy;
   private final float[][] stateCopy;
   private final short[] halves;
+  private final boolean clips;
   private final float clipValue;
   private float[] scalars;
   private float scale;
   private float weightDecay;
 
-  FloatWork(int slots, int blockLength, float clipValue) {
+  FloatWork(int slots, int blockLength, boolean clips, float clipValue) {
     this.state = new float[slots][];
     this.parameterCopy = new float[blockLength];
     this.gradientCopy = new float[blockLength];
     this.stateCopy = new float[slots][blockLength];
     this.halves = new short[blockLength];
+    this.clips = clips;
     this.clipValue = clipValue;
   }
 
@@ -54,7 +56,7 @@ final class FloatWork {
       memories[i].load(offsets[i] + at, stateCopy[i - 2], n, halves);
     }
     float scaleLeft = scale;
-    if (clipValue > 0) {
+    if (clips) {
       clip(n);
       scaleLeft = 1;
     }

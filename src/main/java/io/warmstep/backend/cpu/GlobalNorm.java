@@ -22,6 +22,7 @@ final class GlobalNorm {
   private final WorkerPool.Job doubleJob = this::sumDoubles;
   private final float[] floatSums;
   private final double[] doubleSums;
+  private boolean isFinite;
 
   /** One thread's working memory. */
   private static final class Scratch {
@@ -112,6 +113,7 @@ final class GlobalNorm {
     FloatTreeSum floatSum = scratch[0].floatSum;
     floatSum.combine(floatSums, floats.exponents, floats.count);
     double floatNorm = floatSum.root();
+    isFinite = Float.isFinite(floatSum.sum);
     if (!hasDoubles()) {
       return floatNorm;
     }
@@ -119,7 +121,13 @@ final class GlobalNorm {
     DoubleTreeSum doubleSum = scratch[0].doubleSum;
     doubleSum.combine(doubleSums, doubles.exponents, doubles.count);
     double doubleNorm = doubleSum.root();
+    isFinite &= Double.isFinite(doubleSum.sum);
     return floats.count == 0 ? doubleNorm : hypotenuse(floatNorm, doubleNorm);
+  }
+
+  /** Whether the last norm's gradients all were; the norm itself can be beyond the type's range. */
+  boolean isFinite() {
+    return isFinite;
   }
 
   private static double hypotenuse(double a, double b) {

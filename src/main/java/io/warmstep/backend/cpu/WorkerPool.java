@@ -74,7 +74,10 @@ final class WorkerPool implements AutoCloseable {
         runChunk(0, chunk);
       }
       awaitOthers();
-      rethrow(failure);
+      Throwable thrown = failure;
+      if (thrown != null) {
+        throw WorkerPool.<RuntimeException>asIs(thrown);
+      }
     } finally {
       this.job = null;
       busy.set(false);
@@ -124,13 +127,10 @@ final class WorkerPool implements AutoCloseable {
     }
   }
 
-  private static void rethrow(Throwable t) {
-    if (t instanceof RuntimeException e) {
-      throw e;
-    }
-    if (t instanceof Error e) {
-      throw e;
-    }
+  /** Rules in other languages throw checked exceptions that the compiler does not know of. */
+  @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
+  private static <T extends Throwable> T asIs(Throwable t) throws T {
+    throw (T) t;
   }
 
   @Override

@@ -1,0 +1,164 @@
+package io.warmstep.cli;
+
+import com.google.gson.JsonObject;
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.cli.bench.ModelShapes;
+import io.warmstep.cli.bench.StepBenchmark;
+import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.rule.UpdateRule;
+import java.io.PrintWriter;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Supplier;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code warmstep bench}: how fast a step is, against what memory allows. */
+@Command(
+    name = "bench",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Measures an optimizer step in turn with a plain loop that has the same reads and writes"
+          + " and no arithmetic, and prints the median of the rounds.",
+      "GB/s counts the fewest bytes that the rule must move: parameters, gradients and state read"
+          + " once, parameters and state written once."
+    })
+final class BenchCommand implements Runnable {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--rule",
+      paramLabel = "RULE",
+      defaultValue = "adam",
+      completionCandidates = RuleNames.class,
+      description = "Update rule: ${COMPLETION-CANDIDATES} (default ${DEFAULT-VALUE}).")
+  private String rule;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      defaultValue = "float32",
+      description = "float32, float64, float16 or bfloat16 (default ${DEFAULT-VALUE}).")
+  private String dtype;
+
+  @ArgGroup private final Size size = new Size();
+
+  /** How much is updated: one flat tensor or a model's list. */
+  private static final class Size {
+    @Option(
+        names = "--size",
+        paramLabel = "N",
+        defaultValue = "25000000",
+        description = "One flat tensor of N parameters (default ${DEFAULT-VALUE}).")
+    private long length = 25_000_000;
+
+    @Option(
+        names = "--model",
+        paramLabel = "MODEL",
+        description = "The tensors of a model: resnet50 (161) or gpt2 (148).")
+    private String model;
+  }
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads of the step and of the loop (default: one for each processor).")
+  private Integer threads;
+
+  @Option(names = "--json", description = "Print one JSON object and nothing else.")
+  private boolean json;
+
+  /** For the help text. */
+  static final class RuleNames implements Iterable<String> {
+    @Override
+    public Iterator<String> iterator() {
+      return NamedRules.names().iterator();
+    }
+  }
+
+  @Override
+  public void run() {
+    UpdateRule updateRule = parse(() -> NamedRules.named(rule));
+    ElementType type = parse(() -> ElementType.parse(dtype));
+    List<Long> lengths = lengths();
+    long total = lengths.stream().mapToLong(Long::longValue).sum();
+    int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+    StepBenchmark.Result result;
+    try (Device device = parse(() -> Devices.cpu(count))) {
+      result = StepBenchmark.run(device, count, updateRule, type, lengths);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("the measurement was interrupted", e);
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      out.println(Json.text(toJson(type, total, lengths.size(), result)));
+    } else {
+      out.printf(
+          Locale.ROOT,
+          "%s, %s, %,d parameters in %d %s, %d %s%n",
+          rule,
+          type,
+          total,
+          lengths.size(),
+          lengths.size() == 1 ? "tensor" : "tensors",
+          count,
+          count == 1 ? "thread" : "threads");
+      out.printf(Locale.ROOT, "  %-22s %.4g ms%n", "a step", result.millisPerStep());
+      out.printf(Locale.ROOT, "  %-22s %.4g GB/s%n", "memory traffic", result.gigabytesPerSecond());
+      out.printf(Locale.ROOT, "  %-22s %.3f%n", "fraction of ceiling", result.fractionOfCeiling());
+      out.printf(
+          Locale.ROOT, "  %-22s %.1f bytes%n", "allocated a step", result.bytesAllocatedPerStep());
+    }
+    out.flush();
+  }
+
+  private List<Long> lengths() {
+    if (size.model == null) {
+      if (size.length < 1 || size.length > Integer.MAX_VALUE - 8) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "--size is " + size.length + ", must be 1 to " + (Integer.MAX_VALUE - 8));
+      }
+      return Collections.singletonList(size.length);
+    }
+    return switch (size.model) {
+      case "resnet50" -> ModelShapes.resNet50();
+      case "gpt2" -> ModelShapes.gpt2Small();
+      default ->
+          throw new ParameterException(
+              spec.commandLine(), "--model is " + size.model + ", must be resnet50 or gpt2");
+    };
+  }
+
+  /** Turns the library's complaint about a value into one about the command line. */
+  private <T> T parse(Supplier<T> value) {
+    try {
+      return value.get();
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+  }
+
+  private JsonObject toJson(
+      ElementType type, long total, int tensors, StepBenchmark.Result result) {
+    JsonObject object = new JsonObject();
+    object.addProperty("rule", rule);
+    object.addProperty("dtype", type.toString());
+    object.addProperty("params", total);
+    object.addProperty("tensors", tensors);
+    object.addProperty("ms_per_step", result.millisPerStep());
+    object.addProperty("gb_per_s", result.gigabytesPerSecond());
+    object.addProperty("fraction_of_ceiling", result.fractionOfCeiling());
+    object.addProperty("bytes_allocated_per_step", result.bytesAllocatedPerStep());
+    return object;
+  }
+}

@@ -1,0 +1,136 @@
+package io.warmstep.cli;
+
+import java.io.PrintWriter;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** The command line's entry: {@code warmstep COMMAND [OPTIONS]}. */
+@Command(
+    name = "warmstep",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    synopsisSubcommandLabel = "COMMAND",
+    description = "Optimizer steps for neural-network training on the JVM.",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:success",
+      "1:the command failed, or a verification did not pass",
+      "2:the command line is wrong"
+    },
+    footer = {"", "Run 'warmstep COMMAND --help' for a command's options."},
+    subcommands = {
+      TrainCommand.class,
+      DevicesCommand.class,
+      VerifyCommand.class,
+      BenchCommand.class,
+      CommandLine.HelpCommand.class
+    })
+public final class Main implements Runnable {
+  @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+  @Option(
+      names = {"-v", "--verbose"},
+      scope = ScopeType.INHERIT,
+      description = "Show the stack trace of an error.")
+  private boolean verbose;
+
+  /** The jar's version. */
+  static final class Version implements CommandLine.IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = Main.class.getPackage().getImplementationVersion();
+      return new String[] {
+        "warmstep " + (version == null ? "(not run from its jar)" : version),
+        "Java ${java.version} (${java.vendor}), ${os.name} ${os.arch}"
+      };
+    }
+  }
+
+  /**
+   * Runs a command and ends the process with its exit code.
+   *
+   * @param arguments the command and its options
+   */
+  public static void main(String[] arguments) {
+    int exitCode;
+    try {
+      exitCode = commandLine().execute(arguments);
+    } catch (OutOfMemoryError e) {
+      System.err.println("warmstep: not enough memory; WARMSTEP_JAVA_OPTS=-Xmx8g allows 8 GiB");
+      exitCode = 1;
+    }
+    System.exit(exitCode);
+  }
+
+  /**
+   * Creates the command line.
+   *
+   * @return a command line to execute once
+   */
+  public static CommandLine commandLine() {
+    Main main = new Main();
+    CommandLine commandLine = new CommandLine(main);
+    commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+    commandLine.setUsageHelpAutoWidth(true);
+    commandLine.setUsageHelpLongOptionsMaxWidth(34);
+    commandLine.setParameterExceptionHandler(Main::usageError);
+    commandLine.setExecutionExceptionHandler((e, at, parsed) -> main.failure(e, at));
+    return commandLine;
+  }
+
+  /** Without a command: shows what there is. */
+  @Override
+  public void run() {
+    throw new CommandLine.ParameterException(spec.commandLine(), "a command is missing");
+  }
+
+  private static int usageError(CommandLine.ParameterException e, String[] arguments) {
+    CommandLine at = e.getCommandLine();
+    PrintWriter err = at.getErr();
+    err.println(at.getColorScheme().errorText("warmstep: " + e.getMessage()));
+    CommandLine.UnmatchedArgumentException.printSuggestions(e, err);
+    err.println("Try '" + at.getCommandSpec().qualifiedName() + " --help'.");
+    return at.getCommandSpec().exitCodeOnInvalidInput();
+  }
+
+  private int failure(Exception e, CommandLine at) {
+    PrintWriter err = at.getErr();
+    err.println(at.getColorScheme().errorText("warmstep: " + describe(e)));
+    if (verbose) {
+      e.printStackTrace(err);
+    } else if (!isExpected(e)) {
+      err.println("This looks like a bug; --verbose shows where it happened.");
+    }
+    err.flush();
+    return at.getCommandSpec().exitCodeOnExecutionException();
+  }
+
+  /** Exceptions that tell the user what to do, as opposed to a fault in this program. */
+  private static boolean isExpected(Exception e) {
+    return e.getMessage() != null
+        && !(e instanceof NullPointerException)
+        && !(e instanceof IndexOutOfBoundsException)
+        && !(e instanceof ClassCastException);
+  }
+
+  private static String describe(Exception e) {
+    String kind = e.getClass().getSimpleName();
+    if (!isExpected(e)) {
+      return e.getMessage() == null ? kind : kind + ": " + e.getMessage();
+    }
+    // The message of a file system's exception is the bare path.
+    return e instanceof java.nio.file.FileSystemException io
+        ? io.getFile() + ": " + (io.getReason() == null ? readable(kind) : io.getReason())
+        : e.getMessage();
+  }
+
+  /** NoSuchFileException becomes "no such file". */
+  private static String readable(String exception) {
+    return exception
+        .replaceAll("Exception$", "")
+        .replaceAll("(?<=[a-z])(?=[A-Z])", " ")
+        .toLowerCase(java.util.Locale.ROOT);
+  }
+}

@@ -1,0 +1,23 @@
+package io.warmstep.cli;
+
+import java.io.Console;
+
+/** Whether someone is watching. */
+final class Terminal {
+  private Terminal() {}
+
+  /** Whether standard input and output are a terminal. */
+  @SuppressWarnings("SystemConsoleNull") // null up to Java 21; later ones are asked
+  static boolean isInteractive() {
+    Console console = System.console();
+    if (console == null) {
+      return false;
+    }
+    try {
+      // From Java 22 on there is a console in any case, and this method, which tells.
+      return (Boolean) Console.class.getMethod("isTerminal").invoke(console);
+    } catch (ReflectiveOperationException e) {
+      return true;
+    }
+  }
+}

@@ -1,0 +1,199 @@
+package io.warmstep.cli;
+
+import com.google.gson.JsonObject;
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.cli.data.DataSet;
+import io.warmstep.cli.data.DataSets;
+import io.warmstep.cli.data.Split;
+import io.warmstep.cli.train.Fit;
+import io.warmstep.cli.train.History;
+import io.warmstep.cli.train.LearningRate;
+import io.warmstep.cli.train.Mlp;
+import io.warmstep.cli.train.OptimizerUpdate;
+import io.warmstep.cli.train.Trainer;
+import io.warmstep.cli.train.TrainingPlot;
+import io.warmstep.rule.UpdateRule;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code warmstep train}: trains a classifier on real data by the library's optimizers. */
+@Command(
+    name = "train",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    abbreviateSynopsis = true,
+    sortOptions = false,
+    description = {
+      "Trains a classifier (multi-layer perceptron, ReLU, softmax cross-entropy) on real data, and"
+          + " says how well it fits."
+    },
+    footerHeading = "%nFit verdict:%n",
+    footer = Fit.RULE)
+final class TrainCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @ArgGroup(validate = false, heading = "%nData and model:%n", order = 1)
+  private TrainOptions.Task task = new TrainOptions.Task();
+
+  @ArgGroup(validate = false, heading = "%nUpdate rule:%n", order = 2)
+  private TrainOptions.Update update = new TrainOptions.Update();
+
+  @ArgGroup(validate = false, heading = "%nLearning rate:%n", order = 3)
+  private TrainOptions.Rate rate = new TrainOptions.Rate();
+
+  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 4)
+  private TrainOptions.Output output = new TrainOptions.Output();
+
+  /** All that is fixed before the first step. */
+  private record Run(
+      DataSet data,
+      Split split,
+      Mlp model,
+      Trainer trainer,
+      UpdateRule rule,
+      LearningRate rate,
+      double clipNorm,
+      TrainingPlot plot) {}
+
+  /** What came out. */
+  private record Result(String backend, History history, Fit fit, double seconds) {
+    double stepsPerSecond() {
+      return history.steps() / seconds;
+    }
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    Run run = prepare();
+    PrintWriter out = spec.commandLine().getOut();
+    try (Device device = Devices.require(update.backend)) {
+      if (!output.json) {
+        out.println(describe(run, device));
+        out.flush();
+      }
+      Result result = train(run, device, out);
+      if (run.plot() != null) {
+        run.plot().write(result.history(), title(run), result.fit());
+      }
+      out.println(output.json ? Json.text(toJson(result)) : summary(result));
+      out.flush();
+    }
+    return 0;
+  }
+
+  /** Checks everything that can be checked, so that nothing fails after the training. */
+  private Run prepare() throws IOException {
+    UpdateRule rule = checked(update::toRule);
+    double clipNorm = checked(update::toClipNorm);
+    TrainingPlot plot = output.plot == null ? null : checked(() -> TrainingPlot.to(output.plot));
+    DataSet data;
+    try {
+      data = DataSets.named(task.data);
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+    Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
+    Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
+    Trainer trainer = checked(() -> new Trainer(model, split, task.batch, task.epochs, task.seed));
+    LearningRate learningRate =
+        checked(() -> rate.toLearningRate(update.rule, rule, trainer.steps()));
+    return new Run(data, split, model, trainer, rule, learningRate, clipNorm, plot);
+  }
+
+  /** A value that is out of range is the user's, not the program's mistake. */
+  private <T> T checked(Supplier<T> value) {
+    try {
+      return value.get();
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+  }
+
+  private Result train(Run run, Device device, PrintWriter out) {
+    try (OptimizerUpdate steps =
+            new OptimizerUpdate(device, run.model(), run.rule(), run.rate(), run.clipNorm());
+        TrainProgress progress =
+            TrainProgress.of(output.json, task.epochs, run.trainer().steps(), out)) {
+      long start = System.nanoTime();
+      History history = run.trainer().run(steps, progress);
+      double seconds = (System.nanoTime() - start) / 1e9;
+      History.Point last = history.last();
+      return new Result(
+          device.name(), history, Fit.of(last.train().accuracy(), last.test().accuracy()), seconds);
+    }
+  }
+
+  private String title(Run run) {
+    return run.data().name() + ": " + update.rule + ", " + run.rate().description();
+  }
+
+  private String describe(Run run, Device device) {
+    String layers =
+        Stream.of(
+                Stream.of(run.data().columns()),
+                task.hidden.stream(),
+                Stream.of(run.data().classes()))
+            .flatMap(sizes -> sizes)
+            .map(String::valueOf)
+            .collect(Collectors.joining("-"));
+    return "Training %s on %s (%,d rows, %,d to test)%n%s, %s%n%,d steps on %s"
+        .formatted(
+            layers,
+            run.data().name(),
+            run.split().train().rows(),
+            run.split().test().rows(),
+            update.rule,
+            run.rate().description(),
+            run.trainer().steps(),
+            device);
+  }
+
+  private String summary(Result result) {
+    History.Point last = result.history().last();
+    String table =
+        String.format(
+            Locale.ROOT,
+            "%n              loss   accuracy%n"
+                + "training  %8.4f   %8.4f%n"
+                + "test      %8.4f   %8.4f%n%n"
+                + "fit: %s%n"
+                + "%,d %s in %.2f s, %,.0f steps per second",
+            last.train().loss(),
+            last.train().accuracy(),
+            last.test().loss(),
+            last.test().accuracy(),
+            result.fit(),
+            result.history().steps(),
+            result.history().steps() == 1 ? "step" : "steps",
+            result.seconds(),
+            result.stepsPerSecond());
+    return output.plot == null ? table : table + System.lineSeparator() + "plot: " + output.plot;
+  }
+
+  private JsonObject toJson(Result result) {
+    History.Point last = result.history().last();
+    JsonObject json = new JsonObject();
+    json.addProperty("backend", result.backend());
+    json.addProperty("rule", update.rule);
+    json.addProperty("steps", result.history().steps());
+    json.add("train_loss", Json.number(last.train().loss()));
+    json.add("test_loss", Json.number(last.test().loss()));
+    json.add("train_accuracy", Json.number(last.train().accuracy()));
+    json.add("test_accuracy", Json.number(last.test().accuracy()));
+    json.addProperty("fit", result.fit().toString());
+    json.add("seconds", Json.number(result.seconds()));
+    json.add("steps_per_second", Json.number(result.stepsPerSecond()));
+    return json;
+  }
+}

@@ -1,0 +1,255 @@
+package io.warmstep.cli;
+
+import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.cli.rules.Settings;
+import io.warmstep.cli.train.LearningRate;
+import io.warmstep.cli.train.ScheduleChoice;
+import io.warmstep.cli.train.WarmUpChoice;
+import io.warmstep.rule.UpdateRule;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Option;
+
+/** The options of {@code warmstep train}, in the groups that its help text shows. */
+final class TrainOptions {
+  private TrainOptions() {}
+
+  /** What is trained on what. */
+  static final class Task {
+    @Option(
+        names = "--data",
+        paramLabel = "NAME",
+        defaultValue = "digits",
+        description = {
+          "digits, breast-cancer, or a CSV file whose last column is the class, counted from 0."
+              + " Default: ${DEFAULT-VALUE}"
+        })
+    String data;
+
+    @Option(
+        names = "--train-fraction",
+        paramLabel = "F",
+        defaultValue = "0.8",
+        description = "Share of the rows to train on; the others test. Default: ${DEFAULT-VALUE}")
+    double trainFraction;
+
+    @Option(
+        names = "--hidden",
+        paramLabel = "N[,N...]",
+        hideParamSyntax = true,
+        split = ",",
+        defaultValue = "128",
+        description = "Sizes of the hidden layers. Default: ${DEFAULT-VALUE}")
+    List<Integer> hidden;
+
+    @Option(
+        names = "--epochs",
+        paramLabel = "N",
+        defaultValue = "40",
+        description = "Passes over the training rows. Default: ${DEFAULT-VALUE}")
+    int epochs;
+
+    @Option(
+        names = "--batch",
+        paramLabel = "N",
+        defaultValue = "16",
+        description = "Rows of a minibatch. Default: ${DEFAULT-VALUE}")
+    int batch;
+
+    @Option(
+        names = "--seed",
+        paramLabel = "N",
+        defaultValue = "0",
+        description = {
+          "Decides the split, the first weights and the order of the rows. Equal seeds give equal"
+              + " losses to the last digit. Default: ${DEFAULT-VALUE}"
+        })
+    long seed;
+  }
+
+  /** How parameters are updated. */
+  static final class Update {
+    @Option(
+        names = "--rule",
+        paramLabel = "RULE",
+        defaultValue = "adam",
+        completionCandidates = RuleNames.class,
+        description = "${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+    String rule;
+
+    @Option(
+        names = "--momentum",
+        paramLabel = "M",
+        description = "For momentum and nesterov (default 0.9), and rmsprop (default 0).")
+    Double momentum;
+
+    @Option(
+        names = "--betas",
+        paramLabel = "B1,B2",
+        hideParamSyntax = true,
+        split = ",",
+        description = "For adam and adamw. Default: 0.9,0.999")
+    List<Double> betas;
+
+    @Option(
+        names = "--weight-decay",
+        paramLabel = "W",
+        description = "L2, decoupled for adamw. Default: 0, for adamw 0.01")
+    Double weightDecay;
+
+    @Option(
+        names = "--clip-norm",
+        paramLabel = "C",
+        description = "Scales all gradients together down to this norm. Default: no clipping")
+    Double clipNorm;
+
+    @Option(
+        names = "--backend",
+        paramLabel = "NAME",
+        defaultValue = "cpu",
+        description = "Where steps run; 'warmstep devices' lists them. Default: ${DEFAULT-VALUE}")
+    String backend;
+
+    /** The rule with the hyperparameters that were given. */
+    UpdateRule toRule() {
+      Map<String, Double> given = new LinkedHashMap<>();
+      UpdateRule base = NamedRules.named(rule);
+      if (momentum != null) {
+        requireHyperparameter(base, "--momentum", "momentum");
+        given.put("momentum", momentum);
+      }
+      if (betas != null) {
+        if (betas.size() != 2) {
+          throw new IllegalArgumentException(
+              "--betas has " + betas.size() + " values, must have two: B1,B2");
+        }
+        requireHyperparameter(base, "--betas", "beta2");
+        given.put("beta1", betas.get(0));
+        given.put("beta2", betas.get(1));
+      }
+      UpdateRule set = Settings.with(base, given);
+      return weightDecay == null ? set : set.weightDecay(weightDecay);
+    }
+
+    private void requireHyperparameter(UpdateRule base, String option, String name) {
+      if (!Settings.has(base, name)) {
+        throw new IllegalArgumentException(
+            "%s is not for rule %s, but for %s"
+                .formatted(
+                    option,
+                    rule,
+                    NamedRules.names().stream()
+                        .filter(other -> Settings.has(NamedRules.named(other), name))
+                        .collect(Collectors.joining(", "))));
+      }
+    }
+
+    /** The norm to clip to, or 0 for none. */
+    double toClipNorm() {
+      if (clipNorm == null) {
+        return 0;
+      }
+      if (!(clipNorm > 0 && clipNorm <= Double.MAX_VALUE)) {
+        throw new IllegalArgumentException(
+            "--clip-norm is " + clipNorm + ", must be finite and above 0");
+      }
+      return clipNorm;
+    }
+  }
+
+  /** The learning rate. */
+  static final class Rate {
+    /** Highest rates that suit both data sets; a rule that is not listed gets the last. */
+    private static final Map<String, Double> DEFAULTS =
+        Map.of("sgd", 0.3, "momentum", 0.05, "nesterov", 0.05);
+
+    private static final double OTHER_DEFAULT = 0.003;
+
+    @Option(
+        names = "--lr",
+        paramLabel = "LR",
+        description = "Highest learning rate. Default: 0.003; sgd 0.3, momentum and nesterov 0.05")
+    Double rate;
+
+    @Option(
+        names = "--schedule",
+        paramLabel = "NAME",
+        defaultValue = "cosine",
+        completionCandidates = ScheduleNames.class,
+        description = "${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+    String schedule;
+
+    @Option(
+        names = "--warmup",
+        paramLabel = "WARMUP",
+        description =
+            WarmUpChoice.SYNTAX
+                + ". Default: linear, over 5 %% of the steps"
+                + " (cyclic and one-cycle: none)")
+    String warmUp;
+
+    LearningRate toLearningRate(String ruleName, UpdateRule rule, long steps) {
+      double highest = rate == null ? DEFAULTS.getOrDefault(ruleName, OTHER_DEFAULT) : rate;
+      if (!(highest >= 0 && highest <= Double.MAX_VALUE)) {
+        throw new IllegalArgumentException(
+            "--lr is " + highest + ", must be finite and at least 0");
+      }
+      WarmUpChoice shape = warmUp == null ? null : WarmUpChoice.parse(warmUp);
+      return LearningRate.of(choice(), shape, highest, steps, rule);
+    }
+
+    private ScheduleChoice choice() {
+      for (ScheduleChoice choice : ScheduleChoice.values()) {
+        if (choice.toString().equals(schedule)) {
+          return choice;
+        }
+      }
+      throw new IllegalArgumentException(
+          "no schedule '" + schedule + "': there are " + String.join(", ", new ScheduleNames()));
+    }
+  }
+
+  /** What comes out. */
+  static final class Output {
+    @Option(
+        names = "--plot",
+        paramLabel = "FILE",
+        description = "Draw losses, accuracies and the learning rate to a .png or .svg file.")
+    Path plot;
+
+    @Option(names = "--json", description = "Print one JSON object and nothing else.")
+    boolean json;
+  }
+
+  /** Names for the help text. */
+  static final class RuleNames extends NameList {
+    RuleNames() {
+      super(NamedRules.names().stream());
+    }
+  }
+
+  /** Names for the help text. */
+  static final class ScheduleNames extends NameList {
+    ScheduleNames() {
+      super(Arrays.stream(ScheduleChoice.values()).map(ScheduleChoice::toString));
+    }
+  }
+
+  /** A list that picocli can create. */
+  private abstract static class NameList implements Iterable<String> {
+    private final List<String> names;
+
+    NameList(java.util.stream.Stream<String> names) {
+      this.names = names.collect(Collectors.toList());
+    }
+
+    @Override
+    public java.util.Iterator<String> iterator() {
+      return names.iterator();
+    }
+  }
+}

@@ -1,0 +1,155 @@
+package io.warmstep.cli;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.cli.verify.GoldenFile;
+import io.warmstep.cli.verify.GoldenReplay;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code warmstep verify}: replays a golden file. */
+@Command(
+    name = "verify",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    abbreviateSynopsis = true,
+    sortOptions = false,
+    description = {
+      "Replays a golden file, in which a reference (PyTorch) recorded optimizer trajectories, and"
+          + " prints the worst relative error of each case over parameters and state. Exits with 0"
+          + " only if all cases that ran pass."
+    })
+final class VerifyCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--golden",
+      paramLabel = "FILE",
+      required = true,
+      description = "The golden file, JSON.")
+  private Path golden;
+
+  @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      defaultValue = "all",
+      description = "A backend, or all that can be used. Default: ${DEFAULT-VALUE}")
+  private String backend;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      defaultValue = "float64",
+      description = {
+        "float64, which passes up to "
+            + GoldenReplay.FLOAT64_TOLERANCE
+            + ", or float32, which passes up to "
+            + GoldenReplay.FLOAT32_TOLERANCE
+            + ". Default: ${DEFAULT-VALUE}"
+      })
+  private String dtype;
+
+  @Option(names = "--json", description = "Print one JSON object and nothing else.")
+  private boolean json;
+
+  @Override
+  public Integer call() throws IOException {
+    ElementType type = type();
+    GoldenFile file = GoldenFile.read(golden);
+    List<GoldenReplay.Outcome> outcomes = new ArrayList<>();
+    Set<GoldenReplay.Skipped> skipped = new LinkedHashSet<>();
+    for (String name : backends()) {
+      try (Device device = Devices.require(name)) {
+        GoldenReplay replay = GoldenReplay.run(file, device, type);
+        outcomes.addAll(replay.outcomes());
+        skipped.addAll(replay.skipped());
+      }
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      out.println(Json.text(toJson(outcomes, skipped)));
+    } else {
+      print(outcomes, skipped, out);
+    }
+    out.flush();
+    if (outcomes.isEmpty()) {
+      throw new IllegalStateException(golden + ": no case that this version can replay");
+    }
+    return outcomes.stream().allMatch(GoldenReplay.Outcome::passed) ? 0 : 1;
+  }
+
+  private ElementType type() {
+    for (ElementType type : List.of(ElementType.FLOAT64, ElementType.FLOAT32)) {
+      if (type.toString().equals(dtype)) {
+        return type;
+      }
+    }
+    throw new ParameterException(
+        spec.commandLine(), "--dtype is '" + dtype + "', must be float64 or float32");
+  }
+
+  private List<String> backends() {
+    return backend.equals("all")
+        ? Devices.report().stream()
+            .filter(BackendReport::usable)
+            .map(BackendReport::backend)
+            .toList()
+        : List.of(backend);
+  }
+
+  private static void print(
+      List<GoldenReplay.Outcome> outcomes, Set<GoldenReplay.Skipped> skipped, PrintWriter out) {
+    for (GoldenReplay.Outcome outcome : outcomes) {
+      out.printf(
+          Locale.ROOT,
+          "%-40s %-7s %-8s %9.2e  %s%n",
+          outcome.name(),
+          outcome.backend(),
+          outcome.type(),
+          outcome.maxRelativeError(),
+          outcome.passed() ? "passed" : "FAILED");
+    }
+    for (GoldenReplay.Skipped one : skipped) {
+      out.printf("%-40s skipped: %s%n", one.name(), one.reason());
+    }
+    long passed = outcomes.stream().filter(GoldenReplay.Outcome::passed).count();
+    out.printf(
+        "%d passed, %d failed, %d skipped%n", passed, outcomes.size() - passed, skipped.size());
+  }
+
+  private static JsonObject toJson(
+      List<GoldenReplay.Outcome> outcomes, Set<GoldenReplay.Skipped> skipped) {
+    JsonArray cases = new JsonArray();
+    for (GoldenReplay.Outcome outcome : outcomes) {
+      JsonObject one = new JsonObject();
+      one.addProperty("name", outcome.name());
+      one.addProperty("backend", outcome.backend());
+      one.addProperty("dtype", outcome.type().toString());
+      one.add("max_relative_error", Json.number(outcome.maxRelativeError()));
+      one.addProperty("passed", outcome.passed());
+      cases.add(one);
+    }
+    JsonArray names = new JsonArray();
+    skipped.forEach(one -> names.add(one.name()));
+    JsonObject object = new JsonObject();
+    object.add("cases", cases);
+    object.add("skipped", names);
+    return object;
+  }
+}

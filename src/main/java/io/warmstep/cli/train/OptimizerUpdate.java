@@ -1,0 +1,76 @@
+package io.warmstep.cli.train;
+
+import io.warmstep.Device;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameter;
+import io.warmstep.Parameters;
+import io.warmstep.rule.UpdateRule;
+import java.util.List;
+
+/**
+ * Trains a model by the library: its parameters live on the device, gradients are copied there,
+ * {@link Optimizer#step()} updates them, and the new values are copied back into the model.
+ */
+public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
+  private final List<Mlp.Parameter> model;
+  private final LearningRate rate;
+  private final Parameters parameters;
+  private final Optimizer optimizer;
+
+  /**
+   * Copies a model's parameters to a device and prepares their optimizer.
+   *
+   * @param device where steps run
+   * @param model what is trained
+   * @param rule how it is updated
+   * @param rate the learning rate of each step
+   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   */
+  public OptimizerUpdate(
+      Device device, Mlp model, UpdateRule rule, LearningRate rate, double clipNorm) {
+    this.model = model.parameters();
+    this.rate = rate;
+    Parameters.Builder owned = Parameters.on(device);
+    for (Mlp.Parameter parameter : this.model) {
+      owned.add(parameter.name(), parameter.values());
+    }
+    parameters = owned.build();
+    try {
+      Optimizer.Builder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
+      if (clipNorm > 0) {
+        builder.clipNorm(clipNorm);
+      }
+      optimizer = builder.build();
+    } catch (RuntimeException | Error e) {
+      parameters.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public double step() {
+    for (Mlp.Parameter parameter : model) {
+      parameters.get(parameter.name()).gradients().copyFrom(parameter.gradient());
+    }
+    optimizer.step();
+    for (Mlp.Parameter parameter : model) {
+      Parameter updated = parameters.get(parameter.name());
+      updated.values().copyTo(parameter.values());
+    }
+    return optimizer.learningRate();
+  }
+
+  @Override
+  public void report(double trainLoss) {
+    if (rate.plateau() != null) {
+      rate.plateau().report(trainLoss);
+    }
+  }
+
+  /** Frees the device memory; the model keeps its last values. */
+  @Override
+  public void close() {
+    optimizer.close();
+    parameters.close();
+  }
+}

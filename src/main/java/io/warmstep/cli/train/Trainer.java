@@ -1,0 +1,144 @@
+package io.warmstep.cli.train;
+
+import io.warmstep.cli.data.DataSet;
+import io.warmstep.cli.data.Split;
+import java.util.SplittableRandom;
+
+/**
+ * The training loop: shuffled minibatches, an update after each, an evaluation after each epoch.
+ */
+public final class Trainer {
+  private final Mlp model;
+  private final Split split;
+  private final int batch;
+  private final int epochs;
+  private final SplittableRandom random;
+
+  /** What turns gradients into new values: an optimizer bound to the model's parameters. */
+  public interface Update {
+    /**
+     * Does one step: reads every {@link Mlp.Parameter#gradient}, writes every {@link
+     * Mlp.Parameter#values}.
+     *
+     * @return the learning rate that the step used
+     */
+    double step();
+
+    /**
+     * Learns how good the model is, after each epoch. Schedules that watch a metric use it.
+     *
+     * @param trainLoss the mean loss over the training rows
+     */
+    default void report(double trainLoss) {}
+  }
+
+  /** Hears about the progress. */
+  public interface Listener {
+    /**
+     * A step was done.
+     *
+     * @param step its number, from 1
+     */
+    default void onStep(long step) {}
+
+    /**
+     * An epoch was done and evaluated.
+     *
+     * @param epoch its number, from 1
+     * @param point the quality now
+     */
+    default void onEpoch(int epoch, History.Point point) {}
+  }
+
+  /**
+   * Prepares a run.
+   *
+   * @param model what to train
+   * @param split what to train and test on
+   * @param batch rows of a minibatch, at least 1; an epoch's last one may be smaller
+   * @param epochs how often each training row is used, at least 1
+   * @param seed the seed of the order of the rows
+   * @throws IllegalArgumentException if a number is out of range
+   */
+  public Trainer(Mlp model, Split split, int batch, int epochs, long seed) {
+    if (batch < 1) {
+      throw new IllegalArgumentException("batch is " + batch + ", must be at least 1");
+    }
+    if (epochs < 1) {
+      throw new IllegalArgumentException("epochs is " + epochs + ", must be at least 1");
+    }
+    this.model = model;
+    this.split = split;
+    this.batch = Math.min(batch, split.train().rows());
+    this.epochs = epochs;
+    this.random = new SplittableRandom(seed);
+  }
+
+  /**
+   * Returns the number of steps that a run does.
+   *
+   * @return minibatches of an epoch times epochs
+   */
+  public long steps() {
+    return (long) stepsPerEpoch() * epochs;
+  }
+
+  /**
+   * Returns the number of minibatches of an epoch.
+   *
+   * @return training rows divided by batch, rounded up
+   */
+  public int stepsPerEpoch() {
+    return (split.train().rows() + batch - 1) / batch;
+  }
+
+  /**
+   * Trains from the model's present values.
+   *
+   * @param update does the steps
+   * @param listener hears about the progress
+   * @return what was measured: the untrained model, and the model after each epoch
+   * @throws TrainingDivergedException if the loss is no longer finite
+   */
+  public History run(Update update, Listener listener) {
+    DataSet train = split.train();
+    History history = new History();
+    history.addEvaluation(model.evaluate(train), model.evaluate(split.test()));
+    float[] features = new float[batch * train.columns()];
+    int[] labels = new int[batch];
+    int[] order = Split.range(train.rows());
+    double rate = 0;
+    for (int epoch = 1; epoch <= epochs; epoch++) {
+      Split.shuffle(order, random);
+      for (int start = 0; start < order.length; start += batch) {
+        int rows = Math.min(batch, order.length - start);
+        gather(train, order, start, rows, features, labels);
+        double loss = model.computeGradients(features, labels, rows);
+        if (!Double.isFinite(loss)) {
+          throw new TrainingDivergedException(history.steps() + 1, loss, rate);
+        }
+        rate = update.step();
+        history.addStep(rate);
+        listener.onStep(history.steps());
+      }
+      Mlp.Evaluation onTrain = model.evaluate(train);
+      if (!Double.isFinite(onTrain.loss())) {
+        throw new TrainingDivergedException(history.steps(), onTrain.loss(), rate);
+      }
+      history.addEvaluation(onTrain, model.evaluate(split.test()));
+      update.report(onTrain.loss());
+      listener.onEpoch(epoch, history.last());
+    }
+    return history;
+  }
+
+  private static void gather(
+      DataSet data, int[] order, int start, int rows, float[] features, int[] labels) {
+    int columns = data.columns();
+    for (int i = 0; i < rows; i++) {
+      int row = order[start + i];
+      System.arraycopy(data.features(), row * columns, features, i * columns, columns);
+      labels[i] = data.labels()[row];
+    }
+  }
+}

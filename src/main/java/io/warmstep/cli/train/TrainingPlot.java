@@ -1,0 +1,191 @@
+package io.warmstep.cli.train;
+
+import de.erichseifert.vectorgraphics2d.Document;
+import de.erichseifert.vectorgraphics2d.VectorGraphics2D;
+import de.erichseifert.vectorgraphics2d.svg.SVGProcessor;
+import de.erichseifert.vectorgraphics2d.util.PageSize;
+import java.awt.Color;
+import java.awt.Font;
+import java.awt.Graphics2D;
+import java.awt.RenderingHints;
+import java.awt.font.FontRenderContext;
+import java.awt.geom.Rectangle2D;
+import java.awt.geom.RoundRectangle2D;
+import java.awt.image.BufferedImage;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import javax.imageio.ImageIO;
+import org.knowm.xchart.XYChart;
+
+/**
+ * Draws a training run: loss, accuracy and learning rate, one panel above the other over the same
+ * steps, into a PNG or SVG file.
+ */
+public final class TrainingPlot {
+  private static final int WIDTH = 1000;
+  private static final int HEADER = 84;
+  private static final int[] PANEL_HEIGHTS = {330, 270, 236};
+  private static final int HEIGHT = HEADER + 330 + 270 + 236;
+
+  /** Pixels of a PNG per unit of the drawing, so that it stays sharp on dense screens. */
+  private static final int PNG_SCALE = 2;
+
+  private final Path file;
+  private final boolean svg;
+
+  /** What the heading says. */
+  private record Heading(String title, String result, Fit fit) {}
+
+  private TrainingPlot(Path file, boolean svg) {
+    this.file = file;
+    this.svg = svg;
+  }
+
+  /**
+   * Prepares a plot, so that what would prevent it is known before the training.
+   *
+   * @param file where to write, ending in {@code .png} or {@code .svg}
+   * @return the plot, not yet written
+   * @throws IllegalArgumentException if the ending is another, or the folder does not exist or
+   *     cannot be written to
+   * @throws IllegalStateException if this machine has no fonts
+   */
+  public static TrainingPlot to(Path file) {
+    System.setProperty("java.awt.headless", "true");
+    String name = String.valueOf(file.getFileName()).toLowerCase(Locale.ROOT);
+    if (!name.endsWith(".png") && !name.endsWith(".svg")) {
+      throw new IllegalArgumentException(
+          "cannot plot to '" + file + "': the file name must end in .png or .svg");
+    }
+    Path folder = file.toAbsolutePath().getParent();
+    if (!Files.isDirectory(folder)) {
+      throw new IllegalArgumentException(
+          "cannot plot to '" + file + "': the folder " + folder + " does not exist");
+    }
+    if (Files.isDirectory(file) || !Files.isWritable(Files.exists(file) ? file : folder)) {
+      throw new IllegalArgumentException("cannot plot to '" + file + "': it cannot be written");
+    }
+    requireFonts();
+    return new TrainingPlot(file, name.endsWith(".svg"));
+  }
+
+  /** Java finds fonts lazily, and fails with all kinds of errors when there are none. */
+  private static void requireFonts() {
+    try {
+      new Font(Font.SANS_SERIF, Font.PLAIN, 12)
+          .getStringBounds("0", new FontRenderContext(null, true, true));
+    } catch (RuntimeException | LinkageError | InternalError e) {
+      throw new IllegalStateException(
+          "cannot plot: Java finds no fonts on this machine; install some, on Debian and Ubuntu:"
+              + " apt-get install fontconfig fonts-dejavu-core",
+          e);
+    }
+  }
+
+  /**
+   * Draws the run and writes the file, replacing what was there.
+   *
+   * @param history what was measured
+   * @param title what was trained and how
+   * @param fit the verdict
+   * @throws IOException if the file cannot be written
+   */
+  public void write(History history, String title, Fit fit) throws IOException {
+    History.Point last = history.last();
+    String result =
+        String.format(
+            Locale.ROOT,
+            "%,d %s · loss: training %.4f, test %.4f · accuracy: training %.4f, test %.4f",
+            history.steps(),
+            history.steps() == 1 ? "step" : "steps",
+            last.train().loss(),
+            last.test().loss(),
+            last.train().accuracy(),
+            last.test().accuracy());
+    Heading heading = new Heading(title, result, fit);
+    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
+      if (svg) {
+        VectorGraphics2D graphics = new VectorGraphics2D();
+        draw(graphics, history, heading);
+        Document document =
+            new SVGProcessor()
+                .getDocument(graphics.getCommands(), new PageSize(0, 0, WIDTH, HEIGHT));
+        document.writeTo(out);
+      } else {
+        ImageIO.write(image(history, heading), "png", out);
+      }
+    }
+  }
+
+  private static BufferedImage image(History history, Heading heading) {
+    BufferedImage image =
+        new BufferedImage(WIDTH * PNG_SCALE, HEIGHT * PNG_SCALE, BufferedImage.TYPE_INT_RGB);
+    Graphics2D graphics = image.createGraphics();
+    graphics.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
+    graphics.setRenderingHint(
+        RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
+    graphics.setRenderingHint(RenderingHints.KEY_STROKE_CONTROL, RenderingHints.VALUE_STROKE_PURE);
+    graphics.scale(PNG_SCALE, PNG_SCALE);
+    draw(graphics, history, heading);
+    graphics.dispose();
+    return image;
+  }
+
+  private static void draw(Graphics2D graphics, History history, Heading heading) {
+    graphics.setColor(Color.WHITE);
+    graphics.fillRect(0, 0, WIDTH, HEIGHT);
+    drawHeading(graphics, heading);
+    graphics.translate(0, HEADER);
+    List<XYChart> panels = PlotPanels.of(history, WIDTH, PANEL_HEIGHTS);
+    for (int i = 0; i < panels.size(); i++) {
+      panels.get(i).paint(graphics, WIDTH, PANEL_HEIGHTS[i]);
+      graphics.translate(0, PANEL_HEIGHTS[i]);
+    }
+  }
+
+  private static void drawHeading(Graphics2D graphics, Heading heading) {
+    int left = PlotPanels.LEFT_MARGIN;
+    graphics.setFont(new Font(Font.SANS_SERIF, Font.BOLD, 20));
+    graphics.setColor(PlotPanels.TEXT);
+    graphics.drawString(heading.title(), left, 38);
+    graphics.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
+    graphics.setColor(PlotPanels.FAINT_TEXT);
+    graphics.drawString(heading.result(), left, 64);
+
+    int right = WIDTH - PlotPanels.RIGHT_MARGIN;
+    drawVerdict(graphics, heading.fit(), right, 20);
+    drawLegend(graphics, right, 64);
+  }
+
+  private static void drawVerdict(Graphics2D graphics, Fit fit, int right, int top) {
+    Font font = new Font(Font.SANS_SERIF, Font.BOLD, 14);
+    double width = widthOf(fit.toString(), font) + 24;
+    graphics.setColor(fit == Fit.APPROPRIATE ? new Color(0x2E7D32) : new Color(0xB3541E));
+    graphics.fill(new RoundRectangle2D.Double(right - width, top, width, 26, 13, 13));
+    graphics.setColor(Color.WHITE);
+    graphics.setFont(font);
+    graphics.drawString(fit.toString(), (float) (right - width + 12), top + 18f);
+  }
+
+  private static void drawLegend(Graphics2D graphics, int right, int baseline) {
+    Font font = new Font(Font.SANS_SERIF, Font.PLAIN, 14);
+    graphics.setFont(font);
+    double x = right - widthOf("training", font) - widthOf("test", font) - 2 * 34 - 20;
+    for (String set : List.of("training", "test")) {
+      graphics.setColor(set.equals("test") ? PlotPanels.TEST : PlotPanels.TRAIN);
+      graphics.fill(new Rectangle2D.Double(x, baseline - 6.5, 26, 3));
+      graphics.setColor(PlotPanels.TEXT);
+      graphics.drawString(set, (float) x + 34, baseline);
+      x += 34 + widthOf(set, font) + 20;
+    }
+  }
+
+  private static double widthOf(String text, Font font) {
+    return font.getStringBounds(text, new FontRenderContext(null, true, true)).getWidth();
+  }
+}

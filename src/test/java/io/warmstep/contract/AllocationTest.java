@@ -1,0 +1,119 @@
+package io.warmstep.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import io.warmstep.Device;
+import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.Schedules;
+import io.warmstep.testkit.ContractBackend;
+import io.warmstep.testkit.RuleMatrix;
+import java.lang.management.ManagementFactory;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * After the first steps, a step allocates no bytes: not in the caller, not in a device's threads.
+ */
+class AllocationTest {
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final int STEPS = 1000;
+
+  /** Two chunks or more, so that device threads take part. */
+  private static final int LENGTH = 40_000;
+
+  static Stream<Arguments> backendsAndRules() {
+    return ContractBackend.all().stream()
+        .flatMap(backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndRules")
+  void aStepAllocatesNothing(ContractBackend backend, UpdateRule rule) {
+    try (Device device = backend.open();
+        Parameters parameters = parameters(backend, device);
+        Optimizer plain = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
+        Optimizer full =
+            Optimizer.of(parameters)
+                .rule(rule)
+                .learningRate(Schedules.cosine(1e-3, 5000).warmUp(100))
+                .group(ParameterGroup.matching("*.bias").weightDecay(0))
+                .clipNorm(1)
+                .clipValue(0.5)
+                .zeroGradients(true)
+                .lossScaler(LossScaler.dynamic())
+                .build()) {
+      assertNoAllocation(plain, full);
+    }
+  }
+
+  private static Parameters parameters(ContractBackend backend, Device device) {
+    Parameters.Builder builder =
+        Parameters.on(device)
+            .add("a.weight", ElementType.FLOAT32, LENGTH)
+            .add("a.bias", ElementType.FLOAT32, 10)
+            .add("half.bias", ElementType.BFLOAT16, 1000);
+    if (backend.hasFloat64()) {
+      builder.add("d.weight", ElementType.FLOAT64, 500);
+    }
+    if (backend.takesArrays()) {
+      builder.borrow("borrowed", new float[100], new float[100]);
+    }
+    return builder.build();
+  }
+
+  private static void assertNoAllocation(Optimizer... optimizers) {
+    run(optimizers, 100);
+    // A compilation or a class that is loaded late may allocate in passing; what every step
+    // allocates shows each time.
+    long least = Long.MAX_VALUE;
+    for (int attempt = 0; attempt < 5 && least > 0; attempt++) {
+      long[] threads = threads();
+      assertTrue(threads.length >= 1);
+      long[] before = allocated(threads);
+      run(optimizers, STEPS / 5);
+      least = Math.min(least, difference(before, allocated(threads)));
+    }
+    assertEquals(0, least, "bytes allocated in " + STEPS / 5 + " steps");
+  }
+
+  private static void run(Optimizer[] optimizers, int steps) {
+    for (int step = 0; step < steps; step++) {
+      for (Optimizer optimizer : optimizers) {
+        optimizer.step();
+      }
+    }
+  }
+
+  /** This thread and all that a device may have started. */
+  private static long[] threads() {
+    return LongStream.concat(
+            LongStream.of(Thread.currentThread().getId()),
+            Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().startsWith("warmstep-"))
+                .mapToLong(Thread::getId))
+        .toArray();
+  }
+
+  private static long[] allocated(long[] threads) {
+    return LongStream.of(threads).map(THREADS::getThreadAllocatedBytes).toArray();
+  }
+
+  /** Leaves out a thread of another device that has ended meanwhile. */
+  private static long difference(long[] before, long[] after) {
+    long sum = 0;
+    for (int i = 0; i < before.length; i++) {
+      sum += after[i] < 0 ? 0 : after[i] - before[i];
+    }
+    return sum;
+  }
+}

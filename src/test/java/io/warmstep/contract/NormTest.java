@@ -1,0 +1,147 @@
+package io.warmstep.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
+import io.warmstep.rule.Sgd;
+import io.warmstep.testkit.ContractBackend;
+import io.warmstep.testkit.Numbers;
+import io.warmstep.testkit.ReferenceNorm;
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The global gradient norm against exact arithmetic, and at the ends of the range. */
+class NormTest {
+  private static final String ALL = "io.warmstep.testkit.ContractBackend#all";
+
+  private static double norm(ContractBackend backend, ElementType type, double[]... gradients) {
+    try (Device device = backend.open()) {
+      Parameters.Builder builder = Parameters.on(device);
+      for (int i = 0; i < gradients.length; i++) {
+        builder.add("p" + i, type, gradients[i].length);
+      }
+      try (Parameters parameters = builder.build();
+          Optimizer optimizer =
+              Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0).clipNorm(1).build()) {
+        for (int i = 0; i < gradients.length; i++) {
+          parameters.get("p" + i).gradients().copyFrom(gradients[i]);
+        }
+        assertTrue(Double.isNaN(optimizer.gradientNorm()), "before the first step");
+        optimizer.step();
+        return optimizer.gradientNorm();
+      }
+    }
+  }
+
+  private static double exactNorm(double[]... tensors) {
+    BigDecimal sum = BigDecimal.ZERO;
+    for (double[] tensor : tensors) {
+      for (double x : tensor) {
+        sum = sum.add(new BigDecimal(x).pow(2));
+      }
+    }
+    return sum.sqrt(MathContext.DECIMAL64).doubleValue();
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void isCloseToTheExactNormAndHasTheTreesBits(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(7);
+    for (ElementType type : backend.types()) {
+      double[] a = Numbers.ordinary(random, type, 9001);
+      double[] b = Numbers.ordinary(random, type, 3);
+      double exact = exactNorm(a, b);
+      double norm = norm(backend, type, a, new double[0], b);
+      double ulp = type == ElementType.FLOAT64 ? 0x1p-52 : 0x1p-23;
+      // 14 rounded levels of additions of positive numbers, the square and the root.
+      assertEquals(exact, norm, 16 * ulp * exact, type.toString());
+      assertEquals(ReferenceNorm.of(type, List.of(a, b)), norm, type.toString());
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void neitherOverflowsNorVanishes(ContractBackend backend) {
+    for (double magnitude : new double[] {1e30, 1e37, 1e-30, 0x1p-149, 0x1p-126, 1}) {
+      float x = (float) magnitude;
+      double[] gradients = new double[64];
+      Arrays.fill(gradients, x);
+      assertEquals(8.0 * x, norm(backend, ElementType.FLOAT32, gradients), "64 elements of " + x);
+    }
+    Assumptions.assumeTrue(backend.hasFloat64());
+    for (double x : new double[] {1e300, 1e-300, Double.MIN_VALUE, 0x1p-1022, 1e200, 1e-200}) {
+      double[] gradients = new double[64];
+      Arrays.fill(gradients, x);
+      assertEquals(8 * x, norm(backend, ElementType.FLOAT64, gradients), "64 elements of " + x);
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void mixedMagnitudesKeepTheLargest(ContractBackend backend) {
+    double[] tiny = new double[5000];
+    Arrays.fill(tiny, 1e-30f);
+    double[] huge = {3e30f, -4e30f};
+    double norm = norm(backend, ElementType.FLOAT32, tiny, huge, tiny);
+    assertEquals(5e30, norm, 5e30 * 0x1p-22);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void infinityAndNanShow(ContractBackend backend) {
+    double inf = Double.POSITIVE_INFINITY;
+    for (ElementType type : backend.types()) {
+      assertEquals(inf, norm(backend, type, new double[] {1, -inf}, new double[] {2}));
+      assertEquals(Double.NaN, norm(backend, type, new double[] {1}, new double[] {Double.NaN}));
+      assertEquals(Double.NaN, norm(backend, type, new double[] {inf}, new double[] {Double.NaN}));
+      assertEquals(0, norm(backend, type, new double[] {0, -0.0}));
+      assertEquals(0, norm(backend, type, new double[0]));
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void float32AndFloat64TogetherAreOneNorm(ContractBackend backend) {
+    Assumptions.assumeTrue(backend.hasFloat64());
+    try (Device device = backend.open();
+        Parameters parameters =
+            Parameters.on(device).add("f", new float[1]).add("d", new double[1]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).clipNorm(1).build()) {
+      parameters.get("f").gradients().copyFrom(new float[] {3e30f});
+      parameters.get("d").gradients().copyFrom(new double[] {-4e30});
+      optimizer.step();
+      assertEquals(5e30, optimizer.gradientNorm(), 5e30 * 0x1p-22);
+      assertEquals(-0.6, parameters.get("f").values().toDoubles()[0], 1e-6);
+      assertEquals(0.8, parameters.get("d").values().toDoubles()[0], 1e-6);
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void isOfTheUnscaledGradient(ContractBackend backend) {
+    try (Device device = backend.open();
+        Parameters parameters = Parameters.on(device).add("p", new float[2]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(1)
+                .lossScaler(LossScaler.fixed(1024))
+                .build()) {
+      parameters.get("p").gradients().copyFrom(new float[] {3 * 1024, 4 * 1024});
+      optimizer.step();
+      assertEquals(5, optimizer.gradientNorm());
+    }
+  }
+}

@@ -1,0 +1,238 @@
+package io.warmstep.golden;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
+import io.warmstep.testkit.ContractBackend;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.BiConsumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Compares whole trajectories with those that PyTorch computed in float64. */
+class OptimizerGoldenTest {
+  /** Relative to the element; the README of the golden files states it. */
+  private static final double TOLERANCE = 1e-12;
+
+  /**
+   * In float32, what chance may do to one tensor of one case, 24 elements: this factor of plain
+   * arithmetic's error and one unit in the last place. Over all cases there is no allowance.
+   */
+  private static final double ALLOWANCE = 1.25;
+
+  private static final double ULP = 0x1p-23;
+
+  private static final Set<String> KNOWN = Set.of("SGD", "RMSprop", "Adam", "AdamW");
+
+  static Stream<Arguments> backendsAndCases() {
+    return ContractBackend.all().stream()
+        .flatMap(
+            backend ->
+                GoldenCase.all().stream()
+                    .filter(golden -> KNOWN.contains(golden.optimizer()))
+                    .map(golden -> Arguments.of(backend, golden)));
+  }
+
+  @Test
+  void theOptimizersWithoutARuleAreThese() {
+    Map<String, Long> unknown =
+        GoldenCase.all().stream()
+            .map(GoldenCase::optimizer)
+            .filter(optimizer -> !KNOWN.contains(optimizer))
+            .collect(Collectors.groupingBy(name -> name, TreeMap::new, Collectors.counting()));
+    assertEquals(
+        "{ASGD=1, Adadelta=2, Adagrad=2, Adamax=2, NAdam=2, RAdam=2, Rprop=1}", unknown.toString());
+    assertEquals(36, GoldenCase.all().size() - unknown.values().stream().mapToLong(n -> n).sum());
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndCases")
+  void float64AgreesToTwelveDigits(ContractBackend backend, GoldenCase golden) {
+    if (!backend.hasFloat64()) {
+      return;
+    }
+    run(
+        backend,
+        golden,
+        ElementType.FLOAT64,
+        (snapshot, actual) -> {
+          String where = golden + ", step " + snapshot.step();
+          assertClose(snapshot.params(), actual.get("params"), where + ", params");
+          snapshot
+              .state()
+              .forEach((slot, expected) -> assertClose(expected, actual.get(slot), where + slot));
+        });
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndCases")
+  void float32IsCloseToPlainArithmetic(ContractBackend backend, GoldenCase golden) {
+    errors(backend, golden)
+        .forEach(
+            (name, errors) ->
+                assertTrue(
+                    errors.own.root() <= ALLOWANCE * errors.plain.root() + ULP,
+                    golden + ", " + name + ": " + errors));
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void float32IsNoWorseThanPlainArithmeticOverAllCases(ContractBackend backend) {
+    Map<String, List<Double>> ratios = new TreeMap<>();
+    GoldenCase.all().stream()
+        .filter(golden -> KNOWN.contains(golden.optimizer()))
+        .forEach(
+            golden ->
+                errors(backend, golden)
+                    .forEach(
+                        (name, errors) ->
+                            ratios
+                                .computeIfAbsent(
+                                    name.equals("params") ? name : "state", n -> new ArrayList<>())
+                                .add(Math.log(errors.own.root() / errors.plain.root()))));
+    ratios.forEach(
+        (name, logarithms) -> {
+          double sum = logarithms.stream().mapToDouble(log -> log).sum();
+          double mean = Math.exp(sum / logarithms.size());
+          assertTrue(mean <= 1, name + ": " + mean + " of plain arithmetic's error");
+        });
+  }
+
+  /** Errors against the float64 trajectory: this library's and plain arithmetic's. */
+  private record Errors(SquaredError own, SquaredError plain) {
+    @Override
+    public String toString() {
+      return "error " + own.root() + ", plain float32 arithmetic has " + plain.root();
+    }
+  }
+
+  private static Map<String, Errors> errors(ContractBackend backend, GoldenCase golden) {
+    Map<String, Errors> errors = new TreeMap<>();
+    PlainFloat32 plain = new PlainFloat32(golden);
+    run(
+        backend,
+        golden,
+        ElementType.FLOAT32,
+        (snapshot, actual) -> {
+          plain.advanceTo(snapshot.step());
+          add(errors, "params", snapshot.params(), actual, plain.params());
+          snapshot
+              .state()
+              .forEach((slot, expected) -> add(errors, slot, expected, actual, plain.state(slot)));
+        });
+    return errors;
+  }
+
+  private static void add(
+      Map<String, Errors> errors,
+      String name,
+      double[] expected,
+      Map<String, double[]> actual,
+      double[] plain) {
+    Errors both =
+        errors.computeIfAbsent(name, n -> new Errors(new SquaredError(), new SquaredError()));
+    both.own.add(expected, actual.get(name));
+    both.plain.add(expected, plain);
+  }
+
+  /**
+   * Root mean square of errors, each relative to the largest value that its element takes: relative
+   * to the value of the moment, an element that happens to cross zero would outweigh all others.
+   */
+  private static final class SquaredError {
+    private final List<double[]> errors = new ArrayList<>();
+    private double[] largest = {};
+
+    void add(double[] expected, double[] actual) {
+      double[] error = new double[expected.length];
+      largest = Arrays.copyOf(largest, expected.length);
+      for (int i = 0; i < expected.length; i++) {
+        error[i] = actual[i] - expected[i];
+        largest[i] = Math.max(largest[i], Math.abs(expected[i]));
+      }
+      errors.add(error);
+    }
+
+    double root() {
+      double sum = 0;
+      for (double[] error : errors) {
+        for (int i = 0; i < error.length; i++) {
+          double relative = error[i] == 0 ? 0 : error[i] / Math.max(largest[i], Float.MIN_NORMAL);
+          sum += relative * relative;
+        }
+      }
+      return Math.sqrt(sum / errors.size() / largest.length);
+    }
+  }
+
+  private static void run(
+      ContractBackend backend,
+      GoldenCase golden,
+      ElementType type,
+      BiConsumer<GoldenCase.Snapshot, Map<String, double[]>> visitor) {
+    try (Device device = backend.open();
+        Parameters parameters =
+            Parameters.on(device).add("p", type, golden.initial().length).build()) {
+      parameters.get("p").values().copyFrom(golden.initial());
+      Optimizer.Builder builder =
+          Optimizer.of(parameters).rule(golden.rule()).learningRate(golden.hyper("lr", 1e-3));
+      if (golden.clip("clip_grad_norm") > 0) {
+        builder.clipNorm(golden.clip("clip_grad_norm"));
+      }
+      if (golden.clip("clip_grad_value") > 0) {
+        builder.clipValue(golden.clip("clip_grad_value"));
+      }
+      List<GoldenCase.Snapshot> snapshots = golden.snapshots();
+      assertEquals(5, snapshots.size());
+      try (Optimizer optimizer = builder.build()) {
+        assertSameSlots(optimizer, snapshots.get(0));
+        for (GoldenCase.Snapshot snapshot : snapshots) {
+          while (optimizer.stepCount() < snapshot.step()) {
+            parameters
+                .get("p")
+                .gradients()
+                .copyFrom(golden.gradients()[(int) optimizer.stepCount()]);
+            optimizer.step();
+          }
+          visitor.accept(snapshot, result(parameters, optimizer));
+        }
+      }
+    }
+  }
+
+  private static void assertSameSlots(Optimizer optimizer, GoldenCase.Snapshot snapshot) {
+    assertEquals(snapshot.state().keySet(), new HashSet<>(optimizer.stateNames("p")));
+  }
+
+  private static Map<String, double[]> result(Parameters parameters, Optimizer optimizer) {
+    Map<String, double[]> result = new TreeMap<>();
+    result.put("params", parameters.get("p").values().toDoubles());
+    for (String slot : optimizer.stateNames("p")) {
+      result.put(slot, optimizer.state("p", slot).toDoubles());
+    }
+    return result;
+  }
+
+  private static void assertClose(double[] expected, double[] actual, String where) {
+    for (int i = 0; i < expected.length; i++) {
+      double error = Math.abs(actual[i] - expected[i]);
+      assertTrue(
+          error <= TOLERANCE * Math.abs(expected[i]),
+          where + ", element " + i + ": " + actual[i] + " instead of " + expected[i]);
+    }
+  }
+}
