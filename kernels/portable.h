@@ -20,9 +20,10 @@
 #define WS_JOIN_(a, b) a##b
 #define WS_JOIN(a, b) WS_JOIN_(a, b)
 
-/* The arithmetic type, and a function's name for that type. */
+/* The arithmetic type, and a function's name for that type, such as ws_adam_f32. */
 #define WS_REAL WS_JOIN(ws_real_, WS_BITS)
-#define WS_NAME(name) WS_JOIN(WS_JOIN(ws_, name), WS_JOIN(_f, WS_BITS))
+/* Pasted at once, because `name` may be a macro, as fma is in some OpenCL compilers. */
+#define WS_NAME(name) WS_JOIN(ws_##name##_f, WS_BITS)
 
 #define WS_FMA(a, b, c) WS_NAME(fma)(a, b, c)
 #define WS_SQRT(a) WS_NAME(sqrt)(a)
@@ -37,31 +38,31 @@
 #pragma OPENCL FP_CONTRACT OFF
 #define WS_INLINE inline
 typedef float ws_real_32;
-typedef float4 ws_real_32x4;
+typedef WS_JOIN(float, WS_LANES) ws_real_32v;
 typedef uint ws_word_32;
 typedef ushort ws_half_bits;
 #define ws_fma_f32(a, b, c) fma(a, b, c)
 #define ws_sqrt_f32(a) sqrt(a)
 #define ws_to_bits_f32(a) as_uint(a)
 #define ws_from_bits_f32(a) as_float(a)
-/* OpenCL C has vectors: with WS_BITS 32x4 or 64x4 the same source works on four elements. */
-#define ws_fma_f32x4(a, b, c) fma(a, b, c)
-#define ws_sqrt_f32x4(a) sqrt(a)
-#define ws_to_bits_f32x4(a) as_uint4(a)
-#define ws_from_bits_f32x4(a) as_float4(a)
+/* OpenCL C has vectors: with WS_BITS 32v or 64v the same source works on WS_LANES elements. */
+#define ws_fma_f32v(a, b, c) fma(a, b, c)
+#define ws_sqrt_f32v(a) sqrt(a)
+#define ws_to_bits_f32v(a) WS_JOIN(as_uint, WS_LANES)(a)
+#define ws_from_bits_f32v(a) WS_JOIN(as_float, WS_LANES)(a)
 #ifdef WS_DOUBLE
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 typedef double ws_real_64;
-typedef double4 ws_real_64x4;
+typedef WS_JOIN(double, WS_LANES) ws_real_64v;
 typedef ulong ws_word_64;
 #define ws_fma_f64(a, b, c) fma(a, b, c)
 #define ws_sqrt_f64(a) sqrt(a)
 #define ws_to_bits_f64(a) as_ulong(a)
 #define ws_from_bits_f64(a) as_double(a)
-#define ws_fma_f64x4(a, b, c) fma(a, b, c)
-#define ws_sqrt_f64x4(a) sqrt(a)
-#define ws_to_bits_f64x4(a) as_ulong4(a)
-#define ws_from_bits_f64x4(a) as_double4(a)
+#define ws_fma_f64v(a, b, c) fma(a, b, c)
+#define ws_sqrt_f64v(a) sqrt(a)
+#define ws_to_bits_f64v(a) WS_JOIN(as_ulong, WS_LANES)(a)
+#define ws_from_bits_f64v(a) WS_JOIN(as_double, WS_LANES)(a)
 #endif
 
 #else /* C99 and CUDA C */
@@ -132,9 +133,9 @@ WS_DEFINE_EXTREMA(ws_real_32, f32)
 WS_DEFINE_EXTREMA(ws_real_64, f64)
 #endif
 #ifdef WS_OPENCL
-WS_DEFINE_EXTREMA(ws_real_32x4, f32x4)
+WS_DEFINE_EXTREMA(ws_real_32v, f32v)
 #ifdef WS_DOUBLE
-WS_DEFINE_EXTREMA(ws_real_64x4, f64x4)
+WS_DEFINE_EXTREMA(ws_real_64v, f64v)
 #endif
 #endif
 

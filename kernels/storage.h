@@ -1,28 +1,28 @@
 /*
- * OpenCL: loads and stores of four elements, widening and rounding where they are stored in 16
- * bits. WS_ARITHMETIC and WS_STORAGE: see step.cl.
+ * OpenCL: loads and stores of WS_LANES elements, widening and rounding where they are stored in 16
+ * bits. The parameters of the build: see step.cl.
  */
 typedef WS_JOIN(ws_real_, WS_ARITHMETIC) ws_one;
-typedef WS_JOIN(WS_JOIN(ws_real_, WS_ARITHMETIC), x4) ws_four;
+typedef WS_JOIN(WS_JOIN(ws_real_, WS_ARITHMETIC), v) ws_lanes;
 
 #if WS_STORAGE == 0
 typedef ws_one ws_stored;
-typedef ws_four ws_stored4;
 #define WS_WIDEN(a) (a)
 #define WS_NARROW(a) (a)
-#else
+#elif WS_STORAGE == 1
 typedef ushort ws_stored;
-typedef ushort4 ws_stored4;
-#if WS_STORAGE == 1
 #define WS_WIDEN(a) ws_from_float16(a)
 #define WS_NARROW(a) ws_to_float16(a)
 #else
+typedef ushort ws_stored;
 #define WS_WIDEN(a) ws_from_bfloat16(a)
 #define WS_NARROW(a) ws_to_bfloat16(a)
 #endif
-#endif
 
-/* Four places from `at`, of which those before `from` and from `to` on are another's. */
+#define WS_VLOAD WS_JOIN(vload, WS_LANES)
+#define WS_VSTORE WS_JOIN(vstore, WS_LANES)
+
+/* WS_LANES places from `at`, of which those before `from` and from `to` on are another's. */
 typedef struct {
   long at;
   int from;
@@ -35,53 +35,89 @@ inline ws_unit ws_unit_at(long at, long length, int aligned) {
   ws_unit unit;
   unit.at = at;
   unit.from = at < 0 ? (int)-at : 0;
-  unit.to = length - at < 4 ? (int)max(length - at, 0L) : 4;
+  unit.to = length - at < WS_LANES ? (int)max(length - at, 0L) : WS_LANES;
   unit.aligned = aligned;
   return unit;
 }
 
-#define WS_IS_WHOLE(unit) ((unit).to - (unit).from == 4)
-
-/* Places that are another's read as zero and are not written. */
-#define WS_DEFINE_ACCESS(name, ONE, FOUR, FROM, TO)                         \
-  inline ws_four ws_load##name(global const ONE *a, ws_unit unit) {         \
-    FOUR four;                                                              \
-    global const ONE *b = a + unit.at;                                      \
-    if (WS_IS_WHOLE(unit)) {                                                \
-      four = unit.aligned ? *(global const FOUR *)b : vload4(0, b);         \
-    } else {                                                                \
-      four.s0 = unit.from <= 0 ? b[0] : 0;                                  \
-      four.s1 = unit.from <= 1 && unit.to > 1 ? b[1] : 0;                   \
-      four.s2 = unit.from <= 2 && unit.to > 2 ? b[2] : 0;                   \
-      four.s3 = unit.to > 3 ? b[3] : 0;                                     \
-    }                                                                       \
-    return (ws_four)(FROM(four.s0), FROM(four.s1), FROM(four.s2), FROM(four.s3)); \
-  }                                                                         \
-  inline void ws_store##name(global ONE *a, ws_unit unit, ws_four value) {  \
-    FOUR four = (FOUR)(TO(value.s0), TO(value.s1), TO(value.s2), TO(value.s3)); \
-    global ONE *b = a + unit.at;                                            \
-    if (WS_IS_WHOLE(unit)) {                                                \
-      if (unit.aligned) {                                                   \
-        *(global FOUR *)b = four;                                           \
-      } else {                                                              \
-        vstore4(four, 0, b);                                                \
-      }                                                                     \
-      return;                                                               \
-    }                                                                       \
-    if (unit.from <= 0 && unit.to > 0) {                                    \
-      b[0] = four.s0;                                                       \
-    }                                                                       \
-    if (unit.from <= 1 && unit.to > 1) {                                    \
-      b[1] = four.s1;                                                       \
-    }                                                                       \
-    if (unit.from <= 2 && unit.to > 2) {                                    \
-      b[2] = four.s2;                                                       \
-    }                                                                       \
-    if (unit.from <= 3 && unit.to > 3) {                                    \
-      b[3] = four.s3;                                                       \
-    }                                                                       \
+/* Elements of the arithmetic type. Places that are another's read as zero and are not written. */
+inline ws_lanes ws_load_state(global const ws_one *a, ws_unit unit) {
+  ws_one lanes[WS_LANES];
+  int i;
+  if (unit.to - unit.from == WS_LANES) {
+    /* A device that has no access to unaligned vectors takes vload apart. */
+    return unit.aligned ? *(global const ws_lanes *)(a + unit.at) : WS_VLOAD(0, a + unit.at);
   }
+  for (i = 0; i < WS_LANES; i++) {
+    lanes[i] = i >= unit.from && i < unit.to ? a[unit.at + i] : 0;
+  }
+  return WS_VLOAD(0, lanes);
+}
 
-#define WS_SAME(a) (a)
-WS_DEFINE_ACCESS(, ws_stored, ws_stored4, WS_WIDEN, WS_NARROW)
-WS_DEFINE_ACCESS(_state, ws_one, ws_four, WS_SAME, WS_SAME)
+inline void ws_store_state(global ws_one *a, ws_unit unit, ws_lanes value) {
+  ws_one lanes[WS_LANES];
+  int i;
+  if (unit.to - unit.from == WS_LANES) {
+    if (unit.aligned) {
+      *(global ws_lanes *)(a + unit.at) = value;
+    } else {
+      WS_VSTORE(value, 0, a + unit.at);
+    }
+    return;
+  }
+  WS_VSTORE(value, 0, lanes);
+  for (i = 0; i < WS_LANES; i++) {
+    if (i >= unit.from && i < unit.to) {
+      a[unit.at + i] = lanes[i];
+    }
+  }
+}
+
+#if WS_STORAGE == 0
+#define ws_load ws_load_state
+#define ws_store ws_store_state
+#else
+typedef WS_JOIN(ushort, WS_LANES) ws_stored_lanes;
+
+inline ws_lanes ws_load(global const ushort *a, ws_unit unit) {
+  ushort stored[WS_LANES];
+  ws_one lanes[WS_LANES];
+  int i;
+  if (unit.to - unit.from == WS_LANES) {
+    ws_stored_lanes whole =
+        unit.aligned ? *(global const ws_stored_lanes *)(a + unit.at) : WS_VLOAD(0, a + unit.at);
+    WS_VSTORE(whole, 0, stored);
+  } else {
+    for (i = 0; i < WS_LANES; i++) {
+      stored[i] = i >= unit.from && i < unit.to ? a[unit.at + i] : 0;
+    }
+  }
+  for (i = 0; i < WS_LANES; i++) {
+    lanes[i] = WS_WIDEN(stored[i]);
+  }
+  return WS_VLOAD(0, lanes);
+}
+
+inline void ws_store(global ushort *a, ws_unit unit, ws_lanes value) {
+  ws_one lanes[WS_LANES];
+  ushort stored[WS_LANES];
+  int i;
+  WS_VSTORE(value, 0, lanes);
+  for (i = 0; i < WS_LANES; i++) {
+    stored[i] = WS_NARROW(lanes[i]);
+  }
+  if (unit.to - unit.from == WS_LANES) {
+    if (unit.aligned) {
+      *(global ws_stored_lanes *)(a + unit.at) = WS_VLOAD(0, stored);
+    } else {
+      WS_VSTORE(WS_VLOAD(0, stored), 0, a + unit.at);
+    }
+    return;
+  }
+  for (i = 0; i < WS_LANES; i++) {
+    if (i >= unit.from && i < unit.to) {
+      a[unit.at + i] = stored[i];
+    }
+  }
+}
+#endif

@@ -212,6 +212,31 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Uses a part of the driver's own memory as a tensor, without a copy. On OpenCL the handle is a
+   * cl_mem of the device's context, on CUDA a CUdeviceptr. The memory must stay allocated until the
+   * tensor is closed, and what the caller does with it must be in order with this device's queue or
+   * stream.
+   *
+   * @param type of the elements
+   * @param handle the raw handle, as the driver gave it
+   * @param offset elements before the first
+   * @param length count of elements; above 2^31 is fine
+   * @return a tensor over the part; closing it leaves the memory alone
+   * @throws IllegalArgumentException if the handle is 0, offset or length is negative or the part
+   *     is not within the memory, or this device has no such handles
+   */
+  public Tensor borrowHandle(ElementType type, long handle, long offset, long length) {
+    if (handle == 0) {
+      throw new IllegalArgumentException("handle is 0, must be one that the driver gave");
+    }
+    if (offset < 0 || length < 0) {
+      throw new IllegalArgumentException(
+          "offset " + offset + " and length " + length + " must both be 0 or more");
+    }
+    return borrowed(type, handle, offset, length);
+  }
+
+  /**
    * Waits until all steps and copies are done.
    *
    * @throws ClosedException if the device is closed

@@ -28,7 +28,8 @@ public interface BackendDevice extends AutoCloseable {
    * Uses memory that the caller keeps, without a copy.
    *
    * @param type of the elements
-   * @param source what holds them, of a kind that this device takes
+   * @param source what holds them, of a kind that this device takes: an array, a buffer, or a raw
+   *     handle of the driver as a {@code Long}
    * @param offset first element within the source
    * @param length count of elements
    * @return a view whose {@link Memory#close} frees nothing

@@ -30,7 +30,8 @@ public record ContractBackend(
           cpu("cpu, 3 threads", () -> Devices.cpu(3)),
           cpu(
               "cpu, arrays of " + SHORT_PIECE,
-              () -> TestDevices.of(CpuTestDevices.open(2, SHORT_PIECE))));
+              () -> TestDevices.of(CpuTestDevices.open(2, SHORT_PIECE))),
+          new ContractBackend("opencl", () -> Devices.require("opencl"), false, true));
 
   public static List<ContractBackend> all() {
     return ALL;
