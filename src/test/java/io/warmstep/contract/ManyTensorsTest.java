@@ -10,6 +10,7 @@ import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.Placement;
 import io.warmstep.testkit.TestModel;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -21,19 +22,30 @@ class ManyTensorsTest {
   private static final double RATE = 0.02;
   private static final Adam BASE = Adam.adam().weightDecay(0.05);
 
-  /** Group of a parameter, its learning-rate factor and its rule. */
+  private static final Adam AMSGRAD = BASE.amsgrad(true).betas(0.8, 0.9);
+
+  /** Group of a parameter. */
   private enum Kind {
-    WEIGHT(1, BASE),
-    BIAS(2, BASE.weightDecay(0)),
-    FROZEN(0, BASE),
-    AMSGRAD(0.5, BASE.amsgrad(true).betas(0.8, 0.9));
+    WEIGHT,
+    BIAS,
+    FROZEN,
+    AMSGRAD;
 
-    private final double factor;
-    private final Adam rule;
+    double factor() {
+      return switch (this) {
+        case WEIGHT -> 1;
+        case BIAS -> 2;
+        case FROZEN -> 0;
+        case AMSGRAD -> 0.5;
+      };
+    }
 
-    Kind(double factor, Adam rule) {
-      this.factor = factor;
-      this.rule = rule;
+    Adam rule() {
+      return switch (this) {
+        case WEIGHT, FROZEN -> BASE;
+        case BIAS -> BASE.weightDecay(0);
+        case AMSGRAD -> ManyTensorsTest.AMSGRAD;
+      };
     }
   }
 
@@ -50,10 +62,7 @@ class ManyTensorsTest {
               .learningRate(RATE)
               .group(ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2))
               .group(ParameterGroup.matching("*.frozen").learningRateFactor(0))
-              .group(
-                  ParameterGroup.matching("*.amsgrad")
-                      .rule(Kind.AMSGRAD.rule)
-                      .learningRateFactor(0.5))
+              .group(ParameterGroup.matching("*.amsgrad").rule(AMSGRAD).learningRateFactor(0.5))
               .build()) {
         for (int step = 1; step <= 3; step++) {
           step(model, random, optimizer, step);
@@ -78,7 +87,7 @@ class ManyTensorsTest {
       model.add(name(i), type, placement, values);
     }
     for (int i = 0; i < TENSORS; i++) {
-      model.follow(name(i), kind(i).rule);
+      model.follow(name(i), kind(i).rule());
     }
   }
 
@@ -88,7 +97,7 @@ class ManyTensorsTest {
   }
 
   private static String name(int tensor) {
-    return tensor + "." + kind(tensor).name().toLowerCase(java.util.Locale.ROOT);
+    return tensor + "." + kind(tensor).name().toLowerCase(Locale.ROOT);
   }
 
   private static void step(
@@ -98,7 +107,7 @@ class ManyTensorsTest {
       int length = (int) model.parameters().get(name(i)).length();
       double[] gradients = Numbers.ordinary(random, type, length);
       model.gradients(name(i), gradients);
-      model.reference(name(i)).step(step, RATE * kind(i).factor, gradients);
+      model.reference(name(i)).step(step, RATE * kind(i).factor(), gradients);
     }
     optimizer.step();
   }

@@ -1,0 +1,89 @@
+package io.warmstep.fault;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Momentum;
+import io.warmstep.rule.RmsProp;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import java.util.List;
+import java.util.function.DoubleFunction;
+import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every hyperparameter of every rule out of its range, and at the ends of it. */
+class HyperparameterTest {
+  private static final double NAN = Double.NaN;
+  private static final double INF = Double.POSITIVE_INFINITY;
+
+  private static Arguments field(
+      String rule, String name, DoubleFunction<UpdateRule> with, String range, double... allowed) {
+    return Arguments.of(rule, name, with, range, allowed);
+  }
+
+  static Stream<Arguments> fields() {
+    String from0 = "finite and at least 0";
+    String below1 = "in [0, 1)";
+    double almost1 = Math.nextDown(1.0);
+    return Stream.of(
+        field("sgd", "weightDecay", Sgd.sgd()::weightDecay, from0, 0, 1e300),
+        field("momentum", "momentum", Momentum::heavyBall, below1, 0, almost1),
+        field("momentum", "dampening", Momentum.heavyBall(0.5)::dampening, "in [0, 1]", 0, 1),
+        field("momentum", "weightDecay", Momentum.nesterov(0.5)::weightDecay, from0, 0, 1e300),
+        field("rmsprop", "alpha", RmsProp.rmsProp()::alpha, below1, 0, almost1),
+        field("rmsprop", "eps", RmsProp.rmsProp()::eps, from0, 0, 1e300),
+        field("rmsprop", "momentum", RmsProp.rmsProp()::momentum, below1, 0, almost1),
+        field("rmsprop", "weightDecay", RmsProp.rmsProp()::weightDecay, from0, 0, 1e300),
+        field("adam", "beta1", beta -> Adam.adam().betas(beta, 0.9), below1, 0, almost1),
+        field("adam", "beta2", beta -> Adam.adam().betas(0.9, beta), below1, 0, almost1),
+        field("adam", "eps", Adam.adam()::eps, from0, 0, 1e300),
+        field("adam", "weightDecay", Adam.adam()::weightDecay, from0, 0, 1e300),
+        field("adam", "weightDecay", Adam.adamW()::weightDecay, from0, 0, 1e300));
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("fields")
+  void outOfRangeIsRefusedByName(
+      String rule, String name, DoubleFunction<UpdateRule> with, String range, double[] allowed) {
+    DoubleStream bad = DoubleStream.of(-1, -Double.MIN_VALUE, NAN, INF, -INF);
+    if (allowed[allowed.length - 1] <= 1) {
+      bad = DoubleStream.concat(bad, DoubleStream.of(Math.nextUp(1.0), 2));
+    }
+    if (allowed[allowed.length - 1] < 1) {
+      bad = DoubleStream.concat(bad, DoubleStream.of(1));
+    }
+    bad.forEach(
+        value -> {
+          IllegalArgumentException e =
+              assertThrows(IllegalArgumentException.class, () -> with.apply(value));
+          assertEquals(rule + ": " + name + " is " + value + ", must be " + range, e.getMessage());
+        });
+    for (double value : allowed) {
+      assertEquals(rule, with.apply(value).name());
+    }
+  }
+
+  @Test
+  void nesterovNeedsMomentumWithoutDampening() {
+    IllegalArgumentException zero =
+        assertThrows(IllegalArgumentException.class, () -> Momentum.nesterov(0));
+    assertEquals("momentum: momentum is 0.0, must be above 0 with nesterov", zero.getMessage());
+    IllegalArgumentException dampened =
+        assertThrows(IllegalArgumentException.class, () -> Momentum.nesterov(0.9).dampening(0.1));
+    assertEquals("momentum: dampening is 0.1, must be 0 with nesterov", dampened.getMessage());
+  }
+
+  @Test
+  void theListOfRulesNamesEachOnce() {
+    assertEquals(
+        List.of("sgd", "momentum", "rmsprop", "adam"),
+        Rules.all().stream().map(UpdateRule::name).toList());
+  }
+}

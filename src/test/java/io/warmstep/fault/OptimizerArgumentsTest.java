@@ -1,0 +1,177 @@
+package io.warmstep.fault;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Sgd;
+import io.warmstep.schedule.Schedule;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Wrong options of an optimizer, its groups, its schedule and its loss scaler. */
+class OptimizerArgumentsTest {
+  private final Device device = Devices.cpu(1);
+  private final Parameters parameters =
+      Parameters.on(device).add("a.weight", new float[] {1}).add("a.bias", new float[] {1}).build();
+
+  @AfterEach
+  void close() {
+    parameters.close();
+    device.close();
+  }
+
+  private Optimizer.Builder builder() {
+    return Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0.5);
+  }
+
+  private static String refusal(Executable call) {
+    return assertThrows(IllegalArgumentException.class, call).getMessage();
+  }
+
+  @Test
+  void aMissingRuleOrRate() {
+    assertTrue(
+        assertThrows(IllegalStateException.class, Optimizer.of(parameters).learningRate(1)::build)
+            .getMessage()
+            .startsWith("no rule was set"));
+    assertTrue(
+        assertThrows(IllegalStateException.class, Optimizer.of(parameters).rule(Sgd.sgd())::build)
+            .getMessage()
+            .startsWith("no learning rate was set"));
+    assertThrows(NullPointerException.class, () -> builder().rule(null));
+    assertThrows(NullPointerException.class, () -> builder().learningRate((Schedule) null));
+    assertThrows(NullPointerException.class, () -> builder().group(null));
+    assertThrows(NullPointerException.class, () -> builder().lossScaler(null));
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {-1, Double.NaN, Double.POSITIVE_INFINITY, -Double.MIN_VALUE})
+  void rates(double rate) {
+    assertTrue(refusal(() -> builder().learningRate(rate)).contains(String.valueOf(rate)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {0, -1, Double.NaN, Double.POSITIVE_INFINITY})
+  void clippingBounds(double bound) {
+    String range = " is " + bound + ", must be finite and above 0";
+    assertEquals("clipNorm" + range, refusal(() -> builder().clipNorm(bound)));
+    assertEquals("clipValue" + range, refusal(() -> builder().clipValue(bound)));
+  }
+
+  @Test
+  void groupsThatMatchNothingOrTwice() {
+    assertEquals(
+        "group *.kernel matches no parameter",
+        refusal(builder().group(ParameterGroup.matching("*.kernel"))::build));
+    assertEquals(
+        "parameter \"a.bias\" matches groups *.bias and a.*, must match one at most",
+        refusal(
+            builder().group(ParameterGroup.matching("*.bias")).group(ParameterGroup.matching("a.*"))
+                ::build));
+    assertEquals(
+        "pattern is empty, must name parameters, such as *.bias",
+        refusal(() -> ParameterGroup.matching("")));
+  }
+
+  @Test
+  void aGroupWithARuleOfAnotherKind() {
+    String message =
+        refusal(builder().group(ParameterGroup.matching("*.bias").rule(Adam.adam()))::build);
+    assertTrue(message.startsWith("group *.bias has rule adam, must be the optimizer's, sgd"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {-1, Double.NaN, Double.POSITIVE_INFINITY})
+  void groupFactors(double value) {
+    ParameterGroup group = ParameterGroup.matching("*");
+    String range = " is " + value + ", must be finite and at least 0";
+    assertEquals("learningRateFactor" + range, refusal(() -> group.learningRateFactor(value)));
+    assertEquals("weightDecay" + range, refusal(() -> group.weightDecay(value)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {-0.5, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
+  void aScheduleThatGivesABadRateChangesNothing(double bad) {
+    parameters.get("a.weight").gradients().copyFrom(new float[] {1});
+    double[] rate = {0.5};
+    try (Optimizer optimizer = builder().learningRate(step -> rate[0]).build()) {
+      optimizer.step();
+      rate[0] = bad;
+      String message = assertThrows(IllegalStateException.class, optimizer::step).getMessage();
+      assertTrue(message.contains("gives rate " + bad + " at step 2"), message);
+      assertTrue(message.contains("must be finite and at least 0"), message);
+      assertEquals(1, optimizer.stepCount());
+      assertEquals(0.5, optimizer.learningRate());
+      assertArrayEquals(new float[] {0.5f}, parameters.get("a.weight").values().toFloats());
+      rate[0] = 0.25;
+      optimizer.step();
+      assertEquals(2, optimizer.stepCount(), "a good rate goes on");
+    }
+  }
+
+  @Test
+  void aScheduleThatThrowsChangesNothing() {
+    UnsupportedOperationException thrown = new UnsupportedOperationException("no rate");
+    boolean[] fails = {true};
+    Schedule schedule =
+        step -> {
+          if (fails[0]) {
+            throw thrown;
+          }
+          return 0.5;
+        };
+    try (Optimizer optimizer = builder().learningRate(schedule).build()) {
+      assertEquals(thrown, assertThrows(UnsupportedOperationException.class, optimizer::step));
+      assertEquals(0, optimizer.stepCount());
+      fails[0] = false;
+      optimizer.step();
+      assertEquals(1, optimizer.stepCount());
+    }
+  }
+
+  @Test
+  void unknownParametersAndState() {
+    try (Optimizer optimizer = builder().build()) {
+      assertTrue(
+          refusal(() -> optimizer.state("b", "exp_avg")).startsWith("there is no parameter \"b\""));
+      assertTrue(refusal(() -> optimizer.stateNames("b")).startsWith("there is no parameter"));
+      assertEquals(
+          "parameter \"a.bias\" has no state \"exp_avg\": it has none",
+          refusal(() -> optimizer.state("a.bias", "exp_avg")));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {0, -1, Double.NaN, Double.POSITIVE_INFINITY, 1e39, 1e-39})
+  void lossScales(double scale) {
+    assertTrue(refusal(() -> LossScaler.fixed(scale)).contains("scale is " + scale));
+    assertTrue(refusal(() -> LossScaler.dynamic(scale, 2, 0.5, 10)).contains("Scale is " + scale));
+  }
+
+  @Test
+  void lossScalerOptions() {
+    for (double growth : new double[] {1, 0.5, Double.NaN, Double.POSITIVE_INFINITY}) {
+      assertTrue(
+          refusal(() -> LossScaler.dynamic(1, growth, 0.5, 10))
+              .contains("growthFactor is " + growth));
+    }
+    for (double backoff : new double[] {0, 1, -1, 2, Double.NaN}) {
+      assertTrue(
+          refusal(() -> LossScaler.dynamic(1, 2, backoff, 10))
+              .contains("backoffFactor is " + backoff));
+    }
+    assertTrue(refusal(() -> LossScaler.dynamic(1, 2, 0.5, 0)).contains("growthInterval is 0"));
+  }
+}

@@ -1,0 +1,171 @@
+package io.warmstep.fault;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+/** Wrong parameters: names, lengths, types, devices, overlaps. */
+class ParametersArgumentsTest {
+  private final Device device = Devices.cpu(1);
+  private final Parameters.Builder builder = Parameters.on(device);
+
+  @AfterEach
+  void close() {
+    device.close();
+  }
+
+  private static String refusal(Executable call) {
+    return assertThrows(IllegalArgumentException.class, call).getMessage();
+  }
+
+  @Test
+  void emptyNames() {
+    String message = "parameter name is empty, must have a character";
+    assertEquals(message, refusal(() -> builder.add("", new float[1])));
+    assertEquals(message, refusal(() -> builder.add("", new double[1])));
+    assertEquals(message, refusal(() -> builder.add("", ElementType.FLOAT16, 3)));
+    assertEquals(message, refusal(() -> builder.borrow("", new float[1], new float[1])));
+  }
+
+  @Test
+  void duplicateNames() {
+    builder.add("w", new float[] {1});
+    String message = "parameter \"w\" was added before, names must differ";
+    assertEquals(message, refusal(() -> builder.add("w", new float[] {2})));
+    assertEquals(message, refusal(() -> builder.borrow("w", new double[2], new double[2])));
+    try (Parameters parameters = builder.build()) {
+      assertEquals(1, parameters.count());
+      assertEquals(1f, parameters.get("w").values().toFloats()[0], "the first one stays");
+    }
+  }
+
+  @Test
+  void unknownNamesAreAnsweredWithTheKnownOnes() {
+    for (int i = 0; i < 10; i++) {
+      builder.add("p" + i, new float[1]);
+    }
+    try (Parameters parameters = builder.build()) {
+      assertEquals(
+          "there is no parameter \"q\": there are p0, p1, p2, p3, p4, p5, p6, p7 and 2 more",
+          refusal(() -> parameters.get("q")));
+    }
+  }
+
+  @Test
+  void gradientsOfAnotherLengthOrType() {
+    assertEquals(
+        "parameter \"w\": gradients have 2 elements, must have 3 like the values",
+        refusal(() -> builder.borrow("w", new float[3], new float[2])));
+    assertEquals(
+        "parameter \"w\": gradients are float64, must be float32 like the values",
+        refusal(
+            () -> builder.borrow("w", device.borrow(new float[3]), device.borrow(new double[3]))));
+    try (Parameters parameters = builder.build()) {
+      assertEquals(0, parameters.count(), "a refused parameter is not added");
+    }
+  }
+
+  @Test
+  void tensorsOnAnotherDevice() {
+    try (Device other = Devices.cpu(1);
+        Tensor elsewhere = other.allocate(ElementType.FLOAT32, 3);
+        Tensor here = device.allocate(ElementType.FLOAT32, 3)) {
+      String gradients = refusal(() -> builder.borrow("w", here, elsewhere));
+      assertTrue(
+          gradients.startsWith("parameter \"w\": gradients are on another device, "), gradients);
+      String values = refusal(() -> builder.borrow("w", elsewhere, here));
+      assertTrue(values.startsWith("parameter \"w\": values are on another device, "), values);
+    }
+  }
+
+  @Test
+  void valuesThatAreTheirOwnGradients() {
+    float[] same = {1, 2};
+    builder.borrow("w", same, same);
+    String message = refusal(builder::build);
+    assertTrue(message.contains("values of \"w\""), message);
+    assertTrue(message.contains("gradients of \"w\""), message);
+  }
+
+  @Test
+  void overlappingPartsOfAnArray() {
+    double[] flat = new double[10];
+    builder.borrow("a", device.borrow(flat, 0, 4), device.borrow(new double[4]));
+    builder.borrow("b", device.borrow(flat, 4, 3), device.borrow(new double[3]));
+    try (Parameters touching = builder.build()) {
+      assertEquals(7, touching.length(), "neighbours are no overlap");
+    }
+    builder.borrow("c", device.borrow(flat, 6, 2), device.borrow(new double[2]));
+    assertEquals(
+        "values of \"c\" overlap values of \"b\", must be memory of their own",
+        refusal(builder::build));
+  }
+
+  @Test
+  void oneTensorForTwoParameters() {
+    try (Tensor shared = device.allocate(ElementType.FLOAT32, 3);
+        Tensor gradients = device.allocate(ElementType.FLOAT32, 3);
+        Tensor values = device.allocate(ElementType.FLOAT32, 3)) {
+      builder.borrow("a", shared, gradients).borrow("b", values, gradients);
+      String message = refusal(builder::build);
+      assertTrue(message.contains("gradients of \"b\" overlap gradients of \"a\""), message);
+    }
+  }
+
+  @Test
+  void heapBuffersOverOneArray() {
+    float[] array = new float[8];
+    Tensor buffer = device.borrow(FloatBuffer.wrap(array, 2, 4));
+    builder.borrow("a", buffer, device.borrow(new float[4]));
+    builder.borrow("b", device.borrow(array, 5, 3), device.borrow(new float[3]));
+    assertTrue(refusal(builder::build).contains("overlap"));
+  }
+
+  @Test
+  void oneDirectBufferForTwoParameters() {
+    FloatBuffer direct =
+        ByteBuffer.allocateDirect(64).order(ByteOrder.nativeOrder()).asFloatBuffer();
+    builder.borrow("a", device.borrow(direct), device.borrow(direct));
+    assertTrue(refusal(builder::build).contains("overlap"));
+  }
+
+  @Test
+  void overlappingPartsOfADirectBuffer() {
+    ByteBuffer bytes = ByteBuffer.allocateDirect(64).order(ByteOrder.nativeOrder());
+    FloatBuffer floats = bytes.asFloatBuffer();
+    builder.borrow("a", device.borrow(floats.slice(0, 4)), device.borrow(floats.slice(4, 4)));
+    try (Parameters touching = builder.build()) {
+      assertEquals(4, touching.length(), "neighbours are no overlap");
+    }
+    ByteBuffer tail = bytes.duplicate().order(ByteOrder.nativeOrder()).position(31);
+    builder.borrow(
+        "b",
+        device.borrow(ElementType.FLOAT16, tail.limit(35)),
+        device.borrow(ElementType.FLOAT16, new short[2]));
+    assertEquals(
+        "values of \"b\" overlap gradients of \"a\", must be memory of their own",
+        refusal(builder::build));
+  }
+
+  @Test
+  void emptyTensorsOverlapNothing() {
+    float[] array = new float[4];
+    builder.borrow("a", array, new float[4]);
+    builder.borrow("none", device.borrow(array, 2, 0), device.borrow(array, 2, 0));
+    try (Parameters parameters = builder.build()) {
+      assertEquals(4, parameters.length());
+    }
+  }
+}
