@@ -316,7 +316,8 @@ WS_DEVICE NormResult result_of(
   }
   result.float_scale = float_unscale * float_factor;
   result.double_scale = arguments.unscale * factor;
-  const bool finite = raw <= 1.7976931348623157e308; /* the norm is not negative */
+  /* The sums tell: the norm of finite gradients can be beyond the type's range. Neither is < 0. */
+  const bool finite = floats.sum <= 3.4028234663852886e38f && doubles.sum <= 1.7976931348623157e308;
   result.skip = arguments.skip_non_finite && !finite;
   return result;
 }

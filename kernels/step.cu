@@ -35,7 +35,7 @@ template <typename T> struct StepArguments {
   Group<T> *table;        /* of all groups, or null if they are in this struct */
   const NormResult *norm; /* or null if the host knows the scale */
   T scale;
-  T clip_value; /* largest magnitude of a gradient element, 0 for any */
+  T clip_value; /* largest magnitude of a gradient element, negative for any */
   int flags;
   int first_group; /* where groups_float* writes */
   Group<T> groups[WS_INLINE_GROUPS];

@@ -1,0 +1,58 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.KernelBuildException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import jcuda.driver.CUfunction;
+import jcuda.driver.CUmodule;
+
+/** The kernels of one context, loaded from the prebuilt PTX when first asked for. */
+final class Kernels {
+  private final CudaContext context;
+  private final Map<String, CUmodule> modules = new HashMap<>();
+  private final Map<String, CUfunction> functions = new HashMap<>();
+
+  Kernels(CudaContext context) {
+    this.context = context;
+  }
+
+  /** An entry of a module: step or norm. */
+  synchronized CUfunction get(String module, String entry) {
+    CUfunction function = functions.get(entry);
+    if (function == null) {
+      CUmodule loaded = modules.get(module);
+      if (loaded == null) {
+        loaded = context.load(ptx(module));
+        modules.put(module, loaded);
+      }
+      function = context.function(loaded, entry);
+      functions.put(entry, function);
+    }
+    return function;
+  }
+
+  /** The text of a module, ended by a zero as the driver wants it. */
+  private static byte[] ptx(String module) {
+    String path = "/io/warmstep/kernels/ptx/" + module + ".ptx";
+    try (InputStream in = Kernels.class.getResourceAsStream(path)) {
+      if (in == null) {
+        throw new KernelBuildException(
+            path + " is not in the jar: build it with bin/build-ptx", null);
+      }
+      byte[] text = in.readAllBytes();
+      return Arrays.copyOf(text, text.length + 1);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + path, e);
+    }
+  }
+
+  synchronized void close() {
+    modules.values().forEach(context::unload);
+    modules.clear();
+    functions.clear();
+  }
+}
