@@ -209,33 +209,33 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_nodes(
 }
 
 /*
- * From the root of each tree to what the update reads: control[0] is the factor of gradients,
- * control[1] is 0 if the step is to be skipped and else 1, control[2] is the unscaled norm. One
+ * From the root of each tree to the outcome: control[0] is the factor of gradients, which the update
+ * reads, control[1] is 1 if all are finite and else 0, control[2] is the unscaled norm. One
  * work-item. max_norm is negative for no clipping. A count of 0 means that there are no gradients of
  * that type; with float64 ones all is computed in float64.
  */
 #if WS_STORAGE == 0 && WS_ARITHMETIC == 32
 kernel void ws_norm_finish(
-    float unscale, float max_norm, int skip_non_finite, int count, global const float *sums,
+    float unscale, float max_norm, int count, global const float *sums,
     global const int *exponents, global float *control) {
   float raw = count > 0 ? sqrt(sums[0]) * ws_power_of_two_f32(exponents[0]) : 0;
   float norm = raw * unscale;
   control[0] =
       max_norm >= 0 ? unscale * ws_min_f32(1, max_norm / (norm + 1e-6f)) : unscale;
   /* A norm can be beyond the range of finite gradients; the sum in the root's scale is not. */
-  control[1] = skip_non_finite && count > 0 && !(sums[0] <= FLT_MAX) ? 0 : 1;
+  control[1] = count == 0 || sums[0] <= FLT_MAX;
   control[2] = norm;
 }
 #elif WS_STORAGE == 0
 kernel void ws_norm_finish(
-    double unscale, double max_norm, int skip_non_finite, int count, global const double *sums,
+    double unscale, double max_norm, int count, global const double *sums,
     global const int *exponents, global double *control, int float_count,
     global const float *float_sums, global const int *float_exponents,
     global float *float_control) {
   double raw = count > 0 ? sqrt(sums[0]) * ws_power_of_two_f64(exponents[0]) : 0;
   double factor = 1;
   double norm;
-  int proceeds;
+  int finite;
   if (float_count > 0) {
     double other = sqrt(float_sums[0]) * ws_power_of_two_f32(float_exponents[0]);
     double larger = ws_max_f64(raw, other);
@@ -251,13 +251,12 @@ kernel void ws_norm_finish(
     factor = ws_min_f64(1, max_norm / (norm + 1e-6));
   }
   /* A norm can be beyond the range of finite gradients; the sums in the roots' scales are not. */
-  proceeds = !skip_non_finite || ((count == 0 || sums[0] <= DBL_MAX) &&
-                                  (float_count == 0 || float_sums[0] <= FLT_MAX));
+  finite = (count == 0 || sums[0] <= DBL_MAX) && (float_count == 0 || float_sums[0] <= FLT_MAX);
   control[0] = unscale * factor;
-  control[1] = proceeds;
+  control[1] = finite;
   control[2] = norm;
   float_control[0] = (float)unscale * (float)factor;
-  float_control[1] = proceeds;
+  float_control[1] = finite;
   float_control[2] = (float)norm;
 }
 #endif

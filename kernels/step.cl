@@ -77,7 +77,7 @@ inline void ws_units(
  * the same rest modulo WS_LANES is aligned: its units are placed so that all accesses are, and its
  * first unit then begins before its first element.
  *
- * control: factor of gradients and whether to go on, from norm.cl; unused unless from_control
+ * control: factor of gradients, from norm.cl; unused unless from_control
  * segments: for each 8 longs: first tile, length, group | options << 32 | aligned << 48, offsets
  * tiles: segment of each tile; unused if there is one segment
  */
@@ -92,17 +92,11 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   int options = (int)(segment[2] >> 32 & 0xffff);
   int aligned = (int)(segment[2] >> 48);
   long at = WS_LANES * ((tile - segment[0]) * WS_LOCAL * WS_UNITS + get_local_id(0));
-  ws_one factor = unscale;
+  ws_one factor = from_control ? control[0] : unscale;
   WS_REAL k[WS_SCALARS];
   WS_REAL scale, weight_decay;
   int i;
 
-  if (from_control) {
-    if (control[1] == 0) {
-      return; /* a gradient is not finite: the step is skipped */
-    }
-    factor = control[0];
-  }
   for (i = 0; i < WS_SCALARS; i++) {
     k[i] = groups.value[group][i];
   }

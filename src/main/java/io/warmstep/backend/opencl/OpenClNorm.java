@@ -6,9 +6,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import org.jocl.CL;
 import org.jocl.Pointer;
-import org.jocl.cl_event;
 import org.jocl.cl_mem;
 
 /**
@@ -27,7 +25,6 @@ final class OpenClNorm implements AutoCloseable {
   private final Kernel finish;
   private final ByteBuffer outcome = OpenCl.direct(CONTROL_FIELDS * Double.BYTES);
   private final Pointer outcomePointer = Pointer.to(outcome);
-  private final cl_event[] outcomeRead = {new cl_event()};
   private final Resources resources = new Resources();
 
   OpenClNorm(OpenClContext context, Programs programs, StepPlan plan) {
@@ -69,12 +66,11 @@ final class OpenClNorm implements AutoCloseable {
 
   private void setArguments(StepPlan plan) {
     finish.setReal(1, plan.clipNorm() > 0 ? plan.clipNorm() : -1, hasDoubles);
-    finish.setInt(2, plan.skipNonFinite() ? 1 : 0);
-    (hasDoubles ? doubles : floats).setRoot(finish, 3);
-    finish.setBuffer(6, control(hasDoubles));
+    (hasDoubles ? doubles : floats).setRoot(finish, 2);
+    finish.setBuffer(5, control(hasDoubles));
     if (hasDoubles) {
-      floats.setRoot(finish, 7);
-      finish.setBuffer(10, floatControl);
+      floats.setRoot(finish, 6);
+      finish.setBuffer(9, floatControl);
     }
   }
 
@@ -92,39 +88,22 @@ final class OpenClNorm implements AutoCloseable {
     finish.launch();
   }
 
-  /** Asks for the outcome without waiting; the update can be launched meanwhile. */
-  void startReading() {
-    OpenCl.check(
-        CL.clEnqueueReadBuffer(
-            context.queue,
-            control(hasDoubles),
-            false,
-            0,
-            controlBytes(),
-            outcomePointer,
-            0,
-            null,
-            outcomeRead[0]),
-        "clEnqueueReadBuffer",
-        context.device.name());
-  }
-
-  /** Waits for what {@link #startReading} asked for: whether the step happens. */
-  boolean awaitProceeds() {
-    int code = CL.clWaitForEvents(1, outcomeRead);
-    CL.clReleaseEvent(outcomeRead[0]);
-    OpenCl.check(code, "clWaitForEvents", context.device.name());
+  /** Whether all gradients are finite; waits for it. */
+  boolean isFinite() {
+    readOutcome();
     return field(1) != 0;
   }
 
   /** The last unscaled norm; waits for it. */
   double norm() {
-    context.read(control(hasDoubles), 0, controlBytes(), outcomePointer);
+    readOutcome();
     return field(2);
   }
 
-  private int controlBytes() {
-    return CONTROL_FIELDS * arithmetic().bytes();
+  /** Blocking: a read that does not block starts a thread of JOCL's, and may outlive its event. */
+  private void readOutcome() {
+    int bytes = CONTROL_FIELDS * arithmetic().bytes();
+    context.read(control(hasDoubles), 0, bytes, outcomePointer);
   }
 
   private double field(int index) {

@@ -122,8 +122,11 @@ final class OpenClStepProgram implements StepProgram {
     if (norm != null) {
       norm.launch(unscale);
     }
-    if (plan.skipNonFinite()) {
-      norm.startReading();
+    if (plan.skipNonFinite() && !norm.isFinite()) {
+      if (plan.zeroGradients()) {
+        zeroGradients();
+      }
+      return false;
     }
     for (int i = 0; i < numbers.size(); i++) { // iterators would be objects a step
       numbers.get(i).fill(scalars);
@@ -135,13 +138,7 @@ final class OpenClStepProgram implements StepProgram {
       launch.kernel.launch();
     }
     device.context().flush();
-    if (!plan.skipNonFinite() || norm.awaitProceeds()) {
-      return true;
-    }
-    if (plan.zeroGradients()) {
-      zeroGradients();
-    }
-    return false;
+    return true;
   }
 
   @Override

@@ -89,7 +89,8 @@ final class Programs implements AutoCloseable {
     return new Kernel(context, program, entry, local);
   }
 
-  static cl_program build(OpenClContext context, String file, String source, String options) {
+  /** One at a time in the process: compilers share folders for temporary files and caches. */
+  static synchronized cl_program build(OpenClContext context, String file, String source, String options) {
     String device = context.device.name();
     int[] code = new int[1];
     cl_program program =
