@@ -1,0 +1,81 @@
+package io.warmstep.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.warmstep.cli.bench.ModelShapes;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BenchCommandTest {
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+
+  private int bench(String... options) {
+    String[] arguments = new String[options.length + 1];
+    arguments[0] = "bench";
+    System.arraycopy(options, 0, arguments, 1, options.length);
+    return Main.commandLine()
+        .setOut(new PrintWriter(out, true))
+        .setErr(new PrintWriter(err, true))
+        .execute(arguments);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"sgd,float32", "adam,bfloat16", "rmsprop,float64"})
+  void printsOneObjectAndNoStepAllocates(String rule, String dtype) {
+    assertEquals(
+        0, bench("--rule", rule, "--dtype", dtype, "--size", "1000", "--threads", "1", "--json"));
+    assertEquals("", err.toString());
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertEquals(
+        Set.of(
+            "rule",
+            "dtype",
+            "params",
+            "tensors",
+            "ms_per_step",
+            "gb_per_s",
+            "fraction_of_ceiling",
+            "bytes_allocated_per_step"),
+        result.keySet());
+    assertEquals(rule, result.get("rule").getAsString());
+    assertEquals(dtype, result.get("dtype").getAsString());
+    assertEquals(1000, result.get("params").getAsLong());
+    assertEquals(1, result.get("tensors").getAsInt());
+    assertTrue(result.get("ms_per_step").getAsDouble() > 0);
+    assertTrue(result.get("fraction_of_ceiling").getAsDouble() > 0);
+    assertEquals(0, result.get("bytes_allocated_per_step").getAsDouble(), 0.5);
+  }
+
+  @Test
+  void knowsTheModels() {
+    assertEquals(161, ModelShapes.resNet50().size());
+    assertEquals(25_557_032L, ModelShapes.resNet50().stream().mapToLong(Long::longValue).sum());
+    assertEquals(148, ModelShapes.gpt2Small().size());
+    assertEquals(124_439_808L, ModelShapes.gpt2Small().stream().mapToLong(Long::longValue).sum());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--rule,adamx,adamx",
+    "--dtype,float8,float8",
+    "--size,0,--size is 0",
+    "--size,many,many",
+    "--model,vgg,vgg",
+    "--threads,0,threads is 0",
+    "--threads,5000,threads is 5000",
+    "--speed,1,--speed"
+  })
+  void refusesWhatIsNotAllowed(String option, String value, String named) {
+    assertEquals(2, bench(option, value));
+    assertEquals("", out.toString());
+    assertTrue(err.toString().contains(named), err.toString());
+  }
+}
