@@ -13,6 +13,8 @@
 
 #include "portable.h"
 
+#include "half.h"
+
 enum {
   WS_BLOCK = 256,       /* threads of a block, in every kernel */
   WS_TILE = 2048,       /* elements that a block updates */
@@ -48,23 +50,68 @@ struct NormResult {
   int skip;            /* whether the step must change nothing */
 };
 
-/* 16 bytes of elements. */
-template <typename T> struct Vector;
-template <> struct Vector<float> {
-  typedef float4 Type;
+/* Elements that are stored in 16 bits and computed with as float32. */
+struct Float16 {
+  ws_half_bits bits;
+};
+struct Bfloat16 {
+  ws_half_bits bits;
+};
+
+WS_DEVICE float widen(float x) { return x; }
+WS_DEVICE double widen(double x) { return x; }
+WS_DEVICE float widen(Float16 x) { return ws_from_float16(x.bits); }
+WS_DEVICE float widen(Bfloat16 x) { return ws_from_bfloat16(x.bits); }
+WS_DEVICE void narrow(float x, float *to) { *to = x; }
+WS_DEVICE void narrow(double x, double *to) { *to = x; }
+WS_DEVICE void narrow(float x, Float16 *to) { to->bits = ws_to_float16(x); }
+WS_DEVICE void narrow(float x, Bfloat16 *to) { to->bits = ws_to_bfloat16(x); }
+
+/* For a storage type: the arithmetic type, and as many elements as it has in 16 bytes. */
+template <typename S> struct Storage;
+template <> struct Storage<float> {
+  typedef float Real;
+  typedef float4 Vector;
   enum { COUNT = 4 };
-  WS_DEVICE void unpack(float4 from, float *to) {
-    to[0] = from.x, to[1] = from.y, to[2] = from.z, to[3] = from.w;
-  }
-  WS_DEVICE float4 pack(const float *from) {
-    return make_float4(from[0], from[1], from[2], from[3]);
-  }
 };
-template <> struct Vector<double> {
-  typedef double2 Type;
+template <> struct Storage<double> {
+  typedef double Real;
+  typedef double2 Vector;
   enum { COUNT = 2 };
-  WS_DEVICE void unpack(double2 from, double *to) { to[0] = from.x, to[1] = from.y; }
-  WS_DEVICE double2 pack(const double *from) { return make_double2(from[0], from[1]); }
 };
+template <> struct Storage<Float16> {
+  typedef float Real;
+  typedef ushort4 Vector;
+  enum { COUNT = 4 };
+};
+template <> struct Storage<Bfloat16> : Storage<Float16> {};
+
+/* One access for all elements of a vector, at an address that is a multiple of its size. */
+WS_DEVICE void load_vector(const float *from, float *to) {
+  const float4 v = *(const float4 *)from;
+  to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+}
+WS_DEVICE void store_vector(float *to, const float *from) {
+  *(float4 *)to = make_float4(from[0], from[1], from[2], from[3]);
+}
+WS_DEVICE void load_vector(const double *from, double *to) {
+  const double2 v = *(const double2 *)from;
+  to[0] = v.x, to[1] = v.y;
+}
+WS_DEVICE void store_vector(double *to, const double *from) {
+  *(double2 *)to = make_double2(from[0], from[1]);
+}
+template <typename S> WS_DEVICE void load_vector(const S *from, float *to) {
+  const ushort4 v = *(const ushort4 *)from;
+  const S halves[4] = {{v.x}, {v.y}, {v.z}, {v.w}};
+  WS_UNROLL
+  for (int i = 0; i < 4; i++) to[i] = widen(halves[i]);
+}
+template <typename S> WS_DEVICE void store_vector(S *to, const float *from) {
+  S halves[4];
+  WS_UNROLL
+  for (int i = 0; i < 4; i++) narrow(from[i], &halves[i]);
+  *(ushort4 *)to = make_ushort4(halves[0].bits, halves[1].bits, halves[2].bits, halves[3].bits);
+}
 
 #endif

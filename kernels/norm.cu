@@ -5,8 +5,8 @@
  * leaf whose plain sum is too large or too small is summed again with its elements divided by a
  * power of two. float32 and float64 gradients have trees of their own, which the last kernel joins.
  *
- * Entries: leaves_float32 and _float64, one block a leaf; nodes_float32 and _float64, one block a
- * node; global_norm, one block, which adds what is left, at most 4096 sums of each type, and computes what
+ * Entries: leaves_<type> for every type of gradients, one block a leaf; nodes_float32 and _float64,
+ * one block a node; global_norm, one block, which adds what is left, at most 4096 sums of each type, and computes what
  * gradients are to be multiplied by. Nothing here writes gradients, and the host need not wait.
  */
 #include "grid.cuh"
@@ -46,15 +46,16 @@ template <typename T> WS_DEVICE T power_of_two(int exponent) {
 template <typename T> WS_DEVICE int min_exponent() { return 1 - Format<T>::BIAS; }
 template <typename T> WS_DEVICE int max_exponent() { return Format<T>::BIAS - 1; }
 
-template <typename T> struct LeafTensor {
-  const T *gradients;
+template <typename S> struct LeafTensor {
+  const S *gradients;
   long long length;
+  long long first_leaf; /* among the leaves of all tensors of the arithmetic type */
 };
 
-template <typename T> struct LeafArguments {
+template <typename S> struct LeafArguments {
   const Tile *leaves;
-  const LeafTensor<T> *tensors;
-  T *sums;
+  const LeafTensor<S> *tensors;
+  typename Storage<S>::Real *sums;
   int *exponents;
 };
 
@@ -116,26 +117,23 @@ template <typename T> WS_DEVICE T fold(Scratch<T> &scratch) {
   return (scratch.sums[0][0] + scratch.sums[2][0]) + (scratch.sums[1][0] + scratch.sums[3][0]);
 }
 
-template <typename T> WS_DEVICE void load_leaf(const T *x, int n, int t, T *held) {
-  typedef typename Vector<T>::Type V;
-  enum { COUNT = Vector<T>::COUNT };
-  if (n == WS_LEAF && (unsigned long long)x % sizeof(V) == 0) {
+template <typename S, typename T> WS_DEVICE void load_leaf(const S *x, int n, int t, T *held) {
+  enum { COUNT = Storage<S>::COUNT };
+  if (n == WS_LEAF && (unsigned long long)x % sizeof(typename Storage<S>::Vector) == 0) {
     WS_UNROLL
-    for (int i = 0; i < WS_HELD; i += COUNT) {
-      Vector<T>::unpack(*(const V *)(x + held_index(t, i)), held + i);
-    }
+    for (int i = 0; i < WS_HELD; i += COUNT) load_vector(x + held_index(t, i), held + i);
   } else {
     WS_UNROLL
     for (int i = 0; i < WS_HELD; i++) {
       const int index = held_index(t, i);
-      held[i] = index < n ? x[index] : 0;
+      held[i] = index < n ? widen(x[index]) : 0;
     }
   }
 }
 
 /* Sum of the squares of scale * x; the scale is exact except where the product underflows. */
-template <bool SCALES, typename T>
-WS_DEVICE T sum_of_squares(Scratch<T> &scratch, const T *x, int n, T scale) {
+template <bool SCALES, typename S, typename T>
+WS_DEVICE T sum_of_squares(Scratch<T> &scratch, const S *x, int n, T scale) {
   WS_THREADS(t) {
     T held[WS_HELD], sums[WS_HELD / 2];
     load_leaf(x, n, t, held);
@@ -154,8 +152,8 @@ WS_DEVICE T sum_of_squares(Scratch<T> &scratch, const T *x, int n, T scale) {
 }
 
 /* Largest magnitude, as bits: NaN above infinity above numbers. */
-template <typename T>
-WS_DEVICE typename Format<T>::Word largest_bits(Scratch<T> &scratch, const T *x, int n) {
+template <typename S, typename T>
+WS_DEVICE typename Format<T>::Word largest_bits(Scratch<T> &scratch, const S *x, int n) {
   typedef typename Format<T>::Word Word;
   WS_BARRIER();
   WS_THREADS(t) {
@@ -182,7 +180,8 @@ WS_DEVICE typename Format<T>::Word largest_bits(Scratch<T> &scratch, const T *x,
 }
 
 /* A leaf whose plain sum may have overflowed or underflowed. */
-template <typename T> WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, const T *x, int n) {
+template <typename S, typename T>
+WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, const S *x, int n) {
   typedef Format<T> F;
   const typename F::Word largest = largest_bits(scratch, x, n);
   Sum<T> leaf;
@@ -204,12 +203,13 @@ template <typename T> WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, const T 
   return leaf;
 }
 
-template <typename T> WS_DEVICE void leaves(const LeafArguments<T> &arguments) {
+template <typename S> WS_DEVICE void leaves(const LeafArguments<S> &arguments) {
+  typedef typename Storage<S>::Real T;
   WS_SHARED Scratch<T> scratch;
   const Tile leaf = arguments.leaves[WS_BLOCK_INDEX];
-  const LeafTensor<T> tensor = arguments.tensors[leaf.tensor];
+  const LeafTensor<S> tensor = arguments.tensors[leaf.tensor];
   const long long from = (long long)leaf.index * WS_LEAF;
-  const T *x = tensor.gradients + from;
+  const S *x = tensor.gradients + from;
   const int n = tensor.length - from < WS_LEAF ? (int)(tensor.length - from) : WS_LEAF;
   Sum<T> result;
   result.sum = sum_of_squares<false>(scratch, x, n, (T)1);
@@ -217,8 +217,8 @@ template <typename T> WS_DEVICE void leaves(const LeafArguments<T> &arguments) {
   if (!Format<T>::is_plain(result.sum)) result = scaled_leaf(scratch, x, n);
   WS_THREADS(t) {
     if (t == 0) {
-      arguments.sums[WS_BLOCK_INDEX] = result.sum;
-      arguments.exponents[WS_BLOCK_INDEX] = result.exponent;
+      arguments.sums[tensor.first_leaf + leaf.index] = result.sum;
+      arguments.exponents[tensor.first_leaf + leaf.index] = result.exponent;
     }
   }
 }
@@ -324,6 +324,8 @@ WS_DEVICE NormResult result_of(
 
 WS_KERNEL leaves_float32(const LeafArguments<float> arguments) { leaves(arguments); }
 WS_KERNEL leaves_float64(const LeafArguments<double> arguments) { leaves(arguments); }
+WS_KERNEL leaves_float16(const LeafArguments<Float16> arguments) { leaves(arguments); }
+WS_KERNEL leaves_bfloat16(const LeafArguments<Bfloat16> arguments) { leaves(arguments); }
 WS_KERNEL nodes_float32(const NodeArguments<float> arguments) { nodes(arguments); }
 WS_KERNEL nodes_float64(const NodeArguments<double> arguments) { nodes(arguments); }
 
@@ -341,6 +343,8 @@ WS_KERNEL global_norm(const NormArguments arguments) {
 
 WS_LIST(leaves_float32, LeafArguments<float>)
 WS_LIST(leaves_float64, LeafArguments<double>)
+WS_LIST(leaves_float16, LeafArguments<Float16>)
+WS_LIST(leaves_bfloat16, LeafArguments<Bfloat16>)
 WS_LIST(nodes_float32, NodeArguments<float>)
 WS_LIST(nodes_float64, NodeArguments<double>)
 WS_LIST(global_norm, NormArguments)

@@ -3,19 +3,20 @@
  * tensor: it loads parameters, gradients and state, calls the rule and stores. Unscaling, clipping,
  * the sign of maximize and the zeroing of gradients happen in that pass.
  *
- * Entries: <rule>_float32 and <rule>_float64, and groups_float32 and groups_float64, which write the
+ * Entries: <rule>_<type> for the types float32, float64, float16 and bfloat16 of parameters and
+ * gradients; state is of the arithmetic type. And groups_float32 and groups_float64, which write the
  * scalars of groups into the table in device memory when they are too many for a launch's arguments.
  */
 #include "grid.cuh"
 
 /* Parameters that follow each other in all their arrays. */
-template <typename T> struct Tensor {
-  T *values;
-  T *gradients;
-  T *state[3];
+template <typename S> struct Tensor {
+  S *values;
+  S *gradients;
+  typename Storage<S>::Real *state[3];
   long long length;
   int group;
-  int head; /* elements before the first at which all arrays are 16-byte aligned, -1 if none is */
+  int head; /* elements before the first at which all arrays take vectors, -1 if none is */
 };
 
 /* What is the same for a group's elements in one step. */
@@ -29,9 +30,10 @@ template <typename T> struct Group {
 
 enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
 
-template <typename T> struct StepArguments {
+template <typename S> struct StepArguments {
+  typedef typename Storage<S>::Real T;
   const Tile *tiles;
-  const Tensor<T> *tensors;
+  const Tensor<S> *tensors;
   Group<T> *table;        /* of all groups, or null if they are in this struct */
   const NormResult *norm; /* or null if the host knows the scale */
   T scale;
@@ -45,17 +47,17 @@ WS_DEVICE float scale_of(const NormResult *norm, float) { return norm->float_sca
 WS_DEVICE double scale_of(const NormResult *norm, double) { return norm->double_scale; }
 
 /* One block's work. N is how many elements a thread holds at a time. */
-template <class Rule, int OPTIONS> struct Update {
-  typedef typename Rule::Real T;
+template <class Rule, typename S, int OPTIONS> struct Update {
+  typedef typename Storage<S>::Real T;
   enum {
     SLOTS = Rule::slots(OPTIONS),
     ROOM = SLOTS == 0 ? 1 : SLOTS,
-    VECTOR = Vector<T>::COUNT,
+    VECTOR = Storage<S>::COUNT,
     VECTORS = 2, /* in flight for each array and thread */
     SCALARS = 4  /* likewise where elements are accessed one by one */
   };
 
-  const Tensor<T> &tensor;
+  const Tensor<S> &tensor;
   const Group<T> &group;
   T scale;
   T clip_value;
@@ -76,7 +78,6 @@ template <class Rule, int OPTIONS> struct Update {
 
   /* Elements from (aligned) to from + WS_TILE. */
   WS_DEVICE_MEMBER void vectors(int t, long long from) const {
-    typedef typename Vector<T>::Type V;
     enum { N = VECTORS * VECTOR, STRIDE = WS_BLOCK * VECTOR };
     WS_UNROLL
     for (int at = 0; at < WS_TILE; at += VECTORS * STRIDE) {
@@ -85,25 +86,25 @@ template <class Rule, int OPTIONS> struct Update {
       WS_UNROLL
       for (int i = 0; i < VECTORS; i++) {
         const long long index = first + i * STRIDE;
-        Vector<T>::unpack(*(const V *)(tensor.values + index), p + i * VECTOR);
-        Vector<T>::unpack(*(const V *)(tensor.gradients + index), g + i * VECTOR);
+        load_vector(tensor.values + index, p + i * VECTOR);
+        load_vector(tensor.gradients + index, g + i * VECTOR);
         WS_UNROLL
         for (int k = 0; k < SLOTS; k++) {
-          Vector<T>::unpack(*(const V *)(tensor.state[k] + index), s[k] + i * VECTOR);
+          load_vector(tensor.state[k] + index, s[k] + i * VECTOR);
         }
       }
       compute<N>(p, g, s);
       WS_UNROLL
       for (int i = 0; i < VECTORS; i++) {
         const long long index = first + i * STRIDE;
-        *(V *)(tensor.values + index) = Vector<T>::pack(p + i * VECTOR);
+        store_vector(tensor.values + index, p + i * VECTOR);
         WS_UNROLL
         for (int k = 0; k < SLOTS; k++) {
-          *(V *)(tensor.state[k] + index) = Vector<T>::pack(s[k] + i * VECTOR);
+          store_vector(tensor.state[k] + index, s[k] + i * VECTOR);
         }
         if (zeroes) {
           const T zeros[VECTOR] = {};
-          *(V *)(tensor.gradients + index) = Vector<T>::pack(zeros);
+          store_vector(tensor.gradients + index, zeros);
         }
       }
     }
@@ -117,8 +118,8 @@ template <class Rule, int OPTIONS> struct Update {
       for (int i = 0; i < SCALARS; i++) {
         const long long index = first + i * WS_BLOCK;
         const bool inside = index < to;
-        p[i] = inside ? tensor.values[index] : 0;
-        g[i] = inside ? tensor.gradients[index] : 0;
+        p[i] = inside ? widen(tensor.values[index]) : 0;
+        g[i] = inside ? widen(tensor.gradients[index]) : 0;
         WS_UNROLL
         for (int k = 0; k < SLOTS; k++) s[k][i] = inside ? tensor.state[k][index] : 0;
       }
@@ -127,10 +128,10 @@ template <class Rule, int OPTIONS> struct Update {
       for (int i = 0; i < SCALARS; i++) {
         const long long index = first + i * WS_BLOCK;
         if (index < to) {
-          tensor.values[index] = p[i];
+          narrow(p[i], tensor.values + index);
           WS_UNROLL
           for (int k = 0; k < SLOTS; k++) tensor.state[k][index] = s[k][i];
-          if (zeroes) tensor.gradients[index] = 0;
+          if (zeroes) tensor.gradients[index] = S();
         }
       }
     }
@@ -145,7 +146,7 @@ struct Range {
   bool whole; /* whether from aligned on there is a full tile that can be accessed by vectors */
 };
 
-template <typename T> WS_DEVICE Range range_of(const Tile &tile, const Tensor<T> &tensor) {
+template <typename S> WS_DEVICE Range range_of(const Tile &tile, const Tensor<S> &tensor) {
   Range range;
   range.aligned = (long long)tile.index * WS_TILE + (tensor.head > 0 ? tensor.head : 0);
   range.from = tile.index == 0 ? 0 : range.aligned;
@@ -156,17 +157,18 @@ template <typename T> WS_DEVICE Range range_of(const Tile &tile, const Tensor<T>
 }
 
 /* The block agrees on the options, so all threads take the same way. */
-template <class Rule, int OPTIONS = 0, bool EXISTS = (OPTIONS < Rule::OPTIONS)> struct Tiles {
-  typedef typename Rule::Real T;
+template <class Rule, typename S, int OPTIONS = 0, bool EXISTS = (OPTIONS < Rule::OPTIONS)>
+struct Tiles {
+  typedef typename Storage<S>::Real T;
 
   WS_DEVICE void update(
-      const Range &range, const Tensor<T> &tensor, const Group<T> &group, T scale, T bound,
+      const Range &range, const Tensor<S> &tensor, const Group<T> &group, T scale, T bound,
       bool zeroes) {
     if (group.options != OPTIONS) {
-      Tiles<Rule, OPTIONS + 1>::update(range, tensor, group, scale, bound, zeroes);
+      Tiles<Rule, S, OPTIONS + 1>::update(range, tensor, group, scale, bound, zeroes);
       return;
     }
-    const Update<Rule, OPTIONS> update = {tensor, group, group.sign * scale, bound, zeroes};
+    const Update<Rule, S, OPTIONS> update = {tensor, group, group.sign * scale, bound, zeroes};
     WS_THREADS(t) {
       update.scalars(t, range.from, range.whole ? range.aligned : range.to);
       if (range.whole) update.vectors(t, range.aligned);
@@ -174,16 +176,15 @@ template <class Rule, int OPTIONS = 0, bool EXISTS = (OPTIONS < Rule::OPTIONS)> 
   }
 };
 
-template <class Rule, int OPTIONS> struct Tiles<Rule, OPTIONS, false> {
-  typedef typename Rule::Real T;
-  WS_DEVICE void update(
-      const Range &, const Tensor<T> &, const Group<T> &, T, T, bool) {}
+template <class Rule, typename S, int OPTIONS> struct Tiles<Rule, S, OPTIONS, false> {
+  typedef typename Storage<S>::Real T;
+  WS_DEVICE void update(const Range &, const Tensor<S> &, const Group<T> &, T, T, bool) {}
 };
 
-template <class Rule> WS_DEVICE void step(const StepArguments<typename Rule::Real> &arguments) {
-  typedef typename Rule::Real T;
+template <class Rule, typename S> WS_DEVICE void step(const StepArguments<S> &arguments) {
+  typedef typename Storage<S>::Real T;
   const Tile tile = arguments.tiles[WS_BLOCK_INDEX];
-  const Tensor<T> tensor = arguments.tensors[tile.tensor];
+  const Tensor<S> tensor = arguments.tensors[tile.tensor];
   const Range range = range_of(tile, tensor);
   const bool zeroes = (arguments.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0;
   bool updates = (arguments.flags & WS_ONLY_ZERO_GRADIENTS) == 0;
@@ -195,7 +196,7 @@ template <class Rule> WS_DEVICE void step(const StepArguments<typename Rule::Rea
   if (!updates) {
     if (zeroes) {
       WS_THREADS(t) {
-        for (long long i = range.from + t; i < range.to; i += WS_BLOCK) tensor.gradients[i] = 0;
+        for (long long i = range.from + t; i < range.to; i += WS_BLOCK) tensor.gradients[i] = S();
       }
     }
     return;
@@ -206,7 +207,7 @@ template <class Rule> WS_DEVICE void step(const StepArguments<typename Rule::Rea
   } else {
     group = arguments.groups[tensor.group];
   }
-  Tiles<Rule>::update(range, tensor, group, scale, arguments.clip_value, zeroes);
+  Tiles<Rule, S>::update(range, tensor, group, scale, arguments.clip_value, zeroes);
 }
 
 template <typename T> WS_DEVICE void write_groups(const StepArguments<T> &arguments) {
@@ -235,10 +236,18 @@ WS_LIST(groups_float64, StepArguments<double>)
       return WS_NAME(rule)(p, g, s, k, options);                                     \
     }                                                                                \
   };                                                                                 \
-  WS_KERNEL WS_JOIN(rule##_float, WS_BITS)(const StepArguments<WS_REAL> arguments) { \
-    step<WS_NAME(rule##_rule)>(arguments);                                           \
-  }                                                                                  \
-  WS_LIST(WS_JOIN(rule##_float, WS_BITS), StepArguments<WS_REAL>)
+  WS_JOIN(WS_KERNELS_, WS_BITS)(rule)
+
+#define WS_KERNEL_OF(rule, RuleType, type, S)                           \
+  WS_KERNEL rule##_##type(const StepArguments<S> arguments) {           \
+    step<RuleType>(arguments);                                          \
+  }                                                                     \
+  WS_LIST(rule##_##type, StepArguments<S>)
+#define WS_KERNELS_32(rule)                                   \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, float32, float)    \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, float16, Float16)  \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, bfloat16, Bfloat16)
+#define WS_KERNELS_64(rule) WS_KERNEL_OF(rule, ws_##rule##_rule_f64, float64, double)
 
 #define WS_BITS 32
 #include "gradient.h"

@@ -34,13 +34,12 @@ final class CudaNorm {
     plan.groups().forEach(group -> entries.addAll(group.entries()));
     entries.removeIf(entry -> entry.length() == 0);
     entries.sort(Comparator.comparingInt(StepPlan.Entry::index));
-    this.floats =
-        new LeafTree(
-            context, kernels, arena, false, entries.stream().filter(e -> !isDouble(e)).toList());
-    this.doubles =
-        new LeafTree(context, kernels, arena, true, entries.stream().filter(CudaNorm::isDouble).toList());
+    List<StepPlan.Entry> ofFloats = entries.stream().filter(e -> !isDouble(e)).toList();
+    List<StepPlan.Entry> ofDoubles = entries.stream().filter(CudaNorm::isDouble).toList();
+    this.floats = new LeafTree(context, kernels, arena, ElementType.FLOAT32, ofFloats);
+    this.doubles = new LeafTree(context, kernels, arena, ElementType.FLOAT64, ofDoubles);
     this.result = arena.reserve(Layout.RESULT_BYTES);
-    this.function = kernels.get("norm", "global_norm");
+    this.function = kernels.get("global_norm");
   }
 
   private static boolean isDouble(StepPlan.Entry entry) {

@@ -9,7 +9,7 @@ import jcuda.driver.CUcontext;
 
 /**
  * A step as launches of kernels, prepared but for the step's numbers: one launch of the update for
- * each arithmetic type in use, after those of the norm if the plan needs it. Nothing is waited for,
+ * each element type in use, after those of the norm if the plan needs it. Nothing is waited for,
  * except where non-finite gradients skip the step: whether it happened is what {@link #run}
  * returns.
  */
@@ -34,13 +34,11 @@ final class CudaStepProgram implements StepProgram {
     this.context = device.context();
     this.arena = new Arena(context);
     this.skipsNonFinite = plan.skipNonFinite();
-    checkTypes(plan);
     List<TensorRun> runs = TensorRun.of(plan);
-    for (boolean isDouble : new boolean[] {false, true}) {
-      List<TensorRun> ofType = runs.stream().filter(run -> run.isDouble == isDouble).toList();
+    for (ElementType type : ElementType.values()) {
+      List<TensorRun> ofType = runs.stream().filter(run -> run.type == type).toList();
       if (!ofType.isEmpty()) {
-        updates.add(
-            new CudaUpdate(context, device.kernels(), arena, plan, isDouble, ofType));
+        updates.add(new CudaUpdate(context, device.kernels(), arena, plan, type, ofType));
       }
     }
     norm = plan.needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
@@ -56,21 +54,6 @@ final class CudaStepProgram implements StepProgram {
     } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
-    }
-  }
-
-  private static void checkTypes(StepPlan plan) {
-    for (StepPlan.Group group : plan.groups()) {
-      for (StepPlan.Entry entry : group.entries()) {
-        ElementType type = entry.values().memory().type();
-        if (type.isHalf()) {
-          throw new IllegalArgumentException(
-              "parameters are "
-                  + type
-                  + ", which the cuda backend does not have: use float32 or float64 there, or the"
-                  + " cpu backend");
-        }
-      }
     }
   }
 

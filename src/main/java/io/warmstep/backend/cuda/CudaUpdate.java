@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.UpdateRule;
 import java.nio.ByteBuffer;
@@ -8,7 +9,7 @@ import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
 /**
- * The update of all parameters of one arithmetic type: one launch. The numbers of up to 16 groups
+ * The update of all parameters of one element type: one launch. The numbers of up to 16 groups
  * are its arguments; those of more go into a table on the device, by launches that copy their
  * arguments, so that no memory of the host has to stay as it is.
  */
@@ -31,21 +32,21 @@ final class CudaUpdate {
       Kernels kernels,
       Arena arena,
       StepPlan plan,
-      boolean isDouble,
+      ElementType type,
       List<TensorRun> runs) {
     this.context = context;
     this.plan = plan;
-    this.layout = Layout.Step.of(isDouble);
+    this.layout = Layout.Step.of(type);
     // All groups are of one rule.
     String rule = plan.groups().get(0).rule().name();
-    this.function = kernels.get("step", rule + layout.suffix());
+    this.function = kernels.get(rule + "_" + type);
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
     this.tensors = arena.table((long) runs.size() * Layout.TENSOR_BYTES);
     runs.forEach(run -> run.write(tensors.content()));
     int groups = plan.groups().size();
     boolean fits = groups <= Layout.INLINE_GROUPS;
     int chunks = fits ? 0 : (groups + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
-    this.writeGroups = fits ? null : kernels.get("step", "groups" + layout.suffix());
+    this.writeGroups = fits ? null : kernels.get("groups_" + type.arithmetic());
     this.table = fits ? null : arena.reserve((long) groups * layout.groupBytes());
     this.update = Cuda.direct(layout.bytes());
     this.updatePointer = Pointer.to(Pointer.to(update));

@@ -10,29 +10,26 @@ import java.util.Map;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUmodule;
 
-/** The kernels of one context, loaded from the prebuilt PTX when first asked for. */
+/**
+ * The kernels of one context, loaded from the prebuilt PTX when first asked for. Each is a module
+ * of its own, so that the driver compiles only what is used; it keeps the result on disk.
+ */
 final class Kernels {
   private final CudaContext context;
   private final Map<String, CUmodule> modules = new HashMap<>();
-  private final Map<String, CUfunction> functions = new HashMap<>();
 
   Kernels(CudaContext context) {
     this.context = context;
   }
 
-  /** An entry of a module: step or norm. */
-  synchronized CUfunction get(String module, String entry) {
-    CUfunction function = functions.get(entry);
-    if (function == null) {
-      CUmodule loaded = modules.get(module);
-      if (loaded == null) {
-        loaded = context.load(ptx(module));
-        modules.put(module, loaded);
-      }
-      function = context.function(loaded, entry);
-      functions.put(entry, function);
+  /** The kernel of a name, such as {@code adam_float32}. */
+  synchronized CUfunction get(String entry) {
+    CUmodule module = modules.get(entry);
+    if (module == null) {
+      module = context.load(ptx(entry));
+      modules.put(entry, module);
     }
-    return function;
+    return context.function(module, entry);
   }
 
   /** The text of a module, ended by a zero as the driver wants it. */
@@ -53,6 +50,5 @@ final class Kernels {
   synchronized void close() {
     modules.values().forEach(context::unload);
     modules.clear();
-    functions.clear();
   }
 }

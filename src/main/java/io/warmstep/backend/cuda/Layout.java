@@ -1,5 +1,7 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.ElementType;
+
 /** The structs of kernels/grid.cuh, step.cu and norm.cu: sizes and offsets in bytes. */
 final class Layout {
   static final int BLOCK = 256;
@@ -14,8 +16,8 @@ final class Layout {
   /** Tensor: five pointers, a long, two ints. */
   static final int TENSOR_BYTES = 56;
 
-  /** LeafTensor: a pointer and a long. */
-  static final int LEAF_TENSOR_BYTES = 16;
+  /** LeafTensor: a pointer and two longs. */
+  static final int LEAF_TENSOR_BYTES = 24;
 
   static final int ZERO_GRADIENTS = 1;
   static final int ONLY_ZERO_GRADIENTS = 2;
@@ -52,8 +54,8 @@ final class Layout {
     static final int SCALE = 32;
     static final int GROUP_SCALARS = 8;
 
-    static Step of(boolean isDouble) {
-      return isDouble ? DOUBLE : FLOAT;
+    static Step of(ElementType type) {
+      return type == ElementType.FLOAT64 ? DOUBLE : FLOAT;
     }
 
     int clipValue() {
@@ -90,10 +92,6 @@ final class Layout {
 
     int bytes() {
       return groups() + INLINE_GROUPS * groupBytes();
-    }
-
-    String suffix() {
-      return isDouble ? "_float64" : "_float32";
     }
   }
 }

@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -13,13 +14,24 @@ import jcuda.driver.CUfunction;
  */
 final class LeafTree {
   private final CudaContext context;
-  private final TileTable leaves;
-  private final CUfunction leafFunction;
   private final CUfunction nodeFunction;
-  private final Arena.Part tensors;
-  private final List<Level> levels = new ArrayList<>(); // the leaves first
-  private final ByteBuffer leafArguments = Cuda.direct(Layout.LEAF_ARGUMENTS_BYTES);
-  private final Pointer leafPointer = Pointer.to(Pointer.to(leafArguments));
+  private final List<Leaves> leaves = new ArrayList<>();
+  private final List<Level> levels = new ArrayList<>(); // of the leaves first
+
+  /** The leaves of gradients of one element type: one launch. */
+  private static final class Leaves {
+    final CUfunction function;
+    final TileTable tiles;
+    final Arena.Part tensors;
+    final ByteBuffer arguments = Cuda.direct(Layout.LEAF_ARGUMENTS_BYTES);
+    final Pointer pointer = Pointer.to(Pointer.to(arguments));
+
+    Leaves(CUfunction function, TileTable tiles, Arena.Part tensors) {
+      this.function = function;
+      this.tiles = tiles;
+      this.tensors = tensors;
+    }
+  }
 
   /** Sums of one height. */
   private static final class Level {
@@ -36,35 +48,74 @@ final class LeafTree {
     }
   }
 
+  /** A tree over entries of one arithmetic type, none empty, in the order of the parameters. */
   LeafTree(
       CudaContext context,
       Kernels kernels,
       Arena arena,
-      boolean isDouble,
+      ElementType arithmetic,
       List<StepPlan.Entry> entries) {
     this.context = context;
-    Layout.Step layout = Layout.Step.of(isDouble);
-    this.leafFunction = kernels.get("norm", "leaves" + layout.suffix());
-    this.nodeFunction = kernels.get("norm", "nodes" + layout.suffix());
-    this.leaves =
-        new TileTable(
-            arena,
-            entries.stream().mapToLong(e -> (e.length() + Layout.LEAF - 1) / Layout.LEAF).toArray());
-    this.tensors = arena.table((long) entries.size() * Layout.LEAF_TENSOR_BYTES);
-    for (StepPlan.Entry entry : entries) {
-      tensors.content().putLong(TensorRun.address(entry.gradients())).putLong(entry.length());
+    this.nodeFunction = entries.isEmpty() ? null : kernels.get("nodes_" + arithmetic);
+    long[] firstLeaves = new long[entries.size()];
+    long count = 0;
+    for (int i = 0; i < firstLeaves.length; i++) {
+      firstLeaves[i] = count;
+      count += leafCount(entries.get(i));
     }
-    levels.add(new Level(arena, leaves.blocks(), layout.realBytes()));
-    for (int count = leaves.blocks(); count > Layout.LEAF; ) {
-      count = (count + Layout.LEAF - 1) / Layout.LEAF;
-      levels.add(new Level(arena, count, layout.realBytes()));
+    for (ElementType type : ElementType.values()) {
+      addLeaves(kernels, arena, type, entries, firstLeaves);
     }
+    levels.add(new Level(arena, Math.toIntExact(count), arithmetic.bytes()));
+    while (top().count > Layout.LEAF) {
+      int nodes = (top().count - 1) / Layout.LEAF + 1;
+      levels.add(new Level(arena, nodes, arithmetic.bytes()));
+    }
+  }
+
+  private static long leafCount(StepPlan.Entry entry) {
+    return (entry.length() - 1) / Layout.LEAF + 1;
+  }
+
+  private static ElementType typeOf(StepPlan.Entry entry) {
+    return entry.gradients().memory().type();
+  }
+
+  private void addLeaves(
+      Kernels kernels,
+      Arena arena,
+      ElementType type,
+      List<StepPlan.Entry> entries,
+      long[] firstLeaves) {
+    long[] counts =
+        entries.stream()
+            .filter(entry -> typeOf(entry) == type)
+            .mapToLong(LeafTree::leafCount)
+            .toArray();
+    if (counts.length == 0) {
+      return;
+    }
+    Arena.Part tensors = arena.table((long) counts.length * Layout.LEAF_TENSOR_BYTES);
+    for (int i = 0; i < firstLeaves.length; i++) {
+      StepPlan.Entry entry = entries.get(i);
+      if (typeOf(entry) == type) {
+        tensors
+            .content()
+            .putLong(TensorRun.address(entry.gradients()))
+            .putLong(entry.length())
+            .putLong(firstLeaves[i]);
+      }
+    }
+    leaves.add(new Leaves(kernels.get("leaves_" + type), new TileTable(arena, counts), tensors));
   }
 
   /** Writes the arguments; the arena is allocated by now. */
   void setFixed() {
-    leafArguments.putLong(leaves.address()).putLong(tensors.address());
-    leafArguments.putLong(levels.get(0).sums.address()).putLong(levels.get(0).exponents.address());
+    for (Leaves launch : leaves) {
+      launch.arguments.putLong(launch.tiles.address()).putLong(launch.tensors.address());
+      launch.arguments.putLong(levels.get(0).sums.address());
+      launch.arguments.putLong(levels.get(0).exponents.address());
+    }
     for (int i = 1; i < levels.size(); i++) {
       Level below = levels.get(i - 1);
       Level level = levels.get(i);
@@ -93,8 +144,9 @@ final class LeafTree {
 
   /** With the context current. Allocates nothing. */
   void launch() {
-    if (leaves.blocks() > 0) {
-      context.launch(leafFunction, leaves.blocks(), leafPointer);
+    for (int i = 0; i < leaves.size(); i++) { // iterators would be objects a step
+      Leaves launch = leaves.get(i);
+      context.launch(launch.function, launch.tiles.blocks(), launch.pointer);
     }
     for (int i = 1; i < levels.size(); i++) {
       Level level = levels.get(i);

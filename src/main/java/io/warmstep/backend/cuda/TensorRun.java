@@ -5,23 +5,27 @@ import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** Parameters of one group that follow each other in all their memories: one row of the table. */
 final class TensorRun {
-  private static final int VECTOR_BYTES = 16;
-
   final int group;
-  final boolean isDouble;
+  final ElementType type;
   private final long[] addresses; // values, gradients, then state
+  private final int[] bytes; // of an element of each
   private long length;
 
   private TensorRun(int group, StepPlan.Entry entry) {
     this.group = group;
-    this.isDouble = entry.values().memory().type() == ElementType.FLOAT64;
+    this.type = entry.values().memory().type();
     this.addresses = new long[2 + entry.state().size()];
+    this.bytes = new int[addresses.length];
+    Arrays.fill(bytes, type.arithmetic().bytes());
     addresses[0] = address(entry.values());
     addresses[1] = address(entry.gradients());
+    bytes[0] = type.bytes();
+    bytes[1] = type.bytes();
     for (int i = 0; i < entry.state().size(); i++) {
       addresses[2 + i] = address(entry.state().get(i));
     }
@@ -50,12 +54,12 @@ final class TensorRun {
   /** Takes another run in if it continues this one everywhere. */
   private boolean absorb(TensorRun next) {
     if (next.group != group
-        || next.isDouble != isDouble
+        || next.type != type
         || next.addresses.length != addresses.length) {
       return false;
     }
     for (int i = 0; i < addresses.length; i++) {
-      if (next.addresses[i] != addresses[i] + length * bytes()) {
+      if (next.addresses[i] != addresses[i] + length * bytes[i]) {
         return false;
       }
     }
@@ -63,19 +67,17 @@ final class TensorRun {
     return true;
   }
 
-  private int bytes() {
-    return isDouble ? Double.BYTES : Float.BYTES;
-  }
-
   /** Elements before the first at which all memories are aligned for vectors; -1 if none is. */
   int head() {
-    long misalignment = Math.floorMod(addresses[0], VECTOR_BYTES);
-    for (long address : addresses) {
-      if (Math.floorMod(address, VECTOR_BYTES) != misalignment) {
+    int lanes = 16 / type.arithmetic().bytes();
+    long misalignment = Math.floorMod(addresses[0] / bytes[0], lanes);
+    for (int i = 0; i < addresses.length; i++) {
+      // Elements of borrowed memory begin at multiples of their size.
+      if (Math.floorMod(addresses[i] / bytes[i], lanes) != misalignment) {
         return -1;
       }
     }
-    return (int) Math.floorMod(-misalignment, VECTOR_BYTES) / bytes();
+    return (int) Math.floorMod(-misalignment, lanes);
   }
 
   long tiles() {
