@@ -207,7 +207,7 @@ final class CudaContext {
         throw e;
       }
       code = JCudaDriver.cuCtxPopCurrent(popped);
-      Cuda.check(code, "cuCtxPopCurrent after " + operation, name);
+      Cuda.check(code, "cuCtxPopCurrent", name);
     } catch (CudaException e) {
       throw Cuda.failure(e, operation, name);
     }
