@@ -22,8 +22,6 @@
 #define ADMIT_IN_CONTEXT() \
   ADMIT();                 \
   if (!current()) return CUDA_ERROR_INVALID_CONTEXT
-/* What a releasing call returns. */
-#define RELEASED(failure, result) ((failure) != CUDA_SUCCESS ? (failure) : (result))
 
 struct Context {};
 struct Stream {};
@@ -335,7 +333,8 @@ CUDASIM_API CUresult cuMemFree_v2(CUdeviceptr address) {
   LOCK();
   const CUresult failure = admit();
   run_pending();
-  return RELEASED(failure, release_device(address));
+  const CUresult result = release_device(address);
+  return failure != CUDA_SUCCESS ? failure : result;
 }
 
 CUDASIM_API CUresult cuMemHostAlloc(void **address, size_t bytes, unsigned) {
@@ -347,7 +346,8 @@ CUDASIM_API CUresult cuMemFreeHost(void *address) {
   LOCK();
   const CUresult failure = admit();
   run_pending();
-  return RELEASED(failure, release_host(address));
+  const CUresult result = release_host(address);
+  return failure != CUDA_SUCCESS ? failure : result;
 }
 
 CUDASIM_API CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {

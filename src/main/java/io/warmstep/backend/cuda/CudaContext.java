@@ -159,18 +159,20 @@ final class CudaContext {
       CudaContext opened = new CudaContext(device, context, stream, true);
       // A stream of the kind that keeps in order with the default stream: so does work of others
       // that use the primary context without a stream of their own.
-      opened.run(
-          "cuStreamCreate",
-          () -> Cuda.check(JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name));
+      opened.create(
+          () -> Cuda.check(JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
+          opened::destroyStream);
       return opened;
     } catch (RuntimeException | Error e) {
-      if (Cuda.handle(stream) != 0) {
-        Cuda.released(JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy", name);
-      }
       Cuda.released(
           JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
       throw e;
     }
+  }
+
+  private void destroyStream() {
+    releaseEvenIfLost(
+        () -> Cuda.released(JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy", name));
   }
 
   /** The caller's context and stream. */
@@ -229,15 +231,31 @@ final class CudaContext {
       return 0;
     }
     CUdeviceptr pointer = new CUdeviceptr();
+    create(
+        () -> Cuda.check(JCudaDriver.cuMemAlloc(pointer, bytes), "cuMemAlloc", name, bytes),
+        () -> free(Cuda.handle(pointer)));
+    return Cuda.handle(pointer);
+  }
+
+  /**
+   * Creates something, and releases it if the call fails all the same, when the former context is
+   * restored. What JCuda writes into its object when a call fails must not be used.
+   */
+  private void create(Work creation, Work release) {
+    boolean[] isCreated = new boolean[1];
     try {
       run(
-          "cuMemAlloc",
-          () -> Cuda.check(JCudaDriver.cuMemAlloc(pointer, bytes), "cuMemAlloc", name, bytes));
+          "create",
+          () -> {
+            creation.run();
+            isCreated[0] = true;
+          });
     } catch (RuntimeException | Error e) {
-      free(Cuda.handle(pointer));
+      if (isCreated[0]) {
+        release.run();
+      }
       throw e;
     }
-    return Cuda.handle(pointer);
   }
 
   void free(long address) {
@@ -328,18 +346,9 @@ final class CudaContext {
   /** Has the driver compile a module. */
   CUmodule load(byte[] ptx) {
     CUmodule module = new CUmodule();
-    try {
-      run(
-          "cuModuleLoadData",
-          () ->
-              Cuda.check(
-                  JCudaDriver.cuModuleLoadData(module, ptx), "cuModuleLoadData", name));
-    } catch (RuntimeException | Error e) {
-      if (Cuda.handle(module) != 0) {
-        unload(module);
-      }
-      throw e;
-    }
+    create(
+        () -> Cuda.check(JCudaDriver.cuModuleLoadData(module, ptx), "cuModuleLoadData", name),
+        () -> unload(module));
     return module;
   }
 
@@ -363,8 +372,7 @@ final class CudaContext {
   /** Releases what was not the caller's. */
   void close() {
     if (isOwned) {
-      releaseEvenIfLost(
-          () -> Cuda.released(JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy", name));
+      destroyStream();
       Cuda.released(
           JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
     }
