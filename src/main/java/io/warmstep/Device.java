@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
+import java.util.function.Consumer;
 
 /**
  * Where parameters live and steps run. Opened by {@link Devices}; close it after everything that
@@ -64,9 +65,7 @@ public final class Device implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if there is not enough memory
    */
   public Tensor copyOf(float[] values) {
-    Tensor tensor = allocate(ElementType.FLOAT32, values.length);
-    tensor.copyFrom(values);
-    return tensor;
+    return filled(allocate(ElementType.FLOAT32, values.length), tensor -> tensor.copyFrom(values));
   }
 
   /**
@@ -77,9 +76,7 @@ public final class Device implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if there is not enough memory
    */
   public Tensor copyOf(double[] values) {
-    Tensor tensor = allocate(ElementType.FLOAT64, values.length);
-    tensor.copyFrom(values);
-    return tensor;
+    return filled(allocate(ElementType.FLOAT64, values.length), tensor -> tensor.copyFrom(values));
   }
 
   /**
@@ -269,6 +266,16 @@ public final class Device implements AutoCloseable {
 
   boolean isOpen() {
     return lifetime.isOpen();
+  }
+
+  private static Tensor filled(Tensor tensor, Consumer<Tensor> fill) {
+    try {
+      fill.accept(tensor);
+      return tensor;
+    } catch (RuntimeException | Error e) {
+      tensor.close();
+      throw e;
+    }
   }
 
   private Tensor borrowed(ElementType type, Object source, long offset, long length) {

@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.cpu.CpuBackend;
+import io.warmstep.backend.cuda.CudaBackend;
 import io.warmstep.backend.opencl.OpenClBackend;
 import java.util.List;
 
@@ -10,10 +11,12 @@ import java.util.List;
  * call fails with the cause, and {@link #report()} says why each other one was passed over.
  */
 public final class Devices {
+  private static final CudaBackend CUDA = new CudaBackend();
   private static final OpenClBackend OPENCL = new OpenClBackend();
 
   /** In the order in which {@link #fastest()} prefers them. */
-  private static final DeviceChoice CHOICE = new DeviceChoice(List.of(OPENCL, new CpuBackend()));
+  private static final DeviceChoice CHOICE = 
+      new DeviceChoice(List.of(CUDA, OPENCL, new CpuBackend()));
 
   private Devices() {}
 
@@ -72,6 +75,26 @@ public final class Devices {
           "threads is " + threads + ", must be 1 to " + CpuBackend.MAX_THREADS);
     }
     return new Device(CHOICE.backend(CpuBackend.NAME).open(threads));
+  }
+
+  /**
+   * Opens the CUDA device of a context that the caller keeps. Steps and copies go through the given
+   * stream, in order with what else the caller puts there; closing the device leaves the stream and
+   * the context alone. Whatever context is current in a thread stays so after every call.
+   *
+   * @param context raw CUcontext
+   * @param stream raw CUstream of that context, 0 for its default stream
+   * @return the device, to be closed by the caller
+   * @throws BackendUnavailableException if CUDA cannot be used
+   * @throws IllegalArgumentException if the context is 0
+   */
+  public static Device wrapCuda(long context, long stream) {
+    if (context == 0) {
+      throw new IllegalArgumentException(
+          "context is 0, must be a raw CUcontext: for the primary context, as cudaMalloc uses it,"
+              + " open the device with require(\"cuda\")");
+    }
+    return new Device(CUDA.wrap(context, stream));
   }
 
   /**

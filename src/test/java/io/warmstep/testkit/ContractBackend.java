@@ -5,6 +5,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.TestDevices;
 import io.warmstep.backend.cpu.CpuTestDevices;
+import io.warmstep.backend.cuda.CudaSim;
 import io.warmstep.backend.opencl.OpenClTestDevices;
 import java.util.Arrays;
 import java.util.List;
@@ -43,7 +44,9 @@ public record ContractBackend(
               gpu(
                   "opencl, processor's shape",
                   () -> TestDevices.of(OpenClTestDevices.openAsProcessor())),
-              gpu("opencl, GPU's shape", () -> TestDevices.of(OpenClTestDevices.openAsGpu()))));
+              gpu("opencl, GPU's shape", () -> TestDevices.of(OpenClTestDevices.openAsGpu()))),
+          "cuda-simulated",
+          List.of(gpu("cuda (simulated)", ContractBackend::openSimulatedCuda)));
 
   /** Backends of this run: those that bin/test names in a system property, or the processor. */
   public static List<ContractBackend> all() {
@@ -52,6 +55,11 @@ public record ContractBackend(
         .flatMap(
             name -> Objects.requireNonNull(BY_BACKEND.get(name), "no backend " + name).stream())
         .toList();
+  }
+
+  private static Device openSimulatedCuda() {
+    CudaSim.load();
+    return Devices.require("cuda");
   }
 
   private static ContractBackend gpu(String name, Supplier<Device> opener) {
