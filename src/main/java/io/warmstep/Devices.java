@@ -15,7 +15,7 @@ public final class Devices {
   private static final OpenClBackend OPENCL = new OpenClBackend();
 
   /** In the order in which {@link #fastest()} prefers them. */
-  private static final DeviceChoice CHOICE = 
+  private static final DeviceChoice CHOICE =
       new DeviceChoice(List.of(CUDA, OPENCL, new CpuBackend()));
 
   private Devices() {}

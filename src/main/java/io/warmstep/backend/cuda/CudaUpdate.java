@@ -9,8 +9,8 @@ import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
 /**
- * The update of all parameters of one element type: one launch. The numbers of up to 16 groups
- * are its arguments; those of more go into a table on the device, by launches that copy their
+ * The update of all parameters of one element type: one launch. The numbers of up to 16 groups are
+ * its arguments; those of more go into a table on the device, by launches that copy their
  * arguments, so that no memory of the host has to stay as it is.
  */
 final class CudaUpdate {

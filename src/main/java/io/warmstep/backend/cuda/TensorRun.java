@@ -53,9 +53,7 @@ final class TensorRun {
 
   /** Takes another run in if it continues this one everywhere. */
   private boolean absorb(TensorRun next) {
-    if (next.group != group
-        || next.type != type
-        || next.addresses.length != addresses.length) {
+    if (next.group != group || next.type != type || next.addresses.length != addresses.length) {
       return false;
     }
     for (int i = 0; i < addresses.length; i++) {

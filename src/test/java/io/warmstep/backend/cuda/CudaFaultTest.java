@@ -143,8 +143,7 @@ class CudaFaultTest {
     return operations.stream()
         .flatMap(
             operation ->
-                Stream.of(
-                        CudaSim.INVALID_VALUE, CudaSim.OUT_OF_MEMORY, CudaSim.LAUNCH_FAILED)
+                Stream.of(CudaSim.INVALID_VALUE, CudaSim.OUT_OF_MEMORY, CudaSim.LAUNCH_FAILED)
                     .flatMap(
                         code ->
                             Stream.of(
@@ -302,7 +301,8 @@ class CudaFaultTest {
     try (Device device = Devices.require("cuda")) {
       OutOfDeviceMemoryException e =
           assertThrows(
-              OutOfDeviceMemoryException.class, () -> device.allocate(ElementType.FLOAT32, 1 << 20));
+              OutOfDeviceMemoryException.class,
+              () -> device.allocate(ElementType.FLOAT32, 1 << 20));
       assertTrue(e.getMessage().contains("of 4194304 bytes"), e.getMessage());
       device.allocate(ElementType.FLOAT32, 1000).close();
     } finally {

@@ -83,8 +83,7 @@ class SimulatedCudaTest {
         builder.add("g" + i % groups + ".t" + i, new float[i % 300 + 1]);
       }
       try (Parameters parameters = builder.build()) {
-        Optimizer.Builder optimizer =
-            Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
+        Optimizer.Builder optimizer = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
         for (int i = 1; i < groups; i++) {
           optimizer.group(ParameterGroup.matching("g" + i + ".*").learningRateFactor(i));
         }
@@ -131,7 +130,8 @@ class SimulatedCudaTest {
     }
   }
 
-  private static void compareBorrowed(ElementType type, int length, int offset, int gradientOffset) {
+  private static void compareBorrowed(
+      ElementType type, int length, int offset, int gradientOffset) {
     SplittableRandom random = new SplittableRandom(length * 31L + offset);
     double[] values = random.doubles(length, -1, 1).toArray();
     double[] gradients = random.doubles(length, -1, 1).toArray();

@@ -29,7 +29,11 @@ class OpenClMissingTest {
 
     public static void main(String[] arguments) {
       for (int i = 0; i < 2; i++) {
-        BackendReport report = Devices.report().get(0);
+        BackendReport report =
+            Devices.report().stream()
+                .filter(one -> one.backend().equals("opencl"))
+                .findFirst()
+                .orElseThrow();
         System.out.println(report.backend() + " " + report.usable() + ": " + report.reason());
       }
       try (var device = Devices.require("opencl")) {
