@@ -15,6 +15,15 @@ public interface BackendDevice extends AutoCloseable {
   BackendReport report();
 
   /**
+   * Whether this is another device than this machine's processor.
+   *
+   * @return true for a GPU
+   */
+  default boolean isAccelerator() {
+    return false;
+  }
+
+  /**
    * Whether parameters of a type can be stepped.
    *
    * @param type asked about

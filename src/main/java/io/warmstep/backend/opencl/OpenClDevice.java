@@ -62,6 +62,11 @@ final class OpenClDevice implements BackendDevice {
   }
 
   @Override
+  public boolean isAccelerator() {
+    return context.device.isAccelerator();
+  }
+
+  @Override
   public boolean supports(ElementType type) {
     return type != ElementType.FLOAT64 || context.device.hasDouble();
   }

@@ -60,7 +60,7 @@ class BitComparisonTest {
       assertTrue(result.total().mismatches() >= 12, result.total().toString());
       assertEquals(5, result.differences().size());
       String first = result.differences().get(0);
-      assertTrue(first.contains("parameters 0, element 0 of 1: "), first);
+      assertTrue(first.contains(", element 0 of "), first);
       assertTrue(first.contains("Java gives "), first);
     }
   }
