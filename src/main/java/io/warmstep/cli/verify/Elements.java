@@ -52,7 +52,7 @@ enum Elements {
   }
 
   private static long mask(ElementType type) {
-    return type == ElementType.FLOAT64 ? -1L : (1L << 8 * type.bytes()) - 1;
+    return type == ElementType.FLOAT64 ? -1L : (1L << (8 * type.bytes())) - 1;
   }
 
   private static long ordinary(SplittableRandom random, ElementType type) {
