@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
+import java.util.function.Consumer;
 
 /**
  * Where parameters live and steps run. Opened by {@link Devices}; close it after everything that
@@ -41,6 +42,31 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Whether this is another device than this machine's processor; an OpenCL driver that runs on the
+   * processor is none.
+   *
+   * @return true for a GPU
+   * @throws ClosedException if the device is closed
+   */
+  public boolean isAccelerator() {
+    lifetime.checkOpen();
+    return backend.isAccelerator();
+  }
+
+  /**
+   * Whether parameters of a type can be stepped here. All devices do float32 and the half types;
+   * some OpenCL devices do not compute in float64.
+   *
+   * @param type asked about
+   * @return true if so
+   * @throws ClosedException if the device is closed
+   */
+  public boolean supports(ElementType type) {
+    lifetime.checkOpen();
+    return backend.supports(type);
+  }
+
+  /**
    * Allocates a tensor of zeros.
    *
    * @param type of its elements
@@ -64,9 +90,7 @@ public final class Device implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if there is not enough memory
    */
   public Tensor copyOf(float[] values) {
-    Tensor tensor = allocate(ElementType.FLOAT32, values.length);
-    tensor.copyFrom(values);
-    return tensor;
+    return filled(allocate(ElementType.FLOAT32, values.length), tensor -> tensor.copyFrom(values));
   }
 
   /**
@@ -77,9 +101,7 @@ public final class Device implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if there is not enough memory
    */
   public Tensor copyOf(double[] values) {
-    Tensor tensor = allocate(ElementType.FLOAT64, values.length);
-    tensor.copyFrom(values);
-    return tensor;
+    return filled(allocate(ElementType.FLOAT64, values.length), tensor -> tensor.copyFrom(values));
   }
 
   /**
@@ -212,6 +234,31 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Uses a part of the driver's own memory as a tensor, without a copy. On OpenCL the handle is a
+   * cl_mem of the device's context, on CUDA a CUdeviceptr. The memory must stay allocated until the
+   * tensor is closed, and what the caller does with it must be in order with this device's queue or
+   * stream.
+   *
+   * @param type of the elements
+   * @param handle the raw handle, as the driver gave it
+   * @param offset elements before the first
+   * @param length count of elements; above 2^31 is fine
+   * @return a tensor over the part; closing it leaves the memory alone
+   * @throws IllegalArgumentException if the handle is 0, offset or length is negative or the part
+   *     is not within the memory, or this device has no such handles
+   */
+  public Tensor borrowHandle(ElementType type, long handle, long offset, long length) {
+    if (handle == 0) {
+      throw new IllegalArgumentException("handle is 0, must be one that the driver gave");
+    }
+    if (offset < 0 || length < 0) {
+      throw new IllegalArgumentException(
+          "offset " + offset + " and length " + length + " must both be 0 or more");
+    }
+    return borrowed(type, handle, offset, length);
+  }
+
+  /**
    * Waits until all steps and copies are done.
    *
    * @throws ClosedException if the device is closed
@@ -244,6 +291,16 @@ public final class Device implements AutoCloseable {
 
   boolean isOpen() {
     return lifetime.isOpen();
+  }
+
+  private static Tensor filled(Tensor tensor, Consumer<Tensor> fill) {
+    try {
+      fill.accept(tensor);
+      return tensor;
+    } catch (RuntimeException | Error e) {
+      tensor.close();
+      throw e;
+    }
   }
 
   private Tensor borrowed(ElementType type, Object source, long offset, long length) {

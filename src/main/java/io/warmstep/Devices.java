@@ -1,18 +1,22 @@
 package io.warmstep;
 
-import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.cpu.CpuBackend;
+import io.warmstep.backend.cuda.CudaBackend;
+import io.warmstep.backend.opencl.OpenClBackend;
 import java.util.List;
-import java.util.stream.Collectors;
 
 /**
  * Finds and opens devices. There is no silent fallback: a device asked for by name is opened or the
  * call fails with the cause, and {@link #report()} says why each other one was passed over.
  */
 public final class Devices {
+  private static final CudaBackend CUDA = new CudaBackend();
+  private static final OpenClBackend OPENCL = new OpenClBackend();
+
   /** In the order in which {@link #fastest()} prefers them. */
-  private static final List<Backend> BACKENDS = List.of(new CpuBackend());
+  private static final DeviceChoice CHOICE =
+      new DeviceChoice(List.of(CUDA, OPENCL, new CpuBackend()));
 
   private Devices() {}
 
@@ -22,21 +26,19 @@ public final class Devices {
    * @return one report for each, in order of preference
    */
   public static List<BackendReport> report() {
-    return BACKENDS.stream().map(Backend::report).toList();
+    return CHOICE.report();
   }
 
   /**
-   * Opens the most preferred device that can be used. The CPU always can.
+   * Opens the most preferred device that can be used: a GPU, otherwise the CPU, which always can. A
+   * GPU takes a quick self-test first, once a process; one that does not give the bits that it
+   * should is logged and passed over, and {@link #report()} then gives the reason. OpenCL drivers
+   * that run on the processor are left to those who ask for them by name.
    *
    * @return the device, to be closed by the caller
    */
   public static Device fastest() {
-    for (Backend backend : BACKENDS) {
-      if (backend.report().usable()) {
-        return new Device(backend.open(0));
-      }
-    }
-    throw new BackendUnavailableException("no backend can be used: " + report(), null);
+    return CHOICE.fastest();
   }
 
   /**
@@ -48,7 +50,7 @@ public final class Devices {
    *     cannot be used
    */
   public static Device require(String name) {
-    return new Device(backend(name).open(0));
+    return new Device(CHOICE.backend(name).open(0));
   }
 
   /**
@@ -57,7 +59,7 @@ public final class Devices {
    * @return the device, to be closed by the caller
    */
   public static Device cpu() {
-    return new Device(backend(CpuBackend.NAME).open(0));
+    return new Device(CHOICE.backend(CpuBackend.NAME).open(0));
   }
 
   /**
@@ -72,20 +74,46 @@ public final class Devices {
       throw new IllegalArgumentException(
           "threads is " + threads + ", must be 1 to " + CpuBackend.MAX_THREADS);
     }
-    return new Device(backend(CpuBackend.NAME).open(threads));
+    return new Device(CHOICE.backend(CpuBackend.NAME).open(threads));
   }
 
-  private static Backend backend(String name) {
-    for (Backend backend : BACKENDS) {
-      if (backend.name().equals(name)) {
-        return backend;
-      }
+  /**
+   * Opens the CUDA device of a context that the caller keeps. Steps and copies go through the given
+   * stream, in order with what else the caller puts there; closing the device leaves the stream and
+   * the context alone. Whatever context is current in a thread stays so after every call.
+   *
+   * @param context raw CUcontext
+   * @param stream raw CUstream of that context, 0 for its default stream
+   * @return the device, to be closed by the caller
+   * @throws BackendUnavailableException if CUDA cannot be used
+   * @throws IllegalArgumentException if the context is 0
+   */
+  public static Device wrapCuda(long context, long stream) {
+    if (context == 0) {
+      throw new IllegalArgumentException(
+          "context is 0, must be a raw CUcontext: for the primary context, as cudaMalloc uses it,"
+              + " open the device with require(\"cuda\")");
     }
-    throw new BackendUnavailableException(
-        "there is no backend \""
-            + name
-            + "\": this version has "
-            + BACKENDS.stream().map(Backend::name).collect(Collectors.joining(", ")),
-        null);
+    return new Device(CUDA.wrap(context, stream));
+  }
+
+  /**
+   * Opens the OpenCL device of a queue that the caller keeps. Steps and copies go through that
+   * queue, in order with what else the caller puts there; closing the device leaves the queue and
+   * the context alone.
+   *
+   * @param context raw cl_context
+   * @param queue raw cl_command_queue of that context, in order
+   * @return the device, to be closed by the caller
+   * @throws BackendUnavailableException if OpenCL cannot be used
+   * @throws IllegalArgumentException if a handle is 0, or the queue is of another context or runs
+   *     out of order
+   */
+  public static Device wrapOpenCl(long context, long queue) {
+    if (context == 0 || queue == 0) {
+      throw new IllegalArgumentException(
+          "context is " + context + " and queue is " + queue + ", must both be raw handles, not 0");
+    }
+    return new Device(OPENCL.wrap(context, queue));
   }
 }

@@ -111,7 +111,8 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
-   * copies nothing between host and device and, on a GPU, waits for nothing.
+   * copies nothing between host and device and, on a GPU, waits for nothing, except for the norm
+   * where steps with non-finite gradients are skipped: whether this one happened counts.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative;

@@ -19,6 +19,16 @@ public interface Backend {
   BackendReport report();
 
   /**
+   * Whether its device is another than this machine's processor, which is then preferred to it. An
+   * OpenCL driver that runs on the processor is none.
+   *
+   * @return true only if the report says usable
+   */
+  default boolean isAccelerator() {
+    return false;
+  }
+
+  /**
    * Opens a device.
    *
    * @param threads how many threads a device that runs on this machine's processor uses, 0 for all;

@@ -15,6 +15,25 @@ public interface BackendDevice extends AutoCloseable {
   BackendReport report();
 
   /**
+   * Whether this is another device than this machine's processor.
+   *
+   * @return true for a GPU
+   */
+  default boolean isAccelerator() {
+    return false;
+  }
+
+  /**
+   * Whether parameters of a type can be stepped.
+   *
+   * @param type asked about
+   * @return false where the device does not compute in the type's arithmetic
+   */
+  default boolean supports(ElementType type) {
+    return true;
+  }
+
+  /**
    * Allocates memory filled with zeros.
    *
    * @param type of the elements
@@ -28,7 +47,8 @@ public interface BackendDevice extends AutoCloseable {
    * Uses memory that the caller keeps, without a copy.
    *
    * @param type of the elements
-   * @param source what holds them, of a kind that this device takes
+   * @param source what holds them, of a kind that this device takes: an array, a buffer, or a raw
+   *     handle of the driver as a {@code Long}
    * @param offset first element within the source
    * @param length count of elements
    * @return a view whose {@link Memory#close} frees nothing

@@ -222,7 +222,7 @@ class CommandLineTest {
         "train --data nope                         | no data set 'nope': use digits",
         "train --plot run.pdf                      | must end in .png or .svg",
         "train extra                               | 'extra'",
-        "verify                                    | '--golden=FILE'",
+        "verify --dtype float32                    | --dtype needs --golden",
         "verify --golden x --dtype f               | must be float64 or float32",
       })
   void wrongCommandLineIsExplained(String arguments, String message) {
@@ -272,7 +272,7 @@ class CommandLineTest {
 
   @Test
   void devicesListsTheCpu() {
-    assertTrue(run("devices").out().startsWith("cpu "));
+    assertTrue(run("devices").out().lines().anyMatch(line -> line.startsWith("cpu ")));
     JsonElement cpu = null;
     for (JsonElement backend : run("devices", "--json").json().getAsJsonArray("backends")) {
       if (backend.getAsJsonObject().get("backend").getAsString().equals("cpu")) {
@@ -283,10 +283,32 @@ class CommandLineTest {
     assertTrue(cpu.getAsJsonObject().get("bit_exact").getAsBoolean());
   }
 
+  @Test
+  void verifyComparesTheCpuBitForBit() {
+    JsonObject result = run("verify", "--backend", "cpu", "--json").json();
+    assertEquals(Set.of("backends"), result.keySet());
+    assertEquals(1, result.getAsJsonArray("backends").size());
+    JsonObject cpu = result.getAsJsonArray("backends").get(0).getAsJsonObject();
+    assertEquals(
+        Set.of("name", "device", "bit_exact", "values_compared", "mismatches"), cpu.keySet());
+    assertEquals("cpu", cpu.get("name").getAsString());
+    assertTrue(cpu.get("bit_exact").getAsBoolean());
+    assertTrue(cpu.get("values_compared").getAsLong() > 50_000_000, cpu.toString());
+    assertEquals(0, cpu.get("mismatches").getAsLong());
+  }
+
+  @Test
+  void verifyFailsOnAnUnknownBackend() {
+    Output output = run("verify", "--backend", "abacus");
+    assertEquals(1, output.exitCode());
+    assertTrue(output.err().contains("abacus"), output.err());
+  }
+
   @ParameterizedTest
   @CsvSource({"float64, 1e-12", "float32, 1e-5"})
   void verifyPassesOnPyTorchsTrajectories(String type, double tolerance) {
-    JsonObject result = run("verify", "--golden", GOLDEN, "--dtype", type, "--json").json();
+    JsonObject result =
+        run("verify", "--golden", GOLDEN, "--backend", "cpu", "--dtype", type, "--json").json();
     int cases = result.getAsJsonArray("cases").size();
     assertTrue(cases >= 36, "cases " + cases);
     assertEquals(48, cases + result.getAsJsonArray("skipped").size());
@@ -317,9 +339,9 @@ class CommandLineTest {
   @Test
   void verifyFailsOnAWrongValue() throws IOException {
     Path right = golden("{\"lr\": 0.5}", "SGD", "[0.75, -2.125]", "{}");
-    assertEquals(0, run("verify", "--golden", right.toString()).exitCode());
+    assertEquals(0, run("verify", "--backend", "cpu", "--golden", right.toString()).exitCode());
     Path wrong = golden("{\"lr\": 0.5}", "SGD", "[0.75, -2.1250001]", "{}");
-    Output output = run("verify", "--golden", wrong.toString());
+    Output output = run("verify", "--backend", "cpu", "--golden", wrong.toString());
     assertEquals(1, output.exitCode());
     assertTrue(output.out().contains("FAILED"), output.out());
     assertTrue(output.out().contains("0 passed, 1 failed, 0 skipped"), output.out());
@@ -328,7 +350,7 @@ class CommandLineTest {
   @Test
   void verifyFailsOnAMissingState() throws IOException {
     Path file = golden("{\"lr\": 0.5}", "SGD", "[0.75, -2.125]", "{\"buffer\": [0, 0]}");
-    Output output = run("verify", "--golden", file.toString(), "--json");
+    Output output = run("verify", "--backend", "cpu", "--golden", file.toString(), "--json");
     assertEquals(1, output.exitCode());
     JsonObject one =
         JsonParser.parseString(output.out())

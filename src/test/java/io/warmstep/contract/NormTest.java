@@ -1,12 +1,14 @@
 package io.warmstep.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Sgd;
 import io.warmstep.testkit.ContractBackend;
@@ -14,7 +16,9 @@ import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.ReferenceNorm;
 import java.math.BigDecimal;
 import java.math.MathContext;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Assumptions;
@@ -125,6 +129,41 @@ class NormTest {
       assertEquals(5e30, optimizer.gradientNorm(), 5e30 * 0x1p-22);
       assertEquals(-0.6, parameters.get("f").values().toDoubles()[0], 1e-6);
       assertEquals(0.8, parameters.get("d").values().toDoubles()[0], 1e-6);
+    }
+  }
+
+  /**
+   * Of 64 tensors, the first has a gradient so large that each 1 at a power of two is lost when it
+   * is added to it; were the group's member added first, those would be added to each other.
+   */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void groupsDoNotChangeTheOrderOfTheSum(ContractBackend backend) {
+    try (Device device = backend.open()) {
+      Parameters.Builder builder = Parameters.on(device);
+      for (int i = 0; i < 64; i++) {
+        builder.add("p" + i, new float[1]);
+      }
+      try (Parameters parameters = builder.build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Sgd.sgd())
+                  .learningRate(0)
+                  .clipNorm(1)
+                  .group(ParameterGroup.matching("p1").weightDecay(0))
+                  .build()) {
+        List<double[]> gradients = new ArrayList<>();
+        for (int i = 0; i < 64; i++) {
+          double[] gradient = {i == 0 ? 4096 : Integer.bitCount(i) == 1 ? 1 : 0};
+          gradients.add(gradient);
+          parameters.get("p" + i).gradients().copyFrom(gradient);
+        }
+        optimizer.step();
+        assertEquals(4096, optimizer.gradientNorm());
+        Collections.swap(gradients, 0, 1);
+        assertNotEquals(
+            4096, ReferenceNorm.of(ElementType.FLOAT32, gradients), "order does matter");
+      }
     }
   }
 

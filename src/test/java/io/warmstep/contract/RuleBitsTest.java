@@ -1,13 +1,17 @@
 package io.warmstep.contract;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.TestModel;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,6 +52,32 @@ class RuleBitsTest {
       for (ElementType type : backend.types()) {
         SplittableRandom random = new SplittableRandom(17);
         run(backend, device, rule, type, Numbers.adversarial(random, type, 3001), random, true);
+      }
+    }
+  }
+
+  /** The centered variance of a constant gradient is zero but for rounding, which makes it less. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void constantGradients(ContractBackend backend) {
+    UpdateRule rule = RmsProp.rmsProp().alpha(0.7).eps(1e-3).centered(true);
+    try (Device device = backend.open()) {
+      for (ElementType type : backend.types()) {
+        double[] gradients = Numbers.ordinary(new SplittableRandom(23), type, 500);
+        try (TestModel model = new TestModel(device).add("p", type, backend.guarded(), gradients);
+            Optimizer optimizer =
+                Optimizer.of(model.parameters()).rule(rule).learningRate(RATE).build()) {
+          model.follow(rule);
+          model.gradients("p", gradients);
+          for (int step = 1; step <= 200; step++) {
+            optimizer.step();
+            model.reference("p").step(step, RATE, gradients);
+          }
+          model.check(optimizer, type + ", constant gradients");
+          assertTrue(
+              Arrays.stream(model.values("p")).allMatch(Double::isFinite),
+              type + ": the root of a variance below zero");
+        }
       }
     }
   }

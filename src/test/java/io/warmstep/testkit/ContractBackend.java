@@ -5,13 +5,17 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.TestDevices;
 import io.warmstep.backend.cpu.CpuTestDevices;
+import io.warmstep.backend.cuda.CudaSim;
+import io.warmstep.backend.opencl.OpenClTestDevices;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 
 /**
  * One way to run a step. Whatever is tested over {@link #all()} holds for each of them, so a new
- * backend is one more entry of that list.
+ * backend is one more entry of the lists. {@code -Dwarmstep.backends=cpu,opencl} chooses.
  *
  * @param name shown in test names
  * @param opener opens a fresh device
@@ -23,17 +27,43 @@ public record ContractBackend(
   /** Prime, so that arrays end at odd places of tensors and blocks. */
   private static final int SHORT_PIECE = 101;
 
-  private static final List<ContractBackend> ALL =
-      List.of(
-          cpu("cpu, 1 thread", () -> Devices.cpu(1)),
-          cpu("cpu, 2 threads", () -> Devices.cpu(2)),
-          cpu("cpu, 3 threads", () -> Devices.cpu(3)),
-          cpu(
-              "cpu, arrays of " + SHORT_PIECE,
-              () -> TestDevices.of(CpuTestDevices.open(2, SHORT_PIECE))));
+  /** By the name of the backend; others than the processor need something installed. */
+  private static final Map<String, List<ContractBackend>> BY_BACKEND =
+      Map.of(
+          "cpu",
+          List.of(
+              cpu("cpu, 1 thread", () -> Devices.cpu(1)),
+              cpu("cpu, 2 threads", () -> Devices.cpu(2)),
+              cpu("cpu, 3 threads", () -> Devices.cpu(3)),
+              cpu(
+                  "cpu, arrays of " + SHORT_PIECE,
+                  () -> TestDevices.of(CpuTestDevices.open(2, SHORT_PIECE)))),
+          "opencl",
+          List.of(
+              gpu("opencl", () -> Devices.require("opencl")),
+              gpu(
+                  "opencl, processor's shape",
+                  () -> TestDevices.of(OpenClTestDevices.openAsProcessor())),
+              gpu("opencl, GPU's shape", () -> TestDevices.of(OpenClTestDevices.openAsGpu()))),
+          "cuda-simulated",
+          List.of(gpu("cuda (simulated)", ContractBackend::openSimulatedCuda)));
 
+  /** Backends of this run: those that bin/test names in a system property, or the processor. */
   public static List<ContractBackend> all() {
-    return ALL;
+    String names = System.getProperty("warmstep.backends", "cpu");
+    return Arrays.stream(names.split(","))
+        .flatMap(
+            name -> Objects.requireNonNull(BY_BACKEND.get(name), "no backend " + name).stream())
+        .toList();
+  }
+
+  private static Device openSimulatedCuda() {
+    CudaSim.load();
+    return Devices.require("cuda");
+  }
+
+  private static ContractBackend gpu(String name, Supplier<Device> opener) {
+    return new ContractBackend(name, opener, false, true);
   }
 
   private static ContractBackend cpu(String name, Supplier<Device> opener) {

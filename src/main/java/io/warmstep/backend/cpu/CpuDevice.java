@@ -61,6 +61,10 @@ final class CpuDevice implements BackendDevice {
     if (source instanceof Buffer buffer) {
       return BufferMemory.of(type, buffer);
     }
+    if (source instanceof Long) {
+      throw new IllegalArgumentException(
+          "the cpu device has no raw handles: borrow an array or a buffer");
+    }
     return ArrayMemory.over(type, source, (int) offset, (int) length);
   }
 

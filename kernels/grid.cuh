@@ -1,0 +1,117 @@
+/*
+ * What the CUDA kernels share: the tables that tell a block what to work on, and the few words that
+ * let the same source run on the host, in the simulator of native/cudasim.
+ *
+ * A kernel is written in phases. WS_THREADS(t) is one phase, done by every thread of the block;
+ * WS_BARRIER() ends it. What outlives a phase lies in shared memory or is the same for all threads.
+ * So on the host a phase is a loop, and a block needs one thread.
+ *
+ * The layout of every struct is known to io.warmstep.backend.cuda.Layout.
+ */
+#ifndef WS_GRID_CUH
+#define WS_GRID_CUH
+
+#include "portable.h"
+
+#include "half.h"
+
+enum {
+  WS_BLOCK = 256,       /* threads of a block, in every kernel */
+  WS_TILE = 2048,       /* elements that a block updates */
+  WS_LEAF = 4096,       /* elements of a leaf of the norm's tree, and children of a node */
+  WS_INLINE_GROUPS = 16 /* groups whose scalars travel with the launch */
+};
+
+#if defined(__CUDACC__)
+#define WS_DEVICE static __device__ __forceinline__
+#define WS_KERNEL extern "C" __global__ void __launch_bounds__(WS_BLOCK)
+#define WS_DEVICE_MEMBER __device__ __forceinline__
+#define WS_SHARED __shared__
+#define WS_THREADS(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)
+#define WS_BARRIER() __syncthreads()
+#define WS_UNROLL _Pragma("unroll")
+#define WS_BLOCK_INDEX ((int)blockIdx.x)
+#define WS_LIST(kernel, Arguments)
+#else
+#include "host_grid.h"
+#endif
+
+/* Which part of which tensor a block works on. */
+struct Tile {
+  int tensor;
+  int index;
+};
+
+/* Result of the norm, read by the update and, if asked for, by the host. */
+struct NormResult {
+  double norm;         /* of the unscaled gradients, before clipping */
+  double double_scale; /* what float64 gradients are multiplied by: unscaling and clipping */
+  float float_scale;   /* the same for float32 */
+  int skip;            /* whether the step must change nothing */
+};
+
+/* Elements that are stored in 16 bits and computed with as float32. */
+struct Float16 {
+  ws_half_bits bits;
+};
+struct Bfloat16 {
+  ws_half_bits bits;
+};
+
+WS_DEVICE float widen(float x) { return x; }
+WS_DEVICE double widen(double x) { return x; }
+WS_DEVICE float widen(Float16 x) { return ws_from_float16(x.bits); }
+WS_DEVICE float widen(Bfloat16 x) { return ws_from_bfloat16(x.bits); }
+WS_DEVICE void narrow(float x, float *to) { *to = x; }
+WS_DEVICE void narrow(double x, double *to) { *to = x; }
+WS_DEVICE void narrow(float x, Float16 *to) { to->bits = ws_to_float16(x); }
+WS_DEVICE void narrow(float x, Bfloat16 *to) { to->bits = ws_to_bfloat16(x); }
+
+/* For a storage type: the arithmetic type, and as many elements as it has in 16 bytes. */
+template <typename S> struct Storage;
+template <> struct Storage<float> {
+  typedef float Real;
+  typedef float4 Vector;
+  enum { COUNT = 4 };
+};
+template <> struct Storage<double> {
+  typedef double Real;
+  typedef double2 Vector;
+  enum { COUNT = 2 };
+};
+template <> struct Storage<Float16> {
+  typedef float Real;
+  typedef ushort4 Vector;
+  enum { COUNT = 4 };
+};
+template <> struct Storage<Bfloat16> : Storage<Float16> {};
+
+/* One access for all elements of a vector, at an address that is a multiple of its size. */
+WS_DEVICE void load_vector(const float *from, float *to) {
+  const float4 v = *(const float4 *)from;
+  to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+}
+WS_DEVICE void store_vector(float *to, const float *from) {
+  *(float4 *)to = make_float4(from[0], from[1], from[2], from[3]);
+}
+WS_DEVICE void load_vector(const double *from, double *to) {
+  const double2 v = *(const double2 *)from;
+  to[0] = v.x, to[1] = v.y;
+}
+WS_DEVICE void store_vector(double *to, const double *from) {
+  *(double2 *)to = make_double2(from[0], from[1]);
+}
+template <typename S> WS_DEVICE void load_vector(const S *from, float *to) {
+  const ushort4 v = *(const ushort4 *)from;
+  const S halves[4] = {{v.x}, {v.y}, {v.z}, {v.w}};
+  WS_UNROLL
+  for (int i = 0; i < 4; i++) to[i] = widen(halves[i]);
+}
+template <typename S> WS_DEVICE void store_vector(S *to, const float *from) {
+  S halves[4];
+  WS_UNROLL
+  for (int i = 0; i < 4; i++) narrow(from[i], &halves[i]);
+  *(ushort4 *)to = make_ushort4(halves[0].bits, halves[1].bits, halves[2].bits, halves[3].bits);
+}
+
+#endif

@@ -1,0 +1,350 @@
+/*
+ * The global gradient norm, as a tree of fixed shape, so that it has the same bits on every backend.
+ * A leaf is 4096 elements of one tensor padded with zeros; a node adds 4096 sums. Both add halves:
+ * element i and element i + width, for widths 2048 down to 1. A sum is kept as sum * 4^exponent: a
+ * leaf whose plain sum is too large or too small is summed again with its elements divided by a
+ * power of two. float32 and float64 gradients have trees of their own, which the last kernel joins.
+ *
+ * Entries: leaves_<type> for every type of gradients, one block a leaf; nodes_float32 and _float64,
+ * one block a node; global_norm, one block, which adds what is left, at most 4096 sums of each type, and computes what
+ * gradients are to be multiplied by. Nothing here writes gradients, and the host need not wait.
+ */
+#include "grid.cuh"
+
+enum { WS_HALF = WS_LEAF / 2, WS_HELD = WS_LEAF / WS_BLOCK /* elements of a leaf in a thread */ };
+
+/* What differs between the types: integers of the same size and the bounds of exponents. */
+template <typename T> struct Format;
+template <> struct Format<float> {
+  typedef unsigned int Word;
+  enum { FRACTION = 23, BIAS = 127 };
+  WS_DEVICE Word bits(float x) { return ws_to_bits_f32(x); }
+  WS_DEVICE float value(Word bits) { return ws_from_bits_f32(bits); }
+  WS_DEVICE float multiply_add(float a, float b, float c) { return ws_fma_f32(a, b, c); }
+  WS_DEVICE bool is_plain(float sum) {
+    return sum >= 5.421010862427522e-20f && sum <= 1.8446744073709552e19f; /* 2^-64 to 2^64 */
+  }
+};
+template <> struct Format<double> {
+  typedef unsigned long long Word;
+  enum { FRACTION = 52, BIAS = 1023 };
+  WS_DEVICE Word bits(double x) { return ws_to_bits_f64(x); }
+  WS_DEVICE double value(Word bits) { return ws_from_bits_f64(bits); }
+  WS_DEVICE double multiply_add(double a, double b, double c) { return ws_fma_f64(a, b, c); }
+  WS_DEVICE bool is_plain(double sum) {
+    return sum >= 7.458340731200207e-155 && sum <= 1.3407807929942597e154; /* 2^-512 to 2^512 */
+  }
+};
+
+/* 2^exponent, which must be normal. */
+template <typename T> WS_DEVICE T power_of_two(int exponent) {
+  typedef Format<T> F;
+  return F::value((typename F::Word)(exponent + F::BIAS) << F::FRACTION);
+}
+
+/* Smallest exponent of a normal number, and the one above which a sum of squares is not scaled. */
+template <typename T> WS_DEVICE int min_exponent() { return 1 - Format<T>::BIAS; }
+template <typename T> WS_DEVICE int max_exponent() { return Format<T>::BIAS - 1; }
+
+template <typename S> struct LeafTensor {
+  const S *gradients;
+  long long length;
+  long long first_leaf; /* among the leaves of all tensors of the arithmetic type */
+};
+
+template <typename S> struct LeafArguments {
+  const Tile *leaves;
+  const LeafTensor<S> *tensors;
+  typename Storage<S>::Real *sums;
+  int *exponents;
+};
+
+template <typename T> struct NodeArguments {
+  const T *sums;
+  const int *exponents;
+  T *node_sums;
+  int *node_exponents;
+  long long count;
+};
+
+struct NormArguments {
+  const float *float_sums;
+  const int *float_exponents;
+  const double *double_sums;
+  const int *double_exponents;
+  NormResult *result;
+  int float_count; /* at most WS_LEAF */
+  int double_count;
+  double unscale;
+  double clip_norm; /* 0 for none */
+  int skip_non_finite;
+  int unused;
+};
+
+template <typename T> struct Scratch {
+  T sums[4][WS_BLOCK]; /* element 4 * t + e is in [e][t] */
+  typename Format<T>::Word largest[WS_BLOCK];
+  int exponents[WS_BLOCK];
+};
+
+template <typename T> struct Sum {
+  T sum;
+  int exponent;
+};
+
+/* Index in a leaf of a thread's i-th element: vectors of four, neighbours in neighbouring threads. */
+WS_DEVICE int held_index(int t, int i) { return i / 4 * (4 * WS_BLOCK) + 4 * t + i % 4; }
+
+/* The first halvings, within a thread: 2048 sums to 1024. */
+template <typename T> WS_DEVICE void put(Scratch<T> &scratch, int t, const T *sums) {
+  WS_UNROLL
+  for (int e = 0; e < 4; e++) scratch.sums[e][t] = sums[e] + sums[4 + e];
+}
+
+/* The rest of the halvings, from 1024 sums on; the same result in every thread. */
+template <typename T> WS_DEVICE T fold(Scratch<T> &scratch) {
+  WS_UNROLL
+  for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
+    WS_BARRIER();
+    WS_THREADS(t) {
+      if (t < width) {
+        WS_UNROLL
+        for (int e = 0; e < 4; e++) scratch.sums[e][t] += scratch.sums[e][t + width];
+      }
+    }
+  }
+  WS_BARRIER();
+  return (scratch.sums[0][0] + scratch.sums[2][0]) + (scratch.sums[1][0] + scratch.sums[3][0]);
+}
+
+template <typename S, typename T> WS_DEVICE void load_leaf(const S *x, int n, int t, T *held) {
+  enum { COUNT = Storage<S>::COUNT };
+  if (n == WS_LEAF && (unsigned long long)x % sizeof(typename Storage<S>::Vector) == 0) {
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i += COUNT) load_vector(x + held_index(t, i), held + i);
+  } else {
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) {
+      const int index = held_index(t, i);
+      held[i] = index < n ? widen(x[index]) : 0;
+    }
+  }
+}
+
+/* Sum of the squares of scale * x; the scale is exact except where the product underflows. */
+template <bool SCALES, typename S, typename T>
+WS_DEVICE T sum_of_squares(Scratch<T> &scratch, const S *x, int n, T scale) {
+  WS_THREADS(t) {
+    T held[WS_HELD], sums[WS_HELD / 2];
+    load_leaf(x, n, t, held);
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) {
+      if (SCALES) held[i] *= scale;
+    }
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD / 2; i++) {
+      const T upper = held[WS_HELD / 2 + i];
+      sums[i] = Format<T>::multiply_add(upper, upper, held[i] * held[i]);
+    }
+    put(scratch, t, sums);
+  }
+  return fold(scratch);
+}
+
+/* Largest magnitude, as bits: NaN above infinity above numbers. */
+template <typename S, typename T>
+WS_DEVICE typename Format<T>::Word largest_bits(Scratch<T> &scratch, const S *x, int n) {
+  typedef typename Format<T>::Word Word;
+  WS_BARRIER();
+  WS_THREADS(t) {
+    T held[WS_HELD];
+    load_leaf(x, n, t, held);
+    Word largest = 0;
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) {
+      const Word magnitude = Format<T>::bits(held[i]) << 1 >> 1;
+      if (magnitude > largest) largest = magnitude;
+    }
+    scratch.largest[t] = largest;
+  }
+  for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
+    WS_BARRIER();
+    WS_THREADS(t) {
+      if (t < width && scratch.largest[t + width] > scratch.largest[t]) {
+        scratch.largest[t] = scratch.largest[t + width];
+      }
+    }
+  }
+  WS_BARRIER();
+  return scratch.largest[0];
+}
+
+/* A leaf whose plain sum may have overflowed or underflowed. */
+template <typename S, typename T>
+WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, const S *x, int n) {
+  typedef Format<T> F;
+  const typename F::Word largest = largest_bits(scratch, x, n);
+  Sum<T> leaf;
+  if (largest == 0) {
+    leaf.sum = 0;
+    leaf.exponent = min_exponent<T>();
+    return leaf;
+  }
+  int exponent = (int)(largest >> F::FRACTION) - F::BIAS;
+  if (exponent > F::BIAS) { /* infinite or NaN, and stays so */
+    leaf.sum = F::value(largest);
+    leaf.exponent = max_exponent<T>();
+    return leaf;
+  }
+  if (exponent < min_exponent<T>()) exponent = min_exponent<T>();
+  if (exponent > max_exponent<T>()) exponent = max_exponent<T>();
+  leaf.sum = sum_of_squares<true>(scratch, x, n, power_of_two<T>(-exponent));
+  leaf.exponent = exponent;
+  return leaf;
+}
+
+template <typename S> WS_DEVICE void leaves(const LeafArguments<S> &arguments) {
+  typedef typename Storage<S>::Real T;
+  WS_SHARED Scratch<T> scratch;
+  const Tile leaf = arguments.leaves[WS_BLOCK_INDEX];
+  const LeafTensor<S> tensor = arguments.tensors[leaf.tensor];
+  const long long from = (long long)leaf.index * WS_LEAF;
+  const S *x = tensor.gradients + from;
+  const int n = tensor.length - from < WS_LEAF ? (int)(tensor.length - from) : WS_LEAF;
+  Sum<T> result;
+  result.sum = sum_of_squares<false>(scratch, x, n, (T)1);
+  result.exponent = 0;
+  if (!Format<T>::is_plain(result.sum)) result = scaled_leaf(scratch, x, n);
+  WS_THREADS(t) {
+    if (t == 0) {
+      arguments.sums[tensor.first_leaf + leaf.index] = result.sum;
+      arguments.exponents[tensor.first_leaf + leaf.index] = result.exponent;
+    }
+  }
+}
+
+/* Adds n sums, at most WS_LEAF. */
+template <typename T>
+WS_DEVICE Sum<T> add(Scratch<T> &scratch, const T *sums, const int *exponents, int n) {
+  Sum<T> node;
+  if (n == 0) {
+    node.sum = 0;
+    node.exponent = min_exponent<T>();
+    return node;
+  }
+  WS_BARRIER();
+  WS_THREADS(t) {
+    int largest = min_exponent<T>();
+    for (int i = t; i < n; i += WS_BLOCK) {
+      if (exponents[i] > largest) largest = exponents[i];
+    }
+    scratch.exponents[t] = largest;
+  }
+  for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
+    WS_BARRIER();
+    WS_THREADS(t) {
+      if (t < width && scratch.exponents[t + width] > scratch.exponents[t]) {
+        scratch.exponents[t] = scratch.exponents[t + width];
+      }
+    }
+  }
+  WS_BARRIER();
+  node.exponent = scratch.exponents[0];
+  WS_THREADS(t) {
+    T held[WS_HELD], halves[WS_HELD / 2];
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) {
+      const int index = held_index(t, i);
+      held[i] = 0;
+      if (index < n) {
+        const int shift = 2 * (exponents[index] - node.exponent);
+        if (shift >= min_exponent<T>()) held[i] = sums[index] * power_of_two<T>(shift);
+      }
+    }
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD / 2; i++) halves[i] = held[i] + held[WS_HELD / 2 + i];
+    put(scratch, t, halves);
+  }
+  node.sum = fold(scratch);
+  return node;
+}
+
+template <typename T> WS_DEVICE void nodes(const NodeArguments<T> &arguments) {
+  WS_SHARED Scratch<T> scratch;
+  const long long from = (long long)WS_BLOCK_INDEX * WS_LEAF;
+  const long long left = arguments.count - from;
+  const Sum<T> node =
+      add(scratch, arguments.sums + from, arguments.exponents + from,
+          left < WS_LEAF ? (int)left : WS_LEAF);
+  WS_THREADS(t) {
+    if (t == 0) {
+      arguments.node_sums[WS_BLOCK_INDEX] = node.sum;
+      arguments.node_exponents[WS_BLOCK_INDEX] = node.exponent;
+    }
+  }
+}
+
+WS_DEVICE double hypotenuse(double a, double b) {
+  const double larger = ws_max_f64(a, b);
+  if (larger == 0 || !(larger <= 1.7976931348623157e308)) return larger;
+  const double ratio = ws_min_f64(a, b) / larger;
+  return larger * ws_sqrt_f64(ws_fma_f64(ratio, ratio, 1.0));
+}
+
+/* Joins the trees. In float32 throughout if there are no float64 gradients. */
+WS_DEVICE NormResult result_of(
+    const Sum<float> &floats, const Sum<double> &doubles, const NormArguments &arguments) {
+  const float float_norm = ws_sqrt_f32(floats.sum) * power_of_two<float>(floats.exponent);
+  const float float_unscale = (float)arguments.unscale;
+  const bool clips = arguments.clip_norm > 0;
+  NormResult result;
+  double raw;
+  float float_factor = 1;
+  double factor = 1;
+  if (arguments.double_count > 0) {
+    const double double_norm = ws_sqrt_f64(doubles.sum) * power_of_two<double>(doubles.exponent);
+    raw = arguments.float_count == 0 ? double_norm : hypotenuse(float_norm, double_norm);
+    result.norm = raw * arguments.unscale;
+    if (clips) factor = ws_min_f64(1.0, arguments.clip_norm / (result.norm + 1e-6));
+    float_factor = (float)factor;
+  } else {
+    const float norm = float_norm * float_unscale;
+    raw = float_norm;
+    result.norm = norm;
+    if (clips) float_factor = ws_min_f32(1.0f, (float)arguments.clip_norm / (norm + 1e-6f));
+    factor = float_factor;
+  }
+  result.float_scale = float_unscale * float_factor;
+  result.double_scale = arguments.unscale * factor;
+  /* The sums tell: the norm of finite gradients can be beyond the type's range. Neither is < 0. */
+  const bool finite = floats.sum <= 3.4028234663852886e38f && doubles.sum <= 1.7976931348623157e308;
+  result.skip = arguments.skip_non_finite && !finite;
+  return result;
+}
+
+WS_KERNEL leaves_float32(const LeafArguments<float> arguments) { leaves(arguments); }
+WS_KERNEL leaves_float64(const LeafArguments<double> arguments) { leaves(arguments); }
+WS_KERNEL leaves_float16(const LeafArguments<Float16> arguments) { leaves(arguments); }
+WS_KERNEL leaves_bfloat16(const LeafArguments<Bfloat16> arguments) { leaves(arguments); }
+WS_KERNEL nodes_float32(const NodeArguments<float> arguments) { nodes(arguments); }
+WS_KERNEL nodes_float64(const NodeArguments<double> arguments) { nodes(arguments); }
+
+WS_KERNEL global_norm(const NormArguments arguments) {
+  WS_SHARED Scratch<float> floats;
+  WS_SHARED Scratch<double> doubles;
+  const Sum<float> float_sum =
+      add(floats, arguments.float_sums, arguments.float_exponents, arguments.float_count);
+  const Sum<double> double_sum =
+      add(doubles, arguments.double_sums, arguments.double_exponents, arguments.double_count);
+  WS_THREADS(t) {
+    if (t == 0) *arguments.result = result_of(float_sum, double_sum, arguments);
+  }
+}
+
+WS_LIST(leaves_float32, LeafArguments<float>)
+WS_LIST(leaves_float64, LeafArguments<double>)
+WS_LIST(leaves_float16, LeafArguments<Float16>)
+WS_LIST(leaves_bfloat16, LeafArguments<Bfloat16>)
+WS_LIST(nodes_float32, NodeArguments<float>)
+WS_LIST(nodes_float64, NodeArguments<double>)
+WS_LIST(global_norm, NormArguments)

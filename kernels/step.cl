@@ -1,0 +1,122 @@
+/*
+ * The update on OpenCL 1.2: load, prepare the gradient, call the rule, store. Built once for each
+ * rule and storage type:
+ *
+ *   WS_RULE, WS_RULE_UPPER, WS_RULE_FILE   such as adam, ADAM and "rules/adam.h"
+ *   WS_ARITHMETIC                          32 or 64; with 64 also WS_DOUBLE
+ *   WS_STORAGE                             0 as the arithmetic type, 1 float16, 2 bfloat16
+ *   WS_GROUPS                              parameter groups that fit into the arguments
+ *   WS_LANES                               elements that a work-item works on at a time: 4, 8, 16
+ *   WS_LOCAL                               work-items of a work-group
+ *   WS_UNITS                               how many times a work-item does so
+ *
+ * A GPU has many work-items of one unit of 16 bytes. A processor has one work-item with many wide
+ * units: its compiler keeps what is the same for all of them in registers.
+ */
+#include "portable.h"
+#include "half.h"
+#include "storage.h"
+
+#define WS_ENTRY(rule, RULE)
+#define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
+#include "gradient.h"
+#include WS_RULE_FILE
+
+#define WS_OF_RULE(what) WS_JOIN(WS_JOIN(WS_, WS_RULE_UPPER), what)
+#define WS_UPDATE WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), _f), WS_BITS)
+#define WS_SCALARS WS_OF_RULE(_SCALARS)
+#define WS_SLOTS(options) WS_OF_RULE(_SLOTS)(options)
+#define WS_OPTIONS WS_OF_RULE(_OPTIONS)
+
+/* For each group the rule's scalars, its weight decay and 1, or -1 to maximize. */
+typedef struct {
+  ws_one value[WS_GROUPS][WS_SCALARS + 2];
+} ws_groups;
+
+/* A work-item's units of a tile. Called with constant options, which then cost nothing. */
+inline void ws_units(
+    int options, long at, long length, int aligned, const WS_REAL *k, WS_REAL scale, WS_REAL bound,
+    WS_REAL weight_decay, int zero_gradients, global ws_stored *p, global ws_stored *g,
+    global ws_one *s0, global ws_one *s1, global ws_one *s2) {
+  int i;
+  for (i = 0; i < WS_UNITS; i++, at += WS_LANES * WS_LOCAL) {
+    ws_unit unit = ws_unit_at(at, length, aligned);
+    WS_REAL s[3];
+    WS_REAL value, gradient;
+    if (unit.to <= unit.from) {
+      return;
+    }
+    value = ws_load(p, unit);
+    gradient = ws_load(g, unit);
+    s[0] = WS_SLOTS(options) > 0 ? ws_load_state(s0, unit) : (WS_REAL)0;
+    s[1] = WS_SLOTS(options) > 1 ? ws_load_state(s1, unit) : (WS_REAL)0;
+    s[2] = WS_SLOTS(options) > 2 ? ws_load_state(s2, unit) : (WS_REAL)0;
+
+    gradient = WS_NAME(gradient)(scale, bound, weight_decay, gradient, value);
+    value = WS_UPDATE(value, gradient, s, k, options);
+
+    ws_store(p, unit, value);
+    if (zero_gradients) {
+      ws_store(g, unit, (WS_REAL)0);
+    }
+    if (WS_SLOTS(options) > 0) {
+      ws_store_state(s0, unit, s[0]);
+    }
+    if (WS_SLOTS(options) > 1) {
+      ws_store_state(s1, unit, s[1]);
+    }
+    if (WS_SLOTS(options) > 2) {
+      ws_store_state(s2, unit, s[2]);
+    }
+  }
+}
+
+/*
+ * The work of a launch is cut into segments, runs of elements that lie one after the other in every
+ * buffer, and these into tiles, one for each work-group. A segment whose buffers' offsets all leave
+ * the same rest modulo WS_LANES is aligned: its units are placed so that all accesses are, and its
+ * first unit then begins before its first element.
+ *
+ * control: factor of gradients, from norm.cl; unused unless from_control
+ * segments: for each 8 longs: first tile, length, group | options << 32 | aligned << 48, offsets
+ * tiles: segment of each tile; unused if there is one segment
+ */
+kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
+    ws_groups groups, ws_one unscale, ws_one bound, int from_control, int zero_gradients,
+    int has_tiles, global const ws_one *control, global const long *segments,
+    global const int *tiles, global ws_stored *p, global ws_stored *g, global ws_one *s0,
+    global ws_one *s1, global ws_one *s2) {
+  long tile = get_group_id(0);
+  global const long *segment = segments + 8 * (long)(has_tiles ? tiles[tile] : 0);
+  int group = (int)(segment[2] & 0xffffff);
+  int options = (int)(segment[2] >> 32 & 0xffff);
+  int aligned = (int)(segment[2] >> 48);
+  long at = WS_LANES * ((tile - segment[0]) * WS_LOCAL * WS_UNITS + get_local_id(0));
+  ws_one factor = from_control ? control[0] : unscale;
+  WS_REAL k[WS_SCALARS];
+  WS_REAL scale, weight_decay;
+  int i;
+
+  for (i = 0; i < WS_SCALARS; i++) {
+    k[i] = groups.value[group][i];
+  }
+  weight_decay = groups.value[group][WS_SCALARS];
+  scale = factor * groups.value[group][WS_SCALARS + 1];
+  at -= aligned ? segment[3] % WS_LANES : 0;
+
+#define WS_RUN(options)                                                                      \
+  ws_units(options, at, segment[1], aligned, k, scale, (WS_REAL)bound, weight_decay,         \
+           zero_gradients, p + segment[3], g + segment[4], s0 + segment[5], s1 + segment[6], \
+           s2 + segment[7])
+  if (WS_OPTIONS == 1 || options == 0) {
+    WS_RUN(0);
+  } else if (WS_OPTIONS == 2 || options == 1) {
+    WS_RUN(1);
+  } else if (WS_OPTIONS == 3 || options == 2) {
+    WS_RUN(2);
+  } else if (WS_OPTIONS == 4 || options == 3) {
+    WS_RUN(3);
+  } else {
+    WS_RUN(options);
+  }
+}

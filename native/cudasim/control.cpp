@@ -1,0 +1,75 @@
+/* Injected failures, counts, and the door by which tests reach them. */
+#include <cstdio>
+#include <cstdlib>
+
+#include "simulator.h"
+
+std::recursive_mutex simulator_lock;
+
+namespace {
+long long calls = 0;
+long long fail_at = 0; /* 0: never */
+int fail_code = 0;
+bool fails_for_good = false;
+long long violation_count = 0;
+long long launches = 0;
+long long waits = 0;
+int devices = 1;
+int capability = 90;
+
+/* What a process leaves behind is said at its end, if asked for. */
+struct ExitReport {
+  ~ExitReport() {
+    if (std::getenv("CUDASIM_REPORT")) {
+      std::fprintf(
+          stderr, "cudasim: %lld allocations and handles left, %lld bytes, %lld violations\n",
+          live_allocations() + live_handles(), live_bytes(), violation_count);
+    }
+  }
+} exit_report;
+}  // namespace
+
+int device_count() { return devices; }
+int compute_capability() { return capability; }
+void count_launch() { launches++; }
+void count_wait() { waits++; }
+long long violations() { return violation_count; }
+
+CUresult admit() {
+  calls++;
+  if (fail_at > 0 && (calls == fail_at || (fails_for_good && calls > fail_at))) {
+    return (CUresult)fail_code;
+  }
+  return CUDA_SUCCESS;
+}
+
+void violation(const std::string &what) {
+  violation_count++;
+  std::fprintf(stderr, "cudasim: %s\n", what.c_str());
+}
+
+/* The native method control of the test class CudaSim; the first two arguments are the JVM's. */
+CUDASIM_API int64_t Java_io_warmstep_backend_cuda_CudaSim_control(
+    void *, void *, int what, int64_t a, int64_t b) {
+  std::lock_guard<std::recursive_mutex> guard(simulator_lock);
+  switch (what) {
+    case CONTROL_FAIL_AT:
+      calls = 0;
+      fail_at = a;
+      fail_code = (int)(b < 0 ? -b : b);
+      fails_for_good = b < 0;
+      return 0;
+    case CONTROL_CALLS: return calls;
+    case CONTROL_LIVE: return live_allocations() + live_handles();
+    case CONTROL_LIVE_BYTES: return live_bytes();
+    case CONTROL_VIOLATIONS: check_guards(); return violation_count;
+    case CONTROL_MEMORY_LIMIT: set_memory_limit(a); return 0;
+    case CONTROL_DEVICES: devices = (int)a; return 0;
+    case CONTROL_CAPABILITY: capability = (int)a; return 0;
+    case CONTROL_LAUNCHES: return launches;
+    case CONTROL_WAITS: return waits;
+    case CONTROL_CURRENT: return contexts_on_this_thread();
+    case CONTROL_PENDING: return pending_operations();
+    default: return control_handles(what, a, b);
+  }
+}

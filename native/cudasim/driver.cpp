@@ -1,0 +1,420 @@
+/*
+ * The driver API. Work that a stream takes is not done at the call but when somebody waits, in the
+ * order of the calls: the latest moment that a real device could do it, so that memory reused too
+ * early shows. Calls that release do so even when they are made to fail, as a driver does that only
+ * reports an earlier failure with them.
+ */
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <set>
+#include <vector>
+
+#include "simulator.h"
+
+#define LOCK() std::lock_guard<std::recursive_mutex> lock(simulator_lock)
+/* Ends a call that is to fail. */
+#define ADMIT()                                              \
+  LOCK();                                                    \
+  if (CUresult failure = admit(); failure != CUDA_SUCCESS) return failure
+/* The same for a call that needs a context. */
+#define ADMIT_IN_CONTEXT() \
+  ADMIT();                 \
+  if (!current()) return CUDA_ERROR_INVALID_CONTEXT
+
+struct Context {};
+struct Stream {};
+struct Function {
+  const Kernel *kernel;
+};
+struct Module {
+  std::deque<Function> functions;
+};
+
+namespace {
+bool initialized = false;
+Context primary;
+int primary_uses = 0;
+std::set<Context *> contexts;
+std::set<Stream *> streams;
+std::set<Module *> modules;
+std::set<Function *> functions;
+std::deque<std::function<void()>> pending;
+thread_local std::vector<Context *> stack;
+
+const size_t MOST_PENDING = 4096;
+
+bool is_context(Context *context) {
+  return (context == &primary && primary_uses > 0) || contexts.count(context) > 0;
+}
+
+Context *current() {
+  if (stack.empty()) return nullptr;
+  if (!is_context(stack.back())) {
+    violation("a context that was released is current");
+    return nullptr;
+  }
+  return stack.back();
+}
+
+bool is_stream(Stream *stream) { return !stream || streams.count(stream) > 0; }
+
+void run_pending() {
+  while (!pending.empty()) {
+    std::function<void()> operation = std::move(pending.front());
+    pending.pop_front();
+    operation();
+  }
+}
+
+void later(std::function<void()> operation) {
+  pending.push_back(std::move(operation));
+  if (pending.size() > MOST_PENDING) run_pending();
+}
+
+void wait() {
+  count_wait();
+  run_pending();
+  check_guards();
+}
+
+template <typename T> bool take(std::set<T *> &from, T *handle, const char *what) {
+  if (from.erase(handle) == 0) {
+    violation(std::string(what) + " that does not exist was released");
+    return false;
+  }
+  return true;
+}
+
+/* The bytes of the one argument of an entry in the text of a PTX module. */
+size_t declared_bytes(const std::string &ptx, size_t entry) {
+  const size_t end = ptx.find('{', entry);
+  const size_t open = ptx.find('[', entry);
+  if (open == std::string::npos || open > end) return 0;
+  return std::strtoull(ptx.c_str() + open + 1, nullptr, 10);
+}
+
+/* Only this project's kernels: each entry must be one that is compiled in, with its arguments. */
+CUresult load(const std::string &ptx, Module *module) {
+  const std::string word = ".visible .entry ";
+  if (ptx.find(".version ") == std::string::npos) return CUDA_ERROR_INVALID_PTX;
+  for (size_t at = ptx.find(word); at != std::string::npos; at = ptx.find(word, at + 1)) {
+    const size_t name = at + word.size();
+    const Kernel *kernel = find_kernel(ptx.substr(name, ptx.find('(', name) - name));
+    if (!kernel || declared_bytes(ptx, name) != kernel->argument_bytes) {
+      return CUDA_ERROR_INVALID_PTX;
+    }
+    module->functions.push_back({kernel});
+  }
+  return module->functions.empty() ? CUDA_ERROR_INVALID_PTX : CUDA_SUCCESS;
+}
+}  // namespace
+
+long long live_handles() {
+  return (long long)(contexts.size() + streams.size() + modules.size()) +
+         primary_uses;
+}
+
+long long contexts_on_this_thread() { return (long long)stack.size(); }
+long long pending_operations() { return (long long)pending.size(); }
+
+/* What a pipeline that uses CUDA itself would have made; no calls of the library's. */
+long long control_handles(int what, long long a, long long b) {
+  switch (what) {
+    case CONTROL_NEW_CONTEXT: return (long long)(intptr_t)*contexts.insert(new Context()).first;
+    case CONTROL_NEW_STREAM: return (long long)(intptr_t)*streams.insert(new Stream()).first;
+    case CONTROL_NEW_MEMORY: {
+      CUdeviceptr address = 0;
+      return allocate_device(&address, (size_t)a) == CUDA_SUCCESS ? (long long)address : 0;
+    }
+    case CONTROL_FREE_MEMORY: run_pending(); return release_device((CUdeviceptr)a);
+    case CONTROL_END_CONTEXT: {
+      run_pending();
+      Context *context = (Context *)(intptr_t)a;
+      Stream *stream = (Stream *)(intptr_t)b;
+      if (stream && take(streams, stream, "a stream")) delete stream;
+      if (take(contexts, context, "a context")) delete context;
+      return 0;
+    }
+    default: return -1;
+  }
+}
+
+/* --- Start, device */
+
+CUDASIM_API CUresult cuInit(unsigned) {
+  ADMIT();
+  if (device_count() == 0) return CUDA_ERROR_NO_DEVICE;
+  initialized = true;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuDriverGetVersion(int *version) {
+  ADMIT();
+  *version = 12060;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuDeviceGetCount(int *count) {
+  ADMIT();
+  if (!initialized) return CUDA_ERROR_NOT_INITIALIZED;
+  *count = device_count();
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuDeviceGet(CUdevice *device, int ordinal) {
+  ADMIT();
+  if (!initialized) return CUDA_ERROR_NOT_INITIALIZED;
+  if (ordinal < 0 || ordinal >= device_count()) return CUDA_ERROR_INVALID_DEVICE;
+  *device = ordinal;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuDeviceGetName(char *name, int length, CUdevice) {
+  ADMIT();
+  std::snprintf(name, (size_t)length, "Simulated device (no GPU)");
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice) {
+  ADMIT();
+  *bytes = (size_t)memory_limit();
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice) {
+  ADMIT();
+  switch (attribute) {
+    case 75: *value = compute_capability() / 10; return CUDA_SUCCESS; /* major */
+    case 76: *value = compute_capability() % 10; return CUDA_SUCCESS; /* minor */
+    default: return CUDA_ERROR_INVALID_VALUE;
+  }
+}
+
+/* --- Contexts */
+
+CUDASIM_API CUresult cuDevicePrimaryCtxRetain(Context **context, CUdevice) {
+  ADMIT();
+  primary_uses++;
+  *context = &primary;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) {
+  LOCK();
+  const CUresult failure = admit();
+  if (primary_uses == 0) {
+    violation("the primary context was released too often");
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  run_pending();
+  primary_uses--;
+  return failure;
+}
+
+CUDASIM_API CUresult cuCtxPushCurrent_v2(Context *context) {
+  ADMIT();
+  if (!is_context(context)) return CUDA_ERROR_INVALID_CONTEXT;
+  stack.push_back(context);
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuCtxPopCurrent_v2(Context **context) {
+  LOCK();
+  const CUresult failure = admit();
+  if (stack.empty()) {
+    violation("a context was popped that was not pushed");
+    return CUDA_ERROR_INVALID_CONTEXT;
+  }
+  if (context) *context = stack.back();
+  stack.pop_back();
+  return failure;
+}
+
+CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {
+  ADMIT_IN_CONTEXT();
+  *device = 0;
+  return CUDA_SUCCESS;
+}
+
+/* --- Streams */
+
+CUDASIM_API CUresult cuStreamCreate(Stream **stream, unsigned) {
+  ADMIT_IN_CONTEXT();
+  *stream = *streams.insert(new Stream()).first;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuStreamDestroy_v2(Stream *stream) {
+  LOCK();
+  const CUresult failure = admit();
+  run_pending();
+  if (!take(streams, stream, "a stream")) return CUDA_ERROR_INVALID_HANDLE;
+  delete stream;
+  return failure;
+}
+
+CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  wait();
+  return CUDA_SUCCESS;
+}
+
+/* --- Modules */
+
+CUDASIM_API CUresult cuModuleLoadDataEx(Module **module, const void *image, unsigned, int *, void **) {
+  ADMIT_IN_CONTEXT();
+  Module *loaded = new Module();
+  const CUresult result = load((const char *)image, loaded);
+  if (result != CUDA_SUCCESS) {
+    delete loaded;
+    return result;
+  }
+  for (Function &function : loaded->functions) functions.insert(&function);
+  modules.insert(loaded);
+  *module = loaded;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuModuleLoadData(Module **module, const void *image) {
+  return cuModuleLoadDataEx(module, image, 0, nullptr, nullptr);
+}
+
+CUDASIM_API CUresult cuModuleUnload(Module *module) {
+  LOCK();
+  const CUresult failure = admit();
+  run_pending();
+  if (!take(modules, module, "a module")) return CUDA_ERROR_INVALID_HANDLE;
+  for (Function &function : module->functions) functions.erase(&function);
+  delete module;
+  return failure;
+}
+
+CUDASIM_API CUresult cuModuleGetFunction(Function **function, Module *module, const char *name) {
+  ADMIT_IN_CONTEXT();
+  if (modules.count(module) == 0) return CUDA_ERROR_INVALID_HANDLE;
+  for (Function &candidate : module->functions) {
+    if (std::string(name) == candidate.kernel->name) {
+      *function = &candidate;
+      return CUDA_SUCCESS;
+    }
+  }
+  return CUDA_ERROR_NOT_FOUND;
+}
+
+CUDASIM_API CUresult cuLaunchKernel(
+    Function *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+    unsigned block_y, unsigned block_z, unsigned, Stream *stream, void **arguments, void **) {
+  ADMIT_IN_CONTEXT();
+  if (functions.count(function) == 0 || !is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (grid_x == 0 || grid_x > 0x7fffffffu || grid_y != 1 || grid_z != 1 || block_x != 256 ||
+      block_y != 1 || block_z != 1 || !arguments || !arguments[0]) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  /* Arguments are copied at the call, as a driver does. */
+  const Kernel *kernel = function->kernel;
+  const char *bytes = (const char *)arguments[0];
+  std::vector<char> copy(bytes, bytes + kernel->argument_bytes);
+  later([kernel, copy, grid_x] { kernel->run(copy.data(), grid_x); });
+  count_launch();
+  return CUDA_SUCCESS;
+}
+
+/* --- Memory */
+
+CUDASIM_API CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
+  ADMIT_IN_CONTEXT();
+  return allocate_device(address, bytes);
+}
+
+CUDASIM_API CUresult cuMemFree_v2(CUdeviceptr address) {
+  LOCK();
+  const CUresult failure = admit();
+  run_pending();
+  const CUresult result = release_device(address);
+  return failure != CUDA_SUCCESS ? failure : result;
+}
+
+CUDASIM_API CUresult cuMemHostAlloc(void **address, size_t bytes, unsigned) {
+  ADMIT_IN_CONTEXT();
+  return allocate_host(address, bytes);
+}
+
+CUDASIM_API CUresult cuMemFreeHost(void *address) {
+  LOCK();
+  const CUresult failure = admit();
+  run_pending();
+  const CUresult result = release_host(address);
+  return failure != CUDA_SUCCESS ? failure : result;
+}
+
+CUDASIM_API CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
+  ADMIT_IN_CONTEXT();
+  *total = (size_t)memory_limit();
+  *free_bytes = (size_t)(memory_limit() - live_bytes());
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuMemcpyHtoDAsync_v2(
+    CUdeviceptr to, const void *from, size_t bytes, Stream *stream) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!is_device_range(to, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  if (is_pinned_range(from, bytes)) {
+    later([=] { std::memcpy((void *)(uintptr_t)to, from, bytes); });
+  } else {
+    std::vector<char> copy((const char *)from, (const char *)from + bytes);
+    later([to, copy] { std::memcpy((void *)(uintptr_t)to, copy.data(), copy.size()); });
+  }
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuMemcpyDtoHAsync_v2(
+    void *to, CUdeviceptr from, size_t bytes, Stream *stream) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  later([=] { std::memcpy(to, (const void *)(uintptr_t)from, bytes); });
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuMemcpyDtoDAsync_v2(
+    CUdeviceptr to, CUdeviceptr from, size_t bytes, Stream *stream) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!is_device_range(to, bytes) || !is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  later([=] { std::memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes); });
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuMemsetD8Async(
+    CUdeviceptr address, unsigned char value, size_t count, Stream *stream) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!is_device_range(address, count)) return CUDA_ERROR_INVALID_VALUE;
+  later([=] { std::memset((void *)(uintptr_t)address, value, count); });
+  return CUDA_SUCCESS;
+}
+
+/* --- Names of codes: never made to fail */
+
+CUDASIM_API CUresult cuGetErrorName(CUresult code, const char **name) {
+  switch (code) {
+    case CUDA_SUCCESS: *name = "CUDA_SUCCESS"; break;
+    case CUDA_ERROR_INVALID_VALUE: *name = "CUDA_ERROR_INVALID_VALUE"; break;
+    case CUDA_ERROR_OUT_OF_MEMORY: *name = "CUDA_ERROR_OUT_OF_MEMORY"; break;
+    case CUDA_ERROR_NOT_INITIALIZED: *name = "CUDA_ERROR_NOT_INITIALIZED"; break;
+    case CUDA_ERROR_NO_DEVICE: *name = "CUDA_ERROR_NO_DEVICE"; break;
+    case CUDA_ERROR_INVALID_DEVICE: *name = "CUDA_ERROR_INVALID_DEVICE"; break;
+    case CUDA_ERROR_INVALID_CONTEXT: *name = "CUDA_ERROR_INVALID_CONTEXT"; break;
+    case CUDA_ERROR_NO_BINARY_FOR_GPU: *name = "CUDA_ERROR_NO_BINARY_FOR_GPU"; break;
+    case CUDA_ERROR_INVALID_PTX: *name = "CUDA_ERROR_INVALID_PTX"; break;
+    case CUDA_ERROR_INVALID_HANDLE: *name = "CUDA_ERROR_INVALID_HANDLE"; break;
+    case CUDA_ERROR_NOT_FOUND: *name = "CUDA_ERROR_NOT_FOUND"; break;
+    case CUDA_ERROR_LAUNCH_FAILED: *name = "CUDA_ERROR_LAUNCH_FAILED"; break;
+    default: *name = "unknown"; return CUDA_ERROR_INVALID_VALUE;
+  }
+  return CUDA_SUCCESS;
+}

@@ -1,0 +1,35 @@
+/*
+ * The part of the CUDA driver API that Warmstep uses, as the simulator implements it: the types and
+ * codes of NVIDIA's documentation, and no more of them than that.
+ */
+#ifndef CUDASIM_DRIVER_API_H
+#define CUDASIM_DRIVER_API_H
+
+#include <cstddef>
+#include <cstdint>
+
+#define CUDASIM_API extern "C" __attribute__((visibility("default")))
+
+typedef int CUdevice;
+typedef unsigned long long CUdeviceptr;
+struct Context;
+struct Stream;
+struct Module;
+struct Function;
+
+enum CUresult : int {
+  CUDA_SUCCESS = 0,
+  CUDA_ERROR_INVALID_VALUE = 1,
+  CUDA_ERROR_OUT_OF_MEMORY = 2,
+  CUDA_ERROR_NOT_INITIALIZED = 3,
+  CUDA_ERROR_NO_DEVICE = 100,
+  CUDA_ERROR_INVALID_DEVICE = 101,
+  CUDA_ERROR_INVALID_CONTEXT = 201,
+  CUDA_ERROR_NO_BINARY_FOR_GPU = 209,
+  CUDA_ERROR_INVALID_PTX = 218,
+  CUDA_ERROR_INVALID_HANDLE = 400,
+  CUDA_ERROR_NOT_FOUND = 500,
+  CUDA_ERROR_LAUNCH_FAILED = 719,
+};
+
+#endif

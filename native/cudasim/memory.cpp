@@ -1,0 +1,146 @@
+/*
+ * Device memory and pinned memory: host memory between guard zones, which are checked when it is
+ * freed and when the device is waited for. Under AddressSanitizer the zones are poisoned as well,
+ * so that the access itself is reported.
+ */
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "simulator.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
+namespace {
+const size_t ZONE = 512; /* device memory is aligned to this */
+const unsigned char GUARD = 0xa5;
+const unsigned char GARBAGE = 0xcd; /* what fresh memory holds: never zeros */
+
+struct Allocation {
+  unsigned char *base;
+  size_t bytes;
+  size_t whole;
+};
+
+std::map<CUdeviceptr, Allocation> device_memory;
+std::map<CUdeviceptr, Allocation> host_memory;
+long long device_bytes = 0;
+long long limit = 8ll << 30;
+
+size_t rounded(size_t bytes) { return (bytes + ZONE - 1) / ZONE * ZONE; }
+
+void poison(const Allocation &a) {
+  ASAN_POISON_MEMORY_REGION(a.base, ZONE);
+  ASAN_POISON_MEMORY_REGION(a.base + ZONE + a.bytes, a.whole - ZONE - a.bytes);
+}
+
+void unpoison(const Allocation &a) { ASAN_UNPOISON_MEMORY_REGION(a.base, a.whole); }
+
+bool allocate(std::map<CUdeviceptr, Allocation> &where, size_t bytes, CUdeviceptr *address) {
+  Allocation a;
+  a.bytes = bytes;
+  a.whole = 2 * ZONE + rounded(bytes);
+  a.base = (unsigned char *)std::aligned_alloc(ZONE, a.whole);
+  if (!a.base) return false;
+  std::memset(a.base, GUARD, ZONE);
+  std::memset(a.base + ZONE, GARBAGE, bytes);
+  std::memset(a.base + ZONE + bytes, GUARD, a.whole - ZONE - bytes);
+  poison(a);
+  *address = (CUdeviceptr)(uintptr_t)(a.base + ZONE);
+  where[*address] = a;
+  return true;
+}
+
+bool is_intact(const Allocation &a) {
+  unpoison(a);
+  bool intact = true;
+  for (size_t i = 0; i < ZONE; i++) intact = intact && a.base[i] == GUARD;
+  for (size_t i = ZONE + a.bytes; i < a.whole; i++) intact = intact && a.base[i] == GUARD;
+  poison(a);
+  return intact;
+}
+
+void check(const Allocation &a) {
+  if (!is_intact(a)) {
+    violation("bytes outside an allocation of " + std::to_string(a.bytes) + " were written");
+    unpoison(a);
+    std::memset(a.base, GUARD, ZONE); /* reported once */
+    std::memset(a.base + ZONE + a.bytes, GUARD, a.whole - ZONE - a.bytes);
+    poison(a);
+  }
+}
+
+bool release(std::map<CUdeviceptr, Allocation> &where, CUdeviceptr address, size_t *bytes) {
+  auto found = where.find(address);
+  if (found == where.end()) {
+    violation("memory that is not allocated was freed");
+    return false;
+  }
+  check(found->second);
+  *bytes = found->second.bytes;
+  unpoison(found->second);
+  std::free(found->second.base);
+  where.erase(found);
+  return true;
+}
+
+bool contains(const std::map<CUdeviceptr, Allocation> &where, CUdeviceptr address, size_t bytes) {
+  auto next = where.upper_bound(address);
+  if (next == where.begin()) return false;
+  --next;
+  const CUdeviceptr start = next->first, end = start + next->second.bytes;
+  return address >= start && address <= end && bytes <= end - address;
+}
+}  // namespace
+
+CUresult allocate_device(CUdeviceptr *address, size_t bytes) {
+  if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
+  if ((long long)bytes > limit - device_bytes) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (!allocate(device_memory, bytes, address)) return CUDA_ERROR_OUT_OF_MEMORY;
+  device_bytes += (long long)bytes;
+  return CUDA_SUCCESS;
+}
+
+CUresult allocate_host(void **address, size_t bytes) {
+  CUdeviceptr where;
+  if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
+  if (!allocate(host_memory, bytes, &where)) return CUDA_ERROR_OUT_OF_MEMORY;
+  *address = (void *)(uintptr_t)where;
+  return CUDA_SUCCESS;
+}
+
+CUresult release_device(CUdeviceptr address) {
+  size_t bytes;
+  if (!release(device_memory, address, &bytes)) return CUDA_ERROR_INVALID_VALUE;
+  device_bytes -= (long long)bytes;
+  return CUDA_SUCCESS;
+}
+
+CUresult release_host(void *address) {
+  size_t bytes;
+  return release(host_memory, (CUdeviceptr)(uintptr_t)address, &bytes) ? CUDA_SUCCESS
+                                                                       : CUDA_ERROR_INVALID_VALUE;
+}
+
+bool is_device_range(CUdeviceptr address, size_t bytes) {
+  return contains(device_memory, address, bytes);
+}
+
+bool is_pinned_range(const void *address, size_t bytes) {
+  return contains(host_memory, (CUdeviceptr)(uintptr_t)address, bytes);
+}
+
+void check_guards() {
+  for (auto &entry : device_memory) check(entry.second);
+  for (auto &entry : host_memory) check(entry.second);
+}
+
+long long live_allocations() { return (long long)(device_memory.size() + host_memory.size()); }
+long long live_bytes() { return device_bytes; }
+long long memory_limit() { return limit; }
+void set_memory_limit(long long bytes) { limit = bytes; }

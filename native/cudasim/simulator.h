@@ -1,0 +1,82 @@
+/* What the simulator's parts share. All state is under one lock. */
+#ifndef CUDASIM_SIMULATOR_H
+#define CUDASIM_SIMULATOR_H
+
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "driver_api.h"
+
+/* --- control.cpp: injected failures and counts */
+
+extern std::recursive_mutex simulator_lock;
+
+/* What a test can ask for and set; the numbers are those of io.warmstep.backend.cuda.CudaSim. */
+enum Control {
+  CONTROL_FAIL_AT = 0,      /* a: which call from now on, counted from 1; b: code, negative: for good */
+  CONTROL_CALLS = 1,        /* calls since the last CONTROL_FAIL_AT */
+  CONTROL_LIVE = 2,         /* handles and allocations that were not released */
+  CONTROL_LIVE_BYTES = 3,   /* device memory in use */
+  CONTROL_VIOLATIONS = 4,   /* damaged guard zones and misused handles, ever */
+  CONTROL_MEMORY_LIMIT = 5, /* a: bytes of device memory */
+  CONTROL_DEVICES = 6,      /* a: count of devices */
+  CONTROL_CAPABILITY = 7,   /* a: 10 * major + minor */
+  CONTROL_LAUNCHES = 8,     /* kernels run so far */
+  CONTROL_WAITS = 9,        /* calls that waited for the device so far */
+  CONTROL_CURRENT = 10,     /* contexts on this thread's stack */
+  CONTROL_NEW_CONTEXT = 11, /* creates a context as a user would; its handle */
+  CONTROL_NEW_STREAM = 12,  /* a: context; creates a stream; its handle */
+  CONTROL_NEW_MEMORY = 13,  /* a: bytes; its address */
+  CONTROL_FREE_MEMORY = 14, /* a: address */
+  CONTROL_END_CONTEXT = 15, /* a: context and b: stream; destroys both */
+  CONTROL_PENDING = 16,     /* operations that wait to be run */
+};
+
+/* How many devices there are, and 10 * major + minor of their compute capability. */
+int device_count();
+int compute_capability();
+
+/* Counts a call; the code it must fail with, or success. */
+CUresult admit();
+
+void count_launch();
+void count_wait();
+
+/* A misuse that a real driver might not notice; printed and counted. */
+void violation(const std::string &what);
+long long violations();
+
+/* --- memory.cpp: allocations with guard zones */
+
+CUresult allocate_device(CUdeviceptr *address, size_t bytes);
+CUresult allocate_host(void **address, size_t bytes);
+CUresult release_device(CUdeviceptr address);
+CUresult release_host(void *address);
+bool is_device_range(CUdeviceptr address, size_t bytes);
+bool is_pinned_range(const void *address, size_t bytes);
+void check_guards();
+long long live_allocations();
+long long live_bytes();
+long long memory_limit();
+void set_memory_limit(long long bytes);
+
+/* --- driver.cpp: contexts, streams and what waits in them */
+
+long long live_handles();
+long long contexts_on_this_thread();
+long long pending_operations();
+long long control_handles(int what, long long a, long long b);
+
+/* --- kernels.cpp: this project's kernels */
+
+struct Kernel {
+  const char *name;
+  size_t argument_bytes;
+  /* Runs the blocks of a grid with a copy of the arguments. */
+  void (*run)(const void *arguments, unsigned blocks);
+};
+
+const Kernel *find_kernel(const std::string &name);
+
+#endif

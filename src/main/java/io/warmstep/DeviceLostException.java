@@ -1,0 +1,19 @@
+package io.warmstep;
+
+/**
+ * A device stopped working: it faulted, was reset or went away. Nothing on it can be read any more;
+ * a new process can usually open it again.
+ */
+public final class DeviceLostException extends WarmstepException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * A failure.
+   *
+   * @param message what failed, with which values, and what to do
+   * @param cause the failure underneath, or null
+   */
+  public DeviceLostException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}

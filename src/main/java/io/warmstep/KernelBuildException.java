@@ -1,0 +1,16 @@
+package io.warmstep;
+
+/** A device's compiler refused a kernel; the message ends with its log. */
+public final class KernelBuildException extends WarmstepException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * A failure.
+   *
+   * @param message what failed, with which values, and what to do
+   * @param cause the failure underneath, or null
+   */
+  public KernelBuildException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}

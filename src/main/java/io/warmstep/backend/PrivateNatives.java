@@ -1,0 +1,70 @@
+package io.warmstep.backend;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * Loads bindings that extract their native library to a fixed name in the folder of temporary
+ * files, and would load whatever lies there already. They get an empty folder that only this user
+ * can write to, and it is removed again.
+ */
+public final class PrivateNatives {
+  private static final String FOLDER_PROPERTY = "java.io.tmpdir";
+
+  private PrivateNatives() {}
+
+  /**
+   * Initializes a class whose static initializer extracts and loads a native library. A failure
+   * that the virtual machine has is passed on as it is, once: later attempts to use the class give
+   * NoClassDefFoundError, so the caller keeps the first.
+   *
+   * @param className the class
+   * @throws ClassNotFoundException if there is no such class
+   */
+  public static synchronized void initialize(String className) throws ClassNotFoundException {
+    String shared = System.getProperty(FOLDER_PROPERTY);
+    Path folder = create();
+    System.setProperty(FOLDER_PROPERTY, folder.toString());
+    try {
+      Class.forName(className, true, PrivateNatives.class.getClassLoader());
+    } finally {
+      System.setProperty(FOLDER_PROPERTY, shared);
+      delete(folder);
+    }
+  }
+
+  private static Path create() {
+    try {
+      return Files.createTempDirectory("warmstep-"); // for this user alone
+    } catch (IOException e) {
+      throw new UncheckedIOException(
+          "cannot create a folder for native libraries in "
+              + System.getProperty(FOLDER_PROPERTY)
+              + ": set the system property "
+              + FOLDER_PROPERTY
+              + " to one that can be written to",
+          e);
+    }
+  }
+
+  /** A loaded library stays usable after its file is gone; where it cannot go, it goes at exit. */
+  private static void delete(Path folder) {
+    List<Path> files;
+    try (Stream<Path> entries = Files.list(folder)) {
+      files = entries.toList();
+    } catch (IOException e) {
+      files = List.of();
+    }
+    folder.toFile().deleteOnExit(); // registered first, so removed last
+    for (Path file : files) {
+      if (!file.toFile().delete()) {
+        file.toFile().deleteOnExit();
+      }
+    }
+    folder.toFile().delete();
+  }
+}

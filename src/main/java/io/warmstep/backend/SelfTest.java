@@ -1,0 +1,113 @@
+package io.warmstep.backend;
+
+import io.warmstep.ElementType;
+import io.warmstep.rule.FloatBlock;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+
+/**
+ * A quick look at whether a device computes what it should: one float32 step of every rule,
+ * compared bit for bit with the rule's Java loop.
+ */
+public final class SelfTest {
+  /** More than a work-group, and no multiple of a vector. */
+  private static final int LENGTH = 1237;
+
+  private static final double RATE = 0.0123;
+
+  private SelfTest() {}
+
+  /**
+   * Runs the test.
+   *
+   * @param device left as it was
+   * @return what is wrong, or empty if nothing is
+   */
+  public static Optional<String> run(BackendDevice device) {
+    for (UpdateRule rule : Rules.all()) {
+      Optional<String> problem;
+      try {
+        problem = step(device, rule);
+      } catch (RuntimeException | LinkageError e) {
+        problem = Optional.of("failed: " + e.getMessage());
+      }
+      if (problem.isPresent()) {
+        return problem.map(what -> "self-test of " + rule.name() + " " + what);
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** Parameters, gradients and state, in that order. */
+  private static Optional<String> step(BackendDevice device, UpdateRule rule) {
+    SplittableRandom random = new SplittableRandom(1);
+    List<float[]> host = new ArrayList<>();
+    List<Memory> memories = new ArrayList<>();
+    try {
+      for (int i = 0; i < 2 + rule.stateSlots().size(); i++) {
+        host.add(values(random, i >= 2));
+        memories.add(device.allocate(ElementType.FLOAT32, LENGTH));
+        memories.get(i).write(0, host.get(i), 0, LENGTH);
+      }
+      List<MemorySlice> slices = memories.stream().map(m -> new MemorySlice(m, 0)).toList();
+      StepPlan.Entry entry =
+          new StepPlan.Entry(
+              0, LENGTH, slices.get(0), slices.get(1), slices.subList(2, slices.size()));
+      StepPlan plan =
+          new StepPlan(List.of(new StepPlan.Group(rule, List.of(entry))), 0, 0, false, false);
+      double[] scalars = new double[rule.scalarCount()];
+      rule.scalars(3, RATE, scalars);
+      try (StepProgram program = device.prepare(plan)) {
+        program.run(new double[][] {scalars}, 1);
+      }
+      update(rule, host, scalars);
+      return difference(host, memories);
+    } finally {
+      memories.forEach(Memory::close);
+    }
+  }
+
+  private static float[] values(SplittableRandom random, boolean areState) {
+    float[] values = new float[LENGTH];
+    for (int i = 0; i < LENGTH; i++) {
+      double scale = Math.scalb(1.0, random.nextInt(-20, 4));
+      double value = scale * (random.nextDouble() - (areState ? 0 : 0.5));
+      values[i] = (float) value;
+    }
+    return values;
+  }
+
+  private static void update(UpdateRule rule, List<float[]> host, double[] scalars) {
+    float[] rounded = new float[scalars.length];
+    for (int i = 0; i < scalars.length; i++) {
+      rounded[i] = (float) scalars[i];
+    }
+    FloatBlock block = new FloatBlock();
+    block.step(rounded, rule.maximize() ? -1 : 1, (float) rule.l2());
+    float[][] state = host.subList(2, host.size()).toArray(new float[0][]);
+    block.range(host.get(0), host.get(1), state, 0, LENGTH);
+    rule.update(block);
+  }
+
+  private static Optional<String> difference(List<float[]> expected, List<Memory> memories) {
+    float[] actual = new float[LENGTH];
+    for (int i = 0; i < memories.size(); i++) {
+      memories.get(i).read(0, actual, 0, LENGTH);
+      for (int j = 0; j < LENGTH; j++) {
+        if (Float.floatToIntBits(actual[j]) != Float.floatToIntBits(expected.get(i)[j])) {
+          return Optional.of(
+              "gave "
+                  + actual[j]
+                  + " where Java gives "
+                  + expected.get(i)[j]
+                  + ": update the device's driver");
+        }
+      }
+    }
+    return Optional.empty();
+  }
+}

@@ -1,0 +1,131 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.DeviceException;
+import io.warmstep.DeviceLostException;
+import io.warmstep.KernelBuildException;
+import io.warmstep.OutOfDeviceMemoryException;
+import io.warmstep.WarmstepException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import jcuda.CudaException;
+import jcuda.NativePointerObject;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUresult;
+
+/** What every call of the driver needs: result codes as exceptions, raw handles. */
+final class Cuda {
+  private static final System.Logger LOG = System.getLogger("io.warmstep");
+  private static final VarHandle NATIVE_POINTER = nativePointer();
+
+  /** Codes of the driver go up to here. */
+  private static final int LARGEST_CODE = CUresult.CUDA_ERROR_UNKNOWN;
+
+  private Cuda() {}
+
+  /** Throws what a result code stands for. */
+  static void check(int code, String operation, String device) {
+    if (code != CUresult.CUDA_SUCCESS) {
+      throw failure(code, operation, device, 0);
+    }
+  }
+
+  static void check(int code, String operation, String device, long bytes) {
+    if (code != CUresult.CUDA_SUCCESS) {
+      throw failure(code, operation, device, bytes);
+    }
+  }
+
+  /** For calls that release: whatever else there is must be released too, so nothing is thrown. */
+  static void released(int code, String operation, String device) {
+    if (code != CUresult.CUDA_SUCCESS) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          operation + " on " + device + " gave " + CUresult.stringFor(code) + " (" + code + ")");
+    }
+  }
+
+  /** The same for JCuda's own exceptions, which another user of JCuda may have switched on. */
+  static WarmstepException failure(CudaException e, String operation, String device) {
+    for (int code = 1; code <= LARGEST_CODE; code++) {
+      if (CUresult.stringFor(code).equals(e.getMessage())) {
+        return failure(code, operation, device, 0);
+      }
+    }
+    return new DeviceException(operation + " failed on " + device + ": " + e.getMessage(), e);
+  }
+
+  static WarmstepException failure(int code, String operation, String device, long bytes) {
+    String message =
+        operation
+            + (bytes > 0 ? " of " + bytes + " bytes" : "")
+            + " failed on "
+            + device
+            + " with "
+            + CUresult.stringFor(code)
+            + " ("
+            + code
+            + ")";
+    return switch (code) {
+      case CUresult.CUDA_ERROR_OUT_OF_MEMORY ->
+          new OutOfDeviceMemoryException(
+              message + ": use fewer or smaller parameters, or close what is no longer used", null);
+      case CUresult.CUDA_ERROR_INVALID_IMAGE,
+          CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU,
+          CUresult.CUDA_ERROR_INVALID_PTX,
+          CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND,
+          CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
+          CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED ->
+          new KernelBuildException(
+              message + ": update the NVIDIA driver; this GPU and driver are not supported", null);
+      case CUresult.CUDA_ERROR_DEINITIALIZED,
+          CUresult.CUDA_ERROR_DEVICE_UNAVAILABLE,
+          CUresult.CUDA_ERROR_ECC_UNCORRECTABLE,
+          CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
+          CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,
+          CUresult.CUDA_ERROR_LAUNCH_TIMEOUT,
+          CUresult.CUDA_ERROR_CONTEXT_IS_DESTROYED,
+          CUresult.CUDA_ERROR_ASSERT,
+          CUresult.CUDA_ERROR_HARDWARE_STACK_ERROR,
+          CUresult.CUDA_ERROR_ILLEGAL_INSTRUCTION,
+          CUresult.CUDA_ERROR_MISALIGNED_ADDRESS,
+          CUresult.CUDA_ERROR_INVALID_ADDRESS_SPACE,
+          CUresult.CUDA_ERROR_INVALID_PC,
+          CUresult.CUDA_ERROR_LAUNCH_FAILED ->
+          new DeviceLostException(
+              message + ": its memory cannot be read any more, start a new process", null);
+      default -> new DeviceException(message, null);
+    };
+  }
+
+  /** Memory that JCuda hands to the driver as it is. */
+  static ByteBuffer direct(int bytes) {
+    return ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+  }
+
+  /** Device memory by its address. */
+  static CUdeviceptr pointer(long address) {
+    return wrap(address, new CUdeviceptr());
+  }
+
+  /** Makes one of JCuda's objects stand for a raw handle, for which JCuda has no constructor. */
+  static <T extends NativePointerObject> T wrap(long handle, T object) {
+    NATIVE_POINTER.set(object, handle);
+    return object;
+  }
+
+  /** The raw handle of one of JCuda's objects. */
+  static long handle(NativePointerObject object) {
+    return (long) NATIVE_POINTER.get(object);
+  }
+
+  private static VarHandle nativePointer() {
+    try {
+      return MethodHandles.privateLookupIn(NativePointerObject.class, MethodHandles.lookup())
+          .findVarHandle(NativePointerObject.class, "nativePointer", long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+}

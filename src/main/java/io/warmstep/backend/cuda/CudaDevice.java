@@ -1,0 +1,180 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.ElementType;
+import io.warmstep.OutOfDeviceMemoryException;
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+
+/** A CUDA device with its context, stream, kernels and memories. */
+final class CudaDevice implements BackendDevice {
+  /** Base of all locations: the driver gives every device's memory addresses of its own. */
+  static final Object ADDRESSES = new Object();
+
+  /** Bytes that go between Java arrays and the device at a time. */
+  private static final int STAGING_BYTES = 4 << 20;
+
+  private final CudaContext context;
+  private final BackendReport report;
+  private final Kernels kernels;
+  private final Set<CudaMemory> allocated = ConcurrentHashMap.newKeySet();
+  private final Set<CudaStepProgram> prepared = ConcurrentHashMap.newKeySet();
+  private ByteBuffer staging;
+  private boolean isClosed;
+
+  private CudaDevice(CudaContext context) {
+    this.context = context;
+    this.report = context.deviceReport();
+    this.kernels = new Kernels(context);
+  }
+
+  static CudaDevice open() {
+    CudaContext context = CudaContext.open();
+    try {
+      return new CudaDevice(context);
+    } catch (RuntimeException | Error e) {
+      context.close();
+      throw e;
+    }
+  }
+
+  static CudaDevice wrap(long context, long stream) {
+    return new CudaDevice(CudaContext.wrap(context, stream));
+  }
+
+  CudaContext context() {
+    return context;
+  }
+
+  Kernels kernels() {
+    return kernels;
+  }
+
+  @Override
+  public BackendReport report() {
+    return report;
+  }
+
+  @Override
+  public boolean isAccelerator() {
+    return true;
+  }
+
+  /** Fresh memory is zeroed on the stream, so nothing waits. */
+  @Override
+  public Memory allocate(ElementType type, long length) {
+    if (length > Long.MAX_VALUE / type.bytes()) {
+      throw new OutOfDeviceMemoryException(
+          length + " " + type + " are more bytes than any device has, " + report.device(), null);
+    }
+    long bytes = length * type.bytes();
+    long address = context.allocate(bytes);
+    try {
+      context.zero(address, bytes);
+    } catch (RuntimeException | Error e) {
+      context.free(address);
+      throw e;
+    }
+    CudaMemory memory = new CudaMemory(this, type, address, length);
+    allocated.add(memory);
+    return memory;
+  }
+
+  /** The source is a raw CUdeviceptr as a {@code Long}. */
+  @Override
+  public Memory borrow(ElementType type, Object source, long offset, long length) {
+    if (!(source instanceof Long handle)) {
+      throw new IllegalArgumentException(
+          "a CUDA device cannot use a "
+              + source.getClass().getSimpleName()
+              + " in place: borrow a device pointer with borrowHandle, or copy with copyOf or"
+              + " allocate");
+    }
+    if (handle % type.bytes() != 0) {
+      throw new IllegalArgumentException(
+          "handle is 0x"
+              + Long.toHexString(handle)
+              + ", must be a multiple of "
+              + type.bytes()
+              + " for "
+              + type);
+    }
+    long room = (Long.MAX_VALUE - Math.max(handle, 0)) / type.bytes();
+    if (offset > room || length > room - offset) {
+      throw new IllegalArgumentException(
+          "offset "
+              + offset
+              + " and length "
+              + length
+              + " do not lie within the device's address space");
+    }
+    return new CudaMemory(this, type, handle + offset * type.bytes(), length);
+  }
+
+  /** True for the one call that has to free the memory; false for borrowed memory. */
+  boolean forget(CudaMemory memory) {
+    return allocated.remove(memory);
+  }
+
+  boolean forget(CudaStepProgram program) {
+    return prepared.remove(program);
+  }
+
+  @Override
+  public StepProgram prepare(StepPlan plan) {
+    CudaStepProgram program = new CudaStepProgram(this, plan);
+    prepared.add(program);
+    return program;
+  }
+
+  @Override
+  public void synchronize() {
+    context.synchronize();
+  }
+
+  int stagingBytes() {
+    return STAGING_BYTES;
+  }
+
+  /** Fills the staging buffer and copies it to the device; one thread at a time. */
+  synchronized void upload(long address, int bytes, Consumer<ByteBuffer> fill) {
+    fill.accept(staging(bytes));
+    context.write(address, staging, bytes);
+  }
+
+  /** Copies from the device to the staging buffer and empties that; one thread at a time. */
+  synchronized void download(long address, int bytes, Consumer<ByteBuffer> empty) {
+    context.read(address, staging(bytes), bytes);
+    empty.accept(staging);
+  }
+
+  private ByteBuffer staging(int bytes) {
+    if (staging == null || staging.capacity() < bytes) {
+      int larger = Math.min(STAGING_BYTES, Integer.highestOneBit(Math.max(bytes, 4096)) * 2);
+      staging = Cuda.direct(larger);
+    }
+    return staging;
+  }
+
+  /** Frees what is left; the driver waits for work that still uses it. */
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (isClosed) {
+        return;
+      }
+      isClosed = true;
+    }
+    List.copyOf(prepared).forEach(CudaStepProgram::close);
+    List.copyOf(allocated).forEach(CudaMemory::close);
+    kernels.close();
+    context.close();
+  }
+}

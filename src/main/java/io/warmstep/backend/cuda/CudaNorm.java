@@ -1,0 +1,92 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import jcuda.Pointer;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUfunction;
+
+/**
+ * The launches that compute the global norm and, from it, what gradients are multiplied by, which
+ * stays on the device: the update reads it there.
+ */
+final class CudaNorm {
+  private final CudaContext context;
+  private final StepPlan plan;
+  private final LeafTree floats;
+  private final LeafTree doubles;
+  private final Arena.Part result;
+  private final CUfunction function;
+  private final ByteBuffer arguments = Cuda.direct(Layout.NORM_ARGUMENTS_BYTES);
+  private final Pointer argumentPointer = Pointer.to(Pointer.to(arguments));
+  private final ByteBuffer outcome = Cuda.direct(Layout.RESULT_BYTES);
+  private final Pointer outcomePointer = Pointer.to(outcome);
+  private CUdeviceptr resultPointer;
+
+  CudaNorm(CudaContext context, Kernels kernels, Arena arena, StepPlan plan) {
+    this.context = context;
+    this.plan = plan;
+    List<StepPlan.Entry> entries = new ArrayList<>();
+    plan.groups().forEach(group -> entries.addAll(group.entries()));
+    entries.removeIf(entry -> entry.length() == 0);
+    entries.sort(Comparator.comparingInt(StepPlan.Entry::index));
+    List<StepPlan.Entry> ofFloats = entries.stream().filter(e -> !isDouble(e)).toList();
+    List<StepPlan.Entry> ofDoubles = entries.stream().filter(CudaNorm::isDouble).toList();
+    this.floats = new LeafTree(context, kernels, arena, ElementType.FLOAT32, ofFloats);
+    this.doubles = new LeafTree(context, kernels, arena, ElementType.FLOAT64, ofDoubles);
+    this.result = arena.reserve(Layout.RESULT_BYTES);
+    this.function = kernels.get("global_norm");
+  }
+
+  private static boolean isDouble(StepPlan.Entry entry) {
+    return entry.values().memory().type() == ElementType.FLOAT64;
+  }
+
+  /** Writes the arguments; the arena is allocated by now. */
+  void setFixed() {
+    floats.setFixed();
+    doubles.setFixed();
+    arguments.putLong(floats.sums()).putLong(floats.exponents());
+    arguments.putLong(doubles.sums()).putLong(doubles.exponents());
+    arguments.putLong(result.address());
+    arguments.putInt(Layout.NORM_COUNTS, floats.count());
+    arguments.putInt(Layout.NORM_COUNTS + Integer.BYTES, doubles.count());
+    arguments.putDouble(Layout.NORM_CLIP, plan.clipNorm());
+    arguments.putInt(Layout.NORM_SKIP, plan.skipNonFinite() ? 1 : 0);
+    resultPointer = Cuda.pointer(result.address());
+  }
+
+  /** Where the update reads what the norm gave. */
+  long result() {
+    return result.address();
+  }
+
+  /** With the context current. Allocates nothing. */
+  void launch(double unscale) {
+    floats.launch();
+    doubles.launch();
+    arguments.putDouble(Layout.NORM_UNSCALE, unscale);
+    context.launch(function, 1, argumentPointer);
+  }
+
+  /** With the context current: waits for the outcome; whether the step was skipped. */
+  boolean awaitSkipped() {
+    fetch();
+    return outcome.getInt(Layout.RESULT_SKIP) != 0;
+  }
+
+  /** With the context current: waits for the last norm. */
+  double awaitNorm() {
+    fetch();
+    return outcome.getDouble(0);
+  }
+
+  private void fetch() {
+    context.startReading(outcomePointer, resultPointer, Layout.RESULT_BYTES);
+    context.waitForStream();
+  }
+}

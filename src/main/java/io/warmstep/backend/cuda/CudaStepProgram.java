@@ -1,0 +1,101 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import java.util.ArrayList;
+import java.util.List;
+import jcuda.driver.CUcontext;
+
+/**
+ * A step as launches of kernels, prepared but for the step's numbers: one launch of the update for
+ * each element type in use, after those of the norm if the plan needs it. Nothing is waited for,
+ * except where non-finite gradients skip the step: whether it happened is what {@link #run}
+ * returns.
+ */
+final class CudaStepProgram implements StepProgram {
+  private final CudaDevice device;
+  private final CudaContext context;
+  private final Arena arena;
+  private final List<CudaUpdate> updates = new ArrayList<>();
+  private final CudaNorm norm;
+  private final boolean skipsNonFinite;
+
+  // Made once, so that a step allocates nothing.
+  private final CudaContext.Work step = this::launch;
+  private final CUcontext popped = new CUcontext();
+  private double[][] scalars;
+  private double unscale;
+  private boolean happened;
+  private boolean hasRun;
+
+  CudaStepProgram(CudaDevice device, StepPlan plan) {
+    this.device = device;
+    this.context = device.context();
+    this.arena = new Arena(context);
+    this.skipsNonFinite = plan.skipNonFinite();
+    List<TensorRun> runs = TensorRun.of(plan);
+    for (ElementType type : ElementType.values()) {
+      List<TensorRun> ofType = runs.stream().filter(run -> run.type == type).toList();
+      if (!ofType.isEmpty()) {
+        updates.add(new CudaUpdate(context, device.kernels(), arena, plan, type, ofType));
+      }
+    }
+    norm = plan.needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
+    try {
+      arena.allocate();
+      if (norm != null) {
+        norm.setFixed();
+      }
+      for (CudaUpdate update : updates) {
+        update.setFixed(norm == null ? 0 : norm.result());
+      }
+      arena.upload();
+    } catch (RuntimeException | Error e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public boolean run(double[][] scalars, double unscale) {
+    this.scalars = scalars;
+    this.unscale = unscale;
+    context.run("step", step, popped);
+    hasRun = true;
+    return happened;
+  }
+
+  private void launch() {
+    if (norm != null) {
+      norm.launch(unscale);
+    }
+    for (int i = 0; i < updates.size(); i++) { // iterators would be objects a step
+      updates.get(i).launch(scalars, unscale);
+    }
+    happened = !skipsNonFinite || !norm.awaitSkipped();
+  }
+
+  @Override
+  public double gradientNorm() {
+    if (norm == null || !hasRun) {
+      return Double.NaN;
+    }
+    double[] value = new double[1];
+    context.run("gradientNorm", () -> value[0] = norm.awaitNorm());
+    return value[0];
+  }
+
+  @Override
+  public void zeroGradients() {
+    context.run("zeroGradients", () -> updates.forEach(CudaUpdate::launchZero));
+  }
+
+  /** Freeing waits for launches that still use the tables. */
+  @Override
+  public void close() {
+    if (device.forget(this)) {
+      arena.close();
+    }
+  }
+}

@@ -1,0 +1,129 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.UpdateRule;
+import java.nio.ByteBuffer;
+import java.util.List;
+import jcuda.Pointer;
+import jcuda.driver.CUfunction;
+
+/**
+ * The update of all parameters of one element type: one launch. The numbers of up to 16 groups are
+ * its arguments; those of more go into a table on the device, by launches that copy their
+ * arguments, so that no memory of the host has to stay as it is.
+ */
+final class CudaUpdate {
+  private final CudaContext context;
+  private final StepPlan plan;
+  private final Layout.Step layout;
+  private final CUfunction function;
+  private final CUfunction writeGroups;
+  private final TileTable tiles;
+  private final Arena.Part tensors;
+  private final Arena.Part table; // null if the arguments have room for all groups
+  private final ByteBuffer[] arguments; // of the launches that write the table, if any
+  private final Pointer[] argumentPointers;
+  private final ByteBuffer update;
+  private final Pointer updatePointer;
+
+  CudaUpdate(
+      CudaContext context,
+      Kernels kernels,
+      Arena arena,
+      StepPlan plan,
+      ElementType type,
+      List<TensorRun> runs) {
+    this.context = context;
+    this.plan = plan;
+    this.layout = Layout.Step.of(type);
+    // All groups are of one rule.
+    String rule = plan.groups().get(0).rule().name();
+    this.function = kernels.get(rule + "_" + type);
+    this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
+    this.tensors = arena.table((long) runs.size() * Layout.TENSOR_BYTES);
+    runs.forEach(run -> run.write(tensors.content()));
+    int groups = plan.groups().size();
+    boolean fits = groups <= Layout.INLINE_GROUPS;
+    int chunks = fits ? 0 : (groups + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
+    this.writeGroups = fits ? null : kernels.get("groups_" + type.arithmetic());
+    this.table = fits ? null : arena.reserve((long) groups * layout.groupBytes());
+    this.update = Cuda.direct(layout.bytes());
+    this.updatePointer = Pointer.to(Pointer.to(update));
+    this.arguments = new ByteBuffer[chunks];
+    this.argumentPointers = new Pointer[chunks];
+    for (int i = 0; i < chunks; i++) {
+      arguments[i] = Cuda.direct(layout.bytes());
+      argumentPointers[i] = Pointer.to(Pointer.to(arguments[i]));
+    }
+  }
+
+  /** Writes what stays the same; the arena is allocated by now. */
+  void setFixed(long normResult) {
+    long tableAddress = table == null ? 0 : table.address();
+    update.putLong(Layout.Step.TILES, tiles.address());
+    update.putLong(Layout.Step.TENSORS, tensors.address());
+    update.putLong(Layout.Step.TABLE, tableAddress);
+    update.putLong(Layout.Step.NORM, normResult);
+    putReal(update, layout.clipValue(), plan.clipValue() > 0 ? plan.clipValue() : -1);
+    update.putInt(layout.flags(), plan.zeroGradients() ? Layout.ZERO_GRADIENTS : 0);
+    for (int i = 0; i < arguments.length; i++) {
+      int first = i * Layout.INLINE_GROUPS;
+      arguments[i].putLong(Layout.Step.TABLE, tableAddress);
+      arguments[i].putInt(
+          layout.flags(), Math.min(plan.groups().size() - first, Layout.INLINE_GROUPS));
+      arguments[i].putInt(layout.firstGroup(), first);
+    }
+    for (int i = 0; i < plan.groups().size(); i++) {
+      UpdateRule rule = plan.groups().get(i).rule();
+      ByteBuffer target = groupBuffer(i);
+      int at = groupAt(i);
+      putReal(target, at + layout.sign(), rule.maximize() ? -1 : 1);
+      putReal(target, at + layout.weightDecay(), rule.l2());
+      target.putInt(at + layout.options(), rule.options());
+    }
+  }
+
+  private ByteBuffer groupBuffer(int group) {
+    return table == null ? update : arguments[group / Layout.INLINE_GROUPS];
+  }
+
+  private int groupAt(int group) {
+    return layout.groups() + group % Layout.INLINE_GROUPS * layout.groupBytes();
+  }
+
+  private void putReal(ByteBuffer target, int at, double value) {
+    if (layout.isDouble()) {
+      target.putDouble(at, value);
+    } else {
+      target.putFloat(at, (float) value);
+    }
+  }
+
+  /** With the context current: the launches of one step. Allocates nothing. */
+  void launch(double[][] scalars, double unscale) {
+    for (int i = 0; i < scalars.length; i++) {
+      ByteBuffer target = groupBuffer(i);
+      int at = groupAt(i);
+      for (int j = 0; j < scalars[i].length; j++) {
+        putReal(target, at + j * layout.realBytes(), scalars[i][j]);
+      }
+    }
+    for (int i = 0; i < arguments.length; i++) {
+      context.launch(writeGroups, 1, argumentPointers[i]);
+    }
+    putReal(update, Layout.Step.SCALE, unscale);
+    context.launch(function, tiles.blocks(), updatePointer);
+  }
+
+  /** With the context current: sets the gradients to zero. */
+  void launchZero() {
+    int flags = update.getInt(layout.flags());
+    update.putInt(layout.flags(), Layout.ONLY_ZERO_GRADIENTS);
+    try {
+      context.launch(function, tiles.blocks(), updatePointer);
+    } finally {
+      update.putInt(layout.flags(), flags);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.ElementType;
+
+/** The structs of kernels/grid.cuh, step.cu and norm.cu: sizes and offsets in bytes. */
+final class Layout {
+  static final int BLOCK = 256;
+  static final int TILE = 2048;
+  static final int LEAF = 4096;
+  static final int INLINE_GROUPS = 16;
+  static final int MAX_SLOTS = 3;
+
+  /** Tile: two ints. */
+  static final int TILE_BYTES = 8;
+
+  /** Tensor: five pointers, a long, two ints. */
+  static final int TENSOR_BYTES = 56;
+
+  /** LeafTensor: a pointer and two longs. */
+  static final int LEAF_TENSOR_BYTES = 24;
+
+  static final int ZERO_GRADIENTS = 1;
+  static final int ONLY_ZERO_GRADIENTS = 2;
+
+  /** LeafArguments: four pointers. NodeArguments: four pointers and a long. */
+  static final int LEAF_ARGUMENTS_BYTES = 32;
+
+  static final int NODE_ARGUMENTS_BYTES = 40;
+
+  /** NormArguments: five pointers, two ints, two doubles, two ints. */
+  static final int NORM_ARGUMENTS_BYTES = 72;
+
+  static final int NORM_COUNTS = 40;
+  static final int NORM_UNSCALE = 48;
+  static final int NORM_CLIP = 56;
+  static final int NORM_SKIP = 64;
+
+  /** NormResult: two doubles, a float, an int. */
+  static final int RESULT_BYTES = 24;
+
+  static final int RESULT_SKIP = 20;
+
+  private Layout() {}
+
+  /** StepArguments of one arithmetic type. */
+  record Step(boolean isDouble, int realBytes) {
+    static final Step FLOAT = new Step(false, Float.BYTES);
+    static final Step DOUBLE = new Step(true, Double.BYTES);
+
+    static final int TILES = 0;
+    static final int TENSORS = 8;
+    static final int TABLE = 16;
+    static final int NORM = 24;
+    static final int SCALE = 32;
+    static final int GROUP_SCALARS = 8;
+
+    static Step of(ElementType type) {
+      return type == ElementType.FLOAT64 ? DOUBLE : FLOAT;
+    }
+
+    int clipValue() {
+      return SCALE + realBytes;
+    }
+
+    int flags() {
+      return SCALE + 2 * realBytes;
+    }
+
+    int firstGroup() {
+      return flags() + 4;
+    }
+
+    int groups() {
+      return flags() + 8;
+    }
+
+    int sign() {
+      return GROUP_SCALARS * realBytes;
+    }
+
+    int weightDecay() {
+      return sign() + realBytes;
+    }
+
+    int options() {
+      return sign() + 2 * realBytes;
+    }
+
+    int groupBytes() {
+      return options() + 8;
+    }
+
+    int bytes() {
+      return groups() + INLINE_GROUPS * groupBytes();
+    }
+  }
+}

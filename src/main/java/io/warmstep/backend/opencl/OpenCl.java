@@ -1,0 +1,97 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.DeviceException;
+import io.warmstep.OutOfDeviceMemoryException;
+import io.warmstep.WarmstepException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import org.jocl.CL;
+import org.jocl.NativePointerObject;
+import org.jocl.Pointer;
+
+/** What every call of OpenCL needs: result codes as exceptions, queries, raw handles. */
+final class OpenCl {
+  private static final VarHandle NATIVE_POINTER = nativePointer();
+
+  private OpenCl() {}
+
+  /** One of the clGet...Info functions, bound to its object. */
+  interface Query {
+    int get(long size, Pointer value, long[] sizeOut);
+  }
+
+  /** Throws what a result code stands for; JOCL's own exceptions are a process-wide setting. */
+  static void check(int code, String operation, String device) {
+    if (code != CL.CL_SUCCESS) {
+      throw failure(code, operation, device, 0);
+    }
+  }
+
+  static void check(int code, String operation, String device, long bytes) {
+    if (code != CL.CL_SUCCESS) {
+      throw failure(code, operation, device, bytes);
+    }
+  }
+
+  private static WarmstepException failure(int code, String operation, String device, long bytes) {
+    String message =
+        operation
+            + (bytes > 0 ? " of " + bytes + " bytes" : "")
+            + " failed on "
+            + device
+            + " with "
+            + CL.stringFor_errorCode(code)
+            + " ("
+            + code
+            + ")";
+    return switch (code) {
+      // PoCL calls a buffer that is too large for the device one of invalid size.
+      case CL.CL_MEM_OBJECT_ALLOCATION_FAILURE,
+          CL.CL_OUT_OF_RESOURCES,
+          CL.CL_OUT_OF_HOST_MEMORY,
+          CL.CL_INVALID_BUFFER_SIZE ->
+          new OutOfDeviceMemoryException(
+              message + ": use fewer or smaller parameters, or close what is no longer used", null);
+      default -> new DeviceException(message, null);
+    };
+  }
+
+  static long number(String what, String device, Query query) {
+    ByteBuffer value = direct(8);
+    check(query.get(8, Pointer.to(value), null), what, device);
+    return value.getLong(0);
+  }
+
+  static String text(String what, String device, Query query) {
+    long[] size = new long[1];
+    check(query.get(0, null, size), what, device);
+    ByteBuffer value = direct((int) size[0]);
+    check(query.get(size[0], Pointer.to(value), null), what, device);
+    byte[] bytes = new byte[value.remaining()];
+    value.get(bytes);
+    return new String(bytes, StandardCharsets.UTF_8).replace("\0", "").strip();
+  }
+
+  /** Memory that JOCL hands to OpenCL as it is; a Java array it would copy at best. */
+  static ByteBuffer direct(int bytes) {
+    return ByteBuffer.allocateDirect(Math.max(bytes, 8)).order(ByteOrder.nativeOrder());
+  }
+
+  /** Makes one of JOCL's objects stand for a raw handle, for which JOCL has no constructor. */
+  static <T extends NativePointerObject> T wrap(long handle, T object) {
+    NATIVE_POINTER.set(object, handle);
+    return object;
+  }
+
+  private static VarHandle nativePointer() {
+    try {
+      return MethodHandles.privateLookupIn(NativePointerObject.class, MethodHandles.lookup())
+          .findVarHandle(NativePointerObject.class, "nativePointer", long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.BackendUnavailableException;
+import io.warmstep.backend.Backend;
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.PrivateNatives;
+
+/**
+ * Any OpenCL 1.2 device, through JOCL. What is there is looked for once; where it fails, JOCL tells
+ * the cause only the first time, so it is kept.
+ */
+public final class OpenClBackend implements Backend {
+  /** Name to ask for it by. */
+  public static final String NAME = "opencl";
+
+  private BackendReport report;
+  private boolean isAccelerator;
+  private Throwable cause;
+
+  /** The backend. */
+  public OpenClBackend() {}
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public synchronized BackendReport report() {
+    if (report == null) {
+      try {
+        PrivateNatives.initialize("org.jocl.CL");
+        DeviceInfo device = Installed.best();
+        isAccelerator = device.isAccelerator();
+        report = device.report();
+      } catch (Exception | LinkageError e) {
+        cause = e;
+        report = BackendReport.unusable(NAME, reason(e));
+      }
+    }
+    return report;
+  }
+
+  @Override
+  public synchronized boolean isAccelerator() {
+    return report().usable() && isAccelerator;
+  }
+
+  @Override
+  public BackendDevice open(int threads) {
+    checkUsable();
+    return OpenClDevice.open(Installed.best());
+  }
+
+  /**
+   * Opens the device of a queue that the caller keeps.
+   *
+   * @param context raw cl_context
+   * @param queue raw cl_command_queue of that context, in order
+   * @return the device; closing it leaves context and queue to the caller
+   * @throws BackendUnavailableException if OpenCL cannot be used
+   * @throws IllegalArgumentException if the queue is of another context or out of order
+   */
+  public BackendDevice wrap(long context, long queue) {
+    if (!report().usable() && !(cause instanceof BackendUnavailableException)) {
+      checkUsable();
+    }
+    return OpenClDevice.wrap(context, queue);
+  }
+
+  private void checkUsable() {
+    if (!report().usable()) {
+      throw new BackendUnavailableException("opencl cannot be used: " + report().reason(), cause);
+    }
+  }
+
+  private static String reason(Throwable e) {
+    if (e instanceof ClassNotFoundException) {
+      return "JOCL is not on the class path: add org.jocl:jocl:2.0.6";
+    }
+    if (e instanceof LinkageError || e instanceof UnsupportedOperationException) {
+      return "OpenCL cannot be loaded: install its loader, libOpenCL.so.1 (Debian: apt-get install"
+          + " ocl-icd-libopencl1), and a driver; JOCL says: "
+          + String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+    }
+    return String.valueOf(e.getMessage());
+  }
+}

@@ -1,0 +1,151 @@
+package io.warmstep.backend.opencl;
+
+import java.nio.ByteBuffer;
+import org.jocl.CL;
+import org.jocl.Pointer;
+import org.jocl.cl_command_queue;
+import org.jocl.cl_context;
+import org.jocl.cl_context_properties;
+import org.jocl.cl_device_id;
+import org.jocl.cl_mem;
+
+/** A device's context and its one in-order queue: everything asked of it happens in that order. */
+final class OpenClContext implements AutoCloseable {
+  /** OpenCL has no buffers without bytes. */
+  private static final int SMALLEST_BUFFER = 16;
+
+  final DeviceInfo device;
+  final cl_context context;
+  final cl_command_queue queue;
+  private final Pointer zero = Pointer.to(OpenCl.direct(8));
+
+  private OpenClContext(DeviceInfo device, cl_context context, cl_command_queue queue) {
+    this.device = device;
+    this.context = context;
+    this.queue = queue;
+  }
+
+  @SuppressWarnings("deprecation") // its successor is not in OpenCL 1.2
+  static OpenClContext create(DeviceInfo device) {
+    int[] code = new int[1];
+    cl_context context =
+        CL.clCreateContext(
+            new cl_context_properties(), 1, new cl_device_id[] {device.id()}, null, null, code);
+    OpenCl.check(code[0], "clCreateContext", device.name());
+    cl_command_queue queue = CL.clCreateCommandQueue(context, device.id(), 0, code);
+    if (code[0] != CL.CL_SUCCESS) {
+      CL.clReleaseContext(context);
+      OpenCl.check(code[0], "clCreateCommandQueue", device.name());
+    }
+    return new OpenClContext(device, context, queue);
+  }
+
+  /** The caller's; counted up here and down at the end, so theirs to free whenever they like. */
+  static OpenClContext wrap(long contextHandle, long queueHandle) {
+    cl_context context = OpenCl.wrap(contextHandle, new cl_context());
+    cl_command_queue queue = OpenCl.wrap(queueHandle, new cl_command_queue());
+    DeviceInfo device =
+        DeviceInfo.of(OpenCl.wrap(queueInfo(queue, CL.CL_QUEUE_DEVICE), new cl_device_id()));
+    if (queueInfo(queue, CL.CL_QUEUE_CONTEXT) != contextHandle) {
+      throw new IllegalArgumentException("queue is of another context, must be of the one given");
+    }
+    if ((queueInfo(queue, CL.CL_QUEUE_PROPERTIES) & CL.CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE)
+        != 0) {
+      throw new IllegalArgumentException(
+          "queue runs out of order, must be one created without"
+              + " CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE");
+    }
+    OpenCl.check(CL.clRetainContext(context), "clRetainContext", device.name());
+    OpenCl.check(CL.clRetainCommandQueue(queue), "clRetainCommandQueue", device.name());
+    return new OpenClContext(device, context, queue);
+  }
+
+  private static long queueInfo(cl_command_queue queue, int what) {
+    return OpenCl.number(
+        "clGetCommandQueueInfo",
+        "the given queue",
+        (size, value, sizeOut) -> CL.clGetCommandQueueInfo(queue, what, size, value, sizeOut));
+  }
+
+  /** Allocates a buffer of zeros. */
+  cl_mem allocate(long bytes) {
+    long size = Math.max(bytes, SMALLEST_BUFFER);
+    int[] code = new int[1];
+    cl_mem buffer = CL.clCreateBuffer(context, CL.CL_MEM_READ_WRITE, size, null, code);
+    OpenCl.check(code[0], "clCreateBuffer", device.name(), size);
+    try {
+      zero(buffer, 0, size, 1);
+      return buffer;
+    } catch (RuntimeException e) {
+      CL.clReleaseMemObject(buffer);
+      throw e;
+    }
+  }
+
+  /** Allocates a buffer that holds what a direct buffer has before its position. */
+  cl_mem upload(ByteBuffer content) {
+    cl_mem buffer = allocate(content.position());
+    try {
+      if (content.position() > 0) {
+        write(buffer, 0, content.position(), Pointer.to(content.duplicate().flip()));
+      }
+      return buffer;
+    } catch (RuntimeException e) {
+      CL.clReleaseMemObject(buffer);
+      throw e;
+    }
+  }
+
+  void zero(cl_mem buffer, long at, long bytes, int elementBytes) {
+    if (bytes > 0) {
+      OpenCl.check(
+          CL.clEnqueueFillBuffer(queue, buffer, zero, elementBytes, at, bytes, 0, null, null),
+          "clEnqueueFillBuffer",
+          device.name(),
+          bytes);
+    }
+  }
+
+  /** Copies between buffers that do not overlap there. */
+  void copy(cl_mem from, long fromByte, cl_mem to, long toByte, long bytes) {
+    if (bytes > 0) {
+      OpenCl.check(
+          CL.clEnqueueCopyBuffer(queue, from, to, fromByte, toByte, bytes, 0, null, null),
+          "clEnqueueCopyBuffer",
+          device.name(),
+          bytes);
+    }
+  }
+
+  /** Copies to the device and waits until it is done. */
+  void write(cl_mem buffer, long at, long bytes, Pointer source) {
+    OpenCl.check(
+        CL.clEnqueueWriteBuffer(queue, buffer, true, at, bytes, source, 0, null, null),
+        "clEnqueueWriteBuffer",
+        device.name(),
+        bytes);
+  }
+
+  /** Copies from the device after all that was asked of it before. */
+  void read(cl_mem buffer, long at, long bytes, Pointer target) {
+    OpenCl.check(
+        CL.clEnqueueReadBuffer(queue, buffer, true, at, bytes, target, 0, null, null),
+        "clEnqueueReadBuffer",
+        device.name(),
+        bytes);
+  }
+
+  void flush() {
+    OpenCl.check(CL.clFlush(queue), "clFlush", device.name());
+  }
+
+  void finish() {
+    OpenCl.check(CL.clFinish(queue), "clFinish", device.name());
+  }
+
+  @Override
+  public void close() {
+    CL.clReleaseCommandQueue(queue);
+    CL.clReleaseContext(context);
+  }
+}

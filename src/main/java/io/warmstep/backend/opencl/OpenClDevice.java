@@ -1,0 +1,194 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.ElementType;
+import io.warmstep.OutOfDeviceMemoryException;
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import org.jocl.CL;
+import org.jocl.Pointer;
+import org.jocl.cl_mem;
+
+/** An OpenCL device with its context, queue, built programs and memories. */
+final class OpenClDevice implements BackendDevice {
+  /** Bytes that go between Java arrays and the device at a time. */
+  private static final int STAGING_BYTES = 4 << 20;
+
+  private final OpenClContext context;
+  private final BackendReport report;
+  private final Programs programs;
+  private final Set<OpenClMemory> memories = ConcurrentHashMap.newKeySet();
+  private final Set<AutoCloseable> prepared = ConcurrentHashMap.newKeySet();
+  private final Map<Long, Object> borrowedBases = new ConcurrentHashMap<>();
+  private ByteBuffer staging;
+  private boolean isClosed;
+
+  private OpenClDevice(OpenClContext context, Shape shape) {
+    this.context = context;
+    this.report = context.device.report();
+    this.programs = new Programs(context, shape);
+  }
+
+  static OpenClDevice open(DeviceInfo device) {
+    return open(device, Shape.of(device));
+  }
+
+  /** A device with another shape of work than its own; for tests. */
+  static OpenClDevice open(DeviceInfo device, Shape shape) {
+    return new OpenClDevice(OpenClContext.create(device), shape);
+  }
+
+  static OpenClDevice wrap(long context, long queue) {
+    OpenClContext wrapped = OpenClContext.wrap(context, queue);
+    return new OpenClDevice(wrapped, Shape.of(wrapped.device));
+  }
+
+  OpenClContext context() {
+    return context;
+  }
+
+  @Override
+  public BackendReport report() {
+    return report;
+  }
+
+  @Override
+  public boolean isAccelerator() {
+    return context.device.isAccelerator();
+  }
+
+  @Override
+  public boolean supports(ElementType type) {
+    return type != ElementType.FLOAT64 || context.device.hasDouble();
+  }
+
+  @Override
+  public Memory allocate(ElementType type, long length) {
+    if (length > Long.MAX_VALUE / type.bytes()) {
+      throw new OutOfDeviceMemoryException(
+          length + " " + type + " are more bytes than any device has, " + report.device(), null);
+    }
+    return remember(
+        new OpenClMemory(this, type, context.allocate(length * type.bytes()), 0, length, null));
+  }
+
+  /** The source is a raw cl_mem as a {@code Long}. */
+  @Override
+  public Memory borrow(ElementType type, Object source, long offset, long length) {
+    if (!(source instanceof Long handle)) {
+      throw new IllegalArgumentException(
+          "an OpenCL device cannot use a "
+              + source.getClass().getSimpleName()
+              + " in place: borrow a cl_mem with borrowHandle, or copy with copyOf or allocate");
+    }
+    cl_mem buffer = OpenCl.wrap(handle, new cl_mem());
+    long elements = info(buffer, CL.CL_MEM_SIZE) / type.bytes();
+    if (offset > elements - length) {
+      throw new IllegalArgumentException(
+          "offset "
+              + offset
+              + " and length "
+              + length
+              + " do not lie within a buffer of "
+              + elements
+              + " "
+              + type);
+    }
+    if (info(buffer, CL.CL_MEM_CONTEXT) != context.context.getNativePointer()) {
+      throw new IllegalArgumentException(
+          "buffer is of another OpenCL context, must be of this device's: open the device with"
+              + " Devices.wrapOpenCl");
+    }
+    // A sub-buffer is a part of another buffer; overlaps are looked for in the whole.
+    long parent = info(buffer, CL.CL_MEM_ASSOCIATED_MEMOBJECT);
+    long start = parent == 0 ? 0 : info(buffer, CL.CL_MEM_OFFSET);
+    Object base = borrowedBases.computeIfAbsent(parent == 0 ? handle : parent, key -> new Object());
+    OpenCl.check(CL.clRetainMemObject(buffer), "clRetainMemObject", report.device());
+    Memory.Location location = new Memory.Location(base, start + offset * type.bytes());
+    return remember(new OpenClMemory(this, type, buffer, offset, length, location));
+  }
+
+  private long info(cl_mem buffer, int what) {
+    return OpenCl.number(
+        "clGetMemObjectInfo",
+        report.device(),
+        (size, value, sizeOut) -> CL.clGetMemObjectInfo(buffer, what, size, value, sizeOut));
+  }
+
+  private Memory remember(OpenClMemory memory) {
+    memories.add(memory);
+    return memory;
+  }
+
+  /** True for the one call that has to free the memory. */
+  boolean forget(OpenClMemory memory) {
+    return memories.remove(memory);
+  }
+
+  void forget(AutoCloseable program) {
+    prepared.remove(program);
+  }
+
+  @Override
+  public StepProgram prepare(StepPlan plan) {
+    OpenClStepProgram program = new OpenClStepProgram(this, programs, plan);
+    prepared.add(program);
+    return program;
+  }
+
+  @Override
+  public void synchronize() {
+    context.finish();
+  }
+
+  int stagingBytes() {
+    return STAGING_BYTES;
+  }
+
+  /** Fills the staging buffer and copies it to the device; one thread at a time. */
+  synchronized void upload(cl_mem buffer, long at, int bytes, Consumer<ByteBuffer> fill) {
+    fill.accept(staging(bytes));
+    context.write(buffer, at, bytes, Pointer.to(staging));
+  }
+
+  /** Copies from the device to the staging buffer and empties that; one thread at a time. */
+  synchronized void download(cl_mem buffer, long at, int bytes, Consumer<ByteBuffer> empty) {
+    staging(bytes);
+    context.read(buffer, at, bytes, Pointer.to(staging));
+    empty.accept(staging);
+  }
+
+  private ByteBuffer staging(int bytes) {
+    if (staging == null || staging.capacity() < bytes) {
+      int larger = Math.min(STAGING_BYTES, Integer.highestOneBit(Math.max(bytes, 4096)) * 2);
+      staging = ByteBuffer.allocateDirect(larger).order(ByteOrder.nativeOrder());
+    }
+    return staging;
+  }
+
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (isClosed) {
+        return;
+      }
+      isClosed = true;
+    }
+    CL.clFinish(context.queue); // what is still running uses the memory; its failure is too late
+    for (AutoCloseable program : List.copyOf(prepared)) {
+      ((StepProgram) program).close();
+    }
+    List.copyOf(memories).forEach(OpenClMemory::close);
+    programs.close();
+    context.close();
+  }
+}

@@ -1,0 +1,117 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.jocl.Pointer;
+import org.jocl.cl_mem;
+
+/**
+ * The launches that compute the global norm and, from it, the factor of gradients, which stays on
+ * the device: the update reads it there. See norm.cl.
+ */
+final class OpenClNorm implements AutoCloseable {
+  private static final int CONTROL_FIELDS = 4;
+
+  private final OpenClContext context;
+  private final boolean hasDoubles;
+  private final NormTree floats;
+  private final NormTree doubles;
+  private final cl_mem floatControl;
+  private final cl_mem doubleControl;
+  private final Kernel finish;
+  private final ByteBuffer outcome = OpenCl.direct(CONTROL_FIELDS * Double.BYTES);
+  private final Pointer outcomePointer = Pointer.to(outcome);
+  private final Resources resources = new Resources();
+
+  OpenClNorm(OpenClContext context, Programs programs, StepPlan plan) {
+    List<StepPlan.Entry> entries = new ArrayList<>();
+    plan.groups().forEach(group -> entries.addAll(group.entries()));
+    entries.removeIf(entry -> entry.length() == 0);
+    entries.sort(Comparator.comparingInt(StepPlan.Entry::index));
+    this.context = context;
+    this.hasDoubles = entries.stream().anyMatch(OpenClNorm::isDouble);
+    try {
+      List<StepPlan.Entry> ofFloats = entries.stream().filter(e -> !isDouble(e)).toList();
+      floats = new NormTree(context, programs, ElementType.FLOAT32, ofFloats, resources);
+      floatControl = resources.add(context.allocate(CONTROL_FIELDS * Float.BYTES));
+      if (hasDoubles) {
+        List<StepPlan.Entry> ofDoubles = entries.stream().filter(OpenClNorm::isDouble).toList();
+        doubles = new NormTree(context, programs, ElementType.FLOAT64, ofDoubles, resources);
+        doubleControl = resources.add(context.allocate(CONTROL_FIELDS * Double.BYTES));
+      } else {
+        doubles = null;
+        doubleControl = null;
+      }
+      finish = resources.add(programs.norm("ws_norm_finish", arithmetic()).single());
+      setArguments(plan);
+    } catch (RuntimeException | Error e) {
+      resources.close();
+      throw e;
+    }
+  }
+
+  private static boolean isDouble(StepPlan.Entry entry) {
+    return entry.values().memory().type() == ElementType.FLOAT64;
+  }
+
+  private ElementType arithmetic() {
+    return hasDoubles ? ElementType.FLOAT64 : ElementType.FLOAT32;
+  }
+
+  private void setArguments(StepPlan plan) {
+    finish.setReal(1, plan.clipNorm() > 0 ? plan.clipNorm() : -1, hasDoubles);
+    (hasDoubles ? doubles : floats).setRoot(finish, 2);
+    finish.setBuffer(5, control(hasDoubles));
+    if (hasDoubles) {
+      floats.setRoot(finish, 6);
+      finish.setBuffer(9, floatControl);
+    }
+  }
+
+  /** What the update of one arithmetic type reads. */
+  cl_mem control(boolean isDouble) {
+    return isDouble ? doubleControl : floatControl;
+  }
+
+  void launch(double unscale) {
+    floats.launch();
+    if (hasDoubles) {
+      doubles.launch();
+    }
+    finish.setReal(0, unscale, hasDoubles);
+    finish.launch();
+  }
+
+  /** Whether all gradients are finite; waits for it. */
+  boolean isFinite() {
+    readOutcome();
+    return field(1) != 0;
+  }
+
+  /** The last unscaled norm; waits for it. */
+  double norm() {
+    readOutcome();
+    return field(2);
+  }
+
+  /** Blocking: a read that does not block starts a thread of JOCL's, and may outlive its event. */
+  private void readOutcome() {
+    int bytes = CONTROL_FIELDS * arithmetic().bytes();
+    context.read(control(hasDoubles), 0, bytes, outcomePointer);
+  }
+
+  private double field(int index) {
+    return hasDoubles
+        ? outcome.getDouble(index * Double.BYTES)
+        : outcome.getFloat(index * Float.BYTES);
+  }
+
+  @Override
+  public void close() {
+    resources.close();
+  }
+}

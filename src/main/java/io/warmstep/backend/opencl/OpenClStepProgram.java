@@ -1,0 +1,162 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jocl.cl_mem;
+
+/**
+ * A step as launches of kernels, all prepared but for the step's numbers. Parameters that lie in
+ * the same buffers share one launch: all owned ones of a type, and borrowed ones of one buffer. The
+ * numbers of the parameter groups are arguments, of which a device guarantees 1024 bytes; more
+ * groups than fit, 20 or more of float32 Adam, take another launch.
+ *
+ * <p>Nothing is waited for, except for the norm where non-finite gradients skip the step: whether
+ * it happened is what {@link #run} returns.
+ */
+final class OpenClStepProgram implements StepProgram {
+  private final OpenClDevice device;
+  private final StepPlan plan;
+  private final Resources resources = new Resources();
+  private final List<UpdateRun> runs;
+  private final List<GroupNumbers> numbers = new ArrayList<>();
+  private final List<Launch> launches = new ArrayList<>();
+  private final OpenClNorm norm;
+  private boolean hasRun;
+
+  /** One launch of the update. */
+  private record Launch(Kernel kernel, GroupNumbers numbers, boolean isDouble) {}
+
+  /** What parameters of one launch have in common. */
+  private record LaunchKey(ElementType type, int chunk, List<Long> buffers) {}
+
+  /** Groups whose numbers are one argument. */
+  private record NumbersKey(boolean isDouble, int chunk) {}
+
+  OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan) {
+    this.device = device;
+    this.plan = plan;
+    try {
+      runs = UpdateRun.of(plan);
+      norm =
+          plan.needsNorm() ? resources.add(new OpenClNorm(device.context(), programs, plan)) : null;
+      if (!runs.isEmpty()) {
+        addLaunches(programs);
+      }
+      device.context().finish(); // so that what cannot be done fails here rather than in a step
+    } catch (RuntimeException | Error e) {
+      resources.close();
+      throw e;
+    }
+  }
+
+  private void addLaunches(Programs programs) {
+    int scalarCount = plan.groups().get(0).rule().scalarCount(); // all groups are of one rule
+    Map<LaunchKey, List<UpdateRun>> together = new LinkedHashMap<>();
+    for (UpdateRun run : runs) {
+      int chunk = run.group / programs.groups(scalarCount, run.type == ElementType.FLOAT64);
+      LaunchKey key = new LaunchKey(run.type, chunk, run.handles());
+      together.computeIfAbsent(key, k -> new ArrayList<>()).add(run);
+    }
+    Map<NumbersKey, GroupNumbers> byKey = new LinkedHashMap<>();
+    together.forEach(
+        (key, members) -> {
+          boolean isDouble = key.type == ElementType.FLOAT64;
+          int capacity = programs.groups(scalarCount, isDouble);
+          GroupNumbers shared =
+              byKey.computeIfAbsent(
+                  new NumbersKey(isDouble, key.chunk),
+                  k -> new GroupNumbers(plan, k.chunk * capacity, capacity, k.isDouble));
+          Kernel kernel = kernel(programs, key.type, members, key.chunk * capacity);
+          launches.add(new Launch(kernel, shared, isDouble));
+        });
+    numbers.addAll(byKey.values());
+  }
+
+  private Kernel kernel(
+      Programs programs, ElementType type, List<UpdateRun> members, int firstGroup) {
+    boolean isDouble = type == ElementType.FLOAT64;
+    int lanes = programs.shape().lanes(type);
+    int tileLength = programs.shape().tileLength(type);
+    Segments segments = resources.add(new Segments());
+    for (UpdateRun run : members) {
+      UpdateRule rule = plan.groups().get(run.group).rule();
+      long tag =
+          (run.group - firstGroup)
+              | (long) rule.options() << 32
+              | (run.isAligned(lanes) ? 1L : 0L) << 48;
+      long[] fields = new long[2 + run.offsets.length];
+      fields[0] = run.length;
+      fields[1] = tag;
+      System.arraycopy(run.offsets, 0, fields, 2, run.offsets.length);
+      segments.add(run.tiles(lanes, tileLength), fields);
+    }
+    segments.upload(device.context());
+    UpdateRule rule = plan.groups().get(0).rule();
+    Kernel kernel = resources.add(programs.step(rule.name(), rule.scalarCount(), type));
+    kernel.setReal(2, plan.clipValue() > 0 ? plan.clipValue() : -1, isDouble);
+    kernel.setInt(3, norm == null ? 0 : 1);
+    kernel.setInt(4, plan.zeroGradients() ? 1 : 0);
+    kernel.setInt(5, segments.hasTileTable() ? 1 : 0);
+    kernel.setBuffer(6, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
+    kernel.setBuffer(7, segments.segmentBuffer());
+    kernel.setBuffer(8, segments.tileBuffer());
+    cl_mem[] buffers = members.get(0).buffers;
+    for (int i = 0; i < 5; i++) {
+      // Slots that the rule does not have are never touched, but every argument must be set.
+      kernel.setBuffer(9 + i, i < buffers.length ? buffers[i] : segments.segmentBuffer());
+    }
+    return kernel.workGroups(segments.tiles());
+  }
+
+  @Override
+  public boolean run(double[][] scalars, double unscale) {
+    hasRun = true;
+    if (norm != null) {
+      norm.launch(unscale);
+    }
+    if (plan.skipNonFinite() && !norm.isFinite()) {
+      if (plan.zeroGradients()) {
+        zeroGradients();
+      }
+      return false;
+    }
+    for (int i = 0; i < numbers.size(); i++) { // iterators would be objects a step
+      numbers.get(i).fill(scalars);
+    }
+    for (int i = 0; i < launches.size(); i++) {
+      Launch launch = launches.get(i);
+      launch.numbers.set(launch.kernel, 0);
+      launch.kernel.setReal(1, unscale, launch.isDouble);
+      launch.kernel.launch();
+    }
+    device.context().flush();
+    return true;
+  }
+
+  @Override
+  public double gradientNorm() {
+    return norm == null || !hasRun ? Double.NaN : norm.norm();
+  }
+
+  @Override
+  public void zeroGradients() {
+    for (int i = 0; i < runs.size(); i++) {
+      UpdateRun run = runs.get(i);
+      int bytes = run.type.bytes();
+      device.context().zero(run.buffers[1], run.offsets[1] * bytes, run.length * bytes, bytes);
+    }
+    device.context().flush();
+  }
+
+  @Override
+  public void close() {
+    device.forget((AutoCloseable) this);
+    resources.close();
+  }
+}

@@ -1,0 +1,133 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.ElementType;
+import io.warmstep.KernelBuildException;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.jocl.CL;
+import org.jocl.cl_program;
+
+/** Programs built for one device, each once. */
+final class Programs implements AutoCloseable {
+  /** Bytes of the update's arguments beside the parameter groups, with room for alignment. */
+  private static final int OTHER_ARGUMENTS = 160;
+
+  private static final int MOST_GROUPS = 64;
+
+  private final OpenClContext context;
+  private final Shape shape;
+  private final Map<String, cl_program> built = new HashMap<>();
+
+  Programs(OpenClContext context, Shape shape) {
+    this.context = context;
+    this.shape = shape;
+  }
+
+  Shape shape() {
+    return shape;
+  }
+
+  /** How many parameter groups one launch of the update takes, their numbers being arguments. */
+  int groups(int scalarCount, boolean isDouble) {
+    int bytes = (scalarCount + 2) * (isDouble ? Double.BYTES : Float.BYTES);
+    int most = (context.device.maxParameterBytes() - OTHER_ARGUMENTS) / bytes;
+    return Math.max(1, Math.min(most, MOST_GROUPS));
+  }
+
+  Kernel step(String rule, int scalarCount, ElementType type) {
+    String options =
+        options(type, shape.stepLocal())
+            + " -DWS_UNITS="
+            + shape.stepUnits()
+            + " -DWS_GROUPS="
+            + groups(scalarCount, type == ElementType.FLOAT64)
+            + " -DWS_RULE="
+            + rule
+            + " -DWS_RULE_UPPER="
+            + rule.toUpperCase(Locale.ROOT);
+    return kernel("step.cl", rule, options, "ws_step", shape.stepLocal());
+  }
+
+  Kernel norm(String entry, ElementType type) {
+    return kernel("norm.cl", null, options(type, shape.normLocal()), entry, shape.normLocal());
+  }
+
+  private String options(ElementType type, int local) {
+    if (type == ElementType.FLOAT64 && !context.device.hasDouble()) {
+      throw new KernelBuildException(
+          context.device.name()
+              + " does not compute in float64: use float32 parameters or another device",
+          null);
+    }
+    int storage =
+        switch (type) {
+          case FLOAT32, FLOAT64 -> 0;
+          case FLOAT16 -> 1;
+          case BFLOAT16 -> 2;
+        };
+    return "-cl-std=CL1.2"
+        + (context.device.roundsCorrectly() ? " -cl-fp32-correctly-rounded-divide-sqrt" : "")
+        + (type == ElementType.FLOAT64 ? " -DWS_ARITHMETIC=64 -DWS_DOUBLE" : " -DWS_ARITHMETIC=32")
+        + " -DWS_STORAGE="
+        + storage
+        + " -DWS_LANES="
+        + shape.lanes(type)
+        + " -DWS_LOCAL="
+        + local;
+  }
+
+  private Kernel kernel(String file, String rule, String options, String entry, int local) {
+    cl_program program;
+    synchronized (built) {
+      program = built.get(file + options);
+      if (program == null) {
+        program = build(context, file, KernelSource.load(file, rule), options);
+        built.put(file + options, program);
+      }
+    }
+    return new Kernel(context, program, entry, local);
+  }
+
+  /** One at a time in the process: compilers share folders for temporary files and caches. */
+  static synchronized cl_program build(
+      OpenClContext context, String file, String source, String options) {
+    String device = context.device.name();
+    int[] code = new int[1];
+    cl_program program =
+        CL.clCreateProgramWithSource(context.context, 1, new String[] {source}, null, code);
+    OpenCl.check(code[0], "clCreateProgramWithSource", device);
+    code[0] = CL.clBuildProgram(program, 0, null, options, null, null);
+    if (code[0] == CL.CL_SUCCESS) {
+      return program;
+    }
+    String log =
+        OpenCl.text(
+            "clGetProgramBuildInfo",
+            device,
+            (size, value, sizeOut) ->
+                CL.clGetProgramBuildInfo(
+                    program, context.device.id(), CL.CL_PROGRAM_BUILD_LOG, size, value, sizeOut));
+    CL.clReleaseProgram(program);
+    throw new KernelBuildException(
+        "the OpenCL compiler of "
+            + device
+            + " refuses "
+            + file
+            + " with "
+            + CL.stringFor_errorCode(code[0])
+            + ", options "
+            + options
+            + ": update its driver or use another device; its log:\n"
+            + log,
+        null);
+  }
+
+  @Override
+  public void close() {
+    synchronized (built) {
+      built.values().forEach(CL::clReleaseProgram);
+      built.clear();
+    }
+  }
+}

@@ -1,0 +1,38 @@
+package io.warmstep.backend.opencl;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.jocl.CL;
+import org.jocl.cl_mem;
+
+/** What a prepared step holds on the device, released together, last first. */
+final class Resources implements AutoCloseable {
+  private final Deque<Runnable> releases = new ArrayDeque<>();
+
+  cl_mem add(cl_mem buffer) {
+    releases.push(() -> CL.clReleaseMemObject(buffer));
+    return buffer;
+  }
+
+  Kernel add(Kernel kernel) {
+    releases.push(kernel::close);
+    return kernel;
+  }
+
+  Segments add(Segments segments) {
+    releases.push(segments::close);
+    return segments;
+  }
+
+  OpenClNorm add(OpenClNorm norm) {
+    releases.push(norm::close);
+    return norm;
+  }
+
+  @Override
+  public void close() {
+    while (!releases.isEmpty()) {
+      releases.pop().run();
+    }
+  }
+}

@@ -1,0 +1,81 @@
+package io.warmstep.backend.opencl;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.jocl.CL;
+import org.jocl.cl_mem;
+
+/**
+ * The tables by which a work-group finds its work: segments of 8 longs each, and for each tile the
+ * segment that it is in, left out if there is only one. Written once. See step.cl.
+ */
+final class Segments implements AutoCloseable {
+  static final int FIELDS = 8;
+
+  private final List<long[]> segments = new ArrayList<>();
+  private final List<Long> tileCounts = new ArrayList<>();
+  private long tiles;
+  private cl_mem segmentBuffer;
+  private cl_mem tileBuffer;
+
+  /**
+   * Adds a segment.
+   *
+   * @param tileCount how many tiles it has
+   * @param fields at most 7, what follows the number of the first tile
+   */
+  void add(long tileCount, long... fields) {
+    long[] segment = new long[FIELDS];
+    segment[0] = tiles;
+    System.arraycopy(fields, 0, segment, 1, fields.length);
+    segments.add(segment);
+    tileCounts.add(tileCount);
+    tiles += tileCount;
+  }
+
+  long tiles() {
+    return tiles;
+  }
+
+  boolean hasTileTable() {
+    return segments.size() > 1;
+  }
+
+  void upload(OpenClContext context) {
+    ByteBuffer table = OpenCl.direct(segments.size() * FIELDS * Long.BYTES);
+    for (long[] segment : segments) {
+      for (long field : segment) {
+        table.putLong(field);
+      }
+    }
+    segmentBuffer = context.upload(table);
+    ByteBuffer numbers = OpenCl.direct(hasTileTable() ? Math.toIntExact(tiles * Integer.BYTES) : 0);
+    for (int i = 0; hasTileTable() && i < segments.size(); i++) {
+      for (long tile = 0; tile < tileCounts.get(i); tile++) {
+        numbers.putInt(i);
+      }
+    }
+    tileBuffer = context.upload(numbers);
+  }
+
+  cl_mem segmentBuffer() {
+    return segmentBuffer;
+  }
+
+  cl_mem tileBuffer() {
+    return tileBuffer;
+  }
+
+  @Override
+  public void close() {
+    if (segmentBuffer != null) {
+      CL.clReleaseMemObject(segmentBuffer);
+    }
+    if (tileBuffer != null) {
+      CL.clReleaseMemObject(tileBuffer);
+    }
+    segmentBuffer = null;
+    tileBuffer = null;
+  }
+}

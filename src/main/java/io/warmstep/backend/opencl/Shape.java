@@ -1,0 +1,48 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.ElementType;
+
+/**
+ * How the work of a kernel is laid out; results do not depend on it. A GPU has many work-items with
+ * 16 bytes each. A processor has work-groups of one work-item with wide vectors in a loop, so that
+ * its compiler has no barriers to split the code at.
+ *
+ * @param floatLanes elements of float32 arithmetic that a work-item works on at a time: 4, 8 or 16
+ * @param doubleLanes the same for float64
+ * @param stepLocal work-items of a work-group of the update
+ * @param stepUnits how many times a work-item of the update does so
+ * @param normLocal work-items of a work-group of the norm
+ */
+record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int normLocal) {
+  /** Elements of a processor's tile: a table entry each, and a share for every thread. */
+  private static final int PROCESSOR_TILE = 4096;
+
+  static Shape of(DeviceInfo device) {
+    return device.isAccelerator()
+        ? ofGpu(device.maxWorkGroup())
+        : ofProcessor(device.floatLanes(), device.doubleLanes());
+  }
+
+  static Shape ofGpu(int maxWorkGroup) {
+    int most = Integer.highestOneBit(maxWorkGroup);
+    return new Shape(4, 4, Math.min(256, most), 1, Math.min(64, most));
+  }
+
+  static Shape ofProcessor(int floatLanes, int doubleLanes) {
+    int lanes = lanes(floatLanes);
+    return new Shape(lanes, lanes(doubleLanes), 1, PROCESSOR_TILE / lanes, 1);
+  }
+
+  private static int lanes(int preferred) {
+    return preferred >= 16 ? 16 : preferred >= 8 ? 8 : 4;
+  }
+
+  int lanes(ElementType type) {
+    return type == ElementType.FLOAT64 ? doubleLanes : floatLanes;
+  }
+
+  /** Elements that a work-group of the update works on. */
+  int tileLength(ElementType type) {
+    return lanes(type) * stepLocal * stepUnits;
+  }
+}

@@ -1,0 +1,144 @@
+package io.warmstep;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.backend.Backend;
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.cpu.CpuBackend;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** An accelerator is chosen if it computes what it should, and otherwise passed over. */
+class DeviceChoiceTest {
+  private static final CpuBackend CPU = new CpuBackend();
+
+  /** The processor under another name, with parameters changed after each step by an amount. */
+  private static final class Fake implements Backend {
+    private final boolean isAccelerator;
+    private final float error;
+    private int opened;
+
+    Fake(boolean isAccelerator, float error) {
+      this.isAccelerator = isAccelerator;
+      this.error = error;
+    }
+
+    @Override
+    public String name() {
+      return "fake";
+    }
+
+    @Override
+    public BackendReport report() {
+      return new BackendReport("fake", true, "a device", "a driver", 1, true, "");
+    }
+
+    @Override
+    public boolean isAccelerator() {
+      return isAccelerator;
+    }
+
+    @Override
+    public BackendDevice open(int threads) {
+      opened++;
+      return new FakeDevice(CPU.open(1), error, report());
+    }
+  }
+
+  private record FakeDevice(BackendDevice real, float error, BackendReport report)
+      implements BackendDevice {
+    @Override
+    public Memory allocate(ElementType type, long length) {
+      return real.allocate(type, length);
+    }
+
+    @Override
+    public Memory borrow(ElementType type, Object source, long offset, long length) {
+      return real.borrow(type, source, offset, length);
+    }
+
+    @Override
+    public StepProgram prepare(StepPlan plan) {
+      StepProgram program = real.prepare(plan);
+      Memory values = plan.groups().get(0).entries().get(0).values().memory();
+      return new FakeProgram(program, values, error);
+    }
+
+    @Override
+    public void synchronize() {}
+
+    @Override
+    public void close() {
+      real.close();
+    }
+  }
+
+  private record FakeProgram(StepProgram real, Memory values, float error) implements StepProgram {
+    @Override
+    public boolean run(double[][] scalars, double unscale) {
+      boolean happened = real.run(scalars, unscale);
+      float[] last = new float[1];
+      values.read(values.length() - 1, last, 0, 1);
+      last[0] += error;
+      values.write(values.length() - 1, last, 0, 1);
+      return happened;
+    }
+
+    @Override
+    public double gradientNorm() {
+      return real.gradientNorm();
+    }
+
+    @Override
+    public void zeroGradients() {
+      real.zeroGradients();
+    }
+
+    @Override
+    public void close() {
+      real.close();
+    }
+  }
+
+  @Test
+  void aRightAcceleratorIsPreferred() {
+    DeviceChoice choice = new DeviceChoice(List.of(new Fake(true, 0), CPU));
+    try (Device device = choice.fastest()) {
+      assertEquals("fake", device.name());
+    }
+    assertTrue(choice.report().get(0).bitExact());
+  }
+
+  @Test
+  void aWrongOneIsTestedOnceReportedAndPassedOver() {
+    Fake fake = new Fake(true, 1e-3f);
+    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
+    for (int i = 0; i < 2; i++) {
+      try (Device device = choice.fastest()) {
+        assertEquals("cpu", device.name());
+      }
+    }
+    assertEquals(1, fake.opened);
+    BackendReport report = choice.report().get(0);
+    assertFalse(report.bitExact());
+    assertTrue(report.reason().startsWith("self-test of sgd gave "), report.reason());
+    assertTrue(report.reason().endsWith("update the device's driver"), report.reason());
+  }
+
+  @Test
+  void driversOnTheProcessorAreLeftToThoseWhoNameIt() {
+    Fake fake = new Fake(false, 0);
+    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
+    try (Device device = choice.fastest()) {
+      assertEquals("cpu", device.name());
+    }
+    assertEquals(0, fake.opened);
+    assertEquals("fake", choice.backend("fake").name());
+  }
+}

@@ -1,0 +1,114 @@
+package io.warmstep.backend.cuda;
+
+import java.nio.file.Path;
+
+/**
+ * The simulated driver of native/cudasim. Its library is loaded by path before JCuda's, which then
+ * finds it under the name of NVIDIA's. What runs on it says nothing about a GPU's speed, and of its
+ * results only that the kernels' source is right.
+ */
+public final class CudaSim {
+  /** System property with the library's path. */
+  public static final String PROPERTY = "warmstep.cudasim";
+
+  static final int SUCCESS = 0;
+  static final int INVALID_VALUE = 1;
+  static final int OUT_OF_MEMORY = 2;
+  static final int LAUNCH_FAILED = 719;
+
+  static {
+    String path = System.getProperty(PROPERTY);
+    if (path == null) {
+      throw new IllegalStateException("-D" + PROPERTY + " must name the simulator: see bin/test");
+    }
+    System.load(Path.of(path).toAbsolutePath().toString());
+  }
+
+  private CudaSim() {}
+
+  /** Loads the simulator unless it is. */
+  public static void load() {}
+
+  /** See enum Control in simulator.h. */
+  private static native long control(int what, long a, long b);
+
+  /** Makes a call fail, counted from now on from 1. */
+  static void failAt(long call, int code, boolean forGood) {
+    control(0, call, forGood ? -code : code);
+  }
+
+  static void failNothing() {
+    control(0, 0, 0);
+  }
+
+  /** Calls since failures were last set. */
+  static long calls() {
+    return control(1, 0, 0);
+  }
+
+  /** Handles and allocations that were not released. */
+  static long live() {
+    return control(2, 0, 0);
+  }
+
+  /** Bytes of device memory in use. */
+  static long liveBytes() {
+    return control(3, 0, 0);
+  }
+
+  /** Damaged guard zones and misused handles, ever. */
+  static long violations() {
+    return control(4, 0, 0);
+  }
+
+  static void memoryLimit(long bytes) {
+    control(5, bytes, 0);
+  }
+
+  static void devices(int count) {
+    control(6, count, 0);
+  }
+
+  /** 10 * major + minor. */
+  static void capability(int capability) {
+    control(7, capability, 0);
+  }
+
+  static long launches() {
+    return control(8, 0, 0);
+  }
+
+  static long waits() {
+    return control(9, 0, 0);
+  }
+
+  /** Contexts on this thread's stack. */
+  static long current() {
+    return control(10, 0, 0);
+  }
+
+  static long newContext() {
+    return control(11, 0, 0);
+  }
+
+  static long newStream(long context) {
+    return control(12, context, 0);
+  }
+
+  static long newMemory(long bytes) {
+    return control(13, bytes, 0);
+  }
+
+  static void freeMemory(long address) {
+    control(14, address, 0);
+  }
+
+  static void endContext(long context, long stream) {
+    control(15, context, stream);
+  }
+
+  /** Operations that wait to be run. */
+  static long pending() {
+    return control(16, 0, 0);
+  }
+}

@@ -1,0 +1,250 @@
+package io.warmstep.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Sgd;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** What is CUDA's own: launches, waits, contexts, raw handles. On the simulated driver. */
+@Tag("cudasim")
+class SimulatedCudaTest {
+  private long live;
+  private long violations;
+
+  @BeforeEach
+  void begin() {
+    CudaSim.load();
+    CudaSim.failNothing();
+    live = CudaSim.live();
+    violations = CudaSim.violations();
+  }
+
+  @AfterEach
+  void nothingIsLeft() {
+    CudaSim.devices(1);
+    CudaSim.capability(90);
+    assertEquals(live, CudaSim.live(), "handles and allocations");
+    assertEquals(0, CudaSim.current(), "contexts on this thread's stack");
+    assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
+  }
+
+  @Test
+  void reportSaysThatItIsSimulated() {
+    BackendReport report = new CudaBackend().report();
+    assertTrue(report.usable(), report.reason());
+    assertTrue(report.device().startsWith("Simulated"), report.device());
+    assertEquals("CUDA driver API 12.6", report.driver());
+    assertTrue(report.bitExact());
+  }
+
+  @Test
+  void reportGivesTheReason() {
+    CudaSim.devices(0);
+    BackendReport report = new CudaBackend().report();
+    assertFalse(report.usable());
+    assertTrue(report.reason().contains("finds no GPU"), report.reason());
+    CudaSim.devices(1);
+    CudaSim.capability(37);
+    report = new CudaBackend().report();
+    assertFalse(report.usable());
+    assertTrue(report.reason().contains("compute capability 3.7, 5.0"), report.reason());
+  }
+
+  @Test
+  void oneLaunchWhateverTheNumberOfTensorsAndGroups() {
+    assertEquals(1, launchesOfAStep(1, 1));
+    assertEquals(1, launchesOfAStep(1000, 1));
+    assertEquals(1, launchesOfAStep(1000, 16));
+    // More groups than a launch has arguments for: their numbers are written first, 16 at a time.
+    assertEquals(1 + 3, launchesOfAStep(1000, 40));
+  }
+
+  private static long launchesOfAStep(int tensors, int groups) {
+    try (Device device = Devices.require("cuda")) {
+      Parameters.Builder builder = Parameters.on(device);
+      for (int i = 0; i < tensors; i++) {
+        builder.add("g" + i % groups + ".t" + i, new float[i % 300 + 1]);
+      }
+      try (Parameters parameters = builder.build()) {
+        Optimizer.Builder optimizer = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
+        for (int i = 1; i < groups; i++) {
+          optimizer.group(ParameterGroup.matching("g" + i + ".*").learningRateFactor(i));
+        }
+        try (Optimizer built = optimizer.build()) {
+          long before = CudaSim.launches();
+          built.step();
+          return CudaSim.launches() - before;
+        }
+      }
+    }
+  }
+
+  @Test
+  void clippingByNormAddsTwoLaunchesAndNoWait() {
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("p", new float[10_000]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).clipNorm(1).build()) {
+      optimizer.step();
+      device.synchronize();
+      long launches = CudaSim.launches();
+      long waits = CudaSim.waits();
+      for (int i = 0; i < 100; i++) {
+        optimizer.step();
+      }
+      assertEquals(300, CudaSim.launches() - launches);
+      assertEquals(waits, CudaSim.waits());
+      assertTrue(CudaSim.pending() >= 300, "the simulated driver has begun nothing yet");
+      device.synchronize();
+      assertEquals(0, CudaSim.pending());
+    }
+  }
+
+  @Test
+  void borrowedPointersAtOddOffsetsHaveTheBitsOfTheProcessor() {
+    for (ElementType type : new ElementType[] {ElementType.FLOAT32, ElementType.FLOAT64}) {
+      for (int length : new int[] {0, 1, 5, 2047, 2048, 2051, 9001}) {
+        for (int offset : new int[] {0, 1, 2, 3, 5}) {
+          for (int skew : new int[] {0, 1}) {
+            compareBorrowed(type, length, offset, offset + skew);
+          }
+        }
+      }
+    }
+  }
+
+  private static void compareBorrowed(
+      ElementType type, int length, int offset, int gradientOffset) {
+    SplittableRandom random = new SplittableRandom(length * 31L + offset);
+    double[] values = random.doubles(length, -1, 1).toArray();
+    double[] gradients = random.doubles(length, -1, 1).toArray();
+    long bytes = (length + 8L) * type.bytes();
+    long valueMemory = CudaSim.newMemory(bytes);
+    long gradientMemory = CudaSim.newMemory(bytes);
+    try (Device device = Devices.require("cuda");
+        Device cpu = Devices.cpu(1);
+        Tensor p = device.borrowHandle(type, valueMemory, offset, length);
+        Tensor g = device.borrowHandle(type, gradientMemory, gradientOffset, length);
+        Tensor cpuP = cpu.allocate(type, length);
+        Tensor cpuG = cpu.allocate(type, length)) {
+      for (Tensor tensor : new Tensor[] {p, cpuP}) {
+        tensor.copyFrom(values);
+      }
+      for (Tensor tensor : new Tensor[] {g, cpuG}) {
+        tensor.copyFrom(gradients);
+      }
+      run(device, p, g);
+      run(cpu, cpuP, cpuG);
+      String what = type + " x " + length + " at " + offset + " and " + gradientOffset;
+      assertArrayEquals(cpuP.toDoubles(), p.toDoubles(), what);
+      assertArrayEquals(new double[length], g.toDoubles(), what + ", gradients");
+    } finally {
+      CudaSim.freeMemory(valueMemory);
+      CudaSim.freeMemory(gradientMemory);
+    }
+  }
+
+  private static void run(Device device, Tensor values, Tensor gradients) {
+    try (Parameters parameters = Parameters.on(device).borrow("p", values, gradients).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Adam.adamW().amsgrad(true))
+                .learningRate(0.01)
+                .clipNorm(0.5)
+                .zeroGradients(true)
+                .build()) {
+      optimizer.step();
+      optimizer.step();
+    }
+  }
+
+  @Test
+  void handlesAreChecked() {
+    try (Device device = Devices.require("cuda")) {
+      for (Runnable wrong :
+          new Runnable[] {
+            () -> device.borrowHandle(ElementType.FLOAT32, 0, 0, 1),
+            () -> device.borrowHandle(ElementType.FLOAT32, 0x1002, 0, 1),
+            () -> device.borrowHandle(ElementType.FLOAT64, 0x1000, -1, 1),
+            () -> device.borrowHandle(ElementType.FLOAT64, 0x1000, 0, -1),
+            () -> device.borrowHandle(ElementType.FLOAT64, 0x1000, Long.MAX_VALUE, 1),
+            () -> device.borrow(new float[1]),
+            () -> Devices.wrapCuda(0, 0)
+          }) {
+        assertThrows(IllegalArgumentException.class, wrong::run);
+      }
+    }
+  }
+
+  @Test
+  void overlapOfBorrowedPointersIsFound() {
+    long memory = CudaSim.newMemory(4000);
+    try (Device device = Devices.require("cuda")) {
+      Tensor p = device.borrowHandle(ElementType.FLOAT32, memory, 0, 501);
+      Tensor g = device.borrowHandle(ElementType.FLOAT32, memory, 500, 501);
+      Parameters.Builder builder = Parameters.on(device).borrow("p", p, g);
+      assertThrows(IllegalArgumentException.class, builder::build);
+    } finally {
+      CudaSim.freeMemory(memory);
+    }
+  }
+
+  @Test
+  void usersContextAndStreamStay() {
+    long context = CudaSim.newContext();
+    long stream = CudaSim.newStream(context);
+    try {
+      for (long given : new long[] {stream, 0}) {
+        try (Device device = Devices.wrapCuda(context, given);
+            Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+            Optimizer optimizer =
+                Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).build()) {
+          parameters.get("p").gradients().copyFrom(new float[] {3, 5});
+          optimizer.step();
+          assertArrayEquals(new float[] {-2, -3}, parameters.get("p").values().toFloats());
+          assertEquals(0, CudaSim.current());
+        }
+        assertEquals(live + 2, CudaSim.live(), "the user's context and stream");
+      }
+    } finally {
+      CudaSim.endContext(context, stream);
+    }
+  }
+
+  @Test
+  void manyCyclesLeaveNothing() {
+    try (Device device = Devices.require("cuda")) {
+      long loaded = 0;
+      for (int i = 0; i < 10_000; i++) {
+        try (Parameters parameters = Parameters.on(device).add("p", new float[i % 7]).build();
+            Optimizer optimizer =
+                Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).build()) {
+          optimizer.step();
+        }
+        loaded = i == 1 ? CudaSim.live() : loaded; // with the kernel loaded
+      }
+      assertEquals(loaded, CudaSim.live());
+      assertEquals(0, CudaSim.liveBytes());
+    }
+    for (int i = 0; i < 200; i++) {
+      Devices.require("cuda").close();
+    }
+  }
+}

@@ -1,0 +1,137 @@
+package io.warmstep.backend.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.Bits;
+import io.warmstep.testkit.Numbers;
+import io.warmstep.testkit.RuleMatrix;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.jocl.CL;
+import org.jocl.cl_mem;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Parameters in the caller's own buffers, in the caller's context and queue, get the bits that the
+ * processor gives, nothing around them is written, and the buffers stay the caller's. Small, with
+ * every entry of the kernels: this is what also runs under oclgrind.
+ */
+@Tag("opencl")
+class BorrowedHandlesTest {
+  /** Two leaves of the norm and several tiles, and a length that is no multiple of a vector. */
+  private static final int LENGTH = 4096 + 203;
+
+  private static final int GUARD = 64;
+  private static final int STEPS = 2;
+
+  /** Offsets of values and gradients: aligned, alike but odd, and different. */
+  private static final int[][] OFFSETS = {{0, 0}, {3, 19}, {5, 2}};
+
+  static Stream<Arguments> cases() {
+    return RuleMatrix.rich().stream()
+        .flatMap(
+            rule ->
+                Arrays.stream(ElementType.values())
+                    .flatMap(
+                        type ->
+                            Arrays.stream(OFFSETS)
+                                .map(offsets -> Arguments.of(rule, type, offsets))));
+  }
+
+  @ParameterizedTest(name = "{0}, {1}, offsets {2}")
+  @MethodSource("cases")
+  void handlesHaveTheBitsOfTheProcessor(UpdateRule rule, ElementType type, int[] offsets) {
+    new OpenClBackend().report(); // loads JOCL
+    SplittableRandom random = new SplittableRandom(7);
+    double[] values = Numbers.ordinary(random, type, LENGTH);
+    double[][] gradients = new double[STEPS][];
+    for (int i = 0; i < STEPS; i++) {
+      gradients[i] = Numbers.ordinary(random, type, LENGTH);
+    }
+    double[] expected;
+    try (Device cpu = Devices.cpu(1);
+        Tensor p = cpu.allocate(type, LENGTH);
+        Tensor g = cpu.allocate(type, LENGTH)) {
+      expected = train(cpu, rule, type, p, g, values, gradients);
+    }
+    try (OpenClContext own = OpenClContext.create(Installed.best());
+        Device device =
+            Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
+      cl_mem valueBuffer = own.allocate(bytes(type));
+      cl_mem gradientBuffer = own.allocate(bytes(type));
+      long valueHandle = valueBuffer.getNativePointer();
+      long gradientHandle = gradientBuffer.getNativePointer();
+      try (Tensor whole = device.borrowHandle(type, valueHandle, 0, LENGTH + GUARD);
+          Tensor p = device.borrowHandle(type, valueHandle, offsets[0], LENGTH);
+          Tensor g = device.borrowHandle(type, gradientHandle, offsets[1], LENGTH)) {
+        double[] guards = new double[LENGTH + GUARD];
+        Arrays.fill(guards, 0.5);
+        whole.copyFrom(guards);
+        double[] actual = train(device, rule, type, p, g, values, gradients);
+        Bits.assertSame(expected, actual, () -> rule + ", " + type);
+        double[] around = whole.toDoubles();
+        System.arraycopy(around, offsets[0], guards, offsets[0], LENGTH);
+        assertArrayEquals(guards, around);
+      }
+      assertEquals(CL.CL_SUCCESS, CL.clReleaseMemObject(valueBuffer));
+      assertEquals(CL.CL_SUCCESS, CL.clReleaseMemObject(gradientBuffer));
+    }
+  }
+
+  private static long bytes(ElementType type) {
+    return (long) (LENGTH + GUARD) * type.bytes();
+  }
+
+  /** Parameters, gradients, then state of a borrowed and an owned parameter of two groups. */
+  private static double[] train(
+      Device device,
+      UpdateRule rule,
+      ElementType type,
+      Tensor p,
+      Tensor g,
+      double[] values,
+      double[][] gradients) {
+    p.copyFrom(values);
+    try (Parameters parameters =
+            Parameters.on(device).borrow("p", p, g).add("q.bias", type, 37).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(rule)
+                .learningRate(0.0123)
+                .group(ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2))
+                .clipNorm(0.75)
+                .clipValue(0.01)
+                .zeroGradients(true)
+                .skipNonFinite(true)
+                .build()) {
+      Stream.Builder<double[]> results = Stream.builder();
+      for (double[] gradient : gradients) {
+        g.copyFrom(gradient);
+        parameters.get("q.bias").gradients().copyFrom(Arrays.copyOf(gradient, 37));
+        optimizer.step();
+        results.add(new double[] {optimizer.gradientNorm()});
+      }
+      for (String name : new String[] {"p", "q.bias"}) {
+        results.add(parameters.get(name).values().toDoubles());
+        results.add(parameters.get(name).gradients().toDoubles());
+        for (String slot : optimizer.stateNames(name)) {
+          results.add(optimizer.state(name, slot).toDoubles());
+        }
+      }
+      return results.build().flatMapToDouble(Arrays::stream).toArray();
+    }
+  }
+}

@@ -1,0 +1,159 @@
+package io.warmstep.backend.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.KernelBuildException;
+import io.warmstep.Optimizer;
+import io.warmstep.OutOfDeviceMemoryException;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.rule.Adam;
+import java.util.stream.IntStream;
+import org.jocl.CL;
+import org.jocl.cl_command_queue;
+import org.jocl.cl_mem;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** What goes wrong on an OpenCL device has a type and a message that says what to do. */
+@Tag("opencl")
+class OpenClFaultTest {
+  @BeforeAll
+  static void load() {
+    assertTrue(new OpenClBackend().report().usable());
+  }
+
+  @Test
+  void aKernelThatDoesNotBuildShowsTheLog() {
+    try (OpenClContext context = OpenClContext.create(Installed.best())) {
+      KernelBuildException e =
+          assertThrows(
+              KernelBuildException.class,
+              () -> Programs.build(context, "bad.cl", "kernel void bad() { wrong; }", ""));
+      assertTrue(e.getMessage().contains("bad.cl"), e.getMessage());
+      assertTrue(e.getMessage().contains("undeclared identifier 'wrong'"), e.getMessage());
+    }
+  }
+
+  @Test
+  void aRuleWithoutHeaderIsNamed() {
+    KernelBuildException e =
+        assertThrows(KernelBuildException.class, () -> KernelSource.load("step.cl", "nonesuch"));
+    assertTrue(e.getMessage().contains("rules/nonesuch.h"), e.getMessage());
+  }
+
+  @Test
+  void tooMuchMemoryIsOutOfDeviceMemoryAndTheDeviceStaysUsable() {
+    try (Device device = Devices.require("opencl")) {
+      long tooLong = device.report().memoryBytes(); // elements of 4 bytes each
+      OutOfDeviceMemoryException e =
+          assertThrows(
+              OutOfDeviceMemoryException.class,
+              () -> device.allocate(ElementType.FLOAT32, tooLong));
+      assertTrue(e.getMessage().contains(Long.toString(4 * tooLong)), e.getMessage());
+      assertThrows(
+          OutOfDeviceMemoryException.class,
+          () -> device.allocate(ElementType.FLOAT64, Long.MAX_VALUE));
+      try (Tensor tensor = device.copyOf(new float[] {1, 2, 3})) {
+        assertEquals(2, tensor.toFloats()[1]);
+      }
+    }
+  }
+
+  @Test
+  void arraysAndForeignHandlesAreRefused() {
+    try (Device device = Devices.require("opencl");
+        OpenClContext other = OpenClContext.create(Installed.best())) {
+      assertThrows(IllegalArgumentException.class, () -> device.borrow(new float[3]));
+      assertThrows(
+          IllegalArgumentException.class, () -> device.borrowHandle(ElementType.FLOAT32, 0, 0, 1));
+      cl_mem foreign = other.allocate(64);
+      IllegalArgumentException e =
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> device.borrowHandle(ElementType.FLOAT32, foreign.getNativePointer(), 0, 16));
+      assertTrue(e.getMessage().contains("another OpenCL context"), e.getMessage());
+      CL.clReleaseMemObject(foreign);
+    }
+  }
+
+  @Test
+  void aPartBeyondTheBufferAndOverlapsAreRefused() {
+    try (OpenClContext own = OpenClContext.create(Installed.best());
+        Device device =
+            Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
+      cl_mem buffer = own.allocate(64);
+      long handle = buffer.getNativePointer();
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> device.borrowHandle(ElementType.FLOAT32, handle, 10, 7));
+      try (Tensor low = device.borrowHandle(ElementType.FLOAT32, handle, 0, 8);
+          Tensor high = device.borrowHandle(ElementType.FLOAT32, handle, 7, 8)) {
+        Parameters.Builder builder = Parameters.on(device).borrow("p", low, high);
+        assertThrows(IllegalArgumentException.class, builder::build);
+      }
+      CL.clReleaseMemObject(buffer);
+    }
+  }
+
+  @Test
+  @SuppressWarnings("deprecation") // its successor is not in OpenCL 1.2
+  void aQueueOutOfOrderIsRefused() {
+    try (OpenClContext own = OpenClContext.create(Installed.best())) {
+      cl_command_queue queue =
+          CL.clCreateCommandQueue(
+              own.context, own.device.id(), CL.CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, null);
+      IllegalArgumentException e =
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> Devices.wrapOpenCl(own.context.getNativePointer(), queue.getNativePointer()));
+      assertTrue(e.getMessage().contains("out of order"), e.getMessage());
+      CL.clReleaseCommandQueue(queue);
+      assertThrows(IllegalArgumentException.class, () -> Devices.wrapOpenCl(0, 0));
+    }
+  }
+
+  @Test
+  void moreGroupsThanFitIntoTheArguments() {
+    int groups = 100;
+    float[][] results = new float[2][];
+    for (int i = 0; i < 2; i++) {
+      try (Device device = Devices.require(i == 0 ? "cpu" : "opencl")) {
+        results[i] = trainGroups(device, groups);
+      }
+    }
+    for (int i = 0; i < groups; i++) {
+      assertEquals(results[0][i], results[1][i], 0f, "group " + i);
+    }
+  }
+
+  private static float[] trainGroups(Device device, int groups) {
+    Parameters.Builder builder = Parameters.on(device);
+    IntStream.range(0, groups).forEach(i -> builder.add("p" + i, new float[] {1, 2}));
+    try (Parameters parameters = builder.build()) {
+      Optimizer.Builder optimizer = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.01);
+      for (int i = 0; i < groups; i++) {
+        optimizer.group(ParameterGroup.matching("p" + i).learningRateFactor(1 + i));
+      }
+      for (int i = 0; i < groups; i++) {
+        parameters.get("p" + i).gradients().copyFrom(new float[] {0.5f, -i});
+      }
+      try (Optimizer built = optimizer.build()) {
+        built.step();
+        built.step();
+      }
+      float[] result = new float[groups];
+      for (int i = 0; i < groups; i++) {
+        result[i] = parameters.get("p" + i).values().toFloats()[1];
+      }
+      return result;
+    }
+  }
+}
