@@ -2,8 +2,10 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.BackendUnavailableException;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.StreamTimer;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.function.IntSupplier;
 import jcuda.CudaException;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
@@ -238,7 +240,7 @@ final class CudaContext {
    * Creates something, and releases it if the call fails all the same, when the former context is
    * restored. What JCuda writes into its object when a call fails must not be used.
    */
-  private void create(Work creation, Work release) {
+  void create(Work creation, Work release) {
     boolean[] isCreated = new boolean[1];
     try {
       run(
@@ -260,6 +262,19 @@ final class CudaContext {
       CUdeviceptr pointer = Cuda.pointer(address);
       releaseEvenIfLost(() -> Cuda.released(JCudaDriver.cuMemFree(pointer), "cuMemFree", name));
     }
+  }
+
+  void check(int code, String operation) {
+    Cuda.check(code, operation, name);
+  }
+
+  /** Destroys something of the driver's; a failure is logged. */
+  void destroy(String operation, IntSupplier call) {
+    releaseEvenIfLost(() -> Cuda.released(call.getAsInt(), operation, name));
+  }
+
+  StreamTimer newTimer() {
+    return new CudaTimer(this, stream);
   }
 
   /** Where the context can no longer be made current, the driver still knows its own handles. */

@@ -9,7 +9,6 @@ import io.warmstep.Tensor;
  * driver's own call, whose reads and writes are together as many bytes as the step's.
  */
 final class DeviceCopy implements Ceiling {
-  private final Device device;
   private final Tensor from;
   private final Tensor to;
 
@@ -21,7 +20,6 @@ final class DeviceCopy implements Ceiling {
    */
   DeviceCopy(Device device, long bytes) {
     long length = Math.max(1, bytes / 2 / ElementType.FLOAT32.bytes());
-    this.device = device;
     this.from = device.allocate(ElementType.FLOAT32, length);
     try {
       this.to = device.allocate(ElementType.FLOAT32, length);
@@ -41,7 +39,6 @@ final class DeviceCopy implements Ceiling {
     for (int i = 0; i < times; i++) {
       to.copyFrom(from);
     }
-    device.synchronize();
   }
 
   @Override

@@ -2,6 +2,7 @@ package io.warmstep.cli.bench;
 
 import com.sun.management.ThreadMXBean;
 import io.warmstep.Device;
+import io.warmstep.DeviceTimer;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
@@ -68,8 +69,9 @@ public final class StepBenchmark {
     int slots = rule.stateSlots().size();
     try (Parameters parameters = parameters(device, type, lengths);
         Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
-        Ceiling ceiling = ceiling(device, threads, type, total, slots)) {
-      return measure(device, optimizer, ceiling, total * bytesPerElement(type, slots));
+        Ceiling ceiling = ceiling(device, threads, type, total, slots);
+        DeviceTimer timer = device.timer()) {
+      return measure(device, timer, optimizer, ceiling, total * bytesPerElement(type, slots));
     }
   }
 
@@ -107,7 +109,8 @@ public final class StepBenchmark {
     return values;
   }
 
-  private static Result measure(Device device, Optimizer optimizer, Ceiling ceiling, long bytes)
+  private static Result measure(
+      Device device, DeviceTimer timer, Optimizer optimizer, Ceiling ceiling, long bytes)
       throws InterruptedException {
     int steps = stepsPerRound(device, optimizer);
     double[] stepNanos = new double[ROUNDS];
@@ -123,21 +126,22 @@ public final class StepBenchmark {
       }
       long hostEnd = System.nanoTime();
       device.synchronize();
+      timer.start();
       long before = allocatedBytes(threads);
-      long start = System.nanoTime();
       for (int i = 0; i < steps; i++) {
         optimizer.step();
       }
       long after = allocatedBytes(threads);
-      device.synchronize();
-      long loopStart = System.nanoTime();
+      timer.stop();
+      double stepMillis = timer.millis();
+      timer.start();
       ceiling.run(steps);
-      long end = System.nanoTime();
+      timer.stop();
       if (round >= 0) {
         allocated += after - before;
-        stepNanos[round] = (double) (loopStart - start) / steps;
+        stepNanos[round] = 1e6 * stepMillis / steps;
         hostNanos[round] = (double) (hostEnd - hostStart) / queued;
-        ratios[round] = (double) (end - loopStart) / (loopStart - start);
+        ratios[round] = timer.millis() / stepMillis;
       }
     }
     double nanos = median(stepNanos);
