@@ -45,6 +45,8 @@ public record ContractBackend(
                   "opencl, processor's shape",
                   () -> TestDevices.of(OpenClTestDevices.openAsProcessor())),
               gpu("opencl, GPU's shape", () -> TestDevices.of(OpenClTestDevices.openAsGpu()))),
+          "cuda",
+          List.of(gpu("cuda", () -> Devices.require("cuda"))),
           "cuda-simulated",
           List.of(gpu("cuda (simulated)", ContractBackend::openSimulatedCuda)));
 
