@@ -314,7 +314,8 @@ CUDASIM_API CUresult cuEventElapsedTime(float *millis, Event *begin, Event *end)
 
 /* --- Modules */
 
-CUDASIM_API CUresult cuModuleLoadDataEx(Module **module, const void *image, unsigned, int *, void **) {
+CUDASIM_API CUresult cuModuleLoadDataEx(
+    Module **module, const void *image, unsigned, int *, void **) {
   ADMIT_IN_CONTEXT();
   Module *loaded = new Module();
   const CUresult result = load((const char *)image, loaded);

@@ -14,7 +14,7 @@ extern std::recursive_mutex simulator_lock;
 
 /* What a test can ask for and set; the numbers are those of io.warmstep.backend.cuda.CudaSim. */
 enum Control {
-  CONTROL_FAIL_AT = 0,      /* a: which call from now on, counted from 1; b: code, negative: for good */
+  CONTROL_FAIL_AT = 0,      /* a: which call, from 1 for the next; b: code, negative: for good */
   CONTROL_CALLS = 1,        /* calls since the last CONTROL_FAIL_AT */
   CONTROL_LIVE = 2,         /* handles and allocations that were not released */
   CONTROL_LIVE_BYTES = 3,   /* device memory in use */

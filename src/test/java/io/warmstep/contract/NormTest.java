@@ -167,6 +167,21 @@ class NormTest {
     }
   }
 
+  /** Each tensor has a leaf of its own, and a node adds 4096: one level more than elsewhere. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void moreLeavesThanANodeHas(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(9);
+    for (ElementType type : backend.types()) {
+      double[][] gradients = new double[4096 + 3][];
+      Arrays.setAll(gradients, i -> Numbers.ordinary(random, type, 1 + i % 3));
+      assertEquals(
+          ReferenceNorm.of(type, List.of(gradients)),
+          norm(backend, type, gradients),
+          type.toString());
+    }
+  }
+
   @ParameterizedTest(name = "{0}")
   @MethodSource(ALL)
   void isOfTheUnscaledGradient(ContractBackend backend) {
