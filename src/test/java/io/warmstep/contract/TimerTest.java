@@ -18,8 +18,8 @@ class TimerTest {
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void measures(ContractBackend backend) {
     try (Device device = backend.open();
-        Tensor tensor = device.allocate(ElementType.FLOAT32, 1 << 20);
-        DeviceTimer timer = device.timer()) {
+        Tensor tensor = device.allocate(ElementType.FLOAT32, 1 << 20)) {
+      DeviceTimer timer = device.timer();
       assertThrows(IllegalStateException.class, timer::stop);
       assertThrows(IllegalStateException.class, timer::millis);
       for (int i = 0; i < 3; i++) {
