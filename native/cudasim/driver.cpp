@@ -152,7 +152,7 @@ CUDASIM_API CUresult cuInit(unsigned) {
 
 CUDASIM_API CUresult cuDriverGetVersion(int *version) {
   ADMIT();
-  *version = 12060;
+  *version = driver_version();
   return CUDA_SUCCESS;
 }
 
