@@ -232,6 +232,13 @@ CUDASIM_API CUresult cuCtxPopCurrent_v2(Context **context) {
   return failure;
 }
 
+/* For tests; the library does not use it. */
+CUDASIM_API CUresult cuCtxGetCurrent(Context **context) {
+  LOCK();
+  *context = current();
+  return CUDA_SUCCESS;
+}
+
 CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {
   ADMIT_IN_CONTEXT();
   *device = 0;
