@@ -159,7 +159,7 @@ CUDASIM_API CUresult cuInit(unsigned) {
 
 CUDASIM_API CUresult cuDriverGetVersion(int *version) {
   ADMIT();
-  *version = 12060;
+  *version = driver_version();
   return CUDA_SUCCESS;
 }
 
@@ -237,6 +237,13 @@ CUDASIM_API CUresult cuCtxPopCurrent_v2(Context **context) {
   if (context) *context = stack.back();
   stack.pop_back();
   return failure;
+}
+
+/* For tests; the library does not use it. */
+CUDASIM_API CUresult cuCtxGetCurrent(Context **context) {
+  LOCK();
+  *context = current();
+  return CUDA_SUCCESS;
 }
 
 CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {

@@ -31,11 +31,13 @@ enum Control {
   CONTROL_FREE_MEMORY = 14, /* a: address */
   CONTROL_END_CONTEXT = 15, /* a: context and b: stream; destroys both */
   CONTROL_PENDING = 16,     /* operations that wait to be run */
+  CONTROL_VERSION = 17,     /* a: 1000 * major + 10 * minor of the CUDA that the driver supports */
 };
 
 /* How many devices there are, and 10 * major + minor of their compute capability. */
 int device_count();
 int compute_capability();
+int driver_version();
 
 /* Counts a call; the code it must fail with, or success. */
 CUresult admit();

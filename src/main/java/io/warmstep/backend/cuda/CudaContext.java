@@ -1,6 +1,5 @@
 package io.warmstep.backend.cuda;
 
-import io.warmstep.BackendUnavailableException;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.StreamTimer;
 import java.nio.ByteBuffer;
@@ -56,9 +55,8 @@ final class CudaContext {
   private static BackendReport report(CUdevice device) {
     int capability = capability(device);
     if (capability < OLDEST_CAPABILITY) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: "
-              + nameOf(device)
+      throw CudaBackend.unavailable(
+          nameOf(device)
               + " has compute capability "
               + capability / 10
               + "."
@@ -69,7 +67,8 @@ final class CudaContext {
           null);
     }
     long[] bytes = new long[1];
-    Cuda.check(JCudaDriver.cuDeviceTotalMem(bytes, device), "cuDeviceTotalMem", nameOf(device));
+    Cuda.check(
+        () -> JCudaDriver.cuDeviceTotalMem(bytes, device), "cuDeviceTotalMem", nameOf(device));
     int version = driverVersion();
     return new BackendReport(
         CudaBackend.NAME,
@@ -84,21 +83,22 @@ final class CudaContext {
   private static CUdevice first() {
     int version = driverVersion();
     if (version < OLDEST_DRIVER) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: the NVIDIA driver supports CUDA "
+      throw CudaBackend.unavailable(
+          "the NVIDIA driver supports CUDA "
               + version / 1000
               + "."
               + version % 1000 / 10
               + ", 11.0 (driver 450) or later is needed: update it",
           null);
     }
-    int code = JCudaDriver.cuInit(0);
+    int code = Cuda.code(() -> JCudaDriver.cuInit(0));
     int[] count = new int[1];
     if (code == CUresult.CUDA_SUCCESS) {
-      Cuda.check(JCudaDriver.cuDeviceGetCount(count), "cuDeviceGetCount", "the NVIDIA driver");
+      Cuda.check(
+          () -> JCudaDriver.cuDeviceGetCount(count), "cuDeviceGetCount", "the NVIDIA driver");
     } else if (code != CUresult.CUDA_ERROR_NO_DEVICE) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: the NVIDIA driver does not start, cuInit gave "
+      throw CudaBackend.unavailable(
+          "the NVIDIA driver does not start, cuInit gave "
               + CUresult.stringFor(code)
               + " ("
               + code
@@ -106,19 +106,20 @@ final class CudaContext {
           null);
     }
     if (count[0] == 0) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: the NVIDIA driver is there but finds no GPU: see whether nvidia-smi"
+      throw CudaBackend.unavailable(
+          "the NVIDIA driver is there but finds no GPU: see whether nvidia-smi"
               + " lists one, and what CUDA_VISIBLE_DEVICES is set to",
           null);
     }
     CUdevice device = new CUdevice();
-    Cuda.check(JCudaDriver.cuDeviceGet(device, 0), "cuDeviceGet", "the NVIDIA driver");
+    Cuda.check(() -> JCudaDriver.cuDeviceGet(device, 0), "cuDeviceGet", "the NVIDIA driver");
     return device;
   }
 
   private static int driverVersion() {
     int[] version = new int[1];
-    Cuda.check(JCudaDriver.cuDriverGetVersion(version), "cuDriverGetVersion", "the NVIDIA driver");
+    Cuda.check(
+        () -> JCudaDriver.cuDriverGetVersion(version), "cuDriverGetVersion", "the NVIDIA driver");
     return version[0];
   }
 
@@ -130,7 +131,7 @@ final class CudaContext {
   private static int attribute(int attribute, CUdevice device) {
     int[] value = new int[1];
     Cuda.check(
-        JCudaDriver.cuDeviceGetAttribute(value, attribute, device),
+        () -> JCudaDriver.cuDeviceGetAttribute(value, attribute, device),
         "cuDeviceGetAttribute",
         nameOf(device));
     return value[0];
@@ -139,7 +140,7 @@ final class CudaContext {
   private static String nameOf(CUdevice device) {
     byte[] name = new byte[256];
     Cuda.check(
-        JCudaDriver.cuDeviceGetName(name, name.length, device),
+        () -> JCudaDriver.cuDeviceGetName(name, name.length, device),
         "cuDeviceGetName",
         "the NVIDIA driver");
     return new String(name, StandardCharsets.UTF_8).replace("\0", "").strip();
@@ -152,26 +153,28 @@ final class CudaContext {
     String name = nameOf(device);
     CUcontext context = new CUcontext();
     Cuda.check(
-        JCudaDriver.cuDevicePrimaryCtxRetain(context, device), "cuDevicePrimaryCtxRetain", name);
+        () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device),
+        "cuDevicePrimaryCtxRetain",
+        name);
     CUstream stream = new CUstream();
     try {
       CudaContext opened = new CudaContext(device, context, stream, true);
       // A stream of the kind that keeps in order with the default stream: so does work of others
       // that use the primary context without a stream of their own.
       opened.create(
-          () -> Cuda.check(JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
+          () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
           opened::destroyStream);
       return opened;
     } catch (RuntimeException | Error e) {
       Cuda.released(
-          JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
+          () -> JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
       throw e;
     }
   }
 
   private void destroyStream() {
     releaseEvenIfLost(
-        () -> Cuda.released(JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy", name));
+        () -> Cuda.released(() -> JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy", name));
   }
 
   /** The caller's context and stream. */
@@ -180,9 +183,9 @@ final class CudaContext {
     CUstream stream = Cuda.wrap(streamHandle, new CUstream());
     CUdevice device = new CUdevice();
     String unknown = "the device of context 0x" + Long.toHexString(contextHandle);
-    Cuda.check(JCudaDriver.cuCtxPushCurrent(context), "cuCtxPushCurrent", unknown);
-    int code = JCudaDriver.cuCtxGetDevice(device);
-    Cuda.check(JCudaDriver.cuCtxPopCurrent(new CUcontext()), "cuCtxPopCurrent", unknown);
+    Cuda.check(() -> JCudaDriver.cuCtxPushCurrent(context), "cuCtxPushCurrent", unknown);
+    int code = Cuda.code(() -> JCudaDriver.cuCtxGetDevice(device));
+    Cuda.check(() -> JCudaDriver.cuCtxPopCurrent(new CUcontext()), "cuCtxPopCurrent", unknown);
     Cuda.check(code, "cuCtxGetDevice", unknown);
     return new CudaContext(device, context, stream, false);
   }
@@ -196,19 +199,20 @@ final class CudaContext {
     run(operation, work, new CUcontext());
   }
 
-  /** The same; what was current before the work's end is written to the given object. */
+  /**
+   * The same; what was current before the work's end is written to the given object. JCuda's own
+   * exceptions are caught here rather than at each call, so that a step needs no objects for that.
+   */
   void run(String operation, Work work, CUcontext popped) {
     try {
       Cuda.check(JCudaDriver.cuCtxPushCurrent(context), "cuCtxPushCurrent", name);
-      int code;
       try {
         work.run();
       } catch (RuntimeException | Error e) {
-        JCudaDriver.cuCtxPopCurrent(popped); // its failure would be of the same cause
+        Cuda.code(() -> JCudaDriver.cuCtxPopCurrent(popped)); // would fail of the same cause
         throw e;
       }
-      code = JCudaDriver.cuCtxPopCurrent(popped);
-      Cuda.check(code, "cuCtxPopCurrent", name);
+      Cuda.check(JCudaDriver.cuCtxPopCurrent(popped), "cuCtxPopCurrent", name);
     } catch (CudaException e) {
       throw Cuda.failure(e, operation, name);
     }
@@ -231,7 +235,7 @@ final class CudaContext {
     }
     CUdeviceptr pointer = new CUdeviceptr();
     create(
-        () -> Cuda.check(JCudaDriver.cuMemAlloc(pointer, bytes), "cuMemAlloc", name, bytes),
+        () -> Cuda.check(() -> JCudaDriver.cuMemAlloc(pointer, bytes), "cuMemAlloc", name, bytes),
         () -> free(Cuda.handle(pointer)));
     return Cuda.handle(pointer);
   }
@@ -260,7 +264,8 @@ final class CudaContext {
   void free(long address) {
     if (address != 0) {
       CUdeviceptr pointer = Cuda.pointer(address);
-      releaseEvenIfLost(() -> Cuda.released(JCudaDriver.cuMemFree(pointer), "cuMemFree", name));
+      releaseEvenIfLost(
+          () -> Cuda.released(() -> JCudaDriver.cuMemFree(pointer), "cuMemFree", name));
     }
   }
 
@@ -298,7 +303,7 @@ final class CudaContext {
         "cuMemcpyHtoDAsync",
         () -> {
           Cuda.check(
-              JCudaDriver.cuMemcpyHtoDAsync(to, source, bytes, stream),
+              () -> JCudaDriver.cuMemcpyHtoDAsync(to, source, bytes, stream),
               "cuMemcpyHtoDAsync",
               name,
               bytes);
@@ -325,7 +330,7 @@ final class CudaContext {
           "cuMemsetD8Async",
           () ->
               Cuda.check(
-                  JCudaDriver.cuMemsetD8Async(pointer, (byte) 0, bytes, stream),
+                  () -> JCudaDriver.cuMemsetD8Async(pointer, (byte) 0, bytes, stream),
                   "cuMemsetD8Async",
                   name,
                   bytes));
@@ -340,7 +345,7 @@ final class CudaContext {
           "cuMemcpyDtoDAsync",
           () ->
               Cuda.check(
-                  JCudaDriver.cuMemcpyDtoDAsync(target, source, bytes, stream),
+                  () -> JCudaDriver.cuMemcpyDtoDAsync(target, source, bytes, stream),
                   "cuMemcpyDtoDAsync",
                   name,
                   bytes));
@@ -353,8 +358,7 @@ final class CudaContext {
 
   /** With the context current: asks for a copy to the host. */
   void startReading(Pointer to, CUdeviceptr from, long bytes) {
-    Cuda.check(
-        JCudaDriver.cuMemcpyDtoHAsync(to, from, bytes, stream), "cuMemcpyDtoHAsync", name, bytes);
+    Cuda.check(JCudaDriver.cuMemcpyDtoHAsync(to, from, bytes, stream), "cuMemcpyDtoHAsync", name);
   }
 
   /** With the context current: waits. */
@@ -374,14 +378,14 @@ final class CudaContext {
   CUmodule load(byte[] ptx) {
     CUmodule module = new CUmodule();
     create(
-        () -> Cuda.check(JCudaDriver.cuModuleLoadData(module, ptx), "cuModuleLoadData", name),
+        () -> Cuda.check(() -> JCudaDriver.cuModuleLoadData(module, ptx), "cuModuleLoadData", name),
         () -> unload(module));
     return module;
   }
 
   void unload(CUmodule module) {
     releaseEvenIfLost(
-        () -> Cuda.released(JCudaDriver.cuModuleUnload(module), "cuModuleUnload", name));
+        () -> Cuda.released(() -> JCudaDriver.cuModuleUnload(module), "cuModuleUnload", name));
   }
 
   CUfunction function(CUmodule module, String entry) {
@@ -390,7 +394,7 @@ final class CudaContext {
         "cuModuleGetFunction",
         () ->
             Cuda.check(
-                JCudaDriver.cuModuleGetFunction(function, module, entry),
+                () -> JCudaDriver.cuModuleGetFunction(function, module, entry),
                 "cuModuleGetFunction of " + entry,
                 name));
     return function;
@@ -401,7 +405,7 @@ final class CudaContext {
     if (isOwned) {
       destroyStream();
       Cuda.released(
-          JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
+          () -> JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
     }
   }
 }

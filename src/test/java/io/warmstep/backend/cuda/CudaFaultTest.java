@@ -22,14 +22,21 @@ import io.warmstep.rule.Adam;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Stream;
+import jcuda.driver.JCudaDriver;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Every driver call of every operation is made to fail, on the simulated driver: once, and from
@@ -38,6 +45,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("cudasim")
 class CudaFaultTest {
   private static final int TENSORS = 10;
+
+  /** Whatever fails when something is closed is logged: hundreds of times here. */
+  private static final Logger LOG = Logger.getLogger("io.warmstep");
 
   private long live;
   private long violations;
@@ -94,13 +104,14 @@ class CudaFaultTest {
       parameters = keep(builder.build());
     }
 
-    void addOptimizer(boolean scales) {
-      Optimizer.Builder builder =
-          Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.1).clipNorm(1);
-      if (scales) {
-        builder.lossScaler(LossScaler.dynamic());
-      }
+    void addOptimizer(Consumer<Optimizer.Builder> options) {
+      Optimizer.Builder builder = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.1);
+      options.accept(builder);
       optimizer = keep(builder.build());
+    }
+
+    Tensor values(int tensor) {
+      return parameters.get("t" + tensor).values();
     }
 
     float[] values() {
@@ -136,11 +147,15 @@ class CudaFaultTest {
 
   private static final Consumer<Scene> DEVICE = Scene::openDevice;
   private static final Consumer<Scene> PARAMETERS = DEVICE.andThen(Scene::addParameters);
+  private static final Consumer<Optimizer.Builder> CLIPS = builder -> builder.clipNorm(1);
+  private static final Consumer<Scene> PLAIN =
+      PARAMETERS.andThen(scene -> scene.addOptimizer(builder -> {}));
   private static final Consumer<Scene> OPTIMIZER =
-      PARAMETERS.andThen(scene -> scene.addOptimizer(false));
+      PARAMETERS.andThen(scene -> scene.addOptimizer(CLIPS));
   private static final Consumer<Scene> STEPPED = OPTIMIZER.andThen(scene -> scene.optimizer.step());
   private static final Consumer<Scene> SCALING =
-      PARAMETERS.andThen(scene -> scene.addOptimizer(true));
+      PARAMETERS.andThen(
+          scene -> scene.addOptimizer(builder -> builder.lossScaler(LossScaler.dynamic())));
 
   static Stream<Arguments> operations() {
     List<Operation> operations =
@@ -157,11 +172,25 @@ class CudaFaultTest {
             new Operation("Device.synchronize", PARAMETERS, scene -> scene.device.synchronize()),
             new Operation("Device.close", STEPPED, scene -> scene.device.close()),
             new Operation("Tensor.toFloats", PARAMETERS, Scene::values),
+            new Operation(
+                "Tensor.copyFrom", PARAMETERS, scene -> scene.values(0).copyFrom(new float[3])),
+            new Operation(
+                "Tensor.copyFrom, within",
+                PARAMETERS,
+                scene -> scene.values(0).copyFrom(scene.values(1))),
+            new Operation("Tensor.zero", PARAMETERS, scene -> scene.values(0).zero()),
+            new Operation("Tensor.close", PARAMETERS, scene -> scene.values(0).close()),
             new Operation("Parameters.build", DEVICE, Scene::addParameters),
             new Operation("Parameters.close", PARAMETERS, scene -> scene.parameters.close()),
-            new Operation("Optimizer.build", PARAMETERS, scene -> scene.addOptimizer(false)),
-            new Operation("Optimizer.step", OPTIMIZER, scene -> scene.optimizer.step()),
+            new Operation("Optimizer.build", PARAMETERS, scene -> scene.addOptimizer(CLIPS)),
+            new Operation("Optimizer.step, plain", PLAIN, scene -> scene.optimizer.step()),
+            new Operation("Optimizer.step, clipped", OPTIMIZER, scene -> scene.optimizer.step()),
+            new Operation("Optimizer.step, second", STEPPED, scene -> scene.optimizer.step()),
             new Operation("Optimizer.step, scaled", SCALING, scene -> scene.optimizer.step()),
+            new Operation(
+                "Optimizer.state",
+                STEPPED,
+                scene -> scene.optimizer.state("t0", "exp_avg").toFloats()),
             new Operation(
                 "Optimizer.gradientNorm", STEPPED, scene -> scene.optimizer.gradientNorm()),
             new Operation(
@@ -190,6 +219,16 @@ class CudaFaultTest {
     }
   }
 
+  @BeforeAll
+  static void silence() {
+    LOG.setLevel(Level.OFF);
+  }
+
+  @AfterAll
+  static void speak() {
+    LOG.setLevel(null);
+  }
+
   @BeforeEach
   void begin() {
     CudaSim.load();
@@ -201,12 +240,25 @@ class CudaFaultTest {
   @AfterEach
   void end() {
     CudaSim.failNothing();
+    JCudaDriver.setExceptionsEnabled(false);
     assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
   }
 
   @ParameterizedTest(name = "{0}, code {1}, for good: {2}")
   @MethodSource("operations")
   void everyCallFails(Operation operation, int code, boolean forGood) throws Exception {
+    failEveryCall(operation, code, forGood);
+  }
+
+  /** JCuda throws exceptions of its own if anybody in the process asked for them. */
+  @ParameterizedTest(name = "{0}, code {1}, for good: {2}")
+  @MethodSource("operations")
+  void everyCallThrows(Operation operation, int code, boolean forGood) throws Exception {
+    JCudaDriver.setExceptionsEnabled(true);
+    failEveryCall(operation, code, forGood);
+  }
+
+  private void failEveryCall(Operation operation, int code, boolean forGood) throws Exception {
     int failures = 0;
     for (long call = 1; ; call++) {
       String what = operation + ", call " + call + ", code " + code + ", for good: " + forGood;
@@ -239,7 +291,7 @@ class CudaFaultTest {
   private static void checkMessage(String what, int code, WarmstepException e) {
     Throwable cause = e instanceof StepFailedException ? e.getCause() : e;
     String message = String.valueOf(cause.getMessage());
-    assertTrue(message.contains("cu"), what + ": no operation in " + message);
+    assertTrue(message.matches(".+ (failed on|cannot be used: ).*"), what + ": " + message);
     Class<?> expected =
         switch (code) {
           case CudaSim.OUT_OF_MEMORY -> OutOfDeviceMemoryException.class;
@@ -259,8 +311,10 @@ class CudaFaultTest {
     }
   }
 
-  @Test
-  void aStepThatThrowsNothingHappened() throws Exception {
+  /** Once or for good, whether it is counted tells whether it happened. */
+  @ParameterizedTest(name = "for good: {0}")
+  @ValueSource(booleans = {false, true})
+  void aStepHappensOrFails(boolean forGood) throws Exception {
     float[] expected;
     try (Scene scene = new Scene()) {
       STEPPED.accept(scene);
@@ -270,7 +324,7 @@ class CudaFaultTest {
     for (long call = 1; reached; call++) {
       try (Scene scene = new Scene()) {
         OPTIMIZER.accept(scene);
-        CudaSim.failAt(call, CudaSim.INVALID_VALUE, false);
+        CudaSim.failAt(call, CudaSim.INVALID_VALUE, forGood);
         boolean happened = true;
         try {
           scene.optimizer.step();
@@ -301,7 +355,7 @@ class CudaFaultTest {
         CudaSim.failAt(call, CudaSim.OUT_OF_MEMORY, false);
         try {
           another.addParameters();
-          another.addOptimizer(false);
+          another.addOptimizer(CLIPS);
         } catch (OutOfDeviceMemoryException e) {
           outOfMemory++;
         }
@@ -313,7 +367,7 @@ class CudaFaultTest {
         Scene afterwards = new Scene();
         afterwards.device = scene.device;
         afterwards.addParameters();
-        afterwards.addOptimizer(false);
+        afterwards.addOptimizer(CLIPS);
         afterwards.optimizer.step();
         assertArrayEquals(expected, afterwards.values(), "after call " + call);
         afterwards.close();
@@ -337,15 +391,32 @@ class CudaFaultTest {
     }
   }
 
-  @Test
-  void ptxThatTheDriverRefuses() {
+  /** What the driver says of PTX that it cannot compile, and what to do then. */
+  @ParameterizedTest
+  @CsvSource({
+    "209, CUDA_ERROR_NO_BINARY_FOR_GPU, update the NVIDIA driver",
+    "218, CUDA_ERROR_INVALID_PTX, update the NVIDIA driver",
+    "221, CUDA_ERROR_JIT_COMPILER_NOT_FOUND, install libnvidia-ptxjitcompiler.so.1",
+    "222, CUDA_ERROR_UNSUPPORTED_PTX_VERSION, update the NVIDIA driver",
+    "223, CUDA_ERROR_JIT_COMPILATION_DISABLED, unset CUDA_DISABLE_PTX_JIT"
+  })
+  void kernelsThatDoNotBuild(int code, String name, String advice) {
     try (Device device = Devices.require("cuda");
         Parameters parameters = Parameters.on(device).add("p", new float[3]).build()) {
       Optimizer.Builder builder = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
-      CudaSim.failAt(2, 218, false); // the first call makes the context current
-      KernelBuildException e = assertThrows(KernelBuildException.class, builder::build);
-      assertTrue(e.getMessage().contains("CUDA_ERROR_INVALID_PTX"), e.getMessage());
-      CudaSim.failNothing();
+      long before = CudaSim.live();
+      boolean failed = false;
+      for (int call = 1; !failed; call++) {
+        CudaSim.failAt(call, code, false); // loading the module is one of the first calls
+        WarmstepException e = assertThrows(WarmstepException.class, builder::build);
+        failed = e.getMessage().contains("cuModuleLoadData");
+        if (failed) {
+          assertEquals(KernelBuildException.class, e.getClass());
+          assertTrue(e.getMessage().contains(name + " (" + code + "): " + advice), e.getMessage());
+        }
+        CudaSim.failNothing();
+        assertEquals(before, CudaSim.live(), "call " + call);
+      }
       builder.build().close();
     }
   }
