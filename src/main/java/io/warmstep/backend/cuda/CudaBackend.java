@@ -46,7 +46,7 @@ public final class CudaBackend implements Backend {
     }
     try {
       load();
-      usable = CudaContext.report();
+      usable = Gpu.report();
       return usable;
     } catch (WarmstepException e) {
       String message = String.valueOf(e.getMessage());

@@ -3,17 +3,13 @@ package io.warmstep.backend.cuda;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.StreamTimer;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.util.function.IntSupplier;
 import jcuda.CudaException;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
-import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUmodule;
-import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 
@@ -22,12 +18,6 @@ import jcuda.driver.JCudaDriver;
  * current before is restored, so callers may use CUDA themselves in the same thread.
  */
 final class CudaContext {
-  /** First driver that has every function that JCuda 12.6 calls: CUDA 11.0, R450. */
-  private static final int OLDEST_DRIVER = 11000;
-
-  /** Compute capability that the kernels are compiled for, times ten. */
-  private static final int OLDEST_CAPABILITY = 50;
-
   final String name;
   private final CUdevice device;
   private final CUcontext context;
@@ -44,113 +34,14 @@ final class CudaContext {
     this.context = context;
     this.stream = stream;
     this.isOwned = isOwned;
-    this.name = nameOf(device);
-  }
-
-  /** What the first device is; throws what keeps it from being used. */
-  static BackendReport report() {
-    return report(first());
-  }
-
-  private static BackendReport report(CUdevice device) {
-    int capability = capability(device);
-    if (capability < OLDEST_CAPABILITY) {
-      throw CudaBackend.unavailable(
-          nameOf(device)
-              + " has compute capability "
-              + capability / 10
-              + "."
-              + capability % 10
-              + ", "
-              + OLDEST_CAPABILITY / 10
-              + ".0 (Maxwell) or later is needed",
-          null);
-    }
-    long[] bytes = new long[1];
-    Cuda.check(
-        () -> JCudaDriver.cuDeviceTotalMem(bytes, device), "cuDeviceTotalMem", nameOf(device));
-    int version = driverVersion();
-    return new BackendReport(
-        CudaBackend.NAME,
-        true,
-        nameOf(device) + ", compute capability " + capability / 10 + "." + capability % 10,
-        "CUDA driver API " + version / 1000 + "." + version % 1000 / 10,
-        bytes[0],
-        true,
-        "");
-  }
-
-  private static CUdevice first() {
-    int version = driverVersion();
-    if (version < OLDEST_DRIVER) {
-      throw CudaBackend.unavailable(
-          "the NVIDIA driver supports CUDA "
-              + version / 1000
-              + "."
-              + version % 1000 / 10
-              + ", 11.0 (driver 450) or later is needed: update it",
-          null);
-    }
-    int code = Cuda.code(() -> JCudaDriver.cuInit(0));
-    int[] count = new int[1];
-    if (code == CUresult.CUDA_SUCCESS) {
-      Cuda.check(
-          () -> JCudaDriver.cuDeviceGetCount(count), "cuDeviceGetCount", "the NVIDIA driver");
-    } else if (code != CUresult.CUDA_ERROR_NO_DEVICE) {
-      throw CudaBackend.unavailable(
-          "the NVIDIA driver does not start, cuInit gave "
-              + CUresult.stringFor(code)
-              + " ("
-              + code
-              + "): see whether nvidia-smi works",
-          null);
-    }
-    if (count[0] == 0) {
-      throw CudaBackend.unavailable(
-          "the NVIDIA driver is there but finds no GPU: see whether nvidia-smi"
-              + " lists one, and what CUDA_VISIBLE_DEVICES is set to",
-          null);
-    }
-    CUdevice device = new CUdevice();
-    Cuda.check(() -> JCudaDriver.cuDeviceGet(device, 0), "cuDeviceGet", "the NVIDIA driver");
-    return device;
-  }
-
-  private static int driverVersion() {
-    int[] version = new int[1];
-    Cuda.check(
-        () -> JCudaDriver.cuDriverGetVersion(version), "cuDriverGetVersion", "the NVIDIA driver");
-    return version[0];
-  }
-
-  private static int capability(CUdevice device) {
-    return 10 * attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)
-        + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
-  }
-
-  private static int attribute(int attribute, CUdevice device) {
-    int[] value = new int[1];
-    Cuda.check(
-        () -> JCudaDriver.cuDeviceGetAttribute(value, attribute, device),
-        "cuDeviceGetAttribute",
-        nameOf(device));
-    return value[0];
-  }
-
-  private static String nameOf(CUdevice device) {
-    byte[] name = new byte[256];
-    Cuda.check(
-        () -> JCudaDriver.cuDeviceGetName(name, name.length, device),
-        "cuDeviceGetName",
-        "the NVIDIA driver");
-    return new String(name, StandardCharsets.UTF_8).replace("\0", "").strip();
+    this.name = Gpu.nameOf(device);
   }
 
   /** The first device's primary context, which all users in the process share, and a stream. */
   static CudaContext open() {
-    CUdevice device = first();
-    report(device);
-    String name = nameOf(device);
+    CUdevice device = Gpu.first();
+    Gpu.report(device);
+    String name = Gpu.nameOf(device);
     CUcontext context = new CUcontext();
     Cuda.check(
         () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device),
@@ -191,7 +82,7 @@ final class CudaContext {
   }
 
   BackendReport deviceReport() {
-    return report(device);
+    return Gpu.report(device);
   }
 
   /** Does work with this context current. Allocates nothing itself. */
@@ -269,13 +160,13 @@ final class CudaContext {
     }
   }
 
-  void check(int code, String operation) {
-    Cuda.check(code, operation, name);
+  void check(Cuda.Call call, String operation) {
+    Cuda.check(call, operation, name);
   }
 
   /** Destroys something of the driver's; a failure is logged. */
-  void destroy(String operation, IntSupplier call) {
-    releaseEvenIfLost(() -> Cuda.released(call.getAsInt(), operation, name));
+  void destroy(String operation, Cuda.Call call) {
+    releaseEvenIfLost(() -> Cuda.released(call, operation, name));
   }
 
   StreamTimer newTimer() {

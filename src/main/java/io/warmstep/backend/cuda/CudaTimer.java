@@ -32,7 +32,8 @@ final class CudaTimer implements StreamTimer {
     context.create(
         () ->
             context.check(
-                JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DEFAULT), "cuEventCreate"),
+                () -> JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DEFAULT),
+                "cuEventCreate"),
         () -> destroy(event));
     return event;
   }
@@ -54,7 +55,7 @@ final class CudaTimer implements StreamTimer {
   private void record(CUevent event) {
     context.run(
         "cuEventRecord",
-        () -> context.check(JCudaDriver.cuEventRecord(event, stream), "cuEventRecord"));
+        () -> context.check(() -> JCudaDriver.cuEventRecord(event, stream), "cuEventRecord"));
   }
 
   @Override
@@ -62,8 +63,9 @@ final class CudaTimer implements StreamTimer {
     context.run(
         "cuEventElapsedTime",
         () -> {
-          context.check(JCudaDriver.cuEventSynchronize(end), "cuEventSynchronize");
-          context.check(JCudaDriver.cuEventElapsedTime(millis, begin, end), "cuEventElapsedTime");
+          context.check(() -> JCudaDriver.cuEventSynchronize(end), "cuEventSynchronize");
+          context.check(
+              () -> JCudaDriver.cuEventElapsedTime(millis, begin, end), "cuEventElapsedTime");
         });
     return millis[0];
   }
