@@ -19,7 +19,6 @@ import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
 import io.warmstep.WarmstepException;
 import io.warmstep.rule.Adam;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.logging.Level;
@@ -44,94 +43,14 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 @Tag("cudasim")
 class CudaFaultTest {
-  private static final int TENSORS = 10;
-
   /** Whatever fails when something is closed is logged: hundreds of times here. */
   private static final Logger LOG = Logger.getLogger("io.warmstep");
 
   private long live;
   private long violations;
 
-  /** Whose close throws nothing checked. */
-  @FunctionalInterface
-  private interface Resource {
-    void close();
-  }
-
-  /** What an operation may use; closed at the end, what was opened last first. */
-  private static final class Scene implements AutoCloseable {
-    private final List<Resource> open = new ArrayList<>();
-    Device device;
-    Parameters parameters;
-    Optimizer optimizer;
-
-    void onClose(Resource resource) {
-      open.add(resource);
-    }
-
-    Device keep(Device resource) {
-      open.add(resource::close);
-      return resource;
-    }
-
-    Tensor keep(Tensor resource) {
-      open.add(resource::close);
-      return resource;
-    }
-
-    Parameters keep(Parameters resource) {
-      open.add(resource::close);
-      return resource;
-    }
-
-    Optimizer keep(Optimizer resource) {
-      open.add(resource::close);
-      return resource;
-    }
-
-    void openDevice() {
-      device = keep(Devices.require("cuda"));
-    }
-
-    void addParameters() {
-      Parameters.Builder builder = Parameters.on(device);
-      for (int i = 0; i < TENSORS; i++) {
-        Tensor values = keep(device.copyOf(new float[] {i + 1, i + 2, i + 3}));
-        Tensor gradients = keep(device.copyOf(new float[] {1, -1, 0.5f}));
-        builder.borrow("t" + i, values, gradients);
-      }
-      builder.add("owned", new double[] {1, 2});
-      parameters = keep(builder.build());
-    }
-
-    void addOptimizer(Consumer<Optimizer.Builder> options) {
-      Optimizer.Builder builder = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.1);
-      options.accept(builder);
-      optimizer = keep(builder.build());
-    }
-
-    Tensor values(int tensor) {
-      return parameters.get("t" + tensor).values();
-    }
-
-    float[] values() {
-      float[] all = new float[3 * TENSORS];
-      for (int i = 0; i < TENSORS; i++) {
-        System.arraycopy(parameters.get("t" + i).values().toFloats(), 0, all, 3 * i, 3);
-      }
-      return all;
-    }
-
-    @Override
-    public void close() {
-      for (int i = open.size() - 1; i >= 0; i--) {
-        open.get(i).close();
-      }
-    }
-  }
-
   /** An operation and what must be there before it. */
-  private record Operation(String name, Consumer<Scene> setUp, Consumer<Scene> act) {
+  private record Operation(String name, Consumer<CudaScene> setUp, Consumer<CudaScene> act) {
     /** Closing logs a failure and goes on; a report tells it. */
     boolean throwsOnFailure() {
       return !name.endsWith("close") && !name.endsWith("report");
@@ -143,24 +62,24 @@ class CudaFaultTest {
     }
   }
 
-  private static void nothing(Scene scene) {}
+  private static void nothing(CudaScene scene) {}
 
-  private static final Consumer<Scene> DEVICE = Scene::openDevice;
-  private static final Consumer<Scene> PARAMETERS = DEVICE.andThen(Scene::addParameters);
-  private static final Consumer<Optimizer.Builder> CLIPS = builder -> builder.clipNorm(1);
-  private static final Consumer<Scene> PLAIN =
+  private static final Consumer<CudaScene> DEVICE = CudaScene::openDevice;
+  private static final Consumer<CudaScene> PARAMETERS = DEVICE.andThen(CudaScene::addParameters);
+  private static final Consumer<CudaScene> PLAIN =
       PARAMETERS.andThen(scene -> scene.addOptimizer(builder -> {}));
-  private static final Consumer<Scene> OPTIMIZER =
-      PARAMETERS.andThen(scene -> scene.addOptimizer(CLIPS));
-  private static final Consumer<Scene> STEPPED = OPTIMIZER.andThen(scene -> scene.optimizer.step());
-  private static final Consumer<Scene> SCALING =
+  private static final Consumer<CudaScene> OPTIMIZER =
+      PARAMETERS.andThen(scene -> scene.addOptimizer(CudaFaultTest::clip));
+  private static final Consumer<CudaScene> STEPPED =
+      OPTIMIZER.andThen(scene -> scene.optimizer.step());
+  private static final Consumer<CudaScene> SCALING =
       PARAMETERS.andThen(
           scene -> scene.addOptimizer(builder -> builder.lossScaler(LossScaler.dynamic())));
 
   static Stream<Arguments> operations() {
     List<Operation> operations =
         List.of(
-            new Operation("Devices.require", CudaFaultTest::nothing, Scene::openDevice),
+            new Operation("Devices.require", CudaFaultTest::nothing, CudaScene::openDevice),
             new Operation(
                 "Devices.report", CudaFaultTest::nothing, scene -> new CudaBackend().report()),
             new Operation("Devices.wrapCuda", CudaFaultTest::nothing, CudaFaultTest::wrap),
@@ -171,7 +90,7 @@ class CudaFaultTest {
             new Operation("Device.copyOf", DEVICE, CudaFaultTest::copyOf),
             new Operation("Device.synchronize", PARAMETERS, scene -> scene.device.synchronize()),
             new Operation("Device.close", STEPPED, scene -> scene.device.close()),
-            new Operation("Tensor.toFloats", PARAMETERS, Scene::values),
+            new Operation("Tensor.toFloats", PARAMETERS, CudaScene::values),
             new Operation(
                 "Tensor.copyFrom", PARAMETERS, scene -> scene.values(0).copyFrom(new float[3])),
             new Operation(
@@ -180,9 +99,10 @@ class CudaFaultTest {
                 scene -> scene.values(0).copyFrom(scene.values(1))),
             new Operation("Tensor.zero", PARAMETERS, scene -> scene.values(0).zero()),
             new Operation("Tensor.close", PARAMETERS, scene -> scene.values(0).close()),
-            new Operation("Parameters.build", DEVICE, Scene::addParameters),
+            new Operation("Parameters.build", DEVICE, CudaScene::addParameters),
             new Operation("Parameters.close", PARAMETERS, scene -> scene.parameters.close()),
-            new Operation("Optimizer.build", PARAMETERS, scene -> scene.addOptimizer(CLIPS)),
+            new Operation(
+                "Optimizer.build", PARAMETERS, scene -> scene.addOptimizer(CudaFaultTest::clip)),
             new Operation("Optimizer.step, plain", PLAIN, scene -> scene.optimizer.step()),
             new Operation("Optimizer.step, clipped", OPTIMIZER, scene -> scene.optimizer.step()),
             new Operation("Optimizer.step, second", STEPPED, scene -> scene.optimizer.step()),
@@ -207,13 +127,17 @@ class CudaFaultTest {
                                 Arguments.of(operation, code, true))));
   }
 
-  private static void wrap(Scene scene) {
+  private static void wrap(CudaScene scene) {
     long context = CudaSim.newContext();
     scene.onClose(() -> CudaSim.endContext(context, 0));
     scene.device = scene.keep(Devices.wrapCuda(context, 0));
   }
 
-  private static void copyOf(Scene scene) {
+  private static void clip(Optimizer.Builder builder) {
+    builder.clipNorm(1);
+  }
+
+  private static void copyOf(CudaScene scene) {
     try (Tensor tensor = scene.device.copyOf(new double[] {1, 2, 3})) {
       assertArrayEquals(new double[] {1, 2, 3}, tensor.toDoubles());
     }
@@ -263,7 +187,7 @@ class CudaFaultTest {
     for (long call = 1; ; call++) {
       String what = operation + ", call " + call + ", code " + code + ", for good: " + forGood;
       boolean reached;
-      try (Scene scene = new Scene()) {
+      try (CudaScene scene = new CudaScene()) {
         operation.setUp.accept(scene);
         CudaSim.failAt(call, code, forGood);
         try {
@@ -304,7 +228,7 @@ class CudaFaultTest {
     }
   }
 
-  private static void checkRefusesToGoOn(Operation operation, Scene scene, String what) {
+  private static void checkRefusesToGoOn(Operation operation, CudaScene scene, String what) {
     if (operation.name.startsWith("Optimizer.step")) {
       CudaSim.failNothing();
       assertThrows(StepFailedException.class, scene.optimizer::step, what);
@@ -316,13 +240,13 @@ class CudaFaultTest {
   @ValueSource(booleans = {false, true})
   void aStepHappensOrFails(boolean forGood) throws Exception {
     float[] expected;
-    try (Scene scene = new Scene()) {
+    try (CudaScene scene = new CudaScene()) {
       STEPPED.accept(scene);
       expected = scene.values();
     }
     boolean reached = true;
     for (long call = 1; reached; call++) {
-      try (Scene scene = new Scene()) {
+      try (CudaScene scene = new CudaScene()) {
         OPTIMIZER.accept(scene);
         CudaSim.failAt(call, CudaSim.INVALID_VALUE, forGood);
         boolean happened = true;
@@ -343,19 +267,19 @@ class CudaFaultTest {
 
   @Test
   void outOfMemoryLeavesTheDeviceUsable() throws Exception {
-    try (Scene scene = new Scene()) {
+    try (CudaScene scene = new CudaScene()) {
       STEPPED.accept(scene);
       float[] expected = scene.values();
       int outOfMemory = 0;
       boolean reached = true;
       for (long call = 1; reached; call++) {
         long before = CudaSim.live();
-        Scene another = new Scene();
+        CudaScene another = new CudaScene();
         another.device = scene.device;
         CudaSim.failAt(call, CudaSim.OUT_OF_MEMORY, false);
         try {
           another.addParameters();
-          another.addOptimizer(CLIPS);
+          another.addOptimizer(CudaFaultTest::clip);
         } catch (OutOfDeviceMemoryException e) {
           outOfMemory++;
         }
@@ -364,15 +288,15 @@ class CudaFaultTest {
         another.close();
         assertEquals(before, CudaSim.live(), "call " + call);
 
-        Scene afterwards = new Scene();
+        CudaScene afterwards = new CudaScene();
         afterwards.device = scene.device;
         afterwards.addParameters();
-        afterwards.addOptimizer(CLIPS);
+        afterwards.addOptimizer(CudaFaultTest::clip);
         afterwards.optimizer.step();
         assertArrayEquals(expected, afterwards.values(), "after call " + call);
         afterwards.close();
       }
-      assertTrue(outOfMemory > 2 * TENSORS, outOfMemory + " failures");
+      assertTrue(outOfMemory > 2 * CudaScene.TENSORS, outOfMemory + " failures");
     }
   }
 
