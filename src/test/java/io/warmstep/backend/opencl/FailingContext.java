@@ -1,12 +1,17 @@
 package io.warmstep.backend.opencl;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import io.warmstep.Device;
 import io.warmstep.TestDevices;
+import java.util.concurrent.locks.LockSupport;
 import org.jocl.CL;
 import org.jocl.cl_mem;
 
 /** A context that can fail to allocate, and knows how much depends on it. */
 final class FailingContext extends OpenClContext {
+  private static final long PATIENCE_NANOS = 5_000_000_000L;
+
   private int untilFailure = Integer.MAX_VALUE;
 
   private FailingContext(OpenClContext created) {
@@ -43,17 +48,20 @@ final class FailingContext extends OpenClContext {
    * it in PoCL, and a kernel one to its program.
    */
   long references() {
-    finish(); // what still runs holds its buffers
-    return referencesOfClosed();
-  }
-
-  /** The same where the queue is closed already. */
-  long referencesOfClosed() {
     return OpenCl.number(
         "clGetContextInfo",
         device.name(),
         (size, value, sizeOut) ->
             CL.clGetContextInfo(context, CL.CL_CONTEXT_REFERENCE_COUNT, 4, value, sizeOut));
+  }
+
+  /** Waits a moment: the driver's threads drop what a command held only after it is finished. */
+  void assertReferences(long expected, String what) {
+    long deadline = System.nanoTime() + PATIENCE_NANOS;
+    while (references() != expected && System.nanoTime() < deadline) {
+      LockSupport.parkNanos(1_000_000);
+    }
+    assertEquals(expected, references(), what + ": references to the context");
   }
 
   /** A device of this context, in its own shape. */

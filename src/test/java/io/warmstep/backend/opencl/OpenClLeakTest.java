@@ -1,7 +1,6 @@
 package io.warmstep.backend.opencl;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
@@ -18,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.concurrent.locks.LockSupport;
 import org.jocl.CL;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -36,7 +36,7 @@ class OpenClLeakTest {
     FailingContext context = FailingContext.create();
     try (Device device = context.open()) {
       float[] expected = train(device);
-      final long references = context.references();
+      final long references = settled(context);
       int failures = 0;
       for (int allocation = 1; ; allocation++) {
         context.failAt(allocation);
@@ -51,13 +51,24 @@ class OpenClLeakTest {
                   && e.getMessage().contains("use fewer or smaller parameters"),
               e.getMessage());
         }
-        assertEquals(references, context.references(), "after a failure at " + allocation);
+        context.assertReferences(references, "after a failure at " + allocation);
         context.failAt(Integer.MAX_VALUE);
         assertArrayEquals(expected, train(device), "after a failure at " + allocation);
       }
       // Values and gradients, three of state, the norm's sums and tables, the launches' tables.
       assertTrue(failures >= 2 * TENSORS + 3 + 6, failures + " allocations");
     }
+  }
+
+  /** The least of several looks, as with {@link FailingContext#assertReferences}. */
+  private static long settled(FailingContext context) {
+    context.finish();
+    long least = context.references();
+    for (int i = 0; i < 50; i++) {
+      LockSupport.parkNanos(1_000_000);
+      least = Math.min(least, context.references());
+    }
+    return least;
   }
 
   /** Allocates, trains and closes everything; returns the parameters. */
@@ -109,11 +120,11 @@ class OpenClLeakTest {
     FailingContext context = FailingContext.create();
     try (Device device = context.open()) {
       cycles(device, CYCLES / 10); // the heap and the driver's pools grow to what they need
-      final long references = context.references();
+      final long references = settled(context);
       final long resident = residentKilobytes();
       cycles(device, CYCLES);
       long grown = residentKilobytes() - resident;
-      assertEquals(references, context.references(), "handles of the context");
+      context.assertReferences(references, CYCLES + " cycles");
       assertTrue(grown < 200_000, CYCLES + " cycles left " + grown + " KiB");
     }
   }
@@ -144,18 +155,20 @@ class OpenClLeakTest {
   void aClosedDeviceLeavesNothingInItsContext() {
     for (boolean isTidy : new boolean[] {true, false}) {
       FailingContext context = FailingContext.create();
-      assertEquals(CL.CL_SUCCESS, CL.clRetainContext(context.context));
-      try (Device device = context.open()) {
-        Parameters parameters = Parameters.on(device).add("p5", new float[LENGTH]).build();
-        Optimizer optimizer = optimizer(parameters);
-        optimizer.step();
-        if (isTidy) {
-          optimizer.close();
-          parameters.close();
-        }
+      CL.clRetainContext(context.context);
+      Device device = context.open();
+      Parameters parameters = Parameters.on(device).add("p5", new float[LENGTH]).build();
+      Optimizer optimizer = optimizer(parameters);
+      optimizer.step();
+      if (isTidy) {
+        optimizer.close();
+        parameters.close();
       }
-      assertEquals(1, context.referencesOfClosed(), "the one reference that this test holds");
-      assertEquals(CL.CL_SUCCESS, CL.clReleaseContext(context.context));
+      device.close();
+      context.assertReferences(1, "with the one that this test holds, tidy: " + isTidy);
+      optimizer.close();
+      parameters.close();
+      CL.clReleaseContext(context.context);
     }
   }
 
