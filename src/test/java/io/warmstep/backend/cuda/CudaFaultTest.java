@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.DeviceException;
 import io.warmstep.DeviceLostException;
+import io.warmstep.DeviceTimer;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
@@ -88,6 +89,7 @@ class CudaFaultTest {
                 DEVICE,
                 scene -> scene.keep(scene.device.allocate(ElementType.FLOAT32, 1000))),
             new Operation("Device.copyOf", DEVICE, CudaFaultTest::copyOf),
+            new Operation("Device.timer", PARAMETERS, CudaFaultTest::time),
             new Operation("Device.synchronize", PARAMETERS, scene -> scene.device.synchronize()),
             new Operation("Device.close", STEPPED, scene -> scene.device.close()),
             new Operation("Tensor.toFloats", PARAMETERS, CudaScene::values),
@@ -125,6 +127,15 @@ class CudaFaultTest {
                             Stream.of(
                                 Arguments.of(operation, code, false),
                                 Arguments.of(operation, code, true))));
+  }
+
+  private static void time(CudaScene scene) {
+    try (DeviceTimer timer = scene.device.timer()) {
+      timer.start();
+      scene.values(0).zero();
+      timer.stop();
+      timer.millis();
+    }
   }
 
   private static void wrap(CudaScene scene) {
