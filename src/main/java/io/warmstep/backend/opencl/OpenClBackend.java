@@ -78,7 +78,7 @@ public final class OpenClBackend implements Backend {
   }
 
   /** What JOCL extracts on Linux. */
-  private static String linuxLibrary() {
+  static String linuxLibrary() {
     String processor = System.getProperty("os.arch").equals("aarch64") ? "arm64" : "x86_64";
     return "lib/libJOCL_" + VERSION.replace('.', '_') + "-linux-" + processor + ".so";
   }

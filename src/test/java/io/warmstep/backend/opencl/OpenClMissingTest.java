@@ -29,7 +29,9 @@ class OpenClMissingTest {
   private static final String MARK = "> ";
 
   private static final Map<String, String> NONE = Map.of();
-  private static final String LIBRARY = "libJOCL_2_0_6-linux-x86_64.so";
+
+  /** JOCL's resource, whose last part is the name of the file that it extracts. */
+  private static final String LIBRARY = OpenClBackend.linuxLibrary();
 
   @TempDir Path folder;
 
@@ -75,12 +77,13 @@ class OpenClMissingTest {
   @Test
   void withATruncatedNativeLibrary() throws Exception {
     byte[] whole;
-    try (InputStream in = getClass().getClassLoader().getResourceAsStream("lib/" + LIBRARY)) {
+    try (InputStream in = getClass().getClassLoader().getResourceAsStream(LIBRARY)) {
       whole = in.readAllBytes();
     }
-    Path lib = Files.createDirectory(folder.resolve("lib"));
+    Path damaged = folder.resolve(LIBRARY);
+    Files.createDirectories(damaged.getParent());
     for (int length : new int[] {0, 100, 100_000}) {
-      Files.write(lib.resolve(LIBRARY), Arrays.copyOf(whole, length));
+      Files.write(damaged, Arrays.copyOf(whole, length));
       String classPath = folder + File.pathSeparator + System.getProperty("java.class.path");
       String reason =
           assertRefused("the native library lib/", run(List.of("-cp", classPath), NONE));
@@ -128,7 +131,7 @@ class OpenClMissingTest {
   @Test
   @Tag("opencl")
   void aFilePlantedInTheTemporaryFolderIsNotLoaded() throws Exception {
-    Path planted = folder.resolve(LIBRARY);
+    Path planted = folder.resolve(Path.of(LIBRARY).getFileName());
     byte[] content = {1, 2, 3};
     Files.write(planted, content);
     List<String> arguments = new ArrayList<>(classPath());
