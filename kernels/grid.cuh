@@ -32,6 +32,7 @@ enum {
 #define WS_THREADS(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)
 #define WS_BARRIER() __syncthreads()
 #define WS_UNROLL _Pragma("unroll")
+#define WS_ROLLED _Pragma("unroll 1")
 #define WS_BLOCK_INDEX ((int)blockIdx.x)
 /* An address from a table may be shared memory's, as far as the compiler knows. */
 #define WS_ASSUME_GLOBAL(address) __builtin_assume(__isGlobal(address))

@@ -54,7 +54,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
     ROOM = SLOTS == 0 ? 1 : SLOTS,
     VECTOR = Storage<S>::COUNT,
     VECTORS = 2, /* in flight for each array and thread */
-    SCALARS = 4  /* likewise where elements are accessed one by one */
+    SCALARS = 16 / sizeof(T) /* likewise where elements are accessed one by one */
   };
 
   const Tensor<S> &tensor;
@@ -119,6 +119,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
 
   /* Elements from to below to, of any number and alignment. */
   WS_DEVICE_MEMBER void scalars(int t, long long from, long long to) const {
+    WS_ROLLED
     for (long long first = from + t; first < to; first += SCALARS * WS_BLOCK) {
       S values[SCALARS], gradients[SCALARS];
       T p[SCALARS], g[SCALARS], s[ROOM][SCALARS];

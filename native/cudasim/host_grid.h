@@ -52,6 +52,7 @@ struct Listed {
        count_##t++, t += (cudasim_block & 1) ? -1 : 1)
 #define WS_BARRIER() (void)0
 #define WS_UNROLL
+#define WS_ROLLED
 #define WS_BLOCK_INDEX cudasim_block
 #define WS_ASSUME_GLOBAL(address) (void)(address)
 

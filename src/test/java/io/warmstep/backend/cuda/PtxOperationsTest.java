@@ -82,8 +82,10 @@ class PtxOperationsTest {
   private static final Operations DIV = new Operations(0, 0, 0, 1, 0);
   private static final Operations SQRT = new Operations(0, 0, 0, 0, 1);
 
-  /** Elements that a thread holds in the text: 8 by vectors and 4 one by one. */
-  private static final int HELD = 8 + 4;
+  /** Elements that a thread updates in the text: 8 by vectors, and 16 bytes of them one by one. */
+  private static int held(String storage) {
+    return 8 + (storage.equals("float64") ? 2 : 4);
+  }
 
   /** gradient.h: scale * g, and weight_decay * p + g. */
   private static final Operations GRADIENT = mul(1).plus(fma(1));
@@ -159,7 +161,7 @@ class PtxOperationsTest {
     Operations all = Operations.NONE;
     for (Operations ofOneElement : RULES.get(rule)) {
       Operations element = ofOneElement.plus(GRADIENT).plus(CONVERSIONS.get(storage));
-      all = all.plus(element.times(HELD)).plus(mul(1)); // sign * scale
+      all = all.plus(element.times(held(storage))).plus(mul(1)); // sign * scale
     }
     return all;
   }
