@@ -10,20 +10,31 @@ torch.optim's fused, foreach and plain forms in this process, Warmstep in a proc
 tensors of the same sizes, each an allocation of its own; and a copy within the device of as many
 bytes as the step must read and write. Reported is the median over the rounds. Both processes keep
 their memory all the time, and one waits while the other measures.
+
+The host's time is that until a call returns, of calls that find room in the stream. Where it is
+about as long as the device's, the row says how fast the host is, not the kernels: for that,
+torch graph replays fused steps captured in a CUDA graph.
 """
 
 import argparse
 import datetime
+import gc
 import json
+import pathlib
 import platform
 import statistics
 import subprocess
 import sys
+import time
 
 RULES = ("sgd", "momentum", "rmsprop", "adam", "adamw")
 STATE = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
 BYTES = {"float32": 4, "float64": 8}
 FLAT = 100_000_000
+# Steps that a stream takes without making the host wait for room.
+QUEUED = 100
+# A row whose host time is at least this fraction of the device's is one of the host.
+HOST_BOUND = 0.9
 
 
 def resnet50():
@@ -109,18 +120,23 @@ class Warmstep:
 
 
 class Implementation:
-    """Something that makes steps. run(n) gives milliseconds on the device for each of n steps."""
+    """Something that makes steps.
 
-    def __init__(self, name, run, close):
+    run(n) gives milliseconds on the device for each of n steps, host(n) microseconds until each of
+    n calls returns, or None where that says nothing.
+    """
+
+    def __init__(self, name, run, host=None, close=lambda: None):
         self.name = name
         self.run = run
+        self.host = host
         self.close = close
         self.times = []
-        self.host = []
+        self.host_times = []
 
 
-def torch_timed(torch, action):
-    """A run function that makes n actions between two events of the current stream."""
+def torch_implementation(torch, name, action, has_host=True):
+    """Steps in this process, between two events of the current stream."""
 
     def run(count):
         begin = torch.cuda.Event(enable_timing=True)
@@ -132,21 +148,44 @@ def torch_timed(torch, action):
         end.synchronize()
         return begin.elapsed_time(end) / count
 
-    return run
+    def host(count):
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        for _ in range(count):
+            action()
+        end = time.perf_counter()
+        torch.cuda.synchronize()
+        return (end - begin) * 1e6 / count
+
+    return Implementation(name, run, host if has_host else None)
 
 
 def torch_optimizer(torch, rule, parameters, form):
     """The torch.optim optimizer of a rule in a form, or None if it has no such form."""
-    forms = {"fused": form == "fused", "foreach": form == "foreach"}
     if rule == "rmsprop":
-        if form == "fused":
+        if form in ("fused", "graph"):
             return None
-        return torch.optim.RMSprop(parameters, lr=1e-3, foreach=forms["foreach"])
+        return torch.optim.RMSprop(parameters, lr=1e-3, foreach=form == "foreach")
+    fused = form in ("fused", "graph")
+    forms = {"fused": fused, "foreach": form == "foreach"}
     if rule in ("sgd", "momentum"):
         momentum = 0.9 if rule == "momentum" else 0.0
         return torch.optim.SGD(parameters, lr=1e-3, momentum=momentum, **forms)
     kind = torch.optim.AdamW if rule == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=1e-3, **forms)
+    return kind(parameters, lr=1e-3, capturable=form == "graph", **forms)
+
+
+def torch_graph(torch, step):
+    """Replays one captured step."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
 
 
 def torch_implementations(torch, rule, dtype, lengths):
@@ -157,32 +196,29 @@ def torch_implementations(torch, rule, dtype, lengths):
         parameter.requires_grad_(True)
         parameter.grad = torch.empty_like(parameter).uniform_(-1, 1)
     found = []
-    for form in ("fused", "foreach", "plain"):
+    for form in ("fused", "foreach", "plain", "graph"):
         optimizer = torch_optimizer(torch, rule, parameters, form)
         if optimizer is not None:
-            found.append(
-                Implementation(f"torch {form}", torch_timed(torch, optimizer.step), lambda: None)
-            )
+            action = torch_graph(torch, optimizer.step) if form == "graph" else optimizer.step
+            found.append(torch_implementation(torch, f"torch {form}", action))
     return found
 
 
 def copy_implementation(torch, moved):
-    source = torch.empty(max(moved // 2, 1), dtype=torch.uint8, device="cuda")
+    # Random bytes: the memory of a GPU is faster, and draws less power, on bytes that are all alike.
+    source = torch.empty(max(moved // 2, 1), dtype=torch.uint8, device="cuda").random_()
     target = torch.empty_like(source)
-    return Implementation("copy", torch_timed(torch, lambda: target.copy_(source)), lambda: None)
+    return torch_implementation(torch, "copy", lambda: target.copy_(source), has_host=False)
 
 
 def warmstep_implementation(warmstep, rule, dtype, lengths):
     warmstep.ask({"open": {"rule": rule, "dtype": dtype, "lengths": lengths}})
-    implementation = Implementation("warmstep", None, lambda: warmstep.ask({"close": True}))
-
-    def run(count):
-        answer = warmstep.ask({"steps": count})
-        implementation.host.append(answer["host_us"])
-        return answer["ms"]
-
-    implementation.run = run
-    return implementation
+    return Implementation(
+        "warmstep",
+        lambda count: warmstep.ask({"steps": count})["ms"],
+        lambda count: warmstep.ask({"steps": count})["host_us"],
+        lambda: warmstep.ask({"close": True}),
+    )
 
 
 def measure(implementations, rounds, milliseconds):
@@ -191,12 +227,13 @@ def measure(implementations, rounds, milliseconds):
     for one in implementations:
         one.run(3)
         counts[one.name] = max(1, int(milliseconds / max(one.run(5), 1e-4)))
-        one.host.clear()
     for number in range(rounds):
         # A different one begins each round, so that none always follows the same other.
         first = number % len(implementations)
         for one in implementations[first:] + implementations[:first]:
             one.times.append(one.run(counts[one.name]))
+            if one.host:
+                one.host_times.append(one.host(min(counts[one.name], QUEUED)))
 
 
 def case(torch, warmstep, shape, rule, dtype, rounds, milliseconds):
@@ -209,9 +246,9 @@ def case(torch, warmstep, shape, rule, dtype, rounds, milliseconds):
     ]
     measure(implementations, rounds, milliseconds)
     result = summary(shape, rule, dtype, lengths, moved, implementations)
-    for one in implementations:
-        one.close()
-    implementations.clear()
+    while implementations:
+        implementations.pop().close()
+    gc.collect()
     torch.cuda.empty_cache()
     return result
 
@@ -221,16 +258,20 @@ def summary(shape, rule, dtype, lengths, moved, implementations):
     copy = next(one for one in implementations if one.name == "copy")
     results = {}
     for one in implementations:
-        results[one.name] = {
-            "ms": statistics.median(one.times),
+        milliseconds = statistics.median(one.times)
+        result = {
+            "ms": milliseconds,
             "ms_low": min(one.times),
             "ms_high": max(one.times),
-            "gb_per_s": moved / statistics.median(one.times) / 1e6,
+            "gb_per_s": moved / milliseconds / 1e6,
             # Of the pairs of a round, so that a drift of the clock cancels.
             "of_copy": statistics.median(c / t for c, t in zip(copy.times, one.times)),
             "times_warmstep": statistics.median(t / w for t, w in zip(one.times, ours.times)),
         }
-    results["warmstep"]["host_us"] = statistics.median(ours.host)
+        if one.host_times:
+            result["host_us"] = statistics.median(one.host_times)
+            result["host_bound"] = result["host_us"] >= HOST_BOUND * milliseconds * 1e3
+        results[one.name] = result
     return {
         "shape": shape,
         "rule": rule,
@@ -242,9 +283,17 @@ def summary(shape, rule, dtype, lengths, moved, implementations):
     }
 
 
+def cell(result):
+    """Milliseconds, the ratio to Warmstep's, and a mark if it is the host's time."""
+    if result is None:
+        return "none"
+    mark = " (host)" if result["host_bound"] else ""
+    return f"{result['ms']:.4g}, {result['times_warmstep']:.2f}x{mark}"
+
+
 def table(cases):
-    """The results as Markdown; times in milliseconds, with the ratio to Warmstep's."""
-    names = ("torch fused", "torch foreach", "torch plain")
+    """The results as Markdown."""
+    names = ("torch fused", "torch graph", "torch foreach", "torch plain")
     lines = [
         "| shape | rule | type | warmstep, ms | of the copy | host, us | " + " | ".join(names) + " |",
         "| --- | --- | --- | ---: | ---: | ---: |" + " ---: |" * len(names),
@@ -255,33 +304,52 @@ def table(cases):
             one["shape"],
             one["rule"],
             one["dtype"],
-            f"{ours['ms']:.4g}",
+            f"{ours['ms']:.4g}" + (" (host)" if ours["host_bound"] else ""),
             f"{ours['of_copy']:.3f}",
             f"{ours['host_us']:.1f}",
         ]
-        for name in names:
-            other = one["results"].get(name)
-            cells.append(f"{other['ms']:.4g} ({other['times_warmstep']:.2f}x)" if other else "none")
+        cells.extend(cell(one["results"].get(name)) for name in names)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def driver_version():
+def gpu_settings():
+    """What nvidia-smi says of the GPU that may change its speed, or nothing where it is missing."""
+    fields = ("name", "driver_version", "compute_mode", "ecc.mode.current", "power.limit",
+              "clocks.max.sm", "clocks.max.memory", "persistence_mode", "mig.mode.current")
     try:
         answer = subprocess.run(
-            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+            ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader"],
             capture_output=True, text=True, check=True,
         )
-        return answer.stdout.splitlines()[0].strip()
+        return dict(zip(fields, map(str.strip, answer.stdout.splitlines()[0].split(","))))
     except (OSError, subprocess.CalledProcessError, IndexError):
-        return "unknown"
+        return {}
+
+
+def default_command():
+    """bin/warmstep of the bundle or of the repository that this file is in."""
+    here = pathlib.Path(__file__).resolve()
+    for folder in here.parents[1:3]:
+        command = folder / "bin" / "warmstep"
+        if command.exists():
+            return str(command)
+    return "bin/warmstep"
+
+
+def write(report, path):
+    """Writes what there is so far, so that a run cut short leaves its results."""
+    if path:
+        temporary = pathlib.Path(f"{path}.part")
+        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
 
 
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--warmstep", default="bin/warmstep", metavar="COMMAND",
+    parser.add_argument("--warmstep", default=default_command(), metavar="COMMAND",
                         help="the bundle's bin/warmstep (default %(default)s)")
     parser.add_argument("--out", metavar="FILE", help="where the JSON goes (default: not written)")
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
@@ -302,32 +370,42 @@ def main():
     if not torch.cuda.is_available():
         sys.exit("PyTorch finds no CUDA device: this comparison needs one")
     warmstep = Warmstep(options.warmstep, "cuda")
-    cases = []
-    for shape in options.shapes:
-        for rule in options.rules:
-            one = case(torch, warmstep, shape, rule, options.dtype, options.rounds,
-                       options.milliseconds)
-            cases.append(one)
-            print(table([one]).splitlines()[-1], file=sys.stderr, flush=True)
+    if torch.cuda.get_device_name(0) not in warmstep.device["device"]:
+        sys.exit(f"PyTorch has {torch.cuda.get_device_name(0)}, Warmstep {warmstep.device['device']}:"
+                 " set CUDA_VISIBLE_DEVICES to one GPU")
     report = {
-        "gpu": torch.cuda.get_device_name(),
-        "driver": driver_version(),
+        "gpu": torch.cuda.get_device_name(0),
+        "settings": gpu_settings(),
         "torch": torch.__version__,
         "cuda_of_torch": torch.version.cuda,
         "python": platform.python_version(),
         "warmstep": warmstep.device,
         "date": datetime.date.today().isoformat(),
         "rounds": options.rounds,
-        "cases": cases,
+        "cases": [],
+        "failures": [],
     }
+    for shape in options.shapes:
+        for rule in options.rules:
+            try:
+                one = case(torch, warmstep, shape, rule, options.dtype, options.rounds,
+                           options.milliseconds)
+            except torch.cuda.OutOfMemoryError as e:
+                report["failures"].append({"shape": shape, "rule": rule, "reason": str(e)})
+                print(f"{shape}, {rule}: {e}", file=sys.stderr)
+                gc.collect()
+                torch.cuda.empty_cache()
+                continue
+            report["cases"].append(one)
+            write(report, options.out)
+            print(table([one]).splitlines()[-1], file=sys.stderr, flush=True)
     warmstep.close()
-    if options.out:
-        with open(options.out, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=1)
-            file.write("\n")
-    print(f"{report['gpu']}, driver {report['driver']}, PyTorch {report['torch']}")
+    write(report, options.out)
+    print(f"{report['gpu']}, driver {report['settings'].get('driver_version', 'unknown')},"
+          f" PyTorch {report['torch']}")
     print()
-    print(table(cases))
+    print(table(report["cases"]))
+    sys.exit(1 if report["failures"] else 0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """Tests compare_torch.py without a GPU: a stand-in for PyTorch, and the command line on the CPU."""
 
+import contextlib
+import json
 import os
 import pathlib
 import sys
+import tempfile
 import time
 import types
 import unittest
@@ -39,6 +42,9 @@ class Tensor:
     def requires_grad_(self, required):
         return self
 
+    def random_(self):
+        return self
+
     def copy_(self, source):
         assert source.length == self.length
         time.sleep(0.0005)
@@ -60,18 +66,36 @@ def optimizer(kind, accepted):
     return Optimizer
 
 
+class Graph:
+    def replay(self):
+        time.sleep(0.0008)
+
+
+class Stream:
+    def synchronize(self):
+        pass
+
+
 def stand_in():
     torch = types.SimpleNamespace()
     torch.float32, torch.uint8 = "float32", "uint8"
     torch.empty = lambda length, dtype, device: Tensor(length)
     torch.empty_like = lambda tensor: Tensor(tensor.length)
-    torch.cuda = types.SimpleNamespace(Event=Event, empty_cache=lambda: None)
+    torch.cuda = types.SimpleNamespace(
+        Event=Event,
+        Stream=Stream,
+        CUDAGraph=Graph,
+        stream=lambda stream: contextlib.nullcontext(),
+        graph=lambda graph: contextlib.nullcontext(),
+        synchronize=lambda: None,
+        empty_cache=lambda: None,
+    )
     forms = {"fused", "foreach"}
     torch.optim = types.SimpleNamespace(
         SGD=optimizer("SGD", forms | {"momentum"}),
         RMSprop=optimizer("RMSprop", {"foreach"}),
-        Adam=optimizer("Adam", forms),
-        AdamW=optimizer("AdamW", forms),
+        Adam=optimizer("Adam", forms | {"capturable"}),
+        AdamW=optimizer("AdamW", forms | {"capturable"}),
     )
     return torch
 
@@ -102,14 +126,18 @@ class CompareTorchTest(unittest.TestCase):
             warmstep.close()
             del compare_torch.SHAPES["small"]
         for one in cases:
-            forms = {"torch fused", "torch foreach", "torch plain"}
+            forms = {"torch fused", "torch foreach", "torch plain", "torch graph"}
             if one["rule"] == "rmsprop":
-                forms.remove("torch fused")
+                forms -= {"torch fused", "torch graph"}
             self.assertEqual(forms | {"warmstep", "copy"}, set(one["results"]))
             for result in one["results"].values():
                 self.assertGreater(result["ms"], 0)
             self.assertEqual(1, one["results"]["warmstep"]["times_warmstep"])
             self.assertEqual(1, one["results"]["copy"]["of_copy"])
+            self.assertNotIn("host_us", one["results"]["copy"])
+            self.assertGreater(one["results"]["warmstep"]["host_us"], 0)
+            # The stand-in's steps keep the host as long as the device.
+            self.assertTrue(one["results"]["torch plain"]["host_bound"])
         lines = compare_torch.table(cases).splitlines()
         self.assertEqual(2 + len(compare_torch.RULES), len(lines))
         self.assertEqual(1, len({line.count("|") for line in lines}))
@@ -118,10 +146,22 @@ class CompareTorchTest(unittest.TestCase):
         order = []
 
         def implementation(name):
-            return compare_torch.Implementation(name, lambda n: order.append(name) or 1.0, None)
+            return compare_torch.Implementation(name, lambda n: order.append(name) or 1.0)
 
         compare_torch.measure([implementation(name) for name in "abc"], 3, 1)
         self.assertEqual(list("abc" "bca" "cab"), order[6:])
+
+    def test_a_report_replaces_the_one_before(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            for number in (1, 2):
+                compare_torch.write({"cases": [number]}, path)
+                with open(path, encoding="utf-8") as file:
+                    self.assertEqual({"cases": [number]}, json.load(file))
+            self.assertEqual(["report.json"], os.listdir(folder))
+
+    def test_the_command_is_found_beside(self):
+        self.assertEqual(str(ROOT / "bin" / "warmstep"), compare_torch.default_command())
 
     def test_an_error_of_the_other_process_ends_it(self):
         warmstep = compare_torch.Warmstep(str(ROOT / "bin" / "warmstep"), "cpu")

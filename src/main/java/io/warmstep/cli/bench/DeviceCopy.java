@@ -3,6 +3,7 @@ package io.warmstep.cli.bench;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Tensor;
+import java.util.SplittableRandom;
 
 /**
  * The ceiling that a step on a GPU is measured against: a copy within the device's memory, by the
@@ -22,6 +23,7 @@ final class DeviceCopy implements Ceiling {
     long length = Math.max(1, bytes / 2 / ElementType.FLOAT32.bytes());
     this.from = device.allocate(ElementType.FLOAT32, length);
     try {
+      Filling.fill(from, new SplittableRandom(2));
       this.to = device.allocate(ElementType.FLOAT32, length);
     } catch (RuntimeException | Error e) {
       from.close();

@@ -28,7 +28,7 @@ public final class StepBenchmark {
   private static final double ROUND_NANOS = 50e6;
 
   /** Few enough that no driver makes a step wait for room in its queue. */
-  private static final int QUEUED_STEPS = 100;
+  static final int QUEUED_STEPS = 100;
 
   private StepBenchmark() {}
 
@@ -95,18 +95,10 @@ public final class StepBenchmark {
     Parameters parameters = builder.build();
     SplittableRandom random = new SplittableRandom(1);
     for (Parameter parameter : parameters) {
-      parameter.values().copyFrom(randoms(parameter.length(), random));
-      parameter.gradients().copyFrom(randoms(parameter.length(), random));
+      Filling.fill(parameter.values(), random);
+      Filling.fill(parameter.gradients(), random);
     }
     return parameters;
-  }
-
-  private static float[] randoms(long length, SplittableRandom random) {
-    float[] values = new float[Math.toIntExact(length)];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) random.nextDouble(-1, 1);
-    }
-    return values;
   }
 
   private static Result measure(
