@@ -1,5 +1,6 @@
 package io.warmstep.backend;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -34,12 +35,25 @@ public final class PrivateNatives {
     }
     String shared = System.getProperty(FOLDER_PROPERTY);
     Path folder = create();
+    pinSharedFolder();
     System.setProperty(FOLDER_PROPERTY, folder.toString());
     try {
       Class.forName(className, true, PrivateNatives.class.getClassLoader());
     } finally {
       System.setProperty(FOLDER_PROPERTY, shared);
       delete(folder);
+    }
+  }
+
+  /**
+   * The JDK keeps the folder that it finds at the first temporary file of the process: that must
+   * not become ours, which is removed.
+   */
+  private static void pinSharedFolder() {
+    try {
+      Files.delete(File.createTempFile("warmstep-", null).toPath());
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write to the folder of temporary files", e);
     }
   }
 

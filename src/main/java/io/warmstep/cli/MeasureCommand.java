@@ -27,8 +27,8 @@ import picocli.CommandLine.Spec;
 
 /**
  * {@code warmstep measure}: times steps on request, so that another program can take turns with it.
- * Reads a JSON object a line and answers each with one; a refused request is answered with {@code
- * error} and changes nothing.
+ * Reads a JSON object a line and answers each with one; what cannot be done is answered with {@code
+ * error}. An open takes the place of the one before.
  *
  * <pre>
  * {"open": {"rule": "adam", "dtype": "float32", "lengths": [25000000]}}   {"parameters": 25000000}
@@ -121,6 +121,8 @@ final class MeasureCommand implements Callable<Integer> {
       } catch (JsonParseException
           | IllegalStateException
           | IllegalArgumentException
+          | UnsupportedOperationException
+          | ClassCastException
           | WarmstepException e) {
         return error(e);
       }

@@ -61,18 +61,20 @@ class MeasureCommandTest {
             [1]
             {
             {"open": {"rule": "adam", "dtype": "float32"}}
+            {"steps": null}
+            {"open": 5}
             {"open": {"rule": "adam", "dtype": "float32", "lengths": [3]}}
             {"steps": 0}
             {"steps": 1}
             """);
     List<String> expected =
-        List.of("open before steps", "adamx", "open, steps or close", "", "", "lengths");
+        List.of("open before steps", "adamx", "open, steps or close", "", "", "lengths", "", "");
     for (int i = 0; i < expected.size(); i++) {
       String error = answers.get(i + 1).get("error").getAsString();
       assertTrue(error.contains(expected.get(i)), error);
     }
-    assertEquals(3, answers.get(7).get("parameters").getAsLong());
-    assertTrue(answers.get(8).get("error").getAsString().contains("steps is 0"));
-    assertTrue(answers.get(9).has("ms"));
+    assertEquals(3, answers.get(9).get("parameters").getAsLong());
+    assertTrue(answers.get(10).get("error").getAsString().contains("steps is 0"));
+    assertTrue(answers.get(11).has("ms"));
   }
 }

@@ -10,6 +10,10 @@ import java.util.SplittableRandom;
  * driver's own call, whose reads and writes are together as many bytes as the step's.
  */
 final class DeviceCopy implements Ceiling {
+  /** Bytes that one copy moves at most: beyond any cache, and little beside a large model. */
+  private static final long MOST_MOVED = 512L << 20;
+
+  private final int copies;
   private final Tensor from;
   private final Tensor to;
 
@@ -20,7 +24,8 @@ final class DeviceCopy implements Ceiling {
    * @param bytes that a step reads and writes
    */
   DeviceCopy(Device device, long bytes) {
-    long length = Math.max(1, bytes / 2 / ElementType.FLOAT32.bytes());
+    this.copies = (int) Math.max(1, (bytes + MOST_MOVED - 1) / MOST_MOVED);
+    long length = Math.max(1, bytes / copies / 2 / ElementType.FLOAT32.bytes());
     this.from = device.allocate(ElementType.FLOAT32, length);
     try {
       Filling.fill(from, new SplittableRandom(2));
@@ -38,7 +43,7 @@ final class DeviceCopy implements Ceiling {
 
   @Override
   public void run(int times) {
-    for (int i = 0; i < times; i++) {
+    for (long i = 0; i < (long) times * copies; i++) {
       to.copyFrom(from);
     }
   }

@@ -16,7 +16,7 @@ final class Filling {
   /**
    * Overwrites a tensor with numbers between -1 and 1.
    *
-   * @param tensor left as it is if it is longer than an array can be
+   * @param tensor left as it is if it is longer than a Java array can be
    * @param random where from
    */
   static void fill(Tensor tensor, SplittableRandom random) {

@@ -47,14 +47,17 @@ record BitCase(
     CLIPPED_NORM,
     LOSS_SCALE;
 
-    /** The norm of special values is NaN, and so would be all that it scales. */
-    static Extra forFinite(int i) {
-      return values()[i % values().length];
+    /**
+     * Of values that can be infinite or NaN: their norm is not finite, so clipping by it would
+     * scale all by the same and a loss scaler skip the step.
+     */
+    static Extra ofElements(int i) {
+      return values()[i % (CLIPPED_VALUE.ordinal() + 1)];
     }
 
-    static Extra forAny(int i) {
-      Extra extra = forFinite(i);
-      return extra == CLIPPED_NORM ? ZEROED_GRADIENTS : extra;
+    /** Of values whose norm is of interest. */
+    static Extra ofNorm(int i) {
+      return i % 2 == 0 ? CLIPPED_NORM : LOSS_SCALE;
     }
 
     void applyTo(Optimizer.Builder builder) {
@@ -79,11 +82,13 @@ record BitCase(
     List<BitCase> cases = new ArrayList<>();
     int i = 0;
     for (UpdateRule rule : Rules.forms()) {
-      Extra finite = Extra.forFinite(i);
-      cases.add(new BitCase(rule, type, Elements.ORDINARY, finite, ODD, 4, false));
+      Extra extra = Extra.values()[i % Extra.values().length];
+      cases.add(new BitCase(rule, type, Elements.ORDINARY, extra, ODD, 4, false));
       for (Elements elements : List.of(Elements.SPECIAL, Elements.RANDOM_BITS)) {
-        cases.add(new BitCase(rule, type, elements, Extra.forAny(i), ODD, 2, true));
+        cases.add(new BitCase(rule, type, elements, Extra.ofElements(i), ODD, 2, true));
       }
+      extra = Extra.ofNorm(i);
+      cases.add(new BitCase(rule, type, Elements.FINITE_EXTREMES, extra, ODD, 2, true));
       i++;
     }
     for (UpdateRule rule : Rules.all()) {

@@ -115,7 +115,7 @@ public final class BitComparison {
         Model theirs = new Model(reference, one)) {
       SplittableRandom random = new SplittableRandom(seed);
       set(ours.values(), theirs.values(), one.elements(), random);
-      if (one.elements() != Elements.ORDINARY) {
+      if (one.elements() == Elements.SPECIAL || one.elements() == Elements.RANDOM_BITS) {
         set(ours.state(), theirs.state(), one.elements(), random);
       }
       for (int step = 1; step <= one.steps(); step++) {
@@ -143,6 +143,7 @@ public final class BitComparison {
     Count count = compare(one, step, "parameters", ours.values(), theirs.values());
     count = count.plus(compare(one, step, "gradients", ours.gradients(), theirs.gradients()));
     count = count.plus(compare(one, step, "state", ours.state(), theirs.state()));
+    count = count.plus(compareNorm(one, step, ours.optimizer, theirs.optimizer));
     counts
         .computeIfAbsent(one.rule().name(), name -> new EnumMap<>(ElementType.class))
         .merge(one.type(), count, Count::plus);
@@ -158,25 +159,44 @@ public final class BitComparison {
       for (int i = 0; i < actual.length; i++) {
         if (actual[i] != expected[i]) {
           mismatches++;
-          if (differences.size() < DESCRIBED) {
-            ElementType type = ours.get(tensor).type();
-            differences.add(
-                "%s, step %d, %s %d, element %d of %d: %s, Java gives %s"
-                    .formatted(
-                        one,
-                        step,
-                        what,
-                        tensor,
-                        i,
-                        actual.length,
-                        Elements.text(type, actual[i]),
-                        Elements.text(type, expected[i])));
-          }
+          ElementType type = ours.get(tensor).type();
+          describe(
+              one,
+              step,
+              "%s %d, element %d of %d: %s, Java gives %s"
+                  .formatted(
+                      what,
+                      tensor,
+                      i,
+                      actual.length,
+                      Elements.text(type, actual[i]),
+                      Elements.text(type, expected[i])));
         }
       }
       values += actual.length;
     }
     return new Count(values, mismatches);
+  }
+
+  /** The norm, and whether the step was made. */
+  private Count compareNorm(BitCase one, int step, Optimizer ours, Optimizer theirs) {
+    long mismatches = 0;
+    if (Double.doubleToLongBits(ours.gradientNorm())
+        != Double.doubleToLongBits(theirs.gradientNorm())) {
+      mismatches++;
+      describe(one, step, "norm: " + ours.gradientNorm() + ", Java gives " + theirs.gradientNorm());
+    }
+    if (ours.stepCount() != theirs.stepCount()) {
+      mismatches++;
+      describe(one, step, "steps: " + ours.stepCount() + ", Java makes " + theirs.stepCount());
+    }
+    return new Count(2, mismatches);
+  }
+
+  private void describe(BitCase one, int step, String what) {
+    if (differences.size() < DESCRIBED) {
+      differences.add(one + ", step " + step + ", " + what);
+    }
   }
 
   /** A case's parameters and optimizer on one device. Tensors alternate between two groups. */

@@ -15,7 +15,9 @@ enum Elements {
   /** Denormals, infinities, NaN, zeros, the largest and smallest numbers, among ordinary ones. */
   SPECIAL,
   /** Every bit pattern alike. */
-  RANDOM_BITS;
+  RANDOM_BITS,
+  /** Huge, tiny and denormal ones, none infinite: a norm of them must be scaled to be finite. */
+  FINITE_EXTREMES;
 
   private static final long FLOAT16_NAN = 0x7e00;
   private static final long BFLOAT16_NAN = 0x7fc0;
@@ -46,6 +48,7 @@ enum Elements {
             case ORDINARY -> ordinary(random, type);
             case SPECIAL -> random.nextInt(3) == 0 ? ordinary(random, type) : special(random, type);
             case RANDOM_BITS -> random.nextLong() & mask(type);
+            case FINITE_EXTREMES -> extreme(random, type);
           };
     }
     return bits;
@@ -71,10 +74,28 @@ enum Elements {
     };
   }
 
+  /** At least a factor of 2^10 below the largest, so that the norm of many is still a number. */
+  private static long extreme(SplittableRandom random, ElementType type) {
+    long smallestNormal = 1L << fractionBits(type);
+    long infinity = infinity(type);
+    long magnitude =
+        random.nextInt(4) == 0
+            ? infinity - random.nextLong(10 * smallestNormal + 1, 14 * smallestNormal)
+            : random.nextLong(4 * smallestNormal);
+    return random.nextBoolean() ? magnitude : magnitude | sign(type);
+  }
+
+  private static long sign(ElementType type) {
+    return (mask(type) >>> 1) + 1;
+  }
+
+  private static long infinity(ElementType type) {
+    return (mask(type) >>> 1) >>> fractionBits(type) << fractionBits(type);
+  }
+
   private static long special(SplittableRandom random, ElementType type) {
     int fractionBits = fractionBits(type);
-    long sign = (mask(type) >>> 1) + 1;
-    long infinity = (mask(type) >>> 1) >>> fractionBits << fractionBits;
+    long infinity = infinity(type);
     long smallestNormal = 1L << fractionBits;
     long one = (infinity >>> 1) >>> fractionBits << fractionBits;
     long magnitude =
@@ -90,7 +111,7 @@ enum Elements {
           case 8 -> one + random.nextInt(2);
           default -> one / 2; // near the root of the smallest number
         };
-    return random.nextBoolean() ? magnitude : magnitude | sign;
+    return random.nextBoolean() ? magnitude : magnitude | sign(type);
   }
 
   /**
