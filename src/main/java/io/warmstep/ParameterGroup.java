@@ -101,11 +101,22 @@ public final class ParameterGroup {
     return new ParameterGroup(pattern, regex, learningRateFactor, weightDecay, Optional.of(rule));
   }
 
-  String pattern() {
+  /**
+   * Which names match.
+   *
+   * @return the pattern as it was given
+   */
+  public String pattern() {
     return pattern;
   }
 
-  boolean matches(String name) {
+  /**
+   * Whether a parameter belongs to this group.
+   *
+   * @param name the parameter's name
+   * @return true if the whole name matches the pattern
+   */
+  public boolean matches(String name) {
     return regex.matcher(name).matches();
   }
 
