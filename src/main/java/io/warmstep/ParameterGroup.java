@@ -124,7 +124,14 @@ public final class ParameterGroup {
     return learningRateFactor;
   }
 
-  UpdateRule resolve(UpdateRule base) {
+  /**
+   * The rule of this group's parameters.
+   *
+   * @param base the optimizer's rule
+   * @return the group's own or the base, with the group's weight decay if it has one
+   * @throws IllegalArgumentException if the group's own is of another kind than the base
+   */
+  public UpdateRule resolve(UpdateRule base) {
     UpdateRule chosen = rule.orElse(base);
     if (!chosen.name().equals(base.name())) {
       throw new IllegalArgumentException(
