@@ -19,6 +19,8 @@ final class LibTorch {
   private static final Map<String, String> NAMES =
       Map.of("dataPointer", "aoti_torch_get_data_ptr", "strides", "aoti_torch_get_strides");
 
+  /** Kept: a class that fails to initialize tells the cause only once. */
+  @SuppressWarnings("StaticAssignmentOfThrowable")
   private static final Throwable FAILURE = register();
 
   private LibTorch() {}
@@ -39,7 +41,7 @@ final class LibTorch {
       Native.register(Functions.class, library);
       return null;
     } catch (LinkageError | RuntimeException e) {
-      return e; // kept: a class that fails to initialize tells the cause only once
+      return e;
     }
   }
 
@@ -83,7 +85,11 @@ final class LibTorch {
   private static void check(int code, String function, PtNDArray array) {
     if (code != 0) {
       throw new IllegalStateException(
-          NAMES.get(function) + " failed with code " + code + " for an array of " + array.getShape());
+          NAMES.get(function)
+              + " failed with code "
+              + code
+              + " for an array of "
+              + array.getShape());
     }
   }
 

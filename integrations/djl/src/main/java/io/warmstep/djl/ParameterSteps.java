@@ -12,9 +12,9 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Steps of one parameter at a time, as DJL's trainer asks for them: for each parameter, and then for
- * each device, with a gradient that is a copy of its own. Each has an optimizer of its own; that
- * counts steps, so several devices do not count for several steps.
+ * Steps of one parameter at a time, as DJL's trainer asks for them: for each parameter, and then
+ * for each device, with a gradient that is a copy of its own. Each has an optimizer of its own;
+ * that counts steps, so several devices do not count for several steps.
  */
 final class ParameterSteps implements StateStore.Holder {
   private final Recipe recipe;

@@ -106,8 +106,7 @@ final class StateFile {
     return states;
   }
 
-  private static void checkNames(
-      Path path, Set<String> saved, Map<String, Parameter> parameters) {
+  private static void checkNames(Path path, Set<String> saved, Map<String, Parameter> parameters) {
     List<String> unknown = new ArrayList<>(saved);
     unknown.removeAll(parameters.keySet());
     List<String> missing = new ArrayList<>();
@@ -123,7 +122,9 @@ final class StateFile {
               + " does not fit the model: "
               + (unknown.isEmpty() ? "" : "the model has no " + Names.abbreviated(unknown))
               + (unknown.isEmpty() || missing.isEmpty() ? "" : "; ")
-              + (missing.isEmpty() ? "" : "the file has no state of " + Names.abbreviated(missing)));
+              + (missing.isEmpty()
+                  ? ""
+                  : "the file has no state of " + Names.abbreviated(missing)));
     }
   }
 
@@ -153,8 +154,7 @@ final class StateFile {
     state
         .slots()
         .forEach(
-            (slot, values) ->
-                parts.add(slot + " of " + java.lang.reflect.Array.getLength(values)));
+            (slot, values) -> parts.add(slot + " of " + java.lang.reflect.Array.getLength(values)));
     return parts.toString();
   }
 }

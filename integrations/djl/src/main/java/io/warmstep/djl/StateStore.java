@@ -4,9 +4,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What one {@link WarmstepOptimizer} remembers, by parameter id, wherever it lies: in the optimizers
- * that step, whose holder this asks for copies, or here, if nothing steps the parameter at present.
- * Ids are unique and fixed for the life of a parameter; names are for files and users.
+ * What one {@link WarmstepOptimizer} remembers, by parameter id, wherever it lies: in the
+ * optimizers that step, whose holder this asks for copies, or here, if nothing steps the parameter
+ * at present. Ids are unique and fixed for the life of a parameter; names are for files and users.
  */
 final class StateStore {
   private final Map<String, ParameterState> resting = new LinkedHashMap<>();

@@ -201,9 +201,8 @@ class BehaviourTest {
   void sparseGradientsAreAnError() {
     WarmstepOptimizer optimizer = adam();
     try (Toy toy = new Toy(optimizer);
-        NDManager manager = NDManager.newBaseManager();
-        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
-      steps(toy, step, 1, 2);
+        NDManager manager = NDManager.newBaseManager()) {
+      Mode.MODEL_STEP.with(toy, optimizer, step -> steps(toy, step, 1, 2));
       // As an embedding with SparseFormat.COO leaves it.
       NDArray table = toy.array("03Linear_weight");
       Map<String, double[]> before = toy.allValues();
@@ -216,15 +215,14 @@ class BehaviourTest {
       PtNDArray sparse = JniUtils.getGradient(fresh);
       assertEquals(SparseFormat.COO, sparse.getSparseFormat());
       ModelStep.Source source = new FixedSource(toy.model.getBlock(), "03Linear_weight", fresh);
-      step.close();
       try (ModelStep other = new ModelStep(source, optimizer)) {
         String message = assertThrows(IllegalArgumentException.class, other::step).getMessage();
-        assertTrue(message.startsWith("gradients of \"03Linear_weight\" are sparse (COO)"), message);
+        assertTrue(
+            message.startsWith("gradients of \"03Linear_weight\" are sparse (COO)"), message);
         assertTrue(message.contains("optSparseFormat(SparseFormat.DENSE)"), message);
       }
       String message =
-          assertThrows(
-                  IllegalArgumentException.class, () -> optimizer.update("id", fresh, sparse))
+          assertThrows(IllegalArgumentException.class, () -> optimizer.update("id", fresh, sparse))
               .getMessage();
       assertTrue(message.contains("sparse"), message);
       assertEquals(2, optimizer.stepCount());
@@ -240,16 +238,14 @@ class BehaviourTest {
       NDArray gradient = manager.ones(new Shape(3, 2));
       String message =
           assertThrows(
-                  IllegalArgumentException.class,
-                  () -> optimizer.update("w", transposed, gradient))
+                  IllegalArgumentException.class, () -> optimizer.update("w", transposed, gradient))
               .getMessage();
       assertTrue(message.startsWith("values of \"w\" of (3, 2) are not contiguous"), message);
       assertEquals(1, transposed.getFloat(0, 0));
 
       NDArray whole = manager.ones(new Shape(2), DataType.INT32);
       message =
-          assertThrows(
-                  IllegalArgumentException.class, () -> optimizer.update("w", whole, whole))
+          assertThrows(IllegalArgumentException.class, () -> optimizer.update("w", whole, whole))
               .getMessage();
       assertTrue(message.contains("are int32, must be float32"), message);
 
@@ -272,7 +268,8 @@ class BehaviourTest {
       NDArray weight = transposed.transpose();
       NDArray copy = weight.flatten().reshape(weight.getShape());
       // A gradient is only read, so it may lie as it likes.
-      NDArray gradient = manager.create(new float[] {1, 2, 3, 4, 5, 6}, new Shape(2, 3)).transpose();
+      NDArray gradient =
+          manager.create(new float[] {1, 2, 3, 4, 5, 6}, new Shape(2, 3)).transpose();
       optimizer.update("w", copy, gradient);
       assertArrayEquals(new float[6], copy.toFloatArray());
     }

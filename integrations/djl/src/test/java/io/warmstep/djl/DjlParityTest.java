@@ -26,10 +26,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  *
  * <p>SGD is the same; with momentum, DJL puts the rate into the buffer, which is the same while the
  * rate is constant. In Adam and AdamW DJL divides by {@code sqrt(v) + eps} where PyTorch and
- * Warmstep divide by {@code sqrt(v / (1 - beta2^t)) + eps}, and multiplies the rate by {@code sqrt(1
- * - beta2^t)}: the same if {@code eps} is 0, or negligible against {@code sqrt(v)}, or {@code
- * beta2} is 0. Otherwise DJL's eps acts as one of {@code eps / sqrt(1 - beta2^t)}, up to 32 times
- * as much in the first steps.
+ * Warmstep divide by {@code sqrt(v / (1 - beta2^t)) + eps}, and multiplies the rate by {@code
+ * sqrt(1 - beta2^t)}: the same if {@code eps} is 0, or negligible against {@code sqrt(v)}, or
+ * {@code beta2} is 0. Otherwise DJL's eps acts as one of {@code eps / sqrt(1 - beta2^t)}, up to 32
+ * times as much in the first steps.
  */
 class DjlParityTest {
   private static final int STEPS = 200;
@@ -50,48 +50,56 @@ class DjlParityTest {
                 Sgd.sgd()),
             Arguments.of(
                 "SGD with momentum and weight decay",
-                supplier(() -> Optimizer.sgd()
-                    .setLearningRateTracker(Tracker.fixed(RATE))
-                    .optMomentum(0.9f)
-                    .optWeightDecays(0.01f)
-                    .build()),
+                supplier(
+                    () ->
+                        Optimizer.sgd()
+                            .setLearningRateTracker(Tracker.fixed(RATE))
+                            .optMomentum(0.9f)
+                            .optWeightDecays(0.01f)
+                            .build()),
                 Momentum.heavyBall(0.9f).weightDecay(0.01f)),
             Arguments.of(
                 "Adam",
-                supplier(() -> Optimizer.adam()
-                    .optLearningRateTracker(Tracker.fixed(RATE))
-                    .optEpsilon(SMALL_EPS)
-                    .build()),
+                supplier(
+                    () ->
+                        Optimizer.adam()
+                            .optLearningRateTracker(Tracker.fixed(RATE))
+                            .optEpsilon(SMALL_EPS)
+                            .build()),
                 Adam.adam().betas(0.9f, 0.999f).eps(SMALL_EPS)),
             Arguments.of(
                 "Adam with weight decay",
-                supplier(() -> Optimizer.adam()
-                    .optLearningRateTracker(Tracker.fixed(RATE))
-                    .optWeightDecays(0.01f)
-                    .optEpsilon(SMALL_EPS)
-                    .build()),
+                supplier(
+                    () ->
+                        Optimizer.adam()
+                            .optLearningRateTracker(Tracker.fixed(RATE))
+                            .optWeightDecays(0.01f)
+                            .optEpsilon(SMALL_EPS)
+                            .build()),
                 Adam.adam().betas(0.9f, 0.999f).weightDecay(0.01f).eps(SMALL_EPS)),
             Arguments.of(
                 "AdamW",
-                supplier(() -> Optimizer.adamW()
-                    .optLearningRateTracker(Tracker.fixed(RATE))
-                    .optEpsilon(SMALL_EPS)
-                    .build()),
+                supplier(
+                    () ->
+                        Optimizer.adamW()
+                            .optLearningRateTracker(Tracker.fixed(RATE))
+                            .optEpsilon(SMALL_EPS)
+                            .build()),
                 Adam.adamW().betas(0.9f, 0.999f).weightDecay(0.01f).eps(SMALL_EPS)),
             Arguments.of(
                 "Adam with a large eps and beta2 of 0",
-                supplier(() -> Optimizer.adam()
-                    .optLearningRateTracker(Tracker.fixed(RATE))
-                    .optBeta2(0)
-                    .optEpsilon(0.1f)
-                    .build()),
+                supplier(
+                    () ->
+                        Optimizer.adam()
+                            .optLearningRateTracker(Tracker.fixed(RATE))
+                            .optBeta2(0)
+                            .optEpsilon(0.1f)
+                            .build()),
                 Adam.adam().betas(0.9f, 0).eps(0.1f)))
         .flatMap(
             each ->
                 Stream.of(Mode.values())
-                    .map(
-                        mode ->
-                            Arguments.of(each.get()[0], mode, each.get()[1], each.get()[2])));
+                    .map(mode -> Arguments.of(each.get()[0], mode, each.get()[1], each.get()[2])));
   }
 
   @ParameterizedTest(name = "{0}, {1}")

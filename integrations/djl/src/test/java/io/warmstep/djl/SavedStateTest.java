@@ -51,9 +51,7 @@ class SavedStateTest {
   }
 
   private static WarmstepOptimizer optimizer(UpdateRule rule) {
-    return WarmstepOptimizer.of(rule)
-        .learningRate(Schedules.cosine(0.05, 12).warmUp(3))
-        .build();
+    return WarmstepOptimizer.of(rule).learningRate(Schedules.cosine(0.05, 12).warmUp(3)).build();
   }
 
   private static void steps(Toy toy, ModelStep step, int from, int to) {
@@ -187,7 +185,8 @@ class SavedStateTest {
       String header = new String(bytes.array(), 8, length, StandardCharsets.UTF_8);
       assertTrue(header.startsWith("{\"__metadata__\":{"), header);
       assertTrue(header.contains("\"rule\":\"adam\""), header);
-      String step = "\"01Linear_weight.step\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}";
+      String step =
+          "\"01Linear_weight.step\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}";
       assertTrue(header.contains(step), header);
       String average =
           "\"01Linear_weight.exp_avg\":{\"dtype\":\"F32\",\"shape\":[128],\"data_offsets\":[8,520]}";
@@ -208,8 +207,7 @@ class SavedStateTest {
     WarmstepOptimizer optimizer = optimizer(Adam.adam());
     try (Toy toy = new Toy(optimizer)) {
       Path file = folder.resolve("state.safetensors");
-      assertThrows(
-          IllegalStateException.class, () -> optimizer.save(file, toy.model.getBlock()));
+      assertThrows(IllegalStateException.class, () -> optimizer.save(file, toy.model.getBlock()));
       assertTrue(Files.notExists(file));
     }
   }
@@ -281,8 +279,7 @@ class SavedStateTest {
   @Test
   void groupsDecideWhatIsRemembered() throws IOException {
     Path file = folder.resolve("state.safetensors");
-    ParameterGroup group =
-        ParameterGroup.matching("*_weight").rule(Adam.adam().amsgrad(true));
+    ParameterGroup group = ParameterGroup.matching("*_weight").rule(Adam.adam().amsgrad(true));
     WarmstepOptimizer optimizer =
         WarmstepOptimizer.of(Adam.adam()).learningRate(0.1).group(group).build();
     try (Toy toy = new Toy(optimizer);
@@ -349,8 +346,7 @@ class SavedStateTest {
       steps(toy, null, 1, 2);
       String message =
           assertThrows(
-                  CorruptStateException.class,
-                  () -> optimizer.restore(file, toy.model.getBlock()))
+                  CorruptStateException.class, () -> optimizer.restore(file, toy.model.getBlock()))
               .getMessage();
       assertTrue(message.startsWith(file + " is not a saved optimizer state: "), message);
       assertEquals(2, optimizer.stepCount());
@@ -370,7 +366,9 @@ class SavedStateTest {
       optimizer.save(whole, toy.model.getBlock());
       byte[] original = Files.readAllBytes(whole);
       for (int i = 0; i < 300; i++) {
-        byte[] bytes = Arrays.copyOf(original, random.nextInt(4) == 0 ? random.nextInt(2000) : original.length);
+        byte[] bytes =
+            Arrays.copyOf(
+                original, random.nextInt(4) == 0 ? random.nextInt(2000) : original.length);
         for (int j = random.nextInt(4); j >= 0 && bytes.length > 0; j--) {
           bytes[random.nextInt(Math.min(bytes.length, 1200))] = (byte) random.nextInt(256);
         }

@@ -125,7 +125,7 @@ class SeveralDevicesTest {
       assertEquals(LibTorch.dataPointer(array) + 16, LibTorch.dataPointer(second));
       assertTrue(LibTorch.isContiguous(array));
       assertTrue(LibTorch.isContiguous(second));
-      assertTrue(!LibTorch.isContiguous((PtNDArray) array.transpose()));
+      assertTrue(!LibTorch.isContiguous(array.transpose()));
       assertTrue(!LibTorch.isContiguous((PtNDArray) array.get(":, 1:3")));
       assertTrue(LibTorch.isContiguous((PtNDArray) manager.ones(new Shape(4, 1)).transpose()));
     }

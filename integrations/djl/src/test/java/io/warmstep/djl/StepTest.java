@@ -45,8 +45,7 @@ class StepTest {
   }
 
   static Stream<Arguments> modesAndRules() {
-    return rules()
-        .flatMap(rule -> Stream.of(Mode.values()).map(mode -> Arguments.of(mode, rule)));
+    return rules().flatMap(rule -> Stream.of(Mode.values()).map(mode -> Arguments.of(mode, rule)));
   }
 
   /** DJL's trainer.step() itself refuses float64 gradients. */
@@ -60,9 +59,7 @@ class StepTest {
   /** Warmstep on its own: owned parameters that start as the model's. */
   private static Parameters copies(Toy toy, Device device, ElementType type) {
     Parameters.Builder builder = Parameters.on(device);
-    toy.parameters()
-        .keySet()
-        .forEach(name -> builder.add(name, type, toy.values(name).length));
+    toy.parameters().keySet().forEach(name -> builder.add(name, type, toy.values(name).length));
     Parameters copies = builder.build();
     toy.parameters().keySet().forEach(name -> copies.get(name).values().copyFrom(toy.values(name)));
     return copies;
@@ -133,8 +130,7 @@ class StepTest {
         mode,
         DataType.FLOAT32,
         WarmstepOptimizer.of(Adam.adamW())
-            .optLearningRateTracker(
-                Tracker.factor().setBaseValue(0.1f).setFactor(0.5f).build())
+            .optLearningRateTracker(Tracker.factor().setBaseValue(0.1f).setFactor(0.5f).build())
             .setRescaleGrad(0.5f)
             .optClipGrad(0.01f)
             .optWeightDecays(0.25f)
@@ -200,8 +196,7 @@ class StepTest {
             .build();
     try (Toy toy = new Toy(optimizer)) {
       toy.backward(1);
-      String message =
-          assertThrows(IllegalStateException.class, toy.trainer::step).getMessage();
+      String message = assertThrows(IllegalStateException.class, toy.trainer::step).getMessage();
       assertTrue(message.contains("names(model.getBlock())"), message);
     }
   }
@@ -215,8 +210,7 @@ class StepTest {
             .build();
     try (Toy toy = new Toy(optimizer)) {
       String message =
-          assertThrows(
-                  IllegalArgumentException.class, () -> ModelStep.of(toy.trainer, optimizer))
+          assertThrows(IllegalArgumentException.class, () -> ModelStep.of(toy.trainer, optimizer))
               .getMessage();
       assertTrue(message.startsWith("group *.bias matches no parameter"), message);
       assertTrue(message.contains("01Linear_bias"), message);
@@ -252,8 +246,7 @@ class StepTest {
     try (Toy toy = new Toy(optimizer)) {
       toy.backward(1);
       Map<String, double[]> before = toy.allValues();
-      String message =
-          assertThrows(IllegalStateException.class, toy.trainer::step).getMessage();
+      String message = assertThrows(IllegalStateException.class, toy.trainer::step).getMessage();
       assertTrue(message.contains("ModelStep"), message);
       before.forEach((name, values) -> assertArrayEquals(values, toy.values(name)));
     }
@@ -268,8 +261,7 @@ class StepTest {
     assertThrows(IllegalArgumentException.class, () -> builder.clipValue(Double.NaN));
     assertThrows(IllegalArgumentException.class, () -> builder.optClipGrad(0).build());
     builder.optClipGrad(1).clipValue(1);
-    String message =
-        assertThrows(IllegalArgumentException.class, builder::build).getMessage();
+    String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
     assertTrue(message.contains("call one"), message);
     assertThrows(
         IllegalArgumentException.class,

@@ -81,8 +81,7 @@ final class Toy implements AutoCloseable {
       NDArray loss =
           trainer
               .getLoss()
-              .evaluate(
-                  new NDList(manager.create(labels)), trainer.forward(new NDList(data)));
+              .evaluate(new NDList(manager.create(labels)), trainer.forward(new NDList(data)));
       collector.backward(loss);
       return loss.toType(DataType.FLOAT32, false).getFloat();
     }

@@ -40,8 +40,7 @@ final class Contender implements AutoCloseable {
                 .optOptimizer(optimizer));
     trainer.initialize(new Shape(1));
     backward();
-    modelStep =
-        isModelStep ? ModelStep.of(trainer, (WarmstepOptimizer) optimizer) : null;
+    modelStep = isModelStep ? ModelStep.of(trainer, (WarmstepOptimizer) optimizer) : null;
   }
 
   /** A gradient for every parameter; its value is of no matter to how long a step takes. */
@@ -98,10 +97,7 @@ final class Contender implements AutoCloseable {
 
     @Override
     protected NDList forwardInternal(
-        ParameterStore store,
-        NDList inputs,
-        boolean training,
-        PairList<String, Object> params) {
+        ParameterStore store, NDList inputs, boolean training, PairList<String, Object> params) {
       return inputs;
     }
 

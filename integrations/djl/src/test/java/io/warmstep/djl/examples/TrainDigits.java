@@ -33,10 +33,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Trains a DJL model on handwritten digits with AdamW under a cosine schedule with warm-up, clipping
- * by the global norm and no weight decay on biases. Shows DJL's progress bar and saves the model and
- * what the optimizer remembers, so that a second run on the same folder goes on where the first
- * ended.
+ * Trains a DJL model on handwritten digits with AdamW under a cosine schedule with warm-up,
+ * clipping by the global norm and no weight decay on biases. Shows DJL's progress bar and saves the
+ * model and what the optimizer remembers, so that a second run on the same folder goes on where the
+ * first ended.
  *
  * <p>{@code TrainDigits [folder] [epochs]}
  */
