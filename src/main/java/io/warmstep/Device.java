@@ -42,6 +42,31 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Whether this is another device than this machine's processor; an OpenCL driver that runs on the
+   * processor is none.
+   *
+   * @return true for a GPU
+   * @throws ClosedException if the device is closed
+   */
+  public boolean isAccelerator() {
+    lifetime.checkOpen();
+    return backend.isAccelerator();
+  }
+
+  /**
+   * Whether parameters of a type can be stepped here. All devices do float32 and the half types;
+   * some OpenCL devices do not compute in float64.
+   *
+   * @param type asked about
+   * @return true if so
+   * @throws ClosedException if the device is closed
+   */
+  public boolean supports(ElementType type) {
+    lifetime.checkOpen();
+    return backend.supports(type);
+  }
+
+  /**
    * Allocates a tensor of zeros.
    *
    * @param type of its elements

@@ -122,6 +122,39 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
+   * Overwrites all elements with those of another tensor, within the device.
+   *
+   * @param other of the same device, type and length; does not overlap this one
+   * @throws IllegalArgumentException if the device, type or length differs or both overlap
+   * @throws ClosedException if a tensor or the device is closed
+   */
+  public void copyFrom(Tensor other) {
+    checkOpen();
+    other.checkOpen();
+    if (other.device != device || other.type() != type() || other.length != length) {
+      throw new IllegalArgumentException(
+          "other is a " + other + ", must be of the same device, type and length as this " + this);
+    }
+    if (overlaps(other)) {
+      throw new IllegalArgumentException(
+          "other overlaps this tensor in memory: copy it to a tensor of its own first");
+    }
+    memory.copy(offset, other.memory, other.offset, length);
+  }
+
+  private boolean overlaps(Tensor other) {
+    Memory.Location ours = memory.location();
+    Memory.Location theirs = other.memory.location();
+    if (ours.base() != theirs.base()) {
+      return false;
+    }
+    long start = ours.start() + offset * type().bytes();
+    long otherStart = theirs.start() + other.offset * type().bytes();
+    long bytes = length * type().bytes();
+    return start < otherStart + bytes && otherStart < start + bytes;
+  }
+
+  /**
    * Overwrites all elements of a half-precision tensor with their bits.
    *
    * @param bits as many as the tensor has elements

@@ -15,6 +15,25 @@ public interface BackendDevice extends AutoCloseable {
   BackendReport report();
 
   /**
+   * Whether this is another device than this machine's processor.
+   *
+   * @return true for a GPU
+   */
+  default boolean isAccelerator() {
+    return false;
+  }
+
+  /**
+   * Whether parameters of a type can be stepped.
+   *
+   * @param type asked about
+   * @return false where the device does not compute in the type's arithmetic
+   */
+  default boolean supports(ElementType type) {
+    return true;
+  }
+
+  /**
    * Allocates memory filled with zeros.
    *
    * @param type of the elements

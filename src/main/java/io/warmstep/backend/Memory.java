@@ -7,6 +7,9 @@ import io.warmstep.ElementType;
  * type's bits: {@code float[]}, {@code double[]}, or {@code short[]} for the half types.
  */
 public interface Memory extends AutoCloseable {
+  /** Elements that are copied at a time where a copy goes through a Java array. */
+  int HOST_CHUNK = 8192;
+
   /**
    * Type of the elements.
    *
@@ -40,6 +43,30 @@ public interface Memory extends AutoCloseable {
    * @param length count of elements
    */
   void read(long at, Object array, int offset, int length);
+
+  /**
+   * Copies within the device from other memory of the same device and type, which does not overlap.
+   *
+   * @param at first element to overwrite
+   * @param source where from
+   * @param from its first element
+   * @param count of elements
+   */
+  default void copy(long at, Memory source, long from, long count) {
+    int chunk = (int) Math.min(count, HOST_CHUNK);
+    Object array =
+        switch (type()) {
+          case FLOAT32 -> new float[chunk];
+          case FLOAT64 -> new double[chunk];
+          case FLOAT16, BFLOAT16 -> new short[chunk];
+        };
+    for (long done = 0; done < count; ) {
+      int n = (int) Math.min(chunk, count - done);
+      source.read(from + done, array, 0, n);
+      write(at + done, array, 0, n);
+      done += n;
+    }
+  }
 
   /**
    * Sets elements to zero.

@@ -4,6 +4,7 @@ import com.google.gson.JsonObject;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.cli.bench.ModelShapes;
 import io.warmstep.cli.bench.StepBenchmark;
 import io.warmstep.cli.rules.NamedRules;
@@ -26,8 +27,9 @@ import picocli.CommandLine.Spec;
     name = "bench",
     mixinStandardHelpOptions = true,
     description = {
-      "Measures an optimizer step in turn with a plain loop that has the same reads and writes"
-          + " and no arithmetic, and prints the median of the rounds.",
+      "Measures an optimizer step in turn with what memory allows and prints the median of the"
+          + " rounds: on the processor a plain Java loop with the same reads and writes and no"
+          + " arithmetic, on a GPU a copy of as many bytes within its memory.",
       "GB/s counts the fewest bytes that the rule must move: parameters, gradients and state read"
           + " once, parameters and state written once."
     })
@@ -48,6 +50,13 @@ final class BenchCommand implements Runnable {
       defaultValue = "float32",
       description = "float32, float64, float16 or bfloat16 (default ${DEFAULT-VALUE}).")
   private String dtype;
+
+  @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      defaultValue = CpuBackend.NAME,
+      description = "Where steps run; 'warmstep devices' lists them (default ${DEFAULT-VALUE}).")
+  private String backend;
 
   @ArgGroup private final Size size = new Size();
 
@@ -70,7 +79,8 @@ final class BenchCommand implements Runnable {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Threads of the step and of the loop (default: one for each processor).")
+      description =
+          "Threads of the step on the cpu and of the loop (default: one for each processor).")
   private Integer threads;
 
   @Option(names = "--json", description = "Print one JSON object and nothing else.")
@@ -92,7 +102,9 @@ final class BenchCommand implements Runnable {
     long total = lengths.stream().mapToLong(Long::longValue).sum();
     int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     StepBenchmark.Result result;
-    try (Device device = parse(() -> Devices.cpu(count))) {
+    String name;
+    try (Device device = open(count)) {
+      name = device.report().device();
       result = StepBenchmark.run(device, count, updateRule, type, lengths);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -104,21 +116,43 @@ final class BenchCommand implements Runnable {
     } else {
       out.printf(
           Locale.ROOT,
-          "%s, %s, %,d parameters in %d %s, %d %s%n",
+          "%s, %s, %,d parameters in %d %s, on %s, %s%n",
           rule,
           type,
           total,
           lengths.size(),
           lengths.size() == 1 ? "tensor" : "tensors",
-          count,
-          count == 1 ? "thread" : "threads");
+          backend,
+          isCpu() ? count + (count == 1 ? " thread" : " threads") : name);
       out.printf(Locale.ROOT, "  %-22s %.4g ms%n", "a step", result.millisPerStep());
       out.printf(Locale.ROOT, "  %-22s %.4g GB/s%n", "memory traffic", result.gigabytesPerSecond());
-      out.printf(Locale.ROOT, "  %-22s %.3f%n", "fraction of ceiling", result.fractionOfCeiling());
+      out.printf(
+          Locale.ROOT,
+          "  %-22s %.3f of a %s%n",
+          "fraction of ceiling",
+          result.fractionOfCeiling(),
+          result.ceiling());
+      out.printf(
+          Locale.ROOT, "  %-22s %.4g us%n", "host time of a call", result.hostMicrosPerStep());
       out.printf(
           Locale.ROOT, "  %-22s %.1f bytes%n", "allocated a step", result.bytesAllocatedPerStep());
     }
     out.flush();
+  }
+
+  private boolean isCpu() {
+    return backend.equals(CpuBackend.NAME);
+  }
+
+  private Device open(int count) {
+    if (isCpu()) {
+      return parse(() -> Devices.cpu(count));
+    }
+    if (threads != null) {
+      throw new ParameterException(
+          spec.commandLine(), "--threads is for the cpu, --backend is " + backend);
+    }
+    return Devices.require(backend);
   }
 
   private List<Long> lengths() {
@@ -152,12 +186,15 @@ final class BenchCommand implements Runnable {
       ElementType type, long total, int tensors, StepBenchmark.Result result) {
     JsonObject object = new JsonObject();
     object.addProperty("rule", rule);
+    object.addProperty("backend", backend);
     object.addProperty("dtype", type.toString());
     object.addProperty("params", total);
     object.addProperty("tensors", tensors);
     object.addProperty("ms_per_step", result.millisPerStep());
     object.addProperty("gb_per_s", result.gigabytesPerSecond());
+    object.addProperty("ceiling", result.ceiling());
     object.addProperty("fraction_of_ceiling", result.fractionOfCeiling());
+    object.addProperty("host_us_per_step", result.hostMicrosPerStep());
     object.addProperty("bytes_allocated_per_step", result.bytesAllocatedPerStep());
     return object;
   }

@@ -6,6 +6,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.cli.verify.BitComparison;
 import io.warmstep.cli.verify.GoldenFile;
 import io.warmstep.cli.verify.GoldenReplay;
 import java.io.IOException;
@@ -23,7 +24,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code warmstep verify}: replays a golden file. */
+/** {@code warmstep verify}: compares devices with Java bit for bit, or replays a golden file. */
 @Command(
     name = "verify",
     mixinStandardHelpOptions = true,
@@ -31,9 +32,13 @@ import picocli.CommandLine.Spec;
     abbreviateSynopsis = true,
     sortOptions = false,
     description = {
-      "Replays a golden file, in which a reference (PyTorch) recorded optimizer trajectories, and"
-          + " prints the worst relative error of each case over parameters and state. Exits with 0"
-          + " only if all cases that ran pass."
+      "Proves this machine right: runs every rule with every option and type on each backend, on"
+          + " ordinary values, special ones (denormals, infinities, NaN, zeros, the largest numbers)"
+          + " and random bits, and compares parameters, gradients and state with the Java reference,"
+          + " bit for bit. Exits with 0 only if none differ.",
+      "With --golden, replays a golden file instead, in which a reference (PyTorch) recorded"
+          + " optimizer trajectories, and prints the worst relative error of each case over"
+          + " parameters and state. Exits with 0 only if all cases that ran pass."
     })
 final class VerifyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -41,8 +46,7 @@ final class VerifyCommand implements Callable<Integer> {
   @Option(
       names = "--golden",
       paramLabel = "FILE",
-      required = true,
-      description = "The golden file, JSON.")
+      description = "A golden file, JSON, to be replayed.")
   private Path golden;
 
   @Option(
@@ -55,13 +59,12 @@ final class VerifyCommand implements Callable<Integer> {
   @Option(
       names = "--dtype",
       paramLabel = "TYPE",
-      defaultValue = "float64",
       description = {
-        "float64, which passes up to "
+        "With --golden: float64, which passes up to "
             + GoldenReplay.FLOAT64_TOLERANCE
             + ", or float32, which passes up to "
             + GoldenReplay.FLOAT32_TOLERANCE
-            + ". Default: ${DEFAULT-VALUE}"
+            + ". Default: float64"
       })
   private String dtype;
 
@@ -70,12 +73,41 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    return golden == null ? compareBits() : replay();
+  }
+
+  private int compareBits() {
+    if (dtype != null) {
+      throw new ParameterException(
+          spec.commandLine(), "--dtype needs --golden: without it, every type is compared");
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    List<BackendReport> reports = reports();
+    BitReport report = new BitReport(out, json);
+    for (BackendReport one : reports) {
+      if (!one.usable()) {
+        report.passOver(one);
+        continue;
+      }
+      try (Device device = Devices.require(one.backend());
+          BitReport.Progress progress = report.begin(device.report())) {
+        report.add(device.report(), BitComparison.run(device, progress));
+      }
+    }
+    report.end();
+    return report.isClean() ? 0 : 1;
+  }
+
+  private int replay() throws IOException {
     ElementType type = type();
     GoldenFile file = GoldenFile.read(golden);
     List<GoldenReplay.Outcome> outcomes = new ArrayList<>();
     Set<GoldenReplay.Skipped> skipped = new LinkedHashSet<>();
-    for (String name : backends()) {
-      try (Device device = Devices.require(name)) {
+    for (BackendReport report : reports()) {
+      if (!report.usable()) {
+        continue;
+      }
+      try (Device device = Devices.require(report.backend())) {
         GoldenReplay replay = GoldenReplay.run(file, device, type);
         outcomes.addAll(replay.outcomes());
         skipped.addAll(replay.skipped());
@@ -95,6 +127,9 @@ final class VerifyCommand implements Callable<Integer> {
   }
 
   private ElementType type() {
+    if (dtype == null) {
+      return ElementType.FLOAT64;
+    }
     for (ElementType type : List.of(ElementType.FLOAT64, ElementType.FLOAT32)) {
       if (type.toString().equals(dtype)) {
         return type;
@@ -104,13 +139,14 @@ final class VerifyCommand implements Callable<Integer> {
         spec.commandLine(), "--dtype is '" + dtype + "', must be float64 or float32");
   }
 
-  private List<String> backends() {
-    return backend.equals("all")
-        ? Devices.report().stream()
-            .filter(BackendReport::usable)
-            .map(BackendReport::backend)
-            .toList()
-        : List.of(backend);
+  /** Of all backends, or of the one that was asked for, which must be usable. */
+  private List<BackendReport> reports() {
+    if (backend.equals("all")) {
+      return Devices.report();
+    }
+    try (Device device = Devices.require(backend)) {
+      return List.of(device.report());
+    }
   }
 
   private static void print(

@@ -1,11 +1,23 @@
 package io.warmstep.rule;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiFunction;
 
 /** The rules of this library, each with its usual defaults. */
 public final class Rules {
-  private static final List<UpdateRule> ALL =
-      List.of(Sgd.sgd(), Momentum.heavyBall(0.9), RmsProp.rmsProp(), Adam.adam());
+  private static final boolean[] BOTH = {false, true};
+  private static final double[] DECAYS = {0, 0.01};
+
+  private static final List<Entry> ENTRIES =
+      List.of(
+          new Entry(Sgd.sgd(), (decay, maximize) -> List.of(new Sgd(decay, maximize))),
+          new Entry(Momentum.heavyBall(0.9), Rules::momentum),
+          new Entry(RmsProp.rmsProp(), Rules::rmsProp),
+          new Entry(Adam.adam(), Rules::adam));
+
+  /** A rule, and its forms with a weight decay and the choice to maximize. */
+  private record Entry(UpdateRule usual, BiFunction<Double, Boolean, List<UpdateRule>> forms) {}
 
   private Rules() {}
 
@@ -15,6 +27,50 @@ public final class Rules {
    * @return the rules, in the order in which documents list them
    */
   public static List<UpdateRule> all() {
-    return ALL;
+    return ENTRIES.stream().map(Entry::usual).toList();
+  }
+
+  /**
+   * Every rule with every combination of its options, to see that a device does them all.
+   *
+   * @return the forms, those of a rule one after the other
+   */
+  public static List<UpdateRule> forms() {
+    List<UpdateRule> forms = new ArrayList<>();
+    for (Entry entry : ENTRIES) {
+      for (double decay : DECAYS) {
+        for (boolean maximize : BOTH) {
+          forms.addAll(entry.forms().apply(decay, maximize));
+        }
+      }
+    }
+    return forms;
+  }
+
+  private static List<UpdateRule> momentum(double decay, boolean maximize) {
+    return List.of(
+        new Momentum(0.9, 0, false, decay, maximize),
+        new Momentum(0.9, 0.3, false, decay, maximize),
+        new Momentum(0.9, 0, true, decay, maximize));
+  }
+
+  private static List<UpdateRule> rmsProp(double decay, boolean maximize) {
+    List<UpdateRule> forms = new ArrayList<>();
+    for (boolean centered : BOTH) {
+      for (double momentum : new double[] {0, 0.9}) {
+        forms.add(new RmsProp(0.99, 1e-8, centered, momentum, decay, maximize));
+      }
+    }
+    return forms;
+  }
+
+  private static List<UpdateRule> adam(double decay, boolean maximize) {
+    List<UpdateRule> forms = new ArrayList<>();
+    for (boolean amsgrad : BOTH) {
+      for (boolean decoupled : BOTH) {
+        forms.add(new Adam(0.9, 0.999, 1e-8, decay, decoupled, amsgrad, maximize));
+      }
+    }
+    return forms;
   }
 }

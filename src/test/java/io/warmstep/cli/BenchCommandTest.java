@@ -37,12 +37,15 @@ class BenchCommandTest {
     assertEquals(
         Set.of(
             "rule",
+            "backend",
             "dtype",
             "params",
             "tensors",
             "ms_per_step",
             "gb_per_s",
+            "ceiling",
             "fraction_of_ceiling",
+            "host_us_per_step",
             "bytes_allocated_per_step"),
         result.keySet());
     assertEquals(rule, result.get("rule").getAsString());
@@ -50,8 +53,22 @@ class BenchCommandTest {
     assertEquals(1000, result.get("params").getAsLong());
     assertEquals(1, result.get("tensors").getAsInt());
     assertTrue(result.get("ms_per_step").getAsDouble() > 0);
+    assertEquals("cpu", result.get("backend").getAsString());
+    assertTrue(result.get("host_us_per_step").getAsDouble() > 0);
     assertTrue(result.get("fraction_of_ceiling").getAsDouble() > 0);
     assertEquals(0, result.get("bytes_allocated_per_step").getAsDouble(), 0.5);
+  }
+
+  @Test
+  void threadsAreForTheCpu() {
+    assertEquals(2, bench("--backend", "opencl", "--threads", "2"));
+    assertTrue(err.toString().contains("--threads is for the cpu"), err.toString());
+  }
+
+  @Test
+  void anUnknownBackendIsAnError() {
+    assertEquals(1, bench("--backend", "abacus"));
+    assertTrue(err.toString().contains("abacus"), err.toString());
   }
 
   @Test

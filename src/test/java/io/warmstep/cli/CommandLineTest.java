@@ -222,7 +222,7 @@ class CommandLineTest {
         "train --data nope                         | no data set 'nope': use digits",
         "train --plot run.pdf                      | must end in .png or .svg",
         "train extra                               | 'extra'",
-        "verify                                    | '--golden=FILE'",
+        "verify --dtype float32                    | --dtype needs --golden",
         "verify --golden x --dtype f               | must be float64 or float32",
       })
   void wrongCommandLineIsExplained(String arguments, String message) {
@@ -281,6 +281,27 @@ class CommandLineTest {
     }
     assertTrue(cpu != null && cpu.getAsJsonObject().get("usable").getAsBoolean());
     assertTrue(cpu.getAsJsonObject().get("bit_exact").getAsBoolean());
+  }
+
+  @Test
+  void verifyComparesTheCpuBitForBit() {
+    JsonObject result = run("verify", "--backend", "cpu", "--json").json();
+    assertEquals(Set.of("backends"), result.keySet());
+    assertEquals(1, result.getAsJsonArray("backends").size());
+    JsonObject cpu = result.getAsJsonArray("backends").get(0).getAsJsonObject();
+    assertEquals(
+        Set.of("name", "device", "bit_exact", "values_compared", "mismatches"), cpu.keySet());
+    assertEquals("cpu", cpu.get("name").getAsString());
+    assertTrue(cpu.get("bit_exact").getAsBoolean());
+    assertTrue(cpu.get("values_compared").getAsLong() > 50_000_000, cpu.toString());
+    assertEquals(0, cpu.get("mismatches").getAsLong());
+  }
+
+  @Test
+  void verifyFailsOnAnUnknownBackend() {
+    Output output = run("verify", "--backend", "abacus");
+    assertEquals(1, output.exitCode());
+    assertTrue(output.err().contains("abacus"), output.err());
   }
 
   @ParameterizedTest

@@ -317,6 +317,21 @@ final class CudaContext {
     }
   }
 
+  void copy(long to, long from, long bytes) {
+    if (bytes > 0) {
+      CUdeviceptr target = Cuda.pointer(to);
+      CUdeviceptr source = Cuda.pointer(from);
+      run(
+          "cuMemcpyDtoDAsync",
+          () ->
+              Cuda.check(
+                  JCudaDriver.cuMemcpyDtoDAsync(target, source, bytes, stream),
+                  "cuMemcpyDtoDAsync",
+                  name,
+                  bytes));
+    }
+  }
+
   void synchronize() {
     run("cuStreamSynchronize", this::waitForStream);
   }

@@ -62,6 +62,11 @@ final class CudaDevice implements BackendDevice {
     return report;
   }
 
+  @Override
+  public boolean isAccelerator() {
+    return true;
+  }
+
   /** Fresh memory is zeroed on the stream, so nothing waits. */
   @Override
   public Memory allocate(ElementType type, long length) {

@@ -59,6 +59,12 @@ final class CudaMemory implements Memory {
   }
 
   @Override
+  public void copy(long at, Memory source, long from, long count) {
+    long other = ((CudaMemory) source).addressOf(from);
+    device.context().copy(addressOf(at), other, count * type.bytes());
+  }
+
+  @Override
   public void zero(long at, long count) {
     device.context().zero(addressOf(at), count * type.bytes());
   }

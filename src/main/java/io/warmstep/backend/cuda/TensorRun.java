@@ -75,7 +75,7 @@ final class TensorRun {
         return -1;
       }
     }
-    return (int) Math.floorMod(-misalignment, lanes);
+    return Math.floorMod(-misalignment, lanes);
   }
 
   long tiles() {

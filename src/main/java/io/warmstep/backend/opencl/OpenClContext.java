@@ -106,6 +106,17 @@ final class OpenClContext implements AutoCloseable {
     }
   }
 
+  /** Copies between buffers that do not overlap there. */
+  void copy(cl_mem from, long fromByte, cl_mem to, long toByte, long bytes) {
+    if (bytes > 0) {
+      OpenCl.check(
+          CL.clEnqueueCopyBuffer(queue, from, to, fromByte, toByte, bytes, 0, null, null),
+          "clEnqueueCopyBuffer",
+          device.name(),
+          bytes);
+    }
+  }
+
   /** Copies to the device and waits until it is done. */
   void write(cl_mem buffer, long at, long bytes, Pointer source) {
     OpenCl.check(

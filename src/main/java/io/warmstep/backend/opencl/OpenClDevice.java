@@ -62,6 +62,16 @@ final class OpenClDevice implements BackendDevice {
   }
 
   @Override
+  public boolean isAccelerator() {
+    return context.device.isAccelerator();
+  }
+
+  @Override
+  public boolean supports(ElementType type) {
+    return type != ElementType.FLOAT64 || context.device.hasDouble();
+  }
+
+  @Override
   public Memory allocate(ElementType type, long length) {
     if (length > Long.MAX_VALUE / type.bytes()) {
       throw new OutOfDeviceMemoryException(

@@ -76,6 +76,14 @@ final class OpenClMemory implements Memory {
   }
 
   @Override
+  public void copy(long at, Memory source, long from, long count) {
+    OpenClMemory other = (OpenClMemory) source;
+    device
+        .context()
+        .copy(other.buffer, other.byteAt(from), buffer, byteAt(at), count * type.bytes());
+  }
+
+  @Override
   public void zero(long at, long count) {
     device.context().zero(buffer, byteAt(at), count * type.bytes(), type.bytes());
   }

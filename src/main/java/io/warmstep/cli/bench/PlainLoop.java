@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * that read and write what a step must and compute nothing, but for the one addition without which
  * a read would be left out. Each thread repeats its share without waiting for the others.
  */
-public final class PlainLoop implements AutoCloseable {
+public final class PlainLoop implements Ceiling {
   /** Elements a pass, small enough that the loops of a half type meet in the first-level cache. */
   private static final int BLOCK = 4096;
 
@@ -64,12 +64,18 @@ public final class PlainLoop implements AutoCloseable {
     };
   }
 
+  @Override
+  public String name() {
+    return "plain Java loop";
+  }
+
   /**
    * Passes over all elements a number of times.
    *
    * @param times how often
    * @throws InterruptedException if the thread is interrupted while it waits
    */
+  @Override
   public void run(int times) throws InterruptedException {
     List<Future<?>> shares = new ArrayList<>();
     for (int i = 0; i < threads; i++) {

@@ -13,8 +13,9 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * Measures a step on the CPU in turn with {@link PlainLoop}: rounds of both, back to back, so that
- * the ratio holds when the machine's speed drifts.
+ * Measures a step in turn with what memory allows: on the processor {@link PlainLoop}, on a GPU a
+ * copy within its memory. Rounds of both, back to back, so that the ratio holds when the machine's
+ * speed drifts.
  */
 public final class StepBenchmark {
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -25,6 +26,9 @@ public final class StepBenchmark {
   /** Steps a round take at least this long. */
   private static final double ROUND_NANOS = 50e6;
 
+  /** Few enough that no driver makes a step wait for room in its queue. */
+  private static final int QUEUED_STEPS = 100;
+
   private StepBenchmark() {}
 
   /**
@@ -32,20 +36,25 @@ public final class StepBenchmark {
    *
    * @param millisPerStep median over the rounds
    * @param gigabytesPerSecond by the fewest bytes that the rule must read and write, of 10^9
-   * @param fractionOfCeiling median over the rounds of the loop's time divided by the step's
+   * @param ceiling what the ceiling is
+   * @param fractionOfCeiling median over the rounds of the ceiling's time divided by the step's
+   * @param hostMicrosPerStep median over the rounds of the time until {@code step()} returns, which
+   *     on a GPU is before the device has done the step
    * @param bytesAllocatedPerStep on the Java heap, by all threads
    */
   public record Result(
       double millisPerStep,
       double gigabytesPerSecond,
+      String ceiling,
       double fractionOfCeiling,
+      double hostMicrosPerStep,
       double bytesAllocatedPerStep) {}
 
   /**
    * Runs the measurement; takes a few seconds.
    *
-   * @param device a CPU device
-   * @param threads how many the device uses, and the loop
+   * @param device where
+   * @param threads how many the plain loop uses, as many as the device if that is the processor
    * @param rule measured
    * @param type of parameters and gradients
    * @param lengths of the tensors
@@ -59,9 +68,16 @@ public final class StepBenchmark {
     int slots = rule.stateSlots().size();
     try (Parameters parameters = parameters(device, type, lengths);
         Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
-        PlainLoop ceiling = new PlainLoop(type, total, slots, threads)) {
-      return measure(optimizer, ceiling, total * bytesPerElement(type, slots));
+        Ceiling ceiling = ceiling(device, threads, type, total, slots)) {
+      return measure(device, optimizer, ceiling, total * bytesPerElement(type, slots));
     }
+  }
+
+  private static Ceiling ceiling(
+      Device device, int threads, ElementType type, long total, int slots) {
+    return device.isAccelerator()
+        ? new DeviceCopy(device, total * bytesPerElement(type, slots))
+        : new PlainLoop(type, total, slots, threads);
   }
 
   /** Reads of parameter, gradient and state, writes of parameter and state. */
@@ -91,40 +107,55 @@ public final class StepBenchmark {
     return values;
   }
 
-  private static Result measure(Optimizer optimizer, PlainLoop ceiling, long bytes)
+  private static Result measure(Device device, Optimizer optimizer, Ceiling ceiling, long bytes)
       throws InterruptedException {
-    int steps = stepsPerRound(optimizer);
+    int steps = stepsPerRound(device, optimizer);
     double[] stepNanos = new double[ROUNDS];
+    double[] hostNanos = new double[ROUNDS];
     double[] ratios = new double[ROUNDS];
     long[] threads = stepThreads();
     double allocated = 0;
     for (int round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
+      int queued = Math.min(steps, QUEUED_STEPS);
+      long hostStart = System.nanoTime();
+      for (int i = 0; i < queued; i++) {
+        optimizer.step();
+      }
+      long hostEnd = System.nanoTime();
+      device.synchronize();
       long before = allocatedBytes(threads);
       long start = System.nanoTime();
       for (int i = 0; i < steps; i++) {
         optimizer.step();
       }
-      long middle = System.nanoTime();
       long after = allocatedBytes(threads);
+      device.synchronize();
       long loopStart = System.nanoTime();
       ceiling.run(steps);
       long end = System.nanoTime();
       if (round >= 0) {
         allocated += after - before;
-        stepNanos[round] = (double) (middle - start) / steps;
-        ratios[round] = (double) (end - loopStart) / (middle - start);
+        stepNanos[round] = (double) (loopStart - start) / steps;
+        hostNanos[round] = (double) (hostEnd - hostStart) / queued;
+        ratios[round] = (double) (end - loopStart) / (loopStart - start);
       }
     }
     double nanos = median(stepNanos);
     return new Result(
-        nanos / 1e6, bytes / nanos, median(ratios), allocated / ((double) ROUNDS * steps));
+        nanos / 1e6,
+        bytes / nanos,
+        ceiling.name(),
+        median(ratios),
+        median(hostNanos) / 1e3,
+        allocated / ((double) ROUNDS * steps));
   }
 
-  private static int stepsPerRound(Optimizer optimizer) {
+  private static int stepsPerRound(Device device, Optimizer optimizer) {
     long start = System.nanoTime();
     int steps = 0;
     while (System.nanoTime() - start < 4 * ROUND_NANOS || steps < 3) {
       optimizer.step();
+      device.synchronize();
       steps++;
     }
     double nanosPerStep = (double) (System.nanoTime() - start) / steps;

@@ -42,15 +42,40 @@ class CudaFaultTest {
   private long live;
   private long violations;
 
+  /** Whose close throws nothing checked. */
+  @FunctionalInterface
+  private interface Resource {
+    void close();
+  }
+
   /** What an operation may use; closed at the end, what was opened last first. */
   private static final class Scene implements AutoCloseable {
-    private final List<AutoCloseable> open = new ArrayList<>();
+    private final List<Resource> open = new ArrayList<>();
     Device device;
     Parameters parameters;
     Optimizer optimizer;
 
-    <T extends AutoCloseable> T keep(T resource) {
+    void onClose(Resource resource) {
       open.add(resource);
+    }
+
+    Device keep(Device resource) {
+      open.add(resource::close);
+      return resource;
+    }
+
+    Tensor keep(Tensor resource) {
+      open.add(resource::close);
+      return resource;
+    }
+
+    Parameters keep(Parameters resource) {
+      open.add(resource::close);
+      return resource;
+    }
+
+    Optimizer keep(Optimizer resource) {
+      open.add(resource::close);
       return resource;
     }
 
@@ -87,7 +112,7 @@ class CudaFaultTest {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() {
       for (int i = open.size() - 1; i >= 0; i--) {
         open.get(i).close();
       }
@@ -107,7 +132,8 @@ class CudaFaultTest {
     }
   }
 
-  private static final Consumer<Scene> NOTHING = scene -> {};
+  private static void nothing(Scene scene) {}
+
   private static final Consumer<Scene> DEVICE = Scene::openDevice;
   private static final Consumer<Scene> PARAMETERS = DEVICE.andThen(Scene::addParameters);
   private static final Consumer<Scene> OPTIMIZER =
@@ -119,9 +145,10 @@ class CudaFaultTest {
   static Stream<Arguments> operations() {
     List<Operation> operations =
         List.of(
-            new Operation("Devices.require", NOTHING, Scene::openDevice),
-            new Operation("Devices.report", NOTHING, scene -> new CudaBackend().report()),
-            new Operation("Devices.wrapCuda", NOTHING, CudaFaultTest::wrap),
+            new Operation("Devices.require", CudaFaultTest::nothing, Scene::openDevice),
+            new Operation(
+                "Devices.report", CudaFaultTest::nothing, scene -> new CudaBackend().report()),
+            new Operation("Devices.wrapCuda", CudaFaultTest::nothing, CudaFaultTest::wrap),
             new Operation(
                 "Device.allocate",
                 DEVICE,
@@ -153,7 +180,7 @@ class CudaFaultTest {
 
   private static void wrap(Scene scene) {
     long context = CudaSim.newContext();
-    scene.keep(() -> CudaSim.endContext(context, 0));
+    scene.onClose(() -> CudaSim.endContext(context, 0));
     scene.device = scene.keep(Devices.wrapCuda(context, 0));
   }
 

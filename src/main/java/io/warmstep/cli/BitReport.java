@@ -1,0 +1,125 @@
+package io.warmstep.cli;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import io.warmstep.ElementType;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.cli.verify.BitComparison;
+import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.Map;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+
+/** What {@code warmstep verify} shows of the comparison: a table for each backend, or JSON. */
+final class BitReport {
+  private final PrintWriter out;
+  private final boolean json;
+  private final JsonArray backends = new JsonArray();
+  private boolean isClean = true;
+
+  BitReport(PrintWriter out, boolean json) {
+    this.out = out;
+    this.json = json;
+  }
+
+  /** A bar on a terminal, nothing elsewhere. */
+  static final class Progress implements BitComparison.Listener, AutoCloseable {
+    private final ProgressBar bar;
+
+    private Progress(ProgressBar bar) {
+      this.bar = bar;
+    }
+
+    @Override
+    public void onCase(int done, int total) {
+      if (bar != null) {
+        bar.maxHint(total);
+        bar.stepTo(done);
+      }
+    }
+
+    @Override
+    public void close() {
+      if (bar != null) {
+        bar.close();
+      }
+    }
+  }
+
+  /** Nothing was in error so far. */
+  boolean isClean() {
+    return isClean;
+  }
+
+  void passOver(BackendReport report) {
+    if (!json) {
+      out.printf("%s: not usable: %s%n%n", report.backend(), report.reason());
+    }
+  }
+
+  Progress begin(BackendReport report) {
+    if (json || !Terminal.isInteractive()) {
+      return new Progress(null);
+    }
+    return new Progress(
+        new ProgressBarBuilder()
+            .setTaskName(report.backend())
+            .setUpdateIntervalMillis(100)
+            .setStyle(ProgressBarStyle.UNICODE_BLOCK)
+            .clearDisplayOnFinish()
+            .build());
+  }
+
+  void add(BackendReport report, BitComparison.Result result) {
+    BitComparison.Count total = result.total();
+    isClean &= total.mismatches() == 0;
+    if (json) {
+      JsonObject backend = new JsonObject();
+      backend.addProperty("name", report.backend());
+      backend.addProperty("device", report.device());
+      backend.addProperty("bit_exact", total.mismatches() == 0);
+      backend.addProperty("values_compared", total.values());
+      backend.addProperty("mismatches", total.mismatches());
+      backends.add(backend);
+      return;
+    }
+    out.printf("%s: %s (driver %s)%n", report.backend(), report.device(), report.driver());
+    out.printf("  %-10s", "differ");
+    for (ElementType type : ElementType.values()) {
+      out.printf("%22s", type);
+    }
+    out.println();
+    for (Map.Entry<String, Map<ElementType, BitComparison.Count>> rule :
+        result.counts().entrySet()) {
+      out.printf("  %-10s", rule.getKey());
+      for (ElementType type : ElementType.values()) {
+        BitComparison.Count count = rule.getValue().get(type);
+        out.printf(
+            "%22s",
+            count == null
+                ? "not supported"
+                : String.format(Locale.ROOT, "%,d of %,d", count.mismatches(), count.values()));
+      }
+      out.println();
+    }
+    result.differences().forEach(difference -> out.printf("  %s%n", difference));
+    out.printf(
+        Locale.ROOT,
+        "  %s: %,d values compared with Java, %,d differ%n%n",
+        total.mismatches() == 0 ? "bit-exact" : "NOT bit-exact",
+        total.values(),
+        total.mismatches());
+    out.flush();
+  }
+
+  void end() {
+    if (json) {
+      JsonObject object = new JsonObject();
+      object.add("backends", backends);
+      out.println(Json.text(object));
+    }
+    out.flush();
+  }
+}

@@ -1,0 +1,22 @@
+package io.warmstep.cli.bench;
+
+/** Work that moves as many bytes as a step must and computes nothing. */
+interface Ceiling extends AutoCloseable {
+  /**
+   * What it is.
+   *
+   * @return for tables
+   */
+  String name();
+
+  /**
+   * Does the work of a number of steps and waits for it.
+   *
+   * @param times how often
+   * @throws InterruptedException if the thread is interrupted while it waits
+   */
+  void run(int times) throws InterruptedException;
+
+  @Override
+  void close();
+}

@@ -1,0 +1,110 @@
+package io.warmstep.cli.verify;
+
+import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * One optimizer whose steps are compared between devices.
+ *
+ * @param rule with its options
+ * @param type of parameters and gradients
+ * @param elements how parameters, gradients and the state at the start are chosen
+ * @param extra what happens to gradients besides
+ * @param lengths of the tensors
+ * @param steps how many
+ * @param comparesEachStep whether to compare after each step rather than after the last
+ */
+record BitCase(
+    UpdateRule rule,
+    ElementType type,
+    Elements elements,
+    Extra extra,
+    List<Integer> lengths,
+    int steps,
+    boolean comparesEachStep) {
+  /** Around the sizes of vectors, work-groups and tiles, so that tensors begin anywhere. */
+  private static final List<Integer> ODD =
+      List.of(1, 2, 31, 0, 32, 33, 255, 256, 257, 1023, 1024, 1025, 4097);
+
+  /** 1000 tensors, so many that no backend passes them as arguments. */
+  private static final List<Integer> MANY =
+      IntStream.range(0, 1000).map(i -> i * 7919 % 301).boxed().toList();
+
+  private static final List<Integer> LARGE = List.of(1_000_003);
+  private static final List<Integer> SMALL = List.of(131);
+
+  /** What is asked of the optimizer besides the rule. */
+  enum Extra {
+    NOTHING,
+    ZEROED_GRADIENTS,
+    CLIPPED_VALUE,
+    CLIPPED_NORM,
+    LOSS_SCALE;
+
+    /** The norm of special values is NaN, and so would be all that it scales. */
+    static Extra forFinite(int i) {
+      return values()[i % values().length];
+    }
+
+    static Extra forAny(int i) {
+      Extra extra = forFinite(i);
+      return extra == CLIPPED_NORM ? ZEROED_GRADIENTS : extra;
+    }
+
+    void applyTo(Optimizer.Builder builder) {
+      switch (this) {
+        case NOTHING -> {}
+        case ZEROED_GRADIENTS -> builder.zeroGradients(true);
+        case CLIPPED_VALUE -> builder.clipValue(0.375);
+        case CLIPPED_NORM -> builder.clipNorm(0.75).zeroGradients(true);
+        case LOSS_SCALE -> builder.lossScaler(LossScaler.fixed(1024));
+      }
+    }
+  }
+
+  /**
+   * What is compared in a type: every form of every rule on values of every kind, and each rule on
+   * many tensors, on a large one, and for many steps.
+   *
+   * @param type of parameters and gradients
+   * @return the cases
+   */
+  static List<BitCase> all(ElementType type) {
+    List<BitCase> cases = new ArrayList<>();
+    int i = 0;
+    for (UpdateRule rule : Rules.forms()) {
+      Extra finite = Extra.forFinite(i);
+      cases.add(new BitCase(rule, type, Elements.ORDINARY, finite, ODD, 4, false));
+      for (Elements elements : List.of(Elements.SPECIAL, Elements.RANDOM_BITS)) {
+        cases.add(new BitCase(rule, type, elements, Extra.forAny(i), ODD, 2, true));
+      }
+      i++;
+    }
+    for (UpdateRule rule : Rules.all()) {
+      cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.CLIPPED_NORM, MANY, 3, false));
+      if (!type.isHalf()) {
+        cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, LARGE, 5, false));
+        cases.add(new BitCase(rule, type, Elements.RANDOM_BITS, Extra.NOTHING, LARGE, 2, false));
+        cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, SMALL, 1000, false));
+      }
+    }
+    return cases;
+  }
+
+  @Override
+  public String toString() {
+    return rule
+        + ", "
+        + type
+        + ", "
+        + elements.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ')
+        + ", "
+        + extra.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ');
+  }
+}

@@ -1,0 +1,237 @@
+package io.warmstep.cli.verify;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Runs the same steps on a device and in Java on one thread, and compares parameters, gradients and
+ * state bit for bit. Every NaN is equal to every other.
+ */
+public final class BitComparison {
+  /** How many differences are described. */
+  private static final int DESCRIBED = 5;
+
+  private static final double RATE = 0.0123;
+
+  private final Device device;
+  private final Device reference;
+  private final Map<String, Map<ElementType, Count>> counts = new LinkedHashMap<>();
+  private final List<String> differences = new ArrayList<>();
+
+  private BitComparison(Device device, Device reference) {
+    this.device = device;
+    this.reference = reference;
+  }
+
+  /**
+   * How much was compared.
+   *
+   * @param values elements of parameters, gradients and state
+   * @param mismatches those of them that differ
+   */
+  public record Count(long values, long mismatches) {
+    private Count plus(Count other) {
+      return new Count(values + other.values, mismatches + other.mismatches);
+    }
+  }
+
+  /**
+   * What came out.
+   *
+   * @param counts by the rule's name and the type; a type that the device does not support is left
+   *     out
+   * @param differences a description of the first few
+   */
+  public record Result(Map<String, Map<ElementType, Count>> counts, List<String> differences) {
+    /**
+     * All that was compared.
+     *
+     * @return the sum
+     */
+    public Count total() {
+      return counts.values().stream()
+          .flatMap(types -> types.values().stream())
+          .reduce(new Count(0, 0), Count::plus);
+    }
+  }
+
+  /** Is told of the progress. */
+  @FunctionalInterface
+  public interface Listener {
+    /**
+     * A case is done.
+     *
+     * @param done how many are
+     * @param total of how many
+     */
+    void onCase(int done, int total);
+  }
+
+  /**
+   * Compares a device with Java.
+   *
+   * @param device where to run
+   * @param listener is told after each case
+   * @return what came out
+   * @throws io.warmstep.WarmstepException if the device fails
+   */
+  public static Result run(Device device, Listener listener) {
+    return run(
+        device,
+        Arrays.stream(ElementType.values())
+            .filter(device::supports)
+            .flatMap(type -> BitCase.all(type).stream())
+            .toList(),
+        listener);
+  }
+
+  static Result run(Device device, List<BitCase> cases, Listener listener) {
+    try (Device reference = Devices.cpu(1)) {
+      BitComparison comparison = new BitComparison(device, reference);
+      for (int i = 0; i < cases.size(); i++) {
+        comparison.compare(cases.get(i), i);
+        listener.onCase(i + 1, cases.size());
+      }
+      return new Result(
+          Collections.unmodifiableMap(comparison.counts), List.copyOf(comparison.differences));
+    }
+  }
+
+  private void compare(BitCase one, int seed) {
+    try (Model ours = new Model(device, one);
+        Model theirs = new Model(reference, one)) {
+      SplittableRandom random = new SplittableRandom(seed);
+      set(ours.values(), theirs.values(), one.elements(), random);
+      if (one.elements() != Elements.ORDINARY) {
+        set(ours.state(), theirs.state(), one.elements(), random);
+      }
+      for (int step = 1; step <= one.steps(); step++) {
+        set(ours.gradients(), theirs.gradients(), one.elements(), random);
+        ours.optimizer.step();
+        theirs.optimizer.step();
+        if (one.comparesEachStep() || step == one.steps()) {
+          compare(one, step, ours, theirs);
+        }
+      }
+    }
+  }
+
+  private static void set(
+      List<Tensor> ours, List<Tensor> theirs, Elements elements, SplittableRandom random) {
+    for (int i = 0; i < ours.size(); i++) {
+      Tensor tensor = ours.get(i);
+      long[] bits = elements.choose(random, tensor.type(), Math.toIntExact(tensor.length()));
+      Elements.write(tensor, bits);
+      Elements.write(theirs.get(i), bits);
+    }
+  }
+
+  private void compare(BitCase one, int step, Model ours, Model theirs) {
+    Count count = compare(one, step, "parameters", ours.values(), theirs.values());
+    count = count.plus(compare(one, step, "gradients", ours.gradients(), theirs.gradients()));
+    count = count.plus(compare(one, step, "state", ours.state(), theirs.state()));
+    counts
+        .computeIfAbsent(one.rule().name(), name -> new EnumMap<>(ElementType.class))
+        .merge(one.type(), count, Count::plus);
+  }
+
+  private Count compare(
+      BitCase one, int step, String what, List<Tensor> ours, List<Tensor> theirs) {
+    long values = 0;
+    long mismatches = 0;
+    for (int tensor = 0; tensor < ours.size(); tensor++) {
+      long[] actual = Elements.read(ours.get(tensor));
+      long[] expected = Elements.read(theirs.get(tensor));
+      for (int i = 0; i < actual.length; i++) {
+        if (actual[i] != expected[i]) {
+          mismatches++;
+          if (differences.size() < DESCRIBED) {
+            ElementType type = ours.get(tensor).type();
+            differences.add(
+                "%s, step %d, %s %d, element %d of %d: %s, Java gives %s"
+                    .formatted(
+                        one,
+                        step,
+                        what,
+                        tensor,
+                        i,
+                        actual.length,
+                        Elements.text(type, actual[i]),
+                        Elements.text(type, expected[i])));
+          }
+        }
+      }
+      values += actual.length;
+    }
+    return new Count(values, mismatches);
+  }
+
+  /** A case's parameters and optimizer on one device. Tensors alternate between two groups. */
+  private static final class Model implements AutoCloseable {
+    private final Parameters parameters;
+    private final Optimizer optimizer;
+    private final List<Tensor> values = new ArrayList<>();
+    private final List<Tensor> gradients = new ArrayList<>();
+    private final List<Tensor> state = new ArrayList<>();
+
+    Model(Device device, BitCase one) {
+      Parameters.Builder builder = Parameters.on(device);
+      for (int i = 0; i < one.lengths().size(); i++) {
+        builder.add((i % 2 == 0 ? "even." : "odd.") + i, one.type(), one.lengths().get(i));
+      }
+      parameters = builder.build();
+      try {
+        Optimizer.Builder optimizerBuilder =
+            Optimizer.of(parameters).rule(one.rule()).learningRate(RATE);
+        if (one.lengths().size() > 1) {
+          optimizerBuilder.group(
+              ParameterGroup.matching("odd.*").learningRateFactor(0.5).weightDecay(0.002));
+        }
+        one.extra().applyTo(optimizerBuilder);
+        optimizer = optimizerBuilder.build();
+      } catch (RuntimeException | Error e) {
+        parameters.close();
+        throw e;
+      }
+      parameters.forEach(
+          parameter -> {
+            values.add(parameter.values());
+            gradients.add(parameter.gradients());
+            optimizer
+                .stateNames(parameter.name())
+                .forEach(slot -> state.add(optimizer.state(parameter.name(), slot)));
+          });
+    }
+
+    List<Tensor> values() {
+      return values;
+    }
+
+    List<Tensor> gradients() {
+      return gradients;
+    }
+
+    List<Tensor> state() {
+      return state;
+    }
+
+    @Override
+    public void close() {
+      optimizer.close();
+      parameters.close();
+    }
+  }
+}
