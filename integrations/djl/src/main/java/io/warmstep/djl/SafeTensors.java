@@ -18,6 +18,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.UUID;
 
 /**
  * Files in the safetensors format: the length of a header as 8 bytes, the header as JSON, then the
@@ -33,9 +34,10 @@ record SafeTensors(Map<String, String> metadata, Map<String, Object> tensors) {
   /** Writes beside the path, forces it to the disk and renames: a file is whole or not there. */
   void write(Path path) throws IOException {
     Path target = path.toAbsolutePath();
-    Path temporary = Files.createTempFile(target.getParent(), target.getFileName().toString(), "~");
+    Path temporary = target.resolveSibling(target.getFileName() + "." + UUID.randomUUID() + "~");
     try {
-      try (FileChannel file = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
+      try (FileChannel file =
+          FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         ByteBuffer header = header();
         while (header.hasRemaining()) {
           file.write(header);

@@ -80,6 +80,12 @@ final class StateFile {
     Map<String, ParameterState> byId = new LinkedHashMap<>();
     byName.forEach(
         (name, state) -> {
+          if (!parameters.get(name).isInitialized()) {
+            throw new IllegalStateException(
+                "parameter \""
+                    + name
+                    + "\" is not initialized: call trainer.initialize(...) first");
+          }
           check(path, name, state, recipe.slots(name), parameters.get(name).getShape().size());
           byId.put(parameters.get(name).getId(), state);
         });

@@ -210,6 +210,7 @@ public final class WarmstepOptimizer extends Optimizer {
    * @param block the model's, initialized; each parameter that is trained must be in the file
    * @throws CorruptStateException if the file is damaged or no saved state; nothing changes
    * @throws IllegalArgumentException if it is of another model or rule; nothing changes
+   * @throws IllegalStateException if a parameter is not initialized; nothing changes
    * @throws IOException if it cannot be read; nothing changes
    */
   public synchronized void restore(Path path, Block block) throws IOException {

@@ -384,6 +384,21 @@ class SavedStateTest {
   }
 
   @Test
+  void theModelMustBeInitialized() throws IOException {
+    Path file = folder.resolve("state");
+    WarmstepOptimizer optimizer = optimizer(Adam.adam());
+    try (Toy toy = new Toy(optimizer)) {
+      steps(toy, null, 1, 1);
+      optimizer.save(file, toy.model.getBlock());
+      String message =
+          assertThrows(IllegalStateException.class, () -> optimizer.restore(file, Toy.block()))
+              .getMessage();
+      assertTrue(message.contains("call trainer.initialize"), message);
+      assertEquals(1, optimizer.stepCount());
+    }
+  }
+
+  @Test
   void aMissingFolderKeepsWhatWasThere() {
     WarmstepOptimizer optimizer = optimizer(Adam.adam());
     try (Toy toy = new Toy(optimizer)) {

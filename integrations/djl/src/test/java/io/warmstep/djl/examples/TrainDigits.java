@@ -79,7 +79,6 @@ public final class TrainDigits {
               .build();
       boolean resumes = Files.exists(state);
       if (resumes) {
-        model.setBlock(block());
         loadParameters(model, folder);
       }
       DefaultTrainingConfig config =
