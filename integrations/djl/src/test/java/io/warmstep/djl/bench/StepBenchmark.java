@@ -18,10 +18,11 @@ import java.util.function.Supplier;
 
 /**
  * Measures steps of DJL's own optimizers and of Warmstep in turn: each round takes one step of each
- * contender of a rule, so that whatever else the machine does falls on all of them. Prints medians
- * and, as the ratio, the median over the rounds of DJL's time divided by Warmstep's.
+ * contender of a rule, so that whatever else the machine does falls on all of them. Prints the
+ * median and the least time of each, the median over the rounds of DJL's time divided by
+ * Warmstep's, and the same of the least times, which is what a quiet machine gives.
  *
- * <p>{@code StepBenchmark [resnet50|flat] [rounds]}
+ * <p>{@code StepBenchmark [all|resnet50|flat] [rounds] [rule]}
  */
 public final class StepBenchmark {
   private static final float RATE = 1e-4f;
@@ -61,11 +62,13 @@ public final class StepBenchmark {
   /**
    * Runs all cases.
    *
-   * @param arguments which shapes, both unless given, and how many rounds, 25 unless given
+   * @param arguments which shapes, all unless given; how many rounds, 25 unless given; which rule,
+   *     every one unless given
    */
   public static void main(String[] arguments) {
     String only = arguments.length > 0 ? arguments[0] : "all";
     int rounds = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 25;
+    String rule = arguments.length > 2 ? arguments[2] : "";
     List<Long> resNet = ModelShapes.resNet50();
     long total = resNet.stream().mapToLong(Long::longValue).sum();
     Map<String, List<Long>> shapes = Map.of("resnet50", resNet, "flat", List.of(total));
@@ -80,9 +83,11 @@ public final class StepBenchmark {
             lengths.size(),
             rounds);
         System.out.printf(
-            "%-20s %12s %14s %14s %8s %8s%n",
-            "rule", "DJL ms", "trainer.step()", "ModelStep ms", "ratio", "ratio");
-        CASES.forEach(each -> measure(each, lengths, rounds));
+            "%-20s %15s %19s %15s %15s%n",
+            "ms: median (least)", "DJL", "trainer.step()", "ModelStep", "DJL/ModelStep");
+        CASES.stream()
+            .filter(each -> rule.isEmpty() || each.name.equals(rule))
+            .forEach(each -> measure(each, lengths, rounds));
       }
     }
   }
@@ -122,21 +127,29 @@ public final class StepBenchmark {
     boolean hasDjl = times.length > 2;
     System.out.printf(
         Locale.ROOT,
-        "%-20s %12s %14.1f %14.1f %8s %8s%n",
+        "%-20s %15s %19s %15s %15s%n",
         each.name,
-        hasDjl ? String.format(Locale.ROOT, "%.1f", median(times[2])) : "has none",
-        median(times[0]),
-        median(times[1]),
-        hasDjl ? String.format(Locale.ROOT, "%.1f", ratio(times[2], times[0])) : "",
-        hasDjl ? String.format(Locale.ROOT, "%.1f", ratio(times[2], times[1])) : "");
+        hasDjl ? summary(times[2]) : "has none",
+        summary(times[0]),
+        summary(times[1]),
+        hasDjl ? ratio(times[2], times[1]) : "");
   }
 
-  private static double ratio(double[] numerators, double[] denominators) {
+  private static String summary(double[] times) {
+    return String.format(Locale.ROOT, "%.1f (%.1f)", median(times), least(times));
+  }
+
+  private static String ratio(double[] numerators, double[] denominators) {
     double[] ratios = new double[numerators.length];
     for (int i = 0; i < ratios.length; i++) {
       ratios[i] = numerators[i] / denominators[i];
     }
-    return median(ratios);
+    return String.format(
+        Locale.ROOT, "%.1f (%.1f)", median(ratios), least(numerators) / least(denominators));
+  }
+
+  private static double least(double[] values) {
+    return Arrays.stream(values).min().orElseThrow();
   }
 
   private static double median(double[] values) {
