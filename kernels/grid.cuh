@@ -25,12 +25,17 @@ enum {
 #if defined(__CUDACC__)
 #define WS_DEVICE static __device__ __forceinline__
 #define WS_KERNEL extern "C" __global__ void __launch_bounds__(WS_BLOCK)
+/* For 16 bits: no spilling to fit a fourth block on a multiprocessor, which assemblers try. */
+#define WS_KERNEL_HALF extern "C" __global__ void __launch_bounds__(WS_BLOCK, 3)
 #define WS_DEVICE_MEMBER __device__ __forceinline__
 #define WS_SHARED __shared__
 #define WS_THREADS(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)
 #define WS_BARRIER() __syncthreads()
 #define WS_UNROLL _Pragma("unroll")
+#define WS_ROLLED _Pragma("unroll 1")
 #define WS_BLOCK_INDEX ((int)blockIdx.x)
+/* An address from a table may be shared memory's, as far as the compiler knows. */
+#define WS_ASSUME_GLOBAL(address) __builtin_assume(__isGlobal(address))
 #define WS_LIST(kernel, Arguments)
 #else
 #include "host_grid.h"
@@ -67,7 +72,11 @@ WS_DEVICE void narrow(double x, double *to) { *to = x; }
 WS_DEVICE void narrow(float x, Float16 *to) { to->bits = ws_to_float16(x); }
 WS_DEVICE void narrow(float x, Bfloat16 *to) { to->bits = ws_to_bfloat16(x); }
 
-/* For a storage type: the arithmetic type, and as many elements as it has in 16 bytes. */
+/*
+ * For a storage type: the arithmetic type, and as many elements as that has in 16 bytes. Threads
+ * beside each other access vectors beside each other in all arrays: 8 bytes of 16-bit types, and 16
+ * of the float32 state.
+ */
 template <typename S> struct Storage;
 template <> struct Storage<float> {
   typedef float Real;
@@ -86,26 +95,29 @@ template <> struct Storage<Float16> {
 };
 template <> struct Storage<Bfloat16> : Storage<Float16> {};
 
-/* One access for all elements of a vector, at an address that is a multiple of its size. */
-WS_DEVICE void load_vector(const float *from, float *to) {
-  const float4 v = *(const float4 *)from;
+/*
+ * One access for all elements of a vector, at an address that is a multiple of its size. Widening
+ * is apart, because it branches: whoever loads several vectors has them all in flight before.
+ */
+template <typename S> WS_DEVICE typename Storage<S>::Vector load_vector(const S *from) {
+  return *(const typename Storage<S>::Vector *)from;
+}
+template <typename S> WS_DEVICE void widen_vector(const float4 &v, float *to) {
   to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+}
+template <typename S> WS_DEVICE void widen_vector(const double2 &v, double *to) {
+  to[0] = v.x, to[1] = v.y;
+}
+template <typename S> WS_DEVICE void widen_vector(const ushort4 &v, float *to) {
+  const S halves[4] = {{v.x}, {v.y}, {v.z}, {v.w}};
+  WS_UNROLL
+  for (int i = 0; i < 4; i++) to[i] = widen(halves[i]);
 }
 WS_DEVICE void store_vector(float *to, const float *from) {
   *(float4 *)to = make_float4(from[0], from[1], from[2], from[3]);
 }
-WS_DEVICE void load_vector(const double *from, double *to) {
-  const double2 v = *(const double2 *)from;
-  to[0] = v.x, to[1] = v.y;
-}
 WS_DEVICE void store_vector(double *to, const double *from) {
   *(double2 *)to = make_double2(from[0], from[1]);
-}
-template <typename S> WS_DEVICE void load_vector(const S *from, float *to) {
-  const ushort4 v = *(const ushort4 *)from;
-  const S halves[4] = {{v.x}, {v.y}, {v.z}, {v.w}};
-  WS_UNROLL
-  for (int i = 0; i < 4; i++) to[i] = widen(halves[i]);
 }
 template <typename S> WS_DEVICE void store_vector(S *to, const float *from) {
   S halves[4];

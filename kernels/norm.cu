@@ -1,13 +1,14 @@
 /*
- * The global gradient norm, as a tree of fixed shape, so that it has the same bits on every backend.
- * A leaf is 4096 elements of one tensor padded with zeros; a node adds 4096 sums. Both add halves:
+ * The global gradient norm, as a tree of fixed shape, so that it has the same bits everywhere. A
+ * leaf is 4096 elements of one tensor padded with zeros; a node adds 4096 sums. Both add halves:
  * element i and element i + width, for widths 2048 down to 1. A sum is kept as sum * 4^exponent: a
  * leaf whose plain sum is too large or too small is summed again with its elements divided by a
  * power of two. float32 and float64 gradients have trees of their own, which the last kernel joins.
  *
  * Entries: leaves_<type> for every type of gradients, one block a leaf; nodes_float32 and _float64,
- * one block a node; global_norm, one block, which adds what is left, at most 4096 sums of each type, and computes what
- * gradients are to be multiplied by. Nothing here writes gradients, and the host need not wait.
+ * one block a node; global_norm, one block, which adds what is left, at most 4096 sums of each
+ * type, and computes what gradients are to be multiplied by. Nothing here writes gradients, and
+ * the host need not wait.
  */
 #include "grid.cuh"
 
@@ -92,7 +93,7 @@ template <typename T> struct Sum {
   int exponent;
 };
 
-/* Index in a leaf of a thread's i-th element: vectors of four, neighbours in neighbouring threads. */
+/* Index in a leaf of a thread's i-th element: vectors of four, neighbours beside each other. */
 WS_DEVICE int held_index(int t, int i) { return i / 4 * (4 * WS_BLOCK) + 4 * t + i % 4; }
 
 /* The first halvings, within a thread: 2048 sums to 1024. */
@@ -120,14 +121,22 @@ template <typename T> WS_DEVICE T fold(Scratch<T> &scratch) {
 template <typename S, typename T> WS_DEVICE void load_leaf(const S *x, int n, int t, T *held) {
   enum { COUNT = Storage<S>::COUNT };
   if (n == WS_LEAF && (unsigned long long)x % sizeof(typename Storage<S>::Vector) == 0) {
+    typename Storage<S>::Vector vectors[WS_HELD / COUNT];
     WS_UNROLL
-    for (int i = 0; i < WS_HELD; i += COUNT) load_vector(x + held_index(t, i), held + i);
+    for (int i = 0; i < WS_HELD / COUNT; i++) {
+      vectors[i] = load_vector(x + held_index(t, i * COUNT));
+    }
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD / COUNT; i++) widen_vector<S>(vectors[i], held + i * COUNT);
   } else {
+    S stored[WS_HELD];
     WS_UNROLL
     for (int i = 0; i < WS_HELD; i++) {
       const int index = held_index(t, i);
-      held[i] = index < n ? widen(x[index]) : 0;
+      stored[i] = index < n ? x[index] : S();
     }
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) held[i] = widen(stored[i]);
   }
 }
 
@@ -210,6 +219,7 @@ template <typename S> WS_DEVICE void leaves(const LeafArguments<S> &arguments) {
   const LeafTensor<S> tensor = arguments.tensors[leaf.tensor];
   const long long from = (long long)leaf.index * WS_LEAF;
   const S *x = tensor.gradients + from;
+  WS_ASSUME_GLOBAL(x);
   const int n = tensor.length - from < WS_LEAF ? (int)(tensor.length - from) : WS_LEAF;
   Sum<T> result;
   result.sum = sum_of_squares<false>(scratch, x, n, (T)1);

@@ -4,8 +4,8 @@
  * the sign of maximize and the zeroing of gradients happen in that pass.
  *
  * Entries: <rule>_<type> for the types float32, float64, float16 and bfloat16 of parameters and
- * gradients; state is of the arithmetic type. And groups_float32 and groups_float64, which write the
- * scalars of groups into the table in device memory when they are too many for a launch's arguments.
+ * gradients; state is of the arithmetic type. And groups_float32 and groups_float64, which write
+ * the scalars of groups into the table in device memory when a launch has no room for them.
  */
 #include "grid.cuh"
 
@@ -54,7 +54,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
     ROOM = SLOTS == 0 ? 1 : SLOTS,
     VECTOR = Storage<S>::COUNT,
     VECTORS = 2, /* in flight for each array and thread */
-    SCALARS = 4  /* likewise where elements are accessed one by one */
+    SCALARS = 16 / sizeof(T) /* likewise where elements are accessed one by one */
   };
 
   const Tensor<S> &tensor;
@@ -81,17 +81,24 @@ template <class Rule, typename S, int OPTIONS> struct Update {
     enum { N = VECTORS * VECTOR, STRIDE = WS_BLOCK * VECTOR };
     WS_UNROLL
     for (int at = 0; at < WS_TILE; at += VECTORS * STRIDE) {
+      typename Storage<S>::Vector values[VECTORS], gradients[VECTORS];
+      typename Storage<T>::Vector states[ROOM][VECTORS];
       T p[N], g[N], s[ROOM][N];
       const long long first = from + at + t * VECTOR;
       WS_UNROLL
       for (int i = 0; i < VECTORS; i++) {
         const long long index = first + i * STRIDE;
-        load_vector(tensor.values + index, p + i * VECTOR);
-        load_vector(tensor.gradients + index, g + i * VECTOR);
+        values[i] = load_vector(tensor.values + index);
+        gradients[i] = load_vector(tensor.gradients + index);
         WS_UNROLL
-        for (int k = 0; k < SLOTS; k++) {
-          load_vector(tensor.state[k] + index, s[k] + i * VECTOR);
-        }
+        for (int k = 0; k < SLOTS; k++) states[k][i] = load_vector(tensor.state[k] + index);
+      }
+      WS_UNROLL
+      for (int i = 0; i < VECTORS; i++) {
+        widen_vector<S>(values[i], p + i * VECTOR);
+        widen_vector<S>(gradients[i], g + i * VECTOR);
+        WS_UNROLL
+        for (int k = 0; k < SLOTS; k++) widen_vector<T>(states[k][i], s[k] + i * VECTOR);
       }
       compute<N>(p, g, s);
       WS_UNROLL
@@ -112,16 +119,23 @@ template <class Rule, typename S, int OPTIONS> struct Update {
 
   /* Elements from to below to, of any number and alignment. */
   WS_DEVICE_MEMBER void scalars(int t, long long from, long long to) const {
+    WS_ROLLED
     for (long long first = from + t; first < to; first += SCALARS * WS_BLOCK) {
+      S values[SCALARS], gradients[SCALARS];
       T p[SCALARS], g[SCALARS], s[ROOM][SCALARS];
       WS_UNROLL
       for (int i = 0; i < SCALARS; i++) {
         const long long index = first + i * WS_BLOCK;
         const bool inside = index < to;
-        p[i] = inside ? widen(tensor.values[index]) : 0;
-        g[i] = inside ? widen(tensor.gradients[index]) : 0;
+        values[i] = inside ? tensor.values[index] : S();
+        gradients[i] = inside ? tensor.gradients[index] : S();
         WS_UNROLL
         for (int k = 0; k < SLOTS; k++) s[k][i] = inside ? tensor.state[k][index] : 0;
+      }
+      WS_UNROLL
+      for (int i = 0; i < SCALARS; i++) {
+        p[i] = widen(values[i]);
+        g[i] = widen(gradients[i]);
       }
       compute<SCALARS>(p, g, s);
       WS_UNROLL
@@ -238,16 +252,14 @@ WS_LIST(groups_float64, StepArguments<double>)
   };                                                                                 \
   WS_JOIN(WS_KERNELS_, WS_BITS)(rule)
 
-#define WS_KERNEL_OF(rule, RuleType, type, S)                           \
-  WS_KERNEL rule##_##type(const StepArguments<S> arguments) {           \
-    step<RuleType>(arguments);                                          \
-  }                                                                     \
+#define WS_KERNEL_OF(KERNEL, rule, RuleType, type, S)                               \
+  KERNEL rule##_##type(const StepArguments<S> arguments) { step<RuleType>(arguments); } \
   WS_LIST(rule##_##type, StepArguments<S>)
-#define WS_KERNELS_32(rule)                                   \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, float32, float)    \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, float16, Float16)  \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, bfloat16, Bfloat16)
-#define WS_KERNELS_64(rule) WS_KERNEL_OF(rule, ws_##rule##_rule_f64, float64, double)
+#define WS_KERNELS_32(rule)                                                    \
+  WS_KERNEL_OF(WS_KERNEL, rule, ws_##rule##_rule_f32, float32, float)          \
+  WS_KERNEL_OF(WS_KERNEL_HALF, rule, ws_##rule##_rule_f32, float16, Float16)   \
+  WS_KERNEL_OF(WS_KERNEL_HALF, rule, ws_##rule##_rule_f32, bfloat16, Bfloat16)
+#define WS_KERNELS_64(rule) WS_KERNEL_OF(WS_KERNEL, rule, ws_##rule##_rule_f64, float64, double)
 
 #define WS_BITS 32
 #include "gradient.h"

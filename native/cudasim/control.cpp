@@ -16,6 +16,7 @@ long long launches = 0;
 long long waits = 0;
 int devices = 1;
 int capability = 90;
+int version = 12060;
 
 /* What a process leaves behind is said at its end, if asked for. */
 struct ExitReport {
@@ -31,6 +32,7 @@ struct ExitReport {
 
 int device_count() { return devices; }
 int compute_capability() { return capability; }
+int driver_version() { return version; }
 void count_launch() { launches++; }
 void count_wait() { waits++; }
 long long violations() { return violation_count; }
@@ -70,6 +72,7 @@ CUDASIM_API int64_t Java_io_warmstep_backend_cuda_CudaSim_control(
     case CONTROL_WAITS: return waits;
     case CONTROL_CURRENT: return contexts_on_this_thread();
     case CONTROL_PENDING: return pending_operations();
+    case CONTROL_VERSION: version = (int)a; return 0;
     default: return control_handles(what, a, b);
   }
 }

@@ -4,6 +4,7 @@
  * early shows. Calls that release do so even when they are made to fail, as a driver does that only
  * reports an earlier failure with them.
  */
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -25,6 +26,11 @@
 
 struct Context {};
 struct Stream {};
+/* Has happened once what the stream took before it is done. */
+struct Event {
+  bool happened = false;
+  std::chrono::steady_clock::time_point when;
+};
 struct Function {
   const Kernel *kernel;
 };
@@ -38,6 +44,7 @@ Context primary;
 int primary_uses = 0;
 std::set<Context *> contexts;
 std::set<Stream *> streams;
+std::set<Event *> events;
 std::set<Module *> modules;
 std::set<Function *> functions;
 std::deque<std::function<void()>> pending;
@@ -112,7 +119,7 @@ CUresult load(const std::string &ptx, Module *module) {
 }  // namespace
 
 long long live_handles() {
-  return (long long)(contexts.size() + streams.size() + modules.size()) +
+  return (long long)(contexts.size() + streams.size() + events.size() + modules.size()) +
          primary_uses;
 }
 
@@ -152,7 +159,7 @@ CUDASIM_API CUresult cuInit(unsigned) {
 
 CUDASIM_API CUresult cuDriverGetVersion(int *version) {
   ADMIT();
-  *version = 12060;
+  *version = driver_version();
   return CUDA_SUCCESS;
 }
 
@@ -232,6 +239,13 @@ CUDASIM_API CUresult cuCtxPopCurrent_v2(Context **context) {
   return failure;
 }
 
+/* For tests; the library does not use it. */
+CUDASIM_API CUresult cuCtxGetCurrent(Context **context) {
+  LOCK();
+  *context = current();
+  return CUDA_SUCCESS;
+}
+
 CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {
   ADMIT_IN_CONTEXT();
   *device = 0;
@@ -262,9 +276,53 @@ CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
   return CUDA_SUCCESS;
 }
 
+/* --- Events */
+
+CUDASIM_API CUresult cuEventCreate(Event **event, unsigned) {
+  ADMIT_IN_CONTEXT();
+  *event = *events.insert(new Event()).first;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuEventDestroy_v2(Event *event) {
+  LOCK();
+  const CUresult failure = admit();
+  run_pending();
+  if (!take(events, event, "an event")) return CUDA_ERROR_INVALID_HANDLE;
+  delete event;
+  return failure;
+}
+
+CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
+  ADMIT_IN_CONTEXT();
+  if (events.count(event) == 0 || !is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  later([event] {
+    event->happened = true;
+    event->when = std::chrono::steady_clock::now();
+  });
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuEventSynchronize(Event *event) {
+  ADMIT_IN_CONTEXT();
+  if (events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
+  wait();
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuEventElapsedTime(float *millis, Event *begin, Event *end) {
+  ADMIT_IN_CONTEXT();
+  if (events.count(begin) == 0 || events.count(end) == 0 || !begin->happened || !end->happened) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  *millis = std::chrono::duration<float, std::milli>(end->when - begin->when).count();
+  return CUDA_SUCCESS;
+}
+
 /* --- Modules */
 
-CUDASIM_API CUresult cuModuleLoadDataEx(Module **module, const void *image, unsigned, int *, void **) {
+CUDASIM_API CUresult cuModuleLoadDataEx(
+    Module **module, const void *image, unsigned, int *, void **) {
   ADMIT_IN_CONTEXT();
   Module *loaded = new Module();
   const CUresult result = load((const char *)image, loaded);

@@ -14,6 +14,7 @@ typedef int CUdevice;
 typedef unsigned long long CUdeviceptr;
 struct Context;
 struct Stream;
+struct Event;
 struct Module;
 struct Function;
 

@@ -45,13 +45,16 @@ struct Listed {
 #define WS_DEVICE static inline
 #define WS_DEVICE_MEMBER inline
 #define WS_KERNEL extern "C" void
+#define WS_KERNEL_HALF WS_KERNEL
 #define WS_SHARED static thread_local
 #define WS_THREADS(t)                                                                \
   for (int count_##t = 0, t = (cudasim_block & 1) ? WS_BLOCK - 1 : 0; count_##t < WS_BLOCK; \
        count_##t++, t += (cudasim_block & 1) ? -1 : 1)
 #define WS_BARRIER() (void)0
 #define WS_UNROLL
+#define WS_ROLLED
 #define WS_BLOCK_INDEX cudasim_block
+#define WS_ASSUME_GLOBAL(address) (void)(address)
 
 /* Puts a kernel into the simulator's list. */
 #define WS_LIST(kernel, Arguments) WS_LIST_NAMED(kernel, Arguments)

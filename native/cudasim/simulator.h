@@ -14,7 +14,7 @@ extern std::recursive_mutex simulator_lock;
 
 /* What a test can ask for and set; the numbers are those of io.warmstep.backend.cuda.CudaSim. */
 enum Control {
-  CONTROL_FAIL_AT = 0,      /* a: which call from now on, counted from 1; b: code, negative: for good */
+  CONTROL_FAIL_AT = 0,      /* a: which call, from 1 for the next; b: code, negative: for good */
   CONTROL_CALLS = 1,        /* calls since the last CONTROL_FAIL_AT */
   CONTROL_LIVE = 2,         /* handles and allocations that were not released */
   CONTROL_LIVE_BYTES = 3,   /* device memory in use */
@@ -31,11 +31,13 @@ enum Control {
   CONTROL_FREE_MEMORY = 14, /* a: address */
   CONTROL_END_CONTEXT = 15, /* a: context and b: stream; destroys both */
   CONTROL_PENDING = 16,     /* operations that wait to be run */
+  CONTROL_VERSION = 17,     /* a: 1000 * major + 10 * minor of the CUDA that the driver supports */
 };
 
 /* How many devices there are, and 10 * major + minor of their compute capability. */
 int device_count();
 int compute_capability();
+int driver_version();
 
 /* Counts a call; the code it must fail with, or success. */
 CUresult admit();

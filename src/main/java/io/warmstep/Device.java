@@ -259,6 +259,16 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Makes a timer of this device's work.
+   *
+   * @return the timer, to be closed before the device
+   * @throws ClosedException if the device is closed
+   */
+  public DeviceTimer timer() {
+    return new DeviceTimer(this);
+  }
+
+  /**
    * Waits until all steps and copies are done.
    *
    * @throws ClosedException if the device is closed

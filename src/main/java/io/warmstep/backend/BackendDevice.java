@@ -79,6 +79,15 @@ public interface BackendDevice extends AutoCloseable {
    */
   StepProgram prepare(StepPlan plan);
 
+  /**
+   * Makes a timer of this device's work, by its own clock where it has one.
+   *
+   * @return the timer, to be closed before the device
+   */
+  default StreamTimer timer() {
+    return StreamTimer.ofHost(this);
+  }
+
   /** Waits until all that was asked of this device is done. */
   void synchronize();
 

@@ -23,9 +23,15 @@ public final class PrivateNatives {
    * NoClassDefFoundError, so the caller keeps the first.
    *
    * @param className the class
+   * @param libraries resources that it extracts, looked at beforehand if they are there
    * @throws ClassNotFoundException if there is no such class
+   * @throws IllegalStateException if a library is damaged; loading it would kill the process
    */
-  public static synchronized void initialize(String className) throws ClassNotFoundException {
+  public static synchronized void initialize(String className, String... libraries)
+      throws ClassNotFoundException {
+    for (String library : libraries) {
+      NativeLibraryFile.check(library);
+    }
     String shared = System.getProperty(FOLDER_PROPERTY);
     Path folder = create();
     System.setProperty(FOLDER_PROPERTY, folder.toString());

@@ -25,6 +25,7 @@ import picocli.CommandLine.ScopeType;
       DevicesCommand.class,
       VerifyCommand.class,
       BenchCommand.class,
+      MeasureCommand.class,
       CommandLine.HelpCommand.class
     })
 public final class Main implements Runnable {

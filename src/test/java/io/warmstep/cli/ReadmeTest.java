@@ -40,28 +40,7 @@ class ReadmeTest {
 
   @Test
   void theCodeCompilesAndTrains(@TempDir Path folder) throws Exception {
-    List<String> code = blocks("java");
-    assertEquals(1, code.size());
-    Path source = Files.writeString(folder.resolve("Example.java"), code.get(0));
-    ByteArrayOutputStream problems = new ByteArrayOutputStream();
-    int failed =
-        ToolProvider.getSystemJavaCompiler()
-            .run(
-                null,
-                null,
-                problems,
-                "-d",
-                folder.toString(),
-                "-classpath",
-                Path.of(
-                        io.warmstep.Device.class
-                            .getProtectionDomain()
-                            .getCodeSource()
-                            .getLocation()
-                            .toURI())
-                    .toString(),
-                source.toString());
-    assertEquals(0, failed, problems.toString(StandardCharsets.UTF_8));
+    compile(folder, "Example", blocks("java").get(0));
 
     PrintStream console = System.out;
     ByteArrayOutputStream printed = new ByteArrayOutputStream();
@@ -81,6 +60,48 @@ class ReadmeTest {
     assertTrue(output.matches(), printed.toString(StandardCharsets.UTF_8));
     assertEquals(0, Double.parseDouble(output.group(1)), 0.05);
     assertEquals(0, Double.parseDouble(output.group(2)), 0.05);
+  }
+
+  static Stream<String> parts() throws IOException {
+    return blocks("java").stream().skip(1);
+  }
+
+  /** The parts of programs, with what they leave to the reader as arguments. */
+  @ParameterizedTest
+  @MethodSource("parts")
+  void thePartsCompile(String code, @TempDir Path folder) throws Exception {
+    compile(
+        folder,
+        "Part",
+        "import io.warmstep.*;\nclass Part {\n  void part(long context, long stream, long pointer,"
+            + " long queue, long buffer, long offset, long length) {\n"
+            + code
+            + "  }\n}\n");
+  }
+
+  private static void compile(Path folder, String name, String code) throws Exception {
+    Path source = Files.writeString(folder.resolve(name + ".java"), code);
+    ByteArrayOutputStream problems = new ByteArrayOutputStream();
+    String library =
+        Path.of(
+                io.warmstep.Device.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI())
+            .toString();
+    int failed =
+        ToolProvider.getSystemJavaCompiler()
+            .run(
+                null,
+                null,
+                problems,
+                "-d",
+                folder.toString(),
+                "-classpath",
+                library,
+                source.toString());
+    assertEquals(0, failed, problems.toString(StandardCharsets.UTF_8));
   }
 
   @ParameterizedTest

@@ -70,8 +70,7 @@ class ClippingTest {
   private static void run(
       ContractBackend backend, UpdateRule rule, Clip clip, ElementType... types) {
     SplittableRandom random = new SplittableRandom(11);
-    try (Device device = backend.open();
-        TestModel model = new TestModel(device)) {
+    try (TestModel model = new TestModel(backend.shared())) {
       for (ElementType type : types) {
         int[] sizes = {5, 0, 4097, 300};
         for (int size : sizes) {

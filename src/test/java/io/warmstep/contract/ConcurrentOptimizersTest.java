@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Optimizers of several threads on one device have the bits of each by itself. */
 class ConcurrentOptimizersTest {
-  private static final int OPTIMIZERS = 6;
+  private static final int OPTIMIZERS = 16;
   private static final int STEPS = 30;
 
   @ParameterizedTest(name = "{0}")
@@ -49,7 +49,7 @@ class ConcurrentOptimizersTest {
 
   private static float[] train(Device device, int seed) {
     SplittableRandom random = new SplittableRandom(seed);
-    int length = 30_000 + 20_000 * seed;
+    int length = 30_000 + 8_000 * seed;
     try (Parameters parameters =
             Parameters.on(device).add("p", ElementType.FLOAT32, length).build();
         Optimizer optimizer =

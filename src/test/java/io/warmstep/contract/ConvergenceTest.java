@@ -22,7 +22,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every rule finds the minimum of a stretched parabola and of Rosenbrock's valley. */
+/**
+ * Every rule finds the minimum of a stretched parabola and of Rosenbrock's valley. One way of each
+ * backend does so, in up to 60,000 steps that wait for each other; the others have its bits.
+ */
 class ConvergenceTest {
   /** A rule with a rate and a number of steps that suffice. */
   private record Setting(UpdateRule rule, double rate, int steps) {
@@ -62,7 +65,7 @@ class ConvergenceTest {
   }
 
   private static Stream<Arguments> settings(List<Setting> settings) {
-    return ContractBackend.all().stream()
+    return ContractBackend.representatives().stream()
         .filter(ContractBackend::hasFloat64)
         .flatMap(backend -> settings.stream().map(setting -> Arguments.of(backend, setting)));
   }

@@ -71,8 +71,8 @@ class InvarianceTest {
       Draw draw,
       ElementType type,
       Consumer<Optimizer.Builder> options) {
-    try (Device device = backend.open();
-        Parameters parameters = Parameters.on(device).add("p", type, LENGTH).build()) {
+    Device device = backend.shared();
+    try (Parameters parameters = Parameters.on(device).add("p", type, LENGTH).build()) {
       parameters.get("p").values().copyFrom(draw.values);
       Optimizer.Builder builder = Optimizer.of(parameters).rule(rule).learningRate(draw.rate);
       options.accept(builder);

@@ -30,21 +30,19 @@ class NormTest {
   private static final String ALL = "io.warmstep.testkit.ContractBackend#all";
 
   private static double norm(ContractBackend backend, ElementType type, double[]... gradients) {
-    try (Device device = backend.open()) {
-      Parameters.Builder builder = Parameters.on(device);
+    Parameters.Builder builder = Parameters.on(backend.shared());
+    for (int i = 0; i < gradients.length; i++) {
+      builder.add("p" + i, type, gradients[i].length);
+    }
+    try (Parameters parameters = builder.build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0).clipNorm(1).build()) {
       for (int i = 0; i < gradients.length; i++) {
-        builder.add("p" + i, type, gradients[i].length);
+        parameters.get("p" + i).gradients().copyFrom(gradients[i]);
       }
-      try (Parameters parameters = builder.build();
-          Optimizer optimizer =
-              Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0).clipNorm(1).build()) {
-        for (int i = 0; i < gradients.length; i++) {
-          parameters.get("p" + i).gradients().copyFrom(gradients[i]);
-        }
-        assertTrue(Double.isNaN(optimizer.gradientNorm()), "before the first step");
-        optimizer.step();
-        return optimizer.gradientNorm();
-      }
+      assertTrue(Double.isNaN(optimizer.gradientNorm()), "before the first step");
+      optimizer.step();
+      return optimizer.gradientNorm();
     }
   }
 
@@ -164,6 +162,21 @@ class NormTest {
         assertNotEquals(
             4096, ReferenceNorm.of(ElementType.FLOAT32, gradients), "order does matter");
       }
+    }
+  }
+
+  /** Each tensor has a leaf of its own, and a node adds 4096: one level more than elsewhere. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void moreLeavesThanANodeHas(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(9);
+    for (ElementType type : backend.types()) {
+      double[][] gradients = new double[4096 + 3][];
+      Arrays.setAll(gradients, i -> Numbers.ordinary(random, type, 1 + i % 3));
+      assertEquals(
+          ReferenceNorm.of(type, List.of(gradients)),
+          norm(backend, type, gradients),
+          type.toString());
     }
   }
 

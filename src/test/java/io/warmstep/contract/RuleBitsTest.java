@@ -35,12 +35,11 @@ class RuleBitsTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void everySizeAndType(ContractBackend backend, UpdateRule rule) {
-    try (Device device = backend.open()) {
-      for (ElementType type : backend.types()) {
-        for (int size : SIZES) {
-          SplittableRandom random = new SplittableRandom(size);
-          run(backend, device, rule, type, Numbers.ordinary(random, type, size), random, false);
-        }
+    Device device = backend.shared();
+    for (ElementType type : backend.types()) {
+      for (int size : SIZES) {
+        SplittableRandom random = new SplittableRandom(size);
+        run(backend, device, rule, type, Numbers.ordinary(random, type, size), random, false);
       }
     }
   }
@@ -48,11 +47,10 @@ class RuleBitsTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void adversarialValues(ContractBackend backend, UpdateRule rule) {
-    try (Device device = backend.open()) {
-      for (ElementType type : backend.types()) {
-        SplittableRandom random = new SplittableRandom(17);
-        run(backend, device, rule, type, Numbers.adversarial(random, type, 3001), random, true);
-      }
+    Device device = backend.shared();
+    for (ElementType type : backend.types()) {
+      SplittableRandom random = new SplittableRandom(17);
+      run(backend, device, rule, type, Numbers.adversarial(random, type, 3001), random, true);
     }
   }
 

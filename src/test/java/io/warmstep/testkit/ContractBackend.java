@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
 /**
@@ -42,11 +43,14 @@ public record ContractBackend(
           List.of(
               gpu("opencl", () -> Devices.require("opencl")),
               gpu(
-                  "opencl, processor's shape",
-                  () -> TestDevices.of(OpenClTestDevices.openAsProcessor())),
-              gpu("opencl, GPU's shape", () -> TestDevices.of(OpenClTestDevices.openAsGpu()))),
+                  "opencl, the other shape",
+                  () -> TestDevices.of(OpenClTestDevices.openInOtherShape()))),
+          "cuda",
+          List.of(gpu("cuda", () -> Devices.require("cuda"))),
           "cuda-simulated",
           List.of(gpu("cuda (simulated)", ContractBackend::openSimulatedCuda)));
+
+  private static final Map<ContractBackend, Device> SHARED = new ConcurrentHashMap<>();
 
   /** Backends of this run: those that bin/test names in a system property, or the processor. */
   public static List<ContractBackend> all() {
@@ -55,6 +59,12 @@ public record ContractBackend(
         .flatMap(
             name -> Objects.requireNonNull(BY_BACKEND.get(name), "no backend " + name).stream())
         .toList();
+  }
+
+  /** The first way of each backend of this run, for what is about numbers that all of them have. */
+  public static List<ContractBackend> representatives() {
+    String names = System.getProperty("warmstep.backends", "cpu");
+    return Arrays.stream(names.split(",")).map(name -> BY_BACKEND.get(name).get(0)).toList();
   }
 
   private static Device openSimulatedCuda() {
@@ -72,6 +82,14 @@ public record ContractBackend(
 
   public Device open() {
     return opener.get();
+  }
+
+  /**
+   * A device that stays open until the tests end, for tests of many cases: a new one builds its
+   * kernels anew.
+   */
+  public Device shared() {
+    return SHARED.computeIfAbsent(this, ContractBackend::open);
   }
 
   public List<ElementType> types() {

@@ -67,6 +67,13 @@ public final class Reference {
     return column(1 + slot);
   }
 
+  /** Starts a slot of state at other values than zeros. */
+  public void state(int slot, double[] values) {
+    for (int i = 0; i < elements.length; i++) {
+      elements[i][1 + slot] = values[i];
+    }
+  }
+
   public UpdateRule rule() {
     return rule;
   }

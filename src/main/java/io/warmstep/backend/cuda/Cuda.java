@@ -24,6 +24,29 @@ final class Cuda {
 
   private Cuda() {}
 
+  /** A call of the driver. */
+  interface Call {
+    int run();
+  }
+
+  /** A call's result code, even where another user of JCuda has switched on its exceptions. */
+  static int code(Call call) {
+    try {
+      return call.run();
+    } catch (CudaException e) {
+      return code(e);
+    }
+  }
+
+  private static int code(CudaException e) {
+    for (int code = 1; code < LARGEST_CODE; code++) {
+      if (CUresult.stringFor(code).equals(e.getMessage())) {
+        return code;
+      }
+    }
+    return CUresult.CUDA_ERROR_UNKNOWN;
+  }
+
   /** Throws what a result code stands for. */
   static void check(int code, String operation, String device) {
     if (code != CUresult.CUDA_SUCCESS) {
@@ -31,14 +54,20 @@ final class Cuda {
     }
   }
 
-  static void check(int code, String operation, String device, long bytes) {
+  static void check(Call call, String operation, String device) {
+    check(code(call), operation, device);
+  }
+
+  static void check(Call call, String operation, String device, long bytes) {
+    int code = code(call);
     if (code != CUresult.CUDA_SUCCESS) {
       throw failure(code, operation, device, bytes);
     }
   }
 
   /** For calls that release: whatever else there is must be released too, so nothing is thrown. */
-  static void released(int code, String operation, String device) {
+  static void released(Call call, String operation, String device) {
+    int code = code(call);
     if (code != CUresult.CUDA_SUCCESS) {
       LOG.log(
           System.Logger.Level.WARNING,
@@ -46,14 +75,11 @@ final class Cuda {
     }
   }
 
-  /** The same for JCuda's own exceptions, which another user of JCuda may have switched on. */
+  /** For JCuda's own exception, which does not tell the call. */
   static WarmstepException failure(CudaException e, String operation, String device) {
-    for (int code = 1; code <= LARGEST_CODE; code++) {
-      if (CUresult.stringFor(code).equals(e.getMessage())) {
-        return failure(code, operation, device, 0);
-      }
-    }
-    return new DeviceException(operation + " failed on " + device + ": " + e.getMessage(), e);
+    WarmstepException failure = failure(code(e), operation, device, 0);
+    failure.addSuppressed(e);
+    return failure;
   }
 
   static WarmstepException failure(int code, String operation, String device, long bytes) {
@@ -74,11 +100,18 @@ final class Cuda {
       case CUresult.CUDA_ERROR_INVALID_IMAGE,
           CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU,
           CUresult.CUDA_ERROR_INVALID_PTX,
-          CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND,
-          CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
-          CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED ->
+          CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION ->
           new KernelBuildException(
               message + ": update the NVIDIA driver; this GPU and driver are not supported", null);
+      case CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND ->
+          new KernelBuildException(
+              message
+                  + ": install libnvidia-ptxjitcompiler.so.1, a part of the NVIDIA driver that is"
+                  + " missing here",
+              null);
+      case CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED ->
+          new KernelBuildException(
+              message + ": unset CUDA_DISABLE_PTX_JIT in the environment", null);
       case CUresult.CUDA_ERROR_DEINITIALIZED,
           CUresult.CUDA_ERROR_DEVICE_UNAVAILABLE,
           CUresult.CUDA_ERROR_ECC_UNCORRECTABLE,

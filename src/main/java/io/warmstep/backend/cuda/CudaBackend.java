@@ -6,6 +6,8 @@ import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.PrivateNatives;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * NVIDIA GPUs, through the driver API of JCuda: nothing but the driver is needed on the host. JCuda
@@ -15,6 +17,15 @@ import io.warmstep.backend.PrivateNatives;
 public final class CudaBackend implements Backend {
   /** Name to ask for it by. */
   public static final String NAME = "cuda";
+
+  private static final String CANNOT_BE_USED = NAME + " cannot be used: ";
+  private static final String VERSION = "12.6.0";
+
+  /** What JCuda extracts on Linux. */
+  private static final String LIBRARY = "lib/libJCudaDriver-" + VERSION + "-linux-x86_64.so";
+
+  /** What the dynamic linker says of the driver. */
+  private static final Pattern DRIVER_FAILURE = Pattern.compile("(libcuda\\.so[.0-9]*: .*)");
 
   private boolean isLoaded;
   private Throwable loadFailure;
@@ -35,10 +46,15 @@ public final class CudaBackend implements Backend {
     }
     try {
       load();
-      usable = CudaContext.report();
+      usable = Gpu.report();
       return usable;
     } catch (WarmstepException e) {
-      return BackendReport.unusable(NAME, e.getMessage());
+      String message = String.valueOf(e.getMessage());
+      return BackendReport.unusable(
+          NAME,
+          message.startsWith(CANNOT_BE_USED)
+              ? message.substring(CANNOT_BE_USED.length())
+              : message);
     }
   }
 
@@ -70,32 +86,56 @@ public final class CudaBackend implements Backend {
   private synchronized void load() {
     if (!isLoaded && loadFailure == null) {
       try {
-        PrivateNatives.initialize("jcuda.driver.JCudaDriver");
+        PrivateNatives.initialize("jcuda.driver.JCudaDriver", LIBRARY);
         isLoaded = true;
       } catch (Exception | LinkageError e) {
         loadFailure = e;
       }
     }
     if (loadFailure != null) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: " + reason(loadFailure), loadFailure);
+      throw unavailable(reason(loadFailure), loadFailure);
     }
+  }
+
+  /** With what to do about it in the reason. */
+  static BackendUnavailableException unavailable(String reason, Throwable cause) {
+    return new BackendUnavailableException(CANNOT_BE_USED + reason, cause);
   }
 
   private static String reason(Throwable e) {
     String message = String.valueOf(e.getMessage());
     if (e instanceof ClassNotFoundException) {
-      return "JCuda is not on the class path: add org.jcuda:jcuda:12.6.0 and"
-          + " org.jcuda:jcuda-natives:12.6.0 with the classifier linux-x86_64";
+      return "JCuda is not on the class path: add org.jcuda:jcuda:"
+          + VERSION
+          + " and org.jcuda:jcuda-natives:"
+          + VERSION
+          + " with the classifier linux-x86_64";
     }
-    if (message.contains("libcuda.so.1") || message.contains("nvcuda")) {
-      return "there is no NVIDIA driver on this machine (libcuda.so.1 cannot be loaded):"
-          + " install the driver of the GPU";
+    Matcher driverFailure = DRIVER_FAILURE.matcher(message);
+    if (driverFailure.find()) {
+      String linker = driverFailure.group(1);
+      return (linker.contains("No such file")
+              ? "there is no NVIDIA driver on this machine: install that of the GPU"
+              : "the NVIDIA driver on this machine cannot be loaded: install it again")
+          + "; the dynamic linker says: "
+          + linker;
     }
+    String platform = System.getProperty("os.name") + " on " + System.getProperty("os.arch");
     if (message.contains("No resource found")) {
-      return "JCuda's native library is not on the class path: add org.jcuda:jcuda-natives:12.6.0"
+      return "JCuda's native library for "
+          + platform
+          + " is not on the class path: add org.jcuda:jcuda-natives:"
+          + VERSION
           + " with the classifier of this platform (there is one for linux-x86_64)";
     }
-    return "JCuda cannot be loaded: " + message.lines().findFirst().orElse("");
+    if (e instanceof LinkageError) {
+      return "JCuda's native library cannot be loaded: it must be an intact one for "
+          + platform
+          + " in org.jcuda:jcuda-natives:"
+          + VERSION
+          + "; JCuda says: "
+          + message.lines().findFirst().orElse("");
+    }
+    return message;
   }
 }

@@ -1,18 +1,15 @@
 package io.warmstep.backend.cuda;
 
-import io.warmstep.BackendUnavailableException;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.StreamTimer;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import jcuda.CudaException;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
-import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUmodule;
-import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 
@@ -21,12 +18,6 @@ import jcuda.driver.JCudaDriver;
  * current before is restored, so callers may use CUDA themselves in the same thread.
  */
 final class CudaContext {
-  /** First driver that has every function that JCuda 12.6 calls: CUDA 11.0, R450. */
-  private static final int OLDEST_DRIVER = 11000;
-
-  /** Compute capability that the kernels are compiled for, times ten. */
-  private static final int OLDEST_CAPABILITY = 50;
-
   final String name;
   private final CUdevice device;
   private final CUcontext context;
@@ -43,133 +34,38 @@ final class CudaContext {
     this.context = context;
     this.stream = stream;
     this.isOwned = isOwned;
-    this.name = nameOf(device);
-  }
-
-  /** What the first device is; throws what keeps it from being used. */
-  static BackendReport report() {
-    return report(first());
-  }
-
-  private static BackendReport report(CUdevice device) {
-    int capability = capability(device);
-    if (capability < OLDEST_CAPABILITY) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: "
-              + nameOf(device)
-              + " has compute capability "
-              + capability / 10
-              + "."
-              + capability % 10
-              + ", "
-              + OLDEST_CAPABILITY / 10
-              + ".0 (Maxwell) or later is needed",
-          null);
-    }
-    long[] bytes = new long[1];
-    Cuda.check(JCudaDriver.cuDeviceTotalMem(bytes, device), "cuDeviceTotalMem", nameOf(device));
-    int version = driverVersion();
-    return new BackendReport(
-        CudaBackend.NAME,
-        true,
-        nameOf(device) + ", compute capability " + capability / 10 + "." + capability % 10,
-        "CUDA driver API " + version / 1000 + "." + version % 1000 / 10,
-        bytes[0],
-        true,
-        "");
-  }
-
-  private static CUdevice first() {
-    int version = driverVersion();
-    if (version < OLDEST_DRIVER) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: the NVIDIA driver supports CUDA "
-              + version / 1000
-              + "."
-              + version % 1000 / 10
-              + ", 11.0 (driver 450) or later is needed: update it",
-          null);
-    }
-    int code = JCudaDriver.cuInit(0);
-    int[] count = new int[1];
-    if (code == CUresult.CUDA_SUCCESS) {
-      Cuda.check(JCudaDriver.cuDeviceGetCount(count), "cuDeviceGetCount", "the NVIDIA driver");
-    } else if (code != CUresult.CUDA_ERROR_NO_DEVICE) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: the NVIDIA driver does not start, cuInit gave "
-              + CUresult.stringFor(code)
-              + " ("
-              + code
-              + "): see whether nvidia-smi works",
-          null);
-    }
-    if (count[0] == 0) {
-      throw new BackendUnavailableException(
-          "cuda cannot be used: the NVIDIA driver is there but finds no GPU: see whether nvidia-smi"
-              + " lists one, and what CUDA_VISIBLE_DEVICES is set to",
-          null);
-    }
-    CUdevice device = new CUdevice();
-    Cuda.check(JCudaDriver.cuDeviceGet(device, 0), "cuDeviceGet", "the NVIDIA driver");
-    return device;
-  }
-
-  private static int driverVersion() {
-    int[] version = new int[1];
-    Cuda.check(JCudaDriver.cuDriverGetVersion(version), "cuDriverGetVersion", "the NVIDIA driver");
-    return version[0];
-  }
-
-  private static int capability(CUdevice device) {
-    return 10 * attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)
-        + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
-  }
-
-  private static int attribute(int attribute, CUdevice device) {
-    int[] value = new int[1];
-    Cuda.check(
-        JCudaDriver.cuDeviceGetAttribute(value, attribute, device),
-        "cuDeviceGetAttribute",
-        nameOf(device));
-    return value[0];
-  }
-
-  private static String nameOf(CUdevice device) {
-    byte[] name = new byte[256];
-    Cuda.check(
-        JCudaDriver.cuDeviceGetName(name, name.length, device),
-        "cuDeviceGetName",
-        "the NVIDIA driver");
-    return new String(name, StandardCharsets.UTF_8).replace("\0", "").strip();
+    this.name = Gpu.nameOf(device);
   }
 
   /** The first device's primary context, which all users in the process share, and a stream. */
   static CudaContext open() {
-    CUdevice device = first();
-    report(device);
-    String name = nameOf(device);
+    CUdevice device = Gpu.first();
+    Gpu.report(device);
+    String name = Gpu.nameOf(device);
     CUcontext context = new CUcontext();
     Cuda.check(
-        JCudaDriver.cuDevicePrimaryCtxRetain(context, device), "cuDevicePrimaryCtxRetain", name);
+        () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device),
+        "cuDevicePrimaryCtxRetain",
+        name);
     CUstream stream = new CUstream();
     try {
       CudaContext opened = new CudaContext(device, context, stream, true);
       // A stream of the kind that keeps in order with the default stream: so does work of others
       // that use the primary context without a stream of their own.
       opened.create(
-          () -> Cuda.check(JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
+          () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
           opened::destroyStream);
       return opened;
     } catch (RuntimeException | Error e) {
       Cuda.released(
-          JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
+          () -> JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
       throw e;
     }
   }
 
   private void destroyStream() {
     releaseEvenIfLost(
-        () -> Cuda.released(JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy", name));
+        () -> Cuda.released(() -> JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy", name));
   }
 
   /** The caller's context and stream. */
@@ -178,15 +74,15 @@ final class CudaContext {
     CUstream stream = Cuda.wrap(streamHandle, new CUstream());
     CUdevice device = new CUdevice();
     String unknown = "the device of context 0x" + Long.toHexString(contextHandle);
-    Cuda.check(JCudaDriver.cuCtxPushCurrent(context), "cuCtxPushCurrent", unknown);
-    int code = JCudaDriver.cuCtxGetDevice(device);
-    Cuda.check(JCudaDriver.cuCtxPopCurrent(new CUcontext()), "cuCtxPopCurrent", unknown);
+    Cuda.check(() -> JCudaDriver.cuCtxPushCurrent(context), "cuCtxPushCurrent", unknown);
+    int code = Cuda.code(() -> JCudaDriver.cuCtxGetDevice(device));
+    Cuda.check(() -> JCudaDriver.cuCtxPopCurrent(new CUcontext()), "cuCtxPopCurrent", unknown);
     Cuda.check(code, "cuCtxGetDevice", unknown);
     return new CudaContext(device, context, stream, false);
   }
 
   BackendReport deviceReport() {
-    return report(device);
+    return Gpu.report(device);
   }
 
   /** Does work with this context current. Allocates nothing itself. */
@@ -194,19 +90,20 @@ final class CudaContext {
     run(operation, work, new CUcontext());
   }
 
-  /** The same; what was current before the work's end is written to the given object. */
+  /**
+   * The same; what was current before the work's end is written to the given object. JCuda's own
+   * exceptions are caught here rather than at each call, so that a step needs no objects for that.
+   */
   void run(String operation, Work work, CUcontext popped) {
     try {
       Cuda.check(JCudaDriver.cuCtxPushCurrent(context), "cuCtxPushCurrent", name);
-      int code;
       try {
         work.run();
       } catch (RuntimeException | Error e) {
-        JCudaDriver.cuCtxPopCurrent(popped); // its failure would be of the same cause
+        Cuda.code(() -> JCudaDriver.cuCtxPopCurrent(popped)); // would fail of the same cause
         throw e;
       }
-      code = JCudaDriver.cuCtxPopCurrent(popped);
-      Cuda.check(code, "cuCtxPopCurrent", name);
+      Cuda.check(JCudaDriver.cuCtxPopCurrent(popped), "cuCtxPopCurrent", name);
     } catch (CudaException e) {
       throw Cuda.failure(e, operation, name);
     }
@@ -229,7 +126,7 @@ final class CudaContext {
     }
     CUdeviceptr pointer = new CUdeviceptr();
     create(
-        () -> Cuda.check(JCudaDriver.cuMemAlloc(pointer, bytes), "cuMemAlloc", name, bytes),
+        () -> Cuda.check(() -> JCudaDriver.cuMemAlloc(pointer, bytes), "cuMemAlloc", name, bytes),
         () -> free(Cuda.handle(pointer)));
     return Cuda.handle(pointer);
   }
@@ -238,7 +135,7 @@ final class CudaContext {
    * Creates something, and releases it if the call fails all the same, when the former context is
    * restored. What JCuda writes into its object when a call fails must not be used.
    */
-  private void create(Work creation, Work release) {
+  void create(Work creation, Work release) {
     boolean[] isCreated = new boolean[1];
     try {
       run(
@@ -258,8 +155,22 @@ final class CudaContext {
   void free(long address) {
     if (address != 0) {
       CUdeviceptr pointer = Cuda.pointer(address);
-      releaseEvenIfLost(() -> Cuda.released(JCudaDriver.cuMemFree(pointer), "cuMemFree", name));
+      releaseEvenIfLost(
+          () -> Cuda.released(() -> JCudaDriver.cuMemFree(pointer), "cuMemFree", name));
     }
+  }
+
+  void check(Cuda.Call call, String operation) {
+    Cuda.check(call, operation, name);
+  }
+
+  /** Destroys something of the driver's; a failure is logged. */
+  void destroy(String operation, Cuda.Call call) {
+    releaseEvenIfLost(() -> Cuda.released(call, operation, name));
+  }
+
+  StreamTimer newTimer() {
+    return new CudaTimer(this, stream);
   }
 
   /** Where the context can no longer be made current, the driver still knows its own handles. */
@@ -283,7 +194,7 @@ final class CudaContext {
         "cuMemcpyHtoDAsync",
         () -> {
           Cuda.check(
-              JCudaDriver.cuMemcpyHtoDAsync(to, source, bytes, stream),
+              () -> JCudaDriver.cuMemcpyHtoDAsync(to, source, bytes, stream),
               "cuMemcpyHtoDAsync",
               name,
               bytes);
@@ -310,7 +221,7 @@ final class CudaContext {
           "cuMemsetD8Async",
           () ->
               Cuda.check(
-                  JCudaDriver.cuMemsetD8Async(pointer, (byte) 0, bytes, stream),
+                  () -> JCudaDriver.cuMemsetD8Async(pointer, (byte) 0, bytes, stream),
                   "cuMemsetD8Async",
                   name,
                   bytes));
@@ -325,7 +236,7 @@ final class CudaContext {
           "cuMemcpyDtoDAsync",
           () ->
               Cuda.check(
-                  JCudaDriver.cuMemcpyDtoDAsync(target, source, bytes, stream),
+                  () -> JCudaDriver.cuMemcpyDtoDAsync(target, source, bytes, stream),
                   "cuMemcpyDtoDAsync",
                   name,
                   bytes));
@@ -338,8 +249,7 @@ final class CudaContext {
 
   /** With the context current: asks for a copy to the host. */
   void startReading(Pointer to, CUdeviceptr from, long bytes) {
-    Cuda.check(
-        JCudaDriver.cuMemcpyDtoHAsync(to, from, bytes, stream), "cuMemcpyDtoHAsync", name, bytes);
+    Cuda.check(JCudaDriver.cuMemcpyDtoHAsync(to, from, bytes, stream), "cuMemcpyDtoHAsync", name);
   }
 
   /** With the context current: waits. */
@@ -359,14 +269,14 @@ final class CudaContext {
   CUmodule load(byte[] ptx) {
     CUmodule module = new CUmodule();
     create(
-        () -> Cuda.check(JCudaDriver.cuModuleLoadData(module, ptx), "cuModuleLoadData", name),
+        () -> Cuda.check(() -> JCudaDriver.cuModuleLoadData(module, ptx), "cuModuleLoadData", name),
         () -> unload(module));
     return module;
   }
 
   void unload(CUmodule module) {
     releaseEvenIfLost(
-        () -> Cuda.released(JCudaDriver.cuModuleUnload(module), "cuModuleUnload", name));
+        () -> Cuda.released(() -> JCudaDriver.cuModuleUnload(module), "cuModuleUnload", name));
   }
 
   CUfunction function(CUmodule module, String entry) {
@@ -375,7 +285,7 @@ final class CudaContext {
         "cuModuleGetFunction",
         () ->
             Cuda.check(
-                JCudaDriver.cuModuleGetFunction(function, module, entry),
+                () -> JCudaDriver.cuModuleGetFunction(function, module, entry),
                 "cuModuleGetFunction of " + entry,
                 name));
     return function;
@@ -386,7 +296,7 @@ final class CudaContext {
     if (isOwned) {
       destroyStream();
       Cuda.released(
-          JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
+          () -> JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
     }
   }
 }

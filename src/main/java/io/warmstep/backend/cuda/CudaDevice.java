@@ -7,6 +7,7 @@ import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.StreamTimer;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Set;
@@ -132,6 +133,11 @@ final class CudaDevice implements BackendDevice {
     CudaStepProgram program = new CudaStepProgram(this, plan);
     prepared.add(program);
     return program;
+  }
+
+  @Override
+  public StreamTimer timer() {
+    return context.newTimer();
   }
 
   @Override

@@ -1,6 +1,8 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.backend.BackendReport;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jocl.CL;
 import org.jocl.cl_device_id;
 
@@ -58,15 +60,20 @@ record DeviceInfo(
 
   BackendReport report() {
     boolean bitExact = roundsCorrectly && keepsDenormals;
-    StringBuilder reason = new StringBuilder();
-    if (!bitExact) {
-      reason.append("not bit-exact: the device does not ");
-      reason.append(roundsCorrectly ? "" : "round float32 division and square root correctly");
-      reason.append(roundsCorrectly || keepsDenormals ? "" : " and does not ");
-      reason.append(keepsDenormals ? "" : "keep float32 denormals");
-    }
+    String reason =
+        Stream.of(
+                roundsCorrectly ? "" : "does not round float32 division and square root correctly",
+                keepsDenormals ? "" : "does not keep float32 denormals")
+            .filter(what -> !what.isEmpty())
+            .collect(Collectors.joining(" and "));
     return new BackendReport(
-        OpenClBackend.NAME, true, name, driver, memoryBytes, bitExact, reason.toString());
+        OpenClBackend.NAME,
+        true,
+        name,
+        driver,
+        memoryBytes,
+        bitExact,
+        bitExact ? "" : "the device " + reason);
   }
 
   private static int integer(cl_device_id id, int what, String name) {

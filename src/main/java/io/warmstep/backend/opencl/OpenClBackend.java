@@ -14,6 +14,8 @@ public final class OpenClBackend implements Backend {
   /** Name to ask for it by. */
   public static final String NAME = "opencl";
 
+  private static final String VERSION = "2.0.6";
+
   private BackendReport report;
   private boolean isAccelerator;
   private Throwable cause;
@@ -30,7 +32,7 @@ public final class OpenClBackend implements Backend {
   public synchronized BackendReport report() {
     if (report == null) {
       try {
-        PrivateNatives.initialize("org.jocl.CL");
+        PrivateNatives.initialize("org.jocl.CL", linuxLibrary());
         DeviceInfo device = Installed.best();
         isAccelerator = device.isAccelerator();
         report = device.report();
@@ -75,15 +77,31 @@ public final class OpenClBackend implements Backend {
     }
   }
 
+  /** What JOCL extracts on Linux. */
+  static String linuxLibrary() {
+    String processor = System.getProperty("os.arch").equals("aarch64") ? "arm64" : "x86_64";
+    return "lib/libJOCL_" + VERSION.replace('.', '_') + "-linux-" + processor + ".so";
+  }
+
   private static String reason(Throwable e) {
     if (e instanceof ClassNotFoundException) {
-      return "JOCL is not on the class path: add org.jocl:jocl:2.0.6";
+      return "JOCL is not on the class path: add org.jocl:jocl:" + VERSION;
+    }
+    String message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+    if (message.contains("Implementation library could not be loaded")) {
+      return "there is no OpenCL loader, libOpenCL.so.1, on this machine: install it (Debian:"
+          + " apt-get install ocl-icd-libopencl1) and a driver";
     }
     if (e instanceof LinkageError || e instanceof UnsupportedOperationException) {
-      return "OpenCL cannot be loaded: install its loader, libOpenCL.so.1 (Debian: apt-get install"
-          + " ocl-icd-libopencl1), and a driver; JOCL says: "
-          + String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+      return "JOCL's native library cannot be loaded: it must be an intact one for "
+          + System.getProperty("os.name")
+          + " on "
+          + System.getProperty("os.arch")
+          + " in org.jocl:jocl:"
+          + VERSION
+          + "; JOCL says: "
+          + message;
     }
-    return String.valueOf(e.getMessage());
+    return message;
   }
 }

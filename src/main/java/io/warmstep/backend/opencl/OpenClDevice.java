@@ -44,7 +44,12 @@ final class OpenClDevice implements BackendDevice {
 
   /** A device with another shape of work than its own; for tests. */
   static OpenClDevice open(DeviceInfo device, Shape shape) {
-    return new OpenClDevice(OpenClContext.create(device), shape);
+    return over(OpenClContext.create(device), shape);
+  }
+
+  /** A device that closes the context with it. */
+  static OpenClDevice over(OpenClContext context, Shape shape) {
+    return new OpenClDevice(context, shape);
   }
 
   static OpenClDevice wrap(long context, long queue) {

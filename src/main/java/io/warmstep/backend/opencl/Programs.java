@@ -89,8 +89,20 @@ final class Programs implements AutoCloseable {
     return new Kernel(context, program, entry, local);
   }
 
-  /** One at a time in the process: compilers share folders for temporary files and caches. */
+  /**
+   * One at a time in the process, because compilers share folders for temporary files and caches.
+   * Other processes do so too: PoCL then loses a file, rarely, and has it the next time.
+   */
   static synchronized cl_program build(
+      OpenClContext context, String file, String source, String options) {
+    try {
+      return buildOnce(context, file, source, options);
+    } catch (KernelBuildException e) {
+      return buildOnce(context, file, source, options);
+    }
+  }
+
+  private static cl_program buildOnce(
       OpenClContext context, String file, String source, String options) {
     String device = context.device.name();
     int[] code = new int[1];

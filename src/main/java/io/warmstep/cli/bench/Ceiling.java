@@ -10,7 +10,7 @@ interface Ceiling extends AutoCloseable {
   String name();
 
   /**
-   * Does the work of a number of steps and waits for it.
+   * Does the work of a number of steps, or asks the device for it.
    *
    * @param times how often
    * @throws InterruptedException if the thread is interrupted while it waits

@@ -3,13 +3,13 @@ package io.warmstep.cli.bench;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Tensor;
+import java.util.SplittableRandom;
 
 /**
  * The ceiling that a step on a GPU is measured against: a copy within the device's memory, by the
  * driver's own call, whose reads and writes are together as many bytes as the step's.
  */
 final class DeviceCopy implements Ceiling {
-  private final Device device;
   private final Tensor from;
   private final Tensor to;
 
@@ -21,9 +21,9 @@ final class DeviceCopy implements Ceiling {
    */
   DeviceCopy(Device device, long bytes) {
     long length = Math.max(1, bytes / 2 / ElementType.FLOAT32.bytes());
-    this.device = device;
     this.from = device.allocate(ElementType.FLOAT32, length);
     try {
+      Filling.fill(from, new SplittableRandom(2));
       this.to = device.allocate(ElementType.FLOAT32, length);
     } catch (RuntimeException | Error e) {
       from.close();
@@ -41,7 +41,6 @@ final class DeviceCopy implements Ceiling {
     for (int i = 0; i < times; i++) {
       to.copyFrom(from);
     }
-    device.synchronize();
   }
 
   @Override

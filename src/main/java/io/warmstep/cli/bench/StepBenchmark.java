@@ -2,6 +2,7 @@ package io.warmstep.cli.bench;
 
 import com.sun.management.ThreadMXBean;
 import io.warmstep.Device;
+import io.warmstep.DeviceTimer;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
@@ -27,7 +28,7 @@ public final class StepBenchmark {
   private static final double ROUND_NANOS = 50e6;
 
   /** Few enough that no driver makes a step wait for room in its queue. */
-  private static final int QUEUED_STEPS = 100;
+  static final int QUEUED_STEPS = 100;
 
   private StepBenchmark() {}
 
@@ -68,8 +69,9 @@ public final class StepBenchmark {
     int slots = rule.stateSlots().size();
     try (Parameters parameters = parameters(device, type, lengths);
         Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
-        Ceiling ceiling = ceiling(device, threads, type, total, slots)) {
-      return measure(device, optimizer, ceiling, total * bytesPerElement(type, slots));
+        Ceiling ceiling = ceiling(device, threads, type, total, slots);
+        DeviceTimer timer = device.timer()) {
+      return measure(device, timer, optimizer, ceiling, total * bytesPerElement(type, slots));
     }
   }
 
@@ -93,21 +95,14 @@ public final class StepBenchmark {
     Parameters parameters = builder.build();
     SplittableRandom random = new SplittableRandom(1);
     for (Parameter parameter : parameters) {
-      parameter.values().copyFrom(randoms(parameter.length(), random));
-      parameter.gradients().copyFrom(randoms(parameter.length(), random));
+      Filling.fill(parameter.values(), random);
+      Filling.fill(parameter.gradients(), random);
     }
     return parameters;
   }
 
-  private static float[] randoms(long length, SplittableRandom random) {
-    float[] values = new float[Math.toIntExact(length)];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) random.nextDouble(-1, 1);
-    }
-    return values;
-  }
-
-  private static Result measure(Device device, Optimizer optimizer, Ceiling ceiling, long bytes)
+  private static Result measure(
+      Device device, DeviceTimer timer, Optimizer optimizer, Ceiling ceiling, long bytes)
       throws InterruptedException {
     int steps = stepsPerRound(device, optimizer);
     double[] stepNanos = new double[ROUNDS];
@@ -123,21 +118,22 @@ public final class StepBenchmark {
       }
       long hostEnd = System.nanoTime();
       device.synchronize();
+      timer.start();
       long before = allocatedBytes(threads);
-      long start = System.nanoTime();
       for (int i = 0; i < steps; i++) {
         optimizer.step();
       }
       long after = allocatedBytes(threads);
-      device.synchronize();
-      long loopStart = System.nanoTime();
+      timer.stop();
+      double stepMillis = timer.millis();
+      timer.start();
       ceiling.run(steps);
-      long end = System.nanoTime();
+      timer.stop();
       if (round >= 0) {
         allocated += after - before;
-        stepNanos[round] = (double) (loopStart - start) / steps;
+        stepNanos[round] = 1e6 * stepMillis / steps;
         hostNanos[round] = (double) (hostEnd - hostStart) / queued;
-        ratios[round] = (double) (end - loopStart) / (loopStart - start);
+        ratios[round] = timer.millis() / stepMillis;
       }
     }
     double nanos = median(stepNanos);

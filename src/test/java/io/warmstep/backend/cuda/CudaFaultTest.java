@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.DeviceException;
 import io.warmstep.DeviceLostException;
+import io.warmstep.DeviceTimer;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
@@ -19,17 +20,23 @@ import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
 import io.warmstep.WarmstepException;
 import io.warmstep.rule.Adam;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Stream;
+import jcuda.driver.JCudaDriver;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Every driver call of every operation is made to fail, on the simulated driver: once, and from
@@ -37,90 +44,14 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Tag("cudasim")
 class CudaFaultTest {
-  private static final int TENSORS = 10;
+  /** Whatever fails when something is closed is logged: hundreds of times here. */
+  private static final Logger LOG = Logger.getLogger("io.warmstep");
 
   private long live;
   private long violations;
 
-  /** Whose close throws nothing checked. */
-  @FunctionalInterface
-  private interface Resource {
-    void close();
-  }
-
-  /** What an operation may use; closed at the end, what was opened last first. */
-  private static final class Scene implements AutoCloseable {
-    private final List<Resource> open = new ArrayList<>();
-    Device device;
-    Parameters parameters;
-    Optimizer optimizer;
-
-    void onClose(Resource resource) {
-      open.add(resource);
-    }
-
-    Device keep(Device resource) {
-      open.add(resource::close);
-      return resource;
-    }
-
-    Tensor keep(Tensor resource) {
-      open.add(resource::close);
-      return resource;
-    }
-
-    Parameters keep(Parameters resource) {
-      open.add(resource::close);
-      return resource;
-    }
-
-    Optimizer keep(Optimizer resource) {
-      open.add(resource::close);
-      return resource;
-    }
-
-    void openDevice() {
-      device = keep(Devices.require("cuda"));
-    }
-
-    void addParameters() {
-      Parameters.Builder builder = Parameters.on(device);
-      for (int i = 0; i < TENSORS; i++) {
-        Tensor values = keep(device.copyOf(new float[] {i + 1, i + 2, i + 3}));
-        Tensor gradients = keep(device.copyOf(new float[] {1, -1, 0.5f}));
-        builder.borrow("t" + i, values, gradients);
-      }
-      builder.add("owned", new double[] {1, 2});
-      parameters = keep(builder.build());
-    }
-
-    void addOptimizer(boolean scales) {
-      Optimizer.Builder builder =
-          Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.1).clipNorm(1);
-      if (scales) {
-        builder.lossScaler(LossScaler.dynamic());
-      }
-      optimizer = keep(builder.build());
-    }
-
-    float[] values() {
-      float[] all = new float[3 * TENSORS];
-      for (int i = 0; i < TENSORS; i++) {
-        System.arraycopy(parameters.get("t" + i).values().toFloats(), 0, all, 3 * i, 3);
-      }
-      return all;
-    }
-
-    @Override
-    public void close() {
-      for (int i = open.size() - 1; i >= 0; i--) {
-        open.get(i).close();
-      }
-    }
-  }
-
   /** An operation and what must be there before it. */
-  private record Operation(String name, Consumer<Scene> setUp, Consumer<Scene> act) {
+  private record Operation(String name, Consumer<CudaScene> setUp, Consumer<CudaScene> act) {
     /** Closing logs a failure and goes on; a report tells it. */
     boolean throwsOnFailure() {
       return !name.endsWith("close") && !name.endsWith("report");
@@ -132,20 +63,24 @@ class CudaFaultTest {
     }
   }
 
-  private static void nothing(Scene scene) {}
+  private static void nothing(CudaScene scene) {}
 
-  private static final Consumer<Scene> DEVICE = Scene::openDevice;
-  private static final Consumer<Scene> PARAMETERS = DEVICE.andThen(Scene::addParameters);
-  private static final Consumer<Scene> OPTIMIZER =
-      PARAMETERS.andThen(scene -> scene.addOptimizer(false));
-  private static final Consumer<Scene> STEPPED = OPTIMIZER.andThen(scene -> scene.optimizer.step());
-  private static final Consumer<Scene> SCALING =
-      PARAMETERS.andThen(scene -> scene.addOptimizer(true));
+  private static final Consumer<CudaScene> DEVICE = CudaScene::openDevice;
+  private static final Consumer<CudaScene> PARAMETERS = DEVICE.andThen(CudaScene::addParameters);
+  private static final Consumer<CudaScene> PLAIN =
+      PARAMETERS.andThen(scene -> scene.addOptimizer(builder -> {}));
+  private static final Consumer<CudaScene> OPTIMIZER =
+      PARAMETERS.andThen(scene -> scene.addOptimizer(CudaFaultTest::clip));
+  private static final Consumer<CudaScene> STEPPED =
+      OPTIMIZER.andThen(scene -> scene.optimizer.step());
+  private static final Consumer<CudaScene> SCALING =
+      PARAMETERS.andThen(
+          scene -> scene.addOptimizer(builder -> builder.lossScaler(LossScaler.dynamic())));
 
   static Stream<Arguments> operations() {
     List<Operation> operations =
         List.of(
-            new Operation("Devices.require", CudaFaultTest::nothing, Scene::openDevice),
+            new Operation("Devices.require", CudaFaultTest::nothing, CudaScene::openDevice),
             new Operation(
                 "Devices.report", CudaFaultTest::nothing, scene -> new CudaBackend().report()),
             new Operation("Devices.wrapCuda", CudaFaultTest::nothing, CudaFaultTest::wrap),
@@ -154,14 +89,30 @@ class CudaFaultTest {
                 DEVICE,
                 scene -> scene.keep(scene.device.allocate(ElementType.FLOAT32, 1000))),
             new Operation("Device.copyOf", DEVICE, CudaFaultTest::copyOf),
+            new Operation("Device.timer", PARAMETERS, CudaFaultTest::time),
             new Operation("Device.synchronize", PARAMETERS, scene -> scene.device.synchronize()),
             new Operation("Device.close", STEPPED, scene -> scene.device.close()),
-            new Operation("Tensor.toFloats", PARAMETERS, Scene::values),
-            new Operation("Parameters.build", DEVICE, Scene::addParameters),
+            new Operation("Tensor.toFloats", PARAMETERS, CudaScene::values),
+            new Operation(
+                "Tensor.copyFrom", PARAMETERS, scene -> scene.values(0).copyFrom(new float[3])),
+            new Operation(
+                "Tensor.copyFrom, within",
+                PARAMETERS,
+                scene -> scene.values(0).copyFrom(scene.values(1))),
+            new Operation("Tensor.zero", PARAMETERS, scene -> scene.values(0).zero()),
+            new Operation("Tensor.close", PARAMETERS, scene -> scene.values(0).close()),
+            new Operation("Parameters.build", DEVICE, CudaScene::addParameters),
             new Operation("Parameters.close", PARAMETERS, scene -> scene.parameters.close()),
-            new Operation("Optimizer.build", PARAMETERS, scene -> scene.addOptimizer(false)),
-            new Operation("Optimizer.step", OPTIMIZER, scene -> scene.optimizer.step()),
+            new Operation(
+                "Optimizer.build", PARAMETERS, scene -> scene.addOptimizer(CudaFaultTest::clip)),
+            new Operation("Optimizer.step, plain", PLAIN, scene -> scene.optimizer.step()),
+            new Operation("Optimizer.step, clipped", OPTIMIZER, scene -> scene.optimizer.step()),
+            new Operation("Optimizer.step, second", STEPPED, scene -> scene.optimizer.step()),
             new Operation("Optimizer.step, scaled", SCALING, scene -> scene.optimizer.step()),
+            new Operation(
+                "Optimizer.state",
+                STEPPED,
+                scene -> scene.optimizer.state("t0", "exp_avg").toFloats()),
             new Operation(
                 "Optimizer.gradientNorm", STEPPED, scene -> scene.optimizer.gradientNorm()),
             new Operation(
@@ -178,16 +129,39 @@ class CudaFaultTest {
                                 Arguments.of(operation, code, true))));
   }
 
-  private static void wrap(Scene scene) {
+  private static void time(CudaScene scene) {
+    try (DeviceTimer timer = scene.device.timer()) {
+      timer.start();
+      scene.values(0).zero();
+      timer.stop();
+      timer.millis();
+    }
+  }
+
+  private static void wrap(CudaScene scene) {
     long context = CudaSim.newContext();
     scene.onClose(() -> CudaSim.endContext(context, 0));
     scene.device = scene.keep(Devices.wrapCuda(context, 0));
   }
 
-  private static void copyOf(Scene scene) {
+  private static void clip(Optimizer.Builder builder) {
+    builder.clipNorm(1);
+  }
+
+  private static void copyOf(CudaScene scene) {
     try (Tensor tensor = scene.device.copyOf(new double[] {1, 2, 3})) {
       assertArrayEquals(new double[] {1, 2, 3}, tensor.toDoubles());
     }
+  }
+
+  @BeforeAll
+  static void silence() {
+    LOG.setLevel(Level.OFF);
+  }
+
+  @AfterAll
+  static void speak() {
+    LOG.setLevel(null);
   }
 
   @BeforeEach
@@ -201,17 +175,30 @@ class CudaFaultTest {
   @AfterEach
   void end() {
     CudaSim.failNothing();
+    JCudaDriver.setExceptionsEnabled(false);
     assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
   }
 
   @ParameterizedTest(name = "{0}, code {1}, for good: {2}")
   @MethodSource("operations")
   void everyCallFails(Operation operation, int code, boolean forGood) throws Exception {
+    failEveryCall(operation, code, forGood);
+  }
+
+  /** JCuda throws exceptions of its own if anybody in the process asked for them. */
+  @ParameterizedTest(name = "{0}, code {1}, for good: {2}")
+  @MethodSource("operations")
+  void everyCallThrows(Operation operation, int code, boolean forGood) throws Exception {
+    JCudaDriver.setExceptionsEnabled(true);
+    failEveryCall(operation, code, forGood);
+  }
+
+  private void failEveryCall(Operation operation, int code, boolean forGood) throws Exception {
     int failures = 0;
     for (long call = 1; ; call++) {
       String what = operation + ", call " + call + ", code " + code + ", for good: " + forGood;
       boolean reached;
-      try (Scene scene = new Scene()) {
+      try (CudaScene scene = new CudaScene()) {
         operation.setUp.accept(scene);
         CudaSim.failAt(call, code, forGood);
         try {
@@ -239,7 +226,7 @@ class CudaFaultTest {
   private static void checkMessage(String what, int code, WarmstepException e) {
     Throwable cause = e instanceof StepFailedException ? e.getCause() : e;
     String message = String.valueOf(cause.getMessage());
-    assertTrue(message.contains("cu"), what + ": no operation in " + message);
+    assertTrue(message.matches(".+ (failed on|cannot be used: ).*"), what + ": " + message);
     Class<?> expected =
         switch (code) {
           case CudaSim.OUT_OF_MEMORY -> OutOfDeviceMemoryException.class;
@@ -252,25 +239,27 @@ class CudaFaultTest {
     }
   }
 
-  private static void checkRefusesToGoOn(Operation operation, Scene scene, String what) {
+  private static void checkRefusesToGoOn(Operation operation, CudaScene scene, String what) {
     if (operation.name.startsWith("Optimizer.step")) {
       CudaSim.failNothing();
       assertThrows(StepFailedException.class, scene.optimizer::step, what);
     }
   }
 
-  @Test
-  void aStepThatThrowsNothingHappened() throws Exception {
+  /** Once or for good, whether it is counted tells whether it happened. */
+  @ParameterizedTest(name = "for good: {0}")
+  @ValueSource(booleans = {false, true})
+  void aStepHappensOrFails(boolean forGood) throws Exception {
     float[] expected;
-    try (Scene scene = new Scene()) {
+    try (CudaScene scene = new CudaScene()) {
       STEPPED.accept(scene);
       expected = scene.values();
     }
     boolean reached = true;
     for (long call = 1; reached; call++) {
-      try (Scene scene = new Scene()) {
+      try (CudaScene scene = new CudaScene()) {
         OPTIMIZER.accept(scene);
-        CudaSim.failAt(call, CudaSim.INVALID_VALUE, false);
+        CudaSim.failAt(call, CudaSim.INVALID_VALUE, forGood);
         boolean happened = true;
         try {
           scene.optimizer.step();
@@ -289,19 +278,19 @@ class CudaFaultTest {
 
   @Test
   void outOfMemoryLeavesTheDeviceUsable() throws Exception {
-    try (Scene scene = new Scene()) {
+    try (CudaScene scene = new CudaScene()) {
       STEPPED.accept(scene);
       float[] expected = scene.values();
       int outOfMemory = 0;
       boolean reached = true;
       for (long call = 1; reached; call++) {
         long before = CudaSim.live();
-        Scene another = new Scene();
+        CudaScene another = new CudaScene();
         another.device = scene.device;
         CudaSim.failAt(call, CudaSim.OUT_OF_MEMORY, false);
         try {
           another.addParameters();
-          another.addOptimizer(false);
+          another.addOptimizer(CudaFaultTest::clip);
         } catch (OutOfDeviceMemoryException e) {
           outOfMemory++;
         }
@@ -310,15 +299,15 @@ class CudaFaultTest {
         another.close();
         assertEquals(before, CudaSim.live(), "call " + call);
 
-        Scene afterwards = new Scene();
+        CudaScene afterwards = new CudaScene();
         afterwards.device = scene.device;
         afterwards.addParameters();
-        afterwards.addOptimizer(false);
+        afterwards.addOptimizer(CudaFaultTest::clip);
         afterwards.optimizer.step();
         assertArrayEquals(expected, afterwards.values(), "after call " + call);
         afterwards.close();
       }
-      assertTrue(outOfMemory > 2 * TENSORS, outOfMemory + " failures");
+      assertTrue(outOfMemory > 2 * CudaScene.TENSORS, outOfMemory + " failures");
     }
   }
 
@@ -337,15 +326,32 @@ class CudaFaultTest {
     }
   }
 
-  @Test
-  void ptxThatTheDriverRefuses() {
+  /** What the driver says of PTX that it cannot compile, and what to do then. */
+  @ParameterizedTest
+  @CsvSource({
+    "209, CUDA_ERROR_NO_BINARY_FOR_GPU, update the NVIDIA driver",
+    "218, CUDA_ERROR_INVALID_PTX, update the NVIDIA driver",
+    "221, CUDA_ERROR_JIT_COMPILER_NOT_FOUND, install libnvidia-ptxjitcompiler.so.1",
+    "222, CUDA_ERROR_UNSUPPORTED_PTX_VERSION, update the NVIDIA driver",
+    "223, CUDA_ERROR_JIT_COMPILATION_DISABLED, unset CUDA_DISABLE_PTX_JIT"
+  })
+  void kernelsThatDoNotBuild(int code, String name, String advice) {
     try (Device device = Devices.require("cuda");
         Parameters parameters = Parameters.on(device).add("p", new float[3]).build()) {
       Optimizer.Builder builder = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
-      CudaSim.failAt(2, 218, false); // the first call makes the context current
-      KernelBuildException e = assertThrows(KernelBuildException.class, builder::build);
-      assertTrue(e.getMessage().contains("CUDA_ERROR_INVALID_PTX"), e.getMessage());
-      CudaSim.failNothing();
+      long before = CudaSim.live();
+      boolean failed = false;
+      for (int call = 1; !failed; call++) {
+        CudaSim.failAt(call, code, false); // loading the module is one of the first calls
+        WarmstepException e = assertThrows(WarmstepException.class, builder::build);
+        failed = e.getMessage().contains("cuModuleLoadData");
+        if (failed) {
+          assertEquals(KernelBuildException.class, e.getClass());
+          assertTrue(e.getMessage().contains(name + " (" + code + "): " + advice), e.getMessage());
+        }
+        CudaSim.failNothing();
+        assertEquals(before, CudaSim.live(), "call " + call);
+      }
       builder.build().close();
     }
   }

@@ -107,6 +107,11 @@ public final class CudaSim {
     control(15, context, stream);
   }
 
+  /** 1000 * major + 10 * minor of the CUDA that the driver supports. */
+  static void version(int version) {
+    control(17, version, 0);
+  }
+
   /** Operations that wait to be run. */
   static long pending() {
     return control(16, 0, 0);

@@ -1,22 +1,33 @@
 package io.warmstep.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.BackendUnavailableException;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import jcuda.driver.CUcontext;
+import jcuda.driver.JCudaDriver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -40,6 +51,7 @@ class SimulatedCudaTest {
   void nothingIsLeft() {
     CudaSim.devices(1);
     CudaSim.capability(90);
+    CudaSim.version(12060);
     assertEquals(live, CudaSim.live(), "handles and allocations");
     assertEquals(0, CudaSim.current(), "contexts on this thread's stack");
     assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
@@ -65,6 +77,30 @@ class SimulatedCudaTest {
     report = new CudaBackend().report();
     assertFalse(report.usable());
     assertTrue(report.reason().contains("compute capability 3.7, 5.0"), report.reason());
+    CudaSim.version(10020);
+    report = new CudaBackend().report();
+    assertFalse(report.usable());
+    assertTrue(
+        report.reason().contains("supports CUDA 10.2, 11.0 (driver 450) or later is needed"),
+        report.reason());
+  }
+
+  /** Whatever an earlier report said: it is looked at anew. */
+  @Test
+  void openingGivesTheReasonToo() {
+    CudaSim.devices(0);
+    assertRefused("cuda cannot be used: the NVIDIA driver is there but finds no GPU");
+    CudaSim.devices(1);
+    CudaSim.capability(37);
+    assertRefused("cuda cannot be used: Simulated device (no GPU) has compute capability 3.7");
+    CudaSim.version(10020);
+    assertRefused("cuda cannot be used: the NVIDIA driver supports CUDA 10.2");
+  }
+
+  private static void assertRefused(String expected) {
+    BackendUnavailableException e =
+        assertThrows(BackendUnavailableException.class, () -> Devices.require("cuda"));
+    assertTrue(e.getMessage().startsWith(expected), e.getMessage());
   }
 
   @Test
@@ -225,6 +261,98 @@ class SimulatedCudaTest {
       }
     } finally {
       CudaSim.endContext(context, stream);
+    }
+  }
+
+  /** A thread's context is another's: it is there again after every call, even one that fails. */
+  @Test
+  void theThreadsContextIsRestored() {
+    long other = CudaSim.newContext();
+    CUcontext context = Cuda.wrap(other, new CUcontext());
+    assertEquals(0, JCudaDriver.cuCtxPushCurrent(context));
+    try {
+      Device device = checked(() -> Devices.require("cuda"));
+      Tensor p = checked(() -> device.copyOf(new float[] {1, 2}));
+      Tensor g = checked(() -> device.allocate(ElementType.FLOAT32, 2));
+      Parameters parameters = checked(() -> Parameters.on(device).borrow("p", p, g).build());
+      Optimizer optimizer =
+          checked(
+              () -> Optimizer.of(parameters).rule(Adam.adam()).learningRate(1).clipNorm(1).build());
+      checked(optimizer::step);
+      checked(p::toFloats);
+      checked(optimizer::gradientNorm);
+      checked(optimizer::zeroGradients);
+      checked(device::synchronize);
+      CudaSim.failAt(2, CudaSim.INVALID_VALUE, false);
+      checked(() -> assertThrows(StepFailedException.class, optimizer::step));
+      CudaSim.failNothing();
+      for (AutoCloseable open : new AutoCloseable[] {optimizer, parameters, p, g, device}) {
+        checked(
+            () -> {
+              open.close();
+              return null;
+            });
+      }
+    } finally {
+      JCudaDriver.cuCtxPopCurrent(new CUcontext());
+      CudaSim.endContext(other, 0);
+    }
+  }
+
+  /** Does something and looks whether the context that was current before is so afterwards. */
+  private static <T> T checked(Callable<T> operation) {
+    CUcontext before = new CUcontext();
+    JCudaDriver.cuCtxGetCurrent(before);
+    T result = assertDoesNotThrow(operation::call);
+    CUcontext after = new CUcontext();
+    JCudaDriver.cuCtxGetCurrent(after);
+    assertEquals(before, after);
+    assertEquals(1, CudaSim.current(), "contexts on this thread's stack");
+    return result;
+  }
+
+  private static void checked(Runnable operation) {
+    checked(
+        () -> {
+          operation.run();
+          return null;
+        });
+  }
+
+  @Test
+  void sixteenThreadsOnOneDeviceHaveTheSerialBits() throws Exception {
+    int threads = 16;
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    try (Device device = Devices.require("cuda")) {
+      List<Future<float[]>> together = new ArrayList<>();
+      for (int seed = 0; seed < threads; seed++) {
+        int mine = seed;
+        together.add(pool.submit(() -> train(device, mine)));
+      }
+      for (int seed = 0; seed < threads; seed++) {
+        float[] result = together.get(seed).get();
+        assertArrayEquals(train(device, seed), result, "seed " + seed);
+      }
+    } finally {
+      pool.shutdownNow();
+    }
+  }
+
+  private static float[] train(Device device, int seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[] gradients = new float[1000 + 333 * seed];
+    try (Parameters parameters =
+            Parameters.on(device).add("p", ElementType.FLOAT32, gradients.length).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.01).clipNorm(1).build()) {
+      for (int step = 0; step < 20; step++) {
+        for (int i = 0; i < gradients.length; i++) {
+          gradients[i] = (float) random.nextDouble(-1, 1);
+        }
+        parameters.get("p").gradients().copyFrom(gradients);
+        optimizer.step();
+      }
+      return parameters.get("p").values().toFloats();
     }
   }
 

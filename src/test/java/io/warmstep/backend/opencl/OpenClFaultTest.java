@@ -1,6 +1,8 @@
 package io.warmstep.backend.opencl;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,7 +15,9 @@ import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
+import io.warmstep.TestDevices;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Sgd;
 import java.util.stream.IntStream;
 import org.jocl.CL;
 import org.jocl.cl_command_queue;
@@ -47,6 +51,43 @@ class OpenClFaultTest {
     KernelBuildException e =
         assertThrows(KernelBuildException.class, () -> KernelSource.load("step.cl", "nonesuch"));
     assertTrue(e.getMessage().contains("rules/nonesuch.h"), e.getMessage());
+  }
+
+  @Test
+  void aDeviceWithoutFloat64AndExactRoundingTakesFloat32() {
+    DeviceInfo best = Installed.best();
+    DeviceInfo poor =
+        new DeviceInfo(
+            best.id(),
+            "a poor device",
+            best.driver(),
+            best.memoryBytes(),
+            best.isAccelerator(),
+            true,
+            false,
+            false,
+            best.keepsDenormals(),
+            best.floatLanes(),
+            0,
+            best.maxWorkGroup(),
+            best.maxParameterBytes());
+    try (Device device = TestDevices.of(OpenClDevice.open(poor));
+        Parameters floats = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Parameters doubles = Parameters.on(device).add("p", new double[] {1, 2}).build()) {
+      assertFalse(device.report().bitExact());
+      floats.get("p").gradients().copyFrom(new float[] {3, 4});
+      try (Optimizer optimizer =
+          Optimizer.of(floats).rule(Sgd.sgd()).learningRate(1).clipNorm(10).build()) {
+        optimizer.step();
+        assertArrayEquals(new float[] {-2, -2}, floats.get("p").values().toFloats());
+        assertEquals(5, optimizer.gradientNorm());
+      }
+      Optimizer.Builder builder = Optimizer.of(doubles).rule(Sgd.sgd()).learningRate(1);
+      KernelBuildException e = assertThrows(KernelBuildException.class, builder::build);
+      assertEquals(
+          "a poor device does not compute in float64: use float32 parameters or another device",
+          e.getMessage());
+    }
   }
 
   @Test

@@ -6,14 +6,15 @@ import io.warmstep.backend.BackendDevice;
 public final class OpenClTestDevices {
   private OpenClTestDevices() {}
 
-  /** With work-groups as on a GPU, whatever the device. */
-  public static BackendDevice openAsGpu() {
-    return OpenClDevice.open(best(), Shape.ofGpu(best().maxWorkGroup()));
+  /** With work-groups as on a GPU; on a GPU, with the narrow vectors of a processor. */
+  public static BackendDevice openInOtherShape() {
+    DeviceInfo device = best();
+    return open(
+        device.isAccelerator() ? Shape.ofProcessor(8, 4) : Shape.ofGpu(device.maxWorkGroup()));
   }
 
-  /** With the narrowest vectors of a processor. */
-  public static BackendDevice openAsProcessor() {
-    return OpenClDevice.open(best(), Shape.ofProcessor(8, 4));
+  static BackendDevice open(Shape shape) {
+    return OpenClDevice.open(best(), shape);
   }
 
   private static DeviceInfo best() {

@@ -1,0 +1,175 @@
+"""Tests compare_torch.py without a GPU: a stand-in for PyTorch, and the command line on the CPU."""
+
+import contextlib
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import time
+import types
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import compare_torch  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Event:
+    def __init__(self, enable_timing):
+        assert enable_timing
+        self.when = None
+
+    def record(self):
+        self.when = time.perf_counter()
+
+    def synchronize(self):
+        assert self.when is not None
+
+    def elapsed_time(self, end):
+        return (end.when - self.when) * 1e3
+
+
+class Tensor:
+    def __init__(self, length):
+        self.length = length
+        self.grad = None
+
+    def uniform_(self, low, high):
+        return self
+
+    def requires_grad_(self, required):
+        return self
+
+    def random_(self):
+        return self
+
+    def copy_(self, source):
+        assert source.length == self.length
+        time.sleep(0.0005)
+
+
+def optimizer(kind, accepted):
+    class Optimizer:
+        made = []
+
+        def __init__(self, parameters, lr, **options):
+            assert set(options) <= accepted, options
+            assert all(p.grad is not None and p.grad.length == p.length for p in parameters)
+            Optimizer.made.append(options)
+
+        def step(self):
+            time.sleep(0.001)
+
+    Optimizer.__name__ = kind
+    return Optimizer
+
+
+class Graph:
+    def replay(self):
+        time.sleep(0.0008)
+
+
+class Stream:
+    def synchronize(self):
+        pass
+
+
+def stand_in():
+    torch = types.SimpleNamespace()
+    torch.float32, torch.uint8 = "float32", "uint8"
+    torch.empty = lambda length, dtype, device: Tensor(length)
+    torch.empty_like = lambda tensor: Tensor(tensor.length)
+    torch.cuda = types.SimpleNamespace(
+        Event=Event,
+        Stream=Stream,
+        CUDAGraph=Graph,
+        stream=lambda stream: contextlib.nullcontext(),
+        graph=lambda graph: contextlib.nullcontext(),
+        synchronize=lambda: None,
+        empty_cache=lambda: None,
+    )
+    forms = {"fused", "foreach"}
+    torch.optim = types.SimpleNamespace(
+        SGD=optimizer("SGD", forms | {"momentum"}),
+        RMSprop=optimizer("RMSprop", {"foreach"}),
+        Adam=optimizer("Adam", forms | {"capturable"}),
+        AdamW=optimizer("AdamW", forms | {"capturable"}),
+    )
+    return torch
+
+
+class CompareTorchTest(unittest.TestCase):
+    def test_models_have_their_sizes(self):
+        self.assertEqual((161, 25_557_032), self.size(compare_torch.resnet50()))
+        self.assertEqual((148, 124_439_808), self.size(compare_torch.gpt2_small()))
+
+    @staticmethod
+    def size(lengths):
+        return len(lengths), sum(lengths)
+
+    def test_bytes_of_a_step(self):
+        self.assertEqual(12 * 100, compare_torch.step_bytes("sgd", "float32", [60, 40]))
+        self.assertEqual(28 * 100, compare_torch.step_bytes("adamw", "float32", [100]))
+        self.assertEqual(40 * 100, compare_torch.step_bytes("momentum", "float64", [100]))
+
+    def test_every_rule_is_compared_in_turns(self):
+        compare_torch.SHAPES["small"] = lambda: [1000, 7]
+        warmstep = compare_torch.Warmstep(str(ROOT / "bin" / "warmstep"), "cpu")
+        try:
+            cases = [
+                compare_torch.case(stand_in(), warmstep, "small", rule, "float32", 3, 2)
+                for rule in compare_torch.RULES
+            ]
+        finally:
+            warmstep.close()
+            del compare_torch.SHAPES["small"]
+        for one in cases:
+            forms = {"torch fused", "torch foreach", "torch plain", "torch graph"}
+            if one["rule"] == "rmsprop":
+                forms -= {"torch fused", "torch graph"}
+            self.assertEqual(forms | {"warmstep", "copy"}, set(one["results"]))
+            for result in one["results"].values():
+                self.assertGreater(result["ms"], 0)
+            self.assertEqual(1, one["results"]["warmstep"]["times_warmstep"])
+            self.assertEqual(1, one["results"]["copy"]["of_copy"])
+            self.assertNotIn("host_us", one["results"]["copy"])
+            self.assertGreater(one["results"]["warmstep"]["host_us"], 0)
+            # The stand-in's steps keep the host as long as the device.
+            self.assertTrue(one["results"]["torch plain"]["host_bound"])
+        lines = compare_torch.table(cases).splitlines()
+        self.assertEqual(2 + len(compare_torch.RULES), len(lines))
+        self.assertEqual(1, len({line.count("|") for line in lines}))
+
+    def test_each_begins_a_round(self):
+        order = []
+
+        def implementation(name):
+            return compare_torch.Implementation(name, lambda n: order.append(name) or 1.0)
+
+        compare_torch.measure([implementation(name) for name in "abc"], 3, 1)
+        self.assertEqual(list("abc" "bca" "cab"), order[6:])
+
+    def test_a_report_replaces_the_one_before(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            for number in (1, 2):
+                compare_torch.write({"cases": [number]}, path)
+                with open(path, encoding="utf-8") as file:
+                    self.assertEqual({"cases": [number]}, json.load(file))
+            self.assertEqual(["report.json"], os.listdir(folder))
+
+    def test_the_command_is_found_beside(self):
+        self.assertEqual(str(ROOT / "bin" / "warmstep"), compare_torch.default_command())
+
+    def test_an_error_of_the_other_process_ends_it(self):
+        warmstep = compare_torch.Warmstep(str(ROOT / "bin" / "warmstep"), "cpu")
+        with self.assertRaises(SystemExit) as raised:
+            warmstep.ask({"steps": 1})
+        self.assertIn("nothing is open", str(raised.exception))
+        warmstep.close()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,80 @@
+package io.warmstep;
+
+import io.warmstep.backend.StreamTimer;
+
+/**
+ * Measures how long a device works on steps and copies: on CUDA by events of the stream, elsewhere
+ * by the host's clock. For use by one thread.
+ */
+public final class DeviceTimer implements AutoCloseable {
+  private final Device device;
+  private final StreamTimer timer;
+  private final Lifetime lifetime;
+  private State state = State.NEW;
+
+  private enum State {
+    NEW,
+    STARTED,
+    STOPPED
+  }
+
+  DeviceTimer(Device device) {
+    this.device = device;
+    this.timer = device.backend().timer();
+    this.lifetime = Lifetime.begin(this, "timer on " + device.name());
+  }
+
+  /**
+   * Begins to measure, after all that the device was asked for before.
+   *
+   * @throws ClosedException if the timer or the device is closed
+   */
+  public void start() {
+    checkOpen();
+    timer.start();
+    state = State.STARTED;
+  }
+
+  /**
+   * Ends the measurement with what the device was asked for so far.
+   *
+   * @throws IllegalStateException if it was not started
+   * @throws ClosedException if the timer or the device is closed
+   */
+  public void stop() {
+    checkOpen();
+    if (state != State.STARTED) {
+      throw new IllegalStateException("the timer is not running: call start() before stop()");
+    }
+    timer.stop();
+    state = State.STOPPED;
+  }
+
+  /**
+   * Waits until the device has done what was measured.
+   *
+   * @return milliseconds from start to stop
+   * @throws IllegalStateException if nothing was measured
+   * @throws ClosedException if the timer or the device is closed
+   */
+  public double millis() {
+    checkOpen();
+    if (state != State.STOPPED) {
+      throw new IllegalStateException("the timer has measured nothing: call start() and stop()");
+    }
+    return timer.millis();
+  }
+
+  private void checkOpen() {
+    lifetime.checkOpen();
+    device.backend();
+  }
+
+  /** Releases the timer. Closing twice is fine. */
+  @Override
+  public void close() {
+    if (lifetime.end() && device.isOpen()) {
+      timer.close();
+    }
+  }
+}

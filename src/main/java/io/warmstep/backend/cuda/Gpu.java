@@ -1,0 +1,118 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.backend.BackendReport;
+import java.nio.charset.StandardCharsets;
+import jcuda.driver.CUdevice;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+
+/** Finds the driver's devices and says what they are. */
+final class Gpu {
+  /** First driver that has every function that JCuda 12.6 calls: CUDA 11.0, R450. */
+  private static final int OLDEST_DRIVER = 11000;
+
+  /** Compute capability that the kernels are compiled for, times ten. */
+  private static final int OLDEST_CAPABILITY = 50;
+
+  private Gpu() {}
+
+  /** What the first device is; throws what keeps it from being used. */
+  static BackendReport report() {
+    return report(first());
+  }
+
+  static BackendReport report(CUdevice device) {
+    int capability = capability(device);
+    if (capability < OLDEST_CAPABILITY) {
+      throw CudaBackend.unavailable(
+          nameOf(device)
+              + " has compute capability "
+              + capability / 10
+              + "."
+              + capability % 10
+              + ", "
+              + OLDEST_CAPABILITY / 10
+              + ".0 (Maxwell) or later is needed",
+          null);
+    }
+    long[] bytes = new long[1];
+    Cuda.check(
+        () -> JCudaDriver.cuDeviceTotalMem(bytes, device), "cuDeviceTotalMem", nameOf(device));
+    int version = driverVersion();
+    return new BackendReport(
+        CudaBackend.NAME,
+        true,
+        nameOf(device) + ", compute capability " + capability / 10 + "." + capability % 10,
+        "CUDA driver API " + version / 1000 + "." + version % 1000 / 10,
+        bytes[0],
+        true,
+        "");
+  }
+
+  static CUdevice first() {
+    int version = driverVersion();
+    if (version < OLDEST_DRIVER) {
+      throw CudaBackend.unavailable(
+          "the NVIDIA driver supports CUDA "
+              + version / 1000
+              + "."
+              + version % 1000 / 10
+              + ", 11.0 (driver 450) or later is needed: update it",
+          null);
+    }
+    int code = Cuda.code(() -> JCudaDriver.cuInit(0));
+    int[] count = new int[1];
+    if (code == CUresult.CUDA_SUCCESS) {
+      Cuda.check(
+          () -> JCudaDriver.cuDeviceGetCount(count), "cuDeviceGetCount", "the NVIDIA driver");
+    } else if (code != CUresult.CUDA_ERROR_NO_DEVICE) {
+      throw CudaBackend.unavailable(
+          "the NVIDIA driver does not start, cuInit gave "
+              + CUresult.stringFor(code)
+              + " ("
+              + code
+              + "): see whether nvidia-smi works",
+          null);
+    }
+    if (count[0] == 0) {
+      throw CudaBackend.unavailable(
+          "the NVIDIA driver is there but finds no GPU: see whether nvidia-smi"
+              + " lists one, and what CUDA_VISIBLE_DEVICES is set to",
+          null);
+    }
+    CUdevice device = new CUdevice();
+    Cuda.check(() -> JCudaDriver.cuDeviceGet(device, 0), "cuDeviceGet", "the NVIDIA driver");
+    return device;
+  }
+
+  private static int driverVersion() {
+    int[] version = new int[1];
+    Cuda.check(
+        () -> JCudaDriver.cuDriverGetVersion(version), "cuDriverGetVersion", "the NVIDIA driver");
+    return version[0];
+  }
+
+  private static int capability(CUdevice device) {
+    return 10 * attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)
+        + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
+  }
+
+  private static int attribute(int attribute, CUdevice device) {
+    int[] value = new int[1];
+    Cuda.check(
+        () -> JCudaDriver.cuDeviceGetAttribute(value, attribute, device),
+        "cuDeviceGetAttribute",
+        nameOf(device));
+    return value[0];
+  }
+
+  static String nameOf(CUdevice device) {
+    byte[] name = new byte[256];
+    Cuda.check(
+        () -> JCudaDriver.cuDeviceGetName(name, name.length, device),
+        "cuDeviceGetName",
+        "the NVIDIA driver");
+    return new String(name, StandardCharsets.UTF_8).replace("\0", "").strip();
+  }
+}

@@ -1,0 +1,179 @@
+package io.warmstep.cli;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import com.google.gson.JsonParser;
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.WarmstepException;
+import io.warmstep.cli.bench.BorrowedModel;
+import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.rule.UpdateRule;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.io.Reader;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * {@code warmstep measure}: times steps on request, so that another program can take turns with it.
+ * Reads a JSON object a line and answers each with one; a refused request is answered with {@code
+ * error} and changes nothing.
+ *
+ * <pre>
+ * {"open": {"rule": "adam", "dtype": "float32", "lengths": [25000000]}}   {"parameters": 25000000}
+ * {"steps": 20}   {"ms": 3.1, "host_us": 4.0}   of a step, on the device and until the call returns
+ * {"close": true}   {}
+ * </pre>
+ */
+@Command(
+    name = "measure",
+    hidden = true,
+    mixinStandardHelpOptions = true,
+    description = {
+      "Times steps on request: reads JSON from standard input, a request a line, and answers each"
+          + " with a line. benchmarks/gpu/compare_torch.py uses it.",
+      "The first line that it writes names the device."
+    })
+final class MeasureCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      required = true,
+      description = "Where steps run; 'warmstep devices' lists them.")
+  private String backend;
+
+  /** Tests give another one. */
+  private final Reader input;
+
+  MeasureCommand() {
+    this(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+  }
+
+  MeasureCommand(Reader input) {
+    this.input = input;
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    PrintWriter out = spec.commandLine().getOut();
+    BufferedReader lines = new BufferedReader(input);
+    try (Device device = Devices.require(backend);
+        Session session = new Session(device)) {
+      answer(out, session.describe());
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        if (!line.isBlank()) {
+          answer(out, session.answer(line));
+        }
+      }
+    }
+    return 0;
+  }
+
+  private static void answer(PrintWriter out, JsonObject object) {
+    out.println(Json.text(object));
+    out.flush();
+  }
+
+  /** One device and, between open and close, a model on it. */
+  private static final class Session implements AutoCloseable {
+    private final Device device;
+    private BorrowedModel model;
+
+    Session(Device device) {
+      this.device = device;
+    }
+
+    JsonObject describe() {
+      JsonObject object = new JsonObject();
+      object.addProperty("backend", device.name());
+      object.addProperty("device", device.report().device());
+      object.addProperty("driver", device.report().driver());
+      return object;
+    }
+
+    JsonObject answer(String line) {
+      try {
+        JsonObject request = JsonParser.parseString(line).getAsJsonObject();
+        if (request.has("open")) {
+          return open(request.getAsJsonObject("open"));
+        }
+        if (request.has("steps")) {
+          return steps(request.get("steps").getAsInt());
+        }
+        if (request.has("close")) {
+          close();
+          return new JsonObject();
+        }
+        throw new IllegalArgumentException("a request has open, steps or close");
+      } catch (JsonParseException
+          | IllegalStateException
+          | IllegalArgumentException
+          | WarmstepException e) {
+        return error(e);
+      }
+    }
+
+    private static JsonElement member(JsonObject request, String name) {
+      JsonElement member = request.get(name);
+      if (member == null) {
+        throw new IllegalArgumentException("open has no " + name);
+      }
+      return member;
+    }
+
+    private static JsonObject error(RuntimeException e) {
+      JsonObject object = new JsonObject();
+      object.addProperty("error", e.getMessage());
+      return object;
+    }
+
+    private JsonObject open(JsonObject request) {
+      List<Long> lengths = new ArrayList<>();
+      for (JsonElement length : member(request, "lengths").getAsJsonArray()) {
+        lengths.add(length.getAsLong());
+      }
+      UpdateRule rule = NamedRules.named(member(request, "rule").getAsString());
+      ElementType type = ElementType.parse(member(request, "dtype").getAsString());
+      close();
+      model = new BorrowedModel(device, rule, type, lengths);
+      JsonObject object = new JsonObject();
+      object.addProperty("parameters", lengths.stream().mapToLong(Long::longValue).sum());
+      return object;
+    }
+
+    private JsonObject steps(int count) {
+      if (model == null) {
+        throw new IllegalArgumentException("nothing is open: send open before steps");
+      }
+      if (count < 1) {
+        throw new IllegalArgumentException("steps is " + count + ", must be 1 or more");
+      }
+      BorrowedModel.Time time = model.step(count);
+      JsonObject object = new JsonObject();
+      object.addProperty("ms", time.millisPerStep());
+      object.addProperty("host_us", time.hostMicrosPerStep());
+      return object;
+    }
+
+    @Override
+    public void close() {
+      if (model != null) {
+        model.close();
+        model = null;
+      }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+package io.warmstep.cli.bench;
+
+import io.warmstep.Device;
+import io.warmstep.DeviceTimer;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * Parameters and gradients as a training pipeline has them: each tensor an allocation of its own,
+ * borrowed by the optimizer, which is timed.
+ */
+public final class BorrowedModel implements AutoCloseable {
+  /** What was opened, last first. */
+  private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+
+  private final Optimizer optimizer;
+  private final DeviceTimer timer;
+
+  /**
+   * Times of one step.
+   *
+   * @param millisPerStep on the device
+   * @param hostMicrosPerStep until {@code step()} returns
+   */
+  public record Time(double millisPerStep, double hostMicrosPerStep) {}
+
+  /**
+   * Allocates and fills the tensors.
+   *
+   * @param device where
+   * @param rule measured
+   * @param type of parameters and gradients
+   * @param lengths of the tensors
+   * @throws io.warmstep.OutOfDeviceMemoryException if they do not fit; nothing stays allocated
+   */
+  public BorrowedModel(Device device, UpdateRule rule, ElementType type, List<Long> lengths) {
+    try {
+      Parameters.Builder builder = Parameters.on(device);
+      SplittableRandom random = new SplittableRandom(1);
+      for (int i = 0; i < lengths.size(); i++) {
+        Tensor values = filled(device, type, lengths.get(i), random);
+        Tensor gradients = filled(device, type, lengths.get(i), random);
+        builder.borrow("tensor" + i, values, gradients);
+      }
+      Parameters parameters = builder.build();
+      opened.push(parameters);
+      optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
+      opened.push(optimizer);
+      timer = device.timer();
+      opened.push(timer);
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  private Tensor filled(Device device, ElementType type, long length, SplittableRandom random) {
+    Tensor tensor = device.allocate(type, length);
+    opened.push(tensor);
+    Filling.fill(tensor, random);
+    return tensor;
+  }
+
+  /**
+   * Steps, and waits until the device has done so.
+   *
+   * @param count how often, at least 1
+   * @return the time of one
+   */
+  public Time step(int count) {
+    int queued = Math.min(count, StepBenchmark.QUEUED_STEPS);
+    timer.start();
+    long begin = System.nanoTime();
+    for (int i = 0; i < queued; i++) {
+      optimizer.step();
+    }
+    long end = System.nanoTime();
+    for (int i = queued; i < count; i++) {
+      optimizer.step();
+    }
+    timer.stop();
+    return new Time(timer.millis() / count, (end - begin) / 1e3 / queued);
+  }
+
+  /** Frees what was allocated, last first. */
+  @Override
+  public void close() {
+    while (!opened.isEmpty()) {
+      try {
+        opened.pop().close();
+      } catch (Exception e) {
+        throw new IllegalStateException("closing failed", e);
+      }
+    }
+  }
+}

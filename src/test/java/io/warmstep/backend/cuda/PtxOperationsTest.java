@@ -1,0 +1,243 @@
+package io.warmstep.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * The prebuilt PTX computes what the source says: every floating-point operation in it is one that
+ * rounds once, to nearest, and keeps denormals, and there are exactly as many of each kind as the
+ * source has. A multiply-add that the compiler had made by itself would be one fma too many, and
+ * one mul and one add too few. Whoever changes an operation in a kernel changes the numbers here.
+ *
+ * <p>That the assembler joins none either follows from the same text: it may only join operations
+ * without a rounding of their own, and each here says {@code .rn}.
+ */
+class PtxOperationsTest {
+  /** Instructions on floating-point values that compute. */
+  private static final Pattern ARITHMETIC =
+      Pattern.compile(
+          "(?m)^\\s*(?:@!?%p\\d+ )?"
+              + "((?:add|sub|mul|mad|fma|div|rcp|sqrt|rsqrt|sin|cos|tanh|lg2|ex2|min|max|abs|neg"
+              + "|copysign|testp|cvt)\\.[.a-z0-9]*\\bf(?:16|16x2|32|64)\\b[.a-z0-9]*)");
+
+  /** Those that round, without their type. */
+  private static final Set<String> ROUNDED =
+      Set.of("add.rn", "sub.rn", "mul.rn", "fma.rn", "div.rn", "sqrt.rn");
+
+  /** Exact, or, from float64 to float32, rounded to nearest. */
+  private static final Set<String> UNCOUNTED =
+      Set.of("neg.f32", "neg.f64", "cvt.f64.f32", "cvt.rn.f32.f64");
+
+  /** How many operations of each kind. */
+  private record Operations(int fma, int mul, int add, int div, int sqrt) {
+    static final Operations NONE = new Operations(0, 0, 0, 0, 0);
+
+    Operations plus(Operations other) {
+      return new Operations(
+          fma + other.fma, mul + other.mul, add + other.add, div + other.div, sqrt + other.sqrt);
+    }
+
+    Operations times(int n) {
+      return new Operations(n * fma, n * mul, n * add, n * div, n * sqrt);
+    }
+
+    Map<String, Integer> named(String type) {
+      Map<String, Integer> named = new TreeMap<>();
+      Map.of("fma", fma, "mul", mul, "add", add, "div", div, "sqrt", sqrt)
+          .forEach(
+              (name, count) -> {
+                if (count > 0) {
+                  named.put(name + ".rn." + type, count);
+                }
+              });
+      return named;
+    }
+  }
+
+  private static Operations fma(int n) {
+    return new Operations(n, 0, 0, 0, 0);
+  }
+
+  private static Operations mul(int n) {
+    return new Operations(0, n, 0, 0, 0);
+  }
+
+  private static Operations add(int n) {
+    return new Operations(0, 0, n, 0, 0);
+  }
+
+  private static final Operations DIV = new Operations(0, 0, 0, 1, 0);
+  private static final Operations SQRT = new Operations(0, 0, 0, 0, 1);
+
+  /** Elements that a thread updates in the text: 8 by vectors, and 16 bytes of them one by one. */
+  private static int held(String storage) {
+    return 8 + (storage.equals("float64") ? 2 : 4);
+  }
+
+  /** gradient.h: scale * g, and weight_decay * p + g. */
+  private static final Operations GRADIENT = mul(1).plus(fma(1));
+
+  /** The operations of one element, for each of a rule's options, as the rule's header has them. */
+  private static final Map<String, List<Operations>> RULES =
+      Map.of(
+          "sgd",
+          List.of(fma(1)),
+          "momentum", // fresh * g; Nesterov's has one more fma
+          List.of(mul(1).plus(fma(2)), mul(1).plus(fma(3))),
+          "rmsprop",
+          rmsprop(),
+          "adam", // the same with AMSGrad, whose maximum is a comparison
+          List.of(adam(), adam()));
+
+  private static List<Operations> rmsprop() {
+    Operations plain = mul(2).plus(fma(2)).plus(SQRT).plus(add(1)).plus(DIV);
+    // fresh * g is the same in both averages.
+    Operations centered = plain.plus(fma(2));
+    return List.of(plain, centered, plain.plus(fma(1)), centered.plus(fma(1)));
+  }
+
+  private static Operations adam() {
+    return mul(4).plus(fma(4)).plus(SQRT).plus(DIV);
+  }
+
+  /** Of an element's parameter and gradient, when widened and when the former is rounded. */
+  private static final Map<String, Operations> CONVERSIONS =
+      Map.of(
+          "float32",
+          Operations.NONE,
+          "float64",
+          Operations.NONE,
+          "bfloat16",
+          Operations.NONE,
+          "float16",
+          mul(2).plus(add(1)));
+
+  /** norm.cu: 16 elements a thread, of which the first halving makes 8 and the second 4. */
+  private static final int LEAF = 16;
+
+  /** The first halving of a node, 8 sums, then {@link #FOLD}. */
+  private static final Operations NODE = mul(LEAF).plus(add(LEAF / 2));
+
+  /** To 4 sums in a thread, then 8 times 4 between threads, then three. */
+  private static final Operations FOLD = add(4 + 8 * 4 + 3);
+
+  static List<String> entries() throws IOException {
+    return PtxTest.entries();
+  }
+
+  @ParameterizedTest
+  @MethodSource("entries")
+  void hasTheSourcesOperations(String entry) throws IOException {
+    assertEquals(expected(entry), counted(entry), entry);
+  }
+
+  private static Map<String, Integer> expected(String entry) {
+    String kind = entry.substring(0, entry.lastIndexOf('_'));
+    String storage = entry.substring(entry.lastIndexOf('_') + 1);
+    String type = storage.equals("float64") ? "f64" : "f32";
+    return switch (kind) {
+      case "groups" -> Map.of();
+      case "leaves" -> leaves(storage).named(type);
+      case "nodes" -> NODE.plus(FOLD).named(type);
+      case "global" -> globalNorm();
+      default -> update(kind, storage).named(type);
+    };
+  }
+
+  private static Operations update(String rule, String storage) {
+    Operations all = Operations.NONE;
+    for (Operations ofOneElement : RULES.get(rule)) {
+      Operations element = ofOneElement.plus(GRADIENT).plus(CONVERSIONS.get(storage));
+      all = all.plus(element.times(held(storage))).plus(mul(1)); // sign * scale
+    }
+    return all;
+  }
+
+  /** The plain sum of squares, and the scaled one with a product more for each element. */
+  private static Operations leaves(String storage) {
+    Operations pairs = mul(1).plus(fma(1)).times(LEAF / 2);
+    Operations sums = pairs.plus(FOLD).times(2).plus(mul(LEAF));
+    // Each element is read by vectors or one by one, for either sum and for the largest.
+    return storage.equals("float16") ? sums.plus(mul(2 * 3 * LEAF)) : sums;
+  }
+
+  private static Map<String, Integer> globalNorm() {
+    Operations tree = NODE.plus(FOLD).plus(SQRT).plus(mul(1)); // sqrt(sum) * 2^exponent
+    Operations clip = add(1).plus(DIV); // clip_norm / (norm + 1e-6)
+    Operations floats = tree.plus(clip).plus(mul(2)); // norm * unscale, unscale * factor
+    Operations hypotenuse = DIV.plus(fma(1)).plus(SQRT).plus(mul(1));
+    Map<String, Integer> all = floats.named("f32");
+    all.putAll(floats.plus(hypotenuse).named("f64"));
+    return all;
+  }
+
+  private static List<String> instructions(String text) {
+    List<String> found = new ArrayList<>();
+    Matcher matcher = ARITHMETIC.matcher(text);
+    while (matcher.find()) {
+      found.add(matcher.group(1));
+    }
+    return found;
+  }
+
+  private static Map<String, Integer> counted(String entry) throws IOException {
+    Map<String, Integer> counts = new TreeMap<>();
+    for (String instruction : instructions(PtxTest.ptx(entry))) {
+      if (!UNCOUNTED.contains(instruction)) {
+        counts.merge(instruction, 1, Integer::sum);
+      }
+    }
+    return counts;
+  }
+
+  @Test
+  void everyOperationRoundsOnceToNearest() throws IOException {
+    Set<String> wrong = new TreeSet<>();
+    for (String entry : entries()) {
+      String text = PtxTest.ptx(entry);
+      assertTrue(!text.contains(".approx") && !text.contains(".ftz"), entry);
+      for (String instruction : instructions(text)) {
+        String withoutType = instruction.replaceAll("\\.f(32|64)$", "");
+        if (!ROUNDED.contains(withoutType) && !UNCOUNTED.contains(instruction)) {
+          wrong.add(entry + ": " + instruction);
+        }
+      }
+    }
+    assertEquals(Set.of(), wrong);
+  }
+
+  /** What the tests above must not pass over. */
+  @Test
+  void wrongInstructionsAreFound() {
+    for (String wrong :
+        List.of(
+            "mad.f32",
+            "mul.f32",
+            "fma.rn.ftz.f32",
+            "div.approx.f32",
+            "div.full.f32",
+            "rcp.rn.f64",
+            "sqrt.approx.ftz.f32",
+            "ex2.approx.ftz.f32",
+            "cvt.rz.f32.f64",
+            "add.rz.f32")) {
+      for (String line : List.of("\t" + wrong + " \t%f1, %f2, %f3;", "\t@%p1 " + wrong + " %f1;")) {
+        assertEquals(List.of(wrong), instructions("\n" + line + "\n"));
+      }
+      assertTrue(!ROUNDED.contains(wrong.replaceAll("\\.f(32|64)$", "")) || wrong.contains("rcp"));
+    }
+  }
+}

@@ -1,0 +1,205 @@
+package io.warmstep.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.PrivateNatives;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.UpdateRule;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import jcuda.nvptxcompiler.JNvPTXCompiler;
+import jcuda.nvptxcompiler.nvPTXCompileResult;
+import jcuda.nvptxcompiler.nvPTXCompilerHandle;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * The prebuilt PTX is that of the sources, and NVIDIA's assembler takes it for every architecture
+ * that it knows. The assembler is a library of JCuda's that needs neither a GPU nor a driver.
+ */
+class PtxTest {
+  private static final Path KERNELS = Path.of("kernels");
+  private static final Path STAMP = KERNELS.resolve("ptx/sources.stamp");
+  private static final String REBUILD = ": run bin/build-ptx and commit what it writes";
+
+  @BeforeAll
+  static void loadAssembler() throws ClassNotFoundException {
+    PrivateNatives.initialize("jcuda.nvptxcompiler.JNvPTXCompiler");
+  }
+
+  /** The modules' names, which are those of their entries. */
+  static List<String> entries() throws IOException {
+    try (Stream<Path> files = Files.list(KERNELS.resolve("ptx"))) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.endsWith(".ptx"))
+          .map(name -> name.substring(0, name.length() - ".ptx".length()))
+          .sorted()
+          .toList();
+    }
+  }
+
+  static String ptx(String entry) throws IOException {
+    return Files.readString(KERNELS.resolve("ptx/" + entry + ".ptx"));
+  }
+
+  @Test
+  void stampIsThatOfTheSourcesAndOfThePtx() throws IOException {
+    TreeMap<String, String> sums = new TreeMap<>();
+    for (String line : Files.readAllLines(STAMP)) {
+      if (line.matches("[0-9a-f]{64} {2}.*")) {
+        sums.put(line.substring(66), line.substring(0, 64));
+      }
+    }
+    TreeSet<String> files = new TreeSet<>(sources());
+    entries().forEach(entry -> files.add("ptx/" + entry + ".ptx"));
+    assertEquals(files, sums.keySet(), "files in " + STAMP + REBUILD);
+    for (String file : files) {
+      assertEquals(sum(KERNELS.resolve(file)), sums.get(file), file + " has changed" + REBUILD);
+    }
+  }
+
+  @Test
+  void noContractionNoFastMath() throws IOException {
+    String flags =
+        Files.readAllLines(STAMP).stream().filter(s -> s.startsWith("flags ")).findAny().get();
+    Set<String> given = Set.of(flags.split(" "));
+    for (String flag : List.of("-fmad=false", "-ftz=false", "-prec-div=true", "-prec-sqrt=true")) {
+      assertTrue(given.contains(flag), flag + " is not among the flags: " + flags);
+    }
+    assertTrue(given.stream().noneMatch(flag -> flag.contains("fast")), flags);
+  }
+
+  /** The two translation units and all that they include when compiled for a device. */
+  private static Set<String> sources() throws IOException {
+    Set<String> found = new TreeSet<>();
+    collect("step.cu", found);
+    collect("norm.cu", found);
+    return found;
+  }
+
+  private static void collect(String file, Set<String> found) throws IOException {
+    if (file.equals("host_grid.h") || !found.add(file)) {
+      return;
+    }
+    String text = Files.readString(KERNELS.resolve(file));
+    Matcher include = Pattern.compile("(?m)^#include \"(.*)\"").matcher(text);
+    while (include.find()) {
+      collect(include.group(1), found);
+    }
+  }
+
+  private static String sum(Path file) throws IOException {
+    try {
+      byte[] sum = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file));
+      return HexFormat.of().formatHex(sum);
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void everyRuleAndTypeHasItsEntry() throws IOException {
+    Set<String> expected = new TreeSet<>(Set.of("global_norm"));
+    for (ElementType type : ElementType.values()) {
+      for (UpdateRule rule : Rules.all()) {
+        expected.add(rule.name() + "_" + type);
+      }
+      expected.add("leaves_" + type);
+      expected.add("nodes_" + type.arithmetic());
+      expected.add("groups_" + type.arithmetic());
+    }
+    assertEquals(expected, new TreeSet<>(entries()));
+    for (String entry : expected) {
+      assertTrue(ptx(entry).contains(".visible .entry " + entry + "("), entry);
+    }
+  }
+
+  /** What the oldest driver and GPU need: see build-ptx. */
+  @Test
+  void versionAndTargetAreTheOldest() throws IOException {
+    for (String entry : entries()) {
+      assertTrue(ptx(entry).contains("\n.version 4.0\n.target sm_50\n.address_size 64\n"), entry);
+    }
+  }
+
+  /**
+   * The architectures of graphics cards up to sm_90; those between are of boards with ARM
+   * processors, for which JCuda has no native library. Later ones assemble the same text: see
+   * build-ptx.
+   */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "sm_50", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90"
+      })
+  void everyEntryAssemblesWithoutStackAndSpills(String architecture) throws IOException {
+    List<String> reports =
+        entries().parallelStream().map(entry -> assemble(entry, architecture)).toList();
+    String clean = "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads";
+    assertEquals(
+        List.of(),
+        reports.stream().filter(report -> !report.contains(clean)).collect(Collectors.toList()));
+  }
+
+  /** What the assembler reports. */
+  private static String assemble(String entry, String architecture) {
+    nvPTXCompilerHandle compiler = new nvPTXCompilerHandle();
+    byte[] text;
+    try {
+      text = ptx(entry).getBytes(StandardCharsets.US_ASCII);
+    } catch (IOException e) {
+      return e.toString();
+    }
+    byte[] ended = Arrays.copyOf(text, text.length + 1);
+    int created = JNvPTXCompiler.nvPTXCompilerCreate(compiler, ended.length, ended);
+    if (created != nvPTXCompileResult.NVPTXCOMPILE_SUCCESS) {
+      return entry + ": " + nvPTXCompileResult.stringFor(created);
+    }
+    try {
+      String[] options = {"--gpu-name=" + architecture, "--verbose"};
+      int result = JNvPTXCompiler.nvPTXCompilerCompile(compiler, options.length, options);
+      return entry
+          + ": "
+          + nvPTXCompileResult.stringFor(result)
+          + "\n"
+          + (result == nvPTXCompileResult.NVPTXCOMPILE_SUCCESS ? info(compiler) : error(compiler));
+    } finally {
+      JNvPTXCompiler.nvPTXCompilerDestroy(compiler);
+    }
+  }
+
+  private static String info(nvPTXCompilerHandle compiler) {
+    long[] size = new long[1];
+    JNvPTXCompiler.nvPTXCompilerGetInfoLogSize(compiler, size);
+    byte[] log = new byte[Math.toIntExact(size[0]) + 1];
+    JNvPTXCompiler.nvPTXCompilerGetInfoLog(compiler, log);
+    return new String(log, StandardCharsets.US_ASCII);
+  }
+
+  private static String error(nvPTXCompilerHandle compiler) {
+    long[] size = new long[1];
+    JNvPTXCompiler.nvPTXCompilerGetErrorLogSize(compiler, size);
+    byte[] log = new byte[Math.toIntExact(size[0]) + 1];
+    JNvPTXCompiler.nvPTXCompilerGetErrorLog(compiler, log);
+    return new String(log, StandardCharsets.US_ASCII);
+  }
+}

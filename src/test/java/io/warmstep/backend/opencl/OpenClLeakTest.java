@@ -1,0 +1,191 @@
+package io.warmstep.backend.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.OutOfDeviceMemoryException;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.rule.Adam;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.locks.LockSupport;
+import org.jocl.CL;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** What is created is released again, whether it works or not. */
+@Tag("opencl")
+class OpenClLeakTest {
+  private static final int TENSORS = 10;
+  private static final int CYCLES = 10_000;
+
+  /** Elements of a cycle's parameter: one buffer left behind in each would be 390 MiB. */
+  private static final int LENGTH = 10_000;
+
+  @Test
+  void outOfMemoryAtEachAllocationOfTenTensorsLeavesTheDeviceUsable() {
+    FailingContext context = FailingContext.create();
+    try (Device device = context.open()) {
+      float[] expected = train(device);
+      final long references = settled(context);
+      int failures = 0;
+      for (int allocation = 1; ; allocation++) {
+        context.failAt(allocation);
+        try {
+          train(device);
+          assertTrue(!context.hasFailed(), "allocation " + allocation + " failed unnoticed");
+          break;
+        } catch (OutOfDeviceMemoryException e) {
+          failures++;
+          assertTrue(
+              e.getMessage().contains("CL_MEM_OBJECT_ALLOCATION_FAILURE")
+                  && e.getMessage().contains("use fewer or smaller parameters"),
+              e.getMessage());
+        }
+        context.assertReferences(references, "after a failure at " + allocation);
+        context.failAt(Integer.MAX_VALUE);
+        assertArrayEquals(expected, train(device), "after a failure at " + allocation);
+      }
+      // Values and gradients, three of state, the norm's sums and tables, the launches' tables.
+      assertTrue(failures >= 2 * TENSORS + 3 + 6, failures + " allocations");
+    }
+  }
+
+  /** The least of several looks, as with {@link FailingContext#assertReferences}. */
+  private static long settled(FailingContext context) {
+    context.finish();
+    long least = context.references();
+    for (int i = 0; i < 50; i++) {
+      LockSupport.parkNanos(1_000_000);
+      least = Math.min(least, context.references());
+    }
+    return least;
+  }
+
+  /** Allocates, trains and closes everything; returns the parameters. */
+  private static float[] train(Device device) {
+    Deque<AutoCloseable> open = new ArrayDeque<>();
+    try {
+      Parameters.Builder builder = Parameters.on(device);
+      for (int i = 0; i < TENSORS; i++) {
+        Tensor values = device.copyOf(new float[] {i, i + 1, i + 2});
+        open.push(values);
+        Tensor gradients = device.copyOf(new float[] {1, -1, i});
+        open.push(gradients);
+        builder.borrow("t" + i, values, gradients);
+      }
+      Parameters parameters = builder.build();
+      open.push(parameters);
+      Optimizer optimizer = optimizer(parameters);
+      open.push(optimizer);
+      optimizer.step();
+      float[] result = new float[3 * TENSORS];
+      for (int i = 0; i < TENSORS; i++) {
+        System.arraycopy(parameters.get("t" + i).values().toFloats(), 0, result, 3 * i, 3);
+      }
+      return result;
+    } finally {
+      open.forEach(OpenClLeakTest::close);
+    }
+  }
+
+  private static Optimizer optimizer(Parameters parameters) {
+    return Optimizer.of(parameters)
+        .rule(Adam.adam().amsgrad(true))
+        .learningRate(0.1)
+        .group(ParameterGroup.matching("*5").learningRateFactor(2))
+        .clipNorm(1)
+        .build();
+  }
+
+  private static void close(AutoCloseable resource) {
+    try {
+      resource.close();
+    } catch (Exception e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void manyCyclesLeaveNoHandleAndNoMemory() throws IOException {
+    FailingContext context = FailingContext.create();
+    try (Device device = context.open()) {
+      cycles(device, CYCLES / 10); // the heap and the driver's pools grow to what they need
+      final long references = settled(context);
+      final long resident = residentKilobytes();
+      cycles(device, CYCLES);
+      long grown = residentKilobytes() - resident;
+      context.assertReferences(references, CYCLES + " cycles");
+      assertTrue(grown < 200_000, CYCLES + " cycles left " + grown + " KiB");
+    }
+  }
+
+  private static void cycles(Device device, int count) {
+    for (int i = 0; i < count; i++) {
+      try (Parameters parameters =
+              Parameters.on(device)
+                  .add("p", ElementType.FLOAT32, LENGTH)
+                  .add("p5", ElementType.FLOAT32, i % 7)
+                  .build();
+          Optimizer optimizer = optimizer(parameters)) {
+        optimizer.step();
+      }
+    }
+  }
+
+  private static long residentKilobytes() throws IOException {
+    System.gc();
+    return Files.readAllLines(Path.of("/proc/self/status")).stream()
+        .filter(line -> line.startsWith("VmRSS:"))
+        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  @Test
+  void aClosedDeviceLeavesNothingInItsContext() {
+    for (boolean isTidy : new boolean[] {true, false}) {
+      FailingContext context = FailingContext.create();
+      CL.clRetainContext(context.context);
+      Device device = context.open();
+      Parameters parameters = Parameters.on(device).add("p5", new float[LENGTH]).build();
+      Optimizer optimizer = optimizer(parameters);
+      optimizer.step();
+      if (isTidy) {
+        optimizer.close();
+        parameters.close();
+      }
+      device.close();
+      context.assertReferences(1, "with the one that this test holds, tidy: " + isTidy);
+      optimizer.close();
+      parameters.close();
+      CL.clReleaseContext(context.context);
+    }
+  }
+
+  @Test
+  void devicesThatAreOpenedAndClosedLeaveNoMemory() throws IOException {
+    openAndClose(50);
+    long resident = residentKilobytes();
+    openAndClose(100);
+    long grown = residentKilobytes() - resident;
+    assertTrue(grown < 150_000, "100 devices left " + grown + " KiB");
+  }
+
+  private static void openAndClose(int count) {
+    for (int i = 0; i < count; i++) {
+      try (Device device = Devices.require("opencl")) {
+        cycles(device, 1);
+      }
+    }
+  }
+}

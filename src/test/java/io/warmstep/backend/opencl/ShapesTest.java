@@ -1,0 +1,90 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.TestDevices;
+import io.warmstep.rule.Adam;
+import io.warmstep.testkit.Bits;
+import io.warmstep.testkit.Numbers;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Results do not depend on the shape of the work: every width of vectors and of work-groups. */
+@Tag("opencl")
+class ShapesTest {
+  /** Two leaves of the norm, a tile with a tail, and less than a vector. */
+  private static final int[] LENGTHS = {4096 + 203, 1, 70};
+
+  private static final Adam RULE = Adam.adam().amsgrad(true).weightDecay(0.01);
+
+  static Stream<Arguments> shapesAndTypes() {
+    return Stream.of(
+            Shape.ofProcessor(1, 1),
+            Shape.ofProcessor(8, 8),
+            Shape.ofProcessor(16, 16),
+            Shape.ofGpu(1),
+            Shape.ofGpu(16),
+            Shape.ofGpu(1024))
+        .flatMap(
+            shape -> Arrays.stream(ElementType.values()).map(type -> Arguments.of(shape, type)));
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("shapesAndTypes")
+  void haveTheBitsOfTheProcessor(Shape shape, ElementType type) {
+    double[] expected;
+    try (Device cpu = Devices.cpu(1)) {
+      expected = train(cpu, type);
+    }
+    try (Device device = TestDevices.of(OpenClTestDevices.open(shape))) {
+      Bits.assertSame(expected, train(device, type), () -> shape + ", " + type);
+    }
+  }
+
+  /** Norms, then parameters, gradients and state of owned and borrowed tensors. */
+  private static double[] train(Device device, ElementType type) {
+    SplittableRandom random = new SplittableRandom(3);
+    Stream.Builder<double[]> results = Stream.builder();
+    try (Tensor values = device.allocate(type, LENGTHS[0]);
+        Tensor gradients = device.allocate(type, LENGTHS[0]);
+        Parameters parameters =
+            Parameters.on(device)
+                .borrow("lent", values, gradients)
+                .add("p0", type, LENGTHS[0])
+                .add("p1", type, LENGTHS[1])
+                .add("p2", type, LENGTHS[2])
+                .build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(RULE)
+                .learningRate(0.01)
+                .clipNorm(0.7)
+                .zeroGradients(true)
+                .build()) {
+      for (int step = 0; step < 2; step++) {
+        parameters.forEach(
+            p -> p.gradients().copyFrom(Numbers.ordinary(random, type, (int) p.length())));
+        optimizer.step();
+        results.add(new double[] {optimizer.gradientNorm()});
+      }
+      parameters.forEach(
+          p -> {
+            results.add(p.values().toDoubles());
+            results.add(p.gradients().toDoubles());
+            optimizer
+                .stateNames(p.name())
+                .forEach(slot -> results.add(optimizer.state(p.name(), slot).toDoubles()));
+          });
+    }
+    return results.build().flatMapToDouble(Arrays::stream).toArray();
+  }
+}
