@@ -33,6 +33,7 @@ public final class Optimizer implements AutoCloseable {
   private final StepProgram program;
   private final Lifetime lifetime;
   private final AtomicReference<String> running = new AtomicReference<>();
+  private final double gradientScale;
   private long stepCount;
   private long skippedSteps;
   private double learningRate = Double.NaN;
@@ -45,6 +46,8 @@ public final class Optimizer implements AutoCloseable {
     parameters = builder.parameters;
     schedule = builder.schedule;
     scaler = builder.scaler;
+    gradientScale = builder.gradientScale;
+    stepCount = builder.startAfter;
     groups = builder.resolveGroups();
     scalars = new double[groups.size()][];
     for (int i = 0; i < scalars.length; i++) {
@@ -141,7 +144,7 @@ public final class Optimizer implements AutoCloseable {
         Group group = groups.get(i);
         group.rule.scalars(next, rate * group.learningRateFactor, scalars[i]);
       }
-      boolean happened = run(scaler == null ? 1 : 1 / scaler.scale());
+      boolean happened = run(scaler == null ? gradientScale : gradientScale / scaler.scale());
       if (happened) {
         stepCount = next;
         learningRate = rate;
@@ -188,9 +191,10 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * How many steps have happened; skipped ones do not count.
+   * How many steps have happened, those of {@link Builder#startAfter} included; skipped ones do not
+   * count.
    *
-   * @return 0 before the first
+   * @return 0 before the first, unless the builder said otherwise
    */
   public long stepCount() {
     return stepCount;
@@ -311,6 +315,8 @@ public final class Optimizer implements AutoCloseable {
     private double clipValue;
     private boolean zeroGradients;
     private boolean skipNonFinite;
+    private double gradientScale = 1;
+    private long startAfter;
 
     private Builder(Parameters parameters) {
       parameters.checkOpen();
@@ -410,6 +416,41 @@ public final class Optimizer implements AutoCloseable {
      */
     public Builder skipNonFinite(boolean skipNonFinite) {
       this.skipNonFinite = skipNonFinite;
+      return this;
+    }
+
+    /**
+     * Multiplies all gradients by a factor before anything else, such as clipping, is done with
+     * them: one over the batch size, say, where the loss is a sum over the batch.
+     *
+     * @param factor above 0 and a normal float32 number; 1 unless called
+     * @return this builder
+     * @throws IllegalArgumentException if the factor is out of range
+     */
+    public Builder scaleGradients(double factor) {
+      if (!(factor >= Float.MIN_NORMAL && factor <= Float.MAX_VALUE)) {
+        throw new IllegalArgumentException(
+            "gradient scale is " + factor + ", must be above 0 and a normal float32 number");
+      }
+      gradientScale = factor;
+      return this;
+    }
+
+    /**
+     * Counts steps from another number than 0, to continue a run: the first step is number {@code
+     * stepCount + 1} for the schedule and for bias corrections. The state still starts at the
+     * rule's initial values; write the saved one into {@link Optimizer#state}.
+     *
+     * @param stepCount how many steps have happened already, at least 0
+     * @return this builder
+     * @throws IllegalArgumentException if the count is negative
+     */
+    public Builder startAfter(long stepCount) {
+      if (stepCount < 0) {
+        throw new IllegalArgumentException(
+            "stepCount is " + stepCount + ", must be the number of steps so far, at least 0");
+      }
+      startAfter = stepCount;
       return this;
     }
 

@@ -45,11 +45,10 @@ final class OptimizerState {
         if (parameters.owns(parameter) && coverage.get(beside) == values.memory().length()) {
           Memory memory =
               shared.computeIfAbsent(
-                  beside,
-                  key -> allocate(parameter.values().type(), values.memory().length(), slot));
+                  beside, key -> allocate(values.memory(), values.memory().length(), slot));
           byName.put(slot.name(), tensor(memory, values.offset(), parameter.length()));
         } else {
-          Memory memory = allocate(parameter.values().type(), parameter.length(), slot);
+          Memory memory = allocate(values.memory(), parameter.length(), slot);
           byName.put(slot.name(), tensor(memory, 0, parameter.length()));
         }
       }
@@ -72,8 +71,9 @@ final class OptimizerState {
     return coverage;
   }
 
-  private Memory allocate(ElementType storage, long length, StateSlot slot) {
-    Memory memory = parameters.device().allocateMemory(storage.arithmetic(), length);
+  private Memory allocate(Memory values, long length, StateSlot slot) {
+    Memory memory =
+        parameters.device().backend().allocateBeside(values, values.type().arithmetic(), length);
     memories.add(memory);
     if (slot.initialValue() != 0) {
       fill(memory, slot.initialValue());

@@ -101,11 +101,22 @@ public final class ParameterGroup {
     return new ParameterGroup(pattern, regex, learningRateFactor, weightDecay, Optional.of(rule));
   }
 
-  String pattern() {
+  /**
+   * Which names match.
+   *
+   * @return the pattern as it was given
+   */
+  public String pattern() {
     return pattern;
   }
 
-  boolean matches(String name) {
+  /**
+   * Whether a parameter belongs to this group.
+   *
+   * @param name the parameter's name
+   * @return true if the whole name matches the pattern
+   */
+  public boolean matches(String name) {
     return regex.matcher(name).matches();
   }
 
@@ -113,7 +124,14 @@ public final class ParameterGroup {
     return learningRateFactor;
   }
 
-  UpdateRule resolve(UpdateRule base) {
+  /**
+   * The rule of this group's parameters.
+   *
+   * @param base the optimizer's rule
+   * @return the group's own or the base, with the group's weight decay if it has one
+   * @throws IllegalArgumentException if the group's own is of another kind than the base
+   */
+  public UpdateRule resolve(UpdateRule base) {
     UpdateRule chosen = rule.orElse(base);
     if (!chosen.name().equals(base.name())) {
       throw new IllegalArgumentException(

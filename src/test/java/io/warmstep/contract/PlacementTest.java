@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Owned, allocated and borrowed memory at any address gives equal bits, in one optimizer too. */
 class PlacementTest {
   /** More than one block of copies. */
-  private static final int LENGTH = 5003;
+  private static final int LENGTH = 17_003;
 
   static Stream<Arguments> backendsAndRules() {
     return ContractBackend.all().stream()

@@ -84,22 +84,22 @@ final class ArrayMemory extends CpuMemory {
   }
 
   @Override
-  void load(long at, Object target, int count, short[] scratch) {
+  void load(long at, Object target, int to, int count, short[] scratch) {
     if (type.isHalf()) {
       read(at, scratch, 0, count);
-      HalfFloats.widen(type, scratch, 0, (float[]) target, 0, count);
+      HalfFloats.widen(type, scratch, 0, (float[]) target, to, count);
     } else {
-      read(at, target, 0, count);
+      read(at, target, to, count);
     }
   }
 
   @Override
-  void store(long at, Object source, int count, short[] scratch) {
+  void store(long at, Object source, int from, int count, short[] scratch) {
     if (type.isHalf()) {
-      HalfFloats.narrow(type, (float[]) source, 0, scratch, 0, count);
+      HalfFloats.narrow(type, (float[]) source, from, scratch, 0, count);
       write(at, scratch, 0, count);
     } else {
-      write(at, source, 0, count);
+      write(at, source, from, count);
     }
   }
 

@@ -62,13 +62,13 @@ abstract class BufferMemory extends CpuMemory {
   }
 
   @Override
-  void load(long at, Object target, int count, short[] scratch) {
-    read(at, target, 0, count);
+  void load(long at, Object target, int to, int count, short[] scratch) {
+    read(at, target, to, count);
   }
 
   @Override
-  void store(long at, Object source, int count, short[] scratch) {
-    write(at, source, 0, count);
+  void store(long at, Object source, int from, int count, short[] scratch) {
+    write(at, source, from, count);
   }
 
   @Override
@@ -145,14 +145,14 @@ abstract class BufferMemory extends CpuMemory {
     }
 
     @Override
-    void load(long at, Object target, int count, short[] scratch) {
+    void load(long at, Object target, int to, int count, short[] scratch) {
       read(at, scratch, 0, count);
-      HalfFloats.widen(type(), scratch, 0, (float[]) target, 0, count);
+      HalfFloats.widen(type(), scratch, 0, (float[]) target, to, count);
     }
 
     @Override
-    void store(long at, Object source, int count, short[] scratch) {
-      HalfFloats.narrow(type(), (float[]) source, 0, scratch, 0, count);
+    void store(long at, Object source, int from, int count, short[] scratch) {
+      HalfFloats.narrow(type(), (float[]) source, from, scratch, 0, count);
       write(at, scratch, 0, count);
     }
 

@@ -32,6 +32,18 @@ final class CpuDevice implements BackendDevice {
 
   @Override
   public Memory allocate(ElementType type, long length) {
+    return allocate(type, length, pieceLength);
+  }
+
+  /** Beside values that a step copies block by block, state in blocks needs no copy. */
+  @Override
+  public Memory allocateBeside(Memory values, ElementType type, long length) {
+    boolean isCopied = values instanceof BufferMemory || values.type().isHalf();
+    return allocate(
+        type, length, isCopied ? Math.min(pieceLength, CpuStepProgram.COPY_BLOCK) : pieceLength);
+  }
+
+  private Memory allocate(ElementType type, long length, int pieceLength) {
     if (length / pieceLength >= Integer.MAX_VALUE) {
       throw outOfMemory(type, length, null);
     }

@@ -17,8 +17,8 @@ abstract class CpuMemory implements Memory {
   abstract long contiguousFrom(long at);
 
   /** Copies elements into an array of the arithmetic type, widening. */
-  abstract void load(long at, Object target, int length, short[] scratch);
+  abstract void load(long at, Object target, int to, int length, short[] scratch);
 
   /** Copies elements from an array of the arithmetic type, rounding to nearest even. */
-  abstract void store(long at, Object source, int length, short[] scratch);
+  abstract void store(long at, Object source, int from, int length, short[] scratch);
 }

@@ -24,8 +24,12 @@ final class CpuStepProgram implements StepProgram {
   /** More than one chunk a thread evens out threads that wake late or are held up. */
   private static final int CHUNKS_A_THREAD = 4;
 
-  /** Elements copied at a time where a rule cannot work in place. */
-  private static final int COPY_BLOCK = 2048;
+  /**
+   * Elements copied at a time where a rule cannot work in place. Each copy begins slowly, before
+   * the processor sees a stream and reads ahead, so blocks for the second-level cache beat those
+   * for the first: 23 against 31 ms for Adam on 25 million parameters in buffers.
+   */
+  static final int COPY_BLOCK = 16 * 1024;
 
   /** Elements updated at a time when gradients are set to zero while still in the cache. */
   private static final int ZERO_BLOCK = 8192;
@@ -110,6 +114,23 @@ final class CpuStepProgram implements StepProgram {
         n = Math.min(n, memories[i].contiguousFrom(offsets[i] + at));
       }
       return n;
+    }
+
+    /** The index of all state if copies of the rest fit at the same index, otherwise -1. */
+    int stateIndex(long at, int n) {
+      int index = 0;
+      for (int i = 2; i < memories.length; i++) {
+        int its = memories[i].indexAt(offsets[i] + at);
+        if (memories[i].arrayAt(offsets[i] + at) == null || (i > 2 && its != index)) {
+          return -1;
+        }
+        index = its;
+      }
+      return index + n <= Math.min(length, COPY_BLOCK) ? index : -1;
+    }
+
+    boolean isInPlaceThroughout() {
+      return contiguousFrom(0) == length && isInPlace(0);
     }
 
     boolean isInPlace(long at) {
@@ -246,8 +267,19 @@ final class CpuStepProgram implements StepProgram {
     Worker(int slots) {
       // A bound that is 0 as a float clips to zero; only one of 0 from the start clips nothing.
       boolean clips = plan.clipValue() > 0;
-      floats = new FloatWork(slots, COPY_BLOCK, clips, (float) plan.clipValue());
-      doubles = new DoubleWork(slots, COPY_BLOCK, clips, plan.clipValue());
+      floats = new FloatWork(slots, copyLength(false), clips, (float) plan.clipValue());
+      doubles = new DoubleWork(slots, copyLength(true), clips, plan.clipValue());
+    }
+
+    /** Length of the longest block that is copied, in one of the arithmetic types. */
+    private int copyLength(boolean isDouble) {
+      long longest = 0;
+      for (Run run : runs) {
+        if (run.isDouble == isDouble && (plan.clipValue() > 0 || !run.isInPlaceThroughout())) {
+          longest = Math.max(longest, run.length);
+        }
+      }
+      return (int) Math.min(longest, COPY_BLOCK);
     }
 
     void update(Run run, long from, long to) {
@@ -276,14 +308,16 @@ final class CpuStepProgram implements StepProgram {
         if (inPlace) {
           doubles.updateInPlace(rule, run.memories, run.offsets, at, n);
         } else {
-          doubles.updateCopies(rule, run.memories, run.offsets, at, n);
+          int start = run.stateIndex(at, n);
+          doubles.updateCopies(rule, run.memories, run.offsets, at, n, start);
         }
       } else {
         floats.step(group.floatScalars, group.floatScale, (float) rule.l2());
         if (inPlace) {
           floats.updateInPlace(rule, run.memories, run.offsets, at, n);
         } else {
-          floats.updateCopies(rule, run.memories, run.offsets, at, n);
+          int start = run.stateIndex(at, n);
+          floats.updateCopies(rule, run.memories, run.offsets, at, n, start);
         }
       }
     }

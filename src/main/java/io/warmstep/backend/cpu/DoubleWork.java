@@ -49,31 +49,43 @@ final class DoubleWork {
     rule.update(block);
   }
 
-  void updateCopies(UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n) {
-    memories[0].load(offsets[0] + at, parameterCopy, n, halves);
-    memories[1].load(offsets[1] + at, gradientCopy, n, halves);
+  /**
+   * The same on copies. State that lies in arrays at one index, low enough for the copies to lie at
+   * the same index of theirs, is worked on in place all the same.
+   *
+   * @param start that index, or -1 if state must be copied too
+   */
+  void updateCopies(
+      UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n, int start) {
+    int from = Math.max(start, 0);
+    memories[0].load(offsets[0] + at, parameterCopy, from, n, halves);
+    memories[1].load(offsets[1] + at, gradientCopy, from, n, halves);
     for (int i = 2; i < memories.length; i++) {
-      memories[i].load(offsets[i] + at, stateCopy[i - 2], n, halves);
+      if (start >= 0) {
+        state[i - 2] = (double[]) memories[i].arrayAt(offsets[i] + at);
+      } else {
+        memories[i].load(offsets[i] + at, stateCopy[i - 2], 0, n, halves);
+      }
     }
     double scaleLeft = scale;
     if (clips) {
-      clip(n);
+      clip(from, from + n);
       scaleLeft = 1;
     }
     block.step(scalars, scaleLeft, weightDecay);
-    block.range(parameterCopy, gradientCopy, stateCopy, 0, n);
+    block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
     rule.update(block);
-    memories[0].store(offsets[0] + at, parameterCopy, n, halves);
-    for (int i = 2; i < memories.length; i++) {
-      memories[i].store(offsets[i] + at, stateCopy[i - 2], n, halves);
+    memories[0].store(offsets[0] + at, parameterCopy, from, n, halves);
+    for (int i = 2; i < memories.length && start < 0; i++) {
+      memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, halves);
     }
   }
 
-  private void clip(int n) {
+  private void clip(int from, int to) {
     double[] g = gradientCopy;
     double by = scale;
     double bound = clipValue;
-    for (int i = 0; i < n; i++) {
+    for (int i = from; i < to; i++) {
       g[i] = Math.max(-bound, Math.min(bound, by * g[i]));
     }
   }

@@ -77,7 +77,7 @@ final class GlobalNorm {
       long at = (long) (leaf - firstLeaf[entryIndex]) * LEAF;
       int n = (int) Math.min(LEAF, entry.length() - at);
       CpuMemory memory = (CpuMemory) entry.gradients().memory();
-      memory.load(entry.gradients().offset() + at, target, n, halves);
+      memory.load(entry.gradients().offset() + at, target, 0, n, halves);
       return n;
     }
   }

@@ -1,0 +1,19 @@
+package io.warmstep.djl;
+
+import java.io.IOException;
+import java.nio.file.Path;
+
+/** A file is not a saved optimizer state, or a damaged one. Nothing has changed. */
+public final class CorruptStateException extends IOException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * Says what is wrong.
+   *
+   * @param path the file
+   * @param reason a clause about it
+   */
+  public CorruptStateException(Path path, String reason) {
+    super(path + " is not a saved optimizer state: " + reason);
+  }
+}

@@ -1,0 +1,313 @@
+package io.warmstep.djl;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.training.Trainer;
+import io.warmstep.StepFailedException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Updates all parameters of a model at once, where {@code trainer.step()} goes parameter by
+ * parameter and copies each gradient: one pass (on a GPU one launch) reads the gradients where
+ * autograd left them, clips, updates parameters and state, and sets the gradients to zero.
+ *
+ * <pre>{@code
+ * try (ModelStep step = ModelStep.of(trainer, optimizer)) {
+ *   for (Batch batch : trainer.iterateDataset(dataset)) {
+ *     EasyTrain.trainBatch(trainer, batch);
+ *     step.step(); // instead of trainer.step()
+ *     batch.close();
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>Which parameters are trained is looked at before each step, so parameters may be frozen, added
+ * or set to another array between steps. A parameter that is frozen keeps its state until it is
+ * trained again. One that is new starts with an empty state and, as with DJL's own optimizers,
+ * shares the model's step number. A parameter that backward did not reach is updated with a
+ * gradient of zero, as DJL does.
+ *
+ * <p>If the trainer has several devices, the gradients of all are added on the first, which is
+ * updated once and copied to the others: a step is one step. Used by one thread at a time, after
+ * backward and while nothing else uses the model.
+ */
+public final class ModelStep implements AutoCloseable {
+  private final Source source;
+  private final WarmstepOptimizer optimizer;
+  private final StateStore store;
+  private final StateStore.Holder holder = new Bound();
+  private final Map<String, PtNDArray> standIns = new HashMap<>();
+  private Binding binding;
+  private Throwable failure;
+  private boolean isClosed;
+
+  /** Where the arrays come from: a trainer, or a test. */
+  interface Source {
+    Block block();
+
+    /** Throws if the source is closed. */
+    void checkOpen();
+
+    /** The arrays of those of the named parameters that are trained at present. */
+    List<Replicas> trained(Map<String, Parameter> named);
+
+    /** Tells that a step took place, begun at a time of {@link System#nanoTime()}. */
+    void stepped(long begin);
+  }
+
+  /** A parameter's array on each device of the trainer. */
+  record Replicas(String id, String name, NDArray[] arrays) {
+    PtNDArray array(int i) {
+      return TorchArrays.usable("values of \"" + name + "\"", arrays[i]);
+    }
+  }
+
+  /** The states in the bound optimizer. */
+  private final class Bound implements StateStore.Holder {
+    @Override
+    public Map<String, ParameterState> states() {
+      return binding == null ? Map.of() : binding.states();
+    }
+
+    @Override
+    public void release() {
+      if (binding != null) {
+        binding.close();
+        binding = null;
+      }
+    }
+  }
+
+  ModelStep(Source source, WarmstepOptimizer optimizer) {
+    this.source = source;
+    this.optimizer = optimizer;
+    this.store = optimizer.store();
+    source.checkOpen();
+    optimizer.recipe().checkGroups(StateFile.named(source.block()).keySet());
+    optimizer.enter(this);
+  }
+
+  /**
+   * Steps the model of a trainer. Its parameters must be initialized by the first step, not now.
+   *
+   * @param trainer of a model on DJL's PyTorch engine
+   * @param optimizer the rule, rate and options; what it remembers of these parameters goes on. It
+   *     is usually the trainer's own too, but {@code trainer.step()} must not be called meanwhile
+   * @return the step, to be closed by the caller before the trainer
+   * @throws IllegalArgumentException if a group of the optimizer matches no parameter of the model
+   * @throws IllegalStateException if another ModelStep of this optimizer is open, or the trainer is
+   *     closed
+   */
+  public static ModelStep of(Trainer trainer, WarmstepOptimizer optimizer) {
+    return new ModelStep(new TrainerParameters(trainer), optimizer);
+  }
+
+  /**
+   * Updates all parameters that are trained and sets their gradients to zero.
+   *
+   * @throws IllegalStateException if no parameter has a gradient, because backward was not called;
+   *     or a parameter's array, the trainer or this object is closed; nothing changes
+   * @throws IllegalArgumentException if a gradient is sparse, or an array is of a type that cannot
+   *     be updated or not contiguous; the message names the parameter; nothing changes
+   * @throws StepFailedException if the device failed in this or an earlier step
+   */
+  public void step() {
+    long begin = System.nanoTime();
+    checkOpen();
+    if (failure != null) {
+      throw new StepFailedException("an earlier step failed, so no further step is taken", failure);
+    }
+    List<Replicas> trained = source.trained(StateFile.named(source.block()));
+    List<PtNDArray> opened = new ArrayList<>(trained.size());
+    try {
+      List<Binding.Member> members = members(trained, opened);
+      bind(members);
+      addUpGradients(trained, members);
+      binding.optimizer().step();
+    } catch (StepFailedException e) {
+      failure = e;
+      throw e;
+    } finally {
+      opened.forEach(PtNDArray::close);
+    }
+    store.stepped(binding.optimizer().stepCount());
+    spread(trained);
+    source.stepped(begin);
+  }
+
+  /** The parameters and their gradients, whose handles are for this step only. */
+  private List<Binding.Member> members(List<Replicas> trained, List<PtNDArray> opened) {
+    List<Binding.Member> members = new ArrayList<>(trained.size());
+    for (Replicas replicas : trained) {
+      PtNDArray values = replicas.array(0);
+      PtNDArray gradients = JniUtils.getGradient(values);
+      if (gradients == null) {
+        gradients = standIn(replicas.id, values);
+      } else {
+        opened.add(gradients);
+      }
+      TorchArrays.usable("gradients of \"" + replicas.name + "\"", gradients);
+      members.add(Binding.Member.of(replicas.id, replicas.name, values, gradients));
+    }
+    if (opened.isEmpty()) {
+      throw new IllegalStateException(
+          members.isEmpty()
+              ? "the model has no parameter that is trained: all are frozen"
+              : "no parameter has a gradient: call backward on the loss before step()");
+    }
+    return members;
+  }
+
+  /** Zeros for a parameter that backward did not reach. */
+  private PtNDArray standIn(String id, PtNDArray values) {
+    PtNDArray zeros = standIns.get(id);
+    if (zeros == null || zeros.isReleased() || !zeros.getShape().equals(values.getShape())) {
+      zeros = (PtNDArray) values.zerosLike();
+      standIns.put(id, zeros);
+    }
+    return zeros;
+  }
+
+  private void bind(List<Binding.Member> members) {
+    Device on = members.get(0).values().getDevice();
+    for (Binding.Member member : members) {
+      if (!member.values().getDevice().equals(on)) {
+        throw new IllegalArgumentException(
+            "values of \""
+                + member.name()
+                + "\" are on "
+                + member.values().getDevice()
+                + ", must be on "
+                + on
+                + " like the others");
+      }
+    }
+    io.warmstep.Device device = TrainingDevices.shared().of(on);
+    if (binding == null || !store.isHeldBy(holder) || !binding.fits(device, members)) {
+      Binding next =
+          new Binding(optimizer.recipe(), device, members, store.all(), store.steps(), true);
+      store.rest();
+      binding = next;
+      store.passTo(holder);
+      members.forEach(member -> store.resting().remove(member.id()));
+    }
+  }
+
+  /** Moves the gradients of the other devices to the first. */
+  private static void addUpGradients(List<Replicas> trained, List<Binding.Member> members) {
+    for (int i = 0; i < members.size(); i++) {
+      PtNDArray sum = members.get(i).gradients();
+      for (int j = 1; j < trained.get(i).arrays.length; j++) {
+        PtNDArray replica = trained.get(i).array(j);
+        try (PtNDArray gradients = JniUtils.getGradient(replica)) {
+          if (gradients != null) {
+            try (NDArray moved = gradients.toDevice(sum.getDevice(), true)) {
+              sum.addi(moved);
+            }
+            JniUtils.zeroGrad(replica);
+          }
+        }
+      }
+    }
+  }
+
+  /** Copies the updated values to the other devices. */
+  private static void spread(List<Replicas> trained) {
+    for (Replicas replicas : trained) {
+      for (int j = 1; j < replicas.arrays.length; j++) {
+        TorchArrays.copy(replicas.arrays[0], replicas.arrays[j]);
+      }
+    }
+  }
+
+  /**
+   * How many steps have been taken, those before a saved state was restored included.
+   *
+   * @return 0 before the first, unless the optimizer began with another number
+   */
+  public long stepCount() {
+    return store.steps();
+  }
+
+  /**
+   * The rate that the last step used, before the groups' factors.
+   *
+   * @return the rate, or NaN before the first step
+   */
+  public double learningRate() {
+    return binding == null ? Double.NaN : binding.optimizer().learningRate();
+  }
+
+  /**
+   * Global norm of the last step's gradients, after the rescaling and before clipping.
+   *
+   * @return the norm, or NaN before the first step or if the optimizer does not clip by norm
+   */
+  public double gradientNorm() {
+    return binding == null ? Double.NaN : binding.optimizer().gradientNorm();
+  }
+
+  /**
+   * A copy of what is remembered of a parameter: see {@link WarmstepOptimizer#state}.
+   *
+   * @param parameter its name in the model's block, such as {@code 01Linear_weight}
+   * @param slot PyTorch's name of the state, such as {@code exp_avg}
+   * @return the elements in row-major order
+   * @throws IllegalArgumentException if there is no such parameter, or it has no such state
+   */
+  public double[] state(String parameter, String slot) {
+    return optimizer.state(source.block(), parameter, slot);
+  }
+
+  /**
+   * Saves what is remembered of the model's parameters: see {@link WarmstepOptimizer#save}. The
+   * parameters themselves are saved by {@code model.save}.
+   *
+   * @param path the file, replaced if it exists
+   * @throws IOException if it cannot be written; a file that was there stays
+   */
+  public void save(Path path) throws IOException {
+    optimizer.save(path, source.block());
+  }
+
+  /**
+   * Goes on from a saved state: see {@link WarmstepOptimizer#restore}.
+   *
+   * @param path the file
+   * @throws CorruptStateException if the file is damaged or no saved state; nothing changes
+   * @throws IllegalArgumentException if it is of another model or rule; nothing changes
+   * @throws IOException if it cannot be read; nothing changes
+   */
+  public void restore(Path path) throws IOException {
+    optimizer.restore(path, source.block());
+  }
+
+  /** Stops stepping; what is remembered stays in the optimizer. Closing twice is fine. */
+  @Override
+  public void close() {
+    if (!isClosed) {
+      isClosed = true;
+      if (store.isHeldBy(holder)) {
+        store.rest();
+      }
+      standIns.values().forEach(PtNDArray::close);
+      optimizer.leave(this);
+    }
+  }
+
+  private void checkOpen() {
+    if (isClosed) {
+      throw new IllegalStateException("this ModelStep is closed, so no step can be taken");
+    }
+    source.checkOpen();
+  }
+}

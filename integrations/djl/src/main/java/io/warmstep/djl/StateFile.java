@@ -1,0 +1,166 @@
+package io.warmstep.djl;
+
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.util.Pair;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Optimizer states in a safetensors file. A parameter {@code 01Linear_weight} under Adam has the
+ * tensors {@code 01Linear_weight.step} (I64, one element), {@code 01Linear_weight.exp_avg} and
+ * {@code 01Linear_weight.exp_avg_sq} (flat, row-major; F32, or F64 for a float64 parameter). The
+ * metadata has {@code format}, here 1, and {@code rule}.
+ */
+final class StateFile {
+  private static final String FORMAT = "warmstep-djl-1";
+  private static final String STEP = "step";
+
+  private StateFile() {}
+
+  /** Parameters of a block by name; one that appears under several names keeps the first. */
+  static Map<String, Parameter> named(Block block) {
+    Map<String, Parameter> named = new LinkedHashMap<>();
+    Set<String> ids = new LinkedHashSet<>();
+    for (Pair<String, Parameter> pair : block.getParameters()) {
+      if (pair.getValue() != null && ids.add(pair.getValue().getId())) {
+        named.put(pair.getKey(), pair.getValue());
+      }
+    }
+    return named;
+  }
+
+  static void write(Path path, Recipe recipe, Block block, Map<String, ParameterState> states)
+      throws IOException {
+    Map<String, Object> tensors = new LinkedHashMap<>();
+    named(block)
+        .forEach(
+            (name, parameter) -> {
+              ParameterState state = states.get(parameter.getId());
+              if (state != null) {
+                tensors.put(name + "." + STEP, new long[] {state.steps()});
+                state.slots().forEach((slot, values) -> tensors.put(name + "." + slot, values));
+              }
+            });
+    if (tensors.isEmpty()) {
+      throw new IllegalStateException(
+          "there is no state to save: no parameter of the block has been updated");
+    }
+    new SafeTensors(Map.of("format", FORMAT, "rule", recipe.rule().name()), tensors).write(path);
+  }
+
+  /**
+   * Reads states and checks them against a block.
+   *
+   * @return the states by parameter id
+   * @throws CorruptStateException if the file is damaged or no such file
+   * @throws IllegalArgumentException if it is of another model or rule
+   */
+  static Map<String, ParameterState> read(Path path, Recipe recipe, Block block)
+      throws IOException {
+    SafeTensors file = SafeTensors.read(path);
+    if (!FORMAT.equals(file.metadata().get("format"))) {
+      throw new CorruptStateException(
+          path, "its format is " + file.metadata().get("format") + ", must be " + FORMAT);
+    }
+    String rule = file.metadata().get("rule");
+    if (!recipe.rule().name().equals(rule)) {
+      throw new IllegalArgumentException(
+          path + " has states of rule " + rule + ", the optimizer's is " + recipe.rule().name());
+    }
+    Map<String, ParameterState> byName = byName(path, file);
+    Map<String, Parameter> parameters = named(block);
+    checkNames(path, byName.keySet(), parameters);
+    Map<String, ParameterState> byId = new LinkedHashMap<>();
+    byName.forEach(
+        (name, state) -> {
+          if (!parameters.get(name).isInitialized()) {
+            throw new IllegalStateException(
+                "parameter \""
+                    + name
+                    + "\" is not initialized: call trainer.initialize(...) first");
+          }
+          check(path, name, state, recipe.slots(name), parameters.get(name).getShape().size());
+          byId.put(parameters.get(name).getId(), state);
+        });
+    return byId;
+  }
+
+  private static Map<String, ParameterState> byName(Path path, SafeTensors file)
+      throws CorruptStateException {
+    Map<String, ParameterState> states = new LinkedHashMap<>();
+    for (Map.Entry<String, Object> tensor : file.tensors().entrySet()) {
+      int dot = tensor.getKey().lastIndexOf('.');
+      String name = tensor.getKey().substring(0, Math.max(dot, 0));
+      String slot = tensor.getKey().substring(dot + 1);
+      ParameterState state =
+          states.computeIfAbsent(name, key -> new ParameterState(-1, new LinkedHashMap<>()));
+      if (!slot.equals(STEP)) {
+        state.slots().put(slot, tensor.getValue());
+      } else if (tensor.getValue() instanceof long[] steps && steps.length == 1 && steps[0] >= 0) {
+        states.put(name, state.withSteps(steps[0]));
+      } else {
+        throw new CorruptStateException(path, tensor.getKey() + " is not a count of steps");
+      }
+    }
+    return states;
+  }
+
+  private static void checkNames(Path path, Set<String> saved, Map<String, Parameter> parameters) {
+    List<String> unknown = new ArrayList<>(saved);
+    unknown.removeAll(parameters.keySet());
+    List<String> missing = new ArrayList<>();
+    parameters.forEach(
+        (name, parameter) -> {
+          if (parameter.requiresGradient() && !saved.contains(name)) {
+            missing.add(name);
+          }
+        });
+    if (!unknown.isEmpty() || !missing.isEmpty()) {
+      throw new IllegalArgumentException(
+          path
+              + " does not fit the model: "
+              + (unknown.isEmpty() ? "" : "the model has no " + Names.abbreviated(unknown))
+              + (unknown.isEmpty() || missing.isEmpty() ? "" : "; ")
+              + (missing.isEmpty()
+                  ? ""
+                  : "the file has no state of " + Names.abbreviated(missing)));
+    }
+  }
+
+  private static void check(
+      Path path, String name, ParameterState state, List<String> slots, long length) {
+    boolean fits = state.steps() >= 0 && state.slots().keySet().equals(Set.copyOf(slots));
+    for (Object values : state.slots().values()) {
+      fits = fits && !(values instanceof long[]) && ParameterState.length(values) == length;
+    }
+    if (!fits) {
+      throw new IllegalArgumentException(
+          path
+              + " does not fit the model: \""
+              + name
+              + "\" must have a step and "
+              + slots
+              + " of "
+              + length
+              + " elements each, the file has "
+              + (state.steps() < 0 ? "no step and " : "a step and ")
+              + describe(state));
+    }
+  }
+
+  private static String describe(ParameterState state) {
+    List<String> parts = new ArrayList<>();
+    state
+        .slots()
+        .forEach(
+            (slot, values) -> parts.add(slot + " of " + java.lang.reflect.Array.getLength(values)));
+    return parts.toString();
+  }
+}

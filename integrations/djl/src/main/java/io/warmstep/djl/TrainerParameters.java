@@ -1,0 +1,73 @@
+package io.warmstep.djl;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.Trainer;
+import java.lang.reflect.Field;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The arrays that a trainer trains, which are not always the parameters' own: each of its devices
+ * has a replica. They are in the trainer's parameter store, which DJL hands to blocks only.
+ */
+final class TrainerParameters implements ModelStep.Source {
+  private final Trainer trainer;
+  private final ParameterStore store;
+
+  TrainerParameters(Trainer trainer) {
+    this.trainer = trainer;
+    this.store = storeOf(trainer);
+  }
+
+  private static ParameterStore storeOf(Trainer trainer) {
+    try {
+      Field field = Trainer.class.getDeclaredField("parameterStore");
+      field.setAccessible(true);
+      return (ParameterStore) field.get(trainer);
+    } catch (ReflectiveOperationException | RuntimeException e) {
+      throw new IllegalStateException(
+          "this version of DJL hides the trainer's parameter store: use ai.djl:api:0.35.1, or"
+              + " trainer.step() instead of a ModelStep",
+          e);
+    }
+  }
+
+  @Override
+  public Block block() {
+    return trainer.getModel().getBlock();
+  }
+
+  @Override
+  public void checkOpen() {
+    if (!trainer.getManager().isOpen()) {
+      throw new IllegalStateException("the trainer is closed, so no step can be taken");
+    }
+  }
+
+  @Override
+  public List<ModelStep.Replicas> trained(Map<String, Parameter> named) {
+    List<ModelStep.Replicas> trained = new ArrayList<>(named.size());
+    Device[] devices = trainer.getDevices();
+    named.forEach(
+        (name, parameter) -> {
+          if (parameter.requiresGradient()) {
+            NDArray[] arrays = new NDArray[devices.length];
+            for (int i = 0; i < devices.length; i++) {
+              arrays[i] = store.getValue(parameter, devices[i], true);
+            }
+            trained.add(new ModelStep.Replicas(parameter.getId(), name, arrays));
+          }
+        });
+    return trained;
+  }
+
+  @Override
+  public void stepped(long begin) {
+    trainer.addMetric("step", begin);
+  }
+}

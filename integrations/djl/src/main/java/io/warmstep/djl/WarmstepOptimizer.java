@@ -1,0 +1,373 @@
+package io.warmstep.djl;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.optimizer.Optimizer;
+import ai.djl.training.tracker.Tracker;
+import io.warmstep.ParameterGroup;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.Schedule;
+import io.warmstep.schedule.Schedules;
+import java.io.IOException;
+import java.lang.ref.Cleaner;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+
+/**
+ * Warmstep's update rules as an optimizer of DJL, for arrays of its PyTorch engine. It updates
+ * DJL's own memory in place.
+ *
+ * <pre>{@code
+ * new DefaultTrainingConfig(loss)
+ *     .optOptimizer(WarmstepOptimizer.of(Adam.adamW()).learningRate(1e-3).build());
+ * }</pre>
+ *
+ * <p>{@code trainer.step()} then updates parameter by parameter, with a copy of each gradient that
+ * DJL makes; {@link ModelStep} updates the whole model at once, which is faster and lets gradients
+ * be clipped by their global norm.
+ *
+ * <p>As with DJL's own optimizers, an instance that is given to a second trainer of the same model
+ * goes on with what it remembers, and a new one starts afresh. A step counts once, however many
+ * devices the trainer has. Nothing needs to be closed.
+ */
+public final class WarmstepOptimizer extends Optimizer {
+  private static final Cleaner CLEANER = Cleaner.create();
+
+  private final Recipe recipe;
+  private final Block names;
+  private final Map<String, String> nameOf = new HashMap<>();
+  private final StateStore store;
+  private final ParameterSteps parameterSteps;
+  private ModelStep modelStep;
+
+  private WarmstepOptimizer(Builder builder) {
+    super(builder);
+    if (builder.schedule == null) {
+      throw new IllegalStateException("no learning rate was set: call learningRate(...)");
+    }
+    UpdateRule rule = builder.rule;
+    recipe =
+        new Recipe(
+            getWeightDecay() == 0 ? rule : rule.weightDecay(getWeightDecay()),
+            builder.schedule,
+            List.copyOf(builder.groups),
+            builder.clipNorm,
+            clipValue(builder),
+            requirePositive("rescaleGrad", rescaleGrad));
+    names = builder.names;
+    store = new StateStore(updateCount("") - 1L); // the superclass hides its first number
+    parameterSteps = new ParameterSteps(recipe, store, builder.deviceOf);
+    CLEANER.register(this, parameterSteps.cleanup());
+  }
+
+  private double clipValue(Builder builder) {
+    if (clipGrad < 0) {
+      return builder.clipValue;
+    }
+    if (builder.clipValue > 0) {
+      throw new IllegalArgumentException(
+          "both clipValue("
+              + builder.clipValue
+              + ") and optClipGrad("
+              + clipGrad
+              + ") were called, which are the same: call one");
+    }
+    return requirePositive("clipGrad", clipGrad);
+  }
+
+  /**
+   * Starts an optimizer.
+   *
+   * @param rule such as {@code Adam.adamW()}
+   * @return a builder
+   */
+  public static Builder of(UpdateRule rule) {
+    return new Builder(rule);
+  }
+
+  /**
+   * Updates one parameter and sets its gradient to zero, as DJL's trainer asks for.
+   *
+   * @param parameterId DJL's id of the parameter
+   * @param weight updated in place: float32, float64 or float16, contiguous
+   * @param grad of the same shape; only read
+   * @throws IllegalArgumentException if an array is of another engine, closed, sparse, of another
+   *     type, or the weight is not contiguous; the message names the parameter; nothing changes
+   * @throws IllegalStateException if gradients are to be clipped by their global norm, which needs
+   *     all of them at once, or a {@link ModelStep} of this optimizer is open; nothing changes
+   */
+  @Override
+  public synchronized void update(String parameterId, NDArray weight, NDArray grad) {
+    if (modelStep != null) {
+      throw new IllegalStateException(
+          "a ModelStep of this optimizer is open: call its step() instead of trainer.step()");
+    }
+    if (recipe.clipNorm() > 0) {
+      throw new IllegalStateException(
+          "clipNorm needs the gradients of all parameters at once: call step() of a ModelStep"
+              + " instead of trainer.step()");
+    }
+    parameterSteps.update(parameterId, name(parameterId), weight, grad);
+  }
+
+  private String name(String id) {
+    if (names == null) {
+      if (!recipe.groups().isEmpty()) {
+        throw new IllegalStateException(
+            "groups go by parameter names, which DJL's trainer does not tell: call"
+                + " names(model.getBlock()) on the builder, or use a ModelStep");
+      }
+      return id;
+    }
+    if (!nameOf.containsKey(id)) {
+      Map<String, Parameter> named = StateFile.named(names);
+      recipe.checkGroups(named.keySet());
+      nameOf.clear();
+      named.forEach((name, parameter) -> nameOf.put(parameter.getId(), name));
+      if (!nameOf.containsKey(id)) {
+        throw new IllegalStateException(
+            "parameter " + id + " is not one of the block that names(...) was given");
+      }
+    }
+    return nameOf.get(id);
+  }
+
+  /**
+   * How many steps have been taken, those before a saved state was restored included.
+   *
+   * @return 0 before the first, unless {@code optBeginNumUpdate} said otherwise
+   */
+  public synchronized long stepCount() {
+    return store.steps();
+  }
+
+  /**
+   * A copy of what is remembered of a parameter.
+   *
+   * @param block the model's, whose names go
+   * @param parameter its name in the block, such as {@code 01Linear_weight}
+   * @param slot PyTorch's name of the state, such as {@code exp_avg}
+   * @return the elements in row-major order
+   * @throws IllegalArgumentException if there is no such parameter, or it has no such state
+   */
+  public synchronized double[] state(Block block, String parameter, String slot) {
+    Map<String, Parameter> named = StateFile.named(block);
+    if (!named.containsKey(parameter)) {
+      throw new IllegalArgumentException(
+          "there is no parameter \""
+              + parameter
+              + "\": there are "
+              + Names.abbreviated(named.keySet()));
+    }
+    ParameterState state = store.all().get(named.get(parameter).getId());
+    if (state == null || !state.slots().containsKey(slot)) {
+      throw new IllegalArgumentException(
+          "parameter \""
+              + parameter
+              + "\" has no state \""
+              + slot
+              + "\": "
+              + (state == null ? "it was never updated" : "it has " + state.slots().keySet()));
+    }
+    Object values = state.slots().get(slot);
+    if (values instanceof double[] doubles) {
+      return doubles.clone();
+    }
+    float[] floats = (float[]) values;
+    double[] copy = new double[floats.length];
+    for (int i = 0; i < copy.length; i++) {
+      copy[i] = floats[i];
+    }
+    return copy;
+  }
+
+  /**
+   * Saves what is remembered of a block's parameters, by their names there, in the safetensors
+   * format: for each parameter {@code <name>.step} (I64) and its state, such as {@code
+   * <name>.exp_avg} (flat, row-major; F32, or F64 for float64 parameters). The parameters
+   * themselves are saved by {@code model.save}.
+   *
+   * @param path the file, replaced if it exists; it is written beside and renamed when whole
+   * @param block the model's
+   * @throws IllegalStateException if no parameter of the block has been updated
+   * @throws IOException if the file cannot be written; one that was there stays
+   */
+  public synchronized void save(Path path, Block block) throws IOException {
+    StateFile.write(path, recipe, block, store.all());
+  }
+
+  /**
+   * Goes on from a saved state: replaces all that is remembered, the number of steps included.
+   *
+   * @param path the file
+   * @param block the model's, initialized; each parameter that is trained must be in the file
+   * @throws CorruptStateException if the file is damaged or no saved state; nothing changes
+   * @throws IllegalArgumentException if it is of another model or rule; nothing changes
+   * @throws IllegalStateException if a parameter is not initialized; nothing changes
+   * @throws IOException if it cannot be read; nothing changes
+   */
+  public synchronized void restore(Path path, Block block) throws IOException {
+    store.replace(StateFile.read(path, recipe, block));
+  }
+
+  Recipe recipe() {
+    return recipe;
+  }
+
+  StateStore store() {
+    return store;
+  }
+
+  synchronized void enter(ModelStep step) {
+    if (modelStep != null) {
+      throw new IllegalStateException(
+          "another ModelStep of this optimizer is open: close it first, or use one optimizer for"
+              + " each model");
+    }
+    modelStep = step;
+  }
+
+  synchronized void leave(ModelStep step) {
+    if (modelStep == step) {
+      modelStep = null;
+    }
+  }
+
+  private static double requirePositive(String name, double value) {
+    if (!(value > 0 && value <= Double.MAX_VALUE)) {
+      throw new IllegalArgumentException(name + " is " + value + ", must be finite and above 0");
+    }
+    return value;
+  }
+
+  /**
+   * Collects what an optimizer does. Of DJL's own options, {@code setRescaleGrad} multiplies
+   * gradients first, {@code optClipGrad} is {@link #clipValue} (both signs are clipped, not only
+   * the positive), {@code optWeightDecays} replaces the rule's weight decay unless it is 0, and
+   * {@code optBeginNumUpdate} is the number of steps before the first.
+   */
+  public static final class Builder extends OptimizerBuilder<Builder> {
+    private final UpdateRule rule;
+    private final List<ParameterGroup> groups = new ArrayList<>();
+    private Schedule schedule;
+    private Block names;
+    private double clipNorm;
+    private double clipValue;
+    private Function<NDArray, Device> deviceOf = NDArray::getDevice;
+
+    private Builder(UpdateRule rule) {
+      this.rule = Objects.requireNonNull(rule, "rule");
+    }
+
+    @Override
+    protected Builder self() {
+      return this;
+    }
+
+    /**
+     * Sets a constant learning rate. A rate, a schedule or a tracker is required.
+     *
+     * @param rate finite and at least 0
+     * @return this builder
+     * @throws IllegalArgumentException if the rate is out of range
+     */
+    public Builder learningRate(double rate) {
+      return learningRate(Schedules.constant(rate));
+    }
+
+    /**
+     * Sets the learning rate by one of Warmstep's schedules.
+     *
+     * @param schedule from the number of a step, counted from 1, to its rate
+     * @return this builder
+     */
+    public Builder learningRate(Schedule schedule) {
+      this.schedule = Objects.requireNonNull(schedule, "schedule");
+      return this;
+    }
+
+    /**
+     * Sets the learning rate by one of DJL's trackers, under the name that DJL's builders have.
+     *
+     * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1
+     * @return this builder
+     */
+    public Builder optLearningRateTracker(Tracker tracker) {
+      Objects.requireNonNull(tracker, "tracker");
+      return learningRate(step -> tracker.getNewValue(Math.toIntExact(step)));
+    }
+
+    /**
+     * Treats some parameters differently. Groups go by the names that the model's block has for its
+     * parameters, such as {@code 01Linear_bias}; with {@code trainer.step()} {@link #names} is
+     * needed as well.
+     *
+     * @param group which parameters, and what differs
+     * @return this builder
+     */
+    public Builder group(ParameterGroup group) {
+      groups.add(Objects.requireNonNull(group, "group"));
+      return this;
+    }
+
+    /**
+     * Tells the names of parameters, of which DJL's trainer gives the ids only. A {@link ModelStep}
+     * finds them by itself.
+     *
+     * @param block the model's
+     * @return this builder
+     */
+    public Builder names(Block block) {
+      this.names = Objects.requireNonNull(block, "block");
+      return this;
+    }
+
+    /**
+     * Clips by global norm, over all parameters; for a {@link ModelStep} only.
+     *
+     * @param maxNorm finite and above 0
+     * @return this builder
+     * @throws IllegalArgumentException if the norm is out of range
+     */
+    public Builder clipNorm(double maxNorm) {
+      clipNorm = requirePositive("clipNorm", maxNorm);
+      return this;
+    }
+
+    /**
+     * Clips every gradient element to {@code [-maxValue, maxValue]}, after clipping by norm.
+     *
+     * @param maxValue finite and above 0
+     * @return this builder
+     * @throws IllegalArgumentException if the value is out of range
+     */
+    public Builder clipValue(double maxValue) {
+      clipValue = requirePositive("clipValue", maxValue);
+      return this;
+    }
+
+    /** For tests, which have no second device. */
+    Builder deviceOf(Function<NDArray, Device> deviceOf) {
+      this.deviceOf = deviceOf;
+      return this;
+    }
+
+    /**
+     * Builds the optimizer.
+     *
+     * @return an optimizer for {@code optOptimizer} and {@link ModelStep#of}
+     * @throws IllegalStateException if no learning rate was set
+     * @throws IllegalArgumentException if one of DJL's options is out of range
+     */
+    public WarmstepOptimizer build() {
+      return new WarmstepOptimizer(this);
+    }
+  }
+}

@@ -1,0 +1,187 @@
+package io.warmstep.djl;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.training.GradientCollector;
+import ai.djl.training.LocalParameterServer;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import io.warmstep.Devices;
+import io.warmstep.rule.Adam;
+import io.warmstep.schedule.Schedules;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Several devices count as one step. There is one device here, so two arrays on it stand for the
+ * replicas of a parameter.
+ */
+class SeveralDevicesTest {
+  private static final String NAME = "01Linear_weight";
+
+  private static WarmstepOptimizer.Builder adam() {
+    return WarmstepOptimizer.of(Adam.adam()).learningRate(Schedules.cosine(0.1, 10));
+  }
+
+  private static PtNDArray replica(NDArray of) {
+    PtNDArray replica = (PtNDArray) of.duplicate();
+    replica.setRequiresGradient(true);
+    return replica;
+  }
+
+  private static void backward(PtNDArray array, float times, GradientCollector collector) {
+    try (NDArray loss = array.mul(array).mul(times).sum()) {
+      collector.backward(loss);
+    }
+  }
+
+  /** One array whose gradient is the sum of both. */
+  private static double[] expected(PtNDArray array, int steps) {
+    WarmstepOptimizer optimizer = adam().build();
+    for (int i = 0; i < steps; i++) {
+      try (NDArray gradient = array.mul(2 * 4f)) {
+        optimizer.update("one", array, gradient);
+      }
+    }
+    return Toy.doubles(array);
+  }
+
+  @Test
+  void aModelStepAddsUpAndSpreads() {
+    WarmstepOptimizer optimizer = adam().build();
+    try (Toy toy = new Toy(optimizer)) {
+      PtNDArray first = replica(toy.array(NAME));
+      PtNDArray second = replica(toy.array(NAME));
+      FixedSource source = new FixedSource(toy.model.getBlock(), NAME, first, second);
+      try (ModelStep step = new ModelStep(source, optimizer)) {
+        for (int i = 0; i < 5; i++) {
+          try (GradientCollector collector = toy.trainer.newGradientCollector()) {
+            backward(first, 1, collector);
+            backward(second, 3, collector);
+          }
+          step.step();
+          assertEquals(i + 1, step.stepCount());
+          assertEquals(0, first.getGradient().abs().sum().getFloat());
+          assertEquals(0, second.getGradient().abs().sum().getFloat());
+        }
+      }
+      double[] expected = expected(replica(toy.array(NAME)), 5);
+      assertArrayEquals(expected, Toy.doubles(first), 1e-6);
+      assertArrayEquals(Toy.doubles(first), Toy.doubles(second));
+    }
+  }
+
+  /** As DJL's own parameter server calls an optimizer: once for each device. */
+  @Test
+  void aTrainersStepCountsOnce() {
+    List<NDArray> seen = new ArrayList<>();
+    WarmstepOptimizer optimizer =
+        adam()
+            .deviceOf(
+                array -> {
+                  if (!seen.contains(array)) {
+                    seen.add(array);
+                  }
+                  return Device.gpu(seen.indexOf(array));
+                })
+            .build();
+    LocalParameterServer server = new LocalParameterServer(optimizer);
+    try (Toy toy = new Toy(optimizer)) {
+      PtNDArray first = replica(toy.array(NAME));
+      PtNDArray second = replica(toy.array(NAME));
+      for (int i = 0; i < 5; i++) {
+        try (GradientCollector collector = toy.trainer.newGradientCollector()) {
+          backward(first, 1, collector);
+          backward(second, 3, collector);
+        }
+        server.update("one", new NDArray[] {first, second});
+        assertEquals(i + 1, optimizer.stepCount());
+      }
+      assertEquals(2, seen.size());
+      double[] expected = expected(replica(toy.array(NAME)), 5);
+      assertArrayEquals(expected, Toy.doubles(first), 1e-6);
+      assertArrayEquals(Toy.doubles(first), Toy.doubles(second));
+    }
+  }
+
+  /** The function that gives device pointers on a GPU gives the buffer's address on the cpu. */
+  @Test
+  void libtorchsPointerIsTheBuffersAddress() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      PtNDArray array = (PtNDArray) manager.ones(new Shape(3, 4));
+      Pointer address = Native.getDirectBufferPointer(array.toByteBuffer(true));
+      assertEquals(Pointer.nativeValue(address), LibTorch.dataPointer(array));
+      PtNDArray second = (PtNDArray) array.get("1");
+      assertEquals(LibTorch.dataPointer(array) + 16, LibTorch.dataPointer(second));
+      assertTrue(LibTorch.isContiguous(array));
+      assertTrue(LibTorch.isContiguous(second));
+      assertTrue(!LibTorch.isContiguous(array.transpose()));
+      assertTrue(!LibTorch.isContiguous((PtNDArray) array.get(":, 1:3")));
+      assertTrue(LibTorch.isContiguous((PtNDArray) manager.ones(new Shape(4, 1)).transpose()));
+    }
+  }
+
+  @Test
+  void aGpuIsWrappedOnceForEachStream() {
+    long[] stream = {7};
+    List<String> calls = new ArrayList<>();
+    TrainingDevices.Cuda cuda =
+        new TrainingDevices.Cuda() {
+          @Override
+          public long primaryContext(int ordinal) {
+            return 100 + ordinal;
+          }
+
+          @Override
+          public long currentStream(int ordinal) {
+            return stream[0];
+          }
+        };
+    TrainingDevices devices =
+        new TrainingDevices(
+            cuda,
+            (context, of) -> {
+              calls.add(context + " " + of);
+              return Devices.cpu(1);
+            });
+    io.warmstep.Device first = devices.of(Device.gpu(1));
+    assertSame(first, devices.of(Device.gpu(1)));
+    stream[0] = 0;
+    io.warmstep.Device second = devices.of(Device.gpu(1));
+    io.warmstep.Device third = devices.of(Device.gpu(0));
+    assertEquals(List.of("101 7", "101 0", "100 0"), calls);
+    first.close();
+    second.close();
+    third.close();
+    assertSame(devices.of(Device.cpu()), devices.of(Device.cpu()));
+    devices.of(Device.cpu()).close();
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> devices.of(Device.of("mps", 0)))
+            .getMessage();
+    assertTrue(message.startsWith("device is mps"), message);
+  }
+
+  /** On a machine without CUDA the cause is told, and nothing else is stepped on instead. */
+  @Test
+  void missingCudaIsTold() {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      assertEquals(0, manager.zeros(new Shape(1)).getFloat()); // libtorch is loaded
+      String message =
+          assertThrows(
+                  io.warmstep.BackendUnavailableException.class,
+                  () -> TrainingDevices.shared().of(Device.gpu(0)))
+              .getMessage();
+      assertTrue(message.contains("torch_cuda"), message);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Measurements against DJL's own optimizers. */
+package io.warmstep.djl.bench;
