@@ -22,6 +22,9 @@ final class Cuda {
   /** Codes of the driver go up to here. */
   private static final int LARGEST_CODE = CUresult.CUDA_ERROR_UNKNOWN;
 
+  /** CUDA_ERROR_TENSOR_MEMORY_LEAK, later than JCuda 12.6: a kernel left the process unusable. */
+  private static final int TENSOR_MEMORY_LEAK = 721;
+
   private Cuda() {}
 
   /** A call of the driver. */
@@ -82,17 +85,21 @@ final class Cuda {
     return failure;
   }
 
+  /** What failed, where and with which code. */
+  static String message(int code, String operation, String device, long bytes) {
+    return operation
+        + (bytes > 0 ? " of " + bytes + " bytes" : "")
+        + " failed on "
+        + device
+        + " with "
+        + (code == TENSOR_MEMORY_LEAK ? "CUDA_ERROR_TENSOR_MEMORY_LEAK" : CUresult.stringFor(code))
+        + " ("
+        + code
+        + ")";
+  }
+
   static WarmstepException failure(int code, String operation, String device, long bytes) {
-    String message =
-        operation
-            + (bytes > 0 ? " of " + bytes + " bytes" : "")
-            + " failed on "
-            + device
-            + " with "
-            + CUresult.stringFor(code)
-            + " ("
-            + code
-            + ")";
+    String message = message(code, operation, device, bytes);
     return switch (code) {
       case CUresult.CUDA_ERROR_OUT_OF_MEMORY ->
           new OutOfDeviceMemoryException(
@@ -113,7 +120,6 @@ final class Cuda {
           new KernelBuildException(
               message + ": unset CUDA_DISABLE_PTX_JIT in the environment", null);
       case CUresult.CUDA_ERROR_DEINITIALIZED,
-          CUresult.CUDA_ERROR_DEVICE_UNAVAILABLE,
           CUresult.CUDA_ERROR_ECC_UNCORRECTABLE,
           CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
           CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,
@@ -125,7 +131,8 @@ final class Cuda {
           CUresult.CUDA_ERROR_MISALIGNED_ADDRESS,
           CUresult.CUDA_ERROR_INVALID_ADDRESS_SPACE,
           CUresult.CUDA_ERROR_INVALID_PC,
-          CUresult.CUDA_ERROR_LAUNCH_FAILED ->
+          CUresult.CUDA_ERROR_LAUNCH_FAILED,
+          TENSOR_MEMORY_LEAK ->
           new DeviceLostException(
               message + ": its memory cannot be read any more, start a new process", null);
       default -> new DeviceException(message, null);

@@ -42,11 +42,7 @@ final class CudaContext {
     CUdevice device = Gpu.first();
     Gpu.report(device);
     String name = Gpu.nameOf(device);
-    CUcontext context = new CUcontext();
-    Cuda.check(
-        () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device),
-        "cuDevicePrimaryCtxRetain",
-        name);
+    CUcontext context = PrimaryContext.retain(device);
     CUstream stream = new CUstream();
     try {
       CudaContext opened = new CudaContext(device, context, stream, true);
