@@ -73,6 +73,7 @@ CUDASIM_API int64_t Java_io_warmstep_backend_cuda_CudaSim_control(
     case CONTROL_CURRENT: return contexts_on_this_thread();
     case CONTROL_PENDING: return pending_operations();
     case CONTROL_VERSION: version = (int)a; return 0;
+    case CONTROL_PRIMARY: return primary_context_uses();
     default: return control_handles(what, a, b);
   }
 }

@@ -119,9 +119,10 @@ CUresult load(const std::string &ptx, Module *module) {
 }  // namespace
 
 long long live_handles() {
-  return (long long)(contexts.size() + streams.size() + events.size() + modules.size()) +
-         primary_uses;
+  return (long long)(contexts.size() + streams.size() + events.size() + modules.size());
 }
+
+long long primary_context_uses() { return primary_uses; }
 
 long long contexts_on_this_thread() { return (long long)stack.size(); }
 long long pending_operations() { return (long long)pending.size(); }

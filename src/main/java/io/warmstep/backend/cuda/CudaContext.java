@@ -37,26 +37,20 @@ final class CudaContext {
     this.name = Gpu.nameOf(device);
   }
 
-  /** The first device's primary context, which all users in the process share, and a stream. */
+  /** The first device's primary context and a stream. */
   static CudaContext open() {
     CUdevice device = Gpu.first();
     Gpu.report(device);
     String name = Gpu.nameOf(device);
-    CUcontext context = PrimaryContext.retain(device);
+    CUcontext context = PrimaryContext.OF_PROCESS.get(device);
     CUstream stream = new CUstream();
-    try {
-      CudaContext opened = new CudaContext(device, context, stream, true);
-      // A stream of the kind that keeps in order with the default stream: so does work of others
-      // that use the primary context without a stream of their own.
-      opened.create(
-          () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
-          opened::destroyStream);
-      return opened;
-    } catch (RuntimeException | Error e) {
-      Cuda.released(
-          () -> JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
-      throw e;
-    }
+    CudaContext opened = new CudaContext(device, context, stream, true);
+    // A stream of the kind that keeps in order with the default stream: so does work of others
+    // that use the primary context without a stream of their own.
+    opened.create(
+        () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
+        opened::destroyStream);
+    return opened;
   }
 
   private void destroyStream() {
@@ -287,12 +281,10 @@ final class CudaContext {
     return function;
   }
 
-  /** Releases what was not the caller's. */
+  /** Releases the stream if it is not the caller's. */
   void close() {
     if (isOwned) {
       destroyStream();
-      Cuda.released(
-          () -> JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
     }
   }
 }

@@ -6,14 +6,29 @@ import jcuda.driver.CUdevice;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
-/** A device's primary context, which all users in the process share. */
+/**
+ * The first device's primary context, which all users in the process share. It is retained once and
+ * never released, as cudart does: the driver tears it down when the last use ends, which takes up
+ * to seconds, and so does making it anew.
+ */
 final class PrimaryContext {
+  static final PrimaryContext OF_PROCESS = new PrimaryContext();
+
   private static final String OPERATION = "cuDevicePrimaryCtxRetain";
 
-  private PrimaryContext() {}
+  private CUcontext context;
 
-  /** One use of it more; the first in the process creates it. */
-  static CUcontext retain(CUdevice device) {
+  PrimaryContext() {}
+
+  /** The context; where it cannot be had, the next call tries again. */
+  synchronized CUcontext get(CUdevice device) {
+    if (context == null) {
+      context = retain(device);
+    }
+    return context;
+  }
+
+  private static CUcontext retain(CUdevice device) {
     String name = Gpu.nameOf(device);
     CUcontext context = new CUcontext();
     int code = Cuda.code(() -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device));

@@ -46,9 +46,14 @@ public final class CudaSim {
     return control(1, 0, 0);
   }
 
-  /** Handles and allocations that were not released. */
+  /** Handles and allocations that were not released; without the primary context. */
   static long live() {
     return control(2, 0, 0);
+  }
+
+  /** Uses of the primary context. */
+  static long primaryUses() {
+    return control(18, 0, 0);
   }
 
   /** Bytes of device memory in use. */

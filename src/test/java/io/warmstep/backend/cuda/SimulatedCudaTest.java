@@ -54,6 +54,7 @@ class SimulatedCudaTest {
     CudaSim.version(12060);
     assertEquals(live, CudaSim.live(), "handles and allocations");
     assertEquals(0, CudaSim.current(), "contexts on this thread's stack");
+    assertTrue(CudaSim.primaryUses() <= 1, "the primary context is retained once");
     assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
   }
 
