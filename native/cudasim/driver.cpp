@@ -4,6 +4,7 @@
  * early shows. Calls that release do so even when they are made to fail, as a driver does that only
  * reports an earlier failure with them.
  */
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -102,20 +103,60 @@ size_t declared_bytes(const std::string &ptx, size_t entry) {
   return std::strtoull(ptx.c_str() + open + 1, nullptr, 10);
 }
 
-/* Only this project's kernels: each entry must be one that is compiled in, with its arguments. */
-CUresult load(const std::string &ptx, Module *module) {
+/*
+ * Only this project's kernels: each entry must be one that is compiled in, with its arguments. What
+ * is wrong is said in the log.
+ */
+CUresult load(const std::string &ptx, Module *module, std::string *log) {
   const std::string word = ".visible .entry ";
-  if (ptx.find(".version ") == std::string::npos) return CUDA_ERROR_INVALID_PTX;
+  if (ptx.find(".version ") == std::string::npos) {
+    *log = "cudasim: the module has no .version\n";
+    return CUDA_ERROR_INVALID_PTX;
+  }
   for (size_t at = ptx.find(word); at != std::string::npos; at = ptx.find(word, at + 1)) {
     const size_t name = at + word.size();
-    const Kernel *kernel = find_kernel(ptx.substr(name, ptx.find('(', name) - name));
+    const std::string entry = ptx.substr(name, ptx.find('(', name) - name);
+    const Kernel *kernel = find_kernel(entry);
     if (!kernel || declared_bytes(ptx, name) != kernel->argument_bytes) {
+      *log = "cudasim: entry " + entry +
+             (kernel ? " has other arguments than the kernel\n" : " is no kernel of Warmstep\n");
       return CUDA_ERROR_INVALID_PTX;
     }
     module->functions.push_back({kernel});
   }
-  return module->functions.empty() ? CUDA_ERROR_INVALID_PTX : CUDA_SUCCESS;
+  if (!module->functions.empty()) return CUDA_SUCCESS;
+  *log = "cudasim: the module has no entry\n";
+  return CUDA_ERROR_INVALID_PTX;
 }
+
+/*
+ * Where the options of cuModuleLoadDataEx want the log of errors. Of the options only these two are
+ * known; the size comes as the value itself, and the count of bytes written replaces it.
+ */
+struct LogOptions {
+  char *buffer = nullptr;
+  void **size = nullptr;
+
+  bool read(unsigned count, const int *options, void **values) {
+    for (unsigned i = 0; i < count; i++) {
+      switch (options[i]) {
+        case 5: buffer = (char *)values[i]; break; /* CU_JIT_ERROR_LOG_BUFFER */
+        case 6: size = &values[i]; break;          /* CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES */
+        default: return false;
+      }
+    }
+    return !buffer == !size;
+  }
+
+  void write(const std::string &log) const {
+    if (!buffer) return;
+    const size_t room = (size_t)(uintptr_t)*size;
+    const size_t n = room == 0 ? 0 : std::min(log.size(), room - 1);
+    std::memcpy(buffer, log.data(), n);
+    if (room > 0) buffer[n] = 0;
+    *size = (void *)(uintptr_t)n;
+  }
+};
 }  // namespace
 
 long long live_handles() {
@@ -323,10 +364,14 @@ CUDASIM_API CUresult cuEventElapsedTime(float *millis, Event *begin, Event *end)
 /* --- Modules */
 
 CUDASIM_API CUresult cuModuleLoadDataEx(
-    Module **module, const void *image, unsigned, int *, void **) {
+    Module **module, const void *image, unsigned count, int *options, void **values) {
   ADMIT_IN_CONTEXT();
+  LogOptions log_options;
+  if (!log_options.read(count, options, values)) return CUDA_ERROR_INVALID_VALUE;
   Module *loaded = new Module();
-  const CUresult result = load((const char *)image, loaded);
+  std::string log;
+  const CUresult result = load((const char *)image, loaded, &log);
+  log_options.write(log);
   if (result != CUDA_SUCCESS) {
     delete loaded;
     return result;

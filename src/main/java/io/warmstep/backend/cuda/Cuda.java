@@ -9,6 +9,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import jcuda.CudaException;
 import jcuda.NativePointerObject;
 import jcuda.driver.CUdeviceptr;
@@ -66,6 +67,20 @@ final class Cuda {
     if (code != CUresult.CUDA_SUCCESS) {
       throw failure(code, operation, device, bytes);
     }
+  }
+
+  /** For calls that compile: with the compiler's log, text that ends at a zero, in the message. */
+  static void checkBuild(int code, String operation, String device, ByteBuffer log) {
+    if (code == CUresult.CUDA_SUCCESS) {
+      return;
+    }
+    WarmstepException failure = failure(code, operation, device, 0);
+    String text = StandardCharsets.UTF_8.decode(log.duplicate().clear()).toString();
+    text = text.substring(0, (text + '\0').indexOf('\0')).strip();
+    if (failure instanceof KernelBuildException && !text.isEmpty()) {
+      throw new KernelBuildException(failure.getMessage() + "; the compiler's log:\n" + text, null);
+    }
+    throw failure;
   }
 
   /** For calls that release: whatever else there is must be released too, so nothing is thrown. */

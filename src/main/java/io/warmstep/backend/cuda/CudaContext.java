@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.KernelBuildException;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.StreamTimer;
 import java.nio.ByteBuffer;
@@ -9,6 +10,7 @@ import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUfunction;
+import jcuda.driver.CUjit_option;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
@@ -18,6 +20,11 @@ import jcuda.driver.JCudaDriver;
  * current before is restored, so callers may use CUDA themselves in the same thread.
  */
 final class CudaContext {
+  private static final int LOG_BYTES = 8192;
+  private static final int[] LOG_OPTIONS = {
+    CUjit_option.CU_JIT_ERROR_LOG_BUFFER, CUjit_option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
+  };
+
   final String name;
   private final CUdevice device;
   private final CUcontext context;
@@ -255,11 +262,24 @@ final class CudaContext {
     Cuda.check(code, "cuLaunchKernel", name);
   }
 
-  /** Has the driver compile a module. */
-  CUmodule load(byte[] ptx) {
+  /**
+   * Has the driver compile a module, which may take a second: from a direct buffer, because for an
+   * array the garbage collector would have to wait.
+   *
+   * @param ptx direct, ends with a zero
+   * @throws KernelBuildException with the compiler's log, if it refuses the text
+   */
+  CUmodule load(ByteBuffer ptx) {
     CUmodule module = new CUmodule();
+    ByteBuffer log = Cuda.direct(LOG_BYTES);
+    // The size is a pointer by type; the driver replaces it by what it has written.
+    Pointer values = Pointer.to(Pointer.to(log), Cuda.wrap(LOG_BYTES, new Pointer()));
+    Cuda.Call call =
+        () ->
+            JCudaDriver.cuModuleLoadDataEx(
+                module, Pointer.to(ptx), LOG_OPTIONS.length, LOG_OPTIONS, values);
     create(
-        () -> Cuda.check(() -> JCudaDriver.cuModuleLoadData(module, ptx), "cuModuleLoadData", name),
+        () -> Cuda.checkBuild(Cuda.code(call), "cuModuleLoadDataEx", name, log),
         () -> unload(module));
     return module;
   }
