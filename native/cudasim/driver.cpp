@@ -27,10 +27,14 @@
 
 struct Context {};
 struct Stream {};
-/* Has happened once what the stream took before it is done. */
+/* Has happened once what the stream took before it was last recorded is done. */
 struct Event {
-  bool happened = false;
+  bool times = true;
+  long long recorded = 0; /* how many times */
+  long long reached = 0;  /* which of those the stream has come to */
   std::chrono::steady_clock::time_point when;
+
+  bool happened() const { return reached == recorded; }
 };
 struct Function {
   const Kernel *kernel;
@@ -68,12 +72,14 @@ Context *current() {
 
 bool is_stream(Stream *stream) { return !stream || streams.count(stream) > 0; }
 
+void run_next() {
+  std::function<void()> operation = std::move(pending.front());
+  pending.pop_front();
+  operation();
+}
+
 void run_pending() {
-  while (!pending.empty()) {
-    std::function<void()> operation = std::move(pending.front());
-    pending.pop_front();
-    operation();
-  }
+  while (!pending.empty()) run_next();
 }
 
 void later(std::function<void()> operation) {
@@ -320,9 +326,10 @@ CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
 
 /* --- Events */
 
-CUDASIM_API CUresult cuEventCreate(Event **event, unsigned) {
+CUDASIM_API CUresult cuEventCreate(Event **event, unsigned flags) {
   ADMIT_IN_CONTEXT();
   *event = *events.insert(new Event()).first;
+  (*event)->times = (flags & 2) == 0; /* CU_EVENT_DISABLE_TIMING */
   return CUDA_SUCCESS;
 }
 
@@ -338,8 +345,9 @@ CUDASIM_API CUresult cuEventDestroy_v2(Event *event) {
 CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
   ADMIT_IN_CONTEXT();
   if (events.count(event) == 0 || !is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
-  later([event] {
-    event->happened = true;
+  const long long record = ++event->recorded;
+  later([event, record] {
+    event->reached = record;
     event->when = std::chrono::steady_clock::now();
   });
   return CUDA_SUCCESS;
@@ -348,14 +356,20 @@ CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
 CUDASIM_API CUresult cuEventSynchronize(Event *event) {
   ADMIT_IN_CONTEXT();
   if (events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
-  wait();
+  /* Not for what came after it. */
+  count_wait();
+  while (!event->happened()) run_next();
+  check_guards();
   return CUDA_SUCCESS;
 }
 
 CUDASIM_API CUresult cuEventElapsedTime(float *millis, Event *begin, Event *end) {
   ADMIT_IN_CONTEXT();
-  if (events.count(begin) == 0 || events.count(end) == 0 || !begin->happened || !end->happened) {
-    return CUDA_ERROR_INVALID_HANDLE;
+  for (Event *event : {begin, end}) {
+    if (events.count(event) == 0 || !event->times || event->recorded == 0) {
+      return CUDA_ERROR_INVALID_HANDLE;
+    }
+    if (!event->happened()) return CUDA_ERROR_NOT_READY;
   }
   *millis = std::chrono::duration<float, std::milli>(end->when - begin->when).count();
   return CUDA_SUCCESS;
@@ -481,6 +495,8 @@ CUDASIM_API CUresult cuMemcpyDtoHAsync_v2(
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
   later([=] { std::memcpy(to, (const void *)(uintptr_t)from, bytes); });
+  /* To other memory than pinned the call returns when the copy is done. */
+  if (!is_pinned_range(to, bytes)) wait();
   return CUDA_SUCCESS;
 }
 
@@ -517,6 +533,7 @@ CUDASIM_API CUresult cuGetErrorName(CUresult code, const char **name) {
     case CUDA_ERROR_INVALID_PTX: *name = "CUDA_ERROR_INVALID_PTX"; break;
     case CUDA_ERROR_INVALID_HANDLE: *name = "CUDA_ERROR_INVALID_HANDLE"; break;
     case CUDA_ERROR_NOT_FOUND: *name = "CUDA_ERROR_NOT_FOUND"; break;
+    case CUDA_ERROR_NOT_READY: *name = "CUDA_ERROR_NOT_READY"; break;
     case CUDA_ERROR_LAUNCH_FAILED: *name = "CUDA_ERROR_LAUNCH_FAILED"; break;
     default: *name = "unknown"; return CUDA_ERROR_INVALID_VALUE;
   }

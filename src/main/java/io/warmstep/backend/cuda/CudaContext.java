@@ -9,6 +9,7 @@ import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUevent;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUjit_option;
 import jcuda.driver.CUmodule;
@@ -157,17 +158,37 @@ final class CudaContext {
     }
   }
 
-  void check(Cuda.Call call, String operation) {
-    Cuda.check(call, operation, name);
+  /** Memory of the host that the device reaches while the host goes on. */
+  Pointer allocateHost(long bytes) {
+    Pointer pinned = new Pointer();
+    create(
+        () ->
+            Cuda.check(
+                () -> JCudaDriver.cuMemHostAlloc(pinned, bytes, 0), "cuMemHostAlloc", name, bytes),
+        () -> freeHost(pinned));
+    return pinned;
   }
 
-  /** Destroys something of the driver's; a failure is logged. */
-  void destroy(String operation, Cuda.Call call) {
-    releaseEvenIfLost(() -> Cuda.released(call, operation, name));
+  void freeHost(Pointer pinned) {
+    releaseEvenIfLost(
+        () -> Cuda.released(() -> JCudaDriver.cuMemFreeHost(pinned), "cuMemFreeHost", name));
+  }
+
+  CUevent newEvent(int flags) {
+    CUevent event = new CUevent();
+    create(
+        () -> Cuda.check(() -> JCudaDriver.cuEventCreate(event, flags), "cuEventCreate", name),
+        () -> destroyEvent(event));
+    return event;
+  }
+
+  void destroyEvent(CUevent event) {
+    releaseEvenIfLost(
+        () -> Cuda.released(() -> JCudaDriver.cuEventDestroy(event), "cuEventDestroy", name));
   }
 
   StreamTimer newTimer() {
-    return new CudaTimer(this, stream);
+    return new CudaTimer(this);
   }
 
   /** Where the context can no longer be made current, the driver still knows its own handles. */
@@ -252,6 +273,16 @@ final class CudaContext {
   /** With the context current: waits. */
   void waitForStream() {
     Cuda.check(JCudaDriver.cuStreamSynchronize(stream), "cuStreamSynchronize", name);
+  }
+
+  /** With the context current: the event happens once the stream has done what it has so far. */
+  void record(CUevent event) {
+    Cuda.check(JCudaDriver.cuEventRecord(event, stream), "cuEventRecord", name);
+  }
+
+  /** With the context current: waits until the event has happened. */
+  void await(CUevent event) {
+    Cuda.check(JCudaDriver.cuEventSynchronize(event), "cuEventSynchronize", name);
   }
 
   /** With the context current: launches blocks of a kernel. */
