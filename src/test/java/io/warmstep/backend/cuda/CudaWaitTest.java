@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
 import io.warmstep.Devices;
+import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import org.junit.jupiter.api.AfterEach;
@@ -80,6 +82,16 @@ class CudaWaitTest {
         float[] expected = happens ? new float[] {1 - 3 * i, 2 - i} : new float[] {1, 2};
         assertArrayEquals(expected, parameters.get("p").values().toFloats());
       }
+    }
+  }
+
+  /** The caller's streams, which ours is not in order with, may use it at once. */
+  @Test
+  void freshMemoryIsZeroedWhenItIsThere() {
+    try (Device device = Devices.require("cuda");
+        Tensor tensor = device.allocate(ElementType.FLOAT32, 1000)) {
+      assertEquals(0, CudaSim.pending());
+      assertArrayEquals(new float[1000], tensor.toFloats());
     }
   }
 }
