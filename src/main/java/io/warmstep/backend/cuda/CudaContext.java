@@ -206,18 +206,23 @@ final class CudaContext {
 
   /** Copies a direct buffer's first bytes to the device and waits until the buffer is free. */
   void write(long address, ByteBuffer from, long bytes) {
-    CUdeviceptr to = Cuda.pointer(address);
-    Pointer source = Pointer.to(from);
     run(
         "cuMemcpyHtoDAsync",
         () -> {
-          Cuda.check(
-              () -> JCudaDriver.cuMemcpyHtoDAsync(to, source, bytes, stream),
-              "cuMemcpyHtoDAsync",
-              name,
-              bytes);
+          startWriting(address, from, bytes);
           waitForStream();
         });
+  }
+
+  /** With the context current: asks for a copy of a direct buffer's first bytes to the device. */
+  void startWriting(long address, ByteBuffer from, long bytes) {
+    CUdeviceptr to = Cuda.pointer(address);
+    Pointer source = Pointer.to(from);
+    Cuda.check(
+        () -> JCudaDriver.cuMemcpyHtoDAsync(to, source, bytes, stream),
+        "cuMemcpyHtoDAsync",
+        name,
+        bytes);
   }
 
   /** Copies from the device into a direct buffer's first bytes. */

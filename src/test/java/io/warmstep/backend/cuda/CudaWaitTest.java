@@ -2,6 +2,7 @@ package io.warmstep.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
@@ -12,6 +13,9 @@ import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -92,6 +96,36 @@ class CudaWaitTest {
         Tensor tensor = device.allocate(ElementType.FLOAT32, 1000)) {
       assertEquals(0, CudaSim.pending());
       assertArrayEquals(new float[1000], tensor.toFloats());
+    }
+  }
+
+  /** A copy for each and one wait for all; the host keeps none of them. */
+  @Test
+  void tablesAreUploadedTogether() {
+    CudaContext context = CudaContext.open();
+    try (Arena arena = new Arena(context)) {
+      List<Arena.Part> tables = new ArrayList<>();
+      for (int i = 0; i < 5; i++) {
+        tables.add(arena.table(i * 40));
+        arena.reserve(100);
+        for (int j = 0; j < i * 10; j++) {
+          tables.get(i).content().putInt(i + j);
+        }
+      }
+      arena.allocate();
+      long waits = CudaSim.waits();
+      arena.upload();
+      assertEquals(1, CudaSim.waits() - waits);
+      for (int i = 0; i < 5; i++) {
+        assertNull(tables.get(i).content());
+        ByteBuffer copy = Cuda.direct(i * 40);
+        context.read(tables.get(i).address(), copy, copy.capacity());
+        for (int j = 0; j < i * 10; j++) {
+          assertEquals(i + j, copy.getInt());
+        }
+      }
+    } finally {
+      context.close();
     }
   }
 }
