@@ -106,7 +106,7 @@ class CudaWaitTest {
     try (Arena arena = new Arena(context)) {
       List<Arena.Part> tables = new ArrayList<>();
       for (int i = 0; i < 5; i++) {
-        tables.add(arena.table(i * 40));
+        tables.add(arena.table(40L * i));
         arena.reserve(100);
         for (int j = 0; j < i * 10; j++) {
           tables.get(i).content().putInt(i + j);
