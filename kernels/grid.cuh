@@ -3,8 +3,10 @@
  * let the same source run on the host, in the simulator of native/cudasim.
  *
  * A kernel is written in phases. WS_THREADS(t) is one phase, done by every thread of the block;
- * WS_BARRIER() ends it. What outlives a phase lies in shared memory or is the same for all threads.
- * So on the host a phase is a loop, and a block needs one thread.
+ * WS_BARRIER() ends it. What outlives a phase lies in shared memory or is the same for all threads:
+ * outside of phases shared memory is read by WS_UNIFORM(value) alone, after a barrier. So on the
+ * host a phase is a loop, and a block needs one thread. WS_UNSHARED() stands where a phase needs no
+ * barrier before it, because it uses no shared memory that was used since the last one.
  *
  * The layout of every struct is known to io.warmstep.backend.cuda.Layout.
  */
@@ -31,6 +33,8 @@ enum {
 #define WS_SHARED __shared__
 #define WS_THREADS(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)
 #define WS_BARRIER() __syncthreads()
+#define WS_UNSHARED() (void)0
+#define WS_UNIFORM(value) (value)
 #define WS_UNROLL _Pragma("unroll")
 #define WS_ROLLED _Pragma("unroll 1")
 #define WS_BLOCK_INDEX ((int)blockIdx.x)

@@ -115,7 +115,8 @@ template <typename T> WS_DEVICE T fold(Scratch<T> &scratch) {
     }
   }
   WS_BARRIER();
-  return (scratch.sums[0][0] + scratch.sums[2][0]) + (scratch.sums[1][0] + scratch.sums[3][0]);
+  return WS_UNIFORM(
+      (scratch.sums[0][0] + scratch.sums[2][0]) + (scratch.sums[1][0] + scratch.sums[3][0]));
 }
 
 template <typename S, typename T> WS_DEVICE void load_leaf(const S *x, int n, int t, T *held) {
@@ -185,7 +186,7 @@ WS_DEVICE typename Format<T>::Word largest_bits(Scratch<T> &scratch, const S *x,
     }
   }
   WS_BARRIER();
-  return scratch.largest[0];
+  return WS_UNIFORM(scratch.largest[0]);
 }
 
 /* A leaf whose plain sum may have overflowed or underflowed. */
@@ -207,6 +208,7 @@ WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, const S *x, int n) {
   }
   if (exponent < min_exponent<T>()) exponent = min_exponent<T>();
   if (exponent > max_exponent<T>()) exponent = max_exponent<T>();
+  WS_UNSHARED(); /* sums are not the largest magnitudes */
   leaf.sum = sum_of_squares<true>(scratch, x, n, power_of_two<T>(-exponent));
   leaf.exponent = exponent;
   return leaf;
@@ -225,6 +227,7 @@ template <typename S> WS_DEVICE void leaves(const LeafArguments<S> &arguments) {
   result.sum = sum_of_squares<false>(scratch, x, n, (T)1);
   result.exponent = 0;
   if (!Format<T>::is_plain(result.sum)) result = scaled_leaf(scratch, x, n);
+  WS_UNSHARED(); /* only device memory from here on */
   WS_THREADS(t) {
     if (t == 0) {
       arguments.sums[tensor.first_leaf + leaf.index] = result.sum;
@@ -259,7 +262,8 @@ WS_DEVICE Sum<T> add(Scratch<T> &scratch, const T *sums, const int *exponents, i
     }
   }
   WS_BARRIER();
-  node.exponent = scratch.exponents[0];
+  node.exponent = WS_UNIFORM(scratch.exponents[0]);
+  WS_UNSHARED(); /* sums are not exponents */
   WS_THREADS(t) {
     T held[WS_HELD], halves[WS_HELD / 2];
     WS_UNROLL
@@ -286,6 +290,7 @@ template <typename T> WS_DEVICE void nodes(const NodeArguments<T> &arguments) {
   const Sum<T> node =
       add(scratch, arguments.sums + from, arguments.exponents + from,
           left < WS_LEAF ? (int)left : WS_LEAF);
+  WS_UNSHARED(); /* only device memory from here on */
   WS_THREADS(t) {
     if (t == 0) {
       arguments.node_sums[WS_BLOCK_INDEX] = node.sum;
@@ -346,6 +351,7 @@ WS_KERNEL global_norm(const NormArguments arguments) {
       add(floats, arguments.float_sums, arguments.float_exponents, arguments.float_count);
   const Sum<double> double_sum =
       add(doubles, arguments.double_sums, arguments.double_exponents, arguments.double_count);
+  WS_UNSHARED(); /* only device memory from here on */
   WS_THREADS(t) {
     if (t == 0) *arguments.result = result_of(float_sum, double_sum, arguments);
   }

@@ -45,8 +45,11 @@ CUresult admit() {
   return CUDA_SUCCESS;
 }
 
+void count_violation() { violation_count++; }
+void forget_violations(long long made) { violation_count -= made; }
+
 void violation(const std::string &what) {
-  violation_count++;
+  count_violation();
   std::fprintf(stderr, "cudasim: %s\n", what.c_str());
 }
 
@@ -73,6 +76,8 @@ CUDASIM_API int64_t Java_io_warmstep_backend_cuda_CudaSim_control(
     case CONTROL_CURRENT: return contexts_on_this_thread();
     case CONTROL_PENDING: return pending_operations();
     case CONTROL_VERSION: version = (int)a; return 0;
+    case CONTROL_PRIMARY: return primary_context_uses();
+    case CONTROL_PHASES: return run_phases((int)a);
     default: return control_handles(what, a, b);
   }
 }

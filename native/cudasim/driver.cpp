@@ -4,6 +4,7 @@
  * early shows. Calls that release do so even when they are made to fail, as a driver does that only
  * reports an earlier failure with them.
  */
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -26,10 +27,14 @@
 
 struct Context {};
 struct Stream {};
-/* Has happened once what the stream took before it is done. */
+/* Has happened once what the stream took before it was last recorded is done. */
 struct Event {
-  bool happened = false;
+  bool times = true;
+  long long recorded = 0; /* how many times */
+  long long reached = 0;  /* which of those the stream has come to */
   std::chrono::steady_clock::time_point when;
+
+  bool happened() const { return reached == recorded; }
 };
 struct Function {
   const Kernel *kernel;
@@ -67,12 +72,14 @@ Context *current() {
 
 bool is_stream(Stream *stream) { return !stream || streams.count(stream) > 0; }
 
+void run_next() {
+  std::function<void()> operation = std::move(pending.front());
+  pending.pop_front();
+  operation();
+}
+
 void run_pending() {
-  while (!pending.empty()) {
-    std::function<void()> operation = std::move(pending.front());
-    pending.pop_front();
-    operation();
-  }
+  while (!pending.empty()) run_next();
 }
 
 void later(std::function<void()> operation) {
@@ -102,26 +109,67 @@ size_t declared_bytes(const std::string &ptx, size_t entry) {
   return std::strtoull(ptx.c_str() + open + 1, nullptr, 10);
 }
 
-/* Only this project's kernels: each entry must be one that is compiled in, with its arguments. */
-CUresult load(const std::string &ptx, Module *module) {
+/*
+ * Only this project's kernels: each entry must be one that is compiled in, with its arguments. What
+ * is wrong is said in the log.
+ */
+CUresult load(const std::string &ptx, Module *module, std::string *log) {
   const std::string word = ".visible .entry ";
-  if (ptx.find(".version ") == std::string::npos) return CUDA_ERROR_INVALID_PTX;
+  if (ptx.find(".version ") == std::string::npos) {
+    *log = "cudasim: the module has no .version\n";
+    return CUDA_ERROR_INVALID_PTX;
+  }
   for (size_t at = ptx.find(word); at != std::string::npos; at = ptx.find(word, at + 1)) {
     const size_t name = at + word.size();
-    const Kernel *kernel = find_kernel(ptx.substr(name, ptx.find('(', name) - name));
+    const std::string entry = ptx.substr(name, ptx.find('(', name) - name);
+    const Kernel *kernel = find_kernel(entry);
     if (!kernel || declared_bytes(ptx, name) != kernel->argument_bytes) {
+      *log = "cudasim: entry " + entry +
+             (kernel ? " has other arguments than the kernel\n" : " is no kernel of Warmstep\n");
       return CUDA_ERROR_INVALID_PTX;
     }
     module->functions.push_back({kernel});
   }
-  return module->functions.empty() ? CUDA_ERROR_INVALID_PTX : CUDA_SUCCESS;
+  if (!module->functions.empty()) return CUDA_SUCCESS;
+  *log = "cudasim: the module has no entry\n";
+  return CUDA_ERROR_INVALID_PTX;
 }
+
+/*
+ * Where the options of cuModuleLoadDataEx want the log of errors. Of the options only these two are
+ * known; the size comes as the value itself, and the count of bytes written replaces it.
+ */
+struct LogOptions {
+  char *buffer = nullptr;
+  void **size = nullptr;
+
+  bool read(unsigned count, const int *options, void **values) {
+    for (unsigned i = 0; i < count; i++) {
+      switch (options[i]) {
+        case 5: buffer = (char *)values[i]; break; /* CU_JIT_ERROR_LOG_BUFFER */
+        case 6: size = &values[i]; break;          /* CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES */
+        default: return false;
+      }
+    }
+    return !buffer == !size;
+  }
+
+  void write(const std::string &log) const {
+    if (!buffer) return;
+    const size_t room = (size_t)(uintptr_t)*size;
+    const size_t n = room == 0 ? 0 : std::min(log.size(), room - 1);
+    std::memcpy(buffer, log.data(), n);
+    if (room > 0) buffer[n] = 0;
+    *size = (void *)(uintptr_t)n;
+  }
+};
 }  // namespace
 
 long long live_handles() {
-  return (long long)(contexts.size() + streams.size() + events.size() + modules.size()) +
-         primary_uses;
+  return (long long)(contexts.size() + streams.size() + events.size() + modules.size());
 }
+
+long long primary_context_uses() { return primary_uses; }
 
 long long contexts_on_this_thread() { return (long long)stack.size(); }
 long long pending_operations() { return (long long)pending.size(); }
@@ -278,9 +326,10 @@ CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
 
 /* --- Events */
 
-CUDASIM_API CUresult cuEventCreate(Event **event, unsigned) {
+CUDASIM_API CUresult cuEventCreate(Event **event, unsigned flags) {
   ADMIT_IN_CONTEXT();
   *event = *events.insert(new Event()).first;
+  (*event)->times = (flags & 2) == 0; /* CU_EVENT_DISABLE_TIMING */
   return CUDA_SUCCESS;
 }
 
@@ -296,8 +345,9 @@ CUDASIM_API CUresult cuEventDestroy_v2(Event *event) {
 CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
   ADMIT_IN_CONTEXT();
   if (events.count(event) == 0 || !is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
-  later([event] {
-    event->happened = true;
+  const long long record = ++event->recorded;
+  later([event, record] {
+    event->reached = record;
     event->when = std::chrono::steady_clock::now();
   });
   return CUDA_SUCCESS;
@@ -306,14 +356,20 @@ CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
 CUDASIM_API CUresult cuEventSynchronize(Event *event) {
   ADMIT_IN_CONTEXT();
   if (events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
-  wait();
+  /* Not for what came after it. */
+  count_wait();
+  while (!event->happened()) run_next();
+  check_guards();
   return CUDA_SUCCESS;
 }
 
 CUDASIM_API CUresult cuEventElapsedTime(float *millis, Event *begin, Event *end) {
   ADMIT_IN_CONTEXT();
-  if (events.count(begin) == 0 || events.count(end) == 0 || !begin->happened || !end->happened) {
-    return CUDA_ERROR_INVALID_HANDLE;
+  for (Event *event : {begin, end}) {
+    if (events.count(event) == 0 || !event->times || event->recorded == 0) {
+      return CUDA_ERROR_INVALID_HANDLE;
+    }
+    if (!event->happened()) return CUDA_ERROR_NOT_READY;
   }
   *millis = std::chrono::duration<float, std::milli>(end->when - begin->when).count();
   return CUDA_SUCCESS;
@@ -322,10 +378,14 @@ CUDASIM_API CUresult cuEventElapsedTime(float *millis, Event *begin, Event *end)
 /* --- Modules */
 
 CUDASIM_API CUresult cuModuleLoadDataEx(
-    Module **module, const void *image, unsigned, int *, void **) {
+    Module **module, const void *image, unsigned count, int *options, void **values) {
   ADMIT_IN_CONTEXT();
+  LogOptions log_options;
+  if (!log_options.read(count, options, values)) return CUDA_ERROR_INVALID_VALUE;
   Module *loaded = new Module();
-  const CUresult result = load((const char *)image, loaded);
+  std::string log;
+  const CUresult result = load((const char *)image, loaded, &log);
+  log_options.write(log);
   if (result != CUDA_SUCCESS) {
     delete loaded;
     return result;
@@ -435,6 +495,8 @@ CUDASIM_API CUresult cuMemcpyDtoHAsync_v2(
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
   later([=] { std::memcpy(to, (const void *)(uintptr_t)from, bytes); });
+  /* To other memory than pinned the call returns when the copy is done. */
+  if (!is_pinned_range(to, bytes)) wait();
   return CUDA_SUCCESS;
 }
 
@@ -471,6 +533,7 @@ CUDASIM_API CUresult cuGetErrorName(CUresult code, const char **name) {
     case CUDA_ERROR_INVALID_PTX: *name = "CUDA_ERROR_INVALID_PTX"; break;
     case CUDA_ERROR_INVALID_HANDLE: *name = "CUDA_ERROR_INVALID_HANDLE"; break;
     case CUDA_ERROR_NOT_FOUND: *name = "CUDA_ERROR_NOT_FOUND"; break;
+    case CUDA_ERROR_NOT_READY: *name = "CUDA_ERROR_NOT_READY"; break;
     case CUDA_ERROR_LAUNCH_FAILED: *name = "CUDA_ERROR_LAUNCH_FAILED"; break;
     default: *name = "unknown"; return CUDA_ERROR_INVALID_VALUE;
   }

@@ -1,6 +1,9 @@
 /*
- * The words of kernels/grid.cuh on the host: a phase is a loop over the block's threads. Threads
- * run upwards in even blocks and downwards in odd ones, so that a missing barrier shows.
+ * The words of kernels/grid.cuh on the host: a phase is a loop over the block's threads. So a
+ * missing barrier would change nothing; instead the order of the words is checked, and a phase or a
+ * read without the barrier that it needs is a violation. What cannot be checked is whether
+ * WS_UNSHARED says the truth, and whether a phase's threads use what others of them write: they run
+ * upwards in even blocks and downwards in odd ones, which changes the results of most such mistakes.
  */
 #ifndef CUDASIM_HOST_GRID_H
 #define CUDASIM_HOST_GRID_H
@@ -27,13 +30,51 @@ static inline double2 make_double2(double x, double y) { return {x, y}; }
 /* Set for each block by the launcher. */
 extern thread_local int cudasim_block;
 
+/* What the block has done since its last barrier. */
+enum SinceBarrier { NOTHING, READ_SHARED, PHASE };
+extern thread_local SinceBarrier cudasim_since;
+extern thread_local bool cudasim_in_phase;
+
+/* Counted each time, printed once a place. */
+void grid_violation(const char *file, int line, const char *what);
+
+static inline void begin_block(int block) {
+  cudasim_block = block;
+  cudasim_since = NOTHING;
+  cudasim_in_phase = false;
+}
+
+static inline int begin_phase(const char *file, int line) {
+  if (cudasim_in_phase) grid_violation(file, line, "a phase within a phase");
+  if (cudasim_since != NOTHING) grid_violation(file, line, "a phase without a barrier before it");
+  cudasim_in_phase = true;
+  return 0;
+}
+
+static inline bool end_phase() {
+  cudasim_in_phase = false;
+  cudasim_since = PHASE;
+  return false;
+}
+
+static inline void read_shared(const char *file, int line) {
+  if (cudasim_in_phase) grid_violation(file, line, "a read of the whole block within a phase");
+  if (cudasim_since == PHASE) grid_violation(file, line, "a read without a barrier before it");
+  cudasim_since = READ_SHARED;
+}
+
+static inline void separate(const char *file, int line) {
+  if (cudasim_in_phase) grid_violation(file, line, "a barrier within a phase");
+  cudasim_since = NOTHING;
+}
+
 /* Runs the blocks of a grid with a copy of the arguments. */
 template <class Arguments, void (*KERNEL)(const Arguments)>
 static void run(const void *bytes, unsigned blocks) {
   Arguments arguments;
   std::memcpy(&arguments, bytes, sizeof arguments);
   for (unsigned block = 0; block < blocks; block++) {
-    cudasim_block = (int)block;
+    begin_block((int)block);
     KERNEL(arguments);
   }
 }
@@ -47,10 +88,14 @@ struct Listed {
 #define WS_KERNEL extern "C" void
 #define WS_KERNEL_HALF WS_KERNEL
 #define WS_SHARED static thread_local
-#define WS_THREADS(t)                                                                \
-  for (int count_##t = 0, t = (cudasim_block & 1) ? WS_BLOCK - 1 : 0; count_##t < WS_BLOCK; \
+#define WS_THREADS(t)                                     \
+  for (int count_##t = begin_phase(__FILE__, __LINE__),   \
+           t = (cudasim_block & 1) ? WS_BLOCK - 1 : 0;    \
+       count_##t < WS_BLOCK || end_phase();               \
        count_##t++, t += (cudasim_block & 1) ? -1 : 1)
-#define WS_BARRIER() (void)0
+#define WS_BARRIER() separate(__FILE__, __LINE__)
+#define WS_UNSHARED() separate(__FILE__, __LINE__)
+#define WS_UNIFORM(value) (read_shared(__FILE__, __LINE__), (value))
 #define WS_UNROLL
 #define WS_ROLLED
 #define WS_BLOCK_INDEX cudasim_block

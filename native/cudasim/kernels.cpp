@@ -2,9 +2,23 @@
 #include "host_grid.h"
 #include "simulator.h"
 
+#include <set>
+#include <utility>
 #include <vector>
 
 thread_local int cudasim_block = 0;
+thread_local SinceBarrier cudasim_since = NOTHING;
+thread_local bool cudasim_in_phase = false;
+
+void grid_violation(const char *file, int line, const char *what) {
+  static std::set<std::pair<int, std::string>> told;
+  const std::string path = file, name = path.substr(path.rfind('/') + 1);
+  if (told.insert({line, name}).second) {
+    violation(std::string(what) + ", " + name + ":" + std::to_string(line));
+  } else {
+    count_violation();
+  }
+}
 
 namespace {
 std::vector<Kernel> &kernels() {
@@ -27,3 +41,49 @@ const Kernel *find_kernel(const std::string &name) {
 #include "../../kernels/step.cu"
 
 #include "../../kernels/norm.cu"
+
+/* Orders of words for the test of what is a violation; each is run for one block. */
+long long run_phases(int order) {
+  static int shared[WS_BLOCK];
+  const long long before = violations();
+  int sum = 0;
+  begin_block(0);
+  WS_THREADS(t) { shared[t] = t; }
+  switch (order) {
+    case 0: /* a barrier between phases, and before a read */
+      WS_BARRIER();
+      WS_THREADS(t) { sum += shared[WS_BLOCK - 1 - t]; }
+      WS_BARRIER();
+      sum += WS_UNIFORM(shared[0]);
+      sum += WS_UNIFORM(shared[1]);
+      break;
+    case 1: /* phases that share nothing */
+      WS_UNSHARED();
+      WS_THREADS(t) { sum += t; }
+      break;
+    case 2: /* no barrier between phases */
+      WS_THREADS(t) { sum += shared[WS_BLOCK - 1 - t]; }
+      break;
+    case 3: /* none before a read */
+      sum += WS_UNIFORM(shared[0]);
+      break;
+    case 4: /* none between a read and a phase that may write */
+      WS_BARRIER();
+      sum += WS_UNIFORM(shared[0]);
+      WS_THREADS(t) { shared[t] = sum; }
+      break;
+    case 5: /* a barrier that not all threads reach together */
+      WS_BARRIER();
+      WS_THREADS(t) {
+        if (t == 0) WS_BARRIER();
+      }
+      break;
+    case 6: /* one phase too many in a block does not concern the next one */
+      begin_block(1);
+      WS_THREADS(t) { shared[t] = sum; }
+      break;
+  }
+  const long long made = violations() - before;
+  forget_violations(made);
+  return made;
+}

@@ -16,9 +16,9 @@ extern std::recursive_mutex simulator_lock;
 enum Control {
   CONTROL_FAIL_AT = 0,      /* a: which call, from 1 for the next; b: code, negative: for good */
   CONTROL_CALLS = 1,        /* calls since the last CONTROL_FAIL_AT */
-  CONTROL_LIVE = 2,         /* handles and allocations that were not released */
+  CONTROL_LIVE = 2,         /* handles and allocations not released, without CONTROL_PRIMARY */
   CONTROL_LIVE_BYTES = 3,   /* device memory in use */
-  CONTROL_VIOLATIONS = 4,   /* damaged guard zones and misused handles, ever */
+  CONTROL_VIOLATIONS = 4,   /* damaged guard zones, misused handles, missing barriers, ever */
   CONTROL_MEMORY_LIMIT = 5, /* a: bytes of device memory */
   CONTROL_DEVICES = 6,      /* a: count of devices */
   CONTROL_CAPABILITY = 7,   /* a: 10 * major + minor */
@@ -32,6 +32,8 @@ enum Control {
   CONTROL_END_CONTEXT = 15, /* a: context and b: stream; destroys both */
   CONTROL_PENDING = 16,     /* operations that wait to be run */
   CONTROL_VERSION = 17,     /* a: 1000 * major + 10 * minor of the CUDA that the driver supports */
+  CONTROL_PRIMARY = 18,     /* uses of the primary context */
+  CONTROL_PHASES = 19,      /* a: an order of phases and barriers; violations that it made */
 };
 
 /* How many devices there are, and 10 * major + minor of their compute capability. */
@@ -45,8 +47,11 @@ CUresult admit();
 void count_launch();
 void count_wait();
 
-/* A misuse that a real driver might not notice; printed and counted. */
+/* A misuse that a real driver might not notice; printed and counted, or counted alone. */
 void violation(const std::string &what);
+void count_violation();
+/* Those that were made to see whether they are found. */
+void forget_violations(long long made);
 long long violations();
 
 /* --- memory.cpp: allocations with guard zones */
@@ -66,6 +71,7 @@ void set_memory_limit(long long bytes);
 /* --- driver.cpp: contexts, streams and what waits in them */
 
 long long live_handles();
+long long primary_context_uses();
 long long contexts_on_this_thread();
 long long pending_operations();
 long long control_handles(int what, long long a, long long b);
@@ -80,5 +86,8 @@ struct Kernel {
 };
 
 const Kernel *find_kernel(const std::string &name);
+
+/* Does phases in an order with or without what must be between them; how many violations. */
+long long run_phases(int order);
 
 #endif

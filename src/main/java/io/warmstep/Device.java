@@ -237,7 +237,9 @@ public final class Device implements AutoCloseable {
    * Uses a part of the driver's own memory as a tensor, without a copy. On OpenCL the handle is a
    * cl_mem of the device's context, on CUDA a CUdeviceptr. The memory must stay allocated until the
    * tensor is closed, and what the caller does with it must be in order with this device's queue or
-   * stream.
+   * stream. The stream of a CUDA device that {@link Devices#require} opened is in order with the
+   * legacy default stream alone: for work in other streams, wait on both sides ({@link
+   * #synchronize} is this one), or use a device that wraps the caller's stream.
    *
    * @param type of the elements
    * @param handle the raw handle, as the driver gave it

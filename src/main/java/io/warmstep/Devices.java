@@ -44,6 +44,11 @@ public final class Devices {
   /**
    * Opens a device by its backend's name.
    *
+   * <p>For {@code cuda} that is the first GPU's primary context, which the CUDA runtime uses too
+   * and which stays until the process ends, with a stream of its own. That stream is a blocking
+   * one: in order with the legacy default stream, not with any other, blocking or not. For those
+   * see {@link #wrapCuda}.
+   *
    * @param name such as {@code cpu}
    * @return the device, to be closed by the caller
    * @throws BackendUnavailableException if there is no such backend, or with the cause why it

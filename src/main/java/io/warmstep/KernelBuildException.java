@@ -1,6 +1,6 @@
 package io.warmstep;
 
-/** A device's compiler refused a kernel; the message ends with its log. */
+/** A device's compiler refused a kernel; the message ends with its log, if it wrote one. */
 public final class KernelBuildException extends WarmstepException {
   private static final long serialVersionUID = 1L;
 

@@ -81,20 +81,24 @@ public final class Tensor implements AutoCloseable {
       case FLOAT32 -> memory.write(offset, values, 0, values.length);
       case FLOAT64 -> {
         double[] chunk = new double[chunkLength(length)];
-        for (int at = 0; at < values.length; at += chunk.length) {
+        int at = 0; // at most values.length, which may be near 2^31
+        while (at < values.length) {
           int n = Math.min(chunk.length, values.length - at);
           for (int i = 0; i < n; i++) {
             chunk[i] = values[at + i];
           }
           memory.write(offset + at, chunk, 0, n);
+          at += n;
         }
       }
       case FLOAT16, BFLOAT16 -> {
         short[] chunk = new short[chunkLength(length)];
-        for (int at = 0; at < values.length; at += chunk.length) {
+        int at = 0;
+        while (at < values.length) {
           int n = Math.min(chunk.length, values.length - at);
           HalfFloats.narrow(type(), values, at, chunk, 0, n);
           memory.write(offset + at, chunk, 0, n);
+          at += n;
         }
       }
     }
@@ -180,20 +184,24 @@ public final class Tensor implements AutoCloseable {
       case FLOAT32 -> memory.read(offset, values, 0, values.length);
       case FLOAT64 -> {
         double[] chunk = new double[chunkLength(length)];
-        for (int at = 0; at < values.length; at += chunk.length) {
+        int at = 0;
+        while (at < values.length) {
           int n = Math.min(chunk.length, values.length - at);
           memory.read(offset + at, chunk, 0, n);
           for (int i = 0; i < n; i++) {
             values[at + i] = (float) chunk[i];
           }
+          at += n;
         }
       }
       case FLOAT16, BFLOAT16 -> {
         short[] chunk = new short[chunkLength(length)];
-        for (int at = 0; at < values.length; at += chunk.length) {
+        int at = 0;
+        while (at < values.length) {
           int n = Math.min(chunk.length, values.length - at);
           memory.read(offset + at, chunk, 0, n);
           HalfFloats.widen(type(), chunk, 0, values, at, n);
+          at += n;
         }
       }
     }

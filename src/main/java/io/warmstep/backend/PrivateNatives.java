@@ -6,6 +6,9 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -15,6 +18,10 @@ import java.util.stream.Stream;
  */
 public final class PrivateNatives {
   private static final String FOLDER_PROPERTY = "java.io.tmpdir";
+
+  /** What the dynamic linker says of a file that must not be executed. */
+  private static final Pattern MAPPING_FAILURE =
+      Pattern.compile("(\\S+: failed to map segment from shared object.*)");
 
   private PrivateNatives() {}
 
@@ -55,6 +62,26 @@ public final class PrivateNatives {
     } catch (IOException e) {
       throw new UncheckedIOException("cannot write to the folder of temporary files", e);
     }
+  }
+
+  /**
+   * What to do where the dynamic linker may not map a library that was extracted, as in a folder
+   * that is mounted noexec.
+   *
+   * @param message of the failure to load it
+   * @return the reason and what to do, or nothing if it is another one
+   */
+  public static Optional<String> noExecution(String message) {
+    Matcher mapping = MAPPING_FAILURE.matcher(message);
+    return mapping.find()
+        ? Optional.of(
+            "the folder of temporary files, "
+                + System.getProperty(FOLDER_PROPERTY)
+                + ", does not allow execution: set -D"
+                + FOLDER_PROPERTY
+                + " to a folder that does; the dynamic linker says: "
+                + mapping.group(1))
+        : Optional.empty();
   }
 
   private static Path create() {

@@ -7,7 +7,8 @@ import java.util.List;
 
 /**
  * One allocation for all that a prepared step keeps on the device. Parts are reserved first, so
- * that their addresses can be written into the tables, which are then uploaded in one copy.
+ * that their addresses are known when the kernels' arguments are written. The tables are uploaded
+ * at the end, a copy for each and one wait, and leave the host then.
  */
 final class Arena implements AutoCloseable {
   private static final int ALIGNMENT = 256;
@@ -20,7 +21,7 @@ final class Arena implements AutoCloseable {
   /** A part of the allocation. */
   final class Part {
     private final long offset;
-    private final ByteBuffer content;
+    private ByteBuffer content;
 
     private Part(long offset, ByteBuffer content) {
       this.offset = offset;
@@ -32,7 +33,7 @@ final class Arena implements AutoCloseable {
       return address + offset;
     }
 
-    /** What is uploaded to it; null if kernels write it. */
+    /** What is uploaded to it; null if kernels write it, and after the upload. */
     ByteBuffer content() {
       return content;
     }
@@ -68,10 +69,18 @@ final class Arena implements AutoCloseable {
   }
 
   void upload() {
+    context.run(
+        "upload",
+        () -> {
+          for (Part part : parts) {
+            if (part.content != null && part.content.capacity() > 0) {
+              context.startWriting(part.address(), part.content, part.content.capacity());
+            }
+          }
+          context.waitForStream();
+        });
     for (Part part : parts) {
-      if (part.content != null && part.content.capacity() > 0) {
-        context.write(part.address(), part.content, part.content.capacity());
-      }
+      part.content = null;
     }
   }
 

@@ -9,6 +9,7 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import jcuda.CudaException;
 import jcuda.NativePointerObject;
 import jcuda.driver.CUdeviceptr;
@@ -21,6 +22,9 @@ final class Cuda {
 
   /** Codes of the driver go up to here. */
   private static final int LARGEST_CODE = CUresult.CUDA_ERROR_UNKNOWN;
+
+  /** CUDA_ERROR_TENSOR_MEMORY_LEAK, later than JCuda 12.6: a kernel left the process unusable. */
+  private static final int TENSOR_MEMORY_LEAK = 721;
 
   private Cuda() {}
 
@@ -65,6 +69,20 @@ final class Cuda {
     }
   }
 
+  /** For calls that compile: with the compiler's log, text that ends at a zero, in the message. */
+  static void checkBuild(int code, String operation, String device, ByteBuffer log) {
+    if (code == CUresult.CUDA_SUCCESS) {
+      return;
+    }
+    WarmstepException failure = failure(code, operation, device, 0);
+    String text = StandardCharsets.UTF_8.decode(log.duplicate().clear()).toString();
+    text = text.substring(0, (text + '\0').indexOf('\0')).strip();
+    if (failure instanceof KernelBuildException && !text.isEmpty()) {
+      throw new KernelBuildException(failure.getMessage() + "; the compiler's log:\n" + text, null);
+    }
+    throw failure;
+  }
+
   /** For calls that release: whatever else there is must be released too, so nothing is thrown. */
   static void released(Call call, String operation, String device) {
     int code = code(call);
@@ -82,17 +100,21 @@ final class Cuda {
     return failure;
   }
 
+  /** What failed, where and with which code. */
+  static String message(int code, String operation, String device, long bytes) {
+    return operation
+        + (bytes > 0 ? " of " + bytes + " bytes" : "")
+        + " failed on "
+        + device
+        + " with "
+        + (code == TENSOR_MEMORY_LEAK ? "CUDA_ERROR_TENSOR_MEMORY_LEAK" : CUresult.stringFor(code))
+        + " ("
+        + code
+        + ")";
+  }
+
   static WarmstepException failure(int code, String operation, String device, long bytes) {
-    String message =
-        operation
-            + (bytes > 0 ? " of " + bytes + " bytes" : "")
-            + " failed on "
-            + device
-            + " with "
-            + CUresult.stringFor(code)
-            + " ("
-            + code
-            + ")";
+    String message = message(code, operation, device, bytes);
     return switch (code) {
       case CUresult.CUDA_ERROR_OUT_OF_MEMORY ->
           new OutOfDeviceMemoryException(
@@ -113,7 +135,6 @@ final class Cuda {
           new KernelBuildException(
               message + ": unset CUDA_DISABLE_PTX_JIT in the environment", null);
       case CUresult.CUDA_ERROR_DEINITIALIZED,
-          CUresult.CUDA_ERROR_DEVICE_UNAVAILABLE,
           CUresult.CUDA_ERROR_ECC_UNCORRECTABLE,
           CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
           CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,
@@ -125,7 +146,8 @@ final class Cuda {
           CUresult.CUDA_ERROR_MISALIGNED_ADDRESS,
           CUresult.CUDA_ERROR_INVALID_ADDRESS_SPACE,
           CUresult.CUDA_ERROR_INVALID_PC,
-          CUresult.CUDA_ERROR_LAUNCH_FAILED ->
+          CUresult.CUDA_ERROR_LAUNCH_FAILED,
+          TENSOR_MEMORY_LEAK ->
           new DeviceLostException(
               message + ": its memory cannot be read any more, start a new process", null);
       default -> new DeviceException(message, null);

@@ -6,6 +6,7 @@ import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.PrivateNatives;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -26,6 +27,9 @@ public final class CudaBackend implements Backend {
 
   /** What the dynamic linker says of the driver. */
   private static final Pattern DRIVER_FAILURE = Pattern.compile("(libcuda\\.so[.0-9]*: .*)");
+
+  /** What it says of JCuda's library where the driver is older and all must be found at once. */
+  private static final Pattern OLD_DRIVER = Pattern.compile("(\\S+: undefined symbol: cu.*)");
 
   private boolean isLoaded;
   private Throwable loadFailure;
@@ -102,7 +106,7 @@ public final class CudaBackend implements Backend {
     return new BackendUnavailableException(CANNOT_BE_USED + reason, cause);
   }
 
-  private static String reason(Throwable e) {
+  static String reason(Throwable e) {
     String message = String.valueOf(e.getMessage());
     if (e instanceof ClassNotFoundException) {
       return "JCuda is not on the class path: add org.jcuda:jcuda:"
@@ -119,6 +123,18 @@ public final class CudaBackend implements Backend {
               : "the NVIDIA driver on this machine cannot be loaded: install it again")
           + "; the dynamic linker says: "
           + linker;
+    }
+    Matcher oldDriver = OLD_DRIVER.matcher(message);
+    if (oldDriver.find()) {
+      return "the NVIDIA driver lacks functions that JCuda "
+          + VERSION
+          + " names but that are not used here: unset LD_BIND_NOW or update the driver; the dynamic"
+          + " linker says: "
+          + oldDriver.group(1);
+    }
+    Optional<String> noExecution = PrivateNatives.noExecution(message);
+    if (noExecution.isPresent()) {
+      return noExecution.get();
     }
     String platform = System.getProperty("os.name") + " on " + System.getProperty("os.arch");
     if (message.contains("No resource found")) {

@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.KernelBuildException;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.StreamTimer;
 import java.nio.ByteBuffer;
@@ -8,7 +9,9 @@ import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUevent;
 import jcuda.driver.CUfunction;
+import jcuda.driver.CUjit_option;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
@@ -18,6 +21,11 @@ import jcuda.driver.JCudaDriver;
  * current before is restored, so callers may use CUDA themselves in the same thread.
  */
 final class CudaContext {
+  private static final int LOG_BYTES = 8192;
+  private static final int[] LOG_OPTIONS = {
+    CUjit_option.CU_JIT_ERROR_LOG_BUFFER, CUjit_option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
+  };
+
   final String name;
   private final CUdevice device;
   private final CUcontext context;
@@ -37,30 +45,20 @@ final class CudaContext {
     this.name = Gpu.nameOf(device);
   }
 
-  /** The first device's primary context, which all users in the process share, and a stream. */
+  /** The first device's primary context and a stream. */
   static CudaContext open() {
     CUdevice device = Gpu.first();
     Gpu.report(device);
     String name = Gpu.nameOf(device);
-    CUcontext context = new CUcontext();
-    Cuda.check(
-        () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device),
-        "cuDevicePrimaryCtxRetain",
-        name);
+    CUcontext context = PrimaryContext.OF_PROCESS.get(device);
     CUstream stream = new CUstream();
-    try {
-      CudaContext opened = new CudaContext(device, context, stream, true);
-      // A stream of the kind that keeps in order with the default stream: so does work of others
-      // that use the primary context without a stream of their own.
-      opened.create(
-          () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
-          opened::destroyStream);
-      return opened;
-    } catch (RuntimeException | Error e) {
-      Cuda.released(
-          () -> JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
-      throw e;
-    }
+    CudaContext opened = new CudaContext(device, context, stream, true);
+    // A stream of the kind that keeps in order with the default stream: so does work of others
+    // that use the primary context without a stream of their own.
+    opened.create(
+        () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
+        opened::destroyStream);
+    return opened;
   }
 
   private void destroyStream() {
@@ -160,17 +158,37 @@ final class CudaContext {
     }
   }
 
-  void check(Cuda.Call call, String operation) {
-    Cuda.check(call, operation, name);
+  /** Memory of the host that the device reaches while the host goes on. */
+  Pointer allocateHost(long bytes) {
+    Pointer pinned = new Pointer();
+    create(
+        () ->
+            Cuda.check(
+                () -> JCudaDriver.cuMemHostAlloc(pinned, bytes, 0), "cuMemHostAlloc", name, bytes),
+        () -> freeHost(pinned));
+    return pinned;
   }
 
-  /** Destroys something of the driver's; a failure is logged. */
-  void destroy(String operation, Cuda.Call call) {
-    releaseEvenIfLost(() -> Cuda.released(call, operation, name));
+  void freeHost(Pointer pinned) {
+    releaseEvenIfLost(
+        () -> Cuda.released(() -> JCudaDriver.cuMemFreeHost(pinned), "cuMemFreeHost", name));
+  }
+
+  CUevent newEvent(int flags) {
+    CUevent event = new CUevent();
+    create(
+        () -> Cuda.check(() -> JCudaDriver.cuEventCreate(event, flags), "cuEventCreate", name),
+        () -> destroyEvent(event));
+    return event;
+  }
+
+  void destroyEvent(CUevent event) {
+    releaseEvenIfLost(
+        () -> Cuda.released(() -> JCudaDriver.cuEventDestroy(event), "cuEventDestroy", name));
   }
 
   StreamTimer newTimer() {
-    return new CudaTimer(this, stream);
+    return new CudaTimer(this);
   }
 
   /** Where the context can no longer be made current, the driver still knows its own handles. */
@@ -188,18 +206,23 @@ final class CudaContext {
 
   /** Copies a direct buffer's first bytes to the device and waits until the buffer is free. */
   void write(long address, ByteBuffer from, long bytes) {
-    CUdeviceptr to = Cuda.pointer(address);
-    Pointer source = Pointer.to(from);
     run(
         "cuMemcpyHtoDAsync",
         () -> {
-          Cuda.check(
-              () -> JCudaDriver.cuMemcpyHtoDAsync(to, source, bytes, stream),
-              "cuMemcpyHtoDAsync",
-              name,
-              bytes);
+          startWriting(address, from, bytes);
           waitForStream();
         });
+  }
+
+  /** With the context current: asks for a copy of a direct buffer's first bytes to the device. */
+  void startWriting(long address, ByteBuffer from, long bytes) {
+    CUdeviceptr to = Cuda.pointer(address);
+    Pointer source = Pointer.to(from);
+    Cuda.check(
+        () -> JCudaDriver.cuMemcpyHtoDAsync(to, source, bytes, stream),
+        "cuMemcpyHtoDAsync",
+        name,
+        bytes);
   }
 
   /** Copies from the device into a direct buffer's first bytes. */
@@ -257,6 +280,16 @@ final class CudaContext {
     Cuda.check(JCudaDriver.cuStreamSynchronize(stream), "cuStreamSynchronize", name);
   }
 
+  /** With the context current: the event happens once the stream has done what it has so far. */
+  void record(CUevent event) {
+    Cuda.check(JCudaDriver.cuEventRecord(event, stream), "cuEventRecord", name);
+  }
+
+  /** With the context current: waits until the event has happened. */
+  void await(CUevent event) {
+    Cuda.check(JCudaDriver.cuEventSynchronize(event), "cuEventSynchronize", name);
+  }
+
   /** With the context current: launches blocks of a kernel. */
   void launch(CUfunction function, int blocks, Pointer arguments) {
     int code =
@@ -265,11 +298,24 @@ final class CudaContext {
     Cuda.check(code, "cuLaunchKernel", name);
   }
 
-  /** Has the driver compile a module. */
-  CUmodule load(byte[] ptx) {
+  /**
+   * Has the driver compile a module, which may take a second: from a direct buffer, because for an
+   * array the garbage collector would have to wait.
+   *
+   * @param ptx direct, ends with a zero
+   * @throws KernelBuildException with the compiler's log, if it refuses the text
+   */
+  CUmodule load(ByteBuffer ptx) {
     CUmodule module = new CUmodule();
+    ByteBuffer log = Cuda.direct(LOG_BYTES);
+    // The size is a pointer by type; the driver replaces it by what it has written.
+    Pointer values = Pointer.to(Pointer.to(log), Cuda.wrap(LOG_BYTES, new Pointer()));
+    Cuda.Call call =
+        () ->
+            JCudaDriver.cuModuleLoadDataEx(
+                module, Pointer.to(ptx), LOG_OPTIONS.length, LOG_OPTIONS, values);
     create(
-        () -> Cuda.check(() -> JCudaDriver.cuModuleLoadData(module, ptx), "cuModuleLoadData", name),
+        () -> Cuda.checkBuild(Cuda.code(call), "cuModuleLoadDataEx", name, log),
         () -> unload(module));
     return module;
   }
@@ -291,12 +337,10 @@ final class CudaContext {
     return function;
   }
 
-  /** Releases what was not the caller's. */
+  /** Releases the stream if it is not the caller's. */
   void close() {
     if (isOwned) {
       destroyStream();
-      Cuda.released(
-          () -> JCudaDriver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease", name);
     }
   }
 }

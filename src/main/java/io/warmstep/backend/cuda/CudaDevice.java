@@ -68,7 +68,7 @@ final class CudaDevice implements BackendDevice {
     return true;
   }
 
-  /** Fresh memory is zeroed on the stream, so nothing waits. */
+  /** The zeros are there when it returns: another stream of the caller's may use the memory. */
   @Override
   public Memory allocate(ElementType type, long length) {
     if (length > Long.MAX_VALUE / type.bytes()) {
@@ -79,6 +79,7 @@ final class CudaDevice implements BackendDevice {
     long address = context.allocate(bytes);
     try {
       context.zero(address, bytes);
+      context.synchronize();
     } catch (RuntimeException | Error e) {
       context.free(address);
       throw e;

@@ -7,14 +7,13 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import jcuda.Pointer;
-import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUfunction;
 
 /**
  * The launches that compute the global norm and, from it, what gradients are multiplied by, which
  * stays on the device: the update reads it there.
  */
-final class CudaNorm {
+final class CudaNorm implements AutoCloseable {
   private final CudaContext context;
   private final StepPlan plan;
   private final LeafTree floats;
@@ -23,9 +22,7 @@ final class CudaNorm {
   private final CUfunction function;
   private final ByteBuffer arguments = Cuda.direct(Layout.NORM_ARGUMENTS_BYTES);
   private final Pointer argumentPointer = Pointer.to(Pointer.to(arguments));
-  private final ByteBuffer outcome = Cuda.direct(Layout.RESULT_BYTES);
-  private final Pointer outcomePointer = Pointer.to(outcome);
-  private CUdeviceptr resultPointer;
+  private HostCopy outcome;
 
   CudaNorm(CudaContext context, Kernels kernels, Arena arena, StepPlan plan) {
     this.context = context;
@@ -57,7 +54,7 @@ final class CudaNorm {
     arguments.putInt(Layout.NORM_COUNTS + Integer.BYTES, doubles.count());
     arguments.putDouble(Layout.NORM_CLIP, plan.clipNorm());
     arguments.putInt(Layout.NORM_SKIP, plan.skipNonFinite() ? 1 : 0);
-    resultPointer = Cuda.pointer(result.address());
+    outcome = new HostCopy(context, result.address(), Layout.RESULT_BYTES);
   }
 
   /** Where the update reads what the norm gave. */
@@ -73,20 +70,27 @@ final class CudaNorm {
     context.launch(function, 1, argumentPointer);
   }
 
-  /** With the context current: waits for the outcome; whether the step was skipped. */
+  /** With the context current: asks for the outcome, to be waited for later. */
+  void fetch() {
+    outcome.start();
+  }
+
+  /** With the context current: waits for the outcome; whether the step is skipped. */
   boolean awaitSkipped() {
-    fetch();
-    return outcome.getInt(Layout.RESULT_SKIP) != 0;
+    return outcome.await().getInt(Layout.RESULT_SKIP) != 0;
   }
 
   /** With the context current: waits for the last norm. */
   double awaitNorm() {
     fetch();
-    return outcome.getDouble(0);
+    return outcome.await().getDouble(0);
   }
 
-  private void fetch() {
-    context.startReading(outcomePointer, resultPointer, Layout.RESULT_BYTES);
-    context.waitForStream();
+  /** The stream must have done its work. */
+  @Override
+  public void close() {
+    if (outcome != null) {
+      outcome.close();
+    }
   }
 }

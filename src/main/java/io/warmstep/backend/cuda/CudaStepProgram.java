@@ -10,8 +10,8 @@ import jcuda.driver.CUcontext;
 /**
  * A step as launches of kernels, prepared but for the step's numbers: one launch of the update for
  * each element type in use, after those of the norm if the plan needs it. Nothing is waited for,
- * except where non-finite gradients skip the step: whether it happened is what {@link #run}
- * returns.
+ * except where non-finite gradients skip the step: whether it happens is what {@link #run} returns,
+ * as soon as the norm tells, while the update still runs.
  */
 final class CudaStepProgram implements StepProgram {
   private final CudaDevice device;
@@ -52,7 +52,7 @@ final class CudaStepProgram implements StepProgram {
       }
       arena.upload();
     } catch (RuntimeException | Error e) {
-      arena.close();
+      release();
       throw e;
     }
   }
@@ -69,6 +69,9 @@ final class CudaStepProgram implements StepProgram {
   private void launch() {
     if (norm != null) {
       norm.launch(unscale);
+      if (skipsNonFinite) {
+        norm.fetch();
+      }
     }
     for (int i = 0; i < updates.size(); i++) { // iterators would be objects a step
       updates.get(i).launch(scalars, unscale);
@@ -91,11 +94,18 @@ final class CudaStepProgram implements StepProgram {
     context.run("zeroGradients", () -> updates.forEach(CudaUpdate::launchZero));
   }
 
-  /** Freeing waits for launches that still use the tables. */
   @Override
   public void close() {
     if (device.forget(this)) {
-      arena.close();
+      release();
+    }
+  }
+
+  /** Freeing the arena waits for launches that still use it, and so for copies from it. */
+  private void release() {
+    arena.close();
+    if (norm != null) {
+      norm.close();
     }
   }
 }

@@ -3,43 +3,25 @@ package io.warmstep.backend.cuda;
 import io.warmstep.backend.StreamTimer;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;
-import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 
 /** Two events of the stream; the driver's clock has a resolution of about half a microsecond. */
 final class CudaTimer implements StreamTimer {
   private final CudaContext context;
-  private final CUstream stream;
   private final CUevent begin;
   private final CUevent end;
   private final float[] millis = new float[1];
   private boolean isClosed;
 
-  CudaTimer(CudaContext context, CUstream stream) {
+  CudaTimer(CudaContext context) {
     this.context = context;
-    this.stream = stream;
-    this.begin = newEvent();
+    this.begin = context.newEvent(CUevent_flags.CU_EVENT_DEFAULT);
     try {
-      this.end = newEvent();
+      this.end = context.newEvent(CUevent_flags.CU_EVENT_DEFAULT);
     } catch (RuntimeException | Error e) {
-      destroy(begin);
+      context.destroyEvent(begin);
       throw e;
     }
-  }
-
-  private CUevent newEvent() {
-    CUevent event = new CUevent();
-    context.create(
-        () ->
-            context.check(
-                () -> JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DEFAULT),
-                "cuEventCreate"),
-        () -> destroy(event));
-    return event;
-  }
-
-  private void destroy(CUevent event) {
-    context.destroy("cuEventDestroy", () -> JCudaDriver.cuEventDestroy(event));
   }
 
   @Override
@@ -53,9 +35,7 @@ final class CudaTimer implements StreamTimer {
   }
 
   private void record(CUevent event) {
-    context.run(
-        "cuEventRecord",
-        () -> context.check(() -> JCudaDriver.cuEventRecord(event, stream), "cuEventRecord"));
+    context.run("cuEventRecord", () -> context.record(event));
   }
 
   @Override
@@ -63,9 +43,11 @@ final class CudaTimer implements StreamTimer {
     context.run(
         "cuEventElapsedTime",
         () -> {
-          context.check(() -> JCudaDriver.cuEventSynchronize(end), "cuEventSynchronize");
-          context.check(
-              () -> JCudaDriver.cuEventElapsedTime(millis, begin, end), "cuEventElapsedTime");
+          context.await(end);
+          Cuda.check(
+              JCudaDriver.cuEventElapsedTime(millis, begin, end),
+              "cuEventElapsedTime",
+              context.name);
         });
     return millis[0];
   }
@@ -74,8 +56,8 @@ final class CudaTimer implements StreamTimer {
   public void close() {
     if (!isClosed) {
       isClosed = true;
-      destroy(begin);
-      destroy(end);
+      context.destroyEvent(begin);
+      context.destroyEvent(end);
     }
   }
 }

@@ -4,7 +4,7 @@ import io.warmstep.KernelBuildException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.util.Arrays;
+import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Map;
 import jcuda.driver.CUfunction;
@@ -33,7 +33,7 @@ final class Kernels {
   }
 
   /** The text of a module, ended by a zero as the driver wants it. */
-  private static byte[] ptx(String module) {
+  private static ByteBuffer ptx(String module) {
     String path = "/io/warmstep/kernels/ptx/" + module + ".ptx";
     try (InputStream in = Kernels.class.getResourceAsStream(path)) {
       if (in == null) {
@@ -41,7 +41,7 @@ final class Kernels {
             path + " is not in the jar: build it with bin/build-ptx", null);
       }
       byte[] text = in.readAllBytes();
-      return Arrays.copyOf(text, text.length + 1);
+      return Cuda.direct(text.length + 1).put(text).rewind();
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + path, e);
     }

@@ -5,6 +5,7 @@ import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.PrivateNatives;
+import java.util.Optional;
 
 /**
  * Any OpenCL 1.2 device, through JOCL. What is there is looked for once; where it fails, JOCL tells
@@ -83,7 +84,7 @@ public final class OpenClBackend implements Backend {
     return "lib/libJOCL_" + VERSION.replace('.', '_') + "-linux-" + processor + ".so";
   }
 
-  private static String reason(Throwable e) {
+  static String reason(Throwable e) {
     if (e instanceof ClassNotFoundException) {
       return "JOCL is not on the class path: add org.jocl:jocl:" + VERSION;
     }
@@ -91,6 +92,10 @@ public final class OpenClBackend implements Backend {
     if (message.contains("Implementation library could not be loaded")) {
       return "there is no OpenCL loader, libOpenCL.so.1, on this machine: install it (Debian:"
           + " apt-get install ocl-icd-libopencl1) and a driver";
+    }
+    Optional<String> noExecution = PrivateNatives.noExecution(String.valueOf(e.getMessage()));
+    if (noExecution.isPresent()) {
+      return noExecution.get();
     }
     if (e instanceof LinkageError || e instanceof UnsupportedOperationException) {
       return "JOCL's native library cannot be loaded: it must be an intact one for "

@@ -58,20 +58,24 @@ final class OpenClMemory implements Memory {
   @Override
   public void write(long at, Object array, int offset, int count) {
     int chunk = device.stagingBytes() / type.bytes();
-    for (int done = 0; done < count; done += chunk) {
+    int done = 0;
+    while (done < count) { // done never goes beyond count, which may be near 2^31
       int from = offset + done;
       int n = Math.min(chunk, count - done);
       device.upload(buffer, byteAt(at + done), n * type.bytes(), to -> put(array, from, n, to));
+      done += n;
     }
   }
 
   @Override
   public void read(long at, Object array, int offset, int count) {
     int chunk = device.stagingBytes() / type.bytes();
-    for (int done = 0; done < count; done += chunk) {
+    int done = 0;
+    while (done < count) {
       int to = offset + done;
       int n = Math.min(chunk, count - done);
       device.download(buffer, byteAt(at + done), n * type.bytes(), from -> get(from, array, to, n));
+      done += n;
     }
   }
 

@@ -176,6 +176,7 @@ class CudaFaultTest {
   void end() {
     CudaSim.failNothing();
     JCudaDriver.setExceptionsEnabled(false);
+    assertTrue(CudaSim.primaryUses() <= 1, "the primary context is retained once");
     assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
   }
 

@@ -123,6 +123,43 @@ class CudaMissingTest {
     assertTrue(reason.contains("libcuda.so.1: "), reason);
   }
 
+  /** Of a driver that lacks some of JCuda's functions: as the simulated one. */
+  @Test
+  @Tag("cudasim")
+  void withAnOldDriverThatIsBoundAtOnce() throws Exception {
+    Path driver = Path.of(System.getProperty(CudaSim.PROPERTY)).toAbsolutePath();
+    String reason =
+        assertRefused(
+            "the NVIDIA driver lacks functions that JCuda 12.6.0 names but that are not used here:"
+                + " unset LD_BIND_NOW or update the driver",
+            run(
+                classPath(),
+                Map.of("LD_BIND_NOW", "1", "LD_LIBRARY_PATH", driver.getParent().toString())));
+    assertTrue(reason.contains(LIBRARY + ": undefined symbol: cu"), reason);
+  }
+
+  /** Whose message has the linker's words among stack traces. */
+  @Test
+  void withATemporaryFolderThatDoesNotAllowExecution() {
+    String said = "/tmp/x/" + LIBRARY + ": failed to map segment from shared object";
+    String reason =
+        CudaBackend.reason(
+            new UnsatisfiedLinkError(
+                "Error while loading native library \"JCudaDriver\"\n---(start of nested stack"
+                    + " traces)---\njava.lang.UnsatisfiedLinkError: /tmp/x/"
+                    + LIBRARY
+                    + ": "
+                    + said
+                    + "\n\tat java.base/jdk.internal\n"));
+    assertEquals(
+        "the folder of temporary files, "
+            + System.getProperty("java.io.tmpdir")
+            + ", does not allow execution: set -Djava.io.tmpdir to a folder that does; the dynamic"
+            + " linker says: "
+            + said,
+        reason);
+  }
+
   @Test
   @Tag("cudasim")
   void aFilePlantedInTheTemporaryFolderIsNotLoaded() throws Exception {

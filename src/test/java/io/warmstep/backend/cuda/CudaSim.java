@@ -46,9 +46,19 @@ public final class CudaSim {
     return control(1, 0, 0);
   }
 
-  /** Handles and allocations that were not released. */
+  /** Handles and allocations that were not released; without the primary context. */
   static long live() {
     return control(2, 0, 0);
+  }
+
+  /** Runs phases of a block in an order that kernels.cpp names; how many violations it found. */
+  static long phases(int order) {
+    return control(19, order, 0);
+  }
+
+  /** Uses of the primary context. */
+  static long primaryUses() {
+    return control(18, 0, 0);
   }
 
   /** Bytes of device memory in use. */
@@ -56,7 +66,7 @@ public final class CudaSim {
     return control(3, 0, 0);
   }
 
-  /** Damaged guard zones and misused handles, ever. */
+  /** Damaged guard zones, misused handles and missing barriers of kernels, ever. */
   static long violations() {
     return control(4, 0, 0);
   }

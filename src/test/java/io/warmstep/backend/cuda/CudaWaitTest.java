@@ -1,0 +1,131 @@
+package io.warmstep.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Sgd;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the host waits for, and what it does not. On the simulated driver. */
+@Tag("cudasim")
+class CudaWaitTest {
+  private long live;
+  private long violations;
+
+  @BeforeEach
+  void begin() {
+    CudaSim.load();
+    CudaSim.failNothing();
+    live = CudaSim.live();
+    violations = CudaSim.violations();
+  }
+
+  @AfterEach
+  void nothingIsLeft() {
+    assertEquals(live, CudaSim.live(), "handles and allocations");
+    assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
+  }
+
+  @Test
+  void clippingByNormAddsTwoLaunchesAndNoWait() {
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("p", new float[10_000]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).clipNorm(1).build()) {
+      optimizer.step();
+      device.synchronize();
+      long launches = CudaSim.launches();
+      long waits = CudaSim.waits();
+      for (int i = 0; i < 100; i++) {
+        optimizer.step();
+      }
+      assertEquals(300, CudaSim.launches() - launches);
+      assertEquals(waits, CudaSim.waits());
+      assertTrue(CudaSim.pending() >= 300, "the simulated driver has begun nothing yet");
+      device.synchronize();
+      assertEquals(0, CudaSim.pending());
+    }
+  }
+
+  /** Whether a step is skipped is known before the update, which goes on. */
+  @ParameterizedTest
+  @ValueSource(floats = {3, Float.NaN, Float.POSITIVE_INFINITY})
+  void skippingWaitsForTheNormAlone(float gradient) {
+    boolean happens = Float.isFinite(gradient);
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+      parameters.get("p").gradients().copyFrom(new float[] {gradient, 1});
+      for (int i = 1; i <= 5; i++) {
+        device.synchronize();
+        long launches = CudaSim.launches();
+        long waits = CudaSim.waits();
+        optimizer.step();
+        assertEquals(3, CudaSim.launches() - launches);
+        assertEquals(1, CudaSim.waits() - waits);
+        assertEquals(1, CudaSim.pending(), "the update");
+        assertEquals(happens ? i : 0, optimizer.stepCount());
+        float[] expected = happens ? new float[] {1 - 3 * i, 2 - i} : new float[] {1, 2};
+        assertArrayEquals(expected, parameters.get("p").values().toFloats());
+      }
+    }
+  }
+
+  /** The caller's streams, which ours is not in order with, may use it at once. */
+  @Test
+  void freshMemoryIsZeroedWhenItIsThere() {
+    try (Device device = Devices.require("cuda");
+        Tensor tensor = device.allocate(ElementType.FLOAT32, 1000)) {
+      assertEquals(0, CudaSim.pending());
+      assertArrayEquals(new float[1000], tensor.toFloats());
+    }
+  }
+
+  /** A copy for each and one wait for all; the host keeps none of them. */
+  @Test
+  void tablesAreUploadedTogether() {
+    CudaContext context = CudaContext.open();
+    try (Arena arena = new Arena(context)) {
+      List<Arena.Part> tables = new ArrayList<>();
+      for (int i = 0; i < 5; i++) {
+        tables.add(arena.table(40L * i));
+        arena.reserve(100);
+        for (int j = 0; j < i * 10; j++) {
+          tables.get(i).content().putInt(i + j);
+        }
+      }
+      arena.allocate();
+      long waits = CudaSim.waits();
+      arena.upload();
+      assertEquals(1, CudaSim.waits() - waits);
+      for (int i = 0; i < 5; i++) {
+        assertNull(tables.get(i).content());
+        ByteBuffer copy = Cuda.direct(i * 40);
+        context.read(tables.get(i).address(), copy, copy.capacity());
+        for (int j = 0; j < i * 10; j++) {
+          assertEquals(i + j, copy.getInt());
+        }
+      }
+    } finally {
+      context.close();
+    }
+  }
+}
