@@ -4,9 +4,11 @@ import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.SelfTest;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
@@ -18,7 +20,9 @@ final class DeviceChoice {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
   private final List<Backend> backends;
-  private final Map<Backend, Optional<String>> problems = new ConcurrentHashMap<>();
+  private final Map<Backend, String> problems = new ConcurrentHashMap<>();
+  private final Set<Backend> passed = new HashSet<>();
+  private final Set<Backend> failed = new HashSet<>();
 
   /**
    * A choice.
@@ -35,44 +39,69 @@ final class DeviceChoice {
 
   private BackendReport report(Backend backend) {
     BackendReport report = backend.report();
-    return problems
-        .getOrDefault(backend, Optional.empty())
-        .map(
-            problem ->
-                new BackendReport(
-                    report.backend(),
-                    report.usable(),
-                    report.device(),
-                    report.driver(),
-                    report.memoryBytes(),
-                    false,
-                    problem))
-        .orElse(report);
+    String problem = problems.get(backend);
+    return problem == null
+        ? report
+        : new BackendReport(
+            report.backend(),
+            report.usable(),
+            report.device(),
+            report.driver(),
+            report.memoryBytes(),
+            false,
+            problem);
   }
 
   Device fastest() {
     for (Backend backend : backends) {
-      if (backend.isAccelerator() && passes(backend)) {
-        return new Device(backend.open(0));
+      if (backend.isAccelerator()) {
+        Optional<BackendDevice> device = openTested(backend);
+        if (device.isPresent()) {
+          return new Device(device.get());
+        }
       }
     }
     return new Device(backends.get(backends.size() - 1).open(0));
   }
 
-  private boolean passes(Backend backend) {
-    return problems.computeIfAbsent(backend, DeviceChoice::problem).isEmpty();
+  /**
+   * Opens a device that passes the self-test. One that fails it is not tried again; one that cannot
+   * be opened is, since another program may hold it for a while.
+   */
+  private synchronized Optional<BackendDevice> openTested(Backend backend) {
+    if (failed.contains(backend)) {
+      return Optional.empty();
+    }
+    BackendDevice device;
+    try {
+      device = backend.open(0);
+    } catch (RuntimeException | LinkageError e) {
+      passOver(backend, "cannot be opened: " + e.getMessage());
+      return Optional.empty();
+    }
+    if (passed.contains(backend)) {
+      problems.remove(backend);
+      return Optional.of(device);
+    }
+    Optional<String> problem = SelfTest.run(device);
+    if (problem.isEmpty()) {
+      passed.add(backend);
+      problems.remove(backend);
+      return Optional.of(device);
+    }
+    failed.add(backend);
+    passOver(backend, problem.get());
+    try {
+      device.close();
+    } catch (RuntimeException | LinkageError e) {
+      LOG.log(System.Logger.Level.WARNING, "closing " + backend.name() + ": " + e.getMessage());
+    }
+    return Optional.empty();
   }
 
-  private static Optional<String> problem(Backend backend) {
-    Optional<String> problem;
-    try (BackendDevice device = backend.open(0)) {
-      problem = SelfTest.run(device);
-    } catch (WarmstepException e) {
-      problem = Optional.of(e.getMessage());
-    }
-    problem.ifPresent(
-        what -> LOG.log(System.Logger.Level.WARNING, backend.name() + " is passed over: " + what));
-    return problem;
+  private void passOver(Backend backend, String why) {
+    problems.put(backend, why);
+    LOG.log(System.Logger.Level.WARNING, backend.name() + " is passed over: " + why);
   }
 
   Backend backend(String name) {

@@ -4,7 +4,8 @@ import io.warmstep.backend.StreamTimer;
 
 /**
  * Measures how long a device works on steps and copies: on CUDA by events of the stream, elsewhere
- * by the host's clock. For use by one thread.
+ * by the host's clock, for which start and stop wait until the device is idle. For use by one
+ * thread.
  */
 public final class DeviceTimer implements AutoCloseable {
   private final Device device;

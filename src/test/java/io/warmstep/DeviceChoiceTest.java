@@ -18,15 +18,25 @@ import org.junit.jupiter.api.Test;
 class DeviceChoiceTest {
   private static final CpuBackend CPU = new CpuBackend();
 
-  /** The processor under another name, with parameters changed after each step by an amount. */
+  /**
+   * The processor under another name, with the last parameter off after each step by a relative
+   * error.
+   */
   private static final class Fake implements Backend {
     private final boolean isAccelerator;
     private final float error;
+    private final boolean bitExact;
     private int opened;
+    private RuntimeException failure;
 
     Fake(boolean isAccelerator, float error) {
+      this(isAccelerator, error, true);
+    }
+
+    Fake(boolean isAccelerator, float error, boolean bitExact) {
       this.isAccelerator = isAccelerator;
       this.error = error;
+      this.bitExact = bitExact;
     }
 
     @Override
@@ -36,7 +46,7 @@ class DeviceChoiceTest {
 
     @Override
     public BackendReport report() {
-      return new BackendReport("fake", true, "a device", "a driver", 1, true, "");
+      return new BackendReport("fake", true, "a device", "a driver", 1, bitExact, "");
     }
 
     @Override
@@ -46,6 +56,9 @@ class DeviceChoiceTest {
 
     @Override
     public BackendDevice open(int threads) {
+      if (failure != null) {
+        throw failure;
+      }
       opened++;
       return new FakeDevice(CPU.open(1), error, report());
     }
@@ -85,7 +98,7 @@ class DeviceChoiceTest {
       boolean happened = real.run(scalars, unscale);
       float[] last = new float[1];
       values.read(values.length() - 1, last, 0, 1);
-      last[0] += error;
+      last[0] *= 1 + error;
       values.write(values.length() - 1, last, 0, 1);
       return happened;
     }
@@ -129,6 +142,36 @@ class DeviceChoiceTest {
     assertFalse(report.bitExact());
     assertTrue(report.reason().startsWith("self-test of sgd gave "), report.reason());
     assertTrue(report.reason().endsWith("update the device's driver"), report.reason());
+  }
+
+  @Test
+  void oneThatCannotBeOpenedIsPassedOverAndTriedAgain() {
+    Fake fake = new Fake(true, 0);
+    fake.failure = new IllegalStateException("held by another program");
+    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
+    try (Device device = choice.fastest()) {
+      assertEquals("cpu", device.name());
+    }
+    assertEquals("cannot be opened: held by another program", choice.report().get(0).reason());
+    fake.failure = null;
+    try (Device device = choice.fastest()) {
+      assertEquals("fake", device.name());
+    }
+    assertEquals("", choice.report().get(0).reason());
+    assertEquals(1, fake.opened, "the device that was tested is the one that is used");
+  }
+
+  @Test
+  void oneThatDoesNotClaimExactResultsMayBeOffByLittle() {
+    assertEquals("fake", chosen(new Fake(true, 1e-6f, false)));
+    assertEquals("cpu", chosen(new Fake(true, 1e-6f, true)));
+    assertEquals("cpu", chosen(new Fake(true, 0.1f, false)));
+  }
+
+  private static String chosen(Fake fake) {
+    try (Device device = new DeviceChoice(List.of(fake, CPU)).fastest()) {
+      return device.name();
+    }
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.warmstep.cli;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.ElementType;
+import io.warmstep.WarmstepException;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.cli.verify.BitComparison;
 import java.io.PrintWriter;
@@ -17,6 +18,7 @@ final class BitReport {
   private final PrintWriter out;
   private final boolean json;
   private final JsonArray backends = new JsonArray();
+  private final JsonArray unusable = new JsonArray();
   private boolean isClean = true;
 
   BitReport(PrintWriter out, boolean json) {
@@ -54,9 +56,37 @@ final class BitReport {
   }
 
   void passOver(BackendReport report) {
-    if (!json) {
+    if (json) {
+      JsonObject backend = new JsonObject();
+      backend.addProperty("name", report.backend());
+      backend.addProperty("reason", report.reason());
+      unusable.add(backend);
+    } else {
       out.printf("%s: not usable: %s%n%n", report.backend(), report.reason());
     }
+  }
+
+  /** A device that failed: nothing it did before counts. */
+  void fail(BackendReport report, WarmstepException failure) {
+    isClean = false;
+    if (json) {
+      JsonObject backend = entry(report, new BitComparison.Count(0, 0), false);
+      backend.addProperty("error", failure.getMessage());
+      backends.add(backend);
+    } else {
+      out.printf("%s: FAILED: %s%n%n", report.backend(), failure.getMessage());
+    }
+  }
+
+  private static JsonObject entry(
+      BackendReport report, BitComparison.Count total, boolean isExact) {
+    JsonObject backend = new JsonObject();
+    backend.addProperty("name", report.backend());
+    backend.addProperty("device", report.device());
+    backend.addProperty("bit_exact", isExact);
+    backend.addProperty("values_compared", total.values());
+    backend.addProperty("mismatches", total.mismatches());
+    return backend;
   }
 
   Progress begin(BackendReport report) {
@@ -76,13 +106,7 @@ final class BitReport {
     BitComparison.Count total = result.total();
     isClean &= total.mismatches() == 0;
     if (json) {
-      JsonObject backend = new JsonObject();
-      backend.addProperty("name", report.backend());
-      backend.addProperty("device", report.device());
-      backend.addProperty("bit_exact", total.mismatches() == 0);
-      backend.addProperty("values_compared", total.values());
-      backend.addProperty("mismatches", total.mismatches());
-      backends.add(backend);
+      backends.add(entry(report, total, total.mismatches() == 0));
       return;
     }
     out.printf("%s: %s (driver %s)%n", report.backend(), report.device(), report.driver());
@@ -107,7 +131,7 @@ final class BitReport {
     result.differences().forEach(difference -> out.printf("  %s%n", difference));
     out.printf(
         Locale.ROOT,
-        "  %s: %,d values compared with Java, %,d differ%n%n",
+        "  %s: %,d values compared with Java on one thread, %,d differ%n%n",
         total.mismatches() == 0 ? "bit-exact" : "NOT bit-exact",
         total.values(),
         total.mismatches());
@@ -118,6 +142,7 @@ final class BitReport {
     if (json) {
       JsonObject object = new JsonObject();
       object.add("backends", backends);
+      object.add("unusable", unusable);
       out.println(Json.text(object));
     }
     out.flush();

@@ -2,6 +2,7 @@ package io.warmstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.backend.BackendReport;
 import java.io.PrintWriter;
@@ -17,7 +18,9 @@ import picocli.CommandLine.Spec;
     name = "devices",
     mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
-    description = "Lists the backends: which can be used here, and why others cannot.")
+    description =
+        "Lists the backends: which can be used here, and why others cannot. A GPU takes the"
+            + " self-test first.")
 final class DevicesCommand implements Runnable {
   @Spec private CommandSpec spec;
 
@@ -27,11 +30,16 @@ final class DevicesCommand implements Runnable {
   @Override
   public void run() {
     PrintWriter out = spec.commandLine().getOut();
-    List<BackendReport> reports = Devices.report();
+    String fastest;
+    try (Device device = Devices.fastest()) {
+      fastest = device.name();
+    }
+    List<BackendReport> reports = Devices.report(); // after the self-test, whose result it tells
     if (json) {
-      out.println(Json.text(toJson(reports)));
+      out.println(Json.text(toJson(reports, fastest)));
     } else {
       reports.forEach(report -> print(report, out));
+      out.printf("%nDevices.fastest() opens %s%n", fastest);
     }
     out.flush();
   }
@@ -49,7 +57,7 @@ final class DevicesCommand implements Runnable {
         "%-8s %s%n", "", report.bitExact() ? "bit-exact" : "not bit-exact: " + report.reason());
   }
 
-  private static JsonObject toJson(List<BackendReport> reports) {
+  private static JsonObject toJson(List<BackendReport> reports, String fastest) {
     JsonArray backends = new JsonArray();
     for (BackendReport report : reports) {
       JsonObject backend = new JsonObject();
@@ -64,6 +72,7 @@ final class DevicesCommand implements Runnable {
     }
     JsonObject object = new JsonObject();
     object.add("backends", backends);
+    object.addProperty("fastest", fastest);
     return object;
   }
 }

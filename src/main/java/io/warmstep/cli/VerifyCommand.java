@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.WarmstepException;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.cli.verify.BitComparison;
 import io.warmstep.cli.verify.GoldenFile;
@@ -92,6 +93,8 @@ final class VerifyCommand implements Callable<Integer> {
       try (Device device = Devices.require(one.backend());
           BitReport.Progress progress = report.begin(device.report())) {
         report.add(device.report(), BitComparison.run(device, progress));
+      } catch (WarmstepException e) {
+        report.fail(one, e);
       }
     }
     report.end();

@@ -272,7 +272,9 @@ class CommandLineTest {
 
   @Test
   void devicesListsTheCpu() {
-    assertTrue(run("devices").out().lines().anyMatch(line -> line.startsWith("cpu ")));
+    Output table = run("devices");
+    assertTrue(table.out().lines().anyMatch(line -> line.startsWith("cpu ")), table.out());
+    assertTrue(table.out().contains("Devices.fastest() opens "), table.out());
     JsonElement cpu = null;
     for (JsonElement backend : run("devices", "--json").json().getAsJsonArray("backends")) {
       if (backend.getAsJsonObject().get("backend").getAsString().equals("cpu")) {
@@ -286,7 +288,8 @@ class CommandLineTest {
   @Test
   void verifyComparesTheCpuBitForBit() {
     JsonObject result = run("verify", "--backend", "cpu", "--json").json();
-    assertEquals(Set.of("backends"), result.keySet());
+    assertEquals(Set.of("backends", "unusable"), result.keySet());
+    assertEquals(0, result.getAsJsonArray("unusable").size());
     assertEquals(1, result.getAsJsonArray("backends").size());
     JsonObject cpu = result.getAsJsonArray("backends").get(0).getAsJsonObject();
     assertEquals(
