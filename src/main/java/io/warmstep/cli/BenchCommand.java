@@ -124,20 +124,31 @@ final class BenchCommand implements Runnable {
           lengths.size() == 1 ? "tensor" : "tensors",
           backend,
           isCpu() ? count + (count == 1 ? " thread" : " threads") : name);
-      out.printf(Locale.ROOT, "  %-22s %.4g ms%n", "a step", result.millisPerStep());
-      out.printf(Locale.ROOT, "  %-22s %.4g GB/s%n", "memory traffic", result.gigabytesPerSecond());
+      out.printf("  %-22s %s%n", "a step", time(result.millisPerStep() * 1e6));
+      out.printf(Locale.ROOT, "  %-22s %.1f GB/s%n", "memory traffic", result.gigabytesPerSecond());
       out.printf(
           Locale.ROOT,
           "  %-22s %.3f of a %s%n",
           "fraction of ceiling",
           result.fractionOfCeiling(),
           result.ceiling());
-      out.printf(
-          Locale.ROOT, "  %-22s %.4g us%n", "host time of a call", result.hostMicrosPerStep());
+      if (!isCpu()) { // there a call is the step
+        out.printf("  %-22s %s%n", "host time of a call", time(result.hostMicrosPerStep() * 1e3));
+      }
       out.printf(
           Locale.ROOT, "  %-22s %.1f bytes%n", "allocated a step", result.bytesAllocatedPerStep());
     }
     out.flush();
+  }
+
+  /** In the unit in which it reads best. */
+  private static String time(double nanos) {
+    if (nanos < 1e3) {
+      return String.format(Locale.ROOT, "%.0f ns", nanos);
+    }
+    return nanos < 1e6
+        ? String.format(Locale.ROOT, "%.2f us", nanos / 1e3)
+        : String.format(Locale.ROOT, "%.2f ms", nanos / 1e6);
   }
 
   private boolean isCpu() {

@@ -110,7 +110,7 @@ final class BitReport {
       return;
     }
     out.printf("%s: %s (driver %s)%n", report.backend(), report.device(), report.driver());
-    out.printf("  %-10s", "differ");
+    out.printf("  values that differ, by rule and type%n  %-10s", "rule");
     for (ElementType type : ElementType.values()) {
       out.printf("%22s", type);
     }

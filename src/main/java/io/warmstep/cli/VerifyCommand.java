@@ -39,7 +39,8 @@ import picocli.CommandLine.Spec;
           + " bit for bit. Exits with 0 only if none differ.",
       "With --golden, replays a golden file instead, in which a reference (PyTorch) recorded"
           + " optimizer trajectories, and prints the worst relative error of each case over"
-          + " parameters and state. Exits with 0 only if all cases that ran pass."
+          + " parameters and state: the error divided by the largest magnitude that the value has"
+          + " had so far. Exits with 0 only if all cases that ran pass."
     })
 final class VerifyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

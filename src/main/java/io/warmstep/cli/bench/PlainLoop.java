@@ -12,11 +12,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 /**
  * The ceiling that a step on the CPU is measured against: plain Java loops over arrays of their own
  * that read and write what a step must and compute nothing, but for the one addition without which
- * a read would be left out. Each thread repeats its share without waiting for the others.
+ * a read would be left out. The threads meet after each pass, as those of a step do.
  */
 public final class PlainLoop implements Ceiling {
   /** Elements a pass, small enough that the loops of a half type meet in the first-level cache. */
   private static final int BLOCK = 4096;
+
+  private static final int PROBES = 10;
+  private static final int PROBED_ELEMENTS = 1_000_000;
 
   private final ElementType type;
   private final int length;
@@ -24,7 +27,7 @@ public final class PlainLoop implements Ceiling {
   private final Object gradients;
   private final Object[] state;
   private final ExecutorService executor;
-  private final int threads;
+  private int threads;
   private final AtomicInteger arrived = new AtomicInteger();
   private final AtomicInteger passes = new AtomicInteger();
 
@@ -54,6 +57,44 @@ public final class PlainLoop implements Ceiling {
               thread.setDaemon(true);
               return thread;
             });
+  }
+
+  /**
+   * Makes a loop of the number of threads with which it is fastest, all or one: to meet takes
+   * longer than a pass over little.
+   *
+   * @param type of parameters and gradients
+   * @param length count of elements, within an array's limit
+   * @param slots how many state arrays, 0 to 3
+   * @param mostThreads how many may share a pass, at least 1
+   * @return the loop
+   * @throws InterruptedException if the thread is interrupted while it waits
+   */
+  public static PlainLoop fastest(ElementType type, long length, int slots, int mostThreads)
+      throws InterruptedException {
+    PlainLoop loop = new PlainLoop(type, length, slots, mostThreads);
+    if (mostThreads > 1) {
+      double all = loop.nanosPerPass(mostThreads);
+      double one = loop.nanosPerPass(1);
+      loop.threads = all <= one ? mostThreads : 1;
+    }
+    return loop;
+  }
+
+  /** The least time of a pass with a number of threads, after passes that only warm up. */
+  private double nanosPerPass(int count) throws InterruptedException {
+    threads = count;
+    int times = (int) Math.max(1, PROBED_ELEMENTS / Math.max(length, 1));
+    double least = Double.POSITIVE_INFINITY;
+    for (int i = 0; i < PROBES; i++) {
+      long begin = System.nanoTime();
+      run(times);
+      double nanos = (double) (System.nanoTime() - begin) / times;
+      if (i >= PROBES / 2) {
+        least = Math.min(least, nanos);
+      }
+    }
+    return least;
   }
 
   private Object array(ElementType storage) {

@@ -76,10 +76,11 @@ public final class StepBenchmark {
   }
 
   private static Ceiling ceiling(
-      Device device, int threads, ElementType type, long total, int slots) {
+      Device device, int threads, ElementType type, long total, int slots)
+      throws InterruptedException {
     return device.isAccelerator()
         ? new DeviceCopy(device, total * bytesPerElement(type, slots))
-        : new PlainLoop(type, total, slots, threads);
+        : PlainLoop.fastest(type, total, slots, threads);
   }
 
   /** Reads of parameter, gradient and state, writes of parameter and state. */
