@@ -45,10 +45,13 @@ final class OptimizerState {
         if (parameters.owns(parameter) && coverage.get(beside) == values.memory().length()) {
           Memory memory =
               shared.computeIfAbsent(
-                  beside, key -> allocate(values.memory(), values.memory().length(), slot));
+                  beside,
+                  key ->
+                      allocate(
+                          new MemorySlice(values.memory(), 0), values.memory().length(), slot));
           byName.put(slot.name(), tensor(memory, values.offset(), parameter.length()));
         } else {
-          Memory memory = allocate(values.memory(), parameter.length(), slot);
+          Memory memory = allocate(values, parameter.length(), slot);
           byName.put(slot.name(), tensor(memory, 0, parameter.length()));
         }
       }
@@ -71,9 +74,9 @@ final class OptimizerState {
     return coverage;
   }
 
-  private Memory allocate(Memory values, long length, StateSlot slot) {
-    Memory memory =
-        parameters.device().backend().allocateBeside(values, values.type().arithmetic(), length);
+  private Memory allocate(MemorySlice values, long length, StateSlot slot) {
+    ElementType type = values.memory().type().arithmetic();
+    Memory memory = parameters.device().backend().allocateBeside(values, type, length);
     memories.add(memory);
     if (slot.initialValue() != 0) {
       fill(memory, slot.initialValue());

@@ -47,13 +47,13 @@ public interface BackendDevice extends AutoCloseable {
    * Allocates memory filled with zeros for what a step reads and writes together with other memory,
    * element by element: the state of parameters.
    *
-   * @param values where the parameters lie
+   * @param values where the parameters begin
    * @param type of the elements
    * @param length count of elements, 0 or more
    * @return the memory, owned by the caller
    * @throws io.warmstep.OutOfDeviceMemoryException if there is not enough; nothing is allocated
    */
-  default Memory allocateBeside(Memory values, ElementType type, long length) {
+  default Memory allocateBeside(MemorySlice values, ElementType type, long length) {
     return allocate(type, length);
   }
 

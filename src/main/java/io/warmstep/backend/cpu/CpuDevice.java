@@ -5,6 +5,7 @@ import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import java.nio.Buffer;
@@ -37,8 +38,8 @@ final class CpuDevice implements BackendDevice {
 
   /** Beside values that a step copies block by block, state in blocks needs no copy. */
   @Override
-  public Memory allocateBeside(Memory values, ElementType type, long length) {
-    boolean isCopied = values instanceof BufferMemory || values.type().isHalf();
+  public Memory allocateBeside(MemorySlice values, ElementType type, long length) {
+    boolean isCopied = values.memory() instanceof BufferMemory || values.memory().type().isHalf();
     return allocate(
         type, length, isCopied ? Math.min(pieceLength, CpuStepProgram.COPY_BLOCK) : pieceLength);
   }

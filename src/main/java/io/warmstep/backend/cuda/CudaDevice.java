@@ -5,6 +5,7 @@ import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.StreamTimer;
@@ -71,11 +72,23 @@ final class CudaDevice implements BackendDevice {
   /** The zeros are there when it returns: another stream of the caller's may use the memory. */
   @Override
   public Memory allocate(ElementType type, long length) {
-    if (length > Long.MAX_VALUE / type.bytes()) {
+    return allocate(type, 0, length);
+  }
+
+  /** Where vectors of the parameters begin, those of their state do. */
+  @Override
+  public Memory allocateBeside(MemorySlice values, ElementType type, long length) {
+    CudaMemory memory = (CudaMemory) values.memory();
+    long place = memory.addressOf(values.offset()) / memory.type().bytes();
+    return allocate(type, (int) Math.floorMod(place, (long) TensorRun.lanes(type)), length);
+  }
+
+  private Memory allocate(ElementType type, int skipped, long length) {
+    if (length > Long.MAX_VALUE / type.bytes() - skipped) {
       throw new OutOfDeviceMemoryException(
           length + " " + type + " are more bytes than any device has, " + report.device(), null);
     }
-    long bytes = length * type.bytes();
+    long bytes = length == 0 ? 0 : (skipped + length) * type.bytes();
     long address = context.allocate(bytes);
     try {
       context.zero(address, bytes);
@@ -84,7 +97,7 @@ final class CudaDevice implements BackendDevice {
       context.free(address);
       throw e;
     }
-    CudaMemory memory = new CudaMemory(this, type, address, length);
+    CudaMemory memory = new CudaMemory(this, type, address, skipped, length);
     allocated.add(memory);
     return memory;
   }

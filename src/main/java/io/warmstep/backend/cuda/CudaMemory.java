@@ -9,12 +9,19 @@ final class CudaMemory implements Memory {
   private final CudaDevice device;
   private final ElementType type;
   private final long length;
+  private final long allocation;
   private final long address;
 
   CudaMemory(CudaDevice device, ElementType type, long address, long length) {
+    this(device, type, address, 0, length);
+  }
+
+  /** Elements after the first few of an allocation. */
+  CudaMemory(CudaDevice device, ElementType type, long allocation, int skipped, long length) {
     this.device = device;
     this.type = type;
-    this.address = address;
+    this.allocation = allocation;
+    this.address = allocation + (long) skipped * type.bytes();
     this.length = length;
   }
 
@@ -92,7 +99,7 @@ final class CudaMemory implements Memory {
   @Override
   public void close() {
     if (device.forget(this)) {
-      device.context().free(address);
+      device.context().free(allocation);
     }
   }
 }

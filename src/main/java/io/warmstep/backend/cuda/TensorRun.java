@@ -65,9 +65,14 @@ final class TensorRun {
     return true;
   }
 
+  /** Elements of a vector of an arithmetic type; parameters of half types have as many. */
+  static int lanes(ElementType arithmetic) {
+    return 16 / arithmetic.bytes();
+  }
+
   /** Elements before the first at which all memories are aligned for vectors; -1 if none is. */
   int head() {
-    int lanes = 16 / type.arithmetic().bytes();
+    int lanes = lanes(type.arithmetic());
     long misalignment = Math.floorMod(addresses[0] / bytes[0], lanes);
     for (int i = 0; i < addresses.length; i++) {
       // Elements of borrowed memory begin at multiples of their size.

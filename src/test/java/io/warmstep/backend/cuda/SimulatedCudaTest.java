@@ -17,6 +17,8 @@ import io.warmstep.Parameters;
 import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import java.util.ArrayList;
@@ -353,6 +355,29 @@ class SimulatedCudaTest {
     }
     for (int i = 0; i < 200; i++) {
       Devices.require("cuda").close();
+    }
+  }
+
+  /** Else a tensor at an odd place would be stepped element by element. */
+  @Test
+  void stateHasVectorsWhereTheParametersHaveThem() {
+    try (CudaDevice device = CudaDevice.open()) {
+      for (ElementType type : ElementType.values()) {
+        ElementType arithmetic = type.arithmetic();
+        int lanes = 16 / arithmetic.bytes();
+        Memory values = device.allocate(type, 100);
+        for (int offset = 0; offset < 9; offset++) {
+          Memory state = device.allocateBeside(new MemorySlice(values, offset), arithmetic, 50);
+          assertEquals(50, state.length());
+          assertEquals(
+              (values.location().start() / type.bytes() + offset) % lanes,
+              state.location().start() / arithmetic.bytes() % lanes,
+              type + ", offset " + offset);
+          state.close();
+        }
+        assertEquals(0, device.allocateBeside(new MemorySlice(values, 3), arithmetic, 0).length());
+        values.close();
+      }
     }
   }
 }
