@@ -34,7 +34,7 @@ typedef struct {
 } ws_groups;
 
 /* A work-item's units of a tile. Called with constant options, which then cost nothing. */
-inline void ws_units(
+WS_INLINE void ws_units(
     int options, long at, long length, int aligned, const WS_REAL *k, WS_REAL scale, WS_REAL bound,
     WS_REAL weight_decay, int zero_gradients, global ws_stored *p, global ws_stored *g,
     global ws_one *s0, global ws_one *s1, global ws_one *s2) {
