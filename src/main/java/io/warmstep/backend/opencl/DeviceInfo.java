@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.backend.BackendReport;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jocl.CL;
@@ -74,6 +75,11 @@ record DeviceInfo(
         memoryBytes,
         bitExact,
         bitExact ? "" : "the device " + reason);
+  }
+
+  /** Whether its driver is PoCL, which prints its name into the version. */
+  boolean isPocl() {
+    return driver.toLowerCase(Locale.ROOT).contains("pocl");
   }
 
   private static int integer(cl_device_id id, int what, String name) {

@@ -9,11 +9,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import org.jocl.CL;
+import org.jocl.CLException;
 import org.jocl.NativePointerObject;
 import org.jocl.Pointer;
 
 /** What every call of OpenCL needs: result codes as exceptions, queries, raw handles. */
 final class OpenCl {
+  private static final System.Logger LOG = System.getLogger("io.warmstep");
   private static final VarHandle NATIVE_POINTER = nativePointer();
 
   private OpenCl() {}
@@ -23,10 +25,61 @@ final class OpenCl {
     int get(long size, Pointer value, long[] sizeOut);
   }
 
-  /** Throws what a result code stands for; JOCL's own exceptions are a process-wide setting. */
+  /** A call of OpenCL. */
+  interface Call {
+    int run();
+  }
+
+  /** A call that creates an object and sets the first of the codes. */
+  interface Creation<T> {
+    T run(int[] code);
+  }
+
+  /**
+   * A call's result code, even where another user of JOCL has switched on its exceptions, which is
+   * a setting of the process. What a step calls catches them in place: this is an object a call.
+   */
+  static int code(Call call) {
+    try {
+      return call.run();
+    } catch (CLException e) {
+      return e.getStatus();
+    }
+  }
+
+  /** What a call creates, or the exception that its result code stands for. */
+  static <T> T created(Creation<T> creation, String operation, String device, long bytes) {
+    int[] code = new int[1];
+    T object = null;
+    try {
+      object = creation.run(code);
+    } catch (CLException e) {
+      code[0] = e.getStatus();
+    }
+    if (code[0] != CL.CL_SUCCESS) {
+      throw failure(code[0], operation, device, bytes);
+    }
+    return object;
+  }
+
+  /** Throws what a result code stands for. */
   static void check(int code, String operation, String device) {
     if (code != CL.CL_SUCCESS) {
       throw failure(code, operation, device, 0);
+    }
+  }
+
+  static void check(Call call, String operation, String device) {
+    check(code(call), operation, device);
+  }
+
+  /** For calls that release: whatever else there is must be released too, so nothing is thrown. */
+  static void released(Call call, String operation) {
+    int code = code(call);
+    if (code != CL.CL_SUCCESS) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          operation + " gave " + CL.stringFor_errorCode(code) + " (" + code + ")");
     }
   }
 
@@ -61,15 +114,15 @@ final class OpenCl {
 
   static long number(String what, String device, Query query) {
     ByteBuffer value = direct(8);
-    check(query.get(8, Pointer.to(value), null), what, device);
+    check(() -> query.get(8, Pointer.to(value), null), what, device);
     return value.getLong(0);
   }
 
   static String text(String what, String device, Query query) {
     long[] size = new long[1];
-    check(query.get(0, null, size), what, device);
+    check(() -> query.get(0, null, size), what, device);
     ByteBuffer value = direct((int) size[0]);
-    check(query.get(size[0], Pointer.to(value), null), what, device);
+    check(() -> query.get(size[0], Pointer.to(value), null), what, device);
     byte[] bytes = new byte[value.remaining()];
     value.get(bytes);
     return new String(bytes, StandardCharsets.UTF_8).replace("\0", "").strip();

@@ -2,10 +2,12 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
+import io.warmstep.WarmstepException;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import org.jocl.CL;
+import org.jocl.cl_device_id;
 import org.jocl.cl_program;
 
 /** Programs built for one device, each once. */
@@ -98,6 +100,9 @@ final class Programs implements AutoCloseable {
     try {
       return buildOnce(context, file, source, options);
     } catch (KernelBuildException e) {
+      if (!context.device.isPocl()) {
+        throw e;
+      }
       return buildOnce(context, file, source, options);
     }
   }
@@ -105,29 +110,31 @@ final class Programs implements AutoCloseable {
   private static cl_program buildOnce(
       OpenClContext context, String file, String source, String options) {
     String device = context.device.name();
-    int[] code = new int[1];
     cl_program program =
-        CL.clCreateProgramWithSource(context.context, 1, new String[] {source}, null, code);
-    OpenCl.check(code[0], "clCreateProgramWithSource", device);
-    code[0] = CL.clBuildProgram(program, 0, null, options, null, null);
-    if (code[0] == CL.CL_SUCCESS) {
+        OpenCl.created(
+            result ->
+                CL.clCreateProgramWithSource(
+                    context.context, 1, new String[] {source}, null, result),
+            "clCreateProgramWithSource",
+            device,
+            0);
+    // A context of the caller's may have other devices too, which need not take these options.
+    cl_device_id[] devices = {context.device.id()};
+    int code =
+        OpenCl.code(
+            () -> CL.clBuildProgram(program, devices.length, devices, options, null, null));
+    if (code == CL.CL_SUCCESS) {
       return program;
     }
-    String log =
-        OpenCl.text(
-            "clGetProgramBuildInfo",
-            device,
-            (size, value, sizeOut) ->
-                CL.clGetProgramBuildInfo(
-                    program, context.device.id(), CL.CL_PROGRAM_BUILD_LOG, size, value, sizeOut));
-    CL.clReleaseProgram(program);
+    String log = log(context.device, program);
+    OpenCl.released(() -> CL.clReleaseProgram(program), "clReleaseProgram");
     throw new KernelBuildException(
         "the OpenCL compiler of "
             + device
             + " refuses "
             + file
             + " with "
-            + CL.stringFor_errorCode(code[0])
+            + CL.stringFor_errorCode(code)
             + ", options "
             + options
             + ": update its driver or use another device; its log:\n"
@@ -135,10 +142,27 @@ final class Programs implements AutoCloseable {
         null);
   }
 
+  private static String log(DeviceInfo device, cl_program program) {
+    try {
+      return OpenCl.text(
+          "clGetProgramBuildInfo",
+          device.name(),
+          (size, value, sizeOut) ->
+              CL.clGetProgramBuildInfo(
+                  program, device.id(), CL.CL_PROGRAM_BUILD_LOG, size, value, sizeOut));
+    } catch (WarmstepException e) {
+      return "none, because " + e.getMessage();
+    }
+  }
+
   @Override
   public void close() {
     synchronized (built) {
-      built.values().forEach(CL::clReleaseProgram);
+      built
+          .values()
+          .forEach(
+              program ->
+                  OpenCl.released(() -> CL.clReleaseProgram(program), "clReleaseProgram"));
       built.clear();
     }
   }
