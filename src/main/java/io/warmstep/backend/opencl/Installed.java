@@ -47,9 +47,9 @@ final class Installed {
                 null));
   }
 
-  private static cl_platform_id[] platforms() {
+  static cl_platform_id[] platforms() {
     int[] count = new int[1];
-    int code = CL.clGetPlatformIDs(0, null, count);
+    int code = OpenCl.code(() -> CL.clGetPlatformIDs(0, null, count));
     if (code == PLATFORM_NOT_FOUND || (code == CL.CL_SUCCESS && count[0] == 0)) {
       String vendors = System.getenv("OCL_ICD_VENDORS");
       throw new BackendUnavailableException(
@@ -62,20 +62,23 @@ final class Installed {
     OpenCl.check(code, "clGetPlatformIDs", "this machine");
     cl_platform_id[] platforms = new cl_platform_id[count[0]];
     OpenCl.check(
-        CL.clGetPlatformIDs(platforms.length, platforms, null), "clGetPlatformIDs", "this machine");
+        () -> CL.clGetPlatformIDs(platforms.length, platforms, null),
+        "clGetPlatformIDs",
+        "this machine");
     return platforms;
   }
 
   private static cl_device_id[] devices(cl_platform_id platform) {
     int[] count = new int[1];
-    int code = CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, 0, null, count);
+    int code =
+        OpenCl.code(() -> CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, 0, null, count));
     if (code == CL.CL_DEVICE_NOT_FOUND) {
       return new cl_device_id[0];
     }
     OpenCl.check(code, "clGetDeviceIDs", "this machine");
     cl_device_id[] devices = new cl_device_id[count[0]];
     OpenCl.check(
-        CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, devices.length, devices, null),
+        () -> CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, devices.length, devices, null),
         "clGetDeviceIDs",
         "this machine");
     return devices;

@@ -117,7 +117,7 @@ final class OpenClDevice implements BackendDevice {
     long parent = info(buffer, CL.CL_MEM_ASSOCIATED_MEMOBJECT);
     long start = parent == 0 ? 0 : info(buffer, CL.CL_MEM_OFFSET);
     Object base = borrowedBases.computeIfAbsent(parent == 0 ? handle : parent, key -> new Object());
-    OpenCl.check(CL.clRetainMemObject(buffer), "clRetainMemObject", report.device());
+    OpenCl.check(() -> CL.clRetainMemObject(buffer), "clRetainMemObject", report.device());
     Memory.Location location = new Memory.Location(base, start + offset * type.bytes());
     return remember(new OpenClMemory(this, type, buffer, offset, length, location));
   }
@@ -188,7 +188,8 @@ final class OpenClDevice implements BackendDevice {
       }
       isClosed = true;
     }
-    CL.clFinish(context.queue); // what is still running uses the memory; its failure is too late
+    // What is still running uses the memory; its failure is too late.
+    OpenCl.released(() -> CL.clFinish(context.queue), "clFinish");
     for (AutoCloseable program : List.copyOf(prepared)) {
       ((StepProgram) program).close();
     }

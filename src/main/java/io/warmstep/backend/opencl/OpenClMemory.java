@@ -111,7 +111,7 @@ final class OpenClMemory implements Memory {
   @Override
   public void close() {
     if (device.forget(this)) {
-      CL.clReleaseMemObject(buffer);
+      OpenCl.released(() -> CL.clReleaseMemObject(buffer), "clReleaseMemObject");
       buffer = null;
     }
   }
