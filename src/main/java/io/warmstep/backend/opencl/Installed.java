@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.BackendUnavailableException;
+import io.warmstep.WarmstepException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -15,36 +16,68 @@ final class Installed {
 
   private Installed() {}
 
-  /**
-   * The device to use: GPUs first, then those that are bit-exact, then as the drivers list them.
-   */
+  /** The device to use; a driver or device that fails only leaves the choice to the others. */
   static DeviceInfo best() {
-    List<String> unusable = new ArrayList<>();
-    List<DeviceInfo> devices = new ArrayList<>();
+    List<DeviceInfo> found = new ArrayList<>();
+    List<String> failures = new ArrayList<>();
     for (cl_platform_id platform : platforms()) {
-      for (cl_device_id id : devices(platform)) {
-        DeviceInfo device = DeviceInfo.of(id);
-        if (device.isUsable()) {
-          devices.add(device);
-        } else {
-          unusable.add(device.name());
+      try {
+        for (cl_device_id id : devices(platform)) {
+          addDevice(id, found, failures);
         }
+      } catch (WarmstepException e) {
+        failures.add(name(platform) + ": " + e.getMessage());
       }
     }
+    return choose(found, failures);
+  }
+
+  private static void addDevice(cl_device_id id, List<DeviceInfo> found, List<String> failures) {
+    try {
+      found.add(DeviceInfo.of(id));
+    } catch (WarmstepException e) {
+      failures.add(e.getMessage());
+    }
+  }
+
+  /**
+   * Chooses among the usable devices: GPUs first, then those with memory of their own, then those
+   * that are bit-exact, then those with more memory, then as the drivers list them.
+   *
+   * @param failures what went wrong with others, for the message if none is usable
+   */
+  static DeviceInfo choose(List<DeviceInfo> found, List<String> failures) {
     Optional<DeviceInfo> best =
-        devices.stream()
+        found.stream()
+            .filter(DeviceInfo::isUsable)
             .min(
                 Comparator.comparing((DeviceInfo device) -> !device.isAccelerator())
-                    .thenComparing(device -> !device.report().bitExact()));
-    return best.orElseThrow(
-        () ->
-            new BackendUnavailableException(
-                unusable.isEmpty()
-                    ? "the installed OpenCL drivers find no device: check that this user may use"
-                        + " the GPU, or install one that runs on the processor (Debian: apt-get"
-                        + " install pocl-opencl-icd)"
-                    : "no OpenCL device is ready with a compiler: found " + unusable,
-                null));
+                    .thenComparing(DeviceInfo::sharesMemory)
+                    .thenComparing(device -> !device.report().bitExact())
+                    .thenComparing(Comparator.comparing(DeviceInfo::memoryBytes).reversed()));
+    return best.orElseThrow(() -> new BackendUnavailableException(none(found, failures), null));
+  }
+
+  private static String none(List<DeviceInfo> found, List<String> failures) {
+    List<String> problems = new ArrayList<>(failures);
+    found.forEach(device -> problems.add(device.name() + ": " + device.problem()));
+    return problems.isEmpty()
+        ? "the installed OpenCL drivers find no device: check that this user may use"
+            + " the GPU, or install one that runs on the processor (Debian: apt-get"
+            + " install pocl-opencl-icd)"
+        : "no OpenCL device can be used: " + String.join("; ", problems);
+  }
+
+  private static String name(cl_platform_id platform) {
+    try {
+      return OpenCl.text(
+          "clGetPlatformInfo",
+          "a platform",
+          (size, value, sizeOut) ->
+              CL.clGetPlatformInfo(platform, CL.CL_PLATFORM_NAME, size, value, sizeOut));
+    } catch (WarmstepException e) {
+      return "a platform without a name";
+    }
   }
 
   static cl_platform_id[] platforms() {

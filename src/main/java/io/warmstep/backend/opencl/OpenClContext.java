@@ -1,5 +1,6 @@
 package io.warmstep.backend.opencl;
 
+import io.warmstep.BackendUnavailableException;
 import java.nio.ByteBuffer;
 import org.jocl.CL;
 import org.jocl.CLException;
@@ -56,6 +57,9 @@ class OpenClContext implements AutoCloseable {
     cl_command_queue queue = OpenCl.wrap(queueHandle, new cl_command_queue());
     DeviceInfo device =
         DeviceInfo.of(OpenCl.wrap(queueInfo(queue, CL.CL_QUEUE_DEVICE), new cl_device_id()));
+    if (!device.isUsable()) {
+      throw new BackendUnavailableException(device.name() + ": " + device.problem(), null);
+    }
     if (queueInfo(queue, CL.CL_QUEUE_CONTEXT) != contextHandle) {
       throw new IllegalArgumentException("queue is of another context, must be of the one given");
     }
