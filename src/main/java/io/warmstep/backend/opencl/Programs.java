@@ -3,6 +3,7 @@ package io.warmstep.backend.opencl;
 import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
 import io.warmstep.WarmstepException;
+import io.warmstep.backend.StepPlan;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -15,7 +16,8 @@ final class Programs implements AutoCloseable {
   /** Bytes of the update's arguments beside the parameter groups, with room for alignment. */
   private static final int OTHER_ARGUMENTS = 160;
 
-  private static final int MOST_GROUPS = 64;
+  /** The update chooses among them by comparing, which should cost next to nothing. */
+  private static final int MOST_GROUPS = 16;
 
   private final OpenClContext context;
   private final Shape shape;
@@ -30,20 +32,22 @@ final class Programs implements AutoCloseable {
     return shape;
   }
 
-  /** How many parameter groups one launch of the update takes, their numbers being arguments. */
-  int groups(int scalarCount, boolean isDouble) {
+  /** How many of a plan's parameter groups one launch takes, their numbers being an argument. */
+  int groups(StepPlan plan, boolean isDouble) {
+    int scalarCount = plan.groups().get(0).rule().scalarCount(); // all groups are of one rule
     int bytes = (scalarCount + 2) * (isDouble ? Double.BYTES : Float.BYTES);
     int most = (context.device.maxParameterBytes() - OTHER_ARGUMENTS) / bytes;
-    return Math.max(1, Math.min(most, MOST_GROUPS));
+    return Math.max(1, Math.min(plan.groups().size(), Math.min(most, MOST_GROUPS)));
   }
 
-  Kernel step(String rule, int scalarCount, ElementType type) {
+  Kernel step(StepPlan plan, ElementType type) {
+    String rule = plan.groups().get(0).rule().name();
     String options =
         options(type, shape.stepLocal())
             + " -DWS_UNITS="
             + shape.stepUnits()
             + " -DWS_GROUPS="
-            + groups(scalarCount, type == ElementType.FLOAT64)
+            + groups(plan, type == ElementType.FLOAT64)
             + " -DWS_RULE="
             + rule
             + " -DWS_RULE_UPPER="
