@@ -82,18 +82,7 @@ final class Kernel implements AutoCloseable {
   }
 
   void launch() {
-    int code;
-    try {
-      code = enqueue();
-    } catch (CLException e) {
-      code = e.getStatus();
-    }
-    OpenCl.check(code, name, context.device.name());
-  }
-
-  private int enqueue() {
-    return CL.clEnqueueNDRangeKernel(
-        context.queue, kernel, 1, null, global, local, 0, null, null);
+    context.launch(kernel, name, global, local);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.DeviceException;
+import io.warmstep.DeviceLostException;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.WarmstepException;
 import java.lang.invoke.MethodHandles;
@@ -17,6 +18,9 @@ import org.jocl.Pointer;
 final class OpenCl {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
   private static final VarHandle NATIVE_POINTER = nativePointer();
+
+  /** NVIDIA's code for a kernel that accessed memory that is not its own. */
+  private static final int ILLEGAL_ACCESS = -9999;
 
   private OpenCl() {}
 
@@ -89,17 +93,24 @@ final class OpenCl {
     }
   }
 
+  /**
+   * For calls that launch kernels or wait for them: what there means a lack of resources elsewhere
+   * is how NVIDIA's driver tells of a kernel that failed, in an earlier call too.
+   */
+  static void checkWork(int code, String operation, String device) {
+    switch (code) {
+      case CL.CL_OUT_OF_RESOURCES, CL.CL_INVALID_COMMAND_QUEUE, ILLEGAL_ACCESS ->
+          throw new DeviceLostException(
+              message(code, operation, device, 0)
+                  + ": a kernel failed on it and its memory cannot be relied on any more; open the"
+                  + " device again, or start a new process",
+              null);
+      default -> check(code, operation, device);
+    }
+  }
+
   private static WarmstepException failure(int code, String operation, String device, long bytes) {
-    String message =
-        operation
-            + (bytes > 0 ? " of " + bytes + " bytes" : "")
-            + " failed on "
-            + device
-            + " with "
-            + CL.stringFor_errorCode(code)
-            + " ("
-            + code
-            + ")";
+    String message = message(code, operation, device, bytes);
     return switch (code) {
       // PoCL calls a buffer that is too large for the device one of invalid size.
       case CL.CL_MEM_OBJECT_ALLOCATION_FAILURE,
@@ -110,6 +121,18 @@ final class OpenCl {
               message + ": use fewer or smaller parameters, or close what is no longer used", null);
       default -> new DeviceException(message, null);
     };
+  }
+
+  private static String message(int code, String operation, String device, long bytes) {
+    return operation
+        + (bytes > 0 ? " of " + bytes + " bytes" : "")
+        + " failed on "
+        + device
+        + " with "
+        + CL.stringFor_errorCode(code)
+        + " ("
+        + code
+        + ")";
   }
 
   static long number(String what, String device, Query query) {

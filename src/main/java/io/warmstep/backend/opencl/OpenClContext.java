@@ -9,6 +9,7 @@ import org.jocl.cl_command_queue;
 import org.jocl.cl_context;
 import org.jocl.cl_context_properties;
 import org.jocl.cl_device_id;
+import org.jocl.cl_kernel;
 import org.jocl.cl_mem;
 
 /** A device's context and its one in-order queue: everything asked of it happens in that order. */
@@ -150,6 +151,17 @@ class OpenClContext implements AutoCloseable {
     OpenCl.check(code, "clEnqueueWriteBuffer", device.name(), bytes);
   }
 
+  /** Launches a kernel of one dimension. */
+  void launch(cl_kernel kernel, String name, long[] global, long[] local) {
+    int code;
+    try {
+      code = CL.clEnqueueNDRangeKernel(queue, kernel, 1, null, global, local, 0, null, null);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.checkWork(code, name, device.name());
+  }
+
   /** Copies from the device after all that was asked of it before. */
   void read(cl_mem buffer, long at, long bytes, Pointer target) {
     int code;
@@ -158,7 +170,7 @@ class OpenClContext implements AutoCloseable {
     } catch (CLException e) {
       code = e.getStatus();
     }
-    OpenCl.check(code, "clEnqueueReadBuffer", device.name(), bytes);
+    OpenCl.checkWork(code, "clEnqueueReadBuffer", device.name());
   }
 
   void flush() {
@@ -168,11 +180,11 @@ class OpenClContext implements AutoCloseable {
     } catch (CLException e) {
       code = e.getStatus();
     }
-    OpenCl.check(code, "clFlush", device.name());
+    OpenCl.checkWork(code, "clFlush", device.name());
   }
 
   void finish() {
-    OpenCl.check(() -> CL.clFinish(queue), "clFinish", device.name());
+    OpenCl.checkWork(OpenCl.code(() -> CL.clFinish(queue)), "clFinish", device.name());
   }
 
   @Override

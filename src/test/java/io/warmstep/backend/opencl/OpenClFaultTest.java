@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
+import io.warmstep.DeviceLostException;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
@@ -45,6 +46,24 @@ class OpenClFaultTest {
       assertTrue(e.getMessage().contains("bad.cl"), e.getMessage());
       assertTrue(e.getMessage().contains("undeclared identifier 'wrong'"), e.getMessage());
     }
+  }
+
+  @Test
+  void aFailedKernelIsALostDeviceAndNotALackOfMemory() {
+    for (int code : new int[] {CL.CL_OUT_OF_RESOURCES, CL.CL_INVALID_COMMAND_QUEUE, -9999}) {
+      DeviceLostException e =
+          assertThrows(
+              DeviceLostException.class, () -> OpenCl.checkWork(code, "clFinish", "a GPU"));
+      assertTrue(e.getMessage().startsWith("clFinish failed on a GPU with"), e.getMessage());
+      assertTrue(e.getMessage().contains("(" + code + "): a kernel failed"), e.getMessage());
+    }
+    OpenCl.checkWork(CL.CL_SUCCESS, "clFinish", "a GPU");
+    assertThrows(
+        OutOfDeviceMemoryException.class,
+        () -> OpenCl.checkWork(CL.CL_MEM_OBJECT_ALLOCATION_FAILURE, "clFinish", "a GPU"));
+    assertThrows(
+        OutOfDeviceMemoryException.class,
+        () -> OpenCl.check(CL.CL_OUT_OF_RESOURCES, "clCreateBuffer", "a GPU"));
   }
 
   @Test
