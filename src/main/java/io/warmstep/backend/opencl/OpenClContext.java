@@ -33,8 +33,7 @@ class OpenClContext implements AutoCloseable {
     cl_device_id[] devices = {device.id()};
     cl_context context =
         OpenCl.created(
-            code ->
-                CL.clCreateContext(new cl_context_properties(), 1, devices, null, null, code),
+            code -> CL.clCreateContext(new cl_context_properties(), 1, devices, null, null, code),
             "clCreateContext",
             device.name(),
             0);
@@ -133,7 +132,8 @@ class OpenClContext implements AutoCloseable {
     if (bytes > 0) {
       OpenCl.check(
           OpenCl.code(
-              () -> CL.clEnqueueCopyBuffer(queue, from, to, fromByte, toByte, bytes, 0, null, null)),
+              () ->
+                  CL.clEnqueueCopyBuffer(queue, from, to, fromByte, toByte, bytes, 0, null, null)),
           "clEnqueueCopyBuffer",
           device.name(),
           bytes);

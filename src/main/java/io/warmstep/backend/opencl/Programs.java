@@ -125,8 +125,7 @@ final class Programs implements AutoCloseable {
     // A context of the caller's may have other devices too, which need not take these options.
     cl_device_id[] devices = {context.device.id()};
     int code =
-        OpenCl.code(
-            () -> CL.clBuildProgram(program, devices.length, devices, options, null, null));
+        OpenCl.code(() -> CL.clBuildProgram(program, devices.length, devices, options, null, null));
     if (code == CL.CL_SUCCESS) {
       return program;
     }
@@ -165,8 +164,7 @@ final class Programs implements AutoCloseable {
       built
           .values()
           .forEach(
-              program ->
-                  OpenCl.released(() -> CL.clReleaseProgram(program), "clReleaseProgram"));
+              program -> OpenCl.released(() -> CL.clReleaseProgram(program), "clReleaseProgram"));
       built.clear();
     }
   }

@@ -52,15 +52,13 @@ class DeviceInfoTest {
     String rounding = "does not round float32 division and square root correctly";
     String denormals = "does not keep float32 denormals";
     assertEquals(
-        "the device " + rounding,
-        report(EXACT & ~CL.CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT).reason());
+        "the device " + rounding, report(EXACT & ~CL.CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT).reason());
     assertEquals("the device " + denormals, report(EXACT & ~CL.CL_FP_DENORM).reason());
     assertEquals(
         "the device does not round float32 to nearest",
         report(EXACT & ~CL.CL_FP_ROUND_TO_NEAREST).reason());
     assertEquals(
-        "the device has no float32 infinities and NaN",
-        report(EXACT & ~CL.CL_FP_INF_NAN).reason());
+        "the device has no float32 infinities and NaN", report(EXACT & ~CL.CL_FP_INF_NAN).reason());
     assertEquals(
         "the device " + rounding + " and " + denormals,
         report(CL.CL_FP_ROUND_TO_NEAREST | CL.CL_FP_INF_NAN).reason());

@@ -49,8 +49,7 @@ class JoclExceptionsTest {
             () -> OpenCl.check(() -> CL.clRetainContext(none), "clRetainContext", "a device"));
     assertEquals(
         "clRetainContext failed on a device with CL_INVALID_CONTEXT (-34)", e.getMessage());
-    assertDoesNotThrow(
-        () -> OpenCl.released(() -> CL.clReleaseContext(none), "clReleaseContext"));
+    assertDoesNotThrow(() -> OpenCl.released(() -> CL.clReleaseContext(none), "clReleaseContext"));
   }
 
   @Test
