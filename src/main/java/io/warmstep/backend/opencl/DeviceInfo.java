@@ -42,6 +42,7 @@ record DeviceInfo(
     int maxParameterBytes) {
   private static final Pattern VERSION = Pattern.compile("OpenCL (\\d+)\\.(\\d+).*");
 
+  @SuppressWarnings("deprecation") // of OpenCL 1.2; what came after has no successor to it
   static DeviceInfo of(cl_device_id id) {
     String name = text(id, CL.CL_DEVICE_NAME, "a device");
     String version = text(id, CL.CL_DEVICE_VERSION, name);

@@ -72,18 +72,22 @@ class BorrowedHandlesTest {
   @EnumSource(ElementType.class)
   void hostMemoryNeedNotBeginAtAVector(ElementType type) {
     List<ByteBuffer> memory = new ArrayList<>();
-    for (int at : new int[] {0, 16}) {
-      assertHaveTheBits(
-          Adam.adam().amsgrad(true),
-          type,
-          OFFSETS[0],
-          own -> {
-            ByteBuffer whole = ByteBuffer.allocateDirect((int) bytes(type) + 128).alignedSlice(64);
-            memory.add(whole);
-            return hostBuffer(own, whole.slice(at, (int) bytes(type)), at);
-          });
+    try {
+      for (int at : new int[] {0, 16}) {
+        assertHaveTheBits(
+            Adam.adam().amsgrad(true),
+            type,
+            OFFSETS[0],
+            own -> {
+              ByteBuffer whole =
+                  ByteBuffer.allocateDirect((int) bytes(type) + 128).alignedSlice(64);
+              memory.add(whole);
+              return hostBuffer(own, whole.slice(at, (int) bytes(type)), at);
+            });
+      }
+    } finally {
+      Reference.reachabilityFence(memory);
     }
-    Reference.reachabilityFence(memory);
   }
 
   private static cl_mem hostBuffer(OpenClContext own, ByteBuffer memory, int at) {
