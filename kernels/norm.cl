@@ -39,13 +39,13 @@
 #endif
 
 /* Exact for exponents of normal numbers. */
-inline float ws_power_of_two_f32(int exponent) { return as_float((exponent + 127) << 23); }
+WS_INLINE float ws_power_of_two_f32(int exponent) { return as_float((exponent + 127) << 23); }
 #ifdef WS_DOUBLE
-inline double ws_power_of_two_f64(int exponent) { return as_double((exponent + 1023L) << 52); }
+WS_INLINE double ws_power_of_two_f64(int exponent) { return as_double((exponent + 1023L) << 52); }
 #endif
 
 /* The exponent of a positive finite number, within those of normal numbers. */
-inline int ws_exponent_of(ws_one value) {
+WS_INLINE int ws_exponent_of(ws_one value) {
 #if WS_ARITHMETIC == 64
   int exponent = (int)(as_ulong(value) >> 52) - WS_MAX_EXPONENT;
 #else
@@ -55,7 +55,7 @@ inline int ws_exponent_of(ws_one value) {
 }
 
 /* Adds element i and element i + width of a vector, for widths down to 1. */
-inline ws_one ws_fold_lanes(ws_lanes lanes) {
+WS_INLINE ws_one ws_fold_lanes(ws_lanes lanes) {
 #if WS_LANES == 16
   WS_JOIN(WS_ONE_NAME, 8) eight = lanes.lo + lanes.hi;
   WS_JOIN(WS_ONE_NAME, 4) four = eight.lo + eight.hi;
@@ -68,7 +68,7 @@ inline ws_one ws_fold_lanes(ws_lanes lanes) {
 }
 
 /* Adds up what all work-items hold; every one gets the sum. */
-inline ws_one ws_fold(ws_lanes *runs, int count, local ws_lanes *shared) {
+WS_INLINE ws_one ws_fold(ws_lanes *runs, int count, local ws_lanes *shared) {
   int lane = get_local_id(0);
   int width, i;
   for (width = count / 2; width > 0; width /= 2) {
@@ -89,7 +89,7 @@ inline ws_one ws_fold(ws_lanes *runs, int count, local ws_lanes *shared) {
 }
 
 /* The sum of squares of a leaf's elements, each multiplied by a power of two. */
-inline ws_one ws_sum_of_squares(const ws_lanes *x, ws_one scale, local ws_lanes *shared) {
+WS_INLINE ws_one ws_sum_of_squares(const ws_lanes *x, ws_one scale, local ws_lanes *shared) {
   ws_lanes runs[WS_RUNS / 2];
   int i;
   for (i = 0; i < WS_RUNS / 2; i++) {
@@ -101,7 +101,7 @@ inline ws_one ws_sum_of_squares(const ws_lanes *x, ws_one scale, local ws_lanes 
 }
 
 /* The largest magnitude of a leaf's elements, NaN if one is NaN. */
-inline ws_one ws_largest(const ws_lanes *x, local ws_lanes *shared) {
+WS_INLINE ws_one ws_largest(const ws_lanes *x, local ws_lanes *shared) {
   int lane = get_local_id(0);
   ws_lanes largest = 0;
   ws_one lanes[WS_LANES];

@@ -36,7 +36,11 @@
 #define WS_OPENCL
 
 #pragma OPENCL FP_CONTRACT OFF
-#define WS_INLINE inline
+/*
+ * Compilers inline everything anyway. C99's plain `inline` leaves a symbol undefined where one does
+ * not, and `static` breaks PoCL 3.1 off, in LLVM, on functions with barriers.
+ */
+#define WS_INLINE
 typedef float ws_real_32;
 typedef WS_JOIN(float, WS_LANES) ws_real_32v;
 typedef uint ws_word_32;

@@ -5,7 +5,7 @@
  *   WS_RULE, WS_RULE_UPPER, WS_RULE_FILE   such as adam, ADAM and "rules/adam.h"
  *   WS_ARITHMETIC                          32 or 64; with 64 also WS_DOUBLE
  *   WS_STORAGE                             0 as the arithmetic type, 1 float16, 2 bfloat16
- *   WS_GROUPS                              parameter groups that fit into the arguments
+ *   WS_GROUPS                              parameter groups whose numbers are an argument
  *   WS_LANES                               elements that a work-item works on at a time: 4, 8, 16
  *   WS_LOCAL                               work-items of a work-group
  *   WS_UNITS                               how many times a work-item does so
@@ -34,7 +34,7 @@ typedef struct {
 } ws_groups;
 
 /* A work-item's units of a tile. Called with constant options, which then cost nothing. */
-inline void ws_units(
+WS_INLINE void ws_units(
     int options, long at, long length, int aligned, const WS_REAL *k, WS_REAL scale, WS_REAL bound,
     WS_REAL weight_decay, int zero_gradients, global ws_stored *p, global ws_stored *g,
     global ws_one *s0, global ws_one *s1, global ws_one *s2) {
@@ -93,15 +93,26 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   int aligned = (int)(segment[2] >> 48);
   long at = WS_LANES * ((tile - segment[0]) * WS_LOCAL * WS_UNITS + get_local_id(0));
   ws_one factor = from_control ? control[0] : unscale;
+  ws_one numbers[WS_SCALARS + 2];
   WS_REAL k[WS_SCALARS];
   WS_REAL scale, weight_decay;
-  int i;
+  int i, j;
 
-  for (i = 0; i < WS_SCALARS; i++) {
-    k[i] = groups.value[group][i];
+  /* All indices are constants once unrolled: with others a GPU's compiler copies the argument into
+   * every work-item's private memory. */
+#pragma unroll
+  for (i = 0; i < WS_SCALARS + 2; i++) {
+    numbers[i] = groups.value[0][i];
+#pragma unroll
+    for (j = 1; j < WS_GROUPS; j++) {
+      numbers[i] = j == group ? groups.value[j][i] : numbers[i];
+    }
   }
-  weight_decay = groups.value[group][WS_SCALARS];
-  scale = factor * groups.value[group][WS_SCALARS + 1];
+  for (i = 0; i < WS_SCALARS; i++) {
+    k[i] = numbers[i];
+  }
+  weight_decay = numbers[WS_SCALARS];
+  scale = factor * numbers[WS_SCALARS + 1];
   at -= aligned ? segment[3] % WS_LANES : 0;
 
 #define WS_RUN(options)                                                                      \

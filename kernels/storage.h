@@ -31,7 +31,7 @@ typedef struct {
 } ws_unit;
 
 /* The unit at a place, which can lie partly or wholly outside the `length` elements from 0. */
-inline ws_unit ws_unit_at(long at, long length, int aligned) {
+WS_INLINE ws_unit ws_unit_at(long at, long length, int aligned) {
   ws_unit unit;
   unit.at = at;
   unit.from = at < 0 ? (int)-at : 0;
@@ -41,7 +41,7 @@ inline ws_unit ws_unit_at(long at, long length, int aligned) {
 }
 
 /* Elements of the arithmetic type. Places that are another's read as zero and are not written. */
-inline ws_lanes ws_load_state(global const ws_one *a, ws_unit unit) {
+WS_INLINE ws_lanes ws_load_state(global const ws_one *a, ws_unit unit) {
   ws_one lanes[WS_LANES];
   int i;
   if (unit.to - unit.from == WS_LANES) {
@@ -54,7 +54,7 @@ inline ws_lanes ws_load_state(global const ws_one *a, ws_unit unit) {
   return WS_VLOAD(0, lanes);
 }
 
-inline void ws_store_state(global ws_one *a, ws_unit unit, ws_lanes value) {
+WS_INLINE void ws_store_state(global ws_one *a, ws_unit unit, ws_lanes value) {
   ws_one lanes[WS_LANES];
   int i;
   if (unit.to - unit.from == WS_LANES) {
@@ -79,7 +79,7 @@ inline void ws_store_state(global ws_one *a, ws_unit unit, ws_lanes value) {
 #else
 typedef WS_JOIN(ushort, WS_LANES) ws_stored_lanes;
 
-inline ws_lanes ws_load(global const ushort *a, ws_unit unit) {
+WS_INLINE ws_lanes ws_load(global const ushort *a, ws_unit unit) {
   ushort stored[WS_LANES];
   ws_one lanes[WS_LANES];
   int i;
@@ -98,7 +98,7 @@ inline ws_lanes ws_load(global const ushort *a, ws_unit unit) {
   return WS_VLOAD(0, lanes);
 }
 
-inline void ws_store(global ushort *a, ws_unit unit, ws_lanes value) {
+WS_INLINE void ws_store(global ushort *a, ws_unit unit, ws_lanes value) {
   ws_one lanes[WS_LANES];
   ushort stored[WS_LANES];
   int i;

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * After the first steps, a step allocates no bytes: not in the caller, not in a device's threads.
  */
-class AllocationTest {
+public class AllocationTest {
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
   private static final int STEPS = 1000;
 

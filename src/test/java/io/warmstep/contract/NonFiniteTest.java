@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Steps with NaN or infinite gradients: skipped on request or with a loss scaler. */
-class NonFiniteTest {
+public class NonFiniteTest {
   private static final String ALL = "io.warmstep.testkit.ContractBackend#all";
   private static final float[] VALUES = {1, 2, 3};
   private static final float[] FINITE = {0.5f, -1, 2};

@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.BackendUnavailableException;
+import io.warmstep.WarmstepException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -15,41 +16,73 @@ final class Installed {
 
   private Installed() {}
 
-  /**
-   * The device to use: GPUs first, then those that are bit-exact, then as the drivers list them.
-   */
+  /** The device to use; a driver or device that fails only leaves the choice to the others. */
   static DeviceInfo best() {
-    List<String> unusable = new ArrayList<>();
-    List<DeviceInfo> devices = new ArrayList<>();
+    List<DeviceInfo> found = new ArrayList<>();
+    List<String> failures = new ArrayList<>();
     for (cl_platform_id platform : platforms()) {
-      for (cl_device_id id : devices(platform)) {
-        DeviceInfo device = DeviceInfo.of(id);
-        if (device.isUsable()) {
-          devices.add(device);
-        } else {
-          unusable.add(device.name());
+      try {
+        for (cl_device_id id : devices(platform)) {
+          addDevice(id, found, failures);
         }
+      } catch (WarmstepException e) {
+        failures.add(name(platform) + ": " + e.getMessage());
       }
     }
-    Optional<DeviceInfo> best =
-        devices.stream()
-            .min(
-                Comparator.comparing((DeviceInfo device) -> !device.isAccelerator())
-                    .thenComparing(device -> !device.report().bitExact()));
-    return best.orElseThrow(
-        () ->
-            new BackendUnavailableException(
-                unusable.isEmpty()
-                    ? "the installed OpenCL drivers find no device: check that this user may use"
-                        + " the GPU, or install one that runs on the processor (Debian: apt-get"
-                        + " install pocl-opencl-icd)"
-                    : "no OpenCL device is ready with a compiler: found " + unusable,
-                null));
+    return choose(found, failures);
   }
 
-  private static cl_platform_id[] platforms() {
+  private static void addDevice(cl_device_id id, List<DeviceInfo> found, List<String> failures) {
+    try {
+      found.add(DeviceInfo.of(id));
+    } catch (WarmstepException e) {
+      failures.add(e.getMessage());
+    }
+  }
+
+  /**
+   * Chooses among the usable devices: GPUs first, then those with memory of their own, then those
+   * that are bit-exact, then those with more memory, then as the drivers list them.
+   *
+   * @param failures what went wrong with others, for the message if none is usable
+   */
+  static DeviceInfo choose(List<DeviceInfo> found, List<String> failures) {
+    Optional<DeviceInfo> best =
+        found.stream()
+            .filter(DeviceInfo::isUsable)
+            .min(
+                Comparator.comparing((DeviceInfo device) -> !device.isAccelerator())
+                    .thenComparing(DeviceInfo::sharesMemory)
+                    .thenComparing(device -> !device.report().bitExact())
+                    .thenComparing(Comparator.comparing(DeviceInfo::memoryBytes).reversed()));
+    return best.orElseThrow(() -> new BackendUnavailableException(none(found, failures), null));
+  }
+
+  private static String none(List<DeviceInfo> found, List<String> failures) {
+    List<String> problems = new ArrayList<>(failures);
+    found.forEach(device -> problems.add(device.name() + ": " + device.problem()));
+    return problems.isEmpty()
+        ? "the installed OpenCL drivers find no device: check that this user may use"
+            + " the GPU, or install one that runs on the processor (Debian: apt-get"
+            + " install pocl-opencl-icd)"
+        : "no OpenCL device can be used: " + String.join("; ", problems);
+  }
+
+  private static String name(cl_platform_id platform) {
+    try {
+      return OpenCl.text(
+          "clGetPlatformInfo",
+          "a platform",
+          (size, value, sizeOut) ->
+              CL.clGetPlatformInfo(platform, CL.CL_PLATFORM_NAME, size, value, sizeOut));
+    } catch (WarmstepException e) {
+      return "a platform without a name";
+    }
+  }
+
+  static cl_platform_id[] platforms() {
     int[] count = new int[1];
-    int code = CL.clGetPlatformIDs(0, null, count);
+    int code = OpenCl.code(() -> CL.clGetPlatformIDs(0, null, count));
     if (code == PLATFORM_NOT_FOUND || (code == CL.CL_SUCCESS && count[0] == 0)) {
       String vendors = System.getenv("OCL_ICD_VENDORS");
       throw new BackendUnavailableException(
@@ -62,20 +95,23 @@ final class Installed {
     OpenCl.check(code, "clGetPlatformIDs", "this machine");
     cl_platform_id[] platforms = new cl_platform_id[count[0]];
     OpenCl.check(
-        CL.clGetPlatformIDs(platforms.length, platforms, null), "clGetPlatformIDs", "this machine");
+        () -> CL.clGetPlatformIDs(platforms.length, platforms, null),
+        "clGetPlatformIDs",
+        "this machine");
     return platforms;
   }
 
   private static cl_device_id[] devices(cl_platform_id platform) {
     int[] count = new int[1];
-    int code = CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, 0, null, count);
+    int code =
+        OpenCl.code(() -> CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, 0, null, count));
     if (code == CL.CL_DEVICE_NOT_FOUND) {
       return new cl_device_id[0];
     }
     OpenCl.check(code, "clGetDeviceIDs", "this machine");
     cl_device_id[] devices = new cl_device_id[count[0]];
     OpenCl.check(
-        CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, devices.length, devices, null),
+        () -> CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, devices.length, devices, null),
         "clGetDeviceIDs",
         "this machine");
     return devices;

@@ -2,6 +2,7 @@ package io.warmstep.backend.opencl;
 
 import java.nio.ByteBuffer;
 import org.jocl.CL;
+import org.jocl.CLException;
 import org.jocl.Pointer;
 import org.jocl.Sizeof;
 import org.jocl.cl_kernel;
@@ -24,11 +25,14 @@ final class Kernel implements AutoCloseable {
   private boolean isClosed;
 
   Kernel(OpenClContext context, cl_program program, String name, int localSize) {
-    int[] code = new int[1];
     this.context = context;
     this.name = name;
-    this.kernel = CL.clCreateKernel(program, name, code);
-    OpenCl.check(code[0], "clCreateKernel", context.device.name());
+    this.kernel =
+        OpenCl.created(
+            code -> CL.clCreateKernel(program, name, code),
+            "clCreateKernel",
+            context.device.name(),
+            0);
     this.local[0] = localSize;
   }
 
@@ -68,21 +72,24 @@ final class Kernel implements AutoCloseable {
   }
 
   void set(int index, int bytes, Pointer pointer) {
-    OpenCl.check(
-        CL.clSetKernelArg(kernel, index, bytes, pointer), "clSetKernelArg", context.device.name());
+    int code;
+    try {
+      code = CL.clSetKernelArg(kernel, index, bytes, pointer);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.check(code, "clSetKernelArg", context.device.name());
   }
 
   void launch() {
-    int code =
-        CL.clEnqueueNDRangeKernel(context.queue, kernel, 1, null, global, local, 0, null, null);
-    OpenCl.check(code, name, context.device.name());
+    context.launch(kernel, name, global, local);
   }
 
   @Override
   public void close() {
     if (!isClosed) {
       isClosed = true;
-      CL.clReleaseKernel(kernel);
+      OpenCl.released(() -> CL.clReleaseKernel(kernel), "clReleaseKernel");
     }
   }
 }

@@ -35,10 +35,11 @@ final class NormTree {
       Source source = new Source(memory.buffer().getNativePointer(), memory.type());
       long offset = memory.firstElement() + entry.gradients().offset();
       long own = (entry.length() + LEAF - 1) / LEAF;
+      boolean aligned = offset % lanes == 0 && memory.isVectorAligned(lanes);
       memories.put(source, memory);
       segments
           .computeIfAbsent(source, key -> resources.add(new Segments()))
-          .add(own, entry.length(), count, offset % lanes == 0 ? 1 : 0, offset);
+          .add(own, entry.length(), count, aligned ? 1 : 0, offset);
       count += own;
     }
     leaves = Math.toIntExact(count);

@@ -1,12 +1,15 @@
 package io.warmstep.backend.opencl;
 
+import io.warmstep.BackendUnavailableException;
 import java.nio.ByteBuffer;
 import org.jocl.CL;
+import org.jocl.CLException;
 import org.jocl.Pointer;
 import org.jocl.cl_command_queue;
 import org.jocl.cl_context;
 import org.jocl.cl_context_properties;
 import org.jocl.cl_device_id;
+import org.jocl.cl_kernel;
 import org.jocl.cl_mem;
 
 /** A device's context and its one in-order queue: everything asked of it happens in that order. */
@@ -27,17 +30,25 @@ class OpenClContext implements AutoCloseable {
 
   @SuppressWarnings("deprecation") // its successor is not in OpenCL 1.2
   static OpenClContext create(DeviceInfo device) {
-    int[] code = new int[1];
+    cl_device_id[] devices = {device.id()};
     cl_context context =
-        CL.clCreateContext(
-            new cl_context_properties(), 1, new cl_device_id[] {device.id()}, null, null, code);
-    OpenCl.check(code[0], "clCreateContext", device.name());
-    cl_command_queue queue = CL.clCreateCommandQueue(context, device.id(), 0, code);
-    if (code[0] != CL.CL_SUCCESS) {
-      CL.clReleaseContext(context);
-      OpenCl.check(code[0], "clCreateCommandQueue", device.name());
+        OpenCl.created(
+            code -> CL.clCreateContext(new cl_context_properties(), 1, devices, null, null, code),
+            "clCreateContext",
+            device.name(),
+            0);
+    try {
+      cl_command_queue queue =
+          OpenCl.created(
+              code -> CL.clCreateCommandQueue(context, device.id(), 0, code),
+              "clCreateCommandQueue",
+              device.name(),
+              0);
+      return new OpenClContext(device, context, queue);
+    } catch (RuntimeException e) {
+      OpenCl.released(() -> CL.clReleaseContext(context), "clReleaseContext");
+      throw e;
     }
-    return new OpenClContext(device, context, queue);
   }
 
   /** The caller's; counted up here and down at the end, so theirs to free whenever they like. */
@@ -46,6 +57,9 @@ class OpenClContext implements AutoCloseable {
     cl_command_queue queue = OpenCl.wrap(queueHandle, new cl_command_queue());
     DeviceInfo device =
         DeviceInfo.of(OpenCl.wrap(queueInfo(queue, CL.CL_QUEUE_DEVICE), new cl_device_id()));
+    if (!device.isUsable()) {
+      throw new BackendUnavailableException(device.name() + ": " + device.problem(), null);
+    }
     if (queueInfo(queue, CL.CL_QUEUE_CONTEXT) != contextHandle) {
       throw new IllegalArgumentException("queue is of another context, must be of the one given");
     }
@@ -55,8 +69,8 @@ class OpenClContext implements AutoCloseable {
           "queue runs out of order, must be one created without"
               + " CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE");
     }
-    OpenCl.check(CL.clRetainContext(context), "clRetainContext", device.name());
-    OpenCl.check(CL.clRetainCommandQueue(queue), "clRetainCommandQueue", device.name());
+    OpenCl.check(() -> CL.clRetainContext(context), "clRetainContext", device.name());
+    OpenCl.check(() -> CL.clRetainCommandQueue(queue), "clRetainCommandQueue", device.name());
     return new OpenClContext(device, context, queue);
   }
 
@@ -70,14 +84,13 @@ class OpenClContext implements AutoCloseable {
   /** Allocates a buffer of zeros. */
   cl_mem allocate(long bytes) {
     long size = Math.max(bytes, SMALLEST_BUFFER);
-    int[] code = new int[1];
-    cl_mem buffer = create(size, code);
-    OpenCl.check(code[0], "clCreateBuffer", device.name(), size);
+    cl_mem buffer =
+        OpenCl.created(code -> create(size, code), "clCreateBuffer", device.name(), size);
     try {
       zero(buffer, 0, size, 1);
       return buffer;
     } catch (RuntimeException e) {
-      CL.clReleaseMemObject(buffer);
+      OpenCl.released(() -> CL.clReleaseMemObject(buffer), "clReleaseMemObject");
       throw e;
     }
   }
@@ -96,26 +109,31 @@ class OpenClContext implements AutoCloseable {
       }
       return buffer;
     } catch (RuntimeException e) {
-      CL.clReleaseMemObject(buffer);
+      OpenCl.released(() -> CL.clReleaseMemObject(buffer), "clReleaseMemObject");
       throw e;
     }
   }
 
   void zero(cl_mem buffer, long at, long bytes, int elementBytes) {
-    if (bytes > 0) {
-      OpenCl.check(
-          CL.clEnqueueFillBuffer(queue, buffer, zero, elementBytes, at, bytes, 0, null, null),
-          "clEnqueueFillBuffer",
-          device.name(),
-          bytes);
+    if (bytes <= 0) {
+      return;
     }
+    int code;
+    try {
+      code = CL.clEnqueueFillBuffer(queue, buffer, zero, elementBytes, at, bytes, 0, null, null);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.check(code, "clEnqueueFillBuffer", device.name(), bytes);
   }
 
   /** Copies between buffers that do not overlap there. */
   void copy(cl_mem from, long fromByte, cl_mem to, long toByte, long bytes) {
     if (bytes > 0) {
       OpenCl.check(
-          CL.clEnqueueCopyBuffer(queue, from, to, fromByte, toByte, bytes, 0, null, null),
+          OpenCl.code(
+              () ->
+                  CL.clEnqueueCopyBuffer(queue, from, to, fromByte, toByte, bytes, 0, null, null)),
           "clEnqueueCopyBuffer",
           device.name(),
           bytes);
@@ -124,33 +142,54 @@ class OpenClContext implements AutoCloseable {
 
   /** Copies to the device and waits until it is done. */
   void write(cl_mem buffer, long at, long bytes, Pointer source) {
-    OpenCl.check(
-        CL.clEnqueueWriteBuffer(queue, buffer, true, at, bytes, source, 0, null, null),
-        "clEnqueueWriteBuffer",
-        device.name(),
-        bytes);
+    int code;
+    try {
+      code = CL.clEnqueueWriteBuffer(queue, buffer, true, at, bytes, source, 0, null, null);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.check(code, "clEnqueueWriteBuffer", device.name(), bytes);
+  }
+
+  /** Launches a kernel of one dimension. */
+  void launch(cl_kernel kernel, String name, long[] global, long[] local) {
+    int code;
+    try {
+      code = CL.clEnqueueNDRangeKernel(queue, kernel, 1, null, global, local, 0, null, null);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.checkWork(code, name, device.name());
   }
 
   /** Copies from the device after all that was asked of it before. */
   void read(cl_mem buffer, long at, long bytes, Pointer target) {
-    OpenCl.check(
-        CL.clEnqueueReadBuffer(queue, buffer, true, at, bytes, target, 0, null, null),
-        "clEnqueueReadBuffer",
-        device.name(),
-        bytes);
+    int code;
+    try {
+      code = CL.clEnqueueReadBuffer(queue, buffer, true, at, bytes, target, 0, null, null);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.checkWork(code, "clEnqueueReadBuffer", device.name());
   }
 
   void flush() {
-    OpenCl.check(CL.clFlush(queue), "clFlush", device.name());
+    int code;
+    try {
+      code = CL.clFlush(queue);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.checkWork(code, "clFlush", device.name());
   }
 
   void finish() {
-    OpenCl.check(CL.clFinish(queue), "clFinish", device.name());
+    OpenCl.checkWork(OpenCl.code(() -> CL.clFinish(queue)), "clFinish", device.name());
   }
 
   @Override
   public void close() {
-    CL.clReleaseCommandQueue(queue);
-    CL.clReleaseContext(context);
+    OpenCl.released(() -> CL.clReleaseCommandQueue(queue), "clReleaseCommandQueue");
+    OpenCl.released(() -> CL.clReleaseContext(context), "clReleaseContext");
   }
 }

@@ -23,6 +23,14 @@ final class OpenClDevice implements BackendDevice {
   /** Bytes that go between Java arrays and the device at a time. */
   private static final int STAGING_BYTES = 4 << 20;
 
+  /** Flags of buffers that cannot be used for everything. */
+  private static final long RESTRICTED =
+      CL.CL_MEM_READ_ONLY
+          | CL.CL_MEM_WRITE_ONLY
+          | CL.CL_MEM_HOST_NO_ACCESS
+          | CL.CL_MEM_HOST_READ_ONLY
+          | CL.CL_MEM_HOST_WRITE_ONLY;
+
   private final OpenClContext context;
   private final BackendReport report;
   private final Programs programs;
@@ -83,7 +91,7 @@ final class OpenClDevice implements BackendDevice {
           length + " " + type + " are more bytes than any device has, " + report.device(), null);
     }
     return remember(
-        new OpenClMemory(this, type, context.allocate(length * type.bytes()), 0, length, null));
+        new OpenClMemory(this, type, context.allocate(length * type.bytes()), 0, length, 0, null));
   }
 
   /** The source is a raw cl_mem as a {@code Long}. */
@@ -96,6 +104,7 @@ final class OpenClDevice implements BackendDevice {
               + " in place: borrow a cl_mem with borrowHandle, or copy with copyOf or allocate");
     }
     cl_mem buffer = OpenCl.wrap(handle, new cl_mem());
+    checkUse(buffer);
     long elements = info(buffer, CL.CL_MEM_SIZE) / type.bytes();
     if (offset > elements - length) {
       throw new IllegalArgumentException(
@@ -117,9 +126,24 @@ final class OpenClDevice implements BackendDevice {
     long parent = info(buffer, CL.CL_MEM_ASSOCIATED_MEMOBJECT);
     long start = parent == 0 ? 0 : info(buffer, CL.CL_MEM_OFFSET);
     Object base = borrowedBases.computeIfAbsent(parent == 0 ? handle : parent, key -> new Object());
-    OpenCl.check(CL.clRetainMemObject(buffer), "clRetainMemObject", report.device());
+    OpenCl.check(() -> CL.clRetainMemObject(buffer), "clRetainMemObject", report.device());
     Memory.Location location = new Memory.Location(base, start + offset * type.bytes());
-    return remember(new OpenClMemory(this, type, buffer, offset, length, location));
+    // The device places what it allocates at vectors; the caller's own memory lies as it does.
+    long baseBits = info(buffer, CL.CL_MEM_HOST_PTR) | start;
+    return remember(new OpenClMemory(this, type, buffer, offset, length, baseBits, location));
+  }
+
+  /** That kernels and copies may both read and write a caller's buffer. */
+  private void checkUse(cl_mem buffer) {
+    if (info(buffer, CL.CL_MEM_TYPE) != CL.CL_MEM_OBJECT_BUFFER) {
+      throw new IllegalArgumentException(
+          "handle is of an image or a pipe, must be of a buffer, as clCreateBuffer makes them");
+    }
+    if ((info(buffer, CL.CL_MEM_FLAGS) & RESTRICTED) != 0) {
+      throw new IllegalArgumentException(
+          "buffer may not be both read and written by kernels and by the host: create it with"
+              + " CL_MEM_READ_WRITE and without CL_MEM_HOST_NO_ACCESS, _READ_ONLY or _WRITE_ONLY");
+    }
   }
 
   private long info(cl_mem buffer, int what) {
@@ -188,7 +212,8 @@ final class OpenClDevice implements BackendDevice {
       }
       isClosed = true;
     }
-    CL.clFinish(context.queue); // what is still running uses the memory; its failure is too late
+    // What is still running uses the memory; its failure is too late.
+    OpenCl.released(() -> CL.clFinish(context.queue), "clFinish");
     for (AutoCloseable program : List.copyOf(prepared)) {
       ((StepProgram) program).close();
     }

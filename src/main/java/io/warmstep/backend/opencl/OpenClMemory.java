@@ -13,21 +13,28 @@ final class OpenClMemory implements Memory {
   private final long length;
   private final Location location;
   private final long firstElement;
+  private final long base;
   private cl_mem buffer;
 
-  /** Takes over one reference to the buffer, which {@link #close} gives back. */
+  /**
+   * Takes over one reference to the buffer, which {@link #close} gives back.
+   *
+   * @param base where the buffer begins as far as its alignment goes, 0 where a device places it
+   */
   OpenClMemory(
       OpenClDevice device,
       ElementType type,
       cl_mem buffer,
       long firstElement,
       long length,
+      long base,
       Location location) {
     this.device = device;
     this.type = type;
     this.buffer = buffer;
     this.firstElement = firstElement;
     this.length = length;
+    this.base = base;
     this.location = location == null ? new Location(this, 0) : location;
   }
 
@@ -48,6 +55,11 @@ final class OpenClMemory implements Memory {
   /** Elements of the buffer before the first of this memory. */
   long firstElement() {
     return firstElement;
+  }
+
+  /** Whether the buffer begins where a vector may. */
+  boolean isVectorAligned(int lanes) {
+    return base % ((long) lanes * type.bytes()) == 0;
   }
 
   @Override
@@ -115,7 +127,7 @@ final class OpenClMemory implements Memory {
   @Override
   public void close() {
     if (device.forget(this)) {
-      CL.clReleaseMemObject(buffer);
+      OpenCl.released(() -> CL.clReleaseMemObject(buffer), "clReleaseMemObject");
       buffer = null;
     }
   }

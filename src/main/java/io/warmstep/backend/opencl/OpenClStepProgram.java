@@ -13,8 +13,8 @@ import org.jocl.cl_mem;
 /**
  * A step as launches of kernels, all prepared but for the step's numbers. Parameters that lie in
  * the same buffers share one launch: all owned ones of a type, and borrowed ones of one buffer. The
- * numbers of the parameter groups are arguments, of which a device guarantees 1024 bytes; more
- * groups than fit, 20 or more of float32 Adam, take another launch.
+ * numbers of up to 16 parameter groups are an argument, fewer where a device has room only for the
+ * 1024 bytes that are guaranteed; more groups take another launch.
  *
  * <p>Nothing is waited for, except for the norm where non-finite gradients skip the step: whether
  * it happened is what {@link #run} returns.
@@ -56,10 +56,9 @@ final class OpenClStepProgram implements StepProgram {
   }
 
   private void addLaunches(Programs programs) {
-    int scalarCount = plan.groups().get(0).rule().scalarCount(); // all groups are of one rule
     Map<LaunchKey, List<UpdateRun>> together = new LinkedHashMap<>();
     for (UpdateRun run : runs) {
-      int chunk = run.group / programs.groups(scalarCount, run.type == ElementType.FLOAT64);
+      int chunk = run.group / programs.groups(plan, run.type == ElementType.FLOAT64);
       LaunchKey key = new LaunchKey(run.type, chunk, run.handles());
       together.computeIfAbsent(key, k -> new ArrayList<>()).add(run);
     }
@@ -67,7 +66,7 @@ final class OpenClStepProgram implements StepProgram {
     together.forEach(
         (key, members) -> {
           boolean isDouble = key.type == ElementType.FLOAT64;
-          int capacity = programs.groups(scalarCount, isDouble);
+          int capacity = programs.groups(plan, isDouble);
           GroupNumbers shared =
               byKey.computeIfAbsent(
                   new NumbersKey(isDouble, key.chunk),
@@ -97,8 +96,7 @@ final class OpenClStepProgram implements StepProgram {
       segments.add(run.tiles(lanes, tileLength), fields);
     }
     segments.upload(device.context());
-    UpdateRule rule = plan.groups().get(0).rule();
-    Kernel kernel = resources.add(programs.step(rule.name(), rule.scalarCount(), type));
+    Kernel kernel = resources.add(programs.step(plan, type));
     kernel.setReal(2, plan.clipValue() > 0 ? plan.clipValue() : -1, isDouble);
     kernel.setInt(3, norm == null ? 0 : 1);
     kernel.setInt(4, plan.zeroGradients() ? 1 : 0);

@@ -2,10 +2,13 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
+import io.warmstep.WarmstepException;
+import io.warmstep.backend.StepPlan;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import org.jocl.CL;
+import org.jocl.cl_device_id;
 import org.jocl.cl_program;
 
 /** Programs built for one device, each once. */
@@ -13,7 +16,8 @@ final class Programs implements AutoCloseable {
   /** Bytes of the update's arguments beside the parameter groups, with room for alignment. */
   private static final int OTHER_ARGUMENTS = 160;
 
-  private static final int MOST_GROUPS = 64;
+  /** The update chooses among them by comparing, which should cost next to nothing. */
+  private static final int MOST_GROUPS = 16;
 
   private final OpenClContext context;
   private final Shape shape;
@@ -28,20 +32,22 @@ final class Programs implements AutoCloseable {
     return shape;
   }
 
-  /** How many parameter groups one launch of the update takes, their numbers being arguments. */
-  int groups(int scalarCount, boolean isDouble) {
+  /** How many of a plan's parameter groups one launch takes, their numbers being an argument. */
+  int groups(StepPlan plan, boolean isDouble) {
+    int scalarCount = plan.groups().get(0).rule().scalarCount(); // all groups are of one rule
     int bytes = (scalarCount + 2) * (isDouble ? Double.BYTES : Float.BYTES);
     int most = (context.device.maxParameterBytes() - OTHER_ARGUMENTS) / bytes;
-    return Math.max(1, Math.min(most, MOST_GROUPS));
+    return Math.max(1, Math.min(plan.groups().size(), Math.min(most, MOST_GROUPS)));
   }
 
-  Kernel step(String rule, int scalarCount, ElementType type) {
+  Kernel step(StepPlan plan, ElementType type) {
+    String rule = plan.groups().get(0).rule().name();
     String options =
         options(type, shape.stepLocal())
             + " -DWS_UNITS="
             + shape.stepUnits()
             + " -DWS_GROUPS="
-            + groups(scalarCount, type == ElementType.FLOAT64)
+            + groups(plan, type == ElementType.FLOAT64)
             + " -DWS_RULE="
             + rule
             + " -DWS_RULE_UPPER="
@@ -98,6 +104,9 @@ final class Programs implements AutoCloseable {
     try {
       return buildOnce(context, file, source, options);
     } catch (KernelBuildException e) {
+      if (!context.device.isPocl()) {
+        throw e;
+      }
       return buildOnce(context, file, source, options);
     }
   }
@@ -105,29 +114,30 @@ final class Programs implements AutoCloseable {
   private static cl_program buildOnce(
       OpenClContext context, String file, String source, String options) {
     String device = context.device.name();
-    int[] code = new int[1];
     cl_program program =
-        CL.clCreateProgramWithSource(context.context, 1, new String[] {source}, null, code);
-    OpenCl.check(code[0], "clCreateProgramWithSource", device);
-    code[0] = CL.clBuildProgram(program, 0, null, options, null, null);
-    if (code[0] == CL.CL_SUCCESS) {
+        OpenCl.created(
+            result ->
+                CL.clCreateProgramWithSource(
+                    context.context, 1, new String[] {source}, null, result),
+            "clCreateProgramWithSource",
+            device,
+            0);
+    // A context of the caller's may have other devices too, which need not take these options.
+    cl_device_id[] devices = {context.device.id()};
+    int code =
+        OpenCl.code(() -> CL.clBuildProgram(program, devices.length, devices, options, null, null));
+    if (code == CL.CL_SUCCESS) {
       return program;
     }
-    String log =
-        OpenCl.text(
-            "clGetProgramBuildInfo",
-            device,
-            (size, value, sizeOut) ->
-                CL.clGetProgramBuildInfo(
-                    program, context.device.id(), CL.CL_PROGRAM_BUILD_LOG, size, value, sizeOut));
-    CL.clReleaseProgram(program);
+    String log = log(context.device, program);
+    OpenCl.released(() -> CL.clReleaseProgram(program), "clReleaseProgram");
     throw new KernelBuildException(
         "the OpenCL compiler of "
             + device
             + " refuses "
             + file
             + " with "
-            + CL.stringFor_errorCode(code[0])
+            + CL.stringFor_errorCode(code)
             + ", options "
             + options
             + ": update its driver or use another device; its log:\n"
@@ -135,10 +145,26 @@ final class Programs implements AutoCloseable {
         null);
   }
 
+  private static String log(DeviceInfo device, cl_program program) {
+    try {
+      return OpenCl.text(
+          "clGetProgramBuildInfo",
+          device.name(),
+          (size, value, sizeOut) ->
+              CL.clGetProgramBuildInfo(
+                  program, device.id(), CL.CL_PROGRAM_BUILD_LOG, size, value, sizeOut));
+    } catch (WarmstepException e) {
+      return "none, because " + e.getMessage();
+    }
+  }
+
   @Override
   public void close() {
     synchronized (built) {
-      built.values().forEach(CL::clReleaseProgram);
+      built
+          .values()
+          .forEach(
+              program -> OpenCl.released(() -> CL.clReleaseProgram(program), "clReleaseProgram"));
       built.clear();
     }
   }

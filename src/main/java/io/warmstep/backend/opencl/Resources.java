@@ -10,7 +10,7 @@ final class Resources implements AutoCloseable {
   private final Deque<Runnable> releases = new ArrayDeque<>();
 
   cl_mem add(cl_mem buffer) {
-    releases.push(() -> CL.clReleaseMemObject(buffer));
+    releases.push(() -> OpenCl.released(() -> CL.clReleaseMemObject(buffer), "clReleaseMemObject"));
     return buffer;
   }
 

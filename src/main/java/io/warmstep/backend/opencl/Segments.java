@@ -69,13 +69,15 @@ final class Segments implements AutoCloseable {
 
   @Override
   public void close() {
-    if (segmentBuffer != null) {
-      CL.clReleaseMemObject(segmentBuffer);
-    }
-    if (tileBuffer != null) {
-      CL.clReleaseMemObject(tileBuffer);
-    }
+    release(segmentBuffer);
+    release(tileBuffer);
     segmentBuffer = null;
     tileBuffer = null;
+  }
+
+  private static void release(cl_mem buffer) {
+    if (buffer != null) {
+      OpenCl.released(() -> CL.clReleaseMemObject(buffer), "clReleaseMemObject");
+    }
   }
 }

@@ -15,6 +15,7 @@ final class UpdateRun {
   final cl_mem[] buffers; // values, gradients, then state
   final long[] offsets;
   long length;
+  private final List<OpenClMemory> memories;
 
   UpdateRun(int group, StepPlan.Entry entry) {
     List<MemorySlice> slices = new ArrayList<>();
@@ -26,8 +27,9 @@ final class UpdateRun {
     this.length = entry.length();
     this.buffers = new cl_mem[slices.size()];
     this.offsets = new long[slices.size()];
+    this.memories = slices.stream().map(slice -> (OpenClMemory) slice.memory()).toList();
     for (int i = 0; i < buffers.length; i++) {
-      OpenClMemory memory = (OpenClMemory) slices.get(i).memory();
+      OpenClMemory memory = memories.get(i);
       buffers[i] = memory.buffer();
       offsets[i] = memory.firstElement() + slices.get(i).offset();
     }
@@ -67,7 +69,8 @@ final class UpdateRun {
 
   /** Whether an element has the same place within a vector in every buffer. */
   boolean isAligned(int lanes) {
-    return Arrays.stream(offsets).allMatch(offset -> offset % lanes == offsets[0] % lanes);
+    return memories.stream().allMatch(memory -> memory.isVectorAligned(lanes))
+        && Arrays.stream(offsets).allMatch(offset -> offset % lanes == offsets[0] % lanes);
   }
 
   /** How many tiles of a length cover the run, the first of which may begin before it. */

@@ -11,19 +11,26 @@ import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
+import io.warmstep.rule.Adam;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.RuleMatrix;
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jocl.CL;
+import org.jocl.Pointer;
 import org.jocl.cl_mem;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -57,6 +64,48 @@ class BorrowedHandlesTest {
   @ParameterizedTest(name = "{0}, {1}, offsets {2}")
   @MethodSource("cases")
   void handlesHaveTheBitsOfTheProcessor(UpdateRule rule, ElementType type, int[] offsets) {
+    assertHaveTheBits(rule, type, offsets, own -> own.allocate(bytes(type)));
+  }
+
+  /** Memory of the caller's lies where it does: a vector of 64 bytes need not begin there. */
+  @ParameterizedTest
+  @EnumSource(ElementType.class)
+  void hostMemoryNeedNotBeginAtAVector(ElementType type) {
+    List<ByteBuffer> memory = new ArrayList<>();
+    try {
+      for (int at : new int[] {0, 16}) {
+        assertHaveTheBits(
+            Adam.adam().amsgrad(true),
+            type,
+            OFFSETS[0],
+            own -> {
+              ByteBuffer whole =
+                  ByteBuffer.allocateDirect((int) bytes(type) + 128).alignedSlice(64);
+              memory.add(whole);
+              return hostBuffer(own, whole.slice(at, (int) bytes(type)), at);
+            });
+      }
+    } finally {
+      Reference.reachabilityFence(memory);
+    }
+  }
+
+  private static cl_mem hostBuffer(OpenClContext own, ByteBuffer memory, int at) {
+    long flags = CL.CL_MEM_READ_WRITE | CL.CL_MEM_USE_HOST_PTR;
+    cl_mem buffer =
+        CL.clCreateBuffer(own.context, flags, memory.capacity(), Pointer.to(memory), null);
+    long address =
+        OpenCl.number(
+            "clGetMemObjectInfo",
+            "a buffer",
+            (size, value, sizeOut) ->
+                CL.clGetMemObjectInfo(buffer, CL.CL_MEM_HOST_PTR, size, value, sizeOut));
+    assertEquals(at, address % 64);
+    return buffer;
+  }
+
+  private static void assertHaveTheBits(
+      UpdateRule rule, ElementType type, int[] offsets, Function<OpenClContext, cl_mem> create) {
     new OpenClBackend().report(); // loads JOCL
     SplittableRandom random = new SplittableRandom(7);
     double[] values = Numbers.ordinary(random, type, LENGTH);
@@ -73,8 +122,8 @@ class BorrowedHandlesTest {
     try (OpenClContext own = OpenClContext.create(Installed.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
-      cl_mem valueBuffer = own.allocate(bytes(type));
-      cl_mem gradientBuffer = own.allocate(bytes(type));
+      cl_mem valueBuffer = create.apply(own);
+      cl_mem gradientBuffer = create.apply(own);
       long valueHandle = valueBuffer.getNativePointer();
       long gradientHandle = gradientBuffer.getNativePointer();
       try (Tensor whole = device.borrowHandle(type, valueHandle, 0, LENGTH + GUARD);

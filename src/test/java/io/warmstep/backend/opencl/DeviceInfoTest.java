@@ -1,48 +1,133 @@
 package io.warmstep.backend.opencl;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.BackendUnavailableException;
 import io.warmstep.backend.BackendReport;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.jocl.CL;
 import org.junit.jupiter.api.Test;
 
-/** A device that cannot give the bits of others is reported as such, and stays usable. */
+/**
+ * Which devices can be used, which of them is, and what is said of one that cannot give the bits of
+ * others.
+ */
 class DeviceInfoTest {
-  private static BackendReport report(boolean roundsCorrectly, boolean keepsDenormals) {
+  private static final long EXACT =
+      CL.CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT
+          | CL.CL_FP_DENORM
+          | CL.CL_FP_ROUND_TO_NEAREST
+          | CL.CL_FP_INF_NAN;
+
+  private static DeviceInfo device(
+      String name, int gibibytes, boolean isGpu, boolean sharesMemory, long config, String what) {
     return new DeviceInfo(
-            null,
-            "some GPU",
-            "1.2",
-            1 << 30,
-            true,
-            true,
-            true,
-            roundsCorrectly,
-            keepsDenormals,
-            4,
-            2,
-            256,
-            1024)
-        .report();
+        null,
+        name,
+        "OpenCL 1.2",
+        (long) gibibytes << 30,
+        isGpu,
+        sharesMemory,
+        what,
+        true,
+        config,
+        4,
+        2,
+        256,
+        1024);
+  }
+
+  private static BackendReport report(long config) {
+    return device("some GPU", 1, true, false, config, "").report();
   }
 
   @Test
   void reportsWhatTheDeviceLacks() {
     String rounding = "does not round float32 division and square root correctly";
     String denormals = "does not keep float32 denormals";
-    assertEquals("the device " + rounding, report(false, true).reason());
-    assertEquals("the device " + denormals, report(true, false).reason());
-    assertEquals("the device " + rounding + " and " + denormals, report(false, false).reason());
-    assertEquals("", report(true, true).reason());
+    assertEquals(
+        "the device " + rounding, report(EXACT & ~CL.CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT).reason());
+    assertEquals("the device " + denormals, report(EXACT & ~CL.CL_FP_DENORM).reason());
+    assertEquals(
+        "the device does not round float32 to nearest",
+        report(EXACT & ~CL.CL_FP_ROUND_TO_NEAREST).reason());
+    assertEquals(
+        "the device has no float32 infinities and NaN", report(EXACT & ~CL.CL_FP_INF_NAN).reason());
+    assertEquals(
+        "the device " + rounding + " and " + denormals,
+        report(CL.CL_FP_ROUND_TO_NEAREST | CL.CL_FP_INF_NAN).reason());
+    assertEquals("", report(EXACT).reason());
   }
 
   @Test
-  void isBitExactOnlyWithBoth() {
-    for (boolean rounds : new boolean[] {false, true}) {
-      for (boolean keeps : new boolean[] {false, true}) {
-        assertEquals(rounds && keeps, report(rounds, keeps).bitExact());
-        assertTrue(report(rounds, keeps).usable());
+  void isBitExactOnlyWithAll() {
+    assertTrue(report(EXACT).bitExact());
+    assertTrue(report(EXACT | CL.CL_FP_FMA).bitExact());
+    for (long flag = 1; flag <= EXACT; flag <<= 1) {
+      if ((EXACT & flag) != 0) {
+        assertFalse(report(EXACT & ~flag).bitExact(), "without " + flag);
+        assertTrue(report(EXACT & ~flag).usable(), "without " + flag);
       }
     }
+  }
+
+  @Test
+  void needsOpenCl12AndACompiler() {
+    for (String good : new String[] {"OpenCL 1.2", "OpenCL 1.2 CUDA", "OpenCL 3.0 PoCL HSTR"}) {
+      assertEquals("", DeviceInfo.problem(good, true, true), good);
+    }
+    for (String bad : new String[] {"OpenCL 1.0 x", "OpenCL 1.1", "OpenCL", "", "FULL 1.2"}) {
+      assertEquals(
+          "it has \"" + bad + "\", needs OpenCL 1.2 or later: update its driver",
+          DeviceInfo.problem(bad, true, true));
+    }
+    assertTrue(DeviceInfo.problem("OpenCL 1.2", false, true).contains("not available"));
+    assertTrue(DeviceInfo.problem("OpenCL 1.2", true, false).contains("no compiler"));
+  }
+
+  @Test
+  void prefersGpusWithMemoryOfTheirOwnThenBitsThenMoreMemory() {
+    List<DeviceInfo> byPreference =
+        List.of(
+            device("a large GPU", 80, true, false, EXACT, ""),
+            device("a GPU", 8, true, false, EXACT, ""),
+            device("a GPU that is not exact", 90, true, false, 0, ""),
+            device("a GPU in the processor", 100, true, true, EXACT, ""),
+            device("a processor", 200, false, true, EXACT, ""),
+            device("an old GPU", 300, true, false, EXACT, "it is old"));
+    for (int best = 0; best < byPreference.size() - 1; best++) {
+      List<DeviceInfo> left = new ArrayList<>(byPreference.subList(best, byPreference.size()));
+      assertSame(byPreference.get(best), Installed.choose(left, List.of("another: failed")));
+      Collections.reverse(left);
+      assertSame(byPreference.get(best), Installed.choose(left, List.of()));
+    }
+  }
+
+  @Test
+  void ofEqualDevicesTheFirstIsTaken() {
+    DeviceInfo first = device("first", 8, true, false, EXACT, "");
+    DeviceInfo second = device("second", 8, true, false, EXACT, "");
+    assertSame(first, Installed.choose(List.of(first, second), List.of()));
+  }
+
+  @Test
+  void ifNoneIsUsableAllReasonsAreTold() {
+    List<DeviceInfo> found =
+        List.of(
+            device("an old GPU", 8, true, false, EXACT, "it is old"),
+            device("another", 8, true, false, EXACT, "it is broken"));
+    assertEquals(
+        "no OpenCL device can be used: a driver: failed; an old GPU: it is old; another: it is"
+            + " broken",
+        assertThrows(
+                BackendUnavailableException.class,
+                () -> Installed.choose(found, List.of("a driver: failed")))
+            .getMessage());
   }
 }

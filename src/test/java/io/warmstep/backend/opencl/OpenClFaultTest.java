@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
+import io.warmstep.DeviceLostException;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
@@ -21,6 +22,7 @@ import io.warmstep.rule.Sgd;
 import java.util.stream.IntStream;
 import org.jocl.CL;
 import org.jocl.cl_command_queue;
+import org.jocl.cl_image_format;
 import org.jocl.cl_mem;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -47,6 +49,24 @@ class OpenClFaultTest {
   }
 
   @Test
+  void aFailedKernelIsALostDeviceAndNotALackOfMemory() {
+    for (int code : new int[] {CL.CL_OUT_OF_RESOURCES, CL.CL_INVALID_COMMAND_QUEUE, -9999}) {
+      DeviceLostException e =
+          assertThrows(
+              DeviceLostException.class, () -> OpenCl.checkWork(code, "clFinish", "a GPU"));
+      assertTrue(e.getMessage().startsWith("clFinish failed on a GPU with"), e.getMessage());
+      assertTrue(e.getMessage().contains("(" + code + "): a kernel failed"), e.getMessage());
+    }
+    OpenCl.checkWork(CL.CL_SUCCESS, "clFinish", "a GPU");
+    assertThrows(
+        OutOfDeviceMemoryException.class,
+        () -> OpenCl.checkWork(CL.CL_MEM_OBJECT_ALLOCATION_FAILURE, "clFinish", "a GPU"));
+    assertThrows(
+        OutOfDeviceMemoryException.class,
+        () -> OpenCl.check(CL.CL_OUT_OF_RESOURCES, "clCreateBuffer", "a GPU"));
+  }
+
+  @Test
   void aRuleWithoutHeaderIsNamed() {
     KernelBuildException e =
         assertThrows(KernelBuildException.class, () -> KernelSource.load("step.cl", "nonesuch"));
@@ -63,10 +83,10 @@ class OpenClFaultTest {
             best.driver(),
             best.memoryBytes(),
             best.isAccelerator(),
-            true,
+            best.sharesMemory(),
+            "",
             false,
-            false,
-            best.keepsDenormals(),
+            best.floatConfig() & ~CL.CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT,
             best.floatLanes(),
             0,
             best.maxWorkGroup(),
@@ -123,6 +143,49 @@ class OpenClFaultTest {
       assertTrue(e.getMessage().contains("another OpenCL context"), e.getMessage());
       CL.clReleaseMemObject(foreign);
     }
+  }
+
+  @Test
+  @SuppressWarnings("deprecation") // its successor takes a description of all kinds of images
+  void imagesAndBuffersThatAreNotForEverythingAreRefused() {
+    try (OpenClContext own = OpenClContext.create(Installed.best());
+        Device device =
+            Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
+      long[] restrictions = {
+        CL.CL_MEM_READ_ONLY,
+        CL.CL_MEM_WRITE_ONLY,
+        CL.CL_MEM_READ_WRITE | CL.CL_MEM_HOST_NO_ACCESS,
+        CL.CL_MEM_READ_WRITE | CL.CL_MEM_HOST_READ_ONLY,
+        CL.CL_MEM_READ_WRITE | CL.CL_MEM_HOST_WRITE_ONLY
+      };
+      for (long flags : restrictions) {
+        cl_mem buffer = CL.clCreateBuffer(own.context, flags, 64, null, null);
+        assertRefused(device, buffer, "buffer may not be both read and written");
+      }
+      cl_image_format format = new cl_image_format();
+      format.image_channel_order = CL.CL_RGBA;
+      format.image_channel_data_type = CL.CL_FLOAT;
+      cl_mem image =
+          CL.clCreateImage2D(
+              own.context,
+              CL.CL_MEM_READ_WRITE,
+              new cl_image_format[] {format},
+              8,
+              8,
+              0,
+              null,
+              null);
+      assertRefused(device, image, "handle is of an image or a pipe, must be of a buffer");
+    }
+  }
+
+  private static void assertRefused(Device device, cl_mem memory, String reason) {
+    IllegalArgumentException e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> device.borrowHandle(ElementType.FLOAT32, memory.getNativePointer(), 0, 1));
+    assertTrue(e.getMessage().startsWith(reason), e.getMessage());
+    CL.clReleaseMemObject(memory);
   }
 
   @Test

@@ -1,0 +1,129 @@
+package io.warmstep.backend.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.warmstep.Device;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.TestDevices;
+import io.warmstep.rule.Adam;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.List;
+import org.jocl.Pointer;
+import org.jocl.cl_kernel;
+import org.jocl.cl_mem;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** What a step asks of the device: as few launches as can be, and no waiting. */
+@Tag("opencl")
+class LaunchesTest {
+  /** Writes down what is launched and waited for. */
+  private static final class CountingContext extends OpenClContext {
+    final List<String> launches = new ArrayList<>();
+    int waits;
+
+    private CountingContext(OpenClContext created) {
+      super(created.device, created.context, created.queue);
+    }
+
+    static CountingContext create() {
+      new OpenClBackend().report(); // loads JOCL
+      return new CountingContext(OpenClContext.create(Installed.best()));
+    }
+
+    @Override
+    void launch(cl_kernel kernel, String name, long[] global, long[] local) {
+      launches.add(name);
+      super.launch(kernel, name, global, local);
+    }
+
+    @Override
+    void write(cl_mem buffer, long at, long bytes, Pointer source) {
+      waits++;
+      super.write(buffer, at, bytes, source);
+    }
+
+    @Override
+    void read(cl_mem buffer, long at, long bytes, Pointer target) {
+      waits++;
+      super.read(buffer, at, bytes, target);
+    }
+
+    @Override
+    void finish() {
+      waits++;
+      super.finish();
+    }
+
+    /** What one step launches, after the first. */
+    List<String> launchesOf(Optimizer optimizer, int expectedWaits) {
+      optimizer.step();
+      launches.clear();
+      waits = 0;
+      optimizer.step();
+      assertEquals(expectedWaits, waits, "waits");
+      return launches;
+    }
+  }
+
+  private static Optimizer.Builder adam(Parameters parameters) {
+    return Optimizer.of(parameters)
+        .rule(Adam.adam())
+        .learningRate(0.1)
+        .group(ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2));
+  }
+
+  /** Owned parameters of one type, whatever their groups, and each buffer that was borrowed. */
+  @Test
+  void ownedParametersShareALaunchAndEachBorrowedBufferHasItsOwn() {
+    for (int borrowed : new int[] {0, 1, 3}) {
+      CountingContext context = CountingContext.create();
+      Deque<Tensor> tensors = new ArrayDeque<>();
+      try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)))) {
+        Parameters.Builder builder = Parameters.on(device);
+        for (int i = 0; i < 20; i++) {
+          builder.add("owned" + i + (i % 2 == 0 ? ".bias" : ""), ElementType.FLOAT32, 10 + i);
+        }
+        for (int i = 0; i < borrowed; i++) {
+          tensors.push(device.allocate(ElementType.FLOAT32, 100));
+          Tensor values = tensors.peek();
+          tensors.push(device.allocate(ElementType.FLOAT32, 100));
+          builder.borrow("borrowed" + i, values, tensors.peek());
+        }
+        try (Parameters parameters = builder.build();
+            Optimizer optimizer = adam(parameters).build()) {
+          assertEquals(
+              Collections.nCopies(1 + borrowed, "ws_step"), context.launchesOf(optimizer, 0));
+        }
+        tensors.forEach(Tensor::close);
+      }
+    }
+  }
+
+  /** The norm stays on the device; only skipping, which the caller is told of, waits for it. */
+  @Test
+  void clippingByNormWaitsForNothing() {
+    for (boolean skips : new boolean[] {false, true}) {
+      CountingContext context = CountingContext.create();
+      try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
+          Parameters parameters =
+              Parameters.on(device)
+                  .add("a", ElementType.FLOAT32, 5000)
+                  .add("a.bias", ElementType.FLOAT32, 10)
+                  .build();
+          Optimizer optimizer =
+              adam(parameters).clipNorm(1).zeroGradients(true).skipNonFinite(skips).build()) {
+        assertEquals(
+            List.of("ws_norm_leaves", "ws_norm_nodes", "ws_norm_finish", "ws_step"),
+            context.launchesOf(optimizer, skips ? 1 : 0));
+      }
+    }
+  }
+}
