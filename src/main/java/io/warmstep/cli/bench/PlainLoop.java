@@ -84,7 +84,7 @@ public final class PlainLoop implements Ceiling {
   /** The least time of a pass with a number of threads, after passes that only warm up. */
   private double nanosPerPass(int count) throws InterruptedException {
     threads = count;
-    int times = (int) Math.max(1, PROBED_ELEMENTS / Math.max(length, 1));
+    int times = Math.max(1, PROBED_ELEMENTS / Math.max(length, 1));
     double least = Double.POSITIVE_INFINITY;
     for (int i = 0; i < PROBES; i++) {
       long begin = System.nanoTime();
