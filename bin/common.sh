@@ -73,3 +73,14 @@ maven() {
   # shellcheck disable=SC2086  # several arguments in one variable
   MAVEN_OPTS=$opts mvn -B -ntp -Dstyle.color=never ${WARMSTEP_MVN_ARGS:-} "$@"
 }
+
+has_opencl_driver() { compgen -G "${OCL_ICD_VENDORS:-/etc/OpenCL/vendors}/*.icd" >/dev/null; }
+
+# Has the JVM at $1 keep its handlers of signals when an OpenCL driver comes with its own: see
+# SignalHandlers.java. Only where there is a driver, since Java 17 warns at Ctrl-C with it.
+keep_signal_handlers() {
+  local library=$1/lib/libjsig.so
+  if has_opencl_driver && [ -e "$library" ] && [[ $library != *[\ :]* ]]; then
+    export LD_PRELOAD=${LD_PRELOAD:+$LD_PRELOAD:}$library
+  fi
+}

@@ -21,12 +21,18 @@ final class Installed {
     List<DeviceInfo> found = new ArrayList<>();
     List<String> failures = new ArrayList<>();
     for (cl_platform_id platform : platforms()) {
+      String name = name(platform);
+      Optional<String> problem = SignalHandlers.problem(name);
+      if (problem.isPresent()) {
+        failures.add(name + ": " + problem.get());
+        continue;
+      }
       try {
         for (cl_device_id id : devices(platform)) {
           addDevice(id, found, failures);
         }
       } catch (WarmstepException e) {
-        failures.add(name(platform) + ": " + e.getMessage());
+        failures.add(name + ": " + e.getMessage());
       }
     }
     return choose(found, failures);

@@ -1,13 +1,13 @@
 package io.warmstep.backend.cuda;
 
+import static io.warmstep.testkit.BackendProbe.classPath;
+import static io.warmstep.testkit.BackendProbe.classPathAfter;
+import static io.warmstep.testkit.BackendProbe.classPathWithout;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.warmstep.BackendUnavailableException;
-import io.warmstep.Devices;
-import io.warmstep.backend.BackendReport;
-import java.io.File;
+import io.warmstep.testkit.BackendProbe;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -17,57 +17,22 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Programs of their own that lack a part of what CUDA needs, or find a foreign file. */
 class CudaMissingTest {
-  /** Before the lines that are the program's own, rather than the virtual machine's or JCuda's. */
-  private static final String MARK = "> ";
-
   private static final String LIBRARY = "libJCudaDriver-12.6.0-linux-x86_64.so";
 
   @TempDir Path folder;
-
-  /** What the other program does: report twice, ask by name, and use the processor. */
-  public static final class Program {
-    private Program() {}
-
-    public static void main(String[] arguments) {
-      if (System.getProperty(CudaSim.PROPERTY) != null) {
-        CudaSim.load();
-      }
-      for (int i = 0; i < 2; i++) {
-        BackendReport report =
-            Devices.report().stream()
-                .filter(one -> one.backend().equals("cuda"))
-                .findFirst()
-                .orElseThrow();
-        print(report.backend() + " " + report.usable() + ": " + report.reason());
-      }
-      try (var device = Devices.require("cuda")) {
-        print("opened " + device.name());
-      } catch (BackendUnavailableException e) {
-        print("refused: " + e.getMessage());
-      }
-      try (var device = Devices.cpu()) {
-        print(device.name() + " works");
-      }
-    }
-
-    private static void print(String line) {
-      System.out.println(MARK + line);
-    }
-  }
 
   @Test
   void withoutJcuda() throws Exception {
     assertRefused(
         "JCuda is not on the class path: add org.jcuda:jcuda:12.6.0 and"
             + " org.jcuda:jcuda-natives:12.6.0 with the classifier linux-x86_64",
-        run(List.of("-cp", classPathWithout("jcuda")), Map.of()));
+        run(classPathWithout("jcuda"), Map.of()));
   }
 
   @Test
@@ -75,7 +40,7 @@ class CudaMissingTest {
     assertRefused(
         "JCuda's native library for Linux on amd64 is not on the class path: add"
             + " org.jcuda:jcuda-natives:12.6.0 with the classifier of this platform",
-        run(List.of("-cp", classPathWithout("jcuda-natives")), Map.of()));
+        run(classPathWithout("jcuda-natives"), Map.of()));
   }
 
   @Test
@@ -93,7 +58,8 @@ class CudaMissingTest {
   void withATruncatedNativeLibrary() throws Exception {
     for (int length : new int[] {0, 100, 100_000}) {
       plantOnClassPath(Arrays.copyOf(library(), length));
-      String reason = assertRefused("the native library lib/", run(planted(), Map.of()));
+      String reason =
+          assertRefused("the native library lib/", run(classPathAfter(folder), Map.of()));
       assertTrue(reason.contains("is damaged: it has " + length + " bytes"), reason);
       assertTrue(reason.endsWith("; download its jar again"), reason);
     }
@@ -109,7 +75,7 @@ class CudaMissingTest {
     String reason =
         assertRefused(
             "there is no NVIDIA driver on this machine: install that of the GPU",
-            run(planted(), Map.of()));
+            run(classPathAfter(folder), Map.of()));
     assertTrue(reason.contains("libcuda.so.9: cannot open shared object file"), reason);
   }
 
@@ -169,9 +135,7 @@ class CudaMissingTest {
     List<String> arguments = new ArrayList<>(classPath());
     arguments.add("-Djava.io.tmpdir=" + folder);
     arguments.add("-D" + CudaSim.PROPERTY + "=" + System.getProperty(CudaSim.PROPERTY));
-    assertEquals(
-        List.of("cuda true: ", "cuda true: ", "opened cuda", "cpu works"),
-        run(arguments, Map.of()));
+    BackendProbe.assertOpened("cuda", run(arguments, Map.of()));
     assertArrayEquals(content, Files.readAllBytes(planted), "left as it was");
     try (var left = Files.list(folder)) {
       assertEquals(List.of(planted), left.toList(), "nothing of ours is left");
@@ -184,52 +148,21 @@ class CudaMissingTest {
     }
   }
 
-  /** Puts JCuda's library into a folder that comes first on the class path of {@link #planted}. */
+  /**
+   * Puts JCuda's library into a folder that comes first on the class path of {@link
+   * BackendProbe#classPathAfter}.
+   */
   private void plantOnClassPath(byte[] library) throws IOException {
     Path lib = Files.createDirectories(folder.resolve("lib"));
     Files.write(lib.resolve(LIBRARY), library);
   }
 
-  private List<String> planted() {
-    return List.of("-cp", folder + File.pathSeparator + System.getProperty("java.class.path"));
-  }
-
-  private static List<String> classPath() {
-    return List.of("-cp", System.getProperty("java.class.path"));
-  }
-
-  private static String classPathWithout(String name) {
-    return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
-        .filter(entry -> !Path.of(entry).getFileName().toString().startsWith(name))
-        .collect(Collectors.joining(File.pathSeparator));
-  }
-
-  /** Twice the same bare reason, an exception with it, and the processor as ever. */
   private static String assertRefused(String expected, List<String> output) {
-    String first = output.get(0);
-    assertTrue(first.startsWith("cuda false: " + expected), first);
-    String reason = first.substring("cuda false: ".length());
-    assertEquals(
-        List.of(first, first, "refused: cuda cannot be used: " + reason, "cpu works"), output);
-    return reason;
+    return BackendProbe.assertRefused("cuda", expected, output);
   }
 
   private static List<String> run(List<String> arguments, Map<String, String> environment)
       throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(arguments);
-    command.add(Program.class.getName());
-    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-    builder.environment().putAll(environment);
-    Process process = builder.start();
-    process.getOutputStream().close();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    return output
-        .lines()
-        .filter(line -> line.startsWith(MARK))
-        .map(line -> line.substring(MARK.length()))
-        .toList();
+    return BackendProbe.run("cuda", arguments, environment);
   }
 }
