@@ -8,9 +8,9 @@ import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
-import io.warmstep.backend.StepPlan;
-import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.cpu.CpuBackend;
+import io.warmstep.testkit.WrongDevice;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -60,62 +60,15 @@ class DeviceChoiceTest {
         throw failure;
       }
       opened++;
-      return new FakeDevice(CPU.open(1), error, report());
-    }
-  }
-
-  private record FakeDevice(BackendDevice real, float error, BackendReport report)
-      implements BackendDevice {
-    @Override
-    public Memory allocate(ElementType type, long length) {
-      return real.allocate(type, length);
+      return new WrongDevice(CPU.open(1), report(), this::change);
     }
 
-    @Override
-    public Memory borrow(ElementType type, Object source, long offset, long length) {
-      return real.borrow(type, source, offset, length);
-    }
-
-    @Override
-    public StepProgram prepare(StepPlan plan) {
-      StepProgram program = real.prepare(plan);
-      Memory values = plan.groups().get(0).entries().get(0).values().memory();
-      return new FakeProgram(program, values, error);
-    }
-
-    @Override
-    public void synchronize() {}
-
-    @Override
-    public void close() {
-      real.close();
-    }
-  }
-
-  private record FakeProgram(StepProgram real, Memory values, float error) implements StepProgram {
-    @Override
-    public boolean run(double[][] scalars, double unscale) {
-      boolean happened = real.run(scalars, unscale);
+    private void change(MemorySlice first) {
+      Memory values = first.memory();
       float[] last = new float[1];
       values.read(values.length() - 1, last, 0, 1);
       last[0] *= 1 + error;
       values.write(values.length() - 1, last, 0, 1);
-      return happened;
-    }
-
-    @Override
-    public double gradientNorm() {
-      return real.gradientNorm();
-    }
-
-    @Override
-    public void zeroGradients() {
-      real.zeroGradients();
-    }
-
-    @Override
-    public void close() {
-      real.close();
     }
   }
 

@@ -6,29 +6,25 @@ import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.StagedMemory.Staging;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.StreamTimer;
-import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Consumer;
 
 /** A CUDA device with its context, stream, kernels and memories. */
 final class CudaDevice implements BackendDevice {
   /** Base of all locations: the driver gives every device's memory addresses of its own. */
   static final Object ADDRESSES = new Object();
 
-  /** Bytes that go between Java arrays and the device at a time. */
-  private static final int STAGING_BYTES = 4 << 20;
-
   private final CudaContext context;
   private final BackendReport report;
   private final Kernels kernels;
   private final Set<CudaMemory> allocated = ConcurrentHashMap.newKeySet();
   private final Set<CudaStepProgram> prepared = ConcurrentHashMap.newKeySet();
-  private ByteBuffer staging;
+  private final Staging staging = new Staging();
   private boolean isClosed;
 
   private CudaDevice(CudaContext context) {
@@ -159,27 +155,7 @@ final class CudaDevice implements BackendDevice {
     context.synchronize();
   }
 
-  int stagingBytes() {
-    return STAGING_BYTES;
-  }
-
-  /** Fills the staging buffer and copies it to the device; one thread at a time. */
-  synchronized void upload(long address, int bytes, Consumer<ByteBuffer> fill) {
-    fill.accept(staging(bytes));
-    context.write(address, staging, bytes);
-  }
-
-  /** Copies from the device to the staging buffer and empties that; one thread at a time. */
-  synchronized void download(long address, int bytes, Consumer<ByteBuffer> empty) {
-    context.read(address, staging(bytes), bytes);
-    empty.accept(staging);
-  }
-
-  private ByteBuffer staging(int bytes) {
-    if (staging == null || staging.capacity() < bytes) {
-      int larger = Math.min(STAGING_BYTES, Integer.highestOneBit(Math.max(bytes, 4096)) * 2);
-      staging = Cuda.direct(larger);
-    }
+  Staging staging() {
     return staging;
   }
 

@@ -5,24 +5,18 @@ import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
+import io.warmstep.backend.StagedMemory.Staging;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Consumer;
 import org.jocl.CL;
-import org.jocl.Pointer;
 import org.jocl.cl_mem;
 
 /** An OpenCL device with its context, queue, built programs and memories. */
 final class OpenClDevice implements BackendDevice {
-  /** Bytes that go between Java arrays and the device at a time. */
-  private static final int STAGING_BYTES = 4 << 20;
-
   /** Flags of buffers that cannot be used for everything. */
   private static final long RESTRICTED =
       CL.CL_MEM_READ_ONLY
@@ -37,7 +31,7 @@ final class OpenClDevice implements BackendDevice {
   private final Set<OpenClMemory> memories = ConcurrentHashMap.newKeySet();
   private final Set<AutoCloseable> prepared = ConcurrentHashMap.newKeySet();
   private final Map<Long, Object> borrowedBases = new ConcurrentHashMap<>();
-  private ByteBuffer staging;
+  private final Staging staging = new Staging();
   private boolean isClosed;
 
   private OpenClDevice(OpenClContext context, Shape shape) {
@@ -179,28 +173,7 @@ final class OpenClDevice implements BackendDevice {
     context.finish();
   }
 
-  int stagingBytes() {
-    return STAGING_BYTES;
-  }
-
-  /** Fills the staging buffer and copies it to the device; one thread at a time. */
-  synchronized void upload(cl_mem buffer, long at, int bytes, Consumer<ByteBuffer> fill) {
-    fill.accept(staging(bytes));
-    context.write(buffer, at, bytes, Pointer.to(staging));
-  }
-
-  /** Copies from the device to the staging buffer and empties that; one thread at a time. */
-  synchronized void download(cl_mem buffer, long at, int bytes, Consumer<ByteBuffer> empty) {
-    staging(bytes);
-    context.read(buffer, at, bytes, Pointer.to(staging));
-    empty.accept(staging);
-  }
-
-  private ByteBuffer staging(int bytes) {
-    if (staging == null || staging.capacity() < bytes) {
-      int larger = Math.min(STAGING_BYTES, Integer.highestOneBit(Math.max(bytes, 4096)) * 2);
-      staging = ByteBuffer.allocateDirect(larger).order(ByteOrder.nativeOrder());
-    }
+  Staging staging() {
     return staging;
   }
 

@@ -2,15 +2,15 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.Memory;
+import io.warmstep.backend.StagedMemory;
 import java.nio.ByteBuffer;
 import org.jocl.CL;
+import org.jocl.Pointer;
 import org.jocl.cl_mem;
 
 /** Elements in a buffer of the device, ours or the caller's. */
-final class OpenClMemory implements Memory {
+final class OpenClMemory extends StagedMemory {
   private final OpenClDevice device;
-  private final ElementType type;
-  private final long length;
   private final Location location;
   private final long firstElement;
   private final long base;
@@ -29,23 +29,12 @@ final class OpenClMemory implements Memory {
       long length,
       long base,
       Location location) {
+    super(device.staging(), type, length);
     this.device = device;
-    this.type = type;
     this.buffer = buffer;
     this.firstElement = firstElement;
-    this.length = length;
     this.base = base;
     this.location = location == null ? new Location(this, 0) : location;
-  }
-
-  @Override
-  public ElementType type() {
-    return type;
-  }
-
-  @Override
-  public long length() {
-    return length;
   }
 
   cl_mem buffer() {
@@ -59,7 +48,7 @@ final class OpenClMemory implements Memory {
 
   /** Whether the buffer begins where a vector may. */
   boolean isVectorAligned(int lanes) {
-    return base % ((long) lanes * type.bytes()) == 0;
+    return base % ((long) lanes * type().bytes()) == 0;
   }
 
   @Override
@@ -68,27 +57,13 @@ final class OpenClMemory implements Memory {
   }
 
   @Override
-  public void write(long at, Object array, int offset, int count) {
-    int chunk = device.stagingBytes() / type.bytes();
-    int done = 0;
-    while (done < count) { // done never goes beyond count, which may be near 2^31
-      int from = offset + done;
-      int n = Math.min(chunk, count - done);
-      device.upload(buffer, byteAt(at + done), n * type.bytes(), to -> put(array, from, n, to));
-      done += n;
-    }
+  protected void upload(ByteBuffer from, long at, int bytes) {
+    device.context().write(buffer, byteAt(at), bytes, Pointer.to(from));
   }
 
   @Override
-  public void read(long at, Object array, int offset, int count) {
-    int chunk = device.stagingBytes() / type.bytes();
-    int done = 0;
-    while (done < count) {
-      int to = offset + done;
-      int n = Math.min(chunk, count - done);
-      device.download(buffer, byteAt(at + done), n * type.bytes(), from -> get(from, array, to, n));
-      done += n;
-    }
+  protected void download(ByteBuffer to, long at, int bytes) {
+    device.context().read(buffer, byteAt(at), bytes, Pointer.to(to));
   }
 
   @Override
@@ -96,32 +71,16 @@ final class OpenClMemory implements Memory {
     OpenClMemory other = (OpenClMemory) source;
     device
         .context()
-        .copy(other.buffer, other.byteAt(from), buffer, byteAt(at), count * type.bytes());
+        .copy(other.buffer, other.byteAt(from), buffer, byteAt(at), count * type().bytes());
   }
 
   @Override
   public void zero(long at, long count) {
-    device.context().zero(buffer, byteAt(at), count * type.bytes(), type.bytes());
+    device.context().zero(buffer, byteAt(at), count * type().bytes(), type().bytes());
   }
 
   private long byteAt(long element) {
-    return (firstElement + element) * type.bytes();
-  }
-
-  private void put(Object array, int from, int n, ByteBuffer to) {
-    switch (type) {
-      case FLOAT32 -> to.asFloatBuffer().put((float[]) array, from, n);
-      case FLOAT64 -> to.asDoubleBuffer().put((double[]) array, from, n);
-      case FLOAT16, BFLOAT16 -> to.asShortBuffer().put((short[]) array, from, n);
-    }
-  }
-
-  private void get(ByteBuffer from, Object array, int to, int n) {
-    switch (type) {
-      case FLOAT32 -> from.asFloatBuffer().get((float[]) array, to, n);
-      case FLOAT64 -> from.asDoubleBuffer().get((double[]) array, to, n);
-      case FLOAT16, BFLOAT16 -> from.asShortBuffer().get((short[]) array, to, n);
-    }
+    return (firstElement + element) * type().bytes();
   }
 
   @Override

@@ -16,33 +16,12 @@ import io.warmstep.rule.Sgd;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the host waits for, and what it does not. On the simulated driver. */
-@Tag("cudasim")
-class CudaWaitTest {
-  private long live;
-  private long violations;
-
-  @BeforeEach
-  void begin() {
-    CudaSim.load();
-    CudaSim.failNothing();
-    live = CudaSim.live();
-    violations = CudaSim.violations();
-  }
-
-  @AfterEach
-  void nothingIsLeft() {
-    assertEquals(live, CudaSim.live(), "handles and allocations");
-    assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
-  }
-
+class CudaWaitTest extends SimulatedTest {
   @Test
   void clippingByNormAddsTwoLaunchesAndNoWait() {
     try (Device device = Devices.require("cuda");

@@ -8,14 +8,11 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.TestDevices;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
-import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
-import io.warmstep.backend.StepPlan;
-import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.WrongDevice;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -55,7 +52,9 @@ class BitComparisonTest {
 
   @Test
   void aWrongLastBitIsFound() {
-    try (Device device = TestDevices.of(new WrongLastBit(new CpuBackend().open(1)))) {
+    BackendDevice cpu = new CpuBackend().open(1);
+    BackendDevice wrong = new WrongDevice(cpu, cpu.report(), BitComparisonTest::flipLowestBit);
+    try (Device device = TestDevices.of(wrong)) {
       BitComparison.Result result = BitComparison.run(device, cases(), (done, total) -> {});
       assertTrue(result.total().mismatches() >= 12, result.total().toString());
       assertEquals(5, result.differences().size());
@@ -65,64 +64,10 @@ class BitComparisonTest {
     }
   }
 
-  /** A device whose every step flips the lowest bit of the first parameter. */
-  private record WrongLastBit(BackendDevice device) implements BackendDevice {
-    @Override
-    public BackendReport report() {
-      return device.report();
-    }
-
-    @Override
-    public Memory allocate(ElementType type, long length) {
-      return device.allocate(type, length);
-    }
-
-    @Override
-    public Memory borrow(ElementType type, Object source, long offset, long length) {
-      return device.borrow(type, source, offset, length);
-    }
-
-    @Override
-    public StepProgram prepare(StepPlan plan) {
-      MemorySlice first = plan.groups().get(0).entries().get(0).values();
-      return new WrongStep(device.prepare(plan), first);
-    }
-
-    @Override
-    public void synchronize() {
-      device.synchronize();
-    }
-
-    @Override
-    public void close() {
-      device.close();
-    }
-  }
-
-  private record WrongStep(StepProgram program, MemorySlice first) implements StepProgram {
-    @Override
-    public boolean run(double[][] scalars, double unscale) {
-      boolean happened = program.run(scalars, unscale);
-      float[] value = new float[1];
-      first.memory().read(first.offset(), value, 0, 1);
-      value[0] = Float.intBitsToFloat(Float.floatToRawIntBits(value[0]) ^ 1);
-      first.memory().write(first.offset(), value, 0, 1);
-      return happened;
-    }
-
-    @Override
-    public double gradientNorm() {
-      return program.gradientNorm();
-    }
-
-    @Override
-    public void zeroGradients() {
-      program.zeroGradients();
-    }
-
-    @Override
-    public void close() {
-      program.close();
-    }
+  private static void flipLowestBit(MemorySlice values) {
+    float[] first = new float[1];
+    values.memory().read(values.offset(), first, 0, 1);
+    first[0] = Float.intBitsToFloat(Float.floatToRawIntBits(first[0]) ^ 1);
+    values.memory().write(values.offset(), first, 0, 1);
   }
 }

@@ -1,0 +1,120 @@
+package io.warmstep.backend;
+
+import io.warmstep.ElementType;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * Memory that only a driver can reach: between it and Java arrays, elements go a part at a time
+ * through a direct buffer.
+ */
+public abstract class StagedMemory implements Memory {
+  private static final int PART_BYTES = 4 << 20;
+
+  private final Staging staging;
+  private final ElementType type;
+  private final long length;
+
+  /**
+   * Memory of a device.
+   *
+   * @param staging the device's
+   * @param type of the elements
+   * @param length count of elements
+   */
+  protected StagedMemory(Staging staging, ElementType type, long length) {
+    this.staging = staging;
+    this.type = type;
+    this.length = length;
+  }
+
+  /**
+   * Copies a direct buffer's first bytes to the device and waits until the buffer is free.
+   *
+   * @param from the buffer
+   * @param at first element to overwrite
+   * @param bytes count of bytes, of whole elements
+   */
+  protected abstract void upload(ByteBuffer from, long at, int bytes);
+
+  /**
+   * Copies from the device into a direct buffer's first bytes and waits until they are there.
+   *
+   * @param to the buffer
+   * @param at first element to read
+   * @param bytes count of bytes, of whole elements
+   */
+  protected abstract void download(ByteBuffer to, long at, int bytes);
+
+  @Override
+  public final ElementType type() {
+    return type;
+  }
+
+  @Override
+  public final long length() {
+    return length;
+  }
+
+  @Override
+  public final void write(long at, Object array, int offset, int count) {
+    int done = 0;
+    while (done < count) { // done never goes beyond count, which may be near 2^31
+      int n = Math.min(PART_BYTES / type.bytes(), count - done);
+      int bytes = n * type.bytes();
+      synchronized (staging) {
+        ByteBuffer buffer = staging.atLeast(bytes);
+        put(array, offset + done, n, buffer);
+        upload(buffer, at + done, bytes);
+      }
+      done += n;
+    }
+  }
+
+  @Override
+  public final void read(long at, Object array, int offset, int count) {
+    int done = 0;
+    while (done < count) {
+      int n = Math.min(PART_BYTES / type.bytes(), count - done);
+      int bytes = n * type.bytes();
+      synchronized (staging) {
+        ByteBuffer buffer = staging.atLeast(bytes);
+        download(buffer, at + done, bytes);
+        get(buffer, array, offset + done, n);
+      }
+      done += n;
+    }
+  }
+
+  private void put(Object array, int from, int n, ByteBuffer to) {
+    switch (type) {
+      case FLOAT32 -> to.asFloatBuffer().put((float[]) array, from, n);
+      case FLOAT64 -> to.asDoubleBuffer().put((double[]) array, from, n);
+      case FLOAT16, BFLOAT16 -> to.asShortBuffer().put((short[]) array, from, n);
+    }
+  }
+
+  private void get(ByteBuffer from, Object array, int to, int n) {
+    switch (type) {
+      case FLOAT32 -> from.asFloatBuffer().get((float[]) array, to, n);
+      case FLOAT64 -> from.asDoubleBuffer().get((double[]) array, to, n);
+      case FLOAT16, BFLOAT16 -> from.asShortBuffer().get((short[]) array, to, n);
+    }
+  }
+
+  /** The buffer of a device, made when it is first needed. Threads take turns with each part. */
+  public static final class Staging {
+    private ByteBuffer buffer;
+
+    /** Has no buffer yet. */
+    public Staging() {}
+
+    private ByteBuffer atLeast(int bytes) {
+      if (buffer == null || buffer.capacity() < bytes) {
+        int larger = Math.min(PART_BYTES, Integer.highestOneBit(Math.max(bytes, 4096)) * 2);
+        buffer = ByteBuffer.allocateDirect(larger).order(ByteOrder.nativeOrder());
+      }
+      return buffer;
+    }
+  }
+}

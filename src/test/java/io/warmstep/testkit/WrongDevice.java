@@ -1,0 +1,70 @@
+package io.warmstep.testkit;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import java.util.function.Consumer;
+
+/**
+ * A device whose every step ends with a mistake.
+ *
+ * @param device that does the work
+ * @param report what it says of itself
+ * @param mistake what is done to the first parameter's values after a step
+ */
+public record WrongDevice(BackendDevice device, BackendReport report, Consumer<MemorySlice> mistake)
+    implements BackendDevice {
+  @Override
+  public Memory allocate(ElementType type, long length) {
+    return device.allocate(type, length);
+  }
+
+  @Override
+  public Memory borrow(ElementType type, Object source, long offset, long length) {
+    return device.borrow(type, source, offset, length);
+  }
+
+  @Override
+  public StepProgram prepare(StepPlan plan) {
+    MemorySlice values = plan.groups().get(0).entries().get(0).values();
+    return new WrongStep(device.prepare(plan), () -> mistake.accept(values));
+  }
+
+  @Override
+  public void synchronize() {
+    device.synchronize();
+  }
+
+  @Override
+  public void close() {
+    device.close();
+  }
+
+  private record WrongStep(StepProgram program, Runnable mistake) implements StepProgram {
+    @Override
+    public boolean run(double[][] scalars, double unscale) {
+      boolean happened = program.run(scalars, unscale);
+      mistake.run();
+      return happened;
+    }
+
+    @Override
+    public double gradientNorm() {
+      return program.gradientNorm();
+    }
+
+    @Override
+    public void zeroGradients() {
+      program.zeroGradients();
+    }
+
+    @Override
+    public void close() {
+      program.close();
+    }
+  }
+}
