@@ -1,14 +1,13 @@
 package io.warmstep;
 
 import io.warmstep.backend.Memory;
-import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -25,7 +24,7 @@ public final class Optimizer implements AutoCloseable {
   private final Parameters parameters;
   private final Schedule schedule;
   private final LossScaler scaler;
-  private final List<Group> groups;
+  private final List<RuleGroup> groups;
   private final double[][] scalars;
   private final Map<String, Map<String, Tensor>> state;
   private final List<Memory> allocations;
@@ -39,25 +38,22 @@ public final class Optimizer implements AutoCloseable {
   private double learningRate = Double.NaN;
   private Throwable failure;
 
-  /** Parameters under one rule. */
-  private record Group(UpdateRule rule, double learningRateFactor, List<Parameter> members) {}
-
   private Optimizer(Builder builder) {
     parameters = builder.parameters;
     schedule = builder.schedule;
     scaler = builder.scaler;
     gradientScale = builder.gradientScale;
     stepCount = builder.startAfter;
-    groups = builder.resolveGroups();
+    groups = RuleGroup.resolve(builder.rule, builder.groups, parameters);
     scalars = new double[groups.size()][];
     for (int i = 0; i < scalars.length; i++) {
-      scalars[i] = new double[groups.get(i).rule.scalarCount()];
+      scalars[i] = new double[groups.get(i).rule().scalarCount()];
     }
     lifetime = Lifetime.begin(this, "optimizer");
     OptimizerState allocated = new OptimizerState(parameters, lifetime);
     try {
-      for (Group group : groups) {
-        allocated.add(group.rule, group.members);
+      for (RuleGroup group : groups) {
+        allocated.add(group.rule(), group.members());
       }
       allocated.allocate();
       program = parameters.device().backend().prepare(plan(builder, allocated));
@@ -72,30 +68,12 @@ public final class Optimizer implements AutoCloseable {
   }
 
   private StepPlan plan(Builder builder, OptimizerState allocated) {
-    Map<String, Integer> index = new LinkedHashMap<>();
+    Map<String, Integer> index = new HashMap<>();
     for (Parameter parameter : parameters) {
       index.put(parameter.name(), index.size());
     }
-    List<StepPlan.Group> plans = new ArrayList<>();
-    for (Group group : groups) {
-      List<StepPlan.Entry> entries = new ArrayList<>();
-      for (Parameter parameter : group.members) {
-        List<MemorySlice> slices =
-            group.rule.stateSlots().stream()
-                .map(slot -> allocated.tensors().get(parameter.name()).get(slot.name()).slice())
-                .toList();
-        entries.add(
-            new StepPlan.Entry(
-                index.get(parameter.name()),
-                parameter.length(),
-                parameter.values().slice(),
-                parameter.gradients().slice(),
-                slices));
-      }
-      plans.add(new StepPlan.Group(group.rule, entries));
-    }
     return new StepPlan(
-        plans,
+        groups.stream().map(group -> group.plan(index, allocated.tensors())).toList(),
         builder.clipNorm,
         builder.clipValue,
         builder.zeroGradients,
@@ -141,8 +119,8 @@ public final class Optimizer implements AutoCloseable {
                 + ", must be finite and at least 0");
       }
       for (int i = 0; i < scalars.length; i++) {
-        Group group = groups.get(i);
-        group.rule.scalars(next, rate * group.learningRateFactor, scalars[i]);
+        RuleGroup group = groups.get(i);
+        group.rule().scalars(next, rate * group.learningRateFactor(), scalars[i]);
       }
       boolean happened = run(scaler == null ? gradientScale : gradientScale / scaler.scale());
       if (happened) {
@@ -484,49 +462,6 @@ public final class Optimizer implements AutoCloseable {
         throw new IllegalStateException("no learning rate was set: call learningRate(...)");
       }
       return new Optimizer(this);
-    }
-
-    private List<Group> resolveGroups() {
-      List<List<Parameter>> members = new ArrayList<>();
-      for (int i = 0; i <= groups.size(); i++) {
-        members.add(new ArrayList<>());
-      }
-      for (Parameter parameter : parameters) {
-        members.get(groupOf(parameter)).add(parameter);
-      }
-      List<Group> resolved = new ArrayList<>();
-      for (int i = 0; i < groups.size(); i++) {
-        ParameterGroup group = groups.get(i);
-        if (members.get(i).isEmpty()) {
-          throw new IllegalArgumentException("group " + group.pattern() + " matches no parameter");
-        }
-        resolved.add(new Group(group.resolve(rule), group.learningRateFactor(), members.get(i)));
-      }
-      List<Parameter> rest = members.get(groups.size());
-      if (!rest.isEmpty()) {
-        resolved.add(new Group(rule, 1, rest));
-      }
-      return resolved;
-    }
-
-    private int groupOf(Parameter parameter) {
-      int found = groups.size();
-      for (int i = 0; i < groups.size(); i++) {
-        if (groups.get(i).matches(parameter.name())) {
-          if (found < groups.size()) {
-            throw new IllegalArgumentException(
-                "parameter \""
-                    + parameter.name()
-                    + "\" matches groups "
-                    + groups.get(found).pattern()
-                    + " and "
-                    + groups.get(i).pattern()
-                    + ", must match one at most");
-          }
-          found = i;
-        }
-      }
-      return found;
     }
 
     private static double requirePositive(String name, double value) {

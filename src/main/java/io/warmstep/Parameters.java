@@ -1,13 +1,10 @@
 package io.warmstep;
 
 import io.warmstep.backend.Memory;
-import io.warmstep.backend.MemorySlice;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.EnumMap;
-import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -369,46 +366,14 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     }
 
     private void checkNoOverlap() {
-      List<Region> regions = new ArrayList<>();
+      List<MemoryRegion> regions = new ArrayList<>();
       for (Spec spec : specs.values()) {
         if (!spec.isOwned()) {
-          regions.add(Region.of("values of \"" + spec.name + "\"", spec.values));
-          regions.add(Region.of("gradients of \"" + spec.name + "\"", spec.gradients));
+          regions.add(MemoryRegion.of("values of \"" + spec.name + "\"", spec.values));
+          regions.add(MemoryRegion.of("gradients of \"" + spec.name + "\"", spec.gradients));
         }
       }
-      Region.checkDisjoint(regions);
-    }
-  }
-
-  /** Where a borrowed tensor lies, to find two that share memory. */
-  private record Region(String what, Object base, long start, long end) {
-    static Region of(String what, Tensor tensor) {
-      MemorySlice slice = tensor.slice();
-      Memory.Location location = slice.memory().location();
-      long start = location.start() + slice.offset() * tensor.type().bytes();
-      return new Region(
-          what, location.base(), start, start + tensor.length() * tensor.type().bytes());
-    }
-
-    static void checkDisjoint(List<Region> regions) {
-      IdentityHashMap<Object, List<Region>> byBase = new IdentityHashMap<>();
-      for (Region region : regions) {
-        byBase.computeIfAbsent(region.base, base -> new ArrayList<>()).add(region);
-      }
-      for (List<Region> sharing : byBase.values()) {
-        sharing.sort(Comparator.comparingLong(Region::start));
-        Region previous = null;
-        for (Region region : sharing) {
-          if (region.start == region.end) {
-            continue;
-          }
-          if (previous != null && region.start < previous.end) {
-            throw new IllegalArgumentException(
-                region.what + " overlap " + previous.what + ", must be memory of their own");
-          }
-          previous = region;
-        }
-      }
+      MemoryRegion.checkDisjoint(regions);
     }
   }
 }
