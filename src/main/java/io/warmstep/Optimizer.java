@@ -1,5 +1,7 @@
 package io.warmstep;
 
+import static java.util.stream.Collectors.joining;
+
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
@@ -258,6 +260,17 @@ public final class Optimizer implements AutoCloseable {
     } finally {
       running.set(null);
     }
+  }
+
+  @Override
+  public String toString() {
+    return groups.stream().map(group -> group.rule().name()).distinct().collect(joining(" and "))
+        + " of "
+        + parameters
+        + ", at step "
+        + stepCount
+        + ", "
+        + schedule;
   }
 
   private void enter(String operation) {

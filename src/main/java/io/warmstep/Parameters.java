@@ -125,6 +125,11 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     }
   }
 
+  @Override
+  public String toString() {
+    return count() + " parameters, " + length() + " elements, on " + device;
+  }
+
   void checkOpen() {
     lifetime.checkOpen();
     device.backend();
