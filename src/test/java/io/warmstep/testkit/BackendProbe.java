@@ -92,22 +92,32 @@ public final class BackendProbe {
   public static List<String> run(
       String backend, List<String> arguments, Map<String, String> environment)
       throws IOException, InterruptedException {
+    return output(BackendProbe.class, List.of(backend), arguments, environment)
+        .lines()
+        .filter(line -> line.startsWith(MARK))
+        .map(line -> line.substring(MARK.length()))
+        .toList();
+  }
+
+  /** Runs a program, which must end well; all that it printed. */
+  public static String output(
+      Class<?> program,
+      List<String> programArguments,
+      List<String> arguments,
+      Map<String, String> environment)
+      throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(arguments);
-    command.add(BackendProbe.class.getName());
-    command.add(backend);
+    command.add(program.getName());
+    command.addAll(programArguments);
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().putAll(environment);
     Process process = builder.start();
     process.getOutputStream().close();
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(0, process.waitFor(), output);
-    return output
-        .lines()
-        .filter(line -> line.startsWith(MARK))
-        .map(line -> line.substring(MARK.length()))
-        .toList();
+    return output;
   }
 
   /** Twice the same bare reason, an exception with it, and the processor and Java as ever. */

@@ -56,6 +56,7 @@ final class OpenClDevice implements BackendDevice {
 
   static OpenClDevice wrap(long context, long queue) {
     OpenClContext wrapped = OpenClContext.wrap(context, queue);
+    SignalHandlers.warnOf(wrapped.device);
     return new OpenClDevice(wrapped, Shape.of(wrapped.device));
   }
 

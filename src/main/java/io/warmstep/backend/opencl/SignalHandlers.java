@@ -15,6 +15,7 @@ import java.util.stream.Stream;
  * ("Signal Chaining" in Oracle's Java troubleshooting guide).
  */
 final class SignalHandlers {
+  private static final System.Logger LOG = System.getLogger("io.warmstep");
   private static final String LIBRARY = "libjsig.so";
 
   /**
@@ -41,6 +42,14 @@ final class SignalHandlers {
             + " throw and the process may end at any time: start Java with LD_PRELOAD="
             + (Files.exists(library) ? library : "the path of a JDK's lib/" + LIBRARY)
             + " in its environment, which keeps them");
+  }
+
+  /** Warns of a device that the caller has opened, so that it is too late to leave it alone. */
+  static void warnOf(DeviceInfo device) {
+    if (device.isPocl()) {
+      problem(POCL)
+          .ifPresent(why -> LOG.log(System.Logger.Level.WARNING, POCL + " is in use, but " + why));
+    }
   }
 
   /** Whether libjsig is loaded, which only Linux tells; elsewhere it is taken for granted. */

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.warmstep.Device;
+import io.warmstep.Devices;
 import io.warmstep.testkit.BackendProbe;
 import java.io.IOException;
 import java.io.InputStream;
@@ -20,6 +22,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jocl.CL;
+import org.jocl.cl_device_id;
+import org.jocl.cl_platform_id;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -121,6 +126,41 @@ class OpenClMissingTest {
     Map<String, String> prepared = new HashMap<>(onlyPocl);
     prepared.put("LD_PRELOAD", advice.group(1));
     BackendProbe.assertOpened("opencl", run(classPath(), prepared));
+  }
+
+  /** A device that the caller opened is used all the same. */
+  @Test
+  @Tag("opencl")
+  void aDriverThatHasTakenTheHandlersOfSignalsIsWarnedOf() throws Exception {
+    String output =
+        BackendProbe.output(
+            Wrapper.class,
+            List.of(),
+            classPath(),
+            Map.of("OCL_ICD_VENDORS", onlyPocl().toString(), "LD_PRELOAD", ""));
+    assertTrue(output.contains("Portable Computing Language is in use, but its"), output);
+    assertTrue(output.contains("LD_PRELOAD="), output);
+    assertTrue(output.contains("wrapped opencl"), output);
+  }
+
+  /** A program with a context of its own. */
+  public static final class Wrapper {
+    private Wrapper() {}
+
+    public static void main(String[] arguments) {
+      new OpenClBackend().report(); // loads JOCL
+      cl_device_id[] devices = new cl_device_id[1];
+      cl_platform_id platform = Installed.platforms()[0];
+      OpenCl.check(
+          () -> CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, 1, devices, null),
+          "clGetDeviceIDs",
+          "this machine");
+      try (OpenClContext own = OpenClContext.create(DeviceInfo.of(devices[0]));
+          Device device =
+              Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
+        System.out.println("wrapped " + device.name());
+      }
+    }
   }
 
   private Path onlyPocl() throws IOException {
