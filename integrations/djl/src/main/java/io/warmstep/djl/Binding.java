@@ -1,5 +1,7 @@
 package io.warmstep.djl;
 
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import io.warmstep.Device;
 import io.warmstep.Optimizer;
@@ -24,7 +26,14 @@ final class Binding implements AutoCloseable {
 
   /** A parameter and where it lies; the gradient is what the step reads, not always DJL's own. */
   record Member(
-      String id, String name, PtNDArray values, PtNDArray gradients, long valuesAt, long gradsAt) {
+      String id,
+      String name,
+      PtNDArray values,
+      PtNDArray gradients,
+      long valuesAt,
+      long gradsAt,
+      DataType type,
+      Shape shape) {
     static Member of(String id, String name, PtNDArray values, PtNDArray gradients) {
       return new Member(
           id,
@@ -32,11 +41,24 @@ final class Binding implements AutoCloseable {
           values,
           gradients,
           LibTorch.dataPointer(values),
-          LibTorch.dataPointer(gradients));
+          LibTorch.dataPointer(gradients),
+          values.getDataType(),
+          values.getShape());
+    }
+
+    /** Whether an array is over the same memory, as the same type: another may have it by now. */
+    boolean hasValues(PtNDArray array) {
+      return valuesAt == LibTorch.dataPointer(array)
+          && type == array.getDataType()
+          && shape.equals(array.getShape());
     }
 
     boolean liesWhere(Member other) {
-      return valuesAt == other.valuesAt && gradsAt == other.gradsAt && id.equals(other.id);
+      return valuesAt == other.valuesAt
+          && gradsAt == other.gradsAt
+          && type == other.type
+          && shape.equals(other.shape)
+          && id.equals(other.id);
     }
   }
 
@@ -54,6 +76,34 @@ final class Binding implements AutoCloseable {
       boolean zeroGradients) {
     this.device = device;
     this.members = List.copyOf(members);
+    try {
+      parameters = parameters(members);
+    } catch (RuntimeException | Error e) {
+      tensors.forEach(Tensor::close);
+      throw e;
+    }
+    try {
+      optimizer =
+          recipe.optimizer(
+              parameters, members.stream().map(Member::name).toList(), startAfter, zeroGradients);
+    } catch (RuntimeException | Error e) {
+      parameters.close();
+      tensors.forEach(Tensor::close);
+      throw e;
+    }
+    try {
+      for (Member member : members) {
+        if (states.containsKey(member.id)) {
+          write(states.get(member.id), member);
+        }
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  private Parameters parameters(List<Member> members) {
     Parameters.Builder builder = Parameters.on(device);
     for (Member member : members) {
       builder.borrow(
@@ -61,30 +111,28 @@ final class Binding implements AutoCloseable {
           borrow("values of \"" + member.name + "\"", member.values),
           borrow("gradients of \"" + member.name + "\"", member.gradients));
     }
-    parameters = builder.build();
-    try {
-      optimizer =
-          recipe.optimizer(
-              parameters, members.stream().map(Member::name).toList(), startAfter, zeroGradients);
-    } catch (RuntimeException | Error e) {
-      parameters.close();
-      throw e;
-    }
-    try {
-      for (Member member : members) {
-        if (states.containsKey(member.id)) {
-          states
-              .get(member.id)
-              .slots()
-              .forEach(
-                  (slot, values) ->
-                      ParameterState.write(values, optimizer.state(member.name, slot)));
-        }
-      }
-    } catch (RuntimeException | Error e) {
-      close();
-      throw e;
-    }
+    return builder.build();
+  }
+
+  private void write(ParameterState state, Member member) {
+    state
+        .slots()
+        .forEach(
+            (slot, values) -> {
+              long length = member.shape.size();
+              if (ParameterState.length(values) != length) {
+                throw new IllegalArgumentException(
+                    "parameter \""
+                        + member.name
+                        + "\" has "
+                        + length
+                        + " elements, but what is remembered of it has "
+                        + ParameterState.length(values)
+                        + ", as it was initialized in another shape: use a new optimizer, or"
+                        + " restore a state that fits");
+              }
+              ParameterState.write(values, optimizer.state(member.name, slot));
+            });
   }
 
   private Tensor borrow(String what, PtNDArray array) {
@@ -110,17 +158,26 @@ final class Binding implements AutoCloseable {
     return optimizer;
   }
 
+  /** A copy of one state, or null if the parameter is not bound. */
+  ParameterState state(String id) {
+    return members.stream()
+        .filter(member -> member.id.equals(id))
+        .findFirst()
+        .map(this::state)
+        .orElse(null);
+  }
+
+  private ParameterState state(Member member) {
+    return ParameterState.of(
+        optimizer.stepCount(),
+        optimizer.stateNames(member.name),
+        slot -> optimizer.state(member.name, slot));
+  }
+
   /** Copies of all states, by id. */
   Map<String, ParameterState> states() {
     Map<String, ParameterState> states = new LinkedHashMap<>();
-    for (Member member : members) {
-      states.put(
-          member.id,
-          ParameterState.of(
-              optimizer.stepCount(),
-              optimizer.stateNames(member.name),
-              slot -> optimizer.state(member.name, slot)));
-    }
+    members.forEach(member -> states.put(member.id, state(member)));
     return states;
   }
 

@@ -23,6 +23,12 @@ final class LibTorch {
   @SuppressWarnings("StaticAssignmentOfThrowable")
   private static final Throwable FAILURE = register();
 
+  /** What GCC and Clang make of torch::autograd::impl::bump_version(const at::Tensor&). */
+  private static final String BUMP_VERSION = "_ZN5torch8autograd4impl12bump_versionERKN2at6TensorE";
+
+  /** Whether this platform's libtorch has it under that name. */
+  private static final boolean HAS_VERSIONS = FAILURE == null && registerVersions();
+
   private LibTorch() {}
 
   /** JNA's direct mapping; pointers are passed as 64-bit numbers. */
@@ -30,6 +36,24 @@ final class LibTorch {
     static native int dataPointer(long tensor, long[] pointer);
 
     static native int strides(long tensor, long[] pointer);
+  }
+
+  /** A function that is no C function of libtorch's, so that it may be missing. */
+  private static final class Versions {
+    static native void bump(long tensor);
+  }
+
+  private static boolean registerVersions() {
+    try {
+      FunctionMapper mapper = (library, method) -> BUMP_VERSION;
+      Native.register(
+          Versions.class,
+          NativeLibrary.getInstance(
+              library("torch_cpu"), Map.of(Library.OPTION_FUNCTION_MAPPER, mapper)));
+      return true;
+    } catch (LinkageError | RuntimeException e) {
+      return false;
+    }
   }
 
   private static Throwable register() {
@@ -80,6 +104,17 @@ final class LibTorch {
       expected *= shape[i];
     }
     return true;
+  }
+
+  /**
+   * Counts up the version of an array that autograd may have kept for backward, so that it refuses
+   * to use values that are not those of the forward pass, as after PyTorch's own steps. Where
+   * libtorch has no such function it is left out.
+   */
+  static void markChanged(PtNDArray array) {
+    if (HAS_VERSIONS && array.hasGradient()) {
+      Versions.bump(array.getHandle());
+    }
   }
 
   private static void check(int code, String function, PtNDArray array) {

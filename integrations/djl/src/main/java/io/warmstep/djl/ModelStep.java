@@ -2,6 +2,7 @@ package io.warmstep.djl;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDScope;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
@@ -12,8 +13,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Updates all parameters of a model at once, where {@code trainer.step()} goes parameter by
@@ -47,7 +50,8 @@ public final class ModelStep implements AutoCloseable {
   private final StateStore.Holder holder = new Bound();
   private final Map<String, PtNDArray> standIns = new HashMap<>();
   private Binding binding;
-  private Throwable failure;
+  private long skippedSteps;
+  private boolean hasStepped;
   private boolean isClosed;
 
   /** Where the arrays come from: a trainer, or a test. */
@@ -74,15 +78,21 @@ public final class ModelStep implements AutoCloseable {
   /** The states in the bound optimizer. */
   private final class Bound implements StateStore.Holder {
     @Override
+    public ParameterState state(String id) {
+      return binding == null ? null : binding.state(id);
+    }
+
+    @Override
     public Map<String, ParameterState> states() {
       return binding == null ? Map.of() : binding.states();
     }
 
     @Override
     public void release() {
-      if (binding != null) {
-        binding.close();
-        binding = null;
+      Binding former = binding;
+      binding = null;
+      if (former != null) {
+        former.close();
       }
     }
   }
@@ -115,40 +125,69 @@ public final class ModelStep implements AutoCloseable {
    * Updates all parameters that are trained and sets their gradients to zero.
    *
    * @throws IllegalStateException if no parameter has a gradient, because backward was not called;
-   *     or a parameter's array, the trainer or this object is closed; nothing changes
+   *     or a parameter's array requires none, or is another than the trainer's; or an array, the
+   *     trainer or this object is closed; nothing changes
    * @throws IllegalArgumentException if a gradient is sparse, or an array is of a type that cannot
    *     be updated or not contiguous; the message names the parameter; nothing changes
-   * @throws StepFailedException if the device failed in this or an earlier step
+   * @throws StepFailedException if the device failed in this or an earlier step, until a saved
+   *     state is restored
    */
   public void step() {
-    long begin = System.nanoTime();
-    checkOpen();
-    if (failure != null) {
-      throw new StepFailedException("an earlier step failed, so no further step is taken", failure);
+    synchronized (optimizer) {
+      long begin = System.nanoTime();
+      checkOpen();
+      store.checkUsable();
+      List<Replicas> trained = source.trained(StateFile.named(source.block()));
+      List<PtNDArray> opened = new ArrayList<>(trained.size());
+      try {
+        List<Binding.Member> members = members(trained, opened);
+        bind(members);
+        update(trained, members);
+      } finally {
+        opened.forEach(PtNDArray::close);
+      }
+      source.stepped(begin);
     }
-    List<Replicas> trained = source.trained(StateFile.named(source.block()));
-    List<PtNDArray> opened = new ArrayList<>(trained.size());
+  }
+
+  private void update(List<Replicas> trained, List<Binding.Member> members) {
+    failing(() -> addUpGradients(trained, members));
+    long before = binding.optimizer().stepCount();
     try {
-      List<Binding.Member> members = members(trained, opened);
-      bind(members);
-      addUpGradients(trained, members);
       binding.optimizer().step();
     } catch (StepFailedException e) {
-      failure = e;
+      store.failed(e);
       throw e;
-    } finally {
-      opened.forEach(PtNDArray::close);
     }
+    skippedSteps += before + 1 - binding.optimizer().stepCount();
     store.stepped(binding.optimizer().stepCount());
-    spread(trained);
-    source.stepped(begin);
+    failing(() -> spread(trained));
+    members.forEach(member -> LibTorch.markChanged(member.values()));
+    hasStepped = true;
+  }
+
+  /** Does work that cannot be taken back. */
+  private void failing(Runnable work) {
+    try {
+      work.run();
+    } catch (RuntimeException | Error e) {
+      store.failed(e);
+      throw e;
+    }
   }
 
   /** The parameters and their gradients, whose handles are for this step only. */
   private List<Binding.Member> members(List<Replicas> trained, List<PtNDArray> opened) {
     List<Binding.Member> members = new ArrayList<>(trained.size());
+    Set<Long> addresses = new HashSet<>();
     for (Replicas replicas : trained) {
       PtNDArray values = replicas.array(0);
+      if (!values.hasGradient()) {
+        throw new IllegalStateException(
+            "values of \""
+                + replicas.name
+                + "\" do not require a gradient: freeze the parameter if it is not to be trained");
+      }
       PtNDArray gradients = JniUtils.getGradient(values);
       if (gradients == null) {
         gradients = standIn(replicas.id, values);
@@ -156,22 +195,43 @@ public final class ModelStep implements AutoCloseable {
         opened.add(gradients);
       }
       TorchArrays.usable("gradients of \"" + replicas.name + "\"", gradients);
-      members.add(Binding.Member.of(replicas.id, replicas.name, values, gradients));
+      Binding.Member member = Binding.Member.of(replicas.id, replicas.name, values, gradients);
+      if (member.gradsAt() != 0 && !addresses.add(member.gradsAt())) {
+        // Autograd gives parameters that enter a sum alike one gradient together.
+        PtNDArray copy = standIn(replicas.id, values);
+        TorchArrays.copy(gradients, copy);
+        member = Binding.Member.of(replicas.id, replicas.name, values, copy);
+      }
+      members.add(member);
     }
-    if (opened.isEmpty()) {
-      throw new IllegalStateException(
-          members.isEmpty()
-              ? "the model has no parameter that is trained: all are frozen"
-              : "no parameter has a gradient: call backward on the loss before step()");
-    }
+    checkAreGradients(members, opened);
     return members;
+  }
+
+  private void checkAreGradients(List<Binding.Member> members, List<PtNDArray> opened) {
+    if (members.isEmpty()) {
+      throw new IllegalStateException("the model has no parameter that is trained: all are frozen");
+    }
+    // As DJL's trainer does, at its first step alone: all zeros are what a step before has left.
+    if (opened.isEmpty() || (!hasStepped && opened.stream().noneMatch(TorchArrays::hasNonzero))) {
+      throw new IllegalStateException(
+          "no parameter has a gradient: call backward on the loss before step()");
+    }
   }
 
   /** Zeros for a parameter that backward did not reach. */
   private PtNDArray standIn(String id, PtNDArray values) {
     PtNDArray zeros = standIns.get(id);
-    if (zeros == null || zeros.isReleased() || !zeros.getShape().equals(values.getShape())) {
+    if (zeros == null
+        || zeros.isReleased()
+        || zeros.getDataType() != values.getDataType()
+        || !zeros.getShape().equals(values.getShape())) {
+      if (zeros != null) {
+        zeros.close();
+      }
       zeros = (PtNDArray) values.zerosLike();
+      NDScope.unregister(zeros);
+      zeros.detach();
       standIns.put(id, zeros);
     }
     return zeros;
@@ -193,10 +253,9 @@ public final class ModelStep implements AutoCloseable {
     }
     io.warmstep.Device device = TrainingDevices.shared().of(on);
     if (binding == null || !store.isHeldBy(holder) || !binding.fits(device, members)) {
-      Binding next =
-          new Binding(optimizer.recipe(), device, members, store.all(), store.steps(), true);
       store.rest();
-      binding = next;
+      binding =
+          new Binding(optimizer.recipe(), device, members, store.resting(), store.steps(), true);
       store.passTo(holder);
       members.forEach(member -> store.resting().remove(member.id()));
     }
@@ -224,7 +283,7 @@ public final class ModelStep implements AutoCloseable {
   private static void spread(List<Replicas> trained) {
     for (Replicas replicas : trained) {
       for (int j = 1; j < replicas.arrays.length; j++) {
-        TorchArrays.copy(replicas.arrays[0], replicas.arrays[j]);
+        TorchArrays.overwrite(replicas.arrays[j], replicas.arrays[0]);
       }
     }
   }
@@ -236,6 +295,15 @@ public final class ModelStep implements AutoCloseable {
    */
   public long stepCount() {
     return store.steps();
+  }
+
+  /**
+   * How many steps were skipped for a gradient that is not finite.
+   *
+   * @return 0 unless the optimizer has {@code skipNonFinite} or a loss scaler
+   */
+  public long skippedSteps() {
+    return skippedSteps;
   }
 
   /**
@@ -273,6 +341,8 @@ public final class ModelStep implements AutoCloseable {
    * parameters themselves are saved by {@code model.save}.
    *
    * @param path the file, replaced if it exists
+   * @throws IllegalStateException if no parameter has been updated
+   * @throws StepFailedException if a step failed; nothing is written
    * @throws IOException if it cannot be written; a file that was there stays
    */
   public void save(Path path) throws IOException {
@@ -285,6 +355,7 @@ public final class ModelStep implements AutoCloseable {
    * @param path the file
    * @throws CorruptStateException if the file is damaged or no saved state; nothing changes
    * @throws IllegalArgumentException if it is of another model or rule; nothing changes
+   * @throws IllegalStateException if a parameter is not initialized; nothing changes
    * @throws IOException if it cannot be read; nothing changes
    */
   public void restore(Path path) throws IOException {
@@ -294,13 +365,19 @@ public final class ModelStep implements AutoCloseable {
   /** Stops stepping; what is remembered stays in the optimizer. Closing twice is fine. */
   @Override
   public void close() {
-    if (!isClosed) {
-      isClosed = true;
-      if (store.isHeldBy(holder)) {
-        store.rest();
+    synchronized (optimizer) {
+      if (isClosed) {
+        return;
       }
-      standIns.values().forEach(PtNDArray::close);
-      optimizer.leave(this);
+      isClosed = true;
+      try {
+        if (store.isHeldBy(holder)) {
+          store.rest();
+        }
+      } finally {
+        standIns.values().forEach(PtNDArray::close);
+        optimizer.leave(this);
+      }
     }
   }
 

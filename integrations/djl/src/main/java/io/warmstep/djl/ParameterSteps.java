@@ -1,10 +1,14 @@
 package io.warmstep.djl;
 
 import ai.djl.Device;
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.NDScope;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
+import io.warmstep.StepFailedException;
+import io.warmstep.djl.TrainerSteps.Key;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,24 +17,59 @@ import java.util.function.Function;
 
 /**
  * Steps of one parameter at a time, as DJL's trainer asks for them: for each parameter, and then
- * for each device, with a gradient that is a copy of its own. Each has an optimizer of its own;
- * that counts steps, so several devices do not count for several steps.
+ * for each device, with a gradient that is a copy of its own. Each has an optimizer of its own. All
+ * parameters of a trainer's step have its number, whatever they missed before.
  */
 final class ParameterSteps implements StateStore.Holder {
   private final Recipe recipe;
   private final StateStore store;
   private final Function<NDArray, Device> deviceOf;
-  private final Map<Key, Entry> entries = new LinkedHashMap<>();
-  private final NDManager[] manager = new NDManager[1];
+  private final Owned owned = new Owned();
+  private final TrainerSteps trainerSteps = new TrainerSteps();
 
-  private record Key(String id, Device device) {}
+  /** What is to be released when the optimizer is collected; refers to none of its objects. */
+  private static final class Owned implements Runnable {
+    final Map<Key, Entry> entries = new LinkedHashMap<>();
+
+    /** By parameter id, where it was updated last. */
+    final Map<String, Entry> newest = new HashMap<>();
+
+    NDManager manager;
+
+    @Override
+    public void run() {
+      entries.values().forEach(Entry::close);
+      entries.clear();
+      newest.clear();
+      if (manager != null) {
+        manager.close();
+        manager = null;
+      }
+    }
+  }
 
   /** A bound parameter; its gradients lie in an array of ours, which stays where it is. */
-  private record Entry(Binding binding, io.warmstep.Device device, Binding.Member member) {
-    boolean fits(io.warmstep.Device on, PtNDArray values) {
+  private static final class Entry {
+    final Binding binding;
+    final io.warmstep.Device device;
+    final Binding.Member member;
+
+    /** The array at the last update, which may be another than that bound, over its memory. */
+    PtNDArray values;
+
+    long lastStep;
+    long stepBefore;
+
+    Entry(Binding binding, io.warmstep.Device device, Binding.Member member) {
+      this.binding = binding;
+      this.device = device;
+      this.member = member;
+    }
+
+    boolean fits(io.warmstep.Device on, PtNDArray values, long number) {
       return on == device
-          && values.getShape().equals(member.values().getShape())
-          && LibTorch.dataPointer(values) == member.valuesAt();
+          && member.hasValues(values)
+          && binding.optimizer().stepCount() == number - 1;
     }
 
     void close() {
@@ -58,53 +97,118 @@ final class ParameterSteps implements StateStore.Holder {
               + weight.getShape()
               + " like its values");
     }
+    store.checkUsable();
     store.passTo(this);
+
     Key key = new Key(id, deviceOf.apply(weight));
-    io.warmstep.Device device = TrainingDevices.shared().of(weight.getDevice());
-    Entry entry = entries.get(key);
-    if (entry == null || !entry.fits(device, weight)) {
-      entry = bind(entry, device, id, name, weight);
-      entries.put(key, entry);
+    Entry newest = owned.newest.get(id);
+    boolean begins =
+        trainerSteps.begins(key, () -> isReplica(newest, weight, gradient), this::isAfterBackward);
+    long number = begins ? store.steps() + 1 : store.steps();
+    Entry entry = owned.entries.get(key);
+    long before =
+        newest == null ? 0 : newest.lastStep < number ? newest.lastStep : newest.stepBefore;
+    boolean isCurrent = newest == null || (entry != null && entry.lastStep == before);
+    if (!isCurrent && newest.lastStep == number) {
+      // A replica that is new has missed what came before: the result is what the others have.
+      TorchArrays.overwrite(weight, newest.values);
+      entry = bind(key, name, weight, newest.binding.state(id), number);
+    } else {
+      io.warmstep.Device device = TrainingDevices.shared().of(weight.getDevice());
+      if (!isCurrent || entry == null || !entry.fits(device, weight, number)) {
+        Entry source = isCurrent ? entry : newest;
+        ParameterState state = source == null ? store.resting().get(id) : source.binding.state(id);
+        entry = bind(key, name, weight, state, number - 1);
+        if (!isCurrent) {
+          closeOthers(key);
+        }
+      }
+      step(entry, gradient);
     }
-    TorchArrays.copy(gradient, entry.member.gradients());
-    entry.binding.optimizer().step();
-    store.stepped(entry.binding.optimizer().stepCount());
+    LibTorch.markChanged(weight);
+    entry.values = weight;
+    entry.stepBefore = before;
+    entry.lastStep = number;
+    owned.newest.put(id, entry);
+    store.stepped(number);
+    trainerSteps.updated(key, begins);
     zeroGradient(weight);
   }
 
-  private Entry bind(
-      Entry former, io.warmstep.Device device, String id, String name, PtNDArray weight) {
-    ParameterState state =
-        former == null ? store.resting().get(id) : former.binding.states().get(id);
-    PtNDArray gradients = (PtNDArray) weight.zerosLike();
-    Binding binding;
-    Binding.Member member;
+  private void step(Entry entry, PtNDArray gradient) {
+    TorchArrays.copy(gradient, entry.member.gradients());
     try {
+      entry.binding.optimizer().step();
+    } catch (StepFailedException e) {
+      store.failed(e);
+      throw e;
+    }
+  }
+
+  private Entry bind(
+      Key key, String name, PtNDArray weight, ParameterState state, long startAfter) {
+    io.warmstep.Device device = TrainingDevices.shared().of(weight.getDevice());
+    PtNDArray gradients = (PtNDArray) weight.zerosLike();
+    Entry entry;
+    try {
+      NDScope.unregister(gradients);
       gradients.attach(manager());
-      member = Binding.Member.of(id, name, weight, gradients);
-      binding =
-          new Binding(
-              recipe,
+      Binding.Member member = Binding.Member.of(key.id(), name, weight, gradients);
+      Map<String, ParameterState> states = state == null ? Map.of() : Map.of(key.id(), state);
+      entry =
+          new Entry(
+              new Binding(recipe, device, List.of(member), states, startAfter, false),
               device,
-              List.of(member),
-              state == null ? Map.of() : Map.of(id, state),
-              state == null ? store.stepsBeforeThis() : state.steps(),
-              false);
+              member);
     } catch (RuntimeException | Error e) {
       gradients.close();
       throw e;
     }
+    Entry former = owned.entries.put(key, entry);
     if (former != null) {
       former.close();
     }
-    return new Entry(binding, device, member);
+    store.resting().remove(key.id());
+    return entry;
+  }
+
+  /** Of a parameter that went to another device. */
+  private void closeOthers(Key key) {
+    owned
+        .entries
+        .entrySet()
+        .removeIf(
+            other -> {
+              boolean isOther = other.getKey().id().equals(key.id()) && !other.getKey().equals(key);
+              if (isOther) {
+                other.getValue().close();
+              }
+              return isOther;
+            });
   }
 
   private NDManager manager() {
-    if (manager[0] == null) {
-      manager[0] = NDManager.newBaseManager();
+    if (owned.manager == null) {
+      owned.manager = Engine.getEngine("PyTorch").newBaseManager();
     }
-    return manager[0];
+    return owned.manager;
+  }
+
+  /**
+   * Whether arrays are another device's of a parameter that was just updated, rather than its own
+   * that went to another device between steps: the gradient is the same, the values are old.
+   */
+  private static boolean isReplica(Entry updated, PtNDArray weight, PtNDArray gradient) {
+    return updated != null
+        && !updated.values.isReleased()
+        && TorchArrays.contentEquals(gradient, updated.member.gradients())
+        && !TorchArrays.contentEquals(weight, updated.values);
+  }
+
+  /** Whether autograd has added to the gradient that the last update left at zero. */
+  private boolean isAfterBackward() {
+    Entry last = owned.entries.get(trainerSteps.last());
+    return last != null && !last.values.isReleased() && TorchArrays.hasNonzeroGradient(last.values);
   }
 
   /** As DJL's own optimizers do: autograd adds to what is there. */
@@ -118,32 +222,27 @@ final class ParameterSteps implements StateStore.Holder {
     }
   }
 
-  /** One state for each parameter: those on several devices are equal. */
+  @Override
+  public ParameterState state(String id) {
+    Entry entry = owned.newest.get(id);
+    return entry == null ? null : entry.binding.state(id);
+  }
+
   @Override
   public Map<String, ParameterState> states() {
-    Map<String, ParameterState> states = new HashMap<>();
-    entries.forEach((key, entry) -> entry.binding.states().forEach(states::putIfAbsent));
+    Map<String, ParameterState> states = new LinkedHashMap<>();
+    owned.newest.forEach((id, entry) -> states.put(id, entry.binding.state(id)));
     return states;
   }
 
   @Override
   public void release() {
-    release(entries, manager);
+    owned.run();
+    trainerSteps.clear();
   }
 
-  /** What is left to do when the optimizer is collected; refers to none of its objects. */
+  /** What is left to do when the optimizer is collected. */
   Runnable cleanup() {
-    Map<Key, Entry> entries = this.entries;
-    NDManager[] manager = this.manager;
-    return () -> release(entries, manager);
-  }
-
-  private static void release(Map<Key, Entry> entries, NDManager[] manager) {
-    entries.values().forEach(Entry::close);
-    entries.clear();
-    if (manager[0] != null) {
-      manager[0].close();
-      manager[0] = null;
-    }
+    return owned;
   }
 }

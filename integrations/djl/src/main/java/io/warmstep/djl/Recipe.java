@@ -1,5 +1,6 @@
 package io.warmstep.djl;
 
+import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
@@ -18,6 +19,8 @@ import java.util.List;
  * @param clipNorm largest global gradient norm, or 0
  * @param clipValue largest magnitude of a gradient element, or 0
  * @param scale what gradients are multiplied by first
+ * @param skipNonFinite whether a step with a gradient that is not finite is skipped
+ * @param scaler of losses, or null
  */
 record Recipe(
     UpdateRule rule,
@@ -25,7 +28,14 @@ record Recipe(
     List<ParameterGroup> groups,
     double clipNorm,
     double clipValue,
-    double scale) {
+    double scale,
+    boolean skipNonFinite,
+    LossScaler scaler) {
+  /** Whether a step must look at all gradients before it updates anything. */
+  boolean needsAllGradients() {
+    return clipNorm > 0 || skipNonFinite || scaler != null;
+  }
+
   /** An optimizer of some of the model's parameters; groups of the others are left out. */
   Optimizer optimizer(
       Parameters parameters, Collection<String> names, long startAfter, boolean zeroGradients) {
@@ -35,12 +45,16 @@ record Recipe(
             .learningRate(schedule)
             .scaleGradients(scale)
             .startAfter(startAfter)
+            .skipNonFinite(skipNonFinite)
             .zeroGradients(zeroGradients);
     if (clipNorm > 0) {
       builder.clipNorm(clipNorm);
     }
     if (clipValue > 0) {
       builder.clipValue(clipValue);
+    }
+    if (scaler != null) {
+      builder.lossScaler(scaler);
     }
     for (ParameterGroup group : groups) {
       if (names.stream().anyMatch(group::matches)) {
@@ -50,7 +64,7 @@ record Recipe(
     return builder.build();
   }
 
-  /** Refuses groups that match none of a model's parameters: mostly a slip in a pattern. */
+  /** Refuses groups that match none of a model's parameters, mostly by a slip, or overlap. */
   void checkGroups(Collection<String> modelNames) {
     for (ParameterGroup group : groups) {
       if (modelNames.stream().noneMatch(group::matches)) {
@@ -59,6 +73,21 @@ record Recipe(
                 + group.pattern()
                 + " matches no parameter of the model: there are "
                 + Names.abbreviated(modelNames));
+      }
+    }
+    for (String name : modelNames) {
+      List<String> matching =
+          groups.stream()
+              .filter(group -> group.matches(name))
+              .map(ParameterGroup::pattern)
+              .toList();
+      if (matching.size() > 1) {
+        throw new IllegalArgumentException(
+            "parameter \""
+                + name
+                + "\" matches groups "
+                + String.join(" and ", matching)
+                + ", must match one at most");
       }
     }
   }

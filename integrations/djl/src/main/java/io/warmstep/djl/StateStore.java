@@ -1,5 +1,6 @@
 package io.warmstep.djl;
 
+import io.warmstep.StepFailedException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -13,13 +14,17 @@ final class StateStore {
   private final long begin;
   private long steps;
   private Holder holder;
+  private Throwable failure;
 
   /** Whoever has states in optimizers of its own. */
   interface Holder {
-    /** Copies of the states, by parameter id. */
+    /** A copy of one state, or null if it has none. */
+    ParameterState state(String id);
+
+    /** Copies of all states, by parameter id. */
     Map<String, ParameterState> states();
 
-    /** Closes the optimizers; their states are as good as lost unless they were copied. */
+    /** Closes the optimizers; their states are lost unless they were copied. */
     void release();
   }
 
@@ -33,13 +38,27 @@ final class StateStore {
     return steps;
   }
 
-  /** The number that a parameter's steps follow that comes in the middle of a step over all. */
-  long stepsBeforeThis() {
-    return Math.max(begin, steps - 1);
-  }
-
   void stepped(long number) {
     steps = Math.max(steps, number);
+  }
+
+  /** After a step that failed nothing is right until states are restored. */
+  void failed(Throwable cause) {
+    failure = cause;
+  }
+
+  /**
+   * Checks that no step failed.
+   *
+   * @throws StepFailedException if one did
+   */
+  void checkUsable() {
+    if (failure != null) {
+      throw new StepFailedException(
+          "an earlier step failed, so parameters and states may be partly updated: restore a saved"
+              + " model and state, or use a new optimizer",
+          failure);
+    }
   }
 
   /** Makes a holder the one that steps; the former one's states come to rest here. */
@@ -57,14 +76,27 @@ final class StateStore {
   /** Takes all states here, so that the optimizers of the holder can be closed. */
   void rest() {
     if (holder != null) {
-      resting.putAll(holder.states());
-      holder.release();
+      Holder former = holder;
       holder = null;
+      try {
+        if (failure == null) {
+          resting.putAll(former.states());
+        }
+      } finally {
+        former.release();
+      }
     }
   }
 
+  /** The states that no holder has; a holder removes those that it takes. */
   Map<String, ParameterState> resting() {
     return resting;
+  }
+
+  /** A copy of one state, or null if there is none. */
+  ParameterState get(String id) {
+    ParameterState held = holder == null ? null : holder.state(id);
+    return held == null ? resting.get(id) : held;
   }
 
   /** Copies of all states, the held ones as they are now. */
@@ -76,9 +108,13 @@ final class StateStore {
     return all;
   }
 
-  /** Replaces everything. */
+  /** Replaces everything, what a failed step left included. */
   void replace(Map<String, ParameterState> states) {
-    rest();
+    if (holder != null) {
+      holder.release();
+      holder = null;
+    }
+    failure = null;
     resting.clear();
     resting.putAll(states);
     steps = states.values().stream().mapToLong(ParameterState::steps).max().orElse(begin);

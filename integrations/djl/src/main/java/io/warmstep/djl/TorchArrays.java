@@ -5,6 +5,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import io.warmstep.ElementType;
@@ -20,6 +21,46 @@ final class TorchArrays {
   /** Copies elements into an array's memory; NDArray.copyTo would give it other memory instead. */
   static void copy(NDArray from, NDArray to) {
     to.set(ALL, from);
+  }
+
+  /** Copies elements, from another device too, into an array whose gradient autograd keeps. */
+  static void overwrite(NDArray to, NDArray from) {
+    // DJL leaves gradients on in threads other than the one that started its engine.
+    boolean wasOn = JniUtils.isGradMode();
+    JniUtils.setGradMode(false);
+    try {
+      copy(from, to);
+    } finally {
+      JniUtils.setGradMode(wasOn);
+    }
+  }
+
+  /** Whether two arrays, maybe on several devices, have the same elements. */
+  static boolean contentEquals(NDArray a, NDArray b) {
+    if (a.getDataType() != b.getDataType() || !a.getShape().equals(b.getShape())) {
+      return false;
+    }
+    try (NDArray near = a.toDevice(b.getDevice(), true)) {
+      return near.contentEquals(b);
+    }
+  }
+
+  /** Whether backward has left a gradient for an array that is not zero everywhere. */
+  static boolean hasNonzeroGradient(PtNDArray array) {
+    if (!array.hasGradient()) {
+      return false;
+    }
+    try (PtNDArray gradient = JniUtils.getGradient(array)) {
+      return gradient != null && hasNonzero(gradient);
+    }
+  }
+
+  /** Whether an array has an element other than zero; NaN is one. */
+  static boolean hasNonzero(NDArray array) {
+    try (NDArray isOther = array.neq(0);
+        NDArray any = isOther.any()) {
+      return any.getBoolean();
+    }
   }
 
   /**

@@ -4,6 +4,7 @@ import com.sun.jna.Function;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Platform;
 import com.sun.jna.Pointer;
+import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
 import io.warmstep.BackendUnavailableException;
 
@@ -16,9 +17,13 @@ final class TorchCuda implements TrainingDevices.Cuda {
   public long primaryContext(int ordinal) {
     NativeLibrary driver = load(Platform.isWindows() ? "nvcuda" : "libcuda.so.1");
     check(call(driver, "cuInit", 0), "cuInit");
+    IntByReference device = new IntByReference();
+    check(call(driver, "cuDeviceGet", device, ordinal), "cuDeviceGet");
     PointerByReference context = new PointerByReference();
     // Retained for the life of the process, as libtorch itself does.
-    check(call(driver, "cuDevicePrimaryCtxRetain", context, ordinal), "cuDevicePrimaryCtxRetain");
+    check(
+        call(driver, "cuDevicePrimaryCtxRetain", context, device.getValue()),
+        "cuDevicePrimaryCtxRetain");
     return Pointer.nativeValue(context.getValue());
   }
 

@@ -59,11 +59,24 @@ final class TrainerParameters implements ModelStep.Source {
             NDArray[] arrays = new NDArray[devices.length];
             for (int i = 0; i < devices.length; i++) {
               arrays[i] = store.getValue(parameter, devices[i], true);
+              checkIsTheModels(name, parameter, arrays[i]);
             }
             trained.add(new ModelStep.Replicas(parameter.getId(), name, arrays));
           }
         });
     return trained;
+  }
+
+  /** DJL's trainer goes on with the arrays that it began with when others are loaded. */
+  private static void checkIsTheModels(String name, Parameter parameter, NDArray array) {
+    NDArray own = parameter.getArray();
+    if (own != array && own.getDevice().equals(array.getDevice())) {
+      throw new IllegalStateException(
+          "the model has another array for \""
+              + name
+              + "\" than its trainer, which goes on with the former: load parameters before"
+              + " trainer.initialize(...), or make a new trainer");
+    }
   }
 
   @Override

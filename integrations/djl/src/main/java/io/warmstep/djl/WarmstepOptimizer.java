@@ -6,6 +6,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
+import io.warmstep.LossScaler;
 import io.warmstep.ParameterGroup;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
@@ -52,17 +53,18 @@ public final class WarmstepOptimizer extends Optimizer {
     if (builder.schedule == null) {
       throw new IllegalStateException("no learning rate was set: call learningRate(...)");
     }
-    UpdateRule rule = builder.rule;
     recipe =
         new Recipe(
-            getWeightDecay() == 0 ? rule : rule.weightDecay(getWeightDecay()),
+            builder.hasWeightDecay ? builder.rule.weightDecay(getWeightDecay()) : builder.rule,
             builder.schedule,
             List.copyOf(builder.groups),
             builder.clipNorm,
             clipValue(builder),
-            requirePositive("rescaleGrad", rescaleGrad));
+            requireNormal("rescaleGrad", rescaleGrad),
+            builder.skipNonFinite,
+            builder.scaler);
     names = builder.names;
-    store = new StateStore(updateCount("") - 1L); // the superclass hides its first number
+    store = new StateStore(builder.begin);
     parameterSteps = new ParameterSteps(recipe, store, builder.deviceOf);
     CLEANER.register(this, parameterSteps.cleanup());
   }
@@ -98,10 +100,14 @@ public final class WarmstepOptimizer extends Optimizer {
    * @param parameterId DJL's id of the parameter
    * @param weight updated in place: float32, float64 or float16, contiguous
    * @param grad of the same shape; only read
-   * @throws IllegalArgumentException if an array is of another engine, closed, sparse, of another
-   *     type, or the weight is not contiguous; the message names the parameter; nothing changes
-   * @throws IllegalStateException if gradients are to be clipped by their global norm, which needs
-   *     all of them at once, or a {@link ModelStep} of this optimizer is open; nothing changes
+   * @throws IllegalArgumentException if an array is of another engine, sparse, of another type, or
+   *     the weight is not contiguous; the message has the parameter's name, or its id if {@link
+   *     Builder#names} was not called; nothing changes
+   * @throws IllegalStateException if an array is closed; or gradients are to be clipped by their
+   *     global norm or checked, which needs all of them at once; or a {@link ModelStep} of this
+   *     optimizer is open; nothing changes
+   * @throws io.warmstep.StepFailedException if the device failed in this or an earlier step, until
+   *     a saved state is restored
    */
   @Override
   public synchronized void update(String parameterId, NDArray weight, NDArray grad) {
@@ -109,10 +115,10 @@ public final class WarmstepOptimizer extends Optimizer {
       throw new IllegalStateException(
           "a ModelStep of this optimizer is open: call its step() instead of trainer.step()");
     }
-    if (recipe.clipNorm() > 0) {
+    if (recipe.needsAllGradients()) {
       throw new IllegalStateException(
-          "clipNorm needs the gradients of all parameters at once: call step() of a ModelStep"
-              + " instead of trainer.step()");
+          "clipNorm, skipNonFinite and lossScaler need the gradients of all parameters at once:"
+              + " call step() of a ModelStep instead of trainer.step()");
     }
     parameterSteps.update(parameterId, name(parameterId), weight, grad);
   }
@@ -166,7 +172,7 @@ public final class WarmstepOptimizer extends Optimizer {
               + "\": there are "
               + Names.abbreviated(named.keySet()));
     }
-    ParameterState state = store.all().get(named.get(parameter).getId());
+    ParameterState state = store.get(named.get(parameter).getId());
     if (state == null || !state.slots().containsKey(slot)) {
       throw new IllegalArgumentException(
           "parameter \""
@@ -197,14 +203,17 @@ public final class WarmstepOptimizer extends Optimizer {
    * @param path the file, replaced if it exists; it is written beside and renamed when whole
    * @param block the model's
    * @throws IllegalStateException if no parameter of the block has been updated
+   * @throws io.warmstep.StepFailedException if a step failed; nothing is written
    * @throws IOException if the file cannot be written; one that was there stays
    */
   public synchronized void save(Path path, Block block) throws IOException {
+    store.checkUsable();
     StateFile.write(path, recipe, block, store.all());
   }
 
   /**
-   * Goes on from a saved state: replaces all that is remembered, the number of steps included.
+   * Goes on from a saved state: replaces all that is remembered, the number of steps included, and
+   * what a failed step left.
    *
    * @param path the file
    * @param block the model's, initialized; each parameter that is trained must be in the file
@@ -240,6 +249,14 @@ public final class WarmstepOptimizer extends Optimizer {
     }
   }
 
+  private static double requireNormal(String name, double value) {
+    if (!(value >= Float.MIN_NORMAL && value <= Float.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          name + " is " + value + ", must be above 0 and a normal float32 number");
+    }
+    return value;
+  }
+
   private static double requirePositive(String name, double value) {
     if (!(value > 0 && value <= Double.MAX_VALUE)) {
       throw new IllegalArgumentException(name + " is " + value + ", must be finite and above 0");
@@ -247,11 +264,28 @@ public final class WarmstepOptimizer extends Optimizer {
     return value;
   }
 
+  /** A tracker as a schedule, with a name for messages. */
+  private record TrackerSchedule(Tracker tracker) implements Schedule {
+    TrackerSchedule {
+      Objects.requireNonNull(tracker, "tracker");
+    }
+
+    @Override
+    public double rate(long step) {
+      return tracker.getNewValue(Math.toIntExact(step));
+    }
+
+    @Override
+    public String toString() {
+      return "of DJL's " + tracker.getClass().getSimpleName();
+    }
+  }
+
   /**
    * Collects what an optimizer does. Of DJL's own options, {@code setRescaleGrad} multiplies
    * gradients first, {@code optClipGrad} is {@link #clipValue} (both signs are clipped, not only
-   * the positive), {@code optWeightDecays} replaces the rule's weight decay unless it is 0, and
-   * {@code optBeginNumUpdate} is the number of steps before the first.
+   * the positive), {@code optWeightDecays} replaces the rule's weight decay, and {@code
+   * optBeginNumUpdate} is the number of steps before the first.
    */
   public static final class Builder extends OptimizerBuilder<Builder> {
     private final UpdateRule rule;
@@ -260,6 +294,10 @@ public final class WarmstepOptimizer extends Optimizer {
     private Block names;
     private double clipNorm;
     private double clipValue;
+    private boolean skipNonFinite;
+    private LossScaler scaler;
+    private boolean hasWeightDecay;
+    private int begin;
     private Function<NDArray, Device> deviceOf = NDArray::getDevice;
 
     private Builder(UpdateRule rule) {
@@ -269,6 +307,29 @@ public final class WarmstepOptimizer extends Optimizer {
     @Override
     protected Builder self() {
       return this;
+    }
+
+    @Override
+    public Builder optWeightDecays(float weightDecays) {
+      hasWeightDecay = true;
+      return super.optWeightDecays(weightDecays);
+    }
+
+    /**
+     * Begins with another number of steps than 0.
+     *
+     * @param beginNumUpdate steps before the first, at least 0
+     * @return this builder
+     * @throws IllegalArgumentException if it is negative
+     */
+    @Override
+    public Builder optBeginNumUpdate(int beginNumUpdate) {
+      if (beginNumUpdate < 0) {
+        throw new IllegalArgumentException(
+            "beginNumUpdate is " + beginNumUpdate + ", must be at least 0");
+      }
+      begin = beginNumUpdate;
+      return super.optBeginNumUpdate(beginNumUpdate);
     }
 
     /**
@@ -294,14 +355,24 @@ public final class WarmstepOptimizer extends Optimizer {
     }
 
     /**
-     * Sets the learning rate by one of DJL's trackers, under the name that DJL's builders have.
+     * Sets the learning rate by one of DJL's trackers, under the name that DJL's builders of Adam
+     * have. It is one rate for all parameters; what differs between them is said by groups.
      *
      * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1
      * @return this builder
      */
     public Builder optLearningRateTracker(Tracker tracker) {
-      Objects.requireNonNull(tracker, "tracker");
-      return learningRate(step -> tracker.getNewValue(Math.toIntExact(step)));
+      return learningRate(new TrackerSchedule(tracker));
+    }
+
+    /**
+     * The same as {@link #optLearningRateTracker}, under the name that DJL's builders of SGD have.
+     *
+     * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1
+     * @return this builder
+     */
+    public Builder setLearningRateTracker(Tracker tracker) {
+      return optLearningRateTracker(tracker);
     }
 
     /**
@@ -350,6 +421,31 @@ public final class WarmstepOptimizer extends Optimizer {
      */
     public Builder clipValue(double maxValue) {
       clipValue = requirePositive("clipValue", maxValue);
+      return this;
+    }
+
+    /**
+     * Skips a step with a gradient that is NaN or infinite; for a {@link ModelStep} only. Nothing
+     * changes then, the number of steps included, but that gradients are set to zero.
+     *
+     * @param skipNonFinite whether to do so; false unless called
+     * @return this builder
+     */
+    public Builder skipNonFinite(boolean skipNonFinite) {
+      this.skipNonFinite = skipNonFinite;
+      return this;
+    }
+
+    /**
+     * Divides gradients by the scale that the loss was multiplied by, which keeps small ones from
+     * vanishing in float16, and skips steps with a non-finite gradient; for a {@link ModelStep}
+     * only.
+     *
+     * @param scaler whose {@code scale()} each loss is multiplied by before backward
+     * @return this builder
+     */
+    public Builder lossScaler(LossScaler scaler) {
+      this.scaler = Objects.requireNonNull(scaler, "scaler");
       return this;
     }
 

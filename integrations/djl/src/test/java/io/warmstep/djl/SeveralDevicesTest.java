@@ -2,6 +2,7 @@ package io.warmstep.djl;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -17,9 +18,14 @@ import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import io.warmstep.Devices;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Momentum;
 import io.warmstep.schedule.Schedules;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -84,17 +90,9 @@ class SeveralDevicesTest {
   /** As DJL's own parameter server calls an optimizer: once for each device. */
   @Test
   void aTrainersStepCountsOnce() {
-    List<NDArray> seen = new ArrayList<>();
-    WarmstepOptimizer optimizer =
-        adam()
-            .deviceOf(
-                array -> {
-                  if (!seen.contains(array)) {
-                    seen.add(array);
-                  }
-                  return Device.gpu(seen.indexOf(array));
-                })
-            .build();
+    IdentityHashMap<NDArray, Integer> seen =
+        new IdentityHashMap<>(); // NDArray.equals compares contents
+    WarmstepOptimizer optimizer = adam().deviceOf(array -> deviceOf(array, seen)).build();
     LocalParameterServer server = new LocalParameterServer(optimizer);
     try (Toy toy = new Toy(optimizer)) {
       PtNDArray first = replica(toy.array(NAME));
@@ -111,6 +109,124 @@ class SeveralDevicesTest {
       double[] expected = expected(replica(toy.array(NAME)), 5);
       assertArrayEquals(expected, Toy.doubles(first), 1e-6);
       assertArrayEquals(Toy.doubles(first), Toy.doubles(second));
+    }
+  }
+
+  private static Device deviceOf(NDArray array, IdentityHashMap<NDArray, Integer> seen) {
+    Integer known = seen.putIfAbsent(array, seen.size());
+    return Device.gpu(known == null ? seen.size() - 1 : known);
+  }
+
+  private static WarmstepOptimizer.Builder momentum() {
+    return WarmstepOptimizer.of(Momentum.heavyBall(0.5)).learningRate(1);
+  }
+
+  /** A second trainer, on another device, with the same optimizer. */
+  @Test
+  void theStateGoesAlongToAnotherDevice() {
+    Device[] now = {Device.gpu(0)};
+    WarmstepOptimizer optimizer = momentum().deviceOf(array -> now[0]).build();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDArray first = manager.zeros(new Shape(1));
+      NDArray gradient = manager.ones(new Shape(1));
+      for (int i = 0; i < 3; i++) {
+        optimizer.update("w", first, gradient); // the buffer is 1, 1.5, 1.75
+      }
+      NDArray second = first.duplicate();
+      now[0] = Device.gpu(1);
+      optimizer.update("w", second, gradient);
+      assertEquals(1.875f, first.getFloat() - second.getFloat());
+      for (int i = 0; i < 10; i++) {
+        optimizer.update("w", second, gradient);
+      }
+      ParameterState state = optimizer.store().get("w");
+      assertEquals(14, state.steps());
+      assertEquals(2, ((float[]) state.slots().get("momentum_buffer"))[0], 1e-3);
+      assertEquals(state.steps(), optimizer.store().all().get("w").steps());
+
+      NDArray back = second.duplicate();
+      now[0] = Device.gpu(0);
+      optimizer.update("w", back, gradient);
+      assertEquals(2, second.getFloat() - back.getFloat(), 1e-3, "not what was left there");
+    }
+  }
+
+  /** What was restored is not kept for devices to come. */
+  @Test
+  void aRestoredStateIsUsedOnce() {
+    Device[] now = {Device.gpu(0)};
+    WarmstepOptimizer optimizer = momentum().deviceOf(array -> now[0]).build();
+    optimizer
+        .store()
+        .replace(Map.of("w", new ParameterState(4, Map.of("momentum_buffer", new float[] {100}))));
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDArray zero = manager.zeros(new Shape(1));
+      NDArray first = manager.zeros(new Shape(1));
+      for (int i = 0; i < 50; i++) {
+        optimizer.update("w", first, zero);
+      }
+      assertEquals(Map.of(), optimizer.store().resting());
+      now[0] = Device.gpu(1);
+      NDArray second = first.duplicate();
+      optimizer.update("w", second, zero);
+      assertEquals(0, first.getFloat() - second.getFloat(), 1e-6);
+      assertEquals(55, optimizer.stepCount());
+    }
+  }
+
+  /** A second trainer with one device more. */
+  @Test
+  void aReplicaMayBeAdded() {
+    IdentityHashMap<NDArray, Integer> seen = new IdentityHashMap<>();
+    WarmstepOptimizer optimizer = momentum().deviceOf(array -> deviceOf(array, seen)).build();
+    LocalParameterServer server = new LocalParameterServer(optimizer);
+    try (NDManager manager = NDManager.newBaseManager()) {
+      PtNDArray first = replica(manager.zeros(new Shape(1)));
+      NDArray[] gradients = {manager.ones(new Shape(1)), manager.zeros(new Shape(1))};
+      for (int i = 0; i < 3; i++) {
+        server.update("w", new NDArray[] {gradients[0].duplicate()}, new NDArray[] {first});
+      }
+      PtNDArray second = replica(first);
+      for (int i = 4; i <= 6; i++) {
+        server.update(
+            "w",
+            new NDArray[] {gradients[0].duplicate(), gradients[1].duplicate()},
+            new NDArray[] {first, second});
+        assertEquals(i, optimizer.stepCount());
+        assertEquals(first.getFloat(), second.getFloat());
+      }
+      double buffer = 0;
+      double expected = 0;
+      for (int i = 0; i < 6; i++) {
+        buffer = 0.5 * buffer + 1;
+        expected -= buffer;
+      }
+      assertEquals(expected, first.getFloat(), 1e-5);
+    }
+  }
+
+  /** DJL switches gradients off only in the thread that started its engine. */
+  @Test
+  void aModelStepMayBeTakenInAnyThread() throws Exception {
+    WarmstepOptimizer optimizer = adam().build();
+    try (Toy toy = new Toy(optimizer)) {
+      PtNDArray first = replica(toy.array(NAME));
+      PtNDArray second = replica(toy.array(NAME));
+      double[] before = Toy.doubles(first);
+      FixedSource source = new FixedSource(toy.model.getBlock(), NAME, first, second);
+      CompletableFuture.runAsync(
+              () -> {
+                try (ModelStep step = new ModelStep(source, optimizer);
+                    GradientCollector collector = toy.trainer.newGradientCollector()) {
+                  backward(first, 1, collector);
+                  backward(second, 3, collector);
+                  step.step();
+                }
+              },
+              work -> new Thread(work).start())
+          .get();
+      assertArrayEquals(Toy.doubles(first), Toy.doubles(second));
+      assertFalse(Arrays.equals(before, Toy.doubles(first)));
     }
   }
 

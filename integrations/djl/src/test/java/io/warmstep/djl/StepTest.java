@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.tracker.Tracker;
 import io.warmstep.Device;
 import io.warmstep.Devices;
@@ -218,6 +221,24 @@ class StepTest {
   }
 
   @Test
+  void groupsMustNotOverlap() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Adam.adamW())
+            .learningRate(0.01)
+            .group(ParameterGroup.matching("*_bias").weightDecay(0))
+            .group(ParameterGroup.matching("03*").weightDecay(0.5))
+            .build();
+    try (Toy toy = new Toy(optimizer)) {
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> ModelStep.of(toy.trainer, optimizer))
+              .getMessage();
+      assertEquals(
+          "parameter \"03Linear_bias\" matches groups *_bias and 03*, must match one at most",
+          message);
+    }
+  }
+
+  @Test
   void clipsByGlobalNorm() {
     WarmstepOptimizer optimizer =
         WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).clipNorm(1e-2).build();
@@ -263,8 +284,28 @@ class StepTest {
     builder.optClipGrad(1).clipValue(1);
     String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
     assertTrue(message.contains("call one"), message);
+    for (float scale : new float[] {0, 1e-40f, Float.NaN}) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).setRescaleGrad(scale).build());
+    }
     assertThrows(
         IllegalArgumentException.class,
-        () -> WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).setRescaleGrad(0).build());
+        () -> WarmstepOptimizer.of(Sgd.sgd()).optBeginNumUpdate(-1));
+  }
+
+  /** AdamW has a weight decay of its own. */
+  @Test
+  void aWeightDecayOfZeroIsZero() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Adam.adamW())
+            .setLearningRateTracker(Tracker.fixed(1))
+            .optWeightDecays(0)
+            .build();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDArray weight = manager.ones(new Shape(1));
+      optimizer.update("w", weight, manager.zeros(new Shape(1)));
+      assertEquals(1, weight.getFloat());
+    }
   }
 }

@@ -1,0 +1,196 @@
+package io.warmstep.djl;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.training.GradientCollector;
+import io.warmstep.LossScaler;
+import io.warmstep.StepFailedException;
+import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Steps that fail, and steps that are left out. */
+class FailureTest {
+  private static final String WEIGHT = "01Linear_weight";
+
+  @TempDir Path folder;
+
+  private final AtomicBoolean isFailing = new AtomicBoolean();
+
+  /** A rule whose update throws when told to. */
+  private UpdateRule failing(UpdateRule rule) {
+    return (UpdateRule)
+        Proxy.newProxyInstance(
+            getClass().getClassLoader(),
+            new Class<?>[] {UpdateRule.class},
+            (proxy, method, arguments) -> {
+              if (method.getName().equals("update") && isFailing.get()) {
+                throw new IllegalStateException("the device failed");
+              }
+              try {
+                return method.invoke(rule, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
+  }
+
+  /** Nothing goes on from a half-done step: not this way, not the other, and not a saved file. */
+  @ParameterizedTest
+  @EnumSource
+  void afterAFailedStepOnlyARestoredStateGoesOn(Mode mode) throws Exception {
+    Path file = folder.resolve("state");
+    Path other = folder.resolve("other");
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(failing(Momentum.heavyBall(0.9))).learningRate(0.1).build();
+    try (Toy toy = new Toy(optimizer)) {
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            toy.backward(1);
+            Mode.step(toy, step);
+          });
+      optimizer.save(file, toy.model.getBlock());
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            toy.backward(2);
+            isFailing.set(true);
+            assertThrows(StepFailedException.class, () -> Mode.step(toy, step));
+            isFailing.set(false);
+            assertThrows(StepFailedException.class, () -> Mode.step(toy, step));
+          });
+      for (Mode next : Mode.values()) {
+        next.with(
+            toy,
+            optimizer,
+            step -> {
+              String message =
+                  assertThrows(StepFailedException.class, () -> Mode.step(toy, step)).getMessage();
+              assertTrue(message.contains("restore a saved"), message);
+            });
+      }
+      assertThrows(StepFailedException.class, () -> optimizer.save(other, toy.model.getBlock()));
+      assertFalse(Files.exists(other));
+
+      optimizer.restore(file, toy.model.getBlock());
+      assertEquals(1, optimizer.stepCount());
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            toy.backward(3);
+            Mode.step(toy, step);
+          });
+      assertEquals(2, optimizer.stepCount());
+      optimizer.save(other, toy.model.getBlock());
+    }
+  }
+
+  /** In place of the rate: an error before anything is touched is no failed step. */
+  @ParameterizedTest
+  @EnumSource
+  void aRateThatIsNoneChangesNothing(Mode mode) {
+    float[] rate = {Float.NaN};
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Sgd.sgd()).optLearningRateTracker(number -> rate[0]).build();
+    try (Toy toy = new Toy(optimizer)) {
+      double[] before = toy.values(WEIGHT);
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            toy.backward(1);
+            assertThrows(IllegalStateException.class, () -> Mode.step(toy, step));
+            assertArrayEquals(before, toy.values(WEIGHT));
+            rate[0] = 0.1f;
+            Mode.step(toy, step);
+          });
+      assertEquals(1, optimizer.stepCount());
+    }
+  }
+
+  private static void backward(Toy toy, float factor) {
+    try (GradientCollector collector = toy.trainer.newGradientCollector();
+        NDArray loss = toy.array(WEIGHT).mul(factor).sum()) {
+      collector.backward(loss);
+    }
+  }
+
+  @Test
+  void aStepWithAGradientThatIsNotFiniteMayBeSkipped() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).skipNonFinite(true).build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      double[] before = toy.values(WEIGHT);
+      backward(toy, Float.POSITIVE_INFINITY);
+      step.step();
+      assertArrayEquals(before, toy.values(WEIGHT));
+      assertEquals(0, step.stepCount());
+      assertEquals(1, step.skippedSteps());
+      backward(toy, 2);
+      step.step();
+      assertEquals(before[0] - 2, toy.values(WEIGHT)[0], 1e-5);
+      assertEquals(1, step.stepCount());
+    }
+  }
+
+  @Test
+  void aLossMayBeScaled() {
+    LossScaler scaler = LossScaler.dynamic();
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).lossScaler(scaler).build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      double[] before = toy.values(WEIGHT);
+      backward(toy, (float) (0.5 * scaler.scale()));
+      step.step();
+      assertEquals(before[0] - 0.5, toy.values(WEIGHT)[0], 1e-5);
+      double scale = scaler.scale();
+      backward(toy, Float.NaN);
+      step.step();
+      assertEquals(1, step.skippedSteps());
+      assertTrue(scaler.scale() < scale);
+      toy.parameters().get("03Linear_bias").freeze(true); // the optimizer is built anew
+      backward(toy, (float) (0.5 * scaler.scale()));
+      step.step();
+      assertEquals(before[0] - 1, toy.values(WEIGHT)[0], 1e-5);
+    }
+  }
+
+  @Test
+  void whatNeedsAllGradientsNeedsAModelStep() {
+    for (WarmstepOptimizer optimizer :
+        new WarmstepOptimizer[] {
+          WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).skipNonFinite(true).build(),
+          WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).lossScaler(LossScaler.dynamic()).build(),
+          WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).clipNorm(1).build()
+        }) {
+      try (Toy toy = new Toy(optimizer)) {
+        Map<String, double[]> before = toy.allValues();
+        toy.backward(1);
+        String message = assertThrows(IllegalStateException.class, toy.trainer::step).getMessage();
+        assertTrue(message.contains("ModelStep"), message);
+        before.forEach((name, values) -> assertArrayEquals(values, toy.values(name)));
+      }
+    }
+  }
+}

@@ -1,0 +1,177 @@
+package io.warmstep.djl;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.SequentialBlock;
+import ai.djl.nn.core.Linear;
+import ai.djl.training.tracker.Tracker;
+import io.warmstep.rule.Adam;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Every parameter of a step has the step's number, whatever it missed: both ways are the same. */
+class StepNumbersTest {
+  private static final String[] NAMES = {
+    "01Linear_weight", "01Linear_bias", "03Linear_weight", "03Linear_bias"
+  };
+
+  @TempDir Path folder;
+
+  /** A tracker that tells which numbers it was asked for. */
+  private static final class Asked implements Tracker {
+    final List<Integer> numbers = new ArrayList<>();
+
+    @Override
+    public float getNewValue(int number) {
+      numbers.add(number);
+      return 0.01f * number;
+    }
+
+    /** The distinct numbers since the last call. */
+    Set<Integer> taken() {
+      Set<Integer> taken = new TreeSet<>(numbers);
+      numbers.clear();
+      return taken;
+    }
+  }
+
+  private static WarmstepOptimizer adam(Tracker tracker) {
+    return WarmstepOptimizer.of(Adam.adam()).optLearningRateTracker(tracker).build();
+  }
+
+  private static Set<Integer> step(Toy toy, ModelStep step, int seed, Asked asked) {
+    toy.backward(seed);
+    Mode.step(toy, step);
+    return asked.taken();
+  }
+
+  /** Which is first in DJL's order is left to its map, so each parameter has its turn. */
+  @ParameterizedTest
+  @ValueSource(strings = {"01Linear_weight", "01Linear_bias", "03Linear_weight", "03Linear_bias"})
+  void aParameterThatWasFrozenHasTheNumberOfTheOthers(String name) {
+    for (int frozenSteps = 1; frozenSteps <= 3; frozenSteps++) {
+      int frozen = frozenSteps;
+      assertBothWaysAreEqual(
+          (toy, run) -> {
+            run.steps(2);
+            toy.parameters().get(name).freeze(true);
+            run.steps(frozen);
+            toy.parameters().get(name).freeze(false);
+            run.steps(3);
+          });
+    }
+  }
+
+  @Test
+  void oneThatIsAddedHasTheNumberOfTheOthers() {
+    assertBothWaysAreEqual(
+        (toy, run) -> {
+          run.steps(3);
+          ((SequentialBlock) toy.model.getBlock())
+              .add(Linear.builder().setUnits(Toy.CLASSES).build());
+          ai.djl.engine.Engine.getInstance().setRandomSeed(2);
+          toy.trainer.initialize(new Shape(1, Toy.INPUTS));
+          run.steps(3);
+        });
+  }
+
+  private interface Scenario {
+    void run(Toy toy, Run run);
+  }
+
+  /** Takes steps and checks that each has one number, the next. */
+  private static final class Run {
+    private final Toy toy;
+    private final ModelStep step;
+    private final Asked asked;
+    private int done;
+
+    Run(Toy toy, ModelStep step, Asked asked) {
+      this.toy = toy;
+      this.step = step;
+      this.asked = asked;
+    }
+
+    void steps(int count) {
+      for (int i = 0; i < count; i++) {
+        done++;
+        assertEquals(Set.of(done), step(toy, step, done, asked), "numbers of step " + done);
+      }
+    }
+  }
+
+  private static void assertBothWaysAreEqual(Scenario scenario) {
+    List<Map<String, double[]>> results = new ArrayList<>();
+    for (Mode mode : Mode.values()) {
+      Asked asked = new Asked();
+      WarmstepOptimizer optimizer = adam(asked);
+      try (Toy toy = new Toy(optimizer, DataType.FLOAT32, Toy.block())) {
+        Consumer<ModelStep> work = step -> scenario.run(toy, new Run(toy, step, asked));
+        mode.with(toy, optimizer, work);
+        results.add(toy.allValues());
+      }
+    }
+    results
+        .get(0)
+        .forEach((name, values) -> assertArrayEquals(values, results.get(1).get(name), name));
+  }
+
+  /** The file has a number for each parameter; the next step is one more than the highest. */
+  @ParameterizedTest
+  @EnumSource
+  void restoredParametersHaveOneNumber(Mode mode) throws Exception {
+    Path file = folder.resolve("state");
+    WarmstepOptimizer saved = adam(new Asked());
+    try (Toy toy = new Toy(saved);
+        ModelStep step = ModelStep.of(toy.trainer, saved)) {
+      for (int i = 1; i <= 5; i++) {
+        toy.parameters().get(NAMES[0]).freeze(i > 2);
+        toy.backward(i);
+        step.step();
+      }
+      step.save(file);
+    }
+    Asked asked = new Asked();
+    WarmstepOptimizer optimizer = adam(asked);
+    try (Toy toy = new Toy(optimizer)) {
+      optimizer.restore(file, toy.model.getBlock());
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            assertEquals(Set.of(6), step(toy, step, 6, asked));
+            assertEquals(Set.of(7), step(toy, step, 7, asked));
+          });
+      assertEquals(7, optimizer.stepCount());
+      assertEquals(0, optimizer.store().all().size() - NAMES.length);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void countingMayBeginLater(Mode mode) {
+    Asked asked = new Asked();
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Adam.adam())
+            .optLearningRateTracker(asked)
+            .optBeginNumUpdate(10)
+            .build();
+    try (Toy toy = new Toy(optimizer)) {
+      assertEquals(10, optimizer.stepCount());
+      mode.with(toy, optimizer, step -> assertEquals(Set.of(11), step(toy, step, 1, asked)));
+    }
+  }
+}
