@@ -25,8 +25,9 @@ final class TrainOptions {
         paramLabel = "NAME",
         defaultValue = "digits",
         description = {
-          "digits, breast-cancer, or a CSV file whose last column is the class, counted from 0."
-              + " Default: ${DEFAULT-VALUE}"
+          "digits, breast-cancer, or a CSV file (.csv or .csv.gz): numbers separated by commas, the"
+              + " class in the last column as 0, 1 and so on; a first line of column names is passed"
+              + " over. Default: ${DEFAULT-VALUE}"
         })
     String data;
 

@@ -219,7 +219,7 @@ class CommandLineTest {
         "train --hidden 0                          | hidden layer size is 0",
         "train --hidden 2000000000                 | hidden layer size is 2000000000",
         "train --train-fraction 1                  | train fraction is 1.0",
-        "train --data nope                         | no data set 'nope': use digits",
+        "train --data nope                         | --data is 'nope', which is no file; must be digits",
         "train --plot run.pdf                      | must end in .png or .svg",
         "train extra                               | 'extra'",
         "verify --dtype float32                    | --dtype needs --golden",
@@ -249,7 +249,9 @@ class CommandLineTest {
     Output output = run("train", "--data", file.toString());
     assertEquals(1, output.exitCode());
     assertEquals(
-        "warmstep: " + file + ", line 2: expected 3 values (2 features and the class), found 2",
+        "warmstep: "
+            + file
+            + ", line 2: expected 3 values separated by commas (the features, then the class), found 2",
         output.err().strip());
     Output verbose = run("train", "--verbose", "--data", file.toString());
     assertTrue(verbose.err().contains("\tat io.warmstep"), verbose.err());
