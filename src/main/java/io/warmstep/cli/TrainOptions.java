@@ -1,5 +1,7 @@
 package io.warmstep.cli;
 
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.rules.Settings;
 import io.warmstep.cli.train.LearningRate;
@@ -25,9 +27,9 @@ final class TrainOptions {
         paramLabel = "NAME",
         defaultValue = "digits",
         description = {
-          "digits, breast-cancer, or a CSV file (.csv or .csv.gz): numbers separated by commas, the"
-              + " class in the last column as 0, 1 and so on; a first line of column names is passed"
-              + " over. Default: ${DEFAULT-VALUE}"
+          "digits, breast-cancer, or a CSV file, compressed if it ends in .gz: numbers separated by"
+              + " commas, the class in the last column as 0, 1 and so on; a first line of column"
+              + " names is passed over. Default: ${DEFAULT-VALUE}"
         })
     String data;
 
@@ -70,6 +72,17 @@ final class TrainOptions {
               + " losses to the last digit. Default: ${DEFAULT-VALUE}"
         })
     long seed;
+
+    void addTo(JsonObject json) {
+      json.addProperty("data", data);
+      json.add("train_fraction", Json.number(trainFraction));
+      JsonArray sizes = new JsonArray();
+      hidden.forEach(sizes::add);
+      json.add("hidden", sizes);
+      json.addProperty("epochs", epochs);
+      json.addProperty("batch", batch);
+      json.addProperty("seed", seed);
+    }
   }
 
   /** How parameters are updated. */
@@ -160,6 +173,12 @@ final class TrainOptions {
       }
       return clipNorm;
     }
+
+    void addTo(JsonObject json, UpdateRule set) {
+      json.addProperty("rule", rule);
+      json.add("hyperparameters", Json.values(Settings.values(set)));
+      json.addProperty("clip_norm", clipNorm);
+    }
   }
 
   /** The learning rate. */
@@ -201,6 +220,12 @@ final class TrainOptions {
       }
       WarmUpChoice shape = warmUp == null ? null : WarmUpChoice.parse(warmUp);
       return LearningRate.of(choice(), shape, highest, steps, rule);
+    }
+
+    void addTo(JsonObject json, LearningRate chosen) {
+      json.add("lr", Json.number(chosen.highest()));
+      json.addProperty("schedule", schedule);
+      json.addProperty("warmup", chosen.warmUp());
     }
 
     private ScheduleChoice choice() {

@@ -14,12 +14,17 @@ import io.warmstep.cli.train.ScheduleChoice;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -63,25 +68,84 @@ class CommandLineTest {
     assertEquals(
         Set.of(
             "backend",
+            "data",
+            "train_fraction",
+            "hidden",
+            "epochs",
+            "batch",
+            "seed",
             "rule",
+            "hyperparameters",
+            "clip_norm",
+            "lr",
+            "schedule",
+            "warmup",
             "steps",
             "train_loss",
             "test_loss",
             "train_accuracy",
             "test_accuracy",
             "fit",
+            "notes",
             "seconds",
             "steps_per_second"),
         result.keySet());
     assertEquals("cpu", result.get("backend").getAsString());
     assertEquals("adam", result.get("rule").getAsString());
     assertEquals("appropriate", result.get("fit").getAsString());
+    assertEquals(0, result.getAsJsonArray("notes").size(), result.toString());
     assertTrue(result.get("test_accuracy").getAsDouble() >= 0.97, result.toString());
   }
 
+  /** The settings that a run tells are those that it ran with, and give the same run again. */
   @Test
-  void farTooLowRateIsUnderFitting() {
-    assertEquals("under-fitting", train("--lr", "1e-6").get("fit").getAsString());
+  void jsonTellsTheSettings() {
+    JsonObject told =
+        train(
+            ("--data breast-cancer --train-fraction 0.5 --hidden 16,8 --epochs 3 --batch 10 --seed 7"
+                    + " --rule adamw --betas 0.8,0.99 --weight-decay 0.1 --clip-norm 2 --lr 0.01"
+                    + " --schedule wsd --warmup 5")
+                .split(" "));
+    String settings =
+        """
+        {"backend": "cpu", "data": "breast-cancer", "train_fraction": 0.5, "hidden": [16, 8],
+         "epochs": 3, "batch": 10, "seed": 7, "rule": "adamw", "hyperparameters": {"beta1": 0.8,
+         "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "decoupled": true, "amsgrad": false,
+         "maximize": false}, "clip_norm": 2.0, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5"}
+        """;
+    JsonObject expected = JsonParser.parseString(settings).getAsJsonObject();
+    expected.keySet().forEach(name -> assertEquals(expected.get(name), told.get(name), name));
+
+    JsonObject defaults = train("--epochs", "2");
+    assertTrue(defaults.get("clip_norm").isJsonNull(), defaults.toString());
+    JsonObject again =
+        train(
+            ("--epochs 2 --lr %s --schedule %s --warmup %s"
+                    .formatted(
+                        defaults.get("lr").getAsDouble(),
+                        defaults.get("schedule").getAsString(),
+                        defaults.get("warmup").getAsString()))
+                .split(" "));
+    assertEquals(defaults.get("test_loss"), again.get("test_loss"));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "digits,        1e-6, under-fitting, the learning rate may be too low",
+    "digits,        1,    under-fitting, the learning rate may be too high",
+    "breast-cancer, 3e-3, appropriate,   ''",
+    "breast-cancer, 1,    over-fitting,  the learning rate may be too high",
+  })
+  void aLowARightAndAHighRateAreTold(String data, String rate, String fit, String note) {
+    String[] options = {"--data", data, "--lr", rate, "--epochs", "15", "--schedule", "constant"};
+    JsonObject result = train(options);
+    assertEquals(fit, result.get("fit").getAsString(), result.toString());
+    String notes = result.get("notes").toString();
+    assertTrue(note.isEmpty() ? notes.equals("[]") : notes.contains(note), notes);
+    String text =
+        run(Stream.concat(Stream.of("train"), Arrays.stream(options)).toArray(String[]::new)).out();
+    assertTrue(text.contains("\nfit: " + fit + "\n" + (note.isEmpty() ? "" : "  the ")), text);
+    assertTrue(text.contains(note), text);
   }
 
   @Test
@@ -186,6 +250,7 @@ class CommandLineTest {
     String help = run("train", "--help").out();
     assertTrue(help.contains("training accuracy below " + Fit.MIN_TRAIN_ACCURACY), help);
     assertTrue(help.contains("more than " + Fit.MAX_ACCURACY_GAP + " above test accuracy"), help);
+    assertTrue(help.contains("more than " + Fit.MAX_LOSS_FACTOR + " times its least"), help);
     assertTrue(help.contains("cosine-restarts") && help.contains("adamw"), help);
   }
 
@@ -261,8 +326,39 @@ class CommandLineTest {
   void divergenceIsAnError() {
     Output output = run("train", "--rule", "sgd", "--lr", "1e30", "--json");
     assertEquals(1, output.exitCode());
-    assertEquals("", output.out());
     assertTrue(output.err().contains("training diverged: the loss is NaN"), output.err());
+    JsonObject json = JsonParser.parseString(output.out()).getAsJsonObject();
+    assertTrue(output.err().contains(json.get("error").getAsString()), json.toString());
+    assertEquals(1e30, json.get("lr").getAsDouble());
+    assertFalse(json.has("fit"), json.toString());
+    assertEquals(
+        "",
+        run("train", "--rule", "sgd", "--lr", "1e30", "--epochs", "1")
+            .out()
+            .lines()
+            .filter(line -> line.startsWith("fit") || line.startsWith("{"))
+            .findAny()
+            .orElse(""));
+  }
+
+  /** In a process of its own, whose standard output takes nothing. */
+  @ParameterizedTest
+  @ValueSource(strings = {"devices --json", "train --epochs 1", "--help"})
+  @EnabledOnOs(OS.LINUX)
+  void lostOutputIsAnError(String arguments) throws Exception {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName()));
+    command.addAll(List.of(arguments.split(" ")));
+    Process process =
+        new ProcessBuilder(command).redirectOutput(new java.io.File("/dev/full")).start();
+    String err = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(1, process.waitFor(), err);
+    assertTrue(err.contains("warmstep: standard output cannot be written"), err);
   }
 
   @Test
