@@ -96,8 +96,15 @@ final class BenchCommand implements Runnable {
 
   @Override
   public void run() {
-    UpdateRule updateRule = parse(() -> NamedRules.named(rule));
-    ElementType type = parse(() -> ElementType.parse(dtype));
+    UpdateRule updateRule =
+        parse(() -> Options.named("rule", "--rule", () -> NamedRules.named(rule)));
+    ElementType type =
+        parse(
+            () ->
+                Options.named(
+                    "unknown element type.*: use",
+                    "--dtype is '" + dtype + "', must be",
+                    () -> ElementType.parse(dtype)));
     List<Long> lengths = lengths();
     long total = lengths.stream().mapToLong(Long::longValue).sum();
     int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
@@ -157,7 +164,7 @@ final class BenchCommand implements Runnable {
 
   private Device open(int count) {
     if (isCpu()) {
-      return parse(() -> Devices.cpu(count));
+      return parse(() -> Options.named("threads", "--threads", () -> Devices.cpu(count)));
     }
     if (threads != null) {
       throw new ParameterException(
@@ -180,7 +187,7 @@ final class BenchCommand implements Runnable {
       case "gpt2" -> ModelShapes.gpt2Small();
       default ->
           throw new ParameterException(
-              spec.commandLine(), "--model is " + size.model + ", must be resnet50 or gpt2");
+              spec.commandLine(), "--model is '" + size.model + "', must be resnet50 or gpt2");
     };
   }
 

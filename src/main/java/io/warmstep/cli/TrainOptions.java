@@ -131,7 +131,7 @@ final class TrainOptions {
     /** The rule with the hyperparameters that were given. */
     UpdateRule toRule() {
       Map<String, Double> given = new LinkedHashMap<>();
-      UpdateRule base = NamedRules.named(rule);
+      UpdateRule base = Options.named("rule", "--rule", () -> NamedRules.named(rule));
       if (momentum != null) {
         requireHyperparameter(base, "--momentum", "momentum");
         given.put("momentum", momentum);
@@ -139,14 +139,23 @@ final class TrainOptions {
       if (betas != null) {
         if (betas.size() != 2) {
           throw new IllegalArgumentException(
-              "--betas has " + betas.size() + " values, must have two: B1,B2");
+              "--betas is %s, must be two numbers, separated by commas: B1,B2"
+                  .formatted(betas.stream().map(String::valueOf).collect(Collectors.joining(","))));
         }
         requireHyperparameter(base, "--betas", "beta2");
         given.put("beta1", betas.get(0));
         given.put("beta2", betas.get(1));
       }
-      UpdateRule set = Settings.with(base, given);
-      return weightDecay == null ? set : set.weightDecay(weightDecay);
+      UpdateRule set =
+          Options.named(
+              "\\w+: (?=beta)",
+              "--betas: ",
+              () ->
+                  Options.named("\\w+: momentum", "--momentum", () -> Settings.with(base, given)));
+      return weightDecay == null
+          ? set
+          : Options.named(
+              "\\w+: weightDecay", "--weight-decay", () -> set.weightDecay(weightDecay));
     }
 
     private void requireHyperparameter(UpdateRule base, String option, String name) {
@@ -235,7 +244,8 @@ final class TrainOptions {
         }
       }
       throw new IllegalArgumentException(
-          "no schedule '" + schedule + "': there are " + String.join(", ", new ScheduleNames()));
+          "--schedule is '%s', must be one of %s"
+              .formatted(schedule, String.join(", ", new ScheduleNames())));
     }
   }
 

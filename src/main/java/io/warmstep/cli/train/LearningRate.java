@@ -35,9 +35,9 @@ public record LearningRate(
     if (shape.isUntuned()) {
       if (!Settings.has(rule, "beta2")) {
         throw new IllegalArgumentException(
-            "warm-up "
+            "--warmup is "
                 + shape
-                + " needs a rule with a beta2, such as adam; the rule is "
+                + ", which needs a rule with a beta2, such as adam; --rule is "
                 + rule.name());
       }
       double beta2 = Settings.number(rule, "beta2");
@@ -55,8 +55,13 @@ public record LearningRate(
       return of(base, rate, "none", choice.toString(), base);
     }
     String described =
-        "%s after %s %s warm-up of %,d steps"
-            .formatted(choice, shape == WarmUpChoice.Shape.EXPONENTIAL ? "an" : "a", shape, length);
+        "%s after %s %s warm-up of %,d %s"
+            .formatted(
+                choice,
+                shape == WarmUpChoice.Shape.EXPONENTIAL ? "an" : "a",
+                shape,
+                length,
+                length == 1 ? "step" : "steps");
     String written = shape + ":" + length;
     if (choice.hasLinearWarmUp()) {
       Schedule base = choice.create(new ScheduleChoice.Plan(rate, steps, length));
@@ -84,11 +89,11 @@ public record LearningRate(
     boolean free = shape == WarmUpChoice.Shape.NONE || shape.isUntuned();
     if (choice == ScheduleChoice.ONE_CYCLE && !free) {
       throw new IllegalArgumentException(
-          "schedule one-cycle has a warm-up of its own; use --warmup none, or another schedule");
+          "--schedule one-cycle has a warm-up of its own; use --warmup none, or another schedule");
     }
     if (choice.hasLinearWarmUp() && !free && shape != WarmUpChoice.Shape.LINEAR) {
       throw new IllegalArgumentException(
-          "schedule " + choice + " has a linear warm-up of its own; use --warmup linear:STEPS");
+          "--schedule " + choice + " has a linear warm-up of its own; use --warmup linear:STEPS");
     }
     return shape;
   }
@@ -100,7 +105,7 @@ public record LearningRate(
     long length = warmUp.steps().getAsLong();
     if (length >= steps) {
       throw new IllegalArgumentException(
-          "a warm-up of %,d steps does not fit into a run of %,d steps".formatted(length, steps));
+          "--warmup has %d steps, must be fewer than the run's %d".formatted(length, steps));
     }
     return length;
   }
