@@ -162,7 +162,7 @@ final class TrainCommand implements Callable<Integer> {
             .flatMap(sizes -> sizes)
             .map(String::valueOf)
             .collect(Collectors.joining("-"));
-    return "Training %s on %s (%,d rows, %,d to test)%n%s, %s%n%,d steps on %s"
+    return "Training %s on %s (%,d rows, %,d to test)%n%s, %s%n%s on %s"
         .formatted(
             layers,
             run.data().name(),
@@ -170,8 +170,12 @@ final class TrainCommand implements Callable<Integer> {
             run.split().test().rows(),
             update.rule,
             run.rate().description(),
-            run.trainer().steps(),
+            steps(run.trainer().steps()),
             device);
+  }
+
+  private static String steps(long count) {
+    return String.format(Locale.ROOT, count == 1 ? "%,d step" : "%,d steps", count);
   }
 
   private String summary(Result result) {
@@ -184,11 +188,8 @@ final class TrainCommand implements Callable<Integer> {
       to.format("%nfit: %s%n", result.fit());
       result.notes().forEach(note -> to.format("  %s%n", note));
       to.format(
-          "%,d %s in %.2f s, %,.0f steps per second",
-          result.history().steps(),
-          result.history().steps() == 1 ? "step" : "steps",
-          result.seconds(),
-          result.stepsPerSecond());
+          "%s in %.2f s, %,.0f steps per second",
+          steps(result.history().steps()), result.seconds(), result.stepsPerSecond());
       if (output.plot != null) {
         to.format("%nplot: %s", output.plot);
       }

@@ -167,7 +167,7 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           line,
-          "announces %d features and %d classes, expected %d and %d"
+          "announces features: %d, classes: %d; expected %d and %d"
               .formatted(
                   announced.features(), announced.classes(), shape.features(), shape.classes()));
     }
@@ -224,7 +224,7 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           lastLine,
-          "the first line announces %d rows, but the file ends after %d"
+          "the first line says that the number of rows is %d, but it is %d"
               .formatted(announcedRows, rows));
     }
     if (shape.classes() == 0) {

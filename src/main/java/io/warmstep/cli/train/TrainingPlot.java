@@ -1,5 +1,8 @@
 package io.warmstep.cli.train;
 
+import static java.nio.file.StandardOpenOption.APPEND;
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+
 import de.erichseifert.vectorgraphics2d.Document;
 import de.erichseifert.vectorgraphics2d.VectorGraphics2D;
 import de.erichseifert.vectorgraphics2d.svg.SVGProcessor;
@@ -51,27 +54,46 @@ public final class TrainingPlot {
    *
    * @param file where to write, ending in {@code .png} or {@code .svg}
    * @return the plot, not yet written
-   * @throws IllegalArgumentException if the ending is another, or the folder does not exist or
-   *     cannot be written to
+   * @throws IllegalArgumentException if the ending is another, the folder does not exist, or the
+   *     file cannot be written
    * @throws IllegalStateException if this machine has no fonts
    */
   public static TrainingPlot to(Path file) {
     System.setProperty("java.awt.headless", "true");
     String name = String.valueOf(file.getFileName()).toLowerCase(Locale.ROOT);
     if (!name.endsWith(".png") && !name.endsWith(".svg")) {
-      throw new IllegalArgumentException(
-          "cannot plot to '" + file + "': the file name must end in .png or .svg");
+      throw refused(file, "the file name must end in .png or .svg", null);
     }
     Path folder = file.toAbsolutePath().getParent();
     if (!Files.isDirectory(folder)) {
-      throw new IllegalArgumentException(
-          "cannot plot to '" + file + "': the folder " + folder + " does not exist");
+      throw refused(file, "the folder " + folder + " does not exist", null);
     }
-    if (Files.isDirectory(file) || !Files.isWritable(Files.exists(file) ? file : folder)) {
-      throw new IllegalArgumentException("cannot plot to '" + file + "': it cannot be written");
+    if (Files.isDirectory(file)) {
+      throw refused(file, "this is a folder, the name of a file is needed", null);
     }
+    requireWritable(file, folder);
     requireFonts();
     return new TrainingPlot(file, name.endsWith(".svg"));
+  }
+
+  /** Opens the file, since permissions alone do not tell; leaves what is there as it is. */
+  private static void requireWritable(Path file, Path folder) {
+    boolean isNew = !Files.exists(file);
+    try {
+      Files.newOutputStream(file, isNew ? CREATE_NEW : APPEND).close();
+      if (isNew) {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw refused(
+          file,
+          isNew ? "no file can be created in " + folder : "the file there cannot be written to",
+          e);
+    }
+  }
+
+  private static IllegalArgumentException refused(Path file, String reason, IOException cause) {
+    return new IllegalArgumentException("--plot is '" + file + "', but " + reason, cause);
   }
 
   /** Java finds fonts lazily, and fails with all kinds of errors when there are none. */

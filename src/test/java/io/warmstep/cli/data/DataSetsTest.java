@@ -146,7 +146,7 @@ class DataSetsTest {
         "1,2,0;3,4,1.5                   | 2 | the class (last column) is '1.5'",
         "1,2,0;3,4,1000                  | 2 | whole number from 0 to 999",
         "2,2,no,yes;1,2,0;3,4,2          | 3 | whole number from 0 to 1",
-        "3,2,no,yes;1,2,0;3,4,1          | 3 | announces 3 rows, but the file ends after 2",
+        "3,2,no,yes;1,2,0;3,4,1          | 3 | the number of rows is 3, but it is 2",
         "0,2,no,yes;1,2,0                | 1 | must be at least 1",
         "99999999999,2,no,yes;1,2,0      | 1 | too large",
         "a,b,c;1,2,setosa                | 2 | is 'setosa', expected a whole number from 0 to 999: give",
