@@ -135,10 +135,11 @@ final class BenchCommand implements Runnable {
       out.printf(Locale.ROOT, "  %-22s %.1f GB/s%n", "memory traffic", result.gigabytesPerSecond());
       out.printf(
           Locale.ROOT,
-          "  %-22s %.3f of a %s%n",
+          "  %-22s %.3f of a %s%s%n",
           "fraction of ceiling",
           result.fractionOfCeiling(),
-          result.ceiling());
+          result.ceiling(),
+          aboveOne(result.fractionOfCeiling()));
       if (!isCpu()) { // there a call is the step
         out.printf("  %-22s %s%n", "host time of a call", time(result.hostMicrosPerStep() * 1e3));
       }
@@ -146,6 +147,11 @@ final class BenchCommand implements Runnable {
           Locale.ROOT, "  %-22s %.1f bytes%n", "allocated a step", result.bytesAllocatedPerStep());
     }
     out.flush();
+  }
+
+  /** No step beats what memory allows: the two were measured at different moments. */
+  static String aboveOne(double fraction) {
+    return fraction > 1 ? " (above 1 is the noise of the measurement)" : "";
   }
 
   /** In the unit in which it reads best. */

@@ -19,6 +19,7 @@ import io.warmstep.cli.train.TrainingPlot;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.math.BigDecimal;
 import java.util.Formatter;
 import java.util.List;
 import java.util.Locale;
@@ -150,7 +151,20 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private String title(Run run) {
-    return run.data().name() + ": " + update.rule + ", " + run.rate().description();
+    return "%s: %s, seed %d".formatted(run.data().name(), how(run), task.seed);
+  }
+
+  /** Such as {@code adam at 0.003, cosine}. */
+  private String how(Run run) {
+    return "%s at %s, %s"
+        .formatted(update.rule, number(run.rate().highest()), run.rate().description());
+  }
+
+  /** In as few digits as tell it from others. */
+  private static String number(double value) {
+    boolean isPlain = value == 0 || (value >= 1e-6 && value < 1e6);
+    BigDecimal digits = BigDecimal.valueOf(value).stripTrailingZeros();
+    return isPlain ? digits.toPlainString() : digits.toString();
   }
 
   private String describe(Run run, Device device) {
@@ -162,14 +176,13 @@ final class TrainCommand implements Callable<Integer> {
             .flatMap(sizes -> sizes)
             .map(String::valueOf)
             .collect(Collectors.joining("-"));
-    return "Training %s on %s (%,d rows, %,d to test)%n%s, %s%n%s on %s"
+    return "Training %s on %s (%,d rows, %,d to test)%n%s%n%s on %s"
         .formatted(
             layers,
             run.data().name(),
             run.split().train().rows(),
             run.split().test().rows(),
-            update.rule,
-            run.rate().description(),
+            how(run),
             steps(run.trainer().steps()),
             device);
   }

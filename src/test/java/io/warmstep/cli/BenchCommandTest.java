@@ -60,6 +60,12 @@ class BenchCommandTest {
   }
 
   @Test
+  void aFractionAboveOneIsCalledNoise() {
+    assertTrue(BenchCommand.aboveOne(1.001).contains("noise"));
+    assertEquals("", BenchCommand.aboveOne(1));
+  }
+
+  @Test
   void threadsAreForTheCpu() {
     assertEquals(2, bench("--backend", "opencl", "--threads", "2"));
     assertTrue(err.toString().contains("--threads is for the cpu"), err.toString());

@@ -488,6 +488,9 @@ class CommandLineTest {
     assertEquals(1, output.exitCode());
     assertTrue(output.out().contains("skipped: "), output.out());
     assertTrue(output.out().contains(reason), output.out());
+    assertTrue(
+        output.out().contains("1 skipped (they need what this version does not have)"),
+        output.out());
     assertTrue(output.err().contains("no case"), output.err());
   }
 

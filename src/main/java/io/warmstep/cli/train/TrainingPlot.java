@@ -32,6 +32,10 @@ import org.knowm.xchart.XYChart;
 public final class TrainingPlot {
   private static final int WIDTH = 1000;
   private static final int HEADER = 84;
+
+  /** Points; a title that is too long for it is drawn smaller. */
+  private static final int TITLE_SIZE = 18;
+
   private static final int[] PANEL_HEIGHTS = {330, 270, 236};
   private static final int HEIGHT = HEADER + 330 + 270 + 236;
 
@@ -172,19 +176,22 @@ public final class TrainingPlot {
 
   private static void drawHeading(Graphics2D graphics, Heading heading) {
     int left = PlotPanels.LEFT_MARGIN;
-    graphics.setFont(new Font(Font.SANS_SERIF, Font.BOLD, 20));
+    int right = WIDTH - PlotPanels.RIGHT_MARGIN;
+    double free = drawVerdict(graphics, heading.fit(), right, 20) - left - 24;
+    Font font = new Font(Font.SANS_SERIF, Font.BOLD, TITLE_SIZE);
+    double width = widthOf(heading.title(), font);
+    graphics.setFont(width <= free ? font : font.deriveFont((float) (TITLE_SIZE * free / width)));
     graphics.setColor(PlotPanels.TEXT);
     graphics.drawString(heading.title(), left, 38);
     graphics.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
     graphics.setColor(PlotPanels.FAINT_TEXT);
     graphics.drawString(heading.result(), left, 64);
 
-    int right = WIDTH - PlotPanels.RIGHT_MARGIN;
-    drawVerdict(graphics, heading.fit(), right, 20);
     drawLegend(graphics, right, 64);
   }
 
-  private static void drawVerdict(Graphics2D graphics, Fit fit, int right, int top) {
+  /** Returns where it begins. */
+  private static double drawVerdict(Graphics2D graphics, Fit fit, int right, int top) {
     Font font = new Font(Font.SANS_SERIF, Font.BOLD, 14);
     double width = widthOf(fit.toString(), font) + 24;
     graphics.setColor(fit == Fit.APPROPRIATE ? new Color(0x2E7D32) : new Color(0xB3541E));
@@ -192,6 +199,7 @@ public final class TrainingPlot {
     graphics.setColor(Color.WHITE);
     graphics.setFont(font);
     graphics.drawString(fit.toString(), (float) (right - width + 12), top + 18f);
+    return right - width;
   }
 
   private static void drawLegend(Graphics2D graphics, int right, int baseline) {
@@ -199,8 +207,10 @@ public final class TrainingPlot {
     graphics.setFont(font);
     double x = right - widthOf("training", font) - widthOf("test", font) - 2 * 34 - 20;
     for (String set : List.of("training", "test")) {
-      graphics.setColor(set.equals("test") ? PlotPanels.TEST : PlotPanels.TRAIN);
-      graphics.fill(new Rectangle2D.Double(x, baseline - 6.5, 26, 3));
+      boolean isTest = set.equals("test");
+      double thick = isTest ? PlotPanels.TEST_WIDTH : PlotPanels.TRAIN_WIDTH;
+      graphics.setColor(isTest ? PlotPanels.TEST : PlotPanels.TRAIN);
+      graphics.fill(new Rectangle2D.Double(x, baseline - 5 - thick / 2, 26, thick));
       graphics.setColor(PlotPanels.TEXT);
       graphics.drawString(set, (float) x + 34, baseline);
       x += 34 + widthOf(set, font) + 20;
