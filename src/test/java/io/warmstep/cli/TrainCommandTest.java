@@ -92,12 +92,14 @@ class TrainCommandTest {
     assertTrue(defaults.get("clip_norm").isJsonNull(), defaults.toString());
     JsonObject again =
         train(
-            ("--epochs 2 --lr %s --schedule %s --warmup %s"
-                    .formatted(
-                        defaults.get("lr").getAsDouble(),
-                        defaults.get("schedule").getAsString(),
-                        defaults.get("warmup").getAsString()))
-                .split(" "));
+            "--epochs",
+            "2",
+            "--lr",
+            defaults.get("lr").getAsString(),
+            "--schedule",
+            defaults.get("schedule").getAsString(),
+            "--warmup",
+            defaults.get("warmup").getAsString());
     assertEquals(defaults.get("test_loss"), again.get("test_loss"));
   }
 
@@ -235,13 +237,7 @@ class TrainCommandTest {
     assertTrue(output.err().contains(json.get("error").getAsString()), json.toString());
     assertEquals(1e30, json.get("lr").getAsDouble());
     assertFalse(json.has("fit"), json.toString());
-    assertEquals(
-        "",
-        run("train", "--rule", "sgd", "--lr", "1e30", "--epochs", "1")
-            .out()
-            .lines()
-            .filter(line -> line.startsWith("fit") || line.startsWith("{"))
-            .findAny()
-            .orElse(""));
+    String text = run("train", "--rule", "sgd", "--lr", "1e30").out();
+    assertFalse(text.contains("{") || text.contains("fit: "), text);
   }
 }
