@@ -62,6 +62,11 @@ public final class Main implements Runnable {
       System.err.println("warmstep: not enough memory; WARMSTEP_JAVA_OPTS=-Xmx8g allows 8 GiB");
       exitCode = 1;
     }
+    // Java's print streams keep a failure to themselves until asked: a full disk, a closed pipe.
+    if (System.out.checkError()) {
+      System.err.println("warmstep: standard output cannot be written: what was printed is lost");
+      exitCode = exitCode == 0 ? 1 : exitCode;
+    }
     System.exit(exitCode);
   }
 
@@ -90,10 +95,30 @@ public final class Main implements Runnable {
   private static int usageError(CommandLine.ParameterException e, String[] arguments) {
     CommandLine at = e.getCommandLine();
     PrintWriter err = at.getErr();
-    err.println(at.getColorScheme().errorText("warmstep: " + e.getMessage()));
+    err.println(at.getColorScheme().errorText("warmstep: " + describe(e)));
     CommandLine.UnmatchedArgumentException.printSuggestions(e, err);
     err.println("Try '" + at.getCommandSpec().qualifiedName() + " --help'.");
     return at.getCommandSpec().exitCodeOnInvalidInput();
+  }
+
+  /** An option's value of the wrong kind, in the form of all other messages about options. */
+  private static String describe(CommandLine.ParameterException e) {
+    if (!(e.getArgSpec() instanceof CommandLine.Model.OptionSpec option) || e.getValue() == null) {
+      return e.getMessage();
+    }
+    Class<?> type = option.isMultiValue() ? option.auxiliaryTypes()[0] : option.type();
+    String expected;
+    if (type == double.class || type == Double.class) {
+      expected = option.isMultiValue() ? "numbers" : "a number";
+    } else if (type == int.class || type == Integer.class || type == long.class) {
+      expected = option.isMultiValue() ? "whole numbers" : "a whole number";
+      if (e.getValue().matches("[+-]?[0-9]+")) {
+        expected += " up to " + (type == long.class ? Long.MAX_VALUE : Integer.MAX_VALUE);
+      }
+    } else {
+      return e.getMessage();
+    }
+    return "%s is '%s', must be %s".formatted(option.longestName(), e.getValue(), expected);
   }
 
   private int failure(Exception e, CommandLine at) {

@@ -1,5 +1,6 @@
 package io.warmstep.cli;
 
+import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.Device;
 import io.warmstep.Devices;
@@ -7,15 +8,20 @@ import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
 import io.warmstep.cli.train.Fit;
+import io.warmstep.cli.train.FitNotes;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
 import io.warmstep.cli.train.OptimizerUpdate;
 import io.warmstep.cli.train.Trainer;
+import io.warmstep.cli.train.TrainingDivergedException;
 import io.warmstep.cli.train.TrainingPlot;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.math.BigDecimal;
+import java.util.Formatter;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
@@ -67,7 +73,8 @@ final class TrainCommand implements Callable<Integer> {
       TrainingPlot plot) {}
 
   /** What came out. */
-  private record Result(String backend, History history, Fit fit, double seconds) {
+  private record Result(
+      String backend, History history, Fit fit, List<String> notes, double seconds) {
     double stepsPerSecond() {
       return history.steps() / seconds;
     }
@@ -82,12 +89,23 @@ final class TrainCommand implements Callable<Integer> {
         out.println(describe(run, device));
         out.flush();
       }
-      Result result = train(run, device, out);
-      if (run.plot() != null) {
-        run.plot().write(result.history(), title(run), result.fit());
+      JsonObject json = settings(run, device);
+      try {
+        Result result = train(run, device, out);
+        if (run.plot() != null) {
+          run.plot().write(result.history(), title(run), result.fit());
+        }
+        addTo(json, result);
+        out.println(output.json ? Json.text(json) : summary(result));
+      } catch (TrainingDivergedException e) {
+        if (output.json) { // whoever reads it finds an object in any case
+          json.addProperty("error", e.getMessage());
+          out.println(Json.text(json));
+        }
+        throw e;
+      } finally {
+        out.flush();
       }
-      out.println(output.json ? Json.text(toJson(result)) : summary(result));
-      out.flush();
     }
     return 0;
   }
@@ -128,14 +146,25 @@ final class TrainCommand implements Callable<Integer> {
       long start = System.nanoTime();
       History history = run.trainer().run(steps, progress);
       double seconds = (System.nanoTime() - start) / 1e9;
-      History.Point last = history.last();
-      return new Result(
-          device.name(), history, Fit.of(last.train().accuracy(), last.test().accuracy()), seconds);
+      return new Result(device.name(), history, Fit.of(history), FitNotes.of(history), seconds);
     }
   }
 
   private String title(Run run) {
-    return run.data().name() + ": " + update.rule + ", " + run.rate().description();
+    return "%s: %s, seed %d".formatted(run.data().name(), how(run), task.seed);
+  }
+
+  /** Such as {@code adam at 0.003, cosine}. */
+  private String how(Run run) {
+    return "%s at %s, %s"
+        .formatted(update.rule, number(run.rate().highest()), run.rate().description());
+  }
+
+  /** In as few digits as tell it from others. */
+  private static String number(double value) {
+    boolean isPlain = value == 0 || (value >= 1e-6 && value < 1e6);
+    BigDecimal digits = BigDecimal.valueOf(value).stripTrailingZeros();
+    return isPlain ? digits.toPlainString() : digits.toString();
   }
 
   private String describe(Run run, Device device) {
@@ -147,53 +176,62 @@ final class TrainCommand implements Callable<Integer> {
             .flatMap(sizes -> sizes)
             .map(String::valueOf)
             .collect(Collectors.joining("-"));
-    return "Training %s on %s (%,d rows, %,d to test)%n%s, %s%n%,d steps on %s"
+    return "Training %s on %s (%,d rows, %,d to test)%n%s%n%s on %s"
         .formatted(
             layers,
             run.data().name(),
             run.split().train().rows(),
             run.split().test().rows(),
-            update.rule,
-            run.rate().description(),
-            run.trainer().steps(),
+            how(run),
+            steps(run.trainer().steps()),
             device);
+  }
+
+  private static String steps(long count) {
+    return String.format(Locale.ROOT, count == 1 ? "%,d step" : "%,d steps", count);
   }
 
   private String summary(Result result) {
     History.Point last = result.history().last();
-    String table =
-        String.format(
-            Locale.ROOT,
-            "%n              loss   accuracy%n"
-                + "training  %8.4f   %8.4f%n"
-                + "test      %8.4f   %8.4f%n%n"
-                + "fit: %s%n"
-                + "%,d %s in %.2f s, %,.0f steps per second",
-            last.train().loss(),
-            last.train().accuracy(),
-            last.test().loss(),
-            last.test().accuracy(),
-            result.fit(),
-            result.history().steps(),
-            result.history().steps() == 1 ? "step" : "steps",
-            result.seconds(),
-            result.stepsPerSecond());
-    return output.plot == null ? table : table + System.lineSeparator() + "plot: " + output.plot;
+    StringBuilder text = new StringBuilder();
+    try (Formatter to = new Formatter(text, Locale.ROOT)) {
+      to.format("%n              loss   accuracy%n");
+      to.format("training  %8.4f   %8.4f%n", last.train().loss(), last.train().accuracy());
+      to.format("test      %8.4f   %8.4f%n", last.test().loss(), last.test().accuracy());
+      to.format("%nfit: %s%n", result.fit());
+      result.notes().forEach(note -> to.format("  %s%n", note));
+      to.format(
+          "%s in %.2f s, %,.0f steps per second",
+          steps(result.history().steps()), result.seconds(), result.stepsPerSecond());
+      if (output.plot != null) {
+        to.format("%nplot: %s", output.plot);
+      }
+    }
+    return text.toString();
   }
 
-  private JsonObject toJson(Result result) {
-    History.Point last = result.history().last();
+  /** What decides a result: with the same settings it comes out again. */
+  private JsonObject settings(Run run, Device device) {
     JsonObject json = new JsonObject();
-    json.addProperty("backend", result.backend());
-    json.addProperty("rule", update.rule);
+    json.addProperty("backend", device.name());
+    task.addTo(json);
+    update.addTo(json, run.rule());
+    rate.addTo(json, run.rate());
+    return json;
+  }
+
+  private static void addTo(JsonObject json, Result result) {
+    History.Point last = result.history().last();
     json.addProperty("steps", result.history().steps());
     json.add("train_loss", Json.number(last.train().loss()));
     json.add("test_loss", Json.number(last.test().loss()));
     json.add("train_accuracy", Json.number(last.train().accuracy()));
     json.add("test_accuracy", Json.number(last.test().accuracy()));
     json.addProperty("fit", result.fit().toString());
+    JsonArray notes = new JsonArray();
+    result.notes().forEach(notes::add);
+    json.add("notes", notes);
     json.add("seconds", Json.number(result.seconds()));
     json.add("steps_per_second", Json.number(result.stepsPerSecond()));
-    return json;
   }
 }

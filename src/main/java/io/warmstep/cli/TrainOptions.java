@@ -1,5 +1,7 @@
 package io.warmstep.cli;
 
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.rules.Settings;
 import io.warmstep.cli.train.LearningRate;
@@ -25,8 +27,9 @@ final class TrainOptions {
         paramLabel = "NAME",
         defaultValue = "digits",
         description = {
-          "digits, breast-cancer, or a CSV file whose last column is the class, counted from 0."
-              + " Default: ${DEFAULT-VALUE}"
+          "digits, breast-cancer, or a CSV file, compressed if it ends in .gz: numbers separated by"
+              + " commas, the class in the last column as 0, 1 and so on; a first line of column"
+              + " names is passed over. Default: ${DEFAULT-VALUE}"
         })
     String data;
 
@@ -69,6 +72,17 @@ final class TrainOptions {
               + " losses to the last digit. Default: ${DEFAULT-VALUE}"
         })
     long seed;
+
+    void addTo(JsonObject json) {
+      json.addProperty("data", data);
+      json.add("train_fraction", Json.number(trainFraction));
+      JsonArray sizes = new JsonArray();
+      hidden.forEach(sizes::add);
+      json.add("hidden", sizes);
+      json.addProperty("epochs", epochs);
+      json.addProperty("batch", batch);
+      json.addProperty("seed", seed);
+    }
   }
 
   /** How parameters are updated. */
@@ -117,7 +131,7 @@ final class TrainOptions {
     /** The rule with the hyperparameters that were given. */
     UpdateRule toRule() {
       Map<String, Double> given = new LinkedHashMap<>();
-      UpdateRule base = NamedRules.named(rule);
+      UpdateRule base = Options.named("rule", "--rule", () -> NamedRules.named(rule));
       if (momentum != null) {
         requireHyperparameter(base, "--momentum", "momentum");
         given.put("momentum", momentum);
@@ -125,14 +139,23 @@ final class TrainOptions {
       if (betas != null) {
         if (betas.size() != 2) {
           throw new IllegalArgumentException(
-              "--betas has " + betas.size() + " values, must have two: B1,B2");
+              "--betas is %s, must be two numbers, separated by commas: B1,B2"
+                  .formatted(betas.stream().map(String::valueOf).collect(Collectors.joining(","))));
         }
         requireHyperparameter(base, "--betas", "beta2");
         given.put("beta1", betas.get(0));
         given.put("beta2", betas.get(1));
       }
-      UpdateRule set = Settings.with(base, given);
-      return weightDecay == null ? set : set.weightDecay(weightDecay);
+      UpdateRule set =
+          Options.named(
+              "\\w+: (?=beta)",
+              "--betas: ",
+              () ->
+                  Options.named("\\w+: momentum", "--momentum", () -> Settings.with(base, given)));
+      return weightDecay == null
+          ? set
+          : Options.named(
+              "\\w+: weightDecay", "--weight-decay", () -> set.weightDecay(weightDecay));
     }
 
     private void requireHyperparameter(UpdateRule base, String option, String name) {
@@ -158,6 +181,12 @@ final class TrainOptions {
             "--clip-norm is " + clipNorm + ", must be finite and above 0");
       }
       return clipNorm;
+    }
+
+    void addTo(JsonObject json, UpdateRule set) {
+      json.addProperty("rule", rule);
+      json.add("hyperparameters", Json.values(Settings.values(set)));
+      json.addProperty("clip_norm", clipNorm);
     }
   }
 
@@ -202,6 +231,12 @@ final class TrainOptions {
       return LearningRate.of(choice(), shape, highest, steps, rule);
     }
 
+    void addTo(JsonObject json, LearningRate chosen) {
+      json.add("lr", Json.number(chosen.highest()));
+      json.addProperty("schedule", schedule);
+      json.addProperty("warmup", chosen.warmUp());
+    }
+
     private ScheduleChoice choice() {
       for (ScheduleChoice choice : ScheduleChoice.values()) {
         if (choice.toString().equals(schedule)) {
@@ -209,7 +244,8 @@ final class TrainOptions {
         }
       }
       throw new IllegalArgumentException(
-          "no schedule '" + schedule + "': there are " + String.join(", ", new ScheduleNames()));
+          "--schedule is '%s', must be one of %s"
+              .formatted(schedule, String.join(", ", new ScheduleNames())));
     }
   }
 

@@ -170,7 +170,11 @@ final class VerifyCommand implements Callable<Integer> {
     }
     long passed = outcomes.stream().filter(GoldenReplay.Outcome::passed).count();
     out.printf(
-        "%d passed, %d failed, %d skipped%n", passed, outcomes.size() - passed, skipped.size());
+        "%d passed, %d failed, %d skipped%s%n",
+        passed,
+        outcomes.size() - passed,
+        skipped.size(),
+        skipped.isEmpty() ? "" : " (they need what this version does not have)");
   }
 
   private static JsonObject toJson(

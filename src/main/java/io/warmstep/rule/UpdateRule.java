@@ -9,7 +9,7 @@ import java.util.List;
  * <p>A rule has three parts. {@link #stateSlots()} says what is remembered for each element. {@link
  * #scalars} computes, once a step and in double, the numbers that are the same for all elements;
  * they are then rounded once to the arithmetic type. {@code update} is the loop over a block of
- * elements in plain Java; the native, OpenCL and CUDA backends run the header {@code
+ * elements in plain Java; the OpenCL and CUDA backends run the header {@code
  * kernels/rules/<name>.h} instead, which does the same operations in the same order and so gives
  * the same bits.
  *

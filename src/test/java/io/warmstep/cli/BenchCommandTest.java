@@ -60,6 +60,12 @@ class BenchCommandTest {
   }
 
   @Test
+  void aFractionAboveOneIsCalledNoise() {
+    assertTrue(BenchCommand.aboveOne(1.001).contains("noise"));
+    assertEquals("", BenchCommand.aboveOne(1));
+  }
+
+  @Test
   void threadsAreForTheCpu() {
     assertEquals(2, bench("--backend", "opencl", "--threads", "2"));
     assertTrue(err.toString().contains("--threads is for the cpu"), err.toString());
@@ -81,13 +87,13 @@ class BenchCommandTest {
 
   @ParameterizedTest
   @CsvSource({
-    "--rule,adamx,adamx",
-    "--dtype,float8,float8",
+    "--rule,adamx,'--rule is ''adamx'', must be one of'",
+    "--dtype,float8,'--dtype is ''float8'', must be float32'",
     "--size,0,--size is 0",
-    "--size,many,many",
-    "--model,vgg,vgg",
-    "--threads,0,threads is 0",
-    "--threads,5000,threads is 5000",
+    "--size,many,'--size is ''many'', must be a whole number'",
+    "--model,vgg,'--model is ''vgg'', must be'",
+    "--threads,0,--threads is 0",
+    "--threads,5000,--threads is 5000",
     "--speed,1,--speed"
   })
   void refusesWhatIsNotAllowed(String option, String value, String named) {

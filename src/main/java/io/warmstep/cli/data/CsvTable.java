@@ -1,20 +1,36 @@
 package io.warmstep.cli.data;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.stream.Collectors;
 import java.util.zip.GZIPInputStream;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
 
-/** A CSV file on its way to a {@link DataSet}: features, then the class in the last column. */
+/**
+ * A CSV file on its way to a {@link DataSet}: features, then the class in the last column.
+ *
+ * <p>The first line may be a header, which is told by its last cell being a name and no number.
+ * Names of columns are passed over; a header of the kind {@code 569,30,malignant,benign} fixes the
+ * number of rows, of features and of classes.
+ */
 final class CsvTable {
   private static final int MAX_CLASSES = 1000;
+
+  /** So many of the classes found are shown in a message. */
+  private static final int SHOWN_CLASSES = 10;
+
+  /** Some programs begin a file in UTF-8 with this character. */
+  private static final int BYTE_ORDER_MARK = 0xFEFF;
+
   private static final CSVFormat FORMAT =
       CSVFormat.DEFAULT.builder().setIgnoreEmptyLines(true).setTrim(true).get();
 
@@ -23,6 +39,7 @@ final class CsvTable {
 
   private final String file;
   private Shape shape;
+  private boolean begun;
   private long announcedRows = -1;
   private int rows;
   private float[] features = new float[1 << 14];
@@ -44,8 +61,7 @@ final class CsvTable {
     CsvTable table = new CsvTable(file, shape);
     long line = 1;
     try (InputStream plain = file.endsWith(".gz") ? new GZIPInputStream(in) : in;
-        CSVParser parser =
-            CSVParser.parse(new InputStreamReader(plain, StandardCharsets.UTF_8), FORMAT)) {
+        CSVParser parser = CSVParser.parse(text(plain), FORMAT)) {
       Iterator<CSVRecord> records = parser.iterator();
       while (records.hasNext()) {
         CSVRecord row = records.next();
@@ -62,10 +78,27 @@ final class CsvTable {
     return table.checkComplete(line);
   }
 
+  private static Reader text(InputStream in) throws IOException {
+    Reader reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
+    reader.mark(1);
+    if (reader.read() != BYTE_ORDER_MARK) {
+      reader.reset();
+    }
+    return reader;
+  }
+
   private void accept(CSVRecord row, long line) throws DataFormatException {
-    if (rows == 0 && announcedRows < 0 && isHeader(row)) {
-      readHeader(row, line);
-      return;
+    boolean first = !begun;
+    begun = true;
+    if (first) {
+      requireCommas(row, line);
+      if (announcesCounts(row)) {
+        readCounts(row, line);
+        return;
+      }
+      if (isName(row.get(row.size() - 1))) {
+        return;
+      }
     }
     if (shape == null) {
       shape = new Shape(row.size() - 1, 0);
@@ -74,9 +107,8 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           line,
-          "expected %d values (%d features and the class), found %d"
-              .formatted(
-                  Math.max(2, shape.features() + 1), Math.max(1, shape.features()), row.size()));
+          "expected %s values separated by commas (the features, then the class), found %d"
+              .formatted(shape.features() < 1 ? "at least 2" : shape.features() + 1, row.size()));
     }
     ensureRoom();
     int start = rows * shape.features();
@@ -86,25 +118,46 @@ final class CsvTable {
     labels[rows++] = label(row.get(shape.features()), line);
   }
 
-  /** A first line such as {@code 569,30,malignant,benign}: counts, then names. */
-  private static boolean isHeader(CSVRecord row) {
-    return row.size() >= 4
-        && !row.get(row.size() - 1).isEmpty()
-        && Character.isLetter(row.get(row.size() - 1).charAt(0))
-        && !row.get(row.size() - 1).matches("(?i)nan|infinity|inf");
+  private void requireCommas(CSVRecord row, long line) throws DataFormatException {
+    for (String cell : row) {
+      if (cell.indexOf(';') >= 0 || cell.indexOf('\t') >= 0) {
+        throw new DataFormatException(
+            file,
+            line,
+            "the separator must be a comma (and the decimal mark a point), found a "
+                + (cell.indexOf(';') >= 0 ? "semicolon" : "tab"));
+      }
+    }
   }
 
-  private void readHeader(CSVRecord row, long line) throws DataFormatException {
+  /** Whether a cell of the first line is a name: it has a letter, and is no number. */
+  private static boolean isName(String cell) {
+    if (cell.matches("(?i)[+-]?(nan|infinity|inf)")
+        || cell.chars().noneMatch(Character::isLetter)) {
+      return false;
+    }
+    try {
+      Float.parseFloat(cell);
+      return false;
+    } catch (NumberFormatException e) {
+      return true;
+    }
+  }
+
+  /** A first line such as {@code 569,30,malignant,benign}: two counts, then names. */
+  private static boolean announcesCounts(CSVRecord row) {
+    return row.size() >= 4
+        && row.stream().limit(2).allMatch(cell -> cell.matches("[0-9]+"))
+        && row.stream().skip(2).allMatch(CsvTable::isName);
+  }
+
+  private void readCounts(CSVRecord row, long line) throws DataFormatException {
     Shape announced;
     try {
       announcedRows = Integer.parseInt(row.get(0));
       announced = new Shape(Integer.parseInt(row.get(1)), row.size() - 2);
     } catch (NumberFormatException e) {
-      throw new DataFormatException(
-          file,
-          line,
-          "a first line with names must read rows,features,class name,class name,…; found "
-              + String.join(",", row));
+      throw new DataFormatException(file, line, "the counts of rows and features are too large");
     }
     if (announcedRows < 1 || announced.features() < 1) {
       throw new DataFormatException(
@@ -114,7 +167,7 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           line,
-          "announces %d features and %d classes, expected %d and %d"
+          "announces features: %d, classes: %d; expected %d and %d"
               .formatted(
                   announced.features(), announced.classes(), shape.features(), shape.classes()));
     }
@@ -149,8 +202,8 @@ final class CsvTable {
     throw new DataFormatException(
         file,
         line,
-        "the class (last column) is '%s', expected a whole number from 0 to %d"
-            .formatted(text, classes - 1));
+        "the class (last column) is '%s', expected a whole number from 0 to %d%s"
+            .formatted(text, classes - 1, isName(text) ? ": give each class name a number" : ""));
   }
 
   private void ensureRoom() {
@@ -171,18 +224,30 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           lastLine,
-          "the file ends after %d rows, but its first line announces %d"
-              .formatted(rows, announcedRows));
+          "the first line says that the number of rows is %d, but it is %d"
+              .formatted(announcedRows, rows));
     }
     if (shape.classes() == 0) {
-      int highest = Arrays.stream(labels, 0, rows).max().getAsInt();
-      if (highest < 1) {
-        throw new DataFormatException(
-            file, lastLine, "every row is of class 0; at least two classes are needed");
-      }
-      shape = new Shape(shape.features(), highest + 1);
+      shape = new Shape(shape.features(), countClasses());
     }
     return this;
+  }
+
+  /** Without names of the classes, each from 0 to the highest must be there. */
+  private int countClasses() throws DataFormatException {
+    int[] found = Arrays.stream(labels, 0, rows).sorted().distinct().toArray();
+    if (found[0] != 0 || found[found.length - 1] != found.length - 1 || found.length < 2) {
+      String listed =
+          Arrays.stream(found)
+              .limit(SHOWN_CLASSES)
+              .mapToObj(String::valueOf)
+              .collect(Collectors.joining(", "));
+      throw new DataFormatException(
+          file,
+          "the classes (last column) must be 0, 1 and so on, at least two and none left out; found "
+              + (found.length > SHOWN_CLASSES ? listed + ", …" : listed));
+    }
+    return found.length;
   }
 
   DataSet toDataSet(String name, Scaling scaling) {

@@ -9,8 +9,20 @@ public final class DataFormatException extends IOException {
   /** The file, as the user knows it. */
   private final String file;
 
-  /** The line, counted from 1. */
+  /** The line, counted from 1, or 0. */
   private final long line;
+
+  /**
+   * Describes a malformed file whose fault is in no line of its own.
+   *
+   * @param file the file, as the user knows it
+   * @param problem what is wrong and what was expected
+   */
+  public DataFormatException(String file, String problem) {
+    super(file + ": " + problem);
+    this.file = file;
+    this.line = 0;
+  }
 
   /**
    * Describes a malformed line.
@@ -37,7 +49,7 @@ public final class DataFormatException extends IOException {
   /**
    * Returns the line that is malformed.
    *
-   * @return the line, counted from 1
+   * @return the line, counted from 1, or 0 if the fault is in none alone
    */
   public long line() {
     return line;

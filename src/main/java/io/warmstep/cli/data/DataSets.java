@@ -4,6 +4,7 @@ import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
@@ -28,13 +29,27 @@ public final class DataSets {
       case "breast-cancer":
         return breastCancer();
       default:
-        Path path = Path.of(name);
-        if (!Files.isRegularFile(path)) {
-          throw new IllegalArgumentException(
-              "no data set '" + name + "': use digits, breast-cancer, or the path of a CSV file");
-        }
-        return read(path);
+        return read(existing(name));
     }
+  }
+
+  private static Path existing(String name) {
+    String problem;
+    try {
+      Path path = Path.of(name);
+      if (Files.isDirectory(path)) {
+        problem = "which is a folder";
+      } else if (Files.exists(path)) {
+        return path;
+      } else {
+        problem = "which is no file";
+      }
+    } catch (InvalidPathException e) {
+      problem = "which cannot be a file";
+    }
+    throw new IllegalArgumentException(
+        "--data is '%s', %s; must be digits, breast-cancer, or the path of a CSV file"
+            .formatted(name, problem));
   }
 
   /**
@@ -59,8 +74,9 @@ public final class DataSets {
   }
 
   /**
-   * Reads a CSV file: a row an example, numbers only, the last column is the class, counted from 0.
-   * An optional first line {@code rows,features,class name,class name,…} fixes the counts.
+   * Reads a CSV file: separated by commas, a row an example, numbers only, the last column is the
+   * class: 0, 1 and so on, none left out. A first line with the names of the columns is passed
+   * over; one of the kind {@code rows,features,class name,class name,…} fixes the counts.
    *
    * @param path the file; compressed if its name ends in {@code .gz}
    * @return the data set, to be standardized

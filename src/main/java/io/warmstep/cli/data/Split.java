@@ -25,7 +25,7 @@ public record Split(DataSet train, DataSet test) {
   public static Split of(DataSet data, double trainFraction, long seed) {
     if (!(trainFraction > 0 && trainFraction < 1)) {
       throw new IllegalArgumentException(
-          "train fraction is " + trainFraction + ", must be between 0 and 1 (both excluded)");
+          "--train-fraction is " + trainFraction + ", must be between 0 and 1 (both excluded)");
     }
     SplittableRandom random = new SplittableRandom(seed);
     int[] order = range(data.rows());

@@ -43,7 +43,7 @@ public final class NamedRules {
     UpdateRule rule = BY_NAME.get(name);
     if (rule == null) {
       throw new IllegalArgumentException(
-          "no rule '" + name + "': there are " + String.join(", ", names()));
+          "rule is '" + name + "', must be one of " + String.join(", ", names()));
     }
     return rule;
   }

@@ -4,6 +4,7 @@ import io.warmstep.rule.UpdateRule;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
@@ -39,6 +40,20 @@ public final class Settings {
       }
     }
     throw new IllegalArgumentException("rule " + rule.name() + " has no " + name);
+  }
+
+  /**
+   * Returns all hyperparameters of a rule.
+   *
+   * @param rule the rule
+   * @return its values by name, in the order of the rule's components
+   */
+  public static Map<String, Object> values(UpdateRule rule) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    for (RecordComponent component : components(rule)) {
+      values.put(component.getName(), get(rule, component));
+    }
+    return values;
   }
 
   /**

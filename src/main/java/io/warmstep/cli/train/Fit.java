@@ -1,5 +1,7 @@
 package io.warmstep.cli.train;
 
+import java.util.List;
+
 /**
  * Whether a trained model learned too little, enough, or too much of its training data. The rule,
  * in this order:
@@ -7,9 +9,13 @@ package io.warmstep.cli.train;
  * <ol>
  *   <li>under-fitting: the training accuracy is below {@value #MIN_TRAIN_ACCURACY};
  *   <li>over-fitting: the training accuracy is more than {@value #MAX_ACCURACY_GAP} above the test
- *       accuracy;
+ *       accuracy, or the test loss is more than {@value #MAX_LOSS_FACTOR} times its least of the
+ *       run and more than {@value #MAX_LOSS_RISE} above it;
  *   <li>appropriate: otherwise.
  * </ol>
+ *
+ * <p>The loss tells what the accuracy does not: how sure the model is of its wrong answers. Of two
+ * bounds, the one keeps small rises of a tiny loss out, the other those of a large loss.
  */
 public enum Fit {
   /** The training result is too low: train longer, with a higher rate or a larger model. */
@@ -25,13 +31,23 @@ public enum Fit {
   /** The lead of the training accuracy over the test accuracy that is still appropriate. */
   public static final double MAX_ACCURACY_GAP = 0.05;
 
-  /** The rule in words, a verdict a line, for the help text. */
+  /** The last test loss divided by the least that is still appropriate. */
+  public static final double MAX_LOSS_FACTOR = 2;
+
+  /** The last test loss less the least, in nats, that is still appropriate. */
+  public static final double MAX_LOSS_RISE = 0.2;
+
+  /** The rule in words for the help text. */
   public static final String RULE =
       "  under-fitting  training accuracy below "
           + MIN_TRAIN_ACCURACY
           + "%n  over-fitting   training accuracy more than "
           + MAX_ACCURACY_GAP
-          + " above test accuracy%n  appropriate    otherwise";
+          + " above test accuracy, or%n                 test loss more than "
+          + MAX_LOSS_FACTOR
+          + " times its least of the run%n                 and more than "
+          + MAX_LOSS_RISE
+          + " above it%n  appropriate    otherwise";
 
   private final String text;
 
@@ -42,15 +58,37 @@ public enum Fit {
   /**
    * Judges a trained model.
    *
-   * @param trainAccuracy the accuracy on the training rows, 0 to 1
-   * @param testAccuracy the accuracy on the test rows, 0 to 1
+   * @param history its run
    * @return the verdict
    */
-  public static Fit of(double trainAccuracy, double testAccuracy) {
-    if (!(trainAccuracy >= MIN_TRAIN_ACCURACY)) {
+  public static Fit of(History history) {
+    History.Point last = history.last();
+    if (!(last.train().accuracy() >= MIN_TRAIN_ACCURACY)) {
       return UNDER_FITTING;
     }
-    return trainAccuracy - testAccuracy > MAX_ACCURACY_GAP ? OVER_FITTING : APPROPRIATE;
+    return last.train().accuracy() - last.test().accuracy() > MAX_ACCURACY_GAP
+            || testLossRose(history)
+        ? OVER_FITTING
+        : APPROPRIATE;
+  }
+
+  /** Whether the test loss ended too far above its least. */
+  static boolean testLossRose(History history) {
+    double least = history.points().get(epochOfLeastTestLoss(history)).test().loss();
+    double last = history.last().test().loss();
+    return last > MAX_LOSS_FACTOR * least && last - least > MAX_LOSS_RISE;
+  }
+
+  /** The epoch after which the test loss was least; 0 before the training. */
+  static int epochOfLeastTestLoss(History history) {
+    List<History.Point> points = history.points();
+    int least = 0;
+    for (int epoch = 1; epoch < points.size(); epoch++) {
+      if (points.get(epoch).test().loss() < points.get(least).test().loss()) {
+        least = epoch;
+      }
+    }
+    return least;
   }
 
   /** Returns the verdict in words: under-fitting, appropriate or over-fitting. */

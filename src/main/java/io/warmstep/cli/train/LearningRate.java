@@ -9,10 +9,13 @@ import io.warmstep.schedule.Schedule;
  * The learning rate of a run, composed of a schedule and a warm-up.
  *
  * @param schedule from the step to its rate
+ * @param highest the rate that the schedule was made with
+ * @param warmUp the warm-up as the user would write it, such as {@code linear:135} or {@code none}
  * @param description in words, such as {@code cosine after a linear warm-up of 135 steps}
  * @param plateau the part that wants to hear the training loss after each epoch, or null
  */
-public record LearningRate(Schedule schedule, String description, PlateauSchedule plateau) {
+public record LearningRate(
+    Schedule schedule, double highest, String warmUp, String description, PlateauSchedule plateau) {
 
   /**
    * Fits a schedule and a warm-up to a run.
@@ -32,9 +35,9 @@ public record LearningRate(Schedule schedule, String description, PlateauSchedul
     if (shape.isUntuned()) {
       if (!Settings.has(rule, "beta2")) {
         throw new IllegalArgumentException(
-            "warm-up "
+            "--warmup is "
                 + shape
-                + " needs a rule with a beta2, such as adam; the rule is "
+                + ", which needs a rule with a beta2, such as adam; --rule is "
                 + rule.name());
       }
       double beta2 = Settings.number(rule, "beta2");
@@ -43,28 +46,39 @@ public record LearningRate(Schedule schedule, String description, PlateauSchedul
           shape == WarmUpChoice.Shape.UNTUNED_LINEAR
               ? base.untunedLinearWarmUp(beta2)
               : base.untunedExponentialWarmUp(beta2);
-      return of(dampened, choice + " with an " + shape + " warm-up", base);
+      return of(dampened, rate, shape.toString(), choice + " with an " + shape + " warm-up", base);
     }
 
     long length = shape == WarmUpChoice.Shape.NONE ? 0 : length(warmUp, steps);
     if (length == 0) {
       Schedule base = choice.create(new ScheduleChoice.Plan(rate, steps, 0));
-      return of(base, choice.toString(), base);
+      return of(base, rate, "none", choice.toString(), base);
     }
     String described =
-        "%s after %s %s warm-up of %,d steps"
-            .formatted(choice, shape == WarmUpChoice.Shape.EXPONENTIAL ? "an" : "a", shape, length);
+        "%s after %s %s warm-up of %,d %s"
+            .formatted(
+                choice,
+                shape == WarmUpChoice.Shape.EXPONENTIAL ? "an" : "a",
+                shape,
+                length,
+                length == 1 ? "step" : "steps");
+    String written = shape + ":" + length;
     if (choice.hasLinearWarmUp()) {
       Schedule base = choice.create(new ScheduleChoice.Plan(rate, steps, length));
-      return of(base, described, base);
+      return of(base, rate, written, described, base);
     }
     Schedule base = choice.create(new ScheduleChoice.Plan(rate, steps - length, 0));
-    return of(base.warmUp(length, shape.curve()), described, base);
+    return of(base.warmUp(length, shape.curve()), rate, written, described, base);
   }
 
-  private static LearningRate of(Schedule whole, String description, Schedule base) {
+  private static LearningRate of(
+      Schedule whole, double highest, String warmUp, String description, Schedule base) {
     return new LearningRate(
-        whole, description, base instanceof PlateauSchedule plateau ? plateau : null);
+        whole,
+        highest,
+        warmUp,
+        description,
+        base instanceof PlateauSchedule plateau ? plateau : null);
   }
 
   private static WarmUpChoice.Shape shape(ScheduleChoice choice, WarmUpChoice warmUp) {
@@ -75,11 +89,11 @@ public record LearningRate(Schedule schedule, String description, PlateauSchedul
     boolean free = shape == WarmUpChoice.Shape.NONE || shape.isUntuned();
     if (choice == ScheduleChoice.ONE_CYCLE && !free) {
       throw new IllegalArgumentException(
-          "schedule one-cycle has a warm-up of its own; use --warmup none, or another schedule");
+          "--schedule one-cycle has a warm-up of its own; use --warmup none, or another schedule");
     }
     if (choice.hasLinearWarmUp() && !free && shape != WarmUpChoice.Shape.LINEAR) {
       throw new IllegalArgumentException(
-          "schedule " + choice + " has a linear warm-up of its own; use --warmup linear:STEPS");
+          "--schedule " + choice + " has a linear warm-up of its own; use --warmup linear:STEPS");
     }
     return shape;
   }
@@ -91,7 +105,7 @@ public record LearningRate(Schedule schedule, String description, PlateauSchedul
     long length = warmUp.steps().getAsLong();
     if (length >= steps) {
       throw new IllegalArgumentException(
-          "a warm-up of %,d steps does not fit into a run of %,d steps".formatted(length, steps));
+          "--warmup has %d steps, must be fewer than the run's %d".formatted(length, steps));
     }
     return length;
   }

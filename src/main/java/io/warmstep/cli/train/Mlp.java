@@ -95,7 +95,7 @@ public final class Mlp {
     for (int to : hidden) {
       if (to < 1 || to > MAX_LAYER_SIZE) {
         throw new IllegalArgumentException(
-            "hidden layer size is " + to + ", must be from 1 to " + MAX_LAYER_SIZE);
+            "--hidden is " + to + ", must be sizes from 1 to " + MAX_LAYER_SIZE);
       }
       addLayer(from, to, random);
       from = to;

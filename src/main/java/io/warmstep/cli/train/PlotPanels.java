@@ -24,6 +24,9 @@ final class PlotPanels {
   // Blue and orange of Okabe and Ito (2008): told apart with any colour vision, and in grey.
   static final Color TRAIN = new Color(0x0072B2);
   static final Color TEST = new Color(0xD55E00);
+  // The test curve lies on top: where the two are one, the other shows on both sides of it.
+  static final float TRAIN_WIDTH = 3.6f;
+  static final float TEST_WIDTH = 1.6f;
   private static final Color RATE = new Color(0x5B636D);
 
   /** More points than this are not visible in the width of the plot. */
@@ -31,6 +34,9 @@ final class PlotPanels {
 
   /** A loss that spans more than this factor is drawn on a logarithmic axis. */
   private static final double LOG_SPAN = 30;
+
+  /** Room beyond the first tick of an axis, of its length: XChart labels none at the very end. */
+  private static final double TICK_ROOM = 0.004;
 
   /** So few evaluations are no curve to zoom into. */
   private static final int FEW_POINTS = 8;
@@ -45,7 +51,8 @@ final class PlotPanels {
 
     XYChart accuracy = panel(width, heights[1], history, "Accuracy", false);
     curves(accuracy, history, evaluation -> 100 * evaluation.accuracy());
-    accuracy.getStyler().setYAxisMin(lowestShownAccuracy(history)).setYAxisMax(100.9);
+    double lowest = lowestShownAccuracy(history);
+    accuracy.getStyler().setYAxisMin(lowest - (100 - lowest) * TICK_ROOM).setYAxisMax(100.9);
     accuracy.getStyler().setYAxisDecimalPattern("0.## '%'");
 
     XYChart rate = panel(width, heights[2], history, "Learning rate", true);
@@ -76,7 +83,8 @@ final class PlotPanels {
     styler.setYAxisTitleColor(TEXT);
     styler.setXAxisTitleColor(TEXT);
     styler.setYAxisLeftWidthHint(LEFT_MARGIN);
-    styler.setXAxisMin(0.0).setXAxisMax((double) Math.max(1, history.steps()));
+    double steps = Math.max(1, history.steps());
+    styler.setXAxisMin(-steps * TICK_ROOM).setXAxisMax(steps * (1 + TICK_ROOM));
     styler.setYAxisLabelAlignment(TextAlignment.Right);
     styler.setXAxisDecimalPattern("#,##0");
     styler.setXAxisTickMarkSpacingHint(90);
@@ -94,8 +102,8 @@ final class PlotPanels {
     double[] steps = points.stream().mapToDouble(History.Point::step).toArray();
     double[] train = points.stream().mapToDouble(p -> value.applyAsDouble(p.train())).toArray();
     double[] test = points.stream().mapToDouble(p -> value.applyAsDouble(p.test())).toArray();
-    style(chart.addSeries("training", steps, train), TRAIN, new BasicStroke(2.2f));
-    style(chart.addSeries("test", steps, test), TEST, new BasicStroke(2.2f));
+    style(chart.addSeries("training", steps, train), TRAIN, new BasicStroke(TRAIN_WIDTH));
+    style(chart.addSeries("test", steps, test), TEST, new BasicStroke(TEST_WIDTH));
     breakEvenSpacing(chart, steps, train[0]);
     // One legend in the heading serves both panels and hides no curve.
     chart.getStyler().setLegendVisible(false);
@@ -113,8 +121,13 @@ final class PlotPanels {
       chart.setYAxisTitle("Loss (log scale)");
       chart.getStyler().setYAxisMin(lowest / 1.2).setYAxisMax(highest * 1.2);
     } else {
-      chart.getStyler().setYAxisMin(0.0).setYAxisMax(highest > 0 ? highest * 1.05 : 1);
+      startAtZero(chart, highest);
     }
+  }
+
+  private static void startAtZero(XYChart chart, double highest) {
+    double top = highest > 0 ? highest * 1.05 : 1;
+    chart.getStyler().setYAxisMin(-top * TICK_ROOM).setYAxisMax(top);
   }
 
   /**
@@ -151,10 +164,9 @@ final class PlotPanels {
     style(chart.addSeries("rate", steps, rates), RATE, new BasicStroke(2f));
     breakEvenSpacing(chart, steps, rates[0]);
     chart.getStyler().setLegendVisible(false);
-    chart.getStyler().setYAxisMin(0.0);
     chart.getStyler().setYAxisTickMarkSpacingHint(40);
     double highest = Arrays.stream(rates).max().orElse(1);
-    chart.getStyler().setYAxisMax(highest > 0 ? highest * 1.05 : 1);
+    startAtZero(chart, highest);
     chart.getStyler().setYAxisDecimalPattern(highest >= 1e-3 ? "0.######" : "0.##E0");
   }
 

@@ -62,10 +62,10 @@ public final class Trainer {
    */
   public Trainer(Mlp model, Split split, int batch, int epochs, long seed) {
     if (batch < 1) {
-      throw new IllegalArgumentException("batch is " + batch + ", must be at least 1");
+      throw new IllegalArgumentException("--batch is " + batch + ", must be at least 1");
     }
     if (epochs < 1) {
-      throw new IllegalArgumentException("epochs is " + epochs + ", must be at least 1");
+      throw new IllegalArgumentException("--epochs is " + epochs + ", must be at least 1");
     }
     this.model = model;
     this.split = split;

@@ -1,5 +1,8 @@
 package io.warmstep.cli.train;
 
+import static java.nio.file.StandardOpenOption.APPEND;
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+
 import de.erichseifert.vectorgraphics2d.Document;
 import de.erichseifert.vectorgraphics2d.VectorGraphics2D;
 import de.erichseifert.vectorgraphics2d.svg.SVGProcessor;
@@ -29,6 +32,10 @@ import org.knowm.xchart.XYChart;
 public final class TrainingPlot {
   private static final int WIDTH = 1000;
   private static final int HEADER = 84;
+
+  /** Points; a title that is too long for it is drawn smaller. */
+  private static final int TITLE_SIZE = 18;
+
   private static final int[] PANEL_HEIGHTS = {330, 270, 236};
   private static final int HEIGHT = HEADER + 330 + 270 + 236;
 
@@ -51,27 +58,46 @@ public final class TrainingPlot {
    *
    * @param file where to write, ending in {@code .png} or {@code .svg}
    * @return the plot, not yet written
-   * @throws IllegalArgumentException if the ending is another, or the folder does not exist or
-   *     cannot be written to
+   * @throws IllegalArgumentException if the ending is another, the folder does not exist, or the
+   *     file cannot be written
    * @throws IllegalStateException if this machine has no fonts
    */
   public static TrainingPlot to(Path file) {
     System.setProperty("java.awt.headless", "true");
     String name = String.valueOf(file.getFileName()).toLowerCase(Locale.ROOT);
     if (!name.endsWith(".png") && !name.endsWith(".svg")) {
-      throw new IllegalArgumentException(
-          "cannot plot to '" + file + "': the file name must end in .png or .svg");
+      throw refused(file, "the file name must end in .png or .svg", null);
     }
     Path folder = file.toAbsolutePath().getParent();
     if (!Files.isDirectory(folder)) {
-      throw new IllegalArgumentException(
-          "cannot plot to '" + file + "': the folder " + folder + " does not exist");
+      throw refused(file, "the folder " + folder + " does not exist", null);
     }
-    if (Files.isDirectory(file) || !Files.isWritable(Files.exists(file) ? file : folder)) {
-      throw new IllegalArgumentException("cannot plot to '" + file + "': it cannot be written");
+    if (Files.isDirectory(file)) {
+      throw refused(file, "this is a folder, the name of a file is needed", null);
     }
+    requireWritable(file, folder);
     requireFonts();
     return new TrainingPlot(file, name.endsWith(".svg"));
+  }
+
+  /** Opens the file, since permissions alone do not tell; leaves what is there as it is. */
+  private static void requireWritable(Path file, Path folder) {
+    boolean isNew = !Files.exists(file);
+    try {
+      Files.newOutputStream(file, isNew ? CREATE_NEW : APPEND).close();
+      if (isNew) {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw refused(
+          file,
+          isNew ? "no file can be created in " + folder : "the file there cannot be written to",
+          e);
+    }
+  }
+
+  private static IllegalArgumentException refused(Path file, String reason, IOException cause) {
+    return new IllegalArgumentException("--plot is '" + file + "', but " + reason, cause);
   }
 
   /** Java finds fonts lazily, and fails with all kinds of errors when there are none. */
@@ -150,19 +176,22 @@ public final class TrainingPlot {
 
   private static void drawHeading(Graphics2D graphics, Heading heading) {
     int left = PlotPanels.LEFT_MARGIN;
-    graphics.setFont(new Font(Font.SANS_SERIF, Font.BOLD, 20));
+    int right = WIDTH - PlotPanels.RIGHT_MARGIN;
+    double free = drawVerdict(graphics, heading.fit(), right, 20) - left - 24;
+    Font font = new Font(Font.SANS_SERIF, Font.BOLD, TITLE_SIZE);
+    double width = widthOf(heading.title(), font);
+    graphics.setFont(width <= free ? font : font.deriveFont((float) (TITLE_SIZE * free / width)));
     graphics.setColor(PlotPanels.TEXT);
     graphics.drawString(heading.title(), left, 38);
     graphics.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
     graphics.setColor(PlotPanels.FAINT_TEXT);
     graphics.drawString(heading.result(), left, 64);
 
-    int right = WIDTH - PlotPanels.RIGHT_MARGIN;
-    drawVerdict(graphics, heading.fit(), right, 20);
     drawLegend(graphics, right, 64);
   }
 
-  private static void drawVerdict(Graphics2D graphics, Fit fit, int right, int top) {
+  /** Returns where it begins. */
+  private static double drawVerdict(Graphics2D graphics, Fit fit, int right, int top) {
     Font font = new Font(Font.SANS_SERIF, Font.BOLD, 14);
     double width = widthOf(fit.toString(), font) + 24;
     graphics.setColor(fit == Fit.APPROPRIATE ? new Color(0x2E7D32) : new Color(0xB3541E));
@@ -170,6 +199,7 @@ public final class TrainingPlot {
     graphics.setColor(Color.WHITE);
     graphics.setFont(font);
     graphics.drawString(fit.toString(), (float) (right - width + 12), top + 18f);
+    return right - width;
   }
 
   private static void drawLegend(Graphics2D graphics, int right, int baseline) {
@@ -177,8 +207,10 @@ public final class TrainingPlot {
     graphics.setFont(font);
     double x = right - widthOf("training", font) - widthOf("test", font) - 2 * 34 - 20;
     for (String set : List.of("training", "test")) {
-      graphics.setColor(set.equals("test") ? PlotPanels.TEST : PlotPanels.TRAIN);
-      graphics.fill(new Rectangle2D.Double(x, baseline - 6.5, 26, 3));
+      boolean isTest = set.equals("test");
+      double thick = isTest ? PlotPanels.TEST_WIDTH : PlotPanels.TRAIN_WIDTH;
+      graphics.setColor(isTest ? PlotPanels.TEST : PlotPanels.TRAIN);
+      graphics.fill(new Rectangle2D.Double(x, baseline - 5 - thick / 2, 26, thick));
       graphics.setColor(PlotPanels.TEXT);
       graphics.drawString(set, (float) x + 34, baseline);
       x += 34 + widthOf(set, font) + 20;

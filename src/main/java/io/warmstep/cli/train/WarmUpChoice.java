@@ -73,13 +73,14 @@ public record WarmUpChoice(Shape shape, OptionalLong steps) {
           return new WarmUpChoice(shape, OptionalLong.empty());
         }
         if (shape == Shape.NONE || shape.isUntuned()) {
-          throw new IllegalArgumentException("warm-up " + name + " takes no number of steps");
+          throw new IllegalArgumentException(
+              "--warmup is '" + text + "', but " + name + " takes no number of steps");
         }
         long steps = steps(text.substring(colon + 1), text);
         return new WarmUpChoice(steps == 0 ? Shape.NONE : shape, OptionalLong.of(steps));
       }
     }
-    throw new IllegalArgumentException("warm-up is '" + text + "', must be " + SYNTAX);
+    throw new IllegalArgumentException("--warmup is '" + text + "', must be " + SYNTAX);
   }
 
   private static long steps(String number, String text) {
@@ -91,6 +92,6 @@ public record WarmUpChoice(Shape shape, OptionalLong steps) {
     } catch (NumberFormatException e) {
       // Falls through to the same message: not a count either way.
     }
-    throw new IllegalArgumentException("warm-up is '" + text + "', must be " + SYNTAX);
+    throw new IllegalArgumentException("--warmup is '" + text + "', must be " + SYNTAX);
   }
 }

@@ -117,7 +117,7 @@ public record GoldenFile(double[] initial, List<Case> cases) {
       double step = number(member(snapshot, "step", where), where);
       if (step != Math.rint(step) || step < 1 || step > gradients.length) {
         throw new MalformedException(
-            "%s has a snapshot of step %s, but gradients of %d steps"
+            "%s has a snapshot of step %s, but the stream ends at step %d"
                 .formatted(where, step, gradients.length));
       }
       Map<String, double[]> state = new LinkedHashMap<>();
@@ -196,7 +196,7 @@ public record GoldenFile(double[] initial, List<Case> cases) {
     double[] numbers = numbers(element, where);
     if (numbers.length != length) {
       throw new MalformedException(
-          "%s has %d values, expected %d like \"initial\""
+          "%s is %d values long, must be %d like \"initial\""
               .formatted(where, numbers.length, length));
     }
     return numbers;

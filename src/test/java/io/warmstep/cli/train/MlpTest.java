@@ -119,6 +119,6 @@ class MlpTest {
     assertThrows(IllegalArgumentException.class, () -> new Mlp(3, List.of(), 1, 1));
     Exception e =
         assertThrows(IllegalArgumentException.class, () -> new Mlp(3, List.of(4, 0), 2, 1));
-    assertTrue(e.getMessage().contains("hidden layer size is 0"), e.getMessage());
+    assertTrue(e.getMessage().contains("--hidden is 0"), e.getMessage());
   }
 }

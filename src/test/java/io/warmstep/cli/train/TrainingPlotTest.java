@@ -106,4 +106,21 @@ class TrainingPlotTest {
             () -> TrainingPlot.to(folder.resolve("no/such/run.png")));
     assertTrue(e.getMessage().contains("does not exist"), e.getMessage());
   }
+
+  @Test
+  void aFolderIsRefusedBeforeTraining() throws IOException {
+    Path taken = Files.createDirectory(folder.resolve("run.png"));
+    Exception e = assertThrows(IllegalArgumentException.class, () -> TrainingPlot.to(taken));
+    assertTrue(e.getMessage().contains("this is a folder"), e.getMessage());
+  }
+
+  @Test
+  void askingWhetherItCanBeWrittenLeavesNoTrace() throws IOException {
+    Path absent = folder.resolve("new.png");
+    TrainingPlot.to(absent);
+    assertFalse(Files.exists(absent));
+    Path present = Files.writeString(folder.resolve("old.svg"), "kept until there is a plot");
+    TrainingPlot.to(present);
+    assertEquals("kept until there is a plot", Files.readString(present));
+  }
 }

@@ -1,0 +1,27 @@
+package io.warmstep.cli;
+
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+
+/** Options and what the library calls the same. */
+final class Options {
+  private Options() {}
+
+  /**
+   * Has a complaint about an argument name the option that it came from.
+   *
+   * @param argument how the message begins, a regular expression
+   * @param option what stands there instead
+   * @param value what may complain
+   */
+  static <T> T named(String argument, String option, Supplier<T> value) {
+    try {
+      return value.get();
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          String.valueOf(e.getMessage())
+              .replaceFirst("^" + argument, Matcher.quoteReplacement(option)),
+          e);
+    }
+  }
+}

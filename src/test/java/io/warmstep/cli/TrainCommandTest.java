@@ -1,0 +1,243 @@
+package io.warmstep.cli;
+
+import static io.warmstep.cli.CommandRun.run;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.cli.train.Fit;
+import io.warmstep.cli.train.ScheduleChoice;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What {@code train} learns, tells and draws. */
+class TrainCommandTest {
+  @TempDir Path folder;
+
+  private static JsonObject train(String... options) {
+    return run(Stream.concat(Stream.of("train", "--json"), Arrays.stream(options))
+            .toArray(String[]::new))
+        .json();
+  }
+
+  @Test
+  void defaultsLearnTheDigits() {
+    JsonObject result = train();
+    assertEquals(
+        Set.of(
+            "backend",
+            "data",
+            "train_fraction",
+            "hidden",
+            "epochs",
+            "batch",
+            "seed",
+            "rule",
+            "hyperparameters",
+            "clip_norm",
+            "lr",
+            "schedule",
+            "warmup",
+            "steps",
+            "train_loss",
+            "test_loss",
+            "train_accuracy",
+            "test_accuracy",
+            "fit",
+            "notes",
+            "seconds",
+            "steps_per_second"),
+        result.keySet());
+    assertEquals("cpu", result.get("backend").getAsString());
+    assertEquals("adam", result.get("rule").getAsString());
+    assertEquals("appropriate", result.get("fit").getAsString());
+    assertEquals(0, result.getAsJsonArray("notes").size(), result.toString());
+    assertTrue(result.get("test_accuracy").getAsDouble() >= 0.97, result.toString());
+  }
+
+  /** The settings that a run tells are those that it ran with, and give the same run again. */
+  @Test
+  void jsonTellsTheSettings() {
+    JsonObject told =
+        train(
+            ("--data breast-cancer --train-fraction 0.5 --hidden 16,8 --epochs 3 --batch 10 --seed 7"
+                    + " --rule adamw --betas 0.8,0.99 --weight-decay 0.1 --clip-norm 2 --lr 0.01"
+                    + " --schedule wsd --warmup 5")
+                .split(" "));
+    String settings =
+        """
+        {"backend": "cpu", "data": "breast-cancer", "train_fraction": 0.5, "hidden": [16, 8],
+         "epochs": 3, "batch": 10, "seed": 7, "rule": "adamw", "hyperparameters": {"beta1": 0.8,
+         "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "decoupled": true, "amsgrad": false,
+         "maximize": false}, "clip_norm": 2.0, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5"}
+        """;
+    JsonObject expected = JsonParser.parseString(settings).getAsJsonObject();
+    expected.keySet().forEach(name -> assertEquals(expected.get(name), told.get(name), name));
+
+    JsonObject defaults = train("--epochs", "2");
+    assertTrue(defaults.get("clip_norm").isJsonNull(), defaults.toString());
+    JsonObject again =
+        train(
+            "--epochs",
+            "2",
+            "--lr",
+            defaults.get("lr").getAsString(),
+            "--schedule",
+            defaults.get("schedule").getAsString(),
+            "--warmup",
+            defaults.get("warmup").getAsString());
+    assertEquals(defaults.get("test_loss"), again.get("test_loss"));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "digits,        1e-6, under-fitting, the learning rate may be too low",
+    "digits,        1,    under-fitting, the learning rate may be too high",
+    "breast-cancer, 3e-3, appropriate,   ''",
+    "breast-cancer, 1,    over-fitting,  the learning rate may be too high",
+  })
+  void aLowARightAndAHighRateAreTold(String data, String rate, String fit, String note) {
+    String[] options = {"--data", data, "--lr", rate, "--epochs", "15", "--schedule", "constant"};
+    JsonObject result = train(options);
+    assertEquals(fit, result.get("fit").getAsString(), result.toString());
+    String notes = result.get("notes").toString();
+    assertTrue(note.isEmpty() ? notes.equals("[]") : notes.contains(note), notes);
+    String text =
+        run(Stream.concat(Stream.of("train"), Arrays.stream(options)).toArray(String[]::new)).out();
+    assertTrue(text.contains("\nfit: " + fit + "\n" + (note.isEmpty() ? "" : "  the ")), text);
+    assertTrue(text.contains(note), text);
+  }
+
+  @Test
+  void fewRowsAndManyEpochsAreOverFitting() {
+    assertEquals(
+        "over-fitting",
+        train("--train-fraction", "0.03", "--epochs", "200").get("fit").getAsString());
+  }
+
+  @Test
+  void seedDecidesTheLossesToTheLastDigit() {
+    String[] losses = {"train_loss", "test_loss"};
+    JsonObject first = train("--epochs", "3", "--seed", "5");
+    JsonObject second = train("--epochs", "3", "--seed", "5");
+    JsonObject other = train("--epochs", "3", "--seed", "6");
+    for (String loss : losses) {
+      assertEquals(first.get(loss), second.get(loss));
+      assertNotEquals(first.get(loss), other.get(loss));
+    }
+  }
+
+  static Stream<String> rules() {
+    return NamedRules.names().stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("rules")
+  void everyRuleLearnsWithItsDefaultRate(String rule) {
+    JsonObject result = train("--rule", rule, "--epochs", "15");
+    assertEquals(rule, result.get("rule").getAsString());
+    assertTrue(result.get("test_accuracy").getAsDouble() >= 0.93, result.toString());
+  }
+
+  static Stream<String> schedules() {
+    return Arrays.stream(ScheduleChoice.values()).map(ScheduleChoice::toString);
+  }
+
+  @ParameterizedTest
+  @MethodSource("schedules")
+  void everyScheduleLearns(String schedule) {
+    JsonObject result = train("--schedule", schedule, "--epochs", "12", "--data", "digits");
+    assertTrue(result.get("test_accuracy").getAsDouble() >= 0.9, result.toString());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "none",
+        "0",
+        "7",
+        "linear",
+        "linear:7",
+        "exponential:7",
+        "cosine:7",
+        "untuned-linear",
+        "untuned-exponential"
+      })
+  void everyWarmUpLearns(String warmUp) {
+    JsonObject result = train("--warmup", warmUp, "--epochs", "12");
+    assertTrue(result.get("test_accuracy").getAsDouble() >= 0.9, result.toString());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--rule momentum --momentum 0.8",
+        "--betas 0.8,0.99",
+        "--weight-decay 0.1",
+        "--clip-norm 0.01",
+        "--hidden 16,8",
+        "--batch 100",
+        "--train-fraction 0.5",
+        "--lr 0.001",
+        "--data breast-cancer"
+      })
+  void everyOptionHasAnEffect(String options) {
+    String[] arguments = ("--epochs 2 " + options).split(" ");
+    assertNotEquals(train("--epochs", "2").get("train_loss"), train(arguments).get("train_loss"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"run.png", "run.svg"})
+  void plotIsWritten(String name) throws IOException {
+    Path file = folder.resolve(name);
+    CommandRun output = run("train", "--epochs", "2", "--plot", file.toString());
+    assertEquals(0, output.exitCode(), output.err());
+    assertTrue(Files.size(file) > 10_000);
+    assertTrue(output.out().contains("plot: " + file), output.out());
+  }
+
+  @Test
+  void summaryAndSparseProgressWithoutTerminal() {
+    CommandRun output = run("train", "--epochs", "40", "--data", "breast-cancer");
+    assertEquals(0, output.exitCode(), output.err());
+    assertEquals("", output.err());
+    assertEquals(10, output.out().lines().filter(line -> line.startsWith("epoch")).count());
+    assertTrue(output.out().contains("\nfit: "), output.out());
+  }
+
+  @Test
+  void helpStatesTheFitRule() {
+    String help = run("train", "--help").out();
+    assertTrue(help.contains("training accuracy below " + Fit.MIN_TRAIN_ACCURACY), help);
+    assertTrue(help.contains("more than " + Fit.MAX_ACCURACY_GAP + " above test accuracy"), help);
+    assertTrue(help.contains("more than " + Fit.MAX_LOSS_FACTOR + " times its least"), help);
+    assertTrue(help.contains("cosine-restarts") && help.contains("adamw"), help);
+  }
+
+  @Test
+  void divergenceIsAnError() {
+    CommandRun output = run("train", "--rule", "sgd", "--lr", "1e30", "--json");
+    assertEquals(1, output.exitCode());
+    assertTrue(output.err().contains("training diverged: the loss is NaN"), output.err());
+    JsonObject json = JsonParser.parseString(output.out()).getAsJsonObject();
+    assertTrue(output.err().contains(json.get("error").getAsString()), json.toString());
+    assertEquals(1e30, json.get("lr").getAsDouble());
+    assertFalse(json.has("fit"), json.toString());
+    String text = run("train", "--rule", "sgd", "--lr", "1e30").out();
+    assertFalse(text.contains("{") || text.contains("fit: "), text);
+  }
+}

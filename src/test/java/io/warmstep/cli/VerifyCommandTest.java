@@ -1,0 +1,148 @@
+package io.warmstep.cli;
+
+import static io.warmstep.cli.CommandRun.run;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What {@code verify} passes and what it does not. */
+class VerifyCommandTest {
+  private static final String GOLDEN = "src/test/resources/golden/optimizers.json";
+
+  @TempDir Path folder;
+
+  @Test
+  void verifyComparesTheCpuBitForBit() {
+    JsonObject result = run("verify", "--backend", "cpu", "--json").json();
+    assertEquals(Set.of("backends", "unusable"), result.keySet());
+    assertEquals(0, result.getAsJsonArray("unusable").size());
+    assertEquals(1, result.getAsJsonArray("backends").size());
+    JsonObject cpu = result.getAsJsonArray("backends").get(0).getAsJsonObject();
+    assertEquals(
+        Set.of("name", "device", "bit_exact", "values_compared", "mismatches"), cpu.keySet());
+    assertEquals("cpu", cpu.get("name").getAsString());
+    assertTrue(cpu.get("bit_exact").getAsBoolean());
+    assertTrue(cpu.get("values_compared").getAsLong() > 50_000_000, cpu.toString());
+    assertEquals(0, cpu.get("mismatches").getAsLong());
+  }
+
+  @Test
+  void verifyFailsOnAnUnknownBackend() {
+    CommandRun output = run("verify", "--backend", "abacus");
+    assertEquals(1, output.exitCode());
+    assertTrue(output.err().contains("abacus"), output.err());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"float64, 1e-12", "float32, 1e-5"})
+  void verifyPassesOnPyTorchsTrajectories(String type, double tolerance) {
+    JsonObject result =
+        run("verify", "--golden", GOLDEN, "--backend", "cpu", "--dtype", type, "--json").json();
+    int cases = result.getAsJsonArray("cases").size();
+    assertTrue(cases >= 36, "cases " + cases);
+    assertEquals(48, cases + result.getAsJsonArray("skipped").size());
+    for (JsonElement element : result.getAsJsonArray("cases")) {
+      JsonObject one = element.getAsJsonObject();
+      assertEquals(
+          Set.of("name", "backend", "dtype", "max_relative_error", "passed"), one.keySet());
+      assertEquals(type, one.get("dtype").getAsString());
+      assertTrue(one.get("passed").getAsBoolean(), one.toString());
+      assertTrue(one.get("max_relative_error").getAsDouble() <= tolerance, one.toString());
+    }
+  }
+
+  private Path golden(String hyper, String optimizer, String params, String state)
+      throws IOException {
+    Path file = folder.resolve("golden.json");
+    Files.writeString(
+        file,
+        """
+        {"initial": [1.0, -2.0], "streams": {"s": [[0.5, 0.25]]},
+         "cases": [{"name": "c", "optimizer": "%s", "hyper": %s, "stream": "s",
+                    "snapshots": [{"step": 1, "params": %s, "state": %s}]}]}
+        """
+            .formatted(optimizer, hyper, params, state));
+    return file;
+  }
+
+  @Test
+  void verifyFailsOnAWrongValue() throws IOException {
+    Path right = golden("{\"lr\": 0.5}", "SGD", "[0.75, -2.125]", "{}");
+    assertEquals(0, run("verify", "--backend", "cpu", "--golden", right.toString()).exitCode());
+    Path wrong = golden("{\"lr\": 0.5}", "SGD", "[0.75, -2.1250001]", "{}");
+    CommandRun output = run("verify", "--backend", "cpu", "--golden", wrong.toString());
+    assertEquals(1, output.exitCode());
+    assertTrue(output.out().contains("FAILED"), output.out());
+    assertTrue(output.out().contains("0 passed, 1 failed, 0 skipped"), output.out());
+  }
+
+  @Test
+  void verifyFailsOnAMissingState() throws IOException {
+    Path file = golden("{\"lr\": 0.5}", "SGD", "[0.75, -2.125]", "{\"buffer\": [0, 0]}");
+    CommandRun output = run("verify", "--backend", "cpu", "--golden", file.toString(), "--json");
+    assertEquals(1, output.exitCode());
+    JsonObject one =
+        JsonParser.parseString(output.out())
+            .getAsJsonObject()
+            .getAsJsonArray("cases")
+            .get(0)
+            .getAsJsonObject();
+    assertTrue(one.get("max_relative_error").isJsonNull(), one.toString());
+    assertFalse(one.get("passed").getAsBoolean());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{\"lr\": 0.5}                  | Sorcery | there is no rule Sorcery",
+        "{\"lr\": 0.5, \"magic_x\": 1}  | Adam    | rule adam has no magicX",
+        "{}                             | Adam    | has no learning rate",
+      })
+  void verifyNamesWhatItSkipsAndIsNoSuccessWithoutACase(
+      String hyper, String optimizer, String reason) throws IOException {
+    Path file = golden(hyper, optimizer, "[0, 0]", "{}");
+    CommandRun output = run("verify", "--golden", file.toString());
+    assertEquals(1, output.exitCode());
+    assertTrue(output.out().contains("skipped: "), output.out());
+    assertTrue(output.out().contains(reason), output.out());
+    assertTrue(
+        output.out().contains("1 skipped (they need what this version does not have)"),
+        output.out());
+    assertTrue(output.err().contains("no case"), output.err());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{                                          | not valid JSON",
+        "''                                         | not a golden file",
+        "[1]                                        | expected an object",
+        "{\"initial\": [1]}                         | has no \"streams\"",
+        "{\"initial\": [1], \"streams\": {\"s\": [[1, 2]]}} | is 2 values long, must be 1 like",
+        "{\"initial\": [\"x\"], \"streams\": {}}    | expected a number",
+        "{\"initial\": [1], \"streams\": {}, \"cases\": [{}]} | a case has no \"name\"",
+      })
+  void malformedGoldenFileIsExplained(String content, String message) throws IOException {
+    Path file = folder.resolve("golden.json");
+    Files.writeString(file, content);
+    CommandRun output = run("verify", "--golden", file.toString());
+    assertEquals(1, output.exitCode());
+    assertTrue(output.err().startsWith("warmstep: " + file + ": "), output.err());
+    assertTrue(output.err().contains(message), output.err());
+    assertEquals(1, output.err().lines().count(), output.err());
+  }
+}
