@@ -2,12 +2,10 @@ package io.warmstep.djl;
 
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.djl.util.Pair;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -24,16 +22,9 @@ final class StateFile {
 
   private StateFile() {}
 
-  /** Parameters of a block by name; one that appears under several names keeps the first. */
+  /** Parameters of a block by name: see {@link BlockParameters#named}. */
   static Map<String, Parameter> named(Block block) {
-    Map<String, Parameter> named = new LinkedHashMap<>();
-    Set<String> ids = new LinkedHashSet<>();
-    for (Pair<String, Parameter> pair : block.getParameters()) {
-      if (pair.getValue() != null && ids.add(pair.getValue().getId())) {
-        named.put(pair.getKey(), pair.getValue());
-      }
-    }
-    return named;
+    return BlockParameters.named(block);
   }
 
   static void write(Path path, Recipe recipe, Block block, Map<String, ParameterState> states)
