@@ -14,6 +14,17 @@ public final class CorruptStateException extends IOException {
    * @param reason a clause about it
    */
   public CorruptStateException(Path path, String reason) {
-    super(path + " is not a saved optimizer state: " + reason);
+    this(path, reason, null);
+  }
+
+  /**
+   * Says what is wrong and how that was found.
+   *
+   * @param path the file
+   * @param reason a clause about it
+   * @param cause what reading it threw, or null
+   */
+  public CorruptStateException(Path path, String reason, Throwable cause) {
+    super(path + " is not a saved optimizer state: " + reason, cause);
   }
 }

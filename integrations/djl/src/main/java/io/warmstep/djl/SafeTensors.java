@@ -1,31 +1,35 @@
 package io.warmstep.djl;
 
-import com.google.gson.JsonArray;
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
+import io.warmstep.djl.SafeTensorsHeader.Entry;
 import java.io.EOFException;
 import java.io.IOException;
+import java.lang.reflect.Array;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.zip.CRC32C;
 
 /**
  * Files in the safetensors format: the length of a header as 8 bytes, the header as JSON, then the
  * tensors' bytes one after the other, all little-endian. Tensors are {@code float[]} (F32), {@code
- * double[]} (F64) and {@code long[]} (I64), each of one dimension.
+ * double[]} (F64) and {@code long[]} (I64), each of one dimension. The metadata has {@code format}
+ * and {@code crc32c}: the CRC-32C of all bytes after the header, as 8 lower-case hexadecimal
+ * digits, which writing adds and reading checks.
  */
 record SafeTensors(Map<String, String> metadata, Map<String, Object> tensors) {
+  private static final String FORMAT = "format";
+  private static final String CHECKSUM = "crc32c";
+
   /** As in the reference implementation. */
   private static final int MAX_HEADER = 100_000_000;
 
@@ -38,13 +42,14 @@ record SafeTensors(Map<String, String> metadata, Map<String, Object> tensors) {
     try {
       try (FileChannel file =
           FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-        ByteBuffer header = header();
-        while (header.hasRemaining()) {
-          file.write(header);
-        }
+        // The header's length is known now, the checksum in it when the data is written.
+        CRC32C checksum = new CRC32C();
+        file.position(header(checksum).remaining());
         for (Object values : tensors.values()) {
-          write(file, values);
+          write(file, values, checksum);
         }
+        file.position(0);
+        write(file, header(checksum));
         file.force(true);
       }
       try {
@@ -57,62 +62,52 @@ record SafeTensors(Map<String, String> metadata, Map<String, Object> tensors) {
     }
   }
 
-  private ByteBuffer header() {
-    JsonObject json = new JsonObject();
-    JsonObject about = new JsonObject();
-    metadata.forEach(about::addProperty);
-    json.add("__metadata__", about);
+  private ByteBuffer header(CRC32C checksum) {
+    Map<String, String> about = new LinkedHashMap<>(metadata);
+    about.put(CHECKSUM, digits(checksum));
+    List<Entry> entries = new ArrayList<>();
     long at = 0;
     for (Map.Entry<String, Object> tensor : tensors.entrySet()) {
-      JsonObject entry = new JsonObject();
       Kind kind = Kind.of(tensor.getValue());
-      long length = java.lang.reflect.Array.getLength(tensor.getValue());
-      entry.addProperty("dtype", kind.name());
-      entry.add("shape", array(length));
-      entry.add("data_offsets", array(at, at + length * kind.bytes));
-      json.add(tensor.getKey(), entry);
-      at += length * kind.bytes;
+      long count = Array.getLength(tensor.getValue());
+      long end = at + count * kind.bytes;
+      entries.add(new Entry(tensor.getKey(), kind, count, at, end));
+      at = end;
     }
-    byte[] bytes = json.toString().getBytes(StandardCharsets.UTF_8);
-    int padded = (bytes.length + 7) & ~7; // tensors begin at a multiple of 8 bytes
-    ByteBuffer header = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
-    header.putLong(padded).put(bytes);
-    while (header.hasRemaining()) {
-      header.put((byte) ' ');
-    }
-    return header.flip();
+    return new SafeTensorsHeader(about, entries).toBytes();
   }
 
-  private static JsonArray array(long... numbers) {
-    JsonArray array = new JsonArray();
-    for (long number : numbers) {
-      array.add(number);
-    }
-    return array;
+  private static String digits(CRC32C checksum) {
+    return "%08x".formatted(checksum.getValue());
   }
 
-  private static void write(FileChannel file, Object values) throws IOException {
+  private static void write(FileChannel file, Object values, CRC32C checksum) throws IOException {
     ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
     Kind kind = Kind.of(values);
-    int length = java.lang.reflect.Array.getLength(values);
+    int length = Array.getLength(values);
     for (int at = 0; at < length; ) {
       int n = Math.min(length - at, CHUNK / kind.bytes);
       chunk.clear().limit(n * kind.bytes);
       kind.put(values, at, n, chunk);
-      chunk.rewind();
-      while (chunk.hasRemaining()) {
-        file.write(chunk);
-      }
+      checksum.update(chunk.rewind());
+      write(file, chunk.rewind());
       at += n;
+    }
+  }
+
+  private static void write(FileChannel file, ByteBuffer bytes) throws IOException {
+    while (bytes.hasRemaining()) {
+      file.write(bytes);
     }
   }
 
   /**
    * Reads a file. Lengths are checked against the file's own before anything is allocated.
    *
-   * @throws CorruptStateException if it is not such a file
+   * @param format what the metadata must have as {@code format}
+   * @throws CorruptStateException if it is not such a file, or damaged
    */
-  static SafeTensors read(Path path) throws IOException {
+  static SafeTensors read(Path path, String format) throws IOException {
     try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
       long size = file.size();
       if (size < 8) {
@@ -123,77 +118,44 @@ record SafeTensors(Map<String, String> metadata, Map<String, Object> tensors) {
         throw new CorruptStateException(
             path, "its header has " + length + " bytes, the file " + size);
       }
-      byte[] header = new byte[(int) length];
-      read(file, 8, header.length).get(header);
-      return parse(path, file, new String(header, StandardCharsets.UTF_8), 8 + length);
-    } catch (EOFException e) {
-      throw new CorruptStateException(path, "it ends early");
-    }
-  }
-
-  private static SafeTensors parse(Path path, FileChannel file, String header, long dataStart)
-      throws IOException {
-    Map<String, String> metadata = new LinkedHashMap<>();
-    Map<String, Object> tensors = new LinkedHashMap<>();
-    long dataLength = file.size() - dataStart;
-    long claimed = 0; // by all tensors: no two may share bytes, or a small file asks for any memory
-    try {
-      JsonObject json = JsonParser.parseString(header).getAsJsonObject();
-      for (Map.Entry<String, JsonElement> member : json.entrySet()) {
-        if (member.getKey().equals("__metadata__")) {
-          member
-              .getValue()
-              .getAsJsonObject()
-              .asMap()
-              .forEach((key, value) -> metadata.put(key, value.getAsString()));
-          continue;
-        }
-        JsonObject entry = member.getValue().getAsJsonObject();
-        Kind kind = Kind.valueOf(entry.get("dtype").getAsString());
-        long count = 1;
-        for (JsonElement dimension : entry.getAsJsonArray("shape")) {
-          long factor = dimension.getAsLong();
-          if (factor < 0) {
-            throw new CorruptStateException(path, member.getKey() + " has a negative dimension");
-          }
-          count = Math.multiplyExact(count, factor);
-        }
-        JsonArray offsets = entry.getAsJsonArray("data_offsets");
-        long from = offsets.get(0).getAsLong();
-        long to = offsets.get(1).getAsLong();
-        claimed += Math.max(0, to - from);
-        if (offsets.size() != 2
-            || claimed > dataLength
-            || from < 0
-            || to < from
-            || to > dataLength
-            || to - from != Math.multiplyExact(count, kind.bytes)
-            || count > Integer.MAX_VALUE - 8) {
-          throw new CorruptStateException(
-              path,
-              member.getKey() + " has " + count + " elements at " + offsets + " of " + dataLength);
-        }
-        tensors.put(member.getKey(), values(file, kind, dataStart + from, (int) count));
+      SafeTensorsHeader header = SafeTensorsHeader.parse(path, read(file, 8, (int) length).array());
+      if (!format.equals(header.metadata().get(FORMAT))) {
+        throw new CorruptStateException(
+            path, "its format is " + header.metadata().get(FORMAT) + ", must be " + format);
       }
-    } catch (JsonParseException
-        | IllegalArgumentException
-        | IllegalStateException
-        | ArithmeticException
-        | IndexOutOfBoundsException
-        | UnsupportedOperationException
-        | NullPointerException
-        | ClassCastException e) {
-      throw new CorruptStateException(path, "its header is malformed: " + e.getMessage());
+      header.checkFills(path, size - 8 - length);
+      return data(path, file, 8 + length, header);
+    } catch (EOFException e) {
+      throw new CorruptStateException(path, "it ends early", e);
     }
-    return new SafeTensors(metadata, tensors);
   }
 
-  private static Object values(FileChannel file, Kind kind, long position, int count)
+  private static SafeTensors data(Path path, FileChannel file, long begin, SafeTensorsHeader header)
       throws IOException {
+    SafeTensors read = new SafeTensors(header.metadata(), new LinkedHashMap<>());
+    String expected = read.required(path, CHECKSUM);
+    CRC32C checksum = new CRC32C();
+    for (Entry entry : header.entries()) {
+      read.tensors.put(entry.name(), values(file, begin, entry, checksum));
+    }
+    if (!digits(checksum).equals(expected)) {
+      throw new CorruptStateException(
+          path, "its data has the checksum " + digits(checksum) + ", must have " + expected);
+    }
+    return read;
+  }
+
+  private static Object values(FileChannel file, long begin, Entry entry, CRC32C checksum)
+      throws IOException {
+    Kind kind = entry.kind();
+    int count = (int) entry.count();
     Object values = kind.create(count);
     for (int at = 0; at < count; ) {
       int n = Math.min(count - at, CHUNK / kind.bytes);
-      kind.get(read(file, position + (long) at * kind.bytes, n * kind.bytes), values, at, n);
+      long position = begin + entry.from() + (long) at * kind.bytes;
+      ByteBuffer chunk = read(file, position, n * kind.bytes);
+      checksum.update(chunk);
+      kind.get(chunk.rewind(), values, at, n);
       at += n;
     }
     return values;
@@ -209,8 +171,22 @@ record SafeTensors(Map<String, String> metadata, Map<String, Object> tensors) {
     return bytes.flip();
   }
 
+  /**
+   * A text of the metadata.
+   *
+   * @param path the file, for the message
+   * @throws CorruptStateException if it has none of that key
+   */
+  String required(Path path, String key) throws CorruptStateException {
+    String value = metadata.get(key);
+    if (value == null) {
+      throw new CorruptStateException(path, "it has no " + key + " in its metadata");
+    }
+    return value;
+  }
+
   /** An element type of the format. */
-  private enum Kind {
+  enum Kind {
     F32(4),
     F64(8),
     I64(8);

@@ -2,12 +2,14 @@ package io.warmstep.djl;
 
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.djl.util.Pair;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonParseException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -16,34 +18,32 @@ import java.util.Set;
  * Optimizer states in a safetensors file. A parameter {@code 01Linear_weight} under Adam has the
  * tensors {@code 01Linear_weight.step} (I64, one element), {@code 01Linear_weight.exp_avg} and
  * {@code 01Linear_weight.exp_avg_sq} (flat, row-major; F32, or F64 for a float64 parameter). The
- * metadata has {@code format}, here 1, and {@code rule}.
+ * metadata has {@code format}, {@code rule}, {@code untrained}: a JSON array of the names of the
+ * block's parameters that had no state, and {@code crc32c}: see {@link SafeTensors}.
  */
 final class StateFile {
   private static final String FORMAT = "warmstep-djl-1";
   private static final String STEP = "step";
+  private static final String UNTRAINED = "untrained";
 
   private StateFile() {}
 
-  /** Parameters of a block by name; one that appears under several names keeps the first. */
+  /** Parameters of a block by name: see {@link BlockParameters#named}. */
   static Map<String, Parameter> named(Block block) {
-    Map<String, Parameter> named = new LinkedHashMap<>();
-    Set<String> ids = new LinkedHashSet<>();
-    for (Pair<String, Parameter> pair : block.getParameters()) {
-      if (pair.getValue() != null && ids.add(pair.getValue().getId())) {
-        named.put(pair.getKey(), pair.getValue());
-      }
-    }
-    return named;
+    return BlockParameters.named(block);
   }
 
   static void write(Path path, Recipe recipe, Block block, Map<String, ParameterState> states)
       throws IOException {
     Map<String, Object> tensors = new LinkedHashMap<>();
+    JsonArray untrained = new JsonArray();
     named(block)
         .forEach(
             (name, parameter) -> {
               ParameterState state = states.get(parameter.getId());
-              if (state != null) {
+              if (state == null) {
+                untrained.add(name);
+              } else {
                 tensors.put(name + "." + STEP, new long[] {state.steps()});
                 state.slots().forEach((slot, values) -> tensors.put(name + "." + slot, values));
               }
@@ -52,11 +52,16 @@ final class StateFile {
       throw new IllegalStateException(
           "there is no state to save: no parameter of the block has been updated");
     }
-    new SafeTensors(Map.of("format", FORMAT, "rule", recipe.rule().name()), tensors).write(path);
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("format", FORMAT);
+    metadata.put("rule", recipe.rule().name());
+    metadata.put(UNTRAINED, untrained.toString());
+    new SafeTensors(metadata, tensors).write(path);
   }
 
   /**
-   * Reads states and checks them against a block.
+   * Reads states and checks them against a block. A parameter that had none when the file was
+   * written has none now, whether it is trained by now or not.
    *
    * @return the states by parameter id
    * @throws CorruptStateException if the file is damaged or no such file
@@ -64,19 +69,21 @@ final class StateFile {
    */
   static Map<String, ParameterState> read(Path path, Recipe recipe, Block block)
       throws IOException {
-    SafeTensors file = SafeTensors.read(path);
-    if (!FORMAT.equals(file.metadata().get("format"))) {
-      throw new CorruptStateException(
-          path, "its format is " + file.metadata().get("format") + ", must be " + FORMAT);
+    SafeTensors file = SafeTensors.read(path, FORMAT);
+    String rule = file.required(path, "rule");
+    Set<String> untrained = untrained(path, file.required(path, UNTRAINED));
+    Map<String, ParameterState> byName = byName(path, file);
+    for (String name : byName.keySet()) {
+      if (untrained.contains(name)) {
+        throw new CorruptStateException(path, name + " is " + UNTRAINED + " and has a state");
+      }
     }
-    String rule = file.metadata().get("rule");
     if (!recipe.rule().name().equals(rule)) {
       throw new IllegalArgumentException(
           path + " has states of rule " + rule + ", the optimizer's is " + recipe.rule().name());
     }
-    Map<String, ParameterState> byName = byName(path, file);
     Map<String, Parameter> parameters = named(block);
-    checkNames(path, byName.keySet(), parameters);
+    checkNames(path, byName.keySet(), untrained, parameters);
     Map<String, ParameterState> byId = new LinkedHashMap<>();
     byName.forEach(
         (name, state) -> {
@@ -90,6 +97,22 @@ final class StateFile {
           byId.put(parameters.get(name).getId(), state);
         });
     return byId;
+  }
+
+  private static Set<String> untrained(Path path, String json) throws CorruptStateException {
+    Set<String> names = new HashSet<>();
+    try {
+      for (JsonElement name : SafeTensorsHeader.json(json).getAsJsonArray()) {
+        if (!name.isJsonPrimitive() || !name.getAsJsonPrimitive().isString()) {
+          throw new IllegalStateException(name + " is not a name");
+        }
+        names.add(name.getAsString());
+      }
+    } catch (JsonParseException | IllegalStateException e) {
+      throw new CorruptStateException(
+          path, UNTRAINED + " is not a list of names: " + e.getMessage(), e);
+    }
+    return names;
   }
 
   private static Map<String, ParameterState> byName(Path path, SafeTensors file)
@@ -112,13 +135,15 @@ final class StateFile {
     return states;
   }
 
-  private static void checkNames(Path path, Set<String> saved, Map<String, Parameter> parameters) {
+  private static void checkNames(
+      Path path, Set<String> saved, Set<String> untrained, Map<String, Parameter> parameters) {
     List<String> unknown = new ArrayList<>(saved);
     unknown.removeAll(parameters.keySet());
     List<String> missing = new ArrayList<>();
     parameters.forEach(
         (name, parameter) -> {
-          if (parameter.requiresGradient() && !saved.contains(name)) {
+          boolean isTold = saved.contains(name) || untrained.contains(name);
+          if (parameter.requiresGradient() && !isTold) {
             missing.add(name);
           }
         });
