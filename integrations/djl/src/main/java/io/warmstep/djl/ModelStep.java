@@ -102,7 +102,7 @@ public final class ModelStep implements AutoCloseable {
     this.optimizer = optimizer;
     this.store = optimizer.store();
     source.checkOpen();
-    optimizer.recipe().checkGroups(StateFile.named(source.block()).keySet());
+    optimizer.recipe().checkGroups(BlockParameters.named(source.block()).keySet());
     optimizer.enter(this);
   }
 
@@ -113,7 +113,8 @@ public final class ModelStep implements AutoCloseable {
    * @param optimizer the rule, rate and options; what it remembers of these parameters goes on. It
    *     is usually the trainer's own too, but {@code trainer.step()} must not be called meanwhile
    * @return the step, to be closed by the caller before the trainer
-   * @throws IllegalArgumentException if a group of the optimizer matches no parameter of the model
+   * @throws IllegalArgumentException if a group of the optimizer matches no parameter of the model,
+   *     two groups match the same, or different parameters of the model have the same name
    * @throws IllegalStateException if another ModelStep of this optimizer is open, or the trainer is
    *     closed
    */
@@ -137,7 +138,7 @@ public final class ModelStep implements AutoCloseable {
       long begin = System.nanoTime();
       checkOpen();
       store.checkUsable();
-      List<Replicas> trained = source.trained(StateFile.named(source.block()));
+      List<Replicas> trained = source.trained(BlockParameters.named(source.block()));
       List<PtNDArray> opened = new ArrayList<>(trained.size());
       try {
         List<Binding.Member> members = members(trained, opened);

@@ -28,16 +28,11 @@ final class StateFile {
 
   private StateFile() {}
 
-  /** Parameters of a block by name: see {@link BlockParameters#named}. */
-  static Map<String, Parameter> named(Block block) {
-    return BlockParameters.named(block);
-  }
-
   static void write(Path path, Recipe recipe, Block block, Map<String, ParameterState> states)
       throws IOException {
     Map<String, Object> tensors = new LinkedHashMap<>();
     JsonArray untrained = new JsonArray();
-    named(block)
+    BlockParameters.named(block)
         .forEach(
             (name, parameter) -> {
               ParameterState state = states.get(parameter.getId());
@@ -82,7 +77,7 @@ final class StateFile {
       throw new IllegalArgumentException(
           path + " has states of rule " + rule + ", the optimizer's is " + recipe.rule().name());
     }
-    Map<String, Parameter> parameters = named(block);
+    Map<String, Parameter> parameters = BlockParameters.named(block);
     checkNames(path, byName.keySet(), untrained, parameters);
     Map<String, ParameterState> byId = new LinkedHashMap<>();
     byName.forEach(

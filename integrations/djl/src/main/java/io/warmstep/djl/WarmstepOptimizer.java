@@ -133,7 +133,7 @@ public final class WarmstepOptimizer extends Optimizer {
       return id;
     }
     if (!nameOf.containsKey(id)) {
-      Map<String, Parameter> named = StateFile.named(names);
+      Map<String, Parameter> named = BlockParameters.named(names);
       recipe.checkGroups(named.keySet());
       nameOf.clear();
       named.forEach((name, parameter) -> nameOf.put(parameter.getId(), name));
@@ -161,10 +161,11 @@ public final class WarmstepOptimizer extends Optimizer {
    * @param parameter its name in the block, such as {@code 01Linear_weight}
    * @param slot PyTorch's name of the state, such as {@code exp_avg}
    * @return the elements in row-major order
-   * @throws IllegalArgumentException if there is no such parameter, or it has no such state
+   * @throws IllegalArgumentException if there is no such parameter, or it has no such state; or
+   *     different parameters of the block have the same name
    */
   public synchronized double[] state(Block block, String parameter, String slot) {
-    Map<String, Parameter> named = StateFile.named(block);
+    Map<String, Parameter> named = BlockParameters.named(block);
     if (!named.containsKey(parameter)) {
       throw new IllegalArgumentException(
           "there is no parameter \""
@@ -197,11 +198,13 @@ public final class WarmstepOptimizer extends Optimizer {
   /**
    * Saves what is remembered of a block's parameters, by their names there, in the safetensors
    * format: for each parameter {@code <name>.step} (I64) and its state, such as {@code
-   * <name>.exp_avg} (flat, row-major; F32, or F64 for float64 parameters). The parameters
-   * themselves are saved by {@code model.save}.
+   * <name>.exp_avg} (flat, row-major; F32, or F64 for float64 parameters). The metadata lists the
+   * parameters that have no state, as {@code untrained}, and has a checksum of the data, {@code
+   * crc32c}. The parameters themselves are saved by {@code model.save}.
    *
    * @param path the file, replaced if it exists; it is written beside and renamed when whole
    * @param block the model's
+   * @throws IllegalArgumentException if different parameters of the block have the same name
    * @throws IllegalStateException if no parameter of the block has been updated
    * @throws io.warmstep.StepFailedException if a step failed; nothing is written
    * @throws IOException if the file cannot be written; one that was there stays
@@ -216,9 +219,11 @@ public final class WarmstepOptimizer extends Optimizer {
    * what a failed step left.
    *
    * @param path the file
-   * @param block the model's, initialized; each parameter that is trained must be in the file
+   * @param block the model's, initialized; each parameter that is trained must be in the file,
+   *     unless it had no state when that was saved: then it starts with an empty one
    * @throws CorruptStateException if the file is damaged or no saved state; nothing changes
-   * @throws IllegalArgumentException if it is of another model or rule; nothing changes
+   * @throws IllegalArgumentException if it is of another model or rule, or different parameters of
+   *     the block have the same name; nothing changes
    * @throws IllegalStateException if a parameter is not initialized; nothing changes
    * @throws IOException if it cannot be read; nothing changes
    */

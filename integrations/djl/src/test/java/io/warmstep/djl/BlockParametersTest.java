@@ -96,7 +96,7 @@ class BlockParametersTest {
     block.tie("again", block.scale);
     assertEquals(
         List.of("scale", "01Linear_weight", "01Linear_bias"),
-        List.copyOf(StateFile.named(block).keySet()));
-    assertSame(block.scale, StateFile.named(block).get("scale"));
+        List.copyOf(BlockParameters.named(block).keySet()));
+    assertSame(block.scale, BlockParameters.named(block).get("scale"));
   }
 }

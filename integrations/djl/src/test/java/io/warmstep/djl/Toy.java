@@ -88,7 +88,7 @@ final class Toy implements AutoCloseable {
   }
 
   Map<String, Parameter> parameters() {
-    return StateFile.named(model.getBlock());
+    return BlockParameters.named(model.getBlock());
   }
 
   NDArray array(String name) {
