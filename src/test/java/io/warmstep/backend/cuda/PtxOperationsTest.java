@@ -131,7 +131,9 @@ class PtxOperationsTest {
       found.add(parse(line.group(2)));
     }
     Matcher options = OPTIONS.matcher(text);
-    assertTrue(options.find(), header + " does not define WS_" + rule.toUpperCase(Locale.ROOT) + "_OPTIONS");
+    assertTrue(
+        options.find(),
+        header + " does not define WS_" + rule.toUpperCase(Locale.ROOT) + "_OPTIONS");
     assertEquals(
         Integer.parseInt(options.group(1)),
         found.size(),
