@@ -90,7 +90,7 @@ class PtxOperationsTest {
   /** From a list such as {@code 2 fma, 1 mul}. */
   private static Operations parse(String list) {
     Operations all = Operations.NONE;
-    for (String part : list.split(", ")) {
+    for (String part : list.split(", ", -1)) {
       Matcher one = Pattern.compile("(\\d+) (fma|mul|add|div|sqrt)").matcher(part);
       assertTrue(one.matches(), "operations are \"" + list + "\": cannot read \"" + part + "\"");
       Operations kind =
