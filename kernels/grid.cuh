@@ -27,8 +27,9 @@ enum {
 #if defined(__CUDACC__)
 #define WS_DEVICE static __device__ __forceinline__
 #define WS_KERNEL extern "C" __global__ void __launch_bounds__(WS_BLOCK)
-/* For 16 bits: no spilling to fit a fourth block on a multiprocessor, which assemblers try. */
-#define WS_KERNEL_HALF extern "C" __global__ void __launch_bounds__(WS_BLOCK, 3)
+/* With the least number of blocks on a multiprocessor: assemblers that are not told spill registers
+   to fit one more. 0 tells nothing. */
+#define WS_KERNEL_FOR(blocks) extern "C" __global__ void __launch_bounds__(WS_BLOCK, blocks)
 #define WS_DEVICE_MEMBER __device__ __forceinline__
 #define WS_SHARED __shared__
 #define WS_THREADS(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)

@@ -2,9 +2,19 @@
  * All rules, for one arithmetic type: see portable.h. Adding a rule to the native side is its
  * header and one line here.
  *
- * Each header defines ws_<rule>_f<bits>, the macros WS_<RULE>_OPTIONS, _SLOTS, _MAX_SLOTS and
- * _SCALARS, and ends with WS_ENTRY(<rule>, <RULE>): who defines that macro beforehand gets an entry
- * point, a table row or whatever else is needed for each rule.
+ * Each header defines ws_<rule>_f<bits> and ends with WS_ENTRY(<rule>, <RULE>): who defines that
+ * macro beforehand gets an entry point, a table row or whatever else is needed for each rule. For
+ * each set of options, from 0, its comment says how many operations an element takes; a test counts
+ * them in the PTX. It also defines the macros
+ *
+ *   WS_<RULE>_OPTIONS          count of option sets
+ *   WS_<RULE>_SLOTS(options)   count of state slots
+ *   WS_<RULE>_MAX_SLOTS        the most of them, 3 at most
+ *   WS_<RULE>_SCALARS          count of scalars of a step, 8 at most
+ *   WS_<RULE>_BLOCKS           of float32 and float64, how many blocks must fit a CUDA
+ *                              multiprocessor at least: 2. Or 0, which leaves the choice to the
+ *                              assembler. It then may need fewer registers, and some releases spill
+ *                              a few to fit one more block, which PtxTest finds.
  */
 #ifndef WS_ENTRY
 #define WS_ENTRY(rule, RULE)

@@ -9,11 +9,17 @@
  */
 #include "grid.cuh"
 
+enum {
+  WS_MOST_SLOTS = 3,
+  WS_MOST_SCALARS = 8,
+  WS_HALF_BLOCKS = 3 /* of 16-bit types on a multiprocessor, for every rule: see rules.h */
+};
+
 /* Parameters that follow each other in all their arrays. */
 template <typename S> struct Tensor {
   S *values;
   S *gradients;
-  typename Storage<S>::Real *state[3];
+  typename Storage<S>::Real *state[WS_MOST_SLOTS];
   long long length;
   int group;
   int head; /* elements before the first at which all arrays take vectors, -1 if none is */
@@ -21,7 +27,7 @@ template <typename S> struct Tensor {
 
 /* What is the same for a group's elements in one step. */
 template <typename T> struct Group {
-  T scalars[8];
+  T scalars[WS_MOST_SCALARS];
   T sign; /* -1 to ascend */
   T weight_decay;
   int options;
@@ -239,7 +245,7 @@ WS_LIST(groups_float64, StepArguments<double>)
 #define WS_ENTRY(rule, RULE)                                                         \
   struct WS_NAME(rule##_rule) {                                                      \
     typedef WS_REAL Real;                                                            \
-    enum { OPTIONS = WS_##RULE##_OPTIONS };                                          \
+    enum { OPTIONS = WS_##RULE##_OPTIONS, BLOCKS = WS_##RULE##_BLOCKS };             \
     static constexpr int slots(int options) {                                        \
       return (void)options, WS_##RULE##_SLOTS(options);                              \
     }                                                                                \
@@ -250,16 +256,21 @@ WS_LIST(groups_float64, StepArguments<double>)
       return WS_NAME(rule)(p, g, s, k, options);                                     \
     }                                                                                \
   };                                                                                 \
+  static_assert(WS_##RULE##_MAX_SLOTS <= WS_MOST_SLOTS, "state slots of " #rule);    \
+  static_assert(WS_##RULE##_SCALARS <= WS_MOST_SCALARS, "scalars of " #rule);        \
   WS_JOIN(WS_KERNELS_, WS_BITS)(rule)
 
-#define WS_KERNEL_OF(KERNEL, rule, RuleType, type, S)                               \
-  KERNEL rule##_##type(const StepArguments<S> arguments) { step<RuleType>(arguments); } \
+#define WS_KERNEL_OF(rule, RuleType, blocks, type, S)                                  \
+  WS_KERNEL_FOR(blocks) rule##_##type(const StepArguments<S> arguments) {              \
+    step<RuleType>(arguments);                                                         \
+  }                                                                                    \
   WS_LIST(rule##_##type, StepArguments<S>)
-#define WS_KERNELS_32(rule)                                                    \
-  WS_KERNEL_OF(WS_KERNEL, rule, ws_##rule##_rule_f32, float32, float)          \
-  WS_KERNEL_OF(WS_KERNEL_HALF, rule, ws_##rule##_rule_f32, float16, Float16)   \
-  WS_KERNEL_OF(WS_KERNEL_HALF, rule, ws_##rule##_rule_f32, bfloat16, Bfloat16)
-#define WS_KERNELS_64(rule) WS_KERNEL_OF(WS_KERNEL, rule, ws_##rule##_rule_f64, float64, double)
+#define WS_KERNELS_32(rule)                                                            \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::BLOCKS, float32, float) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, WS_HALF_BLOCKS, float16, Float16)           \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, WS_HALF_BLOCKS, bfloat16, Bfloat16)
+#define WS_KERNELS_64(rule) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f64, ws_##rule##_rule_f64::BLOCKS, float64, double)
 
 #define WS_BITS 32
 #include "gradient.h"

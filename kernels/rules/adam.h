@@ -11,6 +11,9 @@
  *
  * State: 0 exp_avg, 1 exp_avg_sq, and 2 max_exp_avg_sq with AMSGrad. Options: 1 AMSGrad.
  * Scalars: 0 step_size, 1 keep, 2 beta1, 3 fresh1, 4 beta2, 5 fresh2, 6 root_scale, 7 eps.
+ *
+ * Operations with options 0: 4 fma, 4 mul, 1 div, 1 sqrt.
+ * Operations with options 1: 4 fma, 4 mul, 1 div, 1 sqrt.
  */
 #ifndef WS_ADAM_H
 #define WS_ADAM_H
@@ -18,6 +21,7 @@
 #define WS_ADAM_SLOTS(options) (2 + ((options) & 1))
 #define WS_ADAM_MAX_SLOTS 3
 #define WS_ADAM_SCALARS 8
+#define WS_ADAM_BLOCKS 0
 #endif
 
 /* p: parameter, g: gradient, s: the element's state, k: the step's scalars. Returns the new p. */

@@ -4,6 +4,8 @@
  *   p = p - lr * g
  *
  * State: none. Options: none. Scalars: 0 lr.
+ *
+ * Operations with options 0: 1 fma.
  */
 #ifndef WS_SGD_H
 #define WS_SGD_H
@@ -11,6 +13,7 @@
 #define WS_SGD_SLOTS(options) 0
 #define WS_SGD_MAX_SLOTS 0
 #define WS_SGD_SCALARS 1
+#define WS_SGD_BLOCKS 0 /* see rules.h */
 #endif
 
 /* p: parameter, g: gradient, s: the element's state, k: the step's scalars. Returns the new p. */

@@ -86,7 +86,7 @@ struct Listed {
 #define WS_DEVICE static inline
 #define WS_DEVICE_MEMBER inline
 #define WS_KERNEL extern "C" void
-#define WS_KERNEL_HALF WS_KERNEL
+#define WS_KERNEL_FOR(blocks) WS_KERNEL
 #define WS_SHARED static thread_local
 #define WS_THREADS(t)                                     \
   for (int count_##t = begin_phase(__FILE__, __LINE__),   \

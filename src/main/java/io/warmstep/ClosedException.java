@@ -10,6 +10,6 @@ public final class ClosedException extends IllegalStateException {
    * @param what the closed object
    */
   public ClosedException(String what) {
-    super(what + " is closed");
+    super(what + " is closed: close it after its last use, or make another one");
   }
 }

@@ -1,19 +1,46 @@
 package io.warmstep;
 
+import java.lang.ref.WeakReference;
+import java.util.Objects;
+
 /**
  * Scales the loss so that small half-precision gradients do not vanish (Micikevicius et al. 2018).
  * Multiply the loss by {@link #scale()} before the backward pass; the optimizer unscales gradients
  * in the pass that reads them, skips a step whose gradients are not finite, and adjusts the scale
- * as PyTorch's {@code GradScaler} does. Used with one optimizer, from its thread.
+ * as PyTorch's {@code GradScaler} does. Used with one open optimizer at a time, from its thread. To
+ * resume a run exactly, save {@link #state} and give it to {@link #restore}.
  */
 public final class LossScaler {
   private static final String SCALE_RANGE = "above 0 and a normal float32 number";
+
+  /**
+   * What the steps so far have led to.
+   *
+   * @param scale the present scale
+   * @param finiteSteps steps in a row with finite gradients since the scale last changed
+   */
+  public record State(double scale, int finiteSteps) {
+    /**
+     * Makes a state, for example from the values in a checkpoint.
+     *
+     * @param scale above 0 and a normal float32 number
+     * @param finiteSteps at least 0
+     * @throws IllegalArgumentException for a value out of range
+     */
+    public State {
+      require(isScale(scale), "scale", scale, SCALE_RANGE);
+      require(finiteSteps >= 0, "finiteSteps", finiteSteps, "at least 0");
+    }
+  }
 
   private final double growthFactor;
   private final double backoffFactor;
   private final int growthInterval;
   private double scale;
   private int finiteSteps;
+
+  /** Weak, because an optimizer that was lost without being closed uses nothing any more. */
+  private WeakReference<Optimizer> user = new WeakReference<>(null);
 
   private LossScaler(double scale, double growthFactor, double backoffFactor, int growthInterval) {
     this.scale = scale;
@@ -76,6 +103,43 @@ public final class LossScaler {
     return scale;
   }
 
+  /**
+   * What the steps so far have led to, for a checkpoint.
+   *
+   * @return the present state
+   */
+  public State state() {
+    return new State(scale, finiteSteps);
+  }
+
+  /**
+   * Goes on from a saved state.
+   *
+   * @param state from {@link #state} of a scaler with the same settings
+   * @throws NullPointerException if {@code state} is null
+   */
+  public void restore(State state) {
+    Objects.requireNonNull(state, "state is null, must be one that state() returned");
+    scale = state.scale;
+    finiteSteps = state.finiteSteps;
+  }
+
+  /**
+   * Begins the use by an optimizer, which ends when that is closed.
+   *
+   * @throws IllegalStateException if another one that uses this scaler is open
+   */
+  synchronized void use(Optimizer optimizer) {
+    Optimizer other = user.get();
+    if (other != null && other.isOpen()) {
+      throw new IllegalStateException(
+          "the loss scaler is in use by "
+              + other
+              + ": close that optimizer first, or give each a loss scaler of its own");
+    }
+    user = new WeakReference<>(optimizer);
+  }
+
   void update(boolean wasFinite) {
     if (!wasFinite) {
       // Not below float32's smallest normal number, where the inverse would overflow.
@@ -93,7 +157,7 @@ public final class LossScaler {
     return scale >= Float.MIN_NORMAL && scale <= Float.MAX_VALUE;
   }
 
-  private static void require(boolean allowed, String name, double value, String range) {
+  private static void require(boolean allowed, String name, Number value, String range) {
     if (!allowed) {
       throw new IllegalArgumentException(
           "loss scaler: " + name + " is " + value + ", must be " + range);

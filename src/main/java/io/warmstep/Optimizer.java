@@ -54,6 +54,9 @@ public final class Optimizer implements AutoCloseable {
     lifetime = Lifetime.begin(this, "optimizer");
     OptimizerState allocated = new OptimizerState(parameters, lifetime);
     try {
+      if (scaler != null) {
+        scaler.use(this);
+      }
       for (RuleGroup group : groups) {
         allocated.add(group.rule(), group.members());
       }
@@ -83,7 +86,9 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Starts an optimizer.
+   * Starts an optimizer. It updates all of the parameters by one rule, so those under another rule
+   * belong into a {@link Parameters} of their own, with an optimizer of its own; two optimizers of
+   * the same parameters update them twice.
    *
    * @param parameters what it updates
    * @return a builder
@@ -112,8 +117,8 @@ public final class Optimizer implements AutoCloseable {
       double rate = schedule.rate(next);
       if (!(rate >= 0 && rate <= Double.MAX_VALUE)) {
         throw new IllegalStateException(
-            "schedule "
-                + schedule
+            "the schedule"
+                + (isNamed(schedule) ? " " + schedule : "")
                 + " gives rate "
                 + rate
                 + " at step "
@@ -231,7 +236,7 @@ public final class Optimizer implements AutoCloseable {
               + "\" has no state \""
               + slot
               + "\": it has "
-              + (slots.isEmpty() ? "none" : Parameters.abbreviated(slots.keySet())));
+              + Parameters.abbreviated(slots.keySet()));
     }
     return tensor;
   }
@@ -269,8 +274,16 @@ public final class Optimizer implements AutoCloseable {
         + parameters
         + ", at step "
         + stepCount
-        + ", "
-        + schedule;
+        + (isNamed(schedule) ? ", " + schedule : "");
+  }
+
+  /** Whether a schedule says what it is; a lambda's name tells nobody anything. */
+  private static boolean isNamed(Schedule schedule) {
+    return schedule.getClass().getPackage().equals(Schedule.class.getPackage());
+  }
+
+  boolean isOpen() {
+    return lifetime.isOpen();
   }
 
   private void enter(String operation) {
@@ -449,7 +462,7 @@ public final class Optimizer implements AutoCloseable {
      * Divides gradients by the scale of a loss scaler, skips steps with non-finite gradients and
      * tells the scaler of them.
      *
-     * @param scaler used by this optimizer only
+     * @param scaler used by no other optimizer while this one is open
      * @return this builder
      */
     public Builder lossScaler(LossScaler scaler) {
@@ -461,7 +474,8 @@ public final class Optimizer implements AutoCloseable {
      * Allocates the state and prepares the step.
      *
      * @return the optimizer, to be closed by the caller before its parameters
-     * @throws IllegalStateException if no rule or no learning rate was set
+     * @throws IllegalStateException if no rule or no learning rate was set, or another open
+     *     optimizer uses the loss scaler
      * @throws IllegalArgumentException if a group matches no parameter, or two match the same one,
      *     or one has a rule of another kind
      * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated

@@ -61,9 +61,12 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group with its learning rate multiplied.
+   * This group with its learning rate multiplied. A factor of 0 keeps its parameters as they are,
+   * but their gradients still count for the norm of {@link Optimizer.Builder#clipNorm}, a gradient
+   * that is not finite still skips a step, and their state still moves. To have none of that, leave
+   * the parameters out of the {@link Parameters}.
    *
-   * @param factor finite and at least 0; 0 freezes the group
+   * @param factor finite and at least 0
    * @return a copy
    * @throws IllegalArgumentException if the factor is out of range
    */
@@ -141,7 +144,7 @@ public final class ParameterGroup {
               + chosen.name()
               + ", must be the optimizer's, "
               + base.name()
-              + ": use one optimizer for each rule");
+              + ": for each rule use a Parameters and an optimizer of their own");
     }
     return weightDecay.isPresent() ? chosen.weightDecay(weightDecay.getAsDouble()) : chosen;
   }

@@ -9,6 +9,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * The named parameters of a model with their gradients, on one device. Owned parameters of one
@@ -23,7 +24,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
 
   private Parameters(Builder builder) {
     this.device = builder.device;
-    this.lifetime = Lifetime.begin(this, "parameters");
+    this.lifetime = Lifetime.begin(this, "parameter set");
     this.allocations = new ArrayList<>();
     Map<String, Parameter> parameters = new LinkedHashMap<>();
     try {
@@ -80,7 +81,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     Parameter parameter = byName.get(name);
     if (parameter == null) {
       throw new IllegalArgumentException(
-          "there is no parameter \"" + name + "\": there are " + abbreviated(byName.keySet()));
+          "there is no parameter \"" + name + "\": there are " + abbreviatedNames());
     }
     return parameter;
   }
@@ -152,7 +153,15 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     return borrowed.toArray(new Tensor[0]);
   }
 
+  /** The names of the parameters, for messages. */
+  String abbreviatedNames() {
+    return abbreviated(byName.keySet());
+  }
+
   static String abbreviated(Collection<String> names) {
+    if (names.isEmpty()) {
+      return "none";
+    }
     int shown = 8;
     String list = String.join(", ", names.stream().limit(shown).toList());
     return names.size() <= shown ? list : list + " and " + (names.size() - shown) + " more";
@@ -205,6 +214,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
      * @throws IllegalArgumentException if the name is empty or taken
      */
     public Builder add(String name, float[] values) {
+      require(name, "values are", values);
       return put(new Spec(name, ElementType.FLOAT32, values.length, values, null, null));
     }
 
@@ -217,6 +227,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
      * @throws IllegalArgumentException if the name is empty or taken
      */
     public Builder add(String name, double[] values) {
+      require(name, "values are", values);
       return put(new Spec(name, ElementType.FLOAT64, values.length, values, null, null));
     }
 
@@ -230,6 +241,8 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
      * @throws IllegalArgumentException if the name is empty or taken
      */
     public Builder add(String name, ElementType type, float[] values) {
+      require(name, "type is", type);
+      require(name, "values are", values);
       return put(new Spec(name, type, values.length, values, null, null));
     }
 
@@ -243,6 +256,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
      * @throws IllegalArgumentException if the name is empty or taken or the length negative
      */
     public Builder add(String name, ElementType type, long length) {
+      require(name, "type is", type);
       if (length < 0) {
         throw new IllegalArgumentException(
             "parameter \"" + name + "\": length is " + length + ", must be 0 or more");
@@ -267,23 +281,13 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       checkDevice(name, "gradients", gradients);
       if (values.type() != gradients.type()) {
         throw new IllegalArgumentException(
-            "parameter \""
-                + name
-                + "\": gradients are "
-                + gradients.type()
-                + ", must be "
-                + values.type()
-                + " like the values");
+            "parameter \"%s\": gradients are %s, must be %s like the values"
+                .formatted(name, gradients.type(), values.type()));
       }
       if (values.length() != gradients.length()) {
         throw new IllegalArgumentException(
-            "parameter \""
-                + name
-                + "\": gradients have "
-                + gradients.length()
-                + " elements, must have "
-                + values.length()
-                + " like the values");
+            "parameter \"%s\": gradients have %d elements, must have %d like the values"
+                .formatted(name, gradients.length(), values.length()));
       }
       return put(new Spec(name, values.type(), values.length(), null, values, gradients));
     }
@@ -299,6 +303,8 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
      *     arrays are the same, or this device cannot use arrays in place
      */
     public Builder borrow(String name, float[] values, float[] gradients) {
+      require(name, "values are", values);
+      require(name, "gradients are", gradients);
       return borrow(name, device.borrow(values), device.borrow(gradients));
     }
 
@@ -313,6 +319,8 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
      *     arrays are the same, or this device cannot use arrays in place
      */
     public Builder borrow(String name, double[] values, double[] gradients) {
+      require(name, "values are", values);
+      require(name, "gradients are", gradients);
       return borrow(name, device.borrow(values), device.borrow(gradients));
     }
 
@@ -355,7 +363,14 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       return this;
     }
 
+    private static void require(String name, String what, Object given) {
+      Objects.requireNonNull(name, "parameter name is null, must be a string");
+      Objects.requireNonNull(
+          given, () -> "parameter \"" + name + "\": " + what + " null, must be given");
+    }
+
     private void checkDevice(String name, String role, Tensor tensor) {
+      require(name, role + " are", tensor);
       tensor.checkOpen();
       if (tensor.device() != device) {
         throw new IllegalArgumentException(

@@ -28,7 +28,11 @@ record RuleGroup(UpdateRule rule, double learningRateFactor, List<Parameter> mem
     for (int i = 0; i < groups.size(); i++) {
       ParameterGroup group = groups.get(i);
       if (members.get(i).isEmpty()) {
-        throw new IllegalArgumentException("group " + group.pattern() + " matches no parameter");
+        throw new IllegalArgumentException(
+            "group "
+                + group.pattern()
+                + " matches no parameter: there are "
+                + parameters.abbreviatedNames());
       }
       resolved.add(new RuleGroup(group.resolve(rule), group.learningRateFactor(), members.get(i)));
     }

@@ -124,8 +124,7 @@ final class TrainCommand implements Callable<Integer> {
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
     Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
     Trainer trainer = checked(() -> new Trainer(model, split, task.batch, task.epochs, task.seed));
-    LearningRate learningRate =
-        checked(() -> rate.toLearningRate(update.rule, rule, trainer.steps()));
+    LearningRate learningRate = checked(() -> rate.toLearningRate(rule, trainer.steps()));
     return new Run(data, split, model, trainer, rule, learningRate, clipNorm, plot);
   }
 

@@ -7,6 +7,7 @@ import io.warmstep.cli.rules.Settings;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.cli.train.WarmUpChoice;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -192,16 +193,11 @@ final class TrainOptions {
 
   /** The learning rate. */
   static final class Rate {
-    /** Highest rates that suit both data sets; a rule that is not listed gets the last. */
-    private static final Map<String, Double> DEFAULTS =
-        Map.of("sgd", 0.3, "momentum", 0.05, "nesterov", 0.05);
-
-    private static final double OTHER_DEFAULT = 0.003;
-
     @Option(
         names = "--lr",
         paramLabel = "LR",
-        description = "Highest learning rate. Default: 0.003; sgd 0.3, momentum and nesterov 0.05")
+        completionCandidates = UsualRates.class,
+        description = "Highest learning rate. Default: ${COMPLETION-CANDIDATES}")
     Double rate;
 
     @Option(
@@ -221,8 +217,8 @@ final class TrainOptions {
                 + " (cyclic and one-cycle: none)")
     String warmUp;
 
-    LearningRate toLearningRate(String ruleName, UpdateRule rule, long steps) {
-      double highest = rate == null ? DEFAULTS.getOrDefault(ruleName, OTHER_DEFAULT) : rate;
+    LearningRate toLearningRate(UpdateRule rule, long steps) {
+      double highest = rate == null ? Rules.usualRate(rule) : rate;
       if (!(highest >= 0 && highest <= Double.MAX_VALUE)) {
         throw new IllegalArgumentException(
             "--lr is " + highest + ", must be finite and at least 0");
@@ -265,6 +261,15 @@ final class TrainOptions {
   static final class RuleNames extends NameList {
     RuleNames() {
       super(NamedRules.names().stream());
+    }
+  }
+
+  /** The default rate of each rule for the help text, such as {@code sgd 0.3}. */
+  static final class UsualRates extends NameList {
+    UsualRates() {
+      super(
+          NamedRules.names().stream()
+              .map(name -> name + " " + Rules.usualRate(NamedRules.named(name))));
     }
   }
 

@@ -72,6 +72,51 @@ class ContinuationTest {
     }
   }
 
+  private static void scaledSteps(
+      Optimizer optimizer, LossScaler scaler, Parameter parameter, int from, int to) {
+    for (int step = from; step <= to; step++) {
+      float[] gradients = numbers(step);
+      for (int i = 0; i < LENGTH; i++) {
+        gradients[i] *= (float) scaler.scale();
+      }
+      if (step == 5) {
+        gradients[17] = Float.NaN;
+      }
+      parameter.gradients().copyFrom(gradients);
+      optimizer.step();
+    }
+  }
+
+  /** The scale falls in the fifth step and would grow after each third of the others. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void goesOnWithTheLossScalersState(ContractBackend backend) {
+    LossScaler scaler = LossScaler.dynamic(3, 1.5, 0.7, 3);
+    LossScaler before = LossScaler.dynamic(3, 1.5, 0.7, 3);
+    LossScaler after = LossScaler.dynamic(3, 1.5, 0.7, 3);
+    try (Device device = backend.open();
+        Parameters whole = Parameters.on(device).add("w", numbers(0)).build();
+        Parameters parts = Parameters.on(device).add("w", numbers(0)).build();
+        Optimizer throughout = adam(whole).lossScaler(scaler).build();
+        Optimizer first = adam(parts).lossScaler(before).build()) {
+      scaledSteps(throughout, scaler, whole.get("w"), 1, 12);
+
+      scaledSteps(first, before, parts.get("w"), 1, 7);
+      assertEquals(2, before.state().finiteSteps());
+      after.restore(before.state());
+      try (Optimizer second = adam(parts).startAfter(first.stepCount()).lossScaler(after).build()) {
+        for (String slot : first.stateNames("w")) {
+          second.state("w", slot).copyFrom(first.state("w", slot).toFloats());
+        }
+        scaledSteps(second, after, parts.get("w"), 8, 12);
+        assertEquals(throughout.stepCount(), second.stepCount());
+      }
+      assertEquals(scaler.state(), after.state());
+      assertArrayEquals(
+          whole.get("w").values().toFloats(), parts.get("w").values().toFloats(), "values");
+    }
+  }
+
   /** A power of two scales exactly, so nothing but the order of the operations can differ. */
   @ParameterizedTest(name = "{0}")
   @MethodSource(ALL)

@@ -41,7 +41,9 @@ class ClosedTest {
 
   private static void assertClosed(String what, Executable... calls) {
     for (Executable call : calls) {
-      assertEquals(what + " is closed", assertThrows(ClosedException.class, call).getMessage());
+      assertEquals(
+          what + " is closed: close it after its last use, or make another one",
+          assertThrows(ClosedException.class, call).getMessage());
     }
   }
 
@@ -82,16 +84,16 @@ class ClosedTest {
   @Test
   void parametersUnderAnOptimizer() {
     parameters.close();
-    assertClosed("parameters", usesOfOptimizer());
-    assertClosed("parameters", uses(values));
-    assertClosed("parameters", () -> Optimizer.of(parameters));
+    assertClosed("parameter set", usesOfOptimizer());
+    assertClosed("parameter set", uses(values));
+    assertClosed("parameter set", () -> Optimizer.of(parameters));
   }
 
   @Test
   void parametersBetweenOfAndBuild() {
     Optimizer.Builder builder = Optimizer.of(parameters).rule(Adam.adam()).learningRate(1);
     parameters.close();
-    assertClosed("parameters", builder::build);
+    assertClosed("parameter set", builder::build);
   }
 
   @Test

@@ -2,14 +2,18 @@ package io.warmstep.fault;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.cli.rules.Settings;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.function.DoubleFunction;
 import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
@@ -82,8 +86,30 @@ class HyperparameterTest {
 
   @Test
   void theListOfRulesNamesEachOnce() {
-    assertEquals(
-        List.of("sgd", "momentum", "rmsprop", "adam"),
-        Rules.all().stream().map(UpdateRule::name).toList());
+    List<String> names = Rules.all().stream().map(UpdateRule::name).toList();
+    assertEquals(names.stream().distinct().toList(), names);
+  }
+
+  /** What a rule has no business to allow, for those that have no line above as well. */
+  static Stream<Arguments> settings() {
+    return Rules.all().stream()
+        .flatMap(
+            rule ->
+                Arrays.stream(rule.getClass().getRecordComponents())
+                    .filter(component -> component.getType() == double.class)
+                    .map(component -> Arguments.of(rule, component.getName())));
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("settings")
+  void noNumberOfAnyRuleIsNegativeOrNotFinite(UpdateRule rule, String name) {
+    for (double value : new double[] {-1, -Double.MIN_VALUE, NAN, INF, -INF}) {
+      IllegalArgumentException e =
+          assertThrows(
+              IllegalArgumentException.class, () -> Settings.with(rule, Map.of(name, value)));
+      assertTrue(
+          e.getMessage().startsWith(rule.name() + ": " + name + " is " + value + ", must be "),
+          e.getMessage());
+    }
   }
 }

@@ -105,7 +105,7 @@ class LeakReportTest {
         List.of(
             "device cpu was never closed",
             "optimizer was never closed",
-            "parameters was never closed",
+            "parameter set was never closed",
             "tensor of 7 float16 was never closed"),
         from("leakAll").stream().map(LogRecord::getMessage).sorted().toList());
   }

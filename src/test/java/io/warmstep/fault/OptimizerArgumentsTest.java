@@ -14,6 +14,7 @@ import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import io.warmstep.schedule.Schedule;
+import io.warmstep.schedule.Schedules;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -73,7 +74,7 @@ class OptimizerArgumentsTest {
   @Test
   void groupsThatMatchNothingOrTwice() {
     assertEquals(
-        "group *.kernel matches no parameter",
+        "group *.kernel matches no parameter: there are a.weight, a.bias",
         refusal(builder().group(ParameterGroup.matching("*.kernel"))::build));
     assertEquals(
         "parameter \"a.bias\" matches groups *.bias and a.*, must match one at most",
@@ -89,7 +90,10 @@ class OptimizerArgumentsTest {
   void aGroupWithARuleOfAnotherKind() {
     String message =
         refusal(builder().group(ParameterGroup.matching("*.bias").rule(Adam.adam()))::build);
-    assertTrue(message.startsWith("group *.bias has rule adam, must be the optimizer's, sgd"));
+    assertEquals(
+        "group *.bias has rule adam, must be the optimizer's, sgd: for each rule use a Parameters and"
+            + " an optimizer of their own",
+        message);
   }
 
   @ParameterizedTest
@@ -110,14 +114,27 @@ class OptimizerArgumentsTest {
       optimizer.step();
       rate[0] = bad;
       String message = assertThrows(IllegalStateException.class, optimizer::step).getMessage();
-      assertTrue(message.contains("gives rate " + bad + " at step 2"), message);
-      assertTrue(message.contains("must be finite and at least 0"), message);
+      assertEquals(
+          "the schedule gives rate " + bad + " at step 2, must be finite and at least 0", message);
       assertEquals(1, optimizer.stepCount());
       assertEquals(0.5, optimizer.learningRate());
       assertArrayEquals(new float[] {0.5f}, parameters.get("a.weight").values().toFloats());
       rate[0] = 0.25;
       optimizer.step();
       assertEquals(2, optimizer.stepCount(), "a good rate goes on");
+    }
+  }
+
+  @Test
+  void onlyASchedulesOwnNameIsShown() {
+    Schedule fast = Schedules.exponential(1e300, 1).scaled(1e300);
+    try (Optimizer optimizer = builder().learningRate(fast).build()) {
+      String message = assertThrows(IllegalStateException.class, optimizer::step).getMessage();
+      assertTrue(message.startsWith("the schedule " + fast + " gives rate Infinity at"), message);
+      assertTrue(optimizer.toString().endsWith(", at step 0, " + fast), optimizer.toString());
+    }
+    try (Optimizer optimizer = builder().learningRate(step -> 1).build()) {
+      assertTrue(optimizer.toString().endsWith(", at step 0"), optimizer.toString());
     }
   }
 
@@ -173,5 +190,54 @@ class OptimizerArgumentsTest {
               .contains("backoffFactor is " + backoff));
     }
     assertTrue(refusal(() -> LossScaler.dynamic(1, 2, 0.5, 0)).contains("growthInterval is 0"));
+  }
+
+  @Test
+  void aLossScalerOfAnotherOpenOptimizer() {
+    LossScaler scaler = LossScaler.dynamic();
+    try (Optimizer first = builder().lossScaler(scaler).build()) {
+      String message =
+          assertThrows(IllegalStateException.class, builder().lossScaler(scaler)::build)
+              .getMessage();
+      assertEquals(
+          "the loss scaler is in use by "
+              + first
+              + ": close that optimizer first, or give each a"
+              + " loss scaler of its own",
+          message);
+      first.step();
+      assertEquals(1, first.stepCount(), "the first goes on");
+    }
+    try (Optimizer second = builder().lossScaler(scaler).build()) {
+      second.step();
+    }
+  }
+
+  @Test
+  void aLossScalerAfterABuildThatFailed() {
+    LossScaler scaler = LossScaler.dynamic();
+    ParameterGroup nothing = ParameterGroup.matching("*.kernel");
+    assertThrows(
+        IllegalArgumentException.class, builder().lossScaler(scaler).group(nothing)::build);
+    builder().lossScaler(scaler).build().close();
+  }
+
+  @Test
+  void statesOfALossScaler() {
+    LossScaler scaler = LossScaler.dynamic(8, 2, 0.5, 3);
+    assertEquals(new LossScaler.State(8, 0), scaler.state());
+    scaler.restore(new LossScaler.State(0.5, 2));
+    assertEquals(new LossScaler.State(0.5, 2), scaler.state());
+    assertEquals(0.5, scaler.scale());
+    for (double scale : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY, 1e-39}) {
+      assertEquals(
+          "loss scaler: scale is " + scale + ", must be above 0 and a normal float32 number",
+          refusal(() -> new LossScaler.State(scale, 0)));
+    }
+    assertEquals(
+        "loss scaler: finiteSteps is -1, must be at least 0",
+        refusal(() -> new LossScaler.State(1, -1)));
+    assertThrows(NullPointerException.class, () -> scaler.restore(null));
+    assertEquals(0.5, scaler.scale(), "a refused state changes nothing");
   }
 }

@@ -39,6 +39,35 @@ class ParametersArgumentsTest {
     assertEquals(message, refusal(() -> builder.borrow("", new float[1], new float[1])));
   }
 
+  private static String nullRefusal(Executable call) {
+    return assertThrows(NullPointerException.class, call).getMessage();
+  }
+
+  @Test
+  void nulls() {
+    float[] one = {1};
+    double[] two = {1};
+    assertEquals(
+        "parameter name is null, must be a string", nullRefusal(() -> builder.add(null, one)));
+    String values = "parameter \"w\": values are null, must be given";
+    assertEquals(values, nullRefusal(() -> builder.add("w", (float[]) null)));
+    assertEquals(values, nullRefusal(() -> builder.add("w", (double[]) null)));
+    assertEquals(values, nullRefusal(() -> builder.add("w", ElementType.FLOAT16, null)));
+    assertEquals(values, nullRefusal(() -> builder.borrow("w", null, one)));
+    assertEquals(values, nullRefusal(() -> builder.borrow("w", null, two)));
+    assertEquals(values, nullRefusal(() -> builder.borrow("w", null, device.borrow(one))));
+    String gradients = "parameter \"w\": gradients are null, must be given";
+    assertEquals(gradients, nullRefusal(() -> builder.borrow("w", one, null)));
+    assertEquals(gradients, nullRefusal(() -> builder.borrow("w", two, null)));
+    assertEquals(gradients, nullRefusal(() -> builder.borrow("w", device.borrow(one), null)));
+    String type = "parameter \"w\": type is null, must be given";
+    assertEquals(type, nullRefusal(() -> builder.add("w", null, one)));
+    assertEquals(type, nullRefusal(() -> builder.add("w", null, 3)));
+    try (Parameters parameters = builder.build()) {
+      assertEquals(0, parameters.count(), "a refused parameter is not added");
+    }
+  }
+
   @Test
   void duplicateNames() {
     builder.add("w", new float[] {1});

@@ -4,10 +4,8 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.warmstep.rule.Adam;
-import io.warmstep.rule.Momentum;
-import io.warmstep.rule.RmsProp;
-import io.warmstep.rule.Sgd;
+import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.cli.rules.Settings;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.InputStream;
@@ -18,7 +16,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /** One trajectory that PyTorch computed. Its JSON stands behind the accessors. */
 record GoldenCase(String name, JsonObject json, double[] initial, double[][] gradients) {
@@ -99,37 +99,45 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
     return snapshots;
   }
 
-  /** The library's rule for this case. */
+  /**
+   * The library's name of this case's rule: PyTorch's in lower case, but that its SGD is two rules
+   * here.
+   */
+  String ruleName() {
+    return optimizer().equals("SGD") && hyper("momentum", 0) != 0
+        ? "momentum"
+        : optimizer().toLowerCase(Locale.ROOT);
+  }
+
+  /** Whether the library has a rule for this case. */
+  boolean hasRule() {
+    return NamedRules.names().contains(ruleName());
+  }
+
+  /** The library's rule for this case; its components are named like PyTorch's hyperparameters. */
   UpdateRule rule() {
-    double weightDecay = hyper("weight_decay", optimizer().equals("AdamW") ? 0.01 : 0);
-    boolean maximize = option("maximize");
-    return switch (optimizer()) {
-      case "SGD" -> {
-        double momentum = hyper("momentum", 0);
-        yield momentum == 0
-            ? new Sgd(weightDecay, maximize)
-            : new Momentum(
-                momentum, hyper("dampening", 0), option("nesterov"), weightDecay, maximize);
-      }
-      case "RMSprop" ->
-          new RmsProp(
-              hyper("alpha", 0.99),
-              hyper("eps", 1e-8),
-              option("centered"),
-              hyper("momentum", 0),
-              weightDecay,
-              maximize);
-      case "Adam", "AdamW" ->
-          new Adam(
-              beta(0, 0.9),
-              beta(1, 0.999),
-              hyper("eps", 1e-8),
-              weightDecay,
-              optimizer().equals("AdamW"),
-              option("amsgrad"),
-              maximize);
-      default -> throw new AssertionError("no rule for " + optimizer());
-    };
+    Map<String, Object> values = new LinkedHashMap<>();
+    json.getAsJsonObject("hyper")
+        .asMap()
+        .forEach(
+            (name, value) -> {
+              String component = camelCase(name);
+              if (name.equals("betas")) {
+                values.put("beta1", beta(0, 0));
+                values.put("beta2", beta(1, 0));
+              } else if (!name.equals("lr")) {
+                boolean isNumber = value.getAsJsonPrimitive().isNumber();
+                values.put(
+                    component, isNumber ? (Object) value.getAsDouble() : value.getAsBoolean());
+              }
+            });
+    return Settings.with(NamedRules.named(ruleName()), values);
+  }
+
+  private static String camelCase(String name) {
+    return Pattern.compile("_([a-z])")
+        .matcher(name)
+        .replaceAll(match -> match.group(1).toUpperCase(Locale.ROOT));
   }
 
   @Override

@@ -7,6 +7,8 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.ContractBackend;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,27 +38,32 @@ class OptimizerGoldenTest {
 
   private static final double ULP = 0x1p-23;
 
-  private static final Set<String> KNOWN = Set.of("SGD", "RMSprop", "Adam", "AdamW");
+  /** In float32, the error of a case whose plain arithmetic is not known, as a root mean square. */
+  private static final double FLOAT32_TOLERANCE = 1e-5;
+
+  private static List<GoldenCase> cases() {
+    return GoldenCase.all().stream().filter(GoldenCase::hasRule).toList();
+  }
 
   static Stream<Arguments> backendsAndCases() {
+    List<GoldenCase> cases = cases();
     return ContractBackend.all().stream()
-        .flatMap(
-            backend ->
-                GoldenCase.all().stream()
-                    .filter(golden -> KNOWN.contains(golden.optimizer()))
-                    .map(golden -> Arguments.of(backend, golden)));
+        .flatMap(backend -> cases.stream().map(golden -> Arguments.of(backend, golden)));
   }
 
   @Test
-  void theOptimizersWithoutARuleAreThese() {
-    Map<String, Long> unknown =
-        GoldenCase.all().stream()
-            .map(GoldenCase::optimizer)
-            .filter(optimizer -> !KNOWN.contains(optimizer))
-            .collect(Collectors.groupingBy(name -> name, TreeMap::new, Collectors.counting()));
-    assertEquals(
-        "{ASGD=1, Adadelta=2, Adagrad=2, Adamax=2, NAdam=2, RAdam=2, Rprop=1}", unknown.toString());
-    assertEquals(36, GoldenCase.all().size() - unknown.values().stream().mapToLong(n -> n).sum());
+  void everyRuleHasCases() {
+    Set<String> withCases =
+        cases().stream().map(golden -> golden.rule().name()).collect(Collectors.toSet());
+    for (UpdateRule rule : Rules.all()) {
+      assertTrue(
+          withCases.contains(rule.name()),
+          "rule "
+              + rule.name()
+              + " has no case in golden/optimizers.json: add trajectories of PyTorch's optimizer of"
+              + " that name");
+    }
+    assertTrue(cases().size() >= 36, "cases " + cases().size());
   }
 
   @ParameterizedTest(name = "{0}, {1}")
@@ -83,18 +90,23 @@ class OptimizerGoldenTest {
   void float32IsCloseToPlainArithmetic(ContractBackend backend, GoldenCase golden) {
     errors(backend, golden)
         .forEach(
-            (name, errors) ->
-                assertTrue(
-                    errors.own.root() <= ALLOWANCE * errors.plain.root() + ULP,
-                    golden + ", " + name + ": " + errors));
+            (name, errors) -> {
+              double bound =
+                  PlainFloat32.has(golden)
+                      ? ALLOWANCE * errors.plain.root() + ULP
+                      : FLOAT32_TOLERANCE;
+              assertTrue(
+                  errors.own.root() <= bound,
+                  golden + ", " + name + ": " + errors + ", allowed " + bound);
+            });
   }
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void float32IsNoWorseThanPlainArithmeticOverAllCases(ContractBackend backend) {
     Map<String, List<Double>> ratios = new TreeMap<>();
-    GoldenCase.all().stream()
-        .filter(golden -> KNOWN.contains(golden.optimizer()))
+    cases().stream()
+        .filter(PlainFloat32::has)
         .forEach(
             golden ->
                 errors(backend, golden)
@@ -116,23 +128,32 @@ class OptimizerGoldenTest {
   private record Errors(SquaredError own, SquaredError plain) {
     @Override
     public String toString() {
-      return "error " + own.root() + ", plain float32 arithmetic has " + plain.root();
+      return "error " + own.root() + ", in plain float32 arithmetic " + plain.root();
     }
   }
 
   private static Map<String, Errors> errors(ContractBackend backend, GoldenCase golden) {
     Map<String, Errors> errors = new TreeMap<>();
-    PlainFloat32 plain = new PlainFloat32(golden);
+    PlainFloat32 plain = PlainFloat32.has(golden) ? new PlainFloat32(golden) : null;
     run(
         backend,
         golden,
         ElementType.FLOAT32,
         (snapshot, actual) -> {
-          plain.advanceTo(snapshot.step());
-          add(errors, "params", snapshot.params(), actual, plain.params());
+          if (plain != null) {
+            plain.advanceTo(snapshot.step());
+          }
+          add(errors, "params", snapshot.params(), actual, plain == null ? null : plain.params());
           snapshot
               .state()
-              .forEach((slot, expected) -> add(errors, slot, expected, actual, plain.state(slot)));
+              .forEach(
+                  (slot, expected) ->
+                      add(
+                          errors,
+                          slot,
+                          expected,
+                          actual,
+                          plain == null ? null : plain.state(slot)));
         });
     return errors;
   }
@@ -146,7 +167,9 @@ class OptimizerGoldenTest {
     Errors both =
         errors.computeIfAbsent(name, n -> new Errors(new SquaredError(), new SquaredError()));
     both.own.add(expected, actual.get(name));
-    both.plain.add(expected, plain);
+    if (plain != null) {
+      both.plain.add(expected, plain);
+    }
   }
 
   /**
@@ -168,6 +191,9 @@ class OptimizerGoldenTest {
     }
 
     double root() {
+      if (errors.isEmpty()) {
+        return Double.NaN; // not known
+      }
       double sum = 0;
       for (double[] error : errors) {
         for (int i = 0; i < error.length; i++) {

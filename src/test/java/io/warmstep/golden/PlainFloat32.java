@@ -2,12 +2,15 @@ package io.warmstep.golden;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A golden case in plain float32 arithmetic: PyTorch's sequence of operations, one tensor operation
  * after the other, each rounded. What a user of PyTorch gets, and so the yardstick for float32.
  */
 final class PlainFloat32 {
+  private static final Set<String> OPTIMIZERS = Set.of("SGD", "RMSprop", "Adam", "AdamW");
+
   private final GoldenCase golden;
   private final float lr;
   private final float weightDecay;
@@ -23,6 +26,11 @@ final class PlainFloat32 {
         (float) golden.hyper("weight_decay", golden.optimizer().equals("AdamW") ? 0.01 : 0);
     this.maximize = golden.option("maximize");
     this.params = floats(golden.initial());
+  }
+
+  /** Whether a case's operations are here. */
+  static boolean has(GoldenCase golden) {
+    return OPTIMIZERS.contains(golden.optimizer());
   }
 
   void advanceTo(int target) {

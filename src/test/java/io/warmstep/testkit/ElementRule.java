@@ -1,14 +1,19 @@
 package io.warmstep.testkit;
 
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.DoubleBlock;
+import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
+import java.util.Arrays;
 
 /**
  * The rules again, one element at a time, from the formulas in the records' documentation. Scalars
- * of a step are computed in double and rounded once; the order of operations is the contract's.
+ * of a step are computed in double and rounded once; the order of operations is the contract's. A
+ * rule that is not here is taken at its word: its own Java loop, over one element. What it computes
+ * is then a matter of PyTorch's values.
  */
 final class ElementRule {
   private ElementRule() {}
@@ -21,6 +26,13 @@ final class ElementRule {
    */
   static void update(
       Arithmetic a, UpdateRule rule, long step, double rate, double[] element, double scaled) {
+    if (!(rule instanceof Sgd
+        || rule instanceof Momentum
+        || rule instanceof RmsProp
+        || rule instanceof Adam)) {
+      ownLoop(a, rule, step, rate, element, scaled);
+      return;
+    }
     double l2 = a.round(l2(rule));
     double g = l2 == 0 ? scaled : a.fma(l2, element[0], scaled);
     if (rule instanceof Sgd) {
@@ -29,10 +41,45 @@ final class ElementRule {
       momentum(a, momentum, step, rate, element, g);
     } else if (rule instanceof RmsProp rmsProp) {
       rmsProp(a, rmsProp, rate, element, g);
-    } else if (rule instanceof Adam adam) {
-      adam(a, adam, step, rate, element, g);
     } else {
-      throw new AssertionError("no reference for rule " + rule);
+      adam(a, (Adam) rule, step, rate, element, g);
+    }
+  }
+
+  private static void ownLoop(
+      Arithmetic a, UpdateRule rule, long step, double rate, double[] element, double g) {
+    double[] scalars = new double[rule.scalarCount()];
+    rule.scalars(step, rate, scalars);
+    if (a == Arithmetic.FLOAT64) {
+      double[][] arrays = new double[element.length][];
+      for (int i = 0; i < element.length; i++) {
+        arrays[i] = new double[] {element[i]};
+      }
+      DoubleBlock block = new DoubleBlock();
+      block.step(scalars, 1, rule.l2());
+      double[][] state = Arrays.copyOfRange(arrays, 1, arrays.length);
+      block.range(arrays[0], new double[] {g}, state, 0, 1);
+      rule.update(block);
+      for (int i = 0; i < element.length; i++) {
+        element[i] = arrays[i][0];
+      }
+      return;
+    }
+    float[][] arrays = new float[element.length][];
+    for (int i = 0; i < element.length; i++) {
+      arrays[i] = new float[] {(float) element[i]};
+    }
+    float[] rounded = new float[scalars.length];
+    for (int i = 0; i < scalars.length; i++) {
+      rounded[i] = (float) scalars[i];
+    }
+    FloatBlock block = new FloatBlock();
+    block.step(rounded, 1, (float) rule.l2());
+    float[][] state = Arrays.copyOfRange(arrays, 1, arrays.length);
+    block.range(arrays[0], new float[] {(float) g}, state, 0, 1);
+    rule.update(block);
+    for (int i = 0; i < element.length; i++) {
+      element[i] = arrays[i][0];
     }
   }
 

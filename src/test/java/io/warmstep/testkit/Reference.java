@@ -22,6 +22,9 @@ public final class Reference {
     this.elements = new double[parameters.length][1 + rule.stateSlots().size()];
     for (int i = 0; i < parameters.length; i++) {
       elements[i][0] = parameters[i];
+      for (int slot = 0; slot < rule.stateSlots().size(); slot++) {
+        elements[i][1 + slot] = arithmetic.round(rule.stateSlots().get(slot).initialValue());
+      }
     }
   }
 

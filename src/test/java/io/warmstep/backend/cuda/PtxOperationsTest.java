@@ -1,11 +1,15 @@
 package io.warmstep.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -20,7 +24,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The prebuilt PTX computes what the source says: every floating-point operation in it is one that
  * rounds once, to nearest, and keeps denormals, and there are exactly as many of each kind as the
  * source has. A multiply-add that the compiler had made by itself would be one fma too many, and
- * one mul and one add too few. Whoever changes an operation in a kernel changes the numbers here.
+ * one mul and one add too few. A rule's header says how many it has; those that rules share are
+ * counted here.
  *
  * <p>That the assembler joins none either follows from the same text: it may only join operations
  * without a rounding of their own, and each here says {@code .rn}.
@@ -82,6 +87,25 @@ class PtxOperationsTest {
   private static final Operations DIV = new Operations(0, 0, 0, 1, 0);
   private static final Operations SQRT = new Operations(0, 0, 0, 0, 1);
 
+  /** From a list such as {@code 2 fma, 1 mul}. */
+  private static Operations parse(String list) {
+    Operations all = Operations.NONE;
+    for (String part : list.split(", ", -1)) {
+      Matcher one = Pattern.compile("(\\d+) (fma|mul|add|div|sqrt)").matcher(part);
+      assertTrue(one.matches(), "operations are \"" + list + "\": cannot read \"" + part + "\"");
+      Operations kind =
+          switch (one.group(2)) {
+            case "fma" -> fma(1);
+            case "mul" -> mul(1);
+            case "add" -> add(1);
+            case "div" -> DIV;
+            default -> SQRT;
+          };
+      all = all.plus(kind.times(Integer.parseInt(one.group(1))));
+    }
+    return all;
+  }
+
   /** Elements that a thread updates in the text: 8 by vectors, and 16 bytes of them one by one. */
   private static int held(String storage) {
     return 8 + (storage.equals("float64") ? 2 : 4);
@@ -90,27 +114,33 @@ class PtxOperationsTest {
   /** gradient.h: scale * g, and weight_decay * p + g. */
   private static final Operations GRADIENT = mul(1).plus(fma(1));
 
-  /** The operations of one element, for each of a rule's options, as the rule's header has them. */
-  private static final Map<String, List<Operations>> RULES =
-      Map.of(
-          "sgd",
-          List.of(fma(1)),
-          "momentum", // fresh * g; Nesterov's has one more fma
-          List.of(mul(1).plus(fma(2)), mul(1).plus(fma(3))),
-          "rmsprop",
-          rmsprop(),
-          "adam", // the same with AMSGrad, whose maximum is a comparison
-          List.of(adam(), adam()));
+  private static final Pattern STATED =
+      Pattern.compile("(?m)^ \\* Operations with options (\\d+): (.*)\\.$");
 
-  private static List<Operations> rmsprop() {
-    Operations plain = mul(2).plus(fma(2)).plus(SQRT).plus(add(1)).plus(DIV);
-    // fresh * g is the same in both averages.
-    Operations centered = plain.plus(fma(2));
-    return List.of(plain, centered, plain.plus(fma(1)), centered.plus(fma(1)));
-  }
+  private static final Pattern OPTIONS =
+      Pattern.compile("(?m)^#define WS_[A-Z0-9_]+_OPTIONS (\\d+)");
 
-  private static Operations adam() {
-    return mul(4).plus(fma(4)).plus(SQRT).plus(DIV);
+  /** The operations of one element, for each of a rule's options, as the rule's header says. */
+  private static List<Operations> stated(String rule) throws IOException {
+    String header = "kernels/rules/" + rule + ".h";
+    String text = Files.readString(Path.of(header));
+    List<Operations> found = new ArrayList<>();
+    Matcher line = STATED.matcher(text);
+    while (line.find()) {
+      assertEquals(found.size(), Integer.parseInt(line.group(1)), header + ", operations: options");
+      found.add(parse(line.group(2)));
+    }
+    Matcher options = OPTIONS.matcher(text);
+    assertTrue(
+        options.find(),
+        header + " does not define WS_" + rule.toUpperCase(Locale.ROOT) + "_OPTIONS");
+    assertEquals(
+        Integer.parseInt(options.group(1)),
+        found.size(),
+        header
+            + " must say in its comment, for each set of options, what an element takes, in lines"
+            + " such as \" * Operations with options 0: 2 fma, 1 div.\"; count of lines");
+    return found;
   }
 
   /** Of an element's parameter and gradient, when widened and when the former is rounded. */
@@ -141,10 +171,13 @@ class PtxOperationsTest {
   @ParameterizedTest
   @MethodSource("entries")
   void hasTheSourcesOperations(String entry) throws IOException {
-    assertEquals(expected(entry), counted(entry), entry);
+    assertEquals(
+        expected(entry),
+        counted(entry),
+        entry + ": operations that the source states, and those of kernels/ptx/" + entry + ".ptx");
   }
 
-  private static Map<String, Integer> expected(String entry) {
+  private static Map<String, Integer> expected(String entry) throws IOException {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String storage = entry.substring(entry.lastIndexOf('_') + 1);
     String type = storage.equals("float64") ? "f64" : "f32";
@@ -157,9 +190,9 @@ class PtxOperationsTest {
     };
   }
 
-  private static Operations update(String rule, String storage) {
+  private static Operations update(String rule, String storage) throws IOException {
     Operations all = Operations.NONE;
-    for (Operations ofOneElement : RULES.get(rule)) {
+    for (Operations ofOneElement : stated(rule)) {
       Operations element = ofOneElement.plus(GRADIENT).plus(CONVERSIONS.get(storage));
       all = all.plus(element.times(held(storage))).plus(mul(1)); // sign * scale
     }
@@ -217,6 +250,15 @@ class PtxOperationsTest {
       }
     }
     assertEquals(Set.of(), wrong);
+  }
+
+  @Test
+  void statedOperationsAreRead() {
+    assertEquals(new Operations(2, 1, 0, 0, 3), parse("2 fma, 1 mul, 3 sqrt"));
+    for (String wrong : List.of("", "2", "fma", "2 fma and 1 mul", "1 exp")) {
+      AssertionError e = assertThrows(AssertionError.class, () -> parse(wrong));
+      assertTrue(e.getMessage().contains("\"" + wrong + "\""), e.getMessage());
+    }
   }
 
   /** What the tests above must not pass over. */
