@@ -30,6 +30,7 @@ final class Binding implements AutoCloseable {
       String name,
       PtNDArray values,
       PtNDArray gradients,
+      long handle,
       long valuesAt,
       long gradsAt,
       DataType type,
@@ -40,21 +41,24 @@ final class Binding implements AutoCloseable {
           name,
           values,
           gradients,
+          values.getHandle(),
           LibTorch.dataPointer(values),
           LibTorch.dataPointer(gradients),
           values.getDataType(),
           values.getShape());
     }
 
-    /** Whether an array is over the same memory, as the same type: another may have it by now. */
+    /** Whether an array is the same, in the same memory: another may have that by now. */
     boolean hasValues(PtNDArray array) {
-      return valuesAt == LibTorch.dataPointer(array)
+      return handle == array.getHandle()
+          && valuesAt == LibTorch.dataPointer(array)
           && type == array.getDataType()
           && shape.equals(array.getShape());
     }
 
     boolean liesWhere(Member other) {
-      return valuesAt == other.valuesAt
+      return handle == other.handle
+          && valuesAt == other.valuesAt
           && gradsAt == other.gradsAt
           && type == other.type
           && shape.equals(other.shape)

@@ -51,12 +51,14 @@ public final class ModelStep implements AutoCloseable {
   private final Map<String, PtNDArray> standIns = new HashMap<>();
   private Binding binding;
   private long skippedSteps;
-  private boolean hasStepped;
   private boolean isClosed;
 
   /** Where the arrays come from: a trainer, or a test. */
   interface Source {
     Block block();
+
+    /** What goes on from step to step. */
+    Object trainer();
 
     /** Throws if the source is closed. */
     void checkOpen();
@@ -164,7 +166,7 @@ public final class ModelStep implements AutoCloseable {
     store.stepped(binding.optimizer().stepCount());
     failing(() -> spread(trained));
     members.forEach(member -> LibTorch.markChanged(member.values()));
-    hasStepped = true;
+    optimizer.hasStepped(source.trainer());
   }
 
   /** Does work that cannot be taken back. */
@@ -181,8 +183,15 @@ public final class ModelStep implements AutoCloseable {
   private List<Binding.Member> members(List<Replicas> trained, List<PtNDArray> opened) {
     List<Binding.Member> members = new ArrayList<>(trained.size());
     Set<Long> addresses = new HashSet<>();
+    Set<Long> handles = new HashSet<>();
     for (Replicas replicas : trained) {
+      for (int i = 1; i < replicas.arrays.length; i++) {
+        replicas.array(i); // refused before anything changes
+      }
       PtNDArray values = replicas.array(0);
+      if (!handles.add(values.getHandle())) {
+        continue; // an array that two parameters share is updated once
+      }
       if (!values.hasGradient()) {
         throw new IllegalStateException(
             "values of \""
@@ -214,7 +223,9 @@ public final class ModelStep implements AutoCloseable {
       throw new IllegalStateException("the model has no parameter that is trained: all are frozen");
     }
     // As DJL's trainer does, at its first step alone: all zeros are what a step before has left.
-    if (opened.isEmpty() || (!hasStepped && opened.stream().noneMatch(TorchArrays::hasNonzero))) {
+    if (opened.isEmpty()
+        || (!optimizer.isStepping(source.trainer())
+            && opened.stream().noneMatch(TorchArrays::hasNonzero))) {
       throw new IllegalStateException(
           "no parameter has a gradient: call backward on the loss before step()");
     }

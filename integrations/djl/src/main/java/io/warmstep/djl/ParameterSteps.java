@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.Predicate;
 
 /**
  * Steps of one parameter at a time, as DJL's trainer asks for them: for each parameter, and then
@@ -57,6 +58,7 @@ final class ParameterSteps implements StateStore.Holder {
     /** The array at the last update, which may be another than that bound, over its memory. */
     PtNDArray values;
 
+    boolean hadGradient;
     long lastStep;
     long stepBefore;
 
@@ -103,7 +105,11 @@ final class ParameterSteps implements StateStore.Holder {
     Key key = new Key(id, deviceOf.apply(weight));
     Entry newest = owned.newest.get(id);
     boolean begins =
-        trainerSteps.begins(key, () -> isReplica(newest, weight, gradient), this::isAfterBackward);
+        trainerSteps.begins(
+            key,
+            this::wasFrozen,
+            () -> isReplica(newest, owned.entries.containsKey(key), weight, gradient),
+            this::isAfterBackward);
     long number = begins ? store.steps() + 1 : store.steps();
     Entry entry = owned.entries.get(key);
     long before =
@@ -119,14 +125,15 @@ final class ParameterSteps implements StateStore.Holder {
         Entry source = isCurrent ? entry : newest;
         ParameterState state = source == null ? store.resting().get(id) : source.binding.state(id);
         entry = bind(key, name, weight, state, number - 1);
-        if (!isCurrent) {
-          closeOthers(key);
-        }
       }
       step(entry, gradient);
+      if (!isCurrent) {
+        closeOthers(key);
+      }
     }
     LibTorch.markChanged(weight);
     entry.values = weight;
+    entry.hadGradient = weight.hasGradient();
     entry.stepBefore = before;
     entry.lastStep = number;
     owned.newest.put(id, entry);
@@ -164,10 +171,19 @@ final class ParameterSteps implements StateStore.Holder {
       gradients.close();
       throw e;
     }
+    // The step itself may yet be refused, so the entry takes over what the former one knew.
     Entry former = owned.entries.put(key, entry);
-    if (former != null) {
+    if (former == null) {
+      entry.values = weight;
+    } else {
+      entry.values = former.values;
+      entry.hadGradient = former.hadGradient;
+      entry.lastStep = former.lastStep;
+      entry.stepBefore = former.stepBefore;
+      owned.newest.replace(key.id(), former, entry);
       former.close();
     }
+    owned.newest.putIfAbsent(key.id(), entry);
     store.resting().remove(key.id());
     return entry;
   }
@@ -196,19 +212,39 @@ final class ParameterSteps implements StateStore.Holder {
 
   /**
    * Whether arrays are another device's of a parameter that was just updated, rather than its own
-   * that went to another device between steps: the gradient is the same, the values are old.
+   * that went to another device between steps: the gradient is the same, the values are old. If a
+   * gradient of zero has changed nothing, those of a device that is known, or the first, are.
    */
-  private static boolean isReplica(Entry updated, PtNDArray weight, PtNDArray gradient) {
-    return updated != null
-        && !updated.values.isReleased()
-        && TorchArrays.contentEquals(gradient, updated.member.gradients())
-        && !TorchArrays.contentEquals(weight, updated.values);
+  private static boolean isReplica(
+      Entry updated, boolean isKnown, PtNDArray weight, PtNDArray gradient) {
+    if (updated == null
+        || updated.values.isReleased()
+        || !TorchArrays.contentEquals(gradient, updated.member.gradients())) {
+      return false;
+    }
+    return !TorchArrays.contentEquals(weight, updated.values)
+        || ((isKnown || updated.stepBefore == 0) && !TorchArrays.hasNonzero(gradient));
   }
 
-  /** Whether autograd has added to the gradient that the last update left at zero. */
+  /** Whether something that this step has updated is frozen, as happens between steps only. */
+  private boolean wasFrozen() {
+    return anyOfThisStep(entry -> entry.hadGradient && !entry.values.hasGradient());
+  }
+
+  /** Whether autograd has added to gradients that this step has left at zero. */
   private boolean isAfterBackward() {
-    Entry last = owned.entries.get(trainerSteps.last());
-    return last != null && !last.values.isReleased() && TorchArrays.hasNonzeroGradient(last.values);
+    return anyOfThisStep(entry -> TorchArrays.hasNonzeroGradient(entry.values));
+  }
+
+  /** Whether it is so of one of the few that are looked at. */
+  private boolean anyOfThisStep(Predicate<Entry> predicate) {
+    for (Key key : trainerSteps.someOfThisStep()) {
+      Entry entry = owned.entries.get(key);
+      if (entry != null && !entry.values.isReleased() && predicate.test(entry)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** As DJL's own optimizers do: autograd adds to what is there. */

@@ -82,6 +82,9 @@ final class StateStore {
         if (failure == null) {
           resting.putAll(former.states());
         }
+      } catch (RuntimeException | Error e) {
+        failed(e);
+        throw e;
       } finally {
         former.release();
       }

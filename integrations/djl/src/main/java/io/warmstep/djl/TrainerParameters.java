@@ -43,6 +43,11 @@ final class TrainerParameters implements ModelStep.Source {
   }
 
   @Override
+  public Object trainer() {
+    return trainer;
+  }
+
+  @Override
   public void checkOpen() {
     if (!trainer.getManager().isOpen()) {
       throw new IllegalStateException("the trainer is closed, so no step can be taken");
@@ -74,8 +79,9 @@ final class TrainerParameters implements ModelStep.Source {
       throw new IllegalStateException(
           "the model has another array for \""
               + name
-              + "\" than its trainer, which goes on with the former: load parameters before"
-              + " trainer.initialize(...), or make a new trainer");
+              + "\" than its trainer, whose own is the one that is trained: load parameters before"
+              + " trainer.initialize(...), or make a new trainer, whose first device must be the"
+              + " model's");
     }
   }
 

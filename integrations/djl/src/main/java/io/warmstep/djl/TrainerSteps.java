@@ -14,9 +14,13 @@ import java.util.function.BooleanSupplier;
  * parameter's devices right after the other.
  */
 final class TrainerSteps {
+  /** Of a step with hundreds of parameters, enough to tell that it is over. */
+  private static final int SOME = 8;
+
   private List<Key> former = List.of();
   private final Set<Key> current = new LinkedHashSet<>();
   private final Set<String> currentIds = new HashSet<>();
+  private final List<Key> some = new ArrayList<>();
   private Key last;
   private int lastInFormer = -1;
 
@@ -27,11 +31,16 @@ final class TrainerSteps {
    * Whether an update is the first of a step.
    *
    * @param key what is about to be updated
+   * @param wasFrozen whether something that the step has updated is not trained any more
    * @param isReplica whether its gradient is that of the update just before, of the same parameter
-   * @param isAfterBackward whether there was a backward pass since the update just before
+   * @param isAfterBackward whether there was a backward pass since the step's updates
    */
-  boolean begins(Key key, BooleanSupplier isReplica, BooleanSupplier isAfterBackward) {
-    if (current.isEmpty() || current.contains(key)) {
+  boolean begins(
+      Key key,
+      BooleanSupplier wasFrozen,
+      BooleanSupplier isReplica,
+      BooleanSupplier isAfterBackward) {
+    if (current.isEmpty() || current.contains(key) || wasFrozen.getAsBoolean()) {
       return true;
     }
     if (follows(key)) {
@@ -44,7 +53,9 @@ final class TrainerSteps {
   }
 
   private boolean follows(Key key) {
-    return lastInFormer + 1 < former.size() && former.get(lastInFormer + 1).equals(key);
+    return lastInFormer >= 0
+        && lastInFormer + 1 < former.size()
+        && former.get(lastInFormer + 1).equals(key);
   }
 
   /** Tells that an update took place. */
@@ -59,17 +70,25 @@ final class TrainerSteps {
     current.add(key);
     currentIds.add(key.id);
     last = key;
+    if (begins) {
+      some.clear();
+    }
+    if (some.size() > SOME) {
+      some.remove(SOME);
+    }
+    some.add(key);
   }
 
-  /** What was updated last, or null. */
-  Key last() {
-    return last;
+  /** What was updated last, and some of what the same step updated before. */
+  List<Key> someOfThisStep() {
+    return some;
   }
 
   void clear() {
     former = List.of();
     current.clear();
     currentIds.clear();
+    some.clear();
     last = null;
     lastInFormer = -1;
   }

@@ -13,6 +13,7 @@ import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import java.io.IOException;
 import java.lang.ref.Cleaner;
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -47,6 +48,7 @@ public final class WarmstepOptimizer extends Optimizer {
   private final StateStore store;
   private final ParameterSteps parameterSteps;
   private ModelStep modelStep;
+  private WeakReference<Object> trainer = new WeakReference<>(null);
 
   private WarmstepOptimizer(Builder builder) {
     super(builder);
@@ -254,6 +256,18 @@ public final class WarmstepOptimizer extends Optimizer {
     }
   }
 
+  /** Tells that a ModelStep of a trainer has taken a step. */
+  void hasStepped(Object of) {
+    if (!isStepping(of)) {
+      trainer = new WeakReference<>(of);
+    }
+  }
+
+  /** Whether the last step of a ModelStep was of this trainer. */
+  boolean isStepping(Object candidate) {
+    return trainer.refersTo(candidate);
+  }
+
   private static double requireNormal(String name, double value) {
     if (!(value >= Float.MIN_NORMAL && value <= Float.MAX_VALUE)) {
       throw new IllegalArgumentException(
@@ -349,7 +363,8 @@ public final class WarmstepOptimizer extends Optimizer {
     }
 
     /**
-     * Sets the learning rate by one of Warmstep's schedules.
+     * Sets the learning rate by one of Warmstep's schedules. One that refers to an object which
+     * holds this optimizer keeps both from being collected.
      *
      * @param schedule from the number of a step, counted from 1, to its rate
      * @return this builder

@@ -17,6 +17,7 @@ import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
+import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.pytorch.engine.PtNDArray;
@@ -33,7 +34,9 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -78,6 +81,7 @@ class ArraysTest {
         like.name(),
         like.values(),
         like.gradients(),
+        like.handle(),
         like.valuesAt(),
         like.gradsAt(),
         type,
@@ -238,7 +242,84 @@ class ArraysTest {
     }
   }
 
-  /** A sum's gradient goes to both of its terms, in one piece of memory. */
+  @Test
+  void aTransposedViewOfAParameterIsAnError() {
+    WarmstepOptimizer optimizer = sgd(1);
+    try (NDManager manager = NDManager.newBaseManager()) {
+      NDArray square = manager.zeros(new Shape(2, 2));
+      NDArray gradient = manager.arange(4f).reshape(2, 2);
+      optimizer.update("w", square, gradient);
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> optimizer.update("w", square.transpose(), gradient));
+      assertArrayEquals(new float[] {0, -1, -2, -3}, square.toFloatArray());
+    }
+  }
+
+  /** Tied weights: two parameters with one array, which is updated once. */
+  @Test
+  void twoParametersMayHaveOneArray() {
+    WarmstepOptimizer optimizer = sgd(1);
+    try (Toy toy = new Toy(optimizer)) {
+      NDArray shared = toy.array(WEIGHT);
+      FixedSource one = new FixedSource(toy.model.getBlock(), WEIGHT, shared);
+      FixedSource other = new FixedSource(toy.model.getBlock(), "03Linear_weight", shared);
+      try (ModelStep step = new ModelStep(new Both(one, other), optimizer);
+          GradientCollector collector = toy.trainer.newGradientCollector()) {
+        double[] before = toy.values(WEIGHT);
+        collector.backward(shared.mul(3).sum());
+        step.step();
+        double[] after = toy.values(WEIGHT);
+        for (int i = 0; i < after.length; i++) {
+          assertEquals(before[i] - 3, after[i], 1e-6);
+        }
+      }
+    }
+  }
+
+  private record Both(FixedSource one, FixedSource other) implements ModelStep.Source {
+    @Override
+    public Block block() {
+      return one.block();
+    }
+
+    @Override
+    public Object trainer() {
+      return one.trainer();
+    }
+
+    @Override
+    public void checkOpen() {}
+
+    @Override
+    public List<ModelStep.Replicas> trained(Map<String, Parameter> named) {
+      return Stream.of(one, other).flatMap(each -> each.trained(named).stream()).toList();
+    }
+
+    @Override
+    public void stepped(long begin) {}
+  }
+
+  /** As a masked batch has: DJL's trainer looks for such at its first step only. */
+  @Test
+  void aModelStepOfTheSameTrainerMayBeginWithZeros() {
+    WarmstepOptimizer optimizer = sgd(0.1);
+    try (Toy toy = new Toy(optimizer)) {
+      Mode.MODEL_STEP.with(toy, optimizer, step -> steps(toy, step, 1, 1));
+      try (ModelStep step = ModelStep.of(toy.trainer, optimizer);
+          GradientCollector collector = toy.trainer.newGradientCollector()) {
+        collector.backward(toy.array(WEIGHT).mul(0).sum());
+        step.step();
+      }
+      assertEquals(2, optimizer.stepCount());
+    }
+  }
+
+  /**
+   * A sum's gradient goes to both of its terms, in one piece of memory. From the second step on
+   * autograd itself adds each to that, so both are twice what they should be, whatever the
+   * optimizer.
+   */
   @ParameterizedTest
   @EnumSource
   void gradientsMayShareMemory(Mode mode) {

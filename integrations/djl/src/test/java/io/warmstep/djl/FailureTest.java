@@ -3,6 +3,7 @@ package io.warmstep.djl;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,6 +11,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.training.GradientCollector;
 import io.warmstep.LossScaler;
 import io.warmstep.StepFailedException;
+import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
@@ -125,6 +127,79 @@ class FailureTest {
           });
       assertEquals(1, optimizer.stepCount());
     }
+  }
+
+  /** Also where the step has bound anew arrays that moved, or taken states that were restored. */
+  @ParameterizedTest
+  @EnumSource
+  void aRateThatIsNoneLosesNoState(Mode mode) throws Exception {
+    for (boolean isRestored : new boolean[] {false, true}) {
+      float[] rate = {0.01f};
+      WarmstepOptimizer optimizer =
+          WarmstepOptimizer.of(Adam.adam()).optLearningRateTracker(number -> rate[0]).build();
+      WarmstepOptimizer whole = WarmstepOptimizer.of(Adam.adam()).learningRate(0.01f).build();
+      try (Toy toy = new Toy(optimizer);
+          Toy expected = new Toy(whole)) {
+        mode.with(expected, whole, step -> steps(expected, step, 1, 4));
+        mode.with(toy, optimizer, step -> steps(toy, step, 1, 3));
+        if (isRestored) {
+          Path file = folder.resolve("state");
+          optimizer.save(file, toy.model.getBlock());
+          optimizer.restore(file, toy.model.getBlock());
+        }
+        mode.with(
+            toy,
+            optimizer,
+            step -> {
+              toy.parameters()
+                  .values()
+                  .forEach(each -> each.getArray().set(each.getArray().toFloatArray()));
+              toy.backward(4);
+              rate[0] = Float.NaN;
+              assertThrows(IllegalStateException.class, () -> Mode.step(toy, step));
+              assertEquals(toy.parameters().size(), optimizer.store().all().size());
+              rate[0] = 0.01f;
+              Mode.step(toy, step);
+            });
+        assertEquals(4, optimizer.stepCount());
+        expected
+            .allValues()
+            .forEach((name, values) -> assertArrayEquals(values, toy.values(name), name));
+      }
+    }
+  }
+
+  private static void steps(Toy toy, ModelStep step, int from, int to) {
+    for (int i = from; i <= to; i++) {
+      toy.backward(i);
+      Mode.step(toy, step);
+    }
+  }
+
+  /** What could not be copied is not passed over in silence. */
+  @Test
+  void statesThatCannotBeCopiedAreAFailure() {
+    StateStore store = new StateStore(0);
+    OutOfMemoryError noMemory = new OutOfMemoryError("for a test");
+    store.passTo(
+        new StateStore.Holder() {
+          @Override
+          public ParameterState state(String id) {
+            throw noMemory;
+          }
+
+          @Override
+          public Map<String, ParameterState> states() {
+            throw noMemory;
+          }
+
+          @Override
+          public void release() {}
+        });
+    assertSame(noMemory, assertThrows(OutOfMemoryError.class, store::rest));
+    assertSame(noMemory, assertThrows(StepFailedException.class, store::checkUsable).getCause());
+    store.replace(Map.of());
+    store.checkUsable();
   }
 
   private static void backward(Toy toy, float factor) {

@@ -9,6 +9,11 @@ import java.util.Map;
 /** One parameter with given arrays, one for each device that a trainer would have. */
 record FixedSource(Block block, String name, NDArray... arrays) implements ModelStep.Source {
   @Override
+  public Object trainer() {
+    return arrays;
+  }
+
+  @Override
   public void checkOpen() {}
 
   @Override

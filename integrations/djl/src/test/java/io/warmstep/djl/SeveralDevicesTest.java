@@ -205,6 +205,64 @@ class SeveralDevicesTest {
     }
   }
 
+  /** Whose update changes nothing, so that the values tell nothing. */
+  @Test
+  void replicasStayEqualWhenAGradientIsZero() {
+    for (int zeroAt = 1; zeroAt <= 3; zeroAt++) {
+      IdentityHashMap<NDArray, Integer> seen = new IdentityHashMap<>();
+      WarmstepOptimizer optimizer =
+          WarmstepOptimizer.of(Adam.adam())
+              .learningRate(0.01)
+              .deviceOf(array -> Device.gpu(seen.get(array)))
+              .build();
+      LocalParameterServer server = new LocalParameterServer(optimizer);
+      try (NDManager manager = NDManager.newBaseManager()) {
+        NDArray[][] weights = new NDArray[3][2];
+        for (NDArray[] replicas : weights) {
+          for (int device = 0; device < 2; device++) {
+            replicas[device] = replica(manager.ones(new Shape(3)));
+            seen.put(replicas[device], device);
+          }
+        }
+        for (int i = 1; i <= 6; i++) {
+          for (int p = 0; p < weights.length; p++) {
+            float gradient = p == 1 && i == zeroAt ? 0 : (float) Math.sin(i + 1.5) * (p + 1);
+            server.update(
+                "p" + p,
+                new NDArray[] {manager.full(new Shape(3), gradient), manager.zeros(new Shape(3))},
+                weights[p]);
+          }
+          assertEquals(i, optimizer.stepCount());
+          for (NDArray[] replicas : weights) {
+            assertEquals(replicas[0].getFloat(0), replicas[1].getFloat(0));
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void aClosedReplicaIsRefusedBeforeAnythingChanges() {
+    WarmstepOptimizer optimizer = adam().build();
+    try (Toy toy = new Toy(optimizer)) {
+      PtNDArray first = replica(toy.array(NAME));
+      PtNDArray second = replica(toy.array(NAME));
+      FixedSource source = new FixedSource(toy.model.getBlock(), NAME, first, second);
+      try (ModelStep step = new ModelStep(source, optimizer)) {
+        try (GradientCollector collector = toy.trainer.newGradientCollector()) {
+          backward(first, 1, collector);
+        }
+        double[] before = Toy.doubles(first);
+        second.close();
+        for (int i = 0; i < 2; i++) {
+          String message = assertThrows(IllegalStateException.class, step::step).getMessage();
+          assertTrue(message.contains("are closed"), message);
+        }
+        assertArrayEquals(before, Toy.doubles(first));
+      }
+    }
+  }
+
   /** DJL switches gradients off only in the thread that started its engine. */
   @Test
   void aModelStepMayBeTakenInAnyThread() throws Exception {

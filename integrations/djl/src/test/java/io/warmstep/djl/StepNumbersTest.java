@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -73,6 +74,37 @@ class StepNumbersTest {
             run.steps(3);
           });
     }
+  }
+
+  /** Each step trains what the step before left out. */
+  @Test
+  void halvesMayBeTrainedInTurn() {
+    assertBothWaysAreEqual(
+        (toy, run) -> {
+          for (int i = 0; i < 6; i++) {
+            for (int p = 0; p < NAMES.length; p++) {
+              toy.parameters().get(NAMES[p]).freeze((p < 2) == (i % 2 == 0));
+            }
+            run.steps(1);
+          }
+        });
+  }
+
+  /** Any of them, at any time, several times over. */
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+  void freezingAtRandomLeavesTheNumbers(long seed) {
+    assertBothWaysAreEqual(
+        (toy, run) -> {
+          SplittableRandom random = new SplittableRandom(seed);
+          for (int i = 0; i < 12; i++) {
+            int trained = random.nextInt(NAMES.length); // one at least
+            for (int p = 0; p < NAMES.length; p++) {
+              toy.parameters().get(NAMES[p]).freeze(p != trained && random.nextInt(3) == 0);
+            }
+            run.steps(1);
+          }
+        });
   }
 
   @Test
