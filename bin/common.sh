@@ -74,7 +74,25 @@ maven() {
   MAVEN_OPTS=$opts mvn -B -ntp -Dstyle.color=never ${WARMSTEP_MVN_ARGS:-} "$@"
 }
 
-has_opencl_driver() { compgen -G "${OCL_ICD_VENDORS:-/etc/OpenCL/vendors}/*.icd" >/dev/null; }
+# Whether the dynamic linker finds library $1. An ordinary user's PATH may lack the linker's tools.
+find_library() { [[ $(PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null) == *"$1"* ]]; }
+
+# Whether an OpenCL driver is registered whose library is there: Debian keeps the registration of a
+# package that was removed.
+has_opencl_driver() {
+  local registration library
+  for registration in "${OCL_ICD_VENDORS:-/etc/OpenCL/vendors}"/*.icd; do
+    library=
+    [ ! -r "$registration" ] || read -r library <"$registration" || true
+    case $library in
+      '') ;;
+      /*) [ ! -e "$library" ] || return 0 ;;
+      # The linker's list has short versions, as libpocl.so.2 where the driver is libpocl.so.2.10.0.
+      *) ! find_library "${library%.so*}.so" || return 0 ;;
+    esac
+  done
+  return 1
+}
 
 # Has the JVM at $1 keep its handlers of signals when an OpenCL driver comes with its own: see
 # SignalHandlers.java. Only where there is a driver, since Java 17 warns at Ctrl-C with it.
