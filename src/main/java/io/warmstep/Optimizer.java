@@ -35,6 +35,7 @@ public final class Optimizer implements AutoCloseable {
   private final Lifetime lifetime;
   private final AtomicReference<String> running = new AtomicReference<>();
   private final double gradientScale;
+  private final StepReporter reporter;
   private long stepCount;
   private long skippedSteps;
   private double learningRate = Double.NaN;
@@ -46,6 +47,7 @@ public final class Optimizer implements AutoCloseable {
     scaler = builder.scaler;
     gradientScale = builder.gradientScale;
     stepCount = builder.startAfter;
+    reporter = new StepReporter(builder.listeners, builder.clipNorm);
     groups = RuleGroup.resolve(builder.rule, builder.groups, parameters);
     scalars = new double[groups.size()][];
     for (int i = 0; i < scalars.length; i++) {
@@ -139,9 +141,21 @@ public final class Optimizer implements AutoCloseable {
       if (scaler != null) {
         scaler.update(happened);
       }
+      reporter.afterStep(this);
     } finally {
       running.set(null);
     }
+  }
+
+  /**
+   * Tells the listeners a loss: it is part of the reports from the next step on. Nothing else uses
+   * it.
+   *
+   * @param loss the loss of the minibatch whose gradients the next step takes; NaN and infinities
+   *     are reported as they are
+   */
+  public void reportLoss(double loss) {
+    reporter.loss(loss);
   }
 
   private boolean run(double unscale) {
@@ -312,6 +326,7 @@ public final class Optimizer implements AutoCloseable {
   public static final class Builder {
     private final Parameters parameters;
     private final List<ParameterGroup> groups = new ArrayList<>();
+    private final List<StepReporter.Subscription> listeners = new ArrayList<>();
     private UpdateRule rule;
     private Schedule schedule;
     private LossScaler scaler;
@@ -455,6 +470,26 @@ public final class Optimizer implements AutoCloseable {
             "stepCount is " + stepCount + ", must be the number of steps so far, at least 0");
       }
       startAfter = stepCount;
+      return this;
+    }
+
+    /**
+     * Has a listener called after steps. May be called for several listeners. A report is a new
+     * object. Where the optimizer clips by norm on a GPU, reading the norm waits for the reported
+     * step; a longer interval makes that rare.
+     *
+     * @param listener such as {@link StepLog#csv}
+     * @param interval calls of {@link Optimizer#step()} from one report to the next, at least 1
+     * @return this builder
+     * @throws IllegalArgumentException if the interval is out of range
+     */
+    public Builder listener(StepListener listener, long interval) {
+      Objects.requireNonNull(listener, "listener");
+      if (interval < 1) {
+        throw new IllegalArgumentException(
+            "interval is " + interval + ", must be a number of steps, at least 1");
+      }
+      listeners.add(new StepReporter.Subscription(listener, interval));
       return this;
     }
 
