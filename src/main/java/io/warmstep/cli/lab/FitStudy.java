@@ -1,0 +1,233 @@
+package io.warmstep.cli.lab;
+
+import io.warmstep.cli.data.DataSet;
+import io.warmstep.cli.data.Split;
+import io.warmstep.cli.train.Baselines;
+import io.warmstep.cli.train.History;
+import io.warmstep.cli.train.Mlp;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.FitVerdict;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/** The same data with models that are too small, right and too large. */
+final class FitStudy implements Study {
+  private static final double[] DECAYS = {1e-3, 1e-2, 0.1};
+
+  /** Of the training rows, so many get a wrong class where nothing over-fits by itself. */
+  private static final double WRONG_SHARE = 0.25;
+
+  private static final List<Integer> SMALL = List.of(1);
+  private static final List<Integer> LARGE = List.of(256);
+
+  private final Bench bench;
+
+  FitStudy(Bench bench) {
+    this.bench = bench;
+  }
+
+  /** A model with its run and its verdict. */
+  private record Judged(String model, Trained run, FitVerdict verdict) {
+    boolean is(FitVerdict.Fit fit) {
+      return verdict.fit() == fit;
+    }
+  }
+
+  @Override
+  public String name() {
+    return "under- and over-fitting";
+  }
+
+  @Override
+  public long steps() {
+    return (3L + DECAYS.length) * 2 * bench.plan().fitSteps();
+  }
+
+  @Override
+  public Section run() {
+    Split split = bench.task().split();
+    List<Judged> clean = judge(split.train(), "");
+    Judged own = clean.get(1);
+    bench.findings().fit = own.verdict();
+    Judged best = own;
+    for (Judged judged : clean) {
+      bench.findings().fits.put(judged.model(), judged.verdict());
+      best = judged.run().validationLoss() < best.run().validationLoss() ? judged : best;
+    }
+    bench.findings().bestModel = best.model();
+    bench.findings().bestModelLoss = best.run().validationLoss();
+    Section section =
+        new Section("fit", "Under-fitting, appropriate, over-fitting")
+            .say(
+                "The same rows, rate and number of steps ("
+                    + bench.plan().fitSteps()
+                    + "), with models that differ in size. Watch the two curves: both high is"
+                    + " under-fitting; both low and together is what is wanted; where training"
+                    + " falls on and validation rises, the model learns its rows by heart.");
+    add(section, clean, "");
+    List<Judged> shown = clean;
+    if (clean.stream().noneMatch(judged -> judged.is(FitVerdict.Fit.OVER_FITTING))) {
+      section.say(
+          "On these data no model over-fits by the rules, not even the large one: so that it can be"
+              + " seen, the second row of charts has the same models on the same data with a"
+              + " quarter of the training classes drawn at random, which only memory can learn.");
+      List<Judged> noisy = judge(withWrongClasses(split.train()), "noisy-");
+      add(section, noisy, "noisy-");
+      shown = new ArrayList<>(clean);
+      shown.addAll(noisy);
+    } else {
+      bench.work().onStep().accept((3 + DECAYS.length) * bench.plan().fitSteps());
+    }
+    return section.add(table(shown, clean.size()));
+  }
+
+  private List<Judged> judge(DataSet train, String prefix) {
+    LabTask task = bench.task();
+    RunSetup base = task.setup(0, bench.findings().rate).train(train);
+    List<RunSetup> setups = new ArrayList<>();
+    setups.add(base.hidden(SMALL));
+    setups.add(base);
+    setups.add(base.hidden(LARGE));
+    for (double decay : DECAYS) {
+      UpdateRule rule = base.rule().weightDecay(decay);
+      setups.add(base.hidden(LARGE).rule(rule));
+    }
+    List<Trained> runs =
+        bench.work().train(setups, bench.plan().fitSteps(), 2 * LabPlan.EVALUATIONS);
+    int decayed = 3;
+    for (int i = 4; i < runs.size(); i++) {
+      decayed =
+          runs.get(i).validationLoss() < runs.get(decayed).validationLoss() ? i : decayed;
+    }
+    List<Judged> judged = new ArrayList<>();
+    String[] names = {"small", "yours", "large", "large, decay " + Say.number(DECAYS[decayed - 3])};
+    int[] chosen = {0, 1, 2, decayed};
+    for (int i = 0; i < names.length; i++) {
+      Trained run = runs.get(chosen[i]);
+      judged.add(new Judged(names[i], run, verdict(run)));
+      bench.recorder().keep("fit-" + prefix + names[i].replaceAll("[ ,]+", "-"), run.history());
+    }
+    return judged;
+  }
+
+  private FitVerdict verdict(Trained run) {
+    List<History.Point> points = run.history().points();
+    double[] sums = new double[points.size()];
+    double sum = 0;
+    int step = 0;
+    for (int i = 0; i < sums.length; i++) {
+      while (step < points.get(i).step()) {
+        sum += run.history().rate(++step);
+      }
+      sums[i] = sum;
+    }
+    Baselines baselines = bench.baselines();
+    Mlp.Evaluation chance = baselines.classFrequencies();
+    return FitVerdict.of(
+            points.stream().mapToDouble(p -> p.train().loss()).toArray(),
+            points.stream().mapToDouble(p -> p.test().loss()).toArray())
+        .accuracies(
+            points.stream().mapToDouble(p -> p.train().accuracy()).toArray(),
+            points.stream().mapToDouble(p -> p.test().accuracy()).toArray())
+        .chance(chance.loss(), chance.accuracy())
+        .baseline(
+            "a softmax regression",
+            baselines.softmaxRegression().loss(),
+            baselines.softmaxRegression().accuracy())
+        .baseline(
+            "the nearest neighbours",
+            baselines.nearestNeighbours().loss(),
+            baselines.nearestNeighbours().accuracy())
+        .rateSums(sums)
+        .validationRows(Math.min(Run.SAMPLE_ROWS, run.setup().validation().rows()))
+        .judge();
+  }
+
+  private DataSet withWrongClasses(DataSet train) {
+    SplittableRandom random = new SplittableRandom(bench.task().seed());
+    int[] labels = train.labels().clone();
+    for (int i = 0; i < labels.length; i++) {
+      if (random.nextDouble() < WRONG_SHARE) {
+        labels[i] = random.nextInt(train.classes());
+      }
+    }
+    return new DataSet(
+        train.name(), train.columns(), train.classes(), train.features(), labels, train.scaling());
+  }
+
+  private void add(Section section, List<Judged> models, String prefix) {
+    double top = 0;
+    for (Judged judged : models) {
+      History history = judged.run().history();
+      top = Math.max(top, history.points().get(0).test().loss());
+    }
+    for (int i = 0; i < models.size(); i++) {
+      Judged judged = models.get(i);
+      List<History.Point> points = judged.run().history().points();
+      History.Point best = points.get(judged.verdict().best());
+      Chart chart =
+          LossChart.of(
+                  "fit-" + prefix + new String[] {"small", "yours", "large", "decay"}[i],
+                  heading(judged, !prefix.isEmpty()),
+                  List.of(judged.run()))
+              .set("quarter", true)
+              .set("domain", List.of(0, 1.5 * top))
+              .caption(judged.verdict().reason() + ".");
+      if (best.step() < judged.run().history().steps()) {
+        chart.mark("verticals", "at", best.step(), "label", "early stop " + best.step());
+      }
+      section.add(chart);
+    }
+  }
+
+  private String heading(Judged judged, boolean isNoisy) {
+    String model = judged.model();
+    return Character.toUpperCase(model.charAt(0))
+        + model.substring(1)
+        + " ("
+        + bench.task().layers(judged.run().setup().hidden())
+        + (isNoisy ? ", wrong classes" : "")
+        + "): "
+        + judged.verdict().fit();
+  }
+
+  private Chart table(List<Judged> models, int clean) {
+    Chart table =
+        new Chart(
+                "fit-verdicts",
+                "table",
+                "The gap between training and validation decides the verdict",
+                "model",
+                "layers",
+                "parameters",
+                "training classes",
+                "training loss",
+                "validation loss",
+                "gap",
+                "training accuracy",
+                "validation accuracy",
+                "early stop at step",
+                "verdict")
+            .caption(
+                "Losses of up to " + Run.SAMPLE_ROWS + " rows of each part after the last step.");
+    for (int i = 0; i < models.size(); i++) {
+      Judged judged = models.get(i);
+      Trained run = judged.run();
+      History.Point last = run.history().last();
+      table.row(
+          judged.model(),
+          bench.task().layers(run.setup().hidden()),
+          run.bits().length / 4,
+          i < clean ? "as they are" : "a quarter random",
+          last.train().loss(),
+          last.test().loss(),
+          last.test().loss() - last.train().loss(),
+          last.train().accuracy(),
+          last.test().accuracy(),
+          run.history().points().get(judged.verdict().best()).step(),
+          judged.verdict().fit().toString());
+    }
+    return table;
+  }
+}
