@@ -21,8 +21,8 @@ import picocli.CommandLine.Option;
 final class TrainOptions {
   private TrainOptions() {}
 
-  /** What is trained on what. */
-  static final class Task {
+  /** The data, and how they are split. */
+  static class Data {
     @Option(
         names = "--data",
         paramLabel = "NAME",
@@ -42,6 +42,19 @@ final class TrainOptions {
     double trainFraction;
 
     @Option(
+        names = "--seed",
+        paramLabel = "N",
+        defaultValue = "0",
+        description = {
+          "Decides the split, the first weights and the order of the rows. Equal seeds give equal"
+              + " losses to the last digit. Default: ${DEFAULT-VALUE}"
+        })
+    long seed;
+  }
+
+  /** What is trained on what. */
+  static class Model extends Data {
+    @Option(
         names = "--hidden",
         paramLabel = "N[,N...]",
         hideParamSyntax = true,
@@ -51,28 +64,11 @@ final class TrainOptions {
     List<Integer> hidden;
 
     @Option(
-        names = "--epochs",
-        paramLabel = "N",
-        defaultValue = "40",
-        description = "Passes over the training rows. Default: ${DEFAULT-VALUE}")
-    int epochs;
-
-    @Option(
         names = "--batch",
         paramLabel = "N",
         defaultValue = "16",
         description = "Rows of a minibatch. Default: ${DEFAULT-VALUE}")
     int batch;
-
-    @Option(
-        names = "--seed",
-        paramLabel = "N",
-        defaultValue = "0",
-        description = {
-          "Decides the split, the first weights and the order of the rows. Equal seeds give equal"
-              + " losses to the last digit. Default: ${DEFAULT-VALUE}"
-        })
-    long seed;
 
     void addTo(JsonObject json) {
       json.addProperty("data", data);
@@ -80,14 +76,29 @@ final class TrainOptions {
       JsonArray sizes = new JsonArray();
       hidden.forEach(sizes::add);
       json.add("hidden", sizes);
-      json.addProperty("epochs", epochs);
       json.addProperty("batch", batch);
       json.addProperty("seed", seed);
     }
   }
 
-  /** How parameters are updated. */
-  static final class Update {
+  /** What is trained on what, and how long. */
+  static final class Task extends Model {
+    @Option(
+        names = "--epochs",
+        paramLabel = "N",
+        defaultValue = "40",
+        description = "Passes over the training rows. Default: ${DEFAULT-VALUE}")
+    int epochs;
+
+    @Override
+    void addTo(JsonObject json) {
+      super.addTo(json);
+      json.addProperty("epochs", epochs);
+    }
+  }
+
+  /** The update rule, and where it runs. */
+  static class Rule {
     @Option(
         names = "--rule",
         paramLabel = "RULE",
@@ -115,12 +126,6 @@ final class TrainOptions {
         paramLabel = "W",
         description = "L2, decoupled for adamw. Default: 0, for adamw 0.01")
     Double weightDecay;
-
-    @Option(
-        names = "--clip-norm",
-        paramLabel = "C",
-        description = "Scales all gradients together down to this norm. Default: no clipping")
-    Double clipNorm;
 
     @Option(
         names = "--backend",
@@ -171,6 +176,31 @@ final class TrainOptions {
                         .collect(Collectors.joining(", "))));
       }
     }
+
+    /** Such as {@code --rule adam --weight-decay 0.1}. */
+    String text() {
+      StringBuilder text = new StringBuilder("--rule ").append(rule);
+      if (momentum != null) {
+        text.append(" --momentum ").append(momentum);
+      }
+      if (betas != null) {
+        text.append(" --betas ")
+            .append(betas.stream().map(String::valueOf).collect(Collectors.joining(",")));
+      }
+      if (weightDecay != null) {
+        text.append(" --weight-decay ").append(weightDecay);
+      }
+      return text.toString();
+    }
+  }
+
+  /** How parameters are updated. */
+  static final class Update extends Rule {
+    @Option(
+        names = "--clip-norm",
+        paramLabel = "C",
+        description = "Scales all gradients together down to this norm. Default: no clipping")
+    Double clipNorm;
 
     /** The norm to clip to, or 0 for none. */
     double toClipNorm() {
@@ -281,7 +311,7 @@ final class TrainOptions {
   }
 
   /** A list that picocli can create. */
-  private abstract static class NameList implements Iterable<String> {
+  abstract static class NameList implements Iterable<String> {
     private final List<String> names;
 
     NameList(java.util.stream.Stream<String> names) {

@@ -58,7 +58,7 @@ final class Conclusion {
               + " at this rate: "
               + findings.fit.fit()
               + ". "
-              + sentence(findings.fit.reason()));
+              + Say.sentence(findings.fit.reason()));
     }
     if (findings.isStopped) {
       section.say(
@@ -196,7 +196,7 @@ final class Conclusion {
     if (findings.fit == null || findings.fit.fit() == FitVerdict.Fit.APPROPRIATE) {
       return;
     }
-    findings.fit.advice().stream().limit(2).map(Conclusion::sentence).forEach(advice::add);
+    findings.fit.advice().stream().limit(2).map(Say::sentence).forEach(advice::add);
     if (findings.bestModel != null && !findings.bestModel.equals("yours")) {
       advice.add(
           "Of the models that were tried, the one called “"
@@ -210,10 +210,5 @@ final class Conclusion {
   Section next() {
     Section section = new Section("next", "What to try next");
     return section.set("list", advice());
-  }
-
-  private static String sentence(String text) {
-    String capital = Character.toUpperCase(text.charAt(0)) + text.substring(1);
-    return capital.endsWith(".") ? capital : capital + ".";
   }
 }

@@ -11,8 +11,8 @@ import io.warmstep.schedule.Schedules;
 import java.util.SplittableRandom;
 
 /**
- * Descends a surface from many starts at once. The rules work element by element, so the starts are
- * the elements of one float64 parameter: x and y of the first, x and y of the second, and so on.
+ * Descends a surface from many starts at once. Each start is a float64 parameter of its own, x and y,
+ * since some rules look at a parameter as a whole.
  */
 final class Descent {
   /** Beyond this a point is lost: it is kept there, so that no infinity spreads. */
@@ -34,11 +34,13 @@ final class Descent {
     }
   }
 
-  /** Random starts over the picture; the same for the same seed. */
+  /** The surface's own start, then random ones over the picture; the same for the same seed. */
   static double[] starts(Surface surface, int count, long seed) {
     SplittableRandom random = new SplittableRandom(seed + surface.ordinal());
     double[] starts = new double[2 * count];
-    for (int i = 0; i < count; i++) {
+    starts[0] = surface.startX();
+    starts[1] = surface.startY();
+    for (int i = 1; i < count; i++) {
       starts[2 * i] = (2 * random.nextDouble() - 1) * 0.95 * surface.halfWidth();
       starts[2 * i + 1] = (2 * random.nextDouble() - 1) * 0.95 * surface.halfHeight();
     }
@@ -57,33 +59,51 @@ final class Descent {
     SplittableRandom random = new SplittableRandom(seed);
     double[][] path = new double[steps + 1][];
     path[0] = starts.clone();
-    double[] gradient = new double[starts.length];
-    try (Parameters parameters =
-            Parameters.on(device).add("xy", ElementType.FLOAT64, starts.length).build();
+    int count = starts.length / 2;
+    double[] pair = new double[2];
+    try (Parameters parameters = parameters(device, count);
         Optimizer optimizer =
             Optimizer.of(parameters).rule(way.rule()).learningRate(warmed).build()) {
-      Parameter points = parameters.get("xy");
-      points.values().copyFrom(starts);
+      Parameter[] points = new Parameter[count];
+      for (int i = 0; i < count; i++) {
+        points[i] = parameters.get(name(i));
+        points[i].values().copyFrom(new double[] {starts[2 * i], starts[2 * i + 1]});
+      }
       for (int step = 1; step <= steps; step++) {
         double[] at = path[step - 1];
-        for (int i = 0; i < at.length; i += 2) {
-          surface.gradient(at[i], at[i + 1], gradient, i);
-        }
-        if (way.noise() > 0) {
-          for (int i = 0; i < gradient.length; i++) {
-            gradient[i] += way.noise() * gaussian(random);
+        for (int i = 0; i < count; i++) {
+          surface.gradient(at[2 * i], at[2 * i + 1], pair, 0);
+          if (way.noise() > 0) {
+            pair[0] += way.noise() * gaussian(random);
+            pair[1] += way.noise() * gaussian(random);
           }
+          points[i].gradients().copyFrom(pair);
         }
-        points.gradients().copyFrom(gradient);
         optimizer.step();
-        double[] next = points.values().toDoubles();
-        if (keepNear(next)) {
-          points.values().copyFrom(next);
+        path[step] = new double[starts.length];
+        for (int i = 0; i < count; i++) {
+          points[i].values().copyTo(pair);
+          if (keepNear(pair)) {
+            points[i].values().copyFrom(pair);
+          }
+          path[step][2 * i] = pair[0];
+          path[step][2 * i + 1] = pair[1];
         }
-        path[step] = next;
       }
     }
     return path;
+  }
+
+  private static Parameters parameters(Device device, int count) {
+    Parameters.Builder builder = Parameters.on(device);
+    for (int i = 0; i < count; i++) {
+      builder.add(name(i), ElementType.FLOAT64, 2);
+    }
+    return builder.build();
+  }
+
+  private static String name(int start) {
+    return "start" + start;
   }
 
   private static boolean keepNear(double[] points) {
@@ -97,7 +117,19 @@ final class Descent {
     return isChanged;
   }
 
-  /** The middle of the final heights above the global minimum; what a rate is chosen by. */
+  /**
+   * How well a way does: the middle of the heights, as logarithms, over all steps. A way that leaps
+   * about on its way down does worse than one that goes straight.
+   */
+  static double cost(Surface surface, double[][] path) {
+    double sum = 0;
+    for (double[] points : path) {
+      sum += StrictMath.log10(height(surface, points) + 1e-3);
+    }
+    return sum / path.length;
+  }
+
+  /** The middle of the heights above the global minimum. */
   static double height(Surface surface, double[] points) {
     double[] heights = new double[points.length / 2];
     for (int i = 0; i < heights.length; i++) {

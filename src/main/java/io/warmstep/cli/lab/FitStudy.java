@@ -4,7 +4,10 @@ import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.Split;
 import io.warmstep.cli.train.Baselines;
 import io.warmstep.cli.train.History;
+import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
+import io.warmstep.cli.train.ScheduleChoice;
+import io.warmstep.cli.train.WarmUpChoice;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.FitVerdict;
 import java.util.ArrayList;
@@ -18,7 +21,17 @@ final class FitStudy implements Study {
   /** Of the training rows, so many get a wrong class where nothing over-fits by itself. */
   private static final double WRONG_SHARE = 0.25;
 
-  private static final List<Integer> SMALL = List.of(1);
+  /** So few rows that a model of the usual size can learn them by heart. */
+  private static final int FEW_ROWS = 200;
+
+  /** Widths that are too small for most data; the first that learns something is shown. */
+  private static final int[] SMALL = {1, 2, 4};
+
+  /** A loss at most this share of that of chance shows that something was learned. */
+  private static final double LEARNED = 0.95;
+
+  private static final int EVALUATIONS = 2 * LabPlan.EVALUATIONS;
+
   private static final List<Integer> LARGE = List.of(256);
 
   private final Bench bench;
@@ -41,13 +54,17 @@ final class FitStudy implements Study {
 
   @Override
   public long steps() {
-    return (3L + DECAYS.length) * 2 * bench.plan().fitSteps();
+    return (long) runs() * 2 * bench.plan().fitSteps();
+  }
+
+  private static int runs() {
+    return SMALL.length + 2 + DECAYS.length;
   }
 
   @Override
   public Section run() {
     Split split = bench.task().split();
-    List<Judged> clean = judge(split.train(), "");
+    List<Judged> clean = judge(split, bench.baselines(), "");
     Judged own = clean.get(1);
     bench.findings().fit = own.verdict();
     Judged best = own;
@@ -60,33 +77,47 @@ final class FitStudy implements Study {
     Section section =
         new Section("fit", "Under-fitting, appropriate, over-fitting")
             .say(
-                "The same rows, rate and number of steps ("
-                    + bench.plan().fitSteps()
-                    + "), with models that differ in size. Watch the two curves: both high is"
+                "The same rows, the same rate (falling along a cosine) and the same "
+                    + Say.count(bench.plan().fitSteps(), "step")
+                    + ", with models that differ in size. Watch the two curves: both high is"
                     + " under-fitting; both low and together is what is wanted; where training"
                     + " falls on and validation rises, the model learns its rows by heart.");
     add(section, clean, "");
     List<Judged> shown = clean;
     if (clean.stream().noneMatch(judged -> judged.is(FitVerdict.Fit.OVER_FITTING))) {
       section.say(
-          "On these data no model over-fits by the rules, not even the large one: so that it can be"
-              + " seen, the second row of charts has the same models on the same data with a"
-              + " quarter of the training classes drawn at random, which only memory can learn.");
-      List<Judged> noisy = judge(withWrongClasses(split.train()), "noisy-");
+          "On these data no model over-fits by the rules, not even the large one. So that it can be"
+              + " seen, the second row of charts has the same models on "
+              + Math.min(FEW_ROWS, split.train().rows())
+              + " of the training rows, a quarter of them with a class drawn at random, which only"
+              + " memory can learn.");
+      Split few =
+          new Split(withWrongClasses(split.train().first(FEW_ROWS)), split.test());
+      List<Judged> noisy = judge(few, Baselines.of(few), "noisy-");
       add(section, noisy, "noisy-");
       shown = new ArrayList<>(clean);
       shown.addAll(noisy);
     } else {
-      bench.work().onStep().accept((3 + DECAYS.length) * bench.plan().fitSteps());
+      bench.work().onStep().accept(runs() * bench.plan().fitSteps());
     }
     return section.add(table(shown, clean.size()));
   }
 
-  private List<Judged> judge(DataSet train, String prefix) {
+  private List<Judged> judge(Split split, Baselines baselines, String prefix) {
     LabTask task = bench.task();
-    RunSetup base = task.setup(0, bench.findings().rate).train(train);
+    // The rate falls to zero, so that no loss stays up because the steps are too wide.
+    LearningRate rate =
+        LearningRate.of(
+            ScheduleChoice.COSINE,
+            WarmUpChoice.parse("none"),
+            bench.findings().rate,
+            bench.plan().fitSteps(),
+            task.rule());
+    RunSetup base = task.setup(0, 0).rate(rate).train(split.train());
     List<RunSetup> setups = new ArrayList<>();
-    setups.add(base.hidden(SMALL));
+    for (int width : SMALL) {
+      setups.add(base.hidden(List.of(width)));
+    }
     setups.add(base);
     setups.add(base.hidden(LARGE));
     for (double decay : DECAYS) {
@@ -94,24 +125,31 @@ final class FitStudy implements Study {
       setups.add(base.hidden(LARGE).rule(rule));
     }
     List<Trained> runs =
-        bench.work().train(setups, bench.plan().fitSteps(), 2 * LabPlan.EVALUATIONS);
-    int decayed = 3;
-    for (int i = 4; i < runs.size(); i++) {
-      decayed =
-          runs.get(i).validationLoss() < runs.get(decayed).validationLoss() ? i : decayed;
+        bench.work().train(setups, bench.plan().fitSteps(), EVALUATIONS);
+    int small = 0;
+    while (small < SMALL.length - 1
+        && runs.get(small).trainLoss() > LEARNED * baselines.classFrequencies().loss()) {
+      small++;
+    }
+    int yours = SMALL.length;
+    int decayed = yours + 2;
+    for (int i = decayed + 1; i < runs.size(); i++) {
+      decayed = runs.get(i).validationLoss() < runs.get(decayed).validationLoss() ? i : decayed;
     }
     List<Judged> judged = new ArrayList<>();
-    String[] names = {"small", "yours", "large", "large, decay " + Say.number(DECAYS[decayed - 3])};
-    int[] chosen = {0, 1, 2, decayed};
+    String[] names = {
+      "small", "yours", "large", "large, decay " + Say.number(DECAYS[decayed - yours - 2])
+    };
+    int[] chosen = {small, yours, yours + 1, decayed};
     for (int i = 0; i < names.length; i++) {
       Trained run = runs.get(chosen[i]);
-      judged.add(new Judged(names[i], run, verdict(run)));
+      judged.add(new Judged(names[i], run, verdict(run, baselines)));
       bench.recorder().keep("fit-" + prefix + names[i].replaceAll("[ ,]+", "-"), run.history());
     }
     return judged;
   }
 
-  private FitVerdict verdict(Trained run) {
+  private static FitVerdict verdict(Trained run, Baselines baselines) {
     List<History.Point> points = run.history().points();
     double[] sums = new double[points.size()];
     double sum = 0;
@@ -122,7 +160,6 @@ final class FitStudy implements Study {
       }
       sums[i] = sum;
     }
-    Baselines baselines = bench.baselines();
     Mlp.Evaluation chance = baselines.classFrequencies();
     return FitVerdict.of(
             points.stream().mapToDouble(p -> p.train().loss()).toArray(),
@@ -157,11 +194,7 @@ final class FitStudy implements Study {
   }
 
   private void add(Section section, List<Judged> models, String prefix) {
-    double top = 0;
-    for (Judged judged : models) {
-      History history = judged.run().history();
-      top = Math.max(top, history.points().get(0).test().loss());
-    }
+    List<Double> domain = domain(models);
     for (int i = 0; i < models.size(); i++) {
       Judged judged = models.get(i);
       List<History.Point> points = judged.run().history().points();
@@ -172,13 +205,27 @@ final class FitStudy implements Study {
                   heading(judged, !prefix.isEmpty()),
                   List.of(judged.run()))
               .set("quarter", true)
-              .set("domain", List.of(0, 1.5 * top))
-              .caption(judged.verdict().reason() + ".");
+              .axis("y", "loss", "loss", "log")
+              .set("domain", domain)
+              .caption(Say.sentence(judged.verdict().reason()));
       if (best.step() < judged.run().history().steps()) {
-        chart.mark("verticals", "at", best.step(), "label", "early stop " + best.step());
+        chart.mark("verticals", "at", best.step(), "label", "stop at " + best.step());
       }
       section.add(chart);
     }
+  }
+
+  /** One scale for all: from the lowest loss, but not one of almost nothing, to the highest. */
+  private static List<Double> domain(List<Judged> models) {
+    double low = Double.POSITIVE_INFINITY;
+    double high = 0;
+    for (Judged judged : models) {
+      for (History.Point point : judged.run().history().points()) {
+        low = Math.min(low, Math.min(point.train().loss(), point.test().loss()));
+        high = Math.max(high, Math.max(point.train().loss(), point.test().loss()));
+      }
+    }
+    return List.of(Math.max(low, 1e-3), Math.min(high, 100));
   }
 
   private String heading(Judged judged, boolean isNoisy) {
@@ -187,7 +234,7 @@ final class FitStudy implements Study {
         + model.substring(1)
         + " ("
         + bench.task().layers(judged.run().setup().hidden())
-        + (isNoisy ? ", wrong classes" : "")
+        + (isNoisy ? ", few and noisy" : "")
         + "): "
         + judged.verdict().fit();
   }
@@ -199,9 +246,8 @@ final class FitStudy implements Study {
                 "table",
                 "The gap between training and validation decides the verdict",
                 "model",
-                "layers",
                 "parameters",
-                "training classes",
+                "rows",
                 "training loss",
                 "validation loss",
                 "gap",
@@ -210,16 +256,18 @@ final class FitStudy implements Study {
                 "early stop at step",
                 "verdict")
             .caption(
-                "Losses of up to " + Run.SAMPLE_ROWS + " rows of each part after the last step.");
+                "Losses of up to "
+                    + Run.SAMPLE_ROWS
+                    + " rows of each part after the last step; early stopping keeps the step with the"
+                    + " least validation loss.");
     for (int i = 0; i < models.size(); i++) {
       Judged judged = models.get(i);
       Trained run = judged.run();
       History.Point last = run.history().last();
       table.row(
           judged.model(),
-          bench.task().layers(run.setup().hidden()),
           run.bits().length / 4,
-          i < clean ? "as they are" : "a quarter random",
+          i < clean ? "all" : "few and noisy",
           last.train().loss(),
           last.test().loss(),
           last.test().loss() - last.train().loss(),

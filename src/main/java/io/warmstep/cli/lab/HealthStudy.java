@@ -75,14 +75,17 @@ final class HealthStudy implements Study {
   }
 
   private Chart norms(List<StepReport> reports) {
-    double first = reports.get(0).gradientNorm();
-    double last = reports.get(reports.size() - 1).gradientNorm();
+    int tenth = Math.max(1, reports.size() / 10);
+    double first = Trained.median(reports.subList(0, tenth), StepReport::gradientNorm);
+    double last =
+        Trained.median(
+            reports.subList(reports.size() - tenth, reports.size()), StepReport::gradientNorm);
     Chart chart =
         new Chart(
                 "health-norm",
                 "lines",
                 "The gradient's norm "
-                    + (last < first / 2 ? "falls" : last > 2 * first ? "grows" : "stays")
+                    + (last < first / 1.5 ? "falls" : last > 1.5 * first ? "grows" : "stays")
                     + ", from "
                     + Say.number(first)
                     + " to "
@@ -92,7 +95,10 @@ final class HealthStudy implements Study {
             .axis("x", "step", "step", "linear")
             .axis("y", "gradient norm", "gradient norm", "log")
             .set("third", true)
-            .mark("horizontals", "at", USUAL_CLIP_NORM, "label", "clip norm 1");
+            .mark("horizontals", "at", USUAL_CLIP_NORM, "label", "clip norm 1")
+            .caption(
+                "Of all gradients together, before clipping; the first and the last tenth of the"
+                    + " steps give the two figures.");
     int stride = Math.max(1, reports.size() / 400);
     for (int i = 0; i < reports.size(); i += stride) {
       chart.row(reports.get(i).step(), reports.get(i).gradientNorm());
@@ -113,10 +119,11 @@ final class HealthStudy implements Study {
                 "layer",
                 "update / weight")
             .axis("x", "step", "step", "linear")
-            .axis("y", "update / weight", "norm of the update / norm of the weights", "log")
+            .axis("y", "update / weight", "update / weights", "log")
             .set("series", "layer")
             .set("third", true)
-            .caption("About 0.001 is usual; 0.1 tears down what was learned.")
+            .caption("Norms of a layer's update and of its weights. About 0.001 is usual late in a run; 0.1"
+                    + " tears down what was learned.")
             .mark("horizontals", "at", 1e-3, "label", "0.001");
     int stride = Math.max(1, monitor.ratios.size() / 600);
     for (Monitor.Ratio ratio : monitor.ratios) {

@@ -36,7 +36,7 @@ public record LabPlan(
    * @return the plan
    */
   public static LabPlan quick() {
-    return new LabPlan("quick", 2, 120, 120, 4, 4, 360, 40, 21, 5);
+    return new LabPlan("quick", 2, 120, 120, 4, 4, 500, 40, 25, 5);
   }
 
   /**
@@ -45,7 +45,7 @@ public record LabPlan(
    * @return the plan
    */
   public static LabPlan usual() {
-    return new LabPlan("default", 5, 400, 300, 5, 6, 1500, 100, 31, 7);
+    return new LabPlan("default", 5, 500, 300, 5, 6, 2000, 200, 41, 7);
   }
 
   /**

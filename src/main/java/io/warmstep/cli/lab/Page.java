@@ -24,8 +24,8 @@ final class Page {
         .replace("/*PLOT*/", script(resource("plot/plot.umd.min.js")))
         .replace("/*JS*/", script(resource("page.js")))
         .replace("/*LICENCES*/", licences())
-        .replace("/*LAB*/", script(lab))
-        .replace("/*TIMINGS*/", script(timings));
+        .replace("/*LAB*/", json(lab))
+        .replace("/*TIMINGS*/", json(timings));
   }
 
   private static String licences() throws IOException {
@@ -37,6 +37,10 @@ final class Page {
   /** In a script nothing may look like its end. */
   private static String script(String code) {
     return code.replace("</script", "<\\/script").replace("<!--", "<\\!--");
+  }
+
+  private static String json(String json) {
+    return json.replace("<", "\\u003c");
   }
 
   private static String text(String plain) {

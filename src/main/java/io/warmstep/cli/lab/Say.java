@@ -48,4 +48,10 @@ final class Say {
   static double rounded(double rate) {
     return rate == 0 ? 0 : new BigDecimal(rate).round(new MathContext(2)).doubleValue();
   }
+
+  /** With a capital and a full stop. */
+  static String sentence(String text) {
+    String capital = Character.toUpperCase(text.charAt(0)) + text.substring(1);
+    return capital.endsWith(".") ? capital : capital + ".";
+  }
 }

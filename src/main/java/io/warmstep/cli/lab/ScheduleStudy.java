@@ -241,6 +241,7 @@ final class ScheduleStudy implements Study {
             .set("band", List.of("lowest seed", "highest seed"))
             .set("dots", true);
     double[] highest = new double[2];
+    double[][] medians = new double[2][FACTORS.length];
     int saved = 0;
     for (int w = 0; w < 2; w++) {
       for (int f = 0; f < FACTORS.length; f++) {
@@ -253,6 +254,7 @@ final class ScheduleStudy implements Study {
         boolean trains =
             diverged == 0 && Trained.median(losses) < bench.findings().chance / 2;
         highest[w] = trains ? rate : highest[w];
+        medians[w][f] = Trained.median(losses);
         chart.row(
             rate,
             w == 0 ? "without" : "with warm-up",
@@ -262,13 +264,26 @@ final class ScheduleStudy implements Study {
             diverged);
       }
     }
+    int most = 0;
+    for (int f = 1; f < FACTORS.length; f++) {
+      most = gain(medians, f) > gain(medians, most) ? f : most;
+    }
     for (int i = 0; i < FACTORS.length * seeds(); i++) {
       Trained without = runs.get(i);
       Trained with = runs.get(FACTORS.length * seeds() + i);
       saved += without.hasDiverged() && !with.hasDiverged() ? 1 : 0;
     }
     bench.findings().warmUpGain = highest[0] > 0 ? highest[1] / highest[0] : 1;
-    return chart.set("title", message(highest, saved)).caption(
+    String best =
+        gain(medians, most) < 1.5
+            ? "No run here needs a warm-up: with it, no rate does clearly better"
+            : "At "
+                + Say.number(runs.get(most * seeds()).setup().rate().highest())
+                + " a warm-up brings the loss from "
+                + Say.loss(medians[0][most])
+                + " to "
+                + Say.loss(medians[1][most]);
+    return chart.set("title", message(highest, saved, best)).caption(
         "Constant rates from the suggested one up, with and without a linear warm-up of "
             + linear.substring(7)
             + " steps; the middle of "
@@ -276,7 +291,14 @@ final class ScheduleStudy implements Study {
             + ". A run trains if it does not diverge and halves the loss of chance.");
   }
 
-  private String message(double[] highest, int saved) {
+  /** How many times the loss without a warm-up is that with it, where the latter is a good one. */
+  private double gain(double[][] medians, int factor) {
+    return medians[1][factor] < bench.findings().chance / 2
+        ? medians[0][factor] / medians[1][factor]
+        : 0;
+  }
+
+  private String message(double[] highest, int saved, String best) {
     String runs =
         saved == 0 ? "" : ", and saves " + Say.count(saved, "run") + " that diverged without it";
     if (bench.findings().warmUpGain > 1.5) {
@@ -286,8 +308,6 @@ final class ScheduleStudy implements Study {
           + Say.number(highest[1])
           + runs;
     }
-    return saved > 0
-        ? "A warm-up does not raise the highest rate that trains" + runs
-        : "No run here needs a warm-up: where the rate is too high, it fails with one too";
+    return best + runs;
   }
 }

@@ -3,7 +3,7 @@ package io.warmstep.cli.lab;
 /** Functions of two numbers that show what descent does, each with its minima known. */
 enum Surface {
   /** (x² + y²) / 2. */
-  BOWL("A bowl", "the easy case: every rule gets there", 2, 2, 0) {
+  BOWL("A bowl", "the easy case: every rule gets there", 2, 2, 0, -1.6, 1.2) {
     @Override
     double value(double x, double y) {
       return (x * x + y * y) / 2;
@@ -22,7 +22,9 @@ enum Surface {
       "50 times steeper across than along: the rate that is safe across is slow along",
       2,
       2,
-      0) {
+      0,
+      -1.7,
+      1) {
     @Override
     double value(double x, double y) {
       return (x * x + 50 * y * y) / 2;
@@ -37,7 +39,7 @@ enum Surface {
 
   /** (1 - x)² + 20 (y - x²)²; Rosenbrock's with 20 for 100. */
   ROSENBROCK(
-      "Rosenbrock's bent valley", "down is easy, along the bend to (1, 1) is slow", 2, 2, 0) {
+      "Rosenbrock's bent valley", "down is easy, along the bend to (1, 1) is slow", 2, 2, 0, -1.5, 1.5) {
     @Override
     double value(double x, double y) {
       double bend = y - x * x;
@@ -54,7 +56,7 @@ enum Surface {
 
   /** 20 + x² - 10 cos 2πx + y² - 10 cos 2πy. */
   RASTRIGIN(
-      "Rastrigin's egg box", "a local minimum in every pocket; only one is global", 3, 3, 0) {
+      "Rastrigin's egg box", "a local minimum in every pocket; only one is global", 3, 3, 0, 2.3, -1.3) {
     @Override
     double value(double x, double y) {
       return term(x) + term(y);
@@ -72,7 +74,7 @@ enum Surface {
   },
 
   /** x² - y² + y⁴ / 4 + 1: a saddle at the origin, minima at y = ±√2. */
-  SADDLE("A saddle", "the slope vanishes at the middle, which is no minimum", 2, 2.5, 0) {
+  SADDLE("A saddle", "the slope vanishes at the middle, which is no minimum", 2, 2.5, 0, 1.6, 0.1) {
     @Override
     double value(double x, double y) {
       return x * x - y * y + y * y * y * y / 4 + 1;
@@ -91,7 +93,9 @@ enum Surface {
       "the left one is deeper; which one a run finds depends on its start",
       2,
       2,
-      -0.305428483743916) {
+      -0.305428483743916,
+      1.7,
+      1.4) {
     @Override
     double value(double x, double y) {
       double well = x * x - 1;
@@ -110,13 +114,24 @@ enum Surface {
   private final double halfWidth;
   private final double halfHeight;
   private final double least;
+  private final double startX;
+  private final double startY;
 
-  Surface(String title, String lesson, double halfWidth, double halfHeight, double least) {
+  Surface(
+      String title,
+      String lesson,
+      double halfWidth,
+      double halfHeight,
+      double least,
+      double startX,
+      double startY) {
     this.title = title;
     this.lesson = lesson;
     this.halfWidth = halfWidth;
     this.halfHeight = halfHeight;
     this.least = least;
+    this.startX = startX;
+    this.startY = startY;
   }
 
   abstract double value(double x, double y);
@@ -144,6 +159,15 @@ enum Surface {
   /** The value of the global minimum. */
   double least() {
     return least;
+  }
+
+  /** A start that shows what there is to see; the others are random. */
+  double startX() {
+    return startX;
+  }
+
+  double startY() {
+    return startY;
   }
 
   String id() {

@@ -4,6 +4,7 @@ import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Sgd;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
@@ -15,8 +16,15 @@ final class SurfacesStudy implements Study {
   /** So many of the starts are drawn. */
   private static final int SHOWN = 4;
 
-  /** Every so many steps a point of a path is drawn. */
-  private static final int STRIDE = 3;
+  /** Starts that a rate is chosen by. */
+  private static final int TUNED_BY = 20;
+
+  /** The first steps of a path are drawn one by one, the later ones every so many. */
+  private static final int EACH_STEP = 30;
+
+  private static final int STRIDE = 5;
+
+  private static final int ESCAPES = 12;
 
   private static final int GRID = 41;
 
@@ -43,8 +51,8 @@ final class SurfacesStudy implements Study {
 
   @Override
   public long steps() {
-    long paths = (long) Surface.values().length * rules().size() * RATES * STEPS;
-    return paths + 2L * variants().size() * RATES * ESCAPE_STEPS;
+    long paths = (long) Surface.values().length * rules().size() * STEPS;
+    return paths + (long) ESCAPES * ESCAPE_STEPS;
   }
 
   /** A rule's descent of one surface at its best rate. */
@@ -57,9 +65,9 @@ final class SurfacesStudy implements Study {
     Section section =
         new Section("surfaces", "Descent: which way down, and which minimum")
             .say(
-                "Every rule starts at the same random points and takes "
+                "Every rule starts at the same points (one is chosen, the others are random) and takes "
                     + STEPS
-                    + " steps, each with the rate at which its middle start ends lowest. Move the"
+                    + " steps, each with the rate at which the middle of them comes down best. Move the"
                     + " slider to follow them.")
             .say(
                 "Pictures of two dimensions teach what momentum and scaling do. They do not choose"
@@ -83,27 +91,37 @@ final class SurfacesStudy implements Study {
 
   private Best best(Job job) {
     long seed = bench.task().seed();
-    double[] starts = Descent.starts(job.surface(), bench.plan().starts(), seed);
-    Best best = null;
-    double least = Double.POSITIVE_INFINITY;
     boolean isEscape = job.steps() == ESCAPE_STEPS;
+    double[] starts = Descent.starts(job.surface(), bench.plan().starts(), seed);
+    double[] few = Arrays.copyOf(starts, Math.min(starts.length, 2 * TUNED_BY));
+    double best = 0;
+    double least = Double.POSITIVE_INFINITY;
     for (int i = 0; i < RATES; i++) {
       double rate = Say.rounded(StrictMath.pow(10, -4 + i / 3.0));
-      double[][] path =
-          Descent.run(
-              bench.work().device(), job.surface(), job.way().rate(rate), starts, job.steps(), seed);
-      bench.work().onStep().accept(job.steps());
-      double[] end = path[job.steps()];
-      double height =
+      double[][] path = descend(job, rate, few);
+      double cost =
           isEscape
-              ? -Descent.shareInGlobalMinimum(job.surface(), end, tolerance(job))
-              : Descent.height(job.surface(), end);
-      if (best == null || height < least) {
-        best = new Best(job.surface(), job.rule(), rate, path);
-        least = height;
+              ? -Descent.shareInGlobalMinimum(job.surface(), path[job.steps()], tolerance(job))
+              : Descent.cost(job.surface(), path);
+      if (cost < least) {
+        best = rate;
+        least = cost;
       }
     }
-    return best;
+    bench.work().onStep().accept(job.steps());
+    return new Best(
+        job.surface(), job.rule(), best, descend(job, best, isEscape ? starts : few));
+  }
+
+  private double[][] descend(Job job, double rate, double[] starts) {
+    bench.work().onStep().accept(0);
+    return Descent.run(
+        bench.work().device(),
+        job.surface(),
+        job.way().rate(rate),
+        starts,
+        job.steps(),
+        bench.task().seed());
   }
 
   private static Chart picture(Surface surface, List<Best> rules) {
@@ -118,12 +136,12 @@ final class SurfacesStudy implements Study {
     }
     String found =
         quickest == null
-            ? "no rule brings its middle start to the global minimum"
+            ? "no rule brings half of its starts to the global minimum"
             : String.format(
                 Locale.ROOT,
-                "%s brings its middle start there first, in %d steps",
+                "%s has half of its starts there first, after %s",
                 quickest.rule(),
-                steps);
+                Say.count(steps, "step"));
     Chart chart =
         new Chart(
                 "surface-" + surface.id(),
@@ -149,7 +167,7 @@ final class SurfacesStudy implements Study {
     }
     for (Best rule : rules) {
       for (int start = 0; start < SHOWN; start++) {
-        for (int step = 0; step <= STEPS; step += STRIDE) {
+        for (int step = 0; step <= STEPS; step += step < EACH_STEP ? 1 : STRIDE) {
           double x = rule.path()[step][2 * start];
           double y = rule.path()[step][2 * start + 1];
           chart.row(
@@ -211,9 +229,9 @@ final class SurfacesStudy implements Study {
     for (Surface surface : List.of(Surface.RASTRIGIN, Surface.TWO_MINIMA)) {
       for (Descent.Way way : variants()) {
         String name =
-            (way.rule() instanceof Momentum ? "with momentum" : "plain SGD")
-                + (way.warmUp() > 0 ? ", warm-up" : "")
-                + (way.noise() > 0 ? ", noise" : "");
+            (way.rule() instanceof Momentum ? "momentum" : "plain SGD")
+                + (way.warmUp() > 0 ? " + warm-up" : "")
+                + (way.noise() > 0 ? " + noise" : "");
         jobs.add(new Job(surface, name, way, ESCAPE_STEPS));
       }
     }
@@ -252,11 +270,11 @@ final class SurfacesStudy implements Study {
             "title",
             String.format(
                 Locale.ROOT,
-                "The deeper of two minima is reached from %.0f %% of the starts by plain SGD, from"
-                    + " %.0f %% by %s",
+                "The deeper of two minima is reached from %.0f %% of the starts by plain SGD, and"
+                    + " from %.0f %% by %s",
                 100 * plain,
                 100 * most,
-                top.rule().equals("plain SGD") ? "the best of the ways, which is the same" : top.rule()))
+                top.rule().equals("plain SGD") ? "the best of all ways, the same" : top.rule()))
         .caption(
             Say.count(bench.plan().starts(), "random start")
                 + ", "
