@@ -118,13 +118,16 @@ final class Descent {
   }
 
   /**
-   * How well a way does: the middle of the heights, as logarithms, over all steps. A way that leaps
-   * about on its way down does worse than one that goes straight.
+   * How well a way does: the mean of the heights, as logarithms, over all steps and starts. A way
+   * that leaps about on its way down does worse than one that goes straight.
    */
   static double cost(Surface surface, double[][] path) {
     double sum = 0;
     for (double[] points : path) {
-      sum += StrictMath.log10(height(surface, points) + 1e-3);
+      for (int i = 0; i < points.length; i += 2) {
+        double height = surface.value(points[i], points[i + 1]) - surface.least();
+        sum += StrictMath.log10(Math.max(0, height) + 1e-3);
+      }
     }
     return sum / path.length;
   }

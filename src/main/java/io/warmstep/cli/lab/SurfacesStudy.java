@@ -67,7 +67,7 @@ final class SurfacesStudy implements Study {
             .say(
                 "Every rule starts at the same points (one is chosen, the others are random) and takes "
                     + STEPS
-                    + " steps, each with the rate at which the middle of them comes down best. Move the"
+                    + " steps, each with the rate at which they come down best. Move the"
                     + " slider to follow them.")
             .say(
                 "Pictures of two dimensions teach what momentum and scaling do. They do not choose"
