@@ -17,36 +17,54 @@ import java.util.List;
  * }</pre>
  *
  * <p>Losses are such that 0 is the least there can be: cross-entropy, squared or absolute error.
- * How large a difference between two losses counts is measured by the loss of <i>chance</i>: what
- * can be had without looking at the features. "Clearly" below means by more than a share of it,
- * {@value #CLEAR} for what the model has learned, {@value #GAP} for what it has learned too much,
- * so the same rules serve a loss of 4.6 among a hundred classes and one of 0.056 where one row in a
- * hundred is positive. The rules, in this order:
+ * How large a difference between two losses counts is measured by the loss of <i>chance</i>, which
+ * is what can be had without looking at the features: a difference is <i>clear</i> if it is more
+ * than {@value #CLEAR} of that loss, and a validation loss <i>far</i> above another if it is so by
+ * more than {@value #GAP} of it. So the same rules serve a loss of 4.6 among a hundred classes and
+ * one of 0.056 where one row in a hundred is positive. The first verdict that holds is given:
  *
  * <ol>
- *   <li><b>Over-fitting:</b> the model has learned what holds for the training rows alone. Either
- *       the training loss ended clearly below chance and the validation loss clearly above the
- *       training loss; or likewise the accuracies, by more than {@value #GAP} of the error of
- *       chance, at most {@value #ACCURACY_GAP}; or the validation loss ended clearly above its
- *       least, since when the training loss has fallen further. Where the number of validation rows
- *       is known, a difference must also exceed what few rows leave to luck: {@value
- *       #STANDARD_ERRORS} standard errors.
- *   <li><b>Under-fitting:</b> a lower training loss can be had. Either the training loss is not
- *       finite, or not clearly below chance; or clearly above what a baseline reaches on the
- *       validation rows, which it has not seen; or it ended clearly above its own least; or both
- *       losses were still falling, steadily and clearly over the last half of the way.
- *   <li><b>Appropriate:</b> otherwise. Where no baseline does better and the losses have flattened,
- *       the model is about as good as this data seems to allow, be the accuracy 0.76 or 1. That
- *       includes data whose features say nothing: the losses have come to chance and flattened, and
- *       the baselines do no better.
+ *   <li><b>Over-fitting:</b> the model has learned what holds for the training rows alone. The
+ *       training loss ended clearly below chance (and, if it had risen on the way, not clearly above
+ *       what a baseline has), and
+ *       <ul>
+ *         <li>the validation loss ended far above its least, since when the training loss fell,
+ *         <li>or far above the training loss,
+ *         <li>or far above the training loss and clearly above what a baseline has on the same
+ *             rows, where the training loss is clearly below that,
+ *         <li>or the training accuracy is above the validation accuracy by more than {@value #GAP}
+ *             of the error of chance, or more than {@value #ACCURACY_GAP} if that is less.
+ *       </ul>
+ *       Where the number of validation rows is known, a difference must also exceed what few rows
+ *       leave to luck: {@value #STANDARD_ERRORS} standard errors. Of a difference on the same rows,
+ *       these are taken as those of the part of the loss in which it differs; that a validation loss
+ *       is worse than chance is never taken for luck. The last two do not count while the validation
+ *       loss is still falling clearly, to its least, since what was learned last holds for other
+ *       rows too.
+ *   <li><b>Under-fitting:</b> a lower training loss can be had. One of:
+ *       <ul>
+ *         <li>the training loss is not finite, or never changed, or the rates are all zero;
+ *         <li>the validation loss is clearly above what a baseline has on the same rows, and the
+ *             training loss is above that too, or the validation loss still falling clearly;
+ *         <li>the training loss is not clearly below chance, or the validation loss clearly above
+ *             it;
+ *         <li>the training loss ended far above its least;
+ *         <li>both losses fell far over the last quarter of the way, the training loss steadily, and
+ *             are still far above 0.
+ *       </ul>
+ *   <li><b>Appropriate:</b> otherwise. The losses have flattened and no baseline does better, so
+ *       the model is about as good as this data seems to allow, be its accuracy 0.76 or 1. That
+ *       includes features that say nothing: the losses have come to chance and stay there, and no
+ *       baseline is clearly below it.
  * </ol>
  *
- * <p>Curves alone can be judged, and what else is known makes the verdict better. Without {@link
+ * <p>Curves alone can be judged; what else is known makes the verdict better. Without {@link
  * Builder#chance} the first validation loss takes its place, so the first evaluation should be of
- * the untrained model. Without a {@link Builder#baseline} no run is told from one that could have
- * learned more but for its curves. Without {@link Builder#rateSums} the evaluations are taken as
- * equally far from each other, and a loss that flattened because a schedule let the rate go to zero
- * looks like one that flattened by itself.
+ * the untrained model. Without a {@link Builder#baseline} nothing tells a model that could have
+ * learned more from one that has learned all there is, once its curves are flat. Without {@link
+ * Builder#rateSums} evaluations are taken as equally far from each other, and a loss that flattened
+ * because a schedule let the rate go to zero looks like one that flattened by itself. All of it is
+ * evidence and no proof: a baseline can be blind to what a better model would see.
  *
  * @param fit the verdict
  * @param reason why, in one sentence with the numbers that decided, without a full stop
@@ -57,9 +75,9 @@ import java.util.List;
  */
 public record FitVerdict(Fit fit, String reason, List<String> advice, int best) {
   /** The share of the loss of chance by which losses differ clearly. */
-  public static final double CLEAR = 0.05;
+  public static final double CLEAR = 0.03;
 
-  /** The share of the loss of chance by which a validation loss is too high. */
+  /** The share of the loss of chance by which losses are far apart. */
   public static final double GAP = 0.1;
 
   /** The lead of the training accuracy over the validation accuracy that is too much anywhere. */
