@@ -12,17 +12,16 @@ import io.warmstep.cli.lab.LabReport;
 import io.warmstep.cli.lab.LabTask;
 import io.warmstep.cli.lab.MapSetting;
 import io.warmstep.cli.train.Mlp;
+import io.warmstep.cli.train.Trainer;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.function.Supplier;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code warmstep lab}: shows what the learning rate does, on a page of its own. */
@@ -67,7 +66,7 @@ final class LabCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     try (Device device = device()) {
       LabFolder folder = checked(() -> LabFolder.at(extent.out));
-      try (LabProgress progress = LabProgress.of(extent.json, out);
+      try (LabProgress progress = LabProgress.of(extent.json, "lab", out);
           Lab lab = new Lab(labTask, plan, setting, device, threads, progress);
           Interruption interruption = Interruption.calls(lab::stop)) {
         progress.expect(lab.steps());
@@ -90,19 +89,11 @@ final class LabCommand implements Callable<Integer> {
   }
 
   private LabTask task(UpdateRule updateRule) throws IOException {
-    DataSet data;
-    try {
-      data = DataSets.named(task.data);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
-    }
+    DataSet data = checked(() -> DataSets.named(task.data));
     checked(() -> requireUsable(data));
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
-    if (task.batch < 1) {
-      throw new ParameterException(
-          spec.commandLine(), "--batch is " + task.batch + ", must be at least 1");
-    }
-    checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
+    Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
+    checked(() -> new Trainer(model, split, task.batch, 1, task.seed));
     return new LabTask(
         data.name(),
         split,
@@ -130,12 +121,8 @@ final class LabCommand implements Callable<Integer> {
         data.name() + " has the same features in every row: there is nothing to learn from");
   }
 
-  private <T> T checked(Supplier<T> value) {
-    try {
-      return value.get();
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
-    }
+  private <T> T checked(Arguments.Maker<T> value) throws IOException {
+    return Arguments.checked(spec, value);
   }
 
   private static String text(LabReport report, LabFolder folder, double seconds) {

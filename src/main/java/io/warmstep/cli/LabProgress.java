@@ -8,11 +8,11 @@ import me.tongfei.progressbar.ProgressBarStyle;
 
 /** What is shown while the lab works: a bar on a terminal, a line a study elsewhere. */
 abstract class LabProgress implements Progress, AutoCloseable {
-  static LabProgress of(boolean silent, PrintWriter out) {
+  static LabProgress of(boolean silent, String task, PrintWriter out) {
     if (silent) {
       return new Lines(null);
     }
-    return Terminal.isInteractive() ? new Bar() : new Lines(out);
+    return Terminal.isInteractive() ? new Bar(task) : new Lines(out);
   }
 
   /** How many steps there will be, about. */
@@ -23,13 +23,17 @@ abstract class LabProgress implements Progress, AutoCloseable {
 
   /** A bar that is drawn over itself on standard error. */
   private static final class Bar extends LabProgress {
-    private final ProgressBar bar =
-        new ProgressBarBuilder()
-            .setTaskName("lab")
-            .setUnit(" steps", 1)
-            .setUpdateIntervalMillis(100)
-            .setStyle(ProgressBarStyle.UNICODE_BLOCK)
-            .build();
+    private final ProgressBar bar;
+
+    Bar(String task) {
+      bar =
+          new ProgressBarBuilder()
+              .setTaskName(task)
+              .setUnit(" steps", 1)
+              .setUpdateIntervalMillis(100)
+              .setStyle(ProgressBarStyle.UNICODE_BLOCK)
+              .build();
+    }
 
     @Override
     void expect(long steps) {

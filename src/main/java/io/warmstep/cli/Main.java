@@ -22,6 +22,7 @@ import picocli.CommandLine.ScopeType;
     footer = {"", "Run 'warmstep COMMAND --help' for a command's options."},
     subcommands = {
       TrainCommand.class,
+      LrFindCommand.class,
       LabCommand.class,
       DevicesCommand.class,
       VerifyCommand.class,

@@ -12,6 +12,7 @@ import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
 import io.warmstep.cli.train.OptimizerUpdate;
+import io.warmstep.cli.train.PlotFile;
 import io.warmstep.cli.train.RunVerdict;
 import io.warmstep.cli.train.Trainer;
 import io.warmstep.cli.train.TrainingDivergedException;
@@ -21,16 +22,16 @@ import io.warmstep.schedule.FitVerdict;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.math.BigDecimal;
+import java.util.ArrayList;
 import java.util.Formatter;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code warmstep train}: trains a classifier on real data by the library's optimizers. */
@@ -42,7 +43,9 @@ import picocli.CommandLine.Spec;
     sortOptions = false,
     description = {
       "Trains a classifier (multi-layer perceptron, ReLU, softmax cross-entropy) on real data, and"
-          + " says how well it fits."
+          + " says how well it fits.",
+      "Several values of --lr, --schedule or --warmup, separated by commas, give a run for each"
+          + " combination, and a table and a plot to compare them."
     },
     footerHeading = "%nFit verdict:%n",
     footer = RunVerdict.RULES)
@@ -68,12 +71,15 @@ final class TrainCommand implements Callable<Integer> {
       Mlp model,
       Trainer trainer,
       UpdateRule rule,
-      LearningRate rate,
-      double clipNorm,
-      TrainingPlot plot) {}
+      TrainOptions.Chosen chosen,
+      double clipNorm) {
+    LearningRate rate() {
+      return chosen.rate();
+    }
+  }
 
   /** What came out. */
-  private record Result(
+  record Result(
       History history, Baselines baselines, FitVerdict verdict, double seconds) {
     double stepsPerSecond() {
       return history.steps() / seconds;
@@ -82,66 +88,117 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    Run run = prepare();
+    List<Run> runs = prepare();
+    PlotFile plot = output.plot == null ? null : checked(() -> PlotFile.to(output.plot));
     PrintWriter out = spec.commandLine().getOut();
     try (Device device = Devices.require(update.backend)) {
-      if (!output.json) {
-        out.println(describe(run, device));
-        out.flush();
+      if (runs.size() == 1) {
+        one(runs.get(0), device, plot, out);
+      } else {
+        compare(runs, device, plot, out);
       }
-      JsonObject json = settings(run, device);
-      try {
-        Result result = train(run, device, out);
-        if (run.plot() != null) {
-          run.plot().write(result.history(), title(run), result.verdict().fit());
-        }
-        addTo(json, result);
-        out.println(output.json ? Json.text(json) : summary(result));
-      } catch (TrainingDivergedException e) {
-        if (output.json) { // whoever reads it finds an object in any case
-          json.addProperty("error", e.getMessage());
-          out.println(Json.text(json));
-        }
-        throw e;
-      } finally {
-        out.flush();
-      }
+    } finally {
+      out.flush();
     }
     return 0;
   }
 
+  private void one(Run run, Device device, PlotFile plot, PrintWriter out) throws IOException {
+    if (!output.json) {
+      out.println(describe(run, device));
+      out.flush();
+    }
+    JsonObject json = settings(device, run.rule());
+    run.chosen().addTo(json);
+    try {
+      Result result = train(run, device, out, output.json);
+      if (plot != null) {
+        new TrainingPlot(plot).write(result.history(), title(run), result.verdict().fit());
+      }
+      addTo(json, result);
+      out.println(output.json ? Json.text(json) : summary(result));
+    } catch (TrainingDivergedException e) {
+      if (output.json) { // whoever reads it finds an object in any case
+        json.addProperty("error", e.getMessage());
+        out.println(Json.text(json));
+      }
+      throw e;
+    }
+  }
+
+  private void compare(List<Run> runs, Device device, PlotFile plot, PrintWriter out)
+      throws IOException {
+    TrainComparison comparison = new TrainComparison();
+    for (Run run : runs) {
+      if (!output.json) {
+        out.printf("run %d of %d: %s%n", comparison.size() + 1, runs.size(), how(run));
+        out.flush();
+      }
+      try {
+        Result result = train(run, device, out, !Terminal.isInteractive() || output.json);
+        JsonObject json = new JsonObject();
+        run.chosen().addTo(json);
+        addTo(json, result);
+        comparison.add(run.chosen(), result, json);
+      } catch (TrainingDivergedException e) { // the others go on
+        JsonObject json = new JsonObject();
+        run.chosen().addTo(json);
+        json.addProperty("error", e.getMessage());
+        comparison.add(run.chosen(), null, json);
+      }
+    }
+    if (plot != null) {
+      Run first = runs.get(0);
+      comparison.write(
+          plot,
+          "%s with %s, seed %d, %s"
+              .formatted(
+                  first.data().name(), update.rule, task.seed, steps(first.trainer().steps())));
+    }
+    if (output.json) {
+      JsonObject json = settings(device, runs.get(0).rule());
+      json.add("runs", comparison.toJson());
+      out.println(Json.text(json));
+    } else {
+      out.println(comparison.text());
+      if (output.plot != null) {
+        out.printf("%nplot: %s%n", output.plot);
+      }
+    }
+  }
+
   /** Checks everything that can be checked, so that nothing fails after the training. */
-  private Run prepare() throws IOException {
+  private List<Run> prepare() throws IOException {
     UpdateRule rule = checked(update::toRule);
     double clipNorm = checked(update::toClipNorm);
-    TrainingPlot plot = output.plot == null ? null : checked(() -> TrainingPlot.to(output.plot));
-    DataSet data;
-    try {
-      data = DataSets.named(task.data);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
-    }
+    DataSet data = checked(() -> DataSets.named(task.data));
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
-    Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
-    Trainer trainer = checked(() -> new Trainer(model, split, task.batch, task.epochs, task.seed));
-    LearningRate learningRate = checked(() -> rate.toLearningRate(rule, trainer.steps()));
-    return new Run(data, split, model, trainer, rule, learningRate, clipNorm, plot);
-  }
-
-  /** A value that is out of range is the user's, not the program's mistake. */
-  private <T> T checked(Supplier<T> value) {
-    try {
-      return value.get();
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    long steps = trainer(model(data), split).steps();
+    List<Run> runs = new ArrayList<>();
+    for (TrainOptions.Chosen chosen : checked(() -> rate.toLearningRates(rule, steps))) {
+      Mlp model = model(data);
+      runs.add(new Run(data, split, model, trainer(model, split), rule, chosen, clipNorm));
     }
+    return runs;
   }
 
-  private Result train(Run run, Device device, PrintWriter out) {
+  private Mlp model(DataSet data) throws IOException {
+    return checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
+  }
+
+  private Trainer trainer(Mlp model, Split split) throws IOException {
+    return checked(() -> new Trainer(model, split, task.batch, task.epochs, task.seed));
+  }
+
+  private <T> T checked(Arguments.Maker<T> value) throws IOException {
+    return Arguments.checked(spec, value);
+  }
+
+  private Result train(Run run, Device device, PrintWriter out, boolean silent) {
     try (OptimizerUpdate steps =
             new OptimizerUpdate(device, run.model(), run.rule(), run.rate(), run.clipNorm());
         TrainProgress progress =
-            TrainProgress.of(output.json, task.epochs, run.trainer().steps(), out)) {
+            TrainProgress.of(silent, task.epochs, run.trainer().steps(), out)) {
       long start = System.nanoTime();
       History history = run.trainer().run(steps, progress);
       double seconds = (System.nanoTime() - start) / 1e9;
@@ -163,7 +220,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /** In as few digits as tell it from others. */
-  private static String number(double value) {
+  static String number(double value) {
     boolean isPlain = value == 0 || (value >= 1e-6 && value < 1e6);
     BigDecimal digits = BigDecimal.valueOf(value).stripTrailingZeros();
     return isPlain ? digits.toPlainString() : digits.toString();
@@ -219,12 +276,11 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /** What decides a result: with the same settings it comes out again. */
-  private JsonObject settings(Run run, Device device) {
+  private JsonObject settings(Device device, UpdateRule rule) {
     JsonObject json = new JsonObject();
     json.addProperty("backend", device.name());
     task.addTo(json);
-    update.addTo(json, run.rule());
-    rate.addTo(json, run.rate());
+    update.addTo(json, rule);
     return json;
   }
 

@@ -10,7 +10,9 @@ import io.warmstep.cli.train.WarmUpChoice;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -221,49 +223,77 @@ final class TrainOptions {
     }
   }
 
+  /**
+   * A learning rate of those that were asked for.
+   *
+   * @param schedule the name of its schedule
+   * @param rate the rate of each step
+   */
+  record Chosen(String schedule, LearningRate rate) {
+    void addTo(JsonObject json) {
+      json.add("lr", Json.number(rate.highest()));
+      json.addProperty("schedule", schedule);
+      json.addProperty("warmup", rate.warmUp());
+    }
+  }
+
   /** The learning rate. */
   static final class Rate {
     @Option(
         names = "--lr",
-        paramLabel = "LR",
+        paramLabel = "LR[,LR...]",
+        hideParamSyntax = true,
+        split = ",",
         completionCandidates = UsualRates.class,
-        description = "Highest learning rate. Default: ${COMPLETION-CANDIDATES}")
-    Double rate;
+        description = {
+          "Highest learning rate; of several, a run for each. Default: ${COMPLETION-CANDIDATES}"
+        })
+    List<Double> rates;
 
     @Option(
         names = "--schedule",
-        paramLabel = "NAME",
+        paramLabel = "NAME[,NAME...]",
+        hideParamSyntax = true,
+        split = ",",
         defaultValue = "cosine",
         completionCandidates = ScheduleNames.class,
-        description = "${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
-    String schedule;
+        description = {
+          "${COMPLETION-CANDIDATES}; of several, a run for each. Default: ${DEFAULT-VALUE}"
+        })
+    List<String> schedules;
 
     @Option(
         names = "--warmup",
-        paramLabel = "WARMUP",
+        paramLabel = "WARMUP[,WARMUP...]",
+        hideParamSyntax = true,
+        split = ",",
         description =
             WarmUpChoice.SYNTAX
-                + ". Default: linear, over 5 %% of the steps"
+                + "; of several, a run for each. Default: linear, over 5 %% of the steps"
                 + " (cyclic and one-cycle: none)")
-    String warmUp;
+    List<String> warmUps;
 
-    LearningRate toLearningRate(UpdateRule rule, long steps) {
-      double highest = rate == null ? Rules.usualRate(rule) : rate;
-      if (!(highest >= 0 && highest <= Double.MAX_VALUE)) {
-        throw new IllegalArgumentException(
-            "--lr is " + highest + ", must be finite and at least 0");
+    /** A learning rate for every pair and triple of what was given; mostly one. */
+    List<Chosen> toLearningRates(UpdateRule rule, long steps) {
+      List<Chosen> chosen = new ArrayList<>();
+      for (String schedule : schedules) {
+        for (double highest : rates == null ? List.of(Rules.usualRate(rule)) : rates) {
+          if (!(highest >= 0 && highest <= Double.MAX_VALUE)) {
+            throw new IllegalArgumentException(
+                "--lr is " + highest + ", must be finite and at least 0");
+          }
+          for (String warmUp : warmUps == null ? Collections.singletonList((String) null) : warmUps) {
+            WarmUpChoice shape = warmUp == null ? null : WarmUpChoice.parse(warmUp);
+            chosen.add(
+                new Chosen(
+                    schedule, LearningRate.of(choice(schedule), shape, highest, steps, rule)));
+          }
+        }
       }
-      WarmUpChoice shape = warmUp == null ? null : WarmUpChoice.parse(warmUp);
-      return LearningRate.of(choice(), shape, highest, steps, rule);
+      return chosen;
     }
 
-    void addTo(JsonObject json, LearningRate chosen) {
-      json.add("lr", Json.number(chosen.highest()));
-      json.addProperty("schedule", schedule);
-      json.addProperty("warmup", chosen.warmUp());
-    }
-
-    private ScheduleChoice choice() {
+    private static ScheduleChoice choice(String schedule) {
       for (ScheduleChoice choice : ScheduleChoice.values()) {
         if (choice.toString().equals(schedule)) {
           return choice;

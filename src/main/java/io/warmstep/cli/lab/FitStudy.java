@@ -5,7 +5,7 @@ import io.warmstep.cli.data.Split;
 import io.warmstep.cli.train.Baselines;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
-import io.warmstep.cli.train.Mlp;
+import io.warmstep.cli.train.RunVerdict;
 import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.cli.train.WarmUpChoice;
 import io.warmstep.rule.UpdateRule;
@@ -124,17 +124,18 @@ final class FitStudy implements Study {
       UpdateRule rule = base.rule().weightDecay(decay);
       setups.add(base.hidden(LARGE).rule(rule));
     }
-    List<Trained> runs =
-        bench.work().train(setups, bench.plan().fitSteps(), EVALUATIONS);
+    List<Judged> runs = bench.work().map(setups, setup -> judge(setup, baselines));
     int small = 0;
     while (small < SMALL.length - 1
-        && runs.get(small).trainLoss() > LEARNED * baselines.classFrequencies().loss()) {
+        && runs.get(small).run().trainLoss() > LEARNED * baselines.classFrequencies().loss()) {
       small++;
     }
     int yours = SMALL.length;
     int decayed = yours + 2;
     for (int i = decayed + 1; i < runs.size(); i++) {
-      decayed = runs.get(i).validationLoss() < runs.get(decayed).validationLoss() ? i : decayed;
+      Judged before = runs.get(decayed);
+      decayed =
+          runs.get(i).run().validationLoss() < before.run().validationLoss() ? i : decayed;
     }
     List<Judged> judged = new ArrayList<>();
     String[] names = {
@@ -142,43 +143,23 @@ final class FitStudy implements Study {
     };
     int[] chosen = {small, yours, yours + 1, decayed};
     for (int i = 0; i < names.length; i++) {
-      Trained run = runs.get(chosen[i]);
-      judged.add(new Judged(names[i], run, verdict(run, baselines)));
-      bench.recorder().keep("fit-" + prefix + names[i].replaceAll("[ ,]+", "-"), run.history());
+      Judged run = runs.get(chosen[i]);
+      judged.add(new Judged(names[i], run.run(), run.verdict()));
+      bench
+          .recorder()
+          .keep("fit-" + prefix + names[i].replaceAll("[ ,]+", "-"), run.run().history());
     }
     return judged;
   }
 
-  private static FitVerdict verdict(Trained run, Baselines baselines) {
-    List<History.Point> points = run.history().points();
-    double[] sums = new double[points.size()];
-    double sum = 0;
-    int step = 0;
-    for (int i = 0; i < sums.length; i++) {
-      while (step < points.get(i).step()) {
-        sum += run.history().rate(++step);
-      }
-      sums[i] = sum;
+  private Judged judge(RunSetup setup, Baselines baselines) {
+    try (Run run = bench.work().open(setup)) {
+      run.advance(bench.plan().fitSteps(), EVALUATIONS, bench.work().onStep());
+      FitVerdict verdict =
+          RunVerdict.of(
+              run.history(), baselines, run.validationLosses(), "validation", "evaluation");
+      return new Judged("", Trained.of(run), verdict);
     }
-    Mlp.Evaluation chance = baselines.classFrequencies();
-    return FitVerdict.of(
-            points.stream().mapToDouble(p -> p.train().loss()).toArray(),
-            points.stream().mapToDouble(p -> p.test().loss()).toArray())
-        .accuracies(
-            points.stream().mapToDouble(p -> p.train().accuracy()).toArray(),
-            points.stream().mapToDouble(p -> p.test().accuracy()).toArray())
-        .chance(chance.loss(), chance.accuracy())
-        .baseline(
-            "a softmax regression",
-            baselines.softmaxRegression().loss(),
-            baselines.softmaxRegression().accuracy())
-        .baseline(
-            "the nearest neighbours",
-            baselines.nearestNeighbours().loss(),
-            baselines.nearestNeighbours().accuracy())
-        .rateSums(sums)
-        .validationRows(Math.min(Run.SAMPLE_ROWS, run.setup().validation().rows()))
-        .judge();
   }
 
   private DataSet withWrongClasses(DataSet train) {

@@ -129,6 +129,11 @@ final class Run implements AutoCloseable {
     update.report(onTrain.loss());
   }
 
+  /** The loss of each validation row that is evaluated, now. */
+  double[] validationLosses() {
+    return model.losses(validationSample);
+  }
+
   /** The bits of all parameters, in order, little-endian. */
   byte[] bits() {
     int elements = model.parameters().stream().mapToInt(p -> p.values().length).sum();

@@ -290,7 +290,7 @@ class PageTest {
 
   private static Path screenshots() throws IOException {
     return Files.createDirectories(
-        Path.of(System.getProperty("project.build.directory", "target"), "screenshots"));
+        Path.of(System.getProperty("screenshots", "target/screenshots")));
   }
 
   @Test
