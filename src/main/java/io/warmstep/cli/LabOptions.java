@@ -50,9 +50,7 @@ final class LabOptions {
     @Option(names = "--quick", description = "Fewer and shorter runs: about 20 seconds.")
     boolean quick;
 
-    @Option(
-        names = "--thorough",
-        description = "More and longer runs: about a quarter of an hour on two cores.")
+    @Option(names = "--thorough", description = "More and longer runs: some minutes.")
     boolean thorough;
 
     @Option(

@@ -18,12 +18,14 @@ abstract class LabProgress implements Progress, AutoCloseable {
   /** How many steps there will be, about. */
   abstract void expect(long steps);
 
+  /** Ends it, so that other lines can follow. A second call does nothing. */
   @Override
   public abstract void close();
 
   /** A bar that is drawn over itself on standard error. */
   private static final class Bar extends LabProgress {
     private final ProgressBar bar;
+    private boolean isClosed;
 
     Bar(String task) {
       bar =
@@ -52,7 +54,10 @@ abstract class LabProgress implements Progress, AutoCloseable {
 
     @Override
     public void close() {
-      bar.close();
+      if (!isClosed) { // a bar that is closed is drawn once more each time
+        isClosed = true;
+        bar.close();
+      }
     }
   }
 
