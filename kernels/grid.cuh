@@ -54,9 +54,9 @@ struct Tile {
 
 /* Result of the norm, read by the update and, if asked for, by the host. */
 struct NormResult {
-  double norm;         /* of the unscaled gradients, before clipping */
-  double double_scale; /* what float64 gradients are multiplied by: unscaling and clipping */
-  float float_scale;   /* the same for float32 */
+  double norm;         /* of the scaled gradients, before clipping */
+  double double_scale; /* what float64 gradients are multiplied by, clipping included */
+  float float_scale;   /* the same for float32, after the prescale: see step.cu */
   int skip;            /* whether the step must change nothing */
 };
 

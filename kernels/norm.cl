@@ -14,6 +14,7 @@
 #include "portable.h"
 #include "half.h"
 #include "storage.h"
+#include "scale.h"
 
 #define WS_BITS WS_ARITHMETIC
 #define WS_LEAF 4096
@@ -209,27 +210,31 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_nodes(
 }
 
 /*
- * From the root of each tree to the outcome: control[0] is the factor of gradients, which the update
- * reads, control[1] is 1 if all are finite and else 0, control[2] is the unscaled norm. One
- * work-item. max_norm is negative for no clipping. A count of 0 means that there are no gradients of
+ * From the root of each tree to the outcome: control[0] is what gradients are multiplied by, after the
+ * prescale of step.cl; the update reads it. control[1] is 1 if all are finite and else 0, control[2]
+ * is the norm of the scaled gradients. One work-item.
+ *
+ * gradient_scale is what gradients are multiplied by first, without the prescale; in float32 all of
+ * it is scale_mantissa * 2^scale_exponent. max_norm is negative for no clipping. A count of 0 means that there are no gradients of
  * that type; with float64 ones all is computed in float64.
  */
 #if WS_STORAGE == 0 && WS_ARITHMETIC == 32
 kernel void ws_norm_finish(
-    float unscale, float max_norm, int count, global const float *sums,
-    global const int *exponents, global float *control) {
-  float raw = count > 0 ? sqrt(sums[0]) * ws_power_of_two_f32(exponents[0]) : 0;
-  float norm = raw * unscale;
-  control[0] =
-      max_norm >= 0 ? unscale * ws_min_f32(1, max_norm / (norm + 1e-6f)) : unscale;
+    float gradient_scale, float scale_mantissa, int scale_exponent, float max_norm, int count,
+    global const float *sums, global const int *exponents, global float *control) {
+  float root = count > 0 ? sqrt(sums[0]) : 0.0f;
+  float norm = ws_scale_by_power(
+      root * scale_mantissa, count > 0 ? exponents[0] + scale_exponent : 0);
+  control[0] = max_norm >= 0 ? gradient_scale * ws_min_f32(1, max_norm / (norm + 1e-6f))
+                             : gradient_scale;
   /* A norm can be beyond the range of finite gradients; the sum in the root's scale is not. */
   control[1] = count == 0 || sums[0] <= FLT_MAX;
   control[2] = norm;
 }
 #elif WS_STORAGE == 0
 kernel void ws_norm_finish(
-    double unscale, double max_norm, int count, global const double *sums,
-    global const int *exponents, global double *control, int float_count,
+    double gradient_scale, double max_norm, int count, global const double *sums,
+    global const int *exponents, global double *control, float float_scale, int float_count,
     global const float *float_sums, global const int *float_exponents,
     global float *float_control) {
   double raw = count > 0 ? sqrt(sums[0]) * ws_power_of_two_f64(exponents[0]) : 0;
@@ -246,16 +251,16 @@ kernel void ws_norm_finish(
       raw = larger;
     }
   }
-  norm = raw * unscale;
+  norm = raw * gradient_scale;
   if (max_norm >= 0) {
     factor = ws_min_f64(1, max_norm / (norm + 1e-6));
   }
   /* A norm can be beyond the range of finite gradients; the sums in the roots' scales are not. */
   finite = (count == 0 || sums[0] <= DBL_MAX) && (float_count == 0 || float_sums[0] <= FLT_MAX);
-  control[0] = unscale * factor;
+  control[0] = gradient_scale * factor;
   control[1] = finite;
   control[2] = norm;
-  float_control[0] = (float)unscale * (float)factor;
+  float_control[0] = float_scale * (float)factor;
   float_control[1] = finite;
   float_control[2] = (float)norm;
 }

@@ -12,6 +12,8 @@
  */
 #include "grid.cuh"
 
+#include "scale.h"
+
 enum { WS_HALF = WS_LEAF / 2, WS_HELD = WS_LEAF / WS_BLOCK /* elements of a leaf in a thread */ };
 
 /* What differs between the types: integers of the same size and the bounds of exponents. */
@@ -76,10 +78,12 @@ struct NormArguments {
   NormResult *result;
   int float_count; /* at most WS_LEAF */
   int double_count;
-  double unscale;
-  double clip_norm; /* 0 for none */
+  double gradient_scale; /* what gradients are multiplied by first */
+  double clip_norm;      /* 0 for none */
+  float float_scale;     /* of that, what float32 gradients are multiplied by after the prescale */
+  float scale_mantissa;  /* that rounded to float32 as if it had no bounds: mantissa * 2^exponent */
+  int scale_exponent;
   int skip_non_finite;
-  int unused;
 };
 
 template <typename T> struct Scratch {
@@ -309,28 +313,28 @@ WS_DEVICE double hypotenuse(double a, double b) {
 /* Joins the trees. In float32 throughout if there are no float64 gradients. */
 WS_DEVICE NormResult result_of(
     const Sum<float> &floats, const Sum<double> &doubles, const NormArguments &arguments) {
-  const float float_norm = ws_sqrt_f32(floats.sum) * power_of_two<float>(floats.exponent);
-  const float float_unscale = (float)arguments.unscale;
+  const float float_root = ws_sqrt_f32(floats.sum);
   const bool clips = arguments.clip_norm > 0;
   NormResult result;
-  double raw;
   float float_factor = 1;
   double factor = 1;
   if (arguments.double_count > 0) {
     const double double_norm = ws_sqrt_f64(doubles.sum) * power_of_two<double>(doubles.exponent);
-    raw = arguments.float_count == 0 ? double_norm : hypotenuse(float_norm, double_norm);
-    result.norm = raw * arguments.unscale;
+    const double raw = arguments.float_count == 0
+        ? double_norm
+        : hypotenuse(float_root * power_of_two<float>(floats.exponent), double_norm);
+    result.norm = raw * arguments.gradient_scale;
     if (clips) factor = ws_min_f64(1.0, arguments.clip_norm / (result.norm + 1e-6));
     float_factor = (float)factor;
   } else {
-    const float norm = float_norm * float_unscale;
-    raw = float_norm;
+    const float norm = ws_scale_by_power(
+        float_root * arguments.scale_mantissa, floats.exponent + arguments.scale_exponent);
     result.norm = norm;
     if (clips) float_factor = ws_min_f32(1.0f, (float)arguments.clip_norm / (norm + 1e-6f));
     factor = float_factor;
   }
-  result.float_scale = float_unscale * float_factor;
-  result.double_scale = arguments.unscale * factor;
+  result.float_scale = arguments.float_scale * float_factor;
+  result.double_scale = arguments.gradient_scale * factor;
   /* The sums tell: the norm of finite gradients can be beyond the type's range. Neither is < 0. */
   const bool finite = floats.sum <= 3.4028234663852886e38f && doubles.sum <= 1.7976931348623157e308;
   result.skip = arguments.skip_non_finite && !finite;

@@ -28,15 +28,20 @@
 #define WS_SLOTS(options) WS_OF_RULE(_SLOTS)(options)
 #define WS_OPTIONS WS_OF_RULE(_OPTIONS)
 
-/* For each group the rule's scalars, its weight decay and 1, or -1 to maximize. */
+/*
+ * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, and 1 if its
+ * parameters keep their bits whatever the rule gives, else 0.
+ */
+#define WS_FIELDS (WS_SCALARS + 3)
 typedef struct {
-  ws_one value[WS_GROUPS][WS_SCALARS + 2];
+  ws_one value[WS_GROUPS][WS_FIELDS];
 } ws_groups;
 
 /* A work-item's units of a tile. Called with constant options, which then cost nothing. */
 WS_INLINE void ws_units(
-    int options, long at, long length, int aligned, const WS_REAL *k, WS_REAL scale, WS_REAL bound,
-    WS_REAL weight_decay, int zero_gradients, global ws_stored *p, global ws_stored *g,
+    int options, long at, long length, int aligned, const WS_REAL *k, WS_REAL scale,
+    WS_REAL prescale, WS_REAL bound, WS_REAL weight_decay, int keeps_parameters,
+    int zero_gradients, global ws_stored *p, global ws_stored *g,
     global ws_one *s0, global ws_one *s1, global ws_one *s2) {
   int i;
   for (i = 0; i < WS_UNITS; i++, at += WS_LANES * WS_LOCAL) {
@@ -47,7 +52,7 @@ WS_INLINE void ws_units(
       return;
     }
     value = ws_load(p, unit);
-    gradient = ws_load(g, unit);
+    gradient = prescale * ws_load(g, unit);
     s[0] = WS_SLOTS(options) > 0 ? ws_load_state(s0, unit) : (WS_REAL)0;
     s[1] = WS_SLOTS(options) > 1 ? ws_load_state(s1, unit) : (WS_REAL)0;
     s[2] = WS_SLOTS(options) > 2 ? ws_load_state(s2, unit) : (WS_REAL)0;
@@ -55,7 +60,9 @@ WS_INLINE void ws_units(
     gradient = WS_NAME(gradient)(scale, bound, weight_decay, gradient, value);
     value = WS_UPDATE(value, gradient, s, k, options);
 
-    ws_store(p, unit, value);
+    if (!keeps_parameters) {
+      ws_store(p, unit, value);
+    }
     if (zero_gradients) {
       ws_store(g, unit, (WS_REAL)0);
     }
@@ -77,13 +84,16 @@ WS_INLINE void ws_units(
  * the same rest modulo WS_LANES is aligned: its units are placed so that all accesses are, and its
  * first unit then begins before its first element.
  *
- * control: factor of gradients, from norm.cl; unused unless from_control
+ * prescale: a power of two that gradients are multiplied by first; 1 unless what they are
+ *   multiplied by in all is beyond the range of the type
+ * scale: what they are multiplied by then; unused if from_control
+ * control: the scale, from norm.cl; unused unless from_control
  * segments: for each 8 longs: first tile, length, group | options << 32 | aligned << 48, offsets
  * tiles: segment of each tile; unused if there is one segment
  */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
-    ws_groups groups, ws_one unscale, ws_one bound, int from_control, int zero_gradients,
-    int has_tiles, global const ws_one *control, global const long *segments,
+    ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
+    int zero_gradients, int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, global ws_stored *p, global ws_stored *g, global ws_one *s0,
     global ws_one *s1, global ws_one *s2) {
   long tile = get_group_id(0);
@@ -92,16 +102,15 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   int options = (int)(segment[2] >> 32 & 0xffff);
   int aligned = (int)(segment[2] >> 48);
   long at = WS_LANES * ((tile - segment[0]) * WS_LOCAL * WS_UNITS + get_local_id(0));
-  ws_one factor = from_control ? control[0] : unscale;
-  ws_one numbers[WS_SCALARS + 2];
+  ws_one numbers[WS_FIELDS];
   WS_REAL k[WS_SCALARS];
-  WS_REAL scale, weight_decay;
+  WS_REAL weight_decay;
   int i, j;
 
   /* All indices are constants once unrolled: with others a GPU's compiler copies the argument into
    * every work-item's private memory. */
 #pragma unroll
-  for (i = 0; i < WS_SCALARS + 2; i++) {
+  for (i = 0; i < WS_FIELDS; i++) {
     numbers[i] = groups.value[0][i];
 #pragma unroll
     for (j = 1; j < WS_GROUPS; j++) {
@@ -112,13 +121,13 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     k[i] = numbers[i];
   }
   weight_decay = numbers[WS_SCALARS];
-  scale = factor * numbers[WS_SCALARS + 1];
+  scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
   at -= aligned ? segment[3] % WS_LANES : 0;
 
 #define WS_RUN(options)                                                                      \
-  ws_units(options, at, segment[1], aligned, k, scale, (WS_REAL)bound, weight_decay,         \
-           zero_gradients, p + segment[3], g + segment[4], s0 + segment[5], s1 + segment[6], \
-           s2 + segment[7])
+  ws_units(options, at, segment[1], aligned, k, (WS_REAL)scale, (WS_REAL)prescale,           \
+           (WS_REAL)bound, weight_decay, numbers[WS_SCALARS + 2] != 0, zero_gradients,       \
+           p + segment[3], g + segment[4], s0 + segment[5], s1 + segment[6], s2 + segment[7])
   if (WS_OPTIONS == 1 || options == 0) {
     WS_RUN(0);
   } else if (WS_OPTIONS == 2 || options == 1) {

@@ -4,8 +4,9 @@
  * the sign of maximize and the zeroing of gradients happen in that pass.
  *
  * Entries: <rule>_<type> for the types float32, float64, float16 and bfloat16 of parameters and
- * gradients; state is of the arithmetic type. And groups_float32 and groups_float64, which write
- * the scalars of groups into the table in device memory when a launch has no room for them.
+ * gradients; state is of the arithmetic type. general_<rule>_<type>, the same for what is rare: see
+ * Update. And groups_float32 and groups_float64, which write the scalars of groups into the table in
+ * device memory when a launch has no room for them.
  */
 #include "grid.cuh"
 
@@ -31,7 +32,7 @@ template <typename T> struct Group {
   T sign; /* -1 to ascend */
   T weight_decay;
   int options;
-  int unused;
+  int keeps_parameters; /* whether they keep their bits, whatever the rule gives */
 };
 
 enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
@@ -43,7 +44,9 @@ template <typename S> struct StepArguments {
   Group<T> *table;        /* of all groups, or null if they are in this struct */
   const NormResult *norm; /* or null if the host knows the scale */
   T scale;
+  T prescale;   /* what gradients are multiplied by first, see Update */
   T clip_value; /* largest magnitude of a gradient element, negative for any */
+  T unused;     /* the groups begin at a multiple of 8 bytes */
   int flags;
   int first_group; /* where groups_float* writes */
   Group<T> groups[WS_INLINE_GROUPS];
@@ -52,8 +55,15 @@ template <typename S> struct StepArguments {
 WS_DEVICE float scale_of(const NormResult *norm, float) { return norm->float_scale; }
 WS_DEVICE double scale_of(const NormResult *norm, double) { return norm->double_scale; }
 
-/* One block's work. N is how many elements a thread holds at a time. */
-template <class Rule, typename S, int OPTIONS> struct Update {
+/*
+ * One block's work. N is how many elements a thread holds at a time.
+ *
+ * There are two forms of it, an entry each. The plain one is fast. The general one also has a
+ * prescale, a power of two that gradients are multiplied by before their scale where both together
+ * are beyond the range of the type, and groups whose parameters keep their bits. Both are rare, and
+ * in the plain form they would take registers, so it is one element at a time.
+ */
+template <class Rule, typename S, bool PLAIN, int OPTIONS> struct Update {
   typedef typename Storage<S>::Real T;
   enum {
     SLOTS = Rule::slots(OPTIONS),
@@ -66,6 +76,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   const Tensor<S> &tensor;
   const Group<T> &group;
   T scale;
+  T prescale;
   T clip_value;
   bool zeroes;
 
@@ -82,7 +93,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
     }
   }
 
-  /* Elements from (aligned) to from + WS_TILE. */
+  /* Elements from (aligned) to from + WS_TILE, for the plain form. */
   WS_DEVICE_MEMBER void vectors(int t, long long from) const {
     enum { N = VECTORS * VECTOR, STRIDE = WS_BLOCK * VECTOR };
     WS_UNROLL
@@ -123,14 +134,15 @@ template <class Rule, typename S, int OPTIONS> struct Update {
     }
   }
 
-  /* Elements from to below to, of any number and alignment. */
+  /* Elements from to below to, of any number and alignment, N in flight. */
+  template <int N>
   WS_DEVICE_MEMBER void scalars(int t, long long from, long long to) const {
     WS_ROLLED
-    for (long long first = from + t; first < to; first += SCALARS * WS_BLOCK) {
-      S values[SCALARS], gradients[SCALARS];
-      T p[SCALARS], g[SCALARS], s[ROOM][SCALARS];
+    for (long long first = from + t; first < to; first += N * WS_BLOCK) {
+      S values[N], gradients[N];
+      T p[N], g[N], s[ROOM][N];
       WS_UNROLL
-      for (int i = 0; i < SCALARS; i++) {
+      for (int i = 0; i < N; i++) {
         const long long index = first + i * WS_BLOCK;
         const bool inside = index < to;
         values[i] = inside ? tensor.values[index] : S();
@@ -139,16 +151,16 @@ template <class Rule, typename S, int OPTIONS> struct Update {
         for (int k = 0; k < SLOTS; k++) s[k][i] = inside ? tensor.state[k][index] : 0;
       }
       WS_UNROLL
-      for (int i = 0; i < SCALARS; i++) {
+      for (int i = 0; i < N; i++) {
         p[i] = widen(values[i]);
-        g[i] = widen(gradients[i]);
+        g[i] = PLAIN ? widen(gradients[i]) : prescale * widen(gradients[i]);
       }
-      compute<SCALARS>(p, g, s);
+      compute<N>(p, g, s);
       WS_UNROLL
-      for (int i = 0; i < SCALARS; i++) {
+      for (int i = 0; i < N; i++) {
         const long long index = first + i * WS_BLOCK;
         if (index < to) {
-          narrow(p[i], tensor.values + index);
+          if (PLAIN || !group.keeps_parameters) narrow(p[i], tensor.values + index);
           WS_UNROLL
           for (int k = 0; k < SLOTS; k++) tensor.state[k][index] = s[k][i];
           if (zeroes) tensor.gradients[index] = S();
@@ -177,31 +189,40 @@ template <typename S> WS_DEVICE Range range_of(const Tile &tile, const Tensor<S>
 }
 
 /* The block agrees on the options, so all threads take the same way. */
-template <class Rule, typename S, int OPTIONS = 0, bool EXISTS = (OPTIONS < Rule::OPTIONS)>
+template <class Rule, typename S, bool PLAIN, int OPTIONS = 0,
+          bool EXISTS = (OPTIONS < Rule::OPTIONS)>
 struct Tiles {
   typedef typename Storage<S>::Real T;
 
   WS_DEVICE void update(
-      const Range &range, const Tensor<S> &tensor, const Group<T> &group, T scale, T bound,
-      bool zeroes) {
+      const Range &range, const Tensor<S> &tensor, const Group<T> &group, T scale, T prescale,
+      T bound, bool zeroes) {
     if (group.options != OPTIONS) {
-      Tiles<Rule, S, OPTIONS + 1>::update(range, tensor, group, scale, bound, zeroes);
+      Tiles<Rule, S, PLAIN, OPTIONS + 1>::update(
+          range, tensor, group, scale, prescale, bound, zeroes);
       return;
     }
-    const Update<Rule, S, OPTIONS> update = {tensor, group, group.sign * scale, bound, zeroes};
+    typedef Update<Rule, S, PLAIN, OPTIONS> Work;
+    const Work update = {tensor, group, group.sign * scale, prescale, bound, zeroes};
     WS_THREADS(t) {
-      update.scalars(t, range.from, range.whole ? range.aligned : range.to);
-      if (range.whole) update.vectors(t, range.aligned);
+      if (PLAIN) {
+        update.template scalars<Work::SCALARS>(
+            t, range.from, range.whole ? range.aligned : range.to);
+        if (range.whole) update.vectors(t, range.aligned);
+      } else {
+        update.template scalars<1>(t, range.from, range.to);
+      }
     }
   }
 };
 
-template <class Rule, typename S, int OPTIONS> struct Tiles<Rule, S, OPTIONS, false> {
+template <class Rule, typename S, bool PLAIN, int OPTIONS>
+struct Tiles<Rule, S, PLAIN, OPTIONS, false> {
   typedef typename Storage<S>::Real T;
-  WS_DEVICE void update(const Range &, const Tensor<S> &, const Group<T> &, T, T, bool) {}
+  WS_DEVICE void update(const Range &, const Tensor<S> &, const Group<T> &, T, T, T, bool) {}
 };
 
-template <class Rule, typename S> WS_DEVICE void step(const StepArguments<S> &arguments) {
+template <class Rule, typename S, bool PLAIN> WS_DEVICE void step(const StepArguments<S> &arguments) {
   typedef typename Storage<S>::Real T;
   const Tile tile = arguments.tiles[WS_BLOCK_INDEX];
   const Tensor<S> tensor = arguments.tensors[tile.tensor];
@@ -227,7 +248,8 @@ template <class Rule, typename S> WS_DEVICE void step(const StepArguments<S> &ar
   } else {
     group = arguments.groups[tensor.group];
   }
-  Tiles<Rule, S>::update(range, tensor, group, scale, arguments.clip_value, zeroes);
+  Tiles<Rule, S, PLAIN>::update(
+      range, tensor, group, scale, arguments.prescale, arguments.clip_value, zeroes);
 }
 
 template <typename T> WS_DEVICE void write_groups(const StepArguments<T> &arguments) {
@@ -262,9 +284,13 @@ WS_LIST(groups_float64, StepArguments<double>)
 
 #define WS_KERNEL_OF(rule, RuleType, blocks, type, S)                                  \
   WS_KERNEL_FOR(blocks) rule##_##type(const StepArguments<S> arguments) {              \
-    step<RuleType>(arguments);                                                         \
+    step<RuleType, S, true>(arguments);                                                \
   }                                                                                    \
-  WS_LIST(rule##_##type, StepArguments<S>)
+  WS_KERNEL_FOR(blocks) general_##rule##_##type(const StepArguments<S> arguments) {    \
+    step<RuleType, S, false>(arguments);                                               \
+  }                                                                                    \
+  WS_LIST(rule##_##type, StepArguments<S>)                                             \
+  WS_LIST(general_##rule##_##type, StepArguments<S>)
 #define WS_KERNELS_32(rule)                                                            \
   WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::BLOCKS, float32, float) \
   WS_KERNEL_OF(rule, ws_##rule##_rule_f32, WS_HALF_BLOCKS, float16, Float16)           \

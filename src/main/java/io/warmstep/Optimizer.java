@@ -8,11 +8,15 @@ import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.step.StepInputs;
+import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
@@ -23,18 +27,24 @@ import java.util.concurrent.atomic.AtomicReference;
  * StepFailedException} and so does every later one.
  */
 public final class Optimizer implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger("io.warmstep");
+
   private final Parameters parameters;
   private final Schedule schedule;
   private final LossScaler scaler;
   private final List<RuleGroup> groups;
-  private final double[][] scalars;
+  private final StepInputs inputs;
   private final Map<String, Map<String, Tensor>> state;
   private final List<Memory> allocations;
   private final Tensor[] borrowed;
   private final StepProgram program;
   private final Lifetime lifetime;
   private final AtomicReference<String> running = new AtomicReference<>();
-  private final double gradientScale;
+
+  /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
+  private final Set<String> unrestored = new LinkedHashSet<>();
+
+  private final StepOptions options;
   private long stepCount;
   private long skippedSteps;
   private double learningRate = Double.NaN;
@@ -44,12 +54,13 @@ public final class Optimizer implements AutoCloseable {
     parameters = builder.parameters;
     schedule = builder.schedule;
     scaler = builder.scaler;
-    gradientScale = builder.gradientScale;
+    options = builder.options.skipNonFinite(builder.options.skipNonFinite() || scaler != null);
     stepCount = builder.startAfter;
     groups = RuleGroup.resolve(builder.rule, builder.groups, parameters);
-    scalars = new double[groups.size()][];
-    for (int i = 0; i < scalars.length; i++) {
-      scalars[i] = new double[groups.get(i).rule().scalarCount()];
+    inputs = new StepInputs(groups.stream().mapToInt(g -> g.rule().scalarNames().size()).toArray());
+    ArithmeticRange.requireOptions(options, parameters);
+    for (int i = 0; i < groups.size(); i++) {
+      groups.get(i).requireHyperparameters(nextStep(), builder.constantRate, inputs.scalars(i));
     }
     lifetime = Lifetime.begin(this, "optimizer");
     OptimizerState allocated = new OptimizerState(parameters, lifetime);
@@ -61,7 +72,7 @@ public final class Optimizer implements AutoCloseable {
         allocated.add(group.rule(), group.members());
       }
       allocated.allocate();
-      program = parameters.device().backend().prepare(plan(builder, allocated));
+      program = parameters.device().backend().prepare(plan(allocated));
     } catch (RuntimeException | Error e) {
       lifetime.end();
       allocated.close();
@@ -70,19 +81,23 @@ public final class Optimizer implements AutoCloseable {
     state = allocated.tensors();
     allocations = allocated.memories();
     borrowed = parameters.borrowedTensors();
+    if (stepCount > 0) {
+      state.forEach(
+          (name, slots) -> {
+            if (!slots.isEmpty()) {
+              unrestored.add(name);
+            }
+          });
+    }
   }
 
-  private StepPlan plan(Builder builder, OptimizerState allocated) {
+  private StepPlan plan(OptimizerState allocated) {
     Map<String, Integer> index = new HashMap<>();
     for (Parameter parameter : parameters) {
       index.put(parameter.name(), index.size());
     }
     return new StepPlan(
-        groups.stream().map(group -> group.plan(index, allocated.tensors())).toList(),
-        builder.clipNorm,
-        builder.clipValue,
-        builder.zeroGradients,
-        builder.skipNonFinite || scaler != null);
+        groups.stream().map(group -> group.plan(index, allocated.tensors())).toList(), options);
   }
 
   /**
@@ -103,8 +118,9 @@ public final class Optimizer implements AutoCloseable {
    * where steps with non-finite gradients are skipped: whether this one happened counts.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
-   * @throws IllegalStateException if the schedule gives a rate that is not finite or negative;
-   *     nothing changes
+   * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
+   *     one from which the rule computes a number that the parameters' arithmetic cannot hold: an
+   *     infinite one in float32, say, or one that becomes 0; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer; nothing
    *     changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -113,7 +129,7 @@ public final class Optimizer implements AutoCloseable {
     enter("step()");
     try {
       checkUsable();
-      long next = stepCount + 1;
+      long next = nextStep();
       double rate = schedule.rate(next);
       if (!(rate >= 0 && rate <= Double.MAX_VALUE)) {
         throw new IllegalStateException(
@@ -125,11 +141,15 @@ public final class Optimizer implements AutoCloseable {
                 + next
                 + ", must be finite and at least 0");
       }
-      for (int i = 0; i < scalars.length; i++) {
+      for (int i = 0; i < inputs.groups(); i++) {
         RuleGroup group = groups.get(i);
-        group.rule().scalars(next, rate * group.learningRateFactor(), scalars[i]);
+        inputs.keepParameters(i, group.scalars(next, rate, inputs.scalars(i)) == 0);
       }
-      boolean happened = run(scaler == null ? gradientScale : gradientScale / scaler.scale());
+      inputs
+          .gradientScale()
+          .set(scaler == null ? options.gradientScale() : options.gradientScale() / scaler.scale());
+      warnOfMissingState();
+      boolean happened = run();
       if (happened) {
         stepCount = next;
         learningRate = rate;
@@ -144,9 +164,32 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  private boolean run(double unscale) {
+  private long nextStep() {
+    if (stepCount == Long.MAX_VALUE) {
+      throw new IllegalStateException(
+          "the step count is " + stepCount + ", the greatest there is, so no step can follow");
+    }
+    return stepCount + 1;
+  }
+
+  /** Once, before the first step of a run that is continued. */
+  private void warnOfMissingState() {
+    if (!unrestored.isEmpty()) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "this optimizer starts after step "
+              + stepCount
+              + ", but the state of "
+              + Parameters.abbreviated(unrestored)
+              + " is still the initial one: write the saved state into state(parameter, slot)"
+              + " before the first step");
+      unrestored.clear();
+    }
+  }
+
+  private boolean run() {
     try {
-      return program.run(scalars, unscale);
+      return program.run(inputs);
     } catch (Throwable e) { // checked ones too: rules written in other languages throw them
       failure = e;
       throw new StepFailedException(
@@ -204,10 +247,11 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Global norm of the last step's gradients, unscaled and before clipping.
+   * Global norm of the last step's gradients as the rule gets them, but for clipping: divided by
+   * the loss scale and multiplied by {@link Builder#scaleGradients}.
    *
-   * @return the norm, or NaN before the first step or if the optimizer neither clips by norm nor
-   *     skips non-finite gradients
+   * @return the norm, or NaN before the first step or if the optimizer neither clips by norm,
+   *     {@link Builder#clipNorm measures} it, nor skips non-finite gradients
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public double gradientNorm() {
@@ -227,6 +271,7 @@ public final class Optimizer implements AutoCloseable {
   public Tensor state(String parameter, String slot) {
     checkOpen();
     parameters.get(parameter);
+    unrestored.remove(parameter);
     Map<String, Tensor> slots = state.get(parameter);
     Tensor tensor = slots.get(slot);
     if (tensor == null) {
@@ -315,11 +360,8 @@ public final class Optimizer implements AutoCloseable {
     private UpdateRule rule;
     private Schedule schedule;
     private LossScaler scaler;
-    private double clipNorm;
-    private double clipValue;
-    private boolean zeroGradients;
-    private boolean skipNonFinite;
-    private double gradientScale = 1;
+    private StepOptions options = StepOptions.NONE;
+    private double constantRate;
     private long startAfter;
 
     private Builder(Parameters parameters) {
@@ -346,7 +388,9 @@ public final class Optimizer implements AutoCloseable {
      * @throws IllegalArgumentException if the rate is out of range
      */
     public Builder learningRate(double rate) {
-      return learningRate(Schedules.constant(rate));
+      learningRate(Schedules.constant(rate));
+      constantRate = rate;
+      return this;
     }
 
     /**
@@ -357,6 +401,7 @@ public final class Optimizer implements AutoCloseable {
      */
     public Builder learningRate(Schedule schedule) {
       this.schedule = Objects.requireNonNull(schedule, "schedule");
+      constantRate = 0;
       return this;
     }
 
@@ -375,14 +420,19 @@ public final class Optimizer implements AutoCloseable {
     /**
      * Clips by global norm: all gradients are multiplied by {@code min(1, maxNorm / (norm + 1e-6))}
      * as in {@code torch.nn.utils.clip_grad_norm_}, in the pass that reads them; the gradients in
-     * memory stay as they are.
+     * memory stay as they are. {@code Double.POSITIVE_INFINITY} clips nothing, but measures the
+     * norm for {@link Optimizer#gradientNorm()}.
      *
-     * @param maxNorm finite and above 0
+     * @param maxNorm above 0
      * @return this builder
      * @throws IllegalArgumentException if the norm is out of range
      */
     public Builder clipNorm(double maxNorm) {
-      clipNorm = requirePositive("clipNorm", maxNorm);
+      if (!(maxNorm > 0)) {
+        throw new IllegalArgumentException(
+            "clipNorm is " + maxNorm + ", must be above 0, or infinite to measure the norm alone");
+      }
+      options = options.clipNorm(maxNorm);
       return this;
     }
 
@@ -395,7 +445,11 @@ public final class Optimizer implements AutoCloseable {
      * @throws IllegalArgumentException if the value is out of range
      */
     public Builder clipValue(double maxValue) {
-      clipValue = requirePositive("clipValue", maxValue);
+      if (!(maxValue > 0 && maxValue <= Double.MAX_VALUE)) {
+        throw new IllegalArgumentException(
+            "clipValue is " + maxValue + ", must be finite and above 0");
+      }
+      options = options.clipValue(maxValue);
       return this;
     }
 
@@ -406,7 +460,7 @@ public final class Optimizer implements AutoCloseable {
      * @return this builder
      */
     public Builder zeroGradients(boolean zeroGradients) {
-      this.zeroGradients = zeroGradients;
+      options = options.zeroGradients(zeroGradients);
       return this;
     }
 
@@ -419,7 +473,7 @@ public final class Optimizer implements AutoCloseable {
      * @return this builder
      */
     public Builder skipNonFinite(boolean skipNonFinite) {
-      this.skipNonFinite = skipNonFinite;
+      options = options.skipNonFinite(skipNonFinite);
       return this;
     }
 
@@ -436,7 +490,7 @@ public final class Optimizer implements AutoCloseable {
         throw new IllegalArgumentException(
             "gradient scale is " + factor + ", must be above 0 and a normal float32 number");
       }
-      gradientScale = factor;
+      options = options.gradientScale(factor);
       return this;
     }
 
@@ -477,7 +531,8 @@ public final class Optimizer implements AutoCloseable {
      * @throws IllegalStateException if no rule or no learning rate was set, or another open
      *     optimizer uses the loss scaler
      * @throws IllegalArgumentException if a group matches no parameter, or two match the same one,
-     *     or one has a rule of another kind
+     *     or one has a rule of another kind, or a number is beyond the range of the parameters'
+     *     arithmetic
      * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
      */
     public Optimizer build() {
@@ -489,13 +544,6 @@ public final class Optimizer implements AutoCloseable {
         throw new IllegalStateException("no learning rate was set: call learningRate(...)");
       }
       return new Optimizer(this);
-    }
-
-    private static double requirePositive(String name, double value) {
-      if (!(value > 0 && value <= Double.MAX_VALUE)) {
-        throw new IllegalArgumentException(name + " is " + value + ", must be finite and above 0");
-      }
-      return value;
     }
   }
 }

@@ -154,6 +154,10 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   }
 
   /** The names of the parameters, for messages. */
+  Collection<Parameter> all() {
+    return byName.values();
+  }
+
   String abbreviatedNames() {
     return abbreviated(byName.keySet());
   }

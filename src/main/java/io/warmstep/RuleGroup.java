@@ -7,8 +7,18 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** Parameters of an optimizer under one rule. */
-record RuleGroup(UpdateRule rule, double learningRateFactor, List<Parameter> members) {
+/**
+ * Parameters of an optimizer under one rule.
+ *
+ * @param narrowest a member whose arithmetic has the smallest range
+ */
+record RuleGroup(
+    UpdateRule rule, double learningRateFactor, List<Parameter> members, Parameter narrowest) {
+  private static RuleGroup of(UpdateRule rule, double learningRateFactor, List<Parameter> members) {
+    return new RuleGroup(
+        rule, learningRateFactor, members, ArithmeticRange.narrowest(members).orElseThrow());
+  }
+
   /**
    * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
    *
@@ -34,11 +44,11 @@ record RuleGroup(UpdateRule rule, double learningRateFactor, List<Parameter> mem
                 + " matches no parameter: there are "
                 + parameters.abbreviatedNames());
       }
-      resolved.add(new RuleGroup(group.resolve(rule), group.learningRateFactor(), members.get(i)));
+      resolved.add(of(group.resolve(rule), group.learningRateFactor(), members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {
-      resolved.add(new RuleGroup(rule, 1, rest));
+      resolved.add(of(rule, 1, rest));
     }
     return resolved;
   }
@@ -61,6 +71,64 @@ record RuleGroup(UpdateRule rule, double learningRateFactor, List<Parameter> mem
       }
     }
     return found;
+  }
+
+  /**
+   * Computes the numbers of a step and checks that the arithmetic can hold them.
+   *
+   * @param rate the optimizer's learning rate
+   * @param scalars receives the numbers
+   * @return the group's learning rate
+   * @throws IllegalStateException if it cannot
+   */
+  double scalars(long step, double rate, double[] scalars) {
+    double own = rate * learningRateFactor;
+    if (!(own <= Double.MAX_VALUE) || (own == 0 && rate != 0 && learningRateFactor != 0)) {
+      throw new IllegalStateException(
+          "learning rate "
+              + rate
+              + " times a group's factor "
+              + learningRateFactor
+              + " is "
+              + own
+              + " at step "
+              + step
+              + ", beyond the range of float64: choose another rate or factor");
+    }
+    rule.scalars(step, own, scalars);
+    for (int i = 0; i < scalars.length; i++) {
+      if (!ArithmeticRange.holds(scalars[i], narrowest)) {
+        throw new IllegalStateException(
+            ArithmeticRange.message(
+                rule.name()
+                    + ": "
+                    + rule.scalarNames().get(i)
+                    + " at step "
+                    + step
+                    + " with learning rate "
+                    + own,
+                scalars[i],
+                narrowest));
+      }
+    }
+    return own;
+  }
+
+  /**
+   * Checks that the arithmetic of the parameters can hold the rule's hyperparameters.
+   *
+   * @param step number of the first step
+   * @param rate the learning rate if it is constant, otherwise 0
+   * @param scalars overwritten
+   * @throws IllegalArgumentException if it cannot
+   */
+  void requireHyperparameters(long step, double rate, double[] scalars) {
+    ArithmeticRange.require(rule.name() + ": weightDecay", rule.l2(), narrowest);
+    try {
+      scalars(step, rate, scalars);
+    } catch (IllegalStateException e) {
+      throw new IllegalArgumentException(e.getMessage(), e);
+    }
   }
 
   /**

@@ -4,6 +4,8 @@ import io.warmstep.ElementType;
 import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StepInputs;
+import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -62,13 +64,13 @@ public final class SelfTest {
           new StepPlan.Entry(
               0, LENGTH, slices.get(0), slices.get(1), slices.subList(2, slices.size()));
       StepPlan plan =
-          new StepPlan(List.of(new StepPlan.Group(rule, List.of(entry))), 0, 0, false, false);
-      double[] scalars = new double[rule.scalarCount()];
-      rule.scalars(3, RATE, scalars);
+          new StepPlan(List.of(new StepPlan.Group(rule, List.of(entry))), StepOptions.NONE);
+      StepInputs inputs = new StepInputs(rule.scalarNames().size());
+      rule.scalars(3, RATE, inputs.scalars(0));
       try (StepProgram program = device.prepare(plan)) {
-        program.run(new double[][] {scalars}, 1);
+        program.run(inputs);
       }
-      update(rule, host, scalars);
+      update(rule, host, inputs.scalars(0));
       return difference(host, memories, device.report().bitExact());
     } finally {
       memories.forEach(Memory::close);

@@ -1,43 +1,24 @@
 package io.warmstep.backend;
 
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StepOptions;
 import java.util.List;
 
 /**
  * What one step does; fixed for the life of an optimizer.
  *
  * @param groups the parameter groups, each under one rule
- * @param clipNorm largest global gradient norm, or 0 for no clipping by norm
- * @param clipValue largest magnitude of a gradient element, or 0 for no clipping by value
- * @param zeroGradients whether gradients are set to zero in the pass that reads them
- * @param skipNonFinite whether a step with a NaN or infinite gradient changes nothing
+ * @param options what a step does besides its rule
  */
-public record StepPlan(
-    List<Group> groups,
-    double clipNorm,
-    double clipValue,
-    boolean zeroGradients,
-    boolean skipNonFinite) {
+public record StepPlan(List<Group> groups, StepOptions options) {
   /**
    * Copies the list.
    *
    * @param groups the parameter groups, each under one rule
-   * @param clipNorm largest global gradient norm, or 0 for no clipping by norm
-   * @param clipValue largest magnitude of a gradient element, or 0 for no clipping by value
-   * @param zeroGradients whether gradients are set to zero in the pass that reads them
-   * @param skipNonFinite whether a step with a NaN or infinite gradient changes nothing
+   * @param options what a step does besides its rule
    */
   public StepPlan {
     groups = List.copyOf(groups);
-  }
-
-  /**
-   * Whether a step needs the global gradient norm.
-   *
-   * @return true if it clips by norm or looks for non-finite gradients
-   */
-  public boolean needsNorm() {
-    return clipNorm > 0 || skipNonFinite;
   }
 
   /**

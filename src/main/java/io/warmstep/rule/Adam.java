@@ -37,6 +37,16 @@ public record Adam(
     boolean amsgrad,
     boolean maximize)
     implements UpdateRule {
+  private static final List<String> SCALARS =
+      List.of(
+          "stepSize",
+          "parameterScale",
+          "beta1",
+          "oneMinusBeta1",
+          "beta2",
+          "oneMinusBeta2",
+          "rootScale",
+          "eps");
   private static final List<StateSlot> SLOTS =
       List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
   private static final List<StateSlot> AMSGRAD_SLOTS =
@@ -146,8 +156,8 @@ public record Adam(
   }
 
   @Override
-  public int scalarCount() {
-    return 8;
+  public List<String> scalarNames() {
+    return SCALARS;
   }
 
   @Override

@@ -24,6 +24,8 @@ import java.util.List;
 public record Momentum(
     double momentum, double dampening, boolean nesterov, double weightDecay, boolean maximize)
     implements UpdateRule {
+  private static final List<String> SCALARS =
+      List.of("learningRate", "momentum", "oneMinusDampening");
   private static final List<StateSlot> SLOTS = List.of(new StateSlot("momentum_buffer"));
 
   /**
@@ -114,8 +116,8 @@ public record Momentum(
   }
 
   @Override
-  public int scalarCount() {
-    return 3;
+  public List<String> scalarNames() {
+    return SCALARS;
   }
 
   @Override

@@ -34,6 +34,8 @@ public record RmsProp(
     double weightDecay,
     boolean maximize)
     implements UpdateRule {
+  private static final List<String> SCALARS =
+      List.of("learningRate", "alpha", "oneMinusAlpha", "eps", "momentum");
   private static final StateSlot SQUARE_AVG = new StateSlot("square_avg");
   private static final StateSlot GRAD_AVG = new StateSlot("grad_avg");
   private static final StateSlot MOMENTUM_BUFFER = new StateSlot("momentum_buffer");
@@ -145,8 +147,8 @@ public record RmsProp(
   }
 
   @Override
-  public int scalarCount() {
-    return 5;
+  public List<String> scalarNames() {
+    return SCALARS;
   }
 
   @Override

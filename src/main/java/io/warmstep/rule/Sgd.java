@@ -15,6 +15,8 @@ import java.util.List;
  * @param maximize whether to ascend
  */
 public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
+  private static final List<String> SCALARS = List.of("learningRate");
+
   /**
    * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
    *
@@ -65,8 +67,8 @@ public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
   }
 
   @Override
-  public int scalarCount() {
-    return 1;
+  public List<String> scalarNames() {
+    return SCALARS;
   }
 
   @Override

@@ -66,18 +66,18 @@ public interface UpdateRule {
   }
 
   /**
-   * How many numbers {@link #scalars} writes.
+   * What the numbers are called that {@link #scalars} writes, in their order.
    *
-   * @return the count
+   * @return the names, for messages
    */
-  int scalarCount();
+  List<String> scalarNames();
 
   /**
    * Computes the numbers of one step that are the same for every element. Allocates nothing.
    *
    * @param step number of the update, from 1
    * @param learningRate rate of this step
-   * @param out receives {@link #scalarCount()} values from index 0
+   * @param out receives a value for each of {@link #scalarNames()}, from index 0
    */
   void scalars(long step, double learningRate, double[] out);
 

@@ -1,5 +1,6 @@
 package io.warmstep.contract;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -26,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Clipping by value and by norm, alone and together, unscaled or not, bit for bit. */
+/** Clipping by value and by norm, alone and together, scaled or not, bit for bit. */
 class ClippingTest {
   private static final double RATE = 0.1;
   private static final double SCALE = 1024;
@@ -113,14 +114,14 @@ class ClippingTest {
               model.gradients(parameter.name(), g);
             });
     ElementType arithmetic = model.parameters().iterator().next().values().type().arithmetic();
-    double unscale = clip.scaled ? 1 / SCALE : 1;
-    double norm = ReferenceNorm.of(arithmetic, inOrder) * unscale; // a power of two: exact
+    double gradientScale = clip.scaled ? 1 / SCALE : 1;
+    double norm = ReferenceNorm.of(arithmetic, inOrder) * gradientScale; // a power of two: exact
     double factor = clip.norm > 0 ? ReferenceNorm.clipFactor(arithmetic, clip.norm, norm) : 1;
 
     optimizer.step();
 
     gradients.forEach(
-        (name, g) -> model.reference(name).step(step, RATE, g, unscale, factor, clip.value));
+        (name, g) -> model.reference(name).step(step, RATE, g, gradientScale, factor, clip.value));
     boolean hasNorm = clip.norm > 0 || clip.scaled;
     assertEquals(hasNorm ? norm : Double.NaN, optimizer.gradientNorm(), clip.toString());
   }
@@ -153,14 +154,24 @@ class ClippingTest {
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
-  void aBoundBelowTheTypesSmallestNumberStillClips(ContractBackend backend) {
+  void anInfiniteNormIsMeasuredAndClipsNothing(ContractBackend backend) {
     try (Device device = backend.open();
-        Parameters parameters = Parameters.on(device).add("p", new float[] {1}).build();
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 1}).build();
         Optimizer optimizer =
-            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).clipValue(1e-60).build()) {
-      parameters.get("p").gradients().copyFrom(new float[] {1000});
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(1)
+                .clipNorm(Double.POSITIVE_INFINITY)
+                .build()) {
+      parameters.get("p").gradients().copyFrom(new float[] {3000, 4000});
       optimizer.step();
-      assertEquals(1f, parameters.get("p").values().toFloats()[0]);
+      assertEquals(5000, optimizer.gradientNorm());
+      assertArrayEquals(new float[] {-2999, -3999}, parameters.get("p").values().toFloats());
+      parameters.get("p").gradients().copyFrom(new float[] {Float.POSITIVE_INFINITY, 1});
+      optimizer.step();
+      assertEquals(Double.POSITIVE_INFINITY, optimizer.gradientNorm());
+      assertArrayEquals(
+          new float[] {Float.NEGATIVE_INFINITY, -4000}, parameters.get("p").values().toFloats());
     }
   }
 }

@@ -52,8 +52,8 @@ class StepFailureTest {
     }
 
     @Override
-    public int scalarCount() {
-      return 0;
+    public List<String> scalarNames() {
+      return List.of();
     }
 
     @Override

@@ -48,7 +48,7 @@ final class ElementRule {
 
   private static void ownLoop(
       Arithmetic a, UpdateRule rule, long step, double rate, double[] element, double g) {
-    double[] scalars = new double[rule.scalarCount()];
+    double[] scalars = new double[rule.scalarNames().size()];
     rule.scalars(step, rate, scalars);
     if (a == Arithmetic.FLOAT64) {
       double[][] arrays = new double[element.length][];

@@ -38,7 +38,7 @@ public final class Reference {
    *
    * @param step number of the step, from 1
    * @param rate the group's learning rate
-   * @param unscale what gradients are multiplied by first
+   * @param gradientScale what gradients are multiplied by first
    * @param clipFactor what clipping by norm multiplies gradients by, 1 for none
    * @param clipValue largest magnitude of a gradient element, 0 for no such bound
    */
@@ -46,10 +46,10 @@ public final class Reference {
       long step,
       double rate,
       double[] gradients,
-      double unscale,
+      double gradientScale,
       double clipFactor,
       double clipValue) {
-    double scale = arithmetic.times(arithmetic.round(unscale), arithmetic.round(clipFactor));
+    double scale = arithmetic.times(arithmetic.round(gradientScale), arithmetic.round(clipFactor));
     double bound = arithmetic.round(clipValue);
     for (int i = 0; i < elements.length; i++) {
       double g = arithmetic.times(rule.maximize() ? -scale : scale, gradients[i]);

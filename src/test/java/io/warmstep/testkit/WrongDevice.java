@@ -7,6 +7,7 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.step.StepInputs;
 import java.util.function.Consumer;
 
 /**
@@ -46,8 +47,8 @@ public record WrongDevice(BackendDevice device, BackendReport report, Consumer<M
 
   private record WrongStep(StepProgram program, Runnable mistake) implements StepProgram {
     @Override
-    public boolean run(double[][] scalars, double unscale) {
-      boolean happened = program.run(scalars, unscale);
+    public boolean run(StepInputs inputs) {
+      boolean happened = program.run(inputs);
       mistake.run();
       return happened;
     }

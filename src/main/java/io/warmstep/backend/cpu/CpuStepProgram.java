@@ -5,6 +5,9 @@ import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.GradientScale;
+import io.warmstep.step.StepInputs;
+import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -34,7 +37,7 @@ final class CpuStepProgram implements StepProgram {
   /** Elements updated at a time when gradients are set to zero while still in the cache. */
   private static final int ZERO_BLOCK = 8192;
 
-  private final StepPlan plan;
+  private final StepOptions options;
   private final WorkerPool pool;
   private final GroupStep[] groups;
   private final Run[] runs;
@@ -53,20 +56,29 @@ final class CpuStepProgram implements StepProgram {
     final double[] doubleScalars;
     final int sign;
     float floatScale;
+    float floatPrescale;
     double doubleScale;
+    boolean keepsParameters;
 
     GroupStep(UpdateRule rule) {
       this.rule = rule;
-      this.floatScalars = new float[rule.scalarCount()];
-      this.doubleScalars = new double[rule.scalarCount()];
+      this.floatScalars = new float[rule.scalarNames().size()];
+      this.doubleScalars = new double[rule.scalarNames().size()];
       this.sign = rule.maximize() ? -1 : 1;
     }
 
-    void set(double[] scalars, float floatScale, double doubleScale) {
+    void set(
+        double[] scalars,
+        boolean keepsParameters,
+        float floatPrescale,
+        float floatScale,
+        double doubleScale) {
       for (int i = 0; i < floatScalars.length; i++) {
         floatScalars[i] = (float) scalars[i];
         doubleScalars[i] = scalars[i];
       }
+      this.keepsParameters = keepsParameters;
+      this.floatPrescale = floatPrescale;
       this.floatScale = sign * floatScale;
       this.doubleScale = sign * doubleScale;
     }
@@ -129,6 +141,11 @@ final class CpuStepProgram implements StepProgram {
       return index + n <= Math.min(length, COPY_BLOCK) ? index : -1;
     }
 
+    /** Whether one factor is enough for this step's gradients. */
+    boolean scalesOnce() {
+      return isDouble || group.floatPrescale == 1;
+    }
+
     boolean isInPlaceThroughout() {
       return contiguousFrom(0) == length && isInPlace(0);
     }
@@ -146,7 +163,7 @@ final class CpuStepProgram implements StepProgram {
   }
 
   CpuStepProgram(StepPlan plan, WorkerPool pool) {
-    this.plan = plan;
+    this.options = plan.options();
     this.pool = pool;
     this.groups =
         plan.groups().stream().map(group -> new GroupStep(group.rule())).toArray(GroupStep[]::new);
@@ -165,7 +182,7 @@ final class CpuStepProgram implements StepProgram {
     for (int i = 0; i < workers.length; i++) {
       workers[i] = new Worker(slots);
     }
-    this.norm = plan.needsNorm() ? new GlobalNorm(plan, pool) : null;
+    this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
   }
 
   private static Run[] runs(StepPlan plan, GroupStep[] groups) {
@@ -192,30 +209,34 @@ final class CpuStepProgram implements StepProgram {
   }
 
   @Override
-  public boolean run(double[][] scalars, double unscale) {
-    float floatScale = (float) unscale;
-    double doubleScale = unscale;
+  public boolean run(StepInputs inputs) {
+    GradientScale scale = inputs.gradientScale();
+    float floatScale = scale.floatScale();
+    double doubleScale = scale.scale();
     if (norm != null) {
-      boolean inDouble = norm.hasDoubles();
-      double raw = norm.compute();
-      lastNorm = inDouble ? raw * unscale : (float) raw * (float) unscale;
-      if (plan.skipNonFinite() && !norm.isFinite()) {
-        if (plan.zeroGradients()) {
+      lastNorm = norm.compute(scale);
+      if (options.skipNonFinite() && !norm.isFinite()) {
+        if (options.zeroGradients()) {
           zeroGradients();
         }
         return false;
       }
-      if (plan.clipNorm() > 0) {
+      if (options.clipsByNorm()) {
         double factor =
-            inDouble
-                ? clipFactor(plan.clipNorm(), lastNorm)
-                : clipFactor((float) plan.clipNorm(), (float) lastNorm);
+            norm.hasDoubles()
+                ? clipFactor(options.clipNorm(), lastNorm)
+                : clipFactor((float) options.clipNorm(), (float) lastNorm);
         floatScale *= (float) factor;
         doubleScale *= factor;
       }
     }
     for (int i = 0; i < groups.length; i++) {
-      groups[i].set(scalars[i], floatScale, doubleScale);
+      groups[i].set(
+          inputs.scalars(i),
+          inputs.keepsParameters(i),
+          scale.floatPrescale(),
+          floatScale,
+          doubleScale);
     }
     pool.run(update, (int) ((total + chunkLength - 1) / chunkLength));
     return true;
@@ -266,16 +287,31 @@ final class CpuStepProgram implements StepProgram {
 
     Worker(int slots) {
       // A bound that is 0 as a float clips to zero; only one of 0 from the start clips nothing.
-      boolean clips = plan.clipValue() > 0;
-      floats = new FloatWork(slots, copyLength(false), clips, (float) plan.clipValue());
-      doubles = new DoubleWork(slots, copyLength(true), clips, plan.clipValue());
+      boolean clips = options.clipValue() > 0;
+      floats = new FloatWork(slots, longestCopy(false), clips, (float) options.clipValue());
+      doubles = new DoubleWork(slots, longestCopy(true), clips, options.clipValue());
+      if (clips || !isInPlaceThroughout(false)) {
+        floats.allocateCopies();
+      }
+      if (clips || !isInPlaceThroughout(true)) {
+        doubles.allocateCopies();
+      }
     }
 
-    /** Length of the longest block that is copied, in one of the arithmetic types. */
-    private int copyLength(boolean isDouble) {
+    private boolean isInPlaceThroughout(boolean isDouble) {
+      for (Run run : runs) {
+        if (run.isDouble == isDouble && !run.isInPlaceThroughout()) {
+          return false;
+        }
+      }
+      return true;
+    }
+
+    /** Length of the longest block that could be copied, in one of the arithmetic types. */
+    private int longestCopy(boolean isDouble) {
       long longest = 0;
       for (Run run : runs) {
-        if (run.isDouble == isDouble && (plan.clipValue() > 0 || !run.isInPlaceThroughout())) {
+        if (run.isDouble == isDouble) {
           longest = Math.max(longest, run.length);
         }
       }
@@ -286,14 +322,14 @@ final class CpuStepProgram implements StepProgram {
       CpuMemory gradients = run.memories[1];
       for (long at = from; at < to; ) {
         long n = Math.min(to - at, run.contiguousFrom(at));
-        boolean inPlace = plan.clipValue() == 0 && run.isInPlace(at);
-        if (!inPlace) {
+        boolean inPlace = options.clipValue() == 0 && run.scalesOnce() && run.isInPlace(at);
+        if (!inPlace || run.group.keepsParameters) {
           n = Math.min(n, COPY_BLOCK);
-        } else if (plan.zeroGradients()) {
+        } else if (options.zeroGradients()) {
           n = Math.min(n, ZERO_BLOCK);
         }
         updateBlock(run, at, (int) n, inPlace);
-        if (plan.zeroGradients()) {
+        if (options.zeroGradients()) {
           gradients.zero(run.offsets[1] + at, n);
         }
         at += n;
@@ -304,7 +340,8 @@ final class CpuStepProgram implements StepProgram {
       GroupStep group = run.group;
       UpdateRule rule = group.rule;
       if (run.isDouble) {
-        doubles.step(group.doubleScalars, group.doubleScale, rule.l2());
+        doubles.step(group.doubleScalars, 1, group.doubleScale, rule.l2());
+        doubles.keepParameters(group.keepsParameters);
         if (inPlace) {
           doubles.updateInPlace(rule, run.memories, run.offsets, at, n);
         } else {
@@ -312,7 +349,8 @@ final class CpuStepProgram implements StepProgram {
           doubles.updateCopies(rule, run.memories, run.offsets, at, n, start);
         }
       } else {
-        floats.step(group.floatScalars, group.floatScale, (float) rule.l2());
+        floats.step(group.floatScalars, group.floatPrescale, group.floatScale, (float) rule.l2());
+        floats.keepParameters(group.keepsParameters);
         if (inPlace) {
           floats.updateInPlace(rule, run.memories, run.offsets, at, n);
         } else {

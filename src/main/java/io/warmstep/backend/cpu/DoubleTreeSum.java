@@ -107,12 +107,6 @@ final class DoubleTreeSum {
     exponent = largest;
   }
 
-  /** The root of the last sum, scaled back. */
-  double root() {
-    double root = Math.sqrt(sum);
-    return Math.scalb(root, exponent);
-  }
-
   private double square(double[] x, int width) {
     double[] s = squares;
     if (width == LEAF) {

@@ -3,50 +3,69 @@ package io.warmstep.backend.cpu;
 import io.warmstep.rule.DoubleBlock;
 import io.warmstep.rule.UpdateRule;
 
-/** One thread's block of float64 arithmetic and the arrays for copies. */
+/** One thread's block of double64 arithmetic and the arrays for copies. */
 final class DoubleWork {
   private final DoubleBlock block = new DoubleBlock();
   private final double[][] state;
   private final double[] parameterCopy;
-  private final double[] gradientCopy;
-  private final double[][] stateCopy;
-  private final short[] halves;
   private final boolean clips;
   private final double clipValue;
+  private double[] gradientCopy;
+  private double[][] stateCopy;
+  private short[] halves;
   private double[] scalars;
+  private double prescale;
   private double scale;
   private double weightDecay;
+  private boolean keepsParameters;
 
   DoubleWork(int slots, int blockLength, boolean clips, double clipValue) {
     this.state = new double[slots][];
     this.parameterCopy = new double[blockLength];
-    this.gradientCopy = new double[blockLength];
-    this.stateCopy = new double[slots][blockLength];
-    this.halves = new short[blockLength];
     this.clips = clips;
     this.clipValue = clipValue;
   }
 
-  void step(double[] scalars, double scale, double weightDecay) {
+  /** Makes room for all copies; without this, the first block that needs them does. */
+  void allocateCopies() {
+    if (gradientCopy == null) {
+      int length = parameterCopy.length;
+      gradientCopy = new double[length];
+      stateCopy = new double[state.length][length];
+      halves = new short[length];
+    }
+  }
+
+  /** A gradient is multiplied by prescale, if that is not 1, and then by scale. */
+  void step(double[] scalars, double prescale, double scale, double weightDecay) {
     this.scalars = scalars;
+    this.prescale = prescale;
     this.scale = scale;
     this.weightDecay = weightDecay;
+  }
+
+  /** Whether parameters get their bits back, whatever the rule makes of them. */
+  void keepParameters(boolean keeps) {
+    keepsParameters = keeps;
   }
 
   /** Memories and offsets are those of parameters, gradients and then state. */
   void updateInPlace(UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n) {
     int start = memories[0].indexAt(offsets[0] + at);
+    double[] parameters = (double[]) memories[0].arrayAt(offsets[0] + at);
     for (int i = 2; i < memories.length; i++) {
       state[i - 2] = (double[]) memories[i].arrayAt(offsets[i] + at);
     }
     block.step(scalars, scale, weightDecay);
     block.range(
-        (double[]) memories[0].arrayAt(offsets[0] + at),
-        (double[]) memories[1].arrayAt(offsets[1] + at),
-        state,
-        start,
-        start + n);
+        parameters, (double[]) memories[1].arrayAt(offsets[1] + at), state, start, start + n);
+    if (keepsParameters) {
+      System.arraycopy(parameters, start, parameterCopy, 0, n);
+    }
     rule.update(block);
+    if (keepsParameters) {
+      System.arraycopy(parameterCopy, 0, parameters, start, n);
+    }
   }
 
   /**
@@ -57,6 +76,7 @@ final class DoubleWork {
    */
   void updateCopies(
       UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n, int start) {
+    allocateCopies();
     int from = Math.max(start, 0);
     memories[0].load(offsets[0] + at, parameterCopy, from, n, halves);
     memories[1].load(offsets[1] + at, gradientCopy, from, n, halves);
@@ -68,6 +88,9 @@ final class DoubleWork {
       }
     }
     double scaleLeft = scale;
+    if (prescale != 1) {
+      scaleFirst(from, from + n);
+    }
     if (clips) {
       clip(from, from + n);
       scaleLeft = 1;
@@ -75,9 +98,19 @@ final class DoubleWork {
     block.step(scalars, scaleLeft, weightDecay);
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
     rule.update(block);
-    memories[0].store(offsets[0] + at, parameterCopy, from, n, halves);
+    if (!keepsParameters) {
+      memories[0].store(offsets[0] + at, parameterCopy, from, n, halves);
+    }
     for (int i = 2; i < memories.length && start < 0; i++) {
       memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, halves);
+    }
+  }
+
+  private void scaleFirst(int from, int to) {
+    double[] g = gradientCopy;
+    double by = prescale;
+    for (int i = from; i < to; i++) {
+      g[i] *= by;
     }
   }
 

@@ -106,12 +106,6 @@ final class FloatTreeSum {
     exponent = largest;
   }
 
-  /** The root of the last sum, scaled back. */
-  float root() {
-    float root = (float) Math.sqrt(sum);
-    return Math.scalb(root, exponent);
-  }
-
   private float square(float[] x, int width) {
     float[] s = squares;
     if (width == LEAF) {

@@ -8,45 +8,64 @@ final class FloatWork {
   private final FloatBlock block = new FloatBlock();
   private final float[][] state;
   private final float[] parameterCopy;
-  private final float[] gradientCopy;
-  private final float[][] stateCopy;
-  private final short[] halves;
   private final boolean clips;
   private final float clipValue;
+  private float[] gradientCopy;
+  private float[][] stateCopy;
+  private short[] halves;
   private float[] scalars;
+  private float prescale;
   private float scale;
   private float weightDecay;
+  private boolean keepsParameters;
 
   FloatWork(int slots, int blockLength, boolean clips, float clipValue) {
     this.state = new float[slots][];
     this.parameterCopy = new float[blockLength];
-    this.gradientCopy = new float[blockLength];
-    this.stateCopy = new float[slots][blockLength];
-    this.halves = new short[blockLength];
     this.clips = clips;
     this.clipValue = clipValue;
   }
 
-  void step(float[] scalars, float scale, float weightDecay) {
+  /** Makes room for all copies; without this, the first block that needs them does. */
+  void allocateCopies() {
+    if (gradientCopy == null) {
+      int length = parameterCopy.length;
+      gradientCopy = new float[length];
+      stateCopy = new float[state.length][length];
+      halves = new short[length];
+    }
+  }
+
+  /** A gradient is multiplied by prescale, if that is not 1, and then by scale. */
+  void step(float[] scalars, float prescale, float scale, float weightDecay) {
     this.scalars = scalars;
+    this.prescale = prescale;
     this.scale = scale;
     this.weightDecay = weightDecay;
+  }
+
+  /** Whether parameters get their bits back, whatever the rule makes of them. */
+  void keepParameters(boolean keeps) {
+    keepsParameters = keeps;
   }
 
   /** Memories and offsets are those of parameters, gradients and then state. */
   void updateInPlace(UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n) {
     int start = memories[0].indexAt(offsets[0] + at);
+    float[] parameters = (float[]) memories[0].arrayAt(offsets[0] + at);
     for (int i = 2; i < memories.length; i++) {
       state[i - 2] = (float[]) memories[i].arrayAt(offsets[i] + at);
     }
     block.step(scalars, scale, weightDecay);
     block.range(
-        (float[]) memories[0].arrayAt(offsets[0] + at),
-        (float[]) memories[1].arrayAt(offsets[1] + at),
-        state,
-        start,
-        start + n);
+        parameters, (float[]) memories[1].arrayAt(offsets[1] + at), state, start, start + n);
+    if (keepsParameters) {
+      System.arraycopy(parameters, start, parameterCopy, 0, n);
+    }
     rule.update(block);
+    if (keepsParameters) {
+      System.arraycopy(parameterCopy, 0, parameters, start, n);
+    }
   }
 
   /**
@@ -57,6 +76,7 @@ final class FloatWork {
    */
   void updateCopies(
       UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n, int start) {
+    allocateCopies();
     int from = Math.max(start, 0);
     memories[0].load(offsets[0] + at, parameterCopy, from, n, halves);
     memories[1].load(offsets[1] + at, gradientCopy, from, n, halves);
@@ -68,6 +88,9 @@ final class FloatWork {
       }
     }
     float scaleLeft = scale;
+    if (prescale != 1) {
+      scaleFirst(from, from + n);
+    }
     if (clips) {
       clip(from, from + n);
       scaleLeft = 1;
@@ -75,9 +98,19 @@ final class FloatWork {
     block.step(scalars, scaleLeft, weightDecay);
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
     rule.update(block);
-    memories[0].store(offsets[0] + at, parameterCopy, from, n, halves);
+    if (!keepsParameters) {
+      memories[0].store(offsets[0] + at, parameterCopy, from, n, halves);
+    }
     for (int i = 2; i < memories.length && start < 0; i++) {
       memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, halves);
+    }
+  }
+
+  private void scaleFirst(int from, int to) {
+    float[] g = gradientCopy;
+    float by = prescale;
+    for (int i = from; i < to; i++) {
+      g[i] *= by;
     }
   }
 

@@ -2,6 +2,7 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.step.GradientScale;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -107,22 +108,24 @@ final class GlobalNorm {
     return doubles.count > 0;
   }
 
-  /** The norm of the gradients as they are in memory: in float32 unless there are float64 ones. */
-  double compute() {
+  /** The norm of the scaled gradients: in float32 unless there are float64 ones. */
+  double compute(GradientScale scale) {
     pool.run(floatJob, floats.chunks());
     FloatTreeSum floatSum = scratch[0].floatSum;
     floatSum.combine(floatSums, floats.exponents, floats.count);
-    double floatNorm = floatSum.root();
+    float root = (float) Math.sqrt(floatSum.sum);
     isFinite = Float.isFinite(floatSum.sum);
     if (!hasDoubles()) {
-      return floatNorm;
+      return Math.scalb(root * scale.mantissa(), floatSum.exponent + scale.exponent());
     }
+    double floatNorm = Math.scalb(root, floatSum.exponent);
     pool.run(doubleJob, doubles.chunks());
     DoubleTreeSum doubleSum = scratch[0].doubleSum;
     doubleSum.combine(doubleSums, doubles.exponents, doubles.count);
-    double doubleNorm = doubleSum.root();
+    double doubleNorm = Math.scalb(Math.sqrt(doubleSum.sum), doubleSum.exponent);
     isFinite &= Double.isFinite(doubleSum.sum);
-    return floats.count == 0 ? doubleNorm : hypotenuse(floatNorm, doubleNorm);
+    double raw = floats.count == 0 ? doubleNorm : hypotenuse(floatNorm, doubleNorm);
+    return raw * scale.scale();
   }
 
   /** Whether the last norm's gradients all were; the norm itself can be beyond the type's range. */

@@ -2,6 +2,8 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.step.GradientScale;
+import io.warmstep.step.StepInputs;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -52,8 +54,9 @@ final class CudaNorm implements AutoCloseable {
     arguments.putLong(result.address());
     arguments.putInt(Layout.NORM_COUNTS, floats.count());
     arguments.putInt(Layout.NORM_COUNTS + Integer.BYTES, doubles.count());
-    arguments.putDouble(Layout.NORM_CLIP, plan.clipNorm());
-    arguments.putInt(Layout.NORM_SKIP, plan.skipNonFinite() ? 1 : 0);
+    arguments.putDouble(
+        Layout.NORM_CLIP, plan.options().clipsByNorm() ? plan.options().clipNorm() : 0);
+    arguments.putInt(Layout.NORM_SKIP, plan.options().skipNonFinite() ? 1 : 0);
     outcome = new HostCopy(context, result.address(), Layout.RESULT_BYTES);
   }
 
@@ -63,10 +66,14 @@ final class CudaNorm implements AutoCloseable {
   }
 
   /** With the context current. Allocates nothing. */
-  void launch(double unscale) {
+  void launch(StepInputs inputs) {
     floats.launch();
     doubles.launch();
-    arguments.putDouble(Layout.NORM_UNSCALE, unscale);
+    GradientScale scale = inputs.gradientScale();
+    arguments.putDouble(Layout.NORM_GRADIENT_SCALE, scale.scale());
+    arguments.putFloat(Layout.NORM_FLOAT_SCALE, scale.floatScale());
+    arguments.putFloat(Layout.NORM_SCALE_MANTISSA, scale.mantissa());
+    arguments.putInt(Layout.NORM_SCALE_EXPONENT, scale.exponent());
     context.launch(function, 1, argumentPointer);
   }
 

@@ -3,6 +3,7 @@ package io.warmstep.backend.cuda;
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.step.StepInputs;
 import java.util.ArrayList;
 import java.util.List;
 import jcuda.driver.CUcontext;
@@ -24,8 +25,7 @@ final class CudaStepProgram implements StepProgram {
   // Made once, so that a step allocates nothing.
   private final CudaContext.Work step = this::launch;
   private final CUcontext popped = new CUcontext();
-  private double[][] scalars;
-  private double unscale;
+  private StepInputs inputs;
   private boolean happened;
   private boolean hasRun;
 
@@ -33,7 +33,7 @@ final class CudaStepProgram implements StepProgram {
     this.device = device;
     this.context = device.context();
     this.arena = new Arena(context);
-    this.skipsNonFinite = plan.skipNonFinite();
+    this.skipsNonFinite = plan.options().skipNonFinite();
     List<TensorRun> runs = TensorRun.of(plan);
     for (ElementType type : ElementType.values()) {
       List<TensorRun> ofType = runs.stream().filter(run -> run.type == type).toList();
@@ -41,7 +41,7 @@ final class CudaStepProgram implements StepProgram {
         updates.add(new CudaUpdate(context, device.kernels(), arena, plan, type, ofType));
       }
     }
-    norm = plan.needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
+    norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
     try {
       arena.allocate();
       if (norm != null) {
@@ -58,9 +58,8 @@ final class CudaStepProgram implements StepProgram {
   }
 
   @Override
-  public boolean run(double[][] scalars, double unscale) {
-    this.scalars = scalars;
-    this.unscale = unscale;
+  public boolean run(StepInputs inputs) {
+    this.inputs = inputs;
     context.run("step", step, popped);
     hasRun = true;
     return happened;
@@ -68,13 +67,13 @@ final class CudaStepProgram implements StepProgram {
 
   private void launch() {
     if (norm != null) {
-      norm.launch(unscale);
+      norm.launch(inputs);
       if (skipsNonFinite) {
         norm.fetch();
       }
     }
-    for (int i = 0; i < updates.size(); i++) { // iterators would be objects a step
-      updates.get(i).launch(scalars, unscale);
+    for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
+      updates.get(i).launch(inputs);
     }
     happened = !skipsNonFinite || !norm.awaitSkipped();
   }

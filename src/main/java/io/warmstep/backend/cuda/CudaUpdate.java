@@ -3,6 +3,9 @@ package io.warmstep.backend.cuda;
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.GradientScale;
+import io.warmstep.step.StepInputs;
+import io.warmstep.step.StepOptions;
 import java.nio.ByteBuffer;
 import java.util.List;
 import jcuda.Pointer;
@@ -17,7 +20,8 @@ final class CudaUpdate {
   private final CudaContext context;
   private final StepPlan plan;
   private final Layout.Step layout;
-  private final CUfunction function;
+  private final CUfunction plain;
+  private final CUfunction general; // for what is rare: see step.cu
   private final CUfunction writeGroups;
   private final TileTable tiles;
   private final Arena.Part tensors;
@@ -39,7 +43,8 @@ final class CudaUpdate {
     this.layout = Layout.Step.of(type);
     // All groups are of one rule.
     String rule = plan.groups().get(0).rule().name();
-    this.function = kernels.get(rule + "_" + type);
+    this.plain = kernels.get(rule + "_" + type);
+    this.general = kernels.get("general_" + rule + "_" + type);
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
     this.tensors = arena.table((long) runs.size() * Layout.TENSOR_BYTES);
     runs.forEach(run -> run.write(tensors.content()));
@@ -60,13 +65,14 @@ final class CudaUpdate {
 
   /** Writes what stays the same; the arena is allocated by now. */
   void setFixed(long normResult) {
+    StepOptions options = plan.options();
     long tableAddress = table == null ? 0 : table.address();
     update.putLong(Layout.Step.TILES, tiles.address());
     update.putLong(Layout.Step.TENSORS, tensors.address());
     update.putLong(Layout.Step.TABLE, tableAddress);
     update.putLong(Layout.Step.NORM, normResult);
-    putReal(update, layout.clipValue(), plan.clipValue() > 0 ? plan.clipValue() : -1);
-    update.putInt(layout.flags(), plan.zeroGradients() ? Layout.ZERO_GRADIENTS : 0);
+    putReal(update, layout.clipValue(), options.clipValue() > 0 ? options.clipValue() : -1);
+    update.putInt(layout.flags(), options.zeroGradients() ? Layout.ZERO_GRADIENTS : 0);
     for (int i = 0; i < arguments.length; i++) {
       int first = i * Layout.INLINE_GROUPS;
       arguments[i].putLong(Layout.Step.TABLE, tableAddress);
@@ -101,19 +107,25 @@ final class CudaUpdate {
   }
 
   /** With the context current: the launches of one step. Allocates nothing. */
-  void launch(double[][] scalars, double unscale) {
-    for (int i = 0; i < scalars.length; i++) {
+  void launch(StepInputs inputs) {
+    for (int i = 0; i < inputs.groups(); i++) {
       ByteBuffer target = groupBuffer(i);
       int at = groupAt(i);
-      for (int j = 0; j < scalars[i].length; j++) {
-        putReal(target, at + j * layout.realBytes(), scalars[i][j]);
+      double[] scalars = inputs.scalars(i);
+      for (int j = 0; j < scalars.length; j++) {
+        putReal(target, at + j * layout.realBytes(), scalars[j]);
       }
+      target.putInt(at + layout.keepsParameters(), inputs.keepsParameters(i) ? 1 : 0);
     }
     for (int i = 0; i < arguments.length; i++) {
       context.launch(writeGroups, 1, argumentPointers[i]);
     }
-    putReal(update, Layout.Step.SCALE, unscale);
-    context.launch(function, tiles.blocks(), updatePointer);
+    GradientScale scale = inputs.gradientScale();
+    float prescale = layout.isDouble() ? 1 : scale.floatPrescale();
+    putReal(update, layout.prescale(), prescale);
+    putReal(update, Layout.Step.SCALE, layout.isDouble() ? scale.scale() : scale.floatScale());
+    boolean isPlain = prescale == 1 && !inputs.keepsAnyParameters();
+    context.launch(isPlain ? plain : general, tiles.blocks(), updatePointer);
   }
 
   /** With the context current: sets the gradients to zero. */
@@ -121,7 +133,7 @@ final class CudaUpdate {
     int flags = update.getInt(layout.flags());
     update.putInt(layout.flags(), Layout.ONLY_ZERO_GRADIENTS);
     try {
-      context.launch(function, tiles.blocks(), updatePointer);
+      context.launch(plain, tiles.blocks(), updatePointer);
     } finally {
       update.putInt(layout.flags(), flags);
     }

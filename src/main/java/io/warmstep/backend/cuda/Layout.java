@@ -27,13 +27,16 @@ final class Layout {
 
   static final int NODE_ARGUMENTS_BYTES = 40;
 
-  /** NormArguments: five pointers, two ints, two doubles, two ints. */
-  static final int NORM_ARGUMENTS_BYTES = 72;
+  /** NormArguments: five pointers, two ints, two doubles, two floats, two ints. */
+  static final int NORM_ARGUMENTS_BYTES = 80;
 
   static final int NORM_COUNTS = 40;
-  static final int NORM_UNSCALE = 48;
+  static final int NORM_GRADIENT_SCALE = 48;
   static final int NORM_CLIP = 56;
-  static final int NORM_SKIP = 64;
+  static final int NORM_FLOAT_SCALE = 64;
+  static final int NORM_SCALE_MANTISSA = 68;
+  static final int NORM_SCALE_EXPONENT = 72;
+  static final int NORM_SKIP = 76;
 
   /** NormResult: two doubles, a float, an int. */
   static final int RESULT_BYTES = 24;
@@ -58,12 +61,16 @@ final class Layout {
       return type == ElementType.FLOAT64 ? DOUBLE : FLOAT;
     }
 
-    int clipValue() {
+    int prescale() {
       return SCALE + realBytes;
     }
 
-    int flags() {
+    int clipValue() {
       return SCALE + 2 * realBytes;
+    }
+
+    int flags() {
+      return SCALE + 4 * realBytes;
     }
 
     int firstGroup() {
@@ -84,6 +91,10 @@ final class Layout {
 
     int options() {
       return sign() + 2 * realBytes;
+    }
+
+    int keepsParameters() {
+      return options() + 4;
     }
 
     int groupBytes() {

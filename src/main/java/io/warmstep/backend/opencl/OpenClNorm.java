@@ -2,6 +2,9 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.step.GradientScale;
+import io.warmstep.step.StepInputs;
+import io.warmstep.step.StepOptions;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -63,12 +66,18 @@ final class OpenClNorm implements AutoCloseable {
   }
 
   private void setArguments(StepPlan plan) {
-    finish.setReal(1, plan.clipNorm() > 0 ? plan.clipNorm() : -1, hasDoubles);
-    (hasDoubles ? doubles : floats).setRoot(finish, 2);
-    finish.setBuffer(5, control(hasDoubles));
+    StepOptions options = plan.options();
+    double maxNorm = options.clipsByNorm() ? options.clipNorm() : -1;
     if (hasDoubles) {
-      floats.setRoot(finish, 6);
-      finish.setBuffer(9, floatControl);
+      finish.setReal(1, maxNorm, true);
+      doubles.setRoot(finish, 2);
+      finish.setBuffer(5, doubleControl);
+      floats.setRoot(finish, 7);
+      finish.setBuffer(10, floatControl);
+    } else {
+      finish.setReal(3, maxNorm, false);
+      floats.setRoot(finish, 4);
+      finish.setBuffer(7, floatControl);
     }
   }
 
@@ -77,12 +86,20 @@ final class OpenClNorm implements AutoCloseable {
     return isDouble ? doubleControl : floatControl;
   }
 
-  void launch(double unscale) {
+  void launch(StepInputs inputs) {
     floats.launch();
     if (hasDoubles) {
       doubles.launch();
     }
-    finish.setReal(0, unscale, hasDoubles);
+    GradientScale scale = inputs.gradientScale();
+    if (hasDoubles) {
+      finish.setReal(0, scale.scale(), true);
+      finish.setReal(6, scale.floatScale(), false);
+    } else {
+      finish.setReal(0, scale.floatScale(), false);
+      finish.setReal(1, scale.mantissa(), false);
+      finish.setInt(2, scale.exponent());
+    }
     finish.launch();
   }
 
@@ -92,7 +109,7 @@ final class OpenClNorm implements AutoCloseable {
     return field(1) != 0;
   }
 
-  /** The last unscaled norm; waits for it. */
+  /** The last norm of the scaled gradients; waits for it. */
   double norm() {
     readOutcome();
     return field(2);

@@ -4,6 +4,9 @@ import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.GradientScale;
+import io.warmstep.step.StepInputs;
+import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -44,7 +47,9 @@ final class OpenClStepProgram implements StepProgram {
     try {
       runs = UpdateRun.of(plan);
       norm =
-          plan.needsNorm() ? resources.add(new OpenClNorm(device.context(), programs, plan)) : null;
+          plan.options().needsNorm()
+              ? resources.add(new OpenClNorm(device.context(), programs, plan))
+              : null;
       if (!runs.isEmpty()) {
         addLaunches(programs);
       }
@@ -97,40 +102,44 @@ final class OpenClStepProgram implements StepProgram {
     }
     segments.upload(device.context());
     Kernel kernel = resources.add(programs.step(plan, type));
-    kernel.setReal(2, plan.clipValue() > 0 ? plan.clipValue() : -1, isDouble);
-    kernel.setInt(3, norm == null ? 0 : 1);
-    kernel.setInt(4, plan.zeroGradients() ? 1 : 0);
-    kernel.setInt(5, segments.hasTileTable() ? 1 : 0);
-    kernel.setBuffer(6, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
-    kernel.setBuffer(7, segments.segmentBuffer());
-    kernel.setBuffer(8, segments.tileBuffer());
+    StepOptions options = plan.options();
+    kernel.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
+    kernel.setInt(4, norm == null ? 0 : 1);
+    kernel.setInt(5, options.zeroGradients() ? 1 : 0);
+    kernel.setInt(6, segments.hasTileTable() ? 1 : 0);
+    kernel.setBuffer(7, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
+    kernel.setBuffer(8, segments.segmentBuffer());
+    kernel.setBuffer(9, segments.tileBuffer());
     cl_mem[] buffers = members.get(0).buffers;
     for (int i = 0; i < 5; i++) {
       // Slots that the rule does not have are never touched, but every argument must be set.
-      kernel.setBuffer(9 + i, i < buffers.length ? buffers[i] : segments.segmentBuffer());
+      kernel.setBuffer(10 + i, i < buffers.length ? buffers[i] : segments.segmentBuffer());
     }
     return kernel.workGroups(segments.tiles());
   }
 
   @Override
-  public boolean run(double[][] scalars, double unscale) {
+  public boolean run(StepInputs inputs) {
     hasRun = true;
     if (norm != null) {
-      norm.launch(unscale);
+      norm.launch(inputs);
     }
-    if (plan.skipNonFinite() && !norm.isFinite()) {
-      if (plan.zeroGradients()) {
+    if (plan.options().skipNonFinite() && !norm.isFinite()) {
+      if (plan.options().zeroGradients()) {
         zeroGradients();
       }
       return false;
     }
-    for (int i = 0; i < numbers.size(); i++) { // iterators would be objects a step
-      numbers.get(i).fill(scalars);
+    for (int i = 0; i < numbers.size(); i++) { // an iterator would allocate on every step
+      numbers.get(i).fill(inputs);
     }
     for (int i = 0; i < launches.size(); i++) {
       Launch launch = launches.get(i);
       launch.numbers.set(launch.kernel, 0);
-      launch.kernel.setReal(1, unscale, launch.isDouble);
+      GradientScale scale = inputs.gradientScale();
+      boolean isDouble = launch.isDouble;
+      launch.kernel.setReal(1, isDouble ? scale.scale() : scale.floatScale(), isDouble);
+      launch.kernel.setReal(2, isDouble ? 1 : scale.floatPrescale(), isDouble);
       launch.kernel.launch();
     }
     device.context().flush();

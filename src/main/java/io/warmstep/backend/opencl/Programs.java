@@ -34,8 +34,9 @@ final class Programs implements AutoCloseable {
 
   /** How many of a plan's parameter groups one launch takes, their numbers being an argument. */
   int groups(StepPlan plan, boolean isDouble) {
-    int scalarCount = plan.groups().get(0).rule().scalarCount(); // all groups are of one rule
-    int bytes = (scalarCount + 2) * (isDouble ? Double.BYTES : Float.BYTES);
+    int scalarCount =
+        plan.groups().get(0).rule().scalarNames().size(); // all groups are of one rule
+    int bytes = (scalarCount + GroupNumbers.OTHER_FIELDS) * (isDouble ? Double.BYTES : Float.BYTES);
     int most = (context.device.maxParameterBytes() - OTHER_ARGUMENTS) / bytes;
     return Math.max(1, Math.min(plan.groups().size(), Math.min(most, MOST_GROUPS)));
   }

@@ -122,6 +122,7 @@ class PtxTest {
     for (ElementType type : ElementType.values()) {
       for (UpdateRule rule : Rules.all()) {
         expected.add(rule.name() + "_" + type);
+        expected.add("general_" + rule.name() + "_" + type);
       }
       expected.add("leaves_" + type);
       expected.add("nodes_" + type.arithmetic());

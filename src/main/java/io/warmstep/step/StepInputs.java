@@ -1,0 +1,84 @@
+package io.warmstep.step;
+
+/** What the host gives to one step; reused, so that a step allocates nothing. */
+public final class StepInputs {
+  private final double[][] scalars;
+  private final boolean[] keepsParameters;
+  private final GradientScale gradientScale = new GradientScale();
+
+  /**
+   * Makes room for the groups of a plan.
+   *
+   * @param scalarCounts for each group, how many scalars its rule has
+   */
+  public StepInputs(int... scalarCounts) {
+    scalars = new double[scalarCounts.length][];
+    for (int i = 0; i < scalarCounts.length; i++) {
+      scalars[i] = new double[scalarCounts[i]];
+    }
+    keepsParameters = new boolean[scalarCounts.length];
+  }
+
+  /**
+   * How many groups there are.
+   *
+   * @return the count
+   */
+  public int groups() {
+    return scalars.length;
+  }
+
+  /**
+   * The numbers that a group's rule computed for this step.
+   *
+   * @param group its index in the plan
+   * @return an array to be filled before the step and read in it
+   */
+  public double[] scalars(int group) {
+    return scalars[group];
+  }
+
+  /**
+   * Whether a group's parameters keep their bits, as they do at a learning rate of 0, whatever the
+   * rule makes of the gradients. State moves all the same.
+   *
+   * @param group its index in the plan
+   * @return true if nothing is written to its parameters
+   */
+  public boolean keepsParameters(int group) {
+    return keepsParameters[group];
+  }
+
+  /**
+   * Whether any group's parameters keep their bits.
+   *
+   * @return true if {@link #keepsParameters} is true of one
+   */
+  public boolean keepsAnyParameters() {
+    for (boolean keeps : keepsParameters) {
+      if (keeps) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Says whether a group's parameters keep their bits.
+   *
+   * @param group its index in the plan
+   * @param keeps true if nothing may be written to its parameters
+   */
+  public void keepParameters(int group, boolean keeps) {
+    keepsParameters[group] = keeps;
+  }
+
+  /**
+   * What gradients are multiplied by first.
+   *
+   * @return a factor to be set before the step and read in it
+   */
+  public GradientScale gradientScale() {
+    return gradientScale;
+  }
+}

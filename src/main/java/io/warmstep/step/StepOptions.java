@@ -1,0 +1,148 @@
+package io.warmstep.step;
+
+/** What a step does besides its rule. Immutable; a setter returns a copy. */
+public final class StepOptions {
+  /** Nothing besides the rule. */
+  public static final StepOptions NONE = new StepOptions();
+
+  private double clipNorm;
+  private double clipValue;
+  private boolean zeroGradients;
+  private boolean skipNonFinite;
+  private double gradientScale = 1;
+
+  private StepOptions() {}
+
+  private StepOptions copy() {
+    StepOptions copy = new StepOptions();
+    copy.clipNorm = clipNorm;
+    copy.clipValue = clipValue;
+    copy.zeroGradients = zeroGradients;
+    copy.skipNonFinite = skipNonFinite;
+    copy.gradientScale = gradientScale;
+    return copy;
+  }
+
+  /**
+   * These options with another largest global gradient norm.
+   *
+   * @param clipNorm above 0; infinite to measure the norm and clip nothing; 0 for neither
+   * @return a copy
+   */
+  public StepOptions clipNorm(double clipNorm) {
+    StepOptions copy = copy();
+    copy.clipNorm = clipNorm;
+    return copy;
+  }
+
+  /**
+   * These options with another largest magnitude of a gradient element.
+   *
+   * @param clipValue above 0, or 0 for no clipping by value
+   * @return a copy
+   */
+  public StepOptions clipValue(double clipValue) {
+    StepOptions copy = copy();
+    copy.clipValue = clipValue;
+    return copy;
+  }
+
+  /**
+   * These options with gradients set to zero, or not, in the pass that reads them.
+   *
+   * @param zeroGradients whether to do so
+   * @return a copy
+   */
+  public StepOptions zeroGradients(boolean zeroGradients) {
+    StepOptions copy = copy();
+    copy.zeroGradients = zeroGradients;
+    return copy;
+  }
+
+  /**
+   * These options with steps skipped, or not, that have a NaN or infinite gradient.
+   *
+   * @param skipNonFinite whether to do so
+   * @return a copy
+   */
+  public StepOptions skipNonFinite(boolean skipNonFinite) {
+    StepOptions copy = copy();
+    copy.skipNonFinite = skipNonFinite;
+    return copy;
+  }
+
+  /**
+   * These options with gradients multiplied by another factor before anything else.
+   *
+   * @param gradientScale above 0 and a normal float32 number
+   * @return a copy
+   */
+  public StepOptions gradientScale(double gradientScale) {
+    StepOptions copy = copy();
+    copy.gradientScale = gradientScale;
+    return copy;
+  }
+
+  /**
+   * Largest global gradient norm.
+   *
+   * @return 0 if the norm is not needed, infinite if it is measured only
+   */
+  public double clipNorm() {
+    return clipNorm;
+  }
+
+  /**
+   * Whether gradients are clipped by their norm.
+   *
+   * @return true if there is a bound
+   */
+  public boolean clipsByNorm() {
+    return clipNorm > 0 && clipNorm <= Double.MAX_VALUE;
+  }
+
+  /**
+   * Whether a step needs the global gradient norm.
+   *
+   * @return true if it clips by norm, measures it or looks for non-finite gradients
+   */
+  public boolean needsNorm() {
+    return clipNorm > 0 || skipNonFinite;
+  }
+
+  /**
+   * Largest magnitude of a gradient element.
+   *
+   * @return 0 for no clipping by value
+   */
+  public double clipValue() {
+    return clipValue;
+  }
+
+  /**
+   * Whether gradients are set to zero in the pass that reads them.
+   *
+   * @return true if so
+   */
+  public boolean zeroGradients() {
+    return zeroGradients;
+  }
+
+  /**
+   * Whether a step with a NaN or infinite gradient changes nothing.
+   *
+   * @return true if so
+   */
+  public boolean skipNonFinite() {
+    return skipNonFinite;
+  }
+
+  /**
+   * What gradients are multiplied by before anything else, apart from the loss scale.
+   *
+   * @return the factor, 1 if there is none
+   */
+  public double gradientScale() {
+    return gradientScale;
+  }
+}
