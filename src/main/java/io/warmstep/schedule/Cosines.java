@@ -44,8 +44,12 @@ final class Cosines {
       }
       while (done >= period) {
         done -= period;
-        // A period beyond the range of long is one that no step reaches the end of.
-        period = period > Long.MAX_VALUE / multiplier ? Long.MAX_VALUE : period * multiplier;
+        if (period > Long.MAX_VALUE / multiplier) {
+          // The last period there is: no step reaches the end of it.
+          double left = 1 - done / ((double) period * multiplier);
+          return Annealing.COSINE.between(learningRate, minimum, left);
+        }
+        period *= multiplier;
       }
       return Annealing.COSINE.between(learningRate, minimum, Annealing.left(done, period));
     }

@@ -7,6 +7,11 @@ package io.warmstep.schedule;
  * the initial rate, and step {@code totalSteps} is the first with the end value (Smith and Topin
  * 2017, "Super-convergence"; formula and defaults of PyTorch's {@code OneCycleLR}).
  *
+ * <p>As in PyTorch, the rate is highest after {@code pctStart * totalSteps - 1} steps, which may
+ * lie between two steps, so no step need have {@code maxRate} in full. Where it lies before the
+ * first step, or on it, the rate does not rise; PyTorch then begins with another rate than the
+ * initial one, or divides by zero.
+ *
  * <p>Immutable; the methods that take a value return a changed copy. Made by {@link
  * Schedules#oneCycle(double, long)}.
  *
@@ -65,7 +70,13 @@ public record OneCycle(
     long done = Math.min(Require.step(step) - 1, last);
     double initialRate = maxRate / divFactor;
     double finalRate = initialRate / finalDivFactor;
-    // As in PyTorch, the ends of phases may lie between two steps.
+    // Whatever lies between them: in a short cycle phases may be shorter than a step, or empty.
+    if (done == 0) {
+      return initialRate;
+    }
+    if (done == last) {
+      return finalRate;
+    }
     double top = pctStart * totalSteps - 1;
     if (done <= top) {
       return phase(initialRate, maxRate, done, 0, top);
@@ -80,8 +91,7 @@ public record OneCycle(
   }
 
   private double phase(double from, double to, double done, double start, double end) {
-    // A phase that ends where it starts has nothing left.
-    return end > start ? annealing.between(from, to, (end - done) / (end - start)) : to;
+    return annealing.between(from, to, (end - done) / (end - start));
   }
 
   /**

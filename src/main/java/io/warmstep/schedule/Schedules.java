@@ -100,7 +100,7 @@ public final class Schedules {
    * {@code PolynomialLR}).
    *
    * @param learningRate the initial learning rate
-   * @param totalSteps the number of steps, all of which have a rate above zero
+   * @param totalSteps the number of steps; the rate is zero from step {@code totalSteps + 1} on
    * @param power the exponent, finite and more than 0
    * @return the schedule
    */
@@ -112,7 +112,7 @@ public final class Schedules {
    * Cosine annealing to zero; see {@link #cosine(double, long, double)}.
    *
    * @param learningRate the initial learning rate
-   * @param totalSteps the number of steps, all of which have a rate above zero
+   * @param totalSteps the number of steps; the rate is zero from step {@code totalSteps + 1} on
    * @return the schedule
    */
   public static Schedule cosine(double learningRate, long totalSteps) {
@@ -125,8 +125,9 @@ public final class Schedules {
    * totalSteps + 1} steps and then rises again; this schedule holds the minimum.
    *
    * @param learningRate the initial learning rate
-   * @param totalSteps the number of steps, all of which have a rate above the minimum
-   * @param minimum the rate after them, at least 0 and at most the learning rate
+   * @param totalSteps the number of steps
+   * @param minimum the rate from step {@code totalSteps + 1} on, at least 0 and at most the
+   *     learning rate
    * @return the schedule
    */
   public static Schedule cosine(double learningRate, long totalSteps, double minimum) {
