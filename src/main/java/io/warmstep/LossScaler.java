@@ -145,7 +145,9 @@ public final class LossScaler {
       // Not below float32's smallest normal number, where the inverse would overflow.
       scale = Math.max(scale * backoffFactor, Float.MIN_NORMAL);
       finiteSteps = 0;
-    } else if (++finiteSteps >= growthInterval) {
+    } else if (finiteSteps < growthInterval - 1) {
+      finiteSteps++;
+    } else {
       double grown = scale * growthFactor;
       scale = grown <= Float.MAX_VALUE ? grown : scale;
       finiteSteps = 0;

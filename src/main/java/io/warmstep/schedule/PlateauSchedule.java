@@ -11,10 +11,10 @@ package io.warmstep.schedule;
  *
  * <p>A report is an improvement if it is better than the best one so far by more than the
  * threshold. More than {@code patience} reports in a row without one multiply the rate by {@code
- * factor}, though not below {@code minimum}; after that, {@code cooldown} reports don't count. A
- * report that isn't finite is never an improvement. Relative thresholds are a share of the
- * magnitude of the best metric; this is PyTorch's rule for positive metrics, and right for negative
- * ones too.
+ * factor}, though not below {@code minimum}; after that, {@code cooldown} reports do not count,
+ * though an improvement among them is the best from then on. A report that is not finite is never
+ * an improvement. Relative thresholds are a share of the magnitude of the best metric; this is
+ * PyTorch's rule for positive metrics, and right for negative ones too.
  *
  * <pre>{@code
  * PlateauSchedule schedule = Schedules.reduceOnPlateau(1e-3).factor(0.5).patience(5);
@@ -141,17 +141,18 @@ public final class PlateauSchedule implements Schedule {
    * @param metric the metric; NaN and infinities count as no improvement
    */
   public void report(double metric) {
-    if (isImprovement(metric)) {
+    boolean improved = isImprovement(metric);
+    if (improved) {
       best = metric;
-      badReports = 0;
-    } else {
-      badReports++;
     }
     if (cooldownLeft > 0) {
       cooldownLeft--;
       badReports = 0;
-    }
-    if (badReports > settings.patience) {
+    } else if (improved) {
+      badReports = 0;
+    } else if (badReports < settings.patience) {
+      badReports++;
+    } else {
       double reduced = Math.max(rate * settings.factor, settings.minimum);
       if (rate - reduced > settings.eps) {
         rate = reduced;

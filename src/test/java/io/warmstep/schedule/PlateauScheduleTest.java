@@ -147,6 +147,52 @@ class PlateauScheduleTest {
     assertTrue(resumed.state().rate() < 4, "the reports were to reduce the rate again");
   }
 
+  private static PlateauSchedule.State after(
+      PlateauSchedule schedule, PlateauSchedule.State restored, double metric) {
+    schedule.restore(restored);
+    schedule.report(metric);
+    return schedule.state();
+  }
+
+  @Test
+  void countsBeyondThePatienceReduceTheRateAtOnce() {
+    PlateauSchedule schedule = impatient().patience(2).cooldown(3);
+    for (long bad : new long[] {2, 3, Long.MAX_VALUE - 1, Long.MAX_VALUE}) {
+      PlateauSchedule.State state = new PlateauSchedule.State(1, 0.5, bad, 0);
+      assertEquals(new PlateauSchedule.State(0.5, 0.5, 0, 3), after(schedule, state, 1));
+      assertEquals(new PlateauSchedule.State(1, 0.25, 0, 0), after(schedule, state, 0.25));
+    }
+  }
+
+  @Test
+  void theLongestPatienceIsCountedToItsEnd() {
+    PlateauSchedule schedule = impatient().patience(Long.MAX_VALUE);
+    PlateauSchedule.State last = new PlateauSchedule.State(1, 0.5, Long.MAX_VALUE, 0);
+    PlateauSchedule.State beforeIt = new PlateauSchedule.State(1, 0.5, Long.MAX_VALUE - 1, 0);
+    assertEquals(last, after(schedule, beforeIt, 1));
+    assertEquals(new PlateauSchedule.State(0.5, 0.5, 0, 0), after(schedule, last, 1));
+  }
+
+  @Test
+  void theLongestCooldownIsCountedDown() {
+    PlateauSchedule schedule = impatient().cooldown(Long.MAX_VALUE);
+    PlateauSchedule.State reduced = new PlateauSchedule.State(0.5, 0.5, 0, Long.MAX_VALUE);
+    assertEquals(reduced, after(schedule, new PlateauSchedule.State(1, 0.5, 0, 0), 1));
+    assertEquals(
+        new PlateauSchedule.State(0.5, 0.5, 0, Long.MAX_VALUE - 1), after(schedule, reduced, 1));
+    // Whatever was counted before, in a cooldown nothing counts.
+    assertEquals(
+        new PlateauSchedule.State(1, 0.5, 0, 0),
+        after(schedule, new PlateauSchedule.State(1, 0.5, Long.MAX_VALUE, 1), 1));
+  }
+
+  @Test
+  void anImprovementInACooldownIsTheBestFromThenOn() {
+    PlateauSchedule schedule = impatient().cooldown(1);
+    assertArrayEquals(new double[] {8, 4, 4, 2}, ratesAfter(schedule, 5, 5, 3, 4));
+    assertEquals(3, schedule.state().best());
+  }
+
   @Test
   void statesThatCannotBeAreRefused() {
     assertThrows(
