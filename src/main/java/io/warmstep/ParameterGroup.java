@@ -3,7 +3,6 @@ package io.warmstep;
 import io.warmstep.rule.UpdateRule;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.regex.Pattern;
 
 /**
  * Parameters that are treated differently from the rest: chosen by name, with a learning-rate
@@ -14,20 +13,17 @@ import java.util.regex.Pattern;
  * }</pre>
  */
 public final class ParameterGroup {
-  private final String pattern;
-  private final Pattern regex;
+  private final NamePattern pattern;
   private final double learningRateFactor;
   private final OptionalDouble weightDecay;
   private final Optional<UpdateRule> rule;
 
   private ParameterGroup(
-      String pattern,
-      Pattern regex,
+      NamePattern pattern,
       double learningRateFactor,
       OptionalDouble weightDecay,
       Optional<UpdateRule> rule) {
     this.pattern = pattern;
-    this.regex = regex;
     this.learningRateFactor = learningRateFactor;
     this.weightDecay = weightDecay;
     this.rule = rule;
@@ -44,20 +40,8 @@ public final class ParameterGroup {
     if (pattern.isEmpty()) {
       throw new IllegalArgumentException("pattern is empty, must name parameters, such as *.bias");
     }
-    StringBuilder regex = new StringBuilder();
-    // By code point: a quoted half of a surrogate pair matches nothing.
-    pattern
-        .codePoints()
-        .forEach(
-            c -> {
-              switch (c) {
-                case '*' -> regex.append(".*");
-                case '?' -> regex.append('.');
-                default -> regex.append(Pattern.quote(Character.toString(c)));
-              }
-            });
-    Pattern compiled = Pattern.compile(regex.toString(), Pattern.DOTALL);
-    return new ParameterGroup(pattern, compiled, 1, OptionalDouble.empty(), Optional.empty());
+    return new ParameterGroup(
+        new NamePattern(pattern), 1, OptionalDouble.empty(), Optional.empty());
   }
 
   /**
@@ -75,7 +59,7 @@ public final class ParameterGroup {
       throw new IllegalArgumentException(
           "learningRateFactor is " + factor + ", must be finite and at least 0");
     }
-    return new ParameterGroup(pattern, regex, factor, weightDecay, rule);
+    return new ParameterGroup(pattern, factor, weightDecay, rule);
   }
 
   /**
@@ -90,8 +74,7 @@ public final class ParameterGroup {
       throw new IllegalArgumentException(
           "weightDecay is " + weightDecay + ", must be finite and at least 0");
     }
-    return new ParameterGroup(
-        pattern, regex, learningRateFactor, OptionalDouble.of(weightDecay), rule);
+    return new ParameterGroup(pattern, learningRateFactor, OptionalDouble.of(weightDecay), rule);
   }
 
   /**
@@ -101,7 +84,7 @@ public final class ParameterGroup {
    * @return a copy
    */
   public ParameterGroup rule(UpdateRule rule) {
-    return new ParameterGroup(pattern, regex, learningRateFactor, weightDecay, Optional.of(rule));
+    return new ParameterGroup(pattern, learningRateFactor, weightDecay, Optional.of(rule));
   }
 
   /**
@@ -110,7 +93,7 @@ public final class ParameterGroup {
    * @return the pattern as it was given
    */
   public String pattern() {
-    return pattern;
+    return pattern.text();
   }
 
   /**
@@ -120,7 +103,7 @@ public final class ParameterGroup {
    * @return true if the whole name matches the pattern
    */
   public boolean matches(String name) {
-    return regex.matcher(name).matches();
+    return pattern.matches(name);
   }
 
   double learningRateFactor() {
@@ -139,7 +122,7 @@ public final class ParameterGroup {
     if (!chosen.name().equals(base.name())) {
       throw new IllegalArgumentException(
           "group "
-              + pattern
+              + pattern()
               + " has rule "
               + chosen.name()
               + ", must be the optimizer's, "
