@@ -124,6 +124,15 @@ public final class LossScaler {
     finiteSteps = state.finiteSteps;
   }
 
+  @Override
+  public String toString() {
+    if (growthFactor == 1) {
+      return "loss scaler at " + scale + " (fixed)";
+    }
+    return "loss scaler at %s (growth %s after %s finite steps, %s so far; backoff %s)"
+        .formatted(scale, growthFactor, growthInterval, finiteSteps, backoffFactor);
+  }
+
   /**
    * Begins the use by an optimizer, which ends when that is closed.
    *

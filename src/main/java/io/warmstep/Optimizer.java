@@ -26,6 +26,7 @@ public final class Optimizer implements AutoCloseable {
   private final Parameters parameters;
   private final Schedule schedule;
   private final LossScaler scaler;
+  private final UpdateRule rule;
   private final List<RuleGroup> groups;
   private final double[][] scalars;
   private final Map<String, Map<String, Tensor>> state;
@@ -44,6 +45,7 @@ public final class Optimizer implements AutoCloseable {
     parameters = builder.parameters;
     schedule = builder.schedule;
     scaler = builder.scaler;
+    rule = builder.rule;
     gradientScale = builder.gradientScale;
     stepCount = builder.startAfter;
     groups = RuleGroup.resolve(builder.rule, builder.groups, parameters);
@@ -269,7 +271,9 @@ public final class Optimizer implements AutoCloseable {
 
   @Override
   public String toString() {
-    return groups.stream().map(group -> group.rule().name()).distinct().collect(joining(" and "))
+    String rules =
+        groups.stream().map(group -> group.rule().name()).distinct().collect(joining(" and "));
+    return (groups.isEmpty() ? rule.name() : rules) // without parameters there is no group
         + " of "
         + parameters
         + ", at step "

@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.rule.UpdateRule;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.StringJoiner;
 
 /**
  * Parameters that are treated differently from the rest: chosen by name, with a learning-rate
@@ -130,5 +131,17 @@ public final class ParameterGroup {
               + ": for each rule use a Parameters and an optimizer of their own");
     }
     return weightDecay.isPresent() ? chosen.weightDecay(weightDecay.getAsDouble()) : chosen;
+  }
+
+  @Override
+  public String toString() {
+    StringJoiner differences = new StringJoiner(", ", "group " + pattern() + ": ", "");
+    differences.setEmptyValue("group " + pattern());
+    if (learningRateFactor != 1) {
+      differences.add("learningRateFactor " + learningRateFactor);
+    }
+    weightDecay.ifPresent(value -> differences.add("weightDecay " + value));
+    rule.ifPresent(value -> differences.add("rule " + value));
+    return differences.toString();
   }
 }
