@@ -283,6 +283,11 @@ public final class WarmstepOptimizer extends Optimizer {
     return value;
   }
 
+  @Override
+  public String toString() {
+    return recipe.rule().name() + " at step " + stepCount() + ", " + recipe.schedule();
+  }
+
   /** A tracker as a schedule, with a name for messages. */
   private record TrackerSchedule(Tracker tracker) implements Schedule {
     TrackerSchedule {
@@ -291,12 +296,20 @@ public final class WarmstepOptimizer extends Optimizer {
 
     @Override
     public double rate(long step) {
-      return tracker.getNewValue(Math.toIntExact(step));
+      if (step > Integer.MAX_VALUE) {
+        throw new IllegalStateException(
+            "step is "
+                + step
+                + ", must be at most "
+                + Integer.MAX_VALUE
+                + " for one of DJL's trackers: use learningRate(...) with a schedule");
+      }
+      return tracker.getNewValue((int) step);
     }
 
     @Override
     public String toString() {
-      return "of DJL's " + tracker.getClass().getSimpleName();
+      return "DJL's " + tracker.getClass().getSimpleName();
     }
   }
 
@@ -378,7 +391,8 @@ public final class WarmstepOptimizer extends Optimizer {
      * Sets the learning rate by one of DJL's trackers, under the name that DJL's builders of Adam
      * have. It is one rate for all parameters; what differs between them is said by groups.
      *
-     * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1
+     * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1 up
+     *     to the greatest int; further steps are refused
      * @return this builder
      */
     public Builder optLearningRateTracker(Tracker tracker) {
