@@ -1,5 +1,6 @@
 package io.warmstep;
 
+import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -36,10 +37,12 @@ public final class ParameterGroup {
    * @param pattern a whole name, in which {@code *} stands for any characters and {@code ?} for one
    * @return a group that differs in nothing yet
    * @throws IllegalArgumentException if the pattern is empty
+   * @throws NullPointerException if it is null
    */
   public static ParameterGroup matching(String pattern) {
+    Arguments.requirePresent("pattern", pattern, "pass one such as *.bias");
     if (pattern.isEmpty()) {
-      throw new IllegalArgumentException("pattern is empty, must name parameters, such as *.bias");
+      throw Arguments.refusal("pattern", "empty", "a whole name", "pass one such as *.bias");
     }
     return new ParameterGroup(
         new NamePattern(pattern), 1, OptionalDouble.empty(), Optional.empty());
@@ -56,10 +59,8 @@ public final class ParameterGroup {
    * @throws IllegalArgumentException if the factor is out of range
    */
   public ParameterGroup learningRateFactor(double factor) {
-    if (!(factor >= 0 && factor <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "learningRateFactor is " + factor + ", must be finite and at least 0");
-    }
+    Arguments.requireNonNegative(
+        "learningRateFactor", factor, "pass 1 to leave the learning rate as it is");
     return new ParameterGroup(pattern, factor, weightDecay, rule);
   }
 
@@ -71,10 +72,7 @@ public final class ParameterGroup {
    * @throws IllegalArgumentException if the value is out of range
    */
   public ParameterGroup weightDecay(double weightDecay) {
-    if (!(weightDecay >= 0 && weightDecay <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "weightDecay is " + weightDecay + ", must be finite and at least 0");
-    }
+    Arguments.requireNonNegative("weightDecay", weightDecay, "pass 0 for none");
     return new ParameterGroup(pattern, learningRateFactor, OptionalDouble.of(weightDecay), rule);
   }
 
@@ -83,8 +81,10 @@ public final class ParameterGroup {
    *
    * @param rule of the same kind as the optimizer's, such as another {@code Adam}
    * @return a copy
+   * @throws NullPointerException if the rule is null
    */
   public ParameterGroup rule(UpdateRule rule) {
+    Arguments.requirePresent("rule", rule, "pass one of the optimizer's kind");
     return new ParameterGroup(pattern, learningRateFactor, weightDecay, Optional.of(rule));
   }
 

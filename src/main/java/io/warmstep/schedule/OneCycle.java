@@ -1,5 +1,7 @@
 package io.warmstep.schedule;
 
+import io.warmstep.check.Arguments;
+
 /**
  * The one-cycle policy: the rate rises from {@code maxRate / divFactor} to {@code maxRate}, then
  * falls to {@code maxRate / divFactor / finalDivFactor}, and stays there. With three phases it
@@ -49,25 +51,24 @@ public record OneCycle(
    */
   public OneCycle {
     Require.rate("maxRate", maxRate);
-    if (totalSteps < 2) {
-      throw Require.refusal(
-          "totalSteps", totalSteps, "at least 2", "Pass the number of steps of the whole run.");
-    }
-    Require.check(
+    Arguments.requireAtLeast(
+        "totalSteps", totalSteps, 2, "pass the number of steps of the whole run");
+    Arguments.require(
         pctStart > 0 && (threePhase ? pctStart <= 0.5 : pctStart < 1),
         "pctStart",
         pctStart,
-        "more than 0 and " + (threePhase ? "at most 0.5 with three phases" : "less than 1"),
-        "Pass the share of the steps in which the rate rises, such as 0.3.");
-    Require.present("annealing", annealing, "Pass a shape such as Annealing.COSINE.");
+        threePhase ? "in (0, 0.5] with three phases" : "in (0, 1)",
+        "pass the share of the steps in which the rate rises, such as 0.3");
+    Arguments.requirePresent("annealing", annealing, "pass a shape such as Annealing.COSINE");
     Require.divisor("divFactor", divFactor);
     Require.divisor("finalDivFactor", finalDivFactor);
   }
 
   @Override
   public double rate(long step) {
+    Require.step(step);
     long last = totalSteps - 1;
-    long done = Math.min(Require.step(step) - 1, last);
+    long done = Math.min(step - 1, last);
     double initialRate = maxRate / divFactor;
     double finalRate = initialRate / finalDivFactor;
     // Whatever lies between them: in a short cycle phases may be shorter than a step, or empty.

@@ -1,5 +1,7 @@
 package io.warmstep.schedule;
 
+import io.warmstep.check.Arguments;
+
 /**
  * Reduces the learning rate when a metric has stopped improving, as PyTorch's {@code
  * ReduceLROnPlateau}. Tell it the metric with {@link #report} after each epoch (or whatever the
@@ -48,6 +50,8 @@ public final class PlateauSchedule implements Schedule {
    * @param cooldownLeft the number of coming reports that don't count
    */
   public record State(double rate, double best, long badReports, long cooldownLeft) {
+    private static final String ADVICE = "pass a state as state() returned it";
+
     /**
      * Makes a state, for example from the values in a checkpoint.
      *
@@ -59,11 +63,10 @@ public final class PlateauSchedule implements Schedule {
      *     NaN, or if a count is negative
      */
     public State {
-      String advice = "Pass a state as state() returned it.";
-      Require.rate("rate", rate);
-      Require.check(!Double.isNaN(best), "best", best, "a number", advice);
-      Require.check(badReports >= 0, "badReports", badReports, "at least 0", advice);
-      Require.check(cooldownLeft >= 0, "cooldownLeft", cooldownLeft, "at least 0", advice);
+      Arguments.requireNonNegative("rate", rate, ADVICE);
+      Arguments.require(!Double.isNaN(best), "best", best, "a number", ADVICE);
+      Arguments.requireAtLeast("badReports", badReports, 0, ADVICE);
+      Arguments.requireAtLeast("cooldownLeft", cooldownLeft, 0, ADVICE);
     }
   }
 
@@ -79,30 +82,26 @@ public final class PlateauSchedule implements Schedule {
       double eps) {
     Settings {
       Require.rate("learningRate", learningRate);
-      Require.present("mode", mode, "Pass MIN for a loss, MAX for an accuracy.");
-      Require.check(
+      Arguments.requirePresent("mode", mode, "pass MIN for a loss, MAX for an accuracy");
+      Arguments.require(
           factor > 0 && factor < 1,
           "factor",
           factor,
-          "more than 0 and less than 1",
-          "Pass what to multiply the rate by, such as 0.1.");
+          "in (0, 1)",
+          "pass what to multiply the rate by, such as 0.1");
       Require.reports("patience", patience);
-      Require.present("thresholdMode", thresholdMode, "Pass RELATIVE or ABSOLUTE.");
+      Arguments.requirePresent("thresholdMode", thresholdMode, "pass RELATIVE or ABSOLUTE");
       boolean relative = thresholdMode == ThresholdMode.RELATIVE;
-      Require.check(
+      Arguments.require(
           threshold >= 0 && threshold < (relative ? 1 : Double.POSITIVE_INFINITY),
           "threshold",
           threshold,
-          relative ? "at least 0 and less than 1 where relative" : "finite and at least 0",
-          "Pass the smallest change that counts, such as 1e-4.");
+          relative ? "in [0, 1) where relative" : "finite and at least 0",
+          "pass the smallest change that counts, such as 1e-4");
       Require.reports("cooldown", cooldown);
       Require.minimum(minimum, learningRate);
-      Require.check(
-          eps >= 0 && eps < Double.POSITIVE_INFINITY,
-          "eps",
-          eps,
-          "a finite number of at least 0",
-          "Pass the smallest reduction worth making, such as 1e-8.");
+      Arguments.requireNonNegative(
+          "eps", eps, "pass the smallest reduction worth making, such as 1e-8");
     }
   }
 
@@ -193,7 +192,7 @@ public final class PlateauSchedule implements Schedule {
    * @throws NullPointerException if {@code state} is null
    */
   public void restore(State state) {
-    Require.present("state", state, "Pass a state as state() returned it.");
+    Arguments.requirePresent("state", state, State.ADVICE);
     rate = state.rate;
     best = state.best;
     badReports = state.badReports;

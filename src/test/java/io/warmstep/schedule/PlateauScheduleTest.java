@@ -194,17 +194,6 @@ class PlateauScheduleTest {
   }
 
   @Test
-  void statesThatCannotBeAreRefused() {
-    assertThrows(
-        IllegalArgumentException.class, () -> new PlateauSchedule.State(Double.NaN, 1, 0, 0));
-    assertThrows(
-        IllegalArgumentException.class, () -> new PlateauSchedule.State(1, Double.NaN, 0, 0));
-    assertThrows(IllegalArgumentException.class, () -> new PlateauSchedule.State(1, 1, -1, 0));
-    assertThrows(IllegalArgumentException.class, () -> new PlateauSchedule.State(1, 1, 0, -1));
-    assertThrows(NullPointerException.class, () -> impatient().restore(null));
-  }
-
-  @Test
   void itComposesLikeAnySchedule() {
     PlateauSchedule plateau = impatient();
     Schedule schedule = plateau.warmUp(4);
