@@ -176,8 +176,8 @@ final class Decays {
     }
   }
 
-  /** See {@link Schedules#warmupStableDecay(double, long, long, long, Annealing, double)}. */
-  record WarmupStableDecay(
+  /** See {@link Schedules#warmUpStableDecay(double, long, long, long, Annealing, double)}. */
+  record WarmUpStableDecay(
       double learningRate,
       long warmUpSteps,
       long stableSteps,
@@ -185,7 +185,7 @@ final class Decays {
       Annealing shape,
       double minimum)
       implements Schedule {
-    WarmupStableDecay {
+    WarmUpStableDecay {
       Require.rate("learningRate", learningRate);
       Require.stepsOrNone("warmUpSteps", warmUpSteps);
       Require.stepsOrNone("stableSteps", stableSteps);

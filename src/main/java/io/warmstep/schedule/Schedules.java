@@ -229,7 +229,7 @@ public final class Schedules {
   }
 
   /**
-   * Warm-up, stable, decay, with linear decay to zero; see {@link #warmupStableDecay(double, long,
+   * Warm-up, stable, decay, with linear decay to zero; see {@link #warmUpStableDecay(double, long,
    * long, long, Annealing, double)}.
    *
    * @param learningRate the rate of the stable phase
@@ -238,9 +238,9 @@ public final class Schedules {
    * @param decaySteps the steps of the decay
    * @return the schedule
    */
-  public static Schedule warmupStableDecay(
+  public static Schedule warmUpStableDecay(
       double learningRate, long warmUpSteps, long stableSteps, long decaySteps) {
-    return warmupStableDecay(
+    return warmUpStableDecay(
         learningRate, warmUpSteps, stableSteps, decaySteps, Annealing.LINEAR, 0);
   }
 
@@ -258,14 +258,14 @@ public final class Schedules {
    * @param minimum the rate after the decay, at least 0 and at most the learning rate
    * @return the schedule
    */
-  public static Schedule warmupStableDecay(
+  public static Schedule warmUpStableDecay(
       double learningRate,
       long warmUpSteps,
       long stableSteps,
       long decaySteps,
       Annealing shape,
       double minimum) {
-    return new Decays.WarmupStableDecay(
+    return new Decays.WarmUpStableDecay(
         learningRate, warmUpSteps, stableSteps, decaySteps, shape, minimum);
   }
 

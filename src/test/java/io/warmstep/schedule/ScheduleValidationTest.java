@@ -54,7 +54,7 @@ class ScheduleValidationTest {
     reals(rate, v -> Schedules.cosine(v, 1), notRates);
     reals(rate, v -> Schedules.cosineWarmRestarts(v, 1, 1, 0), notRates);
     reals(rate, v -> Schedules.inverseSquareRoot(v, 1), notRates);
-    reals(rate, v -> Schedules.warmupStableDecay(v, 1, 1, 1), notRates);
+    reals(rate, v -> Schedules.warmUpStableDecay(v, 1, 1, 1), notRates);
     reals(rate, Schedules::reduceOnPlateau, notRates);
     reals("maxRate", v -> Schedules.oneCycle(v, 2), notRates);
 
@@ -68,9 +68,9 @@ class ScheduleValidationTest {
     counts("firstPeriod", v -> Schedules.cosineWarmRestarts(1, v, 1, 0), notLengths);
     counts("multiplier", v -> Schedules.cosineWarmRestarts(1, 1, v, 0), notLengths);
     counts("warmUpSteps", v -> Schedules.inverseSquareRoot(1, v), notLengths);
-    counts("warmUpSteps", v -> Schedules.warmupStableDecay(1, v, 1, 1), -1);
-    counts("stableSteps", v -> Schedules.warmupStableDecay(1, 1, v, 1), -1);
-    counts("decaySteps", v -> Schedules.warmupStableDecay(1, 1, 1, v), notLengths);
+    counts("warmUpSteps", v -> Schedules.warmUpStableDecay(1, v, 1, 1), -1);
+    counts("stableSteps", v -> Schedules.warmUpStableDecay(1, 1, v, 1), -1);
+    counts("decaySteps", v -> Schedules.warmUpStableDecay(1, 1, 1, v), notLengths);
 
     reals("factor", v -> Schedules.constantFactor(1, v, 1), NAN, INF, -1);
     reals("gamma", v -> Schedules.step(1, 1, v), notDecays);
@@ -84,7 +84,7 @@ class ScheduleValidationTest {
     reals("minimum", v -> Schedules.cosineWarmRestarts(1, 1, 1, v), NAN, INF, -1, 1.5);
     reals(
         "minimum",
-        v -> Schedules.warmupStableDecay(1, 1, 1, 1, Annealing.LINEAR, v),
+        v -> Schedules.warmUpStableDecay(1, 1, 1, 1, Annealing.LINEAR, v),
         NAN,
         INF,
         -1,
@@ -153,7 +153,7 @@ class ScheduleValidationTest {
         Schedules.triangular(0, 1, 1, 1),
         Schedules.oneCycle(1, 2),
         Schedules.inverseSquareRoot(1, 1),
-        Schedules.warmupStableDecay(1, 1, 1, 1),
+        Schedules.warmUpStableDecay(1, 1, 1, 1),
         Schedules.reduceOnPlateau(1),
         ONE.warmUp(2),
         ONE.then(2, ONE),
@@ -196,7 +196,7 @@ class ScheduleValidationTest {
     missing("shape", () -> ONE.warmUp(1, null));
     missing("next", () -> ONE.then(1, null));
     missing("annealing", () -> Schedules.oneCycle(1, 10).annealing(null));
-    missing("shape", () -> Schedules.warmupStableDecay(1, 1, 1, 1, null, 0));
+    missing("shape", () -> Schedules.warmUpStableDecay(1, 1, 1, 1, null, 0));
     missing("mode", () -> plateau.mode(null));
     missing("thresholdMode", () -> plateau.thresholdMode(null));
     missing("state", () -> plateau.restore(null));

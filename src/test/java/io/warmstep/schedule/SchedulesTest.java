@@ -162,19 +162,19 @@ class SchedulesTest {
   }
 
   @Test
-  void warmupStableDecayInEachShape() {
+  void warmUpStableDecayInEachShape() {
     assertArrayEquals(
         new double[] {2, 4, 4, 4, 4, 3, 2, 1, 0, 0},
-        firstRates(Schedules.warmupStableDecay(4, 2, 2, 4), 10),
+        firstRates(Schedules.warmUpStableDecay(4, 2, 2, 4), 10),
         EXACT);
     assertArrayEquals(
         new double[] {4, 4, 3, 2, 2},
-        rates(Schedules.warmupStableDecay(4, 2, 2, 4, Annealing.COSINE, 2), 4, 5, 7, 9, 10),
+        rates(Schedules.warmUpStableDecay(4, 2, 2, 4, Annealing.COSINE, 2), 4, 5, 7, 9, 10),
         EXACT);
     assertArrayEquals(
         new double[] {4, 4, 2, 4 * 0.2928932188134524, 4 * 0.1339745962155614, 0, 0},
         rates(
-            Schedules.warmupStableDecay(4, 2, 2, 4, Annealing.ONE_MINUS_SQRT, 0),
+            Schedules.warmUpStableDecay(4, 2, 2, 4, Annealing.ONE_MINUS_SQRT, 0),
             4,
             5,
             6,
@@ -186,15 +186,15 @@ class SchedulesTest {
   }
 
   @Test
-  void warmupStableDecayWithoutItsOptionalParts() {
+  void warmUpStableDecayWithoutItsOptionalParts() {
     assertArrayEquals(
-        new double[] {4, 2, 0}, firstRates(Schedules.warmupStableDecay(4, 0, 0, 2), 3), EXACT);
+        new double[] {4, 2, 0}, firstRates(Schedules.warmUpStableDecay(4, 0, 0, 2), 3), EXACT);
   }
 
   @Test
-  void warmupStableDecayBearsLengthsWhoseSumIsOutOfRange() {
+  void warmUpStableDecayBearsLengthsWhoseSumIsOutOfRange() {
     long half = Long.MAX_VALUE / 2 + 1;
-    Schedule schedule = Schedules.warmupStableDecay(4, half, half, half);
+    Schedule schedule = Schedules.warmUpStableDecay(4, half, half, half);
     assertEquals(4, schedule.rate(Long.MAX_VALUE));
   }
 

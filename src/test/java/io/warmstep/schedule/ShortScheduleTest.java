@@ -218,19 +218,19 @@ class ShortScheduleTest {
   }
 
   @Test
-  void warmupStableDecayWithEmptyPhases() {
-    expect(Schedules.warmupStableDecay(4, 0, 0, 1), 4, 0, 0, 0);
-    expect(Schedules.warmupStableDecay(4, 1, 0, 1), 4, 4, 0, 0);
-    expect(Schedules.warmupStableDecay(4, 0, 1, 1), 4, 4, 0, 0);
+  void warmUpStableDecayWithEmptyPhases() {
+    expect(Schedules.warmUpStableDecay(4, 0, 0, 1), 4, 0, 0, 0);
+    expect(Schedules.warmUpStableDecay(4, 1, 0, 1), 4, 4, 0, 0);
+    expect(Schedules.warmUpStableDecay(4, 0, 1, 1), 4, 4, 0, 0);
     for (Annealing shape : Annealing.values()) {
-      expect(Schedules.warmupStableDecay(4, 0, 0, 1, shape, 1), 4, 1, 1, 1);
-      expect(Schedules.warmupStableDecay(4, 0, 0, 1, shape, 4), 4, 4, 4, 4);
+      expect(Schedules.warmUpStableDecay(4, 0, 0, 1, shape, 1), 4, 1, 1, 1);
+      expect(Schedules.warmUpStableDecay(4, 0, 0, 1, shape, 4), 4, 4, 4, 4);
     }
     long longest = Long.MAX_VALUE;
-    assertEquals(4, Schedules.warmupStableDecay(4, longest, 0, 1).rate(longest));
-    assertEquals(4, Schedules.warmupStableDecay(4, 0, longest, 1).rate(longest));
-    assertEquals(4, Schedules.warmupStableDecay(4, longest - 1, 0, 1).rate(longest));
-    assertEquals(0, Schedules.warmupStableDecay(4, longest - 2, 0, 1).rate(longest));
+    assertEquals(4, Schedules.warmUpStableDecay(4, longest, 0, 1).rate(longest));
+    assertEquals(4, Schedules.warmUpStableDecay(4, 0, longest, 1).rate(longest));
+    assertEquals(4, Schedules.warmUpStableDecay(4, longest - 1, 0, 1).rate(longest));
+    assertEquals(0, Schedules.warmUpStableDecay(4, longest - 2, 0, 1).rate(longest));
   }
 
   @Test
