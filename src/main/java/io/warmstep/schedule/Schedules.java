@@ -211,7 +211,7 @@ public final class Schedules {
    * @return the schedule
    */
   public static OneCycle oneCycle(double maxRate, long totalSteps) {
-    return new OneCycle(maxRate, totalSteps, 0.3, Annealing.COSINE, 25, 1e4, false);
+    return new OneCycle(maxRate, totalSteps);
   }
 
   /**
@@ -272,7 +272,7 @@ public final class Schedules {
   /**
    * A rate that is reduced when a metric has stopped improving, with PyTorch's defaults (smaller is
    * better, factor 0.1, patience 10, relative threshold 1e-4, no cooldown). The methods of the
-   * result change them; {@link PlateauSchedule#report} tells it the metric.
+   * result change them; {@link PlateauSchedule#report} gives it the metric.
    *
    * @param learningRate the initial learning rate
    * @return the schedule, which, unlike the others, has state

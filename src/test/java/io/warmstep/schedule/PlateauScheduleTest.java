@@ -81,7 +81,7 @@ class PlateauScheduleTest {
 
   @Test
   void aRelativeThresholdHoldsForNegativeMetricsToo() {
-    // Smaller by more than a tenth of 100: -110 is the bar, and -105 isn't enough.
+    // Smaller by more than a tenth of 100: -110 is the bar, and -105 is not enough.
     assertArrayEquals(
         new double[] {8, 4, 4}, ratesAfter(impatient().threshold(0.1), -100, -105, -111));
     assertArrayEquals(
@@ -121,6 +121,30 @@ class PlateauScheduleTest {
             + "Settings[learningRate=0.5, mode=MIN, factor=0.1, patience=10, threshold=1.0E-4, "
             + "thresholdMode=RELATIVE, cooldown=0, minimum=0.0, eps=1.0E-8]]",
         defaults);
+  }
+
+  @Test
+  void eachSettingIsChangedAlone() {
+    PlateauSchedule base = Schedules.reduceOnPlateau(0.5);
+    changed("mode=MIN", "mode=MAX", base, base.mode(Mode.MAX));
+    changed("factor=0.1", "factor=0.25", base, base.factor(0.25));
+    changed("patience=10", "patience=3", base, base.patience(3));
+    changed("threshold=1.0E-4", "threshold=0.5", base, base.threshold(0.5));
+    changed("=RELATIVE", "=ABSOLUTE", base, base.thresholdMode(ThresholdMode.ABSOLUTE));
+    changed("cooldown=0", "cooldown=7", base, base.cooldown(7));
+    changed("minimum=0.0", "minimum=0.125", base, base.minimum(0.125));
+    changed("eps=1.0E-8", "eps=0.75", base, base.eps(0.75));
+    // What was changed before stays.
+    changed("eps=1.0E-8", "eps=0.75", base.mode(Mode.MAX), base.mode(Mode.MAX).eps(0.75));
+  }
+
+  private static void changed(
+      String from, String to, PlateauSchedule base, PlateauSchedule changed) {
+    assertEquals(settings(base).replace(from, to), settings(changed));
+  }
+
+  private static String settings(PlateauSchedule schedule) {
+    return schedule.toString().replaceFirst(".*Settings", "");
   }
 
   @Test

@@ -4,10 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
+import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
-/** Values worked out by hand, above all of the schedules that PyTorch doesn't have. */
+/** Values worked out by hand, above all of the schedules that PyTorch does not have. */
 class SchedulesTest {
   private static final double EXACT = 1e-15;
 
@@ -137,8 +138,46 @@ class SchedulesTest {
   @Test
   void oneCycleDefaultsAreThoseOfPyTorch() {
     assertEquals(
-        new OneCycle(0.5, 200, 0.3, Annealing.COSINE, 25, 10_000, false),
-        Schedules.oneCycle(0.5, 200));
+        "OneCycle[maxRate=0.5, totalSteps=200, pctStart=0.3, annealing=COSINE, divFactor=25.0, "
+            + "finalDivFactor=10000.0, threePhase=false]",
+        Schedules.oneCycle(0.5, 200).toString());
+  }
+
+  @Test
+  void oneCyclesAreEqualIfAllOfTheirSettingsAre() {
+    OneCycle base = Schedules.oneCycle(0.5, 200);
+    List<OneCycle> changed =
+        List.of(
+            Schedules.oneCycle(0.25, 200),
+            Schedules.oneCycle(0.5, 100),
+            base.pctStart(0.4),
+            base.annealing(Annealing.LINEAR),
+            base.divFactor(10),
+            base.finalDivFactor(10),
+            base.threePhase(true));
+    for (OneCycle other : changed) {
+      assertNotEquals(base, other);
+      // Back to where it was: no other setting was changed on the way.
+      OneCycle back =
+          other
+              .pctStart(0.3)
+              .annealing(Annealing.COSINE)
+              .divFactor(25)
+              .finalDivFactor(1e4)
+              .threePhase(false);
+      boolean isMade = changed.indexOf(other) < 2;
+      assertEquals(isMade ? other : base, back);
+      assertEquals(back.hashCode(), (isMade ? other : base).hashCode());
+    }
+    assertEquals(
+        "OneCycle[maxRate=0.5, totalSteps=200, pctStart=0.4, annealing=LINEAR, divFactor=10.0, "
+            + "finalDivFactor=20.0, threePhase=true]",
+        base.pctStart(0.4)
+            .annealing(Annealing.LINEAR)
+            .divFactor(10)
+            .finalDivFactor(20)
+            .threePhase(true)
+            .toString());
   }
 
   @Test
