@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.StreamTimer;
+import java.util.Locale;
 
 /**
  * Measures how long a device works on steps and copies: on CUDA by events of the stream, elsewhere
@@ -77,5 +78,10 @@ public final class DeviceTimer implements AutoCloseable {
     if (lifetime.end() && device.isOpen()) {
       timer.close();
     }
+  }
+
+  @Override
+  public String toString() {
+    return "timer on " + device + ", " + state.name().toLowerCase(Locale.ROOT);
   }
 }

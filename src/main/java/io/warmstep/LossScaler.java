@@ -1,7 +1,7 @@
 package io.warmstep;
 
+import io.warmstep.check.Arguments;
 import java.lang.ref.WeakReference;
-import java.util.Objects;
 
 /**
  * Scales the loss so that small half-precision gradients do not vanish (Micikevicius et al. 2018).
@@ -11,7 +11,7 @@ import java.util.Objects;
  * resume a run exactly, save {@link #state} and give it to {@link #restore}.
  */
 public final class LossScaler {
-  private static final String SCALE_RANGE = "above 0 and a normal float32 number";
+  private static final String POWER_OF_TWO = "pass a power of two, such as 65536";
 
   /**
    * What the steps so far have led to.
@@ -28,8 +28,9 @@ public final class LossScaler {
      * @throws IllegalArgumentException for a value out of range
      */
     public State {
-      require(isScale(scale), "scale", scale, SCALE_RANGE);
-      require(finiteSteps >= 0, "finiteSteps", finiteSteps, "at least 0");
+      String advice = "pass a state as state() returned it";
+      requireScale("scale", scale, advice);
+      Arguments.requireAtLeast("loss scaler: finiteSteps", finiteSteps, 0, advice);
     }
   }
 
@@ -63,7 +64,7 @@ public final class LossScaler {
    * A scale that adjusts itself.
    *
    * @param initialScale above 0 and a normal float32 number; a power of two keeps gradients exact
-   * @param growthFactor finite and above 1
+   * @param growthFactor above 1 and finite in float32
    * @param backoffFactor in (0, 1)
    * @param growthInterval steps in a row with finite gradients before the scale grows, at least 1
    * @return a new scaler
@@ -71,14 +72,24 @@ public final class LossScaler {
    */
   public static LossScaler dynamic(
       double initialScale, double growthFactor, double backoffFactor, int growthInterval) {
-    require(isScale(initialScale), "initialScale", initialScale, SCALE_RANGE);
-    require(
+    requireScale("initialScale", initialScale, POWER_OF_TWO);
+    Arguments.require(
         growthFactor > 1 && growthFactor <= Float.MAX_VALUE,
-        "growthFactor",
+        "loss scaler: growthFactor",
         growthFactor,
-        "finite and above 1");
-    require(backoffFactor > 0 && backoffFactor < 1, "backoffFactor", backoffFactor, "in (0, 1)");
-    require(growthInterval >= 1, "growthInterval", growthInterval, "at least 1");
+        "above 1 and finite in float32",
+        "pass what the scale is multiplied by when it grows, such as 2");
+    Arguments.require(
+        backoffFactor > 0 && backoffFactor < 1,
+        "loss scaler: backoffFactor",
+        backoffFactor,
+        "in (0, 1)",
+        "pass what the scale is multiplied by after a skipped step, such as 0.5");
+    Arguments.requireAtLeast(
+        "loss scaler: growthInterval",
+        growthInterval,
+        1,
+        "pass the number of finite steps after which the scale grows, such as 2000");
     return new LossScaler(initialScale, growthFactor, backoffFactor, growthInterval);
   }
 
@@ -90,7 +101,7 @@ public final class LossScaler {
    * @throws IllegalArgumentException for a value out of range
    */
   public static LossScaler fixed(double scale) {
-    require(isScale(scale), "scale", scale, SCALE_RANGE);
+    requireScale("scale", scale, POWER_OF_TWO);
     return new LossScaler(scale, 1, 1, Integer.MAX_VALUE);
   }
 
@@ -119,9 +130,18 @@ public final class LossScaler {
    * @throws NullPointerException if {@code state} is null
    */
   public void restore(State state) {
-    Objects.requireNonNull(state, "state is null, must be one that state() returned");
+    Arguments.requirePresent("state", state, "pass one that state() returned");
     scale = state.scale;
     finiteSteps = state.finiteSteps;
+  }
+
+  @Override
+  public String toString() {
+    if (growthFactor == 1) {
+      return "loss scaler at " + scale + " (fixed)";
+    }
+    return "loss scaler at %s (growth %s after %s finite steps, %s so far; backoff %s)"
+        .formatted(scale, growthFactor, growthInterval, finiteSteps, backoffFactor);
   }
 
   /**
@@ -145,7 +165,9 @@ public final class LossScaler {
       // Not below float32's smallest normal number, where the inverse would overflow.
       scale = Math.max(scale * backoffFactor, Float.MIN_NORMAL);
       finiteSteps = 0;
-    } else if (++finiteSteps >= growthInterval) {
+    } else if (finiteSteps < growthInterval - 1) {
+      finiteSteps++;
+    } else {
       double grown = scale * growthFactor;
       scale = grown <= Float.MAX_VALUE ? grown : scale;
       finiteSteps = 0;
@@ -153,14 +175,7 @@ public final class LossScaler {
   }
 
   /** Below the smallest normal number, the inverse would overflow. */
-  private static boolean isScale(double scale) {
-    return scale >= Float.MIN_NORMAL && scale <= Float.MAX_VALUE;
-  }
-
-  private static void require(boolean allowed, String name, Number value, String range) {
-    if (!allowed) {
-      throw new IllegalArgumentException(
-          "loss scaler: " + name + " is " + value + ", must be " + range);
-    }
+  private static void requireScale(String name, double scale, String advice) {
+    Arguments.requireNormalFloat32("loss scaler: " + name, scale, advice);
   }
 }

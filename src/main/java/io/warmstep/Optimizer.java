@@ -32,6 +32,7 @@ public final class Optimizer implements AutoCloseable {
   private final Parameters parameters;
   private final Schedule schedule;
   private final LossScaler scaler;
+  private final UpdateRule rule;
   private final List<RuleGroup> groups;
   private final StepInputs inputs;
   private final Map<String, Map<String, Tensor>> state;
@@ -54,6 +55,7 @@ public final class Optimizer implements AutoCloseable {
     parameters = builder.parameters;
     schedule = builder.schedule;
     scaler = builder.scaler;
+    rule = builder.rule;
     options = builder.options.skipNonFinite(builder.options.skipNonFinite() || scaler != null);
     stepCount = builder.startAfter;
     groups = RuleGroup.resolve(builder.rule, builder.groups, parameters);
@@ -314,7 +316,9 @@ public final class Optimizer implements AutoCloseable {
 
   @Override
   public String toString() {
-    return groups.stream().map(group -> group.rule().name()).distinct().collect(joining(" and "))
+    String rules =
+        groups.stream().map(group -> group.rule().name()).distinct().collect(joining(" and "));
+    return (groups.isEmpty() ? rule.name() : rules) // without parameters there is no group
         + " of "
         + parameters
         + ", at step "

@@ -1,9 +1,10 @@
 package io.warmstep;
 
+import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.regex.Pattern;
+import java.util.StringJoiner;
 
 /**
  * Parameters that are treated differently from the rest: chosen by name, with a learning-rate
@@ -14,20 +15,17 @@ import java.util.regex.Pattern;
  * }</pre>
  */
 public final class ParameterGroup {
-  private final String pattern;
-  private final Pattern regex;
+  private final NamePattern pattern;
   private final double learningRateFactor;
   private final OptionalDouble weightDecay;
   private final Optional<UpdateRule> rule;
 
   private ParameterGroup(
-      String pattern,
-      Pattern regex,
+      NamePattern pattern,
       double learningRateFactor,
       OptionalDouble weightDecay,
       Optional<UpdateRule> rule) {
     this.pattern = pattern;
-    this.regex = regex;
     this.learningRateFactor = learningRateFactor;
     this.weightDecay = weightDecay;
     this.rule = rule;
@@ -39,25 +37,15 @@ public final class ParameterGroup {
    * @param pattern a whole name, in which {@code *} stands for any characters and {@code ?} for one
    * @return a group that differs in nothing yet
    * @throws IllegalArgumentException if the pattern is empty
+   * @throws NullPointerException if it is null
    */
   public static ParameterGroup matching(String pattern) {
+    Arguments.requirePresent("pattern", pattern, "pass one such as *.bias");
     if (pattern.isEmpty()) {
-      throw new IllegalArgumentException("pattern is empty, must name parameters, such as *.bias");
+      throw Arguments.refusal("pattern", "empty", "a whole name", "pass one such as *.bias");
     }
-    StringBuilder regex = new StringBuilder();
-    // By code point: a quoted half of a surrogate pair matches nothing.
-    pattern
-        .codePoints()
-        .forEach(
-            c -> {
-              switch (c) {
-                case '*' -> regex.append(".*");
-                case '?' -> regex.append('.');
-                default -> regex.append(Pattern.quote(Character.toString(c)));
-              }
-            });
-    Pattern compiled = Pattern.compile(regex.toString(), Pattern.DOTALL);
-    return new ParameterGroup(pattern, compiled, 1, OptionalDouble.empty(), Optional.empty());
+    return new ParameterGroup(
+        new NamePattern(pattern), 1, OptionalDouble.empty(), Optional.empty());
   }
 
   /**
@@ -71,11 +59,9 @@ public final class ParameterGroup {
    * @throws IllegalArgumentException if the factor is out of range
    */
   public ParameterGroup learningRateFactor(double factor) {
-    if (!(factor >= 0 && factor <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "learningRateFactor is " + factor + ", must be finite and at least 0");
-    }
-    return new ParameterGroup(pattern, regex, factor, weightDecay, rule);
+    Arguments.requireNonNegative(
+        "learningRateFactor", factor, "pass 1 to leave the learning rate as it is");
+    return new ParameterGroup(pattern, factor, weightDecay, rule);
   }
 
   /**
@@ -86,12 +72,8 @@ public final class ParameterGroup {
    * @throws IllegalArgumentException if the value is out of range
    */
   public ParameterGroup weightDecay(double weightDecay) {
-    if (!(weightDecay >= 0 && weightDecay <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "weightDecay is " + weightDecay + ", must be finite and at least 0");
-    }
-    return new ParameterGroup(
-        pattern, regex, learningRateFactor, OptionalDouble.of(weightDecay), rule);
+    Arguments.requireNonNegative("weightDecay", weightDecay, "pass 0 for none");
+    return new ParameterGroup(pattern, learningRateFactor, OptionalDouble.of(weightDecay), rule);
   }
 
   /**
@@ -99,9 +81,11 @@ public final class ParameterGroup {
    *
    * @param rule of the same kind as the optimizer's, such as another {@code Adam}
    * @return a copy
+   * @throws NullPointerException if the rule is null
    */
   public ParameterGroup rule(UpdateRule rule) {
-    return new ParameterGroup(pattern, regex, learningRateFactor, weightDecay, Optional.of(rule));
+    Arguments.requirePresent("rule", rule, "pass one of the optimizer's kind");
+    return new ParameterGroup(pattern, learningRateFactor, weightDecay, Optional.of(rule));
   }
 
   /**
@@ -110,7 +94,7 @@ public final class ParameterGroup {
    * @return the pattern as it was given
    */
   public String pattern() {
-    return pattern;
+    return pattern.text();
   }
 
   /**
@@ -120,7 +104,7 @@ public final class ParameterGroup {
    * @return true if the whole name matches the pattern
    */
   public boolean matches(String name) {
-    return regex.matcher(name).matches();
+    return pattern.matches(name);
   }
 
   double learningRateFactor() {
@@ -139,7 +123,7 @@ public final class ParameterGroup {
     if (!chosen.name().equals(base.name())) {
       throw new IllegalArgumentException(
           "group "
-              + pattern
+              + pattern()
               + " has rule "
               + chosen.name()
               + ", must be the optimizer's, "
@@ -147,5 +131,17 @@ public final class ParameterGroup {
               + ": for each rule use a Parameters and an optimizer of their own");
     }
     return weightDecay.isPresent() ? chosen.weightDecay(weightDecay.getAsDouble()) : chosen;
+  }
+
+  @Override
+  public String toString() {
+    StringJoiner differences = new StringJoiner(", ", "group " + pattern() + ": ", "");
+    differences.setEmptyValue("group " + pattern());
+    if (learningRateFactor != 1) {
+      differences.add("learningRateFactor " + learningRateFactor);
+    }
+    weightDecay.ifPresent(value -> differences.add("weightDecay " + value));
+    rule.ifPresent(value -> differences.add("rule " + value));
+    return differences.toString();
   }
 }

@@ -2,6 +2,7 @@ package io.warmstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import io.warmstep.check.Arguments;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.rules.Settings;
 import io.warmstep.cli.train.LearningRate;
@@ -177,10 +178,7 @@ final class TrainOptions {
       if (clipNorm == null) {
         return 0;
       }
-      if (!(clipNorm > 0 && clipNorm <= Double.MAX_VALUE)) {
-        throw new IllegalArgumentException(
-            "--clip-norm is " + clipNorm + ", must be finite and above 0");
-      }
+      Arguments.requirePositive("--clip-norm", clipNorm, "leave it out not to clip");
       return clipNorm;
     }
 
@@ -219,10 +217,7 @@ final class TrainOptions {
 
     LearningRate toLearningRate(UpdateRule rule, long steps) {
       double highest = rate == null ? Rules.usualRate(rule) : rate;
-      if (!(highest >= 0 && highest <= Double.MAX_VALUE)) {
-        throw new IllegalArgumentException(
-            "--lr is " + highest + ", must be finite and at least 0");
-      }
+      Arguments.requireNonNegative("--lr", highest, "leave it out for the rule's default");
       WarmUpChoice shape = warmUp == null ? null : WarmUpChoice.parse(warmUp);
       return LearningRate.of(choice(), shape, highest, steps, rule);
     }

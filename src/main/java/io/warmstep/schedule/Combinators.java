@@ -1,5 +1,7 @@
 package io.warmstep.schedule;
 
+import io.warmstep.check.Arguments;
+
 /** The schedules that the methods of {@link Schedule} compose. */
 final class Combinators {
   private Combinators() {}
@@ -8,7 +10,7 @@ final class Combinators {
   record WarmedUp(Schedule schedule, long steps, WarmUp shape) implements Schedule {
     WarmedUp {
       Require.stepsOrNone("steps", steps);
-      Require.present("shape", shape, "Pass a shape such as WarmUp.linear().");
+      Arguments.requirePresent("shape", shape, "pass one such as WarmUp.linear()");
     }
 
     @Override
@@ -24,7 +26,7 @@ final class Combinators {
   record Then(Schedule first, long afterSteps, Schedule next) implements Schedule {
     Then {
       Require.steps("afterSteps", afterSteps);
-      Require.present("next", next, "Pass the schedule that follows.");
+      Arguments.requirePresent("next", next, "pass the schedule that follows");
     }
 
     @Override
@@ -42,7 +44,8 @@ final class Combinators {
 
     @Override
     public double rate(long step) {
-      return schedule.rate((Require.step(step) - 1) % period + 1);
+      Require.step(step);
+      return schedule.rate((step - 1) % period + 1);
     }
   }
 
@@ -54,7 +57,8 @@ final class Combinators {
 
     @Override
     public double rate(long step) {
-      return schedule.rate(Require.step(step)) * factor;
+      Require.step(step);
+      return schedule.rate(step) * factor;
     }
   }
 
@@ -66,7 +70,8 @@ final class Combinators {
 
     @Override
     public double rate(long step) {
-      return schedule.rate(Require.step(step)) * Math.min(1, (1 - beta2) / 2 * step);
+      Require.step(step);
+      return schedule.rate(step) * Math.min(1, (1 - beta2) / 2 * step);
     }
   }
 
@@ -78,8 +83,9 @@ final class Combinators {
 
     @Override
     public double rate(long step) {
+      Require.step(step);
       // expm1, for the factors of the first steps are small.
-      return schedule.rate(Require.step(step)) * -StrictMath.expm1(-(1 - beta2) * step);
+      return schedule.rate(step) * -StrictMath.expm1(-(1 - beta2) * step);
     }
   }
 }

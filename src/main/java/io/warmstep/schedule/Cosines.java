@@ -1,5 +1,7 @@
 package io.warmstep.schedule;
 
+import io.warmstep.check.Arguments;
+
 /** Cosine annealing, once or with warm restarts. */
 final class Cosines {
   private Cosines() {}
@@ -14,7 +16,8 @@ final class Cosines {
 
     @Override
     public double rate(long step) {
-      double left = Annealing.left(Require.step(step) - 1, totalSteps);
+      Require.step(step);
+      double left = Annealing.left(step - 1, totalSteps);
       return Annealing.COSINE.between(learningRate, minimum, left);
     }
   }
@@ -25,27 +28,30 @@ final class Cosines {
     CosineWarmRestarts {
       Require.rate("learningRate", learningRate);
       Require.steps("firstPeriod", firstPeriod);
-      if (multiplier < 1) {
-        throw Require.refusal(
-            "multiplier",
-            multiplier,
-            "at least 1",
-            "Pass how many times longer each period is than the last; 1 keeps the length.");
-      }
+      Arguments.requireAtLeast(
+          "multiplier",
+          multiplier,
+          1,
+          "pass how many times longer each period is than the last, or 1 to keep the length");
       Require.minimum(minimum, learningRate);
     }
 
     @Override
     public double rate(long step) {
-      long done = Require.step(step) - 1;
+      Require.step(step);
+      long done = step - 1;
       long period = firstPeriod;
       if (multiplier == 1) {
         done %= period;
       }
       while (done >= period) {
         done -= period;
-        // A period beyond the range of long is one that no step reaches the end of.
-        period = period > Long.MAX_VALUE / multiplier ? Long.MAX_VALUE : period * multiplier;
+        if (period > Long.MAX_VALUE / multiplier) {
+          // The last period there is: no step reaches the end of it.
+          double left = 1 - done / ((double) period * multiplier);
+          return Annealing.COSINE.between(learningRate, minimum, left);
+        }
+        period *= multiplier;
       }
       return Annealing.COSINE.between(learningRate, minimum, Annealing.left(done, period));
     }

@@ -1,5 +1,6 @@
 package io.warmstep.schedule;
 
+import io.warmstep.check.Arguments;
 import io.warmstep.math.Powers;
 
 /**
@@ -24,18 +25,20 @@ record Cyclic(
   Cyclic {
     Require.rate("baseRate", baseRate);
     Require.rate("maxRate", maxRate);
-    if (maxRate < baseRate) {
-      throw Require.refusal(
-          "maxRate", maxRate, "at least baseRate, " + baseRate, "Pass the lower rate first.");
-    }
+    Arguments.require(
+        maxRate >= baseRate,
+        "maxRate",
+        maxRate,
+        "at least baseRate, " + baseRate,
+        "pass the lower rate first");
     Require.steps("stepsUp", stepsUp);
     Require.steps("stepsDown", stepsDown);
     if (stepsUp > Long.MAX_VALUE - stepsDown) {
-      throw Require.refusal(
+      throw Arguments.refusal(
           "stepsUp + stepsDown",
           stepsUp + " + " + stepsDown,
           "at most " + Long.MAX_VALUE,
-          "Pass a shorter cycle.");
+          "pass a shorter cycle");
     }
     Require.decay("cycleFactor", cycleFactor);
     Require.decay("gamma", stepFactor);
@@ -43,7 +46,8 @@ record Cyclic(
 
   @Override
   public double rate(long step) {
-    long done = Require.step(step) - 1;
+    Require.step(step);
+    long done = step - 1;
     long period = stepsUp + stepsDown;
     long cycle = done / period;
     long position = done % period;

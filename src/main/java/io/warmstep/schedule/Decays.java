@@ -1,5 +1,6 @@
 package io.warmstep.schedule;
 
+import io.warmstep.check.Arguments;
 import io.warmstep.math.Powers;
 import java.util.Arrays;
 
@@ -30,7 +31,8 @@ final class Decays {
 
     @Override
     public double rate(long step) {
-      return Require.step(step) <= steps ? learningRate * factor : learningRate;
+      Require.step(step);
+      return step <= steps ? learningRate * factor : learningRate;
     }
   }
 
@@ -44,7 +46,8 @@ final class Decays {
 
     @Override
     public double rate(long step) {
-      long decays = (Require.step(step) - 1) / stepSize;
+      Require.step(step);
+      long decays = (step - 1) / stepSize;
       return learningRate * Powers.power(gamma, decays);
     }
   }
@@ -54,26 +57,28 @@ final class Decays {
     MultiStep {
       Require.rate("learningRate", learningRate);
       Require.decay("gamma", gamma);
-      milestones = Require.present("milestones", milestones, "Pass at least one.").clone();
+      Arguments.requirePresent("milestones", milestones, "pass at least one");
+      milestones = milestones.clone();
       if (milestones.length == 0) {
-        throw Require.refusal(
-            "milestones", "empty", "at least one step", "For a fixed rate use constant(…).");
+        throw Arguments.refusal(
+            "milestones", "empty", "at least one step", "for a fixed rate use constant(...)");
       }
       for (int i = 0; i < milestones.length; i++) {
         Require.steps("milestones[" + i + "]", milestones[i]);
         if (i > 0 && milestones[i] <= milestones[i - 1]) {
-          throw Require.refusal(
+          throw Arguments.refusal(
               "milestones[" + i + "]",
               milestones[i],
               "more than the one before it, " + milestones[i - 1],
-              "Pass the milestones in ascending order, each one once.");
+              "pass the milestones in ascending order, each one once");
         }
       }
     }
 
     @Override
     public double rate(long step) {
-      int at = Arrays.binarySearch(milestones, Require.step(step) - 1);
+      Require.step(step);
+      int at = Arrays.binarySearch(milestones, step - 1);
       int passed = at >= 0 ? at + 1 : -at - 1;
       return learningRate * Powers.power(gamma, passed);
     }
@@ -115,7 +120,8 @@ final class Decays {
 
     @Override
     public double rate(long step) {
-      return learningRate * Powers.power(gamma, Require.step(step) - 1);
+      Require.step(step);
+      return learningRate * Powers.power(gamma, step - 1);
     }
   }
 
@@ -131,7 +137,8 @@ final class Decays {
 
     @Override
     public double rate(long step) {
-      double left = Annealing.left(Require.step(step) - 1, steps);
+      Require.step(step);
+      double left = Annealing.left(step - 1, steps);
       return learningRate * Annealing.LINEAR.between(startFactor, endFactor, left);
     }
   }
@@ -141,17 +148,14 @@ final class Decays {
     Polynomial {
       Require.rate("learningRate", learningRate);
       Require.steps("totalSteps", totalSteps);
-      Require.check(
-          power > 0 && power < Double.POSITIVE_INFINITY,
-          "power",
-          power,
-          "a finite number of more than 0",
-          "Pass the exponent of the decay; 1 is a straight line.");
+      Arguments.requirePositive(
+          "power", power, "pass the exponent of the decay, such as 1 for a straight line");
     }
 
     @Override
     public double rate(long step) {
-      double left = Annealing.left(Require.step(step) - 1, totalSteps);
+      Require.step(step);
+      double left = Annealing.left(step - 1, totalSteps);
       return learningRate * Powers.power(left, power);
     }
   }
@@ -165,14 +169,15 @@ final class Decays {
 
     @Override
     public double rate(long step) {
-      return Require.step(step) <= warmUpSteps
+      Require.step(step);
+      return step <= warmUpSteps
           ? learningRate * ((double) step / warmUpSteps)
           : learningRate * Math.sqrt((double) warmUpSteps / step);
     }
   }
 
-  /** See {@link Schedules#warmupStableDecay(double, long, long, long, Annealing, double)}. */
-  record WarmupStableDecay(
+  /** See {@link Schedules#warmUpStableDecay(double, long, long, long, Annealing, double)}. */
+  record WarmUpStableDecay(
       double learningRate,
       long warmUpSteps,
       long stableSteps,
@@ -180,18 +185,19 @@ final class Decays {
       Annealing shape,
       double minimum)
       implements Schedule {
-    WarmupStableDecay {
+    WarmUpStableDecay {
       Require.rate("learningRate", learningRate);
       Require.stepsOrNone("warmUpSteps", warmUpSteps);
       Require.stepsOrNone("stableSteps", stableSteps);
       Require.steps("decaySteps", decaySteps);
-      Require.present("shape", shape, "Pass a shape such as Annealing.ONE_MINUS_SQRT.");
+      Arguments.requirePresent("shape", shape, "pass one such as Annealing.ONE_MINUS_SQRT");
       Require.minimum(minimum, learningRate);
     }
 
     @Override
     public double rate(long step) {
-      if (Require.step(step) <= warmUpSteps) {
+      Require.step(step);
+      if (step <= warmUpSteps) {
         return learningRate * ((double) step / warmUpSteps);
       }
       // Subtracting in turn, since the sum of the lengths may be more than a long holds.

@@ -1,20 +1,23 @@
 package io.warmstep.schedule;
 
+import io.warmstep.check.Arguments;
+import java.util.function.Consumer;
+
 /**
  * Reduces the learning rate when a metric has stopped improving, as PyTorch's {@code
- * ReduceLROnPlateau}. Tell it the metric with {@link #report} after each epoch (or whatever the
+ * ReduceLROnPlateau}. Give it the metric by {@link #report} after each epoch (or whatever the
  * interval is that {@code patience} and {@code cooldown} count).
  *
- * <p>Unlike the other schedules this one has state: {@link #rate} isn't a function of the step, but
- * yields the rate that the reports so far have led to. To resume a run exactly, save {@link #state}
- * and give it to {@link #restore}. Not safe for use by several threads at once.
+ * <p>Unlike the other schedules this one has state: {@link #rate} is not a function of the step,
+ * but yields the rate that the reports so far have led to. To resume a run exactly, save {@link
+ * #state} and give it to {@link #restore}. Not safe for use by several threads at once.
  *
  * <p>A report is an improvement if it is better than the best one so far by more than the
  * threshold. More than {@code patience} reports in a row without one multiply the rate by {@code
- * factor}, though not below {@code minimum}; after that, {@code cooldown} reports don't count. A
- * report that isn't finite is never an improvement. Relative thresholds are a share of the
- * magnitude of the best metric; this is PyTorch's rule for positive metrics, and right for negative
- * ones too.
+ * factor}, though not below {@code minimum}; after that, {@code cooldown} reports do not count, but
+ * an improvement among them becomes the best so far. A report that is not finite is never an
+ * improvement. Relative thresholds are a share of the magnitude of the best metric; this is
+ * PyTorch's rule for positive metrics, and right for negative ones too.
  *
  * <pre>{@code
  * PlateauSchedule schedule = Schedules.reduceOnPlateau(1e-3).factor(0.5).patience(5);
@@ -45,28 +48,30 @@ public final class PlateauSchedule implements Schedule {
    * @param rate the present learning rate
    * @param best the best metric so far; infinite before the first
    * @param badReports the number of reports in a row without an improvement
-   * @param cooldownLeft the number of coming reports that don't count
+   * @param cooldownLeft the number of coming reports that do not count
    */
   public record State(double rate, double best, long badReports, long cooldownLeft) {
+    private static final String ADVICE = "pass a state as state() returned it";
+
     /**
      * Makes a state, for example from the values in a checkpoint.
      *
      * @param rate the present learning rate
      * @param best the best metric so far; infinite before the first
      * @param badReports the number of reports in a row without an improvement
-     * @param cooldownLeft the number of coming reports that don't count
+     * @param cooldownLeft the number of coming reports that do not count
      * @throws IllegalArgumentException if the rate is negative or not finite, if the best metric is
      *     NaN, or if a count is negative
      */
     public State {
-      String advice = "Pass a state as state() returned it.";
-      Require.rate("rate", rate);
-      Require.check(!Double.isNaN(best), "best", best, "a number", advice);
-      Require.check(badReports >= 0, "badReports", badReports, "at least 0", advice);
-      Require.check(cooldownLeft >= 0, "cooldownLeft", cooldownLeft, "at least 0", advice);
+      Arguments.requireNonNegative("rate", rate, ADVICE);
+      Arguments.require(!Double.isNaN(best), "best", best, "a number", ADVICE);
+      Arguments.requireAtLeast("badReports", badReports, 0, ADVICE);
+      Arguments.requireAtLeast("cooldownLeft", cooldownLeft, 0, ADVICE);
     }
   }
 
+  /** What a schedule is made of. */
   private record Settings(
       double learningRate,
       Mode mode,
@@ -79,30 +84,60 @@ public final class PlateauSchedule implements Schedule {
       double eps) {
     Settings {
       Require.rate("learningRate", learningRate);
-      Require.present("mode", mode, "Pass MIN for a loss, MAX for an accuracy.");
-      Require.check(
+      Arguments.requirePresent("mode", mode, "pass MIN for a loss, MAX for an accuracy");
+      Arguments.require(
           factor > 0 && factor < 1,
           "factor",
           factor,
-          "more than 0 and less than 1",
-          "Pass what to multiply the rate by, such as 0.1.");
+          "in (0, 1)",
+          "pass what to multiply the rate by, such as 0.1");
       Require.reports("patience", patience);
-      Require.present("thresholdMode", thresholdMode, "Pass RELATIVE or ABSOLUTE.");
+      Arguments.requirePresent("thresholdMode", thresholdMode, "pass RELATIVE or ABSOLUTE");
       boolean relative = thresholdMode == ThresholdMode.RELATIVE;
-      Require.check(
+      Arguments.require(
           threshold >= 0 && threshold < (relative ? 1 : Double.POSITIVE_INFINITY),
           "threshold",
           threshold,
-          relative ? "at least 0 and less than 1 where relative" : "finite and at least 0",
-          "Pass the smallest change that counts, such as 1e-4.");
+          relative ? "in [0, 1) where relative" : "finite and at least 0",
+          "pass the smallest change that counts, such as 1e-4");
       Require.reports("cooldown", cooldown);
       Require.minimum(minimum, learningRate);
-      Require.check(
-          eps >= 0 && eps < Double.POSITIVE_INFINITY,
-          "eps",
-          eps,
-          "a finite number of at least 0",
-          "Pass the smallest reduction worth making, such as 1e-8.");
+      Arguments.requireNonNegative(
+          "eps", eps, "pass the smallest reduction worth making, such as 1e-8");
+    }
+  }
+
+  /** Settings of which some are being changed. */
+  private static final class Draft {
+    double learningRate;
+    Mode mode = Mode.MIN;
+    double factor = 0.1;
+    long patience = 10;
+    double threshold = 1e-4;
+    ThresholdMode thresholdMode = ThresholdMode.RELATIVE;
+    long cooldown;
+    double minimum;
+    double eps = 1e-8;
+
+    Draft(double learningRate) {
+      this.learningRate = learningRate;
+    }
+
+    Draft(Settings settings) {
+      learningRate = settings.learningRate;
+      mode = settings.mode;
+      factor = settings.factor;
+      patience = settings.patience;
+      threshold = settings.threshold;
+      thresholdMode = settings.thresholdMode;
+      cooldown = settings.cooldown;
+      minimum = settings.minimum;
+      eps = settings.eps;
+    }
+
+    Settings settings() {
+      return new Settings(
+          learningRate, mode, factor, patience, threshold, thresholdMode, cooldown, minimum, eps);
     }
   }
 
@@ -113,7 +148,7 @@ public final class PlateauSchedule implements Schedule {
   private long cooldownLeft;
 
   PlateauSchedule(double learningRate) {
-    this(new Settings(learningRate, Mode.MIN, 0.1, 10, 1e-4, ThresholdMode.RELATIVE, 0, 0, 1e-8));
+    this(new Draft(learningRate).settings());
   }
 
   private PlateauSchedule(Settings settings) {
@@ -141,17 +176,18 @@ public final class PlateauSchedule implements Schedule {
    * @param metric the metric; NaN and infinities count as no improvement
    */
   public void report(double metric) {
-    if (isImprovement(metric)) {
+    boolean improved = isImprovement(metric);
+    if (improved) {
       best = metric;
-      badReports = 0;
-    } else {
-      badReports++;
     }
     if (cooldownLeft > 0) {
       cooldownLeft--;
       badReports = 0;
-    }
-    if (badReports > settings.patience) {
+    } else if (improved) {
+      badReports = 0;
+    } else if (badReports < settings.patience) {
+      badReports++;
+    } else {
       double reduced = Math.max(rate * settings.factor, settings.minimum);
       if (rate - reduced > settings.eps) {
         rate = reduced;
@@ -192,99 +228,65 @@ public final class PlateauSchedule implements Schedule {
    * @throws NullPointerException if {@code state} is null
    */
   public void restore(State state) {
-    Require.present("state", state, "Pass a state as state() returned it.");
+    Arguments.requirePresent("state", state, State.ADVICE);
     rate = state.rate;
     best = state.best;
     badReports = state.badReports;
     cooldownLeft = state.cooldownLeft;
   }
 
+  private PlateauSchedule with(Consumer<Draft> change) {
+    Draft draft = new Draft(settings);
+    change.accept(draft);
+    return new PlateauSchedule(draft.settings());
+  }
+
   /**
-   * Sets which way the metric gets better.
+   * Returns a copy with another mode: which way the metric gets better.
    *
    * @param mode {@link Mode#MIN} by default
    * @return a changed copy, without any reports
    * @throws NullPointerException if it is null
    */
   public PlateauSchedule mode(Mode mode) {
-    return new PlateauSchedule(
-        new Settings(
-            settings.learningRate,
-            mode,
-            settings.factor,
-            settings.patience,
-            settings.threshold,
-            settings.thresholdMode,
-            settings.cooldown,
-            settings.minimum,
-            settings.eps));
+    return with(draft -> draft.mode = mode);
   }
 
   /**
-   * Sets what the rate is multiplied by when it is reduced.
+   * Returns a copy with another factor: what the rate is multiplied by when it is reduced.
    *
    * @param factor more than 0 and less than 1; 0.1 by default
    * @return a changed copy, without any reports
    * @throws IllegalArgumentException if the value is out of its range
    */
   public PlateauSchedule factor(double factor) {
-    return new PlateauSchedule(
-        new Settings(
-            settings.learningRate,
-            settings.mode,
-            factor,
-            settings.patience,
-            settings.threshold,
-            settings.thresholdMode,
-            settings.cooldown,
-            settings.minimum,
-            settings.eps));
+    return with(draft -> draft.factor = factor);
   }
 
   /**
-   * Sets how many reports in a row without an improvement are put up with.
+   * Returns a copy with another patience: how many reports in a row may be without an improvement.
    *
    * @param patience at least 0; 10 by default
    * @return a changed copy, without any reports
    * @throws IllegalArgumentException if the value is out of its range
    */
   public PlateauSchedule patience(long patience) {
-    return new PlateauSchedule(
-        new Settings(
-            settings.learningRate,
-            settings.mode,
-            settings.factor,
-            patience,
-            settings.threshold,
-            settings.thresholdMode,
-            settings.cooldown,
-            settings.minimum,
-            settings.eps));
+    return with(draft -> draft.patience = patience);
   }
 
   /**
-   * Sets by how much a metric must be better than the best to count.
+   * Returns a copy with another threshold: by how much a metric must be better than the best one.
    *
    * @param threshold at least 0, and less than 1 where relative; 1e-4 by default
    * @return a changed copy, without any reports
    * @throws IllegalArgumentException if the value is out of its range
    */
   public PlateauSchedule threshold(double threshold) {
-    return new PlateauSchedule(
-        new Settings(
-            settings.learningRate,
-            settings.mode,
-            settings.factor,
-            settings.patience,
-            threshold,
-            settings.thresholdMode,
-            settings.cooldown,
-            settings.minimum,
-            settings.eps));
+    return with(draft -> draft.threshold = threshold);
   }
 
   /**
-   * Sets what the threshold is measured by.
+   * Returns a copy with another threshold mode: what the threshold is measured by.
    *
    * @param thresholdMode {@link ThresholdMode#RELATIVE} by default
    * @return a changed copy, without any reports
@@ -292,80 +294,40 @@ public final class PlateauSchedule implements Schedule {
    * @throws IllegalArgumentException if the threshold is out of range in this mode
    */
   public PlateauSchedule thresholdMode(ThresholdMode thresholdMode) {
-    return new PlateauSchedule(
-        new Settings(
-            settings.learningRate,
-            settings.mode,
-            settings.factor,
-            settings.patience,
-            settings.threshold,
-            thresholdMode,
-            settings.cooldown,
-            settings.minimum,
-            settings.eps));
+    return with(draft -> draft.thresholdMode = thresholdMode);
   }
 
   /**
-   * Sets how many reports do not count after a reduction.
+   * Returns a copy with another cooldown: how many reports do not count after a reduction.
    *
    * @param cooldown at least 0; 0 by default
    * @return a changed copy, without any reports
    * @throws IllegalArgumentException if the value is out of its range
    */
   public PlateauSchedule cooldown(long cooldown) {
-    return new PlateauSchedule(
-        new Settings(
-            settings.learningRate,
-            settings.mode,
-            settings.factor,
-            settings.patience,
-            settings.threshold,
-            settings.thresholdMode,
-            cooldown,
-            settings.minimum,
-            settings.eps));
+    return with(draft -> draft.cooldown = cooldown);
   }
 
   /**
-   * Sets the rate that reductions do not go below.
+   * Returns a copy with another minimum: the rate that reductions do not go below.
    *
    * @param minimum at least 0 and at most the initial rate; 0 by default
    * @return a changed copy, without any reports
    * @throws IllegalArgumentException if the value is out of its range
    */
   public PlateauSchedule minimum(double minimum) {
-    return new PlateauSchedule(
-        new Settings(
-            settings.learningRate,
-            settings.mode,
-            settings.factor,
-            settings.patience,
-            settings.threshold,
-            settings.thresholdMode,
-            settings.cooldown,
-            minimum,
-            settings.eps));
+    return with(draft -> draft.minimum = minimum);
   }
 
   /**
-   * Sets the size that a reduction must exceed to be made.
+   * Returns a copy with another eps: the size that a reduction must exceed to be made.
    *
    * @param eps finite and at least 0; 1e-8 by default
    * @return a changed copy, without any reports
    * @throws IllegalArgumentException if the value is out of its range
    */
   public PlateauSchedule eps(double eps) {
-    return new PlateauSchedule(
-        new Settings(
-            settings.learningRate,
-            settings.mode,
-            settings.factor,
-            settings.patience,
-            settings.threshold,
-            settings.thresholdMode,
-            settings.cooldown,
-            settings.minimum,
-            eps));
+    return with(draft -> draft.eps = eps);
   }
 
   @Override

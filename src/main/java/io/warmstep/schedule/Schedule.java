@@ -95,7 +95,7 @@ public interface Schedule {
   /**
    * Dampens this schedule by the untuned linear warm-up for Adam: the rate of step {@code t} is
    * multiplied by {@code min(1, t (1 - beta2) / 2)}, which is 1 after {@code 2 / (1 - beta2)}
-   * steps. It has no length to tune and doesn't delay this schedule (Ma and Yarats 2019, "On the
+   * steps. It has no length to tune and does not delay this schedule (Ma and Yarats 2019, "On the
    * adequacy of untuned warmup for adaptive optimization", arXiv:1910.04209).
    *
    * @param beta2 the optimizer's second beta, in [0, 1)
@@ -108,7 +108,7 @@ public interface Schedule {
 
   /**
    * Dampens this schedule by the untuned exponential warm-up for Adam: the rate of step {@code t}
-   * is multiplied by {@code 1 - exp(-(1 - beta2) t)}. It has no length to tune and doesn't delay
+   * is multiplied by {@code 1 - exp(-(1 - beta2) t)}. It has no length to tune and does not delay
    * this schedule (Ma and Yarats 2019, "On the adequacy of untuned warmup for adaptive
    * optimization", arXiv:1910.04209).
    *

@@ -100,7 +100,7 @@ public final class Schedules {
    * {@code PolynomialLR}).
    *
    * @param learningRate the initial learning rate
-   * @param totalSteps the number of steps, all of which have a rate above zero
+   * @param totalSteps the number of steps; the rate is zero from step {@code totalSteps + 1} on
    * @param power the exponent, finite and more than 0
    * @return the schedule
    */
@@ -112,7 +112,7 @@ public final class Schedules {
    * Cosine annealing to zero; see {@link #cosine(double, long, double)}.
    *
    * @param learningRate the initial learning rate
-   * @param totalSteps the number of steps, all of which have a rate above zero
+   * @param totalSteps the number of steps; the rate is zero from step {@code totalSteps + 1} on
    * @return the schedule
    */
   public static Schedule cosine(double learningRate, long totalSteps) {
@@ -125,8 +125,9 @@ public final class Schedules {
    * totalSteps + 1} steps and then rises again; this schedule holds the minimum.
    *
    * @param learningRate the initial learning rate
-   * @param totalSteps the number of steps, all of which have a rate above the minimum
-   * @param minimum the rate after them, at least 0 and at most the learning rate
+   * @param totalSteps the number of steps
+   * @param minimum the rate from step {@code totalSteps + 1} on, at least 0 and at most the
+   *     learning rate
    * @return the schedule
    */
   public static Schedule cosine(double learningRate, long totalSteps, double minimum) {
@@ -210,7 +211,7 @@ public final class Schedules {
    * @return the schedule
    */
   public static OneCycle oneCycle(double maxRate, long totalSteps) {
-    return new OneCycle(maxRate, totalSteps, 0.3, Annealing.COSINE, 25, 1e4, false);
+    return new OneCycle(maxRate, totalSteps);
   }
 
   /**
@@ -228,7 +229,7 @@ public final class Schedules {
   }
 
   /**
-   * Warm-up, stable, decay, with linear decay to zero; see {@link #warmupStableDecay(double, long,
+   * Warm-up, stable, decay, with linear decay to zero; see {@link #warmUpStableDecay(double, long,
    * long, long, Annealing, double)}.
    *
    * @param learningRate the rate of the stable phase
@@ -237,9 +238,9 @@ public final class Schedules {
    * @param decaySteps the steps of the decay
    * @return the schedule
    */
-  public static Schedule warmupStableDecay(
+  public static Schedule warmUpStableDecay(
       double learningRate, long warmUpSteps, long stableSteps, long decaySteps) {
-    return warmupStableDecay(
+    return warmUpStableDecay(
         learningRate, warmUpSteps, stableSteps, decaySteps, Annealing.LINEAR, 0);
   }
 
@@ -257,21 +258,21 @@ public final class Schedules {
    * @param minimum the rate after the decay, at least 0 and at most the learning rate
    * @return the schedule
    */
-  public static Schedule warmupStableDecay(
+  public static Schedule warmUpStableDecay(
       double learningRate,
       long warmUpSteps,
       long stableSteps,
       long decaySteps,
       Annealing shape,
       double minimum) {
-    return new Decays.WarmupStableDecay(
+    return new Decays.WarmUpStableDecay(
         learningRate, warmUpSteps, stableSteps, decaySteps, shape, minimum);
   }
 
   /**
    * A rate that is reduced when a metric has stopped improving, with PyTorch's defaults (smaller is
    * better, factor 0.1, patience 10, relative threshold 1e-4, no cooldown). The methods of the
-   * result change them; {@link PlateauSchedule#report} tells it the metric.
+   * result change them; {@link PlateauSchedule#report} gives it the metric.
    *
    * @param learningRate the initial learning rate
    * @return the schedule, which, unlike the others, has state

@@ -54,7 +54,7 @@ public interface WarmUp {
 
   /**
    * Half a cosine wave to the full rate: factor {@code (1 - cos(pi step / steps)) / 2}. The first
-   * step has a small factor that isn't zero, the last one 1.
+   * step has a small factor above 0, the last one 1.
    *
    * @return the shape
    */

@@ -87,7 +87,7 @@ class OptimizerArgumentsTest {
             builder().group(ParameterGroup.matching("*.bias")).group(ParameterGroup.matching("a.*"))
                 ::build));
     assertEquals(
-        "pattern is empty, must name parameters, such as *.bias",
+        "pattern is empty, must be a whole name: pass one such as *.bias",
         refusal(() -> ParameterGroup.matching("")));
   }
 
@@ -106,8 +106,11 @@ class OptimizerArgumentsTest {
   void groupFactors(double value) {
     ParameterGroup group = ParameterGroup.matching("*");
     String range = " is " + value + ", must be finite and at least 0";
-    assertEquals("learningRateFactor" + range, refusal(() -> group.learningRateFactor(value)));
-    assertEquals("weightDecay" + range, refusal(() -> group.weightDecay(value)));
+    assertEquals(
+        "learningRateFactor" + range + ": pass 1 to leave the learning rate as it is",
+        refusal(() -> group.learningRateFactor(value)));
+    assertEquals(
+        "weightDecay" + range + ": pass 0 for none", refusal(() -> group.weightDecay(value)));
   }
 
   @ParameterizedTest
@@ -236,11 +239,14 @@ class OptimizerArgumentsTest {
     assertEquals(0.5, scaler.scale());
     for (double scale : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY, 1e-39}) {
       assertEquals(
-          "loss scaler: scale is " + scale + ", must be above 0 and a normal float32 number",
+          "loss scaler: scale is "
+              + scale
+              + ", must be above 0 and a normal float32 number: pass a state as state() returned"
+              + " it",
           refusal(() -> new LossScaler.State(scale, 0)));
     }
     assertEquals(
-        "loss scaler: finiteSteps is -1, must be at least 0",
+        "loss scaler: finiteSteps is -1, must be at least 0: pass a state as state() returned it",
         refusal(() -> new LossScaler.State(1, -1)));
     assertThrows(NullPointerException.class, () -> scaler.restore(null));
     assertEquals(0.5, scaler.scale(), "a refused state changes nothing");

@@ -81,7 +81,7 @@ class PlateauScheduleTest {
 
   @Test
   void aRelativeThresholdHoldsForNegativeMetricsToo() {
-    // Smaller by more than a tenth of 100: -110 is the bar, and -105 isn't enough.
+    // Smaller by more than a tenth of 100: -110 is the bar, and -105 is not enough.
     assertArrayEquals(
         new double[] {8, 4, 4}, ratesAfter(impatient().threshold(0.1), -100, -105, -111));
     assertArrayEquals(
@@ -124,6 +124,30 @@ class PlateauScheduleTest {
   }
 
   @Test
+  void eachSettingIsChangedAlone() {
+    PlateauSchedule base = Schedules.reduceOnPlateau(0.5);
+    changed("mode=MIN", "mode=MAX", base, base.mode(Mode.MAX));
+    changed("factor=0.1", "factor=0.25", base, base.factor(0.25));
+    changed("patience=10", "patience=3", base, base.patience(3));
+    changed("threshold=1.0E-4", "threshold=0.5", base, base.threshold(0.5));
+    changed("=RELATIVE", "=ABSOLUTE", base, base.thresholdMode(ThresholdMode.ABSOLUTE));
+    changed("cooldown=0", "cooldown=7", base, base.cooldown(7));
+    changed("minimum=0.0", "minimum=0.125", base, base.minimum(0.125));
+    changed("eps=1.0E-8", "eps=0.75", base, base.eps(0.75));
+    // What was changed before stays.
+    changed("eps=1.0E-8", "eps=0.75", base.mode(Mode.MAX), base.mode(Mode.MAX).eps(0.75));
+  }
+
+  private static void changed(
+      String from, String to, PlateauSchedule base, PlateauSchedule changed) {
+    assertEquals(settings(base).replace(from, to), settings(changed));
+  }
+
+  private static String settings(PlateauSchedule schedule) {
+    return schedule.toString().replaceFirst(".*Settings", "");
+  }
+
+  @Test
   void aChangedCopyStartsAfresh() {
     PlateauSchedule schedule = impatient();
     schedule.report(1);
@@ -147,15 +171,50 @@ class PlateauScheduleTest {
     assertTrue(resumed.state().rate() < 4, "the reports were to reduce the rate again");
   }
 
+  private static PlateauSchedule.State after(
+      PlateauSchedule schedule, PlateauSchedule.State restored, double metric) {
+    schedule.restore(restored);
+    schedule.report(metric);
+    return schedule.state();
+  }
+
   @Test
-  void statesThatCannotBeAreRefused() {
-    assertThrows(
-        IllegalArgumentException.class, () -> new PlateauSchedule.State(Double.NaN, 1, 0, 0));
-    assertThrows(
-        IllegalArgumentException.class, () -> new PlateauSchedule.State(1, Double.NaN, 0, 0));
-    assertThrows(IllegalArgumentException.class, () -> new PlateauSchedule.State(1, 1, -1, 0));
-    assertThrows(IllegalArgumentException.class, () -> new PlateauSchedule.State(1, 1, 0, -1));
-    assertThrows(NullPointerException.class, () -> impatient().restore(null));
+  void countsBeyondThePatienceReduceTheRateAtOnce() {
+    PlateauSchedule schedule = impatient().patience(2).cooldown(3);
+    for (long bad : new long[] {2, 3, Long.MAX_VALUE - 1, Long.MAX_VALUE}) {
+      PlateauSchedule.State state = new PlateauSchedule.State(1, 0.5, bad, 0);
+      assertEquals(new PlateauSchedule.State(0.5, 0.5, 0, 3), after(schedule, state, 1));
+      assertEquals(new PlateauSchedule.State(1, 0.25, 0, 0), after(schedule, state, 0.25));
+    }
+  }
+
+  @Test
+  void theLongestPatienceIsCountedToItsEnd() {
+    PlateauSchedule schedule = impatient().patience(Long.MAX_VALUE);
+    PlateauSchedule.State last = new PlateauSchedule.State(1, 0.5, Long.MAX_VALUE, 0);
+    PlateauSchedule.State beforeIt = new PlateauSchedule.State(1, 0.5, Long.MAX_VALUE - 1, 0);
+    assertEquals(last, after(schedule, beforeIt, 1));
+    assertEquals(new PlateauSchedule.State(0.5, 0.5, 0, 0), after(schedule, last, 1));
+  }
+
+  @Test
+  void theLongestCooldownIsCountedDown() {
+    PlateauSchedule schedule = impatient().cooldown(Long.MAX_VALUE);
+    PlateauSchedule.State reduced = new PlateauSchedule.State(0.5, 0.5, 0, Long.MAX_VALUE);
+    assertEquals(reduced, after(schedule, new PlateauSchedule.State(1, 0.5, 0, 0), 1));
+    assertEquals(
+        new PlateauSchedule.State(0.5, 0.5, 0, Long.MAX_VALUE - 1), after(schedule, reduced, 1));
+    // Whatever was counted before, in a cooldown nothing counts.
+    assertEquals(
+        new PlateauSchedule.State(1, 0.5, 0, 0),
+        after(schedule, new PlateauSchedule.State(1, 0.5, Long.MAX_VALUE, 1), 1));
+  }
+
+  @Test
+  void anImprovementInACooldownIsTheBestFromThenOn() {
+    PlateauSchedule schedule = impatient().cooldown(1);
+    assertArrayEquals(new double[] {8, 4, 4, 2}, ratesAfter(schedule, 5, 5, 3, 4));
+    assertEquals(3, schedule.state().best());
   }
 
   @Test

@@ -44,7 +44,7 @@ class SchedulePropertyTest {
       case 3 -> new Ending(Schedules.constantFactor(rate, 0.25, steps), rate);
       case 4 ->
           new Ending(
-              Schedules.warmupStableDecay(
+              Schedules.warmUpStableDecay(
                   rate, part, part, steps - 2 * part, annealing(random), minimum),
               minimum);
       default -> {
@@ -183,7 +183,7 @@ class SchedulePropertyTest {
           List.of(
               Schedules.triangular(low, 0.1, up, down),
               Schedules.triangular2(low, 0.1, up, down),
-              Schedules.warmupStableDecay(0.1, up, 70, down, smooth, low),
+              Schedules.warmUpStableDecay(0.1, up, 70, down, smooth, low),
               Schedules.inverseSquareRoot(0.1, up),
               Schedules.cosine(0.1, down, low).warmUp(up),
               Schedules.constant(0.1).then(up, Schedules.linear(0.1, 1, 0, down)),

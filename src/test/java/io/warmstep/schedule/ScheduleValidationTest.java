@@ -54,7 +54,7 @@ class ScheduleValidationTest {
     reals(rate, v -> Schedules.cosine(v, 1), notRates);
     reals(rate, v -> Schedules.cosineWarmRestarts(v, 1, 1, 0), notRates);
     reals(rate, v -> Schedules.inverseSquareRoot(v, 1), notRates);
-    reals(rate, v -> Schedules.warmupStableDecay(v, 1, 1, 1), notRates);
+    reals(rate, v -> Schedules.warmUpStableDecay(v, 1, 1, 1), notRates);
     reals(rate, Schedules::reduceOnPlateau, notRates);
     reals("maxRate", v -> Schedules.oneCycle(v, 2), notRates);
 
@@ -68,9 +68,9 @@ class ScheduleValidationTest {
     counts("firstPeriod", v -> Schedules.cosineWarmRestarts(1, v, 1, 0), notLengths);
     counts("multiplier", v -> Schedules.cosineWarmRestarts(1, 1, v, 0), notLengths);
     counts("warmUpSteps", v -> Schedules.inverseSquareRoot(1, v), notLengths);
-    counts("warmUpSteps", v -> Schedules.warmupStableDecay(1, v, 1, 1), -1);
-    counts("stableSteps", v -> Schedules.warmupStableDecay(1, 1, v, 1), -1);
-    counts("decaySteps", v -> Schedules.warmupStableDecay(1, 1, 1, v), notLengths);
+    counts("warmUpSteps", v -> Schedules.warmUpStableDecay(1, v, 1, 1), -1);
+    counts("stableSteps", v -> Schedules.warmUpStableDecay(1, 1, v, 1), -1);
+    counts("decaySteps", v -> Schedules.warmUpStableDecay(1, 1, 1, v), notLengths);
 
     reals("factor", v -> Schedules.constantFactor(1, v, 1), NAN, INF, -1);
     reals("gamma", v -> Schedules.step(1, 1, v), notDecays);
@@ -84,7 +84,7 @@ class ScheduleValidationTest {
     reals("minimum", v -> Schedules.cosineWarmRestarts(1, 1, 1, v), NAN, INF, -1, 1.5);
     reals(
         "minimum",
-        v -> Schedules.warmupStableDecay(1, 1, 1, 1, Annealing.LINEAR, v),
+        v -> Schedules.warmUpStableDecay(1, 1, 1, 1, Annealing.LINEAR, v),
         NAN,
         INF,
         -1,
@@ -116,6 +116,10 @@ class ScheduleValidationTest {
     reals(
         "threshold", v -> plateau.thresholdMode(ThresholdMode.ABSOLUTE).threshold(v), NAN, INF, -1);
     counts("cooldown", plateau::cooldown, -1);
+    reals("rate", v -> new PlateauSchedule.State(v, 1, 0, 0), notRates);
+    reals("best", v -> new PlateauSchedule.State(1, v, 0, 0), NAN);
+    counts("badReports", v -> new PlateauSchedule.State(1, 1, v, 0), -1, Long.MIN_VALUE);
+    counts("cooldownLeft", v -> new PlateauSchedule.State(1, 1, 0, v), -1, Long.MIN_VALUE);
     reals("minimum", plateau::minimum, NAN, INF, -1, 1.5);
     reals("eps", plateau::eps, NAN, INF, -1);
 
@@ -149,7 +153,7 @@ class ScheduleValidationTest {
         Schedules.triangular(0, 1, 1, 1),
         Schedules.oneCycle(1, 2),
         Schedules.inverseSquareRoot(1, 1),
-        Schedules.warmupStableDecay(1, 1, 1, 1),
+        Schedules.warmUpStableDecay(1, 1, 1, 1),
         Schedules.reduceOnPlateau(1),
         ONE.warmUp(2),
         ONE.then(2, ONE),
@@ -163,25 +167,26 @@ class ScheduleValidationTest {
   @MethodSource("cases")
   void refused(String argument, String given, Executable call) {
     String message = assertThrows(IllegalArgumentException.class, call).getMessage();
-    String start = argument + " is " + given + ", but must be ";
+    String start = argument + " is " + given + ", must be ";
     assertTrue(message.startsWith(start), message);
-    // What is allowed, then a sentence on what to do.
-    assertTrue(message.substring(start.length()).matches(".+\\. [A-Z].+\\."), message);
+    // What is allowed, then what to do.
+    assertTrue(message.substring(start.length()).matches(".+: [a-z].*[^.]"), message);
   }
 
   @Test
   void messageInFull() {
     Exception e = assertThrows(IllegalArgumentException.class, () -> Schedules.cosine(-1, 10));
     assertEquals(
-        "learningRate is -1.0, but must be a finite number of at least 0. "
-            + "Pass a learning rate such as 1e-3.",
+        "learningRate is -1.0, must be finite and at least 0: pass a learning rate such as 1e-3",
         e.getMessage());
   }
 
   @Test
   void emptyMilestonesAreRefused() {
     Exception e = assertThrows(IllegalArgumentException.class, () -> Schedules.multiStep(1, 0.5));
-    assertTrue(e.getMessage().startsWith("milestones is empty"), e.getMessage());
+    assertEquals(
+        "milestones is empty, must be at least one step: for a fixed rate use constant(...)",
+        e.getMessage());
   }
 
   @Test
@@ -191,14 +196,15 @@ class ScheduleValidationTest {
     missing("shape", () -> ONE.warmUp(1, null));
     missing("next", () -> ONE.then(1, null));
     missing("annealing", () -> Schedules.oneCycle(1, 10).annealing(null));
-    missing("shape", () -> Schedules.warmupStableDecay(1, 1, 1, 1, null, 0));
+    missing("shape", () -> Schedules.warmUpStableDecay(1, 1, 1, 1, null, 0));
     missing("mode", () -> plateau.mode(null));
     missing("thresholdMode", () -> plateau.thresholdMode(null));
+    missing("state", () -> plateau.restore(null));
   }
 
   private static void missing(String argument, Executable call) {
     String message = assertThrows(NullPointerException.class, call).getMessage();
-    assertTrue(message.startsWith(argument + " is null"), message);
+    assertTrue(message.startsWith(argument + " is null, must be given: pass "), message);
   }
 
   @Test

@@ -84,7 +84,7 @@ public enum ScheduleChoice {
     Schedule create(Plan plan) {
       long decay = Math.max(1, plan.steps() / 5);
       long stable = Math.max(0, plan.steps() - plan.warmUpSteps() - decay);
-      return Schedules.warmupStableDecay(plan.rate(), plan.warmUpSteps(), stable, decay);
+      return Schedules.warmUpStableDecay(plan.rate(), plan.warmUpSteps(), stable, decay);
     }
   },
 

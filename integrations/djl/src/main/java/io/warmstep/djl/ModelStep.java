@@ -140,6 +140,7 @@ public final class ModelStep implements AutoCloseable {
       long begin = System.nanoTime();
       checkOpen();
       store.checkUsable();
+      store.next(); // refused before anything changes
       List<Replicas> trained = source.trained(BlockParameters.named(source.block()));
       List<PtNDArray> opened = new ArrayList<>(trained.size());
       try {
@@ -390,6 +391,13 @@ public final class ModelStep implements AutoCloseable {
         standIns.values().forEach(PtNDArray::close);
         optimizer.leave(this);
       }
+    }
+  }
+
+  @Override
+  public String toString() {
+    synchronized (optimizer) {
+      return "ModelStep of " + optimizer + (isClosed ? " (closed)" : "");
     }
   }
 

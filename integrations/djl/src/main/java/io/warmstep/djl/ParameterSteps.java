@@ -110,7 +110,7 @@ final class ParameterSteps implements StateStore.Holder {
             this::wasFrozen,
             () -> isReplica(newest, owned.entries.containsKey(key), weight, gradient),
             this::isAfterBackward);
-    long number = begins ? store.steps() + 1 : store.steps();
+    long number = begins ? store.next() : store.steps();
     Entry entry = owned.entries.get(key);
     long before =
         newest == null ? 0 : newest.lastStep < number ? newest.lastStep : newest.stepBefore;

@@ -38,6 +38,21 @@ final class StateStore {
     return steps;
   }
 
+  /**
+   * The number of the next step.
+   *
+   * @throws IllegalStateException if the steps so far are as many as can be counted
+   */
+  long next() {
+    if (steps == Long.MAX_VALUE) {
+      throw new IllegalStateException(
+          "stepCount is "
+              + steps
+              + ", must be less for another step: restore a state that counts fewer");
+    }
+    return steps + 1;
+  }
+
   void stepped(long number) {
     steps = Math.max(steps, number);
   }

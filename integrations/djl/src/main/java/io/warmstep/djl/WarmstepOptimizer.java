@@ -8,6 +8,7 @@ import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import io.warmstep.LossScaler;
 import io.warmstep.ParameterGroup;
+import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
@@ -41,6 +42,7 @@ import java.util.function.Function;
  */
 public final class WarmstepOptimizer extends Optimizer {
   private static final Cleaner CLEANER = Cleaner.create();
+  private static final String NOT_TO_CLIP = "leave it out not to clip";
 
   private final Recipe recipe;
   private final Block names;
@@ -55,6 +57,8 @@ public final class WarmstepOptimizer extends Optimizer {
     if (builder.schedule == null) {
       throw new IllegalStateException("no learning rate was set: call learningRate(...)");
     }
+    Arguments.requireNormalFloat32(
+        "rescaleGrad", rescaleGrad, "pass 1 to leave gradients as they are");
     recipe =
         new Recipe(
             builder.hasWeightDecay ? builder.rule.weightDecay(getWeightDecay()) : builder.rule,
@@ -62,7 +66,7 @@ public final class WarmstepOptimizer extends Optimizer {
             List.copyOf(builder.groups),
             builder.clipNorm,
             clipValue(builder),
-            requireNormal("rescaleGrad", rescaleGrad),
+            rescaleGrad,
             builder.skipNonFinite,
             builder.scaler);
     names = builder.names;
@@ -83,7 +87,8 @@ public final class WarmstepOptimizer extends Optimizer {
               + clipGrad
               + ") were called, which are the same: call one");
     }
-    return requirePositive("clipGrad", clipGrad);
+    Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
+    return clipGrad;
   }
 
   /**
@@ -268,19 +273,9 @@ public final class WarmstepOptimizer extends Optimizer {
     return trainer.refersTo(candidate);
   }
 
-  private static double requireNormal(String name, double value) {
-    if (!(value >= Float.MIN_NORMAL && value <= Float.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          name + " is " + value + ", must be above 0 and a normal float32 number");
-    }
-    return value;
-  }
-
-  private static double requirePositive(String name, double value) {
-    if (!(value > 0 && value <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(name + " is " + value + ", must be finite and above 0");
-    }
-    return value;
+  @Override
+  public String toString() {
+    return recipe.rule().name() + " at step " + stepCount() + ", " + recipe.schedule();
   }
 
   /** A tracker as a schedule, with a name for messages. */
@@ -291,12 +286,20 @@ public final class WarmstepOptimizer extends Optimizer {
 
     @Override
     public double rate(long step) {
-      return tracker.getNewValue(Math.toIntExact(step));
+      if (step > Integer.MAX_VALUE) {
+        throw new IllegalStateException(
+            "step is "
+                + step
+                + ", must be at most "
+                + Integer.MAX_VALUE
+                + " for one of DJL's trackers: use learningRate(...) with a schedule");
+      }
+      return tracker.getNewValue((int) step);
     }
 
     @Override
     public String toString() {
-      return "of DJL's " + tracker.getClass().getSimpleName();
+      return "DJL's " + tracker.getClass().getSimpleName();
     }
   }
 
@@ -343,10 +346,8 @@ public final class WarmstepOptimizer extends Optimizer {
      */
     @Override
     public Builder optBeginNumUpdate(int beginNumUpdate) {
-      if (beginNumUpdate < 0) {
-        throw new IllegalArgumentException(
-            "beginNumUpdate is " + beginNumUpdate + ", must be at least 0");
-      }
+      Arguments.requireAtLeast(
+          "beginNumUpdate", beginNumUpdate, 0, "pass the number of steps before the first");
       begin = beginNumUpdate;
       return super.optBeginNumUpdate(beginNumUpdate);
     }
@@ -378,7 +379,8 @@ public final class WarmstepOptimizer extends Optimizer {
      * Sets the learning rate by one of DJL's trackers, under the name that DJL's builders of Adam
      * have. It is one rate for all parameters; what differs between them is said by groups.
      *
-     * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1
+     * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1 up
+     *     to the greatest int; further steps are refused
      * @return this builder
      */
     public Builder optLearningRateTracker(Tracker tracker) {
@@ -428,7 +430,8 @@ public final class WarmstepOptimizer extends Optimizer {
      * @throws IllegalArgumentException if the norm is out of range
      */
     public Builder clipNorm(double maxNorm) {
-      clipNorm = requirePositive("clipNorm", maxNorm);
+      Arguments.requirePositive("clipNorm", maxNorm, NOT_TO_CLIP);
+      clipNorm = maxNorm;
       return this;
     }
 
@@ -440,7 +443,8 @@ public final class WarmstepOptimizer extends Optimizer {
      * @throws IllegalArgumentException if the value is out of range
      */
     public Builder clipValue(double maxValue) {
-      clipValue = requirePositive("clipValue", maxValue);
+      Arguments.requirePositive("clipValue", maxValue, NOT_TO_CLIP);
+      clipValue = maxValue;
       return this;
     }
 

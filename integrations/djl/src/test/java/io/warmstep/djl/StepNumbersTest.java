@@ -2,6 +2,7 @@ package io.warmstep.djl;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -9,6 +10,9 @@ import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.tracker.Tracker;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Sgd;
+import io.warmstep.schedule.Schedule;
+import io.warmstep.schedule.Schedules;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -205,5 +209,109 @@ class StepNumbersTest {
       assertEquals(10, optimizer.stepCount());
       mode.with(toy, optimizer, step -> assertEquals(Set.of(11), step(toy, step, 1, asked)));
     }
+  }
+
+  private static void assertRefused(String message, WarmstepOptimizer optimizer, Mode mode) {
+    try (Toy toy = new Toy(optimizer)) {
+      long count = optimizer.stepCount();
+      Map<String, double[]> before = toy.allValues();
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            toy.backward(1);
+            assertEquals(
+                message,
+                assertThrows(IllegalStateException.class, () -> Mode.step(toy, step)).getMessage());
+          });
+      assertEquals(count, optimizer.stepCount());
+      toy.allValues().forEach((name, values) -> assertArrayEquals(before.get(name), values, name));
+    }
+  }
+
+  /** DJL's trackers take an int. */
+  @ParameterizedTest
+  @EnumSource
+  void aTrackerIsNotAskedForNumbersThatItCannotCount(Mode mode) {
+    Asked asked = new Asked();
+    assertRefused(
+        "step is 2147483648, must be at most 2147483647 for one of DJL's trackers: use"
+            + " learningRate(...) with a schedule",
+        WarmstepOptimizer.of(Adam.adam())
+            .optLearningRateTracker(asked)
+            .optBeginNumUpdate(Integer.MAX_VALUE)
+            .build(),
+        mode);
+    assertEquals(Set.of(), asked.taken());
+  }
+
+  /** A schedule counts on where a tracker cannot. */
+  @ParameterizedTest
+  @EnumSource
+  void aScheduleIsAskedForAnyNumber(Mode mode) {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Adam.adam())
+            .learningRate(0.01)
+            .optBeginNumUpdate(Integer.MAX_VALUE)
+            .build();
+    try (Toy toy = new Toy(optimizer)) {
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            toy.backward(1);
+            Mode.step(toy, step);
+          });
+      assertEquals(1L + Integer.MAX_VALUE, optimizer.stepCount());
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void afterTheGreatestNumberThereIsNoStep(Mode mode) {
+    WarmstepOptimizer optimizer = WarmstepOptimizer.of(Sgd.sgd()).learningRate(0.01).build();
+    ParameterState state = new ParameterState(Long.MAX_VALUE, Map.of());
+    optimizer.store().replace(Map.of("any", state));
+    assertRefused(
+        "stepCount is 9223372036854775807, must be less for another step: restore a state that"
+            + " counts fewer",
+        optimizer,
+        mode);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void theGreatestNumberIsTaken(Mode mode) {
+    WarmstepOptimizer optimizer = WarmstepOptimizer.of(Adam.adam()).learningRate(0.01).build();
+    optimizer.store().replace(Map.of("any", new ParameterState(Long.MAX_VALUE - 1, Map.of())));
+    try (Toy toy = new Toy(optimizer)) {
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            toy.backward(1);
+            Mode.step(toy, step);
+          });
+      assertEquals(Long.MAX_VALUE, optimizer.stepCount());
+      assertEquals(1 + NAMES.length, optimizer.store().all().size());
+    }
+  }
+
+  @Test
+  void stepsSayWhoseTheyAreAndHowFar() {
+    Schedule schedule = Schedules.constant(0.01);
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Adam.adam()).learningRate(schedule).optBeginNumUpdate(3).build();
+    try (Toy toy = new Toy(optimizer)) {
+      ModelStep step = ModelStep.of(toy.trainer, optimizer);
+      assertEquals("ModelStep of adam at step 3, " + schedule, step.toString());
+      toy.backward(1);
+      step.step();
+      assertEquals("ModelStep of adam at step 4, " + schedule, step.toString());
+      step.close();
+      assertEquals("ModelStep of adam at step 4, " + schedule + " (closed)", step.toString());
+    }
+    WarmstepOptimizer tracked = adam(new Asked());
+    assertEquals("adam at step 0, DJL's Asked", tracked.toString());
   }
 }
