@@ -77,6 +77,18 @@ public interface Memory extends AutoCloseable {
   void zero(long at, long length);
 
   /**
+   * Whether elements of another memory follow those of this one, so that both are one run.
+   *
+   * @param end an element of this memory, or its length
+   * @param next memory of the same device
+   * @param from an element of it
+   * @return true if that element is where this memory's element {@code end} is or would be
+   */
+  default boolean isContinuedBy(long end, Memory next, long from) {
+    return next == this && from == end;
+  }
+
+  /**
    * Where the elements lie, to find borrowed memory that overlaps.
    *
    * @return the location

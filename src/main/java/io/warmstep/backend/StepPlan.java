@@ -1,8 +1,11 @@
 package io.warmstep.backend;
 
+import io.warmstep.ElementType;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * What one step does; fixed for the life of an optimizer.
@@ -11,6 +14,9 @@ import java.util.List;
  * @param options what a step does besides its rule
  */
 public record StepPlan(List<Group> groups, StepOptions options) {
+  /** Elements of a leaf of the norm's tree, and sums of a node. */
+  public static final int LEAF = 4096;
+
   /**
    * Copies the list.
    *
@@ -19,6 +25,20 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    */
   public StepPlan {
     groups = List.copyOf(groups);
+  }
+
+  /**
+   * The parameters whose gradients the global norm adds up in one arithmetic, in its order.
+   *
+   * @param arithmetic float32 or float64
+   * @return the entries in the order in which the parameters were added, none empty
+   */
+  public List<Entry> normOrder(ElementType arithmetic) {
+    return groups.stream()
+        .flatMap(group -> group.entries().stream())
+        .filter(entry -> entry.length() > 0 && entry.arithmetic() == arithmetic)
+        .sorted(Comparator.comparingInt(Entry::index))
+        .toList();
   }
 
   /**
@@ -63,6 +83,19 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      */
     public Entry {
       state = List.copyOf(state);
+    }
+
+    /**
+     * All that the step works on.
+     *
+     * @return values, gradients, then state
+     */
+    public List<MemorySlice> slices() {
+      return Stream.concat(Stream.of(values, gradients), state.stream()).toList();
+    }
+
+    private ElementType arithmetic() {
+      return values.memory().type().arithmetic();
     }
   }
 }

@@ -2,21 +2,20 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 
 /**
- * A step as Java loops. All elements of the plan are numbered through, cut into chunks and shared
- * by the threads; a chunk is cut where arrays end. Where parameters, gradients and state lie in
- * arrays at the same indices, the rule works in place; elsewhere it works on copies of a small
- * block, which stay in the first-level cache.
+ * A step as Java loops. All elements of the plan are numbered consecutively, cut into chunks and
+ * shared among the threads; a chunk is cut where arrays end. Where parameters, gradients and state
+ * lie in arrays at the same indices, the rule works in place; elsewhere it works on copies of a
+ * small block, which fit the second-level cache.
  */
 final class CpuStepProgram implements StepProgram {
   /** Less than this is not worth handing to another thread. */
@@ -25,7 +24,7 @@ final class CpuStepProgram implements StepProgram {
   private static final int MAX_CHUNK = 256 * 1024;
 
   /** More than one chunk a thread evens out threads that wake late or are held up. */
-  private static final int CHUNKS_A_THREAD = 4;
+  private static final int CHUNKS_PER_THREAD = 4;
 
   /**
    * Elements copied at a time where a rule cannot work in place. Each copy begins slowly, before
@@ -84,39 +83,21 @@ final class CpuStepProgram implements StepProgram {
     }
   }
 
-  /** Entries of one group that follow each other in all their memories. */
+  /** A span in terms of memories on the processor. */
   private static final class Run {
     final GroupStep group;
     final boolean isDouble;
     final CpuMemory[] memories; // values, gradients, then state
     final long[] offsets;
-    long length;
+    final long length;
 
-    Run(GroupStep group, StepPlan.Entry entry) {
-      List<MemorySlice> slices = new ArrayList<>();
-      slices.add(entry.values());
-      slices.add(entry.gradients());
-      slices.addAll(entry.state());
+    Run(GroupStep group, Span span) {
       this.group = group;
-      this.isDouble = entry.values().memory().type() == ElementType.FLOAT64;
+      this.isDouble = span.type() == ElementType.FLOAT64;
       this.memories =
-          slices.stream().map(slice -> (CpuMemory) slice.memory()).toArray(CpuMemory[]::new);
-      this.offsets = slices.stream().mapToLong(MemorySlice::offset).toArray();
-      this.length = entry.length();
-    }
-
-    /** Takes another run in if it continues this one everywhere. */
-    boolean absorb(Run next) {
-      if (next.group != group || !Arrays.equals(next.memories, memories)) {
-        return false;
-      }
-      for (int i = 0; i < offsets.length; i++) {
-        if (next.offsets[i] != offsets[i] + length) {
-          return false;
-        }
-      }
-      length += next.length;
-      return true;
+          span.slices().stream().map(slice -> (CpuMemory) slice.memory()).toArray(CpuMemory[]::new);
+      this.offsets = span.slices().stream().mapToLong(MemorySlice::offset).toArray();
+      this.length = span.length();
     }
 
     /** How many elements from one on lie in one array in every memory. */
@@ -167,7 +148,8 @@ final class CpuStepProgram implements StepProgram {
     this.pool = pool;
     this.groups =
         plan.groups().stream().map(group -> new GroupStep(group.rule())).toArray(GroupStep[]::new);
-    this.runs = runs(plan, groups);
+    this.runs =
+        Span.of(plan).stream().map(span -> new Run(groups[span.group()], span)).toArray(Run[]::new);
     this.runEnds = new long[runs.length];
     long sum = 0;
     int slots = 0;
@@ -185,25 +167,11 @@ final class CpuStepProgram implements StepProgram {
     this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
   }
 
-  private static Run[] runs(StepPlan plan, GroupStep[] groups) {
-    List<Run> runs = new ArrayList<>();
-    for (int i = 0; i < groups.length; i++) {
-      for (StepPlan.Entry entry : plan.groups().get(i).entries()) {
-        Run run = new Run(groups[i], entry);
-        boolean absorbed = !runs.isEmpty() && runs.get(runs.size() - 1).absorb(run);
-        if (run.length > 0 && !absorbed) {
-          runs.add(run);
-        }
-      }
-    }
-    return runs.toArray(Run[]::new);
-  }
-
   private static int chunkLength(long total, int threads) {
     if (threads == 1) {
       return MAX_CHUNK;
     }
-    long share = total / ((long) threads * CHUNKS_A_THREAD) + 1;
+    long share = total / ((long) threads * CHUNKS_PER_THREAD) + 1;
     long bounded = Math.min(Math.max(share, MIN_CHUNK), MAX_CHUNK);
     return (int) ((bounded + 15) & ~15L); // whole cache lines
   }

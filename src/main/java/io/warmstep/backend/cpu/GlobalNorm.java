@@ -3,8 +3,6 @@ package io.warmstep.backend.cpu;
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.step.GradientScale;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 
 /**
@@ -12,8 +10,8 @@ import java.util.List;
  * parameters. Elements of float32 arithmetic and of float64 have trees of their own.
  */
 final class GlobalNorm {
-  private static final int LEAF = FloatTreeSum.LEAF;
-  private static final int LEAVES_A_CHUNK = 16;
+  private static final int LEAF = StepPlan.LEAF;
+  private static final int LEAVES_PER_CHUNK = 16;
 
   private final WorkerPool pool;
   private final Leaves floats;
@@ -54,7 +52,7 @@ final class GlobalNorm {
     }
 
     int chunks() {
-      return (count + LEAVES_A_CHUNK - 1) / LEAVES_A_CHUNK;
+      return (count + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK;
     }
 
     /** The last entry that starts at or before a leaf; empty entries never match. */
@@ -85,22 +83,14 @@ final class GlobalNorm {
 
   GlobalNorm(StepPlan plan, WorkerPool pool) {
     this.pool = pool;
-    List<StepPlan.Entry> all = new ArrayList<>();
-    plan.groups().forEach(group -> all.addAll(group.entries()));
-    all.removeIf(entry -> entry.length() == 0);
-    all.sort(Comparator.comparingInt(StepPlan.Entry::index));
-    floats = new Leaves(all.stream().filter(entry -> !isDouble(entry)).toList());
-    doubles = new Leaves(all.stream().filter(GlobalNorm::isDouble).toList());
+    floats = new Leaves(plan.normOrder(ElementType.FLOAT32));
+    doubles = new Leaves(plan.normOrder(ElementType.FLOAT64));
     floatSums = new float[floats.count];
     doubleSums = new double[doubles.count];
     scratch = new Scratch[pool.threads()];
     for (int i = 0; i < scratch.length; i++) {
       scratch[i] = new Scratch();
     }
-  }
-
-  private static boolean isDouble(StepPlan.Entry entry) {
-    return entry.values().memory().type() == ElementType.FLOAT64;
   }
 
   /** Whether any gradient is of float64 arithmetic; then the clip factor is computed in float64. */
@@ -144,8 +134,8 @@ final class GlobalNorm {
 
   private void sumFloats(int worker, int chunk) {
     Scratch own = scratch[worker];
-    int end = Math.min(floats.count, (chunk + 1) * LEAVES_A_CHUNK);
-    for (int leaf = chunk * LEAVES_A_CHUNK; leaf < end; leaf++) {
+    int end = Math.min(floats.count, (chunk + 1) * LEAVES_PER_CHUNK);
+    for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; leaf++) {
       int n = floats.load(floats.entryOf(leaf), leaf, own.floats, own.halves);
       own.floatSum.leaf(own.floats, n);
       floatSums[leaf] = own.floatSum.sum;
@@ -155,8 +145,8 @@ final class GlobalNorm {
 
   private void sumDoubles(int worker, int chunk) {
     Scratch own = scratch[worker];
-    int end = Math.min(doubles.count, (chunk + 1) * LEAVES_A_CHUNK);
-    for (int leaf = chunk * LEAVES_A_CHUNK; leaf < end; leaf++) {
+    int end = Math.min(doubles.count, (chunk + 1) * LEAVES_PER_CHUNK);
+    for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; leaf++) {
       int n = doubles.load(doubles.entryOf(leaf), leaf, own.doubles, own.halves);
       own.doubleSum.leaf(own.doubles, n);
       doubleSums[leaf] = own.doubleSum.sum;

@@ -29,6 +29,11 @@ final class CudaMemory extends StagedMemory {
   }
 
   @Override
+  public boolean isContinuedBy(long end, Memory next, long from) {
+    return next.type() == type() && ((CudaMemory) next).addressOf(from) == addressOf(end);
+  }
+
+  @Override
   public Location location() {
     return new Location(CudaDevice.ADDRESSES, address);
   }

@@ -5,9 +5,6 @@ import io.warmstep.backend.StepPlan;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
@@ -29,20 +26,10 @@ final class CudaNorm implements AutoCloseable {
   CudaNorm(CudaContext context, Kernels kernels, Arena arena, StepPlan plan) {
     this.context = context;
     this.plan = plan;
-    List<StepPlan.Entry> entries = new ArrayList<>();
-    plan.groups().forEach(group -> entries.addAll(group.entries()));
-    entries.removeIf(entry -> entry.length() == 0);
-    entries.sort(Comparator.comparingInt(StepPlan.Entry::index));
-    List<StepPlan.Entry> ofFloats = entries.stream().filter(e -> !isDouble(e)).toList();
-    List<StepPlan.Entry> ofDoubles = entries.stream().filter(CudaNorm::isDouble).toList();
-    this.floats = new LeafTree(context, kernels, arena, ElementType.FLOAT32, ofFloats);
-    this.doubles = new LeafTree(context, kernels, arena, ElementType.FLOAT64, ofDoubles);
+    this.floats = new LeafTree(context, kernels, arena, ElementType.FLOAT32, plan);
+    this.doubles = new LeafTree(context, kernels, arena, ElementType.FLOAT64, plan);
     this.result = arena.reserve(Layout.RESULT_BYTES);
     this.function = kernels.get("global_norm");
-  }
-
-  private static boolean isDouble(StepPlan.Entry entry) {
-    return entry.values().memory().type() == ElementType.FLOAT64;
   }
 
   /** Writes the arguments; the arena is allocated by now. */

@@ -1,6 +1,7 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.step.StepInputs;
@@ -34,7 +35,7 @@ final class CudaStepProgram implements StepProgram {
     this.context = device.context();
     this.arena = new Arena(context);
     this.skipsNonFinite = plan.options().skipNonFinite();
-    List<TensorRun> runs = TensorRun.of(plan);
+    List<TensorRun> runs = Span.of(plan).stream().map(TensorRun::new).toList();
     for (ElementType type : ElementType.values()) {
       List<TensorRun> ofType = runs.stream().filter(run -> run.type == type).toList();
       if (!ofType.isEmpty()) {

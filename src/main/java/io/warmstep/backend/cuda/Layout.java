@@ -6,7 +6,6 @@ import io.warmstep.ElementType;
 final class Layout {
   static final int BLOCK = 256;
   static final int TILE = 2048;
-  static final int LEAF = 4096;
   static final int INLINE_GROUPS = 16;
   static final int MAX_SLOTS = 3;
 

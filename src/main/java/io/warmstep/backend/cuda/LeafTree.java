@@ -48,13 +48,10 @@ final class LeafTree {
     }
   }
 
-  /** A tree over entries of one arithmetic type, none empty, in the order of the parameters. */
+  /** A tree over the gradients of one arithmetic type. */
   LeafTree(
-      CudaContext context,
-      Kernels kernels,
-      Arena arena,
-      ElementType arithmetic,
-      List<StepPlan.Entry> entries) {
+      CudaContext context, Kernels kernels, Arena arena, ElementType arithmetic, StepPlan plan) {
+    List<StepPlan.Entry> entries = plan.normOrder(arithmetic);
     this.context = context;
     this.nodeFunction = entries.isEmpty() ? null : kernels.get("nodes_" + arithmetic);
     long[] firstLeaves = new long[entries.size()];
@@ -67,14 +64,14 @@ final class LeafTree {
       addLeaves(kernels, arena, type, entries, firstLeaves);
     }
     levels.add(new Level(arena, Math.toIntExact(count), arithmetic.bytes()));
-    while (top().count > Layout.LEAF) {
-      int nodes = (top().count - 1) / Layout.LEAF + 1;
+    while (top().count > StepPlan.LEAF) {
+      int nodes = (top().count - 1) / StepPlan.LEAF + 1;
       levels.add(new Level(arena, nodes, arithmetic.bytes()));
     }
   }
 
   private static long leafCount(StepPlan.Entry entry) {
-    return (entry.length() - 1) / Layout.LEAF + 1;
+    return (entry.length() - 1) / StepPlan.LEAF + 1;
   }
 
   private static ElementType typeOf(StepPlan.Entry entry) {

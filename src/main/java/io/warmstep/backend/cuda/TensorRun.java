@@ -2,67 +2,27 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.MemorySlice;
-import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.Span;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 
-/** Parameters of one group that follow each other in all their memories: one row of the table. */
+/** A span as one row of the table that the update reads. */
 final class TensorRun {
   final int group;
   final ElementType type;
   private final long[] addresses; // values, gradients, then state
   private final int[] bytes; // of an element of each
-  private long length;
+  private final long length;
 
-  private TensorRun(int group, StepPlan.Entry entry) {
-    this.group = group;
-    this.type = entry.values().memory().type();
-    this.addresses = new long[2 + entry.state().size()];
-    this.bytes = new int[addresses.length];
-    Arrays.fill(bytes, type.arithmetic().bytes());
-    addresses[0] = address(entry.values());
-    addresses[1] = address(entry.gradients());
-    bytes[0] = type.bytes();
-    bytes[1] = type.bytes();
-    for (int i = 0; i < entry.state().size(); i++) {
-      addresses[2 + i] = address(entry.state().get(i));
-    }
-    this.length = entry.length();
+  TensorRun(Span span) {
+    this.group = span.group();
+    this.type = span.type();
+    this.length = span.length();
+    this.addresses = span.slices().stream().mapToLong(TensorRun::address).toArray();
+    this.bytes = span.slices().stream().mapToInt(slice -> slice.memory().type().bytes()).toArray();
   }
 
   static long address(MemorySlice slice) {
     return ((CudaMemory) slice.memory()).addressOf(slice.offset());
-  }
-
-  /** All runs of a plan; an owned model is one for each group and type. */
-  static List<TensorRun> of(StepPlan plan) {
-    List<TensorRun> runs = new ArrayList<>();
-    for (int group = 0; group < plan.groups().size(); group++) {
-      for (StepPlan.Entry entry : plan.groups().get(group).entries()) {
-        TensorRun run = new TensorRun(group, entry);
-        boolean absorbed = !runs.isEmpty() && runs.get(runs.size() - 1).absorb(run);
-        if (!absorbed && run.length > 0) {
-          runs.add(run);
-        }
-      }
-    }
-    return runs;
-  }
-
-  /** Takes another run in if it continues this one everywhere. */
-  private boolean absorb(TensorRun next) {
-    if (next.group != group || next.type != type || next.addresses.length != addresses.length) {
-      return false;
-    }
-    for (int i = 0; i < addresses.length; i++) {
-      if (next.addresses[i] != addresses[i] + length * bytes[i]) {
-        return false;
-      }
-    }
-    length += next.length;
-    return true;
   }
 
   /** Elements of a vector of an arithmetic type; parameters of half types have as many. */

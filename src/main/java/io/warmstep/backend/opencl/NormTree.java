@@ -10,7 +10,7 @@ import org.jocl.cl_mem;
 
 /** The tree of sums of squares of all gradients of one arithmetic type. */
 final class NormTree {
-  private static final int LEAF = 4096;
+  private static final int LEAF = StepPlan.LEAF;
 
   private final List<Kernel> launches = new ArrayList<>();
   private final int leaves;
@@ -24,13 +24,13 @@ final class NormTree {
       OpenClContext context,
       Programs programs,
       ElementType arithmetic,
-      List<StepPlan.Entry> entries,
+      StepPlan plan,
       Resources resources) {
     Map<Source, Segments> segments = new LinkedHashMap<>();
     Map<Source, OpenClMemory> memories = new LinkedHashMap<>();
     int lanes = programs.shape().lanes(arithmetic);
     long count = 0;
-    for (StepPlan.Entry entry : entries) {
+    for (StepPlan.Entry entry : plan.normOrder(arithmetic)) {
       OpenClMemory memory = (OpenClMemory) entry.gradients().memory();
       Source source = new Source(memory.buffer().getNativePointer(), memory.type());
       long offset = memory.firstElement() + entry.gradients().offset();
@@ -80,7 +80,7 @@ final class NormTree {
   }
 
   void launch() {
-    for (int i = 0; i < launches.size(); i++) { // an iterator would be an object a step
+    for (int i = 0; i < launches.size(); i++) { // an iterator would allocate on every step
       launches.get(i).launch();
     }
   }

@@ -52,6 +52,14 @@ final class OpenClMemory extends StagedMemory {
   }
 
   @Override
+  public boolean isContinuedBy(long end, Memory next, long from) {
+    OpenClMemory other = (OpenClMemory) next;
+    return other.type() == type()
+        && other.buffer.getNativePointer() == buffer.getNativePointer()
+        && other.firstElement + from == firstElement + end;
+  }
+
+  @Override
   public Location location() {
     return location;
   }

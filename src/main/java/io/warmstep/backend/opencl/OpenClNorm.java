@@ -6,9 +6,6 @@ import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.List;
 import org.jocl.Pointer;
 import org.jocl.cl_mem;
 
@@ -31,19 +28,13 @@ final class OpenClNorm implements AutoCloseable {
   private final Resources resources = new Resources();
 
   OpenClNorm(OpenClContext context, Programs programs, StepPlan plan) {
-    List<StepPlan.Entry> entries = new ArrayList<>();
-    plan.groups().forEach(group -> entries.addAll(group.entries()));
-    entries.removeIf(entry -> entry.length() == 0);
-    entries.sort(Comparator.comparingInt(StepPlan.Entry::index));
     this.context = context;
-    this.hasDoubles = entries.stream().anyMatch(OpenClNorm::isDouble);
+    this.hasDoubles = !plan.normOrder(ElementType.FLOAT64).isEmpty();
     try {
-      List<StepPlan.Entry> ofFloats = entries.stream().filter(e -> !isDouble(e)).toList();
-      floats = new NormTree(context, programs, ElementType.FLOAT32, ofFloats, resources);
+      floats = new NormTree(context, programs, ElementType.FLOAT32, plan, resources);
       floatControl = resources.add(context.allocate(CONTROL_FIELDS * Float.BYTES));
       if (hasDoubles) {
-        List<StepPlan.Entry> ofDoubles = entries.stream().filter(OpenClNorm::isDouble).toList();
-        doubles = new NormTree(context, programs, ElementType.FLOAT64, ofDoubles, resources);
+        doubles = new NormTree(context, programs, ElementType.FLOAT64, plan, resources);
         doubleControl = resources.add(context.allocate(CONTROL_FIELDS * Double.BYTES));
       } else {
         doubles = null;
@@ -55,10 +46,6 @@ final class OpenClNorm implements AutoCloseable {
       resources.close();
       throw e;
     }
-  }
-
-  private static boolean isDouble(StepPlan.Entry entry) {
-    return entry.values().memory().type() == ElementType.FLOAT64;
   }
 
   private ElementType arithmetic() {

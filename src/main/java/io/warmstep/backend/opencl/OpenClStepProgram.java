@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.UpdateRule;
@@ -45,7 +46,7 @@ final class OpenClStepProgram implements StepProgram {
     this.device = device;
     this.plan = plan;
     try {
-      runs = UpdateRun.of(plan);
+      runs = Span.of(plan).stream().map(UpdateRun::new).toList();
       norm =
           plan.options().needsNorm()
               ? resources.add(new OpenClNorm(device.context(), programs, plan))

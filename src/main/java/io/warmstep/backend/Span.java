@@ -1,0 +1,109 @@
+package io.warmstep.backend;
+
+import io.warmstep.ElementType;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Parameters of one group whose elements follow each other in all their memories, so that a backend
+ * may treat them as one run. An owned model is a span for each group and element type.
+ */
+public final class Span {
+  private final int group;
+  private final List<MemorySlice> slices;
+  private final List<StepPlan.Entry> entries = new ArrayList<>();
+  private long length;
+
+  private Span(int group, StepPlan.Entry first) {
+    this.group = group;
+    this.slices = first.slices();
+    add(first);
+  }
+
+  /**
+   * Merges the parameters of a plan.
+   *
+   * @param plan what a step does
+   * @return the spans in the order of the plan, none empty
+   */
+  public static List<Span> of(StepPlan plan) {
+    List<Span> spans = new ArrayList<>();
+    for (int group = 0; group < plan.groups().size(); group++) {
+      Span last = null;
+      for (StepPlan.Entry entry : plan.groups().get(group).entries()) {
+        if (entry.length() == 0) {
+          continue;
+        }
+        if (last != null && last.isContinuedBy(entry)) {
+          last.add(entry);
+        } else {
+          last = new Span(group, entry);
+          spans.add(last);
+        }
+      }
+    }
+    return spans;
+  }
+
+  private boolean isContinuedBy(StepPlan.Entry entry) {
+    List<MemorySlice> next = entry.slices();
+    for (int i = 0; i < slices.size(); i++) {
+      MemorySlice own = slices.get(i);
+      if (!own.memory()
+          .isContinuedBy(own.offset() + length, next.get(i).memory(), next.get(i).offset())) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void add(StepPlan.Entry entry) {
+    entries.add(entry);
+    length += entry.length();
+  }
+
+  /**
+   * The group that the parameters are of.
+   *
+   * @return its index in the plan
+   */
+  public int group() {
+    return group;
+  }
+
+  /**
+   * Type of the parameters.
+   *
+   * @return the element type
+   */
+  public ElementType type() {
+    return slices.get(0).memory().type();
+  }
+
+  /**
+   * Where the elements begin.
+   *
+   * @return values, gradients, then state
+   */
+  public List<MemorySlice> slices() {
+    return slices;
+  }
+
+  /**
+   * Count of elements.
+   *
+   * @return the sum over the parameters
+   */
+  public long length() {
+    return length;
+  }
+
+  /**
+   * The parameters, one after the other, since some things count from each one's first element.
+   *
+   * @return the entries of the plan, none empty
+   */
+  public List<StepPlan.Entry> entries() {
+    return entries;
+  }
+}
