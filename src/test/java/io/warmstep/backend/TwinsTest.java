@@ -1,0 +1,99 @@
+package io.warmstep.backend;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Code that exists for float32 and for float64, because a compiler makes better loops of two classes
+ * than of one: the text of one is that of the other after substitution.
+ */
+class TwinsTest {
+  private static final Path SOURCES = Path.of("src/main/java/io/warmstep");
+
+  /** What makes float64 of float32, in this order. */
+  private static final Map<String, String> SUBSTITUTIONS = new LinkedHashMap<>();
+
+  static {
+    SUBSTITUTIONS.put("Float.intBitsToFloat\\(\\(exponent \\+ 127\\) << 23\\)", "POWER");
+    SUBSTITUTIONS.put("Double.longBitsToDouble\\(\\(exponent \\+ 1023L\\) << 52\\)", "POWER");
+    SUBSTITUTIONS.put("0x1p(-?)64f", "0x1p$1512");
+    SUBSTITUTIONS.put("\\(float\\) ", "");
+    SUBSTITUTIONS.put("float32", "float64");
+    SUBSTITUTIONS.put("Float", "Double");
+    SUBSTITUTIONS.put("float", "double");
+    SUBSTITUTIONS.put("(?<![\\w.])(\\d+)f\\b", "$1.0");
+    // Long names and casts make the formatter break lines elsewhere.
+    SUBSTITUTIONS.put("\\s*\\n\\s*", " ");
+    SUBSTITUTIONS.put("\\( ", "(");
+  }
+
+  private static String asFloat64(String text) {
+    for (Map.Entry<String, String> substitution : SUBSTITUTIONS.entrySet()) {
+      text = text.replaceAll(substitution.getKey(), substitution.getValue());
+    }
+    return text;
+  }
+
+  static List<String> classes() {
+    return List.of("rule/%sBlock", "backend/cpu/%sWork", "backend/cpu/%sTreeSum");
+  }
+
+  @ParameterizedTest
+  @MethodSource("classes")
+  void classesDifferInTheTypeAlone(String name) throws IOException {
+    String floats = Files.readString(SOURCES.resolve(name.formatted("Float") + ".java"));
+    String doubles = Files.readString(SOURCES.resolve(name.formatted("Double") + ".java"));
+    assertEquals(asFloat64(doubles), asFloat64(floats), name);
+  }
+
+  static List<Path> rules() throws IOException {
+    try (Stream<Path> files = Files.list(SOURCES.resolve("rule"))) {
+      return files.filter(TwinsTest::hasLoops).sorted().toList();
+    }
+  }
+
+  private static boolean hasLoops(Path file) {
+    try {
+      return Files.readString(file).contains("public void update(FloatBlock block) {");
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("rules")
+  void loopsOfRulesDifferInTheTypeAlone(Path file) throws IOException {
+    String text = Files.readString(file);
+    assertEquals(loop(text, "Double"), asFloat64(loop(text, "Float")), file.toString());
+  }
+
+  /** Everything up to the brace that ends the method. */
+  private static String loop(String text, String type) {
+    Matcher method =
+        Pattern.compile(
+                "public void update\\(" + type + "Block block\\) \\{\\n(.*?)\\n  \\}\\n",
+                Pattern.DOTALL)
+            .matcher(text);
+    assertEquals(true, method.find(), type);
+    return type.equals("Double") ? asFloat64(method.group(1)) : method.group(1);
+  }
+
+  @Test
+  void aDifferenceIsFound() {
+    assertEquals("double a = (b + 1.0) * c;", asFloat64("float a = (b + 1f) * c;"));
+    assertEquals("Math.sqrt(v)", asFloat64("(float) Math.sqrt(v)"));
+    assertEquals(false, asFloat64("a + b").equals(asFloat64("a - b")));
+  }
+}
