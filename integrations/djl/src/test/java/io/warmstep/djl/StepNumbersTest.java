@@ -10,7 +10,6 @@ import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.tracker.Tracker;
 import io.warmstep.rule.Adam;
-import io.warmstep.rule.Sgd;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import java.nio.file.Path;
@@ -245,6 +244,20 @@ class StepNumbersTest {
     assertEquals(Set.of(), asked.taken());
   }
 
+  /** The number of steps after one more. */
+  private static long countAfterAStep(WarmstepOptimizer optimizer, Mode mode) {
+    try (Toy toy = new Toy(optimizer)) {
+      mode.with(
+          toy,
+          optimizer,
+          step -> {
+            toy.backward(1);
+            Mode.step(toy, step);
+          });
+      return optimizer.stepCount();
+    }
+  }
+
   /** A schedule counts on where a tracker cannot. */
   @ParameterizedTest
   @EnumSource
@@ -254,47 +267,24 @@ class StepNumbersTest {
             .learningRate(0.01)
             .optBeginNumUpdate(Integer.MAX_VALUE)
             .build();
-    try (Toy toy = new Toy(optimizer)) {
-      mode.with(
-          toy,
-          optimizer,
-          step -> {
-            toy.backward(1);
-            Mode.step(toy, step);
-          });
-      assertEquals(1L + Integer.MAX_VALUE, optimizer.stepCount());
-    }
+    assertEquals(1L + Integer.MAX_VALUE, countAfterAStep(optimizer, mode));
+  }
+
+  private static WarmstepOptimizer restored(long steps) {
+    WarmstepOptimizer optimizer = WarmstepOptimizer.of(Adam.adam()).learningRate(0.01).build();
+    optimizer.store().replace(Map.of("any", new ParameterState(steps, Map.of())));
+    return optimizer;
   }
 
   @ParameterizedTest
   @EnumSource
-  void afterTheGreatestNumberThereIsNoStep(Mode mode) {
-    WarmstepOptimizer optimizer = WarmstepOptimizer.of(Sgd.sgd()).learningRate(0.01).build();
-    ParameterState state = new ParameterState(Long.MAX_VALUE, Map.of());
-    optimizer.store().replace(Map.of("any", state));
+  void theGreatestNumberIsTakenAndNoneAfterIt(Mode mode) {
+    assertEquals(Long.MAX_VALUE, countAfterAStep(restored(Long.MAX_VALUE - 1), mode));
     assertRefused(
         "stepCount is 9223372036854775807, must be less for another step: restore a state that"
             + " counts fewer",
-        optimizer,
+        restored(Long.MAX_VALUE),
         mode);
-  }
-
-  @ParameterizedTest
-  @EnumSource
-  void theGreatestNumberIsTaken(Mode mode) {
-    WarmstepOptimizer optimizer = WarmstepOptimizer.of(Adam.adam()).learningRate(0.01).build();
-    optimizer.store().replace(Map.of("any", new ParameterState(Long.MAX_VALUE - 1, Map.of())));
-    try (Toy toy = new Toy(optimizer)) {
-      mode.with(
-          toy,
-          optimizer,
-          step -> {
-            toy.backward(1);
-            Mode.step(toy, step);
-          });
-      assertEquals(Long.MAX_VALUE, optimizer.stepCount());
-      assertEquals(1 + NAMES.length, optimizer.store().all().size());
-    }
   }
 
   @Test
