@@ -34,6 +34,10 @@ public final class Optimizer implements AutoCloseable {
   private final StepProgram program;
   private final Lifetime lifetime;
   private final AtomicReference<String> running = new AtomicReference<>();
+
+  /** The thread in that call; each thread writes only itself, so for it this is exact. */
+  private volatile Thread runner;
+
   private final double gradientScale;
   private long stepCount;
   private long skippedSteps;
@@ -105,8 +109,8 @@ public final class Optimizer implements AutoCloseable {
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative;
    *     nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer; nothing
-   *     changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one, as from its schedule; nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void step() {
@@ -140,7 +144,7 @@ public final class Optimizer implements AutoCloseable {
         scaler.update(happened);
       }
     } finally {
-      running.set(null);
+      leave();
     }
   }
 
@@ -162,7 +166,8 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Sets every gradient to zero.
    *
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void zeroGradients() {
@@ -171,7 +176,7 @@ public final class Optimizer implements AutoCloseable {
       checkOpen();
       program.zeroGradients();
     } finally {
-      running.set(null);
+      leave();
     }
   }
 
@@ -263,7 +268,7 @@ public final class Optimizer implements AutoCloseable {
         allocations.forEach(Memory::close);
       }
     } finally {
-      running.set(null);
+      leave();
     }
   }
 
@@ -289,8 +294,14 @@ public final class Optimizer implements AutoCloseable {
   private void enter(String operation) {
     String other = running.compareAndExchange(null, operation);
     if (other != null) {
-      throw new ConcurrentUseException(operation, other);
+      throw new ConcurrentUseException(operation, other, runner == Thread.currentThread());
     }
+    runner = Thread.currentThread();
+  }
+
+  private void leave() {
+    runner = null;
+    running.set(null);
   }
 
   private void checkOpen() {
