@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
+import java.lang.ref.Reference;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -21,6 +22,7 @@ public final class Device implements AutoCloseable {
   Device(BackendDevice backend) {
     this.backend = backend;
     this.lifetime = Lifetime.begin(this, "device " + backend.report().backend());
+    this.lifetime.ifLost(backend::reclaim);
   }
 
   /**
@@ -276,7 +278,11 @@ public final class Device implements AutoCloseable {
    * @throws ClosedException if the device is closed
    */
   public void synchronize() {
-    backend().synchronize();
+    try {
+      backend().synchronize();
+    } finally {
+      Reference.reachabilityFence(this);
+    }
   }
 
   /** Closes the device and frees what is still allocated on it. Closing twice is fine. */

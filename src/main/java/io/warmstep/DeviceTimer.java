@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.StreamTimer;
+import java.lang.ref.Reference;
 
 /**
  * Measures how long a device works on steps and copies: on CUDA by events of the stream, elsewhere
@@ -23,6 +24,7 @@ public final class DeviceTimer implements AutoCloseable {
     this.device = device;
     this.timer = device.backend().timer();
     this.lifetime = Lifetime.begin(this, "timer on " + device.name());
+    this.lifetime.ifLost(device.backend(), timer::close);
   }
 
   /**
@@ -33,7 +35,7 @@ public final class DeviceTimer implements AutoCloseable {
   public void start() {
     checkOpen();
     timer.start();
-    state = State.STARTED;
+    state = State.STARTED; // after the call, so that the timer is kept while it runs
   }
 
   /**
@@ -63,7 +65,11 @@ public final class DeviceTimer implements AutoCloseable {
     if (state != State.STOPPED) {
       throw new IllegalStateException("the timer has measured nothing: call start() and stop()");
     }
-    return timer.millis();
+    try {
+      return timer.millis();
+    } finally {
+      Reference.reachabilityFence(this);
+    }
   }
 
   private void checkOpen() {

@@ -8,6 +8,7 @@ import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -74,6 +75,15 @@ public final class Optimizer implements AutoCloseable {
     state = allocated.tensors();
     allocations = allocated.memories();
     borrowed = parameters.borrowedTensors();
+    lifetime.ifLost(parameters.device().backend(), releaseOf(program, allocations));
+  }
+
+  /** What frees all that an optimizer holds and does not refer to it. */
+  private static Runnable releaseOf(StepProgram program, List<Memory> allocations) {
+    return () -> {
+      program.close();
+      allocations.forEach(Memory::close);
+    };
   }
 
   private StepPlan plan(Builder builder, OptimizerState allocated) {
@@ -217,7 +227,11 @@ public final class Optimizer implements AutoCloseable {
    */
   public double gradientNorm() {
     checkOpen();
-    return program.gradientNorm();
+    try {
+      return program.gradientNorm();
+    } finally {
+      Reference.reachabilityFence(this);
+    }
   }
 
   /**
@@ -264,8 +278,7 @@ public final class Optimizer implements AutoCloseable {
     enter("close()");
     try {
       if (lifetime.end() && parameters.device().isOpen()) {
-        program.close();
-        allocations.forEach(Memory::close);
+        releaseOf(program, allocations).run();
       }
     } finally {
       leave();
@@ -302,6 +315,7 @@ public final class Optimizer implements AutoCloseable {
   private void leave() {
     runner = null;
     running.set(null);
+    Reference.reachabilityFence(this); // what the call used goes with the optimizer
   }
 
   private void checkOpen() {

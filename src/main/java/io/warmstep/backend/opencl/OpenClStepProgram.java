@@ -154,7 +154,8 @@ final class OpenClStepProgram implements StepProgram {
 
   @Override
   public void close() {
-    device.forget((AutoCloseable) this);
-    resources.close();
+    if (device.forget(this)) {
+      resources.close();
+    }
   }
 }
