@@ -5,8 +5,6 @@ import io.warmstep.DeviceLostException;
 import io.warmstep.KernelBuildException;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.WarmstepException;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -17,8 +15,6 @@ import jcuda.driver.CUresult;
 
 /** What every call of the driver needs: result codes as exceptions, raw handles. */
 final class Cuda {
-  private static final VarHandle NATIVE_POINTER = nativePointer();
-
   /** Codes of the driver go up to here. */
   private static final int LARGEST_CODE = CUresult.CUDA_ERROR_UNKNOWN;
 
@@ -183,21 +179,11 @@ final class Cuda {
 
   /** Makes one of JCuda's objects stand for a raw handle, for which JCuda has no constructor. */
   static <T extends NativePointerObject> T wrap(long handle, T object) {
-    NATIVE_POINTER.set(object, handle);
-    return object;
+    return NativePointers.set(object, handle);
   }
 
   /** The raw handle of one of JCuda's objects. */
   static long handle(NativePointerObject object) {
-    return (long) NATIVE_POINTER.get(object);
-  }
-
-  private static VarHandle nativePointer() {
-    try {
-      return MethodHandles.privateLookupIn(NativePointerObject.class, MethodHandles.lookup())
-          .findVarHandle(NativePointerObject.class, "nativePointer", long.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
+    return NativePointers.get(object);
   }
 }

@@ -7,8 +7,17 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.JCudaHandles;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
 import io.warmstep.Tensor;
+import io.warmstep.rule.Sgd;
 import java.util.List;
+import jcuda.driver.CUcontext;
+import jcuda.driver.CUdevice;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUstream;
+import jcuda.driver.JCudaDriver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -31,7 +40,9 @@ class CudaHandlesTest extends SimulatedTest {
   @AfterEach
   void close() {
     device.close();
-    CudaSim.freeMemory(memory);
+    if (memory != 0) {
+      CudaSim.freeMemory(memory);
+    }
   }
 
   private void assertBorrowed(ElementType type, long handle, long offset, long length) {
@@ -119,6 +130,42 @@ class CudaHandlesTest extends SimulatedTest {
     memory = CudaSim.newUnknownMemory(4000);
     assertBorrowed(FLOAT32, memory, 0, 1000);
     assertEquals(1001, device.borrowHandle(FLOAT32, memory, 0, 1001).length());
+  }
+
+  /** A pipeline that was made with JCuda has its objects and no handles. */
+  @Test
+  void jcudasObjectsAreLent() {
+    CUdevice first = new CUdevice();
+    CUcontext context = new CUcontext();
+    CUstream stream = new CUstream();
+    CUdeviceptr values = new CUdeviceptr();
+    CUdeviceptr gradients = new CUdeviceptr();
+    assertEquals(0, JCudaDriver.cuDeviceGet(first, 0));
+    assertEquals(0, JCudaDriver.cuDevicePrimaryCtxRetain(context, first));
+    assertEquals(0, JCudaDriver.cuCtxPushCurrent(context));
+    assertEquals(0, JCudaDriver.cuStreamCreate(stream, 0));
+    assertEquals(0, JCudaDriver.cuMemAlloc(values, 16));
+    assertEquals(0, JCudaDriver.cuMemAlloc(gradients, 16));
+    try (Device lent =
+            Devices.wrapCuda(JCudaHandles.of(context), JCudaHandles.of(stream));
+        Tensor p = lent.borrowHandle(FLOAT32, JCudaHandles.of(values), 0, 4);
+        Tensor last =
+            lent.borrowHandle(FLOAT32, JCudaHandles.of(gradients.withByteOffset(12)), 0, 1);
+        Tensor g = lent.borrowHandle(FLOAT32, JCudaHandles.of(gradients), 0, 4);
+        Parameters parameters = Parameters.on(lent).borrow("p", p, g).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).build()) {
+      p.copyFrom(new float[] {1, 2, 3, 4});
+      g.zero();
+      last.copyFrom(new float[] {0.5f});
+      optimizer.step();
+      assertArrayEquals(new float[] {1, 2, 3, 3.5f}, p.toFloats());
+    }
+    assertEquals(0, JCudaDriver.cuMemFree(values));
+    assertEquals(0, JCudaDriver.cuMemFree(gradients));
+    assertEquals(0, JCudaDriver.cuStreamDestroy(stream));
+    assertEquals(0, JCudaDriver.cuCtxPopCurrent(new CUcontext()));
+    assertEquals(0, JCudaDriver.cuDevicePrimaryCtxRelease(first));
   }
 
   /** The query's own failures, of which only those that mean unknown memory are no errors. */
