@@ -26,9 +26,12 @@
   if (!current()) return CUDA_ERROR_INVALID_CONTEXT
 
 struct Context {};
-struct Stream {};
+struct Stream {
+  Context *owner;
+};
 /* Has happened once what the stream took before it was last recorded is done. */
 struct Event {
+  Context *owner;
   bool times = true;
   long long recorded = 0; /* how many times */
   long long reached = 0;  /* which of those the stream has come to */
@@ -40,6 +43,7 @@ struct Function {
   const Kernel *kernel;
 };
 struct Module {
+  Context *owner = nullptr;
   std::deque<Function> functions;
 };
 
@@ -54,6 +58,9 @@ std::set<Module *> modules;
 std::set<Function *> functions;
 std::deque<std::function<void()>> pending;
 thread_local std::vector<Context *> stack;
+bool is_capturing = false;
+const int CAPTURE_MODE_GLOBAL = 0, CAPTURE_MODE_RELAXED = 2;
+thread_local int capture_mode = CAPTURE_MODE_GLOBAL;
 
 const size_t MOST_PENDING = 4096;
 
@@ -101,6 +108,24 @@ template <typename T> bool take(std::set<T *> &from, T *handle, const char *what
   return true;
 }
 
+/* What would end the capture of a graph by another thread. */
+void check_capture() {
+  if (is_capturing && capture_mode != CAPTURE_MODE_RELAXED) {
+    violation("memory was allocated or freed while a graph is captured");
+  }
+}
+
+template <typename T> void destroy_owned(std::set<T *> &from, Context *owner) {
+  for (auto at = from.begin(); at != from.end();) {
+    if ((*at)->owner == owner) {
+      delete *at;
+      at = from.erase(at);
+    } else {
+      ++at;
+    }
+  }
+}
+
 /* The bytes of the one argument of an entry in the text of a PTX module. */
 size_t declared_bytes(const std::string &ptx, size_t entry) {
   const size_t end = ptx.find('{', entry);
@@ -125,7 +150,8 @@ CUresult load(const std::string &ptx, Module *module, std::string *log) {
     const Kernel *kernel = find_kernel(entry);
     if (!kernel || declared_bytes(ptx, name) != kernel->argument_bytes) {
       *log = "cudasim: entry " + entry +
-             (kernel ? " has other arguments than the kernel\n" : " is no kernel of Warmstep\n");
+             (kernel ? " has other arguments than the kernel" : " is no kernel") +
+             " of this simulator, built from other sources: build it again\n";
       return CUDA_ERROR_INVALID_PTX;
     }
     module->functions.push_back({kernel});
@@ -178,17 +204,28 @@ long long pending_operations() { return (long long)pending.size(); }
 long long control_handles(int what, long long a, long long b) {
   switch (what) {
     case CONTROL_NEW_CONTEXT: return (long long)(intptr_t)*contexts.insert(new Context()).first;
-    case CONTROL_NEW_STREAM: return (long long)(intptr_t)*streams.insert(new Stream()).first;
+    case CONTROL_NEW_STREAM:
+      return (long long)(intptr_t)*streams.insert(new Stream{(Context *)(intptr_t)a}).first;
     case CONTROL_NEW_MEMORY: {
       CUdeviceptr address = 0;
-      return allocate_device(&address, (size_t)a) == CUDA_SUCCESS ? (long long)address : 0;
+      const CUresult result = allocate_device(&address, (size_t)a, nullptr, b);
+      return result == CUDA_SUCCESS ? (long long)address : 0;
     }
+    case CONTROL_CAPTURE: is_capturing = a != 0; return 0;
     case CONTROL_FREE_MEMORY: run_pending(); return release_device((CUdeviceptr)a);
     case CONTROL_END_CONTEXT: {
       run_pending();
       Context *context = (Context *)(intptr_t)a;
       Stream *stream = (Stream *)(intptr_t)b;
       if (stream && take(streams, stream, "a stream")) delete stream;
+      for (Module *module : modules) {
+        if (module->owner != context) continue;
+        for (Function &function : module->functions) functions.erase(&function);
+      }
+      destroy_owned(modules, context);
+      destroy_owned(events, context);
+      destroy_owned(streams, context);
+      release_owned(context);
       if (take(contexts, context, "a context")) delete context;
       return 0;
     }
@@ -243,6 +280,7 @@ CUDASIM_API CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice) {
   switch (attribute) {
     case 75: *value = compute_capability() / 10; return CUDA_SUCCESS; /* major */
     case 76: *value = compute_capability() % 10; return CUDA_SUCCESS; /* minor */
+    case ATTRIBUTE_SIMULATOR_VERSION: *value = SIMULATOR_VERSION; return CUDA_SUCCESS;
     default: return CUDA_ERROR_INVALID_VALUE;
   }
 }
@@ -304,7 +342,7 @@ CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {
 
 CUDASIM_API CUresult cuStreamCreate(Stream **stream, unsigned) {
   ADMIT_IN_CONTEXT();
-  *stream = *streams.insert(new Stream()).first;
+  *stream = *streams.insert(new Stream{current()}).first;
   return CUDA_SUCCESS;
 }
 
@@ -324,11 +362,19 @@ CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
   return CUDA_SUCCESS;
 }
 
+/* The calling thread's mode, replaced. */
+CUDASIM_API CUresult cuThreadExchangeStreamCaptureMode(int *mode) {
+  ADMIT();
+  std::swap(capture_mode, *mode);
+  return CUDA_SUCCESS;
+}
+
 /* --- Events */
 
 CUDASIM_API CUresult cuEventCreate(Event **event, unsigned flags) {
   ADMIT_IN_CONTEXT();
   *event = *events.insert(new Event()).first;
+  (*event)->owner = current();
   (*event)->times = (flags & 2) == 0; /* CU_EVENT_DISABLE_TIMING */
   return CUDA_SUCCESS;
 }
@@ -391,6 +437,7 @@ CUDASIM_API CUresult cuModuleLoadDataEx(
     return result;
   }
   for (Function &function : loaded->functions) functions.insert(&function);
+  loaded->owner = current();
   modules.insert(loaded);
   *module = loaded;
   return CUDA_SUCCESS;
@@ -444,12 +491,32 @@ CUDASIM_API CUresult cuLaunchKernel(
 
 CUDASIM_API CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
   ADMIT_IN_CONTEXT();
-  return allocate_device(address, bytes);
+  check_capture();
+  return allocate_device(address, bytes, current());
+}
+
+CUDASIM_API CUresult cuMemGetAddressRange_v2(
+    CUdeviceptr *start, size_t *bytes, CUdeviceptr address) {
+  ADMIT_IN_CONTEXT();
+  bool is_plain;
+  return find_range(address, start, bytes, &is_plain) ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+}
+
+CUDASIM_API CUresult cuPointerGetAttribute(void *value, int attribute, CUdeviceptr address) {
+  ADMIT_IN_CONTEXT();
+  CUdeviceptr start;
+  size_t bytes;
+  bool is_plain;
+  if (attribute != 10 /* IS_LEGACY_CUDA_IPC_CAPABLE */) return CUDA_ERROR_INVALID_VALUE;
+  if (!find_range(address, &start, &bytes, &is_plain)) return CUDA_ERROR_INVALID_VALUE;
+  *(unsigned *)value = is_plain;
+  return CUDA_SUCCESS;
 }
 
 CUDASIM_API CUresult cuMemFree_v2(CUdeviceptr address) {
   LOCK();
   const CUresult failure = admit();
+  check_capture();
   run_pending();
   const CUresult result = release_device(address);
   return failure != CUDA_SUCCESS ? failure : result;
@@ -457,12 +524,14 @@ CUDASIM_API CUresult cuMemFree_v2(CUdeviceptr address) {
 
 CUDASIM_API CUresult cuMemHostAlloc(void **address, size_t bytes, unsigned) {
   ADMIT_IN_CONTEXT();
-  return allocate_host(address, bytes);
+  check_capture();
+  return allocate_host(address, bytes, current());
 }
 
 CUDASIM_API CUresult cuMemFreeHost(void *address) {
   LOCK();
   const CUresult failure = admit();
+  check_capture();
   run_pending();
   const CUresult result = release_host(address);
   return failure != CUDA_SUCCESS ? failure : result;

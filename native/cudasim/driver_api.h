@@ -34,4 +34,14 @@ enum CUresult : int {
   CUDA_ERROR_LAUNCH_FAILED = 719,
 };
 
+/*
+ * How memory was made. A kind above MEMORY_PLAIN is memory of pieces, each of so many bytes, that lie
+ * one after the other: chunks mapped into a reservation, or with MEMORY_NEIGHBOURS added separate
+ * allocations. Where memory of MEMORY_UNKNOWN begins and ends, the driver does not tell.
+ */
+enum : long long { MEMORY_UNKNOWN = -1, MEMORY_PLAIN = 0, MEMORY_NEIGHBOURS = 1ll << 32 };
+
+/* An attribute beside CUDA's: counted up with each function that the library begins to use. */
+enum { ATTRIBUTE_SIMULATOR_VERSION = 0x57534349, SIMULATOR_VERSION = 1 };
+
 #endif

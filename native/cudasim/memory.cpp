@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <vector>
 
 #include "simulator.h"
 
@@ -25,6 +26,8 @@ struct Allocation {
   unsigned char *base;
   size_t bytes;
   size_t whole;
+  const void *owner;
+  long long kind;
 };
 
 std::map<CUdeviceptr, Allocation> device_memory;
@@ -41,9 +44,13 @@ void poison(const Allocation &a) {
 
 void unpoison(const Allocation &a) { ASAN_UNPOISON_MEMORY_REGION(a.base, a.whole); }
 
-bool allocate(std::map<CUdeviceptr, Allocation> &where, size_t bytes, CUdeviceptr *address) {
+bool allocate(
+    std::map<CUdeviceptr, Allocation> &where, size_t bytes, CUdeviceptr *address,
+    const void *owner, long long kind) {
   Allocation a;
   a.bytes = bytes;
+  a.owner = owner;
+  a.kind = kind;
   a.whole = 2 * ZONE + rounded(bytes);
   a.base = (unsigned char *)std::aligned_alloc(ZONE, a.whole);
   if (!a.base) return false;
@@ -98,18 +105,19 @@ bool contains(const std::map<CUdeviceptr, Allocation> &where, CUdeviceptr addres
 }
 }  // namespace
 
-CUresult allocate_device(CUdeviceptr *address, size_t bytes) {
+CUresult allocate_device(
+    CUdeviceptr *address, size_t bytes, const void *owner, long long kind) {
   if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
   if ((long long)bytes > limit - device_bytes) return CUDA_ERROR_OUT_OF_MEMORY;
-  if (!allocate(device_memory, bytes, address)) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (!allocate(device_memory, bytes, address, owner, kind)) return CUDA_ERROR_OUT_OF_MEMORY;
   device_bytes += (long long)bytes;
   return CUDA_SUCCESS;
 }
 
-CUresult allocate_host(void **address, size_t bytes) {
+CUresult allocate_host(void **address, size_t bytes, const void *owner) {
   CUdeviceptr where;
   if (bytes == 0) return CUDA_ERROR_INVALID_VALUE;
-  if (!allocate(host_memory, bytes, &where)) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (!allocate(host_memory, bytes, &where, owner, MEMORY_PLAIN)) return CUDA_ERROR_OUT_OF_MEMORY;
   *address = (void *)(uintptr_t)where;
   return CUDA_SUCCESS;
 }
@@ -125,6 +133,37 @@ CUresult release_host(void *address) {
   size_t bytes;
   return release(host_memory, (CUdeviceptr)(uintptr_t)address, &bytes) ? CUDA_SUCCESS
                                                                        : CUDA_ERROR_INVALID_VALUE;
+}
+
+void release_owned(const void *owner) {
+  for (auto *where : {&device_memory, &host_memory}) {
+    std::vector<CUdeviceptr> owned;
+    for (auto &entry : *where) {
+      if (entry.second.owner == owner) owned.push_back(entry.first);
+    }
+    for (CUdeviceptr address : owned) {
+      if (where == &device_memory) {
+        release_device(address);
+      } else {
+        release_host((void *)(uintptr_t)address);
+      }
+    }
+  }
+}
+
+bool find_range(CUdeviceptr address, CUdeviceptr *start, size_t *bytes, bool *is_plain) {
+  auto next = device_memory.upper_bound(address);
+  if (next == device_memory.begin()) return false;
+  --next;
+  const Allocation &a = next->second;
+  const size_t offset = (size_t)(address - next->first);
+  if (offset >= a.bytes || a.kind == MEMORY_UNKNOWN) return false;
+  const size_t piece = a.kind == MEMORY_PLAIN ? a.bytes : (size_t)(a.kind % MEMORY_NEIGHBOURS);
+  const size_t first = offset / piece * piece;
+  *start = next->first + first;
+  *bytes = piece < a.bytes - first ? piece : a.bytes - first;
+  *is_plain = a.kind == MEMORY_PLAIN || a.kind >= MEMORY_NEIGHBOURS;
+  return true;
 }
 
 bool is_device_range(CUdeviceptr address, size_t bytes) {

@@ -27,13 +27,14 @@ enum Control {
   CONTROL_CURRENT = 10,     /* contexts on this thread's stack */
   CONTROL_NEW_CONTEXT = 11, /* creates a context as a user would; its handle */
   CONTROL_NEW_STREAM = 12,  /* a: context; creates a stream; its handle */
-  CONTROL_NEW_MEMORY = 13,  /* a: bytes; its address */
+  CONTROL_NEW_MEMORY = 13,  /* a: bytes, b: kind, see driver_api.h; its address */
   CONTROL_FREE_MEMORY = 14, /* a: address */
-  CONTROL_END_CONTEXT = 15, /* a: context and b: stream; destroys both */
+  CONTROL_END_CONTEXT = 15, /* a: context and b: stream; destroys both and all in the context */
   CONTROL_PENDING = 16,     /* operations that wait to be run */
   CONTROL_VERSION = 17,     /* a: 1000 * major + 10 * minor of the CUDA that the driver supports */
   CONTROL_PRIMARY = 18,     /* uses of the primary context */
   CONTROL_PHASES = 19,      /* a: an order of phases and barriers; violations that it made */
+  CONTROL_CAPTURE = 30,     /* a: whether some thread captures a graph, in the global mode */
 };
 
 /* How many devices there are, and 10 * major + minor of their compute capability. */
@@ -56,12 +57,17 @@ long long violations();
 
 /* --- memory.cpp: allocations with guard zones */
 
-CUresult allocate_device(CUdeviceptr *address, size_t bytes);
-CUresult allocate_host(void **address, size_t bytes);
+/* Memory goes with the context that owns it. */
+CUresult allocate_device(
+    CUdeviceptr *address, size_t bytes, const void *owner, long long kind = MEMORY_PLAIN);
+CUresult allocate_host(void **address, size_t bytes, const void *owner);
+void release_owned(const void *owner);
 CUresult release_device(CUdeviceptr address);
 CUresult release_host(void *address);
 bool is_device_range(CUdeviceptr address, size_t bytes);
 bool is_pinned_range(const void *address, size_t bytes);
+/* The memory around an address, or the piece of it; false if the driver does not know. */
+bool find_range(CUdeviceptr address, CUdeviceptr *start, size_t *bytes, bool *is_plain);
 void check_guards();
 long long live_allocations();
 long long live_bytes();

@@ -1,6 +1,9 @@
 package io.warmstep;
 
-/** Two threads used one optimizer at the same time; the second call changed nothing. */
+/**
+ * An optimizer was called while a call of it was running: by a second thread, or from within that
+ * call, as by a schedule. The call that was refused changed nothing.
+ */
 public final class ConcurrentUseException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
@@ -11,10 +14,28 @@ public final class ConcurrentUseException extends IllegalStateException {
    * @param running what the first thread is in
    */
   public ConcurrentUseException(String operation, String running) {
+    this(operation, running, false);
+  }
+
+  /**
+   * A call that was refused.
+   *
+   * @param operation what was called
+   * @param running the call that has not returned
+   * @param isFromWithin whether the thread that is in that call made this one
+   */
+  public ConcurrentUseException(String operation, String running, boolean isFromWithin) {
     super(
-        operation
-            + " was called while another thread is in "
-            + running
-            + ": use one optimizer from one thread at a time");
+        isFromWithin
+            ? operation
+                + " was called from within "
+                + running
+                + ", as by a schedule or a rule that it uses: call it after "
+                + running
+                + " has returned"
+            : operation
+                + " was called while another thread is in "
+                + running
+                + ": use one optimizer from one thread at a time");
   }
 }

@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
+import java.lang.ref.Reference;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -13,6 +14,19 @@ import java.util.function.Consumer;
 /**
  * Where parameters live and steps run. Opened by {@link Devices}; close it after everything that
  * lives on it. Several optimizers on one device may step in different threads.
+ *
+ * <p>A device, tensor, parameter set, optimizer or timer that is garbage-collected without having
+ * been closed is logged with the place where it was opened, and what it held is freed:
+ *
+ * <ul>
+ *   <li>on the CPU, the device's threads end;
+ *   <li>on OpenCL, all handles are released, those of a queue that the caller lent included;
+ *   <li>on CUDA, memory and events of a tensor, parameter set, optimizer or timer are freed when
+ *       the device next allocates memory, builds an optimizer or is closed, and a whole device that
+ *       {@link Devices#require} opened is freed at once. What a device of {@link Devices#wrapCuda}
+ *       that was never closed holds is left to the caller's context, with which it is freed: that
+ *       context may have been destroyed by then.
+ * </ul>
  */
 public final class Device implements AutoCloseable {
   private final BackendDevice backend;
@@ -21,6 +35,7 @@ public final class Device implements AutoCloseable {
   Device(BackendDevice backend) {
     this.backend = backend;
     this.lifetime = Lifetime.begin(this, "device " + backend.report().backend());
+    this.lifetime.ifLost(backend::reclaim);
   }
 
   /**
@@ -235,8 +250,10 @@ public final class Device implements AutoCloseable {
 
   /**
    * Uses a part of the driver's own memory as a tensor, without a copy. On OpenCL the handle is a
-   * cl_mem of the device's context, on CUDA a CUdeviceptr. The memory must stay allocated until the
-   * tensor is closed, and what the caller does with it must be in order with this device's queue or
+   * cl_mem of the device's context, a buffer or a sub-buffer, on CUDA a CUdeviceptr, which may
+   * point into an allocation. JCuda's objects have their handles read by {@link JCudaHandles},
+   * JOCL's by their own {@code getNativePointer()}. The memory must stay allocated until the tensor
+   * is closed, and what the caller does with it must be in order with this device's queue or
    * stream. The stream of a CUDA device that {@link Devices#require} opened is in order with the
    * legacy default stream alone: for work in other streams, wait on both sides ({@link
    * #synchronize} is this one), or use a device that wraps the caller's stream.
@@ -246,8 +263,10 @@ public final class Device implements AutoCloseable {
    * @param offset elements before the first
    * @param length count of elements; above 2^31 is fine
    * @return a tensor over the part; closing it leaves the memory alone
-   * @throws IllegalArgumentException if the handle is 0, offset or length is negative or the part
-   *     is not within the memory, or this device has no such handles
+   * @throws IllegalArgumentException if the handle is 0, offset or length is negative, the part is
+   *     not within the memory, or this device has no such handles. CUDA's driver tells the end of
+   *     memory that cuMemAlloc and memory pools gave and that was mapped; of other memory, such as
+   *     managed one, the caller's word is taken
    */
   public Tensor borrowHandle(ElementType type, long handle, long offset, long length) {
     if (handle == 0) {
@@ -276,7 +295,11 @@ public final class Device implements AutoCloseable {
    * @throws ClosedException if the device is closed
    */
   public void synchronize() {
-    backend().synchronize();
+    try {
+      backend().synchronize();
+    } finally {
+      Reference.reachabilityFence(this);
+    }
   }
 
   /** Closes the device and frees what is still allocated on it. Closing twice is fine. */

@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.StreamTimer;
+import java.lang.ref.Reference;
 import java.util.Locale;
 
 /**
@@ -24,6 +25,7 @@ public final class DeviceTimer implements AutoCloseable {
     this.device = device;
     this.timer = device.backend().timer();
     this.lifetime = Lifetime.begin(this, "timer on " + device.name());
+    this.lifetime.ifLost(device.backend(), timer::close);
   }
 
   /**
@@ -34,7 +36,7 @@ public final class DeviceTimer implements AutoCloseable {
   public void start() {
     checkOpen();
     timer.start();
-    state = State.STARTED;
+    state = State.STARTED; // after the call, so that the timer is kept while it runs
   }
 
   /**
@@ -64,7 +66,11 @@ public final class DeviceTimer implements AutoCloseable {
     if (state != State.STOPPED) {
       throw new IllegalStateException("the timer has measured nothing: call start() and stop()");
     }
-    return timer.millis();
+    try {
+      return timer.millis();
+    } finally {
+      Reference.reachabilityFence(this);
+    }
   }
 
   private void checkOpen() {

@@ -83,15 +83,15 @@ public final class Devices {
   }
 
   /**
-   * Opens the CUDA device of a context that the caller keeps. Steps and copies go through the given
+   * Opens the CUDA device of a context that the caller keeps, until the device is closed. Steps and copies go through the given
    * stream, in order with what else the caller puts there; closing the device leaves the stream and
    * the context alone. Whatever context is current in a thread stays so after every call.
    *
-   * @param context raw CUcontext
+   * @param context raw CUcontext; {@link JCudaHandles} reads it from JCuda's object
    * @param stream raw CUstream of that context, 0 for its default stream
    * @return the device, to be closed by the caller
    * @throws BackendUnavailableException if CUDA cannot be used
-   * @throws IllegalArgumentException if the context is 0
+   * @throws IllegalArgumentException if the context is 0, or the driver says that it is none
    */
   public static Device wrapCuda(long context, long stream) {
     if (context == 0) {
@@ -107,7 +107,7 @@ public final class Devices {
    * queue, in order with what else the caller puts there; closing the device leaves the queue and
    * the context alone.
    *
-   * @param context raw cl_context
+   * @param context raw cl_context, as JOCL's {@code getNativePointer()} tells it
    * @param queue raw cl_command_queue of that context, in order
    * @return the device, to be closed by the caller
    * @throws BackendUnavailableException if OpenCL cannot be used

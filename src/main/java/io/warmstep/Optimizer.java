@@ -10,6 +10,7 @@ import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
+import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -41,6 +42,9 @@ public final class Optimizer implements AutoCloseable {
   private final StepProgram program;
   private final Lifetime lifetime;
   private final AtomicReference<String> running = new AtomicReference<>();
+
+  /** The thread in that call; each thread writes only itself, so for it this is exact. */
+  private volatile Thread runner;
 
   /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
   private final Set<String> unrestored = new LinkedHashSet<>();
@@ -91,6 +95,15 @@ public final class Optimizer implements AutoCloseable {
             }
           });
     }
+    lifetime.ifLost(parameters.device().backend(), releaseOf(program, allocations));
+  }
+
+  /** What frees all that an optimizer holds and does not refer to it. */
+  private static Runnable releaseOf(StepProgram program, List<Memory> allocations) {
+    return () -> {
+      program.close();
+      allocations.forEach(Memory::close);
+    };
   }
 
   private StepPlan plan(OptimizerState allocated) {
@@ -123,8 +136,8 @@ public final class Optimizer implements AutoCloseable {
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
    *     one from which the rule computes a number that the parameters' arithmetic cannot hold: an
    *     infinite one in float32, say, or one that becomes 0; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer; nothing
-   *     changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one, as from its schedule; nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void step() {
@@ -162,7 +175,7 @@ public final class Optimizer implements AutoCloseable {
         scaler.update(happened);
       }
     } finally {
-      running.set(null);
+      leave();
     }
   }
 
@@ -207,7 +220,8 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Sets every gradient to zero.
    *
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void zeroGradients() {
@@ -216,7 +230,7 @@ public final class Optimizer implements AutoCloseable {
       checkOpen();
       program.zeroGradients();
     } finally {
-      running.set(null);
+      leave();
     }
   }
 
@@ -258,7 +272,11 @@ public final class Optimizer implements AutoCloseable {
    */
   public double gradientNorm() {
     checkOpen();
-    return program.gradientNorm();
+    try {
+      return program.gradientNorm();
+    } finally {
+      Reference.reachabilityFence(this);
+    }
   }
 
   /**
@@ -306,11 +324,10 @@ public final class Optimizer implements AutoCloseable {
     enter("close()");
     try {
       if (lifetime.end() && parameters.device().isOpen()) {
-        program.close();
-        allocations.forEach(Memory::close);
+        releaseOf(program, allocations).run();
       }
     } finally {
-      running.set(null);
+      leave();
     }
   }
 
@@ -338,8 +355,15 @@ public final class Optimizer implements AutoCloseable {
   private void enter(String operation) {
     String other = running.compareAndExchange(null, operation);
     if (other != null) {
-      throw new ConcurrentUseException(operation, other);
+      throw new ConcurrentUseException(operation, other, runner == Thread.currentThread());
     }
+    runner = Thread.currentThread();
+  }
+
+  private void leave() {
+    runner = null;
+    running.set(null);
+    Reference.reachabilityFence(this); // what the call used goes with the optimizer
   }
 
   private void checkOpen() {

@@ -39,6 +39,12 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       throw e;
     }
     this.byName = Collections.unmodifiableMap(parameters);
+    lifetime.ifLost(device.backend(), releaseOf(allocations));
+  }
+
+  /** What frees memory and does not refer to a set of parameters. */
+  private static Runnable releaseOf(List<Memory> allocations) {
+    return () -> allocations.forEach(Memory::close);
   }
 
   private Map<ElementType, Memory> allocate(Builder builder) {

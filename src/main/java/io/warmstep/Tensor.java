@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.backend.HalfFloats;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
+import java.lang.ref.Reference;
 
 /**
  * A flat run of elements on a device. Optimizer steps are elementwise, so a tensor has a length and
@@ -27,7 +28,9 @@ public final class Tensor implements AutoCloseable {
     this.offset = 0;
     this.length = memory.length();
     String what = "tensor of " + length + " " + memory.type();
-    this.lifetime = isBorrowed ? Lifetime.unreported(what) : Lifetime.begin(this, what);
+    this.lifetime =
+        isBorrowed ? Lifetime.unreported(this, what) : Lifetime.begin(this, what);
+    this.lifetime.ifLost(device.backend(), memory::close);
     this.isWhole = true;
   }
 
@@ -78,7 +81,7 @@ public final class Tensor implements AutoCloseable {
   public void copyFrom(float[] values) {
     checkLength("values", values.length);
     switch (type()) {
-      case FLOAT32 -> memory.write(offset, values, 0, values.length);
+      case FLOAT32 -> write(0, values, values.length);
       case FLOAT64 -> {
         double[] chunk = new double[chunkLength(length)];
         int at = 0; // at most values.length, which may be near 2^31
@@ -87,7 +90,7 @@ public final class Tensor implements AutoCloseable {
           for (int i = 0; i < n; i++) {
             chunk[i] = values[at + i];
           }
-          memory.write(offset + at, chunk, 0, n);
+          write(at, chunk, n);
           at += n;
         }
       }
@@ -97,7 +100,7 @@ public final class Tensor implements AutoCloseable {
         while (at < values.length) {
           int n = Math.min(chunk.length, values.length - at);
           HalfFloats.narrow(type(), values, at, chunk, 0, n);
-          memory.write(offset + at, chunk, 0, n);
+          write(at, chunk, n);
           at += n;
         }
       }
@@ -115,7 +118,7 @@ public final class Tensor implements AutoCloseable {
   public void copyFrom(double[] values) {
     checkLength("values", values.length);
     if (type() == ElementType.FLOAT64) {
-      memory.write(offset, values, 0, values.length);
+      write(0, values, values.length);
       return;
     }
     float[] narrowed = new float[values.length];
@@ -143,7 +146,12 @@ public final class Tensor implements AutoCloseable {
       throw new IllegalArgumentException(
           "other overlaps this tensor in memory: copy it to a tensor of its own first");
     }
-    memory.copy(offset, other.memory, other.offset, length);
+    try {
+      memory.copy(offset, other.memory, other.offset, length);
+    } finally {
+      Reference.reachabilityFence(this);
+      Reference.reachabilityFence(other);
+    }
   }
 
   private boolean overlaps(Tensor other) {
@@ -168,7 +176,7 @@ public final class Tensor implements AutoCloseable {
   public void copyFromBits(short[] bits) {
     checkLength("bits", bits.length);
     checkHalf();
-    memory.write(offset, bits, 0, bits.length);
+    write(0, bits, bits.length);
   }
 
   /**
@@ -181,13 +189,13 @@ public final class Tensor implements AutoCloseable {
   public void copyTo(float[] values) {
     checkLength("values", values.length);
     switch (type()) {
-      case FLOAT32 -> memory.read(offset, values, 0, values.length);
+      case FLOAT32 -> read(0, values, values.length);
       case FLOAT64 -> {
         double[] chunk = new double[chunkLength(length)];
         int at = 0;
         while (at < values.length) {
           int n = Math.min(chunk.length, values.length - at);
-          memory.read(offset + at, chunk, 0, n);
+          read(at, chunk, n);
           for (int i = 0; i < n; i++) {
             values[at + i] = (float) chunk[i];
           }
@@ -199,7 +207,7 @@ public final class Tensor implements AutoCloseable {
         int at = 0;
         while (at < values.length) {
           int n = Math.min(chunk.length, values.length - at);
-          memory.read(offset + at, chunk, 0, n);
+          read(at, chunk, n);
           HalfFloats.widen(type(), chunk, 0, values, at, n);
           at += n;
         }
@@ -217,7 +225,7 @@ public final class Tensor implements AutoCloseable {
   public void copyTo(double[] values) {
     checkLength("values", values.length);
     if (type() == ElementType.FLOAT64) {
-      memory.read(offset, values, 0, values.length);
+      read(0, values, values.length);
       return;
     }
     float[] narrow = new float[values.length];
@@ -237,7 +245,7 @@ public final class Tensor implements AutoCloseable {
   public void copyToBits(short[] bits) {
     checkLength("bits", bits.length);
     checkHalf();
-    memory.read(offset, bits, 0, bits.length);
+    read(0, bits, bits.length);
   }
 
   /**
@@ -273,7 +281,11 @@ public final class Tensor implements AutoCloseable {
    */
   public void zero() {
     checkOpen();
-    memory.zero(offset, length);
+    try {
+      memory.zero(offset, length);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
   }
 
   /**
@@ -300,6 +312,23 @@ public final class Tensor implements AutoCloseable {
   void checkOpen() {
     lifetime.checkOpen();
     device.backend();
+  }
+
+  /** Whoever calls a tensor need not keep it: its memory must not go while it is used. */
+  private void write(long at, Object array, int count) {
+    try {
+      memory.write(offset + at, array, 0, count);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  private void read(long at, Object array, int count) {
+    try {
+      memory.read(offset + at, array, 0, count);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
   }
 
   private void checkLength(String what, int given) {

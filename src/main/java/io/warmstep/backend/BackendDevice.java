@@ -91,6 +91,25 @@ public interface BackendDevice extends AutoCloseable {
   /** Waits until all that was asked of this device is done. */
   void synchronize();
 
+  /**
+   * Frees what a part of this device held that was collected without having been closed. Called at
+   * any time and from a thread of the library's own; a device that cannot free it then keeps it for
+   * a later call.
+   *
+   * @param release closes what the part held
+   */
+  default void reclaim(Runnable release) {
+    release.run();
+  }
+
+  /**
+   * Frees what can be freed of this device after it was collected without having been closed, from
+   * a thread of the library's own. What cannot is logged.
+   */
+  default void reclaim() {
+    close();
+  }
+
   /** Releases the device and whatever is still allocated on it. A second call does nothing. */
   @Override
   void close();

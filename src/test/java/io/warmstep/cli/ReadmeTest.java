@@ -76,6 +76,9 @@ class ReadmeTest {
         "import io.warmstep.*;\nimport io.warmstep.schedule.*;\nclass Part {\n"
             + "  void part(long context, long stream, long pointer,"
             + " long queue, long buffer, long offset, long length,"
+            + " jcuda.driver.CUcontext cuContext, jcuda.driver.CUstream cuStream,"
+            + " jcuda.Pointer devicePointer, org.jocl.cl_context clContext,"
+            + " org.jocl.cl_command_queue clQueue, org.jocl.cl_mem clBuffer,"
             + " Parameters parameters, Optimizer.Builder builder, long stepCount,"
             + " java.util.Map<String, float[]> saved, LossScaler scaler,"
             + " LossScaler.State scalerState, PlateauSchedule plateau,"
@@ -87,14 +90,6 @@ class ReadmeTest {
   private static void compile(Path folder, String name, String code) throws Exception {
     Path source = Files.writeString(folder.resolve(name + ".java"), code);
     ByteArrayOutputStream problems = new ByteArrayOutputStream();
-    String library =
-        Path.of(
-                io.warmstep.Device.class
-                    .getProtectionDomain()
-                    .getCodeSource()
-                    .getLocation()
-                    .toURI())
-            .toString();
     int failed =
         ToolProvider.getSystemJavaCompiler()
             .run(
@@ -104,7 +99,7 @@ class ReadmeTest {
                 "-d",
                 folder.toString(),
                 "-classpath",
-                library,
+                System.getProperty("java.class.path"),
                 source.toString());
     assertEquals(0, failed, problems.toString(StandardCharsets.UTF_8));
   }

@@ -11,14 +11,24 @@ import io.warmstep.Devices;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import java.lang.reflect.Proxy;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
-/** A second thread in one optimizer. */
+/** A second call of one optimizer, by another thread or from within the first. */
 @Timeout(60)
 class ConcurrentUseTest {
+  /** What the user's code does within a step; the optimizer is known only once it is built. */
+  private Consumer<Optimizer> within;
+
+  private Optimizer optimizer;
+
   @Test
   void isRefusedAndChangesNothing() throws InterruptedException {
     CountDownLatch inside = new CountDownLatch(1);
@@ -50,6 +60,70 @@ class ConcurrentUseTest {
       optimizer.step();
       assertEquals(2, optimizer.stepCount(), "and the next one is free again");
     }
+  }
+
+  /** A schedule and a rule are the user's code that a step calls in its own thread. */
+  @ParameterizedTest(name = "{0} within a {1}")
+  @CsvSource({
+    "step(), schedule",
+    "step(), rule",
+    "zeroGradients(), schedule",
+    "zeroGradients(), rule",
+    "close(), schedule",
+    "close(), rule"
+  })
+  void aCallFromWithinIsNotBlamedOnAnotherThread(String operation, String caller) {
+    within =
+        switch (operation) {
+          case "step()" -> Optimizer::step;
+          case "zeroGradients()" -> Optimizer::zeroGradients;
+          default -> Optimizer::close;
+        };
+    boolean isSchedule = caller.equals("schedule");
+    try (Device device = Devices.cpu(2);
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1}).build();
+        Optimizer built =
+            Optimizer.of(parameters)
+                .rule(isSchedule ? Sgd.sgd() : calling(this::callWithin))
+                .learningRate(step -> isSchedule ? callWithin() : 0.5)
+                .build()) {
+      optimizer = built;
+      parameters.get("p").gradients().copyFrom(new float[] {1});
+
+      assertEquals(
+          operation
+              + " was called from within step(), as by a schedule or a rule that it uses: call it"
+              + " after step() has returned",
+          assertThrows(ConcurrentUseException.class, built::step).getMessage());
+      assertEquals(0, built.stepCount());
+      assertEquals(1f, parameters.get("p").values().toFloats()[0]);
+
+      within = Optimizer::stepCount; // what only reads may be called
+      built.step();
+      assertEquals(1, built.stepCount(), "the next one is free again");
+      assertEquals(0.5f, parameters.get("p").values().toFloats()[0]);
+    }
+  }
+
+  private double callWithin() {
+    if (optimizer != null) { // build() asks for scalars too, to check their range
+      within.accept(optimizer);
+    }
+    return 0.5;
+  }
+
+  /** SGD that calls something when it is asked for the step's scalars. */
+  private static UpdateRule calling(Runnable call) {
+    return (UpdateRule)
+        Proxy.newProxyInstance(
+            UpdateRule.class.getClassLoader(),
+            new Class<?>[] {UpdateRule.class},
+            (proxy, method, arguments) -> {
+              if (method.getName().equals("scalars")) {
+                call.run();
+              }
+              return method.invoke(Sgd.sgd(), arguments);
+            });
   }
 
   private static void assertRefused(String operation, Runnable call) {

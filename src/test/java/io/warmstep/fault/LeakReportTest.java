@@ -1,5 +1,6 @@
 package io.warmstep.fault;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,55 +10,41 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
+import io.warmstep.testkit.Garbage;
+import io.warmstep.testkit.LoggedWarnings;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.logging.Handler;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What is collected without having been closed is logged with the place where it was opened. */
+/**
+ * What is collected without having been closed is logged with the place where it was opened, and
+ * its threads end.
+ */
 class LeakReportTest {
-  private static final long PATIENCE_MILLIS = 20_000;
-
-  private final Logger logger = Logger.getLogger("io.warmstep");
-  private final Queue<LogRecord> records = new ConcurrentLinkedQueue<>();
-  private final Handler handler =
-      new Handler() {
-        @Override
-        public void publish(LogRecord logged) {
-          records.add(logged);
-        }
-
-        @Override
-        public void flush() {}
-
-        @Override
-        public void close() {}
-      };
+  private LoggedWarnings logged;
 
   @BeforeEach
   void listen() {
-    logger.addHandler(handler);
-    logger.setUseParentHandlers(false);
+    logged = new LoggedWarnings();
   }
 
   @AfterEach
   void stopListening() {
-    logger.removeHandler(handler);
-    logger.setUseParentHandlers(true);
+    logged.close();
   }
 
   /** Records whose place of opening is a method of this class. */
   private List<LogRecord> from(String method) {
-    return records.stream()
-        .filter(logged -> logged.getThrown() != null)
+    return logged.records().stream()
+        .filter(one -> one.getThrown() != null)
         .filter(
-            logged ->
-                List.of(logged.getThrown().getStackTrace()).stream()
+            one ->
+                List.of(one.getThrown().getStackTrace()).stream()
                     .anyMatch(
                         frame ->
                             frame.getClassName().equals(LeakReportTest.class.getName())
@@ -65,12 +52,8 @@ class LeakReportTest {
         .toList();
   }
 
-  private void collect(String method, int expected) throws InterruptedException {
-    long end = System.currentTimeMillis() + PATIENCE_MILLIS;
-    while (from(method).size() < expected && System.currentTimeMillis() < end) {
-      System.gc();
-      Thread.sleep(20);
-    }
+  private void collect(String method, int expected) {
+    Garbage.collectUntil(() -> from(method).size() >= expected);
   }
 
   private static void leakAll() {
@@ -97,7 +80,7 @@ class LeakReportTest {
   }
 
   @Test
-  void namesWhatLeakedAndWhere() throws InterruptedException {
+  void namesWhatLeakedAndWhere() {
     leakAll();
     collect("leakAll", 4);
 
@@ -111,14 +94,67 @@ class LeakReportTest {
   }
 
   @Test
-  void whatWasClosedIsNotReported() throws InterruptedException {
+  void whatWasClosedIsNotReported() {
     closeAll();
     leakAll(); // when these are reported, collection has come past those
     collect("leakAll", 4);
-    System.gc();
-    Thread.sleep(100);
+    Garbage.collect();
 
     assertTrue(from("leakAll").size() >= 4);
     assertEquals(List.of(), from("closeAll").stream().map(LogRecord::getMessage).toList());
+  }
+
+  /** Opens devices and uses their threads; keeps nothing. */
+  private static void leakDevices(int count) {
+    for (int i = 0; i < count; i++) {
+      Device device = Devices.cpu(3);
+      Parameters parameters =
+          Parameters.on(device).add("p", ElementType.FLOAT32, 200_000).build();
+      Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).build().step();
+    }
+  }
+
+  private static Set<Thread> threads() {
+    return new HashSet<>(Thread.getAllStackTraces().keySet());
+  }
+
+  /** Workers that were not there before and that go on. */
+  private static List<Thread> workersSince(Set<Thread> before) {
+    return threads().stream()
+        .filter(thread -> thread.getName().startsWith("warmstep-cpu-"))
+        .filter(thread -> !before.contains(thread))
+        .toList();
+  }
+
+  @Test
+  void theThreadsOfForgottenDevicesEnd() {
+    Set<Thread> before = threads();
+    leakDevices(100);
+    Garbage.collectUntil(() -> workersSince(before).isEmpty());
+    assertEquals(0, workersSince(before).size(), "workers that go on");
+    assertEquals(100, from("leakDevices").stream().filter(LeakReportTest::isOfDevice).count());
+  }
+
+  private static boolean isOfDevice(LogRecord one) {
+    return one.getMessage().equals("device cpu was never closed");
+  }
+
+  /** What a thread inherits from the one that opens a device could refer to a device. */
+  @Test
+  void theThreadsInheritNothingThatKeepsADevice() {
+    InheritableThreadLocal<Device> inherited = new InheritableThreadLocal<>();
+    Set<Thread> before = threads();
+    AtomicReference<Device> second = new AtomicReference<>();
+    Thread opener =
+        new Thread(
+            () -> {
+              inherited.set(Devices.cpu(2));
+              second.set(Devices.cpu(3)); // whose workers would inherit the first
+            });
+    opener.start();
+    assertDoesNotThrow(() -> opener.join());
+    Garbage.collectUntil(() -> workersSince(before).size() == 2);
+    assertEquals(2, workersSince(before).size(), "workers that go on");
+    second.get().close();
   }
 }

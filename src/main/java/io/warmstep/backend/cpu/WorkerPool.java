@@ -145,8 +145,9 @@ final class WorkerPool implements AutoCloseable {
     private final int index;
     private volatile boolean asleep;
 
+    /** Inherits no thread locals, which may refer to a device and would keep it. */
     Worker(int index) {
-      super("warmstep-cpu-" + index);
+      super(null, null, "warmstep-cpu-" + index, 0, false);
       this.index = index;
       setDaemon(true);
     }

@@ -5,8 +5,6 @@ import io.warmstep.DeviceLostException;
 import io.warmstep.KernelBuildException;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.WarmstepException;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -17,9 +15,6 @@ import jcuda.driver.CUresult;
 
 /** What every call of the driver needs: result codes as exceptions, raw handles. */
 final class Cuda {
-  private static final System.Logger LOG = System.getLogger("io.warmstep");
-  private static final VarHandle NATIVE_POINTER = nativePointer();
-
   /** Codes of the driver go up to here. */
   private static final int LARGEST_CODE = CUresult.CUDA_ERROR_UNKNOWN;
 
@@ -74,23 +69,38 @@ final class Cuda {
     if (code == CUresult.CUDA_SUCCESS) {
       return;
     }
-    WarmstepException failure = failure(code, operation, device, 0);
     String text = StandardCharsets.UTF_8.decode(log.duplicate().clear()).toString();
     text = text.substring(0, (text + '\0').indexOf('\0')).strip();
-    if (failure instanceof KernelBuildException && !text.isEmpty()) {
-      throw new KernelBuildException(failure.getMessage() + "; the compiler's log:\n" + text, null);
+    String advice = buildAdvice(code, text.isEmpty());
+    if (advice == null) {
+      throw failure(code, operation, device, 0);
     }
-    throw failure;
+    throw new KernelBuildException(
+        message(code, operation, device, 0)
+            + ": "
+            + advice
+            + (text.isEmpty() ? "" : "; its log says:\n" + text),
+        null);
   }
 
-  /** For calls that release: whatever else there is must be released too, so nothing is thrown. */
-  static void released(Call call, String operation, String device) {
-    int code = code(call);
-    if (code != CUresult.CUDA_SUCCESS) {
-      LOG.log(
-          System.Logger.Level.WARNING,
-          operation + " on " + device + " gave " + CUresult.stringFor(code) + " (" + code + ")");
-    }
+  /** Why the driver did not compile a kernel and what to do; null for failures of another kind. */
+  private static String buildAdvice(int code, boolean isUnexplained) {
+    return switch (code) {
+      case CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION ->
+          "the driver is older than the kernel's version of PTX, update it";
+      case CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU ->
+          "the driver compiles no kernels for this GPU: install a release of it that does";
+      case CUresult.CUDA_ERROR_INVALID_IMAGE, CUresult.CUDA_ERROR_INVALID_PTX ->
+          "the driver's compiler does not accept the kernel"
+              + (isUnexplained
+                  ? ": Warmstep's jar may be damaged, or the driver too old for it"
+                  : "");
+      case CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND ->
+          "install libnvidia-ptxjitcompiler.so.1, a part of the NVIDIA driver that is missing here";
+      case CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED ->
+          "unset CUDA_DISABLE_PTX_JIT in the environment";
+      default -> null;
+    };
   }
 
   /** For JCuda's own exception, which does not tell the call. */
@@ -107,10 +117,23 @@ final class Cuda {
         + " failed on "
         + device
         + " with "
-        + (code == TENSOR_MEMORY_LEAK ? "CUDA_ERROR_TENSOR_MEMORY_LEAK" : CUresult.stringFor(code))
+        + name(code);
+  }
+
+  /** A code's name and number. */
+  static String name(int code) {
+    return (code == TENSOR_MEMORY_LEAK
+            ? "CUDA_ERROR_TENSOR_MEMORY_LEAK"
+            : CUresult.stringFor(code))
         + " ("
         + code
         + ")";
+  }
+
+  /** Whether a code of making a context current says that there is no such context any more. */
+  static boolean isDestroyedContext(int code) {
+    return code == CUresult.CUDA_ERROR_INVALID_CONTEXT
+        || code == CUresult.CUDA_ERROR_CONTEXT_IS_DESTROYED;
   }
 
   static WarmstepException failure(int code, String operation, String device, long bytes) {
@@ -119,27 +142,11 @@ final class Cuda {
       case CUresult.CUDA_ERROR_OUT_OF_MEMORY ->
           new OutOfDeviceMemoryException(
               message + ": use fewer or smaller parameters, or close what is no longer used", null);
-      case CUresult.CUDA_ERROR_INVALID_IMAGE,
-          CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU,
-          CUresult.CUDA_ERROR_INVALID_PTX,
-          CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION ->
-          new KernelBuildException(
-              message + ": update the NVIDIA driver; this GPU and driver are not supported", null);
-      case CUresult.CUDA_ERROR_JIT_COMPILER_NOT_FOUND ->
-          new KernelBuildException(
-              message
-                  + ": install libnvidia-ptxjitcompiler.so.1, a part of the NVIDIA driver that is"
-                  + " missing here",
-              null);
-      case CUresult.CUDA_ERROR_JIT_COMPILATION_DISABLED ->
-          new KernelBuildException(
-              message + ": unset CUDA_DISABLE_PTX_JIT in the environment", null);
       case CUresult.CUDA_ERROR_DEINITIALIZED,
           CUresult.CUDA_ERROR_ECC_UNCORRECTABLE,
           CUresult.CUDA_ERROR_NVLINK_UNCORRECTABLE,
           CUresult.CUDA_ERROR_ILLEGAL_ADDRESS,
           CUresult.CUDA_ERROR_LAUNCH_TIMEOUT,
-          CUresult.CUDA_ERROR_CONTEXT_IS_DESTROYED,
           CUresult.CUDA_ERROR_ASSERT,
           CUresult.CUDA_ERROR_HARDWARE_STACK_ERROR,
           CUresult.CUDA_ERROR_ILLEGAL_INSTRUCTION,
@@ -150,6 +157,12 @@ final class Cuda {
           TENSOR_MEMORY_LEAK ->
           new DeviceLostException(
               message + ": its memory cannot be read any more, start a new process", null);
+      case CUresult.CUDA_ERROR_INVALID_CONTEXT, CUresult.CUDA_ERROR_CONTEXT_IS_DESTROYED ->
+          new DeviceLostException(
+              message
+                  + ": the context was destroyed and took its memory along; keep it until the"
+                  + " device is closed, and open a device of another context to go on",
+              null);
       default -> new DeviceException(message, null);
     };
   }
@@ -166,21 +179,11 @@ final class Cuda {
 
   /** Makes one of JCuda's objects stand for a raw handle, for which JCuda has no constructor. */
   static <T extends NativePointerObject> T wrap(long handle, T object) {
-    NATIVE_POINTER.set(object, handle);
-    return object;
+    return NativePointers.set(object, handle);
   }
 
   /** The raw handle of one of JCuda's objects. */
   static long handle(NativePointerObject object) {
-    return (long) NATIVE_POINTER.get(object);
-  }
-
-  private static VarHandle nativePointer() {
-    try {
-      return MethodHandles.privateLookupIn(NativePointerObject.class, MethodHandles.lookup())
-          .findVarHandle(NativePointerObject.class, "nativePointer", long.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
+    return NativePointers.get(object);
   }
 }

@@ -2,7 +2,6 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.KernelBuildException;
 import io.warmstep.backend.BackendReport;
-import io.warmstep.backend.StreamTimer;
 import java.nio.ByteBuffer;
 import jcuda.CudaException;
 import jcuda.Pointer;
@@ -13,6 +12,7 @@ import jcuda.driver.CUevent;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUjit_option;
 import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 
@@ -31,6 +31,7 @@ final class CudaContext {
   private final CUcontext context;
   private final CUstream stream;
   private final boolean isOwned;
+  private final Releases releases;
 
   /** Work with the context current; built once where it must not allocate. */
   interface Work {
@@ -43,6 +44,7 @@ final class CudaContext {
     this.stream = stream;
     this.isOwned = isOwned;
     this.name = Gpu.nameOf(device);
+    this.releases = new Releases(context, name);
   }
 
   /** The first device's primary context and a stream. */
@@ -62,8 +64,7 @@ final class CudaContext {
   }
 
   private void destroyStream() {
-    releaseEvenIfLost(
-        () -> Cuda.released(() -> JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy", name));
+    releases.run(() -> JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy");
   }
 
   /** The caller's context and stream. */
@@ -72,7 +73,14 @@ final class CudaContext {
     CUstream stream = Cuda.wrap(streamHandle, new CUstream());
     CUdevice device = new CUdevice();
     String unknown = "the device of context 0x" + Long.toHexString(contextHandle);
-    Cuda.check(() -> JCudaDriver.cuCtxPushCurrent(context), "cuCtxPushCurrent", unknown);
+    int pushed = Cuda.code(() -> JCudaDriver.cuCtxPushCurrent(context));
+    if (Cuda.isDestroyedContext(pushed)) {
+      throw new IllegalArgumentException(
+          "context is 0x"
+              + Long.toHexString(contextHandle)
+              + ", which the driver does not know: it must be a CUcontext that was not destroyed");
+    }
+    Cuda.check(pushed, "cuCtxPushCurrent", unknown);
     int code = Cuda.code(() -> JCudaDriver.cuCtxGetDevice(device));
     Cuda.check(() -> JCudaDriver.cuCtxPopCurrent(new CUcontext()), "cuCtxPopCurrent", unknown);
     Cuda.check(code, "cuCtxGetDevice", unknown);
@@ -107,14 +115,9 @@ final class CudaContext {
     }
   }
 
-  /** Does work that releases; a failure is logged. */
-  private void release(Work work) {
-    try {
-      run("release", work);
-    } catch (RuntimeException e) {
-      System.getLogger("io.warmstep")
-          .log(System.Logger.Level.WARNING, "closing on " + name + ": " + e.getMessage());
-    }
+  /** Whether the context is one that stays as long as the process, and the stream this object's. */
+  boolean isOwned() {
+    return isOwned;
   }
 
   /** Allocates bytes; 0 of them have address 0. */
@@ -153,8 +156,7 @@ final class CudaContext {
   void free(long address) {
     if (address != 0) {
       CUdeviceptr pointer = Cuda.pointer(address);
-      releaseEvenIfLost(
-          () -> Cuda.released(() -> JCudaDriver.cuMemFree(pointer), "cuMemFree", name));
+      releases.run(() -> JCudaDriver.cuMemFree(pointer), "cuMemFree");
     }
   }
 
@@ -170,8 +172,7 @@ final class CudaContext {
   }
 
   void freeHost(Pointer pinned) {
-    releaseEvenIfLost(
-        () -> Cuda.released(() -> JCudaDriver.cuMemFreeHost(pinned), "cuMemFreeHost", name));
+    releases.run(() -> JCudaDriver.cuMemFreeHost(pinned), "cuMemFreeHost");
   }
 
   CUevent newEvent(int flags) {
@@ -183,25 +184,7 @@ final class CudaContext {
   }
 
   void destroyEvent(CUevent event) {
-    releaseEvenIfLost(
-        () -> Cuda.released(() -> JCudaDriver.cuEventDestroy(event), "cuEventDestroy", name));
-  }
-
-  StreamTimer newTimer() {
-    return new CudaTimer(this);
-  }
-
-  /** Where the context can no longer be made current, the driver still knows its own handles. */
-  private void releaseEvenIfLost(Work work) {
-    boolean[] isDone = new boolean[1];
-    release(
-        () -> {
-          isDone[0] = true;
-          work.run();
-        });
-    if (!isDone[0]) {
-      work.run();
-    }
+    releases.run(() -> JCudaDriver.cuEventDestroy(event), "cuEventDestroy");
   }
 
   /** Copies a direct buffer's first bytes to the device and waits until the buffer is free. */
@@ -302,10 +285,11 @@ final class CudaContext {
    * Has the driver compile a module, which may take a second: from a direct buffer, because for an
    * array the garbage collector would have to wait.
    *
+   * @param name of the module, for messages
    * @param ptx direct, ends with a zero
    * @throws KernelBuildException with the compiler's log, if it refuses the text
    */
-  CUmodule load(ByteBuffer ptx) {
+  CUmodule load(String name, ByteBuffer ptx) {
     CUmodule module = new CUmodule();
     ByteBuffer log = Cuda.direct(LOG_BYTES);
     // The size is a pointer by type; the driver replaces it by what it has written.
@@ -315,25 +299,31 @@ final class CudaContext {
             JCudaDriver.cuModuleLoadDataEx(
                 module, Pointer.to(ptx), LOG_OPTIONS.length, LOG_OPTIONS, values);
     create(
-        () -> Cuda.checkBuild(Cuda.code(call), "cuModuleLoadDataEx", name, log),
+        () -> Cuda.checkBuild(Cuda.code(call), "cuModuleLoadDataEx of " + name, this.name, log),
         () -> unload(module));
     return module;
   }
 
   void unload(CUmodule module) {
-    releaseEvenIfLost(
-        () -> Cuda.released(() -> JCudaDriver.cuModuleUnload(module), "cuModuleUnload", name));
+    releases.run(() -> JCudaDriver.cuModuleUnload(module), "cuModuleUnload");
   }
 
   CUfunction function(CUmodule module, String entry) {
     CUfunction function = new CUfunction();
+    String operation = "cuModuleGetFunction of " + entry;
     run(
-        "cuModuleGetFunction",
-        () ->
-            Cuda.check(
-                () -> JCudaDriver.cuModuleGetFunction(function, module, entry),
-                "cuModuleGetFunction of " + entry,
-                name));
+        operation,
+        () -> {
+          int code = Cuda.code(() -> JCudaDriver.cuModuleGetFunction(function, module, entry));
+          if (code == CUresult.CUDA_ERROR_NOT_FOUND) {
+            throw new KernelBuildException(
+                Cuda.message(code, operation, name, 0)
+                    + ": the kernel's module in Warmstep's jar has no such entry, get the jar again"
+                    + " or compile the kernels with bin/build-ptx",
+                null);
+          }
+          Cuda.check(code, operation, name);
+        });
     return function;
   }
 

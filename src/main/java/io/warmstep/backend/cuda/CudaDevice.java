@@ -11,19 +11,29 @@ import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.StreamTimer;
 import java.util.List;
+import java.util.OptionalLong;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** A CUDA device with its context, stream, kernels and memories. */
 final class CudaDevice implements BackendDevice {
   /** Base of all locations: the driver gives every device's memory addresses of its own. */
   static final Object ADDRESSES = new Object();
 
+  private static final System.Logger LOG = System.getLogger("io.warmstep");
+
   private final CudaContext context;
   private final BackendReport report;
   private final Kernels kernels;
   private final Set<CudaMemory> allocated = ConcurrentHashMap.newKeySet();
   private final Set<CudaStepProgram> prepared = ConcurrentHashMap.newKeySet();
+  private final Set<CudaTimer> timers = ConcurrentHashMap.newKeySet();
+
+  /** Of parts that were collected; run where the caller calls, and so keeps the context. */
+  private final Queue<Runnable> forgotten = new ConcurrentLinkedQueue<>();
+
   private final Staging staging = new Staging();
   private boolean isClosed;
 
@@ -84,6 +94,7 @@ final class CudaDevice implements BackendDevice {
       throw new OutOfDeviceMemoryException(
           length + " " + type + " are more bytes than any device has, " + report.device(), null);
     }
+    freeForgotten();
     long bytes = length == 0 ? 0 : (skipped + length) * type.bytes();
     long address = context.allocate(bytes);
     try {
@@ -126,7 +137,29 @@ final class CudaDevice implements BackendDevice {
               + length
               + " do not lie within the device's address space");
     }
+    checkWithin(type, handle, offset, length);
     return new CudaMemory(this, type, handle + offset * type.bytes(), length);
+  }
+
+  private void checkWithin(ElementType type, long handle, long offset, long length) {
+    OptionalLong end =
+        AddressRange.end(context, handle, handle + (offset + length) * type.bytes());
+    if (end.isPresent() && (end.getAsLong() - handle) / type.bytes() < offset + length) {
+      long bytes = end.getAsLong() - handle;
+      throw new IllegalArgumentException(
+          "offset "
+              + offset
+              + " and length "
+              + length
+              + " do not lie within the memory at 0x"
+              + Long.toHexString(handle)
+              + ", which has "
+              + bytes
+              + " bytes from there, "
+              + bytes / type.bytes()
+              + " "
+              + type);
+    }
   }
 
   /** True for the one call that has to free the memory; false for borrowed memory. */
@@ -138,8 +171,13 @@ final class CudaDevice implements BackendDevice {
     return prepared.remove(program);
   }
 
+  boolean forget(CudaTimer timer) {
+    return timers.remove(timer);
+  }
+
   @Override
   public StepProgram prepare(StepPlan plan) {
+    freeForgotten();
     CudaStepProgram program = new CudaStepProgram(this, plan);
     prepared.add(program);
     return program;
@@ -147,7 +185,10 @@ final class CudaDevice implements BackendDevice {
 
   @Override
   public StreamTimer timer() {
-    return context.newTimer();
+    freeForgotten();
+    CudaTimer timer = new CudaTimer(this);
+    timers.add(timer);
+    return timer;
   }
 
   @Override
@@ -157,6 +198,32 @@ final class CudaDevice implements BackendDevice {
 
   Staging staging() {
     return staging;
+  }
+
+  /** Only the next caller is sure to have the context, and to capture no graph. */
+  @Override
+  public void reclaim(Runnable release) {
+    forgotten.add(release);
+  }
+
+  private void freeForgotten() {
+    for (Runnable next = forgotten.poll(); next != null; next = forgotten.poll()) {
+      next.run();
+    }
+  }
+
+  /** The caller's context may be gone by now; the process's own is there. */
+  @Override
+  public void reclaim() {
+    if (context.isOwned()) {
+      Releases.atAnyTime(this::close);
+    } else if (!(allocated.isEmpty() && prepared.isEmpty() && timers.isEmpty())
+        || !kernels.isEmpty()) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "device cuda of a context of the caller's was never closed: what it allocated there is"
+              + " freed when that context is destroyed");
+    }
   }
 
   /** Frees what is left; the driver waits for work that still uses it. */
@@ -169,7 +236,9 @@ final class CudaDevice implements BackendDevice {
       isClosed = true;
     }
     List.copyOf(prepared).forEach(CudaStepProgram::close);
+    List.copyOf(timers).forEach(CudaTimer::close);
     List.copyOf(allocated).forEach(CudaMemory::close);
+    forgotten.clear();
     kernels.close();
     context.close();
   }

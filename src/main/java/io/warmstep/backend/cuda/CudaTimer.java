@@ -7,14 +7,15 @@ import jcuda.driver.JCudaDriver;
 
 /** Two events of the stream; the driver's clock has a resolution of about half a microsecond. */
 final class CudaTimer implements StreamTimer {
+  private final CudaDevice device;
   private final CudaContext context;
   private final CUevent begin;
   private final CUevent end;
   private final float[] millis = new float[1];
-  private boolean isClosed;
 
-  CudaTimer(CudaContext context) {
-    this.context = context;
+  CudaTimer(CudaDevice device) {
+    this.device = device;
+    this.context = device.context();
     this.begin = context.newEvent(CUevent_flags.CU_EVENT_DEFAULT);
     try {
       this.end = context.newEvent(CUevent_flags.CU_EVENT_DEFAULT);
@@ -54,8 +55,7 @@ final class CudaTimer implements StreamTimer {
 
   @Override
   public void close() {
-    if (!isClosed) {
-      isClosed = true;
+    if (device.forget(this)) {
       context.destroyEvent(begin);
       context.destroyEvent(end);
     }

@@ -15,6 +15,14 @@ final class Gpu {
   /** Compute capability that the kernels are compiled for, times ten. */
   private static final int OLDEST_CAPABILITY = 50;
 
+  /** How the name of the simulator's device begins. */
+  private static final String SIMULATOR = "Simulated";
+
+  /** What the simulator alone knows: which functions it has, counted up with each addition. */
+  private static final int SIMULATOR_VERSION_ATTRIBUTE = 0x57534349;
+
+  private static final int SIMULATOR_VERSION = 1;
+
   private Gpu() {}
 
   /** What the first device is; throws what keeps it from being used. */
@@ -23,6 +31,7 @@ final class Gpu {
   }
 
   static BackendReport report(CUdevice device) {
+    checkSimulator(device);
     int capability = capability(device);
     if (capability < OLDEST_CAPABILITY) {
       throw CudaBackend.unavailable(
@@ -84,6 +93,26 @@ final class Gpu {
     CUdevice device = new CUdevice();
     Cuda.check(() -> JCudaDriver.cuDeviceGet(device, 0), "cuDeviceGet", "the NVIDIA driver");
     return device;
+  }
+
+  /**
+   * A simulator for tests that was built before the library began to use another function of the
+   * driver's would end the process when that is called.
+   */
+  private static void checkSimulator(CUdevice device) {
+    if (!nameOf(device).startsWith(SIMULATOR)) {
+      return;
+    }
+    int[] version = new int[1];
+    int code =
+        Cuda.code(
+            () -> JCudaDriver.cuDeviceGetAttribute(version, SIMULATOR_VERSION_ATTRIBUTE, device));
+    if (code == CUresult.CUDA_ERROR_INVALID_VALUE || version[0] < SIMULATOR_VERSION) {
+      throw CudaBackend.unavailable(
+          "the simulated driver was built from older sources than this library: build it again,"
+              + " cmake --build with the folder that it was built in",
+          null);
+    }
   }
 
   private static int driverVersion() {

@@ -26,7 +26,7 @@ final class Kernels {
   synchronized CUfunction get(String entry) {
     CUmodule module = modules.get(entry);
     if (module == null) {
-      module = context.load(ptx(entry));
+      module = context.load(entry, ptx(entry));
       modules.put(entry, module);
     }
     return context.function(module, entry);
@@ -45,6 +45,10 @@ final class Kernels {
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + path, e);
     }
+  }
+
+  synchronized boolean isEmpty() {
+    return modules.isEmpty();
   }
 
   synchronized void close() {

@@ -29,7 +29,7 @@ final class OpenClDevice implements BackendDevice {
   private final BackendReport report;
   private final Programs programs;
   private final Set<OpenClMemory> memories = ConcurrentHashMap.newKeySet();
-  private final Set<AutoCloseable> prepared = ConcurrentHashMap.newKeySet();
+  private final Set<OpenClStepProgram> prepared = ConcurrentHashMap.newKeySet();
   private final Map<Long, Object> borrowedBases = new ConcurrentHashMap<>();
   private final Staging staging = new Staging();
   private boolean isClosed;
@@ -158,8 +158,9 @@ final class OpenClDevice implements BackendDevice {
     return memories.remove(memory);
   }
 
-  void forget(AutoCloseable program) {
-    prepared.remove(program);
+  /** True for the one call that has to release the program. */
+  boolean forget(OpenClStepProgram program) {
+    return prepared.remove(program);
   }
 
   @Override
@@ -188,9 +189,7 @@ final class OpenClDevice implements BackendDevice {
     }
     // What is still running uses the memory; its failure is too late.
     OpenCl.released(() -> CL.clFinish(context.queue), "clFinish");
-    for (AutoCloseable program : List.copyOf(prepared)) {
-      ((StepProgram) program).close();
-    }
+    List.copyOf(prepared).forEach(OpenClStepProgram::close);
     List.copyOf(memories).forEach(OpenClMemory::close);
     programs.close();
     context.close();

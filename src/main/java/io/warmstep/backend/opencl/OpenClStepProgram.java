@@ -164,7 +164,8 @@ final class OpenClStepProgram implements StepProgram {
 
   @Override
   public void close() {
-    device.forget((AutoCloseable) this);
-    resources.close();
+    if (device.forget(this)) {
+      resources.close();
+    }
   }
 }

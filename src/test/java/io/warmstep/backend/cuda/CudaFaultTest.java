@@ -89,6 +89,7 @@ class CudaFaultTest {
                 DEVICE,
                 scene -> scene.keep(scene.device.allocate(ElementType.FLOAT32, 1000))),
             new Operation("Device.copyOf", DEVICE, CudaFaultTest::copyOf),
+            new Operation("Device.borrowHandle", DEVICE, CudaFaultTest::borrow),
             new Operation("Device.timer", PARAMETERS, CudaFaultTest::time),
             new Operation("Device.synchronize", PARAMETERS, scene -> scene.device.synchronize()),
             new Operation("Device.close", STEPPED, scene -> scene.device.close()),
@@ -127,6 +128,12 @@ class CudaFaultTest {
                             Stream.of(
                                 Arguments.of(operation, code, false),
                                 Arguments.of(operation, code, true))));
+  }
+
+  private static void borrow(CudaScene scene) {
+    long memory = CudaSim.newMemory(4000);
+    scene.onClose(() -> CudaSim.freeMemory(memory));
+    scene.keep(scene.device.borrowHandle(ElementType.FLOAT32, memory, 0, 1000));
   }
 
   private static void time(CudaScene scene) {
@@ -329,11 +336,15 @@ class CudaFaultTest {
 
   /** What the driver says of PTX that it cannot compile, and what to do then. */
   @ParameterizedTest
-  @CsvSource({
-    "209, CUDA_ERROR_NO_BINARY_FOR_GPU, update the NVIDIA driver",
-    "218, CUDA_ERROR_INVALID_PTX, update the NVIDIA driver",
+  @CsvSource(quoteCharacter = '"', value = {
+    "200, CUDA_ERROR_INVALID_IMAGE, the driver's compiler does not accept the kernel: Warmstep's"
+        + " jar may be damaged",
+    "209, CUDA_ERROR_NO_BINARY_FOR_GPU, the driver compiles no kernels for this GPU",
+    "218, CUDA_ERROR_INVALID_PTX, the driver's compiler does not accept the kernel: Warmstep's jar"
+        + " may be damaged",
     "221, CUDA_ERROR_JIT_COMPILER_NOT_FOUND, install libnvidia-ptxjitcompiler.so.1",
-    "222, CUDA_ERROR_UNSUPPORTED_PTX_VERSION, update the NVIDIA driver",
+    "222, CUDA_ERROR_UNSUPPORTED_PTX_VERSION, the driver is older than the kernel's version of"
+        + " PTX",
     "223, CUDA_ERROR_JIT_COMPILATION_DISABLED, unset CUDA_DISABLE_PTX_JIT"
   })
   void kernelsThatDoNotBuild(int code, String name, String advice) {

@@ -109,6 +109,26 @@ public final class CudaSim {
     return control(13, bytes, 0);
   }
 
+  /** Memory of pieces that are mapped one after the other. */
+  static long newMappedMemory(long bytes, long piece) {
+    return control(13, bytes, piece);
+  }
+
+  /** Allocations that happen to lie one after the other; freed together. */
+  static long newNeighbours(long bytes, long each) {
+    return control(13, bytes, (1L << 32) + each);
+  }
+
+  /** Memory of which the driver does not tell where it ends. */
+  static long newUnknownMemory(long bytes) {
+    return control(13, bytes, -1);
+  }
+
+  /** Whether a thread captures a graph, which what another thread frees would end. */
+  static void capture(boolean isOn) {
+    control(30, isOn ? 1 : 0, 0);
+  }
+
   static void freeMemory(long address) {
     control(14, address, 0);
   }

@@ -198,7 +198,7 @@ class SimulatedCudaTest extends SimulatedTest {
     long memory = CudaSim.newMemory(4000);
     try (Device device = Devices.require("cuda")) {
       Tensor p = device.borrowHandle(ElementType.FLOAT32, memory, 0, 501);
-      Tensor g = device.borrowHandle(ElementType.FLOAT32, memory, 500, 501);
+      Tensor g = device.borrowHandle(ElementType.FLOAT32, memory, 499, 501);
       Parameters.Builder builder = Parameters.on(device).borrow("p", p, g);
       assertThrows(IllegalArgumentException.class, builder::build);
     } finally {

@@ -19,8 +19,10 @@ import io.warmstep.Tensor;
 import io.warmstep.TestDevices;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.jocl.CL;
+import org.jocl.cl_buffer_region;
 import org.jocl.cl_command_queue;
 import org.jocl.cl_image_format;
 import org.jocl.cl_mem;
@@ -205,6 +207,50 @@ class OpenClFaultTest {
       }
       CL.clReleaseMemObject(buffer);
     }
+  }
+
+  /** A sub-buffer ends before the buffer that it is a part of, and overlaps it. */
+  @Test
+  void aPartBeyondASubBufferIsRefused() {
+    int origin = 4096;
+    try (OpenClContext own = OpenClContext.create(Installed.best());
+        Device device =
+            Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
+      cl_mem whole = own.allocate(2 * origin);
+      cl_mem part =
+          CL.clCreateSubBuffer(
+              whole,
+              CL.CL_MEM_READ_WRITE,
+              CL.CL_BUFFER_CREATE_TYPE_REGION,
+              new cl_buffer_region(origin, 402), // 100 float32 and a half
+              null);
+      try (Tensor most = borrow(device, part, 0, 100);
+          Tensor none = borrow(device, part, 100, 0);
+          Tensor same = borrow(device, whole, origin / 4 + 99, 100)) {
+        float[] values = new float[100];
+        Arrays.fill(values, 3);
+        most.copyFrom(values);
+        assertEquals(3, same.toFloats()[0]);
+        assertEquals(0, none.length());
+        for (long[] beyond : new long[][] {{0, 101}, {100, 1}, {1, 100}, {101, 0}}) {
+          assertEquals(
+              "offset %d and length %d do not lie within a buffer of 100 float32"
+                  .formatted(beyond[0], beyond[1]),
+              assertThrows(
+                      IllegalArgumentException.class,
+                      () -> borrow(device, part, beyond[0], beyond[1]))
+                  .getMessage());
+        }
+        Parameters.Builder overlapping = Parameters.on(device).borrow("p", most, same);
+        assertThrows(IllegalArgumentException.class, overlapping::build);
+      }
+      CL.clReleaseMemObject(part);
+      CL.clReleaseMemObject(whole);
+    }
+  }
+
+  private static Tensor borrow(Device device, cl_mem buffer, long offset, long length) {
+    return device.borrowHandle(ElementType.FLOAT32, buffer.getNativePointer(), offset, length);
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
@@ -12,6 +13,7 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
+import io.warmstep.testkit.Garbage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +21,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.locks.LockSupport;
 import org.jocl.CL;
+import org.jocl.cl_mem;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -187,5 +190,75 @@ class OpenClLeakTest {
         cycles(device, 1);
       }
     }
+  }
+
+  /** Makes everything that can be left to the collector, on a device or with it. */
+  private static void forget(Device device, cl_mem buffer) {
+    Tensor borrowed =
+        device.borrowHandle(ElementType.FLOAT32, buffer.getNativePointer(), 0, LENGTH);
+    Parameters parameters =
+        Parameters.on(device)
+            .add("p5", new float[LENGTH])
+            .borrow("q", device.copyOf(new float[LENGTH]), borrowed)
+            .build();
+    Optimizer optimizer = optimizer(parameters);
+    optimizer.step();
+    device.timer().start();
+  }
+
+  private static long references(cl_mem buffer) {
+    return OpenCl.number(
+        "clGetMemObjectInfo",
+        "a buffer",
+        (size, value, sizeOut) ->
+            CL.clGetMemObjectInfo(buffer, CL.CL_MEM_REFERENCE_COUNT, 4, value, sizeOut));
+  }
+
+  @Test
+  void whatIsForgottenIsReleasedWhileTheDeviceIsUsed() {
+    FailingContext context = FailingContext.create();
+    try (Device device = context.open()) {
+      train(device);
+      final long settled = settled(context);
+      cl_mem buffer = CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
+      forget(device, buffer);
+      Garbage.collectUntil(() -> references(buffer) == 1);
+      assertEquals(1, references(buffer), "references to the caller's buffer");
+      CL.clReleaseMemObject(buffer);
+      Garbage.collectUntil(() -> context.references() == settled);
+      context.assertReferences(settled, "what was forgotten");
+      train(device);
+    }
+  }
+
+  @Test
+  void aForgottenDeviceIsReleased() {
+    FailingContext context = FailingContext.create();
+    CL.clRetainContext(context.context);
+    cl_mem buffer = CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
+    forget(context.open(), buffer);
+    Garbage.collectUntil(() -> references(buffer) == 1);
+    assertEquals(1, references(buffer), "references to the caller's buffer");
+    CL.clReleaseMemObject(buffer); // PoCL's buffers refer to the queue that they were last used in
+    Garbage.collectUntil(() -> context.references() == 1);
+    context.assertReferences(1, "that which this test holds");
+    CL.clReleaseContext(context.context);
+  }
+
+  /** The caller's own context and queue, which are counted up only. */
+  @Test
+  void aForgottenDeviceOfTheCallersIsReleased() {
+    FailingContext context = FailingContext.create();
+    cl_mem buffer = CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
+    final long before = context.references();
+    forget(
+        Devices.wrapOpenCl(
+            context.context.getNativePointer(), context.queue.getNativePointer()),
+        buffer);
+    Garbage.collectUntil(() -> context.references() == before);
+    context.assertReferences(before, "those that this test holds");
+    context.finish();
+    CL.clReleaseMemObject(buffer);
+    context.close();
   }
 }
