@@ -1,22 +1,19 @@
 package io.warmstep.djl;
 
 import io.warmstep.djl.SafeTensorsHeader.Entry;
+import io.warmstep.file.AtomicFile;
 import java.io.EOFException;
 import java.io.IOException;
 import java.lang.reflect.Array;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.AtomicMoveNotSupportedException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import java.util.zip.CRC32C;
 
 /**
@@ -35,31 +32,20 @@ record SafeTensors(Map<String, String> metadata, Map<String, Object> tensors) {
 
   private static final int CHUNK = 1 << 20;
 
-  /** Writes beside the path, forces it to the disk and renames: a file is whole or not there. */
+  /** Writes a file that is whole or not there. */
   void write(Path path) throws IOException {
-    Path target = path.toAbsolutePath();
-    Path temporary = target.resolveSibling(target.getFileName() + "." + UUID.randomUUID() + "~");
-    try {
-      try (FileChannel file =
-          FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-        // The header's length is known now, the checksum in it when the data is written.
-        CRC32C checksum = new CRC32C();
-        file.position(header(checksum).remaining());
-        for (Object values : tensors.values()) {
-          write(file, values, checksum);
-        }
-        file.position(0);
-        write(file, header(checksum));
-        file.force(true);
-      }
-      try {
-        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-      } catch (AtomicMoveNotSupportedException e) {
-        Files.move(temporary, target, StandardCopyOption.REPLACE_EXISTING);
-      }
-    } finally {
-      Files.deleteIfExists(temporary);
+    AtomicFile.write(path, this::write);
+  }
+
+  private void write(FileChannel file) throws IOException {
+    // The header's length is known now, the checksum in it when the data is written.
+    CRC32C checksum = new CRC32C();
+    file.position(header(checksum).remaining());
+    for (Object values : tensors.values()) {
+      write(file, values, checksum);
     }
+    file.position(0);
+    write(file, header(checksum));
   }
 
   private ByteBuffer header(CRC32C checksum) {
