@@ -124,6 +124,18 @@ public final class LossScaler {
     finiteSteps = state.finiteSteps;
   }
 
+  double growthFactor() {
+    return growthFactor;
+  }
+
+  double backoffFactor() {
+    return backoffFactor;
+  }
+
+  int growthInterval() {
+    return growthInterval;
+  }
+
   /**
    * Begins the use by an optimizer, which ends when that is closed.
    *

@@ -5,9 +5,12 @@ import static java.util.stream.Collectors.joining;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -26,12 +29,13 @@ public final class Optimizer implements AutoCloseable {
   private final Parameters parameters;
   private final Schedule schedule;
   private final LossScaler scaler;
-  private final List<RuleGroup> groups;
-  private final double[][] scalars;
+  private List<RuleGroup> groups;
+  private double[][] scalars;
   private final Map<String, Map<String, Tensor>> state;
   private final List<Memory> allocations;
   private final Tensor[] borrowed;
-  private final StepProgram program;
+  private StepPlan plan;
+  private StepProgram program;
   private final Lifetime lifetime;
   private final AtomicReference<String> running = new AtomicReference<>();
   private final double gradientScale;
@@ -47,10 +51,7 @@ public final class Optimizer implements AutoCloseable {
     gradientScale = builder.gradientScale;
     stepCount = builder.startAfter;
     groups = RuleGroup.resolve(builder.rule, builder.groups, parameters);
-    scalars = new double[groups.size()][];
-    for (int i = 0; i < scalars.length; i++) {
-      scalars[i] = new double[groups.get(i).rule().scalarCount()];
-    }
+    scalars = scalars(groups);
     lifetime = Lifetime.begin(this, "optimizer");
     OptimizerState allocated = new OptimizerState(parameters, lifetime);
     try {
@@ -61,7 +62,8 @@ public final class Optimizer implements AutoCloseable {
         allocated.add(group.rule(), group.members());
       }
       allocated.allocate();
-      program = parameters.device().backend().prepare(plan(builder, allocated));
+      plan = plan(builder, allocated);
+      program = parameters.device().backend().prepare(plan);
     } catch (RuntimeException | Error e) {
       lifetime.end();
       allocated.close();
@@ -70,6 +72,12 @@ public final class Optimizer implements AutoCloseable {
     state = allocated.tensors();
     allocations = allocated.memories();
     borrowed = parameters.borrowedTensors();
+  }
+
+  private static double[][] scalars(List<RuleGroup> groups) {
+    return groups.stream()
+        .map(group -> new double[group.rule().scalarCount()])
+        .toArray(double[][]::new);
   }
 
   private StepPlan plan(Builder builder, OptimizerState allocated) {
@@ -253,6 +261,123 @@ public final class Optimizer implements AutoCloseable {
     return List.copyOf(state.get(parameter).keySet());
   }
 
+  /**
+   * Saves all that a run needs to go on exactly: the parameters' values, the state, the step count
+   * and what the schedule and the loss scaler remember. See {@link #checkpoint} for choices.
+   *
+   * @param path the file, in the safetensors format; it appears whole or not at all
+   * @throws StepFailedException if a step failed; nothing is written
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   * @throws IOException if it cannot be written; a file that was there stays
+   */
+  public void save(Path path) throws IOException {
+    checkpoint().save(path);
+  }
+
+  /**
+   * Goes on from a saved run, of this device or another. See {@link #checkpoint} for choices.
+   *
+   * @param path a file that {@link #save} wrote, or one of PyTorch's flattened optimizer state
+   * @return what was taken where there was a choice
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no
+   *     checkpoint; nothing changes
+   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it is of other parameters or
+   *     another rule; nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   * @throws IOException if it cannot be read; nothing changes
+   */
+  public RestoreReport restore(Path path) throws IOException {
+    return checkpoint().restore(path);
+  }
+
+  /**
+   * Saves and restores with choices: without the parameters' values, under other names, to channels
+   * and beside tensors of the caller's.
+   *
+   * @return a new set of choices
+   */
+  public OptimizerCheckpoint checkpoint() {
+    return new OptimizerCheckpoint(this);
+  }
+
+  /** Work on a checkpoint. */
+  interface Work<T> {
+    T run() throws IOException;
+  }
+
+  /** Does something with this optimizer while nobody else does. */
+  <T> T exclusively(String operation, Work<T> work) throws IOException {
+    enter(operation);
+    try {
+      checkOpen();
+      return work.run();
+    } finally {
+      running.set(null);
+    }
+  }
+
+  Parameters parameters() {
+    return parameters;
+  }
+
+  Schedule schedule() {
+    return schedule;
+  }
+
+  /** Null without one. */
+  LossScaler scaler() {
+    return scaler;
+  }
+
+  List<RuleGroup> groups() {
+    return groups;
+  }
+
+  StepPlan plan() {
+    return plan;
+  }
+
+  /** Replaces the hyperparameters of each group; parameters and state stay. */
+  void use(List<RuleGroup> others) {
+    List<StepPlan.Group> planned = new ArrayList<>();
+    for (int i = 0; i < others.size(); i++) {
+      planned.add(new StepPlan.Group(others.get(i).rule(), plan.groups().get(i).entries()));
+    }
+    StepPlan next =
+        new StepPlan(
+            planned, plan.clipNorm(), plan.clipValue(), plan.zeroGradients(), plan.skipNonFinite());
+    StepProgram prepared = parameters.device().backend().prepare(next);
+    program.close();
+    program = prepared;
+    plan = next;
+    groups = List.copyOf(others);
+    scalars = scalars(groups);
+  }
+
+  /** Goes on from a number of steps, whatever happened before. */
+  void continueAfter(long steps, long skipped, double rate) {
+    stepCount = steps;
+    skippedSteps = skipped;
+    learningRate = rate;
+    failure = null;
+  }
+
+  /** Parameters and state are partly those of a checkpoint: no step is right. */
+  void failed(Throwable cause) {
+    failure = cause;
+  }
+
+  void checkNotFailed() {
+    if (failure != null) {
+      throw new StepFailedException(
+          "an earlier step failed, so parameters and state may be partly updated: restore a"
+              + " checkpoint first",
+          failure);
+    }
+  }
+
   /** Frees the state; the parameters stay. Closing twice is fine. */
   @Override
   public void close() {
@@ -278,7 +403,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /** Whether a schedule says what it is; a lambda's name tells nobody anything. */
-  private static boolean isNamed(Schedule schedule) {
+  static boolean isNamed(Schedule schedule) {
     return schedule.getClass().getPackage().equals(Schedule.class.getPackage());
   }
 

@@ -292,6 +292,18 @@ public final class Tensor implements AutoCloseable {
     return "tensor of " + length + " " + type() + " on " + device;
   }
 
+  /** Copies some elements out as they are stored, to an array of the type's Java type. */
+  void read(long from, Object array, int at, int count) {
+    checkOpen();
+    memory.read(offset + from, array, at, count);
+  }
+
+  /** Overwrites some elements as they are stored, from an array of the type's Java type. */
+  void write(long from, Object array, int at, int count) {
+    checkOpen();
+    memory.write(offset + from, array, at, count);
+  }
+
   MemorySlice slice() {
     checkOpen();
     return new MemorySlice(memory, offset);

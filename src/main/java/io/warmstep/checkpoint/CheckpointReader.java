@@ -65,7 +65,7 @@ public final class CheckpointReader implements AutoCloseable {
     }
     byName = parsed.entries().stream().collect(Collectors.toMap(TensorEntry::name, entry -> entry));
     checkMark();
-    chunk = ElementCopy.chunk();
+    chunk = ElementCopy.chunk(size);
   }
 
   private void checkMark() throws CorruptCheckpointException {
@@ -146,7 +146,7 @@ public final class CheckpointReader implements AutoCloseable {
             StandardOpenOption.WRITE,
             StandardOpenOption.DELETE_ON_CLOSE);
     try {
-      ByteBuffer chunk = ElementCopy.chunk();
+      ByteBuffer chunk = ElementCopy.chunk(ElementCopy.CHUNK);
       while (channel.read(chunk) >= 0) {
         chunk.flip();
         while (chunk.hasRemaining()) {
@@ -231,8 +231,8 @@ public final class CheckpointReader implements AutoCloseable {
     if (isOurs()) {
       found.updateHeader(header, 8 + parsed.checksumAt());
     }
-    for (long at = header.length; at < size; at += ElementCopy.CHUNK) {
-      chunk.clear().limit((int) Math.min(ElementCopy.CHUNK, size - at));
+    for (long at = header.length; at < size; at += chunk.capacity()) {
+      chunk.clear().limit((int) Math.min(chunk.capacity(), size - at));
       found.update(readAll(at, chunk));
     }
     if (!found.digits().equals(checksum().get())) {
@@ -263,7 +263,7 @@ public final class CheckpointReader implements AutoCloseable {
     }
     java.util.Objects.checkFromIndexSize(from, length, tensor.count());
     int bytes = tensor.format().bytes();
-    int perChunk = ElementCopy.CHUNK / bytes;
+    int perChunk = chunk.capacity() / bytes;
     for (int done = 0; done < length; ) {
       int n = Math.min(perChunk, length - done);
       chunk.clear().limit(n * bytes);

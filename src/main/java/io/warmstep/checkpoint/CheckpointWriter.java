@@ -203,7 +203,7 @@ public final class CheckpointWriter {
 
   private static void copy(List<Part> parts, WritableByteChannel to, Checksum checksum)
       throws IOException {
-    ByteBuffer chunk = ElementCopy.chunk();
+    ByteBuffer chunk = ElementCopy.chunk(ElementCopy.CHUNK);
     Map<Class<?>, Object> arrays = new LinkedHashMap<>();
     for (Part part : parts) {
       ElementFormat format = part.entry().format();

@@ -10,8 +10,10 @@ final class ElementCopy {
 
   private ElementCopy() {}
 
-  static ByteBuffer chunk() {
-    return ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+  /** A buffer for what has that many bytes, at least 8. */
+  static ByteBuffer chunk(long bytes) {
+    int size = (int) Math.min(CHUNK, bytes);
+    return ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   static Object array(ElementFormat format, int length) {

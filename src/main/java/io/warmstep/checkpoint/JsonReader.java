@@ -207,7 +207,7 @@ final class JsonReader {
     return (char) unit;
   }
 
-  /** Any value: a map, list, text, {@link Double}, {@link Boolean} or null. */
+  /** Any value: a map, list, text, {@link Long}, {@link Double}, {@link Boolean} or null. */
   Object value() throws MalformedException {
     return value(0);
   }
@@ -269,7 +269,11 @@ final class JsonReader {
         if (!text.matches("-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?")) {
           throw malformed("there is no value");
         }
-        return Double.valueOf(text);
+        try {
+          return text.matches("-?[0-9]+") ? (Object) Long.valueOf(text) : Double.valueOf(text);
+        } catch (NumberFormatException e) { // beyond a long
+          return Double.valueOf(text);
+        }
       }
     }
   }

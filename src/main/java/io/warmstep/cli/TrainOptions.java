@@ -3,10 +3,10 @@ package io.warmstep.cli;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.cli.rules.NamedRules;
-import io.warmstep.cli.rules.Settings;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.cli.train.WarmUpChoice;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.nio.file.Path;
@@ -152,7 +152,8 @@ final class TrainOptions {
               "\\w+: (?=beta)",
               "--betas: ",
               () ->
-                  Options.named("\\w+: momentum", "--momentum", () -> Settings.with(base, given)));
+                  Options.named(
+                      "\\w+: momentum", "--momentum", () -> RuleSettings.with(base, given)));
       return weightDecay == null
           ? set
           : Options.named(
@@ -160,14 +161,14 @@ final class TrainOptions {
     }
 
     private void requireHyperparameter(UpdateRule base, String option, String name) {
-      if (!Settings.has(base, name)) {
+      if (!RuleSettings.has(base, name)) {
         throw new IllegalArgumentException(
             "%s is not for rule %s, but for %s"
                 .formatted(
                     option,
                     rule,
                     NamedRules.names().stream()
-                        .filter(other -> Settings.has(NamedRules.named(other), name))
+                        .filter(other -> RuleSettings.has(NamedRules.named(other), name))
                         .collect(Collectors.joining(", "))));
       }
     }
@@ -186,7 +187,7 @@ final class TrainOptions {
 
     void addTo(JsonObject json, UpdateRule set) {
       json.addProperty("rule", rule);
-      json.add("hyperparameters", Json.values(Settings.values(set)));
+      json.add("hyperparameters", Json.values(RuleSettings.values(set)));
       json.addProperty("clip_norm", clipNorm);
     }
   }

@@ -1,5 +1,7 @@
 package io.warmstep.schedule;
 
+import java.util.List;
+
 /** The schedules that the methods of {@link Schedule} compose. */
 final class Combinators {
   private Combinators() {}
@@ -9,6 +11,11 @@ final class Combinators {
     WarmedUp {
       Require.stepsOrNone("steps", steps);
       Require.present("shape", shape, "Pass a shape such as WarmUp.linear().");
+    }
+
+    @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
     }
 
     @Override
@@ -28,6 +35,11 @@ final class Combinators {
     }
 
     @Override
+    public List<Schedule> parts() {
+      return List.of(first, next);
+    }
+
+    @Override
     public double rate(long step) {
       Require.step(step);
       return step <= afterSteps ? first.rate(step) : next.rate(step - afterSteps);
@@ -38,6 +50,11 @@ final class Combinators {
   record Cycle(Schedule schedule, long period) implements Schedule {
     Cycle {
       Require.steps("period", period);
+    }
+
+    @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
     }
 
     @Override
@@ -53,6 +70,11 @@ final class Combinators {
     }
 
     @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
+    }
+
+    @Override
     public double rate(long step) {
       return schedule.rate(Require.step(step)) * factor;
     }
@@ -65,6 +87,11 @@ final class Combinators {
     }
 
     @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
+    }
+
+    @Override
     public double rate(long step) {
       return schedule.rate(Require.step(step)) * Math.min(1, (1 - beta2) / 2 * step);
     }
@@ -74,6 +101,11 @@ final class Combinators {
   record UntunedExponential(Schedule schedule, double beta2) implements Schedule {
     UntunedExponential {
       Require.beta2(beta2);
+    }
+
+    @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
     }
 
     @Override
