@@ -370,6 +370,25 @@ class SavedStateTest {
   }
 
   @Test
+  void filesOfTheFirstFormatStillLoad() throws IOException {
+    WarmstepOptimizer first = optimizer(Adam.adam());
+    WarmstepOptimizer second = optimizer(Adam.adam());
+    Path file = folder.resolve("state");
+    try (Toy toy = new Toy(first)) {
+      steps(toy, null, 1, 3);
+      first.save(file, toy.model.getBlock());
+      Path old = Files.write(folder.resolve("old"), FirstFormat.of(file, java.util.Map.of()));
+      String text = Files.readString(old, StandardCharsets.ISO_8859_1);
+      assertTrue(text.contains("\"" + WEIGHT + ".exp_avg\":{"), text);
+      second.restore(old, toy.model.getBlock());
+      assertEquals(3, second.stepCount());
+      assertArrayEquals(
+          first.state(toy.model.getBlock(), WEIGHT, "exp_avg"),
+          second.state(toy.model.getBlock(), WEIGHT, "exp_avg"));
+    }
+  }
+
+  @Test
   void savingFollowsLinksKeepsTheModeAndRefusesWhatIsNoFile() throws Exception {
     WarmstepOptimizer optimizer = optimizer(Adam.adam());
     Path target = folder.resolve("run-7");
