@@ -246,6 +246,31 @@ final class TrainOptions {
     }
   }
 
+  /** Saving a run and going on with it. */
+  static final class Saving {
+    @Option(
+        names = "--checkpoint",
+        paramLabel = "FILE",
+        description =
+            "Save the run to a safetensors file, which is always a whole one, also after a crash.")
+    Path checkpoint;
+
+    @Option(
+        names = "--every",
+        paramLabel = "N",
+        description = "Steps between saves. Default: those of an epoch")
+    Long every;
+
+    @Option(
+        names = "--resume",
+        paramLabel = "FILE",
+        description = {
+          "Go on from a checkpoint, with its settings; the result is the same to the last digit as"
+              + " without a break. Options for the rate and the epochs may be given anew."
+        })
+    Path resume;
+  }
+
   /** What comes out. */
   static final class Output {
     @Option(
