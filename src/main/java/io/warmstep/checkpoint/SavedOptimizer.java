@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -37,7 +38,37 @@ public record SavedOptimizer(
    * @param learningRateFactor what their learning rate is multiplied by
    * @param parameters their names
    */
-  public record Group(String rule, double learningRateFactor, List<String> parameters) {}
+  public record Group(String rule, double learningRateFactor, List<String> parameters) {
+    /**
+     * Makes a group.
+     *
+     * @param rule the rule's name
+     * @param learningRateFactor what their learning rate is multiplied by
+     * @param parameters their names
+     * @throws NullPointerException if a name is null
+     */
+    public Group {
+      Objects.requireNonNull(rule, "rule");
+      parameters = List.copyOf(parameters);
+    }
+  }
+
+  /**
+   * Makes a description.
+   *
+   * @param steps how many happened
+   * @param skippedSteps how many were skipped
+   * @param learningRate of the last step, or NaN before the first
+   * @param groups parameters under one rule
+   * @param schedule what the schedule said of itself, or empty
+   * @param plateaus the states of the plateau schedules that it was composed of, in order
+   * @throws NullPointerException if one is null
+   */
+  public SavedOptimizer {
+    Objects.requireNonNull(schedule, "schedule");
+    groups = List.copyOf(groups);
+    plateaus = List.copyOf(plateaus);
+  }
 
   /**
    * As it is written.
@@ -97,7 +128,7 @@ public record SavedOptimizer(
       return Optional.of(of(members));
     } catch (MalformedException | RuntimeException e) {
       throw new CorruptCheckpointException(
-          reader.source(), "its metadata \"" + KEY + "\" makes no sense: " + e.getMessage(), e);
+          reader.source(), "its metadata \"" + KEY + "\" makes no sense: " + e, e);
     }
   }
 
