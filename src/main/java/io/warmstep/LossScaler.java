@@ -135,6 +135,18 @@ public final class LossScaler {
     finiteSteps = state.finiteSteps;
   }
 
+  double growthFactor() {
+    return growthFactor;
+  }
+
+  double backoffFactor() {
+    return backoffFactor;
+  }
+
+  int growthInterval() {
+    return growthInterval;
+  }
+
   @Override
   public String toString() {
     if (growthFactor == 1) {

@@ -5,12 +5,15 @@ import static java.util.stream.Collectors.joining;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
+import java.io.IOException;
 import java.lang.ref.Reference;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -34,12 +37,13 @@ public final class Optimizer implements AutoCloseable {
   private final Schedule schedule;
   private final LossScaler scaler;
   private final UpdateRule rule;
-  private final List<RuleGroup> groups;
-  private final StepInputs inputs;
+  private List<RuleGroup> groups;
+  private StepInputs inputs;
   private final Map<String, Map<String, Tensor>> state;
   private final List<Memory> allocations;
   private final Tensor[] borrowed;
-  private final StepProgram program;
+  private StepPlan plan;
+  private final AtomicReference<StepProgram> program = new AtomicReference<>();
   private final Lifetime lifetime;
   private final AtomicReference<String> running = new AtomicReference<>();
 
@@ -63,7 +67,7 @@ public final class Optimizer implements AutoCloseable {
     options = builder.options.skipNonFinite(builder.options.skipNonFinite() || scaler != null);
     stepCount = builder.startAfter;
     groups = RuleGroup.resolve(builder.rule, builder.groups, parameters);
-    inputs = new StepInputs(groups.stream().mapToInt(g -> g.rule().scalarNames().size()).toArray());
+    inputs = inputsOf(groups);
     ArithmeticRange.requireOptions(options, parameters);
     for (int i = 0; i < groups.size(); i++) {
       groups.get(i).requireHyperparameters(nextStep(), builder.constantRate, inputs.scalars(i));
@@ -78,7 +82,8 @@ public final class Optimizer implements AutoCloseable {
         allocated.add(group.rule(), group.members());
       }
       allocated.allocate();
-      program = parameters.device().backend().prepare(plan(allocated));
+      plan = plan(allocated);
+      program.set(parameters.device().backend().prepare(plan));
     } catch (RuntimeException | Error e) {
       lifetime.end();
       allocated.close();
@@ -99,11 +104,17 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /** What frees all that an optimizer holds and does not refer to it. */
-  private static Runnable releaseOf(StepProgram program, List<Memory> allocations) {
+  private static Runnable releaseOf(
+      AtomicReference<StepProgram> program, List<Memory> allocations) {
     return () -> {
-      program.close();
+      program.get().close();
       allocations.forEach(Memory::close);
     };
+  }
+
+  private static StepInputs inputsOf(List<RuleGroup> groups) {
+    return new StepInputs(
+        groups.stream().mapToInt(group -> group.rule().scalarNames().size()).toArray());
   }
 
   private StepPlan plan(OptimizerState allocated) {
@@ -204,7 +215,7 @@ public final class Optimizer implements AutoCloseable {
 
   private boolean run() {
     try {
-      return program.run(inputs);
+      return program.get().run(inputs);
     } catch (Throwable e) { // checked ones too: rules written in other languages throw them
       failure = e;
       throw new StepFailedException(
@@ -228,7 +239,7 @@ public final class Optimizer implements AutoCloseable {
     enter("zeroGradients()");
     try {
       checkOpen();
-      program.zeroGradients();
+      program.get().zeroGradients();
     } finally {
       leave();
     }
@@ -273,7 +284,7 @@ public final class Optimizer implements AutoCloseable {
   public double gradientNorm() {
     checkOpen();
     try {
-      return program.gradientNorm();
+      return program.get().gradientNorm();
     } finally {
       Reference.reachabilityFence(this);
     }
@@ -318,6 +329,125 @@ public final class Optimizer implements AutoCloseable {
     return List.copyOf(state.get(parameter).keySet());
   }
 
+  /**
+   * Saves all that a run needs to go on exactly: the parameters' values, the state, the step count
+   * and what the schedule and the loss scaler remember. See {@link #checkpoint} for choices.
+   *
+   * @param path the file, in the safetensors format; it appears whole or not at all
+   * @throws StepFailedException if a step failed; nothing is written
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   * @throws IOException if it cannot be written; a file that was there stays
+   */
+  public void save(Path path) throws IOException {
+    checkpoint().save(path);
+  }
+
+  /**
+   * Goes on from a saved run, of this device or another. See {@link #checkpoint} for choices.
+   *
+   * @param path a file that {@link #save} wrote, or one of PyTorch's flattened optimizer state
+   * @return what was taken where there was a choice
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no
+   *     checkpoint; nothing changes
+   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it is of other parameters or
+   *     another rule; nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   * @throws IOException if it cannot be read; nothing changes
+   */
+  public RestoreReport restore(Path path) throws IOException {
+    return checkpoint().restore(path);
+  }
+
+  /**
+   * Saves and restores with choices: without the parameters' values, under other names, to channels
+   * and beside tensors of the caller's.
+   *
+   * @return a new set of choices
+   */
+  public OptimizerCheckpoint checkpoint() {
+    return new OptimizerCheckpoint(this);
+  }
+
+  /** Work on a checkpoint. */
+  interface Work<T> {
+    T run() throws IOException;
+  }
+
+  /** Does something with this optimizer while nobody else does. */
+  <T> T exclusively(String operation, Work<T> work) throws IOException {
+    enter(operation);
+    try {
+      checkOpen();
+      return work.run();
+    } finally {
+      leave();
+    }
+  }
+
+  Parameters parameters() {
+    return parameters;
+  }
+
+  Schedule schedule() {
+    return schedule;
+  }
+
+  /** Null without one. */
+  LossScaler scaler() {
+    return scaler;
+  }
+
+  List<RuleGroup> groups() {
+    return groups;
+  }
+
+  StepPlan plan() {
+    return plan;
+  }
+
+  /** Replaces the hyperparameters of each group; parameters and state stay. */
+  void use(List<RuleGroup> others) {
+    List<StepPlan.Group> planned = new ArrayList<>();
+    for (int i = 0; i < others.size(); i++) {
+      planned.add(new StepPlan.Group(others.get(i).rule(), plan.groups().get(i).entries()));
+    }
+    StepInputs nextInputs = inputsOf(others);
+    for (int i = 0; i < others.size(); i++) {
+      others.get(i).requireHyperparameters(nextStep(), 0, nextInputs.scalars(i));
+    }
+    StepPlan next = new StepPlan(planned, options);
+    StepProgram prepared = parameters.device().backend().prepare(next);
+    program.getAndSet(prepared).close();
+    plan = next;
+    groups = List.copyOf(others);
+    inputs = nextInputs;
+  }
+
+  /** Goes on from a number of steps, whatever happened before. */
+  void continueAfter(long steps, long skipped, double rate) {
+    stepCount = steps;
+    skippedSteps = skipped;
+    learningRate = rate;
+    failure = null;
+    unrestored.clear();
+  }
+
+  /** Parameters and state are partly those of a checkpoint: no step is right. */
+  void failed(Throwable cause) {
+    failure = cause;
+  }
+
+  void checkNotFailed() {
+    if (failure != null) {
+      throw new StepFailedException(
+          "an earlier step failed, so parameters and state may be partly updated: restore a"
+              + " checkpoint first",
+          failure);
+    }
+  }
+
   /** Frees the state; the parameters stay. Closing twice is fine. */
   @Override
   public void close() {
@@ -344,7 +474,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /** Whether a schedule says what it is; a lambda's name tells nobody anything. */
-  private static boolean isNamed(Schedule schedule) {
+  static boolean isNamed(Schedule schedule) {
     return schedule.getClass().getPackage().equals(Schedule.class.getPackage());
   }
 

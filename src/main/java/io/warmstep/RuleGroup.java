@@ -14,7 +14,7 @@ import java.util.Map;
  */
 record RuleGroup(
     UpdateRule rule, double learningRateFactor, List<Parameter> members, Parameter narrowest) {
-  private static RuleGroup of(UpdateRule rule, double learningRateFactor, List<Parameter> members) {
+  static RuleGroup of(UpdateRule rule, double learningRateFactor, List<Parameter> members) {
     return new RuleGroup(
         rule, learningRateFactor, members, ArithmeticRange.narrowest(members).orElseThrow());
   }

@@ -28,8 +28,7 @@ public final class Tensor implements AutoCloseable {
     this.offset = 0;
     this.length = memory.length();
     String what = "tensor of " + length + " " + memory.type();
-    this.lifetime =
-        isBorrowed ? Lifetime.unreported(this, what) : Lifetime.begin(this, what);
+    this.lifetime = isBorrowed ? Lifetime.unreported(this, what) : Lifetime.begin(this, what);
     this.lifetime.ifLost(device.backend(), memory::close);
     this.isWhole = true;
   }
@@ -302,6 +301,18 @@ public final class Tensor implements AutoCloseable {
   @Override
   public String toString() {
     return "tensor of " + length + " " + type() + " on " + device;
+  }
+
+  /** Copies some elements out as they are stored, to an array of the type's Java type. */
+  void read(long from, Object array, int at, int count) {
+    checkOpen();
+    memory.read(offset + from, array, at, count);
+  }
+
+  /** Overwrites some elements as they are stored, from an array of the type's Java type. */
+  void write(long from, Object array, int at, int count) {
+    checkOpen();
+    memory.write(offset + from, array, at, count);
   }
 
   MemorySlice slice() {

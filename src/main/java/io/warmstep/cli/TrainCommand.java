@@ -4,6 +4,8 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.Device;
 import io.warmstep.Devices;
+import io.warmstep.checkpoint.CheckpointReader;
+import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
@@ -58,7 +60,10 @@ final class TrainCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "%nLearning rate:%n", order = 3)
   private TrainOptions.Rate rate = new TrainOptions.Rate();
 
-  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 4)
+  @ArgGroup(validate = false, heading = "%nSaving and resuming:%n", order = 4)
+  private TrainOptions.Saving saving = new TrainOptions.Saving();
+
+  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 5)
   private TrainOptions.Output output = new TrainOptions.Output();
 
   /** All that is fixed before the first step. */
@@ -70,19 +75,32 @@ final class TrainCommand implements Callable<Integer> {
       UpdateRule rule,
       LearningRate rate,
       double clipNorm,
-      TrainingPlot plot) {}
+      TrainingPlot plot,
+      TrainCheckpoint checkpoint,
+      History history) {}
 
   /** What came out. */
   private record Result(
-      String backend, History history, Fit fit, List<String> notes, double seconds) {
+      String backend, History history, long steps, Fit fit, List<String> notes, double seconds) {
     double stepsPerSecond() {
-      return history.steps() / seconds;
+      return steps / seconds;
     }
   }
 
   @Override
   public Integer call() throws IOException {
-    Run run = prepare();
+    if (saving.resume == null) {
+      return call(null);
+    }
+    try (CheckpointReader resumed = CheckpointReader.open(saving.resume)) {
+      resumed.verify();
+      TrainResume.apply(resumed, spec);
+      return call(resumed);
+    }
+  }
+
+  private int call(CheckpointReader resumed) throws IOException {
+    Run run = prepare(resumed);
     PrintWriter out = spec.commandLine().getOut();
     try (Device device = Devices.require(update.backend)) {
       if (!output.json) {
@@ -91,7 +109,7 @@ final class TrainCommand implements Callable<Integer> {
       }
       JsonObject json = settings(run, device);
       try {
-        Result result = train(run, device, out);
+        Result result = train(run, resumed, device, out);
         if (run.plot() != null) {
           run.plot().write(result.history(), title(run), result.fit());
         }
@@ -111,7 +129,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /** Checks everything that can be checked, so that nothing fails after the training. */
-  private Run prepare() throws IOException {
+  private Run prepare(CheckpointReader resumed) throws IOException {
     UpdateRule rule = checked(update::toRule);
     double clipNorm = checked(update::toClipNorm);
     TrainingPlot plot = output.plot == null ? null : checked(() -> TrainingPlot.to(output.plot));
@@ -125,7 +143,23 @@ final class TrainCommand implements Callable<Integer> {
     Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
     Trainer trainer = checked(() -> new Trainer(model, split, task.batch, task.epochs, task.seed));
     LearningRate learningRate = checked(() -> rate.toLearningRate(rule, trainer.steps()));
-    return new Run(data, split, model, trainer, rule, learningRate, clipNorm, plot);
+    TrainCheckpoint checkpoint =
+        checked(
+            () ->
+                TrainCheckpoint.to(
+                    saving.checkpoint,
+                    saving.every,
+                    trainer.stepsPerEpoch(),
+                    TrainResume.settings(spec)));
+    History history = resumed == null ? new History() : History.of(resumed);
+    if (history.steps() > trainer.steps()) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--epochs is %d, which is %s, but %s is at step %,d: give more epochs"
+              .formatted(task.epochs, steps(trainer.steps()), saving.resume, history.steps()));
+    }
+    return new Run(
+        data, split, model, trainer, rule, learningRate, clipNorm, plot, checkpoint, history);
   }
 
   /** A value that is out of range is the user's, not the program's mistake. */
@@ -137,15 +171,32 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private Result train(Run run, Device device, PrintWriter out) {
+  private Result train(Run run, CheckpointReader resumed, Device device, PrintWriter out)
+      throws IOException {
     try (OptimizerUpdate steps =
             new OptimizerUpdate(device, run.model(), run.rule(), run.rate(), run.clipNorm());
         TrainProgress progress =
             TrainProgress.of(output.json, task.epochs, run.trainer().steps(), out)) {
+      if (resumed != null) {
+        RestoreReport report = steps.restore(resumed);
+        if (!output.json) {
+          out.println(report);
+          out.flush();
+        }
+      }
       long start = System.nanoTime();
-      History history = run.trainer().run(steps, progress);
+      History history = run.history();
+      long before = history.steps();
+      run.trainer().run(steps, run.checkpoint().around(progress, steps, history), history);
+      run.checkpoint().save(steps, history);
       double seconds = (System.nanoTime() - start) / 1e9;
-      return new Result(device.name(), history, Fit.of(history), FitNotes.of(history), seconds);
+      return new Result(
+          device.name(),
+          history,
+          history.steps() - before,
+          Fit.of(history),
+          FitNotes.of(history),
+          seconds);
     }
   }
 
@@ -201,7 +252,10 @@ final class TrainCommand implements Callable<Integer> {
       result.notes().forEach(note -> to.format("  %s%n", note));
       to.format(
           "%s in %.2f s, %,.0f steps per second",
-          steps(result.history().steps()), result.seconds(), result.stepsPerSecond());
+          steps(result.steps()), result.seconds(), result.stepsPerSecond());
+      if (saving.checkpoint != null) {
+        to.format("%ncheckpoint: %s", saving.checkpoint);
+      }
       if (output.plot != null) {
         to.format("%nplot: %s", output.plot);
       }

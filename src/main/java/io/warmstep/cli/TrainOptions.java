@@ -4,10 +4,10 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.check.Arguments;
 import io.warmstep.cli.rules.NamedRules;
-import io.warmstep.cli.rules.Settings;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.cli.train.WarmUpChoice;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.nio.file.Path;
@@ -153,7 +153,8 @@ final class TrainOptions {
               "\\w+: (?=beta)",
               "--betas: ",
               () ->
-                  Options.named("\\w+: momentum", "--momentum", () -> Settings.with(base, given)));
+                  Options.named(
+                      "\\w+: momentum", "--momentum", () -> RuleSettings.with(base, given)));
       return weightDecay == null
           ? set
           : Options.named(
@@ -161,14 +162,14 @@ final class TrainOptions {
     }
 
     private void requireHyperparameter(UpdateRule base, String option, String name) {
-      if (!Settings.has(base, name)) {
+      if (!RuleSettings.has(base, name)) {
         throw new IllegalArgumentException(
             "%s is not for rule %s, but for %s"
                 .formatted(
                     option,
                     rule,
                     NamedRules.names().stream()
-                        .filter(other -> Settings.has(NamedRules.named(other), name))
+                        .filter(other -> RuleSettings.has(NamedRules.named(other), name))
                         .collect(Collectors.joining(", "))));
       }
     }
@@ -184,7 +185,7 @@ final class TrainOptions {
 
     void addTo(JsonObject json, UpdateRule set) {
       json.addProperty("rule", rule);
-      json.add("hyperparameters", Json.values(Settings.values(set)));
+      json.add("hyperparameters", Json.values(RuleSettings.values(set)));
       json.addProperty("clip_norm", clipNorm);
     }
   }
@@ -238,6 +239,31 @@ final class TrainOptions {
           "--schedule is '%s', must be one of %s"
               .formatted(schedule, String.join(", ", new ScheduleNames())));
     }
+  }
+
+  /** Saving a run and going on with it. */
+  static final class Saving {
+    @Option(
+        names = "--checkpoint",
+        paramLabel = "FILE",
+        description =
+            "Save the run to a safetensors file, which is always a whole one, also after a crash.")
+    Path checkpoint;
+
+    @Option(
+        names = "--every",
+        paramLabel = "N",
+        description = "Steps between saves. Default: those of an epoch")
+    Long every;
+
+    @Option(
+        names = "--resume",
+        paramLabel = "FILE",
+        description = {
+          "Go on from a checkpoint, with its settings; the result is the same to the last digit as"
+              + " without a break. Options for the rate and the epochs may be given anew."
+        })
+    Path resume;
   }
 
   /** What comes out. */

@@ -1,6 +1,7 @@
 package io.warmstep.schedule;
 
 import io.warmstep.check.Arguments;
+import java.util.List;
 
 /** The schedules that the methods of {@link Schedule} compose. */
 final class Combinators {
@@ -11,6 +12,11 @@ final class Combinators {
     WarmedUp {
       Require.stepsOrNone("steps", steps);
       Arguments.requirePresent("shape", shape, "pass one such as WarmUp.linear()");
+    }
+
+    @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
     }
 
     @Override
@@ -30,6 +36,11 @@ final class Combinators {
     }
 
     @Override
+    public List<Schedule> parts() {
+      return List.of(first, next);
+    }
+
+    @Override
     public double rate(long step) {
       Require.step(step);
       return step <= afterSteps ? first.rate(step) : next.rate(step - afterSteps);
@@ -40,6 +51,11 @@ final class Combinators {
   record Cycle(Schedule schedule, long period) implements Schedule {
     Cycle {
       Require.steps("period", period);
+    }
+
+    @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
     }
 
     @Override
@@ -56,6 +72,11 @@ final class Combinators {
     }
 
     @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
+    }
+
+    @Override
     public double rate(long step) {
       Require.step(step);
       return schedule.rate(step) * factor;
@@ -69,6 +90,11 @@ final class Combinators {
     }
 
     @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
+    }
+
+    @Override
     public double rate(long step) {
       Require.step(step);
       return schedule.rate(step) * Math.min(1, (1 - beta2) / 2 * step);
@@ -79,6 +105,11 @@ final class Combinators {
   record UntunedExponential(Schedule schedule, double beta2) implements Schedule {
     UntunedExponential {
       Require.beta2(beta2);
+    }
+
+    @Override
+    public List<Schedule> parts() {
+      return List.of(schedule);
     }
 
     @Override

@@ -1,5 +1,7 @@
 package io.warmstep.schedule;
 
+import java.util.List;
+
 /**
  * A learning-rate schedule: the learning rate of each optimizer step.
  *
@@ -118,5 +120,15 @@ public interface Schedule {
    */
   default Schedule untunedExponentialWarmUp(double beta2) {
     return new Combinators.UntunedExponential(this, beta2);
+  }
+
+  /**
+   * The schedules that this one is composed of. Checkpoints find those that have a state among
+   * them, such as {@link PlateauSchedule}.
+   *
+   * @return the parts, empty for a schedule that stands alone
+   */
+  default List<Schedule> parts() {
+    return List.of();
   }
 }

@@ -16,8 +16,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Code that exists for float32 and for float64, because a compiler makes better loops of two classes
- * than of one: the text of one is that of the other after substitution.
+ * Code that exists for float32 and for float64, because a compiler makes better loops of two
+ * classes than of one: the text of one is that of the other after substitution.
  */
 class TwinsTest {
   private static final Path SOURCES = Path.of("src/main/java/io/warmstep");

@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.warmstep.cli.rules.Settings;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
@@ -106,7 +106,7 @@ class HyperparameterTest {
     for (double value : new double[] {-1, -Double.MIN_VALUE, NAN, INF, -INF}) {
       IllegalArgumentException e =
           assertThrows(
-              IllegalArgumentException.class, () -> Settings.with(rule, Map.of(name, value)));
+              IllegalArgumentException.class, () -> RuleSettings.with(rule, Map.of(name, value)));
       assertTrue(
           e.getMessage().startsWith(rule.name() + ": " + name + " is " + value + ", must be "),
           e.getMessage());

@@ -5,7 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.warmstep.cli.rules.NamedRules;
-import io.warmstep.cli.rules.Settings;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.InputStream;
@@ -131,7 +131,7 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
                     component, isNumber ? (Object) value.getAsDouble() : value.getAsBoolean());
               }
             });
-    return Settings.with(NamedRules.named(ruleName()), values);
+    return RuleSettings.with(NamedRules.named(ruleName()), values);
   }
 
   private static String camelCase(String name) {

@@ -1,8 +1,8 @@
 package io.warmstep.testkit;
 
-import io.warmstep.cli.rules.Settings;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.lang.reflect.RecordComponent;
@@ -50,11 +50,11 @@ public final class RuleMatrix {
       if (component.getType() == double.class) {
         // A power leaves 0 and 1 alone, and any other number on its side of 1.
         double power = Math.pow(4, random.nextDouble(-1, 1));
-        double number = Settings.number(rule, component.getName());
+        double number = RuleSettings.number(rule, component.getName());
         others.put(component.getName(), Math.pow(number, power));
       }
     }
-    return Settings.with(rule, others);
+    return RuleSettings.with(rule, others);
   }
 
   /** One rule of each entry of the kernels: every rule with each set of options that it has. */

@@ -142,8 +142,7 @@ final class CudaDevice implements BackendDevice {
   }
 
   private void checkWithin(ElementType type, long handle, long offset, long length) {
-    OptionalLong end =
-        AddressRange.end(context, handle, handle + (offset + length) * type.bytes());
+    OptionalLong end = AddressRange.end(context, handle, handle + (offset + length) * type.bytes());
     if (end.isPresent() && (end.getAsLong() - handle) / type.bytes() < offset + length) {
       long bytes = end.getAsLong() - handle;
       throw new IllegalArgumentException(

@@ -1,5 +1,12 @@
 package io.warmstep.cli.train;
 
+import io.warmstep.checkpoint.CheckpointReader;
+import io.warmstep.checkpoint.CheckpointWriter;
+import io.warmstep.checkpoint.CorruptCheckpointException;
+import io.warmstep.checkpoint.ElementFormat;
+import io.warmstep.checkpoint.TensorEntry;
+import io.warmstep.checkpoint.TensorSource;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -7,6 +14,10 @@ import java.util.List;
 
 /** What a training run measured: the learning rate of each step, and evaluations between steps. */
 public final class History {
+  private static final String RATES = "train.rates";
+  private static final String POINTS = "train.points";
+  private static final int COLUMNS = 5;
+
   private final List<Point> points = new ArrayList<>();
   private double[] rates = new double[1024];
   private int steps;
@@ -84,5 +95,76 @@ public final class History {
       throw new IllegalStateException("nothing was evaluated yet");
     }
     return points.get(points.size() - 1);
+  }
+
+  /**
+   * Adds all of it to a checkpoint: {@code train.rates}, and {@code train.points} with a row of
+   * step, training loss and accuracy, test loss and accuracy for each evaluation.
+   *
+   * @param writer of the checkpoint
+   */
+  public void addTo(CheckpointWriter writer) {
+    double[] table = new double[points.size() * COLUMNS];
+    for (int i = 0; i < points.size(); i++) {
+      Point point = points.get(i);
+      int at = i * COLUMNS;
+      table[at] = point.step();
+      table[at + 1] = point.train().loss();
+      table[at + 2] = point.train().accuracy();
+      table[at + 3] = point.test().loss();
+      table[at + 4] = point.test().accuracy();
+    }
+    writer.tensor(
+        POINTS,
+        ElementFormat.F64,
+        List.of((long) points.size(), (long) COLUMNS),
+        TensorSource.of(table));
+    writer.tensor(
+        RATES,
+        ElementFormat.F64,
+        List.of((long) steps),
+        TensorSource.of(Arrays.copyOf(rates, steps)));
+  }
+
+  /**
+   * Takes what a checkpoint has of a run.
+   *
+   * @param reader of a checkpoint that {@link #addTo} was used for
+   * @return the history up to the checkpoint
+   * @throws CorruptCheckpointException if it has no such tensors
+   * @throws IOException if it cannot be read
+   */
+  public static History of(CheckpointReader reader) throws IOException {
+    double[] table = read(reader, POINTS);
+    History history = new History();
+    int row = 0;
+    double[] rates = read(reader, RATES);
+    for (int step = 0; step <= rates.length; step++) {
+      for (; row < table.length && table[row] == step; row += COLUMNS) {
+        history.addEvaluation(
+            new Mlp.Evaluation(table[row + 1], table[row + 2]),
+            new Mlp.Evaluation(table[row + 3], table[row + 4]));
+      }
+      if (step < rates.length) {
+        history.addStep(rates[step]);
+      }
+    }
+    if (row != table.length || table.length == 0) {
+      throw new CorruptCheckpointException(reader.source(), "its evaluations are not in order");
+    }
+    return history;
+  }
+
+  private static double[] read(CheckpointReader reader, String name) throws IOException {
+    TensorEntry entry = reader.tensor(name).orElse(null);
+    if (entry == null
+        || entry.format() != ElementFormat.F64
+        || entry.count() > Integer.MAX_VALUE - 8
+        || (name.equals(POINTS) && entry.count() % COLUMNS != 0)) {
+      throw new CorruptCheckpointException(reader.source(), "it has no " + name + " of a run");
+    }
+    double[] values = new double[(int) entry.count()];
+    reader.read(entry, 0, values, 0, values.length);
+    return values;
   }
 }

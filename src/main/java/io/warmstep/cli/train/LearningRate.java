@@ -1,6 +1,6 @@
 package io.warmstep.cli.train;
 
-import io.warmstep.cli.rules.Settings;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.PlateauSchedule;
 import io.warmstep.schedule.Schedule;
@@ -33,14 +33,14 @@ public record LearningRate(
       ScheduleChoice choice, WarmUpChoice warmUp, double rate, long steps, UpdateRule rule) {
     WarmUpChoice.Shape shape = shape(choice, warmUp);
     if (shape.isUntuned()) {
-      if (!Settings.has(rule, "beta2")) {
+      if (!RuleSettings.has(rule, "beta2")) {
         throw new IllegalArgumentException(
             "--warmup is "
                 + shape
                 + ", which needs a rule with a beta2, such as adam; --rule is "
                 + rule.name());
       }
-      double beta2 = Settings.number(rule, "beta2");
+      double beta2 = RuleSettings.number(rule, "beta2");
       Schedule base = choice.create(new ScheduleChoice.Plan(rate, steps, 0));
       Schedule dampened =
           shape == WarmUpChoice.Shape.UNTUNED_LINEAR

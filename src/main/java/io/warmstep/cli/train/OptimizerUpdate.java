@@ -4,7 +4,11 @@ import io.warmstep.Device;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.checkpoint.CheckpointReader;
+import io.warmstep.checkpoint.CheckpointWriter;
+import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
+import java.io.IOException;
 import java.util.List;
 
 /**
@@ -53,10 +57,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       parameters.get(parameter.name()).gradients().copyFrom(parameter.gradient());
     }
     optimizer.step();
-    for (Mlp.Parameter parameter : model) {
-      Parameter updated = parameters.get(parameter.name());
-      updated.values().copyTo(parameter.values());
-    }
+    copyBack();
     return optimizer.learningRate();
   }
 
@@ -64,6 +65,36 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
   public void report(double trainLoss) {
     if (rate.plateau() != null) {
       rate.plateau().report(trainLoss);
+    }
+  }
+
+  /**
+   * Adds parameters, state and what the schedule remembers to a checkpoint.
+   *
+   * @param writer of the checkpoint, to be written before the next step
+   */
+  public void addTo(CheckpointWriter writer) {
+    optimizer.checkpoint().addTo(writer);
+  }
+
+  /**
+   * Goes on from a checkpoint, under the hyperparameters that this was made with; the model gets
+   * its values.
+   *
+   * @param reader of the checkpoint
+   * @return what was taken where there was a choice
+   * @throws IOException if it cannot be read or is damaged; nothing changes
+   */
+  public RestoreReport restore(CheckpointReader reader) throws IOException {
+    RestoreReport report = optimizer.checkpoint().keepHyperparameters().restore(reader);
+    copyBack();
+    return report;
+  }
+
+  private void copyBack() {
+    for (Mlp.Parameter parameter : model) {
+      Parameter updated = parameters.get(parameter.name());
+      updated.values().copyTo(parameter.values());
     }
   }
 

@@ -101,16 +101,37 @@ public final class Trainer {
    * @throws TrainingDivergedException if the loss is no longer finite
    */
   public History run(Update update, Listener listener) {
+    return run(update, listener, new History());
+  }
+
+  /**
+   * Trains on from what was measured so far. The model and what updates it must be as they were
+   * then; the order of the rows goes on as it would have.
+   *
+   * @param update does the steps
+   * @param listener hears about the progress from there on
+   * @param history of the steps so far, empty to begin; what is measured is added
+   * @return the history
+   * @throws TrainingDivergedException if the loss is no longer finite
+   */
+  public History run(Update update, Listener listener, History history) {
     DataSet train = split.train();
-    History history = new History();
-    history.addEvaluation(model.evaluate(train), model.evaluate(split.test()));
+    if (history.points().isEmpty()) {
+      history.addEvaluation(model.evaluate(train), model.evaluate(split.test()));
+    }
+    int evaluated = history.points().size() - 1;
+    long done = history.steps();
     float[] features = new float[batch * train.columns()];
     int[] labels = new int[batch];
     int[] order = Split.range(train.rows());
-    double rate = 0;
+    double rate = done == 0 ? 0 : history.rate((int) done);
+    long step = 0;
     for (int epoch = 1; epoch <= epochs; epoch++) {
       Split.shuffle(order, random);
       for (int start = 0; start < order.length; start += batch) {
+        if (++step <= done) {
+          continue;
+        }
         int rows = Math.min(batch, order.length - start);
         gather(train, order, start, rows, features, labels);
         double loss = model.computeGradients(features, labels, rows);
@@ -120,6 +141,9 @@ public final class Trainer {
         rate = update.step();
         history.addStep(rate);
         listener.onStep(history.steps());
+      }
+      if (epoch <= evaluated) {
+        continue;
       }
       Mlp.Evaluation onTrain = model.evaluate(train);
       if (!Double.isFinite(onTrain.loss())) {

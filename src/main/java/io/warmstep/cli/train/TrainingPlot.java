@@ -1,12 +1,10 @@
 package io.warmstep.cli.train;
 
-import static java.nio.file.StandardOpenOption.APPEND;
-import static java.nio.file.StandardOpenOption.CREATE_NEW;
-
 import de.erichseifert.vectorgraphics2d.Document;
 import de.erichseifert.vectorgraphics2d.VectorGraphics2D;
 import de.erichseifert.vectorgraphics2d.svg.SVGProcessor;
 import de.erichseifert.vectorgraphics2d.util.PageSize;
+import io.warmstep.file.AtomicFile;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
@@ -18,7 +16,8 @@ import java.awt.image.BufferedImage;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Files;
+import java.nio.channels.Channels;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -58,8 +57,7 @@ public final class TrainingPlot {
    *
    * @param file where to write, ending in {@code .png} or {@code .svg}
    * @return the plot, not yet written
-   * @throws IllegalArgumentException if the ending is another, the folder does not exist, or the
-   *     file cannot be written
+   * @throws IllegalArgumentException if the ending is another, or no file can be written there
    * @throws IllegalStateException if this machine has no fonts
    */
   public static TrainingPlot to(Path file) {
@@ -68,32 +66,15 @@ public final class TrainingPlot {
     if (!name.endsWith(".png") && !name.endsWith(".svg")) {
       throw refused(file, "the file name must end in .png or .svg", null);
     }
-    Path folder = file.toAbsolutePath().getParent();
-    if (!Files.isDirectory(folder)) {
-      throw refused(file, "the folder " + folder + " does not exist", null);
+    try {
+      AtomicFile.check(file);
+    } catch (FileSystemException e) {
+      throw refused(file, String.valueOf(e.getReason()), e);
+    } catch (IOException e) {
+      throw refused(file, "it cannot be written: " + e.getMessage(), e);
     }
-    if (Files.isDirectory(file)) {
-      throw refused(file, "this is a folder, the name of a file is needed", null);
-    }
-    requireWritable(file, folder);
     requireFonts();
     return new TrainingPlot(file, name.endsWith(".svg"));
-  }
-
-  /** Opens the file, since permissions alone do not tell; leaves what is there as it is. */
-  private static void requireWritable(Path file, Path folder) {
-    boolean isNew = !Files.exists(file);
-    try {
-      Files.newOutputStream(file, isNew ? CREATE_NEW : APPEND).close();
-      if (isNew) {
-        Files.delete(file);
-      }
-    } catch (IOException e) {
-      throw refused(
-          file,
-          isNew ? "no file can be created in " + folder : "the file there cannot be written to",
-          e);
-    }
   }
 
   private static IllegalArgumentException refused(Path file, String reason, IOException cause) {
@@ -114,7 +95,7 @@ public final class TrainingPlot {
   }
 
   /**
-   * Draws the run and writes the file, replacing what was there.
+   * Draws the run and writes the file; one that was there is replaced when the new one is whole.
    *
    * @param history what was measured
    * @param title what was trained and how
@@ -134,17 +115,24 @@ public final class TrainingPlot {
             last.train().accuracy(),
             last.test().accuracy());
     Heading heading = new Heading(title, result, fit);
-    try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
-      if (svg) {
-        VectorGraphics2D graphics = new VectorGraphics2D();
-        draw(graphics, history, heading);
-        Document document =
-            new SVGProcessor()
-                .getDocument(graphics.getCommands(), new PageSize(0, 0, WIDTH, HEIGHT));
-        document.writeTo(out);
-      } else {
-        ImageIO.write(image(history, heading), "png", out);
-      }
+    AtomicFile.write(
+        file,
+        channel -> {
+          OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel));
+          draw(out, history, heading);
+          out.flush();
+        });
+  }
+
+  private void draw(OutputStream out, History history, Heading heading) throws IOException {
+    if (svg) {
+      VectorGraphics2D graphics = new VectorGraphics2D();
+      draw(graphics, history, heading);
+      Document document =
+          new SVGProcessor().getDocument(graphics.getCommands(), new PageSize(0, 0, WIDTH, HEIGHT));
+      document.writeTo(out);
+    } else {
+      ImageIO.write(image(history, heading), "png", out);
     }
   }
 

@@ -1,7 +1,7 @@
 package io.warmstep.cli.verify;
 
 import io.warmstep.cli.rules.NamedRules;
-import io.warmstep.cli.rules.Settings;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import java.util.HashMap;
 import java.util.Locale;
@@ -47,11 +47,11 @@ final class GoldenRules {
     }
     UpdateRule rule = NamedRules.named(ruleName);
     for (String hyperparameter : values.keySet()) {
-      if (!Settings.has(rule, hyperparameter)) {
+      if (!RuleSettings.has(rule, hyperparameter)) {
         throw new UnknownException("rule " + ruleName + " has no " + hyperparameter);
       }
     }
-    return Settings.with(rule, values);
+    return RuleSettings.with(rule, values);
   }
 
   static double learningRate(GoldenFile.Case golden) throws UnknownException {

@@ -9,6 +9,7 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.HashMap;
 import java.util.Map;
 import javax.imageio.ImageIO;
@@ -112,6 +113,26 @@ class TrainingPlotTest {
     Path taken = Files.createDirectory(folder.resolve("run.png"));
     Exception e = assertThrows(IllegalArgumentException.class, () -> TrainingPlot.to(taken));
     assertTrue(e.getMessage().contains("this is a folder"), e.getMessage());
+  }
+
+  /** A pipe without a reader would have been waited for forever. */
+  @Test
+  void aPipeIsRefusedBeforeTraining() throws Exception {
+    Path pipe = folder.resolve("run.png");
+    assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+    Exception e = assertThrows(IllegalArgumentException.class, () -> TrainingPlot.to(pipe));
+    assertTrue(e.getMessage().contains("but this is a pipe"), e.getMessage());
+  }
+
+  @Test
+  void aLinkStaysAndTheModeOfItsTargetToo() throws IOException {
+    Path target = Files.writeString(folder.resolve("run-7.svg"), "former");
+    Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("rw-------"));
+    Path link = Files.createSymbolicLink(folder.resolve("latest.svg"), Path.of("run-7.svg"));
+    TrainingPlot.to(link).write(history(3, 5), "linked", Fit.APPROPRIATE);
+    assertTrue(Files.isSymbolicLink(link));
+    assertTrue(Files.readString(target).contains("<svg"));
+    assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(target)));
   }
 
   @Test

@@ -366,7 +366,8 @@ public final class ModelStep implements AutoCloseable {
    * Goes on from a saved state: see {@link WarmstepOptimizer#restore}.
    *
    * @param path the file
-   * @throws CorruptStateException if the file is damaged or no saved state; nothing changes
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no saved
+   *     state; nothing changes
    * @throws IllegalArgumentException if it is of another model or rule; nothing changes
    * @throws IllegalStateException if a parameter is not initialized; nothing changes
    * @throws IOException if it cannot be read; nothing changes

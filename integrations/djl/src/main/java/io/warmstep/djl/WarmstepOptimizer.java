@@ -204,10 +204,10 @@ public final class WarmstepOptimizer extends Optimizer {
 
   /**
    * Saves what is remembered of a block's parameters, by their names there, in the safetensors
-   * format: for each parameter {@code <name>.step} (I64) and its state, such as {@code
-   * <name>.exp_avg} (flat, row-major; F32, or F64 for float64 parameters). The metadata lists the
-   * parameters that have no state, as {@code untrained}, and has a checksum of the data, {@code
-   * crc32c}. The parameters themselves are saved by {@code model.save}.
+   * format: for each parameter {@code state.<name>.step} (I64) and its state, such as {@code
+   * state.<name>.exp_avg} (flat, row-major; F32, or F64 for float64 parameters). The metadata lists
+   * the parameters that have no state, as {@code untrained}, and has a checksum of the whole file,
+   * {@code crc32c}. The parameters themselves are saved by {@code model.save}.
    *
    * @param path the file, replaced if it exists; it is written beside and renamed when whole
    * @param block the model's
@@ -228,7 +228,8 @@ public final class WarmstepOptimizer extends Optimizer {
    * @param path the file
    * @param block the model's, initialized; each parameter that is trained must be in the file,
    *     unless it had no state when that was saved: then it starts with an empty one
-   * @throws CorruptStateException if the file is damaged or no saved state; nothing changes
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no saved
+   *     state; nothing changes
    * @throws IllegalArgumentException if it is of another model or rule, or different parameters of
    *     the block have the same name; nothing changes
    * @throws IllegalStateException if a parameter is not initialized; nothing changes

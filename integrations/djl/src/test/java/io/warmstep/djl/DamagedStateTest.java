@@ -1,6 +1,7 @@
 package io.warmstep.djl;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,8 +11,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.BatchNorm;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
+import io.warmstep.checkpoint.CorruptCheckpointException;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
@@ -27,7 +27,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.function.Consumer;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.io.TempDir;
@@ -85,61 +84,31 @@ class DamagedStateTest {
         .formatted(ABOUT, dtype, shape, offsets);
   }
 
-  private static String two(String first, String second) {
-    String entry = "\"%s\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":%s}";
-    return "{%s,%s,%s}"
-        .formatted(ABOUT, entry.formatted("a.x", first), entry.formatted("a.y", second));
-  }
-
   static Stream<Arguments> damaged() {
     return Stream.of(
         Arguments.of("it has 0 bytes", new byte[0]),
-        Arguments.of("it has 7 bytes", new byte[7]),
-        Arguments.of(
-            "its header has 9223372036854775807 bytes",
-            ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(Long.MAX_VALUE).array()),
-        Arguments.of(
-            "its header has -1 bytes",
-            ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(-1).array()),
-        Arguments.of("malformed: it is not JSON", file("{ ", 0)),
-        Arguments.of("malformed", file("[]", 0)),
-        Arguments.of("malformed", file("{a:1}", 0)),
-        Arguments.of("malformed", file("{} {}", 0)),
-        Arguments.of("its format is null, must be warmstep-djl-1", file("{}", 0)),
-        Arguments.of("its format is pt", file("{\"__metadata__\":{\"format\":\"pt\"}}", 0)),
-        Arguments.of("malformed", file("{\"__metadata__\":7}", 0)),
-        Arguments.of("malformed", file("{\"__metadata__\":{\"format\":{}}}", 0)),
-        Arguments.of("malformed: a is no tensor", file("{" + ABOUT + ",\"a\":null}", 0)),
-        Arguments.of("malformed: a has no dtype", file("{" + ABOUT + ",\"a\":{}}", 0)),
-        Arguments.of("16 bytes", file(tensor("\"F32\"", "[4]", "[0,15]"), 16)),
+        Arguments.of("its header is malformed", file("{ ", 0)),
+        Arguments.of("it has no rule", file("{}", 0)),
+        Arguments.of("it has no rule", file("{\"__metadata__\":{\"format\":\"pt\"}}", 0)),
         Arguments.of("16 bytes", file(tensor("\"F32\"", "[4]", "[0,16]"), 15)),
-        Arguments.of("16 bytes", file(tensor("\"F32\"", "[4]", "[0,16]"), 17)),
-        Arguments.of("-16", file(tensor("\"F32\"", "[4]", "[-16,0]"), 16)),
-        Arguments.of("[16,0]", file(tensor("\"F32\"", "[4]", "[16,0]"), 16)),
-        Arguments.of("negative", file(tensor("\"F32\"", "[-4]", "[0,16]"), 16)),
+        Arguments.of("too many", file(tensor("\"F32\"", "[4611686018427387904]", "[0,0]"), 0)),
         Arguments.of(
-            "malformed",
-            file(tensor("\"F32\"", "[4294967296,4294967296,4294967296]", "[0,16]"), 16)),
-        Arguments.of("malformed", file(tensor("\"F32\"", "[1e300]", "[0,16]"), 16)),
-        Arguments.of("malformed", file(tensor("\"F32\"", "[4.5]", "[0,16]"), 16)),
-        Arguments.of("malformed", file(tensor("\"Q7\"", "[4]", "[0,16]"), 16)),
-        Arguments.of("malformed", file(tensor("[]", "[4]", "[0,16]"), 16)),
-        Arguments.of("malformed", file(tensor("\"F32\"", "4", "[0,16]"), 16)),
-        Arguments.of("two offsets", file(tensor("\"F32\"", "[4]", "[0]"), 16)),
-        Arguments.of("two offsets", file(tensor("\"F32\"", "[4]", "[0,16,32]"), 16)),
-        // Two tensors over the same bytes: a small file that asks for twice its size.
-        Arguments.of("begins at 0, must begin at 8", file(two("[0,8]", "[0,8]"), 16)),
-        Arguments.of("begins at 4, must begin at 8", file(two("[0,8]", "[4,12]"), 16)),
-        Arguments.of("begins at 8, must begin at 0", file(two("[8,16]", "[16,24]"), 24)),
-        Arguments.of(
-            "its data has the checksum",
+            "its checksum is",
             file(tensor("\"F32\"", "[4]", "[0,16]").replace(ZEROS, "00000000"), 16)),
         Arguments.of(
-            "its data has the checksum",
-            file(tensor("\"F32\"", "[4]", "[0,16]").replace(ZEROS, "checksum"), 16)),
-        Arguments.of(
-            "it has no crc32c",
+            "has no checksum",
             file(tensor("\"F32\"", "[4]", "[0,16]").replace("crc32c", "sha256"), 16)),
+        Arguments.of(
+            "it has no checksum",
+            file(
+                tensor("\"F32\"", "[4]", "[0,16]")
+                    .replace("crc32c", "sha256")
+                    .replace("warmstep-djl-1", "pt"),
+                16)),
+        Arguments.of(
+            "warmstep-djl-9, is none",
+            file(tensor("\"F32\"", "[4]", "[0,16]").replace("djl-1", "djl-9"), 16)),
+        Arguments.of("of another type", file(tensor("\"U8\"", "[16]", "[0,16]"), 16)),
         Arguments.of(
             "it has no rule", file(tensor("\"F32\"", "[4]", "[0,16]").replace("rule", "name"), 16)),
         Arguments.of(
@@ -156,11 +125,12 @@ class DamagedStateTest {
     WarmstepOptimizer optimizer = optimizer(Adam.adam());
     try (Toy toy = new Toy(optimizer)) {
       steps(toy, 2);
-      CorruptStateException refusal =
+      CorruptCheckpointException refusal =
           assertThrows(
-              CorruptStateException.class, () -> optimizer.restore(file, toy.model.getBlock()));
+              CorruptCheckpointException.class,
+              () -> optimizer.restore(file, toy.model.getBlock()));
       String message = refusal.getMessage();
-      assertTrue(message.startsWith(file + " is not a saved optimizer state: "), message);
+      assertTrue(message.startsWith(file + " is damaged or no checkpoint: "), message);
       assertTrue(message.contains(reason), message);
       if (message.contains("malformed")) {
         assertNotNull(refusal.getCause(), message);
@@ -169,14 +139,9 @@ class DamagedStateTest {
     }
   }
 
-  private static byte[] withMetadata(byte[] original, Consumer<JsonObject> change) {
-    int length =
-        Math.toIntExact(ByteBuffer.wrap(original).order(ByteOrder.LITTLE_ENDIAN).getLong());
-    JsonObject header =
-        JsonParser.parseString(new String(original, 8, length, StandardCharsets.UTF_8))
-            .getAsJsonObject();
-    change.accept(header.getAsJsonObject("__metadata__"));
-    return file(header.toString(), Arrays.copyOfRange(original, 8 + length, original.length));
+  /** A saved file with another text in its metadata, in the first format. */
+  private static byte[] withUntrained(Path saved, String untrained) throws IOException {
+    return FirstFormat.of(saved, Map.of("untrained", untrained));
   }
 
   @ParameterizedTest
@@ -187,13 +152,14 @@ class DamagedStateTest {
     try (Toy toy = new Toy(optimizer)) {
       steps(toy, 2);
       optimizer.save(file, toy.model.getBlock());
-      byte[] saved = Files.readAllBytes(file);
-      Files.write(file, withMetadata(saved, about -> about.addProperty("untrained", "[]")));
-      optimizer.restore(file, toy.model.getBlock());
-      Files.write(file, withMetadata(saved, about -> about.addProperty("untrained", untrained)));
+      Path other = folder.resolve("other");
+      Files.write(other, withUntrained(file, "[]"));
+      optimizer.restore(other, toy.model.getBlock());
+      Files.write(other, withUntrained(file, untrained));
       String message =
           assertThrows(
-                  CorruptStateException.class, () -> optimizer.restore(file, toy.model.getBlock()))
+                  CorruptCheckpointException.class,
+                  () -> optimizer.restore(other, toy.model.getBlock()))
               .getMessage();
       assertTrue(message.contains("untrained"), message);
       assertEquals(2, optimizer.stepCount());
@@ -240,7 +206,7 @@ class DamagedStateTest {
       Files.write(attacked, damaged);
       try {
         optimizer.restore(attacked, block);
-      } catch (CorruptStateException | IllegalArgumentException e) {
+      } catch (CorruptCheckpointException | IllegalArgumentException e) {
         assertEquals(5, optimizer.stepCount(), what);
         assertEqualValues(before, states(), what);
         return false;
@@ -277,29 +243,20 @@ class DamagedStateTest {
     return Stream.of(Arguments.of(Sgd.sgd(), 1, 0), Arguments.of(Adam.adam(), 8, 20));
   }
 
-  /** A name in the list of untrained parameters matters only if such a one is trained by now. */
   @ParameterizedTest
   @MethodSource("flips")
-  void aFlippedBitIsToldOrHarmless(UpdateRule rule, int bitsPerFlip, long seed) throws IOException {
+  void aFlippedBitIsFound(UpdateRule rule, int bitsPerFlip, long seed) throws IOException {
     SplittableRandom random = new SplittableRandom(seed);
     WarmstepOptimizer optimizer = optimizer(rule);
     try (Toy toy = new Toy(optimizer, DataType.FLOAT32, normalized())) {
       Victim victim = new Victim(optimizer, toy);
-      toy.parameters().get("02BatchNorm_gamma").freeze(false);
       byte[] original = victim.original();
-      String text = new String(original, StandardCharsets.ISO_8859_1);
-      int harmless = text.indexOf("02BatchNorm_runningMean");
-      int harmful = text.indexOf("\\\"]\",\"crc32c");
-      assertTrue(0 < harmless && harmless < harmful && harmful < harmless + 100, text);
       for (int i = 0; i < original.length * 8; i += bitsPerFlip) {
         int bit = i + random.nextInt(bitsPerFlip);
         byte[] flipped = original.clone();
         flipped[bit / 8] ^= (byte) (1 << bit % 8);
         String what = rule.name() + ", bit " + bit % 8 + " of byte " + bit / 8 + ", seed " + seed;
-        if (victim.accepts(flipped, what)) {
-          boolean isListed = bit / 8 >= harmless && bit / 8 < harmful;
-          assertTrue(isListed || original[bit / 8] == ' ', what);
-        }
+        assertFalse(victim.accepts(flipped, what), what);
       }
     }
   }

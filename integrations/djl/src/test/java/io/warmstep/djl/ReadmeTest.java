@@ -33,38 +33,15 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What the README shows compiles and trains, before the change and after. */
+/** The programs that the README changes compile and train, before the change and after. */
 class ReadmeTest {
-  private static final String PROGRAM =
-      """
-      import ai.djl.*;
-      import ai.djl.ndarray.types.Shape;
-      import ai.djl.training.*;
-      import ai.djl.training.dataset.*;
-      import ai.djl.training.loss.Loss;
-      import ai.djl.training.optimizer.Optimizer;
-      import ai.djl.training.tracker.Tracker;
-      import io.warmstep.ParameterGroup;
-      import io.warmstep.djl.*;
-      import io.warmstep.rule.Adam;
-      import io.warmstep.schedule.Schedules;
-      import java.nio.file.*;
-      public class Program {
-        public static void run(
-            Model model, Shape shape, RandomAccessDataset training, Path folder) throws Exception {
-          Tracker tracker = Tracker.fixed(0.01f);
-          BEFORE
-          CODE
-        }
-      }
-      """;
+  private static final Path PROGRAMS = Path.of("src/test/java/io/warmstep/djl/examples");
+  private static final List<String> NAMES = List.of("TrainByFit", "TrainByLoop");
 
-  /** What the second change takes as given. */
-  private static final String WITH_OPTIMIZER =
-      """
-      TrainingConfig config =
-          new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss()).optOptimizer(optimizer);
-      """;
+  /** How the second program makes its optimizer, which the README's block of Java does as well. */
+  private static final String OPTIMIZER =
+      "WarmstepOptimizer optimizer ="
+          + " WarmstepOptimizer.of(Adam.adamW()).learningRate(0.01).build();";
 
   @TempDir Path classes;
   @TempDir Path folder;
@@ -82,41 +59,86 @@ class ReadmeTest {
     }
   }
 
-  /** One side of a diff: lines in common and its own. */
-  private static String side(String diff, String side) {
-    return diff.lines()
+  /** One side of a part of a diff: lines in common and its own. */
+  private static String side(String hunk, String side) {
+    return hunk.lines()
         .filter(line -> line.startsWith(" ") || line.startsWith(side))
-        .map(line -> line.substring(1))
-        .collect(Collectors.joining("\n"));
+        .map(line -> line.substring(1) + "\n")
+        .collect(Collectors.joining());
+  }
+
+  /** A program before the change or after; each part of the diff must be found in it once. */
+  private static String program(int block, String side) throws IOException {
+    String program = Files.readString(PROGRAMS.resolve(NAMES.get(block) + ".java"));
+    for (String hunk : blocks("diff").get(block).split("@@\n")) {
+      String before = side(hunk, "-");
+      int at = program.indexOf(before);
+      assertTrue(at >= 0, "the program has not: " + before);
+      assertEquals(at, program.lastIndexOf(before));
+      program = program.replace(before, side(hunk, side));
+    }
+    return program;
+  }
+
+  /** The second program with groups, a schedule and clipping. */
+  private static String withTheBlockOfJava() throws IOException {
+    String program = program(1, "+");
+    assertTrue(program.contains(OPTIMIZER), program);
+    return program
+        .replace(OPTIMIZER, blocks("java").get(0))
+        .replace(
+            "import io.warmstep.djl.ModelStep;",
+            """
+            import io.warmstep.ParameterGroup;
+            import io.warmstep.schedule.Schedules;
+            import io.warmstep.djl.ModelStep;
+            """);
   }
 
   @Test
-  void hasTheseBlocks() {
+  void hasTheseBlocks() throws IOException {
     assertEquals(2, blocks("diff").size());
     assertEquals(1, blocks("java").size());
+    for (String name : NAMES) {
+      String readme = Files.readString(Path.of("README.md"));
+      assertTrue(readme.contains("(" + PROGRAMS + "/" + name + ".java)"), name);
+    }
   }
 
   @ParameterizedTest
-  @CsvSource({"0, -", "0, +", "1, -"})
+  @CsvSource({"0, -", "0, +", "1, -", "1, +"})
   void bothSidesOfTheDiffTrain(int block, String side) throws Exception {
-    String before = block == 0 ? "" : blocks("java").get(0) + WITH_OPTIMIZER;
-    // trainer.step() can neither clip by the norm nor find names.
-    compile(before.replace(".clipNorm(1)", ".names(model.getBlock())"), block, side);
+    compile(NAMES.get(block), program(block, side));
     try (Model model = model(1)) {
-      run(model, 1, folder);
+      run(NAMES.get(block), model, 1, folder);
       Map<String, double[]> once = values(model);
-      run(model, 1, folder);
+      run(NAMES.get(block), model, 1, folder);
       assertNotEquals(Set.of(), differing(once, values(model)), "it goes on");
     }
     try (Stream<Path> files = Files.list(folder)) {
-      assertEquals(List.of(), files.toList());
+      List<String> saved = files.map(file -> file.getFileName().toString()).sorted().toList();
+      assertEquals(side.equals("+") && block == 1, saved.contains("optimizer.safetensors"));
+      assertEquals(block == 0, saved.isEmpty());
+    }
+  }
+
+  /** As a reader starts them: each makes its own model and data. */
+  @ParameterizedTest
+  @CsvSource({"0, -", "0, +", "1, -", "1, +"})
+  void aReaderCanRunThem(int block, String side) throws Exception {
+    compile(NAMES.get(block), program(block, side));
+    try (URLClassLoader loader = loader()) {
+      loader
+          .loadClass("io.warmstep.djl.examples." + NAMES.get(block))
+          .getMethod("main", String[].class)
+          .invoke(null, (Object) new String[] {folder.toString()});
     }
   }
 
   /** A run that goes on in another model, which begins with other values, is as one in one go. */
   @Test
   void theModelStepGoesOnFromItsFiles() throws Exception {
-    compile(blocks("java").get(0) + WITH_OPTIMIZER, 1, "+");
+    compile(NAMES.get(1), withTheBlockOfJava());
     Map<String, double[]> inOneGo = trained(1, 2, folder.resolve("one"));
     Map<String, double[]> other = trained(2, 2, folder.resolve("other"));
     assertNotEquals(Set.of(), differing(inOneGo, other), "other seeds begin with other values");
@@ -137,7 +159,7 @@ class ReadmeTest {
   /** A new model's values after training. */
   private Map<String, double[]> trained(int seed, int epochs, Path files) throws Exception {
     try (Model model = model(seed)) {
-      run(model, epochs, Files.createDirectories(files));
+      run(NAMES.get(1), model, epochs, Files.createDirectories(files));
       return values(model);
     }
   }
@@ -158,7 +180,7 @@ class ReadmeTest {
   }
 
   /** Runs the program on data that has the same rows once for each epoch. */
-  private void run(Model model, int epochs, Path files) throws Exception {
+  private void run(String program, Model model, int epochs, Path files) throws Exception {
     int rows = 64;
     float[] inputs = new float[epochs * rows * Toy.INPUTS];
     float[] labels = new float[epochs * rows];
@@ -169,8 +191,7 @@ class ReadmeTest {
       labels[i] = i % rows % Toy.CLASSES;
     }
     try (NDManager manager = NDManager.newBaseManager();
-        URLClassLoader loader =
-            new URLClassLoader(new URL[] {classes.toUri().toURL()}, getClass().getClassLoader())) {
+        URLClassLoader loader = loader()) {
       RandomAccessDataset training =
           new ArrayDataset.Builder()
               .setData(manager.create(inputs, new Shape(labels.length, Toy.INPUTS)))
@@ -178,17 +199,33 @@ class ReadmeTest {
               .setSampling(16, false)
               .build();
       loader
-          .loadClass("Program")
-          .getMethod("run", Model.class, Shape.class, RandomAccessDataset.class, Path.class)
+          .loadClass("io.warmstep.djl.examples." + program)
+          .getMethod("train", Model.class, Shape.class, RandomAccessDataset.class, Path.class)
           .invoke(null, model, new Shape(16, Toy.INPUTS), training, files);
     }
   }
 
-  /** Compiles one side of a diff with what comes before it. */
-  private void compile(String before, int block, String side) throws IOException {
-    String code = side(blocks("diff").get(block), side);
-    String source = PROGRAM.replace("BEFORE", before).replace("CODE", code);
-    Path file = Files.writeString(classes.resolve("Program.java"), source);
+  /** Finds what this test has compiled before what the build has. */
+  private URLClassLoader loader() throws IOException {
+    return new URLClassLoader(
+        new URL[] {classes.toUri().toURL(), testClasses().toUri().toURL()},
+        new ClassLoader(getClass().getClassLoader()) {
+          @Override
+          protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+            if (name.startsWith("io.warmstep.djl.examples.")) {
+              throw new ClassNotFoundException(name);
+            }
+            return super.loadClass(name, resolve);
+          }
+        });
+  }
+
+  private static Path testClasses() {
+    return location(ReadmeTest.class);
+  }
+
+  private void compile(String name, String source) throws IOException {
+    Path file = Files.writeString(classes.resolve(name + ".java"), source);
     ByteArrayOutputStream problems = new ByteArrayOutputStream();
     int failed =
         ToolProvider.getSystemJavaCompiler()
@@ -203,7 +240,6 @@ class ReadmeTest {
                 classPath(),
                 file.toString());
     assertEquals(0, failed, problems.toString(StandardCharsets.UTF_8));
-    assertTrue(Files.exists(classes.resolve("Program.class")));
   }
 
   /** Surefire puts the class path into a manifest, so it is taken from where classes come from. */
@@ -212,16 +248,17 @@ class ReadmeTest {
             io.warmstep.Device.class,
             WarmstepOptimizer.class,
             Model.class,
-            ai.djl.pytorch.engine.PtNDArray.class)
-        .map(
-            type -> {
-              try {
-                return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI())
-                    .toString();
-              } catch (java.net.URISyntaxException e) {
-                throw new IllegalStateException(e);
-              }
-            })
+            ai.djl.pytorch.engine.PtNDArray.class,
+            ReadmeTest.class)
+        .map(type -> location(type).toString())
         .collect(Collectors.joining(java.io.File.pathSeparator));
+  }
+
+  private static Path location(Class<?> type) {
+    try {
+      return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI());
+    } catch (java.net.URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
   }
 }

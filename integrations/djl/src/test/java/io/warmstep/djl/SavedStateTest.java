@@ -22,6 +22,8 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -364,6 +366,51 @@ class SavedStateTest {
               .getMessage();
       assertTrue(message.contains("call trainer.initialize"), message);
       assertEquals(1, optimizer.stepCount());
+    }
+  }
+
+  @Test
+  void filesOfTheFirstFormatStillLoad() throws IOException {
+    WarmstepOptimizer first = optimizer(Adam.adam());
+    WarmstepOptimizer second = optimizer(Adam.adam());
+    Path file = folder.resolve("state");
+    try (Toy toy = new Toy(first)) {
+      steps(toy, null, 1, 3);
+      first.save(file, toy.model.getBlock());
+      Path old = Files.write(folder.resolve("old"), FirstFormat.of(file, java.util.Map.of()));
+      String text = Files.readString(old, StandardCharsets.ISO_8859_1);
+      assertTrue(text.contains("\"" + WEIGHT + ".exp_avg\":{"), text);
+      second.restore(old, toy.model.getBlock());
+      assertEquals(3, second.stepCount());
+      assertArrayEquals(
+          first.state(toy.model.getBlock(), WEIGHT, "exp_avg"),
+          second.state(toy.model.getBlock(), WEIGHT, "exp_avg"));
+    }
+  }
+
+  @Test
+  void savingFollowsLinksKeepsTheModeAndRefusesWhatIsNoFile() throws Exception {
+    WarmstepOptimizer optimizer = optimizer(Adam.adam());
+    Path target = folder.resolve("run-7");
+    Path link = Files.createSymbolicLink(folder.resolve("latest"), Path.of("run-7"));
+    Path pipe = folder.resolve("pipe");
+    assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      steps(toy, step, 1, 1);
+      step.save(link);
+      Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("r--------"));
+      byte[] first = Files.readAllBytes(target);
+      steps(toy, step, 2, 2);
+      step.save(link);
+      assertTrue(Files.isSymbolicLink(link));
+      assertFalse(Arrays.equals(first, Files.readAllBytes(target)));
+      assertEquals(
+          "r--------", PosixFilePermissions.toString(Files.getPosixFilePermissions(target)));
+      String message = assertThrows(IOException.class, () -> step.save(pipe)).getMessage();
+      assertTrue(message.startsWith(pipe + ": this is a pipe"), message);
+      assertTrue(Files.readAttributes(pipe, BasicFileAttributes.class).isOther());
+      assertThrows(IOException.class, () -> step.save(folder));
     }
   }
 

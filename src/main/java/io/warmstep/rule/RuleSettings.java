@@ -1,6 +1,5 @@
-package io.warmstep.cli.rules;
+package io.warmstep.rule;
 
-import io.warmstep.rule.UpdateRule;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
@@ -8,11 +7,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Sets hyperparameters of any rule by name. Rules are records, so their components are the
- * hyperparameters; a new rule needs nothing here.
+ * Reads and sets hyperparameters of any rule by name. Rules are records, so their components are
+ * the hyperparameters; a new rule needs nothing here.
  */
-public final class Settings {
-  private Settings() {}
+public final class RuleSettings {
+  private RuleSettings() {}
 
   /**
    * Says whether a rule has a hyperparameter.

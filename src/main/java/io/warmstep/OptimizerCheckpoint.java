@@ -1,0 +1,246 @@
+package io.warmstep;
+
+import io.warmstep.checkpoint.CheckpointReader;
+import io.warmstep.checkpoint.CheckpointWriter;
+import io.warmstep.checkpoint.RestoreReport;
+import java.io.IOException;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.OptionalLong;
+
+/**
+ * Saves and restores an optimizer, with choices.
+ *
+ * <pre>{@code
+ * optimizer.checkpoint().withoutParameters().save(path);
+ * optimizer.checkpoint().rename("fc.weight", "head.weight").allowAdded().restore(path);
+ * }</pre>
+ *
+ * <p>The file is in the safetensors format, under the names of PyTorch's flattened optimizer state:
+ * {@code state.<parameter>.<slot>} and {@code state.<parameter>.step}, the hyperparameters as
+ * {@code param_groups.<parameter>.<name>}, a loss scaler as {@code grad_scaler.<name>}, and the
+ * parameters' values under their own names. What is no tensor is JSON in the metadata, under {@code
+ * optimizer}: the rules, the groups' learning-rate factors, the schedule's description, and the
+ * state of each {@link io.warmstep.schedule.PlateauSchedule} that the schedule is composed of. A
+ * schedule is code, so it is not in the file: build the optimizer with the same one, and it goes on
+ * at the saved step.
+ *
+ * <p>A file without this library's mark is restored too if it has such names, as a file made from
+ * PyTorch has. Elements of a narrower type than the tensor's are widened; nothing is rounded.
+ */
+public final class OptimizerCheckpoint {
+  private final Optimizer optimizer;
+  private final Map<String, String> savedNames = new LinkedHashMap<>();
+  private boolean hasParameters = true;
+  private boolean keepsHyperparameters;
+  private boolean allowsAdded;
+  private boolean allowsDropped;
+  private OptionalLong stepCount = OptionalLong.empty();
+
+  OptimizerCheckpoint(Optimizer optimizer) {
+    this.optimizer = optimizer;
+  }
+
+  /**
+   * Leaves the parameters' values out: they are not saved, or stay as they are when restoring.
+   *
+   * @return this set of choices
+   */
+  public OptimizerCheckpoint withoutParameters() {
+    hasParameters = false;
+    return this;
+  }
+
+  /**
+   * Keeps the hyperparameters that the optimizer was built with where the file has others. Without
+   * this, the file's are taken. Hyperparameters that decide what is remembered, such as AMSGrad,
+   * must be the file's in any case.
+   *
+   * @return this set of choices
+   */
+  public OptimizerCheckpoint keepHyperparameters() {
+    keepsHyperparameters = true;
+    return this;
+  }
+
+  /**
+   * Restores a parameter from what is in the file under another name.
+   *
+   * @param saved its name in the file
+   * @param present its name in the optimizer
+   * @return this set of choices
+   * @throws IllegalArgumentException if the optimizer has no such parameter
+   */
+  public OptimizerCheckpoint rename(String saved, String present) {
+    optimizer.parameters().get(present);
+    savedNames.put(present, saved);
+    return this;
+  }
+
+  /**
+   * Lets parameters that the file does not have start with an empty state and keep their values.
+   *
+   * @return this set of choices
+   */
+  public OptimizerCheckpoint allowAdded() {
+    allowsAdded = true;
+    return this;
+  }
+
+  /**
+   * Skips what the file has of parameters that the optimizer does not have.
+   *
+   * @return this set of choices
+   */
+  public OptimizerCheckpoint allowDropped() {
+    allowsDropped = true;
+    return this;
+  }
+
+  /**
+   * The step count to go on from, for files that have none, as of PyTorch's SGD. One that is in the
+   * file is taken from there.
+   *
+   * @param steps how many steps have happened, at least 0
+   * @return this set of choices
+   * @throws IllegalArgumentException if it is negative
+   */
+  public OptimizerCheckpoint startAfter(long steps) {
+    if (steps < 0) {
+      throw new IllegalArgumentException("steps is " + steps + ", must be at least 0");
+    }
+    stepCount = OptionalLong.of(steps);
+    return this;
+  }
+
+  boolean hasParameters() {
+    return hasParameters;
+  }
+
+  boolean keepsHyperparameters() {
+    return keepsHyperparameters;
+  }
+
+  boolean allowsAdded() {
+    return allowsAdded;
+  }
+
+  boolean allowsDropped() {
+    return allowsDropped;
+  }
+
+  OptionalLong stepCount() {
+    return stepCount;
+  }
+
+  /** What a parameter is called in the file. */
+  String savedName(Parameter parameter) {
+    return savedNames.getOrDefault(parameter.name(), parameter.name());
+  }
+
+  /**
+   * Saves to a file, which appears whole or not at all: see {@link CheckpointWriter#write(Path)}.
+   *
+   * @param path the file, replaced if it exists
+   * @throws StepFailedException if a step failed; nothing is written
+   * @throws IllegalArgumentException if a parameter is called as another one's state is
+   * @throws IOException if it cannot be written; a file that was there stays
+   */
+  public void save(Path path) throws IOException {
+    optimizer.exclusively(
+        "save()",
+        () -> {
+          content().write(path);
+          return null;
+        });
+  }
+
+  /**
+   * Saves to a channel: see {@link CheckpointWriter#write(WritableByteChannel)}.
+   *
+   * @param channel left open
+   * @throws StepFailedException if a step failed; nothing is written
+   * @throws IllegalArgumentException if a parameter is called as another one's state is
+   * @throws IOException as the channel does
+   */
+  public void save(WritableByteChannel channel) throws IOException {
+    optimizer.exclusively(
+        "save()",
+        () -> {
+          content().write(channel);
+          return null;
+        });
+  }
+
+  private CheckpointWriter content() {
+    CheckpointWriter writer = new CheckpointWriter();
+    new OptimizerSaver(optimizer, hasParameters).addTo(writer);
+    return writer;
+  }
+
+  /**
+   * Adds what would be saved to a writer, beside what the caller adds. Tensors are read when the
+   * writer writes: take no step in between.
+   *
+   * @param writer to be written by the caller
+   * @throws StepFailedException if a step failed; nothing is added
+   * @throws IllegalArgumentException if a name is taken
+   */
+  public void addTo(CheckpointWriter writer) {
+    new OptimizerSaver(optimizer, hasParameters).addTo(writer);
+  }
+
+  /**
+   * Goes on from a file.
+   *
+   * @param path the file
+   * @return what was taken where there was a choice
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no
+   *     checkpoint; nothing changes
+   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
+   * @throws IOException if it cannot be read; nothing changes
+   */
+  public RestoreReport restore(Path path) throws IOException {
+    try (CheckpointReader reader = CheckpointReader.open(path)) {
+      return restore(reader);
+    }
+  }
+
+  /**
+   * Goes on from what a channel has: see {@link CheckpointReader#open(ReadableByteChannel)}.
+   *
+   * @param channel read to its end, left open
+   * @return what was taken where there was a choice
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged or no checkpoint;
+   *     nothing changes
+   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
+   * @throws IOException if it cannot be read; nothing changes
+   */
+  public RestoreReport restore(ReadableByteChannel channel) throws IOException {
+    try (CheckpointReader reader = CheckpointReader.open(channel)) {
+      return restore(reader);
+    }
+  }
+
+  /**
+   * Goes on from a file that is open, and verifies it first.
+   *
+   * @param reader left open
+   * @return what was taken where there was a choice
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged; nothing changes
+   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
+   * @throws IOException if it cannot be read; nothing changes unless the file changes meanwhile, or
+   *     the device fails: then the optimizer refuses further steps until it is restored
+   */
+  public RestoreReport restore(CheckpointReader reader) throws IOException {
+    return optimizer.exclusively(
+        "restore()",
+        () -> {
+          reader.verify();
+          return new OptimizerRestorer(optimizer, this, reader).restore();
+        });
+  }
+}

@@ -1,0 +1,300 @@
+package io.warmstep;
+
+import io.warmstep.checkpoint.CheckpointMismatchException;
+import io.warmstep.checkpoint.CheckpointReader;
+import io.warmstep.checkpoint.PyTorchNames;
+import io.warmstep.checkpoint.RestoreReport;
+import io.warmstep.checkpoint.SavedOptimizer;
+import io.warmstep.checkpoint.TensorEntry;
+import io.warmstep.rule.StateSlot;
+import io.warmstep.schedule.PlateauSchedule;
+import io.warmstep.schedule.Schedule;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * Restores an optimizer from a file that is verified. First everything is compared and nothing
+ * changed; if all fits, then everything is copied.
+ */
+final class OptimizerRestorer {
+  private final Optimizer optimizer;
+  private final OptimizerCheckpoint choices;
+  private final CheckpointReader reader;
+  private final Optional<SavedOptimizer> saved;
+  private final List<String> differences = new ArrayList<>();
+  private final List<String> notes = new ArrayList<>();
+  private final List<TensorCopy> copies = new ArrayList<>();
+  private final Set<String> consumed = new HashSet<>();
+  private final List<Parameter> restored = new ArrayList<>();
+  private final List<Parameter> added = new ArrayList<>();
+  private int valuesFound;
+
+  OptimizerRestorer(Optimizer optimizer, OptimizerCheckpoint choices, CheckpointReader reader)
+      throws IOException {
+    this.optimizer = optimizer;
+    this.choices = choices;
+    this.reader = reader;
+    saved = SavedOptimizer.of(reader);
+  }
+
+  RestoreReport restore() throws IOException {
+    for (Parameter parameter : optimizer.parameters()) {
+      compare(parameter);
+    }
+    compareRest();
+    List<RuleGroup> groups =
+        new RestoredRules(choices, reader, saved, added, differences, notes).of(optimizer.groups());
+    long steps = steps();
+    LossScaler.State scaler = scaler();
+    List<PlateauSchedule> plateaus = plateaus();
+    compareValues();
+    if (!differences.isEmpty()) {
+      throw new CheckpointMismatchException(reader.source(), differences);
+    }
+    if (!groups.equals(optimizer.groups())) {
+      optimizer.use(groups);
+    }
+    copy();
+    for (int i = 0; i < plateaus.size(); i++) {
+      plateaus.get(i).restore(saved.orElseThrow().plateaus().get(i));
+    }
+    if (scaler != null) {
+      optimizer.scaler().restore(scaler);
+    }
+    optimizer.continueAfter(
+        steps,
+        saved.map(SavedOptimizer::skippedSteps).orElse(0L),
+        saved.map(SavedOptimizer::learningRate).orElse(Double.NaN));
+    return new RestoreReport(steps, valuesFound > 0, notes);
+  }
+
+  private void copy() throws IOException {
+    try {
+      for (TensorCopy copy : copies) {
+        copy.run(reader);
+      }
+      for (Parameter parameter : added) {
+        for (StateSlot slot : rule(parameter).rule().stateSlots()) {
+          TensorCopy.fill(optimizer.state(parameter.name(), slot.name()), slot.initialValue());
+        }
+      }
+    } catch (IOException | RuntimeException | Error e) {
+      optimizer.failed(e);
+      throw e;
+    }
+  }
+
+  private RuleGroup rule(Parameter parameter) {
+    return optimizer.groups().stream()
+        .filter(group -> group.members().contains(parameter))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /** Finds a parameter's state and values. */
+  private void compare(Parameter parameter) throws IOException {
+    String name = choices.savedName(parameter);
+    String step = PyTorchNames.state(name, PyTorchNames.STEP);
+    List<String> slots = optimizer.stateNames(parameter.name());
+    boolean isThere =
+        saved.isPresent()
+            ? savedParameters().contains(name)
+            : slots.stream().anyMatch(slot -> has(PyTorchNames.state(name, slot))) || has(step);
+    if (!isThere) {
+      added.add(parameter);
+      if (choices.allowsAdded()) {
+        notes.add(parameter.name() + " is not in the file and starts with an empty state");
+      } else {
+        differences.add("the file has no state of " + name);
+      }
+      return;
+    }
+    restored.add(parameter);
+    consumed.add(step);
+    for (String slot : slots) {
+      find(PyTorchNames.state(name, slot), optimizer.state(parameter.name(), slot));
+    }
+    if (choices.hasParameters() && has(name)) {
+      valuesFound++;
+      find(name, parameter.values());
+    }
+  }
+
+  private boolean has(String tensor) {
+    return reader.tensor(tensor).isPresent();
+  }
+
+  private Set<String> savedParameters() {
+    Set<String> names = new HashSet<>();
+    saved.ifPresent(about -> about.groups().forEach(group -> names.addAll(group.parameters())));
+    return names;
+  }
+
+  private void find(String name, Tensor target) {
+    consumed.add(name);
+    Optional<TensorEntry> entry = reader.tensor(name);
+    if (entry.isEmpty()) {
+      differences.add("the file has no " + name);
+    } else if (entry.get().count() != target.length()) {
+      differences.add(
+          name
+              + " has "
+              + entry.get().count()
+              + " elements in the file, "
+              + target.length()
+              + " here");
+    } else if (!TensorCopy.isExact(entry.get().format(), target.type())) {
+      differences.add(name + " is " + entry.get().format() + " in the file, here " + target.type());
+    } else {
+      copies.add(new TensorCopy(entry.get(), target));
+    }
+  }
+
+  /** All values or none: a mixture of a file's and a new model's makes no sense. */
+  private void compareValues() {
+    if (choices.hasParameters() && valuesFound > 0 && valuesFound < restored.size()) {
+      for (Parameter parameter : restored) {
+        if (!has(choices.savedName(parameter))) {
+          differences.add("the file has no values of " + choices.savedName(parameter));
+        }
+      }
+    }
+    if (choices.hasParameters() && valuesFound == 0 && !restored.isEmpty()) {
+      notes.add("the parameters' values are not in the file and stay as they are");
+    }
+  }
+
+  /** What the file has of state beyond what was asked for. */
+  private void compareRest() {
+    Map<String, String> present = new LinkedHashMap<>();
+    restored.forEach(parameter -> present.put(choices.savedName(parameter), parameter.name()));
+    Set<String> candidates = new HashSet<>(savedParameters());
+    candidates.addAll(present.keySet());
+    Set<String> dropped = new java.util.TreeSet<>(savedParameters());
+    dropped.removeAll(present.keySet());
+    for (TensorEntry entry : reader.tensors()) {
+      if (!entry.name().startsWith(PyTorchNames.STATE) || consumed.contains(entry.name())) {
+        continue;
+      }
+      String rest = entry.name().substring(PyTorchNames.STATE.length());
+      String owner = owner(rest, candidates);
+      if (present.containsKey(owner)) {
+        differences.add(
+            "the file has " + entry.name() + ", which is no state of this optimizer's rule");
+      } else {
+        dropped.add(owner);
+      }
+    }
+    for (String name : dropped) {
+      if (choices.allowsDropped()) {
+        notes.add(name + " is in the file, but no parameter here: it is skipped");
+      } else {
+        differences.add("the file has a state of " + name + ", which is no parameter here");
+      }
+    }
+  }
+
+  /** Names may have dots: the longest that fits, or all up to the last dot. */
+  private static String owner(String rest, Set<String> candidates) {
+    for (int dot = rest.lastIndexOf('.'); dot >= 0; dot = rest.lastIndexOf('.', dot - 1)) {
+      if (candidates.contains(rest.substring(0, dot))) {
+        return rest.substring(0, dot);
+      }
+    }
+    return rest.substring(0, Math.max(0, rest.lastIndexOf('.')));
+  }
+
+  /** The step count, which all parameters share. */
+  private long steps() throws IOException {
+    Map<Long, String> counts = new TreeMap<>();
+    for (Parameter parameter : restored) {
+      String name = PyTorchNames.state(choices.savedName(parameter), PyTorchNames.STEP);
+      Optional<Double> step = ScalarEntry.read(reader, name, 0);
+      if (step.isPresent()) {
+        double count = step.get();
+        if (!(count >= 0 && count <= Long.MAX_VALUE) || count != Math.rint(count)) {
+          differences.add(name + " is " + count + ", must be a count of steps");
+        } else {
+          counts.putIfAbsent(ScalarEntry.count(reader, name), name);
+        }
+      }
+    }
+    if (counts.size() > 1) {
+      differences.add("the parameters have different step counts: " + counts);
+    }
+    if (!counts.isEmpty()) {
+      return counts.keySet().iterator().next();
+    }
+    if (saved.isPresent()) {
+      return saved.get().steps();
+    }
+    long steps = choices.stepCount().orElse(optimizer.stepCount());
+    notes.add("the file has no step count: the optimizer goes on after step " + steps);
+    return steps;
+  }
+
+  /** The loss scaler's state, or null if there is none to restore. */
+  private LossScaler.State scaler() throws IOException {
+    Optional<Double> scale = ScalarEntry.read(reader, PyTorchNames.SCALER + "scale", 0);
+    if (optimizer.scaler() == null || scale.isEmpty()) {
+      if (scale.isPresent()) {
+        notes.add(
+            "the file has a loss scaler's state, the optimizer no loss scaler: it is skipped");
+      } else if (optimizer.scaler() != null) {
+        notes.add("the file has no loss scaler's state: the scale stays as it is");
+      }
+      return null;
+    }
+    double steps = ScalarEntry.read(reader, PyTorchNames.SCALER + "_growth_tracker", 0).orElse(0.0);
+    compareScaler("growth_factor", optimizer.scaler().growthFactor());
+    compareScaler("backoff_factor", optimizer.scaler().backoffFactor());
+    compareScaler("growth_interval", optimizer.scaler().growthInterval());
+    try {
+      return new LossScaler.State(scale.get(), Math.toIntExact((long) steps));
+    } catch (IllegalArgumentException | ArithmeticException e) {
+      differences.add(String.valueOf(e.getMessage()));
+      return null;
+    }
+  }
+
+  private void compareScaler(String name, double present) throws IOException {
+    Optional<Double> value = ScalarEntry.read(reader, PyTorchNames.SCALER + name, 0);
+    if (value.isPresent() && value.get() != present) {
+      notes.add(
+          "the loss scaler keeps its " + name + " of " + present + "; the file has " + value.get());
+    }
+  }
+
+  /** The plateau schedules that are to be restored. */
+  private List<PlateauSchedule> plateaus() {
+    Schedule schedule = optimizer.schedule();
+    List<PlateauSchedule> plateaus = OptimizerSaver.plateaus(schedule);
+    String described = OptimizerSaver.describe(schedule);
+    if (saved.isPresent() && !saved.get().schedule().equals(described)) {
+      notes.add(
+          "the schedule here is kept"
+              + (described.isEmpty() ? "" : ", " + described)
+              + (saved.get().schedule().isEmpty()
+                  ? ""
+                  : "; the file was saved under " + saved.get().schedule()));
+    }
+    int count = saved.map(about -> about.plateaus().size()).orElse(0);
+    if (count != plateaus.size()) {
+      notes.add(
+          "the file has the state of "
+              + count
+              + " plateau schedules, the optimizer has "
+              + plateaus.size()
+              + ": they stay as they are");
+      return List.of();
+    }
+    return plateaus;
+  }
+}

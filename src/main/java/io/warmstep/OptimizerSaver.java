@@ -1,0 +1,131 @@
+package io.warmstep;
+
+import io.warmstep.checkpoint.CheckpointWriter;
+import io.warmstep.checkpoint.ElementFormat;
+import io.warmstep.checkpoint.PyTorchNames;
+import io.warmstep.checkpoint.SavedOptimizer;
+import io.warmstep.checkpoint.TensorSource;
+import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.PlateauSchedule;
+import io.warmstep.schedule.Schedule;
+import java.lang.reflect.Modifier;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** Lists what a checkpoint has of an optimizer. */
+final class OptimizerSaver {
+  private final Optimizer optimizer;
+  private final boolean withParameters;
+
+  OptimizerSaver(Optimizer optimizer, boolean withParameters) {
+    this.optimizer = optimizer;
+    this.withParameters = withParameters;
+  }
+
+  void addTo(CheckpointWriter writer) {
+    optimizer.checkNotFailed();
+    for (Parameter parameter : optimizer.parameters()) {
+      String name = parameter.name();
+      if (withParameters) {
+        add(writer, name, parameter.values());
+      }
+      for (String slot : optimizer.stateNames(name)) {
+        add(writer, PyTorchNames.state(name, slot), optimizer.state(name, slot));
+      }
+      writer.number(PyTorchNames.state(name, PyTorchNames.STEP), optimizer.stepCount());
+    }
+    for (RuleGroup group : optimizer.groups()) {
+      for (Parameter parameter : group.members()) {
+        PyTorchNames.fromSettings(settings(group.rule()))
+            .forEach((name, value) -> add(writer, parameter.name(), name, value));
+        if (!Double.isNaN(optimizer.learningRate())) {
+          double rate = optimizer.learningRate() * group.learningRateFactor();
+          add(writer, parameter.name(), "lr", rate);
+        }
+      }
+    }
+    LossScaler scaler = optimizer.scaler();
+    if (scaler != null) {
+      LossScaler.State state = scaler.state();
+      writer.number(PyTorchNames.SCALER + "scale", state.scale());
+      writer.number(PyTorchNames.SCALER + "growth_factor", scaler.growthFactor());
+      writer.number(PyTorchNames.SCALER + "backoff_factor", scaler.backoffFactor());
+      writer.number(PyTorchNames.SCALER + "growth_interval", (long) scaler.growthInterval());
+      writer.number(PyTorchNames.SCALER + "_growth_tracker", (long) state.finiteSteps());
+    }
+    writer.metadata(SavedOptimizer.KEY, about().toJson());
+  }
+
+  private SavedOptimizer about() {
+    return new SavedOptimizer(
+        optimizer.stepCount(),
+        optimizer.skippedSteps(),
+        optimizer.learningRate(),
+        optimizer.groups().stream()
+            .map(
+                group ->
+                    new SavedOptimizer.Group(
+                        group.rule().name(),
+                        group.learningRateFactor(),
+                        group.members().stream().map(Parameter::name).toList()))
+            .toList(),
+        describe(optimizer.schedule()),
+        plateaus(optimizer.schedule()).stream().map(PlateauSchedule::state).toList());
+  }
+
+  /** A rule's hyperparameters; none of one that only its own code can read. */
+  static Map<String, Object> settings(UpdateRule rule) {
+    return Modifier.isPublic(rule.getClass().getModifiers()) ? RuleSettings.values(rule) : Map.of();
+  }
+
+  /** What a schedule says of itself; empty for a lambda, and for what changes from step to step. */
+  static String describe(Schedule schedule) {
+    return Optimizer.isNamed(schedule) && plateaus(schedule).isEmpty() ? schedule.toString() : "";
+  }
+
+  /** Those that a schedule is composed of, each once. */
+  static List<PlateauSchedule> plateaus(Schedule schedule) {
+    List<PlateauSchedule> found = new ArrayList<>();
+    collect(schedule, found);
+    return found;
+  }
+
+  private static void collect(Schedule schedule, List<PlateauSchedule> found) {
+    if (schedule instanceof PlateauSchedule plateau
+        && found.stream().noneMatch(other -> other == plateau)) {
+      found.add(plateau);
+    }
+    schedule.parts().forEach(part -> collect(part, found));
+  }
+
+  private static void add(CheckpointWriter writer, String name, Tensor tensor) {
+    TensorSource source = tensor::read;
+    writer.tensor(name, format(tensor.type()), List.of(tensor.length()), source);
+  }
+
+  /** How elements of a device lie in a file. */
+  static ElementFormat format(ElementType type) {
+    return switch (type) {
+      case FLOAT32 -> ElementFormat.F32;
+      case FLOAT64 -> ElementFormat.F64;
+      case FLOAT16 -> ElementFormat.F16;
+      case BFLOAT16 -> ElementFormat.BF16;
+    };
+  }
+
+  private static void add(CheckpointWriter writer, String parameter, String name, Object value) {
+    String full = PyTorchNames.group(parameter, name);
+    if (value instanceof Boolean flag) {
+      writer.flag(full, flag);
+    } else if (value instanceof double[] numbers) {
+      writer.tensor(
+          full, ElementFormat.F64, List.of((long) numbers.length), TensorSource.of(numbers));
+    } else if (value instanceof Long || value instanceof Integer) {
+      writer.number(full, ((Number) value).longValue());
+    } else if (value instanceof Number number) {
+      writer.number(full, number.doubleValue());
+    } // a rule of the user's may have others, which are its code's to keep
+  }
+}

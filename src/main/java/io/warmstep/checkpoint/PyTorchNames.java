@@ -1,0 +1,104 @@
+package io.warmstep.checkpoint;
+
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * The names of PyTorch's flattened optimizer state, and how it calls hyperparameters: {@code
+ * weight_decay}, and {@code betas} for {@code beta1} and {@code beta2}.
+ */
+public final class PyTorchNames {
+  /** Begins the name of all that is remembered of a parameter. */
+  public static final String STATE = "state.";
+
+  /** Begins the name of all hyperparameters of a parameter. */
+  public static final String GROUPS = "param_groups.";
+
+  /** Begins the name of what a loss scaler remembers, called as {@code GradScaler} calls it. */
+  public static final String SCALER = "grad_scaler.";
+
+  /** The count of steps, beside a parameter's state. */
+  public static final String STEP = "step";
+
+  private static final String BETAS = "betas";
+  private static final String BETA = "beta";
+
+  /** What PyTorch calls by a longer name. */
+  private static final Map<String, String> LONGER = Map.of("decoupled", "decoupled_weight_decay");
+
+  private PyTorchNames() {}
+
+  /**
+   * Where a part of a parameter's state is.
+   *
+   * @param parameter the parameter's name
+   * @param slot such as {@code exp_avg}
+   * @return such as {@code state.dense.weight.exp_avg}
+   */
+  public static String state(String parameter, String slot) {
+    return STATE + parameter + "." + slot;
+  }
+
+  /**
+   * Where a hyperparameter is.
+   *
+   * @param parameter the parameter's name
+   * @param name as PyTorch calls it
+   * @return such as {@code param_groups.dense.weight.lr}
+   */
+  public static String group(String parameter, String name) {
+    return GROUPS + parameter + "." + name;
+  }
+
+  /**
+   * Hyperparameters as PyTorch has them.
+   *
+   * @param settings numbers and booleans by the names that rules of this library have
+   * @return numbers, booleans and {@code double[]} by PyTorch's names
+   */
+  public static Map<String, Object> fromSettings(Map<String, ?> settings) {
+    Map<String, Object> named = new LinkedHashMap<>();
+    settings.forEach(
+        (name, value) -> {
+          if (isBeta(name) && settings.containsKey(BETA + 1) && settings.containsKey(BETA + 2)) {
+            named.put(
+                BETAS,
+                new double[] {
+                  ((Number) settings.get(BETA + 1)).doubleValue(),
+                  ((Number) settings.get(BETA + 2)).doubleValue()
+                });
+          } else {
+            named.put(name(name), value);
+          }
+        });
+    return named;
+  }
+
+  /**
+   * Where a setting of a rule is among PyTorch's.
+   *
+   * @param setting such as {@code weightDecay} or {@code beta2}
+   * @return such as {@code weight_decay} or {@code betas}
+   */
+  public static String name(String setting) {
+    return isBeta(setting)
+        ? BETAS
+        : LONGER.getOrDefault(
+            setting, setting.replaceAll("(?=[A-Z])", "_").toLowerCase(Locale.ROOT));
+  }
+
+  /**
+   * Which element a setting is of what PyTorch has for it.
+   *
+   * @param setting such as {@code beta2}
+   * @return its index, 0 for what stands alone
+   */
+  public static int index(String setting) {
+    return setting.equals(BETA + 2) ? 1 : 0;
+  }
+
+  private static boolean isBeta(String setting) {
+    return setting.equals(BETA + 1) || setting.equals(BETA + 2);
+  }
+}

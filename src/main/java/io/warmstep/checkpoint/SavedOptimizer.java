@@ -1,0 +1,175 @@
+package io.warmstep.checkpoint;
+
+import io.warmstep.checkpoint.JsonReader.MalformedException;
+import io.warmstep.schedule.PlateauSchedule;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * What a checkpoint has of an optimizer beside tensors: JSON in the metadata. Keys that are not
+ * known are ignored, so that later releases may add some.
+ *
+ * @param steps how many happened
+ * @param skippedSteps how many were skipped
+ * @param learningRate of the last step, or NaN before the first
+ * @param groups parameters under one rule
+ * @param schedule what the schedule said of itself, or empty
+ * @param plateaus the states of the plateau schedules that it was composed of, in order
+ */
+public record SavedOptimizer(
+    long steps,
+    long skippedSteps,
+    double learningRate,
+    List<Group> groups,
+    String schedule,
+    List<PlateauSchedule.State> plateaus) {
+  /** Where it is in the metadata. */
+  public static final String KEY = "optimizer";
+
+  /**
+   * Parameters under one rule.
+   *
+   * @param rule the rule's name
+   * @param learningRateFactor what their learning rate is multiplied by
+   * @param parameters their names
+   */
+  public record Group(String rule, double learningRateFactor, List<String> parameters) {
+    /**
+     * Makes a group.
+     *
+     * @param rule the rule's name
+     * @param learningRateFactor what their learning rate is multiplied by
+     * @param parameters their names
+     * @throws NullPointerException if a name is null
+     */
+    public Group {
+      Objects.requireNonNull(rule, "rule");
+      parameters = List.copyOf(parameters);
+    }
+  }
+
+  /**
+   * Makes a description.
+   *
+   * @param steps how many happened
+   * @param skippedSteps how many were skipped
+   * @param learningRate of the last step, or NaN before the first
+   * @param groups parameters under one rule
+   * @param schedule what the schedule said of itself, or empty
+   * @param plateaus the states of the plateau schedules that it was composed of, in order
+   * @throws NullPointerException if one is null
+   */
+  public SavedOptimizer {
+    Objects.requireNonNull(schedule, "schedule");
+    groups = List.copyOf(groups);
+    plateaus = List.copyOf(plateaus);
+  }
+
+  /**
+   * As it is written.
+   *
+   * @return one line of JSON
+   */
+  public String toJson() {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("steps", steps);
+    json.put("skipped_steps", skippedSteps);
+    json.put("learning_rate", number(learningRate));
+    List<Object> written = new ArrayList<>();
+    for (Group group : groups) {
+      Map<String, Object> members = new LinkedHashMap<>();
+      members.put("rule", group.rule);
+      members.put("learning_rate_factor", group.learningRateFactor);
+      members.put("parameters", group.parameters);
+      written.add(members);
+    }
+    json.put("groups", written);
+    json.put("schedule", schedule);
+    List<Object> states = new ArrayList<>();
+    for (PlateauSchedule.State state : plateaus) {
+      Map<String, Object> members = new LinkedHashMap<>();
+      members.put("rate", state.rate());
+      members.put("best", number(state.best()));
+      members.put("bad_reports", state.badReports());
+      members.put("cooldown_left", state.cooldownLeft());
+      states.add(members);
+    }
+    json.put("plateaus", states);
+    return JsonWriter.text(json);
+  }
+
+  /** JSON has no infinity and no NaN: they are written as Java does, as texts. */
+  private static Object number(double value) {
+    return Double.isFinite(value) ? (Object) value : Double.toString(value);
+  }
+
+  /**
+   * Reads it from a file's metadata.
+   *
+   * @param reader the file
+   * @return what it has, or empty if it has none of this
+   * @throws CorruptCheckpointException if it makes no sense
+   */
+  public static Optional<SavedOptimizer> of(CheckpointReader reader)
+      throws CorruptCheckpointException {
+    String text = reader.metadata().get(KEY);
+    if (text == null || !reader.isOurs()) {
+      return Optional.empty();
+    }
+    try {
+      JsonReader json = new JsonReader(text.getBytes(StandardCharsets.UTF_8));
+      Map<?, ?> members = (Map<?, ?>) json.value();
+      json.end();
+      return Optional.of(of(members));
+    } catch (MalformedException | RuntimeException e) {
+      throw new CorruptCheckpointException(
+          reader.source(), "its metadata \"" + KEY + "\" makes no sense: " + e, e);
+    }
+  }
+
+  private static SavedOptimizer of(Map<?, ?> json) {
+    List<Group> groups = new ArrayList<>();
+    for (Object group : (List<?>) json.get("groups")) {
+      Map<?, ?> members = (Map<?, ?>) group;
+      groups.add(
+          new Group(
+              (String) members.get("rule"),
+              number(members.get("learning_rate_factor")),
+              ((List<?>) members.get("parameters")).stream().map(String.class::cast).toList()));
+    }
+    List<PlateauSchedule.State> plateaus = new ArrayList<>();
+    for (Object plateau : (List<?>) json.get("plateaus")) {
+      Map<?, ?> members = (Map<?, ?>) plateau;
+      plateaus.add(
+          new PlateauSchedule.State(
+              number(members.get("rate")),
+              number(members.get("best")),
+              count(members.get("bad_reports")),
+              count(members.get("cooldown_left"))));
+    }
+    return new SavedOptimizer(
+        count(json.get("steps")),
+        count(json.get("skipped_steps")),
+        number(json.get("learning_rate")),
+        groups,
+        (String) json.get("schedule"),
+        plateaus);
+  }
+
+  private static double number(Object json) {
+    return json instanceof String text ? Double.parseDouble(text) : ((Number) json).doubleValue();
+  }
+
+  private static long count(Object json) {
+    double value = ((Number) json).doubleValue();
+    if (!(value >= 0) || value != Math.rint(value)) {
+      throw new IllegalArgumentException(value + " is no count");
+    }
+    return ((Number) json).longValue();
+  }
+}
