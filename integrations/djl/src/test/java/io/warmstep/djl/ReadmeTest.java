@@ -70,7 +70,7 @@ class ReadmeTest {
   /** A program before the change or after; each part of the diff must be found in it once. */
   private static String program(int block, String side) throws IOException {
     String program = Files.readString(PROGRAMS.resolve(NAMES.get(block) + ".java"));
-    for (String hunk : blocks("diff").get(block).split("@@\n")) {
+    for (String hunk : blocks("diff").get(block).split("@@\n", -1)) {
       String before = side(hunk, "-");
       int at = program.indexOf(before);
       assertTrue(at >= 0, "the program has not: " + before);
