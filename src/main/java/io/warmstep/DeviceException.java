@@ -1,10 +1,11 @@
 package io.warmstep;
 
 /**
- * A call of a device's driver failed for a reason that has no exception of its own. The message has
- * the call, the device, the size where there is one and the driver's code.
+ * A device failed. {@link DeviceLostException}, {@link OutOfDeviceMemoryException} and {@link
+ * KernelBuildException} are failures with a name of their own; any other failed call of a driver is
+ * this. The message has the call, the device, the size where there is one and the driver's code.
  */
-public final class DeviceException extends WarmstepException {
+public class DeviceException extends WarmstepException {
   private static final long serialVersionUID = 1L;
 
   /**

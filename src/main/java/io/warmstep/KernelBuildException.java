@@ -1,7 +1,7 @@
 package io.warmstep;
 
 /** A device's compiler refused a kernel; the message ends with its log, if it wrote one. */
-public final class KernelBuildException extends WarmstepException {
+public final class KernelBuildException extends DeviceException {
   private static final long serialVersionUID = 1L;
 
   /**

@@ -539,7 +539,8 @@ public final class Optimizer implements AutoCloseable {
     }
 
     /**
-     * Sets a constant learning rate. This or a schedule is required.
+     * Sets a constant learning rate. This or a schedule is required. At a rate of 0 parameters keep
+     * their bits, even where gradients are not finite; the state moves as in any other step.
      *
      * @param rate finite and at least 0
      * @return this builder
@@ -552,7 +553,7 @@ public final class Optimizer implements AutoCloseable {
     }
 
     /**
-     * Sets the learning rate by a schedule.
+     * Sets the learning rate by a schedule. Where it gives 0, parameters keep their bits.
      *
      * @param schedule from the number of a step, counted from 1, to its rate
      * @return this builder

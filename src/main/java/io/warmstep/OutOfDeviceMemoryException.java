@@ -1,7 +1,7 @@
 package io.warmstep;
 
 /** A device has not enough memory for an allocation; nothing was allocated. */
-public final class OutOfDeviceMemoryException extends WarmstepException {
+public final class OutOfDeviceMemoryException extends DeviceException {
   private static final long serialVersionUID = 1L;
 
   /**
