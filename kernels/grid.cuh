@@ -7,8 +7,6 @@
  * outside of phases shared memory is read by WS_UNIFORM(value) alone, after a barrier. So on the
  * host a phase is a loop, and a block needs one thread. WS_UNSHARED() stands where a phase needs no
  * barrier before it, because it uses no shared memory that was used since the last one.
- *
- * The layout of every struct is known to io.warmstep.backend.cuda.Layout.
  */
 #ifndef WS_GRID_CUH
 #define WS_GRID_CUH
@@ -16,13 +14,6 @@
 #include "portable.h"
 
 #include "half.h"
-
-enum {
-  WS_BLOCK = 256,       /* threads of a block, in every kernel */
-  WS_TILE = 2048,       /* elements that a block updates */
-  WS_LEAF = 4096,       /* elements of a leaf of the norm's tree, and children of a node */
-  WS_INLINE_GROUPS = 16 /* groups whose scalars travel with the launch */
-};
 
 #if defined(__CUDACC__)
 #define WS_DEVICE static __device__ __forceinline__
@@ -45,20 +36,6 @@ enum {
 #else
 #include "host_grid.h"
 #endif
-
-/* Which part of which tensor a block works on. */
-struct Tile {
-  int tensor;
-  int index;
-};
-
-/* Result of the norm, read by the update and, if asked for, by the host. */
-struct NormResult {
-  double norm;         /* of the scaled gradients, before clipping */
-  double double_scale; /* what float64 gradients are multiplied by, clipping included */
-  float float_scale;   /* the same for float32, after the prescale: see step.cu */
-  int skip;            /* whether the step must change nothing */
-};
 
 /* Elements that are stored in 16 bits and computed with as float32. */
 struct Float16 {
@@ -99,6 +76,8 @@ template <> struct Storage<Float16> {
   enum { COUNT = 4 };
 };
 template <> struct Storage<Bfloat16> : Storage<Float16> {};
+
+#include "abi.h"
 
 /*
  * One access for all elements of a vector, at an address that is a multiple of its size. Widening

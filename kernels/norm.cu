@@ -49,43 +49,6 @@ template <typename T> WS_DEVICE T power_of_two(int exponent) {
 template <typename T> WS_DEVICE int min_exponent() { return 1 - Format<T>::BIAS; }
 template <typename T> WS_DEVICE int max_exponent() { return Format<T>::BIAS - 1; }
 
-template <typename S> struct LeafTensor {
-  const S *gradients;
-  long long length;
-  long long first_leaf; /* among the leaves of all tensors of the arithmetic type */
-};
-
-template <typename S> struct LeafArguments {
-  const Tile *leaves;
-  const LeafTensor<S> *tensors;
-  typename Storage<S>::Real *sums;
-  int *exponents;
-};
-
-template <typename T> struct NodeArguments {
-  const T *sums;
-  const int *exponents;
-  T *node_sums;
-  int *node_exponents;
-  long long count;
-};
-
-struct NormArguments {
-  const float *float_sums;
-  const int *float_exponents;
-  const double *double_sums;
-  const int *double_exponents;
-  NormResult *result;
-  int float_count; /* at most WS_LEAF */
-  int double_count;
-  double gradient_scale; /* what gradients are multiplied by first */
-  double clip_norm;      /* 0 for none */
-  float float_scale;     /* of that, what float32 gradients are multiplied by after the prescale */
-  float scale_mantissa;  /* that rounded to float32 as if it had no bounds: mantissa * 2^exponent */
-  int scale_exponent;
-  int skip_non_finite;
-};
-
 template <typename T> struct Scratch {
   T sums[4][WS_BLOCK]; /* element 4 * t + e is in [e][t] */
   typename Format<T>::Word largest[WS_BLOCK];

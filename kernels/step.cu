@@ -11,45 +11,7 @@
 #include "grid.cuh"
 
 enum {
-  WS_MOST_SLOTS = 3,
-  WS_MOST_SCALARS = 8,
   WS_HALF_BLOCKS = 3 /* of 16-bit types on a multiprocessor, for every rule: see rules.h */
-};
-
-/* Parameters that follow each other in all their arrays. */
-template <typename S> struct Tensor {
-  S *values;
-  S *gradients;
-  typename Storage<S>::Real *state[WS_MOST_SLOTS];
-  long long length;
-  int group;
-  int head; /* elements before the first at which all arrays take vectors, -1 if none is */
-};
-
-/* What is the same for a group's elements in one step. */
-template <typename T> struct Group {
-  T scalars[WS_MOST_SCALARS];
-  T sign; /* -1 to ascend */
-  T weight_decay;
-  int options;
-  int keeps_parameters; /* whether they keep their bits, whatever the rule gives */
-};
-
-enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
-
-template <typename S> struct StepArguments {
-  typedef typename Storage<S>::Real T;
-  const Tile *tiles;
-  const Tensor<S> *tensors;
-  Group<T> *table;        /* of all groups, or null if they are in this struct */
-  const NormResult *norm; /* or null if the host knows the scale */
-  T scale;
-  T prescale;   /* what gradients are multiplied by first, see Update */
-  T clip_value; /* largest magnitude of a gradient element, negative for any */
-  T unused;     /* the groups begin at a multiple of 8 bytes */
-  int flags;
-  int first_group; /* where groups_float* writes */
-  Group<T> groups[WS_INLINE_GROUPS];
 };
 
 WS_DEVICE float scale_of(const NormResult *norm, float) { return norm->float_scale; }
@@ -278,8 +240,8 @@ WS_LIST(groups_float64, StepArguments<double>)
       return WS_NAME(rule)(p, g, s, k, options);                                     \
     }                                                                                \
   };                                                                                 \
-  static_assert(WS_##RULE##_MAX_SLOTS <= WS_MOST_SLOTS, "state slots of " #rule);    \
-  static_assert(WS_##RULE##_SCALARS <= WS_MOST_SCALARS, "scalars of " #rule);        \
+  static_assert(WS_##RULE##_MAX_SLOTS <= WS_MAX_SLOTS, "state slots of " #rule);    \
+  static_assert(WS_##RULE##_SCALARS <= WS_MAX_SCALARS, "scalars of " #rule);        \
   WS_JOIN(WS_KERNELS_, WS_BITS)(rule)
 
 #define WS_KERNEL_OF(rule, RuleType, blocks, type, S)                                  \

@@ -2,7 +2,7 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
 
-/** The structs of kernels/grid.cuh, step.cu and norm.cu: sizes and offsets in bytes. */
+/** The structs of kernels/abi.h: sizes and offsets in bytes. LayoutTest compares them. */
 final class Layout {
   static final int BLOCK = 256;
   static final int TILE = 2048;

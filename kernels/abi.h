@@ -1,0 +1,167 @@
+/*
+ * What the host and the CUDA kernels share: constants, and the structs that Java fills byte by byte.
+ * Each WS_AT line fixes an offset and each WS_SIZE line a size, at compile time; a unit test compares
+ * them with io.warmstep.backend.cuda.Layout. S is a storage type of grid.cuh, T an arithmetic type.
+ */
+#ifndef WS_ABI_H
+#define WS_ABI_H
+
+enum {
+  WS_BLOCK = 256,        /* threads of a block, in every kernel */
+  WS_TILE = 2048,        /* elements that a block updates */
+  WS_LEAF = 4096,        /* elements of a leaf of the norm's tree, and children of a node */
+  WS_INLINE_GROUPS = 16, /* groups whose scalars travel with the launch */
+  WS_MAX_SLOTS = 3,      /* slots of state */
+  WS_MAX_SCALARS = 8     /* scalars of a rule */
+};
+
+enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
+
+/* Which part of which tensor a block works on. */
+struct Tile {
+  int tensor;
+  int index;
+};
+
+/* Result of the norm, read by the update and, if asked for, by the host. */
+struct NormResult {
+  double norm;         /* of the scaled gradients, before clipping */
+  double double_scale; /* what float64 gradients are multiplied by, clipping included */
+  float float_scale;   /* the same for float32, after the prescale: see step.cu */
+  int skip;            /* whether the step must change nothing */
+};
+
+/* Parameters that follow each other in all their arrays. */
+template <typename S> struct Tensor {
+  S *values;
+  S *gradients;
+  typename Storage<S>::Real *state[WS_MAX_SLOTS];
+  long long length;
+  int group;
+  int head; /* elements before the first at which all arrays take vectors, -1 if none is */
+};
+
+/* What is the same for a group's elements in one step. */
+template <typename T> struct Group {
+  T scalars[WS_MAX_SCALARS];
+  T sign; /* -1 to ascend */
+  T weight_decay;
+  int options;
+  int keeps_parameters; /* whether they keep their bits, whatever the rule gives */
+};
+
+template <typename S> struct StepArguments {
+  typedef typename Storage<S>::Real T;
+  const Tile *tiles;
+  const Tensor<S> *tensors;
+  Group<T> *table;        /* of all groups, or null if they are in this struct */
+  const NormResult *norm; /* or null if the host knows the scale */
+  T scale;
+  T prescale;   /* what gradients are multiplied by first, see Update */
+  T clip_value; /* largest magnitude of a gradient element, negative for any */
+  T unused;     /* the groups begin at a multiple of 8 bytes */
+  int flags;
+  int first_group; /* where groups_float* writes */
+  Group<T> groups[WS_INLINE_GROUPS];
+};
+
+template <typename S> struct LeafTensor {
+  const S *gradients;
+  long long length;
+  long long first_leaf; /* among the leaves of all tensors of the arithmetic type */
+};
+
+template <typename S> struct LeafArguments {
+  const Tile *leaves;
+  const LeafTensor<S> *tensors;
+  typename Storage<S>::Real *sums;
+  int *exponents;
+};
+
+template <typename T> struct NodeArguments {
+  const T *sums;
+  const int *exponents;
+  T *node_sums;
+  int *node_exponents;
+  long long count;
+};
+
+struct NormArguments {
+  const float *float_sums;
+  const int *float_exponents;
+  const double *double_sums;
+  const int *double_exponents;
+  NormResult *result;
+  int float_count; /* at most WS_LEAF */
+  int double_count;
+  double gradient_scale; /* what gradients are multiplied by first */
+  double clip_norm;      /* 0 for none */
+  float float_scale;     /* of that, what float32 gradients are multiplied by after the prescale */
+  float scale_mantissa;  /* that rounded to float32 as if it had no bounds: mantissa * 2^exponent */
+  int scale_exponent;
+  int skip_non_finite;
+};
+
+/* Offsets and sizes in bytes. A class with base or template is fine: all are of standard layout. */
+#define WS_AT(type, field, offset) \
+  static_assert(__builtin_offsetof(type, field) == offset, #type "." #field)
+#define WS_SIZE(type, size) static_assert(sizeof(type) == size, "size of " #type)
+
+WS_SIZE(Tile, 8);
+WS_AT(NormResult, skip, 20);
+WS_SIZE(NormResult, 24);
+WS_AT(Tensor<float>, values, 0);
+WS_AT(Tensor<float>, gradients, 8);
+WS_AT(Tensor<float>, state, 16);
+WS_AT(Tensor<float>, length, 40);
+WS_AT(Tensor<float>, group, 48);
+WS_AT(Tensor<float>, head, 52);
+WS_SIZE(Tensor<float>, 56);
+WS_SIZE(Tensor<double>, 56);
+WS_AT(Group<float>, sign, 32);
+WS_AT(Group<float>, weight_decay, 36);
+WS_AT(Group<float>, options, 40);
+WS_AT(Group<float>, keeps_parameters, 44);
+WS_SIZE(Group<float>, 48);
+WS_AT(Group<double>, sign, 64);
+WS_AT(Group<double>, weight_decay, 72);
+WS_AT(Group<double>, options, 80);
+WS_AT(Group<double>, keeps_parameters, 84);
+WS_SIZE(Group<double>, 88);
+WS_AT(StepArguments<float>, tiles, 0);
+WS_AT(StepArguments<float>, tensors, 8);
+WS_AT(StepArguments<float>, table, 16);
+WS_AT(StepArguments<float>, norm, 24);
+WS_AT(StepArguments<float>, scale, 32);
+WS_AT(StepArguments<float>, prescale, 36);
+WS_AT(StepArguments<float>, clip_value, 40);
+WS_AT(StepArguments<float>, flags, 48);
+WS_AT(StepArguments<float>, first_group, 52);
+WS_AT(StepArguments<float>, groups, 56);
+WS_SIZE(StepArguments<float>, 824);
+WS_AT(StepArguments<double>, scale, 32);
+WS_AT(StepArguments<double>, prescale, 40);
+WS_AT(StepArguments<double>, clip_value, 48);
+WS_AT(StepArguments<double>, flags, 64);
+WS_AT(StepArguments<double>, first_group, 68);
+WS_AT(StepArguments<double>, groups, 72);
+WS_SIZE(StepArguments<double>, 1480);
+WS_AT(LeafTensor<float>, gradients, 0);
+WS_AT(LeafTensor<float>, length, 8);
+WS_AT(LeafTensor<float>, first_leaf, 16);
+WS_SIZE(LeafTensor<float>, 24);
+WS_SIZE(LeafArguments<float>, 32);
+WS_AT(NodeArguments<float>, count, 32);
+WS_SIZE(NodeArguments<float>, 40);
+WS_AT(NormArguments, result, 32);
+WS_AT(NormArguments, float_count, 40);
+WS_AT(NormArguments, double_count, 44);
+WS_AT(NormArguments, gradient_scale, 48);
+WS_AT(NormArguments, clip_norm, 56);
+WS_AT(NormArguments, float_scale, 64);
+WS_AT(NormArguments, scale_mantissa, 68);
+WS_AT(NormArguments, scale_exponent, 72);
+WS_AT(NormArguments, skip_non_finite, 76);
+WS_SIZE(NormArguments, 80);
+
+#endif

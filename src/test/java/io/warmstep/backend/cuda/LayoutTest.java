@@ -1,0 +1,111 @@
+package io.warmstep.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The bytes that Java fills are those that the kernels read. The C++ compiler holds {@code abi.h}
+ * to its own numbers; here Java's are held to them.
+ */
+class LayoutTest {
+  private static final Map<String, Integer> ABI = read();
+
+  private static Map<String, Integer> read() {
+    String text;
+    try {
+      text = Files.readString(Path.of("kernels/abi.h"));
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+    Map<String, Integer> numbers = new HashMap<>();
+    for (String pattern :
+        List.of(
+            "(?m)^WS_AT\\(([\\w<>]+, \\w+), (\\d+)\\);",
+            "(?m)^WS_SIZE\\(([\\w<>]+), (\\d+)\\);",
+            "(?m)^  (WS_\\w+) = (\\d+)\\b",
+            "\\b(WS_\\w*ZERO\\w+) = (\\d+)\\b")) {
+      Matcher line = Pattern.compile(pattern).matcher(text);
+      while (line.find()) {
+        numbers.put(line.group(1), Integer.parseInt(line.group(2)));
+      }
+    }
+    return numbers;
+  }
+
+  private static void same(String inAbi, int inJava) {
+    assertEquals(ABI.get(inAbi), inJava, inAbi);
+  }
+
+  @Test
+  void constants() {
+    assertTrue(ABI.size() > 50, ABI.toString());
+    same("WS_BLOCK", Layout.BLOCK);
+    same("WS_TILE", Layout.TILE);
+    same("WS_LEAF", StepPlan.LEAF);
+    same("WS_INLINE_GROUPS", Layout.INLINE_GROUPS);
+    same("WS_MAX_SLOTS", Layout.MAX_SLOTS);
+    same("WS_ZERO_GRADIENTS", Layout.ZERO_GRADIENTS);
+    same("WS_ONLY_ZERO_GRADIENTS", Layout.ONLY_ZERO_GRADIENTS);
+  }
+
+  @Test
+  void tables() {
+    same("Tile", Layout.TILE_BYTES);
+    same("Tensor<float>", Layout.TENSOR_BYTES);
+    same("Tensor<double>", Layout.TENSOR_BYTES);
+    same("LeafTensor<float>", Layout.LEAF_TENSOR_BYTES);
+  }
+
+  @Test
+  void arguments() {
+    for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
+      String real = type == ElementType.FLOAT32 ? "<float>" : "<double>";
+      Layout.Step step = Layout.Step.of(type);
+      same("StepArguments" + real + ", scale", Layout.Step.SCALE);
+      same("StepArguments" + real + ", prescale", step.prescale());
+      same("StepArguments" + real + ", clip_value", step.clipValue());
+      same("StepArguments" + real + ", flags", step.flags());
+      same("StepArguments" + real + ", first_group", step.firstGroup());
+      same("StepArguments" + real + ", groups", step.groups());
+      same("StepArguments" + real, step.bytes());
+      same("Group" + real + ", sign", step.sign());
+      same("Group" + real + ", weight_decay", step.weightDecay());
+      same("Group" + real + ", options", step.options());
+      same("Group" + real + ", keeps_parameters", step.keepsParameters());
+      same("Group" + real, step.groupBytes());
+    }
+    same("StepArguments<float>, tiles", Layout.Step.TILES);
+    same("StepArguments<float>, tensors", Layout.Step.TENSORS);
+    same("StepArguments<float>, table", Layout.Step.TABLE);
+    same("StepArguments<float>, norm", Layout.Step.NORM);
+  }
+
+  @Test
+  void norm() {
+    same("LeafArguments<float>", Layout.LEAF_ARGUMENTS_BYTES);
+    same("NodeArguments<float>", Layout.NODE_ARGUMENTS_BYTES);
+    same("NormArguments, float_count", Layout.NORM_COUNTS);
+    same("NormArguments, double_count", Layout.NORM_COUNTS + Integer.BYTES);
+    same("NormArguments, gradient_scale", Layout.NORM_GRADIENT_SCALE);
+    same("NormArguments, clip_norm", Layout.NORM_CLIP);
+    same("NormArguments, float_scale", Layout.NORM_FLOAT_SCALE);
+    same("NormArguments, scale_mantissa", Layout.NORM_SCALE_MANTISSA);
+    same("NormArguments, scale_exponent", Layout.NORM_SCALE_EXPONENT);
+    same("NormArguments, skip_non_finite", Layout.NORM_SKIP);
+    same("NormArguments", Layout.NORM_ARGUMENTS_BYTES);
+    same("NormResult, skip", Layout.RESULT_SKIP);
+    same("NormResult", Layout.RESULT_BYTES);
+  }
+}
