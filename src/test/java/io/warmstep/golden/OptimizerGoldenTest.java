@@ -25,7 +25,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Compares whole trajectories with those that PyTorch or a case's reference computed in float64. */
+/**
+ * Compares whole trajectories with those that PyTorch or a case's reference computed in float64.
+ */
 class OptimizerGoldenTest {
   /** Relative to the element; the README of the golden files states it. */
   private static final double TOLERANCE = 1e-12;
