@@ -73,16 +73,13 @@ class ReadmeTest {
     compile(
         folder,
         "Part",
-        "import io.warmstep.*;\nimport io.warmstep.schedule.*;\nclass Part {\n"
-            + "  void part(long context, long stream, long pointer,"
+        "import io.warmstep.*;\nimport java.nio.file.Files;\nimport io.warmstep.schedule.*;\nclass Part {\n"
+            + "  void part(java.nio.file.Path path, Optimizer optimizer, long context, long stream, long pointer,"
             + " long queue, long buffer, long offset, long length,"
             + " jcuda.driver.CUcontext cuContext, jcuda.driver.CUstream cuStream,"
             + " jcuda.Pointer devicePointer, org.jocl.cl_context clContext,"
             + " org.jocl.cl_command_queue clQueue, org.jocl.cl_mem clBuffer,"
-            + " Parameters parameters, Optimizer.Builder builder, long stepCount,"
-            + " java.util.Map<String, float[]> saved, LossScaler scaler,"
-            + " LossScaler.State scalerState, PlateauSchedule plateau,"
-            + " PlateauSchedule.State plateauState) {\n"
+            + " Parameters parameters, Optimizer.Builder builder) throws java.io.IOException {\n"
             + code
             + "  }\n}\n");
   }

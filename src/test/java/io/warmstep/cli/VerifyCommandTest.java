@@ -93,6 +93,29 @@ class VerifyCommandTest {
     assertTrue(output.out().contains("0 passed, 1 failed, 0 skipped"), output.out());
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "momentum | 1 passed, 0 failed, 0 skipped",
+        "rmsprop  | 0 passed, 1 failed, 0 skipped",
+        "sorcery  | skipped: there is no rule sorcery",
+      })
+  void aCaseMayNameTheRuleThatAnotherReferenceCallsOtherwise(String rule, String result)
+      throws IOException {
+    String state = "{\"momentum_buffer\": [0.5, 0.25]}";
+    Path file = golden("{\"lr\": 0.5}", "HeavyBall", "[0.75, -2.125]", state);
+    String nowhere = Files.readString(file);
+    String named = "\"rule\": \"%s\", \"reference\": \"a library\", \"hyper\"".formatted(rule);
+    CommandRun without = run("verify", "--backend", "cpu", "--golden", file.toString());
+    assertTrue(without.out().contains("there is no rule HeavyBall"), without.out());
+
+    Files.writeString(file, nowhere.replace("\"hyper\"", named));
+    CommandRun output = run("verify", "--backend", "cpu", "--golden", file.toString());
+    assertTrue(output.out().contains(result), output.out());
+    assertEquals(rule.equals("momentum") ? 0 : 1, output.exitCode(), output.err());
+  }
+
   @Test
   void verifyFailsOnAMissingState() throws IOException {
     Path file = golden("{\"lr\": 0.5}", "SGD", "[0.75, -2.125]", "{\"buffer\": [0, 0]}");

@@ -1,5 +1,7 @@
 package io.warmstep.golden;
 
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -20,7 +22,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 
-/** One trajectory that PyTorch computed. Its JSON stands behind the accessors. */
+/**
+ * One trajectory that PyTorch, or the case's reference, computed. Its JSON stands behind the
+ * accessors.
+ */
 record GoldenCase(String name, JsonObject json, double[] initial, double[][] gradients) {
   /** Parameters and state after a step. */
   record Snapshot(int step, double[] params, Map<String, double[]> state) {}
@@ -57,7 +62,7 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
     return array.asList().stream().mapToDouble(JsonElement::getAsDouble).toArray();
   }
 
-  /** PyTorch's class. */
+  /** The class of PyTorch or of the case's reference. */
   String optimizer() {
     return json.get("optimizer").getAsString();
   }
@@ -75,6 +80,13 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
   double beta(int index, double byDefault) {
     JsonObject hyper = json.getAsJsonObject("hyper");
     return hyper.has("betas") ? hyper.getAsJsonArray("betas").get(index).getAsDouble() : byDefault;
+  }
+
+  /** The learning rate, which every case states: a reference may have any default. */
+  double learningRate() {
+    JsonElement rate = json.getAsJsonObject("hyper").get("lr");
+    assertNotNull(rate, name + " has no learning rate: add \"lr\" to its \"hyper\"");
+    return rate.getAsDouble();
   }
 
   /** Bound of {@code clip_grad_norm_} or {@code clip_grad_value_}, 0 for none. */
@@ -100,10 +112,13 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
   }
 
   /**
-   * The library's name of this case's rule: PyTorch's in lower case, but that its SGD is two rules
-   * here.
+   * The library's name of this case's rule: the one that the case states, or the class's in lower
+   * case, but that PyTorch's SGD is two rules here.
    */
   String ruleName() {
+    if (json.has("rule")) {
+      return json.get("rule").getAsString();
+    }
     return optimizer().equals("SGD") && hyper("momentum", 0) != 0
         ? "momentum"
         : optimizer().toLowerCase(Locale.ROOT);
@@ -114,7 +129,7 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
     return NamedRules.names().contains(ruleName());
   }
 
-  /** The library's rule for this case; its components are named like PyTorch's hyperparameters. */
+  /** The library's rule for this case; its components are named like the hyperparameters. */
   UpdateRule rule() {
     Map<String, Object> values = new LinkedHashMap<>();
     json.getAsJsonObject("hyper")
@@ -122,9 +137,13 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
         .forEach(
             (name, value) -> {
               String component = camelCase(name);
-              if (name.equals("betas")) {
-                values.put("beta1", beta(0, 0));
-                values.put("beta2", beta(1, 0));
+              if (value.isJsonArray()) {
+                // betas [b1, b2] are beta1 and beta2
+                String singular = component.replaceAll("s$", "");
+                double[] list = numbers(value.getAsJsonArray());
+                for (int i = 0; i < list.length; i++) {
+                  values.put(singular + (i + 1), list[i]);
+                }
               } else if (!name.equals("lr")) {
                 boolean isNumber = value.getAsJsonPrimitive().isNumber();
                 values.put(

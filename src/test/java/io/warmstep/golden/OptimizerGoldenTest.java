@@ -25,7 +25,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Compares whole trajectories with those that PyTorch computed in float64. */
+/**
+ * Compares whole trajectories with those that PyTorch or a case's reference computed in float64.
+ */
 class OptimizerGoldenTest {
   /** Relative to the element; the README of the golden files states it. */
   private static final double TOLERANCE = 1e-12;
@@ -60,8 +62,8 @@ class OptimizerGoldenTest {
           withCases.contains(rule.name()),
           "rule "
               + rule.name()
-              + " has no case in golden/optimizers.json: add trajectories of PyTorch's optimizer of"
-              + " that name");
+              + " has no case in golden/optimizers.json: add cases of PyTorch's optimizer of that"
+              + " name or, if it has none, of another implementation, with tools/golden.py");
     }
     assertTrue(cases().size() >= 36, "cases " + cases().size());
   }
@@ -215,7 +217,7 @@ class OptimizerGoldenTest {
             Parameters.on(device).add("p", type, golden.initial().length).build()) {
       parameters.get("p").values().copyFrom(golden.initial());
       Optimizer.Builder builder =
-          Optimizer.of(parameters).rule(golden.rule()).learningRate(golden.hyper("lr", 1e-3));
+          Optimizer.of(parameters).rule(golden.rule()).learningRate(golden.learningRate());
       if (golden.clip("clip_grad_norm") > 0) {
         builder.clipNorm(golden.clip("clip_grad_norm"));
       }
@@ -223,7 +225,7 @@ class OptimizerGoldenTest {
         builder.clipValue(golden.clip("clip_grad_value"));
       }
       List<GoldenCase.Snapshot> snapshots = golden.snapshots();
-      assertEquals(5, snapshots.size());
+      assertTrue(snapshots.size() >= 5, golden + " has snapshots " + snapshots.size());
       try (Optimizer optimizer = builder.build()) {
         assertSameSlots(optimizer, snapshots.get(0));
         for (GoldenCase.Snapshot snapshot : snapshots) {

@@ -21,7 +21,7 @@ final class PlainFloat32 {
 
   PlainFloat32(GoldenCase golden) {
     this.golden = golden;
-    this.lr = (float) golden.hyper("lr", 1e-3);
+    this.lr = (float) golden.learningRate();
     this.weightDecay =
         (float) golden.hyper("weight_decay", golden.optimizer().equals("AdamW") ? 0.01 : 0);
     this.maximize = golden.option("maximize");

@@ -31,9 +31,10 @@ public record GoldenFile(double[] initial, List<Case> cases) {
    * One trajectory.
    *
    * @param name such as {@code adam/amsgrad}
-   * @param optimizer PyTorch's class, such as {@code Adam}
-   * @param hyper PyTorch's hyperparameters where they differ from its defaults: numbers, booleans,
-   *     and lists of numbers
+   * @param optimizer the reference's class, such as PyTorch's {@code Adam}
+   * @param rule the rule that computes the same, or null if it has the class's name
+   * @param hyper the reference's hyperparameters where they differ from its defaults: numbers,
+   *     booleans, and lists of numbers
    * @param gradients the gradient of each step
    * @param clipNorm the norm that gradients are clipped to before each step, or 0
    * @param clipValue the value that they are clipped to, or 0
@@ -42,6 +43,7 @@ public record GoldenFile(double[] initial, List<Case> cases) {
   public record Case(
       String name,
       String optimizer,
+      String rule,
       Map<String, Object> hyper,
       double[][] gradients,
       double clipNorm,
@@ -53,7 +55,7 @@ public record GoldenFile(double[] initial, List<Case> cases) {
    *
    * @param step the step, from 1
    * @param parameters the parameters
-   * @param state the optimizer state by PyTorch's names; scalars are left out
+   * @param state the optimizer state by the reference's names; scalars are left out
    */
   public record Snapshot(int step, double[] parameters, Map<String, double[]> state) {}
 
@@ -139,6 +141,7 @@ public record GoldenFile(double[] initial, List<Case> cases) {
     return new Case(
         name,
         text(member(json, "optimizer", where), where),
+        json.has("rule") ? text(json.get("rule"), where) : null,
         hyper,
         gradients,
         json.has("clip_grad_norm") ? number(json.get("clip_grad_norm"), where) : 0,

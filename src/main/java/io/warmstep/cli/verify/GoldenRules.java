@@ -7,7 +7,7 @@ import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 
-/** From PyTorch's optimizers and hyperparameters to update rules. */
+/** From a reference's optimizers and hyperparameters to update rules. */
 final class GoldenRules {
   private GoldenRules() {}
 
@@ -39,11 +39,10 @@ final class GoldenRules {
         values.put(camelCase(entry.getKey()), entry.getValue());
       }
     }
-    // PyTorch's SGD is two rules here: without momentum there is no state.
-    String name = golden.optimizer().toLowerCase(Locale.ROOT);
-    String ruleName = name.equals("sgd") && values.containsKey("momentum") ? "momentum" : name;
+    String ruleName = ruleName(golden, values);
     if (!NamedRules.names().contains(ruleName)) {
-      throw new UnknownException("there is no rule " + golden.optimizer());
+      throw new UnknownException(
+          "there is no rule " + (golden.rule() == null ? golden.optimizer() : ruleName));
     }
     UpdateRule rule = NamedRules.named(ruleName);
     for (String hyperparameter : values.keySet()) {
@@ -52,6 +51,15 @@ final class GoldenRules {
       }
     }
     return RuleSettings.with(rule, values);
+  }
+
+  private static String ruleName(GoldenFile.Case golden, Map<String, Object> values) {
+    if (golden.rule() != null) {
+      return golden.rule();
+    }
+    // PyTorch's SGD is two rules here: without momentum there is no state.
+    String name = golden.optimizer().toLowerCase(Locale.ROOT);
+    return name.equals("sgd") && values.containsKey("momentum") ? "momentum" : name;
   }
 
   static double learningRate(GoldenFile.Case golden) throws UnknownException {

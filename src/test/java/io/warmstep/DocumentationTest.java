@@ -1,0 +1,126 @@
+package io.warmstep;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.StringReader;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import javax.xml.parsers.DocumentBuilderFactory;
+import javax.xml.xpath.XPathFactory;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.w3c.dom.Document;
+import org.xml.sax.InputSource;
+
+/** What the Markdown files refer to is there. */
+class DocumentationTest {
+  static Stream<Path> documents() throws IOException {
+    List<Path> documents = new ArrayList<>();
+    for (Path folder :
+        List.of(
+            Path.of("."),
+            Path.of("docs"),
+            Path.of("integrations/djl"),
+            Path.of("src/test/resources/golden"))) {
+      try (Stream<Path> files = Files.list(folder)) {
+        files.filter(file -> file.toString().endsWith(".md")).sorted().forEach(documents::add);
+      }
+    }
+    assertTrue(documents.size() >= 8, documents.toString());
+    return documents.stream().map(Path::normalize);
+  }
+
+  @ParameterizedTest
+  @MethodSource("documents")
+  void linksLeadSomewhere(Path document) {
+    matches("\\]\\(([^)\\s]+)\\)", withoutCode(read(document)))
+        .map(link -> link.group(1))
+        .filter(link -> !link.startsWith("http"))
+        .forEach(
+            link -> {
+              String[] parts = link.split("#", 2);
+              Path target =
+                  parts[0].isEmpty() ? document : document.resolveSibling(parts[0]).normalize();
+              assertTrue(Files.exists(target), document + " links to " + link);
+              if (parts.length == 2) {
+                assertTrue(
+                    anchors(target).contains(parts[1]),
+                    document + " links to " + link + ", but " + target + " has " + anchors(target));
+              }
+            });
+  }
+
+  @ParameterizedTest
+  @MethodSource("documents")
+  void xmlIsWellFormed(Path document) {
+    matches("(?s)```xml\n(.*?)```", read(document)).forEach(block -> xml(block.group(1)));
+  }
+
+  /** Whoever installs the library as the README says has its sources and its Javadoc too. */
+  @Test
+  void theInstallationAttachesSourcesAndJavadoc() throws Exception {
+    List<String> commands =
+        matches("(?m)^mvn .* install$", read(Path.of("README.md")))
+            .map(MatchResult::group)
+            .toList();
+    assertEquals(1, commands.size(), commands.toString());
+    List<String> profiles =
+        matches(" -P(\\S+)", commands.get(0)).map(profile -> profile.group(1)).toList();
+    assertEquals(1, profiles.size(), commands.get(0));
+    Document pom = xml(Files.readString(Path.of("pom.xml")));
+    for (String goal : List.of("maven-source-plugin jar-no-fork", "maven-javadoc-plugin jar")) {
+      String[] words = goal.split(" ");
+      String path =
+          "/project/profiles/profile[id='%s']//plugin[artifactId='%s']//goal[.='%s']"
+              .formatted(profiles.get(0), words[0], words[1]);
+      assertEquals(
+          "1", XPathFactory.newInstance().newXPath().evaluate("count(" + path + ")", pom), path);
+    }
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Document xml(String text) {
+    try {
+      return DocumentBuilderFactory.newInstance()
+          .newDocumentBuilder()
+          .parse(new InputSource(new StringReader(text)));
+    } catch (Exception e) {
+      throw new AssertionError(text, e);
+    }
+  }
+
+  private static Stream<MatchResult> matches(String pattern, String text) {
+    return Pattern.compile(pattern).matcher(text).results();
+  }
+
+  private static String withoutCode(String text) {
+    return text.replaceAll("(?s)```.*?```", "").replaceAll("`[^`\n]*`", "");
+  }
+
+  /** The anchors of a document's headings, as GitHub forms them. */
+  private static Set<String> anchors(Path document) {
+    return matches("(?m)^#+ (.+)$", read(document))
+        .map(heading -> heading.group(1).toLowerCase(Locale.ROOT))
+        .map(heading -> heading.replaceAll("[^\\p{L}\\p{N} _-]", "").replace(' ', '-'))
+        .collect(Collectors.toSet());
+  }
+}
