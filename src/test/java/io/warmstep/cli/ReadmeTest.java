@@ -73,13 +73,10 @@ class ReadmeTest {
     compile(
         folder,
         "Part",
-        "import io.warmstep.*;\nimport io.warmstep.schedule.*;\nclass Part {\n"
+        "import io.warmstep.*;\nimport java.nio.file.*;\nclass Part {\n"
             + "  void part(long context, long stream, long pointer,"
             + " long queue, long buffer, long offset, long length,"
-            + " Parameters parameters, Optimizer.Builder builder, long stepCount,"
-            + " java.util.Map<String, float[]> saved, LossScaler scaler,"
-            + " LossScaler.State scalerState, PlateauSchedule plateau,"
-            + " PlateauSchedule.State plateauState) {\n"
+            + " Optimizer optimizer) throws Exception {\n"
             + code
             + "  }\n}\n");
   }
