@@ -491,9 +491,12 @@ public final class Optimizer implements AutoCloseable {
   }
 
   private void leave() {
-    runner = null;
-    running.set(null);
-    Reference.reachabilityFence(this); // what the call used goes with the optimizer
+    try {
+      runner = null;
+      running.set(null);
+    } finally {
+      Reference.reachabilityFence(this); // what the call used goes with the optimizer
+    }
   }
 
   private void checkOpen() {

@@ -203,11 +203,12 @@ public final class CheckpointWriter {
 
   private static void copy(List<Part> parts, WritableByteChannel to, Checksum checksum)
       throws IOException {
-    ByteBuffer chunk = ElementCopy.chunk(ElementCopy.CHUNK);
+    long largest = parts.stream().mapToLong(part -> part.entry().bytes()).max().orElse(0);
+    ByteBuffer chunk = ElementCopy.chunk(Math.max(largest, Long.BYTES));
     Map<Class<?>, Object> arrays = new LinkedHashMap<>();
     for (Part part : parts) {
       ElementFormat format = part.entry().format();
-      int perChunk = ElementCopy.CHUNK / format.bytes();
+      int perChunk = chunk.capacity() / format.bytes();
       long count = part.entry().count();
       for (long at = 0; at < count; at += perChunk) {
         int length = (int) Math.min(perChunk, count - at);

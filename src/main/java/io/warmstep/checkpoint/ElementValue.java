@@ -36,7 +36,7 @@ final class ElementValue {
 
   /** Bias 7, no infinities, NaN where all bits but the sign are set. */
   private static double fourBitsOfExponent(byte bits) {
-    int exponent = bits >> 3 & 15;
+    int exponent = (bits >> 3) & 15;
     int fraction = bits & 7;
     double magnitude =
         exponent == 15 && fraction == 7
@@ -46,6 +46,6 @@ final class ElementValue {
   }
 
   private static double unsigned(long value) {
-    return value >= 0 ? value : (value >>> 1 | value & 1) * 2.0;
+    return value >= 0 ? value : ((value >>> 1) | (value & 1)) * 2.0;
   }
 }

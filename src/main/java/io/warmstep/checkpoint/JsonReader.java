@@ -257,10 +257,10 @@ final class JsonReader {
     String text = new String(bytes, start, at - start, StandardCharsets.ISO_8859_1);
     switch (text) {
       case "true" -> {
-        return Boolean.TRUE;
+        return true;
       }
       case "false" -> {
-        return Boolean.FALSE;
+        return false;
       }
       case "null" -> {
         return null;

@@ -74,8 +74,8 @@ public final class AtomicFile {
     FileOwnership former = FileOwnership.of(target);
     UNFINISHED.add(temporary);
     try {
-      try (FileChannel file = create(path, temporary, former);
-          FileLock lock = lock(file)) {
+      try (FileChannel file = create(path, temporary, former)) {
+        lock(file);
         former.requireReplaceable(path, target, temporary);
         content.writeTo(file);
         former.giveTo(temporary);
@@ -185,12 +185,12 @@ public final class AtomicFile {
     return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
   }
 
-  /** Tells other processes that the file is not abandoned; not every file system can. */
-  private static FileLock lock(FileChannel file) {
+  /** Says, until it is closed, that a file is not abandoned; not every file system can. */
+  private static void lock(FileChannel file) {
     try {
-      return file.tryLock();
+      file.tryLock();
     } catch (IOException | UnsupportedOperationException e) {
-      return null;
+      // Then only its age protects it.
     }
   }
 

@@ -73,13 +73,13 @@ class ReadmeTest {
     compile(
         folder,
         "Part",
-        "import io.warmstep.*;\nimport java.nio.file.Files;\nimport io.warmstep.schedule.*;\nclass Part {\n"
-            + "  void part(java.nio.file.Path path, Optimizer optimizer, long context, long stream, long pointer,"
+        "import io.warmstep.*;\nimport java.nio.file.*;\nimport io.warmstep.schedule.*;\nclass Part {\n"
+            + "  void part(Optimizer optimizer, long context, long stream, long pointer,"
             + " long queue, long buffer, long offset, long length,"
             + " jcuda.driver.CUcontext cuContext, jcuda.driver.CUstream cuStream,"
             + " jcuda.Pointer devicePointer, org.jocl.cl_context clContext,"
             + " org.jocl.cl_command_queue clQueue, org.jocl.cl_mem clBuffer,"
-            + " Parameters parameters, Optimizer.Builder builder) throws java.io.IOException {\n"
+            + " Parameters parameters) throws Exception {\n"
             + code
             + "  }\n}\n");
   }
