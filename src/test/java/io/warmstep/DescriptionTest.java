@@ -60,16 +60,18 @@ class DescriptionTest {
 
   @Test
   void timersSayWhatTheyDo() {
+    DeviceTimer kept;
+    String on;
     try (Device device = Devices.cpu(1);
         DeviceTimer timer = device.timer()) {
-      String on = "timer on " + device;
+      on = "timer on " + device;
       assertEquals(on + ", new", timer.toString());
       timer.start();
       assertEquals(on + ", started", timer.toString());
       timer.stop();
       assertEquals(on + ", stopped", timer.toString());
-      device.close();
-      assertEquals(on + ", stopped", timer.toString());
+      kept = timer;
     }
+    assertEquals(on + ", stopped", kept.toString(), "closed with its device");
   }
 }

@@ -12,6 +12,7 @@ public final class CheckpointMismatchException extends IllegalArgumentException 
   /** As many are named in the message. */
   private static final int SHOWN = 8;
 
+  /** All of them. */
   private final List<String> differences;
 
   /**

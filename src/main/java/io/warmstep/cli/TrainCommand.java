@@ -9,21 +9,21 @@ import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
-import io.warmstep.cli.train.Fit;
-import io.warmstep.cli.train.FitNotes;
+import io.warmstep.cli.train.Baselines;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
 import io.warmstep.cli.train.OptimizerUpdate;
+import io.warmstep.cli.train.RunVerdict;
 import io.warmstep.cli.train.Trainer;
 import io.warmstep.cli.train.TrainingDivergedException;
 import io.warmstep.cli.train.TrainingPlot;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.FitVerdict;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.math.BigDecimal;
 import java.util.Formatter;
-import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
@@ -47,7 +47,7 @@ import picocli.CommandLine.Spec;
           + " says how well it fits."
     },
     footerHeading = "%nFit verdict:%n",
-    footer = Fit.RULE)
+    footer = RunVerdict.RULES)
 final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
@@ -81,7 +81,7 @@ final class TrainCommand implements Callable<Integer> {
 
   /** What came out. */
   private record Result(
-      String backend, History history, long steps, Fit fit, List<String> notes, double seconds) {
+      History history, long steps, Baselines baselines, FitVerdict verdict, double seconds) {
     double stepsPerSecond() {
       return steps / seconds;
     }
@@ -111,7 +111,7 @@ final class TrainCommand implements Callable<Integer> {
       try {
         Result result = train(run, resumed, device, out);
         if (run.plot() != null) {
-          run.plot().write(result.history(), title(run), result.fit());
+          run.plot().write(result.history(), title(run), result.verdict().fit());
         }
         addTo(json, result);
         out.println(output.json ? Json.text(json) : summary(result));
@@ -190,12 +190,13 @@ final class TrainCommand implements Callable<Integer> {
       run.trainer().run(steps, run.checkpoint().around(progress, steps, history), history);
       run.checkpoint().save(steps, history);
       double seconds = (System.nanoTime() - start) / 1e9;
+      Baselines baselines = Baselines.of(run.split());
+      double[] testLosses = run.model().losses(run.split().test());
       return new Result(
-          device.name(),
           history,
           history.steps() - before,
-          Fit.of(history),
-          FitNotes.of(history),
+          baselines,
+          RunVerdict.of(history, baselines, testLosses),
           seconds);
     }
   }
@@ -245,11 +246,13 @@ final class TrainCommand implements Callable<Integer> {
     History.Point last = result.history().last();
     StringBuilder text = new StringBuilder();
     try (Formatter to = new Formatter(text, Locale.ROOT)) {
-      to.format("%n              loss   accuracy%n");
-      to.format("training  %8.4f   %8.4f%n", last.train().loss(), last.train().accuracy());
-      to.format("test      %8.4f   %8.4f%n", last.test().loss(), last.test().accuracy());
-      to.format("%nfit: %s%n", result.fit());
-      result.notes().forEach(note -> to.format("  %s%n", note));
+      to.format("%n                          loss   accuracy%n");
+      line(to, "training", last.train());
+      line(to, "test", last.test());
+      result.baselines().byName().forEach((name, quality) -> line(to, "  " + name, quality));
+      to.format("%nfit: %s%n", result.verdict().fit());
+      to.format("  %s%n", result.verdict().reason());
+      result.verdict().advice().forEach(note -> to.format("  %s%n", note));
       to.format(
           "%s in %.2f s, %,.0f steps per second",
           steps(result.steps()), result.seconds(), result.stepsPerSecond());
@@ -261,6 +264,10 @@ final class TrainCommand implements Callable<Integer> {
       }
     }
     return text.toString();
+  }
+
+  private static void line(Formatter to, String name, Mlp.Evaluation quality) {
+    to.format("%-20s  %8.4f   %8.4f%n", name, quality.loss(), quality.accuracy());
   }
 
   /** What decides a result: with the same settings it comes out again. */
@@ -280,11 +287,26 @@ final class TrainCommand implements Callable<Integer> {
     json.add("test_loss", Json.number(last.test().loss()));
     json.add("train_accuracy", Json.number(last.train().accuracy()));
     json.add("test_accuracy", Json.number(last.test().accuracy()));
-    json.addProperty("fit", result.fit().toString());
+    JsonObject baselines = new JsonObject();
+    result
+        .baselines()
+        .byName()
+        .forEach((name, quality) -> baselines.add(name.replace(' ', '_'), json(quality)));
+    json.add("baselines", baselines);
+    json.addProperty("fit", result.verdict().fit().toString());
+    json.addProperty("reason", result.verdict().reason());
     JsonArray notes = new JsonArray();
-    result.notes().forEach(notes::add);
+    result.verdict().advice().forEach(notes::add);
     json.add("notes", notes);
+    json.addProperty("best_epoch", result.verdict().best());
     json.add("seconds", Json.number(result.seconds()));
     json.add("steps_per_second", Json.number(result.stepsPerSecond()));
+  }
+
+  private static JsonObject json(Mlp.Evaluation quality) {
+    JsonObject json = new JsonObject();
+    json.add("test_loss", Json.number(quality.loss()));
+    json.add("test_accuracy", Json.number(quality.accuracy()));
+    return json;
   }
 }

@@ -98,7 +98,7 @@ class ResumeTest {
         "--checkpoint /; --checkpoint is '/', but this is a folder"
       })
   void wrongOptionsAreExplained(String test) {
-    String[] parts = test.split("; ");
+    String[] parts = test.split("; ", -1);
     CommandRun run = CommandRun.run(("train " + parts[0]).split(" "));
     assertEquals(2, run.exitCode(), run.err());
     assertTrue(run.err().contains(parts[1]), run.err());

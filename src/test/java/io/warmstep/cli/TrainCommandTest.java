@@ -9,8 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.warmstep.cli.rules.NamedRules;
-import io.warmstep.cli.train.Fit;
 import io.warmstep.cli.train.ScheduleChoice;
+import io.warmstep.schedule.FitVerdict;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,8 +57,11 @@ class TrainCommandTest {
             "test_loss",
             "train_accuracy",
             "test_accuracy",
+            "baselines",
             "fit",
+            "reason",
             "notes",
+            "best_epoch",
             "seconds",
             "steps_per_second"),
         result.keySet());
@@ -118,7 +121,7 @@ class TrainCommandTest {
     assertTrue(note.isEmpty() ? notes.equals("[]") : notes.contains(note), notes);
     String text =
         run(Stream.concat(Stream.of("train"), Arrays.stream(options)).toArray(String[]::new)).out();
-    assertTrue(text.contains("\nfit: " + fit + "\n" + (note.isEmpty() ? "" : "  the ")), text);
+    assertTrue(text.contains("\nfit: " + fit + "\n  the "), text);
     assertTrue(text.contains(note), text);
   }
 
@@ -222,9 +225,9 @@ class TrainCommandTest {
   @Test
   void helpStatesTheFitRule() {
     String help = run("train", "--help").out();
-    assertTrue(help.contains("training accuracy below " + Fit.MIN_TRAIN_ACCURACY), help);
-    assertTrue(help.contains("more than " + Fit.MAX_ACCURACY_GAP + " above test accuracy"), help);
-    assertTrue(help.contains("more than " + Fit.MAX_LOSS_FACTOR + " times its least"), help);
+    assertTrue(help.contains("than " + FitVerdict.GAP + " of chance above it"), help);
+    assertTrue(help.contains("more than " + FitVerdict.ACCURACY_GAP + " below the train"), help);
+    assertTrue(help.contains("softmax"), help);
     assertTrue(help.contains("cosine-restarts") && help.contains("adamw"), help);
   }
 

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Test;
  * its threads end.
  */
 class LeakReportTest {
+  private static final InheritableThreadLocal<Device> INHERITED = new InheritableThreadLocal<>();
   private LoggedWarnings logged;
 
   @BeforeEach
@@ -141,13 +142,12 @@ class LeakReportTest {
   /** What a thread inherits from the one that opens a device could refer to a device. */
   @Test
   void theThreadsInheritNothingThatKeepsADevice() {
-    InheritableThreadLocal<Device> inherited = new InheritableThreadLocal<>();
     Set<Thread> before = threads();
     AtomicReference<Device> second = new AtomicReference<>();
     Thread opener =
         new Thread(
             () -> {
-              inherited.set(Devices.cpu(2));
+              INHERITED.set(Devices.cpu(2));
               second.set(Devices.cpu(3)); // whose workers would inherit the first
             });
     opener.start();

@@ -177,7 +177,7 @@ class ShortScheduleTest {
   void restartsWhosePeriodsLeaveTheRangeOfLong() {
     // Periods of 3, 3e3 … 3e18, which end after about 3.003e18 steps, and one of 3e21, of which
     // the last step there can be has 6.22e18 behind it.
-    double angle = Math.PI / 2 * (Long.MAX_VALUE - 3.003003003003003e18) / 3e21;
+    double angle = Math.PI / 2 * (Long.MAX_VALUE - 3.0030030030030029E+18) / 3e21;
     assertEquals(
         4 * Math.pow(Math.cos(angle), 2),
         Schedules.cosineWarmRestarts(4, 3, 1000, 0).rate(Long.MAX_VALUE),

@@ -153,6 +153,22 @@ public final class Mlp {
    * @return the quality
    */
   public Evaluation evaluate(DataSet data) {
+    return evaluate(data, new double[data.rows()]);
+  }
+
+  /**
+   * Computes the loss of each row of a data set.
+   *
+   * @param data rows with as many features and at most as many classes as the model
+   * @return the cross-entropies, in nats
+   */
+  public double[] losses(DataSet data) {
+    double[] losses = new double[data.rows()];
+    evaluate(data, losses);
+    return losses;
+  }
+
+  private Evaluation evaluate(DataSet data, double[] losses) {
     ensureCapacity(Math.min(EVALUATION_ROWS, data.rows()));
     Layer last = layers.get(layers.size() - 1);
     double loss = 0;
@@ -163,7 +179,8 @@ public final class Mlp {
       for (int row = 0; row < rows; row++) {
         int label = data.labels()[start + row];
         int at = row * classes;
-        loss += logSumExp(last.activations, at) - last.activations[at + label];
+        losses[start + row] = logSumExp(last.activations, at) - last.activations[at + label];
+        loss += losses[start + row];
         correct += indexOfMax(last.activations, at) == label ? 1 : 0;
       }
     }

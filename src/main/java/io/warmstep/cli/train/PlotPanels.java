@@ -3,6 +3,8 @@ package io.warmstep.cli.train;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
+import java.awt.Graphics2D;
+import java.awt.geom.Path2D;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -54,6 +56,9 @@ final class PlotPanels {
     double lowest = lowestShownAccuracy(history);
     accuracy.getStyler().setYAxisMin(lowest - (100 - lowest) * TICK_ROOM).setYAxisMax(100.9);
     accuracy.getStyler().setYAxisDecimalPattern("0.## '%'");
+    if (lowest > 0) {
+      accuracy.setYAxisTitle(String.format(Locale.ROOT, "Accuracy (from %.0f %%)", lowest));
+    }
 
     XYChart rate = panel(width, heights[2], history, "Learning rate", true);
     rate(rate, history);
@@ -145,6 +150,26 @@ final class PlotPanels {
       }
     }
     return Math.max(0, 10 * Math.floor(10 * lowest - 1));
+  }
+
+  /** Marks the foot of an axis that leaves out what is below, as a zigzag through it. */
+  static void markCut(Graphics2D graphics, XYChart panel) {
+    XYStyler styler = panel.getStyler();
+    if (styler.isYAxisLogarithmic() || styler.getYAxisMin() <= 0) {
+      return;
+    }
+    double x = panel.getScreenXFromChart(0);
+    double foot = panel.getScreenYFromChart(styler.getYAxisMin());
+    Path2D zigzag = new Path2D.Double();
+    zigzag.moveTo(x, foot);
+    zigzag.lineTo(x, foot - 6);
+    zigzag.lineTo(x - 5, foot - 9);
+    zigzag.lineTo(x + 5, foot - 15);
+    zigzag.lineTo(x, foot - 18);
+    zigzag.lineTo(x, foot - 24);
+    graphics.setColor(TEXT);
+    graphics.setStroke(new BasicStroke(1.6f));
+    graphics.draw(zigzag);
   }
 
   private static void rate(XYChart chart, History history) {

@@ -5,6 +5,7 @@ import de.erichseifert.vectorgraphics2d.VectorGraphics2D;
 import de.erichseifert.vectorgraphics2d.svg.SVGProcessor;
 import de.erichseifert.vectorgraphics2d.util.PageSize;
 import io.warmstep.file.AtomicFile;
+import io.warmstep.schedule.FitVerdict.Fit;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
@@ -158,6 +159,7 @@ public final class TrainingPlot {
     List<XYChart> panels = PlotPanels.of(history, WIDTH, PANEL_HEIGHTS);
     for (int i = 0; i < panels.size(); i++) {
       panels.get(i).paint(graphics, WIDTH, PANEL_HEIGHTS[i]);
+      PlotPanels.markCut(graphics, panels.get(i));
       graphics.translate(0, PANEL_HEIGHTS[i]);
     }
   }

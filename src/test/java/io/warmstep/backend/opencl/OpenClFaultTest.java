@@ -216,7 +216,7 @@ class OpenClFaultTest {
     try (OpenClContext own = OpenClContext.create(Installed.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
-      cl_mem whole = own.allocate(2 * origin);
+      cl_mem whole = own.allocate(2L * origin);
       cl_mem part =
           CL.clCreateSubBuffer(
               whole,

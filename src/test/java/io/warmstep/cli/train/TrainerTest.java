@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
+import io.warmstep.schedule.FitVerdict.Fit;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,43 +16,48 @@ import org.junit.jupiter.api.Test;
 class TrainerTest {
   private static final Trainer.Listener SILENT = new Trainer.Listener() {};
 
-  private static History train(double fraction, int epochs, double rate, long seed)
+  private record Trained(History history, Fit fit) {
+    History.Point last() {
+      return history.last();
+    }
+  }
+
+  private static Trained train(double fraction, int epochs, double rate, long seed)
       throws IOException {
     Split split = Split.of(DataSets.digits(), fraction, seed);
     Mlp model = new Mlp(64, List.of(128), 10, seed);
     Trainer trainer = new Trainer(model, split, 32, epochs, seed);
     long warmUp = Math.min(100, trainer.steps() / 10);
-    return trainer.run(
-        new PlainAdam(model, PlainAdam.warmUpThenCosine(rate, warmUp, trainer.steps())), SILENT);
-  }
-
-  private static Fit verdict(History history) {
-    return Fit.of(history);
+    PlainAdam adam =
+        new PlainAdam(model, PlainAdam.warmUpThenCosine(rate, warmUp, trainer.steps()));
+    History history = trainer.run(adam, SILENT);
+    double[] testLosses = model.losses(split.test());
+    return new Trained(history, RunVerdict.of(history, Baselines.of(split), testLosses).fit());
   }
 
   @Test
   void usualRateLearnsTheDigits() throws IOException {
-    History history = train(0.8, 60, 0.003, 0);
-    assertTrue(
-        history.last().test().accuracy() >= 0.97,
-        "test accuracy " + history.last().test().accuracy());
-    assertEquals(Fit.APPROPRIATE, verdict(history));
+    Trained trained = train(0.8, 60, 0.003, 0);
+    double accuracy = trained.last().test().accuracy();
+    assertTrue(accuracy >= 0.97, "test accuracy " + accuracy);
+    assertEquals(Fit.APPROPRIATE, trained.fit());
   }
 
   @Test
   void farTooLowRateIsUnderFitting() throws IOException {
-    assertEquals(Fit.UNDER_FITTING, verdict(train(0.8, 20, 1e-6, 0)));
+    assertEquals(Fit.UNDER_FITTING, train(0.8, 20, 1e-6, 0).fit());
   }
 
   @Test
   void fewRowsAndManyEpochsAreOverFitting() throws IOException {
-    assertEquals(Fit.OVER_FITTING, verdict(train(0.03, 200, 0.003, 0)));
+    assertEquals(Fit.OVER_FITTING, train(0.03, 200, 0.003, 0).fit());
   }
 
   @Test
   void sameSeedGivesTheSameNumbersToTheLastDigit() throws IOException {
-    History first = train(0.5, 3, 0.003, 11);
-    assertEquals(first.points(), train(0.5, 3, 0.003, 11).points());
+    Trained first = train(0.5, 3, 0.003, 11);
+    List<History.Point> points = train(0.5, 3, 0.003, 11).history().points();
+    assertEquals(first.history().points(), points);
     assertNotEquals(first.last(), train(0.5, 3, 0.003, 12).last());
   }
 

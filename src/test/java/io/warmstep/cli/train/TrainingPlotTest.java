@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.schedule.FitVerdict.Fit;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -57,6 +58,32 @@ class TrainingPlotTest {
     }
     assertTrue(bottom.getOrDefault(RATE, 0) > 500, "rate curve");
     assertFalse(bottom.containsKey(TRAIN), "no training curve among the rates");
+  }
+
+  /** An axis that does not start at zero says so, beside the curves that come in from below. */
+  @Test
+  void aCutAccuracyAxisIsMarked() throws IOException {
+    Path cut = folder.resolve("cut.png");
+    TrainingPlot.to(cut).write(history(20, 10), "cut", Fit.APPROPRIATE);
+    Path whole = folder.resolve("whole.png");
+    TrainingPlot.to(whole).write(history(5, 10), "whole", Fit.APPROPRIATE);
+    assertTrue(darkAtTheAxis(cut) > 20);
+    assertEquals(0, darkAtTheAxis(whole));
+
+    Path words = folder.resolve("cut.svg");
+    TrainingPlot.to(words).write(history(20, 10), "cut", Fit.APPROPRIATE);
+    assertTrue(Files.readString(words).contains("Accuracy (from 70 %)"));
+  }
+
+  /** Dark points where the accuracy's vertical axis is; its labels are paler. */
+  private static int darkAtTheAxis(Path file) throws IOException {
+    BufferedImage image = ImageIO.read(file.toFile());
+    int left = 2 * PlotPanels.LEFT_MARGIN;
+    return colors(
+            image.getSubimage(left - 12, 0, 36, image.getHeight()),
+            image.getHeight() / 2,
+            image.getHeight() * 3 / 4)
+        .getOrDefault(PlotPanels.TEXT.getRGB() & 0xFFFFFF, 0);
   }
 
   private static Map<Integer, Integer> colors(BufferedImage image, int from, int to) {
