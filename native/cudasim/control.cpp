@@ -27,11 +27,7 @@ struct ExitReport {
       std::fprintf(
           stderr, "cudasim: %lld allocations and handles left, %lld bytes, %lld violations\n",
           live_allocations() + live_handles(), live_bytes(), violation_count);
-      if (interprets_ptx()) {
-        std::fprintf(
-            stderr, "cudasim: %lld PTX instructions in %.3f s\n", ptx_instructions(),
-            (double)ptx_nanoseconds() / 1e9);
-      }
+      report_ptx();
     }
   }
 } exit_report;
@@ -93,6 +89,7 @@ CUDASIM_API int64_t Java_io_warmstep_backend_cuda_CudaSim_control(
     case CONTROL_INTERPRETS: return interprets_ptx();
     case CONTROL_INSTRUCTIONS: return ptx_instructions();
     case CONTROL_NANOSECONDS: return ptx_nanoseconds();
+    case CONTROL_FAULT: return last_fault();
     case CONTROL_FORGET: forget_violations(a); return 0;
     default: return control_handles(what, a, b);
   }

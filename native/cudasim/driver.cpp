@@ -118,7 +118,7 @@ size_t declared_bytes(const std::string &ptx, size_t entry) {
 /* Any module whose instructions the interpreter knows. */
 CUresult load_ptx(const std::string &text, Module *module, std::string *log) {
   try {
-    const auto loaded = std::make_shared<const ptx::Loaded>(text);
+    const auto loaded = std::make_shared<const ptx::Loaded>(text_to_run(text));
     for (const auto &program : loaded->programs()) {
       module->functions.push_back({program->entry->name, nullptr, program.get(), loaded});
     }

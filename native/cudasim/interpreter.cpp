@@ -1,10 +1,12 @@
 #include "interpreter.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
 
 #include "simulator.h"
 
@@ -12,7 +14,30 @@ namespace {
 /* Larger allocations have no records of accesses, which take eight times as much memory. */
 const size_t MOST_WATCHED = 256u << 20;
 
-long long instructions = 0, nanoseconds = 0;
+struct Spent {
+  long long launches = 0, instructions = 0, nanoseconds = 0;
+
+  void add(const Spent &other) {
+    launches += other.launches;
+    instructions += other.instructions;
+    nanoseconds += other.nanoseconds;
+  }
+};
+std::map<std::string, Spent> spent; /* by entry */
+long long last = 0;
+
+Spent all() {
+  Spent sum;
+  for (const auto &one : spent) sum.add(one.second);
+  return sum;
+}
+
+void print(const std::string &name, const Spent &one) {
+  std::fprintf(
+      stderr, "cudasim: %-20s %8lld launches %14lld PTX instructions %9.3f s of processors, %5.0f M/s each\n",
+      name.c_str(), one.launches, one.instructions, (double)one.nanoseconds / 1e9,
+      one.nanoseconds == 0 ? 0.0 : 1e3 * (double)one.instructions / (double)one.nanoseconds);
+}
 
 const char *chosen() {
   static const char *const run = std::getenv("CUDASIM_RUN");
@@ -66,17 +91,34 @@ void run_ptx(const ptx::Loaded &module, ptx::Launch &launch) {
   launch.regions.insert(launch.regions.end(), module.regions().begin(), module.regions().end());
   std::sort(launch.regions.begin(), launch.regions.end(),
             [](const ptx::Region &a, const ptx::Region &b) { return a.begin < b.begin; });
-  const auto begin = std::chrono::steady_clock::now();
   ptx::run(launch);
-  const auto time = std::chrono::steady_clock::now() - begin;
-  instructions += (long long)launch.executed.load();
-  nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+  spent[launch.program->entry->name].add(
+      {1, (long long)launch.executed.load(), launch.nanoseconds.load()});
   for (const ptx::Report &report : launch.reports) {
     violation(report.text);
+    last = 100000ll * (1 + (int)report.fault) + report.line;
     for (long long i = 1; i < report.times; i++) count_violation();
     if (ptx::is_fatal(report.fault)) lose(code_of(report.fault));
   }
 }
 
-long long ptx_instructions() { return instructions; }
-long long ptx_nanoseconds() { return nanoseconds; }
+std::string text_to_run(const std::string &text) {
+  static const char *const folder = std::getenv("CUDASIM_PTX_DIR");
+  const std::string word = ".entry ";
+  const size_t entry = text.find(word);
+  if (!folder || entry == std::string::npos) return text;
+  const size_t name = entry + word.size();
+  std::ifstream file(
+      std::string(folder) + "/" + text.substr(name, text.find_first_of("( \t\n", name) - name) + ".ptx");
+  if (!file) return text;
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+long long ptx_instructions() { return all().instructions; }
+long long last_fault() { return last; }
+long long ptx_nanoseconds() { return all().nanoseconds; }
+
+void report_ptx() {
+  for (const auto &one : spent) print(one.first, one.second);
+  if (!spent.empty()) print("all", all());
+}

@@ -5,6 +5,7 @@
 #ifndef CUDASIM_INTERPRETER_H
 #define CUDASIM_INTERPRETER_H
 
+#include <string>
 #include <vector>
 
 #include "driver_api.h"
@@ -30,11 +31,21 @@ void written(CUdeviceptr address, size_t bytes);
 void copied(CUdeviceptr to, CUdeviceptr from, size_t bytes);
 std::vector<ptx::Region> regions_of_memory();
 
+/*
+ * The text to run for a module: where the folder of CUDASIM_PTX_DIR has a file named like its first
+ * entry, with .ptx, that file's. So a changed kernel can be tried with the program as it is.
+ */
+std::string text_to_run(const std::string &text);
+
 /* Runs it now; prints and counts what it did wrong. After a fatal fault the context is lost. */
 void run_ptx(const ptx::Loaded &module, ptx::Launch &launch);
 
-/* Instructions run so far, one for each thread, and the nanoseconds that took. */
+/* Instructions run so far, one for each thread, and the processors' nanoseconds that took. */
 long long ptx_instructions();
 long long ptx_nanoseconds();
+/* The same for each entry, on stderr. */
+void report_ptx();
+/* What was wrong last: 1 + ptx::Fault, times 100000, and the line; 0 if nothing was. */
+long long last_fault();
 
 #endif

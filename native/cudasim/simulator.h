@@ -37,7 +37,8 @@ enum Control {
   CONTROL_RECOVER = 20,     /* as if a device that a kernel's fault made useless were there again */
   CONTROL_INTERPRETS = 21,  /* whether it runs PTX */
   CONTROL_INSTRUCTIONS = 22, /* of PTX, once for each thread, so far */
-  CONTROL_NANOSECONDS = 23, /* that those took */
+  CONTROL_NANOSECONDS = 23, /* of processors that those took */
+  CONTROL_FAULT = 25,        /* what the interpreter found last: see interpreter.h */
   CONTROL_FORGET = 24,      /* a: of the violations, how many were made to see them found */
 };
 

@@ -193,6 +193,8 @@ Ref Decoder::source(const Statement &s, const Operand &o, Type type, Loose loose
       if (wide) throw Error(s.line, s.name() + ": " + o.name + " has 32 bits");
       return special(s, o.name);
     case Operand::SYMBOL: return constant(address_of(*o.symbol) + (uint64_t)o.offset, wide);
+    case Operand::LABEL:
+      throw Error(s.line, "'" + o.name + "' is not declared");
     default: throw Error(s.line, s.name() + " has an operand of a kind that is not known there");
   }
 }

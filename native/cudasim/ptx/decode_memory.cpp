@@ -203,7 +203,9 @@ bool Decoder::threads(const Statement &s, Suffixes &x, Draft &d) {
   if (s.opcode == "bra") {
     count(s, 1);
     x.take("uni");
-    if (s.operands[0].kind != Operand::LABEL) throw Error(s.line, "bra goes to no label");
+    if (s.operands[0].kind != Operand::LABEL || !entry_.labels.count(s.operands[0].name)) {
+      throw Error(s.line, "bra goes to no label that is there");
+    }
     key.op = Op::BRA;
     d.label = s.operands[0].name;
     d.instr.flow = Flow::BRANCH;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <exception>
 #include <thread>
 
@@ -90,7 +91,7 @@ void Block::fault(const Warp &w, unsigned lane, Fault fault, const std::string &
       if (launch->grid.y > 1 || launch->grid.z > 1) where += "," + std::to_string(index.y);
       if (launch->grid.z > 1) where += "," + std::to_string(index.z);
       launch->reports.push_back(
-          {fault,
+          {fault, program->lines[w.pc],
            program->entry->name + " line " + std::to_string(program->lines[w.pc]) + ", " +
                program->names[w.pc] + ": thread " + std::to_string(w.thread(lane)) + " of block " +
                where + " " + what,
@@ -125,7 +126,22 @@ void forget_accesses(Launch &launch) {
   std::fill(clocks, clocks + MOST_WORKERS, 0u);
 }
 
+long long nanoseconds_of_thread() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec * 1000000000ll + time.tv_nsec;
+}
+
+/* A host thread's part of a launch. */
+struct Stopwatch {
+  explicit Stopwatch(Launch &l) : launch(l) {}
+  ~Stopwatch() { launch.nanoseconds += nanoseconds_of_thread() - begin; }
+  Launch &launch;
+  const long long begin = nanoseconds_of_thread();
+};
+
 void work(Launch &launch, unsigned worker, std::exception_ptr *error) {
+  const Stopwatch stopwatch(launch);
   try {
     Block block(launch, worker, &clocks[worker]);
     const unsigned long long count = launch.grid.count();

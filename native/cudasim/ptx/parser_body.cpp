@@ -24,13 +24,6 @@ void Parser::body() {
       statement();
     }
   }
-  for (const Statement &statement : entry_->statements) {
-    for (const Operand &operand : statement.operands) {
-      if (operand.kind == Operand::LABEL && !entry_->labels.count(operand.name)) {
-        throw Error(statement.line, "'" + operand.name + "' is neither a label nor declared");
-      }
-    }
-  }
 }
 
 void Parser::registers() {

@@ -34,6 +34,7 @@ struct Size3 {
 
 struct Report {
   Fault fault;
+  int line;
   std::string text; /* of the first time */
   long long times;
 };
@@ -51,6 +52,7 @@ struct Launch {
   std::map<std::pair<int, uint32_t>, size_t> told; /* by fault and instruction */
   std::atomic<bool> stopped{false};
   std::atomic<unsigned long long> next_block{0};
+  std::atomic<long long> nanoseconds{0}; /* of processors */
   std::atomic<unsigned long long> executed{0}; /* instructions, once for each thread */
 
   uint64_t shared_bytes() const {
