@@ -95,7 +95,7 @@ void Decoder::one(const Statement &s) {
   d.instr.kind = d.key.kind;
   d.instr.combine = d.key.combine;
   d.instr.space = d.key.space;
-  if (d.key.op != Op::NOTHING && d.instr.flow != Flow::BRANCH && d.instr.flow != Flow::EXIT &&
+  if (d.instr.flow != Flow::BRANCH && d.instr.flow != Flow::EXIT &&
       d.instr.flow != Flow::BARRIER && d.key.op != Op::BAR_WARP) {
     d.instr.run = handler_of(d.key);
     if (!d.instr.run) throw Error(s.line, "instruction " + s.name() + " is not known");
@@ -173,9 +173,9 @@ uint64_t Decoder::immediate(const Statement &s, const Operand &o, Type type) con
 Ref Decoder::source(const Statement &s, const Operand &o, Type type, Loose loose) {
   Ref ref;
   const bool wide = bytes_of(type) == 8;
+  if (type == Type::PRED) return predicate(s, o);
   switch (o.kind) {
     case Operand::REGISTER: {
-      if (type == Type::PRED) return predicate(s, o);
       const unsigned has = bytes_of(type_of(o.reg)), needs = bytes_of(type);
       const bool fits = loose == EXACT        ? has == needs
                         : loose == WITHIN_ROW ? has >= needs && (has == 8) == (needs == 8)

@@ -161,6 +161,11 @@ void Decoder::move(const Statement &s, Type type, Draft &d) {
   if (from.kind == Operand::SYMBOL && bytes_of(type) < 8 && from.symbol->space == Space::GLOBAL) {
     throw Error(s.line, s.name() + " cannot hold an address");
   }
+  if (type == Type::PRED && from.kind == Operand::IMMEDIATE) {
+    key.kind = 1;
+    d.instr.offset = (int64_t)from.bits;
+    return;
+  }
   d.s[0] = source(s, 1, type);
 }
 

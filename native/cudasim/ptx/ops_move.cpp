@@ -12,6 +12,10 @@ void move_predicate(Warp &w, const Instr &in) {
   set_predicate(w, in.d[0], w.predicates[in.s[0]], w.predicates_defined[in.s[0]]);
 }
 
+void set_constant_predicate(Warp &w, const Instr &in) {
+  set_predicate(w, in.d[0], in.offset ? ~0u : 0, ~0u);
+}
+
 /* The first part is the lowest. */
 template <class Whole, class Part> void pack(Warp &w, const Instr &in) {
   uint32_t known = ~0u;
@@ -55,7 +59,9 @@ Handler move_handler(const Key &key) {
   switch (key.op) {
     case Op::MOV:
       switch (bytes_of(key.type)) {
-        case 0: return key.type == Type::PRED ? move_predicate : nullptr;
+        case 0:
+          if (key.type != Type::PRED) return nullptr;
+          return key.kind == 1 ? set_constant_predicate : move_predicate;
         case 2: return move<uint16_t>;
         case 4: return move<uint32_t>;
         case 8: return move<uint64_t>;
