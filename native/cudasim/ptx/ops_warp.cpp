@@ -26,73 +26,54 @@ template <class T> ALWAYS T sum(T a, T b) {
   }
 }
 
-template <class T, Atomic KIND> struct Atomics {
-  static T apply(uint8_t *at, T b, T c) {
-    (void)c;
-    return exchange<T>(at, [b, c](T a) -> T {
-      (void)c;
-      switch (KIND) {
-        case Atomic::ADD: return sum<T>(a, b);
-        case Atomic::MIN: return a < b ? a : b;
-        case Atomic::MAX: return a > b ? a : b;
-        case Atomic::INC: return a >= b ? 0 : (T)(a + 1);
-        case Atomic::DEC: return a == 0 || a > b ? b : (T)(a - 1);
-        case Atomic::CAS: return a == b ? c : a;
-        case Atomic::EXCH: return b;
-        default: break;
-      }
-      if constexpr (std::is_integral_v<T>) {
-        if (KIND == Atomic::AND) return a & b;
-        if (KIND == Atomic::OR) return a | b;
-        return a ^ b;
-      } else {
-        return a;
-      }
-    });
+template <class T> T changed(Atomic kind, T a, T b, T c) {
+  switch (kind) {
+    case Atomic::ADD: return sum<T>(a, b);
+    case Atomic::MIN: return a < b ? a : b;
+    case Atomic::MAX: return a > b ? a : b;
+    case Atomic::INC: return a >= b ? 0 : (T)(a + 1);
+    case Atomic::DEC: return a == 0 || a > b ? b : (T)(a - 1);
+    case Atomic::CAS: return a == b ? c : a;
+    case Atomic::EXCH: return b;
+    default: break;
   }
+  if constexpr (std::is_integral_v<T>) {
+    if (kind == Atomic::AND) return a & b;
+    if (kind == Atomic::OR) return a | b;
+    return a ^ b;
+  } else {
+    return a;
+  }
+}
 
-  static void run(Warp &w, const Instr &in) {
-    alignas(64) uint64_t at[LANES];
-    addresses_of(w, in, at);
-    const Stored<T> *b = row<T>(w, in.s[0]), *c = row<T>(w, in.s[1]);
-    Stored<T> *d = row<T>(w, in.d[0]);
-    uint32_t known = defined(w, in.s[0]);
-    if (KIND == Atomic::CAS) known &= defined(w, in.s[1]);
-    if (w.mask & ~known) {
-      w.block->fault(w, (unsigned)__builtin_ctz(w.mask & ~known), Fault::UNSET,
-                     "has an operand that was never set");
-    }
-    known = 0;
-    for (uint32_t left = w.mask; left; left &= left - 1) {
-      const unsigned l = (unsigned)__builtin_ctz(left);
-      const Place p = place(w, in, l, at[l], sizeof(T));
-      if (p.region->constant) w.block->fault(w, l, Fault::READ_ONLY, "writes what is only read");
-      note_atomic(w, *p.region, p.offset, sizeof(T), l);
-      uint8_t *defined = p.region->defined ? p.region->defined + p.offset : nullptr;
-      if (!defined || !std::memchr(defined, 0, sizeof(T))) known |= 1u << l;
-      if (KIND != Atomic::EXCH && !(known >> l & 1)) {
-        w.block->fault(w, l, Fault::UNSET, "changes memory that was never written");
-      }
-      d[l] = apply(p.data(), b[l], c[l]);
-      if (defined) std::memset(defined, 1, sizeof(T));
-    }
-    define(w, in.d[0], known);
+template <class T> void atomic(Warp &w, const Instr &in) {
+  const Atomic kind = (Atomic)in.kind;
+  alignas(64) uint64_t at[LANES];
+  addresses_of(w, in, at);
+  const Stored<T> *b = row<T>(w, in.s[0]), *c = row<T>(w, in.s[1]);
+  Stored<T> *d = row<T>(w, in.d[0]);
+  uint32_t known = defined(w, in.s[0]);
+  if (kind == Atomic::CAS) known &= defined(w, in.s[1]);
+  if (w.mask & ~known) {
+    w.block->fault(w, (unsigned)__builtin_ctz(w.mask & ~known), Fault::UNSET,
+                   "has an operand that was never set");
   }
-};
-
-template <class T> Handler of_kind(const Key &key) {
-  switch ((Atomic)key.kind) {
-    case Atomic::ADD: return Atomics<T, Atomic::ADD>::run;
-    case Atomic::MIN: return Atomics<T, Atomic::MIN>::run;
-    case Atomic::MAX: return Atomics<T, Atomic::MAX>::run;
-    case Atomic::AND: return Atomics<T, Atomic::AND>::run;
-    case Atomic::OR: return Atomics<T, Atomic::OR>::run;
-    case Atomic::XOR: return Atomics<T, Atomic::XOR>::run;
-    case Atomic::EXCH: return Atomics<T, Atomic::EXCH>::run;
-    case Atomic::CAS: return Atomics<T, Atomic::CAS>::run;
-    case Atomic::INC: return Atomics<T, Atomic::INC>::run;
-    default: return Atomics<T, Atomic::DEC>::run;
+  known = 0;
+  for (uint32_t left = w.mask; left; left &= left - 1) {
+    const unsigned l = (unsigned)__builtin_ctz(left);
+    const Place p = place(w, in, l, at[l], sizeof(T));
+    if (p.region->constant) w.block->fault(w, l, Fault::READ_ONLY, "writes what is only read");
+    note_atomic(w, *p.region, p.offset, sizeof(T), l);
+    uint8_t *defined = p.region->defined ? p.region->defined + p.offset : nullptr;
+    if (!defined || !std::memchr(defined, 0, sizeof(T))) known |= 1u << l;
+    if (kind != Atomic::EXCH && !(known >> l & 1)) {
+      w.block->fault(w, l, Fault::UNSET, "changes memory that was never written");
+    }
+    const T operand = b[l], other = c[l];
+    d[l] = exchange<T>(p.data(), [=](T a) { return changed<T>(kind, a, operand, other); });
+    if (defined) std::memset(defined, 1, sizeof(T));
   }
+  define(w, in.d[0], known);
 }
 
 /* --- Votes and shuffles; the loop has seen to it that the threads named are there. */
@@ -172,14 +153,14 @@ Handler atomic_handler(const Key &key) {
   const bool bitwise = kind == Atomic::AND || kind == Atomic::OR || kind == Atomic::XOR ||
                        kind == Atomic::EXCH || kind == Atomic::CAS;
   switch (key.type) {
-    case Type::B32: return bitwise ? of_kind<uint32_t>(key) : nullptr;
-    case Type::B64: return bitwise ? of_kind<uint64_t>(key) : nullptr;
-    case Type::U32: return of_kind<uint32_t>(key);
-    case Type::S32: return of_kind<int32_t>(key);
-    case Type::U64: return of_kind<uint64_t>(key);
-    case Type::S64: return of_kind<int64_t>(key);
-    case Type::F32: return adds ? Atomics<float, Atomic::ADD>::run : nullptr;
-    case Type::F64: return adds ? Atomics<double, Atomic::ADD>::run : nullptr;
+    case Type::B32: return bitwise ? atomic<uint32_t> : nullptr;
+    case Type::B64: return bitwise ? atomic<uint64_t> : nullptr;
+    case Type::U32: return atomic<uint32_t>;
+    case Type::S32: return atomic<int32_t>;
+    case Type::U64: return atomic<uint64_t>;
+    case Type::S64: return atomic<int64_t>;
+    case Type::F32: return adds ? atomic<float> : nullptr;
+    case Type::F64: return adds ? atomic<double> : nullptr;
     default: return nullptr;
   }
 }

@@ -90,7 +90,9 @@ final class EntryScenes {
         scenes.add(of(one));
       }
     }
-    int[] lengths = {1, 4095, 4096, 4097, 9000};
+    // So that each of a thread's 16 elements is the last one somewhere.
+    int[] lengths = {4095, 4096, 4097, 69, 70, 71, 1092, 1093, 1094, 1095, 2116, 2117, 2118, 2119,
+      3140, 3141, 3142, 3143, 9000};
     for (Elements elements : Elements.values()) {
       scenes.add(
           scene(
@@ -102,32 +104,45 @@ final class EntryScenes {
     for (int length : new int[] {3, 9001}) {
       scenes.add(borrowed(Sgd.sgd(), type, length, 1));
     }
+    // One leaf, many times: half of the differences in its last bit are gone in the root.
+    for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
+      scenes.add(
+          scene(
+              (device, parameters) -> add(device, parameters, type, new int[] {4096}),
+              builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
+              elements,
+              30));
+    }
     return scenes;
   }
 
   /** So many leaves that they need nodes. */
   private static List<Scene> nodes(ElementType type) {
-    List<Scene> scenes = new ArrayList<>();
-    for (Elements elements :
-        List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES, Elements.SPECIAL)) {
-      for (int tensors : new int[] {4098, 8192}) {
-        int[] lengths = new int[tensors];
-        for (int i = 0; i < tensors; i++) {
-          lengths[i] = 1 + i % 3;
-        }
-        scenes.add(
-            scene(
-                (device, parameters) -> add(device, parameters, type, lengths),
-                builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
-                elements,
-                1));
-      }
+    return List.of(
+        manyLeaves(type, 4099, Elements.ORDINARY),
+        manyLeaves(type, 8190, Elements.FINITE_EXTREMES),
+        manyLeaves(type, 4099, Elements.SPECIAL));
+  }
+
+  private static Scene manyLeaves(ElementType type, int tensors, Elements elements) {
+    int[] lengths = new int[tensors];
+    for (int i = 0; i < tensors; i++) {
+      lengths[i] = 1 + i % 3;
     }
-    return scenes;
+    return scene(
+        (device, parameters) -> add(device, parameters, type, lengths),
+        builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
+        elements,
+        5);
   }
 
   private static List<Scene> globalNorm() {
     List<Scene> scenes = new ArrayList<>();
+    // As many leaves as it takes without nodes, but one.
+    for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
+      scenes.add(manyLeaves(type, 4095, Elements.FINITE_EXTREMES));
+      scenes.add(manyLeaves(type, 4095, Elements.ORDINARY));
+    }
     int[] lengths = {1, 2000, 4097, 70_000};
     List<List<ElementType>> mixes =
         List.of(
