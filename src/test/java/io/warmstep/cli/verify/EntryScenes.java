@@ -133,7 +133,7 @@ final class EntryScenes {
         (device, parameters) -> add(device, parameters, type, lengths),
         builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
         elements,
-        5);
+        elements == Elements.ORDINARY ? 3 : 1);
   }
 
   private static List<Scene> globalNorm() {
