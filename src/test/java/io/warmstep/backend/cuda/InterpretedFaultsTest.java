@@ -25,21 +25,21 @@ class InterpretedFaultsTest {
    */
   private static String entry(String... statements) {
     return """
-        .version 6.0
-        .target sm_70
-        .address_size 64
-        .visible .entry k(.param .u64 k_0, .param .u32 k_1) {
-        .reg .pred %p<9>;
-        .reg .b16 %rs<9>;
-        .reg .b32 %r<99>;
-        .reg .b64 %rd<19>;
-        .reg .f32 %f<9>;
-        .shared .align 8 .b8 s[1024];
-        ld.param.u64 %rd1, [k_0];
-        ld.param.u32 %r1, [k_1];
-        mov.u32 %r2, %tid.x;
-        shl.b32 %r3, %r2, 2;
-        """
+    .version 6.0
+    .target sm_70
+    .address_size 64
+    .visible .entry k(.param .u64 k_0, .param .u32 k_1) {
+    .reg .pred %p<9>;
+    .reg .b16 %rs<9>;
+    .reg .b32 %r<99>;
+    .reg .b64 %rd<19>;
+    .reg .f32 %f<9>;
+    .shared .align 8 .b8 s[1024];
+    ld.param.u64 %rd1, [k_0];
+    ld.param.u32 %r1, [k_1];
+    mov.u32 %r2, %tid.x;
+    shl.b32 %r3, %r2, 2;
+    """
         + String.join("\n", statements)
         + "\n}\n";
   }
@@ -79,15 +79,22 @@ class InterpretedFaultsTest {
   void accessesOutsideOfAllocations() {
     assertClean(64, OWN, "st.global.u32 [%rd3], %r2;");
     assertFound(CudaSim.Fault.BOUNDS, 16, ILLEGAL_ADDRESS, 65, OWN, "st.global.u32 [%rd3], %r2;");
-    assertFound(
-        CudaSim.Fault.BOUNDS, 16, ILLEGAL_ADDRESS, 64, OWN, "st.global.u32 [%rd3+4], %r2;");
+    assertFound(CudaSim.Fault.BOUNDS, 16, ILLEGAL_ADDRESS, 64, OWN, "st.global.u32 [%rd3+4], %r2;");
     assertFound(
         CudaSim.Fault.BOUNDS, 16, ILLEGAL_ADDRESS, 64, OWN, "ld.global.u32 %r4, [%rd3+-4];");
     assertFound(
-        CudaSim.Fault.BOUNDS, 16, ILLEGAL_ADDRESS, 1, "mov.u64 %rd4, 0;",
+        CudaSim.Fault.BOUNDS,
+        16,
+        ILLEGAL_ADDRESS,
+        1,
+        "mov.u64 %rd4, 0;",
         "ld.global.u32 %r4, [%rd4];");
     assertFound(
-        CudaSim.Fault.BOUNDS, 16, ILLEGAL_ADDRESS, 64, "mov.u32 %r4, s; add.u32 %r4, %r4, %r3;",
+        CudaSim.Fault.BOUNDS,
+        16,
+        ILLEGAL_ADDRESS,
+        64,
+        "mov.u32 %r4, s; add.u32 %r4, %r4, %r3;",
         "st.shared.u32 [%r4+1000], %r2;");
     assertFound(CudaSim.Fault.BOUNDS, 15, ILLEGAL_ADDRESS, 1, "ld.param.u64 %rd4, [k_0+16];");
     assertFound(
@@ -101,8 +108,7 @@ class InterpretedFaultsTest {
       CUdeviceptr memory = module.copyOf(new int[1]);
       for (int i = 0; i < 2; i++) {
         assertEquals(
-            ILLEGAL_ADDRESS,
-            module.launch("k", new int[] {1}, new int[] {32}, 0, memory, 0));
+            ILLEGAL_ADDRESS, module.launch("k", new int[] {1}, new int[] {32}, 0, memory, 0));
         assertEquals(before + 1, CudaSim.violations());
       }
       CudaSim.recover();
@@ -122,14 +128,26 @@ class InterpretedFaultsTest {
         CudaSim.Fault.UNSET, 16, 0, 32, "setp.eq.u32 %p1, %r8, 0;", "@%p1 bra L;", "L: ret;");
     assertFound(CudaSim.Fault.UNSET, 15, 0, 32, "@%p1 mov.u32 %r4, 0;");
     assertFound(
-        CudaSim.Fault.UNSET, 17, 0, 32, "setp.lt.u32 %p1, %r2, 16;", "@%p1 mov.u32 %r9, 7;",
+        CudaSim.Fault.UNSET,
+        17,
+        0,
+        32,
+        "setp.lt.u32 %p1, %r2, 16;",
+        "@%p1 mov.u32 %r9, 7;",
         OWN + "st.global.u32 [%rd3], %r9;");
     assertClean(
-        32, "setp.lt.u32 %p1, %r2, 16;", "@%p1 mov.u32 %r9, 7;",
+        32,
+        "setp.lt.u32 %p1, %r2, 16;",
+        "@%p1 mov.u32 %r9, 7;",
         OWN + "@%p1 st.global.u32 [%rd3], %r9;");
     // Shared memory that nobody wrote.
     assertFound(
-        CudaSim.Fault.UNSET, 17, 0, 32, "mov.u32 %r4, s;", "ld.shared.u32 %r5, [%r4];",
+        CudaSim.Fault.UNSET,
+        17,
+        0,
+        32,
+        "mov.u32 %r4, s;",
+        "ld.shared.u32 %r5, [%r4];",
         OWN + "st.global.u32 [%rd3], %r5;");
     try (PtxModule module =
         new PtxModule(entry("ld.global.u32 %r4, [%rd1];", "st.global.u32 [%rd1+4], %r4;"))) {
@@ -152,10 +170,16 @@ class InterpretedFaultsTest {
       "st.shared.u32 [%r5], %r7;"
     };
     assertClean(64, reversed);
+    assertFound(CudaSim.Fault.RACE, 17, 0, 64, reversed[0], reversed[1], reversed[3], reversed[4]);
     assertFound(
-        CudaSim.Fault.RACE, 17, 0, 64, reversed[0], reversed[1], reversed[3], reversed[4]);
-    assertFound(
-        CudaSim.Fault.RACE, 19, 0, 64, reversed[0], reversed[1], reversed[2], reversed[3],
+        CudaSim.Fault.RACE,
+        19,
+        0,
+        64,
+        reversed[0],
+        reversed[1],
+        reversed[2],
+        reversed[3],
         reversed[5]);
     // Within a warp a barrier of the warp will do.
     String own = OWN + "st.global.u32 [%rd3], %r2; xor.b32 %r4, %r2, 1;";
@@ -170,7 +194,8 @@ class InterpretedFaultsTest {
     assertClean(64, "red.global.add.u32 [%rd1], %r2;");
     // Halves of a word are two places.
     assertClean(
-        64, "cvt.u16.u32 %rs1, %r2; mul.wide.u32 %rd2, %r2, 2; add.s64 %rd3, %rd1, %rd2;",
+        64,
+        "cvt.u16.u32 %rs1, %r2; mul.wide.u32 %rd2, %r2, 2; add.s64 %rd3, %rd1, %rd2;",
         "st.global.u16 [%rd3], %rs1;");
   }
 
@@ -178,18 +203,38 @@ class InterpretedFaultsTest {
   void barriersThatNotAllReach() {
     String low = "setp.lt.u32 %p1, %r2, 32;";
     assertFound(
-        CudaSim.Fault.BARRIER, 17, 0, 64, low, "@%p1 bra L;", "bar.sync 0;", "ret;",
+        CudaSim.Fault.BARRIER,
+        17,
+        0,
+        64,
+        low,
+        "@%p1 bra L;",
+        "bar.sync 0;",
+        "ret;",
         "L: bar.sync 0;");
     assertFound(
-        CudaSim.Fault.BARRIER, 17, 0, 32, "setp.lt.u32 %p1, %r2, 5;", "@%p1 bra L;", "bar.sync 0;",
-        "ret;", "L: bar.sync 0;");
+        CudaSim.Fault.BARRIER,
+        17,
+        0,
+        32,
+        "setp.lt.u32 %p1, %r2, 5;",
+        "@%p1 bra L;",
+        "bar.sync 0;",
+        "ret;",
+        "L: bar.sync 0;");
     // Threads that have left are not waited for; and ways that join before the barrier are one.
     assertClean(64, low, "@%p1 ret;", "bar.sync 0;");
     assertClean(
         64, "setp.lt.u32 %p1, %r2, 5;", "@%p1 bra M;", "N: bar.sync 0;", "ret;", "M: bra N;");
     assertFound(
-        CudaSim.Fault.BARRIER, 17, 0, 32, "setp.lt.u32 %p1, %r2, 5; mov.u32 %r4, 0;",
-        "@%p1 bra L;", "shfl.sync.idx.b32 %r5, %r2, 0, 31, 0xffffffff;", "ret;",
+        CudaSim.Fault.BARRIER,
+        17,
+        0,
+        32,
+        "setp.lt.u32 %p1, %r2, 5; mov.u32 %r4, 0;",
+        "@%p1 bra L;",
+        "shfl.sync.idx.b32 %r5, %r2, 0, 31, 0xffffffff;",
+        "ret;",
         "L: bar.sync 0;");
   }
 

@@ -22,8 +22,13 @@ class InterpretedInstructionsTest {
   private static final Path TABLE = Path.of("native/cudasim/test/instructions.txt");
 
   /** One line of the table: an instruction, its operands' bits and the result's. */
-  private record Row(int line, String instruction, List<Long> operands, List<Integer> widths,
-      long result, int width) {}
+  private record Row(
+      int line,
+      String instruction,
+      List<Long> operands,
+      List<Integer> widths,
+      long result,
+      int width) {}
 
   private static List<Row> table() throws IOException {
     List<Row> rows = new ArrayList<>();
@@ -138,28 +143,28 @@ class InterpretedInstructionsTest {
   private static String kernel(String type, String instruction) {
     int size = type.equals("f32") ? 4 : 8;
     return """
-        .version 7.8
-        .target sm_80
-        .address_size 64
-        .visible .entry k(.param .u64 k_0, .param .u64 k_1) {
-        .reg .b32 %%r<9>;
-        .reg .b64 %%rd<9>;
-        .reg .%1$s %%f<5>;
-        ld.param.u64 %%rd1, [k_0];
-        ld.param.u64 %%rd2, [k_1];
-        mov.u32 %%r1, %%ctaid.x;
-        mov.u32 %%r2, %%ntid.x;
-        mov.u32 %%r3, %%tid.x;
-        mad.lo.u32 %%r4, %%r1, %%r2, %%r3;
-        mad.wide.u32 %%rd3, %%r4, %2$d, %%rd1;
-        mad.wide.u32 %%rd4, %%r4, %3$d, %%rd2;
-        ld.global.%1$s %%f1, [%%rd3];
-        ld.global.%1$s %%f2, [%%rd3+%3$d];
-        ld.global.%1$s %%f3, [%%rd3+%4$d];
-        %5$s;
-        st.global.%1$s [%%rd4], %%f4;
-        }
-        """
+    .version 7.8
+    .target sm_80
+    .address_size 64
+    .visible .entry k(.param .u64 k_0, .param .u64 k_1) {
+    .reg .b32 %%r<9>;
+    .reg .b64 %%rd<9>;
+    .reg .%1$s %%f<5>;
+    ld.param.u64 %%rd1, [k_0];
+    ld.param.u64 %%rd2, [k_1];
+    mov.u32 %%r1, %%ctaid.x;
+    mov.u32 %%r2, %%ntid.x;
+    mov.u32 %%r3, %%tid.x;
+    mad.lo.u32 %%r4, %%r1, %%r2, %%r3;
+    mad.wide.u32 %%rd3, %%r4, %2$d, %%rd1;
+    mad.wide.u32 %%rd4, %%r4, %3$d, %%rd2;
+    ld.global.%1$s %%f1, [%%rd3];
+    ld.global.%1$s %%f2, [%%rd3+%3$d];
+    ld.global.%1$s %%f3, [%%rd3+%4$d];
+    %5$s;
+    st.global.%1$s [%%rd4], %%f4;
+    }
+    """
         .formatted(type, 3 * size, size, 2 * size, instruction);
   }
 

@@ -51,7 +51,8 @@ class InterpretedKernelsTest {
     module.run("block_sums", blocks(n), 256, module.copyOf(x), sums, n);
     float[] expected = new float[blocks(n)];
     for (int b = 0; b < expected.length; b++) {
-      float[] block = Arrays.copyOf(Arrays.copyOfRange(x, 256 * b, Math.min(n, 256 * b + 256)), 256);
+      float[] block =
+          Arrays.copyOf(Arrays.copyOfRange(x, 256 * b, Math.min(n, 256 * b + 256)), 256);
       for (int width = 128; width > 0; width /= 2) {
         for (int t = 0; t < width; t++) {
           block[t] += block[t + width];

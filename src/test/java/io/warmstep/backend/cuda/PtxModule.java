@@ -48,8 +48,7 @@ final class PtxModule implements AutoCloseable {
     byte[] bytes = (text + "\0").getBytes(StandardCharsets.UTF_8);
     byte[] log = new byte[4096];
     // CU_JIT_ERROR_LOG_BUFFER and its size, which is a pointer by type.
-    Pointer values =
-        Pointer.to(Pointer.to(log), Cuda.wrap(log.length, new Pointer()));
+    Pointer values = Pointer.to(Pointer.to(log), Cuda.wrap(log.length, new Pointer()));
     int code =
         JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(bytes), 2, new int[] {5, 6}, values);
     String said = new String(log, StandardCharsets.UTF_8);

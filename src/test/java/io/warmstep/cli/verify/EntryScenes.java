@@ -91,8 +91,10 @@ final class EntryScenes {
       }
     }
     // So that each of a thread's 16 elements is the last one somewhere.
-    int[] lengths = {4095, 4096, 4097, 69, 70, 71, 1092, 1093, 1094, 1095, 2116, 2117, 2118, 2119,
-      3140, 3141, 3142, 3143, 9000};
+    int[] lengths = {
+      4095, 4096, 4097, 69, 70, 71, 1092, 1093, 1094, 1095, 2116, 2117, 2118, 2119, 3140, 3141,
+      3142, 3143, 9000
+    };
     for (Elements elements : Elements.values()) {
       scenes.add(
           scene(
@@ -221,7 +223,9 @@ final class EntryScenes {
         2);
   }
 
-  /** On the GPU memory of the user's that is left behind: the simulator's own count goes with it. */
+  /**
+   * On the GPU memory of the user's that is left behind: the simulator's own count goes with it.
+   */
   private static Tensor memory(Device device, ElementType type, int offset, int length) {
     if (device.report().backend().equals("cpu")) {
       return device.allocate(type, length);
@@ -237,8 +241,7 @@ final class EntryScenes {
   private static Scene skipped(UpdateRule rule, ElementType type) {
     return scene(
         (device, parameters) -> add(device, parameters, type, new int[] {700, 2051}),
-        builder ->
-            builder.rule(rule).learningRate(0.1).skipNonFinite(true).zeroGradients(true),
+        builder -> builder.rule(rule).learningRate(0.1).skipNonFinite(true).zeroGradients(true),
         Elements.SPECIAL,
         2);
   }
@@ -246,10 +249,10 @@ final class EntryScenes {
   private static Scene zeroedAlone(UpdateRule rule, ElementType type) {
     return device -> {
       try (Model ours =
-              new Model(
-                  device,
-                  (d, parameters) -> add(d, parameters, type, new int[] {700, 2051, 4099}),
-                  builder -> builder.rule(rule).learningRate(0.1))) {
+          new Model(
+              device,
+              (d, parameters) -> add(d, parameters, type, new int[] {700, 2051, 4099}),
+              builder -> builder.rule(rule).learningRate(0.1))) {
         ours.fill(Elements.RANDOM_BITS, new SplittableRandom(5));
         ours.optimizer.zeroGradients();
         long mismatches = 0;

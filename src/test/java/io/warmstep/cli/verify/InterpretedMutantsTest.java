@@ -22,10 +22,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * The proof by the interpreter can fail: PTX with one instruction changed has not Java's bits, or does
- * what is not allowed, and is found. {@code -Dwarmstep.mutants=N} tries N changes of each kind for
- * every entry; otherwise there is one of some kinds each. {@code -Dwarmstep.mutated=REGEX} takes some
- * entries only.
+ * The proof by the interpreter can fail: PTX with one instruction changed has not Java's bits, or
+ * does what is not allowed, and is found. {@code -Dwarmstep.mutants=N} tries N changes of each kind
+ * for every entry; otherwise there is one of some kinds each. {@code -Dwarmstep.mutated=REGEX}
+ * takes some entries only.
  */
 @Tag("ptxsim")
 class InterpretedMutantsTest {

@@ -58,18 +58,27 @@ final class PtxMutants {
           "(\\s*)add\\.rn\\.(f32|f64)(\\s+)" + REGISTER + ", " + ANY + ", " + ANY + ";");
   private static final Pattern FMA =
       Pattern.compile(
-          "(\\s*)fma\\.rn\\.(f32|f64)(\\s+)" + REGISTER + ", " + ANY + ", " + ANY + ", " + ANY
+          "(\\s*)fma\\.rn\\.(f32|f64)(\\s+)"
+              + REGISTER
+              + ", "
+              + ANY
+              + ", "
+              + ANY
+              + ", "
+              + ANY
               + ";");
   private static final Pattern ROUNDED =
       Pattern.compile("(\\s*(?:add|fma|div|sqrt|mul))\\.rn(\\.f(?:32|64)\\s.*)");
   private static final Pattern ACCESS =
       Pattern.compile(
-          "(\\s*(?:@!?%p\\d+ )?(?:ld|st)\\.(?:global|shared)\\S*\\s.*\\[%\\w+)(?:\\+(-?\\d+))?(\\].*)");
+          "(\\s*(?:@!?%p\\d+"
+              + " )?(?:ld|st)\\.(?:global|shared)\\S*\\s.*\\[%\\w+)(?:\\+(-?\\d+))?(\\].*)");
   private static final Pattern VECTOR_STORE =
       Pattern.compile(
           "(\\s*)st\\.global\\.v([24])\\.(\\w+)(\\s+)\\[(%\\w+)(?:\\+(-?\\d+))?\\], \\{(.*)\\};");
   private static final Pattern ORDERED =
-      Pattern.compile("(\\s*(?:div\\.rn|sub|selp)\\.\\w+\\s+%\\w+, )" + ANY + ", " + ANY + "([,;].*)");
+      Pattern.compile(
+          "(\\s*(?:div\\.rn|sub|selp)\\.\\w+\\s+%\\w+, )" + ANY + ", " + ANY + "([,;].*)");
   private static final Pattern COMPARISON = Pattern.compile("(\\s*setp\\.)(lt|le|gt|ge)(\\..*)");
   private static final Pattern CONDITION = Pattern.compile("(\\s*@)(!?)(%p\\d+ bra.*)");
 
