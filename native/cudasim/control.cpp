@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "interpreter.h"
 #include "simulator.h"
 
 std::recursive_mutex simulator_lock;
@@ -14,6 +15,7 @@ bool fails_for_good = false;
 long long violation_count = 0;
 long long launches = 0;
 long long waits = 0;
+CUresult lost = CUDA_SUCCESS;
 int devices = 1;
 int capability = 90;
 int version = 12060;
@@ -25,6 +27,7 @@ struct ExitReport {
       std::fprintf(
           stderr, "cudasim: %lld allocations and handles left, %lld bytes, %lld violations\n",
           live_allocations() + live_handles(), live_bytes(), violation_count);
+      report_ptx();
     }
   }
 } exit_report;
@@ -42,8 +45,12 @@ CUresult admit() {
   if (fail_at > 0 && (calls == fail_at || (fails_for_good && calls > fail_at))) {
     return (CUresult)fail_code;
   }
-  return CUDA_SUCCESS;
+  return lost;
 }
+
+void lose(CUresult code) { lost = code; }
+bool is_lost() { return lost != CUDA_SUCCESS; }
+CUresult lost_code() { return lost; }
 
 void count_violation() { violation_count++; }
 void forget_violations(long long made) { violation_count -= made; }
@@ -78,6 +85,12 @@ CUDASIM_API int64_t Java_io_warmstep_backend_cuda_CudaSim_control(
     case CONTROL_VERSION: version = (int)a; return 0;
     case CONTROL_PRIMARY: return primary_context_uses();
     case CONTROL_PHASES: return run_phases((int)a);
+    case CONTROL_RECOVER: lose(CUDA_SUCCESS); return 0;
+    case CONTROL_INTERPRETS: return interprets_ptx();
+    case CONTROL_INSTRUCTIONS: return ptx_instructions();
+    case CONTROL_NANOSECONDS: return ptx_nanoseconds();
+    case CONTROL_FAULT: return last_fault();
+    case CONTROL_FORGET: forget_violations(a); return 0;
     default: return control_handles(what, a, b);
   }
 }

@@ -10,9 +10,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <set>
 #include <vector>
 
+#include "interpreter.h"
 #include "simulator.h"
 
 #define LOCK() std::lock_guard<std::recursive_mutex> lock(simulator_lock)
@@ -39,8 +41,12 @@ struct Event {
 
   bool happened() const { return reached == recorded; }
 };
+/* Of the kernels' source or of PTX; the other is null. */
 struct Function {
+  std::string name;
   const Kernel *kernel;
+  const ptx::Program *program;
+  std::shared_ptr<const ptx::Loaded> loaded;
 };
 struct Module {
   Context *owner = nullptr;
@@ -134,11 +140,26 @@ size_t declared_bytes(const std::string &ptx, size_t entry) {
   return std::strtoull(ptx.c_str() + open + 1, nullptr, 10);
 }
 
+/* Any module whose instructions the interpreter knows. */
+CUresult load_ptx(const std::string &text, Module *module, std::string *log) {
+  try {
+    const auto loaded = std::make_shared<const ptx::Loaded>(text_to_run(text));
+    for (const auto &program : loaded->programs()) {
+      module->functions.push_back({program->entry->name, nullptr, program.get(), loaded});
+    }
+    return CUDA_SUCCESS;
+  } catch (const ptx::Error &e) {
+    *log = std::string("cudasim: ") + e.what() + "\n";
+    return CUDA_ERROR_INVALID_PTX;
+  }
+}
+
 /*
  * Only this project's kernels: each entry must be one that is compiled in, with its arguments. What
  * is wrong is said in the log.
  */
 CUresult load(const std::string &ptx, Module *module, std::string *log) {
+  if (interprets_ptx()) return load_ptx(ptx, module, log);
   const std::string word = ".visible .entry ";
   if (ptx.find(".version ") == std::string::npos) {
     *log = "cudasim: the module has no .version\n";
@@ -154,7 +175,7 @@ CUresult load(const std::string &ptx, Module *module, std::string *log) {
              " of this simulator, built from other sources: build it again\n";
       return CUDA_ERROR_INVALID_PTX;
     }
-    module->functions.push_back({kernel});
+    module->functions.push_back({entry, kernel, nullptr, nullptr});
   }
   if (!module->functions.empty()) return CUDA_SUCCESS;
   *log = "cudasim: the module has no entry\n";
@@ -237,6 +258,11 @@ long long control_handles(int what, long long a, long long b) {
 
 CUDASIM_API CUresult cuInit(unsigned) {
   ADMIT();
+  if (run_is_unknown()) {
+    std::fprintf(stderr, "cudasim: CUDASIM_RUN is '%s', must be source or ptx\n",
+                 std::getenv("CUDASIM_RUN"));
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   if (device_count() == 0) return CUDA_ERROR_NO_DEVICE;
   initialized = true;
   return CUDA_SUCCESS;
@@ -359,7 +385,7 @@ CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
   ADMIT_IN_CONTEXT();
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   wait();
-  return CUDA_SUCCESS;
+  return lost_code();
 }
 
 /* The calling thread's mode, replaced. */
@@ -406,7 +432,7 @@ CUDASIM_API CUresult cuEventSynchronize(Event *event) {
   count_wait();
   while (!event->happened()) run_next();
   check_guards();
-  return CUDA_SUCCESS;
+  return lost_code();
 }
 
 CUDASIM_API CUresult cuEventElapsedTime(float *millis, Event *begin, Event *end) {
@@ -461,7 +487,7 @@ CUDASIM_API CUresult cuModuleGetFunction(Function **function, Module *module, co
   ADMIT_IN_CONTEXT();
   if (modules.count(module) == 0) return CUDA_ERROR_INVALID_HANDLE;
   for (Function &candidate : module->functions) {
-    if (std::string(name) == candidate.kernel->name) {
+    if (name == candidate.name) {
       *function = &candidate;
       return CUDA_SUCCESS;
     }
@@ -469,11 +495,44 @@ CUDASIM_API CUresult cuModuleGetFunction(Function **function, Module *module, co
   return CUDA_ERROR_NOT_FOUND;
 }
 
+namespace {
+CUresult launch_ptx(
+    const Function &function, const ptx::Size3 &grid, const ptx::Size3 &block, unsigned shared,
+    void **arguments) {
+  const ptx::Program &program = *function.program;
+  const std::string refused = ptx::refusal(program, grid, block, shared);
+  if (!refused.empty()) {
+    std::fprintf(stderr, "cudasim: %s: %s\n", function.name.c_str(), refused.c_str());
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  const auto launch = std::make_shared<ptx::Launch>();
+  launch->program = &program;
+  launch->grid = grid;
+  launch->block = block;
+  launch->dynamic_shared = shared;
+  launch->parameters.resize(program.entry->parameter_bytes);
+  for (size_t i = 0; i < program.entry->parameters.size(); i++) {
+    const ptx::Symbol &parameter = *program.entry->parameters[i];
+    if (!arguments || !arguments[i]) return CUDA_ERROR_INVALID_VALUE;
+    std::memcpy(launch->parameters.data() + parameter.address, arguments[i], parameter.bytes);
+  }
+  const std::shared_ptr<const ptx::Loaded> loaded = function.loaded;
+  later([loaded, launch] { run_ptx(*loaded, *launch); });
+  count_launch();
+  return CUDA_SUCCESS;
+}
+}  // namespace
+
 CUDASIM_API CUresult cuLaunchKernel(
     Function *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-    unsigned block_y, unsigned block_z, unsigned, Stream *stream, void **arguments, void **) {
+    unsigned block_y, unsigned block_z, unsigned shared, Stream *stream, void **arguments,
+    void **) {
   ADMIT_IN_CONTEXT();
   if (functions.count(function) == 0 || !is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (function->program) {
+    return launch_ptx(
+        *function, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, arguments);
+  }
   if (grid_x == 0 || grid_x > 0x7fffffffu || grid_y != 1 || grid_z != 1 || block_x != 256 ||
       block_y != 1 || block_z != 1 || !arguments || !arguments[0]) {
     return CUDA_ERROR_INVALID_VALUE;
@@ -550,10 +609,16 @@ CUDASIM_API CUresult cuMemcpyHtoDAsync_v2(
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(to, bytes)) return CUDA_ERROR_INVALID_VALUE;
   if (is_pinned_range(from, bytes)) {
-    later([=] { std::memcpy((void *)(uintptr_t)to, from, bytes); });
+    later([=] {
+      std::memcpy((void *)(uintptr_t)to, from, bytes);
+      written(to, bytes);
+    });
   } else {
     std::vector<char> copy((const char *)from, (const char *)from + bytes);
-    later([to, copy] { std::memcpy((void *)(uintptr_t)to, copy.data(), copy.size()); });
+    later([to, copy] {
+      std::memcpy((void *)(uintptr_t)to, copy.data(), copy.size());
+      written(to, copy.size());
+    });
   }
   return CUDA_SUCCESS;
 }
@@ -565,8 +630,9 @@ CUDASIM_API CUresult cuMemcpyDtoHAsync_v2(
   if (!is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
   later([=] { std::memcpy(to, (const void *)(uintptr_t)from, bytes); });
   /* To other memory than pinned the call returns when the copy is done. */
-  if (!is_pinned_range(to, bytes)) wait();
-  return CUDA_SUCCESS;
+  if (is_pinned_range(to, bytes)) return CUDA_SUCCESS;
+  wait();
+  return lost_code();
 }
 
 CUDASIM_API CUresult cuMemcpyDtoDAsync_v2(
@@ -574,7 +640,10 @@ CUDASIM_API CUresult cuMemcpyDtoDAsync_v2(
   ADMIT_IN_CONTEXT();
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(to, bytes) || !is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
-  later([=] { std::memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes); });
+  later([=] {
+    std::memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes);
+    copied(to, from, bytes);
+  });
   return CUDA_SUCCESS;
 }
 
@@ -583,7 +652,10 @@ CUDASIM_API CUresult cuMemsetD8Async(
   ADMIT_IN_CONTEXT();
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(address, count)) return CUDA_ERROR_INVALID_VALUE;
-  later([=] { std::memset((void *)(uintptr_t)address, value, count); });
+  later([=] {
+    std::memset((void *)(uintptr_t)address, value, count);
+    written(address, count);
+  });
   return CUDA_SUCCESS;
 }
 
@@ -603,6 +675,9 @@ CUDASIM_API CUresult cuGetErrorName(CUresult code, const char **name) {
     case CUDA_ERROR_INVALID_HANDLE: *name = "CUDA_ERROR_INVALID_HANDLE"; break;
     case CUDA_ERROR_NOT_FOUND: *name = "CUDA_ERROR_NOT_FOUND"; break;
     case CUDA_ERROR_NOT_READY: *name = "CUDA_ERROR_NOT_READY"; break;
+    case CUDA_ERROR_ILLEGAL_ADDRESS: *name = "CUDA_ERROR_ILLEGAL_ADDRESS"; break;
+    case CUDA_ERROR_LAUNCH_TIMEOUT: *name = "CUDA_ERROR_LAUNCH_TIMEOUT"; break;
+    case CUDA_ERROR_MISALIGNED_ADDRESS: *name = "CUDA_ERROR_MISALIGNED_ADDRESS"; break;
     case CUDA_ERROR_LAUNCH_FAILED: *name = "CUDA_ERROR_LAUNCH_FAILED"; break;
     default: *name = "unknown"; return CUDA_ERROR_INVALID_VALUE;
   }

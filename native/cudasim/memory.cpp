@@ -5,9 +5,11 @@
  */
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <vector>
 
+#include "interpreter.h"
 #include "simulator.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -28,6 +30,7 @@ struct Allocation {
   size_t whole;
   const void *owner;
   long long kind;
+  Shadow shadow; /* only where PTX is interpreted, and of device memory */
 };
 
 std::map<CUdeviceptr, Allocation> device_memory;
@@ -59,6 +62,7 @@ bool allocate(
   std::memset(a.base + ZONE + bytes, GUARD, a.whole - ZONE - bytes);
   poison(a);
   *address = (CUdeviceptr)(uintptr_t)(a.base + ZONE);
+  if (&where == &device_memory && interprets_ptx()) a.shadow = new_shadow(bytes);
   where[*address] = a;
   return true;
 }
@@ -91,6 +95,7 @@ bool release(std::map<CUdeviceptr, Allocation> &where, CUdeviceptr address, size
   check(found->second);
   *bytes = found->second.bytes;
   unpoison(found->second);
+  delete_shadow(found->second.shadow);
   std::free(found->second.base);
   where.erase(found);
   return true;
@@ -172,6 +177,40 @@ bool is_device_range(CUdeviceptr address, size_t bytes) {
 
 bool is_pinned_range(const void *address, size_t bytes) {
   return contains(host_memory, (CUdeviceptr)(uintptr_t)address, bytes);
+}
+
+void written(CUdeviceptr address, size_t bytes) {
+  auto next = device_memory.upper_bound(address);
+  if (next == device_memory.begin()) return;
+  --next;
+  unsigned char *defined = next->second.shadow.defined;
+  if (defined) std::memset(defined + (address - next->first), 1, bytes);
+}
+
+void copied(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
+  const auto target = std::prev(device_memory.upper_bound(to));
+  const auto source = std::prev(device_memory.upper_bound(from));
+  unsigned char *defined = target->second.shadow.defined;
+  if (!defined) return;
+  std::memmove(defined + (to - target->first),
+               source->second.shadow.defined + (from - source->first), bytes);
+}
+
+std::vector<ptx::Region> regions_of_memory() {
+  std::vector<ptx::Region> regions;
+  for (auto *where : {&device_memory, &host_memory}) {
+    for (auto &entry : *where) {
+      ptx::Region region;
+      region.begin = entry.first;
+      region.end = entry.first + entry.second.bytes;
+      region.data = entry.second.base + ZONE;
+      region.defined = entry.second.shadow.defined;
+      region.writers = entry.second.shadow.writers;
+      region.readers = entry.second.shadow.readers;
+      regions.push_back(region);
+    }
+  }
+  return regions;
 }
 
 void check_guards() {

@@ -35,6 +35,12 @@ enum Control {
   CONTROL_PRIMARY = 18,     /* uses of the primary context */
   CONTROL_PHASES = 19,      /* a: an order of phases and barriers; violations that it made */
   CONTROL_CAPTURE = 30,     /* a: whether some thread captures a graph, in the global mode */
+  CONTROL_RECOVER = 20,     /* as if a device that a kernel's fault made useless were there again */
+  CONTROL_INTERPRETS = 21,  /* whether it runs PTX */
+  CONTROL_INSTRUCTIONS = 22, /* of PTX, once for each thread, so far */
+  CONTROL_NANOSECONDS = 23, /* of processors that those took */
+  CONTROL_FAULT = 25,        /* what the interpreter found last: see interpreter.h */
+  CONTROL_FORGET = 24,      /* a: of the violations, how many were made to see them found */
 };
 
 /* How many devices there are, and 10 * major + minor of their compute capability. */
@@ -44,6 +50,11 @@ int driver_version();
 
 /* Counts a call; the code it must fail with, or success. */
 CUresult admit();
+
+/* After a kernel's fault every call fails with its code. */
+void lose(CUresult code);
+bool is_lost();
+CUresult lost_code();
 
 void count_launch();
 void count_wait();

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 /**
  * The simulated driver of native/cudasim. Its library is loaded by path before JCuda's, which then
  * finds it under the name of NVIDIA's. What runs on it says nothing about a GPU's speed, and of its
- * results only that the kernels' source is right.
+ * results only that the kernels' source is right, or their PTX where CUDASIM_RUN=ptx is set.
  */
 public final class CudaSim {
   /** System property with the library's path. */
@@ -66,8 +66,13 @@ public final class CudaSim {
     return control(3, 0, 0);
   }
 
-  /** Damaged guard zones, misused handles and missing barriers of kernels, ever. */
-  static long violations() {
+  /**
+   * Damaged guard zones, misused handles, missing barriers of kernels, and what the interpreter of
+   * PTX found, ever.
+   *
+   * @return how many
+   */
+  public static long violations() {
     return control(4, 0, 0);
   }
 
@@ -105,7 +110,13 @@ public final class CudaSim {
     return control(12, context, 0);
   }
 
-  static long newMemory(long bytes) {
+  /**
+   * Allocates device memory as a user would.
+   *
+   * @param bytes how many
+   * @return its address
+   */
+  public static long newMemory(long bytes) {
     return control(13, bytes, 0);
   }
 
@@ -129,7 +140,12 @@ public final class CudaSim {
     control(30, isOn ? 1 : 0, 0);
   }
 
-  static void freeMemory(long address) {
+  /**
+   * Frees it.
+   *
+   * @param address what {@link #newMemory} returned
+   */
+  public static void freeMemory(long address) {
     control(14, address, 0);
   }
 
@@ -140,6 +156,63 @@ public final class CudaSim {
   /** 1000 * major + 10 * minor of the CUDA that the driver supports. */
   static void version(int version) {
     control(17, version, 0);
+  }
+
+  /**
+   * Takes back violations that a test made on purpose.
+   *
+   * @param made how many
+   */
+  public static void forget(long made) {
+    control(24, made, 0);
+  }
+
+  /** After a kernel's fault every call fails with its code; from here on no longer. */
+  public static void recover() {
+    control(20, 0, 0);
+  }
+
+  /**
+   * Whether kernels run from their PTX.
+   *
+   * @return if CUDASIM_RUN=ptx is set
+   */
+  public static boolean interprets() {
+    return control(21, 0, 0) != 0;
+  }
+
+  /** What the interpreter finds wrong, in the order of ptx::Fault. */
+  public enum Fault {
+    /** An access outside of all memory. */
+    BOUNDS,
+    /** An address that is no multiple of the access's size. */
+    MISALIGNED,
+    /** A write to constants. */
+    READ_ONLY,
+    /** A trap. */
+    TRAP,
+    /** A loop without end. */
+    ENDLESS,
+    /** A value that was never set. */
+    UNSET,
+    /** Two accesses with no barrier in between. */
+    RACE,
+    /** A barrier, vote or shuffle that not all come to. */
+    BARRIER
+  }
+
+  /**
+   * What the interpreter found last.
+   *
+   * @return its kind
+   */
+  public static Fault fault() {
+    return Fault.values()[(int) (control(25, 0, 0) / 100_000) - 1];
+  }
+
+  /** At which line of the text. */
+  static int faultLine() {
+    return (int) (control(25, 0, 0) % 100_000);
   }
 
   /** Operations that wait to be run. */

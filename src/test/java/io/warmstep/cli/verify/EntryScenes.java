@@ -1,0 +1,466 @@
+package io.warmstep.cli.verify;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.backend.cuda.CudaSim;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
+
+/**
+ * For an entry of the CUDA kernels, steps that take every way through it: those of {@link BitCase}
+ * that need it, and what those leave out. Each gives the number of values that differ from Java's.
+ */
+final class EntryScenes {
+  /** One comparison; fails with an exception where the device does. */
+  @FunctionalInterface
+  interface Scene {
+    long mismatches(Device device);
+  }
+
+  private static final String GENERAL = "general_";
+
+  private EntryScenes() {}
+
+  /** Those of an entry such as {@code adam_float32}. */
+  static List<Scene> of(String entry) {
+    String kind = entry.substring(0, entry.lastIndexOf('_'));
+    String type = entry.substring(entry.lastIndexOf('_') + 1);
+    return switch (kind) {
+      case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
+      case "nodes" -> nodes(ElementType.valueOf(upper(type)));
+      case "global" -> globalNorm();
+      case "leaves" -> leaves(ElementType.valueOf(upper(type)));
+      default ->
+          kind.startsWith(GENERAL)
+              ? general(kind.substring(GENERAL.length()), ElementType.valueOf(upper(type)))
+              : update(kind, ElementType.valueOf(upper(type)));
+    };
+  }
+
+  private static String upper(String type) {
+    return type.toUpperCase(java.util.Locale.ROOT);
+  }
+
+  private static List<Scene> update(String rule, ElementType type) {
+    List<Scene> scenes = new ArrayList<>();
+    for (BitCase one : BitCase.all(type)) {
+      if (one.rule().name().equals(rule) && !isLong(one)) {
+        scenes.add(of(one));
+      }
+    }
+    for (UpdateRule form : Rules.forms()) {
+      if (form.name().equals(rule)) {
+        for (int skew : new int[] {0, 1}) {
+          for (int length : new int[] {3, 6001}) {
+            scenes.add(borrowed(form, type, length, skew));
+          }
+        }
+      }
+    }
+    UpdateRule plain =
+        Rules.all().stream().filter(one -> one.name().equals(rule)).findFirst().orElseThrow();
+    scenes.add(manyGroups(plain, type, 20));
+    scenes.add(skipped(plain, type));
+    scenes.add(zeroedAlone(plain, type));
+    return scenes;
+  }
+
+  /**
+   * The same ways where a group's parameters stay, which takes the general form for all, and
+   * factors of gradients beyond float32.
+   */
+  private static List<Scene> general(String rule, ElementType type) {
+    List<Scene> scenes = new ArrayList<>();
+    List<UpdateRule> forms =
+        Rules.forms().stream().filter(form -> form.name().equals(rule)).toList();
+    int[] lengths = {700, 2051, 3, 4096};
+    for (UpdateRule form : forms) {
+      for (Elements elements : Elements.values()) {
+        scenes.add(staying(form, type, lengths, elements, builder -> {}));
+      }
+      scenes.add(
+          staying(
+              form,
+              type,
+              lengths,
+              Elements.ORDINARY,
+              builder -> builder.clipValue(0.5).clipNorm(100).zeroGradients(true)));
+      scenes.add(staying(form, type, lengths, Elements.SPECIAL, builder -> builder.clipValue(0.5)));
+      if (type != ElementType.FLOAT64) {
+        for (double scale : new double[] {0x1.3p-66, 0x1.3p66}) {
+          for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
+            scenes.add(
+                scene(
+                    (device, parameters) -> add(device, parameters, type, lengths),
+                    builder ->
+                        builder
+                            .rule(form)
+                            .learningRate(0.1)
+                            .scaleGradients(scale)
+                            .lossScaler(LossScaler.fixed(1 / scale)),
+                    elements,
+                    2));
+          }
+        }
+      }
+    }
+    int[] many = new int[40];
+    for (int i = 0; i < many.length; i++) {
+      many[i] = 10 * i + 1;
+    }
+    scenes.add(
+        staying(
+            forms.get(0),
+            type,
+            many,
+            Elements.ORDINARY,
+            builder -> {
+              for (int i = 1; i < 20; i++) {
+                builder.group(
+                    ParameterGroup.matching(type + "." + i)
+                        .learningRateFactor(i % 3)
+                        .weightDecay(i / 90.0));
+              }
+            }));
+    scenes.add(
+        staying(
+            forms.get(0),
+            type,
+            lengths,
+            Elements.SPECIAL,
+            builder -> builder.skipNonFinite(true).zeroGradients(true)));
+    return scenes;
+  }
+
+  /** With a group at rate 0 beside the others. */
+  private static Scene staying(
+      UpdateRule rule,
+      ElementType type,
+      int[] lengths,
+      Elements elements,
+      Consumer<Optimizer.Builder> options) {
+    return scene(
+        (device, parameters) -> {
+          parameters.add("stays", type, 300);
+          return add(device, parameters, type, lengths);
+        },
+        builder ->
+            options.accept(
+                builder
+                    .rule(rule)
+                    .learningRate(0.1)
+                    .group(ParameterGroup.matching("stays").learningRateFactor(0))),
+        elements,
+        2);
+  }
+
+  /** A large tensor or many steps: other data on the same ways. */
+  private static boolean isLong(BitCase one) {
+    return one.steps() > 100 || one.lengths().equals(List.of(1_000_003));
+  }
+
+  private static Scene of(BitCase one) {
+    return device ->
+        BitComparison.run(device, List.of(one), (done, total) -> {}).total().mismatches();
+  }
+
+  private static List<Scene> leaves(ElementType type) {
+    List<Scene> scenes = new ArrayList<>();
+    for (BitCase one : BitCase.all(type)) {
+      boolean norm =
+          one.extra() == BitCase.Extra.CLIPPED_NORM || one.extra() == BitCase.Extra.LOSS_SCALE;
+      if (norm && one.rule().name().equals("sgd") && !isLong(one)) {
+        scenes.add(of(one));
+      }
+    }
+    // So that each of a thread's 16 elements is the last one somewhere.
+    int[] lengths = {
+      4095, 4096, 4097, 69, 70, 71, 1092, 1093, 1094, 1095, 2116, 2117, 2118, 2119, 3140, 3141,
+      3142, 3143, 9000
+    };
+    for (Elements elements : Elements.values()) {
+      scenes.add(
+          scene(
+              (device, parameters) -> add(device, parameters, type, lengths),
+              builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
+              elements,
+              2));
+    }
+    for (int length : new int[] {3, 9001}) {
+      scenes.add(borrowed(Sgd.sgd(), type, length, 1));
+    }
+    // One leaf, many times: half of the differences in its last bit are gone in the root.
+    for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
+      scenes.add(
+          scene(
+              (device, parameters) -> add(device, parameters, type, new int[] {4096}),
+              builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
+              elements,
+              30));
+    }
+    return scenes;
+  }
+
+  /** So many leaves that they need nodes. */
+  private static List<Scene> nodes(ElementType type) {
+    return List.of(
+        manyLeaves(type, 4099, Elements.ORDINARY),
+        manyLeaves(type, 8190, Elements.FINITE_EXTREMES),
+        manyLeaves(type, 4099, Elements.SPECIAL));
+  }
+
+  private static Scene manyLeaves(ElementType type, int tensors, Elements elements) {
+    int[] lengths = new int[tensors];
+    for (int i = 0; i < tensors; i++) {
+      lengths[i] = 1 + i % 3;
+    }
+    return scene(
+        (device, parameters) -> add(device, parameters, type, lengths),
+        builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
+        elements,
+        elements == Elements.ORDINARY ? 3 : 1);
+  }
+
+  private static List<Scene> globalNorm() {
+    List<Scene> scenes = new ArrayList<>();
+    // As many leaves as it takes without nodes, but one.
+    for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
+      scenes.add(manyLeaves(type, 4095, Elements.FINITE_EXTREMES));
+      scenes.add(manyLeaves(type, 4095, Elements.ORDINARY));
+    }
+    int[] lengths = {1, 2000, 4097, 70_000};
+    List<List<ElementType>> mixes =
+        List.of(
+            List.of(ElementType.FLOAT32),
+            List.of(ElementType.FLOAT64),
+            List.of(ElementType.FLOAT32, ElementType.FLOAT64));
+    for (List<ElementType> types : mixes) {
+      for (Elements elements : Elements.values()) {
+        for (boolean skips : new boolean[] {false, true}) {
+          scenes.add(
+              scene(
+                  (device, parameters) -> {
+                    List<Tensor> borrowed = new ArrayList<>();
+                    for (ElementType type : types) {
+                      borrowed.addAll(add(device, parameters, type, lengths));
+                    }
+                    return borrowed;
+                  },
+                  builder ->
+                      builder
+                          .rule(Sgd.sgd())
+                          .learningRate(0.1)
+                          .clipNorm(skips ? 100 : 0.5)
+                          .scaleGradients(0.3)
+                          .skipNonFinite(skips),
+                  elements,
+                  2));
+        }
+      }
+    }
+    return scenes;
+  }
+
+  private static List<Tensor> add(
+      Device device, Parameters.Builder parameters, ElementType type, int[] lengths) {
+    for (int i = 0; i < lengths.length; i++) {
+      parameters.add(type + "." + i, type, lengths[i]);
+    }
+    return List.of();
+  }
+
+  /** So many groups that their numbers go through a table. */
+  private static Scene manyGroups(UpdateRule rule, ElementType type, int groups) {
+    int[] lengths = new int[2 * groups];
+    for (int i = 0; i < lengths.length; i++) {
+      lengths[i] = 10 * i + 1;
+    }
+    return scene(
+        (device, parameters) -> add(device, parameters, type, lengths),
+        builder -> {
+          builder.rule(rule).learningRate(0.1);
+          for (int i = 1; i < groups; i++) {
+            builder.group(
+                ParameterGroup.matching(type + "." + i)
+                    .learningRateFactor(1 + i / 7.0)
+                    .weightDecay(i / 90.0));
+          }
+        },
+        Elements.ORDINARY,
+        2);
+  }
+
+  /** Where vectors would begin at other elements, in one array or in all. */
+  private static Scene borrowed(UpdateRule rule, ElementType type, int length, int skew) {
+    return scene(
+        (device, parameters) -> {
+          List<Tensor> borrowed = new ArrayList<>();
+          for (int i = 0; i < 2; i++) {
+            borrowed.add(memory(device, type, i == 0 ? 3 : 3 + skew, length));
+          }
+          parameters.borrow("p", borrowed.get(0), borrowed.get(1));
+          return borrowed;
+        },
+        builder -> builder.rule(rule).learningRate(0.1).clipNorm(0.5).zeroGradients(true),
+        Elements.ORDINARY,
+        2);
+  }
+
+  /**
+   * On the GPU memory of the user's that is left behind: the simulator's own count goes with it.
+   */
+  private static Tensor memory(Device device, ElementType type, int offset, int length) {
+    if (device.report().backend().equals("cpu")) {
+      return device.allocate(type, length);
+    }
+    long address = CudaSim.newMemory((length + 8L) * type.bytes());
+    ADDRESSES.add(address);
+    return device.borrowHandle(type, address, offset, length);
+  }
+
+  private static final List<Long> ADDRESSES = new ArrayList<>();
+
+  /** Steps of which one is skipped. */
+  private static Scene skipped(UpdateRule rule, ElementType type) {
+    return scene(
+        (device, parameters) -> add(device, parameters, type, new int[] {700, 2051}),
+        builder -> builder.rule(rule).learningRate(0.1).skipNonFinite(true).zeroGradients(true),
+        Elements.SPECIAL,
+        2);
+  }
+
+  private static Scene zeroedAlone(UpdateRule rule, ElementType type) {
+    return device -> {
+      try (Model ours =
+          new Model(
+              device,
+              (d, parameters) -> add(d, parameters, type, new int[] {700, 2051, 4099}),
+              builder -> builder.rule(rule).learningRate(0.1))) {
+        ours.fill(Elements.RANDOM_BITS, new SplittableRandom(5));
+        ours.optimizer.zeroGradients();
+        long mismatches = 0;
+        for (Tensor tensor : ours.gradients) {
+          for (long bits : Elements.read(tensor)) {
+            mismatches += bits == 0 ? 0 : 1;
+          }
+        }
+        return mismatches;
+      }
+    };
+  }
+
+  private static Scene scene(
+      BiFunction<Device, Parameters.Builder, List<Tensor>> parameters,
+      Consumer<Optimizer.Builder> options,
+      Elements elements,
+      int steps) {
+    return device -> {
+      try (Device cpu = Devices.cpu(1);
+          Model ours = new Model(device, parameters, options);
+          Model theirs = new Model(cpu, parameters, options)) {
+        long mismatches = 0;
+        for (int step = 0; step < steps; step++) {
+          ours.fill(elements, new SplittableRandom(step));
+          theirs.fill(elements, new SplittableRandom(step));
+          ours.optimizer.step();
+          theirs.optimizer.step();
+          mismatches += ours.differencesFrom(theirs);
+        }
+        return mismatches;
+      } finally {
+        ADDRESSES.forEach(CudaSim::freeMemory);
+        ADDRESSES.clear();
+      }
+    };
+  }
+
+  /** Parameters and an optimizer on one device. */
+  private static final class Model implements AutoCloseable {
+    final Parameters parameters;
+    final Optimizer optimizer;
+    final List<Tensor> values = new ArrayList<>();
+    final List<Tensor> gradients = new ArrayList<>();
+    final List<Tensor> state = new ArrayList<>();
+    final List<Tensor> borrowed;
+
+    Model(
+        Device device,
+        BiFunction<Device, Parameters.Builder, List<Tensor>> add,
+        Consumer<Optimizer.Builder> options) {
+      Parameters.Builder builder = Parameters.on(device);
+      borrowed = add.apply(device, builder);
+      parameters = builder.build();
+      Optimizer.Builder optimizerBuilder = Optimizer.of(parameters);
+      options.accept(optimizerBuilder);
+      optimizer = optimizerBuilder.build();
+      parameters.forEach(
+          parameter -> {
+            values.add(parameter.values());
+            gradients.add(parameter.gradients());
+            for (String slot : optimizer.stateNames(parameter.name())) {
+              state.add(optimizer.state(parameter.name(), slot));
+            }
+          });
+    }
+
+    void fill(Elements elements, SplittableRandom random) {
+      for (Tensor tensor : values) {
+        write(tensor, Elements.ORDINARY, random);
+      }
+      for (Tensor tensor : gradients) {
+        write(tensor, elements, random);
+      }
+    }
+
+    private static void write(Tensor tensor, Elements elements, SplittableRandom random) {
+      Elements.write(
+          tensor, elements.choose(random, tensor.type(), Math.toIntExact(tensor.length())));
+    }
+
+    long differencesFrom(Model other) {
+      long mismatches =
+          optimizer.stepCount() == other.optimizer.stepCount()
+                  && Double.doubleToLongBits(optimizer.gradientNorm())
+                      == Double.doubleToLongBits(other.optimizer.gradientNorm())
+              ? 0
+              : 1;
+      for (int i = 0; i < values.size(); i++) {
+        mismatches += differences(values.get(i), other.values.get(i));
+        mismatches += differences(gradients.get(i), other.gradients.get(i));
+      }
+      for (int i = 0; i < state.size(); i++) {
+        mismatches += differences(state.get(i), other.state.get(i));
+      }
+      return mismatches;
+    }
+
+    private static long differences(Tensor ours, Tensor theirs) {
+      long[] actual = Elements.read(ours);
+      long[] expected = Elements.read(theirs);
+      long mismatches = 0;
+      for (int i = 0; i < actual.length; i++) {
+        mismatches += actual[i] == expected[i] ? 0 : 1;
+      }
+      return mismatches;
+    }
+
+    @Override
+    public void close() {
+      optimizer.close();
+      parameters.close();
+      borrowed.forEach(Tensor::close);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+package io.warmstep.cli.verify;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.backend.cuda.CudaSim;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The shipped PTX, run by the simulator's interpreter, has Java's bits and does nothing wrong. */
+@Tag("ptxsim")
+class InterpretedEntriesTest {
+  static final Path PTX = Path.of("kernels/ptx");
+
+  @BeforeAll
+  static void interprets() {
+    CudaSim.load();
+    assertTrue(CudaSim.interprets(), "this test needs CUDASIM_RUN=ptx: see bin/test");
+  }
+
+  static List<String> entries() throws IOException {
+    try (Stream<Path> files = Files.list(PTX)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.endsWith(".ptx"))
+          .map(name -> name.substring(0, name.length() - ".ptx".length()))
+          .sorted()
+          .toList();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("entries")
+  void hasJavasBits(String entry) {
+    long violations = CudaSim.violations();
+    try (Device device = Devices.require("cuda")) {
+      int i = 0;
+      for (EntryScenes.Scene scene : EntryScenes.of(entry)) {
+        assertEquals(0, scene.mismatches(device), entry + ", scene " + i++);
+      }
+    }
+    assertEquals(violations, CudaSim.violations(), "violations, printed as cudasim: ...");
+  }
+}
