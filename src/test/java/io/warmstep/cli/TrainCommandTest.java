@@ -110,8 +110,9 @@ class TrainCommandTest {
   @CsvSource({
     "digits,        1e-6, under-fitting, the learning rate may be too low",
     "digits,        1,    under-fitting, the learning rate may be too high",
-    "breast-cancer, 3e-3, appropriate,   ''",
-    "breast-cancer, 1,    over-fitting,  the learning rate may be too high",
+    "breast-cancer, 3e-4, appropriate,   ''",
+    "breast-cancer, 3e-3, appropriate,   early stopping may do better",
+    "breast-cancer, 1,    under-fitting, the learning rate may be too high",
   })
   void aLowARightAndAHighRateAreTold(String data, String rate, String fit, String note) {
     String[] options = {"--data", data, "--lr", rate, "--epochs", "15", "--schedule", "constant"};
