@@ -131,7 +131,7 @@ final class BenchCommand implements Runnable {
           lengths.size() == 1 ? "tensor" : "tensors",
           backend,
           isCpu() ? count + (count == 1 ? " thread" : " threads") : name);
-      out.printf("  %-22s %s%n", "a step", time(result.millisPerStep() * 1e6));
+      out.printf(Locale.ROOT, "  %-22s %s%n", "a step", time(result.millisPerStep() * 1e6));
       out.printf(Locale.ROOT, "  %-22s %.1f GB/s%n", "memory traffic", result.gigabytesPerSecond());
       out.printf(
           Locale.ROOT,
@@ -141,7 +141,11 @@ final class BenchCommand implements Runnable {
           result.ceiling(),
           aboveOne(result.fractionOfCeiling()));
       if (!isCpu()) { // there a call is the step
-        out.printf("  %-22s %s%n", "host time of a call", time(result.hostMicrosPerStep() * 1e3));
+        out.printf(
+            Locale.ROOT,
+            "  %-22s %s%n",
+            "host time of a call",
+            time(result.hostMicrosPerStep() * 1e3));
       }
       out.printf(
           Locale.ROOT, "  %-22s %.1f bytes%n", "allocated a step", result.bytesAllocatedPerStep());

@@ -39,22 +39,25 @@ final class DevicesCommand implements Runnable {
       out.println(Json.text(toJson(reports, fastest)));
     } else {
       reports.forEach(report -> print(report, out));
-      out.printf("%nDevices.fastest() opens %s%n", fastest);
+      out.printf(Locale.ROOT, "%nDevices.fastest() opens %s%n", fastest);
     }
     out.flush();
   }
 
   private static void print(BackendReport report, PrintWriter out) {
     if (!report.usable()) {
-      out.printf("%-8s not usable: %s%n", report.backend(), report.reason());
+      out.printf(Locale.ROOT, "%-8s not usable: %s%n", report.backend(), report.reason());
       return;
     }
-    out.printf("%-8s %s%n", report.backend(), report.device());
-    out.printf("%-8s driver %s%n", "", report.driver());
+    out.printf(Locale.ROOT, "%-8s %s%n", report.backend(), report.device());
+    out.printf(Locale.ROOT, "%-8s driver %s%n", "", report.driver());
     out.printf(
         Locale.ROOT, "%-8s memory %.1f GiB%n", "", report.memoryBytes() / (1024.0 * 1024 * 1024));
     out.printf(
-        "%-8s %s%n", "", report.bitExact() ? "bit-exact" : "not bit-exact: " + report.reason());
+        Locale.ROOT,
+        "%-8s %s%n",
+        "",
+        report.bitExact() ? "bit-exact" : "not bit-exact: " + report.reason());
   }
 
   private static JsonObject toJson(List<BackendReport> reports, String fastest) {

@@ -1,6 +1,7 @@
 package io.warmstep.cli;
 
 import java.io.PrintWriter;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -56,6 +57,8 @@ public final class Main implements Runnable {
    */
   public static void main(String[] arguments) {
     int exitCode;
+    // For what libraries write: the progress bar, help texts, the axes of plots.
+    Locale.setDefault(Locale.ROOT);
     try {
       exitCode = commandLine().execute(arguments);
     } catch (OutOfMemoryError e) {
@@ -118,7 +121,8 @@ public final class Main implements Runnable {
     } else {
       return e.getMessage();
     }
-    return "%s is '%s', must be %s".formatted(option.longestName(), e.getValue(), expected);
+    return String.format(
+        Locale.ROOT, "%s is '%s', must be %s", option.longestName(), e.getValue(), expected);
   }
 
   private int failure(Exception e, CommandLine at) {
@@ -157,6 +161,6 @@ public final class Main implements Runnable {
     return exception
         .replaceAll("Exception$", "")
         .replaceAll("(?<=[a-z])(?=[A-Z])", " ")
-        .toLowerCase(java.util.Locale.ROOT);
+        .toLowerCase(Locale.ROOT);
   }
 }

@@ -150,13 +150,17 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private String title(Run run) {
-    return "%s: %s, seed %d".formatted(run.data().name(), how(run), task.seed);
+    return String.format(Locale.ROOT, "%s: %s, seed %d", run.data().name(), how(run), task.seed);
   }
 
   /** Such as {@code adam at 0.003, cosine}. */
   private String how(Run run) {
-    return "%s at %s, %s"
-        .formatted(update.rule, number(run.rate().highest()), run.rate().description());
+    return String.format(
+        Locale.ROOT,
+        "%s at %s, %s",
+        update.rule,
+        number(run.rate().highest()),
+        run.rate().description());
   }
 
   /** In as few digits as tell it from others. */
@@ -175,15 +179,16 @@ final class TrainCommand implements Callable<Integer> {
             .flatMap(sizes -> sizes)
             .map(String::valueOf)
             .collect(Collectors.joining("-"));
-    return "Training %s on %s (%,d rows, %,d to test)%n%s%n%s on %s"
-        .formatted(
-            layers,
-            run.data().name(),
-            run.split().train().rows(),
-            run.split().test().rows(),
-            how(run),
-            steps(run.trainer().steps()),
-            device);
+    return String.format(
+        Locale.ROOT,
+        "Training %s on %s (%,d rows, %,d to test)%n%s%n%s on %s",
+        layers,
+        run.data().name(),
+        run.split().train().rows(),
+        run.split().test().rows(),
+        how(run),
+        steps(run.trainer().steps()),
+        device);
   }
 
   private static String steps(long count) {

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
@@ -140,8 +141,10 @@ final class TrainOptions {
       if (betas != null) {
         if (betas.size() != 2) {
           throw new IllegalArgumentException(
-              "--betas is %s, must be two numbers, separated by commas: B1,B2"
-                  .formatted(betas.stream().map(String::valueOf).collect(Collectors.joining(","))));
+              String.format(
+                  Locale.ROOT,
+                  "--betas is %s, must be two numbers, separated by commas: B1,B2",
+                  betas.stream().map(String::valueOf).collect(Collectors.joining(","))));
         }
         requireHyperparameter(base, "--betas", "beta2");
         given.put("beta1", betas.get(0));
@@ -162,13 +165,14 @@ final class TrainOptions {
     private void requireHyperparameter(UpdateRule base, String option, String name) {
       if (!Settings.has(base, name)) {
         throw new IllegalArgumentException(
-            "%s is not for rule %s, but for %s"
-                .formatted(
-                    option,
-                    rule,
-                    NamedRules.names().stream()
-                        .filter(other -> Settings.has(NamedRules.named(other), name))
-                        .collect(Collectors.joining(", "))));
+            String.format(
+                Locale.ROOT,
+                "%s is not for rule %s, but for %s",
+                option,
+                rule,
+                NamedRules.names().stream()
+                    .filter(other -> Settings.has(NamedRules.named(other), name))
+                    .collect(Collectors.joining(", "))));
       }
     }
 
@@ -240,8 +244,11 @@ final class TrainOptions {
         }
       }
       throw new IllegalArgumentException(
-          "--schedule is '%s', must be one of %s"
-              .formatted(schedule, String.join(", ", new ScheduleNames())));
+          String.format(
+              Locale.ROOT,
+              "--schedule is '%s', must be one of %s",
+              schedule,
+              String.join(", ", new ScheduleNames())));
     }
   }
 

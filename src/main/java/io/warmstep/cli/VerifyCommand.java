@@ -166,10 +166,11 @@ final class VerifyCommand implements Callable<Integer> {
           outcome.passed() ? "passed" : "FAILED");
     }
     for (GoldenReplay.Skipped one : skipped) {
-      out.printf("%-40s skipped: %s%n", one.name(), one.reason());
+      out.printf(Locale.ROOT, "%-40s skipped: %s%n", one.name(), one.reason());
     }
     long passed = outcomes.stream().filter(GoldenReplay.Outcome::passed).count();
     out.printf(
+        Locale.ROOT,
         "%d passed, %d failed, %d skipped%s%n",
         passed,
         outcomes.size() - passed,

@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.zip.GZIPInputStream;
 import org.apache.commons.csv.CSVFormat;
@@ -107,8 +108,11 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           line,
-          "expected %s values separated by commas (the features, then the class), found %d"
-              .formatted(shape.features() < 1 ? "at least 2" : shape.features() + 1, row.size()));
+          String.format(
+              Locale.ROOT,
+              "expected %s values separated by commas (the features, then the class), found %d",
+              shape.features() < 1 ? "at least 2" : shape.features() + 1,
+              row.size()));
     }
     ensureRoom();
     int start = rows * shape.features();
@@ -167,9 +171,13 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           line,
-          "announces features: %d, classes: %d; expected %d and %d"
-              .formatted(
-                  announced.features(), announced.classes(), shape.features(), shape.classes()));
+          String.format(
+              Locale.ROOT,
+              "announces features: %d, classes: %d; expected %d and %d",
+              announced.features(),
+              announced.classes(),
+              shape.features(),
+              shape.classes()));
     }
     shape = announced;
   }
@@ -202,8 +210,12 @@ final class CsvTable {
     throw new DataFormatException(
         file,
         line,
-        "the class (last column) is '%s', expected a whole number from 0 to %d%s"
-            .formatted(text, classes - 1, isName(text) ? ": give each class name a number" : ""));
+        String.format(
+            Locale.ROOT,
+            "the class (last column) is '%s', expected a whole number from 0 to %d%s",
+            text,
+            classes - 1,
+            isName(text) ? ": give each class name a number" : ""));
   }
 
   private void ensureRoom() {
@@ -224,8 +236,11 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           lastLine,
-          "the first line says that the number of rows is %d, but it is %d"
-              .formatted(announcedRows, rows));
+          String.format(
+              Locale.ROOT,
+              "the first line says that the number of rows is %d, but it is %d",
+              announcedRows,
+              rows));
     }
     if (shape.classes() == 0) {
       shape = new Shape(shape.features(), countClasses());

@@ -1,5 +1,6 @@
 package io.warmstep.cli.data;
 
+import java.util.Locale;
 import java.util.Objects;
 
 /**
@@ -37,8 +38,13 @@ public record DataSet(
     }
     if (features.length != (long) labels.length * columns) {
       throw new IllegalArgumentException(
-          "features has %d values, but %d rows of %d columns need %d"
-              .formatted(features.length, labels.length, columns, (long) labels.length * columns));
+          String.format(
+              Locale.ROOT,
+              "features has %d values, but %d rows of %d columns need %d",
+              features.length,
+              labels.length,
+              columns,
+              (long) labels.length * columns));
     }
   }
 

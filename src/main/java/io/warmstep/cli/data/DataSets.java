@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Locale;
 
 /** The data sets that the command line can train on. */
 public final class DataSets {
@@ -48,8 +49,11 @@ public final class DataSets {
       problem = "which cannot be a file";
     }
     throw new IllegalArgumentException(
-        "--data is '%s', %s; must be digits, breast-cancer, or the path of a CSV file"
-            .formatted(name, problem));
+        String.format(
+            Locale.ROOT,
+            "--data is '%s', %s; must be digits, breast-cancer, or the path of a CSV file",
+            name,
+            problem));
   }
 
   /**

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -117,8 +118,12 @@ public record GoldenFile(double[] initial, List<Case> cases) {
       double step = number(member(snapshot, "step", where), where);
       if (step != Math.rint(step) || step < 1 || step > gradients.length) {
         throw new MalformedException(
-            "%s has a snapshot of step %s, but the stream ends at step %d"
-                .formatted(where, step, gradients.length));
+            String.format(
+                Locale.ROOT,
+                "%s has a snapshot of step %s, but the stream ends at step %d",
+                where,
+                step,
+                gradients.length));
       }
       Map<String, double[]> state = new LinkedHashMap<>();
       object(member(snapshot, "state", where), where)
@@ -196,8 +201,12 @@ public record GoldenFile(double[] initial, List<Case> cases) {
     double[] numbers = numbers(element, where);
     if (numbers.length != length) {
       throw new MalformedException(
-          "%s is %d values long, must be %d like \"initial\""
-              .formatted(where, numbers.length, length));
+          String.format(
+              Locale.ROOT,
+              "%s is %d values long, must be %d like \"initial\"",
+              where,
+              numbers.length,
+              length));
     }
     return numbers;
   }

@@ -15,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.UUID;
 import java.util.zip.CRC32C;
@@ -78,7 +79,7 @@ record SafeTensors(Map<String, String> metadata, Map<String, Object> tensors) {
   }
 
   private static String digits(CRC32C checksum) {
-    return "%08x".formatted(checksum.getValue());
+    return String.format(Locale.ROOT, "%08x", checksum.getValue());
   }
 
   private static void write(FileChannel file, Object values, CRC32C checksum) throws IOException {
