@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import io.warmstep.ElementType;
 import io.warmstep.WarmstepException;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.cli.text.Failures;
 import io.warmstep.cli.verify.BitComparison;
 import java.io.PrintWriter;
 import java.util.Locale;
@@ -71,10 +72,10 @@ final class BitReport {
     isClean = false;
     if (json) {
       JsonObject backend = entry(report, new BitComparison.Count(0, 0), false);
-      backend.addProperty("error", failure.getMessage());
+      backend.addProperty("error", Failures.describe(failure));
       backends.add(backend);
     } else {
-      out.printf(Locale.ROOT, "%s: FAILED: %s%n%n", report.backend(), failure.getMessage());
+      out.printf(Locale.ROOT, "%s: FAILED: %s%n%n", report.backend(), Failures.describe(failure));
     }
   }
 

@@ -2,10 +2,12 @@ package io.warmstep.cli.verify;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
+import com.google.gson.JsonIOException;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
+import io.warmstep.cli.text.Failures;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Files;
@@ -67,8 +69,13 @@ public record GoldenFile(double[] initial, List<Case> cases) {
    * @throws IllegalArgumentException if it is not a golden file; the message says where
    */
   public static GoldenFile read(Path path) throws IOException {
+    if (Files.isDirectory(path)) {
+      throw new IllegalArgumentException(path + ": is a folder, must be a golden file");
+    }
     try (Reader reader = Files.newBufferedReader(path)) {
       return parse(object(JsonParser.parseReader(reader), "the file"));
+    } catch (JsonIOException e) {
+      throw new IOException(path + ": cannot be read: " + Failures.describe(e.getCause()), e);
     } catch (JsonParseException e) {
       throw new IllegalArgumentException(path + ": not valid JSON" + position(e), e);
     } catch (MalformedException e) {
@@ -78,7 +85,7 @@ public record GoldenFile(double[] initial, List<Case> cases) {
 
   /** Where the reader stopped, which its message says among advice for programmers. */
   private static String position(JsonParseException e) {
-    Matcher line = Pattern.compile(" at line \\d+ column \\d+").matcher(e.getMessage());
+    Matcher line = Pattern.compile(" at line \\d+ column \\d+").matcher(Failures.describe(e));
     return line.find() ? line.group() : "";
   }
 
