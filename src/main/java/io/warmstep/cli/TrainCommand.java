@@ -7,6 +7,7 @@ import io.warmstep.Devices;
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
+import io.warmstep.cli.text.Failures;
 import io.warmstep.cli.train.Fit;
 import io.warmstep.cli.train.FitNotes;
 import io.warmstep.cli.train.History;
@@ -26,6 +27,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -47,6 +49,9 @@ import picocli.CommandLine.Spec;
     footerHeading = "%nFit verdict:%n",
     footer = Fit.RULE)
 final class TrainCommand implements Callable<Integer> {
+  /** So many names of classes are printed; JSON has all. */
+  private static final int SHOWN_CLASSES = 20;
+
   @Spec private CommandSpec spec;
 
   @ArgGroup(validate = false, heading = "%nData and model:%n", order = 1)
@@ -119,7 +124,7 @@ final class TrainCommand implements Callable<Integer> {
     try {
       data = DataSets.named(task.data);
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+      throw new ParameterException(spec.commandLine(), Failures.describe(e), e);
     }
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
     Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
@@ -133,7 +138,7 @@ final class TrainCommand implements Callable<Integer> {
     try {
       return value.get();
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+      throw new ParameterException(spec.commandLine(), Failures.describe(e), e);
     }
   }
 
@@ -181,14 +186,31 @@ final class TrainCommand implements Callable<Integer> {
             .collect(Collectors.joining("-"));
     return String.format(
         Locale.ROOT,
-        "Training %s on %s (%,d rows, %,d to test)%n%s%n%s on %s",
+        "Training %s on %s (%,d rows, %,d to test)%n%s%s%n%s on %s",
         layers,
         run.data().name(),
         run.split().train().rows(),
         run.split().test().rows(),
+        classes(run.data()),
         how(run),
         steps(run.trainer().steps()),
         device);
+  }
+
+  /** Which number has which name, on a line of its own, where classes have names. */
+  private static String classes(DataSet data) {
+    if (!data.hasClassNames()) {
+      return "";
+    }
+    String listed =
+        IntStream.range(0, Math.min(data.classes(), SHOWN_CLASSES))
+            .mapToObj(i -> i + " = " + data.classNames().get(i))
+            .collect(Collectors.joining(", "));
+    return String.format(
+        Locale.ROOT,
+        "classes: %s%s%n",
+        listed,
+        data.classes() > SHOWN_CLASSES ? ", … (" + data.classes() + " in all)" : "");
   }
 
   private static String steps(long count) {
@@ -219,6 +241,11 @@ final class TrainCommand implements Callable<Integer> {
     JsonObject json = new JsonObject();
     json.addProperty("backend", device.name());
     task.addTo(json);
+    if (run.data().hasClassNames()) {
+      JsonArray classes = new JsonArray();
+      run.data().classNames().forEach(classes::add);
+      json.add("classes", classes);
+    }
     update.addTo(json, run.rule());
     rate.addTo(json, run.rate());
     return json;
