@@ -24,7 +24,11 @@ import picocli.CommandLine.Spec;
 final class DevicesCommand implements Runnable {
   @Spec private CommandSpec spec;
 
-  @Option(names = "--json", description = "Print one JSON object and nothing else.")
+  @Option(
+      names = "--json",
+      description =
+          "Print one JSON object and nothing else: backends (each with backend, usable, device,"
+              + " driver, memory_bytes, bit_exact, reason) and fastest.")
   private boolean json;
 
   @Override
