@@ -293,7 +293,9 @@ final class TrainOptions {
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
                 + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, lr,"
                 + " schedule, warmup, with which the run comes out again; then steps, train_loss,"
-                + " test_loss, train_accuracy, test_accuracy, fit, notes, seconds,"
+                + " test_loss, train_accuracy, test_accuracy, baselines (class_frequencies,"
+                + " softmax_regression and nearest_neighbours, each with test_loss and"
+                + " test_accuracy), fit, reason, notes, best_epoch, seconds,"
                 + " steps_per_second; error in their place if the training diverged.")
     boolean json;
   }
