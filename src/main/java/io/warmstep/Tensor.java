@@ -28,8 +28,7 @@ public final class Tensor implements AutoCloseable {
     this.offset = 0;
     this.length = memory.length();
     String what = "tensor of " + length + " " + memory.type();
-    this.lifetime =
-        isBorrowed ? Lifetime.unreported(this, what) : Lifetime.begin(this, what);
+    this.lifetime = isBorrowed ? Lifetime.unreported(this, what) : Lifetime.begin(this, what);
     this.lifetime.ifLost(device.backend(), memory::close);
     this.isWhole = true;
   }

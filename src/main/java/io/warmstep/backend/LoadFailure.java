@@ -4,7 +4,6 @@ import io.warmstep.WarmstepException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.Optional;
-import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -15,7 +14,8 @@ import java.util.regex.Pattern;
  */
 public final class LoadFailure {
   private static final Pattern DENIED =
-      Pattern.compile("Illegal native access from:? (?:an unnamed |unnamed )?module(?: ([\\w.]+))?");
+      Pattern.compile(
+          "Illegal native access from:? (?:an unnamed |unnamed )?module(?: ([\\w.]+))?");
 
   /** A class of the JDK's that is missing, by its internal name. */
   private static final Pattern MISSING_CLASS =
@@ -32,7 +32,7 @@ public final class LoadFailure {
 
   /** A line of a stack trace that names what was thrown. */
   private static final Pattern THROWN =
-      Pattern.compile("(?m)^(?:Caused by: )?[\\w.$]+(?:Error|Exception): (.+)$");
+      Pattern.compile("(?m)^\\s*(?:Caused by: |Suppressed: )?[\\w.$]+(?:Error|Exception): (.+)$");
 
   private LoadFailure() {}
 
@@ -125,9 +125,8 @@ public final class LoadFailure {
     return THROWN
         .matcher(text(e))
         .results()
-        .map(MatchResult::group)
+        .map(line -> line.group(1))
         .reduce((first, second) -> second)
-        .map(line -> line.replaceFirst("^(?:Caused by: )?[\\w.$]+: ", ""))
         .orElseGet(() -> describe(e));
   }
 

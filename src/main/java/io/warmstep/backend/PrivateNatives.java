@@ -78,7 +78,8 @@ public final class PrivateNatives {
       return Files.createTempDirectory(Path.of(shared).toAbsolutePath(), "warmstep-");
     } catch (InvalidPathException e) {
       throw unavailable(
-          folder() + " has a name that Java cannot encode in this locale: start it with LC_ALL="
+          folder()
+              + " has a name that Java cannot encode in this locale: start it with LC_ALL="
               + "C.UTF-8 in its environment",
           " of another name",
           e);

@@ -102,7 +102,8 @@ class LoadFailureTest {
   @CsvSource({"cuda, JCuda", "opencl, JOCL"})
   void nativeAccessThatIsDenied(String backend, String binding) throws Exception {
     assumeTrue(Runtime.version().feature() >= 24, "needs a JDK that can deny it, 24 or newer");
-    assertRefused(backend, denied(binding, "ALL-UNNAMED"), Map.of(), "--illegal-native-access=deny");
+    assertRefused(
+        backend, denied(binding, "ALL-UNNAMED"), Map.of(), "--illegal-native-access=deny");
   }
 
   private static String denied(String binding, String module) {
@@ -181,6 +182,11 @@ class LoadFailureTest {
     assertReason(null, thrown);
     assertEquals(said, LoadFailure.innermost(nested(thrown)));
     assertEquals(said, LoadFailure.innermost(second(nested(thrown))));
+    Throwable suppressing = new UnsatisfiedLinkError("Unable to load library 'libcuda.so.1':\n");
+    suppressing.addSuppressed(new UnsatisfiedLinkError(said));
+    assertEquals(said, LoadFailure.innermost(suppressing));
+    assertEquals(
+        "java.lang.IllegalStateException", LoadFailure.innermost(new IllegalStateException()));
   }
 
   @Test
@@ -205,7 +211,8 @@ class LoadFailureTest {
     assertEquals(
         "java.lang.NullPointerException", LoadFailure.describe(new NullPointerException()));
     assertEquals(
-        "java.lang.NoClassDefFoundError: a/B", LoadFailure.describe(new NoClassDefFoundError("a/B")));
+        "java.lang.NoClassDefFoundError: a/B",
+        LoadFailure.describe(new NoClassDefFoundError("a/B")));
     assertEquals(
         "java.nio.file.NoSuchFileException: /a",
         LoadFailure.describe(new ExceptionInInitializerError(new NoSuchFileException("/a"))));

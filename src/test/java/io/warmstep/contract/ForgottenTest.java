@@ -37,8 +37,7 @@ class ForgottenTest {
     Optimizer optimizer =
         Optimizer.of(parameters).rule(Momentum.heavyBall(0.5)).learningRate(1).build();
     optimizer.step();
-    return List.of(
-        parameters.get("p").values(), optimizer.state("q", "momentum_buffer"));
+    return List.of(parameters.get("p").values(), optimizer.state("q", "momentum_buffer"));
   }
 
   @ParameterizedTest(name = "{0}")

@@ -108,8 +108,7 @@ class LeakReportTest {
   private static void leakDevices(int count) {
     for (int i = 0; i < count; i++) {
       Device device = Devices.cpu(3);
-      Parameters parameters =
-          Parameters.on(device).add("p", ElementType.FLOAT32, 200_000).build();
+      Parameters parameters = Parameters.on(device).add("p", ElementType.FLOAT32, 200_000).build();
       Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).build().step();
     }
   }

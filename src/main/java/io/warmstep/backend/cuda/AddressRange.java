@@ -51,8 +51,7 @@ final class AddressRange {
     CUdeviceptr start = new CUdeviceptr();
     long[] bytes = new long[1];
     int code =
-        Cuda.code(
-            () -> JCudaDriver.cuMemGetAddressRange(start, bytes, Cuda.pointer(address)));
+        Cuda.code(() -> JCudaDriver.cuMemGetAddressRange(start, bytes, Cuda.pointer(address)));
     switch (code) {
       case CUresult.CUDA_ERROR_NOT_FOUND,
           CUresult.CUDA_ERROR_INVALID_VALUE,

@@ -122,9 +122,7 @@ final class Cuda {
 
   /** A code's name and number. */
   static String name(int code) {
-    return (code == TENSOR_MEMORY_LEAK
-            ? "CUDA_ERROR_TENSOR_MEMORY_LEAK"
-            : CUresult.stringFor(code))
+    return (code == TENSOR_MEMORY_LEAK ? "CUDA_ERROR_TENSOR_MEMORY_LEAK" : CUresult.stringFor(code))
         + " ("
         + code
         + ")";

@@ -137,13 +137,13 @@ final class CudaDevice implements BackendDevice {
               + length
               + " do not lie within the device's address space");
     }
+    freeForgotten();
     checkWithin(type, handle, offset, length);
     return new CudaMemory(this, type, handle + offset * type.bytes(), length);
   }
 
   private void checkWithin(ElementType type, long handle, long offset, long length) {
-    OptionalLong end =
-        AddressRange.end(context, handle, handle + (offset + length) * type.bytes());
+    OptionalLong end = AddressRange.end(context, handle, handle + (offset + length) * type.bytes());
     if (end.isPresent() && (end.getAsLong() - handle) / type.bytes() < offset + length) {
       long bytes = end.getAsLong() - handle;
       throw new IllegalArgumentException(

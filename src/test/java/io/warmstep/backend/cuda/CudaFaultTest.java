@@ -336,17 +336,19 @@ class CudaFaultTest {
 
   /** What the driver says of PTX that it cannot compile, and what to do then. */
   @ParameterizedTest
-  @CsvSource(quoteCharacter = '"', value = {
-    "200, CUDA_ERROR_INVALID_IMAGE, the driver's compiler does not accept the kernel: Warmstep's"
-        + " jar may be damaged",
-    "209, CUDA_ERROR_NO_BINARY_FOR_GPU, the driver compiles no kernels for this GPU",
-    "218, CUDA_ERROR_INVALID_PTX, the driver's compiler does not accept the kernel: Warmstep's jar"
-        + " may be damaged",
-    "221, CUDA_ERROR_JIT_COMPILER_NOT_FOUND, install libnvidia-ptxjitcompiler.so.1",
-    "222, CUDA_ERROR_UNSUPPORTED_PTX_VERSION, the driver is older than the kernel's version of"
-        + " PTX",
-    "223, CUDA_ERROR_JIT_COMPILATION_DISABLED, unset CUDA_DISABLE_PTX_JIT"
-  })
+  @CsvSource(
+      quoteCharacter = '"',
+      value = {
+        "200, CUDA_ERROR_INVALID_IMAGE, the driver's compiler does not accept the kernel: Warmstep's"
+            + " jar may be damaged",
+        "209, CUDA_ERROR_NO_BINARY_FOR_GPU, the driver compiles no kernels for this GPU",
+        "218, CUDA_ERROR_INVALID_PTX, the driver's compiler does not accept the kernel: Warmstep's jar"
+            + " may be damaged",
+        "221, CUDA_ERROR_JIT_COMPILER_NOT_FOUND, install libnvidia-ptxjitcompiler.so.1",
+        "222, CUDA_ERROR_UNSUPPORTED_PTX_VERSION, the driver is older than the kernel's version of"
+            + " PTX",
+        "223, CUDA_ERROR_JIT_COMPILATION_DISABLED, unset CUDA_DISABLE_PTX_JIT"
+      })
   void kernelsThatDoNotBuild(int code, String name, String advice) {
     try (Device device = Devices.require("cuda");
         Parameters parameters = Parameters.on(device).add("p", new float[3]).build()) {

@@ -54,8 +54,7 @@ class CudaHandlesTest extends SimulatedTest {
     }
   }
 
-  private void assertRefused(
-      ElementType type, long handle, long offset, long length, long bytes) {
+  private void assertRefused(ElementType type, long handle, long offset, long length, long bytes) {
     assertEquals(
         "offset "
             + offset
@@ -146,15 +145,13 @@ class CudaHandlesTest extends SimulatedTest {
     assertEquals(0, JCudaDriver.cuStreamCreate(stream, 0));
     assertEquals(0, JCudaDriver.cuMemAlloc(values, 16));
     assertEquals(0, JCudaDriver.cuMemAlloc(gradients, 16));
-    try (Device lent =
-            Devices.wrapCuda(JCudaHandles.of(context), JCudaHandles.of(stream));
+    try (Device lent = Devices.wrapCuda(JCudaHandles.of(context), JCudaHandles.of(stream));
         Tensor p = lent.borrowHandle(FLOAT32, JCudaHandles.of(values), 0, 4);
         Tensor last =
             lent.borrowHandle(FLOAT32, JCudaHandles.of(gradients.withByteOffset(12)), 0, 1);
         Tensor g = lent.borrowHandle(FLOAT32, JCudaHandles.of(gradients), 0, 4);
         Parameters parameters = Parameters.on(lent).borrow("p", p, g).build();
-        Optimizer optimizer =
-            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).build()) {
+        Optimizer optimizer = Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).build()) {
       p.copyFrom(new float[] {1, 2, 3, 4});
       g.zero();
       last.copyFrom(new float[] {0.5f});

@@ -220,7 +220,8 @@ class OpenClLeakTest {
     try (Device device = context.open()) {
       train(device);
       final long settled = settled(context);
-      cl_mem buffer = CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
+      cl_mem buffer =
+          CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
       forget(device, buffer);
       Garbage.collectUntil(() -> references(buffer) == 1);
       assertEquals(1, references(buffer), "references to the caller's buffer");
@@ -235,7 +236,8 @@ class OpenClLeakTest {
   void aForgottenDeviceIsReleased() {
     FailingContext context = FailingContext.create();
     CL.clRetainContext(context.context);
-    cl_mem buffer = CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
+    cl_mem buffer =
+        CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
     forget(context.open(), buffer);
     Garbage.collectUntil(() -> references(buffer) == 1);
     assertEquals(1, references(buffer), "references to the caller's buffer");
@@ -249,11 +251,11 @@ class OpenClLeakTest {
   @Test
   void aForgottenDeviceOfTheCallersIsReleased() {
     FailingContext context = FailingContext.create();
-    cl_mem buffer = CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
+    cl_mem buffer =
+        CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
     final long before = context.references();
     forget(
-        Devices.wrapOpenCl(
-            context.context.getNativePointer(), context.queue.getNativePointer()),
+        Devices.wrapOpenCl(context.context.getNativePointer(), context.queue.getNativePointer()),
         buffer);
     Garbage.collectUntil(() -> context.references() == before);
     context.assertReferences(before, "those that this test holds");
