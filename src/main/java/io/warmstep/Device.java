@@ -22,9 +22,9 @@ import java.util.function.Consumer;
  *   <li>on the CPU, the device's threads end;
  *   <li>on OpenCL, all handles are released, those of a queue that the caller lent included;
  *   <li>on CUDA, memory and events of a tensor, parameter set, optimizer or timer are freed when
- *       the device next allocates memory, builds an optimizer or is closed, and a whole device that
- *       {@link Devices#require} opened is freed at once. What a device of {@link Devices#wrapCuda}
- *       that was never closed holds is left to the caller's context, with which it is freed: that
+ *       the device next makes one of these or is closed, and a whole device that {@link
+ *       Devices#require} opened is freed at once. What a device of {@link Devices#wrapCuda} that
+ *       was never closed holds is left to the caller's context, with which it is freed: that
  *       context may have been destroyed by then.
  * </ul>
  */

@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.SelfTest;
 import java.util.HashSet;
 import java.util.List;
@@ -76,7 +77,7 @@ final class DeviceChoice {
     try {
       device = backend.open(0);
     } catch (RuntimeException | LinkageError e) {
-      passOver(backend, "cannot be opened: " + e.getMessage());
+      passOver(backend, "cannot be opened: " + LoadFailure.describe(e));
       return Optional.empty();
     }
     if (passed.contains(backend)) {
@@ -94,7 +95,9 @@ final class DeviceChoice {
     try {
       device.close();
     } catch (RuntimeException | LinkageError e) {
-      LOG.log(System.Logger.Level.WARNING, "closing " + backend.name() + ": " + e.getMessage());
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "closing " + backend.name() + ": " + LoadFailure.describe(e));
     }
     return Optional.empty();
   }

@@ -8,6 +8,7 @@ import java.util.EnumMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 
@@ -291,13 +292,21 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       checkDevice(name, "gradients", gradients);
       if (values.type() != gradients.type()) {
         throw new IllegalArgumentException(
-            "parameter \"%s\": gradients are %s, must be %s like the values"
-                .formatted(name, gradients.type(), values.type()));
+            String.format(
+                Locale.ROOT,
+                "parameter \"%s\": gradients are %s, must be %s like the values",
+                name,
+                gradients.type(),
+                values.type()));
       }
       if (values.length() != gradients.length()) {
         throw new IllegalArgumentException(
-            "parameter \"%s\": gradients have %d elements, must have %d like the values"
-                .formatted(name, gradients.length(), values.length()));
+            String.format(
+                Locale.ROOT,
+                "parameter \"%s\": gradients have %d elements, must have %d like the values",
+                name,
+                gradients.length(),
+                values.length()));
       }
       return put(new Spec(name, values.type(), values.length(), null, values, gradients));
     }

@@ -100,7 +100,7 @@ class DeviceChoiceTest {
   @Test
   void oneThatCannotBeOpenedIsPassedOverAndTriedAgain() {
     Fake fake = new Fake(true, 0);
-    fake.failure = new IllegalStateException("held by another program");
+    fake.failure = new DeviceException("held by another program", null);
     DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
     try (Device device = choice.fastest()) {
       assertEquals("cpu", device.name());

@@ -2,7 +2,6 @@ package io.warmstep.backend;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -27,17 +26,23 @@ final class NativeLibraryFile {
       ByteBuffer file = ByteBuffer.wrap(in.readAllBytes());
       long needed = neededBytes(file);
       if (needed > file.limit()) {
-        throw new IllegalStateException(
+        throw new NativesUnavailableException(
             "the native library "
                 + resource
                 + " on the class path is damaged: it has "
                 + file.limit()
                 + " bytes of at least "
                 + needed
-                + "; download its jar again");
+                + "; download its jar again",
+            null);
       }
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + resource + " on the class path", e);
+      throw new NativesUnavailableException(
+          "cannot read "
+              + resource
+              + " on the class path: look at the jar that has it; Java says: "
+              + LoadFailure.describe(e),
+          e);
     }
   }
 

@@ -2,13 +2,13 @@ package io.warmstep.backend;
 
 import java.io.File;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -19,9 +19,8 @@ import java.util.stream.Stream;
 public final class PrivateNatives {
   private static final String FOLDER_PROPERTY = "java.io.tmpdir";
 
-  /** What the dynamic linker says of a file that must not be executed. */
-  private static final Pattern MAPPING_FAILURE =
-      Pattern.compile("(\\S+: failed to map segment from shared object.*)");
+  /** How a message goes on that tells the user to take another folder. */
+  static final String OTHER_FOLDER = "set the system property " + FOLDER_PROPERTY + " to a folder";
 
   private PrivateNatives() {}
 
@@ -33,7 +32,8 @@ public final class PrivateNatives {
    * @param className the class
    * @param libraries resources that it extracts, looked at beforehand if they are there
    * @throws ClassNotFoundException if there is no such class
-   * @throws IllegalStateException if a library is damaged; loading it would kill the process
+   * @throws NativesUnavailableException if a library is damaged, whose loading would kill the
+   *     process, or if there is no folder to extract it to
    */
   public static synchronized void initialize(String className, String... libraries)
       throws ClassNotFoundException {
@@ -41,7 +41,7 @@ public final class PrivateNatives {
       NativeLibraryFile.check(library);
     }
     String shared = System.getProperty(FOLDER_PROPERTY);
-    Path folder = create();
+    Path folder = create(shared);
     pinSharedFolder();
     System.setProperty(FOLDER_PROPERTY, folder.toString());
     try {
@@ -54,48 +54,59 @@ public final class PrivateNatives {
 
   /**
    * The JDK keeps the folder that it finds at the first temporary file of the process: that must
-   * not become ours, which is removed.
+   * not become ours, which is removed. Whether this file can be made is of no matter.
    */
   private static void pinSharedFolder() {
     try {
       Files.delete(File.createTempFile("warmstep-", null).toPath());
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot write to the folder of temporary files", e);
+      return;
     }
   }
 
-  /**
-   * What to do where the dynamic linker may not map a library that was extracted, as in a folder
-   * that is mounted noexec.
-   *
-   * @param message of the failure to load it
-   * @return the reason and what to do, or nothing if it is another one
-   */
-  public static Optional<String> noExecution(String message) {
-    Matcher mapping = MAPPING_FAILURE.matcher(message);
-    return mapping.find()
-        ? Optional.of(
-            "the folder of temporary files, "
-                + System.getProperty(FOLDER_PROPERTY)
-                + ", does not allow execution: set -D"
-                + FOLDER_PROPERTY
-                + " to a folder that does; the dynamic linker says: "
-                + mapping.group(1))
-        : Optional.empty();
+  /** The folder that bindings would use, as messages name it. */
+  static String folder() {
+    return "the folder of temporary files, " + System.getProperty(FOLDER_PROPERTY) + ",";
   }
 
-  private static Path create() {
+  /** For this user alone. */
+  private static Path create(String shared) {
     try {
-      return Files.createTempDirectory("warmstep-"); // for this user alone
-    } catch (IOException e) {
-      throw new UncheckedIOException(
-          "cannot create a folder for native libraries in "
-              + System.getProperty(FOLDER_PROPERTY)
-              + ": set the system property "
-              + FOLDER_PROPERTY
-              + " to one that can be written to",
+      if (shared == null) {
+        throw unavailable("there is no folder of temporary files", " that can be written to", null);
+      }
+      return Files.createTempDirectory(Path.of(shared).toAbsolutePath(), "warmstep-");
+    } catch (InvalidPathException e) {
+      throw unavailable(
+          folder()
+              + " has a name that Java cannot encode in this locale: start it with LC_ALL="
+              + "C.UTF-8 in its environment",
+          " of another name",
           e);
+    } catch (IOException e) {
+      throw unavailable(
+          folder() + " takes no native libraries, since " + why(e), " that can be written to", e);
     }
+  }
+
+  private static NativesUnavailableException unavailable(
+      String what, String which, Throwable cause) {
+    String link = cause instanceof InvalidPathException ? ", or " : ": ";
+    return new NativesUnavailableException(what + link + OTHER_FOLDER + which, cause);
+  }
+
+  /** In words: the messages of these exceptions may be nothing but the path. */
+  static String why(IOException e) {
+    if (e instanceof NoSuchFileException) {
+      return "it does not exist";
+    }
+    if (e instanceof AccessDeniedException) {
+      return "this user may not write to it";
+    }
+    if (e instanceof FileSystemException file && file.getReason() != null) {
+      return "the system says: " + file.getReason();
+    }
+    return "Java says: " + LoadFailure.describe(e);
   }
 
   /** A loaded library stays usable after its file is gone; where it cannot go, it goes at exit. */

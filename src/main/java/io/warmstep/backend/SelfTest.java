@@ -39,7 +39,7 @@ public final class SelfTest {
       try {
         problem = step(device, rule);
       } catch (RuntimeException | LinkageError e) {
-        problem = Optional.of("failed: " + e.getMessage());
+        problem = Optional.of("failed: " + LoadFailure.describe(e));
       }
       if (problem.isPresent()) {
         return problem.map(what -> "self-test of " + rule.name() + " " + what);

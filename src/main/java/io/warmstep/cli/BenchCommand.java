@@ -8,10 +8,10 @@ import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.cli.bench.ModelShapes;
 import io.warmstep.cli.bench.StepBenchmark;
 import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.cli.text.Failures;
 import io.warmstep.rule.UpdateRule;
 import java.io.PrintWriter;
 import java.util.Collections;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
@@ -27,12 +27,18 @@ import picocli.CommandLine.Spec;
     name = "bench",
     mixinStandardHelpOptions = true,
     description = {
-      "Measures an optimizer step in turn with what memory allows and prints the median of the"
-          + " rounds: on the processor a plain Java loop with the same reads and writes and no"
-          + " arithmetic, on a GPU a copy of as many bytes within its memory.",
+      "Measures an optimizer step in turn with what memory allows (the ceiling): on the processor a"
+          + " plain Java loop with the same reads and writes and no arithmetic, on a GPU a copy of"
+          + " as many bytes within its memory. Prints the median of "
+          + StepBenchmark.ROUNDS
+          + " rounds of at least 50 ms each, and in brackets the lowest and the highest round.",
+      "Where parameters, gradients and state fit in the last cache of the processors, or in 128 MiB"
+          + " on a GPU, memory is no limit, and no fraction of a ceiling is given.",
       "GB/s counts the fewest bytes that the rule must move: parameters, gradients and state read"
           + " once, parameters and state written once."
-    })
+    },
+    footerHeading = "%nJSON fields:%n",
+    footer = BenchReport.FIELDS)
 final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec;
 
@@ -40,7 +46,7 @@ final class BenchCommand implements Runnable {
       names = "--rule",
       paramLabel = "RULE",
       defaultValue = "adam",
-      completionCandidates = RuleNames.class,
+      completionCandidates = NameList.RuleNames.class,
       description = "Update rule: ${COMPLETION-CANDIDATES} (default ${DEFAULT-VALUE}).")
   private String rule;
 
@@ -48,7 +54,8 @@ final class BenchCommand implements Runnable {
       names = "--dtype",
       paramLabel = "TYPE",
       defaultValue = "float32",
-      description = "float32, float64, float16 or bfloat16 (default ${DEFAULT-VALUE}).")
+      completionCandidates = NameList.TypeNames.class,
+      description = "${COMPLETION-CANDIDATES} (default ${DEFAULT-VALUE}).")
   private String dtype;
 
   @Option(
@@ -72,7 +79,8 @@ final class BenchCommand implements Runnable {
     @Option(
         names = "--model",
         paramLabel = "MODEL",
-        description = "The tensors of a model: resnet50 (161) or gpt2 (148).")
+        completionCandidates = ModelNames.class,
+        description = "The tensors of a model: ${COMPLETION-CANDIDATES}.")
     private String model;
   }
 
@@ -86,11 +94,12 @@ final class BenchCommand implements Runnable {
   @Option(names = "--json", description = "Print one JSON object and nothing else.")
   private boolean json;
 
-  /** For the help text. */
-  static final class RuleNames implements Iterable<String> {
-    @Override
-    public Iterator<String> iterator() {
-      return NamedRules.names().iterator();
+  /** The models for the help text, each with its number of tensors. */
+  static final class ModelNames extends NameList {
+    ModelNames() {
+      super(
+          ModelShapes.all().entrySet().stream()
+              .map(model -> model.getKey() + " (" + model.getValue().size() + ")"));
     }
   }
 
@@ -118,8 +127,9 @@ final class BenchCommand implements Runnable {
       throw new IllegalStateException("the measurement was interrupted", e);
     }
     PrintWriter out = spec.commandLine().getOut();
+    BenchReport report = new BenchReport(result, isCpu(), type != type.arithmetic());
     if (json) {
-      out.println(Json.text(toJson(type, total, lengths.size(), result)));
+      out.println(Json.text(toJson(type, total, lengths.size(), report)));
     } else {
       out.printf(
           Locale.ROOT,
@@ -131,37 +141,9 @@ final class BenchCommand implements Runnable {
           lengths.size() == 1 ? "tensor" : "tensors",
           backend,
           isCpu() ? count + (count == 1 ? " thread" : " threads") : name);
-      out.printf("  %-22s %s%n", "a step", time(result.millisPerStep() * 1e6));
-      out.printf(Locale.ROOT, "  %-22s %.1f GB/s%n", "memory traffic", result.gigabytesPerSecond());
-      out.printf(
-          Locale.ROOT,
-          "  %-22s %.3f of a %s%s%n",
-          "fraction of ceiling",
-          result.fractionOfCeiling(),
-          result.ceiling(),
-          aboveOne(result.fractionOfCeiling()));
-      if (!isCpu()) { // there a call is the step
-        out.printf("  %-22s %s%n", "host time of a call", time(result.hostMicrosPerStep() * 1e3));
-      }
-      out.printf(
-          Locale.ROOT, "  %-22s %.1f bytes%n", "allocated a step", result.bytesAllocatedPerStep());
+      report.print(out);
     }
     out.flush();
-  }
-
-  /** No step beats what memory allows: the two were measured at different moments. */
-  static String aboveOne(double fraction) {
-    return fraction > 1 ? " (above 1 is the noise of the measurement)" : "";
-  }
-
-  /** In the unit in which it reads best. */
-  private static String time(double nanos) {
-    if (nanos < 1e3) {
-      return String.format(Locale.ROOT, "%.0f ns", nanos);
-    }
-    return nanos < 1e6
-        ? String.format(Locale.ROOT, "%.2f us", nanos / 1e3)
-        : String.format(Locale.ROOT, "%.2f ms", nanos / 1e6);
   }
 
   private boolean isCpu() {
@@ -188,13 +170,16 @@ final class BenchCommand implements Runnable {
       }
       return Collections.singletonList(size.length);
     }
-    return switch (size.model) {
-      case "resnet50" -> ModelShapes.resNet50();
-      case "gpt2" -> ModelShapes.gpt2Small();
-      default ->
-          throw new ParameterException(
-              spec.commandLine(), "--model is '" + size.model + "', must be resnet50 or gpt2");
-    };
+    List<Long> lengths = ModelShapes.all().get(size.model);
+    if (lengths == null) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--model is '"
+              + size.model
+              + "', must be "
+              + String.join(" or ", ModelShapes.all().keySet()));
+    }
+    return lengths;
   }
 
   /** Turns the library's complaint about a value into one about the command line. */
@@ -202,24 +187,18 @@ final class BenchCommand implements Runnable {
     try {
       return value.get();
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+      throw new ParameterException(spec.commandLine(), Failures.describe(e), e);
     }
   }
 
-  private JsonObject toJson(
-      ElementType type, long total, int tensors, StepBenchmark.Result result) {
+  private JsonObject toJson(ElementType type, long total, int tensors, BenchReport report) {
     JsonObject object = new JsonObject();
     object.addProperty("rule", rule);
     object.addProperty("backend", backend);
     object.addProperty("dtype", type.toString());
     object.addProperty("params", total);
     object.addProperty("tensors", tensors);
-    object.addProperty("ms_per_step", result.millisPerStep());
-    object.addProperty("gb_per_s", result.gigabytesPerSecond());
-    object.addProperty("ceiling", result.ceiling());
-    object.addProperty("fraction_of_ceiling", result.fractionOfCeiling());
-    object.addProperty("host_us_per_step", result.hostMicrosPerStep());
-    object.addProperty("bytes_allocated_per_step", result.bytesAllocatedPerStep());
+    report.addTo(object);
     return object;
   }
 }

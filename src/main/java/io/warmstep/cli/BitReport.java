@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import io.warmstep.ElementType;
 import io.warmstep.WarmstepException;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.cli.text.Failures;
 import io.warmstep.cli.verify.BitComparison;
 import java.io.PrintWriter;
 import java.util.Locale;
@@ -62,7 +63,7 @@ final class BitReport {
       backend.addProperty("reason", report.reason());
       unusable.add(backend);
     } else {
-      out.printf("%s: not usable: %s%n%n", report.backend(), report.reason());
+      out.printf(Locale.ROOT, "%s: not usable: %s%n%n", report.backend(), report.reason());
     }
   }
 
@@ -71,10 +72,10 @@ final class BitReport {
     isClean = false;
     if (json) {
       JsonObject backend = entry(report, new BitComparison.Count(0, 0), false);
-      backend.addProperty("error", failure.getMessage());
+      backend.addProperty("error", Failures.describe(failure));
       backends.add(backend);
     } else {
-      out.printf("%s: FAILED: %s%n%n", report.backend(), failure.getMessage());
+      out.printf(Locale.ROOT, "%s: FAILED: %s%n%n", report.backend(), Failures.describe(failure));
     }
   }
 
@@ -109,18 +110,20 @@ final class BitReport {
       backends.add(entry(report, total, total.mismatches() == 0));
       return;
     }
-    out.printf("%s: %s (driver %s)%n", report.backend(), report.device(), report.driver());
-    out.printf("  values that differ, by rule and type%n  %-10s", "rule");
+    out.printf(
+        Locale.ROOT, "%s: %s (driver %s)%n", report.backend(), report.device(), report.driver());
+    out.printf(Locale.ROOT, "  values that differ, by rule and type%n  %-10s", "rule");
     for (ElementType type : ElementType.values()) {
-      out.printf("%22s", type);
+      out.printf(Locale.ROOT, "%22s", type);
     }
     out.println();
     for (Map.Entry<String, Map<ElementType, BitComparison.Count>> rule :
         result.counts().entrySet()) {
-      out.printf("  %-10s", rule.getKey());
+      out.printf(Locale.ROOT, "  %-10s", rule.getKey());
       for (ElementType type : ElementType.values()) {
         BitComparison.Count count = rule.getValue().get(type);
         out.printf(
+            Locale.ROOT,
             "%22s",
             count == null
                 ? "not supported"
@@ -128,7 +131,7 @@ final class BitReport {
       }
       out.println();
     }
-    result.differences().forEach(difference -> out.printf("  %s%n", difference));
+    result.differences().forEach(difference -> out.printf(Locale.ROOT, "  %s%n", difference));
     out.printf(
         Locale.ROOT,
         "  %s: %,d values compared with Java on one thread, %,d differ%n%n",

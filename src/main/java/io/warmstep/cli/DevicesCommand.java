@@ -24,7 +24,11 @@ import picocli.CommandLine.Spec;
 final class DevicesCommand implements Runnable {
   @Spec private CommandSpec spec;
 
-  @Option(names = "--json", description = "Print one JSON object and nothing else.")
+  @Option(
+      names = "--json",
+      description =
+          "Print one JSON object and nothing else: backends (each with backend, usable, device,"
+              + " driver, memory_bytes, bit_exact, reason) and fastest.")
   private boolean json;
 
   @Override
@@ -39,22 +43,25 @@ final class DevicesCommand implements Runnable {
       out.println(Json.text(toJson(reports, fastest)));
     } else {
       reports.forEach(report -> print(report, out));
-      out.printf("%nDevices.fastest() opens %s%n", fastest);
+      out.printf(Locale.ROOT, "%nDevices.fastest() opens %s%n", fastest);
     }
     out.flush();
   }
 
   private static void print(BackendReport report, PrintWriter out) {
     if (!report.usable()) {
-      out.printf("%-8s not usable: %s%n", report.backend(), report.reason());
+      out.printf(Locale.ROOT, "%-8s not usable: %s%n", report.backend(), report.reason());
       return;
     }
-    out.printf("%-8s %s%n", report.backend(), report.device());
-    out.printf("%-8s driver %s%n", "", report.driver());
+    out.printf(Locale.ROOT, "%-8s %s%n", report.backend(), report.device());
+    out.printf(Locale.ROOT, "%-8s driver %s%n", "", report.driver());
     out.printf(
         Locale.ROOT, "%-8s memory %.1f GiB%n", "", report.memoryBytes() / (1024.0 * 1024 * 1024));
     out.printf(
-        "%-8s %s%n", "", report.bitExact() ? "bit-exact" : "not bit-exact: " + report.reason());
+        Locale.ROOT,
+        "%-8s %s%n",
+        "",
+        report.bitExact() ? "bit-exact" : "not bit-exact: " + report.reason());
   }
 
   private static JsonObject toJson(List<BackendReport> reports, String fastest) {

@@ -1,6 +1,11 @@
 package io.warmstep.cli;
 
+import io.warmstep.cli.text.Failures;
+import io.warmstep.cli.text.FileNames;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -57,6 +62,8 @@ public final class Main implements Runnable {
    */
   public static void main(String[] arguments) {
     int exitCode;
+    // For what libraries write: the progress bar, help texts, the axes of plots.
+    Locale.setDefault(Locale.ROOT);
     try {
       exitCode = commandLine().execute(arguments);
     } catch (OutOfMemoryError e) {
@@ -116,10 +123,15 @@ public final class Main implements Runnable {
       if (e.getValue().matches("[+-]?[0-9]+")) {
         expected += " up to " + (type == long.class ? Long.MAX_VALUE : Integer.MAX_VALUE);
       }
+    } else if (type == Path.class) {
+      expected = FileNames.problem(e.getValue());
+      return String.format(
+          Locale.ROOT, "%s is '%s', %s", option.longestName(), e.getValue(), expected);
     } else {
       return e.getMessage();
     }
-    return "%s is '%s', must be %s".formatted(option.longestName(), e.getValue(), expected);
+    return String.format(
+        Locale.ROOT, "%s is '%s', must be %s", option.longestName(), e.getValue(), expected);
   }
 
   private int failure(Exception e, CommandLine at) {
@@ -136,28 +148,15 @@ public final class Main implements Runnable {
 
   /** Exceptions that tell the user what to do, as opposed to a fault in this program. */
   private static boolean isExpected(Exception e) {
-    return e.getMessage() != null
+    return (e.getMessage() != null || e instanceof IOException)
         && !(e instanceof NullPointerException)
         && !(e instanceof IndexOutOfBoundsException)
         && !(e instanceof ClassCastException);
   }
 
   private static String describe(Exception e) {
-    String kind = e.getClass().getSimpleName();
-    if (!isExpected(e)) {
-      return e.getMessage() == null ? kind : kind + ": " + e.getMessage();
-    }
-    // The message of a file system's exception is the bare path.
-    return e instanceof java.nio.file.FileSystemException io
-        ? io.getFile() + ": " + (io.getReason() == null ? readable(kind) : io.getReason())
-        : e.getMessage();
-  }
-
-  /** NoSuchFileException becomes "no such file". */
-  private static String readable(String exception) {
-    return exception
-        .replaceAll("Exception$", "")
-        .replaceAll("(?<=[a-z])(?=[A-Z])", " ")
-        .toLowerCase(java.util.Locale.ROOT);
+    return isExpected(e) || e.getMessage() == null
+        ? Failures.describe(e)
+        : e.getClass().getSimpleName() + ": " + e.getMessage();
   }
 }

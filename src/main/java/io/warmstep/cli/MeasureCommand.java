@@ -9,7 +9,9 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.WarmstepException;
 import io.warmstep.cli.bench.BorrowedModel;
+import io.warmstep.cli.bench.StepTimer;
 import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.cli.text.Failures;
 import io.warmstep.rule.UpdateRule;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -138,7 +140,7 @@ final class MeasureCommand implements Callable<Integer> {
 
     private static JsonObject error(RuntimeException e) {
       JsonObject object = new JsonObject();
-      object.addProperty("error", e.getMessage());
+      object.addProperty("error", Failures.describe(e));
       return object;
     }
 
@@ -163,10 +165,10 @@ final class MeasureCommand implements Callable<Integer> {
       if (count < 1) {
         throw new IllegalArgumentException("steps is " + count + ", must be 1 or more");
       }
-      BorrowedModel.Time time = model.step(count);
+      StepTimer.Time time = model.step(count);
       JsonObject object = new JsonObject();
-      object.addProperty("ms", time.millisPerStep());
-      object.addProperty("host_us", time.hostMicrosPerStep());
+      object.addProperty("ms", time.millis());
+      object.addProperty("host_us", time.hostMicros());
       return object;
     }
 

@@ -1,5 +1,6 @@
 package io.warmstep.cli;
 
+import io.warmstep.cli.text.Failures;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 
@@ -8,7 +9,7 @@ final class Options {
   private Options() {}
 
   /**
-   * Has a complaint about an argument name the option that it came from.
+   * Rewords an IllegalArgumentException to name the command-line option.
    *
    * @param argument how the message begins, a regular expression
    * @param option what stands there instead
@@ -19,9 +20,7 @@ final class Options {
       return value.get();
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
-          String.valueOf(e.getMessage())
-              .replaceFirst("^" + argument, Matcher.quoteReplacement(option)),
-          e);
+          Failures.describe(e).replaceFirst("^" + argument, Matcher.quoteReplacement(option)), e);
     }
   }
 }

@@ -2,7 +2,7 @@ package io.warmstep.cli;
 
 import java.io.Console;
 
-/** Whether someone is watching. */
+/** Whether standard input and output are interactive. */
 final class Terminal {
   private Terminal() {}
 

@@ -9,6 +9,7 @@ import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
+import io.warmstep.cli.text.Failures;
 import io.warmstep.cli.train.Baselines;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
@@ -28,6 +29,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -49,6 +51,9 @@ import picocli.CommandLine.Spec;
     footerHeading = "%nFit verdict:%n",
     footer = RunVerdict.RULES)
 final class TrainCommand implements Callable<Integer> {
+  /** So many names of classes are printed; JSON has all. */
+  private static final int SHOWN_CLASSES = 20;
+
   @Spec private CommandSpec spec;
 
   @ArgGroup(validate = false, heading = "%nData and model:%n", order = 1)
@@ -137,7 +142,7 @@ final class TrainCommand implements Callable<Integer> {
     try {
       data = DataSets.named(task.data);
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+      throw new ParameterException(spec.commandLine(), Failures.describe(e), e);
     }
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
     Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
@@ -155,8 +160,13 @@ final class TrainCommand implements Callable<Integer> {
     if (history.steps() > trainer.steps()) {
       throw new ParameterException(
           spec.commandLine(),
-          "--epochs is %d, which is %s, but %s is at step %,d: give more epochs"
-              .formatted(task.epochs, steps(trainer.steps()), saving.resume, history.steps()));
+          String.format(
+              Locale.ROOT,
+              "--epochs is %d, which is %s, but %s is at step %,d: give more epochs",
+              task.epochs,
+              steps(trainer.steps()),
+              saving.resume,
+              history.steps()));
     }
     return new Run(
         data, split, model, trainer, rule, learningRate, clipNorm, plot, checkpoint, history);
@@ -167,7 +177,7 @@ final class TrainCommand implements Callable<Integer> {
     try {
       return value.get();
     } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+      throw new ParameterException(spec.commandLine(), Failures.describe(e), e);
     }
   }
 
@@ -202,13 +212,17 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private String title(Run run) {
-    return "%s: %s, seed %d".formatted(run.data().name(), how(run), task.seed);
+    return String.format(Locale.ROOT, "%s: %s, seed %d", run.data().name(), how(run), task.seed);
   }
 
   /** Such as {@code adam at 0.003, cosine}. */
   private String how(Run run) {
-    return "%s at %s, %s"
-        .formatted(update.rule, number(run.rate().highest()), run.rate().description());
+    return String.format(
+        Locale.ROOT,
+        "%s at %s, %s",
+        update.rule,
+        number(run.rate().highest()),
+        run.rate().description());
   }
 
   /** In as few digits as tell it from others. */
@@ -227,15 +241,33 @@ final class TrainCommand implements Callable<Integer> {
             .flatMap(sizes -> sizes)
             .map(String::valueOf)
             .collect(Collectors.joining("-"));
-    return "Training %s on %s (%,d rows, %,d to test)%n%s%n%s on %s"
-        .formatted(
-            layers,
-            run.data().name(),
-            run.split().train().rows(),
-            run.split().test().rows(),
-            how(run),
-            steps(run.trainer().steps()),
-            device);
+    return String.format(
+        Locale.ROOT,
+        "Training %s on %s (%,d rows, %,d to test)%n%s%s%n%s on %s",
+        layers,
+        run.data().name(),
+        run.split().train().rows(),
+        run.split().test().rows(),
+        classes(run.data()),
+        how(run),
+        steps(run.trainer().steps()),
+        device);
+  }
+
+  /** Which number has which name, on a line of its own, where classes have names. */
+  private static String classes(DataSet data) {
+    if (!data.hasClassNames()) {
+      return "";
+    }
+    String listed =
+        IntStream.range(0, Math.min(data.classes(), SHOWN_CLASSES))
+            .mapToObj(i -> i + " = " + data.classNames().get(i))
+            .collect(Collectors.joining(", "));
+    return String.format(
+        Locale.ROOT,
+        "classes: %s%s%n",
+        listed,
+        data.classes() > SHOWN_CLASSES ? ", … (" + data.classes() + " in all)" : "");
   }
 
   private static String steps(long count) {
@@ -275,6 +307,11 @@ final class TrainCommand implements Callable<Integer> {
     JsonObject json = new JsonObject();
     json.addProperty("backend", device.name());
     task.addTo(json);
+    if (run.data().hasClassNames()) {
+      JsonArray classes = new JsonArray();
+      run.data().classNames().forEach(classes::add);
+      json.add("classes", classes);
+    }
     update.addTo(json, run.rule());
     rate.addTo(json, run.rate());
     return json;

@@ -3,6 +3,7 @@ package io.warmstep.cli;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.check.Arguments;
+import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.ScheduleChoice;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
@@ -28,10 +30,12 @@ final class TrainOptions {
         names = "--data",
         paramLabel = "NAME",
         defaultValue = "digits",
+        completionCandidates = DataNames.class,
         description = {
-          "digits, breast-cancer, or a CSV file, compressed if it ends in .gz: numbers separated by"
-              + " commas, the class in the last column as 0, 1 and so on; a first line of column"
-              + " names is passed over. Default: ${DEFAULT-VALUE}"
+          "${COMPLETION-CANDIDATES}, or a CSV file, which may be compressed by gzip: features as"
+              + " numbers separated by commas, the class in the last column, either as 0, 1 and so"
+              + " on in all rows, or as a name in all rows, numbered in alphabetical order; a first"
+              + " line of column names is skipped. Default: ${DEFAULT-VALUE}"
         })
     String data;
 
@@ -93,14 +97,15 @@ final class TrainOptions {
         names = "--rule",
         paramLabel = "RULE",
         defaultValue = "adam",
-        completionCandidates = RuleNames.class,
+        completionCandidates = NameList.RuleNames.class,
         description = "${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
     String rule;
 
     @Option(
         names = "--momentum",
         paramLabel = "M",
-        description = "For momentum and nesterov (default 0.9), and rmsprop (default 0).")
+        completionCandidates = NameList.Momenta.class,
+        description = "For rules that have a momentum. Default: ${COMPLETION-CANDIDATES}")
     Double momentum;
 
     @Option(
@@ -108,13 +113,15 @@ final class TrainOptions {
         paramLabel = "B1,B2",
         hideParamSyntax = true,
         split = ",",
-        description = "For adam and adamw. Default: 0.9,0.999")
+        completionCandidates = NameList.Betas.class,
+        description = "For rules that have two. Default: ${COMPLETION-CANDIDATES}")
     List<Double> betas;
 
     @Option(
         names = "--weight-decay",
         paramLabel = "W",
-        description = "L2, decoupled for adamw. Default: 0, for adamw 0.01")
+        completionCandidates = NameList.WeightDecays.class,
+        description = "${COMPLETION-CANDIDATES}")
     Double weightDecay;
 
     @Option(
@@ -141,8 +148,10 @@ final class TrainOptions {
       if (betas != null) {
         if (betas.size() != 2) {
           throw new IllegalArgumentException(
-              "--betas is %s, must be two numbers, separated by commas: B1,B2"
-                  .formatted(betas.stream().map(String::valueOf).collect(Collectors.joining(","))));
+              String.format(
+                  Locale.ROOT,
+                  "--betas is %s, must be two numbers, separated by commas: B1,B2",
+                  betas.stream().map(String::valueOf).collect(Collectors.joining(","))));
         }
         requireHyperparameter(base, "--betas", "beta2");
         given.put("beta1", betas.get(0));
@@ -210,10 +219,11 @@ final class TrainOptions {
     @Option(
         names = "--warmup",
         paramLabel = "WARMUP",
+        completionCandidates = LowStarts.class,
         description =
             WarmUpChoice.SYNTAX
                 + ". Default: linear, over 5 %% of the steps"
-                + " (cyclic and one-cycle: none)")
+                + " (none for ${COMPLETION-CANDIDATES})")
     String warmUp;
 
     LearningRate toLearningRate(UpdateRule rule, long steps) {
@@ -236,8 +246,11 @@ final class TrainOptions {
         }
       }
       throw new IllegalArgumentException(
-          "--schedule is '%s', must be one of %s"
-              .formatted(schedule, String.join(", ", new ScheduleNames())));
+          String.format(
+              Locale.ROOT,
+              "--schedule is '%s', must be one of %s",
+              schedule,
+              String.join(", ", new ScheduleNames())));
     }
   }
 
@@ -274,14 +287,23 @@ final class TrainOptions {
         description = "Draw losses, accuracies and the learning rate to a .png or .svg file.")
     Path plot;
 
-    @Option(names = "--json", description = "Print one JSON object and nothing else.")
+    @Option(
+        names = "--json",
+        description =
+            "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
+                + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, lr,"
+                + " schedule, warmup, with which the run comes out again; then steps, train_loss,"
+                + " test_loss, train_accuracy, test_accuracy, baselines (class_frequencies,"
+                + " softmax_regression and nearest_neighbours, each with test_loss and"
+                + " test_accuracy), fit, reason, notes, best_epoch, seconds,"
+                + " steps_per_second; error in their place if the training diverged.")
     boolean json;
   }
 
-  /** Names for the help text. */
-  static final class RuleNames extends NameList {
-    RuleNames() {
-      super(NamedRules.names().stream());
+  /** The data sets that come with the program. */
+  static final class DataNames extends NameList {
+    DataNames() {
+      super(DataSets.NAMES.stream());
     }
   }
 
@@ -301,17 +323,13 @@ final class TrainOptions {
     }
   }
 
-  /** A list that picocli can create. */
-  private abstract static class NameList implements Iterable<String> {
-    private final List<String> names;
-
-    NameList(java.util.stream.Stream<String> names) {
-      this.names = names.collect(Collectors.toList());
-    }
-
-    @Override
-    public java.util.Iterator<String> iterator() {
-      return names.iterator();
+  /** The schedules that are not warmed up unless asked. */
+  static final class LowStarts extends NameList {
+    LowStarts() {
+      super(
+          Arrays.stream(ScheduleChoice.values())
+              .filter(ScheduleChoice::startsLow)
+              .map(ScheduleChoice::toString));
     }
   }
 }

@@ -80,6 +80,7 @@ abstract class TrainProgress implements Trainer.Listener, AutoCloseable {
     public void onEpoch(int epoch, History.Point point) {
       if (epoch % every == 0 || epoch == epochs) {
         out.printf(
+            Locale.ROOT,
             "epoch %" + String.valueOf(epochs).length() + "d of %d: %s%n",
             epoch,
             epochs,

@@ -70,7 +70,13 @@ final class VerifyCommand implements Callable<Integer> {
       })
   private String dtype;
 
-  @Option(names = "--json", description = "Print one JSON object and nothing else.")
+  @Option(
+      names = "--json",
+      description =
+          "Print one JSON object and nothing else: backends (each with name, device, bit_exact,"
+              + " values_compared, mismatches, error if it failed) and unusable (name, reason);"
+              + " with --golden, cases (name, backend, dtype, max_relative_error, passed) and"
+              + " skipped (names).")
   private boolean json;
 
   @Override
@@ -166,10 +172,11 @@ final class VerifyCommand implements Callable<Integer> {
           outcome.passed() ? "passed" : "FAILED");
     }
     for (GoldenReplay.Skipped one : skipped) {
-      out.printf("%-40s skipped: %s%n", one.name(), one.reason());
+      out.printf(Locale.ROOT, "%-40s skipped: %s%n", one.name(), one.reason());
     }
     long passed = outcomes.stream().filter(GoldenReplay.Outcome::passed).count();
     out.printf(
+        Locale.ROOT,
         "%d passed, %d failed, %d skipped%s%n",
         passed,
         outcomes.size() - passed,

@@ -6,12 +6,19 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.rule.RuleSettings;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -63,6 +70,7 @@ class CommandLineTest {
         "train --hidden 2000000000                 | --hidden is 2000000000, must be",
         "train --train-fraction 1                  | --train-fraction is 1.0",
         "train --data nope                         | --data is 'nope', which is no file; must be digits",
+        "train --data nop\uFFFD                    | which is not in the encoding of file names",
         "train --plot run.pdf                      | --plot is 'run.pdf', but the file name must end in .png or .svg",
         "train --plot /proc/run.png                | --plot is '/proc/run.png', but no file can be created in /proc",
         "train --plot no/such/run.svg              | --plot is 'no/such/run.svg', but the folder",
@@ -102,6 +110,34 @@ class CommandLineTest {
     assertTrue(verbose.err().contains("\tat io.warmstep"), verbose.err());
   }
 
+  /** What a user without a locale gives and the JVM cannot decode, in a process of its own. */
+  @ParameterizedTest
+  @ValueSource(strings = {"train --data", "train --plot", "verify --golden"})
+  @EnabledOnOs(OS.LINUX)
+  void fileNamesBeyondTheLocaleAreExplained(String option) throws Exception {
+    ProcessBuilder builder =
+        new ProcessBuilder(
+            "sh",
+            "-c",
+            "exec \"$0\" -cp \"$1\" %s %s \"$(printf 'd\\303\\244.csv')\""
+                .formatted(Main.class.getName(), option),
+            java().toString(),
+            System.getProperty("java.class.path"));
+    builder.environment().put("LC_ALL", "POSIX");
+    Process process = builder.start();
+    String err = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(2, process.waitFor(), err);
+    assertTrue(
+        err.contains(
+            ".csv', which is not in the encoding of file names, ANSI_X3.4-1968: set LC_ALL to a"
+                + " locale with UTF-8, such as C.UTF-8"),
+        err);
+  }
+
+  private static Path java() {
+    return Path.of(System.getProperty("java.home"), "bin", "java");
+  }
+
   /** In a process of its own, whose standard output takes nothing. */
   @ParameterizedTest
   @ValueSource(strings = {"devices --json", "train --epochs 1", "--help"})
@@ -110,7 +146,7 @@ class CommandLineTest {
     List<String> command =
         new ArrayList<>(
             List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                java().toString(),
                 "-cp",
                 System.getProperty("java.class.path"),
                 Main.class.getName()));
@@ -120,6 +156,66 @@ class CommandLineTest {
     String err = new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(1, process.waitFor(), err);
     assertTrue(err.contains("warmstep: standard output cannot be written"), err);
+  }
+
+  /** The help names each rule where it has the hyperparameter, and none else. */
+  @ParameterizedTest
+  @CsvSource({"--momentum,momentum,momentum", "--betas,beta1,beta2"})
+  void helpNamesTheRulesOfAnOption(String option, String first, String second) {
+    String help = run("train", "--help").out();
+    Matcher paragraph =
+        Pattern.compile("^ +" + option + "=.*\\R(^ {20,}.*\\R)*", Pattern.MULTILINE).matcher(help);
+    assertTrue(paragraph.find(), help);
+    String text = paragraph.group().replaceAll("\\s+", " ");
+    NamedRules.all()
+        .forEach(
+            (name, rule) -> {
+              boolean has = RuleSettings.has(rule, first) && RuleSettings.has(rule, second);
+              assertEquals(
+                  has,
+                  Pattern.compile("\\b" + name + " [0-9]").matcher(text).find(),
+                  name + ": " + text);
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "train, --epochs 1 --data breast-cancer",
+    "devices, ''",
+    "verify, --backend cpu --golden src/test/resources/golden/optimizers.json"
+  })
+  void helpNamesEveryJsonField(String command, String arguments) {
+    Set<String> fields = new TreeSet<>();
+    addFields(run((command + " --json " + arguments).trim().split(" ")).json(), fields);
+    String help = run(command, "--help").out().replaceAll("\\s+", " ");
+    String described = help.substring(help.indexOf("Print one JSON object"));
+    for (String field : fields) {
+      assertTrue(Pattern.compile("\\b" + field + "\\b").matcher(described).find(), field);
+    }
+  }
+
+  /** All but hyperparameters, which are the rule's. */
+  private static void addFields(JsonObject object, Set<String> fields) {
+    for (String name : object.keySet()) {
+      fields.add(name);
+      JsonElement value = object.get(name);
+      if (value.isJsonArray()) {
+        value
+            .getAsJsonArray()
+            .forEach(
+                element -> {
+                  if (element.isJsonObject()) {
+                    addFields(element.getAsJsonObject(), fields);
+                  }
+                });
+      }
+    }
+  }
+
+  @Test
+  void helpSaysWhichWeightDecayIsDecoupled() {
+    String help = run("train", "--help").out().replaceAll("\\s+", " ");
+    assertTrue(help.contains("L2; decoupled for adamw. Default: 0, for adamw 0.01"), help);
   }
 
   @Test

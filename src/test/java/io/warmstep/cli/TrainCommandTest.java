@@ -72,6 +72,25 @@ class TrainCommandTest {
     assertTrue(result.get("test_accuracy").getAsDouble() >= 0.97, result.toString());
   }
 
+  /** The output says which number of a class is which name. */
+  @Test
+  void classesMayBeNames(@TempDir Path folder) throws IOException {
+    StringBuilder rows = new StringBuilder("x,y,colour\n");
+    for (int i = 0; i < 30; i++) {
+      rows.append(i % 3).append(',').append(i % 2).append(',');
+      rows.append(new String[] {"red", "blue", "green"}[i % 3]).append('\n');
+    }
+    String file = Files.writeString(folder.resolve("colours.csv"), rows).toString();
+    CommandRun run = CommandRun.run("train", "--data", file, "--epochs", "30", "--batch", "4");
+    assertEquals(0, run.exitCode(), run.err());
+    assertTrue(
+        run.out().lines().toList().contains("classes: 0 = blue, 1 = green, 2 = red"), run.out());
+    JsonObject json = train("--data", file, "--epochs", "30", "--batch", "4");
+    assertEquals(JsonParser.parseString("[\"blue\", \"green\", \"red\"]"), json.get("classes"));
+    assertEquals(1, json.get("test_accuracy").getAsDouble());
+    assertFalse(train("--epochs", "1").has("classes"), "digits have no names");
+  }
+
   /** The settings that a run tells are those that it ran with, and give the same run again. */
   @Test
   void jsonTellsTheSettings() {
@@ -110,8 +129,9 @@ class TrainCommandTest {
   @CsvSource({
     "digits,        1e-6, under-fitting, the learning rate may be too low",
     "digits,        1,    under-fitting, the learning rate may be too high",
-    "breast-cancer, 3e-3, appropriate,   ''",
-    "breast-cancer, 1,    over-fitting,  the learning rate may be too high",
+    "breast-cancer, 3e-4, appropriate,   ''",
+    "breast-cancer, 3e-3, appropriate,   early stopping may do better",
+    "breast-cancer, 1,    under-fitting, the learning rate may be too high",
   })
   void aLowARightAndAHighRateAreTold(String data, String rate, String fit, String note) {
     String[] options = {"--data", data, "--lr", rate, "--epochs", "15", "--schedule", "constant"};

@@ -173,4 +173,23 @@ class VerifyCommandTest {
     assertTrue(output.err().contains(message), output.err());
     assertEquals(1, output.err().lines().count(), output.err());
   }
+
+  @ParameterizedTest
+  @CsvSource({".,is a folder", "src/test,is a folder", "no/such.json,no such file"})
+  void whatIsNoFileIsNotCalledBadJson(String path, String message) {
+    CommandRun output = run("verify", "--golden", path);
+    assertEquals(1, output.exitCode());
+    assertTrue(output.err().startsWith("warmstep: " + path + ": " + message), output.err());
+    assertFalse(output.err().contains("JSON"), output.err());
+    assertEquals(1, output.err().lines().count(), output.err());
+  }
+
+  @Test
+  void textInAnotherEncodingIsNotCalledBadJson() throws IOException {
+    Path file = Files.write(folder.resolve("latin.json"), new byte[] {'{', '"', (byte) 0xE4, '"'});
+    CommandRun output = run("verify", "--golden", file.toString());
+    assertEquals(1, output.exitCode());
+    assertEquals(
+        "warmstep: " + file + ": cannot be read: the text is not in UTF-8", output.err().strip());
+  }
 }

@@ -128,7 +128,7 @@ class EarlyStoppingTest {
   @Test
   void badSettingsAndStatesAreRefused() {
     double nan = Double.NaN;
-    refused("patience is 0, but must be at least 1", () -> EarlyStopping.patience(0));
+    refused("patience is 0, must be at least 1", () -> EarlyStopping.patience(0));
     EarlyStopping stopping = EarlyStopping.patience(1);
     for (double change : new double[] {nan, -1e-9, Double.POSITIVE_INFINITY}) {
       refused("minChange is " + change, () -> stopping.minChange(change));

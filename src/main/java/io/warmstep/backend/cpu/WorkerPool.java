@@ -3,6 +3,7 @@ package io.warmstep.backend.cpu;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 
 /**
  * A fixed number of threads that share the chunks of one job at a time; the calling thread is one
@@ -41,11 +42,23 @@ final class WorkerPool implements AutoCloseable {
   private Job job; // published by writing waiting, and kept until nothing is unfinished
 
   WorkerPool(int threads) {
+    this(threads, Thread::start);
+  }
+
+  /** A pool whose threads are started in a way of its own; for tests. */
+  WorkerPool(int threads, Consumer<Thread> starter) {
     this.threads = threads;
     this.workers = new Worker[threads - 1];
     for (int i = 0; i < workers.length; i++) {
       workers[i] = new Worker(i + 1);
-      workers[i].start();
+    }
+    try {
+      for (Worker worker : workers) {
+        starter.accept(worker);
+      }
+    } catch (RuntimeException | Error e) { // the system may have no more threads
+      close();
+      throw e;
     }
   }
 

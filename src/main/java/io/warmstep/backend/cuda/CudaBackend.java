@@ -1,10 +1,10 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.BackendUnavailableException;
-import io.warmstep.WarmstepException;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.PrivateNatives;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -52,8 +52,8 @@ public final class CudaBackend implements Backend {
       load();
       usable = Gpu.report();
       return usable;
-    } catch (WarmstepException e) {
-      String message = String.valueOf(e.getMessage());
+    } catch (RuntimeException | LinkageError e) {
+      String message = LoadFailure.describe(e);
       return BackendReport.unusable(
           NAME,
           message.startsWith(CANNOT_BE_USED)
@@ -91,6 +91,7 @@ public final class CudaBackend implements Backend {
     if (!isLoaded && loadFailure == null) {
       try {
         PrivateNatives.initialize("jcuda.driver.JCudaDriver", LIBRARY);
+        NativePointers.link();
         isLoaded = true;
       } catch (Exception | LinkageError e) {
         loadFailure = e;
@@ -107,15 +108,18 @@ public final class CudaBackend implements Backend {
   }
 
   static String reason(Throwable e) {
-    String message = String.valueOf(e.getMessage());
+    boolean isModule = CudaBackend.class.getModule().isNamed();
     if (e instanceof ClassNotFoundException) {
-      return "JCuda is not on the class path: add org.jcuda:jcuda:"
+      return "JCuda is not on the "
+          + (isModule ? "module path, or no module requires jcuda" : "class path")
+          + ": add org.jcuda:jcuda:"
           + VERSION
           + " and org.jcuda:jcuda-natives:"
           + VERSION
           + " with the classifier linux-x86_64";
     }
-    Matcher driverFailure = DRIVER_FAILURE.matcher(message);
+    String text = LoadFailure.text(e);
+    Matcher driverFailure = DRIVER_FAILURE.matcher(text);
     if (driverFailure.find()) {
       String linker = driverFailure.group(1);
       return (linker.contains("No such file")
@@ -124,7 +128,7 @@ public final class CudaBackend implements Backend {
           + "; the dynamic linker says: "
           + linker;
     }
-    Matcher oldDriver = OLD_DRIVER.matcher(message);
+    Matcher oldDriver = OLD_DRIVER.matcher(text);
     if (oldDriver.find()) {
       return "the NVIDIA driver lacks functions that JCuda "
           + VERSION
@@ -132,26 +136,33 @@ public final class CudaBackend implements Backend {
           + " linker says: "
           + oldDriver.group(1);
     }
-    Optional<String> noExecution = PrivateNatives.noExecution(message);
-    if (noExecution.isPresent()) {
-      return noExecution.get();
+    Optional<String> known = LoadFailure.reason(e, "JCuda");
+    if (known.isPresent()) {
+      return known.get();
     }
     String platform = System.getProperty("os.name") + " on " + System.getProperty("os.arch");
-    if (message.contains("No resource found")) {
-      return "JCuda's native library for "
-          + platform
-          + " is not on the class path: add org.jcuda:jcuda-natives:"
-          + VERSION
-          + " with the classifier of this platform (there is one for linux-x86_64)";
+    if (text.contains("No resource found")) {
+      return isModule
+          ? "JCuda looks for its native library in its own module only: add --patch-module"
+              + " jcuda=PATH to Java's options, with the path of org.jcuda:jcuda-natives:"
+              + VERSION
+              + " for "
+              + platform
+              + " (there is one for linux-x86_64)"
+          : "JCuda's native library for "
+              + platform
+              + " is not on the class path: add org.jcuda:jcuda-natives:"
+              + VERSION
+              + " with the classifier of this platform (there is one for linux-x86_64)";
     }
     if (e instanceof LinkageError) {
-      return "JCuda's native library cannot be loaded: it must be an intact one for "
+      return "JCuda's native library for "
           + platform
-          + " in org.jcuda:jcuda-natives:"
+          + ", of org.jcuda:jcuda-natives:"
           + VERSION
-          + "; JCuda says: "
-          + message.lines().findFirst().orElse("");
+          + ", cannot be loaded; Java says: "
+          + LoadFailure.innermost(e);
     }
-    return message;
+    return LoadFailure.describe(e);
   }
 }

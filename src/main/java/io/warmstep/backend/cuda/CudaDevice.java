@@ -137,6 +137,7 @@ final class CudaDevice implements BackendDevice {
               + length
               + " do not lie within the device's address space");
     }
+    freeForgotten();
     checkWithin(type, handle, offset, length);
     return new CudaMemory(this, type, handle + offset * type.bytes(), length);
   }

@@ -16,6 +16,11 @@ public final class NativePointers {
 
   private NativePointers() {}
 
+  /** Fails where JCuda's classes are there and not to be used from here. */
+  static void link() {
+    get(new Pointer());
+  }
+
   /**
    * The raw handle of an object, or the address that a pointer to memory of the driver has.
    *

@@ -4,6 +4,7 @@ import io.warmstep.BackendUnavailableException;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.BackendReport;
+import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.PrivateNatives;
 import java.util.Optional;
 
@@ -86,27 +87,31 @@ public final class OpenClBackend implements Backend {
 
   static String reason(Throwable e) {
     if (e instanceof ClassNotFoundException) {
-      return "JOCL is not on the class path: add org.jocl:jocl:" + VERSION;
+      return "JOCL is not on the "
+          + (OpenClBackend.class.getModule().isNamed()
+              ? "module path, or no module requires jocl"
+              : "class path")
+          + ": add org.jocl:jocl:"
+          + VERSION;
     }
-    String message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
-    if (message.contains("Implementation library could not be loaded")) {
+    if (LoadFailure.text(e).contains("Implementation library could not be loaded")) {
       return "there is no OpenCL loader, libOpenCL.so.1, on this machine: install it (Debian:"
           + " apt-get install ocl-icd-libopencl1) and a driver";
     }
-    Optional<String> noExecution = PrivateNatives.noExecution(String.valueOf(e.getMessage()));
-    if (noExecution.isPresent()) {
-      return noExecution.get();
+    Optional<String> known = LoadFailure.reason(e, "JOCL");
+    if (known.isPresent()) {
+      return known.get();
     }
     if (e instanceof LinkageError || e instanceof UnsupportedOperationException) {
-      return "JOCL's native library cannot be loaded: it must be an intact one for "
+      return "JOCL's native library for "
           + System.getProperty("os.name")
           + " on "
           + System.getProperty("os.arch")
-          + " in org.jocl:jocl:"
+          + ", of org.jocl:jocl:"
           + VERSION
-          + "; JOCL says: "
-          + message;
+          + ", cannot be loaded; Java says: "
+          + LoadFailure.innermost(e);
     }
-    return message;
+    return LoadFailure.describe(e);
   }
 }

@@ -1,7 +1,6 @@
 package io.warmstep.cli.bench;
 
 import io.warmstep.Device;
-import io.warmstep.DeviceTimer;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
@@ -20,16 +19,7 @@ public final class BorrowedModel implements AutoCloseable {
   /** What was opened, last first. */
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
 
-  private final Optimizer optimizer;
-  private final DeviceTimer timer;
-
-  /**
-   * Times of one step.
-   *
-   * @param millisPerStep on the device
-   * @param hostMicrosPerStep until {@code step()} returns
-   */
-  public record Time(double millisPerStep, double hostMicrosPerStep) {}
+  private final StepTimer timer;
 
   /**
    * Allocates and fills the tensors.
@@ -51,9 +41,9 @@ public final class BorrowedModel implements AutoCloseable {
       }
       Parameters parameters = builder.build();
       opened.push(parameters);
-      optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
+      Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
       opened.push(optimizer);
-      timer = device.timer();
+      timer = new StepTimer(device, optimizer);
       opened.push(timer);
     } catch (RuntimeException | Error e) {
       close();
@@ -74,19 +64,8 @@ public final class BorrowedModel implements AutoCloseable {
    * @param count how often, at least 1
    * @return the time of one
    */
-  public Time step(int count) {
-    int queued = Math.min(count, StepBenchmark.QUEUED_STEPS);
-    timer.start();
-    long begin = System.nanoTime();
-    for (int i = 0; i < queued; i++) {
-      optimizer.step();
-    }
-    long end = System.nanoTime();
-    for (int i = queued; i < count; i++) {
-      optimizer.step();
-    }
-    timer.stop();
-    return new Time(timer.millis() / count, (end - begin) / 1e3 / queued);
+  public StepTimer.Time step(int count) {
+    return timer.time(count);
   }
 
   /** Frees what was allocated, last first. */

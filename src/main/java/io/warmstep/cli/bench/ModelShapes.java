@@ -1,11 +1,32 @@
 package io.warmstep.cli.bench;
 
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /** The lengths of the parameter tensors of well-known models, in the order of their modules. */
 public final class ModelShapes {
+  private static final Map<String, List<Long>> BY_NAME = byName();
+
   private ModelShapes() {}
+
+  private static Map<String, List<Long>> byName() {
+    Map<String, List<Long>> models = new LinkedHashMap<>();
+    models.put("resnet50", resNet50());
+    models.put("gpt2", gpt2Small());
+    return Collections.unmodifiableMap(models);
+  }
+
+  /**
+   * Returns the models that a user can name.
+   *
+   * @return the lengths of each by its name
+   */
+  public static Map<String, List<Long>> all() {
+    return BY_NAME;
+  }
 
   /**
    * ResNet-50 for 1000 classes (He et al. 2016), as torchvision defines it: 161 tensors, 25,557,032

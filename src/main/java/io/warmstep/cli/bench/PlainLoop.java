@@ -49,9 +49,9 @@ public final class PlainLoop implements Ceiling {
       state[i] = array(type.arithmetic());
     }
     this.threads = threads;
-    this.executor =
+    this.executor = // the caller is one of the threads
         Executors.newFixedThreadPool(
-            threads,
+            Math.max(1, threads - 1),
             task -> {
               Thread thread = new Thread(task, "plain-loop");
               thread.setDaemon(true);
@@ -119,11 +119,11 @@ public final class PlainLoop implements Ceiling {
   @Override
   public void run(int times) throws InterruptedException {
     List<Future<?>> shares = new ArrayList<>();
-    for (int i = 0; i < threads; i++) {
-      int from = (int) ((long) length * i / threads);
-      int to = (int) ((long) length * (i + 1) / threads);
-      shares.add(executor.submit(() -> repeat(from, to, times)));
+    for (int i = 1; i < threads; i++) {
+      int share = i;
+      shares.add(executor.submit(() -> repeat(start(share), start(share + 1), times)));
     }
+    repeat(0, start(1), times);
     for (Future<?> share : shares) {
       try {
         share.get();
@@ -131,6 +131,11 @@ public final class PlainLoop implements Ceiling {
         throw new IllegalStateException("the plain loop failed", e.getCause());
       }
     }
+  }
+
+  /** The first element of a thread's share. */
+  private int start(int thread) {
+    return (int) ((long) length * thread / threads);
   }
 
   private void repeat(int from, int to, int times) {

@@ -1,6 +1,5 @@
 package io.warmstep.cli.bench;
 
-import com.sun.management.ThreadMXBean;
 import io.warmstep.Device;
 import io.warmstep.DeviceTimer;
 import io.warmstep.ElementType;
@@ -8,48 +7,63 @@ import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
 import io.warmstep.rule.UpdateRule;
-import java.lang.management.ManagementFactory;
-import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
 /**
  * Measures a step in turn with what memory allows: on the processor {@link PlainLoop}, on a GPU a
  * copy within its memory. Rounds of both, back to back, so that the ratio holds when the machine's
- * speed drifts.
+ * speed drifts. Where the tensors fit in caches, memory is no limit and the step is measured alone.
  */
-public final class StepBenchmark {
-  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+public final class StepBenchmark implements AutoCloseable {
+  /** How many rounds count. */
+  public static final int ROUNDS = 15;
 
-  private static final int ROUNDS = 15;
   private static final int WARM_UP_ROUNDS = 5;
 
-  /** Steps a round take at least this long. */
-  private static final double ROUND_NANOS = 50e6;
+  private final StepTimer steps;
+  private final DeviceTimer ceilingTimer;
 
-  /** Few enough that no driver makes a step wait for room in its queue. */
-  static final int QUEUED_STEPS = 100;
+  /** Or null. */
+  private final Ceiling ceiling;
 
-  private StepBenchmark() {}
+  /** What the last round of steps gave. */
+  private StepTimer.Time last;
 
   /**
    * What was measured.
    *
-   * @param millisPerStep median over the rounds
+   * @param stepsPerRound of at least 50 ms together
+   * @param millisPerStep of the rounds
    * @param gigabytesPerSecond by the fewest bytes that the rule must read and write, of 10^9
-   * @param ceiling what the ceiling is
-   * @param fractionOfCeiling median over the rounds of the ceiling's time divided by the step's
-   * @param hostMicrosPerStep median over the rounds of the time until {@code step()} returns, which
-   *     on a GPU is before the device has done the step
+   * @param footprint the memory that a step works on
+   * @param ceiling what the ceiling is, null if the footprint fits in caches
+   * @param fractionOfCeiling the ceiling's time divided by the step's, null without a ceiling
+   * @param hostMicrosPerStep median over the rounds of the time until {@code step()} returns: on
+   *     the processor that of the step, on a GPU the host's share, before the device has done it
    * @param bytesAllocatedPerStep on the Java heap, by all threads
    */
   public record Result(
-      double millisPerStep,
+      int stepsPerRound,
+      Sample millisPerStep,
       double gigabytesPerSecond,
+      Footprint footprint,
       String ceiling,
-      double fractionOfCeiling,
+      Sample fractionOfCeiling,
       double hostMicrosPerStep,
       double bytesAllocatedPerStep) {}
+
+  private StepBenchmark(Device device, Optimizer optimizer, Ceiling ceiling) {
+    this.steps = new StepTimer(device, optimizer);
+    this.ceilingTimer = device.timer();
+    this.ceiling = ceiling;
+  }
+
+  @Override
+  public void close() {
+    steps.close();
+    ceilingTimer.close();
+  }
 
   /**
    * Runs the measurement; takes a few seconds.
@@ -67,25 +81,25 @@ public final class StepBenchmark {
       throws InterruptedException {
     long total = lengths.stream().mapToLong(Long::longValue).sum();
     int slots = rule.stateSlots().size();
+    Footprint footprint = Footprint.of(total, type, slots, Caches.bytes(device, threads));
     try (Parameters parameters = parameters(device, type, lengths);
         Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
-        Ceiling ceiling = ceiling(device, threads, type, total, slots);
-        DeviceTimer timer = device.timer()) {
-      return measure(device, timer, optimizer, ceiling, total * bytesPerElement(type, slots));
+        Ceiling ceiling = ceiling(device, threads, type, slots, footprint);
+        StepBenchmark benchmark = new StepBenchmark(device, optimizer, ceiling)) {
+      return benchmark.measure(footprint);
     }
   }
 
+  /** Or null, in caches. */
   private static Ceiling ceiling(
-      Device device, int threads, ElementType type, long total, int slots)
+      Device device, int threads, ElementType type, int slots, Footprint footprint)
       throws InterruptedException {
+    if (footprint.fitsCaches()) {
+      return null;
+    }
     return device.isAccelerator()
-        ? new DeviceCopy(device, total * bytesPerElement(type, slots))
-        : PlainLoop.fastest(type, total, slots, threads);
-  }
-
-  /** Reads of parameter, gradient and state, writes of parameter and state. */
-  static long bytesPerElement(ElementType type, int slots) {
-    return 3L * type.bytes() + 2L * slots * type.arithmetic().bytes();
+        ? new DeviceCopy(device, footprint.traffic())
+        : PlainLoop.fastest(type, footprint.elements(), slots, threads);
   }
 
   private static Parameters parameters(Device device, ElementType type, List<Long> lengths) {
@@ -102,87 +116,52 @@ public final class StepBenchmark {
     return parameters;
   }
 
-  private static Result measure(
-      Device device, DeviceTimer timer, Optimizer optimizer, Ceiling ceiling, long bytes)
-      throws InterruptedException {
-    int steps = stepsPerRound(device, optimizer);
-    double[] stepNanos = new double[ROUNDS];
-    double[] hostNanos = new double[ROUNDS];
+  private Result measure(Footprint footprint) throws InterruptedException {
+    PacedWork paced = new PacedWork(this::stepMillis);
+    PacedWork pacedCeiling = ceiling == null ? null : new PacedWork(this::ceilingMillis);
+    double[] millis = new double[ROUNDS];
+    double[] hosts = new double[ROUNDS];
     double[] ratios = new double[ROUNDS];
-    long[] threads = stepThreads();
     double allocated = 0;
-    for (int round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-      int queued = Math.min(steps, QUEUED_STEPS);
-      long hostStart = System.nanoTime();
-      for (int i = 0; i < queued; i++) {
-        optimizer.step();
+    int round = -WARM_UP_ROUNDS;
+    while (round < ROUNDS) {
+      double step = paced.round();
+      double loop = pacedCeiling == null ? 0 : pacedCeiling.round();
+      if (Double.isNaN(step) || Double.isNaN(loop)) {
+        // From here on rounds are longer: those before are not comparable.
+        round = Math.min(round, 0);
+        allocated = 0;
+        continue;
       }
-      long hostEnd = System.nanoTime();
-      device.synchronize();
-      timer.start();
-      long before = allocatedBytes(threads);
-      for (int i = 0; i < steps; i++) {
-        optimizer.step();
-      }
-      long after = allocatedBytes(threads);
-      timer.stop();
-      double stepMillis = timer.millis();
-      timer.start();
-      ceiling.run(steps);
-      timer.stop();
       if (round >= 0) {
-        allocated += after - before;
-        stepNanos[round] = 1e6 * stepMillis / steps;
-        hostNanos[round] = (double) (hostEnd - hostStart) / queued;
-        ratios[round] = timer.millis() / stepMillis;
+        millis[round] = step;
+        ratios[round] = loop / step;
+        hosts[round] = last.hostMicros();
+        allocated += last.bytesAllocated();
       }
+      round++;
     }
-    double nanos = median(stepNanos);
+    Sample sample = Sample.of(millis);
     return new Result(
-        nanos / 1e6,
-        bytes / nanos,
-        ceiling.name(),
-        median(ratios),
-        median(hostNanos) / 1e3,
-        allocated / ((double) ROUNDS * steps));
+        paced.times(),
+        sample,
+        footprint.traffic() / sample.median() / 1e6,
+        footprint,
+        ceiling == null ? null : ceiling.name(),
+        ceiling == null ? null : Sample.of(ratios),
+        Sample.of(hosts).median(),
+        allocated / ROUNDS);
   }
 
-  private static int stepsPerRound(Device device, Optimizer optimizer) {
-    long start = System.nanoTime();
-    int steps = 0;
-    while (System.nanoTime() - start < 4 * ROUND_NANOS || steps < 3) {
-      optimizer.step();
-      device.synchronize();
-      steps++;
-    }
-    double nanosPerStep = (double) (System.nanoTime() - start) / steps;
-    return (int) Math.max(1, Math.ceil(ROUND_NANOS / nanosPerStep));
+  private double stepMillis(int times) {
+    last = steps.time(times);
+    return last.millis() * times;
   }
 
-  /** The threads that run steps: this one and the device's. */
-  private static long[] stepThreads() {
-    return Thread.getAllStackTraces().keySet().stream()
-        .filter(thread -> thread.getName().startsWith("warmstep-") || isCurrent(thread))
-        .mapToLong(Thread::getId)
-        .toArray();
-  }
-
-  private static boolean isCurrent(Thread thread) {
-    return thread == Thread.currentThread();
-  }
-
-  /** By some threads since each began; reading it allocates nothing. */
-  private static long allocatedBytes(long[] threadIds) {
-    long sum = 0;
-    for (long id : threadIds) {
-      sum += THREADS.getThreadAllocatedBytes(id);
-    }
-    return sum;
-  }
-
-  private static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
+  private double ceilingMillis(int times) throws InterruptedException {
+    ceilingTimer.start();
+    ceiling.run(times);
+    ceilingTimer.stop();
+    return ceilingTimer.millis();
   }
 }

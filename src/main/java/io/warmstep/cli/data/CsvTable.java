@@ -1,6 +1,8 @@
 package io.warmstep.cli.data;
 
+import io.warmstep.cli.text.Failures;
 import java.io.BufferedReader;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -9,7 +11,9 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Iterator;
-import java.util.stream.Collectors;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
 import java.util.zip.GZIPInputStream;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
@@ -18,16 +22,12 @@ import org.apache.commons.csv.CSVRecord;
 /**
  * A CSV file on its way to a {@link DataSet}: features, then the class in the last column.
  *
- * <p>The first line may be a header, which is told by its last cell being a name and no number.
- * Names of columns are passed over; a header of the kind {@code 569,30,malignant,benign} fixes the
- * number of rows, of features and of classes.
+ * <p>The first line may be a header, whose last cell is a name: the names of columns are skipped; a
+ * header of the kind {@code 569,30,malignant,benign} fixes the number of rows, of features and the
+ * names of the classes. Where classes are names too, a first line of numbers and a name is a row,
+ * unless its numbers are those of the columns.
  */
 final class CsvTable {
-  private static final int MAX_CLASSES = 1000;
-
-  /** So many of the classes found are shown in a message. */
-  private static final int SHOWN_CLASSES = 10;
-
   /** Some programs begin a file in UTF-8 with this character. */
   private static final int BYTE_ORDER_MARK = 0xFEFF;
 
@@ -38,29 +38,38 @@ final class CsvTable {
   record Shape(int features, int classes) {}
 
   private final String file;
-  private Shape shape;
+  private final Shape required;
+  private int columns;
+  private ClassColumn classes;
   private boolean begun;
   private long announcedRows = -1;
-  private int rows;
   private float[] features = new float[1 << 14];
-  private int[] labels = new int[1 << 8];
 
-  private CsvTable(String file, Shape shape) {
+  /** The first line if it may be a row or a header, which later rows decide, and its number. */
+  private CSVRecord undecided;
+
+  private long undecidedLine;
+
+  private CsvTable(String file, Shape required) {
     this.file = file;
-    this.shape = shape;
+    this.required = required;
+    this.columns = required == null ? 0 : required.features();
+    this.classes =
+        new ClassColumn(file, required == null ? null : ClassColumn.numbers(required.classes()));
   }
 
   /**
    * Reads and checks a whole table.
    *
    * @param file the file's name for messages; compressed if it ends in {@code .gz}
-   * @param in its bytes
+   * @param in its bytes, which may be compressed whatever its name is
    * @param shape what the rows must look like, or null to take it from the first line
    */
   static CsvTable read(String file, InputStream in, Shape shape) throws IOException {
     CsvTable table = new CsvTable(file, shape);
     long line = 1;
-    try (InputStream plain = file.endsWith(".gz") ? new GZIPInputStream(in) : in;
+    try (SequentialInput bytes = new SequentialInput(in);
+        InputStream plain = isCompressed(file, bytes) ? new GZIPInputStream(bytes) : bytes;
         CSVParser parser = CSVParser.parse(text(plain), FORMAT)) {
       Iterator<CSVRecord> records = parser.iterator();
       while (records.hasNext()) {
@@ -72,10 +81,22 @@ final class CsvTable {
       throw e;
     } catch (IOException | UncheckedIOException e) {
       // A damaged archive or an open quote: the reader fails at or after the last good line.
-      Throwable cause = e instanceof UncheckedIOException ? e.getCause() : e;
-      throw new DataFormatException(file, line, "cannot be read on: " + cause.getMessage());
+      throw new DataFormatException(file, line, "cannot be read on: " + reason(e));
     }
-    return table.checkComplete(line);
+    table.decide();
+    table.requireComplete(line);
+    return table;
+  }
+
+  private static boolean isCompressed(String file, SequentialInput in) throws IOException {
+    return in.isCompressed() || file.endsWith(".gz");
+  }
+
+  private static String reason(Exception e) {
+    Throwable cause = e instanceof UncheckedIOException ? e.getCause() : e;
+    return cause instanceof EOFException
+        ? "the compressed data ends too early, the file may have been cut off"
+        : Failures.describe(cause);
   }
 
   private static Reader text(InputStream in) throws IOException {
@@ -97,25 +118,63 @@ final class CsvTable {
         return;
       }
       if (isName(row.get(row.size() - 1))) {
+        if (row.size() > 1 && cells(row).allMatch(i -> ClassColumn.isNumber(row.get(i)))) {
+          undecided = row;
+          undecidedLine = line;
+        }
         return;
       }
     }
-    if (shape == null) {
-      shape = new Shape(row.size() - 1, 0);
+    add(row, line);
+  }
+
+  private void add(CSVRecord row, long line) throws DataFormatException {
+    if (columns == 0) {
+      columns = row.size() - 1;
     }
-    if (row.size() != shape.features() + 1 || row.size() < 2) {
+    if (row.size() != columns + 1 || row.size() < 2) {
       throw new DataFormatException(
           file,
           line,
-          "expected %s values separated by commas (the features, then the class), found %d"
-              .formatted(shape.features() < 1 ? "at least 2" : shape.features() + 1, row.size()));
+          String.format(
+              Locale.ROOT,
+              "expected %s values separated by commas (the features, then the class), found %d",
+              columns < 1 ? "at least 2" : columns + 1,
+              row.size()));
     }
-    ensureRoom();
-    int start = rows * shape.features();
-    for (int i = 0; i < shape.features(); i++) {
+    int start = Math.multiplyExact(classes.rows(), columns);
+    int needed = Math.addExact(start, columns);
+    if (needed > features.length) {
+      features = Arrays.copyOf(features, Math.max(needed, features.length * 2));
+    }
+    for (int i = 0; i < columns; i++) {
       features[start + i] = number(row.get(i), line, i + 1);
     }
-    labels[rows++] = label(row.get(shape.features()), line);
+    classes.add(row.get(columns), line);
+  }
+
+  /** The numbers of the cells before the class. */
+  private static IntStream cells(CSVRecord row) {
+    return IntStream.range(0, row.size() - 1);
+  }
+
+  /** Adds the first line to the rows, before the others, if it is one. */
+  private void decide() throws DataFormatException {
+    if (undecided == null || (classes.rows() > 0 && !classes.hasNames())) {
+      return;
+    }
+    boolean isNumbered = cells(undecided).allMatch(i -> undecided.get(i).equals(String.valueOf(i)));
+    if (isNumbered
+        && classes.areRepeated()
+        && !classes.hasName(undecided.get(undecided.size() - 1))) {
+      return;
+    }
+    add(undecided, undecidedLine);
+    int end = (classes.rows() - 1) * columns;
+    float[] row = Arrays.copyOfRange(features, end, end + columns);
+    System.arraycopy(features, 0, features, columns, end);
+    System.arraycopy(row, 0, features, 0, columns);
+    classes.moveLastToFront();
   }
 
   private void requireCommas(CSVRecord row, long line) throws DataFormatException {
@@ -132,16 +191,9 @@ final class CsvTable {
 
   /** Whether a cell of the first line is a name: it has a letter, and is no number. */
   private static boolean isName(String cell) {
-    if (cell.matches("(?i)[+-]?(nan|infinity|inf)")
-        || cell.chars().noneMatch(Character::isLetter)) {
-      return false;
-    }
-    try {
-      Float.parseFloat(cell);
-      return false;
-    } catch (NumberFormatException e) {
-      return true;
-    }
+    return cell.chars().anyMatch(Character::isLetter)
+        && !ClassColumn.isMissing(cell)
+        && !ClassColumn.isNumber(cell);
   }
 
   /** A first line such as {@code 569,30,malignant,benign}: two counts, then names. */
@@ -163,60 +215,41 @@ final class CsvTable {
       throw new DataFormatException(
           file, line, "the counts of rows and features must be at least 1");
     }
-    if (shape != null && !shape.equals(announced)) {
+    if (required != null && !required.equals(announced)) {
       throw new DataFormatException(
           file,
           line,
-          "announces features: %d, classes: %d; expected %d and %d"
-              .formatted(
-                  announced.features(), announced.classes(), shape.features(), shape.classes()));
+          String.format(
+              Locale.ROOT,
+              "announces features: %d, classes: %d; expected %d and %d",
+              announced.features(),
+              announced.classes(),
+              required.features(),
+              required.classes()));
     }
-    shape = announced;
+    columns = announced.features();
+    classes = new ClassColumn(file, row.stream().skip(2).toList());
   }
 
   private float number(String text, long line, int column) throws DataFormatException {
-    float value;
-    try {
-      value = Float.parseFloat(text);
-    } catch (NumberFormatException e) {
-      throw new DataFormatException(
-          file, line, "column " + column + " is '" + text + "', expected a number");
-    }
+    boolean isNumber = ClassColumn.isNumber(text);
+    float value = isNumber ? Float.parseFloat(text) : Float.NaN;
     if (!Float.isFinite(value)) {
       throw new DataFormatException(
-          file, line, "column " + column + " is '" + text + "', expected a finite float32 number");
+          file,
+          line,
+          String.format(
+              Locale.ROOT,
+              "column %d is '%s', expected a %s",
+              column,
+              text,
+              isNumber || ClassColumn.isNotFinite(text) ? "finite float32 number" : "number"));
     }
     return value;
   }
 
-  private int label(String text, long line) throws DataFormatException {
-    int classes = shape.classes() > 0 ? shape.classes() : MAX_CLASSES;
-    try {
-      int label = Integer.parseInt(text);
-      if (label >= 0 && label < classes) {
-        return label;
-      }
-    } catch (NumberFormatException e) {
-      // Falls through to the same message: not a class number either way.
-    }
-    throw new DataFormatException(
-        file,
-        line,
-        "the class (last column) is '%s', expected a whole number from 0 to %d%s"
-            .formatted(text, classes - 1, isName(text) ? ": give each class name a number" : ""));
-  }
-
-  private void ensureRoom() {
-    int needed = Math.multiplyExact(rows + 1, shape.features());
-    if (needed > features.length) {
-      features = Arrays.copyOf(features, Math.max(needed, features.length * 2));
-    }
-    if (rows == labels.length) {
-      labels = Arrays.copyOf(labels, rows * 2);
-    }
-  }
-
-  private CsvTable checkComplete(long lastLine) throws DataFormatException {
+  private void requireComplete(long lastLine) throws DataFormatException {
+    int rows = classes.rows();
     if (rows == 0) {
       throw new DataFormatException(file, lastLine, "the file has no rows");
     }
@@ -224,39 +257,22 @@ final class CsvTable {
       throw new DataFormatException(
           file,
           lastLine,
-          "the first line says that the number of rows is %d, but it is %d"
-              .formatted(announcedRows, rows));
+          String.format(
+              Locale.ROOT,
+              "the first line says that the number of rows is %d, but it is %d",
+              announcedRows,
+              rows));
     }
-    if (shape.classes() == 0) {
-      shape = new Shape(shape.features(), countClasses());
-    }
-    return this;
   }
 
-  /** Without names of the classes, each from 0 to the highest must be there. */
-  private int countClasses() throws DataFormatException {
-    int[] found = Arrays.stream(labels, 0, rows).sorted().distinct().toArray();
-    if (found[0] != 0 || found[found.length - 1] != found.length - 1 || found.length < 2) {
-      String listed =
-          Arrays.stream(found)
-              .limit(SHOWN_CLASSES)
-              .mapToObj(String::valueOf)
-              .collect(Collectors.joining(", "));
-      throw new DataFormatException(
-          file,
-          "the classes (last column) must be 0, 1 and so on, at least two and none left out; found "
-              + (found.length > SHOWN_CLASSES ? listed + ", …" : listed));
-    }
-    return found.length;
-  }
-
-  DataSet toDataSet(String name, Scaling scaling) {
+  DataSet toDataSet(String name, Scaling scaling) throws DataFormatException {
+    List<String> names = classes.classes();
     return new DataSet(
         name,
-        shape.features(),
-        shape.classes(),
-        Arrays.copyOf(features, rows * shape.features()),
-        Arrays.copyOf(labels, rows),
+        columns,
+        names,
+        Arrays.copyOf(features, classes.rows() * columns),
+        classes.labels(names),
         scaling);
   }
 }

@@ -1,15 +1,19 @@
 package io.warmstep.cli.data;
 
-import java.io.BufferedInputStream;
+import io.warmstep.cli.text.FileNames;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
 
 /** The data sets that the command line can train on. */
 public final class DataSets {
+  /** Those that come with the program, as users name them. */
+  public static final List<String> NAMES = List.of("digits", "breast-cancer");
+
   private DataSets() {}
 
   /**
@@ -34,8 +38,8 @@ public final class DataSets {
   }
 
   private static Path existing(String name) {
-    String problem;
-    try {
+    String problem = FileNames.problem(name);
+    if (problem.isEmpty()) {
       Path path = Path.of(name);
       if (Files.isDirectory(path)) {
         problem = "which is a folder";
@@ -44,12 +48,14 @@ public final class DataSets {
       } else {
         problem = "which is no file";
       }
-    } catch (InvalidPathException e) {
-      problem = "which cannot be a file";
     }
     throw new IllegalArgumentException(
-        "--data is '%s', %s; must be digits, breast-cancer, or the path of a CSV file"
-            .formatted(name, problem));
+        String.format(
+            Locale.ROOT,
+            "--data is '%s', %s; must be %s, or the path of a CSV file",
+            name,
+            problem,
+            String.join(", ", NAMES)));
   }
 
   /**
@@ -74,17 +80,18 @@ public final class DataSets {
   }
 
   /**
-   * Reads a CSV file: separated by commas, a row an example, numbers only, the last column is the
-   * class: 0, 1 and so on, none left out. A first line with the names of the columns is passed
-   * over; one of the kind {@code rows,features,class name,class name,…} fixes the counts.
+   * Reads a CSV file: separated by commas, an example per row, the features as numbers, then the
+   * class in the last column: 0, 1 and so on, none left out, or names, which are numbered in
+   * alphabetical order. A first line with the names of the columns is skipped; one of the kind
+   * {@code rows,features,class name,class name,…} fixes the counts.
    *
-   * @param path the file; compressed if its name ends in {@code .gz}
+   * @param path the file, which may be a pipe, and may be compressed
    * @return the data set, to be standardized
    * @throws DataFormatException if the file is malformed
    * @throws IOException if the file cannot be read
    */
   public static DataSet read(Path path) throws IOException {
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(path))) {
+    try (InputStream in = Files.newInputStream(path)) {
       return CsvTable.read(path.toString(), in, null)
           .toDataSet(path.getFileName().toString(), Scaling.STANDARDIZE);
     }

@@ -24,6 +24,15 @@ public final class NamedRules {
   }
 
   /**
+   * Returns the rules with their usual hyperparameters.
+   *
+   * @return each by its name
+   */
+  public static Map<String, UpdateRule> all() {
+    return BY_NAME;
+  }
+
+  /**
    * Returns the names.
    *
    * @return every name that {@link #named} knows

@@ -4,6 +4,7 @@ import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.PlateauSchedule;
 import io.warmstep.schedule.Schedule;
+import java.util.Locale;
 
 /**
  * The learning rate of a run, composed of a schedule and a warm-up.
@@ -55,13 +56,14 @@ public record LearningRate(
       return of(base, rate, "none", choice.toString(), base);
     }
     String described =
-        "%s after %s %s warm-up of %,d %s"
-            .formatted(
-                choice,
-                shape == WarmUpChoice.Shape.EXPONENTIAL ? "an" : "a",
-                shape,
-                length,
-                length == 1 ? "step" : "steps");
+        String.format(
+            Locale.ROOT,
+            "%s after %s %s warm-up of %,d %s",
+            choice,
+            shape == WarmUpChoice.Shape.EXPONENTIAL ? "an" : "a",
+            shape,
+            length,
+            length == 1 ? "step" : "steps");
     String written = shape + ":" + length;
     if (choice.hasLinearWarmUp()) {
       Schedule base = choice.create(new ScheduleChoice.Plan(rate, steps, length));
@@ -105,7 +107,11 @@ public record LearningRate(
     long length = warmUp.steps().getAsLong();
     if (length >= steps) {
       throw new IllegalArgumentException(
-          "--warmup has %d steps, must be fewer than the run's %d".formatted(length, steps));
+          String.format(
+              Locale.ROOT,
+              "--warmup has %d steps, must be fewer than the run's %d",
+              length,
+              steps));
     }
     return length;
   }

@@ -113,8 +113,12 @@ public enum ScheduleChoice {
 
   abstract Schedule create(Plan plan);
 
-  /** Whether the schedule starts low, so that it is not warmed up unless asked. */
-  boolean startsLow() {
+  /**
+   * Says whether the schedule starts low, so that it is not warmed up unless asked.
+   *
+   * @return whether it does
+   */
+  public boolean startsLow() {
     return this == ONE_CYCLE || this == CYCLIC;
   }
 

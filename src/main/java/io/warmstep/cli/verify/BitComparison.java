@@ -13,6 +13,7 @@ import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -163,14 +164,15 @@ public final class BitComparison {
           describe(
               one,
               step,
-              "%s %d, element %d of %d: %s, Java gives %s"
-                  .formatted(
-                      what,
-                      tensor,
-                      i,
-                      actual.length,
-                      Elements.text(type, actual[i]),
-                      Elements.text(type, expected[i])));
+              String.format(
+                  Locale.ROOT,
+                  "%s %d, element %d of %d: %s, Java gives %s",
+                  what,
+                  tensor,
+                  i,
+                  actual.length,
+                  Elements.text(type, actual[i]),
+                  Elements.text(type, expected[i])));
         }
       }
       values += actual.length;

@@ -2,10 +2,12 @@ package io.warmstep.cli.verify;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
+import com.google.gson.JsonIOException;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
+import io.warmstep.cli.text.Failures;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Files;
@@ -14,6 +16,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -68,8 +71,13 @@ public record GoldenFile(double[] initial, List<Case> cases) {
    * @throws IllegalArgumentException if it is not a golden file; the message says where
    */
   public static GoldenFile read(Path path) throws IOException {
+    if (Files.isDirectory(path)) {
+      throw new IllegalArgumentException(path + ": is a folder, must be a golden file");
+    }
     try (Reader reader = Files.newBufferedReader(path)) {
       return parse(object(JsonParser.parseReader(reader), "the file"));
+    } catch (JsonIOException e) {
+      throw new IOException(path + ": cannot be read: " + Failures.describe(e.getCause()), e);
     } catch (JsonParseException e) {
       throw new IllegalArgumentException(path + ": not valid JSON" + position(e), e);
     } catch (MalformedException e) {
@@ -79,7 +87,7 @@ public record GoldenFile(double[] initial, List<Case> cases) {
 
   /** Where the reader stopped, which its message says among advice for programmers. */
   private static String position(JsonParseException e) {
-    Matcher line = Pattern.compile(" at line \\d+ column \\d+").matcher(e.getMessage());
+    Matcher line = Pattern.compile(" at line \\d+ column \\d+").matcher(Failures.describe(e));
     return line.find() ? line.group() : "";
   }
 
@@ -119,8 +127,12 @@ public record GoldenFile(double[] initial, List<Case> cases) {
       double step = number(member(snapshot, "step", where), where);
       if (step != Math.rint(step) || step < 1 || step > gradients.length) {
         throw new MalformedException(
-            "%s has a snapshot of step %s, but the stream ends at step %d"
-                .formatted(where, step, gradients.length));
+            String.format(
+                Locale.ROOT,
+                "%s has a snapshot of step %s, but the stream ends at step %d",
+                where,
+                step,
+                gradients.length));
       }
       Map<String, double[]> state = new LinkedHashMap<>();
       object(member(snapshot, "state", where), where)
@@ -199,8 +211,12 @@ public record GoldenFile(double[] initial, List<Case> cases) {
     double[] numbers = numbers(element, where);
     if (numbers.length != length) {
       throw new MalformedException(
-          "%s is %d values long, must be %d like \"initial\""
-              .formatted(where, numbers.length, length));
+          String.format(
+              Locale.ROOT,
+              "%s is %d values long, must be %d like \"initial\"",
+              where,
+              numbers.length,
+              length));
     }
     return numbers;
   }

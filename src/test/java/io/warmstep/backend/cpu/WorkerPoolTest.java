@@ -221,6 +221,31 @@ class WorkerPoolTest {
   }
 
   @Test
+  void threadsThatStartedEndIfAnotherDoesNot() throws InterruptedException {
+    List<Thread> started = new ArrayList<>();
+    OutOfMemoryError none = new OutOfMemoryError("unable to create native thread");
+    OutOfMemoryError thrown =
+        assertThrows(
+            OutOfMemoryError.class,
+            () ->
+                new WorkerPool(
+                    5,
+                    thread -> {
+                      if (started.size() == 2) {
+                        throw none;
+                      }
+                      thread.start();
+                      started.add(thread);
+                    }));
+    assertSame(none, thrown);
+    assertEquals(2, started.size());
+    for (Thread thread : started) {
+      thread.join(20_000);
+      assertFalse(thread.isAlive(), thread + " goes on");
+    }
+  }
+
+  @Test
   void closingWhileJobsRunHangsNobody() {
     assertTimeoutPreemptively(
         Duration.ofSeconds(40),

@@ -120,8 +120,8 @@ class CudaMissingTest {
     assertEquals(
         "the folder of temporary files, "
             + System.getProperty("java.io.tmpdir")
-            + ", does not allow execution: set -Djava.io.tmpdir to a folder that does; the dynamic"
-            + " linker says: "
+            + ", does not allow execution: set the system property java.io.tmpdir to a folder that"
+            + " does; the dynamic linker says: "
             + said,
         reason);
   }

@@ -7,6 +7,7 @@ import com.sun.jna.Library;
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
+import io.warmstep.backend.LoadFailure;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -130,12 +131,21 @@ final class LibTorch {
 
   private static void checkLoaded() {
     if (FAILURE != null) {
-      throw new IllegalStateException(
-          "libtorch in "
-              + LibUtils.getLibtorchPath()
-              + " lacks the C functions that tell where tensors lie: use PyTorch 2.5.1 or 2.7.1,"
-              + " which DJL 0.35.1 supports",
-          FAILURE);
+      throw new IllegalStateException(reason(FAILURE, LibUtils.getLibtorchPath()), FAILURE);
     }
+  }
+
+  /** Why libtorch's functions cannot be called, of which their lack is one cause only. */
+  static String reason(Throwable failure, String folder) {
+    if (String.valueOf(failure.getMessage()).startsWith("Error looking up function")) {
+      return "libtorch in "
+          + folder
+          + " lacks the C functions that tell where tensors lie: use PyTorch 2.5.1 or 2.7.1, which"
+          + " DJL 0.35.1 supports";
+    }
+    return "libtorch in "
+        + folder
+        + " cannot be called: "
+        + LoadFailure.reason(failure, "JNA").orElseGet(() -> LoadFailure.innermost(failure));
   }
 }

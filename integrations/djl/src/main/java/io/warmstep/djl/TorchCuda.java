@@ -7,6 +7,7 @@ import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
 import io.warmstep.BackendUnavailableException;
+import io.warmstep.backend.LoadFailure;
 
 /**
  * libtorch's context and stream, from the NVIDIA driver and libtorch's C functions. Ordinals are
@@ -42,7 +43,7 @@ final class TorchCuda implements TrainingDevices.Cuda {
       return NativeLibrary.getInstance(name);
     } catch (UnsatisfiedLinkError e) {
       throw new BackendUnavailableException(
-          "cuda cannot be used: " + name + " cannot be loaded", e);
+          "cuda cannot be used: " + name + " cannot be loaded: " + LoadFailure.innermost(e), e);
     }
   }
 

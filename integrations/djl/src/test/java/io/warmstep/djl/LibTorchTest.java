@@ -1,0 +1,41 @@
+package io.warmstep.djl;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import org.junit.jupiter.api.Test;
+
+/** Why libtorch's functions cannot be called is told, and not guessed. */
+class LibTorchTest {
+  @Test
+  void aFunctionThatIsNotThere() {
+    assertEquals(
+        "libtorch in /torch lacks the C functions that tell where tensors lie: use PyTorch 2.5.1 or"
+            + " 2.7.1, which DJL 0.35.1 supports",
+        LibTorch.reason(
+            new UnsatisfiedLinkError(
+                "Error looking up function 'aoti_torch_get_data_ptr': undefined symbol"),
+            "/torch"));
+  }
+
+  @Test
+  void aJavaThatLetsJnaLoadNothing() {
+    assertEquals(
+        "libtorch in /torch cannot be called: Java was started so that JNA may not load its native"
+            + " library: add --enable-native-access=ALL-UNNAMED to its options",
+        LibTorch.reason(
+            new ExceptionInInitializerError(
+                new IllegalCallerException(
+                    "Illegal native access from an unnamed module (file:/jna.jar)")),
+            "/torch"));
+  }
+
+  @Test
+  void anotherFailure() {
+    UnsatisfiedLinkError failure =
+        new UnsatisfiedLinkError("Unable to load library 'libtorch_cpu.so':\n");
+    String said = "/torch/libtorch_cpu.so: cannot open shared object file";
+    failure.addSuppressed(new UnsatisfiedLinkError(said));
+    assertEquals(
+        "libtorch in /torch cannot be called: " + said, LibTorch.reason(failure, "/torch"));
+  }
+}

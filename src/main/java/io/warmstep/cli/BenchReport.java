@@ -1,0 +1,138 @@
+package io.warmstep.cli;
+
+import com.google.gson.JsonObject;
+import io.warmstep.cli.bench.Footprint;
+import io.warmstep.cli.bench.Sample;
+import io.warmstep.cli.bench.StepBenchmark;
+import java.io.PrintWriter;
+import java.util.Locale;
+
+/**
+ * What {@code warmstep bench} shows of a measurement.
+ *
+ * @param result what was measured
+ * @param onCpu whether plain Java did the steps
+ * @param convertsHalves whether the parameters are of a half type
+ */
+record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsHalves) {
+  /** A step that is further from the ceiling than this has another limit than memory. */
+  private static final double SLOW = 0.3;
+
+  /** The JSON fields, for the help text. */
+  static final String FIELDS =
+      """
+        rule, backend, dtype      as asked for
+        params, tensors           how many elements, in how many tensors
+        working_set_bytes         of parameters, gradients and state
+        rounds, steps_per_round   what was measured, after rounds to warm up
+        ms_per_step               milliseconds of a step: the median of the rounds
+        ms_per_step_min           in the fastest round
+        ms_per_step_max           in the slowest round
+        gb_per_s                  10^9 bytes per second, by the median
+        ceiling                   what the step is compared with; null in caches
+        fraction_of_ceiling       the ceiling's time divided by the step's: 1 is as
+                                  fast as memory allows; the median, null in caches
+        fraction_of_ceiling_min   in the worst round
+        fraction_of_ceiling_max   in the best round
+        host_us_per_step          microseconds until step() returns, the median: on
+                                  the processor that is the step; on a GPU it is the
+                                  time to hand it over, while others still run there
+        bytes_allocated_per_step  on the Java heap
+        hint                      where to look if the fraction is below 0.3, or null""";
+
+  void print(PrintWriter out) {
+    Sample millis = result.millisPerStep();
+    line(
+        out,
+        "a step",
+        "%s (%s to %s)",
+        time(millis.median() * 1e6),
+        time(millis.lowest() * 1e6),
+        time(millis.highest() * 1e6));
+    line(out, "memory traffic", "%.1f GB/s", result.gigabytesPerSecond());
+    Sample fraction = result.fractionOfCeiling();
+    if (fraction == null) {
+      Footprint footprint = result.footprint();
+      line(
+          out,
+          "fraction of ceiling",
+          "none: %.1f MB fit in caches of %.0f MB, where memory is no limit",
+          footprint.workingSet() / 1e6,
+          footprint.cacheBytes() / 1e6);
+      line(out, "", "(--size %d and more have one)", footprint.leastBeyondCaches());
+    } else {
+      line(
+          out,
+          "fraction of ceiling",
+          "%.3f (%.3f to %.3f) of a %s%s",
+          fraction.median(),
+          fraction.lowest(),
+          fraction.highest(),
+          result.ceiling(),
+          aboveOne(fraction.median()));
+    }
+    if (!onCpu) { // there a call is the step
+      line(out, "host time of a call", "%s", time(result.hostMicrosPerStep() * 1e3));
+    }
+    line(out, "allocated per step", "%.1f bytes", result.bytesAllocatedPerStep());
+    if (hint() != null) {
+      out.println("hint: " + hint());
+    }
+  }
+
+  private static void line(PrintWriter out, String name, String format, Object... values) {
+    out.printf(Locale.ROOT, "  %-22s %s%n", name, String.format(Locale.ROOT, format, values));
+  }
+
+  /** No step beats what memory allows: the two were measured at different moments. */
+  private static String aboveOne(double fraction) {
+    return fraction > 1 ? " (above 1 is the noise of the measurement)" : "";
+  }
+
+  /** In the unit in which it reads best. */
+  private static String time(double nanos) {
+    if (nanos < 1e3) {
+      return String.format(Locale.ROOT, "%.0f ns", nanos);
+    }
+    return nanos < 1e6
+        ? String.format(Locale.ROOT, "%.2f us", nanos / 1e3)
+        : String.format(Locale.ROOT, "%.2f ms", nanos / 1e6);
+  }
+
+  /** What to look for in a step that is far from the ceiling, or null. */
+  String hint() {
+    Sample fraction = result.fractionOfCeiling();
+    if (fraction == null || fraction.median() >= SLOW) {
+      return null;
+    }
+    if (!onCpu) {
+      return "far below what memory allows. On few elements the launch is the limit; otherwise look"
+          + " for branches in the rule that differ between elements.";
+    }
+    return convertsHalves
+        ? "the Java loops that convert half types do not vectorize; float32 is faster here."
+        : "far below what memory allows. A branch per element (if, ?:, &&) keeps the rule's Java"
+            + " loop from being vectorized: write it with Math.min, Math.max, Math.abs and"
+            + " arithmetic.";
+  }
+
+  void addTo(JsonObject object) {
+    object.addProperty("working_set_bytes", result.footprint().workingSet());
+    object.addProperty("steps_per_round", result.stepsPerRound());
+    object.addProperty("rounds", StepBenchmark.ROUNDS);
+    add(object, "ms_per_step", result.millisPerStep());
+    object.addProperty("gb_per_s", result.gigabytesPerSecond());
+    object.addProperty("ceiling", result.ceiling());
+    add(object, "fraction_of_ceiling", result.fractionOfCeiling());
+    object.addProperty("host_us_per_step", result.hostMicrosPerStep());
+    object.addProperty("bytes_allocated_per_step", result.bytesAllocatedPerStep());
+    object.addProperty("hint", hint());
+  }
+
+  /** The median and the spread, or null three times. */
+  private static void add(JsonObject object, String name, Sample sample) {
+    object.addProperty(name, sample == null ? null : sample.median());
+    object.addProperty(name + "_min", sample == null ? null : sample.lowest());
+    object.addProperty(name + "_max", sample == null ? null : sample.highest());
+  }
+}

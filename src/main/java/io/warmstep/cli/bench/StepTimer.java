@@ -1,0 +1,89 @@
+package io.warmstep.cli.bench;
+
+import com.sun.management.ThreadMXBean;
+import io.warmstep.Device;
+import io.warmstep.DeviceTimer;
+import io.warmstep.Optimizer;
+import java.lang.management.ManagementFactory;
+
+/** Times steps of an optimizer. */
+public final class StepTimer implements AutoCloseable {
+  /** Few enough that no driver makes a step wait for room in its queue. */
+  private static final int QUEUED_STEPS = 100;
+
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  private final Optimizer optimizer;
+  private final DeviceTimer timer;
+
+  /** Where a call returns before its step is done, only calls that find room are timed. */
+  private final int mostCalls;
+
+  private final long[] stepThreads = stepThreads();
+
+  StepTimer(Device device, Optimizer optimizer) {
+    this.optimizer = optimizer;
+    this.timer = device.timer();
+    this.mostCalls = device.isAccelerator() ? QUEUED_STEPS : Integer.MAX_VALUE;
+  }
+
+  /**
+   * Times of one step.
+   *
+   * @param millis on the device
+   * @param hostMicros until {@code step()} returns: on the processor the step itself, elsewhere the
+   *     work of handing it to the driver
+   * @param bytesAllocated on the Java heap, by all threads
+   */
+  public record Time(double millis, double hostMicros, double bytesAllocated) {}
+
+  /**
+   * Steps, and waits until the device has done so.
+   *
+   * @param count how often, at least 1
+   * @return the mean of one
+   */
+  Time time(int count) {
+    int calls = Math.min(count, mostCalls);
+    timer.start();
+    long before = allocatedBytes(stepThreads);
+    long begin = System.nanoTime();
+    for (int i = 0; i < calls; i++) {
+      optimizer.step();
+    }
+    long end = System.nanoTime();
+    for (int i = calls; i < count; i++) {
+      optimizer.step();
+    }
+    long after = allocatedBytes(stepThreads);
+    timer.stop();
+    return new Time(
+        timer.millis() / count, (end - begin) / 1e3 / calls, (double) (after - before) / count);
+  }
+
+  @Override
+  public void close() {
+    timer.close();
+  }
+
+  /** The threads that run steps: this one and the device's. */
+  private static long[] stepThreads() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().startsWith("warmstep-") || isCurrent(thread))
+        .mapToLong(Thread::getId)
+        .toArray();
+  }
+
+  private static boolean isCurrent(Thread thread) {
+    return thread == Thread.currentThread();
+  }
+
+  /** By some threads since each began; reading it allocates nothing. */
+  private static long allocatedBytes(long[] threadIds) {
+    long sum = 0;
+    for (long id : threadIds) {
+      sum += THREADS.getThreadAllocatedBytes(id);
+    }
+    return sum;
+  }
+}

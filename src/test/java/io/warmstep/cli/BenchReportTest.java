@@ -1,0 +1,69 @@
+package io.warmstep.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.cli.bench.Footprint;
+import io.warmstep.cli.bench.Sample;
+import io.warmstep.cli.bench.StepBenchmark;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import org.junit.jupiter.api.Test;
+
+class BenchReportTest {
+  private static BenchReport report(double fraction, boolean onCpu, boolean convertsHalves) {
+    return new BenchReport(
+        new StepBenchmark.Result(
+            20,
+            new Sample(3.1, 3, 3.25),
+            9.5,
+            new Footprint(25_000_000, 16, 28, 32 << 20),
+            "plain Java loop",
+            new Sample(fraction, fraction / 2, fraction * 1.5),
+            3100,
+            0),
+        onCpu,
+        convertsHalves);
+  }
+
+  private static String text(BenchReport report) {
+    StringWriter text = new StringWriter();
+    report.print(new PrintWriter(text, true));
+    return text.toString().replace(System.lineSeparator(), "\n");
+  }
+
+  @Test
+  void showsTheSpreadBesideTheMedian() {
+    assertEquals(
+        """
+          a step                 3.10 ms (3.00 ms to 3.25 ms)
+          memory traffic         9.5 GB/s
+          fraction of ceiling    0.800 (0.400 to 1.200) of a plain Java loop
+          allocated per step     0.0 bytes
+        """,
+        text(report(0.8, true, false)));
+  }
+
+  @Test
+  void aFractionAboveOneIsCalledNoise() {
+    assertTrue(text(report(1.001, true, false)).contains("noise"));
+    assertFalse(text(report(1, true, false)).contains("noise"));
+  }
+
+  @Test
+  void aSlowRuleGetsAHint() {
+    assertTrue(text(report(0.19, true, false)).contains("\nhint: far below what memory allows."));
+    assertTrue(report(0.299, true, false).hint().contains("A branch per element"));
+    assertTrue(report(0.19, true, true).hint().contains("half types do not vectorize"));
+    assertTrue(report(0.19, false, true).hint().contains("the launch is the limit"));
+    assertNull(report(0.3, true, false).hint());
+    assertFalse(text(report(0.3, true, false)).contains("hint"));
+  }
+
+  @Test
+  void onAGpuTheTimeOfACallIsShown() {
+    assertTrue(text(report(0.8, false, false)).contains("  host time of a call    3.10 ms\n"));
+  }
+}
