@@ -83,9 +83,10 @@ public final class Devices {
   }
 
   /**
-   * Opens the CUDA device of a context that the caller keeps, until the device is closed. Steps and copies go through the given
-   * stream, in order with what else the caller puts there; closing the device leaves the stream and
-   * the context alone. Whatever context is current in a thread stays so after every call.
+   * Opens the CUDA device of a context that the caller keeps, until the device is closed. Steps and
+   * copies go through the given stream, in order with what else the caller puts there; closing the
+   * device leaves the stream and the context alone. Whatever context is current in a thread stays
+   * so after every call.
    *
    * @param context raw CUcontext; {@link JCudaHandles} reads it from JCuda's object
    * @param stream raw CUstream of that context, 0 for its default stream
