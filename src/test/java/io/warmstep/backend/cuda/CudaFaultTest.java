@@ -339,11 +339,11 @@ class CudaFaultTest {
   @CsvSource(
       quoteCharacter = '"',
       value = {
-        "200, CUDA_ERROR_INVALID_IMAGE, the driver's compiler does not accept the kernel: Warmstep's"
-            + " jar may be damaged",
+        "200, CUDA_ERROR_INVALID_IMAGE, the driver's compiler does not accept the kernel:"
+            + " Warmstep's jar may be damaged",
         "209, CUDA_ERROR_NO_BINARY_FOR_GPU, the driver compiles no kernels for this GPU",
-        "218, CUDA_ERROR_INVALID_PTX, the driver's compiler does not accept the kernel: Warmstep's jar"
-            + " may be damaged",
+        "218, CUDA_ERROR_INVALID_PTX, the driver's compiler does not accept the kernel: Warmstep's"
+            + " jar may be damaged",
         "221, CUDA_ERROR_JIT_COMPILER_NOT_FOUND, install libnvidia-ptxjitcompiler.so.1",
         "222, CUDA_ERROR_UNSUPPORTED_PTX_VERSION, the driver is older than the kernel's version of"
             + " PTX",
