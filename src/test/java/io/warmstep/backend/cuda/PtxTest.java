@@ -1,6 +1,7 @@
 package io.warmstep.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
@@ -86,6 +87,15 @@ class PtxTest {
       assertTrue(given.contains(flag), flag + " is not among the flags: " + flags);
     }
     assertTrue(given.stream().noneMatch(flag -> flag.contains("fast")), flags);
+  }
+
+  /** The compiler numbers the entries in labels: a new rule would change the files of others. */
+  @Test
+  void labelsDoNotCountEntries() throws IOException {
+    for (String entry : entries()) {
+      Matcher label = Pattern.compile("\\$L__BB[0-9].*").matcher(ptx(entry));
+      assertFalse(label.find(), entry + REBUILD);
+    }
   }
 
   /** The two translation units and all that they include when compiled for a device. */

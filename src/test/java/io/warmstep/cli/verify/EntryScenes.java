@@ -103,7 +103,7 @@ final class EntryScenes {
           for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
             scenes.add(
                 scene(
-                    (device, parameters) -> add(device, parameters, type, lengths),
+                    (device, parameters) -> add(parameters, type, lengths),
                     builder ->
                         builder
                             .rule(form)
@@ -154,7 +154,7 @@ final class EntryScenes {
     return scene(
         (device, parameters) -> {
           parameters.add("stays", type, 300);
-          return add(device, parameters, type, lengths);
+          return add(parameters, type, lengths);
         },
         builder ->
             options.accept(
@@ -193,7 +193,7 @@ final class EntryScenes {
     for (Elements elements : Elements.values()) {
       scenes.add(
           scene(
-              (device, parameters) -> add(device, parameters, type, lengths),
+              (device, parameters) -> add(parameters, type, lengths),
               builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
               elements,
               2));
@@ -205,7 +205,7 @@ final class EntryScenes {
     for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
       scenes.add(
           scene(
-              (device, parameters) -> add(device, parameters, type, new int[] {4096}),
+              (device, parameters) -> add(parameters, type, new int[] {4096}),
               builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
               elements,
               30));
@@ -227,7 +227,7 @@ final class EntryScenes {
       lengths[i] = 1 + i % 3;
     }
     return scene(
-        (device, parameters) -> add(device, parameters, type, lengths),
+        (device, parameters) -> add(parameters, type, lengths),
         builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
         elements,
         elements == Elements.ORDINARY ? 3 : 1);
@@ -254,7 +254,7 @@ final class EntryScenes {
                   (device, parameters) -> {
                     List<Tensor> borrowed = new ArrayList<>();
                     for (ElementType type : types) {
-                      borrowed.addAll(add(device, parameters, type, lengths));
+                      borrowed.addAll(add(parameters, type, lengths));
                     }
                     return borrowed;
                   },
@@ -273,8 +273,7 @@ final class EntryScenes {
     return scenes;
   }
 
-  private static List<Tensor> add(
-      Device device, Parameters.Builder parameters, ElementType type, int[] lengths) {
+  private static List<Tensor> add(Parameters.Builder parameters, ElementType type, int[] lengths) {
     for (int i = 0; i < lengths.length; i++) {
       parameters.add(type + "." + i, type, lengths[i]);
     }
@@ -288,7 +287,7 @@ final class EntryScenes {
       lengths[i] = 10 * i + 1;
     }
     return scene(
-        (device, parameters) -> add(device, parameters, type, lengths),
+        (device, parameters) -> add(parameters, type, lengths),
         builder -> {
           builder.rule(rule).learningRate(0.1);
           for (int i = 1; i < groups; i++) {
@@ -335,7 +334,7 @@ final class EntryScenes {
   /** Steps of which one is skipped. */
   private static Scene skipped(UpdateRule rule, ElementType type) {
     return scene(
-        (device, parameters) -> add(device, parameters, type, new int[] {700, 2051}),
+        (device, parameters) -> add(parameters, type, new int[] {700, 2051}),
         builder -> builder.rule(rule).learningRate(0.1).skipNonFinite(true).zeroGradients(true),
         Elements.SPECIAL,
         2);
@@ -346,7 +345,7 @@ final class EntryScenes {
       try (Model ours =
           new Model(
               device,
-              (d, parameters) -> add(d, parameters, type, new int[] {700, 2051, 4099}),
+              (d, parameters) -> add(parameters, type, new int[] {700, 2051, 4099}),
               builder -> builder.rule(rule).learningRate(0.1))) {
         ours.fill(Elements.RANDOM_BITS, new SplittableRandom(5));
         ours.optimizer.zeroGradients();
