@@ -13,10 +13,13 @@ import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -65,6 +68,35 @@ class CudaWaitTest extends SimulatedTest {
         float[] expected = happens ? new float[] {1 - 3 * i, 2 - i} : new float[] {1, 2};
         assertArrayEquals(expected, parameters.get("p").values().toFloats());
       }
+    }
+  }
+
+  /**
+   * Saving waits for each part of the staging buffer that it copies out, and for nothing else; so
+   * does restoring, for each part that it copies in.
+   */
+  @Test
+  void savingWaitsForTheCopiesAlone(@TempDir Path folder) throws IOException {
+    int partBytes = 4 << 20;
+    int length = partBytes / Float.BYTES * 2 + 5; // three parts
+    try (Device device = Devices.require("cuda");
+        Parameters parameters =
+            Parameters.on(device).add("w", new float[length]).add("b", new float[7]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).clipNorm(1).build()) {
+      optimizer.step();
+      device.synchronize();
+      long waits = CudaSim.waits();
+      long launches = CudaSim.launches();
+      optimizer.save(folder.resolve("run"));
+      // Values and two slots; the checkpoint's own chunks of 1 MiB are copied one by one.
+      int chunks = 3 * (length * Float.BYTES / (1 << 20) + 1 + 1);
+      assertEquals(chunks, CudaSim.waits() - waits);
+      waits = CudaSim.waits();
+      optimizer.restore(folder.resolve("run"));
+      int pieces = 3 * (length / (1 << 16) + 1 + 1);
+      assertEquals(pieces, CudaSim.waits() - waits);
+      assertEquals(launches, CudaSim.launches());
     }
   }
 
