@@ -34,7 +34,8 @@ final class LearningRate {
 
   /** Checks a constant rate. */
   static double require(double rate) {
-    Arguments.requireNonNegative("learning rate", rate, "pass 0 to keep the parameters as they are");
+    Arguments.requireNonNegative(
+        "learning rate", rate, "pass 0 to keep the parameters as they are");
     return rate;
   }
 

@@ -25,8 +25,9 @@ final class OptimizerSaver {
   }
 
   void addTo(CheckpointWriter writer) {
-    optimizer.progress().checkNotFailed(
-        "parameters and state may be partly updated: restore a checkpoint first");
+    optimizer
+        .progress()
+        .checkNotFailed("parameters and state may be partly updated: restore a checkpoint first");
     for (Parameter parameter : optimizer.parameters()) {
       String name = parameter.name();
       if (withParameters) {

@@ -63,7 +63,8 @@ class InspectCommandTest {
     assertEquals("no checksum: not a checkpoint of Warmstep's", lines.get(1));
     assertTrue(run.out().contains("  format: pt"), run.out());
     assertRow(lines, "model.embed_tokens.weight", "BF16 [2, 3] 3.74166 -2 3 1 1");
-    assertRow(lines, "model.layers.0.self_attn.q_proj.weight", "F16 [2, 2] 3.16228 5.96046e-08 3 0 1");
+    assertRow(
+        lines, "model.layers.0.self_attn.q_proj.weight", "F16 [2, 2] 3.16228 5.96046e-08 3 0 1");
     assertRow(lines, "model.layers.0.input_layernorm.weight", "F32 [4] 13 -4 12 0 0");
     assertRow(lines, "model.position_ids", "I64 [1, 2] 1 0 1 0 0");
     assertRow(lines, "model.scale", "F8_E4M3 [] 1 1 1 0 0");
