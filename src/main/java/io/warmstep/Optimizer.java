@@ -23,6 +23,7 @@ public final class Optimizer implements AutoCloseable {
   private final LearningRate learningRate;
   private final LossScaler scaler;
   private final UpdateRule rule;
+  private final MovingHyperparameters moving;
   private final StepOptions options;
   private final PreparedStep step;
   private final OptimizerState state;
@@ -36,11 +37,12 @@ public final class Optimizer implements AutoCloseable {
     learningRate = builder.learningRate();
     scaler = builder.scaler();
     rule = builder.rule();
+    moving = builder.moving();
     options = builder.options().skipNonFinite(builder.options().skipNonFinite() || scaler != null);
     progress = new Progress(builder.startAfter());
     step =
         new PreparedStep(
-            parameters, RuleGroup.resolve(rule, builder.groups(), parameters), options);
+            parameters, RuleGroup.resolve(rule, moving, builder.groups(), parameters), options);
     ArithmeticRange.requireOptions(options, parameters);
     step.requireHyperparameters(progress.next(), learningRate.constant());
     lifetime = Lifetime.begin(this, "optimizer");
@@ -321,9 +323,12 @@ public final class Optimizer implements AutoCloseable {
     return parameters;
   }
 
-  /** What the steps that follow use. */
   LearningRate rates() {
     return learningRate;
+  }
+
+  MovingHyperparameters moving() {
+    return moving;
   }
 
   /** Null without one. */
