@@ -99,7 +99,7 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters as {@link #step()} does, with another factor for this step's gradients
-   * than {@link OptimizerBuilder#scaleGradients} has: where gradients are accumulated, a last and
+   * than {@link OptimizerBuilder#gradientScale} has: where gradients are accumulated, a last and
    * shorter window has one of its own.
    *
    * <pre>{@code
@@ -224,7 +224,7 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Global norm of the last step's gradients as the rule gets them, but for clipping: divided by
-   * the loss scale and multiplied by {@link OptimizerBuilder#scaleGradients}.
+   * the loss scale and multiplied by {@link OptimizerBuilder#gradientScale}.
    *
    * @return the norm, or NaN before the first step or if the optimizer neither clips by norm,
    *     {@link OptimizerBuilder#clipNorm measures} it, nor skips non-finite gradients

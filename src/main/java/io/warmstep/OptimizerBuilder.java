@@ -79,7 +79,8 @@ public final class OptimizerBuilder {
    * }</pre>
    *
    * @param hyperparameter one of the rule's {@link UpdateRule#movable()}
-   * @param schedule from the number of a step, counted from 1, to the value in that step
+   * @param schedule from the number of a step, counted from 1, to the value in that step; a step
+   *     for which it gives one out of range throws IllegalStateException and changes nothing
    * @return this builder
    */
   public OptimizerBuilder schedule(String hyperparameter, Schedule schedule) {
@@ -169,7 +170,7 @@ public final class OptimizerBuilder {
    * @return this builder
    * @throws IllegalArgumentException if the factor is out of range
    */
-  public OptimizerBuilder scaleGradients(double factor) {
+  public OptimizerBuilder gradientScale(double factor) {
     GradientScale.require(factor);
     options = options.gradientScale(factor);
     return this;

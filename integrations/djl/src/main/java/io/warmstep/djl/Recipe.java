@@ -44,7 +44,7 @@ record Recipe(
         Optimizer.of(parameters)
             .rule(rule)
             .learningRate(schedule)
-            .scaleGradients(scale)
+            .gradientScale(scale)
             .startAfter(startAfter)
             .skipNonFinite(skipNonFinite)
             .zeroGradients(zeroGradients);

@@ -143,7 +143,7 @@ class StepTest {
             expected
                 .rule(Adam.adamW().weightDecay(0.25f))
                 .learningRate(step -> (float) (0.1f * Math.pow(0.5f, step)))
-                .scaleGradients(0.5f)
+                .gradientScale(0.5f)
                 .clipValue(0.01f));
   }
 
