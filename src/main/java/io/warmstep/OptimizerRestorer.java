@@ -350,8 +350,7 @@ final class OptimizerRestorer {
   /** The plateau schedules that are to be restored. */
   private List<PlateauSchedule> plateaus() {
     Schedule schedule = optimizer.rates().schedule();
-    List<PlateauSchedule> plateaus =
-        OptimizerSaver.plateaus(optimizer.moving().with(schedule));
+    List<PlateauSchedule> plateaus = OptimizerSaver.plateaus(optimizer.moving().with(schedule));
     String described = OptimizerSaver.describe(schedule);
     boolean areConstant = optimizer.rates().isConstant() && !Double.isNaN(savedConstantRate());
     if (saved.isPresent() && !areConstant && !saved.get().schedule().equals(described)) {

@@ -84,7 +84,9 @@ final class OptimizerSaver {
         optimizer.rates().isConstant() ? optimizer.rates().constant() : Double.NaN,
         describe(optimizer.rates().schedule()),
         optimizer.moving().described(),
-        plateaus(optimizer.moving().with(optimizer.rates().schedule())).stream().map(PlateauSchedule::state).toList());
+        plateaus(optimizer.moving().with(optimizer.rates().schedule())).stream()
+            .map(PlateauSchedule::state)
+            .toList());
   }
 
   /** A rule's hyperparameters; none of one that only its own code can read. */

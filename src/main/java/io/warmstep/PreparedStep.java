@@ -21,6 +21,7 @@ final class PreparedStep {
 
   /** For each group. */
   private StepValues[] values;
+
   private StepPlan plan;
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
 

@@ -61,11 +61,7 @@ record RuleGroup(
                 + parameters.abbreviatedNames());
       }
       resolved.add(
-          of(
-              group.resolve(rule),
-              moving.in(group),
-              group.learningRateFactor(),
-              members.get(i)));
+          of(group.resolve(rule), moving.in(group), group.learningRateFactor(), members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {

@@ -48,7 +48,14 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
    * @param amsgrad whether the second moment's running maximum is used
    * @param maximize whether to ascend
    */
-  record Settings(double beta1, double beta2, double eps, double weightDecay, boolean decoupled, boolean amsgrad, boolean maximize) {
+  record Settings(
+      double beta1,
+      double beta2,
+      double eps,
+      double weightDecay,
+      boolean decoupled,
+      boolean amsgrad,
+      boolean maximize) {
     Settings {
       Hyperparameters.requireDecayRate("adam", "beta1", beta1);
       Hyperparameters.requireDecayRate("adam", "beta2", beta2);

@@ -29,7 +29,8 @@ public final class Momentum extends ConfiguredRule<Momentum.Settings, Momentum> 
    * @param weightDecay L2 factor, at least 0
    * @param maximize whether to ascend
    */
-  record Settings(double momentum, double dampening, boolean nesterov, double weightDecay, boolean maximize) {
+  record Settings(
+      double momentum, double dampening, boolean nesterov, double weightDecay, boolean maximize) {
     Settings {
       Hyperparameters.requireDecayRate("momentum", "momentum", momentum);
       Hyperparameters.require(

@@ -36,7 +36,13 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
    * @param weightDecay L2 factor, at least 0
    * @param maximize whether to ascend
    */
-  record Settings(double alpha, double eps, boolean centered, double momentum, double weightDecay, boolean maximize) {
+  record Settings(
+      double alpha,
+      double eps,
+      boolean centered,
+      double momentum,
+      double weightDecay,
+      boolean maximize) {
     Settings {
       Hyperparameters.requireDecayRate("rmsprop", "alpha", alpha);
       Hyperparameters.requireEps("rmsprop", eps);

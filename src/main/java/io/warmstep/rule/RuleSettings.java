@@ -34,7 +34,8 @@ public final class RuleSettings {
    */
   public static double number(UpdateRule rule, String name) {
     for (RecordComponent component : components(rule)) {
-      if (component.getName().equals(name) && get(record(rule), component) instanceof Number value) {
+      if (component.getName().equals(name)
+          && get(record(rule), component) instanceof Number value) {
         return value.doubleValue();
       }
     }

@@ -11,7 +11,10 @@ public final class Rules {
 
   private static final List<Entry> ENTRIES =
       List.of(
-          new Entry(Sgd.sgd(), 0.3, (decay, maximize) -> List.of(Sgd.sgd().weightDecay(decay).maximize(maximize))),
+          new Entry(
+              Sgd.sgd(),
+              0.3,
+              (decay, maximize) -> List.of(Sgd.sgd().weightDecay(decay).maximize(maximize))),
           new Entry(Momentum.heavyBall(0.9), 0.05, Rules::momentum),
           new Entry(RmsProp.rmsProp(), 0.003, Rules::rmsProp),
           new Entry(Adam.adam(), 0.003, Rules::adam));

@@ -4,7 +4,8 @@ import java.util.List;
 
 /**
  * What a rule computes the numbers of one step from: the step's number, the learning rate, and the
- * hyperparameters that a schedule moves. Reused from step to step, so that a step allocates nothing.
+ * hyperparameters that a schedule moves. Reused from step to step, so that a step allocates
+ * nothing.
  */
 public final class StepValues {
   private final String[] names;

@@ -3,8 +3,8 @@ package io.warmstep.rule;
 import java.util.List;
 
 /**
- * An update rule: how parameters and optimizer state follow from a gradient. Rules are immutable and
- * validate when they are made; they hold hyperparameters and no state.
+ * An update rule: how parameters and optimizer state follow from a gradient. Rules are immutable
+ * and validate when they are made; they hold hyperparameters and no state.
  *
  * <p>A rule has three parts. {@link #stateSlots()} says what is remembered for each element. {@link
  * #scalars} computes, once a step and in double, the numbers that are the same for all elements;

@@ -162,8 +162,7 @@ class ContinuationTest {
     try (Device device = backend.open();
         Parameters parameters = Parameters.on(device).add("w", numbers(0)).build()) {
       String message =
-          assertThrows(
-                  IllegalArgumentException.class, () -> adam(parameters).gradientScale(factor))
+          assertThrows(IllegalArgumentException.class, () -> adam(parameters).gradientScale(factor))
               .getMessage();
       assertTrue(message.startsWith("gradientScale is " + factor), message);
       message =

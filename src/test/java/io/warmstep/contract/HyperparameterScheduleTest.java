@@ -45,8 +45,7 @@ class HyperparameterScheduleTest {
 
   static Stream<Arguments> runs() {
     return ContractBackend.representatives().stream()
-        .flatMap(
-            backend -> RuleMatrix.entries().stream().map(rule -> Arguments.of(backend, rule)));
+        .flatMap(backend -> RuleMatrix.entries().stream().map(rule -> Arguments.of(backend, rule)));
   }
 
   /** Goes up and down between 0.3 and 0.9; a weight decay is 0 in some steps. */
@@ -107,8 +106,7 @@ class HyperparameterScheduleTest {
         optimizer.step();
         for (Parameter parameter : parameters) {
           for (String slot : optimizer.stateNames(parameter.name())) {
-            state.put(
-                parameter.name() + slot, optimizer.state(parameter.name(), slot).toDoubles());
+            state.put(parameter.name() + slot, optimizer.state(parameter.name(), slot).toDoubles());
           }
         }
       }

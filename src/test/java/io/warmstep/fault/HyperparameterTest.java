@@ -78,12 +78,14 @@ class HyperparameterTest {
   void nesterovNeedsMomentumWithoutDampening() {
     IllegalArgumentException zero =
         assertThrows(IllegalArgumentException.class, () -> Momentum.nesterov(0));
-    assertEquals("momentum: momentum is 0.0, must be above 0 with nesterov: pass one such as 0.9, or use"
+    assertEquals(
+        "momentum: momentum is 0.0, must be above 0 with nesterov: pass one such as 0.9, or use"
             + " Sgd.sgd()",
         zero.getMessage());
     IllegalArgumentException dampened =
         assertThrows(IllegalArgumentException.class, () -> Momentum.nesterov(0.9).dampening(0.1));
-    assertEquals("momentum: dampening is 0.1, must be 0 with nesterov: leave it out, or use"
+    assertEquals(
+        "momentum: dampening is 0.1, must be 0 with nesterov: leave it out, or use"
             + " Momentum.heavyBall(momentum)",
         dampened.getMessage());
   }

@@ -67,7 +67,9 @@ class PyTorchTest {
   private static final Map<String, Pair> PAIRS = new LinkedHashMap<>();
 
   static {
-    PAIRS.put("sgd", new Pair("SGD(P, lr=0.01, weight_decay=0.1)", Sgd.sgd().weightDecay(0.1), Sgd.sgd()));
+    PAIRS.put(
+        "sgd",
+        new Pair("SGD(P, lr=0.01, weight_decay=0.1)", Sgd.sgd().weightDecay(0.1), Sgd.sgd()));
     PAIRS.put(
         "momentum",
         new Pair(

@@ -134,7 +134,11 @@ final class ElementRule {
     double stepSize = a.round(rate / (1 - ExactPower.of(number(rule, "beta1"), step)));
     double keep = a.round(is(rule, "decoupled") ? 1 - rate * number(rule, "weightDecay") : 1);
     double rootScale = a.round(1 / Math.sqrt(1 - ExactPower.of(number(rule, "beta2"), step)));
-    double m = a.fma(a.round(number(rule, "beta1")), element[1], a.times(a.round(1 - number(rule, "beta1")), g));
+    double m =
+        a.fma(
+            a.round(number(rule, "beta1")),
+            element[1],
+            a.times(a.round(1 - number(rule, "beta1")), g));
     double fresh = a.times(a.round(1 - number(rule, "beta2")), g);
     double v = a.fma(a.round(number(rule, "beta2")), element[2], a.times(fresh, g));
     element[1] = m;

@@ -322,10 +322,7 @@ final class CpuStepProgram implements StepProgram {
         }
       } else {
         floats.step(
-            group.floatScalars,
-            group.floatPrescale,
-            group.floatScale,
-            (float) group.weightDecay);
+            group.floatScalars, group.floatPrescale, group.floatScale, (float) group.weightDecay);
         floats.keepParameters(group.keepsParameters);
         if (inPlace) {
           floats.updateInPlace(rule, run.memories, run.offsets, at, n);
