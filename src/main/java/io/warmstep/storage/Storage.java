@@ -3,9 +3,6 @@ package io.warmstep.storage;
 import io.warmstep.ElementType;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
-import java.util.EnumMap;
-import java.util.List;
-import java.util.Map;
 
 /**
  * A way to store elements. It allocates, converts and moves them, and knows nothing of optimizers;
@@ -19,19 +16,6 @@ import java.util.Map;
  * <p>Values are elements in the arithmetic type: a {@code float[]} or {@code double[]}.
  */
 public abstract class Storage {
-  private static final Map<ElementType, Storage> BY_TYPE = new EnumMap<>(ElementType.class);
-
-  static {
-    for (Storage storage :
-        List.of(
-            new Float32Storage(),
-            new Float64Storage(),
-            new Float16Storage(),
-            new Bfloat16Storage())) {
-      BY_TYPE.put(storage.type(), storage);
-    }
-  }
-
   /** Elements that are set to zero at a time in a buffer; of whole blocks. */
   private static final int ZEROS = 2048;
 
@@ -57,7 +41,7 @@ public abstract class Storage {
    * @return always the same object for a type
    */
   public static Storage of(ElementType type) {
-    return BY_TYPE.get(type);
+    return Storages.of(type);
   }
 
   /**
