@@ -2,7 +2,6 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.storage.Storage;
 import java.util.IdentityHashMap;
-import java.util.Map;
 
 /**
  * One thread's arrays of elements as they are stored, on their way between buffers and values; one
@@ -10,7 +9,7 @@ import java.util.Map;
  */
 final class ElementScratch {
   private final int length;
-  private final Map<Storage, Object> arrays = new IdentityHashMap<>();
+  private final IdentityHashMap<Storage, Object> arrays = new IdentityHashMap<>();
 
   ElementScratch(int length) {
     this.length = length;
