@@ -1,7 +1,7 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.KernelBuildException;
-import io.warmstep.backend.BackendReport;
 import java.nio.ByteBuffer;
 import jcuda.CudaException;
 import jcuda.Pointer;
@@ -87,7 +87,7 @@ final class CudaContext {
     return new CudaContext(device, context, stream, false);
   }
 
-  BackendReport deviceReport() {
+  DeviceReport deviceReport() {
     return Gpu.report(device);
   }
 
