@@ -1,8 +1,8 @@
 package io.warmstep;
 
-import io.warmstep.backend.HalfFloats;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.storage.Storage;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
 import java.util.Objects;
@@ -134,30 +134,18 @@ public final class Tensor implements AutoCloseable {
    */
   public void copyFrom(float[] values) {
     checkLength("values", values.length);
-    switch (type()) {
-      case FLOAT32 -> write(0, values, values.length);
-      case FLOAT64 -> {
-        double[] chunk = new double[chunkLength(length)];
-        int at = 0; // at most values.length, which may be near 2^31
-        while (at < values.length) {
-          int n = Math.min(chunk.length, values.length - at);
-          for (int i = 0; i < n; i++) {
-            chunk[i] = values[at + i];
-          }
-          write(at, chunk, n);
-          at += n;
-        }
-      }
-      case FLOAT16, BFLOAT16 -> {
-        short[] chunk = new short[chunkLength(length)];
-        int at = 0;
-        while (at < values.length) {
-          int n = Math.min(chunk.length, values.length - at);
-          HalfFloats.narrow(type(), values, at, chunk, 0, n);
-          write(at, chunk, n);
-          at += n;
-        }
-      }
+    if (type() == ElementType.FLOAT32) {
+      write(0, values, values.length);
+      return;
+    }
+    Storage storage = memory.storage();
+    Object chunk = storage.newArray(chunkLength(length));
+    int at = 0; // at most values.length, which may be near 2^31
+    while (at < values.length) {
+      int n = Math.min(chunkLength(length), values.length - at);
+      storage.storeFloats(values, at, chunk, 0, n);
+      write(at, chunk, n);
+      at += n;
     }
   }
 
@@ -196,7 +184,7 @@ public final class Tensor implements AutoCloseable {
       throw new IllegalArgumentException(
           "other is a " + other + ", must be of the same device, type and length as this " + this);
     }
-    if (overlaps(other)) {
+    if (slice().overlaps(other.slice(), length)) {
       throw new IllegalArgumentException(
           "other overlaps this tensor in memory: copy it to a tensor of its own first");
     }
@@ -206,18 +194,6 @@ public final class Tensor implements AutoCloseable {
       Reference.reachabilityFence(this);
       Reference.reachabilityFence(other);
     }
-  }
-
-  private boolean overlaps(Tensor other) {
-    Memory.Location ours = memory.location();
-    Memory.Location theirs = other.memory.location();
-    if (ours.base() != theirs.base()) {
-      return false;
-    }
-    long start = ours.start() + offset * type().bytes();
-    long otherStart = theirs.start() + other.offset * type().bytes();
-    long bytes = length * type().bytes();
-    return start < otherStart + bytes && otherStart < start + bytes;
   }
 
   /**
@@ -242,30 +218,18 @@ public final class Tensor implements AutoCloseable {
    */
   public void copyTo(float[] values) {
     checkLength("values", values.length);
-    switch (type()) {
-      case FLOAT32 -> read(0, values, values.length);
-      case FLOAT64 -> {
-        double[] chunk = new double[chunkLength(length)];
-        int at = 0;
-        while (at < values.length) {
-          int n = Math.min(chunk.length, values.length - at);
-          read(at, chunk, n);
-          for (int i = 0; i < n; i++) {
-            values[at + i] = (float) chunk[i];
-          }
-          at += n;
-        }
-      }
-      case FLOAT16, BFLOAT16 -> {
-        short[] chunk = new short[chunkLength(length)];
-        int at = 0;
-        while (at < values.length) {
-          int n = Math.min(chunk.length, values.length - at);
-          read(at, chunk, n);
-          HalfFloats.widen(type(), chunk, 0, values, at, n);
-          at += n;
-        }
-      }
+    if (type() == ElementType.FLOAT32) {
+      read(0, values, values.length);
+      return;
+    }
+    Storage storage = memory.storage();
+    Object chunk = storage.newArray(chunkLength(length));
+    int at = 0;
+    while (at < values.length) {
+      int n = Math.min(chunkLength(length), values.length - at);
+      read(at, chunk, n);
+      storage.loadFloats(chunk, 0, values, at, n);
+      at += n;
     }
   }
 
