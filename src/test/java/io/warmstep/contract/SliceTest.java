@@ -109,7 +109,8 @@ class SliceTest {
           assertEquals(0, target.remaining());
           target.clear();
           for (int i = 0; i < LENGTH; i++) {
-            double actual = isDouble ? ((DoubleBuffer) target).get(i) : ((FloatBuffer) target).get(i);
+            double actual =
+                isDouble ? ((DoubleBuffer) target).get(i) : ((FloatBuffer) target).get(i);
             double stored = i < 9 || i >= 9 + count ? numbers[i] : expected[from + i - 9];
             assertEquals(isDouble ? stored : (float) stored, actual, "element " + i);
           }

@@ -2,7 +2,6 @@ package io.warmstep.djl;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDScope;
-import ai.djl.nn.Block;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.Trainer;
@@ -150,8 +149,7 @@ public final class ModelStep implements AutoCloseable {
     }
   }
 
-  private void update(
-      List<Replicas> trained, List<Binding.Member> members, double gradientScale) {
+  private void update(List<Replicas> trained, List<Binding.Member> members, double gradientScale) {
     failing(() -> Replicas.addUpGradients(trained, members));
     try {
       if (Double.isNaN(gradientScale)) {

@@ -42,8 +42,7 @@ public final class WarmstepOptimizer extends Optimizer {
 
   WarmstepOptimizer(WarmstepOptimizerBuilder builder) {
     super(builder);
-    recipe =
-        builder.recipe(rescaleGrad, clipGrad, builder.hasWeightDecay() ? getWeightDecay() : 0);
+    recipe = builder.recipe(rescaleGrad, clipGrad, builder.hasWeightDecay() ? getWeightDecay() : 0);
     names = builder.names();
     store = new StateStore(builder.begin());
     parameterSteps = new ParameterSteps(recipe, store, builder.deviceOf());

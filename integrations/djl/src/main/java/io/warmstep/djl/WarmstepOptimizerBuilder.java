@@ -19,9 +19,9 @@ import java.util.Objects;
 import java.util.function.Function;
 
 /**
- * Collects what a {@link WarmstepOptimizer} does. Of DJL's own options, {@code setRescaleGrad} multiplies
- * gradients first, {@code optClipGrad} is {@link #clipValue} (both signs are clipped, not only
- * the positive), {@code optWeightDecays} replaces the rule's weight decay, and {@code
+ * Collects what a {@link WarmstepOptimizer} does. Of DJL's own options, {@code setRescaleGrad}
+ * multiplies gradients first, {@code optClipGrad} is {@link #clipValue} (both signs are clipped,
+ * not only the positive), {@code optWeightDecays} replaces the rule's weight decay, and {@code
  * optBeginNumUpdate} is the number of steps before the first.
  */
 public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOptimizerBuilder> {
@@ -82,8 +82,8 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   }
 
   /**
-   * Sets the learning rate by one of Warmstep's schedules. One that refers to an object which
-   * holds this optimizer keeps both from being collected.
+   * Sets the learning rate by one of Warmstep's schedules. One that refers to an object which holds
+   * this optimizer keeps both from being collected.
    *
    * @param schedule from the number of a step, counted from 1, to its rate
    * @return this builder
@@ -97,8 +97,8 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    * Sets the learning rate by one of DJL's trackers, under the name that DJL's builders of Adam
    * have. It is one rate for all parameters; what differs between them is said by groups.
    *
-   * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1 up
-   *     to the greatest int; further steps are refused
+   * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1 up to
+   *     the greatest int; further steps are refused
    * @return this builder
    */
   public WarmstepOptimizerBuilder optLearningRateTracker(Tracker tracker) {
@@ -138,8 +138,8 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
 
   /**
    * Treats some parameters differently. Groups go by the names that the model's block has for its
-   * parameters, such as {@code 01Linear_bias}; with {@code trainer.step()} {@link #names} is
-   * needed as well.
+   * parameters, such as {@code 01Linear_bias}; with {@code trainer.step()} {@link #names} is needed
+   * as well.
    *
    * @param group which parameters, and what differs
    * @return this builder
@@ -201,8 +201,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
 
   /**
    * Divides gradients by the scale that the loss was multiplied by, which keeps small ones from
-   * vanishing in float16, and skips steps with a non-finite gradient; for a {@link ModelStep}
-   * only.
+   * vanishing in float16, and skips steps with a non-finite gradient; for a {@link ModelStep} only.
    *
    * @param scaler whose {@code scale()} each loss is multiplied by before backward
    * @return this builder
