@@ -23,6 +23,7 @@ public final class Optimizer implements AutoCloseable {
   private final LearningRate learningRate;
   private final LossScaler scaler;
   private final UpdateRule rule;
+  private final MovingHyperparameters moving;
   private final StepOptions options;
   private final PreparedStep step;
   private final OptimizerState state;
@@ -36,11 +37,12 @@ public final class Optimizer implements AutoCloseable {
     learningRate = builder.learningRate();
     scaler = builder.scaler();
     rule = builder.rule();
+    moving = builder.moving();
     options = builder.options().skipNonFinite(builder.options().skipNonFinite() || scaler != null);
     progress = new Progress(builder.startAfter());
     step =
         new PreparedStep(
-            parameters, RuleGroup.resolve(rule, builder.groups(), parameters), options);
+            parameters, RuleGroup.resolve(rule, moving, builder.groups(), parameters), options);
     ArithmeticRange.requireOptions(options, parameters);
     step.requireHyperparameters(progress.next(), learningRate.constant());
     lifetime = Lifetime.begin(this, "optimizer");
@@ -97,7 +99,7 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters as {@link #step()} does, with another factor for this step's gradients
-   * than {@link OptimizerBuilder#scaleGradients} has: where gradients are accumulated, a last and
+   * than {@link OptimizerBuilder#gradientScale} has: where gradients are accumulated, a last and
    * shorter window has one of its own.
    *
    * <pre>{@code
@@ -222,7 +224,7 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Global norm of the last step's gradients as the rule gets them, but for clipping: divided by
-   * the loss scale and multiplied by {@link OptimizerBuilder#scaleGradients}.
+   * the loss scale and multiplied by {@link OptimizerBuilder#gradientScale}.
    *
    * @return the norm, or NaN before the first step or if the optimizer neither clips by norm,
    *     {@link OptimizerBuilder#clipNorm measures} it, nor skips non-finite gradients
@@ -321,9 +323,12 @@ public final class Optimizer implements AutoCloseable {
     return parameters;
   }
 
-  /** What the steps that follow use. */
   LearningRate rates() {
     return learningRate;
+  }
+
+  MovingHyperparameters moving() {
+    return moving;
   }
 
   /** Null without one. */

@@ -6,7 +6,9 @@ import io.warmstep.schedule.Schedules;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
 /**
@@ -16,6 +18,7 @@ import java.util.Objects;
 public final class OptimizerBuilder {
   private final Parameters parameters;
   private final List<ParameterGroup> groups = new ArrayList<>();
+  private final Map<String, Schedule> moving = new LinkedHashMap<>();
   private UpdateRule rule;
   private LearningRate learningRate;
   private LossScaler scaler;
@@ -59,6 +62,31 @@ public final class OptimizerBuilder {
    */
   public OptimizerBuilder learningRate(Schedule schedule) {
     learningRate = new LearningRate(Objects.requireNonNull(schedule, "schedule"), false);
+    return this;
+  }
+
+  /**
+   * Moves a hyperparameter of the rule from step to step, as a schedule moves the learning rate:
+   * the momentum as {@code OneCycle.momentum()} does, say, or the weight decay. It takes the place
+   * of the rule's own number, except in groups that have a weight decay or a rule of their own.
+   *
+   * <pre>{@code
+   * OneCycle cycle = Schedules.oneCycle(0.1, 5000);
+   * Optimizer.of(parameters)
+   *     .rule(Adam.adamW())
+   *     .learningRate(cycle)
+   *     .schedule("beta1", cycle.momentum());
+   * }</pre>
+   *
+   * @param hyperparameter one of the rule's {@link UpdateRule#movable()}
+   * @param schedule from the number of a step, counted from 1, to the value in that step; a step
+   *     for which it gives one out of range throws IllegalStateException and changes nothing
+   * @return this builder
+   */
+  public OptimizerBuilder schedule(String hyperparameter, Schedule schedule) {
+    moving.put(
+        Objects.requireNonNull(hyperparameter, "hyperparameter"),
+        Objects.requireNonNull(schedule, "schedule"));
     return this;
   }
 
@@ -142,7 +170,7 @@ public final class OptimizerBuilder {
    * @return this builder
    * @throws IllegalArgumentException if the factor is out of range
    */
-  public OptimizerBuilder scaleGradients(double factor) {
+  public OptimizerBuilder gradientScale(double factor) {
     GradientScale.require(factor);
     options = options.gradientScale(factor);
     return this;
@@ -185,8 +213,8 @@ public final class OptimizerBuilder {
    * @throws IllegalStateException if no rule or no learning rate was set, or another open optimizer
    *     uses the loss scaler
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     one has a rule of another kind, or a number is beyond the range of the parameters'
-   *     arithmetic
+   *     one has a rule of another kind, or a schedule was set for a hyperparameter that none can
+   *     move, or a number is beyond the range of the parameters' arithmetic
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {
@@ -202,6 +230,10 @@ public final class OptimizerBuilder {
 
   Parameters parameters() {
     return parameters;
+  }
+
+  MovingHyperparameters moving() {
+    return new MovingHyperparameters(moving);
   }
 
   List<ParameterGroup> groups() {

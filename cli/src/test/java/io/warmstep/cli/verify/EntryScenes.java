@@ -108,7 +108,7 @@ final class EntryScenes {
                         builder
                             .rule(form)
                             .learningRate(0.1)
-                            .scaleGradients(scale)
+                            .gradientScale(scale)
                             .lossScaler(LossScaler.fixed(1 / scale)),
                     elements,
                     2));
@@ -256,7 +256,7 @@ final class EntryScenes {
                           .rule(Sgd.sgd())
                           .learningRate(0.1)
                           .clipNorm(skips ? 100 : 0.5)
-                          .scaleGradients(0.3)
+                          .gradientScale(0.3)
                           .skipNonFinite(skips),
                   elements,
                   2));
