@@ -30,6 +30,7 @@
 struct Context {};
 struct Stream {
   Context *owner;
+  bool captures = false;
 };
 /* Has happened once what the stream took before it was last recorded is done. */
 struct Event {
@@ -232,7 +233,10 @@ long long control_handles(int what, long long a, long long b) {
       const CUresult result = allocate_device(&address, (size_t)a, nullptr, b);
       return result == CUDA_SUCCESS ? (long long)address : 0;
     }
-    case CONTROL_CAPTURE: is_capturing = a != 0; return 0;
+    case CONTROL_CAPTURE:
+      if (b) ((Stream *)(intptr_t)b)->captures = a != 0;
+      is_capturing = a != 0;
+      return 0;
     case CONTROL_FREE_MEMORY: run_pending(); return release_device((CUdeviceptr)a);
     case CONTROL_END_CONTEXT: {
       run_pending();
@@ -386,6 +390,13 @@ CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   wait();
   return lost_code();
+}
+
+CUDASIM_API CUresult cuStreamIsCapturing(Stream *stream, int *status) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  *status = stream && stream->captures;
+  return CUDA_SUCCESS;
 }
 
 /* The calling thread's mode, replaced. */

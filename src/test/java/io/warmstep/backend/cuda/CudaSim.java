@@ -140,6 +140,11 @@ public final class CudaSim {
     control(30, isOn ? 1 : 0, 0);
   }
 
+  /** The same, from a stream. */
+  static void capture(boolean isOn, long stream) {
+    control(30, isOn ? 1 : 0, stream);
+  }
+
   /**
    * Frees it.
    *
