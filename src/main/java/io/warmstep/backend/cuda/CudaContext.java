@@ -10,6 +10,7 @@ import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUevent;
+import jcuda.driver.CUevent_flags;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUjit_option;
 import jcuda.driver.CUmodule;
@@ -291,6 +292,29 @@ final class CudaContext {
   /** With the context current: waits until the event has happened. */
   void await(CUevent event) {
     Cuda.check(JCudaDriver.cuEventSynchronize(event), "cuEventSynchronize", name);
+  }
+
+  /** What the stream is given from now on waits for an event. */
+  void waitFor(CUevent event) {
+    run(
+        "cuStreamWaitEvent",
+        () ->
+            Cuda.check(
+                () -> JCudaDriver.cuStreamWaitEvent(stream, event, 0), "cuStreamWaitEvent", name));
+  }
+
+  /** The same for what another stream has been given so far. */
+  void waitFor(CUstream other) {
+    CUevent event = newEvent(CUevent_flags.CU_EVENT_DISABLE_TIMING);
+    try {
+      run(
+          "cuEventRecord",
+          () ->
+              Cuda.check(() -> JCudaDriver.cuEventRecord(event, other), "cuEventRecord", name));
+      waitFor(event);
+    } finally {
+      destroyEvent(event); // the driver keeps it until it has happened
+    }
   }
 
   /**

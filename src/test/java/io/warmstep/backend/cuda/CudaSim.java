@@ -145,6 +145,11 @@ public final class CudaSim {
     control(30, isOn ? 1 : 0, stream);
   }
 
+  /** For how many events a stream was made to wait. */
+  static long streamWaits(long stream) {
+    return control(31, stream, 0);
+  }
+
   /**
    * Frees it.
    *
