@@ -1,8 +1,8 @@
 package io.warmstep;
 
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
+import io.warmstep.storage.Storage;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
@@ -43,7 +43,7 @@ public final class Device implements AutoCloseable {
    *
    * @return the report that {@link Devices#report()} gave of it
    */
-  public BackendReport report() {
+  public DeviceReport report() {
     return backend.report();
   }
 
@@ -239,12 +239,7 @@ public final class Device implements AutoCloseable {
               + type);
     }
     ByteBuffer bytes = buffer.slice().order(ByteOrder.nativeOrder());
-    Buffer elements =
-        switch (type) {
-          case FLOAT32 -> bytes.asFloatBuffer();
-          case FLOAT64 -> bytes.asDoubleBuffer();
-          case FLOAT16, BFLOAT16 -> bytes.asShortBuffer();
-        };
+    Buffer elements = Storage.of(type).view(bytes);
     return borrowed(type, elements, 0, elements.remaining());
   }
 
@@ -291,8 +286,8 @@ public final class Device implements AutoCloseable {
 
   /**
    * Has the steps and copies that this device is asked for from now on wait, on the device, for an
-   * event of the caller's, such as one that the caller's own stream recorded behind the kernels that
-   * write gradients. The host does not wait.
+   * event of the caller's, such as one that the caller's own stream recorded behind the kernels
+   * that write gradients. The host does not wait.
    *
    * <p>What is in order with what: steps, copies and all other work of this device, by the order of
    * the calls. On CUDA, a device that {@link Devices#require} opened has a stream of its own, which
@@ -301,10 +296,10 @@ public final class Device implements AutoCloseable {
    * caller's. On OpenCL each queue is an order of its own. For the other direction, record an event
    * in the stream that this device wraps, or {@link #synchronize}.
    *
-   * @param event the raw handle: a CUevent of the same CUDA process that was recorded, or a cl_event
-   *     of the device's OpenCL context
-   * @throws IllegalArgumentException if the handle is 0, or this is a CPU device, whose steps run in
-   *     the calling thread
+   * @param event the raw handle: a CUevent of the same CUDA process that was recorded, or a
+   *     cl_event of the device's OpenCL context
+   * @throws IllegalArgumentException if the handle is 0, or this is a CPU device, whose steps run
+   *     in the calling thread
    * @throws DeviceException if the driver refuses the event
    * @throws ClosedException if the device is closed
    */
@@ -374,7 +369,7 @@ public final class Device implements AutoCloseable {
   }
 
   Memory allocateMemory(ElementType type, long length) {
-    return backend().allocate(type, length);
+    return backend().allocate(Storage.of(type), length);
   }
 
   boolean isOpen() {

@@ -91,8 +91,8 @@ public final class OptimizerBuilder {
 
   /**
    * Clips by a norm of one's choice, as {@code clip_grad_norm_} does with its {@code norm_type}:
-   * {@link Norm#L1} is PyTorch's 1 and {@link Norm#MAX} its infinity. A NaN among the gradients makes
-   * any norm NaN.
+   * {@link Norm#L1} is PyTorch's 1 and {@link Norm#MAX} its infinity. A NaN among the gradients
+   * makes any norm NaN.
    *
    * @param maxNorm above 0; infinite to measure the norm alone
    * @param norm which one, also what {@link Optimizer#gradientNorm()} gives

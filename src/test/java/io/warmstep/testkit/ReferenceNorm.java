@@ -9,8 +9,8 @@ import java.util.List;
 /**
  * The global norm's tree by its recursive definition. A leaf is 4096 elements of one tensor, padded
  * with zeros; the square of element {@code i + 2048} is fused onto that of element {@code i}, and
- * from there on halves are added. A sum is kept as {@code value * 4^exponent}. Sums of magnitudes are
- * {@code value * 2^exponent}, and the largest magnitude is a maximum in any order.
+ * from there on halves are added. A sum is kept as {@code value * 4^exponent}. Sums of magnitudes
+ * are {@code value * 2^exponent}, and the largest magnitude is a maximum in any order.
  */
 public final class ReferenceNorm {
   private static final int LEAF = 4096;

@@ -1,7 +1,7 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.KernelBuildException;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.StepRefusedException;
 import java.nio.ByteBuffer;
 import jcuda.CudaException;
@@ -91,7 +91,7 @@ final class CudaContext {
     return new CudaContext(device, context, stream, false);
   }
 
-  BackendReport deviceReport() {
+  DeviceReport deviceReport() {
     return Gpu.report(device);
   }
 
@@ -309,8 +309,7 @@ final class CudaContext {
     try {
       run(
           "cuEventRecord",
-          () ->
-              Cuda.check(() -> JCudaDriver.cuEventRecord(event, other), "cuEventRecord", name));
+          () -> Cuda.check(() -> JCudaDriver.cuEventRecord(event, other), "cuEventRecord", name));
       waitFor(event);
     } finally {
       destroyEvent(event); // the driver keeps it until it has happened
@@ -318,8 +317,8 @@ final class CudaContext {
   }
 
   /**
-   * With the context current: refuses to put a step into a CUDA graph, which would replay its number
-   * and learning rate for ever.
+   * With the context current: refuses to put a step into a CUDA graph, which would replay its
+   * number and learning rate for ever.
    */
   void refuseCapture() {
     int code = JCudaDriver.cuStreamIsCapturing(stream, captureStatus);

@@ -50,8 +50,7 @@ class CudaCaptureTest extends SimulatedTest {
     long other = CudaSim.newStream(context);
     try (Device device = Devices.wrapCuda(context, stream);
         Parameters parameters = Parameters.on(device).add("p", new float[] {1}).build();
-        Optimizer optimizer =
-            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).build()) {
+        Optimizer optimizer = Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).build()) {
       CudaSim.capture(true, other);
       optimizer.step();
       CudaSim.capture(false, other);

@@ -38,8 +38,7 @@ class CudaOrderTest extends SimulatedTest {
   @Test
   void aProcessorHasNothingToWaitFor() {
     try (Device cpu = Devices.cpu()) {
-      for (Runnable wait :
-          new Runnable[] {() -> cpu.waitForEvent(1), () -> cpu.waitForStream(1)}) {
+      for (Runnable wait : new Runnable[] {() -> cpu.waitForEvent(1), () -> cpu.waitForStream(1)}) {
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, wait::run);
         assertTrue(e.getMessage().contains("calling thread"), e.getMessage());
       }

@@ -151,8 +151,7 @@ final class EntryScenes {
    * groups one decays. The parameters are what the step nearly cancels, so that what is left shows
    * the last bits of all that was rounded before, in 16 bits too.
    */
-  private static List<Scene> crossed(
-      UpdateRule rule, ElementType type, int skew, boolean stays) {
+  private static List<Scene> crossed(UpdateRule rule, ElementType type, int skew, boolean stays) {
     List<Scene> scenes = new ArrayList<>();
     for (double bound : new double[] {0, 0.3}) {
       for (boolean zeroes : new boolean[] {false, true}) {
@@ -189,8 +188,10 @@ final class EntryScenes {
     scenes.add(
         device -> {
           try (Device cpu = Devices.cpu(1);
-              Model ours = new Model(device, (d, b) -> add(b, type, new int[] {6001}), zeros(rule));
-              Model theirs = new Model(cpu, (d, b) -> add(b, type, new int[] {6001}), zeros(rule))) {
+              Model ours =
+                  new Model(device, (d, b) -> add(b, type, new int[] {6001}), zeros(rule));
+              Model theirs =
+                  new Model(cpu, (d, b) -> add(b, type, new int[] {6001}), zeros(rule))) {
             for (Model model : List.of(ours, theirs)) {
               model.fillWithZeros(new SplittableRandom(1));
               model.optimizer.step();

@@ -81,8 +81,7 @@ final class EquivalentMutants {
   }
 
   private static boolean isSquare(PtxMutants.Mutant mutant) {
-    return mutant.before().contains("mul.")
-        && operands(mutant).stream().distinct().count() == 1;
+    return mutant.before().contains("mul.") && operands(mutant).stream().distinct().count() == 1;
   }
 
   /** The instruction that writes a register; the compiler writes most of them once. */
@@ -127,12 +126,11 @@ final class EquivalentMutants {
       Matcher chosen =
           Pattern.compile("\\s*selp\\.\\w+\\s+%\\w+, (%\\w+), (%\\w+), " + predicate + ";")
               .matcher(line);
-      if (chosen.matches()
-          && both.contains(chosen.group(1))
-          && both.contains(chosen.group(2))) {
+      if (chosen.matches() && both.contains(chosen.group(1)) && both.contains(chosen.group(2))) {
         return true;
       }
-      Matcher stored = Pattern.compile("\\s*st\\.shared\\.\\w+\\s+\\[.*\\], (%\\w+);").matcher(line);
+      Matcher stored =
+          Pattern.compile("\\s*st\\.shared\\.\\w+\\s+\\[.*\\], (%\\w+);").matcher(line);
       if (stored.matches() && both.contains(stored.group(1))) {
         return true;
       }
