@@ -11,7 +11,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Sgd;
-import io.warmstep.step.Norm;
+import io.warmstep.Norm;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.ReferenceNorm;
@@ -268,7 +268,7 @@ class NormTest {
               Optimizer.of(parameters)
                   .rule(Sgd.sgd())
                   .learningRate(1)
-                  .scaleGradients(0.5)
+                  .gradientScale(0.5)
                   .clipNorm(1, norm)
                   .build()) {
         parameters.get("f").gradients().copyFrom(new float[] {2, -4});
@@ -294,7 +294,7 @@ class NormTest {
             Optimizer.of(parameters)
                 .rule(Sgd.sgd())
                 .learningRate(1)
-                .scaleGradients(0.75)
+                .gradientScale(0.75)
                 .clipNorm(Double.POSITIVE_INFINITY, Norm.MAX)
                 .build()) {
       parameters.get("p").gradients().copyFrom(new float[] {Float.MAX_VALUE});

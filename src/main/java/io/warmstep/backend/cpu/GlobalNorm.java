@@ -3,7 +3,7 @@ package io.warmstep.backend.cpu;
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.step.GradientScale;
-import io.warmstep.step.Norm;
+import io.warmstep.Norm;
 import java.util.List;
 
 /**

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
-import io.warmstep.step.Norm;
+import io.warmstep.Norm;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -110,7 +110,7 @@ final class EntryScenes {
                         builder
                             .rule(form)
                             .learningRate(0.1)
-                            .scaleGradients(scale)
+                            .gradientScale(scale)
                             .lossScaler(LossScaler.fixed(1 / scale)),
                     elements,
                     2));
@@ -171,7 +171,7 @@ final class EntryScenes {
             };
         Consumer<OptimizerBuilder> options =
             builder -> {
-              builder.rule(rule).learningRate(0.1).scaleGradients(0.3).zeroGradients(zeroes);
+              builder.rule(rule).learningRate(0.1).gradientScale(0.3).zeroGradients(zeroes);
               builder.group(ParameterGroup.matching("decayed").weightDecay(0.02));
               if (stays) {
                 builder.group(ParameterGroup.matching("stays").learningRateFactor(0));

@@ -14,7 +14,7 @@ import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.cli.verify.EntryScenes.Scene;
 import io.warmstep.rule.Sgd;
-import io.warmstep.step.Norm;
+import io.warmstep.Norm;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -184,7 +184,7 @@ final class NormScenes {
                           .rule(Sgd.sgd())
                           .learningRate(0.1)
                           .clipNorm(skips ? 100 : 0.5)
-                          .scaleGradients(0.3)
+                          .gradientScale(0.3)
                           .skipNonFinite(skips),
                   elements,
                   2));
