@@ -27,7 +27,9 @@
   ADMIT();                 \
   if (!current()) return CUDA_ERROR_INVALID_CONTEXT
 
-struct Context {};
+struct Context {
+  int device = 0;
+};
 struct Stream {
   Context *owner;
 };
@@ -55,7 +57,8 @@ struct Module {
 
 namespace {
 bool initialized = false;
-Context primary;
+constexpr int MAX_DEVICES = 16;
+Context primary[MAX_DEVICES];
 int primary_uses = 0;
 std::set<Context *> contexts;
 std::set<Stream *> streams;
@@ -71,7 +74,8 @@ thread_local int capture_mode = CAPTURE_MODE_GLOBAL;
 const size_t MOST_PENDING = 4096;
 
 bool is_context(Context *context) {
-  return (context == &primary && primary_uses > 0) || contexts.count(context) > 0;
+  const bool is_primary = context >= primary && context < primary + MAX_DEVICES;
+  return (is_primary && primary_uses > 0) || contexts.count(context) > 0;
 }
 
 Context *current() {
@@ -313,10 +317,12 @@ CUDASIM_API CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice) {
 
 /* --- Contexts */
 
-CUDASIM_API CUresult cuDevicePrimaryCtxRetain(Context **context, CUdevice) {
+CUDASIM_API CUresult cuDevicePrimaryCtxRetain(Context **context, CUdevice device) {
   ADMIT();
+  if (device < 0 || device >= MAX_DEVICES) return CUDA_ERROR_INVALID_DEVICE;
   primary_uses++;
-  *context = &primary;
+  primary[device].device = device;
+  *context = &primary[device];
   return CUDA_SUCCESS;
 }
 
@@ -360,7 +366,7 @@ CUDASIM_API CUresult cuCtxGetCurrent(Context **context) {
 
 CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {
   ADMIT_IN_CONTEXT();
-  *device = 0;
+  *device = current()->device;
   return CUDA_SUCCESS;
 }
 

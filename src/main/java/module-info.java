@@ -28,4 +28,12 @@ module io.warmstep {
   requires jdk.unsupported; // addresses of direct buffers, before JDK 22
   requires static jcuda;
   requires static jocl;
+
+  uses io.warmstep.backend.Backend;
+
+  // META-INF/services has them for the class path.
+  provides io.warmstep.backend.Backend with
+      io.warmstep.backend.cpu.CpuBackend,
+      io.warmstep.backend.cuda.CudaBackend,
+      io.warmstep.backend.opencl.OpenClBackend;
 }

@@ -1,31 +1,48 @@
 package io.warmstep;
 
-import io.warmstep.backend.cpu.CpuBackend;
-import io.warmstep.backend.cuda.CudaBackend;
-import io.warmstep.backend.opencl.OpenClBackend;
+import io.warmstep.backend.Backend;
+import io.warmstep.backend.DeviceOptions;
 import java.util.List;
+import java.util.ServiceLoader;
 
 /**
  * Finds and opens devices. There is no silent fallback: a device asked for by name is opened or the
  * call fails with the cause, and {@link #report()} says why each other one was passed over.
  */
 public final class Devices {
-  private static final CudaBackend CUDA = new CudaBackend();
-  private static final OpenClBackend OPENCL = new OpenClBackend();
+  private static final String CPU = "cpu";
 
-  /** In the order in which {@link #fastest()} prefers them. */
+  /** More threads than this are surely a mistake. */
+  private static final int MAX_THREADS = 1024;
+
+  /** Of this class's loader, whatever the caller's is: each deployment has backends of its own. */
   private static final DeviceChoice CHOICE =
-      new DeviceChoice(List.of(CUDA, OPENCL, new CpuBackend()));
+      new DeviceChoice(
+          ServiceLoader.load(Backend.class, Devices.class.getClassLoader()).stream()
+              .map(ServiceLoader.Provider::get)
+              .toList());
 
   private Devices() {}
 
   /**
-   * Reports on every backend of this library.
+   * Reports on every backend of this library: on the device that {@link #require} opens by the
+   * backend's name alone, or why there is none.
    *
    * @return one report for each, in order of preference
    */
   public static List<DeviceReport> report() {
     return CHOICE.report();
+  }
+
+  /**
+   * Lists every device of every backend, usable or not; {@link #require} opens each by the name
+   * that its report has. A device may be listed twice, as {@code cuda:0} and {@code opencl:0}.
+   *
+   * @return a report for each, backends in order of preference and their devices by index; of a
+   *     backend without devices, one that says why
+   */
+  public static List<DeviceReport> all() {
+    return CHOICE.all();
   }
 
   /**
@@ -41,20 +58,23 @@ public final class Devices {
   }
 
   /**
-   * Opens a device by its backend's name.
+   * Opens a device by its backend's name, which leaves the choice among several to the backend, or
+   * by its own, such as {@code cuda:1}.
    *
-   * <p>For {@code cuda} that is the first GPU's primary context, which the CUDA runtime uses too
+   * <p>On CUDA the first GPU is the one that is preferred, and a device is the GPU's primary
+   * context, which the CUDA runtime uses too
    * and which stays until the process ends, with a stream of its own. That stream is a blocking
    * one: in order with the legacy default stream, not with any other, blocking or not. For those
    * see {@link #wrapCuda}.
    *
-   * @param name such as {@code cpu}
+   * @param name such as {@code cpu} or {@code cuda:1}
    * @return the device, to be closed by the caller
-   * @throws BackendUnavailableException if there is no such backend, or with the cause why it
-   *     cannot be used
+   * @throws BackendUnavailableException if there is no such backend or device, or with the cause
+   *     why it cannot be used
+   * @throws IllegalArgumentException if what follows the colon is no number
    */
   public static Device require(String name) {
-    return new Device(CHOICE.backend(name).open(0));
+    return CHOICE.require(name);
   }
 
   /**
@@ -63,7 +83,7 @@ public final class Devices {
    * @return the device, to be closed by the caller
    */
   public static Device cpu() {
-    return new Device(CHOICE.backend(CpuBackend.NAME).open(0));
+    return CHOICE.require(CPU);
   }
 
   /**
@@ -74,11 +94,11 @@ public final class Devices {
    * @throws IllegalArgumentException if threads is below 1 or above 1024
    */
   public static Device cpu(int threads) {
-    if (threads < 1 || threads > CpuBackend.MAX_THREADS) {
+    if (threads < 1 || threads > MAX_THREADS) {
       throw new IllegalArgumentException(
-          "threads is " + threads + ", must be 1 to " + CpuBackend.MAX_THREADS);
+          "threads is " + threads + ", must be 1 to " + MAX_THREADS);
     }
-    return new Device(CHOICE.backend(CpuBackend.NAME).open(threads));
+    return new Device(CHOICE.backend(CPU).open(new DeviceOptions(-1, threads)));
   }
 
   /**
@@ -99,7 +119,7 @@ public final class Devices {
           "context is 0, must be a raw CUcontext: for the primary context, as cudaMalloc uses it,"
               + " open the device with require(\"cuda\")");
     }
-    return new Device(CUDA.wrap(context, stream));
+    return new Device(CHOICE.backend("cuda").wrap(context, stream));
   }
 
   /**
@@ -119,6 +139,6 @@ public final class Devices {
       throw new IllegalArgumentException(
           "context is " + context + " and queue is " + queue + ", must both be raw handles, not 0");
     }
-    return new Device(OPENCL.wrap(context, queue));
+    return new Device(CHOICE.backend("opencl").wrap(context, queue));
   }
 }
