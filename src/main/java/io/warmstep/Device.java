@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.Memory;
+import io.warmstep.storage.Storage;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
@@ -238,12 +239,7 @@ public final class Device implements AutoCloseable {
               + type);
     }
     ByteBuffer bytes = buffer.slice().order(ByteOrder.nativeOrder());
-    Buffer elements =
-        switch (type) {
-          case FLOAT32 -> bytes.asFloatBuffer();
-          case FLOAT64 -> bytes.asDoubleBuffer();
-          case FLOAT16, BFLOAT16 -> bytes.asShortBuffer();
-        };
+    Buffer elements = Storage.of(type).view(bytes);
     return borrowed(type, elements, 0, elements.remaining());
   }
 
@@ -320,7 +316,7 @@ public final class Device implements AutoCloseable {
   }
 
   Memory allocateMemory(ElementType type, long length) {
-    return backend().allocate(type, length);
+    return backend().allocate(Storage.of(type), length);
   }
 
   boolean isOpen() {

@@ -8,6 +8,7 @@ import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.step.StepInputs;
+import io.warmstep.storage.Storage;
 import java.util.function.Consumer;
 
 /**
@@ -20,8 +21,8 @@ import java.util.function.Consumer;
 public record WrongDevice(BackendDevice device, DeviceReport report, Consumer<MemorySlice> mistake)
     implements BackendDevice {
   @Override
-  public Memory allocate(ElementType type, long length) {
-    return device.allocate(type, length);
+  public Memory allocate(Storage storage, long length) {
+    return device.allocate(storage, length);
   }
 
   @Override

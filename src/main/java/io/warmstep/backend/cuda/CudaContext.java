@@ -166,15 +166,32 @@ final class CudaContext {
     }
   }
 
-  /** Memory of the host that the device reaches while the host goes on. */
+  /** Memory of the host that kernels reach while the host goes on. */
   Pointer allocateHost(long bytes) {
     Pointer pinned = new Pointer();
+    int flags = JCudaDriver.CU_MEMHOSTALLOC_DEVICEMAP;
     create(
         () ->
             Cuda.check(
-                () -> JCudaDriver.cuMemHostAlloc(pinned, bytes, 0), "cuMemHostAlloc", name, bytes),
+                () -> JCudaDriver.cuMemHostAlloc(pinned, bytes, flags),
+                "cuMemHostAlloc",
+                name,
+                bytes),
         () -> freeHost(pinned));
     return pinned;
+  }
+
+  /** Where kernels reach memory of {@link #allocateHost}. */
+  long deviceAddress(Pointer pinned) {
+    CUdeviceptr address = new CUdeviceptr();
+    run(
+        "cuMemHostGetDevicePointer",
+        () ->
+            Cuda.check(
+                () -> JCudaDriver.cuMemHostGetDevicePointer(address, pinned, 0),
+                "cuMemHostGetDevicePointer",
+                name));
+    return Cuda.handle(address);
   }
 
   void freeHost(Pointer pinned) {

@@ -22,6 +22,7 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -377,9 +378,10 @@ class SimulatedCudaTest extends SimulatedTest {
       for (ElementType type : ElementType.values()) {
         ElementType arithmetic = type.arithmetic();
         int lanes = 16 / arithmetic.bytes();
-        Memory values = device.allocate(type, 100);
+        Memory values = device.allocate(Storage.of(type), 100);
         for (int offset = 0; offset < 9; offset++) {
-          Memory state = device.allocateBeside(new MemorySlice(values, offset), arithmetic, 50);
+          Memory state =
+              device.allocateBeside(new MemorySlice(values, offset), Storage.of(arithmetic), 50);
           assertEquals(50, state.length());
           assertEquals(
               (values.location().start() / type.bytes() + offset) % lanes,
@@ -387,7 +389,9 @@ class SimulatedCudaTest extends SimulatedTest {
               type + ", offset " + offset);
           state.close();
         }
-        assertEquals(0, device.allocateBeside(new MemorySlice(values, 3), arithmetic, 0).length());
+        assertEquals(
+            0,
+            device.allocateBeside(new MemorySlice(values, 3), Storage.of(arithmetic), 0).length());
         values.close();
       }
     }
