@@ -24,6 +24,9 @@ module io.warmstep {
   exports io.warmstep.file to
       io.warmstep.cli,
       io.warmstep.djl;
+  exports io.warmstep.storage to
+      io.warmstep.cli,
+      io.warmstep.djl;
 
   requires jdk.unsupported; // addresses of direct buffers, before JDK 22
   requires static jcuda;

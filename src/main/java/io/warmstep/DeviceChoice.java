@@ -39,9 +39,7 @@ final class DeviceChoice {
               + " their service files merged");
     }
     this.backends =
-        backends.stream()
-            .sorted(Comparator.comparingInt(Backend::preference).reversed())
-            .toList();
+        backends.stream().sorted(Comparator.comparingInt(Backend::preference).reversed()).toList();
   }
 
   List<DeviceReport> report() {

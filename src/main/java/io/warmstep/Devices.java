@@ -62,10 +62,9 @@ public final class Devices {
    * by its own, such as {@code cuda:1}.
    *
    * <p>On CUDA the first GPU is the one that is preferred, and a device is the GPU's primary
-   * context, which the CUDA runtime uses too
-   * and which stays until the process ends, with a stream of its own. That stream is a blocking
-   * one: in order with the legacy default stream, not with any other, blocking or not. For those
-   * see {@link #wrapCuda}.
+   * context, which the CUDA runtime uses too and which stays until the process ends, with a stream
+   * of its own. That stream is a blocking one: in order with the legacy default stream, not with
+   * any other, blocking or not. For those see {@link #wrapCuda}.
    *
    * @param name such as {@code cpu} or {@code cuda:1}
    * @return the device, to be closed by the caller
@@ -95,8 +94,7 @@ public final class Devices {
    */
   public static Device cpu(int threads) {
     if (threads < 1 || threads > MAX_THREADS) {
-      throw new IllegalArgumentException(
-          "threads is " + threads + ", must be 1 to " + MAX_THREADS);
+      throw new IllegalArgumentException("threads is " + threads + ", must be 1 to " + MAX_THREADS);
     }
     return new Device(CHOICE.backend(CPU).open(new DeviceOptions(-1, threads)));
   }

@@ -61,7 +61,7 @@ final class BenchCommand implements Runnable {
       names = "--backend",
       paramLabel = "NAME",
       defaultValue = "cpu",
-      description = 
+      description =
           "Where steps run, such as cuda or cuda:1; 'warmstep devices' lists them (default"
               + " ${DEFAULT-VALUE}).")
   private String backend;

@@ -51,8 +51,7 @@ final class DevicesCommand implements Runnable {
   private static void print(DeviceReport report, PrintWriter out) {
     if (!report.usable()) {
       String name = report.device().isEmpty() ? "" : report.device() + ", ";
-      out.printf(
-          Locale.ROOT, "%-9s %snot usable: %s%n", report.name(), name, report.reason());
+      out.printf(Locale.ROOT, "%-9s %snot usable: %s%n", report.name(), name, report.reason());
       return;
     }
     out.printf(Locale.ROOT, "%-9s %s%n", report.name(), report.device());

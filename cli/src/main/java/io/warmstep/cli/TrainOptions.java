@@ -134,7 +134,7 @@ final class TrainOptions {
         names = "--backend",
         paramLabel = "NAME",
         defaultValue = "cpu",
-        description = 
+        description =
             "Where steps run, such as cuda or cuda:1; 'warmstep devices' lists them. Default:"
                 + " ${DEFAULT-VALUE}")
     String backend;

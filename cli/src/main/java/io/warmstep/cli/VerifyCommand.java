@@ -55,7 +55,7 @@ final class VerifyCommand implements Callable<Integer> {
       names = "--backend",
       paramLabel = "NAME",
       defaultValue = "all",
-      description = 
+      description =
           "A backend, a device such as cuda:1, or all backends that can be used. Default:"
               + " ${DEFAULT-VALUE}")
   private String backend;

@@ -9,9 +9,9 @@ import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
 /**
- * A device's primary context, which all users in the process share. It is retained once and
- * never released, as cudart does: the driver tears it down when the last use ends, which takes up
- * to seconds, and so does making it anew.
+ * A device's primary context, which all users in the process share. It is retained once and never
+ * released, as cudart does: the driver tears it down when the last use ends, which takes up to
+ * seconds, and so does making it anew.
  */
 final class PrimaryContext {
   private static final Map<Integer, PrimaryContext> OF_PROCESS = new ConcurrentHashMap<>();
