@@ -29,6 +29,7 @@
 
 struct Context {
   int device = 0;
+  int uses = 0; /* of a device's primary context */
 };
 struct Stream {
   Context *owner;
@@ -59,7 +60,6 @@ namespace {
 bool initialized = false;
 constexpr int MAX_DEVICES = 16;
 Context primary[MAX_DEVICES];
-int primary_uses = 0;
 std::set<Context *> contexts;
 std::set<Stream *> streams;
 std::set<Event *> events;
@@ -75,7 +75,7 @@ const size_t MOST_PENDING = 4096;
 
 bool is_context(Context *context) {
   const bool is_primary = context >= primary && context < primary + MAX_DEVICES;
-  return (is_primary && primary_uses > 0) || contexts.count(context) > 0;
+  return (is_primary && context->uses > 0) || contexts.count(context) > 0;
 }
 
 Context *current() {
@@ -220,7 +220,11 @@ long long live_handles() {
   return (long long)(contexts.size() + streams.size() + events.size() + modules.size());
 }
 
-long long primary_context_uses() { return primary_uses; }
+long long primary_context_uses() {
+  int most = 0;
+  for (const Context &context : primary) most = std::max(most, context.uses);
+  return most;
+}
 
 long long contexts_on_this_thread() { return (long long)stack.size(); }
 long long pending_operations() { return (long long)pending.size(); }
@@ -320,21 +324,21 @@ CUDASIM_API CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice) {
 CUDASIM_API CUresult cuDevicePrimaryCtxRetain(Context **context, CUdevice device) {
   ADMIT();
   if (device < 0 || device >= MAX_DEVICES) return CUDA_ERROR_INVALID_DEVICE;
-  primary_uses++;
   primary[device].device = device;
+  primary[device].uses++;
   *context = &primary[device];
   return CUDA_SUCCESS;
 }
 
-CUDASIM_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) {
+CUDASIM_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   LOCK();
   const CUresult failure = admit();
-  if (primary_uses == 0) {
+  if (device < 0 || device >= MAX_DEVICES || primary[device].uses == 0) {
     violation("the primary context was released too often");
     return CUDA_ERROR_INVALID_CONTEXT;
   }
   run_pending();
-  primary_uses--;
+  primary[device].uses--;
   return failure;
 }
 

@@ -110,7 +110,7 @@ final class DeviceChoice {
     try {
       device = backend.open(DeviceOptions.PREFERRED);
     } catch (RuntimeException | LinkageError e) {
-      passOver(backend, "cannot be opened: " + LoadFailure.describe(e));
+      skip(backend, "cannot be opened: " + LoadFailure.describe(e));
       return Optional.empty();
     }
     if (passed.contains(backend)) {
@@ -124,7 +124,7 @@ final class DeviceChoice {
       return Optional.of(device);
     }
     failed.add(backend);
-    passOver(backend, problem.get());
+    skip(backend, problem.get());
     try {
       device.close();
     } catch (RuntimeException | LinkageError e) {
@@ -135,9 +135,9 @@ final class DeviceChoice {
     return Optional.empty();
   }
 
-  private void passOver(Backend backend, String why) {
+  private void skip(Backend backend, String why) {
     problems.put(backend, why);
-    LOG.log(System.Logger.Level.WARNING, backend.name() + " is passed over: " + why);
+    LOG.log(System.Logger.Level.WARNING, backend.name() + " is skipped: " + why);
   }
 
   Backend backend(String name) {

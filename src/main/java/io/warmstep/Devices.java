@@ -7,7 +7,7 @@ import java.util.ServiceLoader;
 
 /**
  * Finds and opens devices. There is no silent fallback: a device asked for by name is opened or the
- * call fails with the cause, and {@link #report()} says why each other one was passed over.
+ * call fails with the cause, and {@link #report()} says why each other one was skipped.
  */
 public final class Devices {
   private static final String CPU = "cpu";
@@ -47,8 +47,8 @@ public final class Devices {
 
   /**
    * Opens the most preferred device that can be used: a GPU, otherwise the CPU, which always can. A
-   * GPU takes a quick self-test first, once a process; one that does not give the bits that it
-   * should is logged and passed over, and {@link #report()} then gives the reason. OpenCL drivers
+   * GPU takes a quick self-test first, once per process; one that does not give the bits that it
+   * should is logged and skipped, and {@link #report()} then gives the reason. OpenCL drivers
    * that run on the processor are left to those who ask for them by name.
    *
    * @return the device, to be closed by the caller

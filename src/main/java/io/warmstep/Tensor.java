@@ -9,6 +9,16 @@ import java.lang.ref.Reference;
  * A flat run of elements on a device. Optimizer steps are elementwise, so a tensor has a length and
  * no shape. It is either owned (allocated on the device), borrowed (the caller's memory, never
  * freed here), or a part of a {@link Parameters} or an {@link Optimizer} and closed with that.
+ *
+ * <p>To the device and back:
+ *
+ * <pre>{@code
+ * try (Device device = Devices.fastest();
+ *     Tensor tensor = device.copyOf(new float[] {1, 2, 3})) {
+ *   tensor.copyFrom(new float[] {4, 5, 6});
+ *   float[] values = tensor.toFloats();
+ * }
+ * }</pre>
  */
 public final class Tensor implements AutoCloseable {
   /** Elements converted at a time when the host array has another type than the tensor. */

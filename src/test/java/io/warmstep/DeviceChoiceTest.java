@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** An accelerator is chosen if it computes what it should, and otherwise passed over. */
+/** An accelerator is chosen if it computes what it should, and otherwise skipped. */
 class DeviceChoiceTest {
   private static final CpuBackend CPU = new CpuBackend();
 
@@ -98,7 +98,7 @@ class DeviceChoiceTest {
   }
 
   @Test
-  void aWrongOneIsTestedOnceReportedAndPassedOver() {
+  void aWrongOneIsTestedOnceReportedAndSkipped() {
     Fake fake = new Fake(true, 1e-3f);
     DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
     for (int i = 0; i < 2; i++) {
@@ -114,7 +114,7 @@ class DeviceChoiceTest {
   }
 
   @Test
-  void oneThatCannotBeOpenedIsPassedOverAndTriedAgain() {
+  void oneThatCannotBeOpenedIsSkippedAndTriedAgain() {
     Fake fake = new Fake(true, 0);
     fake.failure = new DeviceException("held by another program", null);
     DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));

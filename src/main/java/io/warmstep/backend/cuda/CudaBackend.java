@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 
 /**
  * NVIDIA GPUs, through the driver API of JCuda: nothing but the driver is needed on the host. JCuda
- * is loaded once; where that fails, it tells the cause only the first time, so it is kept. This
+ * is loaded once; it reports why it failed to load only the first time, so the cause is kept. This
  * class uses none of JCuda's types, so that it works without JCuda on the class path.
  */
 public final class CudaBackend implements Backend {

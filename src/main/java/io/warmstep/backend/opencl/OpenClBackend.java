@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Any OpenCL 1.2 device, through JOCL. What is there is looked for once; where it fails, JOCL tells
- * the cause only the first time, so it is kept.
+ * Any OpenCL 1.2 device, through JOCL. Devices are probed once. JOCL reports why it failed to load
+ * only the first time, so the cause is kept.
  */
 public final class OpenClBackend implements Backend {
   /** Name to ask for it by. */
