@@ -16,7 +16,12 @@ long long violation_count = 0;
 long long launches = 0;
 long long waits = 0;
 CUresult lost = CUDA_SUCCESS;
-int devices = 1;
+/* CUDASIM_DEVICES=N: as many, instead of one. */
+int devices_from_start() {
+  const char *count = std::getenv("CUDASIM_DEVICES");
+  return count ? std::atoi(count) : 1;
+}
+int devices = devices_from_start();
 int capability = 90;
 int version = 12060;
 

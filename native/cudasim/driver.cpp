@@ -27,7 +27,10 @@
   ADMIT();                 \
   if (!current()) return CUDA_ERROR_INVALID_CONTEXT
 
-struct Context {};
+struct Context {
+  int device = 0;
+  int uses = 0; /* of a device's primary context */
+};
 struct Stream {
   Context *owner;
   bool captures = false;
@@ -57,8 +60,8 @@ struct Module {
 
 namespace {
 bool initialized = false;
-Context primary;
-int primary_uses = 0;
+constexpr int MAX_DEVICES = 16;
+Context primary[MAX_DEVICES];
 std::set<Context *> contexts;
 std::set<Stream *> streams;
 std::set<Event *> events;
@@ -73,7 +76,8 @@ thread_local int capture_mode = CAPTURE_MODE_GLOBAL;
 const size_t MOST_PENDING = 4096;
 
 bool is_context(Context *context) {
-  return (context == &primary && primary_uses > 0) || contexts.count(context) > 0;
+  const bool is_primary = context >= primary && context < primary + MAX_DEVICES;
+  return (is_primary && context->uses > 0) || contexts.count(context) > 0;
 }
 
 Context *current() {
@@ -218,7 +222,11 @@ long long live_handles() {
   return (long long)(contexts.size() + streams.size() + events.size() + modules.size());
 }
 
-long long primary_context_uses() { return primary_uses; }
+long long primary_context_uses() {
+  int most = 0;
+  for (const Context &context : primary) most = std::max(most, context.uses);
+  return most;
+}
 
 long long contexts_on_this_thread() { return (long long)stack.size(); }
 long long pending_operations() { return (long long)pending.size(); }
@@ -319,22 +327,24 @@ CUDASIM_API CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice) {
 
 /* --- Contexts */
 
-CUDASIM_API CUresult cuDevicePrimaryCtxRetain(Context **context, CUdevice) {
+CUDASIM_API CUresult cuDevicePrimaryCtxRetain(Context **context, CUdevice device) {
   ADMIT();
-  primary_uses++;
-  *context = &primary;
+  if (device < 0 || device >= MAX_DEVICES) return CUDA_ERROR_INVALID_DEVICE;
+  primary[device].device = device;
+  primary[device].uses++;
+  *context = &primary[device];
   return CUDA_SUCCESS;
 }
 
-CUDASIM_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) {
+CUDASIM_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   LOCK();
   const CUresult failure = admit();
-  if (primary_uses == 0) {
+  if (device < 0 || device >= MAX_DEVICES || primary[device].uses == 0) {
     violation("the primary context was released too often");
     return CUDA_ERROR_INVALID_CONTEXT;
   }
   run_pending();
-  primary_uses--;
+  primary[device].uses--;
   return failure;
 }
 
@@ -366,7 +376,7 @@ CUDASIM_API CUresult cuCtxGetCurrent(Context **context) {
 
 CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {
   ADMIT_IN_CONTEXT();
-  *device = 0;
+  *device = current()->device;
   return CUDA_SUCCESS;
 }
 

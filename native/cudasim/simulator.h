@@ -32,7 +32,7 @@ enum Control {
   CONTROL_END_CONTEXT = 15, /* a: context and b: stream; destroys both and all in the context */
   CONTROL_PENDING = 16,     /* operations that wait to be run */
   CONTROL_VERSION = 17,     /* a: 1000 * major + 10 * minor of the CUDA that the driver supports */
-  CONTROL_PRIMARY = 18,     /* uses of the primary context */
+  CONTROL_PRIMARY = 18,     /* uses of the primary context, the most of any device */
   CONTROL_PHASES = 19,      /* a: an order of phases and barriers; violations that it made */
   CONTROL_CAPTURE = 30,     /* a: whether some thread captures a graph; b: from this stream */
   CONTROL_STREAM_WAITS = 31, /* a: stream; for how many events it was made to wait */

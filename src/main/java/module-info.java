@@ -24,8 +24,19 @@ module io.warmstep {
   exports io.warmstep.file to
       io.warmstep.cli,
       io.warmstep.djl;
+  exports io.warmstep.storage to
+      io.warmstep.cli,
+      io.warmstep.djl;
 
   requires jdk.unsupported; // addresses of direct buffers, before JDK 22
   requires static jcuda;
   requires static jocl;
+
+  uses io.warmstep.backend.Backend;
+
+  // META-INF/services has them for the class path.
+  provides io.warmstep.backend.Backend with
+      io.warmstep.backend.cpu.CpuBackend,
+      io.warmstep.backend.cuda.CudaBackend,
+      io.warmstep.backend.opencl.OpenClBackend;
 }

@@ -15,6 +15,16 @@ import java.util.function.Consumer;
  * Where parameters live and steps run. Opened by {@link Devices}; close it after everything that
  * lives on it. Several optimizers on one device may step in different threads.
  *
+ * <p>Memory of the device's, and of the caller's:
+ *
+ * <pre>{@code
+ * try (Device device = Devices.require("cpu");
+ *     Tensor owned = device.allocate(ElementType.BFLOAT16, 1000);
+ *     Tensor lent = device.borrow(new float[] {1, 2, 3})) {
+ *   System.out.println(device.report().device() + " has " + device.report().memoryBytes());
+ * }
+ * }</pre>
+ *
  * <p>A device, tensor, parameter set, optimizer or timer that is garbage-collected without having
  * been closed is logged with the place where it was opened, and what it held is freed:
  *
@@ -57,8 +67,8 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Whether this is another device than this machine's processor; an OpenCL driver that runs on the
-   * processor is none.
+   * Whether the device is separate from the host's processor; false for an OpenCL driver that runs
+   * on the processor.
    *
    * @return true for a GPU
    * @throws ClosedException if the device is closed

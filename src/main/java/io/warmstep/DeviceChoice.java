@@ -2,8 +2,10 @@ package io.warmstep;
 
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.DeviceOptions;
 import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.SelfTest;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -27,10 +29,17 @@ final class DeviceChoice {
   /**
    * A choice.
    *
-   * @param backends in order of preference; the last is the processor
+   * @param backends in any order
    */
   DeviceChoice(List<Backend> backends) {
-    this.backends = List.copyOf(backends);
+    if (backends.isEmpty()) {
+      throw new IllegalStateException(
+          "no backend of Warmstep was found, not even the processor's: the jar lacks"
+              + " META-INF/services/io.warmstep.backend.Backend; if it was made of several jars, have"
+              + " their service files merged");
+    }
+    this.backends =
+        backends.stream().sorted(Comparator.comparingInt(Backend::preference).reversed()).toList();
   }
 
   List<DeviceReport> report() {
@@ -38,18 +47,43 @@ final class DeviceChoice {
   }
 
   private DeviceReport report(Backend backend) {
-    DeviceReport report = backend.report();
+    return withProblem(backend, backend.report());
+  }
+
+  /** What was found when the preferred device was tested joins its report. */
+  private DeviceReport withProblem(Backend backend, DeviceReport report) {
     String problem = problems.get(backend);
-    return problem == null
-        ? report
-        : new DeviceReport(
-            report.backend(),
-            report.usable(),
-            report.device(),
-            report.driver(),
-            report.memoryBytes(),
-            false,
-            problem);
+    return problem == null ? report : report.inexact(problem);
+  }
+
+  List<DeviceReport> all() {
+    return backends.stream()
+        .flatMap(
+            backend -> {
+              int preferred = backend.report().index();
+              return backend.devices().stream()
+                  .map(
+                      device ->
+                          device.index() == preferred ? withProblem(backend, device) : device);
+            })
+        .toList();
+  }
+
+  Device require(String name) {
+    int colon = name.indexOf(':');
+    if (colon < 0) {
+      return new Device(backend(name).open(DeviceOptions.PREFERRED));
+    }
+    String number = name.substring(colon + 1);
+    if (!number.matches("[0-9]{1,9}")) {
+      throw new IllegalArgumentException(
+          "device is '"
+              + name
+              + "', must be a backend and the number of a device, such as cuda:1; Devices.all()"
+              + " lists them");
+    }
+    Backend backend = backend(name.substring(0, colon));
+    return new Device(backend.open(DeviceOptions.of(Integer.parseInt(number))));
   }
 
   Device fastest() {
@@ -61,7 +95,7 @@ final class DeviceChoice {
         }
       }
     }
-    return new Device(backends.get(backends.size() - 1).open(0));
+    return new Device(backends.get(backends.size() - 1).open(DeviceOptions.PREFERRED));
   }
 
   /**
@@ -74,9 +108,9 @@ final class DeviceChoice {
     }
     BackendDevice device;
     try {
-      device = backend.open(0);
+      device = backend.open(DeviceOptions.PREFERRED);
     } catch (RuntimeException | LinkageError e) {
-      passOver(backend, "cannot be opened: " + LoadFailure.describe(e));
+      skip(backend, "cannot be opened: " + LoadFailure.describe(e));
       return Optional.empty();
     }
     if (passed.contains(backend)) {
@@ -90,7 +124,7 @@ final class DeviceChoice {
       return Optional.of(device);
     }
     failed.add(backend);
-    passOver(backend, problem.get());
+    skip(backend, problem.get());
     try {
       device.close();
     } catch (RuntimeException | LinkageError e) {
@@ -101,9 +135,9 @@ final class DeviceChoice {
     return Optional.empty();
   }
 
-  private void passOver(Backend backend, String why) {
+  private void skip(Backend backend, String why) {
     problems.put(backend, why);
-    LOG.log(System.Logger.Level.WARNING, backend.name() + " is passed over: " + why);
+    LOG.log(System.Logger.Level.WARNING, backend.name() + " is skipped: " + why);
   }
 
   Backend backend(String name) {
@@ -113,9 +147,9 @@ final class DeviceChoice {
       }
     }
     throw new BackendUnavailableException(
-        "there is no backend \""
+        "there is no backend '"
             + name
-            + "\": this version has "
+            + "': this version has "
             + backends.stream().map(Backend::name).collect(Collectors.joining(", ")),
         null);
   }

@@ -1,11 +1,13 @@
 package io.warmstep;
 
 /**
- * What a backend found on this machine.
+ * What is known of a device, or why a backend has none that can be used.
  *
- * @param backend name to ask for it by, such as {@code cpu}
- * @param usable whether a device can be opened
- * @param device the device's own name, empty if not usable
+ * @param backend name of its backend, such as {@code cuda}
+ * @param index which of the backend's devices it is, from 0; -1 if the backend has none, or if the
+ *     device was opened by handles of the caller's
+ * @param usable whether it can be opened
+ * @param device the device's own name, empty if there is none
  * @param driver driver or runtime and its version, empty if not usable
  * @param memoryBytes memory that the device offers, 0 if not usable
  * @param bitExact whether its results have the same bits as every other backend's
@@ -13,6 +15,7 @@ package io.warmstep;
  */
 public record DeviceReport(
     String backend,
+    int index,
     boolean usable,
     String device,
     String driver,
@@ -20,13 +23,26 @@ public record DeviceReport(
     boolean bitExact,
     String reason) {
   /**
-   * The report of a backend that cannot be used.
+   * The report of a backend that has no device that can be used.
    *
    * @param backend its name
    * @param reason why, and what to do
    * @return the report
    */
   public static DeviceReport unusable(String backend, String reason) {
-    return new DeviceReport(backend, false, "", "", 0, false, reason);
+    return new DeviceReport(backend, -1, false, "", "", 0, false, reason);
+  }
+
+  /**
+   * What {@link Devices#require} opens the device by.
+   *
+   * @return the backend and the index, such as {@code cuda:1}; the backend alone without an index
+   */
+  public String name() {
+    return index < 0 ? backend : backend + ":" + index;
+  }
+
+  DeviceReport inexact(String why) {
+    return new DeviceReport(backend, index, usable, device, driver, memoryBytes, false, why);
   }
 }

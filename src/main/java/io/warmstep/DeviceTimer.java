@@ -40,7 +40,7 @@ public final class DeviceTimer implements AutoCloseable {
   }
 
   /**
-   * Ends the measurement with what the device was asked for so far.
+   * Stops after all work that was queued so far.
    *
    * @throws IllegalStateException if it was not started
    * @throws ClosedException if the timer or the device is closed

@@ -1,26 +1,32 @@
 package io.warmstep;
 
-import io.warmstep.backend.cpu.CpuBackend;
-import io.warmstep.backend.cuda.CudaBackend;
-import io.warmstep.backend.opencl.OpenClBackend;
+import io.warmstep.backend.Backend;
+import io.warmstep.backend.DeviceOptions;
 import java.util.List;
+import java.util.ServiceLoader;
 
 /**
  * Finds and opens devices. There is no silent fallback: a device asked for by name is opened or the
- * call fails with the cause, and {@link #report()} says why each other one was passed over.
+ * call fails with the cause, and {@link #report()} says why each other one was skipped.
  */
 public final class Devices {
-  private static final CudaBackend CUDA = new CudaBackend();
-  private static final OpenClBackend OPENCL = new OpenClBackend();
+  private static final String CPU = "cpu";
 
-  /** In the order in which {@link #fastest()} prefers them. */
+  /** More threads than this are surely a mistake. */
+  private static final int MAX_THREADS = 1024;
+
+  /** Of this class's loader, whatever the caller's is: each deployment has backends of its own. */
   private static final DeviceChoice CHOICE =
-      new DeviceChoice(List.of(CUDA, OPENCL, new CpuBackend()));
+      new DeviceChoice(
+          ServiceLoader.load(Backend.class, Devices.class.getClassLoader()).stream()
+              .map(ServiceLoader.Provider::get)
+              .toList());
 
   private Devices() {}
 
   /**
-   * Reports on every backend of this library.
+   * Reports on every backend of this library: on the device that {@link #require} opens by the
+   * backend's name alone, or why there is none.
    *
    * @return one report for each, in order of preference
    */
@@ -29,9 +35,20 @@ public final class Devices {
   }
 
   /**
+   * Lists every device of every backend, usable or not; {@link #require} opens each by the name
+   * that its report has. A device may be listed twice, as {@code cuda:0} and {@code opencl:0}.
+   *
+   * @return a report for each, backends in order of preference and their devices by index; of a
+   *     backend without devices, one that says why
+   */
+  public static List<DeviceReport> all() {
+    return CHOICE.all();
+  }
+
+  /**
    * Opens the most preferred device that can be used: a GPU, otherwise the CPU, which always can. A
-   * GPU takes a quick self-test first, once a process; one that does not give the bits that it
-   * should is logged and passed over, and {@link #report()} then gives the reason. OpenCL drivers
+   * GPU takes a quick self-test first, once per process; one that does not give the bits that it
+   * should is logged and skipped, and {@link #report()} then gives the reason. OpenCL drivers
    * that run on the processor are left to those who ask for them by name.
    *
    * @return the device, to be closed by the caller
@@ -41,20 +58,22 @@ public final class Devices {
   }
 
   /**
-   * Opens a device by its backend's name.
+   * Opens a device by its backend's name, which leaves the choice among several to the backend, or
+   * by its own, such as {@code cuda:1}.
    *
-   * <p>For {@code cuda} that is the first GPU's primary context, which the CUDA runtime uses too
-   * and which stays until the process ends, with a stream of its own. That stream is a blocking
-   * one: in order with the legacy default stream, not with any other, blocking or not. For those
-   * see {@link #wrapCuda}.
+   * <p>On CUDA the first GPU is the one that is preferred, and a device is the GPU's primary
+   * context, which the CUDA runtime uses too and which stays until the process ends, with a stream
+   * of its own. That stream is a blocking one: in order with the legacy default stream, not with
+   * any other, blocking or not. For those see {@link #wrapCuda}.
    *
-   * @param name such as {@code cpu}
+   * @param name such as {@code cpu} or {@code cuda:1}
    * @return the device, to be closed by the caller
-   * @throws BackendUnavailableException if there is no such backend, or with the cause why it
-   *     cannot be used
+   * @throws BackendUnavailableException if there is no such backend or device, or with the cause
+   *     why it cannot be used
+   * @throws IllegalArgumentException if what follows the colon is no number
    */
   public static Device require(String name) {
-    return new Device(CHOICE.backend(name).open(0));
+    return CHOICE.require(name);
   }
 
   /**
@@ -63,7 +82,7 @@ public final class Devices {
    * @return the device, to be closed by the caller
    */
   public static Device cpu() {
-    return new Device(CHOICE.backend(CpuBackend.NAME).open(0));
+    return CHOICE.require(CPU);
   }
 
   /**
@@ -74,11 +93,10 @@ public final class Devices {
    * @throws IllegalArgumentException if threads is below 1 or above 1024
    */
   public static Device cpu(int threads) {
-    if (threads < 1 || threads > CpuBackend.MAX_THREADS) {
-      throw new IllegalArgumentException(
-          "threads is " + threads + ", must be 1 to " + CpuBackend.MAX_THREADS);
+    if (threads < 1 || threads > MAX_THREADS) {
+      throw new IllegalArgumentException("threads is " + threads + ", must be 1 to " + MAX_THREADS);
     }
-    return new Device(CHOICE.backend(CpuBackend.NAME).open(threads));
+    return new Device(CHOICE.backend(CPU).open(new DeviceOptions(-1, threads)));
   }
 
   /**
@@ -99,7 +117,7 @@ public final class Devices {
           "context is 0, must be a raw CUcontext: for the primary context, as cudaMalloc uses it,"
               + " open the device with require(\"cuda\")");
     }
-    return new Device(CUDA.wrap(context, stream));
+    return new Device(CHOICE.backend("cuda").wrap(context, stream));
   }
 
   /**
@@ -119,6 +137,6 @@ public final class Devices {
       throw new IllegalArgumentException(
           "context is " + context + " and queue is " + queue + ", must both be raw handles, not 0");
     }
-    return new Device(OPENCL.wrap(context, queue));
+    return new Device(CHOICE.backend("opencl").wrap(context, queue));
   }
 }

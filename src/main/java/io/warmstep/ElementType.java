@@ -26,7 +26,7 @@ public enum ElementType {
   /**
    * Size of one element.
    *
-   * @return bytes an element: 2, 4 or 8
+   * @return bytes per element: 2, 4 or 8
    */
   public int bytes() {
     return bytes;

@@ -16,6 +16,19 @@ import java.util.List;
  * Updates parameters from their gradients by a rule, in one fused pass a step. Holds the optimizer
  * state, which starts at the rule's initial values. Used by one thread at a time.
  *
+ * <p>A step with gradients that were computed elsewhere, and the state that it leaves:
+ *
+ * <pre>{@code
+ * try (Device device = Devices.cpu();
+ *     Parameters parameters = Parameters.on(device).add("w", new float[] {1, 2}).build();
+ *     Optimizer optimizer =
+ *         Optimizer.of(parameters).rule(Momentum.heavyBall(0.9)).learningRate(0.1).build()) {
+ *   parameters.get("w").gradients().copyFrom(new float[] {0.5f, -0.5f});
+ *   optimizer.step();
+ *   Tensor velocity = optimizer.state("w", "momentum_buffer");
+ * }
+ * }</pre>
+ *
  * <p>A step either happens or does not. If the device fails in between, that step throws {@link
  * StepFailedException} and so does every later one.
  */

@@ -16,6 +16,24 @@ import java.util.Objects;
  * The named parameters of a model with their gradients, on one device. Owned parameters of one
  * element type lie one after the other in one allocation for values and one for gradients; borrowed
  * ones stay where the caller has them.
+ *
+ * <p>Arrays of the caller's, and memory of the library's own:
+ *
+ * <pre>{@code
+ * float[] weight = {1, 2, 3};
+ * float[] weightGradient = new float[3];
+ * try (Device device = Devices.cpu();
+ *     Parameters parameters =
+ *         Parameters.on(device)
+ *             .borrow("dense.weight", weight, weightGradient) // used in place
+ *             .add("dense.bias", new float[] {0.5f}) // copied to the device
+ *             .add("norm.scale", ElementType.FLOAT64, 16) // zeros
+ *             .build()) {
+ *   for (Parameter parameter : parameters) {
+ *     System.out.println(parameter.name() + ": " + parameter.length());
+ *   }
+ * }
+ * }</pre>
  */
 public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   private final Device device;

@@ -13,6 +13,16 @@ import java.util.Objects;
  * freed here), or a part of another tensor, a {@link Parameters} or an {@link Optimizer} and closed
  * with that.
  *
+ * <p>To the device and back:
+ *
+ * <pre>{@code
+ * try (Device device = Devices.fastest();
+ *     Tensor tensor = device.copyOf(new float[] {1, 2, 3})) {
+ *   tensor.copyFrom(new float[] {4, 5, 6});
+ *   float[] values = tensor.toFloats();
+ * }
+ * }</pre>
+ *
  * <p>Copies from and to arrays and buffers return when they are done: what was passed may then be
  * used again at once, and what was asked for is there. On a GPU they come after all that its stream
  * or queue had before, steps included, and before all that comes later. Copies between tensors, and

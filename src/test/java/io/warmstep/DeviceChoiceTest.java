@@ -2,18 +2,22 @@ package io.warmstep;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.DeviceOptions;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.testkit.WrongDevice;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
-/** An accelerator is chosen if it computes what it should, and otherwise passed over. */
+/** An accelerator is chosen if it computes what it should, and otherwise skipped. */
 class DeviceChoiceTest {
   private static final CpuBackend CPU = new CpuBackend();
 
@@ -26,6 +30,7 @@ class DeviceChoiceTest {
     private final float error;
     private final boolean bitExact;
     private int opened;
+    private DeviceOptions asked;
     private RuntimeException failure;
 
     Fake(boolean isAccelerator, float error) {
@@ -45,7 +50,18 @@ class DeviceChoiceTest {
 
     @Override
     public DeviceReport report() {
-      return new DeviceReport("fake", true, "a device", "a driver", 1, bitExact, "");
+      return new DeviceReport("fake", 0, true, "a device", "a driver", 1, bitExact, "");
+    }
+
+    @Override
+    public int preference() {
+      return 1;
+    }
+
+    @Override
+    public List<DeviceReport> devices() {
+      return List.of(
+          report(), new DeviceReport("fake", 1, false, "another", "", 0, false, "it is old"));
     }
 
     @Override
@@ -54,12 +70,13 @@ class DeviceChoiceTest {
     }
 
     @Override
-    public BackendDevice open(int threads) {
+    public BackendDevice open(DeviceOptions options) {
+      asked = options;
       if (failure != null) {
         throw failure;
       }
       opened++;
-      return new WrongDevice(CPU.open(1), report(), this::change);
+      return new WrongDevice(CPU.open(new DeviceOptions(-1, 1)), report(), this::change);
     }
 
     private void change(MemorySlice first) {
@@ -81,7 +98,7 @@ class DeviceChoiceTest {
   }
 
   @Test
-  void aWrongOneIsTestedOnceReportedAndPassedOver() {
+  void aWrongOneIsTestedOnceReportedAndSkipped() {
     Fake fake = new Fake(true, 1e-3f);
     DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
     for (int i = 0; i < 2; i++) {
@@ -97,7 +114,7 @@ class DeviceChoiceTest {
   }
 
   @Test
-  void oneThatCannotBeOpenedIsPassedOverAndTriedAgain() {
+  void oneThatCannotBeOpenedIsSkippedAndTriedAgain() {
     Fake fake = new Fake(true, 0);
     fake.failure = new DeviceException("held by another program", null);
     DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
@@ -135,5 +152,52 @@ class DeviceChoiceTest {
     }
     assertEquals(0, fake.opened);
     assertEquals("fake", choice.backend("fake").name());
+  }
+
+  @Test
+  void devicesAreNamedByBackendAndIndex() {
+    Fake fake = new Fake(false, 0);
+    DeviceChoice choice = new DeviceChoice(List.of(CPU, fake));
+    assertEquals(
+        List.of("fake:0", "fake:1", "cpu:0"),
+        choice.all().stream().map(DeviceReport::name).toList());
+    for (DeviceReport report : choice.all()) {
+      choice.require(report.name()).close();
+    }
+    assertEquals(DeviceOptions.of(1), fake.asked);
+    choice.require("fake").close();
+    assertEquals(DeviceOptions.PREFERRED, fake.asked);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "fake:    | device is 'fake:', must be a backend and the number of a device, such as cuda:1",
+        "fake:-1  | device is 'fake:-1', must be a backend and the number of a device",
+        "fake:one | device is 'fake:one', must be a backend and the number of a device",
+        "fak:0    | there is no backend 'fak': this version has fake, cpu",
+        "cpu:1    | there is no device cpu:1: this machine has cpu:0",
+      })
+  void wrongNamesAreExplained(String name, String expected) {
+    DeviceChoice choice = new DeviceChoice(List.of(CPU, new Fake(false, 0)));
+    RuntimeException e = assertThrows(RuntimeException.class, () -> choice.require(name));
+    assertTrue(e.getMessage().startsWith(expected), e.getMessage());
+    assertTrue(e instanceof BackendUnavailableException || e instanceof IllegalArgumentException);
+  }
+
+  @Test
+  void withoutBackendsThePackagingIsToBlame() {
+    IllegalStateException e =
+        assertThrows(IllegalStateException.class, () -> new DeviceChoice(List.of()));
+    assertTrue(e.getMessage().contains("META-INF/services/io.warmstep.backend.Backend"));
+  }
+
+  @Test
+  void theLibrarysOwnAreFound() {
+    assertEquals(
+        List.of("cuda", "opencl", "cpu"),
+        Devices.report().stream().map(DeviceReport::backend).toList());
+    assertTrue(Devices.all().stream().anyMatch(report -> report.name().equals("cpu:0")));
   }
 }

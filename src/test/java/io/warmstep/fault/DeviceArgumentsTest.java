@@ -39,7 +39,7 @@ class DeviceArgumentsTest {
   void anUnknownBackendIsNamedWithTheKnownOnes() {
     BackendUnavailableException e =
         assertThrows(BackendUnavailableException.class, () -> Devices.require("tpu"));
-    assertTrue(e.getMessage().startsWith("there is no backend \"tpu\": this version has "));
+    assertTrue(e.getMessage().startsWith("there is no backend 'tpu': this version has "));
     assertTrue(e.getMessage().contains("cpu"));
   }
 

@@ -4,7 +4,6 @@ import com.google.gson.JsonObject;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
-import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.cli.bench.ModelShapes;
 import io.warmstep.cli.bench.StepBenchmark;
 import io.warmstep.cli.rules.NamedRules;
@@ -61,8 +60,10 @@ final class BenchCommand implements Runnable {
   @Option(
       names = "--backend",
       paramLabel = "NAME",
-      defaultValue = CpuBackend.NAME,
-      description = "Where steps run; 'warmstep devices' lists them (default ${DEFAULT-VALUE}).")
+      defaultValue = "cpu",
+      description =
+          "Where steps run, such as cuda or cuda:1; 'warmstep devices' lists them (default"
+              + " ${DEFAULT-VALUE}).")
   private String backend;
 
   @ArgGroup private final Size size = new Size();
@@ -147,7 +148,7 @@ final class BenchCommand implements Runnable {
   }
 
   private boolean isCpu() {
-    return backend.equals(CpuBackend.NAME);
+    return backend.equals("cpu") || backend.equals("cpu:0");
   }
 
   private Device open(int count) {

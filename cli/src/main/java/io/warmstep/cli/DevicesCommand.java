@@ -19,16 +19,16 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     versionProvider = Main.Version.class,
     description =
-        "Lists the backends: which can be used here, and why others cannot. A GPU takes the"
-            + " self-test first.")
+        "Lists the devices: which can be used here, by the name for --backend, and why others"
+            + " cannot. A GPU takes the self-test first.")
 final class DevicesCommand implements Runnable {
   @Spec private CommandSpec spec;
 
   @Option(
       names = "--json",
       description =
-          "Print one JSON object and nothing else: backends (each with backend, usable, device,"
-              + " driver, memory_bytes, bit_exact, reason) and fastest.")
+          "Print one JSON object and nothing else: devices (each with name, backend, index, usable,"
+              + " device, driver, memory_bytes, bit_exact, reason) and fastest.")
   private boolean json;
 
   @Override
@@ -36,9 +36,9 @@ final class DevicesCommand implements Runnable {
     PrintWriter out = spec.commandLine().getOut();
     String fastest;
     try (Device device = Devices.fastest()) {
-      fastest = device.name();
+      fastest = device.report().name();
     }
-    List<DeviceReport> reports = Devices.report(); // after the self-test, whose result it tells
+    List<DeviceReport> reports = Devices.all(); // after the self-test, whose result it tells
     if (json) {
       out.println(Json.text(toJson(reports, fastest)));
     } else {
@@ -50,35 +50,38 @@ final class DevicesCommand implements Runnable {
 
   private static void print(DeviceReport report, PrintWriter out) {
     if (!report.usable()) {
-      out.printf(Locale.ROOT, "%-8s not usable: %s%n", report.backend(), report.reason());
+      String name = report.device().isEmpty() ? "" : report.device() + ", ";
+      out.printf(Locale.ROOT, "%-9s %snot usable: %s%n", report.name(), name, report.reason());
       return;
     }
-    out.printf(Locale.ROOT, "%-8s %s%n", report.backend(), report.device());
-    out.printf(Locale.ROOT, "%-8s driver %s%n", "", report.driver());
+    out.printf(Locale.ROOT, "%-9s %s%n", report.name(), report.device());
+    out.printf(Locale.ROOT, "%-9s driver %s%n", "", report.driver());
     out.printf(
-        Locale.ROOT, "%-8s memory %.1f GiB%n", "", report.memoryBytes() / (1024.0 * 1024 * 1024));
+        Locale.ROOT, "%-9s memory %.1f GiB%n", "", report.memoryBytes() / (1024.0 * 1024 * 1024));
     out.printf(
         Locale.ROOT,
-        "%-8s %s%n",
+        "%-9s %s%n",
         "",
         report.bitExact() ? "bit-exact" : "not bit-exact: " + report.reason());
   }
 
   private static JsonObject toJson(List<DeviceReport> reports, String fastest) {
-    JsonArray backends = new JsonArray();
+    JsonArray devices = new JsonArray();
     for (DeviceReport report : reports) {
-      JsonObject backend = new JsonObject();
-      backend.addProperty("backend", report.backend());
-      backend.addProperty("usable", report.usable());
-      backend.addProperty("device", report.device());
-      backend.addProperty("driver", report.driver());
-      backend.addProperty("memory_bytes", report.memoryBytes());
-      backend.addProperty("bit_exact", report.bitExact());
-      backend.addProperty("reason", report.reason());
-      backends.add(backend);
+      JsonObject device = new JsonObject();
+      device.addProperty("name", report.name());
+      device.addProperty("backend", report.backend());
+      device.addProperty("index", report.index() < 0 ? null : report.index());
+      device.addProperty("usable", report.usable());
+      device.addProperty("device", report.device());
+      device.addProperty("driver", report.driver());
+      device.addProperty("memory_bytes", report.memoryBytes());
+      device.addProperty("bit_exact", report.bitExact());
+      device.addProperty("reason", report.reason());
+      devices.add(device);
     }
     JsonObject object = new JsonObject();
-    object.add("backends", backends);
+    object.add("devices", devices);
     object.addProperty("fastest", fastest);
     return object;
   }

@@ -54,7 +54,7 @@ final class MeasureCommand implements Callable<Integer> {
       names = "--backend",
       paramLabel = "NAME",
       required = true,
-      description = "Where steps run; 'warmstep devices' lists them.")
+      description = "Where steps run, such as cuda or cuda:1; 'warmstep devices' lists them.")
   private String backend;
 
   /** Tests give another one. */

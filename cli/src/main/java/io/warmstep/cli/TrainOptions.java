@@ -134,7 +134,9 @@ final class TrainOptions {
         names = "--backend",
         paramLabel = "NAME",
         defaultValue = "cpu",
-        description = "Where steps run; 'warmstep devices' lists them. Default: ${DEFAULT-VALUE}")
+        description =
+            "Where steps run, such as cuda or cuda:1; 'warmstep devices' lists them. Default:"
+                + " ${DEFAULT-VALUE}")
     String backend;
 
     /** The rule with the hyperparameters that were given. */

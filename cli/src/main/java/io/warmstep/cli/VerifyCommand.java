@@ -55,7 +55,9 @@ final class VerifyCommand implements Callable<Integer> {
       names = "--backend",
       paramLabel = "NAME",
       defaultValue = "all",
-      description = "A backend, or all that can be used. Default: ${DEFAULT-VALUE}")
+      description =
+          "A backend, a device such as cuda:1, or all backends that can be used. Default:"
+              + " ${DEFAULT-VALUE}")
   private String backend;
 
   @Option(
@@ -97,7 +99,7 @@ final class VerifyCommand implements Callable<Integer> {
         report.passOver(one);
         continue;
       }
-      try (Device device = Devices.require(one.backend());
+      try (Device device = Devices.require(one.name());
           BitReport.Progress progress = report.begin(device.report())) {
         report.add(device.report(), BitComparison.run(device, progress));
       } catch (WarmstepException e) {
@@ -117,7 +119,7 @@ final class VerifyCommand implements Callable<Integer> {
       if (!report.usable()) {
         continue;
       }
-      try (Device device = Devices.require(report.backend())) {
+      try (Device device = Devices.require(report.name())) {
         GoldenReplay replay = GoldenReplay.run(file, device, type);
         outcomes.addAll(replay.outcomes());
         skipped.addAll(replay.skipped());

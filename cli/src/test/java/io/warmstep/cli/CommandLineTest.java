@@ -225,13 +225,33 @@ class CommandLineTest {
     assertTrue(output.err().contains("abacus") && output.err().contains("cpu"), output.err());
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "train --backend cpu:1 | there is no device cpu:1: this machine has cpu:0",
+        "bench --backend cpu:1 | there is no device cpu:1: this machine has cpu:0",
+        "verify --backend cpu: | device is 'cpu:', must be a backend and the number of a device",
+      })
+  void aDeviceThatIsNotThereIsAnError(String arguments, String message) {
+    CommandRun output = run(arguments.trim().split(" "));
+    assertEquals(1, output.exitCode(), output.err());
+    assertTrue(output.err().startsWith("warmstep: " + message), output.err());
+  }
+
+  @Test
+  void aDeviceIsNamedByItsNumber() {
+    CommandRun output = run("bench", "--backend", "cpu:0", "--size", "1500", "--threads", "1");
+    assertEquals(0, output.exitCode(), output.err());
+  }
+
   @Test
   void devicesListsTheCpu() {
     CommandRun table = run("devices");
-    assertTrue(table.out().lines().anyMatch(line -> line.startsWith("cpu ")), table.out());
+    assertTrue(table.out().lines().anyMatch(line -> line.startsWith("cpu:0 ")), table.out());
     assertTrue(table.out().contains("Devices.fastest() opens "), table.out());
     JsonElement cpu = null;
-    for (JsonElement backend : run("devices", "--json").json().getAsJsonArray("backends")) {
+    for (JsonElement backend : run("devices", "--json").json().getAsJsonArray("devices")) {
       if (backend.getAsJsonObject().get("backend").getAsString().equals("cpu")) {
         cpu = backend;
       }

@@ -49,8 +49,8 @@ class LocaleTest {
           "train --hidden 2000000000",
           "train --betas 0.9",
           "train --data %s/three.csv",
-          "verify --golden src/test/resources/golden/optimizers.json",
-          "verify --golden src/test/resources/golden/optimizers.json --json",
+          "verify --backend cpu --golden src/test/resources/golden/optimizers.json",
+          "verify --backend cpu --golden src/test/resources/golden/optimizers.json --json",
           "bench --size 1500 --threads 1",
           "bench --size 0");
 

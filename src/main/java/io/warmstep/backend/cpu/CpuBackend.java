@@ -3,6 +3,8 @@ package io.warmstep.backend.cpu;
 import io.warmstep.DeviceReport;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.DeviceOptions;
+import java.util.List;
 
 /** This machine's processor; always there, needs nothing. */
 public final class CpuBackend implements Backend {
@@ -26,12 +28,27 @@ public final class CpuBackend implements Backend {
         Runtime.getRuntime().availableProcessors() + " x " + System.getProperty("os.arch");
     String driver =
         System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version");
-    return new DeviceReport(NAME, true, device, driver, Runtime.getRuntime().maxMemory(), true, "");
+    return new DeviceReport(
+        NAME, 0, true, device, driver, Runtime.getRuntime().maxMemory(), true, "");
   }
 
   @Override
-  public BackendDevice open(int threads) {
-    int count = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-    return new CpuDevice(report(), Math.min(count, MAX_THREADS), CpuDevice.PIECE_LENGTH);
+  public int preference() {
+    return 0;
+  }
+
+  @Override
+  public List<DeviceReport> devices() {
+    return List.of(report());
+  }
+
+  @Override
+  public BackendDevice open(DeviceOptions options) {
+    if (options.index() > 0) {
+      throw noDevice(options.index());
+    }
+    int threads =
+        options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
+    return new CpuDevice(report(), Math.min(threads, MAX_THREADS), CpuDevice.PIECE_LENGTH);
   }
 }

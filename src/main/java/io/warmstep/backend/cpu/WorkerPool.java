@@ -23,7 +23,7 @@ final class WorkerPool implements AutoCloseable {
     void run(int worker, int chunk);
   }
 
-  /** Turns of waiting before a thread goes to sleep: about 20 to 50 microseconds. */
+  /** Spin iterations before a thread parks: about 20 to 50 microseconds. */
   private static final int SPINS = 1000;
 
   private final int threads;

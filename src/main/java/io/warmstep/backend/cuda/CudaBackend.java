@@ -4,15 +4,18 @@ import io.warmstep.BackendUnavailableException;
 import io.warmstep.DeviceReport;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.DeviceOptions;
 import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.PrivateNatives;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * NVIDIA GPUs, through the driver API of JCuda: nothing but the driver is needed on the host. JCuda
- * is loaded once; where that fails, it tells the cause only the first time, so it is kept. This
+ * is loaded once; it reports why it failed to load only the first time, so the cause is kept. This
  * class uses none of JCuda's types, so that it works without JCuda on the class path.
  */
 public final class CudaBackend implements Backend {
@@ -44,22 +47,51 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
+  public int preference() {
+    return 200;
+  }
+
+  @Override
   public synchronized DeviceReport report() {
-    if (usable != null) {
-      return usable;
+    if (usable == null) {
+      try {
+        load();
+        usable = Gpu.report(Gpu.at(0), 0);
+      } catch (RuntimeException | LinkageError e) {
+        return DeviceReport.unusable(NAME, reasonOf(e));
+      }
     }
+    return usable;
+  }
+
+  @Override
+  public List<DeviceReport> devices() {
+    List<DeviceReport> devices = new ArrayList<>();
     try {
       load();
-      usable = Gpu.report();
-      return usable;
+      int count = Gpu.count();
+      for (int i = 0; i < count; i++) {
+        devices.add(report(i));
+      }
     } catch (RuntimeException | LinkageError e) {
-      String message = LoadFailure.describe(e);
-      return DeviceReport.unusable(
-          NAME,
-          message.startsWith(CANNOT_BE_USED)
-              ? message.substring(CANNOT_BE_USED.length())
-              : message);
+      return List.of(DeviceReport.unusable(NAME, reasonOf(e)));
     }
+    return devices;
+  }
+
+  private static DeviceReport report(int index) {
+    try {
+      return Gpu.report(Gpu.at(index), index);
+    } catch (RuntimeException | LinkageError e) {
+      return new DeviceReport(NAME, index, false, "", "", 0, false, reasonOf(e));
+    }
+  }
+
+  private static String reasonOf(Throwable e) {
+    String message = LoadFailure.describe(e);
+    return message.startsWith(CANNOT_BE_USED)
+        ? message.substring(CANNOT_BE_USED.length())
+        : message;
   }
 
   @Override
@@ -67,21 +99,17 @@ public final class CudaBackend implements Backend {
     return report().usable();
   }
 
-  /** Opens the first device that the driver lists; CUDA_VISIBLE_DEVICES chooses others. */
+  /** Prefers the first device that the driver lists; CUDA_VISIBLE_DEVICES chooses others. */
   @Override
-  public BackendDevice open(int threads) {
+  public BackendDevice open(DeviceOptions options) {
     load();
-    return CudaDevice.open();
+    if (options.index() >= Gpu.count()) {
+      throw noDevice(options.index());
+    }
+    return CudaDevice.open(Math.max(options.index(), 0));
   }
 
-  /**
-   * Opens the device of a context that the caller keeps.
-   *
-   * @param context raw CUcontext
-   * @param stream raw CUstream of that context, 0 for its default stream
-   * @return the device; closing it leaves context and stream to the caller
-   * @throws BackendUnavailableException if CUDA cannot be used
-   */
+  @Override
   public BackendDevice wrap(long context, long stream) {
     load();
     return CudaDevice.wrap(context, stream);

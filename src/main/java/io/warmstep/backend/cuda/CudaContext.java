@@ -31,6 +31,10 @@ final class CudaContext {
 
   final String name;
   private final CUdevice device;
+
+  /** Among the driver's devices, -1 if the caller lent the context. */
+  private final int index;
+
   private final CUcontext context;
   private final CUstream stream;
   private final boolean isOwned;
@@ -42,8 +46,10 @@ final class CudaContext {
     void run();
   }
 
-  private CudaContext(CUdevice device, CUcontext context, CUstream stream, boolean isOwned) {
+  private CudaContext(
+      CUdevice device, int index, CUcontext context, CUstream stream, boolean isOwned) {
     this.device = device;
+    this.index = index;
     this.context = context;
     this.stream = stream;
     this.isOwned = isOwned;
@@ -51,14 +57,14 @@ final class CudaContext {
     this.releases = new Releases(context, name);
   }
 
-  /** The first device's primary context and a stream. */
-  static CudaContext open() {
-    CUdevice device = Gpu.first();
-    Gpu.report(device);
+  /** A device's primary context and a stream. */
+  static CudaContext open(int index) {
+    CUdevice device = Gpu.at(index);
+    Gpu.report(device, index);
     String name = Gpu.nameOf(device);
-    CUcontext context = PrimaryContext.OF_PROCESS.get(device);
+    CUcontext context = PrimaryContext.of(index).get(device);
     CUstream stream = new CUstream();
-    CudaContext opened = new CudaContext(device, context, stream, true);
+    CudaContext opened = new CudaContext(device, index, context, stream, true);
     // A stream of the kind that keeps in order with the default stream: so does work of others
     // that use the primary context without a stream of their own.
     opened.create(
@@ -88,11 +94,11 @@ final class CudaContext {
     int code = Cuda.code(() -> JCudaDriver.cuCtxGetDevice(device));
     Cuda.check(() -> JCudaDriver.cuCtxPopCurrent(new CUcontext()), "cuCtxPopCurrent", unknown);
     Cuda.check(code, "cuCtxGetDevice", unknown);
-    return new CudaContext(device, context, stream, false);
+    return new CudaContext(device, -1, context, stream, false);
   }
 
   DeviceReport deviceReport() {
-    return Gpu.report(device);
+    return Gpu.report(device, index);
   }
 
   /** Does work with this context current. Allocates nothing itself. */

@@ -46,8 +46,8 @@ final class CudaDevice implements BackendDevice {
     this.kernels = new Kernels(context);
   }
 
-  static CudaDevice open() {
-    CudaContext context = CudaContext.open();
+  static CudaDevice open(int index) {
+    CudaContext context = CudaContext.open(index);
     try {
       return new CudaDevice(context);
     } catch (RuntimeException | Error e) {

@@ -25,12 +25,12 @@ final class Gpu {
 
   private Gpu() {}
 
-  /** What the first device is; throws what keeps it from being used. */
-  static DeviceReport report() {
-    return report(first());
-  }
-
-  static DeviceReport report(CUdevice device) {
+  /**
+   * What a device is; throws what keeps it from being used.
+   *
+   * @param index that the report tells
+   */
+  static DeviceReport report(CUdevice device, int index) {
     checkSimulator(device);
     int capability = capability(device);
     if (capability < OLDEST_CAPABILITY) {
@@ -51,6 +51,7 @@ final class Gpu {
     int version = driverVersion();
     return new DeviceReport(
         CudaBackend.NAME,
+        index,
         true,
         nameOf(device) + ", compute capability " + capability / 10 + "." + capability % 10,
         "CUDA driver API " + version / 1000 + "." + version % 1000 / 10,
@@ -59,7 +60,8 @@ final class Gpu {
         "");
   }
 
-  static CUdevice first() {
+  /** How many devices there are, at least one; throws why there is none. */
+  static int count() {
     int version = driverVersion();
     if (version < OLDEST_DRIVER) {
       throw CudaBackend.unavailable(
@@ -90,8 +92,14 @@ final class Gpu {
               + " lists one, and what CUDA_VISIBLE_DEVICES is set to",
           null);
     }
+    return count[0];
+  }
+
+  /** A device as the driver lists them. */
+  static CUdevice at(int index) {
+    count();
     CUdevice device = new CUdevice();
-    Cuda.check(() -> JCudaDriver.cuDeviceGet(device, 0), "cuDeviceGet", "the NVIDIA driver");
+    Cuda.check(() -> JCudaDriver.cuDeviceGet(device, index), "cuDeviceGet", "the NVIDIA driver");
     return device;
   }
 

@@ -1,24 +1,31 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.OutOfDeviceMemoryException;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
 /**
- * The first device's primary context, which all users in the process share. It is retained once and
- * never released, as cudart does: the driver tears it down when the last use ends, which takes up
- * to seconds, and so does making it anew.
+ * A device's primary context, which all users in the process share. It is retained once and never
+ * released, as cudart does: the driver tears it down when the last use ends, which takes up to
+ * seconds, and so does making it anew.
  */
 final class PrimaryContext {
-  static final PrimaryContext OF_PROCESS = new PrimaryContext();
+  private static final Map<Integer, PrimaryContext> OF_PROCESS = new ConcurrentHashMap<>();
 
   private static final String OPERATION = "cuDevicePrimaryCtxRetain";
 
   private CUcontext context;
 
   PrimaryContext() {}
+
+  /** The one of a device, as the driver lists them. */
+  static PrimaryContext of(int index) {
+    return OF_PROCESS.computeIfAbsent(index, device -> new PrimaryContext());
+  }
 
   /** The context; where it cannot be had, the next call tries again. */
   synchronized CUcontext get(CUdevice device) {

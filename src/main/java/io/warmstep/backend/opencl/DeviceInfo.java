@@ -13,6 +13,7 @@ import org.jocl.cl_device_id;
  * What a device says of itself.
  *
  * @param id its handle
+ * @param index its place among the devices of this machine, -1 if the caller lent it
  * @param name its name
  * @param driver platform and version
  * @param memoryBytes all of its memory
@@ -28,6 +29,7 @@ import org.jocl.cl_device_id;
  */
 record DeviceInfo(
     cl_device_id id,
+    int index,
     String name,
     String driver,
     long memoryBytes,
@@ -43,7 +45,7 @@ record DeviceInfo(
   private static final Pattern VERSION = Pattern.compile("OpenCL (\\d+)\\.(\\d+).*");
 
   @SuppressWarnings("deprecation") // of OpenCL 1.2; what came after has no successor to it
-  static DeviceInfo of(cl_device_id id) {
+  static DeviceInfo of(cl_device_id id, int index) {
     String name = text(id, CL.CL_DEVICE_NAME, "a device");
     String version = text(id, CL.CL_DEVICE_VERSION, name);
     String driver = version + ", driver " + text(id, CL.CL_DRIVER_VERSION, name);
@@ -53,11 +55,13 @@ record DeviceInfo(
             number(id, CL.CL_DEVICE_AVAILABLE, name) != 0,
             number(id, CL.CL_DEVICE_COMPILER_AVAILABLE, name) != 0);
     if (!problem.isEmpty()) { // an old device does not know all of the rest
-      return new DeviceInfo(id, name, driver, 0, false, false, problem, false, 0, 0, 0, 0, 0);
+      return new DeviceInfo(
+          id, index, name, driver, 0, false, false, problem, false, 0, 0, 0, 0, 0);
     }
     long type = number(id, CL.CL_DEVICE_TYPE, name);
     return new DeviceInfo(
         id,
+        index,
         name,
         driver,
         number(id, CL.CL_DEVICE_GLOBAL_MEM_SIZE, name),
@@ -97,6 +101,9 @@ record DeviceInfo(
   }
 
   DeviceReport report() {
+    if (!isUsable()) {
+      return new DeviceReport(OpenClBackend.NAME, index, false, name, driver, 0, false, problem);
+    }
     String reason =
         Stream.of(
                 lacks(
@@ -109,6 +116,7 @@ record DeviceInfo(
             .collect(Collectors.joining(" and "));
     return new DeviceReport(
         OpenClBackend.NAME,
+        index,
         true,
         name,
         driver,

@@ -18,8 +18,17 @@ final class Installed {
 
   /** The device to use; a driver or device that fails only leaves the choice to the others. */
   static DeviceInfo best() {
-    List<DeviceInfo> found = new ArrayList<>();
     List<String> failures = new ArrayList<>();
+    return choose(all(failures), failures);
+  }
+
+  /**
+   * All devices, as the drivers list them, usable or not.
+   *
+   * @param failures takes what went wrong with others
+   */
+  static List<DeviceInfo> all(List<String> failures) {
+    List<DeviceInfo> found = new ArrayList<>();
     for (cl_platform_id platform : platforms()) {
       String name = name(platform);
       Optional<String> problem = SignalHandlers.problem(name);
@@ -35,12 +44,12 @@ final class Installed {
         failures.add(name + ": " + e.getMessage());
       }
     }
-    return choose(found, failures);
+    return found;
   }
 
   private static void addDevice(cl_device_id id, List<DeviceInfo> found, List<String> failures) {
     try {
-      found.add(DeviceInfo.of(id));
+      found.add(DeviceInfo.of(id, found.size()));
     } catch (WarmstepException e) {
       failures.add(e.getMessage());
     }
@@ -64,7 +73,7 @@ final class Installed {
     return best.orElseThrow(() -> new BackendUnavailableException(none(found, failures), null));
   }
 
-  private static String none(List<DeviceInfo> found, List<String> failures) {
+  static String none(List<DeviceInfo> found, List<String> failures) {
     List<String> problems = new ArrayList<>(failures);
     found.forEach(device -> problems.add(device.name() + ": " + device.problem()));
     return problems.isEmpty()

@@ -4,13 +4,16 @@ import io.warmstep.BackendUnavailableException;
 import io.warmstep.DeviceReport;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.DeviceOptions;
 import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.PrivateNatives;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /**
- * Any OpenCL 1.2 device, through JOCL. What is there is looked for once; where it fails, JOCL tells
- * the cause only the first time, so it is kept.
+ * Any OpenCL 1.2 device, through JOCL. Devices are probed once. JOCL reports why it failed to load
+ * only the first time, so the cause is kept.
  */
 public final class OpenClBackend implements Backend {
   /** Name to ask for it by. */
@@ -52,22 +55,52 @@ public final class OpenClBackend implements Backend {
   }
 
   @Override
-  public BackendDevice open(int threads) {
-    checkUsable();
-    return OpenClDevice.open(Installed.best());
+  public int preference() {
+    return 100;
   }
 
-  /**
-   * Opens the device of a queue that the caller keeps.
-   *
-   * @param context raw cl_context
-   * @param queue raw cl_command_queue of that context, in order
-   * @return the device; closing it leaves context and queue to the caller
-   * @throws BackendUnavailableException if OpenCL cannot be used
-   * @throws IllegalArgumentException if the queue is of another context or out of order
-   */
+  @Override
+  public List<DeviceReport> devices() {
+    DeviceReport preferred = report();
+    if (!isLoaded()) {
+      return List.of(preferred);
+    }
+    try {
+      List<DeviceReport> devices =
+          Installed.all(new ArrayList<>()).stream().map(DeviceInfo::report).toList();
+      return devices.isEmpty() ? List.of(preferred) : devices;
+    } catch (RuntimeException | LinkageError e) {
+      return List.of(DeviceReport.unusable(NAME, reason(e)));
+    }
+  }
+
+  /** Whether JOCL and a loader are there; no driver or device may be. */
+  private synchronized boolean isLoaded() {
+    return cause == null || cause instanceof BackendUnavailableException;
+  }
+
+  @Override
+  public BackendDevice open(DeviceOptions options) {
+    int index = options.index();
+    if (index < 0) {
+      checkUsable();
+      return OpenClDevice.open(Installed.best());
+    }
+    List<DeviceReport> devices = devices();
+    if (index >= devices.size() || devices.get(0).index() < 0) {
+      throw noDevice(index);
+    }
+    if (!devices.get(index).usable()) {
+      throw new BackendUnavailableException(
+          devices.get(index).name() + " cannot be used: " + devices.get(index).reason(), cause);
+    }
+    return OpenClDevice.open(Installed.all(new ArrayList<>()).get(index));
+  }
+
+  @Override
   public BackendDevice wrap(long context, long queue) {
-    if (!report().usable() && !(cause instanceof BackendUnavailableException)) {
+    report();
+    if (!isLoaded()) {
       checkUsable();
     }
     return OpenClDevice.wrap(context, queue);

@@ -57,7 +57,7 @@ class OpenClContext implements AutoCloseable {
     cl_context context = OpenCl.wrap(contextHandle, new cl_context());
     cl_command_queue queue = OpenCl.wrap(queueHandle, new cl_command_queue());
     DeviceInfo device =
-        DeviceInfo.of(OpenCl.wrap(queueInfo(queue, CL.CL_QUEUE_DEVICE), new cl_device_id()));
+        DeviceInfo.of(OpenCl.wrap(queueInfo(queue, CL.CL_QUEUE_DEVICE), new cl_device_id()), -1);
     if (!device.isUsable()) {
       throw new BackendUnavailableException(device.name() + ": " + device.problem(), null);
     }

@@ -135,7 +135,7 @@ class CudaWaitTest extends SimulatedTest {
   /** A copy for each and one wait for all; the host keeps none of them. */
   @Test
   void tablesAreUploadedTogether() {
-    CudaContext context = CudaContext.open();
+    CudaContext context = CudaContext.open(0);
     try (Arena arena = new Arena(context)) {
       List<Arena.Part> tables = new ArrayList<>();
       for (int i = 0; i < 5; i++) {

@@ -64,7 +64,7 @@ final class PtxModule implements AutoCloseable {
     JCudaDriver.cuInit(0);
     CUdevice device = new CUdevice();
     JCudaDriver.cuDeviceGet(device, 0);
-    CUcontext context = PrimaryContext.OF_PROCESS.get(device);
+    CUcontext context = PrimaryContext.of(0).get(device);
     assertEquals(SUCCESS, JCudaDriver.cuCtxPushCurrent(context));
   }
 

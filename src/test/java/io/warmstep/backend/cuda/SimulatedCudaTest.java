@@ -72,6 +72,34 @@ class SimulatedCudaTest extends SimulatedTest {
         report.reason());
   }
 
+  @Test
+  void eachOfSeveralDevicesIsListedAndOpened() {
+    CudaSim.devices(3);
+    assertEquals(
+        List.of("cuda:0", "cuda:1", "cuda:2"),
+        new CudaBackend().devices().stream().map(DeviceReport::name).toList());
+    assertEquals(3, Devices.all().stream().filter(one -> one.backend().equals("cuda")).count());
+    try (Device first = Devices.require("cuda");
+        Device last = Devices.require("cuda:2")) {
+      assertEquals("cuda:0", first.report().name());
+      assertEquals("cuda:2", last.report().name());
+      for (Device device : List.of(first, last)) {
+        try (Parameters parameters = Parameters.on(device).add("w", new float[] {1}).build();
+            Optimizer optimizer =
+                Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).build()) {
+          parameters.get("w").gradients().copyFrom(new float[] {1});
+          optimizer.step();
+          assertEquals(0.9f, parameters.get("w").values().toFloats()[0], 1e-6f);
+        }
+      }
+    }
+    assertThrows(BackendUnavailableException.class, () -> Devices.require("cuda:3"));
+    CudaSim.capability(37);
+    assertEquals(
+        List.of(false, false, false),
+        new CudaBackend().devices().stream().map(DeviceReport::usable).toList());
+  }
+
   /** Whatever an earlier report said: it is looked at anew. */
   @Test
   void openingGivesTheReasonToo() {
@@ -346,7 +374,7 @@ class SimulatedCudaTest extends SimulatedTest {
   /** Else a tensor at an odd place would be stepped element by element. */
   @Test
   void stateHasVectorsWhereTheParametersHaveThem() {
-    try (CudaDevice device = CudaDevice.open()) {
+    try (CudaDevice device = CudaDevice.open(0)) {
       for (ElementType type : ElementType.values()) {
         ElementType arithmetic = type.arithmetic();
         int lanes = 16 / arithmetic.bytes();

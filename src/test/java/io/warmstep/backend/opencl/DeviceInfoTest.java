@@ -29,6 +29,7 @@ class DeviceInfoTest {
       String name, int gibibytes, boolean isGpu, boolean sharesMemory, long config, String what) {
     return new DeviceInfo(
         null,
+        0,
         name,
         "OpenCL 1.2",
         (long) gibibytes << 30,

@@ -82,6 +82,7 @@ class OpenClFaultTest {
     DeviceInfo poor =
         new DeviceInfo(
             best.id(),
+            best.index(),
             "a poor device",
             best.driver(),
             best.memoryBytes(),

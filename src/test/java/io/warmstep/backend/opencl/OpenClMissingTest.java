@@ -155,7 +155,7 @@ class OpenClMissingTest {
           () -> CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, 1, devices, null),
           "clGetDeviceIDs",
           "this machine");
-      try (OpenClContext own = OpenClContext.create(DeviceInfo.of(devices[0]));
+      try (OpenClContext own = OpenClContext.create(DeviceInfo.of(devices[0], 0));
           Device device =
               Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
         System.out.println("wrapped " + device.name());

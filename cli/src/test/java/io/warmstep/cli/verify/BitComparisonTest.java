@@ -8,6 +8,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.TestDevices;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.DeviceOptions;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.rule.Rules;
@@ -52,7 +53,7 @@ class BitComparisonTest {
 
   @Test
   void aWrongLastBitIsFound() {
-    BackendDevice cpu = new CpuBackend().open(1);
+    BackendDevice cpu = new CpuBackend().open(new DeviceOptions(-1, 1));
     BackendDevice wrong = new WrongDevice(cpu, cpu.report(), BitComparisonTest::flipLowestBit);
     try (Device device = TestDevices.of(wrong)) {
       BitComparison.Result result = BitComparison.run(device, cases(), (done, total) -> {});
