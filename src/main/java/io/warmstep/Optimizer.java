@@ -5,6 +5,7 @@ import static java.util.stream.Collectors.joining;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.check.Arguments;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
@@ -54,6 +55,7 @@ public final class Optimizer implements AutoCloseable {
   private final Set<String> unrestored = new LinkedHashSet<>();
 
   private final StepOptions options;
+  private final StepReporter reporter;
   private long stepCount;
   private long skippedSteps;
   private double learningRate = Double.NaN;
@@ -65,6 +67,8 @@ public final class Optimizer implements AutoCloseable {
     scaler = builder.scaler;
     rule = builder.rule;
     options = builder.options.skipNonFinite(builder.options.skipNonFinite() || scaler != null);
+    reporter =
+        new StepReporter(builder.listeners, options, builder.groups, builder.measuresUpdates);
     stepCount = builder.startAfter;
     groups = RuleGroup.resolve(builder.rule, builder.groups, parameters);
     inputs = inputsOf(groups);
@@ -141,7 +145,8 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
    * copies nothing between host and device and, on a GPU, waits for nothing, except for the norm
-   * where steps with non-finite gradients are skipped: whether this one happened counts.
+   * where steps with non-finite gradients are skipped: whether this one happened counts. A step
+   * that is reported to a {@link Builder#listener} does all of these.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -149,6 +154,8 @@ public final class Optimizer implements AutoCloseable {
    *     infinite one in float32, say, or one that becomes 0; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
    *     from within one, as from its schedule; nothing changes
+   * @throws OutOfDeviceMemoryException if there is no room to measure the update for a listener;
+   *     nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void step() {
@@ -175,15 +182,18 @@ public final class Optimizer implements AutoCloseable {
           .gradientScale()
           .set(scaler == null ? options.gradientScale() : options.gradientScale() / scaler.scale());
       warnOfMissingState();
-      boolean happened = run();
-      if (happened) {
-        stepCount = next;
-        learningRate = rate;
-      } else {
-        skippedSteps++;
-      }
-      if (scaler != null) {
-        scaler.update(happened);
+      try (UpdateMeter meter = reporter.begin(groups)) {
+        boolean happened = run();
+        if (happened) {
+          stepCount = next;
+          learningRate = rate;
+        } else {
+          skippedSteps++;
+        }
+        if (scaler != null) {
+          scaler.update(happened);
+        }
+        reporter.end(this, happened, meter);
       }
     } finally {
       leave();
@@ -211,6 +221,17 @@ public final class Optimizer implements AutoCloseable {
               + " before the first step");
       unrestored.clear();
     }
+  }
+
+  /**
+   * Takes the loss that listeners are to see: it is part of the reports from the next step on.
+   * Nothing else uses it.
+   *
+   * @param loss the loss of the minibatch whose gradients the next step takes; NaN and infinities
+   *     are reported as they are
+   */
+  public void reportLoss(double loss) {
+    reporter.loss(loss);
   }
 
   private boolean run() {
@@ -522,6 +543,8 @@ public final class Optimizer implements AutoCloseable {
     private Schedule schedule;
     private LossScaler scaler;
     private StepOptions options = StepOptions.NONE;
+    private final List<StepReporter.Subscription> listeners = new ArrayList<>();
+    private boolean measuresUpdates = true;
     private double constantRate;
     private long startAfter;
 
@@ -683,6 +706,37 @@ public final class Optimizer implements AutoCloseable {
      */
     public Builder lossScaler(LossScaler scaler) {
       this.scaler = Objects.requireNonNull(scaler, "scaler");
+      return this;
+    }
+
+    /**
+     * Has steps reported while the optimizer trains. May be called for several listeners.
+     *
+     * <p>Only a reported step costs anything: it waits for the device, to read the norm and, unless
+     * {@link #measureUpdates} is false, what the step changed.
+     *
+     * @param listener called after every {@code interval}-th call of {@link Optimizer#step()}
+     * @param interval a number of steps, at least 1
+     * @return this builder
+     * @throws IllegalArgumentException if the interval is less than 1
+     */
+    public Builder listener(StepListener listener, long interval) {
+      Objects.requireNonNull(listener, "listener");
+      Arguments.requireAtLeast("interval", interval, 1, "pass a number of steps");
+      listeners.add(new StepReporter.Subscription(listener, interval));
+      return this;
+    }
+
+    /**
+     * Sets whether reported steps measure how much they change the parameters. For this a step
+     * holds a second copy of the values on the device, of the gradients too if it sets them to
+     * zero, and all of them are read by the host.
+     *
+     * @param measureUpdates whether to do so; true unless called
+     * @return this builder
+     */
+    public Builder measureUpdates(boolean measureUpdates) {
+      measuresUpdates = measureUpdates;
       return this;
     }
 

@@ -1,5 +1,6 @@
 package io.warmstep;
 
+import io.warmstep.check.Arguments;
 import io.warmstep.schedule.RangeTest;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,9 +51,8 @@ public final class RateFinder {
     Objects.requireNonNull(parameters, "parameters");
     Objects.requireNonNull(gradients, "gradients");
     if (test.reports() > 0) {
-      throw new IllegalArgumentException(
-          "test has %,d reports, must have none: make a new one for each run"
-              .formatted(test.reports()));
+      throw Arguments.refusal(
+          "test", "one with " + test.reports() + " reports", "new", "make another for each run");
     }
     try (Copies copies = new Copies(parameters);
         Optimizer trial = optimizer.apply(Optimizer.of(parameters).learningRate(test)).build()) {

@@ -99,7 +99,7 @@ final class RangeCurve {
     }
     boolean isFlat = fall <= Math.max(SMALL * Math.abs(start), CERTAIN * noise);
     double risen = smoothed(count - 1) - smoothed(lowest);
-    boolean hasEdge = diverged || !isFlat && risen > fall / 2;
+    boolean hasEdge = diverged || (!isFlat && risen > fall / 2);
     OptionalDouble edge = hasEdge ? OptionalDouble.of(edge()) : OptionalDouble.empty();
     if (isFlat) {
       return new Result(

@@ -289,8 +289,8 @@ public final class RangeTest implements Schedule {
     double rise = smoothed - least;
     diverged =
         !Double.isFinite(smoothed)
-            || rise > (DIVERGED - 1) * Math.abs(least)
-                && rise > Math.abs(points.get(0).loss()) / 10;
+            || (rise > (DIVERGED - 1) * Math.abs(least)
+                && rise > Math.abs(points.get(0).loss()) / 10);
     return !isDone();
   }
 

@@ -164,7 +164,8 @@ class RateFinderTest {
           assertThrows(
               IllegalArgumentException.class,
               () -> RateFinder.run(parameters, used, builder -> builder, () -> 1));
-      assertTrue(e.getMessage().contains("test has 1 reports, must have none"), e.getMessage());
+      assertEquals(
+          "test is one with 1 reports, must be new: make another for each run", e.getMessage());
       List<float[]> before = contents(parameters);
       assertThrows(
           IllegalArgumentException.class,
