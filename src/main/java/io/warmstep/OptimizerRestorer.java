@@ -82,7 +82,9 @@ final class OptimizerRestorer {
       }
       for (Parameter parameter : added) {
         for (StateSlot slot : rule(parameter).rule().stateSlots()) {
-          TensorCopy.fill(optimizer.state(parameter.name(), slot.name()), slot.initialValue());
+          TensorCopy.fill(
+              optimizer.optimizerState().tensor(parameter.name(), slot.name()),
+              slot.initialValue());
         }
       }
     } catch (IOException | RuntimeException | Error e) {
@@ -119,7 +121,9 @@ final class OptimizerRestorer {
     restored.add(parameter);
     consumed.add(step);
     for (String slot : slots) {
-      find(PyTorchNames.state(name, slot), optimizer.state(parameter.name(), slot));
+      find(
+          PyTorchNames.state(name, slot),
+          optimizer.optimizerState().tensor(parameter.name(), slot));
     }
     if (choices.hasParameters() && has(name)) {
       valuesFound++;

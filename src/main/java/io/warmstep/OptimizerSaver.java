@@ -32,7 +32,7 @@ final class OptimizerSaver {
         add(writer, name, parameter.values());
       }
       for (String slot : optimizer.stateNames(name)) {
-        add(writer, PyTorchNames.state(name, slot), optimizer.state(name, slot));
+        add(writer, PyTorchNames.state(name, slot), optimizer.optimizerState().tensor(name, slot));
       }
       writer.number(PyTorchNames.state(name, PyTorchNames.STEP), optimizer.stepCount());
     }
@@ -82,7 +82,9 @@ final class OptimizerSaver {
 
   /** What a schedule says of itself; empty for a lambda, and for what changes from step to step. */
   static String describe(Schedule schedule) {
-    return Optimizer.isNamed(schedule) && plateaus(schedule).isEmpty() ? schedule.toString() : "";
+    return CheckedSchedule.isNamed(schedule) && plateaus(schedule).isEmpty()
+        ? schedule.toString()
+        : "";
   }
 
   /** Those that a schedule is composed of, each once. */

@@ -8,8 +8,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The state tensors of an optimizer. A slot that all owned parameters of a type have lies in one
@@ -17,11 +19,16 @@ import java.util.Map;
  * of parameters. Any other is allocated for its parameter alone.
  */
 final class OptimizerState {
+  private static final System.Logger LOG = System.getLogger("io.warmstep");
+
   private final Parameters parameters;
   private final Lifetime owner;
   private final Map<String, List<StateSlot>> slots = new LinkedHashMap<>();
   private final Map<String, Map<String, Tensor>> tensors = new LinkedHashMap<>();
   private final List<Memory> memories = new ArrayList<>();
+
+  /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
+  private final Set<String> unrestored = new LinkedHashSet<>();
 
   OptimizerState(Parameters parameters, Lifetime owner) {
     this.parameters = parameters;
@@ -103,6 +110,66 @@ final class OptimizerState {
 
   private Tensor tensor(Memory memory, long offset, long length) {
     return new Tensor(parameters.device(), memory, offset, length, owner);
+  }
+
+  /**
+   * The state of a parameter that there is.
+   *
+   * @throws IllegalArgumentException if it has no such state
+   */
+  Tensor tensor(String parameter, String slot) {
+    Map<String, Tensor> slots = tensors.get(parameter);
+    Tensor tensor = slots.get(slot);
+    if (tensor == null) {
+      throw new IllegalArgumentException(
+          "parameter \""
+              + parameter
+              + "\" has no state \""
+              + slot
+              + "\": it has "
+              + Parameters.abbreviated(slots.keySet()));
+    }
+    return tensor;
+  }
+
+  /** Names of the state of a parameter that there is. */
+  List<String> names(String parameter) {
+    return List.copyOf(tensors.get(parameter).keySet());
+  }
+
+  /** The run is continued, so the caller is to write the state. */
+  void expectRestored() {
+    tensors.forEach(
+        (name, slots) -> {
+          if (!slots.isEmpty()) {
+            unrestored.add(name);
+          }
+        });
+  }
+
+  /** A parameter's state is in the caller's hands. */
+  void restored(String parameter) {
+    unrestored.remove(parameter);
+  }
+
+  /** All state is what it ought to be. */
+  void allRestored() {
+    unrestored.clear();
+  }
+
+  /** Once, before the first step of a run that is continued. */
+  void warnIfNotRestored(long stepCount) {
+    if (!unrestored.isEmpty()) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "this optimizer starts after step "
+              + stepCount
+              + ", but the state of "
+              + Parameters.abbreviated(unrestored)
+              + " is still the initial one: write the saved state into state(parameter, slot)"
+              + " before the first step");
+      unrestored.clear();
+    }
   }
 
   Map<String, Map<String, Tensor>> tensors() {

@@ -50,7 +50,7 @@ public final class ParameterGroup {
 
   /**
    * This group with its learning rate multiplied. A factor of 0 keeps its parameters as they are,
-   * but their gradients still count for the norm of {@link Optimizer.Builder#clipNorm}, a gradient
+   * but their gradients still count for the norm of {@link OptimizerBuilder#clipNorm}, a gradient
    * that is not finite still skips a step, and their state still moves. To have none of that, leave
    * the parameters out of the {@link Parameters}.
    *

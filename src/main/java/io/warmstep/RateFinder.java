@@ -46,7 +46,7 @@ public final class RateFinder {
   public static RangeTest.Result run(
       Parameters parameters,
       RangeTest test,
-      UnaryOperator<Optimizer.Builder> optimizer,
+      UnaryOperator<OptimizerBuilder> optimizer,
       DoubleSupplier gradients) {
     Objects.requireNonNull(parameters, "parameters");
     Objects.requireNonNull(gradients, "gradients");

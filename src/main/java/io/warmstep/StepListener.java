@@ -1,7 +1,7 @@
 package io.warmstep;
 
 /**
- * Follows an optimizer while it trains; see {@link Optimizer.Builder#listener}. {@link StepLog}
+ * Follows an optimizer while it trains; see {@link OptimizerBuilder#listener}. {@link StepLog}
  * writes the reports to a file.
  */
 @FunctionalInterface

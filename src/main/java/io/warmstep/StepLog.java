@@ -17,7 +17,9 @@ import java.util.stream.Collectors;
  *
  * <pre>{@code
  * try (StepLog log = StepLog.csv(Path.of("steps.csv"));
- *     Optimizer optimizer = Optimizer.of(parameters)....listener(log, 10).build()) {
+ *     Optimizer optimizer = builder.listener(log, 10).build()) {
+ *   train(optimizer);
+ * }
  * }</pre>
  *
  * <p>All of them use the same names: {@code learning_rate}, {@code loss}, {@code gradient_norm},

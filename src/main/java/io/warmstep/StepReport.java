@@ -17,7 +17,7 @@ import java.util.List;
  *     norm, or no step has happened
  * @param skippedSteps how many steps were skipped so far for a non-finite gradient
  * @param updates what the step changed, for each group in the order in which they were added to the
- *     builder, the parameters of no group last. Empty if {@link Optimizer.Builder#measureUpdates}
+ *     builder, the parameters of no group last. Empty if {@link OptimizerBuilder#measureUpdates}
  *     was set to false
  */
 public record StepReport(

@@ -50,14 +50,14 @@ class OptimizerCheckpointTest {
   }
 
   private Optimizer optimizer(
-      UpdateRule rule, Consumer<Optimizer.Builder> options, String... names) {
+      UpdateRule rule, Consumer<OptimizerBuilder> options, String... names) {
     Parameters.Builder builder = Parameters.on(device);
     for (String name : names) {
       builder.add(name, new float[] {1, -2, name.length()});
     }
     Parameters parameters = builder.build();
     opened.add(parameters);
-    Optimizer.Builder settings = Optimizer.of(parameters).rule(rule).learningRate(0.1);
+    OptimizerBuilder settings = Optimizer.of(parameters).rule(rule).learningRate(0.1);
     options.accept(settings);
     Optimizer optimizer = settings.build();
     opened.add(optimizer);
@@ -179,7 +179,7 @@ class OptimizerCheckpointTest {
             "w",
             "b");
     byte[] file = saved(steps(first, 2));
-    Consumer<Optimizer.Builder> group =
+    Consumer<OptimizerBuilder> group =
         builder -> builder.group(ParameterGroup.matching("b").learningRateFactor(3));
     Optimizer second = optimizer(Adam.adam(), group, "w", "b");
     RestoreReport report = second.checkpoint().restore(new BytesChannel(file));

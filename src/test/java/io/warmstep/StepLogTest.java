@@ -55,7 +55,7 @@ class StepLogTest {
     assertEquals("300,1.0E-5,2.25,Infinity,0.5,7,0.001,0.0", lines.get(2));
     assertEquals("301,0.0,NaN,0.0,1.0,1099511627776,NaN,NaN", lines.get(3));
     assertEquals(4, lines.size());
-    assertEquals(0.1 + 0.2, Double.parseDouble(lines.get(1).split(",")[1]));
+    assertEquals(0.1 + 0.2, Double.parseDouble(lines.get(1).split(",", -1)[1]));
   }
 
   @Test

@@ -8,6 +8,7 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
@@ -80,7 +81,7 @@ class ClippingTest {
         }
       }
       model.follow(rule);
-      Optimizer.Builder builder = Optimizer.of(model.parameters()).rule(rule).learningRate(RATE);
+      OptimizerBuilder builder = Optimizer.of(model.parameters()).rule(rule).learningRate(RATE);
       if (clip.norm > 0) {
         builder.clipNorm(clip.norm);
       }

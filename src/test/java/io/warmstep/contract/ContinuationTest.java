@@ -9,6 +9,7 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
@@ -34,7 +35,7 @@ class ContinuationTest {
     return floats;
   }
 
-  private static Optimizer.Builder adam(Parameters parameters) {
+  private static OptimizerBuilder adam(Parameters parameters) {
     return Optimizer.of(parameters)
         .rule(Adam.adamW().amsgrad(true))
         .learningRate(Schedules.cosine(0.1, 20));

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
@@ -70,11 +71,11 @@ class InvarianceTest {
       UpdateRule rule,
       Draw draw,
       ElementType type,
-      Consumer<Optimizer.Builder> options) {
+      Consumer<OptimizerBuilder> options) {
     Device device = backend.shared();
     try (Parameters parameters = Parameters.on(device).add("p", type, LENGTH).build()) {
       parameters.get("p").values().copyFrom(draw.values);
-      Optimizer.Builder builder = Optimizer.of(parameters).rule(rule).learningRate(draw.rate);
+      OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(draw.rate);
       options.accept(builder);
       try (Optimizer optimizer = builder.build()) {
         for (double[] gradients : draw.gradients) {

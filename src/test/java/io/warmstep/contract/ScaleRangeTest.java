@@ -7,6 +7,7 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Sgd;
 import io.warmstep.testkit.ContractBackend;
@@ -37,7 +38,7 @@ class ScaleRangeTest {
     try (Device device = backend.open();
         Parameters parameters =
             Parameters.on(device).add("p", new float[gradients.length]).build()) {
-      Optimizer.Builder builder =
+      OptimizerBuilder builder =
           Optimizer.of(parameters)
               .rule(Sgd.sgd())
               .learningRate(1)

@@ -8,6 +8,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
@@ -33,7 +34,7 @@ class StepListenerTest {
   }
 
   /** Steps of SGD with gradients of norm 1, 2, 3 and so on, and a loss of ten times that. */
-  private static void run(Device device, UnaryOperator<Optimizer.Builder> options) {
+  private static void run(Device device, UnaryOperator<OptimizerBuilder> options) {
     try (Parameters parameters = Parameters.on(device).add("w", new float[] {3, 4}).build();
         Optimizer optimizer =
             options.apply(Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1)).build()) {
@@ -259,7 +260,7 @@ class StepListenerTest {
     List<StepReport> reports = new ArrayList<>();
     try (Device device = backend.opener().get();
         Parameters parameters = Parameters.on(device).add("w", new float[] {1, 1}).build()) {
-      Optimizer.Builder builder =
+      OptimizerBuilder builder =
           Optimizer.of(parameters)
               .rule(Sgd.sgd())
               .learningRate(0)
@@ -281,7 +282,7 @@ class StepListenerTest {
   void refusesAnIntervalBelowOne(ContractBackend backend) {
     try (Device device = backend.opener().get();
         Parameters parameters = Parameters.on(device).add("w", new float[] {1}).build()) {
-      Optimizer.Builder builder = Optimizer.of(parameters);
+      OptimizerBuilder builder = Optimizer.of(parameters);
       Exception refused =
           assertThrows(IllegalArgumentException.class, () -> builder.listener(report -> {}, 0));
       assertEquals(

@@ -9,6 +9,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
@@ -25,7 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Numbers that float64 holds and the parameters' arithmetic does not. */
 class ArithmeticRangeTest {
   private static Arguments of(
-      String name, String number, UnaryOperator<Optimizer.Builder> settings) {
+      String name, String number, UnaryOperator<OptimizerBuilder> settings) {
     return Arguments.of(name, number, settings);
   }
 
@@ -64,11 +65,11 @@ class ArithmeticRangeTest {
   @ParameterizedTest(name = "{0} {1}")
   @MethodSource("beyondFloat32")
   void isRefusedAtBuildUnlessParametersAreFloat64(
-      String name, String number, UnaryOperator<Optimizer.Builder> settings) {
+      String name, String number, UnaryOperator<OptimizerBuilder> settings) {
     for (ElementType type : ElementType.values()) {
       try (Device device = Devices.cpu();
           Parameters parameters = Parameters.on(device).add("layer.weight", type, 3).build()) {
-        Optimizer.Builder builder =
+        OptimizerBuilder builder =
             settings.apply(Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0.1));
         if (type == ElementType.FLOAT64) {
           builder.build().close();
@@ -87,7 +88,7 @@ class ArithmeticRangeTest {
   void theMessageSaysWhatIsAllowedAndWhatToDo() {
     try (Device device = Devices.cpu();
         Parameters parameters = Parameters.on(device).add("w", new float[1]).build()) {
-      Optimizer.Builder builder =
+      OptimizerBuilder builder =
           Optimizer.of(parameters).rule(Adam.adam().eps(1e-46)).learningRate(0.1);
       IllegalArgumentException e = assertThrows(IllegalArgumentException.class, builder::build);
       assertEquals(
@@ -124,7 +125,7 @@ class ArithmeticRangeTest {
     for (double number : new double[] {1e200, 1e-200}) {
       try (Device device = Devices.cpu();
           Parameters parameters = Parameters.on(device).add("p", new double[1]).build()) {
-        Optimizer.Builder builder =
+        OptimizerBuilder builder =
             Optimizer.of(parameters)
                 .rule(Sgd.sgd())
                 .learningRate(number)
@@ -140,7 +141,7 @@ class ArithmeticRangeTest {
     try (Device device = Devices.cpu();
         Parameters parameters =
             Parameters.on(device).add("wide", new double[1]).add("narrow", new float[1]).build()) {
-      Optimizer.Builder builder =
+      OptimizerBuilder builder =
           Optimizer.of(parameters).rule(Sgd.sgd().weightDecay(1e-60)).learningRate(0.1);
       assertThrows(IllegalArgumentException.class, builder::build);
       builder.rule(Sgd.sgd()).group(ParameterGroup.matching("wide").weightDecay(1e-60));

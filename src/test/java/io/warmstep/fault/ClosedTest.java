@@ -8,6 +8,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
@@ -91,7 +92,7 @@ class ClosedTest {
 
   @Test
   void parametersBetweenOfAndBuild() {
-    Optimizer.Builder builder = Optimizer.of(parameters).rule(Adam.adam()).learningRate(1);
+    OptimizerBuilder builder = Optimizer.of(parameters).rule(Adam.adam()).learningRate(1);
     parameters.close();
     assertClosed("parameter set", builder::build);
   }

@@ -9,6 +9,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
@@ -33,7 +34,7 @@ class OptimizerArgumentsTest {
     device.close();
   }
 
-  private Optimizer.Builder builder() {
+  private OptimizerBuilder builder() {
     return Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0.5);
   }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
@@ -216,7 +217,7 @@ class OptimizerGoldenTest {
         Parameters parameters =
             Parameters.on(device).add("p", type, golden.initial().length).build()) {
       parameters.get("p").values().copyFrom(golden.initial());
-      Optimizer.Builder builder =
+      OptimizerBuilder builder =
           Optimizer.of(parameters).rule(golden.rule()).learningRate(golden.learningRate());
       if (golden.clip("clip_grad_norm") > 0) {
         builder.clipNorm(golden.clip("clip_grad_norm"));

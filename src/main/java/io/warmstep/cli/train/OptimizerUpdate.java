@@ -2,6 +2,7 @@ package io.warmstep.cli.train;
 
 import io.warmstep.Device;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
 import io.warmstep.checkpoint.CheckpointReader;
@@ -40,7 +41,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
     }
     parameters = owned.build();
     try {
-      Optimizer.Builder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
+      OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
       if (clipNorm > 0) {
         builder.clipNorm(clipNorm);
       }

@@ -2,7 +2,7 @@ package io.warmstep.cli.verify;
 
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
-import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -60,7 +60,7 @@ record BitCase(
       return i % 2 == 0 ? CLIPPED_NORM : LOSS_SCALE;
     }
 
-    void applyTo(Optimizer.Builder builder) {
+    void applyTo(OptimizerBuilder builder) {
       switch (this) {
         case NOTHING -> {}
         case ZEROED_GRADIENTS -> builder.zeroGradients(true);

@@ -4,6 +4,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
@@ -216,7 +217,7 @@ public final class BitComparison {
       }
       parameters = builder.build();
       try {
-        Optimizer.Builder optimizerBuilder =
+        OptimizerBuilder optimizerBuilder =
             Optimizer.of(parameters).rule(one.rule()).learningRate(RATE);
         if (one.lengths().size() > 1) {
           optimizerBuilder.group(

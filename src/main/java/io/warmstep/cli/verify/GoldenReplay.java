@@ -3,6 +3,7 @@ package io.warmstep.cli.verify;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
 import io.warmstep.rule.UpdateRule;
@@ -113,7 +114,7 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
 
   private static Optimizer optimizer(
       GoldenFile.Case golden, Parameters parameters, UpdateRule rule, double rate) {
-    Optimizer.Builder builder = Optimizer.of(parameters).rule(rule).learningRate(rate);
+    OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate);
     if (golden.clipNorm() > 0) {
       builder.clipNorm(golden.clipNorm());
     }

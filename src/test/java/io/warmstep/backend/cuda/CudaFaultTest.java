@@ -14,6 +14,7 @@ import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.Parameters;
 import io.warmstep.StepFailedException;
@@ -151,7 +152,7 @@ class CudaFaultTest {
     scene.device = scene.keep(Devices.wrapCuda(context, 0));
   }
 
-  private static void clip(Optimizer.Builder builder) {
+  private static void clip(OptimizerBuilder builder) {
     builder.clipNorm(1);
   }
 
@@ -352,7 +353,7 @@ class CudaFaultTest {
   void kernelsThatDoNotBuild(int code, String name, String advice) {
     try (Device device = Devices.require("cuda");
         Parameters parameters = Parameters.on(device).add("p", new float[3]).build()) {
-      Optimizer.Builder builder = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
+      OptimizerBuilder builder = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
       long before = CudaSim.live();
       boolean failed = false;
       for (int call = 1; !failed; call++) {

@@ -3,6 +3,7 @@ package io.warmstep.backend.cuda;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
@@ -64,8 +65,8 @@ final class CudaScene implements AutoCloseable {
     parameters = keep(builder.build());
   }
 
-  void addOptimizer(Consumer<Optimizer.Builder> options) {
-    Optimizer.Builder builder = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.1);
+  void addOptimizer(Consumer<OptimizerBuilder> options) {
+    OptimizerBuilder builder = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.1);
     options.accept(builder);
     optimizer = keep(builder.build());
   }

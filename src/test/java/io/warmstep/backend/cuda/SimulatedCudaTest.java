@@ -12,6 +12,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.StepFailedException;
@@ -104,7 +105,7 @@ class SimulatedCudaTest extends SimulatedTest {
         builder.add("g" + i % groups + ".t" + i, new float[i % 300 + 1]);
       }
       try (Parameters parameters = builder.build()) {
-        Optimizer.Builder optimizer = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
+        OptimizerBuilder optimizer = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
         for (int i = 1; i < groups; i++) {
           optimizer.group(ParameterGroup.matching("g" + i + ".*").learningRateFactor(i));
         }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
@@ -73,7 +74,7 @@ class LaunchesTest {
     }
   }
 
-  private static Optimizer.Builder adam(Parameters parameters) {
+  private static OptimizerBuilder adam(Parameters parameters) {
     return Optimizer.of(parameters)
         .rule(Adam.adam())
         .learningRate(0.1)

@@ -12,6 +12,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
@@ -104,7 +105,7 @@ class OpenClFaultTest {
         assertArrayEquals(new float[] {-2, -2}, floats.get("p").values().toFloats());
         assertEquals(5, optimizer.gradientNorm());
       }
-      Optimizer.Builder builder = Optimizer.of(doubles).rule(Sgd.sgd()).learningRate(1);
+      OptimizerBuilder builder = Optimizer.of(doubles).rule(Sgd.sgd()).learningRate(1);
       KernelBuildException e = assertThrows(KernelBuildException.class, builder::build);
       assertEquals(
           "a poor device does not compute in float64: use float32 parameters or another device",
@@ -288,7 +289,7 @@ class OpenClFaultTest {
     Parameters.Builder builder = Parameters.on(device);
     IntStream.range(0, groups).forEach(i -> builder.add("p" + i, new float[] {1, 2}));
     try (Parameters parameters = builder.build()) {
-      Optimizer.Builder optimizer = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.01);
+      OptimizerBuilder optimizer = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.01);
       for (int i = 0; i < groups; i++) {
         optimizer.group(ParameterGroup.matching("p" + i).learningRateFactor(1 + i));
       }

@@ -5,6 +5,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
@@ -150,7 +151,7 @@ final class EntryScenes {
       ElementType type,
       int[] lengths,
       Elements elements,
-      Consumer<Optimizer.Builder> options) {
+      Consumer<OptimizerBuilder> options) {
     return scene(
         (device, parameters) -> {
           parameters.add("stays", type, 300);
@@ -362,7 +363,7 @@ final class EntryScenes {
 
   private static Scene scene(
       BiFunction<Device, Parameters.Builder, List<Tensor>> parameters,
-      Consumer<Optimizer.Builder> options,
+      Consumer<OptimizerBuilder> options,
       Elements elements,
       int steps) {
     return device -> {
@@ -397,11 +398,11 @@ final class EntryScenes {
     Model(
         Device device,
         BiFunction<Device, Parameters.Builder, List<Tensor>> add,
-        Consumer<Optimizer.Builder> options) {
+        Consumer<OptimizerBuilder> options) {
       Parameters.Builder builder = Parameters.on(device);
       borrowed = add.apply(device, builder);
       parameters = builder.build();
-      Optimizer.Builder optimizerBuilder = Optimizer.of(parameters);
+      OptimizerBuilder optimizerBuilder = Optimizer.of(parameters);
       options.accept(optimizerBuilder);
       optimizer = optimizerBuilder.build();
       parameters.forEach(

@@ -2,6 +2,7 @@ package io.warmstep.djl;
 
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.rule.StateSlot;
@@ -39,7 +40,7 @@ record Recipe(
   /** An optimizer of some of the model's parameters; groups of the others are left out. */
   Optimizer optimizer(
       Parameters parameters, Collection<String> names, long startAfter, boolean zeroGradients) {
-    Optimizer.Builder builder =
+    OptimizerBuilder builder =
         Optimizer.of(parameters)
             .rule(rule)
             .learningRate(schedule)

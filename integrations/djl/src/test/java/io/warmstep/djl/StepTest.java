@@ -14,6 +14,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
@@ -72,7 +73,7 @@ class StepTest {
       Mode mode,
       DataType type,
       WarmstepOptimizer optimizer,
-      UnaryOperator<Optimizer.Builder> reference) {
+      UnaryOperator<OptimizerBuilder> reference) {
     try (Toy toy = new Toy(optimizer, type, Toy.block());
         Device device = Devices.cpu();
         Parameters copies = copies(toy, device, ElementType.valueOf(type.name()));

@@ -1,0 +1,279 @@
+package io.warmstep;
+
+import io.warmstep.check.Arguments;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.Schedule;
+import io.warmstep.schedule.Schedules;
+import io.warmstep.step.StepOptions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * Collects what an optimizer does; {@link #build} allocates its state. {@link Optimizer#of} makes
+ * one.
+ */
+public final class OptimizerBuilder {
+  private final Parameters parameters;
+  private final List<ParameterGroup> groups = new ArrayList<>();
+  private UpdateRule rule;
+  private Schedule schedule;
+  private LossScaler scaler;
+  private StepOptions options = StepOptions.NONE;
+  private final List<StepReporter.Subscription> listeners = new ArrayList<>();
+  private boolean measuresUpdates = true;
+  private double constantRate;
+  private long startAfter;
+
+  OptimizerBuilder(Parameters parameters) {
+    parameters.checkOpen();
+    this.parameters = parameters;
+  }
+
+  /**
+   * Sets the update rule. Required.
+   *
+   * @param rule such as {@code Adam.adamW()}
+   * @return this builder
+   */
+  public OptimizerBuilder rule(UpdateRule rule) {
+    this.rule = Objects.requireNonNull(rule, "rule");
+    return this;
+  }
+
+  /**
+   * Sets a constant learning rate. This or a schedule is required. At a rate of 0 parameters keep
+   * their bits, even where gradients are not finite; the state moves as in any other step.
+   *
+   * @param rate finite and at least 0
+   * @return this builder
+   * @throws IllegalArgumentException if the rate is out of range
+   */
+  public OptimizerBuilder learningRate(double rate) {
+    learningRate(Schedules.constant(rate));
+    constantRate = rate;
+    return this;
+  }
+
+  /**
+   * Sets the learning rate by a schedule. Where it gives 0, parameters keep their bits.
+   *
+   * @param schedule from the number of a step, counted from 1, to its rate
+   * @return this builder
+   */
+  public OptimizerBuilder learningRate(Schedule schedule) {
+    this.schedule = Objects.requireNonNull(schedule, "schedule");
+    constantRate = 0;
+    return this;
+  }
+
+  /**
+   * Treats some parameters differently. May be called for several groups; a parameter belongs to
+   * one at most.
+   *
+   * @param group which parameters, and what differs
+   * @return this builder
+   */
+  public OptimizerBuilder group(ParameterGroup group) {
+    groups.add(Objects.requireNonNull(group, "group"));
+    return this;
+  }
+
+  /**
+   * Clips by global norm: all gradients are multiplied by {@code min(1, maxNorm / (norm + 1e-6))}
+   * as in {@code torch.nn.utils.clip_grad_norm_}, in the pass that reads them; the gradients in
+   * memory stay as they are. {@code Double.POSITIVE_INFINITY} clips nothing, but measures the norm
+   * for {@link Optimizer#gradientNorm()}.
+   *
+   * @param maxNorm above 0
+   * @return this builder
+   * @throws IllegalArgumentException if the norm is out of range
+   */
+  public OptimizerBuilder clipNorm(double maxNorm) {
+    if (!(maxNorm > 0)) {
+      throw new IllegalArgumentException(
+          "clipNorm is " + maxNorm + ", must be above 0, or infinite to measure the norm alone");
+    }
+    options = options.clipNorm(maxNorm);
+    return this;
+  }
+
+  /**
+   * Clips every gradient element to {@code [-maxValue, maxValue]}, after clipping by norm if both
+   * are asked for.
+   *
+   * @param maxValue finite and above 0
+   * @return this builder
+   * @throws IllegalArgumentException if the value is out of range
+   */
+  public OptimizerBuilder clipValue(double maxValue) {
+    if (!(maxValue > 0 && maxValue <= Double.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          "clipValue is " + maxValue + ", must be finite and above 0");
+    }
+    options = options.clipValue(maxValue);
+    return this;
+  }
+
+  /**
+   * Sets gradients to zero in the pass that reads them, ready for the next accumulation.
+   *
+   * @param zeroGradients whether to do so; false unless called
+   * @return this builder
+   */
+  public OptimizerBuilder zeroGradients(boolean zeroGradients) {
+    options = options.zeroGradients(zeroGradients);
+    return this;
+  }
+
+  /**
+   * Skips a step with a NaN or infinite gradient: nothing changes, the step count included, except
+   * that gradients are set to zero if {@link #zeroGradients} asks for it. Without this, and without
+   * a loss scaler, such gradients propagate as in PyTorch.
+   *
+   * @param skipNonFinite whether to do so; false unless called
+   * @return this builder
+   */
+  public OptimizerBuilder skipNonFinite(boolean skipNonFinite) {
+    options = options.skipNonFinite(skipNonFinite);
+    return this;
+  }
+
+  /**
+   * Multiplies all gradients by a factor before anything else, such as clipping, is done with them:
+   * one over the batch size, say, where the loss is a sum over the batch.
+   *
+   * @param factor above 0 and a normal float32 number; 1 unless called
+   * @return this builder
+   * @throws IllegalArgumentException if the factor is out of range
+   */
+  public OptimizerBuilder scaleGradients(double factor) {
+    if (!(factor >= Float.MIN_NORMAL && factor <= Float.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          "gradient scale is " + factor + ", must be above 0 and a normal float32 number");
+    }
+    options = options.gradientScale(factor);
+    return this;
+  }
+
+  /**
+   * Counts steps from another number than 0, to continue a run: the first step is number {@code
+   * stepCount + 1} for the schedule and for bias corrections. The state still starts at the rule's
+   * initial values; write the saved one into {@link Optimizer#state}.
+   *
+   * @param stepCount how many steps have happened already, at least 0
+   * @return this builder
+   * @throws IllegalArgumentException if the count is negative
+   */
+  public OptimizerBuilder startAfter(long stepCount) {
+    if (stepCount < 0) {
+      throw new IllegalArgumentException(
+          "stepCount is " + stepCount + ", must be the number of steps so far, at least 0");
+    }
+    startAfter = stepCount;
+    return this;
+  }
+
+  /**
+   * Divides gradients by the scale of a loss scaler, skips steps with non-finite gradients and
+   * tells the scaler of them.
+   *
+   * @param scaler used by no other optimizer while this one is open
+   * @return this builder
+   */
+  public OptimizerBuilder lossScaler(LossScaler scaler) {
+    this.scaler = Objects.requireNonNull(scaler, "scaler");
+    return this;
+  }
+
+  /**
+   * Has steps reported while the optimizer trains. May be called for several listeners.
+   *
+   * <p>Only a reported step costs anything: it waits for the device, to read the norm and, unless
+   * {@link #measureUpdates} is false, what the step changed.
+   *
+   * @param listener called after every {@code interval}-th call of {@link Optimizer#step()}
+   * @param interval a number of steps, at least 1
+   * @return this builder
+   * @throws IllegalArgumentException if the interval is less than 1
+   */
+  public OptimizerBuilder listener(StepListener listener, long interval) {
+    Objects.requireNonNull(listener, "listener");
+    Arguments.requireAtLeast("interval", interval, 1, "pass a number of steps");
+    listeners.add(new StepReporter.Subscription(listener, interval));
+    return this;
+  }
+
+  /**
+   * Sets whether reported steps measure how much they change the parameters. Such a step holds a
+   * second copy of the values on the device, of the gradients too if it sets them to zero, and the
+   * host reads all of them.
+   *
+   * @param measureUpdates whether to do so; true unless called
+   * @return this builder
+   */
+  public OptimizerBuilder measureUpdates(boolean measureUpdates) {
+    measuresUpdates = measureUpdates;
+    return this;
+  }
+
+  /**
+   * Allocates the state and prepares the step.
+   *
+   * @return the optimizer, to be closed by the caller before its parameters
+   * @throws IllegalStateException if no rule or no learning rate was set, or another open optimizer
+   *     uses the loss scaler
+   * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
+   *     one has a rule of another kind, or a number is beyond the range of the parameters'
+   *     arithmetic
+   * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
+   */
+  public Optimizer build() {
+    parameters.checkOpen();
+    if (rule == null) {
+      throw new IllegalStateException("no rule was set: call rule(...), such as Adam.adam()");
+    }
+    if (schedule == null) {
+      throw new IllegalStateException("no learning rate was set: call learningRate(...)");
+    }
+    return new Optimizer(this);
+  }
+
+  Parameters parameters() {
+    return parameters;
+  }
+
+  List<ParameterGroup> groups() {
+    return groups;
+  }
+
+  UpdateRule rule() {
+    return rule;
+  }
+
+  Schedule schedule() {
+    return schedule;
+  }
+
+  /** The learning rate if it is constant, otherwise 0. */
+  double constantRate() {
+    return constantRate;
+  }
+
+  /** Null without one. */
+  LossScaler scaler() {
+    return scaler;
+  }
+
+  StepOptions options() {
+    return options;
+  }
+
+  StepReporter reporter(StepOptions effective) {
+    return new StepReporter(listeners, effective, groups, measuresUpdates);
+  }
+
+  long startAfter() {
+    return startAfter;
+  }
+}
