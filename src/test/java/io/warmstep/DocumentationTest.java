@@ -87,7 +87,7 @@ class DocumentationTest {
     String path =
         "count(/project/profiles/profile[id='%s']//plugin[artifactId='%s']//goal[.='%s'])"
             .formatted(profile, plugin, goal);
-    Document pom = xml(read(Path.of("pom.xml")));
+    Document pom = xml(read(Path.of("parent/pom.xml")));
     assertEquals("1", XPathFactory.newInstance().newXPath().evaluate(path, pom), path);
   }
 

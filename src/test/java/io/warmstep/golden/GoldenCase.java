@@ -6,8 +6,9 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.rule.Adam;
 import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.InputStream;
@@ -126,7 +127,15 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
 
   /** Whether the library has a rule for this case. */
   boolean hasRule() {
-    return NamedRules.names().contains(ruleName());
+    return rulesByName().containsKey(ruleName());
+  }
+
+  /** The library's rules, and AdamW, which is a class of its own in PyTorch only. */
+  private static Map<String, UpdateRule> rulesByName() {
+    Map<String, UpdateRule> rules = new LinkedHashMap<>();
+    Rules.all().forEach(rule -> rules.put(rule.name(), rule));
+    rules.put("adamw", Adam.adamW());
+    return rules;
   }
 
   /** The library's rule for this case; its components are named like the hyperparameters. */
@@ -150,7 +159,7 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
                     component, isNumber ? (Object) value.getAsDouble() : value.getAsBoolean());
               }
             });
-    return RuleSettings.with(NamedRules.named(ruleName()), values);
+    return RuleSettings.with(rulesByName().get(ruleName()), values);
   }
 
   private static String camelCase(String name) {

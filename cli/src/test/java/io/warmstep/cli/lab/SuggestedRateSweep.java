@@ -1,0 +1,123 @@
+package io.warmstep.cli.lab;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.cli.data.DataSets;
+import io.warmstep.cli.data.Split;
+import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.cli.train.LearningRate;
+import io.warmstep.cli.train.ScheduleChoice;
+import io.warmstep.rule.Rules;
+import io.warmstep.schedule.RangeTest;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * How good suggested rates are: digits, 30 seeds (of the split, the weights and the order), each
+ * trained at the rate that a range test suggests for it, and at every rate of a sweep. Takes
+ * minutes, so it runs on request alone: {@code mvn test -Dtest=SuggestedRateSweep}. Its result is
+ * in docs/LAB.md.
+ */
+class SuggestedRateSweep {
+  private static final int SEEDS = 30;
+  private static final int STEPS = 450;
+  private static final int SWEEP_STEPS = 300;
+  private static final int REACH = 4;
+
+  /** Accuracy, a share: half a point of a hundred. */
+  private static final double TOLERANCE = 0.005;
+
+  private static LabTask task(String rule, int seed) {
+    try {
+      return new LabTask(
+          "digits",
+          Split.of(DataSets.digits(), 0.8, seed),
+          List.of(32),
+          32,
+          rule,
+          NamedRules.named(rule),
+          "",
+          seed);
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  /** As {@code train} does it: a cosine after a short warm-up. */
+  private static double accuracy(Workbench work, LabTask task, double rate) {
+    LearningRate schedule = LearningRate.of(ScheduleChoice.COSINE, null, rate, STEPS, task.rule());
+    try (Run run = work.open(task.setup(0, 0).rate(schedule))) {
+      run.advance(STEPS, 1, work.onStep());
+      return run.model().evaluate(task.split().test()).accuracy();
+    }
+  }
+
+  private static double suggestion(Workbench work, LabTask task) {
+    double usual = Rules.usualRate(task.rule());
+    return RangeSweep.of(
+            work,
+            task.setup(0, 0),
+            RangeTest.exponential(usual / RangeStudy.REACH, usual * RangeStudy.REACH, SWEEP_STEPS),
+            0,
+            work.onStep())
+        .suggested()
+        .orElse(usual);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adam", "momentum", "sgd"})
+  void theSuggestedRateIsAsGoodAsTheBestOfASweep(String rule) {
+    Progress silent =
+        new Progress() {
+          @Override
+          public void begin(String what) {}
+
+          @Override
+          public void advance(int steps) {}
+        };
+    try (Device device = Devices.cpu(1);
+        Workbench work =
+            new Workbench(device, Runtime.getRuntime().availableProcessors(), silent)) {
+      List<LabTask> tasks = IntStream.range(0, SEEDS).mapToObj(i -> task(rule, i)).toList();
+      List<Double> suggestions = work.map(tasks, task -> suggestion(work, task));
+      double suggested =
+          mean(
+              work.map(
+                  IntStream.range(0, SEEDS).boxed().toList(),
+                  i -> accuracy(work, tasks.get(i), suggestions.get(i))));
+      StringBuilder report = new StringBuilder();
+      double usual = Rules.usualRate(NamedRules.named(rule));
+      double best = 0;
+      for (int k = -REACH; k <= REACH; k++) {
+        double rate = Say.rounded(usual * StrictMath.pow(10, k / 2.0));
+        double accuracy = mean(work.map(tasks, task -> accuracy(work, task, rate)));
+        report.append(String.format(Locale.ROOT, "  %8s  %.4f%n", Say.number(rate), accuracy));
+        best = Math.max(best, accuracy);
+      }
+      List<Double> sorted = new ArrayList<>(suggestions);
+      sorted.sort(null);
+      System.out.printf(
+          Locale.ROOT,
+          "%s, %d seeds: suggested %s (%s to %s): %.4f; sweep:%n%s",
+          rule,
+          SEEDS,
+          Say.number(sorted.get(SEEDS / 2)),
+          Say.number(sorted.get(0)),
+          Say.number(sorted.get(SEEDS - 1)),
+          suggested,
+          report);
+      assertTrue(suggested >= best - TOLERANCE, suggested + " against " + best);
+    }
+  }
+
+  private static double mean(List<Double> values) {
+    return values.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
+  }
+}
