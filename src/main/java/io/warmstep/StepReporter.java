@@ -6,7 +6,7 @@ import java.util.List;
 
 /** Calls the listeners of an optimizer, each at its interval. */
 final class StepReporter {
-  private final List<Subscription> subscriptions;
+  private final Subscription[] subscriptions; // an array: going through it allocates nothing
   private final StepOptions options;
   private final List<String> groupNames;
   private final boolean measuresUpdates;
@@ -28,13 +28,13 @@ final class StepReporter {
       StepOptions options,
       List<ParameterGroup> groups,
       boolean measuresUpdates) {
-    this.subscriptions = List.copyOf(subscriptions);
+    this.subscriptions = subscriptions.toArray(Subscription[]::new);
     this.options = options;
     this.measuresUpdates = measuresUpdates;
     groupNames = new ArrayList<>(groups.stream().map(ParameterGroup::pattern).toList());
     groupNames.add(groups.isEmpty() ? "all" : "others");
-    reported = new long[subscriptions.size()];
-    clipped = new long[subscriptions.size()];
+    reported = new long[this.subscriptions.length];
+    clipped = new long[this.subscriptions.length];
   }
 
   void loss(double value) {
@@ -63,8 +63,8 @@ final class StepReporter {
     List<StepReport.Update> updates =
         meter == null ? List.of() : meter.updates(happened ? optimizer.learningRate() : Double.NaN);
     for (int i = 0; i < reported.length; i++) {
-      if (calls % subscriptions.get(i).interval() == 0) {
-        subscriptions.get(i).listener().onStep(report(optimizer, happened, updates, i));
+      if (calls % subscriptions[i].interval() == 0) {
+        subscriptions[i].listener().onStep(report(optimizer, happened, updates, i));
       }
     }
   }
