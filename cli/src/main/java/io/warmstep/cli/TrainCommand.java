@@ -90,14 +90,6 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** What came out. */
-  record Result(
-      History history, long steps, Baselines baselines, FitVerdict verdict, double seconds) {
-    double stepsPerSecond() {
-      return steps / seconds;
-    }
-  }
-
   @Override
   public Integer call() throws IOException {
     if (saving.resume == null) {
@@ -137,11 +129,11 @@ final class TrainCommand implements Callable<Integer> {
     JsonObject json = settings(run, device);
     run.chosen().addTo(json);
     try {
-      Result result = train(run, resumed, device, out, output.json);
+      TrainResult result = train(run, resumed, device, out, output.json);
       if (plot != null) {
         new TrainingPlot(plot).write(result.history(), title(run), result.verdict().fit());
       }
-      addTo(json, result);
+      result.addTo(json);
       out.println(output.json ? Json.text(json) : summary(result));
     } catch (TrainingDivergedException e) {
       if (output.json) { // whoever reads it finds an object in any case
@@ -162,10 +154,10 @@ final class TrainCommand implements Callable<Integer> {
       }
       JsonObject json = new JsonObject();
       run.chosen().addTo(json);
-      Result result = null;
+      TrainResult result = null;
       try {
         result = train(run, null, device, out, output.json || !Terminal.isInteractive());
-        addTo(json, result);
+        result.addTo(json);
       } catch (TrainingDivergedException e) { // the others go on
         json.addProperty("error", e.getMessage());
       }
@@ -257,7 +249,7 @@ final class TrainCommand implements Callable<Integer> {
     return UserInput.checked(spec, value);
   }
 
-  private Result train(
+  private TrainResult train(
       Run run, CheckpointReader resumed, Device device, PrintWriter out, boolean isSilent)
       throws IOException {
     try (OptimizerUpdate steps =
@@ -279,7 +271,7 @@ final class TrainCommand implements Callable<Integer> {
       double seconds = (System.nanoTime() - start) / 1e9;
       Baselines baselines = Baselines.of(run.split());
       double[] testLosses = run.model().losses(run.split().test());
-      return new Result(
+      return new TrainResult(
           history,
           history.steps() - before,
           baselines,
@@ -347,36 +339,14 @@ final class TrainCommand implements Callable<Integer> {
         data.classes() > SHOWN_CLASSES ? ", … (" + data.classes() + " in all)" : "");
   }
 
-  private static String steps(long count) {
+  static String steps(long count) {
     return String.format(Locale.ROOT, count == 1 ? "%,d step" : "%,d steps", count);
   }
 
-  private String summary(Result result) {
-    History.Point last = result.history().last();
-    StringBuilder text = new StringBuilder();
-    try (Formatter to = new Formatter(text, Locale.ROOT)) {
-      to.format("%n                          loss   accuracy%n");
-      line(to, "training", last.train());
-      line(to, "test", last.test());
-      result.baselines().byName().forEach((name, quality) -> line(to, "  " + name, quality));
-      to.format("%nfit: %s%n", result.verdict().fit());
-      to.format("  %s%n", result.verdict().reason());
-      result.verdict().advice().forEach(note -> to.format("  %s%n", note));
-      to.format(
-          "%s in %.2f s, %,.0f steps per second",
-          steps(result.steps()), result.seconds(), result.stepsPerSecond());
-      if (saving.checkpoint != null) {
-        to.format("%ncheckpoint: %s", saving.checkpoint);
-      }
-      if (output.plot != null) {
-        to.format("%nplot: %s", output.plot);
-      }
-    }
-    return text.toString();
-  }
-
-  private static void line(Formatter to, String name, Mlp.Evaluation quality) {
-    to.format("%-20s  %8.4f   %8.4f%n", name, quality.loss(), quality.accuracy());
+  private String summary(TrainResult result) {
+    return result.summary()
+        + (saving.checkpoint == null ? "" : "\ncheckpoint: " + saving.checkpoint)
+        + (output.plot == null ? "" : "\nplot: " + output.plot);
   }
 
   /** What decides a result: with the same settings it comes out again. */
@@ -390,36 +360,6 @@ final class TrainCommand implements Callable<Integer> {
       json.add("classes", classes);
     }
     update.addTo(json, run.rule());
-    return json;
-  }
-
-  private static void addTo(JsonObject json, Result result) {
-    History.Point last = result.history().last();
-    json.addProperty("steps", result.history().steps());
-    json.add("train_loss", Json.number(last.train().loss()));
-    json.add("test_loss", Json.number(last.test().loss()));
-    json.add("train_accuracy", Json.number(last.train().accuracy()));
-    json.add("test_accuracy", Json.number(last.test().accuracy()));
-    JsonObject baselines = new JsonObject();
-    result
-        .baselines()
-        .byName()
-        .forEach((name, quality) -> baselines.add(name.replace(' ', '_'), json(quality)));
-    json.add("baselines", baselines);
-    json.addProperty("fit", result.verdict().fit().toString());
-    json.addProperty("reason", result.verdict().reason());
-    JsonArray notes = new JsonArray();
-    result.verdict().advice().forEach(notes::add);
-    json.add("notes", notes);
-    json.addProperty("best_epoch", result.verdict().best());
-    json.add("seconds", Json.number(result.seconds()));
-    json.add("steps_per_second", Json.number(result.stepsPerSecond()));
-  }
-
-  private static JsonObject json(Mlp.Evaluation quality) {
-    JsonObject json = new JsonObject();
-    json.add("test_loss", Json.number(quality.loss()));
-    json.add("test_accuracy", Json.number(quality.accuracy()));
     return json;
   }
 }

@@ -13,30 +13,33 @@ import java.util.Formatter;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Function;
 
 /** Several runs of {@code train} that differ in their learning rates, side by side. */
 final class TrainComparison {
-  private static final String ROW = "%10s  %-16s %-22s %10s %10s %9s %9s  %s%n";
+  private static final String ROW = "%10s  %-16s %-14s %10s %10s %9s %9s  %-13s  %s%n";
+
+  /** A loss is about as good as the best if it is at most this share above it. */
+  private static final double TOLERANCE = 0.25;
 
   private final List<Entry> entries = new ArrayList<>();
 
   /** A run; its result is null if it diverged. */
-  private record Entry(TrainOptions.Chosen chosen, TrainCommand.Result result, JsonObject json) {
+  private record Entry(TrainOptions.Chosen chosen, TrainResult result, JsonObject json) {
     double testLoss() {
       return result == null ? Double.POSITIVE_INFINITY : result.history().last().test().loss();
     }
 
-    /** What tells it from the others. */
-    String name() {
-      return "%s, %s%s"
-          .formatted(
-              TrainCommand.number(chosen.rate().highest()),
-              chosen.schedule(),
-              chosen.rate().warmUp().equals("none") ? "" : ", " + chosen.rate().warmUp());
+    double rate() {
+      return chosen.rate().highest();
+    }
+
+    String rateText() {
+      return TrainCommand.number(rate());
     }
   }
 
-  void add(TrainOptions.Chosen chosen, TrainCommand.Result result, JsonObject json) {
+  void add(TrainOptions.Chosen chosen, TrainResult result, JsonObject json) {
     entries.add(new Entry(chosen, result, json));
   }
 
@@ -73,10 +76,11 @@ final class TrainComparison {
           "test acc",
           "fit");
       for (Entry entry : entries) {
-        String rate = TrainCommand.number(entry.chosen().rate().highest());
+        String rate = entry.rateText();
         String warmUp = entry.chosen().rate().warmUp();
         if (entry.result() == null) {
-          to.format(ROW, rate, entry.chosen().schedule(), warmUp, "-", "-", "-", "-", "diverged");
+          to.format(
+              ROW, rate, entry.chosen().schedule(), warmUp, "-", "-", "-", "-", "diverged", "too high");
         } else {
           History.Point last = entry.result().history().last();
           to.format(
@@ -88,12 +92,37 @@ final class TrainComparison {
               figure(last.test(), true),
               figure(last.train(), false),
               figure(last.test(), false),
-              entry.result().verdict().fit());
+              entry.result().verdict().fit(),
+              judged(entry));
         }
       }
       to.format("%n%s", conclusion());
     }
     return text.toString();
+  }
+
+  /** The rate against that of the best run. */
+  private String judged(Entry entry) {
+    Entry best = best().orElse(entry);
+    if (entry.testLoss() <= (1 + TOLERANCE) * best.testLoss()) {
+      return "right";
+    }
+    return entry.rate() == best.rate() ? "-" : entry.rate() < best.rate() ? "too low" : "too high";
+  }
+
+  /** What tells a run from the others. */
+  private String name(Entry entry) {
+    List<String> parts = new ArrayList<>();
+    add(parts, Entry::rateText, "", entry);
+    add(parts, run -> run.chosen().schedule(), "", entry);
+    add(parts, run -> run.chosen().rate().warmUp(), "warm-up ", entry);
+    return String.join(", ", parts);
+  }
+
+  private void add(List<String> parts, Function<Entry, String> part, String before, Entry entry) {
+    if (entries.stream().map(part).distinct().count() > 1) {
+      parts.add(before + part.apply(entry));
+    }
   }
 
   private static String figure(Mlp.Evaluation quality, boolean isLoss) {
@@ -105,10 +134,10 @@ final class TrainComparison {
       return "every run diverged: all of these rates are too high";
     }
     Entry best = best().get();
-    StringBuilder text = new StringBuilder("least test loss: ").append(best.name());
-    double rate = best.chosen().rate().highest();
-    double lowest = entries.stream().mapToDouble(e -> e.chosen().rate().highest()).min().orElse(0);
-    double highest = entries.stream().mapToDouble(e -> e.chosen().rate().highest()).max().orElse(0);
+    StringBuilder text = new StringBuilder("least test loss: ").append(name(best));
+    double rate = best.rate();
+    double lowest = entries.stream().mapToDouble(Entry::rate).min().orElse(0);
+    double highest = entries.stream().mapToDouble(Entry::rate).max().orElse(0);
     if (lowest < highest && rate == lowest) {
       text.append("; that is the lowest of the rates: try lower ones too");
     } else if (lowest < highest && rate == highest) {
@@ -121,14 +150,14 @@ final class TrainComparison {
   void write(PlotFile file, String subtitle) throws IOException {
     String title =
         best()
-            .map(best -> "Least test loss: " + best.name())
+            .map(best -> "Least test loss: " + name(best))
             .orElse("Every run diverged: all of these rates are too high");
-    CurvePlot plot = new CurvePlot(title, subtitle, "Step", false, "Test loss (log scale)");
+    CurvePlot plot = new CurvePlot(title, subtitle, "Step", "Test loss (log scale)").logarithmic(false, true);
     for (Entry entry : entries) {
       if (entry.result() != null) {
         List<History.Point> points = entry.result().history().points();
         plot.add(
-            entry.name(),
+            name(entry),
             points.stream().mapToDouble(History.Point::step).toArray(),
             points.stream().mapToDouble(point -> point.test().loss()).toArray());
       }

@@ -9,6 +9,9 @@ import java.util.OptionalDouble;
 
 /** The range test alone, as {@code warmstep lr-find} does it. */
 public final class RangeFinding {
+  /** A loss is drawn up to so many times the first. */
+  static final double HIGHEST = 2;
+
   private RangeFinding() {}
 
   /**
@@ -40,17 +43,18 @@ public final class RangeFinding {
       throws IOException {
     CurvePlot plot =
         new CurvePlot(
-            result.suggested().isPresent()
-                ? "Suggested learning rate: " + Say.number(result.suggested().getAsDouble())
-                : "No suggestion: " + result.reason(),
-            subtitle,
-            "Learning rate",
-            true,
-            "Training loss, smoothed (log scale)");
+                result.suggested().isPresent()
+                    ? "Suggested learning rate: " + Say.number(result.suggested().getAsDouble())
+                    : "No suggestion: " + result.reason(),
+                subtitle,
+                "Learning rate",
+                "Training loss, smoothed")
+            .logarithmic(true, false);
+    double top = HIGHEST * result.curve().get(0).smoothed();
     plot.add(
         "loss",
         result.curve().stream().mapToDouble(RangeTest.Point::rate).toArray(),
-        result.curve().stream().mapToDouble(RangeTest.Point::smoothed).toArray());
+        result.curve().stream().mapToDouble(point -> Math.min(point.smoothed(), top)).toArray());
     mark(plot, "valley", result.valley());
     mark(plot, "slide", result.slide());
     mark(plot, "steepest", result.steepest());

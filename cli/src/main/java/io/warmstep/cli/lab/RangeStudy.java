@@ -14,9 +14,6 @@ final class RangeStudy implements Study {
   /** The sweep covers the rule's usual rate divided and multiplied by this. */
   static final double REACH = 1e4;
 
-  /** A loss is drawn up to so many times the first. */
-  private static final double HIGHEST = 2;
-
   private final Bench bench;
 
   RangeStudy(Bench bench) {
@@ -137,7 +134,7 @@ final class RangeStudy implements Study {
 
   /** A row for each rate, as long as a seed has come so far. */
   private static void rows(Chart chart, List<Result> tests) {
-    double top = HIGHEST * Trained.median(tests, test -> test.curve().get(0).smoothed());
+    double top = RangeFinding.HIGHEST * Trained.median(tests, test -> test.curve().get(0).smoothed());
     int longest = tests.stream().mapToInt(test -> test.curve().size()).max().orElseThrow();
     for (int i = 0; i < longest; i++) {
       List<Double> losses = new ArrayList<>();

@@ -16,7 +16,7 @@ import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.XYStyler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** Draws curves over each other into a PNG or SVG file: losses on a logarithmic axis. */
+/** Draws curves over each other into a PNG or SVG file. */
 public final class CurvePlot {
   private static final int WIDTH = 1000;
   private static final int HEADER = 78;
@@ -48,10 +48,9 @@ public final class CurvePlot {
    * @param title what to see in it
    * @param subtitle what was done
    * @param x what the horizontal axis is
-   * @param isLogarithmic whether it is logarithmic
-   * @param y what the vertical axis, which is logarithmic, is
+   * @param y what the vertical axis is
    */
-  public CurvePlot(String title, String subtitle, String x, boolean isLogarithmic, String y) {
+  public CurvePlot(String title, String subtitle, String x, String y) {
     this.title = title;
     this.subtitle = subtitle;
     chart.setXAxisTitle(x);
@@ -68,18 +67,29 @@ public final class CurvePlot {
     styler.setAxisTickLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 13));
     styler.setAxisTitleFont(new Font(Font.SANS_SERIF, Font.BOLD, 14));
     styler.setLegendFont(new Font(Font.SANS_SERIF, Font.PLAIN, 13));
-    styler.setLegendPosition(LegendPosition.OutsideS);
-    styler.setLegendLayout(LegendLayout.Horizontal);
+    styler.setLegendPosition(LegendPosition.OutsideE);
+    styler.setLegendLayout(LegendLayout.Vertical);
     styler.setLegendBorderColor(Color.WHITE);
-    styler.setXAxisLogarithmic(isLogarithmic);
-    styler.setYAxisLogarithmic(true);
-    if (!isLogarithmic) {
-      styler.setXAxisDecimalPattern("#,##0");
-    }
   }
 
   /**
-   * Adds a curve; what cannot stand on a logarithmic axis is left out.
+   * Sets which axes are logarithmic; before the first curve.
+   *
+   * @param x the horizontal one, otherwise of whole numbers
+   * @param y the vertical one
+   * @return this plot
+   */
+  public CurvePlot logarithmic(boolean x, boolean y) {
+    chart.getStyler().setXAxisLogarithmic(x);
+    chart.getStyler().setYAxisLogarithmic(y);
+    if (!x) {
+      chart.getStyler().setXAxisDecimalPattern("#,##0");
+    }
+    return this;
+  }
+
+  /**
+   * Adds a curve. What is not finite, or cannot stand on a logarithmic axis, is left out.
    *
    * @param name what the legend says
    * @param x where
@@ -90,7 +100,7 @@ public final class CurvePlot {
     double[] placesLeft = new double[y.length];
     int count = 0;
     for (int i = 0; i < y.length; i++) {
-      if (y[i] > 0 && Double.isFinite(y[i])) {
+      if (Double.isFinite(y[i]) && (y[i] > 0 || !chart.getStyler().isYAxisLogarithmic())) {
         placesLeft[count] = x[i];
         heightsLeft[count++] = y[i];
       }
