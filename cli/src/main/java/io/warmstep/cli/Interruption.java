@@ -6,7 +6,7 @@ import java.util.concurrent.TimeUnit;
 /**
  * Ctrl-C, or a termination by the system, that lets the work in progress come to an orderly end.
  */
-final class Interruption implements AutoCloseable {
+final class Interruption {
   /** So long the JVM waits for the end; then it goes all the same. */
   private static final long PATIENCE_SECONDS = 30;
 
@@ -24,7 +24,7 @@ final class Interruption implements AutoCloseable {
   }
 
   /**
-   * From now on an interruption calls something, and the JVM goes on until {@link #close}.
+   * From now on an interruption calls something, and the JVM goes on until {@link #end}.
    *
    * @param stop called in a thread of its own
    */
@@ -45,8 +45,7 @@ final class Interruption implements AutoCloseable {
   }
 
   /** The work is done: an interruption that waits for it goes on. */
-  @Override
-  public void close() {
+  void end() {
     isDone.countDown();
     try {
       Runtime.getRuntime().removeShutdownHook(hook);

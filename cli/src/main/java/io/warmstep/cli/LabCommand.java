@@ -67,18 +67,21 @@ final class LabCommand implements Callable<Integer> {
     try (Device device = device()) {
       LabFolder folder = checked(() -> LabFolder.at(extent.out));
       try (LabProgress progress = LabProgress.of(extent.json, "lab", out);
-          Lab lab = new Lab(labTask, plan, setting, device, threads, progress);
-          Interruption interruption = Interruption.calls(lab::stop)) {
-        progress.expect(lab.steps());
-        long start = System.nanoTime();
-        LabReport report = lab.run();
-        progress.close();
-        report.write(folder);
-        double seconds = (System.nanoTime() - start) / 1e9;
-        out.println(extent.json ? Json.text(report.summary()) : text(report, folder, seconds));
-        out.flush();
-        interruption.close();
-        return report.isStopped() ? INTERRUPTED : 0;
+          Lab lab = new Lab(labTask, plan, setting, device, threads, progress)) {
+        Interruption interruption = Interruption.calls(lab::stop);
+        try {
+          progress.expect(lab.steps());
+          long start = System.nanoTime();
+          LabReport report = lab.run();
+          progress.end();
+          report.write(folder);
+          double seconds = (System.nanoTime() - start) / 1e9;
+          out.println(extent.json ? Json.text(report.summary()) : text(report, folder, seconds));
+          out.flush();
+          return report.isStopped() ? INTERRUPTED : 0;
+        } finally {
+          interruption.end();
+        }
       }
     }
   }

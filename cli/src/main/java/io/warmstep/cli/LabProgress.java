@@ -19,13 +19,17 @@ abstract class LabProgress implements Progress, AutoCloseable {
   abstract void expect(long steps);
 
   /** Ends it, so that other lines can follow. A second call does nothing. */
+  abstract void end();
+
   @Override
-  public abstract void close();
+  public final void close() {
+    end();
+  }
 
   /** A bar that is drawn over itself on standard error. */
   private static final class Bar extends LabProgress {
     private final ProgressBar bar;
-    private boolean isClosed;
+    private boolean isEnded;
 
     Bar(String task) {
       bar =
@@ -53,9 +57,9 @@ abstract class LabProgress implements Progress, AutoCloseable {
     }
 
     @Override
-    public void close() {
-      if (!isClosed) { // a bar that is closed is drawn once more each time
-        isClosed = true;
+    void end() {
+      if (!isEnded) { // a bar that is closed is drawn once more each time
+        isEnded = true;
         bar.close();
       }
     }
@@ -84,6 +88,6 @@ abstract class LabProgress implements Progress, AutoCloseable {
     public void advance(int steps) {}
 
     @Override
-    public void close() {}
+    void end() {}
   }
 }

@@ -117,7 +117,7 @@ final class LrFindCommand implements Callable<Integer> {
             LabProgress.of(output.json || !Terminal.isInteractive(), "range test", out)) {
       progress.expect(sweep.steps);
       RangeTest.Result result = RangeFinding.run(labTask, test, clipNorm, device, progress);
-      progress.close();
+      progress.end();
       if (plot != null) {
         RangeFinding.plot(
             result,

@@ -80,7 +80,16 @@ final class TrainComparison {
         String warmUp = entry.chosen().rate().warmUp();
         if (entry.result() == null) {
           to.format(
-              ROW, rate, entry.chosen().schedule(), warmUp, "-", "-", "-", "-", "diverged", "too high");
+              ROW,
+              rate,
+              entry.chosen().schedule(),
+              warmUp,
+              "-",
+              "-",
+              "-",
+              "-",
+              "diverged",
+              "too high");
         } else {
           History.Point last = entry.result().history().last();
           to.format(
@@ -152,7 +161,8 @@ final class TrainComparison {
         best()
             .map(best -> "Least test loss: " + name(best))
             .orElse("Every run diverged: all of these rates are too high");
-    CurvePlot plot = new CurvePlot(title, subtitle, "Step", "Test loss (log scale)").logarithmic(false, true);
+    CurvePlot plot =
+        new CurvePlot(title, subtitle, "Step", "Test loss (log scale)").logarithmic(false, true);
     for (Entry entry : entries) {
       if (entry.result() != null) {
         List<History.Point> points = entry.result().history().points();

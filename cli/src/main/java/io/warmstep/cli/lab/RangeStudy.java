@@ -134,7 +134,8 @@ final class RangeStudy implements Study {
 
   /** A row for each rate, as long as a seed has come so far. */
   private static void rows(Chart chart, List<Result> tests) {
-    double top = RangeFinding.HIGHEST * Trained.median(tests, test -> test.curve().get(0).smoothed());
+    double top =
+        RangeFinding.HIGHEST * Trained.median(tests, test -> test.curve().get(0).smoothed());
     int longest = tests.stream().mapToInt(test -> test.curve().size()).max().orElseThrow();
     for (int i = 0; i < longest; i++) {
       List<Double> losses = new ArrayList<>();
