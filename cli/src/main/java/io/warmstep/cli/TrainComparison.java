@@ -74,7 +74,8 @@ final class TrainComparison {
           "test loss",
           "train acc",
           "test acc",
-          "fit");
+          "fit",
+          "rate is");
       for (Entry entry : entries) {
         String rate = entry.rateText();
         String warmUp = entry.chosen().rate().warmUp();

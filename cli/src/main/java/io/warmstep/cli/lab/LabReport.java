@@ -4,14 +4,11 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
-import java.io.BufferedWriter;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.commons.csv.CSVFormat;
-import org.apache.commons.csv.CSVPrinter;
 
 /** What the lab found, and its files. */
 public final class LabReport {
@@ -127,16 +124,16 @@ public final class LabReport {
   }
 
   private static void write(Chart chart, Path file) throws IOException {
-    try (BufferedWriter out = Files.newBufferedWriter(file, StandardCharsets.UTF_8);
-        CSVPrinter csv =
-            new CSVPrinter(out, CSVFormat.DEFAULT.builder().setRecordSeparator("\n").get())) {
-      csv.printRecord(chart.columns());
-      for (var row : chart.rows()) {
-        csv.printRecord(
-            row.getAsJsonArray().asList().stream()
-                .map(value -> value.isJsonNull() ? "" : value.getAsString())
-                .toList());
-      }
+    CSVFormat format = CSVFormat.DEFAULT.builder().setRecordSeparator("\n").get();
+    StringBuilder text = new StringBuilder();
+    text.append(format.format(chart.columns().toArray())).append('\n');
+    for (var row : chart.rows()) {
+      Object[] values =
+          row.getAsJsonArray().asList().stream()
+              .map(value -> value.isJsonNull() ? "" : value.getAsString())
+              .toArray();
+      text.append(format.format(values)).append('\n');
     }
+    Files.writeString(file, text);
   }
 }

@@ -11,6 +11,7 @@ public enum MapSetting {
   /** The rows of a minibatch. */
   BATCH(4, 8, 16, 32, 64, 128, 256);
 
+  @SuppressWarnings("ImmutableEnumChecker") // never written
   private final double[] values;
 
   MapSetting(double... values) {

@@ -78,7 +78,7 @@ final class ScheduleStudy implements Study {
                     + " lets the last steps settle; a warm-up begins low, while the curvature is"
                     + " still high and an adaptive rule has seen few gradients.")
             .say(
-                best == constant
+                best.equals(constant)
                     ? "Here no schedule beats the constant rate: it was chosen for just this"
                         + " number of steps."
                     : "Here "
