@@ -4,7 +4,7 @@
  * zeros; a node adds 4096 sums. Both add element i and element i + width, for widths 2048 to 1.
  * A sum is kept as sum * 4^exponent: a leaf whose plain sum is too large or too small is summed
  * again with its elements divided by a power of two, so that no finite gradient overflows or
- * vanishes. Built once for each storage type; WS_ARITHMETIC, WS_STORAGE, WS_LANES and WS_LOCAL: see
+ * vanishes. Built once for each storage type; WS_ARITHMETIC, WS_STORED, WS_LANES and WS_LOCAL: see
  * step.cl.
  *
  * A work-group does one leaf or node. Each work-item holds one vector of every run of WS_LANES *
@@ -218,7 +218,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_nodes(
  * it is scale_mantissa * 2^scale_exponent. max_norm is negative for no clipping. A count of 0 means that there are no gradients of
  * that type; with float64 ones all is computed in float64.
  */
-#if WS_STORAGE == 0 && WS_ARITHMETIC == 32
+#if !defined(WS_STORED) && WS_ARITHMETIC == 32
 kernel void ws_norm_finish(
     float gradient_scale, float scale_mantissa, int scale_exponent, float max_norm, int count,
     global const float *sums, global const int *exponents, global float *control) {
@@ -231,7 +231,7 @@ kernel void ws_norm_finish(
   control[1] = count == 0 || sums[0] <= FLT_MAX;
   control[2] = norm;
 }
-#elif WS_STORAGE == 0
+#elif !defined(WS_STORED)
 kernel void ws_norm_finish(
     double gradient_scale, double max_norm, int count, global const double *sums,
     global const int *exponents, global double *control, float float_scale, int float_count,

@@ -4,7 +4,7 @@
  *
  *   WS_RULE, WS_RULE_UPPER, WS_RULE_FILE   such as adam, ADAM and "rules/adam.h"
  *   WS_ARITHMETIC                          32 or 64; with 64 also WS_DOUBLE
- *   WS_STORAGE                             0 as the arithmetic type, 1 float16, 2 bfloat16
+ *   WS_STORED                              float16 or bfloat16; left out for the arithmetic type
  *   WS_GROUPS                              parameter groups whose numbers are an argument
  *   WS_LANES                               elements that a work-item works on at a time: 4, 8, 16
  *   WS_LOCAL                               work-items of a work-group

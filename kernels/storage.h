@@ -5,18 +5,12 @@
 typedef WS_JOIN(ws_real_, WS_ARITHMETIC) ws_one;
 typedef WS_JOIN(WS_JOIN(ws_real_, WS_ARITHMETIC), v) ws_lanes;
 
-#if WS_STORAGE == 0
-typedef ws_one ws_stored;
-#define WS_WIDEN(a) (a)
-#define WS_NARROW(a) (a)
-#elif WS_STORAGE == 1
+#ifdef WS_STORED
 typedef ushort ws_stored;
-#define WS_WIDEN(a) ws_from_float16(a)
-#define WS_NARROW(a) ws_to_float16(a)
+#define WS_WIDEN WS_JOIN(ws_from_, WS_STORED)
+#define WS_NARROW WS_JOIN(ws_to_, WS_STORED)
 #else
-typedef ushort ws_stored;
-#define WS_WIDEN(a) ws_from_bfloat16(a)
-#define WS_NARROW(a) ws_to_bfloat16(a)
+typedef ws_one ws_stored;
 #endif
 
 #define WS_VLOAD WS_JOIN(vload, WS_LANES)
@@ -73,7 +67,7 @@ WS_INLINE void ws_store_state(global ws_one *a, ws_unit unit, ws_lanes value) {
   }
 }
 
-#if WS_STORAGE == 0
+#ifndef WS_STORED
 #define ws_load ws_load_state
 #define ws_store ws_store_state
 #else

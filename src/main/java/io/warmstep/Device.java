@@ -1,8 +1,8 @@
 package io.warmstep;
 
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
+import io.warmstep.storage.Storage;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
@@ -43,7 +43,7 @@ public final class Device implements AutoCloseable {
    *
    * @return the report that {@link Devices#report()} gave of it
    */
-  public BackendReport report() {
+  public DeviceReport report() {
     return backend.report();
   }
 
@@ -239,12 +239,7 @@ public final class Device implements AutoCloseable {
               + type);
     }
     ByteBuffer bytes = buffer.slice().order(ByteOrder.nativeOrder());
-    Buffer elements =
-        switch (type) {
-          case FLOAT32 -> bytes.asFloatBuffer();
-          case FLOAT64 -> bytes.asDoubleBuffer();
-          case FLOAT16, BFLOAT16 -> bytes.asShortBuffer();
-        };
+    Buffer elements = Storage.of(type).view(bytes);
     return borrowed(type, elements, 0, elements.remaining());
   }
 
@@ -321,7 +316,7 @@ public final class Device implements AutoCloseable {
   }
 
   Memory allocateMemory(ElementType type, long length) {
-    return backend().allocate(type, length);
+    return backend().allocate(Storage.of(type), length);
   }
 
   boolean isOpen() {

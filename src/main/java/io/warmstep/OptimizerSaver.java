@@ -9,6 +9,7 @@ import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.PlateauSchedule;
 import io.warmstep.schedule.Schedule;
+import io.warmstep.storage.Storage;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.List;
@@ -112,12 +113,7 @@ final class OptimizerSaver {
 
   /** How elements of a device lie in a file. */
   static ElementFormat format(ElementType type) {
-    return switch (type) {
-      case FLOAT32 -> ElementFormat.F32;
-      case FLOAT64 -> ElementFormat.F64;
-      case FLOAT16 -> ElementFormat.F16;
-      case BFLOAT16 -> ElementFormat.BF16;
-    };
+    return ElementFormat.valueOf(Storage.of(type).format());
   }
 
   private static void add(CheckpointWriter writer, String parameter, String name, Object value) {

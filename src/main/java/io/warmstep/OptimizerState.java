@@ -4,8 +4,8 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.storage.Storage;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -82,8 +82,8 @@ final class OptimizerState {
   }
 
   private Memory allocate(MemorySlice values, long length, StateSlot slot) {
-    ElementType type = values.memory().type().arithmetic();
-    Memory memory = parameters.device().backend().allocateBeside(values, type, length);
+    Storage storage = Storage.of(values.memory().type().arithmetic());
+    Memory memory = parameters.device().backend().allocateBeside(values, storage, length);
     memories.add(memory);
     if (slot.initialValue() != 0) {
       fill(memory, slot.initialValue());
@@ -93,16 +93,8 @@ final class OptimizerState {
 
   private static void fill(Memory memory, double value) {
     int chunk = (int) Math.min(memory.length(), 1 << 16);
-    Object array;
-    if (memory.type() == ElementType.FLOAT64) {
-      double[] doubles = new double[chunk];
-      Arrays.fill(doubles, value);
-      array = doubles;
-    } else {
-      float[] floats = new float[chunk];
-      Arrays.fill(floats, (float) value);
-      array = floats;
-    }
+    Object array = memory.storage().newArray(chunk);
+    memory.storage().fill(array, 0, chunk, value);
     for (long at = 0; at < memory.length(); at += chunk) {
       memory.write(at, array, 0, (int) Math.min(chunk, memory.length() - at));
     }

@@ -1,8 +1,8 @@
 package io.warmstep;
 
-import io.warmstep.backend.HalfFloats;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.storage.Storage;
 import java.lang.ref.Reference;
 
 /**
@@ -79,30 +79,18 @@ public final class Tensor implements AutoCloseable {
    */
   public void copyFrom(float[] values) {
     checkLength("values", values.length);
-    switch (type()) {
-      case FLOAT32 -> write(0, values, values.length);
-      case FLOAT64 -> {
-        double[] chunk = new double[chunkLength(length)];
-        int at = 0; // at most values.length, which may be near 2^31
-        while (at < values.length) {
-          int n = Math.min(chunk.length, values.length - at);
-          for (int i = 0; i < n; i++) {
-            chunk[i] = values[at + i];
-          }
-          write(at, chunk, n);
-          at += n;
-        }
-      }
-      case FLOAT16, BFLOAT16 -> {
-        short[] chunk = new short[chunkLength(length)];
-        int at = 0;
-        while (at < values.length) {
-          int n = Math.min(chunk.length, values.length - at);
-          HalfFloats.narrow(type(), values, at, chunk, 0, n);
-          write(at, chunk, n);
-          at += n;
-        }
-      }
+    if (type() == ElementType.FLOAT32) {
+      write(0, values, values.length);
+      return;
+    }
+    Storage storage = memory.storage();
+    Object chunk = storage.newArray(chunkLength(length));
+    int at = 0; // at most values.length, which may be near 2^31
+    while (at < values.length) {
+      int n = Math.min(chunkLength(length), values.length - at);
+      storage.storeFloats(values, at, chunk, 0, n);
+      write(at, chunk, n);
+      at += n;
     }
   }
 
@@ -187,30 +175,18 @@ public final class Tensor implements AutoCloseable {
    */
   public void copyTo(float[] values) {
     checkLength("values", values.length);
-    switch (type()) {
-      case FLOAT32 -> read(0, values, values.length);
-      case FLOAT64 -> {
-        double[] chunk = new double[chunkLength(length)];
-        int at = 0;
-        while (at < values.length) {
-          int n = Math.min(chunk.length, values.length - at);
-          read(at, chunk, n);
-          for (int i = 0; i < n; i++) {
-            values[at + i] = (float) chunk[i];
-          }
-          at += n;
-        }
-      }
-      case FLOAT16, BFLOAT16 -> {
-        short[] chunk = new short[chunkLength(length)];
-        int at = 0;
-        while (at < values.length) {
-          int n = Math.min(chunk.length, values.length - at);
-          read(at, chunk, n);
-          HalfFloats.widen(type(), chunk, 0, values, at, n);
-          at += n;
-        }
-      }
+    if (type() == ElementType.FLOAT32) {
+      read(0, values, values.length);
+      return;
+    }
+    Storage storage = memory.storage();
+    Object chunk = storage.newArray(chunkLength(length));
+    int at = 0;
+    while (at < values.length) {
+      int n = Math.min(chunkLength(length), values.length - at);
+      read(at, chunk, n);
+      storage.loadFloats(chunk, 0, values, at, n);
+      at += n;
     }
   }
 

@@ -1,11 +1,12 @@
 package io.warmstep;
 
-import io.warmstep.backend.HalfFloats;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.ElementFormat;
 import io.warmstep.checkpoint.TensorEntry;
+import io.warmstep.storage.Storage;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * A tensor of a file and where it goes, a chunk at a time.
@@ -18,46 +19,34 @@ record TensorCopy(TensorEntry entry, Tensor target) {
 
   /** Whether every element of a file's type is one of a device's type. */
   static boolean isExact(ElementFormat from, ElementType to) {
-    if (from == OptimizerSaver.format(to)) {
-      return true;
-    }
-    return switch (from) {
-      case F16, BF16 -> !to.isHalf();
-      case F32 -> to == ElementType.FLOAT64;
-      default -> false;
-    };
+    Optional<ElementType> source = type(from);
+    return source.isPresent()
+        && (source.get() == to
+            || (Storage.of(to).isArithmetic() && source.get().bytes() < to.bytes()));
+  }
+
+  /** The type of a device whose elements lie in a file in a format. */
+  private static Optional<ElementType> type(ElementFormat format) {
+    return Arrays.stream(ElementType.values())
+        .filter(type -> OptimizerSaver.format(type) == format)
+        .findFirst();
   }
 
   void run(CheckpointReader reader) throws IOException {
     int length = (int) Math.min(CHUNK, target.length());
-    Object read = array(entry.format(), length);
-    Object written = array(OptimizerSaver.format(target.type()), length);
+    Storage source = Storage.of(type(entry.format()).orElseThrow());
+    Storage storage = Storage.of(target.type());
+    Object read = source.newArray(length);
+    float[] floats = new float[source == storage ? 0 : length];
+    Object written = source == storage ? read : storage.newArray(length);
     for (long at = 0; at < target.length(); at += CHUNK) {
       int n = (int) Math.min(CHUNK, target.length() - at);
       reader.read(entry, at, read, 0, n);
-      if (read.getClass() == written.getClass()) {
-        target.write(at, read, 0, n);
-      } else {
-        widen(read, written, n);
-        target.write(at, written, 0, n);
+      if (source != storage) { // whatever can be widened is a float32
+        source.loadFloats(read, 0, floats, 0, n);
+        storage.storeFloats(floats, 0, written, 0, n);
       }
-    }
-  }
-
-  private void widen(Object from, Object to, int length) {
-    float[] floats;
-    if (from instanceof short[] bits) {
-      ElementType type =
-          entry.format() == ElementFormat.F16 ? ElementType.FLOAT16 : ElementType.BFLOAT16;
-      floats = to instanceof float[] target ? target : new float[length];
-      HalfFloats.widen(type, bits, 0, floats, 0, length);
-    } else {
-      floats = (float[]) from;
-    }
-    if (to instanceof double[] doubles) {
-      for (int i = 0; i < length; i++) {
-        doubles[i] = floats[i];
-      }
+      target.write(at, written, 0, n);
     }
   }
 
@@ -68,22 +57,11 @@ record TensorCopy(TensorEntry entry, Tensor target) {
       return;
     }
     int length = (int) Math.min(CHUNK, target.length());
-    Object array = array(OptimizerSaver.format(target.type()), length);
-    if (array instanceof double[] doubles) {
-      Arrays.fill(doubles, value);
-    } else {
-      Arrays.fill((float[]) array, (float) value);
-    }
+    Storage storage = Storage.of(target.type());
+    Object array = storage.newArray(length);
+    storage.fill(array, 0, length, value);
     for (long at = 0; at < target.length(); at += CHUNK) {
       target.write(at, array, 0, (int) Math.min(CHUNK, target.length() - at));
     }
-  }
-
-  private static Object array(ElementFormat format, int length) {
-    return switch (format) {
-      case F32 -> new float[length];
-      case F64 -> new double[length];
-      default -> new short[length];
-    };
   }
 }

@@ -1,6 +1,6 @@
 package io.warmstep;
 
-import io.warmstep.backend.HalfFloats;
+import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -139,33 +139,29 @@ final class UpdateMeter implements AutoCloseable {
   /** A tensor's elements as float64, which is exact, a chunk at a time. */
   private static final class Elements {
     private final Tensor tensor;
-    private final double[] chunk;
+    private final Storage storage;
+    private final Object array;
+    private final double[] values;
     private final float[] floats;
-    private final short[] bits;
 
     Elements(Tensor tensor) {
-      this.tensor = tensor;
       int length = (int) Math.min(CHUNK, tensor.length());
-      chunk = new double[length];
-      floats = tensor.type() == ElementType.FLOAT64 ? null : new float[length];
-      bits = tensor.type().isHalf() ? new short[length] : null;
+      this.tensor = tensor;
+      storage = Storage.of(tensor.type());
+      array = storage.newArray(length);
+      values = array instanceof double[] doubles ? doubles : new double[length];
+      floats = array == values ? null : new float[length];
     }
 
     double[] read(long at, int count) {
-      if (floats == null) {
-        tensor.read(at, chunk, 0, count);
-        return chunk;
+      tensor.read(at, array, 0, count);
+      if (floats != null) {
+        storage.loadFloats(array, 0, floats, 0, count);
+        for (int i = 0; i < count; i++) {
+          values[i] = floats[i];
+        }
       }
-      if (bits == null) {
-        tensor.read(at, floats, 0, count);
-      } else {
-        tensor.read(at, bits, 0, count);
-        HalfFloats.widen(tensor.type(), bits, 0, floats, 0, count);
-      }
-      for (int i = 0; i < count; i++) {
-        chunk[i] = floats[i];
-      }
-      return chunk;
+      return values;
     }
   }
 }

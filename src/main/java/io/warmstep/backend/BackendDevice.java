@@ -1,6 +1,8 @@
 package io.warmstep.backend;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
+import io.warmstep.storage.Storage;
 
 /**
  * An opened device, as the public API sees it. Arguments were validated by the caller; what remains
@@ -12,7 +14,7 @@ public interface BackendDevice extends AutoCloseable {
    *
    * @return the report
    */
-  BackendReport report();
+  DeviceReport report();
 
   /**
    * Whether this is another device than this machine's processor.
@@ -36,25 +38,25 @@ public interface BackendDevice extends AutoCloseable {
   /**
    * Allocates memory filled with zeros.
    *
-   * @param type of the elements
+   * @param storage of the elements
    * @param length count of elements, 0 or more
    * @return the memory, owned by the caller
    * @throws io.warmstep.OutOfDeviceMemoryException if there is not enough; nothing is allocated
    */
-  Memory allocate(ElementType type, long length);
+  Memory allocate(Storage storage, long length);
 
   /**
    * Allocates memory filled with zeros for what a step reads and writes together with other memory,
    * element by element: the state of parameters.
    *
    * @param values where the parameters begin
-   * @param type of the elements
+   * @param storage of the elements
    * @param length count of elements, 0 or more
    * @return the memory, owned by the caller
    * @throws io.warmstep.OutOfDeviceMemoryException if there is not enough; nothing is allocated
    */
-  default Memory allocateBeside(MemorySlice values, ElementType type, long length) {
-    return allocate(type, length);
+  default Memory allocateBeside(MemorySlice values, Storage storage, long length) {
+    return allocate(storage, length);
   }
 
   /**

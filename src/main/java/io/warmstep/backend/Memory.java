@@ -1,21 +1,31 @@
 package io.warmstep.backend;
 
 import io.warmstep.ElementType;
+import io.warmstep.storage.Storage;
 
 /**
- * A run of elements in a device's memory. Host arrays have the Java type that holds the element
- * type's bits: {@code float[]}, {@code double[]}, or {@code short[]} for the half types.
+ * A run of elements in a device's memory. Host arrays are those of its storage, such as {@code
+ * float[]} or, for the half types, {@code short[]}.
  */
 public interface Memory extends AutoCloseable {
   /** Elements that are copied at a time where a copy goes through a Java array. */
   int HOST_CHUNK = 8192;
 
   /**
+   * How the elements are stored.
+   *
+   * @return the storage, whose arrays are what this memory reads and writes
+   */
+  Storage storage();
+
+  /**
    * Type of the elements.
    *
    * @return the type
    */
-  ElementType type();
+  default ElementType type() {
+    return storage().type();
+  }
 
   /**
    * Count of elements.
@@ -28,7 +38,7 @@ public interface Memory extends AutoCloseable {
    * Copies from a host array into this memory.
    *
    * @param at first element to overwrite
-   * @param array the source, of this type's Java type
+   * @param array the source, of this storage's
    * @param offset first index of the source
    * @param length count of elements
    */
@@ -38,7 +48,7 @@ public interface Memory extends AutoCloseable {
    * Copies from this memory into a host array.
    *
    * @param at first element to read
-   * @param array the target, of this type's Java type
+   * @param array the target, of this storage's
    * @param offset first index of the target
    * @param length count of elements
    */
@@ -54,12 +64,7 @@ public interface Memory extends AutoCloseable {
    */
   default void copy(long at, Memory source, long from, long count) {
     int chunk = (int) Math.min(count, HOST_CHUNK);
-    Object array =
-        switch (type()) {
-          case FLOAT32 -> new float[chunk];
-          case FLOAT64 -> new double[chunk];
-          case FLOAT16, BFLOAT16 -> new short[chunk];
-        };
+    Object array = storage().newArray(chunk);
     for (long done = 0; done < count; ) {
       int n = (int) Math.min(chunk, count - done);
       source.read(from + done, array, 0, n);

@@ -6,6 +6,7 @@ import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
+import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -56,7 +57,7 @@ public final class SelfTest {
     try {
       for (int i = 0; i < 2 + rule.stateSlots().size(); i++) {
         host.add(values(random, i >= 2));
-        memories.add(device.allocate(ElementType.FLOAT32, LENGTH));
+        memories.add(device.allocate(Storage.of(ElementType.FLOAT32), LENGTH));
         memories.get(i).write(0, host.get(i), 0, LENGTH);
       }
       List<MemorySlice> slices = memories.stream().map(m -> new MemorySlice(m, 0)).toList();

@@ -1,6 +1,6 @@
 package io.warmstep.backend;
 
-import io.warmstep.ElementType;
+import io.warmstep.storage.Storage;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -12,19 +12,19 @@ public abstract class StagedMemory implements Memory {
   private static final int PART_BYTES = 4 << 20;
 
   private final Staging staging;
-  private final ElementType type;
+  private final Storage storage;
   private final long length;
 
   /**
    * Memory of a device.
    *
    * @param staging the device's
-   * @param type of the elements
+   * @param storage of the elements
    * @param length count of elements
    */
-  protected StagedMemory(Staging staging, ElementType type, long length) {
+  protected StagedMemory(Staging staging, Storage storage, long length) {
     this.staging = staging;
-    this.type = type;
+    this.storage = storage;
     this.length = length;
   }
 
@@ -47,8 +47,8 @@ public abstract class StagedMemory implements Memory {
   protected abstract void download(ByteBuffer to, long at, int bytes);
 
   @Override
-  public final ElementType type() {
-    return type;
+  public final Storage storage() {
+    return storage;
   }
 
   @Override
@@ -58,13 +58,14 @@ public abstract class StagedMemory implements Memory {
 
   @Override
   public final void write(long at, Object array, int offset, int count) {
+    int part = partLength();
     int done = 0;
     while (done < count) { // done never goes beyond count, which may be near 2^31
-      int n = Math.min(PART_BYTES / type.bytes(), count - done);
-      int bytes = n * type.bytes();
+      int n = Math.min(part, count - done);
+      int bytes = (int) storage.bytes(n);
       synchronized (staging) {
         ByteBuffer buffer = staging.atLeast(bytes);
-        put(array, offset + done, n, buffer);
+        storage.put(array, offset + done, storage.view(buffer), 0, n);
         upload(buffer, at + done, bytes);
       }
       done += n;
@@ -73,33 +74,24 @@ public abstract class StagedMemory implements Memory {
 
   @Override
   public final void read(long at, Object array, int offset, int count) {
+    int part = partLength();
     int done = 0;
     while (done < count) {
-      int n = Math.min(PART_BYTES / type.bytes(), count - done);
-      int bytes = n * type.bytes();
+      int n = Math.min(part, count - done);
+      int bytes = (int) storage.bytes(n);
       synchronized (staging) {
         ByteBuffer buffer = staging.atLeast(bytes);
         download(buffer, at + done, bytes);
-        get(buffer, array, offset + done, n);
+        storage.get(storage.view(buffer), 0, array, offset + done, n);
       }
       done += n;
     }
   }
 
-  private void put(Object array, int from, int n, ByteBuffer to) {
-    switch (type) {
-      case FLOAT32 -> to.asFloatBuffer().put((float[]) array, from, n);
-      case FLOAT64 -> to.asDoubleBuffer().put((double[]) array, from, n);
-      case FLOAT16, BFLOAT16 -> to.asShortBuffer().put((short[]) array, from, n);
-    }
-  }
-
-  private void get(ByteBuffer from, Object array, int to, int n) {
-    switch (type) {
-      case FLOAT32 -> from.asFloatBuffer().get((float[]) array, to, n);
-      case FLOAT64 -> from.asDoubleBuffer().get((double[]) array, to, n);
-      case FLOAT16, BFLOAT16 -> from.asShortBuffer().get((short[]) array, to, n);
-    }
+  /** Elements of a part: whole blocks. */
+  private int partLength() {
+    int blockLength = storage.elementsPerBlock();
+    return (int) (PART_BYTES / storage.bytes(blockLength)) * blockLength;
   }
 
   /** The buffer of a device, made when it is first needed. Threads take turns with each part. */

@@ -1,7 +1,7 @@
 package io.warmstep.checkpoint;
 
 import io.warmstep.ElementType;
-import io.warmstep.backend.HalfFloats;
+import io.warmstep.storage.Storage;
 
 /** Elements of a file as numbers. */
 final class ElementValue {
@@ -30,7 +30,7 @@ final class ElementValue {
 
   private static double half(ElementType type, short bits) {
     float[] value = new float[1];
-    HalfFloats.widen(type, new short[] {bits}, 0, value, 0, 1);
+    Storage.of(type).load(new short[] {bits}, 0, value, 0, 1);
     return value[0];
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
+import io.warmstep.storage.Storage;
 import java.lang.reflect.Array;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -23,7 +24,7 @@ class StagedMemoryTest {
     final List<Integer> copies = new ArrayList<>();
 
     Fake(ElementType type, int length) {
-      super(new Staging(), type, length);
+      super(new Staging(), Storage.of(type), length);
       device = ByteBuffer.allocate(length * type.bytes()).order(ByteOrder.nativeOrder());
     }
 
@@ -88,31 +89,20 @@ class StagedMemoryTest {
   }
 
   private static Object element(Fake memory, int at) {
-    return switch (memory.type()) {
-      case FLOAT32 -> memory.device.getFloat(4 * at);
-      case FLOAT64 -> memory.device.getDouble(8 * at);
-      case FLOAT16, BFLOAT16 -> memory.device.getShort(2 * at);
-    };
+    Object element = array(memory.type(), 1);
+    memory.storage().get(memory.storage().view(memory.device), at, element, 0, 1);
+    return Array.get(element, 0);
   }
 
   private static Object numbers(ElementType type, int length) {
     Object array = array(type, length);
     for (int i = 0; i < length; i++) {
-      switch (type) {
-        case FLOAT32 -> ((float[]) array)[i] = i + 1;
-        case FLOAT64 -> ((double[]) array)[i] = i + 1;
-        case FLOAT16, BFLOAT16 ->
-            ((short[]) array)[i] = (short) (i % 65521 + 1); // a prime: no two parts are alike
-      }
+      Storage.of(type).setBits(array, i, i % 65521 + 1); // a prime: no two parts are alike
     }
     return array;
   }
 
   private static Object array(ElementType type, int length) {
-    return switch (type) {
-      case FLOAT32 -> new float[length];
-      case FLOAT64 -> new double[length];
-      case FLOAT16, BFLOAT16 -> new short[length];
-    };
+    return Storage.of(type).newArray(length);
   }
 }

@@ -16,9 +16,12 @@ abstract class CpuMemory implements Memory {
   /** How many elements from this one on lie in one run, at least 1 within the memory. */
   abstract long contiguousFrom(long at);
 
+  /** Whether {@link #load} and {@link #store} use the scratch. */
+  abstract boolean needsScratch();
+
   /** Copies elements into an array of the arithmetic type, widening. */
-  abstract void load(long at, Object target, int to, int length, short[] scratch);
+  abstract void load(long at, Object target, int to, int length, ElementScratch scratch);
 
   /** Copies elements from an array of the arithmetic type, rounding to nearest even. */
-  abstract void store(long at, Object source, int from, int length, short[] scratch);
+  abstract void store(long at, Object source, int from, int length, ElementScratch scratch);
 }

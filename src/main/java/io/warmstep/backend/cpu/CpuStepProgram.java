@@ -258,6 +258,15 @@ final class CpuStepProgram implements StepProgram {
       boolean clips = options.clipValue() > 0;
       floats = new FloatWork(slots, longestCopy(false), clips, (float) options.clipValue());
       doubles = new DoubleWork(slots, longestCopy(true), clips, options.clipValue());
+      for (Run run : runs) {
+        for (CpuMemory memory : run.memories) {
+          if (run.isDouble) {
+            doubles.prepare(memory);
+          } else {
+            floats.prepare(memory);
+          }
+        }
+      }
       if (clips || !isInPlaceThroughout(false)) {
         floats.allocateCopies();
       }

@@ -12,7 +12,7 @@ final class DoubleWork {
   private final double clipValue;
   private double[] gradientCopy;
   private double[][] stateCopy;
-  private short[] halves;
+  private final ElementScratch scratch;
   private double[] scalars;
   private double prescale;
   private double scale;
@@ -22,6 +22,7 @@ final class DoubleWork {
   DoubleWork(int slots, int blockLength, boolean clips, double clipValue) {
     this.state = new double[slots][];
     this.parameterCopy = new double[blockLength];
+    this.scratch = new ElementScratch(blockLength);
     this.clips = clips;
     this.clipValue = clipValue;
   }
@@ -32,8 +33,12 @@ final class DoubleWork {
       int length = parameterCopy.length;
       gradientCopy = new double[length];
       stateCopy = new double[state.length][length];
-      halves = new short[length];
     }
+  }
+
+  /** Makes room for what a memory's elements are copied by. */
+  void prepare(CpuMemory memory) {
+    scratch.prepare(memory);
   }
 
   /** A gradient is multiplied by prescale, if that is not 1, and then by scale. */
@@ -78,13 +83,13 @@ final class DoubleWork {
       UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n, int start) {
     allocateCopies();
     int from = Math.max(start, 0);
-    memories[0].load(offsets[0] + at, parameterCopy, from, n, halves);
-    memories[1].load(offsets[1] + at, gradientCopy, from, n, halves);
+    memories[0].load(offsets[0] + at, parameterCopy, from, n, scratch);
+    memories[1].load(offsets[1] + at, gradientCopy, from, n, scratch);
     for (int i = 2; i < memories.length; i++) {
       if (start >= 0) {
         state[i - 2] = (double[]) memories[i].arrayAt(offsets[i] + at);
       } else {
-        memories[i].load(offsets[i] + at, stateCopy[i - 2], 0, n, halves);
+        memories[i].load(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
       }
     }
     double scaleLeft = scale;
@@ -99,10 +104,10 @@ final class DoubleWork {
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
     rule.update(block);
     if (!keepsParameters) {
-      memories[0].store(offsets[0] + at, parameterCopy, from, n, halves);
+      memories[0].store(offsets[0] + at, parameterCopy, from, n, scratch);
     }
     for (int i = 2; i < memories.length && start < 0; i++) {
-      memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, halves);
+      memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
     }
   }
 

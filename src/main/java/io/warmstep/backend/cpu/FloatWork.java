@@ -12,7 +12,7 @@ final class FloatWork {
   private final float clipValue;
   private float[] gradientCopy;
   private float[][] stateCopy;
-  private short[] halves;
+  private final ElementScratch scratch;
   private float[] scalars;
   private float prescale;
   private float scale;
@@ -22,6 +22,7 @@ final class FloatWork {
   FloatWork(int slots, int blockLength, boolean clips, float clipValue) {
     this.state = new float[slots][];
     this.parameterCopy = new float[blockLength];
+    this.scratch = new ElementScratch(blockLength);
     this.clips = clips;
     this.clipValue = clipValue;
   }
@@ -32,8 +33,12 @@ final class FloatWork {
       int length = parameterCopy.length;
       gradientCopy = new float[length];
       stateCopy = new float[state.length][length];
-      halves = new short[length];
     }
+  }
+
+  /** Makes room for what a memory's elements are copied by. */
+  void prepare(CpuMemory memory) {
+    scratch.prepare(memory);
   }
 
   /** A gradient is multiplied by prescale, if that is not 1, and then by scale. */
@@ -78,13 +83,13 @@ final class FloatWork {
       UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n, int start) {
     allocateCopies();
     int from = Math.max(start, 0);
-    memories[0].load(offsets[0] + at, parameterCopy, from, n, halves);
-    memories[1].load(offsets[1] + at, gradientCopy, from, n, halves);
+    memories[0].load(offsets[0] + at, parameterCopy, from, n, scratch);
+    memories[1].load(offsets[1] + at, gradientCopy, from, n, scratch);
     for (int i = 2; i < memories.length; i++) {
       if (start >= 0) {
         state[i - 2] = (float[]) memories[i].arrayAt(offsets[i] + at);
       } else {
-        memories[i].load(offsets[i] + at, stateCopy[i - 2], 0, n, halves);
+        memories[i].load(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
       }
     }
     float scaleLeft = scale;
@@ -99,10 +104,10 @@ final class FloatWork {
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
     rule.update(block);
     if (!keepsParameters) {
-      memories[0].store(offsets[0] + at, parameterCopy, from, n, halves);
+      memories[0].store(offsets[0] + at, parameterCopy, from, n, scratch);
     }
     for (int i = 2; i < memories.length && start < 0; i++) {
-      memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, halves);
+      memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
     }
   }
 

@@ -29,7 +29,7 @@ final class GlobalNorm {
     final DoubleTreeSum doubleSum = new DoubleTreeSum();
     final float[] floats = new float[LEAF];
     final double[] doubles = new double[LEAF];
-    final short[] halves = new short[LEAF];
+    final ElementScratch stored = new ElementScratch(LEAF);
   }
 
   /** The gradients of one arithmetic type, cut into leaves. */
@@ -49,6 +49,10 @@ final class GlobalNorm {
       }
       this.count = Math.toIntExact(leaves);
       this.exponents = new int[count];
+    }
+
+    void prepare(ElementScratch scratch) {
+      entries.forEach(entry -> scratch.prepare((CpuMemory) entry.gradients().memory()));
     }
 
     int chunks() {
@@ -71,12 +75,12 @@ final class GlobalNorm {
     }
 
     /** Loads a leaf; returns how many elements it has. */
-    int load(int entryIndex, int leaf, Object target, short[] halves) {
+    int load(int entryIndex, int leaf, Object target, ElementScratch scratch) {
       StepPlan.Entry entry = entries.get(entryIndex);
       long at = (long) (leaf - firstLeaf[entryIndex]) * LEAF;
       int n = (int) Math.min(LEAF, entry.length() - at);
       CpuMemory memory = (CpuMemory) entry.gradients().memory();
-      memory.load(entry.gradients().offset() + at, target, 0, n, halves);
+      memory.load(entry.gradients().offset() + at, target, 0, n, scratch);
       return n;
     }
   }
@@ -90,6 +94,8 @@ final class GlobalNorm {
     scratch = new Scratch[pool.threads()];
     for (int i = 0; i < scratch.length; i++) {
       scratch[i] = new Scratch();
+      floats.prepare(scratch[i].stored);
+      doubles.prepare(scratch[i].stored);
     }
   }
 
@@ -136,7 +142,7 @@ final class GlobalNorm {
     Scratch own = scratch[worker];
     int end = Math.min(floats.count, (chunk + 1) * LEAVES_PER_CHUNK);
     for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; leaf++) {
-      int n = floats.load(floats.entryOf(leaf), leaf, own.floats, own.halves);
+      int n = floats.load(floats.entryOf(leaf), leaf, own.floats, own.stored);
       own.floatSum.leaf(own.floats, n);
       floatSums[leaf] = own.floatSum.sum;
       floats.exponents[leaf] = own.floatSum.exponent;
@@ -147,7 +153,7 @@ final class GlobalNorm {
     Scratch own = scratch[worker];
     int end = Math.min(doubles.count, (chunk + 1) * LEAVES_PER_CHUNK);
     for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; leaf++) {
-      int n = doubles.load(doubles.entryOf(leaf), leaf, own.doubles, own.halves);
+      int n = doubles.load(doubles.entryOf(leaf), leaf, own.doubles, own.stored);
       own.doubleSum.leaf(own.doubles, n);
       doubleSums[leaf] = own.doubleSum.sum;
       doubles.exponents[leaf] = own.doubleSum.exponent;

@@ -1,15 +1,16 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StagedMemory.Staging;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.StreamTimer;
+import io.warmstep.storage.Storage;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Queue;
@@ -25,7 +26,7 @@ final class CudaDevice implements BackendDevice {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
   private final CudaContext context;
-  private final BackendReport report;
+  private final DeviceReport report;
   private final Kernels kernels;
   private final Set<CudaMemory> allocated = ConcurrentHashMap.newKeySet();
   private final Set<CudaStepProgram> prepared = ConcurrentHashMap.newKeySet();
@@ -66,7 +67,7 @@ final class CudaDevice implements BackendDevice {
   }
 
   @Override
-  public BackendReport report() {
+  public DeviceReport report() {
     return report;
   }
 
@@ -77,25 +78,26 @@ final class CudaDevice implements BackendDevice {
 
   /** The zeros are there when it returns: another stream of the caller's may use the memory. */
   @Override
-  public Memory allocate(ElementType type, long length) {
-    return allocate(type, 0, length);
+  public Memory allocate(Storage storage, long length) {
+    return allocate(storage, 0, length);
   }
 
   /** Where vectors of the parameters begin, those of their state do. */
   @Override
-  public Memory allocateBeside(MemorySlice values, ElementType type, long length) {
+  public Memory allocateBeside(MemorySlice values, Storage storage, long length) {
     CudaMemory memory = (CudaMemory) values.memory();
     long place = memory.addressOf(values.offset()) / memory.type().bytes();
-    return allocate(type, (int) Math.floorMod(place, (long) TensorRun.lanes(type)), length);
+    int skipped = (int) Math.floorMod(place, (long) TensorRun.lanes(storage.type()));
+    return allocate(storage, skipped, length);
   }
 
-  private Memory allocate(ElementType type, int skipped, long length) {
-    if (length > Long.MAX_VALUE / type.bytes() - skipped) {
+  private Memory allocate(Storage storage, int skipped, long length) {
+    if (length > Long.MAX_VALUE / storage.type().bytes() - skipped) {
       throw new OutOfDeviceMemoryException(
-          length + " " + type + " are more bytes than any device has, " + report.device(), null);
+          length + " " + storage + " are more bytes than any device has, " + report.device(), null);
     }
     freeForgotten();
-    long bytes = length == 0 ? 0 : (skipped + length) * type.bytes();
+    long bytes = length == 0 ? 0 : storage.bytes(skipped + length);
     long address = context.allocate(bytes);
     try {
       context.zero(address, bytes);
@@ -104,7 +106,7 @@ final class CudaDevice implements BackendDevice {
       context.free(address);
       throw e;
     }
-    CudaMemory memory = new CudaMemory(this, type, address, skipped, length);
+    CudaMemory memory = new CudaMemory(this, storage, address, skipped, length);
     allocated.add(memory);
     return memory;
   }
@@ -139,7 +141,7 @@ final class CudaDevice implements BackendDevice {
     }
     freeForgotten();
     checkWithin(type, handle, offset, length);
-    return new CudaMemory(this, type, handle + offset * type.bytes(), length);
+    return new CudaMemory(this, Storage.of(type), handle + offset * type.bytes(), length);
   }
 
   private void checkWithin(ElementType type, long handle, long offset, long length) {

@@ -1,8 +1,8 @@
 package io.warmstep.backend.cuda;
 
-import io.warmstep.ElementType;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StagedMemory;
+import io.warmstep.storage.Storage;
 import java.nio.ByteBuffer;
 
 /** Elements at an address of the device, ours or the caller's. */
@@ -11,16 +11,16 @@ final class CudaMemory extends StagedMemory {
   private final long allocation;
   private final long address;
 
-  CudaMemory(CudaDevice device, ElementType type, long address, long length) {
-    this(device, type, address, 0, length);
+  CudaMemory(CudaDevice device, Storage storage, long address, long length) {
+    this(device, storage, address, 0, length);
   }
 
   /** Elements after the first few of an allocation. */
-  CudaMemory(CudaDevice device, ElementType type, long allocation, int skipped, long length) {
-    super(device.staging(), type, length);
+  CudaMemory(CudaDevice device, Storage storage, long allocation, int skipped, long length) {
+    super(device.staging(), storage, length);
     this.device = device;
     this.allocation = allocation;
-    this.address = allocation + (long) skipped * type.bytes();
+    this.address = allocation + storage.bytes(skipped);
   }
 
   /** Address of an element. */

@@ -1,13 +1,14 @@
 package io.warmstep.backend.opencl;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StagedMemory.Staging;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.storage.Storage;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -26,7 +27,7 @@ final class OpenClDevice implements BackendDevice {
           | CL.CL_MEM_HOST_WRITE_ONLY;
 
   private final OpenClContext context;
-  private final BackendReport report;
+  private final DeviceReport report;
   private final Programs programs;
   private final Set<OpenClMemory> memories = ConcurrentHashMap.newKeySet();
   private final Set<OpenClStepProgram> prepared = ConcurrentHashMap.newKeySet();
@@ -65,7 +66,7 @@ final class OpenClDevice implements BackendDevice {
   }
 
   @Override
-  public BackendReport report() {
+  public DeviceReport report() {
     return report;
   }
 
@@ -80,13 +81,14 @@ final class OpenClDevice implements BackendDevice {
   }
 
   @Override
-  public Memory allocate(ElementType type, long length) {
-    if (length > Long.MAX_VALUE / type.bytes()) {
+  public Memory allocate(Storage storage, long length) {
+    if (length > Long.MAX_VALUE / storage.type().bytes()) {
       throw new OutOfDeviceMemoryException(
-          length + " " + type + " are more bytes than any device has, " + report.device(), null);
+          length + " " + storage + " are more bytes than any device has, " + report.device(), null);
     }
     return remember(
-        new OpenClMemory(this, type, context.allocate(length * type.bytes()), 0, length, 0, null));
+        new OpenClMemory(
+            this, storage, context.allocate(storage.bytes(length)), 0, length, 0, null));
   }
 
   /** The source is a raw cl_mem as a {@code Long}. */
@@ -125,7 +127,8 @@ final class OpenClDevice implements BackendDevice {
     Memory.Location location = new Memory.Location(base, start + offset * type.bytes());
     // The device places what it allocates at vectors; the caller's own memory lies as it does.
     long baseBits = info(buffer, CL.CL_MEM_HOST_PTR) | start;
-    return remember(new OpenClMemory(this, type, buffer, offset, length, baseBits, location));
+    return remember(
+        new OpenClMemory(this, Storage.of(type), buffer, offset, length, baseBits, location));
   }
 
   /** That kernels and copies may both read and write a caller's buffer. */

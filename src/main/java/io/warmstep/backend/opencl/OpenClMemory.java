@@ -1,8 +1,8 @@
 package io.warmstep.backend.opencl;
 
-import io.warmstep.ElementType;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StagedMemory;
+import io.warmstep.storage.Storage;
 import java.nio.ByteBuffer;
 import org.jocl.CL;
 import org.jocl.Pointer;
@@ -23,13 +23,13 @@ final class OpenClMemory extends StagedMemory {
    */
   OpenClMemory(
       OpenClDevice device,
-      ElementType type,
+      Storage storage,
       cl_mem buffer,
       long firstElement,
       long length,
       long base,
       Location location) {
-    super(device.staging(), type, length);
+    super(device.staging(), storage, length);
     this.device = device;
     this.buffer = buffer;
     this.firstElement = firstElement;

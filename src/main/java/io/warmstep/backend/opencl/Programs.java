@@ -4,6 +4,7 @@ import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
 import io.warmstep.WarmstepException;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.storage.Storage;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -67,17 +68,10 @@ final class Programs implements AutoCloseable {
               + " does not compute in float64: use float32 parameters or another device",
           null);
     }
-    int storage =
-        switch (type) {
-          case FLOAT32, FLOAT64 -> 0;
-          case FLOAT16 -> 1;
-          case BFLOAT16 -> 2;
-        };
     return "-cl-std=CL1.2"
         + (context.device.roundsCorrectly() ? " -cl-fp32-correctly-rounded-divide-sqrt" : "")
         + (type == ElementType.FLOAT64 ? " -DWS_ARITHMETIC=64 -DWS_DOUBLE" : " -DWS_ARITHMETIC=32")
-        + " -DWS_STORAGE="
-        + storage
+        + (Storage.of(type).isArithmetic() ? "" : " -DWS_STORED=" + type)
         + " -DWS_LANES="
         + shape.lanes(type)
         + " -DWS_LOCAL="

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.warmstep.ElementType;
-import io.warmstep.backend.HalfFloats;
+import io.warmstep.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -166,15 +166,15 @@ class InterpretedKernelsTest {
     for (int i = 0; i < n; i++) {
       x[i] = (short) i;
     }
-    HalfFloats.widen(ElementType.FLOAT16, x, 0, widened, 0, n);
+    Storage.of(ElementType.FLOAT16).load(x, 0, widened, 0, n);
     float[] scaled = new float[n];
     for (int i = 0; i < n; i++) {
       scaled[i] = widened[i] * 0.3f;
     }
     short[] halves = new short[n];
     short[] brains = new short[n];
-    HalfFloats.narrow(ElementType.FLOAT16, scaled, 0, halves, 0, n);
-    HalfFloats.narrow(ElementType.BFLOAT16, widened, 0, brains, 0, n);
+    Storage.of(ElementType.FLOAT16).store(scaled, 0, halves, 0, n);
+    Storage.of(ElementType.BFLOAT16).store(widened, 0, brains, 0, n);
     CUdeviceptr from = module.copyOf(Pointer.to(x), 2L * n);
     CUdeviceptr h = module.allocate(2L * n);
     CUdeviceptr b = module.allocate(2L * n);

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.BackendUnavailableException;
 import io.warmstep.Device;
+import io.warmstep.DeviceReport;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
@@ -17,11 +18,11 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -45,7 +46,7 @@ class SimulatedCudaTest extends SimulatedTest {
 
   @Test
   void reportSaysThatItIsSimulated() {
-    BackendReport report = new CudaBackend().report();
+    DeviceReport report = new CudaBackend().report();
     assertTrue(report.usable(), report.reason());
     assertTrue(report.device().startsWith("Simulated"), report.device());
     assertEquals("CUDA driver API 12.6", report.driver());
@@ -55,7 +56,7 @@ class SimulatedCudaTest extends SimulatedTest {
   @Test
   void reportGivesTheReason() {
     CudaSim.devices(0);
-    BackendReport report = new CudaBackend().report();
+    DeviceReport report = new CudaBackend().report();
     assertFalse(report.usable());
     assertTrue(report.reason().contains("finds no GPU"), report.reason());
     CudaSim.devices(1);
@@ -349,9 +350,10 @@ class SimulatedCudaTest extends SimulatedTest {
       for (ElementType type : ElementType.values()) {
         ElementType arithmetic = type.arithmetic();
         int lanes = 16 / arithmetic.bytes();
-        Memory values = device.allocate(type, 100);
+        Memory values = device.allocate(Storage.of(type), 100);
         for (int offset = 0; offset < 9; offset++) {
-          Memory state = device.allocateBeside(new MemorySlice(values, offset), arithmetic, 50);
+          Memory state =
+              device.allocateBeside(new MemorySlice(values, offset), Storage.of(arithmetic), 50);
           assertEquals(50, state.length());
           assertEquals(
               (values.location().start() / type.bytes() + offset) % lanes,
@@ -359,7 +361,9 @@ class SimulatedCudaTest extends SimulatedTest {
               type + ", offset " + offset);
           state.close();
         }
-        assertEquals(0, device.allocateBeside(new MemorySlice(values, 3), arithmetic, 0).length());
+        assertEquals(
+            0,
+            device.allocateBeside(new MemorySlice(values, 3), Storage.of(arithmetic), 0).length());
         values.close();
       }
     }

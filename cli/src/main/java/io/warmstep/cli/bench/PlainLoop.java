@@ -1,6 +1,7 @@
 package io.warmstep.cli.bench;
 
 import io.warmstep.ElementType;
+import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -21,7 +22,6 @@ public final class PlainLoop implements Ceiling {
   private static final int PROBES = 10;
   private static final int PROBED_ELEMENTS = 1_000_000;
 
-  private final ElementType type;
   private final int length;
   private final Object parameters;
   private final Object gradients;
@@ -40,7 +40,6 @@ public final class PlainLoop implements Ceiling {
    * @param threads how many share a pass, at least 1
    */
   public PlainLoop(ElementType type, long length, int slots, int threads) {
-    this.type = type;
     this.length = Math.toIntExact(length);
     this.parameters = array(type);
     this.gradients = array(type);
@@ -98,11 +97,7 @@ public final class PlainLoop implements Ceiling {
   }
 
   private Object array(ElementType storage) {
-    return switch (storage) {
-      case FLOAT32 -> new float[length];
-      case FLOAT64 -> new double[length];
-      case FLOAT16, BFLOAT16 -> new short[length];
-    };
+    return Storage.of(storage).newArray(length);
   }
 
   @Override
@@ -164,13 +159,13 @@ public final class PlainLoop implements Ceiling {
   }
 
   private void pass(int from, int to) {
-    switch (type) {
-      case FLOAT32 -> floats(from, to);
-      case FLOAT64 -> doubles(from, to);
-      case FLOAT16, BFLOAT16 -> {
-        for (int at = from; at < to; at += BLOCK) {
-          halves(at, Math.min(to, at + BLOCK));
-        }
+    if (parameters instanceof float[]) {
+      floats(from, to);
+    } else if (parameters instanceof double[]) {
+      doubles(from, to);
+    } else {
+      for (int at = from; at < to; at += BLOCK) {
+        halves(at, Math.min(to, at + BLOCK));
       }
     }
   }

@@ -3,9 +3,9 @@ package io.warmstep.cli.lab;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.Device;
+import io.warmstep.DeviceReport;
 import io.warmstep.Devices;
 import io.warmstep.WarmstepException;
-import io.warmstep.backend.BackendReport;
 
 /** The same run on every backend of this machine: the final parameters' bits must be equal. */
 final class BitsStudy implements Study {
@@ -38,7 +38,7 @@ final class BitsStudy implements Study {
                     + " device; lab.json repeats byte for byte. What depends on the machine stands"
                     + " apart, in timings.json, and is marked below.");
     JsonArray backends = new JsonArray();
-    for (BackendReport report : Devices.report()) {
+    for (DeviceReport report : Devices.report()) {
       backends.add(check(report));
       bench.work().onStep().accept(bench.plan().steps());
     }
@@ -46,7 +46,7 @@ final class BitsStudy implements Study {
     return section.set("command", LabCommandLine.of(bench)).set("machine", true);
   }
 
-  private JsonObject check(BackendReport report) {
+  private JsonObject check(DeviceReport report) {
     JsonObject backend = new JsonObject();
     backend.addProperty("name", report.backend());
     backend.addProperty("device", report.device());

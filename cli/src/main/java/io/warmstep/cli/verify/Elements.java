@@ -2,7 +2,9 @@ package io.warmstep.cli.verify;
 
 import io.warmstep.ElementType;
 import io.warmstep.Tensor;
-import io.warmstep.backend.HalfFloats;
+import io.warmstep.storage.Storage;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
@@ -19,17 +21,17 @@ enum Elements {
   /** Huge, tiny and denormal ones, none infinite: a norm of them must be scaled to be finite. */
   FINITE_EXTREMES;
 
-  private static final long FLOAT16_NAN = 0x7e00;
-  private static final long BFLOAT16_NAN = 0x7fc0;
+  private static final Map<ElementType, Long> INFINITIES = new EnumMap<>(ElementType.class);
 
-  /** Fraction bits of each type, by its ordinal. */
+  static {
+    for (ElementType type : ElementType.values()) {
+      INFINITIES.put(type, encode(type, Double.POSITIVE_INFINITY));
+    }
+  }
+
+  /** Those below the exponent. */
   private static int fractionBits(ElementType type) {
-    return switch (type) {
-      case FLOAT32 -> 23;
-      case FLOAT64 -> 52;
-      case FLOAT16 -> 10;
-      case BFLOAT16 -> 7;
-    };
+    return Long.numberOfTrailingZeros(infinity(type));
   }
 
   /**
@@ -63,15 +65,14 @@ enum Elements {
     if (random.nextInt(8) == 0) {
       value = 0;
     }
-    return switch (type) {
-      case FLOAT32 -> Float.floatToRawIntBits((float) value) & mask(type);
-      case FLOAT64 -> Double.doubleToRawLongBits(value);
-      case FLOAT16, BFLOAT16 -> {
-        short[] half = new short[1];
-        HalfFloats.narrow(type, new float[] {(float) value}, 0, half, 0, 1);
-        yield half[0] & mask(type);
-      }
-    };
+    return encode(type, value);
+  }
+
+  private static long encode(ElementType type, double value) {
+    Storage storage = Storage.of(type);
+    Object element = storage.newArray(1);
+    storage.fill(element, 0, 1, value);
+    return storage.bits(element, 0);
   }
 
   /** At least a factor of 2^10 below the largest, so that the norm of many is still a number. */
@@ -90,7 +91,7 @@ enum Elements {
   }
 
   private static long infinity(ElementType type) {
-    return (mask(type) >>> 1) >>> fractionBits(type) << fractionBits(type);
+    return INFINITIES.get(type);
   }
 
   private static long special(SplittableRandom random, ElementType type) {
@@ -121,28 +122,17 @@ enum Elements {
    * @param bits of the elements
    */
   static void write(Tensor tensor, long[] bits) {
-    switch (tensor.type()) {
-      case FLOAT32 -> {
-        float[] values = new float[bits.length];
-        for (int i = 0; i < bits.length; i++) {
-          values[i] = Float.intBitsToFloat((int) bits[i]);
-        }
-        tensor.copyFrom(values);
-      }
-      case FLOAT64 -> {
-        double[] values = new double[bits.length];
-        for (int i = 0; i < bits.length; i++) {
-          values[i] = Double.longBitsToDouble(bits[i]);
-        }
-        tensor.copyFrom(values);
-      }
-      case FLOAT16, BFLOAT16 -> {
-        short[] values = new short[bits.length];
-        for (int i = 0; i < bits.length; i++) {
-          values[i] = (short) bits[i];
-        }
-        tensor.copyFromBits(values);
-      }
+    Storage storage = Storage.of(tensor.type());
+    Object array = storage.newArray(bits.length);
+    for (int i = 0; i < bits.length; i++) {
+      storage.setBits(array, i, bits[i]);
+    }
+    if (array instanceof float[] floats) {
+      tensor.copyFrom(floats);
+    } else if (array instanceof double[] doubles) {
+      tensor.copyFrom(doubles);
+    } else {
+      tensor.copyFromBits((short[]) array);
     }
   }
 
@@ -154,32 +144,24 @@ enum Elements {
    */
   static long[] read(Tensor tensor) {
     int length = Math.toIntExact(tensor.length());
+    Storage storage = Storage.of(tensor.type());
+    Object array = storage.newArray(length);
+    if (array instanceof float[] floats) {
+      tensor.copyTo(floats);
+    } else if (array instanceof double[] doubles) {
+      tensor.copyTo(doubles);
+    } else {
+      tensor.copyToBits((short[]) array);
+    }
+    long infinity = infinity(tensor.type());
+    long nan = infinity + (1L << fractionBits(tensor.type())) / 2;
+    long magnitude = mask(tensor.type()) >>> 1;
     long[] bits = new long[length];
-    switch (tensor.type()) {
-      case FLOAT32 -> {
-        float[] values = tensor.toFloats();
-        for (int i = 0; i < length; i++) {
-          bits[i] = Float.floatToIntBits(values[i]);
-        }
-      }
-      case FLOAT64 -> {
-        double[] values = tensor.toDoubles();
-        for (int i = 0; i < length; i++) {
-          bits[i] = Double.doubleToLongBits(values[i]);
-        }
-      }
-      case FLOAT16 -> readHalves(tensor, bits, 0x7c00, FLOAT16_NAN);
-      case BFLOAT16 -> readHalves(tensor, bits, 0x7f80, BFLOAT16_NAN);
+    for (int i = 0; i < length; i++) {
+      long its = storage.bits(array, i);
+      bits[i] = (its & magnitude) > infinity ? nan : its;
     }
     return bits;
-  }
-
-  private static void readHalves(Tensor tensor, long[] bits, int infinity, long nan) {
-    short[] values = new short[bits.length];
-    tensor.copyToBits(values);
-    for (int i = 0; i < bits.length; i++) {
-      bits[i] = (values[i] & 0x7fff) > infinity ? nan : values[i] & 0xffff;
-    }
   }
 
   /**
@@ -190,14 +172,14 @@ enum Elements {
    * @return its value, exactly
    */
   static String text(ElementType type, long bits) {
-    return switch (type) {
-      case FLOAT32 -> Float.toHexString(Float.intBitsToFloat((int) bits));
-      case FLOAT64 -> Double.toHexString(Double.longBitsToDouble(bits));
-      case FLOAT16, BFLOAT16 -> {
-        float[] value = new float[1];
-        HalfFloats.widen(type, new short[] {(short) bits}, 0, value, 0, 1);
-        yield Float.toHexString(value[0]);
-      }
-    };
+    Storage storage = Storage.of(type);
+    Object element = storage.newArray(1);
+    storage.setBits(element, 0, bits);
+    if (element instanceof double[] doubles) {
+      return Double.toHexString(doubles[0]);
+    }
+    float[] value = new float[1];
+    storage.load(element, 0, value, 0, 1);
+    return Float.toHexString(value[0]);
   }
 }

@@ -1,4 +1,4 @@
-package io.warmstep.backend;
+package io.warmstep.storage;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -20,13 +20,13 @@ class HalfFloatsTest {
 
   private static float widen(ElementType type, short bits) {
     float[] value = new float[1];
-    HalfFloats.widen(type, new short[] {bits}, 0, value, 0, 1);
+    Storage.of(type).load(new short[] {bits}, 0, value, 0, 1);
     return value[0];
   }
 
   private static short narrow(ElementType type, float value) {
     short[] bits = new short[1];
-    HalfFloats.narrow(type, new float[] {value}, 0, bits, 0, 1);
+    Storage.of(type).store(new float[] {value}, 0, bits, 0, 1);
     return bits[0];
   }
 
@@ -158,9 +158,9 @@ class HalfFloatsTest {
   @EnumSource(names = {"FLOAT16", "BFLOAT16"})
   void runsHonourOffsetsAndLengths(ElementType type) {
     short[] bits = new short[7];
-    HalfFloats.narrow(type, new float[] {9, 1, 2, 3, 9}, 1, bits, 2, 3);
+    Storage.of(type).store(new float[] {9, 1, 2, 3, 9}, 1, bits, 2, 3);
     float[] back = {-1, -1, -1, -1, -1};
-    HalfFloats.widen(type, bits, 2, back, 1, 3);
+    Storage.of(type).load(bits, 2, back, 1, 3);
     assertEquals("[-1.0, 1.0, 2.0, 3.0, -1.0]", java.util.Arrays.toString(back));
     for (int untouched : new int[] {0, 1, 5, 6}) {
       assertEquals(0, bits[untouched]);

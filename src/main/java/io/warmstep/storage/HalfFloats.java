@@ -1,58 +1,14 @@
-package io.warmstep.backend;
-
-import io.warmstep.ElementType;
+package io.warmstep.storage;
 
 /**
  * Conversion between float32 and the 16-bit types: exact when widening, to nearest even when
  * narrowing. NaN stays NaN (quiet, upper payload bits kept); float16 overflows to infinity.
  */
-public final class HalfFloats {
+final class HalfFloats {
   private HalfFloats() {}
 
-  /**
-   * Widens a run of elements.
-   *
-   * @param type float16 or bfloat16
-   * @param bits the source
-   * @param from its first index
-   * @param values the target
-   * @param to its first index
-   * @param length count of elements
-   */
-  public static void widen(
-      ElementType type, short[] bits, int from, float[] values, int to, int length) {
-    if (type == ElementType.BFLOAT16) {
-      for (int i = 0; i < length; i++) {
-        values[to + i] = Float.intBitsToFloat(bits[from + i] << 16);
-      }
-    } else {
-      for (int i = 0; i < length; i++) {
-        values[to + i] = fromFloat16(bits[from + i]);
-      }
-    }
-  }
-
-  /**
-   * Narrows a run of elements.
-   *
-   * @param type float16 or bfloat16
-   * @param values the source
-   * @param from its first index
-   * @param bits the target
-   * @param to its first index
-   * @param length count of elements
-   */
-  public static void narrow(
-      ElementType type, float[] values, int from, short[] bits, int to, int length) {
-    if (type == ElementType.BFLOAT16) {
-      for (int i = 0; i < length; i++) {
-        bits[to + i] = toBfloat16(values[from + i]);
-      }
-    } else {
-      for (int i = 0; i < length; i++) {
-        bits[to + i] = toFloat16(values[from + i]);
-      }
-    }
+  static float fromBfloat16(short bits) {
+    return Float.intBitsToFloat(bits << 16);
   }
 
   static float fromFloat16(short half) {
