@@ -4,7 +4,6 @@ import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.step.GradientScale;
-import io.warmstep.step.Norm;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.List;

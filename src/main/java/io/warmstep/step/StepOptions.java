@@ -1,5 +1,7 @@
 package io.warmstep.step;
 
+import io.warmstep.Norm;
+
 /** What a step does besides its rule. Immutable; a setter returns a copy. */
 public final class StepOptions {
   /** Nothing besides the rule. */

@@ -1,7 +1,7 @@
 package io.warmstep.testkit;
 
 import io.warmstep.ElementType;
-import io.warmstep.step.Norm;
+import io.warmstep.Norm;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

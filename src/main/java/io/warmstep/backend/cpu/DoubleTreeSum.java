@@ -1,6 +1,6 @@
 package io.warmstep.backend.cpu;
 
-import io.warmstep.step.Norm;
+import io.warmstep.Norm;
 import java.util.Arrays;
 
 /**

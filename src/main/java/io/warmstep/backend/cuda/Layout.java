@@ -1,7 +1,7 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
-import io.warmstep.step.Norm;
+import io.warmstep.Norm;
 
 /** The structs of kernels/abi.h: sizes and offsets in bytes. LayoutTest compares them. */
 final class Layout {

@@ -3,7 +3,7 @@ package io.warmstep.backend.cpu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.warmstep.ElementType;
-import io.warmstep.step.Norm;
+import io.warmstep.Norm;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.ReferenceNorm;
 import io.warmstep.testkit.ReferenceNorm.Sum;

@@ -1,4 +1,4 @@
-package io.warmstep.step;
+package io.warmstep;
 
 /**
  * A norm of all gradients together, by which they are clipped: PyTorch's {@code norm_type} of 2, 1
