@@ -48,8 +48,8 @@ public final class Devices {
   /**
    * Opens the most preferred device that can be used: a GPU, otherwise the CPU, which always can. A
    * GPU takes a quick self-test first, once per process; one that does not give the bits that it
-   * should is logged and skipped, and {@link #report()} then gives the reason. OpenCL drivers
-   * that run on the processor are left to those who ask for them by name.
+   * should is logged and skipped, and {@link #report()} then gives the reason. OpenCL drivers that
+   * run on the processor are left to those who ask for them by name.
    *
    * @return the device, to be closed by the caller
    */

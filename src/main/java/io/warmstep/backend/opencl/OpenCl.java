@@ -41,7 +41,8 @@ final class OpenCl {
 
   /**
    * A call's result code, even where another user of JOCL has switched on its exceptions, which is
-   * a setting of the process. What a step calls catches them in place: the lambda allocates on every call.
+   * a setting of the process. What a step calls catches them in place: the lambda allocates on
+   * every call.
    */
   static int code(Call call) {
     try {
