@@ -55,7 +55,13 @@ final class RangeCurve {
     start =
         points.stream().limit(Math.max(1, count / 20)).mapToDouble(Point::loss).average().orElse(0);
     fall = count == 0 ? 0 : start - smoothed(lowest);
-    noise = noise() * Math.sqrt((1 - smoothing) / (1 + smoothing));
+    noise = noise() * shareOfNoise(smoothing, lowest + 1);
+  }
+
+  /** The standard deviation of an average of so many losses, as a share of that of one loss. */
+  private static double shareOfNoise(double smoothing, int losses) {
+    double left = StrictMath.pow(smoothing, losses);
+    return Math.sqrt((1 - smoothing) / (1 + smoothing) * (1 + left) / (1 - left));
   }
 
   private double smoothed(int i) {

@@ -66,8 +66,8 @@ final class HealthStudy implements Study {
                     + " of the steps.")
             .say(
                 Say.percent(findings.lostUpdates)
-                    + " of the updates were lost: the gradient was not zero, and the weight stayed"
-                    + " as it was, because the change was less than half of its last digit.");
+                    + " of the updates were lost in rounding: the gradient was not zero, but the"
+                    + " change was less than half a unit in the weight's last place.");
     section.add(norms(reports));
     section.add(ratios(monitor));
     return section.add(curvature(monitor));

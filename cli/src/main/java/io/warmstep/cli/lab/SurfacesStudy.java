@@ -134,10 +134,10 @@ final class SurfacesStudy implements Study {
     }
     String found =
         quickest == null
-            ? "no rule brings half of its starts to the global minimum"
+            ? "no rule gets half of its starts to the global minimum"
             : String.format(
                 Locale.ROOT,
-                "%s has half of its starts there first, after %s",
+                "%s is first to have half of its starts there, after %s",
                 quickest.rule(),
                 Say.count(steps, "step"));
     Chart chart =

@@ -143,7 +143,7 @@
     })));
     const all = band ? shown.flatMap((d) => [d[y], d[band[0]], d[band[1]]]).filter((v) => v != null) : shown.map((d) => d[y]);
     return Plot.plot({
-      width, height: Math.max(230, Math.min(380, width * 0.55)), marginLeft: 62, marginRight: 16, marginBottom: 42, marginTop: 14 + 14 * labels,
+      width, height: Math.max(230, Math.min(380, width * 0.55)), marginLeft: 72, marginRight: 16, marginBottom: 42, marginTop: 14 + 14 * labels,
       style: {fontSize: "13px", overflow: "visible"},
       x: axis(chart.x, rows.map((d) => d[x]), Math.floor(width / 85)),
       y: {...axis(chart.y, all, 6, chart.domain), grid: true, nice: chart.domain == null && !isLog},
