@@ -2,6 +2,7 @@ package io.warmstep;
 
 import static java.util.stream.Collectors.joining;
 
+import io.warmstep.backend.StepRefusedException;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.GradientScale;
@@ -88,7 +89,8 @@ public final class Optimizer implements AutoCloseable {
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
    *     one from which the rule computes a number that the parameters' arithmetic cannot hold: an
-   *     infinite one in float32, say, or one that becomes 0; nothing changes
+   *     infinite one in float32, say, or one that becomes 0; or the device's stream is capturing a
+   *     CUDA graph, into which this step's number and rate would be frozen; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
    *     from within one, as from its schedule; nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -133,6 +135,8 @@ public final class Optimizer implements AutoCloseable {
   private boolean run(long number) {
     try {
       return step.run();
+    } catch (StepRefusedException e) { // nothing has changed
+      throw e;
     } catch (Throwable e) { // checked ones too: rules written in other languages throw them
       progress.fail(e);
       throw new StepFailedException(

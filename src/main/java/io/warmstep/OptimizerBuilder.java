@@ -113,11 +113,25 @@ public final class OptimizerBuilder {
    * @throws IllegalArgumentException if the norm is out of range
    */
   public OptimizerBuilder clipNorm(double maxNorm) {
+    return clipNorm(maxNorm, Norm.L2);
+  }
+
+  /**
+   * Clips by a norm of one's choice, as {@code clip_grad_norm_} does with its {@code norm_type}:
+   * {@link Norm#L1} is PyTorch's 1 and {@link Norm#MAX} its infinity. A NaN among the gradients
+   * makes any norm NaN.
+   *
+   * @param maxNorm above 0; infinite to measure the norm alone
+   * @param norm which one, also what {@link Optimizer#gradientNorm()} gives
+   * @return this builder
+   * @throws IllegalArgumentException if the norm is out of range
+   */
+  public OptimizerBuilder clipNorm(double maxNorm, Norm norm) {
     if (!(maxNorm > 0)) {
       throw new IllegalArgumentException(
           "clipNorm is " + maxNorm + ", must be above 0, or infinite to measure the norm alone");
     }
-    options = options.clipNorm(maxNorm);
+    options = options.clipNorm(maxNorm).norm(Objects.requireNonNull(norm, "norm"));
     return this;
   }
 
