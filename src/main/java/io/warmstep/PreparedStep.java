@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.StepValues;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
@@ -17,6 +18,10 @@ final class PreparedStep {
   private final StepOptions options;
   private List<RuleGroup> groups;
   private StepInputs inputs;
+
+  /** For each group. */
+  private StepValues[] values;
+
   private StepPlan plan;
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
 
@@ -26,11 +31,16 @@ final class PreparedStep {
     this.groups = groups;
     this.options = options;
     inputs = inputsOf(groups);
+    values = valuesOf(groups);
   }
 
   private static StepInputs inputsOf(List<RuleGroup> groups) {
     return new StepInputs(
         groups.stream().mapToInt(group -> group.rule().scalarNames().size()).toArray());
+  }
+
+  private static StepValues[] valuesOf(List<RuleGroup> groups) {
+    return groups.stream().map(group -> group.moving().values()).toArray(StepValues[]::new);
   }
 
   List<RuleGroup> groups() {
@@ -87,6 +97,7 @@ final class PreparedStep {
     plan = next;
     groups = List.copyOf(others);
     inputs = nextInputs;
+    values = valuesOf(others);
   }
 
   /**
@@ -100,7 +111,9 @@ final class PreparedStep {
   void set(long number, double rate, double gradientScale) {
     for (int i = 0; i < inputs.groups(); i++) {
       RuleGroup group = groups.get(i);
-      inputs.keepParameters(i, group.scalars(number, rate, inputs.scalars(i)) == 0);
+      double own = group.scalars(number, rate, values[i], inputs.scalars(i));
+      inputs.keepParameters(i, own == 0);
+      inputs.weightDecay(i, group.rule().l2(values[i]));
     }
     inputs.gradientScale().set(gradientScale);
   }

@@ -64,6 +64,9 @@ final class RestoredRules {
     }
     Map<String, Object> taken = new LinkedHashMap<>();
     for (Map.Entry<String, Object> setting : OptimizerSaver.settings(group.rule()).entrySet()) {
+      if (group.moving().names().contains(setting.getKey())) {
+        continue; // the schedule gives it
+      }
       Optional<Double> value = value(names, setting.getKey());
       Object present = setting.getValue();
       if (value.isPresent() && number(present) != value.get()) {
@@ -77,7 +80,7 @@ final class RestoredRules {
       checkState(group.rule(), taken, names);
       return group;
     }
-    return RuleGroup.of(with(group.rule(), taken, names), factor, group.members());
+    return group.with(with(group.rule(), taken, names), factor);
   }
 
   private Map<String, SavedOptimizer.Group> savedGroups() {

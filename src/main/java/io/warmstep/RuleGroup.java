@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,23 +11,38 @@ import java.util.Map;
 /**
  * Parameters of an optimizer under one rule.
  *
+ * @param moving hyperparameters that schedules move, whatever the rule has
  * @param narrowest a member whose arithmetic has the smallest range
  */
 record RuleGroup(
-    UpdateRule rule, double learningRateFactor, List<Parameter> members, Parameter narrowest) {
-  static RuleGroup of(UpdateRule rule, double learningRateFactor, List<Parameter> members) {
+    UpdateRule rule,
+    MovingHyperparameters moving,
+    double learningRateFactor,
+    List<Parameter> members,
+    Parameter narrowest) {
+  private static RuleGroup of(
+      UpdateRule rule, MovingHyperparameters moving, double factor, List<Parameter> members) {
     return new RuleGroup(
-        rule, learningRateFactor, members, ArithmeticRange.narrowest(members).orElseThrow());
+        rule, moving, factor, members, ArithmeticRange.narrowest(members).orElseThrow());
+  }
+
+  /** The same parameters under other hyperparameters. */
+  RuleGroup with(UpdateRule other, double factor) {
+    return new RuleGroup(other, moving, factor, members, narrowest);
   }
 
   /**
    * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
    *
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     one has a rule of another kind
+   *     one has a rule of another kind, or the rule does not let a hyperparameter move
    */
   static List<RuleGroup> resolve(
-      UpdateRule rule, List<ParameterGroup> groups, Parameters parameters) {
+      UpdateRule rule,
+      MovingHyperparameters moving,
+      List<ParameterGroup> groups,
+      Parameters parameters) {
+    moving.requireMovable(rule);
     List<List<Parameter>> members = new ArrayList<>();
     for (int i = 0; i <= groups.size(); i++) {
       members.add(new ArrayList<>());
@@ -44,11 +60,12 @@ record RuleGroup(
                 + " matches no parameter: there are "
                 + parameters.abbreviatedNames());
       }
-      resolved.add(of(group.resolve(rule), group.learningRateFactor(), members.get(i)));
+      resolved.add(
+          of(group.resolve(rule), moving.in(group), group.learningRateFactor(), members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {
-      resolved.add(of(rule, 1, rest));
+      resolved.add(of(rule, moving, 1, rest));
     }
     return resolved;
   }
@@ -77,11 +94,12 @@ record RuleGroup(
    * Computes the numbers of a step and checks that the arithmetic can hold them.
    *
    * @param rate the optimizer's learning rate
+   * @param at receives what the numbers are computed from
    * @param scalars receives the numbers
    * @return the group's learning rate
-   * @throws IllegalStateException if it cannot
+   * @throws IllegalStateException if it cannot, or a schedule gives what is not allowed
    */
-  double scalars(long step, double rate, double[] scalars) {
+  double scalars(long step, double rate, StepValues at, double[] scalars) {
     double own = rate * learningRateFactor;
     if (!(own <= Double.MAX_VALUE) || (own == 0 && rate != 0 && learningRateFactor != 0)) {
       throw new IllegalStateException(
@@ -95,7 +113,13 @@ record RuleGroup(
               + step
               + ", beyond the range of float64: choose another rate or factor");
     }
-    rule.scalars(step, own, scalars);
+    at.set(step, own);
+    moving.set(step, at);
+    rule.scalars(at, scalars);
+    if (!ArithmeticRange.holds(rule.l2(at), narrowest)) {
+      throw new IllegalStateException(
+          ArithmeticRange.message(rule.name() + ": weightDecay", rule.l2(at), narrowest));
+    }
     for (int i = 0; i < scalars.length; i++) {
       if (!ArithmeticRange.holds(scalars[i], narrowest)) {
         throw new IllegalStateException(
@@ -123,9 +147,8 @@ record RuleGroup(
    * @throws IllegalArgumentException if it cannot
    */
   void requireHyperparameters(long step, double rate, double[] scalars) {
-    ArithmeticRange.require(rule.name() + ": weightDecay", rule.l2(), narrowest);
     try {
-      scalars(step, rate, scalars);
+      scalars(step, rate, moving.values(), scalars);
     } catch (IllegalStateException e) {
       throw new IllegalArgumentException(e.getMessage(), e);
     }

@@ -73,7 +73,7 @@ class ReadmeTest {
     compile(
         folder,
         "Part",
-        "import io.warmstep.*;\nimport java.nio.file.*;\nimport io.warmstep.schedule.*;\nclass Part {\n"
+        "import io.warmstep.*;\nimport java.nio.file.*;\nimport io.warmstep.rule.*;\nimport io.warmstep.schedule.*;\nclass Part {\n"
             + "  void part(Optimizer optimizer, long context, long stream, long pointer,"
             + " long queue, long buffer, long offset, long length,"
             + " jcuda.driver.CUcontext cuContext, jcuda.driver.CUstream cuStream,"

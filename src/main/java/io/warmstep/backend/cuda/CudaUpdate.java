@@ -85,7 +85,6 @@ final class CudaUpdate {
       ByteBuffer target = groupBuffer(i);
       int at = groupAt(i);
       putReal(target, at + layout.sign(), rule.maximize() ? -1 : 1);
-      putReal(target, at + layout.weightDecay(), rule.l2());
       target.putInt(at + layout.options(), rule.options());
     }
   }
@@ -115,6 +114,7 @@ final class CudaUpdate {
       for (int j = 0; j < scalars.length; j++) {
         putReal(target, at + j * layout.realBytes(), scalars[j]);
       }
+      putReal(target, at + layout.weightDecay(), inputs.weightDecay(i));
       target.putInt(at + layout.keepsParameters(), inputs.keepsParameters(i) ? 1 : 0);
     }
     for (int i = 0; i < arguments.length; i++) {

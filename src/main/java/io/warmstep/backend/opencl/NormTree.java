@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.jocl.cl_mem;
 
-/** The tree of sums of squares of all gradients of one arithmetic type. */
+/** The tree of sums of squares or magnitudes of all gradients of one arithmetic type. */
 final class NormTree {
   private static final int LEAF = StepPlan.LEAF;
 
@@ -55,13 +55,18 @@ final class NormTree {
       kernel.setBuffer(3, memories.get(source.getKey()).buffer());
       kernel.setBuffer(4, rootSums);
       kernel.setBuffer(5, rootExponents);
+      kernel.setInt(6, OpenClNorm.kind(plan));
       launches.add(kernel.workGroups(table.tiles()));
     }
-    addNodes(context, programs, arithmetic, resources);
+    addNodes(context, programs, arithmetic, plan, resources);
   }
 
   private void addNodes(
-      OpenClContext context, Programs programs, ElementType arithmetic, Resources resources) {
+      OpenClContext context,
+      Programs programs,
+      ElementType arithmetic,
+      StepPlan plan,
+      Resources resources) {
     for (int count = leaves; count > 1; ) {
       int nodes = (count + LEAF - 1) / LEAF;
       cl_mem sums = resources.add(context.allocate((long) nodes * arithmetic.bytes()));
@@ -72,6 +77,7 @@ final class NormTree {
       kernel.setBuffer(2, rootExponents);
       kernel.setBuffer(3, sums);
       kernel.setBuffer(4, exponents);
+      kernel.setInt(5, OpenClNorm.kind(plan));
       launches.add(kernel.workGroups(nodes));
       rootSums = sums;
       rootExponents = exponents;
