@@ -278,7 +278,7 @@ class NormTest {
         assertEquals(expected, optimizer.gradientNorm(), norm.toString());
         assertEquals(-5 / (expected + 1e-6), parameters.get("d").values().toDoubles()[0]);
         assertEquals(
-            (float) -(0.5f * (float) (1 / (expected + 1e-6))) * 2,
+            -(0.5f * (float) (1 / (expected + 1e-6))) * 2,
             parameters.get("f").values().toFloats()[0]);
       }
     }
