@@ -22,8 +22,7 @@ record RuleGroup(
   /**
    * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
    *
-   * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     one has a rule of another kind
+   * @throws IllegalArgumentException if a group matches no parameter, or two match the same one
    */
   static List<RuleGroup> resolve(
       UpdateRule rule, List<ParameterGroup> groups, Parameters parameters) {
@@ -144,7 +143,7 @@ record RuleGroup(
       List<MemorySlice> slices =
           rule.stateSlots().stream().map(slot -> slots.get(slot.name()).slice()).toList();
       entries.add(
-          new StepPlan.Entry(
+          StepPlan.Entry.of(
               index.get(parameter.name()),
               parameter.length(),
               parameter.values().slice(),

@@ -1,7 +1,6 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
-import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
@@ -95,8 +94,11 @@ final class CpuStepProgram implements StepProgram {
       this.group = group;
       this.isDouble = span.type() == ElementType.FLOAT64;
       this.memories =
-          span.slices().stream().map(slice -> (CpuMemory) slice.memory()).toArray(CpuMemory[]::new);
-      this.offsets = span.slices().stream().mapToLong(MemorySlice::offset).toArray();
+          span.operands().stream()
+              .map(operand -> (CpuMemory) operand.slice().memory())
+              .toArray(CpuMemory[]::new);
+      this.offsets =
+          span.operands().stream().mapToLong(operand -> operand.slice().offset()).toArray();
       this.length = span.length();
     }
 

@@ -11,9 +11,9 @@ import jcuda.driver.CUcontext;
 
 /**
  * A step as launches of kernels, prepared but for the step's numbers: one launch of the update for
- * each element type in use, after those of the norm if the plan needs it. Nothing is waited for,
- * except where non-finite gradients skip the step: whether it happens is what {@link #run} returns,
- * as soon as the norm tells, while the update still runs.
+ * each rule and element type in use, after those of the norm if the plan needs it. Nothing is
+ * waited for, except where non-finite gradients skip the step: whether it happens is what {@link
+ * #run} returns, as soon as the norm tells, while the update still runs.
  */
 final class CudaStepProgram implements StepProgram {
   private final CudaDevice device;
@@ -36,10 +36,15 @@ final class CudaStepProgram implements StepProgram {
     this.arena = new Arena(context);
     this.skipsNonFinite = plan.options().skipNonFinite();
     List<TensorRun> runs = Span.of(plan).stream().map(TensorRun::new).toList();
-    for (ElementType type : ElementType.values()) {
-      List<TensorRun> ofType = runs.stream().filter(run -> run.type == type).toList();
-      if (!ofType.isEmpty()) {
-        updates.add(new CudaUpdate(context, device.kernels(), arena, plan, type, ofType));
+    for (StepPlan.SameRule rule : plan.rules()) {
+      for (ElementType type : ElementType.values()) {
+        List<TensorRun> together =
+            runs.stream()
+                .filter(run -> run.type == type && rule.groups().contains(run.group))
+                .toList();
+        if (!together.isEmpty()) {
+          updates.add(new CudaUpdate(context, device.kernels(), arena, plan, rule, together));
+        }
       }
     }
     norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;

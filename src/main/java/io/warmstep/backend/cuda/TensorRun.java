@@ -3,6 +3,7 @@ package io.warmstep.backend.cuda;
 import io.warmstep.ElementType;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Span;
+import io.warmstep.backend.StepPlan;
 import java.nio.ByteBuffer;
 
 /** A span as one row of the table that the update reads. */
@@ -17,8 +18,10 @@ final class TensorRun {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
-    this.addresses = span.slices().stream().mapToLong(TensorRun::address).toArray();
-    this.bytes = span.slices().stream().mapToInt(slice -> slice.memory().type().bytes()).toArray();
+    this.addresses =
+        span.operands().stream().mapToLong(operand -> address(operand.slice())).toArray();
+    this.bytes =
+        span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
   }
 
   static long address(MemorySlice slice) {
@@ -48,10 +51,11 @@ final class TensorRun {
     return Math.max((afterHead + Layout.TILE - 1) / Layout.TILE, 1);
   }
 
-  void write(ByteBuffer table) {
-    for (int i = 0; i < 2 + Layout.MAX_SLOTS; i++) {
+  /** Writes the row; the group counts among those of the launch. */
+  void write(ByteBuffer table, int groupOfLaunch) {
+    for (int i = 0; i < StepPlan.MAX_OPERANDS; i++) {
       table.putLong(i < addresses.length ? addresses[i] : 0);
     }
-    table.putLong(length).putInt(group).putInt(head());
+    table.putLong(length).putInt(groupOfLaunch).putInt(head());
   }
 }

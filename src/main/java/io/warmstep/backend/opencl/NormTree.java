@@ -12,6 +12,9 @@ import org.jocl.cl_mem;
 final class NormTree {
   private static final int LEAF = StepPlan.LEAF;
 
+  /** Longs of a segment: see norm.cl. */
+  private static final int SEGMENT_FIELDS = 8;
+
   private final List<Kernel> launches = new ArrayList<>();
   private final int leaves;
   private cl_mem rootSums;
@@ -38,7 +41,7 @@ final class NormTree {
       boolean aligned = offset % lanes == 0 && memory.isVectorAligned(lanes);
       memories.put(source, memory);
       segments
-          .computeIfAbsent(source, key -> resources.add(new Segments()))
+          .computeIfAbsent(source, key -> resources.add(new Segments(SEGMENT_FIELDS)))
           .add(own, entry.length(), count, aligned ? 1 : 0, offset);
       count += own;
     }

@@ -37,10 +37,10 @@ final class OpenClStepProgram implements StepProgram {
   private record Launch(Kernel kernel, GroupNumbers numbers, boolean isDouble) {}
 
   /** What parameters of one launch have in common. */
-  private record LaunchKey(ElementType type, int chunk, List<Long> buffers) {}
+  private record LaunchKey(ElementType type, List<Integer> groups, List<Long> buffers) {}
 
   /** Groups whose numbers are one argument. */
-  private record NumbersKey(boolean isDouble, int chunk) {}
+  private record NumbersKey(boolean isDouble, List<Integer> groups) {}
 
   OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan) {
     this.device = device;
@@ -51,8 +51,8 @@ final class OpenClStepProgram implements StepProgram {
           plan.options().needsNorm()
               ? resources.add(new OpenClNorm(device.context(), programs, plan))
               : null;
-      if (!runs.isEmpty()) {
-        addLaunches(programs);
+      for (StepPlan.SameRule rule : plan.rules()) {
+        addLaunches(programs, rule);
       }
       device.context().finish(); // so that what cannot be done fails here rather than in a step
     } catch (RuntimeException | Error e) {
@@ -61,38 +61,45 @@ final class OpenClStepProgram implements StepProgram {
     }
   }
 
-  private void addLaunches(Programs programs) {
+  private void addLaunches(Programs programs, StepPlan.SameRule rule) {
     Map<LaunchKey, List<UpdateRun>> together = new LinkedHashMap<>();
     for (UpdateRun run : runs) {
-      int chunk = run.group / programs.groups(plan, run.type == ElementType.FLOAT64);
-      LaunchKey key = new LaunchKey(run.type, chunk, run.handles());
-      together.computeIfAbsent(key, k -> new ArrayList<>()).add(run);
+      int place = rule.groups().indexOf(run.group);
+      if (place >= 0) {
+        int capacity = programs.groups(rule, run.type == ElementType.FLOAT64);
+        int first = place / capacity * capacity;
+        int end = Math.min(first + capacity, rule.groups().size());
+        LaunchKey key = new LaunchKey(run.type, rule.groups().subList(first, end), run.handles());
+        together.computeIfAbsent(key, k -> new ArrayList<>()).add(run);
+      }
     }
     Map<NumbersKey, GroupNumbers> byKey = new LinkedHashMap<>();
     together.forEach(
         (key, members) -> {
           boolean isDouble = key.type == ElementType.FLOAT64;
-          int capacity = programs.groups(plan, isDouble);
+          int capacity = programs.groups(rule, isDouble);
           GroupNumbers shared =
               byKey.computeIfAbsent(
-                  new NumbersKey(isDouble, key.chunk),
-                  k -> new GroupNumbers(plan, k.chunk * capacity, capacity, k.isDouble));
-          Kernel kernel = kernel(programs, key.type, members, key.chunk * capacity);
+                  new NumbersKey(isDouble, key.groups),
+                  k -> new GroupNumbers(plan, k.groups, capacity, k.isDouble));
+          Kernel kernel = kernel(programs, rule, key, members);
           launches.add(new Launch(kernel, shared, isDouble));
         });
     numbers.addAll(byKey.values());
   }
 
   private Kernel kernel(
-      Programs programs, ElementType type, List<UpdateRun> members, int firstGroup) {
+      Programs programs, StepPlan.SameRule sameRule, LaunchKey key, List<UpdateRun> members) {
+    ElementType type = key.type;
     boolean isDouble = type == ElementType.FLOAT64;
     int lanes = programs.shape().lanes(type);
     int tileLength = programs.shape().tileLength(type);
-    Segments segments = resources.add(new Segments());
+    cl_mem[] buffers = members.get(0).buffers;
+    Segments segments = resources.add(new Segments(Programs.segmentFields(buffers.length)));
     for (UpdateRun run : members) {
       UpdateRule rule = plan.groups().get(run.group).rule();
       long tag =
-          (run.group - firstGroup)
+          key.groups.indexOf(run.group)
               | (long) rule.options() << 32
               | (run.isAligned(lanes) ? 1L : 0L) << 48;
       long[] fields = new long[2 + run.offsets.length];
@@ -102,7 +109,7 @@ final class OpenClStepProgram implements StepProgram {
       segments.add(run.tiles(lanes, tileLength), fields);
     }
     segments.upload(device.context());
-    Kernel kernel = resources.add(programs.step(plan, type));
+    Kernel kernel = resources.add(programs.step(sameRule, type, buffers.length));
     StepOptions options = plan.options();
     kernel.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
     kernel.setInt(4, norm == null ? 0 : 1);
@@ -111,10 +118,8 @@ final class OpenClStepProgram implements StepProgram {
     kernel.setBuffer(7, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
     kernel.setBuffer(8, segments.segmentBuffer());
     kernel.setBuffer(9, segments.tileBuffer());
-    cl_mem[] buffers = members.get(0).buffers;
-    for (int i = 0; i < 5; i++) {
-      // Slots that the rule does not have are never touched, but every argument must be set.
-      kernel.setBuffer(10 + i, i < buffers.length ? buffers[i] : segments.segmentBuffer());
+    for (int i = 0; i < buffers.length; i++) {
+      kernel.setBuffer(10 + i, buffers[i]);
     }
     return kernel.workGroups(segments.tiles());
   }

@@ -7,11 +7,11 @@ import org.jocl.CL;
 import org.jocl.cl_mem;
 
 /**
- * The tables by which a work-group finds its work: segments of 8 longs each, and for each tile the
- * segment that it is in, left out if there is only one. Written once. See step.cl.
+ * The tables by which a work-group finds its work: segments of some longs each, and for each tile
+ * the segment that it is in, left out if there is only one. Written once. See step.cl.
  */
 final class Segments implements AutoCloseable {
-  static final int FIELDS = 8;
+  private final int fieldCount;
 
   private final List<long[]> segments = new ArrayList<>();
   private final List<Long> tileCounts = new ArrayList<>();
@@ -19,14 +19,19 @@ final class Segments implements AutoCloseable {
   private cl_mem segmentBuffer;
   private cl_mem tileBuffer;
 
+  /** Segments of so many longs. */
+  Segments(int fieldCount) {
+    this.fieldCount = fieldCount;
+  }
+
   /**
    * Adds a segment.
    *
    * @param tileCount how many tiles it has
-   * @param fields at most 7, what follows the number of the first tile
+   * @param fields what follows the number of the first tile
    */
   void add(long tileCount, long... fields) {
-    long[] segment = new long[FIELDS];
+    long[] segment = new long[fieldCount];
     segment[0] = tiles;
     System.arraycopy(fields, 0, segment, 1, fields.length);
     segments.add(segment);
@@ -43,7 +48,7 @@ final class Segments implements AutoCloseable {
   }
 
   void upload(OpenClContext context) {
-    ByteBuffer table = OpenCl.direct(segments.size() * FIELDS * Long.BYTES);
+    ByteBuffer table = OpenCl.direct(segments.size() * fieldCount * Long.BYTES);
     for (long[] segment : segments) {
       for (long field : segment) {
         table.putLong(field);

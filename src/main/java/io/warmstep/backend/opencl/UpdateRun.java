@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
 import java.util.Arrays;
 import java.util.List;
@@ -19,10 +20,12 @@ final class UpdateRun {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
-    this.memories = span.slices().stream().map(slice -> (OpenClMemory) slice.memory()).toList();
+    this.memories =
+        span.operands().stream().map(operand -> (OpenClMemory) operand.slice().memory()).toList();
     this.buffers = memories.stream().map(OpenClMemory::buffer).toArray(cl_mem[]::new);
     this.offsets =
-        span.slices().stream()
+        span.operands().stream()
+            .map(Operand::slice)
             .mapToLong(slice -> ((OpenClMemory) slice.memory()).firstElement() + slice.offset())
             .toArray();
   }

@@ -9,6 +9,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
@@ -22,6 +23,28 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the host waits for, and what it does not. On the simulated driver. */
 class CudaWaitTest extends SimulatedTest {
+  @Test
+  void aStepIsALaunchForEachRuleAndType() {
+    try (Device device = Devices.require("cuda")) {
+      Parameters.Builder builder = Parameters.on(device);
+      for (int i = 0; i < 100; i++) {
+        builder.add(i % 2 + ".p" + i, new float[i]);
+      }
+      try (Parameters parameters = builder.build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Adam.adam())
+                  .group(ParameterGroup.matching("1.*").rule(Sgd.sgd()))
+                  .learningRate(0.1)
+                  .build()) {
+        optimizer.step();
+        long launches = CudaSim.launches();
+        optimizer.step();
+        assertEquals(2, CudaSim.launches() - launches);
+      }
+    }
+  }
+
   @Test
   void clippingByNormAddsTwoLaunchesAndNoWait() {
     try (Device device = Devices.require("cuda");
