@@ -4,7 +4,7 @@ import static java.util.stream.Collectors.joining;
 
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
-import io.warmstep.schedule.Schedule;
+import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepOptions;
 import java.io.IOException;
 import java.lang.ref.Reference;
@@ -20,7 +20,7 @@ import java.util.List;
  */
 public final class Optimizer implements AutoCloseable {
   private final Parameters parameters;
-  private final Schedule schedule;
+  private final LearningRate learningRate;
   private final LossScaler scaler;
   private final UpdateRule rule;
   private final StepOptions options;
@@ -29,23 +29,20 @@ public final class Optimizer implements AutoCloseable {
   private final Tensor[] borrowed;
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
-  private long stepCount;
-  private long skippedSteps;
-  private double learningRate = Double.NaN;
-  private Throwable failure;
+  private final Progress progress;
 
   Optimizer(OptimizerBuilder builder) {
     parameters = builder.parameters();
-    schedule = builder.schedule();
+    learningRate = builder.learningRate();
     scaler = builder.scaler();
     rule = builder.rule();
     options = builder.options().skipNonFinite(builder.options().skipNonFinite() || scaler != null);
-    stepCount = builder.startAfter();
+    progress = new Progress(builder.startAfter());
     step =
         new PreparedStep(
             parameters, RuleGroup.resolve(rule, builder.groups(), parameters), options);
     ArithmeticRange.requireOptions(options, parameters);
-    step.requireHyperparameters(nextStep(), builder.constantRate());
+    step.requireHyperparameters(progress.next(), learningRate.constant());
     lifetime = Lifetime.begin(this, "optimizer");
     state = new OptimizerState(parameters, lifetime);
     try {
@@ -63,7 +60,7 @@ public final class Optimizer implements AutoCloseable {
       throw e;
     }
     borrowed = parameters.borrowedTensors();
-    if (stepCount > 0) {
+    if (progress.steps() > 0) {
       state.expectRestored();
     }
     lifetime.ifLost(parameters.device().backend(), step.releaseWith(state.memories()));
@@ -95,21 +92,34 @@ public final class Optimizer implements AutoCloseable {
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void step() {
+    step(options.gradientScale());
+  }
+
+  /**
+   * Updates all parameters as {@link #step()} does, with another factor for this step's gradients
+   * than {@link OptimizerBuilder#scaleGradients} has: where gradients are accumulated, a last and
+   * shorter window has one of its own.
+   *
+   * <pre>{@code
+   * optimizer.step(1.0 / batchesInThisWindow);
+   * }</pre>
+   *
+   * @param gradientScale what gradients are multiplied by before anything else; above 0 and a
+   *     normal float32 number
+   * @throws IllegalArgumentException if the factor is out of range; nothing changes
+   */
+  public void step(double gradientScale) {
+    GradientScale.require(gradientScale);
     use.enter("step()");
     try {
-      checkUsable();
-      long next = nextStep();
-      double rate = CheckedSchedule.rate(schedule, next);
-      double scale = options.gradientScale();
-      step.set(next, rate, scaler == null ? scale : scale / scaler.scale());
-      state.warnIfNotRestored(stepCount);
-      boolean happened = run();
-      if (happened) {
-        stepCount = next;
-        learningRate = rate;
-      } else {
-        skippedSteps++;
-      }
+      checkOpen();
+      progress.checkNotFailed("no further step is taken");
+      long next = progress.next();
+      double rate = learningRate.rate(next);
+      step.set(next, rate, scaler == null ? gradientScale : gradientScale / scaler.scale());
+      state.warnIfNotRestored(progress.steps());
+      boolean happened = run(next);
+      progress.advance(happened, rate);
       if (scaler != null) {
         scaler.update(happened);
       }
@@ -118,22 +128,14 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  private long nextStep() {
-    if (stepCount == Long.MAX_VALUE) {
-      throw new IllegalStateException(
-          "the step count is " + stepCount + ", the greatest there is, so no step can follow");
-    }
-    return stepCount + 1;
-  }
-
-  private boolean run() {
+  private boolean run(long number) {
     try {
       return step.run();
     } catch (Throwable e) { // checked ones too: rules written in other languages throw them
-      failure = e;
+      progress.fail(e);
       throw new StepFailedException(
           "step "
-              + (stepCount + 1)
+              + number
               + " failed on "
               + parameters.device()
               + "; parameters and state may be partly updated: restore them into a new optimizer",
@@ -165,7 +167,7 @@ public final class Optimizer implements AutoCloseable {
    * @return 0 before the first, unless the builder said otherwise
    */
   public long stepCount() {
-    return stepCount;
+    return progress.steps();
   }
 
   /**
@@ -174,7 +176,39 @@ public final class Optimizer implements AutoCloseable {
    * @return 0 unless a loss scaler or {@link OptimizerBuilder#skipNonFinite} is used
    */
   public long skippedSteps() {
-    return skippedSteps;
+    return progress.skipped();
+  }
+
+  /**
+   * Whether the last step was skipped for a non-finite gradient.
+   *
+   * @return false if it happened, and before the first
+   */
+  public boolean isLastStepSkipped() {
+    return progress.isLastSkipped();
+  }
+
+  /**
+   * Sets the learning rate of the steps that follow, where the optimizer was built with a constant
+   * one. Checkpoints have it.
+   *
+   * @param rate finite and at least 0
+   * @throws IllegalArgumentException if the rate is out of range, or the rule computes a number
+   *     from it that the parameters' arithmetic cannot hold; nothing changes
+   * @throws IllegalStateException if the learning rate follows a schedule
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void learningRate(double rate) {
+    use.enter("learningRate()");
+    try {
+      checkOpen();
+      step.requireHyperparameters(progress.next(), LearningRate.require(rate));
+      learningRate.set(rate);
+    } finally {
+      leave();
+    }
   }
 
   /**
@@ -183,7 +217,7 @@ public final class Optimizer implements AutoCloseable {
    * @return the rate, or NaN before the first step
    */
   public double learningRate() {
-    return learningRate;
+    return progress.learningRate();
   }
 
   /**
@@ -272,13 +306,8 @@ public final class Optimizer implements AutoCloseable {
     return new OptimizerCheckpoint(this);
   }
 
-  /** Work on a checkpoint. */
-  interface Work<T> {
-    T run() throws IOException;
-  }
-
   /** Does something with this optimizer while nobody else does. */
-  <T> T exclusively(String operation, Work<T> work) throws IOException {
+  <T> T exclusively(String operation, OptimizerCheckpoint.Work<T> work) throws IOException {
     use.enter(operation);
     try {
       checkOpen();
@@ -292,8 +321,9 @@ public final class Optimizer implements AutoCloseable {
     return parameters;
   }
 
-  Schedule schedule() {
-    return schedule;
+  /** What the steps that follow use. */
+  LearningRate rates() {
+    return learningRate;
   }
 
   /** Null without one. */
@@ -312,30 +342,11 @@ public final class Optimizer implements AutoCloseable {
 
   /** Replaces the hyperparameters of each group; parameters and state stay. */
   void use(List<RuleGroup> others) {
-    step.use(others, nextStep());
+    step.use(others, progress.next());
   }
 
-  /** Goes on from a number of steps, whatever happened before. */
-  void continueAfter(long steps, long skipped, double rate) {
-    stepCount = steps;
-    skippedSteps = skipped;
-    learningRate = rate;
-    failure = null;
-    state.allRestored();
-  }
-
-  /** Parameters and state are partly those of a checkpoint: no step is right. */
-  void failed(Throwable cause) {
-    failure = cause;
-  }
-
-  void checkNotFailed() {
-    if (failure != null) {
-      throw new StepFailedException(
-          "an earlier step failed, so parameters and state may be partly updated: restore a"
-              + " checkpoint first",
-          failure);
-    }
+  Progress progress() {
+    return progress;
   }
 
   /** Frees the state; the parameters stay. Closing twice is fine. */
@@ -359,8 +370,8 @@ public final class Optimizer implements AutoCloseable {
         + " of "
         + parameters
         + ", at step "
-        + stepCount
-        + (CheckedSchedule.isNamed(schedule) ? ", " + schedule : "");
+        + progress.steps()
+        + (LearningRate.isNamed(learningRate.schedule()) ? ", " + learningRate.schedule() : "");
   }
 
   boolean isOpen() {
@@ -380,13 +391,6 @@ public final class Optimizer implements AutoCloseable {
     parameters.checkOpen();
     for (Tensor tensor : borrowed) {
       tensor.checkOpen();
-    }
-  }
-
-  private void checkUsable() {
-    checkOpen();
-    if (failure != null) {
-      throw new StepFailedException("an earlier step failed, so no further step is taken", failure);
     }
   }
 }

@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,10 +17,9 @@ public final class OptimizerBuilder {
   private final Parameters parameters;
   private final List<ParameterGroup> groups = new ArrayList<>();
   private UpdateRule rule;
-  private Schedule schedule;
+  private LearningRate learningRate;
   private LossScaler scaler;
   private StepOptions options = StepOptions.NONE;
-  private double constantRate;
   private long startAfter;
 
   OptimizerBuilder(Parameters parameters) {
@@ -47,8 +47,7 @@ public final class OptimizerBuilder {
    * @throws IllegalArgumentException if the rate is out of range
    */
   public OptimizerBuilder learningRate(double rate) {
-    learningRate(Schedules.constant(rate));
-    constantRate = rate;
+    learningRate = new LearningRate(Schedules.constant(LearningRate.require(rate)), true);
     return this;
   }
 
@@ -59,8 +58,7 @@ public final class OptimizerBuilder {
    * @return this builder
    */
   public OptimizerBuilder learningRate(Schedule schedule) {
-    this.schedule = Objects.requireNonNull(schedule, "schedule");
-    constantRate = 0;
+    learningRate = new LearningRate(Objects.requireNonNull(schedule, "schedule"), false);
     return this;
   }
 
@@ -145,10 +143,7 @@ public final class OptimizerBuilder {
    * @throws IllegalArgumentException if the factor is out of range
    */
   public OptimizerBuilder scaleGradients(double factor) {
-    if (!(factor >= Float.MIN_NORMAL && factor <= Float.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "gradient scale is " + factor + ", must be above 0 and a normal float32 number");
-    }
+    GradientScale.require(factor);
     options = options.gradientScale(factor);
     return this;
   }
@@ -199,7 +194,7 @@ public final class OptimizerBuilder {
     if (rule == null) {
       throw new IllegalStateException("no rule was set: call rule(...), such as Adam.adam()");
     }
-    if (schedule == null) {
+    if (learningRate == null) {
       throw new IllegalStateException("no learning rate was set: call learningRate(...)");
     }
     return new Optimizer(this);
@@ -217,13 +212,8 @@ public final class OptimizerBuilder {
     return rule;
   }
 
-  Schedule schedule() {
-    return schedule;
-  }
-
-  /** The learning rate if it is constant, otherwise 0. */
-  double constantRate() {
-    return constantRate;
+  LearningRate learningRate() {
+    return learningRate;
   }
 
   /** Null without one. */

@@ -40,6 +40,11 @@ public final class OptimizerCheckpoint {
   private boolean allowsDropped;
   private OptionalLong stepCount = OptionalLong.empty();
 
+  /** Saving or restoring. */
+  interface Work<T> {
+    T run() throws IOException;
+  }
+
   OptimizerCheckpoint(Optimizer optimizer) {
     this.optimizer = optimizer;
   }

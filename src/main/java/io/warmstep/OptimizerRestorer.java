@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * Restores an optimizer from a file that is verified. First everything is compared and nothing
@@ -54,6 +55,7 @@ final class OptimizerRestorer {
     long steps = steps();
     LossScaler.State scaler = scaler();
     List<PlateauSchedule> plateaus = plateaus();
+    double rate = constantRate();
     compareValues();
     if (!differences.isEmpty()) {
       throw new CheckpointMismatchException(reader.source(), differences);
@@ -68,10 +70,16 @@ final class OptimizerRestorer {
     if (scaler != null) {
       optimizer.scaler().restore(scaler);
     }
-    optimizer.continueAfter(
-        steps,
-        saved.map(SavedOptimizer::skippedSteps).orElse(0L),
-        saved.map(SavedOptimizer::learningRate).orElse(Double.NaN));
+    if (optimizer.rates().isConstant()) {
+      optimizer.rates().set(rate);
+    }
+    optimizer
+        .progress()
+        .restore(
+            steps,
+            saved.map(SavedOptimizer::skippedSteps).orElse(0L),
+            saved.map(SavedOptimizer::learningRate).orElse(Double.NaN));
+    optimizer.optimizerState().allRestored();
     return new RestoreReport(steps, valuesFound > 0, notes);
   }
 
@@ -88,7 +96,7 @@ final class OptimizerRestorer {
         }
       }
     } catch (IOException | RuntimeException | Error e) {
-      optimizer.failed(e);
+      optimizer.progress().fail(e);
       throw e;
     }
   }
@@ -181,7 +189,7 @@ final class OptimizerRestorer {
     restored.forEach(parameter -> present.put(choices.savedName(parameter), parameter.name()));
     Set<String> candidates = new HashSet<>(savedParameters());
     candidates.addAll(present.keySet());
-    Set<String> dropped = new java.util.TreeSet<>(savedParameters());
+    Set<String> dropped = new TreeSet<>(savedParameters());
     dropped.removeAll(present.keySet());
     for (TensorEntry entry : reader.tensors()) {
       if (!entry.name().startsWith(PyTorchNames.STATE) || consumed.contains(entry.name())) {
@@ -276,12 +284,65 @@ final class OptimizerRestorer {
     }
   }
 
+  /** The file's learning rate if it is known to be constant, otherwise NaN. */
+  private double savedConstantRate() {
+    return saved.map(SavedOptimizer::constantLearningRate).orElse(Double.NaN);
+  }
+
+  /** The learning rate that an optimizer with a constant one goes on with. */
+  private double constantRate() throws IOException {
+    double present = optimizer.rates().constant();
+    if (!optimizer.rates().isConstant()) {
+      return present;
+    }
+    Set<Double> found = new TreeSet<>();
+    if (saved.isPresent()) {
+      found.add(savedConstantRate());
+    } else {
+      for (RuleGroup group : optimizer.groups()) {
+        for (Parameter parameter : group.learningRateFactor() == 1 ? group.members() : none()) {
+          String name = PyTorchNames.group(choices.savedName(parameter), "lr");
+          ScalarEntry.read(reader, name, 0).ifPresent(found::add);
+        }
+      }
+    }
+    if (found.size() != 1 || found.contains(Double.NaN) || found.contains(present)) {
+      if (found.size() > 1) {
+        notes.add("the file has the learning rates " + found + ": " + present + " is kept");
+      }
+      return present;
+    }
+    double rate = found.iterator().next();
+    boolean keeps = choices.keepsHyperparameters();
+    notes.add(
+        "the learning rate is "
+            + rate
+            + " in the file, "
+            + present
+            + " here: "
+            + (keeps ? present + " is kept" : rate + " is taken"));
+    if (keeps) {
+      return present;
+    }
+    try {
+      return LearningRate.require(rate);
+    } catch (IllegalArgumentException e) {
+      differences.add("the file's " + e.getMessage());
+      return present;
+    }
+  }
+
+  private static List<Parameter> none() {
+    return List.of();
+  }
+
   /** The plateau schedules that are to be restored. */
   private List<PlateauSchedule> plateaus() {
-    Schedule schedule = optimizer.schedule();
+    Schedule schedule = optimizer.rates().schedule();
     List<PlateauSchedule> plateaus = OptimizerSaver.plateaus(schedule);
     String described = OptimizerSaver.describe(schedule);
-    if (saved.isPresent() && !saved.get().schedule().equals(described)) {
+    boolean areConstant = optimizer.rates().isConstant() && !Double.isNaN(savedConstantRate());
+    if (saved.isPresent() && !areConstant && !saved.get().schedule().equals(described)) {
       notes.add(
           "the schedule here is kept"
               + (described.isEmpty() ? "" : ", " + described)

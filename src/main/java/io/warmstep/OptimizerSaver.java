@@ -26,7 +26,9 @@ final class OptimizerSaver {
   }
 
   void addTo(CheckpointWriter writer) {
-    optimizer.checkNotFailed();
+    optimizer
+        .progress()
+        .checkNotFailed("parameters and state may be partly updated: restore a checkpoint first");
     for (Parameter parameter : optimizer.parameters()) {
       String name = parameter.name();
       if (withParameters) {
@@ -72,8 +74,9 @@ final class OptimizerSaver {
                         group.learningRateFactor(),
                         group.members().stream().map(Parameter::name).toList()))
             .toList(),
-        describe(optimizer.schedule()),
-        plateaus(optimizer.schedule()).stream().map(PlateauSchedule::state).toList());
+        optimizer.rates().isConstant() ? optimizer.rates().constant() : Double.NaN,
+        describe(optimizer.rates().schedule()),
+        plateaus(optimizer.rates().schedule()).stream().map(PlateauSchedule::state).toList());
   }
 
   /** A rule's hyperparameters; none of one that only its own code can read. */
@@ -83,7 +86,7 @@ final class OptimizerSaver {
 
   /** What a schedule says of itself; empty for a lambda, and for what changes from step to step. */
   static String describe(Schedule schedule) {
-    return CheckedSchedule.isNamed(schedule) && plateaus(schedule).isEmpty()
+    return LearningRate.isNamed(schedule) && plateaus(schedule).isEmpty()
         ? schedule.toString()
         : "";
   }

@@ -156,7 +156,8 @@ class OptimizerCheckpointTest {
       assertEquals(
           "{\"steps\":2,\"skipped_steps\":0,\"learning_rate\":0.1,\"groups\":[{\"rule\":\"adam\","
               + "\"learning_rate_factor\":2.0,\"parameters\":[\"b\"]},{\"rule\":\"adam\","
-              + "\"learning_rate_factor\":1.0,\"parameters\":[\"a.w\"]}],\"schedule\":\""
+              + "\"learning_rate_factor\":1.0,\"parameters\":[\"a.w\"]}],"
+              + "\"constant_learning_rate\":0.1,\"schedule\":\""
               + Schedules.constant(0.1)
               + "\",\"plateaus\":[]}",
           reader.metadata().get("optimizer"));
@@ -202,6 +203,55 @@ class OptimizerCheckpointTest {
     assertEquals(Adam.adam(), keeping.groups().get(0).rule());
     assertEquals(3, keeping.groups().get(0).learningRateFactor());
     assertFalse(Arrays.equals(saved(steps(first, 1)), saved(steps(keeping, 1))));
+  }
+
+  /** One that was set between steps goes on, also in an optimizer that was built with another. */
+  @Test
+  void theFilesConstantLearningRateIsTaken() throws IOException {
+    Optimizer first = steps(adam("w"), 2);
+    first.learningRate(0.03);
+    byte[] file = saved(first);
+    Optimizer second = adam("w");
+    RestoreReport report = second.checkpoint().restore(new BytesChannel(file));
+    assertEquals(
+        List.of("the learning rate is 0.03 in the file, 0.1 here: 0.03 is taken"), report.notes());
+    assertArrayEquals(saved(steps(first, 2)), saved(steps(second, 2)));
+
+    Optimizer keeping = adam("w");
+    report = keeping.checkpoint().keepHyperparameters().restore(new BytesChannel(file));
+    assertEquals(
+        List.of("the learning rate is 0.03 in the file, 0.1 here: 0.1 is kept"), report.notes());
+    assertEquals(0.1, steps(keeping, 1).learningRate());
+  }
+
+  /** PyTorch's files have it for each parameter. */
+  @Test
+  void theLearningRateOfAFileOfPyTorchsIsTaken() throws IOException {
+    CheckpointWriter writer = new CheckpointWriter();
+    for (String name : List.of("a", "b")) {
+      writer.tensor("state." + name + ".exp_avg", ElementFormat.F32, List.of(3L), floats(1, 2, 3));
+      writer.tensor(
+          "state." + name + ".exp_avg_sq", ElementFormat.F32, List.of(3L), floats(1, 2, 3));
+      writer.number("state." + name + ".step", 3L);
+      writer.number("param_groups." + name + ".lr", name.equals("a") ? 0.5 : 0.25);
+    }
+    byte[] file = written(writer);
+    Optimizer one =
+        optimizer(
+            Adam.adam(),
+            builder -> builder.group(ParameterGroup.matching("b").learningRateFactor(0.5)),
+            "a",
+            "b");
+    RestoreReport report = one.checkpoint().restore(new BytesChannel(file));
+    assertTrue(
+        report.notes().contains("the learning rate is 0.5 in the file, 0.1 here: 0.5 is taken"),
+        report.toString());
+    assertEquals(0.5, steps(one, 1).learningRate());
+    Optimizer both = adam("a", "b");
+    report = both.checkpoint().restore(new BytesChannel(file));
+    assertTrue(
+        report.notes().contains("the file has the learning rates [0.25, 0.5]: 0.1 is kept"),
+        report.toString());
   }
 
   /** Nesterov's momentum has the same state and another kernel. */
@@ -343,7 +393,11 @@ class OptimizerCheckpointTest {
   void damageChangesNothing() throws IOException {
     Optimizer optimizer = steps(adam("w"), 1);
     byte[] file = saved(steps(adam("w"), 3));
-    for (int bit = 0; bit < file.length * 8; bit += 13) {
+    for (int length = 0; length < file.length; length++) {
+      byte[] cut = Arrays.copyOf(file, length);
+      refused(CorruptCheckpointException.class, optimizer.checkpoint(), optimizer, cut);
+    }
+    for (int bit = 0; bit < file.length * 8; bit++) {
       byte[] flipped = file.clone();
       flipped[bit / 8] ^= (byte) (1 << bit % 8);
       refused(CorruptCheckpointException.class, optimizer.checkpoint(), optimizer, flipped);

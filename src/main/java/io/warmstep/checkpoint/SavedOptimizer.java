@@ -18,6 +18,7 @@ import java.util.Optional;
  * @param skippedSteps how many were skipped
  * @param learningRate of the last step, or NaN before the first
  * @param groups parameters under one rule
+ * @param constantLearningRate that of the next step, or NaN where a schedule gives it
  * @param schedule what the schedule said of itself, or empty
  * @param plateaus the states of the plateau schedules that it was composed of, in order
  */
@@ -26,6 +27,7 @@ public record SavedOptimizer(
     long skippedSteps,
     double learningRate,
     List<Group> groups,
+    double constantLearningRate,
     String schedule,
     List<PlateauSchedule.State> plateaus) {
   /** Where it is in the metadata. */
@@ -60,6 +62,7 @@ public record SavedOptimizer(
    * @param skippedSteps how many were skipped
    * @param learningRate of the last step, or NaN before the first
    * @param groups parameters under one rule
+   * @param constantLearningRate that of the next step, or NaN where a schedule gives it
    * @param schedule what the schedule said of itself, or empty
    * @param plateaus the states of the plateau schedules that it was composed of, in order
    * @throws NullPointerException if one is null
@@ -89,6 +92,9 @@ public record SavedOptimizer(
       written.add(members);
     }
     json.put("groups", written);
+    if (!Double.isNaN(constantLearningRate)) {
+      json.put("constant_learning_rate", constantLearningRate);
+    }
     json.put("schedule", schedule);
     List<Object> states = new ArrayList<>();
     for (PlateauSchedule.State state : plateaus) {
@@ -157,6 +163,9 @@ public record SavedOptimizer(
         count(json.get("skipped_steps")),
         number(json.get("learning_rate")),
         groups,
+        json.containsKey("constant_learning_rate")
+            ? number(json.get("constant_learning_rate"))
+            : Double.NaN,
         (String) json.get("schedule"),
         plateaus);
   }

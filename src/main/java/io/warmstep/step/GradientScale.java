@@ -1,5 +1,7 @@
 package io.warmstep.step;
 
+import io.warmstep.check.Arguments;
+
 /**
  * What gradients are multiplied by first: the factor that the user asked for, divided by the loss
  * scale. Each of them is a normal float32 number, but their quotient need not be one. So in float32
@@ -17,6 +19,17 @@ public final class GradientScale {
 
   /** A factor of 1. */
   GradientScale() {}
+
+  /**
+   * Checks a factor of the user's.
+   *
+   * @param factor what gradients are multiplied by, apart from the loss scale
+   * @throws IllegalArgumentException if it is out of range
+   */
+  public static void require(double factor) {
+    Arguments.requireNormalFloat32(
+        "gradientScale", factor, "pass one over the number of batches that are summed, or 1");
+  }
 
   /**
    * Becomes another factor.

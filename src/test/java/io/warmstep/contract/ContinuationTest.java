@@ -165,7 +165,7 @@ class ContinuationTest {
           assertThrows(
                   IllegalArgumentException.class, () -> adam(parameters).scaleGradients(factor))
               .getMessage();
-      assertTrue(message.startsWith("gradient scale is " + factor), message);
+      assertTrue(message.startsWith("gradientScale is " + factor), message);
       message =
           assertThrows(IllegalArgumentException.class, () -> adam(parameters).startAfter(-1))
               .getMessage();

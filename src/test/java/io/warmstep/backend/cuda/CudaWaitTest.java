@@ -14,10 +14,13 @@ import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -88,6 +91,39 @@ class CudaWaitTest extends SimulatedTest {
         float[] expected = happens ? new float[] {1 - 3 * i, 2 - i} : new float[] {1, 2};
         assertArrayEquals(expected, parameters.get("p").values().toFloats());
       }
+    }
+  }
+
+  /**
+   * Saving waits for each part that it copies out as long as any copy of it would, and for nothing
+   * else; so does restoring, for each part that it copies in.
+   */
+  @Test
+  void savingWaitsForTheCopiesAlone(@TempDir Path folder) throws IOException {
+    int length = (2 << 20) + 5;
+    try (Device device = Devices.require("cuda");
+        Parameters parameters =
+            Parameters.on(device).add("w", new float[length]).add("b", new float[7]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).clipNorm(1).build()) {
+      optimizer.step();
+      device.synchronize();
+      long launches = CudaSim.launches();
+      Tensor small = parameters.get("b").values();
+      long waits = CudaSim.waits();
+      float[] copy = small.toFloats();
+      long ofReading = CudaSim.waits() - waits;
+      waits = CudaSim.waits();
+      small.copyFrom(copy);
+      long ofWriting = CudaSim.waits() - waits;
+      // Values and two slots of both: parts of 1 MiB to the file, of 65,536 elements from it.
+      waits = CudaSim.waits();
+      optimizer.save(folder.resolve("run"));
+      assertEquals(3 * (9 + 1) * ofReading, CudaSim.waits() - waits);
+      waits = CudaSim.waits();
+      optimizer.restore(folder.resolve("run"));
+      assertEquals(3 * (33 + 1) * ofWriting, CudaSim.waits() - waits);
+      assertEquals(launches, CudaSim.launches());
     }
   }
 

@@ -245,7 +245,7 @@ class SimulatedCudaTest extends SimulatedTest {
       Optimizer optimizer =
           checked(
               () -> Optimizer.of(parameters).rule(Adam.adam()).learningRate(1).clipNorm(1).build());
-      checked(optimizer::step);
+      checked(() -> optimizer.step());
       checked(p::toFloats);
       checked(optimizer::gradientNorm);
       checked(optimizer::zeroGradients);

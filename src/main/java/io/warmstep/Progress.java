@@ -1,0 +1,80 @@
+package io.warmstep;
+
+/** How far an optimizer has come, and whether it can go on. */
+final class Progress {
+  private long steps;
+  private long skipped;
+  private boolean isLastSkipped;
+  private double learningRate = Double.NaN;
+  private Throwable failure;
+
+  Progress(long steps) {
+    this.steps = steps;
+  }
+
+  long steps() {
+    return steps;
+  }
+
+  long skipped() {
+    return skipped;
+  }
+
+  boolean isLastSkipped() {
+    return isLastSkipped;
+  }
+
+  /** Of the last step that happened, or NaN. */
+  double learningRate() {
+    return learningRate;
+  }
+
+  /**
+   * The number of the next step.
+   *
+   * @throws IllegalStateException if there is none
+   */
+  long next() {
+    if (steps == Long.MAX_VALUE) {
+      throw new IllegalStateException(
+          "the step count is " + steps + ", the greatest there is, so no step can follow");
+    }
+    return steps + 1;
+  }
+
+  /** A step is over. */
+  void advance(boolean happened, double rate) {
+    if (happened) {
+      steps++;
+      learningRate = rate;
+    } else {
+      skipped++;
+    }
+    isLastSkipped = !happened;
+  }
+
+  /** Goes on from elsewhere, whatever happened before. */
+  void restore(long steps, long skipped, double learningRate) {
+    this.steps = steps;
+    this.skipped = skipped;
+    this.learningRate = learningRate;
+    isLastSkipped = false;
+    failure = null;
+  }
+
+  /** Parameters and state are partly changed: no step is right any more. */
+  void fail(Throwable cause) {
+    failure = cause;
+  }
+
+  /**
+   * Checks that no step failed.
+   *
+   * @param consequence what is refused, or to be done
+   */
+  void checkNotFailed(String consequence) {
+    if (failure != null) {
+      throw new StepFailedException("an earlier step failed, so " + consequence, failure);
+    }
+  }
+}
