@@ -36,6 +36,7 @@ final class OptimizerRestorer {
   private final List<Parameter> restored = new ArrayList<>();
   private final List<Parameter> added = new ArrayList<>();
   private int valuesFound;
+  private boolean hasSteps;
 
   OptimizerRestorer(Optimizer optimizer, OptimizerCheckpoint choices, CheckpointReader reader)
       throws IOException {
@@ -50,9 +51,20 @@ final class OptimizerRestorer {
       compare(parameter);
     }
     compareRest();
-    List<RuleGroup> groups =
-        new RestoredRules(choices, reader, saved, added, differences, notes).of(optimizer.groups());
-    long steps = steps();
+    RestoredRules rules =
+        new RestoredRules(choices, reader, saved, added, differences, notes);
+    List<RuleGroup> restoredRules = rules.of(optimizer.trainedGroups());
+    List<TrainedGroup> groups = new ArrayList<>();
+    long steps = saved.map(SavedOptimizer::steps).orElse(0L);
+    for (int i = 0; i < restoredRules.size(); i++) {
+      TrainedGroup present = optimizer.trainedGroups().get(i);
+      long own = steps(present.rules());
+      steps = Math.max(steps, own);
+      groups.add(new TrainedGroup(restoredRules.get(i), own, rules.isFrozen(present)));
+    }
+    if (saved.isEmpty() && !hasSteps) {
+      notes.add("the file has no step count: the optimizer goes on after step " + steps);
+    }
     LossScaler.State scaler = scaler();
     List<PlateauSchedule> plateaus = plateaus();
     double rate = constantRate();
@@ -60,9 +72,7 @@ final class OptimizerRestorer {
     if (!differences.isEmpty()) {
       throw new CheckpointMismatchException(reader.source(), differences);
     }
-    if (!groups.equals(optimizer.groups())) {
-      optimizer.use(groups);
-    }
+    optimizer.use(groups);
     copy();
     for (int i = 0; i < plateaus.size(); i++) {
       plateaus.get(i).restore(saved.orElseThrow().plateaus().get(i));
@@ -102,8 +112,9 @@ final class OptimizerRestorer {
   }
 
   private RuleGroup rule(Parameter parameter) {
-    return optimizer.groups().stream()
-        .filter(group -> group.members().contains(parameter))
+    return optimizer.trainedGroups().stream()
+        .filter(group -> group.has(parameter))
+        .map(TrainedGroup::rules)
         .findFirst()
         .orElseThrow();
   }
@@ -223,12 +234,15 @@ final class OptimizerRestorer {
     return rest.substring(0, Math.max(0, rest.lastIndexOf('.')));
   }
 
-  /** The step count, which all parameters share. */
-  private long steps() throws IOException {
+  /** The step count of a group, which its parameters share. */
+  private long steps(RuleGroup group) throws IOException {
     Map<Long, String> counts = new TreeMap<>();
-    for (Parameter parameter : restored) {
+    boolean isThere = false;
+    for (Parameter parameter : group.members()) {
+      isThere |= restored.contains(parameter);
       String name = PyTorchNames.state(choices.savedName(parameter), PyTorchNames.STEP);
-      Optional<Double> step = ScalarEntry.read(reader, name, 0);
+      Optional<Double> step =
+          restored.contains(parameter) ? ScalarEntry.read(reader, name, 0) : Optional.empty();
       if (step.isPresent()) {
         double count = step.get();
         if (!(count >= 0 && count <= Long.MAX_VALUE) || count != Math.rint(count)) {
@@ -239,17 +253,18 @@ final class OptimizerRestorer {
       }
     }
     if (counts.size() > 1) {
-      differences.add("the parameters have different step counts: " + counts);
+      differences.add("parameters of one group have different step counts: " + counts);
     }
+    hasSteps |= !counts.isEmpty();
     if (!counts.isEmpty()) {
       return counts.keySet().iterator().next();
     }
-    if (saved.isPresent()) {
-      return saved.get().steps();
+    if (!isThere) {
+      return 0;
     }
-    long steps = choices.stepCount().orElse(optimizer.stepCount());
-    notes.add("the file has no step count: the optimizer goes on after step " + steps);
-    return steps;
+    return saved
+        .map(SavedOptimizer::steps)
+        .orElseGet(() -> choices.stepCount().orElse(optimizer.stepCount()));
   }
 
   /** The loss scaler's state, or null if there is none to restore. */
@@ -299,7 +314,8 @@ final class OptimizerRestorer {
     if (saved.isPresent()) {
       found.add(savedConstantRate());
     } else {
-      for (RuleGroup group : optimizer.groups()) {
+      for (TrainedGroup trained : optimizer.trainedGroups()) {
+        RuleGroup group = trained.rules();
         for (Parameter parameter : group.learningRateFactor() == 1 ? group.members() : none()) {
           String name = PyTorchNames.group(choices.savedName(parameter), "lr");
           ScalarEntry.read(reader, name, 0).ifPresent(found::add);

@@ -14,6 +14,7 @@ import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Lists what a checkpoint has of an optimizer. */
 final class OptimizerSaver {
@@ -37,9 +38,10 @@ final class OptimizerSaver {
       for (String slot : optimizer.stateNames(name)) {
         add(writer, PyTorchNames.state(name, slot), optimizer.optimizerState().tensor(name, slot));
       }
-      writer.number(PyTorchNames.state(name, PyTorchNames.STEP), optimizer.stepCount());
+      writer.number(PyTorchNames.state(name, PyTorchNames.STEP), optimizer.groups().stepCount(name));
     }
-    for (RuleGroup group : optimizer.groups()) {
+    for (TrainedGroup trained : optimizer.trainedGroups()) {
+      RuleGroup group = trained.rules();
       for (Parameter parameter : group.members()) {
         PyTorchNames.fromSettings(settings(group.rule()))
             .forEach((name, value) -> add(writer, parameter.name(), name, value));
@@ -66,13 +68,14 @@ final class OptimizerSaver {
         optimizer.stepCount(),
         optimizer.skippedSteps(),
         optimizer.learningRate(),
-        optimizer.groups().stream()
+        optimizer.trainedGroups().stream()
             .map(
                 group ->
                     new SavedOptimizer.Group(
-                        group.rule().name(),
-                        group.learningRateFactor(),
-                        group.members().stream().map(Parameter::name).toList()))
+                        group.rules().rule().name(),
+                        group.rules().learningRateFactor(),
+                        group.rules().members().stream().map(Parameter::name).toList(),
+                        Optional.of(group.isFrozen())))
             .toList(),
         optimizer.rates().isConstant() ? optimizer.rates().constant() : Double.NaN,
         describe(optimizer.rates().schedule()),

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
  * The named parameters of a model with their gradients, on one device. Owned parameters of one
@@ -21,9 +22,11 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   private final Device device;
   private final Map<String, Parameter> byName;
   private final List<Memory> allocations;
+  private final List<Parameters> parts; // of a joined set
   private final Lifetime lifetime;
 
   private Parameters(Builder builder) {
+    this.parts = List.of();
     this.device = builder.device;
     this.lifetime = Lifetime.begin(this, "parameter set");
     this.allocations = new ArrayList<>();
@@ -41,6 +44,45 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     }
     this.byName = Collections.unmodifiableMap(parameters);
     lifetime.ifLost(device.backend(), releaseOf(allocations));
+  }
+
+  /** Two sets as one, which owns neither. */
+  private Parameters(Parameters first, Parameters second) {
+    device = first.device;
+    lifetime = Lifetime.unreported(this, "parameter set");
+    allocations = Stream.concat(first.allocations.stream(), second.allocations.stream()).toList();
+    parts = List.of(first, second);
+    Map<String, Parameter> parameters = new LinkedHashMap<>(first.byName);
+    parameters.putAll(second.byName);
+    byName = Collections.unmodifiableMap(parameters);
+  }
+
+  /**
+   * This set and another as one. It need not be closed, and is closed when either is.
+   *
+   * @throws IllegalArgumentException if the other is of another device, or has a name or memory
+   *     that this set has
+   */
+  Parameters joinedBy(Parameters other) {
+    if (other.device != device) {
+      throw new IllegalArgumentException(
+          "parameters are on another device, " + other.device + ", must be on " + device);
+    }
+    for (String name : other.byName.keySet()) {
+      if (byName.containsKey(name)) {
+        throw new IllegalArgumentException(
+            "parameter \"" + name + "\" is there already, names must differ");
+      }
+    }
+    Parameters joined = new Parameters(this, other);
+    List<MemoryRegion> regions = new ArrayList<>();
+    for (Parameter parameter : joined) {
+      regions.add(MemoryRegion.of("values of \"" + parameter.name() + "\"", parameter.values()));
+      regions.add(
+          MemoryRegion.of("gradients of \"" + parameter.name() + "\"", parameter.gradients()));
+    }
+    MemoryRegion.checkDisjoint(regions);
+    return joined;
   }
 
   /** What frees memory and does not refer to a set of parameters. */
@@ -141,6 +183,9 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   void checkOpen() {
     lifetime.checkOpen();
     device.backend();
+    for (int i = 0; i < parts.size(); i++) { // an iterator would allocate on every step
+      parts.get(i).checkOpen();
+    }
   }
 
   /** Whether a parameter lies in this set's own allocations. */

@@ -1,6 +1,5 @@
 package io.warmstep;
 
-import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -10,13 +9,31 @@ import java.util.Map;
 /**
  * Parameters of an optimizer under one rule.
  *
+ * @param pattern that of the {@link ParameterGroup}
  * @param narrowest a member whose arithmetic has the smallest range
  */
 record RuleGroup(
-    UpdateRule rule, double learningRateFactor, List<Parameter> members, Parameter narrowest) {
-  static RuleGroup of(UpdateRule rule, double learningRateFactor, List<Parameter> members) {
+    String pattern,
+    UpdateRule rule,
+    double learningRateFactor,
+    List<Parameter> members,
+    Parameter narrowest) {
+  /** What those parameters are called that no group was made for. */
+  static final String REST = "*";
+
+  static RuleGroup of(
+      String pattern, UpdateRule rule, double learningRateFactor, List<Parameter> members) {
     return new RuleGroup(
-        rule, learningRateFactor, members, ArithmeticRange.narrowest(members).orElseThrow());
+        pattern,
+        rule,
+        learningRateFactor,
+        members,
+        ArithmeticRange.narrowest(members).orElseThrow());
+  }
+
+  /** The same parameters under other hyperparameters. */
+  RuleGroup with(UpdateRule other, double factor) {
+    return new RuleGroup(pattern, other, factor, members, narrowest);
   }
 
   /**
@@ -43,11 +60,11 @@ record RuleGroup(
                 + " matches no parameter: there are "
                 + parameters.abbreviatedNames());
       }
-      resolved.add(of(group.resolve(rule), group.learningRateFactor(), members.get(i)));
+      resolved.add(of(group.pattern(), group.resolve(rule), group.learningRateFactor(), members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {
-      resolved.add(of(rule, 1, rest));
+      resolved.add(of(REST, rule, 1, rest));
     }
     return resolved;
   }
@@ -134,21 +151,18 @@ record RuleGroup(
    * This group's part of a step.
    *
    * @param index of each parameter in the order of all
-   * @param state tensors by the names of parameter and slot
+   * @param state of the optimizer
    */
-  StepPlan.Group plan(Map<String, Integer> index, Map<String, Map<String, Tensor>> state) {
+  StepPlan.Group plan(Map<Parameter, Integer> index, OptimizerState state) {
     List<StepPlan.Entry> entries = new ArrayList<>();
     for (Parameter parameter : members) {
-      Map<String, Tensor> slots = state.get(parameter.name());
-      List<MemorySlice> slices =
-          rule.stateSlots().stream().map(slot -> slots.get(slot.name()).slice()).toList();
       entries.add(
           StepPlan.Entry.of(
-              index.get(parameter.name()),
+              index.get(parameter),
               parameter.length(),
               parameter.values().slice(),
               parameter.gradients().slice(),
-              slices));
+              state.slices(parameter.name())));
     }
     return new StepPlan.Group(rule, entries);
   }

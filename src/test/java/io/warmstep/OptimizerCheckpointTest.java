@@ -155,8 +155,8 @@ class OptimizerCheckpointTest {
       assertEquals(0.2, number(reader, "param_groups.b.lr"));
       assertEquals(
           "{\"steps\":2,\"skipped_steps\":0,\"learning_rate\":0.1,\"groups\":[{\"rule\":\"adam\","
-              + "\"learning_rate_factor\":2.0,\"parameters\":[\"b\"]},{\"rule\":\"adam\","
-              + "\"learning_rate_factor\":1.0,\"parameters\":[\"a.w\"]}],"
+              + "\"learning_rate_factor\":2.0,\"parameters\":[\"b\"],\"frozen\":false},{\"rule\":\"adam\","
+              + "\"learning_rate_factor\":1.0,\"parameters\":[\"a.w\"],\"frozen\":false}],"
               + "\"constant_learning_rate\":0.1,\"schedule\":\""
               + Schedules.constant(0.1)
               + "\",\"plateaus\":[]}",
@@ -200,8 +200,8 @@ class OptimizerCheckpointTest {
     assertTrue(
         report.notes().contains("weight_decay of w is 0.2 in the file, 0.0 here: 0.0 is kept"),
         report.toString());
-    assertEquals(Adam.adam(), keeping.groups().get(0).rule());
-    assertEquals(3, keeping.groups().get(0).learningRateFactor());
+    assertEquals(Adam.adam(), keeping.trainedGroups().get(0).rules().rule());
+    assertEquals(3, keeping.trainedGroups().get(0).rules().learningRateFactor());
     assertFalse(Arrays.equals(saved(steps(first, 1)), saved(steps(keeping, 1))));
   }
 
@@ -355,7 +355,7 @@ class OptimizerCheckpointTest {
     assertArrayEquals(before, values(optimizer, "w"));
     assertArrayEquals(new float[] {1, -2, 0}, optimizer.state("w", "exp_avg").toFloats());
     assertArrayEquals(new float[] {1, 2, 3}, optimizer.state("w", "exp_avg_sq").toFloats());
-    assertEquals(Adam.adam().betas(0.5, 0.75), optimizer.groups().get(0).rule());
+    assertEquals(Adam.adam().betas(0.5, 0.75), optimizer.trainedGroups().get(0).rules().rule());
   }
 
   @Test
