@@ -407,7 +407,10 @@ public final class Optimizer implements AutoCloseable {
   @Override
   public String toString() {
     String rules =
-        trainedGroups().stream().map(group -> group.rules().rule().name()).distinct().collect(joining(" and "));
+        trainedGroups().stream()
+            .map(group -> group.rules().rule().name())
+            .distinct()
+            .collect(joining(" and "));
     return (trainedGroups().isEmpty() ? rule.name() : rules) // without parameters there is no group
         + " of "
         + parameters

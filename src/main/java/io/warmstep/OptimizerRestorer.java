@@ -51,8 +51,7 @@ final class OptimizerRestorer {
       compare(parameter);
     }
     compareRest();
-    RestoredRules rules =
-        new RestoredRules(choices, reader, saved, added, differences, notes);
+    RestoredRules rules = new RestoredRules(choices, reader, saved, added, differences, notes);
     List<RuleGroup> restoredRules = rules.of(optimizer.trainedGroups());
     List<TrainedGroup> groups = new ArrayList<>();
     long steps = saved.map(SavedOptimizer::steps).orElse(0L);
@@ -72,7 +71,7 @@ final class OptimizerRestorer {
     if (!differences.isEmpty()) {
       throw new CheckpointMismatchException(reader.source(), differences);
     }
-    optimizer.use(groups);
+    takeOver(groups);
     copy();
     for (int i = 0; i < plateaus.size(); i++) {
       plateaus.get(i).restore(saved.orElseThrow().plateaus().get(i));
@@ -91,6 +90,22 @@ final class OptimizerRestorer {
             saved.map(SavedOptimizer::learningRate).orElse(Double.NaN));
     optimizer.optimizerState().allRestored();
     return new RestoreReport(steps, valuesFound > 0, notes);
+  }
+
+  /** Prepares the step anew only where something else is to be done. */
+  private void takeOver(List<TrainedGroup> groups) {
+    List<TrainedGroup> present = optimizer.trainedGroups();
+    boolean changes = false;
+    for (int i = 0; i < groups.size(); i++) {
+      changes |= !groups.get(i).doesAs(present.get(i));
+    }
+    if (changes) {
+      optimizer.use(groups);
+    } else {
+      for (int i = 0; i < groups.size(); i++) {
+        present.get(i).restore(groups.get(i).steps());
+      }
+    }
   }
 
   private void copy() throws IOException {

@@ -38,7 +38,8 @@ final class OptimizerSaver {
       for (String slot : optimizer.stateNames(name)) {
         add(writer, PyTorchNames.state(name, slot), optimizer.optimizerState().tensor(name, slot));
       }
-      writer.number(PyTorchNames.state(name, PyTorchNames.STEP), optimizer.groups().stepCount(name));
+      writer.number(
+          PyTorchNames.state(name, PyTorchNames.STEP), optimizer.groups().stepCount(name));
     }
     for (TrainedGroup trained : optimizer.trainedGroups()) {
       RuleGroup group = trained.rules();

@@ -75,14 +75,23 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       }
     }
     Parameters joined = new Parameters(this, other);
+    joined.checkDisjoint();
+    return joined;
+  }
+
+  /**
+   * Checks that no two tensors share memory.
+   *
+   * @throws IllegalArgumentException if two do
+   */
+  void checkDisjoint() {
     List<MemoryRegion> regions = new ArrayList<>();
-    for (Parameter parameter : joined) {
+    for (Parameter parameter : this) {
       regions.add(MemoryRegion.of("values of \"" + parameter.name() + "\"", parameter.values()));
       regions.add(
           MemoryRegion.of("gradients of \"" + parameter.name() + "\"", parameter.gradients()));
     }
     MemoryRegion.checkDisjoint(regions);
-    return joined;
   }
 
   /** What frees memory and does not refer to a set of parameters. */

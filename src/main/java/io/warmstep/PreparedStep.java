@@ -25,6 +25,10 @@ final class PreparedStep {
   private List<TrainedGroup> active = List.of();
 
   private StepInputs inputs = new StepInputs();
+
+  /** The device's count when the program learned where borrowed tensors are. */
+  private long rebindings;
+
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
 
   /** Nothing is done on the device yet. */
@@ -51,20 +55,14 @@ final class PreparedStep {
    * @throws RuntimeException if the device cannot; the present one stays
    */
   void prepare(Parameters all, List<TrainedGroup> next) {
-    Map<Parameter, Integer> index = new HashMap<>();
-    for (Parameter parameter : all) {
-      index.put(parameter, index.size());
-    }
+    long bindings = all.device().rebindings();
     List<TrainedGroup> stepped = next.stream().filter(group -> !group.isFrozen()).toList();
-    List<StepPlan.Group> planned = new ArrayList<>();
-    for (TrainedGroup group : stepped) {
-      planned.add(group.rules().plan(index, state));
-    }
-    StepProgram prepared = all.device().backend().prepare(new StepPlan(planned, options));
+    StepProgram prepared = all.device().backend().prepare(plan(all, stepped));
     StepProgram former = program.getAndSet(prepared);
     if (former != null) {
       former.close();
     }
+    rebindings = bindings;
     parameters = all;
     groups = List.copyOf(next);
     active = stepped;
@@ -75,6 +73,34 @@ final class PreparedStep {
                 .toArray());
   }
 
+  private StepPlan plan(Parameters all, List<TrainedGroup> stepped) {
+    Map<Parameter, Integer> index = new HashMap<>();
+    for (Parameter parameter : all) {
+      index.put(parameter, index.size());
+    }
+    List<StepPlan.Group> planned = new ArrayList<>();
+    for (TrainedGroup group : stepped) {
+      planned.add(group.rules().plan(index, state));
+    }
+    return new StepPlan(planned, options);
+  }
+
+  /**
+   * Follows borrowed tensors that were rebound since the last step.
+   *
+   * @throws IllegalArgumentException if two share memory now; nothing changes
+   */
+  void followRebinding() {
+    long bindings = parameters.device().rebindings();
+    if (bindings != rebindings) {
+      parameters.checkDisjoint();
+      if (!program.get().rebind(plan(parameters, active))) {
+        prepare(parameters, groups);
+      }
+      rebindings = bindings;
+    }
+  }
+
   /**
    * Computes what the host gives to a step.
    *
@@ -83,6 +109,7 @@ final class PreparedStep {
    * @throws IllegalStateException if the arithmetic of the parameters cannot hold a number
    */
   void set(double rate, double gradientScale) {
+    followRebinding();
     for (int i = 0; i < active.size(); i++) { // an iterator would allocate on every step
       TrainedGroup group = active.get(i);
       double own = group.rules().scalars(group.nextStep(), rate, inputs.scalars(i));
@@ -101,6 +128,7 @@ final class PreparedStep {
   }
 
   void zeroGradients() {
+    followRebinding();
     program.get().zeroGradients();
   }
 

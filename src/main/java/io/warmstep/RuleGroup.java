@@ -60,7 +60,8 @@ record RuleGroup(
                 + " matches no parameter: there are "
                 + parameters.abbreviatedNames());
       }
-      resolved.add(of(group.pattern(), group.resolve(rule), group.learningRateFactor(), members.get(i)));
+      resolved.add(
+          of(group.pattern(), group.resolve(rule), group.learningRateFactor(), members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {

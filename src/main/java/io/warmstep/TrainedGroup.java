@@ -49,6 +49,16 @@ final class TrainedGroup {
     steps++;
   }
 
+  /** Goes on from a number of steps, whatever happened before. */
+  void restore(long count) {
+    steps = count;
+  }
+
+  /** Whether a step does the same with both, but for the count of steps. */
+  boolean doesAs(TrainedGroup other) {
+    return isFrozen == other.isFrozen && rules.equals(other.rules);
+  }
+
   boolean has(Parameter parameter) {
     return rules.members().contains(parameter);
   }

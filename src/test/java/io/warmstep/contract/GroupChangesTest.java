@@ -206,16 +206,13 @@ class GroupChangesTest {
         Optimizer optimizer = all(x).build()) {
       assertEquals(
           "pattern is \"y\", must be that of a group: there are *",
-          assertThrows(
-                  IllegalArgumentException.class, () -> optimizer.groups().freeze("y"))
+          assertThrows(IllegalArgumentException.class, () -> optimizer.groups().freeze("y"))
               .getMessage());
       assertEquals(
           "parameter \"x\" is there already, names must differ",
-          assertThrows(
-                  IllegalArgumentException.class, () -> optimizer.groups().add(sameName))
+          assertThrows(IllegalArgumentException.class, () -> optimizer.groups().add(sameName))
               .getMessage());
-      assertThrows(
-          IllegalArgumentException.class, () -> optimizer.groups().add(elsewhere));
+      assertThrows(IllegalArgumentException.class, () -> optimizer.groups().add(elsewhere));
       assertThrows(
           IllegalArgumentException.class,
           () -> optimizer.groups().add(y, ParameterGroup.matching("nothing")));

@@ -47,6 +47,12 @@ final class CudaNorm implements AutoCloseable {
     outcome = new HostCopy(context, result.address(), Layout.RESULT_BYTES);
   }
 
+  /** With the context current: takes a plan whose gradients lie elsewhere. */
+  void rebind(StepPlan plan) {
+    floats.rebind(plan);
+    doubles.rebind(plan);
+  }
+
   /** Where the update reads what the norm gave. */
   long result() {
     return result.address();

@@ -7,6 +7,7 @@ import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
@@ -26,6 +27,8 @@ final class CudaUpdate {
   private final CUfunction writeGroups;
   private final TileTable tiles;
   private final Arena.Part tensors;
+  private final DeviceRows rows;
+  private final List<TensorRun> runs;
   private final Arena.Part table; // null if the arguments have room for all groups
   private final ByteBuffer[] arguments; // of the launches that write the table, if any
   private final Pointer[] argumentPointers;
@@ -48,7 +51,10 @@ final class CudaUpdate {
     this.general = kernels.get("general_" + rule.rule() + "_" + type);
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
     this.tensors = arena.table((long) runs.size() * Layout.TENSOR_BYTES);
-    runs.forEach(run -> run.write(tensors.content(), groups.indexOf(run.group)));
+    this.runs = new ArrayList<>(runs);
+    this.rows = new DeviceRows(tensors);
+    writeRows(rows.begin());
+    rows.keep();
     boolean fits = groups.size() <= Layout.INLINE_GROUPS;
     int chunks = fits ? 0 : (groups.size() + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
     this.writeGroups = fits ? null : kernels.get("groups_" + type.arithmetic());
@@ -61,6 +67,27 @@ final class CudaUpdate {
       arguments[i] = Cuda.direct(layout.bytes());
       argumentPointers[i] = Pointer.to(Pointer.to(arguments[i]));
     }
+  }
+
+  private void writeRows(ByteBuffer table) {
+    runs.forEach(run -> run.write(table, groups.indexOf(run.group)));
+  }
+
+  /** Whether runs of memory elsewhere can take the place of these. */
+  boolean canRebind(List<TensorRun> others) {
+    boolean can = others.size() == runs.size();
+    for (int i = 0; can && i < runs.size(); i++) {
+      can = runs.get(i).isLike(others.get(i));
+    }
+    return can;
+  }
+
+  /** With the context current: takes runs of memory elsewhere. */
+  void rebind(List<TensorRun> others) {
+    runs.clear();
+    runs.addAll(others);
+    writeRows(rows.begin());
+    rows.upload(context);
   }
 
   /** Writes what stays the same; the arena is allocated by now. */

@@ -13,11 +13,15 @@ final class TensorRun {
   private final long[] addresses; // values, gradients, then state
   private final int[] bytes; // of an element of each
   private final long length;
+  private final boolean mayMove;
 
   TensorRun(Span span) {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
+    this.mayMove =
+        span.operands().stream()
+            .anyMatch(operand -> ((CudaMemory) operand.slice().memory()).isBorrowed());
     this.addresses =
         span.operands().stream().mapToLong(operand -> address(operand.slice())).toArray();
     this.bytes =
@@ -46,9 +50,15 @@ final class TensorRun {
     return Math.floorMod(-misalignment, lanes);
   }
 
+  /** Where the memory may move, as many as there are with any alignment. */
   long tiles() {
-    long afterHead = Math.max(length - Math.max(head(), 0), 0);
+    long afterHead = mayMove ? length : Math.max(length - Math.max(head(), 0), 0);
     return Math.max((afterHead + Layout.TILE - 1) / Layout.TILE, 1);
+  }
+
+  /** Whether another run, of memory elsewhere, can have this one's row and tiles. */
+  boolean isLike(TensorRun other) {
+    return length == other.length && group == other.group && tiles() == other.tiles();
   }
 
   /** Writes the row; the group counts among those of the launch. */

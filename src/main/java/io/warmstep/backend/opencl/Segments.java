@@ -2,8 +2,10 @@ package io.warmstep.backend.opencl;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jocl.CL;
+import org.jocl.Pointer;
 import org.jocl.cl_mem;
 
 /**
@@ -45,6 +47,29 @@ final class Segments implements AutoCloseable {
 
   boolean hasTileTable() {
     return segments.size() > 1;
+  }
+
+  /**
+   * Replaces what follows the number of the first tile in the segments, in their order.
+   *
+   * @param fields as they were added, of each segment
+   */
+  void rewrite(OpenClContext context, List<long[]> fields) {
+    boolean changes = false;
+    ByteBuffer table = OpenCl.direct(segments.size() * fieldCount * Long.BYTES);
+    for (int i = 0; i < segments.size(); i++) {
+      long[] segment = segments.get(i);
+      long[] next = segment.clone();
+      System.arraycopy(fields.get(i), 0, next, 1, fields.get(i).length);
+      changes |= !Arrays.equals(segment, next);
+      segments.set(i, next);
+      for (long field : next) {
+        table.putLong(field);
+      }
+    }
+    if (changes) {
+      context.write(segmentBuffer, 0, table.capacity(), Pointer.to(table.clear()));
+    }
   }
 
   void upload(OpenClContext context) {

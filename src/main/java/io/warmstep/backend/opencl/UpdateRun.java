@@ -30,6 +30,11 @@ final class UpdateRun {
             .toArray();
   }
 
+  /** Whether another run, of memory elsewhere, can have this one's segment. */
+  boolean isLike(UpdateRun other) {
+    return length == other.length && group == other.group && type == other.type;
+  }
+
   List<Long> handles() {
     return Arrays.stream(buffers).map(cl_mem::getNativePointer).toList();
   }
@@ -40,9 +45,13 @@ final class UpdateRun {
         && Arrays.stream(offsets).allMatch(offset -> offset % lanes == offsets[0] % lanes);
   }
 
-  /** How many tiles of a length cover the run, the first of which may begin before it. */
+  /**
+   * How many tiles of a length cover the run, the first of which may begin before it; where the
+   * memory may move, with any alignment.
+   */
   long tiles(int lanes, long tileLength) {
-    long before = isAligned(lanes) ? offsets[0] % lanes : 0;
+    boolean mayMove = memories.stream().anyMatch(OpenClMemory::isBorrowed);
+    long before = mayMove ? lanes - 1 : isAligned(lanes) ? offsets[0] % lanes : 0;
     return (before + length + tileLength - 1) / tileLength;
   }
 }

@@ -14,6 +14,7 @@ import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import io.warmstep.testkit.Rebinding;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -22,6 +23,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the host waits for, and what it does not. On the simulated driver. */
@@ -45,6 +47,42 @@ class CudaWaitTest extends SimulatedTest {
         optimizer.step();
         assertEquals(2, CudaSim.launches() - launches);
       }
+    }
+  }
+
+  /** Two tables change, those of the update and of the norm's leaves; no kernel is new. */
+  @ParameterizedTest
+  @EnumSource
+  void gradientsElsewhereCostTwoCopiesAndNoWait(ElementType type) {
+    List<Long> memory = new ArrayList<>();
+    long[] callsOfAStep = new long[1];
+    try (Device device = Devices.require("cuda")) {
+      Rebinding.check(
+          device,
+          type,
+          (its, length, turn) -> {
+            long handle = CudaSim.newMemory((length + 8L) * its.bytes());
+            memory.add(handle);
+            return device.borrowHandle(its, handle, turn % 5, length);
+          },
+          (optimizer, isRebound) -> {
+            long launches = CudaSim.launches();
+            long waits = CudaSim.waits();
+            long live = CudaSim.live();
+            long calls = CudaSim.calls();
+            optimizer.step();
+            calls = CudaSim.calls() - calls;
+            assertEquals(3, CudaSim.launches() - launches);
+            assertEquals(0, CudaSim.waits() - waits);
+            assertEquals(live, CudaSim.live());
+            if (isRebound) { // the context is made current and left once more
+              assertEquals(callsOfAStep[0] + 2 + 2, calls);
+            } else {
+              callsOfAStep[0] = calls;
+            }
+          });
+    } finally {
+      memory.forEach(CudaSim::freeMemory);
     }
   }
 
