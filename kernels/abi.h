@@ -17,6 +17,9 @@ enum {
 
 enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
 
+/* The norm by which gradients are clipped. */
+enum { WS_NORM_L2 = 0, WS_NORM_L1 = 1, WS_NORM_MAX = 2 };
+
 /* Which part of which tensor a block works on. */
 struct Tile {
   int tensor;
@@ -76,30 +79,34 @@ template <typename S> struct LeafArguments {
   const LeafTensor<S> *tensors;
   typename Storage<S>::Real *sums;
   int *exponents;
+  int kind; /* WS_NORM_... */
+  int unused;
 };
 
-template <typename T> struct NodeArguments {
-  const T *sums;
+/* The tree of the gradients of one arithmetic type. */
+template <typename T> struct TreeArguments {
+  const T *sums; /* of the leaves */
   const int *exponents;
-  T *node_sums;
+  T *node_sums; /* room for those of every 4096 leaves */
   int *node_exponents;
-  long long count;
+  int count; /* of leaves, at most WS_LEAF nodes' */
+  int unused;
 };
 
 struct NormArguments {
-  const float *float_sums;
-  const int *float_exponents;
-  const double *double_sums;
-  const int *double_exponents;
+  TreeArguments<float> floats;
+  TreeArguments<double> doubles;
   NormResult *result;
-  int float_count; /* at most WS_LEAF */
-  int double_count;
+  NormResult *outcome; /* the same in memory of the host's */
+  unsigned *arrived; /* how many blocks have; 0 before and after */
   double gradient_scale; /* what gradients are multiplied by first */
   double clip_norm;      /* 0 for none */
   float float_scale;     /* of that, what float32 gradients are multiplied by after the prescale */
   float scale_mantissa;  /* that rounded to float32 as if it had no bounds: mantissa * 2^exponent */
   int scale_exponent;
   int skip_non_finite;
+  int blocks; /* of the launch: one per node, at least one */
+  int kind;   /* WS_NORM_... */
 };
 
 /* Offsets and sizes in bytes. A class with base or template is fine: all are of standard layout. */
@@ -150,18 +157,22 @@ WS_AT(LeafTensor<float>, gradients, 0);
 WS_AT(LeafTensor<float>, length, 8);
 WS_AT(LeafTensor<float>, first_leaf, 16);
 WS_SIZE(LeafTensor<float>, 24);
-WS_SIZE(LeafArguments<float>, 32);
-WS_AT(NodeArguments<float>, count, 32);
-WS_SIZE(NodeArguments<float>, 40);
-WS_AT(NormArguments, result, 32);
-WS_AT(NormArguments, float_count, 40);
-WS_AT(NormArguments, double_count, 44);
-WS_AT(NormArguments, gradient_scale, 48);
-WS_AT(NormArguments, clip_norm, 56);
-WS_AT(NormArguments, float_scale, 64);
-WS_AT(NormArguments, scale_mantissa, 68);
-WS_AT(NormArguments, scale_exponent, 72);
-WS_AT(NormArguments, skip_non_finite, 76);
-WS_SIZE(NormArguments, 80);
+WS_AT(LeafArguments<float>, kind, 32);
+WS_SIZE(LeafArguments<float>, 40);
+WS_AT(TreeArguments<float>, count, 32);
+WS_SIZE(TreeArguments<float>, 40);
+WS_AT(NormArguments, doubles, 40);
+WS_AT(NormArguments, result, 80);
+WS_AT(NormArguments, outcome, 88);
+WS_AT(NormArguments, arrived, 96);
+WS_AT(NormArguments, gradient_scale, 104);
+WS_AT(NormArguments, clip_norm, 112);
+WS_AT(NormArguments, float_scale, 120);
+WS_AT(NormArguments, scale_mantissa, 124);
+WS_AT(NormArguments, scale_exponent, 128);
+WS_AT(NormArguments, skip_non_finite, 132);
+WS_AT(NormArguments, blocks, 136);
+WS_AT(NormArguments, kind, 140);
+WS_SIZE(NormArguments, 144);
 
 #endif

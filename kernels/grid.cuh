@@ -32,7 +32,18 @@
 #define WS_BLOCK_INDEX ((int)blockIdx.x)
 /* An address from a table may be shared memory's, as far as the compiler knows. */
 #define WS_ASSUME_GLOBAL(address) __builtin_assume(__isGlobal(address))
+/* The value that another block of the launch may have stored. */
+#define WS_LOAD_FRESH(address) __ldcg(address)
+/* Whether all of `blocks` blocks have now done this, in one thread each. What that thread stored before
+   can be read by the last block. The counter is 0 again then. */
+#define WS_ARRIVE(counter, blocks) arrive(counter, blocks)
 #define WS_LIST(kernel, Arguments)
+static __device__ __forceinline__ int arrive(unsigned *counter, int blocks) {
+  __threadfence();
+  const int is_last = atomicInc(counter, (unsigned)blocks - 1) == (unsigned)blocks - 1;
+  __threadfence();
+  return is_last;
+}
 #else
 #include "host_grid.h"
 #endif

@@ -1,14 +1,14 @@
 /*
  * The global gradient norm, as a tree of fixed shape, so that it has the same bits everywhere. A
  * leaf is 4096 elements of one tensor padded with zeros; a node adds 4096 sums. Both add halves:
- * element i and element i + width, for widths 2048 down to 1. A sum is kept as sum * 4^exponent: a
- * leaf whose plain sum is too large or too small is summed again with its elements divided by a
- * power of two. float32 and float64 gradients have trees of their own, which the last kernel joins.
+ * element i and element i + width, for widths 2048 down to 1. A sum of squares is kept as sum *
+ * 4^exponent, one of magnitudes as sum * 2^exponent: a leaf whose plain sum is too large or too small
+ * is summed again with its elements divided by a power of two. float32 and float64 gradients have
+ * trees of their own, which the root joins.
  *
- * Entries: leaves_<type> for every type of gradients, one block a leaf; nodes_float32 and _float64,
- * one block a node; global_norm, one block, which adds what is left, at most 4096 sums of each
- * type, and computes what gradients are to be multiplied by. Nothing here writes gradients, and
- * the host need not wait.
+ * Entries: leaves_<type> for every type of gradients, one block per leaf; global_norm, one block per
+ * node, of which the last to finish adds the nodes' sums and computes what gradients are to be
+ * multiplied by. Nothing here writes gradients, and the host need not wait.
  */
 #include "grid.cuh"
 
@@ -45,6 +45,11 @@ template <typename T> WS_DEVICE T power_of_two(int exponent) {
   return F::value((typename F::Word)(exponent + F::BIAS) << F::FRACTION);
 }
 
+WS_DEVICE float magnitude(float x) { return ws_from_bits_f32(ws_to_bits_f32(x) & 0x7fffffffu); }
+WS_DEVICE double magnitude(double x) {
+  return ws_from_bits_f64(ws_to_bits_f64(x) & 0x7fffffffffffffffull);
+}
+
 /* Smallest exponent of a normal number, and the one above which a sum of squares is not scaled. */
 template <typename T> WS_DEVICE int min_exponent() { return 1 - Format<T>::BIAS; }
 template <typename T> WS_DEVICE int max_exponent() { return Format<T>::BIAS - 1; }
@@ -59,6 +64,8 @@ template <typename T> struct Sum {
   T sum;
   int exponent;
 };
+
+WS_DEVICE int clamped(int index, int n) { return index < n ? index : n - 1; }
 
 /* Index in a leaf of a thread's i-th element: vectors of four, neighbours beside each other. */
 WS_DEVICE int held_index(int t, int i) { return i / 4 * (4 * WS_BLOCK) + 4 * t + i % 4; }
@@ -108,9 +115,12 @@ template <typename S, typename T> WS_DEVICE void load_leaf(const S *x, int n, in
   }
 }
 
-/* Sum of the squares of scale * x; the scale is exact except where the product underflows. */
+/*
+ * Sum of the squares or magnitudes of scale * x; the scale is exact except where the product
+ * underflows.
+ */
 template <bool SCALES, typename S, typename T>
-WS_DEVICE T sum_of_squares(Scratch<T> &scratch, const S *x, int n, T scale) {
+WS_DEVICE T sum_of(Scratch<T> &scratch, int kind, const S *x, int n, T scale) {
   WS_THREADS(t) {
     T held[WS_HELD], sums[WS_HELD / 2];
     load_leaf(x, n, t, held);
@@ -118,14 +128,35 @@ WS_DEVICE T sum_of_squares(Scratch<T> &scratch, const S *x, int n, T scale) {
     for (int i = 0; i < WS_HELD; i++) {
       if (SCALES) held[i] *= scale;
     }
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD / 2; i++) {
-      const T upper = held[WS_HELD / 2 + i];
-      sums[i] = Format<T>::multiply_add(upper, upper, held[i] * held[i]);
+    if (kind == WS_NORM_L1) {
+      WS_UNROLL
+      for (int i = 0; i < WS_HELD / 2; i++) {
+        sums[i] = magnitude(held[i]) + magnitude(held[WS_HELD / 2 + i]);
+      }
+    } else {
+      WS_UNROLL
+      for (int i = 0; i < WS_HELD / 2; i++) {
+        const T upper = held[WS_HELD / 2 + i];
+        sums[i] = Format<T>::multiply_add(upper, upper, held[i] * held[i]);
+      }
     }
     put(scratch, t, sums);
   }
   return fold(scratch);
+}
+
+/* The largest of what the threads have put into the scratch, in every thread. */
+template <typename T> WS_DEVICE typename Format<T>::Word largest_of(Scratch<T> &scratch) {
+  for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
+    WS_BARRIER();
+    WS_THREADS(t) {
+      if (t < width && scratch.largest[t + width] > scratch.largest[t]) {
+        scratch.largest[t] = scratch.largest[t + width];
+      }
+    }
+  }
+  WS_BARRIER();
+  return WS_UNIFORM(scratch.largest[0]);
 }
 
 /* Largest magnitude, as bits: NaN above infinity above numbers. */
@@ -144,24 +175,20 @@ WS_DEVICE typename Format<T>::Word largest_bits(Scratch<T> &scratch, const S *x,
     }
     scratch.largest[t] = largest;
   }
-  for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
-    WS_BARRIER();
-    WS_THREADS(t) {
-      if (t < width && scratch.largest[t + width] > scratch.largest[t]) {
-        scratch.largest[t] = scratch.largest[t + width];
-      }
-    }
-  }
-  WS_BARRIER();
-  return WS_UNIFORM(scratch.largest[0]);
+  return largest_of(scratch);
 }
 
-/* A leaf whose plain sum may have overflowed or underflowed. */
+/* A leaf's largest magnitude, or a leaf whose plain sum may have overflowed or underflowed. */
 template <typename S, typename T>
-WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, const S *x, int n) {
+WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, int kind, const S *x, int n) {
   typedef Format<T> F;
   const typename F::Word largest = largest_bits(scratch, x, n);
   Sum<T> leaf;
+  if (kind == WS_NORM_MAX) {
+    leaf.sum = F::value(largest);
+    leaf.exponent = 0;
+    return leaf;
+  }
   if (largest == 0) {
     leaf.sum = 0;
     leaf.exponent = min_exponent<T>();
@@ -176,7 +203,7 @@ WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, const S *x, int n) {
   if (exponent < min_exponent<T>()) exponent = min_exponent<T>();
   if (exponent > max_exponent<T>()) exponent = max_exponent<T>();
   WS_UNSHARED(); /* sums are not the largest magnitudes */
-  leaf.sum = sum_of_squares<true>(scratch, x, n, power_of_two<T>(-exponent));
+  leaf.sum = sum_of<true>(scratch, kind, x, n, power_of_two<T>(-exponent));
   leaf.exponent = exponent;
   return leaf;
 }
@@ -191,9 +218,12 @@ template <typename S> WS_DEVICE void leaves(const LeafArguments<S> &arguments) {
   WS_ASSUME_GLOBAL(x);
   const int n = tensor.length - from < WS_LEAF ? (int)(tensor.length - from) : WS_LEAF;
   Sum<T> result;
-  result.sum = sum_of_squares<false>(scratch, x, n, (T)1);
+  result.sum = 0;
   result.exponent = 0;
-  if (!Format<T>::is_plain(result.sum)) result = scaled_leaf(scratch, x, n);
+  if (arguments.kind != WS_NORM_MAX) {
+    result.sum = sum_of<false>(scratch, arguments.kind, x, n, (T)1);
+  }
+  if (!Format<T>::is_plain(result.sum)) result = scaled_leaf(scratch, arguments.kind, x, n);
   WS_UNSHARED(); /* only device memory from here on */
   WS_THREADS(t) {
     if (t == 0) {
@@ -203,20 +233,41 @@ template <typename S> WS_DEVICE void leaves(const LeafArguments<S> &arguments) {
   }
 }
 
-/* Adds n sums, at most WS_LEAF. */
+/*
+ * Joins n sums, 1 to WS_LEAF. All loads are in flight at once: those beyond n are the last one's
+ * again. They are from the second-level cache, since other blocks may just have stored the values.
+ */
 template <typename T>
-WS_DEVICE Sum<T> add(Scratch<T> &scratch, const T *sums, const int *exponents, int n) {
+WS_DEVICE Sum<T> join(Scratch<T> &scratch, int kind, const T *sums, const int *exponents, int n) {
+  typedef Format<T> F;
   Sum<T> node;
-  if (n == 0) {
-    node.sum = 0;
-    node.exponent = min_exponent<T>();
+  WS_BARRIER();
+  if (kind == WS_NORM_MAX) {
+    WS_THREADS(t) {
+      T held[WS_HELD];
+      WS_UNROLL
+      for (int i = 0; i < WS_HELD; i++) held[i] = WS_LOAD_FRESH(sums + clamped(held_index(t, i), n));
+      typename F::Word largest = 0;
+      WS_UNROLL
+      for (int i = 0; i < WS_HELD; i++) {
+        if (F::bits(held[i]) > largest) largest = F::bits(held[i]);
+      }
+      scratch.largest[t] = largest;
+    }
+    node.sum = F::value(largest_of(scratch));
+    node.exponent = 0;
     return node;
   }
-  WS_BARRIER();
   WS_THREADS(t) {
-    int largest = min_exponent<T>();
-    for (int i = t; i < n; i += WS_BLOCK) {
-      if (exponents[i] > largest) largest = exponents[i];
+    int held[WS_HELD];
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) {
+      held[i] = WS_LOAD_FRESH(exponents + clamped(held_index(t, i), n));
+    }
+    int largest = held[0];
+    WS_UNROLL
+    for (int i = 1; i < WS_HELD; i++) {
+      if (held[i] > largest) largest = held[i];
     }
     scratch.exponents[t] = largest;
   }
@@ -230,17 +281,22 @@ WS_DEVICE Sum<T> add(Scratch<T> &scratch, const T *sums, const int *exponents, i
   }
   WS_BARRIER();
   node.exponent = WS_UNIFORM(scratch.exponents[0]);
+  const int power = kind == WS_NORM_L1 ? 1 : 2;
   WS_UNSHARED(); /* sums are not exponents */
   WS_THREADS(t) {
     T held[WS_HELD], halves[WS_HELD / 2];
+    int below[WS_HELD];
     WS_UNROLL
     for (int i = 0; i < WS_HELD; i++) {
-      const int index = held_index(t, i);
-      held[i] = 0;
-      if (index < n) {
-        const int shift = 2 * (exponents[index] - node.exponent);
-        if (shift >= min_exponent<T>()) held[i] = sums[index] * power_of_two<T>(shift);
-      }
+      const int index = clamped(held_index(t, i), n);
+      held[i] = WS_LOAD_FRESH(sums + index);
+      below[i] = WS_LOAD_FRESH(exponents + index);
+    }
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) {
+      const int shift = power * (below[i] - node.exponent);
+      const bool counts = held_index(t, i) < n && shift >= min_exponent<T>();
+      held[i] = counts ? held[i] * power_of_two<T>(shift) : 0;
     }
     WS_UNROLL
     for (int i = 0; i < WS_HELD / 2; i++) halves[i] = held[i] + held[WS_HELD / 2 + i];
@@ -250,20 +306,32 @@ WS_DEVICE Sum<T> add(Scratch<T> &scratch, const T *sums, const int *exponents, i
   return node;
 }
 
-template <typename T> WS_DEVICE void nodes(const NodeArguments<T> &arguments) {
-  WS_SHARED Scratch<T> scratch;
-  const long long from = (long long)WS_BLOCK_INDEX * WS_LEAF;
-  const long long left = arguments.count - from;
-  const Sum<T> node =
-      add(scratch, arguments.sums + from, arguments.exponents + from,
-          left < WS_LEAF ? (int)left : WS_LEAF);
-  WS_UNSHARED(); /* only device memory from here on */
-  WS_THREADS(t) {
-    if (t == 0) {
-      arguments.node_sums[WS_BLOCK_INDEX] = node.sum;
-      arguments.node_exponents[WS_BLOCK_INDEX] = node.exponent;
-    }
-  }
+template <typename T> WS_DEVICE int nodes_of(const TreeArguments<T> &tree) {
+  return (tree.count + WS_LEAF - 1) / WS_LEAF;
+}
+
+/* Joins the leaves of a node, or all nodes, of which there are at most WS_LEAF. */
+template <typename T>
+WS_DEVICE Sum<T> join_tree(
+    Scratch<T> &scratch, int kind, const TreeArguments<T> &tree, bool is_root, int node) {
+  const int from = is_root ? 0 : node * WS_LEAF;
+  const int left = (is_root ? nodes_of(tree) : tree.count) - from;
+  return join(scratch, kind, (is_root ? tree.node_sums : tree.sums) + from,
+              (is_root ? tree.node_exponents : tree.exponents) + from,
+              left < WS_LEAF ? left : WS_LEAF);
+}
+
+/* A largest magnitude as sum * 2^exponent, so that products with it stay within the type's range. */
+template <typename T> WS_DEVICE Sum<T> normalized(const Sum<T> &largest) {
+  typedef Format<T> F;
+  int exponent = (int)(F::bits(largest.sum) >> F::FRACTION) - F::BIAS;
+  if (largest.sum == 0 || exponent > F::BIAS) return largest;
+  if (exponent < min_exponent<T>()) exponent = min_exponent<T>();
+  if (exponent > max_exponent<T>()) exponent = max_exponent<T>();
+  Sum<T> result;
+  result.sum = largest.sum * power_of_two<T>(-exponent);
+  result.exponent = exponent;
+  return result;
 }
 
 WS_DEVICE double hypotenuse(double a, double b) {
@@ -273,19 +341,28 @@ WS_DEVICE double hypotenuse(double a, double b) {
   return larger * ws_sqrt_f64(ws_fma_f64(ratio, ratio, 1.0));
 }
 
-/* Joins the trees. In float32 throughout if there are no float64 gradients. */
+/* The norm of both trees' gradients together. */
+WS_DEVICE double joined(int kind, double a, double b) {
+  if (kind == WS_NORM_L1) return a + b;
+  return kind == WS_NORM_MAX ? ws_max_f64(a, b) : hypotenuse(a, b);
+}
+
+/* From the trees' roots. In float32 throughout if there are no float64 gradients. */
 WS_DEVICE NormResult result_of(
     const Sum<float> &floats, const Sum<double> &doubles, const NormArguments &arguments) {
-  const float float_root = ws_sqrt_f32(floats.sum);
+  const bool is_squared = arguments.kind == WS_NORM_L2;
+  const float float_root = is_squared ? ws_sqrt_f32(floats.sum) : floats.sum;
   const bool clips = arguments.clip_norm > 0;
   NormResult result;
   float float_factor = 1;
   double factor = 1;
-  if (arguments.double_count > 0) {
-    const double double_norm = ws_sqrt_f64(doubles.sum) * power_of_two<double>(doubles.exponent);
-    const double raw = arguments.float_count == 0
+  if (arguments.doubles.count > 0) {
+    const double double_root = is_squared ? ws_sqrt_f64(doubles.sum) : doubles.sum;
+    const double double_norm = double_root * power_of_two<double>(doubles.exponent);
+    const double raw = arguments.floats.count == 0
         ? double_norm
-        : hypotenuse(float_root * power_of_two<float>(floats.exponent), double_norm);
+        : joined(
+              arguments.kind, float_root * power_of_two<float>(floats.exponent), double_norm);
     result.norm = raw * arguments.gradient_scale;
     if (clips) factor = ws_min_f64(1.0, arguments.clip_norm / (result.norm + 1e-6));
     float_factor = (float)factor;
@@ -308,19 +385,57 @@ WS_KERNEL leaves_float32(const LeafArguments<float> arguments) { leaves(argument
 WS_KERNEL leaves_float64(const LeafArguments<double> arguments) { leaves(arguments); }
 WS_KERNEL leaves_float16(const LeafArguments<Float16> arguments) { leaves(arguments); }
 WS_KERNEL leaves_bfloat16(const LeafArguments<Bfloat16> arguments) { leaves(arguments); }
-WS_KERNEL nodes_float32(const NodeArguments<float> arguments) { nodes(arguments); }
-WS_KERNEL nodes_float64(const NodeArguments<double> arguments) { nodes(arguments); }
 
 WS_KERNEL global_norm(const NormArguments arguments) {
   WS_SHARED Scratch<float> floats;
   WS_SHARED Scratch<double> doubles;
-  const Sum<float> float_sum =
-      add(floats, arguments.float_sums, arguments.float_exponents, arguments.float_count);
-  const Sum<double> double_sum =
-      add(doubles, arguments.double_sums, arguments.double_exponents, arguments.double_count);
+  WS_SHARED int is_last;
+  const int float_nodes = nodes_of(arguments.floats);
+  const int node = WS_BLOCK_INDEX;
+  const int kind = arguments.kind;
+  Sum<float> float_sum;
+  float_sum.sum = 0;
+  float_sum.exponent = min_exponent<float>();
+  Sum<double> double_sum;
+  double_sum.sum = 0;
+  double_sum.exponent = min_exponent<double>();
+  WS_ROLLED
+  for (int pass = 0; pass < 2; pass++) { /* the node's, and in the last block the roots' */
+    const bool is_root = pass == 1;
+    if (is_root ? float_nodes > 0 : node < float_nodes) {
+      float_sum = join_tree(floats, kind, arguments.floats, is_root, node);
+    }
+    if (is_root ? arguments.doubles.count > 0 : node >= float_nodes && arguments.doubles.count > 0) {
+      double_sum = join_tree(doubles, kind, arguments.doubles, is_root, node - float_nodes);
+    }
+    if (is_root) break;
+    WS_UNSHARED(); /* nobody has used is_last */
+    WS_THREADS(t) {
+      if (t == 0) {
+        if (node < float_nodes) {
+          arguments.floats.node_sums[node] = float_sum.sum;
+          arguments.floats.node_exponents[node] = float_sum.exponent;
+        } else if (arguments.doubles.count > 0) {
+          arguments.doubles.node_sums[node - float_nodes] = double_sum.sum;
+          arguments.doubles.node_exponents[node - float_nodes] = double_sum.exponent;
+        }
+        is_last = WS_ARRIVE(arguments.arrived, arguments.blocks);
+      }
+    }
+    WS_BARRIER();
+    if (!WS_UNIFORM(is_last)) return;
+  }
+  if (kind == WS_NORM_MAX) {
+    float_sum = normalized(float_sum);
+    double_sum = normalized(double_sum);
+  }
   WS_UNSHARED(); /* only device memory from here on */
   WS_THREADS(t) {
-    if (t == 0) *arguments.result = result_of(float_sum, double_sum, arguments);
+    if (t == 0) {
+      const NormResult result = result_of(float_sum, double_sum, arguments);
+      *arguments.result = result;
+      *arguments.outcome = result;
+    }
   }
 }
 
@@ -328,6 +443,4 @@ WS_LIST(leaves_float32, LeafArguments<float>)
 WS_LIST(leaves_float64, LeafArguments<double>)
 WS_LIST(leaves_float16, LeafArguments<Float16>)
 WS_LIST(leaves_bfloat16, LeafArguments<Bfloat16>)
-WS_LIST(nodes_float32, NodeArguments<float>)
-WS_LIST(nodes_float64, NodeArguments<double>)
 WS_LIST(global_norm, NormArguments)

@@ -587,6 +587,14 @@ CUDASIM_API CUresult cuMemHostAlloc(void **address, size_t bytes, unsigned) {
   return allocate_host(address, bytes, current());
 }
 
+CUDASIM_API CUresult cuMemHostGetDevicePointer_v2(
+    CUdeviceptr *device_address, void *address, unsigned flags) {
+  ADMIT_IN_CONTEXT();
+  if (flags != 0 || !is_pinned_range(address, 1)) return CUDA_ERROR_INVALID_VALUE;
+  *device_address = (CUdeviceptr)(uintptr_t)address;
+  return CUDA_SUCCESS;
+}
+
 CUDASIM_API CUresult cuMemFreeHost(void *address) {
   LOCK();
   const CUresult failure = admit();

@@ -100,6 +100,9 @@ struct Listed {
 #define WS_ROLLED
 #define WS_BLOCK_INDEX cudasim_block
 #define WS_ASSUME_GLOBAL(address) (void)(address)
+#define WS_LOAD_FRESH(address) (*(address))
+/* Blocks run one after the other. */
+#define WS_ARRIVE(counter, blocks) (*(counter) = (*(counter) + 1) % (unsigned)(blocks), *(counter) == 0)
 
 /* Puts a kernel into the simulator's list. */
 #define WS_LIST(kernel, Arguments) WS_LIST_NAMED(kernel, Arguments)

@@ -1,7 +1,6 @@
 package io.warmstep;
 
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.storage.Storage;
 import java.lang.ref.Reference;
@@ -48,7 +47,7 @@ public final class Device implements AutoCloseable {
    *
    * @return the report that {@link Devices#report()} gave of it
    */
-  public BackendReport report() {
+  public DeviceReport report() {
     return backend.report();
   }
 

@@ -2,7 +2,6 @@ package io.warmstep;
 
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.SelfTest;
 import java.util.HashSet;
@@ -34,16 +33,16 @@ final class DeviceChoice {
     this.backends = List.copyOf(backends);
   }
 
-  List<BackendReport> report() {
+  List<DeviceReport> report() {
     return backends.stream().map(this::report).toList();
   }
 
-  private BackendReport report(Backend backend) {
-    BackendReport report = backend.report();
+  private DeviceReport report(Backend backend) {
+    DeviceReport report = backend.report();
     String problem = problems.get(backend);
     return problem == null
         ? report
-        : new BackendReport(
+        : new DeviceReport(
             report.backend(),
             report.usable(),
             report.device(),

@@ -1,6 +1,5 @@
 package io.warmstep;
 
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.backend.cuda.CudaBackend;
 import io.warmstep.backend.opencl.OpenClBackend;
@@ -25,7 +24,7 @@ public final class Devices {
    *
    * @return one report for each, in order of preference
    */
-  public static List<BackendReport> report() {
+  public static List<DeviceReport> report() {
     return CHOICE.report();
   }
 

@@ -24,6 +24,10 @@ public final class JCudaHandles {
    */
   @SuppressWarnings("exports") // only who has JCuda calls this
   public static long of(NativePointerObject object) {
-    return object == null ? 0 : NativePointers.get(object);
+    if (object == null) {
+      return 0;
+    }
+    JCudaHandles.class.getModule().addReads(object.getClass().getModule());
+    return NativePointers.get(object);
   }
 }

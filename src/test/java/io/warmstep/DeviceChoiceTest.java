@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.cpu.CpuBackend;
@@ -45,8 +44,8 @@ class DeviceChoiceTest {
     }
 
     @Override
-    public BackendReport report() {
-      return new BackendReport("fake", true, "a device", "a driver", 1, bitExact, "");
+    public DeviceReport report() {
+      return new DeviceReport("fake", true, "a device", "a driver", 1, bitExact, "");
     }
 
     @Override
@@ -91,7 +90,7 @@ class DeviceChoiceTest {
       }
     }
     assertEquals(1, fake.opened);
-    BackendReport report = choice.report().get(0);
+    DeviceReport report = choice.report().get(0);
     assertFalse(report.bitExact());
     assertTrue(report.reason().startsWith("self-test of sgd gave "), report.reason());
     assertTrue(report.reason().endsWith("update the device's driver"), report.reason());

@@ -1,5 +1,7 @@
 package io.warmstep.backend;
 
+import io.warmstep.DeviceReport;
+
 /**
  * A kind of device. One instance for the life of the program; finding out what is there is cheap.
  */
@@ -16,7 +18,7 @@ public interface Backend {
    *
    * @return the report
    */
-  BackendReport report();
+  DeviceReport report();
 
   /**
    * Whether its device is another than this machine's processor, which is then preferred to it. An

@@ -1,5 +1,6 @@
 package io.warmstep.backend;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.storage.Storage;
 
@@ -13,7 +14,7 @@ public interface BackendDevice extends AutoCloseable {
    *
    * @return the report
    */
-  BackendReport report();
+  DeviceReport report();
 
   /**
    * Whether this is another device than this machine's processor.

@@ -28,8 +28,6 @@ public final class LoadFailure {
   private static final Pattern NO_SPACE =
       Pattern.compile("(No space left on device|Disk quota exceeded)");
 
-  private static final Pattern NOT_READ = Pattern.compile("module (\\S+) does not read unnamed");
-
   /** A line of a stack trace that names what was thrown. */
   private static final Pattern THROWN =
       Pattern.compile("(?m)^\\s*(?:Caused by: |Suppressed: )?[\\w.$]+(?:Error|Exception): (.+)$");
@@ -89,16 +87,6 @@ public final class LoadFailure {
               + "): make room or "
               + PrivateNatives.OTHER_FOLDER
               + " with some");
-    }
-    matcher = NOT_READ.matcher(text);
-    if (matcher.find()) {
-      return Optional.of(
-          binding
-              + " is on the class path, which module "
-              + matcher.group(1)
-              + " does not read: put it on the module path, or add --add-reads "
-              + matcher.group(1)
-              + "=ALL-UNNAMED to Java's options");
     }
     return Optional.empty();
   }

@@ -45,7 +45,11 @@ public final class PrivateNatives {
     pinSharedFolder();
     System.setProperty(FOLDER_PROPERTY, folder.toString());
     try {
-      Class.forName(className, true, PrivateNatives.class.getClassLoader());
+      ClassLoader loader = PrivateNatives.class.getClassLoader();
+      // Whose module may be the class path's, which no descriptor can require.
+      Module binding = Class.forName(className, false, loader).getModule();
+      PrivateNatives.class.getModule().addReads(binding);
+      Class.forName(className, true, loader);
     } finally {
       System.setProperty(FOLDER_PROPERTY, shared);
       delete(folder);

@@ -160,20 +160,6 @@ class LoadFailureTest {
         "java.io.IOException: No space left on device");
   }
 
-  @Test
-  void aModuleThatDoesNotReadTheClassPath() {
-    assertEquals(
-        Optional.of(
-            "JCuda is on the class path, which module io.warmstep does not read: put it on the"
-                + " module path, or add --add-reads io.warmstep=ALL-UNNAMED to Java's options"),
-        LoadFailure.reason(
-            new IllegalAccessError(
-                "class io.warmstep.A (in module io.warmstep) cannot access class jcuda.B (in"
-                    + " unnamed module @0x9e) because module io.warmstep does not read unnamed"
-                    + " module @0x9e"),
-            "JCuda"));
-  }
-
   /** Of which nothing is known, what was said last is told instead of a guess. */
   @Test
   void anotherFailure() {

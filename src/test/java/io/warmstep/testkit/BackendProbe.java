@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.BackendUnavailableException;
+import io.warmstep.DeviceReport;
 import io.warmstep.Devices;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.cuda.CudaSim;
 import java.io.File;
 import java.io.IOException;
@@ -46,7 +46,7 @@ public final class BackendProbe {
       CudaSim.load();
     }
     for (int i = 0; i < 2; i++) {
-      BackendReport report =
+      DeviceReport report =
           Devices.report().stream()
               .filter(one -> one.backend().equals(name))
               .findFirst()

@@ -1,8 +1,8 @@
 package io.warmstep.testkit;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
@@ -18,7 +18,7 @@ import java.util.function.Consumer;
  * @param report what it says of itself
  * @param mistake what is done to the first parameter's values after a step
  */
-public record WrongDevice(BackendDevice device, BackendReport report, Consumer<MemorySlice> mistake)
+public record WrongDevice(BackendDevice device, DeviceReport report, Consumer<MemorySlice> mistake)
     implements BackendDevice {
   @Override
   public Memory allocate(Storage storage, long length) {

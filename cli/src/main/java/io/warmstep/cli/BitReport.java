@@ -2,9 +2,9 @@ package io.warmstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.WarmstepException;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.cli.text.Failures;
 import io.warmstep.cli.verify.BitComparison;
 import java.io.PrintWriter;
@@ -56,7 +56,7 @@ final class BitReport {
     return isClean;
   }
 
-  void passOver(BackendReport report) {
+  void passOver(DeviceReport report) {
     if (json) {
       JsonObject backend = new JsonObject();
       backend.addProperty("name", report.backend());
@@ -68,7 +68,7 @@ final class BitReport {
   }
 
   /** A device that failed: nothing it did before counts. */
-  void fail(BackendReport report, WarmstepException failure) {
+  void fail(DeviceReport report, WarmstepException failure) {
     isClean = false;
     if (json) {
       JsonObject backend = entry(report, new BitComparison.Count(0, 0), false);
@@ -79,8 +79,7 @@ final class BitReport {
     }
   }
 
-  private static JsonObject entry(
-      BackendReport report, BitComparison.Count total, boolean isExact) {
+  private static JsonObject entry(DeviceReport report, BitComparison.Count total, boolean isExact) {
     JsonObject backend = new JsonObject();
     backend.addProperty("name", report.backend());
     backend.addProperty("device", report.device());
@@ -90,7 +89,7 @@ final class BitReport {
     return backend;
   }
 
-  Progress begin(BackendReport report) {
+  Progress begin(DeviceReport report) {
     if (json || !Terminal.isInteractive()) {
       return new Progress(null);
     }
@@ -103,7 +102,7 @@ final class BitReport {
             .build());
   }
 
-  void add(BackendReport report, BitComparison.Result result) {
+  void add(DeviceReport report, BitComparison.Result result) {
     BitComparison.Count total = result.total();
     isClean &= total.mismatches() == 0;
     if (json) {

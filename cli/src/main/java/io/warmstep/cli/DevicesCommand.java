@@ -3,8 +3,8 @@ package io.warmstep.cli;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.Device;
+import io.warmstep.DeviceReport;
 import io.warmstep.Devices;
-import io.warmstep.backend.BackendReport;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -38,7 +38,7 @@ final class DevicesCommand implements Runnable {
     try (Device device = Devices.fastest()) {
       fastest = device.name();
     }
-    List<BackendReport> reports = Devices.report(); // after the self-test, whose result it tells
+    List<DeviceReport> reports = Devices.report(); // after the self-test, whose result it tells
     if (json) {
       out.println(Json.text(toJson(reports, fastest)));
     } else {
@@ -48,7 +48,7 @@ final class DevicesCommand implements Runnable {
     out.flush();
   }
 
-  private static void print(BackendReport report, PrintWriter out) {
+  private static void print(DeviceReport report, PrintWriter out) {
     if (!report.usable()) {
       out.printf(Locale.ROOT, "%-8s not usable: %s%n", report.backend(), report.reason());
       return;
@@ -64,9 +64,9 @@ final class DevicesCommand implements Runnable {
         report.bitExact() ? "bit-exact" : "not bit-exact: " + report.reason());
   }
 
-  private static JsonObject toJson(List<BackendReport> reports, String fastest) {
+  private static JsonObject toJson(List<DeviceReport> reports, String fastest) {
     JsonArray backends = new JsonArray();
-    for (BackendReport report : reports) {
+    for (DeviceReport report : reports) {
       JsonObject backend = new JsonObject();
       backend.addProperty("backend", report.backend());
       backend.addProperty("usable", report.usable());

@@ -3,10 +3,10 @@ package io.warmstep.cli;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.Device;
+import io.warmstep.DeviceReport;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.WarmstepException;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.cli.verify.BitComparison;
 import io.warmstep.cli.verify.GoldenFile;
 import io.warmstep.cli.verify.GoldenReplay;
@@ -90,9 +90,9 @@ final class VerifyCommand implements Callable<Integer> {
           spec.commandLine(), "--dtype needs --golden: without it, every type is compared");
     }
     PrintWriter out = spec.commandLine().getOut();
-    List<BackendReport> reports = reports();
+    List<DeviceReport> reports = reports();
     BitReport report = new BitReport(out, json);
-    for (BackendReport one : reports) {
+    for (DeviceReport one : reports) {
       if (!one.usable()) {
         report.passOver(one);
         continue;
@@ -113,7 +113,7 @@ final class VerifyCommand implements Callable<Integer> {
     GoldenFile file = GoldenFile.read(golden);
     List<GoldenReplay.Outcome> outcomes = new ArrayList<>();
     Set<GoldenReplay.Skipped> skipped = new LinkedHashSet<>();
-    for (BackendReport report : reports()) {
+    for (DeviceReport report : reports()) {
       if (!report.usable()) {
         continue;
       }
@@ -150,7 +150,7 @@ final class VerifyCommand implements Callable<Integer> {
   }
 
   /** Of all backends, or of the one that was asked for, which must be usable. */
-  private List<BackendReport> reports() {
+  private List<DeviceReport> reports() {
     if (backend.equals("all")) {
       return Devices.report();
     }

@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.StepFailedException;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.cli.verify.BitComparison;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -17,8 +17,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class BitReportTest {
-  private static final BackendReport DEVICE =
-      new BackendReport("opencl", true, "a GPU", "a driver", 1, true, "");
+  private static final DeviceReport DEVICE =
+      new DeviceReport("opencl", true, "a GPU", "a driver", 1, true, "");
 
   private final StringWriter out = new StringWriter();
 
@@ -60,7 +60,7 @@ class BitReportTest {
   @Test
   void jsonHasFailuresAndWhatCannotBeUsed() {
     BitReport report = report(true);
-    report.passOver(BackendReport.unusable("cuda", "no driver"));
+    report.passOver(DeviceReport.unusable("cuda", "no driver"));
     report.fail(DEVICE, new StepFailedException("lost", null));
     report.add(DEVICE, result(2));
     report.end();

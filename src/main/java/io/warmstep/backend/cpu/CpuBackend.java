@@ -1,8 +1,8 @@
 package io.warmstep.backend.cpu;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 
 /** This machine's processor; always there, needs nothing. */
 public final class CpuBackend implements Backend {
@@ -21,13 +21,12 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
-  public BackendReport report() {
+  public DeviceReport report() {
     String device =
         Runtime.getRuntime().availableProcessors() + " x " + System.getProperty("os.arch");
     String driver =
         System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version");
-    return new BackendReport(
-        NAME, true, device, driver, Runtime.getRuntime().maxMemory(), true, "");
+    return new DeviceReport(NAME, true, device, driver, Runtime.getRuntime().maxMemory(), true, "");
   }
 
   @Override

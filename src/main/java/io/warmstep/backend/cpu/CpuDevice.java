@@ -1,9 +1,9 @@
 package io.warmstep.backend.cpu;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
@@ -16,19 +16,19 @@ final class CpuDevice implements BackendDevice {
   /** Elements in one array; longer allocations are several arrays. */
   static final int PIECE_LENGTH = 1 << 28;
 
-  private final BackendReport report;
+  private final DeviceReport report;
   private final WorkerPool pool;
   private final int pieceLength;
 
   /** A device; the piece length is a parameter so that tests can make it small. */
-  CpuDevice(BackendReport report, int threads, int pieceLength) {
+  CpuDevice(DeviceReport report, int threads, int pieceLength) {
     this.report = report;
     this.pool = new WorkerPool(threads);
     this.pieceLength = pieceLength;
   }
 
   @Override
-  public BackendReport report() {
+  public DeviceReport report() {
     return report;
   }
 

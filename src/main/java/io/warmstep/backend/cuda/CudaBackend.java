@@ -1,9 +1,9 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.BackendUnavailableException;
+import io.warmstep.DeviceReport;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.PrivateNatives;
 import java.util.Optional;
@@ -33,7 +33,7 @@ public final class CudaBackend implements Backend {
 
   private boolean isLoaded;
   private Throwable loadFailure;
-  private BackendReport usable;
+  private DeviceReport usable;
 
   /** The backend. */
   public CudaBackend() {}
@@ -44,7 +44,7 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
-  public synchronized BackendReport report() {
+  public synchronized DeviceReport report() {
     if (usable != null) {
       return usable;
     }
@@ -54,7 +54,7 @@ public final class CudaBackend implements Backend {
       return usable;
     } catch (RuntimeException | LinkageError e) {
       String message = LoadFailure.describe(e);
-      return BackendReport.unusable(
+      return DeviceReport.unusable(
           NAME,
           message.startsWith(CANNOT_BE_USED)
               ? message.substring(CANNOT_BE_USED.length())
@@ -110,8 +110,11 @@ public final class CudaBackend implements Backend {
   static String reason(Throwable e) {
     boolean isModule = CudaBackend.class.getModule().isNamed();
     if (e instanceof ClassNotFoundException) {
-      return "JCuda is not on the "
-          + (isModule ? "module path, or no module requires jcuda" : "class path")
+      return "JCuda is not "
+          + (isModule
+              ? "among the modules that Java was started with, add --add-modules jcuda, or is not"
+                  + " there"
+              : "on the class path")
           + ": add org.jcuda:jcuda:"
           + VERSION
           + " and org.jcuda:jcuda-natives:"

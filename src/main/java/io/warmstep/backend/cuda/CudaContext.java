@@ -1,7 +1,7 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.KernelBuildException;
-import io.warmstep.backend.BackendReport;
 import java.nio.ByteBuffer;
 import jcuda.CudaException;
 import jcuda.Pointer;
@@ -87,7 +87,7 @@ final class CudaContext {
     return new CudaContext(device, context, stream, false);
   }
 
-  BackendReport deviceReport() {
+  DeviceReport deviceReport() {
     return Gpu.report(device);
   }
 
@@ -160,15 +160,32 @@ final class CudaContext {
     }
   }
 
-  /** Memory of the host that the device reaches while the host goes on. */
+  /** Memory of the host that kernels reach while the host goes on. */
   Pointer allocateHost(long bytes) {
     Pointer pinned = new Pointer();
+    int flags = JCudaDriver.CU_MEMHOSTALLOC_DEVICEMAP;
     create(
         () ->
             Cuda.check(
-                () -> JCudaDriver.cuMemHostAlloc(pinned, bytes, 0), "cuMemHostAlloc", name, bytes),
+                () -> JCudaDriver.cuMemHostAlloc(pinned, bytes, flags),
+                "cuMemHostAlloc",
+                name,
+                bytes),
         () -> freeHost(pinned));
     return pinned;
+  }
+
+  /** Where kernels reach memory of {@link #allocateHost}. */
+  long deviceAddress(Pointer pinned) {
+    CUdeviceptr address = new CUdeviceptr();
+    run(
+        "cuMemHostGetDevicePointer",
+        () ->
+            Cuda.check(
+                () -> JCudaDriver.cuMemHostGetDevicePointer(address, pinned, 0),
+                "cuMemHostGetDevicePointer",
+                name));
+    return Cuda.handle(address);
   }
 
   void freeHost(Pointer pinned) {

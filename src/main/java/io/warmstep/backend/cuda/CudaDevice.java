@@ -1,9 +1,9 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StagedMemory.Staging;
@@ -26,7 +26,7 @@ final class CudaDevice implements BackendDevice {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
   private final CudaContext context;
-  private final BackendReport report;
+  private final DeviceReport report;
   private final Kernels kernels;
   private final Set<CudaMemory> allocated = ConcurrentHashMap.newKeySet();
   private final Set<CudaStepProgram> prepared = ConcurrentHashMap.newKeySet();
@@ -67,7 +67,7 @@ final class CudaDevice implements BackendDevice {
   }
 
   @Override
-  public BackendReport report() {
+  public DeviceReport report() {
     return report;
   }
 

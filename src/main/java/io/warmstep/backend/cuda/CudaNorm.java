@@ -13,15 +13,19 @@ import jcuda.driver.CUfunction;
  * stays on the device: the update reads it there.
  */
 final class CudaNorm implements AutoCloseable {
+  private static final int L2 = 0;
+
   private final CudaContext context;
   private final StepPlan plan;
   private final LeafTree floats;
   private final LeafTree doubles;
   private final Arena.Part result;
+  private final Arena.Part arrived;
+  private final int blocks;
   private final CUfunction function;
   private final ByteBuffer arguments = Cuda.direct(Layout.NORM_ARGUMENTS_BYTES);
   private final Pointer argumentPointer = Pointer.to(Pointer.to(arguments));
-  private HostCopy outcome;
+  private Outcome outcome;
 
   CudaNorm(CudaContext context, Kernels kernels, Arena arena, StepPlan plan) {
     this.context = context;
@@ -29,22 +33,26 @@ final class CudaNorm implements AutoCloseable {
     this.floats = new LeafTree(context, kernels, arena, ElementType.FLOAT32, plan);
     this.doubles = new LeafTree(context, kernels, arena, ElementType.FLOAT64, plan);
     this.result = arena.reserve(Layout.RESULT_BYTES);
+    this.arrived = arena.table(Integer.BYTES); // uploaded as 0
+    this.blocks = Math.max(1, floats.nodes() + doubles.nodes());
     this.function = kernels.get("global_norm");
   }
 
   /** Writes the arguments; the arena is allocated by now. */
   void setFixed() {
-    floats.setFixed();
-    doubles.setFixed();
-    arguments.putLong(floats.sums()).putLong(floats.exponents());
-    arguments.putLong(doubles.sums()).putLong(doubles.exponents());
-    arguments.putLong(result.address());
-    arguments.putInt(Layout.NORM_COUNTS, floats.count());
-    arguments.putInt(Layout.NORM_COUNTS + Integer.BYTES, doubles.count());
+    outcome = new Outcome(context, Layout.RESULT_BYTES);
+    floats.setFixed(L2);
+    doubles.setFixed(L2);
+    floats.write(arguments);
+    doubles.write(arguments);
+    arguments.putLong(Layout.NORM_RESULT, result.address());
+    arguments.putLong(Layout.NORM_OUTCOME, outcome.address());
+    arguments.putLong(Layout.NORM_ARRIVED, arrived.address());
     arguments.putDouble(
         Layout.NORM_CLIP, plan.options().clipsByNorm() ? plan.options().clipNorm() : 0);
     arguments.putInt(Layout.NORM_SKIP, plan.options().skipNonFinite() ? 1 : 0);
-    outcome = new HostCopy(context, result.address(), Layout.RESULT_BYTES);
+    arguments.putInt(Layout.NORM_BLOCKS, blocks);
+    arguments.putInt(Layout.NORM_KIND, L2);
   }
 
   /** With the context current: takes a plan whose gradients lie elsewhere. */
@@ -67,12 +75,12 @@ final class CudaNorm implements AutoCloseable {
     arguments.putFloat(Layout.NORM_FLOAT_SCALE, scale.floatScale());
     arguments.putFloat(Layout.NORM_SCALE_MANTISSA, scale.mantissa());
     arguments.putInt(Layout.NORM_SCALE_EXPONENT, scale.exponent());
-    context.launch(function, 1, argumentPointer);
+    context.launch(function, blocks, argumentPointer);
   }
 
-  /** With the context current: asks for the outcome, to be waited for later. */
-  void fetch() {
-    outcome.start();
+  /** With the context current: the outcome can be waited for later. */
+  void mark() {
+    outcome.mark();
   }
 
   /** With the context current: waits for the outcome; whether the step is skipped. */
@@ -82,7 +90,7 @@ final class CudaNorm implements AutoCloseable {
 
   /** With the context current: waits for the last norm. */
   double awaitNorm() {
-    fetch();
+    mark();
     return outcome.await().getDouble(0);
   }
 

@@ -112,7 +112,7 @@ final class CudaStepProgram implements StepProgram {
     if (norm != null) {
       norm.launch(inputs);
       if (skipsNonFinite) {
-        norm.fetch();
+        norm.mark();
       }
     }
     for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step

@@ -1,6 +1,6 @@
 package io.warmstep.backend.cuda;
 
-import io.warmstep.backend.BackendReport;
+import io.warmstep.DeviceReport;
 import java.nio.charset.StandardCharsets;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
@@ -26,11 +26,11 @@ final class Gpu {
   private Gpu() {}
 
   /** What the first device is; throws what keeps it from being used. */
-  static BackendReport report() {
+  static DeviceReport report() {
     return report(first());
   }
 
-  static BackendReport report(CUdevice device) {
+  static DeviceReport report(CUdevice device) {
     checkSimulator(device);
     int capability = capability(device);
     if (capability < OLDEST_CAPABILITY) {
@@ -49,7 +49,7 @@ final class Gpu {
     Cuda.check(
         () -> JCudaDriver.cuDeviceTotalMem(bytes, device), "cuDeviceTotalMem", nameOf(device));
     int version = driverVersion();
-    return new BackendReport(
+    return new DeviceReport(
         CudaBackend.NAME,
         true,
         nameOf(device) + ", compute capability " + capability / 10 + "." + capability % 10,

@@ -21,21 +21,28 @@ final class Layout {
   static final int ZERO_GRADIENTS = 1;
   static final int ONLY_ZERO_GRADIENTS = 2;
 
-  /** LeafArguments: four pointers. NodeArguments: four pointers and a long. */
-  static final int LEAF_ARGUMENTS_BYTES = 32;
+  /** LeafArguments: four pointers, two ints. */
+  static final int LEAF_ARGUMENTS_BYTES = 40;
 
-  static final int NODE_ARGUMENTS_BYTES = 40;
+  static final int LEAF_KIND = 32;
 
-  /** NormArguments: five pointers, two ints, two doubles, two floats, two ints. */
-  static final int NORM_ARGUMENTS_BYTES = 80;
+  /** TreeArguments: four pointers, two ints. */
+  static final int TREE_BYTES = 40;
 
-  static final int NORM_COUNTS = 40;
-  static final int NORM_GRADIENT_SCALE = 48;
-  static final int NORM_CLIP = 56;
-  static final int NORM_FLOAT_SCALE = 64;
-  static final int NORM_SCALE_MANTISSA = 68;
-  static final int NORM_SCALE_EXPONENT = 72;
-  static final int NORM_SKIP = 76;
+  /** NormArguments: two trees, three pointers, two doubles, two floats, four ints. */
+  static final int NORM_ARGUMENTS_BYTES = 144;
+
+  static final int NORM_RESULT = 80;
+  static final int NORM_OUTCOME = 88;
+  static final int NORM_ARRIVED = 96;
+  static final int NORM_GRADIENT_SCALE = 104;
+  static final int NORM_CLIP = 112;
+  static final int NORM_FLOAT_SCALE = 120;
+  static final int NORM_SCALE_MANTISSA = 124;
+  static final int NORM_SCALE_EXPONENT = 128;
+  static final int NORM_SKIP = 132;
+  static final int NORM_BLOCKS = 136;
+  static final int NORM_KIND = 140;
 
   /** NormResult: two doubles, a float, an int. */
   static final int RESULT_BYTES = 24;

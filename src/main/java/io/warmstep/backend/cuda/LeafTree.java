@@ -8,17 +8,17 @@ import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
-/**
- * The tree of the norm over the gradients of one arithmetic type, up to the at most 4096 sums that
- * the last kernel adds.
- */
+/** The tree of the norm over the gradients of one arithmetic type: its leaves and nodes. */
 final class LeafTree {
+  /** Those of as many nodes as one more node adds. */
+  private static final int MOST_LEAVES = StepPlan.LEAF * StepPlan.LEAF;
+
   private final CudaContext context;
-  private final CUfunction nodeFunction;
   private final ElementType arithmetic;
   private final long[] firstLeaves; // of each gradient
-  private final List<Leaves> leaves = new ArrayList<>();
-  private final List<Level> levels = new ArrayList<>(); // of the leaves first
+  private final List<Leaves> launches = new ArrayList<>();
+  private final Level leaves;
+  private final Level nodes;
 
   /** The leaves of gradients of one element type: one launch. */
   private static final class Leaves {
@@ -49,8 +49,6 @@ final class LeafTree {
     final int count;
     final Arena.Part sums;
     final Arena.Part exponents;
-    final ByteBuffer arguments = Cuda.direct(Layout.NODE_ARGUMENTS_BYTES);
-    final Pointer pointer = Pointer.to(Pointer.to(arguments));
 
     Level(Arena arena, int count, int realBytes) {
       this.count = count;
@@ -64,7 +62,6 @@ final class LeafTree {
       CudaContext context, Kernels kernels, Arena arena, ElementType arithmetic, StepPlan plan) {
     List<StepPlan.Entry> entries = plan.normOrder(arithmetic);
     this.context = context;
-    this.nodeFunction = entries.isEmpty() ? null : kernels.get("nodes_" + arithmetic);
     this.arithmetic = arithmetic;
     this.firstLeaves = new long[entries.size()];
     long count = 0;
@@ -75,11 +72,19 @@ final class LeafTree {
     for (ElementType type : ElementType.values()) {
       addLeaves(kernels, arena, type, entries);
     }
-    levels.add(new Level(arena, Math.toIntExact(count), arithmetic.bytes()));
-    while (top().count > StepPlan.LEAF) {
-      int nodes = (top().count - 1) / StepPlan.LEAF + 1;
-      levels.add(new Level(arena, nodes, arithmetic.bytes()));
+    if (count > MOST_LEAVES) {
+      throw new IllegalArgumentException(
+          "gradients of one arithmetic type have "
+              + count
+              + " pieces of up to "
+              + StepPlan.LEAF
+              + " elements, must be at most "
+              + MOST_LEAVES
+              + " for their norm: use fewer parameters in one optimizer");
     }
+    leaves = new Level(arena, (int) count, arithmetic.bytes());
+    nodes =
+        new Level(arena, (leaves.count + StepPlan.LEAF - 1) / StepPlan.LEAF, arithmetic.bytes());
   }
 
   private static long leafCount(StepPlan.Entry entry) {
@@ -104,7 +109,7 @@ final class LeafTree {
     DeviceRows rows = new DeviceRows(tensors);
     writeRows(rows.begin(), type, entries);
     rows.keep();
-    leaves.add(
+    launches.add(
         new Leaves(
             kernels.get("leaves_" + type), new TileTable(arena, counts), tensors, type, rows));
   }
@@ -124,54 +129,38 @@ final class LeafTree {
   /** With the context current: takes a plan whose gradients lie elsewhere. */
   void rebind(StepPlan plan) {
     List<StepPlan.Entry> entries = plan.normOrder(arithmetic);
-    for (Leaves launch : leaves) {
+    for (Leaves launch : launches) {
       writeRows(launch.rows.begin(), launch.type, entries);
       launch.rows.upload(context);
     }
   }
 
   /** Writes the arguments; the arena is allocated by now. */
-  void setFixed() {
-    for (Leaves launch : leaves) {
+  void setFixed(int kind) {
+    for (Leaves launch : launches) {
       launch.arguments.putLong(launch.tiles.address()).putLong(launch.tensors.address());
-      launch.arguments.putLong(levels.get(0).sums.address());
-      launch.arguments.putLong(levels.get(0).exponents.address());
-    }
-    for (int i = 1; i < levels.size(); i++) {
-      Level below = levels.get(i - 1);
-      Level level = levels.get(i);
-      level.arguments.putLong(below.sums.address()).putLong(below.exponents.address());
-      level.arguments.putLong(level.sums.address()).putLong(level.exponents.address());
-      level.arguments.putLong(below.count);
+      launch.arguments.putLong(leaves.sums.address()).putLong(leaves.exponents.address());
+      launch.arguments.putInt(Layout.LEAF_KIND, kind);
     }
   }
 
-  private Level top() {
-    return levels.get(levels.size() - 1);
+  /** Writes the struct that the last kernel finds the tree by. */
+  void write(ByteBuffer arguments) {
+    arguments.putLong(leaves.sums.address()).putLong(leaves.exponents.address());
+    arguments.putLong(nodes.sums.address()).putLong(nodes.exponents.address());
+    arguments.putInt(leaves.count).putInt(0);
   }
 
-  /** How many sums are left to add. */
-  int count() {
-    return top().count;
-  }
-
-  long sums() {
-    return top().sums.address();
-  }
-
-  long exponents() {
-    return top().exponents.address();
+  /** How many nodes have leaves. */
+  int nodes() {
+    return nodes.count;
   }
 
   /** With the context current. Allocates nothing. */
   void launch() {
-    for (int i = 0; i < leaves.size(); i++) { // iterators would be objects a step
-      Leaves launch = leaves.get(i);
+    for (int i = 0; i < launches.size(); i++) { // an iterator would allocate on every step
+      Leaves launch = launches.get(i);
       context.launch(launch.function, launch.tiles.blocks(), launch.pointer);
-    }
-    for (int i = 1; i < levels.size(); i++) {
-      Level level = levels.get(i);
-      context.launch(nodeFunction, level.count, level.pointer);
     }
   }
 }

@@ -1,6 +1,6 @@
 package io.warmstep.backend.opencl;
 
-import io.warmstep.backend.BackendReport;
+import io.warmstep.DeviceReport;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -96,7 +96,7 @@ record DeviceInfo(
     return (floatConfig & CL.CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
   }
 
-  BackendReport report() {
+  DeviceReport report() {
     String reason =
         Stream.of(
                 lacks(
@@ -107,7 +107,7 @@ record DeviceInfo(
                 lacks(CL.CL_FP_INF_NAN, "has no float32 infinities and NaN"))
             .filter(what -> !what.isEmpty())
             .collect(Collectors.joining(" and "));
-    return new BackendReport(
+    return new DeviceReport(
         OpenClBackend.NAME,
         true,
         name,

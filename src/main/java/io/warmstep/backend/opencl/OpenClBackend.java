@@ -1,9 +1,9 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.BackendUnavailableException;
+import io.warmstep.DeviceReport;
 import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.LoadFailure;
 import io.warmstep.backend.PrivateNatives;
 import java.util.Optional;
@@ -18,7 +18,7 @@ public final class OpenClBackend implements Backend {
 
   private static final String VERSION = "2.0.6";
 
-  private BackendReport report;
+  private DeviceReport report;
   private boolean isAccelerator;
   private Throwable cause;
 
@@ -31,7 +31,7 @@ public final class OpenClBackend implements Backend {
   }
 
   @Override
-  public synchronized BackendReport report() {
+  public synchronized DeviceReport report() {
     if (report == null) {
       try {
         PrivateNatives.initialize("org.jocl.CL", linuxLibrary());
@@ -40,7 +40,7 @@ public final class OpenClBackend implements Backend {
         report = device.report();
       } catch (Exception | LinkageError e) {
         cause = e;
-        report = BackendReport.unusable(NAME, reason(e));
+        report = DeviceReport.unusable(NAME, reason(e));
       }
     }
     return report;
@@ -87,10 +87,11 @@ public final class OpenClBackend implements Backend {
 
   static String reason(Throwable e) {
     if (e instanceof ClassNotFoundException) {
-      return "JOCL is not on the "
+      return "JOCL is not "
           + (OpenClBackend.class.getModule().isNamed()
-              ? "module path, or no module requires jocl"
-              : "class path")
+              ? "among the modules that Java was started with, add --add-modules jocl, or is not"
+                  + " there"
+              : "on the class path")
           + ": add org.jocl:jocl:"
           + VERSION;
     }

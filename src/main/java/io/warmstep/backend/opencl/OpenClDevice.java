@@ -1,9 +1,9 @@
 package io.warmstep.backend.opencl;
 
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StagedMemory.Staging;
 import io.warmstep.backend.StepPlan;
@@ -27,7 +27,7 @@ final class OpenClDevice implements BackendDevice {
           | CL.CL_MEM_HOST_WRITE_ONLY;
 
   private final OpenClContext context;
-  private final BackendReport report;
+  private final DeviceReport report;
   private final Programs programs;
   private final Set<OpenClMemory> memories = ConcurrentHashMap.newKeySet();
   private final Set<OpenClStepProgram> prepared = ConcurrentHashMap.newKeySet();
@@ -66,7 +66,7 @@ final class OpenClDevice implements BackendDevice {
   }
 
   @Override
-  public BackendReport report() {
+  public DeviceReport report() {
     return report;
   }
 

@@ -96,15 +96,20 @@ class LayoutTest {
   @Test
   void norm() {
     same("LeafArguments<float>", Layout.LEAF_ARGUMENTS_BYTES);
-    same("NodeArguments<float>", Layout.NODE_ARGUMENTS_BYTES);
-    same("NormArguments, float_count", Layout.NORM_COUNTS);
-    same("NormArguments, double_count", Layout.NORM_COUNTS + Integer.BYTES);
+    same("LeafArguments<float>, kind", Layout.LEAF_KIND);
+    same("TreeArguments<float>", Layout.TREE_BYTES);
+    same("NormArguments, doubles", Layout.TREE_BYTES);
+    same("NormArguments, result", Layout.NORM_RESULT);
+    same("NormArguments, outcome", Layout.NORM_OUTCOME);
+    same("NormArguments, arrived", Layout.NORM_ARRIVED);
     same("NormArguments, gradient_scale", Layout.NORM_GRADIENT_SCALE);
     same("NormArguments, clip_norm", Layout.NORM_CLIP);
     same("NormArguments, float_scale", Layout.NORM_FLOAT_SCALE);
     same("NormArguments, scale_mantissa", Layout.NORM_SCALE_MANTISSA);
     same("NormArguments, scale_exponent", Layout.NORM_SCALE_EXPONENT);
     same("NormArguments, skip_non_finite", Layout.NORM_SKIP);
+    same("NormArguments, blocks", Layout.NORM_BLOCKS);
+    same("NormArguments, kind", Layout.NORM_KIND);
     same("NormArguments", Layout.NORM_ARGUMENTS_BYTES);
     same("NormResult, skip", Layout.RESULT_SKIP);
     same("NormResult", Layout.RESULT_BYTES);

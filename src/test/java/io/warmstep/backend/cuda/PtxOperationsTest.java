@@ -199,7 +199,6 @@ class PtxOperationsTest {
     return switch (kind) {
       case "groups" -> Map.of();
       case "leaves" -> leaves(storage).named(type);
-      case "nodes" -> NODE.plus(FOLD).named(type);
       case "global" -> globalNorm();
       default -> {
         String rule = kind.replace("general_", "");
@@ -227,9 +226,9 @@ class PtxOperationsTest {
     return all;
   }
 
-  /** The plain sum of squares, and the scaled one with a product more for each element. */
+  /** The plain sum of squares or magnitudes, and the scaled one with a product more per element. */
   private static Operations leaves(String storage) {
-    Operations pairs = mul(1).plus(fma(1)).times(LEAF / 2);
+    Operations pairs = mul(1).plus(fma(1)).plus(add(1)).times(LEAF / 2);
     Operations sums = pairs.plus(FOLD).times(2).plus(mul(LEAF));
     // Each element is read by vectors or one by one, for either sum and for the largest.
     return storage.equals("float16") ? sums.plus(mul(2 * 3 * LEAF)) : sums;
@@ -241,8 +240,10 @@ class PtxOperationsTest {
     Operations scaled = tree.plus(clip).plus(mul(2)); // norm * scale, scale * factor
     Operations hypotenuse = DIV.plus(fma(1)).plus(SQRT).plus(mul(1));
     // The scale's mantissa and exponent apart: to a normal number, and times the power.
-    Map<String, Integer> all = scaled.plus(mul(2)).named("f32");
-    all.putAll(scaled.plus(hypotenuse).named("f64"));
+    Operations largest = mul(1); // as a number from 1 to 2 times a power
+    Map<String, Integer> all = scaled.plus(largest).plus(mul(2)).named("f32");
+    Operations joined = hypotenuse.plus(add(1)); // or the sum of both trees' sums
+    all.putAll(scaled.plus(largest).plus(joined).named("f64"));
     return all;
   }
 

@@ -135,7 +135,6 @@ class PtxTest {
         expected.add("general_" + rule.name() + "_" + type);
       }
       expected.add("leaves_" + type);
-      expected.add("nodes_" + type.arithmetic());
       expected.add("groups_" + type.arithmetic());
     }
     assertEquals(expected, new TreeSet<>(entries()));

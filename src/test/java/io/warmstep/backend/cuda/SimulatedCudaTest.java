@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.BackendUnavailableException;
 import io.warmstep.Device;
+import io.warmstep.DeviceReport;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
@@ -17,7 +18,6 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
-import io.warmstep.backend.BackendReport;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.rule.Adam;
@@ -46,7 +46,7 @@ class SimulatedCudaTest extends SimulatedTest {
 
   @Test
   void reportSaysThatItIsSimulated() {
-    BackendReport report = new CudaBackend().report();
+    DeviceReport report = new CudaBackend().report();
     assertTrue(report.usable(), report.reason());
     assertTrue(report.device().startsWith("Simulated"), report.device());
     assertEquals("CUDA driver API 12.6", report.driver());
@@ -56,7 +56,7 @@ class SimulatedCudaTest extends SimulatedTest {
   @Test
   void reportGivesTheReason() {
     CudaSim.devices(0);
-    BackendReport report = new CudaBackend().report();
+    DeviceReport report = new CudaBackend().report();
     assertFalse(report.usable());
     assertTrue(report.reason().contains("finds no GPU"), report.reason());
     CudaSim.devices(1);

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.BackendUnavailableException;
-import io.warmstep.backend.BackendReport;
+import io.warmstep.DeviceReport;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -43,7 +43,7 @@ class DeviceInfoTest {
         1024);
   }
 
-  private static BackendReport report(long config) {
+  private static DeviceReport report(long config) {
     return device("some GPU", 1, true, false, config, "").report();
   }
 

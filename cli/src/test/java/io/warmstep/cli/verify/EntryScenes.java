@@ -40,7 +40,6 @@ final class EntryScenes {
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
-      case "nodes" -> nodes(ElementType.valueOf(upper(type)));
       case "global" -> globalNorm();
       case "leaves" -> leaves(ElementType.valueOf(upper(type)));
       default ->
@@ -214,14 +213,6 @@ final class EntryScenes {
     return scenes;
   }
 
-  /** So many leaves that they need nodes. */
-  private static List<Scene> nodes(ElementType type) {
-    return List.of(
-        manyLeaves(type, 4099, Elements.ORDINARY),
-        manyLeaves(type, 8190, Elements.FINITE_EXTREMES),
-        manyLeaves(type, 4099, Elements.SPECIAL));
-  }
-
   private static Scene manyLeaves(ElementType type, int tensors, Elements elements) {
     int[] lengths = new int[tensors];
     for (int i = 0; i < tensors; i++) {
@@ -236,8 +227,9 @@ final class EntryScenes {
 
   private static List<Scene> globalNorm() {
     List<Scene> scenes = new ArrayList<>();
-    // As many leaves as it takes without nodes, but one.
+    // As many leaves as a node takes, but one, and two nodes.
     for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
+      scenes.add(manyLeaves(type, 8190, Elements.FINITE_EXTREMES));
       scenes.add(manyLeaves(type, 4095, Elements.FINITE_EXTREMES));
       scenes.add(manyLeaves(type, 4095, Elements.ORDINARY));
     }

@@ -1,4 +1,4 @@
-package io.warmstep.backend;
+package io.warmstep;
 
 /**
  * What a backend found on this machine.
@@ -11,7 +11,7 @@ package io.warmstep.backend;
  * @param bitExact whether its results have the same bits as every other backend's
  * @param reason why it is not usable or not bit-exact, empty otherwise
  */
-public record BackendReport(
+public record DeviceReport(
     String backend,
     boolean usable,
     String device,
@@ -26,7 +26,7 @@ public record BackendReport(
    * @param reason why, and what to do
    * @return the report
    */
-  public static BackendReport unusable(String backend, String reason) {
-    return new BackendReport(backend, false, "", "", 0, false, reason);
+  public static DeviceReport unusable(String backend, String reason) {
+    return new DeviceReport(backend, false, "", "", 0, false, reason);
   }
 }

@@ -1,0 +1,4 @@
+/** A program of a user's. */
+module example {
+  requires io.warmstep;
+}

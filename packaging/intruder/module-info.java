@@ -1,0 +1,4 @@
+/** A program that uses what is not for it. */
+module intruder {
+  requires io.warmstep;
+}

@@ -1,0 +1,31 @@
+/**
+ * Optimizer steps for the training of neural networks, on the GPU or the CPU, with the same bits on
+ * every device.
+ *
+ * <p>{@link io.warmstep} has what most programs need; update rules are in {@link io.warmstep.rule},
+ * schedules of the learning rate in {@link io.warmstep.schedule}, and files of saved training in
+ * {@link io.warmstep.checkpoint}.
+ */
+@SuppressWarnings({
+  "module", // the projects that come with the library are built after it
+  "requires-automatic" // JCuda and JOCL have no descriptors, and are optional
+})
+module io.warmstep {
+  exports io.warmstep;
+  exports io.warmstep.checkpoint;
+  exports io.warmstep.rule;
+  exports io.warmstep.schedule;
+  exports io.warmstep.backend to
+      io.warmstep.cli,
+      io.warmstep.djl;
+  exports io.warmstep.check to
+      io.warmstep.cli,
+      io.warmstep.djl;
+  exports io.warmstep.file to
+      io.warmstep.cli,
+      io.warmstep.djl;
+
+  requires jdk.unsupported; // addresses of direct buffers, before JDK 22
+  requires static jcuda;
+  requires static jocl;
+}
