@@ -157,11 +157,12 @@ final class OptimizerRestorer {
     for (String slot : slots) {
       find(
           PyTorchNames.state(name, slot),
-          optimizer.optimizerState().tensor(parameter.name(), slot));
+          optimizer.optimizerState().tensor(parameter.name(), slot),
+          parameter.shape());
     }
     if (choices.hasParameters() && has(name)) {
       valuesFound++;
-      find(name, parameter.values());
+      find(name, parameter.values(), parameter.shape());
     }
   }
 
@@ -175,7 +176,7 @@ final class OptimizerRestorer {
     return names;
   }
 
-  private void find(String name, Tensor target) {
+  private void find(String name, Tensor target, List<Long> shape) {
     consumed.add(name);
     Optional<TensorEntry> entry = reader.tensor(name);
     if (entry.isEmpty()) {
@@ -188,11 +189,21 @@ final class OptimizerRestorer {
               + " elements in the file, "
               + target.length()
               + " here");
+    } else if (isShaped(shape)
+        && isShaped(entry.get().shape())
+        && !shape.equals(entry.get().shape())) {
+      differences.add(
+          name + " has the shape " + entry.get().shape() + " in the file, " + shape + " here");
     } else if (!TensorCopy.isExact(entry.get().format(), target.type())) {
       differences.add(name + " is " + entry.get().format() + " in the file, here " + target.type());
     } else {
       copies.add(new TensorCopy(entry.get(), target));
     }
+  }
+
+  /** Not only a count of elements, as where no shape was given. */
+  private static boolean isShaped(List<Long> shape) {
+    return shape.size() > 1;
   }
 
   /** All values or none: a mixture of a file's and a new model's makes no sense. */

@@ -33,10 +33,11 @@ final class OptimizerSaver {
     for (Parameter parameter : optimizer.parameters()) {
       String name = parameter.name();
       if (withParameters) {
-        add(writer, name, parameter.values());
+        add(writer, name, parameter.values(), parameter.shape());
       }
       for (String slot : optimizer.stateNames(name)) {
-        add(writer, PyTorchNames.state(name, slot), optimizer.optimizerState().tensor(name, slot));
+        Tensor state = optimizer.optimizerState().tensor(name, slot);
+        add(writer, PyTorchNames.state(name, slot), state, parameter.shape());
       }
       writer.number(
           PyTorchNames.state(name, PyTorchNames.STEP), optimizer.groups().stepCount(name));
@@ -110,9 +111,9 @@ final class OptimizerSaver {
     schedule.parts().forEach(part -> collect(part, found));
   }
 
-  private static void add(CheckpointWriter writer, String name, Tensor tensor) {
+  private static void add(CheckpointWriter writer, String name, Tensor tensor, List<Long> shape) {
     TensorSource source = tensor::read;
-    writer.tensor(name, format(tensor.type()), List.of(tensor.length()), source);
+    writer.tensor(name, format(tensor.type()), shape, source);
   }
 
   /** How elements of a device lie in a file. */

@@ -1,10 +1,13 @@
 package io.warmstep;
 
 import io.warmstep.backend.Memory;
+import io.warmstep.check.Arguments;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -36,7 +39,8 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       Map<ElementType, Memory> gradients = allocate(builder);
       Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
       for (Spec spec : builder.specs.values()) {
-        parameters.put(spec.name, spec.create(device, lifetime, values, gradients, used));
+        List<Long> shape = builder.shapes.getOrDefault(spec.name, List.of(spec.length));
+        parameters.put(spec.name, spec.create(device, lifetime, values, gradients, used, shape));
       }
     } catch (RuntimeException | Error e) {
       close();
@@ -244,9 +248,10 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
         Lifetime owner,
         Map<ElementType, Memory> valueMemory,
         Map<ElementType, Memory> gradientMemory,
-        Map<ElementType, Long> used) {
+        Map<ElementType, Long> used,
+        List<Long> shape) {
       if (!isOwned()) {
-        return new Parameter(name, values, gradients);
+        return new Parameter(name, values, gradients, shape);
       }
       long offset = used.merge(type, length, Long::sum) - length;
       Tensor ownedValues = new Tensor(device, valueMemory.get(type), offset, length, owner);
@@ -256,7 +261,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       } else if (initial instanceof double[] doubles) {
         ownedValues.copyFrom(doubles);
       }
-      return new Parameter(name, ownedValues, ownedGradients);
+      return new Parameter(name, ownedValues, ownedGradients, shape);
     }
   }
 
@@ -264,6 +269,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   public static final class Builder {
     private final Device device;
     private final Map<String, Spec> specs = new LinkedHashMap<>();
+    private final Map<String, List<Long>> shapes = new HashMap<>();
 
     private Builder(Device device) {
       device.backend(); // fails early on a closed device
@@ -395,6 +401,50 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       require(name, "values are", values);
       require(name, "gradients are", gradients);
       return borrow(name, device.borrow(values), device.borrow(gradients));
+    }
+
+    /**
+     * Says what shape a parameter has. Checkpoints have it, and restoring compares it.
+     *
+     * @param name of a parameter that was added
+     * @param shape the lengths of its dimensions, outermost first, whose product is the count of
+     *     its elements
+     * @return this builder
+     * @throws IllegalArgumentException if there is no such parameter or the shape does not fit
+     */
+    public Builder shape(String name, long... shape) {
+      require(name, "shape is", shape);
+      Spec spec = specs.get(name);
+      if (spec == null) {
+        throw new IllegalArgumentException(
+            "there is no parameter \"" + name + "\" to give a shape: add it first");
+      }
+      List<Long> dimensions = Arrays.stream(shape).boxed().toList();
+      if (shape.length == 0 || product(shape) != spec.length) {
+        throw Arguments.refusal(
+            "shape of \"" + name + "\"",
+            dimensions,
+            "lengths of at least 0 whose product is " + spec.length,
+            "pass those of its dimensions, outermost first");
+      }
+      shapes.put(name, dimensions);
+      return this;
+    }
+
+    /** The product, or -1 if a length is negative or the product is beyond the range. */
+    private static long product(long[] shape) {
+      long product = 1;
+      for (long length : shape) {
+        if (length < 0) {
+          return -1;
+        }
+        long high = Math.multiplyHigh(product, length);
+        product *= length;
+        if (high != 0 || product < 0) {
+          return -1;
+        }
+      }
+      return product;
     }
 
     /**
