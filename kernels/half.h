@@ -1,6 +1,7 @@
 /*
- * Conversion between float32 and the 16-bit storage types in integer arithmetic: exact when
- * widening, to nearest even when narrowing. NaN stays NaN, quiet, with its upper payload bits.
+ * Conversion between float32 and the 16-bit storage types: exact when widening, to nearest even when
+ * narrowing. NaN stays NaN, quiet. GPUs of CUDA have instructions for float16; elsewhere it is integer
+ * arithmetic, and NaN keeps its upper payload bits.
  */
 #ifndef WS_HALF_H
 #define WS_HALF_H
@@ -17,6 +18,19 @@ WS_INLINE ws_half_bits ws_to_bfloat16(float value) {
   return (ws_half_bits)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
+#if defined(__CUDACC__)
+WS_INLINE float ws_from_float16(ws_half_bits h) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(h));
+  return value;
+}
+
+WS_INLINE ws_half_bits ws_to_float16(float value) {
+  ws_half_bits h;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(value));
+  return h;
+}
+#else
 WS_INLINE float ws_from_float16(ws_half_bits h) {
   ws_word_32 magnitude = (h & 0x7fffu) << 13;
   ws_word_32 sign = (h & 0x8000u) << 16;
@@ -44,5 +58,6 @@ WS_INLINE ws_half_bits ws_to_float16(float value) {
   }
   return (ws_half_bits)(sign | (((magnitude + 0xfffu + (magnitude >> 13 & 1u)) >> 13) - (112u << 10)));
 }
+#endif
 
 #endif

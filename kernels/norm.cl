@@ -89,14 +89,23 @@ WS_INLINE ws_one ws_fold(ws_lanes *runs, int count, local ws_lanes *shared) {
   return ws_fold_lanes(shared[0]);
 }
 
-/* The sum of squares of a leaf's elements, each multiplied by a power of two. */
-WS_INLINE ws_one ws_sum_of_squares(const ws_lanes *x, ws_one scale, local ws_lanes *shared) {
+/* The norm by which gradients are clipped, as in abi.h. */
+#define WS_NORM_L2 0
+#define WS_NORM_L1 1
+#define WS_NORM_MAX 2
+
+/* The sum of squares or magnitudes of a leaf's elements, each multiplied by a power of two. */
+WS_INLINE ws_one ws_sum_of(int kind, const ws_lanes *x, ws_one scale, local ws_lanes *shared) {
   ws_lanes runs[WS_RUNS / 2];
   int i;
   for (i = 0; i < WS_RUNS / 2; i++) {
     ws_lanes low = scale * x[i];
     ws_lanes high = scale * x[i + WS_RUNS / 2];
-    runs[i] = fma(high, high, low * low);
+    if (kind == WS_NORM_L1) {
+      runs[i] = fabs(low) + fabs(high);
+    } else {
+      runs[i] = fma(high, high, low * low);
+    }
   }
   return ws_fold(runs, WS_RUNS / 2, shared);
 }
@@ -132,7 +141,7 @@ WS_INLINE ws_one ws_largest(const ws_lanes *x, local ws_lanes *shared) {
  */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_leaves(
     int has_tiles, global const long *segments, global const int *tiles,
-    global const ws_stored *g, global ws_one *sums, global int *exponents) {
+    global const ws_stored *g, global ws_one *sums, global int *exponents, int kind) {
   local ws_lanes shared[WS_LOCAL];
   long leaf = get_group_id(0);
   global const long *segment = segments + 8 * (long)(has_tiles ? tiles[leaf] : 0);
@@ -146,8 +155,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_leaves
     ws_unit unit = ws_unit_at(at + i * WS_LANES * WS_LOCAL, segment[1], (int)segment[3]);
     x[i] = unit.to > 0 ? ws_load(g + segment[4], unit) : (ws_lanes)0;
   }
-  sum = ws_sum_of_squares(x, 1, shared);
-  if (!(sum >= 1 / WS_LARGEST_SUM && sum <= WS_LARGEST_SUM)) {
+  sum = kind == WS_NORM_MAX ? ws_largest(x, shared) : ws_sum_of(kind, x, 1, shared);
+  if (kind != WS_NORM_MAX && !(sum >= 1 / WS_LARGEST_SUM && sum <= WS_LARGEST_SUM)) {
     ws_one largest = ws_largest(x, shared);
     if (largest == 0) {
       sum = 0;
@@ -157,7 +166,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_leaves
       exponent = WS_MAX_EXPONENT - 1;
     } else {
       exponent = ws_exponent_of(largest);
-      sum = ws_sum_of_squares(x, WS_NAME(power_of_two)(-exponent), shared);
+      sum = ws_sum_of(kind, x, WS_NAME(power_of_two)(-exponent), shared);
     }
   }
   if (get_local_id(0) == 0) {
@@ -166,10 +175,10 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_leaves
   }
 }
 
-/* Adds `count` sums, 4096 a work-group, at the largest of their exponents. */
+/* Joins `count` sums, 4096 per work-group: adds them at the largest of their exponents. */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_nodes(
     long count, global const ws_one *sums, global const int *exponents, global ws_one *node_sums,
-    global int *node_exponents) {
+    global int *node_exponents, int kind) {
   local ws_lanes shared[WS_LOCAL];
   local int shared_exponents[WS_LOCAL];
   int lane = get_local_id(0);
@@ -197,12 +206,13 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_nodes(
   for (i = 0; i < WS_RUNS; i++) {
     for (j = 0; j < WS_LANES; j++) {
       long at = from + i * (WS_LANES * WS_LOCAL) + j;
-      int shift = at < count ? 2 * (exponents[at] - exponent) : WS_MIN_EXPONENT - 1;
+      int power = kind == WS_NORM_L1 ? 1 : 2;
+      int shift = at < count ? power * (exponents[at] - exponent) : WS_MIN_EXPONENT - 1;
       x[j] = shift < WS_MIN_EXPONENT ? 0 : sums[at] * WS_NAME(power_of_two)(shift);
     }
     runs[i] = WS_VLOAD(0, x);
   }
-  sum = ws_fold(runs, WS_RUNS, shared);
+  sum = kind == WS_NORM_MAX ? ws_largest(runs, shared) : ws_fold(runs, WS_RUNS, shared);
   if (lane == 0) {
     node_sums[get_group_id(0)] = sum;
     node_exponents[get_group_id(0)] = exponent;
@@ -221,10 +231,18 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_nodes(
 #if !defined(WS_STORED) && WS_ARITHMETIC == 32
 kernel void ws_norm_finish(
     float gradient_scale, float scale_mantissa, int scale_exponent, float max_norm, int count,
-    global const float *sums, global const int *exponents, global float *control) {
-  float root = count > 0 ? sqrt(sums[0]) : 0.0f;
-  float norm = ws_scale_by_power(
-      root * scale_mantissa, count > 0 ? exponents[0] + scale_exponent : 0);
+    global const float *sums, global const int *exponents, global float *control, int kind) {
+  float root = count > 0 ? sums[0] : 0.0f;
+  int exponent = count > 0 ? exponents[0] : 0;
+  float norm;
+  if (kind == WS_NORM_L2) {
+    root = sqrt(root);
+  } else if (kind == WS_NORM_MAX && root > 0 && root <= FLT_MAX) {
+    /* From 1 to 2, so that the product stays within the range. */
+    exponent = ws_exponent_of(root);
+    root *= ws_power_of_two_f32(-exponent);
+  }
+  norm = ws_scale_by_power(root * scale_mantissa, exponent + scale_exponent);
   control[0] = max_norm >= 0 ? gradient_scale * ws_min_f32(1, max_norm / (norm + 1e-6f))
                              : gradient_scale;
   /* A norm can be beyond the range of finite gradients; the sum in the root's scale is not. */
@@ -236,15 +254,23 @@ kernel void ws_norm_finish(
     double gradient_scale, double max_norm, int count, global const double *sums,
     global const int *exponents, global double *control, float float_scale, int float_count,
     global const float *float_sums, global const int *float_exponents,
-    global float *float_control) {
-  double raw = count > 0 ? sqrt(sums[0]) * ws_power_of_two_f64(exponents[0]) : 0;
+    global float *float_control, int kind) {
+  double raw = 0;
   double factor = 1;
   double norm;
   int finite;
+  if (count > 0) {
+    raw = (kind == WS_NORM_L2 ? sqrt(sums[0]) : sums[0]) * ws_power_of_two_f64(exponents[0]);
+  }
   if (float_count > 0) {
-    double other = sqrt(float_sums[0]) * ws_power_of_two_f32(float_exponents[0]);
+    float root = kind == WS_NORM_L2 ? sqrt(float_sums[0]) : float_sums[0];
+    double other = root * ws_power_of_two_f32(float_exponents[0]);
     double larger = ws_max_f64(raw, other);
-    if (larger != 0 && larger <= DBL_MAX) {
+    if (kind == WS_NORM_L1) {
+      raw += other;
+    } else if (kind == WS_NORM_MAX) {
+      raw = larger;
+    } else if (larger != 0 && larger <= DBL_MAX) {
       double ratio = ws_min_f64(raw, other) / larger;
       raw = larger * sqrt(fma(ratio, ratio, 1));
     } else {

@@ -178,6 +178,14 @@ WS_DEVICE typename Format<T>::Word largest_bits(Scratch<T> &scratch, const S *x,
   return largest_of(scratch);
 }
 
+/* Whether the plain sum of finite elements can overflow or underflow; that of float16 cannot. */
+template <typename S> struct PlainSum {
+  enum { CAN_FAIL = 1 };
+};
+template <> struct PlainSum<Float16> {
+  enum { CAN_FAIL = 0 };
+};
+
 /* A leaf's largest magnitude, or a leaf whose plain sum may have overflowed or underflowed. */
 template <typename S, typename T>
 WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, int kind, const S *x, int n) {
@@ -195,7 +203,7 @@ WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, int kind, const S *x, int n) {
     return leaf;
   }
   int exponent = (int)(largest >> F::FRACTION) - F::BIAS;
-  if (exponent > F::BIAS) { /* infinite or NaN, and stays so */
+  if (exponent > F::BIAS || !PlainSum<S>::CAN_FAIL) { /* infinite or NaN, and stays so */
     leaf.sum = F::value(largest);
     leaf.exponent = max_exponent<T>();
     return leaf;

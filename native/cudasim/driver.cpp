@@ -30,6 +30,8 @@
 struct Context {};
 struct Stream {
   Context *owner;
+  bool captures = false;
+  int waits = 0; /* for events, made by its user */
 };
 /* Has happened once what the stream took before it was last recorded is done. */
 struct Event {
@@ -232,7 +234,11 @@ long long control_handles(int what, long long a, long long b) {
       const CUresult result = allocate_device(&address, (size_t)a, nullptr, b);
       return result == CUDA_SUCCESS ? (long long)address : 0;
     }
-    case CONTROL_CAPTURE: is_capturing = a != 0; return 0;
+    case CONTROL_STREAM_WAITS: return ((Stream *)(intptr_t)a)->waits;
+    case CONTROL_CAPTURE:
+      if (b) ((Stream *)(intptr_t)b)->captures = a != 0;
+      is_capturing = a != 0;
+      return 0;
     case CONTROL_FREE_MEMORY: run_pending(); return release_device((CUdeviceptr)a);
     case CONTROL_END_CONTEXT: {
       run_pending();
@@ -388,6 +394,13 @@ CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
   return lost_code();
 }
 
+CUDASIM_API CUresult cuStreamIsCapturing(Stream *stream, int *status) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  *status = stream && stream->captures;
+  return CUDA_SUCCESS;
+}
+
 /* The calling thread's mode, replaced. */
 CUDASIM_API CUresult cuThreadExchangeStreamCaptureMode(int *mode) {
   ADMIT();
@@ -422,6 +435,15 @@ CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
     event->reached = record;
     event->when = std::chrono::steady_clock::now();
   });
+  return CUDA_SUCCESS;
+}
+
+/* Work of all streams is done in one order, so there is nothing to do, but it is counted. */
+CUDASIM_API CUresult cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream) || events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
+  if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
+  if (stream) stream->waits++;
   return CUDA_SUCCESS;
 }
 

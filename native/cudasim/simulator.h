@@ -34,7 +34,8 @@ enum Control {
   CONTROL_VERSION = 17,     /* a: 1000 * major + 10 * minor of the CUDA that the driver supports */
   CONTROL_PRIMARY = 18,     /* uses of the primary context */
   CONTROL_PHASES = 19,      /* a: an order of phases and barriers; violations that it made */
-  CONTROL_CAPTURE = 30,     /* a: whether some thread captures a graph, in the global mode */
+  CONTROL_CAPTURE = 30,     /* a: whether some thread captures a graph; b: from this stream */
+  CONTROL_STREAM_WAITS = 31, /* a: stream; for how many events it was made to wait */
   CONTROL_RECOVER = 20,     /* as if a device that a kernel's fault made useless were there again */
   CONTROL_INTERPRETS = 21,  /* whether it runs PTX */
   CONTROL_INSTRUCTIONS = 22, /* of PTX, once for each thread, so far */

@@ -289,6 +289,59 @@ public final class Device implements AutoCloseable {
   }
 
   /**
+   * Has the steps and copies that this device is asked for from now on wait, on the device, for an
+   * event of the caller's, such as one that the caller's own stream recorded behind the kernels
+   * that write gradients. The host does not wait.
+   *
+   * <p>What is in order with what: steps, copies and all other work of this device, by the order of
+   * the calls. On CUDA, a device that {@link Devices#require} opened has a stream of its own, which
+   * is in order with the legacy default stream too, but not with streams that were created as
+   * non-blocking, nor with per-thread default streams; that of {@link Devices#wrapCuda} is the
+   * caller's. On OpenCL each queue is an order of its own. For the other direction, record an event
+   * in the stream that this device wraps, or {@link #synchronize}.
+   *
+   * @param event the raw handle: a CUevent of the same CUDA process that was recorded, or a
+   *     cl_event of the device's OpenCL context
+   * @throws IllegalArgumentException if the handle is 0, or this is a CPU device, whose steps run
+   *     in the calling thread
+   * @throws DeviceException if the driver refuses the event
+   * @throws ClosedException if the device is closed
+   */
+  public void waitForEvent(long event) {
+    requireHandle("event", event);
+    try {
+      backend().waitForEvent(event);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /**
+   * The same as {@link #waitForEvent} for all that another stream or queue has been given so far.
+   *
+   * @param stream the raw handle: a CUstream of the device's CUDA context, or a cl_command_queue of
+   *     its OpenCL context
+   * @throws IllegalArgumentException if the handle is 0, or this is a CPU device
+   * @throws DeviceException if the driver refuses the stream
+   * @throws ClosedException if the device is closed
+   */
+  public void waitForStream(long stream) {
+    requireHandle("stream", stream);
+    try {
+      backend().waitForStream(stream);
+    } finally {
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  private static void requireHandle(String name, long handle) {
+    if (handle == 0) {
+      throw new IllegalArgumentException(
+          name + " is 0, must be a raw handle: give the driver's own, which is never 0");
+    }
+  }
+
+  /**
    * Waits until all steps and copies are done.
    *
    * @throws ClosedException if the device is closed

@@ -2,6 +2,7 @@ package io.warmstep;
 
 import static java.util.stream.Collectors.joining;
 
+import io.warmstep.backend.StepRefusedException;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.GradientScale;
@@ -24,6 +25,7 @@ public final class Optimizer implements AutoCloseable {
   private final LearningRate learningRate;
   private final LossScaler scaler;
   private final UpdateRule rule;
+  private final MovingHyperparameters moving;
   private final StepOptions options;
   private final PreparedStep step;
   private final OptimizerState state;
@@ -37,9 +39,10 @@ public final class Optimizer implements AutoCloseable {
     learningRate = builder.learningRate();
     scaler = builder.scaler();
     rule = builder.rule();
+    moving = builder.moving();
     options = builder.options().skipNonFinite(builder.options().skipNonFinite() || scaler != null);
     progress = new Progress(builder.startAfter());
-    List<RuleGroup> groups = RuleGroup.resolve(rule, builder.groups(), parameters);
+    List<RuleGroup> groups = RuleGroup.resolve(rule, moving, builder.groups(), parameters);
     List<TrainedGroup> trained = TrainedGroup.of(groups, progress.steps());
     ArithmeticRange.requireOptions(options, parameters);
     progress.next(); // refuses where no step can follow
@@ -84,7 +87,8 @@ public final class Optimizer implements AutoCloseable {
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
    *     one from which the rule computes a number that the parameters' arithmetic cannot hold: an
-   *     infinite one in float32, say, or one that becomes 0; nothing changes
+   *     infinite one in float32, say, or one that becomes 0; or the device's stream is capturing a
+   *     CUDA graph, into which this step's number and rate would be frozen; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
    *     from within one, as from its schedule; nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -95,7 +99,7 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters as {@link #step()} does, with another factor for this step's gradients
-   * than {@link OptimizerBuilder#scaleGradients} has: where gradients are accumulated, a last and
+   * than {@link OptimizerBuilder#gradientScale} has: where gradients are accumulated, a last and
    * shorter window has one of its own.
    *
    * <pre>{@code
@@ -114,7 +118,7 @@ public final class Optimizer implements AutoCloseable {
       progress.checkNotFailed("no further step is taken");
       long next = progress.next();
       double rate = learningRate.rate(next);
-      step.set(rate, scaler == null ? gradientScale : gradientScale / scaler.scale());
+      step.set(next, rate, scaler == null ? gradientScale : gradientScale / scaler.scale());
       state.warnIfNotRestored(progress.steps());
       boolean happened = run(next);
       progress.advance(happened, rate);
@@ -129,6 +133,8 @@ public final class Optimizer implements AutoCloseable {
   private boolean run(long number) {
     try {
       return step.run();
+    } catch (StepRefusedException e) { // nothing has changed
+      throw e;
     } catch (Throwable e) { // checked ones too: rules written in other languages throw them
       progress.fail(e);
       throw new StepFailedException(
@@ -222,7 +228,7 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Global norm of the last step's gradients as the rule gets them, but for clipping: divided by
-   * the loss scale and multiplied by {@link OptimizerBuilder#scaleGradients}.
+   * the loss scale and multiplied by {@link OptimizerBuilder#gradientScale}.
    *
    * @return the norm, or NaN before the first step or if the optimizer neither clips by norm,
    *     {@link OptimizerBuilder#clipNorm measures} it, nor skips non-finite gradients
@@ -342,9 +348,12 @@ public final class Optimizer implements AutoCloseable {
     return parameters;
   }
 
-  /** What the steps that follow use. */
   LearningRate rates() {
     return learningRate;
+  }
+
+  MovingHyperparameters moving() {
+    return moving;
   }
 
   /** Null without one. */
@@ -370,7 +379,7 @@ public final class Optimizer implements AutoCloseable {
   /** Takes more parameters in; if that fails, nothing changes. */
   void add(Parameters more, List<ParameterGroup> groups) {
     Parameters joined = parameters.joinedBy(more);
-    List<RuleGroup> resolved = RuleGroup.resolve(rule, groups, more);
+    List<RuleGroup> resolved = RuleGroup.resolve(rule, moving, groups, more);
     List<TrainedGroup> next = new ArrayList<>(trainedGroups());
     next.addAll(TrainedGroup.of(resolved, 0));
     ArithmeticRange.requireOptions(options, joined);

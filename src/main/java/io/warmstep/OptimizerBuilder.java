@@ -6,7 +6,9 @@ import io.warmstep.schedule.Schedules;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
 /**
@@ -16,6 +18,7 @@ import java.util.Objects;
 public final class OptimizerBuilder {
   private final Parameters parameters;
   private final List<ParameterGroup> groups = new ArrayList<>();
+  private final Map<String, Schedule> moving = new LinkedHashMap<>();
   private UpdateRule rule;
   private LearningRate learningRate;
   private LossScaler scaler;
@@ -63,6 +66,31 @@ public final class OptimizerBuilder {
   }
 
   /**
+   * Moves a hyperparameter of the rule from step to step, as a schedule moves the learning rate:
+   * the momentum as {@code OneCycle.momentum()} does, say, or the weight decay. It takes the place
+   * of the rule's own number, except in groups that have a weight decay or a rule of their own.
+   *
+   * <pre>{@code
+   * OneCycle cycle = Schedules.oneCycle(0.1, 5000);
+   * Optimizer.of(parameters)
+   *     .rule(Adam.adamW())
+   *     .learningRate(cycle)
+   *     .schedule("beta1", cycle.momentum());
+   * }</pre>
+   *
+   * @param hyperparameter one of the rule's {@link UpdateRule#movable()}
+   * @param schedule from the number of a step, counted from 1, to the value in that step; a step
+   *     for which it gives one out of range throws IllegalStateException and changes nothing
+   * @return this builder
+   */
+  public OptimizerBuilder schedule(String hyperparameter, Schedule schedule) {
+    moving.put(
+        Objects.requireNonNull(hyperparameter, "hyperparameter"),
+        Objects.requireNonNull(schedule, "schedule"));
+    return this;
+  }
+
+  /**
    * Treats some parameters differently. May be called for several groups; a parameter belongs to
    * one at most.
    *
@@ -85,11 +113,25 @@ public final class OptimizerBuilder {
    * @throws IllegalArgumentException if the norm is out of range
    */
   public OptimizerBuilder clipNorm(double maxNorm) {
+    return clipNorm(maxNorm, Norm.L2);
+  }
+
+  /**
+   * Clips by a norm of one's choice, as {@code clip_grad_norm_} does with its {@code norm_type}:
+   * {@link Norm#L1} is PyTorch's 1 and {@link Norm#MAX} its infinity. A NaN among the gradients
+   * makes any norm NaN.
+   *
+   * @param maxNorm above 0; infinite to measure the norm alone
+   * @param norm which one, also what {@link Optimizer#gradientNorm()} gives
+   * @return this builder
+   * @throws IllegalArgumentException if the norm is out of range
+   */
+  public OptimizerBuilder clipNorm(double maxNorm, Norm norm) {
     if (!(maxNorm > 0)) {
       throw new IllegalArgumentException(
           "clipNorm is " + maxNorm + ", must be above 0, or infinite to measure the norm alone");
     }
-    options = options.clipNorm(maxNorm);
+    options = options.clipNorm(maxNorm).norm(Objects.requireNonNull(norm, "norm"));
     return this;
   }
 
@@ -142,7 +184,7 @@ public final class OptimizerBuilder {
    * @return this builder
    * @throws IllegalArgumentException if the factor is out of range
    */
-  public OptimizerBuilder scaleGradients(double factor) {
+  public OptimizerBuilder gradientScale(double factor) {
     GradientScale.require(factor);
     options = options.gradientScale(factor);
     return this;
@@ -185,8 +227,8 @@ public final class OptimizerBuilder {
    * @throws IllegalStateException if no rule or no learning rate was set, or another open optimizer
    *     uses the loss scaler
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     one has a rule of another kind, or a number is beyond the range of the parameters'
-   *     arithmetic
+   *     one has a rule of another kind, or a schedule was set for a hyperparameter that none can
+   *     move, or a number is beyond the range of the parameters' arithmetic
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {
@@ -202,6 +244,10 @@ public final class OptimizerBuilder {
 
   Parameters parameters() {
     return parameters;
+  }
+
+  MovingHyperparameters moving() {
+    return new MovingHyperparameters(moving);
   }
 
   List<ParameterGroup> groups() {

@@ -325,6 +325,17 @@ final class OptimizerRestorer {
     }
   }
 
+  private void compareSchedules(SavedOptimizer about) {
+    Map<String, String> present = optimizer.moving().described();
+    if (!present.equals(about.hyperparameterSchedules())) {
+      notes.add(
+          "the schedules of hyperparameters here are kept, "
+              + present
+              + "; the file was saved under "
+              + about.hyperparameterSchedules());
+    }
+  }
+
   /** The file's learning rate if it is known to be constant, otherwise NaN. */
   private double savedConstantRate() {
     return saved.map(SavedOptimizer::constantLearningRate).orElse(Double.NaN);
@@ -381,7 +392,7 @@ final class OptimizerRestorer {
   /** The plateau schedules that are to be restored. */
   private List<PlateauSchedule> plateaus() {
     Schedule schedule = optimizer.rates().schedule();
-    List<PlateauSchedule> plateaus = OptimizerSaver.plateaus(schedule);
+    List<PlateauSchedule> plateaus = OptimizerSaver.plateaus(optimizer.moving().with(schedule));
     String described = OptimizerSaver.describe(schedule);
     boolean areConstant = optimizer.rates().isConstant() && !Double.isNaN(savedConstantRate());
     if (saved.isPresent() && !areConstant && !saved.get().schedule().equals(described)) {
@@ -392,6 +403,7 @@ final class OptimizerRestorer {
                   ? ""
                   : "; the file was saved under " + saved.get().schedule()));
     }
+    saved.ifPresent(this::compareSchedules);
     int count = saved.map(about -> about.plateaus().size()).orElse(0);
     if (count != plateaus.size()) {
       notes.add(

@@ -12,6 +12,7 @@ import io.warmstep.schedule.Schedule;
 import io.warmstep.storage.Storage;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -45,7 +46,7 @@ final class OptimizerSaver {
     for (TrainedGroup trained : optimizer.trainedGroups()) {
       RuleGroup group = trained.rules();
       for (Parameter parameter : group.members()) {
-        PyTorchNames.fromSettings(settings(group.rule()))
+        PyTorchNames.fromSettings(settings(group))
             .forEach((name, value) -> add(writer, parameter.name(), name, value));
         if (!Double.isNaN(optimizer.learningRate())) {
           double rate = optimizer.learningRate() * group.learningRateFactor();
@@ -65,6 +66,13 @@ final class OptimizerSaver {
     writer.metadata(SavedOptimizer.KEY, about().toJson());
   }
 
+  /** A group's hyperparameters, as a schedule gave them in the last step where one does. */
+  private Map<String, Object> settings(RuleGroup group) {
+    Map<String, Object> settings = new LinkedHashMap<>(settings(group.rule()));
+    settings.putAll(group.moving().after(optimizer.stepCount()));
+    return settings;
+  }
+
   private SavedOptimizer about() {
     return new SavedOptimizer(
         optimizer.stepCount(),
@@ -81,7 +89,10 @@ final class OptimizerSaver {
             .toList(),
         optimizer.rates().isConstant() ? optimizer.rates().constant() : Double.NaN,
         describe(optimizer.rates().schedule()),
-        plateaus(optimizer.rates().schedule()).stream().map(PlateauSchedule::state).toList());
+        optimizer.moving().described(),
+        plateaus(optimizer.moving().with(optimizer.rates().schedule())).stream()
+            .map(PlateauSchedule::state)
+            .toList());
   }
 
   /** A rule's hyperparameters; none of one that only its own code can read. */
@@ -91,15 +102,15 @@ final class OptimizerSaver {
 
   /** What a schedule says of itself; empty for a lambda, and for what changes from step to step. */
   static String describe(Schedule schedule) {
-    return LearningRate.isNamed(schedule) && plateaus(schedule).isEmpty()
+    return LearningRate.isNamed(schedule) && plateaus(List.of(schedule)).isEmpty()
         ? schedule.toString()
         : "";
   }
 
-  /** Those that a schedule is composed of, each once. */
-  static List<PlateauSchedule> plateaus(Schedule schedule) {
+  /** Those that schedules are composed of, each once. */
+  static List<PlateauSchedule> plateaus(List<Schedule> schedules) {
     List<PlateauSchedule> found = new ArrayList<>();
-    collect(schedule, found);
+    schedules.forEach(schedule -> collect(schedule, found));
     return found;
   }
 

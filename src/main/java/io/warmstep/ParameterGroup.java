@@ -107,6 +107,16 @@ public final class ParameterGroup {
     return pattern.matches(name);
   }
 
+  /** Whether it has options of its own, which no schedule of the optimizer moves. */
+  boolean hasRule() {
+    return rule.isPresent();
+  }
+
+  /** Whether it has a weight decay of its own, which no schedule of the optimizer moves. */
+  boolean hasWeightDecay() {
+    return weightDecay.isPresent();
+  }
+
   double learningRateFactor() {
     return learningRateFactor;
   }

@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.StepValues;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
@@ -25,6 +26,9 @@ final class PreparedStep {
   private List<TrainedGroup> active = List.of();
 
   private StepInputs inputs = new StepInputs();
+
+  /** For each of these groups. */
+  private StepValues[] values = {};
 
   /** The device's count when the program learned where borrowed tensors are. */
   private long rebindings;
@@ -71,6 +75,8 @@ final class PreparedStep {
             stepped.stream()
                 .mapToInt(group -> group.rules().rule().scalarNames().size())
                 .toArray());
+    values =
+        stepped.stream().map(group -> group.rules().moving().values()).toArray(StepValues[]::new);
   }
 
   private StepPlan plan(Parameters all, List<TrainedGroup> stepped) {
@@ -104,16 +110,19 @@ final class PreparedStep {
   /**
    * Computes what the host gives to a step.
    *
+   * @param number of the optimizer's step
    * @param rate the optimizer's learning rate
    * @param gradientScale what gradients are multiplied by first
    * @throws IllegalStateException if the arithmetic of the parameters cannot hold a number
    */
-  void set(double rate, double gradientScale) {
+  void set(long number, double rate, double gradientScale) {
     followRebinding();
     for (int i = 0; i < active.size(); i++) { // an iterator would allocate on every step
       TrainedGroup group = active.get(i);
-      double own = group.rules().scalars(group.nextStep(), rate, inputs.scalars(i));
+      RuleGroup rules = group.rules();
+      double own = rules.scalars(number, group.nextStep(), rate, values[i], inputs.scalars(i));
       inputs.keepParameters(i, own == 0);
+      inputs.weightDecay(i, rules.rule().l2(values[i]));
     }
     inputs.gradientScale().set(gradientScale);
   }

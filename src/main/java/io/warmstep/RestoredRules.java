@@ -82,6 +82,9 @@ final class RestoredRules {
     }
     Map<String, Object> taken = new LinkedHashMap<>();
     for (Map.Entry<String, Object> setting : OptimizerSaver.settings(group.rule()).entrySet()) {
+      if (group.moving().names().contains(setting.getKey())) {
+        continue; // the schedule gives it
+      }
       Optional<Double> value = value(names, setting.getKey());
       Object present = setting.getValue();
       if (value.isPresent() && number(present) != value.get()) {

@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,39 +11,46 @@ import java.util.Map;
  * Parameters of an optimizer under one rule.
  *
  * @param pattern that of the {@link ParameterGroup}
+ * @param moving hyperparameters that schedules move, whatever the rule has
  * @param narrowest a member whose arithmetic has the smallest range
  */
 record RuleGroup(
     String pattern,
     UpdateRule rule,
+    MovingHyperparameters moving,
     double learningRateFactor,
     List<Parameter> members,
     Parameter narrowest) {
   /** What those parameters are called that no group was made for. */
   static final String REST = "*";
 
-  static RuleGroup of(
-      String pattern, UpdateRule rule, double learningRateFactor, List<Parameter> members) {
+  private static RuleGroup of(
+      String pattern,
+      UpdateRule rule,
+      MovingHyperparameters moving,
+      double factor,
+      List<Parameter> members) {
     return new RuleGroup(
-        pattern,
-        rule,
-        learningRateFactor,
-        members,
-        ArithmeticRange.narrowest(members).orElseThrow());
+        pattern, rule, moving, factor, members, ArithmeticRange.narrowest(members).orElseThrow());
   }
 
   /** The same parameters under other hyperparameters. */
   RuleGroup with(UpdateRule other, double factor) {
-    return new RuleGroup(pattern, other, factor, members, narrowest);
+    return new RuleGroup(pattern, other, moving, factor, members, narrowest);
   }
 
   /**
    * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
    *
-   * @throws IllegalArgumentException if a group matches no parameter, or two match the same one
+   * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
+   *     the rule does not let a hyperparameter move
    */
   static List<RuleGroup> resolve(
-      UpdateRule rule, List<ParameterGroup> groups, Parameters parameters) {
+      UpdateRule rule,
+      MovingHyperparameters moving,
+      List<ParameterGroup> groups,
+      Parameters parameters) {
+    moving.requireMovable(rule);
     List<List<Parameter>> members = new ArrayList<>();
     for (int i = 0; i <= groups.size(); i++) {
       members.add(new ArrayList<>());
@@ -61,11 +69,16 @@ record RuleGroup(
                 + parameters.abbreviatedNames());
       }
       resolved.add(
-          of(group.pattern(), group.resolve(rule), group.learningRateFactor(), members.get(i)));
+          of(
+              group.pattern(),
+              group.resolve(rule),
+              moving.in(group),
+              group.learningRateFactor(),
+              members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {
-      resolved.add(of(REST, rule, 1, rest));
+      resolved.add(of(REST, rule, moving, 1, rest));
     }
     return resolved;
   }
@@ -93,12 +106,15 @@ record RuleGroup(
   /**
    * Computes the numbers of a step and checks that the arithmetic can hold them.
    *
+   * @param number of the optimizer's step, by which schedules go
+   * @param step number of the group's own, by which the rule corrects biases
    * @param rate the optimizer's learning rate
+   * @param at receives what the numbers are computed from
    * @param scalars receives the numbers
    * @return the group's learning rate
-   * @throws IllegalStateException if it cannot
+   * @throws IllegalStateException if it cannot, or a schedule gives what is not allowed
    */
-  double scalars(long step, double rate, double[] scalars) {
+  double scalars(long number, long step, double rate, StepValues at, double[] scalars) {
     double own = rate * learningRateFactor;
     if (!(own <= Double.MAX_VALUE) || (own == 0 && rate != 0 && learningRateFactor != 0)) {
       throw new IllegalStateException(
@@ -112,7 +128,13 @@ record RuleGroup(
               + step
               + ", beyond the range of float64: choose another rate or factor");
     }
-    rule.scalars(step, own, scalars);
+    at.set(step, own);
+    moving.set(number, at);
+    rule.scalars(at, scalars);
+    if (!ArithmeticRange.holds(rule.l2(at), narrowest)) {
+      throw new IllegalStateException(
+          ArithmeticRange.message(rule.name() + ": weightDecay", rule.l2(at), narrowest));
+    }
     for (int i = 0; i < scalars.length; i++) {
       if (!ArithmeticRange.holds(scalars[i], narrowest)) {
         throw new IllegalStateException(
@@ -140,9 +162,8 @@ record RuleGroup(
    * @throws IllegalArgumentException if it cannot
    */
   void requireHyperparameters(long step, double rate, double[] scalars) {
-    ArithmeticRange.require(rule.name() + ": weightDecay", rule.l2(), narrowest);
     try {
-      scalars(step, rate, scalars);
+      scalars(step, step, rate, moving.values(), scalars);
     } catch (IllegalStateException e) {
       throw new IllegalArgumentException(e.getMessage(), e);
     }

@@ -4,12 +4,25 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.Storage;
 import java.lang.ref.Reference;
+import java.nio.Buffer;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * A flat run of elements on a device. Optimizer steps are elementwise, so a tensor has a length and
  * no shape. It is either owned (allocated on the device), borrowed (the caller's memory, never
- * freed here), or a part of a {@link Parameters} or an {@link Optimizer} and closed with that.
+ * freed here), or a part of another tensor, a {@link Parameters} or an {@link Optimizer} and closed
+ * with that.
+ *
+ * <p>Copies from and to arrays and buffers return when they are done: what was passed may then be
+ * used again at once, and what was asked for is there. On a GPU they come after all that its stream
+ * or queue had before, steps included, and before all that comes later. Copies between tensors, and
+ * {@link #zero()}, keep that order too, but may return before they are done; {@link
+ * Device#synchronize()} waits for them.
+ *
+ * <pre>{@code
+ * tensor.slice(100, 50).copyFrom(FloatBuffer.wrap(values, 7, 50)); // 50 elements, from values[7] on
+ * }</pre>
  */
 public final class Tensor implements AutoCloseable {
   /** Elements converted at a time when the host array has another type than the tensor. */
@@ -42,8 +55,14 @@ public final class Tensor implements AutoCloseable {
 
   /** A part of a memory that belongs to something else, whose lifetime it shares. */
   Tensor(Device device, Memory memory, long offset, long length, Lifetime owner) {
+    this(device, new AtomicReference<>(memory), offset, length, owner);
+  }
+
+  /** A part of a tensor, which is rebound with it. */
+  private Tensor(
+      Device device, AtomicReference<Memory> memory, long offset, long length, Lifetime owner) {
     this.device = device;
-    this.memory = new AtomicReference<>(memory);
+    this.memory = memory;
     this.offset = offset;
     this.length = length;
     this.lifetime = owner;
@@ -76,6 +95,48 @@ public final class Tensor implements AutoCloseable {
    */
   public Device device() {
     return device;
+  }
+
+  /**
+   * Some consecutive elements, as a tensor over the same memory, which is open as long as this one
+   * is. It can be copied from and to, and lent to a {@link Parameters}.
+   *
+   * @param from first element
+   * @param count how many elements, 0 or more
+   * @return a view, which need not be closed
+   * @throws IndexOutOfBoundsException if this tensor has fewer elements
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public Tensor slice(long from, long count) {
+    checkOpen();
+    Objects.checkFromIndexSize(from, count, length);
+    return new Tensor(device, memory, offset + from, count, lifetime);
+  }
+
+  /**
+   * Overwrites all elements from a buffer, whose position goes to its limit, rounding as from an
+   * array.
+   *
+   * @param values a {@code FloatBuffer} or {@code DoubleBuffer}, or a {@code ShortBuffer} of the
+   *     bits of half types, with as many elements remaining as the tensor has
+   * @throws IllegalArgumentException if the lengths differ or the buffer is of another kind
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void copyFrom(Buffer values) {
+    new BufferCopy(this).from(values);
+  }
+
+  /**
+   * Copies all elements to a buffer, whose position goes to its limit, rounding as to an array.
+   *
+   * @param values a {@code FloatBuffer} or {@code DoubleBuffer}, or a {@code ShortBuffer} for the
+   *     bits of half types, with as many elements remaining as the tensor has
+   * @throws IllegalArgumentException if the lengths differ, the buffer is of another kind or
+   *     read-only
+   * @throws ClosedException if the tensor or its device is closed
+   */
+  public void copyTo(Buffer values) {
+    new BufferCopy(this).to(values);
   }
 
   /**
@@ -137,7 +198,7 @@ public final class Tensor implements AutoCloseable {
       throw new IllegalArgumentException(
           "other is a " + other + ", must be of the same device, type and length as this " + this);
     }
-    if (overlaps(other)) {
+    if (slice().overlaps(other.slice(), length)) {
       throw new IllegalArgumentException(
           "other overlaps this tensor in memory: copy it to a tensor of its own first");
     }
@@ -147,18 +208,6 @@ public final class Tensor implements AutoCloseable {
       Reference.reachabilityFence(this);
       Reference.reachabilityFence(other);
     }
-  }
-
-  private boolean overlaps(Tensor other) {
-    Memory.Location ours = memory.get().location();
-    Memory.Location theirs = other.memory.get().location();
-    if (ours.base() != theirs.base()) {
-      return false;
-    }
-    long start = ours.start() + offset * type().bytes();
-    long otherStart = theirs.start() + other.offset * type().bytes();
-    long bytes = length * type().bytes();
-    return start < otherStart + bytes && otherStart < start + bytes;
   }
 
   /**

@@ -94,6 +94,32 @@ public interface BackendDevice extends AutoCloseable {
   void synchronize();
 
   /**
+   * Has all that is asked of this device from now on wait, on the device, for an event of the
+   * caller's.
+   *
+   * @param event the driver's raw handle
+   * @throws IllegalArgumentException if this device has no such handles
+   */
+  default void waitForEvent(long event) {
+    throw new IllegalArgumentException(NOTHING_TO_WAIT_FOR);
+  }
+
+  /**
+   * The same for all that a stream or queue of the caller's has been given so far.
+   *
+   * @param stream the driver's raw handle
+   * @throws IllegalArgumentException if this device has no such handles
+   */
+  default void waitForStream(long stream) {
+    throw new IllegalArgumentException(NOTHING_TO_WAIT_FOR);
+  }
+
+  /** Why a device without streams has nothing to wait for. */
+  String NOTHING_TO_WAIT_FOR =
+      "this device has no streams or events to wait for: its steps run in the calling thread, so"
+          + " whatever that thread did before is done";
+
+  /**
    * Frees what a part of this device held that was collected without having been closed. Called at
    * any time and from a thread of the library's own; a device that cannot free it then keeps it for
    * a later call.

@@ -3,6 +3,7 @@ package io.warmstep.backend;
 import io.warmstep.ElementType;
 import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
@@ -67,11 +68,13 @@ public final class SelfTest {
       StepPlan plan =
           new StepPlan(List.of(new StepPlan.Group(rule, List.of(entry))), StepOptions.NONE);
       StepInputs inputs = new StepInputs(rule.scalarNames().size());
-      rule.scalars(3, RATE, inputs.scalars(0));
+      StepValues at = new StepValues(3, RATE);
+      rule.scalars(at, inputs.scalars(0));
+      inputs.weightDecay(0, rule.l2(at));
       try (StepProgram program = device.prepare(plan)) {
         program.run(inputs);
       }
-      update(rule, host, inputs.scalars(0));
+      update(rule, host, inputs);
       return difference(host, memories, device.report().bitExact());
     } finally {
       memories.forEach(Memory::close);
@@ -88,13 +91,14 @@ public final class SelfTest {
     return values;
   }
 
-  private static void update(UpdateRule rule, List<float[]> host, double[] scalars) {
+  private static void update(UpdateRule rule, List<float[]> host, StepInputs inputs) {
+    double[] scalars = inputs.scalars(0);
     float[] rounded = new float[scalars.length];
     for (int i = 0; i < scalars.length; i++) {
       rounded[i] = (float) scalars[i];
     }
     FloatBlock block = new FloatBlock();
-    block.step(rounded, rule.maximize() ? -1 : 1, (float) rule.l2());
+    block.step(rounded, rule.maximize() ? -1 : 1, (float) inputs.weightDecay(0));
     float[][] state = host.subList(2, host.size()).toArray(new float[0][]);
     block.range(host.get(0), host.get(1), state, 0, LENGTH);
     rule.update(block);

@@ -10,6 +10,7 @@ public interface StepProgram extends AutoCloseable {
    * @param inputs the numbers of this step, for the groups of the plan
    * @return false if the plan skips steps with non-finite gradients and this was one; then nothing
    *     changed but that gradients were set to zero if the plan says so
+   * @throws StepRefusedException if no step can be run now; nothing has changed
    */
   boolean run(StepInputs inputs);
 

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * What a checkpoint has of an optimizer beside tensors: JSON in the metadata. Keys that are not
@@ -20,6 +21,7 @@ import java.util.Optional;
  * @param groups parameters under one rule
  * @param constantLearningRate that of the next step, or NaN where a schedule gives it
  * @param schedule what the schedule said of itself, or empty
+ * @param hyperparameterSchedules what the schedules of hyperparameters said of themselves
  * @param plateaus the states of the plateau schedules that it was composed of, in order
  */
 public record SavedOptimizer(
@@ -29,6 +31,7 @@ public record SavedOptimizer(
     List<Group> groups,
     double constantLearningRate,
     String schedule,
+    Map<String, String> hyperparameterSchedules,
     List<PlateauSchedule.State> plateaus) {
   /** Where it is in the metadata. */
   public static final String KEY = "optimizer";
@@ -67,11 +70,13 @@ public record SavedOptimizer(
    * @param groups parameters under one rule
    * @param constantLearningRate that of the next step, or NaN where a schedule gives it
    * @param schedule what the schedule said of itself, or empty
+   * @param hyperparameterSchedules what the schedules of hyperparameters said of themselves
    * @param plateaus the states of the plateau schedules that it was composed of, in order
    * @throws NullPointerException if one is null
    */
   public SavedOptimizer {
     Objects.requireNonNull(schedule, "schedule");
+    hyperparameterSchedules = Map.copyOf(hyperparameterSchedules);
     groups = List.copyOf(groups);
     plateaus = List.copyOf(plateaus);
   }
@@ -100,6 +105,9 @@ public record SavedOptimizer(
       json.put("constant_learning_rate", constantLearningRate);
     }
     json.put("schedule", schedule);
+    if (!hyperparameterSchedules.isEmpty()) {
+      json.put("hyperparameter_schedules", new TreeMap<>(hyperparameterSchedules));
+    }
     List<Object> states = new ArrayList<>();
     for (PlateauSchedule.State state : plateaus) {
       Map<String, Object> members = new LinkedHashMap<>();
@@ -172,7 +180,16 @@ public record SavedOptimizer(
             ? number(json.get("constant_learning_rate"))
             : Double.NaN,
         (String) json.get("schedule"),
+        schedules(json.get("hyperparameter_schedules")),
         plateaus);
+  }
+
+  private static Map<String, String> schedules(Object json) {
+    Map<String, String> schedules = new TreeMap<>();
+    if (json != null) {
+      ((Map<?, ?>) json).forEach((name, text) -> schedules.put((String) name, (String) text));
+    }
+    return schedules;
   }
 
   private static double number(Object json) {

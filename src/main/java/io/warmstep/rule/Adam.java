@@ -2,6 +2,7 @@ package io.warmstep.rule;
 
 import io.warmstep.math.Powers;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Adam (Kingma and Ba 2015), with decoupled weight decay AdamW (Loshchilov and Hutter 2019), with
@@ -18,25 +19,8 @@ import java.util.List;
  * </pre>
  *
  * State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
- *
- * @param beta1 decay of the first moment, in [0, 1)
- * @param beta2 decay of the second moment, in [0, 1)
- * @param eps added to the root after bias correction, at least 0
- * @param weightDecay at least 0
- * @param decoupled whether weight decay shrinks the parameter (AdamW) rather than joins the
- *     gradient
- * @param amsgrad whether the second moment's running maximum is used
- * @param maximize whether to ascend
  */
-public record Adam(
-    double beta1,
-    double beta2,
-    double eps,
-    double weightDecay,
-    boolean decoupled,
-    boolean amsgrad,
-    boolean maximize)
-    implements UpdateRule {
+public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   private static final List<String> SCALARS =
       List.of(
           "stepSize",
@@ -53,7 +37,7 @@ public record Adam(
       List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("max_exp_avg_sq"));
 
   /**
-   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   * The hyperparameters.
    *
    * @param beta1 decay of the first moment, in [0, 1)
    * @param beta2 decay of the second moment, in [0, 1)
@@ -64,11 +48,29 @@ public record Adam(
    * @param amsgrad whether the second moment's running maximum is used
    * @param maximize whether to ascend
    */
-  public Adam {
-    Hyperparameters.requireBelowOne("adam", "beta1", beta1);
-    Hyperparameters.requireBelowOne("adam", "beta2", beta2);
-    Hyperparameters.requireNonNegative("adam", "eps", eps);
-    Hyperparameters.requireNonNegative("adam", "weightDecay", weightDecay);
+  record Settings(
+      double beta1,
+      double beta2,
+      double eps,
+      double weightDecay,
+      boolean decoupled,
+      boolean amsgrad,
+      boolean maximize) {
+    Settings {
+      Hyperparameters.requireDecayRate("adam", "beta1", beta1);
+      Hyperparameters.requireDecayRate("adam", "beta2", beta2);
+      Hyperparameters.requireEps("adam", eps);
+      Hyperparameters.requireWeightDecay("adam", weightDecay);
+    }
+  }
+
+  private Adam(Settings settings) {
+    super(settings);
+  }
+
+  @Override
+  Adam copy(Settings settings) {
+    return new Adam(settings);
   }
 
   /**
@@ -77,7 +79,7 @@ public record Adam(
    * @return the rule
    */
   public static Adam adam() {
-    return new Adam(0.9, 0.999, 1e-8, 0, false, false, false);
+    return new Adam(new Settings(0.9, 0.999, 1e-8, 0, false, false, false));
   }
 
   /**
@@ -86,7 +88,7 @@ public record Adam(
    * @return the rule
    */
   public static Adam adamW() {
-    return new Adam(0.9, 0.999, 1e-8, 0.01, true, false, false);
+    return adam().with(Map.of("weightDecay", 0.01, "decoupled", true));
   }
 
   /**
@@ -97,7 +99,7 @@ public record Adam(
    * @return a copy
    */
   public Adam betas(double beta1, double beta2) {
-    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+    return with("beta1", beta1).with("beta2", beta2);
   }
 
   /**
@@ -107,12 +109,12 @@ public record Adam(
    * @return a copy
    */
   public Adam eps(double eps) {
-    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+    return with("eps", eps);
   }
 
   @Override
   public Adam weightDecay(double weightDecay) {
-    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+    return with("weightDecay", weightDecay);
   }
 
   /**
@@ -122,7 +124,7 @@ public record Adam(
    * @return a copy
    */
   public Adam amsgrad(boolean amsgrad) {
-    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+    return with("amsgrad", amsgrad);
   }
 
   /**
@@ -132,7 +134,7 @@ public record Adam(
    * @return a copy
    */
   public Adam maximize(boolean maximize) {
-    return new Adam(beta1, beta2, eps, weightDecay, decoupled, amsgrad, maximize);
+    return with("maximize", maximize);
   }
 
   @Override
@@ -142,17 +144,27 @@ public record Adam(
 
   @Override
   public List<StateSlot> stateSlots() {
-    return amsgrad ? AMSGRAD_SLOTS : SLOTS;
+    return settings.amsgrad ? AMSGRAD_SLOTS : SLOTS;
   }
 
   @Override
-  public double l2() {
-    return decoupled ? 0 : weightDecay;
+  public double l2(StepValues at) {
+    return settings.decoupled ? 0 : weightDecay(at);
   }
 
   @Override
   public int options() {
-    return amsgrad ? 1 : 0;
+    return settings.amsgrad ? 1 : 0;
+  }
+
+  @Override
+  public boolean maximize() {
+    return settings.maximize;
+  }
+
+  @Override
+  public List<String> movable() {
+    return List.of("beta1", "beta2", "weightDecay");
   }
 
   @Override
@@ -160,16 +172,22 @@ public record Adam(
     return SCALARS;
   }
 
+  private double weightDecay(StepValues at) {
+    return at.get("weightDecay", settings.weightDecay);
+  }
+
   @Override
-  public void scalars(long step, double learningRate, double[] out) {
-    out[0] = learningRate / (1.0 - Powers.power(beta1, step));
-    out[1] = decoupled ? 1.0 - learningRate * weightDecay : 1.0;
+  public void scalars(StepValues at, double[] out) {
+    double beta1 = at.get("beta1", settings.beta1);
+    double beta2 = at.get("beta2", settings.beta2);
+    out[0] = at.learningRate() / (1.0 - Powers.power(beta1, at.step()));
+    out[1] = settings.decoupled ? 1.0 - at.learningRate() * weightDecay(at) : 1.0;
     out[2] = beta1;
     out[3] = 1.0 - beta1;
     out[4] = beta2;
     out[5] = 1.0 - beta2;
-    out[6] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, step));
-    out[7] = eps;
+    out[6] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
+    out[7] = settings.eps;
   }
 
   @Override
@@ -178,7 +196,7 @@ public record Adam(
     float[] g = block.gradients();
     float[] m = block.state(0);
     float[] v = block.state(1);
-    boolean takesMaximum = amsgrad;
+    boolean takesMaximum = settings.amsgrad;
     float[] u = takesMaximum ? block.state(2) : v;
     float scale = block.gradientScale();
     float l2 = block.weightDecay();
@@ -213,7 +231,7 @@ public record Adam(
     double[] g = block.gradients();
     double[] m = block.state(0);
     double[] v = block.state(1);
-    boolean takesMaximum = amsgrad;
+    boolean takesMaximum = settings.amsgrad;
     double[] u = takesMaximum ? block.state(2) : v;
     double scale = block.gradientScale();
     double l2 = block.weightDecay();

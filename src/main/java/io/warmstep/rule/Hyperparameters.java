@@ -1,22 +1,32 @@
 package io.warmstep.rule;
 
-/** The checks that the rules' constructors share. */
+import io.warmstep.check.Arguments;
+
+/** The checks that the rules' hyperparameters share. */
 final class Hyperparameters {
   private Hyperparameters() {}
 
-  static void requireNonNegative(String rule, String name, double value) {
-    require(value >= 0 && value <= Double.MAX_VALUE, rule, name, value, "finite and at least 0");
+  static void requireWeightDecay(String rule, double value) {
+    Arguments.requireNonNegative(rule + ": weightDecay", value, "pass 0 for none");
+  }
+
+  static void requireEps(String rule, double value) {
+    Arguments.requireNonNegative(rule + ": eps", value, "pass a small number such as 1e-8");
   }
 
   /** For decay rates of running averages. */
-  static void requireBelowOne(String rule, String name, double value) {
-    require(value >= 0 && value < 1, rule, name, value, "in [0, 1)");
+  static void requireDecayRate(String rule, String name, double value) {
+    require(
+        value >= 0 && value < 1,
+        rule,
+        name,
+        value,
+        "in [0, 1)",
+        "pass what a step keeps of the average, such as 0.9");
   }
 
-  static void require(boolean allowed, String rule, String name, double value, String range) {
-    if (!allowed) {
-      throw new IllegalArgumentException(
-          rule + ": " + name + " is " + value + ", must be " + range);
-    }
+  static void require(
+      boolean isAllowed, String rule, String name, double value, String range, String advice) {
+    Arguments.require(isAllowed, rule + ": " + name, value, range, advice);
   }
 }

@@ -14,22 +14,14 @@ import java.util.List;
  * </pre>
  *
  * State: {@code momentum_buffer}.
- *
- * @param momentum in [0, 1)
- * @param dampening in [0, 1]; 0 with Nesterov momentum
- * @param nesterov whether to look ahead; needs a momentum above 0
- * @param weightDecay L2 factor, at least 0
- * @param maximize whether to ascend
  */
-public record Momentum(
-    double momentum, double dampening, boolean nesterov, double weightDecay, boolean maximize)
-    implements UpdateRule {
+public final class Momentum extends ConfiguredRule<Momentum.Settings, Momentum> {
   private static final List<String> SCALARS =
       List.of("learningRate", "momentum", "oneMinusDampening");
   private static final List<StateSlot> SLOTS = List.of(new StateSlot("momentum_buffer"));
 
   /**
-   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   * The hyperparameters.
    *
    * @param momentum in [0, 1)
    * @param dampening in [0, 1]; 0 with Nesterov momentum
@@ -37,17 +29,44 @@ public record Momentum(
    * @param weightDecay L2 factor, at least 0
    * @param maximize whether to ascend
    */
-  public Momentum {
-    Hyperparameters.requireBelowOne("momentum", "momentum", momentum);
-    Hyperparameters.require(
-        dampening >= 0 && dampening <= 1, "momentum", "dampening", dampening, "in [0, 1]");
-    Hyperparameters.requireNonNegative("momentum", "weightDecay", weightDecay);
-    if (nesterov) {
+  record Settings(
+      double momentum, double dampening, boolean nesterov, double weightDecay, boolean maximize) {
+    Settings {
+      Hyperparameters.requireDecayRate("momentum", "momentum", momentum);
       Hyperparameters.require(
-          momentum > 0, "momentum", "momentum", momentum, "above 0 with nesterov");
-      Hyperparameters.require(
-          dampening == 0, "momentum", "dampening", dampening, "0 with nesterov");
+          dampening >= 0 && dampening <= 1,
+          "momentum",
+          "dampening",
+          dampening,
+          "in [0, 1]",
+          "pass 0 for none");
+      Hyperparameters.requireWeightDecay("momentum", weightDecay);
+      if (nesterov) {
+        Hyperparameters.require(
+            momentum > 0,
+            "momentum",
+            "momentum",
+            momentum,
+            "above 0 with nesterov",
+            "pass one such as 0.9, or use Sgd.sgd()");
+        Hyperparameters.require(
+            dampening == 0,
+            "momentum",
+            "dampening",
+            dampening,
+            "0 with nesterov",
+            "leave it out, or use Momentum.heavyBall(momentum)");
+      }
     }
+  }
+
+  private Momentum(Settings settings) {
+    super(settings);
+  }
+
+  @Override
+  Momentum copy(Settings settings) {
+    return new Momentum(settings);
   }
 
   /**
@@ -57,7 +76,7 @@ public record Momentum(
    * @return the rule, without dampening or weight decay
    */
   public static Momentum heavyBall(double momentum) {
-    return new Momentum(momentum, 0, false, 0, false);
+    return new Momentum(new Settings(momentum, 0, false, 0, false));
   }
 
   /**
@@ -67,7 +86,7 @@ public record Momentum(
    * @return the rule, without weight decay
    */
   public static Momentum nesterov(double momentum) {
-    return new Momentum(momentum, 0, true, 0, false);
+    return new Momentum(new Settings(momentum, 0, true, 0, false));
   }
 
   /**
@@ -77,12 +96,12 @@ public record Momentum(
    * @return a copy
    */
   public Momentum dampening(double dampening) {
-    return new Momentum(momentum, dampening, nesterov, weightDecay, maximize);
+    return with("dampening", dampening);
   }
 
   @Override
   public Momentum weightDecay(double weightDecay) {
-    return new Momentum(momentum, dampening, nesterov, weightDecay, maximize);
+    return with("weightDecay", weightDecay);
   }
 
   /**
@@ -92,7 +111,7 @@ public record Momentum(
    * @return a copy
    */
   public Momentum maximize(boolean maximize) {
-    return new Momentum(momentum, dampening, nesterov, weightDecay, maximize);
+    return with("maximize", maximize);
   }
 
   @Override
@@ -106,13 +125,23 @@ public record Momentum(
   }
 
   @Override
-  public double l2() {
-    return weightDecay;
+  public double l2(StepValues at) {
+    return at.get("weightDecay", settings.weightDecay);
   }
 
   @Override
   public int options() {
-    return nesterov ? 1 : 0;
+    return settings.nesterov ? 1 : 0;
+  }
+
+  @Override
+  public boolean maximize() {
+    return settings.maximize;
+  }
+
+  @Override
+  public List<String> movable() {
+    return List.of("momentum", "weightDecay");
   }
 
   @Override
@@ -121,10 +150,10 @@ public record Momentum(
   }
 
   @Override
-  public void scalars(long step, double learningRate, double[] out) {
-    out[0] = learningRate;
-    out[1] = momentum;
-    out[2] = step == 1 ? 1.0 : 1.0 - dampening;
+  public void scalars(StepValues at, double[] out) {
+    out[0] = at.learningRate();
+    out[1] = at.get("momentum", settings.momentum);
+    out[2] = at.step() == 1 ? 1.0 : 1.0 - settings.dampening;
   }
 
   @Override
@@ -138,7 +167,7 @@ public record Momentum(
     float lr = block.scalar(0);
     float mu = block.scalar(1);
     float fresh = block.scalar(2);
-    boolean looksAhead = nesterov;
+    boolean looksAhead = settings.nesterov;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
       float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
@@ -160,7 +189,7 @@ public record Momentum(
     double lr = block.scalar(0);
     double mu = block.scalar(1);
     double fresh = block.scalar(2);
-    boolean looksAhead = nesterov;
+    boolean looksAhead = settings.nesterov;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
       double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);

@@ -18,22 +18,8 @@ import java.util.List;
  * State: {@code square_avg}, then {@code grad_avg} if centered, then {@code momentum_buffer} if the
  * momentum is above 0. The centered variance is held at 0 or above: rounding can make it negative,
  * where PyTorch gives NaN.
- *
- * @param alpha smoothing constant, in [0, 1)
- * @param eps added to the root, at least 0
- * @param centered whether the gradient's running mean is subtracted
- * @param momentum in [0, 1); 0 for none
- * @param weightDecay L2 factor, at least 0
- * @param maximize whether to ascend
  */
-public record RmsProp(
-    double alpha,
-    double eps,
-    boolean centered,
-    double momentum,
-    double weightDecay,
-    boolean maximize)
-    implements UpdateRule {
+public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   private static final List<String> SCALARS =
       List.of("learningRate", "alpha", "oneMinusAlpha", "eps", "momentum");
   private static final StateSlot SQUARE_AVG = new StateSlot("square_avg");
@@ -41,7 +27,7 @@ public record RmsProp(
   private static final StateSlot MOMENTUM_BUFFER = new StateSlot("momentum_buffer");
 
   /**
-   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   * The hyperparameters.
    *
    * @param alpha smoothing constant, in [0, 1)
    * @param eps added to the root, at least 0
@@ -50,11 +36,28 @@ public record RmsProp(
    * @param weightDecay L2 factor, at least 0
    * @param maximize whether to ascend
    */
-  public RmsProp {
-    Hyperparameters.requireBelowOne("rmsprop", "alpha", alpha);
-    Hyperparameters.requireNonNegative("rmsprop", "eps", eps);
-    Hyperparameters.requireBelowOne("rmsprop", "momentum", momentum);
-    Hyperparameters.requireNonNegative("rmsprop", "weightDecay", weightDecay);
+  record Settings(
+      double alpha,
+      double eps,
+      boolean centered,
+      double momentum,
+      double weightDecay,
+      boolean maximize) {
+    Settings {
+      Hyperparameters.requireDecayRate("rmsprop", "alpha", alpha);
+      Hyperparameters.requireEps("rmsprop", eps);
+      Hyperparameters.requireDecayRate("rmsprop", "momentum", momentum);
+      Hyperparameters.requireWeightDecay("rmsprop", weightDecay);
+    }
+  }
+
+  private RmsProp(Settings settings) {
+    super(settings);
+  }
+
+  @Override
+  RmsProp copy(Settings settings) {
+    return new RmsProp(settings);
   }
 
   /**
@@ -63,7 +66,7 @@ public record RmsProp(
    * @return the rule
    */
   public static RmsProp rmsProp() {
-    return new RmsProp(0.99, 1e-8, false, 0, 0, false);
+    return new RmsProp(new Settings(0.99, 1e-8, false, 0, 0, false));
   }
 
   /**
@@ -73,7 +76,7 @@ public record RmsProp(
    * @return a copy
    */
   public RmsProp alpha(double alpha) {
-    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+    return with("alpha", alpha);
   }
 
   /**
@@ -83,7 +86,7 @@ public record RmsProp(
    * @return a copy
    */
   public RmsProp eps(double eps) {
-    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+    return with("eps", eps);
   }
 
   /**
@@ -93,7 +96,7 @@ public record RmsProp(
    * @return a copy
    */
   public RmsProp centered(boolean centered) {
-    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+    return with("centered", centered);
   }
 
   /**
@@ -103,12 +106,12 @@ public record RmsProp(
    * @return a copy
    */
   public RmsProp momentum(double momentum) {
-    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+    return with("momentum", momentum);
   }
 
   @Override
   public RmsProp weightDecay(double weightDecay) {
-    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+    return with("weightDecay", weightDecay);
   }
 
   /**
@@ -118,7 +121,7 @@ public record RmsProp(
    * @return a copy
    */
   public RmsProp maximize(boolean maximize) {
-    return new RmsProp(alpha, eps, centered, momentum, weightDecay, maximize);
+    return with("maximize", maximize);
   }
 
   @Override
@@ -126,24 +129,41 @@ public record RmsProp(
     return "rmsprop";
   }
 
-  @Override
-  public List<StateSlot> stateSlots() {
-    if (centered) {
-      return momentum > 0
-          ? List.of(SQUARE_AVG, GRAD_AVG, MOMENTUM_BUFFER)
-          : List.of(SQUARE_AVG, GRAD_AVG);
-    }
-    return momentum > 0 ? List.of(SQUARE_AVG, MOMENTUM_BUFFER) : List.of(SQUARE_AVG);
+  /** Whether there is a buffer for it, also in steps in which a schedule makes it 0. */
+  private boolean hasMomentum() {
+    return settings.momentum > 0;
   }
 
   @Override
-  public double l2() {
-    return weightDecay;
+  public List<StateSlot> stateSlots() {
+    if (settings.centered) {
+      return hasMomentum()
+          ? List.of(SQUARE_AVG, GRAD_AVG, MOMENTUM_BUFFER)
+          : List.of(SQUARE_AVG, GRAD_AVG);
+    }
+    return hasMomentum() ? List.of(SQUARE_AVG, MOMENTUM_BUFFER) : List.of(SQUARE_AVG);
+  }
+
+  @Override
+  public double l2(StepValues at) {
+    return at.get("weightDecay", settings.weightDecay);
   }
 
   @Override
   public int options() {
-    return (centered ? 1 : 0) | (momentum > 0 ? 2 : 0);
+    return (settings.centered ? 1 : 0) | (hasMomentum() ? 2 : 0);
+  }
+
+  @Override
+  public boolean maximize() {
+    return settings.maximize;
+  }
+
+  @Override
+  public List<String> movable() {
+    return hasMomentum()
+        ? List.of("alpha", "momentum", "weightDecay")
+        : List.of("alpha", "weightDecay");
   }
 
   @Override
@@ -152,12 +172,13 @@ public record RmsProp(
   }
 
   @Override
-  public void scalars(long step, double learningRate, double[] out) {
-    out[0] = learningRate;
+  public void scalars(StepValues at, double[] out) {
+    double alpha = at.get("alpha", settings.alpha);
+    out[0] = at.learningRate();
     out[1] = alpha;
     out[2] = 1.0 - alpha;
-    out[3] = eps;
-    out[4] = momentum;
+    out[3] = settings.eps;
+    out[4] = at.get("momentum", settings.momentum);
   }
 
   @Override
@@ -165,9 +186,9 @@ public record RmsProp(
     float[] p = block.parameters();
     float[] g = block.gradients();
     float[] v = block.state(0);
-    boolean subtractsMean = centered;
+    boolean subtractsMean = settings.centered;
     float[] a = subtractsMean ? block.state(1) : v;
-    boolean hasMomentum = momentum > 0;
+    boolean hasMomentum = hasMomentum();
     float[] b = hasMomentum ? block.state(subtractsMean ? 2 : 1) : v;
     float scale = block.gradientScale();
     float l2 = block.weightDecay();
@@ -202,9 +223,9 @@ public record RmsProp(
     double[] p = block.parameters();
     double[] g = block.gradients();
     double[] v = block.state(0);
-    boolean subtractsMean = centered;
+    boolean subtractsMean = settings.centered;
     double[] a = subtractsMean ? block.state(1) : v;
-    boolean hasMomentum = momentum > 0;
+    boolean hasMomentum = hasMomentum();
     double[] b = hasMomentum ? block.state(subtractsMean ? 2 : 1) : v;
     double scale = block.gradientScale();
     double l2 = block.weightDecay();

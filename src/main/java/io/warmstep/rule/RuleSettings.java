@@ -7,8 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Reads and sets hyperparameters of any rule by name. Rules are records, so their components are
- * the hyperparameters; a new rule needs nothing here.
+ * Reads and sets hyperparameters of any rule by name. This library's rules have them in a record; a
+ * rule of others may be a public record itself. A new rule needs nothing here.
  */
 public final class RuleSettings {
   private RuleSettings() {}
@@ -34,7 +34,8 @@ public final class RuleSettings {
    */
   public static double number(UpdateRule rule, String name) {
     for (RecordComponent component : components(rule)) {
-      if (component.getName().equals(name) && get(rule, component) instanceof Number value) {
+      if (component.getName().equals(name)
+          && get(record(rule), component) instanceof Number value) {
         return value.doubleValue();
       }
     }
@@ -50,7 +51,7 @@ public final class RuleSettings {
   public static Map<String, Object> values(UpdateRule rule) {
     Map<String, Object> values = new LinkedHashMap<>();
     for (RecordComponent component : components(rule)) {
-      values.put(component.getName(), get(rule, component));
+      values.put(component.getName(), get(record(rule), component));
     }
     return values;
   }
@@ -70,20 +71,29 @@ public final class RuleSettings {
         throw new IllegalArgumentException("rule " + rule.name() + " has no " + name);
       }
     }
-    RecordComponent[] components = components(rule);
+    if (rule instanceof ConfiguredRule<?, ?> ours) {
+      return ours.with(values);
+    }
+    return rule instanceof Record record ? (UpdateRule) copy(record, values) : rule;
+  }
+
+  /** A record with other values of some of its components, which it has. */
+  @SuppressWarnings("unchecked") // it is made by the constructor of the record's own class
+  static <T extends Record> T copy(T record, Map<String, ?> values) {
+    RecordComponent[] components = record.getClass().getRecordComponents();
     Object[] arguments = new Object[components.length];
     Class<?>[] types = new Class<?>[components.length];
     for (int i = 0; i < components.length; i++) {
       types[i] = components[i].getType();
       Object value = values.get(components[i].getName());
-      arguments[i] = value == null ? get(rule, components[i]) : convert(value, components[i]);
+      arguments[i] = value == null ? get(record, components[i]) : convert(value, components[i]);
     }
     try {
-      return rule.getClass().getConstructor(types).newInstance(arguments);
+      return (T) record.getClass().getDeclaredConstructor(types).newInstance(arguments);
     } catch (InvocationTargetException e) {
       throw rethrow(e);
     } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException("rule " + rule.name() + " has no canonical constructor", e);
+      throw new IllegalStateException(record.getClass() + " has no canonical constructor", e);
     }
   }
 
@@ -104,19 +114,27 @@ public final class RuleSettings {
         component.getName() + " is " + value + ", must be a " + component.getType().getName());
   }
 
-  private static Object get(UpdateRule rule, RecordComponent component) {
+  private static Object get(Record record, RecordComponent component) {
     try {
-      return component.getAccessor().invoke(rule);
+      return component.getAccessor().invoke(record);
     } catch (InvocationTargetException e) {
       throw rethrow(e);
     } catch (IllegalAccessException e) {
-      throw new IllegalStateException("rule " + rule.name() + " is not public", e);
+      throw new IllegalStateException(record.getClass() + " is not public", e);
     }
   }
 
+  /** What has a rule's hyperparameters as its components; null for a rule without. */
+  private static Record record(UpdateRule rule) {
+    if (rule instanceof ConfiguredRule<?, ?> ours) {
+      return ours.settings;
+    }
+    return rule instanceof Record record ? record : null;
+  }
+
   private static RecordComponent[] components(UpdateRule rule) {
-    RecordComponent[] components = rule.getClass().getRecordComponents();
-    return components == null ? new RecordComponent[0] : components;
+    Record record = record(rule);
+    return record == null ? new RecordComponent[0] : record.getClass().getRecordComponents();
   }
 
   private static RuntimeException rethrow(InvocationTargetException e) {

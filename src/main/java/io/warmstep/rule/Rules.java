@@ -11,7 +11,10 @@ public final class Rules {
 
   private static final List<Entry> ENTRIES =
       List.of(
-          new Entry(Sgd.sgd(), 0.3, (decay, maximize) -> List.of(new Sgd(decay, maximize))),
+          new Entry(
+              Sgd.sgd(),
+              0.3,
+              (decay, maximize) -> List.of(Sgd.sgd().weightDecay(decay).maximize(maximize))),
           new Entry(Momentum.heavyBall(0.9), 0.05, Rules::momentum),
           new Entry(RmsProp.rmsProp(), 0.003, Rules::rmsProp),
           new Entry(Adam.adam(), 0.003, Rules::adam));
@@ -75,16 +78,21 @@ public final class Rules {
 
   private static List<UpdateRule> momentum(double decay, boolean maximize) {
     return List.of(
-        new Momentum(0.9, 0, false, decay, maximize),
-        new Momentum(0.9, 0.3, false, decay, maximize),
-        new Momentum(0.9, 0, true, decay, maximize));
+        Momentum.heavyBall(0.9).weightDecay(decay).maximize(maximize),
+        Momentum.heavyBall(0.9).dampening(0.3).weightDecay(decay).maximize(maximize),
+        Momentum.nesterov(0.9).weightDecay(decay).maximize(maximize));
   }
 
   private static List<UpdateRule> rmsProp(double decay, boolean maximize) {
     List<UpdateRule> forms = new ArrayList<>();
     for (boolean centered : BOTH) {
       for (double momentum : new double[] {0, 0.9}) {
-        forms.add(new RmsProp(0.99, 1e-8, centered, momentum, decay, maximize));
+        forms.add(
+            RmsProp.rmsProp()
+                .centered(centered)
+                .momentum(momentum)
+                .weightDecay(decay)
+                .maximize(maximize));
       }
     }
     return forms;
@@ -93,8 +101,8 @@ public final class Rules {
   private static List<UpdateRule> adam(double decay, boolean maximize) {
     List<UpdateRule> forms = new ArrayList<>();
     for (boolean amsgrad : BOTH) {
-      for (boolean decoupled : BOTH) {
-        forms.add(new Adam(0.9, 0.999, 1e-8, decay, decoupled, amsgrad, maximize));
+      for (Adam adam : List.of(Adam.adam(), Adam.adamW())) {
+        forms.add(adam.weightDecay(decay).amsgrad(amsgrad).maximize(maximize));
       }
     }
     return forms;

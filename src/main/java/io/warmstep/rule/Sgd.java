@@ -10,21 +10,29 @@ import java.util.List;
  * g = g + weightDecay * p
  * p = p - lr * g
  * </pre>
- *
- * @param weightDecay L2 factor, at least 0
- * @param maximize whether to ascend
  */
-public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
+public final class Sgd extends ConfiguredRule<Sgd.Settings, Sgd> {
   private static final List<String> SCALARS = List.of("learningRate");
 
   /**
-   * Validates the hyperparameters; throws IllegalArgumentException for one out of range.
+   * The hyperparameters.
    *
    * @param weightDecay L2 factor, at least 0
    * @param maximize whether to ascend
    */
-  public Sgd {
-    Hyperparameters.requireNonNegative("sgd", "weightDecay", weightDecay);
+  record Settings(double weightDecay, boolean maximize) {
+    Settings {
+      Hyperparameters.requireWeightDecay("sgd", weightDecay);
+    }
+  }
+
+  private Sgd(Settings settings) {
+    super(settings);
+  }
+
+  @Override
+  Sgd copy(Settings settings) {
+    return new Sgd(settings);
   }
 
   /**
@@ -33,12 +41,12 @@ public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
    * @return the rule
    */
   public static Sgd sgd() {
-    return new Sgd(0, false);
+    return new Sgd(new Settings(0, false));
   }
 
   @Override
   public Sgd weightDecay(double weightDecay) {
-    return new Sgd(weightDecay, maximize);
+    return with("weightDecay", weightDecay);
   }
 
   /**
@@ -48,7 +56,7 @@ public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
    * @return a copy
    */
   public Sgd maximize(boolean maximize) {
-    return new Sgd(weightDecay, maximize);
+    return with("maximize", maximize);
   }
 
   @Override
@@ -62,8 +70,18 @@ public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
   }
 
   @Override
-  public double l2() {
-    return weightDecay;
+  public double l2(StepValues at) {
+    return at.get("weightDecay", settings.weightDecay);
+  }
+
+  @Override
+  public boolean maximize() {
+    return settings.maximize;
+  }
+
+  @Override
+  public List<String> movable() {
+    return List.of("weightDecay");
   }
 
   @Override
@@ -72,8 +90,8 @@ public record Sgd(double weightDecay, boolean maximize) implements UpdateRule {
   }
 
   @Override
-  public void scalars(long step, double learningRate, double[] out) {
-    out[0] = learningRate;
+  public void scalars(StepValues at, double[] out) {
+    out[0] = at.learningRate();
   }
 
   @Override

@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * An update rule: how parameters and optimizer state follow from a gradient. Rules are immutable
- * records whose constructors validate; they hold hyperparameters and no state.
+ * and validate when they are made; they hold hyperparameters and no state.
  *
  * <p>A rule has three parts. {@link #stateSlots()} says what is remembered for each element. {@link
  * #scalars} computes, once a step and in double, the numbers that are the same for all elements;
@@ -42,9 +42,10 @@ public interface UpdateRule {
   /**
    * Weight decay that is added to the gradient (L2 regularization): {@code g + l2 * p}.
    *
+   * @param at the step
    * @return its factor, 0 for none or where the rule decays weights in another way
    */
-  double l2();
+  double l2(StepValues at);
 
   /**
    * This rule with another weight decay, of the kind that its definition has.
@@ -57,12 +58,23 @@ public interface UpdateRule {
 
   /**
    * The choices that change which operations are done, as the kernel header numbers them. Java
-   * loops read the record's own components.
+   * loops read the hyperparameters themselves.
    *
    * @return a set of bits, 0 for a rule without such choices
    */
   default int options() {
     return 0;
+  }
+
+  /**
+   * Hyperparameters that a schedule may move from step to step: those that {@link #scalars} and
+   * {@link #l2} take from {@link StepValues#get}. Each must be in [0, 1) in every step, {@code
+   * weightDecay} finite and at least 0.
+   *
+   * @return their names, such as {@code beta1}
+   */
+  default List<String> movable() {
+    return List.of();
   }
 
   /**
@@ -75,11 +87,10 @@ public interface UpdateRule {
   /**
    * Computes the numbers of one step that are the same for every element. Allocates nothing.
    *
-   * @param step number of the update, from 1
-   * @param learningRate rate of this step
+   * @param at the step
    * @param out receives a value for each of {@link #scalarNames()}, from index 0
    */
-  void scalars(long step, double learningRate, double[] out);
+  void scalars(StepValues at, double[] out);
 
   /**
    * Updates a block of elements in float32.

@@ -43,6 +43,35 @@ public final class OneCycle implements Schedule {
       Require.divisor("divFactor", divFactor);
       Require.divisor("finalDivFactor", finalDivFactor);
     }
+
+    /** What goes from an initial value to a top, back if there are three phases, and to an end. */
+    double value(long step, double initial, double top, double end) {
+      Require.step(step);
+      long last = totalSteps - 1;
+      long done = Math.min(step - 1, last);
+      // Whatever lies between them: in a short cycle phases may be shorter than a step, or empty.
+      if (done == 0) {
+        return initial;
+      }
+      if (done == last) {
+        return end;
+      }
+      double topAt = pctStart * totalSteps - 1;
+      if (done <= topAt) {
+        return phase(initial, top, done, 0, topAt);
+      }
+      if (!threePhase) {
+        return phase(top, end, done, topAt, last);
+      }
+      double footAt = 2 * pctStart * totalSteps - 2;
+      return done <= footAt
+          ? phase(top, initial, done, topAt, footAt)
+          : phase(initial, end, done, footAt, last);
+    }
+
+    private double phase(double from, double to, double done, double start, double stop) {
+      return annealing.between(from, to, (stop - done) / (stop - start));
+    }
   }
 
   /** Settings of which some are being changed. */
@@ -148,33 +177,50 @@ public final class OneCycle implements Schedule {
 
   @Override
   public double rate(long step) {
-    Require.step(step);
-    long last = settings.totalSteps - 1;
-    long done = Math.min(step - 1, last);
     double initialRate = settings.maxRate / settings.divFactor;
     double finalRate = initialRate / settings.finalDivFactor;
-    // Whatever lies between them: in a short cycle phases may be shorter than a step, or empty.
-    if (done == 0) {
-      return initialRate;
-    }
-    if (done == last) {
-      return finalRate;
-    }
-    double top = settings.pctStart * settings.totalSteps - 1;
-    if (done <= top) {
-      return phase(initialRate, settings.maxRate, done, 0, top);
-    }
-    if (!settings.threePhase) {
-      return phase(settings.maxRate, finalRate, done, top, last);
-    }
-    double foot = 2 * settings.pctStart * settings.totalSteps - 2;
-    return done <= foot
-        ? phase(settings.maxRate, initialRate, done, top, foot)
-        : phase(initialRate, finalRate, done, foot, last);
+    return settings.value(step, initialRate, settings.maxRate, finalRate);
   }
 
-  private double phase(double from, double to, double done, double start, double end) {
-    return settings.annealing.between(from, to, (end - done) / (end - start));
+  /**
+   * The momentum that goes with this cycle, as PyTorch's {@code cycle_momentum} has it: it falls
+   * from 0.95 to 0.85 while the rate rises, and rises again while it falls.
+   *
+   * <pre>{@code
+   * builder.learningRate(cycle).schedule("momentum", cycle.momentum()); // "beta1" for Adam
+   * }</pre>
+   *
+   * @return a schedule of a momentum or a beta
+   */
+  public Schedule momentum() {
+    return momentum(0.85, 0.95);
+  }
+
+  /**
+   * The momentum that goes with this cycle, between other bounds.
+   *
+   * @param base the momentum where the rate is highest, in [0, max]
+   * @param max the momentum of the first step, and of the end, below 1
+   * @return a schedule of a momentum or a beta
+   * @throws IllegalArgumentException if a value is out of its range
+   */
+  public Schedule momentum(double base, double max) {
+    return new CycleMomentum(settings, base, max);
+  }
+
+  /** See {@link #momentum(double, double)}. */
+  private record CycleMomentum(Settings cycle, double base, double max) implements Schedule {
+    CycleMomentum {
+      Arguments.require(
+          max >= 0 && max < 1, "max", max, "in [0, 1)", "pass a momentum such as 0.95");
+      Arguments.require(
+          base >= 0 && base <= max, "base", base, "in [0, max]", "pass a momentum such as 0.85");
+    }
+
+    @Override
+    public double rate(long step) {
+      return cycle.value(step, max, base, max);
+    }
   }
 
   @Override

@@ -3,6 +3,7 @@ package io.warmstep.step;
 /** What the host gives to one step; reused, so that a step allocates nothing. */
 public final class StepInputs {
   private final double[][] scalars;
+  private final double[] weightDecay;
   private final boolean[] keepsParameters;
   private final GradientScale gradientScale = new GradientScale();
 
@@ -16,6 +17,7 @@ public final class StepInputs {
     for (int i = 0; i < scalarCounts.length; i++) {
       scalars[i] = new double[scalarCounts[i]];
     }
+    weightDecay = new double[scalarCounts.length];
     keepsParameters = new boolean[scalarCounts.length];
   }
 
@@ -36,6 +38,26 @@ public final class StepInputs {
    */
   public double[] scalars(int group) {
     return scalars[group];
+  }
+
+  /**
+   * Weight decay that is added to a group's gradients (L2).
+   *
+   * @param group its index in the plan
+   * @return the factor, 0 for none
+   */
+  public double weightDecay(int group) {
+    return weightDecay[group];
+  }
+
+  /**
+   * Sets the weight decay that is added to a group's gradients (L2).
+   *
+   * @param group its index in the plan
+   * @param factor at least 0
+   */
+  public void weightDecay(int group, double factor) {
+    weightDecay[group] = factor;
   }
 
   /**

@@ -1,11 +1,14 @@
 package io.warmstep.step;
 
+import io.warmstep.Norm;
+
 /** What a step does besides its rule. Immutable; a setter returns a copy. */
 public final class StepOptions {
   /** Nothing besides the rule. */
   public static final StepOptions NONE = new StepOptions();
 
   private double clipNorm;
+  private Norm norm = Norm.L2;
   private double clipValue;
   private boolean zeroGradients;
   private boolean skipNonFinite;
@@ -16,6 +19,7 @@ public final class StepOptions {
   private StepOptions copy() {
     StepOptions copy = new StepOptions();
     copy.clipNorm = clipNorm;
+    copy.norm = norm;
     copy.clipValue = clipValue;
     copy.zeroGradients = zeroGradients;
     copy.skipNonFinite = skipNonFinite;
@@ -32,6 +36,18 @@ public final class StepOptions {
   public StepOptions clipNorm(double clipNorm) {
     StepOptions copy = copy();
     copy.clipNorm = clipNorm;
+    return copy;
+  }
+
+  /**
+   * These options with another norm of the gradients.
+   *
+   * @param norm which one is clipped by and measured
+   * @return a copy
+   */
+  public StepOptions norm(Norm norm) {
+    StepOptions copy = copy();
+    copy.norm = norm;
     return copy;
   }
 
@@ -90,6 +106,15 @@ public final class StepOptions {
    */
   public double clipNorm() {
     return clipNorm;
+  }
+
+  /**
+   * Which norm of the gradients is clipped by and measured.
+   *
+   * @return L2 unless asked otherwise
+   */
+  public Norm norm() {
+    return norm;
   }
 
   /**

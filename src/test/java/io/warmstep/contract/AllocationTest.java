@@ -46,6 +46,7 @@ public class AllocationTest {
             Optimizer.of(parameters)
                 .rule(rule)
                 .learningRate(Schedules.cosine(1e-3, 5000).warmUp(100))
+                .schedule("weightDecay", Schedules.linear(0.1, 1, 0.5, 1000))
                 .group(ParameterGroup.matching("*.bias").weightDecay(0))
                 .clipNorm(1)
                 .clipValue(0.5)

@@ -49,11 +49,11 @@ class BetweenStepsTest {
   void aStepsOwnGradientScaleIsTheBuildersForThatStep(ContractBackend backend) {
     try (Device device = backend.open()) {
       float[] expected =
-          trained(device, builder -> builder.scaleGradients(0.3), optimizer -> steps(optimizer, 3));
+          trained(device, builder -> builder.gradientScale(0.3), optimizer -> steps(optimizer, 3));
       float[] actual =
           trained(
               device,
-              builder -> builder.scaleGradients(0.3),
+              builder -> builder.gradientScale(0.3),
               optimizer -> {
                 optimizer.step();
                 optimizer.step(0.3);

@@ -128,12 +128,12 @@ class ContinuationTest {
         Parameters both = Parameters.on(device).add("w", numbers(0)).build();
         Optimizer asItIs = adam(plain).clipNorm(2).clipValue(0.25).build();
         Optimizer byAQuarter =
-            adam(scaled).clipNorm(2).clipValue(0.25).scaleGradients(0.25).build();
+            adam(scaled).clipNorm(2).clipValue(0.25).gradientScale(0.25).build();
         Optimizer byAQuarterAndScaler =
             adam(both)
                 .clipNorm(2)
                 .clipValue(0.25)
-                .scaleGradients(0.25)
+                .gradientScale(0.25)
                 .lossScaler(LossScaler.fixed(8))
                 .build()) {
       float[] times4 = numbers(1);
@@ -162,8 +162,7 @@ class ContinuationTest {
     try (Device device = backend.open();
         Parameters parameters = Parameters.on(device).add("w", numbers(0)).build()) {
       String message =
-          assertThrows(
-                  IllegalArgumentException.class, () -> adam(parameters).scaleGradients(factor))
+          assertThrows(IllegalArgumentException.class, () -> adam(parameters).gradientScale(factor))
               .getMessage();
       assertTrue(message.startsWith("gradientScale is " + factor), message);
       message =

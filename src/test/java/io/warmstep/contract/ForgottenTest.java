@@ -84,13 +84,19 @@ class ForgottenTest {
     Thread collector =
         new Thread(
             () -> {
-              while (!Thread.interrupted()) {
-                System.gc();
+              try {
+                while (true) {
+                  System.gc();
+                  // Without a pause every call into native code would wait for a collection.
+                  Thread.sleep(5);
+                }
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
               }
             });
     collector.start();
     try (Device device = backend.open()) {
-      for (int i = 0; i < 50; i++) {
+      for (int i = 0; i < 20; i++) {
         for (Tensor kept : trained(device)) {
           kept.zero();
         }

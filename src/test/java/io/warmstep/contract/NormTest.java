@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
+import io.warmstep.Norm;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
@@ -30,13 +31,18 @@ class NormTest {
   private static final String ALL = "io.warmstep.testkit.ContractBackend#all";
 
   private static double norm(ContractBackend backend, ElementType type, double[]... gradients) {
+    return norm(backend, type, Norm.L2, gradients);
+  }
+
+  private static double norm(
+      ContractBackend backend, ElementType type, Norm norm, double[]... gradients) {
     Parameters.Builder builder = Parameters.on(backend.shared());
     for (int i = 0; i < gradients.length; i++) {
       builder.add("p" + i, type, gradients[i].length);
     }
     try (Parameters parameters = builder.build();
         Optimizer optimizer =
-            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0).clipNorm(1).build()) {
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0).clipNorm(1, norm).build()) {
       for (int i = 0; i < gradients.length; i++) {
         parameters.get("p" + i).gradients().copyFrom(gradients[i]);
       }
@@ -194,6 +200,106 @@ class NormTest {
       parameters.get("p").gradients().copyFrom(new float[] {3 * 1024, 4 * 1024});
       optimizer.step();
       assertEquals(5, optimizer.gradientNorm());
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void otherNormsHaveTheTreesBits(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(8);
+    for (Norm norm : List.of(Norm.L1, Norm.MAX)) {
+      for (ElementType type : backend.types()) {
+        double[] a = Numbers.ordinary(random, type, 9001);
+        double[] b = Numbers.ordinary(random, type, 3);
+        assertEquals(
+            ReferenceNorm.of(type, norm, List.of(a, b)),
+            norm(backend, type, norm, a, new double[0], b),
+            norm + ", " + type);
+        double[][] many = new double[4096 + 3][];
+        Arrays.setAll(many, i -> Numbers.ordinary(random, type, 1 + i % 3));
+        assertEquals(
+            ReferenceNorm.of(type, norm, List.of(many)),
+            norm(backend, type, norm, many),
+            norm + " of nodes, " + type);
+      }
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void otherNormsNeitherOverflowNorVanish(ContractBackend backend) {
+    for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
+      if (!backend.types().contains(type)) {
+        continue;
+      }
+      boolean isDouble = type == ElementType.FLOAT64;
+      double largest = isDouble ? Double.MAX_VALUE : Float.MAX_VALUE;
+      double least = isDouble ? Double.MIN_VALUE : Float.MIN_VALUE;
+      double inf = Double.POSITIVE_INFINITY;
+      for (double x : new double[] {largest / 128, isDouble ? 1e-300 : 1e-36f, least, 1}) {
+        double[] gradients = new double[64];
+        Arrays.fill(gradients, -x);
+        gradients[63] = x;
+        assertEquals(64 * x, norm(backend, type, Norm.L1, gradients), "64 elements of " + x);
+        assertEquals(x, norm(backend, type, Norm.MAX, gradients), "64 elements of " + x);
+      }
+      assertEquals(largest, norm(backend, type, Norm.MAX, new double[] {3, -largest}));
+      assertEquals(inf, norm(backend, type, Norm.L1, new double[] {largest, largest}));
+      for (Norm norm : List.of(Norm.L1, Norm.MAX)) {
+        assertEquals(inf, norm(backend, type, norm, new double[] {1, -inf}, new double[] {2}));
+        assertEquals(
+            Double.NaN,
+            norm(backend, type, norm, new double[] {inf}, new double[] {-1, Double.NaN}));
+        assertEquals(0, norm(backend, type, norm, new double[] {0, -0.0}));
+        assertEquals(0, norm(backend, type, norm, new double[0]));
+      }
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void otherNormsOfBothArithmeticsAndScale(ContractBackend backend) {
+    Assumptions.assumeTrue(backend.hasFloat64());
+    for (Norm norm : List.of(Norm.L1, Norm.MAX)) {
+      try (Device device = backend.open();
+          Parameters parameters =
+              Parameters.on(device).add("f", new float[2]).add("d", new double[1]).build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Sgd.sgd())
+                  .learningRate(1)
+                  .gradientScale(0.5)
+                  .clipNorm(1, norm)
+                  .build()) {
+        parameters.get("f").gradients().copyFrom(new float[] {2, -4});
+        parameters.get("d").gradients().copyFrom(new double[] {10});
+        optimizer.step();
+        double expected = norm == Norm.L1 ? 8 : 5;
+        assertEquals(expected, optimizer.gradientNorm(), norm.toString());
+        assertEquals(-5 / (expected + 1e-6), parameters.get("d").values().toDoubles()[0]);
+        assertEquals(
+            (float) -(0.5f * (float) (1 / (expected + 1e-6))) * 2,
+            parameters.get("f").values().toFloats()[0]);
+      }
+    }
+  }
+
+  /** A norm's factor beside the range: the largest magnitude times it is a number all the same. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void theLargestMagnitudeIsScaledWithinTheRange(ContractBackend backend) {
+    try (Device device = backend.open();
+        Parameters parameters = Parameters.on(device).add("p", new float[1]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(1)
+                .gradientScale(0.75)
+                .clipNorm(Double.POSITIVE_INFINITY, Norm.MAX)
+                .build()) {
+      parameters.get("p").gradients().copyFrom(new float[] {Float.MAX_VALUE});
+      optimizer.step();
+      assertEquals(0.75f * Float.MAX_VALUE, optimizer.gradientNorm());
     }
   }
 }

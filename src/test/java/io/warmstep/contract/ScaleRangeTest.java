@@ -42,7 +42,7 @@ class ScaleRangeTest {
           Optimizer.of(parameters)
               .rule(Sgd.sgd())
               .learningRate(1)
-              .scaleGradients(scale)
+              .gradientScale(scale)
               .lossScaler(LossScaler.fixed(lossScale));
       if (clipNorm > 0) {
         builder.clipNorm(clipNorm);
@@ -103,7 +103,7 @@ class ScaleRangeTest {
             Optimizer.of(parameters)
                 .rule(Sgd.sgd())
                 .learningRate(1)
-                .scaleGradients(0x1p20)
+                .gradientScale(0x1p20)
                 .lossScaler(LossScaler.fixed(0x1p-120))
                 .build()) {
       parameters.get("p").gradients().copyFrom(new float[] {0x3p-140f, 0x4p-140f});
@@ -122,7 +122,7 @@ class ScaleRangeTest {
             Optimizer.of(parameters)
                 .rule(Sgd.sgd())
                 .learningRate(0.1)
-                .scaleGradients(8)
+                .gradientScale(8)
                 .lossScaler(scaler)
                 .build()) {
       parameters.get("p").gradients().copyFrom(new float[] {Float.NaN, 0, 0});
@@ -148,7 +148,7 @@ class ScaleRangeTest {
               Optimizer.of(parameters)
                   .rule(Sgd.sgd())
                   .learningRate(1)
-                  .scaleGradients(0x1p14)
+                  .gradientScale(0x1p14)
                   .lossScaler(LossScaler.fixed(Float.MIN_NORMAL))
                   .clipValue(0.5)
                   .build()) {

@@ -11,7 +11,6 @@ import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.DoubleFunction;
@@ -67,7 +66,8 @@ class HyperparameterTest {
         value -> {
           IllegalArgumentException e =
               assertThrows(IllegalArgumentException.class, () -> with.apply(value));
-          assertEquals(rule + ": " + name + " is " + value + ", must be " + range, e.getMessage());
+          String start = rule + ": " + name + " is " + value + ", must be " + range + ": pass ";
+          assertTrue(e.getMessage().startsWith(start), e.getMessage());
         });
     for (double value : allowed) {
       assertEquals(rule, with.apply(value).name());
@@ -78,10 +78,16 @@ class HyperparameterTest {
   void nesterovNeedsMomentumWithoutDampening() {
     IllegalArgumentException zero =
         assertThrows(IllegalArgumentException.class, () -> Momentum.nesterov(0));
-    assertEquals("momentum: momentum is 0.0, must be above 0 with nesterov", zero.getMessage());
+    assertEquals(
+        "momentum: momentum is 0.0, must be above 0 with nesterov: pass one such as 0.9, or use"
+            + " Sgd.sgd()",
+        zero.getMessage());
     IllegalArgumentException dampened =
         assertThrows(IllegalArgumentException.class, () -> Momentum.nesterov(0.9).dampening(0.1));
-    assertEquals("momentum: dampening is 0.1, must be 0 with nesterov", dampened.getMessage());
+    assertEquals(
+        "momentum: dampening is 0.1, must be 0 with nesterov: leave it out, or use"
+            + " Momentum.heavyBall(momentum)",
+        dampened.getMessage());
   }
 
   @Test
@@ -95,9 +101,9 @@ class HyperparameterTest {
     return Rules.all().stream()
         .flatMap(
             rule ->
-                Arrays.stream(rule.getClass().getRecordComponents())
-                    .filter(component -> component.getType() == double.class)
-                    .map(component -> Arguments.of(rule, component.getName())));
+                RuleSettings.values(rule).entrySet().stream()
+                    .filter(setting -> setting.getValue() instanceof Double)
+                    .map(setting -> Arguments.of(rule, setting.getKey())));
   }
 
   @ParameterizedTest(name = "{0}, {1}")

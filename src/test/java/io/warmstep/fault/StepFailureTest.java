@@ -15,6 +15,7 @@ import io.warmstep.StepFailedException;
 import io.warmstep.rule.DoubleBlock;
 import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.util.List;
@@ -42,7 +43,7 @@ class StepFailureTest {
     }
 
     @Override
-    public double l2() {
+    public double l2(StepValues at) {
       return 0;
     }
 
@@ -57,7 +58,7 @@ class StepFailureTest {
     }
 
     @Override
-    public void scalars(long step, double learningRate, double[] out) {}
+    public void scalars(StepValues at, double[] out) {}
 
     @Override
     public void update(FloatBlock block) {

@@ -67,12 +67,14 @@ class PyTorchTest {
   private static final Map<String, Pair> PAIRS = new LinkedHashMap<>();
 
   static {
-    PAIRS.put("sgd", new Pair("SGD(P, lr=0.01, weight_decay=0.1)", new Sgd(0.1, false), Sgd.sgd()));
+    PAIRS.put(
+        "sgd",
+        new Pair("SGD(P, lr=0.01, weight_decay=0.1)", Sgd.sgd().weightDecay(0.1), Sgd.sgd()));
     PAIRS.put(
         "momentum",
         new Pair(
             "SGD(P, lr=0.01, momentum=0.8, dampening=0.2, maximize=True)",
-            new Momentum(0.8, 0.2, false, 0, true),
+            Momentum.heavyBall(0.8).dampening(0.2).maximize(true),
             Momentum.heavyBall(0.9)));
     PAIRS.put(
         "nesterov",

@@ -5,7 +5,9 @@ import io.warmstep.rule.DoubleBlock;
 import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.util.Arrays;
 
@@ -49,14 +51,15 @@ final class ElementRule {
   private static void ownLoop(
       Arithmetic a, UpdateRule rule, long step, double rate, double[] element, double g) {
     double[] scalars = new double[rule.scalarNames().size()];
-    rule.scalars(step, rate, scalars);
+    StepValues at = new StepValues(step, rate);
+    rule.scalars(at, scalars);
     if (a == Arithmetic.FLOAT64) {
       double[][] arrays = new double[element.length][];
       for (int i = 0; i < element.length; i++) {
         arrays[i] = new double[] {element[i]};
       }
       DoubleBlock block = new DoubleBlock();
-      block.step(scalars, 1, rule.l2());
+      block.step(scalars, 1, rule.l2(at));
       double[][] state = Arrays.copyOfRange(arrays, 1, arrays.length);
       block.range(arrays[0], new double[] {g}, state, 0, 1);
       rule.update(block);
@@ -74,7 +77,7 @@ final class ElementRule {
       rounded[i] = (float) scalars[i];
     }
     FloatBlock block = new FloatBlock();
-    block.step(rounded, 1, (float) rule.l2());
+    block.step(rounded, 1, (float) rule.l2(at));
     float[][] state = Arrays.copyOfRange(arrays, 1, arrays.length);
     block.range(arrays[0], new float[] {(float) g}, state, 0, 1);
     rule.update(block);
@@ -84,45 +87,43 @@ final class ElementRule {
   }
 
   private static double l2(UpdateRule rule) {
-    if (rule instanceof Sgd sgd) {
-      return sgd.weightDecay();
-    }
-    if (rule instanceof Momentum momentum) {
-      return momentum.weightDecay();
-    }
-    if (rule instanceof RmsProp rmsProp) {
-      return rmsProp.weightDecay();
-    }
-    Adam adam = (Adam) rule;
-    return adam.decoupled() ? 0 : adam.weightDecay();
+    return is(rule, "decoupled") ? 0 : number(rule, "weightDecay");
+  }
+
+  private static boolean is(UpdateRule rule, String name) {
+    return Boolean.TRUE.equals(RuleSettings.values(rule).get(name));
+  }
+
+  private static double number(UpdateRule rule, String name) {
+    return RuleSettings.number(rule, name);
   }
 
   private static void momentum(
       Arithmetic a, Momentum rule, long step, double rate, double[] element, double g) {
-    double mu = a.round(rule.momentum());
-    double fresh = a.round(step == 1 ? 1 : 1 - rule.dampening());
+    double mu = a.round(number(rule, "momentum"));
+    double fresh = a.round(step == 1 ? 1 : 1 - number(rule, "dampening"));
     double b = a.fma(mu, element[1], a.times(fresh, g));
     element[1] = b;
-    double direction = rule.nesterov() ? a.fma(mu, b, g) : b;
+    double direction = is(rule, "nesterov") ? a.fma(mu, b, g) : b;
     element[0] = a.fma(a.round(-rate), direction, element[0]);
   }
 
   private static void rmsProp(Arithmetic a, RmsProp rule, double rate, double[] element, double g) {
-    double alpha = a.round(rule.alpha());
-    double fresh = a.round(1 - rule.alpha());
+    double alpha = a.round(number(rule, "alpha"));
+    double fresh = a.round(1 - number(rule, "alpha"));
     double v = a.fma(alpha, element[1], a.times(a.times(fresh, g), g));
     element[1] = v;
     double variance = v;
     int slot = 2;
-    if (rule.centered()) {
+    if (is(rule, "centered")) {
       double mean = a.fma(alpha, element[slot], a.times(fresh, g));
       element[slot++] = mean;
       double centered = a.fma(-mean, mean, v);
       variance = centered <= 0 ? 0 : centered;
     }
-    double d = a.over(g, a.plus(a.root(variance), a.round(rule.eps())));
-    if (rule.momentum() > 0) {
-      d = a.fma(a.round(rule.momentum()), element[slot], d);
+    double d = a.over(g, a.plus(a.root(variance), a.round(number(rule, "eps"))));
+    if (number(rule, "momentum") > 0) {
+      d = a.fma(a.round(number(rule, "momentum")), element[slot], d);
       element[slot] = d;
     }
     element[0] = a.fma(a.round(-rate), d, element[0]);
@@ -130,20 +131,24 @@ final class ElementRule {
 
   private static void adam(
       Arithmetic a, Adam rule, long step, double rate, double[] element, double g) {
-    double stepSize = a.round(rate / (1 - ExactPower.of(rule.beta1(), step)));
-    double keep = a.round(rule.decoupled() ? 1 - rate * rule.weightDecay() : 1);
-    double rootScale = a.round(1 / Math.sqrt(1 - ExactPower.of(rule.beta2(), step)));
-    double m = a.fma(a.round(rule.beta1()), element[1], a.times(a.round(1 - rule.beta1()), g));
-    double fresh = a.times(a.round(1 - rule.beta2()), g);
-    double v = a.fma(a.round(rule.beta2()), element[2], a.times(fresh, g));
+    double stepSize = a.round(rate / (1 - ExactPower.of(number(rule, "beta1"), step)));
+    double keep = a.round(is(rule, "decoupled") ? 1 - rate * number(rule, "weightDecay") : 1);
+    double rootScale = a.round(1 / Math.sqrt(1 - ExactPower.of(number(rule, "beta2"), step)));
+    double m =
+        a.fma(
+            a.round(number(rule, "beta1")),
+            element[1],
+            a.times(a.round(1 - number(rule, "beta1")), g));
+    double fresh = a.times(a.round(1 - number(rule, "beta2")), g);
+    double v = a.fma(a.round(number(rule, "beta2")), element[2], a.times(fresh, g));
     element[1] = m;
     element[2] = v;
     double u = v;
-    if (rule.amsgrad()) {
+    if (is(rule, "amsgrad")) {
       u = v > element[3] || Double.isNaN(v) ? v : element[3];
       element[3] = u;
     }
-    double denominator = a.fma(a.root(u), rootScale, a.round(rule.eps()));
+    double denominator = a.fma(a.root(u), rootScale, a.round(number(rule, "eps")));
     element[0] = a.fma(-stepSize, a.over(m, denominator), a.times(keep, element[0]));
   }
 }

@@ -1,6 +1,7 @@
 package io.warmstep.testkit;
 
 import io.warmstep.ElementType;
+import io.warmstep.Norm;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -8,21 +9,24 @@ import java.util.List;
 /**
  * The global norm's tree by its recursive definition. A leaf is 4096 elements of one tensor, padded
  * with zeros; the square of element {@code i + 2048} is fused onto that of element {@code i}, and
- * from there on halves are added. A sum is kept as {@code value * 4^exponent}.
+ * from there on halves are added. A sum is kept as {@code value * 4^exponent}. Sums of magnitudes
+ * are {@code value * 2^exponent}, and the largest magnitude is a maximum in any order.
  */
 public final class ReferenceNorm {
   private static final int LEAF = 4096;
 
-  /** A scaled sum of squares. */
+  /** A scaled sum of squares or magnitudes. */
   public record Sum(double value, int exponent) {}
 
   private final Arithmetic a;
+  private final Norm norm;
   private final int minExponent;
   private final int maxExponent;
   private final double bound;
 
-  private ReferenceNorm(ElementType type) {
+  private ReferenceNorm(ElementType type, Norm norm) {
     a = Arithmetic.of(type);
+    this.norm = norm;
     boolean isDouble = type == ElementType.FLOAT64;
     minExponent = isDouble ? Double.MIN_EXPONENT : Float.MIN_EXPONENT;
     maxExponent = isDouble ? Double.MAX_EXPONENT : Float.MAX_EXPONENT;
@@ -31,17 +35,22 @@ public final class ReferenceNorm {
 
   /** The norm of tensors of one arithmetic type, in the order of the parameters. */
   public static double of(ElementType type, List<double[]> tensors) {
-    return new ReferenceNorm(type).root(tensors);
+    return of(type, Norm.L2, tensors);
+  }
+
+  /** Likewise another norm. */
+  public static double of(ElementType type, Norm norm, List<double[]> tensors) {
+    return new ReferenceNorm(type, norm).root(tensors);
   }
 
   /** The sum of a leaf of at most 4096 elements. */
   public static Sum leaf(ElementType type, double[] elements) {
-    return new ReferenceNorm(type).leaf(elements);
+    return new ReferenceNorm(type, Norm.L2).leaf(elements);
   }
 
   /** The sum of sums. */
   public static Sum combine(ElementType type, List<Sum> sums) {
-    return new ReferenceNorm(type).combine(sums);
+    return new ReferenceNorm(type, Norm.L2).combine(sums);
   }
 
   /** {@code min(1, maxNorm / (norm + 1e-6))} in a type's arithmetic. */
@@ -52,6 +61,9 @@ public final class ReferenceNorm {
   }
 
   private double root(List<double[]> tensors) {
+    if (norm == Norm.MAX) {
+      return tensors.stream().flatMapToDouble(Arrays::stream).map(Math::abs).reduce(0, Math::max);
+    }
     List<Sum> leaves = new ArrayList<>();
     for (double[] tensor : tensors) {
       for (int from = 0; from < tensor.length; from += LEAF) {
@@ -59,12 +71,13 @@ public final class ReferenceNorm {
       }
     }
     Sum sum = combine(leaves);
-    return a.round(Math.scalb(a.root(sum.value), sum.exponent));
+    double root = norm == Norm.L1 ? sum.value : a.root(sum.value);
+    return a.round(Math.scalb(root, sum.exponent));
   }
 
   private Sum leaf(double[] elements) {
     double[] x = Arrays.copyOf(elements, LEAF);
-    double plain = sumOfSquares(x, 0, 1);
+    double plain = sumOfLeaf(x, 0, 1);
     if (plain >= 1 / bound && plain <= bound) {
       return new Sum(plain, 0);
     }
@@ -78,15 +91,18 @@ public final class ReferenceNorm {
     int exponent = Math.max(minExponent, Math.min(maxExponent - 1, Math.getExponent(largest)));
     double[] scaled =
         Arrays.stream(x).map(value -> a.round(Math.scalb(value, -exponent))).toArray();
-    return new Sum(sumOfSquares(scaled, 0, 1), exponent);
+    return new Sum(sumOfLeaf(scaled, 0, 1), exponent);
   }
 
-  /** Squares of the elements {@code at + k * width}, summed. */
-  private double sumOfSquares(double[] x, int at, int width) {
+  /** Squares, or magnitudes, of the elements {@code at + k * width}, summed. */
+  private double sumOfLeaf(double[] x, int at, int width) {
+    if (width == LEAF / 2 && norm == Norm.L1) {
+      return a.plus(Math.abs(x[at]), Math.abs(x[at + width]));
+    }
     if (width == LEAF / 2) {
       return a.fma(x[at + width], x[at + width], a.times(x[at], x[at]));
     }
-    return a.plus(sumOfSquares(x, at, 2 * width), sumOfSquares(x, at + width, 2 * width));
+    return a.plus(sumOfLeaf(x, at, 2 * width), sumOfLeaf(x, at + width, 2 * width));
   }
 
   private Sum combine(List<Sum> sums) {
@@ -107,7 +123,7 @@ public final class ReferenceNorm {
     int exponent = sums.stream().mapToInt(Sum::exponent).max().orElseThrow();
     double[] values = new double[LEAF];
     for (int i = 0; i < sums.size(); i++) {
-      int shift = 2 * (sums.get(i).exponent - exponent);
+      int shift = (norm == Norm.L1 ? 1 : 2) * (sums.get(i).exponent - exponent);
       values[i] = shift < minExponent ? 0 : a.round(Math.scalb(sums.get(i).value, shift));
     }
     return new Sum(sumOfValues(values, 0, 1), exponent);

@@ -5,7 +5,6 @@ import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
-import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -31,12 +30,20 @@ public final class RuleMatrix {
     for (boolean maximize : BOTH) {
       for (double weightDecay : new double[] {0, WEIGHT_DECAY}) {
         for (double dampening : new double[] {0, 0.3, 1}) {
-          rules.add(new Momentum(0, dampening, false, weightDecay, maximize));
+          rules.add(momentum(0, dampening, weightDecay, maximize));
         }
-        rules.add(new Momentum(0.9, 1, false, weightDecay, maximize));
+        rules.add(momentum(0.9, 1, weightDecay, maximize));
       }
     }
     return rules;
+  }
+
+  private static UpdateRule momentum(
+      double momentum, double dampening, double weightDecay, boolean maximize) {
+    return Momentum.heavyBall(momentum)
+        .dampening(dampening)
+        .weightDecay(weightDecay)
+        .maximize(maximize);
   }
 
   private static boolean decays(UpdateRule rule) {
@@ -46,14 +53,15 @@ public final class RuleMatrix {
   /** The same rule and options with other numbers; what a zero or a one switches off stays off. */
   public static UpdateRule withOtherNumbers(UpdateRule rule, SplittableRandom random) {
     Map<String, Double> others = new HashMap<>();
-    for (RecordComponent component : rule.getClass().getRecordComponents()) {
-      if (component.getType() == double.class) {
-        // A power leaves 0 and 1 alone, and any other number on its side of 1.
-        double power = Math.pow(4, random.nextDouble(-1, 1));
-        double number = RuleSettings.number(rule, component.getName());
-        others.put(component.getName(), Math.pow(number, power));
-      }
-    }
+    RuleSettings.values(rule)
+        .forEach(
+            (name, value) -> {
+              if (value instanceof Double number) {
+                // A power leaves 0 and 1 alone, and any other number on its side of 1.
+                double power = Math.pow(4, random.nextDouble(-1, 1));
+                others.put(name, Math.pow(number, power));
+              }
+            });
     return RuleSettings.with(rule, others);
   }
 
@@ -83,7 +91,7 @@ public final class RuleMatrix {
               .max(Comparator.comparingInt(UpdateRule::options))
               .orElseThrow());
     }
-    rich.add(new Adam(0.9, 0.99, 1e-6, WEIGHT_DECAY, true, false, true));
+    rich.add(Adam.adamW().betas(0.9, 0.99).eps(1e-6).weightDecay(WEIGHT_DECAY).maximize(true));
     return rich;
   }
 }

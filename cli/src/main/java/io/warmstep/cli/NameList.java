@@ -3,6 +3,7 @@ package io.warmstep.cli;
 import io.warmstep.ElementType;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -91,7 +92,7 @@ abstract class NameList implements Iterable<String> {
     private static String kinds() {
       String decoupled =
           NamedRules.all().entrySet().stream()
-              .filter(rule -> rule.getValue().weightDecay(ANY).l2() != ANY)
+              .filter(rule -> rule.getValue().weightDecay(ANY).l2(new StepValues(1, 0)) != ANY)
               .map(Map.Entry::getKey)
               .collect(Collectors.joining(", "));
       return decoupled.isEmpty() ? "L2" : "L2; decoupled for " + decoupled;

@@ -58,6 +58,7 @@ final class CpuStepProgram implements StepProgram {
     float floatScale;
     float floatPrescale;
     double doubleScale;
+    double weightDecay;
     boolean keepsParameters;
 
     GroupStep(UpdateRule rule) {
@@ -69,6 +70,7 @@ final class CpuStepProgram implements StepProgram {
 
     void set(
         double[] scalars,
+        double weightDecay,
         boolean keepsParameters,
         float floatPrescale,
         float floatScale,
@@ -77,6 +79,7 @@ final class CpuStepProgram implements StepProgram {
         floatScalars[i] = (float) scalars[i];
         doubleScalars[i] = scalars[i];
       }
+      this.weightDecay = weightDecay;
       this.keepsParameters = keepsParameters;
       this.floatPrescale = floatPrescale;
       this.floatScale = sign * floatScale;
@@ -218,6 +221,7 @@ final class CpuStepProgram implements StepProgram {
     for (int i = 0; i < groups.length; i++) {
       groups[i].set(
           inputs.scalars(i),
+          inputs.weightDecay(i),
           inputs.keepsParameters(i),
           scale.floatPrescale(),
           floatScale,
@@ -363,7 +367,7 @@ final class CpuStepProgram implements StepProgram {
       GroupStep group = run.group;
       UpdateRule rule = group.rule;
       if (run.isDouble) {
-        doubles.step(group.doubleScalars, 1, group.doubleScale, rule.l2());
+        doubles.step(group.doubleScalars, 1, group.doubleScale, group.weightDecay);
         doubles.keepParameters(group.keepsParameters);
         if (inPlace) {
           doubles.updateInPlace(rule, run.memories, run.offsets, at, n);
@@ -372,7 +376,8 @@ final class CpuStepProgram implements StepProgram {
           doubles.updateCopies(rule, run.memories, run.offsets, at, n, start);
         }
       } else {
-        floats.step(group.floatScalars, group.floatPrescale, group.floatScale, (float) rule.l2());
+        floats.step(
+            group.floatScalars, group.floatPrescale, group.floatScale, (float) group.weightDecay);
         floats.keepParameters(group.keepsParameters);
         if (inPlace) {
           floats.updateInPlace(rule, run.memories, run.offsets, at, n);

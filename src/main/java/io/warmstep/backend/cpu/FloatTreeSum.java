@@ -1,14 +1,16 @@
 package io.warmstep.backend.cpu;
 
+import io.warmstep.Norm;
 import java.util.Arrays;
 
 /**
- * Sum of squares by a tree of fixed shape in float32, so that every backend and any number of
- * threads gets the same bits. A leaf is 4096 elements of one tensor, counted from its beginning and
- * padded with zeros; a node adds halves: element i and element i + width, for widths 2048 down to
- * 1. A sum is kept as {@code sum * 4^exponent}: a leaf whose plain sum is too large or too small is
- * summed again with its elements divided by a power of two, so that no finite gradient overflows or
- * vanishes.
+ * Sum of squares or magnitudes by a tree of fixed shape in float32, so that every backend and any
+ * number of threads gets the same bits. A leaf is 4096 elements of one tensor, counted from its
+ * beginning and padded with zeros; a node adds halves: element i and element i + width, for widths
+ * 2048 down to 1. A sum of squares is kept as {@code sum * 4^exponent}, one of magnitudes as {@code
+ * sum * 2^exponent}: a leaf whose plain sum is too large or too small is summed again with its
+ * elements divided by a power of two, so that no finite gradient overflows or vanishes. For the
+ * largest magnitude a leaf's or node's sum is that.
  */
 final class FloatTreeSum {
   static final int LEAF = 4096;
@@ -21,30 +23,37 @@ final class FloatTreeSum {
   private static final float LARGEST = 0x1p64f;
 
   private final float[] squares = new float[LEAF];
+  private final Norm norm;
 
   /** Result of the last call, with {@link #exponent}. */
   float sum;
 
   int exponent;
 
+  FloatTreeSum(Norm norm) {
+    this.norm = norm;
+  }
+
   /**
-   * Sums the squares of a leaf.
+   * Sums the squares or magnitudes of a leaf.
    *
    * @param x at least 4096 long; overwritten
    * @param n how many of its elements count, from 1 to 4096
    */
   void leaf(float[] x, int n) {
+    if (norm == Norm.MAX) {
+      sum = largest(x, n);
+      exponent = 0;
+      return;
+    }
     int width = paddedWidth(n);
     Arrays.fill(x, n, width, 0f);
     exponent = 0;
-    sum = square(x, width);
+    sum = plain(x, width);
     if (sum >= SMALLEST && sum <= LARGEST) {
       return;
     }
-    float largest = 0f;
-    for (int i = 0; i < n; i++) {
-      largest = Math.max(largest, Math.abs(x[i]));
-    }
+    float largest = largest(x, n);
     if (largest == 0) {
       sum = 0f;
       exponent = Float.MIN_EXPONENT;
@@ -58,8 +67,20 @@ final class FloatTreeSum {
       for (int i = 0; i < n; i++) {
         x[i] *= scale;
       }
-      sum = square(x, width);
+      sum = plain(x, width);
     }
+  }
+
+  private static float largest(float[] x, int n) {
+    float largest = 0f;
+    for (int i = 0; i < n; i++) {
+      largest = Math.max(largest, Math.abs(x[i]));
+    }
+    return largest;
+  }
+
+  private float plain(float[] x, int width) {
+    return norm == Norm.L1 ? magnitude(x, width) : square(x, width);
   }
 
   /**
@@ -83,15 +104,36 @@ final class FloatTreeSum {
     }
     sum = n == 0 ? 0f : sums[0];
     exponent = n == 0 ? Float.MIN_EXPONENT : exponents[0];
+    if (norm == Norm.MAX) {
+      normalize();
+    }
+  }
+
+  /** The same number from 1 to 2 times a power, so that products with it stay in range. */
+  private void normalize() {
+    if (sum > 0 && sum <= Float.MAX_VALUE) {
+      exponent =
+          Math.min(Math.max(Math.getExponent(sum), Float.MIN_EXPONENT), Float.MAX_EXPONENT - 1);
+      sum *= powerOfTwo(-exponent);
+    }
   }
 
   private void node(float[] sums, int[] exponents, int from, int to) {
+    if (norm == Norm.MAX) {
+      sum = 0f;
+      for (int i = from; i < to; i++) {
+        sum = Math.max(sum, sums[i]);
+      }
+      exponent = 0;
+      return;
+    }
+    int power = norm == Norm.L1 ? 1 : 2;
     int largest = exponents[from];
     for (int i = from; i < to; i++) {
       largest = Math.max(largest, exponents[i]);
     }
     for (int i = from; i < to; i++) {
-      int shift = 2 * (exponents[i] - largest);
+      int shift = power * (exponents[i] - largest);
       squares[i - from] = shift < Float.MIN_EXPONENT ? 0f : sums[i] * powerOfTwo(shift);
     }
     int width = paddedWidth(to - from);
@@ -116,6 +158,20 @@ final class FloatTreeSum {
     }
     for (int i = 0; i < width; i++) {
       s[i] = x[i] * x[i];
+    }
+    return fold(s, width);
+  }
+
+  private float magnitude(float[] x, int width) {
+    float[] s = squares;
+    if (width == LEAF) {
+      for (int i = 0; i < LEAF / 2; i++) {
+        s[i] = Math.abs(x[i]) + Math.abs(x[i + LEAF / 2]);
+      }
+      return fold(s, LEAF / 2);
+    }
+    for (int i = 0; i < width; i++) {
+      s[i] = Math.abs(x[i]);
     }
     return fold(s, width);
   }

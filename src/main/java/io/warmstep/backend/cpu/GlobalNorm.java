@@ -1,6 +1,7 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
+import io.warmstep.Norm;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.step.GradientScale;
 import java.util.List;
@@ -14,6 +15,7 @@ final class GlobalNorm {
   private static final int LEAVES_PER_CHUNK = 16;
 
   private final WorkerPool pool;
+  private final Norm norm;
   private final Leaves floats;
   private final Leaves doubles;
   private final Scratch[] scratch;
@@ -25,11 +27,16 @@ final class GlobalNorm {
 
   /** One thread's working memory. */
   private static final class Scratch {
-    final FloatTreeSum floatSum = new FloatTreeSum();
-    final DoubleTreeSum doubleSum = new DoubleTreeSum();
+    final FloatTreeSum floatSum;
+    final DoubleTreeSum doubleSum;
     final float[] floats = new float[LEAF];
     final double[] doubles = new double[LEAF];
     final ElementScratch stored = new ElementScratch(LEAF);
+
+    Scratch(Norm norm) {
+      floatSum = new FloatTreeSum(norm);
+      doubleSum = new DoubleTreeSum(norm);
+    }
   }
 
   /** The gradients of one arithmetic type, cut into leaves. */
@@ -87,13 +94,14 @@ final class GlobalNorm {
 
   GlobalNorm(StepPlan plan, WorkerPool pool) {
     this.pool = pool;
+    this.norm = plan.options().norm();
     floats = new Leaves(plan.normOrder(ElementType.FLOAT32));
     doubles = new Leaves(plan.normOrder(ElementType.FLOAT64));
     floatSums = new float[floats.count];
     doubleSums = new double[doubles.count];
     scratch = new Scratch[pool.threads()];
     for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new Scratch();
+      scratch[i] = new Scratch(norm);
       floats.prepare(scratch[i].stored);
       doubles.prepare(scratch[i].stored);
     }
@@ -119,7 +127,7 @@ final class GlobalNorm {
     pool.run(floatJob, floats.chunks());
     FloatTreeSum floatSum = scratch[0].floatSum;
     floatSum.combine(floatSums, floats.exponents, floats.count);
-    float root = (float) Math.sqrt(floatSum.sum);
+    float root = norm == Norm.L2 ? (float) Math.sqrt(floatSum.sum) : floatSum.sum;
     isFinite = Float.isFinite(floatSum.sum);
     if (!hasDoubles()) {
       return Math.scalb(root * scale.mantissa(), floatSum.exponent + scale.exponent());
@@ -128,15 +136,25 @@ final class GlobalNorm {
     pool.run(doubleJob, doubles.chunks());
     DoubleTreeSum doubleSum = scratch[0].doubleSum;
     doubleSum.combine(doubleSums, doubles.exponents, doubles.count);
-    double doubleNorm = Math.scalb(Math.sqrt(doubleSum.sum), doubleSum.exponent);
+    double doubleRoot = norm == Norm.L2 ? Math.sqrt(doubleSum.sum) : doubleSum.sum;
+    double doubleNorm = Math.scalb(doubleRoot, doubleSum.exponent);
     isFinite &= Double.isFinite(doubleSum.sum);
-    double raw = floats.count == 0 ? doubleNorm : hypotenuse(floatNorm, doubleNorm);
+    double raw = floats.count == 0 ? doubleNorm : joined(floatNorm, doubleNorm);
     return raw * scale.scale();
   }
 
   /** Whether the last norm's gradients all were; the norm itself can be beyond the type's range. */
   boolean isFinite() {
     return isFinite;
+  }
+
+  /** The norm of both together. */
+  private double joined(double a, double b) {
+    return switch (norm) {
+      case L2 -> hypotenuse(a, b);
+      case L1 -> a + b;
+      case MAX -> Math.max(a, b);
+    };
   }
 
   private static double hypotenuse(double a, double b) {

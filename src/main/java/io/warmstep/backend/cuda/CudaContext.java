@@ -2,6 +2,7 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.DeviceReport;
 import io.warmstep.KernelBuildException;
+import io.warmstep.backend.StepRefusedException;
 import java.nio.ByteBuffer;
 import jcuda.CudaException;
 import jcuda.Pointer;
@@ -9,11 +10,13 @@ import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUevent;
+import jcuda.driver.CUevent_flags;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUjit_option;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
+import jcuda.driver.CUstreamCaptureStatus;
 import jcuda.driver.JCudaDriver;
 
 /**
@@ -32,6 +35,7 @@ final class CudaContext {
   private final CUstream stream;
   private final boolean isOwned;
   private final Releases releases;
+  private final int[] captureStatus = new int[1];
 
   /** Work with the context current; built once where it must not allocate. */
   interface Work {
@@ -288,6 +292,44 @@ final class CudaContext {
   /** With the context current: waits until the event has happened. */
   void await(CUevent event) {
     Cuda.check(JCudaDriver.cuEventSynchronize(event), "cuEventSynchronize", name);
+  }
+
+  /** What the stream is given from now on waits for an event. */
+  void waitFor(CUevent event) {
+    run(
+        "cuStreamWaitEvent",
+        () ->
+            Cuda.check(
+                () -> JCudaDriver.cuStreamWaitEvent(stream, event, 0), "cuStreamWaitEvent", name));
+  }
+
+  /** The same for what another stream has been given so far. */
+  void waitFor(CUstream other) {
+    CUevent event = newEvent(CUevent_flags.CU_EVENT_DISABLE_TIMING);
+    try {
+      run(
+          "cuEventRecord",
+          () -> Cuda.check(() -> JCudaDriver.cuEventRecord(event, other), "cuEventRecord", name));
+      waitFor(event);
+    } finally {
+      destroyEvent(event); // the driver keeps it until it has happened
+    }
+  }
+
+  /**
+   * With the context current: refuses to put a step into a CUDA graph, which would replay its
+   * number and learning rate for ever.
+   */
+  void refuseCapture() {
+    int code = JCudaDriver.cuStreamIsCapturing(stream, captureStatus);
+    boolean captures = captureStatus[0] != CUstreamCaptureStatus.CU_STREAM_CAPTURE_STATUS_NONE;
+    if (code == CUresult.CUDA_ERROR_STREAM_CAPTURE_IMPLICIT || (code == 0 && captures)) {
+      throw new StepRefusedException(
+          "the device's stream is capturing a CUDA graph, which would replay this step's number and"
+              + " learning rate for ever: end the capture before step(), and call step() between"
+              + " replays of a graph of the passes before it");
+    }
+    Cuda.check(code, "cuStreamIsCapturing", name);
   }
 
   /** With the context current: launches blocks of a kernel. */

@@ -17,6 +17,8 @@ import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import jcuda.driver.CUevent;
+import jcuda.driver.CUstream;
 
 /** A CUDA device with its context, stream, kernels and memories. */
 final class CudaDevice implements BackendDevice {
@@ -196,6 +198,16 @@ final class CudaDevice implements BackendDevice {
   @Override
   public void synchronize() {
     context.synchronize();
+  }
+
+  @Override
+  public void waitForEvent(long event) {
+    context.waitFor(Cuda.wrap(event, new CUevent()));
+  }
+
+  @Override
+  public void waitForStream(long stream) {
+    context.waitFor(Cuda.wrap(stream, new CUstream()));
   }
 
   Staging staging() {

@@ -13,8 +13,6 @@ import jcuda.driver.CUfunction;
  * stays on the device: the update reads it there.
  */
 final class CudaNorm implements AutoCloseable {
-  private static final int L2 = 0;
-
   private final CudaContext context;
   private final StepPlan plan;
   private final LeafTree floats;
@@ -41,8 +39,9 @@ final class CudaNorm implements AutoCloseable {
   /** Writes the arguments; the arena is allocated by now. */
   void setFixed() {
     outcome = new Outcome(context, Layout.RESULT_BYTES);
-    floats.setFixed(L2);
-    doubles.setFixed(L2);
+    int kind = Layout.kind(plan.options().norm());
+    floats.setFixed(kind);
+    doubles.setFixed(kind);
     floats.write(arguments);
     doubles.write(arguments);
     arguments.putLong(Layout.NORM_RESULT, result.address());
@@ -52,7 +51,7 @@ final class CudaNorm implements AutoCloseable {
         Layout.NORM_CLIP, plan.options().clipsByNorm() ? plan.options().clipNorm() : 0);
     arguments.putInt(Layout.NORM_SKIP, plan.options().skipNonFinite() ? 1 : 0);
     arguments.putInt(Layout.NORM_BLOCKS, blocks);
-    arguments.putInt(Layout.NORM_KIND, L2);
+    arguments.putInt(Layout.NORM_KIND, kind);
   }
 
   /** With the context current: takes a plan whose gradients lie elsewhere. */

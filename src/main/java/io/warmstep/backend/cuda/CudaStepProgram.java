@@ -109,6 +109,7 @@ final class CudaStepProgram implements StepProgram {
   }
 
   private void launch() {
+    context.refuseCapture();
     if (norm != null) {
       norm.launch(inputs);
       if (skipsNonFinite) {

@@ -111,7 +111,6 @@ final class CudaUpdate {
       ByteBuffer target = groupBuffer(i);
       int at = groupAt(i);
       putReal(target, at + layout.sign(), rule.maximize() ? -1 : 1);
-      putReal(target, at + layout.weightDecay(), rule.l2());
       target.putInt(at + layout.options(), rule.options());
     }
   }
@@ -143,6 +142,7 @@ final class CudaUpdate {
       for (int j = 0; j < scalars.length; j++) {
         putReal(target, at + j * layout.realBytes(), scalars[j]);
       }
+      putReal(target, at + layout.weightDecay(), inputs.weightDecay(group));
       boolean keeps = inputs.keepsParameters(group);
       target.putInt(at + layout.keepsParameters(), keeps ? 1 : 0);
       keepsAny |= keeps;

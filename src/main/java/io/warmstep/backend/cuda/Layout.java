@@ -1,6 +1,7 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
+import io.warmstep.Norm;
 import io.warmstep.backend.StepPlan;
 
 /** The structs of kernels/abi.h: sizes and offsets in bytes. LayoutTest compares them. */
@@ -50,6 +51,14 @@ final class Layout {
   static final int RESULT_SKIP = 20;
 
   private Layout() {}
+
+  static int kind(Norm norm) {
+    return switch (norm) {
+      case L2 -> 0;
+      case L1 -> 1;
+      case MAX -> 2;
+    };
+  }
 
   /** StepArguments of one arithmetic type. */
   record Step(boolean isDouble, int realBytes) {

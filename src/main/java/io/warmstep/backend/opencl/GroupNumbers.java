@@ -48,7 +48,7 @@ final class GroupNumbers {
       for (int j = 0; j < scalars.length; j++) {
         put(field++, scalars[j]);
       }
-      put(field++, rule.l2());
+      put(field++, inputs.weightDecay(group));
       put(field++, rule.maximize() ? -1 : 1);
       put(field++, inputs.keepsParameters(group) ? 1 : 0);
     }

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.jocl.cl_mem;
 
-/** The tree of sums of squares of all gradients of one arithmetic type. */
+/** The tree of sums of squares or magnitudes of all gradients of one arithmetic type. */
 final class NormTree {
   private static final int LEAF = StepPlan.LEAF;
 
@@ -66,10 +66,11 @@ final class NormTree {
           kernel.setBuffer(3, memory(entries.get(members.get(0))).buffer());
           kernel.setBuffer(4, rootSums);
           kernel.setBuffer(5, rootExponents);
+          kernel.setInt(6, OpenClNorm.kind(plan));
           sources.add(new Leaves(kernel, table, members));
           launches.add(kernel.workGroups(table.tiles()));
         });
-    addNodes(context, programs, arithmetic, resources);
+    addNodes(context, programs, arithmetic, plan, resources);
   }
 
   private static OpenClMemory memory(StepPlan.Entry entry) {
@@ -111,7 +112,11 @@ final class NormTree {
   }
 
   private void addNodes(
-      OpenClContext context, Programs programs, ElementType arithmetic, Resources resources) {
+      OpenClContext context,
+      Programs programs,
+      ElementType arithmetic,
+      StepPlan plan,
+      Resources resources) {
     for (int count = leaves; count > 1; ) {
       int nodes = (count + LEAF - 1) / LEAF;
       cl_mem sums = resources.add(context.allocate((long) nodes * arithmetic.bytes()));
@@ -122,6 +127,7 @@ final class NormTree {
       kernel.setBuffer(2, rootExponents);
       kernel.setBuffer(3, sums);
       kernel.setBuffer(4, exponents);
+      kernel.setInt(5, OpenClNorm.kind(plan));
       launches.add(kernel.workGroups(nodes));
       rootSums = sums;
       rootExponents = exponents;

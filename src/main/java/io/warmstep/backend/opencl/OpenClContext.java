@@ -9,6 +9,7 @@ import org.jocl.cl_command_queue;
 import org.jocl.cl_context;
 import org.jocl.cl_context_properties;
 import org.jocl.cl_device_id;
+import org.jocl.cl_event;
 import org.jocl.cl_kernel;
 import org.jocl.cl_mem;
 
@@ -181,6 +182,29 @@ class OpenClContext implements AutoCloseable {
       code = e.getStatus();
     }
     OpenCl.checkWork(code, "clFlush", device.name());
+  }
+
+  /** What is enqueued from now on waits for an event. */
+  void waitFor(cl_event event) {
+    OpenCl.check(
+        () -> CL.clEnqueueBarrierWithWaitList(queue, 1, new cl_event[] {event}, null),
+        "clEnqueueBarrierWithWaitList",
+        device.name());
+  }
+
+  /** The same for what another queue has been given so far, which begins now if it had not yet. */
+  void waitFor(cl_command_queue other) {
+    cl_event event = new cl_event();
+    OpenCl.check(
+        () -> CL.clEnqueueMarkerWithWaitList(other, 0, null, event),
+        "clEnqueueMarkerWithWaitList",
+        device.name());
+    try {
+      OpenCl.check(() -> CL.clFlush(other), "clFlush", device.name());
+      waitFor(event);
+    } finally {
+      OpenCl.released(() -> CL.clReleaseEvent(event), "clReleaseEvent");
+    }
   }
 
   void finish() {

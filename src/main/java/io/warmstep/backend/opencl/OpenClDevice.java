@@ -14,6 +14,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jocl.CL;
+import org.jocl.cl_command_queue;
+import org.jocl.cl_event;
 import org.jocl.cl_mem;
 
 /** An OpenCL device with its context, queue, built programs and memories. */
@@ -176,6 +178,16 @@ final class OpenClDevice implements BackendDevice {
   @Override
   public void synchronize() {
     context.finish();
+  }
+
+  @Override
+  public void waitForEvent(long event) {
+    context.waitFor(OpenCl.wrap(event, new cl_event()));
+  }
+
+  @Override
+  public void waitForStream(long stream) {
+    context.waitFor(OpenCl.wrap(stream, new cl_command_queue()));
   }
 
   Staging staging() {

@@ -61,11 +61,22 @@ final class OpenClNorm implements AutoCloseable {
       finish.setBuffer(5, doubleControl);
       floats.setRoot(finish, 7);
       finish.setBuffer(10, floatControl);
+      finish.setInt(11, kind(plan));
     } else {
       finish.setReal(3, maxNorm, false);
       floats.setRoot(finish, 4);
       finish.setBuffer(7, floatControl);
+      finish.setInt(8, kind(plan));
     }
+  }
+
+  /** What norm.cl calls the norm. */
+  static int kind(StepPlan plan) {
+    return switch (plan.options().norm()) {
+      case L2 -> 0;
+      case L1 -> 1;
+      case MAX -> 2;
+    };
   }
 
   /** What the update of one arithmetic type reads. */

@@ -3,6 +3,7 @@ package io.warmstep.backend.cpu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.warmstep.ElementType;
+import io.warmstep.Norm;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.ReferenceNorm;
 import io.warmstep.testkit.ReferenceNorm.Sum;
@@ -19,8 +20,8 @@ class TreeSumTest {
   private static final ElementType F = ElementType.FLOAT32;
   private static final ElementType D = ElementType.FLOAT64;
 
-  private final FloatTreeSum floats = new FloatTreeSum();
-  private final DoubleTreeSum doubles = new DoubleTreeSum();
+  private final FloatTreeSum floats = new FloatTreeSum(Norm.L2);
+  private final DoubleTreeSum doubles = new DoubleTreeSum(Norm.L2);
 
   private void assertFloatLeaf(double[] elements) {
     float[] x = new float[LEAF];

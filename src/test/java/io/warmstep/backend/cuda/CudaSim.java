@@ -140,6 +140,16 @@ public final class CudaSim {
     control(30, isOn ? 1 : 0, 0);
   }
 
+  /** The same, from a stream. */
+  static void capture(boolean isOn, long stream) {
+    control(30, isOn ? 1 : 0, stream);
+  }
+
+  /** For how many events a stream was made to wait. */
+  static long streamWaits(long stream) {
+    return control(31, stream, 0);
+  }
+
   /**
    * Frees it.
    *

@@ -107,6 +107,24 @@ class CudaWaitTest extends SimulatedTest {
     }
   }
 
+  /** The last block of the nodes joins them. */
+  @Test
+  void moreLeavesThanANodeHasTakeNoFurtherLaunch() {
+    try (Device device = Devices.require("cuda")) {
+      Parameters.Builder builder = Parameters.on(device);
+      for (int i = 0; i < 4097; i++) {
+        builder.add("p" + i, new float[1]);
+      }
+      try (Parameters parameters = builder.build();
+          Optimizer optimizer =
+              Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).clipNorm(1).build()) {
+        long launches = CudaSim.launches();
+        optimizer.step();
+        assertEquals(3, CudaSim.launches() - launches);
+      }
+    }
+  }
+
   /** Whether a step is skipped is known before the update, which goes on. */
   @ParameterizedTest
   @ValueSource(floats = {3, Float.NaN, Float.POSITIVE_INFINITY})

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
+import io.warmstep.Norm;
 import io.warmstep.backend.StepPlan;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -35,7 +36,7 @@ class LayoutTest {
             "(?m)^WS_AT\\(([\\w<>]+, \\w+), (\\d+)\\);",
             "(?m)^WS_SIZE\\(([\\w<>]+), (\\d+)\\);",
             "(?m)^  (WS_\\w+) = (\\d+)\\b",
-            "\\b(WS_\\w*ZERO\\w+) = (\\d+)\\b")) {
+            "\\b(WS_\\w*ZERO\\w+|WS_NORM_\\w+) = (\\d+)\\b")) {
       Matcher line = Pattern.compile(pattern).matcher(text);
       while (line.find()) {
         numbers.put(line.group(1), Integer.parseInt(line.group(2)));
@@ -59,6 +60,9 @@ class LayoutTest {
     same("WS_MAX_SCALARS", StepPlan.MAX_SCALARS);
     same("WS_ZERO_GRADIENTS", Layout.ZERO_GRADIENTS);
     same("WS_ONLY_ZERO_GRADIENTS", Layout.ONLY_ZERO_GRADIENTS);
+    for (Norm norm : Norm.values()) {
+      same("WS_NORM_" + norm, Layout.kind(norm));
+    }
   }
 
   @Test

@@ -40,8 +40,8 @@ final class EntryScenes {
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
-      case "global" -> globalNorm();
-      case "leaves" -> leaves(ElementType.valueOf(upper(type)));
+      case "global" -> NormScenes.ofRoot();
+      case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
       default ->
           kind.startsWith(GENERAL)
               ? general(kind.substring(GENERAL.length()), ElementType.valueOf(upper(type)))
@@ -66,6 +66,7 @@ final class EntryScenes {
           for (int length : new int[] {3, 6001}) {
             scenes.add(borrowed(form, type, length, skew));
           }
+          scenes.addAll(crossed(form, type, skew, false));
         }
       }
     }
@@ -87,6 +88,7 @@ final class EntryScenes {
         Rules.forms().stream().filter(form -> form.name().equals(rule)).toList();
     int[] lengths = {700, 2051, 3, 4096};
     for (UpdateRule form : forms) {
+      scenes.addAll(crossed(form, type, 0, true));
       for (Elements elements : Elements.values()) {
         scenes.add(staying(form, type, lengths, elements, builder -> {}));
       }
@@ -108,7 +110,7 @@ final class EntryScenes {
                         builder
                             .rule(form)
                             .learningRate(0.1)
-                            .scaleGradients(scale)
+                            .gradientScale(scale)
                             .lossScaler(LossScaler.fixed(1 / scale)),
                     elements,
                     2));
@@ -144,6 +146,95 @@ final class EntryScenes {
     return scenes;
   }
 
+  /**
+   * Every loop that the options split an entry into: clipped or not, zeroed or not, and of two
+   * groups one decays. The parameters are what the step nearly cancels, so that what is left shows
+   * the last bits of all that was rounded before, in 16 bits too.
+   */
+  private static List<Scene> crossed(UpdateRule rule, ElementType type, int skew, boolean stays) {
+    List<Scene> scenes = new ArrayList<>();
+    for (double bound : new double[] {0, 0.3}) {
+      for (boolean zeroes : new boolean[] {false, true}) {
+        BiFunction<Device, Parameters.Builder, List<Tensor>> parameters =
+            (device, builder) -> {
+              List<Tensor> memory = new ArrayList<>();
+              for (String name : List.of("plain", "decayed")) {
+                Tensor values = memory(device, type, 0, 6001);
+                Tensor gradients = memory(device, type, skew, 6001);
+                memory.addAll(List.of(values, gradients));
+                builder.borrow(name, values, gradients);
+              }
+              if (stays) {
+                builder.add("stays", type, 300);
+              }
+              return memory;
+            };
+        Consumer<OptimizerBuilder> options =
+            builder -> {
+              builder.rule(rule).learningRate(0.1).gradientScale(0.3).zeroGradients(zeroes);
+              builder.group(ParameterGroup.matching("decayed").weightDecay(0.02));
+              if (stays) {
+                builder.group(ParameterGroup.matching("stays").learningRateFactor(0));
+              }
+              if (bound > 0) {
+                builder.clipValue(bound);
+              }
+            };
+        scenes.add(device -> cancelled(device, parameters, options));
+        scenes.add(scene(parameters, options, Elements.ORDINARY, 2));
+      }
+    }
+    // Maxima of zeros of both signs.
+    scenes.add(
+        device -> {
+          try (Device cpu = Devices.cpu(1);
+              Model ours =
+                  new Model(device, (d, b) -> add(b, type, new int[] {6001}), zeros(rule));
+              Model theirs =
+                  new Model(cpu, (d, b) -> add(b, type, new int[] {6001}), zeros(rule))) {
+            for (Model model : List.of(ours, theirs)) {
+              model.fillWithZeros(new SplittableRandom(1));
+              model.optimizer.step();
+            }
+            return ours.differencesFrom(theirs);
+          }
+        });
+    return scenes;
+  }
+
+  private static Consumer<OptimizerBuilder> zeros(UpdateRule rule) {
+    return builder -> builder.rule(rule).learningRate(0.1);
+  }
+
+  private static long cancelled(
+      Device device,
+      BiFunction<Device, Parameters.Builder, List<Tensor>> parameters,
+      Consumer<OptimizerBuilder> options) {
+    try (Device cpu = Devices.cpu(1);
+        Model probe = new Model(cpu, parameters, options);
+        Model ours = new Model(device, parameters, options);
+        Model theirs = new Model(cpu, parameters, options)) {
+      probe.fill(Elements.ORDINARY, new SplittableRandom(3));
+      probe.values.forEach(tensor -> Elements.write(tensor, new long[(int) tensor.length()]));
+      probe.optimizer.step();
+      for (Model model : List.of(ours, theirs)) {
+        model.fill(Elements.ORDINARY, new SplittableRandom(3));
+        for (int i = 0; i < model.values.size(); i++) {
+          double[] step = probe.values.get(i).toDoubles();
+          for (int j = 0; j < step.length; j++) {
+            step[j] = -step[j];
+          }
+          model.values.get(i).copyFrom(step);
+        }
+        model.optimizer.step();
+      }
+      return ours.differencesFrom(theirs);
+    } finally {
+      ADDRESSES.forEach(CudaSim::freeMemory);
+      ADDRESSES.clear();
+    }
+  }
+
   /** With a group at rate 0 beside the others. */
   private static Scene staying(
       UpdateRule rule,
@@ -167,106 +258,16 @@ final class EntryScenes {
   }
 
   /** A large tensor or many steps: other data on the same ways. */
-  private static boolean isLong(BitCase one) {
+  static boolean isLong(BitCase one) {
     return one.steps() > 100 || one.lengths().equals(List.of(1_000_003));
   }
 
-  private static Scene of(BitCase one) {
+  static Scene of(BitCase one) {
     return device ->
         BitComparison.run(device, List.of(one), (done, total) -> {}).total().mismatches();
   }
 
-  private static List<Scene> leaves(ElementType type) {
-    List<Scene> scenes = new ArrayList<>();
-    for (BitCase one : BitCase.all(type)) {
-      boolean norm =
-          one.extra() == BitCase.Extra.CLIPPED_NORM || one.extra() == BitCase.Extra.LOSS_SCALE;
-      if (norm && one.rule().name().equals("sgd") && !isLong(one)) {
-        scenes.add(of(one));
-      }
-    }
-    // So that each of a thread's 16 elements is the last one somewhere.
-    int[] lengths = {
-      4095, 4096, 4097, 69, 70, 71, 1092, 1093, 1094, 1095, 2116, 2117, 2118, 2119, 3140, 3141,
-      3142, 3143, 9000
-    };
-    for (Elements elements : Elements.values()) {
-      scenes.add(
-          scene(
-              (device, parameters) -> add(parameters, type, lengths),
-              builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
-              elements,
-              2));
-    }
-    for (int length : new int[] {3, 9001}) {
-      scenes.add(borrowed(Sgd.sgd(), type, length, 1));
-    }
-    // One leaf, many times: half of the differences in its last bit are gone in the root.
-    for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
-      scenes.add(
-          scene(
-              (device, parameters) -> add(parameters, type, new int[] {4096}),
-              builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
-              elements,
-              30));
-    }
-    return scenes;
-  }
-
-  private static Scene manyLeaves(ElementType type, int tensors, Elements elements) {
-    int[] lengths = new int[tensors];
-    for (int i = 0; i < tensors; i++) {
-      lengths[i] = 1 + i % 3;
-    }
-    return scene(
-        (device, parameters) -> add(parameters, type, lengths),
-        builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5),
-        elements,
-        elements == Elements.ORDINARY ? 3 : 1);
-  }
-
-  private static List<Scene> globalNorm() {
-    List<Scene> scenes = new ArrayList<>();
-    // As many leaves as a node takes, but one, and two nodes.
-    for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
-      scenes.add(manyLeaves(type, 8190, Elements.FINITE_EXTREMES));
-      scenes.add(manyLeaves(type, 4095, Elements.FINITE_EXTREMES));
-      scenes.add(manyLeaves(type, 4095, Elements.ORDINARY));
-    }
-    int[] lengths = {1, 2000, 4097, 70_000};
-    List<List<ElementType>> mixes =
-        List.of(
-            List.of(ElementType.FLOAT32),
-            List.of(ElementType.FLOAT64),
-            List.of(ElementType.FLOAT32, ElementType.FLOAT64));
-    for (List<ElementType> types : mixes) {
-      for (Elements elements : Elements.values()) {
-        for (boolean skips : new boolean[] {false, true}) {
-          scenes.add(
-              scene(
-                  (device, parameters) -> {
-                    List<Tensor> borrowed = new ArrayList<>();
-                    for (ElementType type : types) {
-                      borrowed.addAll(add(parameters, type, lengths));
-                    }
-                    return borrowed;
-                  },
-                  builder ->
-                      builder
-                          .rule(Sgd.sgd())
-                          .learningRate(0.1)
-                          .clipNorm(skips ? 100 : 0.5)
-                          .scaleGradients(0.3)
-                          .skipNonFinite(skips),
-                  elements,
-                  2));
-        }
-      }
-    }
-    return scenes;
-  }
-
-  private static List<Tensor> add(Parameters.Builder parameters, ElementType type, int[] lengths) {
+  static List<Tensor> add(Parameters.Builder parameters, ElementType type, int[] lengths) {
     for (int i = 0; i < lengths.length; i++) {
       parameters.add(type + "." + i, type, lengths[i]);
     }
@@ -295,7 +296,7 @@ final class EntryScenes {
   }
 
   /** Where vectors would begin at other elements, in one array or in all. */
-  private static Scene borrowed(UpdateRule rule, ElementType type, int length, int skew) {
+  static Scene borrowed(UpdateRule rule, ElementType type, int length, int skew) {
     return scene(
         (device, parameters) -> {
           List<Tensor> borrowed = new ArrayList<>();
@@ -353,7 +354,7 @@ final class EntryScenes {
     };
   }
 
-  private static Scene scene(
+  static Scene scene(
       BiFunction<Device, Parameters.Builder, List<Tensor>> parameters,
       Consumer<OptimizerBuilder> options,
       Elements elements,
@@ -379,7 +380,7 @@ final class EntryScenes {
   }
 
   /** Parameters and an optimizer on one device. */
-  private static final class Model implements AutoCloseable {
+  static final class Model implements AutoCloseable {
     final Parameters parameters;
     final Optimizer optimizer;
     final List<Tensor> values = new ArrayList<>();
@@ -413,6 +414,21 @@ final class EntryScenes {
       }
       for (Tensor tensor : gradients) {
         write(tensor, elements, random);
+      }
+    }
+
+    /** Gradients and state of zeros of either sign. */
+    void fillWithZeros(SplittableRandom random) {
+      fill(Elements.ORDINARY, random);
+      for (List<Tensor> tensors : List.of(gradients, state)) {
+        for (Tensor tensor : tensors) {
+          long sign = 1L << (8 * tensor.type().bytes() - 1);
+          long[] bits = new long[(int) tensor.length()];
+          for (int i = 0; i < bits.length; i++) {
+            bits[i] = random.nextBoolean() ? sign : 0;
+          }
+          Elements.write(tensor, bits);
+        }
       }
     }
 

@@ -1,14 +1,12 @@
 package io.warmstep.djl;
 
 import ai.djl.Device;
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDScope;
-import ai.djl.nn.Block;
-import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.Trainer;
 import io.warmstep.StepFailedException;
+import io.warmstep.check.Arguments;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -44,38 +42,15 @@ import java.util.Set;
  * backward and while nothing else uses the model.
  */
 public final class ModelStep implements AutoCloseable {
-  private final Source source;
+  private final ParameterSource source;
   private final WarmstepOptimizer optimizer;
   private final StateStore store;
   private final StateStore.Holder holder = new Bound();
   private final Map<String, PtNDArray> standIns = new HashMap<>();
   private Binding binding;
   private long skippedSteps;
+  private boolean isLastStepSkipped;
   private boolean isClosed;
-
-  /** Where the arrays come from: a trainer, or a test. */
-  interface Source {
-    Block block();
-
-    /** What goes on from step to step. */
-    Object trainer();
-
-    /** Throws if the source is closed. */
-    void checkOpen();
-
-    /** The arrays of those of the named parameters that are trained at present. */
-    List<Replicas> trained(Map<String, Parameter> named);
-
-    /** Tells that a step took place, begun at a time of {@link System#nanoTime()}. */
-    void stepped(long begin);
-  }
-
-  /** A parameter's array on each device of the trainer. */
-  record Replicas(String id, String name, NDArray[] arrays) {
-    PtNDArray array(int i) {
-      return TorchArrays.usable("values of \"" + name + "\"", arrays[i]);
-    }
-  }
 
   /** The states in the bound optimizer. */
   private final class Bound implements StateStore.Holder {
@@ -99,7 +74,7 @@ public final class ModelStep implements AutoCloseable {
     }
   }
 
-  ModelStep(Source source, WarmstepOptimizer optimizer) {
+  ModelStep(ParameterSource source, WarmstepOptimizer optimizer) {
     this.source = source;
     this.optimizer = optimizer;
     this.store = optimizer.store();
@@ -136,6 +111,26 @@ public final class ModelStep implements AutoCloseable {
    *     state is restored
    */
   public void step() {
+    takeStep(Double.NaN);
+  }
+
+  /**
+   * Updates all parameters as {@link #step()} does, with another factor for this step's gradients
+   * than {@code setRescaleGrad} has: where gradients are accumulated, a last and shorter window has
+   * one of its own.
+   *
+   * @param gradientScale what gradients are multiplied by first; above 0 and a normal float32
+   *     number
+   * @throws IllegalArgumentException if the factor is out of range; nothing changes
+   */
+  public void step(double gradientScale) {
+    Arguments.requireNormalFloat32(
+        "gradientScale", gradientScale, "pass one over the number of batches that are summed");
+    takeStep(gradientScale);
+  }
+
+  /** Takes a step, with the gradient scale of the optimizer if this is NaN. */
+  private void takeStep(double gradientScale) {
     synchronized (optimizer) {
       long begin = System.nanoTime();
       checkOpen();
@@ -146,7 +141,7 @@ public final class ModelStep implements AutoCloseable {
       try {
         List<Binding.Member> members = members(trained, opened);
         bind(members);
-        update(trained, members);
+        update(trained, members, gradientScale);
       } finally {
         opened.forEach(PtNDArray::close);
       }
@@ -154,18 +149,22 @@ public final class ModelStep implements AutoCloseable {
     }
   }
 
-  private void update(List<Replicas> trained, List<Binding.Member> members) {
-    failing(() -> addUpGradients(trained, members));
-    long before = binding.optimizer().stepCount();
+  private void update(List<Replicas> trained, List<Binding.Member> members, double gradientScale) {
+    failing(() -> Replicas.addUpGradients(trained, members));
     try {
-      binding.optimizer().step();
+      if (Double.isNaN(gradientScale)) {
+        binding.optimizer().step();
+      } else {
+        binding.optimizer().step(gradientScale);
+      }
     } catch (StepFailedException e) {
       store.failed(e);
       throw e;
     }
-    skippedSteps += before + 1 - binding.optimizer().stepCount();
+    isLastStepSkipped = binding.optimizer().isLastStepSkipped();
+    skippedSteps += isLastStepSkipped ? 1 : 0;
     store.stepped(binding.optimizer().stepCount());
-    failing(() -> spread(trained));
+    failing(() -> Replicas.spread(trained));
     members.forEach(member -> LibTorch.markChanged(member.values()));
     optimizer.hasStepped(source.trainer());
   }
@@ -186,7 +185,7 @@ public final class ModelStep implements AutoCloseable {
     Set<Long> addresses = new HashSet<>();
     Set<Long> handles = new HashSet<>();
     for (Replicas replicas : trained) {
-      for (int i = 1; i < replicas.arrays.length; i++) {
+      for (int i = 1; i < replicas.arrays().length; i++) {
         replicas.array(i); // refused before anything changes
       }
       PtNDArray values = replicas.array(0);
@@ -196,22 +195,22 @@ public final class ModelStep implements AutoCloseable {
       if (!values.hasGradient()) {
         throw new IllegalStateException(
             "values of \""
-                + replicas.name
+                + replicas.name()
                 + "\" do not require a gradient: freeze the parameter if it is not to be trained");
       }
       PtNDArray gradients = JniUtils.getGradient(values);
       if (gradients == null) {
-        gradients = standIn(replicas.id, values);
+        gradients = standIn(replicas.id(), values);
       } else {
         opened.add(gradients);
       }
-      TorchArrays.usable("gradients of \"" + replicas.name + "\"", gradients);
-      Binding.Member member = Binding.Member.of(replicas.id, replicas.name, values, gradients);
+      TorchArrays.usable("gradients of \"" + replicas.name() + "\"", gradients);
+      Binding.Member member = Binding.Member.of(replicas.id(), replicas.name(), values, gradients);
       if (member.gradsAt() != 0 && !addresses.add(member.gradsAt())) {
         // Autograd gives parameters that enter a sum alike one gradient together.
-        PtNDArray copy = standIn(replicas.id, values);
+        PtNDArray copy = standIn(replicas.id(), values);
         TorchArrays.copy(gradients, copy);
-        member = Binding.Member.of(replicas.id, replicas.name, values, copy);
+        member = Binding.Member.of(replicas.id(), replicas.name(), values, copy);
       }
       members.add(member);
     }
@@ -274,33 +273,6 @@ public final class ModelStep implements AutoCloseable {
     }
   }
 
-  /** Moves the gradients of the other devices to the first. */
-  private static void addUpGradients(List<Replicas> trained, List<Binding.Member> members) {
-    for (int i = 0; i < members.size(); i++) {
-      PtNDArray sum = members.get(i).gradients();
-      for (int j = 1; j < trained.get(i).arrays.length; j++) {
-        PtNDArray replica = trained.get(i).array(j);
-        try (PtNDArray gradients = JniUtils.getGradient(replica)) {
-          if (gradients != null) {
-            try (NDArray moved = gradients.toDevice(sum.getDevice(), true)) {
-              sum.addi(moved);
-            }
-            JniUtils.zeroGrad(replica);
-          }
-        }
-      }
-    }
-  }
-
-  /** Copies the updated values to the other devices. */
-  private static void spread(List<Replicas> trained) {
-    for (Replicas replicas : trained) {
-      for (int j = 1; j < replicas.arrays.length; j++) {
-        TorchArrays.overwrite(replicas.arrays[j], replicas.arrays[0]);
-      }
-    }
-  }
-
   /**
    * How many steps have been taken, those before a saved state was restored included.
    *
@@ -317,6 +289,15 @@ public final class ModelStep implements AutoCloseable {
    */
   public long skippedSteps() {
     return skippedSteps;
+  }
+
+  /**
+   * Whether the last step was skipped for a gradient that is not finite.
+   *
+   * @return false if it happened, and before the first
+   */
+  public boolean isLastStepSkipped() {
+    return isLastStepSkipped;
   }
 
   /**

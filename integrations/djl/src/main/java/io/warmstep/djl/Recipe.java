@@ -10,12 +10,14 @@ import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 
 /**
  * How parameters are to be updated.
  *
  * @param rule of all parameters, unless their group says otherwise
  * @param schedule from the number of a step to its rate
+ * @param moving hyperparameters that schedules move
  * @param groups chosen by parameter name
  * @param clipNorm largest global gradient norm, or 0
  * @param clipValue largest magnitude of a gradient element, or 0
@@ -26,6 +28,7 @@ import java.util.List;
 record Recipe(
     UpdateRule rule,
     Schedule schedule,
+    Map<String, Schedule> moving,
     List<ParameterGroup> groups,
     double clipNorm,
     double clipValue,
@@ -44,7 +47,7 @@ record Recipe(
         Optimizer.of(parameters)
             .rule(rule)
             .learningRate(schedule)
-            .scaleGradients(scale)
+            .gradientScale(scale)
             .startAfter(startAfter)
             .skipNonFinite(skipNonFinite)
             .zeroGradients(zeroGradients);
@@ -57,6 +60,7 @@ record Recipe(
     if (scaler != null) {
       builder.lossScaler(scaler);
     }
+    moving.forEach(builder::schedule);
     for (ParameterGroup group : groups) {
       if (names.stream().anyMatch(group::matches)) {
         builder.group(group);

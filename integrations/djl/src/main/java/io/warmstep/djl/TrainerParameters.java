@@ -15,7 +15,7 @@ import java.util.Map;
  * The arrays that a trainer trains, which are not always the parameters' own: each of its devices
  * has a replica. They are in the trainer's parameter store, which DJL hands to blocks only.
  */
-final class TrainerParameters implements ModelStep.Source {
+final class TrainerParameters implements ParameterSource {
   private final Trainer trainer;
   private final ParameterStore store;
 
@@ -55,8 +55,8 @@ final class TrainerParameters implements ModelStep.Source {
   }
 
   @Override
-  public List<ModelStep.Replicas> trained(Map<String, Parameter> named) {
-    List<ModelStep.Replicas> trained = new ArrayList<>(named.size());
+  public List<Replicas> trained(Map<String, Parameter> named) {
+    List<Replicas> trained = new ArrayList<>(named.size());
     Device[] devices = trainer.getDevices();
     named.forEach(
         (name, parameter) -> {
@@ -66,7 +66,7 @@ final class TrainerParameters implements ModelStep.Source {
               arrays[i] = store.getValue(parameter, devices[i], true);
               checkIsTheModels(name, parameter, arrays[i]);
             }
-            trained.add(new ModelStep.Replicas(parameter.getId(), name, arrays));
+            trained.add(new Replicas(parameter.getId(), name, arrays));
           }
         });
     return trained;

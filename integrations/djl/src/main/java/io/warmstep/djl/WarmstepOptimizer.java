@@ -1,27 +1,16 @@
 package io.warmstep.djl;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.optimizer.Optimizer;
-import ai.djl.training.tracker.Tracker;
-import io.warmstep.LossScaler;
-import io.warmstep.ParameterGroup;
-import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
-import io.warmstep.schedule.Schedule;
-import io.warmstep.schedule.Schedules;
 import java.io.IOException;
 import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.function.Function;
 
 /**
  * Warmstep's update rules as an optimizer of DJL, for arrays of its PyTorch engine. It updates
@@ -42,7 +31,6 @@ import java.util.function.Function;
  */
 public final class WarmstepOptimizer extends Optimizer {
   private static final Cleaner CLEANER = Cleaner.create();
-  private static final String NOT_TO_CLIP = "leave it out not to clip";
 
   private final Recipe recipe;
   private final Block names;
@@ -52,43 +40,13 @@ public final class WarmstepOptimizer extends Optimizer {
   private ModelStep modelStep;
   private WeakReference<Object> trainer = new WeakReference<>(null);
 
-  private WarmstepOptimizer(Builder builder) {
+  WarmstepOptimizer(WarmstepOptimizerBuilder builder) {
     super(builder);
-    if (builder.schedule == null) {
-      throw new IllegalStateException("no learning rate was set: call learningRate(...)");
-    }
-    Arguments.requireNormalFloat32(
-        "rescaleGrad", rescaleGrad, "pass 1 to leave gradients as they are");
-    recipe =
-        new Recipe(
-            builder.hasWeightDecay ? builder.rule.weightDecay(getWeightDecay()) : builder.rule,
-            builder.schedule,
-            List.copyOf(builder.groups),
-            builder.clipNorm,
-            clipValue(builder),
-            rescaleGrad,
-            builder.skipNonFinite,
-            builder.scaler);
-    names = builder.names;
-    store = new StateStore(builder.begin);
-    parameterSteps = new ParameterSteps(recipe, store, builder.deviceOf);
+    recipe = builder.recipe(rescaleGrad, clipGrad, builder.hasWeightDecay() ? getWeightDecay() : 0);
+    names = builder.names();
+    store = new StateStore(builder.begin());
+    parameterSteps = new ParameterSteps(recipe, store, builder.deviceOf());
     CLEANER.register(this, parameterSteps.cleanup());
-  }
-
-  private double clipValue(Builder builder) {
-    if (clipGrad < 0) {
-      return builder.clipValue;
-    }
-    if (builder.clipValue > 0) {
-      throw new IllegalArgumentException(
-          "both clipValue("
-              + builder.clipValue
-              + ") and optClipGrad("
-              + clipGrad
-              + ") were called, which are the same: call one");
-    }
-    Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
-    return clipGrad;
   }
 
   /**
@@ -97,8 +55,8 @@ public final class WarmstepOptimizer extends Optimizer {
    * @param rule such as {@code Adam.adamW()}
    * @return a builder
    */
-  public static Builder of(UpdateRule rule) {
-    return new Builder(rule);
+  public static WarmstepOptimizerBuilder of(UpdateRule rule) {
+    return new WarmstepOptimizerBuilder(rule);
   }
 
   /**
@@ -109,7 +67,7 @@ public final class WarmstepOptimizer extends Optimizer {
    * @param grad of the same shape; only read
    * @throws IllegalArgumentException if an array is of another engine, sparse, of another type, or
    *     the weight is not contiguous; the message has the parameter's name, or its id if {@link
-   *     Builder#names} was not called; nothing changes
+   *     WarmstepOptimizerBuilder#names} was not called; nothing changes
    * @throws IllegalStateException if an array is closed; or gradients are to be clipped by their
    *     global norm or checked, which needs all of them at once; or a {@link ModelStep} of this
    *     optimizer is open; nothing changes
@@ -277,218 +235,5 @@ public final class WarmstepOptimizer extends Optimizer {
   @Override
   public String toString() {
     return recipe.rule().name() + " at step " + stepCount() + ", " + recipe.schedule();
-  }
-
-  /** A tracker as a schedule, with a name for messages. */
-  private record TrackerSchedule(Tracker tracker) implements Schedule {
-    TrackerSchedule {
-      Objects.requireNonNull(tracker, "tracker");
-    }
-
-    @Override
-    public double rate(long step) {
-      if (step > Integer.MAX_VALUE) {
-        throw new IllegalStateException(
-            "step is "
-                + step
-                + ", must be at most "
-                + Integer.MAX_VALUE
-                + " for one of DJL's trackers: use learningRate(...) with a schedule");
-      }
-      return tracker.getNewValue((int) step);
-    }
-
-    @Override
-    public String toString() {
-      return "DJL's " + tracker.getClass().getSimpleName();
-    }
-  }
-
-  /**
-   * Collects what an optimizer does. Of DJL's own options, {@code setRescaleGrad} multiplies
-   * gradients first, {@code optClipGrad} is {@link #clipValue} (both signs are clipped, not only
-   * the positive), {@code optWeightDecays} replaces the rule's weight decay, and {@code
-   * optBeginNumUpdate} is the number of steps before the first.
-   */
-  public static final class Builder extends OptimizerBuilder<Builder> {
-    private final UpdateRule rule;
-    private final List<ParameterGroup> groups = new ArrayList<>();
-    private Schedule schedule;
-    private Block names;
-    private double clipNorm;
-    private double clipValue;
-    private boolean skipNonFinite;
-    private LossScaler scaler;
-    private boolean hasWeightDecay;
-    private int begin;
-    private Function<NDArray, Device> deviceOf = NDArray::getDevice;
-
-    private Builder(UpdateRule rule) {
-      this.rule = Objects.requireNonNull(rule, "rule");
-    }
-
-    @Override
-    protected Builder self() {
-      return this;
-    }
-
-    @Override
-    public Builder optWeightDecays(float weightDecays) {
-      hasWeightDecay = true;
-      return super.optWeightDecays(weightDecays);
-    }
-
-    /**
-     * Begins with another number of steps than 0.
-     *
-     * @param beginNumUpdate steps before the first, at least 0
-     * @return this builder
-     * @throws IllegalArgumentException if it is negative
-     */
-    @Override
-    public Builder optBeginNumUpdate(int beginNumUpdate) {
-      Arguments.requireAtLeast(
-          "beginNumUpdate", beginNumUpdate, 0, "pass the number of steps before the first");
-      begin = beginNumUpdate;
-      return super.optBeginNumUpdate(beginNumUpdate);
-    }
-
-    /**
-     * Sets a constant learning rate. A rate, a schedule or a tracker is required.
-     *
-     * @param rate finite and at least 0
-     * @return this builder
-     * @throws IllegalArgumentException if the rate is out of range
-     */
-    public Builder learningRate(double rate) {
-      return learningRate(Schedules.constant(rate));
-    }
-
-    /**
-     * Sets the learning rate by one of Warmstep's schedules. One that refers to an object which
-     * holds this optimizer keeps both from being collected.
-     *
-     * @param schedule from the number of a step, counted from 1, to its rate
-     * @return this builder
-     */
-    public Builder learningRate(Schedule schedule) {
-      this.schedule = Objects.requireNonNull(schedule, "schedule");
-      return this;
-    }
-
-    /**
-     * Sets the learning rate by one of DJL's trackers, under the name that DJL's builders of Adam
-     * have. It is one rate for all parameters; what differs between them is said by groups.
-     *
-     * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1 up
-     *     to the greatest int; further steps are refused
-     * @return this builder
-     */
-    public Builder optLearningRateTracker(Tracker tracker) {
-      return learningRate(new TrackerSchedule(tracker));
-    }
-
-    /**
-     * The same as {@link #optLearningRateTracker}, under the name that DJL's builders of SGD have.
-     *
-     * @param tracker asked, as by DJL's optimizers, for the number of the step, counted from 1
-     * @return this builder
-     */
-    public Builder setLearningRateTracker(Tracker tracker) {
-      return optLearningRateTracker(tracker);
-    }
-
-    /**
-     * Treats some parameters differently. Groups go by the names that the model's block has for its
-     * parameters, such as {@code 01Linear_bias}; with {@code trainer.step()} {@link #names} is
-     * needed as well.
-     *
-     * @param group which parameters, and what differs
-     * @return this builder
-     */
-    public Builder group(ParameterGroup group) {
-      groups.add(Objects.requireNonNull(group, "group"));
-      return this;
-    }
-
-    /**
-     * Tells the names of parameters, of which DJL's trainer gives the ids only. A {@link ModelStep}
-     * finds them by itself.
-     *
-     * @param block the model's
-     * @return this builder
-     */
-    public Builder names(Block block) {
-      this.names = Objects.requireNonNull(block, "block");
-      return this;
-    }
-
-    /**
-     * Clips by global norm, over all parameters; for a {@link ModelStep} only.
-     *
-     * @param maxNorm finite and above 0
-     * @return this builder
-     * @throws IllegalArgumentException if the norm is out of range
-     */
-    public Builder clipNorm(double maxNorm) {
-      Arguments.requirePositive("clipNorm", maxNorm, NOT_TO_CLIP);
-      clipNorm = maxNorm;
-      return this;
-    }
-
-    /**
-     * Clips every gradient element to {@code [-maxValue, maxValue]}, after clipping by norm.
-     *
-     * @param maxValue finite and above 0
-     * @return this builder
-     * @throws IllegalArgumentException if the value is out of range
-     */
-    public Builder clipValue(double maxValue) {
-      Arguments.requirePositive("clipValue", maxValue, NOT_TO_CLIP);
-      clipValue = maxValue;
-      return this;
-    }
-
-    /**
-     * Skips a step with a gradient that is NaN or infinite; for a {@link ModelStep} only. Nothing
-     * changes then, the number of steps included, but that gradients are set to zero.
-     *
-     * @param skipNonFinite whether to do so; false unless called
-     * @return this builder
-     */
-    public Builder skipNonFinite(boolean skipNonFinite) {
-      this.skipNonFinite = skipNonFinite;
-      return this;
-    }
-
-    /**
-     * Divides gradients by the scale that the loss was multiplied by, which keeps small ones from
-     * vanishing in float16, and skips steps with a non-finite gradient; for a {@link ModelStep}
-     * only.
-     *
-     * @param scaler whose {@code scale()} each loss is multiplied by before backward
-     * @return this builder
-     */
-    public Builder lossScaler(LossScaler scaler) {
-      this.scaler = Objects.requireNonNull(scaler, "scaler");
-      return this;
-    }
-
-    /** For tests, which have no second device. */
-    Builder deviceOf(Function<NDArray, Device> deviceOf) {
-      this.deviceOf = deviceOf;
-      return this;
-    }
-
-    /**
-     * Builds the optimizer.
-     *
-     * @return an optimizer for {@code optOptimizer} and {@link ModelStep#of}
-     * @throws IllegalStateException if no learning rate was set
-     * @throws IllegalArgumentException if one of DJL's options is out of range
-     */
-    public WarmstepOptimizer build() {
-      return new WarmstepOptimizer(this);
-    }
   }
 }

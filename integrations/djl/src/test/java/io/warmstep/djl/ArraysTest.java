@@ -277,7 +277,7 @@ class ArraysTest {
     }
   }
 
-  private record Both(FixedSource one, FixedSource other) implements ModelStep.Source {
+  private record Both(FixedSource one, FixedSource other) implements ParameterSource {
     @Override
     public Block block() {
       return one.block();
@@ -292,7 +292,7 @@ class ArraysTest {
     public void checkOpen() {}
 
     @Override
-    public List<ModelStep.Replicas> trained(Map<String, Parameter> named) {
+    public List<Replicas> trained(Map<String, Parameter> named) {
       return Stream.of(one, other).flatMap(each -> each.trained(named).stream()).toList();
     }
 

@@ -214,7 +214,7 @@ class BehaviourTest {
       }
       PtNDArray sparse = JniUtils.getGradient(fresh);
       assertEquals(SparseFormat.COO, sparse.getSparseFormat());
-      ModelStep.Source source = new FixedSource(toy.model.getBlock(), "03Linear_weight", fresh);
+      ParameterSource source = new FixedSource(toy.model.getBlock(), "03Linear_weight", fresh);
       try (ModelStep other = new ModelStep(source, optimizer)) {
         String message = assertThrows(IllegalArgumentException.class, other::step).getMessage();
         assertTrue(

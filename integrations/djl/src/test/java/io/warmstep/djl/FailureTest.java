@@ -221,6 +221,7 @@ class FailureTest {
       assertArrayEquals(before, toy.values(WEIGHT));
       assertEquals(0, step.stepCount());
       assertEquals(1, step.skippedSteps());
+      assertTrue(step.isLastStepSkipped());
       backward(toy, 2);
       step.step();
       assertEquals(before[0] - 2, toy.values(WEIGHT)[0], 1e-5);
@@ -248,6 +249,7 @@ class FailureTest {
       backward(toy, (float) (0.5 * scaler.scale()));
       step.step();
       assertEquals(before[0] - 1, toy.values(WEIGHT)[0], 1e-5);
+      assertFalse(step.isLastStepSkipped());
     }
   }
 

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** One parameter with given arrays, one for each device that a trainer would have. */
-record FixedSource(Block block, String name, NDArray... arrays) implements ModelStep.Source {
+record FixedSource(Block block, String name, NDArray... arrays) implements ParameterSource {
   @Override
   public Object trainer() {
     return arrays;
@@ -17,8 +17,8 @@ record FixedSource(Block block, String name, NDArray... arrays) implements Model
   public void checkOpen() {}
 
   @Override
-  public List<ModelStep.Replicas> trained(Map<String, Parameter> named) {
-    return List.of(new ModelStep.Replicas(named.get(name).getId(), name, arrays));
+  public List<Replicas> trained(Map<String, Parameter> named) {
+    return List.of(new Replicas(named.get(name).getId(), name, arrays));
   }
 
   @Override

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Test;
 class SeveralDevicesTest {
   private static final String NAME = "01Linear_weight";
 
-  private static WarmstepOptimizer.Builder adam() {
+  private static WarmstepOptimizerBuilder adam() {
     return WarmstepOptimizer.of(Adam.adam()).learningRate(Schedules.cosine(0.1, 10));
   }
 
@@ -117,7 +117,7 @@ class SeveralDevicesTest {
     return Device.gpu(known == null ? seen.size() - 1 : known);
   }
 
-  private static WarmstepOptimizer.Builder momentum() {
+  private static WarmstepOptimizerBuilder momentum() {
     return WarmstepOptimizer.of(Momentum.heavyBall(0.5)).learningRate(1);
   }
 

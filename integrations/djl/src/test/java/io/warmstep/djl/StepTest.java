@@ -23,6 +23,7 @@ import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import java.util.Map;
 import java.util.function.UnaryOperator;
@@ -143,8 +144,61 @@ class StepTest {
             expected
                 .rule(Adam.adamW().weightDecay(0.25f))
                 .learningRate(step -> (float) (0.1f * Math.pow(0.5f, step)))
-                .scaleGradients(0.5f)
+                .gradientScale(0.5f)
                 .clipValue(0.01f));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void schedulesMoveHyperparameters(Mode mode) {
+    Schedule beta1 = step -> 0.8 + 0.1 / step;
+    Schedule decay = Schedules.linear(0.5, 1, 0, 5);
+    check(
+        mode,
+        DataType.FLOAT32,
+        WarmstepOptimizer.of(Adam.adamW())
+            .learningRate(0.1)
+            .schedule("beta1", beta1)
+            .schedule("weightDecay", decay)
+            .build(),
+        expected ->
+            expected
+                .rule(Adam.adamW())
+                .learningRate(0.1)
+                .schedule("beta1", beta1)
+                .schedule("weightDecay", decay));
+    WarmstepOptimizerBuilder builder = WarmstepOptimizer.of(Sgd.sgd());
+    assertEquals(
+        "hyperparameter is momentum, must be one of [weightDecay]: pass one that sgd lets a"
+            + " schedule move",
+        assertThrows(
+                IllegalArgumentException.class, () -> builder.schedule("momentum", step -> 0.5))
+            .getMessage());
+  }
+
+  @Test
+  void aStepMayHaveAGradientScaleOfItsOwn() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).setRescaleGrad(0.5f).build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      for (double scale : new double[] {0.5, 0.125, 0.5}) {
+        toy.backward(1);
+        double[] before = toy.values("01Linear_weight");
+        double[] gradients = toy.gradients("01Linear_weight");
+        if (scale == 0.5) {
+          step.step();
+        } else {
+          step.step(scale);
+        }
+        double[] after = toy.values("01Linear_weight");
+        for (int i = 0; i < before.length; i++) {
+          assertEquals((float) (before[i] - scale * gradients[i]), after[i]);
+        }
+      }
+      assertThrows(IllegalArgumentException.class, () -> step.step(0));
+      assertEquals(3, step.stepCount());
+    }
   }
 
   /** DJL's own clipping leaves negative gradients as they are. */
@@ -171,7 +225,7 @@ class StepTest {
   @ParameterizedTest
   @EnumSource
   void groupsGoByTheBlocksNames(Mode mode) {
-    WarmstepOptimizer.Builder builder =
+    WarmstepOptimizerBuilder builder =
         WarmstepOptimizer.of(Adam.adamW())
             .learningRate(0.01)
             .group(ParameterGroup.matching("*_bias").weightDecay(0).learningRateFactor(0))
@@ -276,7 +330,7 @@ class StepTest {
 
   @Test
   void refusesOptionsOutOfRange() {
-    WarmstepOptimizer.Builder builder = WarmstepOptimizer.of(Sgd.sgd());
+    WarmstepOptimizerBuilder builder = WarmstepOptimizer.of(Sgd.sgd());
     assertThrows(IllegalStateException.class, builder::build);
     builder.learningRate(0.1);
     assertThrows(IllegalArgumentException.class, () -> builder.clipNorm(0));

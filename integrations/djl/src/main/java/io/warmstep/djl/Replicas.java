@@ -1,0 +1,40 @@
+package io.warmstep.djl;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+import java.util.List;
+
+/** A parameter's array on each device of the trainer. */
+record Replicas(String id, String name, NDArray[] arrays) {
+  PtNDArray array(int i) {
+    return TorchArrays.usable("values of \"" + name + "\"", arrays[i]);
+  }
+
+  /** Moves the gradients of the other devices to the first. */
+  static void addUpGradients(List<Replicas> trained, List<Binding.Member> members) {
+    for (int i = 0; i < members.size(); i++) {
+      PtNDArray sum = members.get(i).gradients();
+      for (int j = 1; j < trained.get(i).arrays.length; j++) {
+        PtNDArray replica = trained.get(i).array(j);
+        try (PtNDArray gradients = JniUtils.getGradient(replica)) {
+          if (gradients != null) {
+            try (NDArray moved = gradients.toDevice(sum.getDevice(), true)) {
+              sum.addi(moved);
+            }
+            JniUtils.zeroGrad(replica);
+          }
+        }
+      }
+    }
+  }
+
+  /** Copies the updated values to the other devices. */
+  static void spread(List<Replicas> trained) {
+    for (Replicas replicas : trained) {
+      for (int j = 1; j < replicas.arrays.length; j++) {
+        TorchArrays.overwrite(replicas.arrays[j], replicas.arrays[0]);
+      }
+    }
+  }
+}

@@ -1,0 +1,91 @@
+package io.warmstep.rule;
+
+import java.util.List;
+
+/**
+ * What a rule computes the numbers of one step from: the step's number, the learning rate, and the
+ * hyperparameters that a schedule moves. Reused from step to step, so that a step allocates
+ * nothing.
+ */
+public final class StepValues {
+  private final String[] names;
+  private final double[] values;
+  private long step;
+  private double learningRate;
+
+  /**
+   * Values of steps in which some hyperparameters move.
+   *
+   * @param names which
+   */
+  public StepValues(List<String> names) {
+    this.names = names.toArray(new String[0]);
+    this.values = new double[names.size()];
+  }
+
+  /**
+   * Values of a step in which no hyperparameter moves.
+   *
+   * @param step number of the update, from 1
+   * @param learningRate rate of this step
+   */
+  public StepValues(long step, double learningRate) {
+    this(List.of());
+    set(step, learningRate);
+  }
+
+  /**
+   * Goes on to a step.
+   *
+   * @param step number of the update, from 1
+   * @param learningRate rate of this step
+   */
+  public void set(long step, double learningRate) {
+    this.step = step;
+    this.learningRate = learningRate;
+  }
+
+  /**
+   * Sets a hyperparameter that moves.
+   *
+   * @param index its place in the list of names
+   * @param value of this step
+   */
+  public void set(int index, double value) {
+    values[index] = value;
+  }
+
+  /**
+   * Number of the update.
+   *
+   * @return from 1
+   */
+  public long step() {
+    return step;
+  }
+
+  /**
+   * Learning rate of this step.
+   *
+   * @return at least 0
+   */
+  public double learningRate() {
+    return learningRate;
+  }
+
+  /**
+   * A hyperparameter in this step.
+   *
+   * @param name as the rule calls it, such as {@code beta1}
+   * @param own what the rule has
+   * @return what a schedule gives it, or the rule's own
+   */
+  public double get(String name, double own) {
+    for (int i = 0; i < names.length; i++) {
+      if (names[i].equals(name)) {
+        return values[i];
+      }
+    }
+    return own;
+  }
+}
