@@ -11,8 +11,8 @@ enum {
   WS_TILE = 2048,        /* elements that a block updates */
   WS_LEAF = 4096,        /* elements of a leaf of the norm's tree, and children of a node */
   WS_INLINE_GROUPS = 16, /* groups whose scalars travel with the launch */
-  WS_MAX_SLOTS = 3,      /* slots of state */
-  WS_MAX_SCALARS = 8     /* scalars of a rule */
+  WS_MAX_OPERANDS = 16,  /* arrays of an element: values, gradients and state */
+  WS_MAX_SCALARS = 16    /* scalars of a rule */
 };
 
 enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
@@ -38,7 +38,7 @@ struct NormResult {
 template <typename S> struct Tensor {
   S *values;
   S *gradients;
-  typename Storage<S>::Real *state[WS_MAX_SLOTS];
+  typename Storage<S>::Real *state[WS_MAX_OPERANDS - 2];
   long long length;
   int group;
   int head; /* elements before the first at which all arrays take vectors, -1 if none is */
@@ -120,21 +120,21 @@ WS_SIZE(NormResult, 24);
 WS_AT(Tensor<float>, values, 0);
 WS_AT(Tensor<float>, gradients, 8);
 WS_AT(Tensor<float>, state, 16);
-WS_AT(Tensor<float>, length, 40);
-WS_AT(Tensor<float>, group, 48);
-WS_AT(Tensor<float>, head, 52);
-WS_SIZE(Tensor<float>, 56);
-WS_SIZE(Tensor<double>, 56);
-WS_AT(Group<float>, sign, 32);
-WS_AT(Group<float>, weight_decay, 36);
-WS_AT(Group<float>, options, 40);
-WS_AT(Group<float>, keeps_parameters, 44);
-WS_SIZE(Group<float>, 48);
-WS_AT(Group<double>, sign, 64);
-WS_AT(Group<double>, weight_decay, 72);
-WS_AT(Group<double>, options, 80);
-WS_AT(Group<double>, keeps_parameters, 84);
-WS_SIZE(Group<double>, 88);
+WS_AT(Tensor<float>, length, 128);
+WS_AT(Tensor<float>, group, 136);
+WS_AT(Tensor<float>, head, 140);
+WS_SIZE(Tensor<float>, 144);
+WS_SIZE(Tensor<double>, 144);
+WS_AT(Group<float>, sign, 64);
+WS_AT(Group<float>, weight_decay, 68);
+WS_AT(Group<float>, options, 72);
+WS_AT(Group<float>, keeps_parameters, 76);
+WS_SIZE(Group<float>, 80);
+WS_AT(Group<double>, sign, 128);
+WS_AT(Group<double>, weight_decay, 136);
+WS_AT(Group<double>, options, 144);
+WS_AT(Group<double>, keeps_parameters, 148);
+WS_SIZE(Group<double>, 152);
 WS_AT(StepArguments<float>, tiles, 0);
 WS_AT(StepArguments<float>, tensors, 8);
 WS_AT(StepArguments<float>, table, 16);
@@ -145,14 +145,14 @@ WS_AT(StepArguments<float>, clip_value, 40);
 WS_AT(StepArguments<float>, flags, 48);
 WS_AT(StepArguments<float>, first_group, 52);
 WS_AT(StepArguments<float>, groups, 56);
-WS_SIZE(StepArguments<float>, 824);
+WS_SIZE(StepArguments<float>, 1336);
 WS_AT(StepArguments<double>, scale, 32);
 WS_AT(StepArguments<double>, prescale, 40);
 WS_AT(StepArguments<double>, clip_value, 48);
 WS_AT(StepArguments<double>, flags, 64);
 WS_AT(StepArguments<double>, first_group, 68);
 WS_AT(StepArguments<double>, groups, 72);
-WS_SIZE(StepArguments<double>, 1480);
+WS_SIZE(StepArguments<double>, 2504);
 WS_AT(LeafTensor<float>, gradients, 0);
 WS_AT(LeafTensor<float>, length, 8);
 WS_AT(LeafTensor<float>, first_leaf, 16);

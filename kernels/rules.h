@@ -9,8 +9,8 @@
  *
  *   WS_<RULE>_OPTIONS          count of option sets
  *   WS_<RULE>_SLOTS(options)   count of state slots
- *   WS_<RULE>_MAX_SLOTS        the most of them, 3 at most
- *   WS_<RULE>_SCALARS          count of scalars of a step, 8 at most
+ *   WS_<RULE>_MAX_SLOTS        the most of them, WS_MAX_OPERANDS - 2 at most
+ *   WS_<RULE>_SCALARS          count of scalars of a step, WS_MAX_SCALARS at most
  *   WS_<RULE>_BLOCKS           of float32 and float64, how many blocks must fit a CUDA
  *                              multiprocessor at least: 2. Or 0, which leaves the choice to the
  *                              assembler. It then may need fewer registers, and some releases spill

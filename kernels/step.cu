@@ -240,7 +240,7 @@ WS_LIST(groups_float64, StepArguments<double>)
       return WS_NAME(rule)(p, g, s, k, options);                                     \
     }                                                                                \
   };                                                                                 \
-  static_assert(WS_##RULE##_MAX_SLOTS <= WS_MAX_SLOTS, "state slots of " #rule);    \
+  static_assert(WS_##RULE##_MAX_SLOTS + 2 <= WS_MAX_OPERANDS, "state of " #rule);   \
   static_assert(WS_##RULE##_SCALARS <= WS_MAX_SCALARS, "scalars of " #rule);        \
   WS_JOIN(WS_KERNELS_, WS_BITS)(rule)
 

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /**
@@ -41,6 +42,9 @@ import java.util.function.Consumer;
 public final class Device implements AutoCloseable {
   private final BackendDevice backend;
   private final Lifetime lifetime;
+
+  /** Of borrowed tensors, so that optimizers know when to look where theirs are. */
+  private final AtomicLong rebindings = new AtomicLong();
 
   Device(BackendDevice backend) {
     this.backend = backend;
@@ -380,6 +384,14 @@ public final class Device implements AutoCloseable {
 
   Memory allocateMemory(ElementType type, long length) {
     return backend().allocate(Storage.of(type), length);
+  }
+
+  void countRebinding() {
+    rebindings.incrementAndGet();
+  }
+
+  long rebindings() {
+    return rebindings.get();
   }
 
   boolean isOpen() {

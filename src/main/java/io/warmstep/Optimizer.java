@@ -10,6 +10,7 @@ import io.warmstep.step.StepOptions;
 import java.io.IOException;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -33,7 +34,7 @@ import java.util.List;
  * StepFailedException} and so does every later one.
  */
 public final class Optimizer implements AutoCloseable {
-  private final Parameters parameters;
+  private Parameters parameters;
   private final LearningRate learningRate;
   private final LossScaler scaler;
   private final UpdateRule rule;
@@ -42,7 +43,7 @@ public final class Optimizer implements AutoCloseable {
   private final StepReporter reporter;
   private final PreparedStep step;
   private final OptimizerState state;
-  private final Tensor[] borrowed;
+  private Tensor[] borrowed;
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
   private final Progress progress;
@@ -56,22 +57,20 @@ public final class Optimizer implements AutoCloseable {
     options = builder.options().skipNonFinite(builder.options().skipNonFinite() || scaler != null);
     reporter = builder.reporter(options);
     progress = new Progress(builder.startAfter());
-    step =
-        new PreparedStep(
-            parameters, RuleGroup.resolve(rule, moving, builder.groups(), parameters), options);
+    List<RuleGroup> groups = RuleGroup.resolve(rule, moving, builder.groups(), parameters);
+    List<TrainedGroup> trained = TrainedGroup.of(groups, progress.steps());
     ArithmeticRange.requireOptions(options, parameters);
-    step.requireHyperparameters(progress.next(), learningRate.constant());
+    progress.next(); // refuses where no step can follow
+    trained.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     lifetime = Lifetime.begin(this, "optimizer");
-    state = new OptimizerState(parameters, lifetime);
+    state = new OptimizerState(parameters.device(), lifetime);
+    step = new PreparedStep(parameters, trained, options, state);
     try {
       if (scaler != null) {
         scaler.use(this);
       }
-      for (RuleGroup group : step.groups()) {
-        state.add(group.rule(), group.members());
-      }
-      state.allocate();
-      step.prepare(state);
+      state.allocate(parameters, groups);
+      step.prepare();
     } catch (RuntimeException | Error e) {
       lifetime.end();
       state.close();
@@ -85,9 +84,8 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Starts an optimizer. It updates all of the parameters by one rule, so those under another rule
-   * belong into a {@link Parameters} of their own, with an optimizer of its own; two optimizers of
-   * the same parameters update them twice.
+   * Starts an optimizer. It updates all of the parameters; those that need another rule than the
+   * rest are a {@link ParameterGroup}. Two optimizers of the same parameters update them twice.
    *
    * @param parameters what it updates
    * @return a builder
@@ -242,7 +240,9 @@ public final class Optimizer implements AutoCloseable {
     use.enter("learningRate()");
     try {
       checkOpen();
-      step.requireHyperparameters(progress.next(), LearningRate.require(rate));
+      progress.next(); // refuses where no step can follow
+      LearningRate.require(rate);
+      step.groups().forEach(group -> group.requireHyperparameters(rate));
       learningRate.set(rate);
     } finally {
       leave();
@@ -344,6 +344,27 @@ public final class Optimizer implements AutoCloseable {
     return new OptimizerCheckpoint(this);
   }
 
+  /**
+   * The groups that the parameters are in, to freeze and unfreeze them between steps and to add
+   * some.
+   *
+   * @return a view of this optimizer
+   */
+  public OptimizerGroups groups() {
+    return new OptimizerGroups(this);
+  }
+
+  /** Does something between two steps while nobody else uses this optimizer. */
+  void betweenSteps(String operation, Runnable work) {
+    use.enter(operation);
+    try {
+      checkOpen();
+      work.run();
+    } finally {
+      leave();
+    }
+  }
+
   /** Does something with this optimizer while nobody else does. */
   <T> T exclusively(String operation, OptimizerCheckpoint.Work<T> work) throws IOException {
     use.enter(operation);
@@ -372,7 +393,7 @@ public final class Optimizer implements AutoCloseable {
     return scaler;
   }
 
-  List<RuleGroup> groups() {
+  List<TrainedGroup> trainedGroups() {
     return step.groups();
   }
 
@@ -381,9 +402,30 @@ public final class Optimizer implements AutoCloseable {
     return state;
   }
 
-  /** Replaces the hyperparameters of each group; parameters and state stay. */
-  void use(List<RuleGroup> others) {
-    step.use(others, progress.next());
+  /** Replaces the groups by others of the same parameters; parameters and state stay. */
+  void use(List<TrainedGroup> others) {
+    others.forEach(group -> group.requireHyperparameters(0));
+    step.prepare(parameters, others);
+  }
+
+  /** Takes more parameters in; if that fails, nothing changes. */
+  void add(Parameters more, List<ParameterGroup> groups) {
+    Parameters joined = parameters.joinedBy(more);
+    List<RuleGroup> resolved = RuleGroup.resolve(rule, moving, groups, more);
+    List<TrainedGroup> next = new ArrayList<>(trainedGroups());
+    next.addAll(TrainedGroup.of(resolved, 0));
+    ArithmeticRange.requireOptions(options, joined);
+    next.forEach(group -> group.requireHyperparameters(learningRate.constant()));
+    int memories = state.memories().size();
+    state.allocate(more, resolved);
+    try {
+      step.prepare(joined, next);
+    } catch (RuntimeException | Error e) {
+      state.release(more, memories);
+      throw e;
+    }
+    parameters = joined;
+    borrowed = joined.borrowedTensors();
   }
 
   Progress progress() {
@@ -406,8 +448,11 @@ public final class Optimizer implements AutoCloseable {
   @Override
   public String toString() {
     String rules =
-        groups().stream().map(group -> group.rule().name()).distinct().collect(joining(" and "));
-    return (groups().isEmpty() ? rule.name() : rules) // without parameters there is no group
+        trainedGroups().stream()
+            .map(group -> group.rules().rule().name())
+            .distinct()
+            .collect(joining(" and "));
+    return (trainedGroups().isEmpty() ? rule.name() : rules) // without parameters there is no group
         + " of "
         + parameters
         + ", at step "

@@ -36,6 +36,7 @@ final class OptimizerRestorer {
   private final List<Parameter> restored = new ArrayList<>();
   private final List<Parameter> added = new ArrayList<>();
   private int valuesFound;
+  private boolean hasSteps;
 
   OptimizerRestorer(Optimizer optimizer, OptimizerCheckpoint choices, CheckpointReader reader)
       throws IOException {
@@ -50,9 +51,19 @@ final class OptimizerRestorer {
       compare(parameter);
     }
     compareRest();
-    List<RuleGroup> groups =
-        new RestoredRules(choices, reader, saved, added, differences, notes).of(optimizer.groups());
-    long steps = steps();
+    RestoredRules rules = new RestoredRules(choices, reader, saved, added, differences, notes);
+    List<RuleGroup> restoredRules = rules.of(optimizer.trainedGroups());
+    List<TrainedGroup> groups = new ArrayList<>();
+    long steps = saved.map(SavedOptimizer::steps).orElse(0L);
+    for (int i = 0; i < restoredRules.size(); i++) {
+      TrainedGroup present = optimizer.trainedGroups().get(i);
+      long own = steps(present.rules());
+      steps = Math.max(steps, own);
+      groups.add(new TrainedGroup(restoredRules.get(i), own, rules.isFrozen(present)));
+    }
+    if (saved.isEmpty() && !hasSteps) {
+      notes.add("the file has no step count: the optimizer goes on after step " + steps);
+    }
     LossScaler.State scaler = scaler();
     List<PlateauSchedule> plateaus = plateaus();
     double rate = constantRate();
@@ -60,9 +71,7 @@ final class OptimizerRestorer {
     if (!differences.isEmpty()) {
       throw new CheckpointMismatchException(reader.source(), differences);
     }
-    if (!groups.equals(optimizer.groups())) {
-      optimizer.use(groups);
-    }
+    takeOver(groups);
     copy();
     for (int i = 0; i < plateaus.size(); i++) {
       plateaus.get(i).restore(saved.orElseThrow().plateaus().get(i));
@@ -81,6 +90,22 @@ final class OptimizerRestorer {
             saved.map(SavedOptimizer::learningRate).orElse(Double.NaN));
     optimizer.optimizerState().allRestored();
     return new RestoreReport(steps, valuesFound > 0, notes);
+  }
+
+  /** Prepares the step anew only where something else is to be done. */
+  private void takeOver(List<TrainedGroup> groups) {
+    List<TrainedGroup> present = optimizer.trainedGroups();
+    boolean changes = false;
+    for (int i = 0; i < groups.size(); i++) {
+      changes |= !groups.get(i).doesAs(present.get(i));
+    }
+    if (changes) {
+      optimizer.use(groups);
+    } else {
+      for (int i = 0; i < groups.size(); i++) {
+        present.get(i).restore(groups.get(i).steps());
+      }
+    }
   }
 
   private void copy() throws IOException {
@@ -102,8 +127,9 @@ final class OptimizerRestorer {
   }
 
   private RuleGroup rule(Parameter parameter) {
-    return optimizer.groups().stream()
-        .filter(group -> group.members().contains(parameter))
+    return optimizer.trainedGroups().stream()
+        .filter(group -> group.has(parameter))
+        .map(TrainedGroup::rules)
         .findFirst()
         .orElseThrow();
   }
@@ -131,11 +157,12 @@ final class OptimizerRestorer {
     for (String slot : slots) {
       find(
           PyTorchNames.state(name, slot),
-          optimizer.optimizerState().tensor(parameter.name(), slot));
+          optimizer.optimizerState().tensor(parameter.name(), slot),
+          parameter.shape());
     }
     if (choices.hasParameters() && has(name)) {
       valuesFound++;
-      find(name, parameter.values());
+      find(name, parameter.values(), parameter.shape());
     }
   }
 
@@ -149,7 +176,7 @@ final class OptimizerRestorer {
     return names;
   }
 
-  private void find(String name, Tensor target) {
+  private void find(String name, Tensor target, List<Long> shape) {
     consumed.add(name);
     Optional<TensorEntry> entry = reader.tensor(name);
     if (entry.isEmpty()) {
@@ -162,11 +189,21 @@ final class OptimizerRestorer {
               + " elements in the file, "
               + target.length()
               + " here");
+    } else if (isShaped(shape)
+        && isShaped(entry.get().shape())
+        && !shape.equals(entry.get().shape())) {
+      differences.add(
+          name + " has the shape " + entry.get().shape() + " in the file, " + shape + " here");
     } else if (!TensorCopy.isExact(entry.get().format(), target.type())) {
       differences.add(name + " is " + entry.get().format() + " in the file, here " + target.type());
     } else {
       copies.add(new TensorCopy(entry.get(), target));
     }
+  }
+
+  /** Not only a count of elements, as where no shape was given. */
+  private static boolean isShaped(List<Long> shape) {
+    return shape.size() > 1;
   }
 
   /** All values or none: a mixture of a file's and a new model's makes no sense. */
@@ -223,12 +260,15 @@ final class OptimizerRestorer {
     return rest.substring(0, Math.max(0, rest.lastIndexOf('.')));
   }
 
-  /** The step count, which all parameters share. */
-  private long steps() throws IOException {
+  /** The step count of a group, which its parameters share. */
+  private long steps(RuleGroup group) throws IOException {
     Map<Long, String> counts = new TreeMap<>();
-    for (Parameter parameter : restored) {
+    boolean isThere = false;
+    for (Parameter parameter : group.members()) {
+      isThere |= restored.contains(parameter);
       String name = PyTorchNames.state(choices.savedName(parameter), PyTorchNames.STEP);
-      Optional<Double> step = ScalarEntry.read(reader, name, 0);
+      Optional<Double> step =
+          restored.contains(parameter) ? ScalarEntry.read(reader, name, 0) : Optional.empty();
       if (step.isPresent()) {
         double count = step.get();
         if (!(count >= 0 && count <= Long.MAX_VALUE) || count != Math.rint(count)) {
@@ -239,17 +279,18 @@ final class OptimizerRestorer {
       }
     }
     if (counts.size() > 1) {
-      differences.add("the parameters have different step counts: " + counts);
+      differences.add("parameters of one group have different step counts: " + counts);
     }
+    hasSteps |= !counts.isEmpty();
     if (!counts.isEmpty()) {
       return counts.keySet().iterator().next();
     }
-    if (saved.isPresent()) {
-      return saved.get().steps();
+    if (!isThere) {
+      return 0;
     }
-    long steps = choices.stepCount().orElse(optimizer.stepCount());
-    notes.add("the file has no step count: the optimizer goes on after step " + steps);
-    return steps;
+    return saved
+        .map(SavedOptimizer::steps)
+        .orElseGet(() -> choices.stepCount().orElse(optimizer.stepCount()));
   }
 
   /** The loss scaler's state, or null if there is none to restore. */
@@ -310,7 +351,8 @@ final class OptimizerRestorer {
     if (saved.isPresent()) {
       found.add(savedConstantRate());
     } else {
-      for (RuleGroup group : optimizer.groups()) {
+      for (TrainedGroup trained : optimizer.trainedGroups()) {
+        RuleGroup group = trained.rules();
         for (Parameter parameter : group.learningRateFactor() == 1 ? group.members() : none()) {
           String name = PyTorchNames.group(choices.savedName(parameter), "lr");
           ScalarEntry.read(reader, name, 0).ifPresent(found::add);

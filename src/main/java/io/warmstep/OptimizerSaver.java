@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Lists what a checkpoint has of an optimizer. */
 final class OptimizerSaver {
@@ -33,14 +34,17 @@ final class OptimizerSaver {
     for (Parameter parameter : optimizer.parameters()) {
       String name = parameter.name();
       if (withParameters) {
-        add(writer, name, parameter.values());
+        add(writer, name, parameter.values(), parameter.shape());
       }
       for (String slot : optimizer.stateNames(name)) {
-        add(writer, PyTorchNames.state(name, slot), optimizer.optimizerState().tensor(name, slot));
+        Tensor state = optimizer.optimizerState().tensor(name, slot);
+        add(writer, PyTorchNames.state(name, slot), state, parameter.shape());
       }
-      writer.number(PyTorchNames.state(name, PyTorchNames.STEP), optimizer.stepCount());
+      writer.number(
+          PyTorchNames.state(name, PyTorchNames.STEP), optimizer.groups().stepCount(name));
     }
-    for (RuleGroup group : optimizer.groups()) {
+    for (TrainedGroup trained : optimizer.trainedGroups()) {
+      RuleGroup group = trained.rules();
       for (Parameter parameter : group.members()) {
         PyTorchNames.fromSettings(settings(group))
             .forEach((name, value) -> add(writer, parameter.name(), name, value));
@@ -74,13 +78,14 @@ final class OptimizerSaver {
         optimizer.stepCount(),
         optimizer.skippedSteps(),
         optimizer.learningRate(),
-        optimizer.groups().stream()
+        optimizer.trainedGroups().stream()
             .map(
                 group ->
                     new SavedOptimizer.Group(
-                        group.rule().name(),
-                        group.learningRateFactor(),
-                        group.members().stream().map(Parameter::name).toList()))
+                        group.rules().rule().name(),
+                        group.rules().learningRateFactor(),
+                        group.rules().members().stream().map(Parameter::name).toList(),
+                        Optional.of(group.isFrozen())))
             .toList(),
         optimizer.rates().isConstant() ? optimizer.rates().constant() : Double.NaN,
         describe(optimizer.rates().schedule()),
@@ -117,9 +122,9 @@ final class OptimizerSaver {
     schedule.parts().forEach(part -> collect(part, found));
   }
 
-  private static void add(CheckpointWriter writer, String name, Tensor tensor) {
+  private static void add(CheckpointWriter writer, String name, Tensor tensor, List<Long> shape) {
     TensorSource source = tensor::read;
-    writer.tensor(name, format(tensor.type()), List.of(tensor.length()), source);
+    writer.tensor(name, format(tensor.type()), shape, source);
   }
 
   /** How elements of a device lie in a file. */

@@ -3,9 +3,9 @@ package io.warmstep;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.rule.StateSlot;
-import io.warmstep.rule.UpdateRule;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -21,29 +21,58 @@ import java.util.Set;
 final class OptimizerState {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
-  private final Parameters parameters;
+  private final Device device;
   private final Lifetime owner;
-  private final Map<String, List<StateSlot>> slots = new LinkedHashMap<>();
   private final Map<String, Map<String, Tensor>> tensors = new LinkedHashMap<>();
   private final List<Memory> memories = new ArrayList<>();
 
   /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
   private final Set<String> unrestored = new LinkedHashSet<>();
 
-  OptimizerState(Parameters parameters, Lifetime owner) {
-    this.parameters = parameters;
+  OptimizerState(Device device, Lifetime owner) {
+    this.device = device;
     this.owner = owner;
   }
 
-  void add(UpdateRule rule, List<Parameter> members) {
-    for (Parameter parameter : members) {
-      slots.put(parameter.name(), rule.stateSlots());
+  /**
+   * Allocates the state of parameters.
+   *
+   * @param parameters all of a set
+   * @param groups those that they are in
+   * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
+   */
+  void allocate(Parameters parameters, List<RuleGroup> groups) {
+    Map<String, List<StateSlot>> slots = new LinkedHashMap<>();
+    for (RuleGroup group : groups) {
+      for (Parameter parameter : group.members()) {
+        slots.put(parameter.name(), group.rule().stateSlots());
+      }
+    }
+    int before = memories.size();
+    try {
+      allocateSlots(parameters, slots);
+    } catch (RuntimeException | Error e) {
+      release(slots.keySet(), before);
+      throw e;
     }
   }
 
-  void allocate() {
+  /** Frees the state of the last parameters that were added. */
+  private void release(Collection<String> names, int memoriesBefore) {
+    List<Memory> last = memories.subList(memoriesBefore, memories.size());
+    last.forEach(Memory::close);
+    last.clear();
+    tensors.keySet().removeAll(names);
+  }
+
+  /** Takes back what {@link #allocate} did for a set. */
+  void release(Parameters parameters, int memoriesBefore) {
+    release(parameters.all().stream().map(Parameter::name).toList(), memoriesBefore);
+  }
+
+  private void allocateSlots(Parameters parameters, Map<String, List<StateSlot>> slots) {
     Map<Shared, Memory> shared = new LinkedHashMap<>();
-    Map<Shared, Long> coverage = coverage();
+    Map<Shared, Long> coverage = coverage(parameters, slots);
     for (Parameter parameter : parameters) {
       MemorySlice values = parameter.values().slice();
       Map<String, Tensor> byName = new LinkedHashMap<>();
@@ -70,7 +99,8 @@ final class OptimizerState {
   private record Shared(Memory values, StateSlot slot) {}
 
   /** How many elements of each of the parameters' allocations have each slot. */
-  private Map<Shared, Long> coverage() {
+  private static Map<Shared, Long> coverage(
+      Parameters parameters, Map<String, List<StateSlot>> slots) {
     Map<Shared, Long> coverage = new HashMap<>();
     for (Parameter parameter : parameters) {
       for (StateSlot slot : slots.get(parameter.name())) {
@@ -83,7 +113,7 @@ final class OptimizerState {
 
   private Memory allocate(MemorySlice values, long length, StateSlot slot) {
     Storage storage = Storage.of(values.memory().type().arithmetic());
-    Memory memory = parameters.device().backend().allocateBeside(values, storage, length);
+    Memory memory = device.backend().allocateBeside(values, storage, length);
     memories.add(memory);
     if (slot.initialValue() != 0) {
       fill(memory, slot.initialValue());
@@ -101,7 +131,7 @@ final class OptimizerState {
   }
 
   private Tensor tensor(Memory memory, long offset, long length) {
-    return new Tensor(parameters.device(), memory, offset, length, owner);
+    return new Tensor(device, memory, offset, length, owner);
   }
 
   /**
@@ -164,8 +194,9 @@ final class OptimizerState {
     }
   }
 
-  Map<String, Map<String, Tensor>> tensors() {
-    return tensors;
+  /** Where the state of a parameter lies, in the order of its rule's slots. */
+  List<MemorySlice> slices(String parameter) {
+    return tensors.get(parameter).values().stream().map(Tensor::slice).toList();
   }
 
   List<Memory> memories() {

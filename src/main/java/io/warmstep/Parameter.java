@@ -1,13 +1,30 @@
 package io.warmstep;
 
+import java.util.List;
+
 /**
  * A named parameter with its gradient.
  *
  * @param name unique within its {@link Parameters}
  * @param values the parameter, updated by steps
  * @param gradients of the same type and length; the pipeline writes it before each step
+ * @param shape the lengths of its dimensions, outermost first; one, the count of elements, unless
+ *     {@link Parameters.Builder#shape} says otherwise. Elements lie in row-major order. Elementwise
+ *     rules ignore it
  */
-public record Parameter(String name, Tensor values, Tensor gradients) {
+public record Parameter(String name, Tensor values, Tensor gradients, List<Long> shape) {
+  /**
+   * Copies the list.
+   *
+   * @param name unique within its {@link Parameters}
+   * @param values the parameter, updated by steps
+   * @param gradients of the same type and length; the pipeline writes it before each step
+   * @param shape the lengths of its dimensions, outermost first
+   */
+  public Parameter {
+    shape = List.copyOf(shape);
+  }
+
   /**
    * Count of elements.
    *

@@ -77,14 +77,14 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group under other options of the optimizer's rule.
+   * This group under a rule of its own: another kind, or other options of the optimizer's.
    *
-   * @param rule of the same kind as the optimizer's, such as another {@code Adam}
+   * @param rule such as {@code Momentum.nesterov(0.9)} where the optimizer's is Adam
    * @return a copy
    * @throws NullPointerException if the rule is null
    */
   public ParameterGroup rule(UpdateRule rule) {
-    Arguments.requirePresent("rule", rule, "pass one of the optimizer's kind");
+    Arguments.requirePresent("rule", rule, "pass one such as Adam.adam()");
     return new ParameterGroup(pattern, learningRateFactor, weightDecay, Optional.of(rule));
   }
 
@@ -126,20 +126,9 @@ public final class ParameterGroup {
    *
    * @param base the optimizer's rule
    * @return the group's own or the base, with the group's weight decay if it has one
-   * @throws IllegalArgumentException if the group's own is of another kind than the base
    */
   public UpdateRule resolve(UpdateRule base) {
     UpdateRule chosen = rule.orElse(base);
-    if (!chosen.name().equals(base.name())) {
-      throw new IllegalArgumentException(
-          "group "
-              + pattern()
-              + " has rule "
-              + chosen.name()
-              + ", must be the optimizer's, "
-              + base.name()
-              + ": for each rule use a Parameters and an optimizer of their own");
-    }
     return weightDecay.isPresent() ? chosen.weightDecay(weightDecay.getAsDouble()) : chosen;
   }
 

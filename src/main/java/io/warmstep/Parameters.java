@@ -1,16 +1,20 @@
 package io.warmstep;
 
 import io.warmstep.backend.Memory;
+import io.warmstep.check.Arguments;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
  * The named parameters of a model with their gradients, on one device. Owned parameters of one
@@ -39,9 +43,11 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   private final Device device;
   private final Map<String, Parameter> byName;
   private final List<Memory> allocations;
+  private final List<Parameters> parts; // of a joined set
   private final Lifetime lifetime;
 
   private Parameters(Builder builder) {
+    this.parts = List.of();
     this.device = builder.device;
     this.lifetime = Lifetime.begin(this, "parameter set");
     this.allocations = new ArrayList<>();
@@ -51,7 +57,8 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       Map<ElementType, Memory> gradients = allocate(builder);
       Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
       for (Spec spec : builder.specs.values()) {
-        parameters.put(spec.name, spec.create(device, lifetime, values, gradients, used));
+        List<Long> shape = builder.shapes.getOrDefault(spec.name, List.of(spec.length));
+        parameters.put(spec.name, spec.create(device, lifetime, values, gradients, used, shape));
       }
     } catch (RuntimeException | Error e) {
       close();
@@ -59,6 +66,54 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     }
     this.byName = Collections.unmodifiableMap(parameters);
     lifetime.ifLost(device.backend(), releaseOf(allocations));
+  }
+
+  /** Two sets as one, which owns neither. */
+  private Parameters(Parameters first, Parameters second) {
+    device = first.device;
+    lifetime = Lifetime.unreported(this, "parameter set");
+    allocations = Stream.concat(first.allocations.stream(), second.allocations.stream()).toList();
+    parts = List.of(first, second);
+    Map<String, Parameter> parameters = new LinkedHashMap<>(first.byName);
+    parameters.putAll(second.byName);
+    byName = Collections.unmodifiableMap(parameters);
+  }
+
+  /**
+   * This set and another as one. It need not be closed, and is closed when either is.
+   *
+   * @throws IllegalArgumentException if the other is of another device, or has a name or memory
+   *     that this set has
+   */
+  Parameters joinedBy(Parameters other) {
+    if (other.device != device) {
+      throw new IllegalArgumentException(
+          "parameters are on another device, " + other.device + ", must be on " + device);
+    }
+    for (String name : other.byName.keySet()) {
+      if (byName.containsKey(name)) {
+        throw new IllegalArgumentException(
+            "parameter \"" + name + "\" is there already, names must differ");
+      }
+    }
+    Parameters joined = new Parameters(this, other);
+    joined.checkDisjoint();
+    return joined;
+  }
+
+  /**
+   * Checks that no two tensors share memory.
+   *
+   * @throws IllegalArgumentException if two do
+   */
+  void checkDisjoint() {
+    List<MemoryRegion> regions = new ArrayList<>();
+    for (Parameter parameter : this) {
+      regions.add(MemoryRegion.of("values of \"" + parameter.name() + "\"", parameter.values()));
+      regions.add(
+          MemoryRegion.of("gradients of \"" + parameter.name() + "\"", parameter.gradients()));
+    }
+    MemoryRegion.checkDisjoint(regions);
   }
 
   /** What frees memory and does not refer to a set of parameters. */
@@ -159,6 +214,9 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   void checkOpen() {
     lifetime.checkOpen();
     device.backend();
+    for (int i = 0; i < parts.size(); i++) { // an iterator would allocate on every step
+      parts.get(i).checkOpen();
+    }
   }
 
   /** Whether a parameter lies in this set's own allocations. */
@@ -208,9 +266,10 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
         Lifetime owner,
         Map<ElementType, Memory> valueMemory,
         Map<ElementType, Memory> gradientMemory,
-        Map<ElementType, Long> used) {
+        Map<ElementType, Long> used,
+        List<Long> shape) {
       if (!isOwned()) {
-        return new Parameter(name, values, gradients);
+        return new Parameter(name, values, gradients, shape);
       }
       long offset = used.merge(type, length, Long::sum) - length;
       Tensor ownedValues = new Tensor(device, valueMemory.get(type), offset, length, owner);
@@ -220,7 +279,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       } else if (initial instanceof double[] doubles) {
         ownedValues.copyFrom(doubles);
       }
-      return new Parameter(name, ownedValues, ownedGradients);
+      return new Parameter(name, ownedValues, ownedGradients, shape);
     }
   }
 
@@ -228,6 +287,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   public static final class Builder {
     private final Device device;
     private final Map<String, Spec> specs = new LinkedHashMap<>();
+    private final Map<String, List<Long>> shapes = new HashMap<>();
 
     private Builder(Device device) {
       device.backend(); // fails early on a closed device
@@ -359,6 +419,50 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
       require(name, "values are", values);
       require(name, "gradients are", gradients);
       return borrow(name, device.borrow(values), device.borrow(gradients));
+    }
+
+    /**
+     * Says what shape a parameter has. Checkpoints have it, and restoring compares it.
+     *
+     * @param name of a parameter that was added
+     * @param shape the lengths of its dimensions, outermost first, whose product is the count of
+     *     its elements
+     * @return this builder
+     * @throws IllegalArgumentException if there is no such parameter or the shape does not fit
+     */
+    public Builder shape(String name, long... shape) {
+      require(name, "shape is", shape);
+      Spec spec = specs.get(name);
+      if (spec == null) {
+        throw new IllegalArgumentException(
+            "there is no parameter \"" + name + "\" to give a shape: add it first");
+      }
+      List<Long> dimensions = Arrays.stream(shape).boxed().toList();
+      if (shape.length == 0 || product(shape) != spec.length) {
+        throw Arguments.refusal(
+            "shape of \"" + name + "\"",
+            dimensions,
+            "lengths of at least 0 whose product is " + spec.length,
+            "pass those of its dimensions, outermost first");
+      }
+      shapes.put(name, dimensions);
+      return this;
+    }
+
+    /** The product, or -1 if a length is negative or the product is beyond the range. */
+    private static long product(long[] shape) {
+      long product = 1;
+      for (long length : shape) {
+        if (length < 0) {
+          return -1;
+        }
+        long high = Math.multiplyHigh(product, length);
+        product *= length;
+        if (high != 0 || product < 0) {
+          return -1;
+        }
+      }
+      return product;
     }
 
     /**

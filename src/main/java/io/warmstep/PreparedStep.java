@@ -12,118 +12,132 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** What an optimizer does in each step, made ready on its device. */
+/**
+ * What an optimizer does in each step, made ready on its device. Groups that are frozen are no part
+ * of what was made ready.
+ */
 final class PreparedStep {
-  private final Parameters parameters;
   private final StepOptions options;
-  private List<RuleGroup> groups;
-  private StepInputs inputs;
+  private final OptimizerState state;
+  private Parameters parameters;
+  private List<TrainedGroup> groups;
 
-  /** For each group. */
-  private StepValues[] values;
+  /** The groups that a step is about, in the order of the plan. */
+  private List<TrainedGroup> active = List.of();
 
-  private StepPlan plan;
+  private StepInputs inputs = new StepInputs();
+
+  /** For each of these groups. */
+  private StepValues[] values = {};
+
+  /** The device's count when the program learned where borrowed tensors are. */
+  private long rebindings;
+
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
 
-  /** Resolves nothing on the device yet. */
-  PreparedStep(Parameters parameters, List<RuleGroup> groups, StepOptions options) {
+  /** Nothing is done on the device yet. */
+  PreparedStep(
+      Parameters parameters, List<TrainedGroup> groups, StepOptions options, OptimizerState state) {
     this.parameters = parameters;
     this.groups = groups;
     this.options = options;
-    inputs = inputsOf(groups);
-    values = valuesOf(groups);
+    this.state = state;
   }
 
-  private static StepInputs inputsOf(List<RuleGroup> groups) {
-    return new StepInputs(
-        groups.stream().mapToInt(group -> group.rule().scalarNames().size()).toArray());
-  }
-
-  private static StepValues[] valuesOf(List<RuleGroup> groups) {
-    return groups.stream().map(group -> group.moving().values()).toArray(StepValues[]::new);
-  }
-
-  List<RuleGroup> groups() {
+  List<TrainedGroup> groups() {
     return groups;
   }
 
-  /**
-   * Checks that the arithmetic of the parameters can hold the rules' hyperparameters.
-   *
-   * @param number of the first step
-   * @param rate the learning rate if it is constant, otherwise 0
-   * @throws IllegalArgumentException if it cannot
-   */
-  void requireHyperparameters(long number, double rate) {
-    requireHyperparameters(groups, inputs, number, rate);
-  }
-
-  private static void requireHyperparameters(
-      List<RuleGroup> groups, StepInputs inputs, long number, double rate) {
-    for (int i = 0; i < groups.size(); i++) {
-      groups.get(i).requireHyperparameters(number, rate, inputs.scalars(i));
-    }
-  }
-
   /** Prepares the step on the device, once. */
-  void prepare(OptimizerState state) {
-    Map<String, Integer> index = new HashMap<>();
-    for (Parameter parameter : parameters) {
-      index.put(parameter.name(), index.size());
-    }
-    plan =
-        new StepPlan(
-            groups.stream().map(group -> group.plan(index, state.tensors())).toList(), options);
-    program.set(parameters.device().backend().prepare(plan));
+  void prepare() {
+    prepare(parameters, groups);
   }
 
   /**
-   * Replaces the hyperparameters of each group; parameters and state stay.
+   * Prepares a step of these groups, in place of the present one.
    *
-   * @param number of the next step
-   * @throws IllegalArgumentException if the arithmetic of the parameters cannot hold them; nothing
-   *     changes
+   * @throws RuntimeException if the device cannot; the present one stays
    */
-  void use(List<RuleGroup> others, long number) {
-    List<StepPlan.Group> planned = new ArrayList<>();
-    for (int i = 0; i < others.size(); i++) {
-      planned.add(new StepPlan.Group(others.get(i).rule(), plan.groups().get(i).entries()));
+  void prepare(Parameters all, List<TrainedGroup> next) {
+    long bindings = all.device().rebindings();
+    List<TrainedGroup> stepped = next.stream().filter(group -> !group.isFrozen()).toList();
+    StepProgram prepared = all.device().backend().prepare(plan(all, stepped));
+    StepProgram former = program.getAndSet(prepared);
+    if (former != null) {
+      former.close();
     }
-    StepInputs nextInputs = inputsOf(others);
-    requireHyperparameters(others, nextInputs, number, 0);
-    StepPlan next = new StepPlan(planned, options);
-    StepProgram prepared = parameters.device().backend().prepare(next);
-    program.getAndSet(prepared).close();
-    plan = next;
-    groups = List.copyOf(others);
-    inputs = nextInputs;
-    values = valuesOf(others);
+    rebindings = bindings;
+    parameters = all;
+    groups = List.copyOf(next);
+    active = stepped;
+    inputs =
+        new StepInputs(
+            stepped.stream()
+                .mapToInt(group -> group.rules().rule().scalarNames().size())
+                .toArray());
+    values =
+        stepped.stream().map(group -> group.rules().moving().values()).toArray(StepValues[]::new);
+  }
+
+  private StepPlan plan(Parameters all, List<TrainedGroup> stepped) {
+    Map<Parameter, Integer> index = new HashMap<>();
+    for (Parameter parameter : all) {
+      index.put(parameter, index.size());
+    }
+    List<StepPlan.Group> planned = new ArrayList<>();
+    for (TrainedGroup group : stepped) {
+      planned.add(group.rules().plan(index, state));
+    }
+    return new StepPlan(planned, options);
+  }
+
+  /**
+   * Follows borrowed tensors that were rebound since the last step.
+   *
+   * @throws IllegalArgumentException if two share memory now; nothing changes
+   */
+  void followRebinding() {
+    long bindings = parameters.device().rebindings();
+    if (bindings != rebindings) {
+      parameters.checkDisjoint();
+      if (!program.get().rebind(plan(parameters, active))) {
+        prepare(parameters, groups);
+      }
+      rebindings = bindings;
+    }
   }
 
   /**
    * Computes what the host gives to a step.
    *
-   * @param number of the step
+   * @param number of the optimizer's step
    * @param rate the optimizer's learning rate
    * @param gradientScale what gradients are multiplied by first
    * @throws IllegalStateException if the arithmetic of the parameters cannot hold a number
    */
   void set(long number, double rate, double gradientScale) {
-    for (int i = 0; i < inputs.groups(); i++) {
-      RuleGroup group = groups.get(i);
-      double own = group.scalars(number, rate, values[i], inputs.scalars(i));
+    followRebinding();
+    for (int i = 0; i < active.size(); i++) { // an iterator would allocate on every step
+      TrainedGroup group = active.get(i);
+      RuleGroup rules = group.rules();
+      double own = rules.scalars(number, group.nextStep(), rate, values[i], inputs.scalars(i));
       inputs.keepParameters(i, own == 0);
-      inputs.weightDecay(i, group.rule().l2(values[i]));
+      inputs.weightDecay(i, rules.rule().l2(values[i]));
     }
     inputs.gradientScale().set(gradientScale);
   }
 
   /** Whether the step happened, or was skipped for a non-finite gradient. */
   boolean run() {
-    return program.get().run(inputs);
+    boolean happened = program.get().run(inputs);
+    for (int i = 0; happened && i < active.size(); i++) {
+      active.get(i).advance();
+    }
+    return happened;
   }
 
   void zeroGradients() {
+    followRebinding();
     program.get().zeroGradients();
   }
 

@@ -38,12 +38,30 @@ final class RestoredRules {
   }
 
   /** The groups as they are to be; what does not fit is added to the differences. */
-  List<RuleGroup> of(List<RuleGroup> groups) throws IOException {
+  List<RuleGroup> of(List<TrainedGroup> groups) throws IOException {
     List<RuleGroup> restored = new ArrayList<>();
-    for (RuleGroup group : groups) {
-      restored.add(of(group));
+    for (TrainedGroup group : groups) {
+      restored.add(of(group.rules()));
     }
     return restored;
+  }
+
+  /** Whether a group is to be frozen. */
+  boolean isFrozen(TrainedGroup group) {
+    List<String> names = group.rules().members().stream().map(choices::savedName).toList();
+    Map<String, SavedOptimizer.Group> savedGroups = savedGroups();
+    for (String name : names) {
+      SavedOptimizer.Group its = savedGroups.get(name);
+      if (its != null && its.frozen().isPresent() && its.frozen().get() != group.isFrozen()) {
+        notes.add(
+            Parameters.abbreviated(names)
+                + (its.frozen().get() ? " was frozen when" : " was not frozen when")
+                + " the file was saved: "
+                + (choices.keepsHyperparameters() ? "it stays as it is here" : "so it is now"));
+        return choices.keepsHyperparameters() == group.isFrozen();
+      }
+    }
+    return group.isFrozen();
   }
 
   private RuleGroup of(RuleGroup group) throws IOException {

@@ -1,6 +1,5 @@
 package io.warmstep;
 
-import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
@@ -11,31 +10,40 @@ import java.util.Map;
 /**
  * Parameters of an optimizer under one rule.
  *
+ * @param pattern that of the {@link ParameterGroup}
  * @param moving hyperparameters that schedules move, whatever the rule has
  * @param narrowest a member whose arithmetic has the smallest range
  */
 record RuleGroup(
+    String pattern,
     UpdateRule rule,
     MovingHyperparameters moving,
     double learningRateFactor,
     List<Parameter> members,
     Parameter narrowest) {
+  /** What those parameters are called that no group was made for. */
+  static final String REST = "*";
+
   private static RuleGroup of(
-      UpdateRule rule, MovingHyperparameters moving, double factor, List<Parameter> members) {
+      String pattern,
+      UpdateRule rule,
+      MovingHyperparameters moving,
+      double factor,
+      List<Parameter> members) {
     return new RuleGroup(
-        rule, moving, factor, members, ArithmeticRange.narrowest(members).orElseThrow());
+        pattern, rule, moving, factor, members, ArithmeticRange.narrowest(members).orElseThrow());
   }
 
   /** The same parameters under other hyperparameters. */
   RuleGroup with(UpdateRule other, double factor) {
-    return new RuleGroup(other, moving, factor, members, narrowest);
+    return new RuleGroup(pattern, other, moving, factor, members, narrowest);
   }
 
   /**
    * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
    *
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     one has a rule of another kind, or the rule does not let a hyperparameter move
+   *     the rule does not let a hyperparameter move
    */
   static List<RuleGroup> resolve(
       UpdateRule rule,
@@ -61,11 +69,16 @@ record RuleGroup(
                 + parameters.abbreviatedNames());
       }
       resolved.add(
-          of(group.resolve(rule), moving.in(group), group.learningRateFactor(), members.get(i)));
+          of(
+              group.pattern(),
+              group.resolve(rule),
+              moving.in(group),
+              group.learningRateFactor(),
+              members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {
-      resolved.add(of(rule, moving, 1, rest));
+      resolved.add(of(REST, rule, moving, 1, rest));
     }
     return resolved;
   }
@@ -93,13 +106,15 @@ record RuleGroup(
   /**
    * Computes the numbers of a step and checks that the arithmetic can hold them.
    *
+   * @param number of the optimizer's step, by which schedules go
+   * @param step number of the group's own, by which the rule corrects biases
    * @param rate the optimizer's learning rate
    * @param at receives what the numbers are computed from
    * @param scalars receives the numbers
    * @return the group's learning rate
    * @throws IllegalStateException if it cannot, or a schedule gives what is not allowed
    */
-  double scalars(long step, double rate, StepValues at, double[] scalars) {
+  double scalars(long number, long step, double rate, StepValues at, double[] scalars) {
     double own = rate * learningRateFactor;
     if (!(own <= Double.MAX_VALUE) || (own == 0 && rate != 0 && learningRateFactor != 0)) {
       throw new IllegalStateException(
@@ -114,7 +129,7 @@ record RuleGroup(
               + ", beyond the range of float64: choose another rate or factor");
     }
     at.set(step, own);
-    moving.set(step, at);
+    moving.set(number, at);
     rule.scalars(at, scalars);
     if (!ArithmeticRange.holds(rule.l2(at), narrowest)) {
       throw new IllegalStateException(
@@ -148,7 +163,7 @@ record RuleGroup(
    */
   void requireHyperparameters(long step, double rate, double[] scalars) {
     try {
-      scalars(step, rate, moving.values(), scalars);
+      scalars(step, step, rate, moving.values(), scalars);
     } catch (IllegalStateException e) {
       throw new IllegalArgumentException(e.getMessage(), e);
     }
@@ -158,21 +173,18 @@ record RuleGroup(
    * This group's part of a step.
    *
    * @param index of each parameter in the order of all
-   * @param state tensors by the names of parameter and slot
+   * @param state of the optimizer
    */
-  StepPlan.Group plan(Map<String, Integer> index, Map<String, Map<String, Tensor>> state) {
+  StepPlan.Group plan(Map<Parameter, Integer> index, OptimizerState state) {
     List<StepPlan.Entry> entries = new ArrayList<>();
     for (Parameter parameter : members) {
-      Map<String, Tensor> slots = state.get(parameter.name());
-      List<MemorySlice> slices =
-          rule.stateSlots().stream().map(slot -> slots.get(slot.name()).slice()).toList();
       entries.add(
-          new StepPlan.Entry(
-              index.get(parameter.name()),
+          StepPlan.Entry.of(
+              index.get(parameter),
               parameter.length(),
               parameter.values().slice(),
               parameter.gradients().slice(),
-              slices));
+              state.slices(parameter.name())));
     }
     return new StepPlan.Group(rule, entries);
   }

@@ -6,6 +6,7 @@ import io.warmstep.storage.Storage;
 import java.lang.ref.Reference;
 import java.nio.Buffer;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * A flat run of elements on a device. Optimizer steps are elementwise, so a tensor has a length and
@@ -38,32 +39,45 @@ public final class Tensor implements AutoCloseable {
   private static final int CONVERSION_CHUNK = 8192;
 
   private final Device device;
-  private final Memory memory;
+
+  /** Apart from the tensor, so that it can be freed after the tensor is gone. */
+  private final AtomicReference<Memory> memory;
+
   private final long offset;
   private final long length;
   private final Lifetime lifetime;
   private final boolean isWhole;
+  private final boolean isBorrowed;
 
   /** A tensor that is the whole of a memory, and closes it. */
   Tensor(Device device, Memory memory, boolean isBorrowed) {
     this.device = device;
-    this.memory = memory;
+    this.memory = new AtomicReference<>(memory);
     this.offset = 0;
     this.length = memory.length();
     String what = "tensor of " + length + " " + memory.type();
     this.lifetime = isBorrowed ? Lifetime.unreported(this, what) : Lifetime.begin(this, what);
-    this.lifetime.ifLost(device.backend(), memory::close);
+    AtomicReference<Memory> held = this.memory;
+    this.lifetime.ifLost(device.backend(), () -> held.get().close());
     this.isWhole = true;
+    this.isBorrowed = isBorrowed;
   }
 
   /** A part of a memory that belongs to something else, whose lifetime it shares. */
   Tensor(Device device, Memory memory, long offset, long length, Lifetime owner) {
+    this(device, new AtomicReference<>(memory), offset, length, owner);
+  }
+
+  /** A part of a tensor, which is rebound with it. */
+  private Tensor(
+      Device device, AtomicReference<Memory> memory, long offset, long length, Lifetime owner) {
     this.device = device;
     this.memory = memory;
     this.offset = offset;
     this.length = length;
     this.lifetime = owner;
     this.isWhole = false;
+    this.isBorrowed = false;
   }
 
   /**
@@ -72,7 +86,7 @@ public final class Tensor implements AutoCloseable {
    * @return the type
    */
   public ElementType type() {
-    return memory.type();
+    return memory.get().type();
   }
 
   /**
@@ -148,7 +162,7 @@ public final class Tensor implements AutoCloseable {
       write(0, values, values.length);
       return;
     }
-    Storage storage = memory.storage();
+    Storage storage = memory.get().storage();
     Object chunk = storage.newArray(chunkLength(length));
     int at = 0; // at most values.length, which may be near 2^31
     while (at < values.length) {
@@ -199,7 +213,7 @@ public final class Tensor implements AutoCloseable {
           "other overlaps this tensor in memory: copy it to a tensor of its own first");
     }
     try {
-      memory.copy(offset, other.memory, other.offset, length);
+      memory.get().copy(offset, other.memory.get(), other.offset, length);
     } finally {
       Reference.reachabilityFence(this);
       Reference.reachabilityFence(other);
@@ -232,7 +246,7 @@ public final class Tensor implements AutoCloseable {
       read(0, values, values.length);
       return;
     }
-    Storage storage = memory.storage();
+    Storage storage = memory.get().storage();
     Object chunk = storage.newArray(chunkLength(length));
     int at = 0;
     while (at < values.length) {
@@ -310,10 +324,41 @@ public final class Tensor implements AutoCloseable {
   public void zero() {
     checkOpen();
     try {
-      memory.zero(offset, length);
+      memory.get().zero(offset, length);
     } finally {
       Reference.reachabilityFence(this);
     }
+  }
+
+  /**
+   * Moves this borrowed tensor to other memory, as when a framework has allocated its gradients
+   * anew. Optimizers of a parameter that it is values or gradients of follow before their next
+   * step, without being prepared anew where only addresses change. Nothing is copied.
+   *
+   * <pre>{@code
+   * parameters.get("w").gradients().rebind(device.borrow(newGradients));
+   * }</pre>
+   *
+   * @param other a borrowed tensor of the same device, type and length; it gets this one's former
+   *     memory and may be closed. Must overlap no other parameter, which the next step checks
+   * @throws IllegalArgumentException if either is not a whole borrowed tensor, or they differ
+   * @throws ClosedException if a tensor or the device is closed
+   */
+  public void rebind(Tensor other) {
+    checkOpen();
+    other.checkOpen();
+    if (!isBorrowed || !other.isBorrowed) {
+      throw new IllegalArgumentException(
+          (isBorrowed ? "other is a " + other : "this is a " + this)
+              + ", must be borrowed by a call of the device: memory of the library's own stays"
+              + " where it is");
+    }
+    if (other.device != device || other.type() != type() || other.length != length) {
+      throw new IllegalArgumentException(
+          "other is a " + other + ", must be of the same device, type and length as this " + this);
+    }
+    other.memory.set(memory.getAndSet(other.memory.get()));
+    device.countRebinding();
   }
 
   /**
@@ -323,7 +368,7 @@ public final class Tensor implements AutoCloseable {
   @Override
   public void close() {
     if (isWhole && lifetime.end() && device.isOpen()) {
-      memory.close();
+      memory.get().close();
     }
   }
 
@@ -335,18 +380,18 @@ public final class Tensor implements AutoCloseable {
   /** Copies some elements out as they are stored, to an array of the type's Java type. */
   void read(long from, Object array, int at, int count) {
     checkOpen();
-    memory.read(offset + from, array, at, count);
+    memory.get().read(offset + from, array, at, count);
   }
 
   /** Overwrites some elements as they are stored, from an array of the type's Java type. */
   void write(long from, Object array, int at, int count) {
     checkOpen();
-    memory.write(offset + from, array, at, count);
+    memory.get().write(offset + from, array, at, count);
   }
 
   MemorySlice slice() {
     checkOpen();
-    return new MemorySlice(memory, offset);
+    return new MemorySlice(memory.get(), offset);
   }
 
   void checkOpen() {
@@ -357,7 +402,7 @@ public final class Tensor implements AutoCloseable {
   /** Whoever calls a tensor need not keep it: its memory must not go while it is used. */
   private void write(long at, Object array, int count) {
     try {
-      memory.write(offset + at, array, 0, count);
+      memory.get().write(offset + at, array, 0, count);
     } finally {
       Reference.reachabilityFence(this);
     }
@@ -365,7 +410,7 @@ public final class Tensor implements AutoCloseable {
 
   private void read(long at, Object array, int count) {
     try {
-      memory.read(offset + at, array, 0, count);
+      memory.get().read(offset + at, array, 0, count);
     } finally {
       Reference.reachabilityFence(this);
     }

@@ -155,8 +155,8 @@ class OptimizerCheckpointTest {
       assertEquals(0.2, number(reader, "param_groups.b.lr"));
       assertEquals(
           "{\"steps\":2,\"skipped_steps\":0,\"learning_rate\":0.1,\"groups\":[{\"rule\":\"adam\","
-              + "\"learning_rate_factor\":2.0,\"parameters\":[\"b\"]},{\"rule\":\"adam\","
-              + "\"learning_rate_factor\":1.0,\"parameters\":[\"a.w\"]}],"
+              + "\"learning_rate_factor\":2.0,\"parameters\":[\"b\"],\"frozen\":false},{\"rule\":\"adam\","
+              + "\"learning_rate_factor\":1.0,\"parameters\":[\"a.w\"],\"frozen\":false}],"
               + "\"constant_learning_rate\":0.1,\"schedule\":\""
               + Schedules.constant(0.1)
               + "\",\"plateaus\":[]}",
@@ -200,8 +200,8 @@ class OptimizerCheckpointTest {
     assertTrue(
         report.notes().contains("weight_decay of w is 0.2 in the file, 0.0 here: 0.0 is kept"),
         report.toString());
-    assertEquals(Adam.adam(), keeping.groups().get(0).rule());
-    assertEquals(3, keeping.groups().get(0).learningRateFactor());
+    assertEquals(Adam.adam(), keeping.trainedGroups().get(0).rules().rule());
+    assertEquals(3, keeping.trainedGroups().get(0).rules().learningRateFactor());
     assertFalse(Arrays.equals(saved(steps(first, 1)), saved(steps(keeping, 1))));
   }
 
@@ -355,7 +355,7 @@ class OptimizerCheckpointTest {
     assertArrayEquals(before, values(optimizer, "w"));
     assertArrayEquals(new float[] {1, -2, 0}, optimizer.state("w", "exp_avg").toFloats());
     assertArrayEquals(new float[] {1, 2, 3}, optimizer.state("w", "exp_avg_sq").toFloats());
-    assertEquals(Adam.adam().betas(0.5, 0.75), optimizer.groups().get(0).rule());
+    assertEquals(Adam.adam().betas(0.5, 0.75), optimizer.trainedGroups().get(0).rules().rule());
   }
 
   @Test
@@ -478,5 +478,58 @@ class OptimizerCheckpointTest {
             new CheckpointWriter().tensor("w", ElementFormat.F32, List.of(3L), floats(1, 2, 3)));
     String message = mismatch(adam("w"), file);
     assertTrue(message.endsWith("does not fit: the file has no state of w"), message);
+  }
+
+  private static Parameters shaped(Device device, long... shape) {
+    Parameters.Builder builder = Parameters.on(device).add("w", new float[] {1, 2, 3, 4, 5, 6});
+    return shape.length == 0 ? builder.build() : builder.shape("w", shape).build();
+  }
+
+  @Test
+  void shapesAreSavedAndCompared(@TempDir Path folder) throws IOException {
+    Path file = folder.resolve("shaped");
+    Path flat = folder.resolve("flat");
+    try (Device device = Devices.cpu(1);
+        Parameters two = shaped(device, 2, 3);
+        Parameters other = shaped(device, 3, 2);
+        Parameters none = shaped(device);
+        Optimizer ofTwo = Optimizer.of(two).rule(Adam.adam()).learningRate(1).build();
+        Optimizer ofOther = Optimizer.of(other).rule(Adam.adam()).learningRate(1).build();
+        Optimizer ofNone = Optimizer.of(none).rule(Adam.adam()).learningRate(1).build()) {
+      assertEquals(List.of(2L, 3L), two.get("w").shape());
+      assertEquals(List.of(6L), none.get("w").shape());
+      ofTwo.step();
+      ofTwo.save(file);
+      ofNone.save(flat);
+      try (CheckpointReader reader = CheckpointReader.open(file)) {
+        assertEquals(List.of(2L, 3L), reader.tensor("w").orElseThrow().shape());
+        assertEquals(List.of(2L, 3L), reader.tensor("state.w.exp_avg").orElseThrow().shape());
+      }
+      String message =
+          assertThrows(CheckpointMismatchException.class, () -> ofOther.restore(file)).getMessage();
+      assertTrue(message.contains("w has the shape [2, 3] in the file, [3, 2] here"), message);
+      ofNone.restore(file); // it was given no shape, so any will do
+      assertEquals(1, ofNone.stepCount());
+      ofTwo.restore(flat); // as files of before shapes are
+      assertEquals(0, ofTwo.stepCount());
+    }
+  }
+
+  @Test
+  void aShapeMustFit() {
+    try (Device device = Devices.cpu(1)) {
+      for (long[] wrong :
+          new long[][] {{}, {5}, {-2, -3}, {2, 3, 2}, {1L << 62, 6}, {6, 1L << 63}}) {
+        String message =
+            assertThrows(IllegalArgumentException.class, () -> shapeOfSix(device, wrong))
+                .getMessage();
+        assertTrue(message.contains("must be lengths of at least 0 whose product is 6"), message);
+      }
+      assertEquals(List.of(1L, 6L, 1L), shaped(device, 1, 6, 1).get("w").shape());
+    }
+  }
+
+  private static void shapeOfSix(Device device, long[] shape) {
+    Parameters.on(device).add("w", new float[6]).shape("w", shape);
   }
 }

@@ -63,7 +63,7 @@ public final class SelfTest {
       }
       List<MemorySlice> slices = memories.stream().map(m -> new MemorySlice(m, 0)).toList();
       StepPlan.Entry entry =
-          new StepPlan.Entry(
+          StepPlan.Entry.of(
               0, LENGTH, slices.get(0), slices.get(1), slices.subList(2, slices.size()));
       StepPlan plan =
           new StepPlan(List.of(new StepPlan.Group(rule, List.of(entry))), StepOptions.NONE);

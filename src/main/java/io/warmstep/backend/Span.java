@@ -10,13 +10,13 @@ import java.util.List;
  */
 public final class Span {
   private final int group;
-  private final List<MemorySlice> slices;
+  private final List<Operand> operands;
   private final List<StepPlan.Entry> entries = new ArrayList<>();
   private long length;
 
   private Span(int group, StepPlan.Entry first) {
     this.group = group;
-    this.slices = first.slices();
+    this.operands = first.operands();
     add(first);
   }
 
@@ -46,11 +46,10 @@ public final class Span {
   }
 
   private boolean isContinuedBy(StepPlan.Entry entry) {
-    List<MemorySlice> next = entry.slices();
-    for (int i = 0; i < slices.size(); i++) {
-      MemorySlice own = slices.get(i);
-      if (!own.memory()
-          .isContinuedBy(own.offset() + length, next.get(i).memory(), next.get(i).offset())) {
+    for (int i = 0; i < operands.size(); i++) {
+      MemorySlice own = operands.get(i).slice();
+      MemorySlice next = entry.operands().get(i).slice();
+      if (!own.memory().isContinuedBy(own.offset() + length, next.memory(), next.offset())) {
         return false;
       }
     }
@@ -77,16 +76,16 @@ public final class Span {
    * @return the element type
    */
   public ElementType type() {
-    return slices.get(0).memory().type();
+    return operands.get(0).storage().type();
   }
 
   /**
    * Where the elements begin.
    *
-   * @return values, gradients, then state
+   * @return the first parameter's operands: values, gradients, then state
    */
-  public List<MemorySlice> slices() {
-    return slices;
+  public List<Operand> operands() {
+    return operands;
   }
 
   /**

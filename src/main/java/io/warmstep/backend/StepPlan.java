@@ -1,11 +1,14 @@
 package io.warmstep.backend;
 
 import io.warmstep.ElementType;
+import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.Map;
 
 /**
  * What one step does; fixed for the life of an optimizer.
@@ -17,6 +20,12 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   /** Elements of a leaf of the norm's tree, and sums of a node. */
   public static final int LEAF = 4096;
 
+  /** Most operands of an element: values, gradients and state. The kernels have room for them. */
+  public static final int MAX_OPERANDS = 16;
+
+  /** Most scalars of a rule. The kernels have room for them. */
+  public static final int MAX_SCALARS = 16;
+
   /**
    * Copies the list.
    *
@@ -25,6 +34,25 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    */
   public StepPlan {
     groups = List.copyOf(groups);
+  }
+
+  /**
+   * The groups by what a backend has kernels for.
+   *
+   * @return an entry for each rule's name, in the order of the plan
+   */
+  public List<SameRule> rules() {
+    Map<String, List<Integer>> byName = new LinkedHashMap<>();
+    for (int i = 0; i < groups.size(); i++) {
+      byName.computeIfAbsent(groups.get(i).rule().name(), name -> new ArrayList<>()).add(i);
+    }
+    List<SameRule> rules = new ArrayList<>();
+    byName.forEach(
+        (name, members) ->
+            rules.add(
+                new SameRule(
+                    name, groups.get(members.get(0)).rule().scalarNames().size(), members)));
+    return rules;
   }
 
   /**
@@ -55,47 +83,103 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param entries the parameters, in the order in which they were added
      */
     public Group {
+      requireAtMost(rule, "slots of state", rule.stateSlots().size(), MAX_OPERANDS - 2);
+      requireAtMost(rule, "scalars", rule.scalarNames().size(), MAX_SCALARS);
       entries = List.copyOf(entries);
+    }
+
+    private static void requireAtMost(UpdateRule rule, String what, int count, int most) {
+      if (count > most) {
+        throw Arguments.refusal(
+            what + " of rule " + rule.name(), count, "at most " + most, "split the rule");
+      }
     }
   }
 
   /**
-   * One parameter. All its slices have the same length.
+   * Groups whose rules have one name, so that the same kernels update them.
+   *
+   * @param rule the name
+   * @param scalars how many the rule has
+   * @param groups their indices in the plan
+   */
+  public record SameRule(String rule, int scalars, List<Integer> groups) {
+    /**
+     * Copies the list.
+     *
+     * @param rule the name
+     * @param scalars how many the rule has
+     * @param groups their indices in the plan
+     */
+    public SameRule {
+      groups = List.copyOf(groups);
+    }
+  }
+
+  /**
+   * One parameter. All its operands have the same length.
    *
    * @param index position among all parameters of the plan, from 0: the global norm adds in this
    *     order
    * @param length count of elements
-   * @param values the parameter
-   * @param gradients its gradient, of the same type
-   * @param state its state, one slice for each slot of the group's rule, of the arithmetic type
+   * @param operands values, gradients, then a state for each slot of the group's rule
    */
-  public record Entry(
-      int index, long length, MemorySlice values, MemorySlice gradients, List<MemorySlice> state) {
+  public record Entry(int index, long length, List<Operand> operands) {
     /**
      * Copies the list.
      *
      * @param index position among all parameters of the plan, from 0: the global norm adds in this
      *     order
      * @param length count of elements
-     * @param values the parameter
-     * @param gradients its gradient, of the same type
-     * @param state its state, one slice for each slot of the group's rule, of the arithmetic type
+     * @param operands values, gradients, then a state for each slot of the group's rule
      */
     public Entry {
-      state = List.copyOf(state);
+      operands = List.copyOf(operands);
     }
 
     /**
-     * All that the step works on.
+     * A parameter from where its operands lie.
      *
-     * @return values, gradients, then state
+     * @param index see {@link #index}
+     * @param length count of elements
+     * @param values the parameter
+     * @param gradients its gradient, of the same type
+     * @param state of the arithmetic type, one for each slot
+     * @return the entry
      */
-    public List<MemorySlice> slices() {
-      return Stream.concat(Stream.of(values, gradients), state.stream()).toList();
+    public static Entry of(
+        int index,
+        long length,
+        MemorySlice values,
+        MemorySlice gradients,
+        List<MemorySlice> state) {
+      List<Operand> operands = new ArrayList<>(2 + state.size());
+      operands.add(new Operand(Operand.Role.VALUES, values));
+      operands.add(new Operand(Operand.Role.GRADIENTS, gradients));
+      state.forEach(slice -> operands.add(new Operand(Operand.Role.STATE, slice)));
+      return new Entry(index, length, operands);
+    }
+
+    /**
+     * The parameter.
+     *
+     * @return where it lies
+     */
+    public MemorySlice values() {
+      return operands.get(0).slice();
+    }
+
+    /**
+     * Its gradient.
+     *
+     * @return where it lies
+     */
+    public MemorySlice gradients() {
+      return operands.get(1).slice();
     }
 
     private ElementType arithmetic() {
-      return values.memory().type().arithmetic();
+      return values().memory().type().arithmetic();
     }
   }
 }

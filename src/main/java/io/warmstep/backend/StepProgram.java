@@ -24,6 +24,14 @@ public interface StepProgram extends AutoCloseable {
   /** Sets every gradient to zero. */
   void zeroGradients();
 
+  /**
+   * Takes a plan that differs in nothing but where operands lie.
+   *
+   * @param plan as this program was prepared for, with other slices
+   * @return false if the step must be prepared anew for that; then nothing changed
+   */
+  boolean rebind(StepPlan plan);
+
   /** Releases what was prepared. A second call does nothing. */
   @Override
   void close();

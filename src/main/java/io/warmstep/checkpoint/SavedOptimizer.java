@@ -42,14 +42,17 @@ public record SavedOptimizer(
    * @param rule the rule's name
    * @param learningRateFactor what their learning rate is multiplied by
    * @param parameters their names
+   * @param frozen whether steps left them out; empty in files that do not say
    */
-  public record Group(String rule, double learningRateFactor, List<String> parameters) {
+  public record Group(
+      String rule, double learningRateFactor, List<String> parameters, Optional<Boolean> frozen) {
     /**
      * Makes a group.
      *
      * @param rule the rule's name
      * @param learningRateFactor what their learning rate is multiplied by
      * @param parameters their names
+     * @param frozen whether steps left them out; empty in files that do not say
      * @throws NullPointerException if a name is null
      */
     public Group {
@@ -94,6 +97,7 @@ public record SavedOptimizer(
       members.put("rule", group.rule);
       members.put("learning_rate_factor", group.learningRateFactor);
       members.put("parameters", group.parameters);
+      group.frozen.ifPresent(frozen -> members.put("frozen", frozen));
       written.add(members);
     }
     json.put("groups", written);
@@ -154,7 +158,8 @@ public record SavedOptimizer(
           new Group(
               (String) members.get("rule"),
               number(members.get("learning_rate_factor")),
-              ((List<?>) members.get("parameters")).stream().map(String.class::cast).toList()));
+              ((List<?>) members.get("parameters")).stream().map(String.class::cast).toList(),
+              Optional.ofNullable((Boolean) members.get("frozen"))));
     }
     List<PlateauSchedule.State> plateaus = new ArrayList<>();
     for (Object plateau : (List<?>) json.get("plateaus")) {

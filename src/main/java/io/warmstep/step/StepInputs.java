@@ -72,20 +72,6 @@ public final class StepInputs {
   }
 
   /**
-   * Whether any group's parameters keep their bits.
-   *
-   * @return true if {@link #keepsParameters} is true of one
-   */
-  public boolean keepsAnyParameters() {
-    for (boolean keeps : keepsParameters) {
-      if (keeps) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /**
    * Says whether a group's parameters keep their bits.
    *
    * @param group its index in the plan

@@ -12,7 +12,6 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
-import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
@@ -90,16 +89,6 @@ class OptimizerArgumentsTest {
     assertEquals(
         "pattern is empty, must be a whole name: pass one such as *.bias",
         refusal(() -> ParameterGroup.matching("")));
-  }
-
-  @Test
-  void aGroupWithARuleOfAnotherKind() {
-    String message =
-        refusal(builder().group(ParameterGroup.matching("*.bias").rule(Adam.adam()))::build);
-    assertEquals(
-        "group *.bias has rule adam, must be the optimizer's, sgd: for each rule use a Parameters and"
-            + " an optimizer of their own",
-        message);
   }
 
   @ParameterizedTest

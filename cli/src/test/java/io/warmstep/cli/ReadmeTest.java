@@ -73,13 +73,14 @@ class ReadmeTest {
     compile(
         folder,
         "Part",
-        "import io.warmstep.*;\nimport java.nio.file.*;\nimport io.warmstep.rule.*;\nimport io.warmstep.schedule.*;\nclass Part {\n"
+        "import io.warmstep.*;\nimport java.nio.file.*;\nimport io.warmstep.rule.*;\n"
+            + "import io.warmstep.schedule.*;\nclass Part {\n"
             + "  void part(Optimizer optimizer, long context, long stream, long pointer,"
             + " long queue, long buffer, long offset, long length,"
             + " jcuda.driver.CUcontext cuContext, jcuda.driver.CUstream cuStream,"
             + " jcuda.Pointer devicePointer, org.jocl.cl_context clContext,"
             + " org.jocl.cl_command_queue clQueue, org.jocl.cl_mem clBuffer,"
-            + " Parameters parameters) throws Exception {\n"
+            + " Parameters parameters, Parameters newLayers) throws Exception {\n"
             + code
             + "  }\n}\n");
   }

@@ -10,6 +10,7 @@ import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * A step as Java loops. All elements of the plan are numbered consecutively, cut into chunks and
@@ -97,10 +98,26 @@ final class CpuStepProgram implements StepProgram {
     Run(GroupStep group, Span span) {
       this.group = group;
       this.isDouble = span.type() == ElementType.FLOAT64;
-      this.memories =
-          span.slices().stream().map(slice -> (CpuMemory) slice.memory()).toArray(CpuMemory[]::new);
-      this.offsets = span.slices().stream().mapToLong(MemorySlice::offset).toArray();
+      int operands = span.operands().size();
+      this.memories = new CpuMemory[operands];
+      this.offsets = new long[operands];
       this.length = span.length();
+      bind(span);
+    }
+
+    /** Looks up where the operands lie. */
+    void bind(Span span) {
+      for (int i = 0; i < memories.length; i++) {
+        MemorySlice slice = span.operands().get(i).slice();
+        memories[i] = (CpuMemory) slice.memory();
+        offsets[i] = slice.offset();
+      }
+    }
+
+    boolean isBoundLike(Span span, GroupStep[] groups) {
+      return span.length() == length
+          && groups[span.group()] == group
+          && (span.type() == ElementType.FLOAT64) == isDouble;
     }
 
     /** How many elements from one on lie in one array in every memory. */
@@ -250,6 +267,29 @@ final class CpuStepProgram implements StepProgram {
   }
 
   @Override
+  public boolean rebind(StepPlan plan) {
+    List<Span> spans = Span.of(plan);
+    if (spans.size() != runs.length) {
+      return false;
+    }
+    for (int i = 0; i < runs.length; i++) {
+      if (!runs[i].isBoundLike(spans.get(i), groups)) {
+        return false;
+      }
+    }
+    for (int i = 0; i < runs.length; i++) {
+      runs[i].bind(spans.get(i));
+    }
+    for (Worker worker : workers) {
+      worker.prepareCopies();
+    }
+    if (norm != null) {
+      norm.rebind(plan);
+    }
+    return true;
+  }
+
+  @Override
   public void close() {}
 
   /** One thread's blocks and working memory. */
@@ -262,6 +302,11 @@ final class CpuStepProgram implements StepProgram {
       boolean clips = options.clipValue() > 0;
       floats = new FloatWork(slots, longestCopy(false), clips, (float) options.clipValue());
       doubles = new DoubleWork(slots, longestCopy(true), clips, options.clipValue());
+      prepareCopies();
+    }
+
+    /** Makes room for what has to be copied, so that no step does. */
+    void prepareCopies() {
       for (Run run : runs) {
         for (CpuMemory memory : run.memories) {
           if (run.isDouble) {
@@ -271,6 +316,7 @@ final class CpuStepProgram implements StepProgram {
           }
         }
       }
+      boolean clips = options.clipValue() > 0;
       if (clips || !isInPlaceThroughout(false)) {
         floats.allocateCopies();
       }

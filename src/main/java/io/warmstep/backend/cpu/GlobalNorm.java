@@ -41,7 +41,7 @@ final class GlobalNorm {
 
   /** The gradients of one arithmetic type, cut into leaves. */
   private static final class Leaves {
-    final List<StepPlan.Entry> entries;
+    List<StepPlan.Entry> entries;
     final int[] firstLeaf;
     final int[] exponents;
     final int count;
@@ -104,6 +104,16 @@ final class GlobalNorm {
       scratch[i] = new Scratch(norm);
       floats.prepare(scratch[i].stored);
       doubles.prepare(scratch[i].stored);
+    }
+  }
+
+  /** Takes a plan whose gradients lie elsewhere. */
+  void rebind(StepPlan plan) {
+    floats.entries = plan.normOrder(ElementType.FLOAT32);
+    doubles.entries = plan.normOrder(ElementType.FLOAT64);
+    for (Scratch own : scratch) {
+      floats.prepare(own.stored);
+      doubles.prepare(own.stored);
     }
   }
 

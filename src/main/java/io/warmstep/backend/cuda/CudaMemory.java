@@ -9,18 +9,35 @@ import java.nio.ByteBuffer;
 final class CudaMemory extends StagedMemory {
   private final CudaDevice device;
   private final long allocation;
+  private final boolean isBorrowed;
   private final long address;
 
   CudaMemory(CudaDevice device, Storage storage, long address, long length) {
-    this(device, storage, address, 0, length);
+    this(device, storage, address, 0, length, true);
   }
 
   /** Elements after the first few of an allocation. */
   CudaMemory(CudaDevice device, Storage storage, long allocation, int skipped, long length) {
+    this(device, storage, allocation, skipped, length, false);
+  }
+
+  private CudaMemory(
+      CudaDevice device,
+      Storage storage,
+      long allocation,
+      int skipped,
+      long length,
+      boolean isBorrowed) {
     super(device.staging(), storage, length);
     this.device = device;
     this.allocation = allocation;
+    this.isBorrowed = isBorrowed;
     this.address = allocation + storage.bytes(skipped);
+  }
+
+  /** Whether the memory is the caller's, who may have the tensor rebound. */
+  boolean isBorrowed() {
+    return isBorrowed;
   }
 
   /** Address of an element. */

@@ -54,6 +54,12 @@ final class CudaNorm implements AutoCloseable {
     arguments.putInt(Layout.NORM_KIND, kind);
   }
 
+  /** With the context current: takes a plan whose gradients lie elsewhere. */
+  void rebind(StepPlan plan) {
+    floats.rebind(plan);
+    doubles.rebind(plan);
+  }
+
   /** Where the update reads what the norm gave. */
   long result() {
     return result.address();

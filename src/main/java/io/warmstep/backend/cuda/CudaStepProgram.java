@@ -6,14 +6,16 @@ import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.step.StepInputs;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import jcuda.driver.CUcontext;
 
 /**
  * A step as launches of kernels, prepared but for the step's numbers: one launch of the update for
- * each element type in use, after those of the norm if the plan needs it. Nothing is waited for,
- * except where non-finite gradients skip the step: whether it happens is what {@link #run} returns,
- * as soon as the norm tells, while the update still runs.
+ * each rule and element type in use, after those of the norm if the plan needs it. Nothing is
+ * waited for, except where non-finite gradients skip the step: whether it happens is what {@link
+ * #run} returns, as soon as the norm tells, while the update still runs.
  */
 final class CudaStepProgram implements StepProgram {
   private final CudaDevice device;
@@ -35,13 +37,11 @@ final class CudaStepProgram implements StepProgram {
     this.context = device.context();
     this.arena = new Arena(context);
     this.skipsNonFinite = plan.options().skipNonFinite();
-    List<TensorRun> runs = Span.of(plan).stream().map(TensorRun::new).toList();
-    for (ElementType type : ElementType.values()) {
-      List<TensorRun> ofType = runs.stream().filter(run -> run.type == type).toList();
-      if (!ofType.isEmpty()) {
-        updates.add(new CudaUpdate(context, device.kernels(), arena, plan, type, ofType));
-      }
-    }
+    launches(plan)
+        .forEach(
+            (launch, runs) ->
+                updates.add(
+                    new CudaUpdate(context, device.kernels(), arena, plan, launch.rule, runs)));
     norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
     try {
       arena.allocate();
@@ -56,6 +56,48 @@ final class CudaStepProgram implements StepProgram {
       release();
       throw e;
     }
+  }
+
+  /** What the parameters of one launch have in common. */
+  private record Launch(StepPlan.SameRule rule, ElementType type) {}
+
+  /** The runs of each launch, in the order of the launches. */
+  private static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
+    List<TensorRun> runs = Span.of(plan).stream().map(TensorRun::new).toList();
+    Map<Launch, List<TensorRun>> launches = new LinkedHashMap<>();
+    for (StepPlan.SameRule rule : plan.rules()) {
+      for (ElementType type : ElementType.values()) {
+        List<TensorRun> together =
+            runs.stream()
+                .filter(run -> run.type == type && rule.groups().contains(run.group))
+                .toList();
+        if (!together.isEmpty()) {
+          launches.put(new Launch(rule, type), together);
+        }
+      }
+    }
+    return launches;
+  }
+
+  @Override
+  public boolean rebind(StepPlan plan) {
+    List<List<TensorRun>> next = List.copyOf(launches(plan).values());
+    for (int i = 0; i < updates.size(); i++) {
+      if (!updates.get(i).canRebind(next.get(i))) {
+        return false;
+      }
+    }
+    context.run(
+        "rebind",
+        () -> {
+          for (int i = 0; i < updates.size(); i++) {
+            updates.get(i).rebind(next.get(i));
+          }
+          if (norm != null) {
+            norm.rebind(plan);
+          }
+        });
+    return true;
   }
 
   @Override

@@ -7,24 +7,28 @@ import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
 /**
- * The update of all parameters of one element type: one launch. The numbers of up to 16 groups are
- * its arguments; those of more go into a table on the device, by launches that copy their
- * arguments, so that no memory of the host has to stay as it is.
+ * The update of all parameters under one rule and of one element type: one launch. The numbers of
+ * up to 16 groups are its arguments; those of more go into a table on the device, by launches that
+ * copy their arguments, so that no memory of the host has to stay as it is.
  */
 final class CudaUpdate {
   private final CudaContext context;
   private final StepPlan plan;
+  private final List<Integer> groups; // of the plan, in the order of the launch
   private final Layout.Step layout;
   private final CUfunction plain;
   private final CUfunction general; // for what is rare: see step.cu
   private final CUfunction writeGroups;
   private final TileTable tiles;
   private final Arena.Part tensors;
+  private final DeviceRows rows;
+  private final List<TensorRun> runs;
   private final Arena.Part table; // null if the arguments have room for all groups
   private final ByteBuffer[] arguments; // of the launches that write the table, if any
   private final Pointer[] argumentPointers;
@@ -36,23 +40,25 @@ final class CudaUpdate {
       Kernels kernels,
       Arena arena,
       StepPlan plan,
-      ElementType type,
+      StepPlan.SameRule rule,
       List<TensorRun> runs) {
+    ElementType type = runs.get(0).type;
     this.context = context;
     this.plan = plan;
     this.layout = Layout.Step.of(type);
-    // All groups are of one rule.
-    String rule = plan.groups().get(0).rule().name();
-    this.plain = kernels.get(rule + "_" + type);
-    this.general = kernels.get("general_" + rule + "_" + type);
+    this.groups = rule.groups();
+    this.plain = kernels.get(rule.rule() + "_" + type);
+    this.general = kernels.get("general_" + rule.rule() + "_" + type);
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
     this.tensors = arena.table((long) runs.size() * Layout.TENSOR_BYTES);
-    runs.forEach(run -> run.write(tensors.content()));
-    int groups = plan.groups().size();
-    boolean fits = groups <= Layout.INLINE_GROUPS;
-    int chunks = fits ? 0 : (groups + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
+    this.runs = new ArrayList<>(runs);
+    this.rows = new DeviceRows(tensors);
+    writeRows(rows.begin());
+    rows.keep();
+    boolean fits = groups.size() <= Layout.INLINE_GROUPS;
+    int chunks = fits ? 0 : (groups.size() + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
     this.writeGroups = fits ? null : kernels.get("groups_" + type.arithmetic());
-    this.table = fits ? null : arena.reserve((long) groups * layout.groupBytes());
+    this.table = fits ? null : arena.reserve((long) groups.size() * layout.groupBytes());
     this.update = Cuda.direct(layout.bytes());
     this.updatePointer = Pointer.to(Pointer.to(update));
     this.arguments = new ByteBuffer[chunks];
@@ -61,6 +67,27 @@ final class CudaUpdate {
       arguments[i] = Cuda.direct(layout.bytes());
       argumentPointers[i] = Pointer.to(Pointer.to(arguments[i]));
     }
+  }
+
+  private void writeRows(ByteBuffer table) {
+    runs.forEach(run -> run.write(table, groups.indexOf(run.group)));
+  }
+
+  /** Whether runs of memory elsewhere can take the place of these. */
+  boolean canRebind(List<TensorRun> others) {
+    boolean can = others.size() == runs.size();
+    for (int i = 0; can && i < runs.size(); i++) {
+      can = runs.get(i).isLike(others.get(i));
+    }
+    return can;
+  }
+
+  /** With the context current: takes runs of memory elsewhere. */
+  void rebind(List<TensorRun> others) {
+    runs.clear();
+    runs.addAll(others);
+    writeRows(rows.begin());
+    rows.upload(context);
   }
 
   /** Writes what stays the same; the arena is allocated by now. */
@@ -76,12 +103,11 @@ final class CudaUpdate {
     for (int i = 0; i < arguments.length; i++) {
       int first = i * Layout.INLINE_GROUPS;
       arguments[i].putLong(Layout.Step.TABLE, tableAddress);
-      arguments[i].putInt(
-          layout.flags(), Math.min(plan.groups().size() - first, Layout.INLINE_GROUPS));
+      arguments[i].putInt(layout.flags(), Math.min(groups.size() - first, Layout.INLINE_GROUPS));
       arguments[i].putInt(layout.firstGroup(), first);
     }
-    for (int i = 0; i < plan.groups().size(); i++) {
-      UpdateRule rule = plan.groups().get(i).rule();
+    for (int i = 0; i < groups.size(); i++) {
+      UpdateRule rule = plan.groups().get(groups.get(i)).rule();
       ByteBuffer target = groupBuffer(i);
       int at = groupAt(i);
       putReal(target, at + layout.sign(), rule.maximize() ? -1 : 1);
@@ -107,15 +133,19 @@ final class CudaUpdate {
 
   /** With the context current: the launches of one step. Allocates nothing. */
   void launch(StepInputs inputs) {
-    for (int i = 0; i < inputs.groups(); i++) {
+    boolean keepsAny = false;
+    for (int i = 0; i < groups.size(); i++) {
       ByteBuffer target = groupBuffer(i);
       int at = groupAt(i);
-      double[] scalars = inputs.scalars(i);
+      int group = groups.get(i);
+      double[] scalars = inputs.scalars(group);
       for (int j = 0; j < scalars.length; j++) {
         putReal(target, at + j * layout.realBytes(), scalars[j]);
       }
-      putReal(target, at + layout.weightDecay(), inputs.weightDecay(i));
-      target.putInt(at + layout.keepsParameters(), inputs.keepsParameters(i) ? 1 : 0);
+      putReal(target, at + layout.weightDecay(), inputs.weightDecay(group));
+      boolean keeps = inputs.keepsParameters(group);
+      target.putInt(at + layout.keepsParameters(), keeps ? 1 : 0);
+      keepsAny |= keeps;
     }
     for (int i = 0; i < arguments.length; i++) {
       context.launch(writeGroups, 1, argumentPointers[i]);
@@ -124,7 +154,7 @@ final class CudaUpdate {
     float prescale = layout.isDouble() ? 1 : scale.floatPrescale();
     putReal(update, layout.prescale(), prescale);
     putReal(update, Layout.Step.SCALE, layout.isDouble() ? scale.scale() : scale.floatScale());
-    boolean isPlain = prescale == 1 && !inputs.keepsAnyParameters();
+    boolean isPlain = prescale == 1 && !keepsAny;
     context.launch(isPlain ? plain : general, tiles.blocks(), updatePointer);
   }
 

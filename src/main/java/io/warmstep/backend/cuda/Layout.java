@@ -2,19 +2,19 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
 import io.warmstep.Norm;
+import io.warmstep.backend.StepPlan;
 
 /** The structs of kernels/abi.h: sizes and offsets in bytes. LayoutTest compares them. */
 final class Layout {
   static final int BLOCK = 256;
   static final int TILE = 2048;
   static final int INLINE_GROUPS = 16;
-  static final int MAX_SLOTS = 3;
 
   /** Tile: two ints. */
   static final int TILE_BYTES = 8;
 
-  /** Tensor: five pointers, a long, two ints. */
-  static final int TENSOR_BYTES = 56;
+  /** Tensor: a pointer for each operand, a long, two ints. */
+  static final int TENSOR_BYTES = 8 * StepPlan.MAX_OPERANDS + 16;
 
   /** LeafTensor: a pointer and two longs. */
   static final int LEAF_TENSOR_BYTES = 24;
@@ -70,7 +70,6 @@ final class Layout {
     static final int TABLE = 16;
     static final int NORM = 24;
     static final int SCALE = 32;
-    static final int GROUP_SCALARS = 8;
 
     static Step of(ElementType type) {
       return type == ElementType.FLOAT64 ? DOUBLE : FLOAT;
@@ -97,7 +96,7 @@ final class Layout {
     }
 
     int sign() {
-      return GROUP_SCALARS * realBytes;
+      return StepPlan.MAX_SCALARS * realBytes;
     }
 
     int weightDecay() {

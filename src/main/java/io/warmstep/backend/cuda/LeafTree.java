@@ -14,6 +14,8 @@ final class LeafTree {
   private static final int MOST_LEAVES = StepPlan.LEAF * StepPlan.LEAF;
 
   private final CudaContext context;
+  private final ElementType arithmetic;
+  private final long[] firstLeaves; // of each gradient
   private final List<Leaves> launches = new ArrayList<>();
   private final Level leaves;
   private final Level nodes;
@@ -23,13 +25,22 @@ final class LeafTree {
     final CUfunction function;
     final TileTable tiles;
     final Arena.Part tensors;
+    final ElementType type;
+    final DeviceRows rows; // what is in tensors
     final ByteBuffer arguments = Cuda.direct(Layout.LEAF_ARGUMENTS_BYTES);
     final Pointer pointer = Pointer.to(Pointer.to(arguments));
 
-    Leaves(CUfunction function, TileTable tiles, Arena.Part tensors) {
+    Leaves(
+        CUfunction function,
+        TileTable tiles,
+        Arena.Part tensors,
+        ElementType type,
+        DeviceRows rows) {
       this.function = function;
       this.tiles = tiles;
       this.tensors = tensors;
+      this.type = type;
+      this.rows = rows;
     }
   }
 
@@ -51,14 +62,15 @@ final class LeafTree {
       CudaContext context, Kernels kernels, Arena arena, ElementType arithmetic, StepPlan plan) {
     List<StepPlan.Entry> entries = plan.normOrder(arithmetic);
     this.context = context;
-    long[] firstLeaves = new long[entries.size()];
+    this.arithmetic = arithmetic;
+    this.firstLeaves = new long[entries.size()];
     long count = 0;
     for (int i = 0; i < firstLeaves.length; i++) {
       firstLeaves[i] = count;
       count += leafCount(entries.get(i));
     }
     for (ElementType type : ElementType.values()) {
-      addLeaves(kernels, arena, type, entries, firstLeaves);
+      addLeaves(kernels, arena, type, entries);
     }
     if (count > MOST_LEAVES) {
       throw new IllegalArgumentException(
@@ -84,11 +96,7 @@ final class LeafTree {
   }
 
   private void addLeaves(
-      Kernels kernels,
-      Arena arena,
-      ElementType type,
-      List<StepPlan.Entry> entries,
-      long[] firstLeaves) {
+      Kernels kernels, Arena arena, ElementType type, List<StepPlan.Entry> entries) {
     long[] counts =
         entries.stream()
             .filter(entry -> typeOf(entry) == type)
@@ -98,17 +106,33 @@ final class LeafTree {
       return;
     }
     Arena.Part tensors = arena.table((long) counts.length * Layout.LEAF_TENSOR_BYTES);
+    DeviceRows rows = new DeviceRows(tensors);
+    writeRows(rows.begin(), type, entries);
+    rows.keep();
+    launches.add(
+        new Leaves(
+            kernels.get("leaves_" + type), new TileTable(arena, counts), tensors, type, rows));
+  }
+
+  private void writeRows(ByteBuffer table, ElementType type, List<StepPlan.Entry> entries) {
     for (int i = 0; i < firstLeaves.length; i++) {
       StepPlan.Entry entry = entries.get(i);
       if (typeOf(entry) == type) {
-        tensors
-            .content()
+        table
             .putLong(TensorRun.address(entry.gradients()))
             .putLong(entry.length())
             .putLong(firstLeaves[i]);
       }
     }
-    launches.add(new Leaves(kernels.get("leaves_" + type), new TileTable(arena, counts), tensors));
+  }
+
+  /** With the context current: takes a plan whose gradients lie elsewhere. */
+  void rebind(StepPlan plan) {
+    List<StepPlan.Entry> entries = plan.normOrder(arithmetic);
+    for (Leaves launch : launches) {
+      writeRows(launch.rows.begin(), launch.type, entries);
+      launch.rows.upload(context);
+    }
   }
 
   /** Writes the arguments; the arena is allocated by now. */

@@ -3,6 +3,7 @@ package io.warmstep.backend.cuda;
 import io.warmstep.ElementType;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Span;
+import io.warmstep.backend.StepPlan;
 import java.nio.ByteBuffer;
 
 /** A span as one row of the table that the update reads. */
@@ -12,13 +13,19 @@ final class TensorRun {
   private final long[] addresses; // values, gradients, then state
   private final int[] bytes; // of an element of each
   private final long length;
+  private final boolean mayMove;
 
   TensorRun(Span span) {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
-    this.addresses = span.slices().stream().mapToLong(TensorRun::address).toArray();
-    this.bytes = span.slices().stream().mapToInt(slice -> slice.memory().type().bytes()).toArray();
+    this.mayMove =
+        span.operands().stream()
+            .anyMatch(operand -> ((CudaMemory) operand.slice().memory()).isBorrowed());
+    this.addresses =
+        span.operands().stream().mapToLong(operand -> address(operand.slice())).toArray();
+    this.bytes =
+        span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
   }
 
   static long address(MemorySlice slice) {
@@ -43,15 +50,22 @@ final class TensorRun {
     return Math.floorMod(-misalignment, lanes);
   }
 
+  /** Where the memory may move, as many as there are with any alignment. */
   long tiles() {
-    long afterHead = Math.max(length - Math.max(head(), 0), 0);
+    long afterHead = mayMove ? length : Math.max(length - Math.max(head(), 0), 0);
     return Math.max((afterHead + Layout.TILE - 1) / Layout.TILE, 1);
   }
 
-  void write(ByteBuffer table) {
-    for (int i = 0; i < 2 + Layout.MAX_SLOTS; i++) {
+  /** Whether another run, of memory elsewhere, can have this one's row and tiles. */
+  boolean isLike(TensorRun other) {
+    return length == other.length && group == other.group && tiles() == other.tiles();
+  }
+
+  /** Writes the row; the group counts among those of the launch. */
+  void write(ByteBuffer table, int groupOfLaunch) {
+    for (int i = 0; i < StepPlan.MAX_OPERANDS; i++) {
       table.putLong(i < addresses.length ? addresses[i] : 0);
     }
-    table.putLong(length).putInt(group).putInt(head());
+    table.putLong(length).putInt(groupOfLaunch).putInt(head());
   }
 }

@@ -16,18 +16,22 @@ final class GroupNumbers {
   /** Fields of a group beside the rule's scalars: see step.cl. */
   static final int OTHER_FIELDS = 3;
 
-  private final int first;
+  private final List<Integer> groups;
   private final List<UpdateRule> rules;
   private final boolean isDouble;
   private final ByteBuffer numbers;
   private final Pointer pointer;
   private final int bytes;
 
-  /** Numbers of the groups from `first` on, at most `capacity`, as large as the kernel says. */
-  GroupNumbers(StepPlan plan, int first, int capacity, boolean isDouble) {
-    int end = Math.min(plan.groups().size(), first + capacity);
-    this.first = first;
-    this.rules = plan.groups().subList(first, end).stream().map(StepPlan.Group::rule).toList();
+  /**
+   * Numbers of groups under rules of one name.
+   *
+   * @param groups their indices in the plan, as many as the capacity at most
+   * @param capacity how many groups the kernel has room for
+   */
+  GroupNumbers(StepPlan plan, List<Integer> groups, int capacity, boolean isDouble) {
+    this.groups = List.copyOf(groups);
+    this.rules = groups.stream().map(group -> plan.groups().get(group).rule()).toList();
     this.isDouble = isDouble;
     int fields = rules.get(0).scalarNames().size() + OTHER_FIELDS;
     this.bytes = capacity * fields * (isDouble ? Double.BYTES : Float.BYTES);
@@ -39,13 +43,14 @@ final class GroupNumbers {
     int field = 0;
     for (int i = 0; i < rules.size(); i++) {
       UpdateRule rule = rules.get(i);
-      double[] scalars = inputs.scalars(first + i);
+      int group = groups.get(i);
+      double[] scalars = inputs.scalars(group);
       for (int j = 0; j < scalars.length; j++) {
         put(field++, scalars[j]);
       }
-      put(field++, inputs.weightDecay(first + i));
+      put(field++, inputs.weightDecay(group));
       put(field++, rule.maximize() ? -1 : 1);
-      put(field++, inputs.keepsParameters(first + i) ? 1 : 0);
+      put(field++, inputs.keepsParameters(group) ? 1 : 0);
     }
   }
 

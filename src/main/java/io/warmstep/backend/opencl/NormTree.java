@@ -12,6 +12,14 @@ import org.jocl.cl_mem;
 final class NormTree {
   private static final int LEAF = StepPlan.LEAF;
 
+  /** Longs of a segment: see norm.cl. */
+  private static final int SEGMENT_FIELDS = 8;
+
+  private final OpenClContext context;
+  private final ElementType arithmetic;
+  private final int lanes;
+  private final long[] firstLeaves; // of each gradient
+  private final List<Leaves> sources = new ArrayList<>();
   private final List<Kernel> launches = new ArrayList<>();
   private final int leaves;
   private cl_mem rootSums;
@@ -20,45 +28,87 @@ final class NormTree {
   /** Gradients that one launch covers: those of one buffer and storage type. */
   private record Source(long buffer, ElementType type) {}
 
+  /** Such a launch. */
+  private record Leaves(Kernel kernel, Segments table, List<Integer> members) {}
+
   NormTree(
       OpenClContext context,
       Programs programs,
       ElementType arithmetic,
       StepPlan plan,
       Resources resources) {
-    Map<Source, Segments> segments = new LinkedHashMap<>();
-    Map<Source, OpenClMemory> memories = new LinkedHashMap<>();
-    int lanes = programs.shape().lanes(arithmetic);
+    this.context = context;
+    this.arithmetic = arithmetic;
+    this.lanes = programs.shape().lanes(arithmetic);
+    List<StepPlan.Entry> entries = plan.normOrder(arithmetic);
+    Map<Source, List<Integer>> together = new LinkedHashMap<>();
+    firstLeaves = new long[entries.size()];
     long count = 0;
-    for (StepPlan.Entry entry : plan.normOrder(arithmetic)) {
-      OpenClMemory memory = (OpenClMemory) entry.gradients().memory();
-      Source source = new Source(memory.buffer().getNativePointer(), memory.type());
-      long offset = memory.firstElement() + entry.gradients().offset();
-      long own = (entry.length() + LEAF - 1) / LEAF;
-      boolean aligned = offset % lanes == 0 && memory.isVectorAligned(lanes);
-      memories.put(source, memory);
-      segments
-          .computeIfAbsent(source, key -> resources.add(new Segments()))
-          .add(own, entry.length(), count, aligned ? 1 : 0, offset);
-      count += own;
+    for (int i = 0; i < firstLeaves.length; i++) {
+      together.computeIfAbsent(source(entries.get(i)), key -> new ArrayList<>()).add(i);
+      firstLeaves[i] = count;
+      count += tiles(entries.get(i));
     }
     leaves = Math.toIntExact(count);
     rootSums = resources.add(context.allocate(count * arithmetic.bytes()));
     rootExponents = resources.add(context.allocate(count * Integer.BYTES));
-    for (Map.Entry<Source, Segments> source : segments.entrySet()) {
-      Segments table = source.getValue();
-      table.upload(context);
-      Kernel kernel = resources.add(programs.norm("ws_norm_leaves", source.getKey().type()));
-      kernel.setInt(0, table.hasTileTable() ? 1 : 0);
-      kernel.setBuffer(1, table.segmentBuffer());
-      kernel.setBuffer(2, table.tileBuffer());
-      kernel.setBuffer(3, memories.get(source.getKey()).buffer());
-      kernel.setBuffer(4, rootSums);
-      kernel.setBuffer(5, rootExponents);
-      kernel.setInt(6, OpenClNorm.kind(plan));
-      launches.add(kernel.workGroups(table.tiles()));
-    }
+    together.forEach(
+        (source, members) -> {
+          Segments table = resources.add(new Segments(SEGMENT_FIELDS));
+          for (int i : members) {
+            table.add(tiles(entries.get(i)), fields(i, entries.get(i)));
+          }
+          table.upload(context);
+          Kernel kernel = resources.add(programs.norm("ws_norm_leaves", source.type()));
+          kernel.setInt(0, table.hasTileTable() ? 1 : 0);
+          kernel.setBuffer(1, table.segmentBuffer());
+          kernel.setBuffer(2, table.tileBuffer());
+          kernel.setBuffer(3, memory(entries.get(members.get(0))).buffer());
+          kernel.setBuffer(4, rootSums);
+          kernel.setBuffer(5, rootExponents);
+          kernel.setInt(6, OpenClNorm.kind(plan));
+          sources.add(new Leaves(kernel, table, members));
+          launches.add(kernel.workGroups(table.tiles()));
+        });
     addNodes(context, programs, arithmetic, plan, resources);
+  }
+
+  private static OpenClMemory memory(StepPlan.Entry entry) {
+    return (OpenClMemory) entry.gradients().memory();
+  }
+
+  private static Source source(StepPlan.Entry entry) {
+    return new Source(memory(entry).buffer().getNativePointer(), memory(entry).type());
+  }
+
+  private static long tiles(StepPlan.Entry entry) {
+    return (entry.length() + LEAF - 1) / LEAF;
+  }
+
+  /** What a gradient's segment has after the number of its first tile. */
+  private long[] fields(int index, StepPlan.Entry entry) {
+    long offset = memory(entry).firstElement() + entry.gradients().offset();
+    boolean aligned = offset % lanes == 0 && memory(entry).isVectorAligned(lanes);
+    return new long[] {entry.length(), firstLeaves[index], aligned ? 1 : 0, offset};
+  }
+
+  /** Whether the gradients that a launch covers are still in one buffer. */
+  boolean canRebind(StepPlan plan) {
+    List<StepPlan.Entry> entries = plan.normOrder(arithmetic);
+    return sources.stream()
+        .allMatch(
+            launch ->
+                launch.members.stream().map(i -> source(entries.get(i))).distinct().count() == 1);
+  }
+
+  /** Takes a plan whose gradients lie elsewhere. */
+  void rebind(StepPlan plan) {
+    List<StepPlan.Entry> entries = plan.normOrder(arithmetic);
+    for (Leaves launch : sources) {
+      launch.table.rewrite(
+          context, launch.members.stream().map(i -> fields(i, entries.get(i))).toList());
+      launch.kernel.setBuffer(3, memory(entries.get(launch.members.get(0))).buffer());
+    }
   }
 
   private void addNodes(

@@ -37,6 +37,11 @@ final class OpenClMemory extends StagedMemory {
     this.location = location == null ? new Location(this, 0) : location;
   }
 
+  /** Whether the buffer is the caller's, who may have the tensor rebound. */
+  boolean isBorrowed() {
+    return location.base() != this;
+  }
+
   cl_mem buffer() {
     return buffer;
   }

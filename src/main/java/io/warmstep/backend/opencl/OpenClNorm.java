@@ -84,6 +84,18 @@ final class OpenClNorm implements AutoCloseable {
     return isDouble ? doubleControl : floatControl;
   }
 
+  /** Whether a plan whose gradients lie elsewhere has them in as many buffers. */
+  boolean canRebind(StepPlan plan) {
+    return floats.canRebind(plan) && (doubles == null || doubles.canRebind(plan));
+  }
+
+  void rebind(StepPlan plan) {
+    floats.rebind(plan);
+    if (doubles != null) {
+      doubles.rebind(plan);
+    }
+  }
+
   void launch(StepInputs inputs) {
     floats.launch();
     if (hasDoubles) {

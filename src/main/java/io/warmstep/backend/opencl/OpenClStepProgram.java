@@ -4,7 +4,6 @@ import io.warmstep.ElementType;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
-import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
@@ -12,7 +11,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jocl.cl_mem;
 
 /**
  * A step as launches of kernels, all prepared but for the step's numbers. Parameters that lie in
@@ -27,20 +25,64 @@ final class OpenClStepProgram implements StepProgram {
   private final OpenClDevice device;
   private final StepPlan plan;
   private final Resources resources = new Resources();
-  private final List<UpdateRun> runs;
+  private List<UpdateRun> runs;
   private final List<GroupNumbers> numbers = new ArrayList<>();
   private final List<Launch> launches = new ArrayList<>();
   private final OpenClNorm norm;
   private boolean hasRun;
 
   /** One launch of the update. */
-  private record Launch(Kernel kernel, GroupNumbers numbers, boolean isDouble) {}
+  private record Launch(
+      Kernel kernel,
+      GroupNumbers numbers,
+      boolean isDouble,
+      LaunchKey key,
+      List<Integer> members, // of the runs
+      Segments segments,
+      int lanes) {
+    /** Whether runs of memory elsewhere, in one set of buffers, can take the members' place. */
+    boolean canRebind(List<UpdateRun> before, List<UpdateRun> after) {
+      List<Long> buffers = after.get(members.get(0)).handles();
+      for (int member : members) {
+        UpdateRun run = after.get(member);
+        if (!run.isLike(before.get(member)) || !run.handles().equals(buffers)) {
+          return false;
+        }
+      }
+      return true;
+    }
+
+    void rebind(OpenClContext context, StepPlan plan, List<UpdateRun> runs) {
+      segments.rewrite(
+          context, members.stream().map(member -> fields(plan, runs.get(member))).toList());
+      setBuffers(runs.get(members.get(0)));
+    }
+
+    void setBuffers(UpdateRun run) {
+      for (int i = 0; i < run.buffers.length; i++) {
+        kernel.setBuffer(10 + i, run.buffers[i]);
+      }
+    }
+
+    /** What a segment has after the number of its first tile. */
+    long[] fields(StepPlan plan, UpdateRun run) {
+      long tag =
+          key.groups.indexOf(run.group)
+              | (long) plan.groups().get(run.group).rule().options() << 32
+              | (run.isAligned(lanes) ? 1L : 0L) << 48;
+      long[] fields = new long[2 + run.offsets.length];
+      fields[0] = run.length;
+      fields[1] = tag;
+      System.arraycopy(run.offsets, 0, fields, 2, run.offsets.length);
+      return fields;
+    }
+  }
 
   /** What parameters of one launch have in common. */
-  private record LaunchKey(ElementType type, int chunk, List<Long> buffers) {}
+  private record LaunchKey(ElementType type, List<Integer> groups, List<Long> buffers) {}
 
   /** Groups whose numbers are one argument. */
-  private record NumbersKey(boolean isDouble, int chunk) {}
+  private record NumbersKey(boolean isDouble, List<Integer> groups) {}
 
   OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan) {
     this.device = device;
@@ -51,8 +93,8 @@ final class OpenClStepProgram implements StepProgram {
           plan.options().needsNorm()
               ? resources.add(new OpenClNorm(device.context(), programs, plan))
               : null;
-      if (!runs.isEmpty()) {
-        addLaunches(programs);
+      for (StepPlan.SameRule rule : plan.rules()) {
+        addLaunches(programs, rule);
       }
       device.context().finish(); // so that what cannot be done fails here rather than in a step
     } catch (RuntimeException | Error e) {
@@ -61,48 +103,52 @@ final class OpenClStepProgram implements StepProgram {
     }
   }
 
-  private void addLaunches(Programs programs) {
-    Map<LaunchKey, List<UpdateRun>> together = new LinkedHashMap<>();
-    for (UpdateRun run : runs) {
-      int chunk = run.group / programs.groups(plan, run.type == ElementType.FLOAT64);
-      LaunchKey key = new LaunchKey(run.type, chunk, run.handles());
-      together.computeIfAbsent(key, k -> new ArrayList<>()).add(run);
+  private void addLaunches(Programs programs, StepPlan.SameRule rule) {
+    Map<LaunchKey, List<Integer>> together = new LinkedHashMap<>();
+    for (int i = 0; i < runs.size(); i++) {
+      UpdateRun run = runs.get(i);
+      int place = rule.groups().indexOf(run.group);
+      if (place >= 0) {
+        int capacity = programs.groups(rule, run.type == ElementType.FLOAT64);
+        int first = place / capacity * capacity;
+        int end = Math.min(first + capacity, rule.groups().size());
+        LaunchKey key = new LaunchKey(run.type, rule.groups().subList(first, end), run.handles());
+        together.computeIfAbsent(key, k -> new ArrayList<>()).add(i);
+      }
     }
     Map<NumbersKey, GroupNumbers> byKey = new LinkedHashMap<>();
     together.forEach(
         (key, members) -> {
           boolean isDouble = key.type == ElementType.FLOAT64;
-          int capacity = programs.groups(plan, isDouble);
+          int capacity = programs.groups(rule, isDouble);
           GroupNumbers shared =
               byKey.computeIfAbsent(
-                  new NumbersKey(isDouble, key.chunk),
-                  k -> new GroupNumbers(plan, k.chunk * capacity, capacity, k.isDouble));
-          Kernel kernel = kernel(programs, key.type, members, key.chunk * capacity);
-          launches.add(new Launch(kernel, shared, isDouble));
+                  new NumbersKey(isDouble, key.groups),
+                  k -> new GroupNumbers(plan, k.groups, capacity, k.isDouble));
+          launches.add(launch(programs, rule, key, members, shared));
         });
     numbers.addAll(byKey.values());
   }
 
-  private Kernel kernel(
-      Programs programs, ElementType type, List<UpdateRun> members, int firstGroup) {
+  private Launch launch(
+      Programs programs,
+      StepPlan.SameRule rule,
+      LaunchKey key,
+      List<Integer> members,
+      GroupNumbers shared) {
+    ElementType type = key.type;
     boolean isDouble = type == ElementType.FLOAT64;
     int lanes = programs.shape().lanes(type);
     int tileLength = programs.shape().tileLength(type);
-    Segments segments = resources.add(new Segments());
-    for (UpdateRun run : members) {
-      UpdateRule rule = plan.groups().get(run.group).rule();
-      long tag =
-          (run.group - firstGroup)
-              | (long) rule.options() << 32
-              | (run.isAligned(lanes) ? 1L : 0L) << 48;
-      long[] fields = new long[2 + run.offsets.length];
-      fields[0] = run.length;
-      fields[1] = tag;
-      System.arraycopy(run.offsets, 0, fields, 2, run.offsets.length);
-      segments.add(run.tiles(lanes, tileLength), fields);
+    int operands = key.buffers.size();
+    Segments segments = resources.add(new Segments(Programs.segmentFields(operands)));
+    Kernel kernel = resources.add(programs.step(rule, type, operands));
+    Launch launch = new Launch(kernel, shared, isDouble, key, members, segments, lanes);
+    for (int member : members) {
+      UpdateRun run = runs.get(member);
+      segments.add(run.tiles(lanes, tileLength), launch.fields(plan, run));
     }
     segments.upload(device.context());
-    Kernel kernel = resources.add(programs.step(plan, type));
     StepOptions options = plan.options();
     kernel.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
     kernel.setInt(4, norm == null ? 0 : 1);
@@ -111,12 +157,33 @@ final class OpenClStepProgram implements StepProgram {
     kernel.setBuffer(7, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
     kernel.setBuffer(8, segments.segmentBuffer());
     kernel.setBuffer(9, segments.tileBuffer());
-    cl_mem[] buffers = members.get(0).buffers;
-    for (int i = 0; i < 5; i++) {
-      // Slots that the rule does not have are never touched, but every argument must be set.
-      kernel.setBuffer(10 + i, i < buffers.length ? buffers[i] : segments.segmentBuffer());
+    launch.setBuffers(runs.get(members.get(0)));
+    kernel.workGroups(segments.tiles());
+    return launch;
+  }
+
+  @Override
+  public boolean rebind(StepPlan next) {
+    List<UpdateRun> after = Span.of(next).stream().map(UpdateRun::new).toList();
+    if (after.size() != runs.size()) {
+      return false;
     }
-    return kernel.workGroups(segments.tiles());
+    for (Launch launch : launches) {
+      if (!launch.canRebind(runs, after)) {
+        return false;
+      }
+    }
+    if (norm != null && !norm.canRebind(next)) {
+      return false;
+    }
+    for (Launch launch : launches) {
+      launch.rebind(device.context(), plan, after);
+    }
+    if (norm != null) {
+      norm.rebind(next);
+    }
+    runs = after;
+    return true;
   }
 
   @Override

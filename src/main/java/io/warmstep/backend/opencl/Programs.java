@@ -18,7 +18,7 @@ final class Programs implements AutoCloseable {
   private static final int OTHER_ARGUMENTS = 160;
 
   /** The update chooses among them by comparing, which should cost next to nothing. */
-  private static final int MOST_GROUPS = 16;
+  private static final int MAX_GROUPS = 16;
 
   private final OpenClContext context;
   private final Shape shape;
@@ -33,23 +33,32 @@ final class Programs implements AutoCloseable {
     return shape;
   }
 
-  /** How many of a plan's parameter groups one launch takes, their numbers being an argument. */
-  int groups(StepPlan plan, boolean isDouble) {
-    int scalarCount =
-        plan.groups().get(0).rule().scalarNames().size(); // all groups are of one rule
-    int bytes = (scalarCount + GroupNumbers.OTHER_FIELDS) * (isDouble ? Double.BYTES : Float.BYTES);
+  /** How many of the groups under a rule one launch takes, their numbers being an argument. */
+  int groups(StepPlan.SameRule rule, boolean isDouble) {
+    int bytes =
+        (rule.scalars() + GroupNumbers.OTHER_FIELDS) * (isDouble ? Double.BYTES : Float.BYTES);
     int most = (context.device.maxParameterBytes() - OTHER_ARGUMENTS) / bytes;
-    return Math.max(1, Math.min(plan.groups().size(), Math.min(most, MOST_GROUPS)));
+    return Math.max(1, Math.min(rule.groups().size(), Math.min(most, MAX_GROUPS)));
   }
 
-  Kernel step(StepPlan plan, ElementType type) {
-    String rule = plan.groups().get(0).rule().name();
+  /** Longs of a segment of the update: see step.cl. */
+  static int segmentFields(int operands) {
+    return 3 + operands;
+  }
+
+  /** The update of parameters of a type that have so many operands. */
+  Kernel step(StepPlan.SameRule sameRule, ElementType type, int operands) {
+    String rule = sameRule.rule();
     String options =
         options(type, shape.stepLocal())
             + " -DWS_UNITS="
             + shape.stepUnits()
             + " -DWS_GROUPS="
-            + groups(plan, type == ElementType.FLOAT64)
+            + groups(sameRule, type == ElementType.FLOAT64)
+            + " -DWS_SLOTS_USED="
+            + (operands - 2)
+            + " -DWS_SEGMENT="
+            + segmentFields(operands)
             + " -DWS_RULE="
             + rule
             + " -DWS_RULE_UPPER="

@@ -2,16 +2,18 @@ package io.warmstep.backend.opencl;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jocl.CL;
+import org.jocl.Pointer;
 import org.jocl.cl_mem;
 
 /**
- * The tables by which a work-group finds its work: segments of 8 longs each, and for each tile the
- * segment that it is in, left out if there is only one. Written once. See step.cl.
+ * The tables by which a work-group finds its work: segments of some longs each, and for each tile
+ * the segment that it is in, left out if there is only one. Written once. See step.cl.
  */
 final class Segments implements AutoCloseable {
-  static final int FIELDS = 8;
+  private final int fieldCount;
 
   private final List<long[]> segments = new ArrayList<>();
   private final List<Long> tileCounts = new ArrayList<>();
@@ -19,14 +21,19 @@ final class Segments implements AutoCloseable {
   private cl_mem segmentBuffer;
   private cl_mem tileBuffer;
 
+  /** Segments of so many longs. */
+  Segments(int fieldCount) {
+    this.fieldCount = fieldCount;
+  }
+
   /**
    * Adds a segment.
    *
    * @param tileCount how many tiles it has
-   * @param fields at most 7, what follows the number of the first tile
+   * @param fields what follows the number of the first tile
    */
   void add(long tileCount, long... fields) {
-    long[] segment = new long[FIELDS];
+    long[] segment = new long[fieldCount];
     segment[0] = tiles;
     System.arraycopy(fields, 0, segment, 1, fields.length);
     segments.add(segment);
@@ -42,8 +49,31 @@ final class Segments implements AutoCloseable {
     return segments.size() > 1;
   }
 
+  /**
+   * Replaces what follows the number of the first tile in the segments, in their order.
+   *
+   * @param fields as they were added, of each segment
+   */
+  void rewrite(OpenClContext context, List<long[]> fields) {
+    boolean changes = false;
+    ByteBuffer table = OpenCl.direct(segments.size() * fieldCount * Long.BYTES);
+    for (int i = 0; i < segments.size(); i++) {
+      long[] segment = segments.get(i);
+      long[] next = segment.clone();
+      System.arraycopy(fields.get(i), 0, next, 1, fields.get(i).length);
+      changes |= !Arrays.equals(segment, next);
+      segments.set(i, next);
+      for (long field : next) {
+        table.putLong(field);
+      }
+    }
+    if (changes) {
+      context.write(segmentBuffer, 0, table.capacity(), Pointer.to(table.clear()));
+    }
+  }
+
   void upload(OpenClContext context) {
-    ByteBuffer table = OpenCl.direct(segments.size() * FIELDS * Long.BYTES);
+    ByteBuffer table = OpenCl.direct(segments.size() * fieldCount * Long.BYTES);
     for (long[] segment : segments) {
       for (long field : segment) {
         table.putLong(field);

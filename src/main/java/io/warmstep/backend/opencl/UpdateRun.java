@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
 import java.util.Arrays;
 import java.util.List;
@@ -19,12 +20,19 @@ final class UpdateRun {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
-    this.memories = span.slices().stream().map(slice -> (OpenClMemory) slice.memory()).toList();
+    this.memories =
+        span.operands().stream().map(operand -> (OpenClMemory) operand.slice().memory()).toList();
     this.buffers = memories.stream().map(OpenClMemory::buffer).toArray(cl_mem[]::new);
     this.offsets =
-        span.slices().stream()
+        span.operands().stream()
+            .map(Operand::slice)
             .mapToLong(slice -> ((OpenClMemory) slice.memory()).firstElement() + slice.offset())
             .toArray();
+  }
+
+  /** Whether another run, of memory elsewhere, can have this one's segment. */
+  boolean isLike(UpdateRun other) {
+    return length == other.length && group == other.group && type == other.type;
   }
 
   List<Long> handles() {
@@ -37,9 +45,13 @@ final class UpdateRun {
         && Arrays.stream(offsets).allMatch(offset -> offset % lanes == offsets[0] % lanes);
   }
 
-  /** How many tiles of a length cover the run, the first of which may begin before it. */
+  /**
+   * How many tiles of a length cover the run, the first of which may begin before it; where the
+   * memory may move, with any alignment.
+   */
   long tiles(int lanes, long tileLength) {
-    long before = isAligned(lanes) ? offsets[0] % lanes : 0;
+    boolean mayMove = memories.stream().anyMatch(OpenClMemory::isBorrowed);
+    long before = mayMove ? lanes - 1 : isAligned(lanes) ? offsets[0] % lanes : 0;
     return (before + length + tileLength - 1) / tileLength;
   }
 }

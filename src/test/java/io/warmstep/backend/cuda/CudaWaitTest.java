@@ -9,10 +9,12 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
+import io.warmstep.testkit.Rebinding;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -21,10 +23,69 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the host waits for, and what it does not. On the simulated driver. */
 class CudaWaitTest extends SimulatedTest {
+  @Test
+  void aStepIsALaunchForEachRuleAndType() {
+    try (Device device = Devices.require("cuda")) {
+      Parameters.Builder builder = Parameters.on(device);
+      for (int i = 0; i < 100; i++) {
+        builder.add(i % 2 + ".p" + i, new float[i]);
+      }
+      try (Parameters parameters = builder.build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Adam.adam())
+                  .group(ParameterGroup.matching("1.*").rule(Sgd.sgd()))
+                  .learningRate(0.1)
+                  .build()) {
+        optimizer.step();
+        long launches = CudaSim.launches();
+        optimizer.step();
+        assertEquals(2, CudaSim.launches() - launches);
+      }
+    }
+  }
+
+  /** Two tables change, those of the update and of the norm's leaves; no kernel is new. */
+  @ParameterizedTest
+  @EnumSource
+  void gradientsElsewhereCostTwoCopiesAndNoWait(ElementType type) {
+    List<Long> memory = new ArrayList<>();
+    long[] callsOfAStep = new long[1];
+    try (Device device = Devices.require("cuda")) {
+      Rebinding.check(
+          device,
+          type,
+          (its, length, turn) -> {
+            long handle = CudaSim.newMemory((length + 8L) * its.bytes());
+            memory.add(handle);
+            return device.borrowHandle(its, handle, turn % 5, length);
+          },
+          (optimizer, isRebound) -> {
+            long launches = CudaSim.launches();
+            long waits = CudaSim.waits();
+            long live = CudaSim.live();
+            long calls = CudaSim.calls();
+            optimizer.step();
+            calls = CudaSim.calls() - calls;
+            assertEquals(3, CudaSim.launches() - launches);
+            assertEquals(0, CudaSim.waits() - waits);
+            assertEquals(live, CudaSim.live());
+            if (isRebound) { // the context is made current and left once more
+              assertEquals(callsOfAStep[0] + 2 + 2, calls);
+            } else {
+              callsOfAStep[0] = calls;
+            }
+          });
+    } finally {
+      memory.forEach(CudaSim::freeMemory);
+    }
+  }
+
   @Test
   void clippingByNormAddsTwoLaunchesAndNoWait() {
     try (Device device = Devices.require("cuda");

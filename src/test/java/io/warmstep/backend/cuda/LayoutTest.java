@@ -56,7 +56,8 @@ class LayoutTest {
     same("WS_TILE", Layout.TILE);
     same("WS_LEAF", StepPlan.LEAF);
     same("WS_INLINE_GROUPS", Layout.INLINE_GROUPS);
-    same("WS_MAX_SLOTS", Layout.MAX_SLOTS);
+    same("WS_MAX_OPERANDS", StepPlan.MAX_OPERANDS);
+    same("WS_MAX_SCALARS", StepPlan.MAX_SCALARS);
     same("WS_ZERO_GRADIENTS", Layout.ZERO_GRADIENTS);
     same("WS_ONLY_ZERO_GRADIENTS", Layout.ONLY_ZERO_GRADIENTS);
     for (Norm norm : Norm.values()) {

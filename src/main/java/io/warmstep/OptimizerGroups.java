@@ -1,0 +1,149 @@
+package io.warmstep;
+
+import io.warmstep.check.Arguments;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * The groups of an optimizer's parameters: {@link Optimizer#groups()}. Used by the thread that
+ * steps, between two steps.
+ *
+ * <pre>{@code
+ * optimizer.groups().freeze("backbone.*");
+ * optimizer.groups().unfreeze("backbone.*");
+ * optimizer.groups().add(newLayers, ParameterGroup.matching("*.bias").weightDecay(0));
+ * }</pre>
+ */
+public final class OptimizerGroups {
+  private final Optimizer optimizer;
+
+  OptimizerGroups(Optimizer optimizer) {
+    this.optimizer = optimizer;
+  }
+
+  /**
+   * How many steps have updated a parameter: those in which its group was there and not frozen. The
+   * rule's bias corrections go by this count, the schedule by {@link Optimizer#stepCount()}.
+   *
+   * @param parameter the parameter's name
+   * @return at most the count of all steps
+   * @throws IllegalArgumentException if there is no such parameter
+   */
+  public long stepCount(String parameter) {
+    return groupOf(parameter).steps();
+  }
+
+  /**
+   * Leaves groups out of the steps that follow, until {@link #unfreeze}. Their parameters, state,
+   * gradients and count of steps stay as they are; they have no part in the gradient norm, do not
+   * skip a step by non-finite gradients, and their gradients are not set to zero. Between two steps
+   * this takes about as long as making the optimizer did, but for the state.
+   *
+   * @param pattern the pattern of a {@link ParameterGroup} that the optimizer was given, or {@code
+   *     *} for parameters that are in none
+   * @throws IllegalArgumentException if there is no such group
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void freeze(String pattern) {
+    setFrozen("groups().freeze()", pattern, true);
+  }
+
+  /**
+   * Takes groups up again that {@link #freeze} left out. They go on with the state and the count of
+   * steps that they had.
+   *
+   * @param pattern as it was given to {@link #freeze}
+   * @throws IllegalArgumentException if there is no such group
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void unfreeze(String pattern) {
+    setFrozen("groups().unfreeze()", pattern, false);
+  }
+
+  private void setFrozen(String operation, String pattern, boolean isFrozen) {
+    Objects.requireNonNull(pattern, "pattern");
+    optimizer.betweenSteps(operation, () -> setFrozen(pattern, isFrozen));
+  }
+
+  private void setFrozen(String pattern, boolean isFrozen) {
+    List<TrainedGroup> next = new ArrayList<>();
+    boolean found = false;
+    boolean changes = false;
+    for (TrainedGroup group : optimizer.trainedGroups()) {
+      boolean matches = group.rules().pattern().equals(pattern);
+      found |= matches;
+      changes |= matches && group.isFrozen() != isFrozen;
+      next.add(matches ? group.frozen(isFrozen) : group);
+    }
+    if (!found) {
+      throw Arguments.refusal(
+          "pattern",
+          "\"" + pattern + "\"",
+          "that of a group",
+          "there are " + Parameters.abbreviated(patterns()));
+    }
+    if (changes) {
+      optimizer.use(next);
+    }
+  }
+
+  /**
+   * The groups' patterns.
+   *
+   * @return each once, in the order in which the groups were given; {@code *} for parameters that
+   *     are in none
+   */
+  public List<String> patterns() {
+    return optimizer.trainedGroups().stream()
+        .map(group -> group.rules().pattern())
+        .distinct()
+        .toList();
+  }
+
+  /**
+   * Whether the steps leave a parameter out.
+   *
+   * @param parameter the parameter's name
+   * @return true if its group is frozen
+   * @throws IllegalArgumentException if there is no such parameter
+   */
+  public boolean isFrozen(String parameter) {
+    return groupOf(parameter).isFrozen();
+  }
+
+  private TrainedGroup groupOf(String name) {
+    Parameter parameter = optimizer.parameters().get(name);
+    return optimizer.trainedGroups().stream()
+        .filter(group -> group.has(parameter))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /**
+   * Takes more parameters in between two steps, as when layers are added to a model. Those that
+   * were there keep their state; the new ones start with an initial state and a count of steps of
+   * their own.
+   *
+   * @param more closed by the caller after this optimizer; names that this optimizer does not have
+   * @param groups as for {@link OptimizerBuilder#group}, of the new parameters alone; those in none
+   *     are under the optimizer's own rule
+   * @throws IllegalArgumentException if a name or memory is taken, the device is another, a group
+   *     matches no new parameter, or a number is beyond the range of the arithmetic; nothing
+   *     changes
+   * @throws OutOfDeviceMemoryException if there is not enough memory; nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ClosedException if the optimizer, parameters or the device is closed
+   */
+  public void add(Parameters more, ParameterGroup... groups) {
+    List<ParameterGroup> given = List.of(groups);
+    optimizer.betweenSteps(
+        "groups().add()",
+        () -> {
+          more.checkOpen();
+          optimizer.add(more, given);
+        });
+  }
+}

@@ -1,0 +1,42 @@
+package io.warmstep.backend.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.testkit.Rebinding;
+import java.util.ArrayList;
+import java.util.List;
+import org.jocl.CL;
+import org.jocl.cl_mem;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Gradients that a framework has in other buffers from step to step. */
+@Tag("opencl")
+class ReboundHandlesTest {
+  @ParameterizedTest
+  @EnumSource
+  void stepsFollow(ElementType type) {
+    new OpenClBackend().report(); // loads JOCL
+    List<cl_mem> lent = new ArrayList<>();
+    try (OpenClContext own = OpenClContext.create(Installed.best());
+        Device device =
+            Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
+      Rebinding.check(
+          device,
+          type,
+          (its, length, turn) -> {
+            cl_mem buffer = own.allocate((length + 40L) * its.bytes());
+            lent.add(buffer);
+            return device.borrowHandle(its, buffer.getNativePointer(), turn % 5, length);
+          },
+          (optimizer, isRebound) -> optimizer.step());
+      for (cl_mem buffer : lent) {
+        assertEquals(CL.CL_SUCCESS, CL.clReleaseMemObject(buffer));
+      }
+    }
+  }
+}
