@@ -39,6 +39,7 @@ public final class Optimizer implements AutoCloseable {
   private final UpdateRule rule;
   private final MovingHyperparameters moving;
   private final StepOptions options;
+  private final StepReporter reporter;
   private final PreparedStep step;
   private final OptimizerState state;
   private final Tensor[] borrowed;
@@ -53,6 +54,7 @@ public final class Optimizer implements AutoCloseable {
     rule = builder.rule();
     moving = builder.moving();
     options = builder.options().skipNonFinite(builder.options().skipNonFinite() || scaler != null);
+    reporter = builder.reporter(options);
     progress = new Progress(builder.startAfter());
     step =
         new PreparedStep(
@@ -97,7 +99,8 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
    * copies nothing between host and device and, on a GPU, waits for nothing, except for the norm
-   * where steps with non-finite gradients are skipped: whether this one happened counts.
+   * where steps with non-finite gradients are skipped: whether this one happened counts. A step
+   * that is reported to a {@link OptimizerBuilder#listener} does all of these.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -106,6 +109,8 @@ public final class Optimizer implements AutoCloseable {
    *     CUDA graph, into which this step's number and rate would be frozen; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
    *     from within one, as from its schedule; nothing changes
+   * @throws OutOfDeviceMemoryException if there is no room to measure the update for a listener;
+   *     nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void step() {
@@ -135,14 +140,28 @@ public final class Optimizer implements AutoCloseable {
       double rate = learningRate.rate(next);
       step.set(next, rate, scaler == null ? gradientScale : gradientScale / scaler.scale());
       state.warnIfNotRestored(progress.steps());
-      boolean happened = run(next);
-      progress.advance(happened, rate);
-      if (scaler != null) {
-        scaler.update(happened);
+      try (UpdateMeter meter = reporter.begin(step.groups())) {
+        boolean happened = run(next);
+        progress.advance(happened, rate);
+        if (scaler != null) {
+          scaler.update(happened);
+        }
+        reporter.end(this, happened, meter);
       }
     } finally {
       leave();
     }
+  }
+
+  /**
+   * Takes the loss that listeners are to see: it is part of the reports from the next step on.
+   * Nothing else uses it.
+   *
+   * @param loss the loss of the minibatch whose gradients the next step takes; NaN and infinities
+   *     are reported as they are
+   */
+  public void reportLoss(double loss) {
+    reporter.loss(loss);
   }
 
   private boolean run(long number) {

@@ -1,5 +1,6 @@
 package io.warmstep;
 
+import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
@@ -23,6 +24,8 @@ public final class OptimizerBuilder {
   private LearningRate learningRate;
   private LossScaler scaler;
   private StepOptions options = StepOptions.NONE;
+  private final List<StepReporter.Subscription> listeners = new ArrayList<>();
+  private boolean measuresUpdates = true;
   private long startAfter;
 
   OptimizerBuilder(Parameters parameters) {
@@ -221,6 +224,37 @@ public final class OptimizerBuilder {
   }
 
   /**
+   * Has steps reported while the optimizer trains. May be called for several listeners.
+   *
+   * <p>Only a reported step costs anything: it waits for the device, to read the norm and, unless
+   * {@link #measureUpdates} is false, what the step changed.
+   *
+   * @param listener called after every {@code interval}-th call of {@link Optimizer#step()}
+   * @param interval a number of steps, at least 1
+   * @return this builder
+   * @throws IllegalArgumentException if the interval is less than 1
+   */
+  public OptimizerBuilder listener(StepListener listener, long interval) {
+    Objects.requireNonNull(listener, "listener");
+    Arguments.requireAtLeast("interval", interval, 1, "pass a number of steps");
+    listeners.add(new StepReporter.Subscription(listener, interval));
+    return this;
+  }
+
+  /**
+   * Sets whether reported steps measure how much they change the parameters. Such a step holds a
+   * second copy of the values on the device, of the gradients too if it sets them to zero, and the
+   * host reads all of them.
+   *
+   * @param measureUpdates whether to do so; true unless called
+   * @return this builder
+   */
+  public OptimizerBuilder measureUpdates(boolean measureUpdates) {
+    measuresUpdates = measureUpdates;
+    return this;
+  }
+
+  /**
    * Allocates the state and prepares the step.
    *
    * @return the optimizer, to be closed by the caller before its parameters
@@ -269,6 +303,10 @@ public final class OptimizerBuilder {
 
   StepOptions options() {
     return options;
+  }
+
+  StepReporter reporter(StepOptions effective) {
+    return new StepReporter(listeners, effective, groups, measuresUpdates);
   }
 
   long startAfter() {

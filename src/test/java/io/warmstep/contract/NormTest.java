@@ -7,11 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
+import io.warmstep.Norm;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Sgd;
-import io.warmstep.Norm;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.ReferenceNorm;
@@ -278,7 +278,7 @@ class NormTest {
         assertEquals(expected, optimizer.gradientNorm(), norm.toString());
         assertEquals(-5 / (expected + 1e-6), parameters.get("d").values().toDoubles()[0]);
         assertEquals(
-            (float) -(0.5f * (float) (1 / (expected + 1e-6))) * 2,
+            -(0.5f * (float) (1 / (expected + 1e-6))) * 2,
             parameters.get("f").values().toFloats()[0]);
       }
     }

@@ -27,6 +27,8 @@ import picocli.CommandLine.ScopeType;
     footer = {"", "Run 'warmstep COMMAND --help' for a command's options."},
     subcommands = {
       TrainCommand.class,
+      LrFindCommand.class,
+      LabCommand.class,
       DevicesCommand.class,
       VerifyCommand.class,
       BenchCommand.class,

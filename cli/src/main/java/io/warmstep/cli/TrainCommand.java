@@ -9,25 +9,24 @@ import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
-import io.warmstep.cli.text.Failures;
 import io.warmstep.cli.train.Baselines;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
 import io.warmstep.cli.train.OptimizerUpdate;
+import io.warmstep.cli.train.PlotFile;
 import io.warmstep.cli.train.RunVerdict;
 import io.warmstep.cli.train.Trainer;
 import io.warmstep.cli.train.TrainingDivergedException;
 import io.warmstep.cli.train.TrainingPlot;
 import io.warmstep.rule.UpdateRule;
-import io.warmstep.schedule.FitVerdict;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.math.BigDecimal;
-import java.util.Formatter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -46,7 +45,9 @@ import picocli.CommandLine.Spec;
     sortOptions = false,
     description = {
       "Trains a classifier (multi-layer perceptron, ReLU, softmax cross-entropy) on real data, and"
-          + " says how well it fits."
+          + " says how well it fits.",
+      "Several values of --lr, --schedule or --warmup, separated by commas, give a run for each"
+          + " combination, and a table and a plot to compare them."
     },
     footerHeading = "%nFit verdict:%n",
     footer = RunVerdict.RULES)
@@ -78,17 +79,12 @@ final class TrainCommand implements Callable<Integer> {
       Mlp model,
       Trainer trainer,
       UpdateRule rule,
-      LearningRate rate,
+      TrainOptions.Chosen chosen,
       double clipNorm,
-      TrainingPlot plot,
       TrainCheckpoint checkpoint,
-      History history) {}
-
-  /** What came out. */
-  private record Result(
-      History history, long steps, Baselines baselines, FitVerdict verdict, double seconds) {
-    double stepsPerSecond() {
-      return steps / seconds;
+      History history) {
+    LearningRate rate() {
+      return chosen.rate();
     }
   }
 
@@ -105,49 +101,102 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private int call(CheckpointReader resumed) throws IOException {
-    Run run = prepare(resumed);
+    UpdateRule rule = checked(update::toRule);
+    double clipNorm = checked(update::toClipNorm);
+    PlotFile plot = output.plot == null ? null : checked(() -> PlotFile.to(output.plot));
+    List<Run> runs = prepare(rule, clipNorm, resumed);
     PrintWriter out = spec.commandLine().getOut();
     try (Device device = Devices.require(update.backend)) {
-      if (!output.json) {
-        out.println(describe(run, device));
-        out.flush();
+      if (runs.size() == 1) {
+        one(runs.get(0), resumed, device, plot, out);
+      } else {
+        compare(runs, device, plot, out);
       }
-      JsonObject json = settings(run, device);
-      try {
-        Result result = train(run, resumed, device, out);
-        if (run.plot() != null) {
-          run.plot().write(result.history(), title(run), result.verdict().fit());
-        }
-        addTo(json, result);
-        out.println(output.json ? Json.text(json) : summary(result));
-      } catch (TrainingDivergedException e) {
-        if (output.json) { // whoever reads it finds an object in any case
-          json.addProperty("error", e.getMessage());
-          out.println(Json.text(json));
-        }
-        throw e;
-      } finally {
-        out.flush();
-      }
+    } finally {
+      out.flush();
     }
     return 0;
   }
 
-  /** Checks everything that can be checked, so that nothing fails after the training. */
-  private Run prepare(CheckpointReader resumed) throws IOException {
-    UpdateRule rule = checked(update::toRule);
-    double clipNorm = checked(update::toClipNorm);
-    TrainingPlot plot = output.plot == null ? null : checked(() -> TrainingPlot.to(output.plot));
-    DataSet data;
-    try {
-      data = DataSets.named(task.data);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), Failures.describe(e), e);
+  private void one(Run run, CheckpointReader resumed, Device device, PlotFile plot, PrintWriter out)
+      throws IOException {
+    if (!output.json) {
+      out.println(describe(run, device));
+      out.flush();
     }
+    JsonObject json = settings(run, device);
+    run.chosen().addTo(json);
+    try {
+      TrainResult result = train(run, resumed, device, out, output.json);
+      if (plot != null) {
+        new TrainingPlot(plot).write(result.history(), title(run), result.verdict().fit());
+      }
+      result.addTo(json);
+      out.println(output.json ? Json.text(json) : summary(result));
+    } catch (TrainingDivergedException e) {
+      if (output.json) { // whoever reads it finds an object in any case
+        json.addProperty("error", e.getMessage());
+        out.println(Json.text(json));
+      }
+      throw e;
+    }
+  }
+
+  private void compare(List<Run> runs, Device device, PlotFile plot, PrintWriter out)
+      throws IOException {
+    TrainComparison comparison = new TrainComparison();
+    for (Run run : runs) {
+      if (!output.json) {
+        out.printf(Locale.ROOT, "run %d of %d: %s%n", comparison.size() + 1, runs.size(), how(run));
+        out.flush();
+      }
+      JsonObject json = new JsonObject();
+      run.chosen().addTo(json);
+      TrainResult result = null;
+      try {
+        result = train(run, null, device, out, output.json || !Terminal.isInteractive());
+        result.addTo(json);
+      } catch (TrainingDivergedException e) { // the others go on
+        json.addProperty("error", e.getMessage());
+      }
+      comparison.add(run.chosen(), result, json);
+    }
+    Run first = runs.get(0);
+    if (plot != null) {
+      comparison.write(
+          plot,
+          String.format(
+              Locale.ROOT,
+              "%s with %s, seed %d, %s",
+              first.data().name(),
+              update.rule,
+              task.seed,
+              steps(first.trainer().steps())));
+    }
+    if (output.json) {
+      JsonObject json = settings(first, device);
+      json.add("runs", comparison.toJson());
+      out.println(Json.text(json));
+    } else {
+      out.println(comparison.text() + (plot == null ? "" : "\n\nplot: " + output.plot));
+    }
+  }
+
+  /** Checks everything that can be checked, so that nothing fails after the training. */
+  private List<Run> prepare(UpdateRule rule, double clipNorm, CheckpointReader resumed)
+      throws IOException {
+    DataSet data = checked(() -> DataSets.named(task.data));
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
-    Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
-    Trainer trainer = checked(() -> new Trainer(model, split, task.batch, task.epochs, task.seed));
-    LearningRate learningRate = checked(() -> rate.toLearningRate(rule, trainer.steps()));
+    Trainer trainer = trainer(model(data), split);
+    List<TrainOptions.Chosen> chosen = checked(() -> rate.toLearningRates(rule, trainer.steps()));
+    if (chosen.size() > 1 && (saving.checkpoint != null || saving.resume != null)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          (saving.resume == null ? "--checkpoint" : "--resume")
+              + " is for one run, but --lr, --schedule and --warmup give "
+              + chosen.size()
+              + ": give one value of each");
+    }
     TrainCheckpoint checkpoint =
         checked(
             () ->
@@ -168,25 +217,43 @@ final class TrainCommand implements Callable<Integer> {
               saving.resume,
               history.steps()));
     }
-    return new Run(
-        data, split, model, trainer, rule, learningRate, clipNorm, plot, checkpoint, history);
-  }
-
-  /** A value that is out of range is the user's, not the program's mistake. */
-  private <T> T checked(Supplier<T> value) {
-    try {
-      return value.get();
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), Failures.describe(e), e);
+    List<Run> runs = new ArrayList<>();
+    for (TrainOptions.Chosen one : chosen) {
+      Mlp model = model(data);
+      runs.add(
+          new Run(
+              data,
+              split,
+              model,
+              trainer(model, split),
+              rule,
+              one,
+              clipNorm,
+              checkpoint,
+              runs.isEmpty() ? history : new History()));
     }
+    return runs;
   }
 
-  private Result train(Run run, CheckpointReader resumed, Device device, PrintWriter out)
+  private Mlp model(DataSet data) throws IOException {
+    return checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
+  }
+
+  private Trainer trainer(Mlp model, Split split) throws IOException {
+    return checked(() -> new Trainer(model, split, task.batch, task.epochs, task.seed));
+  }
+
+  private <T> T checked(UserInput.Maker<T> value) throws IOException {
+    return UserInput.checked(spec, value);
+  }
+
+  private TrainResult train(
+      Run run, CheckpointReader resumed, Device device, PrintWriter out, boolean isSilent)
       throws IOException {
     try (OptimizerUpdate steps =
             new OptimizerUpdate(device, run.model(), run.rule(), run.rate(), run.clipNorm());
         TrainProgress progress =
-            TrainProgress.of(output.json, task.epochs, run.trainer().steps(), out)) {
+            TrainProgress.of(isSilent, task.epochs, run.trainer().steps(), out)) {
       if (resumed != null) {
         RestoreReport report = steps.restore(resumed);
         if (!output.json) {
@@ -202,7 +269,7 @@ final class TrainCommand implements Callable<Integer> {
       double seconds = (System.nanoTime() - start) / 1e9;
       Baselines baselines = Baselines.of(run.split());
       double[] testLosses = run.model().losses(run.split().test());
-      return new Result(
+      return new TrainResult(
           history,
           history.steps() - before,
           baselines,
@@ -226,7 +293,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /** In as few digits as tell it from others. */
-  private static String number(double value) {
+  static String number(double value) {
     boolean isPlain = value == 0 || (value >= 1e-6 && value < 1e6);
     BigDecimal digits = BigDecimal.valueOf(value).stripTrailingZeros();
     return isPlain ? digits.toPlainString() : digits.toString();
@@ -270,36 +337,14 @@ final class TrainCommand implements Callable<Integer> {
         data.classes() > SHOWN_CLASSES ? ", … (" + data.classes() + " in all)" : "");
   }
 
-  private static String steps(long count) {
+  static String steps(long count) {
     return String.format(Locale.ROOT, count == 1 ? "%,d step" : "%,d steps", count);
   }
 
-  private String summary(Result result) {
-    History.Point last = result.history().last();
-    StringBuilder text = new StringBuilder();
-    try (Formatter to = new Formatter(text, Locale.ROOT)) {
-      to.format("%n                          loss   accuracy%n");
-      line(to, "training", last.train());
-      line(to, "test", last.test());
-      result.baselines().byName().forEach((name, quality) -> line(to, "  " + name, quality));
-      to.format("%nfit: %s%n", result.verdict().fit());
-      to.format("  %s%n", result.verdict().reason());
-      result.verdict().advice().forEach(note -> to.format("  %s%n", note));
-      to.format(
-          "%s in %.2f s, %,.0f steps per second",
-          steps(result.steps()), result.seconds(), result.stepsPerSecond());
-      if (saving.checkpoint != null) {
-        to.format("%ncheckpoint: %s", saving.checkpoint);
-      }
-      if (output.plot != null) {
-        to.format("%nplot: %s", output.plot);
-      }
-    }
-    return text.toString();
-  }
-
-  private static void line(Formatter to, String name, Mlp.Evaluation quality) {
-    to.format("%-20s  %8.4f   %8.4f%n", name, quality.loss(), quality.accuracy());
+  private String summary(TrainResult result) {
+    return result.summary()
+        + (saving.checkpoint == null ? "" : "\ncheckpoint: " + saving.checkpoint)
+        + (output.plot == null ? "" : "\nplot: " + output.plot);
   }
 
   /** What decides a result: with the same settings it comes out again. */
@@ -313,37 +358,6 @@ final class TrainCommand implements Callable<Integer> {
       json.add("classes", classes);
     }
     update.addTo(json, run.rule());
-    rate.addTo(json, run.rate());
-    return json;
-  }
-
-  private static void addTo(JsonObject json, Result result) {
-    History.Point last = result.history().last();
-    json.addProperty("steps", result.history().steps());
-    json.add("train_loss", Json.number(last.train().loss()));
-    json.add("test_loss", Json.number(last.test().loss()));
-    json.add("train_accuracy", Json.number(last.train().accuracy()));
-    json.add("test_accuracy", Json.number(last.test().accuracy()));
-    JsonObject baselines = new JsonObject();
-    result
-        .baselines()
-        .byName()
-        .forEach((name, quality) -> baselines.add(name.replace(' ', '_'), json(quality)));
-    json.add("baselines", baselines);
-    json.addProperty("fit", result.verdict().fit().toString());
-    json.addProperty("reason", result.verdict().reason());
-    JsonArray notes = new JsonArray();
-    result.verdict().advice().forEach(notes::add);
-    json.add("notes", notes);
-    json.addProperty("best_epoch", result.verdict().best());
-    json.add("seconds", Json.number(result.seconds()));
-    json.add("steps_per_second", Json.number(result.stepsPerSecond()));
-  }
-
-  private static JsonObject json(Mlp.Evaluation quality) {
-    JsonObject json = new JsonObject();
-    json.add("test_loss", Json.number(quality.loss()));
-    json.add("test_accuracy", Json.number(quality.accuracy()));
     return json;
   }
 }

@@ -12,7 +12,9 @@ import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -24,8 +26,8 @@ import picocli.CommandLine.Option;
 final class TrainOptions {
   private TrainOptions() {}
 
-  /** What is trained on what. */
-  static final class Task {
+  /** The data, and how they are split. */
+  static class Data {
     @Option(
         names = "--data",
         paramLabel = "NAME",
@@ -47,6 +49,19 @@ final class TrainOptions {
     double trainFraction;
 
     @Option(
+        names = "--seed",
+        paramLabel = "N",
+        defaultValue = "0",
+        description = {
+          "Decides the split, the first weights and the order of the rows. Equal seeds give equal"
+              + " losses to the last digit. Default: ${DEFAULT-VALUE}"
+        })
+    long seed;
+  }
+
+  /** What is trained on what. */
+  static class Model extends Data {
+    @Option(
         names = "--hidden",
         paramLabel = "N[,N...]",
         hideParamSyntax = true,
@@ -56,28 +71,11 @@ final class TrainOptions {
     List<Integer> hidden;
 
     @Option(
-        names = "--epochs",
-        paramLabel = "N",
-        defaultValue = "40",
-        description = "Passes over the training rows. Default: ${DEFAULT-VALUE}")
-    int epochs;
-
-    @Option(
         names = "--batch",
         paramLabel = "N",
         defaultValue = "16",
         description = "Rows of a minibatch. Default: ${DEFAULT-VALUE}")
     int batch;
-
-    @Option(
-        names = "--seed",
-        paramLabel = "N",
-        defaultValue = "0",
-        description = {
-          "Decides the split, the first weights and the order of the rows. Equal seeds give equal"
-              + " losses to the last digit. Default: ${DEFAULT-VALUE}"
-        })
-    long seed;
 
     void addTo(JsonObject json) {
       json.addProperty("data", data);
@@ -85,14 +83,29 @@ final class TrainOptions {
       JsonArray sizes = new JsonArray();
       hidden.forEach(sizes::add);
       json.add("hidden", sizes);
-      json.addProperty("epochs", epochs);
       json.addProperty("batch", batch);
       json.addProperty("seed", seed);
     }
   }
 
-  /** How parameters are updated. */
-  static final class Update {
+  /** What is trained on what, and how long. */
+  static final class Task extends Model {
+    @Option(
+        names = "--epochs",
+        paramLabel = "N",
+        defaultValue = "40",
+        description = "Passes over the training rows. Default: ${DEFAULT-VALUE}")
+    int epochs;
+
+    @Override
+    void addTo(JsonObject json) {
+      super.addTo(json);
+      json.addProperty("epochs", epochs);
+    }
+  }
+
+  /** The update rule, and where it runs. */
+  static class Rule {
     @Option(
         names = "--rule",
         paramLabel = "RULE",
@@ -123,12 +136,6 @@ final class TrainOptions {
         completionCandidates = NameList.WeightDecays.class,
         description = "${COMPLETION-CANDIDATES}")
     Double weightDecay;
-
-    @Option(
-        names = "--clip-norm",
-        paramLabel = "C",
-        description = "Scales all gradients together down to this norm. Default: no clipping")
-    Double clipNorm;
 
     @Option(
         names = "--backend",
@@ -185,6 +192,31 @@ final class TrainOptions {
       }
     }
 
+    /** Such as {@code --rule adam --weight-decay 0.1}. */
+    String text() {
+      StringBuilder text = new StringBuilder("--rule ").append(rule);
+      if (momentum != null) {
+        text.append(" --momentum ").append(momentum);
+      }
+      if (betas != null) {
+        text.append(" --betas ")
+            .append(betas.stream().map(String::valueOf).collect(Collectors.joining(",")));
+      }
+      if (weightDecay != null) {
+        text.append(" --weight-decay ").append(weightDecay);
+      }
+      return text.toString();
+    }
+  }
+
+  /** How parameters are updated. */
+  static final class Update extends Rule {
+    @Option(
+        names = "--clip-norm",
+        paramLabel = "C",
+        description = "Scales all gradients together down to this norm. Default: no clipping")
+    Double clipNorm;
+
     /** The norm to clip to, or 0 for none. */
     double toClipNorm() {
       if (clipNorm == null) {
@@ -201,47 +233,76 @@ final class TrainOptions {
     }
   }
 
+  /**
+   * A learning rate of those that were asked for.
+   *
+   * @param schedule the name of its schedule
+   * @param rate the rate of each step
+   */
+  record Chosen(String schedule, LearningRate rate) {
+    void addTo(JsonObject json) {
+      json.add("lr", Json.number(rate.highest()));
+      json.addProperty("schedule", schedule);
+      json.addProperty("warmup", rate.warmUp());
+    }
+  }
+
   /** The learning rate. */
   static final class Rate {
     @Option(
         names = "--lr",
-        paramLabel = "LR",
+        paramLabel = "LR[,LR...]",
+        hideParamSyntax = true,
+        split = ",",
         completionCandidates = UsualRates.class,
-        description = "Highest learning rate. Default: ${COMPLETION-CANDIDATES}")
-    Double rate;
+        description = {
+          "Highest learning rate; of several, a run for each. Default: ${COMPLETION-CANDIDATES}"
+        })
+    List<Double> rates;
 
     @Option(
         names = "--schedule",
-        paramLabel = "NAME",
+        paramLabel = "NAME[,NAME...]",
+        hideParamSyntax = true,
+        split = ",",
         defaultValue = "cosine",
         completionCandidates = ScheduleNames.class,
-        description = "${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
-    String schedule;
+        description = {
+          "${COMPLETION-CANDIDATES}; of several, a run for each. Default: ${DEFAULT-VALUE}"
+        })
+    List<String> schedules;
 
     @Option(
         names = "--warmup",
-        paramLabel = "WARMUP",
+        paramLabel = "WARMUP[,WARMUP...]",
+        hideParamSyntax = true,
+        split = ",",
         completionCandidates = LowStarts.class,
         description =
             WarmUpChoice.SYNTAX
-                + ". Default: linear, over 5 %% of the steps"
+                + "; of several, a run for each. Default: linear, over 5 %% of the steps"
                 + " (none for ${COMPLETION-CANDIDATES})")
-    String warmUp;
+    List<String> warmUps;
 
-    LearningRate toLearningRate(UpdateRule rule, long steps) {
-      double highest = rate == null ? Rules.usualRate(rule) : rate;
-      Arguments.requireNonNegative("--lr", highest, "leave it out for the rule's default");
-      WarmUpChoice shape = warmUp == null ? null : WarmUpChoice.parse(warmUp);
-      return LearningRate.of(choice(), shape, highest, steps, rule);
+    /** A learning rate for every combination of what was given; mostly one. */
+    List<Chosen> toLearningRates(UpdateRule rule, long steps) {
+      List<Chosen> chosen = new ArrayList<>();
+      for (String schedule : schedules) {
+        for (double highest : rates == null ? List.of(Rules.usualRate(rule)) : rates) {
+          Arguments.requireNonNegative("--lr", highest, "leave it out for the rule's default");
+          for (String warmUp :
+              warmUps == null ? Collections.singletonList((String) null) : warmUps) {
+            WarmUpChoice shape = warmUp == null ? null : WarmUpChoice.parse(warmUp);
+            chosen.add(
+                new Chosen(
+                    schedule, LearningRate.of(choice(schedule), shape, highest, steps, rule)));
+          }
+        }
+      }
+      return chosen;
     }
 
-    void addTo(JsonObject json, LearningRate chosen) {
-      json.add("lr", Json.number(chosen.highest()));
-      json.addProperty("schedule", schedule);
-      json.addProperty("warmup", chosen.warmUp());
-    }
-
-    private ScheduleChoice choice() {
+    private static ScheduleChoice choice(String schedule) {
       for (ScheduleChoice choice : ScheduleChoice.values()) {
         if (choice.toString().equals(schedule)) {
           return choice;
@@ -286,7 +347,9 @@ final class TrainOptions {
     @Option(
         names = "--plot",
         paramLabel = "FILE",
-        description = "Draw losses, accuracies and the learning rate to a .png or .svg file.")
+        description =
+            "Draw losses, accuracies and the learning rate to a .png or .svg file; of several"
+                + " runs, the test losses over each other.")
     Path plot;
 
     @Option(
@@ -298,7 +361,8 @@ final class TrainOptions {
                 + " test_loss, train_accuracy, test_accuracy, baselines (class_frequencies,"
                 + " softmax_regression and nearest_neighbours, each with test_loss and"
                 + " test_accuracy), fit, reason, notes, best_epoch, seconds,"
-                + " steps_per_second; error in their place if the training diverged.")
+                + " steps_per_second; error in their place if the training diverged. Of several"
+                + " runs, runs has one such object each.")
     boolean json;
   }
 

@@ -38,7 +38,7 @@ class CommandLineTest {
       value = {
         "tran                                      | Did you mean: warmstep train",
         "train --lrr 3                             | Possible solutions: --lr",
-        "train --lr x                              | --lr is 'x', must be a number",
+        "train --lr x                              | --lr is 'x', must be numbers",
         "train --epochs abc                        | --epochs is 'abc', must be a whole number",
         "train --epochs 1.5                        | --epochs is '1.5', must be a whole number",
         "train --epochs 99999999999                | must be a whole number up to 2147483647",

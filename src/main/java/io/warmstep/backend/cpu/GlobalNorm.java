@@ -1,9 +1,9 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
+import io.warmstep.Norm;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.step.GradientScale;
-import io.warmstep.Norm;
 import java.util.List;
 
 /**

@@ -117,4 +117,14 @@ public record DataSet(
     }
     return new DataSet(name, columns, classNames, selected, selectedLabels, scaling);
   }
+
+  /**
+   * Copies the first rows.
+   *
+   * @param count how many at most, at least 1
+   * @return a data set of these rows, or this one if it has no more
+   */
+  public DataSet first(int count) {
+    return count >= rows() ? this : select(Split.range(count));
+  }
 }

@@ -4,6 +4,7 @@ import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.PlateauSchedule;
 import io.warmstep.schedule.Schedule;
+import io.warmstep.schedule.Schedules;
 import java.util.Locale;
 
 /**
@@ -71,6 +72,17 @@ public record LearningRate(
     }
     Schedule base = choice.create(new ScheduleChoice.Plan(rate, steps - length, 0));
     return of(base.warmUp(length, shape.curve()), rate, written, described, base);
+  }
+
+  /**
+   * The same rate at every step.
+   *
+   * @param rate the rate, finite and at least 0
+   * @return the learning rate
+   */
+  public static LearningRate constant(double rate) {
+    Schedule schedule = Schedules.constant(rate);
+    return of(schedule, rate, "none", ScheduleChoice.CONSTANT.toString(), schedule);
   }
 
   private static LearningRate of(

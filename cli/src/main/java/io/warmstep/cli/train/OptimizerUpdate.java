@@ -5,6 +5,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.StepListener;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CheckpointWriter;
 import io.warmstep.checkpoint.RestoreReport;
@@ -33,6 +34,26 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    */
   public OptimizerUpdate(
       Device device, Mlp model, UpdateRule rule, LearningRate rate, double clipNorm) {
+    this(device, model, rule, rate, clipNorm, null);
+  }
+
+  /**
+   * Copies a model's parameters to a device and prepares their optimizer, which is followed.
+   *
+   * @param device where steps run
+   * @param model what is trained
+   * @param rule how it is updated
+   * @param rate the learning rate of each step
+   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param listener called after each step, or null
+   */
+  public OptimizerUpdate(
+      Device device,
+      Mlp model,
+      UpdateRule rule,
+      LearningRate rate,
+      double clipNorm,
+      StepListener listener) {
     this.model = model.parameters();
     this.rate = rate;
     Parameters.Builder owned = Parameters.on(device);
@@ -44,6 +65,9 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
       if (clipNorm > 0) {
         builder.clipNorm(clipNorm);
+      }
+      if (listener != null) {
+        builder.listener(listener, 1);
       }
       optimizer = builder.build();
     } catch (RuntimeException | Error e) {

@@ -22,7 +22,7 @@ final class PlotPanels {
   static final int LEFT_MARGIN = 88;
   static final int RIGHT_MARGIN = 12;
 
-  private static final Color GRID = new Color(0xE6E9ED);
+  static final Color GRID = new Color(0xE6E9ED);
   // Blue and orange of Okabe and Ito (2008): told apart with any colour vision, and in grey.
   static final Color TRAIN = new Color(0x0072B2);
   static final Color TEST = new Color(0xD55E00);

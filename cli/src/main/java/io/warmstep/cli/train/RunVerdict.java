@@ -35,6 +35,21 @@ public final class RunVerdict {
    * @return the verdict
    */
   public static FitVerdict of(History history, Baselines baselines, double[] testLosses) {
+    return of(history, baselines, testLosses, "test", "epoch");
+  }
+
+  /**
+   * Judges a run in other words than those of a {@link Trainer}.
+   *
+   * @param history what was measured
+   * @param baselines what simple methods give on the same rows
+   * @param testLosses the losses of the trained model on the test rows
+   * @param test what the test rows are called, such as {@code validation}
+   * @param evaluation what comes before each evaluation but the first, such as {@code epoch}
+   * @return the verdict
+   */
+  public static FitVerdict of(
+      History history, Baselines baselines, double[] testLosses, String test, String evaluation) {
     Mlp.Evaluation chance = baselines.classFrequencies();
     Mlp.Evaluation linear = baselines.softmaxRegression();
     Mlp.Evaluation neighbours = baselines.nearestNeighbours();
@@ -50,7 +65,7 @@ public final class RunVerdict {
         .baseline("nearest neighbours", neighbours.loss(), neighbours.accuracy())
         .validationRows(testLosses.length)
         .validationLossError(standardError(testLosses))
-        .wording("test", "epoch")
+        .wording(test, evaluation)
         .judge();
   }
 

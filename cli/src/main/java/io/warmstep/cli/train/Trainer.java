@@ -2,7 +2,6 @@ package io.warmstep.cli.train;
 
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.Split;
-import java.util.SplittableRandom;
 
 /**
  * The training loop: shuffled minibatches, an update after each, an evaluation after each epoch.
@@ -12,7 +11,7 @@ public final class Trainer {
   private final Split split;
   private final int batch;
   private final int epochs;
-  private final SplittableRandom random;
+  private final long seed;
 
   /** What turns gradients into new values: an optimizer bound to the model's parameters. */
   public interface Update {
@@ -71,7 +70,7 @@ public final class Trainer {
     this.split = split;
     this.batch = Math.min(batch, split.train().rows());
     this.epochs = epochs;
-    this.random = new SplittableRandom(seed);
+    this.seed = seed;
   }
 
   /**
@@ -121,20 +120,16 @@ public final class Trainer {
     }
     int evaluated = history.points().size() - 1;
     long done = history.steps();
-    float[] features = new float[batch * train.columns()];
-    int[] labels = new int[batch];
-    int[] order = Split.range(train.rows());
+    Minibatches minibatches = new Minibatches(train, batch, seed);
     double rate = done == 0 ? 0 : history.rate((int) done);
     long step = 0;
     for (int epoch = 1; epoch <= epochs; epoch++) {
-      Split.shuffle(order, random);
-      for (int start = 0; start < order.length; start += batch) {
+      for (int i = 0; i < stepsPerEpoch(); i++) {
+        int rows = minibatches.next();
         if (++step <= done) {
           continue;
         }
-        int rows = Math.min(batch, order.length - start);
-        gather(train, order, start, rows, features, labels);
-        double loss = model.computeGradients(features, labels, rows);
+        double loss = model.computeGradients(minibatches.features(), minibatches.labels(), rows);
         if (!Double.isFinite(loss)) {
           throw new TrainingDivergedException(history.steps() + 1, loss, rate);
         }
@@ -154,15 +149,5 @@ public final class Trainer {
       listener.onEpoch(epoch, history.last());
     }
     return history;
-  }
-
-  private static void gather(
-      DataSet data, int[] order, int start, int rows, float[] features, int[] labels) {
-    int columns = data.columns();
-    for (int i = 0; i < rows; i++) {
-      int row = order[start + i];
-      System.arraycopy(data.features(), row * columns, features, i * columns, columns);
-      labels[i] = data.labels()[row];
-    }
   }
 }

@@ -1,28 +1,16 @@
 package io.warmstep.cli.train;
 
-import de.erichseifert.vectorgraphics2d.Document;
-import de.erichseifert.vectorgraphics2d.VectorGraphics2D;
-import de.erichseifert.vectorgraphics2d.svg.SVGProcessor;
-import de.erichseifert.vectorgraphics2d.util.PageSize;
-import io.warmstep.file.AtomicFile;
 import io.warmstep.schedule.FitVerdict.Fit;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
-import java.awt.RenderingHints;
 import java.awt.font.FontRenderContext;
 import java.awt.geom.Rectangle2D;
 import java.awt.geom.RoundRectangle2D;
-import java.awt.image.BufferedImage;
-import java.io.BufferedOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.channels.Channels;
-import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import javax.imageio.ImageIO;
 import org.knowm.xchart.XYChart;
 
 /**
@@ -39,18 +27,18 @@ public final class TrainingPlot {
   private static final int[] PANEL_HEIGHTS = {330, 270, 236};
   private static final int HEIGHT = HEADER + 330 + 270 + 236;
 
-  /** Pixels of a PNG per unit of the drawing, so that it stays sharp on dense screens. */
-  private static final int PNG_SCALE = 2;
-
-  private final Path file;
-  private final boolean svg;
+  private final PlotFile file;
 
   /** What the heading says. */
   private record Heading(String title, String result, Fit fit) {}
 
-  private TrainingPlot(Path file, boolean svg) {
+  /**
+   * Prepares a plot.
+   *
+   * @param file where to write
+   */
+  public TrainingPlot(PlotFile file) {
     this.file = file;
-    this.svg = svg;
   }
 
   /**
@@ -62,37 +50,7 @@ public final class TrainingPlot {
    * @throws IllegalStateException if this machine has no fonts
    */
   public static TrainingPlot to(Path file) {
-    System.setProperty("java.awt.headless", "true");
-    String name = String.valueOf(file.getFileName()).toLowerCase(Locale.ROOT);
-    if (!name.endsWith(".png") && !name.endsWith(".svg")) {
-      throw refused(file, "the file name must end in .png or .svg", null);
-    }
-    try {
-      AtomicFile.check(file);
-    } catch (FileSystemException e) {
-      throw refused(file, String.valueOf(e.getReason()), e);
-    } catch (IOException e) {
-      throw refused(file, "it cannot be written: " + e.getMessage(), e);
-    }
-    requireFonts();
-    return new TrainingPlot(file, name.endsWith(".svg"));
-  }
-
-  private static IllegalArgumentException refused(Path file, String reason, IOException cause) {
-    return new IllegalArgumentException("--plot is '" + file + "', but " + reason, cause);
-  }
-
-  /** Java finds fonts lazily, and fails with all kinds of errors when there are none. */
-  private static void requireFonts() {
-    try {
-      new Font(Font.SANS_SERIF, Font.PLAIN, 12)
-          .getStringBounds("0", new FontRenderContext(null, true, true));
-    } catch (RuntimeException | LinkageError | InternalError e) {
-      throw new IllegalStateException(
-          "cannot plot: Java finds no fonts on this machine; install some, on Debian and Ubuntu:"
-              + " apt-get install fontconfig fonts-dejavu-core",
-          e);
-    }
+    return new TrainingPlot(PlotFile.to(file));
   }
 
   /**
@@ -116,44 +74,10 @@ public final class TrainingPlot {
             last.train().accuracy(),
             last.test().accuracy());
     Heading heading = new Heading(title, result, fit);
-    AtomicFile.write(
-        file,
-        channel -> {
-          OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel));
-          draw(out, history, heading);
-          out.flush();
-        });
-  }
-
-  private void draw(OutputStream out, History history, Heading heading) throws IOException {
-    if (svg) {
-      VectorGraphics2D graphics = new VectorGraphics2D();
-      draw(graphics, history, heading);
-      Document document =
-          new SVGProcessor().getDocument(graphics.getCommands(), new PageSize(0, 0, WIDTH, HEIGHT));
-      document.writeTo(out);
-    } else {
-      ImageIO.write(image(history, heading), "png", out);
-    }
-  }
-
-  private static BufferedImage image(History history, Heading heading) {
-    BufferedImage image =
-        new BufferedImage(WIDTH * PNG_SCALE, HEIGHT * PNG_SCALE, BufferedImage.TYPE_INT_RGB);
-    Graphics2D graphics = image.createGraphics();
-    graphics.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
-    graphics.setRenderingHint(
-        RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
-    graphics.setRenderingHint(RenderingHints.KEY_STROKE_CONTROL, RenderingHints.VALUE_STROKE_PURE);
-    graphics.scale(PNG_SCALE, PNG_SCALE);
-    draw(graphics, history, heading);
-    graphics.dispose();
-    return image;
+    file.write(WIDTH, HEIGHT, graphics -> draw(graphics, history, heading));
   }
 
   private static void draw(Graphics2D graphics, History history, Heading heading) {
-    graphics.setColor(Color.WHITE);
-    graphics.fillRect(0, 0, WIDTH, HEIGHT);
     drawHeading(graphics, heading);
     graphics.translate(0, HEADER);
     List<XYChart> panels = PlotPanels.of(history, WIDTH, PANEL_HEIGHTS);

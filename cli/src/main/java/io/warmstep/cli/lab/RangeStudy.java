@@ -1,0 +1,164 @@
+package io.warmstep.cli.lab;
+
+import io.warmstep.rule.Rules;
+import io.warmstep.schedule.RangeTest;
+import io.warmstep.schedule.RangeTest.Result;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+
+/** The range test: a sweep of the rate within one short run, for each seed. */
+final class RangeStudy implements Study {
+  /** The sweep covers the rule's usual rate divided and multiplied by this. */
+  static final double REACH = 1e4;
+
+  private final Bench bench;
+
+  RangeStudy(Bench bench) {
+    this.bench = bench;
+  }
+
+  @Override
+  public String name() {
+    return "range test";
+  }
+
+  @Override
+  public long steps() {
+    return (long) bench.plan().seeds() * bench.plan().sweepSteps();
+  }
+
+  @Override
+  public Section run() {
+    double usual = Rules.usualRate(bench.task().rule());
+    List<Result> tests =
+        bench
+            .work()
+            .map(
+                LabTask.seeds(bench.task().setup(0, usual), bench.plan().seeds()),
+                setup ->
+                    RangeSweep.of(
+                        bench.work(),
+                        setup,
+                        RangeTest.exponential(
+                            usual / REACH, usual * REACH, bench.plan().sweepSteps()),
+                        0,
+                        bench.work().onStep()));
+    double valley = median(tests, Result::valley);
+    double edge = median(tests, Result::edge);
+    bench.findings().rangeSuggestion = valley;
+    Section section =
+        new Section("range", "Range test: too low, just right, too high")
+            .say(
+                "One short run in which the rate grows at every step, from far too low to far too"
+                    + " high. While the loss stands still the rate is too low; where it falls, the"
+                    + " rate works; where it rises, the rate is too high.");
+    if (Double.isNaN(valley)) {
+      section.say(
+          "The range test gives no suggestion here. "
+              + Say.sentence(tests.get(0).reason())
+              + " The real runs below start from the rule's usual rate.");
+    } else {
+      section.say(
+          "Over "
+              + Say.count(tests.size(), "seed")
+              + " the suggestion (the valley, in the middle of the longest fall of the loss) is "
+              + Say.number(valley)
+              + (Double.isNaN(edge)
+                  ? "; the loss did not diverge up to the end of the sweep."
+                  : "; training diverges beyond about " + Say.number(edge) + "."));
+    }
+    return section.add(chart(tests, valley, edge));
+  }
+
+  private static Chart chart(List<Result> tests, double valley, double edge) {
+    Chart chart =
+        new Chart(
+                "range-test",
+                "lines",
+                Double.isNaN(valley)
+                    ? "The loss against the rate: the curve allows no suggestion"
+                    : "The loss falls around "
+                        + Say.number(valley)
+                        + (Double.isNaN(edge)
+                            ? " and does not diverge within the sweep"
+                            : " and is lost beyond " + Say.number(edge)),
+                "rate",
+                "loss",
+                "lowest seed",
+                "highest seed",
+                "seeds left")
+            .axis("x", "rate", "learning rate", "log")
+            .axis("y", "loss", "training loss, smoothed", "linear")
+            .set("band", List.of("lowest seed", "highest seed"))
+            .caption(
+                "The line is the middle of the seeds, the band reaches from the lowest to the"
+                    + " highest. Smoothed with an exponential moving average, corrected for its"
+                    + " start; cut at twice the first loss.");
+    zones(chart, tests);
+    mark(chart, tests, "valley", Result::valley);
+    mark(chart, tests, "slide", Result::slide);
+    mark(chart, tests, "steepest", Result::steepest);
+    mark(chart, tests, "minimum / 10", Result::minimumOverTen);
+    mark(chart, tests, "diverges", Result::edge);
+    rows(chart, tests);
+    return chart;
+  }
+
+  private static void zones(Chart chart, List<Result> tests) {
+    double low = median(tests, Result::low);
+    double high = median(tests, Result::high);
+    if (Double.isNaN(low) || Double.isNaN(high)) {
+      return;
+    }
+    double first = tests.get(0).curve().get(0).rate();
+    double last = first;
+    for (Result test : tests) {
+      last = Math.max(last, test.curve().get(test.curve().size() - 1).rate());
+    }
+    chart
+        .mark("zones", "from", first, "to", low, "label", "too low")
+        .mark("zones", "from", low, "to", high, "label", "just right")
+        .mark("zones", "from", high, "to", last, "label", "too high");
+  }
+
+  private static void mark(
+      Chart chart, List<Result> tests, String name, Function<Result, OptionalDouble> rate) {
+    double middle = median(tests, rate);
+    if (!Double.isNaN(middle)) {
+      chart.mark("verticals", "at", middle, "label", name + " " + Say.number(middle));
+    }
+  }
+
+  /** A row for each rate, as long as a seed has come so far. */
+  private static void rows(Chart chart, List<Result> tests) {
+    double top =
+        RangeFinding.HIGHEST * Trained.median(tests, test -> test.curve().get(0).smoothed());
+    int longest = tests.stream().mapToInt(test -> test.curve().size()).max().orElseThrow();
+    for (int i = 0; i < longest; i++) {
+      List<Double> losses = new ArrayList<>();
+      double rate = Double.NaN;
+      for (Result test : tests) {
+        if (i < test.curve().size() && !Double.isNaN(test.curve().get(i).smoothed())) {
+          rate = test.curve().get(i).rate();
+          losses.add(Math.min(test.curve().get(i).smoothed(), top));
+        }
+      }
+      if (!losses.isEmpty()) {
+        double[] sorted = losses.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+        chart.row(
+            rate, Trained.median(sorted), sorted[0], sorted[sorted.length - 1], sorted.length);
+      }
+    }
+  }
+
+  /** The middle of those that are known; NaN if half of them are not. */
+  private static double median(List<Result> tests, Function<Result, OptionalDouble> figure) {
+    ToDoubleFunction<Result> value = test -> figure.apply(test).orElse(Double.NaN);
+    double[] known =
+        tests.stream().mapToDouble(value).filter(rate -> !Double.isNaN(rate)).toArray();
+    return 2 * known.length <= tests.size() ? Double.NaN : Trained.median(known);
+  }
+}

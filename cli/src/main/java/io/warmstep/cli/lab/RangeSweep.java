@@ -1,0 +1,33 @@
+package io.warmstep.cli.lab;
+
+import io.warmstep.cli.train.LearningRate;
+import io.warmstep.schedule.RangeTest;
+import java.util.function.IntConsumer;
+
+/** A {@link RangeTest} of a run that is made for it. */
+final class RangeSweep {
+  private RangeSweep() {}
+
+  /**
+   * Sweeps the rate from far too low to far too high.
+   *
+   * @param work where the run is done
+   * @param setup the run, but for its rate
+   * @param test without any reports
+   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param onStep called with 1 after each step
+   */
+  static RangeTest.Result of(
+      Workbench work, RunSetup setup, RangeTest test, double clipNorm, IntConsumer onStep) {
+    LearningRate rate = new LearningRate(test, Double.NaN, "none", "range test", null);
+    Run.Probe nothing = new Run.Probe() {};
+    try (Run run = work.open(setup.rate(rate), clipNorm, null)) {
+      boolean isGoing;
+      do {
+        isGoing = test.report(run.step(nothing));
+        onStep.accept(1);
+      } while (isGoing);
+    }
+    return test.result();
+  }
+}

@@ -1,0 +1,214 @@
+package io.warmstep;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
+
+/**
+ * Writes an optimizer's reports to a file: CSV, JSON lines, or TensorBoard's event files.
+ *
+ * <pre>{@code
+ * try (StepLog log = StepLog.csv(Path.of("steps.csv"));
+ *     Optimizer optimizer = builder.listener(log, 10).build()) {
+ *   train(optimizer);
+ * }
+ * }</pre>
+ *
+ * <p>All of them use the same names: {@code learning_rate}, {@code loss}, {@code gradient_norm},
+ * {@code clip_rate}, {@code skipped_steps}, and for each group of parameters {@code
+ * update_to_weight/GROUP} and {@code lost_updates/GROUP}; see {@link StepReport}. Every report is
+ * handed to the operating system at once, so a run that ends without a close keeps what it wrote.
+ *
+ * <p>Used by one thread at a time, for one optimizer. A failure to write is thrown as {@link
+ * UncheckedIOException}.
+ */
+public abstract class StepLog implements StepListener, AutoCloseable {
+  private StepLog() {}
+
+  /**
+   * Writes comma-separated values: a line of names, then a line for each report. Unknown values are
+   * {@code NaN}. A log without reports has no lines.
+   *
+   * @param file replaced if it exists
+   * @return the log, to be closed by the caller
+   * @throws IOException if the file cannot be created
+   */
+  public static StepLog csv(Path file) throws IOException {
+    return new Csv(open(file));
+  }
+
+  /**
+   * Writes JSON lines: an object for each report. NaN and infinities, which JSON does not have, are
+   * {@code null}.
+   *
+   * @param file replaced if it exists
+   * @return the log, to be closed by the caller
+   * @throws IOException if the file cannot be created
+   */
+  public static StepLog jsonLines(Path file) throws IOException {
+    return new JsonLines(open(file));
+  }
+
+  /**
+   * Writes an event file for TensorBoard, with a tag for each name. What is NaN because it is not
+   * known is left out; a loss that became NaN is written.
+   *
+   * @param folder the run's folder, created if it does not exist
+   * @return the log, to be closed by the caller
+   * @throws IOException if the file cannot be created
+   */
+  public static StepLog tensorBoard(Path folder) throws IOException {
+    return new Events(EventFile.create(folder));
+  }
+
+  /**
+   * Closes the file.
+   *
+   * @throws IOException if what is left cannot be written
+   */
+  @Override
+  public abstract void close() throws IOException;
+
+  @Override
+  public final void onStep(StepReport report) {
+    try {
+      write(report, values(report));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  abstract void write(StepReport report, Map<String, Number> values) throws IOException;
+
+  private static Writer open(Path file) throws IOException {
+    return Files.newBufferedWriter(Objects.requireNonNull(file, "file"), StandardCharsets.UTF_8);
+  }
+
+  /** All but the step, by name. */
+  private static Map<String, Number> values(StepReport report) {
+    Map<String, Number> values = new LinkedHashMap<>();
+    values.put("learning_rate", report.learningRate());
+    values.put("loss", report.loss());
+    values.put("gradient_norm", report.gradientNorm());
+    values.put("clip_rate", report.clipRate());
+    values.put("skipped_steps", report.skippedSteps());
+    for (StepReport.Update update : report.updates()) {
+      values.put("update_to_weight/" + update.group(), update.toWeight());
+      values.put("lost_updates/" + update.group(), update.lost());
+    }
+    return values;
+  }
+
+  /** A table, whose columns are known with the first report. */
+  private static final class Csv extends StepLog {
+    private final Writer out;
+    private Map<String, Number> columns;
+
+    Csv(Writer out) {
+      this.out = out;
+    }
+
+    @Override
+    void write(StepReport report, Map<String, Number> values) throws IOException {
+      if (columns == null) {
+        columns = values;
+        out.write("step");
+        for (String name : columns.keySet()) {
+          out.write(',' + quoted(name));
+        }
+        out.write('\n');
+      }
+      out.write(Long.toString(report.step()));
+      for (String name : columns.keySet()) {
+        out.write("," + values.getOrDefault(name, Double.NaN));
+      }
+      out.write('\n');
+      out.flush();
+    }
+
+    private static String quoted(String name) {
+      return name.matches("[^\",\r\n]*") ? name : '"' + name.replace("\"", "\"\"") + '"';
+    }
+
+    @Override
+    public void close() throws IOException {
+      out.close();
+    }
+  }
+
+  /** An object for each report. */
+  private static final class JsonLines extends StepLog {
+    private final Writer out;
+
+    JsonLines(Writer out) {
+      this.out = out;
+    }
+
+    @Override
+    void write(StepReport report, Map<String, Number> values) throws IOException {
+      out.write(
+          values.entrySet().stream()
+              .map(value -> quoted(value.getKey()) + ':' + number(value.getValue()))
+              .collect(Collectors.joining(",", "{\"step\":" + report.step() + ',', "}\n")));
+      out.flush();
+    }
+
+    private static String number(Number value) {
+      return Double.isFinite(value.doubleValue()) ? value.toString() : "null";
+    }
+
+    private static String quoted(String name) {
+      StringBuilder text = new StringBuilder("\"");
+      for (char c : name.toCharArray()) {
+        if (c == '"' || c == '\\') {
+          text.append('\\').append(c);
+        } else if (c < ' ') {
+          text.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
+        } else {
+          text.append(c);
+        }
+      }
+      return text.append('"').toString();
+    }
+
+    @Override
+    public void close() throws IOException {
+      out.close();
+    }
+  }
+
+  /** One value at a time. */
+  private static final class Events extends StepLog {
+    private final EventFile out;
+    private boolean hasLoss;
+
+    Events(EventFile out) {
+      this.out = out;
+    }
+
+    @Override
+    void write(StepReport report, Map<String, Number> values) throws IOException {
+      hasLoss |= !Double.isNaN(report.loss());
+      for (Map.Entry<String, Number> value : values.entrySet()) {
+        double number = value.getValue().doubleValue();
+        if (!Double.isNaN(number) || (hasLoss && value.getKey().equals("loss"))) {
+          out.scalar(value.getKey(), report.step(), number);
+        }
+      }
+      out.flush();
+    }
+
+    @Override
+    public void close() throws IOException {
+      out.close();
+    }
+  }
+}

@@ -1,0 +1,59 @@
+package io.warmstep;
+
+import java.util.List;
+
+/**
+ * What an optimizer reports of one step. Made by the library and read by listeners: later versions
+ * add components, so read them by name and do not call the constructor.
+ *
+ * @param step how many steps have happened, this one included; a skipped step does not count
+ * @param learningRate the rate of the last step that happened, before the groups' factors; NaN
+ *     before the first
+ * @param loss the last loss given to {@link Optimizer#reportLoss}, or NaN if none was
+ * @param gradientNorm the global norm of this step's gradients, as {@link Optimizer#gradientNorm}
+ *     gives it; NaN if the optimizer does not compute it
+ * @param clipRate of the reported steps that happened so far, the share whose gradients were
+ *     clipped by norm: with an interval of 1, of all steps. NaN if the optimizer does not clip by
+ *     norm, or no step has happened
+ * @param skippedSteps how many steps were skipped so far for a non-finite gradient
+ * @param updates what the step changed, for each group in the order in which they were added to the
+ *     builder, the parameters of no group last. Empty if {@link OptimizerBuilder#measureUpdates}
+ *     was set to false
+ */
+public record StepReport(
+    long step,
+    double learningRate,
+    double loss,
+    double gradientNorm,
+    double clipRate,
+    long skippedSteps,
+    List<Update> updates) {
+  /**
+   * What a step changed in one group of parameters.
+   *
+   * @param group the group's pattern; {@code others} for the parameters of no group, {@code all} if
+   *     there are no groups
+   * @param toWeight the Euclidean norm of the change, divided by that of the values before it: both
+   *     over all elements of the group, in float64. NaN if the step was skipped; NaN or infinite if
+   *     all values were 0
+   * @param lost of the elements whose gradient is finite and not 0, the share whose value the step
+   *     did not change, since the update is less than half a unit in the value's last place. NaN if
+   *     there is no such element, the group's rate is 0, or the step was skipped
+   */
+  public record Update(String group, double toWeight, double lost) {}
+
+  /**
+   * Makes a report; optimizers do so.
+   *
+   * @param step the steps so far
+   * @param learningRate the last rate
+   * @param loss the last loss
+   * @param gradientNorm the norm of the gradients
+   * @param clipRate the share of clipped steps
+   * @param skippedSteps the skipped steps so far
+   * @param updates by group; copied
+   */
+  public StepReport {
+    updates = List.copyOf(updates);
+  }
+}

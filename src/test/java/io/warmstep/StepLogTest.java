@@ -1,0 +1,150 @@
+package io.warmstep;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.warmstep.testkit.EventReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The files that follow a run, each read back by other code than wrote it. */
+class StepLogTest {
+  private static final double NAN = Double.NaN;
+
+  private static final StepReport FIRST =
+      new StepReport(10, 0.1 + 0.2, NAN, 1.5, NAN, 0, updates(NAN, 0.25));
+  private static final StepReport SECOND =
+      new StepReport(300, 1e-5, 2.25, Double.POSITIVE_INFINITY, 0.5, 7, updates(1e-3, 0));
+  private static final StepReport THIRD = new StepReport(301, 0, NAN, 0, 1, 1L << 40, List.of());
+
+  @TempDir Path folder;
+
+  private static List<StepReport.Update> updates(double ratio, double lost) {
+    return List.of(new StepReport.Update("*.\"b\",\\", ratio, lost));
+  }
+
+  private static void write(StepLog log) throws IOException {
+    try (log) {
+      log.onStep(FIRST);
+      log.onStep(SECOND);
+      log.onStep(THIRD);
+    }
+  }
+
+  @Test
+  void csv() throws IOException {
+    Path file = folder.resolve("log.csv");
+    write(StepLog.csv(file));
+    List<String> lines = Files.readAllLines(file);
+    assertEquals(
+        "step,learning_rate,loss,gradient_norm,clip_rate,skipped_steps,"
+            + "\"update_to_weight/*.\"\"b\"\",\\\",\"lost_updates/*.\"\"b\"\",\\\"",
+        lines.get(0));
+    assertEquals("10,0.30000000000000004,NaN,1.5,NaN,0,NaN,0.25", lines.get(1));
+    assertEquals("300,1.0E-5,2.25,Infinity,0.5,7,0.001,0.0", lines.get(2));
+    assertEquals("301,0.0,NaN,0.0,1.0,1099511627776,NaN,NaN", lines.get(3));
+    assertEquals(4, lines.size());
+    assertEquals(0.1 + 0.2, Double.parseDouble(lines.get(1).split(",", -1)[1]));
+  }
+
+  @Test
+  void jsonLines() throws IOException {
+    Path file = folder.resolve("log.jsonl");
+    write(StepLog.jsonLines(file));
+    List<JsonObject> objects =
+        Files.readAllLines(file).stream()
+            .map(line -> JsonParser.parseString(line).getAsJsonObject())
+            .toList();
+    assertEquals(3, objects.size());
+    assertEquals(10, objects.get(0).get("step").getAsLong());
+    assertEquals(0.1 + 0.2, objects.get(0).get("learning_rate").getAsDouble());
+    assertTrue(objects.get(0).get("loss").isJsonNull());
+    assertEquals(0.25, objects.get(0).get("lost_updates/*.\"b\",\\").getAsDouble());
+    assertTrue(objects.get(0).get("update_to_weight/*.\"b\",\\").isJsonNull());
+    assertTrue(objects.get(1).get("gradient_norm").isJsonNull());
+    assertEquals(2.25, objects.get(1).get("loss").getAsDouble());
+    assertEquals(1L << 40, objects.get(2).get("skipped_steps").getAsLong());
+  }
+
+  @Test
+  void tensorBoard() throws IOException {
+    write(StepLog.tensorBoard(folder.resolve("run")));
+    Path file;
+    try (var files = Files.list(folder.resolve("run"))) {
+      file = files.findFirst().orElseThrow();
+    }
+    assertTrue(file.getFileName().toString().contains("tfevents"), file.toString());
+    EventReader read = EventReader.of(file);
+    assertEquals("brain.Event:2", read.version());
+    assertEquals(
+        List.of(
+            "10 learning_rate 0.3",
+            "10 gradient_norm 1.5",
+            "10 skipped_steps 0.0",
+            "10 lost_updates/*.\"b\",\\ 0.25",
+            "300 learning_rate 1.0E-5",
+            "300 loss 2.25",
+            "300 gradient_norm Infinity",
+            "300 clip_rate 0.5",
+            "300 skipped_steps 7.0",
+            "300 update_to_weight/*.\"b\",\\ 0.001",
+            "300 lost_updates/*.\"b\",\\ 0.0",
+            "301 learning_rate 0.0",
+            "301 loss NaN",
+            "301 gradient_norm 0.0",
+            "301 clip_rate 1.0",
+            "301 skipped_steps 1.09951163E12"),
+        read.scalars().stream().map(EventReader.Scalar::toString).toList());
+    long now = System.currentTimeMillis() / 1000;
+    assertTrue(Math.abs(read.scalars().get(0).wallTime() - now) < 3600, "seconds since 1970");
+  }
+
+  /** A TensorFlow file whose first event is its version begins with these bytes. */
+  @Test
+  void theFirstRecordBeginsAsTensorFlowsDoes() throws IOException {
+    EventFile events = EventFile.create(folder);
+    events.close();
+    byte[] bytes = Files.readAllBytes(events.file());
+    assertEquals(8 + 4 + 24 + 4, bytes.length);
+    assertArrayEquals(
+        HexFormat.of().parseHex("1800000000000000a37f4b2209"), Arrays.copyOf(bytes, 13));
+  }
+
+  @Test
+  void aDamagedFileIsToldFromAWholeOne() throws IOException {
+    EventFile events = EventFile.create(folder);
+    events.scalar("loss", 1, 2);
+    events.close();
+    byte[] bytes = Files.readAllBytes(events.file());
+    bytes[bytes.length - 8] ^= 1;
+    Files.write(events.file(), bytes);
+    assertThrows(AssertionError.class, () -> EventReader.of(events.file()));
+  }
+
+  @Test
+  void runsOfOneSecondGetFilesOfTheirOwn() throws IOException {
+    EventFile first = EventFile.create(folder);
+    EventFile second = EventFile.create(folder);
+    first.close();
+    second.close();
+    assertNotEquals(first.file(), second.file());
+  }
+
+  @Test
+  void anUnwritablePlaceIsRefusedAtOnce() throws IOException {
+    Path file = Files.createFile(folder.resolve("file"));
+    assertThrows(IOException.class, () -> StepLog.csv(file.resolve("x.csv")));
+    assertThrows(IOException.class, () -> StepLog.tensorBoard(file.resolve("run")));
+  }
+}
