@@ -205,8 +205,7 @@ class PtxOperationsTest {
     return update(rule, 1, mul(1));
   }
 
-  private static Operations update(String rule, int held, Operations prescale)
-      throws IOException {
+  private static Operations update(String rule, int held, Operations prescale) throws IOException {
     Operations all = Operations.NONE;
     for (Operations ofOneElement : stated(rule)) {
       Operations element = ofOneElement.plus(GRADIENT);
