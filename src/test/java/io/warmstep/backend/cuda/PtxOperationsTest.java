@@ -191,22 +191,21 @@ class PtxOperationsTest {
       case "global" -> globalNorm();
       default -> {
         String rule = kind.replace("general_", "");
-        yield (rule.equals(kind) ? plain(rule, storage) : general(rule, storage)).named(type);
+        yield (rule.equals(kind) ? plain(rule, storage) : general(rule)).named(type);
       }
     };
   }
 
   private static Operations plain(String rule, String storage) throws IOException {
-    return update(rule, storage, held(storage), Operations.NONE);
+    return update(rule, held(storage), Operations.NONE);
   }
 
   /** One element, which may have a prescale. */
-  private static Operations general(String rule, String storage) throws IOException {
-    return update(rule, storage, 1, mul(1));
+  private static Operations general(String rule) throws IOException {
+    return update(rule, 1, mul(1));
   }
 
-  private static Operations update(String rule, String storage, int held, Operations prescale)
-      throws IOException {
+  private static Operations update(String rule, int held, Operations prescale) throws IOException {
     Operations all = Operations.NONE;
     for (Operations ofOneElement : stated(rule)) {
       Operations element = ofOneElement.plus(GRADIENT);

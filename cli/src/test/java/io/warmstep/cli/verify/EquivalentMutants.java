@@ -105,10 +105,10 @@ final class EquivalentMutants {
     }
     String line = made.get();
     if (line.contains("ld.param.f32")) {
-      return line.contains("_param_0+" + CLIP_VALUE_FLOAT + "]");
+      return line.contains("+" + CLIP_VALUE_FLOAT + "]");
     }
     if (line.contains("ld.param.f64")) {
-      return line.contains("_param_0+" + CLIP_VALUE_DOUBLE + "]");
+      return line.contains("+" + CLIP_VALUE_DOUBLE + "]");
     }
     Matcher copy = Pattern.compile("\\s*(?:neg|mov)\\.f(?:32|64)\\s+%\\w+, (%\\w+);").matcher(line);
     return copy.matches() && isBound(copy.group(1), text, depth - 1);
