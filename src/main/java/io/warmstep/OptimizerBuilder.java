@@ -306,7 +306,7 @@ public final class OptimizerBuilder {
   }
 
   StepReporter reporter(StepOptions effective) {
-    return new StepReporter(listeners, effective, groups, measuresUpdates);
+    return new StepReporter(listeners, effective, measuresUpdates);
   }
 
   long startAfter() {

@@ -1,14 +1,12 @@
 package io.warmstep;
 
 import io.warmstep.step.StepOptions;
-import java.util.ArrayList;
 import java.util.List;
 
 /** Calls the listeners of an optimizer, each at its interval. */
 final class StepReporter {
   private final Subscription[] subscriptions; // an array: going through it allocates nothing
   private final StepOptions options;
-  private final List<String> groupNames;
   private final boolean measuresUpdates;
   private final long[] reported;
   private final long[] clipped;
@@ -18,21 +16,10 @@ final class StepReporter {
   /** A listener and how often it is called. */
   record Subscription(StepListener listener, long interval) {}
 
-  /**
-   * Takes the listeners.
-   *
-   * @param groups those that the user made; the optimizer may have one more, for the rest
-   */
-  StepReporter(
-      List<Subscription> subscriptions,
-      StepOptions options,
-      List<ParameterGroup> groups,
-      boolean measuresUpdates) {
+  StepReporter(List<Subscription> subscriptions, StepOptions options, boolean measuresUpdates) {
     this.subscriptions = subscriptions.toArray(Subscription[]::new);
     this.options = options;
     this.measuresUpdates = measuresUpdates;
-    groupNames = new ArrayList<>(groups.stream().map(ParameterGroup::pattern).toList());
-    groupNames.add(groups.isEmpty() ? "all" : "others");
     reported = new long[this.subscriptions.length];
     clipped = new long[this.subscriptions.length];
   }
@@ -42,11 +29,11 @@ final class StepReporter {
   }
 
   /** Before a step: what measures it, or null if nobody wants to know. */
-  UpdateMeter begin(List<RuleGroup> groups) {
+  UpdateMeter begin(List<TrainedGroup> groups) {
     if (measuresUpdates) {
       for (Subscription subscription : subscriptions) {
         if ((calls + 1) % subscription.interval() == 0) {
-          return UpdateMeter.begin(groups, groupNames, options.zeroGradients());
+          return UpdateMeter.begin(groups, options.zeroGradients());
         }
       }
     }

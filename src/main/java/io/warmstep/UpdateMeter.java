@@ -13,7 +13,6 @@ final class UpdateMeter implements AutoCloseable {
   private static final int CHUNK = 1 << 14;
 
   private final List<RuleGroup> groups;
-  private final List<String> names;
   private final List<List<Copy>> copies = new ArrayList<>();
 
   /**
@@ -23,18 +22,19 @@ final class UpdateMeter implements AutoCloseable {
    */
   private record Copy(Parameter parameter, Tensor values, Tensor gradients) {}
 
-  private UpdateMeter(List<RuleGroup> groups, List<String> names) {
+  private UpdateMeter(List<RuleGroup> groups) {
     this.groups = groups;
-    this.names = names;
   }
 
   /**
-   * Copies what the step will overwrite.
+   * Copies what the step will overwrite, which frozen groups have nothing of.
    *
    * @throws OutOfDeviceMemoryException if there is no room for it; nothing stays allocated
    */
-  static UpdateMeter begin(List<RuleGroup> groups, List<String> names, boolean losesGradients) {
-    UpdateMeter meter = new UpdateMeter(groups, names);
+  static UpdateMeter begin(List<TrainedGroup> trained, boolean losesGradients) {
+    List<RuleGroup> groups =
+        trained.stream().filter(group -> !group.isFrozen()).map(TrainedGroup::rules).toList();
+    UpdateMeter meter = new UpdateMeter(groups);
     try {
       for (RuleGroup group : groups) {
         List<Copy> members = new ArrayList<>();
@@ -75,7 +75,7 @@ final class UpdateMeter implements AutoCloseable {
     List<StepReport.Update> updates = new ArrayList<>();
     for (int i = 0; i < copies.size(); i++) {
       if (Double.isNaN(learningRate)) {
-        updates.add(new StepReport.Update(names.get(i), Double.NaN, Double.NaN));
+        updates.add(new StepReport.Update(name(groups.get(i)), Double.NaN, Double.NaN));
         continue;
       }
       Sums sums = new Sums();
@@ -83,13 +83,20 @@ final class UpdateMeter implements AutoCloseable {
       boolean isStill = learningRate * groups.get(i).learningRateFactor() == 0;
       updates.add(
           new StepReport.Update(
-              names.get(i),
+              name(groups.get(i)),
               Math.sqrt(sums.change) / Math.sqrt(sums.size),
               isStill || sums.withGradient == 0
                   ? Double.NaN
                   : (double) sums.lost / sums.withGradient));
     }
     return updates;
+  }
+
+  private String name(RuleGroup group) {
+    if (!group.pattern().equals(RuleGroup.REST)) {
+      return group.pattern();
+    }
+    return groups.size() == 1 ? "all" : "others";
   }
 
   @Override
