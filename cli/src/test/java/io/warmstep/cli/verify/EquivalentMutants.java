@@ -21,7 +21,7 @@ final class EquivalentMutants {
               "the product of two elements of 16 bits is exact in float32",
               (mutant, text) ->
                   mutant.toString().matches("leaves_b?float16 .*SPLIT: .*")
-                      || mutant.entry().matches("leaves_b?float16") && isSquare(mutant)),
+                      || (mutant.entry().matches("leaves_b?float16") && isSquare(mutant))),
           new Kind(
               "the last word of a group is padding, which nobody reads",
               (mutant, text) ->
