@@ -11,6 +11,7 @@ public final class Reference {
   private final UpdateRule rule;
   private final ElementType type;
   private final Arithmetic arithmetic;
+  private final ElementRule elementRule;
 
   /** One row an element: the parameter, then the rule's state. */
   private final double[][] elements;
@@ -19,6 +20,7 @@ public final class Reference {
     this.rule = rule;
     this.type = type;
     this.arithmetic = Arithmetic.of(type);
+    elementRule = new ElementRule(rule);
     this.elements = new double[parameters.length][1 + rule.stateSlots().size()];
     for (int i = 0; i < parameters.length; i++) {
       elements[i][0] = parameters[i];
@@ -56,7 +58,7 @@ public final class Reference {
       if (clipValue > 0 && Math.abs(g) > bound) {
         g = Math.copySign(bound, g);
       }
-      ElementRule.update(arithmetic, rule, step, rate, elements[i], g);
+      elementRule.update(arithmetic, step, rate, elements[i], g);
       elements[i][0] = Numbers.round(type, elements[i][0]);
     }
   }
