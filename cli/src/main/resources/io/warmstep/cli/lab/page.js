@@ -138,7 +138,7 @@
       }));
     }
     const shown = rows.filter((d) => valid(d[y]) && d[y] <= top);
-    marks.push(Plot.tip(shown, Plot.pointer({
+    marks.push(Plot.tip(shown, Plot.pointerX({
       x, y, title: (d) => chart.columns.map((column) => `${column}: ${number(d[column])}`).join("\n"), fill: "var(--plot-background)",
     })));
     const all = band ? shown.flatMap((d) => [d[y], d[band[0]], d[band[1]]]).filter((v) => v != null) : shown.map((d) => d[y]);
