@@ -67,6 +67,13 @@ final class OptimizerRestorer {
     LossScaler.State scaler = scaler();
     List<PlateauSchedule> plateaus = plateaus();
     double rate = constantRate();
+    for (TrainedGroup group : groups) {
+      try {
+        group.requireHyperparameters(rate);
+      } catch (IllegalArgumentException e) {
+        differences.add(e.getMessage()); // the parameters' arithmetic cannot hold a number
+      }
+    }
     compareValues();
     if (!differences.isEmpty()) {
       throw new CheckpointMismatchException(reader.source(), differences);

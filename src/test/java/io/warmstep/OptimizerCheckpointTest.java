@@ -390,6 +390,17 @@ class OptimizerCheckpointTest {
   }
 
   @Test
+  void numbersThatTheArithmeticCannotHoldAreRefused() throws IOException {
+    CheckpointWriter writer = new CheckpointWriter();
+    writer.tensor("state.w.exp_avg", ElementFormat.F32, List.of(3L), floats(1, 2, 3));
+    writer.tensor("state.w.exp_avg_sq", ElementFormat.F32, List.of(3L), floats(1, 2, 3));
+    writer.number("state.w.step", 3L);
+    writer.number("param_groups.w.weight_decay", 2.6e-318);
+    String message = mismatch(adam("w"), written(writer));
+    assertTrue(message.contains("weightDecay is 2.6E-318, which is 0.0 in float32"), message);
+  }
+
+  @Test
   void damageChangesNothing() throws IOException {
     Optimizer optimizer = steps(adam("w"), 1);
     byte[] file = saved(steps(adam("w"), 3));
