@@ -15,18 +15,15 @@ module io.warmstep {
   exports io.warmstep.checkpoint;
   exports io.warmstep.rule;
   exports io.warmstep.schedule;
-  exports io.warmstep.backend to
-      io.warmstep.cli,
-      io.warmstep.djl;
   exports io.warmstep.check to
       io.warmstep.cli,
       io.warmstep.djl;
   exports io.warmstep.file to
-      io.warmstep.cli,
+      io.warmstep.cli;
+  exports io.warmstep.natives to
       io.warmstep.djl;
   exports io.warmstep.storage to
-      io.warmstep.cli,
-      io.warmstep.djl;
+      io.warmstep.cli;
 
   requires jdk.unsupported; // addresses of direct buffers, before JDK 22
   requires static jcuda;

@@ -1,6 +1,7 @@
 package io.warmstep.backend;
 
 import io.warmstep.ElementType;
+import io.warmstep.natives.LoadFailure;
 import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.StepValues;

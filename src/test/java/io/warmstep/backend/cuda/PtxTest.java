@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
-import io.warmstep.backend.PrivateNatives;
+import io.warmstep.natives.PrivateNatives;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;

@@ -7,7 +7,7 @@ import com.sun.jna.Library;
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
-import io.warmstep.backend.LoadFailure;
+import io.warmstep.natives.LoadFailure;
 import java.nio.file.Path;
 import java.util.Map;
 

@@ -7,7 +7,7 @@ import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
 import io.warmstep.BackendUnavailableException;
-import io.warmstep.backend.LoadFailure;
+import io.warmstep.natives.LoadFailure;
 
 /**
  * libtorch's context and stream, from the NVIDIA driver and libtorch's C functions. Ordinals are

@@ -1,4 +1,4 @@
-package io.warmstep.backend;
+package io.warmstep.natives;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;

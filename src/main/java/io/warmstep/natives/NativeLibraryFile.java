@@ -1,4 +1,4 @@
-package io.warmstep.backend;
+package io.warmstep.natives;
 
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,4 +1,4 @@
-package io.warmstep.backend;
+package io.warmstep.natives;
 
 import io.warmstep.WarmstepException;
 import java.io.PrintWriter;

@@ -1,4 +1,4 @@
-package io.warmstep.backend;
+package io.warmstep.natives;
 
 /** A native library cannot be loaded for a reason that was found, and that the message tells. */
 public final class NativesUnavailableException extends IllegalStateException {
