@@ -3,6 +3,7 @@ package io.warmstep.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.testkit.Snippets;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -17,7 +18,6 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,7 +40,7 @@ class ReadmeTest {
 
   @Test
   void theCodeCompilesAndTrains(@TempDir Path folder) throws Exception {
-    compile(folder, "Example", blocks("java").get(0));
+    Snippets.compile(folder, "Example", blocks("java").get(0));
 
     PrintStream console = System.out;
     ByteArrayOutputStream printed = new ByteArrayOutputStream();
@@ -70,7 +70,7 @@ class ReadmeTest {
   @ParameterizedTest
   @MethodSource("parts")
   void thePartsCompile(String code, @TempDir Path folder) throws Exception {
-    compile(
+    Snippets.compile(
         folder,
         "Part",
         "import io.warmstep.*;\nimport java.nio.file.*;\nimport io.warmstep.rule.*;\n"
@@ -83,23 +83,6 @@ class ReadmeTest {
             + " Parameters parameters, Parameters newLayers) throws Exception {\n"
             + code
             + "  }\n}\n");
-  }
-
-  private static void compile(Path folder, String name, String code) throws Exception {
-    Path source = Files.writeString(folder.resolve(name + ".java"), code);
-    ByteArrayOutputStream problems = new ByteArrayOutputStream();
-    int failed =
-        ToolProvider.getSystemJavaCompiler()
-            .run(
-                null,
-                null,
-                problems,
-                "-d",
-                folder.toString(),
-                "-classpath",
-                System.getProperty("java.class.path"),
-                source.toString());
-    assertEquals(0, failed, problems.toString(StandardCharsets.UTF_8));
   }
 
   @ParameterizedTest
