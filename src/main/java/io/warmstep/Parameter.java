@@ -9,7 +9,7 @@ import java.util.List;
  * @param values the parameter, updated by steps
  * @param gradients of the same type and length; the pipeline writes it before each step
  * @param shape the lengths of its dimensions, outermost first; one, the count of elements, unless
- *     {@link Parameters.Builder#shape} says otherwise. Elements lie in row-major order. Elementwise
+ *     {@link ParametersBuilder#shape} says otherwise. Elements lie in row-major order. Elementwise
  *     rules ignore it
  */
 public record Parameter(String name, Tensor values, Tensor gradients, List<Long> shape) {

@@ -51,7 +51,7 @@ class OptimizerCheckpointTest {
 
   private Optimizer optimizer(
       UpdateRule rule, Consumer<OptimizerBuilder> options, String... names) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (String name : names) {
       builder.add(name, new float[] {1, -2, name.length()});
     }
@@ -492,7 +492,7 @@ class OptimizerCheckpointTest {
   }
 
   private static Parameters shaped(Device device, long... shape) {
-    Parameters.Builder builder = Parameters.on(device).add("w", new float[] {1, 2, 3, 4, 5, 6});
+    ParametersBuilder builder = Parameters.on(device).add("w", new float[] {1, 2, 3, 4, 5, 6});
     return shape.length == 0 ? builder.build() : builder.shape("w", shape).build();
   }
 

@@ -10,6 +10,7 @@ import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.ContractBackend;
@@ -58,7 +59,7 @@ public class AllocationTest {
   }
 
   private static Parameters parameters(ContractBackend backend, Device device) {
-    Parameters.Builder builder =
+    ParametersBuilder builder =
         Parameters.on(device)
             .add("a.weight", ElementType.FLOAT32, LENGTH)
             .add("a.bias", ElementType.FLOAT32, 10)

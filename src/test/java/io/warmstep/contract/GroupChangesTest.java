@@ -11,6 +11,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
 import io.warmstep.testkit.Bits;
@@ -48,7 +49,7 @@ class GroupChangesTest {
   }
 
   private static Parameters parameters(Device device, String... names) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (String name : names) {
       builder.add(name, values(name.hashCode(), 100 * name.charAt(0)));
     }

@@ -9,6 +9,7 @@ import io.warmstep.Device;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import io.warmstep.testkit.ContractBackend;
@@ -21,7 +22,7 @@ class GroupsTest {
   private static final String ALL = "io.warmstep.testkit.ContractBackend#all";
 
   private static Parameters ones(Device device, String... names) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (String name : names) {
       builder.add(name, new float[] {1, 1});
     }

@@ -12,6 +12,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.Adam;
@@ -64,7 +65,7 @@ class HyperparameterScheduleTest {
   }
 
   private static Parameters parameters(Device device) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (ElementType type : ElementType.values()) {
       builder.add(type + ".weight", type, LENGTH).add(type + ".bias", type, 7);
     }

@@ -11,6 +11,7 @@ import io.warmstep.Norm;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.Sgd;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
@@ -36,7 +37,7 @@ class NormTest {
 
   private static double norm(
       ContractBackend backend, ElementType type, Norm norm, double[]... gradients) {
-    Parameters.Builder builder = Parameters.on(backend.shared());
+    ParametersBuilder builder = Parameters.on(backend.shared());
     for (int i = 0; i < gradients.length; i++) {
       builder.add("p" + i, type, gradients[i].length);
     }
@@ -144,7 +145,7 @@ class NormTest {
   @MethodSource(ALL)
   void groupsDoNotChangeTheOrderOfTheSum(ContractBackend backend) {
     try (Device device = backend.open()) {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       for (int i = 0; i < 64; i++) {
         builder.add("p" + i, new float[1]);
       }

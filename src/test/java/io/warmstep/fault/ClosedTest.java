@@ -10,6 +10,7 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import java.nio.ByteBuffer;
@@ -99,7 +100,7 @@ class ClosedTest {
 
   @Test
   void aDeviceUnderEverything() {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     Tensor tensor = device.allocate(ElementType.FLOAT32, 3);
     device.close();
     ByteBuffer bytes = ByteBuffer.allocateDirect(16).order(ByteOrder.nativeOrder());

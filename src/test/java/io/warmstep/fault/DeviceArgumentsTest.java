@@ -11,6 +11,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
@@ -76,7 +77,7 @@ class DeviceArgumentsTest {
       assertTrue(e.getMessage().contains("cannot allocate " + length + " " + type), e::getMessage);
       assertTrue(e.getMessage().contains("-Xmx"), e::getMessage);
     }
-    Parameters.Builder builder =
+    ParametersBuilder builder =
         Parameters.on(device)
             .add("a", ElementType.FLOAT32, length)
             .add("b", ElementType.FLOAT32, length);

@@ -8,6 +8,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -19,7 +20,7 @@ import org.junit.jupiter.api.function.Executable;
 /** Wrong parameters: names, lengths, types, devices, overlaps. */
 class ParametersArgumentsTest {
   private final Device device = Devices.cpu(1);
-  private final Parameters.Builder builder = Parameters.on(device);
+  private final ParametersBuilder builder = Parameters.on(device);
 
   @AfterEach
   void close() {

@@ -9,6 +9,7 @@ import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CheckpointWriter;
 import io.warmstep.checkpoint.ElementFormat;
@@ -168,7 +169,7 @@ class PyTorchTest {
 
   private void optimizer(UpdateRule rule, Use use) throws IOException {
     LossScaler scaler = LossScaler.dynamic(64, 2, 0.5, 7);
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     LENGTHS.forEach((name, length) -> builder.add(name, gradients.get("0." + name)));
     try (Parameters parameters = builder.build();
         Optimizer optimizer =

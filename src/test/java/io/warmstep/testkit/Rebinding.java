@@ -8,6 +8,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import java.util.ArrayList;
@@ -39,9 +40,9 @@ public final class Rebinding {
   public static void check(Device device, ElementType type, Lender lender, Stepper stepper) {
     SplittableRandom random = new SplittableRandom(5);
     List<Tensor> lent = new ArrayList<>();
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     try (Device cpu = Devices.cpu(1)) {
-      Parameters.Builder expectedBuilder = Parameters.on(cpu);
+      ParametersBuilder expectedBuilder = Parameters.on(cpu);
       for (int i = 0; i < LENGTHS.length; i++) {
         double[] values = Numbers.ordinary(random, type, LENGTHS[i]);
         Tensor p = lender.lend(type, LENGTHS[i], i);

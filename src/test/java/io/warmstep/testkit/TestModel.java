@@ -5,6 +5,7 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -18,7 +19,7 @@ import java.util.Map;
  */
 public final class TestModel implements AutoCloseable {
   private final Device device;
-  private final Parameters.Builder builder;
+  private final ParametersBuilder builder;
   private final Map<String, double[]> initial = new LinkedHashMap<>();
   private final Map<String, HostStorage[]> host = new LinkedHashMap<>();
   private final Map<String, Reference> references = new LinkedHashMap<>();

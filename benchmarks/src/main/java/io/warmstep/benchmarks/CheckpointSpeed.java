@@ -5,6 +5,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.Sgd;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -54,7 +55,7 @@ public final class CheckpointSpeed {
     Path saved = folder.resolve("saved.safetensors");
     Path copied = folder.resolve("copied");
     try (Device device = Devices.cpu(2)) {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       for (int i = 0; i < TENSORS; i++) {
         builder.borrow(
             "w" + i,

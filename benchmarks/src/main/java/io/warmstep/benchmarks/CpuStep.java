@@ -6,6 +6,7 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.cli.bench.ModelShapes;
 import io.warmstep.cli.bench.PlainLoop;
 import io.warmstep.cli.rules.NamedRules;
@@ -64,7 +65,7 @@ public class CpuStep {
         };
     int threads = Runtime.getRuntime().availableProcessors();
     device = Devices.cpu(threads);
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (int i = 0; i < lengths.size(); i++) {
       builder.add("tensor" + i, type, lengths.get(i));
     }

@@ -7,6 +7,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -117,7 +118,7 @@ class LocaleTest {
     try (Device device = Devices.cpu(1);
         Tensor values = device.allocate(ElementType.FLOAT32, 1234);
         Tensor gradients = device.allocate(ElementType.FLOAT32, 1235)) {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       return assertThrows(
               IllegalArgumentException.class, () -> builder.borrow("w", values, gradients))
           .getMessage();

@@ -5,6 +5,7 @@ import io.warmstep.Devices;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import java.util.ArrayList;
@@ -55,7 +56,7 @@ final class CudaScene implements AutoCloseable {
   }
 
   void addParameters() {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (int i = 0; i < TENSORS; i++) {
       Tensor values = keep(device.copyOf(new float[] {i + 1, i + 2, i + 3}));
       Tensor gradients = keep(device.copyOf(new float[] {1, -1, 0.5f}));

@@ -11,6 +11,7 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
@@ -31,7 +32,7 @@ class CudaWaitTest extends SimulatedTest {
   @Test
   void aStepIsALaunchForEachRuleAndType() {
     try (Device device = Devices.require("cuda")) {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       for (int i = 0; i < 100; i++) {
         builder.add(i % 2 + ".p" + i, new float[i]);
       }
@@ -111,7 +112,7 @@ class CudaWaitTest extends SimulatedTest {
   @Test
   void moreLeavesThanANodeHasTakeNoFurtherLaunch() {
     try (Device device = Devices.require("cuda")) {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       for (int i = 0; i < 4097; i++) {
         builder.add("p" + i, new float[1]);
       }

@@ -16,6 +16,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
 import io.warmstep.backend.Memory;
@@ -129,7 +130,7 @@ class SimulatedCudaTest extends SimulatedTest {
 
   private static long launchesOfAStep(int tensors, int groups) {
     try (Device device = Devices.require("cuda")) {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       for (int i = 0; i < tensors; i++) {
         builder.add("g" + i % groups + ".t" + i, new float[i % 300 + 1]);
       }
@@ -229,7 +230,7 @@ class SimulatedCudaTest extends SimulatedTest {
     try (Device device = Devices.require("cuda")) {
       Tensor p = device.borrowHandle(ElementType.FLOAT32, memory, 0, 501);
       Tensor g = device.borrowHandle(ElementType.FLOAT32, memory, 499, 501);
-      Parameters.Builder builder = Parameters.on(device).borrow("p", p, g);
+      ParametersBuilder builder = Parameters.on(device).borrow("p", p, g);
       assertThrows(IllegalArgumentException.class, builder::build);
     } finally {
       CudaSim.freeMemory(memory);

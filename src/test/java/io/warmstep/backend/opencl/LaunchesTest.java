@@ -8,6 +8,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.TestDevices;
 import io.warmstep.rule.Adam;
@@ -88,7 +89,7 @@ class LaunchesTest {
       CountingContext context = CountingContext.create();
       Deque<Tensor> tensors = new ArrayDeque<>();
       try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)))) {
-        Parameters.Builder builder = Parameters.on(device);
+        ParametersBuilder builder = Parameters.on(device);
         for (int i = 0; i < 20; i++) {
           builder.add("owned" + i + (i % 2 == 0 ? ".bias" : ""), ElementType.FLOAT32, 10 + i);
         }

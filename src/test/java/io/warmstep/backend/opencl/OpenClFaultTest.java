@@ -16,6 +16,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.TestDevices;
 import io.warmstep.rule.Adam;
@@ -204,7 +205,7 @@ class OpenClFaultTest {
           () -> device.borrowHandle(ElementType.FLOAT32, handle, 10, 7));
       try (Tensor low = device.borrowHandle(ElementType.FLOAT32, handle, 0, 8);
           Tensor high = device.borrowHandle(ElementType.FLOAT32, handle, 7, 8)) {
-        Parameters.Builder builder = Parameters.on(device).borrow("p", low, high);
+        ParametersBuilder builder = Parameters.on(device).borrow("p", low, high);
         assertThrows(IllegalArgumentException.class, builder::build);
       }
       CL.clReleaseMemObject(buffer);
@@ -243,7 +244,7 @@ class OpenClFaultTest {
                       () -> borrow(device, part, beyond[0], beyond[1]))
                   .getMessage());
         }
-        Parameters.Builder overlapping = Parameters.on(device).borrow("p", most, same);
+        ParametersBuilder overlapping = Parameters.on(device).borrow("p", most, same);
         assertThrows(IllegalArgumentException.class, overlapping::build);
       }
       CL.clReleaseMemObject(part);
@@ -287,7 +288,7 @@ class OpenClFaultTest {
   }
 
   private static float[] trainGroups(Device device, int groups) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     IntStream.range(0, groups).forEach(i -> builder.add("p" + i, new float[] {1, 2}));
     try (Parameters parameters = builder.build()) {
       OptimizerBuilder optimizer = Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.01);

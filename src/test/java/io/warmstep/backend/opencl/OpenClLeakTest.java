@@ -11,6 +11,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.testkit.Garbage;
@@ -78,7 +79,7 @@ class OpenClLeakTest {
   private static float[] train(Device device) {
     Deque<AutoCloseable> open = new ArrayDeque<>();
     try {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       for (int i = 0; i < TENSORS; i++) {
         Tensor values = device.copyOf(new float[] {i, i + 1, i + 2});
         open.push(values);

@@ -4,6 +4,7 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayDeque;
@@ -32,7 +33,7 @@ public final class BorrowedModel implements AutoCloseable {
    */
   public BorrowedModel(Device device, UpdateRule rule, ElementType type, List<Long> lengths) {
     try {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       SplittableRandom random = new SplittableRandom(1);
       for (int i = 0; i < lengths.size(); i++) {
         Tensor values = filled(device, type, lengths.get(i), random);

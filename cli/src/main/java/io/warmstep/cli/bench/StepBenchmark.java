@@ -6,6 +6,7 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.UpdateRule;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -103,7 +104,7 @@ public final class StepBenchmark implements AutoCloseable {
   }
 
   private static Parameters parameters(Device device, ElementType type, List<Long> lengths) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (int i = 0; i < lengths.size(); i++) {
       builder.add("tensor" + i, type, lengths.get(i));
     }

@@ -5,6 +5,7 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
@@ -95,7 +96,7 @@ final class Descent {
   }
 
   private static Parameters parameters(Device device, int count) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (int i = 0; i < count; i++) {
       builder.add(name(i), ElementType.FLOAT64, 2);
     }

@@ -5,6 +5,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.StepListener;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CheckpointWriter;
@@ -56,7 +57,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       StepListener listener) {
     this.model = model.parameters();
     this.rate = rate;
-    Parameters.Builder owned = Parameters.on(device);
+    ParametersBuilder owned = Parameters.on(device);
     for (Mlp.Parameter parameter : this.model) {
       owned.add(parameter.name(), parameter.values());
     }

@@ -7,6 +7,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -211,7 +212,7 @@ public final class BitComparison {
     private final List<Tensor> state = new ArrayList<>();
 
     Model(Device device, BitCase one) {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       for (int i = 0; i < one.lengths().size(); i++) {
         builder.add((i % 2 == 0 ? "even." : "odd.") + i, one.type(), one.lengths().get(i));
       }

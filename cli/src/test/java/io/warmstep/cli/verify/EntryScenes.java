@@ -8,6 +8,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.backend.cuda.CudaSim;
 import io.warmstep.rule.Rules;
@@ -155,7 +156,7 @@ final class EntryScenes {
     List<Scene> scenes = new ArrayList<>();
     for (double bound : new double[] {0, 0.3}) {
       for (boolean zeroes : new boolean[] {false, true}) {
-        BiFunction<Device, Parameters.Builder, List<Tensor>> parameters =
+        BiFunction<Device, ParametersBuilder, List<Tensor>> parameters =
             (device, builder) -> {
               List<Tensor> memory = new ArrayList<>();
               for (String name : List.of("plain", "decayed")) {
@@ -208,7 +209,7 @@ final class EntryScenes {
 
   private static long cancelled(
       Device device,
-      BiFunction<Device, Parameters.Builder, List<Tensor>> parameters,
+      BiFunction<Device, ParametersBuilder, List<Tensor>> parameters,
       Consumer<OptimizerBuilder> options) {
     try (Device cpu = Devices.cpu(1);
         Model probe = new Model(cpu, parameters, options);
@@ -267,7 +268,7 @@ final class EntryScenes {
         BitComparison.run(device, List.of(one), (done, total) -> {}).total().mismatches();
   }
 
-  static List<Tensor> add(Parameters.Builder parameters, ElementType type, int[] lengths) {
+  static List<Tensor> add(ParametersBuilder parameters, ElementType type, int[] lengths) {
     for (int i = 0; i < lengths.length; i++) {
       parameters.add(type + "." + i, type, lengths[i]);
     }
@@ -355,7 +356,7 @@ final class EntryScenes {
   }
 
   static Scene scene(
-      BiFunction<Device, Parameters.Builder, List<Tensor>> parameters,
+      BiFunction<Device, ParametersBuilder, List<Tensor>> parameters,
       Consumer<OptimizerBuilder> options,
       Elements elements,
       int steps) {
@@ -390,9 +391,9 @@ final class EntryScenes {
 
     Model(
         Device device,
-        BiFunction<Device, Parameters.Builder, List<Tensor>> add,
+        BiFunction<Device, ParametersBuilder, List<Tensor>> add,
         Consumer<OptimizerBuilder> options) {
-      Parameters.Builder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device);
       borrowed = add.apply(device, builder);
       parameters = builder.build();
       OptimizerBuilder optimizerBuilder = Optimizer.of(parameters);

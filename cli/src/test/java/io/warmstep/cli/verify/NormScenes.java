@@ -11,7 +11,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Norm;
 import io.warmstep.OptimizerBuilder;
-import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.cli.verify.EntryScenes.Scene;
 import io.warmstep.rule.Sgd;
@@ -85,7 +85,7 @@ final class NormScenes {
    */
   private static Scene pairs(Norm norm, List<ElementType> types, int length, int steps) {
     return device -> {
-      BiFunction<Device, Parameters.Builder, List<Tensor>> parameters =
+      BiFunction<Device, ParametersBuilder, List<Tensor>> parameters =
           (d, builder) -> {
             types.forEach(type -> add(builder, type, new int[] {length}));
             return List.of();

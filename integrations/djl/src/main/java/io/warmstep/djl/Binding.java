@@ -6,6 +6,7 @@ import ai.djl.pytorch.engine.PtNDArray;
 import io.warmstep.Device;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -108,7 +109,7 @@ final class Binding implements AutoCloseable {
   }
 
   private Parameters parameters(List<Member> members) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     for (Member member : members) {
       builder.borrow(
           member.name,

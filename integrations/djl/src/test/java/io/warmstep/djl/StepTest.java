@@ -17,6 +17,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
@@ -63,7 +64,7 @@ class StepTest {
 
   /** Warmstep on its own: owned parameters that start as the model's. */
   private static Parameters copies(Toy toy, Device device, ElementType type) {
-    Parameters.Builder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device);
     toy.parameters().keySet().forEach(name -> builder.add(name, type, toy.values(name).length));
     Parameters copies = builder.build();
     toy.parameters().keySet().forEach(name -> copies.get(name).values().copyFrom(toy.values(name)));
