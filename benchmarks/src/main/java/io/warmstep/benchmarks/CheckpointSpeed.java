@@ -23,7 +23,7 @@ import java.util.Locale;
  *
  * <pre>
  * bin/jmh --build-only
- * java -Xmx64m -XX:MaxDirectMemorySize=1200m -cp benchmarks/target/benchmarks.jar \
+ * java -Xmx64m -XX:MaxDirectMemorySize=1200m -cp benchmarks/target/jmh/benchmarks.jar \
  *     io.warmstep.benchmarks.CheckpointSpeed FOLDER
  * </pre>
  *
