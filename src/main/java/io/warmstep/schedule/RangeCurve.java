@@ -26,6 +26,9 @@ final class RangeCurve {
   /** How far the rates of the band stay below the edge. */
   private static final double MARGIN = 2;
 
+  /** The loss is least at most at so many times the edge, as its growth shows late. */
+  private static final double LATE = 10;
+
   /** The width of the interval that slides, as a share of the curve. */
   private static final double SLIDING = 0.15;
 
@@ -224,7 +227,10 @@ final class RangeCurve {
     if (Arrays.stream(losses).anyMatch(loss -> loss <= 0)) {
       return rate(lowest); // growth has no meaning then
     }
-    return new RisingLoss(points.stream().mapToDouble(Point::rate).toArray(), losses).edge();
+    // A loss that varies by factors can look like growth long before it is least.
+    return Math.max(
+        rate(lowest) / LATE,
+        new RisingLoss(points.stream().mapToDouble(Point::rate).toArray(), losses).edge());
   }
 
   private static String describe(String format, Object... arguments) {

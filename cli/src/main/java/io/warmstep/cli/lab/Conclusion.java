@@ -99,7 +99,7 @@ final class Conclusion {
         + bench.task().ruleName()
         + ", those at "
         + Say.number(findings.rate)
-        + " ended with the least validation loss, "
+        + " ended with a validation loss that no other rate beats by more than the seeds differ, "
         + Say.loss(findings.loss)
         + " (accuracy "
         + Say.percent(findings.accuracy)
@@ -132,11 +132,13 @@ final class Conclusion {
     advice.add(
         "Train at "
             + Say.number(findings.rate)
-            + ": of the rates that were tried it has the least validation loss.");
+            + ": no rate that was tried ends lower by more than the seeds differ.");
     if (findings.isRateAtTheEnd) {
       advice.add(
           "Look beyond: the best rate was the last one tried on its side, so the best may lie"
-              + " further out; more steps (--thorough) show it.");
+              + " further out; more steps"
+              + (bench.plan().equals(LabPlan.thorough()) ? "" : " (--thorough)")
+              + " show it.");
     }
     fit(advice);
     if (findings.betterSetting != null) {
@@ -186,7 +188,9 @@ final class Conclusion {
               + " digits, keep them.");
     }
     advice.add(
-        "Repeat with other data splits and --thorough before you rely on differences smaller than "
+        "Repeat with other data splits"
+            + (bench.plan().equals(LabPlan.thorough()) ? "" : " and --thorough")
+            + " before you rely on differences smaller than "
             + Say.number(findings.spread)
             + ", which is how much seeds differ.");
     return advice;

@@ -58,6 +58,12 @@ final class RateStudy implements Study {
     for (int i = 1; i < sweep.size(); i++) {
       best = sweep.get(i).loss() < sweep.get(best).loss() ? i : best;
     }
+    // What the range test suggests stands, unless real runs show that another rate is better.
+    AtRate suggested = sweep.get(bench.plan().rates());
+    if (!suggested.hasDiverged()
+        && suggested.loss() <= sweep.get(best).loss() + spread(sweep.get(best))) {
+      best = bench.plan().rates();
+    }
     conclude(sweep, best);
     AtRate right = sweep.get(best);
     AtRate low = at(sweep, right.rate() / 10);
@@ -71,7 +77,10 @@ final class RateStudy implements Study {
                     + Say.count(bench.plan().seeds(), "seed")
                     + " each, on the same axes.")
             .say("Too low: " + tooLow(low, right))
-            .say("Just right: " + justRight(right))
+            .say(
+                "Just right: "
+                    + justRight(
+                        right, sweep.stream().mapToDouble(AtRate::loss).min().orElseThrow()))
             .say("Too high: " + tooHigh(high, right));
     double top = top(List.of(low, right, high));
     section.add(
@@ -127,7 +136,7 @@ final class RateStudy implements Study {
   private void conclude(List<AtRate> sweep, int best) {
     Findings findings = bench.findings();
     AtRate right = sweep.get(best);
-    double bound = bound(right.loss());
+    double bound = bound(sweep.stream().mapToDouble(AtRate::loss).min().orElseThrow());
     int low = best;
     while (low > 0 && sweep.get(low - 1).loss() <= bound) {
       low--;
@@ -144,12 +153,7 @@ final class RateStudy implements Study {
     findings.isRateAtTheEnd = best == 0 || best == sweep.size() - 1;
     findings.loss = right.loss();
     findings.accuracy = Trained.median(right.runs(), Trained::validationAccuracy);
-    double[] losses = right.runs().stream().mapToDouble(Trained::validationLoss).toArray();
-    double mean = Arrays.stream(losses).average().orElseThrow();
-    findings.spread =
-        Math.sqrt(
-            Arrays.stream(losses).map(loss -> (loss - mean) * (loss - mean)).sum()
-                / Math.max(1, losses.length - 1));
+    findings.spread = spread(right);
     findings.bits = Bits.hash(right.runs().get(0).bits());
     for (AtRate runs : sweep) {
       if (runs.hasDiverged() && runs.rate() > right.rate()) {
@@ -157,6 +161,15 @@ final class RateStudy implements Study {
         break;
       }
     }
+  }
+
+  /** The standard deviation over the seeds. */
+  private static double spread(AtRate runs) {
+    double[] losses = runs.runs().stream().mapToDouble(Trained::validationLoss).toArray();
+    double mean = Arrays.stream(losses).average().orElseThrow();
+    return Math.sqrt(
+        Arrays.stream(losses).map(loss -> (loss - mean) * (loss - mean)).sum()
+            / Math.max(1, losses.length - 1));
   }
 
   private double bound(double best) {
@@ -177,12 +190,24 @@ final class RateStudy implements Study {
             : "that this is hardly worse says that the budget is long for this data.");
   }
 
-  private static String justRight(AtRate right) {
+  private String justRight(AtRate right, double least) {
     return "at "
         + Say.number(right.rate())
         + " the loss falls fast at first and then flattens: it ends at "
         + Say.loss(right.loss())
-        + " on the validation rows, the least of all rates that were tried.";
+        + " on the validation rows, "
+        + (right.loss() <= least
+            ? "the least of all rates that were tried."
+            : "which differs from the least of all rates that were tried, "
+                + Say.loss(least)
+                + ", by no more than the seeds do.")
+        + (Math.abs(right.rate() / bench.findings().rangeSuggestion - 1) < 0.05
+            ? " It is what the range test suggests."
+            : Double.isNaN(bench.findings().rangeSuggestion)
+                ? ""
+                : " The range test alone suggests "
+                    + Say.number(bench.findings().rangeSuggestion)
+                    + ", which does less well here.");
   }
 
   private static String tooHigh(AtRate high, AtRate right) {
