@@ -1,6 +1,7 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
@@ -257,6 +258,12 @@ final class CpuStepProgram implements StepProgram {
   @Override
   public double gradientNorm() {
     return lastNorm;
+  }
+
+  @Override
+  public boolean keepNorm(Memory to) {
+    to.write(0, new double[] {lastNorm}, 0, 1);
+    return !Double.isNaN(lastNorm);
   }
 
   @Override
