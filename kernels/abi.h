@@ -15,7 +15,12 @@ enum {
   WS_MAX_SCALARS = 16    /* scalars of a rule */
 };
 
+/* Flags of a launch, and of a group in it. */
 enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
+enum {
+  WS_KEEP_PARAMETERS = 4,  /* they keep their bits, whatever the rule gives */
+  WS_ADJUST_GRADIENTS = 8  /* by more than their scale: prescale, clip_value or weight_decay */
+};
 
 /* The norm by which gradients are clipped. */
 enum { WS_NORM_L2 = 0, WS_NORM_L1 = 1, WS_NORM_MAX = 2 };
@@ -50,7 +55,7 @@ template <typename T> struct Group {
   T sign; /* -1 to ascend */
   T weight_decay;
   int options;
-  int keeps_parameters; /* whether they keep their bits, whatever the rule gives */
+  int flags;
 };
 
 template <typename S> struct StepArguments {
@@ -60,7 +65,7 @@ template <typename S> struct StepArguments {
   Group<T> *table;        /* of all groups, or null if they are in this struct */
   const NormResult *norm; /* or null if the host knows the scale */
   T scale;
-  T prescale;   /* what gradients are multiplied by first, see Update */
+  T prescale;   /* a power of two that gradients are multiplied by first; 1 but for rare scales */
   T clip_value; /* largest magnitude of a gradient element, negative for any */
   T unused;     /* the groups begin at a multiple of 8 bytes */
   int flags;
@@ -128,12 +133,12 @@ WS_SIZE(Tensor<double>, 144);
 WS_AT(Group<float>, sign, 64);
 WS_AT(Group<float>, weight_decay, 68);
 WS_AT(Group<float>, options, 72);
-WS_AT(Group<float>, keeps_parameters, 76);
+WS_AT(Group<float>, flags, 76);
 WS_SIZE(Group<float>, 80);
 WS_AT(Group<double>, sign, 128);
 WS_AT(Group<double>, weight_decay, 136);
 WS_AT(Group<double>, options, 144);
-WS_AT(Group<double>, keeps_parameters, 148);
+WS_AT(Group<double>, flags, 148);
 WS_SIZE(Group<double>, 152);
 WS_AT(StepArguments<float>, tiles, 0);
 WS_AT(StepArguments<float>, tensors, 8);

@@ -14,7 +14,8 @@
  *   WS_<RULE>_BLOCKS           of float32 and float64, how many blocks must fit a CUDA
  *                              multiprocessor at least: 2. Or 0, which leaves the choice to the
  *                              assembler. It then may need fewer registers, and some releases spill
- *                              a few to fit one more block, which PtxTest finds.
+ *                              a few to fit one more block, which PtxTest finds. WS_BITS is 32 or 64 where it is used. 16-bit
+ *                              types have that of float32, and at least 3.
  */
 #ifndef WS_ENTRY
 #define WS_ENTRY(rule, RULE)

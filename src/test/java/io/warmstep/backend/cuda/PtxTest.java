@@ -132,7 +132,6 @@ class PtxTest {
     for (ElementType type : ElementType.values()) {
       for (UpdateRule rule : Rules.all()) {
         expected.add(rule.name() + "_" + type);
-        expected.add("general_" + rule.name() + "_" + type);
       }
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
