@@ -23,6 +23,9 @@ final class RangeCurve {
   /** The share of the fall from which on a rate is worth using. */
   private static final double USEFUL = 0.1;
 
+  /** The share of the fall after which little is left to gain by a higher rate. */
+  private static final double NEARLY_ALL = 0.95;
+
   /** How far the rates of the band stay below the edge. */
   private static final double MARGIN = 2;
 
@@ -127,7 +130,11 @@ final class RangeCurve {
           OptionalDouble.empty());
     }
     double low = rate(fallen(USEFUL));
-    double high = Math.min(rate(lowest), edge.orElse(Double.POSITIVE_INFINITY) / MARGIN);
+    // Where nothing diverges, as on data that can be separated, the loss goes on falling for ever.
+    double high =
+        hasEdge
+            ? Math.min(rate(lowest), edge.getAsDouble() / MARGIN)
+            : Math.min(rate(lowest), rate(fallen(NEARLY_ALL)));
     boolean hasBand = low < high;
     return new Result(
         hasEdge ? Outcome.FOUND : Outcome.NEVER_DIVERGED,

@@ -11,6 +11,9 @@ final class Conclusion {
 
   private static final double MANY_LOST = 0.05;
 
+  /** A loss from this share of that of the class frequencies on is no better than them. */
+  private static final double CHANCE = 0.98;
+
   private final Bench bench;
   private final Findings findings;
 
@@ -74,6 +77,12 @@ final class Conclusion {
   }
 
   private String band() {
+    if (isChance()) {
+      return "But at no rate does the model do better than the frequencies of the classes, whose"
+          + " loss is "
+          + Say.loss(findings.chance)
+          + ": these rows do not let it learn anything that holds for others.";
+    }
     return findings.low == findings.high
         ? "No other rate that was tried, each about three times the last, does as well: tune it"
             + " finely."
@@ -82,6 +91,11 @@ final class Conclusion {
             + " to "
             + Say.number(findings.high)
             + " does about as well: the safe band.";
+  }
+
+  /** Nothing that the features say was learned at any rate. */
+  private boolean isChance() {
+    return findings.loss >= CHANCE * findings.chance;
   }
 
   private String why() {
@@ -139,6 +153,13 @@ final class Conclusion {
               + " further out; more steps"
               + (bench.plan().equals(LabPlan.thorough()) ? "" : " (--thorough)")
               + " show it.");
+    }
+    if (isChance()) {
+      advice.add(
+          "Look at the data first: at no rate is the model better on validation rows than the"
+              + " classes' frequencies alone, "
+              + Say.loss(findings.chance)
+              + ".");
     }
     fit(advice);
     if (findings.betterSetting != null) {

@@ -68,8 +68,10 @@ final class HealthStudy implements Study {
                     + Say.percent(clipped)
                     + " of the steps.")
             .say(
-                Say.percent(findings.lostUpdates)
-                    + " of the updates were lost in rounding, in the layer where it is most: the"
+                (findings.lostUpdates < 0.0005
+                        ? "Hardly any update was"
+                        : Say.percent(findings.lostUpdates) + " of the updates were")
+                    + " lost in rounding, in the layer where it is most: the"
                     + " gradient was not zero, but the change was less than half a unit in the"
                     + " weight's last place.");
     section.add(norms(reports));
@@ -98,7 +100,7 @@ final class HealthStudy implements Study {
                 "gradient norm")
             .axis("x", "step", "step", "linear")
             .axis("y", "gradient norm", "gradient norm", "log")
-            .set("third", true)
+            .set("half", true)
             .mark("horizontals", "at", USUAL_CLIP_NORM, "label", "clip norm 1")
             .caption(
                 "Of all gradients together, before clipping; the first and the last tenth of the"
@@ -153,7 +155,7 @@ final class HealthStudy implements Study {
             .axis("x", "step", "step", "linear")
             .axis("y", "update / weight", "update / weights", "log")
             .set("series", "layer")
-            .set("third", true)
+            .set("half", true)
             .caption(
                 "Norms of a layer's update and of its weights. About 0.001 is usual late in a run; 0.1"
                     + " tears down what was learned.")
@@ -184,7 +186,7 @@ final class HealthStudy implements Study {
             .axis("x", "step", "step", "linear")
             .axis("y", "lost updates", "share of updates lost", "linear")
             .set("series", "layer")
-            .set("third", true)
+            .set("half", true)
             .set("domain", List.of(0, 1))
             .caption(
                 "Of the elements with a gradient, those whose value the step left as it was; the"
@@ -217,7 +219,7 @@ final class HealthStudy implements Study {
             .axis("x", "step", "step", "linear")
             .axis("y", "curvature", "curvature", "log")
             .set("series", "what")
-            .set("third", true)
+            .set("half", true)
             .caption(
                 "Along the update, by finite differences of the gradient over "
                     + CURVATURE_ROWS

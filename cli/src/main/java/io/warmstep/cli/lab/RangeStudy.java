@@ -81,11 +81,10 @@ final class RangeStudy implements Study {
                 "lines",
                 Double.isNaN(suggested)
                     ? "The loss against the rate: the curve allows no suggestion"
-                    : "The loss falls up to about "
-                        + Say.number(2 * suggested)
+                    : "The loss falls where the rate is just right"
                         + (Double.isNaN(edge)
-                            ? " and does not diverge within the sweep"
-                            : " and is lost beyond " + Say.number(edge)),
+                            ? "; it does not diverge within the sweep"
+                            : "; beyond " + Say.number(edge) + " training is lost"),
                 "rate",
                 "loss",
                 "lowest seed",

@@ -14,6 +14,9 @@ final class RateStudy implements Study {
   /** ... and by at most this share of the way from the best loss to chance. */
   static final double CHANCE_TOLERANCE = 0.1;
 
+  /** How many rates are tried beyond the planned ones while the last one is the best. */
+  private static final int MOST_FURTHER = 6;
+
   private final Bench bench;
 
   RateStudy(Bench bench) {
@@ -53,16 +56,25 @@ final class RateStudy implements Study {
     for (int k = -bench.plan().rates(); k <= bench.plan().rates(); k++) {
       rates.add(Say.rounded(middle * StrictMath.pow(10, k / 2.0)));
     }
-    List<AtRate> sweep = train(rates);
-    int best = 0;
-    for (int i = 1; i < sweep.size(); i++) {
-      best = sweep.get(i).loss() < sweep.get(best).loss() ? i : best;
+    List<AtRate> sweep = new ArrayList<>(train(rates));
+    int best = best(sweep);
+    int suggestedAt = bench.plan().rates();
+    for (int more = 0; more < MOST_FURTHER && (best == 0 || best == sweep.size() - 1); more++) {
+      // The best may lie further out.
+      double factor = Math.sqrt(10);
+      if (best == 0) {
+        sweep.add(0, train(List.of(Say.rounded(sweep.get(0).rate() / factor))).get(0));
+        suggestedAt++;
+      } else {
+        sweep.add(train(List.of(Say.rounded(sweep.get(best).rate() * factor))).get(0));
+      }
+      best = best(sweep);
     }
     // What the range test suggests stands, unless real runs show that another rate is better.
-    AtRate suggested = sweep.get(bench.plan().rates());
+    AtRate suggested = sweep.get(suggestedAt);
     if (!suggested.hasDiverged()
         && suggested.loss() <= sweep.get(best).loss() + spread(sweep.get(best))) {
-      best = bench.plan().rates();
+      best = suggestedAt;
     }
     conclude(sweep, best);
     AtRate right = sweep.get(best);
@@ -109,6 +121,14 @@ final class RateStudy implements Study {
     return section;
   }
 
+  private static int best(List<AtRate> sweep) {
+    int best = 0;
+    for (int i = 1; i < sweep.size(); i++) {
+      best = sweep.get(i).loss() < sweep.get(best).loss() ? i : best;
+    }
+    return best;
+  }
+
   private List<AtRate> train(List<Double> rates) {
     int seeds = bench.plan().seeds();
     List<RunSetup> setups = new ArrayList<>();
@@ -148,8 +168,12 @@ final class RateStudy implements Study {
       high++;
     }
     findings.rate = right.rate();
-    findings.low = sweep.get(low).rate();
-    findings.high = sweep.get(high).rate();
+    findings.low =
+        low == 0 ? sweep.get(0).rate() : crossing(sweep.get(low), sweep.get(low - 1), bound);
+    findings.high =
+        high == sweep.size() - 1 || sweep.get(high + 1).hasDiverged()
+            ? sweep.get(high).rate()
+            : crossing(sweep.get(high), sweep.get(high + 1), bound);
     findings.isRateAtTheEnd = best == 0 || best == sweep.size() - 1;
     findings.loss = right.loss();
     findings.accuracy = Trained.median(right.runs(), Trained::validationAccuracy);
@@ -161,6 +185,15 @@ final class RateStudy implements Study {
         break;
       }
     }
+  }
+
+  /** The rate between two at which the loss passes a bound, on a line in logarithms of both. */
+  private static double crossing(AtRate within, AtRate beyond, double bound) {
+    double share =
+        StrictMath.log(bound / within.loss()) / StrictMath.log(beyond.loss() / within.loss());
+    return share > 0 && share < 1
+        ? Say.rounded(within.rate() * StrictMath.pow(beyond.rate() / within.rate(), share))
+        : within.rate();
   }
 
   /** The standard deviation over the seeds. */
@@ -270,7 +303,7 @@ final class RateStudy implements Study {
                     + Say.number(findings.low)
                     + " to "
                     + Say.number(findings.high)
-                    + " do about as well as the best, "
+                    + " do about as well as "
                     + Say.number(right.rate()),
                 "rate",
                 "validation loss",
