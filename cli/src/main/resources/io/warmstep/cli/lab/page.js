@@ -105,7 +105,8 @@
       marks.push(Plot.rect([zone], {x1: "from", x2: "to", fill: color, fillOpacity: 0.13}));
       marks.push(Plot.text([zone], {
         x: (d) => chart.x.scale === "log" ? Math.sqrt(d.from * d.to) : (d.from + d.to) / 2,
-        frameAnchor: "bottom", dy: width < 560 ? -6 - 15 * i : -6, text: "label", fontWeight: 600, fill: "currentColor", fillOpacity: 0.75,
+        // A single zone is where the curve is lowest, so its name goes above.
+        ...(chart.zones.length === 1 ? {frameAnchor: "top", dy: 6} : {frameAnchor: "bottom", dy: width < 560 ? -6 - 15 * i : -6}), text: "label", fontWeight: 600, fill: "currentColor", fillOpacity: 0.75,
       }));
     }
     for (const line of chart.horizontals ?? []) {
@@ -356,7 +357,7 @@
         drawing.replaceChildren(plot);
       };
       const fit = (force, widest = Infinity) => {
-        const now = Math.min(widest, Math.floor(drawing.clientWidth));
+        const now = Math.min(size ? widest / 2 - 20 : widest, Math.floor(drawing.clientWidth));
         if (now > 0 && (force || now !== width)) { width = now; redraw(); }
       };
       const legend = chart.kind === "lines" ? lineLegend(chart) : null;
