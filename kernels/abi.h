@@ -18,7 +18,12 @@ enum {
   WS_MAX_KEPT = 2        /* state that holds one value for a tensor */
 };
 
+/* Flags of a launch, and of a group in it. */
 enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
+enum {
+  WS_KEEP_PARAMETERS = 4,  /* they keep their bits, whatever the rule gives */
+  WS_ADJUST_GRADIENTS = 8  /* by more than their scale: prescale, clip_value or weight_decay */
+};
 
 /* What a tree adds up: for the norms L2, L1 and, which is no sum, that of the largest magnitude. */
 enum { WS_SUM_SQUARES = 0, WS_SUM_MAGNITUDES = 1, WS_SUM_LARGEST = 2 };
@@ -53,7 +58,7 @@ template <typename T> struct Group {
   T sign; /* -1 to ascend */
   T weight_decay;
   int options;
-  int keeps_parameters; /* whether they keep their bits, whatever the rule gives */
+  int flags;
 };
 
 template <typename S> struct StepArguments {
@@ -63,7 +68,7 @@ template <typename S> struct StepArguments {
   Group<T> *table;        /* of all groups, or null if they are in this struct */
   const NormResult *norm; /* or null if the host knows the scale */
   T scale;
-  T prescale;   /* what gradients are multiplied by first, see Update */
+  T prescale;   /* a power of two that gradients are multiplied by first; 1 but for rare scales */
   T clip_value; /* largest magnitude of a gradient element, negative for any */
   T unused;     /* the groups begin at a multiple of 8 bytes */
   int flags;
@@ -152,12 +157,12 @@ WS_SIZE(Tensor<double>, 144);
 WS_AT(Group<float>, sign, 64);
 WS_AT(Group<float>, weight_decay, 68);
 WS_AT(Group<float>, options, 72);
-WS_AT(Group<float>, keeps_parameters, 76);
+WS_AT(Group<float>, flags, 76);
 WS_SIZE(Group<float>, 80);
 WS_AT(Group<double>, sign, 128);
 WS_AT(Group<double>, weight_decay, 136);
 WS_AT(Group<double>, options, 144);
-WS_AT(Group<double>, keeps_parameters, 148);
+WS_AT(Group<double>, flags, 148);
 WS_SIZE(Group<double>, 152);
 WS_AT(StepArguments<float>, tiles, 0);
 WS_AT(StepArguments<float>, tensors, 8);

@@ -90,23 +90,18 @@ template <> struct Storage<Bfloat16> : Storage<Float16> {};
 
 #include "abi.h"
 
-/*
- * One access for all elements of a vector, at an address that is a multiple of its size. Widening
- * is apart, because it branches: whoever loads several vectors has them all in flight before.
- */
-template <typename S> WS_DEVICE typename Storage<S>::Vector load_vector(const S *from) {
-  return *(const typename Storage<S>::Vector *)from;
-}
-template <typename S> WS_DEVICE void widen_vector(const float4 &v, float *to) {
+/* One access for all elements of a vector, at an address that is a multiple of its size. */
+WS_DEVICE void load_vector(const float *from, float *to) {
+  const float4 v = *(const float4 *)from;
   to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
 }
-template <typename S> WS_DEVICE void widen_vector(const double2 &v, double *to) {
+WS_DEVICE void load_vector(const double *from, double *to) {
+  const double2 v = *(const double2 *)from;
   to[0] = v.x, to[1] = v.y;
 }
-template <typename S> WS_DEVICE void widen_vector(const ushort4 &v, float *to) {
-  const S halves[4] = {{v.x}, {v.y}, {v.z}, {v.w}};
-  WS_UNROLL
-  for (int i = 0; i < 4; i++) to[i] = widen(halves[i]);
+template <typename S> WS_DEVICE void load_vector(const S *from, S *to) {
+  const ushort4 v = *(const ushort4 *)from;
+  to[0].bits = v.x, to[1].bits = v.y, to[2].bits = v.z, to[3].bits = v.w;
 }
 WS_DEVICE void store_vector(float *to, const float *from) {
   *(float4 *)to = make_float4(from[0], from[1], from[2], from[3]);
@@ -114,11 +109,8 @@ WS_DEVICE void store_vector(float *to, const float *from) {
 WS_DEVICE void store_vector(double *to, const double *from) {
   *(double2 *)to = make_double2(from[0], from[1]);
 }
-template <typename S> WS_DEVICE void store_vector(S *to, const float *from) {
-  S halves[4];
-  WS_UNROLL
-  for (int i = 0; i < 4; i++) narrow(from[i], &halves[i]);
-  *(ushort4 *)to = make_ushort4(halves[0].bits, halves[1].bits, halves[2].bits, halves[3].bits);
+template <typename S> WS_DEVICE void store_vector(S *to, const S *from) {
+  *(ushort4 *)to = make_ushort4(from[0].bits, from[1].bits, from[2].bits, from[3].bits);
 }
 
 #endif

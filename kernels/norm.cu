@@ -12,24 +12,19 @@
 
 template <typename S, typename T> WS_DEVICE void load_leaf(const S *x, int n, int t, T *held) {
   enum { COUNT = Storage<S>::COUNT };
+  S stored[WS_HELD];
   if (n == WS_LEAF && (unsigned long long)x % sizeof(typename Storage<S>::Vector) == 0) {
-    typename Storage<S>::Vector vectors[WS_HELD / COUNT];
     WS_UNROLL
-    for (int i = 0; i < WS_HELD / COUNT; i++) {
-      vectors[i] = load_vector(x + held_index(t, i * COUNT));
-    }
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD / COUNT; i++) widen_vector<S>(vectors[i], held + i * COUNT);
+    for (int i = 0; i < WS_HELD; i += COUNT) load_vector(x + held_index(t, i), stored + i);
   } else {
-    S stored[WS_HELD];
     WS_UNROLL
     for (int i = 0; i < WS_HELD; i++) {
       const int index = held_index(t, i);
       stored[i] = index < n ? x[index] : S();
     }
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD; i++) held[i] = widen(stored[i]);
   }
+  WS_UNROLL
+  for (int i = 0; i < WS_HELD; i++) held[i] = widen(stored[i]);
 }
 
 /*

@@ -4,35 +4,44 @@
  * the sign of maximize and the zeroing of gradients happen in that pass.
  *
  * Entries: <rule>_<type> for the types float32, float64, float16 and bfloat16 of parameters and
- * gradients; state is of the arithmetic type. general_<rule>_<type>, the same for what is rare: see
- * Update. And groups_float32 and groups_float64, which write the scalars of groups into the table in
- * device memory when a launch has no room for them.
+ * gradients; state is of the arithmetic type. And groups_float32 and groups_float64, which write the
+ * scalars of groups into the table in device memory when a launch has no room for them.
  */
 #include "grid.cuh"
-
-enum {
-  WS_HALF_BLOCKS = 3 /* of 16-bit types on a multiprocessor, for every rule: see rules.h */
-};
 
 WS_DEVICE float scale_of(const NormResult *norm, float) { return norm->float_scale; }
 WS_DEVICE double scale_of(const NormResult *norm, double) { return norm->double_scale; }
 
 /*
- * One block's work. N is how many elements a thread holds at a time.
- *
- * There are two forms of it, an entry each. The plain one is fast. The general one also has a
- * prescale, a power of two that gradients are multiplied by before their scale where both together
- * are beyond the range of the type, and groups whose parameters keep their bits. Both are rare, and
- * in the plain form they would take registers, so it is one element at a time.
+ * The range of elements of a tile. Those from vectors to vectors_end can be accessed by whole
+ * vectors: all, but for a few at a tensor's ends, or none.
  */
-template <class Rule, typename S, bool PLAIN, int OPTIONS> struct Update {
+struct Range {
+  long long from;
+  long long vectors;
+  long long vectors_end;
+  long long to;
+};
+
+template <typename S> WS_DEVICE Range range_of(const Tile &tile, const Tensor<S> &tensor) {
+  Range range;
+  const long long aligned = (long long)tile.index * WS_TILE + (tensor.head > 0 ? tensor.head : 0);
+  range.from = tile.index == 0 ? 0 : aligned;
+  range.to = aligned + WS_TILE < tensor.length ? aligned + WS_TILE : tensor.length;
+  range.vectors = tensor.head >= 0 && aligned < range.to ? aligned : range.to;
+  range.vectors_end = range.to - ((range.to - range.vectors) & (Storage<S>::COUNT - 1));
+  return range;
+}
+
+/* One block's work. All branches on what is asked for are the whole block's. */
+template <class Rule, typename S, int OPTIONS> struct Update {
   typedef typename Storage<S>::Real T;
   enum {
     SLOTS = Rule::slots(OPTIONS),
     ROOM = SLOTS == 0 ? 1 : SLOTS,
-    VECTOR = Storage<S>::COUNT,
-    VECTORS = 1, /* in flight for each array and thread: two took 4 % longer on an H200 */
-    SCALARS = 16 / sizeof(T) /* likewise where elements are accessed one by one */
+    READS = Rule::READS,
+    WRITES = Rule::WRITES,
+    VECTOR = Storage<S>::COUNT /* two in flight for each array took 4 % longer on an H200 */
   };
 
   const Tensor<S> &tensor;
@@ -40,156 +49,131 @@ template <class Rule, typename S, bool PLAIN, int OPTIONS> struct Update {
   T scale;
   T prescale;
   T clip_value;
-  bool zeroes;
+  int flags; /* 0 if gradients only need their scale and everything else is stored */
 
-  template <int N> WS_DEVICE_MEMBER void compute(T *p, const T *g, T (*s)[N]) const {
+  template <int N> WS_DEVICE_MEMBER void compute(T *p, T *g, T (*s)[N]) const {
+    if (!(READS & WS_GRADIENT)) {
+    } else if (flags != 0) {
+      WS_UNROLL
+      for (int i = 0; i < N; i++) g[i] = scale * (prescale * g[i]);
+      if (clip_value >= 0) {
+        WS_UNROLL
+        for (int i = 0; i < N; i++) g[i] = Rule::clip(clip_value, g[i]);
+      }
+      if (group.weight_decay != 0) {
+        WS_UNROLL
+        for (int i = 0; i < N; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
+      }
+    } else {
+      WS_UNROLL
+      for (int i = 0; i < N; i++) g[i] = scale * g[i];
+    }
     WS_UNROLL
     for (int i = 0; i < N; i++) {
       T state[ROOM];
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) state[k] = s[k][i];
-      T gradient = Rule::gradient(scale, clip_value, group.weight_decay, g[i], p[i]);
-      p[i] = Rule::update(p[i], gradient, state, group.scalars, OPTIONS);
+      p[i] = Rule::update(p[i], g[i], state, group.scalars, OPTIONS);
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) s[k][i] = state[k];
     }
   }
 
-  /* Elements from (aligned) to from + WS_TILE, for the plain form. */
-  WS_DEVICE_MEMBER void vectors(int t, long long from) const {
-    enum { N = VECTORS * VECTOR, STRIDE = WS_BLOCK * VECTOR };
-    WS_UNROLL
-    for (int at = 0; at < WS_TILE; at += VECTORS * STRIDE) {
-      typename Storage<S>::Vector values[VECTORS], gradients[VECTORS];
-      typename Storage<T>::Vector states[ROOM][VECTORS];
-      T p[N], g[N], s[ROOM][N];
-      const long long first = from + at + t * VECTOR;
-      WS_UNROLL
-      for (int i = 0; i < VECTORS; i++) {
-        const long long index = first + i * STRIDE;
-        values[i] = load_vector(tensor.values + index);
-        gradients[i] = load_vector(tensor.gradients + index);
-        WS_UNROLL
-        for (int k = 0; k < SLOTS; k++) states[k][i] = load_vector(tensor.state[k] + index);
-      }
-      WS_UNROLL
-      for (int i = 0; i < VECTORS; i++) {
-        widen_vector<S>(values[i], p + i * VECTOR);
-        widen_vector<S>(gradients[i], g + i * VECTOR);
-        WS_UNROLL
-        for (int k = 0; k < SLOTS; k++) widen_vector<T>(states[k][i], s[k] + i * VECTOR);
-      }
-      compute<N>(p, g, s);
-      WS_UNROLL
-      for (int i = 0; i < VECTORS; i++) {
-        const long long index = first + i * STRIDE;
-        store_vector(tensor.values + index, p + i * VECTOR);
-        WS_UNROLL
-        for (int k = 0; k < SLOTS; k++) {
-          store_vector(tensor.state[k] + index, s[k] + i * VECTOR);
-        }
-        if (zeroes) {
-          const T zeros[VECTOR] = {};
-          store_vector(tensor.gradients + index, zeros);
-        }
-      }
-    }
-  }
-
-  /* Elements from to below to, of any number and alignment, N in flight. */
-  template <int N>
-  WS_DEVICE_MEMBER void scalars(int t, long long from, long long to) const {
+  /* All loads come before the first use of one. */
+  WS_DEVICE_MEMBER void vectors(int t, const Range &range) const {
     WS_ROLLED
-    for (long long first = from + t; first < to; first += N * WS_BLOCK) {
-      S values[N], gradients[N];
-      T p[N], g[N], s[ROOM][N];
+    for (long long index = range.vectors + t * VECTOR; index < range.vectors_end;
+        index += WS_BLOCK * VECTOR) {
+      S values[VECTOR], gradients[VECTOR];
+      T p[VECTOR], g[VECTOR], s[ROOM][VECTOR];
+      load_vector(tensor.values + index, values);
+      if (READS & WS_GRADIENT) load_vector(tensor.gradients + index, gradients);
       WS_UNROLL
-      for (int i = 0; i < N; i++) {
-        const long long index = first + i * WS_BLOCK;
-        const bool inside = index < to;
-        values[i] = inside ? tensor.values[index] : S();
-        gradients[i] = inside ? tensor.gradients[index] : S();
-        WS_UNROLL
-        for (int k = 0; k < SLOTS; k++) s[k][i] = inside ? tensor.state[k][index] : 0;
+      for (int k = 0; k < SLOTS; k++) {
+        if (READS & WS_STATE(k)) load_vector(tensor.state[k] + index, s[k]);
       }
       WS_UNROLL
-      for (int i = 0; i < N; i++) {
+      for (int i = 0; i < VECTOR; i++) {
         p[i] = widen(values[i]);
-        g[i] = PLAIN ? widen(gradients[i]) : prescale * widen(gradients[i]);
+        g[i] = READS & WS_GRADIENT ? widen(gradients[i]) : 0;
       }
-      compute<N>(p, g, s);
+      compute(p, g, s);
       WS_UNROLL
-      for (int i = 0; i < N; i++) {
-        const long long index = first + i * WS_BLOCK;
-        if (index < to) {
-          if (PLAIN || !group.keeps_parameters) narrow(p[i], tensor.values + index);
-          WS_UNROLL
-          for (int k = 0; k < SLOTS; k++) tensor.state[k][index] = s[k][i];
-          if (zeroes) tensor.gradients[index] = S();
-        }
+      for (int i = 0; i < VECTOR; i++) narrow(p[i], &values[i]);
+      WS_UNROLL
+      for (int k = 0; k < SLOTS; k++) {
+        if (WRITES & WS_STATE(k)) store_vector(tensor.state[k] + index, s[k]);
+      }
+      if (flags == 0) {
+        store_vector(tensor.values + index, values);
+        continue;
+      }
+      if ((flags & WS_KEEP_PARAMETERS) == 0) store_vector(tensor.values + index, values);
+      if ((flags & WS_ZERO_GRADIENTS) != 0) {
+        const S zeros[VECTOR] = {};
+        store_vector(tensor.gradients + index, zeros);
       }
     }
   }
-};
 
-/* The range of elements of a tile. The first also has the elements before the aligned ones. */
-struct Range {
-  long long from;
-  long long aligned; /* where whole vectors begin */
-  long long to;
-  bool whole; /* whether from aligned on there is a full tile that can be accessed by vectors */
+  /* The other elements of a range. */
+  WS_DEVICE_MEMBER void scalars(int t, const Range &range) const {
+    const long long before = range.vectors - range.from;
+    const long long count = before + (range.to - range.vectors_end);
+    WS_ROLLED
+    for (long long i = t; i < count; i += WS_BLOCK) {
+      const long long index = i + (i < before ? range.from : range.vectors_end - before);
+      T p[1] = {widen(tensor.values[index])}, g[1], s[ROOM][1];
+      g[0] = READS & WS_GRADIENT ? widen(tensor.gradients[index]) : 0;
+      WS_UNROLL
+      for (int k = 0; k < SLOTS; k++) s[k][0] = READS & WS_STATE(k) ? tensor.state[k][index] : 0;
+      compute(p, g, s);
+      if ((flags & WS_KEEP_PARAMETERS) == 0) narrow(p[0], tensor.values + index);
+      WS_UNROLL
+      for (int k = 0; k < SLOTS; k++) {
+        if (WRITES & WS_STATE(k)) tensor.state[k][index] = s[k][0];
+      }
+      if ((flags & WS_ZERO_GRADIENTS) != 0) tensor.gradients[index] = S();
+    }
+  }
 };
-
-template <typename S> WS_DEVICE Range range_of(const Tile &tile, const Tensor<S> &tensor) {
-  Range range;
-  range.aligned = (long long)tile.index * WS_TILE + (tensor.head > 0 ? tensor.head : 0);
-  range.from = tile.index == 0 ? 0 : range.aligned;
-  range.to = range.aligned + WS_TILE;
-  range.whole = tensor.head >= 0 && range.to <= tensor.length;
-  if (range.to > tensor.length) range.to = tensor.length;
-  return range;
-}
 
 /* The block agrees on the options, so all threads take the same way. */
-template <class Rule, typename S, bool PLAIN, int OPTIONS = 0,
-          bool EXISTS = (OPTIONS < Rule::OPTIONS)>
+template <class Rule, typename S, int OPTIONS = 0, bool EXISTS = (OPTIONS < Rule::OPTIONS)>
 struct Tiles {
   typedef typename Storage<S>::Real T;
 
   WS_DEVICE void update(
-      const Range &range, const Tensor<S> &tensor, const Group<T> &group, T scale, T prescale,
-      T bound, bool zeroes) {
+      const Range &range, const Tensor<S> &tensor, const Group<T> &group, T scale,
+      const StepArguments<S> &arguments) {
     if (group.options != OPTIONS) {
-      Tiles<Rule, S, PLAIN, OPTIONS + 1>::update(
-          range, tensor, group, scale, prescale, bound, zeroes);
+      Tiles<Rule, S, OPTIONS + 1>::update(range, tensor, group, scale, arguments);
       return;
     }
-    typedef Update<Rule, S, PLAIN, OPTIONS> Work;
-    const Work update = {tensor, group, group.sign * scale, prescale, bound, zeroes};
+    const Update<Rule, S, OPTIONS> update = {
+        tensor, group, group.sign * scale, arguments.prescale, arguments.clip_value,
+        (arguments.flags & WS_ZERO_GRADIENTS) | group.flags};
     WS_THREADS(t) {
-      if (PLAIN) {
-        update.template scalars<Work::SCALARS>(
-            t, range.from, range.whole ? range.aligned : range.to);
-        if (range.whole) update.vectors(t, range.aligned);
-      } else {
-        update.template scalars<1>(t, range.from, range.to);
-      }
+      update.vectors(t, range);
+      update.scalars(t, range);
     }
   }
 };
 
-template <class Rule, typename S, bool PLAIN, int OPTIONS>
-struct Tiles<Rule, S, PLAIN, OPTIONS, false> {
+template <class Rule, typename S, int OPTIONS> struct Tiles<Rule, S, OPTIONS, false> {
   typedef typename Storage<S>::Real T;
-  WS_DEVICE void update(const Range &, const Tensor<S> &, const Group<T> &, T, T, T, bool) {}
+  WS_DEVICE void update(
+      const Range &, const Tensor<S> &, const Group<T> &, T, const StepArguments<S> &) {}
 };
 
-template <class Rule, typename S, bool PLAIN> WS_DEVICE void step(const StepArguments<S> &arguments) {
+/* numbers: of the tensors, for a rule with sums. */
+template <class Rule, typename S>
+WS_DEVICE void step(
+    const StepArguments<S> &arguments, const typename Storage<S>::Real *numbers = nullptr) {
   typedef typename Storage<S>::Real T;
   const Tile tile = arguments.tiles[WS_BLOCK_INDEX];
   const Tensor<S> tensor = arguments.tensors[tile.tensor];
   const Range range = range_of(tile, tensor);
-  const bool zeroes = (arguments.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0;
   bool updates = (arguments.flags & WS_ONLY_ZERO_GRADIENTS) == 0;
   T scale = arguments.scale;
   if (updates && arguments.norm) {
@@ -197,8 +181,9 @@ template <class Rule, typename S, bool PLAIN> WS_DEVICE void step(const StepArgu
     updates = !arguments.norm->skip;
   }
   if (!updates) {
-    if (zeroes) {
+    if ((arguments.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0) {
       WS_THREADS(t) {
+        WS_ROLLED
         for (long long i = range.from + t; i < range.to; i += WS_BLOCK) tensor.gradients[i] = S();
       }
     }
@@ -210,8 +195,15 @@ template <class Rule, typename S, bool PLAIN> WS_DEVICE void step(const StepArgu
   } else {
     group = arguments.groups[tensor.group];
   }
-  Tiles<Rule, S, PLAIN>::update(
-      range, tensor, group, scale, arguments.prescale, arguments.clip_value, zeroes);
+  WS_UNROLL
+  for (int i = 0; i < Rule::NUMBERS; i++) {
+    group.scalars[Rule::SCALARS + i] = numbers[(long long)tile.tensor * WS_MAX_NUMBERS + i];
+  }
+  Tiles<Rule, S>::update(range, tensor, group, scale, arguments);
+}
+
+template <class Rule, typename S> WS_DEVICE void step(const SumArguments<S> &arguments) {
+  step<Rule, S>(arguments.step, arguments.numbers);
 }
 
 template <typename T> WS_DEVICE void write_groups(const StepArguments<T> &arguments) {
@@ -226,39 +218,47 @@ WS_LIST(groups_float32, StepArguments<float>)
 WS_LIST(groups_float64, StepArguments<double>)
 
 /* An entry for each rule: what the header says of it, as a type, and the kernel. */
-#define WS_ENTRY(rule, RULE)                                                         \
+#define WS_RULE(rule, RULE, Arguments, reads, writes, numbers)                       \
   struct WS_NAME(rule##_rule) {                                                      \
     typedef WS_REAL Real;                                                            \
-    enum { OPTIONS = WS_##RULE##_OPTIONS, BLOCKS = WS_##RULE##_BLOCKS };             \
+    enum {                                                                           \
+      OPTIONS = WS_##RULE##_OPTIONS,                                                 \
+      SCALARS = WS_##RULE##_SCALARS,                                                 \
+      NUMBERS = numbers,                                                             \
+      READS = reads,                                                                 \
+      WRITES = writes,                                                               \
+      BLOCKS = WS_##RULE##_BLOCKS,                                                   \
+      HALF_BLOCKS = BLOCKS < 3 ? 3 : BLOCKS                                          \
+    };                                                                               \
     static constexpr int slots(int options) {                                        \
       return (void)options, WS_##RULE##_SLOTS(options);                              \
     }                                                                                \
-    WS_DEVICE Real gradient(Real scale, Real bound, Real decay, Real g, Real p) {    \
-      return WS_NAME(gradient)(scale, bound, decay, g, p);                           \
+    WS_DEVICE Real clip(Real bound, Real g) { return WS_NAME(clip)(bound, g); }      \
+    WS_DEVICE Real decay(Real factor, Real g, Real p) {                              \
+      return WS_NAME(decay)(factor, g, p);                                           \
     }                                                                                \
     WS_DEVICE Real update(Real p, Real g, Real *s, const Real *k, int options) {     \
       return WS_NAME(rule)(p, g, s, k, options);                                     \
     }                                                                                \
   };                                                                                 \
   static_assert(WS_##RULE##_MAX_SLOTS + 2 <= WS_MAX_OPERANDS, "state of " #rule);   \
-  static_assert(WS_##RULE##_SCALARS <= WS_MAX_SCALARS, "scalars of " #rule);        \
-  WS_JOIN(WS_KERNELS_, WS_BITS)(rule)
+  static_assert(WS_##RULE##_SCALARS + numbers <= WS_MAX_SCALARS, "scalars of " #rule); \
+  WS_JOIN(WS_KERNELS_, WS_BITS)(rule, Arguments)
+#define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0)
+#define WS_SUMS_ENTRY(rule, RULE)                                                      \
+  WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES, WS_##RULE##_NUMBERS)
 
-#define WS_KERNEL_OF(rule, RuleType, blocks, type, S)                                  \
-  WS_KERNEL_FOR(blocks) rule##_##type(const StepArguments<S> arguments) {              \
-    step<RuleType, S, true>(arguments);                                                \
+#define WS_KERNEL_OF(rule, RuleType, blocks, type, S, Arguments)                       \
+  WS_KERNEL_FOR(blocks) rule##_##type(const Arguments<S> arguments) {                  \
+    step<RuleType, S>(arguments);                                                      \
   }                                                                                    \
-  WS_KERNEL_FOR(blocks) general_##rule##_##type(const StepArguments<S> arguments) {    \
-    step<RuleType, S, false>(arguments);                                               \
-  }                                                                                    \
-  WS_LIST(rule##_##type, StepArguments<S>)                                             \
-  WS_LIST(general_##rule##_##type, StepArguments<S>)
-#define WS_KERNELS_32(rule)                                                            \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::BLOCKS, float32, float) \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, WS_HALF_BLOCKS, float16, Float16)           \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, WS_HALF_BLOCKS, bfloat16, Bfloat16)
-#define WS_KERNELS_64(rule) \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f64, ws_##rule##_rule_f64::BLOCKS, float64, double)
+  WS_LIST(rule##_##type, Arguments<S>)
+#define WS_KERNELS_32(rule, A)                                                         \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::BLOCKS, float32, float, A) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::HALF_BLOCKS, float16, Float16, A) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::HALF_BLOCKS, bfloat16, Bfloat16, A)
+#define WS_KERNELS_64(rule, A) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f64, ws_##rule##_rule_f64::BLOCKS, float64, double, A)
 
 #define WS_BITS 32
 #include "gradient.h"

@@ -255,6 +255,7 @@ WS_DEVICE Sum<T> join_all(Scratch<T> &scratch, int kind, T *sums, int *exponents
 WS_DEVICE float root_of(float sum) { return ws_sqrt_f32(sum); }
 WS_DEVICE double root_of(double sum) { return ws_sqrt_f64(sum); }
 
+/* All of one block's tensor. */
 template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &arguments) {
   enum { SUMS = Rule::SUMS, KEPT = Rule::KEPT, KEPT_ROOM = KEPT == 0 ? 1 : KEPT };
   WS_SHARED Scratch<T> scratch;

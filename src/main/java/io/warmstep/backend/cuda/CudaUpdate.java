@@ -23,8 +23,7 @@ final class CudaUpdate {
   private final StepPlan plan;
   private final List<Integer> groups; // of the plan, in the order of the launch
   private final Layout.Step layout;
-  private final CUfunction plain;
-  private final CUfunction general; // for what is rare: see step.cu
+  private final CUfunction kernel;
   private final CUfunction writeGroups;
   private final TileTable tiles;
   private final Arena.Part tensors;
@@ -50,8 +49,7 @@ final class CudaUpdate {
     this.plan = plan;
     this.layout = Layout.Step.of(type);
     this.groups = rule.groups();
-    this.plain = kernels.get(rule.rule() + "_" + type);
-    this.general = kernels.get("general_" + rule.rule() + "_" + type);
+    this.kernel = kernels.get(rule.rule() + "_" + type);
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
     this.tensors = arena.table((long) runs.size() * Layout.TENSOR_BYTES);
     this.runs = new ArrayList<>(runs);
@@ -143,7 +141,9 @@ final class CudaUpdate {
 
   /** With the context current: the launches of one step. Allocates nothing. */
   void launch(StepInputs inputs) {
-    boolean keepsAny = false;
+    GradientScale scale = inputs.gradientScale();
+    float prescale = layout.isDouble() ? 1 : scale.floatPrescale();
+    boolean adjustsAll = prescale != 1 || plan.options().clipValue() > 0;
     for (int i = 0; i < groups.size(); i++) {
       ByteBuffer target = groupBuffer(i);
       int at = groupAt(i);
@@ -153,22 +153,21 @@ final class CudaUpdate {
         putReal(target, at + j * layout.realBytes(), scalars[j]);
       }
       putReal(target, at + layout.weightDecay(), inputs.weightDecay(group));
-      boolean keeps = inputs.keepsParameters(group);
-      target.putInt(at + layout.keepsParameters(), keeps ? 1 : 0);
-      keepsAny |= keeps;
+      boolean adjusts = adjustsAll || inputs.weightDecay(group) != 0;
+      target.putInt(
+          at + layout.groupFlags(),
+          (inputs.keepsParameters(group) ? Layout.KEEP_PARAMETERS : 0)
+              | (adjusts ? Layout.ADJUST_GRADIENTS : 0));
     }
     for (int i = 0; i < arguments.length; i++) {
       context.launch(writeGroups, 1, argumentPointers[i]);
     }
-    GradientScale scale = inputs.gradientScale();
-    float prescale = layout.isDouble() ? 1 : scale.floatPrescale();
     putReal(update, layout.prescale(), prescale);
     putReal(update, Layout.Step.SCALE, layout.isDouble() ? scale.scale() : scale.floatScale());
     if (sums != null) {
       sums.launch(updatePointer);
     }
-    boolean isPlain = prescale == 1 && !keepsAny;
-    context.launch(isPlain ? plain : general, tiles.blocks(), updatePointer);
+    context.launch(kernel, tiles.blocks(), updatePointer);
   }
 
   /** With the context current: sets the gradients to zero. */
@@ -176,7 +175,7 @@ final class CudaUpdate {
     int flags = update.getInt(layout.flags());
     update.putInt(layout.flags(), Layout.ONLY_ZERO_GRADIENTS);
     try {
-      context.launch(plain, tiles.blocks(), updatePointer);
+      context.launch(kernel, tiles.blocks(), updatePointer);
     } finally {
       update.putInt(layout.flags(), flags);
     }

@@ -20,6 +20,8 @@ final class Layout {
 
   static final int ZERO_GRADIENTS = 1;
   static final int ONLY_ZERO_GRADIENTS = 2;
+  static final int KEEP_PARAMETERS = 4;
+  static final int ADJUST_GRADIENTS = 8;
 
   /** LeafArguments: four pointers, two ints. */
   static final int LEAF_ARGUMENTS_BYTES = 40;
@@ -112,7 +114,7 @@ final class Layout {
       return sign() + 2 * realBytes;
     }
 
-    int keepsParameters() {
+    int groupFlags() {
       return options() + 4;
     }
 

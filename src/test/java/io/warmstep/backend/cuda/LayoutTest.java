@@ -60,6 +60,8 @@ class LayoutTest {
     same("WS_MAX_SCALARS", StepPlan.MAX_SCALARS);
     same("WS_ZERO_GRADIENTS", Layout.ZERO_GRADIENTS);
     same("WS_ONLY_ZERO_GRADIENTS", Layout.ONLY_ZERO_GRADIENTS);
+    same("WS_KEEP_PARAMETERS", Layout.KEEP_PARAMETERS);
+    same("WS_ADJUST_GRADIENTS", Layout.ADJUST_GRADIENTS);
     same("WS_MAX_SUMS", StepPlan.MAX_SUMS);
     same("WS_MAX_NUMBERS", StepPlan.MAX_NUMBERS);
     same("WS_MAX_KEPT", StepPlan.MAX_KEPT);
@@ -91,7 +93,7 @@ class LayoutTest {
       same("Group" + real + ", sign", step.sign());
       same("Group" + real + ", weight_decay", step.weightDecay());
       same("Group" + real + ", options", step.options());
-      same("Group" + real + ", keeps_parameters", step.keepsParameters());
+      same("Group" + real + ", flags", step.groupFlags());
       same("Group" + real, step.groupBytes());
     }
     same("StepArguments<float>, tiles", Layout.Step.TILES);

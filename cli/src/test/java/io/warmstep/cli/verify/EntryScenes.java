@@ -31,8 +31,6 @@ final class EntryScenes {
     long mismatches(Device device);
   }
 
-  private static final String GENERAL = "general_";
-
   private EntryScenes() {}
 
   /** Those of an entry such as {@code adam_float32}. */
@@ -43,10 +41,7 @@ final class EntryScenes {
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
-      default ->
-          kind.startsWith(GENERAL)
-              ? general(kind.substring(GENERAL.length()), ElementType.valueOf(upper(type)))
-              : update(kind, ElementType.valueOf(upper(type)));
+      default -> update(kind, ElementType.valueOf(upper(type)));
     };
   }
 
@@ -76,14 +71,12 @@ final class EntryScenes {
     scenes.add(manyGroups(plain, type, 20));
     scenes.add(skipped(plain, type));
     scenes.add(zeroedAlone(plain, type));
+    scenes.addAll(rare(rule, type));
     return scenes;
   }
 
-  /**
-   * The same ways where a group's parameters stay, which takes the general form for all, and
-   * factors of gradients beyond float32.
-   */
-  private static List<Scene> general(String rule, ElementType type) {
+  /** The same ways where a group's parameters stay, and factors of gradients beyond float32. */
+  private static List<Scene> rare(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     List<UpdateRule> forms =
         Rules.forms().stream().filter(form -> form.name().equals(rule)).toList();
