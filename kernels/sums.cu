@@ -333,23 +333,24 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
   static_assert(WS_##RULE##_KEPT <= WS_MAX_KEPT, "state of tensors of " #rule);              \
   WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
 
-#define WS_SUMS_KERNEL(rule, RuleType, type, S)                                              \
-  WS_KERNEL sums_##rule##_##type(const SumArguments<S> arguments) {                          \
+/* blocks: of a multiprocessor, see rules.h. */
+#define WS_SUMS_KERNEL(rule, RuleType, blocks, type, S)                                      \
+  WS_KERNEL_FOR(blocks) sums_##rule##_##type(const SumArguments<S> arguments) {              \
     sums<RuleType, S>(arguments);                                                            \
   }                                                                                          \
   WS_LIST(sums_##rule##_##type, SumArguments<S>)
 #define WS_NUMBERS_KERNEL(rule, RuleType, type, T)                                           \
-  WS_KERNEL numbers_##rule##_##type(const SumArguments<T> arguments) {                       \
+  WS_KERNEL_FOR(2) numbers_##rule##_##type(const SumArguments<T> arguments) {                       \
     numbers<RuleType, T>(arguments);                                                         \
   }                                                                                          \
   WS_LIST(numbers_##rule##_##type, SumArguments<T>)
 #define WS_SUM_KERNELS_32(rule)                                                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, float32, float)                                 \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, float16, Float16)                               \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, bfloat16, Bfloat16)                             \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float32, float)                              \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float16, Float16)                            \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, bfloat16, Bfloat16)                          \
   WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f32, float32, float)
 #define WS_SUM_KERNELS_64(rule)                                                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, float64, double)                                \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, 0, float64, double)                             \
   WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f64, float64, double)
 
 #define WS_BITS 32

@@ -14,9 +14,10 @@
  * Scalars: 0 lr, 1 beta1, 2 fresh1, 3 beta2, 4 fresh2, 5 moment_scale, 6 root_scale, 7 eps,
  * 8 weight_decay, 9 adapts, 10 clips.
  *
- * Operations of the sums: 4 fma, 4 mul, 1 div, 1 sqrt.
+ * Operations of the state: 2 fma, 3 mul.
+ * Operations of the terms: 2 fma, 1 mul, 1 div, 1 sqrt.
  * Operations of the numbers: 1 mul, 1 div.
- * Operations with options 0: 3 fma, 1 mul, 1 div, 1 sqrt.
+ * Operations with options 0 and no gradient: 3 fma, 1 mul, 1 div, 1 sqrt.
  */
 #ifndef WS_LAMB_H
 #define WS_LAMB_H
