@@ -34,7 +34,8 @@ struct Context {
 struct Stream {
   Context *owner;
   bool captures = false;
-  int waits = 0; /* for events, made by its user */
+  bool is_apart = false; /* CU_STREAM_NON_BLOCKING: in no order with the others */
+  int waits = 0;         /* for events, made by its user */
 };
 /* Has happened once what the stream took before it was last recorded is done. */
 struct Event {
@@ -90,6 +91,9 @@ Context *current() {
 }
 
 bool is_stream(Stream *stream) { return !stream || streams.count(stream) > 0; }
+
+/* One whose work is done in order with the others'. On another, only copies to the host are. */
+bool is_in_order(Stream *stream) { return is_stream(stream) && !(stream && stream->is_apart); }
 
 void run_next() {
   std::function<void()> operation = std::move(pending.front());
@@ -382,9 +386,10 @@ CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {
 
 /* --- Streams */
 
-CUDASIM_API CUresult cuStreamCreate(Stream **stream, unsigned) {
+CUDASIM_API CUresult cuStreamCreate(Stream **stream, unsigned flags) {
   ADMIT_IN_CONTEXT();
   *stream = *streams.insert(new Stream{current()}).first;
+  (*stream)->is_apart = flags & 1;
   return CUDA_SUCCESS;
 }
 
@@ -400,7 +405,11 @@ CUDASIM_API CUresult cuStreamDestroy_v2(Stream *stream) {
 CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
   ADMIT_IN_CONTEXT();
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
-  wait();
+  if (stream && stream->is_apart) {
+    count_wait(); /* what it was given is done already */
+  } else {
+    wait();
+  }
   return lost_code();
 }
 
@@ -439,7 +448,7 @@ CUDASIM_API CUresult cuEventDestroy_v2(Event *event) {
 
 CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
   ADMIT_IN_CONTEXT();
-  if (events.count(event) == 0 || !is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (events.count(event) == 0 || !is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
   const long long record = ++event->recorded;
   later([event, record] {
     event->reached = record;
@@ -451,7 +460,7 @@ CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
 /* Work of all streams is done in one order, so there is nothing to do, but it is counted. */
 CUDASIM_API CUresult cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
   ADMIT_IN_CONTEXT();
-  if (!is_stream(stream) || events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
+  if (!is_in_order(stream) || events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
   if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
   if (stream) stream->waits++;
   return CUDA_SUCCESS;
@@ -465,6 +474,13 @@ CUDASIM_API CUresult cuEventSynchronize(Event *event) {
   while (!event->happened()) run_next();
   check_guards();
   return lost_code();
+}
+
+/* Begins nothing: what was not waited for has not happened. */
+CUDASIM_API CUresult cuEventQuery(Event *event) {
+  ADMIT_IN_CONTEXT();
+  if (events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
+  return event->happened() ? lost_code() : CUDA_ERROR_NOT_READY;
 }
 
 CUDASIM_API CUresult cuEventElapsedTime(float *millis, Event *begin, Event *end) {
@@ -560,7 +576,7 @@ CUDASIM_API CUresult cuLaunchKernel(
     unsigned block_y, unsigned block_z, unsigned shared, Stream *stream, void **arguments,
     void **) {
   ADMIT_IN_CONTEXT();
-  if (functions.count(function) == 0 || !is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (functions.count(function) == 0 || !is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (function->program) {
     return launch_ptx(
         *function, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, arguments);
@@ -646,7 +662,7 @@ CUDASIM_API CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
 CUDASIM_API CUresult cuMemcpyHtoDAsync_v2(
     CUdeviceptr to, const void *from, size_t bytes, Stream *stream) {
   ADMIT_IN_CONTEXT();
-  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(to, bytes)) return CUDA_ERROR_INVALID_VALUE;
   if (is_pinned_range(from, bytes)) {
     later([=] {
@@ -668,6 +684,12 @@ CUDASIM_API CUresult cuMemcpyDtoHAsync_v2(
   ADMIT_IN_CONTEXT();
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  /* Before all that is pending: whoever asks must know that none of it writes there. */
+  if (stream && stream->is_apart) {
+    std::memcpy(to, (const void *)(uintptr_t)from, bytes);
+    if (!is_pinned_range(to, bytes)) count_wait();
+    return lost_code();
+  }
   later([=] { std::memcpy(to, (const void *)(uintptr_t)from, bytes); });
   /* To other memory than pinned the call returns when the copy is done. */
   if (is_pinned_range(to, bytes)) return CUDA_SUCCESS;
@@ -678,7 +700,7 @@ CUDASIM_API CUresult cuMemcpyDtoHAsync_v2(
 CUDASIM_API CUresult cuMemcpyDtoDAsync_v2(
     CUdeviceptr to, CUdeviceptr from, size_t bytes, Stream *stream) {
   ADMIT_IN_CONTEXT();
-  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(to, bytes) || !is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
   later([=] {
     std::memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes);
@@ -690,7 +712,7 @@ CUDASIM_API CUresult cuMemcpyDtoDAsync_v2(
 CUDASIM_API CUresult cuMemsetD8Async(
     CUdeviceptr address, unsigned char value, size_t count, Stream *stream) {
   ADMIT_IN_CONTEXT();
-  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(address, count)) return CUDA_ERROR_INVALID_VALUE;
   later([=] {
     std::memset((void *)(uintptr_t)address, value, count);

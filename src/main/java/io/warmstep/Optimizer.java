@@ -81,7 +81,7 @@ public final class Optimizer implements AutoCloseable {
     if (progress.steps() > 0) {
       state.expectRestored();
     }
-    lifetime.ifLost(parameters.device().backend(), step.releaseWith(state.memories()));
+    lifetime.ifLost(parameters.device().backend(), release());
   }
 
   /**
@@ -98,8 +98,9 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
    * copies nothing between host and device and, on a GPU, waits for nothing, except for the norm
-   * where steps with non-finite gradients are skipped: whether this one happened counts. A step
-   * that is reported to a {@link OptimizerBuilder#listener} does all of these.
+   * where steps with non-finite gradients are skipped: whether this one happened counts. For a step
+   * that is reported to a {@link OptimizerBuilder#listener}, what is needed is kept on the device,
+   * and a later call copies it to the host once it is there.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -139,14 +140,13 @@ public final class Optimizer implements AutoCloseable {
       double rate = learningRate.rate(next);
       step.set(next, rate, scaler == null ? gradientScale : gradientScale / scaler.scale());
       state.warnIfNotRestored(progress.steps());
-      try (UpdateMeter meter = reporter.begin(step.groups())) {
-        boolean happened = run(next);
-        progress.advance(happened, rate);
-        if (scaler != null) {
-          scaler.update(happened);
-        }
-        reporter.end(this, happened, meter);
+      reporter.begin(parameters.device().backend(), step);
+      boolean happened = run(next);
+      progress.advance(happened, rate);
+      if (scaler != null) {
+        scaler.update(happened);
       }
+      reporter.end(this, step, happened);
     } finally {
       leave();
     }
@@ -161,6 +161,18 @@ public final class Optimizer implements AutoCloseable {
    */
   public void reportLoss(double loss) {
     reporter.loss(loss);
+  }
+
+  /**
+   * Waits until the device has done the steps whose reports are still outstanding, and has the
+   * {@link OptimizerBuilder#listener listeners} receive them. {@link #close} does so too.
+   *
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void flushReports() {
+    betweenSteps("flushReports()", reporter::flush);
   }
 
   private boolean run(long number) {
@@ -439,13 +451,26 @@ public final class Optimizer implements AutoCloseable {
     return progress;
   }
 
-  /** Frees the state; the parameters stay. Closing twice is fine. */
+  /**
+   * Frees the state; the parameters stay. Waits for reports that are still outstanding and delivers
+   * them first; an exception of a listener comes after all is freed. Closing twice is fine.
+   */
   @Override
   public void close() {
     use.enter("close()");
     try {
+      if (lifetime.isOpen() && parameters.device().isOpen()) {
+        reporter.finish();
+      }
+    } finally {
+      free();
+    }
+  }
+
+  private void free() {
+    try {
       if (lifetime.end() && parameters.device().isOpen()) {
-        step.releaseWith(state.memories()).run();
+        release().run();
       }
     } finally {
       leave();
@@ -469,6 +494,10 @@ public final class Optimizer implements AutoCloseable {
 
   boolean isOpen() {
     return lifetime.isOpen();
+  }
+
+  private Runnable release() {
+    return step.releaseWith(state.memories(), reporter.releases());
   }
 
   private void leave() {

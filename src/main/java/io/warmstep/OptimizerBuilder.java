@@ -226,10 +226,16 @@ public final class OptimizerBuilder {
   /**
    * Has steps reported while the optimizer trains. May be called for several listeners.
    *
-   * <p>Only a reported step costs anything: it waits for the device, to read the norm and, unless
-   * {@link #measureUpdates} is false, what the step changed.
+   * <p>Only a reported step costs anything, and a GPU goes on meanwhile: it keeps the norm and,
+   * unless {@link #measureUpdates} is false, what the step changed. The first later call of {@link
+   * Optimizer#step()} that finds them there reads them, beside the device's work, and has the
+   * listener receive the report; {@link Optimizer#flushReports} and {@link Optimizer#close} wait
+   * for those that are outstanding. So reports come late but complete and in order. On the CPU they
+   * come before {@link Optimizer#step()} returns. A reported step waits only if two earlier ones
+   * are outstanding, for the first of them: with an interval of more than 1 the device then still
+   * has work.
    *
-   * @param listener called after every {@code interval}-th call of {@link Optimizer#step()}
+   * @param listener receives a report of every {@code interval}-th call of {@link Optimizer#step()}
    * @param interval a number of steps, at least 1
    * @return this builder
    * @throws IllegalArgumentException if the interval is less than 1
@@ -242,9 +248,10 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets whether reported steps measure how much they change the parameters. Such a step holds a
-   * second copy of the values on the device, of the gradients too if it sets them to zero, and the
-   * host reads all of them.
+   * Sets whether reported steps measure how much they change the parameters. That takes memory of
+   * the device, which is kept for the next one: on a GPU copies of the values before and after and
+   * of the gradients, twice if reports are outstanding and there is room; on the CPU one of the
+   * values, and of the gradients if the step sets them to zero. The host reads all of them.
    *
    * @param measureUpdates whether to do so; true unless called
    * @return this builder

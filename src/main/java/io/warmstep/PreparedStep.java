@@ -146,12 +146,27 @@ final class PreparedStep {
     return program.get().gradientNorm();
   }
 
-  /** What frees all that an optimizer holds and does not refer to it, nor to this. */
-  Runnable releaseWith(List<Memory> allocations) {
+  /** Type of what {@link #keepNorm} copies. */
+  ElementType normType() {
+    return program.get().normType();
+  }
+
+  /** Copies the last norm to memory of the device, in the order of its work; false without one. */
+  boolean keepNorm(Memory to) {
+    return program.get().keepNorm(to);
+  }
+
+  /**
+   * What frees all that an optimizer holds and does not refer to it, nor to this.
+   *
+   * @param others likewise
+   */
+  Runnable releaseWith(List<Memory> allocations, List<Runnable> others) {
     AtomicReference<StepProgram> held = program;
     return () -> {
       held.get().close();
       allocations.forEach(Memory::close);
+      others.forEach(Runnable::run);
     };
   }
 }

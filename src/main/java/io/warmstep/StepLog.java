@@ -26,6 +26,7 @@ import java.util.stream.Collectors;
  * {@code clip_rate}, {@code skipped_steps}, and for each group of parameters {@code
  * update_to_weight/GROUP} and {@code lost_updates/GROUP}; see {@link StepReport}. Every report is
  * handed to the operating system at once, so a run that ends without a close keeps what it wrote.
+ * Close the optimizer first, as above: it may have reports to deliver.
  *
  * <p>Used by one thread at a time, for one optimizer. A failure to write is thrown as {@link
  * UncheckedIOException}.
@@ -35,7 +36,8 @@ public abstract class StepLog implements StepListener, AutoCloseable {
 
   /**
    * Writes comma-separated values: a line of names, then a line for each report. Unknown values are
-   * {@code NaN}. A log without reports has no lines.
+   * {@code NaN}. The first report gives the columns: groups that come later have none. A log
+   * without reports has no lines.
    *
    * @param file replaced if it exists
    * @return the log, to be closed by the caller

@@ -17,8 +17,8 @@ import java.util.List;
  *     norm, or no step has happened
  * @param skippedSteps how many steps were skipped so far for a non-finite gradient
  * @param updates what the step changed, for each group in the order in which they were added to the
- *     builder, the parameters of no group last. Empty if {@link OptimizerBuilder#measureUpdates}
- *     was set to false
+ *     builder, the parameters of no group last. Frozen groups are left out. Empty if {@link
+ *     OptimizerBuilder#measureUpdates} was set to false
  */
 public record StepReport(
     long step,
@@ -32,7 +32,8 @@ public record StepReport(
    * What a step changed in one group of parameters.
    *
    * @param group the group's pattern; {@code others} for the parameters of no group, {@code all} if
-   *     there are no groups
+   *     there are no groups. Where groups that were added later have the same, they are numbered
+   *     from {@code others.2} on
    * @param toWeight the Euclidean norm of the change, divided by that of the values before it: both
    *     over all elements of the group, in float64. NaN if the step was skipped; NaN or infinite if
    *     all values were 0

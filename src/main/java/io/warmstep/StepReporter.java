@@ -1,10 +1,23 @@
 package io.warmstep;
 
+import io.warmstep.backend.BackendDevice;
 import io.warmstep.step.StepOptions;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 
-/** Calls the listeners of an optimizer, each at its interval. */
+/**
+ * Calls the listeners of an optimizer, each at its interval. What is to be reported of a step is
+ * kept on the device and read once it is there, so that a device goes on meanwhile: a report goes
+ * out with the first step that finds it there, or when it is waited for.
+ */
 final class StepReporter {
+  private static final System.Logger LOG = System.getLogger("io.warmstep");
+
+  /** Steps that may be kept on the device at a time: one that is done and one that is not. */
+  private static final int MOST_SNAPSHOTS = 2;
+
   private final Subscription[] subscriptions; // an array: going through it allocates nothing
   private final StepOptions options;
   private final boolean measuresUpdates;
@@ -13,8 +26,26 @@ final class StepReporter {
   private double loss = Double.NaN;
   private long calls;
 
+  private final List<StepSnapshot> free = new ArrayList<>();
+  private final Deque<Outstanding> outstanding = new ArrayDeque<>();
+  private final Deque<Step> ready = new ArrayDeque<>();
+  private StepSnapshot current;
+
+  /** What frees the snapshots that there are; refers to nothing else. */
+  private final List<Runnable> releases = new ArrayList<>();
+
   /** A listener and how often it is called. */
   record Subscription(StepListener listener, long interval) {}
+
+  /** What the host knew of a step when it was asked for. */
+  private record Known(
+      long call, boolean happened, long step, double rate, double loss, long skipped) {}
+
+  /** A step that is kept on the device. */
+  private record Outstanding(Known known, StepSnapshot snapshot) {}
+
+  /** A step whose numbers were read. */
+  private record Step(Known known, double norm, List<StepReport.Update> updates) {}
 
   StepReporter(List<Subscription> subscriptions, StepOptions options, boolean measuresUpdates) {
     this.subscriptions = subscriptions.toArray(Subscription[]::new);
@@ -28,48 +59,164 @@ final class StepReporter {
     loss = value;
   }
 
-  /** Before a step: what measures it, or null if nobody wants to know. */
-  UpdateMeter begin(List<TrainedGroup> groups) {
-    if (measuresUpdates) {
-      for (Subscription subscription : subscriptions) {
-        if ((calls + 1) % subscription.interval() == 0) {
-          return UpdateMeter.begin(groups, options.zeroGradients());
+  /**
+   * Before a step: copies what it overwrites if it is to be reported.
+   *
+   * @throws OutOfDeviceMemoryException if there is no room for that, and nothing to wait for
+   */
+  void begin(BackendDevice device, PreparedStep step) {
+    if (isDue(calls + 1)) {
+      current = current == null ? takeFree(device, step) : current; // of a step that failed
+      if (!current.fits(step)) {
+        discard(current);
+        current = null;
+        current = takeFree(device, step);
+      }
+      current.beforeStep();
+    }
+  }
+
+  private boolean isDue(long call) {
+    for (Subscription subscription : subscriptions) {
+      if (call % subscription.interval() == 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private StepSnapshot takeFree(BackendDevice device, PreparedStep step) {
+    while (true) {
+      while (!free.isEmpty()) {
+        StepSnapshot snapshot = free.remove(free.size() - 1);
+        if (snapshot.fits(step)) {
+          return snapshot;
+        }
+        discard(snapshot);
+      }
+      if (releases.size() < MOST_SNAPSHOTS) {
+        try {
+          StepSnapshot snapshot =
+              new StepSnapshot(device, step, measuresUpdates, options.zeroGradients());
+          releases.add(snapshot.release());
+          return snapshot;
+        } catch (OutOfDeviceMemoryException e) {
+          if (outstanding.isEmpty()) {
+            throw e;
+          }
+        }
+      }
+      awaitOldest();
+    }
+  }
+
+  private void discard(StepSnapshot snapshot) {
+    releases.remove(snapshot.release());
+    snapshot.close();
+  }
+
+  /** After a step: delivers the reports that are there, of this step and earlier ones. */
+  void end(Optimizer optimizer, PreparedStep step, boolean happened) {
+    calls++;
+    if (current != null) {
+      current.afterStep(step);
+      Known known =
+          new Known(
+              calls,
+              happened,
+              optimizer.stepCount(),
+              optimizer.learningRate(),
+              loss,
+              optimizer.skippedSteps());
+      outstanding.add(new Outstanding(known, current));
+      current = null;
+    }
+    while (!outstanding.isEmpty() && outstanding.element().snapshot().isReached()) {
+      read(outstanding.remove());
+    }
+    deliver();
+  }
+
+  /** Waits for the reports that are not there yet and delivers all. */
+  void flush() {
+    while (!outstanding.isEmpty()) {
+      awaitOldest();
+    }
+    deliver();
+  }
+
+  /** The same before the end: what a device that failed cannot give is lost. */
+  void finish() {
+    try {
+      flush();
+    } catch (DeviceException e) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "the reports of " + (1 + outstanding.size()) + " steps are lost, as the device failed",
+          e);
+      outstanding.clear();
+      deliver();
+    }
+  }
+
+  private void awaitOldest() {
+    Outstanding oldest = outstanding.remove();
+    oldest.snapshot().await();
+    read(oldest);
+  }
+
+  private void read(Outstanding step) {
+    try {
+      Known known = step.known();
+      double rate = known.happened() ? known.rate() : Double.NaN;
+      ready.add(new Step(known, step.snapshot().norm(), step.snapshot().updates(rate)));
+    } finally {
+      free.add(step.snapshot());
+    }
+  }
+
+  /** All of them, even if a listener fails; the first failure goes to the caller. */
+  private void deliver() {
+    RuntimeException failure = null;
+    while (!ready.isEmpty()) {
+      Step step = ready.remove();
+      for (int i = 0; i < subscriptions.length; i++) {
+        if (step.known().call() % subscriptions[i].interval() == 0) {
+          try {
+            subscriptions[i].listener().onStep(report(step, i));
+          } catch (RuntimeException e) {
+            if (failure == null) {
+              failure = e;
+            } else {
+              failure.addSuppressed(e);
+            }
+          }
         }
       }
     }
-    return null;
-  }
-
-  /**
-   * After a step: reads the norm and the update only if a report is due.
-   *
-   * @param meter what {@link #begin} returned
-   */
-  void end(Optimizer optimizer, boolean happened, UpdateMeter meter) {
-    calls++;
-    List<StepReport.Update> updates =
-        meter == null ? List.of() : meter.updates(happened ? optimizer.learningRate() : Double.NaN);
-    for (int i = 0; i < reported.length; i++) {
-      if (calls % subscriptions[i].interval() == 0) {
-        subscriptions[i].listener().onStep(report(optimizer, happened, updates, i));
-      }
+    if (failure != null) {
+      throw failure;
     }
   }
 
-  private StepReport report(
-      Optimizer optimizer, boolean happened, List<StepReport.Update> updates, int i) {
-    double norm = optimizer.gradientNorm();
-    if (happened) {
+  private StepReport report(Step step, int i) {
+    Known known = step.known();
+    if (known.happened()) {
       reported[i]++;
-      clipped[i] += norm > options.clipNorm() ? 1 : 0;
+      clipped[i] += step.norm() > options.clipNorm() ? 1 : 0;
     }
     return new StepReport(
-        optimizer.stepCount(),
-        optimizer.learningRate(),
-        loss,
-        norm,
+        known.step(),
+        known.rate(),
+        known.loss(),
+        step.norm(),
         options.clipsByNorm() && reported[i] > 0 ? (double) clipped[i] / reported[i] : Double.NaN,
-        optimizer.skippedSteps(),
-        updates);
+        known.skipped(),
+        step.updates());
+  }
+
+  /** What frees what is kept on the device. Refers to no listener, and to nothing else. */
+  List<Runnable> releases() {
+    return releases;
   }
 }

@@ -1,114 +1,82 @@
 package io.warmstep;
 
+import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
- * Measures what one step changes: holds a copy of the values on the device from before it until
- * closed, and reads both a chunk at a time. Sums are taken in the order of the elements, so equal
- * bits in the parameters give equal bits here.
+ * Measures what one step changed, from copies of the values and gradients, which it reads a chunk
+ * at a time. Sums are taken in the order of the elements, so equal bits in the parameters give
+ * equal bits here.
  */
-final class UpdateMeter implements AutoCloseable {
+final class UpdateMeter {
   private static final int CHUNK = 1 << 14;
 
-  private final List<RuleGroup> groups;
-  private final List<List<Copy>> copies = new ArrayList<>();
+  private UpdateMeter() {}
 
   /**
-   * A parameter before the step.
+   * A parameter and the copies of it.
    *
-   * @param gradients null if the step leaves the gradients as they are
+   * @param after null where the parameter still has what the step gave it
+   * @param gradients null where it still has those that the step took
    */
-  private record Copy(Parameter parameter, Tensor values, Tensor gradients) {}
-
-  private UpdateMeter(List<RuleGroup> groups) {
-    this.groups = groups;
-  }
+  record Measured(
+      Parameter parameter, MemorySlice before, MemorySlice after, MemorySlice gradients) {}
 
   /**
-   * Copies what the step will overwrite, which frozen groups have nothing of.
+   * Names groups: all differ, and a group keeps its name while others are frozen.
    *
-   * @throws OutOfDeviceMemoryException if there is no room for it; nothing stays allocated
+   * @param groups all of an optimizer's
    */
-  static UpdateMeter begin(List<TrainedGroup> trained, boolean losesGradients) {
-    List<RuleGroup> groups =
-        trained.stream().filter(group -> !group.isFrozen()).map(TrainedGroup::rules).toList();
-    UpdateMeter meter = new UpdateMeter(groups);
-    try {
-      for (RuleGroup group : groups) {
-        List<Copy> members = new ArrayList<>();
-        meter.copies.add(members);
-        for (Parameter parameter : group.members()) {
-          Tensor values = copy(parameter.values());
-          members.add(new Copy(parameter, values, null));
-          if (losesGradients) {
-            Tensor gradients = copy(parameter.gradients());
-            members.set(members.size() - 1, new Copy(parameter, values, gradients));
-          }
-        }
+  static IdentityHashMap<RuleGroup, String> names(List<TrainedGroup> groups) {
+    IdentityHashMap<RuleGroup, String> names = new IdentityHashMap<>();
+    Map<String, Integer> uses = new HashMap<>();
+    for (TrainedGroup group : groups) {
+      String name = group.rules().pattern();
+      if (name.equals(RuleGroup.REST)) {
+        name = groups.size() == 1 ? "all" : "others";
       }
-    } catch (RuntimeException | Error e) {
-      meter.close();
-      throw e;
+      int use = uses.merge(name, 1, Integer::sum);
+      names.put(group.rules(), use == 1 ? name : name + "." + use);
     }
-    return meter;
-  }
-
-  private static Tensor copy(Tensor tensor) {
-    Tensor copy = tensor.device().allocate(tensor.type(), tensor.length());
-    try {
-      copy.copyFrom(tensor);
-    } catch (RuntimeException | Error e) {
-      copy.close();
-      throw e;
-    }
-    return copy;
+    return names;
   }
 
   /**
-   * After the step.
+   * Reads the copies, which nothing writes any more.
    *
+   * @param names of the groups
    * @param learningRate the step's, or NaN if it was skipped
    */
-  List<StepReport.Update> updates(double learningRate) {
+  static List<StepReport.Update> measure(
+      List<RuleGroup> groups,
+      List<String> names,
+      List<List<Measured>> measured,
+      double learningRate) {
     List<StepReport.Update> updates = new ArrayList<>();
-    for (int i = 0; i < copies.size(); i++) {
+    for (int i = 0; i < measured.size(); i++) {
+      RuleGroup group = groups.get(i);
+      String name = names.get(i);
       if (Double.isNaN(learningRate)) {
-        updates.add(new StepReport.Update(name(groups.get(i)), Double.NaN, Double.NaN));
+        updates.add(new StepReport.Update(name, Double.NaN, Double.NaN));
         continue;
       }
       Sums sums = new Sums();
-      copies.get(i).forEach(sums::add);
-      boolean isStill = learningRate * groups.get(i).learningRateFactor() == 0;
+      measured.get(i).forEach(sums::add);
+      boolean isStill = learningRate * group.learningRateFactor() == 0;
       updates.add(
           new StepReport.Update(
-              name(groups.get(i)),
+              name,
               Math.sqrt(sums.change) / Math.sqrt(sums.size),
               isStill || sums.withGradient == 0
                   ? Double.NaN
                   : (double) sums.lost / sums.withGradient));
     }
     return updates;
-  }
-
-  private String name(RuleGroup group) {
-    if (!group.pattern().equals(RuleGroup.REST)) {
-      return group.pattern();
-    }
-    return groups.size() == 1 ? "all" : "others";
-  }
-
-  @Override
-  public void close() {
-    for (List<Copy> members : copies) {
-      for (Copy copy : members) {
-        copy.values().close();
-        if (copy.gradients() != null) {
-          copy.gradients().close();
-        }
-      }
-    }
   }
 
   /** Over the elements of a group. */
@@ -118,12 +86,12 @@ final class UpdateMeter implements AutoCloseable {
     private long withGradient;
     private long lost;
 
-    void add(Copy copy) {
-      Parameter parameter = copy.parameter();
-      Elements before = new Elements(copy.values());
-      Elements after = new Elements(parameter.values());
+    void add(Measured measured) {
+      Parameter parameter = measured.parameter();
+      Elements before = new Elements(measured.before(), null, parameter.length());
+      Elements after = new Elements(measured.after(), parameter.values(), parameter.length());
       Elements gradients =
-          new Elements(copy.gradients() == null ? parameter.gradients() : copy.gradients());
+          new Elements(measured.gradients(), parameter.gradients(), parameter.length());
       for (long at = 0; at < parameter.length(); at += CHUNK) {
         int count = (int) Math.min(CHUNK, parameter.length() - at);
         add(before.read(at, count), after.read(at, count), gradients.read(at, count), count);
@@ -143,25 +111,25 @@ final class UpdateMeter implements AutoCloseable {
     }
   }
 
-  /** A tensor's elements as float64, which is exact, a chunk at a time. */
+  /** Elements as float64, which is exact, a chunk at a time. */
   private static final class Elements {
-    private final Tensor tensor;
+    private final MemorySlice slice;
     private final Storage storage;
     private final Object array;
     private final double[] values;
     private final float[] floats;
 
-    Elements(Tensor tensor) {
-      int length = (int) Math.min(CHUNK, tensor.length());
-      this.tensor = tensor;
-      storage = Storage.of(tensor.type());
+    Elements(MemorySlice copy, Tensor original, long elements) {
+      slice = copy == null ? original.slice() : copy;
+      int length = (int) Math.min(CHUNK, elements);
+      storage = slice.memory().storage();
       array = storage.newArray(length);
       values = array instanceof double[] doubles ? doubles : new double[length];
       floats = array == values ? null : new float[length];
     }
 
     double[] read(long at, int count) {
-      tensor.read(at, array, 0, count);
+      slice.memory().readSettled(slice.offset() + at, array, 0, count);
       if (floats != null) {
         storage.loadFloats(array, 0, floats, 0, count);
         for (int i = 0; i < count; i++) {

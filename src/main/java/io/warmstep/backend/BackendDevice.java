@@ -90,6 +90,24 @@ public interface BackendDevice extends AutoCloseable {
     return StreamTimer.ofHost(this);
   }
 
+  /**
+   * Whether calls return before the device has done what they asked for.
+   *
+   * @return false where all work is done in the calling thread
+   */
+  default boolean isAsynchronous() {
+    return false;
+  }
+
+  /**
+   * Makes a mark in the order of this device's work.
+   *
+   * @return the mark, not yet set, to be closed before the device
+   */
+  default Mark mark() {
+    return Mark.ALWAYS_REACHED;
+  }
+
   /** Waits until all that was asked of this device is done. */
   void synchronize();
 

@@ -55,6 +55,19 @@ public interface Memory extends AutoCloseable {
   void read(long at, Object array, int offset, int length);
 
   /**
+   * Copies from this memory into a host array beside what the device still has to do: waits for the
+   * copy alone. Nothing that was asked of the device and is not done may write the elements.
+   *
+   * @param at first element to read
+   * @param array the target, of this storage's
+   * @param offset first index of the target
+   * @param length count of elements
+   */
+  default void readSettled(long at, Object array, int offset, int length) {
+    read(at, array, offset, length);
+  }
+
+  /**
    * Copies within the device from other memory of the same device and type, which does not overlap.
    *
    * @param at first element to overwrite

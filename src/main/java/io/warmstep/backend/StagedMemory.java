@@ -46,6 +46,17 @@ public abstract class StagedMemory implements Memory {
    */
   protected abstract void download(ByteBuffer to, long at, int bytes);
 
+  /**
+   * The same for bytes that nothing writes any more: waits for no other work of the device.
+   *
+   * @param to the buffer
+   * @param at first element to read
+   * @param bytes count of bytes, of whole elements
+   */
+  protected void downloadSettled(ByteBuffer to, long at, int bytes) {
+    download(to, at, bytes);
+  }
+
   @Override
   public final Storage storage() {
     return storage;
@@ -74,6 +85,15 @@ public abstract class StagedMemory implements Memory {
 
   @Override
   public final void read(long at, Object array, int offset, int count) {
+    read(at, array, offset, count, false);
+  }
+
+  @Override
+  public final void readSettled(long at, Object array, int offset, int count) {
+    read(at, array, offset, count, true);
+  }
+
+  private void read(long at, Object array, int offset, int count, boolean isSettled) {
     int part = partLength();
     int done = 0;
     while (done < count) {
@@ -81,7 +101,11 @@ public abstract class StagedMemory implements Memory {
       int bytes = (int) storage.bytes(n);
       synchronized (staging) {
         ByteBuffer buffer = staging.atLeast(bytes);
-        download(buffer, at + done, bytes);
+        if (isSettled) {
+          downloadSettled(buffer, at + done, bytes);
+        } else {
+          download(buffer, at + done, bytes);
+        }
         storage.get(storage.view(buffer), 0, array, offset + done, n);
       }
       done += n;

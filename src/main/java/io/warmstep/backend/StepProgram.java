@@ -1,5 +1,6 @@
 package io.warmstep.backend;
 
+import io.warmstep.ElementType;
 import io.warmstep.step.StepInputs;
 
 /** A prepared step. Used by one thread at a time. */
@@ -20,6 +21,24 @@ public interface StepProgram extends AutoCloseable {
    * @return the norm, or NaN if the plan does not need it or nothing has run
    */
   double gradientNorm();
+
+  /**
+   * Type of the number that {@link #keepNorm} copies.
+   *
+   * @return float64, or float32 where the device computes the norm in that
+   */
+  default ElementType normType() {
+    return ElementType.FLOAT64;
+  }
+
+  /**
+   * Copies what {@link #gradientNorm} would give to memory of the device, in the order of its work:
+   * later steps leave it there. Waits for nothing.
+   *
+   * @param to one element of {@link #normType}
+   * @return false if the norm is not computed; then nothing is copied
+   */
+  boolean keepNorm(Memory to);
 
   /** Sets every gradient to zero. */
   void zeroGradients();

@@ -13,6 +13,7 @@ import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.StepReport;
+import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import io.warmstep.schedule.Schedules;
@@ -231,6 +232,88 @@ class StepListenerTest {
     assertEquals(Math.sqrt(0.5), done.updates().get(0).toWeight(), 1e-6);
   }
 
+  /** Of each step, in order, whatever the device had done of them when the next was asked for. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void flushingDeliversWhatIsOutstanding(ContractBackend backend) {
+    List<Double> norms = new ArrayList<>();
+    List<Double> ratios = new ArrayList<>();
+    try (Device device = backend.opener().get();
+        Tensor gradients = device.copyOf(new float[] {1, 0});
+        Parameters parameters = Parameters.on(device).add("w", new float[] {8, 0}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(1)
+                .clipNorm(1e9)
+                .zeroGradients(true)
+                .listener(
+                    report -> {
+                      norms.add(report.gradientNorm());
+                      ratios.add(report.updates().get(0).toWeight());
+                    },
+                    1)
+                .build()) {
+      for (int i = 0; i < 3; i++) {
+        parameters.get("w").gradients().copyFrom(gradients); // on the device, in order
+        optimizer.step();
+      }
+      optimizer.flushReports();
+      assertEquals(List.of(1.0, 1.0, 1.0), norms);
+      assertEquals(List.of(1 / 8.0, 1 / 7.0, 1 / 6.0), ratios);
+      optimizer.flushReports();
+      assertEquals(3, norms.size(), "each only once");
+      parameters.get("w").gradients().copyFrom(gradients);
+      optimizer.step();
+    }
+    assertEquals(4, norms.size(), "closing delivers too");
+    assertEquals(1 / 5.0, ratios.get(3));
+  }
+
+  /** What is kept of a step belongs to its groups, which may change before it is read. */
+  @ParameterizedTest
+  @MethodSource("backends")
+  void groupsMayChangeWhileReportsAreOutstanding(ContractBackend backend) {
+    List<StepReport> reports = new ArrayList<>();
+    try (Device device = backend.opener().get();
+        Tensor one = device.copyOf(new float[] {1});
+        Parameters parameters =
+            Parameters.on(device).add("a", new float[] {2}).add("b", new float[] {4}).build();
+        Parameters more = Parameters.on(device).add("c", new double[] {8}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .group(ParameterGroup.matching("a"))
+                .learningRate(0.5)
+                .listener(reports::add, 1)
+                .build()) {
+      for (Parameter parameter : parameters) {
+        parameter.gradients().copyFrom(one);
+      }
+      optimizer.step();
+      optimizer.groups().freeze("a");
+      optimizer.step();
+      optimizer.groups().add(more);
+      optimizer.step();
+      optimizer.groups().unfreeze("a");
+      optimizer.step();
+    }
+    assertEquals(
+        List.of(
+            "a 0.25, others 0.125",
+            "others " + 0.5 / 3.5,
+            "others " + 0.5 / 3 + ", others.2 0.0",
+            "a " + 0.5 / 1.5 + ", others 0.2, others.2 0.0"),
+        reports.stream()
+            .map(
+                report ->
+                    report.updates().stream()
+                        .map(update -> update.group() + " " + update.toWeight())
+                        .reduce((a, b) -> a + ", " + b)
+                        .orElse(""))
+            .toList());
+  }
+
   @ParameterizedTest
   @MethodSource("backends")
   void aListenersExceptionReachesTheCallerAndTheStepHasHappened(ContractBackend backend) {
@@ -247,7 +330,12 @@ class StepListenerTest {
                     2)
                 .build()) {
       optimizer.step();
-      assertThrows(UnsupportedOperationException.class, optimizer::step);
+      assertThrows(
+          UnsupportedOperationException.class,
+          () -> {
+            optimizer.step();
+            optimizer.flushReports(); // where it was not there yet
+          });
       assertEquals(2, optimizer.stepCount());
       optimizer.step();
       assertEquals(3, optimizer.stepCount());

@@ -142,7 +142,7 @@ class TensorSumsTest {
   void aSkippedStepLeavesAllStateAsItIs(ContractBackend backend, UpdateRule rule) {
     double[] values = Numbers.ordinary(new SplittableRandom(1), ElementType.FLOAT32, 5000);
     try (Parameters parameters =
-            Parameters.on(backend.shared()).add("p", floats(values)).add("q", 7L).build();
+            Parameters.on(backend.shared()).add("p", floats(values)).add("q", new float[7]).build();
         Optimizer optimizer =
             Optimizer.of(parameters).rule(rule).learningRate(RATE).skipNonFinite(true).build()) {
       parameters.get("p").gradients().copyFrom(values);

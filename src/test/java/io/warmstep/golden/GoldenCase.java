@@ -6,6 +6,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
@@ -17,46 +18,97 @@ import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
  * One trajectory that PyTorch, or the case's reference, computed. Its JSON stands behind the
  * accessors.
+ *
+ * @param tensors by name, in the order of the parameters
+ * @param isStrict whether each element agrees to twelve digits, not only the tensor
  */
-record GoldenCase(String name, JsonObject json, double[] initial, double[][] gradients) {
-  /** Parameters and state after a step. */
-  record Snapshot(int step, double[] params, Map<String, double[]> state) {}
+record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, boolean isStrict) {
+  /** What the tensor of a file is called that has one. */
+  private static final String ONLY = "p";
 
+  /** What the parameter itself is called among the values of a tensor. */
+  static final String PARAMS = "params";
+
+  /** A parameter's starting values and the gradient of each step. */
+  record Start(long[] shape, double[] values, double[][] gradients) {}
+
+  /**
+   * What the reference had after a step: by tensor, the parameter as {@code params} and its state
+   * by the reference's names; what is one number for a tensor is in {@code numbers}.
+   */
+  record Snapshot(
+      int step,
+      Map<String, Map<String, double[]>> values,
+      Map<String, Map<String, Double>> numbers) {}
+
+  /** The cases of every file. */
   static List<GoldenCase> all() {
-    JsonObject file = read();
+    List<GoldenCase> cases = ofOneTensor(read("optimizers.json"));
+    cases.addAll(ofSeveral(read("modern.json")));
+    return cases;
+  }
+
+  private static List<GoldenCase> ofOneTensor(JsonObject file) {
     double[] initial = numbers(file.getAsJsonArray("initial"));
     List<GoldenCase> cases = new ArrayList<>();
     for (JsonElement element : file.getAsJsonArray("cases")) {
       JsonObject json = element.getAsJsonObject();
       double[][] gradients =
-          file
-              .getAsJsonObject("streams")
-              .getAsJsonArray(json.get("stream").getAsString())
-              .asList()
-              .stream()
-              .map(gradient -> numbers(gradient.getAsJsonArray()))
-              .toArray(double[][]::new);
-      cases.add(new GoldenCase(json.get("name").getAsString(), json, initial, gradients));
+          gradients(
+              file.getAsJsonObject("streams").getAsJsonArray(json.get("stream").getAsString()));
+      Start start = new Start(new long[] {initial.length}, initial, gradients);
+      cases.add(new GoldenCase(json.get("name").getAsString(), json, Map.of(ONLY, start), true));
     }
     return cases;
   }
 
-  private static JsonObject read() {
-    try (InputStream file = GoldenCase.class.getResourceAsStream("/golden/optimizers.json");
+  private static List<GoldenCase> ofSeveral(JsonObject file) {
+    List<GoldenCase> cases = new ArrayList<>();
+    for (JsonElement element : file.getAsJsonArray("cases")) {
+      JsonObject json = element.getAsJsonObject();
+      JsonObject stream =
+          file.getAsJsonObject("streams").getAsJsonObject(json.get("stream").getAsString());
+      Map<String, Start> tensors = new LinkedHashMap<>();
+      for (JsonElement name : json.getAsJsonArray("tensors")) {
+        JsonObject tensor = file.getAsJsonObject("tensors").getAsJsonObject(name.getAsString());
+        tensors.put(
+            name.getAsString(),
+            new Start(
+                Arrays.stream(numbers(tensor.getAsJsonArray("shape")))
+                    .mapToLong(length -> (long) length)
+                    .toArray(),
+                numbers(tensor.getAsJsonArray("initial")),
+                gradients(stream.getAsJsonArray(name.getAsString()))));
+      }
+      cases.add(new GoldenCase(json.get("name").getAsString(), json, tensors, false));
+    }
+    return cases;
+  }
+
+  private static JsonObject read(String name) {
+    try (InputStream file = GoldenCase.class.getResourceAsStream("/golden/" + name);
         Reader reader = new InputStreamReader(file, StandardCharsets.UTF_8)) {
       return JsonParser.parseReader(reader).getAsJsonObject();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private static double[][] gradients(JsonArray stream) {
+    return stream.asList().stream()
+        .map(gradient -> numbers(gradient.getAsJsonArray()))
+        .toArray(double[][]::new);
   }
 
   private static double[] numbers(JsonArray array) {
@@ -83,9 +135,12 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
     return hyper.has("betas") ? hyper.getAsJsonArray("betas").get(index).getAsDouble() : byDefault;
   }
 
-  /** The learning rate, which every case states: a reference may have any default. */
+  /** The learning rate: the case's own, or the reference's default where the file has it. */
   double learningRate() {
     JsonElement rate = json.getAsJsonObject("hyper").get("lr");
+    if (rate == null && json.has("defaults")) {
+      rate = json.getAsJsonObject("defaults").get("lr");
+    }
     assertNotNull(rate, name + " has no learning rate: add \"lr\" to its \"hyper\"");
     return rate.getAsDouble();
   }
@@ -99,35 +154,56 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
     List<Snapshot> snapshots = new ArrayList<>();
     for (JsonElement element : json.getAsJsonArray("snapshots")) {
       JsonObject snapshot = element.getAsJsonObject();
-      Map<String, double[]> state = new LinkedHashMap<>();
-      for (Map.Entry<String, JsonElement> slot : snapshot.getAsJsonObject("state").entrySet()) {
-        if (slot.getValue().isJsonArray()) {
-          state.put(slot.getKey(), numbers(slot.getValue().getAsJsonArray()));
+      Map<String, Map<String, double[]>> values = new LinkedHashMap<>();
+      Map<String, Map<String, Double>> single = new LinkedHashMap<>();
+      for (String tensor : tensors.keySet()) {
+        JsonElement params = snapshot.get("params");
+        JsonObject state = snapshot.getAsJsonObject("state");
+        if (params.isJsonObject()) {
+          params = params.getAsJsonObject().get(tensor);
+          state = state.has(tensor) ? state.getAsJsonObject(tensor) : new JsonObject();
+        }
+        values.put(tensor, new LinkedHashMap<>());
+        single.put(tensor, new LinkedHashMap<>());
+        values.get(tensor).put(PARAMS, numbers(params.getAsJsonArray()));
+        for (Map.Entry<String, JsonElement> slot : state.entrySet()) {
+          if (slot.getValue().isJsonArray()) {
+            values.get(tensor).put(slot.getKey(), numbers(slot.getValue().getAsJsonArray()));
+          } else {
+            single.get(tensor).put(slot.getKey(), slot.getValue().getAsDouble());
+          }
         }
       }
-      snapshots.add(
-          new Snapshot(
-              snapshot.get("step").getAsInt(), numbers(snapshot.getAsJsonArray("params")), state));
+      snapshots.add(new Snapshot(snapshot.get("step").getAsInt(), values, single));
     }
     return snapshots;
   }
 
   /**
-   * The library's name of this case's rule: the one that the case states, or the class's in lower
-   * case, but that PyTorch's SGD is two rules here.
+   * The library's usual form of this case's rule: the one that the case names, or the class's, but
+   * that PyTorch's SGD is two rules here.
    */
-  String ruleName() {
-    if (json.has("rule")) {
-      return json.get("rule").getAsString();
+  private Optional<UpdateRule> usual() {
+    String reference = json.has("rule") ? json.get("rule").getAsString() : optimizer();
+    if (reference.equals("SGD") && hyper("momentum", 0) != 0) {
+      reference = "momentum";
     }
-    return optimizer().equals("SGD") && hyper("momentum", 0) != 0
-        ? "momentum"
-        : optimizer().toLowerCase(Locale.ROOT);
+    String name = plain(reference).replace("cautious", "");
+    return rulesByName().entrySet().stream()
+        .filter(entry -> plain(entry.getKey()).equals(name))
+        .map(Map.Entry::getValue)
+        .findFirst();
   }
 
-  /** Whether the library has a rule for this case. */
+  private static String plain(String name) {
+    return name.replaceAll("[-_]", "").toLowerCase(Locale.ROOT);
+  }
+
+  /** Whether the library has a rule for this case, with all its options. */
   boolean hasRule() {
-    return rulesByName().containsKey(ruleName());
+    return usual()
+        .filter(rule -> settings().keySet().stream().allMatch(s -> RuleSettings.has(rule, s)))
+        .isPresent();
   }
 
   /** The library's rules, and AdamW, which is a class of its own in PyTorch only. */
@@ -140,6 +216,10 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
 
   /** The library's rule for this case; its components are named like the hyperparameters. */
   UpdateRule rule() {
+    return RuleSettings.with(usual().orElseThrow(), settings());
+  }
+
+  private Map<String, Object> settings() {
     Map<String, Object> values = new LinkedHashMap<>();
     json.getAsJsonObject("hyper")
         .asMap()
@@ -149,17 +229,26 @@ record GoldenCase(String name, JsonObject json, double[] initial, double[][] gra
               if (value.isJsonArray()) {
                 // betas [b1, b2] are beta1 and beta2
                 String singular = component.replaceAll("s$", "");
-                double[] list = numbers(value.getAsJsonArray());
-                for (int i = 0; i < list.length; i++) {
-                  values.put(singular + (i + 1), list[i]);
+                for (int i = 0; i < value.getAsJsonArray().size(); i++) {
+                  values.put(singular + (i + 1), setting(value.getAsJsonArray().get(i)));
                 }
               } else if (!name.equals("lr")) {
-                boolean isNumber = value.getAsJsonPrimitive().isNumber();
-                values.put(
-                    component, isNumber ? (Object) value.getAsDouble() : value.getAsBoolean());
+                values.put(component, setting(value));
               }
             });
-    return RuleSettings.with(rulesByName().get(ruleName()), values);
+    return values;
+  }
+
+  /** No limit is 0 in the rules here. */
+  private static Object setting(JsonElement value) {
+    if (!value.isJsonPrimitive()) {
+      return value.isJsonNull() ? (Object) 0.0 : value;
+    }
+    JsonPrimitive primitive = value.getAsJsonPrimitive();
+    if (primitive.isBoolean()) {
+      return primitive.getAsBoolean();
+    }
+    return primitive.isNumber() ? (Object) primitive.getAsDouble() : primitive.getAsString();
   }
 
   private static String camelCase(String name) {

@@ -5,13 +5,15 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * A golden case in plain float32 arithmetic: PyTorch's sequence of operations, one tensor operation
- * after the other, each rounded. What a user of PyTorch gets, and so the yardstick for float32.
+ * A tensor of a golden case in plain float32 arithmetic: PyTorch's sequence of operations, one
+ * tensor operation after the other, each rounded. What a user of PyTorch gets, and so the yardstick
+ * for float32.
  */
 final class PlainFloat32 {
   private static final Set<String> OPTIMIZERS = Set.of("SGD", "RMSprop", "Adam", "AdamW");
 
   private final GoldenCase golden;
+  private final double[][] gradients;
   private final float lr;
   private final float weightDecay;
   private final boolean maximize;
@@ -19,13 +21,14 @@ final class PlainFloat32 {
   private final Map<String, float[]> state = new LinkedHashMap<>();
   private int step;
 
-  PlainFloat32(GoldenCase golden) {
+  PlainFloat32(GoldenCase golden, GoldenCase.Start tensor) {
     this.golden = golden;
+    this.gradients = tensor.gradients();
     this.lr = (float) golden.learningRate();
     this.weightDecay =
         (float) golden.hyper("weight_decay", golden.optimizer().equals("AdamW") ? 0.01 : 0);
     this.maximize = golden.option("maximize");
-    this.params = floats(golden.initial());
+    this.params = floats(tensor.values());
   }
 
   /** Whether a case's operations are here. */
@@ -35,7 +38,7 @@ final class PlainFloat32 {
 
   void advanceTo(int target) {
     while (step < target) {
-      float[] g = floats(golden.gradients()[step]);
+      float[] g = floats(gradients[step]);
       step++;
       clip(g);
       for (int i = 0; i < g.length; i++) {
@@ -50,12 +53,9 @@ final class PlainFloat32 {
     }
   }
 
-  double[] params() {
-    return doubles(params);
-  }
-
-  double[] state(String slot) {
-    return doubles(state.get(slot));
+  /** The parameter or a slot of its state. */
+  double[] value(String name) {
+    return doubles(name.equals(GoldenCase.PARAMS) ? params : state.get(name));
   }
 
   private void clip(float[] g) {

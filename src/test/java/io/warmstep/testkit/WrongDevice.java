@@ -60,6 +60,11 @@ public record WrongDevice(BackendDevice device, DeviceReport report, Consumer<Me
     }
 
     @Override
+    public boolean keepNorm(Memory to) {
+      return program.keepNorm(to);
+    }
+
+    @Override
     public boolean rebind(StepPlan plan) {
       return false;
     }

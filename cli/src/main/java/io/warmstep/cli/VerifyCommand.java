@@ -40,7 +40,8 @@ import picocli.CommandLine.Spec;
       "With --golden, replays a golden file instead, in which a reference (PyTorch) recorded"
           + " optimizer trajectories, and prints the worst relative error of each case over"
           + " parameters and state: the error divided by the largest magnitude that the value has"
-          + " had so far. Exits with 0 only if all cases that ran pass."
+          + " had so far or, in files of several tensors, that any value of the tensor has had."
+          + " Exits with 0 only if all cases that ran pass."
     })
 final class VerifyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;

@@ -20,6 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** What {@code verify} passes and what it does not. */
 class VerifyCommandTest {
   private static final String GOLDEN = "src/test/resources/golden/optimizers.json";
+  private static final String MODERN = "src/test/resources/golden/modern.json";
 
   @TempDir Path folder;
 
@@ -46,14 +47,19 @@ class VerifyCommandTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"float64, 1e-12", "float32, 1e-5"})
-  void verifyPassesOnPyTorchsTrajectories(String type, double tolerance) throws IOException {
+  @CsvSource({
+    GOLDEN + ", float64, 1e-12, 36",
+    GOLDEN + ", float32, 1e-5, 36",
+    MODERN + ", float64, 1e-12, 8"
+  })
+  void verifyPassesOnTheReferencesTrajectories(
+      String file, String type, double tolerance, int least) throws IOException {
     JsonObject result =
-        run("verify", "--golden", GOLDEN, "--backend", "cpu", "--dtype", type, "--json").json();
+        run("verify", "--golden", file, "--backend", "cpu", "--dtype", type, "--json").json();
     int cases = result.getAsJsonArray("cases").size();
-    assertTrue(cases >= 36, "cases " + cases);
+    assertTrue(cases >= least, "cases " + cases);
     int inTheFile =
-        JsonParser.parseString(Files.readString(Path.of(GOLDEN)))
+        JsonParser.parseString(Files.readString(Path.of(file)))
             .getAsJsonObject()
             .getAsJsonArray("cases")
             .size();
@@ -91,6 +97,66 @@ class VerifyCommandTest {
     assertEquals(1, output.exitCode());
     assertTrue(output.out().contains("FAILED"), output.out());
     assertTrue(output.out().contains("0 passed, 1 failed, 0 skipped"), output.out());
+  }
+
+  /** Two tensors under one rate: 1 is far smaller than the largest element of its tensor. */
+  private Path several(String params, String state) throws IOException {
+    Path file = folder.resolve("several.json");
+    Files.writeString(
+        file,
+        """
+        {"tensors": {"m": {"shape": [1, 2], "initial": [1.0, 4096.0]},
+                     "b": {"shape": [1], "initial": [2.0]}, "unused": {"shape": [0], "initial": []}},
+         "streams": {"s": {"m": [[0.5, 0], [0, 0]], "b": [[1], [1]], "unused": [[], []]}},
+         "cases": [{"name": "c", "optimizer": "SGD", "hyper": {"momentum": 0.5, "nesterov": false},
+                    "defaults": {"lr": 0.5}, "stream": "s", "tensors": ["m", "b"],
+                    "snapshots": [{"step": 1, "params": %s, "state": %s, "group": {"k": 1}}]}]}
+        """
+            .formatted(params, state));
+    return file;
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'m': [0.75, 4096], 'b': [1.5]}            | [0.5, 0] | 1 passed, 0 failed",
+        "{'m': [0.7500000001, 4096], 'b': [1.5]}    | [0.5, 0] | 1 passed, 0 failed",
+        "{'m': [0.75000001, 4096], 'b': [1.5]}      | [0.5, 0] | 0 passed, 1 failed",
+        "{'m': [0.75, 4096], 'b': [1.5000000001]}   | [0.5, 0] | 0 passed, 1 failed",
+        "{'m': [0.75, 4096], 'b': [1.5]}            | [0.5, 1] | 0 passed, 1 failed",
+        "{'m': [0.75, 4096], 'b': [1.5]}            | [0.5]    | 0 passed, 1 failed",
+      })
+  void severalTensorsAreComparedRelativeToTheLargestElementOfEach(
+      String params, String buffer, String result) throws IOException {
+    String state = "{\"m\": {\"step\": 1, \"momentum_buffer\": " + buffer + "}}";
+    Path file = several(params.replace('\'', '"'), state);
+    CommandRun output = run("verify", "--backend", "cpu", "--golden", file.toString());
+    assertTrue(output.out().contains(result), output.out());
+    assertEquals(result.startsWith("1") ? 0 : 1, output.exitCode(), output.err());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "[1, 2], | [2, 2], | tensor m has 2 values, which its shape does not have",
+        "[1, 2], | [1, 1.5], | tensor m has a dimension of length 1.5",
+        "[[0.5, 0], | [[0.5], | stream s is 1 values long, must be 2 like tensor m",
+        "\"tensors\": [\"m\", \"b\"] | \"tensors\": [\"m\", \"x\"] | names a tensor that is not there: x",
+        "\"b\": [1.5] | \"c\": [1.5] | has no \"b\"",
+        "\"step\": 1, \"params\" | \"step\": 3, \"params\" | but the stream ends at step 2",
+      })
+  void malformedFileOfSeveralTensorsIsExplained(String right, String wrong, String message)
+      throws IOException {
+    Path file = several("{\"m\": [0.75, 4096], \"b\": [1.5]}", "{}");
+    String text = Files.readString(file);
+    assertTrue(text.contains(right), text);
+    Files.writeString(file, text.replace(right, wrong));
+    CommandRun output = run("verify", "--backend", "cpu", "--golden", file.toString());
+    assertEquals(1, output.exitCode());
+    assertTrue(output.err().contains(message), output.err());
+    assertEquals(1, output.err().lines().count(), output.err());
   }
 
   @ParameterizedTest

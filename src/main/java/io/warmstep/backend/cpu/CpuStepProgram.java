@@ -1,5 +1,6 @@
 package io.warmstep.backend.cpu;
 
+import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
@@ -146,6 +147,12 @@ final class CpuStepProgram implements StepProgram {
   @Override
   public double gradientNorm() {
     return lastNorm;
+  }
+
+  @Override
+  public boolean keepNorm(Memory to) {
+    to.write(0, new double[] {lastNorm}, 0, 1);
+    return !Double.isNaN(lastNorm);
   }
 
   @Override

@@ -17,6 +17,7 @@ import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.CUstreamCaptureStatus;
+import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
 /**
@@ -40,6 +41,9 @@ final class CudaContext {
   private final boolean isOwned;
   private final Releases releases;
   private final int[] captureStatus = new int[1];
+
+  /** For copies that do not wait for the first stream's work; made when there is one. */
+  private CUstream beside;
 
   /** Work with the context current; built once where it must not allocate. */
   interface Work {
@@ -69,12 +73,8 @@ final class CudaContext {
     // that use the primary context without a stream of their own.
     opened.create(
         () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(stream, 0), "cuStreamCreate", name),
-        opened::destroyStream);
+        () -> opened.destroy(stream));
     return opened;
-  }
-
-  private void destroyStream() {
-    releases.run(() -> JCudaDriver.cuStreamDestroy(stream), "cuStreamDestroy");
   }
 
   /** The caller's context and stream. */
@@ -247,6 +247,38 @@ final class CudaContext {
         });
   }
 
+  /** The same beside what the stream still has to do, none of which writes these bytes. */
+  void readSettled(long address, ByteBuffer to, long bytes) {
+    CUstream other = beside();
+    run(
+        "cuMemcpyDtoHAsync",
+        () -> {
+          Cuda.check(
+              () ->
+                  JCudaDriver.cuMemcpyDtoHAsync(
+                      Pointer.to(to), Cuda.pointer(address), bytes, other),
+              "cuMemcpyDtoHAsync",
+              name);
+          Cuda.check(() -> JCudaDriver.cuStreamSynchronize(other), "cuStreamSynchronize", name);
+        });
+  }
+
+  private synchronized CUstream beside() {
+    if (beside == null) {
+      CUstream other = new CUstream();
+      int flags = CUstream_flags.CU_STREAM_NON_BLOCKING;
+      create(
+          () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(other, flags), "cuStreamCreate", name),
+          () -> destroy(other));
+      beside = other;
+    }
+    return beside;
+  }
+
+  private void destroy(CUstream of) {
+    releases.run(() -> JCudaDriver.cuStreamDestroy(of), "cuStreamDestroy");
+  }
+
   void zero(long address, long bytes) {
     if (bytes > 0) {
       CUdeviceptr pointer = Cuda.pointer(address);
@@ -298,6 +330,12 @@ final class CudaContext {
   /** With the context current: waits until the event has happened. */
   void await(CUevent event) {
     Cuda.check(JCudaDriver.cuEventSynchronize(event), "cuEventSynchronize", name);
+  }
+
+  /** With the context current: whether the event has happened, or never will for a failure. */
+  boolean hasHappened(CUevent event) {
+    int code = Cuda.code(() -> JCudaDriver.cuEventQuery(event));
+    return code != CUresult.CUDA_ERROR_NOT_READY;
   }
 
   /** What the stream is given from now on waits for an event. */
@@ -392,10 +430,13 @@ final class CudaContext {
     return function;
   }
 
-  /** Releases the stream if it is not the caller's. */
+  /** Releases the streams that are not the caller's. */
   void close() {
+    if (beside != null) {
+      destroy(beside);
+    }
     if (isOwned) {
-      destroyStream();
+      destroy(stream);
     }
   }
 }

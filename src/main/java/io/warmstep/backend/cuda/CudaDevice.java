@@ -4,6 +4,7 @@ import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.Mark;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StagedMemory.Staging;
@@ -33,6 +34,7 @@ final class CudaDevice implements BackendDevice {
   private final Set<CudaMemory> allocated = ConcurrentHashMap.newKeySet();
   private final Set<CudaStepProgram> prepared = ConcurrentHashMap.newKeySet();
   private final Set<CudaTimer> timers = ConcurrentHashMap.newKeySet();
+  private final Set<CudaMark> marks = ConcurrentHashMap.newKeySet();
 
   /** Of parts that were collected; run where the caller calls, and so keeps the context. */
   private final Queue<Runnable> forgotten = new ConcurrentLinkedQueue<>();
@@ -179,6 +181,10 @@ final class CudaDevice implements BackendDevice {
     return timers.remove(timer);
   }
 
+  boolean forget(CudaMark mark) {
+    return marks.remove(mark);
+  }
+
   @Override
   public StepProgram prepare(StepPlan plan) {
     freeForgotten();
@@ -193,6 +199,19 @@ final class CudaDevice implements BackendDevice {
     CudaTimer timer = new CudaTimer(this);
     timers.add(timer);
     return timer;
+  }
+
+  @Override
+  public boolean isAsynchronous() {
+    return true;
+  }
+
+  @Override
+  public Mark mark() {
+    freeForgotten();
+    CudaMark mark = new CudaMark(this);
+    marks.add(mark);
+    return mark;
   }
 
   @Override
@@ -231,7 +250,7 @@ final class CudaDevice implements BackendDevice {
   public void reclaim() {
     if (context.isOwned()) {
       Releases.atAnyTime(this::close);
-    } else if (!(allocated.isEmpty() && prepared.isEmpty() && timers.isEmpty())
+    } else if (!(allocated.isEmpty() && prepared.isEmpty() && timers.isEmpty() && marks.isEmpty())
         || !kernels.isEmpty()) {
       LOG.log(
           System.Logger.Level.WARNING,
@@ -251,6 +270,7 @@ final class CudaDevice implements BackendDevice {
     }
     List.copyOf(prepared).forEach(CudaStepProgram::close);
     List.copyOf(timers).forEach(CudaTimer::close);
+    List.copyOf(marks).forEach(CudaMark::close);
     List.copyOf(allocated).forEach(CudaMemory::close);
     forgotten.clear();
     kernels.close();

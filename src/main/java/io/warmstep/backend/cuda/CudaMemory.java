@@ -66,6 +66,11 @@ final class CudaMemory extends StagedMemory {
   }
 
   @Override
+  protected void downloadSettled(ByteBuffer to, long at, int bytes) {
+    device.context().readSettled(addressOf(at), to, bytes);
+  }
+
+  @Override
   public void copy(long at, Memory source, long from, long count) {
     long other = ((CudaMemory) source).addressOf(from);
     device.context().copy(addressOf(at), other, count * type().bytes());

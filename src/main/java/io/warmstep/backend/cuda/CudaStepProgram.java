@@ -1,6 +1,7 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
@@ -130,6 +131,15 @@ final class CudaStepProgram implements StepProgram {
     double[] value = new double[1];
     context.run("gradientNorm", () -> value[0] = norm.awaitNorm());
     return value[0];
+  }
+
+  @Override
+  public boolean keepNorm(Memory to) {
+    if (norm == null || !hasRun) {
+      return false;
+    }
+    context.copy(((CudaMemory) to).addressOf(0), norm.result(), Double.BYTES);
+    return true;
   }
 
   @Override

@@ -13,7 +13,10 @@ import org.jocl.cl_event;
 import org.jocl.cl_kernel;
 import org.jocl.cl_mem;
 
-/** A device's context and its one in-order queue: everything asked of it happens in that order. */
+/**
+ * A device's context and its in-order queue: everything asked of it happens in that order, but for
+ * copies to the host of what nothing writes any more, which have a queue of their own.
+ */
 class OpenClContext implements AutoCloseable {
   /** OpenCL has no buffers without bytes. */
   private static final int SMALLEST_BUFFER = 16;
@@ -22,6 +25,7 @@ class OpenClContext implements AutoCloseable {
   final cl_context context;
   final cl_command_queue queue;
   private final Pointer zero = Pointer.to(OpenCl.direct(8));
+  private cl_command_queue beside;
 
   OpenClContext(DeviceInfo device, cl_context context, cl_command_queue queue) {
     this.device = device;
@@ -29,7 +33,6 @@ class OpenClContext implements AutoCloseable {
     this.queue = queue;
   }
 
-  @SuppressWarnings("deprecation") // its successor is not in OpenCL 1.2
   static OpenClContext create(DeviceInfo device) {
     cl_device_id[] devices = {device.id()};
     cl_context context =
@@ -39,17 +42,20 @@ class OpenClContext implements AutoCloseable {
             device.name(),
             0);
     try {
-      cl_command_queue queue =
-          OpenCl.created(
-              code -> CL.clCreateCommandQueue(context, device.id(), 0, code),
-              "clCreateCommandQueue",
-              device.name(),
-              0);
-      return new OpenClContext(device, context, queue);
+      return new OpenClContext(device, context, newQueue(device, context));
     } catch (RuntimeException e) {
       OpenCl.released(() -> CL.clReleaseContext(context), "clReleaseContext");
       throw e;
     }
+  }
+
+  @SuppressWarnings("deprecation") // its successor is not in OpenCL 1.2
+  private static cl_command_queue newQueue(DeviceInfo device, cl_context context) {
+    return OpenCl.created(
+        code -> CL.clCreateCommandQueue(context, device.id(), 0, code),
+        "clCreateCommandQueue",
+        device.name(),
+        0);
   }
 
   /** The caller's; counted up here and down at the end, so theirs to free whenever they like. */
@@ -165,6 +171,23 @@ class OpenClContext implements AutoCloseable {
 
   /** Copies from the device after all that was asked of it before. */
   void read(cl_mem buffer, long at, long bytes, Pointer target) {
+    read(queue, buffer, at, bytes, target);
+  }
+
+  /** Copies from the device what nothing writes any more, beside what it still has to do. */
+  void readSettled(cl_mem buffer, long at, long bytes, Pointer target) {
+    read(beside(), buffer, at, bytes, target);
+  }
+
+  private synchronized cl_command_queue beside() {
+    if (beside == null) {
+      beside = newQueue(device, context);
+    }
+    return beside;
+  }
+
+  /** Blocking: a read that does not block starts a thread of JOCL's, and may outlive its event. */
+  private void read(cl_command_queue queue, cl_mem buffer, long at, long bytes, Pointer target) {
     int code;
     try {
       code = CL.clEnqueueReadBuffer(queue, buffer, true, at, bytes, target, 0, null, null);
@@ -194,17 +217,50 @@ class OpenClContext implements AutoCloseable {
 
   /** The same for what another queue has been given so far, which begins now if it had not yet. */
   void waitFor(cl_command_queue other) {
-    cl_event event = new cl_event();
-    OpenCl.check(
-        () -> CL.clEnqueueMarkerWithWaitList(other, 0, null, event),
-        "clEnqueueMarkerWithWaitList",
-        device.name());
+    cl_event event = marker(other);
     try {
-      OpenCl.check(() -> CL.clFlush(other), "clFlush", device.name());
       waitFor(event);
     } finally {
       OpenCl.released(() -> CL.clReleaseEvent(event), "clReleaseEvent");
     }
+  }
+
+  /** An event that happens once what was asked so far is done, which begins now. */
+  cl_event marker() {
+    return marker(queue);
+  }
+
+  private cl_event marker(cl_command_queue of) {
+    cl_event event = new cl_event();
+    OpenCl.check(
+        () -> CL.clEnqueueMarkerWithWaitList(of, 0, null, event),
+        "clEnqueueMarkerWithWaitList",
+        device.name());
+    try {
+      OpenCl.checkWork(OpenCl.code(() -> CL.clFlush(of)), "clFlush", device.name());
+    } catch (RuntimeException e) {
+      OpenCl.released(() -> CL.clReleaseEvent(event), "clReleaseEvent");
+      throw e;
+    }
+    return event;
+  }
+
+  /** How far an event's command is: CL_COMPLETE, above that before it, below if it failed. */
+  int status(cl_event event) {
+    return (int)
+        OpenCl.number(
+            "clGetEventInfo",
+            device.name(),
+            (size, value, sizeOut) ->
+                CL.clGetEventInfo(
+                    event, CL.CL_EVENT_COMMAND_EXECUTION_STATUS, size, value, sizeOut));
+  }
+
+  void await(cl_event event) {
+    OpenCl.checkWork(
+        OpenCl.code(() -> CL.clWaitForEvents(1, new cl_event[] {event})),
+        "clWaitForEvents",
+        device.name());
   }
 
   void finish() {
@@ -213,6 +269,9 @@ class OpenClContext implements AutoCloseable {
 
   @Override
   public void close() {
+    if (beside != null) {
+      OpenCl.released(() -> CL.clReleaseCommandQueue(beside), "clReleaseCommandQueue");
+    }
     OpenCl.released(() -> CL.clReleaseCommandQueue(queue), "clReleaseCommandQueue");
     OpenCl.released(() -> CL.clReleaseContext(context), "clReleaseContext");
   }

@@ -4,6 +4,7 @@ import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.Mark;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StagedMemory.Staging;
 import io.warmstep.backend.StepPlan;
@@ -33,6 +34,7 @@ final class OpenClDevice implements BackendDevice {
   private final Programs programs;
   private final Set<OpenClMemory> memories = ConcurrentHashMap.newKeySet();
   private final Set<OpenClStepProgram> prepared = ConcurrentHashMap.newKeySet();
+  private final Set<OpenClMark> marks = ConcurrentHashMap.newKeySet();
   private final Map<Long, Object> borrowedBases = new ConcurrentHashMap<>();
   private final Staging staging = new Staging();
   private boolean isClosed;
@@ -168,11 +170,27 @@ final class OpenClDevice implements BackendDevice {
     return prepared.remove(program);
   }
 
+  boolean forget(OpenClMark mark) {
+    return marks.remove(mark);
+  }
+
   @Override
   public StepProgram prepare(StepPlan plan) {
     OpenClStepProgram program = new OpenClStepProgram(this, programs, plan);
     prepared.add(program);
     return program;
+  }
+
+  @Override
+  public boolean isAsynchronous() {
+    return true;
+  }
+
+  @Override
+  public Mark mark() {
+    OpenClMark mark = new OpenClMark(this);
+    marks.add(mark);
+    return mark;
   }
 
   @Override
@@ -205,6 +223,7 @@ final class OpenClDevice implements BackendDevice {
     // What is still running uses the memory; its failure is too late.
     OpenCl.released(() -> CL.clFinish(context.queue), "clFinish");
     List.copyOf(prepared).forEach(OpenClStepProgram::close);
+    List.copyOf(marks).forEach(OpenClMark::close);
     List.copyOf(memories).forEach(OpenClMemory::close);
     programs.close();
     context.close();

@@ -80,6 +80,11 @@ final class OpenClMemory extends StagedMemory {
   }
 
   @Override
+  protected void downloadSettled(ByteBuffer to, long at, int bytes) {
+    device.context().readSettled(buffer, byteAt(at), bytes, Pointer.to(to));
+  }
+
+  @Override
   public void copy(long at, Memory source, long from, long count) {
     OpenClMemory other = (OpenClMemory) source;
     device

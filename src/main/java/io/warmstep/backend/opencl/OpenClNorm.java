@@ -49,7 +49,8 @@ final class OpenClNorm implements AutoCloseable {
     }
   }
 
-  private ElementType arithmetic() {
+  /** What the norm is computed in. */
+  ElementType arithmetic() {
     return hasDoubles ? ElementType.FLOAT64 : ElementType.FLOAT32;
   }
 
@@ -120,7 +121,12 @@ final class OpenClNorm implements AutoCloseable {
     return field(2);
   }
 
-  /** Blocking: a read that does not block starts a thread of JOCL's, and may outlive its event. */
+  /** Copies the last norm, which the next overwrites, in the order of the queue. */
+  void keep(cl_mem to, long toByte) {
+    int bytes = arithmetic().bytes();
+    context.copy(control(hasDoubles), 2L * bytes, to, toByte, bytes);
+  }
+
   private void readOutcome() {
     int bytes = CONTROL_FIELDS * arithmetic().bytes();
     context.read(control(hasDoubles), 0, bytes, outcomePointer);

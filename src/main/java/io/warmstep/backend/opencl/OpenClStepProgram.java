@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
@@ -238,6 +239,20 @@ final class OpenClStepProgram implements StepProgram {
   @Override
   public double gradientNorm() {
     return norm == null || !hasRun ? Double.NaN : norm.norm();
+  }
+
+  @Override
+  public ElementType normType() {
+    return norm == null ? ElementType.FLOAT64 : norm.arithmetic();
+  }
+
+  @Override
+  public boolean keepNorm(Memory to) {
+    if (norm == null || !hasRun) {
+      return false;
+    }
+    norm.keep(((OpenClMemory) to).buffer(), 0);
+    return true;
   }
 
   @Override

@@ -12,6 +12,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
@@ -182,6 +183,84 @@ class CudaWaitTest extends SimulatedTest {
       assertEquals(3 * (33 + 1) * ofWriting, CudaSim.waits() - waits);
       assertEquals(launches, CudaSim.launches());
     }
+  }
+
+  /**
+   * What a report needs is copied on the device and read when it is there; here that is when
+   * something else is waited for, since the simulated driver begins nothing before.
+   */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aReportedStepDoesNotWait(boolean zeroesGradients) {
+    List<StepReport> reports = new ArrayList<>();
+    try (Device device = Devices.require("cuda");
+        Parameters parameters =
+            Parameters.on(device)
+                .add("w", new float[10_000])
+                .add("b", ElementType.BFLOAT16, new float[] {1, 2, 3})
+                .build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Adam.adam())
+                .learningRate(0.1)
+                .clipNorm(1)
+                .zeroGradients(zeroesGradients)
+                .listener(reports::add, 10)
+                .build()) {
+      for (int i = 0; i < 20; i++) { // memory for two outstanding reports, which is kept
+        optimizer.step();
+      }
+      optimizer.flushReports();
+      assertEquals(2, reports.size());
+      long live = CudaSim.live();
+      long waits = CudaSim.waits();
+      for (int i = 0; i < 29; i++) {
+        optimizer.step();
+      }
+      assertEquals(waits, CudaSim.waits());
+      assertEquals(2, reports.size(), "none is there yet");
+      device.synchronize();
+      waits = CudaSim.waits();
+      optimizer.step(); // reads both, from its own copies, and is itself reported
+      assertEquals(List.of(10L, 20L, 30L, 40L), steps(reports));
+      long copies = 1 + 3 * 2; // the norm, and three of both parameters, each with two waits
+      assertEquals(waits + 1 + 2 * 2 * copies, CudaSim.waits(), "one for an event that is reached");
+      assertTrue(CudaSim.pending() > 0, "and not for this step");
+      assertEquals(live, CudaSim.live());
+    }
+    assertEquals(List.of(10L, 20L, 30L, 40L, 50L), steps(reports));
+  }
+
+  private static List<Long> steps(List<StepReport> reports) {
+    return reports.stream().map(StepReport::step).toList();
+  }
+
+  /** The third at a time waits for the first, whose device still has the second to do. */
+  @Test
+  void noMoreThanTwoReportsAreOutstanding() {
+    List<StepReport> reports = new ArrayList<>();
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("w", new float[10]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(0.1)
+                .measureUpdates(false)
+                .clipNorm(1)
+                .listener(reports::add, 1)
+                .build()) {
+      optimizer.step();
+      optimizer.step();
+      optimizer.flushReports();
+      optimizer.step();
+      optimizer.step();
+      assertEquals(List.of(1L, 2L), steps(reports));
+      long waits = CudaSim.waits();
+      optimizer.step();
+      assertEquals(List.of(1L, 2L, 3L), steps(reports));
+      assertEquals(waits + 1 + 2, CudaSim.waits(), "the first's event, and copying its norm");
+    }
+    assertEquals(List.of(1L, 2L, 3L, 4L, 5L), steps(reports));
   }
 
   /** The caller's streams, which ours is not in order with, may use it at once. */

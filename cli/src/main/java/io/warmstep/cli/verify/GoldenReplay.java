@@ -4,8 +4,9 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
-import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
+import io.warmstep.Tensor;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -33,8 +34,9 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
    * @param backend where it ran
    * @param type the parameters' type
    * @param maxRelativeError the largest error of any parameter or state value at any snapshot,
-   *     relative to the largest magnitude that the value has had up to there; NaN or infinite if a
-   *     result is, or if a state is missing
+   *     relative to the largest magnitude that the value has had up to there or, in files of
+   *     several tensors, any value of the tensor; NaN or infinite if a result is, or if a state is
+   *     missing
    * @param passed whether the error is within the type's tolerance
    */
   public record Outcome(
@@ -65,7 +67,7 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
       try {
         UpdateRule rule = GoldenRules.of(one);
         double rate = GoldenRules.learningRate(one);
-        double error = replay(one, golden.initial(), rule, rate, device, type);
+        double error = new Replay(golden, one, rule, rate, device, type).run();
         outcomes.add(new Outcome(one.name(), device.name(), type, error, error <= tolerance));
       } catch (GoldenRules.UnknownException e) {
         skipped.add(new Skipped(one.name(), e.getMessage()));
@@ -74,75 +76,140 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
     return new GoldenReplay(outcomes, skipped);
   }
 
-  private static double replay(
-      GoldenFile.Case golden,
-      double[] initial,
-      UpdateRule rule,
-      double rate,
-      Device device,
-      ElementType type) {
-    try (Parameters parameters =
-            Parameters.on(device).add("p", type, (long) initial.length).build();
-        Optimizer optimizer = optimizer(golden, parameters, rule, rate)) {
-      Parameter parameter = parameters.get("p");
-      parameter.values().copyFrom(initial);
-      RelativeError ofParameters = new RelativeError(initial);
-      Map<String, RelativeError> ofState = new HashMap<>();
-      double worst = 0;
-      int done = 0;
-      for (GoldenFile.Snapshot snapshot : golden.snapshots()) {
-        for (; done < snapshot.step(); done++) {
-          parameter.gradients().copyFrom(golden.gradients()[done]);
-          optimizer.step();
-        }
-        double[] values = parameter.values().toDoubles();
-        worst = Math.max(worst, ofParameters.of(values, snapshot.parameters()));
-        for (Map.Entry<String, double[]> state : snapshot.state().entrySet()) {
-          if (!optimizer.stateNames("p").contains(state.getKey())) {
-            return Double.POSITIVE_INFINITY;
+  /** One case on a device. */
+  private static final class Replay {
+    private final GoldenFile file;
+    private final GoldenFile.Case golden;
+    private final UpdateRule rule;
+    private final double rate;
+    private final Device device;
+    private final ElementType type;
+    private final Map<String, RelativeError> errors = new HashMap<>();
+    private double worst;
+
+    Replay(
+        GoldenFile file,
+        GoldenFile.Case golden,
+        UpdateRule rule,
+        double rate,
+        Device device,
+        ElementType type) {
+      this.file = file;
+      this.golden = golden;
+      this.rule = rule;
+      this.rate = rate;
+      this.device = device;
+      this.type = type;
+    }
+
+    /** The largest error; infinite if a state is missing. */
+    double run() {
+      try (Parameters parameters = parameters();
+          Optimizer optimizer = optimizer(parameters)) {
+        int done = 0;
+        for (GoldenFile.Snapshot snapshot : golden.snapshots()) {
+          for (; done < snapshot.step(); done++) {
+            for (String name : golden.tensors()) {
+              parameters.get(name).gradients().copyFrom(golden.gradients().get(name)[done]);
+            }
+            optimizer.step();
           }
-          RelativeError error =
-              ofState.computeIfAbsent(
-                  state.getKey(), name -> new RelativeError(new double[initial.length]));
-          double[] actual = optimizer.state("p", state.getKey()).toDoubles();
-          worst = Math.max(worst, error.of(actual, state.getValue()));
+          snapshot
+              .parameters()
+              .forEach(
+                  (name, values) ->
+                      compare(name, parameters.get(name).values(), values, start(name)));
+          for (String name : golden.tensors()) {
+            compareState(optimizer, name, snapshot);
+          }
         }
+        return worst;
       }
-      return worst;
+    }
+
+    private void compareState(Optimizer optimizer, String name, GoldenFile.Snapshot snapshot) {
+      List<String> slots = optimizer.stateNames(name);
+      snapshot
+          .state()
+          .get(name)
+          .forEach(
+              (slot, values) -> {
+                if (slots.contains(slot)) {
+                  compareState(optimizer, name, slot, values);
+                } else {
+                  worst = Double.POSITIVE_INFINITY;
+                }
+              });
+      snapshot.numbers().get(name).entrySet().stream()
+          .filter(number -> slots.contains(number.getKey()))
+          .forEach(
+              number ->
+                  compareState(optimizer, name, number.getKey(), new double[] {number.getValue()}));
+    }
+
+    private void compareState(Optimizer optimizer, String name, String slot, double[] values) {
+      compare(name + " " + slot, optimizer.state(name, slot), values, new double[values.length]);
+    }
+
+    private void compare(String what, Tensor tensor, double[] expected, double[] start) {
+      double[] actual = tensor.toDoubles();
+      if (actual.length != expected.length) {
+        worst = Double.POSITIVE_INFINITY;
+        return;
+      }
+      RelativeError error =
+          errors.computeIfAbsent(what, key -> new RelativeError(start, golden.errors()));
+      worst = Math.max(worst, error.of(actual, expected)); // NaN if one is
+    }
+
+    private double[] start(String name) {
+      return file.tensors().get(name).values();
+    }
+
+    private Parameters parameters() {
+      ParametersBuilder builder = Parameters.on(device);
+      for (String name : golden.tensors()) {
+        builder.add(name, type, (long) start(name).length);
+        builder.shape(name, file.tensors().get(name).shape());
+      }
+      Parameters parameters = builder.build();
+      golden.tensors().forEach(name -> parameters.get(name).values().copyFrom(start(name)));
+      return parameters;
+    }
+
+    private Optimizer optimizer(Parameters parameters) {
+      OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate);
+      if (golden.clipNorm() > 0) {
+        builder.clipNorm(golden.clipNorm());
+      }
+      if (golden.clipValue() > 0) {
+        builder.clipValue(golden.clipValue());
+      }
+      return builder.build();
     }
   }
 
-  private static Optimizer optimizer(
-      GoldenFile.Case golden, Parameters parameters, UpdateRule rule, double rate) {
-    OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate);
-    if (golden.clipNorm() > 0) {
-      builder.clipNorm(golden.clipNorm());
-    }
-    if (golden.clipValue() > 0) {
-      builder.clipValue(golden.clipValue());
-    }
-    return builder.build();
-  }
-
-  /**
-   * Errors of one tensor along a trajectory, each relative to the largest magnitude that the
-   * element has had so far. A value that passes through zero keeps the rounding errors of its way
-   * there, so an error relative to the value alone would say nothing.
-   */
+  /** Errors of one tensor along a trajectory. */
   private static final class RelativeError {
     private final double[] magnitudes;
+    private final GoldenFile.RelativeTo relativeTo;
 
-    RelativeError(double[] initial) {
-      magnitudes = Arrays.stream(initial).map(Math::abs).toArray();
+    RelativeError(double[] start, GoldenFile.RelativeTo relativeTo) {
+      this.magnitudes = Arrays.stream(start).map(Math::abs).toArray();
+      this.relativeTo = relativeTo;
     }
 
     /** The largest error of any element; NaN if one is. */
     double of(double[] actual, double[] expected) {
-      double worst = 0;
       for (int i = 0; i < expected.length; i++) {
         magnitudes[i] = Math.max(magnitudes[i], Math.abs(expected[i]));
+      }
+      double largest = Arrays.stream(magnitudes).max().orElse(0);
+      double worst = 0;
+      for (int i = 0; i < expected.length; i++) {
         if (actual[i] != expected[i]) {
-          worst = Math.max(worst, Math.abs(actual[i] - expected[i]) / magnitudes[i]);
+          double magnitude = relativeTo == GoldenFile.RelativeTo.TENSOR ? largest : magnitudes[i];
+          worst = Math.max(worst, Math.abs(actual[i] - expected[i]) / magnitude);
         }
       }
       return worst;

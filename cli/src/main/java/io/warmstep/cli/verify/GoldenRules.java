@@ -4,6 +4,7 @@ import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -29,44 +30,55 @@ final class GoldenRules {
   static UpdateRule of(GoldenFile.Case golden) throws UnknownException {
     Map<String, Object> values = new HashMap<>();
     for (Map.Entry<String, Object> entry : golden.hyper().entrySet()) {
-      if (entry.getValue() instanceof double[] list) {
+      String name = camelCase(entry.getKey());
+      if (entry.getValue() instanceof List<?> list) {
         // betas [b1, b2] are beta1 and beta2
-        String singular = camelCase(entry.getKey()).replaceAll("s$", "");
-        for (int i = 0; i < list.length; i++) {
-          values.put(singular + (i + 1), list[i]);
+        String singular = name.replaceAll("s$", "");
+        for (int i = 0; i < list.size(); i++) {
+          values.put(singular + (i + 1), value(list.get(i)));
         }
-      } else if (!entry.getKey().equals("lr")) {
-        values.put(camelCase(entry.getKey()), entry.getValue());
+      } else if (!name.equals("lr")) {
+        values.put(name, value(entry.getValue()));
       }
     }
-    String ruleName = ruleName(golden, values);
-    if (!NamedRules.names().contains(ruleName)) {
-      throw new UnknownException(
-          "there is no rule " + (golden.rule() == null ? golden.optimizer() : ruleName));
-    }
-    UpdateRule rule = NamedRules.named(ruleName);
+    UpdateRule rule = named(golden);
     for (String hyperparameter : values.keySet()) {
       if (!RuleSettings.has(rule, hyperparameter)) {
-        throw new UnknownException("rule " + ruleName + " has no " + hyperparameter);
+        throw new UnknownException("rule " + rule.name() + " has no " + hyperparameter);
       }
     }
     return RuleSettings.with(rule, values);
   }
 
-  private static String ruleName(GoldenFile.Case golden, Map<String, Object> values) {
-    if (golden.rule() != null) {
-      return golden.rule();
+  /** No limit is 0 in the rules here. */
+  private static Object value(Object reference) {
+    return reference == null ? (Object) 0.0 : reference;
+  }
+
+  /** The rule with its usual hyperparameters. */
+  private static UpdateRule named(GoldenFile.Case golden) throws UnknownException {
+    String name = golden.rule() == null ? golden.optimizer() : golden.rule();
+    if (name.equals("SGD") && golden.hyper().containsKey("momentum")) {
+      name = "momentum"; // PyTorch's SGD is two rules here: without momentum there is no state
     }
-    // PyTorch's SGD is two rules here: without momentum there is no state.
-    String name = golden.optimizer().toLowerCase(Locale.ROOT);
-    return name.equals("sgd") && values.containsKey("momentum") ? "momentum" : name;
+    for (String known : NamedRules.names()) {
+      if (plain(known).equals(plain(name)) || ("cautious" + plain(known)).equals(plain(name))) {
+        return NamedRules.named(known);
+      }
+    }
+    throw new UnknownException("there is no rule " + name);
+  }
+
+  /** A name without what is a matter of taste. */
+  private static String plain(String name) {
+    return name.replaceAll("[-_]", "").toLowerCase(Locale.ROOT);
   }
 
   static double learningRate(GoldenFile.Case golden) throws UnknownException {
-    if (golden.hyper().get("lr") instanceof Double rate) {
-      return rate;
+    if (Double.isNaN(golden.learningRate())) {
+      throw new UnknownException("the case has no learning rate (lr)");
     }
-    throw new UnknownException("the case has no learning rate (lr)");
+    return golden.learningRate();
   }
 
   private static String camelCase(String snakeCase) {

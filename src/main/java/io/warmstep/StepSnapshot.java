@@ -1,0 +1,193 @@
+package io.warmstep;
+
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.Mark;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.storage.Storage;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What the device keeps of one reported step, to be read when it is there: copies of what the step
+ * overwrites, made on the device in the order of its work. Used again for later steps of the same
+ * groups.
+ */
+final class StepSnapshot implements AutoCloseable {
+  private final List<RuleGroup> groups;
+  private final List<String> names;
+  private final boolean measuresUpdates;
+  private final boolean losesGradients;
+  private final boolean isAsynchronous;
+  private final List<List<UpdateMeter.Measured>> measured = new ArrayList<>();
+  private final List<Memory> memories = new ArrayList<>();
+  private final Memory norm;
+  private final Mark mark;
+  private final Runnable release;
+  private boolean hasNorm;
+
+  /**
+   * Allocates room for the groups that a step is about.
+   *
+   * @throws OutOfDeviceMemoryException if there is none; nothing stays allocated
+   */
+  StepSnapshot(
+      BackendDevice device, PreparedStep step, boolean measuresUpdates, boolean losesGradients) {
+    this.groups = groups(step);
+    this.names = names(step);
+    this.measuresUpdates = measuresUpdates;
+    this.losesGradients = losesGradients;
+    this.isAsynchronous = device.isAsynchronous();
+    this.mark = device.mark();
+    this.release = release(memories, mark);
+    try {
+      norm = allocate(device, step.normType(), 1);
+      if (measuresUpdates) {
+        measure(device);
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  private static List<RuleGroup> groups(PreparedStep step) {
+    return step.groups().stream()
+        .filter(group -> !group.isFrozen())
+        .map(TrainedGroup::rules)
+        .toList();
+  }
+
+  private static List<String> names(PreparedStep step) {
+    IdentityHashMap<RuleGroup, String> names = UpdateMeter.names(step.groups());
+    return groups(step).stream().map(names::get).toList();
+  }
+
+  private Memory allocate(BackendDevice device, ElementType type, long length) {
+    Memory memory = device.allocate(Storage.of(type), length);
+    memories.add(memory);
+    return memory;
+  }
+
+  /** One allocation for each type and what is kept of it. */
+  private void measure(BackendDevice device) {
+    Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
+    for (RuleGroup group : groups) {
+      group.members().forEach(p -> lengths.merge(p.values().type(), p.length(), Long::sum));
+    }
+    Map<ElementType, Memory> before = new EnumMap<>(ElementType.class);
+    Map<ElementType, Memory> after = new EnumMap<>(ElementType.class);
+    Map<ElementType, Memory> gradients = new EnumMap<>(ElementType.class);
+    lengths.forEach(
+        (type, length) -> {
+          before.put(type, allocate(device, type, length));
+          if (isAsynchronous) {
+            after.put(type, allocate(device, type, length));
+          }
+          if (isAsynchronous || losesGradients) {
+            gradients.put(type, allocate(device, type, length));
+          }
+        });
+    Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
+    for (RuleGroup group : groups) {
+      List<UpdateMeter.Measured> members = new ArrayList<>();
+      for (Parameter parameter : group.members()) {
+        ElementType type = parameter.values().type();
+        long at = used.merge(type, parameter.length(), Long::sum) - parameter.length();
+        members.add(
+            new UpdateMeter.Measured(
+                parameter,
+                slice(before.get(type), at),
+                slice(after.get(type), at),
+                slice(gradients.get(type), at)));
+      }
+      measured.add(members);
+    }
+  }
+
+  private static MemorySlice slice(Memory memory, long at) {
+    return memory == null ? null : new MemorySlice(memory, at);
+  }
+
+  /** Whether this is for what a step is about now. */
+  boolean fits(PreparedStep step) {
+    return norm.type() == step.normType()
+        && groups.equals(groups(step))
+        && names.equals(names(step));
+  }
+
+  /** Copies what the step will overwrite. */
+  void beforeStep() {
+    for (List<UpdateMeter.Measured> members : measured) {
+      for (UpdateMeter.Measured member : members) {
+        copy(member.parameter().values(), member.before());
+        copy(member.parameter().gradients(), member.gradients());
+      }
+    }
+  }
+
+  /** Copies what later steps will overwrite. */
+  void afterStep(PreparedStep step) {
+    hasNorm = step.keepNorm(norm);
+    for (List<UpdateMeter.Measured> members : measured) {
+      members.forEach(member -> copy(member.parameter().values(), member.after()));
+    }
+    mark.set();
+  }
+
+  private static void copy(Tensor from, MemorySlice to) {
+    if (to != null && from.length() > 0) {
+      MemorySlice source = from.slice();
+      to.memory().copy(to.offset(), source.memory(), source.offset(), from.length());
+    }
+  }
+
+  /** Whether all of it is there. */
+  boolean isReached() {
+    return mark.isReached();
+  }
+
+  /** Waits until all of it is there, and for no work of the device after it. */
+  void await() {
+    mark.await();
+  }
+
+  /** The norm of the step's gradients, or NaN. */
+  double norm() {
+    if (!hasNorm) {
+      return Double.NaN;
+    }
+    Object number = norm.storage().newArray(1);
+    norm.readSettled(0, number, 0, 1);
+    return number instanceof double[] doubles ? doubles[0] : ((float[]) number)[0];
+  }
+
+  /**
+   * What the step changed.
+   *
+   * @param learningRate the step's, or NaN if it was skipped
+   */
+  List<StepReport.Update> updates(double learningRate) {
+    return measuresUpdates ? UpdateMeter.measure(groups, names, measured, learningRate) : List.of();
+  }
+
+  /** What is to be released with the optimizer, and knows nothing of it; the same each time. */
+  Runnable release() {
+    return release;
+  }
+
+  private static Runnable release(List<Memory> memories, Mark mark) {
+    return () -> {
+      memories.forEach(Memory::close);
+      mark.close();
+    };
+  }
+
+  @Override
+  public void close() {
+    release.run();
+  }
+}
