@@ -90,7 +90,8 @@ final class OptimizerState {
           List<Parameter> having = ofTensors.get(new OfTensors(type, slot));
           Memory memory =
               kept.computeIfAbsent(
-                  new OfTensors(type, slot), key -> allocate(Storage.of(type), having.size(), slot));
+                  new OfTensors(type, slot),
+                  key -> allocate(Storage.of(type), having.size(), slot));
           byName.put(slot.name(), tensor(memory, having.indexOf(parameter), 1));
           continue;
         }

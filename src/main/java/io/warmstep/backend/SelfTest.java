@@ -15,8 +15,8 @@ import java.util.SplittableRandom;
 
 /**
  * A quick look at whether a device computes what it should: one float32 step of every rule,
- * compared with the Java backend. Bit for bit, unless the device itself says that its division
- * or its roots are not exact.
+ * compared with the Java backend. Bit for bit, unless the device itself says that its division or
+ * its roots are not exact.
  */
 public final class SelfTest {
   /** More than a work-group, and no multiple of a vector. */
@@ -40,8 +40,7 @@ public final class SelfTest {
     for (UpdateRule rule : Rules.all()) {
       Optional<String> problem;
       try {
-        problem =
-            difference(step(reference, rule), step(device, rule), device.report().bitExact());
+        problem = difference(step(reference, rule), step(device, rule), device.report().bitExact());
       } catch (RuntimeException | LinkageError e) {
         problem = Optional.of("failed: " + LoadFailure.describe(e));
       }

@@ -237,8 +237,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
     private static final int MOMENTS = Access.state(0) | Access.state(1);
     private static final Access SUMMING =
         new Access(Access.PARAMETER | Access.GRADIENT | MOMENTS, MOMENTS);
-    private static final Access UPDATING =
-        new Access(Access.PARAMETER | MOMENTS, Access.PARAMETER);
+    private static final Access UPDATING = new Access(Access.PARAMETER | MOMENTS, Access.PARAMETER);
 
     @Override
     public List<Kind> kinds() {

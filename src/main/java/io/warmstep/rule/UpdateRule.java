@@ -27,8 +27,8 @@ public interface UpdateRule {
   String name();
 
   /**
-   * What the rule remembers, in the order in which blocks hold it: first what each element has, then
-   * what each parameter has as a whole.
+   * What the rule remembers, in the order in which blocks hold it: first what each element has,
+   * then what each parameter has as a whole.
    *
    * @return the slots, empty for a rule without state
    */

@@ -48,10 +48,7 @@ class TwinsTest {
   static List<String> classes() {
     return List.of(
         "rule/%sBlock",
-        "rule/%sSums",
-        "backend/cpu/%sWork",
-        "backend/cpu/%sLeaf",
-        "backend/cpu/%sTreeSum");
+        "rule/%sSums", "backend/cpu/%sWork", "backend/cpu/%sLeaf", "backend/cpu/%sTreeSum");
   }
 
   @ParameterizedTest
@@ -91,9 +88,7 @@ class TwinsTest {
   /** The methods over blocks and sums: everything up to the brace that ends the method. */
   private static List<String> loops(String text, String type) {
     return Pattern.compile(
-            "\\n( +)(public void \\w+\\("
-                + type
-                + "(?:Block|Sums) \\w+\\) \\{\\n.*?)\\n\\1\\}\\n",
+            "\\n( +)(public void \\w+\\(" + type + "(?:Block|Sums) \\w+\\) \\{\\n.*?)\\n\\1\\}\\n",
             Pattern.DOTALL)
         .matcher(text)
         .results()

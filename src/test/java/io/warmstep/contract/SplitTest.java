@@ -37,8 +37,7 @@ class SplitTest {
   static Stream<Arguments> backendsAndRules() {
     List<UpdateRule> rules =
         RuleMatrix.rich().stream().filter(rule -> rule.sums().isEmpty()).toList();
-    return backends()
-        .flatMap(backend -> rules.stream().map(rule -> Arguments.of(backend, rule)));
+    return backends().flatMap(backend -> rules.stream().map(rule -> Arguments.of(backend, rule)));
   }
 
   @ParameterizedTest(name = "{0}, {1}")

@@ -115,11 +115,7 @@ class TensorSumsTest {
       try (TestModel model = new TestModel(backend.shared())) {
         for (int i = 0; i < cases.size(); i++) {
           Case one = cases.get(i);
-          model.add(
-              one.name,
-              type,
-              i % 3 == 2 ? backend.guarded() : Placement.OWNED,
-              one.values);
+          model.add(one.name, type, i % 3 == 2 ? backend.guarded() : Placement.OWNED, one.values);
         }
         model.follow(rule);
         try (Optimizer optimizer =
@@ -142,7 +138,10 @@ class TensorSumsTest {
   void aSkippedStepLeavesAllStateAsItIs(ContractBackend backend, UpdateRule rule) {
     double[] values = Numbers.ordinary(new SplittableRandom(1), ElementType.FLOAT32, 5000);
     try (Parameters parameters =
-            Parameters.on(backend.shared()).add("p", floats(values)).add("q", new float[7]).build();
+            Parameters.on(backend.shared())
+                .add("p", floats(values))
+                .add("q", new float[7])
+                .build();
         Optimizer optimizer =
             Optimizer.of(parameters).rule(rule).learningRate(RATE).skipNonFinite(true).build()) {
       parameters.get("p").gradients().copyFrom(values);
@@ -230,8 +229,7 @@ class TensorSumsTest {
           parameters.get("p").values().slice(at, chunk.length).copyFrom(chunk);
           parameters.get("p").gradients().slice(at, chunk.length).copyFrom(chunk);
         }
-        try (Optimizer optimizer =
-            Optimizer.of(parameters).rule(rule).learningRate(RATE).build()) {
+        try (Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(RATE).build()) {
           optimizer.step();
         }
       }

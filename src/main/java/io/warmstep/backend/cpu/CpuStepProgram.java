@@ -54,7 +54,9 @@ final class CpuStepProgram implements StepProgram {
     this.groups =
         plan.groups().stream().map(group -> new GroupStep(group.rule())).toArray(GroupStep[]::new);
     this.runs =
-        Span.of(plan).stream().map(span -> new CpuRun(groups[span.group()], span)).toArray(CpuRun[]::new);
+        Span.of(plan).stream()
+            .map(span -> new CpuRun(groups[span.group()], span))
+            .toArray(CpuRun[]::new);
     this.runEnds = new long[runs.length];
     long sum = 0;
     int slots = 0;

@@ -14,9 +14,9 @@ import jcuda.driver.CUfunction;
 
 /**
  * The update of all parameters under one rule and of one element type: one launch, after two where
- * the rule first adds something up over each tensor. The numbers of
- * up to 16 groups are its arguments; those of more go into a table on the device, by launches that
- * copy their arguments, so that no memory of the host has to stay as it is.
+ * the rule first adds something up over each tensor. The numbers of up to 16 groups are its
+ * arguments; those of more go into a table on the device, by launches that copy their arguments, so
+ * that no memory of the host has to stay as it is.
  */
 final class CudaUpdate {
   private final CudaContext context;
@@ -60,8 +60,7 @@ final class CudaUpdate {
     int chunks = fits ? 0 : (groups.size() + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
     this.writeGroups = fits ? null : kernels.get("groups_" + type.arithmetic());
     this.table = fits ? null : arena.reserve((long) groups.size() * layout.groupBytes());
-    this.sums =
-        rule.sums().isEmpty() ? null : new CudaSums(context, kernels, arena, rule, runs);
+    this.sums = rule.sums().isEmpty() ? null : new CudaSums(context, kernels, arena, rule, runs);
     int before = sums == null ? 0 : Layout.SUM_STEP;
     this.all = Cuda.direct(before + layout.bytes());
     this.update = all.slice(before, layout.bytes()).order(all.order());

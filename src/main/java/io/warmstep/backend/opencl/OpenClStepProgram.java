@@ -157,8 +157,7 @@ final class OpenClStepProgram implements StepProgram {
     OpenClSums sums =
         rule.sums().isEmpty()
             ? null
-            : new OpenClSums(
-                context, programs, plan, rule, tensors, tags, shared, norm, resources);
+            : new OpenClSums(context, programs, plan, rule, tensors, tags, shared, norm, resources);
     Launch launch = new Launch(kernel, shared, isDouble, key, members, segments, sums, lanes);
     for (int member : members) {
       UpdateRun run = runs.get(member);

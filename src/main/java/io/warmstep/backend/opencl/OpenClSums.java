@@ -53,8 +53,7 @@ final class OpenClSums {
     int bytes = type.arithmetic().bytes();
     cl_mem leafSums = resources.add(context.allocate(count * bytes));
     cl_mem exponents = resources.add(context.allocate(count * Integer.BYTES));
-    tensorNumbers =
-        resources.add(context.allocate((long) members.size() * rule.numbers() * bytes));
+    tensorNumbers = resources.add(context.allocate((long) members.size() * rule.numbers() * bytes));
     StepOptions options = plan.options();
     sums = resources.add(programs.sums(rule, "ws_sums", type, operands));
     sums.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);

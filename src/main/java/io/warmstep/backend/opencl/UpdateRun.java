@@ -29,10 +29,7 @@ final class UpdateRun {
         span.operands().stream().map(operand -> (OpenClMemory) operand.slice().memory()).toList();
     this.buffers = memories.stream().map(OpenClMemory::buffer).toArray(cl_mem[]::new);
     this.offsets =
-        span.operands().stream()
-            .map(Operand::slice)
-            .mapToLong(UpdateRun::offset)
-            .toArray();
+        span.operands().stream().map(Operand::slice).mapToLong(UpdateRun::offset).toArray();
     this.kept =
         span.kept().stream()
             .map(slice -> ((OpenClMemory) slice.memory()).buffer())
@@ -50,10 +47,7 @@ final class UpdateRun {
   }
 
   List<Long> handles() {
-    return Stream.of(buffers, kept)
-        .flatMap(Arrays::stream)
-        .map(cl_mem::getNativePointer)
-        .toList();
+    return Stream.of(buffers, kept).flatMap(Arrays::stream).map(cl_mem::getNativePointer).toList();
   }
 
   /** Whether an element has the same place within a vector in every buffer. */
