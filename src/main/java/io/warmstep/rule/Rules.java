@@ -17,7 +17,8 @@ public final class Rules {
               (decay, maximize) -> List.of(Sgd.sgd().weightDecay(decay).maximize(maximize))),
           new Entry(Momentum.heavyBall(0.9), 0.05, Rules::momentum),
           new Entry(RmsProp.rmsProp(), 0.003, Rules::rmsProp),
-          new Entry(Adam.adam(), 0.003, Rules::adam));
+          new Entry(Adam.adam(), 0.003, Rules::adam),
+          new Entry(Lamb.lamb(), 0.03, Rules::lamb));
 
   /**
    * A rule, a learning rate to try first, and the rule's forms with a weight decay and the choice
@@ -103,6 +104,21 @@ public final class Rules {
     for (boolean amsgrad : BOTH) {
       for (Adam adam : List.of(Adam.adam(), Adam.adamW())) {
         forms.add(adam.weightDecay(decay).amsgrad(amsgrad).maximize(maximize));
+      }
+    }
+    return forms;
+  }
+
+  /** Without clipping, which is the optimizer's. */
+  private static List<UpdateRule> lamb(double decay, boolean maximize) {
+    if (maximize) {
+      return List.of();
+    }
+    List<UpdateRule> forms = new ArrayList<>();
+    for (boolean adapts : BOTH) {
+      for (boolean clips : BOTH) {
+        Lamb lamb = Lamb.lamb().maxGradNorm(0).alwaysAdapt(adapts).trustClip(clips);
+        forms.add(lamb.biasCorrection(adapts).gradAveraging(clips).weightDecay(decay));
       }
     }
     return forms;
