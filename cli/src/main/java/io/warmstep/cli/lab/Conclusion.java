@@ -84,8 +84,7 @@ final class Conclusion {
           + ": these rows do not let it learn anything that holds for others.";
     }
     return findings.low == findings.high
-        ? "No other rate that was tried, each about three times the last, does as well: tune it"
-            + " finely."
+        ? "No other rate that was tried does as well: tune it finely."
         : "Anything from "
             + Say.number(findings.low)
             + " to "

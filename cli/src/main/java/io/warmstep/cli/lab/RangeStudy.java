@@ -98,7 +98,7 @@ final class RangeStudy implements Study {
                     + " highest. Smoothed with an exponential moving average, corrected for its"
                     + " start; cut at twice the first loss.");
     zones(chart, tests, middle);
-    mark(chart, "use", middle.suggested());
+    mark(chart, "suggested", middle.suggested());
     mark(chart, "valley", middle.valley());
     mark(chart, "slide", middle.slide());
     mark(chart, "steepest", middle.steepest());

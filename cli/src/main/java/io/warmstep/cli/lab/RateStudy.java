@@ -41,7 +41,7 @@ final class RateStudy implements Study {
 
   @Override
   public long steps() {
-    return (2L * bench.plan().rates() + 1) * bench.plan().seeds() * bench.plan().steps();
+    return (2L * bench.plan().rates() + 3) * bench.plan().seeds() * bench.plan().steps();
   }
 
   @Override
@@ -70,6 +70,8 @@ final class RateStudy implements Study {
       }
       best = best(sweep);
     }
+    suggestedAt = addNeighbours(sweep, best, suggestedAt);
+    best = best(sweep);
     // What the range test suggests stands, unless real runs show that another rate is better.
     AtRate suggested = sweep.get(suggestedAt);
     if (!suggested.hasDiverged()
@@ -119,6 +121,23 @@ final class RateStudy implements Study {
       bench.recorder().keep("rate-" + Say.number(runs.rate()), runs.runs().get(0).history());
     }
     return section;
+  }
+
+  /** Tries the rates half-way to the best one's neighbours too; returns where another is now. */
+  private int addNeighbours(List<AtRate> sweep, int best, int other) {
+    int at = other;
+    double rate = sweep.get(best).rate();
+    if (best < sweep.size() - 1) {
+      double above = Say.rounded(Math.sqrt(rate * sweep.get(best + 1).rate()));
+      sweep.add(best + 1, train(List.of(above)).get(0));
+      at += at > best ? 1 : 0;
+    }
+    if (best > 0) {
+      double below = Say.rounded(Math.sqrt(rate * sweep.get(best - 1).rate()));
+      sweep.add(best, train(List.of(below)).get(0));
+      at += at >= best ? 1 : 0;
+    }
+    return at;
   }
 
   private static int best(List<AtRate> sweep) {
