@@ -65,7 +65,8 @@ class BenchCommandTest {
     "sgd,float32,12,0",
     "adam,float32,28,8",
     "adam,bfloat16,22,8",
-    "momentum,float64,40,8"
+    "momentum,float64,40,8",
+    "lamb,float32,40,8"
   })
   void saysHowManyBytesAreMovedAndHeld(String rule, String dtype, long moved, long held) {
     assertEquals(
