@@ -52,7 +52,7 @@ final class FitAdvice {
     } else if (curves.isSteady()) {
       advice.add(
           "the training loss has flattened: the model may be too small, or the learning rate too"
-              + " low to get further");
+              + " low or the epochs too few to get further");
     } else {
       advice.add(
           "the training loss did not fall steadily: the learning rate may be too high, or the model"

@@ -23,8 +23,14 @@ final class RangeCurve {
   /** The share of the fall from which on a rate is worth using. */
   private static final double USEFUL = 0.1;
 
+  /** The share of the fall after which little is left to gain by a higher rate. */
+  private static final double NEARLY_ALL = 0.95;
+
   /** How far the rates of the band stay below the edge. */
   private static final double MARGIN = 2;
+
+  /** The loss is least at most at so many times the edge, as its growth shows late. */
+  private static final double LATE = 10;
 
   /** The width of the interval that slides, as a share of the curve. */
   private static final double SLIDING = 0.15;
@@ -124,7 +130,11 @@ final class RangeCurve {
           OptionalDouble.empty());
     }
     double low = rate(fallen(USEFUL));
-    double high = Math.min(rate(lowest), edge.orElse(Double.POSITIVE_INFINITY) / MARGIN);
+    // Where nothing diverges, as on data that can be separated, the loss goes on falling for ever.
+    double high =
+        hasEdge
+            ? Math.min(rate(lowest), edge.getAsDouble() / MARGIN)
+            : Math.min(rate(lowest), rate(fallen(NEARLY_ALL)));
     boolean hasBand = low < high;
     return new Result(
         hasEdge ? Outcome.FOUND : Outcome.NEVER_DIVERGED,
@@ -224,7 +234,10 @@ final class RangeCurve {
     if (Arrays.stream(losses).anyMatch(loss -> loss <= 0)) {
       return rate(lowest); // growth has no meaning then
     }
-    return new RisingLoss(points.stream().mapToDouble(Point::rate).toArray(), losses).edge();
+    // A loss that varies by factors can look like growth long before it is least.
+    return Math.max(
+        rate(lowest) / LATE,
+        new RisingLoss(points.stream().mapToDouble(Point::rate).toArray(), losses).edge());
   }
 
   private static String describe(String format, Object... arguments) {

@@ -153,7 +153,11 @@ class RangeTestTest {
       assertTrue(result.low().getAsDouble() < result.valley().getAsDouble(), told);
       assertTrue(result.valley().getAsDouble() < result.high().getAsDouble(), told);
       assertTrue(result.high().getAsDouble() <= edge / 2, told);
-      assertEquals(result.valley(), result.suggested());
+      assertEquals(
+          Math.min(
+              result.high().getAsDouble(),
+              Math.max(result.valley().getAsDouble(), result.high().getAsDouble() / 2)),
+          result.suggested().getAsDouble());
       assertTrue(test.isDiverged() && test.isDone());
       assertTrue(result.curve().size() < 200, "it stops when the loss has diverged");
     }
@@ -173,6 +177,17 @@ class RangeTestTest {
     assertTrue(result.edge().isEmpty());
     assertTrue(result.suggested().isPresent());
     assertTrue(test.isDone() && !test.isDiverged());
+  }
+
+  /** As where the classes can be separated: a higher rate always has a lower loss. */
+  @Test
+  void whereTheLossFallsForEverTheSuggestionIsWhereLittleIsLeft() {
+    RangeTest test = usual();
+    Result result = of(test, step -> 2.3 / (1 + Math.pow(test.rate(step) / 1e-3, 2)));
+    assertEquals(Outcome.NEVER_DIVERGED, result.outcome(), result.reason());
+    double rate = result.suggested().getAsDouble();
+    assertTrue(rate > 1e-3 && rate < 5e-2, "suggests " + rate);
+    assertTrue(rate <= result.high().getAsDouble());
   }
 
   @ParameterizedTest

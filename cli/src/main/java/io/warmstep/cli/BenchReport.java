@@ -18,7 +18,11 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
   /** A step that is further from the ceiling than this has another limit than memory. */
   private static final double SLOW = 0.3;
 
+  // One above the other, so that one sees the columns.
+  @SuppressWarnings("InlineFormatString")
   private static final String HEADER = "  %-20s %12s %12s %11s %7s  %s%n";
+
+  @SuppressWarnings("InlineFormatString")
   private static final String ROW = "  %-20s %12s %12d %11d %7.1f  %s%n";
 
   /** The JSON fields, for the help text. */

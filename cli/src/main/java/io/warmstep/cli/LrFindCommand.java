@@ -79,8 +79,24 @@ final class LrFindCommand implements Callable<Integer> {
         description = "Steps of the sweep. Default: ${DEFAULT-VALUE}")
     int steps;
 
+    @Option(
+        names = "--seeds",
+        paramLabel = "N",
+        defaultValue = "5",
+        description =
+            "Seeds of weights and order that it is done with; each figure is that of the middle"
+                + " one. Default: ${DEFAULT-VALUE}")
+    int seeds;
+
     @Option(names = "--linear", description = "Equal steps of the rate instead of equal factors.")
     boolean linear;
+
+    int toSeeds() {
+      if (seeds < 1) {
+        throw new IllegalArgumentException("--seeds is " + seeds + ", must be at least 1");
+      }
+      return seeds;
+    }
 
     RangeTest toTest(UpdateRule rule) {
       double usual = Rules.usualRate(rule);
@@ -108,26 +124,28 @@ final class LrFindCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     UpdateRule rule = checked(update::toRule);
     double clipNorm = checked(update::toClipNorm);
-    RangeTest test = checked(() -> sweep.toTest(rule));
+    int seeds = checked(sweep::toSeeds);
+    checked(() -> sweep.toTest(rule));
     LabTask labTask = task(rule);
     PlotFile plot = output.plot == null ? null : checked(() -> PlotFile.to(output.plot));
     PrintWriter out = spec.commandLine().getOut();
     try (Device device = Devices.require(update.backend);
         LabProgress progress =
             LabProgress.of(output.json || !Terminal.isInteractive(), "range test", out)) {
-      progress.expect(sweep.steps);
-      RangeTest.Result result = RangeFinding.run(labTask, test, clipNorm, device, progress);
+      progress.expect((long) seeds * sweep.steps);
+      RangeTest.Result result =
+          RangeFinding.run(labTask, seeds, () -> sweep.toTest(rule), clipNorm, device, progress);
       progress.end();
       if (plot != null) {
         RangeFinding.plot(
             result,
             String.format(
                 Locale.ROOT,
-                "%s with %s, seed %d, %,d steps",
+                "%s with %s: the curve of seed %d, the marks of the middle of %d",
                 labTask.data(),
                 update.rule,
                 task.seed,
-                result.curve().size()),
+                seeds),
             plot);
       }
       out.println(output.json ? Json.text(json(result, device, rule)) : text(result));
@@ -159,12 +177,12 @@ final class LrFindCommand implements Callable<Integer> {
         to.format("no suggestion (%s)%n", result.outcome());
       }
       to.format("  %s%n%n", result.reason());
+      to.format("  good band       %s to %s%n", rate(result.low()), rate(result.high()));
       to.format("  valley          %s%n", rate(result.valley()));
       to.format("  slide           %s%n", rate(result.slide()));
       to.format("  steepest        %s%n", rate(result.steepest()));
       to.format("  minimum / 10    %s%n", rate(result.minimumOverTen()));
-      to.format("  diverges        %s%n", rate(result.edge()));
-      to.format("  good band       %s to %s", rate(result.low()), rate(result.high()));
+      to.format("  diverges        %s", rate(result.edge()));
       if (output.plot != null) {
         to.format("%n%nplot: %s", output.plot);
       }
@@ -181,6 +199,7 @@ final class LrFindCommand implements Callable<Integer> {
     json.addProperty("backend", device.name());
     task.addTo(json);
     update.addTo(json, rule);
+    json.addProperty("seeds", sweep.seeds);
     json.addProperty("outcome", result.outcome().toString());
     json.addProperty("reason", result.reason());
     add(json, "suggested_rate", result.suggested());

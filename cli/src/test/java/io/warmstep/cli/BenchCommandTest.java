@@ -82,7 +82,8 @@ class BenchCommandTest {
     List<String> rules = Rules.all().stream().map(UpdateRule::name).toList();
     List<String> lines = out.toString().lines().toList();
     assertTrue(lines.get(0).startsWith("all rules, float32, 1,000 parameters"), lines.get(0));
-    assertEquals(rules, lines.stream().skip(2).map(line -> line.strip().split(" ")[0]).toList());
+    assertEquals(
+        rules, lines.stream().skip(2).map(line -> line.strip().split(" ", -1)[0]).toList());
 
     out.getBuffer().setLength(0);
     assertEquals(0, bench("--rule", "all", "--size", "1000", "--threads", "1", "--json"));

@@ -11,6 +11,9 @@ final class Conclusion {
 
   private static final double MANY_LOST = 0.05;
 
+  /** A loss from this share of that of the class frequencies on is no better than them. */
+  private static final double CHANCE = 0.98;
+
   private final Bench bench;
   private final Findings findings;
 
@@ -74,14 +77,24 @@ final class Conclusion {
   }
 
   private String band() {
+    if (isChance()) {
+      return "But at no rate does the model do better than the frequencies of the classes, whose"
+          + " loss is "
+          + Say.loss(findings.chance)
+          + ": these rows do not let it learn anything that holds for others.";
+    }
     return findings.low == findings.high
-        ? "No other rate that was tried, each about three times the last, does as well: tune it"
-            + " finely."
+        ? "No other rate that was tried does as well: tune it finely."
         : "Anything from "
             + Say.number(findings.low)
             + " to "
             + Say.number(findings.high)
             + " does about as well: the safe band.";
+  }
+
+  /** Nothing that the features say was learned at any rate. */
+  private boolean isChance() {
+    return findings.loss >= CHANCE * findings.chance;
   }
 
   private String why() {
@@ -99,7 +112,7 @@ final class Conclusion {
         + bench.task().ruleName()
         + ", those at "
         + Say.number(findings.rate)
-        + " ended with the least validation loss, "
+        + " ended with a validation loss that no other rate beats by more than the seeds differ, "
         + Say.loss(findings.loss)
         + " (accuracy "
         + Say.percent(findings.accuracy)
@@ -132,11 +145,20 @@ final class Conclusion {
     advice.add(
         "Train at "
             + Say.number(findings.rate)
-            + ": of the rates that were tried it has the least validation loss.");
+            + ": no rate that was tried ends lower by more than the seeds differ.");
     if (findings.isRateAtTheEnd) {
       advice.add(
           "Look beyond: the best rate was the last one tried on its side, so the best may lie"
-              + " further out; more steps (--thorough) show it.");
+              + " further out; more steps"
+              + (bench.plan().equals(LabPlan.thorough()) ? "" : " (--thorough)")
+              + " show it.");
+    }
+    if (isChance()) {
+      advice.add(
+          "Look at the data first: at no rate is the model better on validation rows than the"
+              + " classes' frequencies alone, "
+              + Say.loss(findings.chance)
+              + ".");
     }
     fit(advice);
     if (findings.betterSetting != null) {
@@ -186,7 +208,9 @@ final class Conclusion {
               + " digits, keep them.");
     }
     advice.add(
-        "Repeat with other data splits and --thorough before you rely on differences smaller than "
+        "Repeat with other data splits"
+            + (bench.plan().equals(LabPlan.thorough()) ? "" : " and --thorough")
+            + " before you rely on differences smaller than "
             + Say.number(findings.spread)
             + ", which is how much seeds differ.");
     return advice;

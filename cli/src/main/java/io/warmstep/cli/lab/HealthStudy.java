@@ -5,7 +5,10 @@ import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.train.Mlp;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.DoubleSummaryStatistics;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /** What happens inside one run: gradients, updates, and the curvature that limits the rate. */
 final class HealthStudy implements Study {
@@ -50,7 +53,7 @@ final class HealthStudy implements Study {
     Findings findings = bench.findings();
     findings.norm90 = norms[(int) (0.9 * (norms.length - 1))];
     findings.normPeak = norms[norms.length - 1] / Trained.median(norms);
-    findings.lostUpdates = monitor.lostShare();
+    findings.lostUpdates = lost(reports);
     double clipped =
         Arrays.stream(norms).filter(norm -> norm > USUAL_CLIP_NORM).count() / (double) norms.length;
     Section section =
@@ -65,11 +68,15 @@ final class HealthStudy implements Study {
                     + Say.percent(clipped)
                     + " of the steps.")
             .say(
-                Say.percent(findings.lostUpdates)
-                    + " of the updates were lost in rounding: the gradient was not zero, but the"
-                    + " change was less than half a unit in the weight's last place.");
+                (findings.lostUpdates < 0.0005
+                        ? "Hardly any update was"
+                        : Say.percent(findings.lostUpdates) + " of the updates were")
+                    + " lost in rounding, in the layer where it is most: the"
+                    + " gradient was not zero, but the change was less than half a unit in the"
+                    + " weight's last place.");
     section.add(norms(reports));
-    section.add(ratios(monitor));
+    section.add(ratios(reports));
+    section.add(lostUpdates(reports));
     return section.add(curvature(monitor));
   }
 
@@ -93,7 +100,7 @@ final class HealthStudy implements Study {
                 "gradient norm")
             .axis("x", "step", "step", "linear")
             .axis("y", "gradient norm", "gradient norm", "log")
-            .set("third", true)
+            .set("half", true)
             .mark("horizontals", "at", USUAL_CLIP_NORM, "label", "clip norm 1")
             .caption(
                 "Of all gradients together, before clipping; the first and the last tenth of the"
@@ -105,14 +112,42 @@ final class HealthStudy implements Study {
     return chart;
   }
 
-  private static Chart ratios(Monitor monitor) {
-    double middle = Trained.median(monitor.ratios, Monitor.Ratio::value);
+  /** Of a layer's updates the share that was lost, over all steps, where it is most. */
+  private static double lost(List<StepReport> reports) {
+    Map<String, DoubleSummaryStatistics> shares = new LinkedHashMap<>();
+    for (StepReport report : reports) {
+      for (StepReport.Update update : report.updates()) {
+        if (!Double.isNaN(update.lost())) {
+          shares
+              .computeIfAbsent(update.group(), name -> new DoubleSummaryStatistics())
+              .accept(update.lost());
+        }
+      }
+    }
+    return shares.values().stream()
+        .mapToDouble(DoubleSummaryStatistics::getAverage)
+        .max()
+        .orElse(0);
+  }
+
+  private static String layer(StepReport.Update update) {
+    return update.group().equals("others") ? "biases" : update.group().replace(".weight", "");
+  }
+
+  private static Chart ratios(List<StepReport> reports) {
+    double[] weights =
+        reports.stream()
+            .flatMap(report -> report.updates().stream())
+            .filter(update -> !layer(update).equals("biases"))
+            .mapToDouble(StepReport.Update::toWeight)
+            .filter(Double::isFinite)
+            .toArray();
     Chart chart =
         new Chart(
                 "health-ratio",
                 "lines",
                 "An update changes the weights by "
-                    + Say.number(100 * middle)
+                    + Say.number(100 * Trained.median(weights))
                     + " % of their size, in the middle",
                 "step",
                 "layer",
@@ -120,15 +155,58 @@ final class HealthStudy implements Study {
             .axis("x", "step", "step", "linear")
             .axis("y", "update / weight", "update / weights", "log")
             .set("series", "layer")
-            .set("third", true)
+            .set("half", true)
             .caption(
                 "Norms of a layer's update and of its weights. About 0.001 is usual late in a run; 0.1"
                     + " tears down what was learned.")
             .mark("horizontals", "at", 1e-3, "label", "0.001");
-    int stride = Math.max(1, monitor.ratios.size() / 600);
-    for (Monitor.Ratio ratio : monitor.ratios) {
-      if (ratio.step() % stride == 0) {
-        chart.row(ratio.step(), ratio.layer(), ratio.value());
+    int stride = Math.max(1, reports.size() / 200);
+    for (int i = 0; i < reports.size(); i += stride) {
+      for (StepReport.Update update : reports.get(i).updates()) {
+        if (!layer(update).equals("biases") && Double.isFinite(update.toWeight())) {
+          chart.row(reports.get(i).step(), layer(update), update.toWeight());
+        }
+      }
+    }
+    return chart;
+  }
+
+  private static Chart lostUpdates(List<StepReport> reports) {
+    double most = lost(reports);
+    Chart chart =
+        new Chart(
+                "health-lost",
+                "lines",
+                most < 0.01
+                    ? "Hardly any update is lost in rounding"
+                    : Say.percent(most) + " of the updates are lost in rounding where it is most",
+                "step",
+                "layer",
+                "lost updates")
+            .axis("x", "step", "step", "linear")
+            .axis("y", "lost updates", "share of updates lost", "linear")
+            .set("series", "layer")
+            .set("half", true)
+            .set("domain", List.of(0, 1))
+            .caption(
+                "Of the elements with a gradient, those whose value the step left as it was; the"
+                    + " middle of ten parts of the run is drawn for each layer.");
+    int part = Math.max(1, reports.size() / 10);
+    for (int from = 0; from + part <= reports.size(); from += part) {
+      List<StepReport> some = reports.subList(from, from + part);
+      for (int i = 0; i < some.get(0).updates().size(); i++) {
+        int group = i;
+        double[] shares =
+            some.stream()
+                .mapToDouble(report -> report.updates().get(group).lost())
+                .filter(share -> !Double.isNaN(share))
+                .toArray();
+        if (shares.length > 0) {
+          chart.row(
+              some.get(part - 1).step(),
+              layer(some.get(0).updates().get(i)),
+              Trained.median(shares));
+        }
       }
     }
     return chart;
@@ -141,7 +219,7 @@ final class HealthStudy implements Study {
             .axis("x", "step", "step", "linear")
             .axis("y", "curvature", "curvature", "log")
             .set("series", "what")
-            .set("third", true)
+            .set("half", true)
             .caption(
                 "Along the update, by finite differences of the gradient over "
                     + CURVATURE_ROWS
@@ -165,18 +243,13 @@ final class HealthStudy implements Study {
                     + " of the time");
   }
 
-  /** Looks at each step of the run. */
+  /** Looks at some steps of the run: what no listener is told. */
   private static final class Monitor implements Run.Probe {
     private final DataSet rows;
     private final int every;
-    private final List<Ratio> ratios = new ArrayList<>();
     private final List<Curvature> curvatures = new ArrayList<>();
     private List<float[]> before;
     private List<float[]> gradients;
-    private long lost;
-    private long updates;
-
-    record Ratio(int step, String layer, double value) {}
 
     record Curvature(int step, double curvature, double edge) {}
 
@@ -185,14 +258,12 @@ final class HealthStudy implements Study {
       this.every = every;
     }
 
-    double lostShare() {
-      return updates == 0 ? 0 : lost / (double) updates;
-    }
-
     @Override
     public void beforeUpdate(int step, Mlp model) {
-      before = copies(model, false);
-      gradients = copies(model, true);
+      if (step % every == 0) {
+        before = copies(model, false);
+        gradients = copies(model, true);
+      }
     }
 
     private static List<float[]> copies(Mlp model, boolean ofGradients) {
@@ -203,28 +274,6 @@ final class HealthStudy implements Study {
 
     @Override
     public void afterUpdate(int step, Mlp model) {
-      for (int i = 0; i < before.size(); i++) {
-        Mlp.Parameter parameter = model.parameters().get(i);
-        double change = 0;
-        double size = 0;
-        for (int j = 0; j < before.get(i).length; j++) {
-          double old = before.get(i)[j];
-          double d = parameter.values()[j] - old;
-          change += d * d;
-          size += old * old;
-          if (gradients.get(i)[j] != 0) {
-            updates++;
-            lost += d == 0 ? 1 : 0;
-          }
-        }
-        if (parameter.shape().length > 1 && size > 0) {
-          ratios.add(
-              new Ratio(
-                  step,
-                  parameter.name().replace(".weight", ""),
-                  Math.sqrt(change) / Math.sqrt(size)));
-        }
-      }
       if (step % every == 0) {
         measureCurvature(step, model);
       }

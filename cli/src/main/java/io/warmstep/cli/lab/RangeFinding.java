@@ -4,8 +4,12 @@ import io.warmstep.Device;
 import io.warmstep.cli.train.CurvePlot;
 import io.warmstep.cli.train.PlotFile;
 import io.warmstep.schedule.RangeTest;
+import io.warmstep.schedule.RangeTest.Result;
 import java.io.IOException;
+import java.util.List;
 import java.util.OptionalDouble;
+import java.util.function.Function;
+import java.util.function.Supplier;
 
 /** The range test alone, as {@code warmstep lr-find} does it. */
 public final class RangeFinding {
@@ -15,20 +19,63 @@ public final class RangeFinding {
   private RangeFinding() {}
 
   /**
-   * Runs a test on a task.
+   * Runs a test with several seeds of a task's runs.
    *
    * @param task what is looked at
-   * @param test without any reports
+   * @param seeds how many
+   * @param test makes one without any reports
    * @param clipNorm the largest norm of all gradients together, or 0 not to clip
    * @param device where steps run
    * @param progress hears of each step
-   * @return what the test says
+   * @return what the tests say, in the middle
    */
   public static RangeTest.Result run(
-      LabTask task, RangeTest test, double clipNorm, Device device, Progress progress) {
+      LabTask task,
+      int seeds,
+      Supplier<RangeTest> test,
+      double clipNorm,
+      Device device,
+      Progress progress) {
     try (Workbench work = new Workbench(device, 1, progress)) {
-      return RangeSweep.of(work, task.setup(0, 0), test, clipNorm, progress::advance);
+      return middle(
+          work.map(
+              LabTask.seeds(task.setup(0, 0), seeds),
+              setup -> RangeSweep.of(work, setup, test.get(), clipNorm, progress::advance)));
     }
+  }
+
+  /**
+   * The middle of several tests of the same rates: each figure is that of the middle seed, unknown
+   * if half of them do not have it; outcome, reason and curve are of the first test that has what
+   * the middle has.
+   */
+  static Result middle(List<Result> tests) {
+    OptionalDouble valley = median(tests, Result::valley);
+    OptionalDouble edge = median(tests, Result::edge);
+    Result typical =
+        tests.stream()
+            .filter(test -> test.valley().isPresent() == valley.isPresent())
+            .filter(test -> test.edge().isPresent() == edge.isPresent())
+            .findFirst()
+            .orElse(tests.get(0));
+    return new Result(
+        typical.outcome(),
+        typical.reason(),
+        typical.curve(),
+        valley,
+        median(tests, Result::slide),
+        median(tests, Result::steepest),
+        median(tests, Result::minimumOverTen),
+        edge,
+        median(tests, Result::low),
+        median(tests, Result::high));
+  }
+
+  private static OptionalDouble median(List<Result> tests, Function<Result, OptionalDouble> of) {
+    double[] known = tests.stream().map(of).flatMapToDouble(OptionalDouble::stream).toArray();
+    return 2 * known.length <= tests.size()
+        ? OptionalDouble.empty()
+        : OptionalDouble.of(Trained.median(known));
   }
 
   /**
@@ -55,6 +102,7 @@ public final class RangeFinding {
         "loss",
         result.curve().stream().mapToDouble(RangeTest.Point::rate).toArray(),
         result.curve().stream().mapToDouble(point -> Math.min(point.smoothed(), top)).toArray());
+    mark(plot, "suggested", result.suggested());
     mark(plot, "valley", result.valley());
     mark(plot, "slide", result.slide());
     mark(plot, "steepest", result.steepest());

@@ -6,8 +6,6 @@ import io.warmstep.schedule.RangeTest.Result;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
-import java.util.function.Function;
-import java.util.function.ToDoubleFunction;
 
 /** The range test: a sweep of the rate within one short run, for each seed. */
 final class RangeStudy implements Study {
@@ -46,45 +44,47 @@ final class RangeStudy implements Study {
                             usual / REACH, usual * REACH, bench.plan().sweepSteps()),
                         0,
                         bench.work().onStep()));
-    double valley = median(tests, Result::valley);
-    double edge = median(tests, Result::edge);
-    bench.findings().rangeSuggestion = valley;
+    Result middle = RangeFinding.middle(tests);
+    double suggested = middle.suggested().orElse(Double.NaN);
+    double edge = middle.edge().orElse(Double.NaN);
+    bench.findings().rangeSuggestion = suggested;
     Section section =
         new Section("range", "Range test: too low, just right, too high")
             .say(
                 "One short run in which the rate grows at every step, from far too low to far too"
                     + " high. While the loss stands still the rate is too low; where it falls, the"
                     + " rate works; where it rises, the rate is too high.");
-    if (Double.isNaN(valley)) {
+    if (Double.isNaN(suggested)) {
       section.say(
           "The range test gives no suggestion here. "
-              + Say.sentence(tests.get(0).reason())
+              + Say.sentence(middle.reason())
               + " The real runs below start from the rule's usual rate.");
     } else {
       section.say(
           "Over "
               + Say.count(tests.size(), "seed")
-              + " the suggestion (the valley, in the middle of the longest fall of the loss) is "
-              + Say.number(valley)
+              + " it suggests "
+              + Say.number(suggested)
+              + ", as lr-find does: half of the highest rate that is just right, which is where the"
+              + " loss is least, or half the rate where it diverges if that is lower"
               + (Double.isNaN(edge)
-                  ? "; the loss did not diverge up to the end of the sweep."
-                  : "; training diverges beyond about " + Say.number(edge) + "."));
+                  ? ". The loss did not diverge up to the end of the sweep."
+                  : ". Training diverges beyond about " + Say.number(edge) + "."));
     }
-    return section.add(chart(tests, valley, edge));
+    return section.add(chart(tests, middle, suggested, edge));
   }
 
-  private static Chart chart(List<Result> tests, double valley, double edge) {
+  private static Chart chart(List<Result> tests, Result middle, double suggested, double edge) {
     Chart chart =
         new Chart(
                 "range-test",
                 "lines",
-                Double.isNaN(valley)
+                Double.isNaN(suggested)
                     ? "The loss against the rate: the curve allows no suggestion"
-                    : "The loss falls around "
-                        + Say.number(valley)
+                    : "The loss falls where the rate is just right"
                         + (Double.isNaN(edge)
-                            ? " and does not diverge within the sweep"
-                            : " and is lost beyond " + Say.number(edge)),
+                            ? "; it does not diverge within the sweep"
+                            : "; beyond " + Say.number(edge) + " training is lost"),
                 "rate",
                 "loss",
                 "lowest seed",
@@ -97,22 +97,23 @@ final class RangeStudy implements Study {
                 "The line is the middle of the seeds, the band reaches from the lowest to the"
                     + " highest. Smoothed with an exponential moving average, corrected for its"
                     + " start; cut at twice the first loss.");
-    zones(chart, tests);
-    mark(chart, tests, "valley", Result::valley);
-    mark(chart, tests, "slide", Result::slide);
-    mark(chart, tests, "steepest", Result::steepest);
-    mark(chart, tests, "minimum / 10", Result::minimumOverTen);
-    mark(chart, tests, "diverges", Result::edge);
+    zones(chart, tests, middle);
+    mark(chart, "suggested", middle.suggested());
+    mark(chart, "valley", middle.valley());
+    mark(chart, "slide", middle.slide());
+    mark(chart, "steepest", middle.steepest());
+    mark(chart, "minimum / 10", middle.minimumOverTen());
+    mark(chart, "diverges", middle.edge());
     rows(chart, tests);
     return chart;
   }
 
-  private static void zones(Chart chart, List<Result> tests) {
-    double low = median(tests, Result::low);
-    double high = median(tests, Result::high);
-    if (Double.isNaN(low) || Double.isNaN(high)) {
+  private static void zones(Chart chart, List<Result> tests, Result middle) {
+    if (middle.low().isEmpty() || middle.high().isEmpty()) {
       return;
     }
+    double low = middle.low().getAsDouble();
+    double high = middle.high().getAsDouble();
     double first = tests.get(0).curve().get(0).rate();
     double last = first;
     for (Result test : tests) {
@@ -124,12 +125,8 @@ final class RangeStudy implements Study {
         .mark("zones", "from", high, "to", last, "label", "too high");
   }
 
-  private static void mark(
-      Chart chart, List<Result> tests, String name, Function<Result, OptionalDouble> rate) {
-    double middle = median(tests, rate);
-    if (!Double.isNaN(middle)) {
-      chart.mark("verticals", "at", middle, "label", name + " " + Say.number(middle));
-    }
+  private static void mark(Chart chart, String name, OptionalDouble rate) {
+    rate.ifPresent(at -> chart.mark("verticals", "at", at, "label", name + " " + Say.number(at)));
   }
 
   /** A row for each rate, as long as a seed has come so far. */
@@ -152,13 +149,5 @@ final class RangeStudy implements Study {
             rate, Trained.median(sorted), sorted[0], sorted[sorted.length - 1], sorted.length);
       }
     }
-  }
-
-  /** The middle of those that are known; NaN if half of them are not. */
-  private static double median(List<Result> tests, Function<Result, OptionalDouble> figure) {
-    ToDoubleFunction<Result> value = test -> figure.apply(test).orElse(Double.NaN);
-    double[] known =
-        tests.stream().mapToDouble(value).filter(rate -> !Double.isNaN(rate)).toArray();
-    return 2 * known.length <= tests.size() ? Double.NaN : Trained.median(known);
   }
 }

@@ -14,6 +14,9 @@ final class RateStudy implements Study {
   /** ... and by at most this share of the way from the best loss to chance. */
   static final double CHANCE_TOLERANCE = 0.1;
 
+  /** How many rates are tried beyond the planned ones while the last one is the best. */
+  private static final int MOST_FURTHER = 6;
+
   private final Bench bench;
 
   RateStudy(Bench bench) {
@@ -38,7 +41,7 @@ final class RateStudy implements Study {
 
   @Override
   public long steps() {
-    return (2L * bench.plan().rates() + 1) * bench.plan().seeds() * bench.plan().steps();
+    return (2L * bench.plan().rates() + 3) * bench.plan().seeds() * bench.plan().steps();
   }
 
   @Override
@@ -53,10 +56,27 @@ final class RateStudy implements Study {
     for (int k = -bench.plan().rates(); k <= bench.plan().rates(); k++) {
       rates.add(Say.rounded(middle * StrictMath.pow(10, k / 2.0)));
     }
-    List<AtRate> sweep = train(rates);
-    int best = 0;
-    for (int i = 1; i < sweep.size(); i++) {
-      best = sweep.get(i).loss() < sweep.get(best).loss() ? i : best;
+    List<AtRate> sweep = new ArrayList<>(train(rates));
+    int best = best(sweep);
+    int suggestedAt = bench.plan().rates();
+    for (int more = 0; more < MOST_FURTHER && (best == 0 || best == sweep.size() - 1); more++) {
+      // The best may lie further out.
+      double factor = Math.sqrt(10);
+      if (best == 0) {
+        sweep.add(0, train(List.of(Say.rounded(sweep.get(0).rate() / factor))).get(0));
+        suggestedAt++;
+      } else {
+        sweep.add(train(List.of(Say.rounded(sweep.get(best).rate() * factor))).get(0));
+      }
+      best = best(sweep);
+    }
+    suggestedAt = addNeighbours(sweep, best, suggestedAt);
+    best = best(sweep);
+    // What the range test suggests stands, unless real runs show that another rate is better.
+    AtRate suggested = sweep.get(suggestedAt);
+    if (!suggested.hasDiverged()
+        && suggested.loss() <= sweep.get(best).loss() + spread(sweep.get(best))) {
+      best = suggestedAt;
     }
     conclude(sweep, best);
     AtRate right = sweep.get(best);
@@ -71,7 +91,10 @@ final class RateStudy implements Study {
                     + Say.count(bench.plan().seeds(), "seed")
                     + " each, on the same axes.")
             .say("Too low: " + tooLow(low, right))
-            .say("Just right: " + justRight(right))
+            .say(
+                "Just right: "
+                    + justRight(
+                        right, sweep.stream().mapToDouble(AtRate::loss).min().orElseThrow()))
             .say("Too high: " + tooHigh(high, right));
     double top = top(List.of(low, right, high));
     section.add(
@@ -98,6 +121,31 @@ final class RateStudy implements Study {
       bench.recorder().keep("rate-" + Say.number(runs.rate()), runs.runs().get(0).history());
     }
     return section;
+  }
+
+  /** Tries the rates half-way to the best one's neighbours too; returns where another is now. */
+  private int addNeighbours(List<AtRate> sweep, int best, int other) {
+    int at = other;
+    double rate = sweep.get(best).rate();
+    if (best < sweep.size() - 1) {
+      double above = Say.rounded(Math.sqrt(rate * sweep.get(best + 1).rate()));
+      sweep.add(best + 1, train(List.of(above)).get(0));
+      at += at > best ? 1 : 0;
+    }
+    if (best > 0) {
+      double below = Say.rounded(Math.sqrt(rate * sweep.get(best - 1).rate()));
+      sweep.add(best, train(List.of(below)).get(0));
+      at += at >= best ? 1 : 0;
+    }
+    return at;
+  }
+
+  private static int best(List<AtRate> sweep) {
+    int best = 0;
+    for (int i = 1; i < sweep.size(); i++) {
+      best = sweep.get(i).loss() < sweep.get(best).loss() ? i : best;
+    }
+    return best;
   }
 
   private List<AtRate> train(List<Double> rates) {
@@ -127,7 +175,7 @@ final class RateStudy implements Study {
   private void conclude(List<AtRate> sweep, int best) {
     Findings findings = bench.findings();
     AtRate right = sweep.get(best);
-    double bound = bound(right.loss());
+    double bound = bound(sweep.stream().mapToDouble(AtRate::loss).min().orElseThrow());
     int low = best;
     while (low > 0 && sweep.get(low - 1).loss() <= bound) {
       low--;
@@ -139,17 +187,16 @@ final class RateStudy implements Study {
       high++;
     }
     findings.rate = right.rate();
-    findings.low = sweep.get(low).rate();
-    findings.high = sweep.get(high).rate();
+    findings.low =
+        low == 0 ? sweep.get(0).rate() : crossing(sweep.get(low), sweep.get(low - 1), bound);
+    findings.high =
+        high == sweep.size() - 1 || sweep.get(high + 1).hasDiverged()
+            ? sweep.get(high).rate()
+            : crossing(sweep.get(high), sweep.get(high + 1), bound);
     findings.isRateAtTheEnd = best == 0 || best == sweep.size() - 1;
     findings.loss = right.loss();
     findings.accuracy = Trained.median(right.runs(), Trained::validationAccuracy);
-    double[] losses = right.runs().stream().mapToDouble(Trained::validationLoss).toArray();
-    double mean = Arrays.stream(losses).average().orElseThrow();
-    findings.spread =
-        Math.sqrt(
-            Arrays.stream(losses).map(loss -> (loss - mean) * (loss - mean)).sum()
-                / Math.max(1, losses.length - 1));
+    findings.spread = spread(right);
     findings.bits = Bits.hash(right.runs().get(0).bits());
     for (AtRate runs : sweep) {
       if (runs.hasDiverged() && runs.rate() > right.rate()) {
@@ -157,6 +204,24 @@ final class RateStudy implements Study {
         break;
       }
     }
+  }
+
+  /** The rate between two at which the loss passes a bound, on a line in logarithms of both. */
+  private static double crossing(AtRate within, AtRate beyond, double bound) {
+    double share =
+        StrictMath.log(bound / within.loss()) / StrictMath.log(beyond.loss() / within.loss());
+    return share > 0 && share < 1
+        ? Say.rounded(within.rate() * StrictMath.pow(beyond.rate() / within.rate(), share))
+        : within.rate();
+  }
+
+  /** The standard deviation over the seeds. */
+  private static double spread(AtRate runs) {
+    double[] losses = runs.runs().stream().mapToDouble(Trained::validationLoss).toArray();
+    double mean = Arrays.stream(losses).average().orElseThrow();
+    return Math.sqrt(
+        Arrays.stream(losses).map(loss -> (loss - mean) * (loss - mean)).sum()
+            / Math.max(1, losses.length - 1));
   }
 
   private double bound(double best) {
@@ -177,12 +242,24 @@ final class RateStudy implements Study {
             : "that this is hardly worse says that the budget is long for this data.");
   }
 
-  private static String justRight(AtRate right) {
+  private String justRight(AtRate right, double least) {
     return "at "
         + Say.number(right.rate())
         + " the loss falls fast at first and then flattens: it ends at "
         + Say.loss(right.loss())
-        + " on the validation rows, the least of all rates that were tried.";
+        + " on the validation rows, "
+        + (right.loss() <= least
+            ? "the least of all rates that were tried."
+            : "which differs from the least of all rates that were tried, "
+                + Say.loss(least)
+                + ", by no more than the seeds do.")
+        + (Math.abs(right.rate() / bench.findings().rangeSuggestion - 1) < 0.05
+            ? " It is what the range test suggests."
+            : Double.isNaN(bench.findings().rangeSuggestion)
+                ? ""
+                : " The range test alone suggests "
+                    + Say.number(bench.findings().rangeSuggestion)
+                    + ", which does less well here.");
   }
 
   private static String tooHigh(AtRate high, AtRate right) {
@@ -245,7 +322,7 @@ final class RateStudy implements Study {
                     + Say.number(findings.low)
                     + " to "
                     + Say.number(findings.high)
-                    + " do about as well as the best, "
+                    + " do about as well as "
                     + Say.number(right.rate()),
                 "rate",
                 "validation loss",

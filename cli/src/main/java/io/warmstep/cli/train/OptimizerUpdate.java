@@ -4,6 +4,7 @@ import io.warmstep.Device;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
+import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.StepListener;
@@ -46,7 +47,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    * @param rule how it is updated
    * @param rate the learning rate of each step
    * @param clipNorm the largest norm of all gradients together, or 0 not to clip
-   * @param listener called after each step, or null
+   * @param listener receives a report of each step, every weight matrix a group of its own; or null
    */
   public OptimizerUpdate(
       Device device,
@@ -69,6 +70,9 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       }
       if (listener != null) {
         builder.listener(listener, 1);
+        this.model.stream()
+            .filter(parameter -> parameter.shape().length > 1)
+            .forEach(weight -> builder.group(ParameterGroup.matching(weight.name())));
       }
       optimizer = builder.build();
     } catch (RuntimeException | Error e) {

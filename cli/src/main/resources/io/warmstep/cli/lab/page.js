@@ -105,7 +105,8 @@
       marks.push(Plot.rect([zone], {x1: "from", x2: "to", fill: color, fillOpacity: 0.13}));
       marks.push(Plot.text([zone], {
         x: (d) => chart.x.scale === "log" ? Math.sqrt(d.from * d.to) : (d.from + d.to) / 2,
-        frameAnchor: "bottom", dy: width < 560 ? -6 - 15 * i : -6, text: "label", fontWeight: 600, fill: "currentColor", fillOpacity: 0.75,
+        // A single zone is where the curve is lowest, so its name goes above.
+        ...(chart.zones.length === 1 ? {frameAnchor: "top", dy: 6} : {frameAnchor: "bottom", dy: width < 560 ? -6 - 15 * i : -6}), text: "label", fontWeight: 600, fill: "currentColor", fillOpacity: 0.75,
       }));
     }
     for (const line of chart.horizontals ?? []) {
@@ -143,7 +144,7 @@
     })));
     const all = band ? shown.flatMap((d) => [d[y], d[band[0]], d[band[1]]]).filter((v) => v != null) : shown.map((d) => d[y]);
     return Plot.plot({
-      width, height: Math.max(230, Math.min(380, width * 0.55)), marginLeft: 72, marginRight: 16, marginBottom: 42, marginTop: 14 + 14 * labels,
+      width, height: Math.max(230, Math.min(380, width * 0.55)) + 14 * labels, marginLeft: 72, marginRight: 16, marginBottom: 42, marginTop: 14 + 14 * labels,
       style: {fontSize: "13px", overflow: "visible"},
       x: axis(chart.x, rows.map((d) => d[x]), Math.floor(width / 85)),
       y: {...axis(chart.y, all, 6, chart.domain), grid: true, nice: chart.domain == null && !isLog},
@@ -168,6 +169,7 @@
     const finite = rows.filter((d) => d[color] > 0);
     const [low, high] = d3.extent(finite, (d) => d[color]);
     const isWide = width > 560;
+    const isTight = (width - 90) / distinct(rows, x).length < 60; // labels would run together
     const scale = d3.scaleSequentialLog([high, low], isDark() ? (t) => d3.interpolateViridis(1 - 0.9 * t) : (t) => d3.interpolateViridis(1 - 0.85 * t));
     const opacity = (d) => 0.4 + 0.6 * Math.min(1, d.steps / chart.full);
     const ink = (d) => {
@@ -175,9 +177,9 @@
       return opacity(d) > 0.7 && c.l < 60 ? "white" : "var(--heat-ink, currentColor)";
     };
     return Plot.plot({
-      width, height: 44 * distinct(rows, y).length + 70, marginLeft: 70, marginBottom: 42, padding: 0.04,
+      width, height: 44 * distinct(rows, y).length + (isTight ? 96 : 70), marginLeft: 70, marginBottom: isTight ? 68 : 42, padding: 0.04,
       style: {fontSize: "13px", overflow: "visible"},
-      x: {label: chart.x.label, labelAnchor: "center", labelArrow: "none", type: "band", domain: distinct(rows, x).sort(d3.ascending), tickFormat: (d) => number(d)},
+      x: {label: chart.x.label, labelAnchor: "center", labelArrow: "none", tickRotate: isTight ? -45 : 0, type: "band", domain: distinct(rows, x).sort(d3.ascending), tickFormat: (d) => number(d)},
       y: {label: chart.y.label, labelAnchor: "center", labelArrow: "none", type: "band", domain: distinct(rows, y).sort(d3.descending), tickFormat: (d) => number(d)},
       marks: [
         Plot.cell(finite, {x, y, fill: (d) => scale(d[color]), fillOpacity: opacity, inset: 0.5}),
@@ -354,8 +356,8 @@
         plot.setAttribute("aria-label", chart.title);
         drawing.replaceChildren(plot);
       };
-      const fit = (force) => {
-        const now = Math.floor(drawing.clientWidth);
+      const fit = (force, widest = Infinity) => {
+        const now = Math.min(size ? widest / 2 - 20 : widest, Math.floor(drawing.clientWidth));
         if (now > 0 && (force || now !== width)) { width = now; redraw(); }
       };
       const legend = chart.kind === "lines" ? lineLegend(chart) : null;
@@ -395,7 +397,7 @@
     const fact = (name, value, isMain) => element("div", {class: isMain ? "fact main" : "fact"}, element("b", {}, value), element("span", {}, name));
     return element("div", {class: "facts"},
       fact("learning rate to use", number(lab.suggested_rate), true),
-      fact("safe band", `${number(lab.low)} – ${number(lab.high)}`),
+      fact("safe band", lab.low === lab.high ? "this one only" : `${number(lab.low)} – ${number(lab.high)}`),
       fact("fit at this rate", lab.verdict),
       fact("validation accuracy", lab.validation_accuracy == null ? "–" : `${(100 * lab.validation_accuracy).toFixed(1)} %`),
       fact(`${lab.steps.toLocaleString("en")} steps each`, `${lab.seeds} seeds`));
@@ -435,11 +437,14 @@
     place.append(box);
   });
 
-  const drawAll = (force) => redraws.forEach((fit) => fit(force));
+  /** Of a printed page; a wider drawing would be shrunk until its text cannot be read. */
+  const PAPER = 680;
+  const drawAll = (force, widest) => redraws.forEach((fit) => fit(force, widest));
   drawAll(true);
   let timer;
   addEventListener("resize", () => { clearTimeout(timer); timer = setTimeout(() => drawAll(false), 120); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(true));
-  addEventListener("beforeprint", () => drawAll(true));
+  addEventListener("beforeprint", () => drawAll(true, PAPER));
+  addEventListener("afterprint", () => drawAll(true));
   document.documentElement.dataset.drawn = "true";
 })();

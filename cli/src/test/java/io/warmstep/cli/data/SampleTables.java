@@ -126,6 +126,39 @@ public final class SampleTables {
     return table("unbalanced", 2, x, labels);
   }
 
+  /** The class is the side of a plane, but for a share of the rows, which have a wrong one. */
+  public static DataSet mislabelled(int rows, double share, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[][] x = normal(rows, 5, random);
+    int[] labels = IntStream.range(0, rows).map(row -> x[row][0] > x[row][1] ? 1 : 0).toArray();
+    for (int row = 0; row < rows; row++) {
+      labels[row] = random.nextDouble() < share ? 1 - labels[row] : labels[row];
+    }
+    return table("mislabelled", 2, x, labels);
+  }
+
+  /** Two rings around each other that overlap; the radius alone tells the class, not always. */
+  public static DataSet rings(int rows, double spread, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[][] x = new float[rows][2];
+    int[] labels = IntStream.range(0, rows).map(row -> row % 2).toArray();
+    for (int row = 0; row < rows; row++) {
+      double radius = 1 + labels[row] + spread * gaussian(random);
+      double angle = 2 * Math.PI * random.nextDouble();
+      x[row][0] = (float) (radius * StrictMath.cos(angle));
+      x[row][1] = (float) (radius * StrictMath.sin(angle));
+    }
+    return table("rings", 2, x, labels);
+  }
+
+  /** The class is the sign of the product of two columns among ten. */
+  public static DataSet hiddenProduct(int rows, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[][] x = normal(rows, 10, random);
+    int[] labels = IntStream.range(0, rows).map(row -> x[row][3] * x[row][7] > 0 ? 1 : 0).toArray();
+    return table("hidden-product", 2, x, labels);
+  }
+
   /** A table as a CSV file that {@code train --data} reads. */
   public static String csv(DataSet table) {
     StringBuilder text = new StringBuilder();

@@ -1,6 +1,7 @@
 package io.warmstep.cli.lab;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,6 +11,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
+import io.warmstep.cli.data.SampleTables;
 import io.warmstep.cli.data.Scaling;
 import io.warmstep.cli.train.Baselines;
 import io.warmstep.schedule.FitVerdict.Fit;
@@ -176,6 +178,33 @@ class KnownAnswersTest {
           assertTrue(Double.isNaN(findings.divergesFrom), "diverges " + findings.divergesFrom);
           assertNull(findings.fit);
           assertTrue(findings.low <= findings.rate && findings.rate <= findings.high);
+        });
+  }
+
+  /** What trains well on few rows and many columns is far below what the range test suggests. */
+  @Test
+  void theRatesThatAreTriedReachBeyondTheBest() {
+    study(
+        TinyLab.task(SampleTables.tinyWide(60, 80, 3), List.of(16), "adam", 1),
+        15,
+        RateStudy::new,
+        (findings, section) -> {
+          assertTrue(findings.rate < 0.1, "rate " + findings.rate);
+          assertFalse(findings.isRateAtTheEnd);
+          assertTrue(findings.low <= findings.rate && findings.rate <= findings.high);
+        });
+  }
+
+  /** A rate between two that were tried is safe as far as a line between them says. */
+  @Test
+  void whatTheRangeTestSuggestsStandsIfRealRunsAreAsGood() throws IOException {
+    study(
+        TinyLab.task(DataSets.breastCancer(), List.of(8), "adam", 1),
+        0.01,
+        RateStudy::new,
+        (findings, section) -> {
+          assertEquals(0.01, findings.rate);
+          assertTrue(findings.low < 0.01 && findings.high > 0.01, section.toString());
         });
   }
 }

@@ -37,6 +37,14 @@ class RunVerdictTest {
         return SampleTables.unbalanced(1500, 0.1, 3, seed);
       case "ninety-nine":
         return SampleTables.unbalanced(3000, 0.01, 4, seed);
+      case "mislabelled": // a quarter of the labels: the best accuracy is 0.75, the best loss 0.56
+        return SampleTables.mislabelled(2000, 0.25, seed);
+      case "rings":
+        return SampleTables.rings(1000, 0.45, seed);
+      case "three-arms":
+        return SampleTables.spirals(900, 3, 0.9, seed);
+      case "hidden-product":
+        return SampleTables.hiddenProduct(3000, seed);
       default:
         throw new IllegalArgumentException(name);
     }
@@ -85,6 +93,15 @@ class RunVerdictTest {
     "ninety-ten,   128,   3e-2, 100, over-fitting,  weight decay",
     "ninety-nine,  16,    1e-5, 10,  under-fitting, may be too low",
     "ninety-nine,  4,     1e-2, 10,  appropriate,   ''",
+    "mislabelled,  8,     1e-2, 20,  appropriate,   ''",
+    "mislabelled,  256,   1e-2, 60,  over-fitting,  weight decay",
+    "mislabelled,  8,     1e-6, 20,  under-fitting, may be too low",
+    "rings,        32,    1e-2, 40,  appropriate,   ''",
+    "rings,        1,     1e-2, 40,  under-fitting, model",
+    "three-arms,   64,    3e-2, 80,  appropriate,   ''",
+    "three-arms,   32,    3e-3, 5,   under-fitting, epochs too few",
+    "hidden-product, 32,  1e-2, 40,  appropriate,   ''",
+    "hidden-product, 1,   1e-2, 40,  under-fitting, model",
   })
   void theVerdictIsTheOneThatTheTableWasMadeFor(
       String table, String hidden, double rate, int epochs, String fit, String advice) {
