@@ -200,7 +200,7 @@ WS_LIST(groups_float64, StepArguments<double>)
     enum {                                                                           \
       OPTIONS = WS_##RULE##_OPTIONS,                                                 \
       BLOCKS = WS_##RULE##_BLOCKS,                                                   \
-      HALF_BLOCKS = BLOCKS < 3 ? 3 : BLOCKS                                          \
+      HALF_BLOCKS = BLOCKS == 1 ? 2 : 3                                              \
     };                                                                               \
     static constexpr int slots(int options) {                                        \
       return (void)options, WS_##RULE##_SLOTS(options);                              \
