@@ -12,7 +12,10 @@ enum {
   WS_LEAF = 4096,        /* elements of a leaf of the norm's tree, and children of a node */
   WS_INLINE_GROUPS = 16, /* groups whose scalars travel with the launch */
   WS_MAX_OPERANDS = 16,  /* arrays of an element: values, gradients and state */
-  WS_MAX_SCALARS = 16    /* scalars of a rule */
+  WS_MAX_SCALARS = 16,   /* scalars of a rule, and numbers of a tensor */
+  WS_MAX_SUMS = 2,       /* sums over a tensor */
+  WS_MAX_NUMBERS = 4,    /* numbers of a tensor */
+  WS_MAX_KEPT = 2        /* state that holds one value for a tensor */
 };
 
 /* Flags of a launch, and of a group in it. */
@@ -22,8 +25,8 @@ enum {
   WS_ADJUST_GRADIENTS = 8  /* by more than their scale: prescale, clip_value or weight_decay */
 };
 
-/* The norm by which gradients are clipped. */
-enum { WS_NORM_L2 = 0, WS_NORM_L1 = 1, WS_NORM_MAX = 2 };
+/* What a tree adds up: for the norms L2, L1 and, which is no sum, that of the largest magnitude. */
+enum { WS_SUM_SQUARES = 0, WS_SUM_MAGNITUDES = 1, WS_SUM_LARGEST = 2 };
 
 /* Which part of which tensor a block works on. */
 struct Tile {
@@ -73,6 +76,26 @@ template <typename S> struct StepArguments {
   Group<T> groups[WS_INLINE_GROUPS];
 };
 
+/* What a tensor has besides, under a rule that adds something up over each tensor. */
+template <typename T> struct SumTensor {
+  T *kept[WS_MAX_KEPT]; /* state that holds one value for the tensor */
+  long long first_leaf; /* among the leaves of the launch */
+  long long leaves;
+};
+
+/* The same for the three kernels of such a rule: its sums, the tensors' numbers and the update. */
+template <typename S> struct SumArguments {
+  typedef typename Storage<S>::Real T;
+  const Tile *leaves;
+  const SumTensor<T> *tensors;
+  T *sums; /* of the leaves, and after them those of the next sum */
+  int *exponents;
+  T *numbers; /* WS_MAX_NUMBERS for each tensor */
+  int leaf_count;
+  int unused;
+  StepArguments<S> step;
+};
+
 template <typename S> struct LeafTensor {
   const S *gradients;
   long long length;
@@ -84,7 +107,7 @@ template <typename S> struct LeafArguments {
   const LeafTensor<S> *tensors;
   typename Storage<S>::Real *sums;
   int *exponents;
-  int kind; /* WS_NORM_... */
+  int kind; /* WS_SUM_... */
   int unused;
 };
 
@@ -106,12 +129,13 @@ struct NormArguments {
   unsigned *arrived; /* how many blocks have; 0 before and after */
   double gradient_scale; /* what gradients are multiplied by first */
   double clip_norm;      /* 0 for none */
+  double clip_eps;       /* what is added to the norm that divides it */
   float float_scale;     /* of that, what float32 gradients are multiplied by after the prescale */
   float scale_mantissa;  /* that rounded to float32 as if it had no bounds: mantissa * 2^exponent */
   int scale_exponent;
   int skip_non_finite;
   int blocks; /* of the launch: one per node, at least one */
-  int kind;   /* WS_NORM_... */
+  int kind;   /* WS_SUM_... */
 };
 
 /* Offsets and sizes in bytes. A class with base or template is fine: all are of standard layout. */
@@ -158,6 +182,19 @@ WS_AT(StepArguments<double>, flags, 64);
 WS_AT(StepArguments<double>, first_group, 68);
 WS_AT(StepArguments<double>, groups, 72);
 WS_SIZE(StepArguments<double>, 2504);
+WS_AT(SumTensor<float>, first_leaf, 16);
+WS_AT(SumTensor<float>, leaves, 24);
+WS_SIZE(SumTensor<float>, 32);
+WS_AT(SumArguments<float>, leaves, 0);
+WS_AT(SumArguments<float>, tensors, 8);
+WS_AT(SumArguments<float>, sums, 16);
+WS_AT(SumArguments<float>, exponents, 24);
+WS_AT(SumArguments<float>, numbers, 32);
+WS_AT(SumArguments<float>, leaf_count, 40);
+WS_AT(SumArguments<float>, step, 48);
+WS_SIZE(SumArguments<float>, 1384);
+WS_AT(SumArguments<double>, step, 48);
+WS_SIZE(SumArguments<double>, 2552);
 WS_AT(LeafTensor<float>, gradients, 0);
 WS_AT(LeafTensor<float>, length, 8);
 WS_AT(LeafTensor<float>, first_leaf, 16);
@@ -172,12 +209,13 @@ WS_AT(NormArguments, outcome, 88);
 WS_AT(NormArguments, arrived, 96);
 WS_AT(NormArguments, gradient_scale, 104);
 WS_AT(NormArguments, clip_norm, 112);
-WS_AT(NormArguments, float_scale, 120);
-WS_AT(NormArguments, scale_mantissa, 124);
-WS_AT(NormArguments, scale_exponent, 128);
-WS_AT(NormArguments, skip_non_finite, 132);
-WS_AT(NormArguments, blocks, 136);
-WS_AT(NormArguments, kind, 140);
-WS_SIZE(NormArguments, 144);
+WS_AT(NormArguments, clip_eps, 120);
+WS_AT(NormArguments, float_scale, 128);
+WS_AT(NormArguments, scale_mantissa, 132);
+WS_AT(NormArguments, scale_exponent, 136);
+WS_AT(NormArguments, skip_non_finite, 140);
+WS_AT(NormArguments, blocks, 144);
+WS_AT(NormArguments, kind, 148);
+WS_SIZE(NormArguments, 152);
 
 #endif

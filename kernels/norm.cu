@@ -1,97 +1,14 @@
 /*
- * The global gradient norm, as a tree of fixed shape, so that it has the same bits everywhere. A
- * leaf is 4096 elements of one tensor padded with zeros; a node adds 4096 sums. Both add halves:
- * element i and element i + width, for widths 2048 down to 1. A sum of squares is kept as sum *
- * 4^exponent, one of magnitudes as sum * 2^exponent: a leaf whose plain sum is too large or too small
- * is summed again with its elements divided by a power of two. float32 and float64 gradients have
- * trees of their own, which the root joins.
+ * The global gradient norm by the tree of tree.cuh. float32 and float64 gradients have trees of their
+ * own, which the root joins.
  *
  * Entries: leaves_<type> for every type of gradients, one block per leaf; global_norm, one block per
  * node, of which the last to finish adds the nodes' sums and computes what gradients are to be
  * multiplied by. Nothing here writes gradients, and the host need not wait.
  */
-#include "grid.cuh"
+#include "tree.cuh"
 
 #include "scale.h"
-
-enum { WS_HALF = WS_LEAF / 2, WS_HELD = WS_LEAF / WS_BLOCK /* elements of a leaf in a thread */ };
-
-/* What differs between the types: integers of the same size and the bounds of exponents. */
-template <typename T> struct Format;
-template <> struct Format<float> {
-  typedef unsigned int Word;
-  enum { FRACTION = 23, BIAS = 127 };
-  WS_DEVICE Word bits(float x) { return ws_to_bits_f32(x); }
-  WS_DEVICE float value(Word bits) { return ws_from_bits_f32(bits); }
-  WS_DEVICE float multiply_add(float a, float b, float c) { return ws_fma_f32(a, b, c); }
-  WS_DEVICE bool is_plain(float sum) {
-    return sum >= 5.421010862427522e-20f && sum <= 1.8446744073709552e19f; /* 2^-64 to 2^64 */
-  }
-};
-template <> struct Format<double> {
-  typedef unsigned long long Word;
-  enum { FRACTION = 52, BIAS = 1023 };
-  WS_DEVICE Word bits(double x) { return ws_to_bits_f64(x); }
-  WS_DEVICE double value(Word bits) { return ws_from_bits_f64(bits); }
-  WS_DEVICE double multiply_add(double a, double b, double c) { return ws_fma_f64(a, b, c); }
-  WS_DEVICE bool is_plain(double sum) {
-    return sum >= 7.458340731200207e-155 && sum <= 1.3407807929942597e154; /* 2^-512 to 2^512 */
-  }
-};
-
-/* 2^exponent, which must be normal. */
-template <typename T> WS_DEVICE T power_of_two(int exponent) {
-  typedef Format<T> F;
-  return F::value((typename F::Word)(exponent + F::BIAS) << F::FRACTION);
-}
-
-WS_DEVICE float magnitude(float x) { return ws_from_bits_f32(ws_to_bits_f32(x) & 0x7fffffffu); }
-WS_DEVICE double magnitude(double x) {
-  return ws_from_bits_f64(ws_to_bits_f64(x) & 0x7fffffffffffffffull);
-}
-
-/* Smallest exponent of a normal number, and the one above which a sum of squares is not scaled. */
-template <typename T> WS_DEVICE int min_exponent() { return 1 - Format<T>::BIAS; }
-template <typename T> WS_DEVICE int max_exponent() { return Format<T>::BIAS - 1; }
-
-template <typename T> struct Scratch {
-  T sums[4][WS_BLOCK]; /* element 4 * t + e is in [e][t] */
-  typename Format<T>::Word largest[WS_BLOCK];
-  int exponents[WS_BLOCK];
-};
-
-template <typename T> struct Sum {
-  T sum;
-  int exponent;
-};
-
-WS_DEVICE int clamped(int index, int n) { return index < n ? index : n - 1; }
-
-/* Index in a leaf of a thread's i-th element: vectors of four, neighbours beside each other. */
-WS_DEVICE int held_index(int t, int i) { return i / 4 * (4 * WS_BLOCK) + 4 * t + i % 4; }
-
-/* The first halvings, within a thread: 2048 sums to 1024. */
-template <typename T> WS_DEVICE void put(Scratch<T> &scratch, int t, const T *sums) {
-  WS_UNROLL
-  for (int e = 0; e < 4; e++) scratch.sums[e][t] = sums[e] + sums[4 + e];
-}
-
-/* The rest of the halvings, from 1024 sums on; the same result in every thread. */
-template <typename T> WS_DEVICE T fold(Scratch<T> &scratch) {
-  WS_UNROLL
-  for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
-    WS_BARRIER();
-    WS_THREADS(t) {
-      if (t < width) {
-        WS_UNROLL
-        for (int e = 0; e < 4; e++) scratch.sums[e][t] += scratch.sums[e][t + width];
-      }
-    }
-  }
-  WS_BARRIER();
-  return WS_UNIFORM(
-      (scratch.sums[0][0] + scratch.sums[2][0]) + (scratch.sums[1][0] + scratch.sums[3][0]));
-}
 
 template <typename S, typename T> WS_DEVICE void load_leaf(const S *x, int n, int t, T *held) {
   enum { COUNT = Storage<S>::COUNT };
@@ -123,7 +40,7 @@ WS_DEVICE T sum_of(Scratch<T> &scratch, int kind, const S *x, int n, T scale) {
     for (int i = 0; i < WS_HELD; i++) {
       if (SCALES) held[i] *= scale;
     }
-    if (kind == WS_NORM_L1) {
+    if (kind == WS_SUM_MAGNITUDES) {
       WS_UNROLL
       for (int i = 0; i < WS_HELD / 2; i++) {
         sums[i] = magnitude(held[i]) + magnitude(held[WS_HELD / 2 + i]);
@@ -138,20 +55,6 @@ WS_DEVICE T sum_of(Scratch<T> &scratch, int kind, const S *x, int n, T scale) {
     put(scratch, t, sums);
   }
   return fold(scratch);
-}
-
-/* The largest of what the threads have put into the scratch, in every thread. */
-template <typename T> WS_DEVICE typename Format<T>::Word largest_of(Scratch<T> &scratch) {
-  for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
-    WS_BARRIER();
-    WS_THREADS(t) {
-      if (t < width && scratch.largest[t + width] > scratch.largest[t]) {
-        scratch.largest[t] = scratch.largest[t + width];
-      }
-    }
-  }
-  WS_BARRIER();
-  return WS_UNIFORM(scratch.largest[0]);
 }
 
 /* Largest magnitude, as bits: NaN above infinity above numbers. */
@@ -187,27 +90,14 @@ WS_DEVICE Sum<T> scaled_leaf(Scratch<T> &scratch, int kind, const S *x, int n) {
   typedef Format<T> F;
   const typename F::Word largest = largest_bits(scratch, x, n);
   Sum<T> leaf;
-  if (kind == WS_NORM_MAX) {
+  if (kind == WS_SUM_LARGEST) {
     leaf.sum = F::value(largest);
     leaf.exponent = 0;
     return leaf;
   }
-  if (largest == 0) {
-    leaf.sum = 0;
-    leaf.exponent = min_exponent<T>();
-    return leaf;
-  }
-  int exponent = (int)(largest >> F::FRACTION) - F::BIAS;
-  if (exponent > F::BIAS || !PlainSum<S>::CAN_FAIL) { /* infinite or NaN, and stays so */
-    leaf.sum = F::value(largest);
-    leaf.exponent = max_exponent<T>();
-    return leaf;
-  }
-  if (exponent < min_exponent<T>()) exponent = min_exponent<T>();
-  if (exponent > max_exponent<T>()) exponent = max_exponent<T>();
+  if (!exponent_of_largest(largest, &leaf) || !PlainSum<S>::CAN_FAIL) return leaf;
   WS_UNSHARED(); /* sums are not the largest magnitudes */
-  leaf.sum = sum_of<true>(scratch, kind, x, n, power_of_two<T>(-exponent));
-  leaf.exponent = exponent;
+  leaf.sum = sum_of<true>(scratch, kind, x, n, power_of_two<T>(-leaf.exponent));
   return leaf;
 }
 
@@ -223,7 +113,7 @@ template <typename S> WS_DEVICE void leaves(const LeafArguments<S> &arguments) {
   Sum<T> result;
   result.sum = 0;
   result.exponent = 0;
-  if (arguments.kind != WS_NORM_MAX) {
+  if (arguments.kind != WS_SUM_LARGEST) {
     result.sum = sum_of<false>(scratch, arguments.kind, x, n, (T)1);
   }
   if (!Format<T>::is_plain(result.sum)) result = scaled_leaf(scratch, arguments.kind, x, n);
@@ -234,79 +124,6 @@ template <typename S> WS_DEVICE void leaves(const LeafArguments<S> &arguments) {
       arguments.exponents[tensor.first_leaf + leaf.index] = result.exponent;
     }
   }
-}
-
-/*
- * Joins n sums, 1 to WS_LEAF. All loads are in flight at once: those beyond n are the last one's
- * again. They are from the second-level cache, since other blocks may just have stored the values.
- */
-template <typename T>
-WS_DEVICE Sum<T> join(Scratch<T> &scratch, int kind, const T *sums, const int *exponents, int n) {
-  typedef Format<T> F;
-  Sum<T> node;
-  WS_BARRIER();
-  if (kind == WS_NORM_MAX) {
-    WS_THREADS(t) {
-      T held[WS_HELD];
-      WS_UNROLL
-      for (int i = 0; i < WS_HELD; i++) held[i] = WS_LOAD_FRESH(sums + clamped(held_index(t, i), n));
-      typename F::Word largest = 0;
-      WS_UNROLL
-      for (int i = 0; i < WS_HELD; i++) {
-        if (F::bits(held[i]) > largest) largest = F::bits(held[i]);
-      }
-      scratch.largest[t] = largest;
-    }
-    node.sum = F::value(largest_of(scratch));
-    node.exponent = 0;
-    return node;
-  }
-  WS_THREADS(t) {
-    int held[WS_HELD];
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD; i++) {
-      held[i] = WS_LOAD_FRESH(exponents + clamped(held_index(t, i), n));
-    }
-    int largest = held[0];
-    WS_UNROLL
-    for (int i = 1; i < WS_HELD; i++) {
-      if (held[i] > largest) largest = held[i];
-    }
-    scratch.exponents[t] = largest;
-  }
-  for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
-    WS_BARRIER();
-    WS_THREADS(t) {
-      if (t < width && scratch.exponents[t + width] > scratch.exponents[t]) {
-        scratch.exponents[t] = scratch.exponents[t + width];
-      }
-    }
-  }
-  WS_BARRIER();
-  node.exponent = WS_UNIFORM(scratch.exponents[0]);
-  const int power = kind == WS_NORM_L1 ? 1 : 2;
-  WS_UNSHARED(); /* sums are not exponents */
-  WS_THREADS(t) {
-    T held[WS_HELD], halves[WS_HELD / 2];
-    int below[WS_HELD];
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD; i++) {
-      const int index = clamped(held_index(t, i), n);
-      held[i] = WS_LOAD_FRESH(sums + index);
-      below[i] = WS_LOAD_FRESH(exponents + index);
-    }
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD; i++) {
-      const int shift = power * (below[i] - node.exponent);
-      const bool counts = held_index(t, i) < n && shift >= min_exponent<T>();
-      held[i] = counts ? held[i] * power_of_two<T>(shift) : 0;
-    }
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD / 2; i++) halves[i] = held[i] + held[WS_HELD / 2 + i];
-    put(scratch, t, halves);
-  }
-  node.sum = fold(scratch);
-  return node;
 }
 
 template <typename T> WS_DEVICE int nodes_of(const TreeArguments<T> &tree) {
@@ -346,14 +163,14 @@ WS_DEVICE double hypotenuse(double a, double b) {
 
 /* The norm of both trees' gradients together. */
 WS_DEVICE double joined(int kind, double a, double b) {
-  if (kind == WS_NORM_L1) return a + b;
-  return kind == WS_NORM_MAX ? ws_max_f64(a, b) : hypotenuse(a, b);
+  if (kind == WS_SUM_MAGNITUDES) return a + b;
+  return kind == WS_SUM_LARGEST ? ws_max_f64(a, b) : hypotenuse(a, b);
 }
 
 /* From the trees' roots. In float32 throughout if there are no float64 gradients. */
 WS_DEVICE NormResult result_of(
     const Sum<float> &floats, const Sum<double> &doubles, const NormArguments &arguments) {
-  const bool is_squared = arguments.kind == WS_NORM_L2;
+  const bool is_squared = arguments.kind == WS_SUM_SQUARES;
   const float float_root = is_squared ? ws_sqrt_f32(floats.sum) : floats.sum;
   const bool clips = arguments.clip_norm > 0;
   NormResult result;
@@ -367,13 +184,14 @@ WS_DEVICE NormResult result_of(
         : joined(
               arguments.kind, float_root * power_of_two<float>(floats.exponent), double_norm);
     result.norm = raw * arguments.gradient_scale;
-    if (clips) factor = ws_min_f64(1.0, arguments.clip_norm / (result.norm + 1e-6));
+    if (clips) factor = ws_min_f64(1.0, arguments.clip_norm / (result.norm + arguments.clip_eps));
     float_factor = (float)factor;
   } else {
     const float norm = ws_scale_by_power(
         float_root * arguments.scale_mantissa, floats.exponent + arguments.scale_exponent);
     result.norm = norm;
-    if (clips) float_factor = ws_min_f32(1.0f, (float)arguments.clip_norm / (norm + 1e-6f));
+    const float float_eps = (float)arguments.clip_eps;
+    if (clips) float_factor = ws_min_f32(1.0f, (float)arguments.clip_norm / (norm + float_eps));
     factor = float_factor;
   }
   result.float_scale = arguments.float_scale * float_factor;
@@ -428,7 +246,7 @@ WS_KERNEL global_norm(const NormArguments arguments) {
     WS_BARRIER();
     if (!WS_UNIFORM(is_last)) return;
   }
-  if (kind == WS_NORM_MAX) {
+  if (kind == WS_SUM_LARGEST) {
     float_sum = normalized(float_sum);
     double_sum = normalized(double_sum);
   }

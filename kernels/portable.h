@@ -130,6 +130,11 @@ WS_INLINE ws_real_64 ws_from_bits_f64(ws_word_64 bits) {
 #endif
 #endif
 
+/* Operands of an element, as bits: what a phase of a rule reads or writes. */
+#define WS_PARAMETER 1
+#define WS_GRADIENT 2
+#define WS_STATE(slot) (4 << (slot))
+
 /*
  * IEEE 754-2019 maximum and minimum, which are Java's: NaN if either is NaN, and +0 above -0. Equal
  * numbers differ at most in the sign of zero, so joining their bits decides.

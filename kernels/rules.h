@@ -16,9 +16,24 @@
  *                              assembler. It then may need fewer registers, and some releases spill
  *                              a few to fit one more block, which PtxTest finds. WS_BITS is 32 or 64 where it is used. For 16-bit
  *                              types it is 3, or 2 for a rule with 1, which spills with 3.
+ *
+ * A rule that first adds something up over each tensor ends with WS_SUMS_ENTRY(<rule>, <RULE>) instead
+ * and has four functions: ws_<rule>_terms, what is added up for an element; ws_<rule>_advance, by
+ * which state moves before; ws_<rule>_numbers, what the sums of a tensor give; and the update, whose
+ * scalars the numbers follow. It also defines
+ *
+ *   WS_<RULE>_SUMS             how many sums there are, WS_MAX_SUMS at most
+ *   WS_<RULE>_KIND(sum)        what each adds up, WS_SUM_...: a norm if that is squares
+ *   WS_<RULE>_NUMBERS          how many numbers a tensor has, WS_MAX_NUMBERS at most
+ *   WS_<RULE>_KEPT             count of state slots that hold one value for a tensor
+ *   WS_<RULE>_SUM_READS, _SUM_WRITES, _READS, _WRITES
+ *                              the operands that the first phase and the update use, see portable.h
  */
 #ifndef WS_ENTRY
 #define WS_ENTRY(rule, RULE)
+#endif
+#ifndef WS_SUMS_ENTRY
+#define WS_SUMS_ENTRY(rule, RULE)
 #endif
 
 #include "rules/sgd.h"
@@ -37,3 +52,4 @@
 #include "rules/adan.h"
 #include "rules/nadam.h"
 #include "rules/asgd.h"
+#include "rules/lamb.h"

@@ -18,52 +18,14 @@
 #include "portable.h"
 #include "half.h"
 #include "storage.h"
+#include "operands.h"
 
-#define WS_ENTRY(rule, RULE)
-#define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
-#include "gradient.h"
-#include WS_RULE_FILE
-
-#define WS_OF_RULE(what) WS_JOIN(WS_JOIN(WS_, WS_RULE_UPPER), what)
-#define WS_UPDATE WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), _f), WS_BITS)
-#define WS_SCALARS WS_OF_RULE(_SCALARS)
-#define WS_SLOTS(options) WS_OF_RULE(_SLOTS)(options)
-#define WS_OPTIONS WS_OF_RULE(_OPTIONS)
-
-/* X(0) X(1) and so on, for each slot of state. */
-#define WS_EACH_0(X)
-#define WS_EACH_1(X) X(0)
-#define WS_EACH_2(X) WS_EACH_1(X) X(1)
-#define WS_EACH_3(X) WS_EACH_2(X) X(2)
-#define WS_EACH_4(X) WS_EACH_3(X) X(3)
-#define WS_EACH_5(X) WS_EACH_4(X) X(4)
-#define WS_EACH_6(X) WS_EACH_5(X) X(5)
-#define WS_EACH_7(X) WS_EACH_6(X) X(6)
-#define WS_EACH_8(X) WS_EACH_7(X) X(7)
-#define WS_EACH_9(X) WS_EACH_8(X) X(8)
-#define WS_EACH_10(X) WS_EACH_9(X) X(9)
-#define WS_EACH_11(X) WS_EACH_10(X) X(10)
-#define WS_EACH_12(X) WS_EACH_11(X) X(11)
-#define WS_EACH_13(X) WS_EACH_12(X) X(12)
-#define WS_EACH_14(X) WS_EACH_13(X) X(13)
-#define WS_EACH_SLOT WS_JOIN(WS_EACH_, WS_SLOTS_USED)
-#define WS_STATE_PARAMETER(i) , global ws_one *state##i
-#define WS_STATE_ARGUMENT(i) , state##i + segment[5 + i]
 #define WS_LOAD_STATE(i) \
-  s[i] = WS_SLOTS(options) > i ? ws_load_state(state##i, unit) : (WS_REAL)0;
+  s[i] = WS_SLOTS(options) > i && WS_READS(WS_STATE(i)) ? ws_load_state(state##i, unit) : (WS_REAL)0;
 #define WS_STORE_STATE(i) \
-  if (WS_SLOTS(options) > i) {           \
+  if (WS_SLOTS(options) > i && WS_WRITES(WS_STATE(i))) { \
     ws_store_state(state##i, unit, s[i]); \
   }
-
-/*
- * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, and 1 if its
- * parameters keep their bits whatever the rule gives, else 0.
- */
-#define WS_FIELDS (WS_SCALARS + 3)
-typedef struct {
-  ws_one value[WS_GROUPS][WS_FIELDS];
-} ws_groups;
 
 /* A work-item's units of a tile. Called with constant options, which then cost nothing. */
 WS_INLINE void ws_units(
@@ -80,10 +42,12 @@ WS_INLINE void ws_units(
       return;
     }
     value = ws_load(p, unit);
-    gradient = prescale * ws_load(g, unit);
+    gradient = WS_READS(WS_GRADIENT) ? prescale * ws_load(g, unit) : (WS_REAL)0;
     WS_EACH_SLOT(WS_LOAD_STATE)
 
-    gradient = WS_NAME(gradient)(scale, bound, weight_decay, gradient, value);
+    if (WS_READS(WS_GRADIENT)) {
+      gradient = WS_NAME(gradient)(scale, bound, weight_decay, gradient, value);
+    }
     value = WS_UPDATE(value, gradient, s, k, options);
 
     if (!keeps_parameters) {
@@ -108,12 +72,18 @@ WS_INLINE void ws_units(
  * control: the scale, from norm.cl; unused unless from_control
  * segments: for each WS_SEGMENT longs: first tile, length, group | options << 32 | aligned << 48, offsets
  * tiles: segment of each tile; unused if there is one segment
+ * tensor_numbers: of each segment, which is a tensor then, for a rule with sums: see sums.cl
  */
+#ifdef WS_HAS_SUMS
+#define WS_SUMS_PARAMETER , global const ws_one *tensor_numbers
+#else
+#define WS_SUMS_PARAMETER
+#endif
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int zero_gradients, int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, global ws_stored *p,
-    global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER)) {
+    global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_SUMS_PARAMETER) {
   long tile = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[tile] : 0);
   int group = (int)(segment[2] & 0xffffff);
@@ -121,23 +91,19 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   int aligned = (int)(segment[2] >> 48);
   long at = WS_LANES * ((tile - segment[0]) * WS_LOCAL * WS_UNITS + get_local_id(0));
   ws_one numbers[WS_FIELDS];
-  WS_REAL k[WS_SCALARS];
+  WS_REAL k[WS_SCALARS + WS_NUMBERS];
   WS_REAL weight_decay;
-  int i, j;
+  int i;
 
-  /* All indices are constants once unrolled: with others a GPU's compiler copies the argument into
-   * every work-item's private memory. */
-#pragma unroll
-  for (i = 0; i < WS_FIELDS; i++) {
-    numbers[i] = groups.value[0][i];
-#pragma unroll
-    for (j = 1; j < WS_GROUPS; j++) {
-      numbers[i] = j == group ? groups.value[j][i] : numbers[i];
-    }
-  }
+  WS_NUMBERS_OF_GROUP(groups, group, numbers);
   for (i = 0; i < WS_SCALARS; i++) {
     k[i] = numbers[i];
   }
+#ifdef WS_HAS_SUMS
+  for (i = 0; i < WS_NUMBERS; i++) {
+    k[WS_SCALARS + i] = tensor_numbers[WS_NUMBERS * (long)(has_tiles ? tiles[tile] : 0) + i];
+  }
+#endif
   weight_decay = numbers[WS_SCALARS];
   scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
   at -= aligned ? segment[3] % WS_LANES : 0;

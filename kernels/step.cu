@@ -39,6 +39,8 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   enum {
     SLOTS = Rule::slots(OPTIONS),
     ROOM = SLOTS == 0 ? 1 : SLOTS,
+    READS = Rule::READS,
+    WRITES = Rule::WRITES,
     VECTOR = Storage<S>::COUNT /* two in flight for each array took 4 % longer on an H200 */
   };
 
@@ -50,7 +52,8 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   int flags; /* 0 if gradients only need their scale and everything else is stored */
 
   template <int N> WS_DEVICE_MEMBER void compute(T *p, T *g, T (*s)[N]) const {
-    if (flags != 0) {
+    if (!(READS & WS_GRADIENT)) {
+    } else if (flags != 0) {
       WS_UNROLL
       for (int i = 0; i < N; i++) g[i] = scale * (prescale * g[i]);
       if (clip_value >= 0) {
@@ -84,16 +87,23 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       S values[VECTOR], gradients[VECTOR];
       T p[VECTOR], g[VECTOR], s[ROOM][VECTOR];
       load_vector(tensor.values + index, values);
-      load_vector(tensor.gradients + index, gradients);
+      if (READS & WS_GRADIENT) load_vector(tensor.gradients + index, gradients);
       WS_UNROLL
-      for (int k = 0; k < SLOTS; k++) load_vector(tensor.state[k] + index, s[k]);
+      for (int k = 0; k < SLOTS; k++) {
+        if (READS & WS_STATE(k)) load_vector(tensor.state[k] + index, s[k]);
+      }
       WS_UNROLL
-      for (int i = 0; i < VECTOR; i++) p[i] = widen(values[i]), g[i] = widen(gradients[i]);
+      for (int i = 0; i < VECTOR; i++) {
+        p[i] = widen(values[i]);
+        g[i] = READS & WS_GRADIENT ? widen(gradients[i]) : 0;
+      }
       compute(p, g, s);
       WS_UNROLL
       for (int i = 0; i < VECTOR; i++) narrow(p[i], &values[i]);
       WS_UNROLL
-      for (int k = 0; k < SLOTS; k++) store_vector(tensor.state[k] + index, s[k]);
+      for (int k = 0; k < SLOTS; k++) {
+        if (WRITES & WS_STATE(k)) store_vector(tensor.state[k] + index, s[k]);
+      }
       if (flags == 0) {
         store_vector(tensor.values + index, values);
         continue;
@@ -113,13 +123,16 @@ template <class Rule, typename S, int OPTIONS> struct Update {
     WS_ROLLED
     for (long long i = t; i < count; i += WS_BLOCK) {
       const long long index = i + (i < before ? range.from : range.vectors_end - before);
-      T p[1] = {widen(tensor.values[index])}, g[1] = {widen(tensor.gradients[index])}, s[ROOM][1];
+      T p[1] = {widen(tensor.values[index])}, g[1], s[ROOM][1];
+      g[0] = READS & WS_GRADIENT ? widen(tensor.gradients[index]) : 0;
       WS_UNROLL
-      for (int k = 0; k < SLOTS; k++) s[k][0] = tensor.state[k][index];
+      for (int k = 0; k < SLOTS; k++) s[k][0] = READS & WS_STATE(k) ? tensor.state[k][index] : 0;
       compute(p, g, s);
       if ((flags & WS_KEEP_PARAMETERS) == 0) narrow(p[0], tensor.values + index);
       WS_UNROLL
-      for (int k = 0; k < SLOTS; k++) tensor.state[k][index] = s[k][0];
+      for (int k = 0; k < SLOTS; k++) {
+        if (WRITES & WS_STATE(k)) tensor.state[k][index] = s[k][0];
+      }
       if ((flags & WS_ZERO_GRADIENTS) != 0) tensor.gradients[index] = S();
     }
   }
@@ -153,7 +166,10 @@ template <class Rule, typename S, int OPTIONS> struct Tiles<Rule, S, OPTIONS, fa
       const Range &, const Tensor<S> &, const Group<T> &, T, const StepArguments<S> &) {}
 };
 
-template <class Rule, typename S> WS_DEVICE void step(const StepArguments<S> &arguments) {
+/* numbers: of the tensors, for a rule with sums. */
+template <class Rule, typename S>
+WS_DEVICE void step(
+    const StepArguments<S> &arguments, const typename Storage<S>::Real *numbers = nullptr) {
   typedef typename Storage<S>::Real T;
   const Tile tile = arguments.tiles[WS_BLOCK_INDEX];
   const Tensor<S> tensor = arguments.tensors[tile.tensor];
@@ -179,7 +195,15 @@ template <class Rule, typename S> WS_DEVICE void step(const StepArguments<S> &ar
   } else {
     group = arguments.groups[tensor.group];
   }
+  WS_UNROLL
+  for (int i = 0; i < Rule::NUMBERS; i++) {
+    group.scalars[Rule::SCALARS + i] = numbers[(long long)tile.tensor * WS_MAX_NUMBERS + i];
+  }
   Tiles<Rule, S>::update(range, tensor, group, scale, arguments);
+}
+
+template <class Rule, typename S> WS_DEVICE void step(const SumArguments<S> &arguments) {
+  step<Rule, S>(arguments.step, arguments.numbers);
 }
 
 template <typename T> WS_DEVICE void write_groups(const StepArguments<T> &arguments) {
@@ -194,11 +218,15 @@ WS_LIST(groups_float32, StepArguments<float>)
 WS_LIST(groups_float64, StepArguments<double>)
 
 /* An entry for each rule: what the header says of it, as a type, and the kernel. */
-#define WS_ENTRY(rule, RULE)                                                         \
+#define WS_RULE(rule, RULE, Arguments, reads, writes, numbers)                       \
   struct WS_NAME(rule##_rule) {                                                      \
     typedef WS_REAL Real;                                                            \
     enum {                                                                           \
       OPTIONS = WS_##RULE##_OPTIONS,                                                 \
+      SCALARS = WS_##RULE##_SCALARS,                                                 \
+      NUMBERS = numbers,                                                             \
+      READS = reads,                                                                 \
+      WRITES = writes,                                                               \
       BLOCKS = WS_##RULE##_BLOCKS,                                                   \
       HALF_BLOCKS = BLOCKS == 1 ? 2 : 3                                              \
     };                                                                               \
@@ -214,20 +242,23 @@ WS_LIST(groups_float64, StepArguments<double>)
     }                                                                                \
   };                                                                                 \
   static_assert(WS_##RULE##_MAX_SLOTS + 2 <= WS_MAX_OPERANDS, "state of " #rule);   \
-  static_assert(WS_##RULE##_SCALARS <= WS_MAX_SCALARS, "scalars of " #rule);        \
-  WS_JOIN(WS_KERNELS_, WS_BITS)(rule)
+  static_assert(WS_##RULE##_SCALARS + numbers <= WS_MAX_SCALARS, "scalars of " #rule); \
+  WS_JOIN(WS_KERNELS_, WS_BITS)(rule, Arguments)
+#define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0)
+#define WS_SUMS_ENTRY(rule, RULE)                                                      \
+  WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES, WS_##RULE##_NUMBERS)
 
-#define WS_KERNEL_OF(rule, RuleType, blocks, type, S)                                  \
-  WS_KERNEL_FOR(blocks) rule##_##type(const StepArguments<S> arguments) {              \
+#define WS_KERNEL_OF(rule, RuleType, blocks, type, S, Arguments)                       \
+  WS_KERNEL_FOR(blocks) rule##_##type(const Arguments<S> arguments) {                  \
     step<RuleType, S>(arguments);                                                      \
   }                                                                                    \
-  WS_LIST(rule##_##type, StepArguments<S>)
-#define WS_KERNELS_32(rule)                                                            \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::BLOCKS, float32, float) \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::HALF_BLOCKS, float16, Float16) \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::HALF_BLOCKS, bfloat16, Bfloat16)
-#define WS_KERNELS_64(rule) \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f64, ws_##rule##_rule_f64::BLOCKS, float64, double)
+  WS_LIST(rule##_##type, Arguments<S>)
+#define WS_KERNELS_32(rule, A)                                                         \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::BLOCKS, float32, float, A) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::HALF_BLOCKS, float16, Float16, A) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::HALF_BLOCKS, bfloat16, Bfloat16, A)
+#define WS_KERNELS_64(rule, A) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f64, ws_##rule##_rule_f64::BLOCKS, float64, double, A)
 
 #define WS_BITS 32
 #include "gradient.h"

@@ -117,7 +117,7 @@ final class DeviceChoice {
       problems.remove(backend);
       return Optional.of(device);
     }
-    Optional<String> problem = SelfTest.run(device);
+    Optional<String> problem = problem(device);
     if (problem.isEmpty()) {
       passed.add(backend);
       problems.remove(backend);
@@ -133,6 +133,13 @@ final class DeviceChoice {
           "closing " + backend.name() + ": " + LoadFailure.describe(e));
     }
     return Optional.empty();
+  }
+
+  private Optional<String> problem(BackendDevice device) {
+    Backend java = backends.get(backends.size() - 1);
+    try (BackendDevice reference = java.open(DeviceOptions.PREFERRED)) {
+      return SelfTest.run(device, reference);
+    }
   }
 
   private void skip(Backend backend, String why) {

@@ -55,11 +55,12 @@ public final class Optimizer implements AutoCloseable {
     rule = builder.rule();
     moving = builder.moving();
     options = builder.options().skipNonFinite(builder.options().skipNonFinite() || scaler != null);
-    reporter = builder.reporter(options);
     progress = new Progress(builder.startAfter());
     List<RuleGroup> groups = RuleGroup.resolve(rule, moving, builder.groups(), parameters);
     List<TrainedGroup> trained = TrainedGroup.of(groups, progress.steps());
-    ArithmeticRange.requireOptions(options, parameters);
+    StepOptions all = OwnClip.of(options, groups);
+    reporter = builder.reporter(all);
+    ArithmeticRange.requireOptions(all, parameters);
     progress.next(); // refuses where no step can follow
     trained.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     lifetime = Lifetime.begin(this, "optimizer");
@@ -400,6 +401,11 @@ public final class Optimizer implements AutoCloseable {
     return moving;
   }
 
+  /** What a step does besides its rules, but for clipping that is part of them. */
+  StepOptions options() {
+    return options;
+  }
+
   /** Null without one. */
   LossScaler scaler() {
     return scaler;
@@ -426,7 +432,8 @@ public final class Optimizer implements AutoCloseable {
     List<RuleGroup> resolved = RuleGroup.resolve(rule, moving, groups, more);
     List<TrainedGroup> next = new ArrayList<>(trainedGroups());
     next.addAll(TrainedGroup.of(resolved, 0));
-    ArithmeticRange.requireOptions(options, joined);
+    ArithmeticRange.requireOptions(
+        OwnClip.of(options, next.stream().map(TrainedGroup::rules).toList()), joined);
     next.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     int memories = state.memories().size();
     state.allocate(more, resolved);

@@ -75,6 +75,11 @@ final class OptimizerRestorer {
         differences.add(e.getMessage()); // the parameters' arithmetic cannot hold a number
       }
     }
+    try {
+      OwnClip.of(optimizer.options(), restoredRules);
+    } catch (IllegalArgumentException e) {
+      differences.add(e.getMessage());
+    }
     compareValues();
     if (!differences.isEmpty()) {
       throw new CheckpointMismatchException(reader.source(), differences);
@@ -169,7 +174,9 @@ final class OptimizerRestorer {
       find(
           PyTorchNames.state(name, slot),
           optimizer.optimizerState().tensor(parameter.name(), slot),
-          parameter.shape());
+          optimizer.optimizerState().isOfTensor(parameter.name(), slot)
+              ? List.of()
+              : parameter.shape());
     }
     if (choices.hasParameters() && has(name)) {
       valuesFound++;

@@ -39,7 +39,9 @@ final class OptimizerSaver {
       }
       for (String slot : optimizer.stateNames(name)) {
         Tensor state = optimizer.optimizerState().tensor(name, slot);
-        add(writer, PyTorchNames.state(name, slot), state, parameter.shape());
+        boolean isOne = optimizer.optimizerState().isOfTensor(name, slot);
+        List<Long> shape = isOne ? List.of() : parameter.shape();
+        add(writer, PyTorchNames.state(name, slot), state, shape);
       }
       writer.number(
           PyTorchNames.state(name, PyTorchNames.STEP), optimizer.groups().stepCount(name));

@@ -7,6 +7,7 @@ import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -24,6 +25,10 @@ final class OptimizerState {
   private final Device device;
   private final Lifetime owner;
   private final Map<String, Map<String, Tensor>> tensors = new LinkedHashMap<>();
+
+  /** Those names of a parameter's state that are a single value for all its elements. */
+  private final Map<String, Set<String>> ofTensor = new HashMap<>();
+
   private final List<Memory> memories = new ArrayList<>();
 
   /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
@@ -73,10 +78,23 @@ final class OptimizerState {
   private void allocateSlots(Parameters parameters, Map<String, List<StateSlot>> slots) {
     Map<Shared, Memory> shared = new LinkedHashMap<>();
     Map<Shared, Long> coverage = coverage(parameters, slots);
+    Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, slots);
+    Map<OfTensors, Memory> kept = new HashMap<>();
     for (Parameter parameter : parameters) {
       MemorySlice values = parameter.values().slice();
       Map<String, Tensor> byName = new LinkedHashMap<>();
       for (StateSlot slot : slots.get(parameter.name())) {
+        if (slot.extent() == StateSlot.Extent.TENSOR) {
+          ElementType type = values.memory().type().arithmetic();
+          ofTensor.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
+          List<Parameter> having = ofTensors.get(new OfTensors(type, slot));
+          Memory memory =
+              kept.computeIfAbsent(
+                  new OfTensors(type, slot),
+                  key -> allocate(Storage.of(type), having.size(), slot));
+          byName.put(slot.name(), tensor(memory, having.indexOf(parameter), 1));
+          continue;
+        }
         Shared beside = new Shared(values.memory(), slot);
         if (parameters.owns(parameter) && coverage.get(beside) == values.memory().length()) {
           Memory memory =
@@ -93,6 +111,24 @@ final class OptimizerState {
       }
       tensors.put(parameter.name(), byName);
     }
+  }
+
+  /** An allocation of one value for each parameter of an arithmetic that has a slot. */
+  private record OfTensors(ElementType arithmetic, StateSlot slot) {}
+
+  /** Those parameters, in the order of their values. */
+  private static Map<OfTensors, List<Parameter>> ofTensors(
+      Parameters parameters, Map<String, List<StateSlot>> slots) {
+    Map<OfTensors, List<Parameter>> found = new HashMap<>();
+    for (Parameter parameter : parameters) {
+      for (StateSlot slot : slots.get(parameter.name())) {
+        if (slot.extent() == StateSlot.Extent.TENSOR) {
+          ElementType type = parameter.values().type().arithmetic();
+          found.computeIfAbsent(new OfTensors(type, slot), k -> new ArrayList<>()).add(parameter);
+        }
+      }
+    }
+    return found;
   }
 
   /** An allocation beside one of the parameters' own. */
@@ -118,6 +154,13 @@ final class OptimizerState {
     if (slot.initialValue() != 0) {
       fill(memory, slot.initialValue());
     }
+    return memory;
+  }
+
+  private Memory allocate(Storage storage, long length, StateSlot slot) {
+    Memory memory = device.backend().allocate(storage, length);
+    memories.add(memory);
+    fill(memory, slot.initialValue());
     return memory;
   }
 
@@ -152,6 +195,11 @@ final class OptimizerState {
               + Parameters.abbreviated(slots.keySet()));
     }
     return tensor;
+  }
+
+  /** Whether a state of a parameter is a single value for all its elements. */
+  boolean isOfTensor(String parameter, String slot) {
+    return ofTensor.getOrDefault(parameter, Set.of()).contains(slot);
   }
 
   /** Names of the state of a parameter that there is. */

@@ -88,7 +88,8 @@ final class PreparedStep {
     for (TrainedGroup group : stepped) {
       planned.add(group.rules().plan(index, state));
     }
-    return new StepPlan(planned, options);
+    List<RuleGroup> rules = stepped.stream().map(TrainedGroup::rules).toList();
+    return new StepPlan(planned, OwnClip.of(options, rules));
   }
 
   /**

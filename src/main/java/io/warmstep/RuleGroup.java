@@ -187,6 +187,7 @@ record RuleGroup(
               parameter.length(),
               parameter.values().slice(),
               parameter.gradients().slice(),
+              rule,
               state.slices(parameter.name())));
     }
     return new StepPlan.Group(rule, entries);

@@ -2,7 +2,6 @@ package io.warmstep.backend;
 
 import io.warmstep.ElementType;
 import io.warmstep.natives.LoadFailure;
-import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
@@ -16,8 +15,8 @@ import java.util.SplittableRandom;
 
 /**
  * A quick look at whether a device computes what it should: one float32 step of every rule,
- * compared with the rule's Java loop. Bit for bit, unless the device itself says that its division
- * or its roots are not exact.
+ * compared with the Java backend. Bit for bit, unless the device itself says that its division or
+ * its roots are not exact.
  */
 public final class SelfTest {
   /** More than a work-group, and no multiple of a vector. */
@@ -34,13 +33,14 @@ public final class SelfTest {
    * Runs the test.
    *
    * @param device left as it was
+   * @param reference the Java backend's
    * @return what is wrong, or empty if nothing is
    */
-  public static Optional<String> run(BackendDevice device) {
+  public static Optional<String> run(BackendDevice device, BackendDevice reference) {
     for (UpdateRule rule : Rules.all()) {
       Optional<String> problem;
       try {
-        problem = step(device, rule);
+        problem = difference(step(reference, rule), step(device, rule), device.report().bitExact());
       } catch (RuntimeException | LinkageError e) {
         problem = Optional.of("failed: " + LoadFailure.describe(e));
       }
@@ -51,21 +51,22 @@ public final class SelfTest {
     return Optional.empty();
   }
 
-  /** Parameters, gradients and state, in that order. */
-  private static Optional<String> step(BackendDevice device, UpdateRule rule) {
+  /** Parameters, gradients and state after a step, in that order. */
+  private static List<float[]> step(BackendDevice device, UpdateRule rule) {
     SplittableRandom random = new SplittableRandom(1);
     List<float[]> host = new ArrayList<>();
     List<Memory> memories = new ArrayList<>();
     try {
       for (int i = 0; i < 2 + rule.stateSlots().size(); i++) {
-        host.add(values(random, i >= 2));
-        memories.add(device.allocate(Storage.of(ElementType.FLOAT32), LENGTH));
-        memories.get(i).write(0, host.get(i), 0, LENGTH);
+        int length = i < 2 ? LENGTH : (int) rule.stateSlots().get(i - 2).length(LENGTH);
+        host.add(values(random, length, i >= 2));
+        memories.add(device.allocate(Storage.of(ElementType.FLOAT32), length));
+        memories.get(i).write(0, host.get(i), 0, length);
       }
       List<MemorySlice> slices = memories.stream().map(m -> new MemorySlice(m, 0)).toList();
       StepPlan.Entry entry =
           StepPlan.Entry.of(
-              0, LENGTH, slices.get(0), slices.get(1), slices.subList(2, slices.size()));
+              0, LENGTH, slices.get(0), slices.get(1), rule, slices.subList(2, slices.size()));
       StepPlan plan =
           new StepPlan(List.of(new StepPlan.Group(rule, List.of(entry))), StepOptions.NONE);
       StepInputs inputs = new StepInputs(rule.scalarNames().size());
@@ -75,34 +76,23 @@ public final class SelfTest {
       try (StepProgram program = device.prepare(plan)) {
         program.run(inputs);
       }
-      update(rule, host, inputs);
-      return difference(host, memories, device.report().bitExact());
+      for (int i = 0; i < memories.size(); i++) {
+        memories.get(i).read(0, host.get(i), 0, host.get(i).length);
+      }
+      return host;
     } finally {
       memories.forEach(Memory::close);
     }
   }
 
-  private static float[] values(SplittableRandom random, boolean areState) {
-    float[] values = new float[LENGTH];
-    for (int i = 0; i < LENGTH; i++) {
+  private static float[] values(SplittableRandom random, int length, boolean areState) {
+    float[] values = new float[length];
+    for (int i = 0; i < length; i++) {
       double scale = Math.scalb(1.0, random.nextInt(-20, 4));
       double value = scale * (random.nextDouble() - (areState ? 0 : 0.5));
       values[i] = (float) value;
     }
     return values;
-  }
-
-  private static void update(UpdateRule rule, List<float[]> host, StepInputs inputs) {
-    double[] scalars = inputs.scalars(0);
-    float[] rounded = new float[scalars.length];
-    for (int i = 0; i < scalars.length; i++) {
-      rounded[i] = (float) scalars[i];
-    }
-    FloatBlock block = new FloatBlock();
-    block.step(rounded, rule.maximize() ? -1 : 1, (float) inputs.weightDecay(0));
-    float[][] state = host.subList(2, host.size()).toArray(new float[0][]);
-    block.range(host.get(0), host.get(1), state, 0, LENGTH);
-    rule.update(block);
   }
 
   private static boolean isRight(float actual, float expected, boolean isExact) {
@@ -112,15 +102,13 @@ public final class SelfTest {
   }
 
   private static Optional<String> difference(
-      List<float[]> expected, List<Memory> memories, boolean isExact) {
-    float[] actual = new float[LENGTH];
-    for (int i = 0; i < memories.size(); i++) {
-      memories.get(i).read(0, actual, 0, LENGTH);
-      for (int j = 0; j < LENGTH; j++) {
-        if (!isRight(actual[j], expected.get(i)[j], isExact)) {
+      List<float[]> expected, List<float[]> actual, boolean isExact) {
+    for (int i = 0; i < expected.size(); i++) {
+      for (int j = 0; j < expected.get(i).length; j++) {
+        if (!isRight(actual.get(i)[j], expected.get(i)[j], isExact)) {
           return Optional.of(
               "gave "
-                  + actual[j]
+                  + actual.get(i)[j]
                   + " where Java gives "
                   + expected.get(i)[j]
                   + ": update the device's driver");

@@ -6,7 +6,8 @@ import java.util.List;
 
 /**
  * Parameters of one group whose elements follow each other in all their memories, so that a backend
- * may treat them as one run. An owned model is a span for each group and element type.
+ * may treat them as one run. An owned model is a span for each group and element type. Under a rule
+ * that adds something up over each tensor, every parameter is a span of its own.
  */
 public final class Span {
   private final int group;
@@ -30,11 +31,12 @@ public final class Span {
     List<Span> spans = new ArrayList<>();
     for (int group = 0; group < plan.groups().size(); group++) {
       Span last = null;
+      boolean mayMerge = plan.groups().get(group).rule().sums().isEmpty();
       for (StepPlan.Entry entry : plan.groups().get(group).entries()) {
         if (entry.length() == 0) {
           continue;
         }
-        if (last != null && last.isContinuedBy(entry)) {
+        if (last != null && mayMerge && last.isContinuedBy(entry)) {
           last.add(entry);
         } else {
           last = new Span(group, entry);
@@ -95,6 +97,15 @@ public final class Span {
    */
   public long length() {
     return length;
+  }
+
+  /**
+   * Where the rule's state lies that holds one value for a tensor.
+   *
+   * @return a slice for each such slot
+   */
+  public List<MemorySlice> kept() {
+    return entries.get(0).kept();
   }
 
   /**

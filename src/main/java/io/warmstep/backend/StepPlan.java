@@ -2,6 +2,8 @@ package io.warmstep.backend;
 
 import io.warmstep.ElementType;
 import io.warmstep.check.Arguments;
+import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
@@ -9,6 +11,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What one step does; fixed for the life of an optimizer.
@@ -23,8 +26,17 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   /** Most operands of an element: values, gradients and state. The kernels have room for them. */
   public static final int MAX_OPERANDS = 16;
 
-  /** Most scalars of a rule. The kernels have room for them. */
+  /** Most scalars of a rule and numbers of a tensor. The kernels have room for them. */
   public static final int MAX_SCALARS = 16;
+
+  /** Most sums over a tensor. The kernels have room for them. */
+  public static final int MAX_SUMS = 2;
+
+  /** Most numbers of a tensor. The kernels have room for them. */
+  public static final int MAX_NUMBERS = 4;
+
+  /** Most slots of state that hold one value for a tensor. The kernels have room for them. */
+  public static final int MAX_KEPT = 2;
 
   /**
    * Copies the list.
@@ -48,10 +60,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     }
     List<SameRule> rules = new ArrayList<>();
     byName.forEach(
-        (name, members) ->
-            rules.add(
-                new SameRule(
-                    name, groups.get(members.get(0)).rule().scalarNames().size(), members)));
+        (name, members) -> rules.add(SameRule.of(groups.get(members.get(0)).rule(), members)));
     return rules;
   }
 
@@ -83,9 +92,27 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param entries the parameters, in the order in which they were added
      */
     public Group {
-      requireAtMost(rule, "slots of state", rule.stateSlots().size(), MAX_OPERANDS - 2);
-      requireAtMost(rule, "scalars", rule.scalarNames().size(), MAX_SCALARS);
+      int kept = kept(rule);
+      int numbers = rule.sums().map(sums -> sums.numberNames().size()).orElse(0);
+      requireAtMost(rule, "slots of state", rule.stateSlots().size() - kept, MAX_OPERANDS - 2);
+      requireAtMost(rule, "slots of tensors' state", kept, rule.sums().isEmpty() ? 0 : MAX_KEPT);
+      requireAtMost(rule, "scalars", rule.scalarNames().size() + numbers, MAX_SCALARS);
+      requireAtMost(rule, "sums", rule.sums().map(sums -> sums.kinds().size()).orElse(0), MAX_SUMS);
+      requireAtMost(rule, "numbers of a tensor", numbers, MAX_NUMBERS);
       entries = List.copyOf(entries);
+    }
+
+    /**
+     * How many of a rule's slots of state hold one value for a tensor.
+     *
+     * @param rule the rule
+     * @return the count of its last slots
+     */
+    public static int kept(UpdateRule rule) {
+      return (int)
+          rule.stateSlots().stream()
+              .filter(slot -> slot.extent() == StateSlot.Extent.TENSOR)
+              .count();
     }
 
     private static void requireAtMost(UpdateRule rule, String what, int count, int most) {
@@ -101,18 +128,37 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    *
    * @param rule the name
    * @param scalars how many the rule has
+   * @param sums what is added up over each tensor first, if anything
+   * @param kept how many slots of state hold one value for a tensor
    * @param groups their indices in the plan
    */
-  public record SameRule(String rule, int scalars, List<Integer> groups) {
+  public record SameRule(
+      String rule, int scalars, Optional<TensorSums> sums, int kept, List<Integer> groups) {
     /**
      * Copies the list.
      *
      * @param rule the name
      * @param scalars how many the rule has
+     * @param sums what is added up over each tensor first, if anything
+     * @param kept how many slots of state hold one value for a tensor
      * @param groups their indices in the plan
      */
     public SameRule {
       groups = List.copyOf(groups);
+    }
+
+    private static SameRule of(UpdateRule rule, List<Integer> groups) {
+      return new SameRule(
+          rule.name(), rule.scalarNames().size(), rule.sums(), Group.kept(rule), groups);
+    }
+
+    /**
+     * How many numbers each tensor has.
+     *
+     * @return 0 without sums
+     */
+    public int numbers() {
+      return sums.map(its -> its.numberNames().size()).orElse(0);
     }
   }
 
@@ -123,8 +169,9 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    *     order
    * @param length count of elements
    * @param operands values, gradients, then a state for each slot of the group's rule
+   * @param kept for each slot that holds one value for the parameter, where that lies
    */
-  public record Entry(int index, long length, List<Operand> operands) {
+  public record Entry(int index, long length, List<Operand> operands, List<MemorySlice> kept) {
     /**
      * Copies the list.
      *
@@ -132,9 +179,11 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      *     order
      * @param length count of elements
      * @param operands values, gradients, then a state for each slot of the group's rule
+     * @param kept for each slot that holds one value for the parameter, where that lies
      */
     public Entry {
       operands = List.copyOf(operands);
+      kept = List.copyOf(kept);
     }
 
     /**
@@ -144,7 +193,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param length count of elements
      * @param values the parameter
      * @param gradients its gradient, of the same type
-     * @param state of the arithmetic type, one for each slot
+     * @param rule whose slots of state these are
+     * @param slots of the arithmetic type, one for each
      * @return the entry
      */
     public static Entry of(
@@ -152,12 +202,15 @@ public record StepPlan(List<Group> groups, StepOptions options) {
         long length,
         MemorySlice values,
         MemorySlice gradients,
-        List<MemorySlice> state) {
-      List<Operand> operands = new ArrayList<>(2 + state.size());
+        UpdateRule rule,
+        List<MemorySlice> slots) {
+      int ofElements = slots.size() - Group.kept(rule);
+      List<MemorySlice> state = slots.subList(0, ofElements);
+      List<Operand> operands = new ArrayList<>(2 + ofElements);
       operands.add(new Operand(Operand.Role.VALUES, values));
       operands.add(new Operand(Operand.Role.GRADIENTS, gradients));
       state.forEach(slice -> operands.add(new Operand(Operand.Role.STATE, slice)));
-      return new Entry(index, length, operands);
+      return new Entry(index, length, operands, slots.subList(ofElements, slots.size()));
     }
 
     /**

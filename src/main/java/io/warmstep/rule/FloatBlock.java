@@ -14,6 +14,8 @@ public final class FloatBlock {
   private int start;
   private int end;
   private float[] scalars = {};
+  private float[] numbers = {};
+  private float[][] terms = {};
   private float gradientScale;
   private float weightDecay;
 
@@ -48,6 +50,24 @@ public final class FloatBlock {
     this.scalars = scalars;
     this.gradientScale = gradientScale;
     this.weightDecay = weightDecay;
+  }
+
+  /**
+   * Sets what is the same for all elements of a tensor, for a rule with {@link UpdateRule#sums}.
+   *
+   * @param numbers see {@link #number}
+   */
+  public void tensor(float[] numbers) {
+    this.numbers = numbers;
+  }
+
+  /**
+   * Sets where the first phase of a rule with {@link UpdateRule#sums} writes.
+   *
+   * @param terms see {@link #terms}
+   */
+  public void terms(float[][] terms) {
+    this.terms = terms;
   }
 
   /**
@@ -104,6 +124,26 @@ public final class FloatBlock {
    */
   public float scalar(int index) {
     return scalars[index];
+  }
+
+  /**
+   * One of the numbers of the tensor that the elements are of.
+   *
+   * @param index its place in {@link TensorSums#numberNames()}
+   * @return the number
+   */
+  public float number(int index) {
+    return numbers[index];
+  }
+
+  /**
+   * What is added up over each tensor, at the indices of the elements.
+   *
+   * @param sum its place in {@link TensorSums#kinds()}
+   * @return the array, to be written
+   */
+  public float[] terms(int sum) {
+    return terms[sum];
   }
 
   /**

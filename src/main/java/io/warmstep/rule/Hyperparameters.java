@@ -14,6 +14,11 @@ final class Hyperparameters {
     Arguments.requireNonNegative(rule + ": eps", value, "pass a small number such as 1e-8");
   }
 
+  /** For a largest norm of gradients that is part of a rule. */
+  static void requireMaxGradNorm(String rule, double value) {
+    Arguments.requireNonNegative(rule + ": maxGradNorm", value, "pass 0 for none");
+  }
+
   /** For decay rates of running averages. */
   static void requireDecayRate(String rule, String name, double value) {
     require(

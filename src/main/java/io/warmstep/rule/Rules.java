@@ -43,7 +43,8 @@ public final class Rules {
           new Entry(AdEmaMix.adEmaMix(), 0.002, Rules::adEmaMix),
           new Entry(Adan.adan(), 0.005, Rules::adan),
           new Entry(NAdam.nAdam(), 0.003, Rules::nAdam),
-          new Entry(Asgd.asgd(), 0.3, Rules::asgd));
+          new Entry(Asgd.asgd(), 0.3, Rules::asgd),
+          new Entry(Lamb.lamb(), 0.03, Rules::lamb));
 
   /**
    * A rule, a learning rate to try first, and the rule's forms with a weight decay and the choice
@@ -171,6 +172,21 @@ public final class Rules {
     for (boolean amsgrad : BOTH) {
       for (Adam adam : List.of(Adam.adam(), Adam.adamW())) {
         forms.add(adam.weightDecay(decay).amsgrad(amsgrad).maximize(maximize));
+      }
+    }
+    return forms;
+  }
+
+  /** Without clipping, which is the optimizer's. */
+  private static List<UpdateRule> lamb(double decay, boolean maximize) {
+    if (maximize) {
+      return List.of();
+    }
+    List<UpdateRule> forms = new ArrayList<>();
+    for (boolean adapts : BOTH) {
+      for (boolean clips : BOTH) {
+        Lamb lamb = Lamb.lamb().maxGradNorm(0).alwaysAdapt(adapts).trustClip(clips);
+        forms.add(lamb.biasCorrection(adapts).gradAveraging(clips).weightDecay(decay));
       }
     }
     return forms;

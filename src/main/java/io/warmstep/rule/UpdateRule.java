@@ -1,6 +1,7 @@
 package io.warmstep.rule;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * An update rule: how parameters and optimizer state follow from a gradient. Rules are immutable
@@ -26,7 +27,8 @@ public interface UpdateRule {
   String name();
 
   /**
-   * What the rule remembers for each element, in the order in which blocks hold it.
+   * What the rule remembers, in the order in which blocks hold it: first what each element has,
+   * then what each parameter has as a whole.
    *
    * @return the slots, empty for a rule without state
    */
@@ -109,6 +111,36 @@ public interface UpdateRule {
    * @param kept the numbers in their order, to be changed
    */
   default void advance(StepValues at, double[] kept) {}
+
+  /**
+   * What is added up over each tensor before its elements are updated. None unless a rule says so:
+   * then one phase does all.
+   *
+   * @return the first of two phases, and what both use
+   */
+  default Optional<TensorSums> sums() {
+    return Optional.empty();
+  }
+
+  /**
+   * The largest global norm that gradients may have, as part of the rule: an optimizer that is not
+   * given another bound clips them by it.
+   *
+   * @return 0 for none
+   */
+  default double clipNorm() {
+    return 0;
+  }
+
+  /**
+   * What is added to the norm where gradients are clipped by {@link #clipNorm}: they are multiplied
+   * by {@code min(1, clipNorm / (norm + clipEps))}.
+   *
+   * @return at least 0
+   */
+  default double clipEps() {
+    return 0;
+  }
 
   /**
    * Updates a block of elements in float32.

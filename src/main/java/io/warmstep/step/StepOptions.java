@@ -8,6 +8,7 @@ public final class StepOptions {
   public static final StepOptions NONE = new StepOptions();
 
   private double clipNorm;
+  private double clipEps = 1e-6;
   private Norm norm = Norm.L2;
   private double clipValue;
   private boolean zeroGradients;
@@ -19,6 +20,7 @@ public final class StepOptions {
   private StepOptions copy() {
     StepOptions copy = new StepOptions();
     copy.clipNorm = clipNorm;
+    copy.clipEps = clipEps;
     copy.norm = norm;
     copy.clipValue = clipValue;
     copy.zeroGradients = zeroGradients;
@@ -36,6 +38,18 @@ public final class StepOptions {
   public StepOptions clipNorm(double clipNorm) {
     StepOptions copy = copy();
     copy.clipNorm = clipNorm;
+    return copy;
+  }
+
+  /**
+   * These options with another number that is added to the norm before it divides.
+   *
+   * @param clipEps at least 0
+   * @return a copy
+   */
+  public StepOptions clipEps(double clipEps) {
+    StepOptions copy = copy();
+    copy.clipEps = clipEps;
     return copy;
   }
 
@@ -106,6 +120,16 @@ public final class StepOptions {
    */
   public double clipNorm() {
     return clipNorm;
+  }
+
+  /**
+   * What is added to the norm: gradients are multiplied by {@code min(1, clipNorm / (norm +
+   * clipEps))}.
+   *
+   * @return 1e-6, as in {@code clip_grad_norm_}, unless a rule has its own
+   */
+  public double clipEps() {
+    return clipEps;
   }
 
   /**

@@ -7,11 +7,11 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.RmsProp;
-import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.Placement;
+import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.TestModel;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,7 +26,7 @@ class RulePerGroupTest {
 
   /** Every rule, and others of the same name with other state. */
   private static List<UpdateRule> rules() {
-    List<UpdateRule> rules = new ArrayList<>(Rules.all());
+    List<UpdateRule> rules = new ArrayList<>(RuleMatrix.unclipped());
     rules.add(Adam.adamW().amsgrad(true));
     rules.add(RmsProp.rmsProp().centered(true).maximize(true));
     return rules;

@@ -1,7 +1,9 @@
 package io.warmstep.testkit;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.UpdateRule;
+import java.util.Arrays;
 
 /**
  * What a parameter and its state should be: plain loops over elements, with nothing shared, cut,
@@ -16,18 +18,29 @@ public final class Reference {
   /** One row an element: the parameter, then the rule's state. */
   private final double[][] elements;
 
+  /** The rule's state that holds one value for all elements. */
+  private final double[] kept;
+
   public Reference(UpdateRule rule, ElementType type, double[] parameters) {
     this.rule = rule;
     this.type = type;
     this.arithmetic = Arithmetic.of(type);
     elementRule = new ElementRule(rule);
-    this.elements = new double[parameters.length][1 + rule.stateSlots().size()];
+    this.kept = new double[StepPlan.Group.kept(rule)];
+    this.elements = new double[parameters.length][1 + rule.stateSlots().size() - kept.length];
     for (int i = 0; i < parameters.length; i++) {
       elements[i][0] = parameters[i];
-      for (int slot = 0; slot < rule.stateSlots().size(); slot++) {
-        elements[i][1 + slot] = arithmetic.round(rule.stateSlots().get(slot).initialValue());
-      }
     }
+    for (int slot = 0; slot < rule.stateSlots().size(); slot++) {
+      double initial = arithmetic.round(rule.stateSlots().get(slot).initialValue());
+      double[] values = new double[isKept(slot) ? 1 : parameters.length];
+      Arrays.fill(values, initial);
+      state(slot, values);
+    }
+  }
+
+  private boolean isKept(int slot) {
+    return slot >= rule.stateSlots().size() - kept.length;
   }
 
   /** Steps with gradients as they are. */
@@ -53,12 +66,21 @@ public final class Reference {
       double clipValue) {
     double scale = arithmetic.times(arithmetic.round(gradientScale), arithmetic.round(clipFactor));
     double bound = arithmetic.round(clipValue);
+    double[] prepared = new double[elements.length];
     for (int i = 0; i < elements.length; i++) {
       double g = arithmetic.times(rule.maximize() ? -scale : scale, gradients[i]);
       if (clipValue > 0 && Math.abs(g) > bound) {
         g = Math.copySign(bound, g);
       }
-      elementRule.update(arithmetic, step, rate, elements[i], g);
+      prepared[i] = g;
+    }
+    if (rule.sums().isPresent()) {
+      new SummedRule(rule, arithmetic, step, rate).update(elements, kept, prepared);
+    }
+    for (int i = 0; i < elements.length; i++) {
+      if (rule.sums().isEmpty()) {
+        elementRule.update(arithmetic, step, rate, elements[i], prepared[i]);
+      }
       elements[i][0] = Numbers.round(type, elements[i][0]);
     }
   }
@@ -69,11 +91,19 @@ public final class Reference {
 
   /** State by the rule's slot number. */
   public double[] state(int slot) {
-    return column(1 + slot);
+    return isKept(slot) ? new double[] {kept[keptIndex(slot)]} : column(1 + slot);
+  }
+
+  private int keptIndex(int slot) {
+    return slot - (rule.stateSlots().size() - kept.length);
   }
 
   /** Starts a slot of state at other values than zeros. */
   public void state(int slot, double[] values) {
+    if (isKept(slot)) {
+      kept[keptIndex(slot)] = values[0];
+      return;
+    }
     for (int i = 0; i < elements.length; i++) {
       elements[i][1 + slot] = values[i];
     }

@@ -67,6 +67,16 @@ public final class RuleMatrix {
     return RuleSettings.with(rule, others);
   }
 
+  /** One instance of every rule, without clipping of its own, which is the optimizer's. */
+  public static List<UpdateRule> unclipped() {
+    return Rules.all().stream().map(RuleMatrix::unclipped).toList();
+  }
+
+  /** A rule without clipping of its own. */
+  public static UpdateRule unclipped(UpdateRule rule) {
+    return rule.clipNorm() == 0 ? rule : RuleSettings.with(rule, Map.of("maxGradNorm", 0.0));
+  }
+
   /** One rule of each entry of the kernels: every rule with each set of options that it has. */
   public static List<UpdateRule> entries() {
     List<UpdateRule> entries = new ArrayList<>();

@@ -1,12 +1,9 @@
 package io.warmstep.backend.cpu;
 
-import io.warmstep.ElementType;
 import io.warmstep.backend.Memory;
-import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
-import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
@@ -36,133 +33,20 @@ final class CpuStepProgram implements StepProgram {
   static final int COPY_BLOCK = 16 * 1024;
 
   /** Elements updated at a time when gradients are set to zero while still in the cache. */
-  private static final int ZERO_BLOCK = 8192;
+  static final int ZERO_BLOCK = 8192;
 
   private final StepOptions options;
   private final WorkerPool pool;
   private final GroupStep[] groups;
-  private final Run[] runs;
+  private final CpuRun[] runs;
   private final long[] runEnds;
   private final long total;
   private final int chunkLength;
-  private final Worker[] workers;
+  private final CpuWorker[] workers;
   private final GlobalNorm norm;
+  private final CpuSums sums;
   private final WorkerPool.Job update = this::updateChunk;
   private double lastNorm = Double.NaN;
-
-  /** A group's rule and the numbers of the present step. */
-  private static final class GroupStep {
-    final UpdateRule rule;
-    final float[] floatScalars;
-    final double[] doubleScalars;
-    final int sign;
-    float floatScale;
-    float floatPrescale;
-    double doubleScale;
-    double weightDecay;
-    boolean keepsParameters;
-
-    GroupStep(UpdateRule rule) {
-      this.rule = rule;
-      this.floatScalars = new float[rule.scalarNames().size()];
-      this.doubleScalars = new double[rule.scalarNames().size()];
-      this.sign = rule.maximize() ? -1 : 1;
-    }
-
-    void set(
-        double[] scalars,
-        double weightDecay,
-        boolean keepsParameters,
-        float floatPrescale,
-        float floatScale,
-        double doubleScale) {
-      for (int i = 0; i < floatScalars.length; i++) {
-        floatScalars[i] = (float) scalars[i];
-        doubleScalars[i] = scalars[i];
-      }
-      this.weightDecay = weightDecay;
-      this.keepsParameters = keepsParameters;
-      this.floatPrescale = floatPrescale;
-      this.floatScale = sign * floatScale;
-      this.doubleScale = sign * doubleScale;
-    }
-  }
-
-  /** A span in terms of memories on the processor. */
-  private static final class Run {
-    final GroupStep group;
-    final boolean isDouble;
-    final CpuMemory[] memories; // values, gradients, then state
-    final long[] offsets;
-    final long length;
-
-    Run(GroupStep group, Span span) {
-      this.group = group;
-      this.isDouble = span.type() == ElementType.FLOAT64;
-      int operands = span.operands().size();
-      this.memories = new CpuMemory[operands];
-      this.offsets = new long[operands];
-      this.length = span.length();
-      bind(span);
-    }
-
-    /** Looks up where the operands lie. */
-    void bind(Span span) {
-      for (int i = 0; i < memories.length; i++) {
-        MemorySlice slice = span.operands().get(i).slice();
-        memories[i] = (CpuMemory) slice.memory();
-        offsets[i] = slice.offset();
-      }
-    }
-
-    boolean isBoundLike(Span span, GroupStep[] groups) {
-      return span.length() == length
-          && groups[span.group()] == group
-          && (span.type() == ElementType.FLOAT64) == isDouble;
-    }
-
-    /** How many elements from one on lie in one array in every memory. */
-    long contiguousFrom(long at) {
-      long n = length - at;
-      for (int i = 0; i < memories.length; i++) {
-        n = Math.min(n, memories[i].contiguousFrom(offsets[i] + at));
-      }
-      return n;
-    }
-
-    /** The index of all state if copies of the rest fit at the same index, otherwise -1. */
-    int stateIndex(long at, int n) {
-      int index = 0;
-      for (int i = 2; i < memories.length; i++) {
-        int its = memories[i].indexAt(offsets[i] + at);
-        if (memories[i].arrayAt(offsets[i] + at) == null || (i > 2 && its != index)) {
-          return -1;
-        }
-        index = its;
-      }
-      return index + n <= Math.min(length, COPY_BLOCK) ? index : -1;
-    }
-
-    /** Whether one factor is enough for this step's gradients. */
-    boolean scalesOnce() {
-      return isDouble || group.floatPrescale == 1;
-    }
-
-    boolean isInPlaceThroughout() {
-      return contiguousFrom(0) == length && isInPlace(0);
-    }
-
-    boolean isInPlace(long at) {
-      int index = memories[0].indexAt(offsets[0] + at);
-      for (int i = 0; i < memories.length; i++) {
-        if (memories[i].arrayAt(offsets[i] + at) == null
-            || memories[i].indexAt(offsets[i] + at) != index) {
-          return false;
-        }
-      }
-      return true;
-    }
-  }
 
   CpuStepProgram(StepPlan plan, WorkerPool pool) {
     this.options = plan.options();
@@ -170,7 +54,9 @@ final class CpuStepProgram implements StepProgram {
     this.groups =
         plan.groups().stream().map(group -> new GroupStep(group.rule())).toArray(GroupStep[]::new);
     this.runs =
-        Span.of(plan).stream().map(span -> new Run(groups[span.group()], span)).toArray(Run[]::new);
+        Span.of(plan).stream()
+            .map(span -> new CpuRun(groups[span.group()], span))
+            .toArray(CpuRun[]::new);
     this.runEnds = new long[runs.length];
     long sum = 0;
     int slots = 0;
@@ -181,11 +67,12 @@ final class CpuStepProgram implements StepProgram {
     }
     this.total = sum;
     this.chunkLength = chunkLength(sum, pool.threads());
-    this.workers = new Worker[pool.threads()];
+    this.workers = new CpuWorker[pool.threads()];
     for (int i = 0; i < workers.length; i++) {
-      workers[i] = new Worker(slots);
+      workers[i] = new CpuWorker(options, runs, slots);
     }
     this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
+    this.sums = CpuSums.of(options, runs, pool);
   }
 
   private static int chunkLength(long total, int threads) {
@@ -213,8 +100,9 @@ final class CpuStepProgram implements StepProgram {
       if (options.clipsByNorm()) {
         double factor =
             norm.hasDoubles()
-                ? clipFactor(options.clipNorm(), lastNorm)
-                : clipFactor((float) options.clipNorm(), (float) lastNorm);
+                ? clipFactor(options.clipNorm(), options.clipEps(), lastNorm)
+                : clipFactor(
+                    (float) options.clipNorm(), (float) options.clipEps(), (float) lastNorm);
         floatScale *= (float) factor;
         doubleScale *= factor;
       }
@@ -228,16 +116,19 @@ final class CpuStepProgram implements StepProgram {
           floatScale,
           doubleScale);
     }
+    if (sums != null) {
+      sums.compute();
+    }
     pool.run(update, (int) ((total + chunkLength - 1) / chunkLength));
     return true;
   }
 
-  private static double clipFactor(double maxNorm, double norm) {
-    return Math.min(1.0, maxNorm / (norm + 1e-6));
+  private static double clipFactor(double maxNorm, double eps, double norm) {
+    return Math.min(1.0, maxNorm / (norm + eps));
   }
 
-  private static float clipFactor(float maxNorm, float norm) {
-    return Math.min(1f, maxNorm / (norm + 1e-6f));
+  private static float clipFactor(float maxNorm, float eps, float norm) {
+    return Math.min(1f, maxNorm / (norm + eps));
   }
 
   private void updateChunk(int worker, int chunk) {
@@ -246,7 +137,7 @@ final class CpuStepProgram implements StepProgram {
     int index = Arrays.binarySearch(runEnds, from);
     index = index < 0 ? -index - 1 : index + 1; // the first run that ends after the chunk's start
     while (from < to) {
-      Run run = runs[index];
+      CpuRun run = runs[index];
       long runStart = runEnds[index] - run.length;
       long end = Math.min(to, runEnds[index]);
       workers[worker].update(run, from - runStart, end - runStart);
@@ -268,7 +159,7 @@ final class CpuStepProgram implements StepProgram {
 
   @Override
   public void zeroGradients() {
-    for (Run run : runs) {
+    for (CpuRun run : runs) {
       run.memories[1].zero(run.offsets[1], run.length);
     }
   }
@@ -287,112 +178,18 @@ final class CpuStepProgram implements StepProgram {
     for (int i = 0; i < runs.length; i++) {
       runs[i].bind(spans.get(i));
     }
-    for (Worker worker : workers) {
+    for (CpuWorker worker : workers) {
       worker.prepareCopies();
     }
     if (norm != null) {
       norm.rebind(plan);
+    }
+    if (sums != null) {
+      sums.prepare();
     }
     return true;
   }
 
   @Override
   public void close() {}
-
-  /** One thread's blocks and working memory. */
-  private final class Worker {
-    private final FloatWork floats;
-    private final DoubleWork doubles;
-
-    Worker(int slots) {
-      // A bound that is 0 as a float clips to zero; only one of 0 from the start clips nothing.
-      boolean clips = options.clipValue() > 0;
-      floats = new FloatWork(slots, longestCopy(false), clips, (float) options.clipValue());
-      doubles = new DoubleWork(slots, longestCopy(true), clips, options.clipValue());
-      prepareCopies();
-    }
-
-    /** Makes room for what has to be copied, so that no step does. */
-    void prepareCopies() {
-      for (Run run : runs) {
-        for (CpuMemory memory : run.memories) {
-          if (run.isDouble) {
-            doubles.prepare(memory);
-          } else {
-            floats.prepare(memory);
-          }
-        }
-      }
-      boolean clips = options.clipValue() > 0;
-      if (clips || !isInPlaceThroughout(false)) {
-        floats.allocateCopies();
-      }
-      if (clips || !isInPlaceThroughout(true)) {
-        doubles.allocateCopies();
-      }
-    }
-
-    private boolean isInPlaceThroughout(boolean isDouble) {
-      for (Run run : runs) {
-        if (run.isDouble == isDouble && !run.isInPlaceThroughout()) {
-          return false;
-        }
-      }
-      return true;
-    }
-
-    /** Length of the longest block that could be copied, in one of the arithmetic types. */
-    private int longestCopy(boolean isDouble) {
-      long longest = 0;
-      for (Run run : runs) {
-        if (run.isDouble == isDouble) {
-          longest = Math.max(longest, run.length);
-        }
-      }
-      return (int) Math.min(longest, COPY_BLOCK);
-    }
-
-    void update(Run run, long from, long to) {
-      CpuMemory gradients = run.memories[1];
-      for (long at = from; at < to; ) {
-        long n = Math.min(to - at, run.contiguousFrom(at));
-        boolean inPlace = options.clipValue() == 0 && run.scalesOnce() && run.isInPlace(at);
-        if (!inPlace || run.group.keepsParameters) {
-          n = Math.min(n, COPY_BLOCK);
-        } else if (options.zeroGradients()) {
-          n = Math.min(n, ZERO_BLOCK);
-        }
-        updateBlock(run, at, (int) n, inPlace);
-        if (options.zeroGradients()) {
-          gradients.zero(run.offsets[1] + at, n);
-        }
-        at += n;
-      }
-    }
-
-    private void updateBlock(Run run, long at, int n, boolean inPlace) {
-      GroupStep group = run.group;
-      UpdateRule rule = group.rule;
-      if (run.isDouble) {
-        doubles.step(group.doubleScalars, 1, group.doubleScale, group.weightDecay);
-        doubles.keepParameters(group.keepsParameters);
-        if (inPlace) {
-          doubles.updateInPlace(rule, run.memories, run.offsets, at, n);
-        } else {
-          int start = run.stateIndex(at, n);
-          doubles.updateCopies(rule, run.memories, run.offsets, at, n, start);
-        }
-      } else {
-        floats.step(
-            group.floatScalars, group.floatPrescale, group.floatScale, (float) group.weightDecay);
-        floats.keepParameters(group.keepsParameters);
-        if (inPlace) {
-          floats.updateInPlace(rule, run.memories, run.offsets, at, n);
-        } else {
-          int start = run.stateIndex(at, n);
-          floats.updateCopies(rule, run.memories, run.offsets, at, n, start);
-        }
-      }
-    }
-  }
 }

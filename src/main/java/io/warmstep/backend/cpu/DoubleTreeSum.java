@@ -1,6 +1,6 @@
 package io.warmstep.backend.cpu;
 
-import io.warmstep.Norm;
+import io.warmstep.backend.SumKind;
 import java.util.Arrays;
 
 /**
@@ -23,15 +23,15 @@ final class DoubleTreeSum {
   private static final double LARGEST = 0x1p512;
 
   private final double[] squares = new double[LEAF];
-  private final Norm norm;
+  private final SumKind kind;
 
   /** Result of the last call, with {@link #exponent}. */
   double sum;
 
   int exponent;
 
-  DoubleTreeSum(Norm norm) {
-    this.norm = norm;
+  DoubleTreeSum(SumKind kind) {
+    this.kind = kind;
   }
 
   /**
@@ -41,7 +41,7 @@ final class DoubleTreeSum {
    * @param n how many of its elements count, from 1 to 4096
    */
   void leaf(double[] x, int n) {
-    if (norm == Norm.MAX) {
+    if (kind == SumKind.LARGEST) {
       sum = largest(x, n);
       exponent = 0;
       return;
@@ -81,7 +81,7 @@ final class DoubleTreeSum {
   }
 
   private double plain(double[] x, int width) {
-    return norm == Norm.L1 ? magnitude(x, width) : square(x, width);
+    return kind == SumKind.MAGNITUDES ? magnitude(x, width) : square(x, width);
   }
 
   /**
@@ -89,23 +89,24 @@ final class DoubleTreeSum {
    *
    * @param sums overwritten
    * @param exponents overwritten
+   * @param first index of the first
    * @param n how many there are
    */
-  void combine(double[] sums, int[] exponents, int n) {
+  void combine(double[] sums, int[] exponents, int first, int n) {
     int count = n;
     while (count > 1) {
       int nodes = 0;
       for (int from = 0; from < count; from += LEAF) {
-        node(sums, exponents, from, Math.min(count, from + LEAF));
-        sums[nodes] = sum;
-        exponents[nodes] = exponent;
+        node(sums, exponents, first + from, first + Math.min(count, from + LEAF));
+        sums[first + nodes] = sum;
+        exponents[first + nodes] = exponent;
         nodes++;
       }
       count = nodes;
     }
-    sum = n == 0 ? 0.0 : sums[0];
-    exponent = n == 0 ? Double.MIN_EXPONENT : exponents[0];
-    if (norm == Norm.MAX) {
+    sum = n == 0 ? 0.0 : sums[first];
+    exponent = n == 0 ? Double.MIN_EXPONENT : exponents[first];
+    if (kind == SumKind.LARGEST) {
       normalize();
     }
   }
@@ -120,7 +121,7 @@ final class DoubleTreeSum {
   }
 
   private void node(double[] sums, int[] exponents, int from, int to) {
-    if (norm == Norm.MAX) {
+    if (kind == SumKind.LARGEST) {
       sum = 0.0;
       for (int i = from; i < to; i++) {
         sum = Math.max(sum, sums[i]);
@@ -128,7 +129,7 @@ final class DoubleTreeSum {
       exponent = 0;
       return;
     }
-    int power = norm == Norm.L1 ? 1 : 2;
+    int power = kind == SumKind.MAGNITUDES ? 1 : 2;
     int largest = exponents[from];
     for (int i = from; i < to; i++) {
       largest = Math.max(largest, exponents[i]);
@@ -215,6 +216,12 @@ final class DoubleTreeSum {
       }
     }
     return s[0];
+  }
+
+  /** The root of the last sum of squares, or the last sum, rounded once where it is not normal. */
+  double root() {
+    double root = kind == SumKind.SQUARES ? Math.sqrt(sum) : sum;
+    return Math.scalb(root, exponent);
   }
 
   private static int paddedWidth(int n) {

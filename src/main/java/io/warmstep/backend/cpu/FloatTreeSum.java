@@ -1,6 +1,6 @@
 package io.warmstep.backend.cpu;
 
-import io.warmstep.Norm;
+import io.warmstep.backend.SumKind;
 import java.util.Arrays;
 
 /**
@@ -23,15 +23,15 @@ final class FloatTreeSum {
   private static final float LARGEST = 0x1p64f;
 
   private final float[] squares = new float[LEAF];
-  private final Norm norm;
+  private final SumKind kind;
 
   /** Result of the last call, with {@link #exponent}. */
   float sum;
 
   int exponent;
 
-  FloatTreeSum(Norm norm) {
-    this.norm = norm;
+  FloatTreeSum(SumKind kind) {
+    this.kind = kind;
   }
 
   /**
@@ -41,7 +41,7 @@ final class FloatTreeSum {
    * @param n how many of its elements count, from 1 to 4096
    */
   void leaf(float[] x, int n) {
-    if (norm == Norm.MAX) {
+    if (kind == SumKind.LARGEST) {
       sum = largest(x, n);
       exponent = 0;
       return;
@@ -80,7 +80,7 @@ final class FloatTreeSum {
   }
 
   private float plain(float[] x, int width) {
-    return norm == Norm.L1 ? magnitude(x, width) : square(x, width);
+    return kind == SumKind.MAGNITUDES ? magnitude(x, width) : square(x, width);
   }
 
   /**
@@ -88,23 +88,24 @@ final class FloatTreeSum {
    *
    * @param sums overwritten
    * @param exponents overwritten
+   * @param first index of the first
    * @param n how many there are
    */
-  void combine(float[] sums, int[] exponents, int n) {
+  void combine(float[] sums, int[] exponents, int first, int n) {
     int count = n;
     while (count > 1) {
       int nodes = 0;
       for (int from = 0; from < count; from += LEAF) {
-        node(sums, exponents, from, Math.min(count, from + LEAF));
-        sums[nodes] = sum;
-        exponents[nodes] = exponent;
+        node(sums, exponents, first + from, first + Math.min(count, from + LEAF));
+        sums[first + nodes] = sum;
+        exponents[first + nodes] = exponent;
         nodes++;
       }
       count = nodes;
     }
-    sum = n == 0 ? 0f : sums[0];
-    exponent = n == 0 ? Float.MIN_EXPONENT : exponents[0];
-    if (norm == Norm.MAX) {
+    sum = n == 0 ? 0f : sums[first];
+    exponent = n == 0 ? Float.MIN_EXPONENT : exponents[first];
+    if (kind == SumKind.LARGEST) {
       normalize();
     }
   }
@@ -119,7 +120,7 @@ final class FloatTreeSum {
   }
 
   private void node(float[] sums, int[] exponents, int from, int to) {
-    if (norm == Norm.MAX) {
+    if (kind == SumKind.LARGEST) {
       sum = 0f;
       for (int i = from; i < to; i++) {
         sum = Math.max(sum, sums[i]);
@@ -127,7 +128,7 @@ final class FloatTreeSum {
       exponent = 0;
       return;
     }
-    int power = norm == Norm.L1 ? 1 : 2;
+    int power = kind == SumKind.MAGNITUDES ? 1 : 2;
     int largest = exponents[from];
     for (int i = from; i < to; i++) {
       largest = Math.max(largest, exponents[i]);
@@ -214,6 +215,12 @@ final class FloatTreeSum {
       }
     }
     return s[0];
+  }
+
+  /** The root of the last sum of squares, or the last sum, rounded once where it is not normal. */
+  float root() {
+    float root = kind == SumKind.SQUARES ? (float) Math.sqrt(sum) : sum;
+    return Math.scalb(root, exponent);
   }
 
   private static int paddedWidth(int n) {

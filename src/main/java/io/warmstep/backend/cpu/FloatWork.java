@@ -1,5 +1,6 @@
 package io.warmstep.backend.cpu;
 
+import io.warmstep.rule.Access;
 import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.UpdateRule;
 
@@ -18,6 +19,7 @@ final class FloatWork {
   private float scale;
   private float weightDecay;
   private boolean keepsParameters;
+  private Access access = Access.ALL;
 
   FloatWork(int slots, int blockLength, boolean clips, float clipValue) {
     this.state = new float[slots][];
@@ -54,6 +56,12 @@ final class FloatWork {
     keepsParameters = keeps;
   }
 
+  /** The numbers of the tensor that the elements are of, and what the update uses. */
+  void tensor(float[] numbers, Access access) {
+    block.tensor(numbers);
+    this.access = access;
+  }
+
   /** Memories and offsets are those of parameters, gradients and then state. */
   void updateInPlace(UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n) {
     int start = memories[0].indexAt(offsets[0] + at);
@@ -84,20 +92,22 @@ final class FloatWork {
     allocateCopies();
     int from = Math.max(start, 0);
     memories[0].load(offsets[0] + at, parameterCopy, from, n, scratch);
-    memories[1].load(offsets[1] + at, gradientCopy, from, n, scratch);
+    if (access.reads(1)) {
+      memories[1].load(offsets[1] + at, gradientCopy, from, n, scratch);
+    }
     for (int i = 2; i < memories.length; i++) {
       if (start >= 0) {
         state[i - 2] = (float[]) memories[i].arrayAt(offsets[i] + at);
-      } else {
+      } else if (access.reads(i)) {
         memories[i].load(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
       }
     }
     float scaleLeft = scale;
     if (prescale != 1) {
-      scaleFirst(from, from + n);
+      scale(gradientCopy, prescale, from, from + n);
     }
     if (clips) {
-      clip(from, from + n);
+      clip(gradientCopy, scale, clipValue, from, from + n);
       scaleLeft = 1;
     }
     block.step(scalars, scaleLeft, weightDecay);
@@ -107,22 +117,21 @@ final class FloatWork {
       memories[0].store(offsets[0] + at, parameterCopy, from, n, scratch);
     }
     for (int i = 2; i < memories.length && start < 0; i++) {
-      memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
+      if (access.writes(i)) {
+        memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
+      }
     }
   }
 
-  private void scaleFirst(int from, int to) {
-    float[] g = gradientCopy;
-    float by = prescale;
+  /** Multiplies gradients. */
+  static void scale(float[] g, float by, int from, int to) {
     for (int i = from; i < to; i++) {
       g[i] *= by;
     }
   }
 
-  private void clip(int from, int to) {
-    float[] g = gradientCopy;
-    float by = scale;
-    float bound = clipValue;
+  /** Multiplies gradients and then clips them by value. */
+  static void clip(float[] g, float by, float bound, int from, int to) {
     for (int i = from; i < to; i++) {
       g[i] = Math.max(-bound, Math.min(bound, by * g[i]));
     }

@@ -3,6 +3,7 @@ package io.warmstep.backend.cpu;
 import io.warmstep.ElementType;
 import io.warmstep.Norm;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.SumKind;
 import io.warmstep.step.GradientScale;
 import java.util.List;
 
@@ -33,9 +34,9 @@ final class GlobalNorm {
     final double[] doubles = new double[LEAF];
     final ElementScratch stored = new ElementScratch(LEAF);
 
-    Scratch(Norm norm) {
-      floatSum = new FloatTreeSum(norm);
-      doubleSum = new DoubleTreeSum(norm);
+    Scratch(SumKind kind) {
+      floatSum = new FloatTreeSum(kind);
+      doubleSum = new DoubleTreeSum(kind);
     }
   }
 
@@ -101,7 +102,7 @@ final class GlobalNorm {
     doubleSums = new double[doubles.count];
     scratch = new Scratch[pool.threads()];
     for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new Scratch(norm);
+      scratch[i] = new Scratch(SumKind.of(norm));
       floats.prepare(scratch[i].stored);
       doubles.prepare(scratch[i].stored);
     }
@@ -126,7 +127,7 @@ final class GlobalNorm {
   double compute(GradientScale scale) {
     pool.run(floatJob, floats.chunks());
     FloatTreeSum floatSum = scratch[0].floatSum;
-    floatSum.combine(floatSums, floats.exponents, floats.count);
+    floatSum.combine(floatSums, floats.exponents, 0, floats.count);
     float root = norm == Norm.L2 ? (float) Math.sqrt(floatSum.sum) : floatSum.sum;
     isFinite = Float.isFinite(floatSum.sum);
     if (!hasDoubles()) {
@@ -135,7 +136,7 @@ final class GlobalNorm {
     double floatNorm = Math.scalb(root, floatSum.exponent);
     pool.run(doubleJob, doubles.chunks());
     DoubleTreeSum doubleSum = scratch[0].doubleSum;
-    doubleSum.combine(doubleSums, doubles.exponents, doubles.count);
+    doubleSum.combine(doubleSums, doubles.exponents, 0, doubles.count);
     double doubleRoot = norm == Norm.L2 ? Math.sqrt(doubleSum.sum) : doubleSum.sum;
     double doubleNorm = Math.scalb(doubleRoot, doubleSum.exponent);
     isFinite &= Double.isFinite(doubleSum.sum);

@@ -2,6 +2,7 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.SumKind;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import java.nio.ByteBuffer;
@@ -39,7 +40,7 @@ final class CudaNorm implements AutoCloseable {
   /** Writes the arguments; the arena is allocated by now. */
   void setFixed() {
     outcome = new Outcome(context, Layout.RESULT_BYTES);
-    int kind = Layout.kind(plan.options().norm());
+    int kind = SumKind.of(plan.options().norm()).code();
     floats.setFixed(kind);
     doubles.setFixed(kind);
     floats.write(arguments);
@@ -49,6 +50,7 @@ final class CudaNorm implements AutoCloseable {
     arguments.putLong(Layout.NORM_ARRIVED, arrived.address());
     arguments.putDouble(
         Layout.NORM_CLIP, plan.options().clipsByNorm() ? plan.options().clipNorm() : 0);
+    arguments.putDouble(Layout.NORM_CLIP_EPS, plan.options().clipEps());
     arguments.putInt(Layout.NORM_SKIP, plan.options().skipNonFinite() ? 1 : 0);
     arguments.putInt(Layout.NORM_BLOCKS, blocks);
     arguments.putInt(Layout.NORM_KIND, kind);

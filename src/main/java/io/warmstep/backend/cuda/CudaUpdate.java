@@ -13,9 +13,10 @@ import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
 /**
- * The update of all parameters under one rule and of one element type: one launch. The numbers of
- * up to 16 groups are its arguments; those of more go into a table on the device, by launches that
- * copy their arguments, so that no memory of the host has to stay as it is.
+ * The update of all parameters under one rule and of one element type: one launch, after two where
+ * the rule first adds something up over each tensor. The numbers of up to 16 groups are its
+ * arguments; those of more go into a table on the device, by launches that copy their arguments, so
+ * that no memory of the host has to stay as it is.
  */
 final class CudaUpdate {
   private final CudaContext context;
@@ -31,6 +32,8 @@ final class CudaUpdate {
   private final Arena.Part table; // null if the arguments have room for all groups
   private final ByteBuffer[] arguments; // of the launches that write the table, if any
   private final Pointer[] argumentPointers;
+  private final CudaSums sums; // or null
+  private final ByteBuffer all; // the update's arguments, after those of the sums
   private final ByteBuffer update;
   private final Pointer updatePointer;
 
@@ -57,8 +60,11 @@ final class CudaUpdate {
     int chunks = fits ? 0 : (groups.size() + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
     this.writeGroups = fits ? null : kernels.get("groups_" + type.arithmetic());
     this.table = fits ? null : arena.reserve((long) groups.size() * layout.groupBytes());
-    this.update = Cuda.direct(layout.bytes());
-    this.updatePointer = Pointer.to(Pointer.to(update));
+    this.sums = rule.sums().isEmpty() ? null : new CudaSums(context, kernels, arena, rule, runs);
+    int before = sums == null ? 0 : Layout.SUM_STEP;
+    this.all = Cuda.direct(before + layout.bytes());
+    this.update = all.slice(before, layout.bytes()).order(all.order());
+    this.updatePointer = Pointer.to(Pointer.to(all));
     this.arguments = new ByteBuffer[chunks];
     this.argumentPointers = new Pointer[chunks];
     for (int i = 0; i < chunks; i++) {
@@ -92,6 +98,9 @@ final class CudaUpdate {
   void setFixed(long normResult) {
     StepOptions options = plan.options();
     long tableAddress = table == null ? 0 : table.address();
+    if (sums != null) {
+      sums.setFixed(all);
+    }
     update.putLong(Layout.Step.TILES, tiles.address());
     update.putLong(Layout.Step.TENSORS, tensors.address());
     update.putLong(Layout.Step.TABLE, tableAddress);
@@ -154,6 +163,9 @@ final class CudaUpdate {
     }
     putReal(update, layout.prescale(), prescale);
     putReal(update, Layout.Step.SCALE, layout.isDouble() ? scale.scale() : scale.floatScale());
+    if (sums != null) {
+      sums.launch(updatePointer);
+    }
     context.launch(kernel, tiles.blocks(), updatePointer);
   }
 

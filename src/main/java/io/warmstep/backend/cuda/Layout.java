@@ -1,7 +1,6 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
-import io.warmstep.Norm;
 import io.warmstep.backend.StepPlan;
 
 /** The structs of kernels/abi.h: sizes and offsets in bytes. LayoutTest compares them. */
@@ -32,20 +31,34 @@ final class Layout {
   /** TreeArguments: four pointers, two ints. */
   static final int TREE_BYTES = 40;
 
-  /** NormArguments: two trees, three pointers, two doubles, two floats, four ints. */
-  static final int NORM_ARGUMENTS_BYTES = 144;
+  /** SumTensor: a pointer for each value of the tensor, two longs. */
+  static final int SUM_TENSOR_BYTES = 8 * StepPlan.MAX_KEPT + 16;
+
+  /** SumArguments, before StepArguments: five pointers, two ints. */
+  static final int SUM_LEAVES = 0;
+
+  static final int SUM_TENSORS = 8;
+  static final int SUM_SUMS = 16;
+  static final int SUM_EXPONENTS = 24;
+  static final int SUM_NUMBERS = 32;
+  static final int SUM_LEAF_COUNT = 40;
+  static final int SUM_STEP = 48;
+
+  /** NormArguments: two trees, three pointers, three doubles, two floats, four ints. */
+  static final int NORM_ARGUMENTS_BYTES = 152;
 
   static final int NORM_RESULT = 80;
   static final int NORM_OUTCOME = 88;
   static final int NORM_ARRIVED = 96;
   static final int NORM_GRADIENT_SCALE = 104;
   static final int NORM_CLIP = 112;
-  static final int NORM_FLOAT_SCALE = 120;
-  static final int NORM_SCALE_MANTISSA = 124;
-  static final int NORM_SCALE_EXPONENT = 128;
-  static final int NORM_SKIP = 132;
-  static final int NORM_BLOCKS = 136;
-  static final int NORM_KIND = 140;
+  static final int NORM_CLIP_EPS = 120;
+  static final int NORM_FLOAT_SCALE = 128;
+  static final int NORM_SCALE_MANTISSA = 132;
+  static final int NORM_SCALE_EXPONENT = 136;
+  static final int NORM_SKIP = 140;
+  static final int NORM_BLOCKS = 144;
+  static final int NORM_KIND = 148;
 
   /** NormResult: two doubles, a float, an int. */
   static final int RESULT_BYTES = 24;
@@ -53,14 +66,6 @@ final class Layout {
   static final int RESULT_SKIP = 20;
 
   private Layout() {}
-
-  static int kind(Norm norm) {
-    return switch (norm) {
-      case L2 -> 0;
-      case L1 -> 1;
-      case MAX -> 2;
-    };
-  }
 
   /** StepArguments of one arithmetic type. */
   record Step(boolean isDouble, int realBytes) {

@@ -13,6 +13,7 @@ final class TensorRun {
   private final long[] addresses; // values, gradients, then state
   private final int[] bytes; // of an element of each
   private final long length;
+  private final long[] kept; // of state that holds one value for the tensor
   private final boolean mayMove;
 
   TensorRun(Span span) {
@@ -24,6 +25,7 @@ final class TensorRun {
             .anyMatch(operand -> ((CudaMemory) operand.slice().memory()).isBorrowed());
     this.addresses =
         span.operands().stream().mapToLong(operand -> address(operand.slice())).toArray();
+    this.kept = span.kept().stream().mapToLong(TensorRun::address).toArray();
     this.bytes =
         span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
   }
@@ -54,6 +56,19 @@ final class TensorRun {
   long tiles() {
     long afterHead = mayMove ? length : Math.max(length - Math.max(head(), 0), 0);
     return Math.max((afterHead + Layout.TILE - 1) / Layout.TILE, 1);
+  }
+
+  /** Those of the tensor, for a rule that adds something up over it. */
+  long leaves() {
+    return (length - 1) / StepPlan.LEAF + 1;
+  }
+
+  /** Writes the row that only such a rule has. */
+  void writeSums(ByteBuffer table, long firstLeaf) {
+    for (int i = 0; i < StepPlan.MAX_KEPT; i++) {
+      table.putLong(i < kept.length ? kept[i] : 0);
+    }
+    table.putLong(firstLeaf).putLong(leaves());
   }
 
   /** Whether another run, of memory elsewhere, can have this one's row and tiles. */

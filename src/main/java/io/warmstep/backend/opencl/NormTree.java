@@ -2,6 +2,7 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.SumKind;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -66,7 +67,7 @@ final class NormTree {
           kernel.setBuffer(3, memory(entries.get(members.get(0))).buffer());
           kernel.setBuffer(4, rootSums);
           kernel.setBuffer(5, rootExponents);
-          kernel.setInt(6, OpenClNorm.kind(plan));
+          kernel.setInt(6, SumKind.of(plan.options().norm()).code());
           sources.add(new Leaves(kernel, table, members));
           launches.add(kernel.workGroups(table.tiles()));
         });
@@ -127,7 +128,7 @@ final class NormTree {
       kernel.setBuffer(2, rootExponents);
       kernel.setBuffer(3, sums);
       kernel.setBuffer(4, exponents);
-      kernel.setInt(5, OpenClNorm.kind(plan));
+      kernel.setInt(5, SumKind.of(plan.options().norm()).code());
       launches.add(kernel.workGroups(nodes));
       rootSums = sums;
       rootExponents = exponents;

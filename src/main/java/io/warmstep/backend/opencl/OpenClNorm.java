@@ -2,6 +2,7 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.SumKind;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
@@ -55,29 +56,23 @@ final class OpenClNorm implements AutoCloseable {
 
   private void setArguments(StepPlan plan) {
     StepOptions options = plan.options();
+    int kind = SumKind.of(options.norm()).code();
     double maxNorm = options.clipsByNorm() ? options.clipNorm() : -1;
     if (hasDoubles) {
       finish.setReal(1, maxNorm, true);
-      doubles.setRoot(finish, 2);
-      finish.setBuffer(5, doubleControl);
-      floats.setRoot(finish, 7);
-      finish.setBuffer(10, floatControl);
-      finish.setInt(11, kind(plan));
+      finish.setReal(2, options.clipEps(), true);
+      doubles.setRoot(finish, 3);
+      finish.setBuffer(6, doubleControl);
+      floats.setRoot(finish, 8);
+      finish.setBuffer(11, floatControl);
+      finish.setInt(12, kind);
     } else {
       finish.setReal(3, maxNorm, false);
-      floats.setRoot(finish, 4);
-      finish.setBuffer(7, floatControl);
-      finish.setInt(8, kind(plan));
+      finish.setReal(4, options.clipEps(), false);
+      floats.setRoot(finish, 5);
+      finish.setBuffer(8, floatControl);
+      finish.setInt(9, kind);
     }
-  }
-
-  /** What norm.cl calls the norm. */
-  static int kind(StepPlan plan) {
-    return switch (plan.options().norm()) {
-      case L2 -> 0;
-      case L1 -> 1;
-      case MAX -> 2;
-    };
   }
 
   /** What the update of one arithmetic type reads. */
@@ -105,7 +100,7 @@ final class OpenClNorm implements AutoCloseable {
     GradientScale scale = inputs.gradientScale();
     if (hasDoubles) {
       finish.setReal(0, scale.scale(), true);
-      finish.setReal(6, scale.floatScale(), false);
+      finish.setReal(7, scale.floatScale(), false);
     } else {
       finish.setReal(0, scale.floatScale(), false);
       finish.setReal(1, scale.mantissa(), false);

@@ -40,6 +40,7 @@ final class OpenClStepProgram implements StepProgram {
       LaunchKey key,
       List<Integer> members, // of the runs
       Segments segments,
+      OpenClSums sums, // or null
       int lanes) {
     /** Whether runs of memory elsewhere, in one set of buffers, can take the members' place. */
     boolean canRebind(List<UpdateRun> before, List<UpdateRun> after) {
@@ -57,6 +58,10 @@ final class OpenClStepProgram implements StepProgram {
       segments.rewrite(
           context, members.stream().map(member -> fields(plan, runs.get(member))).toList());
       setBuffers(runs.get(members.get(0)));
+      if (sums != null) {
+        List<UpdateRun> tensors = members.stream().map(runs::get).toList();
+        sums.rebind(context, tensors, tensors.stream().map(run -> tag(key, plan, run)).toList());
+      }
     }
 
     void setBuffers(UpdateRun run) {
@@ -67,16 +72,18 @@ final class OpenClStepProgram implements StepProgram {
 
     /** What a segment has after the number of its first tile. */
     long[] fields(StepPlan plan, UpdateRun run) {
-      long tag =
-          key.groups.indexOf(run.group)
-              | (long) plan.groups().get(run.group).rule().options() << 32
-              | (run.isAligned(lanes) ? 1L : 0L) << 48;
       long[] fields = new long[2 + run.offsets.length];
       fields[0] = run.length;
-      fields[1] = tag;
+      fields[1] = tag(key, plan, run) | (run.isAligned(lanes) ? 1L : 0L) << 48;
       System.arraycopy(run.offsets, 0, fields, 2, run.offsets.length);
       return fields;
     }
+  }
+
+  /** A run's group and options. */
+  private static long tag(LaunchKey key, StepPlan plan, UpdateRun run) {
+    return key.groups.indexOf(run.group)
+        | (long) plan.groups().get(run.group).rule().options() << 32;
   }
 
   /** What parameters of one launch have in common. */
@@ -141,10 +148,17 @@ final class OpenClStepProgram implements StepProgram {
     boolean isDouble = type == ElementType.FLOAT64;
     int lanes = programs.shape().lanes(type);
     int tileLength = programs.shape().tileLength(type);
-    int operands = key.buffers.size();
+    int operands = runs.get(members.get(0)).buffers.length;
     Segments segments = resources.add(new Segments(Programs.segmentFields(operands)));
     Kernel kernel = resources.add(programs.step(rule, type, operands));
-    Launch launch = new Launch(kernel, shared, isDouble, key, members, segments, lanes);
+    List<UpdateRun> tensors = members.stream().map(runs::get).toList();
+    List<Long> tags = tensors.stream().map(run -> tag(key, plan, run)).toList();
+    OpenClContext context = device.context();
+    OpenClSums sums =
+        rule.sums().isEmpty()
+            ? null
+            : new OpenClSums(context, programs, plan, rule, tensors, tags, shared, norm, resources);
+    Launch launch = new Launch(kernel, shared, isDouble, key, members, segments, sums, lanes);
     for (int member : members) {
       UpdateRun run = runs.get(member);
       segments.add(run.tiles(lanes, tileLength), launch.fields(plan, run));
@@ -159,6 +173,9 @@ final class OpenClStepProgram implements StepProgram {
     kernel.setBuffer(8, segments.segmentBuffer());
     kernel.setBuffer(9, segments.tileBuffer());
     launch.setBuffers(runs.get(members.get(0)));
+    if (sums != null) {
+      kernel.setBuffer(10 + operands, sums.numbers());
+    }
     kernel.workGroups(segments.tiles());
     return launch;
   }
@@ -204,6 +221,9 @@ final class OpenClStepProgram implements StepProgram {
     }
     for (int i = 0; i < launches.size(); i++) {
       Launch launch = launches.get(i);
+      if (launch.sums != null) {
+        launch.sums.launch(inputs);
+      }
       launch.numbers.set(launch.kernel, 0);
       GradientScale scale = inputs.gradientScale();
       boolean isDouble = launch.isDouble;

@@ -47,23 +47,35 @@ final class Programs implements AutoCloseable {
   }
 
   /** The update of parameters of a type that have so many operands. */
-  Kernel step(StepPlan.SameRule sameRule, ElementType type, int operands) {
-    String rule = sameRule.rule();
+  Kernel step(StepPlan.SameRule rule, ElementType type, int operands) {
     String options =
         options(type, shape.stepLocal())
             + " -DWS_UNITS="
             + shape.stepUnits()
-            + " -DWS_GROUPS="
-            + groups(sameRule, type == ElementType.FLOAT64)
-            + " -DWS_SLOTS_USED="
-            + (operands - 2)
-            + " -DWS_SEGMENT="
-            + segmentFields(operands)
-            + " -DWS_RULE="
-            + rule
-            + " -DWS_RULE_UPPER="
-            + rule.toUpperCase(Locale.ROOT);
-    return kernel("step.cl", rule, options, "ws_step", shape.stepLocal());
+            + ruleOptions(rule, type, operands, segmentFields(operands));
+    return kernel("step.cl", rule.rule(), options, "ws_step", shape.stepLocal());
+  }
+
+  /** A kernel of what comes before the update of a rule with sums. */
+  Kernel sums(StepPlan.SameRule rule, String entry, ElementType type, int operands) {
+    String options =
+        options(type, shape.normLocal())
+            + ruleOptions(rule, type, operands, segmentFields(operands) + rule.kept());
+    return kernel("sums.cl", rule.rule(), options, entry, shape.normLocal());
+  }
+
+  private String ruleOptions(
+      StepPlan.SameRule rule, ElementType type, int operands, int segmentFields) {
+    return " -DWS_GROUPS="
+        + groups(rule, type == ElementType.FLOAT64)
+        + " -DWS_SLOTS_USED="
+        + (operands - 2)
+        + " -DWS_SEGMENT="
+        + segmentFields
+        + " -DWS_RULE="
+        + rule.rule()
+        + " -DWS_RULE_UPPER="
+        + rule.rule().toUpperCase(Locale.ROOT);
   }
 
   Kernel norm(String entry, ElementType type) {

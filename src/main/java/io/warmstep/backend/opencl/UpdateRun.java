@@ -1,10 +1,13 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
+import io.warmstep.backend.StepPlan;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jocl.cl_mem;
 
 /** A span in terms of buffers. */
@@ -14,6 +17,8 @@ final class UpdateRun {
   final cl_mem[] buffers; // values, gradients, then state
   final long[] offsets;
   final long length;
+  final cl_mem[] kept; // state that holds one value for the tensor
+  final long[] keptOffsets;
   private final List<OpenClMemory> memories;
 
   UpdateRun(Span span) {
@@ -24,10 +29,16 @@ final class UpdateRun {
         span.operands().stream().map(operand -> (OpenClMemory) operand.slice().memory()).toList();
     this.buffers = memories.stream().map(OpenClMemory::buffer).toArray(cl_mem[]::new);
     this.offsets =
-        span.operands().stream()
-            .map(Operand::slice)
-            .mapToLong(slice -> ((OpenClMemory) slice.memory()).firstElement() + slice.offset())
-            .toArray();
+        span.operands().stream().map(Operand::slice).mapToLong(UpdateRun::offset).toArray();
+    this.kept =
+        span.kept().stream()
+            .map(slice -> ((OpenClMemory) slice.memory()).buffer())
+            .toArray(cl_mem[]::new);
+    this.keptOffsets = span.kept().stream().mapToLong(UpdateRun::offset).toArray();
+  }
+
+  private static long offset(MemorySlice slice) {
+    return ((OpenClMemory) slice.memory()).firstElement() + slice.offset();
   }
 
   /** Whether another run, of memory elsewhere, can have this one's segment. */
@@ -36,13 +47,23 @@ final class UpdateRun {
   }
 
   List<Long> handles() {
-    return Arrays.stream(buffers).map(cl_mem::getNativePointer).toList();
+    return Stream.of(buffers, kept).flatMap(Arrays::stream).map(cl_mem::getNativePointer).toList();
   }
 
   /** Whether an element has the same place within a vector in every buffer. */
   boolean isAligned(int lanes) {
     return memories.stream().allMatch(memory -> memory.isVectorAligned(lanes))
         && Arrays.stream(offsets).allMatch(offset -> offset % lanes == offsets[0] % lanes);
+  }
+
+  /** Whether whole vectors begin at the first element in every buffer. */
+  boolean isAlignedAtStart(int lanes) {
+    return isAligned(lanes) && offsets[0] % lanes == 0;
+  }
+
+  /** How many leaves a tensor has. */
+  long leaves() {
+    return (length - 1) / StepPlan.LEAF + 1;
   }
 
   /**

@@ -3,7 +3,7 @@ package io.warmstep.backend.cpu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.warmstep.ElementType;
-import io.warmstep.Norm;
+import io.warmstep.backend.SumKind;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.ReferenceNorm;
 import io.warmstep.testkit.ReferenceNorm.Sum;
@@ -20,8 +20,8 @@ class TreeSumTest {
   private static final ElementType F = ElementType.FLOAT32;
   private static final ElementType D = ElementType.FLOAT64;
 
-  private final FloatTreeSum floats = new FloatTreeSum(Norm.L2);
-  private final DoubleTreeSum doubles = new DoubleTreeSum(Norm.L2);
+  private final FloatTreeSum floats = new FloatTreeSum(SumKind.SQUARES);
+  private final DoubleTreeSum doubles = new DoubleTreeSum(SumKind.SQUARES);
 
   private void assertFloatLeaf(double[] elements) {
     float[] x = new float[LEAF];
@@ -110,8 +110,8 @@ class TreeSumTest {
       doubleSums[i] = doubleLeaves.get(i).value();
       exponents[i] = floatLeaves.get(i).exponent();
     }
-    floats.combine(floatSums, exponents.clone(), count);
-    doubles.combine(doubleSums, exponents.clone(), count);
+    floats.combine(floatSums, exponents.clone(), 0, count);
+    doubles.combine(doubleSums, exponents.clone(), 0, count);
     assertEquals(ReferenceNorm.combine(F, floatLeaves), new Sum(floats.sum, floats.exponent));
     assertEquals(ReferenceNorm.combine(D, doubleLeaves), new Sum(doubles.sum, doubles.exponent));
   }

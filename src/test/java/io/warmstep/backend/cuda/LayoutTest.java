@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
-import io.warmstep.Norm;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.SumKind;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,7 +36,7 @@ class LayoutTest {
             "(?m)^WS_AT\\(([\\w<>]+, \\w+), (\\d+)\\);",
             "(?m)^WS_SIZE\\(([\\w<>]+), (\\d+)\\);",
             "(?m)^  (WS_\\w+) = (\\d+)\\b",
-            "\\b(WS_\\w*ZERO\\w+|WS_NORM_\\w+) = (\\d+)\\b")) {
+            "\\b(WS_\\w*ZERO\\w+|WS_SUM_\\w+) = (\\d+)\\b")) {
       Matcher line = Pattern.compile(pattern).matcher(text);
       while (line.find()) {
         numbers.put(line.group(1), Integer.parseInt(line.group(2)));
@@ -62,8 +62,11 @@ class LayoutTest {
     same("WS_ONLY_ZERO_GRADIENTS", Layout.ONLY_ZERO_GRADIENTS);
     same("WS_KEEP_PARAMETERS", Layout.KEEP_PARAMETERS);
     same("WS_ADJUST_GRADIENTS", Layout.ADJUST_GRADIENTS);
-    for (Norm norm : Norm.values()) {
-      same("WS_NORM_" + norm, Layout.kind(norm));
+    same("WS_MAX_SUMS", StepPlan.MAX_SUMS);
+    same("WS_MAX_NUMBERS", StepPlan.MAX_NUMBERS);
+    same("WS_MAX_KEPT", StepPlan.MAX_KEPT);
+    for (SumKind kind : SumKind.values()) {
+      same("WS_SUM_" + kind, kind.code());
     }
   }
 
@@ -100,6 +103,22 @@ class LayoutTest {
   }
 
   @Test
+  void sums() {
+    same("SumTensor<float>", Layout.SUM_TENSOR_BYTES);
+    same("SumArguments<float>, leaves", Layout.SUM_LEAVES);
+    same("SumArguments<float>, tensors", Layout.SUM_TENSORS);
+    same("SumArguments<float>, sums", Layout.SUM_SUMS);
+    same("SumArguments<float>, exponents", Layout.SUM_EXPONENTS);
+    same("SumArguments<float>, numbers", Layout.SUM_NUMBERS);
+    same("SumArguments<float>, leaf_count", Layout.SUM_LEAF_COUNT);
+    for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
+      String struct = type == ElementType.FLOAT32 ? "SumArguments<float>" : "SumArguments<double>";
+      same(struct + ", step", Layout.SUM_STEP);
+      same(struct, Layout.SUM_STEP + Layout.Step.of(type).bytes());
+    }
+  }
+
+  @Test
   void norm() {
     same("LeafArguments<float>", Layout.LEAF_ARGUMENTS_BYTES);
     same("LeafArguments<float>, kind", Layout.LEAF_KIND);
@@ -110,6 +129,7 @@ class LayoutTest {
     same("NormArguments, arrived", Layout.NORM_ARRIVED);
     same("NormArguments, gradient_scale", Layout.NORM_GRADIENT_SCALE);
     same("NormArguments, clip_norm", Layout.NORM_CLIP);
+    same("NormArguments, clip_eps", Layout.NORM_CLIP_EPS);
     same("NormArguments, float_scale", Layout.NORM_FLOAT_SCALE);
     same("NormArguments, scale_mantissa", Layout.NORM_SCALE_MANTISSA);
     same("NormArguments, scale_exponent", Layout.NORM_SCALE_EXPONENT);

@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.TensorSums;
+import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -123,7 +126,7 @@ class PtxOperationsTest {
   private static final Operations GRADIENT = mul(1).plus(mul(2)).plus(fma(1));
 
   private static final Pattern STATED =
-      Pattern.compile("(?m)^ \\* Operations with options (\\d+): (.*)\\.$");
+      Pattern.compile("(?m)^ \\* Operations with options (\\d+)(?: and no gradient)?: (.*)\\.$");
 
   private static final Pattern OPTIONS =
       Pattern.compile("(?m)^#define WS_[A-Z0-9_]+_OPTIONS (\\d+)");
@@ -157,8 +160,11 @@ class PtxOperationsTest {
   /** The first halving of a node, 8 sums, then {@link #FOLD}. */
   private static final Operations NODE = mul(LEAF).plus(add(LEAF / 2));
 
-  /** To 4 sums in a thread, then 8 times 4 between threads, then three. */
-  private static final Operations FOLD = add(4 + 8 * 4 + 3);
+  /** 8 times 4 between threads, then three. */
+  private static final Operations BLOCK_FOLD = add(8 * 4 + 3);
+
+  /** To 4 sums in a thread, then between threads. */
+  private static final Operations FOLD = add(4).plus(BLOCK_FOLD);
 
   static List<String> entries() throws IOException {
     return PtxTest.entries();
@@ -181,16 +187,85 @@ class PtxOperationsTest {
       case "groups" -> Map.of();
       case "leaves" -> leaves(storage).named(type);
       case "global" -> globalNorm();
-      default -> update(kind, held(storage)).named(type);
+      default -> {
+        if (kind.startsWith("sums_")) {
+          yield sums(kind.substring("sums_".length())).named(type);
+        }
+        yield kind.startsWith("numbers_")
+            ? numbers(kind.substring("numbers_".length())).named(type)
+            : update(kind, held(storage)).named(type);
+      }
     };
   }
 
   private static Operations update(String rule, int held) throws IOException {
     Operations all = Operations.NONE;
+    boolean hasGradient =
+        !Files.readString(Path.of("kernels/rules/" + rule + ".h")).contains(" and no gradient: ");
     for (Operations ofOneElement : stated(rule)) {
-      all = all.plus(ofOneElement.plus(GRADIENT).times(held)).plus(mul(1)); // sign * scale
+      all = all.plus(ofOneElement.times(held));
+      if (hasGradient) {
+        all = all.plus(GRADIENT.times(held)).plus(mul(1)); // sign * scale
+      }
     }
     return all;
+  }
+
+  /** What the header of a rule with sums says of its first phase. */
+  private static Operations stated(String rule, String part) throws IOException {
+    String text = Files.readString(Path.of("kernels/rules/" + rule + ".h"));
+    Matcher line =
+        Pattern.compile("(?m)^ \\* Operations of the " + part + ": (.*)\\.$").matcher(text);
+    return line.find() ? parse(line.group(1)) : Operations.NONE;
+  }
+
+  /** Whether a rule's first phase moves state, of which alone its terms are functions then. */
+  private static boolean movesState(String rule) {
+    return summing(rule).summing().writes() != 0;
+  }
+
+  private static List<TensorSums.Kind> kinds(String rule) {
+    return summing(rule).kinds();
+  }
+
+  private static TensorSums summing(String rule) {
+    return Rules.all().stream()
+        .filter(one -> one.name().equals(rule))
+        .findFirst()
+        .flatMap(UpdateRule::sums)
+        .orElseThrow();
+  }
+
+  /** Squares or magnitudes of two terms. */
+  private static Operations pair(TensorSums.Kind kind) {
+    return kind == TensorSums.Kind.NORM ? mul(1).plus(fma(1)) : add(1);
+  }
+
+  /**
+   * sums.cu: 8 elements of a thread at a time, and where the plain sum failed one for the largest
+   * magnitude and two for the scaled sum. State moves in the first 8.
+   */
+  private static Operations sums(String rule) throws IOException {
+    Operations prepared = mul(2).plus(fma(1)); // scale * (prescale * g), weight_decay * p + g
+    Operations state = stated(rule, "state");
+    Operations terms = stated(rule, "terms");
+    boolean termsHaveGradient = !movesState(rule);
+    Operations all = mul(1); // sign * scale
+    all = all.plus(state.plus(prepared).times(8));
+    all = all.plus(terms.times(8 + 1 + 2));
+    all = all.plus((termsHaveGradient ? prepared : Operations.NONE).times(1 + 2));
+    for (TensorSums.Kind kind : kinds(rule)) {
+      all = all.plus(pair(kind).plus(add(1)).times(4)).plus(BLOCK_FOLD);
+    }
+    for (TensorSums.Kind kind : Set.copyOf(kinds(rule))) {
+      all = all.plus(pair(kind));
+    }
+    return all.plus(mul(2)).plus(add(1)).plus(BLOCK_FOLD); // scaled terms
+  }
+
+  private static Operations numbers(String rule) throws IOException {
+    Operations root = kinds(rule).contains(TensorSums.Kind.NORM) ? SQRT : Operations.NONE;
+    return NODE.plus(FOLD).plus(root).plus(mul(1)).plus(stated(rule, "numbers"));
   }
 
   /** The plain sum of squares or magnitudes, and the scaled one with a product more per element. */

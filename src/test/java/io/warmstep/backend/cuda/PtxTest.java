@@ -103,6 +103,7 @@ class PtxTest {
     Set<String> found = new TreeSet<>();
     collect("step.cu", found);
     collect("norm.cu", found);
+    collect("sums.cu", found);
     return found;
   }
 
@@ -132,6 +133,10 @@ class PtxTest {
     for (ElementType type : ElementType.values()) {
       for (UpdateRule rule : Rules.all()) {
         expected.add(rule.name() + "_" + type);
+        if (rule.sums().isPresent()) {
+          expected.add("sums_" + rule.name() + "_" + type);
+          expected.add("numbers_" + rule.name() + "_" + type.arithmetic());
+        }
       }
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());

@@ -7,15 +7,17 @@ import io.warmstep.ElementType;
  *
  * @param elements how many parameters
  * @param elementBytes of a parameter, its gradient and its state
+ * @param stateBytes of an element's state alone
  * @param elementTraffic bytes that a step must move for an element: reads of parameter, gradient
  *     and state, writes of parameter and state
  * @param cacheBytes of the device's last caches
  */
-public record Footprint(long elements, long elementBytes, long elementTraffic, long cacheBytes) {
+public record Footprint(
+    long elements, long elementBytes, long stateBytes, long elementTraffic, long cacheBytes) {
   static Footprint of(long elements, ElementType type, int slots, long cacheBytes) {
     long state = (long) slots * type.arithmetic().bytes();
     return new Footprint(
-        elements, 2L * type.bytes() + state, 3L * type.bytes() + 2 * state, cacheBytes);
+        elements, 2L * type.bytes() + state, state, 3L * type.bytes() + 2 * state, cacheBytes);
   }
 
   /**

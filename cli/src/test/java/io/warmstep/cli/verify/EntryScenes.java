@@ -41,7 +41,8 @@ final class EntryScenes {
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
-      default -> update(kind, ElementType.valueOf(upper(type)));
+      default ->
+          update(kind.replaceFirst("^(sums|numbers)_", ""), ElementType.valueOf(upper(type)));
     };
   }
 

@@ -1,0 +1,71 @@
+/*
+ * OpenCL: what the kernels of a rule share, its header, the arrays that it works on and the numbers of
+ * groups. The parameters of the build: see step.cl.
+ */
+#define WS_ENTRY(rule, RULE)
+#define WS_SUMS_ENTRY(rule, RULE)
+#define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
+#include "gradient.h"
+#include WS_RULE_FILE
+
+#define WS_OF_RULE(what) WS_JOIN(WS_JOIN(WS_, WS_RULE_UPPER), what)
+#define WS_UPDATE WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), _f), WS_BITS)
+#define WS_SCALARS WS_OF_RULE(_SCALARS)
+#define WS_SLOTS(options) WS_OF_RULE(_SLOTS)(options)
+#define WS_OPTIONS WS_OF_RULE(_OPTIONS)
+
+/* Whether a phase reads or writes an operand. A rule without sums has one phase, which has all. */
+#if WS_OF_RULE(_SUMS) > 0
+#define WS_HAS_SUMS
+#define WS_NUMBERS WS_OF_RULE(_NUMBERS)
+#define WS_READS(operand) ((WS_OF_RULE(_READS) & (operand)) != 0)
+#define WS_WRITES(operand) ((WS_OF_RULE(_WRITES) & (operand)) != 0)
+#define WS_SUM_READS(operand) ((WS_OF_RULE(_SUM_READS) & (operand)) != 0)
+#define WS_SUM_WRITES(operand) ((WS_OF_RULE(_SUM_WRITES) & (operand)) != 0)
+#else
+#define WS_NUMBERS 0
+#define WS_READS(operand) 1
+#define WS_WRITES(operand) 1
+#endif
+
+/* X(0) X(1) and so on, for each slot of state. */
+#define WS_EACH_0(X)
+#define WS_EACH_1(X) X(0)
+#define WS_EACH_2(X) WS_EACH_1(X) X(1)
+#define WS_EACH_3(X) WS_EACH_2(X) X(2)
+#define WS_EACH_4(X) WS_EACH_3(X) X(3)
+#define WS_EACH_5(X) WS_EACH_4(X) X(4)
+#define WS_EACH_6(X) WS_EACH_5(X) X(5)
+#define WS_EACH_7(X) WS_EACH_6(X) X(6)
+#define WS_EACH_8(X) WS_EACH_7(X) X(7)
+#define WS_EACH_9(X) WS_EACH_8(X) X(8)
+#define WS_EACH_10(X) WS_EACH_9(X) X(9)
+#define WS_EACH_11(X) WS_EACH_10(X) X(10)
+#define WS_EACH_12(X) WS_EACH_11(X) X(11)
+#define WS_EACH_13(X) WS_EACH_12(X) X(12)
+#define WS_EACH_14(X) WS_EACH_13(X) X(13)
+#define WS_EACH_SLOT WS_JOIN(WS_EACH_, WS_SLOTS_USED)
+#define WS_STATE_PARAMETER(i) , global ws_one *state##i
+#define WS_STATE_ARGUMENT(i) , state##i + segment[5 + i]
+
+/*
+ * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, and 1 if its
+ * parameters keep their bits whatever the rule gives, else 0.
+ */
+#define WS_FIELDS (WS_SCALARS + 3)
+typedef struct {
+  ws_one value[WS_GROUPS][WS_FIELDS];
+} ws_groups;
+
+/* A group's numbers. All indices are constants once unrolled: with others a GPU's compiler copies the
+ * argument into every work-item's private memory. */
+#define WS_NUMBERS_OF_GROUP(groups, group, numbers)                          \
+  {                                                                          \
+    int field, other;                                                        \
+    _Pragma("unroll") for (field = 0; field < WS_FIELDS; field++) {          \
+      numbers[field] = groups.value[0][field];                               \
+      _Pragma("unroll") for (other = 1; other < WS_GROUPS; other++) {        \
+        numbers[field] = other == group ? groups.value[other][field] : numbers[field]; \
+      }                                                                      \
+    }                                                                        \
+  }

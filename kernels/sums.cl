@@ -1,0 +1,196 @@
+/*
+ * The first phase of rules that add something up over each tensor, and the numbers of tensors that
+ * come of it, on OpenCL 1.2. Built once for each such rule and storage type; the parameters of the
+ * build: see step.cl.
+ */
+#include "portable.h"
+#include "half.h"
+#include "storage.h"
+#include "operands.h"
+#undef WS_BITS
+#include "tree.h"
+#include "gradient.h"
+#include WS_RULE_FILE
+#undef WS_BITS
+#define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
+
+#define WS_SUMS WS_OF_RULE(_SUMS)
+#define WS_KIND(sum) WS_OF_RULE(_KIND)(sum)
+#define WS_PHASE(name) WS_JOIN(WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), name), _f), WS_BITS)
+#define WS_LOAD_STATE(i) \
+  s[i] = WS_SUM_READS(WS_STATE(i)) ? ws_load_state(state##i, unit) : (WS_REAL)0;
+#define WS_STORE_STATE(i) \
+  if (WS_SUM_WRITES(WS_STATE(i))) {       \
+    ws_store_state(state##i, unit, s[i]); \
+  }
+#define WS_MOVE_STATE(i) state##i += segment[5 + i];
+
+/* The places of a unit beyond a tensor's end count as zeros. */
+WS_INLINE ws_lanes ws_within(ws_lanes x, ws_unit unit) {
+  ws_one lanes[WS_LANES];
+  int i;
+  if (unit.to == WS_LANES) {
+    return x;
+  }
+  WS_VSTORE(x, 0, lanes);
+  for (i = 0; i < WS_LANES; i++) {
+    lanes[i] = i < unit.to ? lanes[i] : 0;
+  }
+  return WS_VLOAD(0, lanes);
+}
+
+/*
+ * One leaf. Segments are as in step.cl, of tensors whose tiles are leaves; units are aligned where
+ * element 0 is in every buffer. After the offsets of operands come those of the tensor's own state.
+ */
+kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
+    ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
+    int has_tiles, global const ws_one *control, global const long *segments,
+    global const int *tiles, long leaf_count, global ws_one *sums, global int *exponents,
+    global ws_stored *p, global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER)) {
+  local ws_lanes shared[WS_LOCAL];
+  long leaf = get_group_id(0);
+  global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[leaf] : 0);
+  int group = (int)(segment[2] & 0xffffff);
+  int options = (int)(segment[2] >> 32 & 0xffff);
+  int aligned = (int)(segment[2] >> 48);
+  long at = (leaf - segment[0]) * WS_LEAF + WS_LANES * (long)get_local_id(0);
+  ws_one numbers[WS_FIELDS];
+  WS_REAL k[WS_SCALARS];
+  ws_lanes x[WS_SUMS][WS_RUNS];
+  int i, j;
+
+  WS_NUMBERS_OF_GROUP(groups, group, numbers);
+  for (i = 0; i < WS_SCALARS; i++) {
+    k[i] = numbers[i];
+  }
+  scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
+  p += segment[3];
+  g += segment[4];
+  WS_EACH_SLOT(WS_MOVE_STATE)
+  for (i = 0; i < WS_RUNS; i++) {
+    ws_unit unit = ws_unit_at(at + i * WS_LANES * WS_LOCAL, segment[1], aligned);
+    WS_REAL s[WS_OF_RULE(_MAX_SLOTS) + 1]; /* one at least */
+    WS_REAL own[WS_SUMS];
+    WS_REAL value = 0;
+    WS_REAL gradient = 0;
+    if (unit.to <= 0) {
+      for (j = 0; j < WS_SUMS; j++) {
+        x[j][i] = 0;
+      }
+      continue;
+    }
+    if (WS_SUM_READS(WS_PARAMETER)) {
+      value = ws_load(p, unit);
+    }
+    if (WS_SUM_READS(WS_GRADIENT)) {
+      gradient = prescale * ws_load(g, unit);
+      gradient = WS_NAME(gradient)(
+          (WS_REAL)scale, (WS_REAL)bound, (WS_REAL)numbers[WS_SCALARS], gradient, value);
+    }
+    WS_EACH_SLOT(WS_LOAD_STATE)
+#if WS_OF_RULE(_SUM_WRITES)
+    WS_PHASE(_advance)(value, gradient, s, k, options);
+    WS_EACH_SLOT(WS_STORE_STATE)
+#endif
+    WS_PHASE(_terms)(value, gradient, s, k, own, options);
+    for (j = 0; j < WS_SUMS; j++) {
+      x[j][i] = ws_within(own[j], unit);
+    }
+  }
+  for (j = 0; j < WS_SUMS; j++) {
+    int exponent;
+    ws_one sum = ws_leaf(WS_KIND(j), x[j], shared, &exponent);
+    if (get_local_id(0) == 0) {
+      sums[j * leaf_count + leaf] = sum;
+      exponents[j * leaf_count + leaf] = exponent;
+    }
+  }
+}
+
+#undef WS_BITS
+#define WS_BITS WS_ARITHMETIC
+
+/* Joins a tensor's leaves, of which there is one at least. The sums of nodes take their place. */
+WS_INLINE ws_one ws_join_all(
+    int kind, long count, global ws_one *sums, global int *exponents, local ws_lanes *shared,
+    local int *shared_exponents, int *exponent) {
+  ws_one sum;
+  for (;;) {
+    long nodes = (count + WS_LEAF - 1) / WS_LEAF;
+    long node;
+    for (node = 0; node < nodes; node++) {
+      long first = node * WS_LEAF;
+      sum = ws_join(
+          kind, first, min(count - first, (long)WS_LEAF), sums, exponents, shared,
+          shared_exponents, exponent);
+      if (nodes > 1 && get_local_id(0) == 0) {
+        sums[node] = sum;
+        exponents[node] = *exponent;
+      }
+    }
+    if (nodes == 1) {
+      return sum;
+    }
+    WS_GLOBAL_BARRIER;
+    count = nodes;
+  }
+}
+
+#if WS_OF_RULE(_KEPT) > 0
+#define WS_KEPT_PARAMETER_0 , global ws_one *kept0
+#else
+#define WS_KEPT_PARAMETER_0
+#endif
+#if WS_OF_RULE(_KEPT) > 1
+#define WS_KEPT_PARAMETER_1 , global ws_one *kept1
+#else
+#define WS_KEPT_PARAMETER_1
+#endif
+
+/* The numbers of one tensor. */
+kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
+    ws_groups groups, global const long *segments, long leaf_count, global ws_one *sums,
+    global int *exponents,
+    global ws_one *tensor_numbers WS_KEPT_PARAMETER_0 WS_KEPT_PARAMETER_1) {
+  local ws_lanes shared[WS_LOCAL];
+  local int shared_exponents[WS_LOCAL];
+  long tensor = get_group_id(0);
+  global const long *segment = segments + WS_SEGMENT * tensor;
+  int group = (int)(segment[2] & 0xffffff);
+  int options = (int)(segment[2] >> 32 & 0xffff);
+  long leaves = (segment[1] + WS_LEAF - 1) / WS_LEAF;
+  ws_one numbers[WS_FIELDS];
+  ws_one roots[WS_SUMS];
+  ws_one own[WS_NUMBERS];
+  ws_one kept[WS_OF_RULE(_KEPT) + 1]; /* one at least */
+  int i;
+
+  for (i = 0; i < WS_SUMS; i++) {
+    int exponent;
+    long first = i * leaf_count + segment[0];
+    ws_one sum = ws_join_all(
+        WS_KIND(i), leaves, sums + first, exponents + first, shared, shared_exponents, &exponent);
+    roots[i] =
+        (WS_KIND(i) == WS_SUM_SQUARES ? sqrt(sum) : sum) * WS_NAME(power_of_two)(exponent);
+  }
+  if (get_local_id(0) == 0) {
+    WS_NUMBERS_OF_GROUP(groups, group, numbers);
+#if WS_OF_RULE(_KEPT) > 0
+    kept[0] = kept0[segment[WS_SEGMENT - WS_OF_RULE(_KEPT)]];
+#endif
+#if WS_OF_RULE(_KEPT) > 1
+    kept[1] = kept1[segment[WS_SEGMENT - 1]];
+#endif
+    WS_PHASE(_numbers)(roots, (ws_one)segment[1], kept, numbers, own, options);
+#if WS_OF_RULE(_KEPT) > 0
+    kept0[segment[WS_SEGMENT - WS_OF_RULE(_KEPT)]] = kept[0];
+#endif
+#if WS_OF_RULE(_KEPT) > 1
+    kept1[segment[WS_SEGMENT - 1]] = kept[1];
+#endif
+    for (i = 0; i < WS_NUMBERS; i++) {
+      tensor_numbers[WS_NUMBERS * tensor + i] = own[i];
+    }
+  }
+}

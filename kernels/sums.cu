@@ -1,0 +1,363 @@
+/*
+ * The first phase of rules that add something up over each tensor before they update its elements,
+ * and the numbers of tensors that come of it. One block does one leaf of one tensor: it loads what
+ * the rule's first phase reads, moves state, and adds the terms up by the tree of tree.cuh. Then one
+ * block for each tensor joins its leaves, and the rule forms the tensor's numbers, which step.cu
+ * reads. A step that is skipped does nothing here.
+ *
+ * Entries: sums_<rule>_<type> and numbers_<rule>_<arithmetic type>, for rules with WS_SUMS_ENTRY.
+ */
+#include "tree.cuh"
+
+WS_DEVICE float sums_scale(const NormResult *norm, float) { return norm->float_scale; }
+WS_DEVICE double sums_scale(const NormResult *norm, double) { return norm->double_scale; }
+
+template <typename T> WS_DEVICE void load_four(const T *from, bool whole, int left, T *to) {
+  if (whole) {
+    WS_UNROLL
+    for (int e = 0; e < 4; e += Storage<T>::COUNT) load_vector(from + e, to + e);
+  } else {
+    WS_UNROLL
+    for (int e = 0; e < 4; e++) to[e] = e < left ? from[e] : T();
+  }
+}
+
+template <typename T> WS_DEVICE void store_four(T *to, bool whole, int left, const T *from) {
+  if (whole) {
+    WS_UNROLL
+    for (int e = 0; e < 4; e += Storage<T>::COUNT) store_vector(to + e, from + e);
+  } else {
+    WS_UNROLL
+    for (int e = 0; e < 4; e++) {
+      if (e < left) to[e] = from[e];
+    }
+  }
+}
+
+/* One leaf's terms. */
+template <class Rule, typename S> struct Leaf {
+  typedef typename Storage<S>::Real T;
+  enum {
+    SUMS = Rule::SUMS,
+    SLOTS = Rule::MAX_SLOTS,
+    ROOM = SLOTS == 0 ? 1 : SLOTS,
+    READS = Rule::SUM_READS,
+    WRITES = Rule::SUM_WRITES
+  };
+
+  const Tensor<S> &tensor;
+  const Group<T> &group;
+  T scale;
+  T prescale;
+  T clip_value;
+  long long from; /* first element */
+  int n;          /* how many */
+  bool whole;     /* whether a full leaf that can be accessed by vectors */
+
+  /* The terms of one element; with ADVANCES its state moves first. */
+  template <bool ADVANCES> WS_DEVICE_MEMBER void terms(T p, T g, T *s, T *x) const {
+    if (READS & WS_GRADIENT) {
+      g = Rule::gradient(scale, clip_value, group.weight_decay, prescale * g, p);
+    }
+    if (ADVANCES && WRITES != 0) Rule::advance(p, g, s, group.scalars, group.options);
+    Rule::terms(p, g, s, group.scalars, x, group.options);
+  }
+
+  /* Those of a thread's which-th four elements, whose state moves. */
+  WS_DEVICE_MEMBER void four(int t, int which, T (*x)[4]) const {
+    const int first = held_index(t, 4 * which);
+    const long long at = from + first;
+    const int left = n - first;
+    S values[4], gradients[4];
+    T state[ROOM][4];
+    if (READS & WS_PARAMETER) load_four(tensor.values + at, whole, left, values);
+    if (READS & WS_GRADIENT) load_four(tensor.gradients + at, whole, left, gradients);
+    WS_UNROLL
+    for (int k = 0; k < SLOTS; k++) {
+      if (READS & WS_STATE(k)) load_four(tensor.state[k] + at, whole, left, state[k]);
+    }
+    WS_UNROLL
+    for (int e = 0; e < 4; e++) {
+      T s[ROOM], own[SUMS];
+      WS_UNROLL
+      for (int k = 0; k < SLOTS; k++) s[k] = READS & WS_STATE(k) ? state[k][e] : 0;
+      terms<true>(
+          READS & WS_PARAMETER ? widen(values[e]) : 0,
+          READS & WS_GRADIENT ? widen(gradients[e]) : 0, s, own);
+      WS_UNROLL
+      for (int k = 0; k < SLOTS; k++) state[k][e] = s[k];
+      WS_UNROLL
+      for (int j = 0; j < SUMS; j++) x[j][e] = e < left ? own[j] : 0;
+    }
+    WS_UNROLL
+    for (int k = 0; k < SLOTS; k++) {
+      if (WRITES & WS_STATE(k)) store_four(tensor.state[k] + at, whole, left, state[k]);
+    }
+  }
+
+  /* What the first two halvings make of a thread's terms, with the state's move. */
+  WS_DEVICE_MEMBER void first(int t, Scratch<T> *scratch) const {
+    T sums[SUMS][4];
+    WS_ROLLED
+    for (int q = 0; q < 2; q++) {
+      T lower[SUMS][4], upper[SUMS][4];
+      four(t, q, lower);
+      four(t, 2 + q, upper);
+      WS_UNROLL
+      for (int j = 0; j < SUMS; j++) {
+        WS_UNROLL
+        for (int e = 0; e < 4; e++) {
+          const T two = pair(Rule::kind(j), lower[j][e], upper[j][e]);
+          sums[j][e] = q == 0 ? two : sums[j][e] + two;
+        }
+      }
+    }
+    WS_UNROLL
+    for (int j = 0; j < SUMS; j++) {
+      WS_UNROLL
+      for (int e = 0; e < 4; e++) scratch[j].sums[e][t] = sums[j][e];
+    }
+  }
+
+  WS_DEVICE_MEMBER static T pair(int kind, T lower, T upper) {
+    return kind == WS_SUM_MAGNITUDES
+        ? magnitude(lower) + magnitude(upper)
+        : Format<T>::multiply_add(upper, upper, lower * lower);
+  }
+
+  /* A sum's term of a thread's i-th element, from the state that was stored. */
+  WS_DEVICE_MEMBER T term(int t, int i, int sum) const {
+    const int index = held_index(t, i);
+    if (index >= n) return 0;
+    const long long at = from + index;
+    T s[ROOM], x[SUMS];
+    WS_UNROLL
+    for (int k = 0; k < SLOTS; k++) s[k] = READS & WS_STATE(k) ? tensor.state[k][at] : 0;
+    terms<false>(
+        READS & WS_PARAMETER ? widen(tensor.values[at]) : 0,
+        READS & WS_GRADIENT ? widen(tensor.gradients[at]) : 0, s, x);
+    T chosen = x[0];
+    WS_UNROLL
+    for (int j = 1; j < SUMS; j++) chosen = j == sum ? x[j] : chosen;
+    return chosen;
+  }
+
+  /* A sum that may have overflowed or underflowed, from terms divided by a power of two. */
+  WS_DEVICE Sum<T> scaled(const Leaf &leaf, Scratch<T> &scratch, int sum) {
+    typedef Format<T> F;
+    Sum<T> result;
+    WS_BARRIER();
+    WS_THREADS(t) {
+      typename F::Word largest = 0;
+      WS_ROLLED
+      for (int i = 0; i < WS_HELD; i++) {
+        const typename F::Word word = F::bits(leaf.term(t, i, sum)) << 1 >> 1;
+        if (word > largest) largest = word;
+      }
+      scratch.largest[t] = largest;
+    }
+    if (!exponent_of_largest(largest_of(scratch), &result)) return result;
+    const T factor = power_of_two<T>(-result.exponent);
+    WS_UNSHARED(); /* sums are not the largest magnitudes */
+    WS_THREADS(t) {
+      WS_ROLLED
+      for (int e = 0; e < 4; e++) {
+        T own = 0;
+        WS_ROLLED
+        for (int i = e; i < WS_HELD / 2; i += 4) {
+          const T lower = factor * leaf.term(t, i, sum);
+          const T two = pair(Rule::kind(sum), lower, factor * leaf.term(t, WS_HELD / 2 + i, sum));
+          own = i == e ? two : own + two;
+        }
+        scratch.sums[e][t] = own;
+      }
+    }
+    result.sum = fold(scratch);
+    return result;
+  }
+};
+
+/* A group's scalars, from the arguments or the table. */
+template <typename S, typename T>
+WS_DEVICE void load_group(const StepArguments<S> &step, int index, Group<T> *group) {
+  if (step.table) {
+    *group = step.table[index];
+  } else {
+    *group = step.groups[index];
+  }
+}
+
+template <class Rule, typename S> WS_DEVICE void sums(const SumArguments<S> &arguments) {
+  typedef typename Storage<S>::Real T;
+  enum { SUMS = Rule::SUMS };
+  WS_SHARED Scratch<T> scratch[SUMS];
+  const NormResult *norm = arguments.step.norm;
+  if (norm && norm->skip) return;
+  const Tile tile = arguments.leaves[WS_BLOCK_INDEX];
+  const Tensor<S> tensor = arguments.step.tensors[tile.tensor];
+  Group<T> group;
+  load_group(arguments.step, tensor.group, &group);
+  const T scale = norm ? sums_scale(norm, T()) : arguments.step.scale;
+  const long long from = (long long)tile.index * WS_LEAF;
+  const int n = tensor.length - from < WS_LEAF ? (int)(tensor.length - from) : WS_LEAF;
+  const Leaf<Rule, S> leaf = {
+      tensor, group, group.sign * scale, arguments.step.prescale, arguments.step.clip_value, from, n,
+      n == WS_LEAF && tensor.head == 0};
+  WS_THREADS(t) { leaf.first(t, scratch); }
+  T plain[SUMS];
+  fold<SUMS>(scratch, plain);
+  const long long place = arguments.tensors[tile.tensor].first_leaf + tile.index;
+  WS_ROLLED
+  for (int j = 0; j < SUMS; j++) {
+    Sum<T> sum;
+    sum.sum = plain[0];
+    WS_UNROLL
+    for (int k = 1; k < SUMS; k++) sum.sum = k == j ? plain[k] : sum.sum;
+    sum.exponent = 0;
+    if (!Format<T>::is_plain(sum.sum)) sum = Leaf<Rule, S>::scaled(leaf, scratch[0], j);
+    WS_UNSHARED(); /* only device memory in this phase */
+    WS_THREADS(t) {
+      if (t == 0) {
+        arguments.sums[(long long)j * arguments.leaf_count + place] = sum.sum;
+        arguments.exponents[(long long)j * arguments.leaf_count + place] = sum.exponent;
+      }
+    }
+  }
+}
+
+/* Joins a tensor's leaves; in every thread. The sums of nodes take the place of leaves. */
+template <typename T>
+WS_DEVICE Sum<T> join_all(Scratch<T> &scratch, int kind, T *sums, int *exponents, int count) {
+  Sum<T> sum;
+  int nodes;
+  WS_ROLLED
+  do {
+    nodes = (count - 1) / WS_LEAF + 1;
+    WS_ROLLED
+    for (int node = 0; node < nodes; node++) {
+      const int from = node * WS_LEAF;
+      const int n = count - from < WS_LEAF ? count - from : WS_LEAF;
+      sum = join(scratch, kind, sums + from, exponents + from, n);
+      WS_UNSHARED(); /* only device memory in this phase */
+      WS_THREADS(t) {
+        if (t == 0 && nodes > 1) {
+          sums[node] = sum.sum;
+          exponents[node] = sum.exponent;
+        }
+      }
+      WS_BARRIER();
+    }
+    count = nodes;
+  } while (nodes > 1);
+  return sum;
+}
+
+WS_DEVICE float root_of(float sum) { return ws_sqrt_f32(sum); }
+WS_DEVICE double root_of(double sum) { return ws_sqrt_f64(sum); }
+
+/* All of one block's tensor. */
+template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &arguments) {
+  enum { SUMS = Rule::SUMS, KEPT = Rule::KEPT, KEPT_ROOM = KEPT == 0 ? 1 : KEPT };
+  WS_SHARED Scratch<T> scratch;
+  WS_SHARED T roots[SUMS];
+  const NormResult *norm = arguments.step.norm;
+  if (norm && norm->skip) return;
+  const int tensor = WS_BLOCK_INDEX;
+  const SumTensor<T> row = arguments.tensors[tensor];
+  WS_ROLLED
+  for (int j = 0; j < SUMS; j++) {
+    const long long first = (long long)j * arguments.leaf_count + row.first_leaf;
+    const Sum<T> sum = join_all(
+        scratch, Rule::kind(j), arguments.sums + first, arguments.exponents + first,
+        (int)row.leaves);
+    const T root = Rule::kind(j) == WS_SUM_SQUARES ? root_of(sum.sum) : sum.sum;
+    WS_UNSHARED(); /* nobody has used the roots */
+    WS_THREADS(t) {
+      if (t == 0) roots[j] = root * power_of_two<T>(sum.exponent);
+    }
+  }
+  WS_BARRIER();
+  WS_THREADS(t) {
+    if (t == 0) {
+      Group<T> group;
+      load_group(arguments.step, arguments.step.tensors[tensor].group, &group);
+      T kept[KEPT_ROOM], x[SUMS], out[Rule::NUMBERS];
+      WS_UNROLL
+      for (int k = 0; k < KEPT; k++) kept[k] = *row.kept[k];
+      WS_UNROLL
+      for (int j = 0; j < SUMS; j++) x[j] = roots[j];
+      Rule::numbers(
+          x, (T)arguments.step.tensors[tensor].length, kept, group.scalars, out, group.options);
+      WS_UNROLL
+      for (int k = 0; k < KEPT; k++) *row.kept[k] = kept[k];
+      WS_UNROLL
+      for (int i = 0; i < Rule::NUMBERS; i++) {
+        arguments.numbers[(long long)tensor * WS_MAX_NUMBERS + i] = out[i];
+      }
+    }
+  }
+}
+
+/* The entries of a rule: what its header says of it, as a type, and the kernels. */
+#define WS_SUMS_ENTRY(rule, RULE)                                                            \
+  struct WS_NAME(rule##_sums) {                                                              \
+    typedef WS_REAL Real;                                                                    \
+    enum {                                                                                   \
+      SUMS = WS_##RULE##_SUMS,                                                               \
+      NUMBERS = WS_##RULE##_NUMBERS,                                                         \
+      KEPT = WS_##RULE##_KEPT,                                                               \
+      MAX_SLOTS = WS_##RULE##_MAX_SLOTS,                                                     \
+      SUM_READS = WS_##RULE##_SUM_READS,                                                     \
+      SUM_WRITES = WS_##RULE##_SUM_WRITES                                                    \
+    };                                                                                       \
+    static constexpr WS_DEVICE_MEMBER int kind(int sum) {                                    \
+      return (void)sum, WS_##RULE##_KIND(sum);                                               \
+    }                                                                                        \
+    WS_DEVICE Real gradient(Real scale, Real bound, Real decay, Real g, Real p) {            \
+      return WS_NAME(gradient)(scale, bound, decay, g, p);                                   \
+    }                                                                                        \
+    WS_DEVICE void advance(Real p, Real g, Real *s, const Real *k, int options) {            \
+      WS_NAME(rule##_advance)(p, g, s, k, options);                                          \
+    }                                                                                        \
+    WS_DEVICE void terms(                                                                    \
+        Real p, Real g, const Real *s, const Real *k, Real *x, int options) {                \
+      WS_NAME(rule##_terms)(p, g, s, k, x, options);                                         \
+    }                                                                                        \
+    WS_DEVICE void numbers(                                                                  \
+        const Real *x, Real count, Real *s, const Real *k, Real *out, int options) {         \
+      WS_NAME(rule##_numbers)(x, count, s, k, out, options);                                 \
+    }                                                                                        \
+  };                                                                                         \
+  static_assert(WS_##RULE##_SUMS <= WS_MAX_SUMS, "sums of " #rule);                          \
+  static_assert(WS_##RULE##_NUMBERS <= WS_MAX_NUMBERS, "numbers of " #rule);                 \
+  static_assert(WS_##RULE##_KEPT <= WS_MAX_KEPT, "state of tensors of " #rule);              \
+  WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
+
+/* blocks: of a multiprocessor, see rules.h. */
+#define WS_SUMS_KERNEL(rule, RuleType, blocks, type, S)                                      \
+  WS_KERNEL_FOR(blocks) sums_##rule##_##type(const SumArguments<S> arguments) {              \
+    sums<RuleType, S>(arguments);                                                            \
+  }                                                                                          \
+  WS_LIST(sums_##rule##_##type, SumArguments<S>)
+#define WS_NUMBERS_KERNEL(rule, RuleType, type, T)                                           \
+  WS_KERNEL_FOR(2) numbers_##rule##_##type(const SumArguments<T> arguments) {                       \
+    numbers<RuleType, T>(arguments);                                                         \
+  }                                                                                          \
+  WS_LIST(numbers_##rule##_##type, SumArguments<T>)
+#define WS_SUM_KERNELS_32(rule)                                                              \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float32, float)                              \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float16, Float16)                            \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, bfloat16, Bfloat16)                          \
+  WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f32, float32, float)
+#define WS_SUM_KERNELS_64(rule)                                                              \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, 0, float64, double)                             \
+  WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f64, float64, double)
+
+#define WS_BITS 32
+#include "gradient.h"
+#include "rules.h"
+#undef WS_BITS
+#define WS_BITS 64
+#include "gradient.h"
+#include "rules.h"
+#undef WS_BITS

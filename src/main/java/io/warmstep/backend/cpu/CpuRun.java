@@ -1,0 +1,93 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Span;
+
+/** A span in terms of memories on the processor. */
+final class CpuRun {
+  final GroupStep group;
+  final boolean isDouble;
+  final CpuMemory[] memories; // values, gradients, then state
+  final long[] offsets;
+  final long length;
+
+  /** State that holds one value for the tensor. */
+  final MemorySlice[] kept;
+
+  /** Of the tensor, in this step. */
+  final float[] floatNumbers;
+
+  final double[] doubleNumbers;
+
+  CpuRun(GroupStep group, Span span) {
+    this.group = group;
+    this.isDouble = span.type() == ElementType.FLOAT64;
+    int operands = span.operands().size();
+    this.memories = new CpuMemory[operands];
+    this.offsets = new long[operands];
+    this.length = span.length();
+    this.kept = span.kept().toArray(MemorySlice[]::new);
+    int numbers = group.sums == null ? 0 : group.sums.numberNames().size();
+    this.floatNumbers = new float[isDouble ? 0 : numbers];
+    this.doubleNumbers = new double[isDouble ? numbers : 0];
+    bind(span);
+  }
+
+  /** Looks up where the operands lie. */
+  void bind(Span span) {
+    for (int i = 0; i < memories.length; i++) {
+      MemorySlice slice = span.operands().get(i).slice();
+      memories[i] = (CpuMemory) slice.memory();
+      offsets[i] = slice.offset();
+    }
+  }
+
+  boolean isBoundLike(Span span, GroupStep[] groups) {
+    return span.length() == length
+        && groups[span.group()] == group
+        && (span.type() == ElementType.FLOAT64) == isDouble;
+  }
+
+  /** How many elements from one on lie in one array in every memory. */
+  long contiguousFrom(long at) {
+    long n = length - at;
+    for (int i = 0; i < memories.length; i++) {
+      n = Math.min(n, memories[i].contiguousFrom(offsets[i] + at));
+    }
+    return n;
+  }
+
+  /** The index of all state if copies of the rest fit at the same index, otherwise -1. */
+  int stateIndex(long at, int n) {
+    int index = 0;
+    for (int i = 2; i < memories.length; i++) {
+      int its = memories[i].indexAt(offsets[i] + at);
+      if (memories[i].arrayAt(offsets[i] + at) == null || (i > 2 && its != index)) {
+        return -1;
+      }
+      index = its;
+    }
+    return index + n <= Math.min(length, CpuStepProgram.COPY_BLOCK) ? index : -1;
+  }
+
+  /** Whether one factor is enough for this step's gradients. */
+  boolean scalesOnce() {
+    return isDouble || group.floatPrescale == 1;
+  }
+
+  boolean isInPlaceThroughout() {
+    return contiguousFrom(0) == length && isInPlace(0);
+  }
+
+  boolean isInPlace(long at) {
+    int index = memories[0].indexAt(offsets[0] + at);
+    for (int i = 0; i < memories.length; i++) {
+      if (memories[i].arrayAt(offsets[i] + at) == null
+          || memories[i].indexAt(offsets[i] + at) != index) {
+        return false;
+      }
+    }
+    return true;
+  }
+}

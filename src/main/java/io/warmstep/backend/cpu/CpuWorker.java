@@ -1,0 +1,107 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StepOptions;
+
+/** One thread's blocks and working memory. */
+final class CpuWorker {
+  private final StepOptions options;
+  private final CpuRun[] runs;
+  private final FloatWork floats;
+  private final DoubleWork doubles;
+
+  CpuWorker(StepOptions options, CpuRun[] runs, int slots) {
+    this.options = options;
+    this.runs = runs;
+    // A bound that is 0 as a float clips to zero; only one of 0 from the start clips nothing.
+    boolean clips = options.clipValue() > 0;
+    floats = new FloatWork(slots, longestCopy(false), clips, (float) options.clipValue());
+    doubles = new DoubleWork(slots, longestCopy(true), clips, options.clipValue());
+    prepareCopies();
+  }
+
+  /** Makes room for what has to be copied, so that no step does. */
+  void prepareCopies() {
+    for (CpuRun run : runs) {
+      for (CpuMemory memory : run.memories) {
+        if (run.isDouble) {
+          doubles.prepare(memory);
+        } else {
+          floats.prepare(memory);
+        }
+      }
+    }
+    boolean clips = options.clipValue() > 0;
+    if (clips || !isInPlaceThroughout(false)) {
+      floats.allocateCopies();
+    }
+    if (clips || !isInPlaceThroughout(true)) {
+      doubles.allocateCopies();
+    }
+  }
+
+  private boolean isInPlaceThroughout(boolean isDouble) {
+    for (CpuRun run : runs) {
+      if (run.isDouble == isDouble && !run.isInPlaceThroughout()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Length of the longest block that could be copied, in one of the arithmetic types. */
+  private int longestCopy(boolean isDouble) {
+    long longest = 0;
+    for (CpuRun run : runs) {
+      if (run.isDouble == isDouble) {
+        longest = Math.max(longest, run.length);
+      }
+    }
+    return (int) Math.min(longest, CpuStepProgram.COPY_BLOCK);
+  }
+
+  void update(CpuRun run, long from, long to) {
+    CpuMemory gradients = run.memories[1];
+    for (long at = from; at < to; ) {
+      long n = Math.min(to - at, run.contiguousFrom(at));
+      boolean inPlace = options.clipValue() == 0 && run.scalesOnce() && run.isInPlace(at);
+      if (!inPlace || run.group.keepsParameters) {
+        n = Math.min(n, CpuStepProgram.COPY_BLOCK);
+      } else if (options.zeroGradients()) {
+        n = Math.min(n, CpuStepProgram.ZERO_BLOCK);
+      }
+      updateBlock(run, at, (int) n, inPlace);
+      if (options.zeroGradients()) {
+        gradients.zero(run.offsets[1] + at, n);
+      }
+      at += n;
+    }
+  }
+
+  private void updateBlock(CpuRun run, long at, int n, boolean inPlace) {
+    GroupStep group = run.group;
+    UpdateRule rule = group.rule;
+    if (run.isDouble) {
+      doubles.step(group.doubleScalars, 1, group.doubleScale, group.weightDecay);
+      doubles.keepParameters(group.keepsParameters);
+      doubles.tensor(run.doubleNumbers, group.updating);
+      if (inPlace) {
+        doubles.updateInPlace(rule, run.memories, run.offsets, at, n);
+      } else {
+        int start = run.stateIndex(at, n);
+        doubles.updateCopies(rule, run.memories, run.offsets, at, n, start);
+      }
+    } else {
+      floats.step(
+          group.floatScalars, group.floatPrescale, group.floatScale, (float) group.weightDecay);
+      floats.keepParameters(group.keepsParameters);
+      floats.tensor(run.floatNumbers, group.updating);
+      if (inPlace) {
+        floats.updateInPlace(rule, run.memories, run.offsets, at, n);
+      } else {
+        int start = run.stateIndex(at, n);
+        floats.updateCopies(rule, run.memories, run.offsets, at, n, start);
+      }
+    }
+  }
+}

@@ -1,0 +1,65 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.Access;
+import io.warmstep.rule.DoubleSums;
+import io.warmstep.rule.FloatSums;
+import io.warmstep.rule.TensorSums;
+import io.warmstep.rule.UpdateRule;
+
+/** A group's rule and the numbers of the present step. */
+final class GroupStep {
+  final UpdateRule rule;
+  final float[] floatScalars;
+  final double[] doubleScalars;
+  final int sign;
+
+  /** What is added up over each tensor first, or null. */
+  final TensorSums sums;
+
+  /** What the update uses. */
+  final Access updating;
+
+  /** Receive a tensor's sums. */
+  final FloatSums floatSums;
+
+  final DoubleSums doubleSums;
+  float floatScale;
+  float floatPrescale;
+  final double doublePrescale = 1; // float64 never leaves the range
+  double doubleScale;
+  double weightDecay;
+  boolean keepsParameters;
+
+  GroupStep(UpdateRule rule) {
+    this.rule = rule;
+    this.floatScalars = new float[rule.scalarNames().size()];
+    this.doubleScalars = new double[rule.scalarNames().size()];
+    this.sign = rule.maximize() ? -1 : 1;
+    this.sums = rule.sums().orElse(null);
+    this.updating = sums == null ? Access.ALL : sums.updating();
+    int count = sums == null ? 0 : sums.kinds().size();
+    int kept = StepPlan.Group.kept(rule);
+    int numbers = sums == null ? 0 : sums.numberNames().size();
+    this.floatSums = new FloatSums(count, kept, numbers);
+    this.doubleSums = new DoubleSums(count, kept, numbers);
+  }
+
+  void set(
+      double[] scalars,
+      double weightDecay,
+      boolean keepsParameters,
+      float floatPrescale,
+      float floatScale,
+      double doubleScale) {
+    for (int i = 0; i < floatScalars.length; i++) {
+      floatScalars[i] = (float) scalars[i];
+      doubleScalars[i] = scalars[i];
+    }
+    this.weightDecay = weightDecay;
+    this.keepsParameters = keepsParameters;
+    this.floatPrescale = floatPrescale;
+    this.floatScale = sign * floatScale;
+    this.doubleScale = sign * doubleScale;
+  }
+}

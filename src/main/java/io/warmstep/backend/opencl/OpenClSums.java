@@ -1,0 +1,124 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.step.GradientScale;
+import io.warmstep.step.StepInputs;
+import io.warmstep.step.StepOptions;
+import java.util.ArrayList;
+import java.util.List;
+import org.jocl.cl_mem;
+
+/**
+ * The launches that come before one launch of the update, for a rule with sums over each tensor: of
+ * a work-group for each leaf, and of one for each tensor. See sums.cl.
+ */
+final class OpenClSums {
+  private final Kernel sums;
+  private final Kernel numbers;
+  private final Segments segments;
+  private final GroupNumbers groups;
+  private final boolean isDouble;
+  private final int lanes;
+  private final cl_mem tensorNumbers;
+
+  /**
+   * Prepares what comes before the update of some tensors in one set of buffers.
+   *
+   * @param members the tensors
+   * @param tags of the update's segments, but for the alignment
+   */
+  OpenClSums(
+      OpenClContext context,
+      Programs programs,
+      StepPlan plan,
+      StepPlan.SameRule rule,
+      List<UpdateRun> members,
+      List<Long> tags,
+      GroupNumbers groups,
+      OpenClNorm norm,
+      Resources resources) {
+    ElementType type = members.get(0).type;
+    int operands = members.get(0).buffers.length;
+    this.groups = groups;
+    this.isDouble = type == ElementType.FLOAT64;
+    this.lanes = programs.shape().lanes(type);
+    segments = resources.add(new Segments(Programs.segmentFields(operands) + rule.kept()));
+    for (int i = 0; i < members.size(); i++) {
+      segments.add(members.get(i).leaves(), fields(members.get(i), tags.get(i)));
+    }
+    segments.upload(context);
+    long leaves = segments.tiles();
+    long count = leaves * rule.sums().orElseThrow().kinds().size();
+    int bytes = type.arithmetic().bytes();
+    cl_mem leafSums = resources.add(context.allocate(count * bytes));
+    cl_mem exponents = resources.add(context.allocate(count * Integer.BYTES));
+    tensorNumbers = resources.add(context.allocate((long) members.size() * rule.numbers() * bytes));
+    StepOptions options = plan.options();
+    sums = resources.add(programs.sums(rule, "ws_sums", type, operands));
+    sums.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
+    sums.setInt(4, norm == null ? 0 : 1);
+    sums.setInt(5, segments.hasTileTable() ? 1 : 0);
+    sums.setBuffer(6, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
+    sums.setBuffer(7, segments.segmentBuffer());
+    sums.setBuffer(8, segments.tileBuffer());
+    sums.setLong(9, leaves);
+    sums.setBuffer(10, leafSums);
+    sums.setBuffer(11, exponents);
+    sums.workGroups(leaves);
+    numbers = resources.add(programs.sums(rule, "ws_numbers", type, operands));
+    numbers.setBuffer(1, segments.segmentBuffer());
+    numbers.setLong(2, leaves);
+    numbers.setBuffer(3, leafSums);
+    numbers.setBuffer(4, exponents);
+    numbers.setBuffer(5, tensorNumbers);
+    numbers.workGroups(members.size());
+    setBuffers(members.get(0));
+  }
+
+  /** What a segment has after the number of its first tile. */
+  private long[] fields(UpdateRun run, long tag) {
+    int operands = run.offsets.length;
+    long[] fields = new long[2 + operands + run.keptOffsets.length];
+    fields[0] = run.length;
+    fields[1] = tag | (run.isAlignedAtStart(lanes) ? 1L : 0L) << 48;
+    System.arraycopy(run.offsets, 0, fields, 2, operands);
+    System.arraycopy(run.keptOffsets, 0, fields, 2 + operands, run.keptOffsets.length);
+    return fields;
+  }
+
+  private void setBuffers(UpdateRun run) {
+    for (int i = 0; i < run.buffers.length; i++) {
+      sums.setBuffer(12 + i, run.buffers[i]);
+    }
+    for (int i = 0; i < run.kept.length; i++) {
+      numbers.setBuffer(6 + i, run.kept[i]);
+    }
+  }
+
+  /** Takes tensors of memory elsewhere. */
+  void rebind(OpenClContext context, List<UpdateRun> members, List<Long> tags) {
+    List<long[]> fields = new ArrayList<>();
+    for (int i = 0; i < members.size(); i++) {
+      fields.add(fields(members.get(i), tags.get(i)));
+    }
+    segments.rewrite(context, fields);
+    setBuffers(members.get(0));
+  }
+
+  /** Of each tensor, for the update. */
+  cl_mem numbers() {
+    return tensorNumbers;
+  }
+
+  /** The launches of one step. Allocates nothing. */
+  void launch(StepInputs inputs) {
+    GradientScale scale = inputs.gradientScale();
+    groups.set(sums, 0);
+    groups.set(numbers, 0);
+    sums.setReal(1, isDouble ? scale.scale() : scale.floatScale(), isDouble);
+    sums.setReal(2, isDouble ? 1 : scale.floatPrescale(), isDouble);
+    sums.launch();
+    numbers.launch();
+  }
+}

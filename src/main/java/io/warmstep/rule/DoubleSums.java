@@ -1,0 +1,115 @@
+package io.warmstep.rule;
+
+/**
+ * The sums over one tensor in float64, from which a rule forms the tensor's numbers. A backend
+ * keeps one and fills it for each tensor in turn.
+ */
+public final class DoubleSums {
+  private final double[] sums;
+  private final double[] kept;
+  private final double[] numbers;
+  private double[] scalars = {};
+  private double count;
+
+  /**
+   * Makes room.
+   *
+   * @param sums how many there are
+   * @param kept how many slots of state hold one value for a tensor
+   * @param numbers how many numbers are formed
+   */
+  public DoubleSums(int sums, int kept, int numbers) {
+    this.sums = new double[sums];
+    this.kept = new double[kept];
+    this.numbers = new double[numbers];
+  }
+
+  /**
+   * Goes on to a tensor.
+   *
+   * @param count of its elements
+   * @param scalars the rule's scalars, rounded to float64
+   */
+  public void tensor(long count, double[] scalars) {
+    this.count = count;
+    this.scalars = scalars;
+  }
+
+  /**
+   * Sets a sum.
+   *
+   * @param index from 0
+   * @param value the root, or the sum itself
+   */
+  public void sum(int index, double value) {
+    sums[index] = value;
+  }
+
+  /**
+   * One of the sums, as its kind says.
+   *
+   * @param index its place in {@link TensorSums#kinds()}
+   * @return at least 0, or NaN
+   */
+  public double sum(int index) {
+    return sums[index];
+  }
+
+  /**
+   * How many elements the tensor has.
+   *
+   * @return the count, rounded to float64
+   */
+  public double count() {
+    return count;
+  }
+
+  /**
+   * One of the numbers that {@link UpdateRule#scalars} computed.
+   *
+   * @param index from 0
+   * @return the number, rounded to float64
+   */
+  public double scalar(int index) {
+    return scalars[index];
+  }
+
+  /**
+   * State that holds one value for the tensor.
+   *
+   * @param slot its index among such slots
+   * @return the value
+   */
+  public double kept(int slot) {
+    return kept[slot];
+  }
+
+  /**
+   * Sets state that holds one value for the tensor.
+   *
+   * @param slot its index among such slots
+   * @param value the value
+   */
+  public void keep(int slot, double value) {
+    kept[slot] = value;
+  }
+
+  /**
+   * Sets one of the tensor's numbers.
+   *
+   * @param index its place in {@link TensorSums#numberNames()}
+   * @param value the number
+   */
+  public void number(int index, double value) {
+    numbers[index] = value;
+  }
+
+  /**
+   * The tensor's numbers.
+   *
+   * @param to receives them
+   */
+  public void copyNumbers(double[] to) {
+    System.arraycopy(numbers, 0, to, 0, numbers.length);
+  }
+}

@@ -1,0 +1,166 @@
+package io.warmstep.testkit;
+
+import io.warmstep.ElementType;
+import io.warmstep.Norm;
+import io.warmstep.rule.DoubleBlock;
+import io.warmstep.rule.DoubleSums;
+import io.warmstep.rule.FloatBlock;
+import io.warmstep.rule.FloatSums;
+import io.warmstep.rule.StepValues;
+import io.warmstep.rule.TensorSums;
+import io.warmstep.rule.UpdateRule;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A step of a rule that adds something up over a tensor: its own Java loops over one element at a
+ * time, its terms added up by {@link ReferenceNorm}. That the loops are the rule is a matter of the
+ * golden cases.
+ */
+final class SummedRule {
+  private final UpdateRule rule;
+  private final TensorSums sums;
+  private final Arithmetic a;
+  private final double[] scalars;
+  private final double l2;
+
+  SummedRule(UpdateRule rule, Arithmetic a, long step, double rate) {
+    this.rule = rule;
+    this.sums = rule.sums().orElseThrow();
+    this.a = a;
+    this.scalars = new double[rule.scalarNames().size()];
+    StepValues at = new StepValues(step, rate);
+    rule.scalars(at, scalars);
+    this.l2 = rule.l2(at);
+  }
+
+  /**
+   * Updates a tensor.
+   *
+   * @param elements a row for each: the parameter, then its state
+   * @param kept state of the tensor as a whole
+   * @param gradients after unscaling, clipping and the sign of maximize
+   */
+  void update(double[][] elements, double[] kept, double[] gradients) {
+    if (elements.length == 0) {
+      return;
+    }
+    double[][] terms = new double[sums.kinds().size()][elements.length];
+    for (int i = 0; i < elements.length; i++) {
+      double[] before = elements[i].clone();
+      double[] own = block(elements[i], gradients[i], new double[0], true);
+      check(before, elements[i]);
+      for (int j = 0; j < terms.length; j++) {
+        terms[j][i] = own[j];
+      }
+    }
+    double[] roots = new double[terms.length];
+    ElementType type = a == Arithmetic.FLOAT64 ? ElementType.FLOAT64 : ElementType.FLOAT32;
+    for (int j = 0; j < terms.length; j++) {
+      Norm norm = sums.kinds().get(j) == TensorSums.Kind.NORM ? Norm.L2 : Norm.L1;
+      roots[j] = ReferenceNorm.of(type, norm, List.of(terms[j]));
+    }
+    double[] numbers = numbers(roots, elements.length, kept);
+    for (int i = 0; i < elements.length; i++) {
+      block(elements[i], gradients[i], numbers, false);
+    }
+  }
+
+  /** The first phase writes only what it says. */
+  private void check(double[] before, double[] after) {
+    for (int i = 0; i < before.length; i++) {
+      int operand = i == 0 ? 0 : i + 1;
+      if (!sums.summing().writes(operand) && Double.compare(before[i], after[i]) != 0) {
+        throw new AssertionError(rule + " writes operand " + operand + " in its first phase");
+      }
+    }
+  }
+
+  /** One phase of one element; returns its terms. */
+  private double[] block(double[] element, double g, double[] numbers, boolean isFirst) {
+    int slots = element.length - 1;
+    double[] own = new double[sums.kinds().size()];
+    if (a == Arithmetic.FLOAT64) {
+      DoubleBlock block = new DoubleBlock();
+      double[] p = {element[0]};
+      double[][] state = new double[slots][];
+      Arrays.setAll(state, i -> new double[] {element[1 + i]});
+      double[][] terms = new double[own.length][1];
+      block.step(scalars, 1, l2);
+      block.tensor(numbers);
+      block.terms(terms);
+      block.range(p, new double[] {g}, state, 0, 1);
+      if (isFirst) {
+        sums.sum(block);
+      } else {
+        rule.update(block);
+      }
+      element[0] = p[0];
+      for (int i = 0; i < slots; i++) {
+        element[1 + i] = state[i][0];
+      }
+      Arrays.setAll(own, i -> terms[i][0]);
+      return own;
+    }
+    FloatBlock block = new FloatBlock();
+    float[] p = {(float) element[0]};
+    float[][] state = new float[slots][];
+    Arrays.setAll(state, i -> new float[] {(float) element[1 + i]});
+    float[][] terms = new float[own.length][1];
+    block.step(floats(scalars), 1, (float) l2);
+    block.tensor(floats(numbers));
+    block.terms(terms);
+    block.range(p, new float[] {(float) g}, state, 0, 1);
+    if (isFirst) {
+      sums.sum(block);
+    } else {
+      rule.update(block);
+    }
+    element[0] = p[0];
+    for (int i = 0; i < slots; i++) {
+      element[1 + i] = state[i][0];
+    }
+    Arrays.setAll(own, i -> terms[i][0]);
+    return own;
+  }
+
+  private double[] numbers(double[] roots, int count, double[] kept) {
+    double[] numbers = new double[sums.numberNames().size()];
+    if (a == Arithmetic.FLOAT64) {
+      DoubleSums tensor = new DoubleSums(roots.length, kept.length, numbers.length);
+      tensor.tensor(count, scalars);
+      for (int i = 0; i < roots.length; i++) {
+        tensor.sum(i, roots[i]);
+      }
+      for (int i = 0; i < kept.length; i++) {
+        tensor.keep(i, kept[i]);
+      }
+      sums.numbers(tensor);
+      Arrays.setAll(kept, tensor::kept);
+      tensor.copyNumbers(numbers);
+      return numbers;
+    }
+    FloatSums tensor = new FloatSums(roots.length, kept.length, numbers.length);
+    tensor.tensor(count, floats(scalars));
+    for (int i = 0; i < roots.length; i++) {
+      tensor.sum(i, (float) roots[i]);
+    }
+    for (int i = 0; i < kept.length; i++) {
+      tensor.keep(i, (float) kept[i]);
+    }
+    sums.numbers(tensor);
+    Arrays.setAll(kept, tensor::kept);
+    float[] rounded = new float[numbers.length];
+    tensor.copyNumbers(rounded);
+    Arrays.setAll(numbers, i -> rounded[i]);
+    return numbers;
+  }
+
+  private static float[] floats(double[] values) {
+    float[] floats = new float[values.length];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = (float) values[i];
+    }
+    return floats;
+  }
+}
