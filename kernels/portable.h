@@ -29,6 +29,9 @@
 #define WS_SQRT(a) WS_NAME(sqrt)(a)
 #define WS_MAX(a, b) WS_NAME(max)(a, b)
 #define WS_MIN(a, b) WS_NAME(min)(a, b)
+#define WS_ABS(a) WS_NAME(abs)(a)
+/* -1, 1, or the argument itself if it is a zero or NaN. */
+#define WS_SIGN(a) ((a) > 0 ? (WS_REAL)1 : (a) < 0 ? (WS_REAL)-1 : (a))
 #define WS_TO_BITS(a) WS_NAME(to_bits)(a)
 #define WS_FROM_BITS(a) WS_NAME(from_bits)(a)
 
@@ -47,11 +50,13 @@ typedef uint ws_word_32;
 typedef ushort ws_half_bits;
 #define ws_fma_f32(a, b, c) fma(a, b, c)
 #define ws_sqrt_f32(a) sqrt(a)
+#define ws_abs_f32(a) fabs(a)
 #define ws_to_bits_f32(a) as_uint(a)
 #define ws_from_bits_f32(a) as_float(a)
 /* OpenCL C has vectors: with WS_BITS 32v or 64v the same source works on WS_LANES elements. */
 #define ws_fma_f32v(a, b, c) fma(a, b, c)
 #define ws_sqrt_f32v(a) sqrt(a)
+#define ws_abs_f32v(a) fabs(a)
 #define ws_to_bits_f32v(a) WS_JOIN(as_uint, WS_LANES)(a)
 #define ws_from_bits_f32v(a) WS_JOIN(as_float, WS_LANES)(a)
 #ifdef WS_DOUBLE
@@ -61,10 +66,12 @@ typedef WS_JOIN(double, WS_LANES) ws_real_64v;
 typedef ulong ws_word_64;
 #define ws_fma_f64(a, b, c) fma(a, b, c)
 #define ws_sqrt_f64(a) sqrt(a)
+#define ws_abs_f64(a) fabs(a)
 #define ws_to_bits_f64(a) as_ulong(a)
 #define ws_from_bits_f64(a) as_double(a)
 #define ws_fma_f64v(a, b, c) fma(a, b, c)
 #define ws_sqrt_f64v(a) sqrt(a)
+#define ws_abs_f64v(a) fabs(a)
 #define ws_to_bits_f64v(a) WS_JOIN(as_ulong, WS_LANES)(a)
 #define ws_from_bits_f64v(a) WS_JOIN(as_double, WS_LANES)(a)
 #endif
@@ -83,7 +90,9 @@ typedef unsigned short ws_half_bits;
 #define ws_fma_f32(a, b, c) __fmaf_rn(a, b, c)
 #define ws_fma_f64(a, b, c) __fma_rn(a, b, c)
 #define ws_sqrt_f32(a) __fsqrt_rn(a)
+#define ws_abs_f32(a) fabsf(a)
 #define ws_sqrt_f64(a) __dsqrt_rn(a)
+#define ws_abs_f64(a) fabs(a)
 #define ws_to_bits_f32(a) __float_as_uint(a)
 #define ws_from_bits_f32(a) __uint_as_float(a)
 #define ws_to_bits_f64(a) ((ws_word_64)__double_as_longlong(a))
@@ -95,7 +104,9 @@ typedef unsigned short ws_half_bits;
 #define ws_fma_f32(a, b, c) fmaf(a, b, c)
 #define ws_fma_f64(a, b, c) fma(a, b, c)
 #define ws_sqrt_f32(a) sqrtf(a)
+#define ws_abs_f32(a) fabsf(a)
 #define ws_sqrt_f64(a) sqrt(a)
+#define ws_abs_f64(a) fabs(a)
 WS_INLINE ws_word_32 ws_to_bits_f32(ws_real_32 value) {
   ws_word_32 bits;
   memcpy(&bits, &value, sizeof bits);

@@ -14,8 +14,8 @@
  *   WS_<RULE>_BLOCKS           of float32 and float64, how many blocks must fit a CUDA
  *                              multiprocessor at least: 2. Or 0, which leaves the choice to the
  *                              assembler. It then may need fewer registers, and some releases spill
- *                              a few to fit one more block, which PtxTest finds. WS_BITS is 32 or 64 where it is used. 16-bit
- *                              types have that of float32, and at least 3.
+ *                              a few to fit one more block, which PtxTest finds. WS_BITS is 32 or 64 where it is used. For 16-bit
+ *                              types it is 3, or 2 for a rule with 1, which spills with 3.
  *
  * A rule that first adds something up over each tensor ends with WS_SUMS_ENTRY(<rule>, <RULE>) instead
  * and has four functions: ws_<rule>_terms, what is added up for an element; ws_<rule>_advance, by
@@ -40,4 +40,16 @@
 #include "rules/momentum.h"
 #include "rules/rmsprop.h"
 #include "rules/adam.h"
+#include "rules/lion.h"
+#include "rules/adagrad.h"
+#include "rules/adadelta.h"
+#include "rules/adamax.h"
+#include "rules/nadamw.h"
+#include "rules/radam.h"
+#include "rules/adabelief.h"
+#include "rules/rprop.h"
+#include "rules/ademamix.h"
+#include "rules/adan.h"
+#include "rules/nadam.h"
+#include "rules/asgd.h"
 #include "rules/lamb.h"

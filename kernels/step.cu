@@ -228,7 +228,7 @@ WS_LIST(groups_float64, StepArguments<double>)
       READS = reads,                                                                 \
       WRITES = writes,                                                               \
       BLOCKS = WS_##RULE##_BLOCKS,                                                   \
-      HALF_BLOCKS = BLOCKS < 3 ? 3 : BLOCKS                                          \
+      HALF_BLOCKS = BLOCKS == 1 ? 2 : 3                                              \
     };                                                                               \
     static constexpr int slots(int options) {                                        \
       return (void)options, WS_##RULE##_SLOTS(options);                              \

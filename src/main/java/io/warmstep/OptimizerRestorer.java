@@ -59,7 +59,8 @@ final class OptimizerRestorer {
       TrainedGroup present = optimizer.trainedGroups().get(i);
       long own = steps(present.rules());
       steps = Math.max(steps, own);
-      groups.add(new TrainedGroup(restoredRules.get(i), own, rules.isFrozen(present)));
+      double[] kept = kept(restoredRules.get(i), own);
+      groups.add(new TrainedGroup(restoredRules.get(i), own, kept, rules.isFrozen(present)));
     }
     if (saved.isEmpty() && !hasSteps) {
       notes.add("the file has no step count: the optimizer goes on after step " + steps);
@@ -115,7 +116,7 @@ final class OptimizerRestorer {
       optimizer.use(groups);
     } else {
       for (int i = 0; i < groups.size(); i++) {
-        present.get(i).restore(groups.get(i).steps());
+        present.get(i).restore(groups.get(i));
       }
     }
   }
@@ -166,6 +167,9 @@ final class OptimizerRestorer {
     }
     restored.add(parameter);
     consumed.add(step);
+    for (StateSlot number : rule(parameter).rule().keptNumbers()) {
+      consumed.add(PyTorchNames.state(name, number.name()));
+    }
     for (String slot : slots) {
       find(
           PyTorchNames.state(name, slot),
@@ -305,6 +309,32 @@ final class OptimizerRestorer {
     return saved
         .map(SavedOptimizer::steps)
         .orElseGet(() -> choices.stepCount().orElse(optimizer.stepCount()));
+  }
+
+  /** The numbers that a group's rule keeps, which its parameters share. */
+  private double[] kept(RuleGroup group, long steps) throws IOException {
+    List<StateSlot> slots = group.rule().keptNumbers();
+    double[] kept = TrainedGroup.initial(group.rule());
+    for (int i = 0; i < slots.size() && steps > 0; i++) {
+      Map<Double, String> found = new TreeMap<>();
+      for (Parameter parameter : group.members()) {
+        if (restored.contains(parameter)) {
+          String name = PyTorchNames.state(choices.savedName(parameter), slots.get(i).name());
+          Optional<Double> value = ScalarEntry.read(reader, name, 0);
+          if (value.isEmpty() || !Double.isFinite(value.get())) {
+            differences.add(
+                value.isEmpty() ? "the file has no " + name : name + " is " + value.get());
+          } else {
+            found.putIfAbsent(value.get(), name);
+          }
+        }
+      }
+      if (found.size() > 1) {
+        differences.add("parameters of one group have different numbers: " + found);
+      }
+      kept[i] = found.isEmpty() ? kept[i] : found.keySet().iterator().next();
+    }
+    return kept;
   }
 
   /** The loss scaler's state, or null if there is none to restore. */

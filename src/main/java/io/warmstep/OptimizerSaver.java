@@ -6,6 +6,7 @@ import io.warmstep.checkpoint.PyTorchNames;
 import io.warmstep.checkpoint.SavedOptimizer;
 import io.warmstep.checkpoint.TensorSource;
 import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.PlateauSchedule;
 import io.warmstep.schedule.Schedule;
@@ -47,7 +48,12 @@ final class OptimizerSaver {
     }
     for (TrainedGroup trained : optimizer.trainedGroups()) {
       RuleGroup group = trained.rules();
+      List<StateSlot> kept = group.rule().keptNumbers();
       for (Parameter parameter : group.members()) {
+        for (int i = 0; i < kept.size(); i++) {
+          writer.number(
+              PyTorchNames.state(parameter.name(), kept.get(i).name()), trained.kept()[i]);
+        }
         PyTorchNames.fromSettings(settings(group))
             .forEach((name, value) -> add(writer, parameter.name(), name, value));
         if (!Double.isNaN(optimizer.learningRate())) {

@@ -121,6 +121,7 @@ final class PreparedStep {
     for (int i = 0; i < active.size(); i++) { // an iterator would allocate on every step
       TrainedGroup group = active.get(i);
       RuleGroup rules = group.rules();
+      values[i].keep(group.kept());
       double own = rules.scalars(number, group.nextStep(), rate, values[i], inputs.scalars(i));
       inputs.keepParameters(i, own == 0);
       inputs.weightDecay(i, rules.rule().l2(values[i]));
@@ -132,7 +133,7 @@ final class PreparedStep {
   boolean run() {
     boolean happened = program.get().run(inputs);
     for (int i = 0; happened && i < active.size(); i++) {
-      active.get(i).advance();
+      active.get(i).advance(values[i]);
     }
     return happened;
   }

@@ -158,12 +158,15 @@ record RuleGroup(
    *
    * @param step number of the first step
    * @param rate the learning rate if it is constant, otherwise 0
+   * @param kept the numbers that the rule keeps
    * @param scalars overwritten
    * @throws IllegalArgumentException if it cannot
    */
-  void requireHyperparameters(long step, double rate, double[] scalars) {
+  void requireHyperparameters(long step, double rate, double[] kept, double[] scalars) {
     try {
-      scalars(step, step, rate, moving.values(), scalars);
+      StepValues at = moving.values();
+      at.keep(kept);
+      scalars(step, step, rate, at, scalars);
     } catch (IllegalStateException e) {
       throw new IllegalArgumentException(e.getMessage(), e);
     }

@@ -1,5 +1,8 @@
 package io.warmstep;
 
+import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.StepValues;
+import io.warmstep.rule.UpdateRule;
 import java.util.List;
 
 /**
@@ -9,17 +12,26 @@ import java.util.List;
 final class TrainedGroup {
   private final RuleGroup rules;
   private final boolean isFrozen;
+  private final double[] kept; // numbers of the rule's, see UpdateRule.keptNumbers
   private long steps;
 
-  TrainedGroup(RuleGroup rules, long steps, boolean isFrozen) {
+  TrainedGroup(RuleGroup rules, long steps, double[] kept, boolean isFrozen) {
     this.rules = rules;
     this.steps = steps;
+    this.kept = kept;
     this.isFrozen = isFrozen;
   }
 
   /** Groups that have all come as far. */
   static List<TrainedGroup> of(List<RuleGroup> groups, long steps) {
-    return groups.stream().map(group -> new TrainedGroup(group, steps, false)).toList();
+    return groups.stream()
+        .map(group -> new TrainedGroup(group, steps, initial(group.rule()), false))
+        .toList();
+  }
+
+  /** The numbers that a rule keeps, as they are before the first step. */
+  static double[] initial(UpdateRule rule) {
+    return rule.keptNumbers().stream().mapToDouble(StateSlot::initialValue).toArray();
   }
 
   RuleGroup rules() {
@@ -33,7 +45,7 @@ final class TrainedGroup {
 
   /** This group as it is, frozen or not. */
   TrainedGroup frozen(boolean isFrozen) {
-    return new TrainedGroup(rules, steps, isFrozen);
+    return new TrainedGroup(rules, steps, kept, isFrozen);
   }
 
   long steps() {
@@ -45,13 +57,21 @@ final class TrainedGroup {
     return steps + 1;
   }
 
-  void advance() {
+  /** The numbers that the rule keeps, to be read. */
+  double[] kept() {
+    return kept;
+  }
+
+  /** After a step that happened. */
+  void advance(StepValues at) {
+    rules.rule().advance(at, kept);
     steps++;
   }
 
-  /** Goes on from a number of steps, whatever happened before. */
-  void restore(long count) {
-    steps = count;
+  /** Goes on as another group, of the same rule, whatever happened before. */
+  void restore(TrainedGroup other) {
+    steps = other.steps;
+    System.arraycopy(other.kept, 0, kept, 0, kept.length);
   }
 
   /** Whether a step does the same with both, but for the count of steps. */
@@ -73,6 +93,7 @@ final class TrainedGroup {
     rules.requireHyperparameters(
         steps == Long.MAX_VALUE ? steps : nextStep(),
         rate,
+        kept,
         new double[rules.rule().scalarNames().size()]);
   }
 }

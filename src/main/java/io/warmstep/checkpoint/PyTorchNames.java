@@ -1,6 +1,8 @@
 package io.warmstep.checkpoint;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -20,9 +22,6 @@ public final class PyTorchNames {
 
   /** The count of steps, beside a parameter's state. */
   public static final String STEP = "step";
-
-  private static final String BETAS = "betas";
-  private static final String BETA = "beta";
 
   /** What PyTorch calls by a longer name. */
   private static final Map<String, String> LONGER = Map.of("decoupled", "decoupled_weight_decay");
@@ -61,13 +60,13 @@ public final class PyTorchNames {
     Map<String, Object> named = new LinkedHashMap<>();
     settings.forEach(
         (name, value) -> {
-          if (isBeta(name) && settings.containsKey(BETA + 1) && settings.containsKey(BETA + 2)) {
-            named.put(
-                BETAS,
-                new double[] {
-                  ((Number) settings.get(BETA + 1)).doubleValue(),
-                  ((Number) settings.get(BETA + 2)).doubleValue()
-                });
+          if (isListed(name) && value instanceof Number) {
+            List<Double> list = new ArrayList<>();
+            String single = name.substring(0, name.length() - 1);
+            while (settings.get(single + (list.size() + 1)) instanceof Number element) {
+              list.add(element.doubleValue());
+            }
+            named.put(name(name), list.stream().mapToDouble(Double::doubleValue).toArray());
           } else {
             named.put(name(name), value);
           }
@@ -82,10 +81,9 @@ public final class PyTorchNames {
    * @return such as {@code weight_decay} or {@code betas}
    */
   public static String name(String setting) {
-    return isBeta(setting)
-        ? BETAS
-        : LONGER.getOrDefault(
-            setting, setting.replaceAll("(?=[A-Z])", "_").toLowerCase(Locale.ROOT));
+    String single = isListed(setting) ? setting.substring(0, setting.length() - 1) + "s" : setting;
+    return LONGER.getOrDefault(
+        setting, single.replaceAll("(?=[A-Z])", "_").toLowerCase(Locale.ROOT));
   }
 
   /**
@@ -95,10 +93,12 @@ public final class PyTorchNames {
    * @return its index, 0 for what stands alone
    */
   public static int index(String setting) {
-    return setting.equals(BETA + 2) ? 1 : 0;
+    return isListed(setting) ? setting.charAt(setting.length() - 1) - '1' : 0;
   }
 
-  private static boolean isBeta(String setting) {
-    return setting.equals(BETA + 1) || setting.equals(BETA + 2);
+  /** Settings that end in 1, 2 and so on are PyTorch's tuples: betas, etas, step_sizes. */
+  private static boolean isListed(String setting) {
+    char last = setting.charAt(setting.length() - 1);
+    return last >= '1' && last <= '9';
   }
 }

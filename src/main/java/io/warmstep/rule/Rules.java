@@ -18,6 +18,32 @@ public final class Rules {
           new Entry(Momentum.heavyBall(0.9), 0.05, Rules::momentum),
           new Entry(RmsProp.rmsProp(), 0.003, Rules::rmsProp),
           new Entry(Adam.adam(), 0.003, Rules::adam),
+          new Entry(
+              Lion.lion(),
+              0.0005,
+              (decay, maximize) -> List.of(Lion.lion().weightDecay(decay).maximize(maximize))),
+          new Entry(Adagrad.adagrad(), 0.02, Rules::adagrad),
+          new Entry(
+              Adadelta.adadelta(),
+              1,
+              (decay, maximize) ->
+                  List.of(Adadelta.adadelta().weightDecay(decay).maximize(maximize))),
+          new Entry(
+              Adamax.adamax(),
+              0.005,
+              (decay, maximize) -> List.of(Adamax.adamax().weightDecay(decay).maximize(maximize))),
+          new Entry(
+              NAdamW.nAdamW(),
+              0.003,
+              (decay, maximize) -> List.of(NAdamW.nAdamW().weightDecay(decay).maximize(maximize))),
+          new Entry(RAdam.rAdam(), 0.005, Rules::rAdam),
+          new Entry(AdaBelief.adaBelief(), 0.003, Rules::adaBelief),
+          new Entry(
+              Rprop.rprop(), 0.001, (decay, maximize) -> List.of(Rprop.rprop().maximize(maximize))),
+          new Entry(AdEmaMix.adEmaMix(), 0.002, Rules::adEmaMix),
+          new Entry(Adan.adan(), 0.005, Rules::adan),
+          new Entry(NAdam.nAdam(), 0.003, Rules::nAdam),
+          new Entry(Asgd.asgd(), 0.3, Rules::asgd),
           new Entry(Lamb.lamb(), 0.03, Rules::lamb));
 
   /**
@@ -97,6 +123,48 @@ public final class Rules {
       }
     }
     return forms;
+  }
+
+  private static List<UpdateRule> adagrad(double decay, boolean maximize) {
+    Adagrad adagrad = Adagrad.adagrad().weightDecay(decay).maximize(maximize);
+    return List.of(adagrad, adagrad.lrDecay(0.1).initialAccumulatorValue(0.1));
+  }
+
+  private static List<UpdateRule> rAdam(double decay, boolean maximize) {
+    RAdam rAdam = RAdam.rAdam().weightDecay(decay).maximize(maximize);
+    return List.of(rAdam, rAdam.betas(0.8, 0.9).decoupledWeightDecay(true));
+  }
+
+  private static List<UpdateRule> adaBelief(double decay, boolean maximize) {
+    AdaBelief adaBelief = AdaBelief.adaBelief().weightDecay(decay).maximize(maximize);
+    return List.of(
+        adaBelief,
+        adaBelief.rectify(false).amsgrad(true),
+        adaBelief.rectify(false).weightDecouple(false),
+        adaBelief.rectify(false).fixedDecay(true));
+  }
+
+  private static List<UpdateRule> adEmaMix(double decay, boolean maximize) {
+    AdEmaMix adEmaMix = AdEmaMix.adEmaMix().weightDecay(decay).maximize(maximize);
+    return List.of(
+        adEmaMix,
+        adEmaMix.betas(0.9, 0.99, 0.999).beta3Warmup(20).alphaWarmup(10),
+        adEmaMix.betas(0, 0.99, 0.999));
+  }
+
+  private static List<UpdateRule> nAdam(double decay, boolean maximize) {
+    NAdam nAdam = NAdam.nAdam().weightDecay(decay).maximize(maximize);
+    return List.of(nAdam, nAdam.momentumDecay(0.02).decoupledWeightDecay(true));
+  }
+
+  private static List<UpdateRule> asgd(double decay, boolean maximize) {
+    Asgd asgd = Asgd.asgd().weightDecay(decay).maximize(maximize);
+    return List.of(asgd, asgd.lambd(0.01).t0(1));
+  }
+
+  private static List<UpdateRule> adan(double decay, boolean maximize) {
+    Adan adan = Adan.adan().weightDecay(decay).maximize(maximize);
+    return List.of(adan, adan.noProx(true));
   }
 
   private static List<UpdateRule> adam(double decay, boolean maximize) {

@@ -12,6 +12,7 @@ public final class StepValues {
   private final double[] values;
   private long step;
   private double learningRate;
+  private double[] kept = {};
 
   /**
    * Values of steps in which some hyperparameters move.
@@ -71,6 +72,26 @@ public final class StepValues {
    */
   public double learningRate() {
     return learningRate;
+  }
+
+  /**
+   * Sets what {@link UpdateRule#keptNumbers()} are before this step.
+   *
+   * @param kept the numbers, which are not copied
+   */
+  public void keep(double[] kept) {
+    this.kept = kept;
+  }
+
+  /**
+   * One of {@link UpdateRule#keptNumbers()}, as it is before this step.
+   *
+   * @param index from 0
+   * @param initial what it is before the first step
+   * @return the number, or what it is initially if none was set
+   */
+  public double kept(int index, double initial) {
+    return index < kept.length ? kept[index] : initial;
   }
 
   /**

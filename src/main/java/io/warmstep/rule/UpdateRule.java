@@ -95,6 +95,24 @@ public interface UpdateRule {
   void scalars(StepValues at, double[] out);
 
   /**
+   * Numbers that the rule keeps from step to step for all parameters of a group together, such as a
+   * product over the steps so far. They are part of the optimizer's state.
+   *
+   * @return their names, which are PyTorch's, and what they are before the first step
+   */
+  default List<StateSlot> keptNumbers() {
+    return List.of();
+  }
+
+  /**
+   * Moves the numbers of {@link #keptNumbers()} on, after a step that happened. Allocates nothing.
+   *
+   * @param at the step
+   * @param kept the numbers in their order, to be changed
+   */
+  default void advance(StepValues at, double[] kept) {}
+
+  /**
    * What is added up over each tensor before its elements are updated. None unless a rule says so:
    * then one phase does all.
    *

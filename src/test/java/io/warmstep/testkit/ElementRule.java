@@ -7,6 +7,7 @@ import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.util.Arrays;
@@ -59,6 +60,7 @@ final class ElementRule {
   private void ownLoop(Arithmetic a, long step, double rate, double[] element, double g) {
     double[] scalars = new double[rule.scalarNames().size()];
     StepValues at = new StepValues(step, rate);
+    at.keep(keptBefore(step, rate));
     rule.scalars(at, scalars);
     if (a == Arithmetic.FLOAT64) {
       double[][] arrays = new double[element.length][];
@@ -91,6 +93,15 @@ final class ElementRule {
     for (int i = 0; i < element.length; i++) {
       element[i] = arrays[i][0];
     }
+  }
+
+  /** The numbers that the rule keeps, after steps that had all the same rate. */
+  private double[] keptBefore(long step, double rate) {
+    double[] kept = rule.keptNumbers().stream().mapToDouble(StateSlot::initialValue).toArray();
+    for (long before = 1; kept.length > 0 && before < step; before++) {
+      rule.advance(new StepValues(before, rate), kept);
+    }
+    return kept;
   }
 
   private boolean is(String name) {

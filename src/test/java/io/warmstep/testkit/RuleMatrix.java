@@ -62,7 +62,9 @@ public final class RuleMatrix {
               if (value instanceof Double number) {
                 // A power leaves 0 and 1 alone, and any other number on its side of 1.
                 double power = Math.pow(4, random.nextDouble(-1, 1));
-                others.put(name, Math.pow(number, power));
+                double other = Math.pow(number, power);
+                // An eps of 1e-16 would become one that float32 does not have.
+                others.put(name, number > 0 ? Math.max(other, 1e-30) : other);
               }
             });
     return RuleSettings.with(rule, others);
@@ -83,7 +85,8 @@ public final class RuleMatrix {
     List<UpdateRule> entries = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     for (UpdateRule rule : all()) {
-      if (decays(rule) && seen.add(rule.name() + rule.options())) {
+      boolean canDecay = RuleSettings.has(rule, "weightDecay");
+      if ((decays(rule) || !canDecay) && seen.add(rule.name() + rule.options())) {
         entries.add(rule);
       }
     }

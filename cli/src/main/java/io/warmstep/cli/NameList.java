@@ -91,11 +91,17 @@ abstract class NameList implements Iterable<String> {
 
     private static String kinds() {
       String decoupled =
-          NamedRules.all().entrySet().stream()
+          rulesWith("weightDecay").entrySet().stream()
               .filter(rule -> rule.getValue().weightDecay(ANY).l2(new StepValues(1, 0)) != ANY)
               .map(Map.Entry::getKey)
               .collect(Collectors.joining(", "));
-      return decoupled.isEmpty() ? "L2" : "L2; decoupled for " + decoupled;
+      String none =
+          NamedRules.names().stream()
+              .filter(name -> !rulesWith("weightDecay").containsKey(name))
+              .collect(Collectors.joining(", "));
+      return "L2"
+          + (decoupled.isEmpty() ? "" : "; decoupled for " + decoupled)
+          + (none.isEmpty() ? "" : "; none for " + none);
     }
 
     private static String exceptions() {

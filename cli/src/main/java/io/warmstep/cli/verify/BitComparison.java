@@ -9,6 +9,7 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
+import io.warmstep.rule.RuleSettings;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -221,8 +222,9 @@ public final class BitComparison {
         OptimizerBuilder optimizerBuilder =
             Optimizer.of(parameters).rule(one.rule()).learningRate(RATE);
         if (one.lengths().size() > 1) {
-          optimizerBuilder.group(
-              ParameterGroup.matching("odd.*").learningRateFactor(0.5).weightDecay(0.002));
+          ParameterGroup odd = ParameterGroup.matching("odd.*").learningRateFactor(0.5);
+          boolean decays = RuleSettings.has(one.rule(), "weightDecay");
+          optimizerBuilder.group(decays ? odd.weightDecay(0.002) : odd);
         }
         one.extra().applyTo(optimizerBuilder);
         optimizer = optimizerBuilder.build();

@@ -1,0 +1,320 @@
+package io.warmstep.rule;
+
+import io.warmstep.math.Powers;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * AdaBelief (Zhuang et al. 2020): Adam whose second moment is of what the gradient differs from its
+ * average by, as the authors' package {@code adabelief-pytorch} 0.2 and {@code
+ * timm.optim.AdaBelief} compute it. At step t:
+ *
+ * <pre>
+ * p = p * (1 - lr * weightDecay)                      (weightDecouple; with fixedDecay 1 - weightDecay)
+ * g = g + weightDecay * p                             (otherwise)
+ * m = beta1 * m + (1 - beta1) * g
+ * s = beta2 * s + (1 - beta2) * (g - m)^2 + eps       (eps stays in the state)
+ * u = max(u, s)                                       (AMSGrad; otherwise u = s)
+ * p = p - lr / (1 - beta1^t) * m / (sqrt(u) / sqrt(1 - beta2^t) + eps)
+ * </pre>
+ *
+ * <p>With {@code rectify} the last line is that of {@link RAdam}, with {@code sqrt(s)}, from {@code
+ * rho} of 5 on.
+ *
+ * <p>State: {@code exp_avg}, {@code exp_avg_var}, and {@code max_exp_avg_var} with AMSGrad.
+ */
+public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelief> {
+  private static final List<String> SCALARS =
+      List.of(
+          "stepSize",
+          "parameterScale",
+          "beta1",
+          "oneMinusBeta1",
+          "beta2",
+          "oneMinusBeta2",
+          "rootScale",
+          "eps",
+          "isNormalized");
+  private static final List<StateSlot> SLOTS =
+      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_var"));
+  private static final List<StateSlot> AMSGRAD_SLOTS =
+      List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("max_exp_avg_var"));
+
+  /**
+   * The hyperparameters.
+   *
+   * @param beta1 decay of the average, in [0, 1)
+   * @param beta2 decay of the second moment, in [0, 1)
+   * @param eps added to the second moment and to its root, at least 0
+   * @param weightDecay at least 0
+   * @param weightDecouple whether weight decay shrinks the parameter rather than joins the gradient
+   * @param fixedDecay whether decoupled weight decay is not multiplied by the learning rate
+   * @param rectify whether the first steps are those of momentum, as with RAdam
+   * @param amsgrad whether the second moment's running maximum is used; not with rectify
+   * @param maximize whether to ascend
+   */
+  record Settings(
+      double beta1,
+      double beta2,
+      double eps,
+      double weightDecay,
+      boolean weightDecouple,
+      boolean fixedDecay,
+      boolean rectify,
+      boolean amsgrad,
+      boolean maximize) {
+    Settings {
+      Hyperparameters.requireDecayRate("adabelief", "beta1", beta1);
+      Hyperparameters.requireDecayRate("adabelief", "beta2", beta2);
+      Hyperparameters.requireEps("adabelief", eps);
+      Hyperparameters.requireWeightDecay("adabelief", weightDecay);
+      if (amsgrad && rectify) {
+        throw new IllegalArgumentException(
+            "adabelief: amsgrad is true, must be false with rectify: it has no effect there, pass"
+                + " rectify(false) first");
+      }
+      if (fixedDecay && !weightDecouple) {
+        throw new IllegalArgumentException(
+            "adabelief: fixedDecay is true, must be false without weightDecouple: leave it out");
+      }
+    }
+  }
+
+  private AdaBelief(Settings settings) {
+    super(settings);
+  }
+
+  @Override
+  AdaBelief copy(Settings settings) {
+    return new AdaBelief(settings);
+  }
+
+  /**
+   * The authors' defaults: betas 0.9 and 0.999, eps 1e-16, rectified, no weight decay.
+   *
+   * @return the rule
+   */
+  public static AdaBelief adaBelief() {
+    return new AdaBelief(new Settings(0.9, 0.999, 1e-16, 0, true, false, true, false, false));
+  }
+
+  /**
+   * This rule with other decay rates.
+   *
+   * @param beta1 in [0, 1)
+   * @param beta2 in [0, 1)
+   * @return a copy
+   */
+  public AdaBelief betas(double beta1, double beta2) {
+    return with(Map.of("beta1", beta1, "beta2", beta2));
+  }
+
+  /**
+   * This rule with another eps.
+   *
+   * @param eps added to the second moment and to its root, at least 0
+   * @return a copy
+   */
+  public AdaBelief eps(double eps) {
+    return with("eps", eps);
+  }
+
+  @Override
+  public AdaBelief weightDecay(double weightDecay) {
+    return with("weightDecay", weightDecay);
+  }
+
+  /**
+   * This rule with weight decay of the one or the other kind.
+   *
+   * @param weightDecouple whether weight decay shrinks the parameter rather than joins the gradient
+   * @return a copy
+   */
+  public AdaBelief weightDecouple(boolean weightDecouple) {
+    return with("weightDecouple", weightDecouple);
+  }
+
+  /**
+   * This rule with weight decay that the learning rate has no influence on.
+   *
+   * @param fixedDecay whether decoupled weight decay is not multiplied by the learning rate
+   * @return a copy
+   */
+  public AdaBelief fixedDecay(boolean fixedDecay) {
+    return with("fixedDecay", fixedDecay);
+  }
+
+  /**
+   * This rule with or without rectification.
+   *
+   * @param rectify whether the first steps are those of momentum, as with RAdam
+   * @return a copy
+   */
+  public AdaBelief rectify(boolean rectify) {
+    return with("rectify", rectify);
+  }
+
+  /**
+   * This rule with or without AMSGrad.
+   *
+   * @param amsgrad whether the second moment's running maximum is used; not with rectify
+   * @return a copy
+   */
+  public AdaBelief amsgrad(boolean amsgrad) {
+    return with("amsgrad", amsgrad);
+  }
+
+  /**
+   * This rule ascending or descending.
+   *
+   * @param maximize whether to ascend
+   * @return a copy
+   */
+  public AdaBelief maximize(boolean maximize) {
+    return with("maximize", maximize);
+  }
+
+  private double weightDecay(StepValues at) {
+    return at.get("weightDecay", settings.weightDecay);
+  }
+
+  private double keep(StepValues at) {
+    double rate = settings.fixedDecay ? 1.0 : at.learningRate();
+    return settings.weightDecouple ? 1.0 - rate * weightDecay(at) : 1.0;
+  }
+
+  @Override
+  public String name() {
+    return "adabelief";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    return settings.amsgrad ? AMSGRAD_SLOTS : SLOTS;
+  }
+
+  @Override
+  public double l2(StepValues at) {
+    return settings.weightDecouple ? 0 : weightDecay(at);
+  }
+
+  @Override
+  public int options() {
+    return settings.amsgrad ? 1 : 0;
+  }
+
+  @Override
+  public boolean maximize() {
+    return settings.maximize;
+  }
+
+  @Override
+  public List<String> movable() {
+    return List.of("beta1", "beta2", "weightDecay");
+  }
+
+  @Override
+  public List<String> scalarNames() {
+    return SCALARS;
+  }
+
+  @Override
+  public void scalars(StepValues at, double[] out) {
+    double beta1 = at.get("beta1", settings.beta1);
+    double beta2 = at.get("beta2", settings.beta2);
+    double power2 = Powers.power(beta2, at.step());
+    double rhoInf = 2.0 / (1.0 - beta2) - 1.0;
+    double rho = rhoInf - 2.0 * at.step() * power2 / (1.0 - power2);
+    double rectification =
+        settings.rectify && rho >= 5
+            ? Math.sqrt(
+                (1.0 - power2)
+                    * ((rho - 4.0) / (rhoInf - 4.0))
+                    * ((rho - 2.0) / rho)
+                    * (rhoInf / (rhoInf - 2.0)))
+            : 1.0;
+    out[0] = at.learningRate() / (1.0 - Powers.power(beta1, at.step())) * rectification;
+    out[1] = keep(at);
+    out[2] = beta1;
+    out[3] = 1.0 - beta1;
+    out[4] = beta2;
+    out[5] = 1.0 - beta2;
+    out[6] = settings.rectify ? 1.0 : 1.0 / Math.sqrt(1.0 - power2);
+    out[7] = settings.eps;
+    out[8] = !settings.rectify || rho >= 5 ? 1 : 0;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] m = block.state(0);
+    float[] s = block.state(1);
+    boolean takesMaximum = settings.amsgrad;
+    float[] u = takesMaximum ? block.state(2) : s;
+    float scale = block.gradientScale();
+    float l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    float stepSize = block.scalar(0);
+    float keep = block.scalar(1);
+    float beta1 = block.scalar(2);
+    float fresh1 = block.scalar(3);
+    float beta2 = block.scalar(4);
+    float fresh2 = block.scalar(5);
+    float rootScale = block.scalar(6);
+    float eps = block.scalar(7);
+    boolean normalized = block.scalar(8) != 0;
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float mi = Math.fma(beta1, m[i], fresh1 * gi);
+      float rest = gi - mi;
+      float si = Math.fma(beta2, s[i], (fresh2 * rest) * rest) + eps;
+      m[i] = mi;
+      s[i] = si;
+      if (takesMaximum) {
+        si = Math.max(u[i], si);
+        u[i] = si;
+      }
+      float denominator = normalized ? Math.fma((float) Math.sqrt(si), rootScale, eps) : 1f;
+      p[i] = Math.fma(-stepSize, mi / denominator, keep * pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] m = block.state(0);
+    double[] s = block.state(1);
+    boolean takesMaximum = settings.amsgrad;
+    double[] u = takesMaximum ? block.state(2) : s;
+    double scale = block.gradientScale();
+    double l2 = block.weightDecay();
+    boolean decays = l2 != 0;
+    double stepSize = block.scalar(0);
+    double keep = block.scalar(1);
+    double beta1 = block.scalar(2);
+    double fresh1 = block.scalar(3);
+    double beta2 = block.scalar(4);
+    double fresh2 = block.scalar(5);
+    double rootScale = block.scalar(6);
+    double eps = block.scalar(7);
+    boolean normalized = block.scalar(8) != 0;
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double mi = Math.fma(beta1, m[i], fresh1 * gi);
+      double rest = gi - mi;
+      double si = Math.fma(beta2, s[i], (fresh2 * rest) * rest) + eps;
+      m[i] = mi;
+      s[i] = si;
+      if (takesMaximum) {
+        si = Math.max(u[i], si);
+        u[i] = si;
+      }
+      double denominator = normalized ? Math.fma(Math.sqrt(si), rootScale, eps) : 1.0;
+      p[i] = Math.fma(-stepSize, mi / denominator, keep * pi);
+    }
+  }
+}

@@ -1,0 +1,170 @@
+package io.warmstep.rule;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Lion (Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms"): the sign of an average
+ * of gradients, with decoupled weight decay, as its authors and {@code timm.optim.Lion} compute it.
+ * Every parameter moves by the learning rate, so that wants to be 3 to 10 times smaller than
+ * AdamW's, and the weight decay as much larger.
+ *
+ * <pre>
+ * p = p * (1 - lr * weightDecay)
+ * p = p - lr * sign(beta1 * m + (1 - beta1) * g)      (sign(0) = 0)
+ * m = beta2 * m + (1 - beta2) * g
+ * </pre>
+ *
+ * State: {@code exp_avg}.
+ */
+public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
+  private static final List<String> SCALARS =
+      List.of("learningRate", "parameterScale", "beta1", "oneMinusBeta1", "beta2", "oneMinusBeta2");
+  private static final List<StateSlot> SLOTS = List.of(new StateSlot("exp_avg"));
+
+  /**
+   * The hyperparameters.
+   *
+   * @param beta1 how much of the average is in the direction, in [0, 1)
+   * @param beta2 decay of the average, in [0, 1)
+   * @param weightDecay decoupled weight decay, at least 0
+   * @param maximize whether to ascend
+   */
+  record Settings(double beta1, double beta2, double weightDecay, boolean maximize) {
+    Settings {
+      Hyperparameters.requireDecayRate("lion", "beta1", beta1);
+      Hyperparameters.requireDecayRate("lion", "beta2", beta2);
+      Hyperparameters.requireWeightDecay("lion", weightDecay);
+    }
+  }
+
+  private Lion(Settings settings) {
+    super(settings);
+  }
+
+  @Override
+  Lion copy(Settings settings) {
+    return new Lion(settings);
+  }
+
+  /**
+   * The defaults of its authors: betas 0.9 and 0.99, no weight decay.
+   *
+   * @return the rule
+   */
+  public static Lion lion() {
+    return new Lion(new Settings(0.9, 0.99, 0, false));
+  }
+
+  /**
+   * This rule with other decay rates.
+   *
+   * @param beta1 in [0, 1)
+   * @param beta2 in [0, 1)
+   * @return a copy
+   */
+  public Lion betas(double beta1, double beta2) {
+    return with(Map.of("beta1", beta1, "beta2", beta2));
+  }
+
+  @Override
+  public Lion weightDecay(double weightDecay) {
+    return with("weightDecay", weightDecay);
+  }
+
+  /**
+   * This rule ascending or descending.
+   *
+   * @param maximize whether to ascend
+   * @return a copy
+   */
+  public Lion maximize(boolean maximize) {
+    return with("maximize", maximize);
+  }
+
+  @Override
+  public String name() {
+    return "lion";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    return SLOTS;
+  }
+
+  @Override
+  public double l2(StepValues at) {
+    return 0;
+  }
+
+  @Override
+  public boolean maximize() {
+    return settings.maximize;
+  }
+
+  @Override
+  public List<String> movable() {
+    return List.of("beta1", "beta2", "weightDecay");
+  }
+
+  @Override
+  public List<String> scalarNames() {
+    return SCALARS;
+  }
+
+  @Override
+  public void scalars(StepValues at, double[] out) {
+    double beta1 = at.get("beta1", settings.beta1);
+    double beta2 = at.get("beta2", settings.beta2);
+    out[0] = at.learningRate();
+    out[1] = 1.0 - at.learningRate() * at.get("weightDecay", settings.weightDecay);
+    out[2] = beta1;
+    out[3] = 1.0 - beta1;
+    out[4] = beta2;
+    out[5] = 1.0 - beta2;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] m = block.state(0);
+    float scale = block.gradientScale();
+    float lr = block.scalar(0);
+    float keep = block.scalar(1);
+    float beta1 = block.scalar(2);
+    float fresh1 = block.scalar(3);
+    float beta2 = block.scalar(4);
+    float fresh2 = block.scalar(5);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = scale * g[i];
+      float mi = m[i];
+      float direction = FloatBlock.sign(Math.fma(beta1, mi, fresh1 * gi));
+      m[i] = Math.fma(beta2, mi, fresh2 * gi);
+      p[i] = Math.fma(-lr, direction, keep * pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] m = block.state(0);
+    double scale = block.gradientScale();
+    double lr = block.scalar(0);
+    double keep = block.scalar(1);
+    double beta1 = block.scalar(2);
+    double fresh1 = block.scalar(3);
+    double beta2 = block.scalar(4);
+    double fresh2 = block.scalar(5);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = scale * g[i];
+      double mi = m[i];
+      double direction = DoubleBlock.sign(Math.fma(beta1, mi, fresh1 * gi));
+      m[i] = Math.fma(beta2, mi, fresh2 * gi);
+      p[i] = Math.fma(-lr, direction, keep * pi);
+    }
+  }
+}

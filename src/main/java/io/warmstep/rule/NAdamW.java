@@ -1,0 +1,207 @@
+package io.warmstep.rule;
+
+import io.warmstep.math.Powers;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * AdamW with a look ahead by Nesterov's momentum (Dozat 2016; in this form Choi et al. 2019, table
+ * 1), as {@code timm.optim.NAdamW} computes it. It is not {@code torch.optim.NAdam}, which moves
+ * its momentum. At step t:
+ *
+ * <pre>
+ * p = p * (1 - lr * weightDecay)
+ * m = beta1 * m + (1 - beta1) * g
+ * v = beta2 * v + (1 - beta2) * g * g
+ * n = beta1 * m + (1 - beta1) * g
+ * p = p - lr / (1 - beta1^t) * n / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+ * </pre>
+ *
+ * State: {@code exp_avg}, {@code exp_avg_sq}.
+ */
+public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
+  private static final List<String> SCALARS =
+      List.of(
+          "stepSize",
+          "parameterScale",
+          "beta1",
+          "oneMinusBeta1",
+          "beta2",
+          "oneMinusBeta2",
+          "rootScale",
+          "eps");
+  private static final List<StateSlot> SLOTS =
+      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+
+  /**
+   * The hyperparameters.
+   *
+   * @param beta1 decay of the first moment, in [0, 1)
+   * @param beta2 decay of the second moment, in [0, 1)
+   * @param eps added to the root after bias correction, at least 0
+   * @param weightDecay decoupled weight decay, at least 0
+   * @param maximize whether to ascend
+   */
+  record Settings(double beta1, double beta2, double eps, double weightDecay, boolean maximize) {
+    Settings {
+      Hyperparameters.requireDecayRate("nadamw", "beta1", beta1);
+      Hyperparameters.requireDecayRate("nadamw", "beta2", beta2);
+      Hyperparameters.requireEps("nadamw", eps);
+      Hyperparameters.requireWeightDecay("nadamw", weightDecay);
+    }
+  }
+
+  private NAdamW(Settings settings) {
+    super(settings);
+  }
+
+  @Override
+  NAdamW copy(Settings settings) {
+    return new NAdamW(settings);
+  }
+
+  /**
+   * timm's defaults: betas 0.9 and 0.999, eps 1e-8, a decoupled weight decay of 0.01.
+   *
+   * @return the rule
+   */
+  public static NAdamW nAdamW() {
+    return new NAdamW(new Settings(0.9, 0.999, 1e-8, 0.01, false));
+  }
+
+  /**
+   * This rule with other decay rates.
+   *
+   * @param beta1 in [0, 1)
+   * @param beta2 in [0, 1)
+   * @return a copy
+   */
+  public NAdamW betas(double beta1, double beta2) {
+    return with(Map.of("beta1", beta1, "beta2", beta2));
+  }
+
+  /**
+   * This rule with another eps.
+   *
+   * @param eps added to the root after bias correction, at least 0
+   * @return a copy
+   */
+  public NAdamW eps(double eps) {
+    return with("eps", eps);
+  }
+
+  @Override
+  public NAdamW weightDecay(double weightDecay) {
+    return with("weightDecay", weightDecay);
+  }
+
+  /**
+   * This rule ascending or descending.
+   *
+   * @param maximize whether to ascend
+   * @return a copy
+   */
+  public NAdamW maximize(boolean maximize) {
+    return with("maximize", maximize);
+  }
+
+  @Override
+  public String name() {
+    return "nadamw";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    return SLOTS;
+  }
+
+  @Override
+  public double l2(StepValues at) {
+    return 0;
+  }
+
+  @Override
+  public boolean maximize() {
+    return settings.maximize;
+  }
+
+  @Override
+  public List<String> movable() {
+    return List.of("beta1", "beta2", "weightDecay");
+  }
+
+  @Override
+  public List<String> scalarNames() {
+    return SCALARS;
+  }
+
+  @Override
+  public void scalars(StepValues at, double[] out) {
+    double beta1 = at.get("beta1", settings.beta1);
+    double beta2 = at.get("beta2", settings.beta2);
+    out[0] = at.learningRate() / (1.0 - Powers.power(beta1, at.step()));
+    out[1] = 1.0 - at.learningRate() * at.get("weightDecay", settings.weightDecay);
+    out[2] = beta1;
+    out[3] = 1.0 - beta1;
+    out[4] = beta2;
+    out[5] = 1.0 - beta2;
+    out[6] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
+    out[7] = settings.eps;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] m = block.state(0);
+    float[] v = block.state(1);
+    float scale = block.gradientScale();
+    float stepSize = block.scalar(0);
+    float keep = block.scalar(1);
+    float beta1 = block.scalar(2);
+    float fresh1 = block.scalar(3);
+    float beta2 = block.scalar(4);
+    float fresh2 = block.scalar(5);
+    float rootScale = block.scalar(6);
+    float eps = block.scalar(7);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = scale * g[i];
+      float mi = Math.fma(beta1, m[i], fresh1 * gi);
+      float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      m[i] = mi;
+      v[i] = vi;
+      float ahead = Math.fma(beta1, mi, fresh1 * gi);
+      float denominator = Math.fma((float) Math.sqrt(vi), rootScale, eps);
+      p[i] = Math.fma(-stepSize, ahead / denominator, keep * pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] m = block.state(0);
+    double[] v = block.state(1);
+    double scale = block.gradientScale();
+    double stepSize = block.scalar(0);
+    double keep = block.scalar(1);
+    double beta1 = block.scalar(2);
+    double fresh1 = block.scalar(3);
+    double beta2 = block.scalar(4);
+    double fresh2 = block.scalar(5);
+    double rootScale = block.scalar(6);
+    double eps = block.scalar(7);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = scale * g[i];
+      double mi = Math.fma(beta1, m[i], fresh1 * gi);
+      double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      m[i] = mi;
+      v[i] = vi;
+      double ahead = Math.fma(beta1, mi, fresh1 * gi);
+      double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
+      p[i] = Math.fma(-stepSize, ahead / denominator, keep * pi);
+    }
+  }
+}

@@ -1,0 +1,228 @@
+package io.warmstep.rule;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Rprop (Riedmiller and Braun 1993), for gradients of the whole data: each element has a step size
+ * of its own, which grows while its gradient keeps the sign and shrinks when that changes, as
+ * {@code torch.optim.Rprop} computes it. Sizes start at the learning rate of the first step, which
+ * has no influence later.
+ *
+ * <pre>
+ * s = sign(g * prev)
+ * size = clamp(size * eta2, stepSize1, stepSize2)     (s above 0)
+ * size = clamp(size * eta1, stepSize1, stepSize2)     (s below 0; and g = 0)
+ * p = p - sign(g) * size
+ * prev = g
+ * </pre>
+ *
+ * State: {@code prev}, {@code step_size}.
+ */
+public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
+  private static final List<String> SCALARS =
+      List.of("isFirst", "learningRate", "eta1", "eta2", "stepSize1", "stepSize2");
+  private static final List<StateSlot> SLOTS =
+      List.of(new StateSlot("prev"), new StateSlot("step_size"));
+
+  /**
+   * The hyperparameters.
+   *
+   * @param eta1 factor of a size whose gradient changes its sign, above 0 and below 1
+   * @param eta2 factor of a size whose gradient keeps its sign, above 1
+   * @param stepSize1 the least size, at least 0
+   * @param stepSize2 the greatest size
+   * @param maximize whether to ascend
+   */
+  record Settings(double eta1, double eta2, double stepSize1, double stepSize2, boolean maximize) {
+    Settings {
+      Hyperparameters.require(
+          eta1 > 0 && eta1 < 1,
+          "rprop",
+          "eta1",
+          eta1,
+          "above 0 and below 1",
+          "pass a factor such as 0.5");
+      Hyperparameters.require(
+          eta2 > 1 && eta2 <= Double.MAX_VALUE,
+          "rprop",
+          "eta2",
+          eta2,
+          "finite and above 1",
+          "pass a factor such as 1.2");
+      Hyperparameters.require(
+          stepSize1 >= 0 && stepSize1 <= Double.MAX_VALUE,
+          "rprop",
+          "stepSize1",
+          stepSize1,
+          "finite and at least 0",
+          "pass the least size");
+      Hyperparameters.require(
+          stepSize2 >= stepSize1 && stepSize2 <= Double.MAX_VALUE,
+          "rprop",
+          "stepSize2",
+          stepSize2,
+          "finite and at least stepSize1",
+          "pass the greatest size");
+    }
+  }
+
+  private Rprop(Settings settings) {
+    super(settings);
+  }
+
+  @Override
+  Rprop copy(Settings settings) {
+    return new Rprop(settings);
+  }
+
+  /**
+   * PyTorch's defaults: factors 0.5 and 1.2, sizes from 1e-6 to 50.
+   *
+   * @return the rule
+   */
+  public static Rprop rprop() {
+    return new Rprop(new Settings(0.5, 1.2, 1e-6, 50, false));
+  }
+
+  /**
+   * This rule ascending or descending.
+   *
+   * @param maximize whether to ascend
+   * @return a copy
+   */
+  public Rprop maximize(boolean maximize) {
+    return with("maximize", maximize);
+  }
+
+  /**
+   * Rprop has no weight decay.
+   *
+   * @param weightDecay 0
+   * @return this rule
+   * @throws IllegalArgumentException if it is another number
+   */
+  @Override
+  public Rprop weightDecay(double weightDecay) {
+    Hyperparameters.require(
+        weightDecay == 0, "rprop", "weightDecay", weightDecay, "0", "leave it out, or use Adam");
+    return this;
+  }
+
+  /**
+   * This rule with other factors of sizes.
+   *
+   * @param eta1 where a gradient changes its sign, above 0 and below 1
+   * @param eta2 where it keeps its sign, above 1
+   * @return a copy
+   */
+  public Rprop etas(double eta1, double eta2) {
+    return with(Map.of("eta1", eta1, "eta2", eta2));
+  }
+
+  /**
+   * This rule with other bounds of sizes.
+   *
+   * @param least at least 0
+   * @param greatest at least as much
+   * @return a copy
+   */
+  public Rprop stepSizes(double least, double greatest) {
+    return with(Map.of("stepSize1", least, "stepSize2", greatest));
+  }
+
+  @Override
+  public String name() {
+    return "rprop";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    return SLOTS;
+  }
+
+  @Override
+  public double l2(StepValues at) {
+    return 0;
+  }
+
+  @Override
+  public boolean maximize() {
+    return settings.maximize;
+  }
+
+  @Override
+  public List<String> scalarNames() {
+    return SCALARS;
+  }
+
+  @Override
+  public void scalars(StepValues at, double[] out) {
+    out[0] = at.step() == 1 ? 1 : 0;
+    out[1] = at.learningRate();
+    out[2] = settings.eta1;
+    out[3] = settings.eta2;
+    out[4] = settings.stepSize1;
+    out[5] = settings.stepSize2;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] previous = block.state(0);
+    float[] sizes = block.state(1);
+    float scale = block.gradientScale();
+    boolean starts = block.scalar(0) != 0;
+    float lr = block.scalar(1);
+    float shrink = block.scalar(2);
+    float grow = block.scalar(3);
+    float least = block.scalar(4);
+    float greatest = block.scalar(5);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = scale * g[i];
+      float sign = FloatBlock.sign(gi * previous[i]);
+      float keeps = Math.max(0f, sign);
+      float turns = Math.max(0f, -sign);
+      float factor = keeps * grow + turns * shrink + (1f - keeps - turns);
+      float size = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
+      // The gradient, or where it turns a zero of its sign.
+      float bound = (1f - turns) * Float.MAX_VALUE * 2f;
+      float moves = Math.max(-bound, Math.min(bound, gi));
+      previous[i] = moves;
+      sizes[i] = size;
+      p[i] = Math.fma(-FloatBlock.sign(moves), size, pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] previous = block.state(0);
+    double[] sizes = block.state(1);
+    double scale = block.gradientScale();
+    boolean starts = block.scalar(0) != 0;
+    double lr = block.scalar(1);
+    double shrink = block.scalar(2);
+    double grow = block.scalar(3);
+    double least = block.scalar(4);
+    double greatest = block.scalar(5);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = scale * g[i];
+      double sign = DoubleBlock.sign(gi * previous[i]);
+      double keeps = Math.max(0.0, sign);
+      double turns = Math.max(0.0, -sign);
+      double factor = keeps * grow + turns * shrink + (1.0 - keeps - turns);
+      double size = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
+      // The gradient, or where it turns a zero of its sign.
+      double bound = (1.0 - turns) * Double.MAX_VALUE * 2.0;
+      double moves = Math.max(-bound, Math.min(bound, gi));
+      previous[i] = moves;
+      sizes[i] = size;
+      p[i] = Math.fma(-DoubleBlock.sign(moves), size, pi);
+    }
+  }
+}
