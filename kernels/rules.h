@@ -41,3 +41,6 @@
 #include "rules/rmsprop.h"
 #include "rules/adam.h"
 #include "rules/lamb.h"
+#include "rules/lars.h"
+#include "rules/novograd.h"
+#include "rules/stableadamw.h"
