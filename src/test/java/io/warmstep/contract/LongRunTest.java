@@ -22,7 +22,8 @@ class LongRunTest {
 
   static Stream<Arguments> backendsAndRules() {
     return ContractBackend.all().stream()
-        .flatMap(backend -> RuleMatrix.rich().stream().map(rule -> Arguments.of(backend, rule)));
+        .flatMap(
+            backend -> RuleMatrix.ofEachShape().stream().map(rule -> Arguments.of(backend, rule)));
   }
 
   @ParameterizedTest(name = "{0}, {1}")

@@ -16,7 +16,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every rule with every option under random settings, many steps long: parameters and state keep
- * the bits of the scalar reference.
+ * the bits of the scalar reference. Each combination has one of the settings unless the matrix is
+ * full.
  */
 class ParityTest {
   private static final int[] SIZES = {0, 1, 31, 32, 33, 255, 256, 257, 1023, 1024};
@@ -31,8 +32,10 @@ class ParityTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void keepsTheBitsOfTheReference(ContractBackend backend, UpdateRule rule) {
+    int first = RuleMatrix.IS_FULL ? 0 : RuleMatrix.all().indexOf(rule) % SETTINGS;
+    int end = RuleMatrix.IS_FULL ? SETTINGS : first + 1;
     for (ElementType type : backend.types()) {
-      for (int seed = 0; seed < SETTINGS && !type.isHalf(); seed++) {
+      for (int seed = first; seed < end && !type.isHalf(); seed++) {
         run(backend, rule, type, seed);
       }
     }

@@ -36,7 +36,7 @@ class SplitTest {
   /** Of rules that work element by element: sums over a tensor change with its cuts. */
   static Stream<Arguments> backendsAndRules() {
     List<UpdateRule> rules =
-        RuleMatrix.rich().stream().filter(rule -> rule.sums().isEmpty()).toList();
+        RuleMatrix.ofEachShape().stream().filter(rule -> rule.sums().isEmpty()).toList();
     return backends().flatMap(backend -> rules.stream().map(rule -> Arguments.of(backend, rule)));
   }
 

@@ -16,6 +16,9 @@ import java.util.SplittableRandom;
 
 /** Every rule of the library with every combination of its options. */
 public final class RuleMatrix {
+  /** Whether tests go through all combinations, which takes several times as long. */
+  public static final boolean IS_FULL = "full".equals(System.getProperty("warmstep.matrix"));
+
   private static final double WEIGHT_DECAY = 0.0625 + 0.01;
   private static final boolean[] BOTH = {false, true};
 
@@ -103,5 +106,18 @@ public final class RuleMatrix {
     }
     rich.add(Adam.adamW().betas(0.9, 0.99).eps(1e-6).weightDecay(WEIGHT_DECAY).maximize(true));
     return rich;
+  }
+
+  /**
+   * For tests of what rules share, which depends on their state and their sums and not on their
+   * formulas: of {@link #rich()} the first with each number of slots, with and without sums. All of
+   * them if the matrix is full.
+   */
+  public static List<UpdateRule> ofEachShape() {
+    Set<String> seen = new HashSet<>();
+    return rich().stream()
+        .filter(
+            rule -> IS_FULL || seen.add(rule.stateSlots().size() + " " + rule.sums().isPresent()))
+        .toList();
   }
 }

@@ -1,5 +1,6 @@
 package io.warmstep.cli;
 
+import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.Device;
 import io.warmstep.Devices;
@@ -8,6 +9,7 @@ import io.warmstep.cli.bench.ModelShapes;
 import io.warmstep.cli.bench.StepBenchmark;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.text.Failures;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.io.PrintWriter;
 import java.util.Collections;
@@ -39,6 +41,9 @@ import picocli.CommandLine.Spec;
     footerHeading = "%nJSON fields:%n",
     footer = BenchReport.FIELDS)
 final class BenchCommand implements Runnable {
+  /** In place of a rule: each of them. */
+  private static final String ALL = "all";
+
   @Spec private CommandSpec spec;
 
   @Option(
@@ -46,7 +51,9 @@ final class BenchCommand implements Runnable {
       paramLabel = "RULE",
       defaultValue = "adam",
       completionCandidates = NameList.RuleNames.class,
-      description = "Update rule: ${COMPLETION-CANDIDATES} (default ${DEFAULT-VALUE}).")
+      description =
+          "Update rule: ${COMPLETION-CANDIDATES}, or all, which makes one table (default"
+              + " ${DEFAULT-VALUE}).")
   private String rule;
 
   @Option(
@@ -106,8 +113,12 @@ final class BenchCommand implements Runnable {
 
   @Override
   public void run() {
-    UpdateRule updateRule =
-        parse(() -> Options.named("rule", "--rule", () -> NamedRules.named(rule)));
+    List<String> names =
+        rule.equals(ALL) ? Rules.all().stream().map(UpdateRule::name).toList() : List.of(rule);
+    List<UpdateRule> rules =
+        names.stream()
+            .map(name -> parse(() -> Options.named("rule", "--rule", () -> NamedRules.named(name))))
+            .toList();
     ElementType type =
         parse(
             () ->
@@ -116,35 +127,59 @@ final class BenchCommand implements Runnable {
                     "--dtype is '" + dtype + "', must be",
                     () -> ElementType.parse(dtype)));
     List<Long> lengths = lengths();
-    long total = lengths.stream().mapToLong(Long::longValue).sum();
     int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
-    StepBenchmark.Result result;
-    String name;
+    PrintWriter out = spec.commandLine().getOut();
+    JsonArray objects = new JsonArray();
     try (Device device = open(count)) {
-      name = device.report().device();
-      result = StepBenchmark.run(device, count, updateRule, type, lengths);
+      if (!json) {
+        printHead(out, type, lengths, device, count);
+      }
+      for (int i = 0; i < rules.size(); i++) {
+        BenchReport report =
+            new BenchReport(
+                StepBenchmark.run(device, count, rules.get(i), type, lengths),
+                isCpu(),
+                type != type.arithmetic());
+        if (json) {
+          objects.add(toJson(names.get(i), type, lengths, report));
+        } else if (rule.equals(ALL)) {
+          report.printRow(out, names.get(i));
+        } else {
+          report.print(out);
+        }
+        out.flush();
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("the measurement was interrupted", e);
     }
-    PrintWriter out = spec.commandLine().getOut();
-    BenchReport report = new BenchReport(result, isCpu(), type != type.arithmetic());
     if (json) {
-      out.println(Json.text(toJson(type, total, lengths.size(), report)));
-    } else {
-      out.printf(
-          Locale.ROOT,
-          "%s, %s, %,d parameters in %d %s, on %s, %s%n",
-          rule,
-          type,
-          total,
-          lengths.size(),
-          lengths.size() == 1 ? "tensor" : "tensors",
-          backend,
-          isCpu() ? count + (count == 1 ? " thread" : " threads") : name);
-      report.print(out);
+      out.println(Json.text(rule.equals(ALL) ? inOne(objects) : objects.get(0)));
     }
     out.flush();
+  }
+
+  private static JsonObject inOne(JsonArray rules) {
+    JsonObject object = new JsonObject();
+    object.add("rules", rules);
+    return object;
+  }
+
+  private void printHead(
+      PrintWriter out, ElementType type, List<Long> lengths, Device device, int count) {
+    out.printf(
+        Locale.ROOT,
+        "%s, %s, %,d parameters in %d %s, on %s, %s%n",
+        rule.equals(ALL) ? "all rules" : rule,
+        type,
+        lengths.stream().mapToLong(Long::longValue).sum(),
+        lengths.size(),
+        lengths.size() == 1 ? "tensor" : "tensors",
+        backend,
+        isCpu() ? count + (count == 1 ? " thread" : " threads") : device.report().device());
+    if (rule.equals(ALL)) {
+      BenchReport.printHeader(out);
+    }
   }
 
   private boolean isCpu() {
@@ -192,13 +227,13 @@ final class BenchCommand implements Runnable {
     }
   }
 
-  private JsonObject toJson(ElementType type, long total, int tensors, BenchReport report) {
+  private JsonObject toJson(String name, ElementType type, List<Long> lengths, BenchReport report) {
     JsonObject object = new JsonObject();
-    object.addProperty("rule", rule);
+    object.addProperty("rule", name);
     object.addProperty("backend", backend);
     object.addProperty("dtype", type.toString());
-    object.addProperty("params", total);
-    object.addProperty("tensors", tensors);
+    object.addProperty("params", lengths.stream().mapToLong(Long::longValue).sum());
+    object.addProperty("tensors", lengths.size());
     report.addTo(object);
     return object;
   }

@@ -18,12 +18,17 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
   /** A step that is further from the ceiling than this has another limit than memory. */
   private static final double SLOW = 0.3;
 
+  private static final String HEADER = "  %-20s %12s %12s %11s %7s  %s%n";
+  private static final String ROW = "  %-20s %12s %12d %11d %7.1f  %s%n";
+
   /** The JSON fields, for the help text. */
   static final String FIELDS =
       """
         rule, backend, dtype      as asked for
         params, tensors           how many elements, in how many tensors
         working_set_bytes         of parameters, gradients and state
+        bytes_per_param           the fewest bytes that a step moves for a parameter
+        state_bytes_per_param     held between steps, beside parameter and gradient
         rounds, steps_per_round   what was measured, after rounds to warm up
         ms_per_step               milliseconds of a step: the median of the rounds
         ms_per_step_min           in the fastest round
@@ -80,6 +85,26 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
     }
   }
 
+  /** What stands over the rows of a table. */
+  static void printHeader(PrintWriter out) {
+    out.printf(
+        Locale.ROOT, HEADER, "", "a step", "bytes moved", "bytes held", "GB/s", "of the ceiling");
+  }
+
+  /** One row of a table. */
+  void printRow(PrintWriter out, String rule) {
+    Sample fraction = result.fractionOfCeiling();
+    out.printf(
+        Locale.ROOT,
+        ROW,
+        rule,
+        time(result.millisPerStep().median() * 1e6),
+        result.footprint().elementTraffic(),
+        result.footprint().stateBytes(),
+        result.gigabytesPerSecond(),
+        fraction == null ? "in caches" : String.format(Locale.ROOT, "%.2f", fraction.median()));
+  }
+
   private static void line(PrintWriter out, String name, String format, Object... values) {
     out.printf(Locale.ROOT, "  %-22s %s%n", name, String.format(Locale.ROOT, format, values));
   }
@@ -118,6 +143,8 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
 
   void addTo(JsonObject object) {
     object.addProperty("working_set_bytes", result.footprint().workingSet());
+    object.addProperty("bytes_per_param", result.footprint().elementTraffic());
+    object.addProperty("state_bytes_per_param", result.footprint().stateBytes());
     object.addProperty("steps_per_round", result.stepsPerRound());
     object.addProperty("rounds", StepBenchmark.ROUNDS);
     add(object, "ms_per_step", result.millisPerStep());

@@ -3,11 +3,15 @@ package io.warmstep.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.warmstep.cli.bench.ModelShapes;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.UpdateRule;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -54,6 +58,39 @@ class BenchCommandTest {
     assertTrue(result.get("fraction_of_ceiling").isJsonNull(), out.toString());
     assertTrue(result.get("fraction_of_ceiling_min").isJsonNull(), out.toString());
     assertTrue(result.get("fraction_of_ceiling_max").isJsonNull(), out.toString());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "sgd,float32,12,0",
+    "adam,float32,28,8",
+    "adam,bfloat16,22,8",
+    "momentum,float64,40,8",
+    "lamb,float32,40,8"
+  })
+  void saysHowManyBytesAreMovedAndHeld(String rule, String dtype, long moved, long held) {
+    assertEquals(
+        0, bench("--rule", rule, "--dtype", dtype, "--size", "1000", "--threads", "1", "--json"));
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertEquals(moved, result.get("bytes_per_param").getAsLong());
+    assertEquals(held, result.get("state_bytes_per_param").getAsLong());
+  }
+
+  @Test
+  void measuresAllRulesInOneTable() {
+    assertEquals(0, bench("--rule", "all", "--size", "1000", "--threads", "1"));
+    List<String> rules = Rules.all().stream().map(UpdateRule::name).toList();
+    List<String> lines = out.toString().lines().toList();
+    assertTrue(lines.get(0).startsWith("all rules, float32, 1,000 parameters"), lines.get(0));
+    assertEquals(rules, lines.stream().skip(2).map(line -> line.strip().split(" ")[0]).toList());
+
+    out.getBuffer().setLength(0);
+    assertEquals(0, bench("--rule", "all", "--size", "1000", "--threads", "1", "--json"));
+    JsonArray all =
+        JsonParser.parseString(out.toString()).getAsJsonObject().getAsJsonArray("rules");
+    assertEquals(
+        rules,
+        all.asList().stream().map(one -> one.getAsJsonObject().get("rule").getAsString()).toList());
   }
 
   @Test

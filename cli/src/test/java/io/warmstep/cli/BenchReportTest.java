@@ -19,7 +19,7 @@ class BenchReportTest {
             20,
             new Sample(3.1, 3, 3.25),
             9.5,
-            new Footprint(25_000_000, 16, 28, 32 << 20),
+            new Footprint(25_000_000, 2, 16, 8, 28, 32 << 20),
             "plain Java loop",
             new Sample(fraction, fraction / 2, fraction * 1.5),
             3100,

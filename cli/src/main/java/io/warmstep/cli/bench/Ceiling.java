@@ -10,6 +10,13 @@ interface Ceiling extends AutoCloseable {
   String name();
 
   /**
+   * How much it moves.
+   *
+   * @return bytes that are read and written for a step
+   */
+  long traffic();
+
+  /**
    * Does the work of a number of steps, or asks the device for it.
    *
    * @param times how often

@@ -37,6 +37,11 @@ final class DeviceCopy implements Ceiling {
   }
 
   @Override
+  public long traffic() {
+    return 2L * copies * from.length() * ElementType.FLOAT32.bytes();
+  }
+
+  @Override
   public String name() {
     return "copy within the device";
   }

@@ -22,6 +22,9 @@ public final class PlainLoop implements Ceiling {
   private static final int PROBES = 10;
   private static final int PROBED_ELEMENTS = 1_000_000;
 
+  private static final int MOST_SLOTS = 3;
+
+  private final ElementType type;
   private final int length;
   private final Object parameters;
   private final Object gradients;
@@ -36,15 +39,16 @@ public final class PlainLoop implements Ceiling {
    *
    * @param type of parameters and gradients
    * @param length count of elements, within an array's limit
-   * @param slots how many state arrays, 0 to 3
+   * @param slots how many state arrays; of more than 3, 3 are used
    * @param threads how many share a pass, at least 1
    */
   public PlainLoop(ElementType type, long length, int slots, int threads) {
+    this.type = type;
     this.length = Math.toIntExact(length);
     this.parameters = array(type);
     this.gradients = array(type);
-    this.state = new Object[slots];
-    for (int i = 0; i < slots; i++) {
+    this.state = new Object[Math.min(slots, MOST_SLOTS)];
+    for (int i = 0; i < state.length; i++) {
       state[i] = array(type.arithmetic());
     }
     this.threads = threads;
@@ -64,7 +68,7 @@ public final class PlainLoop implements Ceiling {
    *
    * @param type of parameters and gradients
    * @param length count of elements, within an array's limit
-   * @param slots how many state arrays, 0 to 3
+   * @param slots how many state arrays; of more than 3, 3 are used
    * @param mostThreads how many may share a pass, at least 1
    * @return the loop
    * @throws InterruptedException if the thread is interrupted while it waits
@@ -98,6 +102,11 @@ public final class PlainLoop implements Ceiling {
 
   private Object array(ElementType storage) {
     return Storage.of(storage).newArray(length);
+  }
+
+  @Override
+  public long traffic() {
+    return length * (3L * type.bytes() + 2L * state.length * type.arithmetic().bytes());
   }
 
   @Override

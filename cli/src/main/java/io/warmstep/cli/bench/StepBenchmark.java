@@ -81,26 +81,24 @@ public final class StepBenchmark implements AutoCloseable {
       Device device, int threads, UpdateRule rule, ElementType type, List<Long> lengths)
       throws InterruptedException {
     long total = lengths.stream().mapToLong(Long::longValue).sum();
-    int slots = rule.stateSlots().size();
-    Footprint footprint = Footprint.of(total, type, slots, Caches.bytes(device, threads));
+    Footprint footprint = Footprint.of(total, type, rule, Caches.bytes(device, threads));
     try (Parameters parameters = parameters(device, type, lengths);
         Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
-        Ceiling ceiling = ceiling(device, threads, type, slots, footprint);
+        Ceiling ceiling = ceiling(device, threads, type, footprint);
         StepBenchmark benchmark = new StepBenchmark(device, optimizer, ceiling)) {
       return benchmark.measure(footprint);
     }
   }
 
   /** Or null, in caches. */
-  private static Ceiling ceiling(
-      Device device, int threads, ElementType type, int slots, Footprint footprint)
+  private static Ceiling ceiling(Device device, int threads, ElementType type, Footprint footprint)
       throws InterruptedException {
     if (footprint.fitsCaches()) {
       return null;
     }
     return device.isAccelerator()
         ? new DeviceCopy(device, footprint.traffic())
-        : PlainLoop.fastest(type, footprint.elements(), slots, threads);
+        : PlainLoop.fastest(type, footprint.elements(), footprint.slots(), threads);
   }
 
   private static Parameters parameters(Device device, ElementType type, List<Long> lengths) {
@@ -124,6 +122,8 @@ public final class StepBenchmark implements AutoCloseable {
     double[] hosts = new double[ROUNDS];
     double[] ratios = new double[ROUNDS];
     double allocated = 0;
+    // A loop has a limited number of arrays, and goes over them once where a rule has two phases.
+    double scale = ceiling == null ? 1 : (double) footprint.traffic() / ceiling.traffic();
     int round = -WARM_UP_ROUNDS;
     while (round < ROUNDS) {
       double step = paced.round();
@@ -136,7 +136,7 @@ public final class StepBenchmark implements AutoCloseable {
       }
       if (round >= 0) {
         millis[round] = step;
-        ratios[round] = loop / step;
+        ratios[round] = loop * scale / step;
         hosts[round] = last.hostMicros();
         allocated += last.bytesAllocated();
       }

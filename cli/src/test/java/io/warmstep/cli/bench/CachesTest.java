@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Sgd;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,13 +51,15 @@ class CachesTest {
 
   @Test
   void footprintsCountParametersGradientsAndState() {
-    Footprint adam = Footprint.of(1000, ElementType.FLOAT32, 2, 16_000);
+    Footprint adam = Footprint.of(1000, ElementType.FLOAT32, Adam.adam(), 16_000);
     assertEquals(16_000, adam.workingSet());
     assertEquals(28_000, adam.traffic());
     assertTrue(adam.fitsCaches());
     assertEquals(1001, adam.leastBeyondCaches());
-    assertFalse(Footprint.of(1001, ElementType.FLOAT32, 2, 16_000).fitsCaches());
-    assertEquals(3 * 12, Footprint.of(3, ElementType.BFLOAT16, 2, 0).workingSet());
-    assertEquals(3 * 22, Footprint.of(3, ElementType.BFLOAT16, 2, 0).traffic());
+    assertFalse(Footprint.of(1001, ElementType.FLOAT32, Adam.adam(), 16_000).fitsCaches());
+    assertEquals(3 * 12, Footprint.of(3, ElementType.BFLOAT16, Adam.adam(), 0).workingSet());
+    assertEquals(0, Footprint.of(3, ElementType.FLOAT32, Sgd.sgd(), 0).stateBytes());
+    assertEquals(40, Footprint.of(1, ElementType.FLOAT32, Lamb.lamb(), 0).traffic());
+    assertEquals(3 * 22, Footprint.of(3, ElementType.BFLOAT16, Adam.adam(), 0).traffic());
   }
 }

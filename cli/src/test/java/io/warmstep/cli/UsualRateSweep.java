@@ -1,0 +1,80 @@
+package io.warmstep.cli;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * How good the default rates of {@code train} are: digits with the command's defaults, at a rule's
+ * usual rate and at rates around it, 10 seeds each. Takes minutes, so it runs on request alone;
+ * docs/BENCHMARKS.md has the command and the result.
+ */
+class UsualRateSweep {
+  private static final int SEEDS = 10;
+  private static final double[] FACTORS = {0.1, 0.2, 0.5, 1, 2, 5, 10};
+
+  /** Shares of the test rows. */
+  private static final double LEAST = 0.96;
+
+  private static final double TOLERANCE = 0.005;
+
+  /** All rules, or those that the property {@code rules} names, separated by commas. */
+  static Stream<UpdateRule> rules() {
+    List<String> names = List.of(System.getProperty("rules", "").split(","));
+    return Rules.all().stream()
+        .filter(rule -> names.equals(List.of("")) || names.contains(rule.name()));
+  }
+
+  private static double accuracy(UpdateRule rule, double rate, int seed) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of("train", "--json", "--rule=" + rule.name(), "--lr=" + rate, "--seed=" + seed));
+    if (rule.name().equals("rprop")) { // it takes signs to be those of the full gradient
+      arguments.addAll(List.of("--batch=10000", "--epochs=300"));
+    }
+    CommandRun run = CommandRun.run(arguments.toArray(String[]::new));
+    if (run.exitCode() != 0) {
+      assertTrue(run.err().contains("diverged"), run.err());
+      return 0;
+    }
+    JsonObject result = JsonParser.parseString(run.out()).getAsJsonObject();
+    return result.get("test_accuracy").getAsDouble();
+  }
+
+  private static double meanAccuracy(UpdateRule rule, double rate) {
+    return IntStream.range(0, SEEDS)
+        .parallel()
+        .mapToDouble(seed -> accuracy(rule, rate, seed))
+        .average()
+        .orElseThrow();
+  }
+
+  @ParameterizedTest
+  @MethodSource("rules")
+  void theUsualRateIsAsGoodAsTheBestOfASweep(UpdateRule rule) {
+    double usual = Rules.usualRate(rule);
+    double best = 0;
+    double atUsual = 0;
+    StringBuilder report = new StringBuilder();
+    for (double factor : FACTORS) {
+      double rate = Double.parseDouble(String.format(Locale.ROOT, "%.3g", usual * factor));
+      double accuracy = meanAccuracy(rule, rate);
+      report.append(String.format(Locale.ROOT, "  %8s %.4f", rate, accuracy));
+      best = Math.max(best, accuracy);
+      atUsual = factor == 1 ? accuracy : atUsual;
+    }
+    System.out.printf(Locale.ROOT, "%-20s %s%n", rule.name(), report);
+    assertTrue(atUsual >= LEAST, rule.name() + " " + report);
+    assertTrue(atUsual >= best - TOLERANCE, rule.name() + " " + report);
+  }
+}
