@@ -53,3 +53,6 @@
 #include "rules/nadam.h"
 #include "rules/asgd.h"
 #include "rules/lamb.h"
+#include "rules/lars.h"
+#include "rules/novograd.h"
+#include "rules/stableadamw.h"

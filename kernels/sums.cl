@@ -1,7 +1,7 @@
 /*
  * The first phase of rules that add something up over each tensor, and the numbers of tensors that
  * come of it, on OpenCL 1.2. Built once for each such rule and storage type; the parameters of the
- * build: see step.cl.
+ * build: see step.cl, and WS_KEPT, how much state of its own each tensor has.
  */
 #include "portable.h"
 #include "half.h"
@@ -137,12 +137,12 @@ WS_INLINE ws_one ws_join_all(
   }
 }
 
-#if WS_OF_RULE(_KEPT) > 0
+#if WS_KEPT > 0
 #define WS_KEPT_PARAMETER_0 , global ws_one *kept0
 #else
 #define WS_KEPT_PARAMETER_0
 #endif
-#if WS_OF_RULE(_KEPT) > 1
+#if WS_KEPT > 1
 #define WS_KEPT_PARAMETER_1 , global ws_one *kept1
 #else
 #define WS_KEPT_PARAMETER_1
@@ -163,7 +163,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
   ws_one numbers[WS_FIELDS];
   ws_one roots[WS_SUMS];
   ws_one own[WS_NUMBERS];
-  ws_one kept[WS_OF_RULE(_KEPT) + 1]; /* one at least */
+  ws_one kept[WS_OF_RULE(_KEPT) + 1] = {0}; /* one at least */
   int i;
 
   for (i = 0; i < WS_SUMS; i++) {
@@ -176,17 +176,17 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
   }
   if (get_local_id(0) == 0) {
     WS_NUMBERS_OF_GROUP(groups, group, numbers);
-#if WS_OF_RULE(_KEPT) > 0
-    kept[0] = kept0[segment[WS_SEGMENT - WS_OF_RULE(_KEPT)]];
+#if WS_KEPT > 0
+    kept[0] = kept0[segment[WS_SEGMENT - WS_KEPT]];
 #endif
-#if WS_OF_RULE(_KEPT) > 1
+#if WS_KEPT > 1
     kept[1] = kept1[segment[WS_SEGMENT - 1]];
 #endif
     WS_PHASE(_numbers)(roots, (ws_one)segment[1], kept, numbers, own, options);
-#if WS_OF_RULE(_KEPT) > 0
-    kept0[segment[WS_SEGMENT - WS_OF_RULE(_KEPT)]] = kept[0];
+#if WS_KEPT > 0
+    kept0[segment[WS_SEGMENT - WS_KEPT]] = kept[0];
 #endif
-#if WS_OF_RULE(_KEPT) > 1
+#if WS_KEPT > 1
     kept1[segment[WS_SEGMENT - 1]] = kept[1];
 #endif
     for (i = 0; i < WS_NUMBERS; i++) {

@@ -283,13 +283,15 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
       load_group(arguments.step, arguments.step.tensors[tensor].group, &group);
       T kept[KEPT_ROOM], x[SUMS], out[Rule::NUMBERS];
       WS_UNROLL
-      for (int k = 0; k < KEPT; k++) kept[k] = *row.kept[k];
+      for (int k = 0; k < KEPT; k++) kept[k] = row.kept[k] ? *row.kept[k] : 0;
       WS_UNROLL
       for (int j = 0; j < SUMS; j++) x[j] = roots[j];
       Rule::numbers(
           x, (T)arguments.step.tensors[tensor].length, kept, group.scalars, out, group.options);
       WS_UNROLL
-      for (int k = 0; k < KEPT; k++) *row.kept[k] = kept[k];
+      for (int k = 0; k < KEPT; k++) {
+        if (row.kept[k]) *row.kept[k] = kept[k];
+      }
       WS_UNROLL
       for (int i = 0; i < Rule::NUMBERS; i++) {
         arguments.numbers[(long long)tensor * WS_MAX_NUMBERS + i] = out[i];

@@ -129,18 +129,16 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param rule the name
    * @param scalars how many the rule has
    * @param sums what is added up over each tensor first, if anything
-   * @param kept how many slots of state hold one value for a tensor
    * @param groups their indices in the plan
    */
   public record SameRule(
-      String rule, int scalars, Optional<TensorSums> sums, int kept, List<Integer> groups) {
+      String rule, int scalars, Optional<TensorSums> sums, List<Integer> groups) {
     /**
      * Copies the list.
      *
      * @param rule the name
      * @param scalars how many the rule has
      * @param sums what is added up over each tensor first, if anything
-     * @param kept how many slots of state hold one value for a tensor
      * @param groups their indices in the plan
      */
     public SameRule {
@@ -148,8 +146,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     }
 
     private static SameRule of(UpdateRule rule, List<Integer> groups) {
-      return new SameRule(
-          rule.name(), rule.scalarNames().size(), rule.sums(), Group.kept(rule), groups);
+      return new SameRule(rule.name(), rule.scalarNames().size(), rule.sums(), groups);
     }
 
     /**

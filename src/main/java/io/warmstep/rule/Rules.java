@@ -44,7 +44,10 @@ public final class Rules {
           new Entry(Adan.adan(), 0.005, Rules::adan),
           new Entry(NAdam.nAdam(), 0.003, Rules::nAdam),
           new Entry(Asgd.asgd(), 0.3, Rules::asgd),
-          new Entry(Lamb.lamb(), 0.03, Rules::lamb));
+          new Entry(Lamb.lamb(), 0.03, Rules::lamb),
+          new Entry(Lars.lars(), 0.3, Rules::lars),
+          new Entry(NovoGrad.novoGrad(), 0.01, Rules::novoGrad),
+          new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW));
 
   /**
    * A rule, a learning rate to try first, and the rule's forms with a weight decay and the choice
@@ -190,5 +193,32 @@ public final class Rules {
       }
     }
     return forms;
+  }
+
+  private static List<UpdateRule> lars(double decay, boolean maximize) {
+    if (maximize) {
+      return List.of();
+    }
+    Lars lars = Lars.lars().trustCoeff(0.02).weightDecay(decay);
+    return List.of(
+        lars.alwaysAdapt(true),
+        lars.momentum(0.9).dampening(0.3).trustClip(true),
+        lars.momentum(0.9).nesterov(true).alwaysAdapt(true));
+  }
+
+  private static List<UpdateRule> novoGrad(double decay, boolean maximize) {
+    if (maximize) {
+      return List.of();
+    }
+    NovoGrad novoGrad = NovoGrad.novoGrad().weightDecay(decay);
+    return List.of(novoGrad, novoGrad.gradAveraging(true).amsgrad(true));
+  }
+
+  private static List<UpdateRule> stableAdamW(double decay, boolean maximize) {
+    if (maximize) {
+      return List.of();
+    }
+    StableAdamW stable = StableAdamW.stableAdamW().weightDecay(decay);
+    return List.of(stable, stable.decoupleLr(0.125));
   }
 }

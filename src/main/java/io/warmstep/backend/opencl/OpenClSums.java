@@ -40,10 +40,11 @@ final class OpenClSums {
       Resources resources) {
     ElementType type = members.get(0).type;
     int operands = members.get(0).buffers.length;
+    int kept = members.get(0).kept.length;
     this.groups = groups;
     this.isDouble = type == ElementType.FLOAT64;
     this.lanes = programs.shape().lanes(type);
-    segments = resources.add(new Segments(Programs.segmentFields(operands) + rule.kept()));
+    segments = resources.add(new Segments(Programs.segmentFields(operands) + kept));
     for (int i = 0; i < members.size(); i++) {
       segments.add(members.get(i).leaves(), fields(members.get(i), tags.get(i)));
     }
@@ -55,7 +56,7 @@ final class OpenClSums {
     cl_mem exponents = resources.add(context.allocate(count * Integer.BYTES));
     tensorNumbers = resources.add(context.allocate((long) members.size() * rule.numbers() * bytes));
     StepOptions options = plan.options();
-    sums = resources.add(programs.sums(rule, "ws_sums", type, operands));
+    sums = resources.add(programs.sums(rule, "ws_sums", type, operands, kept));
     sums.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
     sums.setInt(4, norm == null ? 0 : 1);
     sums.setInt(5, segments.hasTileTable() ? 1 : 0);
@@ -66,7 +67,7 @@ final class OpenClSums {
     sums.setBuffer(10, leafSums);
     sums.setBuffer(11, exponents);
     sums.workGroups(leaves);
-    numbers = resources.add(programs.sums(rule, "ws_numbers", type, operands));
+    numbers = resources.add(programs.sums(rule, "ws_numbers", type, operands, kept));
     numbers.setBuffer(1, segments.segmentBuffer());
     numbers.setLong(2, leaves);
     numbers.setBuffer(3, leafSums);

@@ -57,10 +57,12 @@ final class Programs implements AutoCloseable {
   }
 
   /** A kernel of what comes before the update of a rule with sums. */
-  Kernel sums(StepPlan.SameRule rule, String entry, ElementType type, int operands) {
+  Kernel sums(StepPlan.SameRule rule, String entry, ElementType type, int operands, int kept) {
     String options =
         options(type, shape.normLocal())
-            + ruleOptions(rule, type, operands, segmentFields(operands) + rule.kept());
+            + " -DWS_KEPT="
+            + kept
+            + ruleOptions(rule, type, operands, segmentFields(operands) + kept);
     return kernel("sums.cl", rule.rule(), options, entry, shape.normLocal());
   }
 
