@@ -97,7 +97,7 @@ public final class RangeTest implements Schedule {
    * @param reason why, in one sentence with numbers, without a full stop
    * @param curve all steps
    * @param valley the rate in the middle of the longest stretch over which the smoothed loss falls:
-   *     customary, and a safe start
+   *     customary, and a safe start; what {@link #suggested} returns
    * @param slide coming from the end, the first rate at which the slope of the smoothed loss has
    *     settled
    * @param steepest the rate at which the smoothed loss falls fastest
@@ -140,16 +140,25 @@ public final class RangeTest implements Schedule {
     }
 
     /**
-     * Returns the rate to use as the highest of a run: half of {@code high}, or {@code valley} if
-     * that is above it, but not more than {@code high}; without a band the valley. In short runs of
-     * small networks that was within half a point of the accuracy of the best rate of a sweep,
-     * where the valley, at which the loss is still falling, was up to ten times too low and cost
-     * one to five points. Where a run that diverges costs days rather than minutes, begin with the
-     * valley.
+     * Returns the rate to use.
+     *
+     * @return the valley, or empty if there is none
+     */
+    public OptionalDouble suggested() {
+      return valley;
+    }
+
+    /**
+     * Returns the rate to use as the highest of a schedule that ends low: half of {@code high}, or
+     * {@code valley} if that is above it, but not more than {@code high}; without a band the
+     * valley. In short runs of small networks that was within half a point of the accuracy of the
+     * best rate of a sweep, where the valley, at which the loss is still falling, was up to ten
+     * times too low and cost one to five points. Where a run that diverges costs days rather than
+     * minutes, begin with the valley.
      *
      * @return the rate, or empty if there is none
      */
-    public OptionalDouble suggested() {
+    public OptionalDouble peak() {
       if (valley.isEmpty() || high.isEmpty()) {
         return valley;
       }

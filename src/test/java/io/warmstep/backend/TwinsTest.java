@@ -28,6 +28,7 @@ class TwinsTest {
     SUBSTITUTIONS.put("Float.intBitsToFloat\\(\\(exponent \\+ 127\\) << 23\\)", "POWER");
     SUBSTITUTIONS.put("Double.longBitsToDouble\\(\\(exponent \\+ 1023L\\) << 52\\)", "POWER");
     SUBSTITUTIONS.put("0x1p(-?)64f", "0x1p$1512");
+    SUBSTITUTIONS.put("0x1p127f", "0x1p1023");
     SUBSTITUTIONS.put("\\(float\\) ", "");
     SUBSTITUTIONS.put("float32", "float64");
     SUBSTITUTIONS.put("Float", "Double");

@@ -104,6 +104,7 @@ class RangeTestTest {
       assertEquals(Outcome.FOUND, result.outcome(), told);
       assertEquals(1, result.edge().getAsDouble() / edge, 0.2, told);
       assertTrue(result.suggested().getAsDouble() < edge, told);
+      assertTrue(result.peak().getAsDouble() < edge, told);
       assertTrue(result.high().isEmpty() || result.high().getAsDouble() < edge, told);
     }
   }
@@ -157,7 +158,8 @@ class RangeTestTest {
           Math.min(
               result.high().getAsDouble(),
               Math.max(result.valley().getAsDouble(), result.high().getAsDouble() / 2)),
-          result.suggested().getAsDouble());
+          result.peak().getAsDouble());
+      assertEquals(result.valley(), result.suggested());
       assertTrue(test.isDiverged() && test.isDone());
       assertTrue(result.curve().size() < 200, "it stops when the loss has diverged");
     }
@@ -181,11 +183,11 @@ class RangeTestTest {
 
   /** As where the classes can be separated: a higher rate always has a lower loss. */
   @Test
-  void whereTheLossFallsForEverTheSuggestionIsWhereLittleIsLeft() {
+  void whereTheLossFallsForEverThePeakIsWhereLittleIsLeft() {
     RangeTest test = usual();
     Result result = of(test, step -> 2.3 / (1 + Math.pow(test.rate(step) / 1e-3, 2)));
     assertEquals(Outcome.NEVER_DIVERGED, result.outcome(), result.reason());
-    double rate = result.suggested().getAsDouble();
+    double rate = result.peak().getAsDouble();
     assertTrue(rate > 1e-3 && rate < 5e-2, "suggests " + rate);
     assertTrue(rate <= result.high().getAsDouble());
   }

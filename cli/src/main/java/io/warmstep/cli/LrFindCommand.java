@@ -173,6 +173,7 @@ final class LrFindCommand implements Callable<Integer> {
     try (Formatter to = new Formatter(text, Locale.ROOT)) {
       if (result.suggested().isPresent()) {
         to.format("suggested learning rate: %s%n", rate(result.suggested()));
+        to.format("highest of a schedule that ends low: %s%n", rate(result.peak()));
       } else {
         to.format("no suggestion (%s)%n", result.outcome());
       }
@@ -203,6 +204,7 @@ final class LrFindCommand implements Callable<Integer> {
     json.addProperty("outcome", result.outcome().toString());
     json.addProperty("reason", result.reason());
     add(json, "suggested_rate", result.suggested());
+    add(json, "peak_rate", result.peak());
     add(json, "low", result.low());
     add(json, "high", result.high());
     add(json, "valley", result.valley());

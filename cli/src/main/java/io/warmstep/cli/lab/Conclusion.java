@@ -101,7 +101,7 @@ final class Conclusion {
     String range =
         Double.isNaN(findings.rangeSuggestion)
             ? "the range test gave no suggestion"
-            : "the range test suggests " + Say.number(findings.rangeSuggestion);
+            : "the range test's peak is " + Say.number(findings.rangeSuggestion);
     return "Why: "
         + range
         + ", and of real runs of "

@@ -6,7 +6,7 @@ import java.util.Map;
 
 /** What the studies found, for those after them and for the verdict. Absent is null or NaN. */
 final class Findings {
-  /** The rate that the range test suggests, and whether it was sure. */
+  /** The rate that the range test has for a run, and whether it was sure. */
   double rangeSuggestion = Double.NaN;
 
   /** The rate to use, and the rates around it that do about as well. */

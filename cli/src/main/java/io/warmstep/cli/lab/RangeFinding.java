@@ -102,8 +102,8 @@ public final class RangeFinding {
         "loss",
         result.curve().stream().mapToDouble(RangeTest.Point::rate).toArray(),
         result.curve().stream().mapToDouble(point -> Math.min(point.smoothed(), top)).toArray());
-    mark(plot, "suggested", result.suggested());
     mark(plot, "valley", result.valley());
+    mark(plot, "peak", result.peak());
     mark(plot, "slide", result.slide());
     mark(plot, "steepest", result.steepest());
     mark(plot, "minimum / 10", result.minimumOverTen());

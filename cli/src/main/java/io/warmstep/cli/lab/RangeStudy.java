@@ -45,16 +45,16 @@ final class RangeStudy implements Study {
                         0,
                         bench.work().onStep()));
     Result middle = RangeFinding.middle(tests);
-    double suggested = middle.suggested().orElse(Double.NaN);
+    double peak = middle.peak().orElse(Double.NaN);
     double edge = middle.edge().orElse(Double.NaN);
-    bench.findings().rangeSuggestion = suggested;
+    bench.findings().rangeSuggestion = peak;
     Section section =
         new Section("range", "Range test: too low, just right, too high")
             .say(
                 "One short run in which the rate grows at every step, from far too low to far too"
                     + " high. While the loss stands still the rate is too low; where it falls, the"
                     + " rate works; where it rises, the rate is too high.");
-    if (Double.isNaN(suggested)) {
+    if (Double.isNaN(peak)) {
       section.say(
           "The range test gives no suggestion here. "
               + Say.sentence(middle.reason())
@@ -63,23 +63,25 @@ final class RangeStudy implements Study {
       section.say(
           "Over "
               + Say.count(tests.size(), "seed")
-              + " it suggests "
-              + Say.number(suggested)
-              + ", as lr-find does: half of the highest rate that is just right, which is where the"
+              + " its suggestion is the valley, "
+              + Say.number(middle.valley().getAsDouble())
+              + ", a safe start. As the highest rate of a schedule that ends low, "
+              + Say.number(peak)
+              + " is worth trying: half of the highest rate that is just right, which is where the"
               + " loss is least, or half the rate where it diverges if that is lower"
               + (Double.isNaN(edge)
                   ? ". The loss did not diverge up to the end of the sweep."
                   : ". Training diverges beyond about " + Say.number(edge) + "."));
     }
-    return section.add(chart(tests, middle, suggested, edge));
+    return section.add(chart(tests, middle, peak, edge));
   }
 
-  private static Chart chart(List<Result> tests, Result middle, double suggested, double edge) {
+  private static Chart chart(List<Result> tests, Result middle, double peak, double edge) {
     Chart chart =
         new Chart(
                 "range-test",
                 "lines",
-                Double.isNaN(suggested)
+                Double.isNaN(peak)
                     ? "The loss against the rate: the curve allows no suggestion"
                     : "The loss falls where the rate is just right"
                         + (Double.isNaN(edge)
@@ -98,7 +100,7 @@ final class RangeStudy implements Study {
                     + " highest. Smoothed with an exponential moving average, corrected for its"
                     + " start; cut at twice the first loss.");
     zones(chart, tests, middle);
-    mark(chart, "suggested", middle.suggested());
+    mark(chart, "peak", middle.peak());
     mark(chart, "valley", middle.valley());
     mark(chart, "slide", middle.slide());
     mark(chart, "steepest", middle.steepest());

@@ -72,7 +72,7 @@ final class RateStudy implements Study {
     }
     suggestedAt = addNeighbours(sweep, best, suggestedAt);
     best = best(sweep);
-    // What the range test suggests stands, unless real runs show that another rate is better.
+    // The range test's peak stands, unless real runs show that another rate is better.
     AtRate suggested = sweep.get(suggestedAt);
     if (!suggested.hasDiverged()
         && suggested.loss() <= sweep.get(best).loss() + spread(sweep.get(best))) {
@@ -254,10 +254,10 @@ final class RateStudy implements Study {
                 + Say.loss(least)
                 + ", by no more than the seeds do.")
         + (Math.abs(right.rate() / bench.findings().rangeSuggestion - 1) < 0.05
-            ? " It is what the range test suggests."
+            ? " It is the range test's peak."
             : Double.isNaN(bench.findings().rangeSuggestion)
                 ? ""
-                : " The range test alone suggests "
+                : " The range test's peak is "
                     + Say.number(bench.findings().rangeSuggestion)
                     + ", which does less well here.");
   }

@@ -114,7 +114,7 @@ class SuggestedRateSweep {
             String.format(
                 Locale.ROOT,
                 "%s %s: %.4f, %.4f from the best of%n%s",
-                isConstant ? "lab" : "lr-find",
+                isConstant ? "lab" : "lr-find's peak",
                 Say.number(suggestions[i]),
                 suggested,
                 suggested - best,
