@@ -62,6 +62,7 @@ public final class Optimizer implements AutoCloseable {
     reporter = builder.reporter(all);
     ArithmeticRange.requireOptions(all, parameters);
     progress.next(); // refuses where no step can follow
+    trained.forEach(group -> group.replay(learningRate));
     trained.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     lifetime = Lifetime.begin(this, "optimizer");
     state = new OptimizerState(parameters.device(), lifetime);

@@ -196,7 +196,8 @@ public final class OptimizerBuilder {
   /**
    * Counts steps from another number than 0, to continue a run: the first step is number {@code
    * stepCount + 1} for the schedule and for bias corrections. The state still starts at the rule's
-   * initial values; write the saved one into {@link Optimizer#state}.
+   * initial values; write the saved one into {@link Optimizer#state}. Numbers that a rule keeps for
+   * a group, as NAdam does, are what so many steps give of which none was skipped.
    *
    * @param stepCount how many steps have happened already, at least 0
    * @return this builder

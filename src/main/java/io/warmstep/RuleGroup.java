@@ -115,21 +115,7 @@ record RuleGroup(
    * @throws IllegalStateException if it cannot, or a schedule gives what is not allowed
    */
   double scalars(long number, long step, double rate, StepValues at, double[] scalars) {
-    double own = rate * learningRateFactor;
-    if (!(own <= Double.MAX_VALUE) || (own == 0 && rate != 0 && learningRateFactor != 0)) {
-      throw new IllegalStateException(
-          "learning rate "
-              + rate
-              + " times a group's factor "
-              + learningRateFactor
-              + " is "
-              + own
-              + " at step "
-              + step
-              + ", beyond the range of float64: choose another rate or factor");
-    }
-    at.set(step, own);
-    moving.set(number, at);
+    double own = set(number, step, rate, at);
     rule.scalars(at, scalars);
     if (!ArithmeticRange.holds(rule.l2(at), narrowest)) {
       throw new IllegalStateException(
@@ -150,6 +136,32 @@ record RuleGroup(
                 narrowest));
       }
     }
+    return own;
+  }
+
+  /**
+   * Sets what the numbers of a step are computed from.
+   *
+   * @return the group's learning rate
+   * @throws IllegalStateException if that is beyond the range of float64, or a schedule gives what
+   *     is not allowed
+   */
+  double set(long number, long step, double rate, StepValues at) {
+    double own = rate * learningRateFactor;
+    if (!(own <= Double.MAX_VALUE) || (own == 0 && rate != 0 && learningRateFactor != 0)) {
+      throw new IllegalStateException(
+          "learning rate "
+              + rate
+              + " times a group's factor "
+              + learningRateFactor
+              + " is "
+              + own
+              + " at step "
+              + step
+              + ", beyond the range of float64: choose another rate or factor");
+    }
+    at.set(step, own);
+    moving.set(number, at);
     return own;
   }
 

@@ -10,6 +10,9 @@ import java.util.List;
  * corrects biases: it may have been added late, or frozen for a time.
  */
 final class TrainedGroup {
+  /** Products over more steps than these are 0 anyway, and other numbers are of the last ones. */
+  private static final long MOST_REPLAYED = 10_000_000;
+
   private final RuleGroup rules;
   private final boolean isFrozen;
   private final double[] kept; // numbers of the rule's, see UpdateRule.keptNumbers
@@ -32,6 +35,22 @@ final class TrainedGroup {
   /** The numbers that a rule keeps, as they are before the first step. */
   static double[] initial(UpdateRule rule) {
     return rule.keptNumbers().stream().mapToDouble(StateSlot::initialValue).toArray();
+  }
+
+  /**
+   * Brings the numbers that the rule keeps to where its steps so far bring them if none was
+   * skipped.
+   */
+  void replay(LearningRate rate) {
+    if (kept.length == 0) {
+      return;
+    }
+    StepValues at = rules.moving().values();
+    at.keep(kept);
+    for (long step = Math.max(1, steps - MOST_REPLAYED + 1); step <= steps; step++) {
+      rules.set(step, step, rate.rate(step), at);
+      rules.rule().advance(at, kept);
+    }
   }
 
   RuleGroup rules() {

@@ -8,6 +8,7 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
@@ -43,19 +44,27 @@ public class AllocationTest {
     try (Device device = backend.open();
         Parameters parameters = parameters(backend, device);
         Optimizer plain = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
-        Optimizer full =
-            Optimizer.of(parameters)
-                .rule(rule)
-                .learningRate(Schedules.cosine(1e-3, 5000).warmUp(100))
-                .schedule("weightDecay", Schedules.linear(0.1, 1, 0.5, 1000))
-                .group(ParameterGroup.matching("*.bias").weightDecay(0))
-                .clipNorm(1)
-                .clipValue(0.5)
-                .zeroGradients(true)
-                .lossScaler(LossScaler.dynamic())
-                .build()) {
+        Optimizer full = full(parameters, rule)) {
       assertNoAllocation(plain, full);
     }
+  }
+
+  private static Optimizer full(Parameters parameters, UpdateRule rule) {
+    OptimizerBuilder builder =
+        Optimizer.of(parameters)
+            .rule(rule)
+            .learningRate(Schedules.cosine(1e-3, 5000).warmUp(100))
+            .clipNorm(1)
+            .clipValue(0.5)
+            .zeroGradients(true)
+            .lossScaler(LossScaler.dynamic());
+    if (rule.movable().contains("weightDecay")) {
+      builder.schedule("weightDecay", Schedules.linear(0.1, 1, 0.5, 1000));
+      builder.group(ParameterGroup.matching("*.bias").weightDecay(0));
+    } else {
+      builder.group(ParameterGroup.matching("*.bias").learningRateFactor(0.5));
+    }
+    return builder.build();
   }
 
   private static Parameters parameters(ContractBackend backend, Device device) {

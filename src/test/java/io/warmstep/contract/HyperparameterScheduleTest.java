@@ -57,11 +57,12 @@ class HyperparameterScheduleTest {
   }
 
   private static OptimizerBuilder builder(Parameters parameters, UpdateRule rule) {
+    ParameterGroup bias = ParameterGroup.matching("*.bias").learningRateFactor(0.5);
     return Optimizer.of(parameters)
         .rule(rule)
         .learningRate(0.1)
         .clipNorm(2)
-        .group(ParameterGroup.matching("*.bias").weightDecay(0.25));
+        .group(RuleSettings.has(rule, "weightDecay") ? bias.weightDecay(0.25) : bias);
   }
 
   private static Parameters parameters(Device device) {
@@ -92,7 +93,10 @@ class HyperparameterScheduleTest {
         numbers.put(name, schedule(name).rate(step));
       }
       UpdateRule its = RuleSettings.with(rule, numbers);
-      try (Optimizer optimizer = builder(parameters, its).startAfter(step - 1).build()) {
+      // What a rule keeps for a group follows from the steps so far, each with its own numbers.
+      OptimizerBuilder builder =
+          rule.keptNumbers().isEmpty() ? builder(parameters, its) : moving(parameters, rule);
+      try (Optimizer optimizer = builder.startAfter(step - 1).build()) {
         for (Parameter parameter : parameters) {
           for (String slot : optimizer.stateNames(parameter.name())) {
             double[] saved = state.get(parameter.name() + slot);

@@ -5,12 +5,14 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Reference;
 import io.warmstep.testkit.RuleMatrix;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -89,8 +91,9 @@ class LargeParityTest {
     SplittableRandom random = new SplittableRandom(20);
     int slots = rule.stateSlots().size();
     List<double[]> start = new ArrayList<>();
-    for (int i = 0; i <= slots; i++) {
-      start.add(anyBits(random, type));
+    start.add(anyBits(random, type));
+    for (StateSlot slot : rule.stateSlots()) {
+      start.add(Arrays.copyOf(anyBits(random, type), (int) slot.length(PATTERNS)));
     }
     double[] gradients = anyBits(random, type);
     Reference reference = new Reference(rule, type, start.get(0));

@@ -16,11 +16,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * How good the default rates of {@code train} are: digits with the command's defaults, at a rule's
- * usual rate and at rates around it, 10 seeds each. Takes minutes, so it runs on request alone;
- * docs/BENCHMARKS.md has the command and the result.
+ * usual rate and at rates around it, 10 seeds each unless the property {@code seeds} says
+ * otherwise. Takes minutes, so it runs on request alone; docs/BENCHMARKS.md has the command and the
+ * result.
  */
 class UsualRateSweep {
-  private static final int SEEDS = 10;
+  private static final int SEEDS = Integer.getInteger("seeds", 10);
   private static final double[] FACTORS = {0.1, 0.2, 0.5, 1, 2, 5, 10};
 
   /** Shares of the test rows. */
