@@ -31,7 +31,7 @@ class LargeParityTest {
   private static final int MILLION = 1_000_003;
   private static final int STEPS = 5;
   private static final int SETTINGS = RuleMatrix.IS_FULL ? 2 : 1;
-  private static final int PATTERNS = 1 << 22;
+  private static final int PATTERNS = RuleMatrix.IS_FULL ? 1 << 22 : 1 << 20;
   private static final double RATE = 0.0123;
 
   /** Parameters and the gradients of each step, of a type; state starts at zero. */

@@ -11,6 +11,7 @@ import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.backend.cuda.CudaSim;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
@@ -125,10 +126,9 @@ final class EntryScenes {
             Elements.ORDINARY,
             builder -> {
               for (int i = 1; i < 20; i++) {
-                builder.group(
-                    ParameterGroup.matching(type + "." + i)
-                        .learningRateFactor(i % 3)
-                        .weightDecay(i / 90.0));
+                ParameterGroup group =
+                    ParameterGroup.matching(type + "." + i).learningRateFactor(i % 3);
+                builder.group(decayed(group, forms.get(0), i / 90.0));
               }
             }));
     scenes.add(
@@ -167,7 +167,7 @@ final class EntryScenes {
         Consumer<OptimizerBuilder> options =
             builder -> {
               builder.rule(rule).learningRate(0.1).gradientScale(0.3).zeroGradients(zeroes);
-              builder.group(ParameterGroup.matching("decayed").weightDecay(0.02));
+              builder.group(decayed(ParameterGroup.matching("decayed"), rule, 0.02));
               if (stays) {
                 builder.group(ParameterGroup.matching("stays").learningRateFactor(0));
               }
@@ -269,6 +269,13 @@ final class EntryScenes {
     return List.of();
   }
 
+  /** A group with a weight decay of its own, if its rule has one, otherwise with another rate. */
+  private static ParameterGroup decayed(ParameterGroup group, UpdateRule rule, double decay) {
+    return RuleSettings.has(rule, "weightDecay")
+        ? group.weightDecay(decay)
+        : group.learningRateFactor(1 - decay);
+  }
+
   /** So many groups that their numbers go through a table. */
   private static Scene manyGroups(UpdateRule rule, ElementType type, int groups) {
     int[] lengths = new int[2 * groups];
@@ -280,10 +287,9 @@ final class EntryScenes {
         builder -> {
           builder.rule(rule).learningRate(0.1);
           for (int i = 1; i < groups; i++) {
-            builder.group(
-                ParameterGroup.matching(type + "." + i)
-                    .learningRateFactor(1 + i / 7.0)
-                    .weightDecay(i / 90.0));
+            ParameterGroup group =
+                ParameterGroup.matching(type + "." + i).learningRateFactor(1 + i / 7.0);
+            builder.group(decayed(group, rule, i / 90.0));
           }
         },
         Elements.ORDINARY,

@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
 import io.warmstep.Devices;
+import io.warmstep.ElementType;
 import io.warmstep.backend.cuda.CudaSim;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,15 +30,32 @@ class InterpretedEntriesTest {
     assertTrue(CudaSim.interprets(), "this test needs CUDASIM_RUN=ptx: see bin/test");
   }
 
+  /**
+   * All entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and
+   * of each other rule those of one element type, the next in turn.
+   */
   static List<String> entries() throws IOException {
     try (Stream<Path> files = Files.list(PTX)) {
       return files
           .map(file -> file.getFileName().toString())
           .filter(name -> name.endsWith(".ptx"))
           .map(name -> name.substring(0, name.length() - ".ptx".length()))
+          .filter(entry -> "all".equals(System.getenv("WARMSTEP_PTX")) || isInTurn(entry))
           .sorted()
           .toList();
     }
+  }
+
+  private static boolean isInTurn(String entry) {
+    List<UpdateRule> rules = Rules.all();
+    for (int i = 0; i < rules.size(); i++) {
+      String name = rules.get(i).name();
+      if (!name.equals("adam") && entry.matches("(sums_|numbers_)?" + name + "_[a-z]+\\d+")) {
+        ElementType type = ElementType.values()[i % ElementType.values().length];
+        return entry.endsWith("_" + (entry.startsWith("numbers_") ? type.arithmetic() : type));
+      }
+    }
+    return true;
   }
 
   @ParameterizedTest
