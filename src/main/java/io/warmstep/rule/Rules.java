@@ -44,7 +44,7 @@ public final class Rules {
           new Entry(Adan.adan(), 0.005, Rules::adan),
           new Entry(NAdam.nAdam(), 0.003, Rules::nAdam),
           new Entry(Asgd.asgd(), 0.3, Rules::asgd),
-          new Entry(Lamb.lamb(), 0.03, Rules::lamb),
+          new Entry(Lamb.lamb(), 0.006, Rules::lamb),
           new Entry(Lars.lars(), 0.3, Rules::lars),
           new Entry(NovoGrad.novoGrad(), 0.01, Rules::novoGrad),
           new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW));
