@@ -22,7 +22,7 @@ public final class Rules {
               Lion.lion(),
               0.0005,
               (decay, maximize) -> List.of(Lion.lion().weightDecay(decay).maximize(maximize))),
-          new Entry(Adagrad.adagrad(), 0.02, Rules::adagrad),
+          new Entry(Adagrad.adagrad(), 0.05, Rules::adagrad),
           new Entry(
               Adadelta.adadelta(),
               1,
