@@ -223,16 +223,9 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
     double beta1 = at.get("beta1", settings.beta1);
     double beta2 = at.get("beta2", settings.beta2);
     double power2 = Powers.power(beta2, at.step());
-    double rhoInf = 2.0 / (1.0 - beta2) - 1.0;
-    double rho = rhoInf - 2.0 * at.step() * power2 / (1.0 - power2);
-    double rectification =
-        settings.rectify && rho >= 5
-            ? Math.sqrt(
-                (1.0 - power2)
-                    * ((rho - 4.0) / (rhoInf - 4.0))
-                    * ((rho - 2.0) / rho)
-                    * (rhoInf / (rhoInf - 2.0)))
-            : 1.0;
+    double length = Rectification.length(beta2, power2, at.step());
+    boolean isRectified = settings.rectify && length >= 5;
+    double rectification = isRectified ? Rectification.factor(beta2, power2, length) : 1.0;
     out[0] = at.learningRate() / (1.0 - Powers.power(beta1, at.step())) * rectification;
     out[1] = keep(at);
     out[2] = beta1;
@@ -241,7 +234,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
     out[5] = 1.0 - beta2;
     out[6] = settings.rectify ? 1.0 : 1.0 / Math.sqrt(1.0 - power2);
     out[7] = settings.eps;
-    out[8] = !settings.rectify || rho >= 5 ? 1 : 0;
+    out[8] = !settings.rectify || isRectified ? 1 : 0;
   }
 
   @Override

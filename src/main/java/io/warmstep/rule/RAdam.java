@@ -167,15 +167,9 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
     double beta1 = at.get("beta1", settings.beta1);
     double beta2 = at.get("beta2", settings.beta2);
     double power2 = Powers.power(beta2, at.step());
-    double rhoInf = 2.0 / (1.0 - beta2) - 1.0;
-    double rho = rhoInf - 2.0 * at.step() * power2 / (1.0 - power2);
-    double rectification =
-        rho > 5
-            ? Math.sqrt(
-                (1.0 - power2)
-                    * ((rho - 4.0) * (rho - 2.0) * rhoInf)
-                    / ((rhoInf - 4.0) * (rhoInf - 2.0) * rho))
-            : 1.0;
+    double length = Rectification.length(beta2, power2, at.step());
+    boolean isRectified = length > 5;
+    double rectification = isRectified ? Rectification.factor(beta2, power2, length) : 1.0;
     out[0] = at.learningRate() / (1.0 - Powers.power(beta1, at.step())) * rectification;
     out[1] = settings.decoupledWeightDecay ? 1.0 - at.learningRate() * weightDecay(at) : 1.0;
     out[2] = beta1;
@@ -183,7 +177,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
     out[4] = beta2;
     out[5] = 1.0 - beta2;
     out[6] = settings.eps;
-    out[7] = rho > 5 ? 1 : 0;
+    out[7] = isRectified ? 1 : 0;
   }
 
   @Override
