@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
@@ -36,7 +35,6 @@ final class OptimizerRestorer {
   private final List<Parameter> restored = new ArrayList<>();
   private final List<Parameter> added = new ArrayList<>();
   private int valuesFound;
-  private boolean hasSteps;
 
   OptimizerRestorer(Optimizer optimizer, OptimizerCheckpoint choices, CheckpointReader reader)
       throws IOException {
@@ -53,16 +51,18 @@ final class OptimizerRestorer {
     compareRest();
     RestoredRules rules = new RestoredRules(choices, reader, saved, added, differences, notes);
     List<RuleGroup> restoredRules = rules.of(optimizer.trainedGroups());
+    RestoredProgress progress =
+        new RestoredProgress(optimizer, choices, reader, saved, restored, differences);
     List<TrainedGroup> groups = new ArrayList<>();
     long steps = saved.map(SavedOptimizer::steps).orElse(0L);
     for (int i = 0; i < restoredRules.size(); i++) {
       TrainedGroup present = optimizer.trainedGroups().get(i);
-      long own = steps(present.rules());
+      long own = progress.steps(present.rules());
       steps = Math.max(steps, own);
-      double[] kept = kept(restoredRules.get(i), own);
+      double[] kept = progress.kept(restoredRules.get(i), own);
       groups.add(new TrainedGroup(restoredRules.get(i), own, kept, rules.isFrozen(present)));
     }
-    if (saved.isEmpty() && !hasSteps) {
+    if (saved.isEmpty() && !progress.hasSteps()) {
       notes.add("the file has no step count: the optimizer goes on after step " + steps);
     }
     LossScaler.State scaler = scaler();
@@ -276,65 +276,6 @@ final class OptimizerRestorer {
       }
     }
     return rest.substring(0, Math.max(0, rest.lastIndexOf('.')));
-  }
-
-  /** The step count of a group, which its parameters share. */
-  private long steps(RuleGroup group) throws IOException {
-    Map<Long, String> counts = new TreeMap<>();
-    boolean isThere = false;
-    for (Parameter parameter : group.members()) {
-      isThere |= restored.contains(parameter);
-      String name = PyTorchNames.state(choices.savedName(parameter), PyTorchNames.STEP);
-      Optional<Double> step =
-          restored.contains(parameter) ? ScalarEntry.read(reader, name, 0) : Optional.empty();
-      if (step.isPresent()) {
-        double count = step.get();
-        if (!(count >= 0 && count <= Long.MAX_VALUE) || count != Math.rint(count)) {
-          differences.add(name + " is " + count + ", must be a count of steps");
-        } else {
-          counts.putIfAbsent(ScalarEntry.count(reader, name), name);
-        }
-      }
-    }
-    if (counts.size() > 1) {
-      differences.add("parameters of one group have different step counts: " + counts);
-    }
-    hasSteps |= !counts.isEmpty();
-    if (!counts.isEmpty()) {
-      return counts.keySet().iterator().next();
-    }
-    if (!isThere) {
-      return 0;
-    }
-    return saved
-        .map(SavedOptimizer::steps)
-        .orElseGet(() -> choices.stepCount().orElse(optimizer.stepCount()));
-  }
-
-  /** The numbers that a group's rule keeps, which its parameters share. */
-  private double[] kept(RuleGroup group, long steps) throws IOException {
-    List<StateSlot> slots = group.rule().keptNumbers();
-    double[] kept = TrainedGroup.initial(group.rule());
-    for (int i = 0; i < slots.size() && steps > 0; i++) {
-      Map<Double, String> found = new TreeMap<>();
-      for (Parameter parameter : group.members()) {
-        if (restored.contains(parameter)) {
-          String name = PyTorchNames.state(choices.savedName(parameter), slots.get(i).name());
-          Optional<Double> value = ScalarEntry.read(reader, name, 0);
-          if (value.isEmpty() || !Double.isFinite(value.get())) {
-            differences.add(
-                value.isEmpty() ? "the file has no " + name : name + " is " + value.get());
-          } else {
-            found.putIfAbsent(value.get(), name);
-          }
-        }
-      }
-      if (found.size() > 1) {
-        differences.add("parameters of one group have different numbers: " + found);
-      }
-      kept[i] = found.isEmpty() ? kept[i] : found.keySet().iterator().next();
-    }
-    return kept;
   }
 
   /** The loss scaler's state, or null if there is none to restore. */
