@@ -42,9 +42,21 @@ final class EntryScenes {
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
-      default ->
-          update(kind.replaceFirst("^(sums|numbers)_", ""), ElementType.valueOf(upper(type)));
+      default -> {
+        String rule = kind.replaceFirst("^(sums|numbers)_", "");
+        List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));
+        if (!rule.equals(kind)) {
+          scenes.addAll(
+              SumScenes.of(
+                  usual(rule), ElementType.valueOf(upper(type)), kind.startsWith("numbers_")));
+        }
+        yield scenes;
+      }
     };
+  }
+
+  private static UpdateRule usual(String rule) {
+    return Rules.all().stream().filter(one -> one.name().equals(rule)).findFirst().orElseThrow();
   }
 
   private static String upper(String type) {
@@ -68,8 +80,7 @@ final class EntryScenes {
         }
       }
     }
-    UpdateRule plain =
-        Rules.all().stream().filter(one -> one.name().equals(rule)).findFirst().orElseThrow();
+    UpdateRule plain = usual(rule);
     scenes.add(manyGroups(plain, type, 20));
     scenes.add(skipped(plain, type));
     scenes.add(zeroedAlone(plain, type));

@@ -1,0 +1,85 @@
+package io.warmstep.cli.verify;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.ParametersBuilder;
+import io.warmstep.Tensor;
+import io.warmstep.cli.verify.EntryScenes.Scene;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
+
+/** The scenes of rules that first add something up over each tensor. */
+final class SumScenes {
+  /** So many leaves that most threads of a block have some to join. */
+  private static final int MANY = 2_200_001;
+
+  private SumScenes() {}
+
+  /** Those of an entry of the first phase, or of the one that joins leaves. */
+  static List<Scene> of(UpdateRule rule, ElementType type, boolean joinsLeaves) {
+    List<Scene> scenes = new ArrayList<>();
+    scenes.add(pairs(rule, type, 4096, 400));
+    scenes.add(pairs(rule, type, 4093, 100));
+    scenes.add(pairs(rule, type, 40_001, 25));
+    scenes.add(ofOne(rule, type, Elements.FINITE_EXTREMES, 40_001));
+    scenes.add(ofOne(rule, type, Elements.ORDINARY, 160_001));
+    if (joinsLeaves) {
+      scenes.add(pairs(rule, type, 400_001, 8));
+      scenes.add(ofOne(rule, type, Elements.ORDINARY, MANY));
+    }
+    return scenes;
+  }
+
+  private static Scene ofOne(UpdateRule rule, ElementType type, Elements elements, int length) {
+    return EntryScenes.of(
+        new BitCase(rule, type, elements, BitCase.Extra.NOTHING, List.of(length), 1, true));
+  }
+
+  /**
+   * Tensors of which two parameters and two gradients or one are not zero, so that the rounding of
+   * single additions shows: the two meet at every height of the tree. Where the parameter is zero
+   * and the gradient is not, an update has all digits of what the sums gave.
+   */
+  private static Scene pairs(UpdateRule rule, ElementType type, int length, int steps) {
+    return device -> {
+      BiFunction<Device, ParametersBuilder, List<Tensor>> parameters =
+          (d, builder) -> EntryScenes.add(builder, type, new int[] {length});
+      Consumer<OptimizerBuilder> options = builder -> builder.rule(rule).learningRate(0.1);
+      try (Device cpu = Devices.cpu(1);
+          EntryScenes.Model ours = new EntryScenes.Model(device, parameters, options);
+          EntryScenes.Model theirs = new EntryScenes.Model(cpu, parameters, options)) {
+        SplittableRandom random = new SplittableRandom(length);
+        long mismatches = 0;
+        for (int step = 0; step < steps; step++) {
+          double[] values = pair(random, type, length);
+          double[] gradients = pair(random, type, length);
+          for (EntryScenes.Model model : List.of(ours, theirs)) {
+            model.values.get(0).copyFrom(values);
+            model.gradients.get(0).copyFrom(gradients);
+            model.optimizer.step();
+          }
+          mismatches += ours.differencesFrom(theirs);
+        }
+        return mismatches;
+      }
+    };
+  }
+
+  private static double[] pair(SplittableRandom random, ElementType type, int length) {
+    double[] numbers = new double[length];
+    int at = random.nextInt(length);
+    int other = at ^ 1 << random.nextInt(32 - Integer.numberOfLeadingZeros(length - 1));
+    int bound = type == ElementType.FLOAT16 ? 6 : 60;
+    double magnitude = random.nextInt(3) == 0 ? Math.scalb(1.0, random.nextInt(-bound, bound)) : 1;
+    for (int place : new int[] {at, Math.min(other, length - 1)}) {
+      numbers[place] = magnitude * random.nextDouble(-2, 2);
+    }
+    return numbers;
+  }
+}
