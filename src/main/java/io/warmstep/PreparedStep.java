@@ -131,6 +131,11 @@ final class PreparedStep {
 
   /** Whether the step happened, or was skipped for a non-finite gradient. */
   boolean run() {
+    for (int i = 0; i < active.size(); i++) {
+      if (active.get(i).steps() == 0) {
+        state.begin(active.get(i).rules());
+      }
+    }
     boolean happened = program.get().run(inputs);
     for (int i = 0; happened && i < active.size(); i++) {
       active.get(i).advance(values[i]);

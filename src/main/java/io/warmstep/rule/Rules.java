@@ -47,7 +47,9 @@ public final class Rules {
           new Entry(Lamb.lamb(), 0.006, Rules::lamb),
           new Entry(Lars.lars(), 0.3, Rules::lars),
           new Entry(NovoGrad.novoGrad(), 0.01, Rules::novoGrad),
-          new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW));
+          new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW),
+          new Entry(ScheduleFreeSgd.scheduleFreeSgd(), 1, Rules::scheduleFreeSgd),
+          new Entry(ScheduleFreeAdamW.scheduleFreeAdamW(), 0.005, Rules::scheduleFreeAdamW));
 
   /**
    * A rule, a learning rate to try first, and the rule's forms with a weight decay and the choice
@@ -220,5 +222,16 @@ public final class Rules {
     }
     StableAdamW stable = StableAdamW.stableAdamW().weightDecay(decay);
     return List.of(stable, stable.decoupleLr(0.125));
+  }
+
+  private static List<UpdateRule> scheduleFreeSgd(double decay, boolean maximize) {
+    ScheduleFreeSgd sgd = ScheduleFreeSgd.scheduleFreeSgd().weightDecay(decay).maximize(maximize);
+    return List.of(sgd, sgd.momentum(0.6).warmupSteps(20).averaging(1, 0));
+  }
+
+  private static List<UpdateRule> scheduleFreeAdamW(double decay, boolean maximize) {
+    ScheduleFreeAdamW adamW =
+        ScheduleFreeAdamW.scheduleFreeAdamW().weightDecay(decay).maximize(maximize);
+    return List.of(adamW, adamW.innerMomentum(0.9).warmupSteps(20));
   }
 }

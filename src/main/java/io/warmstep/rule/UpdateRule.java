@@ -123,6 +123,24 @@ public interface UpdateRule {
   }
 
   /**
+   * What the update of elements reads and writes.
+   *
+   * @return everything, unless a rule with {@link #sums} says otherwise
+   */
+  default Access access() {
+    return sums().map(TensorSums::updating).orElse(Access.ALL);
+  }
+
+  /**
+   * The weights that a model is to be evaluated with, where the rule trains others.
+   *
+   * @return none where the parameters are what is evaluated
+   */
+  default Optional<EvaluationWeights> evaluation() {
+    return Optional.empty();
+  }
+
+  /**
    * The largest global norm that gradients may have, as part of the rule: an optimizer that is not
    * given another bound clips them by it.
    *

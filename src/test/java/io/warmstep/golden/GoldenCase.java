@@ -40,6 +40,9 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
   /** What the parameter itself is called among the values of a tensor. */
   static final String PARAMS = "params";
 
+  /** What the weights to evaluate with are called, where the reference tells them apart. */
+  static final String EVALUATED = "eval_params";
+
   /** A parameter's starting values and the gradient of each step. */
   record Start(long[] shape, double[] values, double[][] gradients) {}
 
@@ -166,6 +169,10 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
         values.put(tensor, new LinkedHashMap<>());
         single.put(tensor, new LinkedHashMap<>());
         values.get(tensor).put(PARAMS, numbers(params.getAsJsonArray()));
+        if (snapshot.has(EVALUATED)) {
+          JsonObject evaluated = snapshot.getAsJsonObject(EVALUATED);
+          values.get(tensor).put(EVALUATED, numbers(evaluated.getAsJsonArray(tensor)));
+        }
         for (Map.Entry<String, JsonElement> slot : state.entrySet()) {
           if (slot.getValue().isJsonArray()) {
             values.get(tensor).put(slot.getKey(), numbers(slot.getValue().getAsJsonArray()));

@@ -309,6 +309,7 @@ class OptimizerGoldenTest {
       Optimizer optimizer, GoldenCase.Snapshot snapshot, String tensor) {
     Set<String> expected = new HashSet<>(snapshot.values().get(tensor).keySet());
     expected.remove(GoldenCase.PARAMS);
+    expected.remove(GoldenCase.EVALUATED);
     Set<String> actual = new HashSet<>(optimizer.stateNames(tensor));
     actual.removeAll(snapshot.numbers().get(tensor).keySet());
     assertEquals(expected, actual);
@@ -321,6 +322,9 @@ class OptimizerGoldenTest {
     for (String slot : optimizer.stateNames(tensor)) {
       result.put(slot, optimizer.state(tensor, slot).toDoubles());
     }
+    optimizer.eval();
+    result.put(GoldenCase.EVALUATED, parameters.get(tensor).values().toDoubles());
+    optimizer.train();
     return result;
   }
 

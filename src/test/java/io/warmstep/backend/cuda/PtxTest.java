@@ -8,6 +8,7 @@ import io.warmstep.ElementType;
 import io.warmstep.natives.PrivateNatives;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.Interpolation;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -138,6 +139,7 @@ class PtxTest {
           expected.add("numbers_" + rule.name() + "_" + type.arithmetic());
         }
       }
+      expected.add(Interpolation.PASS.name() + "_" + type);
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
     }

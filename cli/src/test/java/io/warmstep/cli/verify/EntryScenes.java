@@ -13,6 +13,7 @@ import io.warmstep.Tensor;
 import io.warmstep.backend.cuda.CudaSim;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -41,6 +42,7 @@ final class EntryScenes {
     return switch (kind) {
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
+      case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
       default -> {
         String rule = kind.replaceFirst("^(sums|numbers)_", "");
@@ -51,6 +53,48 @@ final class EntryScenes {
                   usual(rule), ElementType.valueOf(upper(type)), kind.startsWith("numbers_")));
         }
         yield scenes;
+      }
+    };
+  }
+
+  /** Weights to evaluate with, of tensors wherever vectors begin and of more groups than few. */
+  private static List<Scene> evaluations(ElementType type) {
+    List<Scene> scenes = new ArrayList<>();
+    for (Elements elements : Elements.values()) {
+      scenes.add(evaluated(type, new int[] {1, 700, 2051, 3, 6001}, 1, elements));
+    }
+    scenes.add(evaluated(type, new int[40], 20, Elements.ORDINARY));
+    return scenes;
+  }
+
+  private static Scene evaluated(ElementType type, int[] lengths, int groups, Elements elements) {
+    int[] all = lengths.clone();
+    for (int i = 0; i < all.length; i++) {
+      all[i] = all[i] == 0 ? 10 * i + 1 : all[i];
+    }
+    Consumer<OptimizerBuilder> options =
+        builder -> {
+          builder.rule(ScheduleFreeSgd.scheduleFreeSgd().warmupSteps(3)).learningRate(0.1);
+          for (int i = 1; i < groups; i++) {
+            builder.group(
+                ParameterGroup.matching(type + "." + i)
+                    .rule(ScheduleFreeSgd.scheduleFreeSgd().momentum(1 - i / 30.0)));
+          }
+        };
+    return device -> {
+      try (Device cpu = Devices.cpu(1);
+          Model ours = new Model(device, (d, parameters) -> add(parameters, type, all), options);
+          Model theirs = new Model(cpu, (d, parameters) -> add(parameters, type, all), options)) {
+        for (Model model : List.of(ours, theirs)) {
+          model.fill(elements, new SplittableRandom(9));
+          model.optimizer.step();
+          model.optimizer.eval();
+        }
+        long mismatches = ours.differencesFrom(theirs);
+        for (Model model : List.of(ours, theirs)) {
+          model.optimizer.train();
+        }
+        return mismatches + ours.differencesFrom(theirs);
       }
     };
   }

@@ -1,0 +1,91 @@
+package io.warmstep.step;
+
+import io.warmstep.rule.Access;
+import io.warmstep.rule.DoubleBlock;
+import io.warmstep.rule.FloatBlock;
+import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.StepValues;
+import io.warmstep.rule.UpdateRule;
+import java.util.List;
+
+/**
+ * A pass of the optimizer's own, in the form of a rule without gradients: moves parameters towards
+ * a slot of their state, {@code p = p + weight * (s - p)}, and right there with a weight of 1.
+ */
+public final class Interpolation implements UpdateRule {
+  /** The pass; its one scalar is the weight. */
+  public static final Interpolation PASS = new Interpolation();
+
+  private static final List<StateSlot> SLOTS = List.of(new StateSlot("target"));
+  private static final List<String> SCALARS = List.of("weight");
+  private static final Access ACCESS =
+      new Access(Access.PARAMETER | Access.state(0), Access.PARAMETER);
+
+  private Interpolation() {}
+
+  @Override
+  public String name() {
+    return "interpolation";
+  }
+
+  @Override
+  public List<StateSlot> stateSlots() {
+    return SLOTS;
+  }
+
+  @Override
+  public boolean maximize() {
+    return false;
+  }
+
+  @Override
+  public double l2(StepValues at) {
+    return 0;
+  }
+
+  @Override
+  public UpdateRule weightDecay(double weightDecay) {
+    throw new UnsupportedOperationException("a pass decays no weights");
+  }
+
+  @Override
+  public List<String> scalarNames() {
+    return SCALARS;
+  }
+
+  @Override
+  public void scalars(StepValues at, double[] out) {
+    out[0] = 1;
+  }
+
+  @Override
+  public Access access() {
+    return ACCESS;
+  }
+
+  @Override
+  public void update(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] s = block.state(0);
+    float weight = block.scalar(0);
+    boolean copies = weight == 1;
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float si = s[i];
+      p[i] = copies ? si : Math.fma(weight, si - pi, pi);
+    }
+  }
+
+  @Override
+  public void update(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] s = block.state(0);
+    double weight = block.scalar(0);
+    boolean copies = weight == 1;
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double si = s[i];
+      p[i] = copies ? si : Math.fma(weight, si - pi, pi);
+    }
+  }
+}
