@@ -441,7 +441,6 @@ final class EntryScenes {
     final Optimizer optimizer;
     final List<Tensor> values = new ArrayList<>();
     final List<Tensor> gradients = new ArrayList<>();
-    final List<Tensor> state = new ArrayList<>();
     final List<Tensor> borrowed;
 
     Model(
@@ -458,10 +457,18 @@ final class EntryScenes {
           parameter -> {
             values.add(parameter.values());
             gradients.add(parameter.gradients());
-            for (String slot : optimizer.stateNames(parameter.name())) {
-              state.add(optimizer.state(parameter.name(), slot));
-            }
           });
+    }
+
+    /** Not before the values are there: what begins as a copy of them follows them until then. */
+    private List<Tensor> state() {
+      List<Tensor> state = new ArrayList<>();
+      parameters.forEach(
+          parameter ->
+              optimizer
+                  .stateNames(parameter.name())
+                  .forEach(slot -> state.add(optimizer.state(parameter.name(), slot))));
+      return state;
     }
 
     void fill(Elements elements, SplittableRandom random) {
@@ -476,7 +483,7 @@ final class EntryScenes {
     /** Gradients and state of zeros of either sign. */
     void fillWithZeros(SplittableRandom random) {
       fill(Elements.ORDINARY, random);
-      for (List<Tensor> tensors : List.of(gradients, state)) {
+      for (List<Tensor> tensors : List.of(gradients, state())) {
         for (Tensor tensor : tensors) {
           long sign = 1L << (8 * tensor.type().bytes() - 1);
           long[] bits = new long[(int) tensor.length()];
@@ -504,8 +511,10 @@ final class EntryScenes {
         mismatches += differences(values.get(i), other.values.get(i));
         mismatches += differences(gradients.get(i), other.gradients.get(i));
       }
+      List<Tensor> state = state();
+      List<Tensor> others = other.state();
       for (int i = 0; i < state.size(); i++) {
-        mismatches += differences(state.get(i), other.state.get(i));
+        mismatches += differences(state.get(i), others.get(i));
       }
       return mismatches;
     }

@@ -31,7 +31,8 @@ class InterpretedEntriesTest {
   }
 
   /**
-   * All entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and
+   * Those that the property {@code entries} matches if it is given, such as {@code lamb.*}; all
+   * entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and
    * of each other rule those of one element type, the next in turn.
    */
   static List<String> entries() throws IOException {
@@ -40,10 +41,18 @@ class InterpretedEntriesTest {
           .map(file -> file.getFileName().toString())
           .filter(name -> name.endsWith(".ptx"))
           .map(name -> name.substring(0, name.length() - ".ptx".length()))
-          .filter(entry -> "all".equals(System.getenv("WARMSTEP_PTX")) || isInTurn(entry))
+          .filter(InterpretedEntriesTest::isChosen)
           .sorted()
           .toList();
     }
+  }
+
+  private static boolean isChosen(String entry) {
+    String pattern = System.getProperty("entries");
+    if (pattern != null) {
+      return entry.matches(pattern);
+    }
+    return "all".equals(System.getenv("WARMSTEP_PTX")) || isInTurn(entry);
   }
 
   private static boolean isInTurn(String entry) {
