@@ -64,4 +64,6 @@
 #include "rules/stableadamw.h"
 #include "rules/schedulefreesgd.h"
 #include "rules/schedulefreeadamw.h"
+#include "rules/adam_cautious.h"
+#include "rules/lion_cautious.h"
 #include "rules/interpolation.h"

@@ -68,15 +68,16 @@ final class Evaluation {
             .toList();
     List<Parameter> members = changed.stream().flatMap(group -> group.members().stream()).toList();
     state.allocateAside(members.stream().filter(p -> !aside.containsKey(p)).toList(), aside);
-    return Optional.of(new Swap(parameters.device(), plan(parameters, changed), inputs(changed)) {
-      @Override
-      void run() {
-        members.forEach(member -> aside.get(member).copyFrom(member.values()));
-        super.run();
-        swapped = members;
-        isOn = true;
-      }
-    });
+    return Optional.of(
+        new Swap(parameters.device(), plan(parameters, changed), inputs(changed)) {
+          @Override
+          void run() {
+            members.forEach(member -> aside.get(member).copyFrom(member.values()));
+            super.run();
+            swapped = members;
+            isOn = true;
+          }
+        });
   }
 
   /** A swap that is ready. */

@@ -37,7 +37,7 @@ public final class SelfTest {
    * @return what is wrong, or empty if nothing is
    */
   public static Optional<String> run(BackendDevice device, BackendDevice reference) {
-    for (UpdateRule rule : Rules.all()) {
+    for (UpdateRule rule : Rules.ofEachKernel()) {
       Optional<String> problem;
       try {
         problem = difference(step(reference, rule), step(device, rule), device.report().bitExact());
@@ -45,7 +45,7 @@ public final class SelfTest {
         problem = Optional.of("failed: " + LoadFailure.describe(e));
       }
       if (problem.isPresent()) {
-        return problem.map(what -> "self-test of " + rule.name() + " " + what);
+        return problem.map(what -> "self-test of " + rule.kernel() + " " + what);
       }
     }
     return Optional.empty();

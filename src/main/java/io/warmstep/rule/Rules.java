@@ -1,7 +1,9 @@
 package io.warmstep.rule;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.BiFunction;
 
 /** The rules of this library, each with its usual defaults. */
@@ -21,7 +23,7 @@ public final class Rules {
           new Entry(
               Lion.lion(),
               0.0005,
-              (decay, maximize) -> List.of(Lion.lion().weightDecay(decay).maximize(maximize))),
+              Rules::lion),
           new Entry(Adagrad.adagrad(), 0.05, Rules::adagrad),
           new Entry(
               Adadelta.adadelta(),
@@ -84,6 +86,18 @@ public final class Rules {
       }
     }
     return forms;
+  }
+
+  /**
+   * One form of each rule for each of its {@linkplain UpdateRule#kernel() kernels}.
+   *
+   * @return the rules of {@link #all()}, then the first forms under other kernels
+   */
+  public static List<UpdateRule> ofEachKernel() {
+    Map<String, UpdateRule> found = new LinkedHashMap<>();
+    all().forEach(rule -> found.put(rule.kernel(), rule));
+    forms().forEach(form -> found.putIfAbsent(form.kernel(), form));
+    return List.copyOf(found.values());
   }
 
   /**
@@ -172,12 +186,19 @@ public final class Rules {
     return List.of(adan, adan.noProx(true));
   }
 
+  private static List<UpdateRule> lion(double decay, boolean maximize) {
+    Lion lion = Lion.lion().weightDecay(decay).maximize(maximize);
+    return List.of(lion, lion.caution(true));
+  }
+
   private static List<UpdateRule> adam(double decay, boolean maximize) {
     List<UpdateRule> forms = new ArrayList<>();
     for (boolean amsgrad : BOTH) {
       for (Adam adam : List.of(Adam.adam(), Adam.adamW())) {
         forms.add(adam.weightDecay(decay).amsgrad(amsgrad).maximize(maximize));
       }
+      Adam cautious = Adam.adamW().caution(true);
+      forms.add(cautious.weightDecay(decay).amsgrad(amsgrad).maximize(maximize));
     }
     return forms;
   }

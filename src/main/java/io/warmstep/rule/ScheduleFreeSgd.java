@@ -6,8 +6,8 @@ import java.util.Optional;
 
 /**
  * Stochastic gradient descent without a schedule (Defazio et al. 2024, arXiv 2405.15682) as {@code
- * schedulefree.SGDScheduleFree} computes it: gradients are taken at y, between the point z that they
- * move and the average x of all z, and x is what a model is evaluated with. At step t:
+ * schedulefree.SGDScheduleFree} computes it: gradients are taken at y, between the point z that
+ * they move and the average x of all z, and x is what a model is evaluated with. At step t:
  *
  * <pre>
  * lr = lr * min(1, t / warmupSteps)
@@ -20,10 +20,11 @@ import java.util.Optional;
  * </pre>
  *
  * The parameters are y while training and x after {@code Optimizer.eval()}. The learning rate is
- * meant to be constant, with {@code warmupSteps} in place of a warm-up. State: {@code z}; kept once:
- * {@code weight_sum}, {@code lr_max}.
+ * meant to be constant, with {@code warmupSteps} in place of a warm-up. State: {@code z}; kept
+ * once: {@code weight_sum}, {@code lr_max}.
  */
-public final class ScheduleFreeSgd extends ConfiguredRule<ScheduleFreeSgd.Settings, ScheduleFreeSgd> {
+public final class ScheduleFreeSgd
+    extends ConfiguredRule<ScheduleFreeSgd.Settings, ScheduleFreeSgd> {
   private static final String NAME = "schedulefreesgd";
   private static final List<String> SCALARS = List.of("average", "stepSize", "lr");
   private static final List<StateSlot> SLOTS = List.of(StateSlot.copyOfParameter("z"));

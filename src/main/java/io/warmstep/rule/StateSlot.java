@@ -10,8 +10,7 @@ import java.util.Objects;
  * @param extent what has a value of its own
  * @param copiesParameter whether it holds a copy of the parameter before the first step
  */
-public record StateSlot(
-    String name, double initialValue, Extent extent, boolean copiesParameter) {
+public record StateSlot(String name, double initialValue, Extent extent, boolean copiesParameter) {
   /** What has a value of its own. */
   public enum Extent {
     /** Each element. */

@@ -20,11 +20,22 @@ import java.util.Optional;
  */
 public interface UpdateRule {
   /**
-   * Name of the rule and of its kernel header.
+   * Name of the rule.
    *
    * @return a lower-case word such as {@code adam}
    */
   String name();
+
+  /**
+   * Name of the kernel header that has this form of the rule: {@code kernels/rules/<kernel>.h}.
+   * Forms under one name differ in their {@link #options()} alone, forms that differ in their
+   * phases have different ones.
+   *
+   * @return the rule's name, unless a form of it has a header of its own
+   */
+  default String kernel() {
+    return name();
+  }
 
   /**
    * What the rule remembers, in the order in which blocks hold it: first what each element has,

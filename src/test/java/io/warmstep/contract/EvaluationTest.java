@@ -118,8 +118,7 @@ class EvaluationTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void swapsThereAndBackByTheBit(ContractBackend backend) {
-    for (UpdateRule rule :
-        List.of(SGD, evaluatedAt(SGD, new EvaluationWeights("z", 1)))) {
+    for (UpdateRule rule : List.of(SGD, evaluatedAt(SGD, new EvaluationWeights("z", 1)))) {
       try (TestModel model = model(backend.shared(), backend);
           TestModel other = model(backend.shared(), backend);
           Optimizer optimizer = optimizer(model.parameters(), rule);
@@ -238,9 +237,7 @@ class EvaluationTest {
       trained.forEach(
           (name, values) ->
               assertEquals(
-                  !name.startsWith("float32"),
-                  Arrays.equals(values, model.values(name)),
-                  name));
+                  !name.startsWith("float32"), Arrays.equals(values, model.values(name)), name));
       optimizer.groups().unfreeze("float32.*");
       optimizer.groups().unfreeze("bfloat16.*");
       optimizer.train();

@@ -132,11 +132,11 @@ class PtxTest {
   void everyRuleAndTypeHasItsEntry() throws IOException {
     Set<String> expected = new TreeSet<>(Set.of("global_norm"));
     for (ElementType type : ElementType.values()) {
-      for (UpdateRule rule : Rules.all()) {
-        expected.add(rule.name() + "_" + type);
+      for (UpdateRule rule : Rules.ofEachKernel()) {
+        expected.add(rule.kernel() + "_" + type);
         if (rule.sums().isPresent()) {
-          expected.add("sums_" + rule.name() + "_" + type);
-          expected.add("numbers_" + rule.name() + "_" + type.arithmetic());
+          expected.add("sums_" + rule.kernel() + "_" + type);
+          expected.add("numbers_" + rule.kernel() + "_" + type.arithmetic());
         }
       }
       expected.add(Interpolation.PASS.name() + "_" + type);

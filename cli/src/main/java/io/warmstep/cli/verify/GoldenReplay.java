@@ -138,11 +138,7 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
           .evaluated()
           .forEach(
               (name, values) ->
-                  compare(
-                      name + " evaluated",
-                      parameters.get(name).values(),
-                      values,
-                      start(name)));
+                  compare(name + " evaluated", parameters.get(name).values(), values, start(name)));
       optimizer.train();
     }
 

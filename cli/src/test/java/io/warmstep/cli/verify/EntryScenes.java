@@ -100,7 +100,10 @@ final class EntryScenes {
   }
 
   private static UpdateRule usual(String rule) {
-    return Rules.all().stream().filter(one -> one.name().equals(rule)).findFirst().orElseThrow();
+    return Rules.ofEachKernel().stream()
+        .filter(one -> one.kernel().equals(rule))
+        .findFirst()
+        .orElseThrow();
   }
 
   private static String upper(String type) {
@@ -110,12 +113,12 @@ final class EntryScenes {
   private static List<Scene> update(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (BitCase one : BitCase.all(type)) {
-      if (one.rule().name().equals(rule) && !isLong(one)) {
+      if (one.rule().kernel().equals(rule) && !isLong(one)) {
         scenes.add(of(one));
       }
     }
     for (UpdateRule form : Rules.forms()) {
-      if (form.name().equals(rule)) {
+      if (form.kernel().equals(rule)) {
         for (int skew : new int[] {0, 1}) {
           for (int length : new int[] {3, 6001}) {
             scenes.add(borrowed(form, type, length, skew));
@@ -136,7 +139,7 @@ final class EntryScenes {
   private static List<Scene> rare(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     List<UpdateRule> forms =
-        Rules.forms().stream().filter(form -> form.name().equals(rule)).toList();
+        Rules.forms().stream().filter(form -> form.kernel().equals(rule)).toList();
     int[] lengths = {700, 2051, 3, 4096};
     for (UpdateRule form : forms) {
       scenes.addAll(crossed(form, type, 0, true));

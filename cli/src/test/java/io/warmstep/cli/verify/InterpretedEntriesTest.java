@@ -32,8 +32,8 @@ class InterpretedEntriesTest {
 
   /**
    * Those that the property {@code entries} matches if it is given, such as {@code lamb.*}; all
-   * entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and
-   * of each other rule those of one element type, the next in turn.
+   * entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and of
+   * each other rule those of one element type, the next in turn.
    */
   static List<String> entries() throws IOException {
     try (Stream<Path> files = Files.list(PTX)) {
@@ -56,9 +56,9 @@ class InterpretedEntriesTest {
   }
 
   private static boolean isInTurn(String entry) {
-    List<UpdateRule> rules = Rules.all();
+    List<UpdateRule> rules = Rules.ofEachKernel();
     for (int i = 0; i < rules.size(); i++) {
-      String name = rules.get(i).name();
+      String name = rules.get(i).kernel();
       if (!name.equals("adam") && entry.matches("(sums_|numbers_)?" + name + "_[a-z]+\\d+")) {
         ElementType type = ElementType.values()[i % ElementType.values().length];
         return entry.endsWith("_" + (entry.startsWith("numbers_") ? type.arithmetic() : type));
