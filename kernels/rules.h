@@ -67,3 +67,4 @@
 #include "rules/adam_cautious.h"
 #include "rules/lion_cautious.h"
 #include "rules/interpolation.h"
+#include "rules/lookahead.h"

@@ -5,8 +5,6 @@ import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.EvaluationWeights;
 import io.warmstep.step.Interpolation;
 import io.warmstep.step.StepInputs;
-import io.warmstep.step.StepOptions;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -105,27 +103,12 @@ final class Evaluation {
   }
 
   private StepPlan plan(Parameters parameters, List<RuleGroup> groups) {
-    Map<Parameter, Integer> index = new HashMap<>();
-    parameters.forEach(parameter -> index.put(parameter, index.size()));
-    List<StepPlan.Group> planned = new ArrayList<>();
-    for (RuleGroup group : groups) {
-      String slot = group.rule().evaluation().orElseThrow().slot();
-      planned.add(
-          new StepPlan.Group(
-              Interpolation.PASS,
-              group.members().stream()
-                  .map(
-                      parameter ->
-                          StepPlan.Entry.of(
-                              index.get(parameter),
-                              parameter.length(),
-                              parameter.values().slice(),
-                              parameter.gradients().slice(),
-                              Interpolation.PASS,
-                              List.of(state.tensor(parameter.name(), slot).slice())))
-                  .toList()));
-    }
-    return new StepPlan(planned, StepOptions.NONE);
+    return PassPlan.of(
+        Interpolation.PASS,
+        PassPlan.index(parameters),
+        groups,
+        group -> group.rule().evaluation().orElseThrow().slot(),
+        state);
   }
 
   private static StepInputs inputs(List<RuleGroup> groups) {

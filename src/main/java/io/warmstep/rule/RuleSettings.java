@@ -2,7 +2,6 @@ package io.warmstep.rule;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -21,7 +20,7 @@ public final class RuleSettings {
    * @return whether it does
    */
   public static boolean has(UpdateRule rule, String name) {
-    return Arrays.stream(components(rule)).anyMatch(component -> component.getName().equals(name));
+    return values(rule).containsKey(name);
   }
 
   /**
@@ -33,11 +32,8 @@ public final class RuleSettings {
    * @throws IllegalArgumentException if the rule has no such number
    */
   public static double number(UpdateRule rule, String name) {
-    for (RecordComponent component : components(rule)) {
-      if (component.getName().equals(name)
-          && get(record(rule), component) instanceof Number value) {
-        return value.doubleValue();
-      }
+    if (values(rule).get(name) instanceof Number value) {
+      return value.doubleValue();
     }
     throw new IllegalArgumentException("rule " + rule.name() + " has no " + name);
   }
@@ -49,6 +45,9 @@ public final class RuleSettings {
    * @return its values by name, in the order of the rule's components
    */
   public static Map<String, Object> values(UpdateRule rule) {
+    if (rule instanceof Lookahead around) {
+      return around.settings();
+    }
     Map<String, Object> values = new LinkedHashMap<>();
     for (RecordComponent component : components(rule)) {
       values.put(component.getName(), get(record(rule), component));
@@ -70,6 +69,9 @@ public final class RuleSettings {
       if (!has(rule, name)) {
         throw new IllegalArgumentException("rule " + rule.name() + " has no " + name);
       }
+    }
+    if (rule instanceof Lookahead around) {
+      return around.with(values);
     }
     if (rule instanceof ConfiguredRule<?, ?> ours) {
       return ours.with(values);

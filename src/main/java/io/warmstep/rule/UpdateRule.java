@@ -152,6 +152,15 @@ public interface UpdateRule {
   }
 
   /**
+   * Weights that the parameters are brought together with every few steps.
+   *
+   * @return none unless a rule says so
+   */
+  default Optional<SlowWeights> slowWeights() {
+    return Optional.empty();
+  }
+
+  /**
    * The largest global norm that gradients may have, as part of the rule: an optimizer that is not
    * given another bound clips them by it.
    *

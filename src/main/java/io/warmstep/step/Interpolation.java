@@ -10,22 +10,31 @@ import java.util.List;
 
 /**
  * A pass of the optimizer's own, in the form of a rule without gradients: moves parameters towards
- * a slot of their state, {@code p = p + weight * (s - p)}, and right there with a weight of 1.
+ * a slot of their state, {@code p = p + weight * (s - p)}, and right there with a weight of 1. Its
+ * one scalar is the weight.
  */
 public final class Interpolation implements UpdateRule {
-  /** The pass; its one scalar is the weight. */
-  public static final Interpolation PASS = new Interpolation();
+  /** Moves parameters alone. */
+  public static final Interpolation PASS = new Interpolation("interpolation", false);
+
+  /** Has the slot become what parameters become, before they are rounded to their type. */
+  public static final Interpolation LOOKAHEAD = new Interpolation("lookahead", true);
 
   private static final List<StateSlot> SLOTS = List.of(new StateSlot("target"));
   private static final List<String> SCALARS = List.of("weight");
-  private static final Access ACCESS =
-      new Access(Access.PARAMETER | Access.state(0), Access.PARAMETER);
+  private static final int BOTH = Access.PARAMETER | Access.state(0);
 
-  private Interpolation() {}
+  private final String name;
+  private final boolean movesBoth;
+
+  private Interpolation(String name, boolean movesBoth) {
+    this.name = name;
+    this.movesBoth = movesBoth;
+  }
 
   @Override
   public String name() {
-    return "interpolation";
+    return name;
   }
 
   @Override
@@ -60,7 +69,7 @@ public final class Interpolation implements UpdateRule {
 
   @Override
   public Access access() {
-    return ACCESS;
+    return new Access(BOTH, movesBoth ? BOTH : Access.PARAMETER);
   }
 
   @Override
@@ -74,6 +83,9 @@ public final class Interpolation implements UpdateRule {
       float si = s[i];
       p[i] = copies ? si : Math.fma(weight, si - pi, pi);
     }
+    if (movesBoth) {
+      System.arraycopy(p, block.start(), s, block.start(), block.end() - block.start());
+    }
   }
 
   @Override
@@ -86,6 +98,9 @@ public final class Interpolation implements UpdateRule {
       double pi = p[i];
       double si = s[i];
       p[i] = copies ? si : Math.fma(weight, si - pi, pi);
+    }
+    if (movesBoth) {
+      System.arraycopy(p, block.start(), s, block.start(), block.end() - block.start());
     }
   }
 }

@@ -140,6 +140,7 @@ class PtxTest {
         }
       }
       expected.add(Interpolation.PASS.name() + "_" + type);
+      expected.add(Interpolation.LOOKAHEAD.name() + "_" + type);
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
     }

@@ -12,6 +12,7 @@ import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.backend.cuda.CudaSim;
 import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
@@ -42,6 +43,7 @@ final class EntryScenes {
     return switch (kind) {
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
+      case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
       case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
       default -> {
@@ -55,6 +57,24 @@ final class EntryScenes {
         yield scenes;
       }
     };
+  }
+
+  /** Slow weights of tensors wherever vectors begin. */
+  private static List<Scene> lookaheads(ElementType type) {
+    UpdateRule rule = Lookahead.around(Sgd.sgd()).k(2).alpha(0.7);
+    List<Scene> scenes = new ArrayList<>();
+    for (Elements elements : Elements.values()) {
+      scenes.add(
+          scene(
+              (device, parameters) -> add(parameters, type, new int[] {1, 700, 2051, 3, 6001}),
+              builder -> builder.rule(rule).learningRate(0.1),
+              elements,
+              3));
+    }
+    for (int skew : new int[] {0, 1}) {
+      scenes.add(borrowed(rule, type, 6001, skew));
+    }
+    return scenes;
   }
 
   /** Weights to evaluate with, of tensors wherever vectors begin and of more groups than few. */
