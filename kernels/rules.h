@@ -29,6 +29,9 @@
  *   WS_<RULE>_SUM_READS, _SUM_WRITES, _READS, _WRITES
  *                              the operands that the first phase and the update use, see portable.h
  *
+ * One whose sums and numbers are those of a rule before it, with the same scalars for them, ends with
+ * WS_SHARED_SUMS_ENTRY(<rule>, <RULE>): CUDA has the entries of that one for both.
+ *
  * A pass of the optimizer's own, which is no rule and has no gradients, ends with
  * WS_PASS_ENTRY(<pass>, <PASS>). It defines the macros of a rule, and _READS and _WRITES.
  */
@@ -37,6 +40,9 @@
 #endif
 #ifndef WS_SUMS_ENTRY
 #define WS_SUMS_ENTRY(rule, RULE)
+#endif
+#ifndef WS_SHARED_SUMS_ENTRY
+#define WS_SHARED_SUMS_ENTRY(rule, RULE)
 #endif
 #ifndef WS_PASS_ENTRY
 #define WS_PASS_ENTRY(pass, PASS)

@@ -6,13 +6,13 @@
  *
  * with mask_scale = 1 / max(mean of a over the tensor, least_mean).
  *
- * State, options and scalars are those of adam.h, and scalar 8 least_mean. Sums over each tensor: 0 a.
- * Numbers: 0 mask_scale.
+ * State and options are those of adam.h. Sums over each tensor: 0 a. Numbers: 0 mask_scale. Scalars:
+ * 0 step_size, 1 keep, 2 beta1, 3 fresh1, 4 beta2, 5 fresh2, 6 least_mean, 7 root_scale, 8 eps.
  *
- * Operations of the terms: 1 fma, 2 mul.
+ * Operations of the terms: 1 fma, 1 mul.
  * Operations of the numbers: 2 div.
- * Operations with options 0: 4 fma, 7 mul, 1 div, 1 sqrt.
- * Operations with options 1: 4 fma, 7 mul, 1 div, 1 sqrt.
+ * Operations with options 0: 4 fma, 6 mul, 1 div, 1 sqrt.
+ * Operations with options 1: 4 fma, 6 mul, 1 div, 1 sqrt.
  */
 #ifndef WS_ADAM_CAUTIOUS_H
 #define WS_ADAM_CAUTIOUS_H
@@ -36,13 +36,15 @@ WS_INLINE void WS_NAME(adam_cautious_advance)(
 
 WS_INLINE void WS_NAME(adam_cautious_terms)(
     WS_REAL p, WS_REAL g, const WS_REAL *s, const WS_REAL *k, WS_REAL *x, int options) {
-  x[0] = WS_AGREES(WS_FMA(k[2], s[0], k[3] * g), g);
+  WS_REAL m = WS_FMA(k[2], s[0], k[3] * g);
+  WS_REAL turned = WS_TURNED(m, g);
+  x[0] = WS_IS_POSITIVE(turned);
 }
 
 /* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(adam_cautious_numbers)(
     const WS_REAL *x, WS_REAL count, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
-  n[0] = 1 / WS_MAX(x[0] / count, k[8]);
+  n[0] = 1 / WS_MAX(x[0] / count, k[6]);
 }
 
 /* p: parameter, g: gradient, s: the element's state, k: the step's scalars, then the numbers. */
@@ -50,14 +52,15 @@ WS_INLINE WS_REAL WS_NAME(adam_cautious)(
     WS_REAL p, WS_REAL g, WS_REAL *s, const WS_REAL *k, int options) {
   WS_REAL m = WS_FMA(k[2], s[0], k[3] * g);
   WS_REAL v = WS_FMA(k[4], s[1], (k[5] * g) * g);
-  WS_REAL a = WS_AGREES(m, g);
+  WS_REAL turned = WS_TURNED(m, g);
+  WS_REAL a = WS_IS_POSITIVE(turned);
   s[0] = m;
   s[1] = v;
   if ((options & 1) != 0) {
     v = WS_MAX(s[2], v);
     s[2] = v;
   }
-  return WS_FMA(-k[0], ((a * k[9]) * m) / WS_FMA(WS_SQRT(v), k[6], k[7]), k[1] * p);
+  return WS_FMA(-k[0], ((a * k[9]) * m) / WS_FMA(WS_SQRT(v), k[7], k[8]), k[1] * p);
 }
 
 WS_SUMS_ENTRY(adam_cautious, ADAM_CAUTIOUS)

@@ -8,11 +8,11 @@
  * with mask_scale = 1 / max(mean of a over the tensor, least_mean).
  *
  * State, options and scalars are those of lion.h, and scalar 6 least_mean. Sums over each tensor: 0 a.
- * Numbers: 0 mask_scale.
+ * Numbers: 0 mask_scale. The first phase on CUDA is that of adam_cautious.h, which is the same.
  *
- * Operations of the terms: 1 fma, 2 mul.
+ * Operations of the terms: 1 fma, 1 mul.
  * Operations of the numbers: 2 div.
- * Operations with options 0: 3 fma, 6 mul.
+ * Operations with options 0: 3 fma, 5 mul.
  */
 #ifndef WS_LION_CAUTIOUS_H
 #define WS_LION_CAUTIOUS_H
@@ -36,7 +36,9 @@ WS_INLINE void WS_NAME(lion_cautious_advance)(
 
 WS_INLINE void WS_NAME(lion_cautious_terms)(
     WS_REAL p, WS_REAL g, const WS_REAL *s, const WS_REAL *k, WS_REAL *x, int options) {
-  x[0] = WS_AGREES(WS_FMA(k[2], s[0], k[3] * g), g);
+  WS_REAL direction = WS_FMA(k[2], s[0], k[3] * g);
+  WS_REAL turned = WS_TURNED(direction, g);
+  x[0] = WS_IS_POSITIVE(turned);
 }
 
 /* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
@@ -49,9 +51,10 @@ WS_INLINE void WS_NAME(lion_cautious_numbers)(
 WS_INLINE WS_REAL WS_NAME(lion_cautious)(
     WS_REAL p, WS_REAL g, WS_REAL *s, const WS_REAL *k, int options) {
   WS_REAL direction = WS_FMA(k[2], s[0], k[3] * g);
-  WS_REAL a = WS_AGREES(direction, g);
+  WS_REAL turned = WS_TURNED(direction, g);
+  WS_REAL a = WS_IS_POSITIVE(turned);
   s[0] = WS_FMA(k[4], s[0], k[5] * g);
   return WS_FMA(-k[0], (a * k[7]) * WS_SIGN(direction), k[1] * p);
 }
 
-WS_SUMS_ENTRY(lion_cautious, LION_CAUTIOUS)
+WS_SHARED_SUMS_ENTRY(lion_cautious, LION_CAUTIOUS)

@@ -127,16 +127,22 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * Groups whose rules have one kernel, so that the same launches update them.
    *
    * @param kernel its name
+   * @param sumsKernel that of the sums, see {@link UpdateRule#sumsKernel}
    * @param scalars how many the rule has
    * @param sums what is added up over each tensor first, if anything
    * @param groups their indices in the plan
    */
   public record SameRule(
-      String kernel, int scalars, Optional<TensorSums> sums, List<Integer> groups) {
+      String kernel,
+      String sumsKernel,
+      int scalars,
+      Optional<TensorSums> sums,
+      List<Integer> groups) {
     /**
      * Copies the list.
      *
      * @param kernel its name
+     * @param sumsKernel that of the sums, see {@link UpdateRule#sumsKernel}
      * @param scalars how many the rule has
      * @param sums what is added up over each tensor first, if anything
      * @param groups their indices in the plan
@@ -146,7 +152,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     }
 
     private static SameRule of(UpdateRule rule, List<Integer> groups) {
-      return new SameRule(rule.kernel(), rule.scalarNames().size(), rule.sums(), groups);
+      return new SameRule(
+          rule.kernel(), rule.sumsKernel(), rule.scalarNames().size(), rule.sums(), groups);
     }
 
     /**

@@ -5,7 +5,6 @@ import io.warmstep.math.Powers;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * Adam (Kingma and Ba 2015), with decoupled weight decay AdamW (Loshchilov and Hutter 2019), with
@@ -28,6 +27,9 @@ import java.util.stream.Stream;
  * <p>State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
  */
 public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
+  /** The kernels of the cautious form. */
+  static final String CAUTIOUS = "adam_cautious";
+
   private static final List<String> SCALARS =
       List.of(
           "stepSize",
@@ -39,8 +41,17 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
           "rootScale",
           "eps");
   private static final List<String> CAUTIOUS_SCALARS =
-      Stream.concat(SCALARS.stream(), Stream.of("leastMean")).toList();
-  private static final CautiousSums SUMS = new CautiousSums(SCALARS.size());
+      List.of(
+          "stepSize",
+          "parameterScale",
+          "beta1",
+          "oneMinusBeta1",
+          "beta2",
+          "oneMinusBeta2",
+          "leastMean",
+          "rootScale",
+          "eps");
+  private static final CautiousSums SUMS = new CautiousSums();
   private static final List<StateSlot> SLOTS =
       List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
   private static final List<StateSlot> AMSGRAD_SLOTS =
@@ -170,7 +181,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
 
   @Override
   public String kernel() {
-    return settings.caution ? "adam_cautious" : name();
+    return settings.caution ? CAUTIOUS : name();
   }
 
   @Override
@@ -222,11 +233,12 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     out[3] = 1.0 - beta1;
     out[4] = beta2;
     out[5] = 1.0 - beta2;
-    out[6] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
-    out[7] = settings.eps;
+    int rest = 6;
     if (settings.caution) {
-      out[8] = CautiousSums.LEAST;
+      out[rest++] = CautiousSums.LEAST;
     }
+    out[rest++] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
+    out[rest] = settings.eps;
   }
 
   @Override
@@ -321,8 +333,8 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     float fresh1 = block.scalar(3);
     float beta2 = block.scalar(4);
     float fresh2 = block.scalar(5);
-    float rootScale = block.scalar(6);
-    float eps = block.scalar(7);
+    float rootScale = block.scalar(7);
+    float eps = block.scalar(8);
     float maskScale = block.number(0);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
@@ -355,8 +367,8 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     double fresh1 = block.scalar(3);
     double beta2 = block.scalar(4);
     double fresh2 = block.scalar(5);
-    double rootScale = block.scalar(6);
-    double eps = block.scalar(7);
+    double rootScale = block.scalar(7);
+    double eps = block.scalar(8);
     double maskScale = block.number(0);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];

@@ -12,20 +12,12 @@ final class CautiousSums implements TensorSums {
   /** The least that the mean of the mask counts as. */
   static final double LEAST = 1e-3;
 
+  /** Which of a rule's scalars it is. */
+  static final int LEAST_SCALAR = 6;
+
   private static final List<Kind> KINDS = List.of(Kind.MAGNITUDES);
   private static final List<String> NUMBERS = List.of("maskScale");
   private static final Access SUMMING = new Access(Access.GRADIENT | Access.state(0), 0);
-
-  private final int leastScalar;
-
-  /**
-   * The sums of a rule.
-   *
-   * @param leastScalar which of its scalars is {@link #LEAST}
-   */
-  CautiousSums(int leastScalar) {
-    this.leastScalar = leastScalar;
-  }
 
   @Override
   public List<Kind> kinds() {
@@ -78,12 +70,12 @@ final class CautiousSums implements TensorSums {
   @Override
   public void numbers(FloatSums tensor) {
     float mean = tensor.sum(0) / tensor.count();
-    tensor.number(0, 1 / Math.max(mean, tensor.scalar(leastScalar)));
+    tensor.number(0, 1 / Math.max(mean, tensor.scalar(LEAST_SCALAR)));
   }
 
   @Override
   public void numbers(DoubleSums tensor) {
     double mean = tensor.sum(0) / tensor.count();
-    tensor.number(0, 1 / Math.max(mean, tensor.scalar(leastScalar)));
+    tensor.number(0, 1 / Math.max(mean, tensor.scalar(LEAST_SCALAR)));
   }
 }

@@ -24,7 +24,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
       List.of("learningRate", "parameterScale", "beta1", "oneMinusBeta1", "beta2", "oneMinusBeta2");
   private static final List<String> CAUTIOUS_SCALARS =
       Stream.concat(SCALARS.stream(), Stream.of("leastMean")).toList();
-  private static final CautiousSums SUMS = new CautiousSums(SCALARS.size());
+  private static final CautiousSums SUMS = new CautiousSums();
   private static final List<StateSlot> SLOTS = List.of(new StateSlot("exp_avg"));
 
   /**
@@ -110,6 +110,11 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   @Override
+  public String sumsKernel() {
+    return settings.caution ? Adam.CAUTIOUS : kernel();
+  }
+
+  @Override
   public Optional<TensorSums> sums() {
     return settings.caution ? Optional.of(SUMS) : Optional.empty();
   }
@@ -150,7 +155,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     out[4] = beta2;
     out[5] = 1.0 - beta2;
     if (settings.caution) {
-      out[6] = CautiousSums.LEAST;
+      out[CautiousSums.LEAST_SCALAR] = CautiousSums.LEAST;
     }
   }
 

@@ -145,6 +145,11 @@ public final class Lookahead implements UpdateRule {
   }
 
   @Override
+  public String sumsKernel() {
+    return rule.sumsKernel();
+  }
+
+  @Override
   public boolean maximize() {
     return rule.maximize();
   }

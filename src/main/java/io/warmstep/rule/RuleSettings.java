@@ -2,6 +2,7 @@ package io.warmstep.rule;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -20,7 +21,9 @@ public final class RuleSettings {
    * @return whether it does
    */
   public static boolean has(UpdateRule rule, String name) {
-    return values(rule).containsKey(name);
+    return rule instanceof Lookahead around
+        ? around.settings().containsKey(name)
+        : Arrays.stream(components(rule)).anyMatch(component -> component.getName().equals(name));
   }
 
   /**

@@ -124,6 +124,15 @@ public interface UpdateRule {
   default void advance(StepValues at, double[] kept) {}
 
   /**
+   * Name of the CUDA entries of the first phase and of the numbers, which rules may share.
+   *
+   * @return that of {@link #kernel()}, or of another rule whose header has the same functions
+   */
+  default String sumsKernel() {
+    return kernel();
+  }
+
+  /**
    * What is added up over each tensor before its elements are updated. None unless a rule says so:
    * then one phase does all.
    *

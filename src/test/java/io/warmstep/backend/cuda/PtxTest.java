@@ -135,8 +135,8 @@ class PtxTest {
       for (UpdateRule rule : Rules.ofEachKernel()) {
         expected.add(rule.kernel() + "_" + type);
         if (rule.sums().isPresent()) {
-          expected.add("sums_" + rule.kernel() + "_" + type);
-          expected.add("numbers_" + rule.kernel() + "_" + type.arithmetic());
+          expected.add("sums_" + rule.sumsKernel() + "_" + type);
+          expected.add("numbers_" + rule.sumsKernel() + "_" + type.arithmetic());
         }
       }
       expected.add(Interpolation.PASS.name() + "_" + type);
