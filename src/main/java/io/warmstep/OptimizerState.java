@@ -288,6 +288,7 @@ final class OptimizerState {
 
   /** All state is what it ought to be. */
   void allRestored() {
+    untouched.clear();
     unrestored.clear();
   }
 
