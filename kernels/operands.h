@@ -4,6 +4,8 @@
  */
 #define WS_ENTRY(rule, RULE)
 #define WS_SUMS_ENTRY(rule, RULE)
+#define WS_SHARED_SUMS_ENTRY(rule, RULE)
+#define WS_PASS_ENTRY(pass, PASS)
 #define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
 #include "gradient.h"
 #include WS_RULE_FILE
@@ -15,17 +17,20 @@
 #define WS_OPTIONS WS_OF_RULE(_OPTIONS)
 
 /* Whether a phase reads or writes an operand. A rule without sums has one phase, which has all. */
+#if WS_OF_RULE(_READS) != 0
+#define WS_READS(operand) ((WS_OF_RULE(_READS) & (operand)) != 0)
+#define WS_WRITES(operand) ((WS_OF_RULE(_WRITES) & (operand)) != 0)
+#else
+#define WS_READS(operand) 1
+#define WS_WRITES(operand) 1
+#endif
 #if WS_OF_RULE(_SUMS) > 0
 #define WS_HAS_SUMS
 #define WS_NUMBERS WS_OF_RULE(_NUMBERS)
-#define WS_READS(operand) ((WS_OF_RULE(_READS) & (operand)) != 0)
-#define WS_WRITES(operand) ((WS_OF_RULE(_WRITES) & (operand)) != 0)
 #define WS_SUM_READS(operand) ((WS_OF_RULE(_SUM_READS) & (operand)) != 0)
 #define WS_SUM_WRITES(operand) ((WS_OF_RULE(_SUM_WRITES) & (operand)) != 0)
 #else
 #define WS_NUMBERS 0
-#define WS_READS(operand) 1
-#define WS_WRITES(operand) 1
 #endif
 
 /* X(0) X(1) and so on, for each slot of state. */

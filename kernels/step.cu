@@ -247,6 +247,9 @@ WS_LIST(groups_float64, StepArguments<double>)
 #define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0)
 #define WS_SUMS_ENTRY(rule, RULE)                                                      \
   WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES, WS_##RULE##_NUMBERS)
+#define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)
+#define WS_PASS_ENTRY(pass, PASS) \
+  WS_RULE(pass, PASS, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0)
 
 #define WS_KERNEL_OF(rule, RuleType, blocks, type, S, Arguments)                       \
   WS_KERNEL_FOR(blocks) rule##_##type(const Arguments<S> arguments) {                  \

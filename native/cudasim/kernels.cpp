@@ -45,6 +45,8 @@ const Kernel *find_kernel(const std::string &name) {
 
 #undef WS_ENTRY
 #undef WS_SUMS_ENTRY
+#undef WS_SHARED_SUMS_ENTRY
+#undef WS_PASS_ENTRY
 #include "../../kernels/norm.cu"
 
 /* The rules' headers once more. */

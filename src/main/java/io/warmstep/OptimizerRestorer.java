@@ -128,9 +128,7 @@ final class OptimizerRestorer {
       }
       for (Parameter parameter : added) {
         for (StateSlot slot : rule(parameter).rule().stateSlots()) {
-          TensorCopy.fill(
-              optimizer.optimizerState().tensor(parameter.name(), slot.name()),
-              slot.initialValue());
+          optimizer.optimizerState().reset(parameter, slot);
         }
       }
     } catch (IOException | RuntimeException | Error e) {

@@ -6,6 +6,7 @@ import io.warmstep.rule.StateSlot;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -30,6 +31,9 @@ final class OptimizerState {
   private final Map<String, Set<String>> ofTensor = new HashMap<>();
 
   private final List<Memory> memories = new ArrayList<>();
+
+  /** Parameters whose state nobody has asked for: what begins as a copy follows them. */
+  private final Set<String> untouched = new HashSet<>();
 
   /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
   private final Set<String> unrestored = new LinkedHashSet<>();
@@ -56,6 +60,8 @@ final class OptimizerState {
     int before = memories.size();
     try {
       allocateSlots(parameters, slots);
+      untouched.addAll(slots.keySet());
+      groups.forEach(this::begin);
     } catch (RuntimeException | Error e) {
       release(slots.keySet(), before);
       throw e;
@@ -68,6 +74,63 @@ final class OptimizerState {
     last.forEach(Memory::close);
     last.clear();
     tensors.keySet().removeAll(names);
+    untouched.removeAll(names);
+  }
+
+  /**
+   * Before a group's first step: what begins as a copy of the parameter is one of what the
+   * parameter is now, unless the caller has asked for the state and so may have written it.
+   */
+  void begin(RuleGroup group) {
+    for (StateSlot slot : group.rule().stateSlots()) {
+      if (slot.copiesParameter()) {
+        for (Parameter parameter : group.members()) {
+          if (untouched.contains(parameter.name())) {
+            reset(parameter, slot);
+          }
+        }
+      }
+    }
+  }
+
+  /** Gives a slot of a parameter its initial value. */
+  void reset(Parameter parameter, StateSlot slot) {
+    Tensor tensor = tensor(parameter.name(), slot.name());
+    if (slot.copiesParameter()) {
+      TensorCopy.widen(parameter.values(), tensor);
+    } else {
+      TensorCopy.fill(tensor, slot.initialValue());
+    }
+  }
+
+  /**
+   * Allocates memory of the parameters' own types.
+   *
+   * @param parameters whose values it is to hold
+   * @param to receives a tensor for each
+   * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
+   */
+  void allocateAside(List<Parameter> parameters, Map<Parameter, Tensor> to) {
+    Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
+    parameters.forEach(p -> lengths.merge(p.values().type(), p.length(), Long::sum));
+    Map<ElementType, Memory> allocated = new EnumMap<>(ElementType.class);
+    int before = memories.size();
+    try {
+      lengths.forEach(
+          (type, length) -> {
+            allocated.put(type, device.backend().allocate(Storage.of(type), length));
+            memories.add(allocated.get(type));
+          });
+    } catch (RuntimeException | Error e) {
+      release(List.of(), before);
+      throw e;
+    }
+    Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
+    for (Parameter parameter : parameters) {
+      ElementType type = parameter.values().type();
+      long at = used.merge(type, parameter.length(), Long::sum) - parameter.length();
+      to.put(parameter, tensor(allocated.get(type), at, parameter.length()));
+    }
   }
 
   /** Takes back what {@link #allocate} did for a set. */
@@ -219,11 +282,13 @@ final class OptimizerState {
 
   /** A parameter's state is in the caller's hands. */
   void restored(String parameter) {
+    untouched.remove(parameter);
     unrestored.remove(parameter);
   }
 
   /** All state is what it ought to be. */
   void allRestored() {
+    untouched.clear();
     unrestored.clear();
   }
 

@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.EvaluationWeights;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -179,6 +180,11 @@ record RuleGroup(
       StepValues at = moving.values();
       at.keep(kept);
       scalars(step, step, rate, at, scalars);
+      double weight = rule.evaluation().map(EvaluationWeights::weight).orElse(0.0);
+      if (!ArithmeticRange.holds(weight, narrowest)) {
+        throw new IllegalStateException(
+            ArithmeticRange.message(rule.name() + ": weight of evaluation", weight, narrowest));
+      }
     } catch (IllegalStateException e) {
       throw new IllegalArgumentException(e.getMessage(), e);
     }

@@ -51,16 +51,16 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   /**
    * The groups by what a backend has kernels for.
    *
-   * @return an entry for each rule's name, in the order of the plan
+   * @return an entry for each rule's kernel, in the order of the plan
    */
   public List<SameRule> rules() {
-    Map<String, List<Integer>> byName = new LinkedHashMap<>();
+    Map<String, List<Integer>> byKernel = new LinkedHashMap<>();
     for (int i = 0; i < groups.size(); i++) {
-      byName.computeIfAbsent(groups.get(i).rule().name(), name -> new ArrayList<>()).add(i);
+      byKernel.computeIfAbsent(groups.get(i).rule().kernel(), name -> new ArrayList<>()).add(i);
     }
     List<SameRule> rules = new ArrayList<>();
-    byName.forEach(
-        (name, members) -> rules.add(SameRule.of(groups.get(members.get(0)).rule(), members)));
+    byKernel.forEach(
+        (kernel, members) -> rules.add(SameRule.of(groups.get(members.get(0)).rule(), members)));
     return rules;
   }
 
@@ -124,19 +124,25 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   }
 
   /**
-   * Groups whose rules have one name, so that the same kernels update them.
+   * Groups whose rules have one kernel, so that the same launches update them.
    *
-   * @param rule the name
+   * @param kernel its name
+   * @param sumsKernel that of the sums, see {@link UpdateRule#sumsKernel}
    * @param scalars how many the rule has
    * @param sums what is added up over each tensor first, if anything
    * @param groups their indices in the plan
    */
   public record SameRule(
-      String rule, int scalars, Optional<TensorSums> sums, List<Integer> groups) {
+      String kernel,
+      String sumsKernel,
+      int scalars,
+      Optional<TensorSums> sums,
+      List<Integer> groups) {
     /**
      * Copies the list.
      *
-     * @param rule the name
+     * @param kernel its name
+     * @param sumsKernel that of the sums, see {@link UpdateRule#sumsKernel}
      * @param scalars how many the rule has
      * @param sums what is added up over each tensor first, if anything
      * @param groups their indices in the plan
@@ -146,7 +152,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     }
 
     private static SameRule of(UpdateRule rule, List<Integer> groups) {
-      return new SameRule(rule.name(), rule.scalarNames().size(), rule.sums(), groups);
+      return new SameRule(
+          rule.kernel(), rule.sumsKernel(), rule.scalarNames().size(), rule.sums(), groups);
     }
 
     /**

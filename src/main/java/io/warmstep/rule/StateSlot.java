@@ -6,10 +6,11 @@ import java.util.Objects;
  * Something that a rule remembers between steps.
  *
  * @param name PyTorch's name for it, such as {@code exp_avg}
- * @param initialValue what it holds before the first step
+ * @param initialValue what it holds before the first step, unless that is a copy of the parameter
  * @param extent what has a value of its own
+ * @param copiesParameter whether it holds a copy of the parameter before the first step
  */
-public record StateSlot(String name, double initialValue, Extent extent) {
+public record StateSlot(String name, double initialValue, Extent extent, boolean copiesParameter) {
   /** What has a value of its own. */
   public enum Extent {
     /** Each element. */
@@ -22,11 +23,23 @@ public record StateSlot(String name, double initialValue, Extent extent) {
    * Checks.
    *
    * @param name PyTorch's name for it
-   * @param initialValue what it holds before the first step
+   * @param initialValue what it holds before the first step, unless that is a copy of the parameter
    * @param extent what has a value of its own
+   * @param copiesParameter whether it holds a copy of the parameter before the first step
    */
   public StateSlot {
     Objects.requireNonNull(extent, "extent");
+  }
+
+  /**
+   * A slot that starts at a constant.
+   *
+   * @param name PyTorch's name for it
+   * @param initialValue what it holds before the first step
+   * @param extent what has a value of its own
+   */
+  public StateSlot(String name, double initialValue, Extent extent) {
+    this(name, initialValue, extent, false);
   }
 
   /**
@@ -57,6 +70,16 @@ public record StateSlot(String name, double initialValue, Extent extent) {
    */
   public static StateSlot ofTensor(String name) {
     return new StateSlot(name, 0.0, Extent.TENSOR);
+  }
+
+  /**
+   * A slot of each element that starts as a copy of the parameter, as that is in its first step.
+   *
+   * @param name the reference's name for it
+   * @return the slot
+   */
+  public static StateSlot copyOfParameter(String name) {
+    return new StateSlot(name, 0.0, Extent.ELEMENT, true);
   }
 
   /**

@@ -35,7 +35,7 @@ public final class Reference {
       double initial = arithmetic.round(rule.stateSlots().get(slot).initialValue());
       double[] values = new double[isKept(slot) ? 1 : parameters.length];
       Arrays.fill(values, initial);
-      state(slot, values);
+      state(slot, rule.stateSlots().get(slot).copiesParameter() ? parameters : values);
     }
   }
 

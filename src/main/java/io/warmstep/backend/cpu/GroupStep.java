@@ -37,7 +37,7 @@ final class GroupStep {
     this.doubleScalars = new double[rule.scalarNames().size()];
     this.sign = rule.maximize() ? -1 : 1;
     this.sums = rule.sums().orElse(null);
-    this.updating = sums == null ? Access.ALL : sums.updating();
+    this.updating = rule.access();
     int count = sums == null ? 0 : sums.kinds().size();
     int kept = StepPlan.Group.kept(rule);
     int numbers = sums == null ? 0 : sums.numberNames().size();

@@ -31,8 +31,8 @@ final class CudaSums {
       List<TensorRun> runs) {
     ElementType type = runs.get(0).type;
     this.context = context;
-    this.sums = kernels.get("sums_" + rule.rule() + "_" + type);
-    this.numbers = kernels.get("numbers_" + rule.rule() + "_" + type.arithmetic());
+    this.sums = kernels.get("sums_" + rule.sumsKernel() + "_" + type);
+    this.numbers = kernels.get("numbers_" + rule.sumsKernel() + "_" + type.arithmetic());
     this.leaves = new TileTable(arena, runs.stream().mapToLong(TensorRun::leaves).toArray());
     this.tensorCount = runs.size();
     this.tensors = arena.table((long) tensorCount * Layout.SUM_TENSOR_BYTES);

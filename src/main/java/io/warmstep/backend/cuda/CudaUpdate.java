@@ -49,7 +49,7 @@ final class CudaUpdate {
     this.plan = plan;
     this.layout = Layout.Step.of(type);
     this.groups = rule.groups();
-    this.kernel = kernels.get(rule.rule() + "_" + type);
+    this.kernel = kernels.get(rule.kernel() + "_" + type);
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
     this.tensors = arena.table((long) runs.size() * Layout.TENSOR_BYTES);
     this.runs = new ArrayList<>(runs);

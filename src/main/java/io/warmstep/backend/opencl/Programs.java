@@ -53,7 +53,7 @@ final class Programs implements AutoCloseable {
             + " -DWS_UNITS="
             + shape.stepUnits()
             + ruleOptions(rule, type, operands, segmentFields(operands));
-    return kernel("step.cl", rule.rule(), options, "ws_step", shape.stepLocal());
+    return kernel("step.cl", rule.kernel(), options, "ws_step", shape.stepLocal());
   }
 
   /** A kernel of what comes before the update of a rule with sums. */
@@ -63,7 +63,7 @@ final class Programs implements AutoCloseable {
             + " -DWS_KEPT="
             + kept
             + ruleOptions(rule, type, operands, segmentFields(operands) + kept);
-    return kernel("sums.cl", rule.rule(), options, entry, shape.normLocal());
+    return kernel("sums.cl", rule.kernel(), options, entry, shape.normLocal());
   }
 
   private String ruleOptions(
@@ -75,9 +75,9 @@ final class Programs implements AutoCloseable {
         + " -DWS_SEGMENT="
         + segmentFields
         + " -DWS_RULE="
-        + rule.rule()
+        + rule.kernel()
         + " -DWS_RULE_UPPER="
-        + rule.rule().toUpperCase(Locale.ROOT);
+        + rule.kernel().toUpperCase(Locale.ROOT);
   }
 
   Kernel norm(String entry, ElementType type) {

@@ -246,8 +246,8 @@ class PtxOperationsTest {
   }
 
   private static TensorSums summing(String rule) {
-    return Rules.all().stream()
-        .filter(one -> one.name().equals(rule))
+    return Rules.ofEachKernel().stream()
+        .filter(one -> one.kernel().equals(rule))
         .findFirst()
         .flatMap(UpdateRule::sums)
         .orElseThrow();

@@ -8,6 +8,7 @@ import io.warmstep.ElementType;
 import io.warmstep.natives.PrivateNatives;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.Interpolation;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -131,13 +132,15 @@ class PtxTest {
   void everyRuleAndTypeHasItsEntry() throws IOException {
     Set<String> expected = new TreeSet<>(Set.of("global_norm"));
     for (ElementType type : ElementType.values()) {
-      for (UpdateRule rule : Rules.all()) {
-        expected.add(rule.name() + "_" + type);
+      for (UpdateRule rule : Rules.ofEachKernel()) {
+        expected.add(rule.kernel() + "_" + type);
         if (rule.sums().isPresent()) {
-          expected.add("sums_" + rule.name() + "_" + type);
-          expected.add("numbers_" + rule.name() + "_" + type.arithmetic());
+          expected.add("sums_" + rule.sumsKernel() + "_" + type);
+          expected.add("numbers_" + rule.sumsKernel() + "_" + type.arithmetic());
         }
       }
+      expected.add(Interpolation.PASS.name() + "_" + type);
+      expected.add(Interpolation.LOOKAHEAD.name() + "_" + type);
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
     }

@@ -98,6 +98,23 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
     }
   }
 
+  @Override
+  public void eval() {
+    optimizer.eval();
+    if (!optimizer.isTraining()) {
+      copyBack();
+    }
+  }
+
+  @Override
+  public void train() {
+    boolean wasTraining = optimizer.isTraining();
+    optimizer.train();
+    if (!wasTraining) {
+      copyBack();
+    }
+  }
+
   /**
    * Adds parameters, state and what the schedule remembers to a checkpoint.
    *
