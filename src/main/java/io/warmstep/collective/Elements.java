@@ -81,7 +81,9 @@ final class Elements {
     }
   }
 
-  /** Puts elements of a tensor into a bucket, as elements of a type: its own or its arithmetic's. */
+  /**
+   * Puts elements of a tensor into a bucket, as elements of a type: its own or its arithmetic's.
+   */
   void put(Tensor tensor, long at, int n, ElementType type, ByteBuffer bucket) {
     Storage storage = Storage.of(type);
     Object array = scratch(storage);

@@ -127,7 +127,8 @@ final class Handshake {
       throw new WorkersDifferException(versions(rank, VERSION, peer, version));
     }
     if (in.readInt() != 0) {
-      throw new WorkersDifferException("worker " + peer + " refused worker " + rank + ": " + in.readUTF());
+      throw new WorkersDifferException(
+          "worker " + peer + " refused worker " + rank + ": " + in.readUTF());
     }
     byte[] code = in.readNBytes(32);
     if (!MessageDigest.isEqual(code, code("accepting", theirs, mine, hello))) {

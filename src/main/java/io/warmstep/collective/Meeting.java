@@ -119,7 +119,11 @@ final class Meeting implements AutoCloseable {
       List<String> all = List.of(new String(in.readNBytes(length), UTF_8).split("\n"));
       if (all.size() != channels.length) {
         throw new WorkersDifferException(
-            "worker 0 waits for " + all.size() + " workers, worker " + rank + " is of "
+            "worker 0 waits for "
+                + all.size()
+                + " workers, worker "
+                + rank
+                + " is of "
                 + channels.length);
       }
       return all;
@@ -175,7 +179,9 @@ final class Meeting implements AutoCloseable {
     }
   }
 
-  /** Takes whoever connects, each in a thread of its own, so that one that is silent holds none up. */
+  /**
+   * Takes whoever connects, each in a thread of its own, so that one that is silent holds none up.
+   */
   private void accept() {
     while (true) {
       try {

@@ -67,7 +67,11 @@ abstract class Mesh implements Collective {
   public final void reduceScatter(LaneTree tree, List<LaneShare> shares) {
     if (tree.workers() != size) {
       throw new IllegalArgumentException(
-          "tree is of " + tree.workers() + " workers, must be of " + size + " like this collective");
+          "tree is of "
+              + tree.workers()
+              + " workers, must be of "
+              + size
+              + " like this collective");
     }
     int nodes = tree.nodes(rank).size();
     for (LaneShare share : shares) {
@@ -168,9 +172,7 @@ abstract class Mesh implements Collective {
         if (peer != rank) {
           moved |= send(operation, peer) | receive(operation, peer);
           isDone &=
-              !operation.sendsTo(peer)
-                  && !operation.expectsFrom(peer)
-                  && links[peer].isFlushed();
+              !operation.sendsTo(peer) && !operation.expectsFrom(peer) && links[peer].isFlushed();
         }
       }
       if (isDone) {
@@ -228,8 +230,7 @@ abstract class Mesh implements Collective {
           "worker " + peer + " closed its collective, " + operation.name() + " needs it", null);
     }
     requireSame(operation, peer, bucket);
-    ByteBuffer payload =
-        bucket.duplicate().order(bucket.order()).position(Bucket.HEADER);
+    ByteBuffer payload = bucket.duplicate().order(bucket.order()).position(Bucket.HEADER);
     payload.limit(Bucket.HEADER + Bucket.length(bucket));
     if (!operation.accept(peer, payload)) {
       return false;
@@ -269,9 +270,7 @@ abstract class Mesh implements Collective {
     List<Integer> waitedFor = new ArrayList<>();
     for (int peer = 0; peer < size; peer++) {
       if (peer != rank
-          && (operation.expectsFrom(peer)
-              || operation.sendsTo(peer)
-              || !links[peer].isFlushed())) {
+          && (operation.expectsFrom(peer) || operation.sendsTo(peer) || !links[peer].isFlushed())) {
         waitedFor.add(peer);
       }
     }

@@ -81,13 +81,10 @@ final class ReduceScatter implements Operation {
         rank,
         new LaneTree(size, size),
         shares.stream().map(share -> new Chunk.Owned(share.tensor(), share.owner())).toList(),
-        shares.stream()
-            .map(share -> new Target(share.tensor(), List.of(share.tensor())))
-            .toList());
+        shares.stream().map(share -> new Target(share.tensor(), List.of(share.tensor()))).toList());
   }
 
-  static ReduceScatter byLanes(
-      Elements elements, int rank, LaneTree tree, List<LaneShare> shares) {
+  static ReduceScatter byLanes(Elements elements, int rank, LaneTree tree, List<LaneShare> shares) {
     return new ReduceScatter(
         Operations.LANES,
         elements,
@@ -153,8 +150,7 @@ final class ReduceScatter implements Operation {
     }
     Chunk chunk = chunks.get(rank).get(current);
     int node = received[peer]++ % nodes(peer);
-    elements.get(
-        payload, onTheWay(chunk), sums(chunk)[firstNode[peer] + node], 0, chunk.length());
+    elements.get(payload, onTheWay(chunk), sums(chunk)[firstNode[peer] + node], 0, chunk.length());
     missing--;
     finishChunks();
     return true;

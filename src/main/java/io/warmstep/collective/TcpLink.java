@@ -157,10 +157,10 @@ final class TcpLink implements Link {
 
   /** Registers what to wait for. */
   void listen() {
-    boolean reads = end == null && (arriving != null || !free.isEmpty() || arrived.size() < BUCKETS);
+    boolean reads =
+        end == null && (arriving != null || !free.isEmpty() || arrived.size() < BUCKETS);
     boolean writes = end == null && !leaving.isEmpty();
-    key.interestOps(
-        (reads ? SelectionKey.OP_READ : 0) | (writes ? SelectionKey.OP_WRITE : 0));
+    key.interestOps((reads ? SelectionKey.OP_READ : 0) | (writes ? SelectionKey.OP_WRITE : 0));
   }
 
   @Override
