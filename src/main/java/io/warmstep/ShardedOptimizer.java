@@ -60,6 +60,9 @@ public final class ShardedOptimizer implements AutoCloseable {
   private final ExclusiveUse use = new ExclusiveUse();
   private CollectiveException failure;
 
+  /** Steps that all workers have finished. */
+  private long steps;
+
   ShardedOptimizer(
       Collective collective,
       Parameters parameters,
@@ -75,6 +78,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     this.optimizer = optimizer;
     this.gradients = gradients;
     this.tree = tree;
+    this.steps = optimizer.stepCount();
     gather(Optional.of(0));
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
   }
@@ -190,6 +194,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       }
       gradients.clear();
       collective.barrier(); // nobody goes on unless all have the parameters
+      steps = optimizer.stepCount();
     } catch (StepFailedException e) {
       if (e.getCause() instanceof CollectiveException cause) {
         throw fail(cause);
@@ -324,7 +329,7 @@ public final class ShardedOptimizer implements AutoCloseable {
    * @return the same at all workers
    */
   public long stepCount() {
-    return optimizer.stepCount();
+    return steps;
   }
 
   /**
@@ -424,6 +429,7 @@ public final class ShardedOptimizer implements AutoCloseable {
           new ShardFiles(collective, parameters, this::shard).restore(optimizer, path);
       gradients.clear();
       gather(Optional.empty());
+      steps = optimizer.stepCount();
       return report;
     } finally {
       use.leave();

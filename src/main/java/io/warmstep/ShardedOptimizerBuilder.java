@@ -5,7 +5,6 @@ import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.UpdateRule;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.TreeMap;
 
 /**
@@ -73,7 +72,7 @@ public final class ShardedOptimizerBuilder {
     List<RuleGroup> groups =
         RuleGroup.resolve(builder.rule(), builder.moving(), builder.groups(), parameters);
     requireSupported(parameters, groups);
-    Map<Parameter, UpdateRule> rules = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, UpdateRule> rules = new IdentityHashMap<>();
     groups.forEach(group -> group.members().forEach(member -> rules.put(member, group.rule())));
     Shards shards = new Shards(parameters, rules::get, collective.size());
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());

@@ -13,6 +13,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ShardedOptimizer;
+import io.warmstep.checkpoint.CheckpointMismatchException;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CorruptCheckpointException;
 import io.warmstep.checkpoint.ShardedCheckpoint;
@@ -145,7 +146,8 @@ class ShardedCheckpointTest {
     failures(3).forEach(failure -> assertInstanceOf(NoSuchFileException.class, failure));
     Files.delete(files().get(0));
     for (Exception failure : failures(2)) {
-      assertTrue(failure.getMessage().contains("has no checkpoint.safetensors"), failure.toString());
+      assertTrue(
+          failure.getMessage().contains("has no checkpoint.safetensors"), failure.toString());
     }
   }
 
@@ -199,7 +201,7 @@ class ShardedCheckpointTest {
           try (Device device = Devices.cpu(1);
               Parameters parameters = other.parameters(device, 0);
               ShardedOptimizer optimizer = other.optimizer(parameters, collective)) {
-            assertThrows(IOException.class, () -> optimizer.restore(folder));
+            assertThrows(CheckpointMismatchException.class, () -> optimizer.restore(folder));
             other.steps(parameters, optimizer, 0, 2);
             assertEquals(other.alone(2), ShardedRun.bits(parameters));
           }

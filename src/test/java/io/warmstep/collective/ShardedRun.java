@@ -84,16 +84,21 @@ final class ShardedRun {
     for (int step = from; step < to; step++) {
       int index = 0;
       for (Parameter parameter : parameters) {
-        float[][] lanes = new float[LANES][];
+        boolean isDouble = parameter.values().type() == ElementType.FLOAT64;
+        double[][] lanes = new double[LANES][(int) parameter.length()];
         for (int lane = 0; lane < LANES; lane++) {
-          lanes[lane] = new float[(int) parameter.length()];
           for (int j = lane; j < microBatches; j += LANES) {
-            add(lanes[lane], stored(parameter, gradient(index, step, j, lanes[lane].length)), j < LANES);
+            float[] term = stored(parameter, gradient(index, step, j, lanes[lane].length));
+            for (int i = 0; i < term.length; i++) {
+              lanes[lane][i] = j < LANES ? term[i] : sum(lanes[lane][i], term[i], isDouble);
+            }
           }
         }
         for (int width = 1; width < LANES; width *= 2) {
           for (int lane = 0; lane < LANES; lane += 2 * width) {
-            add(lanes[lane], lanes[lane + width], false);
+            for (int i = 0; i < lanes[lane].length; i++) {
+              lanes[lane][i] = sum(lanes[lane][i], lanes[lane + width][i], isDouble);
+            }
           }
         }
         parameter.gradients().copyFrom(lanes[0]);
@@ -109,10 +114,8 @@ final class ShardedRun {
     return parameter.gradients().toFloats();
   }
 
-  private static void add(float[] to, float[] from, boolean isFirst) {
-    for (int i = 0; i < to.length; i++) {
-      to[i] = isFirst ? from[i] : to[i] + from[i];
-    }
+  private static double sum(double a, double b, boolean isDouble) {
+    return isDouble ? a + b : (float) a + (float) b;
   }
 
   void steps(Parameters parameters, ShardedOptimizer optimizer, int from, int to) {
@@ -121,9 +124,7 @@ final class ShardedRun {
         if (optimizer.isMine(j)) {
           int index = 0;
           for (Parameter parameter : parameters) {
-            parameter
-                .gradients()
-                .copyFrom(gradient(index++, step, j, (int) parameter.length()));
+            parameter.gradients().copyFrom(gradient(index++, step, j, (int) parameter.length()));
           }
           optimizer.accumulate(j);
         }
