@@ -301,13 +301,8 @@ public final class ShardedOptimizer implements AutoCloseable {
    * @throws IllegalArgumentException if there is no such parameter
    */
   public Shard shard(String parameter) {
-    Parameter whole = parameters.get(parameter);
-    for (int i = 0; i < shards.count(); i++) {
-      if (shards.parameter(i) == whole) {
-        return shards.of(i, collective.rank());
-      }
-    }
-    throw new IllegalStateException(); // the same set was cut
+    parameters.get(parameter);
+    return shards.of(parameter, collective.rank());
   }
 
   /**

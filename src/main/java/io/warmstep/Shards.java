@@ -3,7 +3,9 @@ package io.warmstep;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 
 /**
@@ -14,6 +16,7 @@ import java.util.function.Function;
  */
 final class Shards {
   private final List<Parameter> parameters = new ArrayList<>();
+  private final Map<String, Integer> byName = new HashMap<>();
 
   /** By parameter and worker. */
   private final List<List<Shard>> shards = new ArrayList<>();
@@ -34,6 +37,7 @@ final class Shards {
         from = Math.max(from, end);
       }
       done += parameter.length();
+      byName.put(parameter.name(), byName.size());
       this.parameters.add(parameter);
       shards.add(own);
     }
@@ -63,6 +67,10 @@ final class Shards {
 
   Parameter parameter(int index) {
     return parameters.get(index);
+  }
+
+  Shard of(String parameter, int worker) {
+    return shards.get(byName.get(parameter)).get(worker);
   }
 
   Shard of(int index, int worker) {

@@ -35,8 +35,17 @@ final class Handshake {
   /** Who connects. */
   record Hello(int version, int rank, int size, String address) {}
 
+  /** A worker that does not fit the others, and knows it by now. */
+  static final class RefusedException extends StrangerException {
+    private static final long serialVersionUID = 1L;
+
+    RefusedException(String message) {
+      super(message);
+    }
+  }
+
   /** Someone who is no worker, or none of these. */
-  static final class StrangerException extends IOException {
+  static class StrangerException extends IOException {
     private static final long serialVersionUID = 1L;
 
     StrangerException(String message) {
@@ -59,7 +68,8 @@ final class Handshake {
   /**
    * The accepting side.
    *
-   * @throws StrangerException if whoever connected is no worker or was refused
+   * @throws RefusedException if a worker was refused by the judge
+   * @throws StrangerException if whoever connected is no worker
    */
   Hello accept(Socket socket, Judge judge) throws IOException {
     DataInputStream in = new DataInputStream(socket.getInputStream());
@@ -83,7 +93,7 @@ final class Handshake {
     String refusal = judge.refusal(hello);
     if (refusal != null) {
       refuse(out, refusal);
-      throw new StrangerException(refusal);
+      throw new RefusedException(refusal);
     }
     out.writeInt(0);
     out.write(code("accepting", mine, theirs, hello));

@@ -210,12 +210,21 @@ final class Meeting implements AutoCloseable {
       Handshake.Hello hello = handshake.accept(channel.socket(), this::refusal);
       channel.socket().setSoTimeout(0);
       take(hello.rank(), channel, hello.address());
+    } catch (Handshake.RefusedException e) {
+      Tcp.close(channel);
+      differ(e.getMessage());
     } catch (IOException e) {
       refuse(channel.socket().getRemoteSocketAddress() + ": " + e.getMessage());
       Tcp.close(channel);
     } finally {
       greetings.release();
     }
+  }
+
+  /** Ends the waiting, but not before the other side has learned of it. */
+  private synchronized void differ(String reason) {
+    difference = new WorkersDifferException(reason);
+    notifyAll();
   }
 
   private synchronized String refusal(Handshake.Hello hello) {
@@ -241,10 +250,6 @@ final class Meeting implements AutoCloseable {
               + " too: number the workers from 0, each once";
     } else if (channels[hello.rank()] != null) {
       reason = "there is a worker " + hello.rank() + " already: number the workers each once";
-    }
-    if (reason != null) {
-      difference = new WorkersDifferException(reason);
-      notifyAll();
     }
     return reason;
   }
