@@ -36,12 +36,12 @@ record Chunk(ElementType type, List<Piece> pieces, int length) {
   static List<List<Chunk>> cut(List<Owned> owned, int size, int bytes) {
     List<List<Chunk>> cut = new ArrayList<>();
     for (int owner = 0; owner < size; owner++) {
-      cut.add(cut(owned, owner, size, bytes));
+      cut.add(cutOf(owned, owner, bytes));
     }
     return cut;
   }
 
-  private static List<Chunk> cut(List<Owned> owned, int owner, int size, int bytes) {
+  private static List<Chunk> cutOf(List<Owned> owned, int owner, int bytes) {
     List<Chunk> chunks = new ArrayList<>();
     List<Piece> pieces = new ArrayList<>();
     ElementType type = null;

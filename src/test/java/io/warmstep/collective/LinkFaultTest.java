@@ -113,30 +113,30 @@ class LinkFaultTest {
         Proxy proxy = new Proxy(TcpEndpoint.parse(first.address()).getPort())) {
       List<Exception> failures =
           Workers.all(
-              2,
-              rank -> {
-                String reached = rank == 0 ? first.address() : proxy.address();
-                try (Collective own =
-                        (rank == 0 ? first : second)
-                            .join(rank, List.of(reached, second.address()), "token");
-                    Device device = Devices.cpu(1);
-                    Tensor tensor = device.allocate(ElementType.FLOAT32, 2_000_000)) {
-                  own.allReduce(tensor.slice(0, 1000));
-                  own.barrier();
-                  if (rank == 1) {
-                    proxy.fail(fault);
-                  }
-                  long start = System.nanoTime();
-                  try {
-                    own.allReduce(tensor);
-                    return new AssertionError("nothing was thrown");
-                  } catch (CollectiveException e) {
-                    Duration took = Duration.ofNanos(System.nanoTime() - start);
-                    assertTrue(took.compareTo(LIMIT.multipliedBy(10)) < 0, "took " + took);
-                    return e;
-                  }
-                }
-              })
+                  2,
+                  rank -> {
+                    String reached = rank == 0 ? first.address() : proxy.address();
+                    try (Collective own =
+                            (rank == 0 ? first : second)
+                                .join(rank, List.of(reached, second.address()), "token");
+                        Device device = Devices.cpu(1);
+                        Tensor tensor = device.allocate(ElementType.FLOAT32, 2_000_000)) {
+                      own.allReduce(tensor.slice(0, 1000));
+                      own.barrier();
+                      if (rank == 1) {
+                        proxy.fail(fault);
+                      }
+                      long start = System.nanoTime();
+                      try {
+                        own.allReduce(tensor);
+                        return new AssertionError("nothing was thrown");
+                      } catch (CollectiveException e) {
+                        Duration took = Duration.ofNanos(System.nanoTime() - start);
+                        assertTrue(took.compareTo(LIMIT.multipliedBy(10)) < 0, "took " + took);
+                        return e;
+                      }
+                    }
+                  })
               .stream()
               .map(LinkFaultTest::asException)
               .toList();

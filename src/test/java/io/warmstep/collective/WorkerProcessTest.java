@@ -43,8 +43,7 @@ class WorkerProcessTest {
         rank -> {
           try (TcpEndpoint own =
                   rank == 0 ? first : TcpEndpoint.bind(InetAddress.getLoopbackAddress(), 0);
-              Collective collective =
-                  own.limit(limit).meet(rank, 3, first.address(), "token")) {
+              Collective collective = own.limit(limit).meet(rank, 3, first.address(), "token")) {
             WorkerProcess.train(collective);
             throw new AssertionError("training has no end of its own");
           } catch (CollectiveException e) {
@@ -54,10 +53,7 @@ class WorkerProcessTest {
   }
 
   @ParameterizedTest
-  @EnumSource(
-      value = WorkerProcess.End.class,
-      names = "NOWHERE",
-      mode = EnumSource.Mode.EXCLUDE)
+  @EnumSource(value = WorkerProcess.End.class, names = "NOWHERE", mode = EnumSource.Mode.EXCLUDE)
   void aKilledWorkerIsMissedAtOnce(WorkerProcess.End end) throws Exception {
     try (TcpEndpoint first = TcpEndpoint.bind(InetAddress.getLoopbackAddress(), 0)) {
       Process process = start(first, Workers.LIMIT, end);

@@ -126,12 +126,7 @@ public final class CollectiveSpeed {
         gathers[at] = millis(collective, () -> collective.allGather(shares));
         if (rank == 0 && i >= 0) {
           System.out.printf(
-              Locale.ROOT,
-              "%5d  %8.1f  %18.1f  %14.1f%n",
-              i + 1,
-              copies[i],
-              lanes[i],
-              gathers[i]);
+              Locale.ROOT, "%5d  %8.1f  %18.1f  %14.1f%n", i + 1, copies[i], lanes[i], gathers[i]);
         }
       }
     } finally {

@@ -261,7 +261,9 @@ final class TrainCommand implements Callable<Integer> {
     long start = System.nanoTime();
     long before = run.history().steps();
     Mlp model =
-        sharing.isAsked() ? share(run, device, out, isSilent) : alone(run, resumed, device, out, isSilent);
+        sharing.isAsked()
+            ? share(run, device, out, isSilent)
+            : alone(run, resumed, device, out, isSilent);
     double seconds = (System.nanoTime() - start) / 1e9;
     Baselines baselines = Baselines.of(run.split());
     double[] testLosses = model.losses(run.split().test());
@@ -295,8 +297,7 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private Mlp share(Run run, Device device, PrintWriter out, boolean isSilent)
-      throws IOException {
+  private Mlp share(Run run, Device device, PrintWriter out, boolean isSilent) throws IOException {
     try (TrainProgress progress =
         TrainProgress.of(isSilent, task.epochs, run.trainer().steps(), out)) {
       TrainWorkers workers = new TrainWorkers(sharing, update.backend, device);

@@ -27,8 +27,7 @@ final class TrainWorkers {
   private final Device first;
 
   /** What a worker trains: the same for all, but each has its own. */
-  record Job(
-      Mlp model, Trainer trainer, UpdateRule rule, LearningRate rate, double clipNorm) {}
+  record Job(Mlp model, Trainer trainer, UpdateRule rule, LearningRate rate, double clipNorm) {}
 
   /** Makes a job for each worker. */
   interface Jobs {

@@ -15,8 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** {@code train --workers}. */
 class TrainWorkersTest {
   private static JsonObject train(String... options) {
-    return run(Stream.concat(
-                Stream.of("train", "--json", "--epochs", "2"), Arrays.stream(options))
+    return run(Stream.concat(Stream.of("train", "--json", "--epochs", "2"), Arrays.stream(options))
             .toArray(String[]::new))
         .json();
   }

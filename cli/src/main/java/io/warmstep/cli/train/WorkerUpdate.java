@@ -88,7 +88,9 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
     return sum(losses);
   }
 
-  /** The sum over all lanes, in their order, so that it too is the same for any number of workers. */
+  /**
+   * The sum over all lanes, in their order, so that it too is the same for any number of workers.
+   */
   private double sum(double[] losses) {
     ByteBuffer own = ByteBuffer.allocate(lanes * Double.BYTES);
     own.asDoubleBuffer().put(losses);
