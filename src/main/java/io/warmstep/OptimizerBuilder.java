@@ -1,10 +1,12 @@
 package io.warmstep;
 
 import io.warmstep.check.Arguments;
+import io.warmstep.collective.Collective;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.step.GradientScale;
+import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -263,6 +265,35 @@ public final class OptimizerBuilder {
   }
 
   /**
+   * Shares the state and the update among workers, each with a device of its own (ZeRO stage 1,
+   * Rajbhandari et al. 2020): the workers' gradients are added up, each updates its share of the
+   * parameters and has the state of that alone, and then all get the updated parameters.
+   *
+   * @param collective this worker's part in what all do together
+   * @return a builder with what else there is to say
+   */
+  public ShardedOptimizerBuilder sharded(Collective collective) {
+    return new ShardedOptimizerBuilder(this, Objects.requireNonNull(collective, "collective"));
+  }
+
+  /** The same choices for a part of the parameters, with the norm of the whole. */
+  Optimizer buildShare(Parameters share, LeafExchange leaves) {
+    OptimizerBuilder copy = new OptimizerBuilder(share);
+    copy.groups.addAll(groups);
+    copy.moving.putAll(moving);
+    copy.rule = rule;
+    copy.learningRate = learningRate;
+    copy.scaler = scaler;
+    copy.options = options.leafExchange(leaves);
+    copy.startAfter = startAfter;
+    return copy.build();
+  }
+
+  boolean hasListeners() {
+    return !listeners.isEmpty();
+  }
+
+  /**
    * Allocates the state and prepares the step.
    *
    * @return the optimizer, to be closed by the caller before its parameters
@@ -274,6 +305,12 @@ public final class OptimizerBuilder {
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {
+    requireReady();
+    return new Optimizer(this);
+  }
+
+  /** Checks that what is required was set. */
+  void requireReady() {
     parameters.checkOpen();
     if (rule == null) {
       throw new IllegalStateException("no rule was set: call rule(...), such as Adam.adam()");
@@ -281,7 +318,6 @@ public final class OptimizerBuilder {
     if (learningRate == null) {
       throw new IllegalStateException("no learning rate was set: call learningRate(...)");
     }
-    return new Optimizer(this);
   }
 
   Parameters parameters() {

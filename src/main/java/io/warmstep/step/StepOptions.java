@@ -14,6 +14,7 @@ public final class StepOptions {
   private boolean zeroGradients;
   private boolean skipNonFinite;
   private double gradientScale = 1;
+  private LeafExchange leafExchange;
 
   private StepOptions() {}
 
@@ -26,6 +27,7 @@ public final class StepOptions {
     copy.zeroGradients = zeroGradients;
     copy.skipNonFinite = skipNonFinite;
     copy.gradientScale = gradientScale;
+    copy.leafExchange = leafExchange;
     return copy;
   }
 
@@ -114,6 +116,18 @@ public final class StepOptions {
   }
 
   /**
+   * These options for a step of a part of the model, whose norm is that of the whole.
+   *
+   * @param leafExchange gives the leaves of the whole model
+   * @return a copy
+   */
+  public StepOptions leafExchange(LeafExchange leafExchange) {
+    StepOptions copy = copy();
+    copy.leafExchange = leafExchange;
+    return copy;
+  }
+
+  /**
    * Largest global gradient norm.
    *
    * @return 0 if the norm is not needed, infinite if it is measured only
@@ -193,5 +207,36 @@ public final class StepOptions {
    */
   public double gradientScale() {
     return gradientScale;
+  }
+
+  /**
+   * What gives the leaves of the whole model where a step is of a part of it.
+   *
+   * @return null where the step is of the whole
+   */
+  public LeafExchange leafExchange() {
+    return leafExchange;
+  }
+
+  /**
+   * All options of the user's, to compare them.
+   *
+   * @return a line of text
+   */
+  public String describe() {
+    return "clipNorm "
+        + clipNorm
+        + ", clipEps "
+        + clipEps
+        + ", norm "
+        + norm
+        + ", clipValue "
+        + clipValue
+        + ", zeroGradients "
+        + zeroGradients
+        + ", skipNonFinite "
+        + skipNonFinite
+        + ", gradientScale "
+        + gradientScale;
   }
 }

@@ -8,6 +8,7 @@ import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.cli.train.WarmUpChoice;
+import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
@@ -240,6 +241,20 @@ final class TrainOptions {
    * @param rate the rate of each step
    */
   record Chosen(String schedule, LearningRate rate) {
+    /** The same with a schedule of its own, where that remembers something. */
+    Chosen anew(Rate options, UpdateRule rule, long steps) {
+      return options.toLearningRates(rule, steps).stream()
+          .filter(other -> other.isLike(this))
+          .findFirst()
+          .orElseThrow();
+    }
+
+    private boolean isLike(Chosen other) {
+      return schedule.equals(other.schedule)
+          && rate.highest() == other.rate.highest()
+          && rate.warmUp().equals(other.rate.warmUp());
+    }
+
     void addTo(JsonObject json) {
       json.add("lr", Json.number(rate.highest()));
       json.addProperty("schedule", schedule);
@@ -317,6 +332,68 @@ final class TrainOptions {
     }
   }
 
+  /** Several workers that train one model. */
+  static final class Sharing {
+    /** Into how many parts a minibatch is cut unless asked otherwise. */
+    static final int DEFAULT_LANES = 8;
+
+    @Option(
+        names = "--workers",
+        paramLabel = "N",
+        description = {
+          "Train with so many workers, threads of this process: each computes the gradients of its"
+              + " lanes and has its share of the optimizer's state. The result's bits do not depend"
+              + " on their number."
+        })
+    Integer workers;
+
+    @Option(
+        names = "--lanes",
+        paramLabel = "N",
+        description =
+            "With --workers: parts that a minibatch is cut into, at least as many as workers. The"
+                + " result's bits depend on it. Default: "
+                + DEFAULT_LANES)
+    Integer lanes;
+
+    boolean isAsked() {
+      return workers != null;
+    }
+
+    int lanes() {
+      return lanes == null ? Math.max(DEFAULT_LANES, workers) : lanes;
+    }
+
+    /** Checks that the numbers fit each other and what else was asked for. */
+    void check(Saving saving) {
+      if (workers == null) {
+        if (lanes != null) {
+          throw new IllegalArgumentException(
+              "--lanes is " + lanes + ", but there is no --workers N that it is for");
+        }
+        return;
+      }
+      if (workers < 1 || workers > LaneTree.MAX_LANES) {
+        throw new IllegalArgumentException(
+            "--workers is " + workers + ", must be from 1 to " + LaneTree.MAX_LANES);
+      }
+      Options.named("lanes", "--lanes", () -> new LaneTree(lanes(), workers));
+      if (saving.checkpoint != null || saving.resume != null) {
+        throw new IllegalArgumentException(
+            (saving.resume == null ? "--checkpoint" : "--resume")
+                + " is for training without --workers, whose shares of the state one file does not"
+                + " hold: leave one of the two out");
+      }
+    }
+
+    void addTo(JsonObject json) {
+      if (isAsked()) {
+        json.addProperty("workers", workers);
+        json.addProperty("lanes", lanes());
+      }
+    }
+  }
+
   /** Saving a run and going on with it. */
   static final class Saving {
     @Option(
@@ -357,7 +434,8 @@ final class TrainOptions {
         description =
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
                 + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, lr,"
-                + " schedule, warmup, with which the run comes out again; then steps, train_loss,"
+                + " schedule, warmup, workers and lanes (if asked for), with which the run comes out"
+                + " again; then bits (a hash of the parameters), steps, train_loss,"
                 + " test_loss, train_accuracy, test_accuracy, baselines (class_frequencies,"
                 + " softmax_regression and nearest_neighbours, each with test_loss and"
                 + " test_accuracy), fit, reason, notes, best_epoch, seconds,"

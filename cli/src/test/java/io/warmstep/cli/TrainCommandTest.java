@@ -52,6 +52,7 @@ class TrainCommandTest {
             "lr",
             "schedule",
             "warmup",
+            "bits",
             "steps",
             "train_loss",
             "test_loss",
