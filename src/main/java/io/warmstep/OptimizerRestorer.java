@@ -34,6 +34,7 @@ final class OptimizerRestorer {
   private final Set<String> consumed = new HashSet<>();
   private final List<Parameter> restored = new ArrayList<>();
   private final List<Parameter> added = new ArrayList<>();
+  private final List<Parameter> withoutMaster = new ArrayList<>(); // in the file
   private int valuesFound;
 
   OptimizerRestorer(Optimizer optimizer, OptimizerCheckpoint choices, CheckpointReader reader)
@@ -132,7 +133,9 @@ final class OptimizerRestorer {
               optimizer.optimizerState().tensor(parameter.name(), slot.name()),
               slot.initialValue());
         }
+        optimizer.optimizerState().resetMaster(parameter);
       }
+      withoutMaster.forEach(optimizer.optimizerState()::resetMaster);
     } catch (IOException | RuntimeException | Error e) {
       optimizer.progress().fail(e);
       throw e;
@@ -171,6 +174,11 @@ final class OptimizerRestorer {
       consumed.add(PyTorchNames.state(name, number.name()));
     }
     for (String slot : slots) {
+      if (slot.equals(OptimizerState.MASTER) && !has(PyTorchNames.state(name, slot))) {
+        withoutMaster.add(parameter);
+        notes.add(parameter.name() + " has no master in the file: it starts at the values");
+        continue;
+      }
       find(
           PyTorchNames.state(name, slot),
           optimizer.optimizerState().tensor(parameter.name(), slot),

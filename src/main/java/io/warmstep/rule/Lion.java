@@ -20,7 +20,7 @@ import java.util.Map;
 public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   private static final List<String> SCALARS =
       List.of("learningRate", "parameterScale", "beta1", "oneMinusBeta1", "beta2", "oneMinusBeta2");
-  private static final List<StateSlot> SLOTS = List.of(new StateSlot("exp_avg"));
+  private static final List<StateSlot> SLOTS = List.of(StateSlot.moment("exp_avg"));
 
   /**
    * The hyperparameters.

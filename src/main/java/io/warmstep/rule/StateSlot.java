@@ -8,8 +8,19 @@ import java.util.Objects;
  * @param name PyTorch's name for it, such as {@code exp_avg}
  * @param initialValue what it holds before the first step
  * @param extent what has a value of its own
+ * @param content what it is, which says whether fewer bits than the arithmetic's will do
  */
-public record StateSlot(String name, double initialValue, Extent extent) {
+public record StateSlot(String name, double initialValue, Extent extent, Content content) {
+  /** What a slot is. */
+  public enum Content {
+    /** Something whose low bits count: a sum that only grows, or a copy of parameters. */
+    EXACT,
+    /** A running average of either sign, which may be stored in fewer bits. */
+    MOMENT,
+    /** A running average of squares or magnitudes, never negative, which may be so too. */
+    SQUARE
+  }
+
   /** What has a value of its own. */
   public enum Extent {
     /** Each element. */
@@ -24,9 +35,42 @@ public record StateSlot(String name, double initialValue, Extent extent) {
    * @param name PyTorch's name for it
    * @param initialValue what it holds before the first step
    * @param extent what has a value of its own
+   * @param content what it is
    */
   public StateSlot {
     Objects.requireNonNull(extent, "extent");
+    Objects.requireNonNull(content, "content");
+  }
+
+  /**
+   * A slot whose low bits count.
+   *
+   * @param name PyTorch's name for it
+   * @param initialValue what it holds before the first step
+   * @param extent what has a value of its own
+   */
+  public StateSlot(String name, double initialValue, Extent extent) {
+    this(name, initialValue, extent, Content.EXACT);
+  }
+
+  /**
+   * A running average of either sign, of each element, which starts at zero.
+   *
+   * @param name PyTorch's name for it
+   * @return the slot
+   */
+  public static StateSlot moment(String name) {
+    return new StateSlot(name, 0.0, Extent.ELEMENT, Content.MOMENT);
+  }
+
+  /**
+   * A running average of squares or magnitudes, of each element, which starts at zero.
+   *
+   * @param name PyTorch's name for it
+   * @return the slot
+   */
+  public static StateSlot square(String name) {
+    return new StateSlot(name, 0.0, Extent.ELEMENT, Content.SQUARE);
   }
 
   /**
