@@ -239,7 +239,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
       }
       const int gradients = tensor->stored[1];
       if (updates) {
-        float p[EACH], g[EACH], s[Rule::ROOM][EACH];
+        float p[EACH], g[EACH], s[Rule::ROOM][EACH] = {};
         const int values = tensor->stored[0];
         load<false>(tensor->operands[0], values, from, places, p);
         if (values >= WS_STORED_BFLOAT16_MASTER) join(tensor->rest, values, from, places, p);

@@ -39,6 +39,7 @@ final class EntryScenes {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
+      case "mixed" -> MixedScenes.of(type);
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));

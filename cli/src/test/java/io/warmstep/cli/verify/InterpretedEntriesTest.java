@@ -31,7 +31,8 @@ class InterpretedEntriesTest {
   }
 
   /**
-   * All entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and
+   * All entries with {@code WARMSTEP_PTX=all}, those whose names match with another value that is a
+   * regular expression, otherwise those of Adam and of what rules share, and
    * of each other rule those of one element type, the next in turn.
    */
   static List<String> entries() throws IOException {
@@ -40,14 +41,22 @@ class InterpretedEntriesTest {
           .map(file -> file.getFileName().toString())
           .filter(name -> name.endsWith(".ptx"))
           .map(name -> name.substring(0, name.length() - ".ptx".length()))
-          .filter(entry -> "all".equals(System.getenv("WARMSTEP_PTX")) || isInTurn(entry))
+          .filter(InterpretedEntriesTest::isChosen)
           .sorted()
           .toList();
     }
   }
 
+  private static boolean isChosen(String entry) {
+    String chosen = System.getenv().getOrDefault("WARMSTEP_PTX", "");
+    return chosen.isEmpty() ? isInTurn(entry) : chosen.equals("all") || entry.matches(chosen);
+  }
+
   private static boolean isInTurn(String entry) {
     List<UpdateRule> rules = Rules.all();
+    if (entry.startsWith("mixed_")) { // what differs between them are the rules, shown above
+      return entry.equals("mixed_adam") || entry.equals("mixed_sgd");
+    }
     for (int i = 0; i < rules.size(); i++) {
       String name = rules.get(i).name();
       if (!name.equals("adam") && entry.matches("(sums_|numbers_)?" + name + "_[a-z]+\\d+")) {
