@@ -5,7 +5,7 @@
  *
  * A block updates one tile of one tensor, counted from its first element. A thread has EACH elements
  * at a time that are 256 apart, so that neighbours access neighbours whatever the alignment is; what
- * would lie behind a tensor's end is read from its last element and not written.
+ * would lie behind a tensor's end is the thread's first element once more, and not written.
  */
 #include "grid.cuh"
 
@@ -228,14 +228,15 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         {arguments.key[0], arguments.key[1]}, {(unsigned)block, (unsigned)(block >> 32)},
         (unsigned)tensor->parameter, number};
     WS_ROLLED
-    for (int pass = 0; pass * WS_BLOCK * EACH < count; pass++) {
+    for (int pass = 0; t + WS_BLOCK * EACH * pass < count; pass++) {
       Places places;
       places.pass = pass;
+      const int first = t + WS_BLOCK * EACH * pass;
       WS_UNROLL
       for (int i = 0; i < EACH; i++) {
-        const int at = t + WS_BLOCK * (EACH * pass + i);
+        const int at = first + WS_BLOCK * i;
         places.exist[i] = at < count;
-        places.at[i] = at < count ? at : count - 1;
+        places.at[i] = at < count ? at : first;
       }
       const int gradients = tensor->stored[1];
       if (updates) {

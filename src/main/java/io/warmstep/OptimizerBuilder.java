@@ -248,8 +248,8 @@ public final class OptimizerBuilder {
    * Sets how numbers are rounded to bfloat16 that a step stores in it, with a seed of one's own.
    *
    * @param rounding to nearest unless called
-   * @param seed from which, with a parameter's place among all, the element and the step, the random
-   *     numbers follow: a resumed run goes on with the same ones
+   * @param seed from which, with a parameter's place among all, the element and the step, the
+   *     random numbers follow: a resumed run goes on with the same ones
    * @return this builder
    */
   public OptimizerBuilder rounding(Rounding rounding, long seed) {

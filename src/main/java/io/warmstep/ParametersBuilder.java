@@ -156,8 +156,8 @@ public final class ParametersBuilder {
               gradients.length(),
               values.length()));
     }
-    return put(new Spec(
-            name, values.type(), gradients.type(), values.length(), null, values, gradients));
+    return put(
+        new Spec(name, values.type(), gradients.type(), values.length(), null, values, gradients));
   }
 
   /**

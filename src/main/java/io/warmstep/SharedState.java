@@ -61,8 +61,7 @@ final class SharedState {
   MemorySlice slice(Parameter parameter, StateSlot slot, Storage storage) {
     MemorySlice values = parameter.values().slice();
     if (!parameters.owns(parameter)) {
-      return new MemorySlice(
-          allocator.allocate(values, parameter.length(), slot, storage), 0);
+      return new MemorySlice(allocator.allocate(values, parameter.length(), slot, storage), 0);
     }
     Key key = new Key(values.memory(), slot, storage);
     long all = values.memory().length();
@@ -72,7 +71,6 @@ final class SharedState {
         memories.computeIfAbsent(
             key,
             k -> allocator.allocate(new MemorySlice(values.memory(), 0), length, slot, storage));
-    return new MemorySlice(
-        memory, isWhole ? values.offset() : offsets.get(key).get(parameter));
+    return new MemorySlice(memory, isWhole ? values.offset() : offsets.get(key).get(parameter));
   }
 }

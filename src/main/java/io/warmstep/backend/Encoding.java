@@ -26,8 +26,7 @@ public enum Encoding {
     return switch (operand.storage().type()) {
       case FLOAT32 -> 1;
       case FLOAT16 -> operand.encoding() == MASTER ? 6 : 2;
-      case BFLOAT16 ->
-          operand.encoding() == MASTER ? 5 : operand.encoding() == STOCHASTIC ? 4 : 3;
+      case BFLOAT16 -> operand.encoding() == MASTER ? 5 : operand.encoding() == STOCHASTIC ? 4 : 3;
       case FLOAT64 -> throw new AssertionError("float64 is stored as it is computed");
     };
   }

@@ -12,8 +12,7 @@ import java.util.Optional;
  * @param rest what the encoding keeps beside the slice, as many elements; empty where it keeps
  *     nothing
  */
-public record Operand(
-    Role role, MemorySlice slice, Encoding encoding, Optional<MemorySlice> rest) {
+public record Operand(Role role, MemorySlice slice, Encoding encoding, Optional<MemorySlice> rest) {
   /** What an operand is to a rule. */
   public enum Role {
     /** The parameter. */

@@ -87,8 +87,7 @@ public final class Span {
    */
   public boolean isUniform() {
     for (Operand operand : operands) {
-      ElementType expected =
-          operand.role() == Operand.Role.STATE ? type().arithmetic() : type();
+      ElementType expected = operand.role() == Operand.Role.STATE ? type().arithmetic() : type();
       if (operand.encoding() != Encoding.PLAIN || operand.storage().type() != expected) {
         return false;
       }

@@ -141,9 +141,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   @Override
   public List<StateSlot> stateSlots() {
     if (settings.centered) {
-      return hasMomentum()
-          ? List.of(CENTERED.get(0), CENTERED.get(1), MOMENTUM_BUFFER)
-          : CENTERED;
+      return hasMomentum() ? List.of(CENTERED.get(0), CENTERED.get(1), MOMENTUM_BUFFER) : CENTERED;
     }
     return hasMomentum() ? List.of(SQUARE_AVG, MOMENTUM_BUFFER) : List.of(SQUARE_AVG);
   }

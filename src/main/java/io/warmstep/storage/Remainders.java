@@ -1,10 +1,10 @@
 package io.warmstep.storage;
 
 /**
- * A float32 number as a bfloat16 and the 16 bits that this lacks. The bfloat16 is the number rounded
- * to nearest, ties away from zero, so that the remainder is one of 16 bits with a sign: {@code bits
- * = (bfloat16 << 16) + remainder}. A NaN is 0x7FC0 and 0; where the sum would be a NaN because
- * somebody wrote the bfloat16 alone, the remainder counts as 0.
+ * A float32 number as a bfloat16 and the 16 bits that this lacks. The bfloat16 is the number
+ * rounded to nearest, ties away from zero, so that the remainder is one of 16 bits with a sign:
+ * {@code bits = (bfloat16 << 16) + remainder}. A NaN is 0x7FC0 and 0; where the sum would be a NaN
+ * because somebody wrote the bfloat16 alone, the remainder counts as 0.
  */
 public final class Remainders {
   private Remainders() {}

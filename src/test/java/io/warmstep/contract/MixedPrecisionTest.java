@@ -101,8 +101,7 @@ class MixedPrecisionTest {
     List<Kind> kinds = kinds();
     return ContractBackend.all().stream()
         .flatMap(
-            backend ->
-                kinds.stream().map(kind -> Arguments.of(backend, kind, rules(kinds, kind))));
+            backend -> kinds.stream().map(kind -> Arguments.of(backend, kind, rules(kinds, kind))));
   }
 
   /** Those of a kind: every rule is one of them for a kind at least. */
@@ -147,8 +146,7 @@ class MixedPrecisionTest {
         tensors.add(values);
         tensors.add(gradients);
         values.slice(1 + i % 4, SIZES[i]).copyFrom(initial);
-        builder.borrow(
-            "p" + i, values.slice(1 + i % 4, SIZES[i]), gradients.slice(3, SIZES[i]));
+        builder.borrow("p" + i, values.slice(1 + i % 4, SIZES[i]), gradients.slice(3, SIZES[i]));
       } else {
         float[] floats = new float[initial.length];
         for (int j = 0; j < floats.length; j++) {

@@ -37,9 +37,7 @@ class SmallUpdatesTest {
   private static float[] afterThousandSteps(
       Device device, int length, MasterWeights masters, Rounding rounding) {
     try (Parameters parameters =
-            Parameters.on(device)
-                .add("w", ElementType.BFLOAT16, repeated(1, length))
-                .build();
+            Parameters.on(device).add("w", ElementType.BFLOAT16, repeated(1, length)).build();
         Optimizer optimizer =
             Optimizer.of(parameters)
                 .rule(Sgd.sgd())
@@ -117,7 +115,8 @@ class SmallUpdatesTest {
     SplittableRandom random = new SplittableRandom(3);
     float[] start = new float[length];
     for (int i = 0; i < length; i++) {
-      start[i] = Float.intBitsToFloat(Float.floatToIntBits((float) random.nextGaussian()) & ~0xffff);
+      start[i] =
+          Float.intBitsToFloat(Float.floatToIntBits((float) random.nextGaussian()) & ~0xffff);
     }
     try (Parameters half =
             Parameters.on(backend.shared())
@@ -208,9 +207,7 @@ class SmallUpdatesTest {
         optimizer.state("w", "exp_avg").toFloats(),
         optimizer.state("w", "exp_avg_sq").toFloats(),
         optimizer.state("small", "exp_avg").toFloats(),
-        masters == MasterWeights.NONE
-            ? new float[0]
-            : optimizer.state("w", "master").toFloats()
+        masters == MasterWeights.NONE ? new float[0] : optimizer.state("w", "master").toFloats()
       };
     }
   }

@@ -246,7 +246,8 @@ final class TrainOptions {
         paramLabel = "TYPE",
         defaultValue = "float32",
         completionCandidates = NameList.TypeNames.class,
-        description = "Of parameters and gradients: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+        description =
+            "Of parameters and gradients: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
     String type;
 
     @Option(

@@ -88,13 +88,11 @@ final class CpuRun {
       case MASTER ->
           scratch
               .encodings()
-              .storeMasters(
-                  its.slice(), its.rest().get(), at, (float[]) source, from, n, scratch);
+              .storeMasters(its.slice(), its.rest().get(), at, (float[]) source, from, n, scratch);
       case STOCHASTIC ->
           scratch
               .encodings()
-              .storeRandomly(
-                  its.slice(), group, parameter, operand, at, (float[]) source, from, n);
+              .storeRandomly(its.slice(), group, parameter, operand, at, (float[]) source, from, n);
     }
   }
 

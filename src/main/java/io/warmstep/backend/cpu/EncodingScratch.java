@@ -17,8 +17,7 @@ final class EncodingScratch {
   }
 
   /** Puts masters together. */
-  void loadMasters(
-      MemorySlice values, MemorySlice beside, long at, float[] target, int to, int n) {
+  void loadMasters(MemorySlice values, MemorySlice beside, long at, float[] target, int to, int n) {
     values.memory().read(values.offset() + at, stored, 0, n);
     if (values.memory().type() == ElementType.BFLOAT16) {
       beside.memory().read(beside.offset() + at, rest, 0, n);
@@ -54,8 +53,14 @@ final class EncodingScratch {
    * @param at first element, within its parameter
    */
   void storeRandomly(
-      MemorySlice target, GroupStep group, int parameter, int operand, long at, float[] source,
-      int from, int n) {
+      MemorySlice target,
+      GroupStep group,
+      int parameter,
+      int operand,
+      long at,
+      float[] source,
+      int from,
+      int n) {
     random.counters(group.seed, group.step, parameter, operand);
     random.store(at, source, from, stored, 0, n);
     target.memory().write(target.offset() + at, stored, 0, n);

@@ -13,11 +13,11 @@ import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
 /**
- * The update of all parameters under one rule and of one element type, or of those whose operands are
- * stored in ways of their own: one launch, after two where
- * the rule first adds something up over each tensor. The numbers of up to 16 groups are its
- * arguments; those of more go into a table on the device, by launches that copy their arguments, so
- * that no memory of the host has to stay as it is.
+ * The update of all parameters under one rule and of one element type, or of those whose operands
+ * are stored in ways of their own: one launch, after two where the rule first adds something up
+ * over each tensor. The numbers of up to 16 groups are its arguments; those of more go into a table
+ * on the device, by launches that copy their arguments, so that no memory of the host has to stay
+ * as it is.
  */
 final class CudaUpdate {
   private final CudaContext context;

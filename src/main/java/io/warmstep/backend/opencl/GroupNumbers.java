@@ -9,8 +9,9 @@ import org.jocl.Pointer;
 
 /**
  * The numbers of several parameter groups as one argument of the update: for each group the rule's
- * scalars, its weight decay, 1 or, to maximize, -1, whether its parameters stay, and the number of its
- * step. OpenCL copies an argument when it is set, so the next step may overwrite them while this one still runs.
+ * scalars, its weight decay, 1 or, to maximize, -1, whether its parameters stay, and the number of
+ * its step. OpenCL copies an argument when it is set, so the next step may overwrite them while
+ * this one still runs.
  */
 final class GroupNumbers {
   /** Fields of a group beside the rule's scalars: see step.cl. */

@@ -49,9 +49,7 @@ final class UpdateRun {
             .toArray(cl_mem[]::new);
     this.keptOffsets = span.kept().stream().mapToLong(UpdateRun::offset).toArray();
     this.encodings =
-        span.isUniform()
-            ? List.of()
-            : span.operands().stream().map(UpdateRun::encoding).toList();
+        span.isUniform() ? List.of() : span.operands().stream().map(UpdateRun::encoding).toList();
     Optional<MemorySlice> beside = span.operands().get(0).rest();
     this.restMemory = beside.map(slice -> (OpenClMemory) slice.memory());
     this.rest = restMemory.map(OpenClMemory::buffer).orElse(buffers[0]);

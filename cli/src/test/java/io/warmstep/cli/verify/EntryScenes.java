@@ -67,7 +67,9 @@ final class EntryScenes {
   private static List<Scene> update(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (BitCase one : BitCase.all(type)) {
-      if (one.rule().name().equals(rule) && !isLong(one)) {
+      if (one.rule().name().equals(rule)
+          && !isLong(one)
+          && one.storing().equals(Storing.plain(type))) {
         scenes.add(of(one));
       }
     }

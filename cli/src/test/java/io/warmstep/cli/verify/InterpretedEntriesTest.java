@@ -32,8 +32,8 @@ class InterpretedEntriesTest {
 
   /**
    * All entries with {@code WARMSTEP_PTX=all}, those whose names match with another value that is a
-   * regular expression, otherwise those of Adam and of what rules share, and
-   * of each other rule those of one element type, the next in turn.
+   * regular expression, otherwise those of Adam and of what rules share, and of each other rule
+   * those of one element type, the next in turn.
    */
   static List<String> entries() throws IOException {
     try (Stream<Path> files = Files.list(PTX)) {

@@ -89,8 +89,7 @@ final class MixedScenes {
     return scenes;
   }
 
-  private static long mismatches(
-      Device device, Kind kind, UpdateRule rule, Elements elements) {
+  private static long mismatches(Device device, Kind kind, UpdateRule rule, Elements elements) {
     List<float[]> actual = results(device, kind, rule, elements);
     List<float[]> expected;
     try (Device java = Devices.cpu()) {
@@ -108,7 +107,9 @@ final class MixedScenes {
     return different;
   }
 
-  /** Parameters, gradients and state after steps of which one is skipped and one changes nothing. */
+  /**
+   * Parameters, gradients and state after steps of which one is skipped and one changes nothing.
+   */
   private static List<float[]> results(
       Device device, Kind kind, UpdateRule rule, Elements elements) {
     SplittableRandom random = new SplittableRandom(7);
