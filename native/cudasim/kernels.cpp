@@ -54,6 +54,13 @@ namespace sums_cu {
 #include "../../kernels/sums.cu"
 }
 
+#undef WS_ENTRY
+#undef WS_SUMS_ENTRY
+#undef WS_BITS
+namespace mixed_cu {
+#include "../../kernels/mixed.cu"
+}
+
 /* Orders of words for the test of what is a violation; each is run for one block. */
 long long run_phases(int order) {
   static int shared[WS_BLOCK];

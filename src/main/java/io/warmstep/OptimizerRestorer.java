@@ -34,6 +34,7 @@ final class OptimizerRestorer {
   private final Set<String> consumed = new HashSet<>();
   private final List<Parameter> restored = new ArrayList<>();
   private final List<Parameter> added = new ArrayList<>();
+  private final List<Parameter> withoutMaster = new ArrayList<>(); // in the file
   private int valuesFound;
 
   OptimizerRestorer(Optimizer optimizer, OptimizerCheckpoint choices, CheckpointReader reader)
@@ -130,7 +131,9 @@ final class OptimizerRestorer {
         for (StateSlot slot : rule(parameter).rule().stateSlots()) {
           optimizer.optimizerState().reset(parameter, slot);
         }
+        optimizer.optimizerState().resetMaster(parameter);
       }
+      withoutMaster.forEach(optimizer.optimizerState()::resetMaster);
     } catch (IOException | RuntimeException | Error e) {
       optimizer.progress().fail(e);
       throw e;
@@ -169,6 +172,11 @@ final class OptimizerRestorer {
       consumed.add(PyTorchNames.state(name, number.name()));
     }
     for (String slot : slots) {
+      if (slot.equals(OptimizerState.MASTER) && !has(PyTorchNames.state(name, slot))) {
+        withoutMaster.add(parameter);
+        notes.add(parameter.name() + " has no master in the file: it starts at the values");
+        continue;
+      }
       find(
           PyTorchNames.state(name, slot),
           optimizer.optimizerState().tensor(parameter.name(), slot),

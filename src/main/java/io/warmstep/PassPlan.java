@@ -44,7 +44,7 @@ final class PassPlan {
                 index.get(parameter),
                 parameter.length(),
                 parameter.values().slice(),
-                parameter.gradients().slice(),
+                parameter.values().slice(), // no pass uses gradients, whose type may be another
                 pass,
                 List.of(state.tensor(parameter.name(), name).slice())));
       }

@@ -161,6 +161,7 @@ final class PreparedStep {
       values[i].keep(group.kept());
       double own = rules.scalars(number, group.nextStep(), rate, values[i], inputs.scalars(i));
       inputs.keepParameters(i, own == 0);
+      inputs.step(i, group.nextStep());
       inputs.weightDecay(i, rules.rule().l2(values[i]));
     }
     inputs.gradientScale().set(gradientScale);

@@ -203,10 +203,10 @@ record RuleGroup(
           StepPlan.Entry.of(
               index.get(parameter),
               parameter.length(),
-              parameter.values().slice(),
+              state.values(parameter),
               parameter.gradients().slice(),
               rule,
-              state.slices(parameter.name())));
+              state.slots(parameter.name())));
     }
     return new StepPlan.Group(rule, entries);
   }

@@ -75,8 +75,12 @@ final class StepSnapshot implements AutoCloseable {
   /** One allocation for each type and what is kept of it. */
   private void measure(BackendDevice device) {
     Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
+    Map<ElementType, Long> gradientLengths = new EnumMap<>(ElementType.class);
     for (RuleGroup group : groups) {
-      group.members().forEach(p -> lengths.merge(p.values().type(), p.length(), Long::sum));
+      for (Parameter parameter : group.members()) {
+        lengths.merge(parameter.values().type(), parameter.length(), Long::sum);
+        gradientLengths.merge(parameter.gradients().type(), parameter.length(), Long::sum);
+      }
     }
     Map<ElementType, Memory> before = new EnumMap<>(ElementType.class);
     Map<ElementType, Memory> after = new EnumMap<>(ElementType.class);
@@ -87,22 +91,27 @@ final class StepSnapshot implements AutoCloseable {
           if (isAsynchronous) {
             after.put(type, allocate(device, type, length));
           }
-          if (isAsynchronous || losesGradients) {
-            gradients.put(type, allocate(device, type, length));
-          }
         });
+    if (isAsynchronous || losesGradients) {
+      gradientLengths.forEach(
+          (type, length) -> gradients.put(type, allocate(device, type, length)));
+    }
     Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
+    Map<ElementType, Long> gradientsUsed = new EnumMap<>(ElementType.class);
     for (RuleGroup group : groups) {
       List<UpdateMeter.Measured> members = new ArrayList<>();
       for (Parameter parameter : group.members()) {
         ElementType type = parameter.values().type();
+        ElementType gradientType = parameter.gradients().type();
         long at = used.merge(type, parameter.length(), Long::sum) - parameter.length();
+        long gradientAt =
+            gradientsUsed.merge(gradientType, parameter.length(), Long::sum) - parameter.length();
         members.add(
             new UpdateMeter.Measured(
                 parameter,
                 slice(before.get(type), at),
                 slice(after.get(type), at),
-                slice(gradients.get(type), at)));
+                slice(gradients.get(gradientType), gradientAt)));
       }
       measured.add(members);
     }

@@ -49,9 +49,7 @@ public final class Span {
 
   private boolean isContinuedBy(StepPlan.Entry entry) {
     for (int i = 0; i < operands.size(); i++) {
-      MemorySlice own = operands.get(i).slice();
-      MemorySlice next = entry.operands().get(i).slice();
-      if (!own.memory().isContinuedBy(own.offset() + length, next.memory(), next.offset())) {
+      if (!operands.get(i).isContinuedBy(length, entry.operands().get(i))) {
         return false;
       }
     }
@@ -79,6 +77,22 @@ public final class Span {
    */
   public ElementType type() {
     return operands.get(0).storage().type();
+  }
+
+  /**
+   * Whether all operands are stored as plain elements of the parameters' type and, state, of its
+   * arithmetic: what every backend has its fastest way for.
+   *
+   * @return false if a step has to convert one operand in another way than the next
+   */
+  public boolean isUniform() {
+    for (Operand operand : operands) {
+      ElementType expected = operand.role() == Operand.Role.STATE ? type().arithmetic() : type();
+      if (operand.encoding() != Encoding.PLAIN || operand.storage().type() != expected) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /**

@@ -191,12 +191,12 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     }
 
     /**
-     * A parameter from where its operands lie.
+     * A parameter whose operands are stored as plain elements.
      *
      * @param index see {@link #index}
      * @param length count of elements
      * @param values the parameter
-     * @param gradients its gradient, of the same type
+     * @param gradients its gradient
      * @param rule whose slots of state these are
      * @param slots of the arithmetic type, one for each
      * @return the entry
@@ -208,13 +208,41 @@ public record StepPlan(List<Group> groups, StepOptions options) {
         MemorySlice gradients,
         UpdateRule rule,
         List<MemorySlice> slots) {
+      return of(
+          index,
+          length,
+          new Operand(Operand.Role.VALUES, values),
+          gradients,
+          rule,
+          slots.stream().map(slice -> new Operand(Operand.Role.STATE, slice)).toList());
+    }
+
+    /**
+     * A parameter from where its operands lie.
+     *
+     * @param index see {@link #index}
+     * @param length count of elements
+     * @param values the parameter
+     * @param gradients its gradient, of the same arithmetic
+     * @param rule whose slots of state these are
+     * @param slots one for each
+     * @return the entry
+     */
+    public static Entry of(
+        int index,
+        long length,
+        Operand values,
+        MemorySlice gradients,
+        UpdateRule rule,
+        List<Operand> slots) {
       int ofElements = slots.size() - Group.kept(rule);
-      List<MemorySlice> state = slots.subList(0, ofElements);
       List<Operand> operands = new ArrayList<>(2 + ofElements);
-      operands.add(new Operand(Operand.Role.VALUES, values));
+      operands.add(values);
       operands.add(new Operand(Operand.Role.GRADIENTS, gradients));
-      state.forEach(slice -> operands.add(new Operand(Operand.Role.STATE, slice)));
-      return new Entry(index, length, operands, slots.subList(ofElements, slots.size()));
+      operands.addAll(slots.subList(0, ofElements));
+      List<MemorySlice> kept =
+          slots.subList(ofElements, slots.size()).stream().map(Operand::slice).toList();
+      return new Entry(index, length, operands, kept);
     }
 
     /**

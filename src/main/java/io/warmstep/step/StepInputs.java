@@ -5,6 +5,7 @@ public final class StepInputs {
   private final double[][] scalars;
   private final double[] weightDecay;
   private final boolean[] keepsParameters;
+  private final long[] steps;
   private final GradientScale gradientScale = new GradientScale();
 
   /**
@@ -19,6 +20,7 @@ public final class StepInputs {
     }
     weightDecay = new double[scalarCounts.length];
     keepsParameters = new boolean[scalarCounts.length];
+    steps = new long[scalarCounts.length];
   }
 
   /**
@@ -79,6 +81,26 @@ public final class StepInputs {
    */
   public void keepParameters(int group, boolean keeps) {
     keepsParameters[group] = keeps;
+  }
+
+  /**
+   * Number of a group's own step, from which random numbers follow.
+   *
+   * @param group its index in the plan
+   * @return from 1
+   */
+  public long step(int group) {
+    return steps[group];
+  }
+
+  /**
+   * Sets the number of a group's own step.
+   *
+   * @param group its index in the plan
+   * @param step from 1
+   */
+  public void step(int group, long step) {
+    steps[group] = step;
   }
 
   /**

@@ -89,6 +89,13 @@ public final class Reference {
     return column(0);
   }
 
+  /** Replaces the parameters, by what is left of them once they are stored. */
+  public void parameters(double[] values) {
+    for (int i = 0; i < values.length; i++) {
+      elements[i][0] = values[i];
+    }
+  }
+
   /** State by the rule's slot number. */
   public double[] state(int slot) {
     return isKept(slot) ? new double[] {kept[keptIndex(slot)]} : column(1 + slot);

@@ -52,7 +52,9 @@ final class CpuStepProgram implements StepProgram {
     this.options = plan.options();
     this.pool = pool;
     this.groups =
-        plan.groups().stream().map(group -> new GroupStep(group.rule())).toArray(GroupStep[]::new);
+        plan.groups().stream()
+            .map(group -> new GroupStep(group.rule(), options.seed()))
+            .toArray(GroupStep[]::new);
     this.runs =
         Span.of(plan).stream()
             .map(span -> new CpuRun(groups[span.group()], span))
@@ -112,6 +114,7 @@ final class CpuStepProgram implements StepProgram {
           inputs.scalars(i),
           inputs.weightDecay(i),
           inputs.keepsParameters(i),
+          inputs.step(i),
           scale.floatPrescale(),
           floatScale,
           doubleScale);

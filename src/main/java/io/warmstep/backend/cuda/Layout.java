@@ -44,6 +44,18 @@ final class Layout {
   static final int SUM_LEAF_COUNT = 40;
   static final int SUM_STEP = 48;
 
+  /** MixedTensor: a pointer for each operand and one more, a long, two ints, a byte for each. */
+  static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 24;
+
+  /** MixedArguments, before StepArguments: a pointer, two ints. */
+  static final int MIXED_TENSORS = 0;
+
+  static final int MIXED_KEY = 8;
+  static final int MIXED_STEP = 16;
+
+  /** Scalars of a group whose last two are the number of its step. */
+  static final int MIXED_STEP_NUMBER = StepPlan.MAX_SCALARS - 2;
+
   /** NormArguments: two trees, three pointers, three doubles, two floats, four ints. */
   static final int NORM_ARGUMENTS_BYTES = 152;
 

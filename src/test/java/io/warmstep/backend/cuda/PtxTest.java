@@ -99,12 +99,13 @@ class PtxTest {
     }
   }
 
-  /** The two translation units and all that they include when compiled for a device. */
+  /** The translation units and all that they include when compiled for a device. */
   private static Set<String> sources() throws IOException {
     Set<String> found = new TreeSet<>();
     collect("step.cu", found);
     collect("norm.cu", found);
     collect("sums.cu", found);
+    collect("mixed.cu", found);
     return found;
   }
 
@@ -131,6 +132,11 @@ class PtxTest {
   @Test
   void everyRuleAndTypeHasItsEntry() throws IOException {
     Set<String> expected = new TreeSet<>(Set.of("global_norm"));
+    for (UpdateRule rule : Rules.all()) {
+      if (rule.sums().isEmpty()) {
+        expected.add("mixed_" + rule.name());
+      }
+    }
     for (ElementType type : ElementType.values()) {
       for (UpdateRule rule : Rules.ofEachKernel()) {
         expected.add(rule.kernel() + "_" + type);

@@ -42,6 +42,7 @@ final class EntryScenes {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
+      case "mixed" -> MixedScenes.of(type);
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
       case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
@@ -136,7 +137,9 @@ final class EntryScenes {
   private static List<Scene> update(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (BitCase one : BitCase.all(type)) {
-      if (one.rule().kernel().equals(rule) && !isLong(one)) {
+      if (one.rule().kernel().equals(rule)
+          && !isLong(one)
+          && one.storing().equals(Storing.plain(type))) {
         scenes.add(of(one));
       }
     }

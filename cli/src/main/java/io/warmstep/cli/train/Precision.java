@@ -1,0 +1,28 @@
+package io.warmstep.cli.train;
+
+import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
+
+/**
+ * How an optimizer stores what it trains.
+ *
+ * @param type of parameters and gradients
+ * @param masters what is kept of parameters of 16 bits
+ * @param state type of the moments of large tensors
+ * @param rounding to bfloat16
+ * @param seed of random rounding
+ */
+public record Precision(
+    ElementType type, MasterWeights masters, StateType state, Rounding rounding, long seed) {
+  /** All in float32. */
+  public static final Precision FLOAT32 =
+      new Precision(
+          ElementType.FLOAT32, MasterWeights.NONE, StateType.FLOAT32, Rounding.NEAREST, 0);
+
+  void set(OptimizerBuilder builder) {
+    builder.masterWeights(masters).stateType(state).rounding(rounding, seed);
+  }
+}
