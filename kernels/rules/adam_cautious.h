@@ -4,13 +4,13 @@
  *   a = 1 where m * g > 0, else 0             (NaN if one of them is)
  *   p = keep * p - step_size * a * mask_scale * m / (sqrt(v) * root_scale + eps)
  *
- * with mask_scale = 1 / max(mean of a over the tensor, least_mean).
+ * with mask_scale = count / max(sum of a over the tensor, least_mean * count).
  *
  * State and options are those of adam.h. Sums over each tensor: 0 a. Numbers: 0 mask_scale. Scalars:
  * 0 step_size, 1 keep, 2 beta1, 3 fresh1, 4 beta2, 5 fresh2, 6 least_mean, 7 root_scale, 8 eps.
  *
  * Operations of the terms: 1 fma, 1 mul.
- * Operations of the numbers: 2 div.
+ * Operations of the numbers: 1 mul, 1 div.
  * Operations with options 0: 4 fma, 6 mul, 1 div, 1 sqrt.
  * Operations with options 1: 4 fma, 6 mul, 1 div, 1 sqrt.
  */
@@ -44,7 +44,7 @@ WS_INLINE void WS_NAME(adam_cautious_terms)(
 /* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(adam_cautious_numbers)(
     const WS_REAL *x, WS_REAL count, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
-  n[0] = 1 / WS_MAX(x[0] / count, k[6]);
+  n[0] = count / WS_MAX(x[0], k[6] * count);
 }
 
 /* p: parameter, g: gradient, s: the element's state, k: the step's scalars, then the numbers. */

@@ -5,13 +5,13 @@
  *   a = 1 where d * g > 0, else 0             (NaN if one of them is)
  *   p = keep * p - lr * a * mask_scale * d
  *
- * with mask_scale = 1 / max(mean of a over the tensor, least_mean).
+ * with mask_scale = count / max(sum of a over the tensor, least_mean * count).
  *
  * State, options and scalars are those of lion.h, and scalar 6 least_mean. Sums over each tensor: 0 a.
  * Numbers: 0 mask_scale. The first phase on CUDA is that of adam_cautious.h, which is the same.
  *
  * Operations of the terms: 1 fma, 1 mul.
- * Operations of the numbers: 2 div.
+ * Operations of the numbers: 1 mul, 1 div.
  * Operations with options 0: 3 fma, 5 mul.
  */
 #ifndef WS_LION_CAUTIOUS_H
@@ -44,7 +44,7 @@ WS_INLINE void WS_NAME(lion_cautious_terms)(
 /* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(lion_cautious_numbers)(
     const WS_REAL *x, WS_REAL count, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
-  n[0] = 1 / WS_MAX(x[0] / count, k[6]);
+  n[0] = count / WS_MAX(x[0], k[6] * count);
 }
 
 /* p: parameter, g: gradient, s: the element's state, k: the step's scalars, then the numbers. */

@@ -205,11 +205,11 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Goes over to evaluation mode: has the parameters hold the weights to evaluate and export a
-   * model with, where a rule trains others, as Schedule-Free rules and ASGD do. Those are kept aside, and
-   * {@link #train} puts them back bit by bit. In evaluation mode a step is refused, and so is
-   * adding parameters and restoring; a checkpoint has the weights that are trained. What is written
-   * to the parameters meanwhile is lost. An optimizer that is closed in evaluation mode leaves the
-   * parameters as they are.
+   * model with, where a rule trains others, as Schedule-Free rules and ASGD do. Those are kept
+   * aside, and {@link #train} puts them back bit by bit. In evaluation mode a step is refused, and
+   * so is adding parameters and restoring; a checkpoint has the weights that are trained. What is
+   * written to the parameters meanwhile is lost. An optimizer that is closed in evaluation mode
+   * leaves the parameters as they are.
    *
    * <p>Does nothing in evaluation mode, or if no rule has such weights.
    *

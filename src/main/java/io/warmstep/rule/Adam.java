@@ -20,9 +20,10 @@ import java.util.Optional;
  * p = p - lr / (1 - beta1^t) * m / (sqrt(u) / sqrt(1 - beta2^t) + eps)
  * </pre>
  *
- * AdamW can be cautious (Liang et al. 2024, arXiv 2411.16085), as {@code timm} computes it: the m of
- * the last line is 0 where m and g differ in sign, and divided by the share of the tensor's elements
- * where they agree, or by 0.001 if that is less. An element that is NaN makes its tensor NaN then.
+ * AdamW can be cautious (Liang et al. 2024, arXiv 2411.16085), as {@code timm} computes it: the m
+ * of the last line is 0 where m and g differ in sign, and divided by the share of the tensor's
+ * elements where they agree, or by 0.001 if that is less. An element that is NaN makes its tensor
+ * NaN then.
  *
  * <p>State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
  */

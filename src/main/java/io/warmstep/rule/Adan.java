@@ -7,8 +7,8 @@ import java.util.Map;
 /**
  * Adan (Xie et al. 2022, "Adaptive Nesterov Momentum Algorithm") as its authors' code computes it:
  * a moment of gradients, one of their differences, and the square of both. Betas say what is kept,
- * as in that code; the paper's are 1 minus them. At step t, with the global norm G of
- * all gradients:
+ * as in that code; the paper's are 1 minus them. At step t, with the global norm G of all
+ * gradients:
  *
  * <pre>
  * g = g * min(1, maxGradNorm / (G + eps))             (not if that is 0)

@@ -4,8 +4,8 @@ import java.util.List;
 
 /**
  * What a cautious rule adds up (Liang et al. 2024): how many elements of a tensor are moved against
- * their gradient. Only those are moved, by as much more as there are fewer of them. The rule's first
- * slot of state is the average m of gradients whose {@code beta * m + (1 - beta) * g} is the
+ * their gradient. Only those are moved, by as much more as there are fewer of them. The rule's
+ * first slot of state is the average m of gradients whose {@code beta * m + (1 - beta) * g} is the
  * direction, with both factors as its scalars 2 and 3.
  */
 final class CautiousSums implements TensorSums {
@@ -69,13 +69,13 @@ final class CautiousSums implements TensorSums {
 
   @Override
   public void numbers(FloatSums tensor) {
-    float mean = tensor.sum(0) / tensor.count();
-    tensor.number(0, 1 / Math.max(mean, tensor.scalar(LEAST_SCALAR)));
+    float count = tensor.count();
+    tensor.number(0, count / Math.max(tensor.sum(0), tensor.scalar(LEAST_SCALAR) * count));
   }
 
   @Override
   public void numbers(DoubleSums tensor) {
-    double mean = tensor.sum(0) / tensor.count();
-    tensor.number(0, 1 / Math.max(mean, tensor.scalar(LEAST_SCALAR)));
+    double count = tensor.count();
+    tensor.number(0, count / Math.max(tensor.sum(0), tensor.scalar(LEAST_SCALAR) * count));
   }
 }

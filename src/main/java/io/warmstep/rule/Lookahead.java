@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Lookahead (Zhang et al. 2019, arXiv 1907.08610) around another rule, which moves the parameters as
- * it does alone. After every k-th step:
+ * Lookahead (Zhang et al. 2019, arXiv 1907.08610) around another rule, which moves the parameters
+ * as it does alone. After every k-th step:
  *
  * <pre>
  * p = alpha * p + (1 - alpha) * slow            (slow = p before the first step)
@@ -55,8 +55,7 @@ public final class Lookahead implements UpdateRule {
     this.k = k;
     this.alpha = alpha;
     slots = new ArrayList<>(rule.stateSlots());
-    int elements =
-        (int) slots.stream().filter(s -> s.extent() == StateSlot.Extent.ELEMENT).count();
+    int elements = (int) slots.stream().filter(s -> s.extent() == StateSlot.Extent.ELEMENT).count();
     slots.add(elements, StateSlot.copyOfParameter(SLOT));
     int others = ~Access.state(elements);
     access = new Access(rule.access().reads() & others, rule.access().writes() & others);
@@ -67,8 +66,8 @@ public final class Lookahead implements UpdateRule {
    *
    * @param rule what moves the parameters
    * @return the rule with it
-   * @throws IllegalArgumentException if the rule's parameters are followed by other weights already,
-   *     as those of Schedule-Free rules are
+   * @throws IllegalArgumentException if the rule's parameters are followed by other weights
+   *     already, as those of Schedule-Free rules are
    */
   public static Lookahead around(UpdateRule rule) {
     Arguments.requirePresent("rule", rule, "pass one such as Adam.adamW()");

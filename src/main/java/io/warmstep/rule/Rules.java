@@ -20,10 +20,7 @@ public final class Rules {
           new Entry(Momentum.heavyBall(0.9), 0.05, Rules::momentum),
           new Entry(RmsProp.rmsProp(), 0.003, Rules::rmsProp),
           new Entry(Adam.adam(), 0.003, Rules::adam),
-          new Entry(
-              Lion.lion(),
-              0.0005,
-              Rules::lion),
+          new Entry(Lion.lion(), 0.0005, Rules::lion),
           new Entry(Adagrad.adagrad(), 0.05, Rules::adagrad),
           new Entry(
               Adadelta.adadelta(),

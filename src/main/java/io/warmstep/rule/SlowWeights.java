@@ -4,7 +4,8 @@ import io.warmstep.check.Arguments;
 
 /**
  * Weights that follow the parameters from afar: after every {@code period}-th step the parameters
- * move towards them, {@code p = p + weight * (s - p)}, and they become what the parameters are then.
+ * move towards them, {@code p = p + weight * (s - p)}, and they become what the parameters are
+ * then.
  *
  * @param slot the name of a slot with a value for each element, which has them
  * @param period a number of steps, at least 1

@@ -95,8 +95,8 @@ public final class RuleMatrix {
 
   /**
    * The richest form of each kernel, all state and weight decay, in the order of {@link
-   * Rules#ofEachKernel()},
-   * and one that decays weights apart from the gradient and ascends. For tests of what rules share.
+   * Rules#ofEachKernel()}, and one that decays weights apart from the gradient and ascends. For
+   * tests of what rules share.
    */
   public static List<UpdateRule> rich() {
     List<UpdateRule> entries = entries();
