@@ -89,7 +89,19 @@ final class Shards {
           parameter.name(),
           parameter.values().slice(shard.from(), shard.count()),
           parameter.gradients().slice(shard.from(), shard.count()));
+      if (shard.count() == parameter.length() || shard.count() == 0) {
+        builder.shape(parameter.name(), shape(parameter, shard.count()));
+      }
     }
     return builder.build();
+  }
+
+  /** That of a whole parameter, or of one with as many dimensions and nothing in it. */
+  private static long[] shape(Parameter parameter, long count) {
+    long[] shape = parameter.shape().stream().mapToLong(Long::longValue).toArray();
+    if (count == 0) {
+      shape[0] = 0;
+    }
+    return shape;
   }
 }

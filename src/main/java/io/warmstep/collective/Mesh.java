@@ -197,7 +197,8 @@ abstract class Mesh implements Collective {
     }
     ByteBuffer bucket = links[peer].empty();
     if (bucket == null) {
-      if (links[peer].end() != null && links[peer].arrived() == null) {
+      ByteBuffer last = links[peer].arrived();
+      if (links[peer].end() != null && (last == null || Bucket.kind(last) == Bucket.CLOSED)) {
         throw links[peer].end();
       }
       return false;
