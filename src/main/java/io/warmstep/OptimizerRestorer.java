@@ -128,9 +128,11 @@ final class OptimizerRestorer {
       }
       for (Parameter parameter : added) {
         for (StateSlot slot : rule(parameter).rule().stateSlots()) {
-          TensorCopy.fill(
-              optimizer.optimizerState().tensor(parameter.name(), slot.name()),
-              slot.initialValue());
+          if (slot.isState()) {
+            TensorCopy.fill(
+                optimizer.optimizerState().tensor(parameter.name(), slot.name()),
+                slot.initialValue());
+          }
         }
       }
     } catch (IOException | RuntimeException | Error e) {

@@ -20,7 +20,9 @@ import java.util.SplittableRandom;
  */
 public final class SelfTest {
   /** More than a work-group, and no multiple of a vector. */
-  private static final int LENGTH = 1237;
+  private static final List<Long> SHAPE = List.of(37L, 33L);
+
+  private static final int LENGTH = 37 * 33;
 
   private static final double RATE = 0.0123;
 
@@ -66,7 +68,7 @@ public final class SelfTest {
       List<MemorySlice> slices = memories.stream().map(m -> new MemorySlice(m, 0)).toList();
       StepPlan.Entry entry =
           StepPlan.Entry.of(
-              0, LENGTH, slices.get(0), slices.get(1), rule, slices.subList(2, slices.size()));
+              0, LENGTH, SHAPE, slices.get(0), slices.get(1), rule, slices.subList(2, slices.size()));
       StepPlan plan =
           new StepPlan(List.of(new StepPlan.Group(rule, List.of(entry))), StepOptions.NONE);
       StepInputs inputs = new StepInputs(rule.scalarNames().size());

@@ -165,20 +165,28 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param index position among all parameters of the plan, from 0: the global norm adds in this
    *     order
    * @param length count of elements
+   * @param shape lengths of its dimensions, whose product that is
    * @param operands values, gradients, then a state for each slot of the group's rule
    * @param kept for each slot that holds one value for the parameter, where that lies
    */
-  public record Entry(int index, long length, List<Operand> operands, List<MemorySlice> kept) {
+  public record Entry(
+      int index,
+      long length,
+      List<Long> shape,
+      List<Operand> operands,
+      List<MemorySlice> kept) {
     /**
      * Copies the list.
      *
      * @param index position among all parameters of the plan, from 0: the global norm adds in this
      *     order
      * @param length count of elements
+     * @param shape lengths of its dimensions, whose product that is
      * @param operands values, gradients, then a state for each slot of the group's rule
      * @param kept for each slot that holds one value for the parameter, where that lies
      */
     public Entry {
+      shape = List.copyOf(shape);
       operands = List.copyOf(operands);
       kept = List.copyOf(kept);
     }
@@ -188,6 +196,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      *
      * @param index see {@link #index}
      * @param length count of elements
+     * @param shape lengths of its dimensions
      * @param values the parameter
      * @param gradients its gradient, of the same type
      * @param rule whose slots of state these are
@@ -197,6 +206,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     public static Entry of(
         int index,
         long length,
+        List<Long> shape,
         MemorySlice values,
         MemorySlice gradients,
         UpdateRule rule,
@@ -207,7 +217,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       operands.add(new Operand(Operand.Role.VALUES, values));
       operands.add(new Operand(Operand.Role.GRADIENTS, gradients));
       state.forEach(slice -> operands.add(new Operand(Operand.Role.STATE, slice)));
-      return new Entry(index, length, operands, slots.subList(ofElements, slots.size()));
+      return new Entry(index, length, shape, operands, slots.subList(ofElements, slots.size()));
     }
 
     /**

@@ -47,7 +47,8 @@ public final class Rules {
           new Entry(Lamb.lamb(), 0.006, Rules::lamb),
           new Entry(Lars.lars(), 0.3, Rules::lars),
           new Entry(NovoGrad.novoGrad(), 0.01, Rules::novoGrad),
-          new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW));
+          new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW),
+          new Entry(Muon.muon(), 0.02, Rules::muon));
 
   /**
    * A rule, a learning rate to try first, and the rule's forms with a weight decay and the choice
@@ -220,5 +221,16 @@ public final class Rules {
     }
     StableAdamW stable = StableAdamW.stableAdamW().weightDecay(decay);
     return List.of(stable, stable.decoupleLr(0.125));
+  }
+
+  private static List<UpdateRule> muon(double decay, boolean maximize) {
+    if (maximize) {
+      return List.of();
+    }
+    Muon muon = Muon.muon().weightDecay(decay);
+    return List.of(
+        muon,
+        muon.nesterov(false).matchRmsAdamw(true),
+        muon.momentum(0.8).newtonSchulz(2, -1.5, 0.5, 8));
   }
 }

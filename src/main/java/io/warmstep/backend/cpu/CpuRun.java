@@ -1,6 +1,7 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Span;
 
@@ -11,6 +12,9 @@ final class CpuRun {
   final CpuMemory[] memories; // values, gradients, then state
   final long[] offsets;
   final long length;
+
+  /** Length of the tensor's first dimension, if the run is one tensor. */
+  final long rows;
 
   /** State that holds one value for the tensor. */
   final MemorySlice[] kept;
@@ -27,6 +31,7 @@ final class CpuRun {
     this.memories = new CpuMemory[operands];
     this.offsets = new long[operands];
     this.length = span.length();
+    this.rows = span.rows();
     this.kept = span.kept().toArray(MemorySlice[]::new);
     int numbers = group.sums == null ? 0 : group.sums.numberNames().size();
     this.floatNumbers = new float[isDouble ? 0 : numbers];
@@ -41,6 +46,11 @@ final class CpuRun {
       memories[i] = (CpuMemory) slice.memory();
       offsets[i] = slice.offset();
     }
+  }
+
+  /** The matrix and what its rule does with it, for a rule that has a matrix phase. */
+  MatrixBatch.Matrix matrix() {
+    return new MatrixBatch.Matrix(group.rule.matrix().orElseThrow(), rows, length / rows);
   }
 
   boolean isBoundLike(Span span, GroupStep[] groups) {

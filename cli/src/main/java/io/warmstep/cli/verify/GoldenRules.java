@@ -37,6 +37,8 @@ final class GoldenRules {
         for (int i = 0; i < list.size(); i++) {
           values.put(singular + (i + 1), value(list.get(i)));
         }
+      } else if (name.equals("adjustLrFn")) { // null or "original" otherwise
+        values.put("matchRmsAdamw", "match_rms_adamw".equals(entry.getValue()));
       } else if (!name.equals("lr")) {
         values.put(name, value(entry.getValue()));
       }
