@@ -4,6 +4,7 @@
  */
 #define WS_ENTRY(rule, RULE)
 #define WS_SUMS_ENTRY(rule, RULE)
+#define WS_MATRIX_ENTRY(rule, RULE)
 #define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
 #include "gradient.h"
 #include WS_RULE_FILE

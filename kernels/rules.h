@@ -28,12 +28,18 @@
  *   WS_<RULE>_KEPT             count of state slots that hold one value for a tensor
  *   WS_<RULE>_SUM_READS, _SUM_WRITES, _READS, _WRITES
  *                              the operands that the first phase and the update use, see portable.h
+ *
+ * A rule with a matrix phase in between has the same, but ends with WS_MATRIX_ENTRY(<rule>, <RULE>): its
+ * only term is the slot that goes through the phase, and its first number what that is divided by.
  */
 #ifndef WS_ENTRY
 #define WS_ENTRY(rule, RULE)
 #endif
 #ifndef WS_SUMS_ENTRY
 #define WS_SUMS_ENTRY(rule, RULE)
+#endif
+#ifndef WS_MATRIX_ENTRY
+#define WS_MATRIX_ENTRY(rule, RULE)
 #endif
 
 #include "rules/sgd.h"
@@ -56,3 +62,4 @@
 #include "rules/lars.h"
 #include "rules/novograd.h"
 #include "rules/stableadamw.h"
+#include "rules/muon.h"

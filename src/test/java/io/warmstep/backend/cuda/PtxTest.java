@@ -134,12 +134,15 @@ class PtxTest {
       for (UpdateRule rule : Rules.all()) {
         expected.add(rule.name() + "_" + type);
         if (rule.sums().isPresent()) {
-          expected.add("sums_" + rule.name() + "_" + type);
+          boolean hasMatrix = rule.matrix().isPresent();
+          expected.add((hasMatrix ? "first_" : "sums_") + rule.name() + "_" + type);
           expected.add("numbers_" + rule.name() + "_" + type.arithmetic());
         }
       }
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
+      expected.add("matrix_copy_" + type.arithmetic());
+      expected.add("matrix_product_" + type.arithmetic());
     }
     assertEquals(expected, new TreeSet<>(entries()));
     for (String entry : expected) {
