@@ -6,6 +6,7 @@
 #define WS_SUMS_ENTRY(rule, RULE)
 #define WS_SHARED_SUMS_ENTRY(rule, RULE)
 #define WS_PASS_ENTRY(pass, PASS)
+#define WS_MATRIX_ENTRY(rule, RULE)
 #define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
 #include "gradient.h"
 #include WS_RULE_FILE

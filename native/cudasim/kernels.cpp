@@ -49,7 +49,10 @@ const Kernel *find_kernel(const std::string &name) {
 #undef WS_PASS_ENTRY
 #include "../../kernels/norm.cu"
 
+#include "../../kernels/matrix.cu"
+
 /* The rules' headers once more. */
+#undef WS_MATRIX_ENTRY
 namespace sums_cu {
 #include "../../kernels/sums.cu"
 }

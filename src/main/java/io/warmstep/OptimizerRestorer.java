@@ -129,7 +129,9 @@ final class OptimizerRestorer {
       }
       for (Parameter parameter : added) {
         for (StateSlot slot : rule(parameter).rule().stateSlots()) {
-          optimizer.optimizerState().reset(parameter, slot);
+          if (slot.isState()) {
+            optimizer.optimizerState().reset(parameter, slot);
+          }
         }
         optimizer.optimizerState().resetMaster(parameter);
       }

@@ -46,6 +46,9 @@ final class OptimizerState {
   /** Those names of a parameter's state that are a single value for all its elements. */
   private final Map<String, Set<String>> ofTensor = new HashMap<>();
 
+  /** Those names of a parameter that are no state, but room for a step to work in. */
+  private final Map<String, Set<String>> scratch = new HashMap<>();
+
   private final List<Memory> memories = new ArrayList<>();
 
   /** Parameters whose state nobody has asked for: what begins as a copy follows them. */
@@ -186,6 +189,9 @@ final class OptimizerState {
           operands.add(new Operand(Operand.Role.STATE, slice));
           continue;
         }
+        if (!slot.isState()) {
+          scratch.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
+        }
         MemorySlice slice = shared.slice(parameter, slot, storage(parameter, slot));
         byName.put(slot.name(), tensor(slice, parameter.length()));
         Encoding encoding = precision.rounded(slice.memory().type());
@@ -272,16 +278,16 @@ final class OptimizerState {
    * @throws IllegalArgumentException if it has no such state
    */
   Tensor tensor(String parameter, String slot) {
-    Map<String, Tensor> slots = tensors.get(parameter);
-    Tensor tensor = slots.get(slot);
-    if (tensor == null) {
+    Tensor tensor = tensors.get(parameter).get(slot);
+    List<String> names = names(parameter);
+    if (!names.contains(slot)) {
       throw new IllegalArgumentException(
           "parameter \""
               + parameter
               + "\" has no state \""
               + slot
               + "\": it has "
-              + Parameters.abbreviated(slots.keySet()));
+              + Parameters.abbreviated(names));
     }
     return tensor;
   }
@@ -293,7 +299,8 @@ final class OptimizerState {
 
   /** Names of the state of a parameter that there is. */
   List<String> names(String parameter) {
-    return List.copyOf(tensors.get(parameter).keySet());
+    Set<String> others = scratch.getOrDefault(parameter, Set.of());
+    return tensors.get(parameter).keySet().stream().filter(slot -> !others.contains(slot)).toList();
   }
 
   /** The run is continued, so the caller is to write the state. */

@@ -43,6 +43,7 @@ final class PassPlan {
             StepPlan.Entry.of(
                 index.get(parameter),
                 parameter.length(),
+                parameter.shape(),
                 parameter.values().slice(),
                 parameter.values().slice(), // no pass uses gradients, whose type may be another
                 pass,

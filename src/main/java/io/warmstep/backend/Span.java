@@ -114,6 +114,15 @@ public final class Span {
   }
 
   /**
+   * Length of the first dimension, of a span that is one parameter.
+   *
+   * @return at least 1
+   */
+  public long rows() {
+    return entries.get(0).shape().get(0);
+  }
+
+  /**
    * Where the rule's state lies that holds one value for a tensor.
    *
    * @return a slice for each such slot

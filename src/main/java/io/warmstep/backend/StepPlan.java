@@ -172,20 +172,28 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param index position among all parameters of the plan, from 0: the global norm adds in this
    *     order
    * @param length count of elements
+   * @param shape lengths of its dimensions, whose product that is
    * @param operands values, gradients, then a state for each slot of the group's rule
    * @param kept for each slot that holds one value for the parameter, where that lies
    */
-  public record Entry(int index, long length, List<Operand> operands, List<MemorySlice> kept) {
+  public record Entry(
+      int index,
+      long length,
+      List<Long> shape,
+      List<Operand> operands,
+      List<MemorySlice> kept) {
     /**
      * Copies the list.
      *
      * @param index position among all parameters of the plan, from 0: the global norm adds in this
      *     order
      * @param length count of elements
+     * @param shape lengths of its dimensions, whose product that is
      * @param operands values, gradients, then a state for each slot of the group's rule
      * @param kept for each slot that holds one value for the parameter, where that lies
      */
     public Entry {
+      shape = List.copyOf(shape);
       operands = List.copyOf(operands);
       kept = List.copyOf(kept);
     }
@@ -195,6 +203,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      *
      * @param index see {@link #index}
      * @param length count of elements
+     * @param shape lengths of its dimensions
      * @param values the parameter
      * @param gradients its gradient
      * @param rule whose slots of state these are
@@ -204,6 +213,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     public static Entry of(
         int index,
         long length,
+        List<Long> shape,
         MemorySlice values,
         MemorySlice gradients,
         UpdateRule rule,
@@ -211,6 +221,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       return of(
           index,
           length,
+          shape,
           new Operand(Operand.Role.VALUES, values),
           gradients,
           rule,
@@ -222,6 +233,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      *
      * @param index see {@link #index}
      * @param length count of elements
+     * @param shape lengths of its dimensions
      * @param values the parameter
      * @param gradients its gradient, of the same arithmetic
      * @param rule whose slots of state these are
@@ -231,6 +243,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     public static Entry of(
         int index,
         long length,
+        List<Long> shape,
         Operand values,
         MemorySlice gradients,
         UpdateRule rule,
@@ -242,7 +255,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       operands.addAll(slots.subList(0, ofElements));
       List<MemorySlice> kept =
           slots.subList(ofElements, slots.size()).stream().map(Operand::slice).toList();
-      return new Entry(index, length, operands, kept);
+      return new Entry(index, length, shape, operands, kept);
     }
 
     /**

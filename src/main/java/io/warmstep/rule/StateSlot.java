@@ -29,7 +29,9 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
     /** Each element. */
     ELEMENT,
     /** Each parameter: its state has a single element. */
-    TENSOR
+    TENSOR,
+    /** Each element, from one phase of a step to the next: room to work in, and no state. */
+    SCRATCH
   }
 
   /**
@@ -132,6 +134,26 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
    */
   public boolean isAverage() {
     return content == Content.MOMENT || content == Content.SQUARE;
+  }
+
+  /**
+   * Room for a value of each element that a phase of a step leaves to the next. It is no part of the
+   * state, and stands among the slots of elements.
+   *
+   * @param name what it is, for messages
+   * @return the slot
+   */
+  public static StateSlot scratch(String name) {
+    return new StateSlot(name, 0.0, Extent.SCRATCH);
+  }
+
+  /**
+   * Whether the slot is part of the state: what a checkpoint has.
+   *
+   * @return false for room to work in
+   */
+  public boolean isState() {
+    return extent != Extent.SCRATCH;
   }
 
   /**

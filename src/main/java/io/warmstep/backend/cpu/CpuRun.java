@@ -2,6 +2,7 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.Encoding;
+import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
@@ -23,6 +24,8 @@ final class CpuRun {
 
   /** Of the parameter among all, for random numbers. */
   private final int parameter;
+  /** Length of the tensor's first dimension, if the run is one tensor. */
+  final long rows;
 
   /** State that holds one value for the tensor. */
   final MemorySlice[] kept;
@@ -39,6 +42,7 @@ final class CpuRun {
     this.memories = new CpuMemory[operands.length];
     this.offsets = new long[operands.length];
     this.length = span.length();
+    this.rows = span.rows();
     this.kept = span.kept().toArray(MemorySlice[]::new);
     int numbers = group.sums == null ? 0 : group.sums.numberNames().size();
     this.floatNumbers = new float[isDouble ? 0 : numbers];
@@ -94,6 +98,11 @@ final class CpuRun {
               .encodings()
               .storeRandomly(its.slice(), group, parameter, operand, at, (float[]) source, from, n);
     }
+  }
+
+  /** The matrix and what its rule does with it, for a rule that has a matrix phase. */
+  MatrixBatch.Matrix matrix() {
+    return new MatrixBatch.Matrix(group.rule.matrix().orElseThrow(), rows, length / rows);
   }
 
   boolean isBoundLike(Span span, GroupStep[] groups) {

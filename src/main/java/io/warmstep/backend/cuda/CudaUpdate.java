@@ -65,7 +65,10 @@ final class CudaUpdate {
     int chunks = fits ? 0 : (groups.size() + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
     this.writeGroups = fits ? null : kernels.get("groups_" + type.arithmetic());
     this.table = fits ? null : arena.reserve((long) groups.size() * layout.groupBytes());
-    this.sums = rule.sums().isEmpty() ? null : new CudaSums(context, kernels, arena, rule, runs);
+    this.sums =
+        rule.sums().isEmpty()
+            ? null
+            : new CudaSums(context, kernels, arena, plan, rule, runs, tiles.blocks());
     int before = isMixed ? Layout.MIXED_STEP : sums == null ? 0 : Layout.SUM_STEP;
     this.all = Cuda.direct(before + layout.bytes());
     this.update = all.slice(before, layout.bytes()).order(all.order());
@@ -104,7 +107,7 @@ final class CudaUpdate {
     StepOptions options = plan.options();
     long tableAddress = table == null ? 0 : table.address();
     if (sums != null) {
-      sums.setFixed(all);
+      sums.setFixed(all, normResult);
     }
     if (isMixed) {
       all.putLong(Layout.MIXED_TENSORS, tensors.address());

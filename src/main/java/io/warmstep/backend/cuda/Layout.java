@@ -31,8 +31,28 @@ final class Layout {
   /** TreeArguments: four pointers, two ints. */
   static final int TREE_BYTES = 40;
 
-  /** SumTensor: a pointer for each value of the tensor, two longs. */
-  static final int SUM_TENSOR_BYTES = 8 * StepPlan.MAX_KEPT + 16;
+  /** SumTensor: a pointer for each value of the tensor, three longs. */
+  static final int SUM_TENSOR_BYTES = 8 * StepPlan.MAX_KEPT + 24;
+
+  /** MatrixPart: a pointer, a long. */
+  static final int MATRIX_PART_BYTES = 16;
+
+  static final int MATRIX_TRANSPOSES = 1;
+  static final int MATRIX_STORES = 2;
+  static final int MATRIX_HALF = 4;
+  static final int MATRIX_COMBINES = 8;
+  static final int MATRIX_ADDS = 16;
+
+  /** MatrixArguments: seven pointers, two of the arithmetic type, six ints. */
+  static final int MATRIX_PARTS = 0;
+
+  static final int MATRIX_NUMBERS = 8;
+  static final int MATRIX_NORM = 16;
+  static final int MATRIX_LEFT = 24;
+  static final int MATRIX_RIGHT = 32;
+  static final int MATRIX_OTHER = 40;
+  static final int MATRIX_OUT = 48;
+  static final int MATRIX_FACTOR = 56;
 
   /** SumArguments, before StepArguments: five pointers, two ints. */
   static final int SUM_LEAVES = 0;
@@ -78,6 +98,14 @@ final class Layout {
   static final int RESULT_SKIP = 20;
 
   private Layout() {}
+
+  static int matrixRows(boolean isDouble) {
+    return MATRIX_FACTOR + 2 * (isDouble ? Double.BYTES : Float.BYTES);
+  }
+
+  static int matrixBytes(boolean isDouble) {
+    return matrixRows(isDouble) + 6 * Integer.BYTES;
+  }
 
   /** StepArguments of one arithmetic type. */
   record Step(boolean isDouble, int realBytes) {

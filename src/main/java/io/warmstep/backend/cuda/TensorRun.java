@@ -2,10 +2,12 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.Encoding;
+import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.NewtonSchulz;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -17,6 +19,7 @@ final class TensorRun {
   private final long[] addresses; // values, gradients, then state
   private final int[] bytes; // of an element of each
   private final long length;
+  private final long rows; // length of the first dimension, if the run is one tensor
   private final long[] kept; // of state that holds one value for the tensor
   private final boolean mayMove;
   private final byte[] stored; // how each operand is, or null if all are as the type says
@@ -27,6 +30,7 @@ final class TensorRun {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
+    this.rows = span.rows();
     this.mayMove =
         span.operands().stream()
             .anyMatch(operand -> ((CudaMemory) operand.slice().memory()).isBorrowed());
@@ -91,7 +95,21 @@ final class TensorRun {
     for (int i = 0; i < StepPlan.MAX_KEPT; i++) {
       table.putLong(i < kept.length ? kept[i] : 0);
     }
-    table.putLong(firstLeaf).putLong(leaves());
+    table.putLong(firstLeaf).putLong(leaves()).putLong(rows);
+  }
+
+  /** Where a slot of elements' state lies. */
+  long stateAddress(int slot) {
+    return addresses[2 + slot];
+  }
+
+  /** Writes the row of a leaf's tensor for what lies in a slot. */
+  void writeLeaves(ByteBuffer table, int slot, long firstLeaf) {
+    table.putLong(stateAddress(slot)).putLong(length).putLong(firstLeaf);
+  }
+
+  MatrixBatch.Matrix matrix(NewtonSchulz phase) {
+    return new MatrixBatch.Matrix(phase, rows, length / rows);
   }
 
   /** Whether another run, of memory elsewhere, can have this one's row and tiles. */

@@ -85,7 +85,7 @@ final class Programs implements AutoCloseable {
         options(type, shape.normLocal())
             + " -DWS_KEPT="
             + kept
-            + ruleOptions(rule, type, operands, segmentFields(operands) + kept);
+            + ruleOptions(rule, type, operands, segmentFields(operands) + 1 + kept);
     return kernel("sums.cl", rule.kernel(), options, entry, shape.normLocal());
   }
 
@@ -105,6 +105,18 @@ final class Programs implements AutoCloseable {
 
   Kernel norm(String entry, ElementType type) {
     return kernel("norm.cl", null, options(type, shape.normLocal()), entry, shape.normLocal());
+  }
+
+  /** A kernel of a matrix phase, on numbers of an arithmetic type. */
+  Kernel matrix(String entry, ElementType arithmetic, int tensorNumbers) {
+    int side = shape.matrixSide();
+    String options =
+        options(arithmetic, side * side)
+            + " -DWS_SIDE="
+            + side
+            + " -DWS_NUMBERS="
+            + tensorNumbers;
+    return kernel("matrix.cl", null, options, entry, side * side);
   }
 
   private String options(ElementType type, int local) {

@@ -1,10 +1,12 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.NewtonSchulz;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -18,6 +20,7 @@ final class UpdateRun {
   final cl_mem[] buffers; // values, gradients, then state
   final long[] offsets;
   final long length;
+  final long rows; // length of the first dimension, if the run is one tensor
   final cl_mem[] kept; // state that holds one value for the tensor
   final long[] keptOffsets;
   private final List<OpenClMemory> memories;
@@ -38,6 +41,7 @@ final class UpdateRun {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
+    this.rows = span.rows();
     this.memories =
         span.operands().stream().map(operand -> (OpenClMemory) operand.slice().memory()).toList();
     this.buffers = memories.stream().map(OpenClMemory::buffer).toArray(cl_mem[]::new);
@@ -107,6 +111,10 @@ final class UpdateRun {
   /** Whether whole vectors begin at the first element in every buffer. */
   boolean isAlignedAtStart(int lanes) {
     return isAligned(lanes) && offsets[0] % lanes == 0;
+  }
+
+  MatrixBatch.Matrix matrix(NewtonSchulz phase) {
+    return new MatrixBatch.Matrix(phase, rows, length / rows);
   }
 
   /** How many leaves a tensor has. */

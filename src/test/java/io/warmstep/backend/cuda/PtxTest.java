@@ -141,7 +141,11 @@ class PtxTest {
       for (UpdateRule rule : Rules.ofEachKernel()) {
         expected.add(rule.kernel() + "_" + type);
         if (rule.sums().isPresent()) {
-          expected.add("sums_" + rule.sumsKernel() + "_" + type);
+          boolean hasMatrix = rule.matrix().isPresent();
+          expected.add(
+              hasMatrix
+                  ? "first_" + rule.kernel() + "_" + type
+                  : "sums_" + rule.sumsKernel() + "_" + type);
           expected.add("numbers_" + rule.sumsKernel() + "_" + type.arithmetic());
         }
       }
@@ -149,6 +153,8 @@ class PtxTest {
       expected.add(Interpolation.LOOKAHEAD.name() + "_" + type);
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
+      expected.add("matrix_copy_" + type.arithmetic());
+      expected.add("matrix_product_" + type.arithmetic());
     }
     assertEquals(expected, new TreeSet<>(entries()));
     for (String entry : expected) {

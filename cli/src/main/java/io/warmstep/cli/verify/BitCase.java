@@ -50,6 +50,10 @@ record BitCase(
   private static final List<Integer> MANY =
       IntStream.range(0, 1000).map(i -> i * 7919 % 301).boxed().toList();
 
+  /** For rules of matrices: of sides around those of tiles, and some equal ones. */
+  private static final List<Integer> MATRICES =
+      List.of(1, 6, 35, 0, 4032, 35, 127 * 127, 128 * 129, 6, 130 * 131, 35);
+
   private static final List<Integer> LARGE = List.of(1_000_003);
   private static final List<Integer> SMALL = List.of(131);
 
@@ -106,7 +110,8 @@ record BitCase(
       i++;
     }
     for (UpdateRule rule : Rules.all()) {
-      cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.CLIPPED_NORM, MANY, 3, false));
+      List<Integer> several = rule.matrix().isPresent() ? MATRICES : MANY;
+      cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.CLIPPED_NORM, several, 3, false));
       if (!type.isHalf()) {
         cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, LARGE, 5, false));
         cases.add(new BitCase(rule, type, Elements.RANDOM_BITS, Extra.NOTHING, LARGE, 2, false));

@@ -216,7 +216,9 @@ public final class BitComparison {
       ParametersBuilder builder =
           Parameters.on(device).gradientType(one.storing().gradients());
       for (int i = 0; i < one.lengths().size(); i++) {
-        builder.add((i % 2 == 0 ? "even." : "odd.") + i, one.type(), one.lengths().get(i));
+        String name = (i % 2 == 0 ? "even." : "odd.") + i;
+        int length = one.lengths().get(i);
+        builder.add(name, one.type(), length).shape(name, MatrixShapes.of(length));
       }
       parameters = builder.build();
       try {
