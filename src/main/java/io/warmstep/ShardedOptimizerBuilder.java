@@ -109,8 +109,7 @@ public final class ShardedOptimizerBuilder {
           "a sharded optimizer has no masters, no narrow state and no stochastic rounding yet:"
               + " build it without masterWeights(...), stateType(...) and rounding(...)");
     }
-    boolean needsNorm =
-        builder.scaler() != null || OwnClip.of(options, groups).needsNorm();
+    boolean needsNorm = builder.scaler() != null || OwnClip.of(options, groups).needsNorm();
     if (needsNorm && !parameters.device().backend().exchangesLeaves()) {
       throw new UnsupportedOperationException(
           "a sharded optimizer on "

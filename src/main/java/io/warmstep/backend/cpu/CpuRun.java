@@ -24,6 +24,7 @@ final class CpuRun {
 
   /** Of the parameter among all, for random numbers. */
   private final int parameter;
+
   /** Length of the tensor's first dimension, if the run is one tensor. */
   final long rows;
 

@@ -88,10 +88,18 @@ final class OpenClMatrices {
         addProduct(batch, from, from, gram, gram, height, width, height, square, 0, 0);
         int combined = HALF | COMBINES;
         addProduct(
-            batch, gram, gram, gram, polynomial, height, height, height, combined, phase.c(),
+            batch,
+            gram,
+            gram,
+            gram,
+            polynomial,
+            height,
+            height,
+            height,
+            combined,
+            phase.c(),
             phase.b());
-        addProduct(
-            batch, polynomial, from, from, to, height, height, width, ADDS, 0, phase.a());
+        addProduct(batch, polynomial, from, from, to, height, height, width, ADDS, 0, phase.a());
         cl_mem former = from;
         from = to;
         to = former;
@@ -149,11 +157,12 @@ final class OpenClMatrices {
     kernel.setReal(9, otherFactor, isDouble);
     int side = programs.shape().matrixSide();
     long tiles =
-        groups(rows, HELD * side) * groups(columns, programs.shape().lanes(arithmetic) * side);
+        groups(rows, HELD * side)
+            * (long) groups(columns, programs.shape().lanes(arithmetic) * side);
     kernel.workGroups(batch.members().size() * tiles);
   }
 
-  private static long groups(int length, int each) {
+  private static int groups(int length, int each) {
     return (length - 1) / each + 1;
   }
 

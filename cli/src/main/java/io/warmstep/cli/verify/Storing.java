@@ -19,8 +19,7 @@ import java.util.List;
  * @param state type of moments
  * @param rounding to bfloat16
  */
-record Storing(
-    ElementType gradients, MasterWeights masters, StateType state, Rounding rounding) {
+record Storing(ElementType gradients, MasterWeights masters, StateType state, Rounding rounding) {
   private static final long SEED = 20;
 
   /** Types that the rules take turns in: on OpenCL each case is a program of its own. */
@@ -86,9 +85,7 @@ record Storing(
   /** Whether an optimizer of a rule takes it. */
   private boolean isPossible(ElementType type, UpdateRule rule) {
     boolean narrows =
-        state != StateType.FLOAT32
-            && rule.stateSlots().stream()
-                .anyMatch(StateSlot::isAverage);
+        state != StateType.FLOAT32 && rule.stateSlots().stream().anyMatch(StateSlot::isAverage);
     boolean hasMasters = masters != MasterWeights.NONE;
     boolean isRounded = !hasMasters && type == ElementType.BFLOAT16;
     boolean canRound =

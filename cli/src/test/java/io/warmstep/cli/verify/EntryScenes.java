@@ -48,8 +48,7 @@ final class EntryScenes {
       case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
       case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
-      case "matrix_copy", "matrix_product" ->
-          MatrixScenes.of(ElementType.valueOf(upper(type)));
+      case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
       default -> {
         String rule = kind.replaceFirst("^(sums|numbers|first)_", "");
         List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));
