@@ -50,7 +50,8 @@ final class RaceStudy implements Study {
     List<Double> rates = tune(names);
     List<RunSetup> setups = new ArrayList<>();
     for (int i = 0; i < names.size(); i++) {
-      RunSetup setup = bench.task().setup(rates.get(i), bench.plan().steps()).rule(rule(names.get(i)));
+      RunSetup setup =
+          bench.task().setup(rates.get(i), bench.plan().steps()).rule(rule(names.get(i)));
       setups.addAll(LabTask.seeds(setup, bench.plan().seeds()));
     }
     long[] nanos = new long[setups.size()];

@@ -107,8 +107,7 @@ final class ScheduleStudy implements Study {
     for (ScheduleChoice schedule : SCHEDULES) {
       for (String warmUp :
           schedule == ScheduleChoice.ONE_CYCLE ? List.of("none") : List.of("none", linear)) {
-        RunSetup setup =
-            bench.task().setup().rate(rate(schedule, warmUp, bench.findings().rate));
+        RunSetup setup = bench.task().setup().rate(rate(schedule, warmUp, bench.findings().rate));
         setups.addAll(LabTask.seeds(setup, seeds()));
         warmUps.add(warmUp);
         choices.add(schedule);
