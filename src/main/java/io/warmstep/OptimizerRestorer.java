@@ -182,8 +182,7 @@ final class OptimizerRestorer {
     for (String slot : slots) {
       if (OptimizerState.followsValues(slot) && !has(PyTorchNames.state(name, slot))) {
         incomplete.computeIfAbsent(parameter, key -> new ArrayList<>()).add(slot);
-        notes.add(
-            parameter.name() + " has no " + slot + " in the file: it starts at the values");
+        notes.add(parameter.name() + " has no " + slot + " in the file: it starts at the values");
         continue;
       }
       find(

@@ -146,8 +146,7 @@ final class OptimizerState {
         byName.put(MASTER, master(parameter, rest));
       }
       if (precision.hasAverage()) {
-        MemorySlice slice =
-            shared.slice(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32));
+        MemorySlice slice = shared.slice(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32));
         averages.put(parameter.name(), slice);
         byName.put(AVERAGE, tensor(slice, parameter.length()));
       }

@@ -55,8 +55,7 @@ public final class Span {
       }
     }
     Optional<MemorySlice> average = average();
-    return average.isEmpty()
-        || Operand.isContinuedBy(average.get(), length, entry.average().get());
+    return average.isEmpty() || Operand.isContinuedBy(average.get(), length, entry.average().get());
   }
 
   private void add(StepPlan.Entry entry) {

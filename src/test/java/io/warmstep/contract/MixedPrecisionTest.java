@@ -32,9 +32,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Parameters with masters, gradients of another type than the parameters, state in fewer bits,
- * random rounding and averages: every backend has the bits of plain loops in float32 whose numbers are converted
- * one by one. Each rule goes through some of the kinds, one after the other, unless the matrix is
- * full.
+ * random rounding and averages: every backend has the bits of plain loops in float32 whose numbers
+ * are converted one by one. Each rule goes through some of the kinds, one after the other, unless
+ * the matrix is full.
  */
 class MixedPrecisionTest {
   private static final int[] SIZES = {0, 1, 31, 33, 258, 2049};

@@ -146,7 +146,8 @@ class TrainCommandTest {
 
   private static double loss(String type, String... more) {
     List<String> arguments =
-        new ArrayList<>(List.of("--epochs", "5", "--rule", "sgd", "--lr", "0.003", "--dtype", type));
+        new ArrayList<>(
+            List.of("--epochs", "5", "--rule", "sgd", "--lr", "0.003", "--dtype", type));
     arguments.addAll(List.of(more));
     return train(arguments.toArray(String[]::new)).get("train_loss").getAsDouble();
   }

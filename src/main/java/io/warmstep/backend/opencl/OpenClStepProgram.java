@@ -169,7 +169,8 @@ final class OpenClStepProgram implements StepProgram {
                 first.isMixed()
                     ? Programs.mixedSegmentFields(operands)
                     : Programs.segmentFields(operands)));
-    Kernel kernel = resources.add(programs.step(rule, type, operands, key.encodings, first.hasAverage()));
+    Kernel kernel =
+        resources.add(programs.step(rule, type, operands, key.encodings, first.hasAverage()));
     List<UpdateRun> tensors = members.stream().map(runs::get).toList();
     List<Long> tags = tensors.stream().map(run -> tag(key, plan, run)).toList();
     OpenClContext context = device.context();

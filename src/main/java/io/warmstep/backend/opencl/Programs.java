@@ -59,7 +59,12 @@ final class Programs implements AutoCloseable {
    * @param encodings how each is stored, as mixed.h calls it; empty if all are as the type says
    * @param averages whether an average of the parameters is kept
    */
-  Kernel step(StepPlan.SameRule rule, ElementType type, int operands, List<String> encodings, boolean averages) {
+  Kernel step(
+      StepPlan.SameRule rule,
+      ElementType type,
+      int operands,
+      List<String> encodings,
+      boolean averages) {
     boolean isMixed = !encodings.isEmpty();
     int fields = isMixed ? mixedSegmentFields(operands) : segmentFields(operands);
     String options =

@@ -213,8 +213,7 @@ public final class BitComparison {
     private final List<Tensor> state = new ArrayList<>();
 
     Model(Device device, BitCase one) {
-      ParametersBuilder builder =
-          Parameters.on(device).gradientType(one.storing().gradients());
+      ParametersBuilder builder = Parameters.on(device).gradientType(one.storing().gradients());
       for (int i = 0; i < one.lengths().size(); i++) {
         builder.add((i % 2 == 0 ? "even." : "odd.") + i, one.type(), one.lengths().get(i));
       }

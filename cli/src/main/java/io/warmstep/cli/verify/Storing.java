@@ -19,8 +19,7 @@ import java.util.List;
  * @param state type of moments
  * @param rounding to bfloat16
  */
-record Storing(
-    ElementType gradients, MasterWeights masters, StateType state, Rounding rounding) {
+record Storing(ElementType gradients, MasterWeights masters, StateType state, Rounding rounding) {
   private static final long SEED = 20;
 
   /** Types that the rules take turns in: on OpenCL each case is a program of its own. */
