@@ -300,6 +300,11 @@ final class OptimizerState {
         Optional.ofNullable(masters.get(parameter.name())));
   }
 
+  /** Whether a master is kept of a parameter. */
+  boolean hasMaster(Parameter parameter) {
+    return precision.hasMaster(parameter);
+  }
+
   /** Where the average of a parameter lies, if one is kept. */
   Optional<MemorySlice> average(Parameter parameter) {
     return Optional.ofNullable(averages.get(parameter.name()));

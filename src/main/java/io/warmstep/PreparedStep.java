@@ -140,6 +140,11 @@ final class PreparedStep {
     return happened;
   }
 
+  /** Whether a master is kept of a parameter. */
+  boolean hasMaster(Parameter parameter) {
+    return state.hasMaster(parameter);
+  }
+
   void zeroGradients() {
     followRebinding();
     program.get().zeroGradients();
