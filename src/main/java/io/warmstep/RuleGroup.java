@@ -193,14 +193,15 @@ record RuleGroup(
   StepPlan.Group plan(Map<Parameter, Integer> index, OptimizerState state) {
     List<StepPlan.Entry> entries = new ArrayList<>();
     for (Parameter parameter : members) {
-      entries.add(
+      StepPlan.Entry entry =
           StepPlan.Entry.of(
               index.get(parameter),
               parameter.length(),
               state.values(parameter),
               parameter.gradients().slice(),
               rule,
-              state.slots(parameter.name())));
+              state.slots(parameter.name()));
+      entries.add(entry.withAverage(state.average(parameter)));
     }
     return new StepPlan.Group(rule, entries);
   }

@@ -167,8 +167,14 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param length count of elements
    * @param operands values, gradients, then a state for each slot of the group's rule
    * @param kept for each slot that holds one value for the parameter, where that lies
+   * @param average where the parameter's average lies, if one is kept
    */
-  public record Entry(int index, long length, List<Operand> operands, List<MemorySlice> kept) {
+  public record Entry(
+      int index,
+      long length,
+      List<Operand> operands,
+      List<MemorySlice> kept,
+      Optional<MemorySlice> average) {
     /**
      * Copies the list.
      *
@@ -177,6 +183,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param length count of elements
      * @param operands values, gradients, then a state for each slot of the group's rule
      * @param kept for each slot that holds one value for the parameter, where that lies
+     * @param average where the parameter's average lies, if one is kept
      */
     public Entry {
       operands = List.copyOf(operands);
@@ -235,7 +242,17 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       operands.addAll(slots.subList(0, ofElements));
       List<MemorySlice> kept =
           slots.subList(ofElements, slots.size()).stream().map(Operand::slice).toList();
-      return new Entry(index, length, operands, kept);
+      return new Entry(index, length, operands, kept, Optional.empty());
+    }
+
+    /**
+     * This parameter with an average, or without one.
+     *
+     * @param average where it lies, as float32
+     * @return a copy
+     */
+    public Entry withAverage(Optional<MemorySlice> average) {
+      return new Entry(index, length, operands, kept, average);
     }
 
     /**

@@ -39,7 +39,7 @@ public final class TestModel implements AutoCloseable {
         if (type == ElementType.FLOAT64) {
           builder.add(name, values);
         } else {
-          builder.add(name, type, floats(values));
+          builder.add(name, type, Numbers.floats(values));
         }
       }
       case ALLOCATED -> {
@@ -61,14 +61,6 @@ public final class TestModel implements AutoCloseable {
       }
     }
     return this;
-  }
-
-  private static float[] floats(double[] values) {
-    float[] floats = new float[values.length];
-    for (int i = 0; i < values.length; i++) {
-      floats[i] = (float) values[i];
-    }
-    return floats;
   }
 
   /** The parameter set, built at the first call. */

@@ -282,7 +282,9 @@ final class TrainCommand implements Callable<Integer> {
       run.checkpoint().save(steps, history);
       double seconds = (System.nanoTime() - start) / 1e9;
       Baselines baselines = Baselines.of(run.split());
+      steps.beginEvaluation();
       double[] testLosses = run.model().losses(run.split().test());
+      steps.endEvaluation();
       return new TrainResult(
           history,
           history.steps() - before,

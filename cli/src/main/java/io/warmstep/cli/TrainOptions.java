@@ -285,13 +285,31 @@ final class TrainOptions {
         })
     String rounding;
 
+    @Option(
+        names = "--average",
+        paramLabel = "D",
+        description = {
+          "Evaluate with an exponential moving average of the parameters, which in step t keeps the"
+              + " smaller of D and (1 + t) / (10 + t) of itself. Default: no average"
+        })
+    Double average;
+
     Precision toPrecision(long seed) {
+      if (average != null) {
+        Arguments.require(
+            average > 0 && average < 1,
+            "--average",
+            average,
+            "in (0, 1)",
+            "leave it out for no average");
+      }
       return new Precision(
           Options.named("unknown element type", "--dtype", () -> ElementType.parse(type)),
           choice("--master", master, MasterWeights.values()),
           choice("--state", state, StateType.values()),
           choice("--rounding", rounding, Rounding.values()),
-          seed);
+          seed,
+          average == null ? 0 : average);
     }
 
     /** Makes an optimizer, whose complaints name the options. */
@@ -322,6 +340,9 @@ final class TrainOptions {
       if (!rounding.equals("nearest")) {
         text.append(", ").append(rounding).append(" rounding");
       }
+      if (average != null) {
+        text.append(", averaged by ").append(average);
+      }
       return text.toString();
     }
 
@@ -345,6 +366,7 @@ final class TrainOptions {
       json.addProperty("master", master);
       json.addProperty("state", state);
       json.addProperty("rounding", rounding);
+      json.addProperty("average", average);
     }
   }
 
@@ -472,7 +494,7 @@ final class TrainOptions {
         description =
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
                 + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, dtype, master,"
-                + " state, rounding, lr,"
+                + " state, rounding, average, lr,"
                 + " schedule, warmup, with which the run comes out again; then steps, train_loss,"
                 + " test_loss, train_accuracy, test_accuracy, baselines (class_frequencies,"
                 + " softmax_regression and nearest_neighbours, each with test_loss and"

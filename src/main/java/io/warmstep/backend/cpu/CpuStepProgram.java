@@ -115,6 +115,7 @@ final class CpuStepProgram implements StepProgram {
           inputs.weightDecay(i),
           inputs.keepsParameters(i),
           inputs.step(i),
+          inputs.averageWeight(i),
           scale.floatPrescale(),
           floatScale,
           doubleScale);

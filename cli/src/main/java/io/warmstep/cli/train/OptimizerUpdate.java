@@ -22,6 +22,7 @@ import java.util.List;
 public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
   private final List<Mlp.Parameter> model;
   private final LearningRate rate;
+  private final boolean averages;
   private final Parameters parameters;
   private final Optimizer optimizer;
 
@@ -89,6 +90,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       StepListener listener) {
     this.model = model.parameters();
     this.rate = rate;
+    this.averages = precision.averageDecay() != 0;
     ParametersBuilder owned = Parameters.on(device);
     for (Mlp.Parameter parameter : this.model) {
       owned.add(parameter.name(), precision.type(), parameter.values());
@@ -152,6 +154,22 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
     RestoreReport report = optimizer.checkpoint().keepHyperparameters().restore(reader);
     copyBack();
     return report;
+  }
+
+  @Override
+  public void beginEvaluation() {
+    if (averages) {
+      for (Mlp.Parameter parameter : model) {
+        optimizer.state(parameter.name(), "average").copyTo(parameter.values());
+      }
+    }
+  }
+
+  @Override
+  public void endEvaluation() {
+    if (averages) {
+      copyBack();
+    }
   }
 
   private void copyBack() {

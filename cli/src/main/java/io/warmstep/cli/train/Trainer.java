@@ -29,6 +29,12 @@ public final class Trainer {
      * @param trainLoss the mean loss over the training rows
      */
     default void report(double trainLoss) {}
+
+    /** Gives the model the values that it is to be evaluated with, where those are others. */
+    default void beginEvaluation() {}
+
+    /** Gives the model the values that are trained. */
+    default void endEvaluation() {}
   }
 
   /** Hears about the progress. */
@@ -140,11 +146,13 @@ public final class Trainer {
       if (epoch <= evaluated) {
         continue;
       }
+      update.beginEvaluation();
       Mlp.Evaluation onTrain = model.evaluate(train);
       if (!Double.isFinite(onTrain.loss())) {
         throw new TrainingDivergedException(history.steps(), onTrain.loss(), rate);
       }
       history.addEvaluation(onTrain, model.evaluate(split.test()));
+      update.endEvaluation();
       update.report(onTrain.loss());
       listener.onEpoch(epoch, history.last());
     }
