@@ -120,13 +120,15 @@ enum {
 struct MixedTensor {
   void *operands[WS_MAX_OPERANDS]; /* values, gradients and state */
   void *rest;                      /* what masters keep beside the values */
+  float *average;                  /* of the values, or null */
   long long length;
   int group;
   int parameter; /* its number, for random numbers */
   unsigned char stored[WS_MAX_OPERANDS];
 };
 
-/* The last two scalars of a group are the number of its step, the lower 16 bits and the next. */
+/* The last three scalars of a group are what averages take of its parameters, and the number of its step,
+   the lower 16 bits and the next. */
 struct MixedArguments {
   const MixedTensor *tensors;
   unsigned key[2]; /* of random numbers */
@@ -259,11 +261,12 @@ WS_SIZE(SumArguments<float>, 1384);
 WS_AT(SumArguments<double>, step, 48);
 WS_SIZE(SumArguments<double>, 2552);
 WS_AT(MixedTensor, rest, 128);
-WS_AT(MixedTensor, length, 136);
-WS_AT(MixedTensor, group, 144);
-WS_AT(MixedTensor, parameter, 148);
-WS_AT(MixedTensor, stored, 152);
-WS_SIZE(MixedTensor, 168);
+WS_AT(MixedTensor, average, 136);
+WS_AT(MixedTensor, length, 144);
+WS_AT(MixedTensor, group, 152);
+WS_AT(MixedTensor, parameter, 156);
+WS_AT(MixedTensor, stored, 160);
+WS_SIZE(MixedTensor, 176);
 WS_AT(MixedArguments, key, 8);
 WS_AT(MixedArguments, step, 16);
 WS_SIZE(MixedArguments, 1352);

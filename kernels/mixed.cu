@@ -260,8 +260,23 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
           WS_UNROLL
           for (int i = 0; i < EACH; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
         }
+        float before[EACH];
+        WS_UNROLL
+        for (int i = 0; i < EACH; i++) before[i] = p[i];
         Computing<Rule>::update(group.options, p, g, s, group.scalars);
-        if ((group.flags & WS_KEEP_PARAMETERS) == 0) {
+        const bool keeps = (group.flags & WS_KEEP_PARAMETERS) != 0;
+        if (tensor->average) {
+          const float *averages = address<float>(tensor->average, from);
+          const float weight = group.scalars[WS_MAX_SCALARS - 3];
+          float a[EACH];
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) {
+            a[i] = averages[places.at[i]];
+            a[i] = ws_fma_f32(weight, (keeps ? before[i] : p[i]) - a[i], a[i]);
+          }
+          store_those((float *)averages, places, a);
+        }
+        if (!keeps) {
           store<false>(
               tensor->operands[0], tensor->rest, values, 0, from, places, source, p);
         }
@@ -299,7 +314,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
       return WS_NAME(rule)(p, g, s, k, options);                                        \
     }                                                                                   \
   };                                                                                    \
-  static_assert(WS_##RULE##_SCALARS + 2 <= WS_MAX_SCALARS, "scalars of mixed_" #rule);  \
+  static_assert(WS_##RULE##_SCALARS + 3 <= WS_MAX_SCALARS, "scalars of mixed_" #rule);  \
   WS_KERNEL_FOR(2) mixed_##rule(const MixedArguments arguments) {                       \
     mixed<mixed_##rule##_rule>(arguments);                                              \
   }                                                                                     \

@@ -6,6 +6,8 @@
  *     how they are stored: float32, float16, bfloat16, bfloat16_random, bfloat16_master or
  *     float16_master
  *
+ *   WS_AVERAGES   if an average of the parameters is kept, in float32
+ *
  * and has arguments for what masters keep beside the parameters, and for the key of the random
  * numbers. The arithmetic is float32.
  */

@@ -66,10 +66,10 @@
 
 /*
  * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, 1 if its parameters
- * keep their bits whatever the rule gives, else 0, and the number of its step, the lower 16 bits and
- * the next.
+ * keep their bits whatever the rule gives, else 0, the number of its step, the lower 16 bits and
+ * the next, and what averages take of its parameters.
  */
-#define WS_FIELDS (WS_SCALARS + 5)
+#define WS_FIELDS (WS_SCALARS + 6)
 typedef struct {
   ws_one value[WS_GROUPS][WS_FIELDS];
 } ws_groups;

@@ -32,6 +32,7 @@
 #define WS_STORE_GRADIENTS(a, unit, x) WS_STORE_AS(WS_STORED_GRADIENTS)(a, 0, unit, x, source, 1u)
 #define WS_STORE_SLOT(i, a, unit, x) WS_STORE_AS(WS_STORED_##i)(a, 0, unit, x, source, i + 2u)
 #define WS_MIXED_PARAMETERS , global WS_JOIN(WS_REST_, WS_STORED_VALUES) *rest
+#define WS_AVERAGE_PARAMETERS , global float *average
 #else
 #define WS_LOAD_VALUES(a, unit) ws_load(a, unit)
 #define WS_LOAD_GRADIENTS(a, unit) ws_load(a, unit)
@@ -56,7 +57,7 @@ WS_INLINE void ws_units(
     int zero_gradients, global WS_TYPE_OF_VALUES *p,
     global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER)
 #ifdef WS_MIXED
-    WS_MIXED_PARAMETERS, ws_source source
+    WS_MIXED_PARAMETERS, ws_source source, WS_REAL average_weight WS_AVERAGE_PARAMETERS
 #endif
 ) {
   int i;
@@ -74,7 +75,16 @@ WS_INLINE void ws_units(
     if (WS_READS(WS_GRADIENT)) {
       gradient = WS_NAME(gradient)(scale, bound, weight_decay, gradient, value);
     }
+#ifdef WS_AVERAGES
+    {
+      WS_REAL next = WS_UPDATE(value, gradient, s, k, options);
+      WS_REAL a = ws_load_state(average, unit);
+      value = keeps_parameters ? value : next;
+      ws_store_state(average, unit, WS_FMA(average_weight, value - a, a));
+    }
+#else
     value = WS_UPDATE(value, gradient, s, k, options);
+#endif
 
     if (!keeps_parameters) {
       WS_STORE_VALUES(p, unit, value);
@@ -98,8 +108,9 @@ WS_INLINE void ws_units(
  * control: the scale, from norm.cl; unused unless from_control
  * segments: for each WS_SEGMENT longs: first tile, length, group | options << 32 | aligned << 48, offsets
  * tiles: segment of each tile; unused if there is one segment
- * rest, key0, key1: with WS_MIXED, what masters keep beside parameters, and the seed of random
- *   numbers; a segment then ends with the offset in the former and the parameter's number
+ * rest, key0, key1, average: with WS_MIXED, what masters keep beside parameters, the seed of random
+ *   numbers and averages; a segment then ends with the offsets in the first and the last of them and
+ *   the parameter's number
  * tensor_numbers: of each segment, which is a tensor then, for a rule with sums: see sums.cl
  */
 #ifdef WS_HAS_SUMS
@@ -113,7 +124,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     global const int *tiles, global WS_TYPE_OF_VALUES *p,
     global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_SUMS_PARAMETER
 #ifdef WS_MIXED
-    WS_MIXED_PARAMETERS, uint key0, uint key1
+    WS_MIXED_PARAMETERS, uint key0, uint key1 WS_AVERAGE_PARAMETERS
 #endif
 ) {
   long tile = get_group_id(0);
@@ -146,7 +157,9 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   source.key1 = key1;
   source.parameter = (uint)segment[WS_SEGMENT - 1];
   source.step = (uint)numbers[WS_SCALARS + 3] | (uint)numbers[WS_SCALARS + 4] << 16;
-#define WS_MIXED_ARGUMENTS , rest + segment[WS_SEGMENT - 2], source
+#define WS_MIXED_ARGUMENTS                                                         \
+  , rest + segment[WS_SEGMENT - 3], source, (WS_REAL)numbers[WS_SCALARS + 5],      \
+      average + segment[WS_SEGMENT - 2]
 #else
 #define WS_MIXED_ARGUMENTS
 #endif

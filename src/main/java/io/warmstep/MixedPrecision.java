@@ -20,6 +20,11 @@ final class MixedPrecision {
     return options.masterWeights() != MasterWeights.NONE && parameter.values().type().isHalf();
   }
 
+  /** Whether an average of the parameters is kept. */
+  boolean hasAverage() {
+    return options.averageDecay() != 0;
+  }
+
   /** How a parameter is stored. */
   Encoding encoding(Parameter parameter) {
     return hasMaster(parameter) ? Encoding.MASTER : rounded(parameter.values().type());
@@ -49,7 +54,8 @@ final class MixedPrecision {
 
   /** Whether a parameter needs more than elements of one type and state of its arithmetic. */
   private boolean isMixed(Parameter parameter, UpdateRule rule) {
-    return encoding(parameter) != Encoding.PLAIN
+    return hasAverage()
+        || encoding(parameter) != Encoding.PLAIN
         || parameter.gradients().type() != parameter.values().type()
         || rule.stateSlots().stream().anyMatch(slot -> canNarrow(parameter, slot));
   }
@@ -108,15 +114,31 @@ final class MixedPrecision {
           rule.name(),
           "one without sums over tensors for the parameter \""
               + parameter.name()
-              + "\", whose master, state or gradient has a type of its own",
-          "store all in one type, without a master, or choose a rule such as adam");
+              + "\", which has an average, or a master, state or gradient of a type of its own",
+          "store all in one type, without a master or an average, or choose a rule such as adam");
     }
-    if (rule.slowWeights().isPresent() && hasMaster(parameter)) {
+    if (hasAverage() && parameter.values().type() == ElementType.FLOAT64) {
       throw Arguments.refusal(
-          "masterWeights",
-          options.masterWeights(),
-          "none under lookahead, for the parameter \"" + parameter.name() + "\"",
+          "average",
+          options.averageDecay(),
+          "left out for the float64 parameter \"" + parameter.name() + "\"",
+          "store it as float32, or average it yourself");
+    }
+    if (rule.slowWeights().isPresent() && (hasMaster(parameter) || hasAverage())) {
+      throw Arguments.refusal(
+          "rule",
+          rule.name(),
+          "one without lookahead for the parameter \""
+              + parameter.name()
+              + "\", which has a master or an average",
           "leave either out");
+    }
+    if (rule.evaluation().isPresent() && hasAverage()) {
+      throw Arguments.refusal(
+          "average",
+          options.averageDecay(),
+          "left out under " + rule.name() + ", which has weights of its own to evaluate with",
+          "use those, by eval(), or choose another rule");
     }
     if (options.rounding() == Rounding.STOCHASTIC
         && parameter.values().type() == ElementType.FLOAT16

@@ -260,6 +260,23 @@ public final class OptimizerBuilder {
   }
 
   /**
+   * Keeps an exponential moving average of the parameters, in the same pass: in step {@code t} of a
+   * group it keeps {@code min(decay, (1 + t) / (10 + t))} of itself and takes the rest of the
+   * parameters, or of their masters. It starts at the parameters and is part of the state, as
+   * float32 under the name {@code average}.
+   *
+   * @param decay above 0 and below 1, such as 0.999
+   * @return this builder
+   * @throws IllegalArgumentException if the decay is out of range
+   */
+  public OptimizerBuilder average(double decay) {
+    Arguments.require(
+        decay > 0 && decay < 1, "average", decay, "in (0, 1)", "leave it out for no average");
+    options = options.averageDecay(decay);
+    return this;
+  }
+
+  /**
    * Counts steps from another number than 0, to continue a run: the first step is number {@code
    * stepCount + 1} for the schedule and for bias corrections. The state still starts at the rule's
    * initial values; write the saved one into {@link Optimizer#state}. Numbers that a rule keeps for

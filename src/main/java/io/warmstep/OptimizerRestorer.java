@@ -34,7 +34,10 @@ final class OptimizerRestorer {
   private final Set<String> consumed = new HashSet<>();
   private final List<Parameter> restored = new ArrayList<>();
   private final List<Parameter> added = new ArrayList<>();
-  private final List<Parameter> withoutMaster = new ArrayList<>(); // in the file
+
+  /** Parameters whose master or average the file lacks, and which. */
+  private final Map<Parameter, List<String>> incomplete = new LinkedHashMap<>();
+
   private int valuesFound;
 
   OptimizerRestorer(Optimizer optimizer, OptimizerCheckpoint choices, CheckpointReader reader)
@@ -133,9 +136,12 @@ final class OptimizerRestorer {
             optimizer.optimizerState().reset(parameter, slot);
           }
         }
-        optimizer.optimizerState().resetMaster(parameter);
+        optimizer.optimizerState().restart(parameter, OptimizerState.MASTER);
+        optimizer.optimizerState().restart(parameter, OptimizerState.AVERAGE);
       }
-      withoutMaster.forEach(optimizer.optimizerState()::resetMaster);
+      incomplete.forEach(
+          (parameter, slots) ->
+              slots.forEach(slot -> optimizer.optimizerState().restart(parameter, slot)));
     } catch (IOException | RuntimeException | Error e) {
       optimizer.progress().fail(e);
       throw e;
@@ -174,9 +180,9 @@ final class OptimizerRestorer {
       consumed.add(PyTorchNames.state(name, number.name()));
     }
     for (String slot : slots) {
-      if (slot.equals(OptimizerState.MASTER) && !has(PyTorchNames.state(name, slot))) {
-        withoutMaster.add(parameter);
-        notes.add(parameter.name() + " has no master in the file: it starts at the values");
+      if (OptimizerState.followsValues(slot) && !has(PyTorchNames.state(name, slot))) {
+        incomplete.computeIfAbsent(parameter, key -> new ArrayList<>()).add(slot);
+        notes.add(parameter.name() + " has no " + slot + " in the file: it starts at the values");
         continue;
       }
       find(

@@ -30,6 +30,11 @@ final class OptimizerState {
 
   private static final StateSlot MASTER_SLOT = new StateSlot(MASTER);
 
+  /** What the state is called that is the parameter's moving average. */
+  static final String AVERAGE = "average";
+
+  private static final StateSlot AVERAGE_SLOT = new StateSlot(AVERAGE);
+
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
   private final Device device;
@@ -42,6 +47,9 @@ final class OptimizerState {
 
   /** What parameters with a master lack of it. */
   private final Map<String, MemorySlice> masters = new HashMap<>();
+
+  /** Where averages of parameters lie. */
+  private final Map<String, MemorySlice> averages = new HashMap<>();
 
   /** Those names of a parameter's state that are a single value for all its elements. */
   private final Map<String, Set<String>> ofTensor = new HashMap<>();
@@ -97,6 +105,7 @@ final class OptimizerState {
     untouched.removeAll(names);
     slotOperands.keySet().removeAll(names);
     masters.keySet().removeAll(names);
+    averages.keySet().removeAll(names);
   }
 
   /**
@@ -169,6 +178,9 @@ final class OptimizerState {
       if (precision.hasMaster(parameter)) {
         shared.plan(parameter, MASTER_SLOT, masterStorage(parameter));
       }
+      if (precision.hasAverage()) {
+        shared.plan(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32));
+      }
     }
     Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, slots);
     Map<OfTensors, Memory> kept = new HashMap<>();
@@ -202,8 +214,14 @@ final class OptimizerState {
         masters.put(parameter.name(), rest);
         byName.put(MASTER, master(parameter, rest));
       }
+      if (precision.hasAverage()) {
+        MemorySlice slice = shared.slice(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32));
+        averages.put(parameter.name(), slice);
+        byName.put(AVERAGE, tensor(slice, parameter.length()));
+      }
       slotOperands.put(parameter.name(), operands);
       tensors.put(parameter.name(), byName);
+      restart(parameter, AVERAGE);
     }
   }
 
@@ -354,11 +372,29 @@ final class OptimizerState {
         Optional.ofNullable(masters.get(parameter.name())));
   }
 
-  /** Has a parameter's master, if there is one, start again at the parameter's values. */
-  void resetMaster(Parameter parameter) {
+  /** Whether a master is kept of a parameter. */
+  boolean hasMaster(Parameter parameter) {
+    return precision.hasMaster(parameter);
+  }
+
+  /** Where the average of a parameter lies, if one is kept. */
+  Optional<MemorySlice> average(Parameter parameter) {
+    return Optional.ofNullable(averages.get(parameter.name()));
+  }
+
+  /** Whether state is no rule's but follows the values: a master or an average. */
+  static boolean followsValues(String slot) {
+    return slot.equals(MASTER) || slot.equals(AVERAGE);
+  }
+
+  /** Has a parameter's master or average, if there is one, start again at its values. */
+  void restart(Parameter parameter, String slot) {
     MemorySlice rest = masters.get(parameter.name());
-    if (rest != null) {
+    if (slot.equals(MASTER) && rest != null) {
       rest.memory().zero(rest.offset(), parameter.length());
+    }
+    if (slot.equals(AVERAGE) && averages.containsKey(parameter.name())) {
+      TensorCopy.widen(parameter.values(), tensor(parameter.name(), AVERAGE));
     }
   }
 

@@ -214,7 +214,7 @@ record RuleGroup(
   StepPlan.Group plan(Map<Parameter, Integer> index, OptimizerState state) {
     List<StepPlan.Entry> entries = new ArrayList<>();
     for (Parameter parameter : members) {
-      entries.add(
+      StepPlan.Entry entry =
           StepPlan.Entry.of(
               index.get(parameter),
               parameter.length(),
@@ -222,7 +222,8 @@ record RuleGroup(
               state.values(parameter),
               parameter.gradients().slice(),
               rule,
-              state.slots(parameter.name())));
+              state.slots(parameter.name()));
+      entries.add(entry.withAverage(state.average(parameter)));
     }
     return new StepPlan.Group(rule, entries);
   }

@@ -104,10 +104,12 @@ public final class ShardedOptimizerBuilder {
     StepOptions options = builder.options();
     if (options.masterWeights() != MasterWeights.NONE
         || options.stateType() != StateType.FLOAT32
-        || options.rounding() != Rounding.NEAREST) {
+        || options.rounding() != Rounding.NEAREST
+        || options.averageDecay() != 0) {
       throw new UnsupportedOperationException(
-          "a sharded optimizer has no masters, no narrow state and no stochastic rounding yet:"
-              + " build it without masterWeights(...), stateType(...) and rounding(...)");
+          "a sharded optimizer has no masters, narrow state, stochastic rounding or average yet:"
+              + " build it without masterWeights(...), stateType(...), rounding(...) and"
+              + " average(...)");
     }
     boolean needsNorm = builder.scaler() != null || OwnClip.of(options, groups).needsNorm();
     if (needsNorm && !parameters.device().backend().exchangesLeaves()) {

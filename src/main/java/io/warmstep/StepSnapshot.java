@@ -46,7 +46,7 @@ final class StepSnapshot implements AutoCloseable {
     try {
       norm = allocate(device, step.normType(), 1);
       if (measuresUpdates) {
-        measure(device);
+        measure(device, step);
       }
     } catch (RuntimeException | Error e) {
       close();
@@ -73,7 +73,7 @@ final class StepSnapshot implements AutoCloseable {
   }
 
   /** One allocation for each type and what is kept of it. */
-  private void measure(BackendDevice device) {
+  private void measure(BackendDevice device, PreparedStep step) {
     Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
     Map<ElementType, Long> gradientLengths = new EnumMap<>(ElementType.class);
     for (RuleGroup group : groups) {
@@ -111,7 +111,8 @@ final class StepSnapshot implements AutoCloseable {
                 parameter,
                 slice(before.get(type), at),
                 slice(after.get(type), at),
-                slice(gradients.get(gradientType), gradientAt)));
+                slice(gradients.get(gradientType), gradientAt),
+                step.hasMaster(parameter)));
       }
       measured.add(members);
     }

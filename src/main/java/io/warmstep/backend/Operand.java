@@ -51,7 +51,8 @@ public record Operand(Role role, MemorySlice slice, Encoding encoding, Optional<
         && (rest.isEmpty() || isContinuedBy(rest.get(), length, next.rest.get()));
   }
 
-  private static boolean isContinuedBy(MemorySlice own, long length, MemorySlice next) {
+  /** Whether elements of another slice follow those of a slice. */
+  static boolean isContinuedBy(MemorySlice own, long length, MemorySlice next) {
     return own.memory().isContinuedBy(own.offset() + length, next.memory(), next.offset());
   }
 }

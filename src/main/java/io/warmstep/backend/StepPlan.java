@@ -175,9 +175,15 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param shape lengths of its dimensions, whose product that is
    * @param operands values, gradients, then a state for each slot of the group's rule
    * @param kept for each slot that holds one value for the parameter, where that lies
+   * @param average where the parameter's average lies, if one is kept
    */
   public record Entry(
-      int index, long length, List<Long> shape, List<Operand> operands, List<MemorySlice> kept) {
+      int index,
+      long length,
+      List<Long> shape,
+      List<Operand> operands,
+      List<MemorySlice> kept,
+      Optional<MemorySlice> average) {
     /**
      * Copies the list.
      *
@@ -187,6 +193,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param shape lengths of its dimensions, whose product that is
      * @param operands values, gradients, then a state for each slot of the group's rule
      * @param kept for each slot that holds one value for the parameter, where that lies
+     * @param average where the parameter's average lies, if one is kept
      */
     public Entry {
       shape = List.copyOf(shape);
@@ -251,7 +258,17 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       operands.addAll(slots.subList(0, ofElements));
       List<MemorySlice> kept =
           slots.subList(ofElements, slots.size()).stream().map(Operand::slice).toList();
-      return new Entry(index, length, shape, operands, kept);
+      return new Entry(index, length, shape, operands, kept, Optional.empty());
+    }
+
+    /**
+     * This parameter with an average, or without one.
+     *
+     * @param average where it lies, as float32
+     * @return a copy
+     */
+    public Entry withAverage(Optional<MemorySlice> average) {
+      return new Entry(index, length, shape, operands, kept, average);
     }
 
     /**

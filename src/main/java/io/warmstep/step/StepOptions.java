@@ -23,6 +23,7 @@ public final class StepOptions {
   private long smallTensor = 4096;
   private Rounding rounding = Rounding.NEAREST;
   private long seed;
+  private double averageDecay;
 
   private StepOptions() {}
 
@@ -41,6 +42,7 @@ public final class StepOptions {
     copy.smallTensor = smallTensor;
     copy.rounding = rounding;
     copy.seed = seed;
+    copy.averageDecay = averageDecay;
     return copy;
   }
 
@@ -188,6 +190,29 @@ public final class StepOptions {
     copy.rounding = rounding;
     copy.seed = seed;
     return copy;
+  }
+
+  /**
+   * These options with an average of the parameters, or without one.
+   *
+   * @param averageDecay what the average keeps of itself in a step at most, in (0, 1); 0 for none
+   * @return a copy
+   */
+  public StepOptions averageDecay(double averageDecay) {
+    StepOptions copy = copy();
+    copy.averageDecay = averageDecay;
+    return copy;
+  }
+
+  /**
+   * What an average of the parameters takes of their values in a step: it keeps the smaller of the
+   * decay and {@code (1 + step) / (10 + step)} of itself.
+   *
+   * @param step number of the step, from 1
+   * @return in (0, 1], or 0 without an average
+   */
+  public double averageWeight(long step) {
+    return averageDecay == 0 ? 0 : 1 - Math.min(averageDecay, (1.0 + step) / (10.0 + step));
   }
 
   /**
@@ -346,5 +371,14 @@ public final class StepOptions {
    */
   public long seed() {
     return seed;
+  }
+
+  /**
+   * What an average of the parameters keeps of itself in a step at most.
+   *
+   * @return 0 without an average
+   */
+  public double averageDecay() {
+    return averageDecay;
   }
 }

@@ -7,6 +7,7 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
@@ -30,16 +31,17 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Parameters with masters, gradients of another type than the parameters, state in fewer bits and
- * random rounding: every backend has the bits of plain loops in float32 whose numbers are converted
- * one by one. Each rule goes through some of the kinds, one after the other, unless the matrix is
- * full.
+ * Parameters with masters, gradients of another type than the parameters, state in fewer bits,
+ * random rounding and averages: every backend has the bits of plain loops in float32 whose numbers
+ * are converted one by one. Each rule goes through some of the kinds, one after the other, unless
+ * the matrix is full.
  */
 class MixedPrecisionTest {
   private static final int[] SIZES = {0, 1, 31, 33, 258, 2049};
   private static final double RATE = 0.0123;
   private static final long SEED = 0x123456789abcdefL;
   private static final int STEPS = 3;
+  private static final double DECAY = 0.25;
 
   /** A kind of parameters and what is kept of them. */
   record Kind(
@@ -137,9 +139,11 @@ class MixedPrecisionTest {
     var builder = Parameters.on(device).gradientType(kind.gradients);
     List<Tensor> tensors = new ArrayList<>();
     List<Reference> references = new ArrayList<>();
+    List<float[]> averages = new ArrayList<>();
     for (int i = 0; i < SIZES.length; i++) {
       double[] initial = numbers(random, kind.values, SIZES[i], adversarial);
       references.add(new Reference(rule, ElementType.FLOAT32, initial));
+      averages.add(Numbers.floats(initial));
       if (borrows) { // at odd places of larger tensors
         Tensor values = device.allocate(kind.values, SIZES[i] + 8);
         Tensor gradients = device.allocate(kind.gradients, SIZES[i] + 8);
@@ -148,29 +152,17 @@ class MixedPrecisionTest {
         values.slice(1 + i % 4, SIZES[i]).copyFrom(initial);
         builder.borrow("p" + i, values.slice(1 + i % 4, SIZES[i]), gradients.slice(3, SIZES[i]));
       } else {
-        float[] floats = new float[initial.length];
-        for (int j = 0; j < floats.length; j++) {
-          floats[j] = (float) initial[j];
-        }
-        builder.add("p" + i, kind.values, floats);
+        builder.add("p" + i, kind.values, Numbers.floats(initial));
       }
     }
     try (Parameters parameters = builder.build();
-        Optimizer optimizer =
-            Optimizer.of(parameters)
-                .rule(rule)
-                .learningRate(RATE)
-                .masterWeights(kind.masters)
-                .stateType(kind.state, 0)
-                .rounding(kind.rounding, SEED)
-                .clipValue(borrows ? 1e3 : 1e30)
-                .zeroGradients(borrows)
-                .build()) {
+        Optimizer optimizer = builder(parameters, kind, rule, borrows).build()) {
       for (int step = 1; step <= STEPS; step++) {
         for (int i = 0; i < SIZES.length; i++) {
           double[] gradients = numbers(random, kind.gradients, SIZES[i], adversarial);
           parameters.get("p" + i).gradients().copyFrom(gradients);
           references.get(i).step(step, RATE, gradients, 1, 1, borrows ? 1e3f : 1e30f);
+          average(averages.get(i), references.get(i).parameters(), step);
           convert(kind, rule, references.get(i), step, i);
         }
         optimizer.step();
@@ -178,6 +170,10 @@ class MixedPrecisionTest {
           String where = kind + ", " + rule + ", step " + step + ", p" + i;
           check(kind, parameters, optimizer, references.get(i), "p" + i, where);
           if (borrows) {
+            Bits.assertSame(
+                Numbers.doubles(averages.get(i)),
+                optimizer.state("p" + i, "average").toDoubles(),
+                () -> where + ", average");
             assertArrayEquals(
                 new double[SIZES[i]], parameters.get("p" + i).gradients().toDoubles(), where);
           }
@@ -186,6 +182,28 @@ class MixedPrecisionTest {
       checkNeighbours(tensors, SIZES);
     }
     tensors.forEach(Tensor::close);
+  }
+
+  private static OptimizerBuilder builder(
+      Parameters parameters, Kind kind, UpdateRule rule, boolean averages) {
+    OptimizerBuilder builder =
+        Optimizer.of(parameters)
+            .rule(rule)
+            .learningRate(RATE)
+            .masterWeights(kind.masters)
+            .stateType(kind.state, 0)
+            .rounding(kind.rounding, SEED)
+            .clipValue(averages ? 1e3 : 1e30)
+            .zeroGradients(averages);
+    return averages ? builder.average(DECAY) : builder;
+  }
+
+  /** Moves an average in float32 as the documentation of the builder says. */
+  private static void average(float[] average, double[] values, long step) {
+    float weight = (float) (1 - Math.min(DECAY, (1.0 + step) / (10.0 + step)));
+    for (int i = 0; i < values.length; i++) {
+      average[i] = Math.fma(weight, (float) values[i] - average[i], average[i]);
+    }
   }
 
   /** What lies beside the borrowed parts is as it was. */

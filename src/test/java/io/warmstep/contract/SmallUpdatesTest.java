@@ -12,12 +12,14 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
+import io.warmstep.StepReport;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import io.warmstep.testkit.ContractBackend;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -104,6 +106,32 @@ class SmallUpdatesTest {
         double deviation = Math.sqrt(part * (1 - part) / length);
         assertEquals(part, mean, 5 * deviation, "part of the distance between neighbours");
       }
+    }
+  }
+
+  /** Reports say how much is lost, which with masters is nothing. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  void lostUpdatesAreReported(ContractBackend backend) {
+    for (MasterWeights masters : MasterWeights.values()) {
+      List<StepReport> reports = new ArrayList<>();
+      try (Parameters parameters =
+              Parameters.on(backend.shared())
+                  .gradientType(ElementType.FLOAT32)
+                  .add("w", ElementType.BFLOAT16, repeated(1, 100))
+                  .build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Sgd.sgd())
+                  .learningRate(1e-3)
+                  .masterWeights(masters)
+                  .listener(reports::add, 1)
+                  .build()) {
+        parameters.get("w").gradients().copyFrom(repeated(1, 100));
+        optimizer.step();
+      }
+      double lost = reports.get(0).updates().get(0).lost();
+      assertEquals(masters == MasterWeights.NONE ? 1 : Double.NaN, lost, masters.toString());
     }
   }
 

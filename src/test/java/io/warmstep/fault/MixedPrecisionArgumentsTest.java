@@ -84,9 +84,9 @@ class MixedPrecisionArgumentsTest {
   @Test
   void rulesWithSums() {
     String expected =
-        "rule is lamb, must be one without sums over tensors for the parameter \"w\", whose master,"
-            + " state or gradient has a type of its own: store all in one type, without a master, or"
-            + " choose a rule such as adam";
+        "rule is lamb, must be one without sums over tensors for the parameter \"w\", which has an"
+            + " average, or a master, state or gradient of a type of its own: store all in one type,"
+            + " without a master or an average, or choose a rule such as adam";
     assertEquals(
         expected,
         refusal(ElementType.FLOAT32, ElementType.BFLOAT16, Lamb.lamb(), builder -> builder));
@@ -97,6 +97,27 @@ class MixedPrecisionArgumentsTest {
             ElementType.FLOAT32,
             Lamb.lamb(),
             builder -> builder.stateType(StateType.BFLOAT16)));
+  }
+
+  @Test
+  void averages() {
+    assertEquals(
+        "average is 0.9, must be left out for the float64 parameter \"w\": store it as float32, or"
+            + " average it yourself",
+        refusal(
+            ElementType.FLOAT64,
+            ElementType.FLOAT64,
+            Adam.adam(),
+            builder -> builder.average(0.9)));
+    for (double decay : new double[] {0, 1, -0.5, Double.NaN}) {
+      assertEquals(
+          "average is " + decay + ", must be in (0, 1): leave it out for no average",
+          refusal(
+              ElementType.FLOAT32,
+              ElementType.FLOAT32,
+              Adam.adam(),
+              builder -> builder.average(decay)));
+    }
   }
 
   @Test

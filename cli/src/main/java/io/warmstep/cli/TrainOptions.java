@@ -286,13 +286,31 @@ final class TrainOptions {
         })
     String rounding;
 
+    @Option(
+        names = "--average",
+        paramLabel = "D",
+        description = {
+          "Evaluate with an exponential moving average of the parameters, which in step t keeps the"
+              + " smaller of D and (1 + t) / (10 + t) of itself. Default: no average"
+        })
+    Double average;
+
     Precision toPrecision(long seed) {
+      if (average != null) {
+        Arguments.require(
+            average > 0 && average < 1,
+            "--average",
+            average,
+            "in (0, 1)",
+            "leave it out for no average");
+      }
       return new Precision(
           Options.named("unknown element type", "--dtype", () -> ElementType.parse(type)),
           choice("--master", master, MasterWeights.values()),
           choice("--state", state, StateType.values()),
           choice("--rounding", rounding, Rounding.values()),
-          seed);
+          seed,
+          average == null ? 0 : average);
     }
 
     /** Makes an optimizer, whose complaints name the options. */
@@ -323,6 +341,9 @@ final class TrainOptions {
       if (!rounding.equals("nearest")) {
         text.append(", ").append(rounding).append(" rounding");
       }
+      if (average != null) {
+        text.append(", averaged by ").append(average);
+      }
       return text.toString();
     }
 
@@ -346,6 +367,7 @@ final class TrainOptions {
       json.addProperty("master", master);
       json.addProperty("state", state);
       json.addProperty("rounding", rounding);
+      json.addProperty("average", average);
     }
   }
 
@@ -549,9 +571,9 @@ final class TrainOptions {
         description =
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
                 + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, dtype,"
-                + " master, state, rounding, lr, schedule, warmup, workers and lanes (if asked for),"
-                + " with which the run comes out again; then bits (a hash of the parameters), steps,"
-                + " train_loss,"
+                + " master, state, rounding, average, lr, schedule, warmup, workers and lanes (if asked"
+                + " for), with which the run comes out again; then bits (a hash of the parameters),"
+                + " steps, train_loss,"
                 + " test_loss, train_accuracy, test_accuracy, baselines (class_frequencies,"
                 + " softmax_regression and nearest_neighbours, each with test_loss and"
                 + " test_accuracy), fit, reason, notes, best_epoch, seconds,"

@@ -55,6 +55,7 @@ class TrainCommandTest {
             "master",
             "state",
             "rounding",
+            "average",
             "lr",
             "schedule",
             "warmup",
@@ -152,6 +153,20 @@ class TrainCommandTest {
     return train(arguments.toArray(String[]::new)).get("train_loss").getAsDouble();
   }
 
+  /** An average of late, noisy steps tests no worse than the last of them. */
+  @Test
+  void averagesAreEvaluated() {
+    String[] noisy = {"--epochs", "6", "--rule", "sgd", "--lr", "0.5", "--schedule", "constant"};
+    List<String> averaged = new ArrayList<>(List.of(noisy));
+    averaged.addAll(List.of("--average", "0.99"));
+    JsonObject last = train(noisy);
+    JsonObject average = train(averaged.toArray(String[]::new));
+    assertEquals(0.99, average.get("average").getAsDouble());
+    assertTrue(
+        average.get("test_loss").getAsDouble() < last.get("test_loss").getAsDouble(),
+        average + " against " + last);
+  }
+
   @Test
   void wishesThatCannotBeHadNameTheOption() {
     CommandRun masters = CommandRun.run("train", "--epochs", "1", "--master");
@@ -159,6 +174,8 @@ class TrainCommandTest {
     assertTrue(masters.err().contains("--master is exact, must be none for"), masters.err());
     CommandRun state = CommandRun.run("train", "--rule", "sgd", "--state", "bfloat16");
     assertTrue(state.err().contains("--state is bfloat16, must be float32 for"), state.err());
+    CommandRun average = CommandRun.run("train", "--average", "0");
+    assertTrue(average.err().contains("--average is 0.0, must be in (0, 1): "), average.err());
     CommandRun unknown = CommandRun.run("train", "--rounding", "up");
     assertTrue(
         unknown.err().contains("--rounding is 'up', must be one of nearest, stochastic"),

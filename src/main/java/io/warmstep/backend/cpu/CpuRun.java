@@ -22,6 +22,9 @@ final class CpuRun {
   /** Whether any is more than elements of a type. */
   private final boolean isEncoded;
 
+  /** Where the average of the parameters lies, or null. */
+  private MemorySlice average;
+
   /** Of the parameter among all, for random numbers. */
   private final int parameter;
 
@@ -50,7 +53,8 @@ final class CpuRun {
     this.doubleNumbers = new double[isDouble ? numbers : 0];
     this.parameter = span.entries().get(0).index();
     this.isEncoded =
-        Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
+        span.average().isPresent()
+            || Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
     bind(span);
   }
 
@@ -62,6 +66,7 @@ final class CpuRun {
       memories[i] = (CpuMemory) slice.memory();
       offsets[i] = slice.offset();
     }
+    average = span.average().orElse(null);
   }
 
   /** Makes room for what elements are copied by. */
@@ -83,6 +88,15 @@ final class CpuRun {
     } else {
       memories[operand].load(offsets[operand] + at, target, to, n, scratch);
     }
+  }
+
+  boolean hasAverage() {
+    return average != null;
+  }
+
+  /** Takes parameters into their average. */
+  void average(long at, Object parameters, int from, int n, ElementScratch scratch) {
+    scratch.encodings().average(average, group.averageWeight, at, (float[]) parameters, from, n);
   }
 
   /** Copies numbers of an operand from an array of the arithmetic type, rounding them. */
@@ -144,6 +158,9 @@ final class CpuRun {
   }
 
   boolean isInPlace(long at) {
+    if (average != null) {
+      return false;
+    }
     int index = memories[0].indexAt(offsets[0] + at);
     for (int i = 0; i < memories.length; i++) {
       if (memories[i].arrayAt(offsets[i] + at) == null

@@ -125,6 +125,7 @@ final class CpuStepProgram implements StepProgram {
           inputs.weightDecay(i),
           inputs.keepsParameters(i),
           inputs.step(i),
+          inputs.averageWeight(i),
           scale.floatPrescale(),
           floatScale,
           doubleScale);

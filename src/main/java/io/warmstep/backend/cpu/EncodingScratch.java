@@ -9,11 +9,13 @@ import io.warmstep.storage.Remainders;
 final class EncodingScratch {
   private final short[] stored;
   private final short[] rest;
+  private final float[] averages;
   private final RandomRounding random = new RandomRounding();
 
   EncodingScratch(int length) {
     stored = new short[length];
     rest = new short[length];
+    averages = new float[length];
   }
 
   /** Puts masters together. */
@@ -45,6 +47,16 @@ final class EncodingScratch {
       ((CpuMemory) values.memory()).store(values.offset() + at, source, from, n, scratch);
       beside.memory().write(beside.offset() + at, source, from, n);
     }
+  }
+
+  /** Moves averages towards values by a part of the way. */
+  void average(MemorySlice average, float weight, long at, float[] values, int from, int n) {
+    float[] a = averages;
+    average.memory().read(average.offset() + at, a, 0, n);
+    for (int i = 0; i < n; i++) {
+      a[i] = Math.fma(weight, values[from + i] - a[i], a[i]);
+    }
+    average.memory().write(average.offset() + at, a, 0, n);
   }
 
   /**

@@ -116,6 +116,11 @@ final class FloatWork {
     run.group.rule.update(block);
     if (!keepsParameters) {
       run.store(0, at, parameterCopy, from, n, scratch);
+    } else if (run.hasAverage()) {
+      run.load(0, at, parameterCopy, from, n, scratch);
+    }
+    if (run.hasAverage()) {
+      run.average(at, parameterCopy, from, n, scratch);
     }
     for (int i = 2; i < memories.length && start < 0; i++) {
       if (access.writes(i)) {

@@ -36,6 +36,9 @@ final class GroupStep {
 
   long step;
 
+  /** What averages take of the parameters in this step. */
+  float averageWeight;
+
   GroupStep(UpdateRule rule, long seed) {
     this.rule = rule;
     this.seed = seed;
@@ -56,6 +59,7 @@ final class GroupStep {
       double weightDecay,
       boolean keepsParameters,
       long step,
+      double averageWeight,
       float floatPrescale,
       float floatScale,
       double doubleScale) {
@@ -66,6 +70,7 @@ final class GroupStep {
     this.weightDecay = weightDecay;
     this.keepsParameters = keepsParameters;
     this.step = step;
+    this.averageWeight = (float) averageWeight;
     this.floatPrescale = floatPrescale;
     this.floatScale = sign * floatScale;
     this.doubleScale = sign * doubleScale;

@@ -165,9 +165,10 @@ final class CudaUpdate {
       }
       if (isMixed) {
         long step = inputs.step(group);
-        int number = at + Layout.MIXED_STEP_NUMBER * Float.BYTES;
-        target.putFloat(number, (float) (step & 0xffff)); // exact, as are the next bits
-        target.putFloat(number + Float.BYTES, (float) (step >>> 16 & 0xffff));
+        int last = at + Layout.MIXED_SCALARS * Float.BYTES;
+        target.putFloat(last, (float) inputs.averageWeight(group));
+        target.putFloat(last + Float.BYTES, (float) (step & 0xffff)); // exact, as are the next bits
+        target.putFloat(last + 2 * Float.BYTES, (float) (step >>> 16 & 0xffff));
       }
       putReal(target, at + layout.weightDecay(), inputs.weightDecay(group));
       boolean adjusts = adjustsAll || inputs.weightDecay(group) != 0;

@@ -24,6 +24,7 @@ final class TensorRun {
   private final boolean mayMove;
   private final byte[] stored; // how each operand is, or null if all are as the type says
   private final long rest; // what masters keep beside the values
+  private final long average; // of the values, or 0
   private final int parameter; // the number of the first among all
 
   TensorRun(Span span) {
@@ -41,6 +42,7 @@ final class TensorRun {
         span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
     this.stored = span.isUniform() ? null : codes(span.operands());
     this.rest = span.operands().get(0).rest().map(TensorRun::address).orElse(0L);
+    this.average = span.average().map(TensorRun::address).orElse(0L);
     this.parameter = span.entries().get(0).index();
   }
 
@@ -126,7 +128,8 @@ final class TensorRun {
       table.putLong(i < addresses.length ? addresses[i] : 0);
     }
     if (isMixed()) {
-      table.putLong(rest).putLong(length).putInt(groupOfLaunch).putInt(parameter).put(stored);
+      table.putLong(rest).putLong(average).putLong(length);
+      table.putInt(groupOfLaunch).putInt(parameter).put(stored);
       return;
     }
     table.putLong(length).putInt(groupOfLaunch).putInt(head());

@@ -15,7 +15,7 @@ import org.jocl.Pointer;
  */
 final class GroupNumbers {
   /** Fields of a group beside the rule's scalars: see step.cl. */
-  static final int OTHER_FIELDS = 5;
+  static final int OTHER_FIELDS = 6;
 
   private final List<Integer> groups;
   private final List<UpdateRule> rules;
@@ -55,6 +55,7 @@ final class GroupNumbers {
       long step = inputs.step(group);
       put(field++, step & 0xffff); // exact in float32, as are the next bits
       put(field++, step >>> 16 & 0xffff);
+      put(field++, inputs.averageWeight(group));
     }
   }
 

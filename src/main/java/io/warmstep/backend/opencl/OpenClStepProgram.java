@@ -70,19 +70,21 @@ final class OpenClStepProgram implements StepProgram {
       }
       if (run.isMixed()) {
         kernel.setBuffer(10 + run.buffers.length, run.rest);
+        kernel.setBuffer(13 + run.buffers.length, run.average);
       }
     }
 
     /** What a segment has after the number of its first tile. */
     long[] fields(StepPlan plan, UpdateRun run) {
       int operands = run.offsets.length;
-      long[] fields = new long[2 + operands + (run.isMixed() ? 2 : 0)];
+      long[] fields = new long[2 + operands + (run.isMixed() ? 3 : 0)];
       fields[0] = run.length;
       fields[1] = tag(key, plan, run) | (run.isAligned(lanes) ? 1L : 0L) << 48;
       System.arraycopy(run.offsets, 0, fields, 2, operands);
       if (run.isMixed()) {
         fields[2 + operands] = run.restOffset;
-        fields[3 + operands] = run.parameter;
+        fields[3 + operands] = run.averageOffset;
+        fields[4 + operands] = run.parameter;
       }
       return fields;
     }
@@ -167,7 +169,8 @@ final class OpenClStepProgram implements StepProgram {
                 first.isMixed()
                     ? Programs.mixedSegmentFields(operands)
                     : Programs.segmentFields(operands)));
-    Kernel kernel = resources.add(programs.step(rule, type, operands, key.encodings));
+    Kernel kernel =
+        resources.add(programs.step(rule, type, operands, key.encodings, first.hasAverage()));
     List<UpdateRun> tensors = members.stream().map(runs::get).toList();
     List<Long> tags = tensors.stream().map(run -> tag(key, plan, run)).toList();
     OpenClContext context = device.context();

@@ -16,7 +16,7 @@ import org.jocl.cl_program;
 /** Programs built for one device, each once. */
 final class Programs implements AutoCloseable {
   /** Bytes of the update's arguments beside the parameter groups, with room for alignment. */
-  private static final int OTHER_ARGUMENTS = 176;
+  private static final int OTHER_ARGUMENTS = 192;
 
   /** The update chooses among them by comparing, which should cost next to nothing. */
   private static final int MAX_GROUPS = 16;
@@ -49,7 +49,7 @@ final class Programs implements AutoCloseable {
 
   /** The same where operands are stored in several ways. */
   static int mixedSegmentFields(int operands) {
-    return segmentFields(operands) + 2;
+    return segmentFields(operands) + 3;
   }
 
   /**
@@ -57,8 +57,14 @@ final class Programs implements AutoCloseable {
    *
    * @param operands how many they have
    * @param encodings how each is stored, as mixed.h calls it; empty if all are as the type says
+   * @param averages whether an average of the parameters is kept
    */
-  Kernel step(StepPlan.SameRule rule, ElementType type, int operands, List<String> encodings) {
+  Kernel step(
+      StepPlan.SameRule rule,
+      ElementType type,
+      int operands,
+      List<String> encodings,
+      boolean averages) {
     boolean isMixed = !encodings.isEmpty();
     int fields = isMixed ? mixedSegmentFields(operands) : segmentFields(operands);
     String options =
@@ -66,7 +72,8 @@ final class Programs implements AutoCloseable {
             + " -DWS_UNITS="
             + shape.stepUnits()
             + ruleOptions(rule, type, operands, fields)
-            + mixedOptions(encodings);
+            + mixedOptions(encodings)
+            + (averages ? " -DWS_AVERAGES" : "");
     return kernel("step.cl", rule.kernel(), options, "ws_step", shape.stepLocal());
   }
 

@@ -34,6 +34,12 @@ final class UpdateRun {
   final long restOffset;
   private final Optional<OpenClMemory> restMemory;
 
+  /** Where the average of the parameters lies, if one is kept, or else the parameters. */
+  final cl_mem average;
+
+  final long averageOffset;
+  private final Optional<OpenClMemory> averageMemory;
+
   /** Of the first parameter among all. */
   final int parameter;
 
@@ -58,6 +64,9 @@ final class UpdateRun {
     this.restMemory = beside.map(slice -> (OpenClMemory) slice.memory());
     this.rest = restMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
     this.restOffset = beside.map(UpdateRun::offset).orElse(0L);
+    this.averageMemory = span.average().map(slice -> (OpenClMemory) slice.memory());
+    this.average = averageMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
+    this.averageOffset = span.average().map(UpdateRun::offset).orElse(0L);
     this.parameter = span.entries().get(0).index();
   }
 
@@ -76,6 +85,11 @@ final class UpdateRun {
     return !encodings.isEmpty();
   }
 
+  /** Whether an average is kept. */
+  boolean hasAverage() {
+    return averageMemory.isPresent();
+  }
+
   /** Bytes of an element of the gradients. */
   int gradientBytes() {
     return memories.get(1).type().bytes();
@@ -90,11 +104,12 @@ final class UpdateRun {
     return length == other.length
         && group == other.group
         && type == other.type
-        && encodings.equals(other.encodings);
+        && encodings.equals(other.encodings)
+        && hasAverage() == other.hasAverage();
   }
 
   List<Long> handles() {
-    return Stream.of(buffers, kept, new cl_mem[] {rest})
+    return Stream.of(buffers, kept, new cl_mem[] {rest, average})
         .flatMap(Arrays::stream)
         .map(cl_mem::getNativePointer)
         .toList();
@@ -105,6 +120,8 @@ final class UpdateRun {
     return memories.stream().allMatch(memory -> memory.isVectorAligned(lanes))
         && restMemory.map(memory -> memory.isVectorAligned(lanes)).orElse(true)
         && (restMemory.isEmpty() || restOffset % lanes == offsets[0] % lanes)
+        && averageMemory.map(memory -> memory.isVectorAligned(lanes)).orElse(true)
+        && (averageMemory.isEmpty() || averageOffset % lanes == offsets[0] % lanes)
         && Arrays.stream(offsets).allMatch(offset -> offset % lanes == offsets[0] % lanes);
   }
 

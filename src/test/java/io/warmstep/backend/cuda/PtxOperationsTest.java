@@ -238,7 +238,8 @@ class PtxOperationsTest {
   /** Two elements at a time, whose gradients are prepared in one place for all options. */
   private static Operations mixed(String rule) throws IOException {
     int held = 2;
-    Operations all = mul(1).plus(mul(2).plus(fma(1)).times(held));
+    Operations average = add(1).plus(fma(1));
+    Operations all = mul(1).plus(mul(2).plus(fma(1)).plus(average).times(held));
     for (Operations ofOneElement : stated(rule)) {
       all = all.plus(ofOneElement.times(held));
     }

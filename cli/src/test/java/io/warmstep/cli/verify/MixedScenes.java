@@ -127,6 +127,9 @@ final class MixedScenes {
               .rounding(kind.rounding, 99)
               .group(ParameterGroup.matching("p1").learningRateFactor(0.5))
               .clipValue(2);
+      if (elements != Elements.SPECIAL) {
+        optimizing.average(0.5);
+      }
       if (elements == Elements.ORDINARY) {
         optimizing.skipNonFinite(true).clipNorm(5).zeroGradients(true);
       }
