@@ -19,7 +19,8 @@ module io.warmstep {
   exports io.warmstep.schedule;
   exports io.warmstep.check to
       io.warmstep.cli,
-      io.warmstep.djl;
+      io.warmstep.djl,
+      io.warmstep.spark;
   exports io.warmstep.file to
       io.warmstep.cli;
   exports io.warmstep.natives to

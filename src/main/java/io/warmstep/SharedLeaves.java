@@ -19,8 +19,8 @@ final class SharedLeaves implements LeafExchange {
   public Leaves all(Leaves own) {
     int floats = own.floatSums().length;
     int doubles = own.doubleSums().length;
-    ByteBuffer message =
-        ByteBuffer.allocate(8 + floats * 8 + doubles * 12).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer message = ByteBuffer.allocate(8 + floats * 8 + doubles * 12);
+    message.order(ByteOrder.LITTLE_ENDIAN);
     message.putInt(floats).putInt(doubles);
     for (int i = 0; i < floats; i++) {
       message.putInt(Float.floatToRawIntBits(own.floatSums()[i])).putInt(own.floatExponents()[i]);

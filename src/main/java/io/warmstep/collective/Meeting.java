@@ -116,7 +116,7 @@ final class Meeting implements AutoCloseable {
       if (length < 0 || length > Collective.MAX_MESSAGE) {
         throw new WorkersDifferException("worker 0 sent a list of " + length + " bytes");
       }
-      List<String> all = List.of(new String(in.readNBytes(length), UTF_8).split("\n"));
+      List<String> all = List.of(new String(in.readNBytes(length), UTF_8).split("\n", -1));
       if (all.size() != channels.length) {
         throw new WorkersDifferException(
             "worker 0 waits for "

@@ -170,7 +170,8 @@ abstract class Mesh implements Collective {
       boolean isDone = true;
       for (int peer = 0; peer < size; peer++) {
         if (peer != rank) {
-          moved |= send(operation, peer) | receive(operation, peer);
+          moved |= send(operation, peer);
+          moved |= receive(operation, peer);
           isDone &=
               !operation.sendsTo(peer) && !operation.expectsFrom(peer) && links[peer].isFlushed();
         }

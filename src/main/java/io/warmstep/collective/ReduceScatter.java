@@ -66,7 +66,7 @@ final class ReduceScatter implements Operation {
       firstNode[worker + 1] = firstNode[worker] + tree.nodes(worker).size();
     }
     additions = tree.additions();
-    chunkBytes = Math.min(elements.bytes(), MAX_MEMORY / firstNode[size] & -64);
+    chunkBytes = Math.min(elements.bytes(), (MAX_MEMORY / firstNode[size]) & -64);
     chunks = Chunk.cut(owned, size, chunkBytes);
     layout = 31 * Chunk.hash(owned) + tree.lanes();
     sent = new int[size];

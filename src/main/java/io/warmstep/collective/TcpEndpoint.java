@@ -4,6 +4,7 @@ import io.warmstep.check.Arguments;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
 import java.nio.channels.ServerSocketChannel;
 import java.time.Duration;
 import java.util.List;
@@ -142,9 +143,10 @@ public final class TcpEndpoint implements AutoCloseable {
     try {
       if (colon > 0) {
         String host = address.substring(0, colon).replaceAll("^\\[(.*)\\]$", "$1");
-        return new InetSocketAddress(host, Integer.parseInt(address.substring(colon + 1)));
+        int port = Integer.parseInt(address.substring(colon + 1));
+        return new InetSocketAddress(InetAddress.getAllByName(host)[0], port);
       }
-    } catch (IllegalArgumentException e) {
+    } catch (IllegalArgumentException | UnknownHostException e) {
       throw new IllegalArgumentException(message(address), e);
     }
     throw new IllegalArgumentException(message(address));

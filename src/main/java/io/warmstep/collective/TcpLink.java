@@ -78,7 +78,12 @@ final class TcpLink implements Link {
 
   /** Writes and reads what goes; whether anything did. */
   boolean move() {
-    return end == null && (write() | read());
+    if (end != null) {
+      return false;
+    }
+    boolean moved = write();
+    moved |= end == null && read();
+    return moved;
   }
 
   private boolean write() {

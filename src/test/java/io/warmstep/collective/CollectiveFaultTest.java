@@ -155,13 +155,14 @@ class CollectiveFaultTest {
     closer.start();
     assertThrows(ClosedException.class, () -> collectives.get(0).barrier());
     closer.join();
-    assertThrows(
-        CollectiveException.class,
-        () -> {
-          collectives.get(1).barrier(); // to which the other had come
-          collectives.get(1).barrier();
-        });
+    assertThrows(CollectiveException.class, () -> barriers(collectives.get(1)));
     collectives.get(1).close();
+  }
+
+  /** The other had come to the first, if to any. */
+  private static void barriers(Collective collective) {
+    collective.barrier();
+    collective.barrier();
   }
 
   @Test

@@ -137,7 +137,7 @@ class CollectiveTest {
 
   private static float bfloat16(float value) {
     int bits = Float.floatToIntBits(value);
-    return Float.intBitsToFloat((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000);
+    return Float.intBitsToFloat((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000);
   }
 
   @ParameterizedTest

@@ -137,7 +137,7 @@ class ShardedCheckpointTest {
     save(run(), 2, 1);
     Path last = files().get(2);
     byte[] bytes = Files.readAllBytes(last);
-    bytes[bytes.length - 3] ^= 1;
+    bytes[bytes.length - 3] = (byte) ~bytes[bytes.length - 3];
     Files.write(last, bytes);
     List<Exception> failures = failures(2);
     failures.forEach(failure -> assertInstanceOf(IOException.class, failure));
