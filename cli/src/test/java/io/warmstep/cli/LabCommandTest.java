@@ -100,6 +100,8 @@ class LabCommandTest {
     assertEquals("years of work", Files.readString(taken.resolve("thesis.tex")));
 
     Path file = taken.resolve("thesis.tex");
+    CommandRun unnamed = run("lab", "--quick", "--data", data, "--out", "");
+    assertTrue(unnamed.err().contains("--out is '', must be the name of a folder"), unnamed.err());
     CommandRun isFile = run("lab", "--quick", "--data", data, "--out", file.toString());
     assertTrue(isFile.err().contains("this is a file"), isFile.err());
     CommandRun below = run("lab", "--quick", "--data", data, "--out", file.resolve("x").toString());

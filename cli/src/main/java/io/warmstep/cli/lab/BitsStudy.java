@@ -54,7 +54,7 @@ final class BitsStudy implements Study {
       backend.addProperty("result", "not usable: " + report.reason());
       return backend;
     }
-    RunSetup setup = bench.task().setup(0, bench.findings().rate);
+    RunSetup setup = bench.task().setup(bench.findings().rate, bench.plan().steps());
     try (Device device = Devices.require(report.backend());
         Run run = new Run(device, setup, 0, null)) {
       run.advance(bench.plan().steps(), 1, steps -> bench.work().onStep().accept(0));

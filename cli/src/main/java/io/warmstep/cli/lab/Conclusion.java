@@ -27,11 +27,13 @@ final class Conclusion {
   }
 
   private String schedule() {
-    return findings.schedule == null ? "constant" : findings.schedule;
+    return findings.schedule == null ? "cosine" : findings.schedule;
   }
 
   private String warmUp() {
-    return findings.warmUp == null ? "none" : findings.warmUp;
+    return findings.warmUp == null
+        ? bench.task().setup(findings.rate, bench.plan().steps()).rate().warmUp()
+        : findings.warmUp;
   }
 
   /** In a word or two for lab.json. */
@@ -181,11 +183,11 @@ final class Conclusion {
               + Say.loss(findings.ruleLoss)
               + ".");
     }
-    if (findings.schedule != null && !findings.schedule.equals("constant")) {
+    if (findings.schedule != null && !findings.schedule.equals("cosine")) {
       advice.add(
-          "Let the rate fall: --schedule "
+          "Try --schedule "
               + findings.schedule
-              + " ended lowest of the schedules under the same budget.");
+              + ": it ended lowest of the schedules under the same budget.");
     }
     if (findings.warmUpGain > 1.5) {
       advice.add(

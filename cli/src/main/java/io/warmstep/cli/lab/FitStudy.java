@@ -112,7 +112,7 @@ final class FitStudy implements Study {
             bench.findings().rate,
             bench.plan().fitSteps(),
             task.rule());
-    RunSetup base = task.setup(0, 0).rate(rate).train(split.train());
+    RunSetup base = task.setup().rate(rate).train(split.train());
     List<RunSetup> setups = new ArrayList<>();
     for (int width : SMALL) {
       setups.add(base.hidden(List.of(width)));

@@ -41,7 +41,7 @@ final class HealthStudy implements Study {
   @Override
   public Section run() {
     List<StepReport> reports = new ArrayList<>();
-    RunSetup setup = bench.task().setup(0, bench.findings().rate);
+    RunSetup setup = bench.task().setup(bench.findings().rate, bench.plan().steps());
     Monitor monitor =
         new Monitor(
             setup.train().first(CURVATURE_ROWS), Math.max(1, bench.plan().steps() / CURVATURES));

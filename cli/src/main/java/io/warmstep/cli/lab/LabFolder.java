@@ -26,8 +26,11 @@ public final class LabFolder {
    * @throws IllegalArgumentException if it cannot be written, or holds something other than a lab
    */
   public static LabFolder at(Path folder) {
+    if (folder.toString().isEmpty()) {
+      throw refused(folder, "must be the name of a folder, such as target/lab", null);
+    }
     if (Files.exists(folder) && !Files.isDirectory(folder)) {
-      throw refused(folder, "this is a file; give the name of a folder", null);
+      throw refused(folder, "but this is a file; give the name of a folder", null);
     }
     try {
       Files.createDirectories(folder);
@@ -36,7 +39,7 @@ public final class LabFolder {
         if (!names.isEmpty() && !names.contains("lab.json")) {
           throw refused(
               folder,
-              "it has files that are no lab's, such as "
+              "but it has files that are no lab's, such as "
                   + names.get(0)
                   + "; give an empty folder or a new name",
               null);
@@ -44,13 +47,13 @@ public final class LabFolder {
       }
       Files.delete(Files.createTempFile(folder, "lab", ".tmp")); // permissions alone do not tell
     } catch (IOException e) {
-      throw refused(folder, "nothing can be written there; give another folder", e);
+      throw refused(folder, "but nothing can be written there; give another folder", e);
     }
     return new LabFolder(folder);
   }
 
   private static IllegalArgumentException refused(Path folder, String reason, IOException cause) {
-    return new IllegalArgumentException("--out is '" + folder + "', but " + reason, cause);
+    return new IllegalArgumentException("--out is '" + folder + "', " + reason, cause);
   }
 
   /** Removes what an earlier lab left; anything else stays. */

@@ -2,6 +2,7 @@ package io.warmstep.cli.lab;
 
 import io.warmstep.cli.data.Split;
 import io.warmstep.cli.train.LearningRate;
+import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,16 +29,15 @@ public record LabTask(
     String options,
     long seed) {
 
-  /** A run of the task with one of its seeds, counted from 0. */
-  RunSetup setup(int seedNumber, double rate) {
+  /** A run of the task that has yet to be given its rate. */
+  RunSetup setup() {
     return new RunSetup(
-        split.train(),
-        split.test(),
-        hidden,
-        rule,
-        LearningRate.constant(rate),
-        batch,
-        seed + seedNumber);
+        split.train(), split.test(), hidden, rule, LearningRate.constant(0), batch, seed);
+  }
+
+  /** A run as {@code train} does it unless told otherwise: a cosine after a short warm-up. */
+  RunSetup setup(double highest, int steps) {
+    return setup().rate(LearningRate.of(ScheduleChoice.COSINE, null, highest, steps, rule));
   }
 
   /** The same run with several seeds. */

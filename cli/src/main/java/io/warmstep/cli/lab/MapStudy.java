@@ -19,21 +19,20 @@ final class MapStudy implements Study {
     this.setting = setting;
   }
 
-  /** A pair of settings, and its run so far. */
+  /** A pair of settings, and its longest run. */
   private static final class Cell {
     final double rate;
     final double other;
-    final Run run;
+    Trained run;
     double firstLoss;
 
-    Cell(double rate, double other, Run run) {
+    Cell(double rate, double other) {
       this.rate = rate;
       this.other = other;
-      this.run = run;
     }
 
     double loss() {
-      double loss = run.history().last().test().loss();
+      double loss = run.validationLoss();
       return run.isFinite() && Double.isFinite(loss) ? loss : Double.POSITIVE_INFINITY;
     }
   }
@@ -45,61 +44,51 @@ final class MapStudy implements Study {
 
   @Override
   public long steps() {
-    // All for a quarter, half of them for another, a quarter of them for the other half.
+    // A quarter of the steps for all, half for half of them, the whole for a quarter.
     long cells = (2L * REACH + 1) * bench.plan().others();
-    return cells * bench.plan().steps() / 2;
+    return cells * bench.plan().steps() * 3 / 4;
   }
 
   @Override
   public Section run() {
     List<Cell> cells = new ArrayList<>();
-    try {
-      open(cells);
-      halve(cells);
-      return section(cells);
-    } finally {
-      cells.forEach(cell -> cell.run.close());
-    }
-  }
-
-  private void open(List<Cell> cells) {
     for (int i = 0; i < bench.plan().others(); i++) {
       double other = setting.value(i);
       for (int k = -REACH; k <= REACH; k++) {
         double rate = Say.rounded(bench.findings().rate * StrictMath.pow(10, k / 2.0));
-        cells.add(new Cell(rate, other, bench.work().open(setup(rate, other))));
+        cells.add(new Cell(rate, other));
       }
     }
+    halve(cells);
+    return section(cells);
   }
 
-  private RunSetup setup(double rate, double other) {
-    RunSetup setup = bench.task().setup(0, rate);
+  private RunSetup setup(Cell cell, int steps) {
+    RunSetup setup = bench.task().setup(cell.rate, steps);
     return switch (setting) {
-      case WEIGHT_DECAY -> setup.rule(setup.rule().weightDecay(other));
-      case MOMENTUM -> setup.rule(RuleSettings.with(setup.rule(), Map.of("momentum", other)));
-      case BATCH -> setup.batch((int) other);
+      case WEIGHT_DECAY -> setup.rule(setup.rule().weightDecay(cell.other));
+      case MOMENTUM -> setup.rule(RuleSettings.with(setup.rule(), Map.of("momentum", cell.other)));
+      case BATCH -> setup.batch((int) cell.other);
     };
   }
 
-  /** Trains all for a quarter of the budget, the better half of them for half, and so on. */
+  /** Runs all with a quarter of the budget, the better half of them with half, and so on. */
   private void halve(List<Cell> cells) {
     int steps = bench.plan().steps();
-    advance(cells, steps / 4);
+    train(cells, Math.max(1, steps / 4));
     cells.forEach(cell -> cell.firstLoss = cell.loss());
     List<Cell> half = best(cells);
-    advance(half, steps / 4);
-    advance(best(half), steps - 2 * (steps / 4));
+    train(half, Math.max(1, steps / 2));
+    train(best(half), steps);
   }
 
-  private void advance(List<Cell> cells, int steps) {
-    bench
-        .work()
-        .map(
-            cells,
-            cell -> {
-              cell.run.advance(steps, 1, bench.work().onStep());
-              return cell;
-            });
+  /** Runs of their own, since a schedule that ends earlier is another one from the start. */
+  private void train(List<Cell> cells, int steps) {
+    List<RunSetup> setups = cells.stream().map(cell -> setup(cell, steps)).toList();
+    List<Trained> runs = bench.work().train(setups, steps, 1);
+    for (int i = 0; i < cells.size(); i++) {
+      cells.get(i).run = runs.get(i);
+    }
   }
 
   private static List<Cell> best(List<Cell> cells) {
@@ -162,14 +151,14 @@ final class MapStudy implements Study {
                     + width
                     + ".")
             .say(
-                "Successive halving: every pair gets a quarter of the steps, the better half of"
-                    + " them as many again, the better half of those the rest. So a pale cell was"
-                    + " given up early, and its loss is that of fewer steps.");
+                "Successive halving: every pair has a run of a quarter of the steps, the better"
+                    + " half of them one of half, the better half of those one of all. So a pale"
+                    + " cell was given up early, and its loss is that of a shorter run.");
     return section.add(chart(cells, best, width));
   }
 
   private void note(Cell best) {
-    RunSetup setup = bench.task().setup(0, 0);
+    RunSetup setup = bench.task().setup();
     double present =
         switch (setting) {
           case WEIGHT_DECAY -> RuleSettings.number(setup.rule(), "weightDecay");

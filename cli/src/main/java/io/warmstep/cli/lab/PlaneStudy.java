@@ -40,7 +40,7 @@ final class PlaneStudy implements Study {
   public Section run() {
     List<float[]> path = new ArrayList<>();
     List<Long> steps = new ArrayList<>();
-    RunSetup setup = bench.task().setup(0, bench.findings().rate);
+    RunSetup setup = bench.task().setup(bench.findings().rate, bench.plan().steps());
     try (Run run = bench.work().open(setup)) {
       int every = Math.max(1, bench.plan().steps() / SNAPSHOTS);
       snapshot(run.model(), path);

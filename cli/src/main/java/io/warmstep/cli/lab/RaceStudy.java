@@ -32,11 +32,11 @@ final class RaceStudy implements Study {
 
   @Override
   public long steps() {
-    long perRule = bench.plan().raceRates() * tuningSteps() + runsSteps();
+    long perRule = (long) bench.plan().raceRates() * tuningSteps() + runsSteps();
     return perRule * NamedRules.names().size();
   }
 
-  private long tuningSteps() {
+  private int tuningSteps() {
     return bench.plan().steps() / 2;
   }
 
@@ -50,7 +50,8 @@ final class RaceStudy implements Study {
     List<Double> rates = tune(names);
     List<RunSetup> setups = new ArrayList<>();
     for (int i = 0; i < names.size(); i++) {
-      RunSetup setup = bench.task().setup(0, rates.get(i)).rule(rule(names.get(i)));
+      RunSetup setup =
+          bench.task().setup(rates.get(i), bench.plan().steps()).rule(rule(names.get(i)));
       setups.addAll(LabTask.seeds(setup, bench.plan().seeds()));
     }
     long[] nanos = new long[setups.size()];
@@ -95,10 +96,10 @@ final class RaceStudy implements Study {
       double usual = Rules.usualRate(NamedRules.named(name));
       for (int k = 0; k < count; k++) {
         double rate = Say.rounded(usual * StrictMath.pow(10, (k - count / 2) / 2.0));
-        setups.add(bench.task().setup(0, rate).rule(rule(name)));
+        setups.add(bench.task().setup(rate, tuningSteps()).rule(rule(name)));
       }
     }
-    List<Trained> runs = bench.work().train(setups, (int) tuningSteps(), 1);
+    List<Trained> runs = bench.work().train(setups, tuningSteps(), 1);
     List<Double> rates = new ArrayList<>();
     for (int i = 0; i < names.size(); i++) {
       Trained best =

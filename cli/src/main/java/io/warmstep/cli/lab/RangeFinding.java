@@ -39,7 +39,7 @@ public final class RangeFinding {
     try (Workbench work = new Workbench(device, 1, progress)) {
       return middle(
           work.map(
-              LabTask.seeds(task.setup(0, 0), seeds),
+              LabTask.seeds(task.setup(), seeds),
               setup -> RangeSweep.of(work, setup, test.get(), clipNorm, progress::advance)));
     }
   }

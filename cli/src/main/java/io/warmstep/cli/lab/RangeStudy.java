@@ -35,7 +35,7 @@ final class RangeStudy implements Study {
         bench
             .work()
             .map(
-                LabTask.seeds(bench.task().setup(0, usual), bench.plan().seeds()),
+                LabTask.seeds(bench.task().setup(), bench.plan().seeds()),
                 setup ->
                     RangeSweep.of(
                         bench.work(),

@@ -87,7 +87,7 @@ final class RateStudy implements Study {
             .say(
                 "Real runs of "
                     + Say.count(bench.plan().steps(), "step")
-                    + " with a constant rate and "
+                    + " as train does them, a cosine after a short warm-up, with "
                     + Say.count(bench.plan().seeds(), "seed")
                     + " each, on the same axes.")
             .say("Too low: " + tooLow(low, right))
@@ -152,7 +152,7 @@ final class RateStudy implements Study {
     int seeds = bench.plan().seeds();
     List<RunSetup> setups = new ArrayList<>();
     for (double rate : rates) {
-      setups.addAll(LabTask.seeds(bench.task().setup(0, rate), seeds));
+      setups.addAll(LabTask.seeds(bench.task().setup(rate, bench.plan().steps()), seeds));
     }
     List<Trained> runs = bench.work().train(setups, bench.plan().steps(), LabPlan.EVALUATIONS);
     List<AtRate> atRates = new ArrayList<>();

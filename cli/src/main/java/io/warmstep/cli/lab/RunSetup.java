@@ -25,10 +25,6 @@ record RunSetup(
     int batch,
     long seed) {
 
-  RunSetup rate(double constant) {
-    return rate(LearningRate.constant(constant));
-  }
-
   RunSetup rate(LearningRate other) {
     return new RunSetup(train, validation, hidden, rule, other, batch, seed);
   }

@@ -79,8 +79,8 @@ final class ScheduleStudy implements Study {
                     + " still high and an adaptive rule has seen few gradients.")
             .say(
                 best.equals(constant)
-                    ? "Here no schedule beats the constant rate: it was chosen for just this"
-                        + " number of steps."
+                    ? "Here no schedule beats the constant rate, though the rate was chosen as"
+                        + " the highest of a cosine."
                     : "Here "
                         + best.name()
                         + " does best: "
@@ -107,8 +107,7 @@ final class ScheduleStudy implements Study {
     for (ScheduleChoice schedule : SCHEDULES) {
       for (String warmUp :
           schedule == ScheduleChoice.ONE_CYCLE ? List.of("none") : List.of("none", linear)) {
-        RunSetup setup =
-            bench.task().setup(0, 0).rate(rate(schedule, warmUp, bench.findings().rate));
+        RunSetup setup = bench.task().setup().rate(rate(schedule, warmUp, bench.findings().rate));
         setups.addAll(LabTask.seeds(setup, seeds()));
         warmUps.add(warmUp);
         choices.add(schedule);
@@ -213,7 +212,7 @@ final class ScheduleStudy implements Study {
     for (String warmUp : warmUps) {
       for (double factor : FACTORS) {
         double rate = Say.rounded(bench.findings().rate * factor);
-        RunSetup setup = bench.task().setup(0, 0).rate(rate(ScheduleChoice.CONSTANT, warmUp, rate));
+        RunSetup setup = bench.task().setup().rate(rate(ScheduleChoice.CONSTANT, warmUp, rate));
         setups.addAll(LabTask.seeds(setup, seeds()));
       }
     }
