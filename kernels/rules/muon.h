@@ -47,12 +47,10 @@ WS_INLINE void WS_NAME(muon_terms)(
 /* x: a tensor's sums, size: its elements, rows and columns, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(muon_numbers)(
     const WS_REAL *x, const WS_REAL *size, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
-  WS_REAL factor = WS_SQRT(WS_MAX((WS_REAL)1, size[1] / size[2]));
-  if (k[6] != 0) {
-    factor = (WS_REAL)0.2 * WS_SQRT(WS_MAX(size[1], size[2]));
-  }
+  WS_REAL original = WS_SQRT(WS_MAX((WS_REAL)1, size[1] / size[2]));
+  WS_REAL matching = (WS_REAL)0.2 * WS_SQRT(WS_MAX(size[1], size[2]));
   n[0] = WS_MAX(x[0], k[5]);
-  n[1] = k[0] * factor;
+  n[1] = k[0] * (k[6] != 0 ? matching : original);
 }
 
 /* p: parameter, s: the element's state, k: the step's scalars, then the tensor's numbers. */

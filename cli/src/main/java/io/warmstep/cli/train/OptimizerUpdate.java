@@ -11,8 +11,11 @@ import io.warmstep.StepListener;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CheckpointWriter;
 import io.warmstep.checkpoint.RestoreReport;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -91,7 +94,10 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
     this.rate = rate;
     ParametersBuilder owned = Parameters.on(device);
     for (Mlp.Parameter parameter : this.model) {
-      owned.add(parameter.name(), precision.type(), parameter.values());
+      long[] shape = Arrays.stream(parameter.shape()).asLongStream().toArray();
+      owned
+          .add(parameter.name(), precision.type(), parameter.values())
+          .shape(parameter.name(), shape);
     }
     parameters = owned.build();
     try {
@@ -102,15 +108,34 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       }
       if (listener != null) {
         builder.listener(listener, 1);
-        this.model.stream()
-            .filter(parameter -> parameter.shape().length > 1)
-            .forEach(weight -> builder.group(ParameterGroup.matching(weight.name())));
       }
+      group(builder, rule, listener != null);
       optimizer = builder.build();
       copyBack(); // rounded to their type
     } catch (RuntimeException | Error e) {
       parameters.close();
       throw e;
+    }
+  }
+
+  /**
+   * Puts what a rule of matrices is not for under AdamW: vectors, and the last layer. Its rate is
+   * to the rule's as their usual ones are.
+   *
+   * @param eachWeight whether every weight matrix is a group of its own
+   */
+  private void group(OptimizerBuilder builder, UpdateRule rule, boolean eachWeight) {
+    List<Mlp.Parameter> weights = model.stream().filter(each -> each.shape().length > 1).toList();
+    Mlp.Parameter last = weights.size() > 1 ? weights.get(weights.size() - 1) : null;
+    boolean isOfMatrices = rule.minDimensions() > 1;
+    for (Mlp.Parameter parameter : model) {
+      ParameterGroup group = ParameterGroup.matching(parameter.name());
+      if (isOfMatrices && (parameter == last || !weights.contains(parameter))) {
+        double factor = Rules.usualRate(Adam.adamW()) / Rules.usualRate(rule);
+        builder.group(group.rule(Adam.adamW()).learningRateFactor(factor));
+      } else if (eachWeight && weights.contains(parameter)) {
+        builder.group(group);
+      }
     }
   }
 
