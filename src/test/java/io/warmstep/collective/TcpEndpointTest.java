@@ -210,11 +210,15 @@ class TcpEndpointTest {
               .getMessage();
       assertTrue(message.contains("for workers 1, 2 to connect"), message);
     }
-    try (TcpEndpoint second = bind(Duration.ofMillis(300));
-        TcpEndpoint gone = bind(Workers.LIMIT)) {
-      String address = gone.address();
-      gone.close();
-      assertThrows(CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
+    String gone = addressOfNobody();
+    try (TcpEndpoint second = bind(Duration.ofMillis(300))) {
+      assertThrows(CollectiveTimeoutException.class, () -> second.meet(1, 2, gone, "secret"));
+    }
+  }
+
+  private static String addressOfNobody() throws Exception {
+    try (TcpEndpoint gone = bind(Workers.LIMIT)) {
+      return gone.address();
     }
   }
 
