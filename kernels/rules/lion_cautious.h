@@ -41,10 +41,10 @@ WS_INLINE void WS_NAME(lion_cautious_terms)(
   x[0] = WS_IS_POSITIVE(turned);
 }
 
-/* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
+/* x: a tensor's sums, size: its elements, rows and columns, s: its state, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(lion_cautious_numbers)(
-    const WS_REAL *x, WS_REAL count, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
-  n[0] = count / WS_MAX(x[0], k[6] * count);
+    const WS_REAL *x, const WS_REAL *size, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
+  n[0] = size[0] / WS_MAX(x[0], k[6] * size[0]);
 }
 
 /* p: parameter, g: gradient, s: the element's state, k: the step's scalars, then the numbers. */

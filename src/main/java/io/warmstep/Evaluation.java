@@ -56,12 +56,12 @@ final class Evaluation {
    * @throws OutOfDeviceMemoryException if there is no room for the weights aside; nothing changes
    */
   Optional<Swap> prepare(Parameters parameters, List<TrainedGroup> groups) {
-    if (isOn || groups.stream().noneMatch(group -> weights(group).isPresent())) {
+    if (isOn || groups.stream().noneMatch(group -> weights(group.rules()).isPresent())) {
       return Optional.empty();
     }
     List<RuleGroup> changed =
         groups.stream()
-            .filter(group -> group.steps() > 0 && weights(group).isPresent())
+            .filter(group -> group.steps() > 0 && weights(group.rules()).isPresent())
             .map(TrainedGroup::rules)
             .toList();
     List<Parameter> members = changed.stream().flatMap(group -> group.members().stream()).toList();
@@ -98,8 +98,16 @@ final class Evaluation {
     }
   }
 
-  private static Optional<EvaluationWeights> weights(TrainedGroup group) {
-    return group.rules().rule().evaluation();
+  /** The rule's own, or else the average of the parameters if one is kept. */
+  private Optional<EvaluationWeights> weights(RuleGroup group) {
+    return group
+        .rule()
+        .evaluation()
+        .or(
+            () ->
+                group.members().stream().anyMatch(member -> state.average(member).isPresent())
+                    ? Optional.of(new EvaluationWeights(OptimizerState.AVERAGE, 1))
+                    : Optional.empty());
   }
 
   private StepPlan plan(Parameters parameters, List<RuleGroup> groups) {
@@ -107,14 +115,14 @@ final class Evaluation {
         Interpolation.PASS,
         PassPlan.index(parameters),
         groups,
-        group -> group.rule().evaluation().orElseThrow().slot(),
+        group -> weights(group).orElseThrow().slot(),
         state);
   }
 
-  private static StepInputs inputs(List<RuleGroup> groups) {
+  private StepInputs inputs(List<RuleGroup> groups) {
     StepInputs inputs = new StepInputs(groups.stream().mapToInt(group -> 1).toArray());
     for (int i = 0; i < groups.size(); i++) {
-      inputs.scalars(i)[0] = groups.get(i).rule().evaluation().orElseThrow().weight();
+      inputs.scalars(i)[0] = weights(groups.get(i)).orElseThrow().weight();
     }
     return inputs;
   }

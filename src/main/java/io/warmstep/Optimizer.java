@@ -63,11 +63,12 @@ public final class Optimizer implements AutoCloseable {
     StepOptions all = OwnClip.of(options, groups);
     reporter = builder.reporter(all);
     ArithmeticRange.requireOptions(all, parameters);
+    new MixedPrecision(options).require(groups);
     progress.next(); // refuses where no step can follow
     trained.forEach(group -> group.replay(learningRate));
     trained.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     lifetime = Lifetime.begin(this, "optimizer");
-    state = new OptimizerState(parameters.device(), lifetime);
+    state = new OptimizerState(parameters.device(), lifetime, options);
     evaluation = new Evaluation(state);
     step = new PreparedStep(parameters, trained, options, state);
     try {
@@ -524,6 +525,7 @@ public final class Optimizer implements AutoCloseable {
     next.addAll(TrainedGroup.of(resolved, 0));
     ArithmeticRange.requireOptions(
         OwnClip.of(options, next.stream().map(TrainedGroup::rules).toList()), joined);
+    new MixedPrecision(options).require(next.stream().map(TrainedGroup::rules).toList());
     next.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     int memories = state.memories().size();
     state.allocate(more, resolved);

@@ -43,8 +43,9 @@ final class PassPlan {
             StepPlan.Entry.of(
                 index.get(parameter),
                 parameter.length(),
+                parameter.shape(),
                 parameter.values().slice(),
-                parameter.gradients().slice(),
+                parameter.values().slice(), // no pass uses gradients, whose type may be another
                 pass,
                 List.of(state.tensor(parameter.name(), name).slice())));
       }

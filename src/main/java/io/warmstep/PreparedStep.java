@@ -161,6 +161,8 @@ final class PreparedStep {
       values[i].keep(group.kept());
       double own = rules.scalars(number, group.nextStep(), rate, values[i], inputs.scalars(i));
       inputs.keepParameters(i, own == 0);
+      inputs.step(i, group.nextStep());
+      inputs.averageWeight(i, options.averageWeight(group.nextStep()));
       inputs.weightDecay(i, rules.rule().l2(values[i]));
     }
     inputs.gradientScale().set(gradientScale);
@@ -182,6 +184,11 @@ final class PreparedStep {
       }
     }
     return happened;
+  }
+
+  /** Whether a master is kept of a parameter. */
+  boolean hasMaster(Parameter parameter) {
+    return state.hasMaster(parameter);
   }
 
   void zeroGradients() {

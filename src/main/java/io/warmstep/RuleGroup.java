@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.StepPlan;
+import io.warmstep.check.Arguments;
 import io.warmstep.rule.EvaluationWeights;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
@@ -31,8 +32,22 @@ record RuleGroup(
       MovingHyperparameters moving,
       double factor,
       List<Parameter> members) {
+    members.forEach(parameter -> requireDimensions(rule, parameter));
     return new RuleGroup(
         pattern, rule, moving, factor, members, ArithmeticRange.narrowest(members).orElseThrow());
+  }
+
+  private static void requireDimensions(UpdateRule rule, Parameter parameter) {
+    if (parameter.shape().size() < rule.minDimensions()) {
+      throw Arguments.refusal(
+          "shape of \"" + parameter.name() + "\"",
+          parameter.shape(),
+          "of at least " + rule.minDimensions() + " dimensions under rule " + rule.name(),
+          "say so by shape(...) if it is a matrix, otherwise put it in a group under AdamW, such as"
+              + " ParameterGroup.matching(\""
+              + parameter.name()
+              + "\").rule(Adam.adamW())");
+    }
   }
 
   /** The same parameters under other hyperparameters. */
@@ -44,7 +59,7 @@ record RuleGroup(
    * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
    *
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     the rule does not let a hyperparameter move
+   *     the rule does not let a hyperparameter move or needs more dimensions than a parameter has
    */
   static List<RuleGroup> resolve(
       UpdateRule rule,
@@ -199,14 +214,16 @@ record RuleGroup(
   StepPlan.Group plan(Map<Parameter, Integer> index, OptimizerState state) {
     List<StepPlan.Entry> entries = new ArrayList<>();
     for (Parameter parameter : members) {
-      entries.add(
+      StepPlan.Entry entry =
           StepPlan.Entry.of(
               index.get(parameter),
               parameter.length(),
-              parameter.values().slice(),
+              parameter.shape(),
+              state.values(parameter),
               parameter.gradients().slice(),
               rule,
-              state.slices(parameter.name())));
+              state.slots(parameter.name()));
+      entries.add(entry.withAverage(state.average(parameter)));
     }
     return new StepPlan.Group(rule, entries);
   }

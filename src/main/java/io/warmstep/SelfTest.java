@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.natives.LoadFailure;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import java.util.ArrayList;
@@ -18,7 +19,9 @@ import java.util.SplittableRandom;
  */
 final class SelfTest {
   /** More than a work-group, and no multiple of a vector. */
-  private static final int LENGTH = 1237;
+  private static final int ROWS = 21;
+
+  private static final int LENGTH = ROWS * 59;
 
   private static final int STEPS = 2;
 
@@ -57,7 +60,8 @@ final class SelfTest {
       List.of(
           new Scene(Adam.adamW(), Double.POSITIVE_INFINITY, true),
           new Scene(Adam.adamW(), 1, false),
-          new Scene(Lamb.lamb(), Double.POSITIVE_INFINITY, false));
+          new Scene(Lamb.lamb(), Double.POSITIVE_INFINITY, false),
+          new Scene(Muon.muon(), Double.POSITIVE_INFINITY, false));
 
   private SelfTest() {}
 
@@ -111,7 +115,10 @@ final class SelfTest {
   private static List<double[]> steps(Device device, Scene scene, ElementType type) {
     SplittableRandom random = new SplittableRandom(1);
     try (Parameters parameters =
-            Parameters.on(device).add("p", type, values(random, scene.hasSpecials)).build();
+            Parameters.on(device)
+                .add("p", type, values(random, scene.hasSpecials))
+                .shape("p", ROWS, LENGTH / ROWS)
+                .build();
         Optimizer optimizer =
             Optimizer.of(parameters)
                 .rule(scene.rule)

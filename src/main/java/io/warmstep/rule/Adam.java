@@ -54,9 +54,9 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
           "eps");
   private static final CautiousSums SUMS = new CautiousSums();
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_sq"));
   private static final List<StateSlot> AMSGRAD_SLOTS =
-      List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("max_exp_avg_sq"));
+      List.of(SLOTS.get(0), SLOTS.get(1), StateSlot.square("max_exp_avg_sq"));
 
   /**
    * The hyperparameters.

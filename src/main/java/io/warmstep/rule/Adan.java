@@ -42,10 +42,10 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
           "isFirst");
   private static final List<StateSlot> SLOTS =
       List.of(
-          new StateSlot("exp_avg"),
-          new StateSlot("exp_avg_sq"),
-          new StateSlot("exp_avg_diff"),
-          new StateSlot("neg_pre_grad"));
+          StateSlot.moment("exp_avg"),
+          StateSlot.square("exp_avg_sq"),
+          StateSlot.moment("exp_avg_diff"),
+          StateSlot.moment("neg_pre_grad"));
 
   /**
    * The hyperparameters.

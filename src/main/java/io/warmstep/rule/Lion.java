@@ -25,7 +25,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   private static final List<String> CAUTIOUS_SCALARS =
       Stream.concat(SCALARS.stream(), Stream.of("leastMean")).toList();
   private static final CautiousSums SUMS = new CautiousSums();
-  private static final List<StateSlot> SLOTS = List.of(new StateSlot("exp_avg"));
+  private static final List<StateSlot> SLOTS = List.of(StateSlot.moment("exp_avg"));
 
   /**
    * The hyperparameters.

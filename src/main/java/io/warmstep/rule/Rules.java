@@ -48,7 +48,8 @@ public final class Rules {
           new Entry(NovoGrad.novoGrad(), 0.01, Rules::novoGrad),
           new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW),
           new Entry(ScheduleFreeSgd.scheduleFreeSgd(), 1, Rules::scheduleFreeSgd),
-          new Entry(ScheduleFreeAdamW.scheduleFreeAdamW(), 0.005, Rules::scheduleFreeAdamW));
+          new Entry(ScheduleFreeAdamW.scheduleFreeAdamW(), 0.005, Rules::scheduleFreeAdamW),
+          new Entry(Muon.muon(), 0.02, Rules::muon));
 
   /**
    * A rule, a learning rate to try first, and the rule's forms with a weight decay and the choice
@@ -251,5 +252,16 @@ public final class Rules {
     ScheduleFreeAdamW adamW =
         ScheduleFreeAdamW.scheduleFreeAdamW().weightDecay(decay).maximize(maximize);
     return List.of(adamW, adamW.innerMomentum(0.9).warmupSteps(20));
+  }
+
+  private static List<UpdateRule> muon(double decay, boolean maximize) {
+    if (maximize) {
+      return List.of();
+    }
+    Muon muon = Muon.muon().weightDecay(decay);
+    return List.of(
+        muon,
+        muon.nesterov(false).matchRmsAdamw(true),
+        muon.momentum(0.8).newtonSchulz(2, -1.5, 0.5, 8));
   }
 }

@@ -40,9 +40,9 @@ public final class ScheduleFreeAdamW
           "oneMinusInnerMomentum",
           "momentScale");
   private static final List<StateSlot> SLOTS =
-      List.of(StateSlot.copyOfParameter("z"), new StateSlot("exp_avg_sq"));
+      List.of(StateSlot.copyOfParameter("z"), StateSlot.square("exp_avg_sq"));
   private static final List<StateSlot> INNER_SLOTS =
-      List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("exp_avg"));
+      List.of(SLOTS.get(0), SLOTS.get(1), StateSlot.moment("exp_avg"));
 
   private final ScheduleFree weights;
 

@@ -161,12 +161,32 @@ public interface UpdateRule {
   }
 
   /**
+   * What is done with whole matrices after the first phase and before the update. None unless a
+   * rule says so; one that does has {@link #sums()}, whose first number the matrices are divided by
+   * and whose only terms are the slot that goes through it.
+   *
+   * @return the phase
+   */
+  default Optional<NewtonSchulz> matrix() {
+    return Optional.empty();
+  }
+
+  /**
    * Weights that the parameters are brought together with every few steps.
    *
    * @return none unless a rule says so
    */
   default Optional<SlowWeights> slowWeights() {
     return Optional.empty();
+  }
+
+  /**
+   * The fewest dimensions that a parameter may have under this rule.
+   *
+   * @return 0 for any; 2 for a rule of matrices
+   */
+  default int minDimensions() {
+    return 0;
   }
 
   /**

@@ -264,6 +264,8 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
                 for (int i = 0; i < value.getAsJsonArray().size(); i++) {
                   values.put(singular + (i + 1), setting(value.getAsJsonArray().get(i)));
                 }
+              } else if (name.equals("adjust_lr_fn")) {
+                values.put("matchRmsAdamw", setting(value).equals("match_rms_adamw"));
               } else if (!name.equals("lr")) {
                 values.put(component, setting(value));
               }

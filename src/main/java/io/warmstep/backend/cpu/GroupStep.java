@@ -31,8 +31,17 @@ final class GroupStep {
   double weightDecay;
   boolean keepsParameters;
 
-  GroupStep(UpdateRule rule) {
+  /** What random numbers follow from. */
+  final long seed;
+
+  long step;
+
+  /** What averages take of the parameters in this step. */
+  float averageWeight;
+
+  GroupStep(UpdateRule rule, long seed) {
     this.rule = rule;
+    this.seed = seed;
     this.floatScalars = new float[rule.scalarNames().size()];
     this.doubleScalars = new double[rule.scalarNames().size()];
     this.sign = rule.maximize() ? -1 : 1;
@@ -49,6 +58,8 @@ final class GroupStep {
       double[] scalars,
       double weightDecay,
       boolean keepsParameters,
+      long step,
+      double averageWeight,
       float floatPrescale,
       float floatScale,
       double doubleScale) {
@@ -58,6 +69,8 @@ final class GroupStep {
     }
     this.weightDecay = weightDecay;
     this.keepsParameters = keepsParameters;
+    this.step = step;
+    this.averageWeight = (float) averageWeight;
     this.floatPrescale = floatPrescale;
     this.floatScale = sign * floatScale;
     this.doubleScale = sign * doubleScale;

@@ -99,12 +99,13 @@ class PtxTest {
     }
   }
 
-  /** The two translation units and all that they include when compiled for a device. */
+  /** The translation units and all that they include when compiled for a device. */
   private static Set<String> sources() throws IOException {
     Set<String> found = new TreeSet<>();
     collect("step.cu", found);
     collect("norm.cu", found);
     collect("sums.cu", found);
+    collect("mixed.cu", found);
     return found;
   }
 
@@ -131,11 +132,20 @@ class PtxTest {
   @Test
   void everyRuleAndTypeHasItsEntry() throws IOException {
     Set<String> expected = new TreeSet<>(Set.of("global_norm"));
+    for (UpdateRule rule : Rules.all()) {
+      if (rule.sums().isEmpty()) {
+        expected.add("mixed_" + rule.name());
+      }
+    }
     for (ElementType type : ElementType.values()) {
       for (UpdateRule rule : Rules.ofEachKernel()) {
         expected.add(rule.kernel() + "_" + type);
         if (rule.sums().isPresent()) {
-          expected.add("sums_" + rule.sumsKernel() + "_" + type);
+          boolean hasMatrix = rule.matrix().isPresent();
+          expected.add(
+              hasMatrix
+                  ? "first_" + rule.kernel() + "_" + type
+                  : "sums_" + rule.sumsKernel() + "_" + type);
           expected.add("numbers_" + rule.sumsKernel() + "_" + type.arithmetic());
         }
       }
@@ -143,6 +153,8 @@ class PtxTest {
       expected.add(Interpolation.LOOKAHEAD.name() + "_" + type);
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
+      expected.add("matrix_copy_" + type.arithmetic());
+      expected.add("matrix_product_" + type.arithmetic());
     }
     assertEquals(expected, new TreeSet<>(entries()));
     for (String entry : expected) {

@@ -59,6 +59,8 @@ final class GoldenRules {
         for (int i = 0; i < list.size(); i++) {
           values.put(singular + (i + 1), value(list.get(i)));
         }
+      } else if (name.equals("adjustLrFn")) { // null or "original" otherwise
+        values.put("matchRmsAdamw", "match_rms_adamw".equals(entry.getValue()));
       } else if (!name.equals("lr") && !name.equals("optimizer")) {
         values.put(name, value(entry.getValue()));
       }

@@ -42,15 +42,17 @@ final class EntryScenes {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
+      case "mixed" -> MixedScenes.of(type);
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
       case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
       case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
+      case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
       default -> {
-        String rule = kind.replaceFirst("^(sums|numbers)_", "");
+        String rule = kind.replaceFirst("^(sums|numbers|first)_", "");
         List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));
-        if (!rule.equals(kind)) {
+        if (kind.startsWith("sums_") || kind.startsWith("numbers_")) {
           scenes.addAll(
               SumScenes.of(
                   usual(rule), ElementType.valueOf(upper(type)), kind.startsWith("numbers_")));
@@ -136,7 +138,9 @@ final class EntryScenes {
   private static List<Scene> update(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (BitCase one : BitCase.all(type)) {
-      if (one.rule().kernel().equals(rule) && !isLong(one)) {
+      if (one.rule().kernel().equals(rule)
+          && !isLong(one)
+          && one.storing().equals(Storing.plain(type))) {
         scenes.add(of(one));
       }
     }
@@ -239,9 +243,10 @@ final class EntryScenes {
                 Tensor gradients = memory(device, type, skew, 6001);
                 memory.addAll(List.of(values, gradients));
                 builder.borrow(name, values, gradients);
+                builder.shape(name, MatrixShapes.of(6001));
               }
               if (stays) {
-                builder.add("stays", type, 300);
+                builder.add("stays", type, 300).shape("stays", MatrixShapes.of(300));
               }
               return memory;
             };
@@ -320,7 +325,7 @@ final class EntryScenes {
       Consumer<OptimizerBuilder> options) {
     return scene(
         (device, parameters) -> {
-          parameters.add("stays", type, 300);
+          parameters.add("stays", type, 300).shape("stays", MatrixShapes.of(300));
           return add(parameters, type, lengths);
         },
         builder ->
@@ -345,7 +350,8 @@ final class EntryScenes {
 
   static List<Tensor> add(ParametersBuilder parameters, ElementType type, int[] lengths) {
     for (int i = 0; i < lengths.length; i++) {
-      parameters.add(type + "." + i, type, lengths[i]);
+      String name = type + "." + i;
+      parameters.add(name, type, lengths[i]).shape(name, MatrixShapes.of(lengths[i]));
     }
     return List.of();
   }
@@ -386,6 +392,7 @@ final class EntryScenes {
             borrowed.add(memory(device, type, i == 0 ? 3 : 3 + skew, length));
           }
           parameters.borrow("p", borrowed.get(0), borrowed.get(1));
+          parameters.shape("p", MatrixShapes.of(length));
           return borrowed;
         },
         builder -> builder.rule(rule).learningRate(0.1).clipNorm(0.5).zeroGradients(true),
