@@ -295,7 +295,7 @@ class ShardedOptimizerTest {
                 assertThrows(IllegalArgumentException.class, () -> optimizer.accumulate(other))
                     .getMessage();
             assertTrue(foreign.startsWith("microBatch is " + other), foreign);
-            optimizer.accumulate(2 * collective.rank());
+            optimizer.accumulate(2L * collective.rank());
             optimizer.step(); // nothing has changed by that
             String listener =
                 assertThrows(
