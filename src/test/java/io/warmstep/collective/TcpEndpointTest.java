@@ -215,8 +215,7 @@ class TcpEndpointTest {
       address = gone.address();
     }
     try (TcpEndpoint second = bind(Duration.ofMillis(300))) {
-      assertThrows(
-          CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
+      assertThrows(CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
     }
   }
 
