@@ -72,7 +72,8 @@ final class WorkerTask<R> implements SparkTraining.Task<R> {
     int rank = context.partitionId();
     String address = context.getTaskInfos()[rank].address();
     String host = address.contains(":") ? address.substring(0, address.lastIndexOf(':')) : address;
-    try (TcpEndpoint endpoint = TcpEndpoint.bind(InetAddress.getAllByName(host)[0], 0).limit(limit)) {
+    try (TcpEndpoint endpoint =
+        TcpEndpoint.bind(InetAddress.getAllByName(host)[0], 0).limit(limit)) {
       List<String> addresses = List.of(context.allGather(endpoint.address()));
       String secret = token + "-" + context.stageAttemptNumber();
       try (Collective collective = endpoint.join(rank, addresses, secret);

@@ -166,8 +166,7 @@ class SparkTrainingTest {
   void whatIsMissingIsSaid() {
     JavaRDD<Digit> none = spark.parallelize(List.<Digit>of(), 1);
     String message =
-        assertThrows(
-                IllegalStateException.class, () -> SparkTraining.of(none, Digit::id).train())
+        assertThrows(IllegalStateException.class, () -> SparkTraining.of(none, Digit::id).train())
             .getMessage();
     assertTrue(message.contains("are required"), message);
     assertThrows(IllegalStateException.class, () -> training(none).steps(1).train());
