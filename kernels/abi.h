@@ -25,6 +25,15 @@ enum {
   WS_ADJUST_GRADIENTS = 8  /* by more than their scale: prescale, clip_value or weight_decay */
 };
 
+/* Flags of a launch on matrices. */
+enum {
+  WS_MATRIX_TRANSPOSES = 1, /* the copy, or the right factor, which is given by its columns */
+  WS_MATRIX_STORES = 2,     /* a copy from the workspace rather than to it */
+  WS_MATRIX_HALF = 4,       /* a symmetric product */
+  WS_MATRIX_COMBINES = 8,   /* out = factor * product + other_factor * other */
+  WS_MATRIX_ADDS = 16       /* out = product + other_factor * other */
+};
+
 /* What a tree adds up: for the norms L2, L1 and, which is no sum, that of the largest magnitude. */
 enum { WS_SUM_SQUARES = 0, WS_SUM_MAGNITUDES = 1, WS_SUM_LARGEST = 2 };
 
@@ -81,6 +90,7 @@ template <typename T> struct SumTensor {
   T *kept[WS_MAX_KEPT]; /* state that holds one value for the tensor */
   long long first_leaf; /* among the leaves of the launch */
   long long leaves;
+  long long rows; /* length of the first dimension */
 };
 
 /* The same for the three kernels of such a rule: its sums, the tensors' numbers and the update. */
@@ -94,6 +104,60 @@ template <typename S> struct SumArguments {
   int leaf_count;
   int unused;
   StepArguments<S> step;
+};
+
+/* How an operand of a mixed tensor is stored: see io.warmstep.backend.Encoding. */
+enum {
+  WS_STORED_FLOAT32 = 1,
+  WS_STORED_FLOAT16 = 2,
+  WS_STORED_BFLOAT16 = 3,
+  WS_STORED_BFLOAT16_RANDOM = 4,
+  WS_STORED_BFLOAT16_MASTER = 5,
+  WS_STORED_FLOAT16_MASTER = 6
+};
+
+/* Parameters whose operands are stored in ways of their own. */
+struct MixedTensor {
+  void *operands[WS_MAX_OPERANDS]; /* values, gradients and state */
+  void *rest;                      /* what masters keep beside the values */
+  float *average;                  /* of the values, or null */
+  long long length;
+  int group;
+  int parameter; /* its number, for random numbers */
+  unsigned char stored[WS_MAX_OPERANDS];
+};
+
+/* The last three scalars of a group are what averages take of its parameters, and the number of its step,
+   the lower 16 bits and the next. */
+struct MixedArguments {
+  const MixedTensor *tensors;
+  unsigned key[2]; /* of random numbers */
+  StepArguments<float> step;
+};
+
+/* One matrix of a batch: where it comes from, and the tensor whose first number divides it. */
+template <typename T> struct MatrixPart {
+  T *values;
+  long long tensor;
+};
+
+/* A launch of the matrix phase. A factor is rows x depth or depth x columns for each matrix. */
+template <typename T> struct MatrixArguments {
+  const MatrixPart<T> *parts;
+  const T *numbers; /* WS_MAX_NUMBERS for each tensor */
+  const NormResult *norm; /* or null */
+  const T *left;
+  const T *right;
+  const T *other;
+  T *out;
+  T factor;
+  T other_factor;
+  int rows;
+  int columns;
+  int depth;
+  int flags; /* WS_MATRIX_... */
+  int across; /* tiles beside each other */
+  int tiles;  /* of a matrix */
 };
 
 template <typename S> struct LeafTensor {
@@ -184,7 +248,8 @@ WS_AT(StepArguments<double>, groups, 72);
 WS_SIZE(StepArguments<double>, 2504);
 WS_AT(SumTensor<float>, first_leaf, 16);
 WS_AT(SumTensor<float>, leaves, 24);
-WS_SIZE(SumTensor<float>, 32);
+WS_AT(SumTensor<float>, rows, 32);
+WS_SIZE(SumTensor<float>, 40);
 WS_AT(SumArguments<float>, leaves, 0);
 WS_AT(SumArguments<float>, tensors, 8);
 WS_AT(SumArguments<float>, sums, 16);
@@ -195,6 +260,35 @@ WS_AT(SumArguments<float>, step, 48);
 WS_SIZE(SumArguments<float>, 1384);
 WS_AT(SumArguments<double>, step, 48);
 WS_SIZE(SumArguments<double>, 2552);
+WS_AT(MixedTensor, rest, 128);
+WS_AT(MixedTensor, average, 136);
+WS_AT(MixedTensor, length, 144);
+WS_AT(MixedTensor, group, 152);
+WS_AT(MixedTensor, parameter, 156);
+WS_AT(MixedTensor, stored, 160);
+WS_SIZE(MixedTensor, 176);
+WS_AT(MixedArguments, key, 8);
+WS_AT(MixedArguments, step, 16);
+WS_SIZE(MixedArguments, 1352);
+WS_SIZE(MatrixPart<float>, 16);
+WS_AT(MatrixArguments<float>, parts, 0);
+WS_AT(MatrixArguments<float>, numbers, 8);
+WS_AT(MatrixArguments<float>, norm, 16);
+WS_AT(MatrixArguments<float>, left, 24);
+WS_AT(MatrixArguments<float>, right, 32);
+WS_AT(MatrixArguments<float>, other, 40);
+WS_AT(MatrixArguments<float>, out, 48);
+WS_AT(MatrixArguments<float>, factor, 56);
+WS_AT(MatrixArguments<float>, rows, 64);
+WS_SIZE(MatrixArguments<float>, 88);
+WS_AT(MatrixArguments<double>, factor, 56);
+WS_AT(MatrixArguments<double>, rows, 72);
+WS_AT(MatrixArguments<double>, columns, 76);
+WS_AT(MatrixArguments<double>, depth, 80);
+WS_AT(MatrixArguments<double>, flags, 84);
+WS_AT(MatrixArguments<double>, across, 88);
+WS_AT(MatrixArguments<double>, tiles, 92);
+WS_SIZE(MatrixArguments<double>, 96);
 WS_AT(LeafTensor<float>, gradients, 0);
 WS_AT(LeafTensor<float>, length, 8);
 WS_AT(LeafTensor<float>, first_leaf, 16);

@@ -5,7 +5,8 @@
  * A kernel is written in phases. WS_THREADS(t) is one phase, done by every thread of the block;
  * WS_BARRIER() ends it. What outlives a phase lies in shared memory or is the same for all threads:
  * outside of phases shared memory is read by WS_UNIFORM(value) alone, after a barrier. So on the
- * host a phase is a loop, and a block needs one thread. WS_UNSHARED() stands where a phase needs no
+ * host a phase is a loop, and a block needs one thread. What a thread keeps for itself from phase to
+ * phase is declared by WS_OWN and used as WS_MY(name, t). WS_UNSHARED() stands where a phase needs no
  * barrier before it, because it uses no shared memory that was used since the last one.
  */
 #ifndef WS_GRID_CUH
@@ -27,6 +28,8 @@
 #define WS_BARRIER() __syncthreads()
 #define WS_UNSHARED() (void)0
 #define WS_UNIFORM(value) (value)
+#define WS_OWN(Type, name) Type name;
+#define WS_MY(name, t) name
 #define WS_UNROLL _Pragma("unroll")
 #define WS_ROLLED _Pragma("unroll 1")
 #define WS_BLOCK_INDEX ((int)blockIdx.x)

@@ -28,12 +28,30 @@
  *   WS_<RULE>_KEPT             count of state slots that hold one value for a tensor
  *   WS_<RULE>_SUM_READS, _SUM_WRITES, _READS, _WRITES
  *                              the operands that the first phase and the update use, see portable.h
+ *
+ * A rule with a matrix phase in between has the same, but ends with WS_MATRIX_ENTRY(<rule>, <RULE>): its
+ * only term is the slot that goes through the phase, and its first number what that is divided by.
+ *
+ * One whose sums and numbers are those of a rule before it, with the same scalars for them, ends with
+ * WS_SHARED_SUMS_ENTRY(<rule>, <RULE>): CUDA has the entries of that one for both.
+ *
+ * A pass of the optimizer's own, which is no rule and has no gradients, ends with
+ * WS_PASS_ENTRY(<pass>, <PASS>). It defines the macros of a rule, and _READS and _WRITES.
  */
 #ifndef WS_ENTRY
 #define WS_ENTRY(rule, RULE)
 #endif
 #ifndef WS_SUMS_ENTRY
 #define WS_SUMS_ENTRY(rule, RULE)
+#endif
+#ifndef WS_SHARED_SUMS_ENTRY
+#define WS_SHARED_SUMS_ENTRY(rule, RULE)
+#endif
+#ifndef WS_PASS_ENTRY
+#define WS_PASS_ENTRY(pass, PASS)
+#endif
+#ifndef WS_MATRIX_ENTRY
+#define WS_MATRIX_ENTRY(rule, RULE)
 #endif
 
 #include "rules/sgd.h"
@@ -56,3 +74,10 @@
 #include "rules/lars.h"
 #include "rules/novograd.h"
 #include "rules/stableadamw.h"
+#include "rules/muon.h"
+#include "rules/schedulefreesgd.h"
+#include "rules/schedulefreeadamw.h"
+#include "rules/adam_cautious.h"
+#include "rules/lion_cautious.h"
+#include "rules/interpolation.h"
+#include "rules/lookahead.h"

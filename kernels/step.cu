@@ -4,7 +4,8 @@
  * the sign of maximize and the zeroing of gradients happen in that pass.
  *
  * Entries: <rule>_<type> for the types float32, float64, float16 and bfloat16 of parameters and
- * gradients; state is of the arithmetic type. And groups_float32 and groups_float64, which write the
+ * gradients; state is of the arithmetic type. For rules with a matrix phase first_<rule>_<type>, which
+ * moves the state and leaves parameters and gradients as they are. And groups_float32 and groups_float64, which write the
  * scalars of groups into the table in device memory when a launch has no room for them.
  */
 #include "grid.cuh"
@@ -86,7 +87,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
         index += WS_BLOCK * VECTOR) {
       S values[VECTOR], gradients[VECTOR];
       T p[VECTOR], g[VECTOR], s[ROOM][VECTOR];
-      load_vector(tensor.values + index, values);
+      if (READS & WS_PARAMETER) load_vector(tensor.values + index, values);
       if (READS & WS_GRADIENT) load_vector(tensor.gradients + index, gradients);
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) {
@@ -94,7 +95,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       }
       WS_UNROLL
       for (int i = 0; i < VECTOR; i++) {
-        p[i] = widen(values[i]);
+        p[i] = READS & WS_PARAMETER ? widen(values[i]) : 0;
         g[i] = READS & WS_GRADIENT ? widen(gradients[i]) : 0;
       }
       compute(p, g, s);
@@ -104,6 +105,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       for (int k = 0; k < SLOTS; k++) {
         if (WRITES & WS_STATE(k)) store_vector(tensor.state[k] + index, s[k]);
       }
+      if (!(WRITES & WS_PARAMETER)) continue;
       if (flags == 0) {
         store_vector(tensor.values + index, values);
         continue;
@@ -123,16 +125,19 @@ template <class Rule, typename S, int OPTIONS> struct Update {
     WS_ROLLED
     for (long long i = t; i < count; i += WS_BLOCK) {
       const long long index = i + (i < before ? range.from : range.vectors_end - before);
-      T p[1] = {widen(tensor.values[index])}, g[1], s[ROOM][1];
+      T p[1] = {READS & WS_PARAMETER ? widen(tensor.values[index]) : 0}, g[1], s[ROOM][1];
       g[0] = READS & WS_GRADIENT ? widen(tensor.gradients[index]) : 0;
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) s[k][0] = READS & WS_STATE(k) ? tensor.state[k][index] : 0;
       compute(p, g, s);
-      if ((flags & WS_KEEP_PARAMETERS) == 0) narrow(p[0], tensor.values + index);
+      if ((WRITES & WS_PARAMETER) && (flags & WS_KEEP_PARAMETERS) == 0) {
+        narrow(p[0], tensor.values + index);
+      }
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) {
         if (WRITES & WS_STATE(k)) tensor.state[k][index] = s[k][0];
       }
+      if (!(WRITES & WS_PARAMETER)) continue;
       if ((flags & WS_ZERO_GRADIENTS) != 0) tensor.gradients[index] = S();
     }
   }
@@ -181,7 +186,8 @@ WS_DEVICE void step(
     updates = !arguments.norm->skip;
   }
   if (!updates) {
-    if ((arguments.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0) {
+    if ((Rule::WRITES & WS_PARAMETER) &&
+        (arguments.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0) {
       WS_THREADS(t) {
         WS_ROLLED
         for (long long i = range.from + t; i < range.to; i += WS_BLOCK) tensor.gradients[i] = S();
@@ -247,6 +253,32 @@ WS_LIST(groups_float64, StepArguments<double>)
 #define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0)
 #define WS_SUMS_ENTRY(rule, RULE)                                                      \
   WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES, WS_##RULE##_NUMBERS)
+#define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)
+#define WS_PASS_ENTRY(pass, PASS) \
+  WS_RULE(pass, PASS, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0)
+
+/* The first phase is an update that writes no parameters. */
+#define WS_MATRIX_ENTRY(rule, RULE)                                                    \
+  WS_SUMS_ENTRY(rule, RULE)                                                            \
+  struct WS_NAME(rule##_first) : WS_NAME(rule##_rule) {                                \
+    enum { READS = WS_##RULE##_SUM_READS, WRITES = WS_##RULE##_SUM_WRITES, NUMBERS = 0 }; \
+    WS_DEVICE Real update(Real p, Real g, Real *s, const Real *k, int options) {       \
+      WS_NAME(rule##_advance)(p, g, s, k, options);                                    \
+      return p;                                                                        \
+    }                                                                                  \
+  };                                                                                   \
+  WS_JOIN(WS_FIRST_, WS_BITS)(rule)
+
+#define WS_FIRST_OF(rule, RuleType, type, S)                                           \
+  WS_KERNEL_FOR(2) first_##rule##_##type(const SumArguments<S> arguments) {            \
+    step<RuleType, S>(arguments.step);                                                 \
+  }                                                                                    \
+  WS_LIST(first_##rule##_##type, SumArguments<S>)
+#define WS_FIRST_32(rule)                                                              \
+  WS_FIRST_OF(rule, ws_##rule##_first_f32, float32, float)                             \
+  WS_FIRST_OF(rule, ws_##rule##_first_f32, float16, Float16)                           \
+  WS_FIRST_OF(rule, ws_##rule##_first_f32, bfloat16, Bfloat16)
+#define WS_FIRST_64(rule) WS_FIRST_OF(rule, ws_##rule##_first_f64, float64, double)
 
 #define WS_KERNEL_OF(rule, RuleType, blocks, type, S, Arguments)                       \
   WS_KERNEL_FOR(blocks) rule##_##type(const Arguments<S> arguments) {                  \

@@ -41,7 +41,8 @@ WS_INLINE ws_lanes ws_within(ws_lanes x, ws_unit unit) {
 
 /*
  * One leaf. Segments are as in step.cl, of tensors whose tiles are leaves; units are aligned where
- * element 0 is in every buffer. After the offsets of operands come those of the tensor's own state.
+ * element 0 is in every buffer. After the offsets of operands come the length of the tensor's first
+ * dimension and the offsets of the tensor's own state.
  */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
@@ -164,6 +165,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
   ws_one roots[WS_SUMS];
   ws_one own[WS_NUMBERS];
   ws_one kept[WS_OF_RULE(_KEPT) + 1] = {0}; /* one at least */
+  ws_one size[3];
   int i;
 
   for (i = 0; i < WS_SUMS; i++) {
@@ -182,7 +184,10 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
 #if WS_KEPT > 1
     kept[1] = kept1[segment[WS_SEGMENT - 1]];
 #endif
-    WS_PHASE(_numbers)(roots, (ws_one)segment[1], kept, numbers, own, options);
+    size[0] = segment[1];
+    size[1] = segment[WS_SEGMENT - WS_KEPT - 1];
+    size[2] = segment[1] / segment[WS_SEGMENT - WS_KEPT - 1];
+    WS_PHASE(_numbers)(roots, size, kept, numbers, own, options);
 #if WS_KEPT > 0
     kept0[segment[WS_SEGMENT - WS_KEPT]] = kept[0];
 #endif

@@ -5,7 +5,8 @@
  * block for each tensor joins its leaves, and the rule forms the tensor's numbers, which step.cu
  * reads. A step that is skipped does nothing here.
  *
- * Entries: sums_<rule>_<type> and numbers_<rule>_<arithmetic type>, for rules with WS_SUMS_ENTRY.
+ * Entries: sums_<rule>_<type> and numbers_<rule>_<arithmetic type>, for rules with WS_SUMS_ENTRY; the
+ * latter for rules with WS_MATRIX_ENTRY too.
  */
 #include "tree.cuh"
 
@@ -286,8 +287,9 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
       for (int k = 0; k < KEPT; k++) kept[k] = row.kept[k] ? *row.kept[k] : 0;
       WS_UNROLL
       for (int j = 0; j < SUMS; j++) x[j] = roots[j];
-      Rule::numbers(
-          x, (T)arguments.step.tensors[tensor].length, kept, group.scalars, out, group.options);
+      const long long count = arguments.step.tensors[tensor].length;
+      const T size[] = {(T)count, (T)row.rows, (T)(count / row.rows)};
+      Rule::numbers(x, size, kept, group.scalars, out, group.options);
       WS_UNROLL
       for (int k = 0; k < KEPT; k++) {
         if (row.kept[k]) *row.kept[k] = kept[k];
@@ -302,6 +304,14 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
 
 /* The entries of a rule: what its header says of it, as a type, and the kernels. */
 #define WS_SUMS_ENTRY(rule, RULE)                                                            \
+  WS_SUMS_RULE(rule, RULE)                                                                   \
+  WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)                                                    \
+  WS_JOIN(WS_NUMBERS_KERNELS_, WS_BITS)(rule)
+/* The sum of what a rule's first phase leaves in a slot is norm.cu's. */
+#define WS_MATRIX_ENTRY(rule, RULE)                                                          \
+  WS_SUMS_RULE(rule, RULE)                                                                   \
+  WS_JOIN(WS_NUMBERS_KERNELS_, WS_BITS)(rule)
+#define WS_SUMS_RULE(rule, RULE)                                                             \
   struct WS_NAME(rule##_sums) {                                                              \
     typedef WS_REAL Real;                                                                    \
     enum {                                                                                   \
@@ -326,14 +336,13 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
       WS_NAME(rule##_terms)(p, g, s, k, x, options);                                         \
     }                                                                                        \
     WS_DEVICE void numbers(                                                                  \
-        const Real *x, Real count, Real *s, const Real *k, Real *out, int options) {         \
-      WS_NAME(rule##_numbers)(x, count, s, k, out, options);                                 \
+        const Real *x, const Real *size, Real *s, const Real *k, Real *out, int options) {   \
+      WS_NAME(rule##_numbers)(x, size, s, k, out, options);                                  \
     }                                                                                        \
   };                                                                                         \
   static_assert(WS_##RULE##_SUMS <= WS_MAX_SUMS, "sums of " #rule);                          \
   static_assert(WS_##RULE##_NUMBERS <= WS_MAX_NUMBERS, "numbers of " #rule);                 \
-  static_assert(WS_##RULE##_KEPT <= WS_MAX_KEPT, "state of tensors of " #rule);              \
-  WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
+  static_assert(WS_##RULE##_KEPT <= WS_MAX_KEPT, "state of tensors of " #rule);
 
 /* blocks: of a multiprocessor, see rules.h. */
 #define WS_SUMS_KERNEL(rule, RuleType, blocks, type, S)                                      \
@@ -349,10 +358,12 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
 #define WS_SUM_KERNELS_32(rule)                                                              \
   WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float32, float)                              \
   WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float16, Float16)                            \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, bfloat16, Bfloat16)                          \
-  WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f32, float32, float)
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, bfloat16, Bfloat16)
 #define WS_SUM_KERNELS_64(rule)                                                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, 0, float64, double)                             \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, 0, float64, double)
+#define WS_NUMBERS_KERNELS_32(rule)                                                          \
+  WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f32, float32, float)
+#define WS_NUMBERS_KERNELS_64(rule)                                                          \
   WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f64, float64, double)
 
 #define WS_BITS 32

@@ -54,9 +54,9 @@ WS_INLINE void WS_NAME(lamb_terms)(
   x[1] = WS_NAME(lamb_update)(p, s, k);
 }
 
-/* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
+/* x: a tensor's sums, size: its elements, rows and columns, s: its state, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(lamb_numbers)(
-    const WS_REAL *x, WS_REAL count, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
+    const WS_REAL *x, const WS_REAL *size, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
   WS_REAL ratio = x[0] > 0 && x[1] > 0 ? x[0] / x[1] : (WS_REAL)1;
   ratio = k[9] != 0 ? ratio : (WS_REAL)1;
   n[0] = k[0] * (k[10] != 0 ? WS_MIN(ratio, (WS_REAL)1) : ratio);

@@ -45,9 +45,9 @@ WS_INLINE void WS_NAME(lars_terms)(
   x[1] = g;
 }
 
-/* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
+/* x: a tensor's sums, size: its elements, rows and columns, s: its state, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(lars_numbers)(
-    const WS_REAL *x, WS_REAL count, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
+    const WS_REAL *x, const WS_REAL *size, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
   WS_REAL divisor = WS_FMA(k[3], x[0], x[1]) + k[5];
   WS_REAL ratio = x[0] > 0 && x[1] > 0 ? k[4] * x[0] / divisor : (WS_REAL)1;
   ratio = k[7] != 0 ? WS_MIN(ratio / k[0], (WS_REAL)1) : ratio;

@@ -40,9 +40,9 @@ WS_INLINE void WS_NAME(novograd_terms)(
   x[0] = g;
 }
 
-/* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
+/* x: a tensor's sums, size: its elements, rows and columns, s: its state, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(novograd_numbers)(
-    const WS_REAL *x, WS_REAL count, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
+    const WS_REAL *x, const WS_REAL *size, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
   WS_REAL square = x[0] * x[0];
   WS_REAL v = s[0] == 0 ? square : WS_FMA(k[3], s[0], k[4] * square);
   s[0] = v;

@@ -41,10 +41,10 @@ WS_INLINE void WS_NAME(stableadamw_terms)(
   x[0] = g / WS_MAX(WS_SQRT(v), k[5]);
 }
 
-/* x: a tensor's sums, count: of its elements, s: its state, k: scalars, n: receives the numbers. */
+/* x: a tensor's sums, size: its elements, rows and columns, s: its state, k: scalars, n: receives the numbers. */
 WS_INLINE void WS_NAME(stableadamw_numbers)(
-    const WS_REAL *x, WS_REAL count, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
-  n[0] = k[0] / WS_MAX((WS_REAL)1, x[0] / WS_SQRT(count));
+    const WS_REAL *x, const WS_REAL *size, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
+  n[0] = k[0] / WS_MAX((WS_REAL)1, x[0] / WS_SQRT(size[0]));
   n[1] = WS_FMA(-n[0], k[6], (WS_REAL)1);
 }
 

@@ -15,7 +15,6 @@ bool fails_for_good = false;
 long long violation_count = 0;
 long long launches = 0;
 long long waits = 0;
-CUresult lost = CUDA_SUCCESS;
 /* CUDASIM_DEVICES=N: as many, instead of one. */
 int devices_from_start() {
   const char *count = std::getenv("CUDASIM_DEVICES");
@@ -50,12 +49,8 @@ CUresult admit() {
   if (fail_at > 0 && (calls == fail_at || (fails_for_good && calls > fail_at))) {
     return (CUresult)fail_code;
   }
-  return lost;
+  return CUDA_SUCCESS;
 }
-
-void lose(CUresult code) { lost = code; }
-bool is_lost() { return lost != CUDA_SUCCESS; }
-CUresult lost_code() { return lost; }
 
 void count_violation() { violation_count++; }
 void forget_violations(long long made) { violation_count -= made; }
@@ -90,7 +85,6 @@ CUDASIM_API int64_t Java_io_warmstep_backend_cuda_CudaSim_control(
     case CONTROL_VERSION: version = (int)a; return 0;
     case CONTROL_PRIMARY: return primary_context_uses();
     case CONTROL_PHASES: return run_phases((int)a);
-    case CONTROL_RECOVER: lose(CUDA_SUCCESS); return 0;
     case CONTROL_INTERPRETS: return interprets_ptx();
     case CONTROL_INSTRUCTIONS: return ptx_instructions();
     case CONTROL_NANOSECONDS: return ptx_nanoseconds();

@@ -23,13 +23,15 @@
   LOCK();                                                    \
   if (CUresult failure = admit(); failure != CUDA_SUCCESS) return failure
 /* The same for a call that needs a context. */
-#define ADMIT_IN_CONTEXT() \
-  ADMIT();                 \
-  if (!current()) return CUDA_ERROR_INVALID_CONTEXT
+#define ADMIT_IN_CONTEXT()                            \
+  ADMIT();                                            \
+  if (!current()) return CUDA_ERROR_INVALID_CONTEXT;  \
+  if (lost_code() != CUDA_SUCCESS) return lost_code()
 
 struct Context {
   int device = 0;
   int uses = 0; /* of a device's primary context */
+  CUresult lost = CUDA_SUCCESS;
 };
 struct Stream {
   Context *owner;
@@ -68,7 +70,13 @@ std::set<Stream *> streams;
 std::set<Event *> events;
 std::set<Module *> modules;
 std::set<Function *> functions;
-std::deque<std::function<void()>> pending;
+/* Work that a stream has taken. */
+struct Pending {
+  Context *context;
+  std::function<void()> run;
+};
+std::deque<Pending> pending;
+Context *running = nullptr; /* whose work is being done */
 thread_local std::vector<Context *> stack;
 bool is_capturing = false;
 const int CAPTURE_MODE_GLOBAL = 0, CAPTURE_MODE_RELAXED = 2;
@@ -95,10 +103,21 @@ bool is_stream(Stream *stream) { return !stream || streams.count(stream) > 0; }
 /* One whose work is done in order with the others'. On another, only copies to the host are. */
 bool is_in_order(Stream *stream) { return is_stream(stream) && !(stream && stream->is_apart); }
 
+CUresult lost_code() { return current() ? current()->lost : CUDA_SUCCESS; }
+
+/* For a call that releases: it does so whatever it has to say. */
+CUresult admit_release() {
+  const CUresult failure = admit();
+  return failure != CUDA_SUCCESS ? failure : lost_code();
+}
+
+/* A device that is lost does nothing more. */
 void run_next() {
-  std::function<void()> operation = std::move(pending.front());
+  Pending next = std::move(pending.front());
   pending.pop_front();
-  operation();
+  if (next.context->lost != CUDA_SUCCESS) return;
+  running = next.context;
+  next.run();
 }
 
 void run_pending() {
@@ -106,7 +125,7 @@ void run_pending() {
 }
 
 void later(std::function<void()> operation) {
-  pending.push_back(std::move(operation));
+  pending.push_back({current(), std::move(operation)});
   if (pending.size() > MOST_PENDING) run_pending();
 }
 
@@ -222,6 +241,8 @@ struct LogOptions {
 };
 }  // namespace
 
+void lose(CUresult code) { running->lost = code; }
+
 long long live_handles() {
   return (long long)(contexts.size() + streams.size() + events.size() + modules.size());
 }
@@ -246,6 +267,11 @@ long long control_handles(int what, long long a, long long b) {
       const CUresult result = allocate_device(&address, (size_t)a, nullptr, b);
       return result == CUDA_SUCCESS ? (long long)address : 0;
     }
+    case CONTROL_RECOVER:
+      for (Context &context : primary) context.lost = CUDA_SUCCESS;
+      for (Context *context : contexts) context->lost = CUDA_SUCCESS;
+      return 0;
+    case CONTROL_LOSE: primary[a].lost = (CUresult)b; return 0;
     case CONTROL_STREAM_WAITS: return ((Stream *)(intptr_t)a)->waits;
     case CONTROL_CAPTURE:
       if (b) ((Stream *)(intptr_t)b)->captures = a != 0;
@@ -274,6 +300,57 @@ long long control_handles(int what, long long a, long long b) {
 
 /* --- Start, device */
 
+void uuid_of(int device, unsigned char *bytes) {
+  for (int i = 0; i < 16; i++) bytes[i] = (unsigned char)(0xa0 + device + 31 * i);
+}
+
+/* As nvidia-smi prints it. */
+std::string uuid_text(int device) {
+  unsigned char bytes[16];
+  uuid_of(device, bytes);
+  std::string text = "GPU-";
+  for (int i = 0; i < 16; i++) {
+    char two[3];
+    std::snprintf(two, sizeof two, "%02x", bytes[i]);
+    text += std::string(i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "") + two;
+  }
+  return text;
+}
+
+/*
+ * The devices that CUDA_VISIBLE_DEVICES leaves, by number or by the beginning of a UUID, up to the
+ * first that is none.
+ */
+std::vector<int> visible_devices() {
+  std::vector<int> visible;
+  const char *chosen = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (!chosen) {
+    for (int i = 0; i < device_count(); i++) visible.push_back(i);
+    return visible;
+  }
+  const std::string text = chosen;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string name = text.substr(at, end - at);
+    int device = -1, matches = 0;
+    if (!name.empty() && name.find_first_not_of("0123456789") == std::string::npos) {
+      device = std::atoi(name.c_str());
+      matches = device < device_count();
+    } else if (name.size() > 4 && name.rfind("GPU-", 0) == 0) {
+      for (int i = 0; i < device_count(); i++) {
+        if (uuid_text(i).rfind(name, 0) == 0) {
+          device = i;
+          matches++;
+        }
+      }
+    }
+    if (matches != 1) break;
+    visible.push_back(device);
+    at = end + 1;
+  }
+  return visible;
+}
+
 CUDASIM_API CUresult cuInit(unsigned) {
   ADMIT();
   if (run_is_unknown()) {
@@ -281,7 +358,7 @@ CUDASIM_API CUresult cuInit(unsigned) {
                  std::getenv("CUDASIM_RUN"));
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (device_count() == 0) return CUDA_ERROR_NO_DEVICE;
+  if (visible_devices().empty()) return CUDA_ERROR_NO_DEVICE;
   initialized = true;
   return CUDA_SUCCESS;
 }
@@ -295,15 +372,22 @@ CUDASIM_API CUresult cuDriverGetVersion(int *version) {
 CUDASIM_API CUresult cuDeviceGetCount(int *count) {
   ADMIT();
   if (!initialized) return CUDA_ERROR_NOT_INITIALIZED;
-  *count = device_count();
+  *count = (int)visible_devices().size();
   return CUDA_SUCCESS;
 }
 
 CUDASIM_API CUresult cuDeviceGet(CUdevice *device, int ordinal) {
   ADMIT();
   if (!initialized) return CUDA_ERROR_NOT_INITIALIZED;
-  if (ordinal < 0 || ordinal >= device_count()) return CUDA_ERROR_INVALID_DEVICE;
-  *device = ordinal;
+  const std::vector<int> visible = visible_devices();
+  if (ordinal < 0 || ordinal >= (int)visible.size()) return CUDA_ERROR_INVALID_DEVICE;
+  *device = visible[(size_t)ordinal];
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuDeviceGetUuid(unsigned char *bytes, CUdevice device) {
+  ADMIT();
+  uuid_of(device, bytes);
   return CUDA_SUCCESS;
 }
 
@@ -342,7 +426,7 @@ CUDASIM_API CUresult cuDevicePrimaryCtxRetain(Context **context, CUdevice device
 
 CUDASIM_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   LOCK();
-  const CUresult failure = admit();
+  const CUresult failure = admit_release();
   if (device < 0 || device >= MAX_DEVICES || primary[device].uses == 0) {
     violation("the primary context was released too often");
     return CUDA_ERROR_INVALID_CONTEXT;
@@ -361,7 +445,7 @@ CUDASIM_API CUresult cuCtxPushCurrent_v2(Context *context) {
 
 CUDASIM_API CUresult cuCtxPopCurrent_v2(Context **context) {
   LOCK();
-  const CUresult failure = admit();
+  const CUresult failure = admit_release();
   if (stack.empty()) {
     violation("a context was popped that was not pushed");
     return CUDA_ERROR_INVALID_CONTEXT;
@@ -395,7 +479,7 @@ CUDASIM_API CUresult cuStreamCreate(Stream **stream, unsigned flags) {
 
 CUDASIM_API CUresult cuStreamDestroy_v2(Stream *stream) {
   LOCK();
-  const CUresult failure = admit();
+  const CUresult failure = admit_release();
   run_pending();
   if (!take(streams, stream, "a stream")) return CUDA_ERROR_INVALID_HANDLE;
   delete stream;
@@ -439,7 +523,7 @@ CUDASIM_API CUresult cuEventCreate(Event **event, unsigned flags) {
 
 CUDASIM_API CUresult cuEventDestroy_v2(Event *event) {
   LOCK();
-  const CUresult failure = admit();
+  const CUresult failure = admit_release();
   run_pending();
   if (!take(events, event, "an event")) return CUDA_ERROR_INVALID_HANDLE;
   delete event;
@@ -523,7 +607,7 @@ CUDASIM_API CUresult cuModuleLoadData(Module **module, const void *image) {
 
 CUDASIM_API CUresult cuModuleUnload(Module *module) {
   LOCK();
-  const CUresult failure = admit();
+  const CUresult failure = admit_release();
   run_pending();
   if (!take(modules, module, "a module")) return CUDA_ERROR_INVALID_HANDLE;
   for (Function &function : module->functions) functions.erase(&function);
@@ -622,7 +706,7 @@ CUDASIM_API CUresult cuPointerGetAttribute(void *value, int attribute, CUdevicep
 
 CUDASIM_API CUresult cuMemFree_v2(CUdeviceptr address) {
   LOCK();
-  const CUresult failure = admit();
+  const CUresult failure = admit_release();
   check_capture();
   run_pending();
   const CUresult result = release_device(address);
@@ -645,7 +729,7 @@ CUDASIM_API CUresult cuMemHostGetDevicePointer_v2(
 
 CUDASIM_API CUresult cuMemFreeHost(void *address) {
   LOCK();
-  const CUresult failure = admit();
+  const CUresult failure = admit_release();
   check_capture();
   run_pending();
   const CUresult result = release_host(address);

@@ -45,6 +45,6 @@ enum CUresult : int {
 enum : long long { MEMORY_UNKNOWN = -1, MEMORY_PLAIN = 0, MEMORY_NEIGHBOURS = 1ll << 32 };
 
 /* An attribute beside CUDA's: counted up with each function that the library begins to use. */
-enum { ATTRIBUTE_SIMULATOR_VERSION = 0x57534349, SIMULATOR_VERSION = 1 };
+enum { ATTRIBUTE_SIMULATOR_VERSION = 0x57534349, SIMULATOR_VERSION = 2 };
 
 #endif

@@ -96,6 +96,8 @@ struct Listed {
 #define WS_BARRIER() separate(__FILE__, __LINE__)
 #define WS_UNSHARED() separate(__FILE__, __LINE__)
 #define WS_UNIFORM(value) (read_shared(__FILE__, __LINE__), (value))
+#define WS_OWN(Type, name) static thread_local Type name[WS_BLOCK];
+#define WS_MY(name, t) name[t]
 #define WS_UNROLL
 #define WS_ROLLED
 #define WS_BLOCK_INDEX cudasim_block

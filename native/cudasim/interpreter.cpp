@@ -87,7 +87,6 @@ void delete_shadow(Shadow &shadow) {
 }
 
 void run_ptx(const ptx::Loaded &module, ptx::Launch &launch) {
-  if (is_lost()) return; /* as a device does after a fault */
   launch.regions = regions_of_memory();
   launch.regions.insert(launch.regions.end(), module.regions().begin(), module.regions().end());
   std::sort(launch.regions.begin(), launch.regions.end(),

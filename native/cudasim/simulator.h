@@ -36,7 +36,8 @@ enum Control {
   CONTROL_PHASES = 19,      /* a: an order of phases and barriers; violations that it made */
   CONTROL_CAPTURE = 30,     /* a: whether some thread captures a graph; b: from this stream */
   CONTROL_STREAM_WAITS = 31, /* a: stream; for how many events it was made to wait */
-  CONTROL_RECOVER = 20,     /* as if a device that a kernel's fault made useless were there again */
+  CONTROL_RECOVER = 20,     /* as if devices that a kernel's fault made useless were there again */
+  CONTROL_LOSE = 32,        /* a: a device, which is lost with all in its primary context; b: code */
   CONTROL_INTERPRETS = 21,  /* whether it runs PTX */
   CONTROL_INSTRUCTIONS = 22, /* of PTX, once for each thread, so far */
   CONTROL_NANOSECONDS = 23, /* of processors that those took */
@@ -51,11 +52,6 @@ int driver_version();
 
 /* Counts a call; the code it must fail with, or success. */
 CUresult admit();
-
-/* After a kernel's fault every call fails with its code. */
-void lose(CUresult code);
-bool is_lost();
-CUresult lost_code();
 
 void count_launch();
 void count_wait();
@@ -88,6 +84,8 @@ void set_memory_limit(long long bytes);
 
 /* --- driver.cpp: contexts, streams and what waits in them */
 
+/* After a kernel's fault every call in its context fails with its code. */
+void lose(CUresult code);
 long long live_handles();
 long long primary_context_uses();
 long long contexts_on_this_thread();

@@ -1,13 +1,12 @@
 package io.warmstep;
 
 import io.warmstep.backend.Backend;
-import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.DeviceOptions;
-import io.warmstep.backend.SelfTest;
 import io.warmstep.natives.LoadFailure;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -74,24 +73,43 @@ final class DeviceChoice {
     if (colon < 0) {
       return new Device(backend(name).open(DeviceOptions.PREFERRED));
     }
-    String number = name.substring(colon + 1);
-    if (!number.matches("[0-9]{1,9}")) {
-      throw new IllegalArgumentException(
-          "device is '"
-              + name
-              + "', must be a backend and the number of a device, such as cuda:1; Devices.all()"
-              + " lists them");
-    }
     Backend backend = backend(name.substring(0, colon));
-    return new Device(backend.open(DeviceOptions.of(Integer.parseInt(number))));
+    String which = name.substring(colon + 1);
+    int index =
+        which.matches("[0-9]{1,9}")
+            ? Integer.parseInt(which)
+            : indexOf(backend, name, which.toLowerCase(Locale.ROOT));
+    return new Device(backend.open(DeviceOptions.of(index)));
+  }
+
+  /** Of the one device whose UUID begins so. */
+  private static int indexOf(Backend backend, String name, String uuid) {
+    List<DeviceReport> matching =
+        backend.devices().stream()
+            .filter(report -> !uuid.isEmpty())
+            .filter(report -> report.uuid().toLowerCase(Locale.ROOT).startsWith(uuid))
+            .toList();
+    if (matching.size() != 1) {
+      String given = "device is '" + name + "', ";
+      throw matching.isEmpty()
+          ? new IllegalArgumentException(
+              given
+                  + "must be a backend and the number or the UUID of a device, such as cuda:1;"
+                  + " Devices.all() lists them")
+          : new IllegalArgumentException(
+              given
+                  + "which is how the UUIDs of several begin: "
+                  + matching.stream().map(DeviceReport::uuid).collect(Collectors.joining(", ")));
+    }
+    return matching.get(0).index();
   }
 
   Device fastest() {
     for (Backend backend : backends) {
       if (backend.isAccelerator()) {
-        Optional<BackendDevice> device = openTested(backend);
+        Optional<Device> device = openTested(backend);
         if (device.isPresent()) {
-          return new Device(device.get());
+          return device.get();
         }
       }
     }
@@ -102,13 +120,13 @@ final class DeviceChoice {
    * Opens a device that passes the self-test. One that fails it is not tried again; one that cannot
    * be opened is, since another program may hold it for a while.
    */
-  private synchronized Optional<BackendDevice> openTested(Backend backend) {
+  private synchronized Optional<Device> openTested(Backend backend) {
     if (failed.contains(backend)) {
       return Optional.empty();
     }
-    BackendDevice device;
+    Device device;
     try {
-      device = backend.open(DeviceOptions.PREFERRED);
+      device = new Device(backend.open(DeviceOptions.PREFERRED));
     } catch (RuntimeException | LinkageError e) {
       skip(backend, "cannot be opened: " + LoadFailure.describe(e));
       return Optional.empty();
@@ -135,9 +153,9 @@ final class DeviceChoice {
     return Optional.empty();
   }
 
-  private Optional<String> problem(BackendDevice device) {
+  private Optional<String> problem(Device device) {
     Backend java = backends.get(backends.size() - 1);
-    try (BackendDevice reference = java.open(DeviceOptions.PREFERRED)) {
+    try (Device reference = new Device(java.open(DeviceOptions.PREFERRED))) {
       return SelfTest.run(device, reference);
     }
   }

@@ -12,6 +12,9 @@ package io.warmstep;
  * @param memoryBytes memory that the device offers, 0 if not usable
  * @param bitExact whether its results have the same bits as every other backend's
  * @param reason why it is not usable or not bit-exact, empty otherwise
+ * @param uuid what its driver tells it apart by on any machine, such as {@code
+ *     GPU-8932f937-d72c-4106-c12f-20bd9faed9f6}; empty where it does not say
+ * @param note what slows it down and what to do, empty where nothing is known to
  */
 public record DeviceReport(
     String backend,
@@ -21,7 +24,9 @@ public record DeviceReport(
     String driver,
     long memoryBytes,
     boolean bitExact,
-    String reason) {
+    String reason,
+    String uuid,
+    String note) {
   /**
    * The report of a backend that has no device that can be used.
    *
@@ -30,7 +35,7 @@ public record DeviceReport(
    * @return the report
    */
   public static DeviceReport unusable(String backend, String reason) {
-    return new DeviceReport(backend, -1, false, "", "", 0, false, reason);
+    return new DeviceReport(backend, -1, false, "", "", 0, false, reason, "", "");
   }
 
   /**
@@ -43,6 +48,7 @@ public record DeviceReport(
   }
 
   DeviceReport inexact(String why) {
-    return new DeviceReport(backend, index, usable, device, driver, memoryBytes, false, why);
+    return new DeviceReport(
+        backend, index, usable, device, driver, memoryBytes, false, why, uuid, note);
   }
 }

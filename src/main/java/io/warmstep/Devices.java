@@ -59,7 +59,8 @@ public final class Devices {
 
   /**
    * Opens a device by its backend's name, which leaves the choice among several to the backend, or
-   * by its own, such as {@code cuda:1}.
+   * by its own, such as {@code cuda:1}, or by the beginning of its UUID, such as {@code
+   * cuda:GPU-8932f937}.
    *
    * <p>On CUDA the first GPU is the one that is preferred, and a device is the GPU's primary
    * context, which the CUDA runtime uses too and which stays until the process ends, with a stream
@@ -70,7 +71,8 @@ public final class Devices {
    * @return the device, to be closed by the caller
    * @throws BackendUnavailableException if there is no such backend or device, or with the cause
    *     why it cannot be used
-   * @throws IllegalArgumentException if what follows the colon is no number
+   * @throws IllegalArgumentException if what follows the colon is neither a number nor the
+   *     beginning of one device's UUID
    */
   public static Device require(String name) {
     return CHOICE.require(name);

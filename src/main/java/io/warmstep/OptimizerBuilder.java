@@ -196,6 +196,87 @@ public final class OptimizerBuilder {
   }
 
   /**
+   * Keeps masters of the parameters that are stored in 16 bits, so that updates too small for these
+   * are not lost. A master starts at the parameter's value. It is part of the state, which {@link
+   * Optimizer#state} gives as float32 under the name {@code master}; writing the parameter alone
+   * moves its master likewise.
+   *
+   * @param masterWeights what is kept; none unless called
+   * @return this builder
+   */
+  public OptimizerBuilder masterWeights(MasterWeights masterWeights) {
+    options = options.masterWeights(Objects.requireNonNull(masterWeights, "masterWeights"));
+    return this;
+  }
+
+  /**
+   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more.
+   *
+   * @param stateType how they are; float32 unless called
+   * @return this builder
+   */
+  public OptimizerBuilder stateType(StateType stateType) {
+    return stateType(stateType, StepOptions.NONE.smallTensor());
+  }
+
+  /**
+   * Sets how the moments of the state are stored.
+   *
+   * @param stateType how they are; float32 unless called
+   * @param smallTensor how many elements a parameter must have at least; smaller ones keep float32,
+   *     which costs next to nothing. 0 for all parameters
+   * @return this builder
+   * @throws IllegalArgumentException if the bound is negative
+   */
+  public OptimizerBuilder stateType(StateType stateType, long smallTensor) {
+    Arguments.requireAtLeast("smallTensor", smallTensor, 0, "pass 0 for all parameters");
+    options =
+        options.stateType(Objects.requireNonNull(stateType, "stateType")).smallTensor(smallTensor);
+    return this;
+  }
+
+  /**
+   * Sets how numbers are rounded to bfloat16 that a step stores in it: parameters without a master,
+   * and state.
+   *
+   * @param rounding to nearest unless called
+   * @return this builder
+   */
+  public OptimizerBuilder rounding(Rounding rounding) {
+    return rounding(rounding, 0);
+  }
+
+  /**
+   * Sets how numbers are rounded to bfloat16 that a step stores in it, with a seed of one's own.
+   *
+   * @param rounding to nearest unless called
+   * @param seed from which, with a parameter's place among all, the element and the step, the
+   *     random numbers follow: a resumed run goes on with the same ones
+   * @return this builder
+   */
+  public OptimizerBuilder rounding(Rounding rounding, long seed) {
+    options = options.rounding(Objects.requireNonNull(rounding, "rounding"), seed);
+    return this;
+  }
+
+  /**
+   * Keeps an exponential moving average of the parameters, in the same pass: in step {@code t} of a
+   * group it keeps {@code min(decay, (1 + t) / (10 + t))} of itself and takes the rest of the
+   * parameters, or of their masters. It starts at the parameters and is part of the state, as
+   * float32 under the name {@code average}.
+   *
+   * @param decay above 0 and below 1, such as 0.999
+   * @return this builder
+   * @throws IllegalArgumentException if the decay is out of range
+   */
+  public OptimizerBuilder average(double decay) {
+    Arguments.require(
+        decay > 0 && decay < 1, "average", decay, "in (0, 1)", "leave it out for no average");
+    options = options.averageDecay(decay);
+    return this;
+  }
+
+  /**
    * Counts steps from another number than 0, to continue a run: the first step is number {@code
    * stepCount + 1} for the schedule and for bias corrections. The state still starts at the rule's
    * initial values; write the saved one into {@link Optimizer#state}. Numbers that a rule keeps for
@@ -301,7 +382,8 @@ public final class OptimizerBuilder {
    *     uses the loss scaler
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
    *     one has a rule of another kind, or a schedule was set for a hyperparameter that none can
-   *     move, or a number is beyond the range of the parameters' arithmetic
+   *     move, or a number is beyond the range of the parameters' arithmetic, or masters, state
+   *     types or rounding were asked for where there is nothing to use them for
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {

@@ -1,6 +1,8 @@
 package io.warmstep;
 
 import io.warmstep.backend.StepPlan;
+import io.warmstep.check.Arguments;
+import io.warmstep.rule.EvaluationWeights;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -30,8 +32,22 @@ record RuleGroup(
       MovingHyperparameters moving,
       double factor,
       List<Parameter> members) {
+    members.forEach(parameter -> requireDimensions(rule, parameter));
     return new RuleGroup(
         pattern, rule, moving, factor, members, ArithmeticRange.narrowest(members).orElseThrow());
+  }
+
+  private static void requireDimensions(UpdateRule rule, Parameter parameter) {
+    if (parameter.shape().size() < rule.minDimensions()) {
+      throw Arguments.refusal(
+          "shape of \"" + parameter.name() + "\"",
+          parameter.shape(),
+          "of at least " + rule.minDimensions() + " dimensions under rule " + rule.name(),
+          "say so by shape(...) if it is a matrix, otherwise put it in a group under AdamW, such as"
+              + " ParameterGroup.matching(\""
+              + parameter.name()
+              + "\").rule(Adam.adamW())");
+    }
   }
 
   /** The same parameters under other hyperparameters. */
@@ -43,7 +59,7 @@ record RuleGroup(
    * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
    *
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     the rule does not let a hyperparameter move
+   *     the rule does not let a hyperparameter move or needs more dimensions than a parameter has
    */
   static List<RuleGroup> resolve(
       UpdateRule rule,
@@ -179,6 +195,11 @@ record RuleGroup(
       StepValues at = moving.values();
       at.keep(kept);
       scalars(step, step, rate, at, scalars);
+      double weight = rule.evaluation().map(EvaluationWeights::weight).orElse(0.0);
+      if (!ArithmeticRange.holds(weight, narrowest)) {
+        throw new IllegalStateException(
+            ArithmeticRange.message(rule.name() + ": weight of evaluation", weight, narrowest));
+      }
     } catch (IllegalStateException e) {
       throw new IllegalArgumentException(e.getMessage(), e);
     }
@@ -193,14 +214,16 @@ record RuleGroup(
   StepPlan.Group plan(Map<Parameter, Integer> index, OptimizerState state) {
     List<StepPlan.Entry> entries = new ArrayList<>();
     for (Parameter parameter : members) {
-      entries.add(
+      StepPlan.Entry entry =
           StepPlan.Entry.of(
               index.get(parameter),
               parameter.length(),
-              parameter.values().slice(),
+              parameter.shape(),
+              state.values(parameter),
               parameter.gradients().slice(),
               rule,
-              state.slices(parameter.name())));
+              state.slots(parameter.name()));
+      entries.add(entry.withAverage(state.average(parameter)));
     }
     return new StepPlan.Group(rule, entries);
   }

@@ -183,6 +183,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     use.enter("step()");
     try {
       checkUsable();
+      optimizer.evaluation().requireTraining("step()");
       boolean isInPlace = agree(gradientScale);
       gradients.reduce(collective, isInPlace);
       optimizer.step(gradientScale);
@@ -259,6 +260,48 @@ public final class ShardedOptimizer implements AutoCloseable {
         + message.getDouble(24)
         + " and learning rate "
         + message.getDouble(32);
+  }
+
+  /**
+   * Has the parameters hold the weights to evaluate and export a model with, at all workers, which
+   * all call this: see {@link Optimizer#eval}.
+   *
+   * @throws CollectiveException if a worker is lost or is too late
+   */
+  public void eval() {
+    exchangeWeights("eval()", optimizer::eval);
+  }
+
+  /**
+   * Goes back to training: see {@link Optimizer#train}. All workers call this.
+   *
+   * @throws CollectiveException if a worker is lost or is too late
+   */
+  public void train() {
+    exchangeWeights("train()", optimizer::train);
+  }
+
+  private void exchangeWeights(String operation, Runnable change) {
+    use.enter(operation);
+    try {
+      checkUsable();
+      change.run();
+      gather(Optional.empty());
+      collective.barrier();
+    } catch (CollectiveException e) {
+      throw fail(e);
+    } finally {
+      use.leave();
+    }
+  }
+
+  /**
+   * Whether the parameters hold the weights that are trained.
+   *
+   * @return as {@link Optimizer#isTraining}
+   */
+  public boolean isTraining() {
+    return optimizer.isTraining();
   }
 
   /**

@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StepOptions;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.TreeMap;
@@ -100,8 +101,17 @@ public final class ShardedOptimizerBuilder {
           "a listener of a sharded optimizer would receive reports of this worker's share alone:"
               + " build it without listener(...)");
     }
-    boolean needsNorm =
-        builder.scaler() != null || OwnClip.of(builder.options(), groups).needsNorm();
+    StepOptions options = builder.options();
+    if (options.masterWeights() != MasterWeights.NONE
+        || options.stateType() != StateType.FLOAT32
+        || options.rounding() != Rounding.NEAREST
+        || options.averageDecay() != 0) {
+      throw new UnsupportedOperationException(
+          "a sharded optimizer has no masters, narrow state, stochastic rounding or average yet:"
+              + " build it without masterWeights(...), stateType(...), rounding(...) and"
+              + " average(...)");
+    }
+    boolean needsNorm = builder.scaler() != null || OwnClip.of(options, groups).needsNorm();
     if (needsNorm && !parameters.device().backend().exchangesLeaves()) {
       throw new UnsupportedOperationException(
           "a sharded optimizer on "

@@ -10,6 +10,8 @@ public final class DoubleSums {
   private final double[] numbers;
   private double[] scalars = {};
   private double count;
+  private double rows;
+  private double columns;
 
   /**
    * Makes room.
@@ -28,10 +30,14 @@ public final class DoubleSums {
    * Goes on to a tensor.
    *
    * @param count of its elements
+   * @param rows length of its first dimension
    * @param scalars the rule's scalars, rounded to float64
    */
-  public void tensor(long count, double[] scalars) {
+  public void tensor(long count, long rows, double[] scalars) {
     this.count = count;
+    this.rows = rows;
+    long across = count / rows;
+    this.columns = across;
     this.scalars = scalars;
   }
 
@@ -62,6 +68,24 @@ public final class DoubleSums {
    */
   public double count() {
     return count;
+  }
+
+  /**
+   * Length of the tensor's first dimension.
+   *
+   * @return the count of rows, rounded to float64
+   */
+  public double rows() {
+    return rows;
+  }
+
+  /**
+   * How many elements a row has: those of the other dimensions.
+   *
+   * @return the count of columns, rounded to float64
+   */
+  public double columns() {
+    return columns;
   }
 
   /**

@@ -10,6 +10,8 @@ public final class FloatSums {
   private final float[] numbers;
   private float[] scalars = {};
   private float count;
+  private float rows;
+  private float columns;
 
   /**
    * Makes room.
@@ -28,10 +30,14 @@ public final class FloatSums {
    * Goes on to a tensor.
    *
    * @param count of its elements
+   * @param rows length of its first dimension
    * @param scalars the rule's scalars, rounded to float32
    */
-  public void tensor(long count, float[] scalars) {
+  public void tensor(long count, long rows, float[] scalars) {
     this.count = count;
+    this.rows = rows;
+    long across = count / rows;
+    this.columns = across;
     this.scalars = scalars;
   }
 
@@ -62,6 +68,24 @@ public final class FloatSums {
    */
   public float count() {
     return count;
+  }
+
+  /**
+   * Length of the tensor's first dimension.
+   *
+   * @return the count of rows, rounded to float32
+   */
+  public float rows() {
+    return rows;
+  }
+
+  /**
+   * How many elements a row has: those of the other dimensions.
+   *
+   * @return the count of columns, rounded to float32
+   */
+  public float columns() {
+    return columns;
   }
 
   /**

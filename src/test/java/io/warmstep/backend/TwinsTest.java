@@ -31,6 +31,7 @@ class TwinsTest {
     SUBSTITUTIONS.put("0x1p127f", "0x1p1023");
     SUBSTITUTIONS.put("\\(float\\) ", "");
     SUBSTITUTIONS.put("float32", "float64");
+    SUBSTITUTIONS.put("2 KiB", "4 KiB");
     SUBSTITUTIONS.put("Float", "Double");
     SUBSTITUTIONS.put("float", "double");
     SUBSTITUTIONS.put("(?<![\\w.])(\\d+)f\\b", "$1.0");
@@ -49,7 +50,12 @@ class TwinsTest {
   static List<String> classes() {
     return List.of(
         "rule/%sBlock",
-        "rule/%sSums", "backend/cpu/%sWork", "backend/cpu/%sLeaf", "backend/cpu/%sTreeSum");
+        "rule/%sSums",
+        "backend/cpu/%sWork",
+        "backend/cpu/%sLeaf",
+        "backend/cpu/%sTreeSum",
+        "backend/cpu/%sProduct",
+        "backend/cpu/%sMatrices");
   }
 
   @ParameterizedTest

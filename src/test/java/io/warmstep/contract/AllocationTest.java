@@ -16,6 +16,7 @@ import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.RuleMatrix;
+import io.warmstep.testkit.Shapes;
 import java.lang.management.ManagementFactory;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -72,12 +73,16 @@ public class AllocationTest {
         Parameters.on(device)
             .add("a.weight", ElementType.FLOAT32, LENGTH)
             .add("a.bias", ElementType.FLOAT32, 10)
-            .add("half.bias", ElementType.BFLOAT16, 1000);
+            .add("half.bias", ElementType.BFLOAT16, 1000)
+            .shape("a.weight", Shapes.of(LENGTH))
+            .shape("a.bias", Shapes.of(10))
+            .shape("half.bias", Shapes.of(1000));
     if (backend.hasFloat64()) {
-      builder.add("d.weight", ElementType.FLOAT64, 500);
+      builder.add("d.weight", ElementType.FLOAT64, 500).shape("d.weight", Shapes.of(500));
     }
     if (backend.takesArrays()) {
       builder.borrow("borrowed", new float[100], new float[100]);
+      builder.shape("borrowed", Shapes.of(100));
     }
     return builder.build();
   }

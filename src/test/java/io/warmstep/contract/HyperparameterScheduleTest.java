@@ -26,6 +26,7 @@ import io.warmstep.testkit.BytesChannel;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.RuleMatrix;
+import io.warmstep.testkit.Shapes;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -69,6 +70,7 @@ class HyperparameterScheduleTest {
     ParametersBuilder builder = Parameters.on(device);
     for (ElementType type : ElementType.values()) {
       builder.add(type + ".weight", type, LENGTH).add(type + ".bias", type, 7);
+      builder.shape(type + ".weight", Shapes.of(LENGTH)).shape(type + ".bias", Shapes.of(7));
     }
     Parameters parameters = builder.build();
     fill(parameters, 0, false);

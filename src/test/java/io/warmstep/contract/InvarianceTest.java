@@ -18,6 +18,7 @@ import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.RuleMatrix;
+import io.warmstep.testkit.Shapes;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -75,7 +76,8 @@ class InvarianceTest {
       ElementType type,
       Consumer<OptimizerBuilder> options) {
     Device device = backend.shared();
-    try (Parameters parameters = Parameters.on(device).add("p", type, LENGTH).build()) {
+    try (Parameters parameters =
+        Shapes.give(Parameters.on(device).add("p", type, LENGTH), "p", LENGTH).build()) {
       parameters.get("p").values().copyFrom(draw.values);
       OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(draw.rate);
       options.accept(builder);

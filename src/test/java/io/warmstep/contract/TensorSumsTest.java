@@ -19,6 +19,7 @@ import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.Placement;
 import io.warmstep.testkit.RuleMatrix;
+import io.warmstep.testkit.Shapes;
 import io.warmstep.testkit.TestModel;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -141,6 +142,8 @@ class TensorSumsTest {
             Parameters.on(backend.shared())
                 .add("p", floats(values))
                 .add("q", new float[7])
+                .shape("p", Shapes.of(5000))
+                .shape("q", Shapes.of(7))
                 .build();
         Optimizer optimizer =
             Optimizer.of(parameters).rule(rule).learningRate(RATE).skipNonFinite(true).build()) {
@@ -180,6 +183,9 @@ class TensorSumsTest {
                 .add("frozen", floats(values))
                 .add("still", floats(values))
                 .add("moves", floats(values))
+                .shape("frozen", Shapes.of(4321))
+                .shape("still", Shapes.of(4321))
+                .shape("moves", Shapes.of(4321))
                 .build();
         Optimizer optimizer =
             Optimizer.of(parameters)
@@ -215,9 +221,16 @@ class TensorSumsTest {
   void moreLeavesThanANodeHas(ContractBackend backend, UpdateRule rule) {
     int length = 4096 * 4096 + 4097;
     try (Device one = Devices.cpu(1);
-        Parameters theirs = Parameters.on(one).add("p", ElementType.FLOAT32, length).build();
+        Parameters theirs =
+            Parameters.on(one)
+                .add("p", ElementType.FLOAT32, length)
+                .shape("p", Shapes.of(length))
+                .build();
         Parameters ours =
-            Parameters.on(backend.shared()).add("p", ElementType.FLOAT32, length).build()) {
+            Parameters.on(backend.shared())
+                .add("p", ElementType.FLOAT32, length)
+                .shape("p", Shapes.of(length))
+                .build()) {
       for (Parameters parameters : List.of(ours, theirs)) {
         SplittableRandom random = new SplittableRandom(9);
         for (int at = 0; at < length; at += CHUNK) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Adan;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.RuleSettings;
@@ -48,7 +49,8 @@ class HyperparameterTest {
         field("adam", "beta2", beta -> Adam.adam().betas(0.9, beta), below1, 0, almost1),
         field("adam", "eps", Adam.adam()::eps, from0, 0, 1e300),
         field("adam", "weightDecay", Adam.adam()::weightDecay, from0, 0, 1e300),
-        field("adam", "weightDecay", Adam.adamW()::weightDecay, from0, 0, 1e300));
+        field("adam", "weightDecay", Adam.adamW()::weightDecay, from0, 0, 1e300),
+        field("adan", "maxGradNorm", Adan.adan()::maxGradNorm, from0, 0, 1e300));
   }
 
   @ParameterizedTest(name = "{0}, {1}")
@@ -91,6 +93,15 @@ class HyperparameterTest {
   }
 
   @Test
+  void cautionIsForDecoupledWeightDecay() {
+    IllegalArgumentException e =
+        assertThrows(IllegalArgumentException.class, () -> Adam.adam().caution(true));
+    assertEquals(
+        "adam: caution is true, must be false with weight decay in the gradient: use Adam.adamW()",
+        e.getMessage());
+  }
+
+  @Test
   void theListOfRulesNamesEachOnce() {
     List<String> names = Rules.all().stream().map(UpdateRule::name).toList();
     assertEquals(names.stream().distinct().toList(), names);
@@ -110,6 +121,9 @@ class HyperparameterTest {
   @MethodSource("settings")
   void noNumberOfAnyRuleIsNegativeOrNotFinite(UpdateRule rule, String name) {
     for (double value : new double[] {-1, -Double.MIN_VALUE, NAN, INF, -INF}) {
+      if (value == -1 && name.startsWith("nsCoefficient")) {
+        continue; // factors of a polynomial, of either sign
+      }
       IllegalArgumentException e =
           assertThrows(
               IllegalArgumentException.class, () -> RuleSettings.with(rule, Map.of(name, value)));

@@ -21,8 +21,16 @@ public final class Reference {
   /** The rule's state that holds one value for all elements. */
   private final double[] kept;
 
+  private final int rows;
+
+  /** Of a shape as {@link Shapes} gives it. */
   public Reference(UpdateRule rule, ElementType type, double[] parameters) {
+    this(rule, type, parameters, (int) Shapes.of(parameters.length)[0]);
+  }
+
+  public Reference(UpdateRule rule, ElementType type, double[] parameters, int rows) {
     this.rule = rule;
+    this.rows = rows;
     this.type = type;
     this.arithmetic = Arithmetic.of(type);
     elementRule = new ElementRule(rule);
@@ -35,7 +43,7 @@ public final class Reference {
       double initial = arithmetic.round(rule.stateSlots().get(slot).initialValue());
       double[] values = new double[isKept(slot) ? 1 : parameters.length];
       Arrays.fill(values, initial);
-      state(slot, values);
+      state(slot, rule.stateSlots().get(slot).copiesParameter() ? parameters : values);
     }
   }
 
@@ -75,7 +83,7 @@ public final class Reference {
       prepared[i] = g;
     }
     if (rule.sums().isPresent()) {
-      new SummedRule(rule, arithmetic, step, rate).update(elements, kept, prepared);
+      new SummedRule(rule, arithmetic, step, rate).update(elements, rows, kept, prepared);
     }
     for (int i = 0; i < elements.length; i++) {
       if (rule.sums().isEmpty()) {
@@ -87,6 +95,13 @@ public final class Reference {
 
   public double[] parameters() {
     return column(0);
+  }
+
+  /** Replaces the parameters, by what is left of them once they are stored. */
+  public void parameters(double[] values) {
+    for (int i = 0; i < values.length; i++) {
+      elements[i][0] = values[i];
+    }
   }
 
   /** State by the rule's slot number. */

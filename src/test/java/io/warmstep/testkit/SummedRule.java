@@ -6,6 +6,7 @@ import io.warmstep.rule.DoubleBlock;
 import io.warmstep.rule.DoubleSums;
 import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.FloatSums;
+import io.warmstep.rule.NewtonSchulz;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
@@ -38,10 +39,11 @@ final class SummedRule {
    * Updates a tensor.
    *
    * @param elements a row for each: the parameter, then its state
+   * @param rows length of the first dimension
    * @param kept state of the tensor as a whole
    * @param gradients after unscaling, clipping and the sign of maximize
    */
-  void update(double[][] elements, double[] kept, double[] gradients) {
+  void update(double[][] elements, int rows, double[] kept, double[] gradients) {
     if (elements.length == 0) {
       return;
     }
@@ -60,9 +62,19 @@ final class SummedRule {
       Norm norm = sums.kinds().get(j) == TensorSums.Kind.NORM ? Norm.L2 : Norm.L1;
       roots[j] = ReferenceNorm.of(type, norm, List.of(terms[j]));
     }
-    double[] numbers = numbers(roots, elements.length, kept);
+    double[] numbers = numbers(roots, elements.length, rows, kept);
+    rule.matrix().ifPresent(phase -> iterate(phase, elements, rows, numbers[0]));
     for (int i = 0; i < elements.length; i++) {
       block(elements[i], gradients[i], numbers, false);
+    }
+  }
+
+  private void iterate(NewtonSchulz phase, double[][] elements, int rows, double divisor) {
+    int slot = 1 + phase.slot();
+    double[] column = Arrays.stream(elements).mapToDouble(element -> element[slot]).toArray();
+    double[] result = new ReferenceMatrix(a).iterate(phase, column, rows, divisor);
+    for (int i = 0; i < result.length; i++) {
+      elements[i][slot] = result[i];
     }
   }
 
@@ -124,11 +136,11 @@ final class SummedRule {
     return own;
   }
 
-  private double[] numbers(double[] roots, int count, double[] kept) {
+  private double[] numbers(double[] roots, int count, int rows, double[] kept) {
     double[] numbers = new double[sums.numberNames().size()];
     if (a == Arithmetic.FLOAT64) {
       DoubleSums tensor = new DoubleSums(roots.length, kept.length, numbers.length);
-      tensor.tensor(count, scalars);
+      tensor.tensor(count, rows, scalars);
       for (int i = 0; i < roots.length; i++) {
         tensor.sum(i, roots[i]);
       }
@@ -141,7 +153,7 @@ final class SummedRule {
       return numbers;
     }
     FloatSums tensor = new FloatSums(roots.length, kept.length, numbers.length);
-    tensor.tensor(count, floats(scalars));
+    tensor.tensor(count, rows, floats(scalars));
     for (int i = 0; i < roots.length; i++) {
       tensor.sum(i, (float) roots[i]);
     }

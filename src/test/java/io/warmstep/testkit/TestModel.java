@@ -39,7 +39,7 @@ public final class TestModel implements AutoCloseable {
         if (type == ElementType.FLOAT64) {
           builder.add(name, values);
         } else {
-          builder.add(name, type, floats(values));
+          builder.add(name, type, Numbers.floats(values));
         }
       }
       case ALLOCATED -> {
@@ -60,15 +60,14 @@ public final class TestModel implements AutoCloseable {
         builder.borrow(name, value.tensor(), gradient.tensor());
       }
     }
+    Shapes.give(builder, name, values.length);
     return this;
   }
 
-  private static float[] floats(double[] values) {
-    float[] floats = new float[values.length];
-    for (int i = 0; i < values.length; i++) {
-      floats[i] = (float) values[i];
-    }
-    return floats;
+  /** Gives a parameter another shape than {@link Shapes} does. */
+  public TestModel shape(String name, long... shape) {
+    builder.shape(name, shape);
+    return this;
   }
 
   /** The parameter set, built at the first call. */
@@ -90,7 +89,11 @@ public final class TestModel implements AutoCloseable {
   /** Compares a parameter with a reference of a rule. */
   public Reference follow(String name, UpdateRule rule) {
     Reference reference =
-        new Reference(rule, parameters().get(name).values().type(), initial.get(name));
+        new Reference(
+            rule,
+            parameters().get(name).values().type(),
+            initial.get(name),
+            Math.toIntExact(parameters().get(name).shape().get(0)));
     references.put(name, reference);
     return reference;
   }
@@ -127,6 +130,9 @@ public final class TestModel implements AutoCloseable {
       String where = what + ", parameter " + name + ", step " + optimizer.stepCount();
       Bits.assertSame(reference.parameters(), values(name), () -> where);
       for (int i = 0; i < reference.rule().stateSlots().size(); i++) {
+        if (!reference.rule().stateSlots().get(i).isState()) {
+          continue;
+        }
         String slot = reference.rule().stateSlots().get(i).name();
         Bits.assertSame(
             reference.state(i), optimizer.state(name, slot).toDoubles(), () -> where + ", " + slot);

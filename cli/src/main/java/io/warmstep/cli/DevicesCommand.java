@@ -28,7 +28,7 @@ final class DevicesCommand implements Runnable {
       names = "--json",
       description =
           "Print one JSON object and nothing else: devices (each with name, backend, index, usable,"
-              + " device, driver, memory_bytes, bit_exact, reason) and fastest.")
+              + " device, driver, memory_bytes, bit_exact, reason, uuid, note) and fastest.")
   private boolean json;
 
   @Override
@@ -63,6 +63,11 @@ final class DevicesCommand implements Runnable {
         "%-9s %s%n",
         "",
         report.bitExact() ? "bit-exact" : "not bit-exact: " + report.reason());
+    for (String line : List.of(report.uuid(), report.note())) {
+      if (!line.isEmpty()) {
+        out.printf(Locale.ROOT, "%-9s %s%n", "", line);
+      }
+    }
   }
 
   private static JsonObject toJson(List<DeviceReport> reports, String fastest) {
@@ -78,6 +83,8 @@ final class DevicesCommand implements Runnable {
       device.addProperty("memory_bytes", report.memoryBytes());
       device.addProperty("bit_exact", report.bitExact());
       device.addProperty("reason", report.reason());
+      device.addProperty("uuid", report.uuid());
+      device.addProperty("note", report.note());
       devices.add(device);
     }
     JsonObject object = new JsonObject();

@@ -63,13 +63,16 @@ final class TrainCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "%nUpdate rule:%n", order = 2)
   private TrainOptions.Update update = new TrainOptions.Update();
 
-  @ArgGroup(validate = false, heading = "%nLearning rate:%n", order = 3)
+  @ArgGroup(validate = false, heading = "%nStorage:%n", order = 3)
+  private TrainOptions.Storing storing = new TrainOptions.Storing();
+
+  @ArgGroup(validate = false, heading = "%nLearning rate:%n", order = 4)
   private TrainOptions.Rate rate = new TrainOptions.Rate();
 
-  @ArgGroup(validate = false, heading = "%nSeveral workers:%n", order = 4)
+  @ArgGroup(validate = false, heading = "%nSeveral workers:%n", order = 5)
   private TrainOptions.Sharing sharing = new TrainOptions.Sharing();
 
-  @ArgGroup(validate = false, heading = "%nSaving and resuming:%n", order = 5)
+  @ArgGroup(validate = false, heading = "%nSaving and resuming:%n", order = 6)
   private TrainOptions.Saving saving = new TrainOptions.Saving();
 
   @ArgGroup(validate = false, heading = "%nOutput:%n", order = 6)
@@ -280,7 +283,18 @@ final class TrainCommand implements Callable<Integer> {
       Run run, CheckpointReader resumed, Device device, PrintWriter out, boolean isSilent)
       throws IOException {
     try (OptimizerUpdate steps =
-            new OptimizerUpdate(device, run.model(), run.rule(), run.rate(), run.clipNorm());
+            checked(
+                () ->
+                    storing.checked(
+                        precision ->
+                            new OptimizerUpdate(
+                                device,
+                                run.model(),
+                                run.rule(),
+                                run.rate(),
+                                run.clipNorm(),
+                                precision),
+                        task.seed));
         TrainProgress progress =
             TrainProgress.of(isSilent, task.epochs, run.trainer().steps(), out)) {
       if (resumed != null) {
@@ -345,13 +359,14 @@ final class TrainCommand implements Callable<Integer> {
             .collect(Collectors.joining("-"));
     return String.format(
         Locale.ROOT,
-        "Training %s on %s (%,d rows, %,d to test)%n%s%s%n%s on %s",
+        "Training %s on %s (%,d rows, %,d to test)%n%s%s%s%n%s on %s",
         layers,
         run.data().name(),
         run.split().train().rows(),
         run.split().test().rows(),
         classes(run.data()),
         how(run),
+        storing.text(),
         steps(run.trainer().steps()),
         device);
   }
@@ -395,6 +410,7 @@ final class TrainCommand implements Callable<Integer> {
     }
     update.addTo(json, run.rule());
     sharing.addTo(json);
+    storing.addTo(json);
     return json;
   }
 }

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 
 class BitReportTest {
   private static final DeviceReport DEVICE =
-      new DeviceReport("opencl", 0, true, "a GPU", "a driver", 1, true, "");
+      new DeviceReport("opencl", 0, true, "a GPU", "a driver", 1, true, "", "", "");
 
   private final StringWriter out = new StringWriter();
 

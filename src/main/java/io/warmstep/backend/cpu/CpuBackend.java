@@ -29,7 +29,7 @@ public final class CpuBackend implements Backend {
     String driver =
         System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version");
     return new DeviceReport(
-        NAME, 0, true, device, driver, Runtime.getRuntime().maxMemory(), true, "");
+        NAME, 0, true, device, driver, Runtime.getRuntime().maxMemory(), true, "", "", "");
   }
 
   @Override

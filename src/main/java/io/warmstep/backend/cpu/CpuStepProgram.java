@@ -45,6 +45,8 @@ final class CpuStepProgram implements StepProgram {
   private final CpuWorker[] workers;
   private final GlobalNorm norm;
   private final CpuSums sums;
+  private final FloatMatrices floatMatrices;
+  private final DoubleMatrices doubleMatrices;
   private final WorkerPool.Job update = this::updateChunk;
   private double lastNorm = Double.NaN;
 
@@ -52,7 +54,9 @@ final class CpuStepProgram implements StepProgram {
     this.options = plan.options();
     this.pool = pool;
     this.groups =
-        plan.groups().stream().map(group -> new GroupStep(group.rule())).toArray(GroupStep[]::new);
+        plan.groups().stream()
+            .map(group -> new GroupStep(group.rule(), options.seed()))
+            .toArray(GroupStep[]::new);
     this.runs =
         Span.of(plan).stream()
             .map(span -> new CpuRun(groups[span.group()], span))
@@ -73,6 +77,14 @@ final class CpuStepProgram implements StepProgram {
     }
     this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
     this.sums = CpuSums.of(options, runs, pool);
+    this.floatMatrices = new FloatMatrices(matrices(false), pool);
+    this.doubleMatrices = new DoubleMatrices(matrices(true), pool);
+  }
+
+  private List<CpuRun> matrices(boolean areDouble) {
+    return Arrays.stream(runs)
+        .filter(run -> run.isDouble == areDouble && run.group.rule.matrix().isPresent())
+        .toList();
   }
 
   private static int chunkLength(long total, int threads) {
@@ -112,6 +124,8 @@ final class CpuStepProgram implements StepProgram {
           inputs.scalars(i),
           inputs.weightDecay(i),
           inputs.keepsParameters(i),
+          inputs.step(i),
+          inputs.averageWeight(i),
           scale.floatPrescale(),
           floatScale,
           doubleScale);
@@ -119,6 +133,8 @@ final class CpuStepProgram implements StepProgram {
     if (sums != null) {
       sums.compute();
     }
+    floatMatrices.compute();
+    doubleMatrices.compute();
     pool.run(update, (int) ((total + chunkLength - 1) / chunkLength));
     return true;
   }

@@ -99,7 +99,7 @@ final class DoubleLeaf {
   void numbers(CpuRun run, double[][] sums, int[][] exponents) {
     GroupStep group = run.group;
     DoubleSums tensor = group.doubleSums;
-    tensor.tensor(run.length, group.doubleScalars);
+    tensor.tensor(run.length, run.rows, group.doubleScalars);
     for (int i = 0; i < sums.length; i++) {
       DoubleTreeSum tree = tree(group.sums, i);
       tree.combine(sums[i], exponents[i], 0, sums[i].length);

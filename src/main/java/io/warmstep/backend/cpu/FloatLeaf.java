@@ -99,7 +99,7 @@ final class FloatLeaf {
   void numbers(CpuRun run, float[][] sums, int[][] exponents) {
     GroupStep group = run.group;
     FloatSums tensor = group.floatSums;
-    tensor.tensor(run.length, group.floatScalars);
+    tensor.tensor(run.length, run.rows, group.floatScalars);
     for (int i = 0; i < sums.length; i++) {
       FloatTreeSum tree = tree(group.sums, i);
       tree.combine(sums[i], exponents[i], 0, sums[i].length);

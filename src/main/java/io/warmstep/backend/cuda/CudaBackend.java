@@ -83,7 +83,7 @@ public final class CudaBackend implements Backend {
     try {
       return Gpu.report(Gpu.at(index), index);
     } catch (RuntimeException | LinkageError e) {
-      return new DeviceReport(NAME, index, false, "", "", 0, false, reasonOf(e));
+      return new DeviceReport(NAME, index, false, "", "", 0, false, reasonOf(e), "", "");
     }
   }
 

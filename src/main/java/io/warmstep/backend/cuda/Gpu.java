@@ -1,10 +1,13 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.DeviceReport;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.UUID;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUresult;
+import jcuda.driver.CUuuid;
 import jcuda.driver.JCudaDriver;
 
 /** Finds the driver's devices and says what they are. */
@@ -21,7 +24,7 @@ final class Gpu {
   /** What the simulator alone knows: which functions it has, counted up with each addition. */
   private static final int SIMULATOR_VERSION_ATTRIBUTE = 0x57534349;
 
-  private static final int SIMULATOR_VERSION = 1;
+  private static final int SIMULATOR_VERSION = 2;
 
   private Gpu() {}
 
@@ -57,7 +60,17 @@ final class Gpu {
         "CUDA driver API " + version / 1000 + "." + version % 1000 / 10,
         bytes[0],
         true,
-        "");
+        "",
+        uuid(device),
+        KernelCache.of(System.getenv(), System.getProperty("user.home")));
+  }
+
+  /** As nvidia-smi lists it. */
+  private static String uuid(CUdevice device) {
+    CUuuid uuid = new CUuuid();
+    Cuda.check(() -> JCudaDriver.cuDeviceGetUuid(uuid, device), "cuDeviceGetUuid", nameOf(device));
+    ByteBuffer bytes = ByteBuffer.wrap(uuid.bytes);
+    return "GPU-" + new UUID(bytes.getLong(), bytes.getLong());
   }
 
   /** How many devices there are, at least one; throws why there is none. */

@@ -31,8 +31,28 @@ final class Layout {
   /** TreeArguments: four pointers, two ints. */
   static final int TREE_BYTES = 40;
 
-  /** SumTensor: a pointer for each value of the tensor, two longs. */
-  static final int SUM_TENSOR_BYTES = 8 * StepPlan.MAX_KEPT + 16;
+  /** SumTensor: a pointer for each value of the tensor, three longs. */
+  static final int SUM_TENSOR_BYTES = 8 * StepPlan.MAX_KEPT + 24;
+
+  /** MatrixPart: a pointer, a long. */
+  static final int MATRIX_PART_BYTES = 16;
+
+  static final int MATRIX_TRANSPOSES = 1;
+  static final int MATRIX_STORES = 2;
+  static final int MATRIX_HALF = 4;
+  static final int MATRIX_COMBINES = 8;
+  static final int MATRIX_ADDS = 16;
+
+  /** MatrixArguments: seven pointers, two of the arithmetic type, six ints. */
+  static final int MATRIX_PARTS = 0;
+
+  static final int MATRIX_NUMBERS = 8;
+  static final int MATRIX_NORM = 16;
+  static final int MATRIX_LEFT = 24;
+  static final int MATRIX_RIGHT = 32;
+  static final int MATRIX_OTHER = 40;
+  static final int MATRIX_OUT = 48;
+  static final int MATRIX_FACTOR = 56;
 
   /** SumArguments, before StepArguments: five pointers, two ints. */
   static final int SUM_LEAVES = 0;
@@ -43,6 +63,18 @@ final class Layout {
   static final int SUM_NUMBERS = 32;
   static final int SUM_LEAF_COUNT = 40;
   static final int SUM_STEP = 48;
+
+  /** MixedTensor: a pointer for each operand and two more, a long, two ints, a byte for each. */
+  static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 32;
+
+  /** MixedArguments, before StepArguments: a pointer, two ints. */
+  static final int MIXED_TENSORS = 0;
+
+  static final int MIXED_KEY = 8;
+  static final int MIXED_STEP = 16;
+
+  /** The last scalars of a group: the weight of averages, and the number of its step in two. */
+  static final int MIXED_SCALARS = StepPlan.MAX_SCALARS - 3;
 
   /** NormArguments: two trees, three pointers, three doubles, two floats, four ints. */
   static final int NORM_ARGUMENTS_BYTES = 152;
@@ -66,6 +98,14 @@ final class Layout {
   static final int RESULT_SKIP = 20;
 
   private Layout() {}
+
+  static int matrixRows(boolean isDouble) {
+    return MATRIX_FACTOR + 2 * (isDouble ? Double.BYTES : Float.BYTES);
+  }
+
+  static int matrixBytes(boolean isDouble) {
+    return matrixRows(isDouble) + 6 * Integer.BYTES;
+  }
 
   /** StepArguments of one arithmetic type. */
   record Step(boolean isDouble, int realBytes) {

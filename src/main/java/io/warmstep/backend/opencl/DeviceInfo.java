@@ -102,7 +102,8 @@ record DeviceInfo(
 
   DeviceReport report() {
     if (!isUsable()) {
-      return new DeviceReport(OpenClBackend.NAME, index, false, name, driver, 0, false, problem);
+      return new DeviceReport(
+          OpenClBackend.NAME, index, false, name, driver, 0, false, problem, "", "");
     }
     String reason =
         Stream.of(
@@ -122,7 +123,14 @@ record DeviceInfo(
         driver,
         memoryBytes,
         reason.isEmpty(),
-        reason.isEmpty() ? "" : "the device " + reason);
+        reason.isEmpty() ? "" : "the device " + reason,
+        "",
+        hasFma() ? "" : "the device has no fma and emulates it, which is exact but slow");
+  }
+
+  /** Whether a fused multiply-add is an instruction, rather than a function in software. */
+  boolean hasFma() {
+    return (floatConfig & CL.CL_FP_FMA) != 0 && (floatConfig & CL.CL_FP_SOFT_FLOAT) == 0;
   }
 
   private String lacks(long flag, String what) {

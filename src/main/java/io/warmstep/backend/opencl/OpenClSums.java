@@ -21,6 +21,7 @@ final class OpenClSums {
   private final boolean isDouble;
   private final int lanes;
   private final cl_mem tensorNumbers;
+  private final OpenClMatrices matrices; // or null
 
   /**
    * Prepares what comes before the update of some tensors in one set of buffers.
@@ -44,7 +45,7 @@ final class OpenClSums {
     this.groups = groups;
     this.isDouble = type == ElementType.FLOAT64;
     this.lanes = programs.shape().lanes(type);
-    segments = resources.add(new Segments(Programs.segmentFields(operands) + kept));
+    segments = resources.add(new Segments(Programs.segmentFields(operands) + 1 + kept));
     for (int i = 0; i < members.size(); i++) {
       segments.add(members.get(i).leaves(), fields(members.get(i), tags.get(i)));
     }
@@ -75,16 +76,22 @@ final class OpenClSums {
     numbers.setBuffer(5, tensorNumbers);
     numbers.workGroups(members.size());
     setBuffers(members.get(0));
+    boolean hasMatrices = plan.groups().get(members.get(0).group).rule().matrix().isPresent();
+    matrices =
+        hasMatrices
+            ? new OpenClMatrices(context, programs, plan, rule, members, tensorNumbers, resources)
+            : null;
   }
 
   /** What a segment has after the number of its first tile. */
   private long[] fields(UpdateRun run, long tag) {
     int operands = run.offsets.length;
-    long[] fields = new long[2 + operands + run.keptOffsets.length];
+    long[] fields = new long[3 + operands + run.keptOffsets.length];
     fields[0] = run.length;
     fields[1] = tag | (run.isAlignedAtStart(lanes) ? 1L : 0L) << 48;
     System.arraycopy(run.offsets, 0, fields, 2, operands);
-    System.arraycopy(run.keptOffsets, 0, fields, 2 + operands, run.keptOffsets.length);
+    fields[2 + operands] = run.rows;
+    System.arraycopy(run.keptOffsets, 0, fields, 3 + operands, run.keptOffsets.length);
     return fields;
   }
 
@@ -121,5 +128,8 @@ final class OpenClSums {
     sums.setReal(2, isDouble ? 1 : scale.floatPrescale(), isDouble);
     sums.launch();
     numbers.launch();
+    if (matrices != null) {
+      matrices.launch();
+    }
   }
 }

@@ -40,6 +40,11 @@ record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int 
     return preferred >= 16 ? 16 : preferred >= 8 ? 8 : 4;
   }
 
+  /** Work-items along each side of a tile of a product: as many squared as other kernels have. */
+  int matrixSide() {
+    return stepLocal >= 256 ? 16 : stepLocal >= 64 ? 8 : stepLocal >= 16 ? 4 : 1;
+  }
+
   int lanes(ElementType type) {
     return type == ElementType.FLOAT64 ? doubleLanes : floatLanes;
   }

@@ -177,6 +177,11 @@ public final class CudaSim {
     control(24, made, 0);
   }
 
+  /** As if a device were lost, with all in its primary context: its calls fail with a code. */
+  static void lose(int device, int code) {
+    control(32, device, code);
+  }
+
   /** After a kernel's fault every call fails with its code; from here on no longer. */
   public static void recover() {
     control(20, 0, 0);

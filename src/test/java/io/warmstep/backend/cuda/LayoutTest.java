@@ -119,6 +119,37 @@ class LayoutTest {
   }
 
   @Test
+  void mixed() {
+    same("MixedTensor", Layout.MIXED_TENSOR_BYTES);
+    same("MixedArguments, key", Layout.MIXED_KEY);
+    same("MixedArguments, step", Layout.MIXED_STEP);
+    same("MixedArguments", Layout.MIXED_STEP + Layout.Step.FLOAT.bytes());
+  }
+
+  @Test
+  void matrices() {
+    same("WS_MATRIX_TRANSPOSES", Layout.MATRIX_TRANSPOSES);
+    same("WS_MATRIX_STORES", Layout.MATRIX_STORES);
+    same("WS_MATRIX_HALF", Layout.MATRIX_HALF);
+    same("WS_MATRIX_COMBINES", Layout.MATRIX_COMBINES);
+    same("WS_MATRIX_ADDS", Layout.MATRIX_ADDS);
+    same("MatrixPart<float>", Layout.MATRIX_PART_BYTES);
+    same("MatrixArguments<float>, parts", Layout.MATRIX_PARTS);
+    same("MatrixArguments<float>, numbers", Layout.MATRIX_NUMBERS);
+    same("MatrixArguments<float>, norm", Layout.MATRIX_NORM);
+    same("MatrixArguments<float>, left", Layout.MATRIX_LEFT);
+    same("MatrixArguments<float>, right", Layout.MATRIX_RIGHT);
+    same("MatrixArguments<float>, other", Layout.MATRIX_OTHER);
+    same("MatrixArguments<float>, out", Layout.MATRIX_OUT);
+    for (boolean isDouble : new boolean[] {false, true}) {
+      String struct = "MatrixArguments<" + (isDouble ? "double" : "float") + ">";
+      same(struct + ", factor", Layout.MATRIX_FACTOR);
+      same(struct + ", rows", Layout.matrixRows(isDouble));
+      same(struct, Layout.matrixBytes(isDouble));
+    }
+  }
+
+  @Test
   void norm() {
     same("LeafArguments<float>", Layout.LEAF_ARGUMENTS_BYTES);
     same("LeafArguments<float>, kind", Layout.LEAF_KIND);

@@ -56,6 +56,7 @@ class PtxOperationsTest {
           "cvt.rn.f32.f64",
           "cvt.f32.f16",
           "cvt.rn.f16.f32",
+          "cvt.rzi.u32.f32", // of whole numbers
           "cvt.rn.f32.s64",
           "cvt.rn.f64.s64");
 
@@ -175,7 +176,7 @@ class PtxOperationsTest {
   @ParameterizedTest
   @MethodSource("entries")
   void hasTheSourcesOperations(String entry) throws IOException {
-    if (entry.startsWith("sums_")) {
+    if (entry.startsWith("sums_") || entry.startsWith("matrix_product_")) {
       hasTheSourcesOperationsOrMore(entry);
       return;
     }
@@ -204,9 +205,15 @@ class PtxOperationsTest {
       case "groups" -> Map.of();
       case "leaves" -> leaves(storage).named(type);
       case "global" -> globalNorm();
+      case "mixed" -> mixed(storage).named("f32");
+      case "matrix_copy" -> DIV.named(type);
+      case "matrix_product" -> product(storage).named(type);
       default -> {
         if (kind.startsWith("sums_")) {
           yield sums(kind.substring("sums_".length())).named(type);
+        }
+        if (kind.startsWith("first_")) {
+          yield first(kind.substring("first_".length()), held(storage)).named(type);
         }
         yield kind.startsWith("numbers_")
             ? numbers(kind.substring("numbers_".length())).named(type)
@@ -228,6 +235,28 @@ class PtxOperationsTest {
     return all;
   }
 
+  /** Two elements at a time, whose gradients are prepared in one place for all options. */
+  private static Operations mixed(String rule) throws IOException {
+    int held = 2;
+    Operations average = add(1).plus(fma(1));
+    Operations all = mul(1).plus(mul(2).plus(fma(1)).plus(average).times(held));
+    for (Operations ofOneElement : stated(rule)) {
+      all = all.plus(ofOneElement.times(held));
+    }
+    return all;
+  }
+
+  /** What a rule with a matrix phase does before: an update of state alone. */
+  private static Operations first(String rule, int held) throws IOException {
+    return stated(rule, "state").plus(GRADIENT).times(held).plus(mul(1)); // sign * scale
+  }
+
+  /** For each pair of the rows and columns that a thread holds, and what is made of an element. */
+  private static Operations product(String storage) {
+    int side = storage.equals("float64") ? 4 : 8;
+    return fma(side * side).plus(fma(2)).plus(mul(2)); // twice other_factor * other
+  }
+
   /** What the header of a rule with sums says of its first phase. */
   private static Operations stated(String rule, String part) throws IOException {
     String text = Files.readString(Path.of("kernels/rules/" + rule + ".h"));
@@ -246,8 +275,8 @@ class PtxOperationsTest {
   }
 
   private static TensorSums summing(String rule) {
-    return Rules.all().stream()
-        .filter(one -> one.name().equals(rule))
+    return Rules.ofEachKernel().stream()
+        .filter(one -> one.kernel().equals(rule))
         .findFirst()
         .flatMap(UpdateRule::sums)
         .orElseThrow();

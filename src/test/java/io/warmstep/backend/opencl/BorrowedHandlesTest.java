@@ -16,6 +16,7 @@ import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.RuleMatrix;
+import io.warmstep.testkit.Shapes;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -167,6 +168,11 @@ class BorrowedHandlesTest {
                 .add("r", type, 70)
                 .add("empty", type, 0)
                 .add("s.bias", type, 1)
+                .shape("p", Shapes.of(p.length()))
+                .shape("q.bias", Shapes.of(37))
+                .shape("r", Shapes.of(70))
+                .shape("empty", Shapes.of(0))
+                .shape("s.bias", Shapes.of(1))
                 .build();
         Optimizer optimizer =
             Optimizer.of(parameters)

@@ -49,6 +49,15 @@ class DeviceInfoTest {
   }
 
   @Test
+  void notesAnEmulatedFma() {
+    assertEquals("", report(EXACT | CL.CL_FP_FMA).note());
+    String note = "the device has no fma and emulates it, which is exact but slow";
+    assertEquals(note, report(EXACT & ~CL.CL_FP_FMA).note());
+    assertEquals(note, report(EXACT | CL.CL_FP_FMA | CL.CL_FP_SOFT_FLOAT).note());
+    assertTrue(report(EXACT & ~CL.CL_FP_FMA).bitExact());
+  }
+
+  @Test
   void reportsWhatTheDeviceLacks() {
     String rounding = "does not round float32 division and square root correctly";
     String denormals = "does not keep float32 denormals";

@@ -39,6 +39,7 @@ public final class BorrowedModel implements AutoCloseable {
         Tensor values = filled(device, type, lengths.get(i), random);
         Tensor gradients = filled(device, type, lengths.get(i), random);
         builder.borrow("tensor" + i, values, gradients);
+        Matrix.shape(builder, "tensor" + i, lengths.get(i));
       }
       Parameters parameters = builder.build();
       opened.push(parameters);

@@ -105,6 +105,7 @@ public final class StepBenchmark implements AutoCloseable {
     ParametersBuilder builder = Parameters.on(device);
     for (int i = 0; i < lengths.size(); i++) {
       builder.add("tensor" + i, type, lengths.get(i));
+      Matrix.shape(builder, "tensor" + i, lengths.get(i));
     }
     Parameters parameters = builder.build();
     SplittableRandom random = new SplittableRandom(1);

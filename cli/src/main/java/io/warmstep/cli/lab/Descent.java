@@ -98,7 +98,7 @@ final class Descent {
   private static Parameters parameters(Device device, int count) {
     ParametersBuilder builder = Parameters.on(device);
     for (int i = 0; i < count; i++) {
-      builder.add(name(i), ElementType.FLOAT64, 2);
+      builder.add(name(i), ElementType.FLOAT64, 2).shape(name(i), 1, 2);
     }
     return builder.build();
   }

@@ -11,8 +11,11 @@ import io.warmstep.StepListener;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CheckpointWriter;
 import io.warmstep.checkpoint.RestoreReport;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -36,7 +39,27 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    */
   public OptimizerUpdate(
       Device device, Mlp model, UpdateRule rule, LearningRate rate, double clipNorm) {
-    this(device, model, rule, rate, clipNorm, null);
+    this(device, model, rule, rate, clipNorm, Precision.FLOAT32, null);
+  }
+
+  /**
+   * Copies a model's parameters to a device and prepares their optimizer.
+   *
+   * @param device where steps run
+   * @param model what is trained
+   * @param rule how it is updated
+   * @param rate the learning rate of each step
+   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param precision how parameters and state are stored
+   */
+  public OptimizerUpdate(
+      Device device,
+      Mlp model,
+      UpdateRule rule,
+      LearningRate rate,
+      double clipNorm,
+      Precision precision) {
+    this(device, model, rule, rate, clipNorm, precision, null);
   }
 
   /**
@@ -56,28 +79,63 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       LearningRate rate,
       double clipNorm,
       StepListener listener) {
+    this(device, model, rule, rate, clipNorm, Precision.FLOAT32, listener);
+  }
+
+  private OptimizerUpdate(
+      Device device,
+      Mlp model,
+      UpdateRule rule,
+      LearningRate rate,
+      double clipNorm,
+      Precision precision,
+      StepListener listener) {
     this.model = model.parameters();
     this.rate = rate;
     ParametersBuilder owned = Parameters.on(device);
     for (Mlp.Parameter parameter : this.model) {
-      owned.add(parameter.name(), parameter.values());
+      long[] shape = Arrays.stream(parameter.shape()).asLongStream().toArray();
+      owned
+          .add(parameter.name(), precision.type(), parameter.values())
+          .shape(parameter.name(), shape);
     }
     parameters = owned.build();
     try {
       OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
+      precision.set(builder);
       if (clipNorm > 0) {
         builder.clipNorm(clipNorm);
       }
       if (listener != null) {
         builder.listener(listener, 1);
-        this.model.stream()
-            .filter(parameter -> parameter.shape().length > 1)
-            .forEach(weight -> builder.group(ParameterGroup.matching(weight.name())));
       }
+      group(builder, rule, listener != null);
       optimizer = builder.build();
+      copyBack(); // rounded to their type
     } catch (RuntimeException | Error e) {
       parameters.close();
       throw e;
+    }
+  }
+
+  /**
+   * Puts what a rule of matrices is not for under AdamW: vectors, and the last layer. Its rate is
+   * to the rule's as their usual ones are.
+   *
+   * @param eachWeight whether every weight matrix is a group of its own
+   */
+  private void group(OptimizerBuilder builder, UpdateRule rule, boolean eachWeight) {
+    List<Mlp.Parameter> weights = model.stream().filter(each -> each.shape().length > 1).toList();
+    Mlp.Parameter last = weights.size() > 1 ? weights.get(weights.size() - 1) : null;
+    boolean isOfMatrices = rule.minDimensions() > 1;
+    for (Mlp.Parameter parameter : model) {
+      ParameterGroup group = ParameterGroup.matching(parameter.name());
+      if (isOfMatrices && (parameter == last || !weights.contains(parameter))) {
+        double factor = Rules.usualRate(Adam.adamW()) / Rules.usualRate(rule);
+        builder.group(group.rule(Adam.adamW()).learningRateFactor(factor));
+      } else if (eachWeight && weights.contains(parameter)) {
+        builder.group(group);
+      }
     }
   }
 
@@ -95,6 +153,23 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
   public void report(double trainLoss) {
     if (rate.plateau() != null) {
       rate.plateau().report(trainLoss);
+    }
+  }
+
+  @Override
+  public void eval() {
+    optimizer.eval();
+    if (!optimizer.isTraining()) {
+      copyBack();
+    }
+  }
+
+  @Override
+  public void train() {
+    boolean wasTraining = optimizer.isTraining();
+    optimizer.train();
+    if (!wasTraining) {
+      copyBack();
     }
   }
 

@@ -42,6 +42,12 @@ public final class Trainer {
      * @param trainLoss the mean loss over the training rows
      */
     default void report(double trainLoss) {}
+
+    /** Gives the model the weights to evaluate with, where those that are trained are others. */
+    default void eval() {}
+
+    /** Gives the model the weights back that are trained. */
+    default void train() {}
   }
 
   /** Hears about the progress. */
@@ -154,11 +160,13 @@ public final class Trainer {
       if (epoch <= evaluated) {
         continue;
       }
+      update.eval();
       Mlp.Evaluation onTrain = model.evaluate(train);
       if (!Double.isFinite(onTrain.loss())) {
         throw new TrainingDivergedException(history.steps(), onTrain.loss(), rate);
       }
       history.addEvaluation(onTrain, model.evaluate(split.test()));
+      update.train();
       update.report(onTrain.loss());
       listener.onEpoch(epoch, history.last());
     }

@@ -19,6 +19,7 @@ import java.util.stream.IntStream;
  * @param lengths of the tensors
  * @param steps how many
  * @param comparesEachStep whether to compare after each step rather than after the last
+ * @param storing how gradients, masters and state are stored
  */
 record BitCase(
     UpdateRule rule,
@@ -27,7 +28,20 @@ record BitCase(
     Extra extra,
     List<Integer> lengths,
     int steps,
-    boolean comparesEachStep) {
+    boolean comparesEachStep,
+    Storing storing) {
+  /** A case whose parameters, gradients and state are stored as the type says. */
+  BitCase(
+      UpdateRule rule,
+      ElementType type,
+      Elements elements,
+      Extra extra,
+      List<Integer> lengths,
+      int steps,
+      boolean comparesEachStep) {
+    this(rule, type, elements, extra, lengths, steps, comparesEachStep, Storing.plain(type));
+  }
+
   /** Around the sizes of vectors, work-groups and tiles, so that tensors begin anywhere. */
   private static final List<Integer> ODD =
       List.of(1, 2, 31, 0, 32, 33, 255, 256, 257, 1023, 1024, 1025, 4097);
@@ -35,6 +49,10 @@ record BitCase(
   /** 1000 tensors, so many that no backend passes them as arguments. */
   private static final List<Integer> MANY =
       IntStream.range(0, 1000).map(i -> i * 7919 % 301).boxed().toList();
+
+  /** For rules of matrices: of sides around those of tiles, and some equal ones. */
+  private static final List<Integer> MATRICES =
+      List.of(1, 6, 35, 0, 4032, 35, 127 * 127, 128 * 129, 6, 130 * 131, 35);
 
   private static final List<Integer> LARGE = List.of(1_000_003);
   private static final List<Integer> SMALL = List.of(131);
@@ -92,13 +110,15 @@ record BitCase(
       i++;
     }
     for (UpdateRule rule : Rules.all()) {
-      cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.CLIPPED_NORM, MANY, 3, false));
+      List<Integer> several = rule.matrix().isPresent() ? MATRICES : MANY;
+      cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.CLIPPED_NORM, several, 3, false));
       if (!type.isHalf()) {
         cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, LARGE, 5, false));
         cases.add(new BitCase(rule, type, Elements.RANDOM_BITS, Extra.NOTHING, LARGE, 2, false));
         cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, SMALL, 1000, false));
       }
     }
+    cases.addAll(Storing.cases(type, ODD));
     return cases;
   }
 
@@ -110,6 +130,7 @@ record BitCase(
         + ", "
         + elements.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ')
         + ", "
-        + extra.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ');
+        + extra.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ')
+        + storing.text();
   }
 }

@@ -213,9 +213,11 @@ public final class BitComparison {
     private final List<Tensor> state = new ArrayList<>();
 
     Model(Device device, BitCase one) {
-      ParametersBuilder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device).gradientType(one.storing().gradients());
       for (int i = 0; i < one.lengths().size(); i++) {
-        builder.add((i % 2 == 0 ? "even." : "odd.") + i, one.type(), one.lengths().get(i));
+        String name = (i % 2 == 0 ? "even." : "odd.") + i;
+        int length = one.lengths().get(i);
+        builder.add(name, one.type(), length).shape(name, MatrixShapes.of(length));
       }
       parameters = builder.build();
       try {
@@ -227,6 +229,7 @@ public final class BitComparison {
           optimizerBuilder.group(decays ? odd.weightDecay(0.002) : odd);
         }
         one.extra().applyTo(optimizerBuilder);
+        one.storing().applyTo(optimizerBuilder);
         optimizer = optimizerBuilder.build();
       } catch (RuntimeException | Error e) {
         parameters.close();

@@ -11,8 +11,11 @@ import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.backend.cuda.CudaSim;
+import io.warmstep.rule.Asgd;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -39,13 +42,17 @@ final class EntryScenes {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
+      case "mixed" -> MixedScenes.of(type);
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
+      case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
+      case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
+      case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
       default -> {
-        String rule = kind.replaceFirst("^(sums|numbers)_", "");
+        String rule = kind.replaceFirst("^(sums|numbers|first)_", "");
         List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));
-        if (!rule.equals(kind)) {
+        if (kind.startsWith("sums_") || kind.startsWith("numbers_")) {
           scenes.addAll(
               SumScenes.of(
                   usual(rule), ElementType.valueOf(upper(type)), kind.startsWith("numbers_")));
@@ -55,8 +62,73 @@ final class EntryScenes {
     };
   }
 
+  /** Slow weights of tensors wherever vectors begin. */
+  private static List<Scene> lookaheads(ElementType type) {
+    UpdateRule rule = Lookahead.around(Sgd.sgd()).k(2).alpha(0.7);
+    List<Scene> scenes = new ArrayList<>();
+    for (Elements elements : Elements.values()) {
+      scenes.add(
+          scene(
+              (device, parameters) -> add(parameters, type, new int[] {1, 700, 2051, 3, 6001}),
+              builder -> builder.rule(rule).learningRate(0.1),
+              elements,
+              3));
+    }
+    for (int skew : new int[] {0, 1}) {
+      scenes.add(borrowed(rule, type, 6001, skew));
+    }
+    return scenes;
+  }
+
+  /** Weights to evaluate with, of tensors wherever vectors begin and of more groups than few. */
+  private static List<Scene> evaluations(ElementType type) {
+    List<Scene> scenes = new ArrayList<>();
+    for (Elements elements : Elements.values()) {
+      scenes.add(evaluated(type, new int[] {6001, 700, 2051, 3, 6001}, 1, elements));
+    }
+    scenes.add(evaluated(type, new int[40], 20, Elements.ORDINARY));
+    return scenes;
+  }
+
+  private static Scene evaluated(ElementType type, int[] lengths, int groups, Elements elements) {
+    int[] all = lengths.clone();
+    for (int i = 0; i < all.length; i++) {
+      all[i] = all[i] == 0 ? 10 * i + 1 : all[i];
+    }
+    Consumer<OptimizerBuilder> options =
+        builder -> {
+          builder.rule(ScheduleFreeSgd.scheduleFreeSgd().warmupSteps(3)).learningRate(0.1);
+          builder.group(ParameterGroup.matching(type + ".0").rule(Asgd.asgd().t0(1)));
+          for (int i = 1; i < groups; i++) {
+            builder.group(
+                ParameterGroup.matching(type + "." + i)
+                    .rule(ScheduleFreeSgd.scheduleFreeSgd().momentum(1 - i / 30.0)));
+          }
+        };
+    return device -> {
+      try (Device cpu = Devices.cpu(1);
+          Model ours = new Model(device, (d, parameters) -> add(parameters, type, all), options);
+          Model theirs = new Model(cpu, (d, parameters) -> add(parameters, type, all), options)) {
+        for (Model model : List.of(ours, theirs)) {
+          model.fill(elements, new SplittableRandom(9));
+          model.optimizer.step();
+          model.optimizer.step(); // now what is evaluated is not what is trained
+          model.optimizer.eval();
+        }
+        long mismatches = ours.differencesFrom(theirs);
+        for (Model model : List.of(ours, theirs)) {
+          model.optimizer.train();
+        }
+        return mismatches + ours.differencesFrom(theirs);
+      }
+    };
+  }
+
   private static UpdateRule usual(String rule) {
-    return Rules.all().stream().filter(one -> one.name().equals(rule)).findFirst().orElseThrow();
+    return Rules.ofEachKernel().stream()
+        .filter(one -> one.kernel().equals(rule))
+        .findFirst()
+        .orElseThrow();
   }
 
   private static String upper(String type) {
@@ -66,12 +138,14 @@ final class EntryScenes {
   private static List<Scene> update(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (BitCase one : BitCase.all(type)) {
-      if (one.rule().name().equals(rule) && !isLong(one)) {
+      if (one.rule().kernel().equals(rule)
+          && !isLong(one)
+          && one.storing().equals(Storing.plain(type))) {
         scenes.add(of(one));
       }
     }
     for (UpdateRule form : Rules.forms()) {
-      if (form.name().equals(rule)) {
+      if (form.kernel().equals(rule)) {
         for (int skew : new int[] {0, 1}) {
           for (int length : new int[] {3, 6001}) {
             scenes.add(borrowed(form, type, length, skew));
@@ -92,7 +166,7 @@ final class EntryScenes {
   private static List<Scene> rare(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     List<UpdateRule> forms =
-        Rules.forms().stream().filter(form -> form.name().equals(rule)).toList();
+        Rules.forms().stream().filter(form -> form.kernel().equals(rule)).toList();
     int[] lengths = {700, 2051, 3, 4096};
     for (UpdateRule form : forms) {
       scenes.addAll(crossed(form, type, 0, true));
@@ -169,9 +243,10 @@ final class EntryScenes {
                 Tensor gradients = memory(device, type, skew, 6001);
                 memory.addAll(List.of(values, gradients));
                 builder.borrow(name, values, gradients);
+                builder.shape(name, MatrixShapes.of(6001));
               }
               if (stays) {
-                builder.add("stays", type, 300);
+                builder.add("stays", type, 300).shape("stays", MatrixShapes.of(300));
               }
               return memory;
             };
@@ -250,7 +325,7 @@ final class EntryScenes {
       Consumer<OptimizerBuilder> options) {
     return scene(
         (device, parameters) -> {
-          parameters.add("stays", type, 300);
+          parameters.add("stays", type, 300).shape("stays", MatrixShapes.of(300));
           return add(parameters, type, lengths);
         },
         builder ->
@@ -275,7 +350,8 @@ final class EntryScenes {
 
   static List<Tensor> add(ParametersBuilder parameters, ElementType type, int[] lengths) {
     for (int i = 0; i < lengths.length; i++) {
-      parameters.add(type + "." + i, type, lengths[i]);
+      String name = type + "." + i;
+      parameters.add(name, type, lengths[i]).shape(name, MatrixShapes.of(lengths[i]));
     }
     return List.of();
   }
@@ -316,6 +392,7 @@ final class EntryScenes {
             borrowed.add(memory(device, type, i == 0 ? 3 : 3 + skew, length));
           }
           parameters.borrow("p", borrowed.get(0), borrowed.get(1));
+          parameters.shape("p", MatrixShapes.of(length));
           return borrowed;
         },
         builder -> builder.rule(rule).learningRate(0.1).clipNorm(0.5).zeroGradients(true),
@@ -397,7 +474,6 @@ final class EntryScenes {
     final Optimizer optimizer;
     final List<Tensor> values = new ArrayList<>();
     final List<Tensor> gradients = new ArrayList<>();
-    final List<Tensor> state = new ArrayList<>();
     final List<Tensor> borrowed;
 
     Model(
@@ -414,10 +490,18 @@ final class EntryScenes {
           parameter -> {
             values.add(parameter.values());
             gradients.add(parameter.gradients());
-            for (String slot : optimizer.stateNames(parameter.name())) {
-              state.add(optimizer.state(parameter.name(), slot));
-            }
           });
+    }
+
+    /** Not before the values are there: what begins as a copy of them follows them until then. */
+    private List<Tensor> state() {
+      List<Tensor> state = new ArrayList<>();
+      parameters.forEach(
+          parameter ->
+              optimizer
+                  .stateNames(parameter.name())
+                  .forEach(slot -> state.add(optimizer.state(parameter.name(), slot))));
+      return state;
     }
 
     void fill(Elements elements, SplittableRandom random) {
@@ -432,7 +516,7 @@ final class EntryScenes {
     /** Gradients and state of zeros of either sign. */
     void fillWithZeros(SplittableRandom random) {
       fill(Elements.ORDINARY, random);
-      for (List<Tensor> tensors : List.of(gradients, state)) {
+      for (List<Tensor> tensors : List.of(gradients, state())) {
         for (Tensor tensor : tensors) {
           long sign = 1L << (8 * tensor.type().bytes() - 1);
           long[] bits = new long[(int) tensor.length()];
@@ -460,8 +544,10 @@ final class EntryScenes {
         mismatches += differences(values.get(i), other.values.get(i));
         mismatches += differences(gradients.get(i), other.gradients.get(i));
       }
+      List<Tensor> state = state();
+      List<Tensor> others = other.state();
       for (int i = 0; i < state.size(); i++) {
-        mismatches += differences(state.get(i), other.state.get(i));
+        mismatches += differences(state.get(i), others.get(i));
       }
       return mismatches;
     }

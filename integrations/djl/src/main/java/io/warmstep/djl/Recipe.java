@@ -105,6 +105,6 @@ record Recipe(
         its = group.resolve(rule);
       }
     }
-    return its.stateSlots().stream().map(StateSlot::name).toList();
+    return its.stateSlots().stream().filter(StateSlot::isState).map(StateSlot::name).toList();
   }
 }

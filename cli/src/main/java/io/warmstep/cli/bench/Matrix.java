@@ -1,0 +1,20 @@
+package io.warmstep.cli.bench;
+
+import io.warmstep.ParametersBuilder;
+
+/** Shapes for tensors of which only the count of elements is known, for rules of matrices. */
+final class Matrix {
+  /** More would make a step of such a rule take minutes on a processor. */
+  private static final long MOST_ROWS = 256;
+
+  private Matrix() {}
+
+  /** Gives a tensor as many rows as divide it and are no more than its columns. */
+  static void shape(ParametersBuilder builder, String name, long length) {
+    long rows = 1;
+    for (long next = 2; next <= MOST_ROWS && next * next <= length; next++) {
+      rows = length % next == 0 ? next : rows;
+    }
+    builder.shape(name, rows, length / rows);
+  }
+}

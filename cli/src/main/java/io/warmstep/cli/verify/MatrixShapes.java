@@ -1,0 +1,25 @@
+package io.warmstep.cli.verify;
+
+/**
+ * Shapes for tensors of which only the count of elements matters, so that rules of matrices take
+ * them.
+ */
+final class MatrixShapes {
+  /** Above the sides of tiles on every backend. */
+  private static final int MOST_ROWS = 130;
+
+  private MatrixShapes() {}
+
+  /** As many rows as divide the count and are no more than columns, or the two exchanged. */
+  static long[] of(long length) {
+    if (length == 0) {
+      return new long[] {0, 3};
+    }
+    long rows = 1;
+    for (long next = 2; next <= MOST_ROWS && next * next <= length; next++) {
+      rows = length % next == 0 ? next : rows;
+    }
+    long columns = length / rows;
+    return columns % 2 == 0 ? new long[] {rows, columns} : new long[] {columns, rows};
+  }
+}

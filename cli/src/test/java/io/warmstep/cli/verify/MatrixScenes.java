@@ -1,0 +1,31 @@
+package io.warmstep.cli.verify;
+
+import io.warmstep.ElementType;
+import io.warmstep.cli.verify.EntryScenes.Scene;
+import io.warmstep.rule.Muon;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The scenes of the kernels that a matrix phase shares, whatever the rule. */
+final class MatrixScenes {
+  private MatrixScenes() {}
+
+  static List<Scene> of(ElementType type) {
+    List<Scene> scenes = new ArrayList<>();
+    for (BitCase one : BitCase.all(type)) {
+      if (one.rule().name().equals("muon") && !EntryScenes.isLong(one) && one.steps() == 3) {
+        scenes.add(EntryScenes.of(one));
+      }
+    }
+    for (Elements elements : List.of(Elements.SPECIAL, Elements.FINITE_EXTREMES)) {
+      scenes.add(
+          EntryScenes.scene(
+              (device, parameters) ->
+                  EntryScenes.add(parameters, type, new int[] {35, 300, 6, 35, 1, 4032}),
+              builder -> builder.rule(Muon.muon()).learningRate(0.1).skipNonFinite(true),
+              elements,
+              2));
+    }
+    return scenes;
+  }
+}

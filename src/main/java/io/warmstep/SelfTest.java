@@ -1,0 +1,170 @@
+package io.warmstep;
+
+import io.warmstep.natives.LoadFailure;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Muon;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.Schedules;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+
+/**
+ * A quick look at whether a device computes what it should: two steps in every element type and of
+ * every kind of phase, compared with the Java backend. Bit for bit, unless the device itself says
+ * that its division or its roots are not exact. It must take less than a second on a GPU, so it is
+ * not a look at every rule, as {@code warmstep verify} is.
+ */
+final class SelfTest {
+  /** More than a work-group, and no multiple of a vector. */
+  private static final int ROWS = 21;
+
+  private static final int LENGTH = ROWS * 59;
+
+  private static final int STEPS = 2;
+
+  private static final double RATE = 0.0123;
+
+  /** Relative error of a device that does not claim exact results. */
+  private static final double INEXACT = 1e-4;
+
+  /** Gradients and values that go wrong first, where a device takes liberties. */
+  private static final float[] SPECIAL = {
+    Float.NaN,
+    Float.POSITIVE_INFINITY,
+    Float.NEGATIVE_INFINITY,
+    0,
+    -0f,
+    Float.MIN_VALUE,
+    -3 * Float.MIN_VALUE,
+    Float.MIN_NORMAL / 3,
+    -Float.MIN_NORMAL,
+    Float.MAX_VALUE,
+    6e-8f, // the least of float16, and half of its least normal number
+    3e-5f,
+    65504,
+  };
+
+  /**
+   * Steps of a rule.
+   *
+   * @param rule the rule
+   * @param clipNorm bound on the gradients' norm, infinite to leave the norm out
+   * @param hasSpecials whether there are NaN, infinities and subnormal numbers
+   */
+  private record Scene(UpdateRule rule, double clipNorm, boolean hasSpecials) {}
+
+  private static final List<Scene> SCENES =
+      List.of(
+          new Scene(Adam.adamW(), Double.POSITIVE_INFINITY, true),
+          new Scene(Adam.adamW(), 1, false),
+          new Scene(Lamb.lamb(), Double.POSITIVE_INFINITY, false),
+          new Scene(Muon.muon(), Double.POSITIVE_INFINITY, false));
+
+  private SelfTest() {}
+
+  /**
+   * Runs the test.
+   *
+   * @param device left as it was
+   * @param reference the Java backend's
+   * @return what is wrong, or empty if nothing is
+   */
+  static Optional<String> run(Device device, Device reference) {
+    for (Scene scene : SCENES) {
+      for (ElementType type : ElementType.values()) {
+        if (device.supports(type) && (type == ElementType.FLOAT32 || scene.hasSpecials)) {
+          Optional<String> problem = difference(device, reference, scene, type);
+          if (problem.isPresent()) {
+            return problem.map(
+                what -> "self-test of " + scene.rule.name() + " in " + type + " " + what);
+          }
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static Optional<String> difference(
+      Device device, Device reference, Scene scene, ElementType type) {
+    try {
+      List<double[]> expected = steps(reference, scene, type);
+      List<double[]> actual = steps(device, scene, type);
+      for (int i = 0; i < expected.size(); i++) {
+        for (int j = 0; j < expected.get(i).length; j++) {
+          double right = expected.get(i)[j];
+          if (!isRight(actual.get(i)[j], right, device.report().bitExact())) {
+            return Optional.of(
+                "gave "
+                    + actual.get(i)[j]
+                    + " where Java gives "
+                    + right
+                    + ": update the device's driver");
+          }
+        }
+      }
+      return Optional.empty();
+    } catch (RuntimeException | LinkageError e) {
+      return Optional.of("failed: " + LoadFailure.describe(e));
+    }
+  }
+
+  /** Parameters and state after the steps, in that order. */
+  private static List<double[]> steps(Device device, Scene scene, ElementType type) {
+    SplittableRandom random = new SplittableRandom(1);
+    try (Parameters parameters =
+            Parameters.on(device)
+                .add("p", type, values(random, scene.hasSpecials))
+                .shape("p", ROWS, LENGTH / ROWS)
+                .build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(scene.rule)
+                .learningRate(Schedules.constant(RATE))
+                .clipNorm(scene.clipNorm)
+                .build()) {
+      for (int i = 0; i < STEPS; i++) {
+        parameters.get("p").gradients().copyFrom(values(random, scene.hasSpecials));
+        optimizer.step();
+      }
+      List<double[]> results = new ArrayList<>();
+      results.add(doubles(parameters.get("p").values()));
+      for (String slot : optimizer.stateNames("p")) {
+        results.add(doubles(optimizer.state("p", slot)));
+      }
+      return results;
+    }
+  }
+
+  private static float[] values(SplittableRandom random, boolean hasSpecials) {
+    float[] values = new float[LENGTH];
+    for (int i = 0; i < LENGTH; i++) {
+      values[i] = (float) (Math.scalb(1.0, random.nextInt(-20, 4)) * (random.nextDouble() - 0.5));
+    }
+    if (hasSpecials) {
+      int at = random.nextInt(LENGTH - SPECIAL.length);
+      System.arraycopy(SPECIAL, 0, values, at, SPECIAL.length);
+    }
+    return values;
+  }
+
+  private static double[] doubles(Tensor tensor) {
+    if (tensor.type() == ElementType.FLOAT64) {
+      return tensor.toDoubles();
+    }
+    float[] floats = tensor.toFloats();
+    double[] doubles = new double[floats.length];
+    for (int i = 0; i < floats.length; i++) {
+      doubles[i] = floats[i];
+    }
+    return doubles;
+  }
+
+  private static boolean isRight(double actual, double expected, boolean isExact) {
+    return Double.doubleToLongBits(actual) == Double.doubleToLongBits(expected)
+        || (!isExact
+            && Math.abs(actual - expected) <= INEXACT * Math.abs(expected) + Float.MIN_NORMAL);
+  }
+}

@@ -1,0 +1,240 @@
+package io.warmstep.backend.cpu;
+
+import java.util.Arrays;
+
+/**
+ * One thread's tile of a product of matrices in double64. Each element is one chain of fused
+ * multiply-adds over the inner index, from its first value on, which starts at zero: so the bits do
+ * not depend on how the product is cut.
+ *
+ * <p>A panel of the right matrix is packed so that its rows and those of the sums have the same
+ * indices, for which the innermost loop vectorizes: three rows of the left matrix times three of
+ * the panel, nine multiply-adds for six loads and three stores, whose nine factors fit the
+ * registers. Six rows of sums stay in the first-level cache while the panel, which fits the second,
+ * goes past them.
+ */
+final class DoubleProduct {
+  private static final int ROWS = MatrixTiles.ROWS;
+  private static final int COLUMNS = MatrixTiles.COLUMNS;
+  private static final int DEPTH = 96;
+  private static final int STEP = 3;
+
+  private final double[][] panel = new double[DEPTH][COLUMNS];
+  private final double[][] sums = new double[ROWS][COLUMNS];
+
+  /** A row of another matrix, at the sums' indices. */
+  private final double[] other = new double[COLUMNS];
+
+  /** In place of rows that there are not. */
+  private final double[] unseen = new double[COLUMNS];
+
+  private int tileRow;
+  private int rows;
+  private int tileColumn;
+  private int columns;
+  private boolean isHalf;
+
+  /**
+   * Goes on to a tile.
+   *
+   * @param half whether elements left of the diagonal are left out, since the product is symmetric
+   * @return whether there is anything to compute
+   */
+  boolean tile(MatrixTiles tiles, int index, boolean half) {
+    tileRow = tiles.row(index);
+    rows = tiles.rows(index);
+    tileColumn = tiles.column(index);
+    columns = tiles.columns(index);
+    isHalf = half;
+    return !half || tileColumn + columns > tileRow;
+  }
+
+  /** The first column of one of the tile's rows. */
+  private int from(int row) {
+    return isHalf ? Math.max(0, tileRow + row - tileColumn) : 0;
+  }
+
+  /**
+   * Computes the tile.
+   *
+   * @param left a matrix in rows of {@code depth} elements
+   * @param leftAt its first element
+   * @param right the other, in rows of {@code width} elements; with {@code transposed} its columns
+   *     are rows of {@code depth} elements
+   * @param rightAt its first element
+   */
+  void multiply(
+      double[] left,
+      int leftAt,
+      int depth,
+      double[] right,
+      int rightAt,
+      int width,
+      boolean transposed) {
+    for (int i = 0; i < rows; i++) {
+      Arrays.fill(sums[i], 0, columns, 0.0);
+    }
+    for (int from = 0; from < depth; from += DEPTH) {
+      int n = Math.min(DEPTH, depth - from);
+      if (transposed) {
+        packTransposed(right, rightAt + tileColumn * depth + from, depth, n);
+      } else {
+        for (int k = 0; k < n; k++) {
+          int at = rightAt + (from + k) * width + tileColumn;
+          System.arraycopy(right, at, panel[k], 0, columns);
+        }
+      }
+      for (int i = 0; i < rows; i += 2 * STEP) {
+        addRows(i, left, leftAt + from, depth, n);
+      }
+    }
+  }
+
+  private void packTransposed(double[] right, int at, int depth, int n) {
+    for (int j = 0; j < columns; j++) {
+      int row = at + j * depth;
+      for (int k = 0; k < n; k++) {
+        panel[k][j] = right[row + k];
+      }
+    }
+  }
+
+  /** Adds the panel's part to up to six rows of sums. */
+  private void addRows(int row, double[] left, int leftAt, int depth, int n) {
+    for (int k = 0; k < n; k += STEP) {
+      for (int i = row; i < Math.min(row + 2 * STEP, rows); i += STEP) {
+        // Of a tile's last rows some may be missing: the last one then stands in for them, unseen.
+        int last = rows - 1;
+        int second = Math.min(i + 1, last);
+        int third = Math.min(i + 2, last);
+        int first = leftAt + (tileRow + i) * depth + k;
+        int from = from(i);
+        double[] c0 = sums[i];
+        double[] c1 = i + 1 <= last ? sums[second] : unseen;
+        double[] c2 = i + 2 <= last ? sums[third] : unseen;
+        if (k + STEP <= n) {
+          add(
+              left,
+              first,
+              first + (second - i) * depth,
+              first + (third - i) * depth,
+              c0,
+              c1,
+              c2,
+              panel[k],
+              panel[k + 1],
+              panel[k + 2],
+              from,
+              columns);
+        } else {
+          for (int rest = 0; k + rest < n; rest++) {
+            add(left[first + rest], c0, panel[k + rest], from, columns);
+            if (i + 1 <= last) {
+              add(left[first + depth + rest], c1, panel[k + rest], from, columns);
+            }
+            if (i + 2 <= last) {
+              add(left[first + 2 * depth + rest], c2, panel[k + rest], from, columns);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /** All loads come before the first store: otherwise C2 does not always vectorize the loop. */
+  private static void add(
+      double[] a,
+      int first,
+      int second,
+      int third,
+      double[] c0,
+      double[] c1,
+      double[] c2,
+      double[] b0,
+      double[] b1,
+      double[] b2,
+      int from,
+      int to) {
+    double a00 = a[first];
+    double a01 = a[first + 1];
+    double a02 = a[first + 2];
+    double a10 = a[second];
+    double a11 = a[second + 1];
+    double a12 = a[second + 2];
+    double a20 = a[third];
+    double a21 = a[third + 1];
+    double a22 = a[third + 2];
+    for (int j = from; j < to; j++) {
+      double x0 = b0[j];
+      double x1 = b1[j];
+      double x2 = b2[j];
+      double y0 = c0[j];
+      double y1 = c1[j];
+      double y2 = c2[j];
+      c0[j] = Math.fma(a02, x2, Math.fma(a01, x1, Math.fma(a00, x0, y0)));
+      c1[j] = Math.fma(a12, x2, Math.fma(a11, x1, Math.fma(a10, x0, y1)));
+      c2[j] = Math.fma(a22, x2, Math.fma(a21, x1, Math.fma(a20, x0, y2)));
+    }
+  }
+
+  private static void add(double a, double[] c, double[] b, int from, int to) {
+    for (int j = from; j < to; j++) {
+      c[j] = Math.fma(a, b[j], c[j]);
+    }
+  }
+
+  /**
+   * Makes of each element x of the tile {@code fma(factor, x, otherFactor * y)}, y being another
+   * matrix's.
+   *
+   * @param y in rows of {@code width} elements
+   * @param at its first element
+   */
+  void combine(double factor, double otherFactor, double[] y, int at, int width) {
+    for (int i = 0; i < rows; i++) {
+      System.arraycopy(y, at + (tileRow + i) * width + tileColumn, other, 0, columns);
+      combine(sums[i], factor, otherFactor, other, columns);
+    }
+  }
+
+  private static void combine(double[] x, double factor, double otherFactor, double[] y, int n) {
+    for (int j = 0; j < n; j++) {
+      x[j] = Math.fma(factor, x[j], otherFactor * y[j]);
+    }
+  }
+
+  /** Makes of each element x of the tile {@code fma(factor, y, x)}. */
+  void addTo(double factor, double[] y, int at, int width) {
+    for (int i = 0; i < rows; i++) {
+      System.arraycopy(y, at + (tileRow + i) * width + tileColumn, other, 0, columns);
+      add(factor, sums[i], other, 0, columns);
+    }
+  }
+
+  /**
+   * Stores the tile; of half a symmetric matrix those from the diagonal on, and their mirror
+   * images.
+   *
+   * @param to in rows of {@code width} elements
+   * @param at its first element
+   */
+  void store(double[] to, int at, int width) {
+    for (int i = 0; i < rows; i++) {
+      int from = from(i);
+      if (from < columns) {
+        int place = at + (tileRow + i) * width + tileColumn + from;
+        System.arraycopy(sums[i], from, to, place, columns - from);
+      }
+    }
+    for (int i = 0; isHalf && i < rows; i += 16) {
+      int end = Math.min(i + 16, rows);
+      for (int j = Math.max(0, tileRow + i + 1 - tileColumn); j < columns; j++) {
+        int place = at + (tileColumn + j) * width + tileRow;
+        int mirrored = Math.min(end, tileColumn + j - tileRow);
+        for (int k = i; k < mirrored; k++) {
+          to[place + k] = sums[k][j];
+        }
+      }
+    }
+  }
+}

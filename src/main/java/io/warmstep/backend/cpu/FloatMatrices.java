@@ -1,0 +1,167 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.backend.MatrixBatch;
+import io.warmstep.backend.MatrixBatch.Matrix;
+import io.warmstep.rule.NewtonSchulz;
+import java.util.List;
+
+/**
+ * The matrix phase in float32: loads the matrices of a batch into the workspace, iterates, and
+ * stores them where they came from. The threads share the tiles of all matrices of a batch.
+ */
+final class FloatMatrices {
+  /** Rows that are loaded or stored at a time. */
+  private static final int ROWS = 64;
+
+  private final WorkerPool pool;
+  private final List<CpuRun> runs;
+  private final List<MatrixBatch> batches;
+  private final FloatProduct[] products; // of each thread
+  private final float[][] rows; // of each thread, for rows of a parameter
+  private final ElementScratch scratch = new ElementScratch(1); // arrays need none
+  private final float[] gram;
+  private final float[] polynomial;
+  private float[] x;
+  private float[] next;
+  private final MatrixTiles[] squareTiles; // of each batch
+  private final MatrixTiles[] wholeTiles;
+  private MatrixBatch batch;
+  private MatrixTiles tiles;
+  private final WorkerPool.Job load = this::load;
+  private final WorkerPool.Job store = this::store;
+  private final WorkerPool.Job square = this::square;
+  private final WorkerPool.Job combine = this::combine;
+  private final WorkerPool.Job multiply = this::multiply;
+
+  FloatMatrices(List<CpuRun> runs, WorkerPool pool) {
+    this.runs = runs;
+    this.pool = pool;
+    this.batches = MatrixBatch.of(runs.stream().map(CpuRun::matrix).toList());
+    long elements = batches.stream().mapToLong(MatrixBatch::elements).max().orElse(0);
+    long squares = batches.stream().mapToLong(MatrixBatch::squares).max().orElse(0);
+    this.x = new float[Math.toIntExact(elements)];
+    this.next = new float[x.length];
+    this.gram = new float[Math.toIntExact(squares)];
+    this.polynomial = new float[gram.length];
+    this.squareTiles = new MatrixTiles[batches.size()];
+    this.wholeTiles = new MatrixTiles[batches.size()];
+    for (int i = 0; i < batches.size(); i++) {
+      Matrix matrix = batches.get(i).matrix();
+      int count = batches.get(i).members().size();
+      int height = matrix.height();
+      squareTiles[i] = new MatrixTiles(height, height, count, pool.threads());
+      wholeTiles[i] = new MatrixTiles(height, matrix.width(), count, pool.threads());
+    }
+    int threads = batches.isEmpty() ? 0 : pool.threads();
+    this.products = new FloatProduct[threads];
+    this.rows = new float[threads][];
+    long longest = runs.stream().mapToLong(run -> run.matrix().columns()).max().orElse(0);
+    for (int i = 0; i < threads; i++) {
+      products[i] = new FloatProduct();
+      rows[i] = new float[Math.toIntExact(longest)];
+    }
+  }
+
+  /** Does all matrices. */
+  void compute() {
+    for (int i = 0; i < batches.size(); i++) { // an iterator would allocate on every step
+      batch = batches.get(i);
+      int matrices = batch.members().size();
+      pool.run(load, matrices * blocks());
+      for (int step = 0; step < batch.matrix().phase().steps(); step++) {
+        tiles = squareTiles[i];
+        pool.run(square, matrices * tiles.perMatrix());
+        pool.run(combine, matrices * tiles.perMatrix());
+        tiles = wholeTiles[i];
+        pool.run(multiply, matrices * tiles.perMatrix());
+        float[] former = x;
+        x = next;
+        next = former;
+      }
+      pool.run(store, matrices * blocks());
+    }
+  }
+
+  /** Blocks of rows that a parameter is cut into. */
+  private int blocks() {
+    return (int) ((batch.matrix().rows() - 1) / ROWS) + 1;
+  }
+
+  private void load(int worker, int chunk) {
+    copy(worker, chunk, true);
+  }
+
+  private void store(int worker, int chunk) {
+    copy(worker, chunk, false);
+  }
+
+  /** Some rows of a parameter, from the slot to the workspace or back. */
+  private void copy(int worker, int chunk, boolean loads) {
+    Matrix matrix = batch.matrix();
+    int member = chunk / blocks();
+    CpuRun run = runs.get(batch.members().get(member));
+    int operand = 2 + matrix.phase().slot();
+    CpuMemory memory = run.memories[operand];
+    int columns = (int) matrix.columns();
+    int first = chunk % blocks() * ROWS;
+    int end = (int) Math.min(matrix.rows(), first + (long) ROWS);
+    int at = member * (int) matrix.rows() * columns;
+    float divisor = run.floatNumbers[0];
+    float[] row = rows[worker];
+    for (int i = first; i < end; i++) {
+      long place = run.offsets[operand] + (long) i * columns;
+      int start = matrix.isTall() ? at + i : at + i * columns;
+      int stride = matrix.isTall() ? (int) matrix.rows() : 1;
+      if (loads) {
+        memory.load(place, row, 0, columns, scratch);
+        for (int j = 0; j < columns; j++) {
+          x[start + j * stride] = row[j] / divisor;
+        }
+      } else {
+        for (int j = 0; j < columns; j++) {
+          row[j] = x[start + j * stride];
+        }
+        memory.store(place, row, 0, columns, scratch);
+      }
+    }
+  }
+
+  /** A tile of X Xᵀ. */
+  private void square(int worker, int chunk) {
+    FloatProduct product = products[worker];
+    if (product.tile(tiles, chunk % tiles.perMatrix(), true)) {
+      int matrix = chunk / tiles.perMatrix();
+      int height = batch.matrix().height();
+      int width = batch.matrix().width();
+      int at = matrix * height * width;
+      product.multiply(x, at, width, x, at, height, true);
+      product.store(gram, matrix * height * height, height);
+    }
+  }
+
+  /** A tile of b A + c A A; A is its own transpose. */
+  private void combine(int worker, int chunk) {
+    FloatProduct product = products[worker];
+    if (product.tile(tiles, chunk % tiles.perMatrix(), true)) {
+      NewtonSchulz phase = batch.matrix().phase();
+      int height = batch.matrix().height();
+      int at = chunk / tiles.perMatrix() * height * height;
+      product.multiply(gram, at, height, gram, at, height, false);
+      product.combine((float) phase.c(), (float) phase.b(), gram, at, height);
+      product.store(polynomial, at, height);
+    }
+  }
+
+  /** A tile of the next X. */
+  private void multiply(int worker, int chunk) {
+    FloatProduct product = products[worker];
+    product.tile(tiles, chunk % tiles.perMatrix(), false);
+    int matrix = chunk / tiles.perMatrix();
+    int height = batch.matrix().height();
+    int width = batch.matrix().width();
+    int at = matrix * height * width;
+    product.multiply(polynomial, matrix * height * height, height, x, at, width, false);
+    product.addTo((float) batch.matrix().phase().a(), x, at, width);
+    product.store(next, at, width);
+  }
+}
