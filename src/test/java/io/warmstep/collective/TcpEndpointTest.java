@@ -210,15 +210,12 @@ class TcpEndpointTest {
               .getMessage();
       assertTrue(message.contains("for workers 1, 2 to connect"), message);
     }
-    String gone = addressOfNobody();
-    try (TcpEndpoint second = bind(Duration.ofMillis(300))) {
-      assertThrows(CollectiveTimeoutException.class, () -> second.meet(1, 2, gone, "secret"));
-    }
-  }
-
-  private static String addressOfNobody() throws Exception {
+    String address;
     try (TcpEndpoint gone = bind(Workers.LIMIT)) {
-      return gone.address();
+      address = gone.address();
+    }
+    try (TcpEndpoint second = bind(Duration.ofMillis(300))) {
+      assertThrows(CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
     }
   }
 
