@@ -207,10 +207,7 @@ final class RestoredRules {
   }
 
   private static List<String> slots(UpdateRule rule) {
-    return rule.stateSlots().stream()
-        .filter(StateSlot::isState)
-        .map(StateSlot::name)
-        .toList();
+    return rule.stateSlots().stream().filter(StateSlot::isState).map(StateSlot::name).toList();
   }
 
   private static double number(Object value) {

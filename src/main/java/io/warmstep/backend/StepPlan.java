@@ -170,11 +170,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param kept for each slot that holds one value for the parameter, where that lies
    */
   public record Entry(
-      int index,
-      long length,
-      List<Long> shape,
-      List<Operand> operands,
-      List<MemorySlice> kept) {
+      int index, long length, List<Long> shape, List<Operand> operands, List<MemorySlice> kept) {
     /**
      * Copies the list.
      *

@@ -36,7 +36,8 @@ public final class DoubleSums {
   public void tensor(long count, long rows, double[] scalars) {
     this.count = count;
     this.rows = rows;
-    this.columns = count / rows;
+    long perRow = count / rows;
+    this.columns = perRow;
     this.scalars = scalars;
   }
 

@@ -36,7 +36,8 @@ public final class FloatSums {
   public void tensor(long count, long rows, float[] scalars) {
     this.count = count;
     this.rows = rows;
-    this.columns = count / rows;
+    long perRow = count / rows;
+    this.columns = perRow;
     this.scalars = scalars;
   }
 

@@ -19,8 +19,8 @@ import java.util.Optional;
  * p = p - lr * s * X                            (transposed back)
  * </pre>
  *
- * <p>with {@code s = sqrt(max(1, rows / columns))} or, to have the size of AdamW's updates, {@code s
- * = 0.2 * sqrt(max(rows, columns))}. Of a parameter with more than two dimensions, such as a
+ * <p>with {@code s = sqrt(max(1, rows / columns))} or, to have the size of AdamW's updates, {@code
+ * s = 0.2 * sqrt(max(rows, columns))}. Of a parameter with more than two dimensions, such as a
  * convolution's, the first one is the rows. PyTorch iterates in bfloat16, this rule in the
  * arithmetic of the parameters.
  *
@@ -162,8 +162,8 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with updates that have the size of AdamW's, so that its learning rate and weight decay
-   * fit: PyTorch's {@code adjust_lr_fn="match_rms_adamw"}.
+   * This rule with updates that have the size of AdamW's, so that its learning rate and weight
+   * decay fit: PyTorch's {@code adjust_lr_fn="match_rms_adamw"}.
    *
    * @param matchRmsAdamw whether to do so
    * @return a copy

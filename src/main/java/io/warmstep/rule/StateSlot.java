@@ -62,8 +62,8 @@ public record StateSlot(String name, double initialValue, Extent extent) {
   }
 
   /**
-   * Room for a value of each element that a phase of a step leaves to the next. It is no part of the
-   * state, and stands among the slots of elements.
+   * Room for a value of each element that a phase of a step leaves to the next. It is no part of
+   * the state, and stands among the slots of elements.
    *
    * @param name what it is, for messages
    * @return the slot

@@ -123,9 +123,9 @@ public interface UpdateRule {
   }
 
   /**
-   * What is done with whole matrices after the first phase and before the update. None unless a rule
-   * says so; one that does has {@link #sums()}, whose first number the matrices are divided by and
-   * whose only terms are the slot that goes through it.
+   * What is done with whole matrices after the first phase and before the update. None unless a
+   * rule says so; one that does has {@link #sums()}, whose first number the matrices are divided by
+   * and whose only terms are the slot that goes through it.
    *
    * @return the phase
    */

@@ -50,8 +50,12 @@ class TwinsTest {
   static List<String> classes() {
     return List.of(
         "rule/%sBlock",
-        "rule/%sSums", "backend/cpu/%sWork", "backend/cpu/%sLeaf", "backend/cpu/%sTreeSum",
-        "backend/cpu/%sProduct", "backend/cpu/%sMatrices");
+        "rule/%sSums",
+        "backend/cpu/%sWork",
+        "backend/cpu/%sLeaf",
+        "backend/cpu/%sTreeSum",
+        "backend/cpu/%sProduct",
+        "backend/cpu/%sMatrices");
   }
 
   @ParameterizedTest

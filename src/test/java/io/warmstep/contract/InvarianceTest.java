@@ -76,7 +76,8 @@ class InvarianceTest {
       ElementType type,
       Consumer<OptimizerBuilder> options) {
     Device device = backend.shared();
-    try (Parameters parameters = Shapes.give(Parameters.on(device).add("p", type, LENGTH), "p", LENGTH).build()) {
+    try (Parameters parameters =
+        Shapes.give(Parameters.on(device).add("p", type, LENGTH), "p", LENGTH).build()) {
       parameters.get("p").values().copyFrom(draw.values);
       OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(draw.rate);
       options.accept(builder);

@@ -121,7 +121,8 @@ class LargeParityTest {
       List<double[]> start,
       List<double[]> gradients) {
     int length = start.get(0).length;
-    try (Parameters parameters = Shapes.give(Parameters.on(device).add("p", type, length), "p", length).build();
+    try (Parameters parameters =
+            Shapes.give(Parameters.on(device).add("p", type, length), "p", length).build();
         Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(RATE).build()) {
       List<String> slots = optimizer.stateNames("p");
       parameters.get("p").values().copyFrom(start.get(0));

@@ -221,11 +221,14 @@ class TensorSumsTest {
   void moreLeavesThanANodeHas(ContractBackend backend, UpdateRule rule) {
     int length = 4096 * 4096 + 4097;
     try (Device one = Devices.cpu(1);
-        Parameters theirs = Parameters.on(one).add("p", ElementType.FLOAT32, length)
+        Parameters theirs =
+            Parameters.on(one)
+                .add("p", ElementType.FLOAT32, length)
                 .shape("p", Shapes.of(length))
                 .build();
         Parameters ours =
-            Parameters.on(backend.shared()).add("p", ElementType.FLOAT32, length)
+            Parameters.on(backend.shared())
+                .add("p", ElementType.FLOAT32, length)
                 .shape("p", Shapes.of(length))
                 .build()) {
       for (Parameters parameters : List.of(ours, theirs)) {

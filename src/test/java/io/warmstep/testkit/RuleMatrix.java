@@ -59,7 +59,8 @@ public final class RuleMatrix {
     RuleSettings.values(rule)
         .forEach(
             (name, value) -> {
-              if (value instanceof Double number && !name.startsWith("ns")) { // else the iteration diverges
+              if (value instanceof Double number
+                  && !name.startsWith("ns")) { // else the iteration diverges
                 // A power leaves 0 and 1 alone, and any other number on its side of 1.
                 double power = Math.pow(4, random.nextDouble(-1, 1));
                 double other = Math.pow(number, power);

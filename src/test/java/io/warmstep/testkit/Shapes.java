@@ -18,7 +18,9 @@ public final class Shapes {
       return new long[] {0, 3};
     }
     long rows = 1;
-    for (long candidate = 2; candidate <= MOST_ROWS && candidate * candidate <= length; candidate++) {
+    for (long candidate = 2;
+        candidate <= MOST_ROWS && candidate * candidate <= length;
+        candidate++) {
       rows = length % candidate == 0 ? candidate : rows;
     }
     long columns = length / rows;

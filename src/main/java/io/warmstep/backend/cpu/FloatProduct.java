@@ -212,7 +212,8 @@ final class FloatProduct {
   }
 
   /**
-   * Stores the tile; of half a symmetric matrix those from the diagonal on, and their mirror images.
+   * Stores the tile; of half a symmetric matrix those from the diagonal on, and their mirror
+   * images.
    *
    * @param to in rows of {@code width} elements
    * @param at its first element

@@ -89,10 +89,28 @@ final class CudaMatrices {
         int combines = half | Layout.MATRIX_COMBINES;
         addProduct(batch, from, from, gram, gram, height, width, height, square, 0, 0);
         addProduct(
-            batch, gram, gram, gram, polynomial, height, height, height, combines, phase.c(),
+            batch,
+            gram,
+            gram,
+            gram,
+            polynomial,
+            height,
+            height,
+            height,
+            combines,
+            phase.c(),
             phase.b());
         addProduct(
-            batch, polynomial, from, from, to, height, height, width, Layout.MATRIX_ADDS, 0,
+            batch,
+            polynomial,
+            from,
+            from,
+            to,
+            height,
+            height,
+            width,
+            Layout.MATRIX_ADDS,
+            0,
             phase.a());
         Arena.Part former = from;
         from = to;

@@ -58,8 +58,7 @@ final class CudaSums {
     this.leafSums = arena.reserve(count * realBytes);
     this.exponents = arena.reserve(count * Integer.BYTES);
     this.tensorNumbers = arena.reserve((long) tensorCount * StepPlan.MAX_NUMBERS * realBytes);
-    this.matrices =
-        phase.isEmpty() ? null : new CudaMatrices(context, kernels, arena, plan, runs);
+    this.matrices = phase.isEmpty() ? null : new CudaMatrices(context, kernels, arena, plan, runs);
     this.leafTensors =
         arena.table(phase.isEmpty() ? 0 : (long) tensorCount * Layout.LEAF_TENSOR_BYTES);
     long firstLeaf = 0;

@@ -88,10 +88,18 @@ final class OpenClMatrices {
         addProduct(batch, from, from, gram, gram, height, width, height, square, 0, 0);
         int combined = HALF | COMBINES;
         addProduct(
-            batch, gram, gram, gram, polynomial, height, height, height, combined, phase.c(),
+            batch,
+            gram,
+            gram,
+            gram,
+            polynomial,
+            height,
+            height,
+            height,
+            combined,
+            phase.c(),
             phase.b());
-        addProduct(
-            batch, polynomial, from, from, to, height, height, width, ADDS, 0, phase.a());
+        addProduct(batch, polynomial, from, from, to, height, height, width, ADDS, 0, phase.a());
         cl_mem former = from;
         from = to;
         to = former;

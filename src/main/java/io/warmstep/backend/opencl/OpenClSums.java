@@ -79,8 +79,7 @@ final class OpenClSums {
     boolean hasMatrices = plan.groups().get(members.get(0).group).rule().matrix().isPresent();
     matrices =
         hasMatrices
-            ? new OpenClMatrices(
-                context, programs, plan, rule, members, tensorNumbers, resources)
+            ? new OpenClMatrices(context, programs, plan, rule, members, tensorNumbers, resources)
             : null;
   }
 

@@ -88,11 +88,7 @@ final class Programs implements AutoCloseable {
   Kernel matrix(String entry, ElementType arithmetic, int tensorNumbers) {
     int side = shape.matrixSide();
     String options =
-        options(arithmetic, side * side)
-            + " -DWS_SIDE="
-            + side
-            + " -DWS_NUMBERS="
-            + tensorNumbers;
+        options(arithmetic, side * side) + " -DWS_SIDE=" + side + " -DWS_NUMBERS=" + tensorNumbers;
     return kernel("matrix.cl", null, options, entry, side * side);
   }
 

@@ -84,8 +84,8 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
   }
 
   /**
-   * Puts what a rule of matrices is not for under AdamW: vectors, and the last layer. Its rate is to
-   * the rule's as their usual ones are.
+   * Puts what a rule of matrices is not for under AdamW: vectors, and the last layer. Its rate is
+   * to the rule's as their usual ones are.
    *
    * @param eachWeight whether every weight matrix is a group of its own
    */

@@ -1,6 +1,9 @@
 package io.warmstep.cli.verify;
 
-/** Shapes for tensors of which only the count of elements matters, so that rules of matrices take them. */
+/**
+ * Shapes for tensors of which only the count of elements matters, so that rules of matrices take
+ * them.
+ */
 final class MatrixShapes {
   /** Above the sides of tiles on every backend. */
   private static final int MOST_ROWS = 130;

@@ -42,8 +42,7 @@ final class EntryScenes {
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
-      case "matrix_copy", "matrix_product" ->
-          MatrixScenes.of(ElementType.valueOf(upper(type)));
+      case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
       default -> {
         String rule = kind.replaceFirst("^(sums|numbers|first)_", "");
         List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));

@@ -50,7 +50,8 @@ class InterpretedEntriesTest {
     List<UpdateRule> rules = Rules.all();
     for (int i = 0; i < rules.size(); i++) {
       String name = rules.get(i).name();
-      if (!name.equals("adam") && entry.matches("(sums_|numbers_|first_)?" + name + "_[a-z]+\\d+")) {
+      if (!name.equals("adam")
+          && entry.matches("(sums_|numbers_|first_)?" + name + "_[a-z]+\\d+")) {
         ElementType type = ElementType.values()[i % ElementType.values().length];
         return entry.endsWith("_" + (entry.startsWith("numbers_") ? type.arithmetic() : type));
       }
