@@ -106,6 +106,35 @@ template <typename S> struct SumArguments {
   StepArguments<S> step;
 };
 
+/* How an operand of a mixed tensor is stored: see io.warmstep.backend.Encoding. */
+enum {
+  WS_STORED_FLOAT32 = 1,
+  WS_STORED_FLOAT16 = 2,
+  WS_STORED_BFLOAT16 = 3,
+  WS_STORED_BFLOAT16_RANDOM = 4,
+  WS_STORED_BFLOAT16_MASTER = 5,
+  WS_STORED_FLOAT16_MASTER = 6
+};
+
+/* Parameters whose operands are stored in ways of their own. */
+struct MixedTensor {
+  void *operands[WS_MAX_OPERANDS]; /* values, gradients and state */
+  void *rest;                      /* what masters keep beside the values */
+  float *average;                  /* of the values, or null */
+  long long length;
+  int group;
+  int parameter; /* its number, for random numbers */
+  unsigned char stored[WS_MAX_OPERANDS];
+};
+
+/* The last three scalars of a group are what averages take of its parameters, and the number of its step,
+   the lower 16 bits and the next. */
+struct MixedArguments {
+  const MixedTensor *tensors;
+  unsigned key[2]; /* of random numbers */
+  StepArguments<float> step;
+};
+
 /* One matrix of a batch: where it comes from, and the tensor whose first number divides it. */
 template <typename T> struct MatrixPart {
   T *values;
@@ -231,6 +260,16 @@ WS_AT(SumArguments<float>, step, 48);
 WS_SIZE(SumArguments<float>, 1384);
 WS_AT(SumArguments<double>, step, 48);
 WS_SIZE(SumArguments<double>, 2552);
+WS_AT(MixedTensor, rest, 128);
+WS_AT(MixedTensor, average, 136);
+WS_AT(MixedTensor, length, 144);
+WS_AT(MixedTensor, group, 152);
+WS_AT(MixedTensor, parameter, 156);
+WS_AT(MixedTensor, stored, 160);
+WS_SIZE(MixedTensor, 176);
+WS_AT(MixedArguments, key, 8);
+WS_AT(MixedArguments, step, 16);
+WS_SIZE(MixedArguments, 1352);
 WS_SIZE(MatrixPart<float>, 16);
 WS_AT(MatrixArguments<float>, parts, 0);
 WS_AT(MatrixArguments<float>, numbers, 8);

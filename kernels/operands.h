@@ -4,6 +4,8 @@
  */
 #define WS_ENTRY(rule, RULE)
 #define WS_SUMS_ENTRY(rule, RULE)
+#define WS_SHARED_SUMS_ENTRY(rule, RULE)
+#define WS_PASS_ENTRY(pass, PASS)
 #define WS_MATRIX_ENTRY(rule, RULE)
 #define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
 #include "gradient.h"
@@ -16,17 +18,20 @@
 #define WS_OPTIONS WS_OF_RULE(_OPTIONS)
 
 /* Whether a phase reads or writes an operand. A rule without sums has one phase, which has all. */
+#if WS_OF_RULE(_READS) != 0
+#define WS_READS(operand) ((WS_OF_RULE(_READS) & (operand)) != 0)
+#define WS_WRITES(operand) ((WS_OF_RULE(_WRITES) & (operand)) != 0)
+#else
+#define WS_READS(operand) 1
+#define WS_WRITES(operand) 1
+#endif
 #if WS_OF_RULE(_SUMS) > 0
 #define WS_HAS_SUMS
 #define WS_NUMBERS WS_OF_RULE(_NUMBERS)
-#define WS_READS(operand) ((WS_OF_RULE(_READS) & (operand)) != 0)
-#define WS_WRITES(operand) ((WS_OF_RULE(_WRITES) & (operand)) != 0)
 #define WS_SUM_READS(operand) ((WS_OF_RULE(_SUM_READS) & (operand)) != 0)
 #define WS_SUM_WRITES(operand) ((WS_OF_RULE(_SUM_WRITES) & (operand)) != 0)
 #else
 #define WS_NUMBERS 0
-#define WS_READS(operand) 1
-#define WS_WRITES(operand) 1
 #endif
 
 /* X(0) X(1) and so on, for each slot of state. */
@@ -46,14 +51,25 @@
 #define WS_EACH_13(X) WS_EACH_12(X) X(12)
 #define WS_EACH_14(X) WS_EACH_13(X) X(13)
 #define WS_EACH_SLOT WS_JOIN(WS_EACH_, WS_SLOTS_USED)
+/* How each operand is stored, where that is not as elements of one type: see mixed.h. */
+#ifdef WS_MIXED
+#define WS_ELEMENT(kind) WS_JOIN(WS_ELEMENT_, kind)
+#define WS_TYPE_OF_VALUES WS_ELEMENT(WS_STORED_VALUES)
+#define WS_TYPE_OF_GRADIENTS WS_ELEMENT(WS_STORED_GRADIENTS)
+#define WS_STATE_PARAMETER(i) , global WS_ELEMENT(WS_STORED_##i) *state##i
+#else
+#define WS_TYPE_OF_VALUES ws_stored
+#define WS_TYPE_OF_GRADIENTS ws_stored
 #define WS_STATE_PARAMETER(i) , global ws_one *state##i
+#endif
 #define WS_STATE_ARGUMENT(i) , state##i + segment[5 + i]
 
 /*
- * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, and 1 if its
- * parameters keep their bits whatever the rule gives, else 0.
+ * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, 1 if its parameters
+ * keep their bits whatever the rule gives, else 0, the number of its step, the lower 16 bits and
+ * the next, and what averages take of its parameters.
  */
-#define WS_FIELDS (WS_SCALARS + 3)
+#define WS_FIELDS (WS_SCALARS + 6)
 typedef struct {
   ws_one value[WS_GROUPS][WS_FIELDS];
 } ws_groups;

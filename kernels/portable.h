@@ -32,6 +32,10 @@
 #define WS_ABS(a) WS_NAME(abs)(a)
 /* -1, 1, or the argument itself if it is a zero or NaN. */
 #define WS_SIGN(a) ((a) > 0 ? (WS_REAL)1 : (a) < 0 ? (WS_REAL)-1 : (a))
+/* -g if x is below 0, g if above; x itself if it is a zero or NaN. */
+#define WS_TURNED(x, g) ((x) > 0 ? (g) : (x) < 0 ? -(g) : (x))
+/* 1 if x is above 0, else 0; x itself if it is NaN. */
+#define WS_IS_POSITIVE(x) ((x) > 0 ? (WS_REAL)1 : (x) != (x) ? (x) : (WS_REAL)0)
 #define WS_TO_BITS(a) WS_NAME(to_bits)(a)
 #define WS_FROM_BITS(a) WS_NAME(from_bits)(a)
 

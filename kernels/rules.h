@@ -31,12 +31,24 @@
  *
  * A rule with a matrix phase in between has the same, but ends with WS_MATRIX_ENTRY(<rule>, <RULE>): its
  * only term is the slot that goes through the phase, and its first number what that is divided by.
+ *
+ * One whose sums and numbers are those of a rule before it, with the same scalars for them, ends with
+ * WS_SHARED_SUMS_ENTRY(<rule>, <RULE>): CUDA has the entries of that one for both.
+ *
+ * A pass of the optimizer's own, which is no rule and has no gradients, ends with
+ * WS_PASS_ENTRY(<pass>, <PASS>). It defines the macros of a rule, and _READS and _WRITES.
  */
 #ifndef WS_ENTRY
 #define WS_ENTRY(rule, RULE)
 #endif
 #ifndef WS_SUMS_ENTRY
 #define WS_SUMS_ENTRY(rule, RULE)
+#endif
+#ifndef WS_SHARED_SUMS_ENTRY
+#define WS_SHARED_SUMS_ENTRY(rule, RULE)
+#endif
+#ifndef WS_PASS_ENTRY
+#define WS_PASS_ENTRY(pass, PASS)
 #endif
 #ifndef WS_MATRIX_ENTRY
 #define WS_MATRIX_ENTRY(rule, RULE)
@@ -63,3 +75,9 @@
 #include "rules/novograd.h"
 #include "rules/stableadamw.h"
 #include "rules/muon.h"
+#include "rules/schedulefreesgd.h"
+#include "rules/schedulefreeadamw.h"
+#include "rules/adam_cautious.h"
+#include "rules/lion_cautious.h"
+#include "rules/interpolation.h"
+#include "rules/lookahead.h"

@@ -11,6 +11,7 @@
  *   WS_LANES                               elements that a work-item works on at a time: 4, 8, 16
  *   WS_LOCAL                               work-items of a work-group
  *   WS_UNITS                               how many times a work-item does so
+ *   WS_MIXED                               if operands are stored in several ways: see mixed.h
  *
  * A GPU has many work-items of one unit of 16 bytes. A processor has one work-item with many wide
  * units: its compiler keeps what is the same for all of them in registers.
@@ -20,19 +21,45 @@
 #include "storage.h"
 #include "operands.h"
 
-#define WS_LOAD_STATE(i) \
-  s[i] = WS_SLOTS(options) > i && WS_READS(WS_STATE(i)) ? ws_load_state(state##i, unit) : (WS_REAL)0;
+#ifdef WS_MIXED
+#include "mixed.h"
+#define WS_LOAD_AS(kind) WS_JOIN(ws_load_, kind)
+#define WS_STORE_AS(kind) WS_JOIN(ws_store_, kind)
+#define WS_LOAD_VALUES(a, unit) WS_LOAD_AS(WS_STORED_VALUES)(a, rest, unit)
+#define WS_LOAD_GRADIENTS(a, unit) WS_LOAD_AS(WS_STORED_GRADIENTS)(a, 0, unit)
+#define WS_LOAD_SLOT(i, a, unit) WS_LOAD_AS(WS_STORED_##i)(a, 0, unit)
+#define WS_STORE_VALUES(a, unit, x) WS_STORE_AS(WS_STORED_VALUES)(a, rest, unit, x, source, 0u)
+#define WS_STORE_GRADIENTS(a, unit, x) WS_STORE_AS(WS_STORED_GRADIENTS)(a, 0, unit, x, source, 1u)
+#define WS_STORE_SLOT(i, a, unit, x) WS_STORE_AS(WS_STORED_##i)(a, 0, unit, x, source, i + 2u)
+#define WS_MIXED_PARAMETERS , global WS_JOIN(WS_REST_, WS_STORED_VALUES) *rest
+#define WS_AVERAGE_PARAMETERS , global float *average
+#else
+#define WS_LOAD_VALUES(a, unit) ws_load(a, unit)
+#define WS_LOAD_GRADIENTS(a, unit) ws_load(a, unit)
+#define WS_LOAD_SLOT(i, a, unit) ws_load_state(a, unit)
+#define WS_STORE_VALUES(a, unit, x) ws_store(a, unit, x)
+#define WS_STORE_GRADIENTS(a, unit, x) ws_store(a, unit, x)
+#define WS_STORE_SLOT(i, a, unit, x) ws_store_state(a, unit, x)
+#endif
+
+#define WS_LOAD_STATE(i)                                                                     \
+  s[i] = WS_SLOTS(options) > i && WS_READS(WS_STATE(i)) ? WS_LOAD_SLOT(i, state##i, unit)    \
+                                                        : (WS_REAL)0;
 #define WS_STORE_STATE(i) \
   if (WS_SLOTS(options) > i && WS_WRITES(WS_STATE(i))) { \
-    ws_store_state(state##i, unit, s[i]); \
+    WS_STORE_SLOT(i, state##i, unit, s[i]); \
   }
 
 /* A work-item's units of a tile. Called with constant options, which then cost nothing. */
 WS_INLINE void ws_units(
     int options, long at, long length, int aligned, const WS_REAL *k, WS_REAL scale,
     WS_REAL prescale, WS_REAL bound, WS_REAL weight_decay, int keeps_parameters,
-    int zero_gradients, global ws_stored *p,
-    global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER)) {
+    int zero_gradients, global WS_TYPE_OF_VALUES *p,
+    global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER)
+#ifdef WS_MIXED
+    WS_MIXED_PARAMETERS, ws_source source, WS_REAL average_weight WS_AVERAGE_PARAMETERS
+#endif
+) {
   int i;
   for (i = 0; i < WS_UNITS; i++, at += WS_LANES * WS_LOCAL) {
     ws_unit unit = ws_unit_at(at, length, aligned);
@@ -41,20 +68,29 @@ WS_INLINE void ws_units(
     if (unit.to <= unit.from) {
       return;
     }
-    value = ws_load(p, unit);
-    gradient = WS_READS(WS_GRADIENT) ? prescale * ws_load(g, unit) : (WS_REAL)0;
+    value = WS_LOAD_VALUES(p, unit);
+    gradient = WS_READS(WS_GRADIENT) ? prescale * WS_LOAD_GRADIENTS(g, unit) : (WS_REAL)0;
     WS_EACH_SLOT(WS_LOAD_STATE)
 
     if (WS_READS(WS_GRADIENT)) {
       gradient = WS_NAME(gradient)(scale, bound, weight_decay, gradient, value);
     }
+#ifdef WS_AVERAGES
+    {
+      WS_REAL next = WS_UPDATE(value, gradient, s, k, options);
+      WS_REAL a = ws_load_state(average, unit);
+      value = keeps_parameters ? value : next;
+      ws_store_state(average, unit, WS_FMA(average_weight, value - a, a));
+    }
+#else
     value = WS_UPDATE(value, gradient, s, k, options);
+#endif
 
     if (!keeps_parameters) {
-      ws_store(p, unit, value);
+      WS_STORE_VALUES(p, unit, value);
     }
     if (zero_gradients) {
-      ws_store(g, unit, (WS_REAL)0);
+      WS_STORE_GRADIENTS(g, unit, (WS_REAL)0);
     }
     WS_EACH_SLOT(WS_STORE_STATE)
   }
@@ -72,6 +108,9 @@ WS_INLINE void ws_units(
  * control: the scale, from norm.cl; unused unless from_control
  * segments: for each WS_SEGMENT longs: first tile, length, group | options << 32 | aligned << 48, offsets
  * tiles: segment of each tile; unused if there is one segment
+ * rest, key0, key1, average: with WS_MIXED, what masters keep beside parameters, the seed of random
+ *   numbers and averages; a segment then ends with the offsets in the first and the last of them and
+ *   the parameter's number
  * tensor_numbers: of each segment, which is a tensor then, for a rule with sums: see sums.cl
  */
 #ifdef WS_HAS_SUMS
@@ -82,8 +121,12 @@ WS_INLINE void ws_units(
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int zero_gradients, int has_tiles, global const ws_one *control, global const long *segments,
-    global const int *tiles, global ws_stored *p,
-    global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_SUMS_PARAMETER) {
+    global const int *tiles, global WS_TYPE_OF_VALUES *p,
+    global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_SUMS_PARAMETER
+#ifdef WS_MIXED
+    WS_MIXED_PARAMETERS, uint key0, uint key1 WS_AVERAGE_PARAMETERS
+#endif
+) {
   long tile = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[tile] : 0);
   int group = (int)(segment[2] & 0xffffff);
@@ -108,10 +151,22 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
   at -= aligned ? segment[3] % WS_LANES : 0;
 
+#ifdef WS_MIXED
+  ws_source source;
+  source.key0 = key0;
+  source.key1 = key1;
+  source.parameter = (uint)segment[WS_SEGMENT - 1];
+  source.step = (uint)numbers[WS_SCALARS + 3] | (uint)numbers[WS_SCALARS + 4] << 16;
+#define WS_MIXED_ARGUMENTS                                                         \
+  , rest + segment[WS_SEGMENT - 3], source, (WS_REAL)numbers[WS_SCALARS + 5],      \
+      average + segment[WS_SEGMENT - 2]
+#else
+#define WS_MIXED_ARGUMENTS
+#endif
 #define WS_RUN(options)                                                                      \
   ws_units(options, at, segment[1], aligned, k, (WS_REAL)scale, (WS_REAL)prescale,           \
            (WS_REAL)bound, weight_decay, numbers[WS_SCALARS + 2] != 0, zero_gradients,       \
-           p + segment[3], g + segment[4] WS_EACH_SLOT(WS_STATE_ARGUMENT))
+           p + segment[3], g + segment[4] WS_EACH_SLOT(WS_STATE_ARGUMENT) WS_MIXED_ARGUMENTS)
   if (WS_OPTIONS == 1 || options == 0) {
     WS_RUN(0);
   } else if (WS_OPTIONS == 2 || options == 1) {

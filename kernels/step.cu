@@ -253,6 +253,9 @@ WS_LIST(groups_float64, StepArguments<double>)
 #define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0)
 #define WS_SUMS_ENTRY(rule, RULE)                                                      \
   WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES, WS_##RULE##_NUMBERS)
+#define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)
+#define WS_PASS_ENTRY(pass, PASS) \
+  WS_RULE(pass, PASS, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0)
 
 /* The first phase is an update that writes no parameters. */
 #define WS_MATRIX_ENTRY(rule, RULE)                                                    \

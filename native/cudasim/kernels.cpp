@@ -45,6 +45,8 @@ const Kernel *find_kernel(const std::string &name) {
 
 #undef WS_ENTRY
 #undef WS_SUMS_ENTRY
+#undef WS_SHARED_SUMS_ENTRY
+#undef WS_PASS_ENTRY
 #include "../../kernels/norm.cu"
 
 #include "../../kernels/matrix.cu"
@@ -53,6 +55,13 @@ const Kernel *find_kernel(const std::string &name) {
 #undef WS_MATRIX_ENTRY
 namespace sums_cu {
 #include "../../kernels/sums.cu"
+}
+
+#undef WS_ENTRY
+#undef WS_SUMS_ENTRY
+#undef WS_BITS
+namespace mixed_cu {
+#include "../../kernels/mixed.cu"
 }
 
 /* Orders of words for the test of what is a violation; each is run for one block. */

@@ -3,8 +3,9 @@
  * every device.
  *
  * <p>{@link io.warmstep} has what most programs need; update rules are in {@link io.warmstep.rule},
- * schedules of the learning rate in {@link io.warmstep.schedule}, and files of saved training in
- * {@link io.warmstep.checkpoint}.
+ * schedules of the learning rate in {@link io.warmstep.schedule}, files of saved training in {@link
+ * io.warmstep.checkpoint}, and what several devices or machines do together in {@link
+ * io.warmstep.collective}.
  */
 @SuppressWarnings({
   "module", // the projects that come with the library are built after it
@@ -13,11 +14,13 @@
 module io.warmstep {
   exports io.warmstep;
   exports io.warmstep.checkpoint;
+  exports io.warmstep.collective;
   exports io.warmstep.rule;
   exports io.warmstep.schedule;
   exports io.warmstep.check to
       io.warmstep.cli,
-      io.warmstep.djl;
+      io.warmstep.djl,
+      io.warmstep.spark;
   exports io.warmstep.file to
       io.warmstep.cli;
   exports io.warmstep.natives to

@@ -12,6 +12,7 @@ import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 
 /**
  * Updates parameters from their gradients by a rule, in one fused pass a step. Holds the optimizer
@@ -43,6 +44,7 @@ public final class Optimizer implements AutoCloseable {
   private final StepReporter reporter;
   private final PreparedStep step;
   private final OptimizerState state;
+  private final Evaluation evaluation;
   private Tensor[] borrowed;
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
@@ -61,11 +63,13 @@ public final class Optimizer implements AutoCloseable {
     StepOptions all = OwnClip.of(options, groups);
     reporter = builder.reporter(all);
     ArithmeticRange.requireOptions(all, parameters);
+    new MixedPrecision(options).require(groups);
     progress.next(); // refuses where no step can follow
     trained.forEach(group -> group.replay(learningRate));
     trained.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     lifetime = Lifetime.begin(this, "optimizer");
-    state = new OptimizerState(parameters.device(), lifetime);
+    state = new OptimizerState(parameters.device(), lifetime, options);
+    evaluation = new Evaluation(state);
     step = new PreparedStep(parameters, trained, options, state);
     try {
       if (scaler != null) {
@@ -108,6 +112,7 @@ public final class Optimizer implements AutoCloseable {
    *     one from which the rule computes a number that the parameters' arithmetic cannot hold: an
    *     infinite one in float32, say, or one that becomes 0; or the device's stream is capturing a
    *     CUDA graph, into which this step's number and rate would be frozen; nothing changes
+   * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
    *     from within one, as from its schedule; nothing changes
    * @throws OutOfDeviceMemoryException if there is no room to measure the update for a listener;
@@ -137,6 +142,7 @@ public final class Optimizer implements AutoCloseable {
     try {
       checkOpen();
       progress.checkNotFailed("no further step is taken");
+      evaluation.requireTraining("step()");
       long next = progress.next();
       double rate = learningRate.rate(next);
       step.set(next, rate, scaler == null ? gradientScale : gradientScale / scaler.scale());
@@ -177,20 +183,101 @@ public final class Optimizer implements AutoCloseable {
   }
 
   private boolean run(long number) {
+    return run("step " + number, step::run);
+  }
+
+  /** Does what changes parameters; if it fails, nothing is right any more. */
+  private boolean run(String operation, BooleanSupplier work) {
     try {
-      return step.run();
+      return work.getAsBoolean();
     } catch (StepRefusedException e) { // nothing has changed
       throw e;
     } catch (Throwable e) { // checked ones too: rules written in other languages throw them
       progress.fail(e);
       throw new StepFailedException(
-          "step "
-              + number
+          operation
               + " failed on "
               + parameters.device()
               + "; parameters and state may be partly updated: restore them into a new optimizer",
           e);
     }
+  }
+
+  /**
+   * Goes over to evaluation mode: has the parameters hold the weights to evaluate and export a
+   * model with, where a rule trains others, as Schedule-Free rules and ASGD do. Those are kept
+   * aside, and {@link #train} puts them back bit by bit. In evaluation mode a step is refused, and
+   * so is adding parameters and restoring; a checkpoint has the weights that are trained. What is
+   * written to the parameters meanwhile is lost. An optimizer that is closed in evaluation mode
+   * leaves the parameters as they are.
+   *
+   * <p>Does nothing in evaluation mode, or if no rule has such weights.
+   *
+   * <pre>{@code
+   * optimizer.eval();
+   * double loss = validate(parameters);
+   * optimizer.train();
+   * }</pre>
+   *
+   * @throws StepFailedException if the device failed in this or an earlier call
+   * @throws OutOfDeviceMemoryException if there is no room for the weights that are trained, for
+   *     which the first call allocates memory; nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void eval() {
+    betweenSteps(
+        "eval()",
+        () -> {
+          progress.checkNotFailed("there is nothing to evaluate");
+          evaluation
+              .prepare(parameters, trainedGroups())
+              .ifPresent(
+                  swap -> {
+                    try (swap) {
+                      run(
+                          "eval()",
+                          () -> {
+                            swap.run();
+                            return true;
+                          });
+                    }
+                  });
+        });
+  }
+
+  /**
+   * Goes back to training: the parameters hold the weights again that they held before {@link
+   * #eval}. Does nothing while training.
+   *
+   * @throws StepFailedException if the device failed in this or an earlier call
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void train() {
+    betweenSteps(
+        "train()",
+        () -> {
+          progress.checkNotFailed("restore a checkpoint first");
+          run(
+              "train()",
+              () -> {
+                evaluation.end();
+                return true;
+              });
+        });
+  }
+
+  /**
+   * Whether the parameters hold the weights that are trained.
+   *
+   * @return false between {@link #eval} and {@link #train} if a rule has other weights to evaluate
+   *     with
+   */
+  public boolean isTraining() {
+    return !evaluation.isOn();
   }
 
   /**
@@ -318,8 +405,9 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Saves all that a run needs to go on exactly: the parameters' values, the state, the step count
-   * and what the schedule and the loss scaler remember. See {@link #checkpoint} for choices.
+   * Saves all that a run needs to go on exactly: the parameters' values, those that are trained in
+   * evaluation mode too, the state, the step count and what the schedule and the loss scaler
+   * remember. See {@link #checkpoint} for choices.
    *
    * @param path the file, in the safetensors format; it appears whole or not at all
    * @throws StepFailedException if a step failed; nothing is written
@@ -340,6 +428,7 @@ public final class Optimizer implements AutoCloseable {
    *     checkpoint; nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it is of other parameters or
    *     another rule; nothing changes
+   * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    * @throws IOException if it cannot be read; nothing changes
@@ -429,12 +518,14 @@ public final class Optimizer implements AutoCloseable {
 
   /** Takes more parameters in; if that fails, nothing changes. */
   void add(Parameters more, List<ParameterGroup> groups) {
+    evaluation.requireTraining("groups().add()");
     Parameters joined = parameters.joinedBy(more);
     List<RuleGroup> resolved = RuleGroup.resolve(rule, moving, groups, more);
     List<TrainedGroup> next = new ArrayList<>(trainedGroups());
     next.addAll(TrainedGroup.of(resolved, 0));
     ArithmeticRange.requireOptions(
         OwnClip.of(options, next.stream().map(TrainedGroup::rules).toList()), joined);
+    new MixedPrecision(options).require(next.stream().map(TrainedGroup::rules).toList());
     next.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     int memories = state.memories().size();
     state.allocate(more, resolved);
@@ -446,6 +537,10 @@ public final class Optimizer implements AutoCloseable {
     }
     parameters = joined;
     borrowed = joined.borrowedTensors();
+  }
+
+  Evaluation evaluation() {
+    return evaluation;
   }
 
   Progress progress() {

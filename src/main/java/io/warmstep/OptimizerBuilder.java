@@ -1,10 +1,12 @@
 package io.warmstep;
 
 import io.warmstep.check.Arguments;
+import io.warmstep.collective.Collective;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.step.GradientScale;
+import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -194,6 +196,87 @@ public final class OptimizerBuilder {
   }
 
   /**
+   * Keeps masters of the parameters that are stored in 16 bits, so that updates too small for these
+   * are not lost. A master starts at the parameter's value. It is part of the state, which {@link
+   * Optimizer#state} gives as float32 under the name {@code master}; writing the parameter alone
+   * moves its master likewise.
+   *
+   * @param masterWeights what is kept; none unless called
+   * @return this builder
+   */
+  public OptimizerBuilder masterWeights(MasterWeights masterWeights) {
+    options = options.masterWeights(Objects.requireNonNull(masterWeights, "masterWeights"));
+    return this;
+  }
+
+  /**
+   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more.
+   *
+   * @param stateType how they are; float32 unless called
+   * @return this builder
+   */
+  public OptimizerBuilder stateType(StateType stateType) {
+    return stateType(stateType, StepOptions.NONE.smallTensor());
+  }
+
+  /**
+   * Sets how the moments of the state are stored.
+   *
+   * @param stateType how they are; float32 unless called
+   * @param smallTensor how many elements a parameter must have at least; smaller ones keep float32,
+   *     which costs next to nothing. 0 for all parameters
+   * @return this builder
+   * @throws IllegalArgumentException if the bound is negative
+   */
+  public OptimizerBuilder stateType(StateType stateType, long smallTensor) {
+    Arguments.requireAtLeast("smallTensor", smallTensor, 0, "pass 0 for all parameters");
+    options =
+        options.stateType(Objects.requireNonNull(stateType, "stateType")).smallTensor(smallTensor);
+    return this;
+  }
+
+  /**
+   * Sets how numbers are rounded to bfloat16 that a step stores in it: parameters without a master,
+   * and state.
+   *
+   * @param rounding to nearest unless called
+   * @return this builder
+   */
+  public OptimizerBuilder rounding(Rounding rounding) {
+    return rounding(rounding, 0);
+  }
+
+  /**
+   * Sets how numbers are rounded to bfloat16 that a step stores in it, with a seed of one's own.
+   *
+   * @param rounding to nearest unless called
+   * @param seed from which, with a parameter's place among all, the element and the step, the
+   *     random numbers follow: a resumed run goes on with the same ones
+   * @return this builder
+   */
+  public OptimizerBuilder rounding(Rounding rounding, long seed) {
+    options = options.rounding(Objects.requireNonNull(rounding, "rounding"), seed);
+    return this;
+  }
+
+  /**
+   * Keeps an exponential moving average of the parameters, in the same pass: in step {@code t} of a
+   * group it keeps {@code min(decay, (1 + t) / (10 + t))} of itself and takes the rest of the
+   * parameters, or of their masters. It starts at the parameters and is part of the state, as
+   * float32 under the name {@code average}.
+   *
+   * @param decay above 0 and below 1, such as 0.999
+   * @return this builder
+   * @throws IllegalArgumentException if the decay is out of range
+   */
+  public OptimizerBuilder average(double decay) {
+    Arguments.require(
+        decay > 0 && decay < 1, "average", decay, "in (0, 1)", "leave it out for no average");
+    options = options.averageDecay(decay);
+    return this;
+  }
+
+  /**
    * Counts steps from another number than 0, to continue a run: the first step is number {@code
    * stepCount + 1} for the schedule and for bias corrections. The state still starts at the rule's
    * initial values; write the saved one into {@link Optimizer#state}. Numbers that a rule keeps for
@@ -263,6 +346,35 @@ public final class OptimizerBuilder {
   }
 
   /**
+   * Shares the state and the update among workers, each with a device of its own (ZeRO stage 1,
+   * Rajbhandari et al. 2020): the workers' gradients are added up, each updates its share of the
+   * parameters and has the state of that alone, and then all get the updated parameters.
+   *
+   * @param collective this worker's part in what all do together
+   * @return a builder with what else there is to say
+   */
+  public ShardedOptimizerBuilder sharded(Collective collective) {
+    return new ShardedOptimizerBuilder(this, Objects.requireNonNull(collective, "collective"));
+  }
+
+  /** The same choices for a part of the parameters, with the norm of the whole. */
+  Optimizer buildShare(Parameters share, LeafExchange leaves) {
+    OptimizerBuilder copy = new OptimizerBuilder(share);
+    copy.groups.addAll(groups);
+    copy.moving.putAll(moving);
+    copy.rule = rule;
+    copy.learningRate = learningRate;
+    copy.scaler = scaler;
+    copy.options = options.leafExchange(leaves);
+    copy.startAfter = startAfter;
+    return copy.build();
+  }
+
+  boolean hasListeners() {
+    return !listeners.isEmpty();
+  }
+
+  /**
    * Allocates the state and prepares the step.
    *
    * @return the optimizer, to be closed by the caller before its parameters
@@ -270,10 +382,17 @@ public final class OptimizerBuilder {
    *     uses the loss scaler
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
    *     one has a rule of another kind, or a schedule was set for a hyperparameter that none can
-   *     move, or a number is beyond the range of the parameters' arithmetic
+   *     move, or a number is beyond the range of the parameters' arithmetic, or masters, state
+   *     types or rounding were asked for where there is nothing to use them for
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {
+    requireReady();
+    return new Optimizer(this);
+  }
+
+  /** Checks that what is required was set. */
+  void requireReady() {
     parameters.checkOpen();
     if (rule == null) {
       throw new IllegalStateException("no rule was set: call rule(...), such as Adam.adam()");
@@ -281,7 +400,6 @@ public final class OptimizerBuilder {
     if (learningRate == null) {
       throw new IllegalStateException("no learning rate was set: call learningRate(...)");
     }
-    return new Optimizer(this);
   }
 
   Parameters parameters() {

@@ -22,11 +22,11 @@ import java.util.OptionalLong;
  * <p>The file is in the safetensors format, under the names of PyTorch's flattened optimizer state:
  * {@code state.<parameter>.<slot>} and {@code state.<parameter>.step}, the hyperparameters as
  * {@code param_groups.<parameter>.<name>}, a loss scaler as {@code grad_scaler.<name>}, and the
- * parameters' values under their own names. What is no tensor is JSON in the metadata, under {@code
- * optimizer}: the rules, the groups' learning-rate factors, the schedule's description, and the
- * state of each {@link io.warmstep.schedule.PlateauSchedule} that the schedule is composed of. A
- * schedule is code, so it is not in the file: build the optimizer with the same one, and it goes on
- * at the saved step.
+ * parameters' values under their own names, in evaluation mode too those that are trained. What is
+ * no tensor is JSON in the metadata, under {@code optimizer}: the rules, the groups' learning-rate
+ * factors, the schedule's description, and the state of each {@link
+ * io.warmstep.schedule.PlateauSchedule} that the schedule is composed of. A schedule is code, so it
+ * is not in the file: build the optimizer with the same one, and it goes on at the saved step.
  *
  * <p>A file without this library's mark is restored too if it has such names, as a file made from
  * PyTorch has. Elements of a narrower type than the tensor's are widened; nothing is rounded.
@@ -206,6 +206,7 @@ public final class OptimizerCheckpoint {
    * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no
    *     checkpoint; nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
+   * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
    * @throws IOException if it cannot be read; nothing changes
    */
   public RestoreReport restore(Path path) throws IOException {
@@ -222,6 +223,7 @@ public final class OptimizerCheckpoint {
    * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged or no checkpoint;
    *     nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
+   * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
    * @throws IOException if it cannot be read; nothing changes
    */
   public RestoreReport restore(ReadableByteChannel channel) throws IOException {
@@ -237,6 +239,7 @@ public final class OptimizerCheckpoint {
    * @return what was taken where there was a choice
    * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged; nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
+   * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
    * @throws IOException if it cannot be read; nothing changes unless the file changes meanwhile, or
    *     the device fails: then the optimizer refuses further steps until it is restored
    */
@@ -244,6 +247,7 @@ public final class OptimizerCheckpoint {
     return optimizer.exclusively(
         "restore()",
         () -> {
+          optimizer.evaluation().requireTraining("restore()");
           reader.verify();
           return new OptimizerRestorer(optimizer, this, reader).restore();
         });

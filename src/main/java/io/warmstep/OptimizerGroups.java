@@ -134,6 +134,7 @@ public final class OptimizerGroups {
    *     matches no new parameter, or a number is beyond the range of the arithmetic; nothing
    *     changes
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing changes
+   * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer
    * @throws ClosedException if the optimizer, parameters or the device is closed
    */

@@ -34,6 +34,10 @@ final class OptimizerRestorer {
   private final Set<String> consumed = new HashSet<>();
   private final List<Parameter> restored = new ArrayList<>();
   private final List<Parameter> added = new ArrayList<>();
+
+  /** Parameters whose master or average the file lacks, and which. */
+  private final Map<Parameter, List<String>> incomplete = new LinkedHashMap<>();
+
   private int valuesFound;
 
   OptimizerRestorer(Optimizer optimizer, OptimizerCheckpoint choices, CheckpointReader reader)
@@ -129,12 +133,15 @@ final class OptimizerRestorer {
       for (Parameter parameter : added) {
         for (StateSlot slot : rule(parameter).rule().stateSlots()) {
           if (slot.isState()) {
-            TensorCopy.fill(
-                optimizer.optimizerState().tensor(parameter.name(), slot.name()),
-                slot.initialValue());
+            optimizer.optimizerState().reset(parameter, slot);
           }
         }
+        optimizer.optimizerState().restart(parameter, OptimizerState.MASTER);
+        optimizer.optimizerState().restart(parameter, OptimizerState.AVERAGE);
       }
+      incomplete.forEach(
+          (parameter, slots) ->
+              slots.forEach(slot -> optimizer.optimizerState().restart(parameter, slot)));
     } catch (IOException | RuntimeException | Error e) {
       optimizer.progress().fail(e);
       throw e;
@@ -173,6 +180,11 @@ final class OptimizerRestorer {
       consumed.add(PyTorchNames.state(name, number.name()));
     }
     for (String slot : slots) {
+      if (OptimizerState.followsValues(slot) && !has(PyTorchNames.state(name, slot))) {
+        incomplete.computeIfAbsent(parameter, key -> new ArrayList<>()).add(slot);
+        notes.add(parameter.name() + " has no " + slot + " in the file: it starts at the values");
+        continue;
+      }
       find(
           PyTorchNames.state(name, slot),
           optimizer.optimizerState().tensor(parameter.name(), slot),

@@ -35,7 +35,7 @@ final class OptimizerSaver {
     for (Parameter parameter : optimizer.parameters()) {
       String name = parameter.name();
       if (withParameters) {
-        add(writer, name, parameter.values(), parameter.shape());
+        add(writer, name, optimizer.evaluation().trained(parameter), parameter.shape());
       }
       for (String slot : optimizer.stateNames(name)) {
         Tensor state = optimizer.optimizerState().tensor(name, slot);

@@ -1,17 +1,22 @@
 package io.warmstep;
 
+import io.warmstep.backend.Encoding;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Operand;
 import io.warmstep.rule.StateSlot;
+import io.warmstep.step.StepOptions;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -20,11 +25,31 @@ import java.util.Set;
  * of parameters. Any other is allocated for its parameter alone.
  */
 final class OptimizerState {
+  /** What the state is called that is the parameter's float32 master. */
+  static final String MASTER = "master";
+
+  private static final StateSlot MASTER_SLOT = new StateSlot(MASTER);
+
+  /** What the state is called that is the parameter's moving average. */
+  static final String AVERAGE = "average";
+
+  private static final StateSlot AVERAGE_SLOT = new StateSlot(AVERAGE);
+
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
   private final Device device;
   private final Lifetime owner;
+  private final MixedPrecision precision;
   private final Map<String, Map<String, Tensor>> tensors = new LinkedHashMap<>();
+
+  /** What steps use of a parameter's state, in the order of its rule's slots. */
+  private final Map<String, List<Operand>> slotOperands = new HashMap<>();
+
+  /** What parameters with a master lack of it. */
+  private final Map<String, MemorySlice> masters = new HashMap<>();
+
+  /** Where averages of parameters lie. */
+  private final Map<String, MemorySlice> averages = new HashMap<>();
 
   /** Those names of a parameter's state that are a single value for all its elements. */
   private final Map<String, Set<String>> ofTensor = new HashMap<>();
@@ -34,12 +59,16 @@ final class OptimizerState {
 
   private final List<Memory> memories = new ArrayList<>();
 
+  /** Parameters whose state nobody has asked for: what begins as a copy follows them. */
+  private final Set<String> untouched = new HashSet<>();
+
   /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
   private final Set<String> unrestored = new LinkedHashSet<>();
 
-  OptimizerState(Device device, Lifetime owner) {
+  OptimizerState(Device device, Lifetime owner, StepOptions options) {
     this.device = device;
     this.owner = owner;
+    this.precision = new MixedPrecision(options);
   }
 
   /**
@@ -59,6 +88,8 @@ final class OptimizerState {
     int before = memories.size();
     try {
       allocateSlots(parameters, slots);
+      untouched.addAll(slots.keySet());
+      groups.forEach(this::begin);
     } catch (RuntimeException | Error e) {
       release(slots.keySet(), before);
       throw e;
@@ -71,6 +102,66 @@ final class OptimizerState {
     last.forEach(Memory::close);
     last.clear();
     tensors.keySet().removeAll(names);
+    untouched.removeAll(names);
+    slotOperands.keySet().removeAll(names);
+    masters.keySet().removeAll(names);
+    averages.keySet().removeAll(names);
+  }
+
+  /**
+   * Before a group's first step: what begins as a copy of the parameter is one of what the
+   * parameter is now, unless the caller has asked for the state and so may have written it.
+   */
+  void begin(RuleGroup group) {
+    for (StateSlot slot : group.rule().stateSlots()) {
+      if (slot.copiesParameter()) {
+        for (Parameter parameter : group.members()) {
+          if (untouched.contains(parameter.name())) {
+            reset(parameter, slot);
+          }
+        }
+      }
+    }
+  }
+
+  /** Gives a slot of a parameter its initial value. */
+  void reset(Parameter parameter, StateSlot slot) {
+    Tensor tensor = tensor(parameter.name(), slot.name());
+    if (slot.copiesParameter()) {
+      TensorCopy.widen(parameter.values(), tensor);
+    } else {
+      TensorCopy.fill(tensor, slot.initialValue());
+    }
+  }
+
+  /**
+   * Allocates memory of the parameters' own types.
+   *
+   * @param parameters whose values it is to hold
+   * @param to receives a tensor for each
+   * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
+   */
+  void allocateAside(List<Parameter> parameters, Map<Parameter, Tensor> to) {
+    Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
+    parameters.forEach(p -> lengths.merge(p.values().type(), p.length(), Long::sum));
+    Map<ElementType, Memory> allocated = new EnumMap<>(ElementType.class);
+    int before = memories.size();
+    try {
+      lengths.forEach(
+          (type, length) -> {
+            allocated.put(type, device.backend().allocate(Storage.of(type), length));
+            memories.add(allocated.get(type));
+          });
+    } catch (RuntimeException | Error e) {
+      release(List.of(), before);
+      throw e;
+    }
+    Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
+    for (Parameter parameter : parameters) {
+      ElementType type = parameter.values().type();
+      long at = used.merge(type, parameter.length(), Long::sum) - parameter.length();
+      to.put(parameter, tensor(new MemorySlice(allocated.get(type), at), parameter.length()));
+    }
   }
 
   /** Takes back what {@link #allocate} did for a set. */
@@ -79,44 +170,77 @@ final class OptimizerState {
   }
 
   private void allocateSlots(Parameters parameters, Map<String, List<StateSlot>> slots) {
-    Map<Shared, Memory> shared = new LinkedHashMap<>();
-    Map<Shared, Long> coverage = coverage(parameters, slots);
+    SharedState shared = new SharedState(parameters, this::allocate);
+    for (Parameter parameter : parameters) {
+      slots
+          .get(parameter.name())
+          .forEach(slot -> shared.plan(parameter, slot, storage(parameter, slot)));
+      if (precision.hasMaster(parameter)) {
+        shared.plan(parameter, MASTER_SLOT, masterStorage(parameter));
+      }
+      if (precision.hasAverage()) {
+        shared.plan(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32));
+      }
+    }
     Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, slots);
     Map<OfTensors, Memory> kept = new HashMap<>();
     for (Parameter parameter : parameters) {
-      MemorySlice values = parameter.values().slice();
       Map<String, Tensor> byName = new LinkedHashMap<>();
+      List<Operand> operands = new ArrayList<>();
       for (StateSlot slot : slots.get(parameter.name())) {
         if (slot.extent() == StateSlot.Extent.TENSOR) {
-          ElementType type = values.memory().type().arithmetic();
+          ElementType type = parameter.values().type().arithmetic();
           ofTensor.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
           List<Parameter> having = ofTensors.get(new OfTensors(type, slot));
           Memory memory =
               kept.computeIfAbsent(
                   new OfTensors(type, slot),
                   key -> allocate(Storage.of(type), having.size(), slot));
-          byName.put(slot.name(), tensor(memory, having.indexOf(parameter), 1));
+          MemorySlice slice = new MemorySlice(memory, having.indexOf(parameter));
+          byName.put(slot.name(), tensor(slice, 1));
+          operands.add(new Operand(Operand.Role.STATE, slice));
           continue;
         }
         if (!slot.isState()) {
           scratch.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
         }
-        Shared beside = new Shared(values.memory(), slot);
-        if (parameters.owns(parameter) && coverage.get(beside) == values.memory().length()) {
-          Memory memory =
-              shared.computeIfAbsent(
-                  beside,
-                  key ->
-                      allocate(
-                          new MemorySlice(values.memory(), 0), values.memory().length(), slot));
-          byName.put(slot.name(), tensor(memory, values.offset(), parameter.length()));
-        } else {
-          Memory memory = allocate(values, parameter.length(), slot);
-          byName.put(slot.name(), tensor(memory, 0, parameter.length()));
-        }
+        MemorySlice slice = shared.slice(parameter, slot, storage(parameter, slot));
+        byName.put(slot.name(), tensor(slice, parameter.length()));
+        Encoding encoding = precision.rounded(slice.memory().type());
+        operands.add(new Operand(Operand.Role.STATE, slice, encoding, Optional.empty()));
       }
+      if (precision.hasMaster(parameter)) {
+        MemorySlice rest = shared.slice(parameter, MASTER_SLOT, masterStorage(parameter));
+        masters.put(parameter.name(), rest);
+        byName.put(MASTER, master(parameter, rest));
+      }
+      if (precision.hasAverage()) {
+        MemorySlice slice = shared.slice(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32));
+        averages.put(parameter.name(), slice);
+        byName.put(AVERAGE, tensor(slice, parameter.length()));
+      }
+      slotOperands.put(parameter.name(), operands);
       tensors.put(parameter.name(), byName);
+      restart(parameter, AVERAGE);
     }
+  }
+
+  private Storage storage(Parameter parameter, StateSlot slot) {
+    return Storage.of(precision.type(parameter, slot));
+  }
+
+  /** What a parameter lacks of its master: 16 bits, or all of it. */
+  private static Storage masterStorage(Parameter parameter) {
+    ElementType type = parameter.values().type();
+    return Storage.of(type == ElementType.BFLOAT16 ? type : ElementType.FLOAT32);
+  }
+
+  private Tensor master(Parameter parameter, MemorySlice rest) {
+    if (parameter.values().type() != ElementType.BFLOAT16) {
+      return tensor(rest, parameter.length());
+    }
+    Memory memory = new MasterMemory(parameter.values()::slice, rest, parameter.length());
+    return tensor(new MemorySlice(memory, 0), parameter.length());
   }
 
   /** An allocation of one value for each parameter of an arithmetic that has a slot. */
@@ -137,24 +261,7 @@ final class OptimizerState {
     return found;
   }
 
-  /** An allocation beside one of the parameters' own. */
-  private record Shared(Memory values, StateSlot slot) {}
-
-  /** How many elements of each of the parameters' allocations have each slot. */
-  private static Map<Shared, Long> coverage(
-      Parameters parameters, Map<String, List<StateSlot>> slots) {
-    Map<Shared, Long> coverage = new HashMap<>();
-    for (Parameter parameter : parameters) {
-      for (StateSlot slot : slots.get(parameter.name())) {
-        Memory values = parameter.values().slice().memory();
-        coverage.merge(new Shared(values, slot), parameter.length(), Long::sum);
-      }
-    }
-    return coverage;
-  }
-
-  private Memory allocate(MemorySlice values, long length, StateSlot slot) {
-    Storage storage = Storage.of(values.memory().type().arithmetic());
+  private Memory allocate(MemorySlice values, long length, StateSlot slot, Storage storage) {
     Memory memory = device.backend().allocateBeside(values, storage, length);
     memories.add(memory);
     if (slot.initialValue() != 0) {
@@ -179,8 +286,8 @@ final class OptimizerState {
     }
   }
 
-  private Tensor tensor(Memory memory, long offset, long length) {
-    return new Tensor(device, memory, offset, length, owner);
+  private Tensor tensor(MemorySlice slice, long length) {
+    return new Tensor(device, slice.memory(), slice.offset(), length, owner);
   }
 
   /**
@@ -226,11 +333,13 @@ final class OptimizerState {
 
   /** A parameter's state is in the caller's hands. */
   void restored(String parameter) {
+    untouched.remove(parameter);
     unrestored.remove(parameter);
   }
 
   /** All state is what it ought to be. */
   void allRestored() {
+    untouched.clear();
     unrestored.clear();
   }
 
@@ -250,8 +359,43 @@ final class OptimizerState {
   }
 
   /** Where the state of a parameter lies, in the order of its rule's slots. */
-  List<MemorySlice> slices(String parameter) {
-    return tensors.get(parameter).values().stream().map(Tensor::slice).toList();
+  List<Operand> slots(String parameter) {
+    return slotOperands.get(parameter);
+  }
+
+  /** Where a parameter lies now, with what its encoding keeps beside it. */
+  Operand values(Parameter parameter) {
+    return new Operand(
+        Operand.Role.VALUES,
+        parameter.values().slice(),
+        precision.encoding(parameter),
+        Optional.ofNullable(masters.get(parameter.name())));
+  }
+
+  /** Whether a master is kept of a parameter. */
+  boolean hasMaster(Parameter parameter) {
+    return precision.hasMaster(parameter);
+  }
+
+  /** Where the average of a parameter lies, if one is kept. */
+  Optional<MemorySlice> average(Parameter parameter) {
+    return Optional.ofNullable(averages.get(parameter.name()));
+  }
+
+  /** Whether state is no rule's but follows the values: a master or an average. */
+  static boolean followsValues(String slot) {
+    return slot.equals(MASTER) || slot.equals(AVERAGE);
+  }
+
+  /** Has a parameter's master or average, if there is one, start again at its values. */
+  void restart(Parameter parameter, String slot) {
+    MemorySlice rest = masters.get(parameter.name());
+    if (slot.equals(MASTER) && rest != null) {
+      rest.memory().zero(rest.offset(), parameter.length());
+    }
+    if (slot.equals(AVERAGE) && averages.containsKey(parameter.name())) {
+      TensorCopy.widen(parameter.values(), tensor(parameter.name(), AVERAGE));
+    }
   }
 
   List<Memory> memories() {

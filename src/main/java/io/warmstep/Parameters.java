@@ -4,7 +4,7 @@ import io.warmstep.backend.Memory;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -48,12 +48,11 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     this.allocations = new ArrayList<>();
     Map<String, Parameter> parameters = new LinkedHashMap<>();
     try {
-      Map<ElementType, Memory> values = allocate(builder);
-      Map<ElementType, Memory> gradients = allocate(builder);
-      Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
+      Map<ParametersBuilder.Allocation, Memory> memories = allocate(builder);
+      Map<ParametersBuilder.Allocation, Long> used = new HashMap<>();
       for (ParametersBuilder.Spec spec : builder.specs()) {
         List<Long> shape = builder.shape(spec);
-        parameters.put(spec.name(), spec.create(device, lifetime, values, gradients, used, shape));
+        parameters.put(spec.name(), spec.create(device, lifetime, memories, used, shape));
       }
     } catch (RuntimeException | Error e) {
       close();
@@ -116,13 +115,16 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     return () -> allocations.forEach(Memory::close);
   }
 
-  private Map<ElementType, Memory> allocate(ParametersBuilder builder) {
-    Map<ElementType, Memory> memories = new EnumMap<>(ElementType.class);
-    for (Map.Entry<ElementType, Long> owned : builder.ownedLengths().entrySet()) {
-      Memory memory = device.allocateMemory(owned.getKey(), owned.getValue());
-      allocations.add(memory);
-      memories.put(owned.getKey(), memory);
-    }
+  private Map<ParametersBuilder.Allocation, Memory> allocate(ParametersBuilder builder) {
+    Map<ParametersBuilder.Allocation, Memory> memories = new HashMap<>();
+    builder
+        .ownedLengths()
+        .forEach(
+            (allocation, length) -> {
+              Memory memory = device.allocateMemory(allocation.type(), length);
+              allocations.add(memory);
+              memories.put(allocation, memory);
+            });
     return memories;
   }
 

@@ -5,23 +5,70 @@ import io.warmstep.check.Arguments;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /** Collects parameters; {@link #build} allocates. */
 public final class ParametersBuilder {
   private final Device device;
   private final Map<String, Spec> specs = new LinkedHashMap<>();
   private final Map<String, List<Long>> shapes = new HashMap<>();
+  private Optional<ElementType> gradientType = Optional.empty();
 
   ParametersBuilder(Device device) {
     device.backend(); // fails early on a closed device
     this.device = device;
+  }
+
+  /**
+   * Sets how the gradients of the owned parameters are stored that are added from now on. Unless
+   * this is called, they are stored as the parameters are. A parameter of 16 bits may have
+   * gradients of float32, and one of float32 gradients of 16 bits; float64 stays with float64.
+   *
+   * <pre>{@code
+   * Parameters.on(device)
+   *     .gradientType(ElementType.FLOAT32) // accumulated without loss
+   *     .add("dense.weight", ElementType.BFLOAT16, weight)
+   * }</pre>
+   *
+   * @param type of the gradients
+   * @return this builder
+   */
+  public ParametersBuilder gradientType(ElementType type) {
+    gradientType =
+        Optional.of(Objects.requireNonNull(type, "gradientType is null, must be an element type"));
+    return this;
+  }
+
+  /** The type of the gradients of an owned parameter. */
+  private ElementType gradientType(String name, ElementType type) {
+    ElementType chosen = gradientType.orElse(type);
+    requireTogether(name, type, chosen);
+    return chosen;
+  }
+
+  private static void requireTogether(String name, ElementType values, ElementType gradients) {
+    boolean fits =
+        values == gradients
+            || (values == ElementType.FLOAT32 && gradients.isHalf())
+            || (values.isHalf() && gradients == ElementType.FLOAT32);
+    if (!fits) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "parameter \"%s\": gradients are %s, must be %s like the values%s",
+              name,
+              gradients,
+              values,
+              values.isHalf()
+                  ? ", or float32"
+                  : values == ElementType.FLOAT32 ? ", or float16 or bfloat16" : ""));
+    }
   }
 
   /**
@@ -34,7 +81,7 @@ public final class ParametersBuilder {
    */
   public ParametersBuilder add(String name, float[] values) {
     require(name, "values are", values);
-    return put(new Spec(name, ElementType.FLOAT32, values.length, values, null, null));
+    return put(owned(name, ElementType.FLOAT32, values.length, values));
   }
 
   /**
@@ -47,7 +94,7 @@ public final class ParametersBuilder {
    */
   public ParametersBuilder add(String name, double[] values) {
     require(name, "values are", values);
-    return put(new Spec(name, ElementType.FLOAT64, values.length, values, null, null));
+    return put(owned(name, ElementType.FLOAT64, values.length, values));
   }
 
   /**
@@ -62,7 +109,7 @@ public final class ParametersBuilder {
   public ParametersBuilder add(String name, ElementType type, float[] values) {
     require(name, "type is", type);
     require(name, "values are", values);
-    return put(new Spec(name, type, values.length, values, null, null));
+    return put(owned(name, type, values.length, values));
   }
 
   /**
@@ -80,7 +127,7 @@ public final class ParametersBuilder {
       throw new IllegalArgumentException(
           "parameter \"" + name + "\": length is " + length + ", must be 0 or more");
     }
-    return put(new Spec(name, type, length, null, null, null));
+    return put(owned(name, type, length, null));
   }
 
   /**
@@ -89,7 +136,8 @@ public final class ParametersBuilder {
    *
    * @param name unique in this set
    * @param values the parameter
-   * @param gradients of the same type and length, on the same device, not overlapping
+   * @param gradients of the same length, on the same device, not overlapping; of the same type, or
+   *     one of float32 and the other of 16 bits
    * @return this builder
    * @throws IllegalArgumentException if the name is empty or taken, or the tensors do not fit each
    *     other or this device
@@ -98,15 +146,7 @@ public final class ParametersBuilder {
   public ParametersBuilder borrow(String name, Tensor values, Tensor gradients) {
     checkDevice(name, "values", values);
     checkDevice(name, "gradients", gradients);
-    if (values.type() != gradients.type()) {
-      throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
-              "parameter \"%s\": gradients are %s, must be %s like the values",
-              name,
-              gradients.type(),
-              values.type()));
-    }
+    requireTogether(name, values.type(), gradients.type());
     if (values.length() != gradients.length()) {
       throw new IllegalArgumentException(
           String.format(
@@ -116,7 +156,8 @@ public final class ParametersBuilder {
               gradients.length(),
               values.length()));
     }
-    return put(new Spec(name, values.type(), values.length(), null, values, gradients));
+    return put(
+        new Spec(name, values.type(), gradients.type(), values.length(), null, values, gradients));
   }
 
   /**
@@ -220,19 +261,28 @@ public final class ParametersBuilder {
     return new Parameters(this);
   }
 
-  Map<ElementType, Long> ownedLengths() {
-    Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
+  /** How many elements the owned parameters have in each allocation of values or gradients. */
+  Map<Allocation, Long> ownedLengths() {
+    Map<Allocation, Long> lengths = new LinkedHashMap<>();
     for (Spec spec : specs.values()) {
       if (spec.isOwned()) {
-        lengths.merge(spec.type, spec.length, ParametersBuilder::boundedSum);
+        lengths.merge(spec.valueAllocation(), spec.length, ParametersBuilder::boundedSum);
+        lengths.merge(spec.gradientAllocation(), spec.length, ParametersBuilder::boundedSum);
       }
     }
     return lengths;
   }
 
+  /** What lies in one allocation: values of a type, or the gradients of such values in a type. */
+  record Allocation(ElementType type, Optional<ElementType> values) {}
+
   /** A sum beyond the range stays absurdly large, so that the device refuses it. */
   private static long boundedSum(long a, long b) {
     return a > Long.MAX_VALUE - b ? Long.MAX_VALUE : a + b;
+  }
+
+  private Spec owned(String name, ElementType type, long length, Object initial) {
+    return new Spec(name, type, gradientType(name, type), length, initial, null, null);
   }
 
   private ParametersBuilder put(Spec spec) {
@@ -281,30 +331,52 @@ public final class ParametersBuilder {
 
   /** What one parameter is to be. */
   record Spec(
-      String name, ElementType type, long length, Object initial, Tensor values, Tensor gradients) {
+      String name,
+      ElementType type,
+      ElementType gradientType,
+      long length,
+      Object initial,
+      Tensor values,
+      Tensor gradients) {
     boolean isOwned() {
       return values == null;
+    }
+
+    Allocation valueAllocation() {
+      return new Allocation(type, Optional.empty());
+    }
+
+    Allocation gradientAllocation() {
+      return new Allocation(gradientType, Optional.of(type));
     }
 
     Parameter create(
         Device device,
         Lifetime owner,
-        Map<ElementType, Memory> valueMemory,
-        Map<ElementType, Memory> gradientMemory,
-        Map<ElementType, Long> used,
+        Map<Allocation, Memory> memories,
+        Map<Allocation, Long> used,
         List<Long> shape) {
       if (!isOwned()) {
         return new Parameter(name, values, gradients, shape);
       }
-      long offset = used.merge(type, length, Long::sum) - length;
-      Tensor ownedValues = new Tensor(device, valueMemory.get(type), offset, length, owner);
-      Tensor ownedGradients = new Tensor(device, gradientMemory.get(type), offset, length, owner);
+      Tensor ownedValues = create(device, owner, memories, used, valueAllocation());
+      Tensor ownedGradients = create(device, owner, memories, used, gradientAllocation());
       if (initial instanceof float[] floats) {
         ownedValues.copyFrom(floats);
       } else if (initial instanceof double[] doubles) {
         ownedValues.copyFrom(doubles);
       }
       return new Parameter(name, ownedValues, ownedGradients, shape);
+    }
+
+    private Tensor create(
+        Device device,
+        Lifetime owner,
+        Map<Allocation, Memory> memories,
+        Map<Allocation, Long> used,
+        Allocation allocation) {
+      long offset = used.merge(allocation, length, Long::sum) - length;
+      return new Tensor(device, memories.get(allocation), offset, length, owner);
     }
   }
 }

@@ -7,7 +7,6 @@ import io.warmstep.rule.StepValues;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
@@ -34,6 +33,9 @@ final class PreparedStep {
   private long rebindings;
 
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
+
+  /** For each of the active groups what brings its slow weights up, or null. */
+  private final AtomicReference<SlowPass[]> slow = new AtomicReference<>(new SlowPass[0]);
 
   /** Nothing is done on the device yet. */
   PreparedStep(
@@ -62,10 +64,18 @@ final class PreparedStep {
     long bindings = all.device().rebindings();
     List<TrainedGroup> stepped = next.stream().filter(group -> !group.isFrozen()).toList();
     StepProgram prepared = all.device().backend().prepare(plan(all, stepped));
+    SlowPass[] passes;
+    try {
+      passes = slowPasses(all, stepped);
+    } catch (RuntimeException | Error e) {
+      prepared.close();
+      throw e;
+    }
     StepProgram former = program.getAndSet(prepared);
     if (former != null) {
       former.close();
     }
+    close(slow.getAndSet(passes));
     rebindings = bindings;
     parameters = all;
     groups = List.copyOf(next);
@@ -79,11 +89,33 @@ final class PreparedStep {
         stepped.stream().map(group -> group.rules().moving().values()).toArray(StepValues[]::new);
   }
 
-  private StepPlan plan(Parameters all, List<TrainedGroup> stepped) {
-    Map<Parameter, Integer> index = new HashMap<>();
-    for (Parameter parameter : all) {
-      index.put(parameter, index.size());
+  private SlowPass[] slowPasses(Parameters all, List<TrainedGroup> stepped) {
+    Map<Parameter, Integer> index = PassPlan.index(all);
+    SlowPass[] passes = new SlowPass[stepped.size()];
+    try {
+      for (int i = 0; i < passes.length; i++) {
+        RuleGroup rules = stepped.get(i).rules();
+        if (rules.rule().slowWeights().isPresent()) {
+          passes[i] = new SlowPass(all, index, rules, state);
+        }
+      }
+      return passes;
+    } catch (RuntimeException | Error e) {
+      close(passes);
+      throw e;
     }
+  }
+
+  private static void close(SlowPass[] passes) {
+    for (SlowPass pass : passes) {
+      if (pass != null) {
+        pass.close();
+      }
+    }
+  }
+
+  private StepPlan plan(Parameters all, List<TrainedGroup> stepped) {
+    Map<Parameter, Integer> index = PassPlan.index(all);
     List<StepPlan.Group> planned = new ArrayList<>();
     for (TrainedGroup group : stepped) {
       planned.add(group.rules().plan(index, state));
@@ -101,7 +133,12 @@ final class PreparedStep {
     long bindings = parameters.device().rebindings();
     if (bindings != rebindings) {
       parameters.checkDisjoint();
-      if (!program.get().rebind(plan(parameters, active))) {
+      Map<Parameter, Integer> index = PassPlan.index(parameters);
+      boolean follows = program.get().rebind(plan(parameters, active));
+      for (SlowPass pass : slow.get()) {
+        follows = follows && (pass == null || pass.rebind(index));
+      }
+      if (!follows) {
         prepare(parameters, groups);
       }
       rebindings = bindings;
@@ -124,6 +161,8 @@ final class PreparedStep {
       values[i].keep(group.kept());
       double own = rules.scalars(number, group.nextStep(), rate, values[i], inputs.scalars(i));
       inputs.keepParameters(i, own == 0);
+      inputs.step(i, group.nextStep());
+      inputs.averageWeight(i, options.averageWeight(group.nextStep()));
       inputs.weightDecay(i, rules.rule().l2(values[i]));
     }
     inputs.gradientScale().set(gradientScale);
@@ -131,11 +170,25 @@ final class PreparedStep {
 
   /** Whether the step happened, or was skipped for a non-finite gradient. */
   boolean run() {
+    for (int i = 0; i < active.size(); i++) {
+      if (active.get(i).steps() == 0) {
+        state.begin(active.get(i).rules());
+      }
+    }
     boolean happened = program.get().run(inputs);
     for (int i = 0; happened && i < active.size(); i++) {
       active.get(i).advance(values[i]);
+      SlowPass pass = slow.get()[i];
+      if (pass != null && !inputs.keepsParameters(i)) {
+        pass.run(active.get(i).steps());
+      }
     }
     return happened;
+  }
+
+  /** Whether a master is kept of a parameter. */
+  boolean hasMaster(Parameter parameter) {
+    return state.hasMaster(parameter);
   }
 
   void zeroGradients() {
@@ -164,8 +217,10 @@ final class PreparedStep {
    */
   Runnable releaseWith(List<Memory> allocations, List<Runnable> others) {
     AtomicReference<StepProgram> held = program;
+    AtomicReference<SlowPass[]> passes = slow;
     return () -> {
       held.get().close();
+      close(passes.get());
       allocations.forEach(Memory::close);
       others.forEach(Runnable::run);
     };

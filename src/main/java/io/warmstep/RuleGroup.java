@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.backend.StepPlan;
 import io.warmstep.check.Arguments;
+import io.warmstep.rule.EvaluationWeights;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -194,6 +195,11 @@ record RuleGroup(
       StepValues at = moving.values();
       at.keep(kept);
       scalars(step, step, rate, at, scalars);
+      double weight = rule.evaluation().map(EvaluationWeights::weight).orElse(0.0);
+      if (!ArithmeticRange.holds(weight, narrowest)) {
+        throw new IllegalStateException(
+            ArithmeticRange.message(rule.name() + ": weight of evaluation", weight, narrowest));
+      }
     } catch (IllegalStateException e) {
       throw new IllegalArgumentException(e.getMessage(), e);
     }
@@ -208,15 +214,16 @@ record RuleGroup(
   StepPlan.Group plan(Map<Parameter, Integer> index, OptimizerState state) {
     List<StepPlan.Entry> entries = new ArrayList<>();
     for (Parameter parameter : members) {
-      entries.add(
+      StepPlan.Entry entry =
           StepPlan.Entry.of(
               index.get(parameter),
               parameter.length(),
               parameter.shape(),
-              parameter.values().slice(),
+              state.values(parameter),
               parameter.gradients().slice(),
               rule,
-              state.slices(parameter.name())));
+              state.slots(parameter.name()));
+      entries.add(entry.withAverage(state.average(parameter)));
     }
     return new StepPlan.Group(rule, entries);
   }

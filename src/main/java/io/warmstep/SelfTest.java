@@ -19,7 +19,9 @@ import java.util.SplittableRandom;
  */
 final class SelfTest {
   /** More than a work-group, and no multiple of a vector. */
-  private static final int LENGTH = 37 * 33;
+  private static final int ROWS = 21;
+
+  private static final int LENGTH = ROWS * 59;
 
   private static final int STEPS = 2;
 
@@ -115,7 +117,7 @@ final class SelfTest {
     try (Parameters parameters =
             Parameters.on(device)
                 .add("p", type, values(random, scene.hasSpecials))
-                .shape("p", 37, 33)
+                .shape("p", ROWS, LENGTH / ROWS)
                 .build();
         Optimizer optimizer =
             Optimizer.of(parameters)

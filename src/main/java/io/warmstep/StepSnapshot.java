@@ -46,7 +46,7 @@ final class StepSnapshot implements AutoCloseable {
     try {
       norm = allocate(device, step.normType(), 1);
       if (measuresUpdates) {
-        measure(device);
+        measure(device, step);
       }
     } catch (RuntimeException | Error e) {
       close();
@@ -73,10 +73,14 @@ final class StepSnapshot implements AutoCloseable {
   }
 
   /** One allocation for each type and what is kept of it. */
-  private void measure(BackendDevice device) {
+  private void measure(BackendDevice device, PreparedStep step) {
     Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
+    Map<ElementType, Long> gradientLengths = new EnumMap<>(ElementType.class);
     for (RuleGroup group : groups) {
-      group.members().forEach(p -> lengths.merge(p.values().type(), p.length(), Long::sum));
+      for (Parameter parameter : group.members()) {
+        lengths.merge(parameter.values().type(), parameter.length(), Long::sum);
+        gradientLengths.merge(parameter.gradients().type(), parameter.length(), Long::sum);
+      }
     }
     Map<ElementType, Memory> before = new EnumMap<>(ElementType.class);
     Map<ElementType, Memory> after = new EnumMap<>(ElementType.class);
@@ -87,22 +91,28 @@ final class StepSnapshot implements AutoCloseable {
           if (isAsynchronous) {
             after.put(type, allocate(device, type, length));
           }
-          if (isAsynchronous || losesGradients) {
-            gradients.put(type, allocate(device, type, length));
-          }
         });
+    if (isAsynchronous || losesGradients) {
+      gradientLengths.forEach(
+          (type, length) -> gradients.put(type, allocate(device, type, length)));
+    }
     Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
+    Map<ElementType, Long> gradientsUsed = new EnumMap<>(ElementType.class);
     for (RuleGroup group : groups) {
       List<UpdateMeter.Measured> members = new ArrayList<>();
       for (Parameter parameter : group.members()) {
         ElementType type = parameter.values().type();
+        ElementType gradientType = parameter.gradients().type();
         long at = used.merge(type, parameter.length(), Long::sum) - parameter.length();
+        long gradientAt =
+            gradientsUsed.merge(gradientType, parameter.length(), Long::sum) - parameter.length();
         members.add(
             new UpdateMeter.Measured(
                 parameter,
                 slice(before.get(type), at),
                 slice(after.get(type), at),
-                slice(gradients.get(type), at)));
+                slice(gradients.get(gradientType), gradientAt),
+                step.hasMaster(parameter)));
       }
       measured.add(members);
     }

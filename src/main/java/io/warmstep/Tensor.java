@@ -213,7 +213,11 @@ public final class Tensor implements AutoCloseable {
           "other overlaps this tensor in memory: copy it to a tensor of its own first");
     }
     try {
-      memory.get().copy(offset, other.memory.get(), other.offset, length);
+      if (memory.get().isView() || other.memory.get().isView()) {
+        memory.get().copyByHost(offset, other.memory.get(), other.offset, length);
+      } else {
+        memory.get().copy(offset, other.memory.get(), other.offset, length);
+      }
     } finally {
       Reference.reachabilityFence(this);
       Reference.reachabilityFence(other);

@@ -64,4 +64,25 @@ record TensorCopy(TensorEntry entry, Tensor target) {
       target.write(at, array, 0, (int) Math.min(CHUNK, target.length() - at));
     }
   }
+
+  /** Copies elements to a tensor of the same device, and of the same type or a wider one. */
+  static void widen(Tensor from, Tensor to) {
+    if (from.type() == to.type()) {
+      to.copyFrom(from);
+      return;
+    }
+    int length = (int) Math.min(CHUNK, to.length());
+    Storage source = Storage.of(from.type());
+    Storage target = Storage.of(to.type());
+    Object read = source.newArray(length);
+    float[] floats = new float[length];
+    Object written = target.newArray(length);
+    for (long at = 0; at < to.length(); at += CHUNK) {
+      int n = (int) Math.min(CHUNK, to.length() - at);
+      from.read(at, read, 0, n);
+      source.loadFloats(read, 0, floats, 0, n);
+      target.storeFloats(floats, 0, written, 0, n);
+      to.write(at, written, 0, n);
+    }
+  }
 }

@@ -23,9 +23,14 @@ final class UpdateMeter {
    *
    * @param after null where the parameter still has what the step gave it
    * @param gradients null where it still has those that the step took
+   * @param hasMaster whether what the values lack of an update is kept
    */
   record Measured(
-      Parameter parameter, MemorySlice before, MemorySlice after, MemorySlice gradients) {}
+      Parameter parameter,
+      MemorySlice before,
+      MemorySlice after,
+      MemorySlice gradients,
+      boolean hasMaster) {}
 
   /**
    * Names groups: all differ, and a group keeps its name while others are frozen.
@@ -94,16 +99,22 @@ final class UpdateMeter {
           new Elements(measured.gradients(), parameter.gradients(), parameter.length());
       for (long at = 0; at < parameter.length(); at += CHUNK) {
         int count = (int) Math.min(CHUNK, parameter.length() - at);
-        add(before.read(at, count), after.read(at, count), gradients.read(at, count), count);
+        add(
+            before.read(at, count),
+            after.read(at, count),
+            gradients.read(at, count),
+            count,
+            !measured.hasMaster());
       }
     }
 
-    private void add(double[] before, double[] after, double[] gradients, int count) {
+    private void add(
+        double[] before, double[] after, double[] gradients, int count, boolean canLose) {
       for (int i = 0; i < count; i++) {
         double difference = after[i] - before[i];
         change += difference * difference;
         size += before[i] * before[i];
-        if (gradients[i] != 0 && Double.isFinite(gradients[i])) {
+        if (canLose && gradients[i] != 0 && Double.isFinite(gradients[i])) {
           withGradient++;
           lost += difference == 0 ? 1 : 0;
         }

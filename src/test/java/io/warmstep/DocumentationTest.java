@@ -33,6 +33,7 @@ class DocumentationTest {
             Path.of("."),
             Path.of("docs"),
             Path.of("integrations/djl"),
+            Path.of("integrations/spark"),
             Path.of("src/test/resources/golden"))) {
       try (Stream<Path> files = Files.list(folder)) {
         files.filter(file -> file.toString().endsWith(".md")).sorted().forEach(documents::add);

@@ -68,7 +68,8 @@ public interface Memory extends AutoCloseable {
   }
 
   /**
-   * Copies within the device from other memory of the same device and type, which does not overlap.
+   * Copies within the device from other memory of the same device and type, which does not overlap
+   * and is no view.
    *
    * @param at first element to overwrite
    * @param source where from
@@ -76,6 +77,18 @@ public interface Memory extends AutoCloseable {
    * @param count of elements
    */
   default void copy(long at, Memory source, long from, long count) {
+    copyByHost(at, source, from, count);
+  }
+
+  /**
+   * Copies by way of the host from other memory of the same type, which does not overlap.
+   *
+   * @param at first element to overwrite
+   * @param source where from
+   * @param from its first element
+   * @param count of elements
+   */
+  default void copyByHost(long at, Memory source, long from, long count) {
     int chunk = (int) Math.min(count, HOST_CHUNK);
     Object array = storage().newArray(chunk);
     for (long done = 0; done < count; ) {
@@ -93,6 +106,15 @@ public interface Memory extends AutoCloseable {
    * @param length count of elements
    */
   void zero(long at, long length);
+
+  /**
+   * Whether the elements lie in no memory of the device as they are, but follow from others.
+   *
+   * @return true if they are converted on the host
+   */
+  default boolean isView() {
+    return false;
+  }
 
   /**
    * Whether elements of another memory follow those of this one, so that both are one run.

@@ -3,6 +3,7 @@ package io.warmstep.backend;
 import io.warmstep.ElementType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Parameters of one group whose elements follow each other in all their memories, so that a backend
@@ -49,13 +50,12 @@ public final class Span {
 
   private boolean isContinuedBy(StepPlan.Entry entry) {
     for (int i = 0; i < operands.size(); i++) {
-      MemorySlice own = operands.get(i).slice();
-      MemorySlice next = entry.operands().get(i).slice();
-      if (!own.memory().isContinuedBy(own.offset() + length, next.memory(), next.offset())) {
+      if (!operands.get(i).isContinuedBy(length, entry.operands().get(i))) {
         return false;
       }
     }
-    return true;
+    Optional<MemorySlice> average = average();
+    return average.isEmpty() || Operand.isContinuedBy(average.get(), length, entry.average().get());
   }
 
   private void add(StepPlan.Entry entry) {
@@ -79,6 +79,25 @@ public final class Span {
    */
   public ElementType type() {
     return operands.get(0).storage().type();
+  }
+
+  /**
+   * Whether all operands are stored as plain elements of the parameters' type and, state, of its
+   * arithmetic, and there is no average: what every backend has its fastest way for.
+   *
+   * @return false if a step has to convert one operand in another way than the next
+   */
+  public boolean isUniform() {
+    if (average().isPresent()) {
+      return false;
+    }
+    for (Operand operand : operands) {
+      ElementType expected = operand.role() == Operand.Role.STATE ? type().arithmetic() : type();
+      if (operand.encoding() != Encoding.PLAIN || operand.storage().type() != expected) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /**
@@ -106,6 +125,15 @@ public final class Span {
    */
   public long rows() {
     return entries.get(0).shape().get(0);
+  }
+
+  /**
+   * Where the average of the parameters lies.
+   *
+   * @return the first parameter's, as float32, if an average is kept
+   */
+  public Optional<MemorySlice> average() {
+    return entries.get(0).average();
   }
 
   /**

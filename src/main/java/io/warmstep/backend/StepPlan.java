@@ -51,16 +51,16 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   /**
    * The groups by what a backend has kernels for.
    *
-   * @return an entry for each rule's name, in the order of the plan
+   * @return an entry for each rule's kernel, in the order of the plan
    */
   public List<SameRule> rules() {
-    Map<String, List<Integer>> byName = new LinkedHashMap<>();
+    Map<String, List<Integer>> byKernel = new LinkedHashMap<>();
     for (int i = 0; i < groups.size(); i++) {
-      byName.computeIfAbsent(groups.get(i).rule().name(), name -> new ArrayList<>()).add(i);
+      byKernel.computeIfAbsent(groups.get(i).rule().kernel(), name -> new ArrayList<>()).add(i);
     }
     List<SameRule> rules = new ArrayList<>();
-    byName.forEach(
-        (name, members) -> rules.add(SameRule.of(groups.get(members.get(0)).rule(), members)));
+    byKernel.forEach(
+        (kernel, members) -> rules.add(SameRule.of(groups.get(members.get(0)).rule(), members)));
     return rules;
   }
 
@@ -124,19 +124,25 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   }
 
   /**
-   * Groups whose rules have one name, so that the same kernels update them.
+   * Groups whose rules have one kernel, so that the same launches update them.
    *
-   * @param rule the name
+   * @param kernel its name
+   * @param sumsKernel that of the sums, see {@link UpdateRule#sumsKernel}
    * @param scalars how many the rule has
    * @param sums what is added up over each tensor first, if anything
    * @param groups their indices in the plan
    */
   public record SameRule(
-      String rule, int scalars, Optional<TensorSums> sums, List<Integer> groups) {
+      String kernel,
+      String sumsKernel,
+      int scalars,
+      Optional<TensorSums> sums,
+      List<Integer> groups) {
     /**
      * Copies the list.
      *
-     * @param rule the name
+     * @param kernel its name
+     * @param sumsKernel that of the sums, see {@link UpdateRule#sumsKernel}
      * @param scalars how many the rule has
      * @param sums what is added up over each tensor first, if anything
      * @param groups their indices in the plan
@@ -146,7 +152,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     }
 
     private static SameRule of(UpdateRule rule, List<Integer> groups) {
-      return new SameRule(rule.name(), rule.scalarNames().size(), rule.sums(), groups);
+      return new SameRule(
+          rule.kernel(), rule.sumsKernel(), rule.scalarNames().size(), rule.sums(), groups);
     }
 
     /**
@@ -168,9 +175,15 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param shape lengths of its dimensions, whose product that is
    * @param operands values, gradients, then a state for each slot of the group's rule
    * @param kept for each slot that holds one value for the parameter, where that lies
+   * @param average where the parameter's average lies, if one is kept
    */
   public record Entry(
-      int index, long length, List<Long> shape, List<Operand> operands, List<MemorySlice> kept) {
+      int index,
+      long length,
+      List<Long> shape,
+      List<Operand> operands,
+      List<MemorySlice> kept,
+      Optional<MemorySlice> average) {
     /**
      * Copies the list.
      *
@@ -180,6 +193,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param shape lengths of its dimensions, whose product that is
      * @param operands values, gradients, then a state for each slot of the group's rule
      * @param kept for each slot that holds one value for the parameter, where that lies
+     * @param average where the parameter's average lies, if one is kept
      */
     public Entry {
       shape = List.copyOf(shape);
@@ -188,13 +202,13 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     }
 
     /**
-     * A parameter from where its operands lie.
+     * A parameter whose operands are stored as plain elements.
      *
      * @param index see {@link #index}
      * @param length count of elements
      * @param shape lengths of its dimensions
      * @param values the parameter
-     * @param gradients its gradient, of the same type
+     * @param gradients its gradient
      * @param rule whose slots of state these are
      * @param slots of the arithmetic type, one for each
      * @return the entry
@@ -207,13 +221,54 @@ public record StepPlan(List<Group> groups, StepOptions options) {
         MemorySlice gradients,
         UpdateRule rule,
         List<MemorySlice> slots) {
+      return of(
+          index,
+          length,
+          shape,
+          new Operand(Operand.Role.VALUES, values),
+          gradients,
+          rule,
+          slots.stream().map(slice -> new Operand(Operand.Role.STATE, slice)).toList());
+    }
+
+    /**
+     * A parameter from where its operands lie.
+     *
+     * @param index see {@link #index}
+     * @param length count of elements
+     * @param shape lengths of its dimensions
+     * @param values the parameter
+     * @param gradients its gradient, of the same arithmetic
+     * @param rule whose slots of state these are
+     * @param slots one for each
+     * @return the entry
+     */
+    public static Entry of(
+        int index,
+        long length,
+        List<Long> shape,
+        Operand values,
+        MemorySlice gradients,
+        UpdateRule rule,
+        List<Operand> slots) {
       int ofElements = slots.size() - Group.kept(rule);
-      List<MemorySlice> state = slots.subList(0, ofElements);
       List<Operand> operands = new ArrayList<>(2 + ofElements);
-      operands.add(new Operand(Operand.Role.VALUES, values));
+      operands.add(values);
       operands.add(new Operand(Operand.Role.GRADIENTS, gradients));
-      state.forEach(slice -> operands.add(new Operand(Operand.Role.STATE, slice)));
-      return new Entry(index, length, shape, operands, slots.subList(ofElements, slots.size()));
+      operands.addAll(slots.subList(0, ofElements));
+      List<MemorySlice> kept =
+          slots.subList(ofElements, slots.size()).stream().map(Operand::slice).toList();
+      return new Entry(index, length, shape, operands, kept, Optional.empty());
+    }
+
+    /**
+     * This parameter with an average, or without one.
+     *
+     * @param average where it lies, as float32
+     * @return a copy
+     */
+    public Entry withAverage(Optional<MemorySlice> average) {
+      return new Entry(index, length, shape, operands, kept, average);
     }
 
     /**

@@ -42,9 +42,9 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
           "eps");
   private static final List<StateSlot> SLOTS =
       List.of(
-          new StateSlot("exp_avg_fast"),
-          new StateSlot("exp_avg_slow"),
-          new StateSlot("exp_avg_sq"));
+          StateSlot.moment("exp_avg_fast"),
+          StateSlot.moment("exp_avg_slow"),
+          StateSlot.square("exp_avg_sq"));
   private static final List<StateSlot> SLOW_SLOTS = SLOTS.subList(1, 3);
 
   /**

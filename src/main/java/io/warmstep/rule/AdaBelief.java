@@ -36,9 +36,9 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
           "eps",
           "isNormalized");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_var"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_var"));
   private static final List<StateSlot> AMSGRAD_SLOTS =
-      List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("max_exp_avg_var"));
+      List.of(SLOTS.get(0), SLOTS.get(1), StateSlot.square("max_exp_avg_var"));
 
   /**
    * The hyperparameters.

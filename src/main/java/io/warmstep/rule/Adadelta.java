@@ -19,7 +19,7 @@ import java.util.List;
 public final class Adadelta extends ConfiguredRule<Adadelta.Settings, Adadelta> {
   private static final List<String> SCALARS = List.of("learningRate", "rho", "oneMinusRho", "eps");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("square_avg"), new StateSlot("acc_delta"));
+      List.of(StateSlot.square("square_avg"), StateSlot.square("acc_delta"));
 
   /**
    * The hyperparameters.

@@ -1,8 +1,10 @@
 package io.warmstep.rule;
 
+import io.warmstep.check.Arguments;
 import io.warmstep.math.Powers;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Adam (Kingma and Ba 2015), with decoupled weight decay AdamW (Loshchilov and Hutter 2019), with
@@ -18,9 +20,17 @@ import java.util.Map;
  * p = p - lr / (1 - beta1^t) * m / (sqrt(u) / sqrt(1 - beta2^t) + eps)
  * </pre>
  *
- * State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
+ * AdamW can be cautious (Liang et al. 2024, arXiv 2411.16085), as {@code timm} computes it: the m
+ * of the last line is 0 where m and g differ in sign, and divided by the share of the tensor's
+ * elements where they agree, or by 0.001 if that is less. An element that is NaN makes its tensor
+ * NaN then.
+ *
+ * <p>State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
  */
 public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
+  /** The kernels of the cautious form. */
+  static final String CAUTIOUS = "adam_cautious";
+
   private static final List<String> SCALARS =
       List.of(
           "stepSize",
@@ -31,10 +41,22 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
           "oneMinusBeta2",
           "rootScale",
           "eps");
+  private static final List<String> CAUTIOUS_SCALARS =
+      List.of(
+          "stepSize",
+          "parameterScale",
+          "beta1",
+          "oneMinusBeta1",
+          "beta2",
+          "oneMinusBeta2",
+          "leastMean",
+          "rootScale",
+          "eps");
+  private static final CautiousSums SUMS = new CautiousSums();
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_sq"));
   private static final List<StateSlot> AMSGRAD_SLOTS =
-      List.of(SLOTS.get(0), SLOTS.get(1), new StateSlot("max_exp_avg_sq"));
+      List.of(SLOTS.get(0), SLOTS.get(1), StateSlot.square("max_exp_avg_sq"));
 
   /**
    * The hyperparameters.
@@ -46,6 +68,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
    * @param decoupled whether weight decay shrinks the parameter (AdamW) rather than joins the
    *     gradient
    * @param amsgrad whether the second moment's running maximum is used
+   * @param caution whether only elements are moved whose gradient agrees
    * @param maximize whether to ascend
    */
   record Settings(
@@ -55,12 +78,17 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
       double weightDecay,
       boolean decoupled,
       boolean amsgrad,
+      boolean caution,
       boolean maximize) {
     Settings {
       Hyperparameters.requireDecayRate("adam", "beta1", beta1);
       Hyperparameters.requireDecayRate("adam", "beta2", beta2);
       Hyperparameters.requireEps("adam", eps);
       Hyperparameters.requireWeightDecay("adam", weightDecay);
+      if (caution && !decoupled) {
+        throw Arguments.refusal(
+            "adam: caution", true, "false with weight decay in the gradient", "use Adam.adamW()");
+      }
     }
   }
 
@@ -79,7 +107,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
    * @return the rule
    */
   public static Adam adam() {
-    return new Adam(new Settings(0.9, 0.999, 1e-8, 0, false, false, false));
+    return new Adam(new Settings(0.9, 0.999, 1e-8, 0, false, false, false, false));
   }
 
   /**
@@ -128,6 +156,16 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
+   * This rule with or without caution. For AdamW.
+   *
+   * @param caution whether only elements are moved whose gradient agrees with the first moment
+   * @return a copy
+   */
+  public Adam caution(boolean caution) {
+    return with("caution", caution);
+  }
+
+  /**
    * This rule ascending or descending.
    *
    * @param maximize true to ascend
@@ -140,6 +178,16 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   @Override
   public String name() {
     return "adam";
+  }
+
+  @Override
+  public String kernel() {
+    return settings.caution ? CAUTIOUS : name();
+  }
+
+  @Override
+  public Optional<TensorSums> sums() {
+    return settings.caution ? Optional.of(SUMS) : Optional.empty();
   }
 
   @Override
@@ -169,7 +217,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
 
   @Override
   public List<String> scalarNames() {
-    return SCALARS;
+    return settings.caution ? CAUTIOUS_SCALARS : SCALARS;
   }
 
   private double weightDecay(StepValues at) {
@@ -186,12 +234,20 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     out[3] = 1.0 - beta1;
     out[4] = beta2;
     out[5] = 1.0 - beta2;
-    out[6] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
-    out[7] = settings.eps;
+    int rest = 6;
+    if (settings.caution) {
+      out[rest++] = CautiousSums.LEAST;
+    }
+    out[rest++] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
+    out[rest] = settings.eps;
   }
 
   @Override
   public void update(FloatBlock block) {
+    if (settings.caution) {
+      updateCautiously(block);
+      return;
+    }
     float[] p = block.parameters();
     float[] g = block.gradients();
     float[] m = block.state(0);
@@ -227,6 +283,10 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
 
   @Override
   public void update(DoubleBlock block) {
+    if (settings.caution) {
+      updateCautiously(block);
+      return;
+    }
     double[] p = block.parameters();
     double[] g = block.gradients();
     double[] m = block.state(0);
@@ -257,6 +317,74 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
       }
       double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
       p[i] = Math.fma(-stepSize, mi / denominator, keep * pi);
+    }
+  }
+
+  private void updateCautiously(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] m = block.state(0);
+    float[] v = block.state(1);
+    boolean takesMaximum = settings.amsgrad;
+    float[] u = takesMaximum ? block.state(2) : v;
+    float scale = block.gradientScale();
+    float stepSize = block.scalar(0);
+    float keep = block.scalar(1);
+    float beta1 = block.scalar(2);
+    float fresh1 = block.scalar(3);
+    float beta2 = block.scalar(4);
+    float fresh2 = block.scalar(5);
+    float rootScale = block.scalar(7);
+    float eps = block.scalar(8);
+    float maskScale = block.number(0);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = scale * g[i];
+      float mi = Math.fma(beta1, m[i], fresh1 * gi);
+      float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      m[i] = mi;
+      v[i] = vi;
+      if (takesMaximum) {
+        vi = Math.max(u[i], vi);
+        u[i] = vi;
+      }
+      float denominator = Math.fma((float) Math.sqrt(vi), rootScale, eps);
+      float moved = (FloatBlock.agrees(mi, gi) * maskScale) * mi;
+      p[i] = Math.fma(-stepSize, moved / denominator, keep * pi);
+    }
+  }
+
+  private void updateCautiously(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] m = block.state(0);
+    double[] v = block.state(1);
+    boolean takesMaximum = settings.amsgrad;
+    double[] u = takesMaximum ? block.state(2) : v;
+    double scale = block.gradientScale();
+    double stepSize = block.scalar(0);
+    double keep = block.scalar(1);
+    double beta1 = block.scalar(2);
+    double fresh1 = block.scalar(3);
+    double beta2 = block.scalar(4);
+    double fresh2 = block.scalar(5);
+    double rootScale = block.scalar(7);
+    double eps = block.scalar(8);
+    double maskScale = block.number(0);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = scale * g[i];
+      double mi = Math.fma(beta1, m[i], fresh1 * gi);
+      double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      m[i] = mi;
+      v[i] = vi;
+      if (takesMaximum) {
+        vi = Math.max(u[i], vi);
+        u[i] = vi;
+      }
+      double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
+      double moved = (DoubleBlock.agrees(mi, gi) * maskScale) * mi;
+      p[i] = Math.fma(-stepSize, moved / denominator, keep * pi);
     }
   }
 }

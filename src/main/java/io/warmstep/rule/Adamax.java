@@ -21,7 +21,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
   private static final List<String> SCALARS =
       List.of("stepSize", "beta1", "oneMinusBeta1", "beta2", "eps");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_inf"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_inf"));
 
   /**
    * The hyperparameters.

@@ -7,10 +7,11 @@ import java.util.Map;
 /**
  * Adan (Xie et al. 2022, "Adaptive Nesterov Momentum Algorithm") as its authors' code computes it:
  * a moment of gradients, one of their differences, and the square of both. Betas say what is kept,
- * as in that code; the paper's are 1 minus them. Clip by norm with the optimizer's {@code
- * clipNorm}: it takes the place of {@code max_grad_norm}, but for its eps. At step t:
+ * as in that code; the paper's are 1 minus them. At step t, with the global norm G of all
+ * gradients:
  *
  * <pre>
+ * g = g * min(1, maxGradNorm / (G + eps))             (not if that is 0)
  * d = g - previous g                                  (0 at the first step)
  * m = beta1 * m + (1 - beta1) * g
  * c = beta2 * c + (1 - beta2) * d
@@ -41,10 +42,10 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
           "isFirst");
   private static final List<StateSlot> SLOTS =
       List.of(
-          new StateSlot("exp_avg"),
-          new StateSlot("exp_avg_sq"),
-          new StateSlot("exp_avg_diff"),
-          new StateSlot("neg_pre_grad"));
+          StateSlot.moment("exp_avg"),
+          StateSlot.square("exp_avg_sq"),
+          StateSlot.moment("exp_avg_diff"),
+          StateSlot.moment("neg_pre_grad"));
 
   /**
    * The hyperparameters.
@@ -54,6 +55,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
    * @param beta3 decay of the square, in [0, 1)
    * @param eps added to the root after bias correction, at least 0
    * @param weightDecay decoupled weight decay, at least 0
+   * @param maxGradNorm largest global norm of gradients, 0 for none
    * @param noProx whether weight decay multiplies before the step rather than divides after it
    * @param maximize whether to ascend
    */
@@ -63,6 +65,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
       double beta3,
       double eps,
       double weightDecay,
+      double maxGradNorm,
       boolean noProx,
       boolean maximize) {
     Settings {
@@ -71,6 +74,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
       Hyperparameters.requireDecayRate("adan", "beta3", beta3);
       Hyperparameters.requireEps("adan", eps);
       Hyperparameters.requireWeightDecay("adan", weightDecay);
+      Hyperparameters.requireMaxGradNorm("adan", maxGradNorm);
     }
   }
 
@@ -89,7 +93,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
    * @return the rule
    */
   public static Adan adan() {
-    return new Adan(new Settings(0.98, 0.92, 0.99, 1e-8, 0, false, false));
+    return new Adan(new Settings(0.98, 0.92, 0.99, 1e-8, 0, 0, false, false));
   }
 
   /**
@@ -117,6 +121,29 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   @Override
   public Adan weightDecay(double weightDecay) {
     return with("weightDecay", weightDecay);
+  }
+
+  /**
+   * This rule with gradients clipped first, {@code g * min(1, maxGradNorm / (G + eps))} for their
+   * global norm G. An optimizer with a {@link io.warmstep.OptimizerBuilder#clipNorm clipNorm} clips
+   * by that instead.
+   *
+   * @param maxGradNorm above 0, or 0 for none
+   * @return a copy
+   */
+  public Adan maxGradNorm(double maxGradNorm) {
+    return with("maxGradNorm", maxGradNorm);
+  }
+
+  @Override
+  public double clipNorm() {
+    return settings.maxGradNorm;
+  }
+
+  /** That of the rule, where it clips: all rules of an optimizer clip alike. */
+  @Override
+  public double clipEps() {
+    return settings.maxGradNorm > 0 ? settings.eps : 0;
   }
 
   /**

@@ -1,11 +1,12 @@
 package io.warmstep.rule;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Averaged stochastic gradient descent (Polyak and Juditsky 1992) as {@code torch.optim.ASGD}
- * computes it: the state has the average of the parameters from step t0 on, which are not replaced
- * by it. At step t:
+ * computes it: the state has the average of the parameters from step t0 on, which takes their place
+ * in evaluation, after {@code Optimizer.eval()}. At step t:
  *
  * <pre>
  * g  = g + weightDecay * p
@@ -20,6 +21,8 @@ import java.util.List;
 public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
   private static final List<String> SCALARS = List.of("eta", "parameterScale", "mu");
   private static final List<StateSlot> SLOTS = List.of(new StateSlot("ax"));
+  private static final Optional<EvaluationWeights> EVALUATION =
+      Optional.of(new EvaluationWeights("ax", 1));
   private static final List<StateSlot> KEPT = List.of(new StateSlot("eta"), new StateSlot("mu", 1));
 
   /**
@@ -119,6 +122,11 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
    */
   public Asgd maximize(boolean maximize) {
     return with("maximize", maximize);
+  }
+
+  @Override
+  public Optional<EvaluationWeights> evaluation() {
+    return EVALUATION;
   }
 
   @Override

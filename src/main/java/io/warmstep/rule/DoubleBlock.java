@@ -192,4 +192,15 @@ public final class DoubleBlock {
   static double sign(double x) {
     return Math.max(-1.0, Math.min(1.0, x * 0x1p1023 * 0x1p1023));
   }
+
+  /**
+   * Whether a gradient agrees with a direction in its sign, without a branch.
+   *
+   * @param direction where the parameter is moved against
+   * @param gradient the gradient
+   * @return 1 if it does, 0 if it does not or one of them is 0, NaN if one is NaN
+   */
+  static double agrees(double direction, double gradient) {
+    return Math.max(0.0, sign(sign(direction) * gradient));
+  }
 }

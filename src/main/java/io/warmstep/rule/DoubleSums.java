@@ -36,8 +36,8 @@ public final class DoubleSums {
   public void tensor(long count, long rows, double[] scalars) {
     this.count = count;
     this.rows = rows;
-    long perRow = count / rows;
-    this.columns = perRow;
+    long across = count / rows;
+    this.columns = across;
     this.scalars = scalars;
   }
 

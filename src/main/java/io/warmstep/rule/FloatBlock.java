@@ -192,4 +192,15 @@ public final class FloatBlock {
   static float sign(float x) {
     return Math.max(-1f, Math.min(1f, x * 0x1p127f * 0x1p127f));
   }
+
+  /**
+   * Whether a gradient agrees with a direction in its sign, without a branch.
+   *
+   * @param direction where the parameter is moved against
+   * @param gradient the gradient
+   * @return 1 if it does, 0 if it does not or one of them is 0, NaN if one is NaN
+   */
+  static float agrees(float direction, float gradient) {
+    return Math.max(0f, sign(sign(direction) * gradient));
+  }
 }

@@ -36,8 +36,8 @@ public final class FloatSums {
   public void tensor(long count, long rows, float[] scalars) {
     this.count = count;
     this.rows = rows;
-    long perRow = count / rows;
-    this.columns = perRow;
+    long across = count / rows;
+    this.columns = across;
     this.scalars = scalars;
   }
 

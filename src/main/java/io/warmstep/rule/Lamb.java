@@ -39,7 +39,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
           "adapts",
           "clips");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_sq"));
 
   /**
    * The hyperparameters.

@@ -32,7 +32,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
           "eps",
           "adapts",
           "clips");
-  private static final List<StateSlot> SLOTS = List.of(new StateSlot("momentum_buffer"));
+  private static final List<StateSlot> SLOTS = List.of(StateSlot.moment("momentum_buffer"));
 
   private static final TensorSums SUMS = new Sums();
 

@@ -2,6 +2,8 @@ package io.warmstep.rule;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Lion (Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms"): the sign of an average
@@ -20,7 +22,10 @@ import java.util.Map;
 public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   private static final List<String> SCALARS =
       List.of("learningRate", "parameterScale", "beta1", "oneMinusBeta1", "beta2", "oneMinusBeta2");
-  private static final List<StateSlot> SLOTS = List.of(new StateSlot("exp_avg"));
+  private static final List<String> CAUTIOUS_SCALARS =
+      Stream.concat(SCALARS.stream(), Stream.of("leastMean")).toList();
+  private static final CautiousSums SUMS = new CautiousSums();
+  private static final List<StateSlot> SLOTS = List.of(StateSlot.moment("exp_avg"));
 
   /**
    * The hyperparameters.
@@ -28,9 +33,11 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
    * @param beta1 how much of the average is in the direction, in [0, 1)
    * @param beta2 decay of the average, in [0, 1)
    * @param weightDecay decoupled weight decay, at least 0
+   * @param caution whether only elements are moved whose gradient agrees
    * @param maximize whether to ascend
    */
-  record Settings(double beta1, double beta2, double weightDecay, boolean maximize) {
+  record Settings(
+      double beta1, double beta2, double weightDecay, boolean caution, boolean maximize) {
     Settings {
       Hyperparameters.requireDecayRate("lion", "beta1", beta1);
       Hyperparameters.requireDecayRate("lion", "beta2", beta2);
@@ -53,7 +60,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
    * @return the rule
    */
   public static Lion lion() {
-    return new Lion(new Settings(0.9, 0.99, 0, false));
+    return new Lion(new Settings(0.9, 0.99, 0, false, false));
   }
 
   /**
@@ -73,6 +80,16 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   /**
+   * This rule with or without caution.
+   *
+   * @param caution whether only elements are moved whose gradient agrees with the direction
+   * @return a copy
+   */
+  public Lion caution(boolean caution) {
+    return with("caution", caution);
+  }
+
+  /**
    * This rule ascending or descending.
    *
    * @param maximize whether to ascend
@@ -85,6 +102,21 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   @Override
   public String name() {
     return "lion";
+  }
+
+  @Override
+  public String kernel() {
+    return settings.caution ? "lion_cautious" : name();
+  }
+
+  @Override
+  public String sumsKernel() {
+    return settings.caution ? Adam.CAUTIOUS : kernel();
+  }
+
+  @Override
+  public Optional<TensorSums> sums() {
+    return settings.caution ? Optional.of(SUMS) : Optional.empty();
   }
 
   @Override
@@ -109,7 +141,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
 
   @Override
   public List<String> scalarNames() {
-    return SCALARS;
+    return settings.caution ? CAUTIOUS_SCALARS : SCALARS;
   }
 
   @Override
@@ -122,10 +154,17 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     out[3] = 1.0 - beta1;
     out[4] = beta2;
     out[5] = 1.0 - beta2;
+    if (settings.caution) {
+      out[CautiousSums.LEAST_SCALAR] = CautiousSums.LEAST;
+    }
   }
 
   @Override
   public void update(FloatBlock block) {
+    if (settings.caution) {
+      updateCautiously(block);
+      return;
+    }
     float[] p = block.parameters();
     float[] g = block.gradients();
     float[] m = block.state(0);
@@ -148,6 +187,10 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
 
   @Override
   public void update(DoubleBlock block) {
+    if (settings.caution) {
+      updateCautiously(block);
+      return;
+    }
     double[] p = block.parameters();
     double[] g = block.gradients();
     double[] m = block.state(0);
@@ -165,6 +208,52 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
       double direction = DoubleBlock.sign(Math.fma(beta1, mi, fresh1 * gi));
       m[i] = Math.fma(beta2, mi, fresh2 * gi);
       p[i] = Math.fma(-lr, direction, keep * pi);
+    }
+  }
+
+  private static void updateCautiously(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] m = block.state(0);
+    float scale = block.gradientScale();
+    float lr = block.scalar(0);
+    float keep = block.scalar(1);
+    float beta1 = block.scalar(2);
+    float fresh1 = block.scalar(3);
+    float beta2 = block.scalar(4);
+    float fresh2 = block.scalar(5);
+    float maskScale = block.number(0);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float pi = p[i];
+      float gi = scale * g[i];
+      float mi = m[i];
+      float direction = Math.fma(beta1, mi, fresh1 * gi);
+      float moved = (FloatBlock.agrees(direction, gi) * maskScale) * FloatBlock.sign(direction);
+      m[i] = Math.fma(beta2, mi, fresh2 * gi);
+      p[i] = Math.fma(-lr, moved, keep * pi);
+    }
+  }
+
+  private static void updateCautiously(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] m = block.state(0);
+    double scale = block.gradientScale();
+    double lr = block.scalar(0);
+    double keep = block.scalar(1);
+    double beta1 = block.scalar(2);
+    double fresh1 = block.scalar(3);
+    double beta2 = block.scalar(4);
+    double fresh2 = block.scalar(5);
+    double maskScale = block.number(0);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double pi = p[i];
+      double gi = scale * g[i];
+      double mi = m[i];
+      double direction = Math.fma(beta1, mi, fresh1 * gi);
+      double moved = (DoubleBlock.agrees(direction, gi) * maskScale) * DoubleBlock.sign(direction);
+      m[i] = Math.fma(beta2, mi, fresh2 * gi);
+      p[i] = Math.fma(-lr, moved, keep * pi);
     }
   }
 }

@@ -18,7 +18,7 @@ import java.util.List;
 public final class Momentum extends ConfiguredRule<Momentum.Settings, Momentum> {
   private static final List<String> SCALARS =
       List.of("learningRate", "momentum", "oneMinusDampening");
-  private static final List<StateSlot> SLOTS = List.of(new StateSlot("momentum_buffer"));
+  private static final List<StateSlot> SLOTS = List.of(StateSlot.moment("momentum_buffer"));
 
   /**
    * The hyperparameters.

@@ -34,7 +34,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
           "rootScale",
           "eps");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_sq"));
   private static final List<StateSlot> KEPT = List.of(new StateSlot("mu_product", 1));
 
   /**

@@ -31,7 +31,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
           "rootScale",
           "eps");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_sq"));
 
   /**
    * The hyperparameters.

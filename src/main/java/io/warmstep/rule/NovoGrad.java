@@ -33,7 +33,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
           "weightDecay",
           "takesMaximum");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), StateSlot.ofTensor("exp_avg_sq"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.ofTensor("exp_avg_sq"));
   private static final List<StateSlot> AMSGRAD_SLOTS =
       List.of(SLOTS.get(0), SLOTS.get(1), StateSlot.ofTensor("max_exp_avg_sq"));
 

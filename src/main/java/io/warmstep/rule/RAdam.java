@@ -35,7 +35,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
           "eps",
           "isRectified");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_sq"));
 
   /**
    * The hyperparameters.

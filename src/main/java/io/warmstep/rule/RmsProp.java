@@ -22,9 +22,13 @@ import java.util.List;
 public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   private static final List<String> SCALARS =
       List.of("learningRate", "alpha", "oneMinusAlpha", "eps", "momentum");
-  private static final StateSlot SQUARE_AVG = new StateSlot("square_avg");
-  private static final StateSlot GRAD_AVG = new StateSlot("grad_avg");
-  private static final StateSlot MOMENTUM_BUFFER = new StateSlot("momentum_buffer");
+  private static final StateSlot SQUARE_AVG = StateSlot.square("square_avg");
+
+  /** Their difference, the variance, is small beside them: all bits count. */
+  private static final List<StateSlot> CENTERED =
+      List.of(new StateSlot("square_avg"), new StateSlot("grad_avg"));
+
+  private static final StateSlot MOMENTUM_BUFFER = StateSlot.moment("momentum_buffer");
 
   /**
    * The hyperparameters.
@@ -137,9 +141,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   @Override
   public List<StateSlot> stateSlots() {
     if (settings.centered) {
-      return hasMomentum()
-          ? List.of(SQUARE_AVG, GRAD_AVG, MOMENTUM_BUFFER)
-          : List.of(SQUARE_AVG, GRAD_AVG);
+      return hasMomentum() ? List.of(CENTERED.get(0), CENTERED.get(1), MOMENTUM_BUFFER) : CENTERED;
     }
     return hasMomentum() ? List.of(SQUARE_AVG, MOMENTUM_BUFFER) : List.of(SQUARE_AVG);
   }

@@ -21,7 +21,9 @@ public final class RuleSettings {
    * @return whether it does
    */
   public static boolean has(UpdateRule rule, String name) {
-    return Arrays.stream(components(rule)).anyMatch(component -> component.getName().equals(name));
+    return rule instanceof Lookahead around
+        ? around.settings().containsKey(name)
+        : Arrays.stream(components(rule)).anyMatch(component -> component.getName().equals(name));
   }
 
   /**
@@ -33,11 +35,8 @@ public final class RuleSettings {
    * @throws IllegalArgumentException if the rule has no such number
    */
   public static double number(UpdateRule rule, String name) {
-    for (RecordComponent component : components(rule)) {
-      if (component.getName().equals(name)
-          && get(record(rule), component) instanceof Number value) {
-        return value.doubleValue();
-      }
+    if (values(rule).get(name) instanceof Number value) {
+      return value.doubleValue();
     }
     throw new IllegalArgumentException("rule " + rule.name() + " has no " + name);
   }
@@ -49,6 +48,9 @@ public final class RuleSettings {
    * @return its values by name, in the order of the rule's components
    */
   public static Map<String, Object> values(UpdateRule rule) {
+    if (rule instanceof Lookahead around) {
+      return around.settings();
+    }
     Map<String, Object> values = new LinkedHashMap<>();
     for (RecordComponent component : components(rule)) {
       values.put(component.getName(), get(record(rule), component));
@@ -70,6 +72,9 @@ public final class RuleSettings {
       if (!has(rule, name)) {
         throw new IllegalArgumentException("rule " + rule.name() + " has no " + name);
       }
+    }
+    if (rule instanceof Lookahead around) {
+      return around.with(values);
     }
     if (rule instanceof ConfiguredRule<?, ?> ours) {
       return ours.with(values);

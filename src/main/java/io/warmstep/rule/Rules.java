@@ -1,7 +1,9 @@
 package io.warmstep.rule;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.BiFunction;
 
 /** The rules of this library, each with its usual defaults. */
@@ -18,10 +20,7 @@ public final class Rules {
           new Entry(Momentum.heavyBall(0.9), 0.05, Rules::momentum),
           new Entry(RmsProp.rmsProp(), 0.003, Rules::rmsProp),
           new Entry(Adam.adam(), 0.003, Rules::adam),
-          new Entry(
-              Lion.lion(),
-              0.0005,
-              (decay, maximize) -> List.of(Lion.lion().weightDecay(decay).maximize(maximize))),
+          new Entry(Lion.lion(), 0.0005, Rules::lion),
           new Entry(Adagrad.adagrad(), 0.05, Rules::adagrad),
           new Entry(
               Adadelta.adadelta(),
@@ -48,6 +47,8 @@ public final class Rules {
           new Entry(Lars.lars(), 0.3, Rules::lars),
           new Entry(NovoGrad.novoGrad(), 0.01, Rules::novoGrad),
           new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW),
+          new Entry(ScheduleFreeSgd.scheduleFreeSgd(), 1, Rules::scheduleFreeSgd),
+          new Entry(ScheduleFreeAdamW.scheduleFreeAdamW(), 0.005, Rules::scheduleFreeAdamW),
           new Entry(Muon.muon(), 0.02, Rules::muon));
 
   /**
@@ -83,6 +84,18 @@ public final class Rules {
       }
     }
     return forms;
+  }
+
+  /**
+   * One form of each rule for each of its {@linkplain UpdateRule#kernel() kernels}.
+   *
+   * @return the rules of {@link #all()}, then the first forms under other kernels
+   */
+  public static List<UpdateRule> ofEachKernel() {
+    Map<String, UpdateRule> found = new LinkedHashMap<>();
+    all().forEach(rule -> found.put(rule.kernel(), rule));
+    forms().forEach(form -> found.putIfAbsent(form.kernel(), form));
+    return List.copyOf(found.values());
   }
 
   /**
@@ -171,12 +184,19 @@ public final class Rules {
     return List.of(adan, adan.noProx(true));
   }
 
+  private static List<UpdateRule> lion(double decay, boolean maximize) {
+    Lion lion = Lion.lion().weightDecay(decay).maximize(maximize);
+    return List.of(lion, lion.caution(true));
+  }
+
   private static List<UpdateRule> adam(double decay, boolean maximize) {
     List<UpdateRule> forms = new ArrayList<>();
     for (boolean amsgrad : BOTH) {
       for (Adam adam : List.of(Adam.adam(), Adam.adamW())) {
         forms.add(adam.weightDecay(decay).amsgrad(amsgrad).maximize(maximize));
       }
+      Adam cautious = Adam.adamW().caution(true);
+      forms.add(cautious.weightDecay(decay).amsgrad(amsgrad).maximize(maximize));
     }
     return forms;
   }
@@ -221,6 +241,17 @@ public final class Rules {
     }
     StableAdamW stable = StableAdamW.stableAdamW().weightDecay(decay);
     return List.of(stable, stable.decoupleLr(0.125));
+  }
+
+  private static List<UpdateRule> scheduleFreeSgd(double decay, boolean maximize) {
+    ScheduleFreeSgd sgd = ScheduleFreeSgd.scheduleFreeSgd().weightDecay(decay).maximize(maximize);
+    return List.of(sgd, sgd.momentum(0.6).warmupSteps(20).averaging(1, 0));
+  }
+
+  private static List<UpdateRule> scheduleFreeAdamW(double decay, boolean maximize) {
+    ScheduleFreeAdamW adamW =
+        ScheduleFreeAdamW.scheduleFreeAdamW().weightDecay(decay).maximize(maximize);
+    return List.of(adamW, adamW.innerMomentum(0.9).warmupSteps(20));
   }
 
   private static List<UpdateRule> muon(double decay, boolean maximize) {

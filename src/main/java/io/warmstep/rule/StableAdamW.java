@@ -35,7 +35,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
           "eps",
           "decay");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("exp_avg"), new StateSlot("exp_avg_sq"));
+      List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_sq"));
 
   private static final TensorSums SUMS = new Sums();
 

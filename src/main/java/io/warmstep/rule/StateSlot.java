@@ -6,10 +6,24 @@ import java.util.Objects;
  * Something that a rule remembers between steps.
  *
  * @param name PyTorch's name for it, such as {@code exp_avg}
- * @param initialValue what it holds before the first step
+ * @param initialValue what it holds before the first step, unless that is a copy of the parameter
  * @param extent what has a value of its own
+ * @param content what it is, which says how it begins and whether fewer bits than the arithmetic's
+ *     will do
  */
-public record StateSlot(String name, double initialValue, Extent extent) {
+public record StateSlot(String name, double initialValue, Extent extent, Content content) {
+  /** What a slot is. */
+  public enum Content {
+    /** Something whose low bits count, such as a sum that only grows. */
+    EXACT,
+    /** The same, but it begins as a copy of the parameter, as that is in its first step. */
+    COPY,
+    /** A running average of either sign, which may be stored in fewer bits. */
+    MOMENT,
+    /** A running average of squares or magnitudes, never negative, which may be so too. */
+    SQUARE
+  }
+
   /** What has a value of its own. */
   public enum Extent {
     /** Each element. */
@@ -24,11 +38,44 @@ public record StateSlot(String name, double initialValue, Extent extent) {
    * Checks.
    *
    * @param name PyTorch's name for it
-   * @param initialValue what it holds before the first step
+   * @param initialValue what it holds before the first step, unless that is a copy of the parameter
    * @param extent what has a value of its own
+   * @param content what it is
    */
   public StateSlot {
     Objects.requireNonNull(extent, "extent");
+    Objects.requireNonNull(content, "content");
+  }
+
+  /**
+   * A slot whose low bits count.
+   *
+   * @param name PyTorch's name for it
+   * @param initialValue what it holds before the first step
+   * @param extent what has a value of its own
+   */
+  public StateSlot(String name, double initialValue, Extent extent) {
+    this(name, initialValue, extent, Content.EXACT);
+  }
+
+  /**
+   * A running average of either sign, of each element, which starts at zero.
+   *
+   * @param name PyTorch's name for it
+   * @return the slot
+   */
+  public static StateSlot moment(String name) {
+    return new StateSlot(name, 0.0, Extent.ELEMENT, Content.MOMENT);
+  }
+
+  /**
+   * A running average of squares or magnitudes, of each element, which starts at zero.
+   *
+   * @param name PyTorch's name for it
+   * @return the slot
+   */
+  public static StateSlot square(String name) {
+    return new StateSlot(name, 0.0, Extent.ELEMENT, Content.SQUARE);
   }
 
   /**
@@ -59,6 +106,34 @@ public record StateSlot(String name, double initialValue, Extent extent) {
    */
   public static StateSlot ofTensor(String name) {
     return new StateSlot(name, 0.0, Extent.TENSOR);
+  }
+
+  /**
+   * A slot of each element that starts as a copy of the parameter, as that is in its first step.
+   *
+   * @param name the reference's name for it
+   * @return the slot
+   */
+  public static StateSlot copyOfParameter(String name) {
+    return new StateSlot(name, 0.0, Extent.ELEMENT, Content.COPY);
+  }
+
+  /**
+   * Whether it holds a copy of the parameter before the first step.
+   *
+   * @return true if so
+   */
+  public boolean copiesParameter() {
+    return content == Content.COPY;
+  }
+
+  /**
+   * Whether fewer bits than the arithmetic's will do.
+   *
+   * @return true of running averages
+   */
+  public boolean isAverage() {
+    return content == Content.MOMENT || content == Content.SQUARE;
   }
 
   /**

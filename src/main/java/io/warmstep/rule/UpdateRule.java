@@ -20,11 +20,22 @@ import java.util.Optional;
  */
 public interface UpdateRule {
   /**
-   * Name of the rule and of its kernel header.
+   * Name of the rule.
    *
    * @return a lower-case word such as {@code adam}
    */
   String name();
+
+  /**
+   * Name of the kernel header that has this form of the rule: {@code kernels/rules/<kernel>.h}.
+   * Forms under one name differ in their {@link #options()} alone, forms that differ in their
+   * phases have different ones.
+   *
+   * @return the rule's name, unless a form of it has a header of its own
+   */
+  default String kernel() {
+    return name();
+  }
 
   /**
    * What the rule remembers, in the order in which blocks hold it: first what each element has,
@@ -113,12 +124,39 @@ public interface UpdateRule {
   default void advance(StepValues at, double[] kept) {}
 
   /**
+   * Name of the CUDA entries of the first phase and of the numbers, which rules may share.
+   *
+   * @return that of {@link #kernel()}, or of another rule whose header has the same functions
+   */
+  default String sumsKernel() {
+    return kernel();
+  }
+
+  /**
    * What is added up over each tensor before its elements are updated. None unless a rule says so:
    * then one phase does all.
    *
    * @return the first of two phases, and what both use
    */
   default Optional<TensorSums> sums() {
+    return Optional.empty();
+  }
+
+  /**
+   * What the update of elements reads and writes.
+   *
+   * @return everything, unless a rule with {@link #sums} says otherwise
+   */
+  default Access access() {
+    return sums().map(TensorSums::updating).orElse(Access.ALL);
+  }
+
+  /**
+   * The weights that a model is to be evaluated with, where the rule trains others.
+   *
+   * @return none where the parameters are what is evaluated
+   */
+  default Optional<EvaluationWeights> evaluation() {
     return Optional.empty();
   }
 
@@ -130,6 +168,15 @@ public interface UpdateRule {
    * @return the phase
    */
   default Optional<NewtonSchulz> matrix() {
+    return Optional.empty();
+  }
+
+  /**
+   * Weights that the parameters are brought together with every few steps.
+   *
+   * @return none unless a rule says so
+   */
+  default Optional<SlowWeights> slowWeights() {
     return Optional.empty();
   }
 

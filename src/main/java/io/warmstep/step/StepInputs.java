@@ -5,6 +5,8 @@ public final class StepInputs {
   private final double[][] scalars;
   private final double[] weightDecay;
   private final boolean[] keepsParameters;
+  private final long[] steps;
+  private final double[] averageWeights;
   private final GradientScale gradientScale = new GradientScale();
 
   /**
@@ -19,6 +21,8 @@ public final class StepInputs {
     }
     weightDecay = new double[scalarCounts.length];
     keepsParameters = new boolean[scalarCounts.length];
+    steps = new long[scalarCounts.length];
+    averageWeights = new double[scalarCounts.length];
   }
 
   /**
@@ -79,6 +83,46 @@ public final class StepInputs {
    */
   public void keepParameters(int group, boolean keeps) {
     keepsParameters[group] = keeps;
+  }
+
+  /**
+   * What the average of a group's parameters takes of their values in this step.
+   *
+   * @param group its index in the plan
+   * @return from 0 to 1
+   */
+  public double averageWeight(int group) {
+    return averageWeights[group];
+  }
+
+  /**
+   * Sets what the average of a group's parameters takes of their values.
+   *
+   * @param group its index in the plan
+   * @param weight from 0 to 1
+   */
+  public void averageWeight(int group, double weight) {
+    averageWeights[group] = weight;
+  }
+
+  /**
+   * Number of a group's own step, from which random numbers follow.
+   *
+   * @param group its index in the plan
+   * @return from 1
+   */
+  public long step(int group) {
+    return steps[group];
+  }
+
+  /**
+   * Sets the number of a group's own step.
+   *
+   * @param group its index in the plan
+   * @param step from 1
+   */
+  public void step(int group, long step) {
+    steps[group] = step;
   }
 
   /**

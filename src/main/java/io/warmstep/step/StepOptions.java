@@ -1,6 +1,9 @@
 package io.warmstep.step;
 
+import io.warmstep.MasterWeights;
 import io.warmstep.Norm;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 
 /** What a step does besides its rule. Immutable; a setter returns a copy. */
 public final class StepOptions {
@@ -14,6 +17,13 @@ public final class StepOptions {
   private boolean zeroGradients;
   private boolean skipNonFinite;
   private double gradientScale = 1;
+  private LeafExchange leafExchange;
+  private MasterWeights masterWeights = MasterWeights.NONE;
+  private StateType stateType = StateType.FLOAT32;
+  private long smallTensor = 4096;
+  private Rounding rounding = Rounding.NEAREST;
+  private long seed;
+  private double averageDecay;
 
   private StepOptions() {}
 
@@ -26,6 +36,13 @@ public final class StepOptions {
     copy.zeroGradients = zeroGradients;
     copy.skipNonFinite = skipNonFinite;
     copy.gradientScale = gradientScale;
+    copy.leafExchange = leafExchange;
+    copy.masterWeights = masterWeights;
+    copy.stateType = stateType;
+    copy.smallTensor = smallTensor;
+    copy.rounding = rounding;
+    copy.seed = seed;
+    copy.averageDecay = averageDecay;
     return copy;
   }
 
@@ -114,6 +131,91 @@ public final class StepOptions {
   }
 
   /**
+   * These options for a step of a part of the model, whose norm is that of the whole.
+   *
+   * @param leafExchange gives the leaves of the whole model
+   * @return a copy
+   */
+  public StepOptions leafExchange(LeafExchange leafExchange) {
+    StepOptions copy = copy();
+    copy.leafExchange = leafExchange;
+    return copy;
+  }
+
+  /**
+   * These options with other masters of parameters that are stored in 16 bits.
+   *
+   * @param masterWeights what is kept
+   * @return a copy
+   */
+  public StepOptions masterWeights(MasterWeights masterWeights) {
+    StepOptions copy = copy();
+    copy.masterWeights = masterWeights;
+    return copy;
+  }
+
+  /**
+   * These options with moments stored in another type.
+   *
+   * @param stateType how they are stored
+   * @return a copy
+   */
+  public StepOptions stateType(StateType stateType) {
+    StepOptions copy = copy();
+    copy.stateType = stateType;
+    return copy;
+  }
+
+  /**
+   * These options with another bound on what is small.
+   *
+   * @param smallTensor elements below which a parameter's state stays float32, at least 0
+   * @return a copy
+   */
+  public StepOptions smallTensor(long smallTensor) {
+    StepOptions copy = copy();
+    copy.smallTensor = smallTensor;
+    return copy;
+  }
+
+  /**
+   * These options with another rounding to bfloat16.
+   *
+   * @param rounding how parameters without a master and state are rounded
+   * @param seed of the random numbers, if there are any
+   * @return a copy
+   */
+  public StepOptions rounding(Rounding rounding, long seed) {
+    StepOptions copy = copy();
+    copy.rounding = rounding;
+    copy.seed = seed;
+    return copy;
+  }
+
+  /**
+   * These options with an average of the parameters, or without one.
+   *
+   * @param averageDecay what the average keeps of itself in a step at most, in (0, 1); 0 for none
+   * @return a copy
+   */
+  public StepOptions averageDecay(double averageDecay) {
+    StepOptions copy = copy();
+    copy.averageDecay = averageDecay;
+    return copy;
+  }
+
+  /**
+   * What an average of the parameters takes of their values in a step: it keeps the smaller of the
+   * decay and {@code (1 + step) / (10 + step)} of itself.
+   *
+   * @param step number of the step, from 1
+   * @return in (0, 1], or 0 without an average
+   */
+  public double averageWeight(long step) {
+    return averageDecay == 0 ? 0 : 1 - Math.min(averageDecay, (1.0 + step) / (10.0 + step));
+  }
+
+  /**
    * Largest global gradient norm.
    *
    * @return 0 if the norm is not needed, infinite if it is measured only
@@ -193,5 +295,90 @@ public final class StepOptions {
    */
   public double gradientScale() {
     return gradientScale;
+  }
+
+  /**
+   * What gives the leaves of the whole model where a step is of a part of it.
+   *
+   * @return null where the step is of the whole
+   */
+  public LeafExchange leafExchange() {
+    return leafExchange;
+  }
+
+  /**
+   * All options of the user's, to compare them.
+   *
+   * @return a line of text
+   */
+  public String describe() {
+    return "clipNorm "
+        + clipNorm
+        + ", clipEps "
+        + clipEps
+        + ", norm "
+        + norm
+        + ", clipValue "
+        + clipValue
+        + ", zeroGradients "
+        + zeroGradients
+        + ", skipNonFinite "
+        + skipNonFinite
+        + ", gradientScale "
+        + gradientScale;
+  }
+
+  /**
+   * What is kept of parameters that are stored in 16 bits.
+   *
+   * @return none unless asked otherwise
+   */
+  public MasterWeights masterWeights() {
+    return masterWeights;
+  }
+
+  /**
+   * How moments are stored.
+   *
+   * @return float32 unless asked otherwise
+   */
+  public StateType stateType() {
+    return stateType;
+  }
+
+  /**
+   * Elements below which a parameter's state stays float32.
+   *
+   * @return 4096 unless asked otherwise
+   */
+  public long smallTensor() {
+    return smallTensor;
+  }
+
+  /**
+   * How parameters without a master and state are rounded to bfloat16.
+   *
+   * @return to nearest unless asked otherwise
+   */
+  public Rounding rounding() {
+    return rounding;
+  }
+
+  /**
+   * What random numbers follow from.
+   *
+   * @return 0 unless asked otherwise
+   */
+  public long seed() {
+    return seed;
+  }
+
+  /**
+   * What an average of the parameters keeps of itself in a step at most.
+   *
+   * @return 0 without an average
+   */
+  public double averageDecay() {
+    return averageDecay;
   }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Adan;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.RuleSettings;
@@ -48,7 +49,8 @@ class HyperparameterTest {
         field("adam", "beta2", beta -> Adam.adam().betas(0.9, beta), below1, 0, almost1),
         field("adam", "eps", Adam.adam()::eps, from0, 0, 1e300),
         field("adam", "weightDecay", Adam.adam()::weightDecay, from0, 0, 1e300),
-        field("adam", "weightDecay", Adam.adamW()::weightDecay, from0, 0, 1e300));
+        field("adam", "weightDecay", Adam.adamW()::weightDecay, from0, 0, 1e300),
+        field("adan", "maxGradNorm", Adan.adan()::maxGradNorm, from0, 0, 1e300));
   }
 
   @ParameterizedTest(name = "{0}, {1}")
@@ -88,6 +90,15 @@ class HyperparameterTest {
         "momentum: dampening is 0.1, must be 0 with nesterov: leave it out, or use"
             + " Momentum.heavyBall(momentum)",
         dampened.getMessage());
+  }
+
+  @Test
+  void cautionIsForDecoupledWeightDecay() {
+    IllegalArgumentException e =
+        assertThrows(IllegalArgumentException.class, () -> Adam.adam().caution(true));
+    assertEquals(
+        "adam: caution is true, must be false with weight decay in the gradient: use Adam.adamW()",
+        e.getMessage());
   }
 
   @Test

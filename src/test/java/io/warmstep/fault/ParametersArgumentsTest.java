@@ -99,7 +99,7 @@ class ParametersArgumentsTest {
         "parameter \"w\": gradients have 2 elements, must have 3 like the values",
         refusal(() -> builder.borrow("w", new float[3], new float[2])));
     assertEquals(
-        "parameter \"w\": gradients are float64, must be float32 like the values",
+        "parameter \"w\": gradients are float64, must be float32 like the values, or float16 or bfloat16",
         refusal(
             () -> builder.borrow("w", device.borrow(new float[3]), device.borrow(new double[3]))));
     try (Parameters parameters = builder.build()) {

@@ -8,6 +8,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
@@ -39,6 +40,9 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
 
   /** What the parameter itself is called among the values of a tensor. */
   static final String PARAMS = "params";
+
+  /** What the weights to evaluate with are called, where the reference tells them apart. */
+  static final String EVALUATED = "eval_params";
 
   /** A parameter's starting values and the gradient of each step. */
   record Start(long[] shape, double[] values, double[][] gradients) {}
@@ -137,6 +141,9 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
 
   /** The learning rate: the case's own, or the reference's default where the file has it. */
   double learningRate() {
+    if (around().isPresent()) {
+      return around().get().learningRate();
+    }
     JsonElement rate = json.getAsJsonObject("hyper").get("lr");
     if (rate == null && json.has("defaults")) {
       rate = json.getAsJsonObject("defaults").get("lr");
@@ -166,6 +173,10 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
         values.put(tensor, new LinkedHashMap<>());
         single.put(tensor, new LinkedHashMap<>());
         values.get(tensor).put(PARAMS, numbers(params.getAsJsonArray()));
+        if (snapshot.has(EVALUATED)) {
+          JsonObject evaluated = snapshot.getAsJsonObject(EVALUATED);
+          values.get(tensor).put(EVALUATED, numbers(evaluated.getAsJsonArray(tensor)));
+        }
         for (Map.Entry<String, JsonElement> slot : state.entrySet()) {
           if (slot.getValue().isJsonArray()) {
             values.get(tensor).put(slot.getKey(), numbers(slot.getValue().getAsJsonArray()));
@@ -199,8 +210,24 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
     return name.replaceAll("[-_]", "").toLowerCase(Locale.ROOT);
   }
 
+  /** The case of the rule that this one's is around, if it is around one. */
+  Optional<GoldenCase> around() {
+    JsonObject hyper = json.getAsJsonObject("hyper");
+    if (!hyper.has("base_optimizer")) {
+      return Optional.empty();
+    }
+    JsonObject own = hyper.getAsJsonObject("base_optimizer").deepCopy();
+    JsonObject inner = new JsonObject();
+    inner.add("optimizer", own.remove("optimizer"));
+    inner.add("hyper", own);
+    return Optional.of(new GoldenCase(name, inner, tensors, isStrict));
+  }
+
   /** Whether the library has a rule for this case, with all its options. */
   boolean hasRule() {
+    if (around().isPresent()) {
+      return around().get().hasRule();
+    }
     return usual()
         .filter(rule -> settings().keySet().stream().allMatch(s -> RuleSettings.has(rule, s)))
         .isPresent();
@@ -216,6 +243,11 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
 
   /** The library's rule for this case; its components are named like the hyperparameters. */
   UpdateRule rule() {
+    if (around().isPresent()) {
+      return Lookahead.around(around().get().rule())
+          .k((long) hyper("k", 5))
+          .alpha(hyper("alpha", 0.5));
+    }
     return RuleSettings.with(usual().orElseThrow(), settings());
   }
 

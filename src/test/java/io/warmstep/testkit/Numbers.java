@@ -111,4 +111,20 @@ public final class Numbers {
       case BFLOAT16 -> decode(type, random.nextInt() & (denormal ? 0x807f : 0xffff));
     };
   }
+
+  public static float[] floats(double[] values) {
+    float[] floats = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      floats[i] = (float) values[i];
+    }
+    return floats;
+  }
+
+  public static double[] doubles(float[] values) {
+    double[] doubles = new double[values.length];
+    for (int i = 0; i < values.length; i++) {
+      doubles[i] = values[i];
+    }
+    return doubles;
+  }
 }

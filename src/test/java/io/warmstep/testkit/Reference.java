@@ -43,7 +43,7 @@ public final class Reference {
       double initial = arithmetic.round(rule.stateSlots().get(slot).initialValue());
       double[] values = new double[isKept(slot) ? 1 : parameters.length];
       Arrays.fill(values, initial);
-      state(slot, values);
+      state(slot, rule.stateSlots().get(slot).copiesParameter() ? parameters : values);
     }
   }
 
@@ -95,6 +95,13 @@ public final class Reference {
 
   public double[] parameters() {
     return column(0);
+  }
+
+  /** Replaces the parameters, by what is left of them once they are stored. */
+  public void parameters(double[] values) {
+    for (int i = 0; i < values.length; i++) {
+      elements[i][0] = values[i];
+    }
   }
 
   /** State by the rule's slot number. */

@@ -87,7 +87,7 @@ public final class RuleMatrix {
     Set<String> seen = new HashSet<>();
     for (UpdateRule rule : all()) {
       boolean canDecay = RuleSettings.has(rule, "weightDecay");
-      if ((decays(rule) || !canDecay) && seen.add(rule.name() + rule.options())) {
+      if ((decays(rule) || !canDecay) && seen.add(rule.kernel() + rule.options())) {
         entries.add(rule);
       }
     }
@@ -95,16 +95,17 @@ public final class RuleMatrix {
   }
 
   /**
-   * The richest form of each rule, all state and weight decay, in the order of {@link Rules#all()},
-   * and one that decays weights apart from the gradient and ascends. For tests of what rules share.
+   * The richest form of each kernel, all state and weight decay, in the order of {@link
+   * Rules#ofEachKernel()}, and one that decays weights apart from the gradient and ascends. For
+   * tests of what rules share.
    */
   public static List<UpdateRule> rich() {
     List<UpdateRule> entries = entries();
     List<UpdateRule> rich = new ArrayList<>();
-    for (UpdateRule rule : Rules.all()) {
+    for (UpdateRule rule : Rules.ofEachKernel()) {
       rich.add(
           entries.stream()
-              .filter(entry -> entry.name().equals(rule.name()))
+              .filter(entry -> entry.kernel().equals(rule.kernel()))
               .max(Comparator.comparingInt(UpdateRule::options))
               .orElseThrow());
     }

@@ -39,7 +39,7 @@ public final class TestModel implements AutoCloseable {
         if (type == ElementType.FLOAT64) {
           builder.add(name, values);
         } else {
-          builder.add(name, type, floats(values));
+          builder.add(name, type, Numbers.floats(values));
         }
       }
       case ALLOCATED -> {
@@ -62,14 +62,6 @@ public final class TestModel implements AutoCloseable {
     }
     Shapes.give(builder, name, values.length);
     return this;
-  }
-
-  private static float[] floats(double[] values) {
-    float[] floats = new float[values.length];
-    for (int i = 0; i < values.length; i++) {
-      floats[i] = (float) values[i];
-    }
-    return floats;
   }
 
   /** Gives a parameter another shape than {@link Shapes} does. */

@@ -63,13 +63,19 @@ final class TrainCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "%nUpdate rule:%n", order = 2)
   private TrainOptions.Update update = new TrainOptions.Update();
 
-  @ArgGroup(validate = false, heading = "%nLearning rate:%n", order = 3)
+  @ArgGroup(validate = false, heading = "%nStorage:%n", order = 3)
+  private TrainOptions.Storing storing = new TrainOptions.Storing();
+
+  @ArgGroup(validate = false, heading = "%nLearning rate:%n", order = 4)
   private TrainOptions.Rate rate = new TrainOptions.Rate();
 
-  @ArgGroup(validate = false, heading = "%nSaving and resuming:%n", order = 4)
+  @ArgGroup(validate = false, heading = "%nSeveral workers:%n", order = 5)
+  private TrainOptions.Sharing sharing = new TrainOptions.Sharing();
+
+  @ArgGroup(validate = false, heading = "%nSaving and resuming:%n", order = 6)
   private TrainOptions.Saving saving = new TrainOptions.Saving();
 
-  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 5)
+  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 6)
   private TrainOptions.Output output = new TrainOptions.Output();
 
   /** All that is fixed before the first step. */
@@ -103,6 +109,11 @@ final class TrainCommand implements Callable<Integer> {
   private int call(CheckpointReader resumed) throws IOException {
     UpdateRule rule = checked(update::toRule);
     double clipNorm = checked(update::toClipNorm);
+    checked(
+        () -> {
+          sharing.check(saving);
+          return sharing;
+        });
     PlotFile plot = output.plot == null ? null : checked(() -> PlotFile.to(output.plot));
     List<Run> runs = prepare(rule, clipNorm, resumed);
     PrintWriter out = spec.commandLine().getOut();
@@ -250,8 +261,40 @@ final class TrainCommand implements Callable<Integer> {
   private TrainResult train(
       Run run, CheckpointReader resumed, Device device, PrintWriter out, boolean isSilent)
       throws IOException {
+    long start = System.nanoTime();
+    long before = run.history().steps();
+    Mlp model =
+        sharing.isAsked()
+            ? share(run, device, out, isSilent)
+            : alone(run, resumed, device, out, isSilent);
+    double seconds = (System.nanoTime() - start) / 1e9;
+    Baselines baselines = Baselines.of(run.split());
+    double[] testLosses = model.losses(run.split().test());
+    return new TrainResult(
+        run.history(),
+        run.history().steps() - before,
+        model.bits(),
+        baselines,
+        RunVerdict.of(run.history(), baselines, testLosses),
+        seconds);
+  }
+
+  private Mlp alone(
+      Run run, CheckpointReader resumed, Device device, PrintWriter out, boolean isSilent)
+      throws IOException {
     try (OptimizerUpdate steps =
-            new OptimizerUpdate(device, run.model(), run.rule(), run.rate(), run.clipNorm());
+            checked(
+                () ->
+                    storing.checked(
+                        precision ->
+                            new OptimizerUpdate(
+                                device,
+                                run.model(),
+                                run.rule(),
+                                run.rate(),
+                                run.clipNorm(),
+                                precision),
+                        task.seed));
         TrainProgress progress =
             TrainProgress.of(isSilent, task.epochs, run.trainer().steps(), out)) {
       if (resumed != null) {
@@ -261,20 +304,26 @@ final class TrainCommand implements Callable<Integer> {
           out.flush();
         }
       }
-      long start = System.nanoTime();
       History history = run.history();
-      long before = history.steps();
       run.trainer().run(steps, run.checkpoint().around(progress, steps, history), history);
       run.checkpoint().save(steps, history);
-      double seconds = (System.nanoTime() - start) / 1e9;
-      Baselines baselines = Baselines.of(run.split());
-      double[] testLosses = run.model().losses(run.split().test());
-      return new TrainResult(
-          history,
-          history.steps() - before,
-          baselines,
-          RunVerdict.of(history, baselines, testLosses),
-          seconds);
+      return run.model();
+    }
+  }
+
+  private Mlp share(Run run, Device device, PrintWriter out, boolean isSilent) throws IOException {
+    try (TrainProgress progress =
+        TrainProgress.of(isSilent, task.epochs, run.trainer().steps(), out)) {
+      TrainWorkers workers = new TrainWorkers(sharing, update.backend, device);
+      return workers.run(
+          run.history(),
+          progress,
+          () -> {
+            Mlp model = model(run.data());
+            TrainOptions.Chosen same = run.chosen().anew(rate, run.rule(), run.trainer().steps());
+            return new TrainWorkers.Job(
+                model, trainer(model, run.split()), run.rule(), same.rate(), run.clipNorm());
+          });
     }
   }
 
@@ -310,13 +359,14 @@ final class TrainCommand implements Callable<Integer> {
             .collect(Collectors.joining("-"));
     return String.format(
         Locale.ROOT,
-        "Training %s on %s (%,d rows, %,d to test)%n%s%s%n%s on %s",
+        "Training %s on %s (%,d rows, %,d to test)%n%s%s%s%n%s on %s",
         layers,
         run.data().name(),
         run.split().train().rows(),
         run.split().test().rows(),
         classes(run.data()),
         how(run),
+        storing.text(),
         steps(run.trainer().steps()),
         device);
   }
@@ -343,6 +393,7 @@ final class TrainCommand implements Callable<Integer> {
 
   private String summary(TrainResult result) {
     return result.summary()
+        + (sharing.isAsked() ? "\nbits: " + result.bits() : "")
         + (saving.checkpoint == null ? "" : "\ncheckpoint: " + saving.checkpoint)
         + (output.plot == null ? "" : "\nplot: " + output.plot);
   }
@@ -358,6 +409,8 @@ final class TrainCommand implements Callable<Integer> {
       json.add("classes", classes);
     }
     update.addTo(json, run.rule());
+    sharing.addTo(json);
+    storing.addTo(json);
     return json;
   }
 }

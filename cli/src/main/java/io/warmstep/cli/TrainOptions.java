@@ -2,12 +2,18 @@ package io.warmstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.check.Arguments;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.train.LearningRate;
+import io.warmstep.cli.train.Precision;
 import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.cli.train.WarmUpChoice;
+import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
@@ -19,6 +25,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
 
@@ -233,6 +240,137 @@ final class TrainOptions {
     }
   }
 
+  /** How parameters and state are stored. */
+  static final class Storing {
+    @Option(
+        names = "--dtype",
+        paramLabel = "TYPE",
+        defaultValue = "float32",
+        completionCandidates = NameList.TypeNames.class,
+        description =
+            "Of parameters and gradients: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+    String type;
+
+    @Option(
+        names = "--master",
+        paramLabel = "KIND",
+        arity = "0..1",
+        defaultValue = "none",
+        fallbackValue = "exact",
+        completionCandidates = Masters.class,
+        description = {
+          "What is kept of float16 and bfloat16 parameters so that small updates are not lost:"
+              + " ${COMPLETION-CANDIDATES}; without a kind exact. Default: ${DEFAULT-VALUE}"
+        })
+    String master;
+
+    @Option(
+        names = "--state",
+        paramLabel = "TYPE",
+        defaultValue = "float32",
+        completionCandidates = StateTypes.class,
+        description = {
+          "Of the moments of tensors from 4096 elements on: ${COMPLETION-CANDIDATES}. Default:"
+              + " ${DEFAULT-VALUE}"
+        })
+    String state;
+
+    @Option(
+        names = "--rounding",
+        paramLabel = "HOW",
+        defaultValue = "nearest",
+        completionCandidates = Roundings.class,
+        description = {
+          "To bfloat16, of parameters without a master and of state: ${COMPLETION-CANDIDATES}."
+              + " Default: ${DEFAULT-VALUE}"
+        })
+    String rounding;
+
+    @Option(
+        names = "--average",
+        paramLabel = "D",
+        description = {
+          "Evaluate with an exponential moving average of the parameters, which in step t keeps the"
+              + " smaller of D and (1 + t) / (10 + t) of itself. Default: no average"
+        })
+    Double average;
+
+    Precision toPrecision(long seed) {
+      if (average != null) {
+        Arguments.require(
+            average > 0 && average < 1,
+            "--average",
+            average,
+            "in (0, 1)",
+            "leave it out for no average");
+      }
+      return new Precision(
+          Options.named("unknown element type", "--dtype", () -> ElementType.parse(type)),
+          choice("--master", master, MasterWeights.values()),
+          choice("--state", state, StateType.values()),
+          choice("--rounding", rounding, Rounding.values()),
+          seed,
+          average == null ? 0 : average);
+    }
+
+    /** Makes an optimizer, whose complaints name the options. */
+    <T> T checked(Function<Precision, T> maker, long seed) {
+      Precision precision = toPrecision(seed);
+      return Options.named(
+          "masterWeights",
+          "--master",
+          () ->
+              Options.named(
+                  "stateType",
+                  "--state",
+                  () -> Options.named("rounding", "--rounding", () -> maker.apply(precision))));
+    }
+
+    /** Such as {@code , bfloat16 with exact masters}; empty if all is float32. */
+    String text() {
+      StringBuilder text = new StringBuilder();
+      if (!type.equals("float32")) {
+        text.append(", ").append(type);
+      }
+      if (!master.equals("none")) {
+        text.append(" with ").append(master).append(" masters");
+      }
+      if (!state.equals("float32")) {
+        text.append(", ").append(state).append(" state");
+      }
+      if (!rounding.equals("nearest")) {
+        text.append(", ").append(rounding).append(" rounding");
+      }
+      if (average != null) {
+        text.append(", averaged by ").append(average);
+      }
+      return text.toString();
+    }
+
+    private static <T> T choice(String option, String given, T[] choices) {
+      for (T choice : choices) {
+        if (choice.toString().equals(given)) {
+          return choice;
+        }
+      }
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "%s is '%s', must be one of %s",
+              option,
+              given,
+              Arrays.stream(choices).map(String::valueOf).collect(Collectors.joining(", "))));
+    }
+
+    void addTo(JsonObject json) {
+      json.addProperty("dtype", type);
+      json.addProperty("master", master);
+      json.addProperty("state", state);
+      json.addProperty("rounding", rounding);
+      json.addProperty("average", average);
+    }
+  }
+
   /**
    * A learning rate of those that were asked for.
    *
@@ -240,6 +378,20 @@ final class TrainOptions {
    * @param rate the rate of each step
    */
   record Chosen(String schedule, LearningRate rate) {
+    /** The same with a schedule of its own, where that remembers something. */
+    Chosen anew(Rate options, UpdateRule rule, long steps) {
+      return options.toLearningRates(rule, steps).stream()
+          .filter(other -> other.isLike(this))
+          .findFirst()
+          .orElseThrow();
+    }
+
+    private boolean isLike(Chosen other) {
+      return schedule.equals(other.schedule)
+          && rate.highest() == other.rate.highest()
+          && rate.warmUp().equals(other.rate.warmUp());
+    }
+
     void addTo(JsonObject json) {
       json.add("lr", Json.number(rate.highest()));
       json.addProperty("schedule", schedule);
@@ -317,6 +469,68 @@ final class TrainOptions {
     }
   }
 
+  /** Several workers that train one model. */
+  static final class Sharing {
+    /** Into how many parts a minibatch is cut unless asked otherwise. */
+    static final int DEFAULT_LANES = 8;
+
+    @Option(
+        names = "--workers",
+        paramLabel = "N",
+        description = {
+          "Train with so many workers, threads of this process: each computes the gradients of its"
+              + " lanes and has its share of the optimizer's state. The result's bits do not depend"
+              + " on their number."
+        })
+    Integer workers;
+
+    @Option(
+        names = "--lanes",
+        paramLabel = "N",
+        description =
+            "With --workers: parts that a minibatch is cut into, at least as many as workers. The"
+                + " result's bits depend on it. Default: "
+                + DEFAULT_LANES)
+    Integer lanes;
+
+    boolean isAsked() {
+      return workers != null;
+    }
+
+    int lanes() {
+      return lanes == null ? Math.max(DEFAULT_LANES, workers) : lanes;
+    }
+
+    /** Checks that the numbers fit each other and what else was asked for. */
+    void check(Saving saving) {
+      if (workers == null) {
+        if (lanes != null) {
+          throw new IllegalArgumentException(
+              "--lanes is " + lanes + ", but there is no --workers N that it is for");
+        }
+        return;
+      }
+      if (workers < 1 || workers > LaneTree.MAX_LANES) {
+        throw new IllegalArgumentException(
+            "--workers is " + workers + ", must be from 1 to " + LaneTree.MAX_LANES);
+      }
+      Options.named("lanes", "--lanes", () -> new LaneTree(lanes(), workers));
+      if (saving.checkpoint != null || saving.resume != null) {
+        throw new IllegalArgumentException(
+            (saving.resume == null ? "--checkpoint" : "--resume")
+                + " is for training without --workers, whose shares of the state one file does not"
+                + " hold: leave one of the two out");
+      }
+    }
+
+    void addTo(JsonObject json) {
+      if (isAsked()) {
+        json.addProperty("workers", workers);
+        json.addProperty("lanes", lanes());
+      }
+    }
+  }
+
   /** Saving a run and going on with it. */
   static final class Saving {
     @Option(
@@ -356,8 +570,10 @@ final class TrainOptions {
         names = "--json",
         description =
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
-                + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, lr,"
-                + " schedule, warmup, with which the run comes out again; then steps, train_loss,"
+                + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, dtype,"
+                + " master, state, rounding, average, lr, schedule, warmup, workers and lanes (if asked"
+                + " for), with which the run comes out again; then bits (a hash of the parameters),"
+                + " steps, train_loss,"
                 + " test_loss, train_accuracy, test_accuracy, baselines (class_frequencies,"
                 + " softmax_regression and nearest_neighbours, each with test_loss and"
                 + " test_accuracy), fit, reason, notes, best_epoch, seconds,"
@@ -379,6 +595,27 @@ final class TrainOptions {
       super(
           NamedRules.names().stream()
               .map(name -> name + " " + Rules.usualRate(NamedRules.named(name))));
+    }
+  }
+
+  /** Names for the help text. */
+  static final class Masters extends NameList {
+    Masters() {
+      super(Arrays.stream(MasterWeights.values()).map(MasterWeights::toString));
+    }
+  }
+
+  /** Names for the help text. */
+  static final class StateTypes extends NameList {
+    StateTypes() {
+      super(Arrays.stream(StateType.values()).map(StateType::toString));
+    }
+  }
+
+  /** Names for the help text. */
+  static final class Roundings extends NameList {
+    Roundings() {
+      super(Arrays.stream(Rounding.values()).map(Rounding::toString));
     }
   }
 

@@ -13,9 +13,15 @@ import java.util.Locale;
  * What came out of a run of {@code train}.
  *
  * @param steps those of this run, without those of a run that it resumed
+ * @param bits a hash of the parameters' bits at the end
  */
 record TrainResult(
-    History history, long steps, Baselines baselines, FitVerdict verdict, double seconds) {
+    History history,
+    long steps,
+    String bits,
+    Baselines baselines,
+    FitVerdict verdict,
+    double seconds) {
   private double stepsPerSecond() {
     return steps / seconds;
   }
@@ -46,6 +52,7 @@ record TrainResult(
   /** For programs. */
   void addTo(JsonObject json) {
     History.Point last = history.last();
+    json.addProperty("bits", bits);
     json.addProperty("steps", history.steps());
     json.add("train_loss", Json.number(last.train().loss()));
     json.add("test_loss", Json.number(last.test().loss()));

@@ -80,6 +80,7 @@ class ReadmeTest {
             + " jcuda.driver.CUcontext cuContext, jcuda.driver.CUstream cuStream,"
             + " jcuda.Pointer devicePointer, org.jocl.cl_context clContext,"
             + " org.jocl.cl_command_queue clQueue, org.jocl.cl_mem clBuffer,"
+            + " io.warmstep.collective.Collective collective, Path folder,"
             + " Parameters parameters, Parameters newLayers) throws Exception {\n"
             + code
             + "  }\n}\n");

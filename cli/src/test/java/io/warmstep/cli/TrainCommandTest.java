@@ -14,7 +14,9 @@ import io.warmstep.schedule.FitVerdict;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -49,9 +51,15 @@ class TrainCommandTest {
             "rule",
             "hyperparameters",
             "clip_norm",
+            "dtype",
+            "master",
+            "state",
+            "rounding",
+            "average",
             "lr",
             "schedule",
             "warmup",
+            "bits",
             "steps",
             "train_loss",
             "test_loss",
@@ -98,19 +106,22 @@ class TrainCommandTest {
         train(
             ("--data breast-cancer --train-fraction 0.5 --hidden 16,8 --epochs 3 --batch 10 --seed 7"
                     + " --rule adamw --betas 0.8,0.99 --weight-decay 0.1 --clip-norm 2 --lr 0.01"
-                    + " --schedule wsd --warmup 5")
+                    + " --schedule wsd --warmup 5 --dtype bfloat16 --master --state bfloat16 --rounding"
+                    + " stochastic")
                 .split(" "));
     String settings =
         """
         {"backend": "cpu", "data": "breast-cancer", "train_fraction": 0.5, "hidden": [16, 8],
          "epochs": 3, "batch": 10, "seed": 7, "rule": "adamw", "hyperparameters": {"beta1": 0.8,
          "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "decoupled": true, "amsgrad": false,
-         "maximize": false}, "clip_norm": 2.0, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5"}
+         "maximize": false}, "clip_norm": 2.0, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5",
+         "dtype": "bfloat16", "master": "exact", "state": "bfloat16", "rounding": "stochastic"}
         """;
     JsonObject expected = JsonParser.parseString(settings).getAsJsonObject();
     expected.keySet().forEach(name -> assertEquals(expected.get(name), told.get(name), name));
 
     JsonObject defaults = train("--epochs", "2");
+    assertEquals("none", defaults.get("master").getAsString());
     assertTrue(defaults.get("clip_norm").isJsonNull(), defaults.toString());
     JsonObject again =
         train(
@@ -123,6 +134,52 @@ class TrainCommandTest {
             "--warmup",
             defaults.get("warmup").getAsString());
     assertEquals(defaults.get("test_loss"), again.get("test_loss"));
+  }
+
+  /** bfloat16 alone loses small updates; masters and random rounding make up for it. */
+  @Test
+  void halfPrecisionLearns() {
+    double full = loss("float32");
+    assertTrue(loss("bfloat16") > 1.08 * full, "rounded to nearest");
+    assertEquals(full, loss("bfloat16", "--master"), 0.01 * full, "with masters");
+    assertEquals(full, loss("bfloat16", "--rounding", "stochastic"), 0.01 * full, "at random");
+  }
+
+  private static double loss(String type, String... more) {
+    List<String> arguments =
+        new ArrayList<>(
+            List.of("--epochs", "5", "--rule", "sgd", "--lr", "0.003", "--dtype", type));
+    arguments.addAll(List.of(more));
+    return train(arguments.toArray(String[]::new)).get("train_loss").getAsDouble();
+  }
+
+  /** An average of late, noisy steps tests no worse than the last of them. */
+  @Test
+  void averagesAreEvaluated() {
+    String[] noisy = {"--epochs", "6", "--rule", "sgd", "--lr", "0.5", "--schedule", "constant"};
+    List<String> averaged = new ArrayList<>(List.of(noisy));
+    averaged.addAll(List.of("--average", "0.99"));
+    JsonObject last = train(noisy);
+    JsonObject average = train(averaged.toArray(String[]::new));
+    assertEquals(0.99, average.get("average").getAsDouble());
+    assertTrue(
+        average.get("test_loss").getAsDouble() < last.get("test_loss").getAsDouble(),
+        average + " against " + last);
+  }
+
+  @Test
+  void wishesThatCannotBeHadNameTheOption() {
+    CommandRun masters = CommandRun.run("train", "--epochs", "1", "--master");
+    assertEquals(2, masters.exitCode());
+    assertTrue(masters.err().contains("--master is exact, must be none for"), masters.err());
+    CommandRun state = CommandRun.run("train", "--rule", "sgd", "--state", "bfloat16");
+    assertTrue(state.err().contains("--state is bfloat16, must be float32 for"), state.err());
+    CommandRun average = CommandRun.run("train", "--average", "0");
+    assertTrue(average.err().contains("--average is 0.0, must be in (0, 1): "), average.err());
+    CommandRun unknown = CommandRun.run("train", "--rounding", "up");
+    assertTrue(
+        unknown.err().contains("--rounding is 'up', must be one of nearest, stochastic"),
+        unknown.err());
   }
 
   @ParameterizedTest

@@ -1,9 +1,12 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Encoding;
 import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
+import java.util.Arrays;
 
 /** A span in terms of memories on the processor. */
 final class CpuRun {
@@ -12,6 +15,18 @@ final class CpuRun {
   final CpuMemory[] memories; // values, gradients, then state
   final long[] offsets;
   final long length;
+
+  /** Each operand as it is stored. */
+  private final Operand[] operands;
+
+  /** Whether any is more than elements of a type. */
+  private final boolean isEncoded;
+
+  /** Where the average of the parameters lies, or null. */
+  private MemorySlice average;
+
+  /** Of the parameter among all, for random numbers. */
+  private final int parameter;
 
   /** Length of the tensor's first dimension, if the run is one tensor. */
   final long rows;
@@ -27,24 +42,76 @@ final class CpuRun {
   CpuRun(GroupStep group, Span span) {
     this.group = group;
     this.isDouble = span.type() == ElementType.FLOAT64;
-    int operands = span.operands().size();
-    this.memories = new CpuMemory[operands];
-    this.offsets = new long[operands];
+    this.operands = span.operands().toArray(Operand[]::new);
+    this.memories = new CpuMemory[operands.length];
+    this.offsets = new long[operands.length];
     this.length = span.length();
     this.rows = span.rows();
     this.kept = span.kept().toArray(MemorySlice[]::new);
     int numbers = group.sums == null ? 0 : group.sums.numberNames().size();
     this.floatNumbers = new float[isDouble ? 0 : numbers];
     this.doubleNumbers = new double[isDouble ? numbers : 0];
+    this.parameter = span.entries().get(0).index();
+    this.isEncoded =
+        span.average().isPresent()
+            || Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
     bind(span);
   }
 
   /** Looks up where the operands lie. */
   void bind(Span span) {
     for (int i = 0; i < memories.length; i++) {
-      MemorySlice slice = span.operands().get(i).slice();
+      operands[i] = span.operands().get(i);
+      MemorySlice slice = operands[i].slice();
       memories[i] = (CpuMemory) slice.memory();
       offsets[i] = slice.offset();
+    }
+    average = span.average().orElse(null);
+  }
+
+  /** Makes room for what elements are copied by. */
+  void prepare(ElementScratch scratch) {
+    for (CpuMemory memory : memories) {
+      scratch.prepare(memory);
+    }
+    if (isEncoded) {
+      scratch.encodings();
+    }
+  }
+
+  /** Copies numbers of an operand into an array of the arithmetic type. */
+  void load(int operand, long at, Object target, int to, int n, ElementScratch scratch) {
+    Operand its = operands[operand];
+    if (its.encoding() == Encoding.MASTER) {
+      EncodingScratch masters = scratch.encodings();
+      masters.loadMasters(its.slice(), its.rest().get(), at, (float[]) target, to, n);
+    } else {
+      memories[operand].load(offsets[operand] + at, target, to, n, scratch);
+    }
+  }
+
+  boolean hasAverage() {
+    return average != null;
+  }
+
+  /** Takes parameters into their average. */
+  void average(long at, Object parameters, int from, int n, ElementScratch scratch) {
+    scratch.encodings().average(average, group.averageWeight, at, (float[]) parameters, from, n);
+  }
+
+  /** Copies numbers of an operand from an array of the arithmetic type, rounding them. */
+  void store(int operand, long at, Object source, int from, int n, ElementScratch scratch) {
+    Operand its = operands[operand];
+    switch (its.encoding()) {
+      case PLAIN -> memories[operand].store(offsets[operand] + at, source, from, n, scratch);
+      case MASTER ->
+          scratch
+              .encodings()
+              .storeMasters(its.slice(), its.rest().get(), at, (float[]) source, from, n, scratch);
+      case STOCHASTIC ->
+          scratch
+              .encodings()
+              .storeRandomly(its.slice(), group, parameter, operand, at, (float[]) source, from, n);
     }
   }
 
@@ -91,6 +158,9 @@ final class CpuRun {
   }
 
   boolean isInPlace(long at) {
+    if (average != null) {
+      return false;
+    }
     int index = memories[0].indexAt(offsets[0] + at);
     for (int i = 0; i < memories.length; i++) {
       if (memories[i].arrayAt(offsets[i] + at) == null

@@ -54,7 +54,9 @@ final class CpuStepProgram implements StepProgram {
     this.options = plan.options();
     this.pool = pool;
     this.groups =
-        plan.groups().stream().map(group -> new GroupStep(group.rule())).toArray(GroupStep[]::new);
+        plan.groups().stream()
+            .map(group -> new GroupStep(group.rule(), options.seed()))
+            .toArray(GroupStep[]::new);
     this.runs =
         Span.of(plan).stream()
             .map(span -> new CpuRun(groups[span.group()], span))
@@ -122,6 +124,8 @@ final class CpuStepProgram implements StepProgram {
           inputs.scalars(i),
           inputs.weightDecay(i),
           inputs.keepsParameters(i),
+          inputs.step(i),
+          inputs.averageWeight(i),
           scale.floatPrescale(),
           floatScale,
           doubleScale);

@@ -1,6 +1,5 @@
 package io.warmstep.backend.cpu;
 
-import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
 
 /** One thread's blocks and working memory. */
@@ -23,12 +22,10 @@ final class CpuWorker {
   /** Makes room for what has to be copied, so that no step does. */
   void prepareCopies() {
     for (CpuRun run : runs) {
-      for (CpuMemory memory : run.memories) {
-        if (run.isDouble) {
-          doubles.prepare(memory);
-        } else {
-          floats.prepare(memory);
-        }
+      if (run.isDouble) {
+        doubles.prepare(run);
+      } else {
+        floats.prepare(run);
       }
     }
     boolean clips = options.clipValue() > 0;
@@ -80,16 +77,14 @@ final class CpuWorker {
 
   private void updateBlock(CpuRun run, long at, int n, boolean inPlace) {
     GroupStep group = run.group;
-    UpdateRule rule = group.rule;
     if (run.isDouble) {
       doubles.step(group.doubleScalars, 1, group.doubleScale, group.weightDecay);
       doubles.keepParameters(group.keepsParameters);
       doubles.tensor(run.doubleNumbers, group.updating);
       if (inPlace) {
-        doubles.updateInPlace(rule, run.memories, run.offsets, at, n);
+        doubles.updateInPlace(run, at, n);
       } else {
-        int start = run.stateIndex(at, n);
-        doubles.updateCopies(rule, run.memories, run.offsets, at, n, start);
+        doubles.updateCopies(run, at, n, run.stateIndex(at, n));
       }
     } else {
       floats.step(
@@ -97,10 +92,9 @@ final class CpuWorker {
       floats.keepParameters(group.keepsParameters);
       floats.tensor(run.floatNumbers, group.updating);
       if (inPlace) {
-        floats.updateInPlace(rule, run.memories, run.offsets, at, n);
+        floats.updateInPlace(run, at, n);
       } else {
-        int start = run.stateIndex(at, n);
-        floats.updateCopies(rule, run.memories, run.offsets, at, n, start);
+        floats.updateCopies(run, at, n, run.stateIndex(at, n));
       }
     }
   }

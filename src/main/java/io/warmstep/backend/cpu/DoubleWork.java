@@ -2,7 +2,6 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.rule.Access;
 import io.warmstep.rule.DoubleBlock;
-import io.warmstep.rule.UpdateRule;
 
 /** One thread's block of float64 arithmetic and the arrays for copies. */
 final class DoubleWork {
@@ -38,9 +37,9 @@ final class DoubleWork {
     }
   }
 
-  /** Makes room for what a memory's elements are copied by. */
-  void prepare(CpuMemory memory) {
-    scratch.prepare(memory);
+  /** Makes room for what a run's elements are copied by. */
+  void prepare(CpuRun run) {
+    run.prepare(scratch);
   }
 
   /** A gradient is multiplied by prescale, if that is not 1, and then by scale. */
@@ -62,8 +61,10 @@ final class DoubleWork {
     this.access = access;
   }
 
-  /** Memories and offsets are those of parameters, gradients and then state. */
-  void updateInPlace(UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n) {
+  /** Updates some elements of a run, from one on. */
+  void updateInPlace(CpuRun run, long at, int n) {
+    CpuMemory[] memories = run.memories;
+    long[] offsets = run.offsets;
     int start = memories[0].indexAt(offsets[0] + at);
     double[] parameters = (double[]) memories[0].arrayAt(offsets[0] + at);
     for (int i = 2; i < memories.length; i++) {
@@ -75,7 +76,7 @@ final class DoubleWork {
     if (keepsParameters) {
       System.arraycopy(parameters, start, parameterCopy, 0, n);
     }
-    rule.update(block);
+    run.group.rule.update(block);
     if (keepsParameters) {
       System.arraycopy(parameterCopy, 0, parameters, start, n);
     }
@@ -87,19 +88,19 @@ final class DoubleWork {
    *
    * @param start that index, or -1 if state must be copied too
    */
-  void updateCopies(
-      UpdateRule rule, CpuMemory[] memories, long[] offsets, long at, int n, int start) {
+  void updateCopies(CpuRun run, long at, int n, int start) {
     allocateCopies();
+    CpuMemory[] memories = run.memories;
     int from = Math.max(start, 0);
-    memories[0].load(offsets[0] + at, parameterCopy, from, n, scratch);
+    run.load(0, at, parameterCopy, from, n, scratch);
     if (access.reads(1)) {
-      memories[1].load(offsets[1] + at, gradientCopy, from, n, scratch);
+      run.load(1, at, gradientCopy, from, n, scratch);
     }
     for (int i = 2; i < memories.length; i++) {
       if (start >= 0) {
-        state[i - 2] = (double[]) memories[i].arrayAt(offsets[i] + at);
+        state[i - 2] = (double[]) memories[i].arrayAt(run.offsets[i] + at);
       } else if (access.reads(i)) {
-        memories[i].load(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
+        run.load(i, at, stateCopy[i - 2], 0, n, scratch);
       }
     }
     double scaleLeft = scale;
@@ -112,13 +113,18 @@ final class DoubleWork {
     }
     block.step(scalars, scaleLeft, weightDecay);
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
-    rule.update(block);
+    run.group.rule.update(block);
     if (!keepsParameters) {
-      memories[0].store(offsets[0] + at, parameterCopy, from, n, scratch);
+      run.store(0, at, parameterCopy, from, n, scratch);
+    } else if (run.hasAverage()) {
+      run.load(0, at, parameterCopy, from, n, scratch);
+    }
+    if (run.hasAverage()) {
+      run.average(at, parameterCopy, from, n, scratch);
     }
     for (int i = 2; i < memories.length && start < 0; i++) {
       if (access.writes(i)) {
-        memories[i].store(offsets[i] + at, stateCopy[i - 2], 0, n, scratch);
+        run.store(i, at, stateCopy[i - 2], 0, n, scratch);
       }
     }
   }

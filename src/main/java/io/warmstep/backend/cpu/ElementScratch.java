@@ -15,6 +15,16 @@ final class ElementScratch {
     this.length = length;
   }
 
+  /** For what is more than elements of a type, once there is any. */
+  private EncodingScratch encodings;
+
+  EncodingScratch encodings() {
+    if (encodings == null) {
+      encodings = new EncodingScratch(length);
+    }
+    return encodings;
+  }
+
   void prepare(CpuMemory memory) {
     if (memory.needsScratch()) {
       of(memory.storage());

@@ -5,6 +5,7 @@ import io.warmstep.Norm;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
 import io.warmstep.step.GradientScale;
+import io.warmstep.step.LeafExchange;
 import java.util.List;
 
 /**
@@ -24,6 +25,8 @@ final class GlobalNorm {
   private final WorkerPool.Job doubleJob = this::sumDoubles;
   private final float[] floatSums;
   private final double[] doubleSums;
+  private final LeafExchange exchange;
+  private boolean hasDoubles;
   private boolean isFinite;
 
   /** One thread's working memory. */
@@ -98,6 +101,8 @@ final class GlobalNorm {
     this.norm = plan.options().norm();
     floats = new Leaves(plan.normOrder(ElementType.FLOAT32));
     doubles = new Leaves(plan.normOrder(ElementType.FLOAT64));
+    exchange = plan.options().leafExchange();
+    hasDoubles = doubles.count > 0;
     floatSums = new float[floats.count];
     doubleSums = new double[doubles.count];
     scratch = new Scratch[pool.threads()];
@@ -120,27 +125,47 @@ final class GlobalNorm {
 
   /** Whether any gradient is of float64 arithmetic; then the clip factor is computed in float64. */
   boolean hasDoubles() {
-    return doubles.count > 0;
+    return hasDoubles;
   }
 
   /** The norm of the scaled gradients: in float32 unless there are float64 ones. */
   double compute(GradientScale scale) {
     pool.run(floatJob, floats.chunks());
+    if (doubles.count > 0) {
+      pool.run(doubleJob, doubles.chunks());
+    }
+    if (exchange == null) {
+      return join(scale, floatSums, floats.exponents, doubleSums, doubles.exponents);
+    }
+    LeafExchange.Leaves all =
+        exchange.all(
+            new LeafExchange.Leaves(floatSums, floats.exponents, doubleSums, doubles.exponents));
+    hasDoubles = all.doubleSums().length > 0;
+    return join(
+        scale, all.floatSums(), all.floatExponents(), all.doubleSums(), all.doubleExponents());
+  }
+
+  /** Combines the leaves of the whole model, which are overwritten. */
+  private double join(
+      GradientScale scale,
+      float[] floatLeaves,
+      int[] floatExponents,
+      double[] doubleLeaves,
+      int[] doubleExponents) {
     FloatTreeSum floatSum = scratch[0].floatSum;
-    floatSum.combine(floatSums, floats.exponents, 0, floats.count);
+    floatSum.combine(floatLeaves, floatExponents, 0, floatLeaves.length);
     float root = norm == Norm.L2 ? (float) Math.sqrt(floatSum.sum) : floatSum.sum;
     isFinite = Float.isFinite(floatSum.sum);
     if (!hasDoubles()) {
       return Math.scalb(root * scale.mantissa(), floatSum.exponent + scale.exponent());
     }
     double floatNorm = Math.scalb(root, floatSum.exponent);
-    pool.run(doubleJob, doubles.chunks());
     DoubleTreeSum doubleSum = scratch[0].doubleSum;
-    doubleSum.combine(doubleSums, doubles.exponents, 0, doubles.count);
+    doubleSum.combine(doubleLeaves, doubleExponents, 0, doubleLeaves.length);
     double doubleRoot = norm == Norm.L2 ? Math.sqrt(doubleSum.sum) : doubleSum.sum;
     double doubleNorm = Math.scalb(doubleRoot, doubleSum.exponent);
     isFinite &= Double.isFinite(doubleSum.sum);
-    double raw = floats.count == 0 ? doubleNorm : joined(floatNorm, doubleNorm);
+    double raw = floatLeaves.length == 0 ? doubleNorm : joined(floatNorm, doubleNorm);
     return raw * scale.scale();
   }
 

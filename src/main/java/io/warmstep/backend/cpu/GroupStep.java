@@ -31,13 +31,22 @@ final class GroupStep {
   double weightDecay;
   boolean keepsParameters;
 
-  GroupStep(UpdateRule rule) {
+  /** What random numbers follow from. */
+  final long seed;
+
+  long step;
+
+  /** What averages take of the parameters in this step. */
+  float averageWeight;
+
+  GroupStep(UpdateRule rule, long seed) {
     this.rule = rule;
+    this.seed = seed;
     this.floatScalars = new float[rule.scalarNames().size()];
     this.doubleScalars = new double[rule.scalarNames().size()];
     this.sign = rule.maximize() ? -1 : 1;
     this.sums = rule.sums().orElse(null);
-    this.updating = sums == null ? Access.ALL : sums.updating();
+    this.updating = rule.access();
     int count = sums == null ? 0 : sums.kinds().size();
     int kept = StepPlan.Group.kept(rule);
     int numbers = sums == null ? 0 : sums.numberNames().size();
@@ -49,6 +58,8 @@ final class GroupStep {
       double[] scalars,
       double weightDecay,
       boolean keepsParameters,
+      long step,
+      double averageWeight,
       float floatPrescale,
       float floatScale,
       double doubleScale) {
@@ -58,6 +69,8 @@ final class GroupStep {
     }
     this.weightDecay = weightDecay;
     this.keepsParameters = keepsParameters;
+    this.step = step;
+    this.averageWeight = (float) averageWeight;
     this.floatPrescale = floatPrescale;
     this.floatScale = sign * floatScale;
     this.doubleScale = sign * doubleScale;

@@ -60,20 +60,19 @@ final class CudaStepProgram implements StepProgram {
   }
 
   /** What the parameters of one launch have in common. */
-  private record Launch(StepPlan.SameRule rule, ElementType type) {}
+  private record Launch(StepPlan.SameRule rule, ElementType type, boolean isMixed) {}
 
   /** The runs of each launch, in the order of the launches. */
   private static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
     List<TensorRun> runs = Span.of(plan).stream().map(TensorRun::new).toList();
     Map<Launch, List<TensorRun>> launches = new LinkedHashMap<>();
     for (StepPlan.SameRule rule : plan.rules()) {
-      for (ElementType type : ElementType.values()) {
-        List<TensorRun> together =
-            runs.stream()
-                .filter(run -> run.type == type && rule.groups().contains(run.group))
-                .toList();
-        if (!together.isEmpty()) {
-          launches.put(new Launch(rule, type), together);
+      for (TensorRun run : runs) {
+        if (rule.groups().contains(run.group)) {
+          ElementType type = run.isMixed() ? run.type.arithmetic() : run.type;
+          launches
+              .computeIfAbsent(new Launch(rule, type, run.isMixed()), key -> new ArrayList<>())
+              .add(run);
         }
       }
     }

@@ -45,11 +45,13 @@ final class CudaSums {
     Optional<NewtonSchulz> phase = plan.groups().get(runs.get(0).group).rule().matrix();
     this.context = context;
     this.tiles = tiles;
-    this.first = phase.isEmpty() ? null : kernels.get("first_" + rule.rule() + "_" + type);
+    this.first = phase.isEmpty() ? null : kernels.get("first_" + rule.kernel() + "_" + type);
     this.sums =
         kernels.get(
-            phase.isEmpty() ? "sums_" + rule.rule() + "_" + type : "leaves_" + type.arithmetic());
-    this.numbers = kernels.get("numbers_" + rule.rule() + "_" + type.arithmetic());
+            phase.isEmpty()
+                ? "sums_" + rule.sumsKernel() + "_" + type
+                : "leaves_" + type.arithmetic());
+    this.numbers = kernels.get("numbers_" + rule.sumsKernel() + "_" + type.arithmetic());
     this.leaves = new TileTable(arena, runs.stream().mapToLong(TensorRun::leaves).toArray());
     this.tensorCount = runs.size();
     this.tensors = arena.table((long) tensorCount * Layout.SUM_TENSOR_BYTES);

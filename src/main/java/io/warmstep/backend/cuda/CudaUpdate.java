@@ -13,16 +13,18 @@ import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
 /**
- * The update of all parameters under one rule and of one element type: one launch, after two where
- * the rule first adds something up over each tensor. The numbers of up to 16 groups are its
- * arguments; those of more go into a table on the device, by launches that copy their arguments, so
- * that no memory of the host has to stay as it is.
+ * The update of all parameters under one rule and of one element type, or of those whose operands
+ * are stored in ways of their own: one launch, after two where the rule first adds something up
+ * over each tensor. The numbers of up to 16 groups are its arguments; those of more go into a table
+ * on the device, by launches that copy their arguments, so that no memory of the host has to stay
+ * as it is.
  */
 final class CudaUpdate {
   private final CudaContext context;
   private final StepPlan plan;
   private final List<Integer> groups; // of the plan, in the order of the launch
   private final Layout.Step layout;
+  private final boolean isMixed;
   private final CUfunction kernel;
   private final CUfunction writeGroups;
   private final TileTable tiles;
@@ -49,9 +51,12 @@ final class CudaUpdate {
     this.plan = plan;
     this.layout = Layout.Step.of(type);
     this.groups = rule.groups();
-    this.kernel = kernels.get(rule.rule() + "_" + type);
+    this.isMixed = runs.get(0).isMixed();
+    this.kernel = kernels.get(isMixed ? "mixed_" + rule.kernel() : rule.kernel() + "_" + type);
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
-    this.tensors = arena.table((long) runs.size() * Layout.TENSOR_BYTES);
+    this.tensors =
+        arena.table(
+            (long) runs.size() * (isMixed ? Layout.MIXED_TENSOR_BYTES : Layout.TENSOR_BYTES));
     this.runs = new ArrayList<>(runs);
     this.rows = new DeviceRows(tensors);
     writeRows(rows.begin());
@@ -64,7 +69,7 @@ final class CudaUpdate {
         rule.sums().isEmpty()
             ? null
             : new CudaSums(context, kernels, arena, plan, rule, runs, tiles.blocks());
-    int before = sums == null ? 0 : Layout.SUM_STEP;
+    int before = isMixed ? Layout.MIXED_STEP : sums == null ? 0 : Layout.SUM_STEP;
     this.all = Cuda.direct(before + layout.bytes());
     this.update = all.slice(before, layout.bytes()).order(all.order());
     this.updatePointer = Pointer.to(Pointer.to(all));
@@ -103,6 +108,10 @@ final class CudaUpdate {
     long tableAddress = table == null ? 0 : table.address();
     if (sums != null) {
       sums.setFixed(all, normResult);
+    }
+    if (isMixed) {
+      all.putLong(Layout.MIXED_TENSORS, tensors.address());
+      all.putLong(Layout.MIXED_KEY, options.seed());
     }
     update.putLong(Layout.Step.TILES, tiles.address());
     update.putLong(Layout.Step.TENSORS, tensors.address());
@@ -153,6 +162,13 @@ final class CudaUpdate {
       double[] scalars = inputs.scalars(group);
       for (int j = 0; j < scalars.length; j++) {
         putReal(target, at + j * layout.realBytes(), scalars[j]);
+      }
+      if (isMixed) {
+        long step = inputs.step(group);
+        int last = at + Layout.MIXED_SCALARS * Float.BYTES;
+        target.putFloat(last, (float) inputs.averageWeight(group));
+        target.putFloat(last + Float.BYTES, (float) (step & 0xffff)); // exact, as are the next bits
+        target.putFloat(last + 2 * Float.BYTES, (float) (step >>> 16 & 0xffff));
       }
       putReal(target, at + layout.weightDecay(), inputs.weightDecay(group));
       boolean adjusts = adjustsAll || inputs.weightDecay(group) != 0;

@@ -64,6 +64,18 @@ final class Layout {
   static final int SUM_LEAF_COUNT = 40;
   static final int SUM_STEP = 48;
 
+  /** MixedTensor: a pointer for each operand and two more, a long, two ints, a byte for each. */
+  static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 32;
+
+  /** MixedArguments, before StepArguments: a pointer, two ints. */
+  static final int MIXED_TENSORS = 0;
+
+  static final int MIXED_KEY = 8;
+  static final int MIXED_STEP = 16;
+
+  /** The last scalars of a group: the weight of averages, and the number of its step in two. */
+  static final int MIXED_SCALARS = StepPlan.MAX_SCALARS - 3;
+
   /** NormArguments: two trees, three pointers, three doubles, two floats, four ints. */
   static final int NORM_ARGUMENTS_BYTES = 152;
 

@@ -1,12 +1,16 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Encoding;
 import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.NewtonSchulz;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.List;
 
 /** A span as one row of the table that the update reads. */
 final class TensorRun {
@@ -18,6 +22,10 @@ final class TensorRun {
   private final long rows; // length of the first dimension, if the run is one tensor
   private final long[] kept; // of state that holds one value for the tensor
   private final boolean mayMove;
+  private final byte[] stored; // how each operand is, or null if all are as the type says
+  private final long rest; // what masters keep beside the values
+  private final long average; // of the values, or 0
+  private final int parameter; // the number of the first among all
 
   TensorRun(Span span) {
     this.group = span.group();
@@ -32,6 +40,23 @@ final class TensorRun {
     this.kept = span.kept().stream().mapToLong(TensorRun::address).toArray();
     this.bytes =
         span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
+    this.stored = span.isUniform() ? null : codes(span.operands());
+    this.rest = span.operands().get(0).rest().map(TensorRun::address).orElse(0L);
+    this.average = span.average().map(TensorRun::address).orElse(0L);
+    this.parameter = span.entries().get(0).index();
+  }
+
+  private static byte[] codes(List<Operand> operands) {
+    byte[] codes = new byte[StepPlan.MAX_OPERANDS];
+    for (int i = 0; i < operands.size(); i++) {
+      codes[i] = (byte) Encoding.code(operands.get(i));
+    }
+    return codes;
+  }
+
+  /** Whether operands are stored in several ways. */
+  boolean isMixed() {
+    return stored != null;
   }
 
   static long address(MemorySlice slice) {
@@ -58,7 +83,7 @@ final class TensorRun {
 
   /** Where the memory may move, as many as there are with any alignment. */
   long tiles() {
-    long afterHead = mayMove ? length : Math.max(length - Math.max(head(), 0), 0);
+    long afterHead = mayMove || isMixed() ? length : Math.max(length - Math.max(head(), 0), 0);
     return Math.max((afterHead + Layout.TILE - 1) / Layout.TILE, 1);
   }
 
@@ -91,13 +116,21 @@ final class TensorRun {
 
   /** Whether another run, of memory elsewhere, can have this one's row and tiles. */
   boolean isLike(TensorRun other) {
-    return length == other.length && group == other.group && tiles() == other.tiles();
+    return length == other.length
+        && group == other.group
+        && tiles() == other.tiles()
+        && Arrays.equals(stored, other.stored);
   }
 
   /** Writes the row; the group counts among those of the launch. */
   void write(ByteBuffer table, int groupOfLaunch) {
     for (int i = 0; i < StepPlan.MAX_OPERANDS; i++) {
       table.putLong(i < addresses.length ? addresses[i] : 0);
+    }
+    if (isMixed()) {
+      table.putLong(rest).putLong(average).putLong(length);
+      table.putInt(groupOfLaunch).putInt(parameter).put(stored);
+      return;
     }
     table.putLong(length).putInt(groupOfLaunch).putInt(head());
   }

@@ -9,12 +9,13 @@ import org.jocl.Pointer;
 
 /**
  * The numbers of several parameter groups as one argument of the update: for each group the rule's
- * scalars, its weight decay, 1 or, to maximize, -1, and whether its parameters stay. OpenCL copies
- * an argument when it is set, so the next step may overwrite them while this one still runs.
+ * scalars, its weight decay, 1 or, to maximize, -1, whether its parameters stay, and the number of
+ * its step. OpenCL copies an argument when it is set, so the next step may overwrite them while
+ * this one still runs.
  */
 final class GroupNumbers {
   /** Fields of a group beside the rule's scalars: see step.cl. */
-  static final int OTHER_FIELDS = 3;
+  static final int OTHER_FIELDS = 6;
 
   private final List<Integer> groups;
   private final List<UpdateRule> rules;
@@ -51,6 +52,10 @@ final class GroupNumbers {
       put(field++, inputs.weightDecay(group));
       put(field++, rule.maximize() ? -1 : 1);
       put(field++, inputs.keepsParameters(group) ? 1 : 0);
+      long step = inputs.step(group);
+      put(field++, step & 0xffff); // exact in float32, as are the next bits
+      put(field++, step >>> 16 & 0xffff);
+      put(field++, inputs.averageWeight(group));
     }
   }
 

@@ -157,11 +157,12 @@ final class OpenClMatrices {
     kernel.setReal(9, otherFactor, isDouble);
     int side = programs.shape().matrixSide();
     long tiles =
-        groups(rows, HELD * side) * groups(columns, programs.shape().lanes(arithmetic) * side);
+        groups(rows, HELD * side)
+            * (long) groups(columns, programs.shape().lanes(arithmetic) * side);
     kernel.workGroups(batch.members().size() * tiles);
   }
 
-  private static long groups(int length, int each) {
+  private static int groups(int length, int each) {
     return (length - 1) / each + 1;
   }
 

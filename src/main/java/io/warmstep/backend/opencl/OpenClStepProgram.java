@@ -68,14 +68,24 @@ final class OpenClStepProgram implements StepProgram {
       for (int i = 0; i < run.buffers.length; i++) {
         kernel.setBuffer(10 + i, run.buffers[i]);
       }
+      if (run.isMixed()) {
+        kernel.setBuffer(10 + run.buffers.length, run.rest);
+        kernel.setBuffer(13 + run.buffers.length, run.average);
+      }
     }
 
     /** What a segment has after the number of its first tile. */
     long[] fields(StepPlan plan, UpdateRun run) {
-      long[] fields = new long[2 + run.offsets.length];
+      int operands = run.offsets.length;
+      long[] fields = new long[2 + operands + (run.isMixed() ? 3 : 0)];
       fields[0] = run.length;
       fields[1] = tag(key, plan, run) | (run.isAligned(lanes) ? 1L : 0L) << 48;
-      System.arraycopy(run.offsets, 0, fields, 2, run.offsets.length);
+      System.arraycopy(run.offsets, 0, fields, 2, operands);
+      if (run.isMixed()) {
+        fields[2 + operands] = run.restOffset;
+        fields[3 + operands] = run.averageOffset;
+        fields[4 + operands] = run.parameter;
+      }
       return fields;
     }
   }
@@ -87,7 +97,8 @@ final class OpenClStepProgram implements StepProgram {
   }
 
   /** What parameters of one launch have in common. */
-  private record LaunchKey(ElementType type, List<Integer> groups, List<Long> buffers) {}
+  private record LaunchKey(
+      ElementType type, List<String> encodings, List<Integer> groups, List<Long> buffers) {}
 
   /** Groups whose numbers are one argument. */
   private record NumbersKey(boolean isDouble, List<Integer> groups) {}
@@ -120,7 +131,9 @@ final class OpenClStepProgram implements StepProgram {
         int capacity = programs.groups(rule, run.type == ElementType.FLOAT64);
         int first = place / capacity * capacity;
         int end = Math.min(first + capacity, rule.groups().size());
-        LaunchKey key = new LaunchKey(run.type, rule.groups().subList(first, end), run.handles());
+        LaunchKey key =
+            new LaunchKey(
+                run.type, run.encodings, rule.groups().subList(first, end), run.handles());
         together.computeIfAbsent(key, k -> new ArrayList<>()).add(i);
       }
     }
@@ -148,9 +161,16 @@ final class OpenClStepProgram implements StepProgram {
     boolean isDouble = type == ElementType.FLOAT64;
     int lanes = programs.shape().lanes(type);
     int tileLength = programs.shape().tileLength(type);
-    int operands = runs.get(members.get(0)).buffers.length;
-    Segments segments = resources.add(new Segments(Programs.segmentFields(operands)));
-    Kernel kernel = resources.add(programs.step(rule, type, operands));
+    UpdateRun first = runs.get(members.get(0));
+    int operands = first.buffers.length;
+    Segments segments =
+        resources.add(
+            new Segments(
+                first.isMixed()
+                    ? Programs.mixedSegmentFields(operands)
+                    : Programs.segmentFields(operands)));
+    Kernel kernel =
+        resources.add(programs.step(rule, type, operands, key.encodings, first.hasAverage()));
     List<UpdateRun> tensors = members.stream().map(runs::get).toList();
     List<Long> tags = tensors.stream().map(run -> tag(key, plan, run)).toList();
     OpenClContext context = device.context();
@@ -172,7 +192,11 @@ final class OpenClStepProgram implements StepProgram {
     kernel.setBuffer(7, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
     kernel.setBuffer(8, segments.segmentBuffer());
     kernel.setBuffer(9, segments.tileBuffer());
-    launch.setBuffers(runs.get(members.get(0)));
+    launch.setBuffers(first);
+    if (first.isMixed()) {
+      kernel.setInt(11 + operands, (int) options.seed());
+      kernel.setInt(12 + operands, (int) (options.seed() >>> 32));
+    }
     if (sums != null) {
       kernel.setBuffer(10 + operands, sums.numbers());
     }
@@ -258,7 +282,7 @@ final class OpenClStepProgram implements StepProgram {
   public void zeroGradients() {
     for (int i = 0; i < runs.size(); i++) {
       UpdateRun run = runs.get(i);
-      int bytes = run.type.bytes();
+      int bytes = run.gradientBytes();
       device.context().zero(run.buffers[1], run.offsets[1] * bytes, run.length * bytes, bytes);
     }
     device.context().flush();

@@ -6,6 +6,7 @@ import io.warmstep.WarmstepException;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.storage.Storage;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jocl.CL;
@@ -15,7 +16,7 @@ import org.jocl.cl_program;
 /** Programs built for one device, each once. */
 final class Programs implements AutoCloseable {
   /** Bytes of the update's arguments beside the parameter groups, with room for alignment. */
-  private static final int OTHER_ARGUMENTS = 160;
+  private static final int OTHER_ARGUMENTS = 192;
 
   /** The update chooses among them by comparing, which should cost next to nothing. */
   private static final int MAX_GROUPS = 16;
@@ -46,14 +47,43 @@ final class Programs implements AutoCloseable {
     return 3 + operands;
   }
 
-  /** The update of parameters of a type that have so many operands. */
-  Kernel step(StepPlan.SameRule rule, ElementType type, int operands) {
+  /** The same where operands are stored in several ways. */
+  static int mixedSegmentFields(int operands) {
+    return segmentFields(operands) + 3;
+  }
+
+  /**
+   * The update of parameters of a type.
+   *
+   * @param operands how many they have
+   * @param encodings how each is stored, as mixed.h calls it; empty if all are as the type says
+   * @param averages whether an average of the parameters is kept
+   */
+  Kernel step(
+      StepPlan.SameRule rule,
+      ElementType type,
+      int operands,
+      List<String> encodings,
+      boolean averages) {
+    boolean isMixed = !encodings.isEmpty();
+    int fields = isMixed ? mixedSegmentFields(operands) : segmentFields(operands);
     String options =
-        options(type, shape.stepLocal())
+        options(isMixed ? type.arithmetic() : type, shape.stepLocal())
             + " -DWS_UNITS="
             + shape.stepUnits()
-            + ruleOptions(rule, type, operands, segmentFields(operands));
-    return kernel("step.cl", rule.rule(), options, "ws_step", shape.stepLocal());
+            + ruleOptions(rule, type, operands, fields)
+            + mixedOptions(encodings)
+            + (averages ? " -DWS_AVERAGES" : "");
+    return kernel("step.cl", rule.kernel(), options, "ws_step", shape.stepLocal());
+  }
+
+  private static String mixedOptions(List<String> encodings) {
+    StringBuilder options = new StringBuilder();
+    for (int i = 0; i < encodings.size(); i++) {
+      String operand = i == 0 ? "VALUES" : i == 1 ? "GRADIENTS" : Integer.toString(i - 2);
+      options.append(" -DWS_STORED_").append(operand).append('=').append(encodings.get(i));
+    }
+    return options.isEmpty() ? "" : " -DWS_MIXED" + options;
   }
 
   /** A kernel of what comes before the update of a rule with sums. */
@@ -63,7 +93,7 @@ final class Programs implements AutoCloseable {
             + " -DWS_KEPT="
             + kept
             + ruleOptions(rule, type, operands, segmentFields(operands) + 1 + kept);
-    return kernel("sums.cl", rule.rule(), options, entry, shape.normLocal());
+    return kernel("sums.cl", rule.kernel(), options, entry, shape.normLocal());
   }
 
   private String ruleOptions(
@@ -75,9 +105,9 @@ final class Programs implements AutoCloseable {
         + " -DWS_SEGMENT="
         + segmentFields
         + " -DWS_RULE="
-        + rule.rule()
+        + rule.kernel()
         + " -DWS_RULE_UPPER="
-        + rule.rule().toUpperCase(Locale.ROOT);
+        + rule.kernel().toUpperCase(Locale.ROOT);
   }
 
   Kernel norm(String entry, ElementType type) {

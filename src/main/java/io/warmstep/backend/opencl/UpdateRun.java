@@ -9,6 +9,7 @@ import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.NewtonSchulz;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.jocl.cl_mem;
 
@@ -23,6 +24,24 @@ final class UpdateRun {
   final cl_mem[] kept; // state that holds one value for the tensor
   final long[] keptOffsets;
   private final List<OpenClMemory> memories;
+
+  /** How each operand is stored, as kernels call it; empty if all are as the type says. */
+  final List<String> encodings;
+
+  /** What masters keep beside the parameters, if anything, or else the parameters. */
+  final cl_mem rest;
+
+  final long restOffset;
+  private final Optional<OpenClMemory> restMemory;
+
+  /** Where the average of the parameters lies, if one is kept, or else the parameters. */
+  final cl_mem average;
+
+  final long averageOffset;
+  private final Optional<OpenClMemory> averageMemory;
+
+  /** Of the first parameter among all. */
+  final int parameter;
 
   UpdateRun(Span span) {
     this.group = span.group();
@@ -39,6 +58,41 @@ final class UpdateRun {
             .map(slice -> ((OpenClMemory) slice.memory()).buffer())
             .toArray(cl_mem[]::new);
     this.keptOffsets = span.kept().stream().mapToLong(UpdateRun::offset).toArray();
+    this.encodings =
+        span.isUniform() ? List.of() : span.operands().stream().map(UpdateRun::encoding).toList();
+    Optional<MemorySlice> beside = span.operands().get(0).rest();
+    this.restMemory = beside.map(slice -> (OpenClMemory) slice.memory());
+    this.rest = restMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
+    this.restOffset = beside.map(UpdateRun::offset).orElse(0L);
+    this.averageMemory = span.average().map(slice -> (OpenClMemory) slice.memory());
+    this.average = averageMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
+    this.averageOffset = span.average().map(UpdateRun::offset).orElse(0L);
+    this.parameter = span.entries().get(0).index();
+  }
+
+  /** The name of how an operand is stored in mixed.h. */
+  private static String encoding(Operand operand) {
+    String type = operand.storage().type().toString();
+    return switch (operand.encoding()) {
+      case PLAIN -> type;
+      case STOCHASTIC -> type + "_random";
+      case MASTER -> type + "_master";
+    };
+  }
+
+  /** Whether operands are stored in several ways. */
+  boolean isMixed() {
+    return !encodings.isEmpty();
+  }
+
+  /** Whether an average is kept. */
+  boolean hasAverage() {
+    return averageMemory.isPresent();
+  }
+
+  /** Bytes of an element of the gradients. */
+  int gradientBytes() {
+    return memories.get(1).type().bytes();
   }
 
   private static long offset(MemorySlice slice) {
@@ -47,16 +101,27 @@ final class UpdateRun {
 
   /** Whether another run, of memory elsewhere, can have this one's segment. */
   boolean isLike(UpdateRun other) {
-    return length == other.length && group == other.group && type == other.type;
+    return length == other.length
+        && group == other.group
+        && type == other.type
+        && encodings.equals(other.encodings)
+        && hasAverage() == other.hasAverage();
   }
 
   List<Long> handles() {
-    return Stream.of(buffers, kept).flatMap(Arrays::stream).map(cl_mem::getNativePointer).toList();
+    return Stream.of(buffers, kept, new cl_mem[] {rest, average})
+        .flatMap(Arrays::stream)
+        .map(cl_mem::getNativePointer)
+        .toList();
   }
 
   /** Whether an element has the same place within a vector in every buffer. */
   boolean isAligned(int lanes) {
     return memories.stream().allMatch(memory -> memory.isVectorAligned(lanes))
+        && restMemory.map(memory -> memory.isVectorAligned(lanes)).orElse(true)
+        && (restMemory.isEmpty() || restOffset % lanes == offsets[0] % lanes)
+        && averageMemory.map(memory -> memory.isVectorAligned(lanes)).orElse(true)
+        && (averageMemory.isEmpty() || averageOffset % lanes == offsets[0] % lanes)
         && Arrays.stream(offsets).allMatch(offset -> offset % lanes == offsets[0] % lanes);
   }
 

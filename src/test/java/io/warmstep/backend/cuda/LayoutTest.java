@@ -119,6 +119,14 @@ class LayoutTest {
   }
 
   @Test
+  void mixed() {
+    same("MixedTensor", Layout.MIXED_TENSOR_BYTES);
+    same("MixedArguments, key", Layout.MIXED_KEY);
+    same("MixedArguments, step", Layout.MIXED_STEP);
+    same("MixedArguments", Layout.MIXED_STEP + Layout.Step.FLOAT.bytes());
+  }
+
+  @Test
   void matrices() {
     same("WS_MATRIX_TRANSPOSES", Layout.MATRIX_TRANSPOSES);
     same("WS_MATRIX_STORES", Layout.MATRIX_STORES);

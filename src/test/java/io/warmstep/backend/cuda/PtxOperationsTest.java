@@ -56,6 +56,7 @@ class PtxOperationsTest {
           "cvt.rn.f32.f64",
           "cvt.f32.f16",
           "cvt.rn.f16.f32",
+          "cvt.rzi.u32.f32", // of whole numbers
           "cvt.rn.f32.s64",
           "cvt.rn.f64.s64");
 
@@ -204,6 +205,7 @@ class PtxOperationsTest {
       case "groups" -> Map.of();
       case "leaves" -> leaves(storage).named(type);
       case "global" -> globalNorm();
+      case "mixed" -> mixed(storage).named("f32");
       case "matrix_copy" -> DIV.named(type);
       case "matrix_product" -> product(storage).named(type);
       default -> {
@@ -229,6 +231,17 @@ class PtxOperationsTest {
       if (hasGradient) {
         all = all.plus(GRADIENT.times(held)).plus(mul(1)); // sign * scale
       }
+    }
+    return all;
+  }
+
+  /** Two elements at a time, whose gradients are prepared in one place for all options. */
+  private static Operations mixed(String rule) throws IOException {
+    int held = 2;
+    Operations average = add(1).plus(fma(1));
+    Operations all = mul(1).plus(mul(2).plus(fma(1)).plus(average).times(held));
+    for (Operations ofOneElement : stated(rule)) {
+      all = all.plus(ofOneElement.times(held));
     }
     return all;
   }
@@ -262,8 +275,8 @@ class PtxOperationsTest {
   }
 
   private static TensorSums summing(String rule) {
-    return Rules.all().stream()
-        .filter(one -> one.name().equals(rule))
+    return Rules.ofEachKernel().stream()
+        .filter(one -> one.kernel().equals(rule))
         .findFirst()
         .flatMap(UpdateRule::sums)
         .orElseThrow();

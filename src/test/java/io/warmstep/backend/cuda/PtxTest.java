@@ -8,6 +8,7 @@ import io.warmstep.ElementType;
 import io.warmstep.natives.PrivateNatives;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.Interpolation;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -98,12 +99,13 @@ class PtxTest {
     }
   }
 
-  /** The two translation units and all that they include when compiled for a device. */
+  /** The translation units and all that they include when compiled for a device. */
   private static Set<String> sources() throws IOException {
     Set<String> found = new TreeSet<>();
     collect("step.cu", found);
     collect("norm.cu", found);
     collect("sums.cu", found);
+    collect("mixed.cu", found);
     return found;
   }
 
@@ -130,15 +132,25 @@ class PtxTest {
   @Test
   void everyRuleAndTypeHasItsEntry() throws IOException {
     Set<String> expected = new TreeSet<>(Set.of("global_norm"));
+    for (UpdateRule rule : Rules.all()) {
+      if (rule.sums().isEmpty()) {
+        expected.add("mixed_" + rule.name());
+      }
+    }
     for (ElementType type : ElementType.values()) {
-      for (UpdateRule rule : Rules.all()) {
-        expected.add(rule.name() + "_" + type);
+      for (UpdateRule rule : Rules.ofEachKernel()) {
+        expected.add(rule.kernel() + "_" + type);
         if (rule.sums().isPresent()) {
           boolean hasMatrix = rule.matrix().isPresent();
-          expected.add((hasMatrix ? "first_" : "sums_") + rule.name() + "_" + type);
-          expected.add("numbers_" + rule.name() + "_" + type.arithmetic());
+          expected.add(
+              hasMatrix
+                  ? "first_" + rule.kernel() + "_" + type
+                  : "sums_" + rule.sumsKernel() + "_" + type);
+          expected.add("numbers_" + rule.sumsKernel() + "_" + type.arithmetic());
         }
       }
+      expected.add(Interpolation.PASS.name() + "_" + type);
+      expected.add(Interpolation.LOOKAHEAD.name() + "_" + type);
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
       expected.add("matrix_copy_" + type.arithmetic());

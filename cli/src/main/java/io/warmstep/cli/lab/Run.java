@@ -120,8 +120,10 @@ final class Run implements AutoCloseable {
   }
 
   private void evaluate() {
+    update.eval();
     Mlp.Evaluation onTrain = model.evaluate(trainSample);
     Mlp.Evaluation onValidation = model.evaluate(validationSample);
+    update.train();
     isFinite &= Double.isFinite(onTrain.loss());
     history.addEvaluation(onTrain, onValidation);
     update.report(onTrain.loss());
@@ -129,7 +131,10 @@ final class Run implements AutoCloseable {
 
   /** The loss of each validation row that is evaluated, now. */
   double[] validationLosses() {
-    return model.losses(validationSample);
+    update.eval();
+    double[] its = model.losses(validationSample);
+    update.train();
+    return its;
   }
 
   /** The bits of all parameters, in order, little-endian. */

@@ -1,8 +1,13 @@
 package io.warmstep.cli.train;
 
 import io.warmstep.cli.data.DataSet;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -123,6 +128,26 @@ public final class Mlp {
   }
 
   /**
+   * Returns a hash of the bits of all values, to compare models by.
+   *
+   * @return SHA-256 over names and values, in hexadecimal digits
+   */
+  public String bits() {
+    try {
+      MessageDigest hash = MessageDigest.getInstance("SHA-256");
+      for (Parameter parameter : parameters()) {
+        hash.update(parameter.name.getBytes(StandardCharsets.UTF_8));
+        ByteBuffer bytes = ByteBuffer.allocate(parameter.values.length * Float.BYTES);
+        bytes.asFloatBuffer().put(parameter.values);
+        hash.update(bytes);
+      }
+      return HexFormat.of().formatHex(hash.digest());
+    } catch (NoSuchAlgorithmException e) { // every JDK has it
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /**
    * Computes the gradient of the mean loss over a minibatch, overwriting every {@link
    * Parameter#gradient}.
    *
@@ -132,18 +157,32 @@ public final class Mlp {
    * @return the mean loss of the minibatch before any update
    */
   public double computeGradients(float[] features, int[] labels, int rows) {
+    return computeGradients(features, labels, rows, rows);
+  }
+
+  /**
+   * Computes the part of rows in the gradient of the mean loss over a minibatch that has others,
+   * too, overwriting every {@link Parameter#gradient}.
+   *
+   * @param features rows times inputs, row-major, from index 0
+   * @param labels the class of each row
+   * @param rows how many rows there are, at least 1
+   * @param outOf how many rows the whole minibatch has
+   * @return the part of these rows in the mean loss before any update
+   */
+  public double computeGradients(float[] features, int[] labels, int rows, int outOf) {
     ensureCapacity(rows);
     forward(features, 0, rows);
     Layer last = layers.get(layers.size() - 1);
     double loss = 0;
     for (int row = 0; row < rows; row++) {
-      loss += softmaxDelta(last, row, labels[row], rows);
+      loss += softmaxDelta(last, row, labels[row], outOf);
     }
     for (int i = layers.size() - 1; i >= 0; i--) {
       float[] input = i == 0 ? features : layers.get(i - 1).activations;
       backward(layers.get(i), input, i == 0 ? null : layers.get(i - 1), rows);
     }
-    return loss / rows;
+    return loss / outOf;
   }
 
   /**

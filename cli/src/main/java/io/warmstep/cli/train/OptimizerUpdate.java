@@ -39,7 +39,27 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    */
   public OptimizerUpdate(
       Device device, Mlp model, UpdateRule rule, LearningRate rate, double clipNorm) {
-    this(device, model, rule, rate, clipNorm, null);
+    this(device, model, rule, rate, clipNorm, Precision.FLOAT32, null);
+  }
+
+  /**
+   * Copies a model's parameters to a device and prepares their optimizer.
+   *
+   * @param device where steps run
+   * @param model what is trained
+   * @param rule how it is updated
+   * @param rate the learning rate of each step
+   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param precision how parameters and state are stored
+   */
+  public OptimizerUpdate(
+      Device device,
+      Mlp model,
+      UpdateRule rule,
+      LearningRate rate,
+      double clipNorm,
+      Precision precision) {
+    this(device, model, rule, rate, clipNorm, precision, null);
   }
 
   /**
@@ -59,16 +79,30 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       LearningRate rate,
       double clipNorm,
       StepListener listener) {
+    this(device, model, rule, rate, clipNorm, Precision.FLOAT32, listener);
+  }
+
+  private OptimizerUpdate(
+      Device device,
+      Mlp model,
+      UpdateRule rule,
+      LearningRate rate,
+      double clipNorm,
+      Precision precision,
+      StepListener listener) {
     this.model = model.parameters();
     this.rate = rate;
     ParametersBuilder owned = Parameters.on(device);
     for (Mlp.Parameter parameter : this.model) {
       long[] shape = Arrays.stream(parameter.shape()).asLongStream().toArray();
-      owned.add(parameter.name(), parameter.values()).shape(parameter.name(), shape);
+      owned
+          .add(parameter.name(), precision.type(), parameter.values())
+          .shape(parameter.name(), shape);
     }
     parameters = owned.build();
     try {
       OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
+      precision.set(builder);
       if (clipNorm > 0) {
         builder.clipNorm(clipNorm);
       }
@@ -77,6 +111,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       }
       group(builder, rule, listener != null);
       optimizer = builder.build();
+      copyBack(); // rounded to their type
     } catch (RuntimeException | Error e) {
       parameters.close();
       throw e;
@@ -118,6 +153,23 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
   public void report(double trainLoss) {
     if (rate.plateau() != null) {
       rate.plateau().report(trainLoss);
+    }
+  }
+
+  @Override
+  public void eval() {
+    optimizer.eval();
+    if (!optimizer.isTraining()) {
+      copyBack();
+    }
+  }
+
+  @Override
+  public void train() {
+    boolean wasTraining = optimizer.isTraining();
+    optimizer.train();
+    if (!wasTraining) {
+      copyBack();
     }
   }
 

@@ -24,11 +24,30 @@ public final class Trainer {
     double step();
 
     /**
+     * Computes the gradients that the next step takes.
+     *
+     * @param model whose gradients
+     * @param features rows times inputs, row-major
+     * @param labels the class of each row
+     * @param rows how many rows the minibatch has, at least 1
+     * @return the mean loss of the minibatch
+     */
+    default double computeGradients(Mlp model, float[] features, int[] labels, int rows) {
+      return model.computeGradients(features, labels, rows);
+    }
+
+    /**
      * Learns how good the model is, after each epoch. Schedules that watch a metric use it.
      *
      * @param trainLoss the mean loss over the training rows
      */
     default void report(double trainLoss) {}
+
+    /** Gives the model the weights to evaluate with, where those that are trained are others. */
+    default void eval() {}
+
+    /** Gives the model the weights back that are trained. */
+    default void train() {}
   }
 
   /** Hears about the progress. */
@@ -129,7 +148,8 @@ public final class Trainer {
         if (++step <= done) {
           continue;
         }
-        double loss = model.computeGradients(minibatches.features(), minibatches.labels(), rows);
+        double loss =
+            update.computeGradients(model, minibatches.features(), minibatches.labels(), rows);
         if (!Double.isFinite(loss)) {
           throw new TrainingDivergedException(history.steps() + 1, loss, rate);
         }
@@ -140,11 +160,13 @@ public final class Trainer {
       if (epoch <= evaluated) {
         continue;
       }
+      update.eval();
       Mlp.Evaluation onTrain = model.evaluate(train);
       if (!Double.isFinite(onTrain.loss())) {
         throw new TrainingDivergedException(history.steps(), onTrain.loss(), rate);
       }
       history.addEvaluation(onTrain, model.evaluate(split.test()));
+      update.train();
       update.report(onTrain.loss());
       listener.onEpoch(epoch, history.last());
     }

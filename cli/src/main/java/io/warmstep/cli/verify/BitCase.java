@@ -19,6 +19,7 @@ import java.util.stream.IntStream;
  * @param lengths of the tensors
  * @param steps how many
  * @param comparesEachStep whether to compare after each step rather than after the last
+ * @param storing how gradients, masters and state are stored
  */
 record BitCase(
     UpdateRule rule,
@@ -27,7 +28,20 @@ record BitCase(
     Extra extra,
     List<Integer> lengths,
     int steps,
-    boolean comparesEachStep) {
+    boolean comparesEachStep,
+    Storing storing) {
+  /** A case whose parameters, gradients and state are stored as the type says. */
+  BitCase(
+      UpdateRule rule,
+      ElementType type,
+      Elements elements,
+      Extra extra,
+      List<Integer> lengths,
+      int steps,
+      boolean comparesEachStep) {
+    this(rule, type, elements, extra, lengths, steps, comparesEachStep, Storing.plain(type));
+  }
+
   /** Around the sizes of vectors, work-groups and tiles, so that tensors begin anywhere. */
   private static final List<Integer> ODD =
       List.of(1, 2, 31, 0, 32, 33, 255, 256, 257, 1023, 1024, 1025, 4097);
@@ -104,6 +118,7 @@ record BitCase(
         cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, SMALL, 1000, false));
       }
     }
+    cases.addAll(Storing.cases(type, ODD));
     return cases;
   }
 
@@ -115,6 +130,7 @@ record BitCase(
         + ", "
         + elements.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ')
         + ", "
-        + extra.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ');
+        + extra.name().toLowerCase(java.util.Locale.ROOT).replace('_', ' ')
+        + storing.text();
   }
 }

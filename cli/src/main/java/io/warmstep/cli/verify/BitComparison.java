@@ -213,7 +213,7 @@ public final class BitComparison {
     private final List<Tensor> state = new ArrayList<>();
 
     Model(Device device, BitCase one) {
-      ParametersBuilder builder = Parameters.on(device);
+      ParametersBuilder builder = Parameters.on(device).gradientType(one.storing().gradients());
       for (int i = 0; i < one.lengths().size(); i++) {
         String name = (i % 2 == 0 ? "even." : "odd.") + i;
         int length = one.lengths().get(i);
@@ -229,6 +229,7 @@ public final class BitComparison {
           optimizerBuilder.group(decays ? odd.weightDecay(0.002) : odd);
         }
         one.extra().applyTo(optimizerBuilder);
+        one.storing().applyTo(optimizerBuilder);
         optimizer = optimizerBuilder.build();
       } catch (RuntimeException | Error e) {
         parameters.close();

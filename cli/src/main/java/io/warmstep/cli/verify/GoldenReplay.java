@@ -122,9 +122,24 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
           for (String name : golden.tensors()) {
             compareState(optimizer, name, snapshot);
           }
+          compareEvaluated(optimizer, parameters, snapshot);
         }
         return worst;
       }
+    }
+
+    private void compareEvaluated(
+        Optimizer optimizer, Parameters parameters, GoldenFile.Snapshot snapshot) {
+      if (snapshot.evaluated().isEmpty()) {
+        return;
+      }
+      optimizer.eval();
+      snapshot
+          .evaluated()
+          .forEach(
+              (name, values) ->
+                  compare(name + " evaluated", parameters.get(name).values(), values, start(name)));
+      optimizer.train();
     }
 
     private void compareState(Optimizer optimizer, String name, GoldenFile.Snapshot snapshot) {

@@ -1,6 +1,7 @@
 package io.warmstep.cli.verify;
 
 import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import java.util.HashMap;
@@ -10,6 +11,9 @@ import java.util.Map;
 
 /** From a reference's optimizers and hyperparameters to update rules. */
 final class GoldenRules {
+  /** What an optimizer that is around another one has that as. */
+  private static final String BASE = "base_optimizer";
+
   private GoldenRules() {}
 
   /** An optimizer or a hyperparameter that this version does not have. */
@@ -28,9 +32,27 @@ final class GoldenRules {
    * @throws IllegalArgumentException if a hyperparameter's value is not allowed
    */
   static UpdateRule of(GoldenFile.Case golden) throws UnknownException {
+    String name = golden.rule() == null ? golden.optimizer() : golden.rule();
+    if (golden.hyper().get(BASE) instanceof Map<?, ?> base) {
+      if (!name.equals("Lookahead")) {
+        throw new UnknownException("there is no rule " + name);
+      }
+      Lookahead around = Lookahead.around(of(String.valueOf(base.get("optimizer")), base));
+      return around
+          .k((long) number(golden.hyper(), "k", 5))
+          .alpha(number(golden.hyper(), "alpha", 0.5));
+    }
+    return of(name, golden.hyper());
+  }
+
+  private static double number(Map<?, ?> hyper, String name, double byDefault) {
+    return hyper.get(name) instanceof Number number ? number.doubleValue() : byDefault;
+  }
+
+  private static UpdateRule of(String optimizer, Map<?, ?> hyper) throws UnknownException {
     Map<String, Object> values = new HashMap<>();
-    for (Map.Entry<String, Object> entry : golden.hyper().entrySet()) {
-      String name = camelCase(entry.getKey());
+    for (Map.Entry<?, ?> entry : hyper.entrySet()) {
+      String name = camelCase(String.valueOf(entry.getKey()));
       if (entry.getValue() instanceof List<?> list) {
         // betas [b1, b2] are beta1 and beta2
         String singular = name.replaceAll("s$", "");
@@ -39,11 +61,11 @@ final class GoldenRules {
         }
       } else if (name.equals("adjustLrFn")) { // null or "original" otherwise
         values.put("matchRmsAdamw", "match_rms_adamw".equals(entry.getValue()));
-      } else if (!name.equals("lr")) {
+      } else if (!name.equals("lr") && !name.equals("optimizer")) {
         values.put(name, value(entry.getValue()));
       }
     }
-    UpdateRule rule = named(golden);
+    UpdateRule rule = named(optimizer, hyper);
     for (String hyperparameter : values.keySet()) {
       if (!RuleSettings.has(rule, hyperparameter)) {
         throw new UnknownException("rule " + rule.name() + " has no " + hyperparameter);
@@ -58,9 +80,9 @@ final class GoldenRules {
   }
 
   /** The rule with its usual hyperparameters. */
-  private static UpdateRule named(GoldenFile.Case golden) throws UnknownException {
-    String name = golden.rule() == null ? golden.optimizer() : golden.rule();
-    if (name.equals("SGD") && golden.hyper().containsKey("momentum")) {
+  private static UpdateRule named(String optimizer, Map<?, ?> hyper) throws UnknownException {
+    String name = optimizer;
+    if (name.equals("SGD") && hyper.containsKey("momentum")) {
       name = "momentum"; // PyTorch's SGD is two rules here: without momentum there is no state
     }
     for (String known : NamedRules.names()) {
@@ -77,6 +99,9 @@ final class GoldenRules {
   }
 
   static double learningRate(GoldenFile.Case golden) throws UnknownException {
+    if (golden.hyper().get(BASE) instanceof Map<?, ?> base && base.get("lr") instanceof Number lr) {
+      return lr.doubleValue();
+    }
     if (Double.isNaN(golden.learningRate())) {
       throw new UnknownException("the case has no learning rate (lr)");
     }

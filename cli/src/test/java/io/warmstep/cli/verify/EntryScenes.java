@@ -11,8 +11,11 @@ import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.backend.cuda.CudaSim;
+import io.warmstep.rule.Asgd;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -39,8 +42,11 @@ final class EntryScenes {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
+      case "mixed" -> MixedScenes.of(type);
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
+      case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
+      case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
       case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
       default -> {
@@ -56,8 +62,73 @@ final class EntryScenes {
     };
   }
 
+  /** Slow weights of tensors wherever vectors begin. */
+  private static List<Scene> lookaheads(ElementType type) {
+    UpdateRule rule = Lookahead.around(Sgd.sgd()).k(2).alpha(0.7);
+    List<Scene> scenes = new ArrayList<>();
+    for (Elements elements : Elements.values()) {
+      scenes.add(
+          scene(
+              (device, parameters) -> add(parameters, type, new int[] {1, 700, 2051, 3, 6001}),
+              builder -> builder.rule(rule).learningRate(0.1),
+              elements,
+              3));
+    }
+    for (int skew : new int[] {0, 1}) {
+      scenes.add(borrowed(rule, type, 6001, skew));
+    }
+    return scenes;
+  }
+
+  /** Weights to evaluate with, of tensors wherever vectors begin and of more groups than few. */
+  private static List<Scene> evaluations(ElementType type) {
+    List<Scene> scenes = new ArrayList<>();
+    for (Elements elements : Elements.values()) {
+      scenes.add(evaluated(type, new int[] {6001, 700, 2051, 3, 6001}, 1, elements));
+    }
+    scenes.add(evaluated(type, new int[40], 20, Elements.ORDINARY));
+    return scenes;
+  }
+
+  private static Scene evaluated(ElementType type, int[] lengths, int groups, Elements elements) {
+    int[] all = lengths.clone();
+    for (int i = 0; i < all.length; i++) {
+      all[i] = all[i] == 0 ? 10 * i + 1 : all[i];
+    }
+    Consumer<OptimizerBuilder> options =
+        builder -> {
+          builder.rule(ScheduleFreeSgd.scheduleFreeSgd().warmupSteps(3)).learningRate(0.1);
+          builder.group(ParameterGroup.matching(type + ".0").rule(Asgd.asgd().t0(1)));
+          for (int i = 1; i < groups; i++) {
+            builder.group(
+                ParameterGroup.matching(type + "." + i)
+                    .rule(ScheduleFreeSgd.scheduleFreeSgd().momentum(1 - i / 30.0)));
+          }
+        };
+    return device -> {
+      try (Device cpu = Devices.cpu(1);
+          Model ours = new Model(device, (d, parameters) -> add(parameters, type, all), options);
+          Model theirs = new Model(cpu, (d, parameters) -> add(parameters, type, all), options)) {
+        for (Model model : List.of(ours, theirs)) {
+          model.fill(elements, new SplittableRandom(9));
+          model.optimizer.step();
+          model.optimizer.step(); // now what is evaluated is not what is trained
+          model.optimizer.eval();
+        }
+        long mismatches = ours.differencesFrom(theirs);
+        for (Model model : List.of(ours, theirs)) {
+          model.optimizer.train();
+        }
+        return mismatches + ours.differencesFrom(theirs);
+      }
+    };
+  }
+
   private static UpdateRule usual(String rule) {
-    return Rules.all().stream().filter(one -> one.name().equals(rule)).findFirst().orElseThrow();
+    return Rules.ofEachKernel().stream()
+        .filter(one -> one.kernel().equals(rule))
+        .findFirst()
+        .orElseThrow();
   }
 
   private static String upper(String type) {
@@ -67,12 +138,14 @@ final class EntryScenes {
   private static List<Scene> update(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (BitCase one : BitCase.all(type)) {
-      if (one.rule().name().equals(rule) && !isLong(one)) {
+      if (one.rule().kernel().equals(rule)
+          && !isLong(one)
+          && one.storing().equals(Storing.plain(type))) {
         scenes.add(of(one));
       }
     }
     for (UpdateRule form : Rules.forms()) {
-      if (form.name().equals(rule)) {
+      if (form.kernel().equals(rule)) {
         for (int skew : new int[] {0, 1}) {
           for (int length : new int[] {3, 6001}) {
             scenes.add(borrowed(form, type, length, skew));
@@ -93,7 +166,7 @@ final class EntryScenes {
   private static List<Scene> rare(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     List<UpdateRule> forms =
-        Rules.forms().stream().filter(form -> form.name().equals(rule)).toList();
+        Rules.forms().stream().filter(form -> form.kernel().equals(rule)).toList();
     int[] lengths = {700, 2051, 3, 4096};
     for (UpdateRule form : forms) {
       scenes.addAll(crossed(form, type, 0, true));
@@ -401,7 +474,6 @@ final class EntryScenes {
     final Optimizer optimizer;
     final List<Tensor> values = new ArrayList<>();
     final List<Tensor> gradients = new ArrayList<>();
-    final List<Tensor> state = new ArrayList<>();
     final List<Tensor> borrowed;
 
     Model(
@@ -418,10 +490,18 @@ final class EntryScenes {
           parameter -> {
             values.add(parameter.values());
             gradients.add(parameter.gradients());
-            for (String slot : optimizer.stateNames(parameter.name())) {
-              state.add(optimizer.state(parameter.name(), slot));
-            }
           });
+    }
+
+    /** Not before the values are there: what begins as a copy of them follows them until then. */
+    private List<Tensor> state() {
+      List<Tensor> state = new ArrayList<>();
+      parameters.forEach(
+          parameter ->
+              optimizer
+                  .stateNames(parameter.name())
+                  .forEach(slot -> state.add(optimizer.state(parameter.name(), slot))));
+      return state;
     }
 
     void fill(Elements elements, SplittableRandom random) {
@@ -436,7 +516,7 @@ final class EntryScenes {
     /** Gradients and state of zeros of either sign. */
     void fillWithZeros(SplittableRandom random) {
       fill(Elements.ORDINARY, random);
-      for (List<Tensor> tensors : List.of(gradients, state)) {
+      for (List<Tensor> tensors : List.of(gradients, state())) {
         for (Tensor tensor : tensors) {
           long sign = 1L << (8 * tensor.type().bytes() - 1);
           long[] bits = new long[(int) tensor.length()];
@@ -464,8 +544,10 @@ final class EntryScenes {
         mismatches += differences(values.get(i), other.values.get(i));
         mismatches += differences(gradients.get(i), other.gradients.get(i));
       }
+      List<Tensor> state = state();
+      List<Tensor> others = other.state();
       for (int i = 0; i < state.size(); i++) {
-        mismatches += differences(state.get(i), other.state.get(i));
+        mismatches += differences(state.get(i), others.get(i));
       }
       return mismatches;
     }

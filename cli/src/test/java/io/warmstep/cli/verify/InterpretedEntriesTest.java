@@ -31,8 +31,9 @@ class InterpretedEntriesTest {
   }
 
   /**
-   * All entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and
-   * of each other rule those of one element type, the next in turn.
+   * Those that the property {@code entries} matches if it is given, such as {@code lamb.*}; all
+   * entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and of
+   * each other rule those of one element type, the next in turn.
    */
   static List<String> entries() throws IOException {
     try (Stream<Path> files = Files.list(PTX)) {
@@ -40,16 +41,27 @@ class InterpretedEntriesTest {
           .map(file -> file.getFileName().toString())
           .filter(name -> name.endsWith(".ptx"))
           .map(name -> name.substring(0, name.length() - ".ptx".length()))
-          .filter(entry -> "all".equals(System.getenv("WARMSTEP_PTX")) || isInTurn(entry))
+          .filter(InterpretedEntriesTest::isChosen)
           .sorted()
           .toList();
     }
   }
 
+  private static boolean isChosen(String entry) {
+    String pattern = System.getProperty("entries");
+    if (pattern != null) {
+      return entry.matches(pattern);
+    }
+    return "all".equals(System.getenv("WARMSTEP_PTX")) || isInTurn(entry);
+  }
+
   private static boolean isInTurn(String entry) {
-    List<UpdateRule> rules = Rules.all();
+    List<UpdateRule> rules = Rules.ofEachKernel();
+    if (entry.startsWith("mixed_")) { // what differs between them are the rules, shown above
+      return entry.equals("mixed_adam") || entry.equals("mixed_sgd");
+    }
     for (int i = 0; i < rules.size(); i++) {
-      String name = rules.get(i).name();
+      String name = rules.get(i).kernel();
       if (!name.equals("adam")
           && entry.matches("(sums_|numbers_|first_)?" + name + "_[a-z]+\\d+")) {
         ElementType type = ElementType.values()[i % ElementType.values().length];

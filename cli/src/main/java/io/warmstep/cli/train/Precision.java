@@ -1,0 +1,37 @@
+package io.warmstep.cli.train;
+
+import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
+
+/**
+ * How an optimizer stores what it trains, and whether it averages it.
+ *
+ * @param type of parameters and gradients
+ * @param masters what is kept of parameters of 16 bits
+ * @param state type of the moments of large tensors
+ * @param rounding to bfloat16
+ * @param seed of random rounding
+ * @param averageDecay what an average of the parameters keeps of itself, or 0 for none
+ */
+public record Precision(
+    ElementType type,
+    MasterWeights masters,
+    StateType state,
+    Rounding rounding,
+    long seed,
+    double averageDecay) {
+  /** All in float32. */
+  public static final Precision FLOAT32 =
+      new Precision(
+          ElementType.FLOAT32, MasterWeights.NONE, StateType.FLOAT32, Rounding.NEAREST, 0, 0);
+
+  void set(OptimizerBuilder builder) {
+    builder.masterWeights(masters).stateType(state).rounding(rounding, seed);
+    if (averageDecay != 0) {
+      builder.average(averageDecay);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+package io.warmstep.cli;
+
+import static io.warmstep.cli.CommandRun.run;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** {@code train --workers}. */
+class TrainWorkersTest {
+  private static JsonObject train(String... options) {
+    return run(Stream.concat(Stream.of("train", "--json", "--epochs", "2"), Arrays.stream(options))
+            .toArray(String[]::new))
+        .json();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--hidden 16 --clip-norm 1",
+    "--hidden 8,8 --rule lamb --schedule plateau",
+    "--hidden 150 --batch 7 --rule sgd --warmup none"
+  })
+  void anyNumberOfWorkersHasTheSameBits(String options) {
+    JsonObject one = train((options + " --workers 1").split(" "));
+    assertEquals(64, one.get("bits").getAsString().length());
+    assertEquals(8, one.get("lanes").getAsInt());
+    for (int workers : new int[] {2, 3, 4, 8}) {
+      JsonObject several = train((options + " --workers " + workers).split(" "));
+      assertEquals(workers, several.get("workers").getAsInt());
+      for (String same : new String[] {"bits", "train_loss", "test_accuracy", "steps", "lanes"}) {
+        assertEquals(one.get(same), several.get(same), workers + " workers: " + same);
+      }
+    }
+  }
+
+  @Test
+  void theBitsDependOnTheLanes() {
+    JsonObject eight = train("--hidden", "16", "--workers", "2");
+    JsonObject two = train("--hidden", "16", "--workers", "2", "--lanes", "2");
+    assertNotEquals(eight.get("bits"), two.get("bits"));
+    JsonObject one = train("--hidden", "16", "--workers", "1", "--lanes", "1");
+    assertEquals(train("--hidden", "16").get("bits"), one.get("bits"), "as without workers");
+  }
+
+  @Test
+  void peopleSeeTheBits() {
+    CommandRun run = run("train", "--epochs", "1", "--hidden", "4", "--workers", "2");
+    assertEquals(0, run.exitCode(), run.err());
+    assertTrue(run.out().lines().anyMatch(line -> line.matches("bits: [0-9a-f]{64}")), run.out());
+  }
+
+  @Test
+  void divergenceIsOneError() {
+    CommandRun run =
+        run("train", "--epochs", "2", "--rule", "sgd", "--lr", "1e9", "--workers", "3");
+    assertNotEquals(0, run.exitCode());
+    assertTrue(run.err().contains("training diverged"), run.err());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--workers 0|--workers is 0, must be from 1 to 1024",
+        "--lanes 4|--lanes is 4, but there is no --workers N that it is for",
+        "--workers 4 --lanes 2|--lanes is 2, must be from 4, the number of workers, to 1024",
+        "--workers 2 --checkpoint x|--checkpoint is for training without --workers"
+      })
+  void whatDoesNotFitIsRefused(String options, String message) {
+    CommandRun run = run(("train " + options).split(" "));
+    assertEquals(2, run.exitCode());
+    assertTrue(run.err().contains(message), run.err());
+  }
+}

@@ -1,0 +1,194 @@
+/*
+ * OpenCL: loads and stores of what is stored in another way than as elements of the parameters' type
+ * and, state, of its arithmetic. With WS_MIXED step.cl is also built with
+ *
+ *   WS_STORED_VALUES, WS_STORED_GRADIENTS, WS_STORED_0 and so on for each slot of state
+ *     how they are stored: float32, float16, bfloat16, bfloat16_random, bfloat16_master or
+ *     float16_master
+ *
+ *   WS_AVERAGES   if an average of the parameters is kept, in float32
+ *
+ * and has arguments for what masters keep beside the parameters, and for the key of the random
+ * numbers. The arithmetic is float32.
+ */
+typedef WS_JOIN(uint, WS_LANES) ws_words;
+typedef WS_JOIN(int, WS_LANES) ws_flags;
+typedef WS_JOIN(ushort, WS_LANES) ws_halves;
+
+#define WS_ELEMENT_float32 float
+#define WS_ELEMENT_float16 ushort
+#define WS_ELEMENT_bfloat16 ushort
+#define WS_ELEMENT_bfloat16_random ushort
+#define WS_ELEMENT_bfloat16_master ushort
+#define WS_ELEMENT_float16_master ushort
+#define WS_REST_float32 ushort /* none */
+#define WS_REST_float16 ushort
+#define WS_REST_bfloat16 ushort
+#define WS_REST_bfloat16_random ushort
+#define WS_REST_bfloat16_master ushort
+#define WS_REST_float16_master float
+
+#define WS_AS_WORDS WS_JOIN(as_uint, WS_LANES)
+#define WS_AS_FLAGS WS_JOIN(as_int, WS_LANES)
+#define WS_AS_LANES WS_JOIN(as_float, WS_LANES)
+#define WS_TO_WORDS WS_JOIN(convert_uint, WS_LANES)
+#define WS_TO_HALVES WS_JOIN(convert_ushort, WS_LANES)
+
+/* What random numbers follow from, but for the element and the operand. */
+typedef struct {
+  uint key0;
+  uint key1;
+  uint parameter;
+  uint step;
+} ws_source;
+
+/* 16 bits each. Places that are another's read as zero and are not written. */
+WS_INLINE ws_words ws_load_halves(global const ushort *a, ws_unit unit) {
+  ushort lanes[WS_LANES];
+  int i;
+  if (unit.to - unit.from == WS_LANES) {
+    return WS_TO_WORDS(
+        unit.aligned ? *(global const ws_halves *)(a + unit.at) : WS_VLOAD(0, a + unit.at));
+  }
+  for (i = 0; i < WS_LANES; i++) {
+    lanes[i] = i >= unit.from && i < unit.to ? a[unit.at + i] : 0;
+  }
+  return WS_TO_WORDS(WS_VLOAD(0, lanes));
+}
+
+WS_INLINE void ws_store_halves(global ushort *a, ws_unit unit, ws_words words) {
+  ws_halves halves = WS_TO_HALVES(words & 0xffffu);
+  ushort lanes[WS_LANES];
+  int i;
+  if (unit.to - unit.from == WS_LANES) {
+    if (unit.aligned) {
+      *(global ws_halves *)(a + unit.at) = halves;
+    } else {
+      WS_VSTORE(halves, 0, a + unit.at);
+    }
+    return;
+  }
+  WS_VSTORE(halves, 0, lanes);
+  for (i = 0; i < WS_LANES; i++) {
+    if (i >= unit.from && i < unit.to) {
+      a[unit.at + i] = lanes[i];
+    }
+  }
+}
+
+/* All ones where bits are those of a NaN. */
+WS_INLINE ws_flags ws_are_nan(ws_words bits) {
+  return WS_AS_FLAGS(bits & 0x7fffffffu) > 0x7f800000;
+}
+
+WS_INLINE ws_lanes ws_widen_float16(ws_words halves) {
+  ws_one lanes[WS_LANES];
+  uint words[WS_LANES];
+  int i;
+  WS_VSTORE(halves, 0, words);
+  for (i = 0; i < WS_LANES; i++) {
+    lanes[i] = ws_from_float16((ushort)words[i]);
+  }
+  return WS_VLOAD(0, lanes);
+}
+
+WS_INLINE ws_words ws_narrow_float16(ws_lanes value) {
+  ws_one lanes[WS_LANES];
+  uint words[WS_LANES];
+  int i;
+  WS_VSTORE(value, 0, lanes);
+  for (i = 0; i < WS_LANES; i++) {
+    words[i] = ws_to_float16(lanes[i]);
+  }
+  return WS_VLOAD(0, words);
+}
+
+/* The lower 16 bits are the bfloat16. */
+WS_INLINE ws_words ws_narrow_bfloat16(ws_lanes value) {
+  ws_words bits = WS_AS_WORDS(value);
+  return ws_are_nan(bits) ? bits >> 16 | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+}
+
+/*
+ * Philox4x32-10 (Salmon et al. 2011): 16 bits for each lane. Of each run of 2048 elements from a
+ * parameter's first, the eight that are 256 apart share one output.
+ */
+WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {
+  uint lanes[WS_LANES];
+  uint low[WS_LANES], high[WS_LANES];
+  ws_words place, c0, c1, c2, c3, word;
+  uint k0 = source.key0, k1 = source.key1;
+  int i;
+  for (i = 0; i < WS_LANES; i++) {
+    ulong element = (ulong)(at + i);
+    ulong block = (element >> 11) * 256 + (element & 255);
+    low[i] = (uint)block;
+    high[i] = (uint)(block >> 32) | operand << 24;
+    lanes[i] = (uint)(element >> 8) & 7u;
+  }
+  place = WS_VLOAD(0, lanes);
+  c0 = WS_VLOAD(0, low);
+  c1 = WS_VLOAD(0, high);
+  c2 = (ws_words)source.parameter;
+  c3 = (ws_words)source.step;
+  for (i = 0; i < 10; i++) {
+    ws_words high0 = mul_hi(c0, (ws_words)0xD2511F53u), low0 = c0 * 0xD2511F53u;
+    ws_words high1 = mul_hi(c2, (ws_words)0xCD9E8D57u), low1 = c2 * 0xCD9E8D57u;
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  word = place < 2u ? c0 : place < 4u ? c1 : place < 6u ? c2 : c3;
+  return word >> ((place & 1u) << 4) & 0xffffu;
+}
+
+/* Each is rounded up or down. NaN and infinities pass, and the largest finite number is not crossed. */
+WS_INLINE ws_words ws_narrow_randomly(ws_lanes value, ws_words random) {
+  ws_words bits = WS_AS_WORDS(value);
+  ws_words rounded = (bits + random) >> 16;
+  ws_words within = (bits & 0x7fffffffu) < 0x7f800000u && (rounded & 0x7fffu) == 0x7f80u
+      ? rounded - 1u : rounded;
+  return ws_are_nan(bits) ? bits >> 16 | 0x40u : within;
+}
+
+#define ws_load_float32(a, rest, unit) ws_load_state(a, unit)
+#define ws_load_float16(a, rest, unit) ws_widen_float16(ws_load_halves(a, unit))
+#define ws_load_bfloat16(a, rest, unit) WS_AS_LANES(ws_load_halves(a, unit) << 16)
+#define ws_load_bfloat16_random ws_load_bfloat16
+
+/* See io.warmstep.storage.Remainders. */
+WS_INLINE ws_lanes ws_load_bfloat16_master(
+    global const ushort *a, global const ushort *rest, ws_unit unit) {
+  ws_words upper = ws_load_halves(a, unit) << 16;
+  ws_words lower = ws_load_halves(rest, unit);
+  ws_words bits = upper + lower - (lower >> 15 << 16);
+  return WS_AS_LANES(ws_are_nan(bits) ? upper : bits);
+}
+
+WS_INLINE ws_lanes ws_load_float16_master(
+    global const ushort *a, global const float *rest, ws_unit unit) {
+  ws_words halves = ws_load_halves(a, unit);
+  ws_lanes master = ws_load_state(rest, unit);
+  return ws_narrow_float16(master) == halves ? master : ws_widen_float16(halves);
+}
+
+#define ws_store_float32(a, rest, unit, value, source, operand) ws_store_state(a, unit, value)
+#define ws_store_float16(a, rest, unit, value, source, operand) \
+  ws_store_halves(a, unit, ws_narrow_float16(value))
+#define ws_store_bfloat16(a, rest, unit, value, source, operand) \
+  ws_store_halves(a, unit, ws_narrow_bfloat16(value))
+#define ws_store_bfloat16_random(a, rest, unit, value, source, operand) \
+  ws_store_halves(a, unit, ws_narrow_randomly(value, ws_random(source, operand, unit.at)))
+#define ws_store_float16_master(a, rest, unit, value, source, operand) \
+  ws_store_halves(a, unit, ws_narrow_float16(value));                  \
+  ws_store_state(rest, unit, value)
+#define ws_store_bfloat16_master(a, rest, unit, value, source, operand)         \
+  {                                                                             \
+    ws_words bits = WS_AS_WORDS(value);                                         \
+    ws_flags are_nan = ws_are_nan(bits);                                        \
+    ws_store_halves(a, unit, are_nan ? 0x7fc0u : (bits + 0x8000u) >> 16);       \
+    ws_store_halves(rest, unit, are_nan ? 0u : bits);                           \
+  }

@@ -1,0 +1,21 @@
+package io.warmstep;
+
+/**
+ * An optimizer was asked for what needs the weights that it trains while the parameters hold those
+ * to evaluate with: call {@link Optimizer#train()} first. The call changed nothing.
+ */
+public final class EvaluationModeException extends IllegalStateException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * A call that was refused.
+   *
+   * @param operation what was called
+   */
+  public EvaluationModeException(String operation) {
+    super(
+        operation
+            + " was called in evaluation mode, in which the parameters hold the weights to evaluate"
+            + " with: call train() first");
+  }
+}

@@ -1,0 +1,153 @@
+package io.warmstep;
+
+import io.warmstep.backend.Encoding;
+import io.warmstep.check.Arguments;
+import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StepOptions;
+import java.util.List;
+
+/** How an optimizer stores parameters and state, and which wishes cannot be had. */
+final class MixedPrecision {
+  private final StepOptions options;
+
+  MixedPrecision(StepOptions options) {
+    this.options = options;
+  }
+
+  /** Whether a master is kept of a parameter. */
+  boolean hasMaster(Parameter parameter) {
+    return options.masterWeights() != MasterWeights.NONE && parameter.values().type().isHalf();
+  }
+
+  /** Whether an average of the parameters is kept. */
+  boolean hasAverage() {
+    return options.averageDecay() != 0;
+  }
+
+  /** How a parameter is stored. */
+  Encoding encoding(Parameter parameter) {
+    return hasMaster(parameter) ? Encoding.MASTER : rounded(parameter.values().type());
+  }
+
+  /** How numbers are stored in a type that are not to be split. */
+  Encoding rounded(ElementType type) {
+    return type == ElementType.BFLOAT16 && options.rounding() == Rounding.STOCHASTIC
+        ? Encoding.STOCHASTIC
+        : Encoding.PLAIN;
+  }
+
+  /** The type in which a slot's numbers are stored. */
+  ElementType type(Parameter parameter, StateSlot slot) {
+    ElementType arithmetic = parameter.values().type().arithmetic();
+    return canNarrow(parameter, slot) && parameter.length() >= options.smallTensor()
+        ? ElementType.BFLOAT16
+        : arithmetic;
+  }
+
+  private boolean canNarrow(Parameter parameter, StateSlot slot) {
+    return options.stateType() != StateType.FLOAT32
+        && parameter.values().type().arithmetic() == ElementType.FLOAT32
+        && slot.extent() == StateSlot.Extent.ELEMENT
+        && slot.isAverage();
+  }
+
+  /** Whether a parameter needs more than elements of one type and state of its arithmetic. */
+  private boolean isMixed(Parameter parameter, UpdateRule rule) {
+    return hasAverage()
+        || encoding(parameter) != Encoding.PLAIN
+        || parameter.gradients().type() != parameter.values().type()
+        || rule.stateSlots().stream().anyMatch(slot -> canNarrow(parameter, slot));
+  }
+
+  /**
+   * Checks that all that was asked for can be had, and is of use for a parameter at least.
+   *
+   * @throws IllegalArgumentException if not
+   */
+  void require(List<RuleGroup> groups) {
+    boolean hasHalf = false;
+    boolean hasNarrow = false;
+    boolean rounds = false;
+    boolean isEmpty = true;
+    for (RuleGroup group : groups) {
+      for (Parameter parameter : group.members()) {
+        isEmpty = false;
+        requireSupported(parameter, group.rule());
+        boolean narrows =
+            group.rule().stateSlots().stream().anyMatch(slot -> canNarrow(parameter, slot));
+        hasHalf |= parameter.values().type().isHalf();
+        hasNarrow |= narrows;
+        rounds |= narrows || encoding(parameter) == Encoding.STOCHASTIC;
+      }
+    }
+    if (isEmpty) {
+      return;
+    }
+    if (options.masterWeights() != MasterWeights.NONE && !hasHalf) {
+      throw Arguments.refusal(
+          "masterWeights",
+          options.masterWeights(),
+          "none for parameters that are all float32 or float64",
+          "store them as bfloat16 or float16, or leave masters out");
+    }
+    if (options.stateType() != StateType.FLOAT32 && !hasNarrow) {
+      throw Arguments.refusal(
+          "stateType",
+          options.stateType(),
+          "float32 for rules whose state has no moments, and for float64 parameters",
+          "choose a rule with moments, such as adam, or leave it out");
+    }
+    if (options.rounding() == Rounding.STOCHASTIC && !rounds) {
+      throw Arguments.refusal(
+          "rounding",
+          options.rounding(),
+          "nearest where a step stores nothing in bfloat16",
+          "store parameters without a master or state in it, or leave it out");
+    }
+  }
+
+  private void requireSupported(Parameter parameter, UpdateRule rule) {
+    if (rule.sums().isPresent() && isMixed(parameter, rule)) {
+      throw Arguments.refusal(
+          "rule",
+          rule.name(),
+          "one without sums over tensors for the parameter \""
+              + parameter.name()
+              + "\", which has an average, or a master, state or gradient of a type of its own",
+          "store all in one type, without a master or an average, or choose a rule such as adam");
+    }
+    if (hasAverage() && parameter.values().type() == ElementType.FLOAT64) {
+      throw Arguments.refusal(
+          "average",
+          options.averageDecay(),
+          "left out for the float64 parameter \"" + parameter.name() + "\"",
+          "store it as float32, or average it yourself");
+    }
+    if (rule.slowWeights().isPresent() && (hasMaster(parameter) || hasAverage())) {
+      throw Arguments.refusal(
+          "rule",
+          rule.name(),
+          "one without lookahead for the parameter \""
+              + parameter.name()
+              + "\", which has a master or an average",
+          "leave either out");
+    }
+    if (rule.evaluation().isPresent() && hasAverage()) {
+      throw Arguments.refusal(
+          "average",
+          options.averageDecay(),
+          "left out under " + rule.name() + ", which has weights of its own to evaluate with",
+          "use those, by eval(), or choose another rule");
+    }
+    if (options.rounding() == Rounding.STOCHASTIC
+        && parameter.values().type() == ElementType.FLOAT16
+        && !hasMaster(parameter)) {
+      throw Arguments.refusal(
+          "rounding",
+          options.rounding(),
+          "nearest for the float16 parameter \"" + parameter.name() + "\" without a master",
+          "keep a master of it, or store it as bfloat16");
+    }
+  }
+}

@@ -1,0 +1,147 @@
+package io.warmstep;
+
+import io.warmstep.collective.Collective;
+import io.warmstep.collective.LaneTree;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StepOptions;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.TreeMap;
+
+/**
+ * Collects how workers share an optimizer; {@link #build} allocates this worker's share of its
+ * state. {@link OptimizerBuilder#sharded} makes one.
+ */
+public final class ShardedOptimizerBuilder {
+  private final OptimizerBuilder builder;
+  private final Collective collective;
+  private int lanes;
+  private boolean isFast;
+
+  ShardedOptimizerBuilder(OptimizerBuilder builder, Collective collective) {
+    this.builder = builder;
+    this.collective = collective;
+    this.lanes = collective.size();
+  }
+
+  /**
+   * Sets the number of {@linkplain LaneTree lanes} by which gradients are added up. The bits depend
+   * on it, and not on the number of workers: to be free in that, choose the greatest number of
+   * workers that a run is ever to have, or a multiple of it. A worker needs memory for the
+   * gradients of each of its lanes, in the arithmetic type, once it {@linkplain
+   * ShardedOptimizer#accumulate accumulates} in it.
+   *
+   * @param lanes from the number of workers, which it is unless called, to {@link
+   *     LaneTree#MAX_LANES}
+   * @return this builder
+   * @throws IllegalArgumentException if the number is out of range
+   */
+  public ShardedOptimizerBuilder lanes(int lanes) {
+    this.lanes = new LaneTree(lanes, collective.size()).lanes();
+    return this;
+  }
+
+  /**
+   * Adds gradients up in whatever order the transport has, and sends them in their own type: for
+   * half types that is half of the traffic. A worker adds all of its micro-batches to one sum. The
+   * bits then depend on the number of workers.
+   *
+   * @return this builder
+   */
+  public ShardedOptimizerBuilder fast() {
+    isFast = true;
+    return this;
+  }
+
+  /**
+   * Makes sure that all workers train the same, copies the parameters of worker 0 to all, and
+   * allocates this worker's share of the state. All workers call this.
+   *
+   * @return the optimizer, to be closed by the caller before its parameters and the collective
+   * @throws io.warmstep.collective.WorkersDifferException if parameters, rules or options differ
+   *     between workers
+   * @throws io.warmstep.collective.CollectiveException if a worker is lost or is too late
+   * @throws UnsupportedOperationException if something was asked for that cannot be shared; the
+   *     message says why
+   * @throws IllegalStateException as {@link OptimizerBuilder#build}
+   * @throws IllegalArgumentException as {@link OptimizerBuilder#build}
+   * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
+   */
+  public ShardedOptimizer build() {
+    builder.requireReady();
+    Parameters parameters = builder.parameters();
+    List<RuleGroup> groups =
+        RuleGroup.resolve(builder.rule(), builder.moving(), builder.groups(), parameters);
+    requireSupported(parameters, groups);
+    IdentityHashMap<Parameter, UpdateRule> rules = new IdentityHashMap<>();
+    groups.forEach(group -> group.members().forEach(member -> rules.put(member, group.rule())));
+    Shards shards = new Shards(parameters, rules::get, collective.size());
+    LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
+    collective.requireSame("what is trained", description(parameters, groups));
+    Parameters share = shards.parameters(parameters.device(), collective.rank());
+    Optimizer optimizer = null;
+    try {
+      optimizer = builder.buildShare(share, new SharedLeaves(collective));
+      LaneGradients gradients =
+          new LaneGradients(parameters.device(), shards, tree, collective.rank());
+      return new ShardedOptimizer(
+          collective, parameters, shards, share, optimizer, gradients, tree);
+    } catch (RuntimeException | Error e) {
+      if (optimizer != null) {
+        optimizer.close();
+      }
+      share.close();
+      throw e;
+    }
+  }
+
+  private void requireSupported(Parameters parameters, List<RuleGroup> groups) {
+    if (builder.hasListeners()) {
+      throw new UnsupportedOperationException(
+          "a listener of a sharded optimizer would receive reports of this worker's share alone:"
+              + " build it without listener(...)");
+    }
+    StepOptions options = builder.options();
+    if (options.masterWeights() != MasterWeights.NONE
+        || options.stateType() != StateType.FLOAT32
+        || options.rounding() != Rounding.NEAREST
+        || options.averageDecay() != 0) {
+      throw new UnsupportedOperationException(
+          "a sharded optimizer has no masters, narrow state, stochastic rounding or average yet:"
+              + " build it without masterWeights(...), stateType(...), rounding(...) and"
+              + " average(...)");
+    }
+    boolean needsNorm = builder.scaler() != null || OwnClip.of(options, groups).needsNorm();
+    if (needsNorm && !parameters.device().backend().exchangesLeaves()) {
+      throw new UnsupportedOperationException(
+          "a sharded optimizer on "
+              + parameters.device()
+              + " can neither clip by norm nor skip steps yet, since the leaves of the norm stay on"
+              + " that device: use clipValue(...), or the cpu backend");
+    }
+  }
+
+  /** What must be the same at all workers, a line for each matter. */
+  private String description(Parameters parameters, List<RuleGroup> groups) {
+    StringBuilder text = new StringBuilder();
+    text.append("order of adding up: ").append(isFast ? "fast" : lanes + " lanes").append('\n');
+    for (Parameter parameter : parameters) {
+      text.append("parameter \"").append(parameter.name()).append("\": ");
+      text.append(parameter.values().type()).append(' ').append(parameter.shape()).append('\n');
+    }
+    for (RuleGroup group : groups) {
+      text.append("group ").append(group.pattern()).append(": ").append(group.rule().name());
+      text.append(' ').append(new TreeMap<>(OptimizerSaver.settings(group.rule())));
+      text.append(", learning rate times ").append(group.learningRateFactor());
+      text.append(", of ").append(group.members().stream().map(Parameter::name).toList());
+      text.append('\n');
+    }
+    text.append("options: ").append(builder.options().describe()).append('\n');
+    LearningRate rate = builder.learningRate();
+    text.append("learning rate: ");
+    text.append(rate.isConstant() ? rate.constant() : OptimizerSaver.describe(rate.schedule()));
+    text.append("\nmoving: ").append(new TreeMap<>(builder.moving().described()));
+    text.append("\nloss scaler: ").append(builder.scaler());
+    return text.append("\nsteps so far: ").append(builder.startAfter()).append('\n').toString();
+  }
+}

@@ -1,0 +1,107 @@
+package io.warmstep;
+
+import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+
+/**
+ * Which worker updates what. All elements are taken in the order of the parameters, and each worker
+ * has a run of them, all runs about as long. They are cut between leaves of 4096 elements, counted
+ * from each parameter's first, so that a leaf of the norm lies with one worker; a parameter whose
+ * rule adds something up over the tensor is not cut at all.
+ */
+final class Shards {
+  private final List<Parameter> parameters = new ArrayList<>();
+  private final Map<String, Integer> byName = new HashMap<>();
+
+  /** By parameter and worker. */
+  private final List<List<Shard>> shards = new ArrayList<>();
+
+  Shards(Parameters parameters, Function<Parameter, UpdateRule> rule, int workers) {
+    long total = parameters.length();
+    long done = 0;
+    for (Parameter parameter : parameters) {
+      long unit = rule.apply(parameter).sums().isPresent() ? parameter.length() : StepPlan.LEAF;
+      List<Shard> own = new ArrayList<>();
+      long from = 0;
+      for (int worker = 0; worker < workers; worker++) {
+        long end =
+            worker == workers - 1
+                ? parameter.length()
+                : cut(share(total, worker + 1, workers) - done, unit, parameter.length());
+        own.add(new Shard(from, Math.max(0, end - from)));
+        from = Math.max(from, end);
+      }
+      done += parameter.length();
+      byName.put(parameter.name(), byName.size());
+      this.parameters.add(parameter);
+      shards.add(own);
+    }
+  }
+
+  /** {@code total * part / parts}, which may not fit on the way. */
+  private static long share(long total, int part, int parts) {
+    return total / parts * part + total % parts * part / parts;
+  }
+
+  /** The end of a unit that is nearest to a place, within a parameter. */
+  private static long cut(long place, long unit, long length) {
+    if (place <= 0 || length == 0) {
+      return 0;
+    }
+    if (place >= length) {
+      return length;
+    }
+    long below = place / unit * unit;
+    long above = Math.min(length, below + unit);
+    return place - below <= above - place ? below : above;
+  }
+
+  int count() {
+    return parameters.size();
+  }
+
+  Parameter parameter(int index) {
+    return parameters.get(index);
+  }
+
+  Shard of(String parameter, int worker) {
+    return shards.get(byName.get(parameter)).get(worker);
+  }
+
+  Shard of(int index, int worker) {
+    return shards.get(index).get(worker);
+  }
+
+  /**
+   * One worker's parts as parameters of the same names; those of which it has nothing are empty.
+   */
+  Parameters parameters(Device device, int worker) {
+    ParametersBuilder builder = Parameters.on(device);
+    for (int i = 0; i < count(); i++) {
+      Parameter parameter = parameters.get(i);
+      Shard shard = of(i, worker);
+      builder.borrow(
+          parameter.name(),
+          parameter.values().slice(shard.from(), shard.count()),
+          parameter.gradients().slice(shard.from(), shard.count()));
+      if (shard.count() == parameter.length() || shard.count() == 0) {
+        builder.shape(parameter.name(), shape(parameter, shard.count()));
+      }
+    }
+    return builder.build();
+  }
+
+  /** That of a whole parameter, or of one with as many dimensions and nothing in it. */
+  private static long[] shape(Parameter parameter, long count) {
+    long[] shape = parameter.shape().stream().mapToLong(Long::longValue).toArray();
+    if (count == 0) {
+      shape[0] = 0;
+    }
+    return shape;
+  }
+}

@@ -1,0 +1,76 @@
+package io.warmstep;
+
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.rule.StateSlot;
+import io.warmstep.storage.Storage;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Where the state of a set of parameters lies. What owned parameters of one allocation have in
+ * common, a slot that is stored in one way, lies in one allocation, too: at the same offsets if all
+ * of them have it, otherwise one after the other. Any other is allocated for its parameter alone.
+ */
+final class SharedState {
+  /** Elements to which offsets agree with those of the parameters, so that vectors fit in both. */
+  private static final int ALIGNMENT = 16;
+
+  private final Parameters parameters;
+  private final Allocator allocator;
+  private final Map<Key, Long> elements = new HashMap<>();
+  private final Map<Key, Map<Parameter, Long>> offsets = new HashMap<>(); // one after the other
+  private final Map<Key, Long> ends = new HashMap<>();
+  private final Map<Key, Memory> memories = new HashMap<>();
+
+  /** Allocates. */
+  interface Allocator {
+    /**
+     * Allocates memory for a slot.
+     *
+     * @param values beside which it is used
+     * @param length count of elements
+     * @param slot whose initial value it has
+     * @param storage of the elements
+     */
+    Memory allocate(MemorySlice values, long length, StateSlot slot, Storage storage);
+  }
+
+  /** What lies in one allocation beside one of the parameters' own. */
+  private record Key(Memory values, StateSlot slot, Storage storage) {}
+
+  SharedState(Parameters parameters, Allocator allocator) {
+    this.parameters = parameters;
+    this.allocator = allocator;
+  }
+
+  /** Says that there will be a slot of a parameter. All is said before the first is asked for. */
+  void plan(Parameter parameter, StateSlot slot, Storage storage) {
+    MemorySlice values = parameter.values().slice();
+    if (parameters.owns(parameter)) {
+      Key key = new Key(values.memory(), slot, storage);
+      elements.merge(key, parameter.length(), Long::sum);
+      long end = ends.getOrDefault(key, 0L);
+      long at = end + Math.floorMod(values.offset() - end, ALIGNMENT);
+      offsets.computeIfAbsent(key, k -> new HashMap<>()).put(parameter, at);
+      ends.put(key, at + parameter.length());
+    }
+  }
+
+  /** Where a slot of a parameter lies. */
+  MemorySlice slice(Parameter parameter, StateSlot slot, Storage storage) {
+    MemorySlice values = parameter.values().slice();
+    if (!parameters.owns(parameter)) {
+      return new MemorySlice(allocator.allocate(values, parameter.length(), slot, storage), 0);
+    }
+    Key key = new Key(values.memory(), slot, storage);
+    long all = values.memory().length();
+    boolean isWhole = elements.get(key) == all;
+    long length = isWhole ? all : ends.get(key);
+    Memory memory =
+        memories.computeIfAbsent(
+            key,
+            k -> allocator.allocate(new MemorySlice(values.memory(), 0), length, slot, storage));
+    return new MemorySlice(memory, isWhole ? values.offset() : offsets.get(key).get(parameter));
+  }
+}

@@ -1,0 +1,54 @@
+package io.warmstep;
+
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.SlowWeights;
+import io.warmstep.step.Interpolation;
+import io.warmstep.step.StepInputs;
+import java.util.List;
+import java.util.Map;
+
+/** Brings the parameters of a group and its slow weights together, every few steps. */
+final class SlowPass implements AutoCloseable {
+  private final RuleGroup rules;
+  private final OptimizerState state;
+  private final long period;
+  private final StepProgram program;
+  private final StepInputs inputs = new StepInputs(1);
+
+  /** Prepares it on the device, for a group whose rule has slow weights. */
+  SlowPass(Parameters all, Map<Parameter, Integer> index, RuleGroup rules, OptimizerState state) {
+    SlowWeights weights = rules.rule().slowWeights().orElseThrow();
+    this.rules = rules;
+    this.state = state;
+    period = weights.period();
+    inputs.scalars(0)[0] = weights.weight();
+    program = all.device().backend().prepare(plan(index));
+  }
+
+  private StepPlan plan(Map<Parameter, Integer> index) {
+    return PassPlan.of(
+        Interpolation.LOOKAHEAD,
+        index,
+        List.of(rules),
+        group -> group.rule().slowWeights().orElseThrow().slot(),
+        state);
+  }
+
+  /** Follows memory elsewhere; false if it must be prepared anew. */
+  boolean rebind(Map<Parameter, Integer> index) {
+    return program.rebind(plan(index));
+  }
+
+  /** After a step of the group that happened. Allocates nothing. */
+  void run(long steps) {
+    if (steps % period == 0) {
+      program.run(inputs);
+    }
+  }
+
+  @Override
+  public void close() {
+    program.close();
+  }
+}

@@ -1,0 +1,18 @@
+package io.warmstep.collective;
+
+/**
+ * An operation was not done within its time limit, since a worker hangs, has not come, or is on a
+ * connection that is too slow or leads nowhere.
+ */
+public final class CollectiveTimeoutException extends CollectiveException {
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * Makes the exception.
+   *
+   * @param message which operation, and the workers that were waited for
+   */
+  public CollectiveTimeoutException(String message) {
+    super(message, null);
+  }
+}

@@ -1,0 +1,81 @@
+package io.warmstep.rule;
+
+import java.util.List;
+
+/**
+ * What a cautious rule adds up (Liang et al. 2024): how many elements of a tensor are moved against
+ * their gradient. Only those are moved, by as much more as there are fewer of them. The rule's
+ * first slot of state is the average m of gradients whose {@code beta * m + (1 - beta) * g} is the
+ * direction, with both factors as its scalars 2 and 3.
+ */
+final class CautiousSums implements TensorSums {
+  /** The least that the mean of the mask counts as. */
+  static final double LEAST = 1e-3;
+
+  /** Which of a rule's scalars it is. */
+  static final int LEAST_SCALAR = 6;
+
+  private static final List<Kind> KINDS = List.of(Kind.MAGNITUDES);
+  private static final List<String> NUMBERS = List.of("maskScale");
+  private static final Access SUMMING = new Access(Access.GRADIENT | Access.state(0), 0);
+
+  @Override
+  public List<Kind> kinds() {
+    return KINDS;
+  }
+
+  @Override
+  public Access summing() {
+    return SUMMING;
+  }
+
+  @Override
+  public Access updating() {
+    return Access.ALL;
+  }
+
+  @Override
+  public List<String> numberNames() {
+    return NUMBERS;
+  }
+
+  @Override
+  public void sum(FloatBlock block) {
+    float[] g = block.gradients();
+    float[] m = block.state(0);
+    float[] mask = block.terms(0);
+    float scale = block.gradientScale();
+    float beta = block.scalar(2);
+    float fresh = block.scalar(3);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float gi = scale * g[i];
+      mask[i] = FloatBlock.agrees(Math.fma(beta, m[i], fresh * gi), gi);
+    }
+  }
+
+  @Override
+  public void sum(DoubleBlock block) {
+    double[] g = block.gradients();
+    double[] m = block.state(0);
+    double[] mask = block.terms(0);
+    double scale = block.gradientScale();
+    double beta = block.scalar(2);
+    double fresh = block.scalar(3);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double gi = scale * g[i];
+      mask[i] = DoubleBlock.agrees(Math.fma(beta, m[i], fresh * gi), gi);
+    }
+  }
+
+  @Override
+  public void numbers(FloatSums tensor) {
+    float count = tensor.count();
+    tensor.number(0, count / Math.max(tensor.sum(0), tensor.scalar(LEAST_SCALAR) * count));
+  }
+
+  @Override
+  public void numbers(DoubleSums tensor) {
+    double count = tensor.count();
+    tensor.number(0, count / Math.max(tensor.sum(0), tensor.scalar(LEAST_SCALAR) * count));
+  }
+}

@@ -1,0 +1,10 @@
+package io.warmstep.rule;
+
+/**
+ * What a model is to be evaluated with where that is not what it is trained with: a point on the
+ * line through the parameters and a slot of their state, {@code x = p + weight * (s - p)}.
+ *
+ * @param slot the name of a slot with a value for each element
+ * @param weight 0 for the parameter, 1 for the slot
+ */
+public record EvaluationWeights(String slot, double weight) {}

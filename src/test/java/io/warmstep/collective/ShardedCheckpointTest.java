@@ -1,0 +1,211 @@
+package io.warmstep.collective;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.ShardedOptimizer;
+import io.warmstep.checkpoint.CheckpointMismatchException;
+import io.warmstep.checkpoint.CheckpointReader;
+import io.warmstep.checkpoint.CorruptCheckpointException;
+import io.warmstep.checkpoint.ShardedCheckpoint;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.NAdam;
+import io.warmstep.rule.NovoGrad;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs that any number of workers saves, and any number goes on with. */
+class ShardedCheckpointTest {
+  @TempDir Path folder;
+
+  private static ShardedRun run() {
+    return new ShardedRun(
+        List.of(ElementType.FLOAT32, ElementType.BFLOAT16),
+        builder ->
+            builder
+                .rule(Adam.adamW())
+                .group(ParameterGroup.matching("p1").rule(NovoGrad.novoGrad()))
+                .group(ParameterGroup.matching("p3").rule(NAdam.nAdam()))
+                .lossScaler(LossScaler.dynamic(4, 2, 0.5, 2))
+                .clipNorm(1));
+  }
+
+  private void save(ShardedRun run, int size, int steps) throws Exception {
+    Workers.IN_PROCESS.run(
+        size,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = run.parameters(device, 0);
+              ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+            run.steps(parameters, optimizer, 0, steps);
+            optimizer.save(folder);
+          }
+          return null;
+        });
+  }
+
+  private static List<String> goOn(ShardedRun run, Path from, int size, int steps, int to)
+      throws Exception {
+    return Workers.IN_PROCESS.run(
+        size,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = run.parameters(device, 77);
+              ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+            assertEquals(steps, optimizer.restore(from).stepCount());
+            run.steps(parameters, optimizer, steps, to);
+            return ShardedRun.bits(parameters);
+          }
+        });
+  }
+
+  @Test
+  void anyNumberOfWorkersGoesOn() throws Exception {
+    ShardedRun run = run();
+    String expected = run.alone(5);
+    save(run, 3, 3);
+    for (int size : new int[] {1, 2, 3, 4, 8}) {
+      for (String bits : goOn(run, folder, size, 3, 5)) {
+        assertEquals(expected, bits, size + " workers");
+      }
+    }
+  }
+
+  @Test
+  void aSingleFileIsReadAndMade() throws Exception {
+    ShardedRun run = run();
+    String expected = run.alone(5);
+    Path whole = folder.resolve("whole.safetensors");
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = run.parameters(device, 0);
+        Optimizer optimizer = run.optimizer(parameters)) {
+      run.steps(parameters, optimizer, 0, 3);
+      optimizer.save(whole);
+    }
+    for (String bits : goOn(run, whole, 3, 3, 5)) {
+      assertEquals(expected, bits);
+    }
+    save(run, 3, 3);
+    Path merged = folder.resolve("merged.safetensors");
+    ShardedCheckpoint.merge(folder, merged);
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = run.parameters(device, 99);
+        Optimizer optimizer = run.optimizer(parameters);
+        CheckpointReader one = CheckpointReader.open(whole);
+        CheckpointReader other = CheckpointReader.open(merged)) {
+      optimizer.restore(merged);
+      run.steps(parameters, optimizer, 3, 5);
+      assertEquals(expected, ShardedRun.bits(parameters));
+      assertEquals(
+          one.tensors().stream().map(Object::toString).sorted().toList(),
+          other.tensors().stream().map(Object::toString).sorted().toList());
+    }
+  }
+
+  private List<Path> files() throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.sorted().toList();
+    }
+  }
+
+  @Test
+  void theFormerSharesAreRemovedOnceTheNewOnesAreListed() throws Exception {
+    save(run(), 3, 1);
+    assertEquals(4, files().size());
+    save(run(), 2, 2);
+    assertEquals(3, files().size());
+    assertTrue(files().get(1).getFileName().toString().startsWith("step-2-"));
+  }
+
+  @Test
+  void damageIsFoundByAll() throws Exception {
+    save(run(), 2, 1);
+    Path last = files().get(2);
+    byte[] bytes = Files.readAllBytes(last);
+    bytes[bytes.length - 3] = (byte) ~bytes[bytes.length - 3];
+    Files.write(last, bytes);
+    List<Exception> failures = failures(2);
+    failures.forEach(failure -> assertInstanceOf(IOException.class, failure));
+    assertTrue(failures.stream().anyMatch(CorruptCheckpointException.class::isInstance));
+    Files.delete(last);
+    failures(3).forEach(failure -> assertInstanceOf(NoSuchFileException.class, failure));
+    Files.delete(files().get(0));
+    for (Exception failure : failures(2)) {
+      assertTrue(
+          failure.getMessage().contains("has no checkpoint.safetensors"), failure.toString());
+    }
+  }
+
+  private List<Exception> failures(int size) throws Exception {
+    return Workers.IN_PROCESS.failures(
+        size, Workers.LIMIT, collective -> goOnAlone(collective, run(), folder));
+  }
+
+  private static Object goOnAlone(Collective collective, ShardedRun run, Path from)
+      throws IOException {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = run.parameters(device, 0);
+        ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+      return optimizer.restore(from);
+    }
+  }
+
+  @Test
+  void whatOneCannotWriteFailsAtAllAndTheFormerStays() throws Exception {
+    ShardedRun run = run();
+    save(run, 2, 1);
+    Path file = Files.writeString(folder.resolve("file"), "no folder");
+    Workers.IN_PROCESS.run(
+        2,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = run.parameters(device, 0);
+              ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+            run.steps(parameters, optimizer, 0, 2);
+            Path to = collective.rank() == 1 ? file : folder;
+            IOException e = assertThrows(IOException.class, () -> optimizer.save(to));
+            if (collective.rank() == 0) {
+              assertTrue(e.getMessage().startsWith("worker 1 could not save its share"));
+            }
+            run.steps(parameters, optimizer, 2, 3); // it goes on
+          }
+          return null;
+        });
+    for (String bits : goOn(run, folder, 1, 1, 3)) {
+      assertEquals(run.alone(3), bits);
+    }
+  }
+
+  @Test
+  void anOtherModelChangesNothing() throws Exception {
+    save(run(), 2, 1);
+    ShardedRun other = new ShardedRun(List.of(ElementType.FLOAT32), b -> b.rule(Adam.adam()));
+    Workers.IN_PROCESS.run(
+        2,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = other.parameters(device, 0);
+              ShardedOptimizer optimizer = other.optimizer(parameters, collective)) {
+            assertThrows(CheckpointMismatchException.class, () -> optimizer.restore(folder));
+            other.steps(parameters, optimizer, 0, 2);
+            assertEquals(other.alone(2), ShardedRun.bits(parameters));
+          }
+          return null;
+        });
+  }
+}

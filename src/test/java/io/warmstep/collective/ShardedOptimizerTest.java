@@ -1,0 +1,391 @@
+package io.warmstep.collective;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
+import io.warmstep.Norm;
+import io.warmstep.Optimizer;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Shard;
+import io.warmstep.ShardedOptimizer;
+import io.warmstep.ShardedOptimizerBuilder;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Momentum;
+import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class ShardedOptimizerTest {
+  private static final List<ElementType> FLOAT32 = List.of(ElementType.FLOAT32);
+  private static final List<ElementType> MIXED =
+      List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.FLOAT64, ElementType.FLOAT16);
+
+  static List<UpdateRule> rules() {
+    return Rules.all();
+  }
+
+  private static void assertSame(ShardedRun run, int steps, int... sizes) throws Exception {
+    String expected = run.alone(steps);
+    for (int size : sizes) {
+      for (String bits : run.shared(Workers.IN_PROCESS, size, steps)) {
+        assertEquals(expected, bits, size + " workers");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("rules")
+  void anyNumberOfWorkersHasTheSameBits(UpdateRule rule) throws Exception {
+    ShardedRun run =
+        new ShardedRun(FLOAT32, builder -> builder.rule(rule).clipNorm(5).skipNonFinite(true));
+    assertSame(run, 3, 1, 2, 3, 8);
+  }
+
+  @Test
+  void typesMayBeMixed() throws Exception {
+    for (Norm norm : Norm.values()) {
+      assertSame(
+          new ShardedRun(MIXED, builder -> builder.rule(Adam.adamW()).clipNorm(0.5, norm)),
+          2,
+          1,
+          3,
+          4);
+    }
+    assertSame(
+        new ShardedRun(MIXED, builder -> builder.rule(Lamb.lamb()).zeroGradients(true)), 2, 2, 5);
+  }
+
+  @Test
+  void groupsSchedulesAndScalersAreAsInOneProcess() throws Exception {
+    ShardedRun run =
+        new ShardedRun(
+            FLOAT32,
+            builder ->
+                builder
+                    .rule(Adam.adam())
+                    .group(ParameterGroup.matching("p1").rule(NovoGrad.novoGrad()))
+                    .group(ParameterGroup.matching("p2").learningRateFactor(3))
+                    .group(ParameterGroup.matching("p3").rule(Momentum.heavyBall(0.9)))
+                    .lossScaler(LossScaler.dynamic(4, 2, 0.5, 1))
+                    .clipValue(2));
+    assertSame(run, 3, 1, 2, 4, 7);
+  }
+
+  @Test
+  void microBatchesNeedNotFillTheLanes() throws Exception {
+    for (int count : new int[] {1, 5, 11, 16}) {
+      ShardedRun run = new ShardedRun(FLOAT32, builder -> builder.rule(Adam.adam()));
+      assertSame(run.microBatches(count), 2, 1, 3, 4);
+    }
+  }
+
+  @Test
+  void processesHaveTheSameBits() throws Exception {
+    ShardedRun run = new ShardedRun(MIXED, builder -> builder.rule(Adam.adamW()).clipNorm(1));
+    String expected = run.alone(2);
+    for (String bits : run.shared(Workers.TCP, 3, 2)) {
+      assertEquals(expected, bits);
+    }
+  }
+
+  /** With one lane for each worker gradients need not be accumulated. */
+  @ParameterizedTest
+  @EnumSource(Workers.class)
+  void oneMicroBatchForEachNeedsNoAccumulation(Workers workers) throws Exception {
+    for (boolean isFast : new boolean[] {false, true}) {
+      List<float[]> values =
+          workers.run(
+              3,
+              collective -> {
+                try (Device device = Devices.cpu(1);
+                    Parameters parameters =
+                        Parameters.on(device).add("w", new float[9000]).build();
+                    ShardedOptimizer optimizer =
+                        fast(
+                            Optimizer.of(parameters)
+                                .rule(Sgd.sgd())
+                                .learningRate(1)
+                                .zeroGradients(true)
+                                .sharded(collective),
+                            isFast)) {
+                  float[] gradient = new float[9000];
+                  Arrays.fill(gradient, 1 + collective.rank());
+                  for (int step = 0; step < 2; step++) {
+                    parameters.get("w").gradients().copyFrom(gradient);
+                    optimizer.step();
+                    for (float left : parameters.get("w").gradients().toFloats()) {
+                      assertEquals(0, left);
+                    }
+                  }
+                  assertEquals(2, optimizer.stepCount());
+                  return parameters.get("w").values().toFloats();
+                }
+              });
+      for (float[] value : values) {
+        for (float element : value) {
+          assertEquals(-12, element);
+        }
+      }
+    }
+  }
+
+  private static ShardedOptimizer fast(ShardedOptimizerBuilder builder, boolean isFast) {
+    return isFast ? builder.fast().build() : builder.build();
+  }
+
+  @Test
+  void aGradientThatIsNotFiniteSkipsTheStepAtAll() throws Exception {
+    Workers.IN_PROCESS.run(
+        3,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = Parameters.on(device).add("w", new float[20_000]).build();
+              ShardedOptimizer optimizer =
+                  Optimizer.of(parameters)
+                      .rule(Adam.adam())
+                      .learningRate(1)
+                      .lossScaler(LossScaler.dynamic())
+                      .sharded(collective)
+                      .build()) {
+            float[] gradient = new float[20_000];
+            gradient[7] = collective.rank() == 2 ? Float.NaN : 1;
+            parameters.get("w").gradients().copyFrom(gradient);
+            optimizer.step();
+            assertTrue(optimizer.isLastStepSkipped());
+            assertEquals(0, optimizer.stepCount());
+            assertEquals(1, optimizer.skippedSteps());
+            for (float value : parameters.get("w").values().toFloats()) {
+              assertEquals(0, value);
+            }
+            parameters.get("w").gradients().copyFrom(new float[20_000]);
+            optimizer.step();
+            assertFalse(optimizer.isLastStepSkipped());
+            assertEquals(1, optimizer.stepCount());
+          }
+          return null;
+        });
+  }
+
+  @Test
+  void eachWorkerHasItsShareOfTheStateAlone() throws Exception {
+    List<Long> counts =
+        Workers.IN_PROCESS.run(
+            4,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters =
+                      Parameters.on(device)
+                          .add("embedding", new float[700_001])
+                          .add("bias", new float[10])
+                          .build();
+                  ShardedOptimizer optimizer =
+                      Optimizer.of(parameters)
+                          .rule(Adam.adam())
+                          .learningRate(1)
+                          .sharded(collective)
+                          .build()) {
+                long count = 0;
+                for (String name : List.of("embedding", "bias")) {
+                  Shard shard = optimizer.shard(name);
+                  assertEquals(0, shard.from() % 4096);
+                  assertEquals(shard.count(), optimizer.state(name, "exp_avg").length());
+                  count += shard.count();
+                }
+                return count;
+              }
+            });
+    assertEquals(700_011, counts.stream().mapToLong(Long::longValue).sum());
+    for (long count : counts) {
+      assertTrue(count <= 0.26 * 700_011, "a worker has " + count);
+    }
+  }
+
+  @Test
+  void workersThatDifferAreNamed() throws Exception {
+    List<Exception> failures =
+        Workers.IN_PROCESS.failures(
+            3,
+            Workers.LIMIT,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = Parameters.on(device).add("w", new float[10]).build()) {
+                Adam rule = Adam.adam();
+                return Optimizer.of(parameters)
+                    .rule(collective.rank() == 1 ? rule.eps(1e-3) : rule)
+                    .learningRate(1)
+                    .sharded(collective)
+                    .build();
+              }
+            });
+    for (Exception failure : failures) {
+      assertInstanceOf(WorkersDifferException.class, failure);
+      String message = failure.getMessage();
+      assertTrue(message.contains("worker 0 has 'group *: adam"), message);
+      assertTrue(message.contains("worker 1 has 'group *: adam"), message);
+      assertTrue(message.contains("eps=0.001"), message);
+    }
+  }
+
+  @Test
+  void aStepThatDiffersIsRefusedAtAll() throws Exception {
+    List<Exception> failures =
+        Workers.IN_PROCESS.failures(
+            2,
+            Workers.LIMIT,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = Parameters.on(device).add("w", new float[10]).build();
+                  ShardedOptimizer optimizer =
+                      Optimizer.of(parameters)
+                          .rule(Adam.adam())
+                          .learningRate(1)
+                          .sharded(collective)
+                          .build()) {
+                optimizer.step();
+                if (collective.rank() == 1) {
+                  optimizer.learningRate(2);
+                }
+                optimizer.step();
+                return null;
+              }
+            });
+    for (Exception failure : failures) {
+      assertInstanceOf(WorkersDifferException.class, failure);
+      assertTrue(
+          failure.getMessage().contains("learning rate 1.0, and worker 1 step 2"),
+          failure.getMessage());
+    }
+  }
+
+  @Test
+  void whatWasForgottenOrCannotBeIsRefused() throws Exception {
+    Workers.IN_PROCESS.run(
+        2,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = Parameters.on(device).add("w", new float[10]).build();
+              ShardedOptimizer optimizer =
+                  Optimizer.of(parameters)
+                      .rule(Adam.adam())
+                      .learningRate(1)
+                      .sharded(collective)
+                      .lanes(4)
+                      .build()) {
+            String forgotten =
+                assertThrows(IllegalStateException.class, optimizer::step).getMessage();
+            assertTrue(forgotten.contains("call accumulate(microBatch)"), forgotten);
+            int other = 2 - 2 * collective.rank();
+            String foreign =
+                assertThrows(IllegalArgumentException.class, () -> optimizer.accumulate(other))
+                    .getMessage();
+            assertTrue(foreign.startsWith("microBatch is " + other), foreign);
+            optimizer.accumulate(2 * collective.rank());
+            optimizer.step(); // nothing has changed by that
+            String listener =
+                assertThrows(
+                        UnsupportedOperationException.class,
+                        () ->
+                            Optimizer.of(parameters)
+                                .rule(Adam.adam())
+                                .learningRate(1)
+                                .listener(report -> {}, 1)
+                                .sharded(collective)
+                                .build())
+                    .getMessage();
+            assertTrue(listener.contains("share alone"), listener);
+            assertThrows(
+                IllegalArgumentException.class,
+                () -> Optimizer.of(parameters).sharded(collective).lanes(1));
+            return null;
+          }
+        });
+  }
+
+  /** Nobody steps alone: a worker ends while the others wait for its gradients. */
+  @ParameterizedTest
+  @EnumSource(Workers.class)
+  void aWorkerThatEndsIsMissedByAll(Workers workers) throws Exception {
+    List<Exception> failures =
+        workers.failures(
+            3,
+            Workers.LIMIT,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters =
+                      Parameters.on(device).add("w", new float[20_000]).build();
+                  ShardedOptimizer optimizer =
+                      Optimizer.of(parameters)
+                          .rule(Adam.adam())
+                          .learningRate(1)
+                          .sharded(collective)
+                          .build()) {
+                optimizer.step();
+                if (collective.rank() == 1) {
+                  return null;
+                }
+                try {
+                  optimizer.step();
+                } finally {
+                  assertEquals(1, optimizer.stepCount());
+                  assertThrows(CollectiveException.class, optimizer::step);
+                }
+                return null;
+              }
+            });
+    assertInstanceOf(CollectiveException.class, failures.get(0));
+    assertInstanceOf(CollectiveException.class, failures.get(2));
+  }
+
+  @Test
+  void theFastOrderGivesTheSameSumsButForRounding() throws Exception {
+    List<float[]> values =
+        Workers.IN_PROCESS.run(
+            3,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters =
+                      Parameters.on(device)
+                          .add("w", ElementType.BFLOAT16, new float[9000])
+                          .build();
+                  ShardedOptimizer optimizer =
+                      Optimizer.of(parameters)
+                          .rule(Sgd.sgd())
+                          .learningRate(1)
+                          .sharded(collective)
+                          .fast()
+                          .build()) {
+                for (int j = 0; j < 7; j++) {
+                  if (optimizer.isMine(j)) {
+                    float[] gradient = new float[9000];
+                    Arrays.fill(gradient, 1 << j);
+                    parameters.get("w").gradients().copyFrom(gradient);
+                    optimizer.accumulate(j);
+                  }
+                }
+                optimizer.step();
+                return parameters.get("w").values().toFloats();
+              }
+            });
+    for (float[] value : values) {
+      for (float element : value) {
+        assertEquals(-127, element);
+      }
+    }
+  }
+}

@@ -1,0 +1,173 @@
+package io.warmstep.collective;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
+import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
+import io.warmstep.ShardedOptimizer;
+import io.warmstep.ShardedOptimizerBuilder;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.function.UnaryOperator;
+
+/** A model whose gradients are made up, trained by one optimizer or by several workers. */
+final class ShardedRun {
+  static final int LANES = 8;
+
+  private final Map<String, Integer> lengths = new LinkedHashMap<>();
+  private final List<ElementType> types;
+  private final UnaryOperator<OptimizerBuilder> choices;
+  private int microBatches = LANES;
+
+  ShardedRun(List<ElementType> types, UnaryOperator<OptimizerBuilder> choices) {
+    this.types = types;
+    this.choices = choices;
+    int[] all = {5, 2 * 4096 + 17, 0, 10_000, 1, 4096, 300};
+    for (int i = 0; i < all.length; i++) {
+      lengths.put("p" + i, all[i]);
+    }
+  }
+
+  ShardedRun microBatches(int count) {
+    microBatches = count;
+    return this;
+  }
+
+  Parameters parameters(Device device, long seed) {
+    ParametersBuilder builder = Parameters.on(device);
+    int i = 0;
+    for (Map.Entry<String, Integer> one : lengths.entrySet()) {
+      ElementType type = types.get(i++ % types.size());
+      builder.add(one.getKey(), type, random(seed + i, one.getValue(), 1));
+      if (one.getValue() == 10_000) {
+        builder.shape(one.getKey(), 100, 100);
+      }
+    }
+    return builder.build();
+  }
+
+  private static float[] random(long seed, int length, double scale) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[] values = new float[length];
+    for (int i = 0; i < length; i++) {
+      values[i] = (float) ((random.nextDouble() * 2 - 1) * scale);
+    }
+    return values;
+  }
+
+  private static float[] gradient(int index, long step, long microBatch, int length) {
+    return random(1000 * step + 10 * microBatch + index, length, 3);
+  }
+
+  private OptimizerBuilder builder(Parameters parameters) {
+    return choices.apply(Optimizer.of(parameters).learningRate(0.01).gradientScale(1.0 / 8));
+  }
+
+  Optimizer optimizer(Parameters parameters) {
+    return builder(parameters).build();
+  }
+
+  ShardedOptimizer optimizer(Parameters parameters, Collective collective) {
+    ShardedOptimizerBuilder sharded = builder(parameters).sharded(collective);
+    return sharded.lanes(LANES).build();
+  }
+
+  /** Steps with gradients that were added up by plain loops. */
+  void steps(Parameters parameters, Optimizer optimizer, int from, int to) {
+    for (int step = from; step < to; step++) {
+      int index = 0;
+      for (Parameter parameter : parameters) {
+        boolean isDouble = parameter.values().type() == ElementType.FLOAT64;
+        double[][] lanes = new double[LANES][(int) parameter.length()];
+        for (int lane = 0; lane < LANES; lane++) {
+          for (int j = lane; j < microBatches; j += LANES) {
+            float[] term = stored(parameter, gradient(index, step, j, lanes[lane].length));
+            for (int i = 0; i < term.length; i++) {
+              lanes[lane][i] = j < LANES ? term[i] : sum(lanes[lane][i], term[i], isDouble);
+            }
+          }
+        }
+        for (int width = 1; width < LANES; width *= 2) {
+          for (int lane = 0; lane < LANES; lane += 2 * width) {
+            for (int i = 0; i < lanes[lane].length; i++) {
+              lanes[lane][i] = sum(lanes[lane][i], lanes[lane + width][i], isDouble);
+            }
+          }
+        }
+        parameter.gradients().copyFrom(lanes[0]);
+        index++;
+      }
+      optimizer.step();
+    }
+  }
+
+  /** As a gradient of the parameter's type holds it. */
+  private static float[] stored(Parameter parameter, float[] values) {
+    parameter.gradients().copyFrom(values);
+    return parameter.gradients().toFloats();
+  }
+
+  private static double sum(double a, double b, boolean isDouble) {
+    return isDouble ? a + b : (float) a + (float) b;
+  }
+
+  void steps(Parameters parameters, ShardedOptimizer optimizer, int from, int to) {
+    for (int step = from; step < to; step++) {
+      for (int j = 0; j < microBatches; j++) {
+        if (optimizer.isMine(j)) {
+          int index = 0;
+          for (Parameter parameter : parameters) {
+            parameter.gradients().copyFrom(gradient(index++, step, j, (int) parameter.length()));
+          }
+          optimizer.accumulate(j);
+        }
+      }
+      optimizer.step();
+    }
+  }
+
+  /** The bits of all parameters after steps of one optimizer. */
+  String alone(int steps) {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, 0);
+        Optimizer optimizer = optimizer(parameters)) {
+      steps(parameters, optimizer, 0, steps);
+      return bits(parameters);
+    }
+  }
+
+  /** The bits that each worker has after as many steps; all but the first begin elsewhere. */
+  List<String> shared(Workers workers, int size, int steps) throws Exception {
+    return workers.run(
+        size,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = parameters(device, collective.rank());
+              ShardedOptimizer optimizer = optimizer(parameters, collective)) {
+            steps(parameters, optimizer, 0, steps);
+            return bits(parameters);
+          }
+        });
+  }
+
+  static String bits(Parameters parameters) {
+    StringBuilder text = new StringBuilder();
+    for (Parameter parameter : parameters) {
+      double[] values = parameter.values().toDoubles();
+      long[] bits = new long[values.length];
+      for (int i = 0; i < values.length; i++) {
+        bits[i] = Double.doubleToLongBits(values[i]);
+      }
+      text.append(parameter.name()).append(' ').append(Arrays.hashCode(bits)).append(' ');
+      text.append(values.length == 0 ? "" : values[0]).append('\n');
+    }
+    return text.toString();
+  }
+}

@@ -1,0 +1,133 @@
+package io.warmstep.collective;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
+import io.warmstep.ShardedOptimizer;
+import io.warmstep.rule.Adam;
+import java.net.InetAddress;
+import java.time.Duration;
+import java.util.List;
+
+/** A worker that is a process of its own: takes steps until something fails, and says what. */
+final class WorkerProcess {
+  static final int LENGTH = 1_000_000;
+
+  private WorkerProcess() {}
+
+  /** Where a process ends in its third step, as if it had been killed there. */
+  enum End {
+    REDUCE_SCATTER,
+    ALL_GATHER,
+    NOWHERE
+  }
+
+  /** A collective whose worker is gone in the middle of an operation. */
+  private static final class Ending implements Collective {
+    private final Collective whole;
+    private final End end;
+    private int reductions;
+
+    Ending(Collective whole, End end) {
+      this.whole = whole;
+      this.end = end;
+    }
+
+    private void halt(End here) {
+      if (end == here && reductions == 3) {
+        Thread killer =
+            new Thread(
+                () -> {
+                  try {
+                    Thread.sleep(1);
+                  } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                  }
+                  Runtime.getRuntime().halt(137);
+                });
+        killer.start();
+      }
+    }
+
+    @Override
+    public int rank() {
+      return whole.rank();
+    }
+
+    @Override
+    public int size() {
+      return whole.size();
+    }
+
+    @Override
+    public void reduceScatter(List<Share> shares) {
+      whole.reduceScatter(shares);
+    }
+
+    @Override
+    public void reduceScatter(LaneTree tree, List<LaneShare> shares) {
+      reductions++;
+      halt(End.REDUCE_SCATTER);
+      whole.reduceScatter(tree, shares);
+    }
+
+    @Override
+    public void allGather(List<Share> shares) {
+      halt(End.ALL_GATHER);
+      whole.allGather(shares);
+    }
+
+    @Override
+    public List<byte[]> exchange(byte[] message) {
+      return whole.exchange(message);
+    }
+
+    @Override
+    public void close() {
+      whole.close();
+    }
+  }
+
+  /**
+   * Takes steps.
+   *
+   * @param arguments rank, size, address of the first worker, time limit in milliseconds, end
+   */
+  public static void main(String[] arguments) throws Exception {
+    int rank = Integer.parseInt(arguments[0]);
+    int size = Integer.parseInt(arguments[1]);
+    Duration limit = Duration.ofMillis(Long.parseLong(arguments[3]));
+    try (TcpEndpoint own = TcpEndpoint.bind(InetAddress.getLoopbackAddress(), 0).limit(limit);
+        Collective collective = own.meet(rank, size, arguments[2], "token")) {
+      System.out.println("joined");
+      train(new Ending(collective, End.valueOf(arguments[4])));
+    } catch (CollectiveException e) {
+      System.out.println(e.getClass().getSimpleName());
+    }
+  }
+
+  /** Takes steps until one fails. */
+  static void train(Collective collective) {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = Parameters.on(device).add("w", new float[LENGTH]).build();
+        ShardedOptimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Adam.adam())
+                .learningRate(1e-3)
+                .sharded(collective)
+                .build()) {
+      while (true) {
+        long before = optimizer.stepCount();
+        try {
+          optimizer.step();
+        } catch (CollectiveException e) {
+          if (optimizer.stepCount() != before) {
+            throw new AssertionError("took a step alone", e);
+          }
+          throw e;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,146 @@
+package io.warmstep.fault;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
+import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameters;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Test;
+
+/** What cannot be had is refused when an optimizer is built; nothing is left out in silence. */
+class MixedPrecisionArgumentsTest {
+  private static String refusal(
+      ElementType values,
+      ElementType gradients,
+      UpdateRule rule,
+      UnaryOperator<OptimizerBuilder> wishes) {
+    try (Device device = Devices.cpu();
+        Parameters parameters =
+            Parameters.on(device).gradientType(gradients).add("w", values, 8).build()) {
+      OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(0.1);
+      return assertThrows(IllegalArgumentException.class, () -> wishes.apply(builder).build())
+          .getMessage();
+    }
+  }
+
+  @Test
+  void mastersOfFloat32() {
+    assertEquals(
+        "masterWeights is exact, must be none for parameters that are all float32 or float64:"
+            + " store them as bfloat16 or float16, or leave masters out",
+        refusal(
+            ElementType.FLOAT32,
+            ElementType.FLOAT32,
+            Adam.adam(),
+            builder -> builder.masterWeights(MasterWeights.EXACT)));
+  }
+
+  @Test
+  void stateOfRulesWithoutMoments() {
+    for (ElementType type : new ElementType[] {ElementType.FLOAT32, ElementType.FLOAT64}) {
+      assertEquals(
+          "stateType is bfloat16, must be float32 for rules whose state has no moments, and for"
+              + " float64 parameters: choose a rule with moments, such as adam, or leave it out",
+          refusal(
+              type,
+              type,
+              type == ElementType.FLOAT32 ? Sgd.sgd() : Adam.adam(),
+              builder -> builder.stateType(StateType.BFLOAT16)));
+    }
+  }
+
+  @Test
+  void randomRoundingOfNothing() {
+    assertEquals(
+        "rounding is stochastic, must be nearest where a step stores nothing in bfloat16: store"
+            + " parameters without a master or state in it, or leave it out",
+        refusal(
+            ElementType.BFLOAT16,
+            ElementType.BFLOAT16,
+            Adam.adam(),
+            builder -> builder.masterWeights(MasterWeights.EXACT).rounding(Rounding.STOCHASTIC)));
+    assertEquals(
+        "rounding is stochastic, must be nearest for the float16 parameter \"w\" without a master:"
+            + " keep a master of it, or store it as bfloat16",
+        refusal(
+            ElementType.FLOAT16,
+            ElementType.FLOAT16,
+            Adam.adam(),
+            builder -> builder.rounding(Rounding.STOCHASTIC)));
+  }
+
+  @Test
+  void rulesWithSums() {
+    String expected =
+        "rule is lamb, must be one without sums over tensors for the parameter \"w\", which has an"
+            + " average, or a master, state or gradient of a type of its own: store all in one type,"
+            + " without a master or an average, or choose a rule such as adam";
+    assertEquals(
+        expected,
+        refusal(ElementType.FLOAT32, ElementType.BFLOAT16, Lamb.lamb(), builder -> builder));
+    assertEquals(
+        expected,
+        refusal(
+            ElementType.FLOAT32,
+            ElementType.FLOAT32,
+            Lamb.lamb(),
+            builder -> builder.stateType(StateType.BFLOAT16)));
+  }
+
+  @Test
+  void averages() {
+    assertEquals(
+        "average is 0.9, must be left out for the float64 parameter \"w\": store it as float32, or"
+            + " average it yourself",
+        refusal(
+            ElementType.FLOAT64,
+            ElementType.FLOAT64,
+            Adam.adam(),
+            builder -> builder.average(0.9)));
+    for (double decay : new double[] {0, 1, -0.5, Double.NaN}) {
+      assertEquals(
+          "average is " + decay + ", must be in (0, 1): leave it out for no average",
+          refusal(
+              ElementType.FLOAT32,
+              ElementType.FLOAT32,
+              Adam.adam(),
+              builder -> builder.average(decay)));
+    }
+  }
+
+  @Test
+  void gradientsThatDoNotGoWithTheValues() {
+    try (Device device = Devices.cpu()) {
+      assertEquals(
+          "parameter \"w\": gradients are float16, must be bfloat16 like the values, or float32",
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () ->
+                      Parameters.on(device)
+                          .gradientType(ElementType.FLOAT16)
+                          .add("w", ElementType.BFLOAT16, 8))
+              .getMessage());
+      assertEquals(
+          "parameter \"w\": gradients are float32, must be float64 like the values",
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () ->
+                      Parameters.on(device)
+                          .gradientType(ElementType.FLOAT32)
+                          .add("w", ElementType.FLOAT64, 8))
+              .getMessage());
+    }
+  }
+}
