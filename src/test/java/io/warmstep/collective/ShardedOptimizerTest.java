@@ -290,12 +290,13 @@ class ShardedOptimizerTest {
             String forgotten =
                 assertThrows(IllegalStateException.class, optimizer::step).getMessage();
             assertTrue(forgotten.contains("call accumulate(microBatch)"), forgotten);
-            int other = 2 - 2 * collective.rank();
+            int own = 2 * collective.rank();
+            int other = 2 - own;
             String foreign =
                 assertThrows(IllegalArgumentException.class, () -> optimizer.accumulate(other))
                     .getMessage();
             assertTrue(foreign.startsWith("microBatch is " + other), foreign);
-            optimizer.accumulate(2 * collective.rank());
+            optimizer.accumulate(2L * collective.rank());
             optimizer.step(); // nothing has changed by that
             String listener =
                 assertThrows(

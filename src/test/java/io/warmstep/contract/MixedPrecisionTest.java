@@ -60,7 +60,7 @@ class MixedPrecisionTest {
     }
 
     boolean isNarrow(StateSlot slot) {
-      return state != StateType.FLOAT32 && slot.content() != StateSlot.Content.EXACT;
+      return state != StateType.FLOAT32 && slot.isAverage();
     }
   }
 

@@ -40,8 +40,7 @@ final class MixedScenes {
       if (!form.name().equals(rule)) {
         continue;
       }
-      boolean hasMoments =
-          form.stateSlots().stream().anyMatch(slot -> slot.content() != StateSlot.Content.EXACT);
+      boolean hasMoments = form.stateSlots().stream().anyMatch(StateSlot::isAverage);
       StateType narrow = hasMoments ? StateType.BFLOAT16 : StateType.FLOAT32;
       for (Kind kind :
           List.of(
