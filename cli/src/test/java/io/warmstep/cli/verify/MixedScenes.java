@@ -126,7 +126,7 @@ final class MixedScenes {
               .rounding(kind.rounding, 99)
               .group(ParameterGroup.matching("p1").learningRateFactor(0.5))
               .clipValue(2);
-      if (elements != Elements.SPECIAL) {
+      if (elements != Elements.SPECIAL && rule.evaluation().isEmpty()) {
         optimizing.average(0.5);
       }
       if (elements == Elements.ORDINARY) {
