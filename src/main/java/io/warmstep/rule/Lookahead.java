@@ -194,6 +194,16 @@ public final class Lookahead implements UpdateRule {
   }
 
   @Override
+  public Optional<NewtonSchulz> matrix() {
+    return rule.matrix();
+  }
+
+  @Override
+  public int minDimensions() {
+    return rule.minDimensions();
+  }
+
+  @Override
   public double clipNorm() {
     return rule.clipNorm();
   }

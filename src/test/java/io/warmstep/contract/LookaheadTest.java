@@ -1,5 +1,6 @@
 package io.warmstep.contract;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -26,6 +27,7 @@ import io.warmstep.testkit.Placement;
 import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.TestModel;
 import java.io.IOException;
+import java.lang.reflect.Method;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -186,6 +188,17 @@ class LookaheadTest {
     for (UpdateRule each : RuleMatrix.unclipped()) {
       if (each.evaluation().isEmpty()) {
         assertEquals(each.kernel(), Lookahead.around(each).kernel());
+      }
+    }
+  }
+
+  /** What the other rule says of itself, but for the weights that it evaluates with: it has none. */
+  @Test
+  void leavesNothingOfTheOtherRuleOut() {
+    for (Method method : UpdateRule.class.getMethods()) {
+      if (!method.getName().equals("evaluation")) {
+        assertDoesNotThrow(
+            () -> Lookahead.class.getDeclaredMethod(method.getName(), method.getParameterTypes()));
       }
     }
   }
