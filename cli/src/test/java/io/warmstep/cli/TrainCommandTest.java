@@ -114,7 +114,7 @@ class TrainCommandTest {
         {"backend": "cpu", "data": "breast-cancer", "train_fraction": 0.5, "hidden": [16, 8],
          "epochs": 3, "batch": 10, "seed": 7, "rule": "adamw", "hyperparameters": {"beta1": 0.8,
          "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "decoupled": true, "amsgrad": false,
-         "maximize": false}, "clip_norm": 2.0, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5",
+         "caution": false, "maximize": false}, "clip_norm": 2.0, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5",
          "dtype": "bfloat16", "master": "exact", "state": "bfloat16", "rounding": "stochastic"}
         """;
     JsonObject expected = JsonParser.parseString(settings).getAsJsonObject();
