@@ -101,7 +101,7 @@ final class FloatProduct {
 
   /** Adds the panel's part to up to six rows of sums. */
   private void addRows(int row, float[] left, int leftAt, int depth, int n) {
-    for (int k = 0; k < n; k += 2 * STEP) {
+    for (int k = 0; k < n; k += STEP) {
       for (int i = row; i < Math.min(row + 2 * STEP, rows); i += STEP) {
         // Of a tile's last rows some may be missing: the last one then stands in for them, unseen.
         int last = rows - 1;
@@ -112,7 +112,7 @@ final class FloatProduct {
         float[] c0 = sums[i];
         float[] c1 = i + 1 <= last ? sums[second] : unseen;
         float[] c2 = i + 2 <= last ? sums[third] : unseen;
-        if (k + 2 * STEP <= n) {
+        if (k + STEP <= n) {
           add(
               left,
               first,
@@ -124,9 +124,6 @@ final class FloatProduct {
               panel[k],
               panel[k + 1],
               panel[k + 2],
-              panel[k + 3],
-              panel[k + 4],
-              panel[k + 5],
               from,
               columns);
         } else {
@@ -144,10 +141,7 @@ final class FloatProduct {
     }
   }
 
-  /**
-   * Three rows times six. All loads come before the first store, and the method is too long to be
-   * inlined: otherwise C2 does not always vectorize the loops.
-   */
+  /** All loads come before the first store: otherwise C2 does not always vectorize the loop. */
   private static void add(
       float[] a,
       int first,
@@ -159,9 +153,6 @@ final class FloatProduct {
       float[] b0,
       float[] b1,
       float[] b2,
-      float[] b3,
-      float[] b4,
-      float[] b5,
       int from,
       int to) {
     float a00 = a[first];
@@ -177,26 +168,6 @@ final class FloatProduct {
       float x0 = b0[j];
       float x1 = b1[j];
       float x2 = b2[j];
-      float y0 = c0[j];
-      float y1 = c1[j];
-      float y2 = c2[j];
-      c0[j] = Math.fma(a02, x2, Math.fma(a01, x1, Math.fma(a00, x0, y0)));
-      c1[j] = Math.fma(a12, x2, Math.fma(a11, x1, Math.fma(a10, x0, y1)));
-      c2[j] = Math.fma(a22, x2, Math.fma(a21, x1, Math.fma(a20, x0, y2)));
-    }
-    a00 = a[first + 3];
-    a01 = a[first + 4];
-    a02 = a[first + 5];
-    a10 = a[second + 3];
-    a11 = a[second + 4];
-    a12 = a[second + 5];
-    a20 = a[third + 3];
-    a21 = a[third + 4];
-    a22 = a[third + 5];
-    for (int j = from; j < to; j++) {
-      float x0 = b3[j];
-      float x1 = b4[j];
-      float x2 = b5[j];
       float y0 = c0[j];
       float y1 = c1[j];
       float y2 = c2[j];
