@@ -263,7 +263,8 @@ public final class OptimizerBuilder {
    * Keeps an exponential moving average of the parameters, in the same pass: in step {@code t} of a
    * group it keeps {@code min(decay, (1 + t) / (10 + t))} of itself and takes the rest of the
    * parameters, or of their masters. It starts at the parameters and is part of the state, as
-   * float32 under the name {@code average}.
+   * float32 under the name {@code average}. {@link Optimizer#eval} puts it in the parameters'
+   * place.
    *
    * @param decay above 0 and below 1, such as 0.999
    * @return this builder

@@ -5,15 +5,13 @@ import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.CollectiveException;
 import io.warmstep.collective.LaneTree;
-import io.warmstep.collective.Share;
 import io.warmstep.collective.WorkersDifferException;
 import io.warmstep.step.GradientScale;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * One worker's share of an optimizer (ZeRO stage 1). Every worker has all parameters and computes
@@ -79,27 +77,12 @@ public final class ShardedOptimizer implements AutoCloseable {
     this.gradients = gradients;
     this.tree = tree;
     this.steps = optimizer.stepCount();
-    gather(Optional.of(0));
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
   }
 
-  /**
-   * Copies parameters to all workers.
-   *
-   * @param owner whose they are, or empty for each worker's share
-   */
-  private void gather(Optional<Integer> owner) {
-    List<Share> shares = new ArrayList<>();
-    for (int i = 0; i < shards.count(); i++) {
-      Tensor values = shards.parameter(i).values();
-      for (int worker = 0; worker < collective.size(); worker++) {
-        Shard shard = shards.of(i, worker);
-        if (shard.count() > 0) {
-          shares.add(new Share(values.slice(shard.from(), shard.count()), owner.orElse(worker)));
-        }
-      }
-    }
-    collective.allGather(shares);
+  /** Has all workers have all workers' parameters. */
+  private void gather() {
+    shards.gather(collective, OptionalInt.empty());
   }
 
   /**
@@ -188,7 +171,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       gradients.reduce(collective, isInPlace);
       optimizer.step(gradientScale);
       if (!optimizer.isLastStepSkipped()) {
-        gather(Optional.empty());
+        gather();
       }
       if (optimizer.options().zeroGradients()) {
         zeroAll();
@@ -286,7 +269,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     try {
       checkUsable();
       change.run();
-      gather(Optional.empty());
+      gather();
       collective.barrier();
     } catch (CollectiveException e) {
       throw fail(e);
@@ -466,7 +449,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       RestoreReport report =
           new ShardFiles(collective, parameters, this::shard).restore(optimizer, path);
       gradients.clear();
-      gather(Optional.empty());
+      gather();
       steps = optimizer.stepCount();
       return report;
     } finally {

@@ -6,6 +6,7 @@ import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 
 /**
@@ -78,6 +79,7 @@ public final class ShardedOptimizerBuilder {
     Shards shards = new Shards(parameters, rules::get, collective.size());
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
     collective.requireSame("what is trained", description(parameters, groups));
+    shards.gather(collective, OptionalInt.of(0)); // before the state has copies of them
     Parameters share = shards.parameters(parameters.device(), collective.rank());
     Optimizer optimizer = null;
     try {

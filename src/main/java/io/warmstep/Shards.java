@@ -1,11 +1,14 @@
 package io.warmstep;
 
 import io.warmstep.backend.StepPlan;
+import io.warmstep.collective.Collective;
+import io.warmstep.collective.Share;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.function.Function;
 
 /**
@@ -25,7 +28,7 @@ final class Shards {
     long total = parameters.length();
     long done = 0;
     for (Parameter parameter : parameters) {
-      long unit = rule.apply(parameter).sums().isPresent() ? parameter.length() : StepPlan.LEAF;
+      long unit = isElementwise(rule.apply(parameter)) ? StepPlan.LEAF : parameter.length();
       List<Shard> own = new ArrayList<>();
       long from = 0;
       for (int worker = 0; worker < workers; worker++) {
@@ -41,6 +44,11 @@ final class Shards {
       this.parameters.add(parameter);
       shards.add(own);
     }
+  }
+
+  /** Whether a parameter under a rule can be cut. */
+  private static boolean isElementwise(UpdateRule rule) {
+    return rule.sums().isEmpty() && rule.matrix().isEmpty() && rule.minDimensions() == 0;
   }
 
   /** {@code total * part / parts}, which may not fit on the way. */
@@ -75,6 +83,25 @@ final class Shards {
 
   Shard of(int index, int worker) {
     return shards.get(index).get(worker);
+  }
+
+  /**
+   * Copies parameters to all workers.
+   *
+   * @param owner whose they are, or empty for each worker's share
+   */
+  void gather(Collective collective, OptionalInt owner) {
+    List<Share> shares = new ArrayList<>();
+    for (int i = 0; i < count(); i++) {
+      Tensor values = parameters.get(i).values();
+      for (int worker = 0; worker < collective.size(); worker++) {
+        Shard shard = of(i, worker);
+        if (shard.count() > 0) {
+          shares.add(new Share(values.slice(shard.from(), shard.count()), owner.orElse(worker)));
+        }
+      }
+    }
+    collective.allGather(shares);
   }
 
   /**

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.EvaluationModeException;
 import io.warmstep.LossScaler;
 import io.warmstep.Norm;
 import io.warmstep.Optimizer;
@@ -18,6 +19,7 @@ import io.warmstep.Shard;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.ShardedOptimizerBuilder;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.NovoGrad;
@@ -101,6 +103,38 @@ class ShardedOptimizerTest {
     String expected = run.alone(2);
     for (String bits : run.shared(Workers.TCP, 3, 2)) {
       assertEquals(expected, bits);
+    }
+  }
+
+  /** ASGD is evaluated at an average of what it trains. */
+  @Test
+  void allWorkersHaveTheWeightsToEvaluate() throws Exception {
+    ShardedRun run = new ShardedRun(FLOAT32, builder -> builder.rule(Asgd.asgd().t0(0)));
+    List<List<String>> seen =
+        Workers.IN_PROCESS.run(
+            3,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = run.parameters(device, collective.rank());
+                  ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+                run.steps(parameters, optimizer, 0, 2);
+                optimizer.eval();
+                String evaluated = ShardedRun.bits(parameters);
+                assertThrows(EvaluationModeException.class, optimizer::step);
+                optimizer.train();
+                run.steps(parameters, optimizer, 2, 3);
+                return List.of(evaluated, ShardedRun.bits(parameters));
+              }
+            });
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = run.parameters(device, 0);
+        Optimizer optimizer = run.optimizer(parameters)) {
+      run.steps(parameters, optimizer, 0, 2);
+      optimizer.eval();
+      String evaluated = ShardedRun.bits(parameters);
+      for (List<String> one : seen) {
+        assertEquals(List.of(evaluated, run.alone(3)), one);
+      }
     }
   }
 
@@ -290,12 +324,13 @@ class ShardedOptimizerTest {
             String forgotten =
                 assertThrows(IllegalStateException.class, optimizer::step).getMessage();
             assertTrue(forgotten.contains("call accumulate(microBatch)"), forgotten);
-            int other = 2 - 2 * collective.rank();
+            int own = 2 * collective.rank();
+            int other = 2 - own;
             String foreign =
                 assertThrows(IllegalArgumentException.class, () -> optimizer.accumulate(other))
                     .getMessage();
             assertTrue(foreign.startsWith("microBatch is " + other), foreign);
-            optimizer.accumulate(2 * collective.rank());
+            optimizer.accumulate(2L * collective.rank());
             optimizer.step(); // nothing has changed by that
             String listener =
                 assertThrows(

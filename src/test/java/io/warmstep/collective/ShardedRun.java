@@ -46,9 +46,9 @@ final class ShardedRun {
     for (Map.Entry<String, Integer> one : lengths.entrySet()) {
       ElementType type = types.get(i++ % types.size());
       builder.add(one.getKey(), type, random(seed + i, one.getValue(), 1));
-      if (one.getValue() == 10_000) {
-        builder.shape(one.getKey(), 100, 100);
-      }
+      long rows = one.getValue() == 10_000 ? 100 : one.getValue() == 0 ? 0 : 1;
+      long columns = rows == 0 ? 3 : one.getValue() / rows;
+      builder.shape(one.getKey(), rows, columns); // some rules need two
     }
     return builder.build();
   }

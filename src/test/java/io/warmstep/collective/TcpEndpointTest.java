@@ -210,10 +210,11 @@ class TcpEndpointTest {
               .getMessage();
       assertTrue(message.contains("for workers 1, 2 to connect"), message);
     }
-    try (TcpEndpoint second = bind(Duration.ofMillis(300));
-        TcpEndpoint gone = bind(Workers.LIMIT)) {
-      String address = gone.address();
-      gone.close();
+    String address;
+    try (TcpEndpoint gone = bind(Workers.LIMIT)) {
+      address = gone.address();
+    }
+    try (TcpEndpoint second = bind(Duration.ofMillis(300))) {
       assertThrows(CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
     }
   }

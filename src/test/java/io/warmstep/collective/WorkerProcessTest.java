@@ -71,7 +71,7 @@ class WorkerProcessTest {
 
   @Test
   void aStoppedWorkerIsWaitedForNoLongerThanTheLimit() throws Exception {
-    Duration limit = Duration.ofSeconds(5); // ample to start and join
+    Duration limit = Duration.ofSeconds(8); // ample to start and join
     try (TcpEndpoint first = TcpEndpoint.bind(InetAddress.getLoopbackAddress(), 0)) {
       Process process = start(first, limit, WorkerProcess.End.NOWHERE);
       try (BufferedReader said = process.inputReader()) {

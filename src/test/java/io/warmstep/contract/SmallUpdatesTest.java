@@ -17,6 +17,7 @@ import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import io.warmstep.testkit.ContractBackend;
+import io.warmstep.testkit.Numbers;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -105,6 +106,36 @@ class SmallUpdatesTest {
         double mean = (mean(parameters.get("w").values().toFloats()) - 1) / distance;
         double deviation = Math.sqrt(part * (1 - part) / length);
         assertEquals(part, mean, 5 * deviation, "part of the distance between neighbours");
+      }
+    }
+  }
+
+  /**
+   * In evaluation mode parameters are their average, rounded; afterwards they are what they were.
+   */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  void averagesAreEvaluatedWith(ContractBackend backend) {
+    for (ElementType type : List.of(ElementType.FLOAT32, ElementType.BFLOAT16)) {
+      MasterWeights masters = type.isHalf() ? MasterWeights.EXACT : MasterWeights.NONE;
+      try (Parameters parameters =
+              Parameters.on(backend.shared())
+                  .gradientType(ElementType.FLOAT32)
+                  .add("w", type, repeated(1, 1000))
+                  .build();
+          Optimizer optimizer = adam(parameters).masterWeights(masters).average(0.9).build()) {
+        parameters.get("w").gradients().copyFrom(repeated(1, 1000));
+        for (int step = 0; step < 200; step++) {
+          optimizer.step();
+        }
+        float[] trained = parameters.get("w").values().toFloats();
+        float average = optimizer.state("w", "average").toFloats()[0];
+        assertTrue(trained[0] < 1 && average > trained[0] && average < 1, average + ", " + type);
+        optimizer.eval();
+        float expected = (float) Numbers.round(type, average);
+        assertArrayEquals(repeated(expected, 1000), parameters.get("w").values().toFloats());
+        optimizer.train();
+        assertArrayEquals(trained, parameters.get("w").values().toFloats());
       }
     }
   }

@@ -111,7 +111,7 @@ final class TrainCommand implements Callable<Integer> {
     double clipNorm = checked(update::toClipNorm);
     checked(
         () -> {
-          sharing.check(saving);
+          sharing.check(saving, storing);
           return sharing;
         });
     PlotFile plot = output.plot == null ? null : checked(() -> PlotFile.to(output.plot));
@@ -307,6 +307,7 @@ final class TrainCommand implements Callable<Integer> {
       History history = run.history();
       run.trainer().run(steps, run.checkpoint().around(progress, steps, history), history);
       run.checkpoint().save(steps, history);
+      steps.eval(); // what was evaluated is judged
       return run.model();
     }
   }

@@ -502,7 +502,7 @@ final class TrainOptions {
     }
 
     /** Checks that the numbers fit each other and what else was asked for. */
-    void check(Saving saving) {
+    void check(Saving saving, Storing storing) {
       if (workers == null) {
         if (lanes != null) {
           throw new IllegalArgumentException(
@@ -515,6 +515,11 @@ final class TrainOptions {
             "--workers is " + workers + ", must be from 1 to " + LaneTree.MAX_LANES);
       }
       Options.named("lanes", "--lanes", () -> new LaneTree(lanes(), workers));
+      if (!storing.text().isEmpty()) {
+        throw new IllegalArgumentException(
+            "--dtype, --master, --state, --rounding and --average are for training without"
+                + " --workers: leave one of the two out");
+      }
       if (saving.checkpoint != null || saving.resume != null) {
         throw new IllegalArgumentException(
             (saving.resume == null ? "--checkpoint" : "--resume")

@@ -126,14 +126,15 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    */
   private void group(OptimizerBuilder builder, UpdateRule rule, boolean eachWeight) {
     List<Mlp.Parameter> weights = model.stream().filter(each -> each.shape().length > 1).toList();
-    Mlp.Parameter last = weights.size() > 1 ? weights.get(weights.size() - 1) : null;
+    int last = weights.size() > 1 ? weights.size() - 1 : -1;
     boolean isOfMatrices = rule.minDimensions() > 1;
     for (Mlp.Parameter parameter : model) {
       ParameterGroup group = ParameterGroup.matching(parameter.name());
-      if (isOfMatrices && (parameter == last || !weights.contains(parameter))) {
+      int weight = weights.indexOf(parameter);
+      if (isOfMatrices && (weight < 0 || weight == last)) {
         double factor = Rules.usualRate(Adam.adamW()) / Rules.usualRate(rule);
         builder.group(group.rule(Adam.adamW()).learningRateFactor(factor));
-      } else if (eachWeight && weights.contains(parameter)) {
+      } else if (eachWeight && weight >= 0) {
         builder.group(group);
       }
     }

@@ -40,8 +40,7 @@ final class MixedScenes {
       if (!form.name().equals(rule)) {
         continue;
       }
-      boolean hasMoments =
-          form.stateSlots().stream().anyMatch(slot -> slot.content() != StateSlot.Content.EXACT);
+      boolean hasMoments = form.stateSlots().stream().anyMatch(StateSlot::isAverage);
       StateType narrow = hasMoments ? StateType.BFLOAT16 : StateType.FLOAT32;
       for (Kind kind :
           List.of(
@@ -127,7 +126,7 @@ final class MixedScenes {
               .rounding(kind.rounding, 99)
               .group(ParameterGroup.matching("p1").learningRateFactor(0.5))
               .clipValue(2);
-      if (elements != Elements.SPECIAL) {
+      if (elements != Elements.SPECIAL && rule.evaluation().isEmpty()) {
         optimizing.average(0.5);
       }
       if (elements == Elements.ORDINARY) {
