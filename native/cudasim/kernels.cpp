@@ -59,6 +59,7 @@ namespace sums_cu {
 
 #undef WS_ENTRY
 #undef WS_SUMS_ENTRY
+#undef WS_MATRIX_ENTRY
 #undef WS_BITS
 namespace mixed_cu {
 #include "../../kernels/mixed.cu"

@@ -44,9 +44,9 @@ class LookaheadTest {
 
   private static TestModel model(Device device, List<ElementType> types, List<Placement> where) {
     TestModel model = new TestModel(device);
-    SplittableRandom random = new SplittableRandom(5);
     for (ElementType type : types) {
       for (Placement placement : where) {
+        SplittableRandom random = new SplittableRandom(8 * type.ordinal() + placement.ordinal());
         String name = type + "." + placement;
         model.add(name, type, placement, Numbers.ordinary(random, type, LENGTH));
       }
