@@ -192,7 +192,9 @@ class LookaheadTest {
     }
   }
 
-  /** What the other rule says of itself, but for the weights that it evaluates with: it has none. */
+  /**
+   * What the other rule says of itself, but for the weights that it evaluates with: it has none.
+   */
   @Test
   void leavesNothingOfTheOtherRuleOut() {
     for (Method method : UpdateRule.class.getMethods()) {
