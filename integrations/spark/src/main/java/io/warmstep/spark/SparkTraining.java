@@ -210,7 +210,8 @@ public final class SparkTraining<R> {
     WorkerTask<R> task =
         new WorkerTask<>(
             order, parameters, gradients, optimizer, steps, limit, checkpoint, every, token());
-    List<TrainedModel> results = Barriers.mapPartitions(placed, task).collect();
+    // By way of another stage: Spark does not start a barrier stage anew that is a job's last.
+    List<TrainedModel> results = Barriers.mapPartitions(placed, task).repartition(1).collect();
     return results.get(0);
   }
 
