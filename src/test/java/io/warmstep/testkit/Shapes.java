@@ -8,7 +8,7 @@ import io.warmstep.ParametersBuilder;
  * long; and every other count has rows and columns exchanged.
  */
 public final class Shapes {
-  private static final int MOST_ROWS = 24;
+  private static final int MOST_ROWS = 12;
 
   private Shapes() {}
 

@@ -9,6 +9,7 @@ import io.warmstep.natives.PrivateNatives;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.Interpolation;
+import io.warmstep.testkit.RuleMatrix;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -24,6 +25,7 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import jcuda.nvptxcompiler.JNvPTXCompiler;
 import jcuda.nvptxcompiler.nvPTXCompileResult;
@@ -106,6 +108,7 @@ class PtxTest {
     collect("norm.cu", found);
     collect("sums.cu", found);
     collect("mixed.cu", found);
+    collect("matrix.cu", found);
     return found;
   }
 
@@ -173,16 +176,22 @@ class PtxTest {
   /**
    * The architectures of graphics cards up to sm_90; those between are of boards with ARM
    * processors, for which JCuda has no native library. Later ones assemble the same text: see
-   * build-ptx.
+   * build-ptx. By default the oldest and the newest assemble all entries, and each entry another.
    */
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "sm_50", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90"
+        "sm_52", "sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_50", "sm_90"
       })
   void everyEntryAssemblesWithoutStackAndSpills(String architecture) throws IOException {
+    List<String> entries = List.copyOf(entries());
+    int turn = List.of("52", "60", "61", "70", "75", "80", "86", "89").indexOf(architecture.substring(3));
     List<String> reports =
-        entries().parallelStream().map(entry -> assemble(entry, architecture)).toList();
+        IntStream.range(0, entries.size())
+            .filter(i -> RuleMatrix.IS_FULL || turn < 0 || i % 8 == turn)
+            .parallel()
+            .mapToObj(i -> assemble(entries.get(i), architecture))
+            .toList();
     String clean = "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads";
     assertEquals(
         List.of(),
