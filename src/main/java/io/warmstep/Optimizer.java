@@ -43,6 +43,7 @@ public final class Optimizer implements AutoCloseable {
   private final StepOptions options;
   private final StepReporter reporter;
   private final PreparedStep step;
+  private final BooleanSupplier nextStep;
   private final OptimizerState state;
   private final Evaluation evaluation;
   private Tensor[] borrowed;
@@ -71,6 +72,7 @@ public final class Optimizer implements AutoCloseable {
     state = new OptimizerState(parameters.device(), lifetime, options);
     evaluation = new Evaluation(state);
     step = new PreparedStep(parameters, trained, options, state);
+    nextStep = step::run;
     try {
       if (scaler != null) {
         scaler.use(this);
@@ -148,7 +150,7 @@ public final class Optimizer implements AutoCloseable {
       step.set(next, rate, scaler == null ? gradientScale : gradientScale / scaler.scale());
       state.warnIfNotRestored(progress.steps());
       reporter.begin(parameters.device().backend(), step);
-      boolean happened = run(next);
+      boolean happened = run(null, nextStep);
       progress.advance(happened, rate);
       if (scaler != null) {
         scaler.update(happened);
@@ -182,20 +184,21 @@ public final class Optimizer implements AutoCloseable {
     betweenSteps("flushReports()", reporter::flush);
   }
 
-  private boolean run(long number) {
-    return run("step " + number, step::run);
-  }
-
-  /** Does what changes parameters; if it fails, nothing is right any more. */
+  /**
+   * Does what changes parameters; if it fails, nothing is right any more.
+   *
+   * @param operation what it is; null for the next step, which must allocate nothing
+   */
   private boolean run(String operation, BooleanSupplier work) {
     try {
       return work.getAsBoolean();
     } catch (StepRefusedException e) { // nothing has changed
       throw e;
     } catch (Throwable e) { // checked ones too: rules written in other languages throw them
+      String what = operation == null ? "step " + progress.next() : operation;
       progress.fail(e);
       throw new StepFailedException(
-          operation
+          what
               + " failed on "
               + parameters.device()
               + "; parameters and state may be partly updated: restore them into a new optimizer",

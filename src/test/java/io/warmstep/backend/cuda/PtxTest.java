@@ -185,7 +185,8 @@ class PtxTest {
       })
   void everyEntryAssemblesWithoutStackAndSpills(String architecture) throws IOException {
     List<String> entries = List.copyOf(entries());
-    int turn = List.of("52", "60", "61", "70", "75", "80", "86", "89").indexOf(architecture.substring(3));
+    int turn =
+        List.of("52", "60", "61", "70", "75", "80", "86", "89").indexOf(architecture.substring(3));
     List<String> reports =
         IntStream.range(0, entries.size())
             .filter(i -> RuleMatrix.IS_FULL || turn < 0 || i % 8 == turn)
