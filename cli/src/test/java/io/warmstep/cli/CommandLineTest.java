@@ -234,7 +234,7 @@ class CommandLineTest {
       value = {
         "train --backend cpu:1 | there is no device cpu:1: this machine has cpu:0",
         "bench --backend cpu:1 | there is no device cpu:1: this machine has cpu:0",
-        "verify --backend cpu: | device is 'cpu:', must be a backend and the number of a device",
+        "verify --backend cpu: | device is 'cpu:', must be a backend and the number or the UUID",
       })
   void aDeviceThatIsNotThereIsAnError(String arguments, String message) {
     CommandRun output = run(arguments.trim().split(" "));
