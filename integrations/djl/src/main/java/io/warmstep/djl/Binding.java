@@ -115,6 +115,10 @@ final class Binding implements AutoCloseable {
           member.name,
           borrow("values of \"" + member.name + "\"", member.values),
           borrow("gradients of \"" + member.name + "\"", member.gradients));
+      long[] shape = member.values.getShape().getShape();
+      if (shape.length > 0) {
+        builder.shape(member.name, shape);
+      }
     }
     return builder.build();
   }
