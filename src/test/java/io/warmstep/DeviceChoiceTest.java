@@ -83,6 +83,12 @@ class DeviceChoiceTest {
 
     private void change(MemorySlice first) {
       Memory values = first.memory();
+      if (values.type().isHalf() && error > 0 && !bitExact) {
+        short[] bits = new short[1]; // as of a result that is rounded the other way
+        values.read(values.length() - 1, bits, 0, 1);
+        bits[0]++;
+        values.write(values.length() - 1, bits, 0, 1);
+      }
       if (values.type() != ElementType.FLOAT32) {
         return;
       }
