@@ -28,7 +28,8 @@ record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int 
 
   static Shape ofGpu(int maxWorkGroup) {
     int most = Integer.highestOneBit(maxWorkGroup);
-    return new Shape(4, 4, Math.min(256, most), 1, Math.min(64, most));
+    int local = Math.min(256, most);
+    return new Shape(4, 4, local, 1, local);
   }
 
   static Shape ofProcessor(int floatLanes, int doubleLanes) {
