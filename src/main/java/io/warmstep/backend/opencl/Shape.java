@@ -46,6 +46,11 @@ record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int 
     return stepLocal >= 256 ? 16 : stepLocal >= 64 ? 8 : stepLocal >= 16 ? 4 : 1;
   }
 
+  /** Elements that a work-group sets to zero. */
+  int zeroTile() {
+    return floatLanes * stepLocal * stepUnits;
+  }
+
   int lanes(ElementType type) {
     return type == ElementType.FLOAT64 ? doubleLanes : floatLanes;
   }
