@@ -216,8 +216,7 @@ final class OpenClStepProgram implements StepProgram {
   @Override
   public boolean rebind(StepPlan next) {
     List<UpdateRun> after = Span.of(next).stream().map(UpdateRun::new).toList();
-    if (after.size() != runs.size()
-        || !device.context().bufferOptions().equals(bufferOptions)) {
+    if (after.size() != runs.size() || !device.context().bufferOptions().equals(bufferOptions)) {
       return false;
     }
     for (Launch launch : launches) {

@@ -7,8 +7,8 @@ import java.util.Map;
 import org.jocl.cl_mem;
 
 /**
- * Setting gradients to zero: a launch for each buffer that they lie in, however many runs it has, or
- * the driver's own filling where it has one.
+ * Setting gradients to zero: a launch for each buffer that they lie in, however many runs it has,
+ * or the driver's own filling where it has one.
  */
 final class Zeroing implements AutoCloseable {
   /** Longs of a segment: see zero.cl. */

@@ -146,7 +146,8 @@ class LaunchesTest {
         Tensor values = device.allocate(ElementType.FLOAT32, 100 * slices);
         Tensor gradients = device.allocate(ElementType.FLOAT32, 100 * slices)) {
       Deque<Tensor> parts = new ArrayDeque<>();
-      ParametersBuilder builder = Parameters.on(device).add("owned.bias", ElementType.FLOAT32, 3000);
+      ParametersBuilder builder =
+          Parameters.on(device).add("owned.bias", ElementType.FLOAT32, 3000);
       for (int i = 0; i < slices; i++) {
         parts.push(values.slice(100 * i, 99));
         Tensor slice = parts.peek();
