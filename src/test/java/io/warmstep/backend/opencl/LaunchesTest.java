@@ -143,15 +143,15 @@ class LaunchesTest {
     int slices = 5;
     CountingContext context = CountingContext.create();
     try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
-        Tensor values = device.allocate(ElementType.FLOAT32, 100 * slices);
-        Tensor gradients = device.allocate(ElementType.FLOAT32, 100 * slices)) {
+        Tensor values = device.allocate(ElementType.FLOAT32, 100L * slices);
+        Tensor gradients = device.allocate(ElementType.FLOAT32, 100L * slices)) {
       Deque<Tensor> parts = new ArrayDeque<>();
       ParametersBuilder builder =
           Parameters.on(device).add("owned.bias", ElementType.FLOAT32, 3000);
       for (int i = 0; i < slices; i++) {
-        parts.push(values.slice(100 * i, 99));
+        parts.push(values.slice(100L * i, 99));
         Tensor slice = parts.peek();
-        parts.push(gradients.slice(100 * i, 99));
+        parts.push(gradients.slice(100L * i, 99));
         builder.borrow("slice" + i, slice, parts.peek());
       }
       try (Parameters parameters = builder.build();
