@@ -142,6 +142,7 @@ class OptimizerCheckpointTest {
               "param_groups.a.w.weight_decay of F64 []",
               "param_groups.a.w.decoupled_weight_decay of BOOL []",
               "param_groups.a.w.amsgrad of BOOL []",
+              "param_groups.a.w.caution of BOOL []",
               "param_groups.a.w.maximize of BOOL []",
               "grad_scaler.scale of F64 []",
               "grad_scaler.growth_factor of F64 []",
@@ -150,7 +151,7 @@ class OptimizerCheckpointTest {
               "grad_scaler._growth_tracker of I64 []")) {
         assertTrue(names.contains(expected), expected + " in " + names);
       }
-      assertEquals(2 * (1 + 3 + 1 + 7) + 5, names.size());
+      assertEquals(2 * (1 + 3 + 1 + 8) + 5, names.size());
       assertEquals(0.1, number(reader, "param_groups.a.w.lr"));
       assertEquals(0.2, number(reader, "param_groups.b.lr"));
       assertEquals(
