@@ -42,6 +42,11 @@ record BitCase(
     this(rule, type, elements, extra, lengths, steps, comparesEachStep, Storing.plain(type));
   }
 
+  /** The same comparison under another rule. */
+  BitCase under(UpdateRule other) {
+    return new BitCase(other, type, elements, extra, lengths, steps, comparesEachStep, storing);
+  }
+
   /** Around the sizes of vectors, work-groups and tiles, so that tensors begin anywhere. */
   private static final List<Integer> ODD =
       List.of(1, 2, 31, 0, 32, 33, 255, 256, 257, 1023, 1024, 1025, 4097);

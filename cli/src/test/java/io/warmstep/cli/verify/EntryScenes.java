@@ -13,6 +13,7 @@ import io.warmstep.Tensor;
 import io.warmstep.backend.cuda.CudaSim;
 import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
@@ -124,11 +125,25 @@ final class EntryScenes {
     };
   }
 
-  private static UpdateRule usual(String rule) {
+  private static UpdateRule usual(String kernel) {
     return Rules.ofEachKernel().stream()
-        .filter(one -> one.kernel().equals(rule))
+        .filter(one -> one.kernel().equals(kernel))
+        .map(EntryScenes::withoutProducts)
         .findFirst()
         .orElseThrow();
+  }
+
+  /** A rule's forms under a kernel. */
+  private static List<UpdateRule> formsUnder(String kernel) {
+    return Rules.forms().stream()
+        .filter(form -> form.kernel().equals(kernel))
+        .map(EntryScenes::withoutProducts)
+        .toList();
+  }
+
+  /** With few products of matrices, which take long and have entries of their own. */
+  private static UpdateRule withoutProducts(UpdateRule rule) {
+    return rule instanceof Muon muon ? muon.newtonSchulz(2, -1.5, 0.5, 1) : rule;
   }
 
   private static String upper(String type) {
@@ -140,18 +155,17 @@ final class EntryScenes {
     for (BitCase one : BitCase.all(type)) {
       if (one.rule().kernel().equals(rule)
           && !isLong(one)
+          && !MatrixScenes.has(one)
           && one.storing().equals(Storing.plain(type))) {
-        scenes.add(of(one));
+        scenes.add(of(one.under(withoutProducts(one.rule()))));
       }
     }
-    for (UpdateRule form : Rules.forms()) {
-      if (form.kernel().equals(rule)) {
-        for (int skew : new int[] {0, 1}) {
-          for (int length : new int[] {3, 6001}) {
-            scenes.add(borrowed(form, type, length, skew));
-          }
-          scenes.addAll(crossed(form, type, skew, false));
+    for (UpdateRule form : formsUnder(rule)) {
+      for (int skew : new int[] {0, 1}) {
+        for (int length : new int[] {3, 6001}) {
+          scenes.add(borrowed(form, type, length, skew));
         }
+        scenes.addAll(crossed(form, type, skew, false));
       }
     }
     UpdateRule plain = usual(rule);
@@ -165,8 +179,7 @@ final class EntryScenes {
   /** The same ways where a group's parameters stay, and factors of gradients beyond float32. */
   private static List<Scene> rare(String rule, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
-    List<UpdateRule> forms =
-        Rules.forms().stream().filter(form -> form.kernel().equals(rule)).toList();
+    List<UpdateRule> forms = formsUnder(rule);
     int[] lengths = {700, 2051, 3, 4096};
     for (UpdateRule form : forms) {
       scenes.addAll(crossed(form, type, 0, true));

@@ -10,10 +10,15 @@ import java.util.List;
 final class MatrixScenes {
   private MatrixScenes() {}
 
+  /** Whether a comparison is one of products. */
+  static boolean has(BitCase one) {
+    return one.rule().matrix().isPresent() && !EntryScenes.isLong(one) && one.steps() == 3;
+  }
+
   static List<Scene> of(ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (BitCase one : BitCase.all(type)) {
-      if (one.rule().name().equals("muon") && !EntryScenes.isLong(one) && one.steps() == 3) {
+      if (has(one)) {
         scenes.add(EntryScenes.of(one));
       }
     }

@@ -37,7 +37,7 @@ final class MixedScenes {
   static List<EntryScenes.Scene> of(String rule) {
     List<EntryScenes.Scene> scenes = new ArrayList<>();
     for (UpdateRule form : Rules.forms()) {
-      if (!form.name().equals(rule)) {
+      if (!form.kernel().equals(rule)) {
         continue;
       }
       boolean hasMoments = form.stateSlots().stream().anyMatch(StateSlot::isAverage);

@@ -24,6 +24,12 @@ final class SumScenes {
   /** Those of an entry of the first phase, or of the one that joins leaves. */
   static List<Scene> of(UpdateRule rule, ElementType type, boolean joinsLeaves) {
     List<Scene> scenes = new ArrayList<>();
+    if (rule.matrix().isPresent()) { // whose products take long: see MatrixScenes
+      scenes.add(pairs(rule, type, 4096, 20));
+      scenes.add(pairs(rule, type, 40_001, 2));
+      scenes.add(ofOne(rule, type, Elements.FINITE_EXTREMES, 40_001));
+      return scenes;
+    }
     scenes.add(pairs(rule, type, 4096, 400));
     scenes.add(pairs(rule, type, 4093, 100));
     scenes.add(pairs(rule, type, 40_001, 25));
