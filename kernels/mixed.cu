@@ -7,7 +7,7 @@
  * at a time that are 256 apart, so that neighbours access neighbours whatever the alignment is; what
  * would lie behind a tensor's end is the thread's first element once more, and not written.
  */
-#include "grid.cuh"
+#include "codes.cuh"
 
 /* Elements that a thread updates at a time. */
 enum { EACH = 2 };
@@ -26,6 +26,20 @@ WS_DEVICE bool is_bfloat16(int stored) {
 template <typename S> WS_DEVICE const S *address(const void *operand, long long from) {
   WS_ASSUME_GLOBAL(operand);
   return (const S *)operand + from;
+}
+
+WS_DEVICE void decode(
+    void *codes, int stored, long long from, long long length, const Places &places, float *x) {
+  WS_ASSUME_GLOBAL(codes);
+  const unsigned char *a = (const unsigned char *)codes + from;
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    const unsigned code = a[places.at[i]];
+    const unsigned word = *scale_of(codes, length, from + places.at[i]);
+    const float scale = ws_from_bits_f32(word << 15);
+    x[i] = stored == WS_STORED_MOMENT_CODES ? decode_moment(code, scale)
+                                            : decode_square(code, scale);
+  }
 }
 
 /* IS_STATE: which is never float16 and has no master. */
@@ -160,6 +174,31 @@ WS_DEVICE void store(
   store_those((ws_half_bits *)address<ws_half_bits>(operand, from), places, halves);
 }
 
+/* Stores numbers, or roots of squares, in groups of which each has a largest one. */
+WS_DEVICE void encode(
+    void *codes, int stored, unsigned number, long long from, long long length,
+    const Places &places, const Source &source, const unsigned *largest, const float *x) {
+  WS_ASSUME_GLOBAL(codes);
+  unsigned char *a = (unsigned char *)codes + from;
+  unsigned random[EACH] = {0x8000u, 0x8000u};
+  if (stored == WS_STORED_SQUARE_CODES_RANDOM) draw(source, number, places.pass, random);
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    unsigned word = scale_bits(largest[i]);
+    if (stored == WS_STORED_MOMENT_CODES && word > WS_LARGEST_SCALE) word = WS_LARGEST_SCALE;
+    const float scale = ws_from_bits_f32(word << 15);
+    const unsigned code = stored == WS_STORED_MOMENT_CODES
+        ? encode_moment(x[i], scale)
+        : encode_square(x[i], scale, (float)(int)random[i] * 0x1p-16f);
+    if (places.exist[i]) {
+      a[places.at[i]] = (unsigned char)code;
+      if (places.at[i] % WS_GROUP == 0) {
+        *scale_of(codes, length, from + places.at[i]) = (unsigned short)word;
+      }
+    }
+  }
+}
+
 WS_DEVICE void zero(void *operand, int stored, long long from, const Places &places) {
   if (stored == WS_STORED_FLOAT32) {
     const float zeros[EACH] = {};
@@ -196,6 +235,32 @@ template <class Rule, int OPTIONS> struct Computing<Rule, OPTIONS, false> {
   WS_DEVICE void update(int, float *, const float *, float (*)[EACH], const float *) {}
 };
 
+/* A thread's elements of a step, of which the first exists. */
+WS_DEVICE Places places_from(int first, int pass, int count) {
+  Places places;
+  places.pass = pass;
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    const int at = first + WS_BLOCK * i;
+    places.exist[i] = at < count;
+    places.at[i] = at < count ? at : first;
+  }
+  return places;
+}
+
+WS_DEVICE Source source_of(
+    const MixedArguments &arguments, const MixedTensor &tensor, unsigned number,
+    long long block) {
+  return {
+      {arguments.key[0], arguments.key[1]}, {(unsigned)block, (unsigned)(block >> 32)},
+      (unsigned)tensor.parameter, number};
+}
+
+/* State that is yet to be coded. */
+template <class Rule> struct Held {
+  float s[Rule::ROOM][EACH];
+};
+
 template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
   const StepArguments<float> &step = arguments.step;
   const Tile tile = step.tiles[WS_BLOCK_INDEX];
@@ -222,74 +287,114 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
       (unsigned)group.scalars[WS_MAX_SCALARS - 2] |
       (unsigned)group.scalars[WS_MAX_SCALARS - 1] << 16;
   const long long first_block = (long long)tile.index * WS_BLOCK;
-  WS_THREADS(t) {
-    const long long block = first_block + t;
-    const Source source = {
-        {arguments.key[0], arguments.key[1]}, {(unsigned)block, (unsigned)(block >> 32)},
-        (unsigned)tensor->parameter, number};
-    WS_ROLLED
-    for (int pass = 0; t + WS_BLOCK * EACH * pass < count; pass++) {
-      Places places;
-      places.pass = pass;
+  bool is_coding = false;
+  WS_UNROLL
+  for (int k = 0; k < Rule::MAX_SLOTS; k++) is_coding |= updates && is_coded(tensor->stored[2 + k]);
+  WS_OWN(Held<Rule>, held)
+  WS_ROLLED
+  for (int pass = 0; WS_BLOCK * EACH * pass < count; pass++) {
+    WS_UNSHARED();
+    WS_THREADS(t) {
       const int first = t + WS_BLOCK * EACH * pass;
-      WS_UNROLL
-      for (int i = 0; i < EACH; i++) {
-        const int at = first + WS_BLOCK * i;
-        places.exist[i] = at < count;
-        places.at[i] = at < count ? at : first;
+      if (first < count) {
+        const Places places = places_from(first, pass, count);
+        const Source source = source_of(arguments, *tensor, number, first_block + t);
+        const int gradients = tensor->stored[1];
+        if (updates) {
+          float p[EACH], g[EACH], s[Rule::ROOM][EACH] = {};
+          const int values = tensor->stored[0];
+          load<false>(tensor->operands[0], values, from, places, p);
+          if (values >= WS_STORED_BFLOAT16_MASTER) join(tensor->rest, values, from, places, p);
+          load<false>(tensor->operands[1], gradients, from, places, g);
+          WS_UNROLL
+          for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+            const int stored = tensor->stored[2 + k];
+            if (is_coded(stored)) {
+              decode(tensor->operands[2 + k], stored, from, tensor->length, places, s[k]);
+            } else if (stored != 0) {
+              load<true>(tensor->operands[2 + k], stored, from, places, s[k]);
+            }
+          }
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) g[i] = scale * (step.prescale * g[i]);
+          if (step.clip_value >= 0) {
+            WS_UNROLL
+            for (int i = 0; i < EACH; i++) g[i] = Rule::clip(step.clip_value, g[i]);
+          }
+          if (group.weight_decay != 0) {
+            WS_UNROLL
+            for (int i = 0; i < EACH; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
+          }
+          float before[EACH];
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) before[i] = p[i];
+          Computing<Rule>::update(group.options, p, g, s, group.scalars);
+          const bool keeps = (group.flags & WS_KEEP_PARAMETERS) != 0;
+          if (tensor->average) {
+            const float *averages = address<float>(tensor->average, from);
+            const float weight = group.scalars[WS_MAX_SCALARS - 3];
+            float a[EACH];
+            WS_UNROLL
+            for (int i = 0; i < EACH; i++) {
+              a[i] = averages[places.at[i]];
+              a[i] = ws_fma_f32(weight, (keeps ? before[i] : p[i]) - a[i], a[i]);
+            }
+            store_those((float *)averages, places, a);
+          }
+          if (!keeps) {
+            store<false>(
+                tensor->operands[0], tensor->rest, values, 0, from, places, source, p);
+          }
+          WS_UNROLL
+          for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+            const int stored = tensor->stored[2 + k];
+            if (is_coded(stored)) {
+              WS_UNROLL
+              for (int i = 0; i < EACH; i++) WS_MY(held, t).s[k][i] = s[k][i];
+            } else if (stored != 0) {
+              store<true>(
+                  tensor->operands[2 + k], nullptr, stored, 2 + k, from, places, source, s[k]);
+            }
+          }
+        }
+        if (zeroes) zero(tensor->operands[1], gradients, from, places);
       }
-      const int gradients = tensor->stored[1];
-      if (updates) {
-        float p[EACH], g[EACH], s[Rule::ROOM][EACH] = {};
-        const int values = tensor->stored[0];
-        load<false>(tensor->operands[0], values, from, places, p);
-        if (values >= WS_STORED_BFLOAT16_MASTER) join(tensor->rest, values, from, places, p);
-        load<false>(tensor->operands[1], gradients, from, places, g);
-        WS_UNROLL
-        for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-          const int stored = tensor->stored[2 + k];
-          if (stored != 0) load<true>(tensor->operands[2 + k], stored, from, places, s[k]);
-        }
-        WS_UNROLL
-        for (int i = 0; i < EACH; i++) g[i] = scale * (step.prescale * g[i]);
-        if (step.clip_value >= 0) {
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) g[i] = Rule::clip(step.clip_value, g[i]);
-        }
-        if (group.weight_decay != 0) {
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
-        }
-        float before[EACH];
-        WS_UNROLL
-        for (int i = 0; i < EACH; i++) before[i] = p[i];
-        Computing<Rule>::update(group.options, p, g, s, group.scalars);
-        const bool keeps = (group.flags & WS_KEEP_PARAMETERS) != 0;
-        if (tensor->average) {
-          const float *averages = address<float>(tensor->average, from);
-          const float weight = group.scalars[WS_MAX_SCALARS - 3];
-          float a[EACH];
+    }
+    if (!is_coding) continue;
+    WS_UNROLL
+    for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+      const int stored = tensor->stored[2 + k];
+      if (!is_coded(stored)) continue;
+      static_assert(EACH == 2, "a word for each");
+      WS_OWN(unsigned, even)
+      WS_OWN(unsigned, odd)
+      WS_UNSHARED();
+      WS_THREADS(t) {
+        const int first = t + WS_BLOCK * EACH * pass;
+        WS_MY(even, t) = 0;
+        WS_MY(odd, t) = 0;
+        if (first < count) {
+          float *x = WS_MY(held, t).s[k];
           WS_UNROLL
           for (int i = 0; i < EACH; i++) {
-            a[i] = averages[places.at[i]];
-            a[i] = ws_fma_f32(weight, (keeps ? before[i] : p[i]) - a[i], a[i]);
+            if (stored != WS_STORED_MOMENT_CODES) x[i] = ws_sqrt_f32(x[i]);
           }
-          store_those((float *)averages, places, a);
-        }
-        if (!keeps) {
-          store<false>(
-              tensor->operands[0], tensor->rest, values, 0, from, places, source, p);
-        }
-        WS_UNROLL
-        for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-          const int stored = tensor->stored[2 + k];
-          if (stored != 0) {
-            store<true>(
-                tensor->operands[2 + k], nullptr, stored, 2 + k, from, places, source, s[k]);
-          }
+          WS_MY(even, t) = finite_magnitude(x[0]);
+          WS_MY(odd, t) = first + WS_BLOCK < count ? finite_magnitude(x[1]) : 0;
         }
       }
-      if (zeroes) zero(tensor->operands[1], gradients, from, places);
+      WS_UNSHARED();
+      WS_THREADS(t) {
+        const unsigned largest[EACH] = {WS_WARP_MAX(even, t), WS_WARP_MAX(odd, t)};
+        const int first = t + WS_BLOCK * EACH * pass;
+        if (first < count) {
+          encode(
+              tensor->operands[2 + k], stored, 2 + k, from, tensor->length,
+              places_from(first, pass, count),
+              source_of(arguments, *tensor, number, first_block + t), largest,
+              WS_MY(held, t).s[k]);
+        }
+      }
     }
   }
 }
