@@ -10,7 +10,8 @@
 
 enum {
   WS_GROUP = 32,
-  WS_LARGEST_SCALE = 0xfd00 /* of moments: 2^126, so that twice the scale is finite */
+  WS_LARGEST_SCALE = 0xfd00, /* of moments: 2^126, so that twice the scale is finite */
+  WS_LARGEST_ROOT = 0xbeff   /* of squares: the largest whose square is finite */
 };
 
 WS_DEVICE bool is_coded(int stored) { return stored >= WS_STORED_MOMENT_CODES; }

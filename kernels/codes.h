@@ -120,7 +120,7 @@ WS_INLINE void ws_store_squares(
     roots[i] = sqrt(x[i]);
     largest = ws_largest(largest, roots[i], ws_unit_at(at + i * WS_LANES, length, 0));
   }
-  word = (largest + 0x7fffu) >> 15;
+  word = min((largest + 0x7fffu) >> 15, 0xbeffu);
   WS_SCALE_OF(state, at, length) = (ushort)word;
   for (i = 0; i < WS_GROUP_UNITS && at + i * WS_LANES < length; i++) {
     ws_unit unit = ws_unit_at(at + i * WS_LANES, length, 0);

@@ -28,17 +28,22 @@ template <typename S> WS_DEVICE const S *address(const void *operand, long long 
   return (const S *)operand + from;
 }
 
+/* A thread's numbers of a slot of codes. */
 WS_DEVICE void decode(
     void *codes, int stored, long long from, long long length, const Places &places, float *x) {
   WS_ASSUME_GLOBAL(codes);
   const unsigned char *a = (const unsigned char *)codes + from;
+  unsigned code[EACH], word[EACH];
   WS_UNROLL
   for (int i = 0; i < EACH; i++) {
-    const unsigned code = a[places.at[i]];
-    const unsigned word = *scale_of(codes, length, from + places.at[i]);
-    const float scale = ws_from_bits_f32(word << 15);
-    x[i] = stored == WS_STORED_MOMENT_CODES ? decode_moment(code, scale)
-                                            : decode_square(code, scale);
+    code[i] = a[places.at[i]];
+    word[i] = *scale_of(codes, length, from + places.at[i]);
+  }
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    const float scale = ws_from_bits_f32(word[i] << 15);
+    x[i] = stored == WS_STORED_MOMENT_CODES ? decode_moment(code[i], scale)
+                                            : decode_square(code[i], scale);
   }
 }
 
@@ -109,15 +114,13 @@ struct Source {
   unsigned step;
 };
 
-/* 16 random bits for each of a thread's elements: the eight of a tile share one output. */
-WS_DEVICE void draw(const Source &source, unsigned operand, int pass, unsigned *random) {
+/* 16 random bits for each of a thread's two elements: the eight of a tile share one output. */
+WS_DEVICE unsigned draw(const Source &source, unsigned operand, int pass) {
   unsigned c[4] = {
       source.block[0], source.block[1] | operand << 24, source.parameter, source.step};
   philox(c, source.key[0], source.key[1]);
   static_assert(EACH == 2, "a word for a pass");
-  const unsigned word = pass == 0 ? c[0] : pass == 1 ? c[1] : pass == 2 ? c[2] : c[3];
-  random[0] = word & 0xffffu;
-  random[1] = word >> 16;
+  return pass == 0 ? c[0] : pass == 1 ? c[1] : pass == 2 ? c[2] : c[3];
 }
 
 /* NaN and infinities pass, and the largest finite number is not crossed. */
@@ -137,9 +140,10 @@ template <typename S> WS_DEVICE void store_those(S *a, const Places &places, con
   }
 }
 
+/* IS_STATE: which is never float16, has no master and is not rounded at random. */
 template <bool IS_STATE>
 WS_DEVICE void store(
-    void *operand, void *rest, int stored, unsigned number, long long from, const Places &places,
+    void *operand, void *rest, int stored, long long from, const Places &places,
     const Source &source, const float *x) {
   if (stored == WS_STORED_FLOAT32) {
     store_those((float *)address<float>(operand, from), places, x);
@@ -156,11 +160,10 @@ WS_DEVICE void store(
       lower[i] = (ws_half_bits)(is_nan ? 0u : bits);
     }
     store_those((ws_half_bits *)address<ws_half_bits>(rest, from), places, lower);
-  } else if (stored == WS_STORED_BFLOAT16_RANDOM) {
-    unsigned random[EACH];
-    draw(source, number, places.pass, random);
+  } else if (!IS_STATE && stored == WS_STORED_BFLOAT16_RANDOM) {
+    const unsigned word = draw(source, 0, places.pass);
     WS_UNROLL
-    for (int i = 0; i < EACH; i++) halves[i] = round_randomly(x[i], random[i]);
+    for (int i = 0; i < EACH; i++) halves[i] = round_randomly(x[i], word >> 16 * i & 0xffffu);
   } else if (IS_STATE || stored == WS_STORED_BFLOAT16) {
     WS_UNROLL
     for (int i = 0; i < EACH; i++) halves[i] = ws_to_bfloat16(x[i]);
@@ -174,29 +177,30 @@ WS_DEVICE void store(
   store_those((ws_half_bits *)address<ws_half_bits>(operand, from), places, halves);
 }
 
-/* Stores numbers, or roots of squares, in groups of which each has a largest one. */
-WS_DEVICE void encode(
-    void *codes, int stored, unsigned number, long long from, long long length,
-    const Places &places, const Source &source, const unsigned *largest, const float *x) {
-  WS_ASSUME_GLOBAL(codes);
-  unsigned char *a = (unsigned char *)codes + from;
-  unsigned random[EACH] = {0x8000u, 0x8000u};
-  if (stored == WS_STORED_SQUARE_CODES_RANDOM) draw(source, number, places.pass, random);
-  WS_UNROLL
-  for (int i = 0; i < EACH; i++) {
-    unsigned word = scale_bits(largest[i]);
-    if (stored == WS_STORED_MOMENT_CODES && word > WS_LARGEST_SCALE) word = WS_LARGEST_SCALE;
-    const float scale = ws_from_bits_f32(word << 15);
-    const unsigned code = stored == WS_STORED_MOMENT_CODES
-        ? encode_moment(x[i], scale)
-        : encode_square(x[i], scale, (float)(int)random[i] * 0x1p-16f);
-    if (places.exist[i]) {
-      a[places.at[i]] = (unsigned char)code;
-      if (places.at[i] % WS_GROUP == 0) {
-        *scale_of(codes, length, from + places.at[i]) = (unsigned short)word;
-      }
-    }
+/* State that is stored in loops over slots, since that takes much code. */
+WS_DEVICE bool is_held(int stored) {
+  return stored == WS_STORED_BFLOAT16_RANDOM || is_coded(stored);
+}
+
+/* One element of such a slot, or of squares the root, whose group has that largest one. */
+WS_DEVICE void store_held(
+    void *operand, int stored, long long length, long long at, unsigned largest, float x,
+    unsigned random) {
+  WS_ASSUME_GLOBAL(operand);
+  if (stored == WS_STORED_BFLOAT16_RANDOM) {
+    ((ws_half_bits *)operand)[at] = round_randomly(x, random);
+    return;
   }
+  const bool is_moment = stored == WS_STORED_MOMENT_CODES;
+  const unsigned most = is_moment ? WS_LARGEST_SCALE : WS_LARGEST_ROOT;
+  const unsigned up = scale_bits(largest);
+  const unsigned word = up < most ? up : most;
+  const float scale = ws_from_bits_f32(word << 15);
+  const float threshold =
+      stored == WS_STORED_SQUARE_CODES_RANDOM ? (float)(int)random * 0x1p-16f : 0.5f;
+  ((unsigned char *)operand)[at] =
+      (unsigned char)(is_moment ? encode_moment(x, scale) : encode_square(x, scale, threshold));
+  if (at % WS_GROUP == 0) *scale_of(operand, length, at) = (unsigned short)word;
 }
 
 WS_DEVICE void zero(void *operand, int stored, long long from, const Places &places) {
@@ -256,11 +260,6 @@ WS_DEVICE Source source_of(
       (unsigned)tensor.parameter, number};
 }
 
-/* State that is yet to be coded. */
-template <class Rule> struct Held {
-  float s[Rule::ROOM][EACH];
-};
-
 template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
   const StepArguments<float> &step = arguments.step;
   const Tile tile = step.tiles[WS_BLOCK_INDEX];
@@ -287,12 +286,32 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
       (unsigned)group.scalars[WS_MAX_SCALARS - 2] |
       (unsigned)group.scalars[WS_MAX_SCALARS - 1] << 16;
   const long long first_block = (long long)tile.index * WS_BLOCK;
-  bool is_coding = false;
+  bool decodes = false, holds = false;
   WS_UNROLL
-  for (int k = 0; k < Rule::MAX_SLOTS; k++) is_coding |= updates && is_coded(tensor->stored[2 + k]);
-  WS_OWN(Held<Rule>, held)
+  for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+    decodes |= updates && is_coded(tensor->stored[2 + k]);
+    holds |= updates && is_held(tensor->stored[2 + k]);
+  }
+  WS_SHARED float held[Rule::ROOM * EACH][WS_BLOCK];
   WS_ROLLED
   for (int pass = 0; WS_BLOCK * EACH * pass < count; pass++) {
+    if (decodes) {
+      WS_UNSHARED();
+      WS_THREADS(t) {
+        const int first = t + WS_BLOCK * EACH * pass;
+        WS_ROLLED
+        for (int k = 0; k < Rule::MAX_SLOTS && first < count; k++) {
+          const int stored = tensor->stored[2 + k];
+          if (!is_coded(stored)) continue;
+          float x[EACH];
+          decode(
+              tensor->operands[2 + k], stored, from, tensor->length,
+              places_from(first, pass, count), x);
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) held[k * EACH + i][t] = x[i];
+        }
+      }
+    }
     WS_UNSHARED();
     WS_THREADS(t) {
       const int first = t + WS_BLOCK * EACH * pass;
@@ -310,7 +329,8 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
             const int stored = tensor->stored[2 + k];
             if (is_coded(stored)) {
-              decode(tensor->operands[2 + k], stored, from, tensor->length, places, s[k]);
+              WS_UNROLL
+              for (int i = 0; i < EACH; i++) s[k][i] = held[k * EACH + i][t];
             } else if (stored != 0) {
               load<true>(tensor->operands[2 + k], stored, from, places, s[k]);
             }
@@ -343,56 +363,56 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
           }
           if (!keeps) {
             store<false>(
-                tensor->operands[0], tensor->rest, values, 0, from, places, source, p);
+                tensor->operands[0], tensor->rest, values, from, places, source, p);
           }
           WS_UNROLL
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
             const int stored = tensor->stored[2 + k];
-            if (is_coded(stored)) {
+            if (is_held(stored)) {
               WS_UNROLL
-              for (int i = 0; i < EACH; i++) WS_MY(held, t).s[k][i] = s[k][i];
+              for (int i = 0; i < EACH; i++) held[k * EACH + i][t] = s[k][i];
             } else if (stored != 0) {
               store<true>(
-                  tensor->operands[2 + k], nullptr, stored, 2 + k, from, places, source, s[k]);
+                  tensor->operands[2 + k], nullptr, stored, from, places, source, s[k]);
             }
           }
         }
         if (zeroes) zero(tensor->operands[1], gradients, from, places);
       }
     }
-    if (!is_coding) continue;
-    WS_UNROLL
+    if (!holds) continue;
+    WS_ROLLED
     for (int k = 0; k < Rule::MAX_SLOTS; k++) {
       const int stored = tensor->stored[2 + k];
-      if (!is_coded(stored)) continue;
-      static_assert(EACH == 2, "a word for each");
-      WS_OWN(unsigned, even)
-      WS_OWN(unsigned, odd)
-      WS_UNSHARED();
-      WS_THREADS(t) {
-        const int first = t + WS_BLOCK * EACH * pass;
-        WS_MY(even, t) = 0;
-        WS_MY(odd, t) = 0;
-        if (first < count) {
-          float *x = WS_MY(held, t).s[k];
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) {
-            if (stored != WS_STORED_MOMENT_CODES) x[i] = ws_sqrt_f32(x[i]);
+      if (!is_held(stored)) continue;
+      WS_OWN(unsigned, random)
+      WS_ROLLED
+      for (int i = 0; i < EACH; i++) {
+        WS_OWN(unsigned, magnitude)
+        WS_UNSHARED();
+        WS_THREADS(t) {
+          WS_MY(magnitude, t) = 0;
+          if (i == 0) WS_MY(random, t) = 0;
+          if (t + WS_BLOCK * (EACH * pass + i) < count) {
+            float *x = &held[k * EACH + i][t];
+            if (stored >= WS_STORED_SQUARE_CODES) *x = ws_sqrt_f32(*x);
+            WS_MY(magnitude, t) = finite_magnitude(*x);
+            if (i == 0 && (stored == WS_STORED_BFLOAT16_RANDOM ||
+                           stored == WS_STORED_SQUARE_CODES_RANDOM)) {
+              WS_MY(random, t) = draw(
+                  source_of(arguments, *tensor, number, first_block + t), 2 + k, pass);
+            }
           }
-          WS_MY(even, t) = finite_magnitude(x[0]);
-          WS_MY(odd, t) = first + WS_BLOCK < count ? finite_magnitude(x[1]) : 0;
         }
-      }
-      WS_UNSHARED();
-      WS_THREADS(t) {
-        const unsigned largest[EACH] = {WS_WARP_MAX(even, t), WS_WARP_MAX(odd, t)};
-        const int first = t + WS_BLOCK * EACH * pass;
-        if (first < count) {
-          encode(
-              tensor->operands[2 + k], stored, 2 + k, from, tensor->length,
-              places_from(first, pass, count),
-              source_of(arguments, *tensor, number, first_block + t), largest,
-              WS_MY(held, t).s[k]);
+        WS_UNSHARED();
+        WS_THREADS(t) {
+          const unsigned largest = WS_WARP_MAX(magnitude, t);
+          const int at = t + WS_BLOCK * (EACH * pass + i);
+          if (at < count) {
+            store_held(
+                tensor->operands[2 + k], stored, tensor->length, from + at, largest,
+                held[k * EACH + i][t], WS_MY(random, t) >> 16 * i & 0xffffu);
+          }
         }
       }
     }

@@ -25,6 +25,9 @@ public final class StateCodes {
   /** Of moments: 2^126, so that twice the scale is finite. Larger numbers count as that. */
   private static final int LARGEST_SCALE = 0xfd00;
 
+  /** Of squares: the largest whose square is finite. */
+  private static final int LARGEST_ROOT = 0xbeff;
+
   private static final int MOST_MOMENT = 127;
   private static final int NAN_MOMENT = 128; // -128 as a byte
 
@@ -166,8 +169,7 @@ public final class StateCodes {
         int magnitude = Float.floatToRawIntBits(x) & 0x7fffffff;
         largest = Math.max(largest, magnitude < INFINITE ? magnitude : 0);
       }
-      int bits = scaleBits(largest);
-      bits = areSquares ? bits : Math.min(bits, LARGEST_SCALE);
+      int bits = Math.min(scaleBits(largest), areSquares ? LARGEST_ROOT : LARGEST_SCALE);
       scales[group] = (short) bits;
       float scale = scale((short) bits);
       for (int i = 0; i < GROUP; i += 2) {

@@ -55,7 +55,7 @@ public final class ReferenceCodes {
     }
     double[] left = new double[values.length];
     for (int i = 0; i < values.length; i++) {
-      float scale = (float) scale(largest(roots, i / GROUP * GROUP));
+      float scale = (float) Math.min(scale(largest(roots, i / GROUP * GROUP)), 511 * 0x1p55);
       if (!Double.isFinite(roots[i])) {
         left[i] = roots[i];
         continue;
