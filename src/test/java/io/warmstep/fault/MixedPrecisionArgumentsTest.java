@@ -78,7 +78,7 @@ class MixedPrecisionArgumentsTest {
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,
-            Momentum.momentum(0.9),
+            Momentum.heavyBall(0.9),
             builder -> builder.stateType(StateType.INT8).rounding(Rounding.STOCHASTIC)));
     assertEquals(
         "rounding is stochastic, must be nearest for the float16 parameter \"w\" without a master:"
