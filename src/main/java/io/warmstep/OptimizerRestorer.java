@@ -197,8 +197,7 @@ final class OptimizerRestorer {
     OptimizerState state = optimizer.optimizerState();
     String name = PyTorchNames.state(savedName, slot);
     Tensor target = state.tensor(parameter.name(), slot);
-    List<Long> shape =
-        state.isOfTensor(parameter.name(), slot) ? List.of() : parameter.shape();
+    List<Long> shape = state.isOfTensor(parameter.name(), slot) ? List.of() : parameter.shape();
     Optional<CodedMemory> codes = state.codes(parameter.name(), slot);
     Optional<SavedCodes> saved = SavedCodes.of(reader, name);
     saved.ifPresent(its -> consumed.add(SavedCodes.scaleName(name)));
@@ -209,8 +208,7 @@ final class OptimizerRestorer {
     consumed.add(name);
     if (hasShape(name, target, shape)) {
       SavedCodes.difference(reader, name, saved, codes, target)
-          .ifPresentOrElse(
-              differences::add, () -> copies.add(saved.get().copyTo(target, codes)));
+          .ifPresentOrElse(differences::add, () -> copies.add(saved.get().copyTo(target, codes)));
     }
   }
 

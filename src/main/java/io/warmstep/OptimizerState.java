@@ -218,8 +218,7 @@ final class OptimizerState {
       }
       if (precision.hasMaster(parameter)) {
         MemorySlice rest =
-            shared.slice(
-                parameter, MASTER_SLOT, masterStorage(parameter), parameter.length());
+            shared.slice(parameter, MASTER_SLOT, masterStorage(parameter), parameter.length());
         masters.put(parameter.name(), rest);
         byName.put(MASTER, master(parameter, rest));
       }

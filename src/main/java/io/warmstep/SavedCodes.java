@@ -21,7 +21,7 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
 
   /** What the scales of a state are called. */
   static String scaleName(String name) {
-    return name + "_scale";
+    return name + ".scale";
   }
 
   private static ElementFormat format(boolean areSquares) {
@@ -100,7 +100,9 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
                 + " is codes of 8 bits in the file, "
                 + saved.get().codes.format()
                 + ", here "
-                + target.map(its -> format(its.areSquares()).toString()).orElse("" + tensor.type()));
+                + target
+                    .map(its -> format(its.areSquares()).toString())
+                    .orElse("" + tensor.type()));
   }
 
   /**

@@ -14,10 +14,10 @@ public enum StateType {
   BFLOAT16,
   /**
    * Codes of 8 bits in groups of 32 elements with a scale of 16 bits, 1.0625 bytes per slot and
-   * element. A moment is right to 0.4 % of the largest of its group, the root of an average of
-   * squares to 0.8 % of itself down to a 10,000th of the largest. Rounded to nearest, averages of
-   * squares with a decay near 1 rise but hardly fall, so that steps become shorter; with {@link
-   * Rounding#STOCHASTIC} they are right on average.
+   * element. A moment is right to 0.8 % of the largest of its group, the root of an average of
+   * squares to 0.8 % of the largest, and more closely where it is smaller. Rounded to nearest,
+   * averages of squares with a decay near 1 rise but hardly fall, so that steps become shorter;
+   * with {@link Rounding#STOCHASTIC} they are right on average.
    */
   INT8;
 

@@ -1,10 +1,11 @@
 package io.warmstep.storage;
 
 /**
- * Rounds float32 to bfloat16, or to the codes of {@link StateCodes}, up or down at random, each with
- * the probability by which the result is right on average. The random numbers are those of Philox4x32-10 (Salmon et al. 2011), counted by
- * element: of each run of 2048 elements from a parameter's first, the eight that are 256 apart
- * share one output, 16 bits each. Used by one thread at a time.
+ * Rounds float32 to bfloat16, or to the codes of {@link StateCodes}, up or down at random, each
+ * with the probability by which the result is right on average. The random numbers are those of
+ * Philox4x32-10 (Salmon et al. 2011), counted by element: of each run of 2048 elements from a
+ * parameter's first, the eight that are 256 apart share one output, 16 bits each. Used by one
+ * thread at a time.
  */
 public final class RandomRounding {
   private static final int RUN = 2048;

@@ -6,8 +6,8 @@ package io.warmstep.storage;
  * two to a word with the lower element in the lower byte, and then the scales. It is 34 bytes for
  * 32 elements.
  *
- * <p>A scale is the upper 16 bits of a float32 without its sign, rounded up. Codes of moments have a
- * sign and go with {@code 2x / (1 + x)} where x is the share of the scale, at most 1. Codes of
+ * <p>A scale is the upper 16 bits of a float32 without its sign, rounded up. Codes of moments have
+ * a sign and go with {@code 2x / (1 + x)} where x is the share of the scale, at most 1. Codes of
  * squares go with the fourth root of the share that the number's root has of the scale: an average
  * of squares may span many powers of ten, and must not become 0 beside a larger one, since
  * something is divided by it. NaN and infinities have codes of their own and are no part of the
@@ -182,13 +182,7 @@ public final class StateCodes {
   }
 
   private static int code(
-      float[] values,
-      int from,
-      int at,
-      int length,
-      boolean areSquares,
-      int[] random,
-      float scale) {
+      float[] values, int from, int at, int length, boolean areSquares, int[] random, float scale) {
     if (at >= length) {
       return 0;
     }
@@ -213,7 +207,7 @@ public final class StateCodes {
 
   private static int square(float value, float scale, float threshold) {
     float root = (float) Math.sqrt(value);
-    if (root != root) {
+    if (Float.isNaN(root)) {
       return NAN_SQUARE;
     }
     if (root == Float.POSITIVE_INFINITY) {

@@ -101,7 +101,7 @@ class EightBitStateTest {
     try (CheckpointReader reader = CheckpointReader.open(file)) {
       assertEquals(ElementFormat.I8, reader.tensor("state.p0.exp_avg").orElseThrow().format());
       assertEquals(ElementFormat.U8, reader.tensor("state.p0.exp_avg_sq").orElseThrow().format());
-      assertEquals(129, reader.tensor("state.p0.exp_avg_scale").orElseThrow().count());
+      assertEquals(129, reader.tensor("state.p0.exp_avg.scale").orElseThrow().count());
     }
     try (Parameters parameters = parameters(backend.shared());
         Optimizer optimizer = optimizer(parameters, 0).build()) {

@@ -96,7 +96,8 @@ class MixedPrecisionTest {
                     || (rounding == Rounding.STOCHASTIC
                         && pair[0] == ElementType.FLOAT16
                         && masters == MasterWeights.NONE);
-            // Of those with codes one for each pair of types: on OpenCL each is a program of its own.
+            // Of those with codes one for each pair of types: on OpenCL each is a program of its
+            // own.
             boolean isOneTooMany =
                 state == StateType.INT8
                     && !RuleMatrix.IS_FULL

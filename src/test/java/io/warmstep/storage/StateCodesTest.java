@@ -115,7 +115,9 @@ class StateCodesTest {
     assertTrue(squares[1] >= 0 && Float.isFinite(squares[1]));
   }
 
-  /** Where each code would be rounded the same way, the mean of many would be off by up to a half. */
+  /**
+   * Where each code would be rounded the same way, the mean of many would be off by up to a half.
+   */
   @Test
   void randomRoundingIsRightOnAverage() {
     RandomRounding rounding = new RandomRounding();

@@ -37,8 +37,7 @@ public final class ReferenceCodes {
       int code = scale == 0 ? 0 : (int) Math.floor(share * 127 + 0.5f);
       float magnitude = (float) code / (254 - code) * scale;
       boolean isNegative = values[i] < 0 && code != 0;
-      left[i] =
-          Double.isFinite(values[i]) ? (isNegative ? -magnitude : magnitude) : Double.NaN;
+      left[i] = Double.isFinite(values[i]) ? (isNegative ? -magnitude : magnitude) : Double.NaN;
     }
     return left;
   }

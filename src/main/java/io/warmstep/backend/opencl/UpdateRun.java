@@ -63,8 +63,7 @@ final class UpdateRun {
     this.keptOffsets = span.kept().stream().mapToLong(UpdateRun::offset).toArray();
     this.encodings =
         span.isUniform() ? List.of() : span.operands().stream().map(UpdateRun::encoding).toList();
-    this.isCoded =
-        span.operands().stream().anyMatch(operand -> operand.encoding().isCoded());
+    this.isCoded = span.operands().stream().anyMatch(operand -> operand.encoding().isCoded());
     Optional<MemorySlice> beside = span.operands().get(0).rest();
     this.restMemory = beside.map(slice -> (OpenClMemory) slice.memory());
     this.rest = restMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
