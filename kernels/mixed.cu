@@ -381,6 +381,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
       }
     }
     if (!holds) continue;
+    WS_BARRIER(); /* a group's scale is read by all of a warp and written by one */
     WS_ROLLED
     for (int k = 0; k < Rule::MAX_SLOTS; k++) {
       const int stored = tensor->stored[2 + k];
