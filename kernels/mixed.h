@@ -4,7 +4,9 @@
  *
  *   WS_STORED_VALUES, WS_STORED_GRADIENTS, WS_STORED_0 and so on for each slot of state
  *     how they are stored: float32, float16, bfloat16, bfloat16_random, bfloat16_master or
- *     float16_master
+ *     float16_master; state also int8_moment, int8_square and int8_square_random
+ *
+ *   WS_CODED      if a slot is stored in one of those, as codes.h says
  *
  *   WS_AVERAGES   if an average of the parameters is kept, in float32
  *
@@ -21,6 +23,9 @@ typedef WS_JOIN(ushort, WS_LANES) ws_halves;
 #define WS_ELEMENT_bfloat16_random ushort
 #define WS_ELEMENT_bfloat16_master ushort
 #define WS_ELEMENT_float16_master ushort
+#define WS_ELEMENT_int8_moment ushort
+#define WS_ELEMENT_int8_square ushort
+#define WS_ELEMENT_int8_square_random ushort
 #define WS_REST_float32 ushort /* none */
 #define WS_REST_float16 ushort
 #define WS_REST_bfloat16 ushort
@@ -192,3 +197,21 @@ WS_INLINE ws_lanes ws_load_float16_master(
     ws_store_halves(a, unit, are_nan ? 0x7fc0u : (bits + 0x8000u) >> 16);       \
     ws_store_halves(rest, unit, are_nan ? 0u : bits);                           \
   }
+
+#ifdef WS_CODED
+#include "codes.h"
+
+/* A slot of a unit that is stored with its group, and of a group that is stored by its units. */
+#define ws_store_int8_moment(a, rest, unit, value, source, operand)
+#define ws_store_int8_square(a, rest, unit, value, source, operand)
+#define ws_store_int8_square_random(a, rest, unit, value, source, operand)
+#define ws_store_group_float32(a, at, length, x, source, operand)
+#define ws_store_group_bfloat16(a, at, length, x, source, operand)
+#define ws_store_group_bfloat16_random(a, at, length, x, source, operand)
+#define ws_store_group_int8_moment(a, at, length, x, source, operand) \
+  ws_store_moments(a, at, length, x)
+#define ws_store_group_int8_square(a, at, length, x, source, operand) \
+  ws_store_squares(a, at, length, x, source, operand, 0)
+#define ws_store_group_int8_square_random(a, at, length, x, source, operand) \
+  ws_store_squares(a, at, length, x, source, operand, 1)
+#endif

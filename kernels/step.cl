@@ -31,6 +31,8 @@
 #define WS_STORE_VALUES(a, unit, x) WS_STORE_AS(WS_STORED_VALUES)(a, rest, unit, x, source, 0u)
 #define WS_STORE_GRADIENTS(a, unit, x) WS_STORE_AS(WS_STORED_GRADIENTS)(a, 0, unit, x, source, 1u)
 #define WS_STORE_SLOT(i, a, unit, x) WS_STORE_AS(WS_STORED_##i)(a, 0, unit, x, source, i + 2u)
+#define WS_STORE_GROUP(i, x) \
+  WS_JOIN(ws_store_group_, WS_STORED_##i)(state##i, first, length, x, source, i + 2u)
 #define WS_MIXED_PARAMETERS , global WS_JOIN(WS_REST_, WS_STORED_VALUES) *rest
 #define WS_AVERAGE_PARAMETERS , global float *average
 #else
@@ -50,6 +52,21 @@
     WS_STORE_SLOT(i, state##i, unit, s[i]); \
   }
 
+/* With codes the units of a group follow each other, and its state is stored after the last. */
+#ifdef WS_CODED
+#define WS_NEXT_UNIT(i) \
+  ((i) % WS_GROUP_UNITS == WS_GROUP_UNITS - 1 ? WS_GROUP * (WS_LOCAL - 1) + WS_LANES : WS_LANES)
+#define WS_ITEM_LANES WS_GROUP
+#define WS_HOLD_STATE(i) held[i][unit_of_group] = s[i];
+#define WS_STORE_GROUP_STATE(i) \
+  if (WS_SLOTS(options) > i && WS_WRITES(WS_STATE(i))) { \
+    WS_STORE_GROUP(i, held[i]); \
+  }
+#else
+#define WS_NEXT_UNIT(i) (WS_LANES * WS_LOCAL)
+#define WS_ITEM_LANES WS_LANES
+#endif
+
 /* A work-item's units of a tile. Called with constant options, which then cost nothing. */
 WS_INLINE void ws_units(
     int options, long at, long length, int aligned, const WS_REAL *k, WS_REAL scale,
@@ -61,7 +78,10 @@ WS_INLINE void ws_units(
 #endif
 ) {
   int i;
-  for (i = 0; i < WS_UNITS; i++, at += WS_LANES * WS_LOCAL) {
+#ifdef WS_CODED
+  WS_REAL held[WS_OF_RULE(_MAX_SLOTS) + 1][WS_GROUP_UNITS];
+#endif
+  for (i = 0; i < WS_UNITS; at += WS_NEXT_UNIT(i), i++) {
     ws_unit unit = ws_unit_at(at, length, aligned);
     WS_REAL s[WS_OF_RULE(_MAX_SLOTS) + 1]; /* one at least */
     WS_REAL value, gradient;
@@ -93,6 +113,16 @@ WS_INLINE void ws_units(
       WS_STORE_GRADIENTS(g, unit, (WS_REAL)0);
     }
     WS_EACH_SLOT(WS_STORE_STATE)
+#ifdef WS_CODED
+    {
+      int unit_of_group = i % WS_GROUP_UNITS;
+      WS_EACH_SLOT(WS_HOLD_STATE)
+      if (unit_of_group == WS_GROUP_UNITS - 1 || length - at <= WS_LANES) {
+        long first = at - unit_of_group * WS_LANES;
+        WS_EACH_SLOT(WS_STORE_GROUP_STATE)
+      }
+    }
+#endif
   }
 }
 
@@ -132,7 +162,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   int group = (int)(segment[2] & 0xffffff);
   int options = (int)(segment[2] >> 32 & 0xffff);
   int aligned = (int)(segment[2] >> 48);
-  long at = WS_LANES * ((tile - segment[0]) * WS_LOCAL * WS_UNITS + get_local_id(0));
+  long at = WS_LANES * ((tile - segment[0]) * WS_LOCAL * WS_UNITS) +
+      WS_ITEM_LANES * (long)get_local_id(0);
   ws_one numbers[WS_FIELDS];
   WS_REAL k[WS_SCALARS + WS_NUMBERS];
   WS_REAL weight_decay;

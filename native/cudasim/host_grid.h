@@ -79,6 +79,13 @@ static void run(const void *bytes, unsigned blocks) {
   }
 }
 
+/* The largest of a thread's word and those of its warp. */
+static inline unsigned warp_max(const unsigned *words, int t) {
+  unsigned largest = 0;
+  for (int i = t & ~31; i < (t | 31) + 1; i++) largest = words[i] > largest ? words[i] : largest;
+  return largest;
+}
+
 struct Listed {
   Listed(const char *name, size_t argument_bytes, void (*run)(const void *, unsigned));
 };
@@ -98,6 +105,7 @@ struct Listed {
 #define WS_UNIFORM(value) (read_shared(__FILE__, __LINE__), (value))
 #define WS_OWN(Type, name) static thread_local Type name[WS_BLOCK];
 #define WS_MY(name, t) name[t]
+#define WS_WARP_MAX(name, t) warp_max(name, t)
 #define WS_UNROLL
 #define WS_ROLLED
 #define WS_BLOCK_INDEX cudasim_block

@@ -30,19 +30,44 @@ final class MixedPrecision {
     return hasMaster(parameter) ? Encoding.MASTER : rounded(parameter.values().type());
   }
 
-  /** How numbers are stored in a type that are not to be split. */
-  Encoding rounded(ElementType type) {
+  /** How a slot of a parameter is stored. */
+  Encoding encoding(Parameter parameter, StateSlot slot) {
+    if (!isNarrow(parameter, slot)) {
+      return Encoding.PLAIN;
+    }
+    if (options.stateType() != StateType.INT8) {
+      return rounded(ElementType.BFLOAT16);
+    }
+    if (slot.content() == StateSlot.Content.MOMENT) {
+      return Encoding.MOMENT_CODES;
+    }
+    return options.rounding() == Rounding.STOCHASTIC
+        ? Encoding.STOCHASTIC_SQUARE_CODES
+        : Encoding.SQUARE_CODES;
+  }
+
+  private Encoding rounded(ElementType type) {
     return type == ElementType.BFLOAT16 && options.rounding() == Rounding.STOCHASTIC
         ? Encoding.STOCHASTIC
         : Encoding.PLAIN;
   }
 
-  /** The type in which a slot's numbers are stored. */
+  /** The type in which a slot's numbers are stored, or the words of their codes. */
   ElementType type(Parameter parameter, StateSlot slot) {
-    ElementType arithmetic = parameter.values().type().arithmetic();
-    return canNarrow(parameter, slot) && parameter.length() >= options.smallTensor()
+    return isNarrow(parameter, slot)
         ? ElementType.BFLOAT16
-        : arithmetic;
+        : parameter.values().type().arithmetic();
+  }
+
+  private boolean isNarrow(Parameter parameter, StateSlot slot) {
+    return canNarrow(parameter, slot) && parameter.length() >= options.smallTensor();
+  }
+
+  /** Whether a slot that can be stored in fewer bits is then rounded at random if asked for. */
+  private boolean canRound(Parameter parameter, StateSlot slot) {
+    return canNarrow(parameter, slot)
+        && (options.stateType() == StateType.BFLOAT16
+            || slot.content() == StateSlot.Content.SQUARE);
   }
 
   private boolean canNarrow(Parameter parameter, StateSlot slot) {
@@ -78,7 +103,9 @@ final class MixedPrecision {
             group.rule().stateSlots().stream().anyMatch(slot -> canNarrow(parameter, slot));
         hasHalf |= parameter.values().type().isHalf();
         hasNarrow |= narrows;
-        rounds |= narrows || encoding(parameter) == Encoding.STOCHASTIC;
+        rounds |=
+            encoding(parameter) == Encoding.STOCHASTIC
+                || group.rule().stateSlots().stream().anyMatch(slot -> canRound(parameter, slot));
       }
     }
     if (isEmpty) {
@@ -102,8 +129,8 @@ final class MixedPrecision {
       throw Arguments.refusal(
           "rounding",
           options.rounding(),
-          "nearest where a step stores nothing in bfloat16",
-          "store parameters without a master or state in it, or leave it out");
+          "nearest where a step stores neither bfloat16 nor squares in int8",
+          "store parameters without a master or state so, or leave it out");
     }
   }
 

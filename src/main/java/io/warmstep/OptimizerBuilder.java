@@ -237,7 +237,7 @@ public final class OptimizerBuilder {
 
   /**
    * Sets how numbers are rounded to bfloat16 that a step stores in it: parameters without a master,
-   * and state.
+   * and state. Also how averages of squares are rounded to codes of 8 bits.
    *
    * @param rounding to nearest unless called
    * @return this builder

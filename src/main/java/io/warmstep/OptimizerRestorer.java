@@ -30,7 +30,7 @@ final class OptimizerRestorer {
   private final Optional<SavedOptimizer> saved;
   private final List<String> differences = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
-  private final List<TensorCopy> copies = new ArrayList<>();
+  private final List<FileCopy> copies = new ArrayList<>();
   private final Set<String> consumed = new HashSet<>();
   private final List<Parameter> restored = new ArrayList<>();
   private final List<Parameter> added = new ArrayList<>();
@@ -127,7 +127,7 @@ final class OptimizerRestorer {
 
   private void copy() throws IOException {
     try {
-      for (TensorCopy copy : copies) {
+      for (FileCopy copy : copies) {
         copy.run(reader);
       }
       for (Parameter parameter : added) {
@@ -185,16 +185,30 @@ final class OptimizerRestorer {
         notes.add(parameter.name() + " has no " + slot + " in the file: it starts at the values");
         continue;
       }
-      find(
-          PyTorchNames.state(name, slot),
-          optimizer.optimizerState().tensor(parameter.name(), slot),
-          optimizer.optimizerState().isOfTensor(parameter.name(), slot)
-              ? List.of()
-              : parameter.shape());
+      findState(parameter, name, slot);
     }
     if (choices.hasParameters() && has(name)) {
       valuesFound++;
       find(name, parameter.values(), parameter.shape());
+    }
+  }
+
+  private void findState(Parameter parameter, String savedName, String slot) {
+    OptimizerState state = optimizer.optimizerState();
+    String name = PyTorchNames.state(savedName, slot);
+    Tensor target = state.tensor(parameter.name(), slot);
+    List<Long> shape = state.isOfTensor(parameter.name(), slot) ? List.of() : parameter.shape();
+    Optional<CodedMemory> codes = state.codes(parameter.name(), slot);
+    Optional<SavedCodes> saved = SavedCodes.of(reader, name);
+    saved.ifPresent(its -> consumed.add(SavedCodes.scaleName(name)));
+    if (codes.isEmpty() && saved.isEmpty()) {
+      find(name, target, shape);
+      return;
+    }
+    consumed.add(name);
+    if (hasShape(name, target, shape)) {
+      SavedCodes.difference(reader, name, saved, codes, target)
+          .ifPresentOrElse(differences::add, () -> copies.add(saved.get().copyTo(target, codes)));
     }
   }
 
@@ -210,6 +224,19 @@ final class OptimizerRestorer {
 
   private void find(String name, Tensor target, List<Long> shape) {
     consumed.add(name);
+    if (!hasShape(name, target, shape)) {
+      return;
+    }
+    TensorEntry entry = reader.tensor(name).orElseThrow();
+    if (!TensorCopy.isExact(entry.format(), target.type())) {
+      differences.add(name + " is " + entry.format() + " in the file, here " + target.type());
+    } else {
+      copies.add(new TensorCopy(entry, target));
+    }
+  }
+
+  /** Whether the file has as many elements of that shape; else notes the difference. */
+  private boolean hasShape(String name, Tensor target, List<Long> shape) {
     Optional<TensorEntry> entry = reader.tensor(name);
     if (entry.isEmpty()) {
       differences.add("the file has no " + name);
@@ -226,11 +253,10 @@ final class OptimizerRestorer {
         && !shape.equals(entry.get().shape())) {
       differences.add(
           name + " has the shape " + entry.get().shape() + " in the file, " + shape + " here");
-    } else if (!TensorCopy.isExact(entry.get().format(), target.type())) {
-      differences.add(name + " is " + entry.get().format() + " in the file, here " + target.type());
     } else {
-      copies.add(new TensorCopy(entry.get(), target));
+      return true;
     }
+    return false;
   }
 
   /** Not only a count of elements, as where no shape was given. */

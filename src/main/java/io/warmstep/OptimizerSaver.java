@@ -41,7 +41,12 @@ final class OptimizerSaver {
         Tensor state = optimizer.optimizerState().tensor(name, slot);
         boolean isOne = optimizer.optimizerState().isOfTensor(name, slot);
         List<Long> shape = isOne ? List.of() : parameter.shape();
-        add(writer, PyTorchNames.state(name, slot), state, shape);
+        Optional<CodedMemory> codes = optimizer.optimizerState().codes(name, slot);
+        if (codes.isPresent()) {
+          SavedCodes.add(writer, PyTorchNames.state(name, slot), codes.get(), shape);
+        } else {
+          add(writer, PyTorchNames.state(name, slot), state, shape);
+        }
       }
       writer.number(
           PyTorchNames.state(name, PyTorchNames.STEP), optimizer.groups().stepCount(name));

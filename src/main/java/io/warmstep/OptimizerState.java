@@ -6,6 +6,7 @@ import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.step.StepOptions;
+import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -174,12 +175,16 @@ final class OptimizerState {
     for (Parameter parameter : parameters) {
       slots
           .get(parameter.name())
-          .forEach(slot -> shared.plan(parameter, slot, storage(parameter, slot)));
+          .forEach(
+              slot ->
+                  shared.plan(
+                      parameter, slot, storage(parameter, slot), elements(parameter, slot)));
+      long length = parameter.length();
       if (precision.hasMaster(parameter)) {
-        shared.plan(parameter, MASTER_SLOT, masterStorage(parameter));
+        shared.plan(parameter, MASTER_SLOT, masterStorage(parameter), length);
       }
       if (precision.hasAverage()) {
-        shared.plan(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32));
+        shared.plan(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32), length);
       }
     }
     Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, slots);
@@ -204,18 +209,22 @@ final class OptimizerState {
         if (!slot.isState()) {
           scratch.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
         }
-        MemorySlice slice = shared.slice(parameter, slot, storage(parameter, slot));
-        byName.put(slot.name(), tensor(slice, parameter.length()));
-        Encoding encoding = precision.rounded(slice.memory().type());
+        MemorySlice slice =
+            shared.slice(parameter, slot, storage(parameter, slot), elements(parameter, slot));
+        Encoding encoding = precision.encoding(parameter, slot);
+        MemorySlice numbers = encoding.isCoded() ? decoded(parameter, slice, encoding) : slice;
+        byName.put(slot.name(), tensor(numbers, parameter.length()));
         operands.add(new Operand(Operand.Role.STATE, slice, encoding, Optional.empty()));
       }
       if (precision.hasMaster(parameter)) {
-        MemorySlice rest = shared.slice(parameter, MASTER_SLOT, masterStorage(parameter));
+        MemorySlice rest =
+            shared.slice(parameter, MASTER_SLOT, masterStorage(parameter), parameter.length());
         masters.put(parameter.name(), rest);
         byName.put(MASTER, master(parameter, rest));
       }
       if (precision.hasAverage()) {
-        MemorySlice slice = shared.slice(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32));
+        Storage storage = Storage.of(ElementType.FLOAT32);
+        MemorySlice slice = shared.slice(parameter, AVERAGE_SLOT, storage, parameter.length());
         averages.put(parameter.name(), slice);
         byName.put(AVERAGE, tensor(slice, parameter.length()));
       }
@@ -227,6 +236,17 @@ final class OptimizerState {
 
   private Storage storage(Parameter parameter, StateSlot slot) {
     return Storage.of(precision.type(parameter, slot));
+  }
+
+  /** Elements of that storage that a slot takes. */
+  private long elements(Parameter parameter, StateSlot slot) {
+    return precision.encoding(parameter, slot).isCoded()
+        ? StateCodes.words(parameter.length())
+        : parameter.length();
+  }
+
+  private static MemorySlice decoded(Parameter parameter, MemorySlice words, Encoding encoding) {
+    return new MemorySlice(new CodedMemory(words, encoding, parameter.length()), 0);
   }
 
   /** What a parameter lacks of its master: 16 bits, or all of it. */
@@ -308,6 +328,13 @@ final class OptimizerState {
               + Parameters.abbreviated(names));
     }
     return tensor;
+  }
+
+  /** The codes of a parameter's state, if it is stored so. */
+  Optional<CodedMemory> codes(String parameter, String slot) {
+    return tensor(parameter, slot).slice().memory() instanceof CodedMemory coded
+        ? Optional.of(coded)
+        : Optional.empty();
   }
 
   /** Whether a state of a parameter is a single value for all its elements. */

@@ -21,6 +21,10 @@ final class SharedState {
   private final Map<Key, Long> elements = new HashMap<>();
   private final Map<Key, Map<Parameter, Long>> offsets = new HashMap<>(); // one after the other
   private final Map<Key, Long> ends = new HashMap<>();
+
+  /** Whether each has one element of the storage for one of the parameter. */
+  private final Map<Key, Boolean> areElements = new HashMap<>();
+
   private final Map<Key, Memory> memories = new HashMap<>();
 
   /** Allocates. */
@@ -44,28 +48,34 @@ final class SharedState {
     this.allocator = allocator;
   }
 
-  /** Says that there will be a slot of a parameter. All is said before the first is asked for. */
-  void plan(Parameter parameter, StateSlot slot, Storage storage) {
+  /**
+   * Says that there will be a slot of a parameter. All is said before the first is asked for.
+   *
+   * @param length count of the storage's elements: the parameter's, or of groups the words
+   */
+  void plan(Parameter parameter, StateSlot slot, Storage storage, long length) {
     MemorySlice values = parameter.values().slice();
     if (parameters.owns(parameter)) {
       Key key = new Key(values.memory(), slot, storage);
-      elements.merge(key, parameter.length(), Long::sum);
+      elements.merge(key, length, Long::sum);
       long end = ends.getOrDefault(key, 0L);
-      long at = end + Math.floorMod(values.offset() - end, ALIGNMENT);
+      long place = length == parameter.length() ? values.offset() : 0;
+      long at = end + Math.floorMod(place - end, ALIGNMENT);
       offsets.computeIfAbsent(key, k -> new HashMap<>()).put(parameter, at);
-      ends.put(key, at + parameter.length());
+      areElements.merge(key, length == parameter.length(), Boolean::logicalAnd);
+      ends.put(key, at + length);
     }
   }
 
-  /** Where a slot of a parameter lies. */
-  MemorySlice slice(Parameter parameter, StateSlot slot, Storage storage) {
+  /** Where a slot of a parameter lies, of the length that was planned. */
+  MemorySlice slice(Parameter parameter, StateSlot slot, Storage storage, long planned) {
     MemorySlice values = parameter.values().slice();
     if (!parameters.owns(parameter)) {
-      return new MemorySlice(allocator.allocate(values, parameter.length(), slot, storage), 0);
+      return new MemorySlice(allocator.allocate(values, planned, slot, storage), 0);
     }
     Key key = new Key(values.memory(), slot, storage);
     long all = values.memory().length();
-    boolean isWhole = elements.get(key) == all;
+    boolean isWhole = areElements.get(key) && elements.get(key) == all;
     long length = isWhole ? all : ends.get(key);
     Memory memory =
         memories.computeIfAbsent(

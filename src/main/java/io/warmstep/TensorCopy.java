@@ -14,7 +14,7 @@ import java.util.Optional;
  * @param entry in the file
  * @param target of as many elements, and of the same type or a wider one
  */
-record TensorCopy(TensorEntry entry, Tensor target) {
+record TensorCopy(TensorEntry entry, Tensor target) implements FileCopy {
   private static final int CHUNK = 1 << 16;
 
   /** Whether every element of a file's type is one of a device's type. */
@@ -32,7 +32,8 @@ record TensorCopy(TensorEntry entry, Tensor target) {
         .findFirst();
   }
 
-  void run(CheckpointReader reader) throws IOException {
+  @Override
+  public void run(CheckpointReader reader) throws IOException {
     int length = (int) Math.min(CHUNK, target.length());
     Storage source = Storage.of(type(entry.format()).orElseThrow());
     Storage storage = Storage.of(target.type());

@@ -1,5 +1,7 @@
 package io.warmstep.backend;
 
+import io.warmstep.storage.StateCodes;
+
 /**
  * How an operand's float32 numbers follow from what lies in memory. Kernels know them by {@link
  * #code} and, for plain elements, by their type.
@@ -14,15 +16,42 @@ public enum Encoding {
    * as {@link io.warmstep.storage.Remainders} has them, of float16 the master itself, which counts
    * as long as the parameter is its rounded value.
    */
-  MASTER;
+  MASTER,
+  /** Moments of either sign as the codes of {@link StateCodes}, in words of 16 bits. */
+  MOMENT_CODES,
+  /** Averages of squares as such codes. */
+  SQUARE_CODES,
+  /** The same, rounded up or down at random. */
+  STOCHASTIC_SQUARE_CODES;
+
+  /**
+   * Whether elements are coded in groups, which no block of a kernel may share with another.
+   *
+   * @return true of codes
+   */
+  public boolean isCoded() {
+    return this == MOMENT_CODES || isSquares();
+  }
+
+  /**
+   * Whether codes are those of squares.
+   *
+   * @return false of those of moments, and of what is not coded
+   */
+  public boolean isSquares() {
+    return this == SQUARE_CODES || this == STOCHASTIC_SQUARE_CODES;
+  }
 
   /**
    * What kernels call it.
    *
    * @param operand that is stored so
-   * @return 1 to 6, as {@code WS_STORED_...} in {@code abi.h}
+   * @return 1 to 9, as {@code WS_STORED_...} in {@code abi.h}
    */
   public static int code(Operand operand) {
+    if (operand.encoding().isCoded()) {
+      return 7 + operand.encoding().ordinal() - MOMENT_CODES.ordinal();
+    }
     return switch (operand.storage().type()) {
       case FLOAT32 -> 1;
       case FLOAT16 -> operand.encoding() == MASTER ? 6 : 2;

@@ -46,6 +46,7 @@ public record Operand(Role role, MemorySlice slice, Encoding encoding, Optional<
   boolean isContinuedBy(long length, Operand next) {
     return encoding == next.encoding
         && encoding != Encoding.STOCHASTIC // random numbers count from a parameter's first element
+        && !encoding.isCoded() // groups count likewise
         && isContinuedBy(slice, length, next.slice)
         && rest.isPresent() == next.rest.isPresent()
         && (rest.isEmpty() || isContinuedBy(rest.get(), length, next.rest.get()));

@@ -1,10 +1,11 @@
 package io.warmstep.storage;
 
 /**
- * Rounds float32 to bfloat16 up or down at random, each with the probability by which the result is
- * right on average. The random numbers are those of Philox4x32-10 (Salmon et al. 2011), counted by
- * element: of each run of 2048 elements from a parameter's first, the eight that are 256 apart
- * share one output, 16 bits each. Used by one thread at a time.
+ * Rounds float32 to bfloat16, or to the codes of {@link StateCodes}, up or down at random, each
+ * with the probability by which the result is right on average. The random numbers are those of
+ * Philox4x32-10 (Salmon et al. 2011), counted by element: of each run of 2048 elements from a
+ * parameter's first, the eight that are 256 apart share one output, 16 bits each. Used by one
+ * thread at a time.
  */
 public final class RandomRounding {
   private static final int RUN = 2048;
@@ -52,13 +53,34 @@ public final class RandomRounding {
       int n = Math.min(length - done, RUN - start);
       fill((element + done) / RUN);
       for (int i = 0; i < n; i++) {
-        int place = start + i;
-        int word = words[place >>> 9][place & (APART - 1)];
-        int random = place >>> 8 & 1;
-        bits[to + done + i] = round(values[from + done + i], word >>> (random << 4) & 0xffff);
+        bits[to + done + i] = round(values[from + done + i], bits(start + i));
       }
       done += n;
     }
+  }
+
+  /**
+   * The random numbers themselves.
+   *
+   * @param element number of the first element within its parameter
+   * @param bits receives 16 bits for each element
+   * @param length how many
+   */
+  public void draw(long element, int[] bits, int length) {
+    for (int done = 0; done < length; ) {
+      int start = (int) (element + done) & (RUN - 1);
+      int n = Math.min(length - done, RUN - start);
+      fill((element + done) / RUN);
+      for (int i = 0; i < n; i++) {
+        bits[done + i] = bits(start + i);
+      }
+      done += n;
+    }
+  }
+
+  private int bits(int place) {
+    int word = words[place >>> 9][place & (APART - 1)];
+    return word >>> ((place >>> 8 & 1) << 4) & 0xffff;
   }
 
   private static short round(float value, int random) {

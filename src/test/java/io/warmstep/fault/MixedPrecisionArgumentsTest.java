@@ -14,6 +14,7 @@ import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.function.UnaryOperator;
@@ -64,13 +65,21 @@ class MixedPrecisionArgumentsTest {
   @Test
   void randomRoundingOfNothing() {
     assertEquals(
-        "rounding is stochastic, must be nearest where a step stores nothing in bfloat16: store"
-            + " parameters without a master or state in it, or leave it out",
+        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
+            + " int8: store parameters without a master or state so, or leave it out",
         refusal(
             ElementType.BFLOAT16,
             ElementType.BFLOAT16,
             Adam.adam(),
             builder -> builder.masterWeights(MasterWeights.EXACT).rounding(Rounding.STOCHASTIC)));
+    assertEquals(
+        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
+            + " int8: store parameters without a master or state so, or leave it out",
+        refusal(
+            ElementType.FLOAT32,
+            ElementType.FLOAT32,
+            Momentum.heavyBall(0.9),
+            builder -> builder.stateType(StateType.INT8).rounding(Rounding.STOCHASTIC)));
     assertEquals(
         "rounding is stochastic, must be nearest for the float16 parameter \"w\" without a master:"
             + " keep a master of it, or store it as bfloat16",

@@ -281,7 +281,8 @@ final class TrainOptions {
         defaultValue = "nearest",
         completionCandidates = Roundings.class,
         description = {
-          "To bfloat16, of parameters without a master and of state: ${COMPLETION-CANDIDATES}."
+          "To bfloat16, of parameters without a master and of state, and of squares to int8:"
+              + " ${COMPLETION-CANDIDATES}."
               + " Default: ${DEFAULT-VALUE}"
         })
     String rounding;

@@ -6,6 +6,7 @@ import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
+import io.warmstep.storage.StateCodes;
 import java.util.Arrays;
 
 /** A span in terms of memories on the processor. */
@@ -21,6 +22,9 @@ final class CpuRun {
 
   /** Whether any is more than elements of a type. */
   private final boolean isEncoded;
+
+  /** Whether groups of elements are coded together. */
+  final boolean isCoded;
 
   /** Where the average of the parameters lies, or null. */
   private MemorySlice average;
@@ -55,6 +59,7 @@ final class CpuRun {
     this.isEncoded =
         span.average().isPresent()
             || Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
+    this.isCoded = Arrays.stream(operands).anyMatch(operand -> operand.encoding().isCoded());
     bind(span);
   }
 
@@ -85,6 +90,8 @@ final class CpuRun {
     if (its.encoding() == Encoding.MASTER) {
       EncodingScratch masters = scratch.encodings();
       masters.loadMasters(its.slice(), its.rest().get(), at, (float[]) target, to, n);
+    } else if (its.encoding().isCoded()) {
+      scratch.encodings().loadCodes(its, length, at, (float[]) target, to, n);
     } else {
       memories[operand].load(offsets[operand] + at, target, to, n, scratch);
     }
@@ -112,6 +119,12 @@ final class CpuRun {
           scratch
               .encodings()
               .storeRandomly(its.slice(), group, parameter, operand, at, (float[]) source, from, n);
+      case MOMENT_CODES, SQUARE_CODES ->
+          scratch.encodings().storeCodes(its, false, length, at, (float[]) source, from, n);
+      case STOCHASTIC_SQUARE_CODES -> {
+        scratch.encodings().counters(group, parameter, operand);
+        scratch.encodings().storeCodes(its, true, length, at, (float[]) source, from, n);
+      }
     }
   }
 
@@ -126,9 +139,20 @@ final class CpuRun {
         && (span.type() == ElementType.FLOAT64) == isDouble;
   }
 
-  /** How many elements from one on lie in one array in every memory. */
+  /** The first element from one on at which a group may begin that is coded together. */
+  long groupFrom(long at) {
+    return isCoded ? Math.min(length, StateCodes.groups(at) * StateCodes.GROUP) : at;
+  }
+
+  /**
+   * How many elements from one on lie in one array in every memory. Where groups are coded, all of
+   * them: everything is copied then, from one array or several.
+   */
   long contiguousFrom(long at) {
     long n = length - at;
+    if (isCoded) {
+      return n;
+    }
     for (int i = 0; i < memories.length; i++) {
       n = Math.min(n, memories[i].contiguousFrom(offsets[i] + at));
     }
@@ -138,6 +162,9 @@ final class CpuRun {
   /** The index of all state if copies of the rest fit at the same index, otherwise -1. */
   int stateIndex(long at, int n) {
     int index = 0;
+    if (isCoded) {
+      return -1;
+    }
     for (int i = 2; i < memories.length; i++) {
       int its = memories[i].indexAt(offsets[i] + at);
       if (memories[i].arrayAt(offsets[i] + at) == null || (i > 2 && its != index)) {
@@ -158,7 +185,7 @@ final class CpuRun {
   }
 
   boolean isInPlace(long at) {
-    if (average != null) {
+    if (average != null || isCoded) {
       return false;
     }
     int index = memories[0].indexAt(offsets[0] + at);

@@ -156,7 +156,7 @@ final class CpuStepProgram implements StepProgram {
       CpuRun run = runs[index];
       long runStart = runEnds[index] - run.length;
       long end = Math.min(to, runEnds[index]);
-      workers[worker].update(run, from - runStart, end - runStart);
+      workers[worker].update(run, run.groupFrom(from - runStart), run.groupFrom(end - runStart));
       from = end;
       index++;
     }

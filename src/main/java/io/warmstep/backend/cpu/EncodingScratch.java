@@ -2,20 +2,60 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Operand;
 import io.warmstep.storage.RandomRounding;
 import io.warmstep.storage.Remainders;
+import io.warmstep.storage.StateCodes;
 
 /** One thread's arrays for elements that are more than those of a memory's type. */
 final class EncodingScratch {
   private final short[] stored;
   private final short[] rest;
   private final float[] averages;
+  private int[] bits = {};
   private final RandomRounding random = new RandomRounding();
 
   EncodingScratch(int length) {
-    stored = new short[length];
+    stored = new short[length + StateCodes.GROUP]; // the last group of codes is whole
     rest = new short[length];
     averages = new float[length];
+  }
+
+  /** Reads numbers in groups. */
+  void loadCodes(Operand operand, long length, long at, float[] target, int to, int n) {
+    MemorySlice words = operand.slice();
+    long group = at / StateCodes.GROUP;
+    int groups = (int) StateCodes.groups(n);
+    long code = words.offset() + StateCodes.firstCode(group);
+    words.memory().read(code, stored, 0, (int) StateCodes.firstCode(groups));
+    long scale = words.offset() + StateCodes.firstScale(length) + group;
+    words.memory().read(scale, rest, 0, groups);
+    StateCodes.decode(stored, rest, operand.encoding().isSquares(), target, to, n);
+  }
+
+  /** Writes numbers in groups; at random after {@link #counters}. */
+  void storeCodes(
+      Operand operand, boolean randomly, long length, long at, float[] source, int from, int n) {
+    if (randomly && bits.length < n) {
+      bits = new int[stored.length];
+    }
+    if (randomly) {
+      random.draw(at, bits, n);
+    }
+    MemorySlice words = operand.slice();
+    boolean areSquares = operand.encoding().isSquares();
+    StateCodes.encode(source, from, areSquares, randomly ? bits : null, stored, rest, n);
+    long group = at / StateCodes.GROUP;
+    int groups = (int) StateCodes.groups(n);
+    long code = words.offset() + StateCodes.firstCode(group);
+    words.memory().write(code, stored, 0, (int) StateCodes.firstCode(groups));
+    long scale = words.offset() + StateCodes.firstScale(length) + group;
+    words.memory().write(scale, rest, 0, groups);
+  }
+
+  /** Sets what random numbers follow from. */
+  void counters(GroupStep group, int parameter, int operand) {
+    random.counters(group.seed, group.step, parameter, operand);
   }
 
   /** Puts masters together. */
@@ -73,7 +113,7 @@ final class EncodingScratch {
       float[] source,
       int from,
       int n) {
-    random.counters(group.seed, group.step, parameter, operand);
+    counters(group, parameter, operand);
     random.store(at, source, from, stored, 0, n);
     target.memory().write(target.offset() + at, stored, 0, n);
   }

@@ -169,8 +169,8 @@ final class OpenClStepProgram implements StepProgram {
     ElementType type = key.type;
     boolean isDouble = type == ElementType.FLOAT64;
     int lanes = programs.shape().lanes(type);
-    int tileLength = programs.shape().tileLength(type);
     UpdateRun first = runs.get(members.get(0));
+    int tileLength = programs.shape().tileLength(type, first.isCoded);
     int operands = first.buffers.length;
     Segments segments =
         resources.add(

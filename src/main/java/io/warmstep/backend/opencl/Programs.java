@@ -70,7 +70,7 @@ final class Programs implements AutoCloseable {
     String options =
         options(isMixed ? type.arithmetic() : type, shape.stepLocal())
             + " -DWS_UNITS="
-            + shape.stepUnits()
+            + shape.stepUnits(type, isCoded(encodings))
             + ruleOptions(rule, type, operands, fields)
             + mixedOptions(encodings)
             + (averages ? " -DWS_AVERAGES" : "");
@@ -83,7 +83,13 @@ final class Programs implements AutoCloseable {
       String operand = i == 0 ? "VALUES" : i == 1 ? "GRADIENTS" : Integer.toString(i - 2);
       options.append(" -DWS_STORED_").append(operand).append('=').append(encodings.get(i));
     }
-    return options.isEmpty() ? "" : " -DWS_MIXED" + options;
+    return options.isEmpty()
+        ? ""
+        : " -DWS_MIXED" + (isCoded(encodings) ? " -DWS_CODED" : "") + options;
+  }
+
+  private static boolean isCoded(List<String> encodings) {
+    return encodings.stream().anyMatch(encoding -> encoding.startsWith("int8"));
   }
 
   /** A kernel of what comes before the update of a rule with sums. */

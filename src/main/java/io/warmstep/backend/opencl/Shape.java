@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.storage.StateCodes;
 
 /**
  * How the work of a kernel is laid out; results do not depend on it. A GPU has many work-items with
@@ -55,8 +56,13 @@ record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int 
     return type == ElementType.FLOAT64 ? doubleLanes : floatLanes;
   }
 
+  /** How many times a work-item of the update works on its lanes: with codes, on whole groups. */
+  int stepUnits(ElementType type, boolean isCoded) {
+    return isCoded ? Math.max(stepUnits, StateCodes.GROUP / lanes(type)) : stepUnits;
+  }
+
   /** Elements that a work-group of the update works on. */
-  int tileLength(ElementType type) {
-    return lanes(type) * stepLocal * stepUnits;
+  int tileLength(ElementType type, boolean isCoded) {
+    return lanes(type) * stepLocal * stepUnits(type, isCoded);
   }
 }

@@ -28,6 +28,9 @@ final class UpdateRun {
   /** How each operand is stored, as kernels call it; empty if all are as the type says. */
   final List<String> encodings;
 
+  /** Whether a slot is stored as codes, in groups that count from the first element. */
+  final boolean isCoded;
+
   /** What masters keep beside the parameters, if anything, or else the parameters. */
   final cl_mem rest;
 
@@ -60,6 +63,7 @@ final class UpdateRun {
     this.keptOffsets = span.kept().stream().mapToLong(UpdateRun::offset).toArray();
     this.encodings =
         span.isUniform() ? List.of() : span.operands().stream().map(UpdateRun::encoding).toList();
+    this.isCoded = span.operands().stream().anyMatch(operand -> operand.encoding().isCoded());
     Optional<MemorySlice> beside = span.operands().get(0).rest();
     this.restMemory = beside.map(slice -> (OpenClMemory) slice.memory());
     this.rest = restMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
@@ -77,6 +81,9 @@ final class UpdateRun {
       case PLAIN -> type;
       case STOCHASTIC -> type + "_random";
       case MASTER -> type + "_master";
+      case MOMENT_CODES -> "int8_moment";
+      case SQUARE_CODES -> "int8_square";
+      case STOCHASTIC_SQUARE_CODES -> "int8_square_random";
     };
   }
 
@@ -124,8 +131,14 @@ final class UpdateRun {
         .toList();
   }
 
-  /** Whether an element has the same place within a vector in every buffer. */
+  /**
+   * Whether an element has the same place within a vector in every buffer, and no slot is stored as
+   * codes, whose groups begin at the first element.
+   */
   boolean isAligned(int lanes) {
+    if (isCoded) {
+      return false;
+    }
     return memories.stream().allMatch(memory -> memory.isVectorAligned(lanes))
         && restMemory.map(memory -> memory.isVectorAligned(lanes)).orElse(true)
         && (restMemory.isEmpty() || restOffset % lanes == offsets[0] % lanes)
@@ -153,7 +166,7 @@ final class UpdateRun {
    * memory may move, with any alignment.
    */
   long tiles(int lanes, long tileLength) {
-    boolean mayMove = memories.stream().anyMatch(OpenClMemory::isBorrowed);
+    boolean mayMove = !isCoded && memories.stream().anyMatch(OpenClMemory::isBorrowed);
     long before = mayMove ? lanes - 1 : isAligned(lanes) ? offsets[0] % lanes : 0;
     return (before + length + tileLength - 1) / tileLength;
   }

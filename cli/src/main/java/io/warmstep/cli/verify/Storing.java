@@ -88,9 +88,14 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
         state != StateType.FLOAT32 && rule.stateSlots().stream().anyMatch(StateSlot::isAverage);
     boolean hasMasters = masters != MasterWeights.NONE;
     boolean isRounded = !hasMasters && type == ElementType.BFLOAT16;
+    boolean roundsState =
+        narrows
+            && (state == StateType.BFLOAT16
+                || rule.stateSlots().stream()
+                    .anyMatch(slot -> slot.content() == StateSlot.Content.SQUARE));
     boolean canRound =
         rounding == Rounding.NEAREST
-            || ((narrows || isRounded) && (hasMasters || type != ElementType.FLOAT16));
+            || ((roundsState || isRounded) && (hasMasters || type != ElementType.FLOAT16));
     return rule.sums().isEmpty()
         && (type.isHalf() || !hasMasters)
         && (state == StateType.FLOAT32 || narrows)

@@ -41,7 +41,10 @@ final class MixedScenes {
         continue;
       }
       boolean hasMoments = form.stateSlots().stream().anyMatch(StateSlot::isAverage);
+      boolean hasSquares =
+          form.stateSlots().stream().anyMatch(slot -> slot.content() == StateSlot.Content.SQUARE);
       StateType narrow = hasMoments ? StateType.BFLOAT16 : StateType.FLOAT32;
+      StateType coded = hasMoments ? StateType.INT8 : StateType.FLOAT32;
       for (Kind kind :
           List.of(
               new Kind(
@@ -54,8 +57,14 @@ final class MixedScenes {
                   ElementType.FLOAT16,
                   ElementType.FLOAT32,
                   MasterWeights.EXACT,
-                  StateType.FLOAT32,
+                  coded,
                   Rounding.NEAREST),
+              new Kind(
+                  ElementType.FLOAT32,
+                  ElementType.BFLOAT16,
+                  MasterWeights.NONE,
+                  coded,
+                  hasSquares ? Rounding.STOCHASTIC : Rounding.NEAREST),
               new Kind(
                   ElementType.BFLOAT16,
                   ElementType.FLOAT32,

@@ -1,0 +1,134 @@
+package io.warmstep;
+
+import io.warmstep.backend.Encoding;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.storage.StateCodes;
+import io.warmstep.storage.Storage;
+
+/**
+ * State that is stored as codes, as float32: decoded and, to nearest, encoded on the host. Who
+ * writes a part of a group has the rest of it encoded again, with the scale that it then has.
+ */
+final class CodedMemory implements Memory {
+  private final MemorySlice words;
+  private final boolean areSquares;
+  private final long length;
+
+  /**
+   * State from where its codes lie.
+   *
+   * @param words codes and scales, in memory of 16-bit elements
+   * @param encoding that of the codes
+   * @param length count of elements
+   */
+  CodedMemory(MemorySlice words, Encoding encoding, long length) {
+    this.words = words;
+    this.areSquares = encoding.isSquares();
+    this.length = length;
+  }
+
+  /** Whether the codes are those of squares. */
+  boolean areSquares() {
+    return areSquares;
+  }
+
+  /** Copies codes out, two to a word, of whole groups. */
+  void readCodes(long group, short[] codes, int groups) {
+    long at = words.offset() + StateCodes.firstCode(group);
+    words.memory().read(at, codes, 0, (int) StateCodes.firstCode(groups));
+  }
+
+  /** Copies scales out. */
+  void readScales(long group, short[] scales, int offset, int groups) {
+    long at = words.offset() + StateCodes.firstScale(length) + group;
+    words.memory().read(at, scales, offset, groups);
+  }
+
+  /** Overwrites the codes of whole groups, two to a word. */
+  void writeCodes(long group, short[] codes, int groups) {
+    long at = words.offset() + StateCodes.firstCode(group);
+    words.memory().write(at, codes, 0, (int) StateCodes.firstCode(groups));
+  }
+
+  /** Overwrites scales. */
+  void writeScales(long group, short[] scales, int groups) {
+    long at = words.offset() + StateCodes.firstScale(length) + group;
+    words.memory().write(at, scales, 0, groups);
+  }
+
+  @Override
+  public Storage storage() {
+    return Storage.of(ElementType.FLOAT32);
+  }
+
+  @Override
+  public long length() {
+    return length;
+  }
+
+  @Override
+  public void read(long at, Object array, int offset, int count) {
+    if (count > 0) {
+      long first = at / StateCodes.GROUP;
+      float[] values = decode(first, (int) (StateCodes.groups(at + count) - first));
+      int skipped = (int) (at - first * StateCodes.GROUP);
+      System.arraycopy(values, skipped, (float[]) array, offset, count);
+    }
+  }
+
+  private float[] decode(long group, int groups) {
+    short[] codes = new short[(int) StateCodes.firstCode(groups)];
+    short[] scales = new short[groups];
+    readCodes(group, codes, groups);
+    readScales(group, scales, 0, groups);
+    float[] values = new float[groups * StateCodes.GROUP];
+    StateCodes.decode(codes, scales, areSquares, values, 0, values.length);
+    return values;
+  }
+
+  @Override
+  public void write(long at, Object array, int offset, int count) {
+    if (count == 0) {
+      return;
+    }
+    long first = at / StateCodes.GROUP;
+    long start = first * StateCodes.GROUP;
+    int groups = (int) (StateCodes.groups(at + count) - first);
+    int covered = (int) Math.min((long) groups * StateCodes.GROUP, length - start);
+    boolean isWhole = start == at && covered == count;
+    float[] values = isWhole ? new float[count] : decode(first, groups);
+    System.arraycopy((float[]) array, offset, values, (int) (at - start), count);
+    short[] codes = new short[(int) StateCodes.firstCode(groups)];
+    short[] scales = new short[groups];
+    StateCodes.encode(values, 0, areSquares, null, codes, scales, covered);
+    writeCodes(first, codes, groups);
+    writeScales(first, scales, groups);
+  }
+
+  @Override
+  public void zero(long at, long count) {
+    if (at == 0 && count == length) {
+      words.memory().zero(words.offset(), StateCodes.words(length));
+      return;
+    }
+    float[] zeros = new float[(int) Math.min(count, HOST_CHUNK)];
+    for (long done = 0; done < count; done += zeros.length) {
+      write(at + done, zeros, 0, (int) Math.min(zeros.length, count - done));
+    }
+  }
+
+  @Override
+  public boolean isView() {
+    return true;
+  }
+
+  @Override
+  public Location location() {
+    return new Location(this, 0);
+  }
+
+  /** The codes' memory is another's. */
+  @Override
+  public void close() {}
+}

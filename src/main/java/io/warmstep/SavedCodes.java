@@ -1,0 +1,140 @@
+package io.warmstep;
+
+import io.warmstep.checkpoint.CheckpointReader;
+import io.warmstep.checkpoint.CheckpointWriter;
+import io.warmstep.checkpoint.ElementFormat;
+import io.warmstep.checkpoint.TensorEntry;
+import io.warmstep.storage.StateCodes;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * State in a file as codes: a tensor of them, signed for moments and unsigned for squares, and one
+ * of the groups' scales, as {@link StateCodes} has them.
+ *
+ * @param codes in the file
+ * @param scales in the file
+ */
+record SavedCodes(TensorEntry codes, TensorEntry scales) {
+  /** Of whole groups. */
+  private static final int CHUNK = 1 << 16;
+
+  /** What the scales of a state are called. */
+  static String scaleName(String name) {
+    return name + ".scale";
+  }
+
+  private static ElementFormat format(boolean areSquares) {
+    return areSquares ? ElementFormat.U8 : ElementFormat.I8;
+  }
+
+  static void add(CheckpointWriter writer, String name, CodedMemory state, List<Long> shape) {
+    writer.tensor(
+        name,
+        format(state.areSquares()),
+        shape,
+        (from, array, offset, length) -> read(state, from, (byte[]) array, offset, length));
+    writer.tensor(
+        scaleName(name),
+        ElementFormat.U16,
+        List.of(StateCodes.groups(state.length())),
+        (from, array, offset, length) -> state.readScales(from, (short[]) array, offset, length));
+  }
+
+  private static void read(CodedMemory state, long from, byte[] codes, int offset, int length) {
+    long first = from / StateCodes.GROUP;
+    int groups = (int) (StateCodes.groups(from + length) - first);
+    short[] words = new short[(int) StateCodes.firstCode(groups)];
+    state.readCodes(first, words, groups);
+    int skipped = (int) (from - first * StateCodes.GROUP);
+    for (int i = 0; i < length; i++) {
+      int at = skipped + i;
+      codes[offset + i] = (byte) (words[at >> 1] >>> ((at & 1) << 3));
+    }
+  }
+
+  /** A state that a file has as codes; empty if it has it as numbers, or has none. */
+  static Optional<SavedCodes> of(CheckpointReader reader, String name) {
+    Optional<TensorEntry> codes =
+        reader
+            .tensor(name)
+            .filter(its -> its.format() == format(true) || its.format() == format(false));
+    Optional<TensorEntry> scales =
+        reader
+            .tensor(scaleName(name))
+            .filter(its -> its.format() == ElementFormat.U16)
+            .filter(
+                its -> codes.isPresent() && its.count() == StateCodes.groups(codes.get().count()));
+    return scales.map(its -> new SavedCodes(codes.get(), its));
+  }
+
+  private boolean areSquares() {
+    return codes.format() == format(true);
+  }
+
+  /**
+   * Why a state cannot be restored to the bit: rounding it to codes would change it.
+   *
+   * @param saved what the file has, if codes
+   * @param target what the optimizer has, if codes
+   * @param tensor that as numbers
+   */
+  static Optional<String> difference(
+      CheckpointReader reader,
+      String name,
+      Optional<SavedCodes> saved,
+      Optional<CodedMemory> target,
+      Tensor tensor) {
+    if (saved.isEmpty()) {
+      ElementFormat format = reader.tensor(name).orElseThrow().format();
+      return Optional.of(name + " is " + format + " in the file, here " + StateType.INT8);
+    }
+    boolean fits =
+        target.isPresent()
+            ? target.get().areSquares() == saved.get().areSquares()
+            : tensor.type() == ElementType.FLOAT32;
+    return fits
+        ? Optional.empty()
+        : Optional.of(
+            name
+                + " is codes of 8 bits in the file, "
+                + saved.get().codes.format()
+                + ", here "
+                + target
+                    .map(its -> format(its.areSquares()).toString())
+                    .orElse("" + tensor.type()));
+  }
+
+  /**
+   * Copies codes as they are, or decodes them where the optimizer keeps float32.
+   *
+   * @param tensor of as many elements
+   * @param target its codes, if it has them
+   */
+  FileCopy copyTo(Tensor tensor, Optional<CodedMemory> target) {
+    return reader -> {
+      int most = (int) Math.min(CHUNK, tensor.length());
+      byte[] bytes = new byte[most];
+      short[] scale = new short[(int) StateCodes.groups(most)];
+      float[] numbers = new float[target.isPresent() ? 0 : most];
+      for (long at = 0; at < tensor.length(); at += CHUNK) {
+        int n = (int) Math.min(CHUNK, tensor.length() - at);
+        long group = at / StateCodes.GROUP;
+        int groups = (int) StateCodes.groups(n);
+        reader.read(codes, at, bytes, 0, n);
+        reader.read(scales, group, scale, 0, groups);
+        short[] words = new short[(int) StateCodes.firstCode(groups)];
+        for (int i = 0; i < n; i++) {
+          words[i >> 1] |= (short) ((bytes[i] & 0xff) << ((i & 1) << 3));
+        }
+        if (target.isPresent()) {
+          target.get().writeCodes(group, words, groups);
+          target.get().writeScales(group, scale, groups);
+        } else {
+          StateCodes.decode(words, scale, areSquares(), numbers, 0, n);
+          tensor.write(at, numbers, 0, n);
+        }
+      }
+    };
+  }
+}

@@ -1,0 +1,141 @@
+package io.warmstep.storage;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.ElementType;
+import io.warmstep.testkit.Bits;
+import io.warmstep.testkit.Numbers;
+import io.warmstep.testkit.ReferenceCodes;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is left of numbers that are stored as codes of 8 bits. */
+class StateCodesTest {
+  private static float[] roundTrip(float[] values, boolean areSquares, int[] random) {
+    int groups = (int) StateCodes.groups(values.length);
+    short[] codes = new short[(int) StateCodes.firstCode(groups)];
+    short[] scales = new short[groups];
+    StateCodes.encode(values, 0, areSquares, random, codes, scales, values.length);
+    float[] left = new float[values.length];
+    StateCodes.decode(codes, scales, areSquares, left, 0, values.length);
+    return left;
+  }
+
+  private static float[] normals(SplittableRandom random, int length, boolean areSquares) {
+    float[] values = new float[length];
+    for (int i = 0; i < length; i++) {
+      double x = Math.scalb(random.nextGaussian(), random.nextInt(-20, 8));
+      values[i] = (float) (areSquares ? x * x : x);
+    }
+    return values;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 31, 32, 33, 4095, 4096, 4097})
+  void areThoseOfTheReference(int length) {
+    SplittableRandom random = new SplittableRandom(length);
+    float[] ordinary = normals(random, length, false);
+    float[] any = Numbers.floats(Numbers.adversarial(random, ElementType.FLOAT32, length));
+    for (float[] values : new float[][] {ordinary, any}) {
+      double[] moments = ReferenceCodes.moments(Numbers.doubles(values));
+      Bits.assertSame(moments, Numbers.doubles(roundTrip(values, false, null)), () -> "moments");
+      float[] squares = new float[length];
+      int[] bits = new int[length];
+      for (int i = 0; i < length; i++) {
+        squares[i] = values[i] * values[i];
+        bits[i] = random.nextInt(1 << 16);
+      }
+      double[] nearest = ReferenceCodes.squares(Numbers.doubles(squares), null);
+      Bits.assertSame(nearest, Numbers.doubles(roundTrip(squares, true, null)), () -> "squares");
+      double[] rounded = ReferenceCodes.squares(Numbers.doubles(squares), i -> bits[i]);
+      Bits.assertSame(rounded, Numbers.doubles(roundTrip(squares, true, bits)), () -> "random");
+    }
+  }
+
+  @Test
+  void errorsAreBounded() {
+    SplittableRandom random = new SplittableRandom(7);
+    float[] moments = normals(random, 1 << 16, false);
+    float[] left = roundTrip(moments, false, null);
+    float[] squares = normals(random, 1 << 16, true);
+    float[] leftSquares = roundTrip(squares, true, null);
+    for (int i = 0; i < moments.length; i++) {
+      int first = i / StateCodes.GROUP * StateCodes.GROUP;
+      double largest = 0;
+      double largestRoot = 0;
+      for (int j = first; j < first + StateCodes.GROUP; j++) {
+        largest = Math.max(largest, Math.abs(moments[j]));
+        largestRoot = Math.max(largestRoot, Math.sqrt(squares[j]));
+      }
+      assertEquals(moments[i], left[i], 0.0081 * largest);
+      double code = 253 * Math.pow(Math.sqrt(squares[i]) / largestRoot, 0.25);
+      assertEquals(code, 253 * Math.pow(Math.sqrt(leftSquares[i]) / largestRoot, 0.25), 0.51);
+    }
+  }
+
+  @Test
+  void whatWasReadIsWrittenToTheSameBits() {
+    SplittableRandom random = new SplittableRandom(9);
+    for (boolean areSquares : new boolean[] {false, true}) {
+      float[] once = roundTrip(normals(random, 10_001, areSquares), areSquares, null);
+      assertArrayEquals(once, roundTrip(once, areSquares, null));
+    }
+  }
+
+  @Test
+  void numbersThatAreNoneLeaveTheirGroupAlone() {
+    float[] values = new float[64];
+    Arrays.fill(values, 0, 32, 0.5f);
+    values[3] = Float.NaN;
+    values[4] = Float.POSITIVE_INFINITY;
+    float[] moments = roundTrip(values, false, null);
+    float[] squares = roundTrip(values, true, null);
+    for (int i = 0; i < values.length; i++) {
+      boolean isNone = i == 3 || i == 4;
+      assertEquals(isNone ? Float.NaN : values[i], moments[i]);
+      assertEquals(values[i], squares[i], 0.5f * 0.01f); // the scale is rounded up
+    }
+  }
+
+  @Test
+  void largeNumbersSaturate() {
+    float[] values = {Float.MAX_VALUE, -Float.MAX_VALUE, 0x1p126f, 0x1p125f, 0};
+    float[] left = roundTrip(values, false, null);
+    assertEquals(0x1p126f, left[0]);
+    assertEquals(-0x1p126f, left[1]);
+    assertEquals(0x1p126f, left[2]);
+    assertEquals(0x1p125f, left[3], 0x1p125f * 0.01f);
+    float[] squares = roundTrip(new float[] {Float.MAX_VALUE, 1}, true, null);
+    assertEquals(Float.MAX_VALUE, squares[0], Float.MAX_VALUE * 0.01f);
+    assertTrue(squares[1] >= 0 && Float.isFinite(squares[1]));
+  }
+
+  /**
+   * Where each code would be rounded the same way, the mean of many would be off by up to a half.
+   */
+  @Test
+  void randomRoundingIsRightOnAverage() {
+    RandomRounding rounding = new RandomRounding();
+    int[] bits = new int[32];
+    float[] values = new float[32];
+    Arrays.fill(values, 0.3f * 0.3f);
+    values[0] = 1;
+    double sum = 0;
+    int trials = 4096;
+    for (int step = 1; step <= trials; step++) {
+      rounding.counters(5, step, 0, 3);
+      rounding.draw(0, bits, 32);
+      float[] left = roundTrip(values, true, bits);
+      for (int i = 1; i < 32; i++) {
+        sum += Math.sqrt(Math.sqrt(Math.sqrt(left[i]))) * 253;
+      }
+    }
+    // 127,000 draws, each with a standard deviation of at most 0.5: five of the mean's are 0.007.
+    assertEquals(Math.sqrt(Math.sqrt(0.3)) * 253, sum / (31.0 * trials), 0.0071);
+  }
+}
