@@ -27,7 +27,7 @@ public record Footprint(
   static Footprint of(long elements, ElementType type, UpdateRule rule, long cacheBytes) {
     List<StateSlot> slots =
         rule.stateSlots().stream()
-            .filter(slot -> slot.extent() != StateSlot.Extent.TENSOR)
+            .filter(slot -> !slot.isOneValue())
             .toList();
     long state = (long) slots.size() * type.arithmetic().bytes();
     List<Access> phases =
