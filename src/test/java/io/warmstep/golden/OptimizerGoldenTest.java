@@ -39,6 +39,19 @@ class OptimizerGoldenTest {
   /** Where the reference itself has lost digits. */
   private static final Map<String, Double> LOOSER = Map.of("prodigy/default-d0", 1e-10);
 
+  /**
+   * In float32, where a sum of what cancels decides how far all goes: plain float32 arithmetic is off
+   * by 0.0072 and 1.3e-5 there.
+   */
+  private static final Map<String, Double> LOOSER_FLOAT32 =
+      Map.of(
+          "prodigy/default-d0",
+          0.008,
+          "prodigy/bias-correction-safeguard",
+          1.5e-5,
+          "prodigy/gaps",
+          1.5e-5);
+
   /** State that files leave out: Prodigy's start, and what is 1 - beta^t. */
   private static final Set<String> IMPLIED = Set.of("p0", "bias_correction1", "bias_correction2");
 
@@ -118,7 +131,7 @@ class OptimizerGoldenTest {
               double bound =
                   PlainFloat32.has(golden)
                       ? ALLOWANCE * errors.plain.root() + ULP
-                      : FLOAT32_TOLERANCE;
+                      : LOOSER_FLOAT32.getOrDefault(golden.name(), FLOAT32_TOLERANCE);
               assertTrue(
                   errors.own.root() <= bound,
                   golden + ", " + name + ": " + errors + ", allowed " + bound);
