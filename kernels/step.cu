@@ -253,9 +253,9 @@ WS_LIST(groups_float64, StepArguments<double>)
   static_assert(WS_##RULE##_SCALARS + numbers <= WS_MAX_SCALARS, "scalars of " #rule); \
   WS_JOIN(WS_KERNELS_, WS_BITS)(rule, Arguments)
 #define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0, 0)
-#define WS_SUMS_ENTRY(rule, RULE) WS_SUMS_RULE(rule, RULE, 0)
-#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_SUMS_RULE(rule, RULE, 1)
-#define WS_SUMS_RULE(rule, RULE, of_groups)                                            \
+#define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0)
+#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 1)
+#define WS_TWO_PHASES(rule, RULE, of_groups)                                            \
   WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES,             \
           WS_##RULE##_NUMBERS, of_groups)
 #define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)

@@ -368,6 +368,7 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
       MAX_SLOTS = WS_##RULE##_MAX_SLOTS,                                                     \
       SUM_READS = WS_##RULE##_SUM_READS,                                                     \
       SUM_WRITES = WS_##RULE##_SUM_WRITES,                                                   \
+      BLOCKS = MAX_SLOTS > 2 ? 2 : 3, /* with more state, 3 and 0 spill registers */         \
       DOUBLE_BLOCKS = MAX_SLOTS > 2 ? 1 : 0                                                  \
     };                                                                                       \
     static constexpr WS_DEVICE_MEMBER int kind(int sum) {                                    \
@@ -404,9 +405,9 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
   }                                                                                          \
   WS_LIST(sums_##rule##_##type, SumArguments<S>)
 #define WS_SUM_KERNELS_32(rule)                                                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float32, float)                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float16, Float16)                            \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, bfloat16, Bfloat16)
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, float32, float) \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, float16, Float16) \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, bfloat16, Bfloat16)
 #define WS_SUM_KERNELS_64(rule)                                                              \
   WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, ws_##rule##_sums_f64::DOUBLE_BLOCKS, float64, double)
 enum { FIRST_OF_FLOAT32 = __COUNTER__ + 1 };

@@ -18,7 +18,7 @@
  * Operations of the beginning: 2 fma, 6 mul, 2 div, 1 sqrt.
  * Operations of the state: 3 fma, 4 mul.
  * Operations of the terms: 1 mul, 1 add.
- * Operations of the numbers: 4 fma, 7 mul, 3 div, 1 sqrt.
+ * Operations of the numbers: 6 fma, 7 mul, 3 div, 1 sqrt.
  * Operations with options 0 and no gradient: 1 fma, 1 mul, 1 add, 1 div, 1 sqrt.
  */
 #ifndef WS_PRODIGY_H
@@ -71,23 +71,19 @@ WS_INLINE void WS_NAME(prodigy_terms)(
 WS_INLINE void WS_NAME(prodigy_numbers)(
     const WS_REAL *x, const WS_REAL *size, WS_REAL *s, const WS_REAL *k, WS_REAL *n, int options) {
   WS_REAL d = s[0], step_size = WS_NAME(prodigy_size)(s, k);
-  WS_REAL estimate, next;
-  n[0] = 0;
-  n[1] = 1;
-  n[2] = 1;
-  if (x[1] == 0) return;
-  s[2] = WS_FMA(k[5], s[2], ((d / k[6]) * step_size) * x[0]);
-  estimate = (k[7] * s[2]) / x[1];
-  s[1] = WS_MAX(s[1], estimate);
-  next = d == k[6] ? WS_MAX(d, estimate) : d;
-  s[0] = k[8] != 0 ? WS_MIN(s[1], next * k[8]) : s[1];
-  if (k[11] != 0) {
-    s[3] = WS_FMA(k[1], s[3], k[2]);
-    s[4] = WS_FMA(k[3], s[4], k[4]);
-  }
-  n[0] = step_size;
-  n[1] = s[0] * k[9];
-  n[2] = WS_FMA(-step_size, k[10], (WS_REAL)1);
+  WS_REAL numerator = WS_FMA(k[5], s[2], ((d / k[6]) * step_size) * x[0]);
+  WS_REAL estimate = (k[7] * numerator) / x[1];
+  WS_REAL largest = WS_MAX(s[1], estimate);
+  WS_REAL next = d == k[6] ? WS_MAX(d, estimate) : d;
+  next = k[8] != 0 ? WS_MIN(largest, next * k[8]) : largest;
+  s[0] = x[1] == 0 ? d : next;
+  s[1] = x[1] == 0 ? s[1] : largest;
+  s[2] = x[1] == 0 ? s[2] : numerator;
+  s[3] = x[1] == 0 || k[11] == 0 ? s[3] : WS_FMA(k[1], s[3], k[2]);
+  s[4] = x[1] == 0 || k[11] == 0 ? s[4] : WS_FMA(k[3], s[4], k[4]);
+  n[0] = x[1] == 0 ? (WS_REAL)0 : step_size;
+  n[1] = x[1] == 0 ? (WS_REAL)1 : next * k[9];
+  n[2] = x[1] == 0 ? (WS_REAL)1 : WS_FMA(-step_size, k[10], (WS_REAL)1);
 }
 
 /* p: parameter, s: the element's state, k: the step's scalars, then the numbers. */

@@ -205,7 +205,8 @@ final class OptimizerState {
               kept.computeIfAbsent(
                   new OfTensors(type, slot),
                   key -> allocate(Storage.of(type), having.size(), slot));
-          MemorySlice slice = new MemorySlice(memory, having.indexOf(holder(parameter, slot, leaders)));
+          MemorySlice slice =
+              new MemorySlice(memory, having.indexOf(holder(parameter, slot, leaders)));
           byName.put(slot.name(), tensor(slice, 1));
           operands.add(new Operand(Operand.Role.STATE, slice));
           continue;

@@ -35,7 +35,10 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   /** Most numbers of a tensor. The kernels have room for them. */
   public static final int MAX_NUMBERS = 4;
 
-  /** Most slots of state that hold one value for a tensor or a group. The kernels have room for them. */
+  /**
+   * Most slots of state that hold one value for a tensor or a group. The kernels have room for
+   * them.
+   */
   public static final int MAX_KEPT = 5;
 
   /**
@@ -98,8 +101,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       requireAtMost(rule, "slots of state", rule.stateSlots().size() - kept, MAX_OPERANDS - 2);
       requireAtMost(rule, "slots of tensors' state", kept, rule.sums().isEmpty() ? 0 : MAX_KEPT);
       requireAtMost(rule, "scalars", rule.scalarNames().size() + numbers, MAX_SCALARS);
-      requireAtMost(
-          rule, "scalars", rule.scalarNames().size() + first, MAX_SCALARS);
+      requireAtMost(rule, "scalars", rule.scalarNames().size() + first, MAX_SCALARS);
       requireAtMost(rule, "sums", rule.sums().map(sums -> sums.kinds().size()).orElse(0), MAX_SUMS);
       requireAtMost(rule, "numbers of a tensor", numbers, MAX_NUMBERS);
       entries = List.copyOf(entries);

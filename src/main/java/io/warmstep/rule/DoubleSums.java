@@ -1,8 +1,8 @@
 package io.warmstep.rule;
 
 /**
- * The sums over one tensor or group in float64, from which a rule forms its numbers. A backend keeps
- * one and fills it for each in turn.
+ * The sums over one tensor or group in float64, from which a rule forms its numbers. A backend
+ * keeps one and fills it for each in turn.
  */
 public final class DoubleSums {
   private final double[] sums;

@@ -102,7 +102,12 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
 
     private static void requirePositive(String name, double value, String advice) {
       Hyperparameters.require(
-          value > 0 && value <= Double.MAX_VALUE, "prodigy", name, value, "above 0 and finite", advice);
+          value > 0 && value <= Double.MAX_VALUE,
+          "prodigy",
+          name,
+          value,
+          "above 0 and finite",
+          advice);
     }
   }
 

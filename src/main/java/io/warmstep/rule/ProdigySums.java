@@ -106,10 +106,7 @@ final class ProdigySums implements TensorSums {
     }
     float stepSize = stepSize(group);
     float numerator =
-        Math.fma(
-            group.scalar(5),
-            group.kept(2),
-            ((d / group.scalar(6)) * stepSize) * group.sum(0));
+        Math.fma(group.scalar(5), group.kept(2), ((d / group.scalar(6)) * stepSize) * group.sum(0));
     float estimate = (group.scalar(7) * numerator) / group.sum(1);
     float largest = Math.max(group.kept(1), estimate);
     float next = d == group.scalar(6) ? Math.max(d, estimate) : d;
@@ -190,10 +187,7 @@ final class ProdigySums implements TensorSums {
     }
     double stepSize = stepSize(group);
     double numerator =
-        Math.fma(
-            group.scalar(5),
-            group.kept(2),
-            ((d / group.scalar(6)) * stepSize) * group.sum(0));
+        Math.fma(group.scalar(5), group.kept(2), ((d / group.scalar(6)) * stepSize) * group.sum(0));
     double estimate = (group.scalar(7) * numerator) / group.sum(1);
     double largest = Math.max(group.kept(1), estimate);
     double next = d == group.scalar(6) ? Math.max(d, estimate) : d;

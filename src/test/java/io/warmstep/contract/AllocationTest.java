@@ -93,7 +93,8 @@ public class AllocationTest {
 
   private static void assertNoAllocation(Optimizer... optimizers) {
     run(optimizers, 100);
-    // A compilation or a class that is loaded late may allocate in passing, and until it is compiled
+    // A compilation or a class that is loaded late may allocate in passing, and until it is
+    // compiled
     // StrictMath.pow does at each call; what every step allocates shows each time.
     long least = Long.MAX_VALUE;
     for (int attempt = 0; attempt < ATTEMPTS && least > 0; attempt++) {

@@ -40,8 +40,8 @@ class OptimizerGoldenTest {
   private static final Map<String, Double> LOOSER = Map.of("prodigy/default-d0", 1e-10);
 
   /**
-   * In float32, where a sum of what cancels decides how far all goes: plain float32 arithmetic is off
-   * by 0.0072 and 1.3e-5 there.
+   * In float32, where a sum of what cancels decides how far all goes: plain float32 arithmetic is
+   * off by 0.0072 and 1.3e-5 there.
    */
   private static final Map<String, Double> LOOSER_FLOAT32 =
       Map.of(

@@ -4,13 +4,13 @@ import io.warmstep.backend.SumKind;
 import java.util.Arrays;
 
 /**
- * Sum of squares, magnitudes or signed elements by a tree of fixed shape in float32, so that every backend and any
- * number of threads gets the same bits. A leaf is 4096 elements of one tensor, counted from its
- * beginning and padded with zeros; a node adds halves: element i and element i + width, for widths
- * 2048 down to 1. A sum of squares is kept as {@code sum * 4^exponent}, one of magnitudes as {@code
- * sum * 2^exponent}: a leaf whose plain sum is too large or too small is summed again with its
- * elements divided by a power of two, so that no finite gradient overflows or vanishes. For the
- * largest magnitude a leaf's or node's sum is that.
+ * Sum of squares, magnitudes or signed elements by a tree of fixed shape in float32, so that every
+ * backend and any number of threads gets the same bits. A leaf is 4096 elements of one tensor,
+ * counted from its beginning and padded with zeros; a node adds halves: element i and element i +
+ * width, for widths 2048 down to 1. A sum of squares is kept as {@code sum * 4^exponent}, one of
+ * magnitudes as {@code sum * 2^exponent}: a leaf whose plain sum is too large or too small is
+ * summed again with its elements divided by a power of two, so that no finite gradient overflows or
+ * vanishes. For the largest magnitude a leaf's or node's sum is that.
  */
 final class FloatTreeSum {
   static final int LEAF = 4096;

@@ -12,9 +12,9 @@ import jcuda.driver.CUfunction;
 
 /**
  * The launches that come before the update of a rule with sums over each tensor or group: one of a
- * block per leaf and one of a block per tensor or group. They have the update's arguments, in front of which lies what
- * is theirs. Under a rule with a matrix phase the first is two, one that is like an update and one
- * that adds up what that leaves in a slot, and the phase comes last.
+ * block per leaf and one of a block per tensor or group. They have the update's arguments, in front
+ * of which lies what is theirs. Under a rule with a matrix phase the first is two, one that is like
+ * an update and one that adds up what that leaves in a slot, and the phase comes last.
  */
 final class CudaSums {
   private final CudaContext context;
