@@ -125,7 +125,7 @@ final class CudaSums {
     arguments.putLong(Layout.SUM_RULE, nameHash & 0xffffffffL);
     long codes = 0;
     for (int i = 0; i < kinds.size(); i++) {
-      codes |= (long) (kinds.get(i).code() + 1) << 3 * i;
+      codes |= (long) (kinds.get(i).code() + 1) << (3 * i);
     }
     arguments.putLong(Layout.SUM_KINDS, codes);
   }
