@@ -2,7 +2,7 @@ package io.warmstep.math;
 
 /**
  * Powers that have the same bits on every machine and allocate nothing. {@link Math#pow} lacks the
- * first, and {@link StrictMath#pow} the second: it makes arrays until it is compiled.
+ * first, and {@link StrictMath#pow} the second: it makes arrays.
  */
 public final class Powers {
   /** Beyond this the exponent is no longer worth counting in bits. */
@@ -11,9 +11,10 @@ public final class Powers {
   private Powers() {}
 
   /**
-   * Raises to a power: to about half an ulp for a whole exponent, to a relative 3e-13 otherwise.
+   * Raises to a power: to about half an ulp for a whole exponent, to a relative 3e-13 otherwise,
+   * for results that are normal numbers.
    *
-   * @param base in [0, 1]
+   * @param base at least 0
    * @param exponent at least 0
    * @return {@code base^exponent}
    */

@@ -197,7 +197,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
     }
     double part = (double) step / settings.beta3Warmup;
     double halfLife = (1.0 - part) * halfLife(settings.beta1) + part * halfLife(settings.beta3);
-    return StrictMath.pow(0.5, 1.0 / (1.0 + halfLife));
+    return Powers.power(0.5, 1.0 / (1.0 + halfLife));
   }
 
   /** After how many steps a value's weight is half of the first. */

@@ -1,5 +1,6 @@
 package io.warmstep.rule;
 
+import io.warmstep.math.Powers;
 import java.util.List;
 import java.util.Optional;
 
@@ -137,7 +138,7 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
   @Override
   public void advance(StepValues at, double[] kept) {
     double rate = at.learningRate();
-    kept[0] = rate / StrictMath.pow(1.0 + settings.lambd * rate * at.step(), settings.alpha);
+    kept[0] = rate / Powers.power(1.0 + settings.lambd * rate * at.step(), settings.alpha);
     kept[1] = 1.0 / Math.max(1.0, at.step() - settings.t0);
   }
 

@@ -152,7 +152,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
   }
 
   private double momentum(StepValues at, long step) {
-    double growth = 1.0 - 0.5 * StrictMath.pow(0.96, step * settings.momentumDecay);
+    double growth = 1.0 - 0.5 * Powers.power(0.96, step * settings.momentumDecay);
     return at.get("beta1", settings.beta1) * growth;
   }
 

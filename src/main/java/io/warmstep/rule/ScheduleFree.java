@@ -1,6 +1,7 @@
 package io.warmstep.rule;
 
 import io.warmstep.check.Arguments;
+import io.warmstep.math.Powers;
 import java.util.List;
 
 /**
@@ -48,7 +49,7 @@ final class ScheduleFree {
   }
 
   private double weight(StepValues at) {
-    return StrictMath.pow(at.step(), r) * StrictMath.pow(largestRate(at), weightLrPower);
+    return Powers.power(at.step(), r) * Powers.power(largestRate(at), weightLrPower);
   }
 
   /** What a step's z weighs in the average of all so far. */

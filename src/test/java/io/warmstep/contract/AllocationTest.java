@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 public class AllocationTest {
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
   private static final int STEPS = 200;
-  private static final int ATTEMPTS = 40;
+  private static final int ATTEMPTS = 20;
 
   /** Two chunks or more on the processor, so that its threads take part. */
   private static final int LENGTH = 40_000;
@@ -93,9 +93,9 @@ public class AllocationTest {
 
   private static void assertNoAllocation(Optimizer... optimizers) {
     run(optimizers, 100);
-    // A compilation or a class that is loaded late may allocate in passing, and until it is
-    // compiled
-    // StrictMath.pow does at each call; what every step allocates shows each time.
+    // A compilation or a class that is loaded late may allocate in passing; what every step
+    // allocates
+    // shows each time.
     long least = Long.MAX_VALUE;
     for (int attempt = 0; attempt < ATTEMPTS && least > 0; attempt++) {
       long[] threads = threads();

@@ -6,6 +6,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.ContractBackend;
@@ -32,24 +33,23 @@ class RulePerGroupTest {
     return rules;
   }
 
-  private static UpdateRule ruleOf(int group) {
-    return rules().get(group % rules().size());
-  }
-
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void eachGroupHasTheBitsOfItsRule(ContractBackend backend) {
-    check(backend, rules().size(), 40);
+    check(backend, rules(), rules().size(), 40);
   }
 
-  /** More groups of one rule than a launch takes. */
+  /** More groups of one rule than a launch takes, which is 16. */
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void manyGroups(ContractBackend backend) {
-    check(backend, 20 * rules().size(), 150);
+    List<UpdateRule> rules =
+        List.of(Adam.adamW().amsgrad(true), RmsProp.rmsProp(), Lamb.lamb().maxGradNorm(0));
+    check(backend, rules, 20 * rules.size(), 150);
   }
 
-  private static void check(ContractBackend backend, int groups, int tensors) {
+  private static void check(
+      ContractBackend backend, List<UpdateRule> rules, int groups, int tensors) {
     SplittableRandom random = new SplittableRandom(SEED);
     try (Device device = backend.open();
         TestModel model = new TestModel(device)) {
@@ -66,12 +66,13 @@ class RulePerGroupTest {
       }
       // The optimizer's own rule is that of group 0.
       OptimizerBuilder builder =
-          Optimizer.of(model.parameters()).rule(ruleOf(0)).learningRate(RATE);
+          Optimizer.of(model.parameters()).rule(rules.get(0)).learningRate(RATE);
       for (int group = 1; group < Math.min(groups, tensors); group++) {
-        builder.group(ParameterGroup.matching("g" + group + ".*").rule(ruleOf(group)));
+        builder.group(
+            ParameterGroup.matching("g" + group + ".*").rule(rules.get(group % rules.size())));
       }
       for (int i = 0; i < tensors; i++) {
-        model.follow(name(i, groups), ruleOf(i % groups));
+        model.follow(name(i, groups), rules.get(i % groups % rules.size()));
       }
       try (Optimizer optimizer = builder.zeroGradients(true).build()) {
         for (int step = 1; step <= 3; step++) {

@@ -40,6 +40,24 @@ class PowersTest {
   }
 
   @Test
+  void takesBasesAbove1() {
+    long seed = 10;
+    SplittableRandom random = new SplittableRandom(seed);
+    assertEquals(1, Powers.power(1e6, 0));
+    assertEquals(1e12, Powers.power(1e6, 2));
+    for (int i = 0; i < 20_000; i++) {
+      double base = Math.pow(10, 9 * random.nextDouble());
+      double exponent = 3 * random.nextDouble();
+      double expected = Math.pow(base, exponent);
+      assertEquals(
+          expected,
+          Powers.power(base, exponent),
+          3e-13 * expected,
+          "seed " + seed + ": " + base + "^" + exponent);
+    }
+  }
+
+  @Test
   void wholeExponentsAreRoundedFromTheExactPower() {
     long seed = 9;
     SplittableRandom random = new SplittableRandom(seed);

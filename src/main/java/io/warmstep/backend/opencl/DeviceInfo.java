@@ -137,6 +137,15 @@ record DeviceInfo(
     return (floatConfig & flag) == 0 ? what : "";
   }
 
+  /**
+   * Whether kernels address a buffer of that size only if they and it are made with options of
+   * their own: Intel's driver for its GPUs, whose version is "OpenCL 3.0 NEO", by default has
+   * buffers of 4 GiB at most.
+   */
+  boolean isLarge(long bytes) {
+    return isAccelerator && driver.contains(" NEO") && bytes > 1L << 32;
+  }
+
   /** Whether its driver is PoCL, which prints its name into the version. */
   boolean isPocl() {
     return driver.toLowerCase(Locale.ROOT).contains("pocl");

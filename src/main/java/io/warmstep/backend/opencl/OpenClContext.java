@@ -21,11 +21,15 @@ class OpenClContext implements AutoCloseable {
   /** OpenCL has no buffers without bytes. */
   private static final int SMALLEST_BUFFER = 16;
 
+  /** CL_MEM_ALLOW_UNRESTRICTED_SIZE_INTEL, which JOCL does not name. */
+  private static final long ANY_SIZE = 1L << 23;
+
   final DeviceInfo device;
   final cl_context context;
   final cl_command_queue queue;
   private final Pointer zero = Pointer.to(OpenCl.direct(8));
   private cl_command_queue beside;
+  private volatile boolean hasLargeBuffers;
 
   OpenClContext(DeviceInfo device, cl_context context, cl_command_queue queue) {
     this.device = device;
@@ -91,8 +95,10 @@ class OpenClContext implements AutoCloseable {
   /** Allocates a buffer of zeros. */
   cl_mem allocate(long bytes) {
     long size = Math.max(bytes, SMALLEST_BUFFER);
+    noteBuffer(size);
+    long flags = CL.CL_MEM_READ_WRITE | (device.isLarge(size) ? ANY_SIZE : 0);
     cl_mem buffer =
-        OpenCl.created(code -> create(size, code), "clCreateBuffer", device.name(), size);
+        OpenCl.created(code -> create(flags, size, code), "clCreateBuffer", device.name(), size);
     try {
       zero(buffer, 0, size, 1);
       return buffer;
@@ -103,8 +109,18 @@ class OpenClContext implements AutoCloseable {
   }
 
   /** The driver's part of it; tests let it fail. */
-  cl_mem create(long bytes, int[] code) {
-    return CL.clCreateBuffer(context, CL.CL_MEM_READ_WRITE, bytes, null, code);
+  cl_mem create(long flags, long bytes, int[] code) {
+    return CL.clCreateBuffer(context, flags, bytes, null, code);
+  }
+
+  /** Takes note of a buffer's size before kernels that work on it are built. */
+  void noteBuffer(long bytes) {
+    hasLargeBuffers |= device.isLarge(bytes);
+  }
+
+  /** What programs must be built with for the buffers there are. */
+  String bufferOptions() {
+    return hasLargeBuffers ? " -cl-intel-greater-than-4GB-buffer-required" : "";
   }
 
   /** Allocates a buffer that holds what a direct buffer has before its position. */

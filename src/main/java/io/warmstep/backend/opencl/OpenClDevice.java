@@ -106,7 +106,8 @@ final class OpenClDevice implements BackendDevice {
     }
     cl_mem buffer = OpenCl.wrap(handle, new cl_mem());
     checkUse(buffer);
-    long elements = info(buffer, CL.CL_MEM_SIZE) / type.bytes();
+    long bytes = info(buffer, CL.CL_MEM_SIZE);
+    long elements = bytes / type.bytes();
     if (offset > elements - length) {
       throw new IllegalArgumentException(
           "offset "
@@ -123,6 +124,7 @@ final class OpenClDevice implements BackendDevice {
           "buffer is of another OpenCL context, must be of this device's: open the device with"
               + " Devices.wrapOpenCl");
     }
+    context.noteBuffer(bytes);
     // A sub-buffer is a part of another buffer; overlaps are looked for in the whole.
     long parent = info(buffer, CL.CL_MEM_ASSOCIATED_MEMOBJECT);
     long start = parent == 0 ? 0 : info(buffer, CL.CL_MEM_OFFSET);

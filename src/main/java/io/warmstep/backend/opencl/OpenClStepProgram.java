@@ -26,7 +26,10 @@ final class OpenClStepProgram implements StepProgram {
   private final OpenClDevice device;
   private final StepPlan plan;
   private final Resources resources = new Resources();
+  private final Programs programs;
+  private final String bufferOptions;
   private List<UpdateRun> runs;
+  private Zeroing zeroing; // made at its first use, and anew when buffers have changed
   private final List<GroupNumbers> numbers = new ArrayList<>();
   private final List<Launch> launches = new ArrayList<>();
   private final List<OpenClGroupSums> groupSums = new ArrayList<>();
@@ -107,6 +110,8 @@ final class OpenClStepProgram implements StepProgram {
   OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan) {
     this.device = device;
     this.plan = plan;
+    this.programs = programs;
+    this.bufferOptions = device.context().bufferOptions();
     try {
       runs = Span.of(plan).stream().map(UpdateRun::new).toList();
       norm =
@@ -116,8 +121,12 @@ final class OpenClStepProgram implements StepProgram {
       for (StepPlan.SameRule rule : plan.rules()) {
         addLaunches(programs, rule);
       }
+      if (plan.options().zeroGradients() && plan.options().skipNonFinite()) {
+        zeroing(); // which a skipped step does
+      }
       device.context().finish(); // so that what cannot be done fails here rather than in a step
     } catch (RuntimeException | Error e) {
+      closeZeroing();
       resources.close();
       throw e;
     }
@@ -232,7 +241,7 @@ final class OpenClStepProgram implements StepProgram {
   @Override
   public boolean rebind(StepPlan next) {
     List<UpdateRun> after = Span.of(next).stream().map(UpdateRun::new).toList();
-    if (after.size() != runs.size()) {
+    if (after.size() != runs.size() || !device.context().bufferOptions().equals(bufferOptions)) {
       return false;
     }
     for (Launch launch : launches) {
@@ -250,6 +259,7 @@ final class OpenClStepProgram implements StepProgram {
       norm.rebind(next);
     }
     runs = after;
+    closeZeroing();
     return true;
   }
 
@@ -310,17 +320,28 @@ final class OpenClStepProgram implements StepProgram {
 
   @Override
   public void zeroGradients() {
-    for (int i = 0; i < runs.size(); i++) {
-      UpdateRun run = runs.get(i);
-      int bytes = run.gradientBytes();
-      device.context().zero(run.buffers[1], run.offsets[1] * bytes, run.length * bytes, bytes);
-    }
+    zeroing().run();
     device.context().flush();
+  }
+
+  private Zeroing zeroing() {
+    if (zeroing == null) {
+      zeroing = new Zeroing(device.context(), programs, runs);
+    }
+    return zeroing;
+  }
+
+  private void closeZeroing() {
+    if (zeroing != null) {
+      zeroing.close();
+      zeroing = null;
+    }
   }
 
   @Override
   public void close() {
     if (device.forget(this)) {
+      closeZeroing();
       resources.close();
     }
   }

@@ -130,6 +130,21 @@ final class Programs implements AutoCloseable {
     return kernel("matrix.cl", null, options, entry, side * side);
   }
 
+  /** What sets elements of so many bytes to zero. */
+  Kernel zero(int bytes) {
+    int local = shape.stepLocal();
+    String options =
+        "-cl-std=CL1.2"
+            + context.bufferOptions()
+            + " -DWS_WORD="
+            + (bytes == Short.BYTES ? "ushort" : bytes == Integer.BYTES ? "uint" : "ulong")
+            + " -DWS_LOCAL="
+            + local
+            + " -DWS_TILE="
+            + shape.zeroTile();
+    return kernel("zero.cl", null, options, "ws_zero", local);
+  }
+
   private String options(ElementType type, int local) {
     if (type == ElementType.FLOAT64 && !context.device.hasDouble()) {
       throw new KernelBuildException(
@@ -138,6 +153,7 @@ final class Programs implements AutoCloseable {
           null);
     }
     return "-cl-std=CL1.2"
+        + context.bufferOptions()
         + (context.device.roundsCorrectly() ? " -cl-fp32-correctly-rounded-divide-sqrt" : "")
         + (type == ElementType.FLOAT64 ? " -DWS_ARITHMETIC=64 -DWS_DOUBLE" : " -DWS_ARITHMETIC=32")
         + (Storage.of(type).isArithmetic() ? "" : " -DWS_STORED=" + type)

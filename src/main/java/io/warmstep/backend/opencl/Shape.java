@@ -28,7 +28,8 @@ record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int 
 
   static Shape ofGpu(int maxWorkGroup) {
     int most = Integer.highestOneBit(maxWorkGroup);
-    return new Shape(4, 4, Math.min(256, most), 1, Math.min(64, most));
+    int local = Math.min(256, most);
+    return new Shape(4, 4, local, 1, local);
   }
 
   static Shape ofProcessor(int floatLanes, int doubleLanes) {
@@ -43,6 +44,11 @@ record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int 
   /** Work-items along each side of a tile of a product: as many squared as other kernels have. */
   int matrixSide() {
     return stepLocal >= 256 ? 16 : stepLocal >= 64 ? 8 : stepLocal >= 16 ? 4 : 1;
+  }
+
+  /** Elements that a work-group sets to zero. */
+  int zeroTile() {
+    return floatLanes * stepLocal * stepUnits;
   }
 
   int lanes(ElementType type) {

@@ -90,6 +90,15 @@ final class UpdateRun {
     return averageMemory.isPresent();
   }
 
+  cl_mem gradients() {
+    return buffers[1];
+  }
+
+  /** Of the first element of the gradients in their buffer. */
+  long gradientOffset() {
+    return offsets[1];
+  }
+
   /** Bytes of an element of the gradients. */
   int gradientBytes() {
     return memories.get(1).type().bytes();

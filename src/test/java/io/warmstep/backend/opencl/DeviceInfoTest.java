@@ -57,6 +57,21 @@ class DeviceInfoTest {
     assertTrue(report(EXACT & ~CL.CL_FP_FMA).bitExact());
   }
 
+  /** Intel's driver for its GPUs prints its name into the version; its buffers end at 4 GiB. */
+  @Test
+  void onIntelGpusBuffersAbove4GiBAreLarge() {
+    long limit = 1L << 32;
+    assertFalse(withDriver(true, "OpenCL 3.0 NEO , driver 24.1").isLarge(limit));
+    assertTrue(withDriver(true, "OpenCL 3.0 NEO , driver 24.1").isLarge(limit + 1));
+    assertFalse(withDriver(false, "OpenCL 3.0 NEO , driver 24.1").isLarge(limit + 1));
+    assertFalse(withDriver(true, "OpenCL 3.0 CUDA, driver 580.1").isLarge(limit + 1));
+  }
+
+  private static DeviceInfo withDriver(boolean isGpu, String driver) {
+    return new DeviceInfo(
+        null, 0, "a GPU", driver, 8L << 30, isGpu, false, "", true, EXACT, 4, 2, 256, 1024);
+  }
+
   @Test
   void reportsWhatTheDeviceLacks() {
     String rounding = "does not round float32 division and square root correctly";

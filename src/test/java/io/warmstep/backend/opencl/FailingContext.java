@@ -34,13 +34,13 @@ final class FailingContext extends OpenClContext {
   }
 
   @Override
-  cl_mem create(long bytes, int[] code) {
+  cl_mem create(long flags, long bytes, int[] code) {
     untilFailure--;
     if (untilFailure == 0) {
       code[0] = CL.CL_MEM_OBJECT_ALLOCATION_FAILURE;
       return null;
     }
-    return super.create(bytes, code);
+    return super.create(flags, bytes, code);
   }
 
   /**

@@ -7,6 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.warmstep.DeviceException;
 import io.warmstep.contract.AllocationTest;
 import io.warmstep.contract.NonFiniteTest;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Muon;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.ContractBackend;
+import java.util.stream.Stream;
 import org.jocl.CL;
 import org.jocl.CLException;
 import org.jocl.cl_context;
@@ -15,6 +21,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.provider.Arguments;
 
 /** Another user of JOCL in the process can make it throw: everything must stay as it is without. */
 @Tag("opencl")
@@ -36,8 +43,17 @@ class JoclExceptionsTest {
   @Nested
   class NonFinite extends NonFiniteTest {}
 
+  /** Under one rule of each kind: what differs here are calls, of which others have the same. */
   @Nested
-  class Allocation extends AllocationTest {}
+  class Allocation extends AllocationTest {
+    static Stream<Arguments> backendsAndRules() {
+      return ContractBackend.representatives().stream()
+          .flatMap(
+              backend ->
+                  Stream.<UpdateRule>of(Adam.adam(), Lamb.lamb(), Muon.muon())
+                      .map(rule -> Arguments.of(backend, rule)));
+    }
+  }
 
   @Test
   void aFailingCallHasItsCodeAndAReleaseThrowsNothing() {

@@ -1,5 +1,6 @@
 package io.warmstep.backend.opencl;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.warmstep.Device;
@@ -14,6 +15,7 @@ import io.warmstep.TestDevices;
 import io.warmstep.rule.Adam;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
@@ -44,6 +46,12 @@ class LaunchesTest {
     void launch(cl_kernel kernel, String name, long[] global, long[] local) {
       launches.add(name);
       super.launch(kernel, name, global, local);
+    }
+
+    @Override
+    void zero(cl_mem buffer, long at, long bytes, int elementBytes) {
+      launches.add("fill");
+      super.zero(buffer, at, bytes, elementBytes);
     }
 
     @Override
@@ -126,6 +134,40 @@ class LaunchesTest {
             List.of("ws_norm_leaves", "ws_norm_nodes", "ws_norm_finish", "ws_step"),
             context.launchesOf(optimizer, skips ? 1 : 0));
       }
+    }
+  }
+
+  /** Slices of one buffer, between which lie elements of others. */
+  @Test
+  void zeroingTakesALaunchForEachBuffer() {
+    int slices = 5;
+    CountingContext context = CountingContext.create();
+    try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
+        Tensor values = device.allocate(ElementType.FLOAT32, 100L * slices);
+        Tensor gradients = device.allocate(ElementType.FLOAT32, 100L * slices)) {
+      Deque<Tensor> parts = new ArrayDeque<>();
+      ParametersBuilder builder =
+          Parameters.on(device).add("owned.bias", ElementType.FLOAT32, 3000);
+      for (int i = 0; i < slices; i++) {
+        parts.push(values.slice(100L * i, 99));
+        Tensor slice = parts.peek();
+        parts.push(gradients.slice(100L * i, 99));
+        builder.borrow("slice" + i, slice, parts.peek());
+      }
+      try (Parameters parameters = builder.build();
+          Optimizer optimizer = adam(parameters).skipNonFinite(true).zeroGradients(true).build()) {
+        float[] ones = new float[100 * slices];
+        Arrays.fill(ones, 1);
+        gradients.copyFrom(ones);
+        context.launches.clear();
+        optimizer.zeroGradients();
+        assertEquals(List.of("fill", "ws_zero"), context.launches);
+        for (int i = 0; i < ones.length; i++) {
+          ones[i] = i % 100 == 99 ? 1 : 0;
+        }
+        assertArrayEquals(ones, gradients.toFloats());
+      }
+      parts.forEach(Tensor::close);
     }
   }
 }

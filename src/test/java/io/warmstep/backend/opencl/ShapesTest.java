@@ -77,6 +77,9 @@ class ShapesTest {
         results.add(new double[] {optimizer.gradientNorm()});
       }
       parameters.forEach(
+          p -> p.gradients().copyFrom(Numbers.ordinary(random, type, (int) p.length())));
+      optimizer.zeroGradients();
+      parameters.forEach(
           p -> {
             results.add(p.values().toDoubles());
             results.add(p.gradients().toDoubles());
