@@ -5,7 +5,6 @@ import io.warmstep.backend.StepPlan;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jocl.cl_mem;
 
 /**
@@ -13,7 +12,7 @@ import org.jocl.cl_mem;
  * leaves of all, whatever launches they are of, and for each group a launch that forms its numbers.
  */
 final class OpenClGroupSums {
-  private final Map<UpdateRun, Long> firstLeaves = new IdentityHashMap<>();
+  private final IdentityHashMap<UpdateRun, Long> firstLeaves = new IdentityHashMap<>();
   private final List<Kernel> kernels = new ArrayList<>();
   private final GroupNumbers groups;
   private final long leaves;
