@@ -13,9 +13,9 @@ enum {
   WS_INLINE_GROUPS = 16, /* groups whose scalars travel with the launch */
   WS_MAX_OPERANDS = 16,  /* arrays of an element: values, gradients and state */
   WS_MAX_SCALARS = 16,   /* scalars of a rule, and numbers of a tensor */
-  WS_MAX_SUMS = 2,       /* sums over a tensor */
+  WS_MAX_SUMS = 2,       /* sums over a tensor or a group */
   WS_MAX_NUMBERS = 4,    /* numbers of a tensor */
-  WS_MAX_KEPT = 2        /* state that holds one value for a tensor */
+  WS_MAX_KEPT = 5        /* state that holds one value for a tensor or a group */
 };
 
 /* Flags of a launch, and of a group in it. */
@@ -34,8 +34,11 @@ enum {
   WS_MATRIX_ADDS = 16       /* out = product + other_factor * other */
 };
 
-/* What a tree adds up: for the norms L2, L1 and, which is no sum, that of the largest magnitude. */
-enum { WS_SUM_SQUARES = 0, WS_SUM_MAGNITUDES = 1, WS_SUM_LARGEST = 2 };
+/*
+ * What a tree adds up: for the norms L2, L1 and, which is no sum, that of the largest magnitude; and for
+ * rules the elements themselves.
+ */
+enum { WS_SUM_SQUARES = 0, WS_SUM_MAGNITUDES = 1, WS_SUM_LARGEST = 2, WS_SUM_SIGNED = 3 };
 
 /* Which part of which tensor a block works on. */
 struct Tile {
@@ -85,24 +88,29 @@ template <typename S> struct StepArguments {
   Group<T> groups[WS_INLINE_GROUPS];
 };
 
-/* What a tensor has besides, under a rule that adds something up over each tensor. */
-template <typename T> struct SumTensor {
-  T *kept[WS_MAX_KEPT]; /* state that holds one value for the tensor */
+/* What is added up over: a tensor, or all tensors of a group. */
+template <typename T> struct SumWhole {
+  T *kept[WS_MAX_KEPT]; /* state that holds one value for it */
   long long first_leaf; /* among the leaves of the launch */
-  long long leaves;
-  long long rows; /* length of the first dimension */
+  long long leaves;     /* 0 of a group without tensors in the launch */
+  long long count;      /* of elements */
+  long long rows;       /* length of the first dimension of a tensor; 0 of a group */
+  int group;
+  int unused;
 };
 
 /* The same for the three kernels of such a rule: its sums, the tensors' numbers and the update. */
 template <typename S> struct SumArguments {
   typedef typename Storage<S>::Real T;
   const Tile *leaves;
-  const SumTensor<T> *tensors;
+  const SumWhole<T> *tensors;
+  const SumWhole<T> *wholes; /* what is added up over: the tensors, or the groups of the launch */
   T *sums; /* of the leaves, and after them those of the next sum */
   int *exponents;
-  T *numbers; /* WS_MAX_NUMBERS for each tensor */
-  int leaf_count;
-  int unused;
+  T *numbers; /* WS_MAX_NUMBERS for each whole */
+  long long leaf_count;
+  long long rule;  /* whose numbers are formed: the hash of its name, see sums.cu */
+  long long kinds; /* of each sum from the first, in three bits from the lowest, WS_SUM_... + 1 */
   StepArguments<S> step;
 };
 
@@ -250,20 +258,25 @@ WS_AT(StepArguments<double>, flags, 64);
 WS_AT(StepArguments<double>, first_group, 68);
 WS_AT(StepArguments<double>, groups, 72);
 WS_SIZE(StepArguments<double>, 2504);
-WS_AT(SumTensor<float>, first_leaf, 16);
-WS_AT(SumTensor<float>, leaves, 24);
-WS_AT(SumTensor<float>, rows, 32);
-WS_SIZE(SumTensor<float>, 40);
+WS_AT(SumWhole<float>, first_leaf, 40);
+WS_AT(SumWhole<float>, leaves, 48);
+WS_AT(SumWhole<float>, count, 56);
+WS_AT(SumWhole<float>, rows, 64);
+WS_AT(SumWhole<float>, group, 72);
+WS_SIZE(SumWhole<float>, 80);
 WS_AT(SumArguments<float>, leaves, 0);
 WS_AT(SumArguments<float>, tensors, 8);
-WS_AT(SumArguments<float>, sums, 16);
-WS_AT(SumArguments<float>, exponents, 24);
-WS_AT(SumArguments<float>, numbers, 32);
-WS_AT(SumArguments<float>, leaf_count, 40);
-WS_AT(SumArguments<float>, step, 48);
-WS_SIZE(SumArguments<float>, 1384);
-WS_AT(SumArguments<double>, step, 48);
-WS_SIZE(SumArguments<double>, 2552);
+WS_AT(SumArguments<float>, wholes, 16);
+WS_AT(SumArguments<float>, sums, 24);
+WS_AT(SumArguments<float>, exponents, 32);
+WS_AT(SumArguments<float>, numbers, 40);
+WS_AT(SumArguments<float>, leaf_count, 48);
+WS_AT(SumArguments<float>, rule, 56);
+WS_AT(SumArguments<float>, kinds, 64);
+WS_AT(SumArguments<float>, step, 72);
+WS_SIZE(SumArguments<float>, 1408);
+WS_AT(SumArguments<double>, step, 72);
+WS_SIZE(SumArguments<double>, 2576);
 WS_AT(MixedTensor, rest, 128);
 WS_AT(MixedTensor, average, 136);
 WS_AT(MixedTensor, length, 144);

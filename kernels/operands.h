@@ -4,6 +4,7 @@
  */
 #define WS_ENTRY(rule, RULE)
 #define WS_SUMS_ENTRY(rule, RULE)
+#define WS_GROUP_SUMS_ENTRY(rule, RULE)
 #define WS_SHARED_SUMS_ENTRY(rule, RULE)
 #define WS_PASS_ENTRY(pass, PASS)
 #define WS_MATRIX_ENTRY(rule, RULE)

@@ -32,6 +32,12 @@
  * A rule with a matrix phase in between has the same, but ends with WS_MATRIX_ENTRY(<rule>, <RULE>): its
  * only term is the slot that goes through the phase, and its first number what that is divided by.
  *
+ * One that adds up over all tensors of a group together ends with WS_GROUP_SUMS_ENTRY(<rule>, <RULE>). The
+ * state of one value is the group's then, and so are the numbers. It has another function, ws_<rule>_begin,
+ * by which numbers follow from that state that its first phase has after the scalars, and defines
+ *
+ *   WS_<RULE>_FIRST            how many these are
+ *
  * One whose sums and numbers are those of a rule before it, with the same scalars for them, ends with
  * WS_SHARED_SUMS_ENTRY(<rule>, <RULE>): CUDA has the entries of that one for both.
  *
@@ -43,6 +49,9 @@
 #endif
 #ifndef WS_SUMS_ENTRY
 #define WS_SUMS_ENTRY(rule, RULE)
+#endif
+#ifndef WS_GROUP_SUMS_ENTRY
+#define WS_GROUP_SUMS_ENTRY(rule, RULE)
 #endif
 #ifndef WS_SHARED_SUMS_ENTRY
 #define WS_SHARED_SUMS_ENTRY(rule, RULE)
@@ -75,6 +84,7 @@
 #include "rules/novograd.h"
 #include "rules/stableadamw.h"
 #include "rules/muon.h"
+#include "rules/prodigy.h"
 #include "rules/schedulefreesgd.h"
 #include "rules/schedulefreeadamw.h"
 #include "rules/adam_cautious.h"

@@ -7,6 +7,7 @@
  *   WS_STORED                              float16 or bfloat16; left out for the arithmetic type
  *   WS_SLOTS_USED                          state of each element in this launch, 0 to 14
  *   WS_SEGMENT                             longs of a segment
+ *   WS_FIRST                               numbers of the first phase, of a rule that adds up over groups
  *   WS_GROUPS                              parameter groups whose numbers are an argument
  *   WS_LANES                               elements that a work-item works on at a time: 4, 8, 16
  *   WS_LOCAL                               work-items of a work-group
@@ -141,7 +142,8 @@ WS_INLINE void ws_units(
  * rest, key0, key1, average: with WS_MIXED, what masters keep beside parameters, the seed of random
  *   numbers and averages; a segment then ends with the offsets in the first and the last of them and
  *   the parameter's number
- * tensor_numbers: of each segment, which is a tensor then, for a rule with sums: see sums.cl
+ * tensor_numbers: of each segment, which is a tensor then, or of each group, for a rule with sums: see
+ *   sums.cl
  */
 #ifdef WS_HAS_SUMS
 #define WS_SUMS_PARAMETER , global const ws_one *tensor_numbers
@@ -175,7 +177,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   }
 #ifdef WS_HAS_SUMS
   for (i = 0; i < WS_NUMBERS; i++) {
-    k[WS_SCALARS + i] = tensor_numbers[WS_NUMBERS * (long)(has_tiles ? tiles[tile] : 0) + i];
+    long whole = WS_FIRST > 0 ? group : has_tiles ? tiles[tile] : 0;
+    k[WS_SCALARS + i] = tensor_numbers[WS_NUMBERS * whole + i];
   }
 #endif
   weight_decay = numbers[WS_SCALARS];

@@ -171,7 +171,7 @@ template <class Rule, typename S, int OPTIONS> struct Tiles<Rule, S, OPTIONS, fa
       const Range &, const Tensor<S> &, const Group<T> &, T, const StepArguments<S> &) {}
 };
 
-/* numbers: of the tensors, for a rule with sums. */
+/* numbers: of the tensors or groups, for a rule with sums. */
 template <class Rule, typename S>
 WS_DEVICE void step(
     const StepArguments<S> &arguments, const typename Storage<S>::Real *numbers = nullptr) {
@@ -201,9 +201,10 @@ WS_DEVICE void step(
   } else {
     group = arguments.groups[tensor.group];
   }
+  const int whole = Rule::OF_GROUPS ? tensor.group : tile.tensor;
   WS_UNROLL
   for (int i = 0; i < Rule::NUMBERS; i++) {
-    group.scalars[Rule::SCALARS + i] = numbers[(long long)tile.tensor * WS_MAX_NUMBERS + i];
+    group.scalars[Rule::SCALARS + i] = numbers[(long long)whole * WS_MAX_NUMBERS + i];
   }
   Tiles<Rule, S>::update(range, tensor, group, scale, arguments);
 }
@@ -224,13 +225,14 @@ WS_LIST(groups_float32, StepArguments<float>)
 WS_LIST(groups_float64, StepArguments<double>)
 
 /* An entry for each rule: what the header says of it, as a type, and the kernel. */
-#define WS_RULE(rule, RULE, Arguments, reads, writes, numbers)                       \
+#define WS_RULE(rule, RULE, Arguments, reads, writes, numbers, of_groups)            \
   struct WS_NAME(rule##_rule) {                                                      \
     typedef WS_REAL Real;                                                            \
     enum {                                                                           \
       OPTIONS = WS_##RULE##_OPTIONS,                                                 \
       SCALARS = WS_##RULE##_SCALARS,                                                 \
       NUMBERS = numbers,                                                             \
+      OF_GROUPS = of_groups,                                                         \
       READS = reads,                                                                 \
       WRITES = writes,                                                               \
       BLOCKS = WS_##RULE##_BLOCKS,                                                   \
@@ -250,12 +252,15 @@ WS_LIST(groups_float64, StepArguments<double>)
   static_assert(WS_##RULE##_MAX_SLOTS + 2 <= WS_MAX_OPERANDS, "state of " #rule);   \
   static_assert(WS_##RULE##_SCALARS + numbers <= WS_MAX_SCALARS, "scalars of " #rule); \
   WS_JOIN(WS_KERNELS_, WS_BITS)(rule, Arguments)
-#define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0)
-#define WS_SUMS_ENTRY(rule, RULE)                                                      \
-  WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES, WS_##RULE##_NUMBERS)
+#define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0, 0)
+#define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0)
+#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 1)
+#define WS_TWO_PHASES(rule, RULE, of_groups)                                            \
+  WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES,             \
+          WS_##RULE##_NUMBERS, of_groups)
 #define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)
 #define WS_PASS_ENTRY(pass, PASS) \
-  WS_RULE(pass, PASS, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0)
+  WS_RULE(pass, PASS, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0, 0)
 
 /* The first phase is an update that writes no parameters. */
 #define WS_MATRIX_ENTRY(rule, RULE)                                                    \

@@ -1,7 +1,7 @@
 /*
- * The first phase of rules that add something up over each tensor, and the numbers of tensors that
- * come of it, on OpenCL 1.2. Built once for each such rule and storage type; the parameters of the
- * build: see step.cl, and WS_KEPT, how much state of its own each tensor has.
+ * The first phase of rules that add something up over each tensor or group, and the numbers that come
+ * of it, on OpenCL 1.2. Built once for each such rule and storage type; the parameters of the
+ * build: see step.cl, and WS_KEPT, how much state of its own each tensor or group has.
  */
 #include "portable.h"
 #include "half.h"
@@ -16,6 +16,9 @@
 
 #define WS_SUMS WS_OF_RULE(_SUMS)
 #define WS_KIND(sum) WS_OF_RULE(_KIND)(sum)
+/* Of one element's type, whatever WS_BITS is. */
+#define WS_ONE_PHASE(name) \
+  WS_JOIN(WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), name), _f), WS_ARITHMETIC)
 #define WS_PHASE(name) WS_JOIN(WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), name), _f), WS_BITS)
 #define WS_LOAD_STATE(i) \
   s[i] = WS_SUM_READS(WS_STATE(i)) ? ws_load_state(state##i, unit) : (WS_REAL)0;
@@ -24,6 +27,22 @@
     ws_store_state(state##i, unit, s[i]); \
   }
 #define WS_MOVE_STATE(i) state##i += segment[5 + i];
+
+/* What a segment ends with. */
+#define WS_ROWS segment[WS_SEGMENT - WS_KEPT - 3]
+#define WS_FIRST_LEAF segment[WS_SEGMENT - WS_KEPT - 2]
+#define WS_LEAVES segment[WS_SEGMENT - WS_KEPT - 1]
+#define WS_KEPT_OFFSET(i) segment[WS_SEGMENT - WS_KEPT + i]
+
+#define WS_EACH_KEPT WS_JOIN(WS_EACH_, WS_KEPT)
+#define WS_KEPT_PARAMETER(i) , global ws_one *kept##i
+#define WS_LOAD_KEPT(i) kept[i] = kept##i[WS_KEPT_OFFSET(i)];
+#define WS_STORE_KEPT(i) kept##i[WS_KEPT_OFFSET(i)] = kept[i];
+#if WS_FIRST > 0
+#define WS_FIRST_PARAMETERS WS_EACH_KEPT(WS_KEPT_PARAMETER)
+#else
+#define WS_FIRST_PARAMETERS
+#endif
 
 /* The places of a unit beyond a tensor's end count as zeros. */
 WS_INLINE ws_lanes ws_within(ws_lanes x, ws_unit unit) {
@@ -42,22 +61,25 @@ WS_INLINE ws_lanes ws_within(ws_lanes x, ws_unit unit) {
 /*
  * One leaf. Segments are as in step.cl, of tensors whose tiles are leaves; units are aligned where
  * element 0 is in every buffer. After the offsets of operands come the length of the tensor's first
- * dimension and the offsets of the tensor's own state.
+ * dimension, the place of its first leaf among all and how many it has, and the offsets of its own or its
+ * group's state.
  */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, long leaf_count, global ws_one *sums, global int *exponents,
-    global ws_stored *p, global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER)) {
+    global ws_stored *p,
+    global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_FIRST_PARAMETERS) {
   local ws_lanes shared[WS_LOCAL];
   long leaf = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[leaf] : 0);
   int group = (int)(segment[2] & 0xffffff);
   int options = (int)(segment[2] >> 32 & 0xffff);
   int aligned = (int)(segment[2] >> 48);
+  long place = WS_FIRST_LEAF + leaf - segment[0];
   long at = (leaf - segment[0]) * WS_LEAF + WS_LANES * (long)get_local_id(0);
   ws_one numbers[WS_FIELDS];
-  WS_REAL k[WS_SCALARS];
+  WS_REAL k[WS_SCALARS + WS_FIRST];
   ws_lanes x[WS_SUMS][WS_RUNS];
   int i, j;
 
@@ -65,6 +87,17 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
   for (i = 0; i < WS_SCALARS; i++) {
     k[i] = numbers[i];
   }
+#if WS_FIRST > 0
+  {
+    ws_one kept[WS_OF_RULE(_KEPT)] = {0};
+    ws_one first[WS_FIRST];
+    WS_EACH_KEPT(WS_LOAD_KEPT)
+    WS_ONE_PHASE(_begin)(kept, numbers, first);
+    for (i = 0; i < WS_FIRST; i++) {
+      k[WS_SCALARS + i] = first[i];
+    }
+  }
+#endif
   scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
   p += segment[3];
   g += segment[4];
@@ -103,8 +136,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     int exponent;
     ws_one sum = ws_leaf(WS_KIND(j), x[j], shared, &exponent);
     if (get_local_id(0) == 0) {
-      sums[j * leaf_count + leaf] = sum;
-      exponents[j * leaf_count + leaf] = exponent;
+      sums[j * leaf_count + place] = sum;
+      exponents[j * leaf_count + place] = exponent;
     }
   }
 }
@@ -112,7 +145,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
 #undef WS_BITS
 #define WS_BITS WS_ARITHMETIC
 
-/* Joins a tensor's leaves, of which there is one at least. The sums of nodes take their place. */
+/* Joins leaves, of which there is one at least. The sums of nodes take their place. */
 WS_INLINE ws_one ws_join_all(
     int kind, long count, global ws_one *sums, global int *exponents, local ws_lanes *shared,
     local int *shared_exponents, int *exponent) {
@@ -138,29 +171,18 @@ WS_INLINE ws_one ws_join_all(
   }
 }
 
-#if WS_KEPT > 0
-#define WS_KEPT_PARAMETER_0 , global ws_one *kept0
-#else
-#define WS_KEPT_PARAMETER_0
-#endif
-#if WS_KEPT > 1
-#define WS_KEPT_PARAMETER_1 , global ws_one *kept1
-#else
-#define WS_KEPT_PARAMETER_1
-#endif
-
-/* The numbers of one tensor. */
+/* The numbers of one tensor, or of one group. */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
     ws_groups groups, global const long *segments, long leaf_count, global ws_one *sums,
     global int *exponents,
-    global ws_one *tensor_numbers WS_KEPT_PARAMETER_0 WS_KEPT_PARAMETER_1) {
+    global ws_one *tensor_numbers WS_EACH_KEPT(WS_KEPT_PARAMETER)) {
   local ws_lanes shared[WS_LOCAL];
   local int shared_exponents[WS_LOCAL];
   long tensor = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * tensor;
   int group = (int)(segment[2] & 0xffffff);
   int options = (int)(segment[2] >> 32 & 0xffff);
-  long leaves = (segment[1] + WS_LEAF - 1) / WS_LEAF;
+  long whole = WS_FIRST > 0 ? group : tensor;
   ws_one numbers[WS_FIELDS];
   ws_one roots[WS_SUMS];
   ws_one own[WS_NUMBERS];
@@ -170,32 +192,22 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
 
   for (i = 0; i < WS_SUMS; i++) {
     int exponent;
-    long first = i * leaf_count + segment[0];
+    long first = i * leaf_count + WS_FIRST_LEAF;
     ws_one sum = ws_join_all(
-        WS_KIND(i), leaves, sums + first, exponents + first, shared, shared_exponents, &exponent);
+        WS_KIND(i), WS_LEAVES, sums + first, exponents + first, shared, shared_exponents, &exponent);
     roots[i] =
         (WS_KIND(i) == WS_SUM_SQUARES ? sqrt(sum) : sum) * WS_NAME(power_of_two)(exponent);
   }
   if (get_local_id(0) == 0) {
     WS_NUMBERS_OF_GROUP(groups, group, numbers);
-#if WS_KEPT > 0
-    kept[0] = kept0[segment[WS_SEGMENT - WS_KEPT]];
-#endif
-#if WS_KEPT > 1
-    kept[1] = kept1[segment[WS_SEGMENT - 1]];
-#endif
+    WS_EACH_KEPT(WS_LOAD_KEPT)
     size[0] = segment[1];
-    size[1] = segment[WS_SEGMENT - WS_KEPT - 1];
-    size[2] = segment[1] / segment[WS_SEGMENT - WS_KEPT - 1];
+    size[1] = WS_ROWS;
+    size[2] = WS_ROWS == 0 ? 0 : segment[1] / WS_ROWS;
     WS_PHASE(_numbers)(roots, size, kept, numbers, own, options);
-#if WS_KEPT > 0
-    kept0[segment[WS_SEGMENT - WS_KEPT]] = kept[0];
-#endif
-#if WS_KEPT > 1
-    kept1[segment[WS_SEGMENT - 1]] = kept[1];
-#endif
+    WS_EACH_KEPT(WS_STORE_KEPT)
     for (i = 0; i < WS_NUMBERS; i++) {
-      tensor_numbers[WS_NUMBERS * tensor + i] = own[i];
+      tensor_numbers[WS_NUMBERS * whole + i] = own[i];
     }
   }
 }

@@ -1,12 +1,12 @@
 /*
- * The first phase of rules that add something up over each tensor before they update its elements,
- * and the numbers of tensors that come of it. One block does one leaf of one tensor: it loads what
- * the rule's first phase reads, moves state, and adds the terms up by the tree of tree.cuh. Then one
- * block for each tensor joins its leaves, and the rule forms the tensor's numbers, which step.cu
+ * The first phase of rules that add something up, over each tensor or each group, before they update
+ * elements, and the numbers of tensors or groups that come of it. One block does one leaf of one tensor:
+ * it loads what the rule's first phase reads, moves state, and adds the terms up by the tree of tree.cuh.
+ * Then one block for each tensor or group joins its leaves, and the rule forms the numbers, which step.cu
  * reads. A step that is skipped does nothing here.
  *
- * Entries: sums_<rule>_<type> and numbers_<rule>_<arithmetic type>, for rules with WS_SUMS_ENTRY; the
- * latter for rules with WS_MATRIX_ENTRY too.
+ * Entries: sums_<rule>_<type> for rules with WS_SUMS_ENTRY or WS_GROUP_SUMS_ENTRY, and numbers_float32 and
+ * numbers_float64 for all of these and those with WS_MATRIX_ENTRY: most of what they do is the same.
  */
 #include "tree.cuh"
 
@@ -121,6 +121,7 @@ template <class Rule, typename S> struct Leaf {
   }
 
   WS_DEVICE_MEMBER static T pair(int kind, T lower, T upper) {
+    if (kind == WS_SUM_SIGNED) return lower + upper;
     return kind == WS_SUM_MAGNITUDES
         ? magnitude(lower) + magnitude(upper)
         : Format<T>::multiply_add(upper, upper, lower * lower);
@@ -143,8 +144,13 @@ template <class Rule, typename S> struct Leaf {
     return chosen;
   }
 
+  /* Sums of signed terms are as exact as can be unless they overflow. */
+  WS_DEVICE_MEMBER static bool is_plain(int kind, T sum) {
+    return kind == WS_SUM_SIGNED ? sum - sum == 0 : Format<T>::is_plain(sum);
+  }
+
   /* A sum that may have overflowed or underflowed, from terms divided by a power of two. */
-  WS_DEVICE Sum<T> scaled(const Leaf &leaf, Scratch<T> &scratch, int sum) {
+  WS_DEVICE Sum<T> scaled(const Leaf &leaf, Scratch<T> &scratch, int sum, T plain) {
     typedef Format<T> F;
     Sum<T> result;
     WS_BARRIER();
@@ -157,7 +163,10 @@ template <class Rule, typename S> struct Leaf {
       }
       scratch.largest[t] = largest;
     }
-    if (!exponent_of_largest(largest_of(scratch), &result)) return result;
+    if (!exponent_of_largest(largest_of(scratch), &result)) {
+      if (Rule::kind(sum) == WS_SUM_SIGNED) result.sum = plain;
+      return result;
+    }
     const T factor = power_of_two<T>(-result.exponent);
     WS_UNSHARED(); /* sums are not the largest magnitudes */
     WS_THREADS(t) {
@@ -198,6 +207,7 @@ template <class Rule, typename S> WS_DEVICE void sums(const SumArguments<S> &arg
   const Tensor<S> tensor = arguments.step.tensors[tile.tensor];
   Group<T> group;
   load_group(arguments.step, tensor.group, &group);
+  Rule::begin(arguments.wholes[tensor.group].kept, group.scalars);
   const T scale = norm ? sums_scale(norm, T()) : arguments.step.scale;
   const long long from = (long long)tile.index * WS_LEAF;
   const int n = tensor.length - from < WS_LEAF ? (int)(tensor.length - from) : WS_LEAF;
@@ -215,18 +225,20 @@ template <class Rule, typename S> WS_DEVICE void sums(const SumArguments<S> &arg
     WS_UNROLL
     for (int k = 1; k < SUMS; k++) sum.sum = k == j ? plain[k] : sum.sum;
     sum.exponent = 0;
-    if (!Format<T>::is_plain(sum.sum)) sum = Leaf<Rule, S>::scaled(leaf, scratch[0], j);
+    if (!Leaf<Rule, S>::is_plain(Rule::kind(j), sum.sum)) {
+      sum = Leaf<Rule, S>::scaled(leaf, scratch[0], j, sum.sum);
+    }
     WS_UNSHARED(); /* only device memory in this phase */
     WS_THREADS(t) {
       if (t == 0) {
-        arguments.sums[(long long)j * arguments.leaf_count + place] = sum.sum;
-        arguments.exponents[(long long)j * arguments.leaf_count + place] = sum.exponent;
+        arguments.sums[j * arguments.leaf_count + place] = sum.sum;
+        arguments.exponents[j * arguments.leaf_count + place] = sum.exponent;
       }
     }
   }
 }
 
-/* Joins a tensor's leaves; in every thread. The sums of nodes take the place of leaves. */
+/* Joins leaves; in every thread. The sums of nodes take the place of leaves. */
 template <typename T>
 WS_DEVICE Sum<T> join_all(Scratch<T> &scratch, int kind, T *sums, int *exponents, int count) {
   Sum<T> sum;
@@ -256,22 +268,71 @@ WS_DEVICE Sum<T> join_all(Scratch<T> &scratch, int kind, T *sums, int *exponents
 WS_DEVICE float root_of(float sum) { return ws_sqrt_f32(sum); }
 WS_DEVICE double root_of(double sum) { return ws_sqrt_f64(sum); }
 
-/* All of one block's tensor. */
-template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &arguments) {
-  enum { SUMS = Rule::SUMS, KEPT = Rule::KEPT, KEPT_ROOM = KEPT == 0 ? 1 : KEPT };
+/* All rules that form numbers, for each type one after the other from the first place. */
+template <typename T, int PLACE> struct RuleAt;
+
+/* By which the host says whose numbers it wants: FNV-1a of the rule's name. */
+constexpr unsigned name_hash(const char *name, unsigned hash = 2166136261u) {
+  return *name == 0 ? hash : name_hash(name + 1, (hash ^ (unsigned char)*name) * 16777619u);
+}
+
+/* One thread's work: the numbers of one whole. */
+template <class Rule, typename T>
+WS_DEVICE void form_numbers(
+    const SumArguments<T> &arguments, const SumWhole<T> &row, const T *roots, long long whole) {
+  enum { KEPT = Rule::KEPT, KEPT_ROOM = KEPT == 0 ? 1 : KEPT };
+  Group<T> group;
+  load_group(arguments.step, row.group, &group);
+  T kept[KEPT_ROOM], x[Rule::SUMS], out[Rule::NUMBERS];
+  WS_UNROLL
+  for (int k = 0; k < KEPT; k++) kept[k] = row.kept[k] ? *row.kept[k] : 0;
+  WS_UNROLL
+  for (int j = 0; j < Rule::SUMS; j++) x[j] = roots[j];
+  const T size[] = {(T)row.count, (T)row.rows, (T)(row.rows == 0 ? 0 : row.count / row.rows)};
+  Rule::numbers(x, size, kept, group.scalars, out, group.options);
+  WS_UNROLL
+  for (int k = 0; k < KEPT; k++) {
+    if (row.kept[k]) *row.kept[k] = kept[k];
+  }
+  WS_UNROLL
+  for (int i = 0; i < Rule::NUMBERS; i++) {
+    arguments.numbers[whole * WS_MAX_NUMBERS + i] = out[i];
+  }
+}
+
+/* The rule that the host wants, of those from a place on. */
+template <typename T, int PLACE, int END> struct Numbers {
+  WS_DEVICE void form(
+      const SumArguments<T> &arguments, const SumWhole<T> &row, const T *roots, long long whole) {
+    typedef RuleAt<T, PLACE> Here;
+    if (arguments.rule == Here::NAME) {
+      form_numbers<typename Here::Rule>(arguments, row, roots, whole);
+    } else {
+      Numbers<T, PLACE + 1, END>::form(arguments, row, roots, whole);
+    }
+  }
+};
+template <typename T, int END> struct Numbers<T, END, END> {
+  WS_DEVICE void form(const SumArguments<T> &, const SumWhole<T> &, const T *, long long) {}
+};
+
+/* All of what one block's tensor or group adds up. */
+template <typename T, int FIRST, int END>
+WS_DEVICE void numbers(const SumArguments<T> &arguments) {
   WS_SHARED Scratch<T> scratch;
-  WS_SHARED T roots[SUMS];
+  WS_SHARED T roots[WS_MAX_SUMS];
   const NormResult *norm = arguments.step.norm;
   if (norm && norm->skip) return;
-  const int tensor = WS_BLOCK_INDEX;
-  const SumTensor<T> row = arguments.tensors[tensor];
+  const long long whole = WS_BLOCK_INDEX;
+  const SumWhole<T> &row = arguments.wholes[whole];
+  if (row.leaves == 0) return;
   WS_ROLLED
-  for (int j = 0; j < SUMS; j++) {
-    const long long first = (long long)j * arguments.leaf_count + row.first_leaf;
+  for (int j = 0; arguments.kinds >> (3 * j) != 0; j++) {
+    const int kind = (int)(arguments.kinds >> (3 * j) & 7) - 1;
+    const long long first = j * arguments.leaf_count + row.first_leaf;
     const Sum<T> sum = join_all(
-        scratch, Rule::kind(j), arguments.sums + first, arguments.exponents + first,
-        (int)row.leaves);
-    const T root = Rule::kind(j) == WS_SUM_SQUARES ? root_of(sum.sum) : sum.sum;
+        scratch, kind, arguments.sums + first, arguments.exponents + first, (int)row.leaves);
+    const T root = kind == WS_SUM_SQUARES ? root_of(sum.sum) : sum.sum;
     WS_UNSHARED(); /* nobody has used the roots */
     WS_THREADS(t) {
       if (t == 0) roots[j] = root * power_of_two<T>(sum.exponent);
@@ -279,39 +340,25 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
   }
   WS_BARRIER();
   WS_THREADS(t) {
-    if (t == 0) {
-      Group<T> group;
-      load_group(arguments.step, arguments.step.tensors[tensor].group, &group);
-      T kept[KEPT_ROOM], x[SUMS], out[Rule::NUMBERS];
-      WS_UNROLL
-      for (int k = 0; k < KEPT; k++) kept[k] = row.kept[k] ? *row.kept[k] : 0;
-      WS_UNROLL
-      for (int j = 0; j < SUMS; j++) x[j] = roots[j];
-      const long long count = arguments.step.tensors[tensor].length;
-      const T size[] = {(T)count, (T)row.rows, (T)(count / row.rows)};
-      Rule::numbers(x, size, kept, group.scalars, out, group.options);
-      WS_UNROLL
-      for (int k = 0; k < KEPT; k++) {
-        if (row.kept[k]) *row.kept[k] = kept[k];
-      }
-      WS_UNROLL
-      for (int i = 0; i < Rule::NUMBERS; i++) {
-        arguments.numbers[(long long)tensor * WS_MAX_NUMBERS + i] = out[i];
-      }
-    }
+    if (t == 0) Numbers<T, FIRST, END>::form(arguments, row, roots, whole);
   }
 }
 
 /* The entries of a rule: what its header says of it, as a type, and the kernels. */
 #define WS_SUMS_ENTRY(rule, RULE)                                                            \
-  WS_SUMS_RULE(rule, RULE)                                                                   \
-  WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)                                                    \
-  WS_JOIN(WS_NUMBERS_KERNELS_, WS_BITS)(rule)
+  WS_SUMS_RULE(rule, RULE, )                                                                 \
+  WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
+#define WS_GROUP_SUMS_ENTRY(rule, RULE)                                                      \
+  WS_SUMS_RULE(rule, RULE, WS_BEGIN(rule, RULE))                                             \
+  WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
 /* The sum of what a rule's first phase leaves in a slot is norm.cu's. */
-#define WS_MATRIX_ENTRY(rule, RULE)                                                          \
-  WS_SUMS_RULE(rule, RULE)                                                                   \
-  WS_JOIN(WS_NUMBERS_KERNELS_, WS_BITS)(rule)
-#define WS_SUMS_RULE(rule, RULE)                                                             \
+#define WS_MATRIX_ENTRY(rule, RULE) WS_SUMS_RULE(rule, RULE, )
+/* From the state of a group to the numbers of the first phase, which follow the scalars. */
+#define WS_BEGIN(rule, RULE)                                                                 \
+  Real s[WS_##RULE##_KEPT];                                                                  \
+  for (int i = 0; i < WS_##RULE##_KEPT; i++) s[i] = kept[i] ? *kept[i] : 0;                  \
+  WS_NAME(rule##_begin)(s, k, k + WS_##RULE##_SCALARS);
+#define WS_SUMS_RULE(rule, RULE, BEGIN)                                                      \
   struct WS_NAME(rule##_sums) {                                                              \
     typedef WS_REAL Real;                                                                    \
     enum {                                                                                   \
@@ -320,11 +367,14 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
       KEPT = WS_##RULE##_KEPT,                                                               \
       MAX_SLOTS = WS_##RULE##_MAX_SLOTS,                                                     \
       SUM_READS = WS_##RULE##_SUM_READS,                                                     \
-      SUM_WRITES = WS_##RULE##_SUM_WRITES                                                    \
+      SUM_WRITES = WS_##RULE##_SUM_WRITES,                                                   \
+      BLOCKS = MAX_SLOTS > 2 ? 2 : 3, /* with more state, 3 and 0 spill registers */         \
+      DOUBLE_BLOCKS = MAX_SLOTS > 2 ? 1 : 0                                                  \
     };                                                                                       \
     static constexpr WS_DEVICE_MEMBER int kind(int sum) {                                    \
       return (void)sum, WS_##RULE##_KIND(sum);                                               \
     }                                                                                        \
+    WS_DEVICE void begin(Real *const *kept, Real *k) { BEGIN }                               \
     WS_DEVICE Real gradient(Real scale, Real bound, Real decay, Real g, Real p) {            \
       return WS_NAME(gradient)(scale, bound, decay, g, p);                                   \
     }                                                                                        \
@@ -340,6 +390,10 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
       WS_NAME(rule##_numbers)(x, size, s, k, out, options);                                  \
     }                                                                                        \
   };                                                                                         \
+  template <> struct RuleAt<WS_REAL, __COUNTER__> {                                          \
+    typedef WS_NAME(rule##_sums) Rule;                                                       \
+    static constexpr unsigned NAME = name_hash(#rule);                                       \
+  };                                                                                         \
   static_assert(WS_##RULE##_SUMS <= WS_MAX_SUMS, "sums of " #rule);                          \
   static_assert(WS_##RULE##_NUMBERS <= WS_MAX_NUMBERS, "numbers of " #rule);                 \
   static_assert(WS_##RULE##_KEPT <= WS_MAX_KEPT, "state of tensors of " #rule);
@@ -350,27 +404,29 @@ template <class Rule, typename T> WS_DEVICE void numbers(const SumArguments<T> &
     sums<RuleType, S>(arguments);                                                            \
   }                                                                                          \
   WS_LIST(sums_##rule##_##type, SumArguments<S>)
-#define WS_NUMBERS_KERNEL(rule, RuleType, type, T)                                           \
-  WS_KERNEL_FOR(2) numbers_##rule##_##type(const SumArguments<T> arguments) {                       \
-    numbers<RuleType, T>(arguments);                                                         \
-  }                                                                                          \
-  WS_LIST(numbers_##rule##_##type, SumArguments<T>)
 #define WS_SUM_KERNELS_32(rule)                                                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float32, float)                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, float16, Float16)                            \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, 3, bfloat16, Bfloat16)
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, float32, float) \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, float16, Float16) \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, bfloat16, Bfloat16)
 #define WS_SUM_KERNELS_64(rule)                                                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, 0, float64, double)
-#define WS_NUMBERS_KERNELS_32(rule)                                                          \
-  WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f32, float32, float)
-#define WS_NUMBERS_KERNELS_64(rule)                                                          \
-  WS_NUMBERS_KERNEL(rule, ws_##rule##_sums_f64, float64, double)
-
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, ws_##rule##_sums_f64::DOUBLE_BLOCKS, float64, double)
+enum { FIRST_OF_FLOAT32 = __COUNTER__ + 1 };
 #define WS_BITS 32
 #include "gradient.h"
 #include "rules.h"
 #undef WS_BITS
+enum { END_OF_FLOAT32 = __COUNTER__, FIRST_OF_FLOAT64 };
 #define WS_BITS 64
 #include "gradient.h"
 #include "rules.h"
 #undef WS_BITS
+enum { END_OF_FLOAT64 = __COUNTER__ };
+
+WS_KERNEL_FOR(2) numbers_float32(const SumArguments<float> arguments) {
+  numbers<float, FIRST_OF_FLOAT32, END_OF_FLOAT32>(arguments);
+}
+WS_KERNEL_FOR(2) numbers_float64(const SumArguments<double> arguments) {
+  numbers<double, FIRST_OF_FLOAT64, END_OF_FLOAT64>(arguments);
+}
+WS_LIST(numbers_float32, SumArguments<float>)
+WS_LIST(numbers_float64, SumArguments<double>)

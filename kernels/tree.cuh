@@ -2,7 +2,7 @@
  * The tree by which the global norm and sums over tensors are added up, of fixed shape, so that they
  * have the same bits everywhere. A leaf is 4096 elements of one tensor padded with zeros; a node adds
  * 4096 sums. Both add halves: element i and element i + width, for widths 2048 down to 1. A sum of
- * squares is kept as sum * 4^exponent, one of magnitudes as sum * 2^exponent: a leaf whose plain sum
+ * squares is kept as sum * 4^exponent, any other as sum * 2^exponent: a leaf whose plain sum
  * is too large or too small is summed again with its elements divided by a power of two.
  */
 #ifndef WS_TREE_CUH
@@ -179,7 +179,7 @@ WS_DEVICE Sum<T> join(Scratch<T> &scratch, int kind, const T *sums, const int *e
   }
   WS_BARRIER();
   node.exponent = WS_UNIFORM(scratch.exponents[0]);
-  const int power = kind == WS_SUM_MAGNITUDES ? 1 : 2;
+  const int power = kind == WS_SUM_SQUARES ? 2 : 1;
   WS_UNSHARED(); /* sums are not exponents */
   WS_THREADS(t) {
     T held[WS_HELD], halves[WS_HELD / 2];

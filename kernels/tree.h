@@ -89,8 +89,9 @@ WS_INLINE ws_one ws_fold(ws_lanes *runs, int count, local ws_lanes *shared) {
 #define WS_SUM_SQUARES 0
 #define WS_SUM_MAGNITUDES 1
 #define WS_SUM_LARGEST 2
+#define WS_SUM_SIGNED 3
 
-/* The sum of squares or magnitudes of a leaf's elements, each multiplied by a power of two. */
+/* The sum of a leaf's elements, or of their squares or magnitudes, each multiplied by a power of two. */
 WS_INLINE ws_one ws_sum_of(int kind, const ws_lanes *x, ws_one scale, local ws_lanes *shared) {
   ws_lanes runs[WS_RUNS / 2];
   int i;
@@ -99,6 +100,8 @@ WS_INLINE ws_one ws_sum_of(int kind, const ws_lanes *x, ws_one scale, local ws_l
     ws_lanes high = scale * x[i + WS_RUNS / 2];
     if (kind == WS_SUM_MAGNITUDES) {
       runs[i] = fabs(low) + fabs(high);
+    } else if (kind == WS_SUM_SIGNED) {
+      runs[i] = low + high;
     } else {
       runs[i] = fma(high, high, low * low);
     }
@@ -131,17 +134,24 @@ WS_INLINE ws_one ws_largest(const ws_lanes *x, local ws_lanes *shared) {
   return lanes[0];
 }
 
+/* Whether a leaf's plain sum will do. One of signed elements is as exact as can be unless it overflows. */
+WS_INLINE int ws_is_plain(int kind, ws_one sum) {
+  return kind == WS_SUM_LARGEST || (kind == WS_SUM_SIGNED
+      ? fabs(sum) <= WS_LARGEST_FINITE
+      : sum >= 1 / WS_LARGEST_SUM && sum <= WS_LARGEST_SUM);
+}
+
 /* A leaf's sum, and its exponent. */
 WS_INLINE ws_one ws_leaf(int kind, const ws_lanes *x, local ws_lanes *shared, int *exponent) {
   ws_one sum = kind == WS_SUM_LARGEST ? ws_largest(x, shared) : ws_sum_of(kind, x, 1, shared);
   *exponent = 0;
-  if (kind != WS_SUM_LARGEST && !(sum >= 1 / WS_LARGEST_SUM && sum <= WS_LARGEST_SUM)) {
+  if (!ws_is_plain(kind, sum)) {
     ws_one largest = ws_largest(x, shared);
     if (largest == 0) {
       sum = 0;
       *exponent = WS_MIN_EXPONENT;
     } else if (!(largest <= WS_LARGEST_FINITE)) {
-      sum = largest; /* infinite or NaN, and stays so */
+      sum = kind == WS_SUM_SIGNED ? sum : largest; /* infinite or NaN, and stays so */
       *exponent = WS_MAX_EXPONENT - 1;
     } else {
       *exponent = ws_exponent_of(largest);
@@ -181,7 +191,7 @@ WS_INLINE ws_one ws_join(
   for (i = 0; i < WS_RUNS; i++) {
     for (j = 0; j < WS_LANES; j++) {
       long at = from + i * (WS_LANES * WS_LOCAL) + j;
-      int power = kind == WS_SUM_MAGNITUDES ? 1 : 2;
+      int power = kind == WS_SUM_SQUARES ? 2 : 1;
       int shift = at < count ? power * (exponents[at] - exponent) : WS_MIN_EXPONENT - 1;
       x[j] = shift < WS_MIN_EXPONENT ? 0 : sums[at] * WS_NAME(power_of_two)(shift);
     }

@@ -45,6 +45,7 @@ const Kernel *find_kernel(const std::string &name) {
 
 #undef WS_ENTRY
 #undef WS_SUMS_ENTRY
+#undef WS_GROUP_SUMS_ENTRY
 #undef WS_SHARED_SUMS_ENTRY
 #undef WS_PASS_ENTRY
 #include "../../kernels/norm.cu"
@@ -59,6 +60,7 @@ namespace sums_cu {
 
 #undef WS_ENTRY
 #undef WS_SUMS_ENTRY
+#undef WS_GROUP_SUMS_ENTRY
 #undef WS_MATRIX_ENTRY
 #undef WS_BITS
 namespace mixed_cu {

@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.backend.Encoding;
 import io.warmstep.check.Arguments;
 import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
 import java.util.List;
@@ -96,6 +97,7 @@ final class MixedPrecision {
     boolean rounds = false;
     boolean isEmpty = true;
     for (RuleGroup group : groups) {
+      requireOneType(group);
       for (Parameter parameter : group.members()) {
         isEmpty = false;
         requireSupported(parameter, group.rule());
@@ -131,6 +133,26 @@ final class MixedPrecision {
           options.rounding(),
           "nearest where a step stores neither bfloat16 nor squares in int8",
           "store parameters without a master or state so, or leave it out");
+    }
+  }
+
+  /** What is added up over a group is of one arithmetic, and on a device of one launch. */
+  private static void requireOneType(RuleGroup group) {
+    Parameter first = group.members().get(0);
+    for (Parameter other : group.members()) {
+      if (group.rule().sums().map(TensorSums::areOfGroup).orElse(false)
+          && other.values().type() != first.values().type()) {
+        throw Arguments.refusal(
+            "type of \"" + other.name() + "\"",
+            other.values().type(),
+            first.values().type()
+                + ", as \""
+                + first.name()
+                + "\" is, since "
+                + group.rule().name()
+                + " adds up over all parameters of a group",
+            "put parameters of each type into a group of their own");
+      }
     }
   }
 

@@ -64,6 +64,7 @@ final class OptimizerRestorer {
       long own = progress.steps(present.rules());
       steps = Math.max(steps, own);
       double[] kept = progress.kept(restoredRules.get(i), own);
+      progress.compareShared(restoredRules.get(i));
       groups.add(new TrainedGroup(restoredRules.get(i), own, kept, rules.isFrozen(present)));
     }
     if (saved.isEmpty() && !progress.hasSteps()) {
@@ -132,7 +133,10 @@ final class OptimizerRestorer {
       }
       for (Parameter parameter : added) {
         for (StateSlot slot : rule(parameter).rule().stateSlots()) {
-          if (slot.isState()) {
+          boolean isOthers =
+              slot.extent() == StateSlot.Extent.GROUP
+                  && rule(parameter).members().stream().anyMatch(restored::contains);
+          if (slot.isState() && !isOthers) {
             optimizer.optimizerState().reset(parameter, slot);
           }
         }

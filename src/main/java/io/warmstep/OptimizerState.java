@@ -81,14 +81,16 @@ final class OptimizerState {
    */
   void allocate(Parameters parameters, List<RuleGroup> groups) {
     Map<String, List<StateSlot>> slots = new LinkedHashMap<>();
+    Map<String, Parameter> leaders = new HashMap<>();
     for (RuleGroup group : groups) {
       for (Parameter parameter : group.members()) {
         slots.put(parameter.name(), group.rule().stateSlots());
+        leaders.put(parameter.name(), group.members().get(0));
       }
     }
     int before = memories.size();
     try {
-      allocateSlots(parameters, slots);
+      allocateSlots(parameters, slots, leaders);
       untouched.addAll(slots.keySet());
       groups.forEach(this::begin);
     } catch (RuntimeException | Error e) {
@@ -170,7 +172,14 @@ final class OptimizerState {
     release(parameters.all().stream().map(Parameter::name).toList(), memoriesBefore);
   }
 
-  private void allocateSlots(Parameters parameters, Map<String, List<StateSlot>> slots) {
+  /**
+   * Allocates.
+   *
+   * @param slots of each parameter
+   * @param leaders for each parameter the first of its group
+   */
+  private void allocateSlots(
+      Parameters parameters, Map<String, List<StateSlot>> slots, Map<String, Parameter> leaders) {
     SharedState shared = new SharedState(parameters, this::allocate);
     for (Parameter parameter : parameters) {
       slots
@@ -187,13 +196,13 @@ final class OptimizerState {
         shared.plan(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32), length);
       }
     }
-    Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, slots);
+    Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, slots, leaders);
     Map<OfTensors, Memory> kept = new HashMap<>();
     for (Parameter parameter : parameters) {
       Map<String, Tensor> byName = new LinkedHashMap<>();
       List<Operand> operands = new ArrayList<>();
       for (StateSlot slot : slots.get(parameter.name())) {
-        if (slot.extent() == StateSlot.Extent.TENSOR) {
+        if (slot.isOneValue()) {
           ElementType type = parameter.values().type().arithmetic();
           ofTensor.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
           List<Parameter> having = ofTensors.get(new OfTensors(type, slot));
@@ -201,7 +210,8 @@ final class OptimizerState {
               kept.computeIfAbsent(
                   new OfTensors(type, slot),
                   key -> allocate(Storage.of(type), having.size(), slot));
-          MemorySlice slice = new MemorySlice(memory, having.indexOf(parameter));
+          MemorySlice slice =
+              new MemorySlice(memory, having.indexOf(holder(parameter, slot, leaders)));
           byName.put(slot.name(), tensor(slice, 1));
           operands.add(new Operand(Operand.Role.STATE, slice));
           continue;
@@ -263,18 +273,29 @@ final class OptimizerState {
     return tensor(new MemorySlice(memory, 0), parameter.length());
   }
 
-  /** An allocation of one value for each parameter of an arithmetic that has a slot. */
+  /** An allocation of one value for each parameter, or group, of an arithmetic that has a slot. */
   private record OfTensors(ElementType arithmetic, StateSlot slot) {}
+
+  /** The parameter whose value a slot of one value is: for a group its first. */
+  private static Parameter holder(
+      Parameter parameter, StateSlot slot, Map<String, Parameter> leaders) {
+    return slot.extent() == StateSlot.Extent.GROUP ? leaders.get(parameter.name()) : parameter;
+  }
 
   /** Those parameters, in the order of their values. */
   private static Map<OfTensors, List<Parameter>> ofTensors(
-      Parameters parameters, Map<String, List<StateSlot>> slots) {
+      Parameters parameters, Map<String, List<StateSlot>> slots, Map<String, Parameter> leaders) {
     Map<OfTensors, List<Parameter>> found = new HashMap<>();
     for (Parameter parameter : parameters) {
       for (StateSlot slot : slots.get(parameter.name())) {
-        if (slot.extent() == StateSlot.Extent.TENSOR) {
+        if (slot.isOneValue()) {
           ElementType type = parameter.values().type().arithmetic();
-          found.computeIfAbsent(new OfTensors(type, slot), k -> new ArrayList<>()).add(parameter);
+          List<Parameter> holders =
+              found.computeIfAbsent(new OfTensors(type, slot), k -> new ArrayList<>());
+          Parameter holder = holder(parameter, slot, leaders);
+          if (slot.extent() == StateSlot.Extent.TENSOR || !holders.contains(holder)) {
+            holders.add(holder);
+          }
         }
       }
     }

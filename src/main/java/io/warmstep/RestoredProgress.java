@@ -79,6 +79,28 @@ final class RestoredProgress {
     return hasSteps;
   }
 
+  /** Finds out whether the parameters of a group agree in the state that they share. */
+  void compareShared(RuleGroup group) throws IOException {
+    for (StateSlot slot : group.rule().stateSlots()) {
+      if (slot.extent() == StateSlot.Extent.GROUP) {
+        Map<Double, String> found = new TreeMap<>();
+        for (Parameter parameter : group.members()) {
+          if (restored.contains(parameter)) {
+            String name = PyTorchNames.state(choices.savedName(parameter), slot.name());
+            ScalarEntry.read(reader, name, 0).ifPresent(value -> found.putIfAbsent(value, name));
+          }
+        }
+        requireOne(found);
+      }
+    }
+  }
+
+  private void requireOne(Map<Double, String> found) {
+    if (found.size() > 1) {
+      differences.add("parameters of one group have different numbers: " + found);
+    }
+  }
+
   /** The numbers that a group's rule keeps, which its parameters share. */
   double[] kept(RuleGroup group, long steps) throws IOException {
     List<StateSlot> slots = group.rule().keptNumbers();
@@ -97,9 +119,7 @@ final class RestoredProgress {
           }
         }
       }
-      if (found.size() > 1) {
-        differences.add("parameters of one group have different numbers: " + found);
-      }
+      requireOne(found);
       kept[i] = found.isEmpty() ? kept[i] : found.keySet().iterator().next();
     }
     return kept;

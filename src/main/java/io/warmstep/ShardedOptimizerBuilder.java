@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.LaneTree;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
 import java.util.IdentityHashMap;
@@ -102,6 +103,14 @@ public final class ShardedOptimizerBuilder {
       throw new UnsupportedOperationException(
           "a listener of a sharded optimizer would receive reports of this worker's share alone:"
               + " build it without listener(...)");
+    }
+    for (RuleGroup group : groups) {
+      if (group.rule().sums().map(TensorSums::areOfGroup).orElse(false)) {
+        throw new UnsupportedOperationException(
+            "a sharded optimizer has no rule that adds up over all parameters of a group yet, as "
+                + group.rule().name()
+                + " does: choose another rule, or build it without sharded(...)");
+      }
     }
     StepOptions options = builder.options();
     if (options.masterWeights() != MasterWeights.NONE

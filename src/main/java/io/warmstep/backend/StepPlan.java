@@ -35,8 +35,11 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   /** Most numbers of a tensor. The kernels have room for them. */
   public static final int MAX_NUMBERS = 4;
 
-  /** Most slots of state that hold one value for a tensor. The kernels have room for them. */
-  public static final int MAX_KEPT = 2;
+  /**
+   * Most slots of state that hold one value for a tensor or a group. The kernels have room for
+   * them.
+   */
+  public static final int MAX_KEPT = 5;
 
   /**
    * Copies the list.
@@ -93,26 +96,25 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      */
     public Group {
       int kept = kept(rule);
+      int first = rule.sums().map(TensorSums::firstNumbers).orElse(0);
       int numbers = rule.sums().map(sums -> sums.numberNames().size()).orElse(0);
       requireAtMost(rule, "slots of state", rule.stateSlots().size() - kept, MAX_OPERANDS - 2);
       requireAtMost(rule, "slots of tensors' state", kept, rule.sums().isEmpty() ? 0 : MAX_KEPT);
       requireAtMost(rule, "scalars", rule.scalarNames().size() + numbers, MAX_SCALARS);
+      requireAtMost(rule, "scalars", rule.scalarNames().size() + first, MAX_SCALARS);
       requireAtMost(rule, "sums", rule.sums().map(sums -> sums.kinds().size()).orElse(0), MAX_SUMS);
       requireAtMost(rule, "numbers of a tensor", numbers, MAX_NUMBERS);
       entries = List.copyOf(entries);
     }
 
     /**
-     * How many of a rule's slots of state hold one value for a tensor.
+     * How many of a rule's slots of state hold one value for a tensor or a group.
      *
      * @param rule the rule
      * @return the count of its last slots
      */
     public static int kept(UpdateRule rule) {
-      return (int)
-          rule.stateSlots().stream()
-              .filter(slot -> slot.extent() == StateSlot.Extent.TENSOR)
-              .count();
+      return (int) rule.stateSlots().stream().filter(StateSlot::isOneValue).count();
     }
 
     private static void requireAtMost(UpdateRule rule, String what, int count, int most) {
@@ -157,6 +159,15 @@ public record StepPlan(List<Group> groups, StepOptions options) {
     }
 
     /**
+     * Whether terms are added up over each group rather than over each tensor.
+     *
+     * @return false without sums
+     */
+    public boolean isOfGroups() {
+      return sums.map(TensorSums::areOfGroup).orElse(false);
+    }
+
+    /**
      * How many numbers each tensor has.
      *
      * @return 0 without sums
@@ -174,7 +185,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param length count of elements
    * @param shape lengths of its dimensions, whose product that is
    * @param operands values, gradients, then a state for each slot of the group's rule
-   * @param kept for each slot that holds one value for the parameter, where that lies
+   * @param kept for each slot that holds one value for the parameter or its group, where that lies
    * @param average where the parameter's average lies, if one is kept
    */
   public record Entry(

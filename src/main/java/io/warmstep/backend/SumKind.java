@@ -10,7 +10,9 @@ public enum SumKind {
   /** Their magnitudes. */
   MAGNITUDES,
   /** Nothing: the largest magnitude. */
-  LARGEST;
+  LARGEST,
+  /** The elements themselves. */
+  SIGNED;
 
   /**
    * Of the elements of gradients.
@@ -36,6 +38,7 @@ public enum SumKind {
     return switch (kind) {
       case NORM -> SQUARES;
       case MAGNITUDES -> MAGNITUDES;
+      case SUM -> SIGNED;
     };
   }
 

@@ -1,8 +1,8 @@
 package io.warmstep.rule;
 
 /**
- * The sums over one tensor in float64, from which a rule forms the tensor's numbers. A backend
- * keeps one and fills it for each tensor in turn.
+ * The sums over one tensor or group in float64, from which a rule forms its numbers. A backend
+ * keeps one and fills it for each in turn.
  */
 public final class DoubleSums {
   private final double[] sums;
@@ -18,7 +18,7 @@ public final class DoubleSums {
    *
    * @param sums how many there are
    * @param kept how many slots of state hold one value for a tensor
-   * @param numbers how many numbers are formed
+   * @param numbers how many numbers are formed at most
    */
   public DoubleSums(int sums, int kept, int numbers) {
     this.sums = new double[sums];
@@ -42,6 +42,19 @@ public final class DoubleSums {
   }
 
   /**
+   * Goes on to a group, which has neither rows nor columns.
+   *
+   * @param count of the elements of all its tensors
+   * @param scalars the rule's scalars, as they are
+   */
+  public void group(long count, double[] scalars) {
+    this.count = count;
+    this.rows = 0;
+    this.columns = 0;
+    this.scalars = scalars;
+  }
+
+  /**
    * Sets a sum.
    *
    * @param index from 0
@@ -55,7 +68,7 @@ public final class DoubleSums {
    * One of the sums, as its kind says.
    *
    * @param index its place in {@link TensorSums#kinds()}
-   * @return at least 0, or NaN
+   * @return at least 0 unless it is a {@link TensorSums.Kind#SUM}, or NaN
    */
   public double sum(int index) {
     return sums[index];
@@ -134,6 +147,6 @@ public final class DoubleSums {
    * @param to receives them
    */
   public void copyNumbers(double[] to) {
-    System.arraycopy(numbers, 0, to, 0, numbers.length);
+    System.arraycopy(numbers, 0, to, 0, to.length);
   }
 }

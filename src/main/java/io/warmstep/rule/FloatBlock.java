@@ -127,7 +127,8 @@ public final class FloatBlock {
   }
 
   /**
-   * One of the numbers of the tensor that the elements are of.
+   * One of the numbers of the tensor that the elements are of, or of its group; in the first phase
+   * one of those that {@link TensorSums#begin(FloatSums)} formed.
    *
    * @param index its place in {@link TensorSums#numberNames()}
    * @return the number

@@ -49,7 +49,8 @@ public final class Rules {
           new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW),
           new Entry(ScheduleFreeSgd.scheduleFreeSgd(), 1, Rules::scheduleFreeSgd),
           new Entry(ScheduleFreeAdamW.scheduleFreeAdamW(), 0.005, Rules::scheduleFreeAdamW),
-          new Entry(Muon.muon(), 0.02, Rules::muon));
+          new Entry(Muon.muon(), 0.02, Rules::muon),
+          new Entry(Prodigy.prodigy(), 1, Rules::prodigy));
 
   /**
    * A rule, a learning rate to try first, and the rule's forms with a weight decay and the choice
@@ -252,6 +253,17 @@ public final class Rules {
     ScheduleFreeAdamW adamW =
         ScheduleFreeAdamW.scheduleFreeAdamW().weightDecay(decay).maximize(maximize);
     return List.of(adamW, adamW.innerMomentum(0.9).warmupSteps(20));
+  }
+
+  private static List<UpdateRule> prodigy(double decay, boolean maximize) {
+    if (maximize) {
+      return List.of();
+    }
+    Prodigy prodigy = Prodigy.prodigy().d0(1e-3).weightDecay(decay);
+    return List.of(
+        prodigy,
+        prodigy.useBiasCorrection(true).growthRate(1.1).decouple(false),
+        prodigy.beta3(0.9).safeguardWarmup(true).dCoef(2));
   }
 
   private static List<UpdateRule> muon(double decay, boolean maximize) {

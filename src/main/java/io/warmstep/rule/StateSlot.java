@@ -30,6 +30,8 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
     ELEMENT,
     /** Each parameter: its state has a single element. */
     TENSOR,
+    /** All parameters of a group together: their state is one and the same element. */
+    GROUP,
     /** Each element, from one phase of a step to the next: room to work in, and no state. */
     SCRATCH
   }
@@ -109,6 +111,27 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
+   * A slot of all parameters of a group together. A rule's slots of elements come before those of
+   * groups.
+   *
+   * @param name the reference's name for it
+   * @param initialValue what it holds before the first step
+   * @return the slot
+   */
+  public static StateSlot ofGroup(String name, double initialValue) {
+    return new StateSlot(name, initialValue, Extent.GROUP);
+  }
+
+  /**
+   * Whether it holds one value for many elements.
+   *
+   * @return true of slots of parameters and of groups
+   */
+  public boolean isOneValue() {
+    return extent == Extent.TENSOR || extent == Extent.GROUP;
+  }
+
+  /**
    * A slot of each element that starts as a copy of the parameter, as that is in its first step.
    *
    * @param name the reference's name for it
@@ -163,6 +186,6 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
    * @return as many, or 1
    */
   public long length(long elements) {
-    return extent == Extent.TENSOR ? 1 : elements;
+    return isOneValue() ? 1 : elements;
   }
 }

@@ -3,12 +3,15 @@ package io.warmstep.rule;
 import java.util.List;
 
 /**
- * What a rule adds up over each tensor before it updates the tensor's elements. Such a rule has two
- * phases. The first goes over all elements: it may move state, and gives one term or more for each
- * element, {@link #sum(FloatBlock)}. The backend adds each kind of terms over each tensor by a tree
- * of fixed shape. From the sums, {@link #numbers(FloatSums)} forms a few numbers for each tensor.
- * The second phase is {@link UpdateRule#update(FloatBlock)}, which also has these numbers, {@link
- * FloatBlock#number}, and finds state as the first phase left it.
+ * What a rule adds up before it updates elements, over each tensor or over all tensors of a group
+ * together. Such a rule has two phases. The first goes over all elements: it may move state, and
+ * gives one term or more for each element, {@link #sum(FloatBlock)}. The backend adds each kind of
+ * terms up by a tree of fixed shape. From the sums, {@link #numbers(FloatSums)} forms a few numbers
+ * for each tensor or group. The second phase is {@link UpdateRule#update(FloatBlock)}, which also
+ * has these numbers, {@link FloatBlock#number}, and finds state as the first phase left it.
+ *
+ * <p>Where terms are added up over groups, {@link #begin(FloatSums)} comes first: it forms the
+ * numbers that the first phase has, from state that holds one value for the group.
  */
 public interface TensorSums {
   /** How terms are added up. */
@@ -16,7 +19,9 @@ public interface TensorSums {
     /** The root of the sum of their squares. */
     NORM,
     /** The sum of their magnitudes. */
-    MAGNITUDES
+    MAGNITUDES,
+    /** Their sum. */
+    SUM
   }
 
   /**
@@ -25,6 +30,40 @@ public interface TensorSums {
    * @return the kind of each, the same for every form of a rule
    */
   List<Kind> kinds();
+
+  /**
+   * Whether terms are added up over all tensors of a group together. State of one value is then the
+   * group's, {@link StateSlot.Extent#GROUP}.
+   *
+   * @return false where each tensor has its own sums
+   */
+  default boolean areOfGroup() {
+    return false;
+  }
+
+  /**
+   * How many numbers {@link #begin(FloatSums)} forms.
+   *
+   * @return 0 unless terms are added up over a group; with the scalars at most 16
+   */
+  default int firstNumbers() {
+    return 0;
+  }
+
+  /**
+   * Forms the numbers in float32 that the first phase has beside the scalars, {@link
+   * FloatBlock#number}, from the group's state.
+   *
+   * @param group its state and scalars, and what receives the numbers
+   */
+  default void begin(FloatSums group) {}
+
+  /**
+   * Forms the numbers of the first phase in float64.
+   *
+   * @param group its state and scalars, and what receives the numbers
+   */
+  default void begin(DoubleSums group) {}
 
   /**
    * What the first phase uses.

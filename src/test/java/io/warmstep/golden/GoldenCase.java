@@ -177,6 +177,12 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
           JsonObject evaluated = snapshot.getAsJsonObject(EVALUATED);
           values.get(tensor).put(EVALUATED, numbers(evaluated.getAsJsonArray(tensor)));
         }
+        if (snapshot.has("group")) { // one value for all tensors
+          snapshot
+              .getAsJsonObject("group")
+              .asMap()
+              .forEach((name, value) -> addNumber(single.get(tensor), name, value));
+        }
         for (Map.Entry<String, JsonElement> slot : state.entrySet()) {
           if (slot.getValue().isJsonArray()) {
             values.get(tensor).put(slot.getKey(), numbers(slot.getValue().getAsJsonArray()));
@@ -188,6 +194,12 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
       snapshots.add(new Snapshot(snapshot.get("step").getAsInt(), values, single));
     }
     return snapshots;
+  }
+
+  private static void addNumber(Map<String, Double> numbers, String name, JsonElement value) {
+    if (value.isJsonPrimitive() && value.getAsJsonPrimitive().isNumber()) {
+      numbers.put(name, value.getAsDouble());
+    }
   }
 
   /**

@@ -40,6 +40,22 @@ class OptimizerGoldenTest {
   private static final Map<String, Double> LOOSER = Map.of("prodigy/default-d0", 1e-10);
 
   /**
+   * In float32, where a sum of what cancels decides how far all goes: plain float32 arithmetic is
+   * off by 0.0072 and 1.3e-5 there.
+   */
+  private static final Map<String, Double> LOOSER_FLOAT32 =
+      Map.of(
+          "prodigy/default-d0",
+          0.008,
+          "prodigy/bias-correction-safeguard",
+          1.5e-5,
+          "prodigy/gaps",
+          1.5e-5);
+
+  /** State that files leave out: Prodigy's start, and what is 1 - beta^t. */
+  private static final Set<String> IMPLIED = Set.of("p0", "bias_correction1", "bias_correction2");
+
+  /**
    * In float32, what chance may do to one tensor of one case, 24 elements: this factor of plain
    * arithmetic's error and one unit in the last place. Over all cases there is no allowance.
    */
@@ -115,7 +131,7 @@ class OptimizerGoldenTest {
               double bound =
                   PlainFloat32.has(golden)
                       ? ALLOWANCE * errors.plain.root() + ULP
-                      : FLOAT32_TOLERANCE;
+                      : LOOSER_FLOAT32.getOrDefault(golden.name(), FLOAT32_TOLERANCE);
               assertTrue(
                   errors.own.root() <= bound,
                   golden + ", " + name + ": " + errors + ", allowed " + bound);
@@ -312,6 +328,7 @@ class OptimizerGoldenTest {
     expected.remove(GoldenCase.EVALUATED);
     Set<String> actual = new HashSet<>(optimizer.stateNames(tensor));
     actual.removeAll(snapshot.numbers().get(tensor).keySet());
+    actual.removeAll(IMPLIED);
     if (golden.around().isPresent()) {
       actual.retainAll(expected); // the file has none of the inner rule's
     }

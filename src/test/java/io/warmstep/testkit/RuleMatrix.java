@@ -4,6 +4,7 @@ import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -24,11 +25,26 @@ public final class RuleMatrix {
 
   private RuleMatrix() {}
 
-  /** All combinations, and what momentum makes of zeros and ones. */
+  /** Whether a parameter's update depends on others, for which there is no {@link Reference}. */
+  private static boolean isOfGroups(UpdateRule rule) {
+    return rule.sums().map(TensorSums::areOfGroup).orElse(false);
+  }
+
+  /** All combinations of rules that add up over groups. */
+  public static List<UpdateRule> ofGroups() {
+    return Rules.forms().stream().filter(RuleMatrix::isOfGroups).toList();
+  }
+
+  /**
+   * All combinations, and what momentum makes of zeros and ones; without the rules of {@link
+   * #ofGroups()}, as everything below.
+   */
   public static List<UpdateRule> all() {
     List<UpdateRule> rules = new ArrayList<>();
     for (UpdateRule form : Rules.forms()) {
-      rules.add(decays(form) ? form.weightDecay(WEIGHT_DECAY) : form);
+      if (!isOfGroups(form)) {
+        rules.add(decays(form) ? form.weightDecay(WEIGHT_DECAY) : form);
+      }
     }
     for (boolean maximize : BOTH) {
       for (double weightDecay : new double[] {0, WEIGHT_DECAY}) {
@@ -73,7 +89,10 @@ public final class RuleMatrix {
 
   /** One instance of every rule, without clipping of its own, which is the optimizer's. */
   public static List<UpdateRule> unclipped() {
-    return Rules.all().stream().map(RuleMatrix::unclipped).toList();
+    return Rules.all().stream()
+        .filter(rule -> !isOfGroups(rule))
+        .map(RuleMatrix::unclipped)
+        .toList();
   }
 
   /** A rule without clipping of its own. */
@@ -103,6 +122,9 @@ public final class RuleMatrix {
     List<UpdateRule> entries = entries();
     List<UpdateRule> rich = new ArrayList<>();
     for (UpdateRule rule : Rules.ofEachKernel()) {
+      if (isOfGroups(rule)) {
+        continue;
+      }
       rich.add(
           entries.stream()
               .filter(entry -> entry.kernel().equals(rule.kernel()))

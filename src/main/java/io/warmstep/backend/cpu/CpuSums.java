@@ -2,11 +2,16 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.backend.StepPlan;
 import io.warmstep.step.StepOptions;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 
 /**
- * The first phase of rules that add something up over each tensor, and the numbers of tensors that
- * come of it. Leaves are summed in parallel; a tensor's are then combined in their order.
+ * The first phase of rules that add something up over each tensor or each group, and the numbers
+ * that come of it. Leaves are summed in parallel; those of one sum are then combined in their
+ * order.
  */
 final class CpuSums {
   private static final int LEAF = StepPlan.LEAF;
@@ -16,33 +21,43 @@ final class CpuSums {
 
   private final WorkerPool pool;
   private final Tensor[] tensors;
+  private final Whole[] wholes;
   private final int[] firstLeaf; // of each tensor
   private final int leaves;
   private final FloatLeaf[] floats; // of each thread
   private final DoubleLeaf[] doubles;
   private final WorkerPool.Job job = this::sumChunk;
 
-  /** A run and the sums of its leaves. */
-  private static final class Tensor {
-    final CpuRun run;
-    final int leaves;
+  /** What leaves are combined over, a tensor or those of a group, and the sums of its leaves. */
+  private static final class Whole {
+    final CpuRun[] runs;
+    final long count;
+    final boolean begins;
     final float[][] floatSums;
     final double[][] doubleSums;
     final int[][] exponents;
 
-    Tensor(CpuRun run) {
-      this.run = run;
-      this.leaves = Math.toIntExact((run.length + LEAF - 1) / LEAF);
-      int count = run.group.sums.kinds().size();
-      this.floatSums = new float[run.isDouble ? 0 : count][leaves];
-      this.doubleSums = new double[run.isDouble ? count : 0][leaves];
-      this.exponents = new int[count][leaves];
+    Whole(List<CpuRun> runs) {
+      CpuRun run = runs.get(0);
+      this.runs = runs.toArray(CpuRun[]::new);
+      this.count = runs.stream().mapToLong(each -> each.length).sum();
+      this.begins = run.group.sums.firstNumbers() > 0;
+      int leaves = runs.stream().mapToInt(CpuSums::leaves).reduce(0, Math::addExact);
+      int sums = run.group.sums.kinds().size();
+      this.floatSums = new float[run.isDouble ? 0 : sums][leaves];
+      this.doubleSums = new double[run.isDouble ? sums : 0][leaves];
+      this.exponents = new int[sums][leaves];
     }
   }
 
+  /** A run, and where its leaves are among those of a whole. */
+  private record Tensor(CpuRun run, int leaves, Whole whole, int first) {}
+
   private CpuSums(StepOptions options, CpuRun[] summed, WorkerPool pool) {
     this.pool = pool;
-    this.tensors = Arrays.stream(summed).map(Tensor::new).toArray(Tensor[]::new);
+    this.wholes = wholes(summed);
+    this.tensors =
+        Arrays.stream(wholes).flatMap(whole -> tensors(whole).stream()).toArray(Tensor[]::new);
     this.firstLeaf = new int[tensors.length];
     int count = 0;
     int slots = 0;
@@ -66,6 +81,29 @@ final class CpuSums {
     prepare();
   }
 
+  private static int leaves(CpuRun run) {
+    return Math.toIntExact((run.length + LEAF - 1) / LEAF);
+  }
+
+  private static Whole[] wholes(CpuRun[] summed) {
+    Map<Object, List<CpuRun>> together = new LinkedHashMap<>();
+    for (CpuRun run : summed) {
+      Object whole = run.group.sums.areOfGroup() ? run.group : run;
+      together.computeIfAbsent(whole, key -> new ArrayList<>()).add(run);
+    }
+    return together.values().stream().map(Whole::new).toArray(Whole[]::new);
+  }
+
+  private static List<Tensor> tensors(Whole whole) {
+    List<Tensor> tensors = new ArrayList<>();
+    int first = 0;
+    for (CpuRun run : whole.runs) {
+      tensors.add(new Tensor(run, leaves(run), whole, first));
+      first += leaves(run);
+    }
+    return tensors;
+  }
+
   /** Null if no rule adds anything up. */
   static CpuSums of(StepOptions options, CpuRun[] runs, WorkerPool pool) {
     CpuRun[] summed =
@@ -86,14 +124,21 @@ final class CpuSums {
     }
   }
 
-  /** Does the first phase of all tensors and forms their numbers. */
+  /** Does the first phase of all tensors and forms the numbers of all that is added up. */
   void compute() {
+    for (Whole whole : wholes) {
+      if (whole.begins && whole.runs[0].isDouble) {
+        doubles[0].begin(whole.runs[0]);
+      } else if (whole.begins) {
+        floats[0].begin(whole.runs[0]);
+      }
+    }
     pool.run(job, (leaves + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
-    for (Tensor tensor : tensors) {
-      if (tensor.run.isDouble) {
-        doubles[0].numbers(tensor.run, tensor.doubleSums, tensor.exponents);
+    for (Whole whole : wholes) {
+      if (whole.runs[0].isDouble) {
+        doubles[0].numbers(whole.runs, whole.count, whole.doubleSums, whole.exponents);
       } else {
-        floats[0].numbers(tensor.run, tensor.floatSums, tensor.exponents);
+        floats[0].numbers(whole.runs, whole.count, whole.floatSums, whole.exponents);
       }
     }
   }
@@ -108,13 +153,15 @@ final class CpuSums {
         index++;
       }
       Tensor tensor = tensors[index];
+      Whole whole = tensor.whole;
       int own = leaf - firstLeaf[index];
       long at = (long) own * LEAF;
       int n = (int) Math.min(LEAF, tensor.run.length - at);
+      int place = tensor.first + own;
       if (tensor.run.isDouble) {
-        doubles[worker].sum(tensor.run, at, n, tensor.doubleSums, tensor.exponents, own);
+        doubles[worker].sum(tensor.run, at, n, whole.doubleSums, whole.exponents, place);
       } else {
-        floats[worker].sum(tensor.run, at, n, tensor.floatSums, tensor.exponents, own);
+        floats[worker].sum(tensor.run, at, n, whole.floatSums, whole.exponents, place);
       }
     }
   }

@@ -4,13 +4,13 @@ import io.warmstep.backend.SumKind;
 import java.util.Arrays;
 
 /**
- * Sum of squares or magnitudes by a tree of fixed shape in float64, so that every backend and any
- * number of threads gets the same bits. A leaf is 4096 elements of one tensor, counted from its
- * beginning and padded with zeros; a node adds halves: element i and element i + width, for widths
- * 2048 down to 1. A sum of squares is kept as {@code sum * 4^exponent}, one of magnitudes as {@code
- * sum * 2^exponent}: a leaf whose plain sum is too large or too small is summed again with its
- * elements divided by a power of two, so that no finite gradient overflows or vanishes. For the
- * largest magnitude a leaf's or node's sum is that.
+ * Sum of squares, magnitudes or signed elements by a tree of fixed shape in float64, so that every
+ * backend and any number of threads gets the same bits. A leaf is 4096 elements of one tensor,
+ * counted from its beginning and padded with zeros; a node adds halves: element i and element i +
+ * width, for widths 2048 down to 1. A sum of squares is kept as {@code sum * 4^exponent}, one of
+ * magnitudes as {@code sum * 2^exponent}: a leaf whose plain sum is too large or too small is
+ * summed again with its elements divided by a power of two, so that no finite gradient overflows or
+ * vanishes. For the largest magnitude a leaf's or node's sum is that.
  */
 final class DoubleTreeSum {
   static final int LEAF = 4096;
@@ -50,7 +50,7 @@ final class DoubleTreeSum {
     Arrays.fill(x, n, width, 0.0);
     exponent = 0;
     sum = plain(x, width);
-    if (sum >= SMALLEST && sum <= LARGEST) {
+    if (isPlain()) {
       return;
     }
     double largest = largest(x, n);
@@ -58,7 +58,7 @@ final class DoubleTreeSum {
       sum = 0.0;
       exponent = Double.MIN_EXPONENT;
     } else if (!(largest <= Double.MAX_VALUE)) {
-      sum = largest; // infinite or NaN, and stays so
+      sum = kind == SumKind.SIGNED ? sum : largest; // infinite or NaN, and stays so
       exponent = Double.MAX_EXPONENT - 1;
     } else {
       exponent =
@@ -72,6 +72,13 @@ final class DoubleTreeSum {
     }
   }
 
+  /** Sums of signed elements are as exact as can be unless they overflow. */
+  private boolean isPlain() {
+    return kind == SumKind.SIGNED
+        ? Math.abs(sum) <= Double.MAX_VALUE
+        : sum >= SMALLEST && sum <= LARGEST;
+  }
+
   private static double largest(double[] x, int n) {
     double largest = 0.0;
     for (int i = 0; i < n; i++) {
@@ -81,7 +88,11 @@ final class DoubleTreeSum {
   }
 
   private double plain(double[] x, int width) {
-    return kind == SumKind.MAGNITUDES ? magnitude(x, width) : square(x, width);
+    return switch (kind) {
+      case MAGNITUDES -> magnitude(x, width);
+      case SIGNED -> signed(x, width);
+      default -> square(x, width);
+    };
   }
 
   /**
@@ -129,7 +140,7 @@ final class DoubleTreeSum {
       exponent = 0;
       return;
     }
-    int power = kind == SumKind.MAGNITUDES ? 1 : 2;
+    int power = kind == SumKind.SQUARES ? 2 : 1;
     int largest = exponents[from];
     for (int i = from; i < to; i++) {
       largest = Math.max(largest, exponents[i]);
@@ -178,6 +189,18 @@ final class DoubleTreeSum {
     return fold(s, width);
   }
 
+  private double signed(double[] x, int width) {
+    double[] s = squares;
+    if (width == LEAF) {
+      for (int i = 0; i < LEAF / 2; i++) {
+        s[i] = x[i] + x[i + LEAF / 2];
+      }
+      return fold(s, LEAF / 2);
+    }
+    System.arraycopy(x, 0, s, 0, width);
+    return fold(s, width);
+  }
+
   /** Loops with constant distances, because only such ones vectorize. */
   private static double fold(double[] s, int width) {
     if (width > 1024) {
@@ -218,9 +241,12 @@ final class DoubleTreeSum {
     return s[0];
   }
 
-  /** The root of the last sum of squares, or the last sum, rounded once where it is not normal. */
+  /**
+   * The root of the last sum of squares, or the last sum, rounded once where it is not normal. A
+   * zero is positive, as where padding is added.
+   */
   double root() {
-    double root = kind == SumKind.SQUARES ? Math.sqrt(sum) : sum;
+    double root = kind == SumKind.SQUARES ? Math.sqrt(sum) : sum + 0.0;
     return Math.scalb(root, exponent);
   }
 

@@ -71,6 +71,7 @@ final class FloatLeaf {
       }
     }
     block.step(group.floatScalars, scaleLeft, (float) group.weightDecay);
+    block.tensor(group.floatFirst);
     block.terms(terms);
     block.range(parameters, gradients, state, 0, n);
     rule.sum(block);
@@ -95,25 +96,51 @@ final class FloatLeaf {
     return trees[SumKind.of(rule.kinds().get(sum)).ordinal()];
   }
 
-  /** Adds the leaves of a tensor up and has the rule form the tensor's numbers. */
-  void numbers(CpuRun run, float[][] sums, int[][] exponents) {
+  /** Has the rule form the numbers of the first phase from the group's state. */
+  void begin(CpuRun run) {
+    GroupStep group = run.group;
+    FloatSums state = group.floatSums;
+    state.group(0, group.floatScalars);
+    loadKept(run, state);
+    group.sums.begin(state);
+    state.copyNumbers(group.floatFirst);
+  }
+
+  /**
+   * Adds the leaves of a tensor up, or of a group, and has the rule form its numbers.
+   *
+   * @param runs the tensor, or all of the group
+   * @param count of their elements
+   */
+  void numbers(CpuRun[] runs, long count, float[][] sums, int[][] exponents) {
+    CpuRun run = runs[0];
     GroupStep group = run.group;
     FloatSums tensor = group.floatSums;
-    tensor.tensor(run.length, run.rows, group.floatScalars);
+    if (group.sums.areOfGroup()) {
+      tensor.group(count, group.floatScalars);
+    } else {
+      tensor.tensor(count, run.rows, group.floatScalars);
+    }
     for (int i = 0; i < sums.length; i++) {
       FloatTreeSum tree = tree(group.sums, i);
       tree.combine(sums[i], exponents[i], 0, sums[i].length);
       tensor.sum(i, tree.root());
     }
-    for (int i = 0; i < run.kept.length; i++) {
-      ((CpuMemory) run.kept[i].memory()).load(run.kept[i].offset(), one, 0, 1, scratch);
-      tensor.keep(i, one[0]);
-    }
+    loadKept(run, tensor);
     group.sums.numbers(tensor);
     for (int i = 0; i < run.kept.length; i++) {
       one[0] = tensor.kept(i);
       ((CpuMemory) run.kept[i].memory()).store(run.kept[i].offset(), one, 0, 1, scratch);
     }
-    tensor.copyNumbers(run.floatNumbers);
+    for (CpuRun each : runs) {
+      tensor.copyNumbers(each.floatNumbers);
+    }
+  }
+
+  private void loadKept(CpuRun run, FloatSums to) {
+    for (int i = 0; i < run.kept.length; i++) {
+      ((CpuMemory) run.kept[i].memory()).load(run.kept[i].offset(), one, 0, 1, scratch);
+      to.keep(i, one[0]);
+    }
   }
 }

@@ -4,13 +4,13 @@ import io.warmstep.backend.SumKind;
 import java.util.Arrays;
 
 /**
- * Sum of squares or magnitudes by a tree of fixed shape in float32, so that every backend and any
- * number of threads gets the same bits. A leaf is 4096 elements of one tensor, counted from its
- * beginning and padded with zeros; a node adds halves: element i and element i + width, for widths
- * 2048 down to 1. A sum of squares is kept as {@code sum * 4^exponent}, one of magnitudes as {@code
- * sum * 2^exponent}: a leaf whose plain sum is too large or too small is summed again with its
- * elements divided by a power of two, so that no finite gradient overflows or vanishes. For the
- * largest magnitude a leaf's or node's sum is that.
+ * Sum of squares, magnitudes or signed elements by a tree of fixed shape in float32, so that every
+ * backend and any number of threads gets the same bits. A leaf is 4096 elements of one tensor,
+ * counted from its beginning and padded with zeros; a node adds halves: element i and element i +
+ * width, for widths 2048 down to 1. A sum of squares is kept as {@code sum * 4^exponent}, one of
+ * magnitudes as {@code sum * 2^exponent}: a leaf whose plain sum is too large or too small is
+ * summed again with its elements divided by a power of two, so that no finite gradient overflows or
+ * vanishes. For the largest magnitude a leaf's or node's sum is that.
  */
 final class FloatTreeSum {
   static final int LEAF = 4096;
@@ -50,7 +50,7 @@ final class FloatTreeSum {
     Arrays.fill(x, n, width, 0f);
     exponent = 0;
     sum = plain(x, width);
-    if (sum >= SMALLEST && sum <= LARGEST) {
+    if (isPlain()) {
       return;
     }
     float largest = largest(x, n);
@@ -58,7 +58,7 @@ final class FloatTreeSum {
       sum = 0f;
       exponent = Float.MIN_EXPONENT;
     } else if (!(largest <= Float.MAX_VALUE)) {
-      sum = largest; // infinite or NaN, and stays so
+      sum = kind == SumKind.SIGNED ? sum : largest; // infinite or NaN, and stays so
       exponent = Float.MAX_EXPONENT - 1;
     } else {
       exponent =
@@ -71,6 +71,13 @@ final class FloatTreeSum {
     }
   }
 
+  /** Sums of signed elements are as exact as can be unless they overflow. */
+  private boolean isPlain() {
+    return kind == SumKind.SIGNED
+        ? Math.abs(sum) <= Float.MAX_VALUE
+        : sum >= SMALLEST && sum <= LARGEST;
+  }
+
   private static float largest(float[] x, int n) {
     float largest = 0f;
     for (int i = 0; i < n; i++) {
@@ -80,7 +87,11 @@ final class FloatTreeSum {
   }
 
   private float plain(float[] x, int width) {
-    return kind == SumKind.MAGNITUDES ? magnitude(x, width) : square(x, width);
+    return switch (kind) {
+      case MAGNITUDES -> magnitude(x, width);
+      case SIGNED -> signed(x, width);
+      default -> square(x, width);
+    };
   }
 
   /**
@@ -128,7 +139,7 @@ final class FloatTreeSum {
       exponent = 0;
       return;
     }
-    int power = kind == SumKind.MAGNITUDES ? 1 : 2;
+    int power = kind == SumKind.SQUARES ? 2 : 1;
     int largest = exponents[from];
     for (int i = from; i < to; i++) {
       largest = Math.max(largest, exponents[i]);
@@ -177,6 +188,18 @@ final class FloatTreeSum {
     return fold(s, width);
   }
 
+  private float signed(float[] x, int width) {
+    float[] s = squares;
+    if (width == LEAF) {
+      for (int i = 0; i < LEAF / 2; i++) {
+        s[i] = x[i] + x[i + LEAF / 2];
+      }
+      return fold(s, LEAF / 2);
+    }
+    System.arraycopy(x, 0, s, 0, width);
+    return fold(s, width);
+  }
+
   /** Loops with constant distances, because only such ones vectorize. */
   private static float fold(float[] s, int width) {
     if (width > 1024) {
@@ -217,9 +240,12 @@ final class FloatTreeSum {
     return s[0];
   }
 
-  /** The root of the last sum of squares, or the last sum, rounded once where it is not normal. */
+  /**
+   * The root of the last sum of squares, or the last sum, rounded once where it is not normal. A
+   * zero is positive, as where padding is added.
+   */
   float root() {
-    float root = kind == SumKind.SQUARES ? (float) Math.sqrt(sum) : sum;
+    float root = kind == SumKind.SQUARES ? (float) Math.sqrt(sum) : sum + 0f;
     return Math.scalb(root, exponent);
   }
 

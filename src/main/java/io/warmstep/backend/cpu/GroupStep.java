@@ -20,6 +20,11 @@ final class GroupStep {
   /** What the update uses. */
   final Access updating;
 
+  /** What the first phase has of the group's state in this step. */
+  final float[] floatFirst;
+
+  final double[] doubleFirst;
+
   /** Receive a tensor's sums. */
   final FloatSums floatSums;
 
@@ -49,7 +54,10 @@ final class GroupStep {
     this.updating = rule.access();
     int count = sums == null ? 0 : sums.kinds().size();
     int kept = StepPlan.Group.kept(rule);
-    int numbers = sums == null ? 0 : sums.numberNames().size();
+    int first = sums == null ? 0 : sums.firstNumbers();
+    int numbers = sums == null ? 0 : Math.max(first, sums.numberNames().size());
+    this.floatFirst = new float[first];
+    this.doubleFirst = new double[first];
     this.floatSums = new FloatSums(count, kept, numbers);
     this.doubleSums = new DoubleSums(count, kept, numbers);
   }

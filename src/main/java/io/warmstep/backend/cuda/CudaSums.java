@@ -11,10 +11,10 @@ import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
 /**
- * The launches that come before the update of a rule with sums over each tensor: one of a block per
- * leaf and one of a block per tensor. They have the update's arguments, in front of which lies what
- * is theirs. Under a rule with a matrix phase the first is two, one that is like an update and one
- * that adds up what that leaves in a slot, and the phase comes last.
+ * The launches that come before the update of a rule with sums over each tensor or group: one of a
+ * block per leaf and one of a block per tensor or group. They have the update's arguments, in front
+ * of which lies what is theirs. Under a rule with a matrix phase the first is two, one that is like
+ * an update and one that adds up what that leaves in a slot, and the phase comes last.
  */
 final class CudaSums {
   private final CudaContext context;
@@ -24,8 +24,11 @@ final class CudaSums {
   private final Arena.Part tensors;
   private final Arena.Part leafSums;
   private final Arena.Part exponents;
-  private final Arena.Part tensorNumbers;
-  private final int tensorCount;
+  private final Arena.Part wholes; // what is added up over: the tensors, or the groups
+  private final Arena.Part wholeNumbers;
+  private final int wholeCount;
+  private final int nameHash;
+  private final List<SumKind> kinds;
   private final CudaMatrices matrices; // or null
   private final Arena.Part leafTensors; // of the slot that goes through the matrix phase
   private final ByteBuffer leafArguments = Cuda.direct(Layout.LEAF_ARGUMENTS_BYTES);
@@ -51,42 +54,80 @@ final class CudaSums {
             phase.isEmpty()
                 ? "sums_" + rule.sumsKernel() + "_" + type
                 : "leaves_" + type.arithmetic());
-    this.numbers = kernels.get("numbers_" + rule.sumsKernel() + "_" + type.arithmetic());
+    this.numbers = kernels.get("numbers_" + type.arithmetic());
+    this.nameHash = nameHash(rule.sumsKernel());
+    this.kinds = rule.sums().orElseThrow().kinds().stream().map(SumKind::of).toList();
     this.leaves = new TileTable(arena, runs.stream().mapToLong(TensorRun::leaves).toArray());
-    this.tensorCount = runs.size();
-    this.tensors = arena.table((long) tensorCount * Layout.SUM_TENSOR_BYTES);
-    long count = (long) leaves.blocks() * rule.sums().orElseThrow().kinds().size();
+    this.tensors = arena.table((long) runs.size() * Layout.SUM_WHOLE_BYTES);
+    this.wholeCount = rule.isOfGroups() ? rule.groups().size() : runs.size();
+    this.wholes =
+        rule.isOfGroups() ? arena.table((long) wholeCount * Layout.SUM_WHOLE_BYTES) : tensors;
+    long count = (long) leaves.blocks() * kinds.size();
     int realBytes = type.arithmetic().bytes();
     this.leafSums = arena.reserve(count * realBytes);
     this.exponents = arena.reserve(count * Integer.BYTES);
-    this.tensorNumbers = arena.reserve((long) tensorCount * StepPlan.MAX_NUMBERS * realBytes);
+    this.wholeNumbers = arena.reserve((long) wholeCount * StepPlan.MAX_NUMBERS * realBytes);
     this.matrices = phase.isEmpty() ? null : new CudaMatrices(context, kernels, arena, plan, runs);
     this.leafTensors =
-        arena.table(phase.isEmpty() ? 0 : (long) tensorCount * Layout.LEAF_TENSOR_BYTES);
+        arena.table(phase.isEmpty() ? 0 : (long) runs.size() * Layout.LEAF_TENSOR_BYTES);
     long firstLeaf = 0;
     for (TensorRun run : runs) {
-      run.writeSums(tensors.content(), firstLeaf);
+      run.writeSums(tensors.content(), firstLeaf, rule.groups().indexOf(run.group));
       if (phase.isPresent()) {
         run.writeLeaves(leafTensors.content(), phase.get().slot(), firstLeaf);
       }
       firstLeaf += run.leaves();
     }
+    if (rule.isOfGroups()) {
+      writeGroups(rule, runs);
+    }
+  }
+
+  /** In the order of the launch's groups, whose tensors follow each other in the plan's. */
+  private void writeGroups(StepPlan.SameRule rule, List<TensorRun> runs) {
+    long firstLeaf = 0;
+    for (int i = 0; i < rule.groups().size(); i++) {
+      int group = rule.groups().get(i);
+      List<TensorRun> members = runs.stream().filter(run -> run.group == group).toList();
+      if (members.isEmpty()) {
+        wholes.content().put(new byte[Layout.SUM_WHOLE_BYTES]);
+      } else {
+        members.get(0).writeGroup(wholes.content(), firstLeaf, members, i);
+      }
+      firstLeaf += members.stream().mapToLong(TensorRun::leaves).sum();
+    }
+  }
+
+  /** FNV-1a, by which sums.cu knows a rule. */
+  private static int nameHash(String name) {
+    int hash = 0x811c9dc5;
+    for (int i = 0; i < name.length(); i++) {
+      hash = (hash ^ name.charAt(i)) * 0x01000193;
+    }
+    return hash;
   }
 
   /** Writes what stays the same; the arena is allocated by now. */
   void setFixed(ByteBuffer arguments, long normResult) {
     if (matrices != null) {
-      matrices.setFixed(normResult, tensorNumbers.address());
+      matrices.setFixed(normResult, wholeNumbers.address());
       leafArguments.putLong(leaves.address()).putLong(leafTensors.address());
       leafArguments.putLong(leafSums.address()).putLong(exponents.address());
       leafArguments.putInt(Layout.LEAF_KIND, SumKind.SQUARES.code());
     }
     arguments.putLong(Layout.SUM_LEAVES, leaves.address());
     arguments.putLong(Layout.SUM_TENSORS, tensors.address());
+    arguments.putLong(Layout.SUM_WHOLES, wholes.address());
     arguments.putLong(Layout.SUM_SUMS, leafSums.address());
     arguments.putLong(Layout.SUM_EXPONENTS, exponents.address());
-    arguments.putLong(Layout.SUM_NUMBERS, tensorNumbers.address());
-    arguments.putInt(Layout.SUM_LEAF_COUNT, leaves.blocks());
+    arguments.putLong(Layout.SUM_NUMBERS, wholeNumbers.address());
+    arguments.putLong(Layout.SUM_LEAF_COUNT, leaves.blocks());
+    arguments.putLong(Layout.SUM_RULE, nameHash & 0xffffffffL);
+    long codes = 0;
+    for (int i = 0; i < kinds.size(); i++) {
+      codes |= (long) (kinds.get(i).code() + 1) << (3 * i);
+    }
+    arguments.putLong(Layout.SUM_KINDS, codes);
   }
 
   /** With the context current: the launches of one step. Allocates nothing. */
@@ -97,7 +138,7 @@ final class CudaSums {
       context.launch(first, tiles, arguments);
       context.launch(sums, leaves.blocks(), leafPointer);
     }
-    context.launch(numbers, tensorCount, arguments);
+    context.launch(numbers, wholeCount, arguments);
     if (matrices != null) {
       matrices.launch();
     }

@@ -31,8 +31,8 @@ final class Layout {
   /** TreeArguments: four pointers, two ints. */
   static final int TREE_BYTES = 40;
 
-  /** SumTensor: a pointer for each value of the tensor, three longs. */
-  static final int SUM_TENSOR_BYTES = 8 * StepPlan.MAX_KEPT + 24;
+  /** SumWhole: a pointer for each value of the tensor or group, four longs, two ints. */
+  static final int SUM_WHOLE_BYTES = 8 * StepPlan.MAX_KEPT + 40;
 
   /** MatrixPart: a pointer, a long. */
   static final int MATRIX_PART_BYTES = 16;
@@ -54,15 +54,18 @@ final class Layout {
   static final int MATRIX_OUT = 48;
   static final int MATRIX_FACTOR = 56;
 
-  /** SumArguments, before StepArguments: five pointers, two ints. */
+  /** SumArguments, before StepArguments: six pointers, three longs. */
   static final int SUM_LEAVES = 0;
 
   static final int SUM_TENSORS = 8;
-  static final int SUM_SUMS = 16;
-  static final int SUM_EXPONENTS = 24;
-  static final int SUM_NUMBERS = 32;
-  static final int SUM_LEAF_COUNT = 40;
-  static final int SUM_STEP = 48;
+  static final int SUM_WHOLES = 16;
+  static final int SUM_SUMS = 24;
+  static final int SUM_EXPONENTS = 32;
+  static final int SUM_NUMBERS = 40;
+  static final int SUM_LEAF_COUNT = 48;
+  static final int SUM_RULE = 56;
+  static final int SUM_KINDS = 64;
+  static final int SUM_STEP = 72;
 
   /** MixedTensor: a pointer for each operand and two more, a long, two ints, a byte for each. */
   static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 32;

@@ -92,12 +92,29 @@ final class TensorRun {
     return (length - 1) / StepPlan.LEAF + 1;
   }
 
-  /** Writes the row that only such a rule has. */
-  void writeSums(ByteBuffer table, long firstLeaf) {
+  /** Writes the row that only such a rule has; the group counts among those of the launch. */
+  void writeSums(ByteBuffer table, long firstLeaf, int groupOfLaunch) {
+    writeWhole(table, firstLeaf, leaves(), length, rows, groupOfLaunch);
+  }
+
+  /**
+   * Writes the row of a group whose first tensor this is.
+   *
+   * @param group all of its tensors
+   */
+  void writeGroup(ByteBuffer table, long firstLeaf, List<TensorRun> group, int groupOfLaunch) {
+    long leaves = group.stream().mapToLong(TensorRun::leaves).sum();
+    long count = group.stream().mapToLong(run -> run.length).sum();
+    writeWhole(table, firstLeaf, leaves, count, 0, groupOfLaunch);
+  }
+
+  private void writeWhole(
+      ByteBuffer table, long firstLeaf, long leaves, long count, long rows, int groupOfLaunch) {
     for (int i = 0; i < StepPlan.MAX_KEPT; i++) {
       table.putLong(i < kept.length ? kept[i] : 0);
     }
-    table.putLong(firstLeaf).putLong(leaves()).putLong(rows);
+    table.putLong(firstLeaf).putLong(leaves).putLong(count).putLong(rows);
+    table.putInt(groupOfLaunch).putInt(0);
   }
 
   /** Where a slot of elements' state lies. */

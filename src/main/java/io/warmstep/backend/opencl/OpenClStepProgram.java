@@ -32,6 +32,7 @@ final class OpenClStepProgram implements StepProgram {
   private Zeroing zeroing; // made at its first use, and anew when buffers have changed
   private final List<GroupNumbers> numbers = new ArrayList<>();
   private final List<Launch> launches = new ArrayList<>();
+  private final List<OpenClGroupSums> groupSums = new ArrayList<>();
   private final OpenClNorm norm;
   private boolean hasRun;
 
@@ -147,6 +148,7 @@ final class OpenClStepProgram implements StepProgram {
       }
     }
     Map<NumbersKey, GroupNumbers> byKey = new LinkedHashMap<>();
+    Map<GroupNumbers, OpenClGroupSums> wholes = new LinkedHashMap<>();
     together.forEach(
         (key, members) -> {
           boolean isDouble = key.type == ElementType.FLOAT64;
@@ -155,9 +157,30 @@ final class OpenClStepProgram implements StepProgram {
               byKey.computeIfAbsent(
                   new NumbersKey(isDouble, key.groups),
                   k -> new GroupNumbers(plan, k.groups, capacity, k.isDouble));
-          launches.add(launch(programs, rule, key, members, shared));
+          OpenClGroupSums whole =
+              rule.isOfGroups()
+                  ? wholes.computeIfAbsent(
+                      shared, numbers -> groupSums(programs, rule, key, numbers))
+                  : null;
+          launches.add(launch(programs, rule, key, members, shared, whole));
         });
     numbers.addAll(byKey.values());
+    groupSums.addAll(wholes.values());
+  }
+
+  /** What is added up over groups whose numbers are one argument: all of one arithmetic. */
+  private OpenClGroupSums groupSums(
+      Programs programs, StepPlan.SameRule rule, LaunchKey key, GroupNumbers shared) {
+    boolean isDouble = key.type == ElementType.FLOAT64;
+    List<UpdateRun> members =
+        runs.stream()
+            .filter(run -> key.groups.contains(run.group))
+            .filter(run -> (run.type == ElementType.FLOAT64) == isDouble)
+            .toList();
+    List<Integer> options =
+        key.groups.stream().map(group -> plan.groups().get(group).rule().options()).toList();
+    return new OpenClGroupSums(
+        device.context(), programs, rule, key.groups, members, options, shared, resources);
   }
 
   private Launch launch(
@@ -165,7 +188,8 @@ final class OpenClStepProgram implements StepProgram {
       StepPlan.SameRule rule,
       LaunchKey key,
       List<Integer> members,
-      GroupNumbers shared) {
+      GroupNumbers shared,
+      OpenClGroupSums whole) {
     ElementType type = key.type;
     boolean isDouble = type == ElementType.FLOAT64;
     int lanes = programs.shape().lanes(type);
@@ -186,7 +210,8 @@ final class OpenClStepProgram implements StepProgram {
     OpenClSums sums =
         rule.sums().isEmpty()
             ? null
-            : new OpenClSums(context, programs, plan, rule, tensors, tags, shared, norm, resources);
+            : new OpenClSums(
+                context, programs, plan, rule, tensors, tags, shared, norm, whole, resources);
     Launch launch = new Launch(kernel, shared, isDouble, key, members, segments, sums, lanes);
     for (int member : members) {
       UpdateRun run = runs.get(member);
@@ -254,10 +279,15 @@ final class OpenClStepProgram implements StepProgram {
       numbers.get(i).fill(inputs);
     }
     for (int i = 0; i < launches.size(); i++) {
-      Launch launch = launches.get(i);
-      if (launch.sums != null) {
-        launch.sums.launch(inputs);
+      if (launches.get(i).sums != null) {
+        launches.get(i).sums.launch(inputs);
       }
+    }
+    for (int i = 0; i < groupSums.size(); i++) {
+      groupSums.get(i).launch();
+    }
+    for (int i = 0; i < launches.size(); i++) {
+      Launch launch = launches.get(i);
       launch.numbers.set(launch.kernel, 0);
       GradientScale scale = inputs.gradientScale();
       boolean isDouble = launch.isDouble;

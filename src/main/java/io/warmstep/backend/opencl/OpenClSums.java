@@ -10,16 +10,17 @@ import java.util.List;
 import org.jocl.cl_mem;
 
 /**
- * The launches that come before one launch of the update, for a rule with sums over each tensor: of
- * a work-group for each leaf, and of one for each tensor. See sums.cl.
+ * The launches that come before one launch of the update, for a rule with sums: of a work-group for
+ * each leaf and, unless the sums are over groups, of one for each tensor. See sums.cl.
  */
 final class OpenClSums {
   private final Kernel sums;
-  private final Kernel numbers;
+  private final Kernel numbers; // or null
   private final Segments segments;
   private final GroupNumbers groups;
   private final boolean isDouble;
   private final int lanes;
+  private final long[] firstLeaves; // of each tensor among all
   private final cl_mem tensorNumbers;
   private final OpenClMatrices matrices; // or null
 
@@ -28,6 +29,7 @@ final class OpenClSums {
    *
    * @param members the tensors
    * @param tags of the update's segments, but for the alignment
+   * @param whole what the sums are over, or null for each tensor
    */
   OpenClSums(
       OpenClContext context,
@@ -38,6 +40,7 @@ final class OpenClSums {
       List<Long> tags,
       GroupNumbers groups,
       OpenClNorm norm,
+      OpenClGroupSums whole,
       Resources resources) {
     ElementType type = members.get(0).type;
     int operands = members.get(0).buffers.length;
@@ -45,17 +48,29 @@ final class OpenClSums {
     this.groups = groups;
     this.isDouble = type == ElementType.FLOAT64;
     this.lanes = programs.shape().lanes(type);
-    segments = resources.add(new Segments(Programs.segmentFields(operands) + 1 + kept));
+    segments = resources.add(new Segments(Programs.sumSegmentFields(operands, kept)));
+    firstLeaves = new long[members.size()];
     for (int i = 0; i < members.size(); i++) {
-      segments.add(members.get(i).leaves(), fields(members.get(i), tags.get(i)));
+      UpdateRun run = members.get(i);
+      firstLeaves[i] = whole == null ? segments.tiles() : whole.firstLeaf(run);
+      segments.add(run.leaves(), fields(run, tags.get(i), firstLeaves[i]));
     }
     segments.upload(context);
-    long leaves = segments.tiles();
+    long leaves = whole == null ? segments.tiles() : whole.leaves();
     long count = leaves * rule.sums().orElseThrow().kinds().size();
     int bytes = type.arithmetic().bytes();
-    cl_mem leafSums = resources.add(context.allocate(count * bytes));
-    cl_mem exponents = resources.add(context.allocate(count * Integer.BYTES));
-    tensorNumbers = resources.add(context.allocate((long) members.size() * rule.numbers() * bytes));
+    cl_mem leafSums;
+    cl_mem exponents;
+    if (whole == null) {
+      leafSums = resources.add(context.allocate(count * bytes));
+      exponents = resources.add(context.allocate(count * Integer.BYTES));
+      tensorNumbers =
+          resources.add(context.allocate((long) members.size() * rule.numbers() * bytes));
+    } else {
+      leafSums = whole.leafSums();
+      exponents = whole.exponents();
+      tensorNumbers = whole.numbers();
+    }
     StepOptions options = plan.options();
     sums = resources.add(programs.sums(rule, "ws_sums", type, operands, kept));
     sums.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
@@ -67,14 +82,19 @@ final class OpenClSums {
     sums.setLong(9, leaves);
     sums.setBuffer(10, leafSums);
     sums.setBuffer(11, exponents);
-    sums.workGroups(leaves);
-    numbers = resources.add(programs.sums(rule, "ws_numbers", type, operands, kept));
-    numbers.setBuffer(1, segments.segmentBuffer());
-    numbers.setLong(2, leaves);
-    numbers.setBuffer(3, leafSums);
-    numbers.setBuffer(4, exponents);
-    numbers.setBuffer(5, tensorNumbers);
-    numbers.workGroups(members.size());
+    sums.workGroups(segments.tiles());
+    numbers =
+        whole == null
+            ? resources.add(programs.sums(rule, "ws_numbers", type, operands, kept))
+            : null;
+    if (numbers != null) {
+      numbers.setBuffer(1, segments.segmentBuffer());
+      numbers.setLong(2, leaves);
+      numbers.setBuffer(3, leafSums);
+      numbers.setBuffer(4, exponents);
+      numbers.setBuffer(5, tensorNumbers);
+      numbers.workGroups(members.size());
+    }
     setBuffers(members.get(0));
     boolean hasMatrices = plan.groups().get(members.get(0).group).rule().matrix().isPresent();
     matrices =
@@ -84,14 +104,23 @@ final class OpenClSums {
   }
 
   /** What a segment has after the number of its first tile. */
-  private long[] fields(UpdateRun run, long tag) {
+  private long[] fields(UpdateRun run, long tag, long firstLeaf) {
+    long aligned = run.isAlignedAtStart(lanes) ? 1L : 0L;
+    return fields(run, run.length, tag | aligned << 48, run.rows, firstLeaf, run.leaves());
+  }
+
+  /** The fields of a tensor, or of a group whose first tensor the run is. */
+  static long[] fields(
+      UpdateRun run, long count, long tag, long rows, long firstLeaf, long leaves) {
     int operands = run.offsets.length;
-    long[] fields = new long[3 + operands + run.keptOffsets.length];
-    fields[0] = run.length;
-    fields[1] = tag | (run.isAlignedAtStart(lanes) ? 1L : 0L) << 48;
+    long[] fields = new long[5 + operands + run.keptOffsets.length];
+    fields[0] = count;
+    fields[1] = tag;
     System.arraycopy(run.offsets, 0, fields, 2, operands);
-    fields[2 + operands] = run.rows;
-    System.arraycopy(run.keptOffsets, 0, fields, 3 + operands, run.keptOffsets.length);
+    fields[2 + operands] = rows;
+    fields[3 + operands] = firstLeaf;
+    fields[4 + operands] = leaves;
+    System.arraycopy(run.keptOffsets, 0, fields, 5 + operands, run.keptOffsets.length);
     return fields;
   }
 
@@ -100,7 +129,11 @@ final class OpenClSums {
       sums.setBuffer(12 + i, run.buffers[i]);
     }
     for (int i = 0; i < run.kept.length; i++) {
-      numbers.setBuffer(6 + i, run.kept[i]);
+      if (numbers != null) {
+        numbers.setBuffer(6 + i, run.kept[i]);
+      } else {
+        sums.setBuffer(12 + run.buffers.length + i, run.kept[i]);
+      }
     }
   }
 
@@ -108,13 +141,13 @@ final class OpenClSums {
   void rebind(OpenClContext context, List<UpdateRun> members, List<Long> tags) {
     List<long[]> fields = new ArrayList<>();
     for (int i = 0; i < members.size(); i++) {
-      fields.add(fields(members.get(i), tags.get(i)));
+      fields.add(fields(members.get(i), tags.get(i), firstLeaves[i]));
     }
     segments.rewrite(context, fields);
     setBuffers(members.get(0));
   }
 
-  /** Of each tensor, for the update. */
+  /** Of each tensor or group, for the update. */
   cl_mem numbers() {
     return tensorNumbers;
   }
@@ -123,11 +156,13 @@ final class OpenClSums {
   void launch(StepInputs inputs) {
     GradientScale scale = inputs.gradientScale();
     groups.set(sums, 0);
-    groups.set(numbers, 0);
     sums.setReal(1, isDouble ? scale.scale() : scale.floatScale(), isDouble);
     sums.setReal(2, isDouble ? 1 : scale.floatPrescale(), isDouble);
     sums.launch();
-    numbers.launch();
+    if (numbers != null) {
+      groups.set(numbers, 0);
+      numbers.launch();
+    }
     if (matrices != null) {
       matrices.launch();
     }

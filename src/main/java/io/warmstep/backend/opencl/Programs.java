@@ -4,6 +4,7 @@ import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
 import io.warmstep.WarmstepException;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.storage.Storage;
 import java.util.HashMap;
 import java.util.List;
@@ -52,6 +53,11 @@ final class Programs implements AutoCloseable {
     return segmentFields(operands) + 3;
   }
 
+  /** The same for the first phase of a rule with sums: see sums.cl. */
+  static int sumSegmentFields(int operands, int kept) {
+    return segmentFields(operands) + 3 + kept;
+  }
+
   /**
    * The update of parameters of a type.
    *
@@ -98,7 +104,7 @@ final class Programs implements AutoCloseable {
         options(type, shape.normLocal())
             + " -DWS_KEPT="
             + kept
-            + ruleOptions(rule, type, operands, segmentFields(operands) + 1 + kept);
+            + ruleOptions(rule, type, operands, sumSegmentFields(operands, kept));
     return kernel("sums.cl", rule.kernel(), options, entry, shape.normLocal());
   }
 
@@ -106,6 +112,8 @@ final class Programs implements AutoCloseable {
       StepPlan.SameRule rule, ElementType type, int operands, int segmentFields) {
     return " -DWS_GROUPS="
         + groups(rule, type == ElementType.FLOAT64)
+        + " -DWS_FIRST="
+        + rule.sums().map(TensorSums::firstNumbers).orElse(0)
         + " -DWS_SLOTS_USED="
         + (operands - 2)
         + " -DWS_SEGMENT="

@@ -104,13 +104,16 @@ class LayoutTest {
 
   @Test
   void sums() {
-    same("SumTensor<float>", Layout.SUM_TENSOR_BYTES);
+    same("SumWhole<float>", Layout.SUM_WHOLE_BYTES);
     same("SumArguments<float>, leaves", Layout.SUM_LEAVES);
     same("SumArguments<float>, tensors", Layout.SUM_TENSORS);
+    same("SumArguments<float>, wholes", Layout.SUM_WHOLES);
     same("SumArguments<float>, sums", Layout.SUM_SUMS);
     same("SumArguments<float>, exponents", Layout.SUM_EXPONENTS);
     same("SumArguments<float>, numbers", Layout.SUM_NUMBERS);
     same("SumArguments<float>, leaf_count", Layout.SUM_LEAF_COUNT);
+    same("SumArguments<float>, rule", Layout.SUM_RULE);
+    same("SumArguments<float>, kinds", Layout.SUM_KINDS);
     for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
       String struct = type == ElementType.FLOAT32 ? "SumArguments<float>" : "SumArguments<double>";
       same(struct + ", step", Layout.SUM_STEP);

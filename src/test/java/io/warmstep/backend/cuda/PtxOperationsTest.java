@@ -203,6 +203,7 @@ class PtxOperationsTest {
     String type = storage.equals("float64") ? "f64" : "f32";
     return switch (kind) {
       case "groups" -> Map.of();
+      case "numbers" -> numbers().named(type);
       case "leaves" -> leaves(storage).named(type);
       case "global" -> globalNorm();
       case "mixed" -> mixed(storage).named("f32");
@@ -215,9 +216,7 @@ class PtxOperationsTest {
         if (kind.startsWith("first_")) {
           yield first(kind.substring("first_".length()), held(storage)).named(type);
         }
-        yield kind.startsWith("numbers_")
-            ? numbers(kind.substring("numbers_".length())).named(type)
-            : update(kind, held(storage)).named(type);
+        yield update(kind, held(storage)).named(type);
       }
     };
   }
@@ -282,7 +281,7 @@ class PtxOperationsTest {
         .orElseThrow();
   }
 
-  /** Squares or magnitudes of two terms. */
+  /** Squares or magnitudes of two terms, or the terms. */
   private static Operations pair(TensorSums.Kind kind) {
     return kind == TensorSums.Kind.NORM ? mul(1).plus(fma(1)) : add(1);
   }
@@ -295,8 +294,8 @@ class PtxOperationsTest {
     Operations prepared = mul(2).plus(fma(1)); // scale * (prescale * g), weight_decay * p + g
     Operations state = stated(rule, "state");
     Operations terms = stated(rule, "terms");
-    boolean termsHaveGradient = !movesState(rule);
-    Operations all = mul(1); // sign * scale
+    boolean termsHaveGradient = !movesState(rule) || kinds(rule).contains(TensorSums.Kind.SUM);
+    Operations all = mul(1).plus(stated(rule, "beginning")); // sign * scale
     all = all.plus(state.plus(prepared).times(8));
     all = all.plus(terms.times(8 + 1 + 2));
     all = all.plus((termsHaveGradient ? prepared : Operations.NONE).times(1 + 2));
@@ -309,9 +308,17 @@ class PtxOperationsTest {
     return all.plus(mul(2)).plus(add(1)).plus(BLOCK_FOLD); // scaled terms
   }
 
-  private static Operations numbers(String rule) throws IOException {
-    Operations root = kinds(rule).contains(TensorSums.Kind.NORM) ? SQRT : Operations.NONE;
-    return NODE.plus(FOLD).plus(root).plus(mul(1)).plus(stated(rule, "numbers"));
+  /** One entry for all rules, each of which forms its numbers. */
+  private static Operations numbers() throws IOException {
+    Operations all = NODE.plus(FOLD).plus(SQRT).plus(mul(1)); // a root, times a power of two
+    Set<String> names = new TreeSet<>();
+    Rules.ofEachKernel().stream()
+        .filter(rule -> rule.sums().isPresent())
+        .forEach(rule -> names.add(rule.sumsKernel()));
+    for (String rule : names) {
+      all = all.plus(stated(rule, "numbers"));
+    }
+    return all;
   }
 
   /** The plain sum of squares or magnitudes, and the scaled one with a product more per element. */

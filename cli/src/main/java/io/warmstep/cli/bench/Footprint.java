@@ -25,10 +25,7 @@ public record Footprint(
     long elementTraffic,
     long cacheBytes) {
   static Footprint of(long elements, ElementType type, UpdateRule rule, long cacheBytes) {
-    List<StateSlot> slots =
-        rule.stateSlots().stream()
-            .filter(slot -> slot.extent() != StateSlot.Extent.TENSOR)
-            .toList();
+    List<StateSlot> slots = rule.stateSlots().stream().filter(slot -> !slot.isOneValue()).toList();
     long state = (long) slots.size() * type.arithmetic().bytes();
     List<Access> phases =
         rule.sums()

@@ -207,6 +207,11 @@ final class GoldenParser {
     for (String tensor : names) {
       Map<String, double[]> lists = new LinkedHashMap<>();
       Map<String, Double> single = new LinkedHashMap<>();
+      if (json.has("group")) { // one value for all tensors
+        object(json.get("group"), where).asMap().entrySet().stream()
+            .filter(number -> number.getValue().isJsonPrimitive())
+            .forEach(number -> single.put(number.getKey(), number(number.getValue(), where)));
+      }
       JsonElement its = hasOne ? all : all.get(tensor);
       if (its != null) {
         object(its, where)

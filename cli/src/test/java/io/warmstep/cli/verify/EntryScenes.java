@@ -44,6 +44,7 @@ final class EntryScenes {
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
       case "mixed" -> MixedScenes.of(type);
+      case "numbers" -> SumScenes.ofNumbers(ElementType.valueOf(upper(type)));
       case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
       case "global" -> NormScenes.ofRoot();
       case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
@@ -51,12 +52,10 @@ final class EntryScenes {
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
       case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
       default -> {
-        String rule = kind.replaceFirst("^(sums|numbers|first)_", "");
+        String rule = kind.replaceFirst("^(sums|first)_", "");
         List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));
-        if (kind.startsWith("sums_") || kind.startsWith("numbers_")) {
-          scenes.addAll(
-              SumScenes.of(
-                  usual(rule), ElementType.valueOf(upper(type)), kind.startsWith("numbers_")));
+        if (kind.startsWith("sums_")) {
+          scenes.addAll(SumScenes.of(usual(rule), ElementType.valueOf(upper(type)), false));
         }
         yield scenes;
       }

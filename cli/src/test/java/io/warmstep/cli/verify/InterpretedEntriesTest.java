@@ -62,10 +62,9 @@ class InterpretedEntriesTest {
     }
     for (int i = 0; i < rules.size(); i++) {
       String name = rules.get(i).kernel();
-      if (!name.equals("adam")
-          && entry.matches("(sums_|numbers_|first_)?" + name + "_[a-z]+\\d+")) {
+      if (!name.equals("adam") && entry.matches("(sums_|first_)?" + name + "_[a-z]+\\d+")) {
         ElementType type = ElementType.values()[i % ElementType.values().length];
-        return entry.endsWith("_" + (entry.startsWith("numbers_") ? type.arithmetic() : type));
+        return entry.endsWith("_" + type);
       }
     }
     return true;

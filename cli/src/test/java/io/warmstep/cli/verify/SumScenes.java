@@ -7,6 +7,8 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.cli.verify.EntryScenes.Scene;
+import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,6 +40,18 @@ final class SumScenes {
     if (joinsLeaves) {
       scenes.add(pairs(rule, type, 400_001, 8));
       scenes.add(ofOne(rule, type, Elements.ORDINARY, MANY));
+    }
+    return scenes;
+  }
+
+  /** Those of the entry that joins leaves and forms the numbers of every rule. */
+  static List<Scene> ofNumbers(ElementType type) {
+    List<Scene> scenes = of(NovoGrad.novoGrad(), type, true);
+    for (UpdateRule rule : Rules.all()) {
+      if (rule.sums().isPresent()) {
+        scenes.add(ofOne(rule, type, Elements.ORDINARY, 40_001));
+        scenes.add(ofOne(rule, type, Elements.SPECIAL, 5001));
+      }
     }
     return scenes;
   }

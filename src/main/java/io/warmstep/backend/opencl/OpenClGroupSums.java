@@ -1,0 +1,121 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import org.jocl.cl_mem;
+
+/**
+ * What is added up over all tensors of a group, for groups that are updated together: room for the
+ * leaves of all, whatever launches they are of, and for each group a launch that forms its numbers.
+ */
+final class OpenClGroupSums {
+  private final IdentityHashMap<UpdateRun, Long> firstLeaves = new IdentityHashMap<>();
+  private final List<Kernel> kernels = new ArrayList<>();
+  private final GroupNumbers groups;
+  private final long leaves;
+  private final cl_mem leafSums;
+  private final cl_mem exponents;
+  private final cl_mem numbers;
+
+  /**
+   * Prepares groups.
+   *
+   * @param together their indices in the plan, in the order of their numbers
+   * @param runs all tensors of these, in the order of the plan and of one type
+   * @param options of the groups' rules, in their order
+   */
+  OpenClGroupSums(
+      OpenClContext context,
+      Programs programs,
+      StepPlan.SameRule rule,
+      List<Integer> together,
+      List<UpdateRun> runs,
+      List<Integer> options,
+      GroupNumbers groups,
+      Resources resources) {
+    this.groups = groups;
+    ElementType type = runs.get(0).type;
+    int bytes = type.arithmetic().bytes();
+    leaves = runs.stream().mapToLong(UpdateRun::leaves).sum();
+    long count = leaves * rule.sums().orElseThrow().kinds().size();
+    leafSums = resources.add(context.allocate(count * bytes));
+    exponents = resources.add(context.allocate(count * Integer.BYTES));
+    numbers = resources.add(context.allocate((long) together.size() * rule.numbers() * bytes));
+    long first = 0;
+    for (int i = 0; i < together.size(); i++) {
+      int group = together.get(i);
+      List<UpdateRun> members = runs.stream().filter(run -> run.group == group).toList();
+      long next = first;
+      for (UpdateRun run : members) {
+        firstLeaves.put(run, next);
+        next += run.leaves();
+      }
+      if (next > first) {
+        UpdateRun run = members.get(0);
+        long elements = members.stream().mapToLong(member -> member.length).sum();
+        long tag = i | (long) options.get(i) << 32;
+        long[] fields = OpenClSums.fields(run, elements, tag, 0, first, next - first);
+        kernels.add(kernel(context, programs, rule, run, fields, resources));
+      }
+      first = next;
+    }
+  }
+
+  private Kernel kernel(
+      OpenClContext context,
+      Programs programs,
+      StepPlan.SameRule rule,
+      UpdateRun run,
+      long[] fields,
+      Resources resources) {
+    int operands = run.buffers.length;
+    int kept = run.kept.length;
+    Segments segments = resources.add(new Segments(Programs.sumSegmentFields(operands, kept)));
+    segments.add(1, fields);
+    segments.upload(context);
+    Kernel kernel = resources.add(programs.sums(rule, "ws_numbers", run.type, operands, kept));
+    kernel.setBuffer(1, segments.segmentBuffer());
+    kernel.setLong(2, leaves);
+    kernel.setBuffer(3, leafSums);
+    kernel.setBuffer(4, exponents);
+    kernel.setBuffer(5, numbers);
+    for (int i = 0; i < kept; i++) {
+      kernel.setBuffer(6 + i, run.kept[i]);
+    }
+    kernel.workGroups(1);
+    return kernel;
+  }
+
+  /** Place of a tensor's first leaf among all. */
+  long firstLeaf(UpdateRun run) {
+    return firstLeaves.get(run);
+  }
+
+  long leaves() {
+    return leaves;
+  }
+
+  cl_mem leafSums() {
+    return leafSums;
+  }
+
+  cl_mem exponents() {
+    return exponents;
+  }
+
+  /** Of each group, for the update. */
+  cl_mem numbers() {
+    return numbers;
+  }
+
+  /** After the leaves of all tensors, before their updates. Allocates nothing. */
+  void launch() {
+    for (int i = 0; i < kernels.size(); i++) { // an iterator would allocate on every step
+      groups.set(kernels.get(i), 0);
+      kernels.get(i).launch();
+    }
+  }
+}
