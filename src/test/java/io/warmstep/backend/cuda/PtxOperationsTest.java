@@ -57,6 +57,8 @@ class PtxOperationsTest {
           "cvt.f32.f16",
           "cvt.rn.f16.f32",
           "cvt.rzi.u32.f32", // of whole numbers
+          "cvt.rzi.s32.f32", // of codes, which it is to cut off
+          "cvt.rn.f32.s32", // of codes
           "cvt.rn.f32.s64",
           "cvt.rn.f64.s64");
 
@@ -242,7 +244,21 @@ class PtxOperationsTest {
     for (Operations ofOneElement : stated(rule)) {
       all = all.plus(ofOneElement.times(held));
     }
-    return all;
+    boolean hasState = !text(rule).contains("_MAX_SLOTS 0\n");
+    return hasState ? all.plus(codes(held)) : all;
+  }
+
+  /** codes.cuh, in loops over slots: moments' and squares', and the roots that are looked at first. */
+  private static Operations codes(int held) {
+    Operations decoded = DIV.plus(mul(1)).plus(mul(4));
+    Operations moment = DIV.plus(mul(1)).plus(add(3));
+    Operations square = DIV.plus(SQRT.times(2)).plus(mul(1)).plus(add(1));
+    Operations threshold = mul(1);
+    return decoded.times(held).plus(SQRT).plus(moment).plus(threshold).plus(square);
+  }
+
+  private static String text(String rule) throws IOException {
+    return Files.readString(Path.of("kernels/rules/" + rule + ".h"));
   }
 
   /** What a rule with a matrix phase does before: an update of state alone. */
