@@ -55,7 +55,8 @@ public final class Lookahead implements UpdateRule {
     this.k = k;
     this.alpha = alpha;
     slots = new ArrayList<>(rule.stateSlots());
-    int elements = (int) slots.stream().filter(s -> s.extent() == StateSlot.Extent.ELEMENT).count();
+    // Behind all that the rule's kernels know, which count a rule's operands.
+    int elements = (int) slots.stream().filter(s -> s.extent() != StateSlot.Extent.TENSOR).count();
     slots.add(elements, StateSlot.copyOfParameter(SLOT));
     int others = ~Access.state(elements);
     access = new Access(rule.access().reads() & others, rule.access().writes() & others);

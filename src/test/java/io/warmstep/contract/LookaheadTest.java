@@ -15,6 +15,7 @@ import io.warmstep.checkpoint.CheckpointMismatchException;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.ScheduleFreeSgd;
@@ -88,7 +89,11 @@ class LookaheadTest {
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void bringsParametersAndSlowWeightsTogether(ContractBackend backend) {
     List<UpdateRule> rules =
-        List.of(Momentum.nesterov(0.9), NovoGrad.novoGrad(), Lamb.lamb().maxGradNorm(0));
+        List.of(
+            Momentum.nesterov(0.9),
+            NovoGrad.novoGrad(),
+            Lamb.lamb().maxGradNorm(0),
+            Muon.muon()); // which has scratch beside its state
     for (UpdateRule rule : rules) {
       try (TestModel model = model(backend.shared(), backend.types(), backend.placements());
           TestModel twin = model(backend.shared(), backend.types(), List.of(Placement.OWNED));
