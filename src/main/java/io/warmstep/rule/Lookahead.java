@@ -56,7 +56,7 @@ public final class Lookahead implements UpdateRule {
     this.alpha = alpha;
     slots = new ArrayList<>(rule.stateSlots());
     // Behind all that the rule's kernels know, which count a rule's operands.
-    int elements = (int) slots.stream().filter(s -> s.extent() != StateSlot.Extent.TENSOR).count();
+    int elements = (int) slots.stream().filter(s -> !s.isOneValue()).count();
     slots.add(elements, StateSlot.copyOfParameter(SLOT));
     int others = ~Access.state(elements);
     access = new Access(rule.access().reads() & others, rule.access().writes() & others);
