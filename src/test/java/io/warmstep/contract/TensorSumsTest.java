@@ -12,6 +12,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
@@ -44,7 +45,7 @@ class TensorSumsTest {
             backend ->
                 RuleMatrix.all().stream()
                     .filter(rule -> rule.sums().isPresent())
-                    .map(rule -> Arguments.of(backend, rule)));
+                    .map(rule -> Arguments.of(backend, withFewProducts(rule))));
   }
 
   static Stream<Arguments> backendsAndRules() {
@@ -53,7 +54,12 @@ class TensorSumsTest {
             backend ->
                 RuleMatrix.unclipped().stream()
                     .filter(rule -> rule.sums().isPresent())
-                    .map(rule -> Arguments.of(backend, rule)));
+                    .map(rule -> Arguments.of(backend, withFewProducts(rule))));
+  }
+
+  /** What multiplies matrices comes after the sums, and takes long. */
+  private static UpdateRule withFewProducts(UpdateRule rule) {
+    return rule instanceof Muon muon ? muon.newtonSchulz(2, -1.5, 0.5, 1) : rule;
   }
 
   private static double[] filled(int length, double value) {
