@@ -4,11 +4,12 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.Device;
 import io.warmstep.Devices;
-import io.warmstep.ElementType;
 import io.warmstep.cli.bench.ModelShapes;
 import io.warmstep.cli.bench.StepBenchmark;
+import io.warmstep.cli.bench.StepWork;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.text.Failures;
+import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.io.PrintWriter;
@@ -30,9 +31,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Measures an optimizer step in turn with what memory allows (the ceiling): on the processor a"
           + " plain Java loop with the same reads and writes and no arithmetic, on a GPU a copy of"
-          + " as many bytes within its memory. Prints the median of "
-          + StepBenchmark.ROUNDS
-          + " rounds of at least 50 ms each, and in brackets the lowest and the highest round.",
+          + " as many bytes within its memory. Prints the median of the"
+          + " rounds, of at least 50 ms each, and in brackets the lowest and the highest round.",
       "Where parameters, gradients and state fit in the last cache of the processors, or in 128 MiB"
           + " on a GPU, memory is no limit, and no fraction of a ceiling is given.",
       "GB/s counts the fewest bytes that the rule must move: parameters, gradients and state read"
@@ -44,25 +44,29 @@ final class BenchCommand implements Runnable {
   /** In place of a rule: each of them. */
   private static final String ALL = "all";
 
+  private static final int MOST_ROUNDS = 10_000;
+
   @Spec private CommandSpec spec;
 
   @Option(
       names = "--rule",
       paramLabel = "RULE",
-      defaultValue = "adam",
       completionCandidates = NameList.RuleNames.class,
       description =
-          "Update rule: ${COMPLETION-CANDIDATES}, or all, which makes one table (default"
-              + " ${DEFAULT-VALUE}).")
+          "Update rule: ${COMPLETION-CANDIDATES}, or all, which makes one table (default adam, of a"
+              + " full step adamw).")
   private String rule;
 
+  @ArgGroup(validate = false, heading = "%nStorage:%n", order = 2)
+  private StoringOptions storing = new StoringOptions();
+
   @Option(
-      names = "--dtype",
-      paramLabel = "TYPE",
-      defaultValue = "float32",
-      completionCandidates = NameList.TypeNames.class,
-      description = "${COMPLETION-CANDIDATES} (default ${DEFAULT-VALUE}).")
-  private String dtype;
+      names = "--full-step",
+      description =
+          "Measure a step that also divides gradients by a loss scale, checks that they are finite,"
+              + " clips them by their norm and sets them to zero, in turn with its update alone and,"
+              + " on the cpu, with the same in separate passes (plain Java loops).")
+  private boolean fullStep;
 
   @Option(
       names = "--backend",
@@ -99,6 +103,13 @@ final class BenchCommand implements Runnable {
           "Threads of the step on the cpu and of the loop (default: one for each processor).")
   private Integer threads;
 
+  @Option(
+      names = "--rounds",
+      paramLabel = "N",
+      defaultValue = "15",
+      description = "How many rounds count (default ${DEFAULT-VALUE}).")
+  private int rounds;
+
   @Option(names = "--json", description = "Print one JSON object and nothing else.")
   private boolean json;
 
@@ -113,35 +124,34 @@ final class BenchCommand implements Runnable {
 
   @Override
   public void run() {
+    if (rule == null) {
+      rule = fullStep ? "adamw" : "adam";
+    }
     List<String> names =
         rule.equals(ALL) ? Rules.all().stream().map(UpdateRule::name).toList() : List.of(rule);
     List<UpdateRule> rules =
         names.stream()
             .map(name -> parse(() -> Options.named("rule", "--rule", () -> NamedRules.named(name))))
             .toList();
-    ElementType type =
-        parse(
-            () ->
-                Options.named(
-                    "unknown element type.*: use",
-                    "--dtype is '" + dtype + "', must be",
-                    () -> ElementType.parse(dtype)));
+    Precision precision = parse(() -> storing.toPrecision(1));
+    if (rounds < 1 || rounds > MOST_ROUNDS) {
+      throw new ParameterException(
+          spec.commandLine(), "--rounds is " + rounds + ", must be 1 to " + MOST_ROUNDS);
+    }
     List<Long> lengths = lengths();
     int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     PrintWriter out = spec.commandLine().getOut();
     JsonArray objects = new JsonArray();
     try (Device device = open(count)) {
       if (!json) {
-        printHead(out, type, lengths, device, count);
+        printHead(out, lengths, device, count);
       }
       for (int i = 0; i < rules.size(); i++) {
+        StepWork work = new StepWork(rules.get(i), precision, fullStep, lengths);
         BenchReport report =
-            new BenchReport(
-                StepBenchmark.run(device, count, rules.get(i), type, lengths),
-                isCpu(),
-                type != type.arithmetic());
+            new BenchReport(result(device, count, work), isCpu(), precision.type());
         if (json) {
-          objects.add(toJson(names.get(i), type, lengths, report));
+          objects.add(toJson(names.get(i), lengths, report));
         } else if (rule.equals(ALL)) {
           report.printRow(out, names.get(i));
         } else {
@@ -165,13 +175,29 @@ final class BenchCommand implements Runnable {
     return object;
   }
 
-  private void printHead(
-      PrintWriter out, ElementType type, List<Long> lengths, Device device, int count) {
+  /** Options of storage that do not go together, or with a rule, are complained of by name. */
+  private StepBenchmark.Result result(Device device, int count, StepWork work)
+      throws InterruptedException {
+    try {
+      return StepBenchmark.run(device, count, work, rounds);
+    } catch (IllegalArgumentException e) {
+      return parse(
+          () ->
+              storing.checked(
+                  precision -> {
+                    throw e;
+                  },
+                  1));
+    }
+  }
+
+  private void printHead(PrintWriter out, List<Long> lengths, Device device, int count) {
     out.printf(
         Locale.ROOT,
-        "%s, %s, %,d parameters in %d %s, on %s, %s%n",
+        "%s%s, %s, %,d parameters in %d %s, on %s, %s%n",
+        fullStep ? "full step of " : "",
         rule.equals(ALL) ? "all rules" : rule,
-        type,
+        storing.text().isEmpty() ? "float32" : storing.text().substring(2),
         lengths.stream().mapToLong(Long::longValue).sum(),
         lengths.size(),
         lengths.size() == 1 ? "tensor" : "tensors",
@@ -227,11 +253,12 @@ final class BenchCommand implements Runnable {
     }
   }
 
-  private JsonObject toJson(String name, ElementType type, List<Long> lengths, BenchReport report) {
+  private JsonObject toJson(String name, List<Long> lengths, BenchReport report) {
     JsonObject object = new JsonObject();
     object.addProperty("rule", name);
     object.addProperty("backend", backend);
-    object.addProperty("dtype", type.toString());
+    storing.addTo(object);
+    object.addProperty("full_step", fullStep);
     object.addProperty("params", lengths.stream().mapToLong(Long::longValue).sum());
     object.addProperty("tensors", lengths.size());
     report.addTo(object);

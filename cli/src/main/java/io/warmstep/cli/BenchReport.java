@@ -1,10 +1,15 @@
 package io.warmstep.cli;
 
+import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
+import io.warmstep.ElementType;
 import io.warmstep.cli.bench.Footprint;
 import io.warmstep.cli.bench.Sample;
 import io.warmstep.cli.bench.StepBenchmark;
 import java.io.PrintWriter;
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
 import java.util.Locale;
 
 /**
@@ -12,9 +17,9 @@ import java.util.Locale;
  *
  * @param result what was measured
  * @param onCpu whether plain Java did the steps
- * @param convertsHalves whether the parameters are of a half type
+ * @param type of the parameters
  */
-record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsHalves) {
+record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type) {
   /** A step that is further from the ceiling than this has another limit than memory. */
   private static final double SLOW = 0.3;
 
@@ -23,12 +28,14 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
   private static final String HEADER = "  %-20s %12s %12s %11s %7s  %s%n";
 
   @SuppressWarnings("InlineFormatString")
-  private static final String ROW = "  %-20s %12s %12d %11d %7.1f  %s%n";
+  private static final String ROW = "  %-20s %12s %12s %11s %7.1f  %s%n";
 
   /** The JSON fields, for the help text. */
   static final String FIELDS =
       """
         rule, backend, dtype      as asked for
+        master, state, rounding   as asked for
+        average, full_step        as asked for
         params, tensors           how many elements, in how many tensors
         working_set_bytes         of parameters, gradients and state
         bytes_per_param           the fewest bytes that a step moves for a parameter
@@ -47,6 +54,11 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
                                   the processor that is the step; on a GPU it is the
                                   time to hand it over, while others still run there
         bytes_allocated_per_step  on the Java heap
+        plain                     a full step's update alone, which took turns with it:
+                                  an object of ms_per_step, times_step (that divided
+                                  by the full step's), times_step_min, times_step_max;
+                                  null otherwise
+        separate                  likewise a full step in separate passes; null on GPUs
         hint                      where to look if the fraction is below 0.3, or null""";
 
   void print(PrintWriter out) {
@@ -58,7 +70,14 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
         time(millis.median() * 1e6),
         time(millis.lowest() * 1e6),
         time(millis.highest() * 1e6));
-    line(out, "memory traffic", "%.1f GB/s", result.gigabytesPerSecond());
+    printRival(out, "its update alone", result.plain());
+    printRival(out, "in separate passes", result.separate());
+    line(
+        out,
+        "memory traffic",
+        "%.1f GB/s, %s bytes per parameter",
+        result.gigabytesPerSecond(),
+        bytes(result.footprint().elementTraffic()));
     Sample fraction = result.fractionOfCeiling();
     if (fraction == null) {
       Footprint footprint = result.footprint();
@@ -103,10 +122,36 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
         ROW,
         rule,
         time(result.millisPerStep().median() * 1e6),
-        result.footprint().elementTraffic(),
-        result.footprint().stateBytes(),
+        bytes(result.footprint().elementTraffic()),
+        bytes(result.footprint().elementState()),
         result.gigabytesPerSecond(),
         fraction == null ? "in caches" : String.format(Locale.ROOT, "%.2f", fraction.median()));
+  }
+
+  /** With decimals only where there are any. */
+  private static String bytes(double count) {
+    return new DecimalFormat("0.##", DecimalFormatSymbols.getInstance(Locale.ROOT)).format(count);
+  }
+
+  /** A whole number is written as one. */
+  private static Number number(double value) {
+    if (value == Math.rint(value)) {
+      return (long) value;
+    }
+    return value;
+  }
+
+  private static void printRival(PrintWriter out, String name, StepBenchmark.Rival rival) {
+    if (rival != null) {
+      line(
+          out,
+          name,
+          "%s, %.2f times the step (%.2f to %.2f)",
+          time(rival.millisPerStep().median() * 1e6),
+          rival.timesStep().median(),
+          rival.timesStep().lowest(),
+          rival.timesStep().highest());
+    }
   }
 
   private static void line(PrintWriter out, String name, String format, Object... values) {
@@ -138,7 +183,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
       return "far below what memory allows. On few elements the launch is the limit; otherwise look"
           + " for branches in the rule that differ between elements.";
     }
-    return convertsHalves
+    return type != type.arithmetic()
         ? "the Java loops that convert half types do not vectorize; float32 is faster here."
         : "far below what memory allows. A branch per element (if, ?:, &&) keeps the rule's Java"
             + " loop from being vectorized: write it with Math.min, Math.max, Math.abs and"
@@ -147,17 +192,29 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, boolean convertsH
 
   void addTo(JsonObject object) {
     object.addProperty("working_set_bytes", result.footprint().workingSet());
-    object.addProperty("bytes_per_param", result.footprint().elementTraffic());
-    object.addProperty("state_bytes_per_param", result.footprint().stateBytes());
+    object.addProperty("bytes_per_param", number(result.footprint().elementTraffic()));
+    object.addProperty("state_bytes_per_param", number(result.footprint().elementState()));
     object.addProperty("steps_per_round", result.stepsPerRound());
-    object.addProperty("rounds", StepBenchmark.ROUNDS);
+    object.addProperty("rounds", result.rounds());
     add(object, "ms_per_step", result.millisPerStep());
     object.addProperty("gb_per_s", result.gigabytesPerSecond());
     object.addProperty("ceiling", result.ceiling());
     add(object, "fraction_of_ceiling", result.fractionOfCeiling());
     object.addProperty("host_us_per_step", result.hostMicrosPerStep());
     object.addProperty("bytes_allocated_per_step", result.bytesAllocatedPerStep());
+    object.add("plain", rival(result.plain()));
+    object.add("separate", rival(result.separate()));
     object.addProperty("hint", hint());
+  }
+
+  private static JsonElement rival(StepBenchmark.Rival rival) {
+    if (rival == null) {
+      return JsonNull.INSTANCE;
+    }
+    JsonObject object = new JsonObject();
+    object.addProperty("ms_per_step", rival.millisPerStep().median());
+    add(object, "times_step", rival.timesStep());
+    return object;
   }
 
   /** The median and the spread, or null three times. */

@@ -6,10 +6,10 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import io.warmstep.Device;
 import io.warmstep.Devices;
-import io.warmstep.ElementType;
 import io.warmstep.WarmstepException;
 import io.warmstep.cli.bench.BorrowedModel;
 import io.warmstep.cli.bench.StepTimer;
+import io.warmstep.cli.bench.StepWork;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.text.Failures;
 import io.warmstep.rule.UpdateRule;
@@ -34,6 +34,8 @@ import picocli.CommandLine.Spec;
  *
  * <pre>
  * {"open": {"rule": "adam", "dtype": "float32", "lengths": [25000000]}}   {"parameters": 25000000}
+ * {"open": {"rule": "adamw", "dtype": "bfloat16", "lengths": [25000000], "master": "exact",
+ *   "state": "int8", "rounding": "stochastic", "full": true}}   {"parameters": 25000000}
  * {"steps": 20}   {"ms": 3.1, "host_us": 4.0}   of a step, on the device and until the call returns
  * {"close": true}   {}
  * </pre>
@@ -138,6 +140,10 @@ final class MeasureCommand implements Callable<Integer> {
       return member;
     }
 
+    private static String string(JsonObject request, String name, String otherwise) {
+      return request.has(name) ? request.get(name).getAsString() : otherwise;
+    }
+
     private static JsonObject error(RuntimeException e) {
       JsonObject object = new JsonObject();
       object.addProperty("error", Failures.describe(e));
@@ -150,9 +156,15 @@ final class MeasureCommand implements Callable<Integer> {
         lengths.add(length.getAsLong());
       }
       UpdateRule rule = NamedRules.named(member(request, "rule").getAsString());
-      ElementType type = ElementType.parse(member(request, "dtype").getAsString());
+      StoringOptions storing = new StoringOptions();
+      storing.type = member(request, "dtype").getAsString();
+      storing.master = string(request, "master", storing.master);
+      storing.state = string(request, "state", storing.state);
+      storing.rounding = string(request, "rounding", storing.rounding);
+      boolean isFull = request.has("full") && request.get("full").getAsBoolean();
+      StepWork work = new StepWork(rule, storing.toPrecision(1), isFull, lengths);
       close();
-      model = new BorrowedModel(device, rule, type, lengths);
+      model = new BorrowedModel(device, work);
       JsonObject object = new JsonObject();
       object.addProperty("parameters", lengths.stream().mapToLong(Long::longValue).sum());
       return object;

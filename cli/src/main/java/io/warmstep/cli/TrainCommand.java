@@ -64,7 +64,7 @@ final class TrainCommand implements Callable<Integer> {
   private TrainOptions.Update update = new TrainOptions.Update();
 
   @ArgGroup(validate = false, heading = "%nStorage:%n", order = 3)
-  private TrainOptions.Storing storing = new TrainOptions.Storing();
+  private StoringOptions storing = new StoringOptions();
 
   @ArgGroup(validate = false, heading = "%nLearning rate:%n", order = 4)
   private TrainOptions.Rate rate = new TrainOptions.Rate();

@@ -2,15 +2,10 @@ package io.warmstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
-import io.warmstep.ElementType;
-import io.warmstep.MasterWeights;
-import io.warmstep.Rounding;
-import io.warmstep.StateType;
 import io.warmstep.check.Arguments;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.train.LearningRate;
-import io.warmstep.cli.train.Precision;
 import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.cli.train.WarmUpChoice;
 import io.warmstep.collective.LaneTree;
@@ -25,7 +20,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
 
@@ -240,138 +234,6 @@ final class TrainOptions {
     }
   }
 
-  /** How parameters and state are stored. */
-  static final class Storing {
-    @Option(
-        names = "--dtype",
-        paramLabel = "TYPE",
-        defaultValue = "float32",
-        completionCandidates = NameList.TypeNames.class,
-        description =
-            "Of parameters and gradients: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
-    String type;
-
-    @Option(
-        names = "--master",
-        paramLabel = "KIND",
-        arity = "0..1",
-        defaultValue = "none",
-        fallbackValue = "exact",
-        completionCandidates = Masters.class,
-        description = {
-          "What is kept of float16 and bfloat16 parameters so that small updates are not lost:"
-              + " ${COMPLETION-CANDIDATES}; without a kind exact. Default: ${DEFAULT-VALUE}"
-        })
-    String master;
-
-    @Option(
-        names = "--state",
-        paramLabel = "TYPE",
-        defaultValue = "float32",
-        completionCandidates = StateTypes.class,
-        description = {
-          "Of the moments of tensors from 4096 elements on: ${COMPLETION-CANDIDATES}. Default:"
-              + " ${DEFAULT-VALUE}"
-        })
-    String state;
-
-    @Option(
-        names = "--rounding",
-        paramLabel = "HOW",
-        defaultValue = "nearest",
-        completionCandidates = Roundings.class,
-        description = {
-          "To bfloat16, of parameters without a master and of state, and of squares to int8:"
-              + " ${COMPLETION-CANDIDATES}."
-              + " Default: ${DEFAULT-VALUE}"
-        })
-    String rounding;
-
-    @Option(
-        names = "--average",
-        paramLabel = "D",
-        description = {
-          "Evaluate with an exponential moving average of the parameters, which in step t keeps the"
-              + " smaller of D and (1 + t) / (10 + t) of itself. Default: no average"
-        })
-    Double average;
-
-    Precision toPrecision(long seed) {
-      if (average != null) {
-        Arguments.require(
-            average > 0 && average < 1,
-            "--average",
-            average,
-            "in (0, 1)",
-            "leave it out for no average");
-      }
-      return new Precision(
-          Options.named("unknown element type", "--dtype", () -> ElementType.parse(type)),
-          choice("--master", master, MasterWeights.values()),
-          choice("--state", state, StateType.values()),
-          choice("--rounding", rounding, Rounding.values()),
-          seed,
-          average == null ? 0 : average);
-    }
-
-    /** Makes an optimizer, whose complaints name the options. */
-    <T> T checked(Function<Precision, T> maker, long seed) {
-      Precision precision = toPrecision(seed);
-      return Options.named(
-          "masterWeights",
-          "--master",
-          () ->
-              Options.named(
-                  "stateType",
-                  "--state",
-                  () -> Options.named("rounding", "--rounding", () -> maker.apply(precision))));
-    }
-
-    /** Such as {@code , bfloat16 with exact masters}; empty if all is float32. */
-    String text() {
-      StringBuilder text = new StringBuilder();
-      if (!type.equals("float32")) {
-        text.append(", ").append(type);
-      }
-      if (!master.equals("none")) {
-        text.append(" with ").append(master).append(" masters");
-      }
-      if (!state.equals("float32")) {
-        text.append(", ").append(state).append(" state");
-      }
-      if (!rounding.equals("nearest")) {
-        text.append(", ").append(rounding).append(" rounding");
-      }
-      if (average != null) {
-        text.append(", averaged by ").append(average);
-      }
-      return text.toString();
-    }
-
-    private static <T> T choice(String option, String given, T[] choices) {
-      for (T choice : choices) {
-        if (choice.toString().equals(given)) {
-          return choice;
-        }
-      }
-      throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
-              "%s is '%s', must be one of %s",
-              option,
-              given,
-              Arrays.stream(choices).map(String::valueOf).collect(Collectors.joining(", "))));
-    }
-
-    void addTo(JsonObject json) {
-      json.addProperty("dtype", type);
-      json.addProperty("master", master);
-      json.addProperty("state", state);
-      json.addProperty("rounding", rounding);
-      json.addProperty("average", average);
-    }
-  }
-
   /**
    * A learning rate of those that were asked for.
    *
@@ -503,7 +365,7 @@ final class TrainOptions {
     }
 
     /** Checks that the numbers fit each other and what else was asked for. */
-    void check(Saving saving, Storing storing) {
+    void check(Saving saving, StoringOptions storing) {
       if (workers == null) {
         if (lanes != null) {
           throw new IllegalArgumentException(
@@ -601,27 +463,6 @@ final class TrainOptions {
       super(
           NamedRules.names().stream()
               .map(name -> name + " " + Rules.usualRate(NamedRules.named(name))));
-    }
-  }
-
-  /** Names for the help text. */
-  static final class Masters extends NameList {
-    Masters() {
-      super(Arrays.stream(MasterWeights.values()).map(MasterWeights::toString));
-    }
-  }
-
-  /** Names for the help text. */
-  static final class StateTypes extends NameList {
-    StateTypes() {
-      super(Arrays.stream(StateType.values()).map(StateType::toString));
-    }
-  }
-
-  /** Names for the help text. */
-  static final class Roundings extends NameList {
-    Roundings() {
-      super(Arrays.stream(Rounding.values()).map(Rounding::toString));
     }
   }
 

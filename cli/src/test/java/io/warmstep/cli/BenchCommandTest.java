@@ -1,6 +1,7 @@
 package io.warmstep.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonArray;
@@ -11,6 +12,7 @@ import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -36,7 +38,19 @@ class BenchCommandTest {
   @CsvSource({"sgd,float32", "adam,bfloat16", "rmsprop,float64"})
   void printsOneObjectAndNoStepAllocates(String rule, String dtype) {
     assertEquals(
-        0, bench("--rule", rule, "--dtype", dtype, "--size", "1000", "--threads", "1", "--json"));
+        0,
+        bench(
+            "--rule",
+            rule,
+            "--dtype",
+            dtype,
+            "--size",
+            "1000",
+            "--threads",
+            "1",
+            "--rounds",
+            "3",
+            "--json"));
     assertEquals("", err.toString());
     JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
     assertEquals(rule, result.get("rule").getAsString());
@@ -70,15 +84,63 @@ class BenchCommandTest {
   })
   void saysHowManyBytesAreMovedAndHeld(String rule, String dtype, long moved, long held) {
     assertEquals(
-        0, bench("--rule", rule, "--dtype", dtype, "--size", "1000", "--threads", "1", "--json"));
+        0,
+        bench(
+            "--rule",
+            rule,
+            "--dtype",
+            dtype,
+            "--size",
+            "1000",
+            "--threads",
+            "1",
+            "--rounds",
+            "3",
+            "--json"));
     JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
     assertEquals(moved, result.get("bytes_per_param").getAsLong());
     assertEquals(held, result.get("state_bytes_per_param").getAsLong());
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "'--dtype bfloat16 --master --state int8',14.25,4.125",
+    "'--state bfloat16 --average 0.99',28,8",
+    "'--full-step --dtype bfloat16 --master exact',30,10",
+    "'--full-step',36,8"
+  })
+  void measuresWhatIsStoredInFewerBits(String options, double moved, double held) {
+    List<String> all =
+        new ArrayList<>(List.of("--size", "8192", "--threads", "2", "--rounds", "2", "--json"));
+    all.addAll(List.of(options.split(" ", -1)));
+    assertEquals(0, bench(all.toArray(String[]::new)), err.toString());
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertEquals(moved, result.get("bytes_per_param").getAsDouble());
+    assertEquals(held, result.get("state_bytes_per_param").getAsDouble());
+    assertEquals(0, result.get("bytes_allocated_per_step").getAsDouble(), 0.5);
+    boolean isFull = options.contains("--full-step");
+    assertEquals(isFull, result.get("full_step").getAsBoolean());
+    assertEquals(isFull ? "adamw" : "adam", result.get("rule").getAsString());
+    for (String rival : List.of("plain", "separate")) {
+      assertEquals(!isFull, result.get(rival).isJsonNull());
+      if (isFull) {
+        JsonObject times = result.getAsJsonObject(rival);
+        assertTrue(times.get("ms_per_step").getAsDouble() > 0);
+        assertTrue(times.get("times_step").getAsDouble() > 0);
+      }
+    }
+  }
+
+  @Test
+  void storageThatDoesNotGoTogetherIsRefused() {
+    assertEquals(2, bench("--size", "1000", "--dtype", "float64", "--master", "exact"));
+    assertTrue(err.toString().contains("--master"), err.toString());
+    assertFalse(err.toString().contains("masterWeights"), err.toString());
+  }
+
   @Test
   void measuresAllRulesInOneTable() {
-    assertEquals(0, bench("--rule", "all", "--size", "1000", "--threads", "1"));
+    assertEquals(0, bench("--rule", "all", "--size", "1000", "--threads", "1", "--rounds", "1"));
     List<String> rules = Rules.all().stream().map(UpdateRule::name).toList();
     List<String> lines = out.toString().lines().toList();
     assertTrue(lines.get(0).startsWith("all rules, float32, 1,000 parameters"), lines.get(0));
@@ -86,7 +148,8 @@ class BenchCommandTest {
         rules, lines.stream().skip(2).map(line -> line.strip().split(" ", -1)[0]).toList());
 
     out.getBuffer().setLength(0);
-    assertEquals(0, bench("--rule", "all", "--size", "1000", "--threads", "1", "--json"));
+    assertEquals(
+        0, bench("--rule", "all", "--size", "1000", "--threads", "1", "--rounds", "1", "--json"));
     JsonArray all =
         JsonParser.parseString(out.toString()).getAsJsonObject().getAsJsonArray("rules");
     assertEquals(
@@ -96,14 +159,14 @@ class BenchCommandTest {
 
   @Test
   void saysWhyThereIsNoFractionInCaches() {
-    assertEquals(0, bench("--size", "1000", "--threads", "1"));
+    assertEquals(0, bench("--size", "1000", "--threads", "1", "--rounds", "1"));
     Matcher size =
         Pattern.compile("none: 0.0 MB fit .*\\(--size ([0-9]+) and", Pattern.DOTALL)
             .matcher(out.toString());
     assertTrue(size.find(), out.toString());
 
     out.getBuffer().setLength(0);
-    assertEquals(0, bench("--size", size.group(1), "--threads", "1", "--json"));
+    assertEquals(0, bench("--size", size.group(1), "--threads", "1", "--rounds", "2", "--json"));
     JsonObject beyond = JsonParser.parseString(out.toString()).getAsJsonObject();
     assertEquals("plain Java loop", beyond.get("ceiling").getAsString());
     double fraction = beyond.get("fraction_of_ceiling").getAsDouble();
@@ -113,7 +176,7 @@ class BenchCommandTest {
 
   @Test
   void theHelpExplainsEveryField() {
-    assertEquals(0, bench("--size", "1000", "--threads", "1", "--json"));
+    assertEquals(0, bench("--size", "1000", "--threads", "1", "--rounds", "1", "--json"));
     JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
     out.getBuffer().setLength(0);
     assertEquals(0, bench("--help"));
@@ -155,6 +218,7 @@ class BenchCommandTest {
     "--size,0,--size is 0",
     "--size,many,'--size is ''many'', must be a whole number'",
     "--model,vgg,'--model is ''vgg'', must be'",
+    "--rounds,0,--rounds is 0",
     "--threads,0,--threads is 0",
     "--threads,5000,--threads is 5000",
     "--speed,1,--speed"

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonObject;
+import io.warmstep.ElementType;
 import io.warmstep.cli.bench.Footprint;
 import io.warmstep.cli.bench.Sample;
 import io.warmstep.cli.bench.StepBenchmark;
@@ -14,18 +16,26 @@ import org.junit.jupiter.api.Test;
 
 class BenchReportTest {
   private static BenchReport report(double fraction, boolean onCpu, boolean convertsHalves) {
+    return report(fraction, onCpu, convertsHalves, null);
+  }
+
+  private static BenchReport report(
+      double fraction, boolean onCpu, boolean convertsHalves, StepBenchmark.Rival rival) {
     return new BenchReport(
         new StepBenchmark.Result(
+            15,
             20,
             new Sample(3.1, 3, 3.25),
             9.5,
-            new Footprint(25_000_000, 2, 16, 8, 28, 32 << 20),
+            new Footprint(25_000_000, 2, 400_000_000, 53_125_000, 356_250_000, 32 << 20),
             "plain Java loop",
             new Sample(fraction, fraction / 2, fraction * 1.5),
             3100,
-            0),
+            0,
+            rival,
+            rival),
         onCpu,
-        convertsHalves);
+        convertsHalves ? ElementType.BFLOAT16 : ElementType.FLOAT32);
   }
 
   private static String text(BenchReport report) {
@@ -39,11 +49,34 @@ class BenchReportTest {
     assertEquals(
         """
           a step                 3.10 ms (3.00 ms to 3.25 ms)
-          memory traffic         9.5 GB/s
+          memory traffic         9.5 GB/s, 14.25 bytes per parameter
           fraction of ceiling    0.800 (0.400 to 1.200) of a plain Java loop
           allocated per step     0.0 bytes
         """,
         text(report(0.8, true, false)));
+  }
+
+  @Test
+  void showsWhatAFullStepTookTurnsWith() {
+    StepBenchmark.Rival rival =
+        new StepBenchmark.Rival(new Sample(4.65, 4.5, 5), new Sample(1.5, 1.4, 1.6));
+    assertTrue(
+        text(report(0.8, true, false, rival))
+            .contains(
+                """
+                  its update alone       4.65 ms, 1.50 times the step (1.40 to 1.60)
+                  in separate passes     4.65 ms, 1.50 times the step (1.40 to 1.60)
+                """
+                    .indent(0)),
+        text(report(0.8, true, false, rival)));
+    JsonObject json = new JsonObject();
+    report(0.8, true, false, rival).addTo(json);
+    assertEquals(
+        "{\"ms_per_step\":4.65,\"times_step\":1.5,\"times_step_min\":1.4,\"times_step_max\":1.6}",
+        json.get("plain").toString());
+    assertEquals(json.get("plain"), json.get("separate"));
+    assertEquals("14.25", json.get("bytes_per_param").toString());
+    assertEquals("2.125", json.get("state_bytes_per_param").toString());
   }
 
   @Test

@@ -6,10 +6,8 @@ import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
-import io.warmstep.rule.UpdateRule;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.List;
 import java.util.SplittableRandom;
 
 /**
@@ -26,26 +24,32 @@ public final class BorrowedModel implements AutoCloseable {
    * Allocates and fills the tensors.
    *
    * @param device where
-   * @param rule measured
-   * @param type of parameters and gradients
-   * @param lengths of the tensors
+   * @param work measured
    * @throws io.warmstep.OutOfDeviceMemoryException if they do not fit; nothing stays allocated
    */
-  public BorrowedModel(Device device, UpdateRule rule, ElementType type, List<Long> lengths) {
+  public BorrowedModel(Device device, StepWork work) {
     try {
       ParametersBuilder builder = Parameters.on(device);
       SplittableRandom random = new SplittableRandom(1);
-      for (int i = 0; i < lengths.size(); i++) {
-        Tensor values = filled(device, type, lengths.get(i), random);
-        Tensor gradients = filled(device, type, lengths.get(i), random);
+      ElementType type = work.precision().type();
+      for (int i = 0; i < work.lengths().size(); i++) {
+        long length = work.lengths().get(i);
+        Tensor values = filled(device, type, length, random);
+        Tensor gradients = filled(device, type, length, random);
         builder.borrow("tensor" + i, values, gradients);
-        Matrix.shape(builder, "tensor" + i, lengths.get(i));
+        Matrix.shape(builder, "tensor" + i, length);
       }
       Parameters parameters = builder.build();
       opened.push(parameters);
-      Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
+      Optimizer optimizer = work.optimizer(parameters);
       opened.push(optimizer);
-      timer = new StepTimer(device, optimizer);
+      if (work.isFull()) {
+        Gradients gradients = new Gradients(parameters);
+        opened.push(gradients);
+        timer = new StepTimer(device, optimizer, gradients::restore, Integer.MAX_VALUE);
+      } else {
+        timer = new StepTimer(device, optimizer);
+      }
       opened.push(timer);
     } catch (RuntimeException | Error e) {
       close();

@@ -24,9 +24,19 @@ final class Filling {
       return;
     }
     float[] values = new float[(int) tensor.length()];
+    fill(values, random);
+    tensor.copyFrom(values);
+  }
+
+  /**
+   * Overwrites an array with numbers between -1 and 1.
+   *
+   * @param values the array
+   * @param random where from
+   */
+  static void fill(float[] values, SplittableRandom random) {
     for (int i = 0; i < values.length; i++) {
       values[i] = i < PATTERN ? (float) random.nextDouble(-1, 1) : values[i - PATTERN];
     }
-    tensor.copyFrom(values);
   }
 }

@@ -1,9 +1,11 @@
 package io.warmstep.cli.bench;
 
 import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
+import io.warmstep.StateType;
+import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.Access;
 import io.warmstep.rule.StateSlot;
-import io.warmstep.rule.UpdateRule;
 import java.util.List;
 
 /**
@@ -11,53 +13,99 @@ import java.util.List;
  *
  * @param elements how many parameters
  * @param slots how many values of state an element has
- * @param elementBytes of a parameter, its gradient and its state
- * @param stateBytes of an element's state alone
- * @param elementTraffic bytes that a step must move for an element: what each phase of the rule
- *     reads and writes, mostly parameter, gradient and state, and parameter and state
+ * @param workingSet bytes of parameters, gradients and all that is kept between steps
+ * @param state bytes of what is kept between steps beside parameters and gradients
+ * @param traffic bytes that a step must move: what each phase of the rule reads and writes, mostly
+ *     parameter, gradient and state, and parameter and state
  * @param cacheBytes of the device's last caches
  */
 public record Footprint(
-    long elements,
-    int slots,
-    long elementBytes,
-    long stateBytes,
-    long elementTraffic,
-    long cacheBytes) {
-  static Footprint of(long elements, ElementType type, UpdateRule rule, long cacheBytes) {
-    List<StateSlot> slots = rule.stateSlots().stream().filter(slot -> !slot.isOneValue()).toList();
-    long state = (long) slots.size() * type.arithmetic().bytes();
+    long elements, int slots, long workingSet, long state, long traffic, long cacheBytes) {
+  /** Smaller tensors keep their state in float32: see OptimizerBuilder.stateType. */
+  private static final long SMALL = 4096;
+
+  private static final int CODES_PER_SCALE = 32;
+
+  static Footprint of(StepWork work, long cacheBytes) {
+    List<StateSlot> slots =
+        work.rule().stateSlots().stream().filter(slot -> !slot.isOneValue()).toList();
+    long workingSet = 0;
+    long held = 0;
+    long traffic = 0;
+    for (long length : work.lengths()) {
+      long[] operands = new long[2 + slots.size()];
+      operands[0] = length * work.precision().type().bytes();
+      operands[1] = operands[0];
+      for (int i = 0; i < slots.size(); i++) {
+        operands[2 + i] = bytes(work.precision(), slots.get(i), length);
+      }
+      long master = masterBytes(work.precision(), length);
+      long average = work.precision().averageDecay() == 0 ? 0 : 4 * length;
+      long state = master + average;
+      for (int i = 2; i < operands.length; i++) {
+        state += operands[i];
+      }
+      held += state;
+      workingSet += operands[0] + operands[1] + state;
+      // What a master adds to a parameter is read and written with it.
+      operands[0] += master;
+      traffic += traffic(work, operands) + 2 * average;
+    }
+    return new Footprint(work.elements(), slots.size(), workingSet, held, traffic, cacheBytes);
+  }
+
+  private static long traffic(StepWork work, long[] operands) {
+    // The norm reads gradients before the update does, which then sets them to zero.
+    long sum = work.isFull() ? 2 * operands[1] : 0;
     List<Access> phases =
-        rule.sums()
+        work.rule()
+            .sums()
             .map(sums -> List.of(sums.summing(), sums.updating()))
             .orElse(List.of(Access.ALL));
-    long traffic = 0;
     for (Access phase : phases) {
-      for (int operand = 0; operand < 2 + slots.size(); operand++) {
-        int bytes = operand < 2 ? type.bytes() : type.arithmetic().bytes();
-        traffic += (phase.reads(operand) ? bytes : 0) + (phase.writes(operand) ? bytes : 0);
+      for (int i = 0; i < operands.length; i++) {
+        sum += (phase.reads(i) ? operands[i] : 0) + (phase.writes(i) ? operands[i] : 0);
       }
     }
-    return new Footprint(
-        elements, slots.size(), 2L * type.bytes() + state, state, traffic, cacheBytes);
+    return sum;
+  }
+
+  private static long bytes(Precision precision, StateSlot slot, long length) {
+    boolean isAverage =
+        slot.content() == StateSlot.Content.MOMENT || slot.content() == StateSlot.Content.SQUARE;
+    if (isAverage && length >= SMALL && precision.state() == StateType.BFLOAT16) {
+      return 2 * length;
+    }
+    if (isAverage && length >= SMALL && precision.state() == StateType.INT8) {
+      return length + 2 * ((length + CODES_PER_SCALE - 1) / CODES_PER_SCALE);
+    }
+    return length * precision.type().arithmetic().bytes();
+  }
+
+  /** Of a bfloat16 parameter a master adds the bits that it lacks; of a float16 one it is whole. */
+  private static long masterBytes(Precision precision, long length) {
+    if (precision.masters() == MasterWeights.NONE) {
+      return 0;
+    }
+    return precision.type() == ElementType.BFLOAT16 ? 2 * length : 4 * length;
   }
 
   /**
-   * Returns the size of all together.
+   * Returns the share of one parameter in what is kept between steps.
    *
    * @return bytes
    */
-  public long workingSet() {
-    return elements * elementBytes;
+  public double elementState() {
+    return (double) state / elements;
   }
 
   /**
-   * Returns the fewest bytes that a step can move.
+   * Returns the share of one parameter in what a step must move.
    *
    * @return read and written bytes
    */
-  public long traffic() {
-    return elements * elementTraffic;
+  public double elementTraffic() {
+    return (double) traffic / elements;
   }
 
   /**
@@ -66,7 +114,7 @@ public record Footprint(
    * @return whether memory is no limit
    */
   public boolean fitsCaches() {
-    return workingSet() <= cacheBytes;
+    return workingSet <= cacheBytes;
   }
 
   /**
@@ -75,6 +123,6 @@ public record Footprint(
    * @return the least count
    */
   public long leastBeyondCaches() {
-    return cacheBytes / elementBytes + 1;
+    return (long) (cacheBytes / ((double) workingSet / elements)) + 1;
   }
 }

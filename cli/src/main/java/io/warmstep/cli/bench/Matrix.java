@@ -5,7 +5,7 @@ import io.warmstep.ParametersBuilder;
 /** Shapes for tensors of which only the count of elements is known, for rules of matrices. */
 final class Matrix {
   /** More would make a step of such a rule take minutes on a processor. */
-  private static final long MOST_ROWS = 256;
+  private static final long MOST_ROWS = 1024;
 
   private Matrix() {}
 

@@ -2,31 +2,39 @@ package io.warmstep.cli.bench;
 
 import io.warmstep.Device;
 import io.warmstep.DeviceTimer;
-import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
-import io.warmstep.Parameter;
 import io.warmstep.Parameters;
-import io.warmstep.ParametersBuilder;
-import io.warmstep.rule.UpdateRule;
+import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
  * Measures a step in turn with what memory allows: on the processor {@link PlainLoop}, on a GPU a
  * copy within its memory. Rounds of both, back to back, so that the ratio holds when the machine's
  * speed drifts. Where the tensors fit in caches, memory is no limit and the step is measured alone.
+ * A full step takes turns with its update alone, too, and on the processor with {@link
+ * SeparatePasses}.
  */
 public final class StepBenchmark implements AutoCloseable {
-  /** How many rounds count. */
-  public static final int ROUNDS = 15;
-
+  /** Rounds before those that count, at most. */
   private static final int WARM_UP_ROUNDS = 5;
 
+  /** Steps that set gradients to zero before these are put back, few of the averages' lives. */
+  private static final int STEPS_ON_ZEROS = 256;
+
+  private final int rounds;
   private final StepTimer steps;
-  private final DeviceTimer ceilingTimer;
+  private final DeviceTimer otherTimer;
 
   /** Or null. */
   private final Ceiling ceiling;
+
+  /** The update of a full step alone, or null. */
+  private final StepTimer plain;
+
+  /** What does the same as a full step, or null. */
+  private final SeparatePasses separate;
 
   /** What the last round of steps gave. */
   private StepTimer.Time last;
@@ -34,6 +42,7 @@ public final class StepBenchmark implements AutoCloseable {
   /**
    * What was measured.
    *
+   * @param rounds how many count
    * @param stepsPerRound of at least 50 ms together
    * @param millisPerStep of the rounds
    * @param gigabytesPerSecond by the fewest bytes that the rule must read and write, of 10^9
@@ -43,8 +52,11 @@ public final class StepBenchmark implements AutoCloseable {
    * @param hostMicrosPerStep median over the rounds of the time until {@code step()} returns: on
    *     the processor that of the step, on a GPU the host's share, before the device has done it
    * @param bytesAllocatedPerStep on the Java heap, by all threads
+   * @param plain the update alone in the place of a full step, or null
+   * @param separate a full step in separate passes, or null
    */
   public record Result(
+      int rounds,
       int stepsPerRound,
       Sample millisPerStep,
       double gigabytesPerSecond,
@@ -52,18 +64,36 @@ public final class StepBenchmark implements AutoCloseable {
       String ceiling,
       Sample fractionOfCeiling,
       double hostMicrosPerStep,
-      double bytesAllocatedPerStep) {}
+      double bytesAllocatedPerStep,
+      Rival plain,
+      Rival separate) {}
 
-  private StepBenchmark(Device device, Optimizer optimizer, Ceiling ceiling) {
-    this.steps = new StepTimer(device, optimizer);
-    this.ceilingTimer = device.timer();
+  /**
+   * What was measured in turn with a full step.
+   *
+   * @param millisPerStep of the rounds
+   * @param timesStep its time divided by the full step's
+   */
+  public record Rival(Sample millisPerStep, Sample timesStep) {}
+
+  private StepBenchmark(
+      int rounds,
+      Device device,
+      StepTimer steps,
+      Ceiling ceiling,
+      StepTimer plain,
+      SeparatePasses separate) {
+    this.rounds = rounds;
+    this.steps = steps;
+    this.otherTimer = device.timer();
     this.ceiling = ceiling;
+    this.plain = plain;
+    this.separate = separate;
   }
 
   @Override
   public void close() {
-    steps.close();
-    ceilingTimer.close();
+    otherTimer.close();
   }
 
   /**
@@ -71,88 +101,116 @@ public final class StepBenchmark implements AutoCloseable {
    *
    * @param device where
    * @param threads how many the plain loop uses, as many as the device if that is the processor
-   * @param rule measured
-   * @param type of parameters and gradients
-   * @param lengths of the tensors
+   * @param work measured
+   * @param rounds how many count, at least 1
    * @return the result
    * @throws InterruptedException if the thread is interrupted
    */
-  public static Result run(
-      Device device, int threads, UpdateRule rule, ElementType type, List<Long> lengths)
+  public static Result run(Device device, int threads, StepWork work, int rounds)
       throws InterruptedException {
-    long total = lengths.stream().mapToLong(Long::longValue).sum();
-    Footprint footprint = Footprint.of(total, type, rule, Caches.bytes(device, threads));
-    try (Parameters parameters = parameters(device, type, lengths);
-        Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
-        Ceiling ceiling = ceiling(device, threads, type, footprint);
-        StepBenchmark benchmark = new StepBenchmark(device, optimizer, ceiling)) {
+    Footprint footprint = Footprint.of(work, Caches.bytes(device, threads));
+    try (Parameters parameters = work.parameters(device);
+        Optimizer optimizer = work.optimizer(parameters);
+        Gradients gradients = work.isFull() ? new Gradients(parameters) : null;
+        StepTimer steps = timer(device, optimizer, gradients);
+        Optimizer update = work.isFull() ? work.plain().optimizer(parameters) : null;
+        StepTimer plain = update == null ? null : timer(device, update, gradients);
+        SeparatePasses separate =
+            SeparatePasses.canReplace(work, device.isAccelerator())
+                ? new SeparatePasses(
+                    device, threads, work.rule(), work.precision().type(), work.elements())
+                : null;
+        Ceiling ceiling = ceiling(device, threads, work, footprint);
+        StepBenchmark benchmark =
+            new StepBenchmark(rounds, device, steps, ceiling, plain, separate)) {
       return benchmark.measure(footprint);
     }
   }
 
+  private static StepTimer timer(Device device, Optimizer optimizer, Gradients gradients) {
+    return gradients == null
+        ? new StepTimer(device, optimizer)
+        : new StepTimer(device, optimizer, gradients::restore, STEPS_ON_ZEROS);
+  }
+
   /** Or null, in caches. */
-  private static Ceiling ceiling(Device device, int threads, ElementType type, Footprint footprint)
+  private static Ceiling ceiling(Device device, int threads, StepWork work, Footprint footprint)
       throws InterruptedException {
     if (footprint.fitsCaches()) {
       return null;
     }
     return device.isAccelerator()
         ? new DeviceCopy(device, footprint.traffic())
-        : PlainLoop.fastest(type, footprint.elements(), footprint.slots(), threads);
+        : PlainLoop.fastest(
+            work.precision().type(), footprint.elements(), footprint.slots(), threads);
   }
 
-  private static Parameters parameters(Device device, ElementType type, List<Long> lengths) {
-    ParametersBuilder builder = Parameters.on(device);
-    for (int i = 0; i < lengths.size(); i++) {
-      builder.add("tensor" + i, type, lengths.get(i));
-      Matrix.shape(builder, "tensor" + i, lengths.get(i));
+  /** Something that takes turns with the steps. */
+  private final class Turns {
+    final PacedWork paced;
+    final double[] millis = new double[rounds];
+
+    Turns(PacedWork.Work work) {
+      this.paced = new PacedWork(work);
     }
-    Parameters parameters = builder.build();
-    SplittableRandom random = new SplittableRandom(1);
-    for (Parameter parameter : parameters) {
-      Filling.fill(parameter.values(), random);
-      Filling.fill(parameter.gradients(), random);
-    }
-    return parameters;
   }
 
   private Result measure(Footprint footprint) throws InterruptedException {
-    PacedWork paced = new PacedWork(this::stepMillis);
-    PacedWork pacedCeiling = ceiling == null ? null : new PacedWork(this::ceilingMillis);
-    double[] millis = new double[ROUNDS];
-    double[] hosts = new double[ROUNDS];
-    double[] ratios = new double[ROUNDS];
+    Turns step = new Turns(this::stepMillis);
+    Turns loop = ceiling == null ? null : new Turns(this::ceilingMillis);
+    Turns update = plain == null ? null : new Turns(times -> plain.time(times).millis() * times);
+    Turns passes = separate == null ? null : new Turns(this::separateMillis);
+    List<Turns> all = Stream.of(step, loop, update, passes).filter(Objects::nonNull).toList();
+    double[] hosts = new double[rounds];
     double allocated = 0;
-    // A loop has a limited number of arrays, and goes over them once where a rule has two phases.
-    double scale = ceiling == null ? 1 : (double) footprint.traffic() / ceiling.traffic();
-    int round = -WARM_UP_ROUNDS;
-    while (round < ROUNDS) {
-      double step = paced.round();
-      double loop = pacedCeiling == null ? 0 : pacedCeiling.round();
-      if (Double.isNaN(step) || Double.isNaN(loop)) {
+    int round = -Math.min(WARM_UP_ROUNDS, rounds);
+    while (round < rounds) {
+      boolean isLonger = false;
+      for (Turns one : all) {
+        double millis = one.paced.round();
+        isLonger |= Double.isNaN(millis);
+        if (round >= 0) {
+          one.millis[round] = millis;
+        }
+      }
+      if (isLonger) {
         // From here on rounds are longer: those before are not comparable.
         round = Math.min(round, 0);
         allocated = 0;
         continue;
       }
       if (round >= 0) {
-        millis[round] = step;
-        ratios[round] = loop * scale / step;
         hosts[round] = last.hostMicros();
         allocated += last.bytesAllocated();
       }
       round++;
     }
-    Sample sample = Sample.of(millis);
+    Sample sample = Sample.of(step.millis);
+    // A loop has a limited number of arrays, and goes over them once where a rule has two phases.
+    double scale = ceiling == null ? 1 : (double) footprint.traffic() / ceiling.traffic();
     return new Result(
-        paced.times(),
+        rounds,
+        step.paced.times(),
         sample,
         footprint.traffic() / sample.median() / 1e6,
         footprint,
         ceiling == null ? null : ceiling.name(),
-        ceiling == null ? null : Sample.of(ratios),
+        loop == null ? null : ratios(loop, step, scale),
         Sample.of(hosts).median(),
-        allocated / ROUNDS);
+        allocated / rounds,
+        rival(update, step),
+        rival(passes, step));
+  }
+
+  private static Rival rival(Turns other, Turns step) {
+    return other == null ? null : new Rival(Sample.of(other.millis), ratios(other, step, 1));
+  }
+
+  /** Of the pairs of a round, so that a drift of the machine's speed cancels. */
+  private static Sample ratios(Turns other, Turns step, double scale) {
+    double[] ratios = new double[step.millis.length];
+    Arrays.setAll(ratios, round -> other.millis[round] * scale / step.millis[round]);
+    return Sample.of(ratios);
   }
 
   private double stepMillis(int times) {
@@ -161,9 +219,23 @@ public final class StepBenchmark implements AutoCloseable {
   }
 
   private double ceilingMillis(int times) throws InterruptedException {
-    ceilingTimer.start();
+    otherTimer.start();
     ceiling.run(times);
-    ceilingTimer.stop();
-    return ceilingTimer.millis();
+    otherTimer.stop();
+    return otherTimer.millis();
+  }
+
+  private double separateMillis(int times) throws InterruptedException {
+    double millis = 0;
+    for (int i = 0; i < times; i++) {
+      if (i % STEPS_ON_ZEROS == 0) {
+        separate.restore();
+      }
+      otherTimer.start();
+      separate.step();
+      otherTimer.stop();
+      millis += otherTimer.millis();
+    }
+    return millis;
   }
 }

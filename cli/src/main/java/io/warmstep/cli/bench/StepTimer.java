@@ -21,8 +21,20 @@ public final class StepTimer implements AutoCloseable {
 
   private final long[] stepThreads = stepThreads();
 
+  /** What is done now and then without being timed, and before how many steps. */
+  private final Runnable preparation;
+
+  private final int prepared;
+
   StepTimer(Device device, Optimizer optimizer) {
+    this(device, optimizer, () -> {}, Integer.MAX_VALUE);
+  }
+
+  /** Does something that is not timed before the first of so many steps. */
+  StepTimer(Device device, Optimizer optimizer, Runnable preparation, int prepared) {
     this.optimizer = optimizer;
+    this.preparation = preparation;
+    this.prepared = prepared;
     this.timer = device.timer();
     this.mostCalls = device.isAccelerator() ? QUEUED_STEPS : Integer.MAX_VALUE;
   }
@@ -44,6 +56,21 @@ public final class StepTimer implements AutoCloseable {
    * @return the mean of one
    */
   Time time(int count) {
+    double millis = 0;
+    double hostMicros = 0;
+    double allocated = 0;
+    for (int left = count; left > 0; left -= prepared) {
+      preparation.run();
+      int steps = Math.min(left, prepared);
+      Time part = timeTogether(steps);
+      millis += part.millis() * steps;
+      hostMicros += part.hostMicros() * steps;
+      allocated += part.bytesAllocated() * steps;
+    }
+    return new Time(millis / count, hostMicros / count, allocated / count);
+  }
+
+  private Time timeTogether(int count) {
     int calls = Math.min(count, mostCalls);
     timer.start();
     long before = allocatedBytes(stepThreads);

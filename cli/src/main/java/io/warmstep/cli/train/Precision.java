@@ -24,11 +24,24 @@ public record Precision(
     long seed,
     double averageDecay) {
   /** All in float32. */
-  public static final Precision FLOAT32 =
-      new Precision(
-          ElementType.FLOAT32, MasterWeights.NONE, StateType.FLOAT32, Rounding.NEAREST, 0, 0);
+  public static final Precision FLOAT32 = of(ElementType.FLOAT32);
 
-  void set(OptimizerBuilder builder) {
+  /**
+   * A type without anything kept besides.
+   *
+   * @param type of parameters and gradients
+   * @return with state as it is computed
+   */
+  public static Precision of(ElementType type) {
+    return new Precision(type, MasterWeights.NONE, StateType.FLOAT32, Rounding.NEAREST, 0, 0);
+  }
+
+  /**
+   * Has an optimizer store so.
+   *
+   * @param builder of the optimizer
+   */
+  public void set(OptimizerBuilder builder) {
     builder.masterWeights(masters).stateType(state).rounding(rounding, seed);
     if (averageDecay != 0) {
       builder.average(averageDecay);

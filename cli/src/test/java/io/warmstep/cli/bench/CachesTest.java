@@ -5,14 +5,22 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
+import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class CachesTest {
   @TempDir Path processors;
@@ -49,17 +57,53 @@ class CachesTest {
     assertEquals(64L << 20, Caches.bytes(processors, 4));
   }
 
+  private static Footprint footprint(
+      UpdateRule rule, ElementType type, long length, long cacheBytes) {
+    return Footprint.of(StepWork.update(rule, type, List.of(length)), cacheBytes);
+  }
+
   @Test
   void footprintsCountParametersGradientsAndState() {
-    Footprint adam = Footprint.of(1000, ElementType.FLOAT32, Adam.adam(), 16_000);
+    Footprint adam = footprint(Adam.adam(), ElementType.FLOAT32, 1000, 16_000);
     assertEquals(16_000, adam.workingSet());
     assertEquals(28_000, adam.traffic());
     assertTrue(adam.fitsCaches());
     assertEquals(1001, adam.leastBeyondCaches());
-    assertFalse(Footprint.of(1001, ElementType.FLOAT32, Adam.adam(), 16_000).fitsCaches());
-    assertEquals(3 * 12, Footprint.of(3, ElementType.BFLOAT16, Adam.adam(), 0).workingSet());
-    assertEquals(0, Footprint.of(3, ElementType.FLOAT32, Sgd.sgd(), 0).stateBytes());
-    assertEquals(40, Footprint.of(1, ElementType.FLOAT32, Lamb.lamb(), 0).traffic());
-    assertEquals(3 * 22, Footprint.of(3, ElementType.BFLOAT16, Adam.adam(), 0).traffic());
+    assertFalse(footprint(Adam.adam(), ElementType.FLOAT32, 1001, 16_000).fitsCaches());
+    assertEquals(3 * 12, footprint(Adam.adam(), ElementType.BFLOAT16, 3, 0).workingSet());
+    assertEquals(0, footprint(Sgd.sgd(), ElementType.FLOAT32, 3, 0).state());
+    assertEquals(40, footprint(Lamb.lamb(), ElementType.FLOAT32, 1, 0).traffic());
+    assertEquals(3 * 22, footprint(Adam.adam(), ElementType.BFLOAT16, 3, 0).traffic());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "FLOAT32, NONE, FLOAT32, 0.9",
+    "FLOAT32, NONE, INT8, 0",
+    "BFLOAT16, EXACT, INT8, 0",
+    "BFLOAT16, EXACT, BFLOAT16, 0.9",
+    "FLOAT16, EXACT, BFLOAT16, 0",
+    "FLOAT16, NONE, INT8, 0.9",
+  })
+  void footprintsCountWhatIsKeptInFewerBits(
+      ElementType type, MasterWeights masters, StateType state, double average) {
+    Precision precision = new Precision(type, masters, state, Rounding.NEAREST, 1, average);
+    StepWork work = new StepWork(Adam.adam(), precision, false, List.of(5000L, 4095L));
+    double values = 9095;
+    double slot =
+        switch (state) {
+          case FLOAT32 -> 4 * values;
+          case BFLOAT16 -> 2 * 5000 + 4 * 4095;
+          case INT8 -> 5000 + 2 * 157 + 4 * 4095;
+        };
+    double master =
+        masters == MasterWeights.NONE ? 0 : (type == ElementType.FLOAT16 ? 4 : 2) * values;
+    double averages = average == 0 ? 0 : 4 * values;
+    Footprint footprint = Footprint.of(work, 0);
+    assertEquals(2 * slot + master + averages, footprint.state());
+    assertEquals(footprint.state() + 2 * type.bytes() * values, footprint.workingSet());
+    assertEquals(2 * footprint.state() + 3 * type.bytes() * values, footprint.traffic());
+    Footprint full = Footprint.of(new StepWork(Adam.adam(), precision, true, work.lengths()), 0);
+    assertEquals(2 * type.bytes() * values, full.traffic() - footprint.traffic());
   }
 }

@@ -1,0 +1,170 @@
+package io.warmstep.cli;
+
+import com.google.gson.JsonObject;
+import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
+import io.warmstep.check.Arguments;
+import io.warmstep.cli.train.Precision;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Option;
+
+/** How {@code warmstep train} and {@code bench} store parameters and state. */
+final class StoringOptions {
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      defaultValue = "float32",
+      completionCandidates = NameList.TypeNames.class,
+      description =
+          "Of parameters and gradients: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+  String type = "float32";
+
+  @Option(
+      names = "--master",
+      paramLabel = "KIND",
+      arity = "0..1",
+      defaultValue = "none",
+      fallbackValue = "exact",
+      completionCandidates = Masters.class,
+      description = {
+        "What is kept of float16 and bfloat16 parameters so that small updates are not lost:"
+            + " ${COMPLETION-CANDIDATES}; without a kind exact. Default: ${DEFAULT-VALUE}"
+      })
+  String master = "none";
+
+  @Option(
+      names = "--state",
+      paramLabel = "TYPE",
+      defaultValue = "float32",
+      completionCandidates = StateTypes.class,
+      description = {
+        "Of the moments of tensors from 4096 elements on: ${COMPLETION-CANDIDATES}. Default:"
+            + " ${DEFAULT-VALUE}"
+      })
+  String state = "float32";
+
+  @Option(
+      names = "--rounding",
+      paramLabel = "HOW",
+      defaultValue = "nearest",
+      completionCandidates = Roundings.class,
+      description = {
+        "To bfloat16, of parameters without a master and of state, and of squares to int8:"
+            + " ${COMPLETION-CANDIDATES}."
+            + " Default: ${DEFAULT-VALUE}"
+      })
+  String rounding = "nearest";
+
+  @Option(
+      names = "--average",
+      paramLabel = "D",
+      description = {
+        "Keep an exponential moving average of the parameters, and evaluate with it: in step t it keeps"
+            + " the smaller of D and (1 + t) / (10 + t) of itself. Default: no average"
+      })
+  Double average;
+
+  Precision toPrecision(long seed) {
+    if (average != null) {
+      Arguments.require(
+          average > 0 && average < 1,
+          "--average",
+          average,
+          "in (0, 1)",
+          "leave it out for no average");
+    }
+    return new Precision(
+        Options.named(
+            "unknown element type.*: use",
+            "--dtype is '" + type + "', must be",
+            () -> ElementType.parse(type)),
+        choice("--master", master, MasterWeights.values()),
+        choice("--state", state, StateType.values()),
+        choice("--rounding", rounding, Rounding.values()),
+        seed,
+        average == null ? 0 : average);
+  }
+
+  /** Makes an optimizer, whose complaints name the options. */
+  <T> T checked(Function<Precision, T> maker, long seed) {
+    Precision precision = toPrecision(seed);
+    return Options.named(
+        "masterWeights",
+        "--master",
+        () ->
+            Options.named(
+                "stateType",
+                "--state",
+                () -> Options.named("rounding", "--rounding", () -> maker.apply(precision))));
+  }
+
+  /** Such as {@code , bfloat16 with exact masters}; empty if all is float32. */
+  String text() {
+    StringBuilder text = new StringBuilder();
+    if (!type.equals("float32")) {
+      text.append(", ").append(type);
+    }
+    if (!master.equals("none")) {
+      text.append(" with ").append(master).append(" masters");
+    }
+    if (!state.equals("float32")) {
+      text.append(", ").append(state).append(" state");
+    }
+    if (!rounding.equals("nearest")) {
+      text.append(", ").append(rounding).append(" rounding");
+    }
+    if (average != null) {
+      text.append(", averaged by ").append(average);
+    }
+    return text.toString();
+  }
+
+  private static <T> T choice(String option, String given, T[] choices) {
+    for (T choice : choices) {
+      if (choice.toString().equals(given)) {
+        return choice;
+      }
+    }
+    throw new IllegalArgumentException(
+        String.format(
+            Locale.ROOT,
+            "%s is '%s', must be one of %s",
+            option,
+            given,
+            Arrays.stream(choices).map(String::valueOf).collect(Collectors.joining(", "))));
+  }
+
+  void addTo(JsonObject json) {
+    json.addProperty("dtype", type);
+    json.addProperty("master", master);
+    json.addProperty("state", state);
+    json.addProperty("rounding", rounding);
+    json.addProperty("average", average);
+  }
+
+  /** Names for the help text. */
+  static final class Masters extends NameList {
+    Masters() {
+      super(Arrays.stream(MasterWeights.values()).map(MasterWeights::toString));
+    }
+  }
+
+  /** Names for the help text. */
+  static final class StateTypes extends NameList {
+    StateTypes() {
+      super(Arrays.stream(StateType.values()).map(StateType::toString));
+    }
+  }
+
+  /** Names for the help text. */
+  static final class Roundings extends NameList {
+    Roundings() {
+      super(Arrays.stream(Rounding.values()).map(Rounding::toString));
+    }
+  }
+}

@@ -1,0 +1,82 @@
+package io.warmstep.cli.bench;
+
+import io.warmstep.Device;
+import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
+import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
+import io.warmstep.cli.train.Precision;
+import io.warmstep.rule.UpdateRule;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * What a measured step does.
+ *
+ * @param rule that updates
+ * @param precision how parameters, gradients and state are stored
+ * @param isFull whether the step also divides gradients by a loss scale, checks that they are
+ *     finite, clips them by their norm and sets them to zero
+ * @param lengths of the tensors
+ */
+public record StepWork(UpdateRule rule, Precision precision, boolean isFull, List<Long> lengths) {
+  /** Far enough from 1 to matter, and of no effect on bits but an exponent's. */
+  static final double LOSS_SCALE = 1024;
+
+  /** Less than the norm of what gradients are filled with, so that they are clipped. */
+  static final double MAX_NORM = 1;
+
+  /** Checks. */
+  public StepWork {
+    lengths = List.copyOf(lengths);
+  }
+
+  /**
+   * The update alone, of parameters and gradients of one type, with state as it is computed.
+   *
+   * @param rule that updates
+   * @param type of parameters and gradients
+   * @param lengths of the tensors
+   * @return the work
+   */
+  public static StepWork update(UpdateRule rule, ElementType type, List<Long> lengths) {
+    return new StepWork(rule, Precision.of(type), false, lengths);
+  }
+
+  /** The same without what a full step does besides. */
+  StepWork plain() {
+    return new StepWork(rule, precision, false, lengths);
+  }
+
+  /** How many parameters there are in all tensors. */
+  long elements() {
+    return lengths.stream().mapToLong(Long::longValue).sum();
+  }
+
+  Parameters parameters(Device device) {
+    ParametersBuilder builder = Parameters.on(device);
+    for (int i = 0; i < lengths.size(); i++) {
+      builder.add("tensor" + i, precision.type(), lengths.get(i));
+      Matrix.shape(builder, "tensor" + i, lengths.get(i));
+    }
+    Parameters parameters = builder.build();
+    SplittableRandom random = new SplittableRandom(1);
+    for (Parameter parameter : parameters) {
+      Filling.fill(parameter.values(), random);
+      Filling.fill(parameter.gradients(), random);
+    }
+    return parameters;
+  }
+
+  Optimizer optimizer(Parameters parameters) {
+    OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(1e-3);
+    precision.set(builder);
+    if (isFull) {
+      builder.lossScaler(LossScaler.fixed(LOSS_SCALE)).clipNorm(MAX_NORM).zeroGradients(true);
+    }
+    return builder.build();
+  }
+}
