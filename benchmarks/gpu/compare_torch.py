@@ -14,11 +14,18 @@ their memory all the time, and one waits while the other measures.
 The host's time is that until a call returns, of calls that find room in the stream. Where it is
 about as long as the device's, the row says how fast the host is, not the kernels: for that,
 torch graph replays fused steps captured in a CUDA graph.
+
+With --full-step it compares what a training loop does from the backward pass to the next instead:
+gradients are divided by a loss scale and checked, clipped by their norm, AdamW is applied and
+gradients are set to zero. PyTorch does so by GradScaler.unscale_, clip_grad_norm_, fused AdamW and
+zero_grad(set_to_none=False), with parameters in float32, or all in bfloat16 without a scaler.
+bitsandbytes, torchao and FlashOptim are compared likewise where they are installed.
 """
 
 import argparse
 import datetime
 import gc
+import importlib
 import json
 import pathlib
 import platform
@@ -82,6 +89,30 @@ SHAPES = {
 }
 
 
+# What --full-step compares: name, what it is compared with, and bytes of a parameter that are held
+# beside it and its gradient.
+FULL_STEPS = {
+    "warmstep float32": ({"dtype": "float32"}, 8),
+    "warmstep bfloat16, exact masters": ({"dtype": "bfloat16", "master": "exact"}, 10),
+    "warmstep bfloat16, exact masters, bfloat16 state": (
+        {"dtype": "bfloat16", "master": "exact", "state": "bfloat16"}, 6),
+    "warmstep bfloat16, exact masters, int8 state": (
+        {"dtype": "bfloat16", "master": "exact", "state": "int8", "rounding": "stochastic"}, 4.125),
+    "warmstep bfloat16, stochastic rounding, bfloat16 state": (
+        {"dtype": "bfloat16", "rounding": "stochastic", "state": "bfloat16"}, 4),
+    "torch float32": ("float32", 8),
+    "torch bfloat16": ("bfloat16", 4),
+}
+# Other libraries, with parameters in bfloat16, where they are installed.
+PEERS = {
+    "bitsandbytes AdamW8bit": ("bitsandbytes.optim", "AdamW8bit", {}, 2.03),
+    "torchao AdamW8bit": ("torchao.optim", "AdamW8bit", {"bf16_stochastic_round": True}, 2.03),
+    "flashoptim FlashAdamW": ("flashoptim", "FlashAdamW", {}, 3.13),
+}
+LOSS_SCALE = 1024.0
+MAX_NORM = 1.0
+
+
 def step_bytes(rule, dtype, lengths):
     """Fewest bytes of a step: parameter, gradient and state read, parameter and state written."""
     return sum(lengths) * BYTES[dtype] * (3 + 2 * STATE[rule])
@@ -135,10 +166,11 @@ class Implementation:
         self.host_times = []
 
 
-def torch_implementation(torch, name, action, has_host=True):
-    """Steps in this process, between two events of the current stream."""
+def torch_implementation(torch, name, action, prepare=lambda: None, has_host=True):
+    """Steps in this process, between two events of the current stream, after a preparation."""
 
     def run(count):
+        prepare()
         begin = torch.cuda.Event(enable_timing=True)
         end = torch.cuda.Event(enable_timing=True)
         begin.record()
@@ -149,6 +181,7 @@ def torch_implementation(torch, name, action, has_host=True):
         return begin.elapsed_time(end) / count
 
     def host(count):
+        prepare()
         torch.cuda.synchronize()
         begin = time.perf_counter()
         for _ in range(count):
@@ -211,12 +244,104 @@ def copy_implementation(torch, moved):
     return torch_implementation(torch, "copy", lambda: target.copy_(source), has_host=False)
 
 
-def warmstep_implementation(warmstep, rule, dtype, lengths):
-    warmstep.ask({"open": {"rule": rule, "dtype": dtype, "lengths": lengths}})
+def fused_adamw(torch):
+    return lambda parameters: torch.optim.AdamW(parameters, lr=1e-3, fused=True)
+
+
+def peer_optimizer(name):
+    """What makes a peer's optimizer of parameters, or None where it is not installed."""
+    module, kind, options, _ = PEERS[name]
+    try:
+        made = getattr(importlib.import_module(module), kind)
+    except ImportError:
+        return None
+    return lambda parameters: made(parameters, lr=1e-3, **options)
+
+
+def torch_full_step(torch, make, dtype, lengths):
+    """A whole step in PyTorch, as training loops have it, and what puts gradients back."""
+    kind = getattr(torch, dtype)
+    parameters = [torch.empty(n, dtype=kind, device="cuda").uniform_(-1, 1) for n in lengths]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+        parameter.grad = torch.empty_like(parameter).uniform_(-1, 1)
+    gradients = [parameter.grad for parameter in parameters]
+    fresh = [gradient.clone() for gradient in gradients]
+    optimizer = make(parameters)
+    scaler = None
+    if dtype != "bfloat16":
+        scaler = torch.amp.GradScaler("cuda", init_scale=LOSS_SCALE, growth_interval=1 << 30)
+        scaler.scale(torch.zeros(1, device="cuda"))  # makes its tensors
+
+    def step():
+        if scaler:
+            scaler.unscale_(optimizer)
+        torch.nn.utils.clip_grad_norm_(parameters, MAX_NORM, foreach=True)
+        if scaler:
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
+    def restore():
+        with torch.no_grad():
+            torch._foreach_copy_(gradients, fresh)
+
+    return step, restore
+
+
+def full_step_case(torch, warmstep, shape, rounds, milliseconds):
+    """All of FULL_STEPS on the tensors of a shape, and a copy of as many bytes as ours moves."""
+    lengths = SHAPES[shape]()
+    implementations = []
+    for name, (setting, _) in FULL_STEPS.items():
+        if name.startswith("torch"):
+            step = torch_full_step(torch, fused_adamw(torch), setting, lengths)
+            implementations.append(torch_implementation(torch, name, *step))
+        else:
+            implementations.append(warmstep_implementation(
+                warmstep, "adamw", lengths=lengths, full=True, name=name, **setting))
+    for name in PEERS:
+        make = peer_optimizer(name)
+        if make:
+            step = torch_full_step(torch, make, "bfloat16", lengths)
+            implementations.append(torch_implementation(torch, name, *step))
+    implementations.append(copy_implementation(torch, 36 * sum(lengths)))
+    measure(implementations, rounds, milliseconds)
+    result = summary(shape, "adamw", "full step", lengths, 36 * sum(lengths), implementations,
+                     "warmstep float32")
+    while implementations:
+        implementations.pop().close()
+    gc.collect()
+    torch.cuda.empty_cache()
+    return result
+
+
+def full_step_table(cases):
+    """The results of full_step_case as Markdown."""
+    lines = [
+        "| shape | whole step of AdamW | held, bytes per parameter | ms | times warmstep float32 | host, us |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for one in cases:
+        for name, (*_, held) in (FULL_STEPS | PEERS).items():
+            result = one["results"].get(name)
+            if result is None:
+                continue
+            mark = " (host)" if result["host_bound"] else ""
+            lines.append(f"| {one['shape']} | {name} | {held} | {result['ms']:.4g}{mark} |"
+                         f" {result['times_warmstep']:.2f} | {result['host_us']:.1f} |")
+    return "\n".join(lines)
+
+
+def warmstep_implementation(warmstep, rule, dtype, lengths, name="warmstep", **options):
+    opened = {"rule": rule, "dtype": dtype, "lengths": lengths, **options}
+    warmstep.ask({"model": name, "open": opened})
     return Implementation(
-        "warmstep",
-        lambda count: warmstep.ask({"steps": count})["ms"],
-        lambda count: warmstep.ask({"steps": count})["host_us"],
+        name,
+        lambda count: warmstep.ask({"model": name, "steps": count})["ms"],
+        lambda count: warmstep.ask({"model": name, "steps": count})["host_us"],
         lambda: warmstep.ask({"close": True}),
     )
 
@@ -253,8 +378,8 @@ def case(torch, warmstep, shape, rule, dtype, rounds, milliseconds):
     return result
 
 
-def summary(shape, rule, dtype, lengths, moved, implementations):
-    ours = next(one for one in implementations if one.name == "warmstep")
+def summary(shape, rule, dtype, lengths, moved, implementations, base="warmstep"):
+    ours = next(one for one in implementations if one.name == base)
     copy = next(one for one in implementations if one.name == "copy")
     results = {}
     for one in implementations:
@@ -353,6 +478,8 @@ def arguments():
                         help="the bundle's bin/warmstep (default %(default)s)")
     parser.add_argument("--out", metavar="FILE", help="where the JSON goes (default: not written)")
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--full-step", action="store_true",
+                        help="compare whole steps of AdamW instead, in several precisions")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--dtype", choices=BYTES, default="float32")
     parser.add_argument("--rounds", type=int, default=11, help="default %(default)s")
@@ -385,11 +512,16 @@ def main():
         "cases": [],
         "failures": [],
     }
+    make_table = full_step_table if options.full_step else table
     for shape in options.shapes:
-        for rule in options.rules:
+        for rule in ("adamw",) if options.full_step else options.rules:
             try:
-                one = case(torch, warmstep, shape, rule, options.dtype, options.rounds,
-                           options.milliseconds)
+                if options.full_step:
+                    one = full_step_case(torch, warmstep, shape, options.rounds,
+                                         options.milliseconds)
+                else:
+                    one = case(torch, warmstep, shape, rule, options.dtype, options.rounds,
+                               options.milliseconds)
             except torch.cuda.OutOfMemoryError as e:
                 report["failures"].append({"shape": shape, "rule": rule, "reason": str(e)})
                 print(f"{shape}, {rule}: {e}", file=sys.stderr)
@@ -398,13 +530,13 @@ def main():
                 continue
             report["cases"].append(one)
             write(report, options.out)
-            print(table([one]).splitlines()[-1], file=sys.stderr, flush=True)
+            print("\n".join(make_table([one]).splitlines()[2:]), file=sys.stderr, flush=True)
     warmstep.close()
     write(report, options.out)
     print(f"{report['gpu']}, driver {report['settings'].get('driver_version', 'unknown')},"
           f" PyTorch {report['torch']}")
     print()
-    print(table(report["cases"]))
+    print(make_table(report["cases"]))
     sys.exit(1 if report["failures"] else 0)
 
 

@@ -49,6 +49,9 @@ class Tensor:
         assert source.length == self.length
         time.sleep(0.0005)
 
+    def clone(self):
+        return Tensor(self.length)
+
 
 def optimizer(kind, accepted):
     class Optimizer:
@@ -62,8 +65,32 @@ def optimizer(kind, accepted):
         def step(self):
             time.sleep(0.001)
 
+        def zero_grad(self, set_to_none):
+            assert not set_to_none
+            time.sleep(0.0002)
+
     Optimizer.__name__ = kind
     return Optimizer
+
+
+class GradScaler:
+    def __init__(self, device, init_scale, growth_interval):
+        assert device == "cuda" and init_scale == 1024
+        self.scaled = self.unscaled = False
+
+    def scale(self, loss):
+        self.scaled = True
+
+    def unscale_(self, optimizer):
+        assert self.scaled and not self.unscaled, "made, and once a step"
+        self.unscaled = True
+
+    def step(self, optimizer):
+        assert self.unscaled
+        optimizer.step()
+
+    def update(self):
+        self.unscaled = False
 
 
 class Graph:
@@ -78,7 +105,14 @@ class Stream:
 
 def stand_in():
     torch = types.SimpleNamespace()
-    torch.float32, torch.uint8 = "float32", "uint8"
+    torch.float32, torch.bfloat16, torch.uint8 = "float32", "bfloat16", "uint8"
+    torch.zeros = lambda length, device: Tensor(length)
+    torch.no_grad = contextlib.nullcontext
+    torch._foreach_copy_ = lambda targets, sources: [t.copy_(s) for t, s in zip(targets, sources)]
+    torch.amp = types.SimpleNamespace(GradScaler=GradScaler)
+    torch.clipped = []
+    torch.nn = types.SimpleNamespace(utils=types.SimpleNamespace(
+        clip_grad_norm_=lambda parameters, norm, foreach: torch.clipped.append(norm)))
     torch.empty = lambda length, dtype, device: Tensor(length)
     torch.empty_like = lambda tensor: Tensor(tensor.length)
     torch.cuda = types.SimpleNamespace(
@@ -138,6 +172,24 @@ class CompareTorchTest(unittest.TestCase):
             self.assertGreater(one["results"]["warmstep"]["host_us"], 0)
         lines = compare_torch.table(cases).splitlines()
         self.assertEqual(2 + len(compare_torch.RULES), len(lines))
+        self.assertEqual(1, len({line.count("|") for line in lines}))
+
+    def test_whole_steps_are_compared_in_turns(self):
+        compare_torch.SHAPES["small"] = lambda: [5000, 7]
+        warmstep = compare_torch.Warmstep(str(ROOT / "bin" / "warmstep"), "cpu")
+        torch = stand_in()
+        sys.modules["flashoptim"] = types.SimpleNamespace(FlashAdamW=optimizer("FlashAdamW", set()))
+        try:
+            one = compare_torch.full_step_case(torch, warmstep, "small", 2, 2)
+        finally:
+            warmstep.close()
+            del compare_torch.SHAPES["small"], sys.modules["flashoptim"]
+        self.assertEqual({*compare_torch.FULL_STEPS, "flashoptim FlashAdamW", "copy"},
+                         set(one["results"]))
+        self.assertEqual(1, one["results"]["warmstep float32"]["times_warmstep"])
+        self.assertEqual({compare_torch.MAX_NORM}, set(torch.clipped))
+        lines = compare_torch.full_step_table([one]).splitlines()
+        self.assertEqual(3 + len(compare_torch.FULL_STEPS), len(lines))
         self.assertEqual(1, len({line.count("|") for line in lines}))
 
     def test_a_row_is_the_hosts_where_its_calls_take_as_long(self):

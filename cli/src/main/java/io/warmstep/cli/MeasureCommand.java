@@ -20,7 +20,9 @@ import java.io.PrintWriter;
 import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,14 +32,15 @@ import picocli.CommandLine.Spec;
 /**
  * {@code warmstep measure}: times steps on request, so that another program can take turns with it.
  * Reads a JSON object a line and answers each with one; what cannot be done is answered with {@code
- * error}. An open takes the place of the one before.
+ * error}. Several models are told apart by the name that their requests have as {@code model}; an
+ * open takes the place of the one before of that name.
  *
  * <pre>
  * {"open": {"rule": "adam", "dtype": "float32", "lengths": [25000000]}}   {"parameters": 25000000}
  * {"open": {"rule": "adamw", "dtype": "bfloat16", "lengths": [25000000], "master": "exact",
  *   "state": "int8", "rounding": "stochastic", "full": true}}   {"parameters": 25000000}
  * {"steps": 20}   {"ms": 3.1, "host_us": 4.0}   of a step, on the device and until the call returns
- * {"close": true}   {}
+ * {"close": true}   {}   closes all models
  * </pre>
  */
 @Command(
@@ -94,7 +97,7 @@ final class MeasureCommand implements Callable<Integer> {
   /** One device and, between open and close, a model on it. */
   private static final class Session implements AutoCloseable {
     private final Device device;
-    private BorrowedModel model;
+    private final Map<String, BorrowedModel> models = new HashMap<>();
 
     Session(Device device) {
       this.device = device;
@@ -112,10 +115,10 @@ final class MeasureCommand implements Callable<Integer> {
       try {
         JsonObject request = JsonParser.parseString(line).getAsJsonObject();
         if (request.has("open")) {
-          return open(request.getAsJsonObject("open"));
+          return open(name(request), request.getAsJsonObject("open"));
         }
         if (request.has("steps")) {
-          return steps(request.get("steps").getAsInt());
+          return steps(name(request), request.get("steps").getAsInt());
         }
         if (request.has("close")) {
           close();
@@ -130,6 +133,10 @@ final class MeasureCommand implements Callable<Integer> {
           | WarmstepException e) {
         return error(e);
       }
+    }
+
+    private static String name(JsonObject request) {
+      return string(request, "model", "");
     }
 
     private static JsonElement member(JsonObject request, String name) {
@@ -150,7 +157,7 @@ final class MeasureCommand implements Callable<Integer> {
       return object;
     }
 
-    private JsonObject open(JsonObject request) {
+    private JsonObject open(String name, JsonObject request) {
       List<Long> lengths = new ArrayList<>();
       for (JsonElement length : member(request, "lengths").getAsJsonArray()) {
         lengths.add(length.getAsLong());
@@ -163,14 +170,15 @@ final class MeasureCommand implements Callable<Integer> {
       storing.rounding = string(request, "rounding", storing.rounding);
       boolean isFull = request.has("full") && request.get("full").getAsBoolean();
       StepWork work = new StepWork(rule, storing.toPrecision(1), isFull, lengths);
-      close();
-      model = new BorrowedModel(device, work);
+      close(name);
+      models.put(name, new BorrowedModel(device, work));
       JsonObject object = new JsonObject();
       object.addProperty("parameters", lengths.stream().mapToLong(Long::longValue).sum());
       return object;
     }
 
-    private JsonObject steps(int count) {
+    private JsonObject steps(String name, int count) {
+      BorrowedModel model = models.get(name);
       if (model == null) {
         throw new IllegalArgumentException("nothing is open: send open before steps");
       }
@@ -184,12 +192,16 @@ final class MeasureCommand implements Callable<Integer> {
       return object;
     }
 
-    @Override
-    public void close() {
+    private void close(String name) {
+      BorrowedModel model = models.remove(name);
       if (model != null) {
         model.close();
-        model = null;
       }
+    }
+
+    @Override
+    public void close() {
+      List.copyOf(models.keySet()).forEach(this::close);
     }
   }
 }

@@ -51,6 +51,27 @@ class MeasureCommandTest {
   }
 
   @Test
+  void severalModelsAreOpenAtOnceAndStoreInFewerBits() {
+    List<JsonObject> answers =
+        answers(
+            """
+            {"model": "a", "open": {"rule": "adamw", "dtype": "bfloat16", "lengths": [5000], "master": "exact", "state": "int8", "rounding": "stochastic", "full": true}}
+            {"model": "b", "open": {"rule": "sgd", "dtype": "float32", "lengths": [5], "full": true}}
+            {"model": "a", "steps": 2}
+            {"model": "b", "steps": 2}
+            {"steps": 2}
+            {"model": "c", "open": {"rule": "sgd", "dtype": "float32", "lengths": [5], "master": "exact"}}
+            {"close": true}
+            {"model": "a", "steps": 2}
+            """);
+    assertTrue(answers.get(3).has("ms") && answers.get(4).has("ms"), answers.toString());
+    assertTrue(answers.get(5).get("error").getAsString().contains("open before steps"));
+    assertTrue(answers.get(6).get("error").getAsString().contains("master"), answers.toString());
+    assertEquals(new JsonObject(), answers.get(7));
+    assertTrue(answers.get(8).get("error").getAsString().contains("open before steps"));
+  }
+
+  @Test
   void refusesWhatItCannotDoAndGoesOn() {
     List<JsonObject> answers =
         answers(
