@@ -35,7 +35,8 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
       """
         rule, backend, dtype      as asked for
         master, state, rounding   as asked for
-        average, full_step        as asked for
+        small_tensor, average     as asked for
+        full_step                 as asked for
         params, tensors           how many elements, in how many tensors
         working_set_bytes         of parameters, gradients and state
         bytes_per_param           the fewest bytes that a step moves for a parameter

@@ -43,10 +43,19 @@ final class StoringOptions {
       defaultValue = "float32",
       completionCandidates = StateTypes.class,
       description = {
-        "Of the moments of tensors from 4096 elements on: ${COMPLETION-CANDIDATES}. Default:"
+        "Of the moments of all but small tensors: ${COMPLETION-CANDIDATES}. Default:"
             + " ${DEFAULT-VALUE}"
       })
   String state = "float32";
+
+  @Option(
+      names = "--small-tensor",
+      paramLabel = "N",
+      defaultValue = "" + Precision.SMALL_TENSOR,
+      description =
+          "Tensors of fewer elements than this have their state in float32. Default:"
+              + " ${DEFAULT-VALUE}")
+  long smallTensor = Precision.SMALL_TENSOR;
 
   @Option(
       names = "--rounding",
@@ -78,6 +87,8 @@ final class StoringOptions {
           "in (0, 1)",
           "leave it out for no average");
     }
+    Arguments.require(
+        smallTensor >= 0, "--small-tensor", smallTensor, "0 or more", "0 is for no exception");
     return new Precision(
         Options.named(
             "unknown element type.*: use",
@@ -85,6 +96,7 @@ final class StoringOptions {
             () -> ElementType.parse(type)),
         choice("--master", master, MasterWeights.values()),
         choice("--state", state, StateType.values()),
+        smallTensor,
         choice("--rounding", rounding, Rounding.values()),
         seed,
         average == null ? 0 : average);
@@ -115,6 +127,9 @@ final class StoringOptions {
     if (!state.equals("float32")) {
       text.append(", ").append(state).append(" state");
     }
+    if (smallTensor != Precision.SMALL_TENSOR) {
+      text.append(", float32 below ").append(smallTensor).append(" elements");
+    }
     if (!rounding.equals("nearest")) {
       text.append(", ").append(rounding).append(" rounding");
     }
@@ -143,6 +158,7 @@ final class StoringOptions {
     json.addProperty("dtype", type);
     json.addProperty("master", master);
     json.addProperty("state", state);
+    json.addProperty("small_tensor", smallTensor);
     json.addProperty("rounding", rounding);
     json.addProperty("average", average);
   }

@@ -21,9 +21,6 @@ import java.util.List;
  */
 public record Footprint(
     long elements, int slots, long workingSet, long state, long traffic, long cacheBytes) {
-  /** Smaller tensors keep their state in float32: see OptimizerBuilder.stateType. */
-  private static final long SMALL = 4096;
-
   private static final int CODES_PER_SCALE = 32;
 
   static Footprint of(StepWork work, long cacheBytes) {
@@ -71,12 +68,14 @@ public record Footprint(
   }
 
   private static long bytes(Precision precision, StateSlot slot, long length) {
-    boolean isAverage =
-        slot.content() == StateSlot.Content.MOMENT || slot.content() == StateSlot.Content.SQUARE;
-    if (isAverage && length >= SMALL && precision.state() == StateType.BFLOAT16) {
+    boolean isFewer =
+        length >= precision.smallTensor()
+            && (slot.content() == StateSlot.Content.MOMENT
+                || slot.content() == StateSlot.Content.SQUARE);
+    if (isFewer && precision.state() == StateType.BFLOAT16) {
       return 2 * length;
     }
-    if (isAverage && length >= SMALL && precision.state() == StateType.INT8) {
+    if (isFewer && precision.state() == StateType.INT8) {
       return length + 2 * ((length + CODES_PER_SCALE - 1) / CODES_PER_SCALE);
     }
     return length * precision.type().arithmetic().bytes();

@@ -12,6 +12,7 @@ import io.warmstep.StateType;
  * @param type of parameters and gradients
  * @param masters what is kept of parameters of 16 bits
  * @param state type of the moments of large tensors
+ * @param smallTensor how many elements a tensor must have at least for that
  * @param rounding to bfloat16
  * @param seed of random rounding
  * @param averageDecay what an average of the parameters keeps of itself, or 0 for none
@@ -20,9 +21,13 @@ public record Precision(
     ElementType type,
     MasterWeights masters,
     StateType state,
+    long smallTensor,
     Rounding rounding,
     long seed,
     double averageDecay) {
+  /** The library's own bound. */
+  public static final long SMALL_TENSOR = 4096;
+
   /** All in float32. */
   public static final Precision FLOAT32 = of(ElementType.FLOAT32);
 
@@ -33,7 +38,8 @@ public record Precision(
    * @return with state as it is computed
    */
   public static Precision of(ElementType type) {
-    return new Precision(type, MasterWeights.NONE, StateType.FLOAT32, Rounding.NEAREST, 0, 0);
+    return new Precision(
+        type, MasterWeights.NONE, StateType.FLOAT32, SMALL_TENSOR, Rounding.NEAREST, 0, 0);
   }
 
   /**
@@ -42,7 +48,7 @@ public record Precision(
    * @param builder of the optimizer
    */
   public void set(OptimizerBuilder builder) {
-    builder.masterWeights(masters).stateType(state).rounding(rounding, seed);
+    builder.masterWeights(masters).stateType(state, smallTensor).rounding(rounding, seed);
     if (averageDecay != 0) {
       builder.average(averageDecay);
     }
