@@ -101,7 +101,9 @@ final class CodedMemory implements Memory {
     System.arraycopy((float[]) array, offset, values, (int) (at - start), count);
     short[] codes = new short[(int) StateCodes.firstCode(groups)];
     short[] scales = new short[groups];
-    StateCodes.encode(values, 0, areSquares, null, codes, scales, covered);
+    float[] shares = new float[covered];
+    StateCodes.encode(
+        values, 0, areSquares, null, codes, scales, covered, shares, new float[covered]);
     writeCodes(first, codes, groups);
     writeScales(first, scales, groups);
   }

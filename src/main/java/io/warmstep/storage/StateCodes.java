@@ -1,5 +1,7 @@
 package io.warmstep.storage;
 
+import java.util.Arrays;
+
 /**
  * Numbers as codes of 8 bits. Every 32 elements, counted from a parameter's first, are a group with
  * a scale of their own; the last may be short. Memory has 16-bit words: of all groups the codes,
@@ -119,17 +121,26 @@ public final class StateCodes {
    */
   public static void decode(
       short[] codes, short[] scales, boolean areSquares, float[] values, int to, int length) {
-    for (int i = 0; i < length; i++) {
-      int code = codes[i >> 1] >>> ((i & 1) << 3) & 0xff;
-      float scale = scale(scales[i / GROUP]);
-      if (areSquares) {
-        // An infinity of a group whose finite numbers are all 0 has the scale 0.
-        float root = code == INFINITE_SQUARE ? SQUARES[code] : SQUARES[code] * scale;
-        values[to + i] = root * root;
-      } else {
-        values[to + i] = MOMENTS[code] * scale + 0f; // a code of 0 has no sign
+    for (int first = 0, group = 0; first < length; first += GROUP, group++) {
+      float scale = scale(scales[group]);
+      int n = Math.min(GROUP, length - first);
+      for (int i = 0; i < n; i += 2) {
+        int word = codes[(first + i) >> 1];
+        values[to + first + i] = number(word & 0xff, areSquares, scale);
+        if (i + 1 < n) {
+          values[to + first + i + 1] = number(word >>> 8 & 0xff, areSquares, scale);
+        }
       }
     }
+  }
+
+  private static float number(int code, boolean areSquares, float scale) {
+    if (!areSquares) {
+      return MOMENTS[code] * scale + 0f; // a code of 0 has no sign
+    }
+    // An infinity of a group whose finite numbers are all 0 has the scale 0.
+    float root = code == INFINITE_SQUARE ? SQUARES[code] : SQUARES[code] * scale;
+    return root * root;
   }
 
   private static float scale(short word) {
@@ -142,7 +153,8 @@ public final class StateCodes {
   }
 
   /**
-   * Stores numbers.
+   * Stores numbers. Goes over them several times, since the loops that divide and take roots are
+   * vectorized where they do nothing else.
    *
    * @param values the numbers
    * @param from the first index
@@ -151,6 +163,8 @@ public final class StateCodes {
    * @param codes receives words of codes, zeros where a group ends early
    * @param scales receives the scales
    * @param length how many, from the first of a group
+   * @param shares room for as many numbers
+   * @param divisors room for as many numbers
    */
   public static void encode(
       float[] values,
@@ -159,64 +173,88 @@ public final class StateCodes {
       int[] random,
       short[] codes,
       short[] scales,
-      int length) {
+      int length,
+      float[] shares,
+      float[] divisors) {
+    if (areSquares) {
+      for (int i = 0; i < length; i++) {
+        shares[i] = (float) Math.sqrt(values[from + i]);
+      }
+    } else {
+      for (int i = 0; i < length; i++) {
+        shares[i] = Math.abs(values[from + i]);
+      }
+    }
+    scale(shares, scales, divisors, areSquares ? LARGEST_ROOT : LARGEST_SCALE, length);
+    if (areSquares) {
+      for (int i = 0; i < length; i++) {
+        shares[i] = (float) Math.sqrt((float) Math.sqrt(shares[i] / divisors[i]));
+      }
+      pack(shares, random, codes, length);
+    } else {
+      for (int i = 0; i < length; i++) {
+        float magnitude = Math.min(shares[i], divisors[i]);
+        shares[i] = (magnitude + magnitude) / (divisors[i] + magnitude);
+      }
+      pack(shares, values, from, codes, length);
+    }
+  }
+
+  /** Finds the scale of each group, and what its elements are divided by: 1 if that is 0. */
+  private static void scale(
+      float[] magnitudes, short[] scales, float[] divisors, int most, int length) {
     for (int first = 0, group = 0; first < length; first += GROUP, group++) {
-      int n = Math.min(GROUP, length - first);
+      int end = Math.min(first + GROUP, length);
       int largest = 0;
-      for (int i = 0; i < n; i++) {
-        float value = values[from + first + i];
-        float x = areSquares ? (float) Math.sqrt(value) : value;
-        int magnitude = Float.floatToRawIntBits(x) & 0x7fffffff;
+      for (int i = first; i < end; i++) {
+        int magnitude = Float.floatToRawIntBits(magnitudes[i]) & 0x7fffffff;
         largest = Math.max(largest, magnitude < INFINITE ? magnitude : 0);
       }
-      int bits = Math.min(scaleBits(largest), areSquares ? LARGEST_ROOT : LARGEST_SCALE);
+      int bits = Math.min(scaleBits(largest), most);
       scales[group] = (short) bits;
-      float scale = scale((short) bits);
-      for (int i = 0; i < GROUP; i += 2) {
-        codes[(first + i) >> 1] =
-            (short)
-                (code(values, from, first + i, length, areSquares, random, scale)
-                    | code(values, from, first + i + 1, length, areSquares, random, scale) << 8);
+      Arrays.fill(divisors, first, end, bits == 0 ? 1 : scale((short) bits));
+    }
+  }
+
+  /** Of squares. */
+  private static void pack(float[] shares, int[] random, short[] codes, int length) {
+    for (int i = 0; i < length; i += 2) {
+      int low = square(shares[i], random == null ? 0.5f : random[i] * 0x1p-16f);
+      int high = 0;
+      if (i + 1 < length) {
+        high = square(shares[i + 1], random == null ? 0.5f : random[i + 1] * 0x1p-16f);
       }
+      codes[i >> 1] = (short) (low | high << 8);
     }
+    clearRest(codes, length);
   }
 
-  private static int code(
-      float[] values, int from, int at, int length, boolean areSquares, int[] random, float scale) {
-    if (at >= length) {
-      return 0;
+  /** Of moments. */
+  private static void pack(float[] shares, float[] values, int from, short[] codes, int length) {
+    for (int i = 0; i < length; i += 2) {
+      int low = moment(values[from + i], shares[i]);
+      int high = i + 1 < length ? moment(values[from + i + 1], shares[i + 1]) : 0;
+      codes[i >> 1] = (short) (low | high << 8);
     }
-    float value = values[from + at];
-    return areSquares
-        ? square(value, scale, random == null ? 0.5f : random[at] * 0x1p-16f)
-        : moment(value, scale);
+    clearRest(codes, length);
   }
 
-  private static int moment(float value, float scale) {
+  private static void clearRest(short[] codes, int length) {
+    Arrays.fill(codes, (length + 1) >> 1, (int) firstCode(groups(length)), (short) 0);
+  }
+
+  private static int moment(float value, float share) {
     if (!(Math.abs(value) < Float.POSITIVE_INFINITY)) {
       return NAN_MOMENT;
     }
-    if (scale == 0) {
-      return 0;
-    }
-    float magnitude = Math.min(Math.abs(value), scale);
-    float share = (magnitude + magnitude) / (scale + magnitude);
     int code = (int) (share * MOST_MOMENT + 0.5f);
     return value < 0 ? -code & 0xff : code;
   }
 
-  private static int square(float value, float scale, float threshold) {
-    float root = (float) Math.sqrt(value);
-    if (Float.isNaN(root)) {
-      return NAN_SQUARE;
+  private static int square(float share, float threshold) {
+    if (!(share < Float.POSITIVE_INFINITY)) {
+      return Float.isNaN(share) ? NAN_SQUARE : INFINITE_SQUARE;
     }
-    if (root == Float.POSITIVE_INFINITY) {
-      return INFINITE_SQUARE;
-    }
-    if (scale == 0) {
-      return 0;
-    }
-    float share = (float) Math.sqrt((float) Math.sqrt(root / scale));
     return Math.min((int) (share * MOST_SQUARE + threshold), MOST_SQUARE);
   }
 }

@@ -20,7 +20,10 @@ class StateCodesTest {
     int groups = (int) StateCodes.groups(values.length);
     short[] codes = new short[(int) StateCodes.firstCode(groups)];
     short[] scales = new short[groups];
-    StateCodes.encode(values, 0, areSquares, random, codes, scales, values.length);
+    float[] shares = new float[values.length];
+    float[] divisors = new float[values.length];
+    StateCodes.encode(
+        values, 0, areSquares, random, codes, scales, values.length, shares, divisors);
     float[] left = new float[values.length];
     StateCodes.decode(codes, scales, areSquares, left, 0, values.length);
     return left;

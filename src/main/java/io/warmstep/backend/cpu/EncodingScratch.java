@@ -12,6 +12,8 @@ final class EncodingScratch {
   private final short[] stored;
   private final short[] rest;
   private final float[] averages;
+  private final float[] shares;
+  private final float[] divisors;
   private int[] bits = {};
   private final RandomRounding random = new RandomRounding();
 
@@ -19,6 +21,8 @@ final class EncodingScratch {
     stored = new short[length + StateCodes.GROUP]; // the last group of codes is whole
     rest = new short[length];
     averages = new float[length];
+    shares = new float[length];
+    divisors = new float[length];
   }
 
   /** Reads numbers in groups. */
@@ -44,7 +48,8 @@ final class EncodingScratch {
     }
     MemorySlice words = operand.slice();
     boolean areSquares = operand.encoding().isSquares();
-    StateCodes.encode(source, from, areSquares, randomly ? bits : null, stored, rest, n);
+    StateCodes.encode(
+        source, from, areSquares, randomly ? bits : null, stored, rest, n, shares, divisors);
     long group = at / StateCodes.GROUP;
     int groups = (int) StateCodes.groups(n);
     long code = words.offset() + StateCodes.firstCode(group);
