@@ -378,7 +378,10 @@ class ShardedOptimizerTest {
                   optimizer.step();
                 } finally {
                   assertEquals(1, optimizer.stepCount());
-                  assertThrows(CollectiveException.class, optimizer::step);
+                  String why =
+                      assertThrows(CollectiveException.class, optimizer::step).getMessage();
+                  assertEquals(
+                      why, assertThrows(CollectiveException.class, optimizer::step).getMessage());
                 }
                 return null;
               }
