@@ -382,9 +382,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     failure.requireNone();
   }
 
-  /**
-   * Frees this worker's share of the state; parameters and collective stay. Closing twice is fine.
-   */
+  /** Frees this worker's share of the state, and nothing that it was given. Twice is fine. */
   @Override
   public void close() {
     if (lifetime.end()) {
