@@ -21,8 +21,12 @@ final class BufferCopy {
   void from(Buffer values) {
     check(values);
     if (isStored(values)) {
-      int at = values.arrayOffset() + values.position();
-      tensor.write(0, values.array(), at, values.remaining());
+      if (values.hasArray()) {
+        int at = values.arrayOffset() + values.position();
+        tensor.write(0, values.array(), at, values.remaining());
+      } else {
+        tensor.write(values);
+      }
       values.position(values.limit());
     } else if (values instanceof FloatBuffer floats) {
       inChunks(
@@ -31,19 +35,12 @@ final class BufferCopy {
             floats.get(chunk);
             slice.copyFrom(chunk);
           });
-    } else if (values instanceof DoubleBuffer doubles) {
-      inChunks(
-          (slice, n) -> {
-            double[] chunk = new double[n];
-            doubles.get(chunk);
-            slice.copyFrom(chunk);
-          });
     } else {
       inChunks(
           (slice, n) -> {
-            short[] chunk = new short[n];
-            ((ShortBuffer) values).get(chunk);
-            slice.copyFromBits(chunk);
+            double[] chunk = new double[n];
+            ((DoubleBuffer) values).get(chunk);
+            slice.copyFrom(chunk);
           });
     }
   }
@@ -55,20 +52,17 @@ final class BufferCopy {
           "buffer is read-only, must be writable: pass the one that it is a view of");
     }
     if (isStored(values)) {
-      int at = values.arrayOffset() + values.position();
-      tensor.read(0, values.array(), at, values.remaining());
+      if (values.hasArray()) {
+        int at = values.arrayOffset() + values.position();
+        tensor.read(0, values.array(), at, values.remaining());
+      } else {
+        tensor.read(values);
+      }
       values.position(values.limit());
     } else if (values instanceof FloatBuffer floats) {
       inChunks((slice, n) -> floats.put(slice.toFloats()));
-    } else if (values instanceof DoubleBuffer doubles) {
-      inChunks((slice, n) -> doubles.put(slice.toDoubles()));
     } else {
-      inChunks(
-          (slice, n) -> {
-            short[] chunk = new short[n];
-            slice.copyToBits(chunk);
-            ((ShortBuffer) values).put(chunk);
-          });
+      inChunks((slice, n) -> ((DoubleBuffer) values).put(slice.toDoubles()));
     }
   }
 
@@ -94,14 +88,13 @@ final class BufferCopy {
     }
   }
 
-  /** Whether a buffer is over an array of the Java type that holds the tensor's elements. */
+  /** Whether a buffer has the Java type that holds the tensor's elements. */
   private boolean isStored(Buffer buffer) {
-    return buffer.hasArray()
-        && switch (tensor.type()) {
-          case FLOAT32 -> buffer instanceof FloatBuffer;
-          case FLOAT64 -> buffer instanceof DoubleBuffer;
-          case FLOAT16, BFLOAT16 -> buffer instanceof ShortBuffer;
-        };
+    return switch (tensor.type()) {
+      case FLOAT32 -> buffer instanceof FloatBuffer;
+      case FLOAT64 -> buffer instanceof DoubleBuffer;
+      case FLOAT16, BFLOAT16 -> buffer instanceof ShortBuffer;
+    };
   }
 
   /** What is done with each part of the tensor. */

@@ -48,6 +48,16 @@ final class LaneGradients implements AutoCloseable {
     return Arrays.stream(counts).sum();
   }
 
+  /** Refuses what would lose micro-batches. */
+  void requireNone() {
+    if (count() > 0) {
+      throw new IllegalStateException(
+          count()
+              + " micro-batches were accumulated since the last step, and no checkpoint has them:"
+              + " save right after a step");
+    }
+  }
+
   boolean hasOneLane() {
     return lanes.length == 1;
   }

@@ -5,12 +5,9 @@ import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.CollectiveException;
 import io.warmstep.collective.LaneTree;
-import io.warmstep.collective.WorkersDifferException;
 import io.warmstep.step.GradientScale;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.OptionalInt;
 
 /**
@@ -56,7 +53,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   private final LaneTree tree; // null in the fast mode
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
-  private CollectiveException failure;
+  private final FirstFailure failure = new FirstFailure();
 
   /** Steps that all workers have finished. */
   private long steps;
@@ -80,17 +77,11 @@ public final class ShardedOptimizer implements AutoCloseable {
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
   }
 
-  /** Has all workers have all workers' parameters. */
-  private void gather() {
-    shards.gather(collective, OptionalInt.empty());
-  }
-
   /**
    * Whether this worker is to compute the gradients of a micro-batch.
    *
    * @param microBatch its number in the step, from 0
-   * @return true for one worker alone; in the fast order for the one whose rank is the number
-   *     modulo the number of workers, which is advice
+   * @return true for one worker alone, which in the fast order is advice
    */
   public boolean isMine(long microBatch) {
     return tree == null
@@ -111,25 +102,26 @@ public final class ShardedOptimizer implements AutoCloseable {
    */
   public void accumulate(long microBatch) {
     Arguments.requireAtLeast("microBatch", microBatch, 0, "number those of a step from 0");
-    if (tree != null && !isMine(microBatch)) {
-      throw Arguments.refusal(
-          "microBatch",
-          microBatch,
-          "of one of the lanes "
-              + tree.firstLane(collective.rank())
-              + " to "
-              + (tree.firstLane(collective.rank() + 1) - 1)
-              + " of "
-              + tree.lanes(),
-          "ask isMine(microBatch) first");
+    if (tree != null) {
+      tree.requireBelongsTo(microBatch, collective.rank());
     }
-    use.enter("accumulate()");
+    exclusively(
+        "accumulate()",
+        () -> {
+          gradients.add(microBatch);
+          if (optimizer.options().zeroGradients()) {
+            shards.zeroGradients();
+          }
+        });
+  }
+
+  private void exclusively(String operation, Runnable work) {
+    use.enter(operation);
     try {
       checkUsable();
-      gradients.add(microBatch);
-      if (optimizer.options().zeroGradients()) {
-        zeroAll();
-      }
+      work.run();
+    } catch (CollectiveException e) {
+      throw failure.keep(e);
     } finally {
       use.leave();
     }
@@ -163,86 +155,31 @@ public final class ShardedOptimizer implements AutoCloseable {
    */
   public void step(double gradientScale) {
     GradientScale.require(gradientScale);
-    use.enter("step()");
+    exclusively("step()", () -> take(gradientScale));
+  }
+
+  private void take(double gradientScale) {
+    optimizer.evaluation().requireTraining("step()");
+    StepAgreement own = StepAgreement.of(optimizer, gradients, gradientScale);
+    gradients.reduce(collective, own.reach(collective));
     try {
-      checkUsable();
-      optimizer.evaluation().requireTraining("step()");
-      boolean isInPlace = agree(gradientScale);
-      gradients.reduce(collective, isInPlace);
       optimizer.step(gradientScale);
-      if (!optimizer.isLastStepSkipped()) {
-        gather();
-      }
-      if (optimizer.options().zeroGradients()) {
-        zeroAll();
-      }
-      gradients.clear();
-      collective.barrier(); // nobody goes on unless all have the parameters
-      steps = optimizer.stepCount();
     } catch (StepFailedException e) {
       if (e.getCause() instanceof CollectiveException cause) {
-        throw fail(cause);
+        throw cause;
       }
       collective.close(); // the others must not wait for this share
       throw e;
-    } catch (CollectiveException e) {
-      throw fail(e);
-    } finally {
-      use.leave();
     }
-  }
-
-  private CollectiveException fail(CollectiveException e) {
-    failure = e;
-    return e;
-  }
-
-  /**
-   * Makes sure that all workers take the same step.
-   *
-   * @return whether nobody has accumulated anything
-   */
-  private boolean agree(double gradientScale) {
-    long number = optimizer.progress().next();
-    ByteBuffer own = ByteBuffer.allocate(5 * Long.BYTES);
-    own.putLong(gradients.count()).putLong(gradients.hasOneLane() ? 1 : 0);
-    own.putLong(number).putDouble(gradientScale);
-    own.putDouble(optimizer.rates().rate(number));
-    List<byte[]> all = collective.exchange(own.array());
-    long count = 0;
-    boolean haveOneLane = true;
-    ByteBuffer first = ByteBuffer.wrap(all.get(0));
-    for (int worker = 0; worker < all.size(); worker++) {
-      ByteBuffer its = ByteBuffer.wrap(all.get(worker));
-      count += its.getLong(0);
-      haveOneLane &= its.getLong(8) == 1;
-      for (int at = 16; at < 40; at += 8) {
-        if (its.getLong(at) != first.getLong(at)) {
-          throw new WorkersDifferException(
-              "all workers must take the same step, but worker 0 takes "
-                  + step(first)
-                  + ", and worker "
-                  + worker
-                  + " "
-                  + step(its));
-        }
-      }
+    if (!optimizer.isLastStepSkipped()) {
+      shards.gather(collective, OptionalInt.empty());
     }
-    if (count == 0 && !haveOneLane) {
-      throw new IllegalStateException(
-          "no worker has accumulated a micro-batch, and workers have more than one lane: call"
-              + " accumulate(microBatch) after each micro-batch");
+    if (optimizer.options().zeroGradients()) {
+      shards.zeroGradients();
     }
-    return count == 0;
-  }
-
-  private static String step(ByteBuffer message) {
-    return "step "
-        + message.getLong(16)
-        + " with gradient scale "
-        + message.getDouble(24)
-        + " and learning rate "
-        + message.getDouble(32);
+    gradients.clear();
+    collective.barrier(); // nobody goes on unless all have the parameters
+    steps = optimizer.stepCount();
   }
 
   /**
@@ -256,32 +193,28 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Goes back to training: see {@link Optimizer#train}. All workers call this.
+   * Goes back to training, as {@link #eval} does to evaluation.
    *
-   * @throws CollectiveException if a worker is lost or is too late
+   * @throws CollectiveException as {@link #eval}
    */
   public void train() {
     exchangeWeights("train()", optimizer::train);
   }
 
   private void exchangeWeights(String operation, Runnable change) {
-    use.enter(operation);
-    try {
-      checkUsable();
-      change.run();
-      gather();
-      collective.barrier();
-    } catch (CollectiveException e) {
-      throw fail(e);
-    } finally {
-      use.leave();
-    }
+    exclusively(
+        operation,
+        () -> {
+          change.run();
+          shards.gather(collective, OptionalInt.empty());
+          collective.barrier();
+        });
   }
 
   /**
-   * Whether the parameters hold the weights that are trained.
+   * Whether the parameters hold the weights that are trained: see {@link Optimizer#isTraining}.
    *
-   * @return as {@link Optimizer#isTraining}
+   * @return false between {@link #eval} and {@link #train}
    */
   public boolean isTraining() {
     return optimizer.isTraining();
@@ -294,20 +227,12 @@ public final class ShardedOptimizer implements AutoCloseable {
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void zeroGradients() {
-    use.enter("zeroGradients()");
-    try {
-      checkUsable();
-      zeroAll();
-      gradients.clear();
-    } finally {
-      use.leave();
-    }
-  }
-
-  private void zeroAll() {
-    for (Parameter parameter : parameters) {
-      parameter.gradients().zero();
-    }
+    exclusively(
+        "zeroGradients()",
+        () -> {
+          shards.zeroGradients();
+          gradients.clear();
+        });
   }
 
   /**
@@ -417,12 +342,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     use.enter("save()");
     try {
       checkUsable();
-      if (gradients.count() > 0) {
-        throw new IllegalStateException(
-            gradients.count()
-                + " micro-batches were accumulated since the last step, and no checkpoint has them:"
-                + " save right after a step");
-      }
+      gradients.requireNone();
       new ShardFiles(collective, parameters, this::shard).save(optimizer, folder);
     } finally {
       use.leave();
@@ -449,7 +369,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       RestoreReport report =
           new ShardFiles(collective, parameters, this::shard).restore(optimizer, path);
       gradients.clear();
-      gather();
+      shards.gather(collective, OptionalInt.empty());
       steps = optimizer.stepCount();
       return report;
     } finally {
@@ -459,18 +379,10 @@ public final class ShardedOptimizer implements AutoCloseable {
 
   private void checkUsable() {
     lifetime.checkOpen();
-    if (failure != null) {
-      throw new CollectiveException(
-          "an earlier step failed, since the workers could not finish it together: restore a"
-              + " checkpoint into a new optimizer: "
-              + failure.getMessage(),
-          failure);
-    }
+    failure.requireNone();
   }
 
-  /**
-   * Frees this worker's share of the state; parameters and collective stay. Closing twice is fine.
-   */
+  /** Frees this worker's share of the state, and nothing that it was given. Twice is fine. */
   @Override
   public void close() {
     if (lifetime.end()) {

@@ -85,6 +85,11 @@ final class Shards {
     return shards.get(index).get(worker);
   }
 
+  /** Sets all gradients to zero, not those of one worker's parts alone. */
+  void zeroGradients() {
+    parameters.forEach(parameter -> parameter.gradients().zero());
+  }
+
   /**
    * Copies parameters to all workers.
    *

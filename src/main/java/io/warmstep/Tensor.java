@@ -393,6 +393,18 @@ public final class Tensor implements AutoCloseable {
     memory.get().write(offset + from, array, at, count);
   }
 
+  /** Copies all elements as they are stored to a buffer of the type's Java type, from its position. */
+  void read(Buffer to) {
+    checkOpen();
+    memory.get().read(offset, to, to.position(), to.remaining());
+  }
+
+  /** Overwrites all elements as they are stored. */
+  void write(Buffer from) {
+    checkOpen();
+    memory.get().write(offset, from, from.position(), from.remaining());
+  }
+
   MemorySlice slice() {
     checkOpen();
     return new MemorySlice(memory.get(), offset);

@@ -2,6 +2,7 @@ package io.warmstep.backend;
 
 import io.warmstep.ElementType;
 import io.warmstep.storage.Storage;
+import java.nio.Buffer;
 
 /**
  * A run of elements in a device's memory. Host arrays are those of its storage, such as {@code
@@ -65,6 +66,40 @@ public interface Memory extends AutoCloseable {
    */
   default void readSettled(long at, Object array, int offset, int length) {
     read(at, array, offset, length);
+  }
+
+  /**
+   * Overwrites elements as they are stored, from a buffer.
+   *
+   * @param at first element to overwrite
+   * @param buffer of the kind that this storage's views are of; its position stays
+   * @param from index of its first element
+   * @param length count of elements
+   */
+  default void write(long at, Buffer buffer, int from, int length) {
+    Object array = storage().newArray(Math.min(length, HOST_CHUNK));
+    for (int done = 0; done < length; done += HOST_CHUNK) {
+      int n = Math.min(HOST_CHUNK, length - done);
+      storage().get(buffer, from + done, array, 0, n);
+      write(at + done, array, 0, n);
+    }
+  }
+
+  /**
+   * Copies elements as they are stored into a buffer.
+   *
+   * @param at first element to read
+   * @param buffer of the kind that this storage's views are of; its position stays
+   * @param to index of its first element
+   * @param length count of elements
+   */
+  default void read(long at, Buffer buffer, int to, int length) {
+    Object array = storage().newArray(Math.min(length, HOST_CHUNK));
+    for (int done = 0; done < length; done += HOST_CHUNK) {
+      int n = Math.min(HOST_CHUNK, length - done);
+      read(at + done, array, 0, n);
+      storage().put(array, 0, buffer, to + done, n);
+    }
   }
 
   /**

@@ -22,7 +22,7 @@ final class Bucket {
   /** From this one on, operations. */
   static final int FIRST_OPERATION = 16;
 
-  private static final int LARGEST = 256 << 10;
+  private static final int LARGEST = 512 << 10;
   private static final int SMALLEST = 16 << 10;
 
   /** Of all links of a worker together: two buckets for either direction. */

@@ -3,6 +3,7 @@ package io.warmstep.collective;
 import io.warmstep.ElementType;
 import io.warmstep.Tensor;
 import io.warmstep.storage.Storage;
+import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
@@ -86,13 +87,14 @@ final class Elements {
    */
   void put(Tensor tensor, long at, int n, ElementType type, ByteBuffer bucket) {
     Storage storage = Storage.of(type);
-    Object array = scratch(storage);
+    Buffer view = storage.view(bucket);
     if (tensor.type() == type) {
-      read(tensor, at, array, 0, n);
+      tensor.slice(at, n).copyTo(view.limit(n));
     } else {
+      Object array = scratch(storage);
       load(tensor, at, array, 0, n);
+      storage.put(array, 0, view, 0, n);
     }
-    storage.put(array, 0, storage.view(bucket), 0, n);
     bucket.position(bucket.position() + n * type.bytes());
   }
 
@@ -111,10 +113,8 @@ final class Elements {
 
   /** Takes elements of a tensor's type out of a bucket into it, bit for bit. */
   void get(ByteBuffer bucket, Tensor tensor, long at, int n) {
-    Storage storage = Storage.of(tensor.type());
-    Object array = scratch(storage);
-    storage.get(storage.view(bucket), 0, array, 0, n);
-    write(tensor, at, array, 0, n);
+    Buffer view = Storage.of(tensor.type()).view(bucket);
+    tensor.slice(at, n).copyFrom(view.limit(n));
     bucket.position(bucket.position() + n * tensor.type().bytes());
   }
 

@@ -101,6 +101,28 @@ public record LaneTree(int lanes, int workers) {
   }
 
   /**
+   * Refuses a micro-batch of another worker.
+   *
+   * @param microBatch its number in the step, from 0
+   * @param rank of the worker
+   * @throws IllegalArgumentException if its lane is not one of the worker's
+   */
+  public void requireBelongsTo(long microBatch, int rank) {
+    if (!belongsTo(microBatch, rank)) {
+      throw Arguments.refusal(
+          "microBatch",
+          microBatch,
+          "of one of the lanes "
+              + firstLane(rank)
+              + " to "
+              + (firstLane(rank + 1) - 1)
+              + " of "
+              + lanes,
+          "ask isMine(microBatch) first");
+    }
+  }
+
+  /**
    * The subtrees whose sums a worker sends.
    *
    * @param rank of the worker

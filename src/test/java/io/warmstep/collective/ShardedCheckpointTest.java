@@ -1,9 +1,12 @@
 package io.warmstep.collective;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.warmstep.Device;
 import io.warmstep.Devices;
@@ -21,9 +24,11 @@ import io.warmstep.rule.Adam;
 import io.warmstep.rule.NAdam;
 import io.warmstep.rule.NovoGrad;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -188,6 +193,66 @@ class ShardedCheckpointTest {
         });
     for (String bits : goOn(run, folder, 1, 1, 3)) {
       assertEquals(run.alone(3), bits);
+    }
+  }
+
+  /** On a small file system, which something else fills between two checkpoints. */
+  @Test
+  void aFullDiskFailsAtAllAndTheFormerStays() throws Exception {
+    Path disk = Files.createDirectory(folder.resolve("disk"));
+    String problem = mount(disk, "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs");
+    assumeTrue(problem == null, () -> "no file system can be mounted here: " + problem);
+    try {
+      ShardedRun run = run();
+      Workers.IN_PROCESS.run(
+          2,
+          collective -> {
+            try (Device device = Devices.cpu(1);
+                Parameters parameters = run.parameters(device, 0);
+                ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+              run.steps(parameters, optimizer, 0, 1);
+              optimizer.save(disk);
+              run.steps(parameters, optimizer, 1, 2);
+              collective.barrier();
+              if (collective.rank() == 0) {
+                fill(disk.resolve("other"));
+              }
+              collective.barrier();
+              assertThrows(IOException.class, () -> optimizer.save(disk));
+              run.steps(parameters, optimizer, 2, 3); // it goes on
+            }
+            return null;
+          });
+      for (String bits : goOn(run, disk, 1, 1, 3)) {
+        assertEquals(run.alone(3), bits);
+      }
+    } finally {
+      assertNull(mount(disk, "umount"));
+    }
+  }
+
+  private static void fill(Path file) throws IOException {
+    try (OutputStream out = Files.newOutputStream(file)) {
+      while (true) {
+        out.write(new byte[4096]);
+      }
+    } catch (IOException e) {
+      if (!e.getMessage().contains("No space left")) {
+        throw e;
+      }
+    }
+  }
+
+  /** What the command said if it failed, or null. */
+  private static String mount(Path disk, String... command) throws Exception {
+    List<String> words = new ArrayList<>(List.of(command));
+    words.add(disk.toString());
+    try {
+      Process process = new ProcessBuilder(words).redirectErrorStream(true).start();
+      String said = new String(process.getInputStream().readAllBytes(), UTF_8);
+      return process.waitFor() == 0 ? null : said;
+    } catch (IOException e) { // there is no such command
+      return e.getMessage();
     }
   }
 

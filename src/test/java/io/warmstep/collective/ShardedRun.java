@@ -15,10 +15,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 
 /** A model whose gradients are made up, trained by one optimizer or by several workers. */
-final class ShardedRun {
+public final class ShardedRun {
   static final int LANES = 8;
 
   private final Map<String, Integer> lengths = new LinkedHashMap<>();
@@ -26,7 +27,7 @@ final class ShardedRun {
   private final UnaryOperator<OptimizerBuilder> choices;
   private int microBatches = LANES;
 
-  ShardedRun(List<ElementType> types, UnaryOperator<OptimizerBuilder> choices) {
+  public ShardedRun(List<ElementType> types, UnaryOperator<OptimizerBuilder> choices) {
     this.types = types;
     this.choices = choices;
     int[] all = {5, 2 * 4096 + 17, 0, 10_000, 1, 4096, 300};
@@ -134,7 +135,7 @@ final class ShardedRun {
   }
 
   /** The bits of all parameters after steps of one optimizer. */
-  String alone(int steps) {
+  public String alone(int steps) {
     try (Device device = Devices.cpu(1);
         Parameters parameters = parameters(device, 0);
         Optimizer optimizer = optimizer(parameters)) {
@@ -144,11 +145,17 @@ final class ShardedRun {
   }
 
   /** The bits that each worker has after as many steps; all but the first begin elsewhere. */
-  List<String> shared(Workers workers, int size, int steps) throws Exception {
+  public List<String> shared(Workers workers, int size, int steps) throws Exception {
+    return shared(workers, size, steps, rank -> Devices.cpu(1));
+  }
+
+  /** The same on devices by rank. */
+  public List<String> shared(Workers workers, int size, int steps, IntFunction<Device> devices)
+      throws Exception {
     return workers.run(
         size,
         collective -> {
-          try (Device device = Devices.cpu(1);
+          try (Device device = devices.apply(collective.rank());
               Parameters parameters = parameters(device, collective.rank());
               ShardedOptimizer optimizer = optimizer(parameters, collective)) {
             steps(parameters, optimizer, 0, steps);

@@ -1,6 +1,7 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.storage.Storage;
+import java.nio.Buffer;
 
 /** Elements in Java arrays: one of the caller's, or as many of our own as the length needs. */
 final class ArrayMemory extends CpuMemory {
@@ -71,6 +72,24 @@ final class ArrayMemory extends CpuMemory {
     for (int done = 0; done < count; ) {
       int n = (int) Math.min(count - done, contiguousFrom(at + done));
       storage.copy(piece(at + done), indexAt(at + done), array, offset + done, n);
+      done += n;
+    }
+  }
+
+  @Override
+  public void write(long at, Buffer buffer, int from, int count) {
+    for (int done = 0; done < count; ) {
+      int n = (int) Math.min(count - done, contiguousFrom(at + done));
+      storage.get(buffer, from + done, piece(at + done), indexAt(at + done), n);
+      done += n;
+    }
+  }
+
+  @Override
+  public void read(long at, Buffer buffer, int to, int count) {
+    for (int done = 0; done < count; ) {
+      int n = (int) Math.min(count - done, contiguousFrom(at + done));
+      storage.put(piece(at + done), indexAt(at + done), buffer, to + done, n);
       done += n;
     }
   }

@@ -71,6 +71,11 @@ final class CudaDevice implements BackendDevice {
   }
 
   @Override
+  public boolean exchangesLeaves() {
+    return true;
+  }
+
+  @Override
   public DeviceReport report() {
     return report;
   }

@@ -4,6 +4,7 @@ import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
 import io.warmstep.step.GradientScale;
+import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepInputs;
 import java.nio.ByteBuffer;
 import jcuda.Pointer;
@@ -24,6 +25,7 @@ final class CudaNorm implements AutoCloseable {
   private final CUfunction function;
   private final ByteBuffer arguments = Cuda.direct(Layout.NORM_ARGUMENTS_BYTES);
   private final Pointer argumentPointer = Pointer.to(Pointer.to(arguments));
+  private final WholeLeaves whole; // null where the step is of the whole model
   private Outcome outcome;
 
   CudaNorm(CudaContext context, Kernels kernels, Arena arena, StepPlan plan) {
@@ -35,6 +37,8 @@ final class CudaNorm implements AutoCloseable {
     this.arrived = arena.table(Integer.BYTES); // uploaded as 0
     this.blocks = Math.max(1, floats.nodes() + doubles.nodes());
     this.function = kernels.get("global_norm");
+    LeafExchange exchange = plan.options().leafExchange();
+    this.whole = exchange == null ? null : new WholeLeaves(context, exchange, floats, doubles);
   }
 
   /** Writes the arguments; the arena is allocated by now. */
@@ -67,7 +71,7 @@ final class CudaNorm implements AutoCloseable {
     return result.address();
   }
 
-  /** With the context current. Allocates nothing. */
+  /** With the context current. Allocates nothing, unless leaves are exchanged. */
   void launch(StepInputs inputs) {
     floats.launch();
     doubles.launch();
@@ -76,7 +80,7 @@ final class CudaNorm implements AutoCloseable {
     arguments.putFloat(Layout.NORM_FLOAT_SCALE, scale.floatScale());
     arguments.putFloat(Layout.NORM_SCALE_MANTISSA, scale.mantissa());
     arguments.putInt(Layout.NORM_SCALE_EXPONENT, scale.exponent());
-    context.launch(function, blocks, argumentPointer);
+    context.launch(function, whole == null ? blocks : whole.gather(arguments), argumentPointer);
   }
 
   /** With the context current: the outcome can be waited for later. */
@@ -100,6 +104,9 @@ final class CudaNorm implements AutoCloseable {
   public void close() {
     if (outcome != null) {
       outcome.close();
+    }
+    if (whole != null) {
+      whole.close();
     }
   }
 }

@@ -151,6 +151,21 @@ final class LeafTree {
     arguments.putInt(leaves.count).putInt(0);
   }
 
+  /** How many leaves there are. */
+  int leaves() {
+    return leaves.count;
+  }
+
+  /** Where their sums lie. */
+  long sums() {
+    return leaves.sums.address();
+  }
+
+  /** Where their exponents lie. */
+  long exponents() {
+    return leaves.exponents.address();
+  }
+
   /** How many nodes have leaves. */
   int nodes() {
     return nodes.count;

@@ -13,9 +13,9 @@ import scala.runtime.AbstractFunction1;
 final class Barriers {
   private Barriers() {}
 
-  static <R> JavaRDD<TrainedModel> mapPartitions(
+  static <R> JavaRDD<byte[]> mapPartitions(
       JavaRDD<Tuple2<Long, R>> rows, SparkTraining.Task<R> task) {
-    ClassTag<TrainedModel> tag = ClassTag$.MODULE$.apply(TrainedModel.class);
+    ClassTag<byte[]> tag = ClassTag$.MODULE$.apply(byte[].class);
     return JavaRDD.fromRDD(
         rows.rdd().barrier().mapPartitions(new Adapter<>(task), false, tag), tag);
   }
@@ -23,7 +23,7 @@ final class Barriers {
   /** A task as a function of Scala's. */
   private static final class Adapter<R>
       extends AbstractFunction1<
-          scala.collection.Iterator<Tuple2<Long, R>>, scala.collection.Iterator<TrainedModel>>
+          scala.collection.Iterator<Tuple2<Long, R>>, scala.collection.Iterator<byte[]>>
       implements Serializable {
     private static final long serialVersionUID = 1L;
 
@@ -34,9 +34,9 @@ final class Barriers {
     }
 
     @Override
-    public scala.collection.Iterator<TrainedModel> apply(
+    public scala.collection.Iterator<byte[]> apply(
         scala.collection.Iterator<Tuple2<Long, R>> rows) {
-      Iterator<TrainedModel> results;
+      Iterator<byte[]> results;
       try {
         results = task.run(CollectionConverters.asJava(rows));
       } catch (RuntimeException e) {

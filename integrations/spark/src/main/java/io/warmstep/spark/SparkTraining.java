@@ -211,8 +211,8 @@ public final class SparkTraining<R> {
         new WorkerTask<>(
             order, parameters, gradients, optimizer, steps, limit, checkpoint, every, token());
     // By way of another stage: Spark does not start a barrier stage anew that is a job's last.
-    List<TrainedModel> results = Barriers.mapPartitions(placed, task).repartition(1).collect();
-    return results.get(0);
+    List<byte[]> results = Barriers.mapPartitions(placed, task).repartition(1).collect();
+    return TrainedModel.read(results.get(0));
   }
 
   private static String token() {
@@ -244,8 +244,8 @@ public final class SparkTraining<R> {
     }
   }
 
-  /** What a task does with its rows. */
+  /** What a task does with its rows; one of them gives the model's bytes. */
   interface Task<R> extends Serializable {
-    Iterator<TrainedModel> run(Iterator<Tuple2<Long, R>> rows) throws Exception;
+    Iterator<byte[]> run(Iterator<Tuple2<Long, R>> rows) throws Exception;
   }
 }

@@ -64,7 +64,7 @@ final class WorkerTask<R> implements SparkTraining.Task<R> {
   }
 
   @Override
-  public Iterator<TrainedModel> run(Iterator<Tuple2<Long, R>> rows) throws IOException {
+  public Iterator<byte[]> run(Iterator<Tuple2<Long, R>> rows) throws IOException {
     List<Tuple2<Long, R>> own = new ArrayList<>();
     rows.forEachRemaining(own::add);
     own.sort(Comparator.comparing(Tuple2::_1));
@@ -79,7 +79,7 @@ final class WorkerTask<R> implements SparkTraining.Task<R> {
       try (Collective collective = endpoint.join(rank, addresses, secret);
           Device device = device(context)) {
         TrainedModel result = train(own, collective, device);
-        return rank == 0 ? List.of(result).iterator() : Collections.emptyIterator();
+        return rank == 0 ? List.of(result.bytes()).iterator() : Collections.emptyIterator();
       }
     }
   }

@@ -1,0 +1,94 @@
+package io.warmstep.spark;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.warmstep.cli.data.DataSet;
+import io.warmstep.cli.data.DataSets;
+import io.warmstep.rule.Adam;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Digits on a cluster of several processes, of which one is lost. */
+class StandaloneClusterTest {
+  private static final Perceptron NETWORK = new Perceptron(64, 16, 10);
+
+  private static List<Example> digits() throws IOException {
+    DataSet data = DataSets.named("digits");
+    List<Example> rows = new ArrayList<>();
+    for (int i = 0; i < 300; i++) {
+      float[] features = Arrays.copyOfRange(data.features(), 64 * i, 64 * i + 64);
+      rows.add(new Example(1, data.labels()[i], features));
+    }
+    return rows;
+  }
+
+  private static SparkTraining<Example> training(JavaSparkContext spark) throws IOException {
+    return SparkTraining.of(spark.parallelize(digits(), 3), row -> row)
+        .parameters(NETWORK.initial(1))
+        .gradients(NETWORK)
+        .optimizer(builder -> builder.rule(Adam.adamW()).learningRate(0.01).clipNorm(1))
+        .limit(Duration.ofSeconds(60))
+        .steps(30);
+  }
+
+  private static String expected; // of one worker, whichever cluster it is on
+
+  private static synchronized String expected(JavaSparkContext spark) throws IOException {
+    if (expected == null) {
+      expected = training(spark).train().parameters().bits();
+    }
+    return expected;
+  }
+
+  /** Ends the process of one of the workers in its first attempt, as {@code kill -9} does. */
+  private static final class Killed implements GradientFunction<Example> {
+    private static final long serialVersionUID = 1L;
+
+    private int calls;
+
+    @Override
+    public double gradients(List<Example> rows, ModelParameters model) {
+      TaskContext context = TaskContext.get();
+      calls++;
+      if (context.partitionId() == 1 && context.stageAttemptNumber() == 0 && calls == 90) {
+        Runtime.getRuntime().halt(137);
+      }
+      return NETWORK.gradients(rows, model);
+    }
+  }
+
+  @Test
+  void aLostExecutorIsReplacedAndTrainingGoesOn(@TempDir Path folder) throws Exception {
+    try (SparkCluster cluster = SparkCluster.onLoopback(folder.resolve("spark"))) {
+      String one = expected(cluster.spark());
+      TrainedModel model =
+          training(cluster.spark())
+              .gradients(new Killed())
+              .workers(2)
+              .checkpoint(folder.resolve("run"), 10)
+              .train();
+      assertEquals(one, model.parameters().bits());
+      assertEquals(30, model.steps());
+    }
+  }
+
+  @Test
+  void hostsOfTheirOwnHaveTheSameBits(@TempDir Path folder) throws Exception {
+    String problem = SparkCluster.namespacesProblem();
+    assumeTrue(problem == null, () -> "network namespaces are not possible here: " + problem);
+    try (SparkCluster cluster = SparkCluster.inNamespaces(folder.resolve("spark"))) {
+      assertEquals(
+          expected(cluster.spark()),
+          training(cluster.spark()).workers(2).train().parameters().bits());
+    }
+  }
+}

@@ -1,0 +1,100 @@
+package io.warmstep;
+
+import io.warmstep.collective.Collective;
+import io.warmstep.collective.WorkersDifferException;
+import java.nio.ByteBuffer;
+import java.util.List;
+
+/**
+ * What a worker says to all before a step, so that all take the same one.
+ *
+ * @param microBatches that it has accumulated
+ * @param hasOneLane whether its gradients as they are can count as those of its lane
+ * @param number of the step, from 1
+ * @param gradientScale factor of the gradients in this step
+ * @param learningRate before the groups' factors
+ */
+record StepAgreement(
+    long microBatches, boolean hasOneLane, long number, double gradientScale, double learningRate) {
+  private static final int BYTES = 5 * Long.BYTES;
+
+  private byte[] bytes() {
+    return ByteBuffer.allocate(BYTES)
+        .putLong(microBatches)
+        .putLong(hasOneLane ? 1 : 0)
+        .putLong(number)
+        .putDouble(gradientScale)
+        .putDouble(learningRate)
+        .array();
+  }
+
+  static StepAgreement of(Optimizer optimizer, LaneGradients gradients, double gradientScale) {
+    long number = optimizer.progress().next();
+    return new StepAgreement(
+        gradients.count(),
+        gradients.hasOneLane(),
+        number,
+        gradientScale,
+        optimizer.rates().rate(number));
+  }
+
+  private static StepAgreement of(byte[] message) {
+    ByteBuffer bytes = ByteBuffer.wrap(message);
+    return new StepAgreement(
+        bytes.getLong(),
+        bytes.getLong() == 1,
+        bytes.getLong(),
+        bytes.getDouble(),
+        bytes.getDouble());
+  }
+
+  /**
+   * Makes sure that all workers take this step.
+   *
+   * @return whether nobody has accumulated anything, so that gradients count as they are
+   * @throws WorkersDifferException at all workers, with two that take different steps
+   * @throws IllegalStateException at all workers, if nobody has accumulated anything and a worker
+   *     has several lanes
+   */
+  boolean reach(Collective collective) {
+    List<StepAgreement> all = collective.exchange(bytes()).stream().map(StepAgreement::of).toList();
+    StepAgreement first = all.get(0);
+    long count = 0;
+    boolean haveOneLane = true;
+    for (int worker = 0; worker < all.size(); worker++) {
+      StepAgreement its = all.get(worker);
+      count += its.microBatches;
+      haveOneLane &= its.hasOneLane;
+      if (!its.isOfSameStep(first)) {
+        throw new WorkersDifferException(
+            "all workers must take the same step, but worker 0 takes "
+                + first.step()
+                + ", and worker "
+                + worker
+                + " "
+                + its.step());
+      }
+    }
+    if (count == 0 && !haveOneLane) {
+      throw new IllegalStateException(
+          "no worker has accumulated a micro-batch, and workers have more than one lane: call"
+              + " accumulate(microBatch) after each micro-batch");
+    }
+    return count == 0;
+  }
+
+  private boolean isOfSameStep(StepAgreement other) {
+    return number == other.number
+        && Double.compare(gradientScale, other.gradientScale) == 0
+        && Double.compare(learningRate, other.learningRate) == 0;
+  }
+
+  private String step() {
+    return "step "
+        + number
+        + " with gradient scale "
+        + gradientScale
+        + " and learning rate "
+        + learningRate;
+  }
+}
