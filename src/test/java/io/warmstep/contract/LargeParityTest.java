@@ -25,8 +25,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every backend on a million elements, against one thread of the processor (which {@link SplitTest}
- * compares with the reference at this size), and on many raw bit patterns, against the
- * reference. What is expected is computed once for all backends.
+ * compares with the reference at this size), and on many raw bit patterns, against the reference.
+ * What is expected is computed once for all backends.
  */
 class LargeParityTest {
   private static final int MILLION = 1_000_003;

@@ -71,8 +71,8 @@ public record ContractBackend(
   }
 
   /**
-   * Cases of a test for each backend of this run: the first way of a backend has the first case, its
-   * second way the second, and so on; every way has each if the matrix is full.
+   * Cases of a test for each backend of this run: the first way of a backend has the first case,
+   * its second way the second, and so on; every way has each if the matrix is full.
    */
   public static Stream<Arguments> inTurn(List<?> cases) {
     String names = System.getProperty("warmstep.backends", "cpu");

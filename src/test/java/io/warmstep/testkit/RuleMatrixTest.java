@@ -26,8 +26,7 @@ class RuleMatrixTest {
     Set<String> possible = new HashSet<>();
     Set<String> taken = new HashSet<>();
     RuleMatrix.combinations()
-        .forEach(
-            rule -> RuleMatrix.pairs(rule).forEach(pair -> possible.add(rule.name() + pair)));
+        .forEach(rule -> RuleMatrix.pairs(rule).forEach(pair -> possible.add(rule.name() + pair)));
     RuleMatrix.all()
         .forEach(rule -> RuleMatrix.pairs(rule).forEach(pair -> taken.add(rule.name() + pair)));
     assertEquals(possible, taken);
@@ -58,11 +57,12 @@ class RuleMatrixTest {
 
   @Test
   void everyCaseAndEveryWayOfABackendHasATurn() {
-    List<Object[]> cases =
-        ContractBackend.inTurn(RuleMatrix.all()).map(Arguments::get).toList();
+    List<Object[]> cases = ContractBackend.inTurn(RuleMatrix.all()).map(Arguments::get).toList();
     assertEquals(
-        Set.copyOf(ContractBackend.all()), cases.stream().map(one -> one[0]).collect(Collectors.toSet()));
+        Set.copyOf(ContractBackend.all()),
+        cases.stream().map(one -> one[0]).collect(Collectors.toSet()));
     assertEquals(
-        Set.copyOf(RuleMatrix.all()), cases.stream().map(one -> one[1]).collect(Collectors.toSet()));
+        Set.copyOf(RuleMatrix.all()),
+        cases.stream().map(one -> one[1]).collect(Collectors.toSet()));
   }
 }

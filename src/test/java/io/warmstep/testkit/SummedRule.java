@@ -46,8 +46,7 @@ final class SummedRule {
       return;
     }
     double[][] terms = new double[sums.kinds().size()][elements.length];
-    OneElement loop =
-        OneElement.of(rule, a, elements[0].length - 1, terms.length, scalars, l2);
+    OneElement loop = OneElement.of(rule, a, elements[0].length - 1, terms.length, scalars, l2);
     for (int i = 0; i < elements.length; i++) {
       double[] before = elements[i].clone();
       loop.sum(elements[i], gradients[i], terms, i);

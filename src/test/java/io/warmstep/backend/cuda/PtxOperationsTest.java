@@ -248,7 +248,9 @@ class PtxOperationsTest {
     return hasState ? all.plus(codes(held)) : all;
   }
 
-  /** codes.cuh, in loops over slots: moments' and squares', and the roots that are looked at first. */
+  /**
+   * codes.cuh, in loops over slots: moments' and squares', and the roots that are looked at first.
+   */
   private static Operations codes(int held) {
     Operations decoded = DIV.plus(mul(1)).plus(mul(4));
     Operations moment = DIV.plus(mul(1)).plus(add(3));

@@ -45,7 +45,9 @@ class BorrowedHandlesTest {
   /** Two leaves of the norm and several tiles, and a length that is no multiple of a vector. */
   private static final int LENGTH = 4096 + 203;
 
-  /** A tile with a tail: unless the matrix is full, what is longer is shared by rules of a shape. */
+  /**
+   * A tile with a tail: unless the matrix is full, what is longer is shared by rules of a shape.
+   */
   private static final int SHORT = 203;
 
   private static final int GUARD = 64;
@@ -74,9 +76,7 @@ class BorrowedHandlesTest {
                                     .map(offsets -> Arguments.of(entries.get(i), type, offsets)))
                     : Stream.of(
                         Arguments.of(
-                            entries.get(i),
-                            types[i % types.length],
-                            OFFSETS[i % OFFSETS.length])));
+                            entries.get(i), types[i % types.length], OFFSETS[i % OFFSETS.length])));
   }
 
   @ParameterizedTest(name = "{0}, {1}, offsets {2}")

@@ -68,9 +68,7 @@ enum Elements {
         long bits =
             switch (this) {
               case SPECIAL ->
-                  random.nextInt(3) == 0
-                      ? storage.bits(ordinary, i - at)
-                      : special(random, type);
+                  random.nextInt(3) == 0 ? storage.bits(ordinary, i - at) : special(random, type);
               case RANDOM_BITS -> random.nextLong();
               case FINITE_EXTREMES -> extreme(random, type);
               case ORDINARY -> throw new AssertionError();
@@ -104,8 +102,7 @@ enum Elements {
   }
 
   /** Chunks by values, since converting one after the other takes long. */
-  private static void ordinary(
-      SplittableRandom random, Storage storage, Object array, int length) {
+  private static void ordinary(SplittableRandom random, Storage storage, Object array, int length) {
     Object values = Storage.of(storage.type().arithmetic()).newArray(Math.min(length, CHUNK));
     for (int at = 0; at < length; at += CHUNK) {
       int n = Math.min(CHUNK, length - at);

@@ -23,9 +23,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The shipped PTX, run by the simulator's interpreter, has Java's bits and does nothing wrong: in all
- * scenes of an entry with {@code WARMSTEP_PTX=all}, otherwise in some, others for each entry, of
- * which many go the same ways.
+ * The shipped PTX, run by the simulator's interpreter, has Java's bits and does nothing wrong: in
+ * all scenes of an entry with {@code WARMSTEP_PTX=all}, otherwise in some, others for each entry,
+ * of which many go the same ways.
  */
 @Tag("ptxsim")
 class InterpretedEntriesTest {
