@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -34,9 +35,7 @@ class ClippingTest {
   private static final double SCALE = 1024;
 
   static Stream<Arguments> backendsAndRules() {
-    return ContractBackend.all().stream()
-        .flatMap(
-            backend -> RuleMatrix.ofEachShape().stream().map(rule -> Arguments.of(backend, rule)));
+    return ContractBackend.inTurn(RuleMatrix.ofEachShape());
   }
 
   /** What an optimizer clips. */
@@ -52,10 +51,19 @@ class ClippingTest {
           new Clip(0, 0.125, true),
           new Clip(0.7, 0, true));
 
+  /** All of them if the matrix is full, otherwise the next ones of each rule. */
+  private static List<Clip> clips(UpdateRule rule) {
+    if (RuleMatrix.IS_FULL) {
+      return CLIPS;
+    }
+    int first = 3 * RuleMatrix.ofEachShape().indexOf(rule);
+    return IntStream.range(first, first + 3).mapToObj(i -> CLIPS.get(i % CLIPS.size())).toList();
+  }
+
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void float32AndHalves(ContractBackend backend, UpdateRule rule) {
-    for (Clip clip : CLIPS) {
+    for (Clip clip : clips(rule)) {
       run(backend, rule, clip, ElementType.FLOAT32, ElementType.FLOAT16, ElementType.BFLOAT16);
     }
   }
@@ -63,7 +71,7 @@ class ClippingTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void float64(ContractBackend backend, UpdateRule rule) {
-    for (Clip clip : CLIPS) {
+    for (Clip clip : clips(rule)) {
       if (backend.hasFloat64()) {
         run(backend, rule, clip, ElementType.FLOAT64);
       }

@@ -93,7 +93,7 @@ class LookaheadTest {
             Momentum.nesterov(0.9),
             NovoGrad.novoGrad(),
             Lamb.lamb().maxGradNorm(0),
-            Muon.muon().newtonSchulz(2, -1.5, 0.5, 1)); // which has scratch beside its state
+            RuleMatrix.withFewProducts(Muon.muon())); // which has scratch beside its state
     for (UpdateRule rule : rules) {
       try (TestModel model = model(backend.shared(), backend.types(), backend.placements());
           TestModel twin = model(backend.shared(), backend.types(), List.of(Placement.OWNED));

@@ -21,9 +21,7 @@ class PlacementTest {
   private static final int LENGTH = 17_003;
 
   static Stream<Arguments> backendsAndRules() {
-    return ContractBackend.all().stream()
-        .flatMap(
-            backend -> RuleMatrix.ofEachShape().stream().map(rule -> Arguments.of(backend, rule)));
+    return ContractBackend.inTurn(RuleMatrix.ofEachShape());
   }
 
   @ParameterizedTest(name = "{0}, {1}")

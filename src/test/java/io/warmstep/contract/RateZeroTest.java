@@ -28,9 +28,7 @@ class RateZeroTest {
   private static final int LENGTH = 5000;
 
   static Stream<Arguments> backendsAndRules() {
-    return ContractBackend.all().stream()
-        .flatMap(
-            backend -> RuleMatrix.ofEachShape().stream().map(rule -> Arguments.of(backend, rule)));
+    return ContractBackend.inTurn(RuleMatrix.ofEachShape());
   }
 
   private static double[] gradients() {

@@ -1,6 +1,5 @@
 package io.warmstep.contract;
 
-import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
@@ -34,7 +33,7 @@ class RulePerGroupTest {
   }
 
   @ParameterizedTest(name = "{0}")
-  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
   void eachGroupHasTheBitsOfItsRule(ContractBackend backend) {
     check(backend, rules(), rules().size(), 40);
   }
@@ -51,8 +50,7 @@ class RulePerGroupTest {
   private static void check(
       ContractBackend backend, List<UpdateRule> rules, int groups, int tensors) {
     SplittableRandom random = new SplittableRandom(SEED);
-    try (Device device = backend.open();
-        TestModel model = new TestModel(device)) {
+    try (TestModel model = new TestModel(backend.shared())) {
       List<ElementType> types = backend.types();
       List<Placement> placements = backend.placements();
       for (int i = 0; i < tensors; i++) {

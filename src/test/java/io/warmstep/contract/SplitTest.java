@@ -37,7 +37,7 @@ class SplitTest {
   static Stream<Arguments> backendsAndRules() {
     List<UpdateRule> rules =
         RuleMatrix.ofEachShape().stream().filter(rule -> rule.sums().isEmpty()).toList();
-    return backends().flatMap(backend -> rules.stream().map(rule -> Arguments.of(backend, rule)));
+    return ContractBackend.inTurn(rules);
   }
 
   @ParameterizedTest(name = "{0}, {1}")

@@ -12,7 +12,8 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
-import io.warmstep.rule.Muon;
+import io.warmstep.rule.Lars;
+import io.warmstep.rule.Lion;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
@@ -40,26 +41,19 @@ class TensorSumsTest {
   private static final int CHUNK = 1 << 16;
 
   static Stream<Arguments> backendsAndForms() {
-    return ContractBackend.all().stream()
-        .flatMap(
-            backend ->
-                RuleMatrix.all().stream()
-                    .filter(rule -> rule.sums().isPresent())
-                    .map(rule -> Arguments.of(backend, withFewProducts(rule))));
+    return ContractBackend.inTurn(
+        RuleMatrix.all().stream().filter(rule -> rule.sums().isPresent()).toList());
   }
 
   static Stream<Arguments> backendsAndRules() {
-    return ContractBackend.all().stream()
-        .flatMap(
-            backend ->
-                RuleMatrix.unclipped().stream()
-                    .filter(rule -> rule.sums().isPresent())
-                    .map(rule -> Arguments.of(backend, withFewProducts(rule))));
+    return ContractBackend.inTurn(
+        RuleMatrix.unclipped().stream().filter(rule -> rule.sums().isPresent()).toList());
   }
 
-  /** What multiplies matrices comes after the sums, and takes long. */
-  private static UpdateRule withFewProducts(UpdateRule rule) {
-    return rule instanceof Muon muon ? muon.newtonSchulz(2, -1.5, 0.5, 1) : rule;
+  /** A rule of norms and one of magnitudes: how they join leaves does not depend on the rule. */
+  static Stream<Arguments> backendsAndKinds() {
+    List<UpdateRule> rules = List.of(Lars.lars(), Lion.lion().caution(true));
+    return RuleMatrix.IS_FULL ? backendsAndRules() : ContractBackend.inTurn(rules);
   }
 
   private static double[] filled(int length, double value) {
@@ -223,7 +217,7 @@ class TensorSumsTest {
 
   /** So many leaves that nodes have to be joined, on every backend as on one thread. */
   @ParameterizedTest(name = "{0}, {1}")
-  @MethodSource("backendsAndRules")
+  @MethodSource("backendsAndKinds")
   void moreLeavesThanANodeHas(ContractBackend backend, UpdateRule rule) {
     int length = 4096 * 4096 + 4097;
     try (Device one = Devices.cpu(1);

@@ -71,9 +71,7 @@ class OptimizerGoldenTest {
   }
 
   static Stream<Arguments> backendsAndCases() {
-    List<GoldenCase> cases = cases();
-    return ContractBackend.all().stream()
-        .flatMap(backend -> cases.stream().map(golden -> Arguments.of(backend, golden)));
+    return ContractBackend.inTurn(cases());
   }
 
   @Test

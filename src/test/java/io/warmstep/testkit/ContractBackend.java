@@ -13,6 +13,9 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.provider.Arguments;
 
 /**
  * One way to run a step. Whatever is tested over {@link #all()} holds for each of them, so a new
@@ -65,6 +68,29 @@ public record ContractBackend(
   public static List<ContractBackend> representatives() {
     String names = System.getProperty("warmstep.backends", "cpu");
     return Arrays.stream(names.split(",")).map(name -> BY_BACKEND.get(name).get(0)).toList();
+  }
+
+  /**
+   * Cases of a test for each backend of this run: the first way of a backend has the first case,
+   * its second way the second, and so on; every way has each if the matrix is full.
+   */
+  public static Stream<Arguments> inTurn(List<?> cases) {
+    String names = System.getProperty("warmstep.backends", "cpu");
+    return Arrays.stream(names.split(","))
+        .map(BY_BACKEND::get)
+        .flatMap(
+            ways ->
+                IntStream.range(0, cases.size())
+                    .boxed()
+                    .flatMap(
+                        i ->
+                            (RuleMatrix.IS_FULL ? ways : List.of(inTurn(ways, i)))
+                                .stream().map(way -> Arguments.of(way, cases.get(i)))));
+  }
+
+  /** The next one, and after each round one is left out, so that no other turn stays in step. */
+  private static <T> T inTurn(List<T> all, int turn) {
+    return all.get((turn + turn / all.size()) % all.size());
   }
 
   private static Device openSimulatedCuda() {

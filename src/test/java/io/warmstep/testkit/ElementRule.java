@@ -1,8 +1,6 @@
 package io.warmstep.testkit;
 
 import io.warmstep.rule.Adam;
-import io.warmstep.rule.DoubleBlock;
-import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.RuleSettings;
@@ -10,7 +8,6 @@ import io.warmstep.rule.Sgd;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
-import java.util.Arrays;
 import java.util.Map;
 
 /**
@@ -21,87 +18,71 @@ import java.util.Map;
  */
 final class ElementRule {
   private final UpdateRule rule;
-
-  /** Its hyperparameters by name, read once: elements are many. */
+  private final Arithmetic a;
   private final Map<String, Object> settings;
 
-  ElementRule(UpdateRule rule) {
+  /** What the rule keeps before the step {@link #keptAt}, after steps that had the same rate. */
+  private double[] kept;
+
+  private long keptAt;
+  private double keptRate;
+
+  /** What a step does to an element: the parameter, then its state, updated in place. */
+  interface Update {
+    /**
+     * Updates an element.
+     *
+     * @param scaled the gradient after unscaling, clipping and the sign of maximize
+     */
+    void update(double[] element, double scaled);
+  }
+
+  ElementRule(UpdateRule rule, Arithmetic a) {
     this.rule = rule;
+    this.a = a;
     settings = RuleSettings.values(rule);
   }
 
-  /**
-   * Updates one element.
-   *
-   * @param element parameter and state, updated in place: index 0 is the parameter, then the slots
-   * @param scaled the gradient after unscaling, clipping and the sign of maximize
-   */
-  void update(Arithmetic a, long step, double rate, double[] element, double scaled) {
-    if (!(rule instanceof Sgd
-        || rule instanceof Momentum
-        || rule instanceof RmsProp
-        || rule instanceof Adam)) {
-      ownLoop(a, step, rate, element, scaled);
-      return;
+  /** A step at a rate. What its elements share is computed here, for elements are many. */
+  Update step(long step, double rate) {
+    Update update;
+    if (rule instanceof Sgd) {
+      double stepSize = a.round(-rate);
+      update = (element, g) -> element[0] = a.fma(stepSize, g, element[0]);
+    } else if (rule instanceof Momentum) {
+      update = momentum(step, rate);
+    } else if (rule instanceof RmsProp) {
+      update = rmsProp(rate);
+    } else if (rule instanceof Adam) {
+      update = adam(step, rate);
+    } else {
+      return ownLoop(step, rate);
     }
     double l2 = a.round(is("decoupled") ? 0 : number("weightDecay"));
-    double g = l2 == 0 ? scaled : a.fma(l2, element[0], scaled);
-    if (rule instanceof Sgd) {
-      element[0] = a.fma(a.round(-rate), g, element[0]);
-    } else if (rule instanceof Momentum) {
-      momentum(a, step, rate, element, g);
-    } else if (rule instanceof RmsProp) {
-      rmsProp(a, rate, element, g);
-    } else {
-      adam(a, step, rate, element, g);
-    }
+    return l2 == 0
+        ? update
+        : (element, scaled) -> update.update(element, a.fma(l2, element[0], scaled));
   }
 
-  private void ownLoop(Arithmetic a, long step, double rate, double[] element, double g) {
+  private Update ownLoop(long step, double rate) {
     double[] scalars = new double[rule.scalarNames().size()];
     StepValues at = new StepValues(step, rate);
     at.keep(keptBefore(step, rate));
     rule.scalars(at, scalars);
-    if (a == Arithmetic.FLOAT64) {
-      double[][] arrays = new double[element.length][];
-      for (int i = 0; i < element.length; i++) {
-        arrays[i] = new double[] {element[i]};
-      }
-      DoubleBlock block = new DoubleBlock();
-      block.step(scalars, 1, rule.l2(at));
-      double[][] state = Arrays.copyOfRange(arrays, 1, arrays.length);
-      block.range(arrays[0], new double[] {g}, state, 0, 1);
-      rule.update(block);
-      for (int i = 0; i < element.length; i++) {
-        element[i] = arrays[i][0];
-      }
-      return;
-    }
-    float[][] arrays = new float[element.length][];
-    for (int i = 0; i < element.length; i++) {
-      arrays[i] = new float[] {(float) element[i]};
-    }
-    float[] rounded = new float[scalars.length];
-    for (int i = 0; i < scalars.length; i++) {
-      rounded[i] = (float) scalars[i];
-    }
-    FloatBlock block = new FloatBlock();
-    block.step(rounded, 1, (float) rule.l2(at));
-    float[][] state = Arrays.copyOfRange(arrays, 1, arrays.length);
-    block.range(arrays[0], new float[] {(float) g}, state, 0, 1);
-    rule.update(block);
-    for (int i = 0; i < element.length; i++) {
-      element[i] = arrays[i][0];
-    }
+    return OneElement.of(rule, a, rule.stateSlots().size(), 0, scalars, rule.l2(at))::update;
   }
 
   /** The numbers that the rule keeps, after steps that had all the same rate. */
   private double[] keptBefore(long step, double rate) {
-    double[] kept = rule.keptNumbers().stream().mapToDouble(StateSlot::initialValue).toArray();
-    for (long before = 1; kept.length > 0 && before < step; before++) {
-      rule.advance(new StepValues(before, rate), kept);
+    if (kept == null || step < keptAt || Double.compare(rate, keptRate) != 0) {
+      kept = rule.keptNumbers().stream().mapToDouble(StateSlot::initialValue).toArray();
+      keptAt = 1;
+      keptRate = rate;
     }
-    return kept;
+    while (keptAt < step && kept.length > 0) {
+      rule.advance(new StepValues(keptAt++, rate), kept);
+    }
+    return kept.clone();
   }
 
   private boolean is(String name) {
@@ -112,52 +93,69 @@ final class ElementRule {
     return ((Number) settings.get(name)).doubleValue();
   }
 
-  private void momentum(Arithmetic a, long step, double rate, double[] element, double g) {
+  private Update momentum(long step, double rate) {
     double mu = a.round(number("momentum"));
     double fresh = a.round(step == 1 ? 1 : 1 - number("dampening"));
-    double b = a.fma(mu, element[1], a.times(fresh, g));
-    element[1] = b;
-    double direction = is("nesterov") ? a.fma(mu, b, g) : b;
-    element[0] = a.fma(a.round(-rate), direction, element[0]);
+    double stepSize = a.round(-rate);
+    boolean isNesterov = is("nesterov");
+    return (element, g) -> {
+      double b = a.fma(mu, element[1], a.times(fresh, g));
+      element[1] = b;
+      double direction = isNesterov ? a.fma(mu, b, g) : b;
+      element[0] = a.fma(stepSize, direction, element[0]);
+    };
   }
 
-  private void rmsProp(Arithmetic a, double rate, double[] element, double g) {
+  private Update rmsProp(double rate) {
     double alpha = a.round(number("alpha"));
     double fresh = a.round(1 - number("alpha"));
-    double v = a.fma(alpha, element[1], a.times(a.times(fresh, g), g));
-    element[1] = v;
-    double variance = v;
-    int slot = 2;
-    if (is("centered")) {
-      double mean = a.fma(alpha, element[slot], a.times(fresh, g));
-      element[slot++] = mean;
-      double centered = a.fma(-mean, mean, v);
-      variance = centered <= 0 ? 0 : centered;
-    }
-    double d = a.over(g, a.plus(a.root(variance), a.round(number("eps"))));
-    if (number("momentum") > 0) {
-      d = a.fma(a.round(number("momentum")), element[slot], d);
-      element[slot] = d;
-    }
-    element[0] = a.fma(a.round(-rate), d, element[0]);
+    double eps = a.round(number("eps"));
+    double momentum = a.round(number("momentum"));
+    double stepSize = a.round(-rate);
+    boolean isCentered = is("centered");
+    boolean hasMomentum = number("momentum") > 0;
+    return (element, g) -> {
+      double v = a.fma(alpha, element[1], a.times(a.times(fresh, g), g));
+      element[1] = v;
+      double variance = v;
+      int slot = 2;
+      if (isCentered) {
+        double mean = a.fma(alpha, element[slot], a.times(fresh, g));
+        element[slot++] = mean;
+        double centered = a.fma(-mean, mean, v);
+        variance = centered <= 0 ? 0 : centered;
+      }
+      double d = a.over(g, a.plus(a.root(variance), eps));
+      if (hasMomentum) {
+        d = a.fma(momentum, element[slot], d);
+        element[slot] = d;
+      }
+      element[0] = a.fma(stepSize, d, element[0]);
+    };
   }
 
-  private void adam(Arithmetic a, long step, double rate, double[] element, double g) {
+  private Update adam(long step, double rate) {
     double stepSize = a.round(rate / (1 - ExactPower.of(number("beta1"), step)));
     double keep = a.round(is("decoupled") ? 1 - rate * number("weightDecay") : 1);
     double rootScale = a.round(1 / Math.sqrt(1 - ExactPower.of(number("beta2"), step)));
-    double m =
-        a.fma(a.round(number("beta1")), element[1], a.times(a.round(1 - number("beta1")), g));
-    double fresh = a.times(a.round(1 - number("beta2")), g);
-    double v = a.fma(a.round(number("beta2")), element[2], a.times(fresh, g));
-    element[1] = m;
-    element[2] = v;
-    double u = v;
-    if (is("amsgrad")) {
-      u = v > element[3] || Double.isNaN(v) ? v : element[3];
-      element[3] = u;
-    }
-    double denominator = a.fma(a.root(u), rootScale, a.round(number("eps")));
-    element[0] = a.fma(-stepSize, a.over(m, denominator), a.times(keep, element[0]));
+    double beta1 = a.round(number("beta1"));
+    double fresh1 = a.round(1 - number("beta1"));
+    double beta2 = a.round(number("beta2"));
+    double fresh2 = a.round(1 - number("beta2"));
+    double eps = a.round(number("eps"));
+    boolean isAmsgrad = is("amsgrad");
+    return (element, g) -> {
+      double m = a.fma(beta1, element[1], a.times(fresh1, g));
+      double v = a.fma(beta2, element[2], a.times(a.times(fresh2, g), g));
+      element[1] = m;
+      element[2] = v;
+      double u = v;
+      if (isAmsgrad) {
+        u = v > element[3] || Double.isNaN(v) ? v : element[3];
+        element[3] = u;
+      }
+      double denominator = a.fma(a.root(u), rootScale, eps);
+      element[0] = a.fma(-stepSize, a.over(m, denominator), a.times(keep, element[0]));
+    };
   }
 }

@@ -216,9 +216,11 @@ final class HostStorage {
   }
 
   void assertGuards(String what) {
+    double guard = guard();
     for (int i = 0; i < size; i++) {
       if (i < first || i >= first + length) {
-        assertEquals(guard(), access.get(i), what + ": guard at " + (i - first) + " of " + length);
+        int at = i - first;
+        assertEquals(guard, access.get(i), () -> what + ": guard at " + at + " of " + length);
       }
     }
   }

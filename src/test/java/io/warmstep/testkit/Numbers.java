@@ -37,11 +37,16 @@ public final class Numbers {
       return value;
     }
     int exponent = Math.max(Math.getExponent(value), minExponent);
-    double quantum = Math.scalb(1.0, exponent - fractionBits);
+    double quantum = power(exponent - fractionBits);
     double rounded = Math.rint(value / quantum) * quantum;
-    return Math.abs(rounded) >= Math.scalb(1.0, maxExponent + 1)
+    return Math.abs(rounded) >= power(maxExponent + 1)
         ? Math.copySign(Double.POSITIVE_INFINITY, value)
         : rounded;
+  }
+
+  /** A power of two within double's normal range: {@link Math#scalb} takes long. */
+  private static double power(int exponent) {
+    return Double.longBitsToDouble((long) (exponent + Double.MAX_EXPONENT) << 52);
   }
 
   /** The value of 16 bits. */
@@ -85,7 +90,7 @@ public final class Numbers {
     double[] values = new double[length];
     for (int i = 0; i < length; i++) {
       boolean zero = random.nextInt(8) == 0;
-      double scale = Math.scalb(1.0, random.nextInt(-10, 4));
+      double scale = power(random.nextInt(-10, 4));
       values[i] = zero ? 0 : round(type, random.nextGaussian() * scale);
     }
     return values;

@@ -33,7 +33,7 @@ public final class Reference {
     this.rows = rows;
     this.type = type;
     this.arithmetic = Arithmetic.of(type);
-    elementRule = new ElementRule(rule);
+    elementRule = new ElementRule(rule, arithmetic);
     this.kept = new double[StepPlan.Group.kept(rule)];
     this.elements = new double[parameters.length][1 + rule.stateSlots().size() - kept.length];
     for (int i = 0; i < parameters.length; i++) {
@@ -84,12 +84,14 @@ public final class Reference {
     }
     if (rule.sums().isPresent()) {
       new SummedRule(rule, arithmetic, step, rate).update(elements, rows, kept, prepared);
-    }
-    for (int i = 0; i < elements.length; i++) {
-      if (rule.sums().isEmpty()) {
-        elementRule.update(arithmetic, step, rate, elements[i], prepared[i]);
+    } else {
+      ElementRule.Update update = elementRule.step(step, rate);
+      for (int i = 0; i < elements.length; i++) {
+        update.update(elements[i], prepared[i]);
       }
-      elements[i][0] = Numbers.round(type, elements[i][0]);
+    }
+    for (double[] element : elements) {
+      element[0] = Numbers.round(type, element[0]);
     }
   }
 

@@ -63,12 +63,14 @@ final class ReferenceMatrix {
   private double[][] product(double[][] left, double[][] right) {
     double[][] product = new double[left.length][right[0].length];
     for (int i = 0; i < left.length; i++) {
-      for (int j = 0; j < right[0].length; j++) {
-        double sum = 0;
-        for (int k = 0; k < right.length; k++) {
-          sum = a.fma(left[i][k], right[k][j], sum);
+      double[] sums = product[i];
+      // Each sum is one chain over k, from the first on.
+      for (int k = 0; k < right.length; k++) {
+        double factor = left[i][k];
+        double[] row = right[k];
+        for (int j = 0; j < sums.length; j++) {
+          sums[j] = a.fma(factor, row[j], sums[j]);
         }
-        product[i][j] = sum;
       }
     }
     return product;

@@ -2,6 +2,7 @@ package io.warmstep.testkit;
 
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.TensorSums;
@@ -10,20 +11,33 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 
-/** Every rule of the library with every combination of its options. */
+/**
+ * The rules of the library with combinations of their options. By default they are so few that of
+ * any two settings of a rule every two values meet; all of them if the matrix is full. What
+ * multiplies matrices does so once, {@link io.warmstep.rule.Muon} as it is being a matter of
+ * MatrixPhaseTest.
+ */
 public final class RuleMatrix {
-  /** Whether tests go through all combinations, which takes several times as long. */
+  /** Whether tests go through all combinations, which takes many times as long. */
   public static final boolean IS_FULL = "full".equals(System.getProperty("warmstep.matrix"));
 
   private static final double WEIGHT_DECAY = 0.0625 + 0.01;
   private static final boolean[] BOTH = {false, true};
 
+  private static final List<UpdateRule> ALL = chosen();
+
   private RuleMatrix() {}
+
+  /** The rule with one product of matrices at most, or the rule itself if it has none. */
+  public static UpdateRule withFewProducts(UpdateRule rule) {
+    return rule instanceof Muon muon ? muon.newtonSchulz(2, -1.5, 0.5, 1) : rule;
+  }
 
   /** Whether a parameter's update depends on others, for which there is no {@link Reference}. */
   private static boolean isOfGroups(UpdateRule rule) {
@@ -36,14 +50,60 @@ public final class RuleMatrix {
   }
 
   /**
-   * All combinations, and what momentum makes of zeros and ones; without the rules of {@link
-   * #ofGroups()}, as everything below.
+   * Combinations of all rules, and what momentum makes of zeros and ones; without the rules of
+   * {@link #ofGroups()}, as everything below. Each form of a kernel is among them.
    */
   public static List<UpdateRule> all() {
+    return ALL;
+  }
+
+  private static List<UpdateRule> chosen() {
+    Map<String, List<UpdateRule>> rules = new LinkedHashMap<>();
+    for (UpdateRule rule : combinations()) {
+      rules.computeIfAbsent(rule.name(), name -> new ArrayList<>()).add(rule);
+    }
+    return rules.values().stream()
+        .flatMap(forms -> (IS_FULL ? forms : coveringPairs(forms)).stream())
+        .toList();
+  }
+
+  /** As few forms of a rule as come of always taking the one with most pairs not yet seen. */
+  static List<UpdateRule> coveringPairs(List<UpdateRule> forms) {
+    Map<UpdateRule, Set<String>> pairs = new LinkedHashMap<>();
+    forms.forEach(form -> pairs.put(form, pairs(form)));
+    List<UpdateRule> taken = new ArrayList<>();
+    while (pairs.values().stream().anyMatch(left -> !left.isEmpty())) {
+      UpdateRule best = null;
+      for (UpdateRule form : pairs.keySet()) {
+        if (best == null || pairs.get(form).size() > pairs.get(best).size()) {
+          best = form;
+        }
+      }
+      Set<String> seen = Set.copyOf(pairs.remove(best));
+      pairs.values().forEach(left -> left.removeAll(seen));
+      taken.add(best);
+    }
+    return taken;
+  }
+
+  /** Every two settings of a form with their values; the kernel and its options count as one. */
+  static Set<String> pairs(UpdateRule form) {
+    List<String> settings = new ArrayList<>(List.of(form.kernel() + form.options()));
+    RuleSettings.values(form).forEach((name, value) -> settings.add(name + "=" + value));
+    Set<String> pairs = new HashSet<>();
+    for (int i = 0; i < settings.size(); i++) {
+      for (int j = i + 1; j < settings.size(); j++) {
+        pairs.add(settings.get(i) + " " + settings.get(j));
+      }
+    }
+    return pairs;
+  }
+
+  static List<UpdateRule> combinations() {
     List<UpdateRule> rules = new ArrayList<>();
     for (UpdateRule form : Rules.forms()) {
       if (!isOfGroups(form)) {
-        rules.add(decays(form) ? form.weightDecay(WEIGHT_DECAY) : form);
+        rules.add(withFewProducts(decays(form) ? form.weightDecay(WEIGHT_DECAY) : form));
       }
     }
     for (boolean maximize : BOTH) {
@@ -92,6 +152,7 @@ public final class RuleMatrix {
     return Rules.all().stream()
         .filter(rule -> !isOfGroups(rule))
         .map(RuleMatrix::unclipped)
+        .map(RuleMatrix::withFewProducts)
         .toList();
   }
 

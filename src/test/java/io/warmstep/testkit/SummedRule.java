@@ -2,9 +2,7 @@ package io.warmstep.testkit;
 
 import io.warmstep.ElementType;
 import io.warmstep.Norm;
-import io.warmstep.rule.DoubleBlock;
 import io.warmstep.rule.DoubleSums;
-import io.warmstep.rule.FloatBlock;
 import io.warmstep.rule.FloatSums;
 import io.warmstep.rule.NewtonSchulz;
 import io.warmstep.rule.StepValues;
@@ -48,13 +46,11 @@ final class SummedRule {
       return;
     }
     double[][] terms = new double[sums.kinds().size()][elements.length];
+    OneElement loop = OneElement.of(rule, a, elements[0].length - 1, terms.length, scalars, l2);
     for (int i = 0; i < elements.length; i++) {
       double[] before = elements[i].clone();
-      double[] own = block(elements[i], gradients[i], new double[0], true);
+      loop.sum(elements[i], gradients[i], terms, i);
       check(before, elements[i]);
-      for (int j = 0; j < terms.length; j++) {
-        terms[j][i] = own[j];
-      }
     }
     double[] roots = new double[terms.length];
     ElementType type = a == Arithmetic.FLOAT64 ? ElementType.FLOAT64 : ElementType.FLOAT32;
@@ -64,8 +60,9 @@ final class SummedRule {
     }
     double[] numbers = numbers(roots, elements.length, rows, kept);
     rule.matrix().ifPresent(phase -> iterate(phase, elements, rows, numbers[0]));
+    loop.tensor(numbers);
     for (int i = 0; i < elements.length; i++) {
-      block(elements[i], gradients[i], numbers, false);
+      loop.update(elements[i], gradients[i]);
     }
   }
 
@@ -88,54 +85,6 @@ final class SummedRule {
     }
   }
 
-  /** One phase of one element; returns its terms. */
-  private double[] block(double[] element, double g, double[] numbers, boolean isFirst) {
-    int slots = element.length - 1;
-    double[] own = new double[sums.kinds().size()];
-    if (a == Arithmetic.FLOAT64) {
-      DoubleBlock block = new DoubleBlock();
-      double[] p = {element[0]};
-      double[][] state = new double[slots][];
-      Arrays.setAll(state, i -> new double[] {element[1 + i]});
-      double[][] terms = new double[own.length][1];
-      block.step(scalars, 1, l2);
-      block.tensor(numbers);
-      block.terms(terms);
-      block.range(p, new double[] {g}, state, 0, 1);
-      if (isFirst) {
-        sums.sum(block);
-      } else {
-        rule.update(block);
-      }
-      element[0] = p[0];
-      for (int i = 0; i < slots; i++) {
-        element[1 + i] = state[i][0];
-      }
-      Arrays.setAll(own, i -> terms[i][0]);
-      return own;
-    }
-    FloatBlock block = new FloatBlock();
-    float[] p = {(float) element[0]};
-    float[][] state = new float[slots][];
-    Arrays.setAll(state, i -> new float[] {(float) element[1 + i]});
-    float[][] terms = new float[own.length][1];
-    block.step(floats(scalars), 1, (float) l2);
-    block.tensor(floats(numbers));
-    block.terms(terms);
-    block.range(p, new float[] {(float) g}, state, 0, 1);
-    if (isFirst) {
-      sums.sum(block);
-    } else {
-      rule.update(block);
-    }
-    element[0] = p[0];
-    for (int i = 0; i < slots; i++) {
-      element[1 + i] = state[i][0];
-    }
-    Arrays.setAll(own, i -> terms[i][0]);
-    return own;
-  }
-
   private double[] numbers(double[] roots, int count, int rows, double[] kept) {
     double[] numbers = new double[sums.numberNames().size()];
     if (a == Arithmetic.FLOAT64) {
@@ -153,7 +102,7 @@ final class SummedRule {
       return numbers;
     }
     FloatSums tensor = new FloatSums(roots.length, kept.length, numbers.length);
-    tensor.tensor(count, rows, floats(scalars));
+    tensor.tensor(count, rows, Numbers.floats(scalars));
     for (int i = 0; i < roots.length; i++) {
       tensor.sum(i, (float) roots[i]);
     }
@@ -166,13 +115,5 @@ final class SummedRule {
     tensor.copyNumbers(rounded);
     Arrays.setAll(numbers, i -> rounded[i]);
     return numbers;
-  }
-
-  private static float[] floats(double[] values) {
-    float[] floats = new float[values.length];
-    for (int i = 0; i < floats.length; i++) {
-      floats[i] = (float) values[i];
-    }
-    return floats;
   }
 }

@@ -45,6 +45,11 @@ class BorrowedHandlesTest {
   /** Two leaves of the norm and several tiles, and a length that is no multiple of a vector. */
   private static final int LENGTH = 4096 + 203;
 
+  /**
+   * A tile with a tail: unless the matrix is full, what is longer is shared by rules of a shape.
+   */
+  private static final int SHORT = 203;
+
   private static final int GUARD = 64;
   private static final int STEPS = 2;
   private static final List<String> OWNED = List.of("q.bias", "r", "empty", "s.bias");
@@ -52,7 +57,10 @@ class BorrowedHandlesTest {
   /** Offsets of values and gradients: aligned, alike but odd, and different. */
   private static final int[][] OFFSETS = {{0, 0}, {3, 19}, {5, 2}};
 
-  /** Each entry in every type, or by default in the next one in turn: a driver compiles slowly. */
+  /**
+   * Each entry in every type and at all offsets, or by default the next of each in turn: a driver
+   * compiles slowly.
+   */
   static Stream<Arguments> cases() {
     List<UpdateRule> entries = RuleMatrix.entries();
     ElementType[] types = ElementType.values();
@@ -60,17 +68,23 @@ class BorrowedHandlesTest {
         .boxed()
         .flatMap(
             i ->
-                (RuleMatrix.IS_FULL ? Arrays.stream(types) : Stream.of(types[i % types.length]))
-                    .flatMap(
-                        type ->
-                            Arrays.stream(OFFSETS)
-                                .map(offsets -> Arguments.of(entries.get(i), type, offsets))));
+                RuleMatrix.IS_FULL
+                    ? Arrays.stream(types)
+                        .flatMap(
+                            type ->
+                                Arrays.stream(OFFSETS)
+                                    .map(offsets -> Arguments.of(entries.get(i), type, offsets)))
+                    : Stream.of(
+                        Arguments.of(
+                            entries.get(i), types[i % types.length], OFFSETS[i % OFFSETS.length])));
   }
 
   @ParameterizedTest(name = "{0}, {1}, offsets {2}")
   @MethodSource("cases")
   void handlesHaveTheBitsOfTheProcessor(UpdateRule rule, ElementType type, int[] offsets) {
-    assertHaveTheBits(rule, type, offsets, own -> own.allocate(bytes(type)));
+    boolean isLong = RuleMatrix.IS_FULL || RuleMatrix.ofEachShape().contains(rule);
+    int length = isLong ? LENGTH : SHORT;
+    assertHaveTheBits(rule, type, length, offsets, own -> own.allocate(bytes(type)));
   }
 
   /** Memory of the caller's lies where it does: a vector of 64 bytes need not begin there. */
@@ -83,6 +97,7 @@ class BorrowedHandlesTest {
         assertHaveTheBits(
             Adam.adam().amsgrad(true),
             type,
+            LENGTH,
             OFFSETS[0],
             own -> {
               ByteBuffer whole =
@@ -111,18 +126,22 @@ class BorrowedHandlesTest {
   }
 
   private static void assertHaveTheBits(
-      UpdateRule rule, ElementType type, int[] offsets, Function<OpenClContext, cl_mem> create) {
+      UpdateRule rule,
+      ElementType type,
+      int length,
+      int[] offsets,
+      Function<OpenClContext, cl_mem> create) {
     new OpenClBackend().report(); // loads JOCL
     SplittableRandom random = new SplittableRandom(7);
-    double[] values = Numbers.ordinary(random, type, LENGTH);
+    double[] values = Numbers.ordinary(random, type, length);
     double[][] gradients = new double[STEPS][];
     for (int i = 0; i < STEPS; i++) {
-      gradients[i] = Numbers.ordinary(random, type, LENGTH);
+      gradients[i] = Numbers.ordinary(random, type, length);
     }
     double[] expected;
     try (Device cpu = Devices.cpu(1);
-        Tensor p = cpu.allocate(type, LENGTH);
-        Tensor g = cpu.allocate(type, LENGTH)) {
+        Tensor p = cpu.allocate(type, length);
+        Tensor g = cpu.allocate(type, length)) {
       expected = train(cpu, rule, type, p, g, values, gradients);
     }
     try (OpenClContext own = OpenClContext.create(Installed.best());
@@ -132,16 +151,16 @@ class BorrowedHandlesTest {
       cl_mem gradientBuffer = create.apply(own);
       long valueHandle = valueBuffer.getNativePointer();
       long gradientHandle = gradientBuffer.getNativePointer();
-      try (Tensor whole = device.borrowHandle(type, valueHandle, 0, LENGTH + GUARD);
-          Tensor p = device.borrowHandle(type, valueHandle, offsets[0], LENGTH);
-          Tensor g = device.borrowHandle(type, gradientHandle, offsets[1], LENGTH)) {
-        double[] guards = new double[LENGTH + GUARD];
+      try (Tensor whole = device.borrowHandle(type, valueHandle, 0, length + GUARD);
+          Tensor p = device.borrowHandle(type, valueHandle, offsets[0], length);
+          Tensor g = device.borrowHandle(type, gradientHandle, offsets[1], length)) {
+        double[] guards = new double[length + GUARD];
         Arrays.fill(guards, 0.5);
         whole.copyFrom(guards);
         double[] actual = train(device, rule, type, p, g, values, gradients);
         Bits.assertSame(expected, actual, () -> rule + ", " + type);
         double[] around = whole.toDoubles();
-        System.arraycopy(around, offsets[0], guards, offsets[0], LENGTH);
+        System.arraycopy(around, offsets[0], guards, offsets[0], length);
         assertArrayEquals(guards, around);
       }
       assertEquals(CL.CL_SUCCESS, CL.clReleaseMemObject(valueBuffer));

@@ -60,6 +60,7 @@ record BitCase(
       List.of(1, 6, 35, 0, 4032, 35, 127 * 127, 128 * 129, 6, 130 * 131, 35);
 
   private static final List<Integer> LARGE = List.of(1_000_003);
+  private static final List<Integer> MEDIUM = List.of(250_007);
   private static final List<Integer> SMALL = List.of(131);
 
   /** What is asked of the optimizer besides the rule. */
@@ -118,8 +119,8 @@ record BitCase(
       List<Integer> several = rule.matrix().isPresent() ? MATRICES : MANY;
       cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.CLIPPED_NORM, several, 3, false));
       if (!type.isHalf() && rule.matrix().isEmpty()) { // whose products would take minutes
-        cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, LARGE, 5, false));
-        cases.add(new BitCase(rule, type, Elements.RANDOM_BITS, Extra.NOTHING, LARGE, 2, false));
+        cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, LARGE, 3, false));
+        cases.add(new BitCase(rule, type, Elements.RANDOM_BITS, Extra.NOTHING, MEDIUM, 2, false));
       }
       if (!type.isHalf()) {
         cases.add(new BitCase(rule, type, Elements.ORDINARY, Extra.NOTHING, SMALL, 1000, false));

@@ -3,6 +3,7 @@ package io.warmstep.cli.verify;
 import io.warmstep.ElementType;
 import io.warmstep.Tensor;
 import io.warmstep.storage.Storage;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -21,9 +22,17 @@ enum Elements {
   /** Huge, tiny and denormal ones, none infinite: a norm of them must be scaled to be finite. */
   FINITE_EXTREMES;
 
+  private static final int CHUNK = 2048;
+
+  /** Powers of two by which whole numbers of 53 bits, with their sign, come to lie below 8. */
+  private static final double[] SCALES = new double[16];
+
   private static final Map<ElementType, Long> INFINITIES = new EnumMap<>(ElementType.class);
 
   static {
+    for (int i = 0; i < SCALES.length; i++) {
+      SCALES[i] = Math.scalb(1.0, i - 12 - 52);
+    }
     for (ElementType type : ElementType.values()) {
       INFINITIES.put(type, encode(type, Double.POSITIVE_INFINITY));
     }
@@ -40,18 +49,50 @@ enum Elements {
    * @param random where from
    * @param type of the elements
    * @param length how many
+   * @return an array of their storage's
+   */
+  Object chooseArray(SplittableRandom random, ElementType type, int length) {
+    Storage storage = Storage.of(type);
+    Object array = storage.newArray(length);
+    if (this == ORDINARY) {
+      ordinary(random, storage, array, length);
+      return array;
+    }
+    Object ordinary = storage.newArray(CHUNK);
+    for (int at = 0; at < length; at += CHUNK) {
+      int end = Math.min(length, at + CHUNK);
+      if (this == SPECIAL) {
+        ordinary(random, storage, ordinary, end - at);
+      }
+      for (int i = at; i < end; i++) {
+        long bits =
+            switch (this) {
+              case SPECIAL ->
+                  random.nextInt(3) == 0 ? storage.bits(ordinary, i - at) : special(random, type);
+              case RANDOM_BITS -> random.nextLong();
+              case FINITE_EXTREMES -> extreme(random, type);
+              case ORDINARY -> throw new AssertionError();
+            };
+        storage.setBits(array, i, bits);
+      }
+    }
+    return array;
+  }
+
+  /**
+   * Chooses elements.
+   *
+   * @param random where from
+   * @param type of the elements
+   * @param length how many
    * @return their bits
    */
   long[] choose(SplittableRandom random, ElementType type, int length) {
+    Object array = chooseArray(random, type, length);
+    Storage storage = Storage.of(type);
     long[] bits = new long[length];
     for (int i = 0; i < length; i++) {
-      bits[i] =
-          switch (this) {
-            case ORDINARY -> ordinary(random, type);
-            case SPECIAL -> random.nextInt(3) == 0 ? ordinary(random, type) : special(random, type);
-            case RANDOM_BITS -> random.nextLong() & mask(type);
-            case FINITE_EXTREMES -> extreme(random, type);
-          };
+      bits[i] = storage.bits(array, i);
     }
     return bits;
   }
@@ -60,12 +101,29 @@ enum Elements {
     return type == ElementType.FLOAT64 ? -1L : (1L << (8 * type.bytes())) - 1;
   }
 
-  private static long ordinary(SplittableRandom random, ElementType type) {
-    double value = random.nextDouble(-1, 1) * Math.scalb(1.0, random.nextInt(-10, 4));
-    if (random.nextInt(8) == 0) {
-      value = 0;
+  /** Chunks by values, since converting one after the other takes long. */
+  private static void ordinary(SplittableRandom random, Storage storage, Object array, int length) {
+    Object values = Storage.of(storage.type().arithmetic()).newArray(Math.min(length, CHUNK));
+    for (int at = 0; at < length; at += CHUNK) {
+      int n = Math.min(CHUNK, length - at);
+      if (values instanceof float[] floats) {
+        for (int i = 0; i < n; i++) {
+          floats[i] = (float) ordinary(random);
+        }
+      } else {
+        double[] doubles = (double[]) values;
+        for (int i = 0; i < n; i++) {
+          doubles[i] = ordinary(random);
+        }
+      }
+      storage.store(values, 0, array, at, n);
     }
-    return encode(type, value);
+  }
+
+  /** Its lowest bits choose whether it is zero and how large, the others the digits. */
+  private static double ordinary(SplittableRandom random) {
+    long draw = random.nextLong();
+    return (draw & 7) == 0 ? 0 : (draw >> 11) * SCALES[(int) (draw >>> 3) & (SCALES.length - 1)];
   }
 
   private static long encode(ElementType type, double value) {
@@ -127,6 +185,16 @@ enum Elements {
     for (int i = 0; i < bits.length; i++) {
       storage.setBits(array, i, bits[i]);
     }
+    writeArray(tensor, array);
+  }
+
+  /**
+   * Overwrites a tensor.
+   *
+   * @param tensor as long as the array
+   * @param array of the tensor's storage
+   */
+  static void writeArray(Tensor tensor, Object array) {
     if (array instanceof float[] floats) {
       tensor.copyFrom(floats);
     } else if (array instanceof double[] doubles) {
@@ -134,6 +202,37 @@ enum Elements {
     } else {
       tensor.copyFromBits((short[]) array);
     }
+  }
+
+  /** An array of a tensor's elements. */
+  private static Object readArray(Tensor tensor) {
+    Object array = Storage.of(tensor.type()).newArray(Math.toIntExact(tensor.length()));
+    if (array instanceof float[] floats) {
+      tensor.copyTo(floats);
+    } else if (array instanceof double[] doubles) {
+      tensor.copyTo(doubles);
+    } else {
+      tensor.copyToBits((short[]) array);
+    }
+    return array;
+  }
+
+  /**
+   * Whether tensors have the same bits: a quick look, which takes some NaN for different.
+   *
+   * @param one tensor
+   * @param other as long, and of its type
+   * @return false if {@link #read} has to say
+   */
+  static boolean areAlike(Tensor one, Tensor other) {
+    Object ours = readArray(one);
+    Object theirs = readArray(other);
+    if (ours instanceof float[] floats) {
+      return Arrays.equals(floats, (float[]) theirs); // by their bits
+    }
+    return ours instanceof double[] doubles
+        ? Arrays.equals(doubles, (double[]) theirs)
+        : Arrays.equals((short[]) ours, (short[]) theirs);
   }
 
   /**
@@ -145,14 +244,7 @@ enum Elements {
   static long[] read(Tensor tensor) {
     int length = Math.toIntExact(tensor.length());
     Storage storage = Storage.of(tensor.type());
-    Object array = storage.newArray(length);
-    if (array instanceof float[] floats) {
-      tensor.copyTo(floats);
-    } else if (array instanceof double[] doubles) {
-      tensor.copyTo(doubles);
-    } else {
-      tensor.copyToBits((short[]) array);
-    }
+    Object array = readArray(tensor);
     long infinity = infinity(tensor.type());
     long nan = infinity + (1L << fractionBits(tensor.type())) / 2;
     long magnitude = mask(tensor.type()) >>> 1;

@@ -13,12 +13,12 @@ import io.warmstep.Tensor;
 import io.warmstep.backend.cuda.CudaSim;
 import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Lookahead;
-import io.warmstep.rule.Muon;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.RuleMatrix;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -127,7 +127,7 @@ final class EntryScenes {
   private static UpdateRule usual(String kernel) {
     return Rules.ofEachKernel().stream()
         .filter(one -> one.kernel().equals(kernel))
-        .map(EntryScenes::withoutProducts)
+        .map(RuleMatrix::withFewProducts)
         .findFirst()
         .orElseThrow();
   }
@@ -136,13 +136,8 @@ final class EntryScenes {
   private static List<UpdateRule> formsUnder(String kernel) {
     return Rules.forms().stream()
         .filter(form -> form.kernel().equals(kernel))
-        .map(EntryScenes::withoutProducts)
+        .map(RuleMatrix::withFewProducts)
         .toList();
-  }
-
-  /** With few products of matrices, which take long and have entries of their own. */
-  private static UpdateRule withoutProducts(UpdateRule rule) {
-    return rule instanceof Muon muon ? muon.newtonSchulz(2, -1.5, 0.5, 1) : rule;
   }
 
   private static String upper(String type) {
@@ -156,7 +151,7 @@ final class EntryScenes {
           && !isLong(one)
           && !MatrixScenes.has(one)
           && one.storing().equals(Storing.plain(type))) {
-        scenes.add(of(one.under(withoutProducts(one.rule()))));
+        scenes.add(of(one.under(RuleMatrix.withFewProducts(one.rule()))));
       }
     }
     for (UpdateRule form : formsUnder(rule)) {
