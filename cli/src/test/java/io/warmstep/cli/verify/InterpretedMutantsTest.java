@@ -66,8 +66,8 @@ class InterpretedMutantsTest {
       SplittableRandom random = new SplittableRandom(entry.hashCode());
       for (PtxMutants.Kind kind : PtxMutants.Kind.values()) {
         List<PtxMutants.Mutant> all = PtxMutants.of(entry, text, kind);
-        // One kind in seven, other ones for the next entry.
-        int count = MUTANTS != null ? MUTANTS : turn++ % 7 == 0 ? 1 : 0;
+        // One kind in three, other ones for the next entry.
+        int count = MUTANTS != null ? MUTANTS : turn++ % 3 == 0 ? 1 : 0;
         for (int i = 0; i < count && !all.isEmpty() && !isLeft && entry.matches(ENTRIES); i++) {
           chosen.add(all.remove(random.nextInt(all.size())));
         }
