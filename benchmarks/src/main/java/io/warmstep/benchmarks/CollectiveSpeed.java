@@ -11,6 +11,8 @@ import io.warmstep.collective.Share;
 import io.warmstep.collective.TcpEndpoint;
 import java.io.File;
 import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -129,6 +131,10 @@ public final class CollectiveSpeed {
               Locale.ROOT, "%5d  %8.1f  %18.1f  %14.1f%n", i + 1, copies[i], lanes[i], gathers[i]);
         }
       }
+      if (rank == 0) {
+        System.out.printf(
+            Locale.ROOT, "held beside the tensors: %.1f MB%n", held() / 1e6 - 8e-6 * ELEMENTS);
+      }
     } finally {
       thread.shutdown();
     }
@@ -141,6 +147,16 @@ public final class CollectiveSpeed {
           ratio(copies, null, gathers),
           ratio(copies, lanes, gathers));
     }
+  }
+
+  /** Bytes of the heap that are reachable, and of direct buffers. */
+  private static long held() {
+    System.gc();
+    long direct =
+        ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+            .mapToLong(BufferPoolMXBean::getMemoryUsed)
+            .sum();
+    return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed() + direct;
   }
 
   private static LaneShare share(Tensor tensor, int owner) {

@@ -46,7 +46,7 @@ public abstract class MlpClassifierParams
     setDefault(hiddenLayers, new int[] {64});
     setDefault(epochs, 50);
     setDefault(batchSize, 32);
-    setDefault(learningRate, 3e-3);
+    setDefault(learningRate, 0.01);
     setDefault(warmUp, 0.05);
     setDefault(weightDecay, 0.01);
     setDefault(seed, 1L);
@@ -101,7 +101,7 @@ public abstract class MlpClassifierParams
   /**
    * The highest learning rate, from which a cosine leads to 0.
    *
-   * @return above 0; 0.003 by default
+   * @return above 0; 0.01 by default
    */
   public DoubleParam learningRate() {
     return learningRate;

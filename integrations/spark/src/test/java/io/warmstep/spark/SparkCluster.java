@@ -96,7 +96,7 @@ final class SparkCluster implements AutoCloseable {
 
   private static void ip(String arguments) throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of("ip"));
-    command.addAll(List.of(arguments.split(" ")));
+    command.addAll(List.of(arguments.split(" ", -1)));
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     if (process.waitFor() != 0) {
@@ -109,7 +109,7 @@ final class SparkCluster implements AutoCloseable {
       List<String> classes = new ArrayList<>();
       Files.createDirectories(home.resolve("jars"));
       Files.createFile(home.resolve("RELEASE")); // Spark takes it for a distribution
-      for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
+      for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
         Path path = Path.of(entry).toAbsolutePath();
         if (Files.isDirectory(path)) {
           classes.add(path.toString());
@@ -191,7 +191,7 @@ final class SparkCluster implements AutoCloseable {
         .forEach(command::add);
     command.addAll(List.of("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
     command.addAll(List.of("-cp", home.resolve("jars") + "/*"));
-    command.addAll(Arrays.asList(arguments.split(" ")));
+    command.addAll(Arrays.asList(arguments.split(" ", -1)));
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     if (arguments.contains(".worker.")) {
       builder.redirectOutput(home.resolve("worker-" + parts.size() + ".log").toFile());
