@@ -393,7 +393,9 @@ public final class Tensor implements AutoCloseable {
     memory.get().write(offset + from, array, at, count);
   }
 
-  /** Copies all elements as they are stored to a buffer of the type's Java type, from its position. */
+  /**
+   * Copies all elements as they are stored to a buffer of the type's Java type, from its position.
+   */
   void read(Buffer to) {
     checkOpen();
     memory.get().read(offset, to, to.position(), to.remaining());
