@@ -45,7 +45,7 @@ public final class DoubleSums {
    * Goes on to a group, which has neither rows nor columns.
    *
    * @param count of the elements of all its tensors
-   * @param scalars the rule's scalars, as they are
+   * @param scalars the rule's scalars, rounded to float64
    */
   public void group(long count, double[] scalars) {
     this.count = count;
