@@ -29,7 +29,14 @@ public record StepWork(UpdateRule rule, Precision precision, boolean isFull, Lis
   /** Less than the norm of what gradients are filled with, so that they are clipped. */
   static final double MAX_NORM = 1;
 
-  /** Checks. */
+  /**
+   * Checks.
+   *
+   * @param rule that updates
+   * @param precision how parameters, gradients and state are stored
+   * @param isFull whether the step does more than update
+   * @param lengths of the tensors
+   */
   public StepWork {
     lengths = List.copyOf(lengths);
   }
