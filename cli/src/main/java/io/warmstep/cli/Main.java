@@ -91,6 +91,11 @@ public final class Main implements Runnable {
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
     commandLine.setUsageHelpAutoWidth(true);
     commandLine.setUsageHelpLongOptionsMaxWidth(34);
+    // The order in which they are declared: picocli would sort them as the user's language does.
+    commandLine
+        .getSubcommands()
+        .values()
+        .forEach(command -> command.getCommandSpec().usageMessage().sortSynopsis(false));
     commandLine.setParameterExceptionHandler(Main::usageError);
     commandLine.setExecutionExceptionHandler((e, at, parsed) -> main.failure(e, at));
     return commandLine;

@@ -439,8 +439,8 @@ final class TrainOptions {
         description =
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
                 + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, dtype,"
-                + " master, state, rounding, average, lr, schedule, warmup, workers and lanes (if asked"
-                + " for), with which the run comes out again; then bits (a hash of the parameters),"
+                + " master, state, small_tensor, rounding, average, lr, schedule, warmup, workers and"
+                + " lanes (if asked for), with which the run comes out again; then bits (a hash of the parameters),"
                 + " steps, train_loss,"
                 + " test_loss, train_accuracy, test_accuracy, baselines (class_frequencies,"
                 + " softmax_regression and nearest_neighbours, each with test_loss and"

@@ -54,6 +54,7 @@ class TrainCommandTest {
             "dtype",
             "master",
             "state",
+            "small_tensor",
             "rounding",
             "average",
             "lr",
