@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BiPredicate;
@@ -44,9 +45,15 @@ final class EquivalentMutants {
                   mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
                       && mutant.entry().matches("global_norm|leaves_\\w+")
                       && mutant.before().contains("mul.")
-                      && operands(mutant).stream().anyMatch(operand -> isPower(operand, text))));
+                      && operands(mutant).stream().anyMatch(operand -> isPower(operand, text))),
+          new Kind(
+              "a pass beside the update sets no gradients to zero, and has no other use for them",
+              (mutant, text) ->
+                  mutant.entry().matches("(lookahead|interpolation)_\\w+")
+                      && (isZeroing(mutant, text) || isGradients(mutant))));
 
   private static final Pattern DEFINED = Pattern.compile("\\s*[\\w.]+\\s+\\{?(%\\w+)[,}].*");
+  private static final int GRADIENTS = offset("Tensor<float>, gradients");
   private static final int CLIP_VALUE_FLOAT = offset("StepArguments<float>, clip_value");
   private static final int CLIP_VALUE_DOUBLE = offset("StepArguments<double>, clip_value");
 
@@ -136,6 +143,29 @@ final class EquivalentMutants {
       }
     }
     return false;
+  }
+
+  /** Whether a store is gone that stores zeros alone. */
+  private static boolean isZeroing(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher store =
+        Pattern.compile("\\s*st\\.(?:v\\d\\.)?u\\d+\\s+\\[%\\w+\\], \\{?([^}]+)}?;")
+            .matcher(mutant.before());
+    return mutant.kind() == PtxMutants.Kind.NO_STORE
+        && store.matches()
+        && Arrays.stream(store.group(1).split(", ", -1))
+            .allMatch(
+                register ->
+                    definition(register, text)
+                        .filter(line -> line.matches("\\s*mov\\.u\\d+\\s+%\\w+, 0;"))
+                        .isPresent());
+  }
+
+  /** Whether another pointer is loaded in the place of that to the gradients. */
+  private static boolean isGradients(PtxMutants.Mutant mutant) {
+    return mutant.kind() == PtxMutants.Kind.OFFSET
+        && mutant
+            .before()
+            .matches("\\s*ld\\.global\\.u64\\s+%rd\\d+, \\[%rd\\d+\\+" + GRADIENTS + "];");
   }
 
   /** Whether a register is 2^n, made of its exponent's bits. */
