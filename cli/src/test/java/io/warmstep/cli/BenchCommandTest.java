@@ -111,7 +111,8 @@ class BenchCommandTest {
   })
   void measuresWhatIsStoredInFewerBits(String options, double moved, double held) {
     List<String> all =
-        new ArrayList<>(List.of("--size", "8192", "--threads", "2", "--rounds", "2", "--json"));
+        new ArrayList<>(
+            List.of("--size=512", "--small-tensor=0", "--threads=1", "--rounds=3", "--json"));
     all.addAll(List.of(options.split(" ", -1)));
     assertEquals(0, bench(all.toArray(String[]::new)), err.toString());
     JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
