@@ -14,8 +14,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What state in fewer bits costs in accuracy: {@code train} with all tensors' state stored so, from
- * the same seeds as with float32, by the paired differences of the test accuracy. Takes minutes, so
- * it runs on request alone; docs/MIXED_PRECISION.md has the command and the result.
+ * the same seeds as with float32, by the paired differences of the test accuracy. Takes very long,
+ * so it runs on request alone, as {@link UsualRateSweep} does.
  */
 class StateTypeSweep {
   private static final int SEEDS = Integer.getInteger("seeds", 30);

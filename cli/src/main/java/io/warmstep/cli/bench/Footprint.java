@@ -6,6 +6,7 @@ import io.warmstep.StateType;
 import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.Access;
 import io.warmstep.rule.StateSlot;
+import io.warmstep.storage.StateCodes;
 import java.util.List;
 
 /**
@@ -21,8 +22,6 @@ import java.util.List;
  */
 public record Footprint(
     long elements, int slots, long workingSet, long state, long traffic, long cacheBytes) {
-  private static final int CODES_PER_SCALE = 32;
-
   static Footprint of(StepWork work, long cacheBytes) {
     List<StateSlot> slots =
         work.rule().stateSlots().stream().filter(slot -> !slot.isOneValue()).toList();
@@ -76,7 +75,7 @@ public record Footprint(
       return 2 * length;
     }
     if (isFewer && precision.state() == StateType.INT8) {
-      return length + 2 * ((length + CODES_PER_SCALE - 1) / CODES_PER_SCALE);
+      return StateCodes.words(length) * Short.BYTES;
     }
     return length * precision.type().arithmetic().bytes();
   }

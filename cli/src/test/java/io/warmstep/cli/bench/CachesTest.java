@@ -94,7 +94,7 @@ class CachesTest {
         switch (state) {
           case FLOAT32 -> 4 * values;
           case BFLOAT16 -> 2 * 5000 + 4 * 4095;
-          case INT8 -> 5000 + 2 * 157 + 4 * 4095;
+          case INT8 -> 157 * (32 + 2) + 4 * 4095; // whole groups
         };
     double master =
         masters == MasterWeights.NONE ? 0 : (type == ElementType.FLOAT16 ? 4 : 2) * values;
