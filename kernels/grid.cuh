@@ -7,8 +7,8 @@
  * outside of phases shared memory is read by WS_UNIFORM(value) alone, after a barrier. So on the
  * host a phase is a loop, and a block needs one thread. What a thread keeps for itself from phase to
  * phase is declared by WS_OWN and used as WS_MY(name, t). WS_UNSHARED() stands where a phase needs no
- * barrier before it, because it uses no shared memory that was used since the last one. WS_WARP_MAX(name,
- * t) is the largest of what 32 threads beside each other keep in a word of type unsigned, once a phase has
+ * barrier before it, because it uses no shared memory that was used since the last one. WS_NEAR_MAX(name,
+ * t) is the largest of what 8 threads beside each other keep in a word of type unsigned, once a phase has
  * set it; all threads of the block ask for it, or none.
  */
 #ifndef WS_GRID_CUH
@@ -32,7 +32,10 @@
 #define WS_UNIFORM(value) (value)
 #define WS_OWN(Type, name) Type name;
 #define WS_MY(name, t) name
-#define WS_WARP_MAX(name, t) warp_max(name)
+#define WS_NEAR_MAX(name, t) near_max(name)
+/* The upper and the lower word of two after a shift by 1 to 32 bits. */
+#define WS_SHIFT_LEFT(upper, lower, by) __funnelshift_lc(lower, upper, by)
+#define WS_SHIFT_RIGHT(upper, lower, by) __funnelshift_rc(lower, upper, by)
 #define WS_UNROLL _Pragma("unroll")
 #define WS_ROLLED _Pragma("unroll 1")
 #define WS_BLOCK_INDEX ((int)blockIdx.x)
@@ -44,9 +47,9 @@
    can be read by the last block. The counter is 0 again then. */
 #define WS_ARRIVE(counter, blocks) arrive(counter, blocks)
 #define WS_LIST(kernel, Arguments)
-static __device__ __forceinline__ unsigned warp_max(unsigned x) {
+static __device__ __forceinline__ unsigned near_max(unsigned x) {
   WS_UNROLL
-  for (int by = 16; by > 0; by /= 2) {
+  for (int by = 4; by > 0; by /= 2) {
     const unsigned other = __shfl_xor_sync(0xffffffffu, x, by);
     x = other > x ? other : x;
   }

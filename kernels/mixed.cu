@@ -4,86 +4,156 @@
  * each rule, mixed_<rule>, converts as the tensor's row says: the whole block takes the same way.
  *
  * A block updates one tile of one tensor, counted from its first element. A thread has EACH elements
- * at a time that are 256 apart, so that neighbours access neighbours whatever the alignment is; what
- * would lie behind a tensor's end is the thread's first element once more, and not written.
+ * beside each other at a time: a vector of each operand, or what there is of it, one after the other,
+ * at a tensor's end and where an operand is not aligned. All loads come before the first conversion,
+ * so that they are in flight together. What is done in loops over slots goes through shared memory,
+ * since registers have no index; but for random numbers a thread reads there what it has written.
  */
 #include "codes.cuh"
 
-/* Elements that a thread updates at a time. */
-enum { EACH = 2 };
+/* Elements that a thread updates at a time, and in how many goes, so that there is less code. */
+enum { EACH = 4, GOES = 2, AT_ONCE = EACH / GOES };
 
-/* Where a thread's elements are in their tile, and which of them there are. */
-struct Places {
-  int at[EACH];
-  bool exist[EACH];
-  int pass; /* how many such steps of the tile were before */
+/* The bits of a thread's elements as they are stored, from the lowest of the first word. */
+struct Bits {
+  unsigned word[EACH];
+};
+
+/* A thread's elements in their tensor. */
+struct Place {
+  long long from;
+  int count;  /* how many there are, up to EACH */
+  bool whole; /* EACH, and each operand is aligned to so many */
 };
 
 WS_DEVICE bool is_bfloat16(int stored) {
   return stored >= WS_STORED_BFLOAT16 && stored <= WS_STORED_BFLOAT16_MASTER;
 }
 
-template <typename S> WS_DEVICE const S *address(const void *operand, long long from) {
+WS_DEVICE bool is_random(int stored) {
+  return stored == WS_STORED_BFLOAT16_RANDOM || stored == WS_STORED_SQUARE_CODES_RANDOM;
+}
+
+/* Bytes of an element, and of one that is no code. */
+WS_DEVICE int width(int stored) {
+  return stored == WS_STORED_FLOAT32 ? 4 : is_coded(stored) ? 1 : 2;
+}
+WS_DEVICE int number_width(int stored) { return stored == WS_STORED_FLOAT32 ? 4 : 2; }
+
+/* Not 0 if vectors of such elements are not aligned in it. */
+WS_DEVICE unsigned misaligned(const void *operand, int bytes) {
+  return (unsigned)(size_t)operand & (unsigned)(EACH * bytes - 1);
+}
+
+WS_DEVICE Bits load_vector(const void *operand, int bytes, const Place &place) {
   WS_ASSUME_GLOBAL(operand);
-  return (const S *)operand + from;
+  const char *a = (const char *)operand + place.from * bytes;
+  Bits x = {};
+  if (bytes == 4) {
+    const uint4 v = *(const uint4 *)a;
+    x.word[0] = v.x, x.word[1] = v.y, x.word[2] = v.z, x.word[3] = v.w;
+  } else if (bytes == 2) {
+    const uint2 v = *(const uint2 *)a;
+    x.word[0] = v.x, x.word[1] = v.y;
+  } else {
+    x.word[0] = *(const unsigned *)a;
+  }
+  return x;
 }
 
-/* A thread's numbers of a slot of codes. */
-WS_DEVICE void decode(
-    void *codes, int stored, long long from, long long length, const Places &places, float *x) {
-  WS_ASSUME_GLOBAL(codes);
-  const unsigned char *a = (const unsigned char *)codes + from;
-  unsigned code[EACH], word[EACH];
-  WS_UNROLL
-  for (int i = 0; i < EACH; i++) {
-    code[i] = a[places.at[i]];
-    word[i] = *scale_of(codes, length, from + places.at[i]);
+/* One element after the other. */
+WS_DEVICE Bits gather(const void *operand, int bytes, const Place &place) {
+  WS_ASSUME_GLOBAL(operand);
+  const char *a = (const char *)operand + place.from * bytes;
+  Bits x = {};
+  WS_ROLLED
+  for (int i = place.count - 1; i >= 0; i--) { /* each pushes those behind it on */
+    const char *b = a + i * bytes;
+    const unsigned next = bytes == 4 ? *(const unsigned *)b
+        : bytes == 2                 ? *(const unsigned short *)b
+                                     : *(const unsigned char *)b;
+    x.word[3] = WS_SHIFT_LEFT(x.word[3], x.word[2], 8 * bytes);
+    x.word[2] = WS_SHIFT_LEFT(x.word[2], x.word[1], 8 * bytes);
+    x.word[1] = WS_SHIFT_LEFT(x.word[1], x.word[0], 8 * bytes);
+    x.word[0] = WS_SHIFT_LEFT(x.word[0], 0, 8 * bytes) | next;
   }
-  WS_UNROLL
-  for (int i = 0; i < EACH; i++) {
-    const float scale = ws_from_bits_f32(word[i] << 15);
-    x[i] = stored == WS_STORED_MOMENT_CODES ? decode_moment(code[i], scale)
-                                            : decode_square(code[i], scale);
-  }
+  return x;
 }
 
-/* IS_STATE: which is never float16 and has no master. */
-template <bool IS_STATE>
-WS_DEVICE void load(
-    const void *operand, int stored, long long from, const Places &places, float *x) {
-  if (stored == WS_STORED_FLOAT32) {
-    const float *a = address<float>(operand, from);
-    WS_UNROLL
-    for (int i = 0; i < EACH; i++) x[i] = a[places.at[i]];
+WS_DEVICE void put(void *operand, int bytes, const Place &place, Bits x) {
+  WS_ASSUME_GLOBAL(operand);
+  char *a = (char *)operand + place.from * bytes;
+  if (place.whole) {
+    if (bytes == 4) {
+      *(uint4 *)a = {x.word[0], x.word[1], x.word[2], x.word[3]};
+    } else if (bytes == 2) {
+      *(uint2 *)a = {x.word[0], x.word[1]};
+    } else {
+      *(unsigned *)a = x.word[0];
+    }
     return;
   }
-  const ws_half_bits *a = address<ws_half_bits>(operand, from);
-  ws_half_bits halves[EACH];
+  WS_ROLLED
+  for (int i = 0; i < place.count; i++) {
+    char *b = a + i * bytes;
+    if (bytes == 4) {
+      *(unsigned *)b = x.word[0];
+    } else if (bytes == 2) {
+      *(unsigned short *)b = (unsigned short)x.word[0];
+    } else {
+      *(unsigned char *)b = (unsigned char)x.word[0];
+    }
+    x.word[0] = WS_SHIFT_RIGHT(x.word[1], x.word[0], 8 * bytes);
+    x.word[1] = WS_SHIFT_RIGHT(x.word[2], x.word[1], 8 * bytes);
+    x.word[2] = WS_SHIFT_RIGHT(x.word[3], x.word[2], 8 * bytes);
+  }
+}
+
+/* Element i of 16 bits. */
+WS_DEVICE ws_half_bits half_of(const Bits &x, int i) {
+  return (ws_half_bits)(x.word[i / 2] >> 16 * (i % 2));
+}
+
+WS_DEVICE Bits joined(const ws_half_bits *halves) {
+  Bits x = {};
   WS_UNROLL
-  for (int i = 0; i < EACH; i++) halves[i] = a[places.at[i]];
-  if (IS_STATE || is_bfloat16(stored)) {
+  for (int i = 0; i < EACH; i++) x.word[i / 2] |= (unsigned)halves[i] << 16 * (i % 2);
+  return x;
+}
+
+WS_DEVICE Bits bits_of(const float *x) {
+  Bits bits;
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) bits.word[i] = ws_to_bits_f32(x[i]);
+  return bits;
+}
+
+/* MAY_BE_FLOAT16: state is not. */
+template <bool MAY_BE_FLOAT16> WS_DEVICE void widen(const Bits &bits, int stored, float *x) {
+  if (stored == WS_STORED_FLOAT32) {
     WS_UNROLL
-    for (int i = 0; i < EACH; i++) x[i] = ws_from_bfloat16(halves[i]);
+    for (int i = 0; i < EACH; i++) x[i] = ws_from_bits_f32(bits.word[i]);
+  } else if (!MAY_BE_FLOAT16 || is_bfloat16(stored)) {
+    WS_UNROLL
+    for (int i = 0; i < EACH; i++) x[i] = ws_from_bfloat16(half_of(bits, i));
   } else {
     WS_UNROLL
-    for (int i = 0; i < EACH; i++) x[i] = ws_from_float16(halves[i]);
+    for (int i = 0; i < EACH; i++) x[i] = ws_from_float16(half_of(bits, i));
   }
 }
 
 /* Puts masters together from the parameters: see io.warmstep.storage.Remainders. */
-WS_DEVICE void join(const void *rest, int stored, long long from, const Places &places, float *x) {
+WS_DEVICE void join(const Bits &rest, int stored, float *x) {
   if (stored == WS_STORED_BFLOAT16_MASTER) {
-    const short *a = address<short>(rest, from);
     WS_UNROLL
     for (int i = 0; i < EACH; i++) {
-      const unsigned bits = ws_to_bits_f32(x[i]) + (unsigned)(int)a[places.at[i]];
+      const unsigned bits = ws_to_bits_f32(x[i]) + (unsigned)(int)(short)half_of(rest, i);
       if ((bits & 0x7fffffffu) <= 0x7f800000u) x[i] = ws_from_bits_f32(bits);
     }
   } else {
-    const float *a = address<float>(rest, from);
     WS_UNROLL
     for (int i = 0; i < EACH; i++) {
-      const float master = a[places.at[i]];
+      const float master = ws_from_bits_f32(rest.word[i]);
       /* What is written is what was read, unless it is a NaN, which both are then. */
       const float rounded = ws_from_float16(ws_to_float16(master));
       if (ws_to_bits_f32(rounded) == ws_to_bits_f32(x[i])) x[i] = master;
@@ -106,111 +176,38 @@ WS_DEVICE void philox(unsigned *c, unsigned key0, unsigned key1) {
   }
 }
 
-/* What random numbers follow from, but for the operand. */
-struct Source {
-  unsigned key[2];
-  unsigned block[2]; /* the number of the thread's output */
-  unsigned parameter;
-  unsigned step;
+/* The random bits of a tile for an operand: a thread's output has 16 for each of eight elements that
+   are WS_BLOCK apart, two in a word. */
+struct Random {
+  unsigned word[4][WS_BLOCK];
 };
 
-/* 16 random bits for each of a thread's two elements: the eight of a tile share one output. */
-WS_DEVICE unsigned draw(const Source &source, unsigned operand, int pass) {
-  unsigned c[4] = {
-      source.block[0], source.block[1] | operand << 24, source.parameter, source.step};
-  philox(c, source.key[0], source.key[1]);
-  static_assert(EACH == 2, "a word for a pass");
-  return pass == 0 ? c[0] : pass == 1 ? c[1] : pass == 2 ? c[2] : c[3];
+/* The random bits of elements beside each other, of which the first is at `at` in the tile. */
+WS_DEVICE void random_at(const Random &random, int at, unsigned *bits) {
+  const uint4 v = *(const uint4 *)&random.word[at / (2 * WS_BLOCK)][at % WS_BLOCK];
+  const int shift = at / WS_BLOCK % 2 * 16;
+  bits[0] = v.x >> shift & 0xffffu, bits[1] = v.y >> shift & 0xffffu;
+  bits[2] = v.z >> shift & 0xffffu, bits[3] = v.w >> shift & 0xffffu;
 }
 
-/* NaN and infinities pass, and the largest finite number is not crossed. */
-WS_DEVICE ws_half_bits round_randomly(float x, unsigned random) {
-  const unsigned bits = ws_to_bits_f32(x);
-  const unsigned magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return (ws_half_bits)(bits >> 16 | 0x40u);
-  const unsigned rounded = (bits + random) >> 16;
-  return (ws_half_bits)(
-      magnitude < 0x7f800000u && (rounded & 0x7fffu) == 0x7f80u ? rounded - 1 : rounded);
-}
-
-template <typename S> WS_DEVICE void store_those(S *a, const Places &places, const S *x) {
+/* Numbers as bfloat16, rounded at random or to nearest. NaN and infinities pass; at random the
+   largest finite number is not crossed. */
+WS_DEVICE Bits narrow(const float *x, bool at_random, const Random &random, int at) {
+  unsigned drawn[EACH] = {};
+  if (at_random) random_at(random, at, drawn);
+  ws_half_bits halves[EACH];
   WS_UNROLL
   for (int i = 0; i < EACH; i++) {
-    if (places.exist[i]) a[places.at[i]] = x[i];
+    const unsigned bits = ws_to_bits_f32(x[i]);
+    const unsigned magnitude = bits & 0x7fffffffu;
+    const unsigned rounded =
+        (bits + (at_random ? drawn[i] : 0x7fffu + (bits >> 16 & 1u))) >> 16;
+    const bool crosses =
+        at_random && magnitude < 0x7f800000u && (rounded & 0x7fffu) == 0x7f80u;
+    halves[i] = (ws_half_bits)(
+        magnitude > 0x7f800000u ? bits >> 16 | 0x40u : rounded - (unsigned)crosses);
   }
-}
-
-/* IS_STATE: which is never float16, has no master and is not rounded at random. */
-template <bool IS_STATE>
-WS_DEVICE void store(
-    void *operand, void *rest, int stored, long long from, const Places &places,
-    const Source &source, const float *x) {
-  if (stored == WS_STORED_FLOAT32) {
-    store_those((float *)address<float>(operand, from), places, x);
-    return;
-  }
-  ws_half_bits halves[EACH];
-  if (!IS_STATE && stored == WS_STORED_BFLOAT16_MASTER) {
-    ws_half_bits lower[EACH];
-    WS_UNROLL
-    for (int i = 0; i < EACH; i++) {
-      const unsigned bits = ws_to_bits_f32(x[i]);
-      const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
-      halves[i] = (ws_half_bits)(is_nan ? 0x7fc0u : (bits + 0x8000u) >> 16);
-      lower[i] = (ws_half_bits)(is_nan ? 0u : bits);
-    }
-    store_those((ws_half_bits *)address<ws_half_bits>(rest, from), places, lower);
-  } else if (!IS_STATE && stored == WS_STORED_BFLOAT16_RANDOM) {
-    const unsigned word = draw(source, 0, places.pass);
-    WS_UNROLL
-    for (int i = 0; i < EACH; i++) halves[i] = round_randomly(x[i], word >> 16 * i & 0xffffu);
-  } else if (IS_STATE || stored == WS_STORED_BFLOAT16) {
-    WS_UNROLL
-    for (int i = 0; i < EACH; i++) halves[i] = ws_to_bfloat16(x[i]);
-  } else {
-    if (stored == WS_STORED_FLOAT16_MASTER) {
-      store_those((float *)address<float>(rest, from), places, x);
-    }
-    WS_UNROLL
-    for (int i = 0; i < EACH; i++) halves[i] = ws_to_float16(x[i]);
-  }
-  store_those((ws_half_bits *)address<ws_half_bits>(operand, from), places, halves);
-}
-
-/* State that is stored in loops over slots, since that takes much code. */
-WS_DEVICE bool is_held(int stored) {
-  return stored == WS_STORED_BFLOAT16_RANDOM || is_coded(stored);
-}
-
-/* One element of such a slot, or of squares the root, whose group has that largest one. */
-WS_DEVICE void store_held(
-    void *operand, int stored, long long length, long long at, unsigned largest, float x,
-    unsigned random) {
-  WS_ASSUME_GLOBAL(operand);
-  if (stored == WS_STORED_BFLOAT16_RANDOM) {
-    ((ws_half_bits *)operand)[at] = round_randomly(x, random);
-    return;
-  }
-  const bool is_moment = stored == WS_STORED_MOMENT_CODES;
-  const unsigned most = is_moment ? WS_LARGEST_SCALE : WS_LARGEST_ROOT;
-  const unsigned up = scale_bits(largest);
-  const unsigned word = up < most ? up : most;
-  const float scale = ws_from_bits_f32(word << 15);
-  const float threshold =
-      stored == WS_STORED_SQUARE_CODES_RANDOM ? (float)(int)random * 0x1p-16f : 0.5f;
-  ((unsigned char *)operand)[at] =
-      (unsigned char)(is_moment ? encode_moment(x, scale) : encode_square(x, scale, threshold));
-  if (at % WS_GROUP == 0) *scale_of(operand, length, at) = (unsigned short)word;
-}
-
-WS_DEVICE void zero(void *operand, int stored, long long from, const Places &places) {
-  if (stored == WS_STORED_FLOAT32) {
-    const float zeros[EACH] = {};
-    store_those((float *)address<float>(operand, from), places, zeros);
-  } else {
-    const ws_half_bits zeros[EACH] = {};
-    store_those((ws_half_bits *)address<ws_half_bits>(operand, from), places, zeros);
-  }
+  return joined(halves);
 }
 
 /* The rule with constant options, which then cost nothing. */
@@ -224,7 +221,7 @@ template <class Rule, int OPTIONS = 0, bool EXISTS = (OPTIONS < Rule::OPTIONS)> 
       return;
     }
     WS_UNROLL
-    for (int i = 0; i < EACH; i++) {
+    for (int i = 0; i < AT_ONCE; i++) {
       float state[Rule::ROOM];
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) state[k] = s[k][i];
@@ -239,33 +236,76 @@ template <class Rule, int OPTIONS> struct Computing<Rule, OPTIONS, false> {
   WS_DEVICE void update(int, float *, const float *, float (*)[EACH], const float *) {}
 };
 
-/* A thread's elements of a step, of which the first exists. */
-WS_DEVICE Places places_from(int first, int pass, int count) {
-  Places places;
-  places.pass = pass;
+/* The first AT_ONCE elements become the last. */
+WS_DEVICE void turn(float *x) {
   WS_UNROLL
-  for (int i = 0; i < EACH; i++) {
-    const int at = first + WS_BLOCK * i;
-    places.exist[i] = at < count;
-    places.at[i] = at < count ? at : first;
+  for (int i = 0; i < AT_ONCE; i++) {
+    const float first = x[i];
+    WS_UNROLL
+    for (int k = i; k < EACH; k += AT_ONCE) x[k] = k + AT_ONCE < EACH ? x[k + AT_ONCE] : first;
   }
-  return places;
 }
 
-WS_DEVICE Source source_of(
-    const MixedArguments &arguments, const MixedTensor &tensor, unsigned number,
-    long long block) {
-  return {
-      {arguments.key[0], arguments.key[1]}, {(unsigned)block, (unsigned)(block >> 32)},
-      (unsigned)tensor.parameter, number};
+/* A slot of the tile in shared memory, a thread's elements in a row. */
+struct Slot {
+  alignas(16) float x[WS_BLOCK][EACH];
+};
+
+WS_DEVICE void keep(float *to, const float *x) {
+  *(float4 *)to = make_float4(x[0], x[1], x[2], x[3]);
+}
+
+WS_DEVICE void take(const float *from, float *x) {
+  const float4 v = *(const float4 *)from;
+  x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w;
+}
+
+/* Codes in the first word of a row, and their scale in the second, become numbers. */
+WS_DEVICE void decode(int stored, float *row) {
+  unsigned codes = ws_to_bits_f32(row[0]);
+  const float scale = row[1];
+  WS_ROLLED
+  for (int i = 0; i < EACH; i++, codes >>= 8) {
+    const unsigned code = codes & 0xffu;
+    row[i] = stored == WS_STORED_MOMENT_CODES ? decode_moment(code, scale)
+                                              : decode_square(code, scale);
+  }
+}
+
+/* Numbers, of squares the roots, as codes. */
+WS_DEVICE Bits encode(int stored, const float *row, float scale, const Random &random, int at) {
+  Bits codes = {};
+  WS_ROLLED
+  for (int i = EACH - 1; i >= 0; i--) {
+    unsigned code;
+    if (stored == WS_STORED_MOMENT_CODES) {
+      code = encode_moment(row[i], scale) & 0xffu;
+    } else {
+      float threshold = 0.5f;
+      if (stored == WS_STORED_SQUARE_CODES_RANDOM) {
+        const unsigned word = random.word[at / (2 * WS_BLOCK)][at % WS_BLOCK + i];
+        threshold = (float)(int)(word >> at / WS_BLOCK % 2 * 16 & 0xffffu) * 0x1p-16f;
+      }
+      code = encode_square(row[i], scale, threshold);
+    }
+    codes.word[0] = codes.word[0] << 8 | code;
+  }
+  return codes;
+}
+
+WS_DEVICE Place place_of(long long tile, int at, int count, unsigned off) {
+  Place place;
+  place.from = tile * WS_TILE + at;
+  place.count = count - at < EACH ? count - at : EACH;
+  place.whole = place.count == EACH && off == 0;
+  return place;
 }
 
 template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
   const StepArguments<float> &step = arguments.step;
   const Tile tile = step.tiles[WS_BLOCK_INDEX];
   const MixedTensor *tensor = arguments.tensors + tile.tensor;
-  const long long from = (long long)tile.index * WS_TILE;
-  const long long left = tensor->length - from;
+  const long long left = tensor->length - (long long)tile.index * WS_TILE;
   const int count = left < WS_TILE ? (int)left : WS_TILE;
   bool updates = (step.flags & WS_ONLY_ZERO_GRADIENTS) == 0;
   float scale = step.scale;
@@ -282,138 +322,248 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
     group = step.groups[tensor->group];
   }
   scale = group.sign * scale;
-  const unsigned number =
-      (unsigned)group.scalars[WS_MAX_SCALARS - 2] |
-      (unsigned)group.scalars[WS_MAX_SCALARS - 1] << 16;
-  const long long first_block = (long long)tile.index * WS_BLOCK;
-  bool decodes = false, holds = false;
-  WS_UNROLL
-  for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-    decodes |= updates && is_coded(tensor->stored[2 + k]);
-    holds |= updates && is_held(tensor->stored[2 + k]);
-  }
-  WS_SHARED float held[Rule::ROOM * EACH][WS_BLOCK];
+  bool coded = false, draws = false;
+  unsigned off = 0;
   WS_ROLLED
-  for (int pass = 0; WS_BLOCK * EACH * pass < count; pass++) {
-    if (decodes) {
-      WS_UNSHARED();
-      WS_THREADS(t) {
-        const int first = t + WS_BLOCK * EACH * pass;
-        WS_ROLLED
-        for (int k = 0; k < Rule::MAX_SLOTS && first < count; k++) {
-          const int stored = tensor->stored[2 + k];
-          if (!is_coded(stored)) continue;
-          float x[EACH];
-          decode(
-              tensor->operands[2 + k], stored, from, tensor->length,
-              places_from(first, pass, count), x);
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) held[k * EACH + i][t] = x[i];
-        }
-      }
-    }
+  for (int j = 0; j < 2 + Rule::MAX_SLOTS; j++) {
+    const int stored = tensor->stored[j];
+    coded |= is_coded(stored);
+    draws |= is_random(stored);
+    if (stored) off |= misaligned(tensor->operands[j], width(stored));
+  }
+  const int values = tensor->stored[0];
+  if (values >= WS_STORED_BFLOAT16_MASTER) {
+    off |= misaligned(tensor->rest, values == WS_STORED_BFLOAT16_MASTER ? 2 : 4);
+  }
+  off |= misaligned(tensor->average, 4);
+  WS_SHARED Random random[1 + Rule::ROOM];
+  WS_SHARED Slot slots[Rule::ROOM];
+  if (updates && draws) {
+    const unsigned number = (unsigned)group.scalars[WS_MAX_SCALARS - 2] |
+        (unsigned)group.scalars[WS_MAX_SCALARS - 1] << 16;
     WS_UNSHARED();
     WS_THREADS(t) {
-      const int first = t + WS_BLOCK * EACH * pass;
-      if (first < count) {
-        const Places places = places_from(first, pass, count);
-        const Source source = source_of(arguments, *tensor, number, first_block + t);
-        const int gradients = tensor->stored[1];
+      const long long output = (long long)tile.index * WS_BLOCK + t;
+      WS_ROLLED
+      for (int k = -1; k < Rule::MAX_SLOTS; k++) {
+        const int operand = k < 0 ? 0 : 2 + k;
+        if (!is_random(tensor->stored[operand])) continue;
+        unsigned c[4] = {
+            (unsigned)output, (unsigned)(output >> 32) | (unsigned)operand << 24,
+            (unsigned)tensor->parameter, number};
+        philox(c, arguments.key[0], arguments.key[1]);
+        WS_UNROLL
+        for (int i = 0; i < 4; i++) random[1 + k].word[i][t] = c[i];
+      }
+    }
+    WS_BARRIER();
+  }
+  WS_ROLLED
+  for (int start = 0; start < count; start += WS_BLOCK * EACH) {
+    WS_UNSHARED();
+    WS_THREADS(t) {
+      const int at = start + t * EACH;
+      if (at < count) {
+        const Place place = place_of(tile.index, at, count, off);
         if (updates) {
+          const int gradients = tensor->stored[1];
+          const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;
+          const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : 2;
+          Bits p_bits, g_bits, rest, average, s_bits[Rule::ROOM] = {};
+          if (place.whole) {
+            p_bits = load_vector(tensor->operands[0], number_width(values), place);
+            if (has_rest) rest = load_vector(tensor->rest, rest_width, place);
+            g_bits = load_vector(tensor->operands[1], number_width(gradients), place);
+            if (tensor->average) average = load_vector(tensor->average, 4, place);
+            WS_UNROLL
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+              const int stored = tensor->stored[2 + k];
+              if (stored) {
+                s_bits[k] = load_vector(tensor->operands[2 + k], width(stored), place);
+              }
+            }
+          } else {
+            WS_ROLLED
+            for (int j = -2; j < 2 + Rule::MAX_SLOTS; j++) {
+              const void *operand = j == -2 ? tensor->average : tensor->rest;
+              int bytes = j == -2 ? 4 : rest_width;
+              if (j >= 0) {
+                operand = tensor->operands[j];
+                bytes = width(tensor->stored[j]);
+              }
+              if (!operand) continue;
+              const Bits x = gather(operand, bytes, place);
+              if (j == -2) average = x;
+              if (j == -1) rest = x;
+              if (j == 0) p_bits = x;
+              if (j == 1) g_bits = x;
+              WS_UNROLL
+              for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+                if (j == 2 + k) s_bits[k] = x;
+              }
+            }
+          }
+          if (coded) {
+            WS_UNROLL
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+              if (is_coded(tensor->stored[2 + k])) {
+                s_bits[k].word[1] =
+                    *scale_of(tensor->operands[2 + k], tensor->length, place.from);
+              }
+            }
+          }
           float p[EACH], g[EACH], s[Rule::ROOM][EACH] = {};
-          const int values = tensor->stored[0];
-          load<false>(tensor->operands[0], values, from, places, p);
-          if (values >= WS_STORED_BFLOAT16_MASTER) join(tensor->rest, values, from, places, p);
-          load<false>(tensor->operands[1], gradients, from, places, g);
+          if (coded) {
+            WS_UNROLL
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+              slots[k].x[t][0] = ws_from_bits_f32(s_bits[k].word[0]);
+              slots[k].x[t][1] = ws_from_bits_f32(s_bits[k].word[1] << 15);
+            }
+            WS_ROLLED
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+              const int stored = tensor->stored[2 + k];
+              if (is_coded(stored)) decode(stored, slots[k].x[t]);
+            }
+          }
+          widen<true>(p_bits, values, p);
+          if (has_rest) join(rest, values, p);
+          widen<true>(g_bits, gradients, g);
           WS_UNROLL
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
             const int stored = tensor->stored[2 + k];
             if (is_coded(stored)) {
-              WS_UNROLL
-              for (int i = 0; i < EACH; i++) s[k][i] = held[k * EACH + i][t];
-            } else if (stored != 0) {
-              load<true>(tensor->operands[2 + k], stored, from, places, s[k]);
+              take(slots[k].x[t], s[k]);
+            } else if (stored) {
+              widen<false>(s_bits[k], stored, s[k]);
             }
           }
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) g[i] = scale * (step.prescale * g[i]);
-          if (step.clip_value >= 0) {
-            WS_UNROLL
-            for (int i = 0; i < EACH; i++) g[i] = Rule::clip(step.clip_value, g[i]);
-          }
-          if (group.weight_decay != 0) {
-            WS_UNROLL
-            for (int i = 0; i < EACH; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
-          }
-          float before[EACH];
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) before[i] = p[i];
-          Computing<Rule>::update(group.options, p, g, s, group.scalars);
           const bool keeps = (group.flags & WS_KEEP_PARAMETERS) != 0;
+          WS_ROLLED
+          for (int go = 0; go < GOES; go++) {
+            float before[AT_ONCE];
+            WS_UNROLL
+            for (int i = 0; i < AT_ONCE; i++) {
+              before[i] = p[i];
+              g[i] = scale * (step.prescale * g[i]);
+            }
+            if (step.clip_value >= 0) {
+              WS_UNROLL
+              for (int i = 0; i < AT_ONCE; i++) g[i] = Rule::clip(step.clip_value, g[i]);
+            }
+            if (group.weight_decay != 0) {
+              WS_UNROLL
+              for (int i = 0; i < AT_ONCE; i++) {
+                g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
+              }
+            }
+            Computing<Rule>::update(group.options, p, g, s, group.scalars);
+            WS_UNROLL
+            for (int i = 0; i < AT_ONCE; i++) p[i] = keeps ? before[i] : p[i];
+            turn(p);
+            turn(g);
+            WS_UNROLL
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) turn(s[k]);
+          }
+          WS_UNROLL
+          for (int k = 0; k < Rule::MAX_SLOTS; k++) keep(slots[k].x[t], s[k]);
           if (tensor->average) {
-            const float *averages = address<float>(tensor->average, from);
             const float weight = group.scalars[WS_MAX_SCALARS - 3];
             float a[EACH];
             WS_UNROLL
             for (int i = 0; i < EACH; i++) {
-              a[i] = averages[places.at[i]];
-              a[i] = ws_fma_f32(weight, (keeps ? before[i] : p[i]) - a[i], a[i]);
+              a[i] = ws_from_bits_f32(average.word[i]);
+              a[i] = ws_fma_f32(weight, p[i] - a[i], a[i]);
             }
-            store_those((float *)averages, places, a);
+            average = bits_of(a);
           }
-          if (!keeps) {
-            store<false>(
-                tensor->operands[0], tensor->rest, values, from, places, source, p);
-          }
-          WS_UNROLL
-          for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-            const int stored = tensor->stored[2 + k];
-            if (is_held(stored)) {
-              WS_UNROLL
-              for (int i = 0; i < EACH; i++) held[k * EACH + i][t] = s[k][i];
-            } else if (stored != 0) {
-              store<true>(
-                  tensor->operands[2 + k], nullptr, stored, from, places, source, s[k]);
+          rest = bits_of(p);
+          if (values == WS_STORED_FLOAT32) {
+            p_bits = rest;
+          } else if (values == WS_STORED_BFLOAT16_MASTER) {
+            ws_half_bits upper[EACH], lower[EACH];
+            WS_UNROLL
+            for (int i = 0; i < EACH; i++) {
+              const unsigned bits = rest.word[i];
+              const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+              upper[i] = (ws_half_bits)(is_nan ? 0x7fc0u : (bits + 0x8000u) >> 16);
+              lower[i] = (ws_half_bits)(is_nan ? 0u : bits);
             }
+            p_bits = joined(upper);
+            rest = joined(lower);
+          } else if (is_bfloat16(values)) {
+            p_bits = narrow(p, is_random(values), random[0], at);
+          } else {
+            ws_half_bits halves[EACH];
+            WS_UNROLL
+            for (int i = 0; i < EACH; i++) halves[i] = ws_to_float16(p[i]);
+            p_bits = joined(halves);
+          }
+          WS_ROLLED
+          for (int which = 0; which < 3; which++) {
+            void *to = tensor->average;
+            int bytes = 4;
+            Bits x = average;
+            if (which == 0) {
+              to = keeps ? nullptr : tensor->operands[0];
+              bytes = number_width(values);
+              x = p_bits;
+            } else if (which == 1) {
+              to = keeps || !has_rest ? nullptr : tensor->rest;
+              bytes = rest_width;
+              x = rest;
+            }
+            if (to) put(to, bytes, place, x);
           }
         }
-        if (zeroes) zero(tensor->operands[1], gradients, from, places);
       }
     }
-    if (!holds) continue;
-    WS_BARRIER(); /* a group's scale is read by all of a warp and written by one */
+    if (updates && coded) WS_BARRIER(); /* a group's scale was read by all and is written by one */
     WS_ROLLED
-    for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-      const int stored = tensor->stored[2 + k];
-      if (!is_held(stored)) continue;
-      WS_OWN(unsigned, random)
-      WS_ROLLED
-      for (int i = 0; i < EACH; i++) {
-        WS_OWN(unsigned, magnitude)
-        WS_UNSHARED();
-        WS_THREADS(t) {
-          WS_MY(magnitude, t) = 0;
-          if (i == 0) WS_MY(random, t) = 0;
-          if (t + WS_BLOCK * (EACH * pass + i) < count) {
-            float *x = &held[k * EACH + i][t];
-            if (stored >= WS_STORED_SQUARE_CODES) *x = ws_sqrt_f32(*x);
-            WS_MY(magnitude, t) = finite_magnitude(*x);
-            if (i == 0 && (stored == WS_STORED_BFLOAT16_RANDOM ||
-                           stored == WS_STORED_SQUARE_CODES_RANDOM)) {
-              WS_MY(random, t) = draw(
-                  source_of(arguments, *tensor, number, first_block + t), 2 + k, pass);
-            }
+    for (int j = 1; j < 2 + Rule::MAX_SLOTS; j++) {
+      const int stored = tensor->stored[j];
+      const bool is_state = j > 1;
+      if (!stored || !(is_state ? updates : zeroes)) continue;
+      WS_OWN(unsigned, magnitude)
+      WS_UNSHARED();
+      WS_THREADS(t) {
+        WS_MY(magnitude, t) = 0;
+        if (is_state && is_coded(stored)) {
+          float *x = slots[j - 2].x[t];
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) {
+            if (stored >= WS_STORED_SQUARE_CODES) x[i] = ws_sqrt_f32(x[i]);
+            const unsigned one = start + t * EACH + i < count ? finite_magnitude(x[i]) : 0;
+            WS_MY(magnitude, t) = one > WS_MY(magnitude, t) ? one : WS_MY(magnitude, t);
           }
         }
-        WS_UNSHARED();
-        WS_THREADS(t) {
-          const unsigned largest = WS_WARP_MAX(magnitude, t);
-          const int at = t + WS_BLOCK * (EACH * pass + i);
-          if (at < count) {
-            store_held(
-                tensor->operands[2 + k], stored, tensor->length, from + at, largest,
-                held[k * EACH + i][t], WS_MY(random, t) >> 16 * i & 0xffffu);
+      }
+      WS_UNSHARED();
+      WS_THREADS(t) {
+        const unsigned largest = WS_NEAR_MAX(magnitude, t);
+        const int at = start + t * EACH;
+        if (at < count) {
+          const Place place = place_of(tile.index, at, count, off);
+          Bits bits = {};
+          if (is_state) {
+            float x[EACH];
+            take(slots[j - 2].x[t], x);
+            if (stored == WS_STORED_FLOAT32) {
+              bits = bits_of(x);
+            } else if (is_coded(stored)) {
+              const unsigned most =
+                  stored == WS_STORED_MOMENT_CODES ? WS_LARGEST_SCALE : WS_LARGEST_ROOT;
+              const unsigned up = scale_bits(largest);
+              const unsigned word = up < most ? up : most;
+              if (at % WS_GROUP == 0) {
+                *scale_of(tensor->operands[j], tensor->length, place.from) =
+                    (unsigned short)word;
+              }
+              bits = encode(stored, slots[j - 2].x[t], ws_from_bits_f32(word << 15), random[j - 1], at);
+            } else {
+              bits = narrow(x, is_random(stored), random[j - 1], at);
+            }
           }
+          put(tensor->operands[j], width(stored), place, bits);
         }
       }
     }

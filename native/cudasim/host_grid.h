@@ -17,6 +17,12 @@ struct alignas(16) float4 {
 struct alignas(16) double2 {
   double x, y;
 };
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
 struct alignas(8) ushort4 {
   unsigned short x, y, z, w;
 };
@@ -79,11 +85,18 @@ static void run(const void *bytes, unsigned blocks) {
   }
 }
 
-/* The largest of a thread's word and those of its warp. */
-static inline unsigned warp_max(const unsigned *words, int t) {
+/* The largest of the words of a thread and the 7 beside it. */
+static inline unsigned near_max(const unsigned *words, int t) {
   unsigned largest = 0;
-  for (int i = t & ~31; i < (t | 31) + 1; i++) largest = words[i] > largest ? words[i] : largest;
+  for (int i = t & ~7; i < (t | 7) + 1; i++) largest = words[i] > largest ? words[i] : largest;
   return largest;
+}
+
+static inline unsigned shift_left(unsigned upper, unsigned lower, int by) {
+  return (unsigned)(((unsigned long long)upper << 32 | lower) << by >> 32);
+}
+static inline unsigned shift_right(unsigned upper, unsigned lower, int by) {
+  return (unsigned)(((unsigned long long)upper << 32 | lower) >> by);
 }
 
 struct Listed {
@@ -105,7 +118,9 @@ struct Listed {
 #define WS_UNIFORM(value) (read_shared(__FILE__, __LINE__), (value))
 #define WS_OWN(Type, name) static thread_local Type name[WS_BLOCK];
 #define WS_MY(name, t) name[t]
-#define WS_WARP_MAX(name, t) warp_max(name, t)
+#define WS_NEAR_MAX(name, t) near_max(name, t)
+#define WS_SHIFT_LEFT(upper, lower, by) shift_left(upper, lower, by)
+#define WS_SHIFT_RIGHT(upper, lower, by) shift_right(upper, lower, by)
 #define WS_UNROLL
 #define WS_ROLLED
 #define WS_BLOCK_INDEX cudasim_block
