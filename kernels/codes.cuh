@@ -1,7 +1,7 @@
 /*
  * State as codes of 8 bits in groups of 32 elements, counted from a tensor's first: the codes of all
  * groups, and then their scales of 16 bits. See io.warmstep.storage.StateCodes, whose operations these
- * are. A warp's threads have the elements of a group.
+ * are. Eight threads beside each other have the elements of a group.
  */
 #ifndef WS_CODES_CUH
 #define WS_CODES_CUH
@@ -22,43 +22,46 @@ WS_DEVICE unsigned short *scale_of(void *codes, long long length, long long elem
       element / WS_GROUP;
 }
 
-WS_DEVICE float decode_moment(unsigned code, float scale) {
+/* At a scale of 1. */
+WS_DEVICE float decode_moment(unsigned code) {
   const unsigned magnitude = code < 128 ? code : 256 - code;
   if (magnitude == 128) return ws_from_bits_f32(0x7fc00000u);
-  const float x = (float)(int)magnitude / (float)(int)(254 - magnitude) * scale;
+  const float x = (float)(int)magnitude / (float)(int)(254 - magnitude);
   return ws_from_bits_f32(ws_to_bits_f32(x) | code >> 7 << 31);
 }
 
-WS_DEVICE float decode_square(unsigned code, float scale) {
+/* The root at a scale of 1; of an infinity and a NaN the number. */
+WS_DEVICE float decode_root(unsigned code) {
   if (code >= 254) return ws_from_bits_f32(code == 254 ? 0x7f800000u : 0x7fc00000u);
   const float half = (float)(int)(code * code) * (1.0f / 64009.0f);
-  const float root = half * half * scale;
-  return root * root;
+  return half * half;
 }
 
 /* What a number counts for in its group. */
-WS_DEVICE unsigned finite_magnitude(float x) {
-  const unsigned magnitude = ws_to_bits_f32(x) & 0x7fffffffu;
+WS_DEVICE unsigned finite_magnitude(unsigned bits) {
+  const unsigned magnitude = bits & 0x7fffffffu;
   return magnitude < 0x7f800000u ? magnitude : 0;
 }
 
 /* The bits of a scale, without the lower 15, from the largest number's. */
 WS_DEVICE unsigned scale_bits(unsigned largest) { return (largest + 0x7fffu) >> 15; }
 
-WS_DEVICE unsigned encode_moment(float x, float scale) {
-  const unsigned magnitude = ws_to_bits_f32(x) & 0x7fffffffu;
+/* Of a number's bits. */
+WS_DEVICE unsigned encode_moment(unsigned bits, float scale) {
+  const unsigned magnitude = bits & 0x7fffffffu;
   if (magnitude >= 0x7f800000u) return 128;
   if (scale == 0) return 0;
   const float absolute = ws_from_bits_f32(magnitude);
   const float least = absolute < scale ? absolute : scale;
   const float share = (least + least) / (scale + least);
   const unsigned code = (unsigned)(int)(share * 127.0f + 0.5f);
-  return x < 0 ? 256 - code : code;
+  return bits >> 31 ? 256 - code : code;
 }
 
-/* Of the root; threshold: a half, or random. */
-WS_DEVICE unsigned encode_square(float root, float scale, float threshold) {
-  const unsigned magnitude = ws_to_bits_f32(root) & 0x7fffffffu;
+/* Of the root's bits; threshold: a half, or random. */
+WS_DEVICE unsigned encode_square(unsigned bits, float scale, float threshold) {
+  const float root = ws_from_bits_f32(bits);
+  const unsigned magnitude = bits & 0x7fffffffu;
   if (magnitude >= 0x7f800000u) return magnitude == 0x7f800000u ? 254 : 255;
   if (scale == 0) return 0;
   const float share = ws_sqrt_f32(ws_sqrt_f32(root / scale));

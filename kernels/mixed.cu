@@ -4,15 +4,15 @@
  * each rule, mixed_<rule>, converts as the tensor's row says: the whole block takes the same way.
  *
  * A block updates one tile of one tensor, counted from its first element. A thread has EACH elements
- * beside each other at a time: a vector of each operand, or what there is of it, one after the other,
- * at a tensor's end and where an operand is not aligned. All loads come before the first conversion,
- * so that they are in flight together. What is done in loops over slots goes through shared memory,
- * since registers have no index; but for random numbers a thread reads there what it has written.
+ * beside each other at a time, and a tile is whole if it consists of such vectors in each operand:
+ * then all loads come before the first conversion, so that they are in flight together, and what is
+ * no code is stored from registers. Elsewhere, at the end of a tensor of another length and where an
+ * operand is not aligned, elements are moved one by one.
  */
 #include "codes.cuh"
 
-/* Elements that a thread updates at a time, and in how many goes, so that there is less code. */
-enum { EACH = 4, GOES = 2, AT_ONCE = EACH / GOES };
+/* Elements that a thread updates at a time. */
+enum { EACH = 4 };
 
 /* The bits of a thread's elements as they are stored, from the lowest of the first word. */
 struct Bits {
@@ -22,8 +22,7 @@ struct Bits {
 /* A thread's elements in their tensor. */
 struct Place {
   long long from;
-  int count;  /* how many there are, up to EACH */
-  bool whole; /* EACH, and each operand is aligned to so many */
+  int count; /* how many there are, up to EACH */
 };
 
 WS_DEVICE bool is_bfloat16(int stored) {
@@ -80,19 +79,22 @@ WS_DEVICE Bits gather(const void *operand, int bytes, const Place &place) {
   return x;
 }
 
-WS_DEVICE void put(void *operand, int bytes, const Place &place, Bits x) {
+WS_DEVICE void store_vector(void *operand, int bytes, const Place &place, const Bits &x) {
   WS_ASSUME_GLOBAL(operand);
   char *a = (char *)operand + place.from * bytes;
-  if (place.whole) {
-    if (bytes == 4) {
-      *(uint4 *)a = {x.word[0], x.word[1], x.word[2], x.word[3]};
-    } else if (bytes == 2) {
-      *(uint2 *)a = {x.word[0], x.word[1]};
-    } else {
-      *(unsigned *)a = x.word[0];
-    }
-    return;
+  if (bytes == 4) {
+    *(uint4 *)a = {x.word[0], x.word[1], x.word[2], x.word[3]};
+  } else if (bytes == 2) {
+    *(uint2 *)a = {x.word[0], x.word[1]};
+  } else {
+    *(unsigned *)a = x.word[0];
   }
+}
+
+/* One element after the other. */
+WS_DEVICE void scatter(void *operand, int bytes, const Place &place, Bits x) {
+  WS_ASSUME_GLOBAL(operand);
+  char *a = (char *)operand + place.from * bytes;
   WS_ROLLED
   for (int i = 0; i < place.count; i++) {
     char *b = a + i * bytes;
@@ -163,7 +165,7 @@ WS_DEVICE void join(const Bits &rest, int stored, float *x) {
 
 /* Philox4x32-10 (Salmon et al. 2011). */
 WS_DEVICE void philox(unsigned *c, unsigned key0, unsigned key1) {
-  WS_ROLLED
+  WS_UNROLL
   for (int i = 0; i < 10; i++) {
     const unsigned long long a = (unsigned long long)c[0] * 0xD2511F53u;
     const unsigned long long b = (unsigned long long)c[2] * 0xCD9E8D57u;
@@ -221,7 +223,7 @@ template <class Rule, int OPTIONS = 0, bool EXISTS = (OPTIONS < Rule::OPTIONS)> 
       return;
     }
     WS_UNROLL
-    for (int i = 0; i < AT_ONCE; i++) {
+    for (int i = 0; i < EACH; i++) {
       float state[Rule::ROOM];
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) state[k] = s[k][i];
@@ -236,69 +238,61 @@ template <class Rule, int OPTIONS> struct Computing<Rule, OPTIONS, false> {
   WS_DEVICE void update(int, float *, const float *, float (*)[EACH], const float *) {}
 };
 
-/* The first AT_ONCE elements become the last. */
-WS_DEVICE void turn(float *x) {
-  WS_UNROLL
-  for (int i = 0; i < AT_ONCE; i++) {
-    const float first = x[i];
-    WS_UNROLL
-    for (int k = i; k < EACH; k += AT_ONCE) x[k] = k + AT_ONCE < EACH ? x[k + AT_ONCE] : first;
-  }
-}
-
-/* A slot of the tile in shared memory, a thread's elements in a row. */
+/* What is to be stored of a slot of the tile, a thread's elements in a row: as they are stored, or
+   the numbers that become codes. */
 struct Slot {
-  alignas(16) float x[WS_BLOCK][EACH];
+  alignas(16) unsigned word[WS_BLOCK][EACH];
 };
 
-WS_DEVICE void keep(float *to, const float *x) {
-  *(float4 *)to = make_float4(x[0], x[1], x[2], x[3]);
+WS_DEVICE void keep(unsigned *row, const Bits &x) {
+  *(uint4 *)row = {x.word[0], x.word[1], x.word[2], x.word[3]};
 }
 
-WS_DEVICE void take(const float *from, float *x) {
-  const float4 v = *(const float4 *)from;
-  x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w;
+WS_DEVICE Bits kept(const unsigned *row) {
+  const uint4 v = *(const uint4 *)row;
+  return {{v.x, v.y, v.z, v.w}};
 }
 
-/* Codes in the first word of a row, and their scale in the second, become numbers. */
-WS_DEVICE void decode(int stored, float *row) {
-  unsigned codes = ws_to_bits_f32(row[0]);
-  const float scale = row[1];
-  WS_ROLLED
-  for (int i = 0; i < EACH; i++, codes >>= 8) {
-    const unsigned code = codes & 0xffu;
-    row[i] = stored == WS_STORED_MOMENT_CODES ? decode_moment(code, scale)
-                                              : decode_square(code, scale);
+/* What a code stands for at a scale of 1, of squares the root. */
+struct Table {
+  float moment[256], root[256];
+};
+
+WS_DEVICE void decode(const Table &table, int stored, unsigned codes, float scale, float *x) {
+  const bool is_moment = stored == WS_STORED_MOMENT_CODES;
+  const float *shares = is_moment ? table.moment : table.root;
+  const unsigned special = is_moment ? 256 : 254; /* an infinity at a scale of 0 is one, too */
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    const unsigned code = codes >> 8 * i & 0xffu;
+    const float share = shares[code];
+    const float scaled = share * scale;
+    const float number = is_moment ? scaled : scaled * scaled;
+    x[i] = code < special ? number : share;
   }
 }
 
 /* Numbers, of squares the roots, as codes. */
-WS_DEVICE Bits encode(int stored, const float *row, float scale, const Random &random, int at) {
+WS_DEVICE Bits encode(int stored, const Bits &x, float scale, const Random &random, int at) {
   Bits codes = {};
-  WS_ROLLED
-  for (int i = EACH - 1; i >= 0; i--) {
-    unsigned code;
-    if (stored == WS_STORED_MOMENT_CODES) {
-      code = encode_moment(row[i], scale) & 0xffu;
-    } else {
-      float threshold = 0.5f;
-      if (stored == WS_STORED_SQUARE_CODES_RANDOM) {
-        const unsigned word = random.word[at / (2 * WS_BLOCK)][at % WS_BLOCK + i];
-        threshold = (float)(int)(word >> at / WS_BLOCK % 2 * 16 & 0xffffu) * 0x1p-16f;
-      }
-      code = encode_square(row[i], scale, threshold);
+  if (stored == WS_STORED_MOMENT_CODES) {
+    WS_UNROLL
+    for (int i = 0; i < EACH; i++) {
+      codes.word[0] |= (encode_moment(x.word[i], scale) & 0xffu) << 8 * i;
     }
-    codes.word[0] = codes.word[0] << 8 | code;
+    return codes;
+  }
+  unsigned drawn[EACH] = {0x8000u, 0x8000u, 0x8000u, 0x8000u};
+  if (is_random(stored)) random_at(random, at, drawn);
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    codes.word[0] |= encode_square(x.word[i], scale, (float)(int)drawn[i] * 0x1p-16f) << 8 * i;
   }
   return codes;
 }
 
-WS_DEVICE Place place_of(long long tile, int at, int count, unsigned off) {
-  Place place;
-  place.from = tile * WS_TILE + at;
-  place.count = count - at < EACH ? count - at : EACH;
-  place.whole = place.count == EACH && off == 0;
-  return place;
+WS_DEVICE Place place_of(long long tile, int at, int count) {
+  return {tile * WS_TILE + at, count - at < EACH ? count - at : EACH};
 }
 
 template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
@@ -322,22 +316,25 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
     group = step.groups[tensor->group];
   }
   scale = group.sign * scale;
-  bool coded = false, draws = false;
-  unsigned off = 0;
-  WS_ROLLED
-  for (int j = 0; j < 2 + Rule::MAX_SLOTS; j++) {
-    const int stored = tensor->stored[j];
+  const int values = tensor->stored[0], gradients = tensor->stored[1];
+  const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;
+  const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : 2;
+  bool coded = false, draws = is_random(values);
+  unsigned odd = count % EACH | misaligned(tensor->operands[0], number_width(values)) |
+      misaligned(tensor->operands[1], number_width(gradients)) |
+      misaligned(tensor->average, 4);
+  if (has_rest) odd |= misaligned(tensor->rest, rest_width);
+  WS_UNROLL
+  for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+    const int stored = tensor->stored[2 + k];
     coded |= is_coded(stored);
     draws |= is_random(stored);
-    if (stored) off |= misaligned(tensor->operands[j], width(stored));
+    odd |= misaligned(tensor->operands[2 + k], width(stored));
   }
-  const int values = tensor->stored[0];
-  if (values >= WS_STORED_BFLOAT16_MASTER) {
-    off |= misaligned(tensor->rest, values == WS_STORED_BFLOAT16_MASTER ? 2 : 4);
-  }
-  off |= misaligned(tensor->average, 4);
+  const bool whole = odd == 0;
   WS_SHARED Random random[1 + Rule::ROOM];
   WS_SHARED Slot slots[Rule::ROOM];
+  WS_SHARED Table table;
   if (updates && draws) {
     const unsigned number = (unsigned)group.scalars[WS_MAX_SCALARS - 2] |
         (unsigned)group.scalars[WS_MAX_SCALARS - 1] << 16;
@@ -358,146 +355,154 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
     }
     WS_BARRIER();
   }
+  if (updates && coded) {
+    static_assert(WS_BLOCK == 256, "a code for each thread");
+    WS_UNSHARED();
+    WS_THREADS(t) {
+      table.moment[t] = decode_moment((unsigned)t);
+      table.root[t] = decode_root((unsigned)t);
+    }
+    WS_BARRIER();
+  }
+  const bool loops = zeroes || coded || !whole;
   WS_ROLLED
   for (int start = 0; start < count; start += WS_BLOCK * EACH) {
     WS_UNSHARED();
     WS_THREADS(t) {
       const int at = start + t * EACH;
-      if (at < count) {
-        const Place place = place_of(tile.index, at, count, off);
-        if (updates) {
-          const int gradients = tensor->stored[1];
-          const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;
-          const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : 2;
-          Bits p_bits, g_bits, rest, average, s_bits[Rule::ROOM] = {};
-          if (place.whole) {
-            p_bits = load_vector(tensor->operands[0], number_width(values), place);
-            if (has_rest) rest = load_vector(tensor->rest, rest_width, place);
-            g_bits = load_vector(tensor->operands[1], number_width(gradients), place);
-            if (tensor->average) average = load_vector(tensor->average, 4, place);
-            WS_UNROLL
-            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-              const int stored = tensor->stored[2 + k];
-              if (stored) {
-                s_bits[k] = load_vector(tensor->operands[2 + k], width(stored), place);
-              }
-            }
-          } else {
-            WS_ROLLED
-            for (int j = -2; j < 2 + Rule::MAX_SLOTS; j++) {
-              const void *operand = j == -2 ? tensor->average : tensor->rest;
-              int bytes = j == -2 ? 4 : rest_width;
-              if (j >= 0) {
-                operand = tensor->operands[j];
-                bytes = width(tensor->stored[j]);
-              }
-              if (!operand) continue;
-              const Bits x = gather(operand, bytes, place);
-              if (j == -2) average = x;
-              if (j == -1) rest = x;
-              if (j == 0) p_bits = x;
-              if (j == 1) g_bits = x;
-              WS_UNROLL
-              for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-                if (j == 2 + k) s_bits[k] = x;
-              }
-            }
-          }
-          if (coded) {
-            WS_UNROLL
-            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-              if (is_coded(tensor->stored[2 + k])) {
-                s_bits[k].word[1] =
-                    *scale_of(tensor->operands[2 + k], tensor->length, place.from);
-              }
-            }
-          }
-          float p[EACH], g[EACH], s[Rule::ROOM][EACH] = {};
-          if (coded) {
-            WS_UNROLL
-            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-              slots[k].x[t][0] = ws_from_bits_f32(s_bits[k].word[0]);
-              slots[k].x[t][1] = ws_from_bits_f32(s_bits[k].word[1] << 15);
-            }
-            WS_ROLLED
-            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-              const int stored = tensor->stored[2 + k];
-              if (is_coded(stored)) decode(stored, slots[k].x[t]);
-            }
-          }
-          widen<true>(p_bits, values, p);
-          if (has_rest) join(rest, values, p);
-          widen<true>(g_bits, gradients, g);
+      if (updates && at < count) {
+        const Place place = place_of(tile.index, at, count);
+        Bits p_bits, g_bits, rest, average, s_bits[Rule::ROOM] = {};
+        unsigned short scales[Rule::ROOM] = {};
+        if (whole) {
+          p_bits = load_vector(tensor->operands[0], number_width(values), place);
+          if (has_rest) rest = load_vector(tensor->rest, rest_width, place);
+          g_bits = load_vector(tensor->operands[1], number_width(gradients), place);
+          if (tensor->average) average = load_vector(tensor->average, 4, place);
           WS_UNROLL
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
             const int stored = tensor->stored[2 + k];
-            if (is_coded(stored)) {
-              take(slots[k].x[t], s[k]);
-            } else if (stored) {
-              widen<false>(s_bits[k], stored, s[k]);
+            if (stored) {
+              s_bits[k] = load_vector(tensor->operands[2 + k], width(stored), place);
             }
           }
-          const bool keeps = (group.flags & WS_KEEP_PARAMETERS) != 0;
+        } else {
           WS_ROLLED
-          for (int go = 0; go < GOES; go++) {
-            float before[AT_ONCE];
-            WS_UNROLL
-            for (int i = 0; i < AT_ONCE; i++) {
-              before[i] = p[i];
-              g[i] = scale * (step.prescale * g[i]);
+          for (int j = -2; j < 2 + Rule::MAX_SLOTS; j++) {
+            const void *operand = j == -2 ? tensor->average : tensor->rest;
+            int bytes = j == -2 ? 4 : rest_width;
+            if (j >= 0) {
+              operand = tensor->operands[j];
+              bytes = width(tensor->stored[j]);
             }
-            if (step.clip_value >= 0) {
-              WS_UNROLL
-              for (int i = 0; i < AT_ONCE; i++) g[i] = Rule::clip(step.clip_value, g[i]);
-            }
-            if (group.weight_decay != 0) {
-              WS_UNROLL
-              for (int i = 0; i < AT_ONCE; i++) {
-                g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
-              }
-            }
-            Computing<Rule>::update(group.options, p, g, s, group.scalars);
+            if (!operand) continue;
+            const Bits x = gather(operand, bytes, place);
+            if (j == -2) average = x;
+            if (j == -1) rest = x;
+            if (j == 0) p_bits = x;
+            if (j == 1) g_bits = x;
             WS_UNROLL
-            for (int i = 0; i < AT_ONCE; i++) p[i] = keeps ? before[i] : p[i];
-            turn(p);
-            turn(g);
-            WS_UNROLL
-            for (int k = 0; k < Rule::MAX_SLOTS; k++) turn(s[k]);
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+              if (j == 2 + k) s_bits[k] = x;
+            }
           }
+        }
+        if (coded) {
           WS_UNROLL
-          for (int k = 0; k < Rule::MAX_SLOTS; k++) keep(slots[k].x[t], s[k]);
-          if (tensor->average) {
-            const float weight = group.scalars[WS_MAX_SCALARS - 3];
-            float a[EACH];
-            WS_UNROLL
-            for (int i = 0; i < EACH; i++) {
-              a[i] = ws_from_bits_f32(average.word[i]);
-              a[i] = ws_fma_f32(weight, p[i] - a[i], a[i]);
+          for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+            if (is_coded(tensor->stored[2 + k])) {
+              scales[k] = *scale_of(tensor->operands[2 + k], tensor->length, place.from);
             }
-            average = bits_of(a);
           }
-          rest = bits_of(p);
-          if (values == WS_STORED_FLOAT32) {
-            p_bits = rest;
-          } else if (values == WS_STORED_BFLOAT16_MASTER) {
-            ws_half_bits upper[EACH], lower[EACH];
-            WS_UNROLL
-            for (int i = 0; i < EACH; i++) {
-              const unsigned bits = rest.word[i];
-              const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
-              upper[i] = (ws_half_bits)(is_nan ? 0x7fc0u : (bits + 0x8000u) >> 16);
-              lower[i] = (ws_half_bits)(is_nan ? 0u : bits);
-            }
-            p_bits = joined(upper);
-            rest = joined(lower);
-          } else if (is_bfloat16(values)) {
-            p_bits = narrow(p, is_random(values), random[0], at);
+        }
+        float p[EACH], g[EACH], s[Rule::ROOM][EACH] = {};
+        widen<true>(p_bits, values, p);
+        if (has_rest) join(rest, values, p);
+        widen<true>(g_bits, gradients, g);
+        WS_UNROLL
+        for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+          const int stored = tensor->stored[2 + k];
+          if (is_coded(stored)) {
+            decode(
+                table, stored, s_bits[k].word[0],
+                ws_from_bits_f32((unsigned)scales[k] << 15), s[k]);
+          } else if (stored) {
+            widen<false>(s_bits[k], stored, s[k]);
+          }
+        }
+        const bool keeps = (group.flags & WS_KEEP_PARAMETERS) != 0;
+        float before[EACH];
+        WS_UNROLL
+        for (int i = 0; i < EACH; i++) {
+          before[i] = p[i];
+          g[i] = scale * (step.prescale * g[i]);
+        }
+        if (step.clip_value >= 0) {
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) g[i] = Rule::clip(step.clip_value, g[i]);
+        }
+        if (group.weight_decay != 0) {
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
+        }
+        Computing<Rule>::update(group.options, p, g, s, group.scalars);
+        WS_UNROLL
+        for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+          const int stored = tensor->stored[2 + k];
+          if (!stored) continue;
+          Bits bits = bits_of(s[k]);
+          if (!is_coded(stored) && stored != WS_STORED_FLOAT32) {
+            bits = narrow(s[k], is_random(stored), random[1 + k], at);
+          }
+          if (whole && !is_coded(stored)) {
+            store_vector(tensor->operands[2 + k], number_width(stored), place, bits);
           } else {
-            ws_half_bits halves[EACH];
-            WS_UNROLL
-            for (int i = 0; i < EACH; i++) halves[i] = ws_to_float16(p[i]);
-            p_bits = joined(halves);
+            keep(slots[k].word[t], bits);
           }
+        }
+        if (keeps) {
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) p[i] = before[i];
+        }
+        if (tensor->average) {
+          const float weight = group.scalars[WS_MAX_SCALARS - 3];
+          float a[EACH];
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) {
+            a[i] = ws_from_bits_f32(average.word[i]);
+            a[i] = ws_fma_f32(weight, p[i] - a[i], a[i]);
+          }
+          average = bits_of(a);
+          if (whole) store_vector(tensor->average, 4, place, average);
+        }
+        rest = bits_of(p);
+        if (values == WS_STORED_FLOAT32) {
+          p_bits = rest;
+        } else if (values == WS_STORED_BFLOAT16_MASTER) {
+          ws_half_bits upper[EACH], lower[EACH];
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) {
+            const unsigned bits = rest.word[i];
+            const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+            upper[i] = (ws_half_bits)(is_nan ? 0x7fc0u : (bits + 0x8000u) >> 16);
+            lower[i] = (ws_half_bits)(is_nan ? 0u : bits);
+          }
+          p_bits = joined(upper);
+          rest = joined(lower);
+        } else if (is_bfloat16(values)) {
+          p_bits = narrow(p, is_random(values), random[0], at);
+        } else {
+          ws_half_bits halves[EACH];
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) halves[i] = ws_to_float16(p[i]);
+          p_bits = joined(halves);
+        }
+        if (whole) {
+          if (!keeps) {
+            store_vector(tensor->operands[0], number_width(values), place, p_bits);
+            if (has_rest) store_vector(tensor->rest, rest_width, place, rest);
+          }
+        } else {
           WS_ROLLED
           for (int which = 0; which < 3; which++) {
             void *to = tensor->average;
@@ -512,29 +517,33 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
               bytes = rest_width;
               x = rest;
             }
-            if (to) put(to, bytes, place, x);
+            if (to) scatter(to, bytes, place, x);
           }
         }
       }
     }
+    if (!loops) continue;
     if (updates && coded) WS_BARRIER(); /* a group's scale was read by all and is written by one */
     WS_ROLLED
-    for (int j = 1; j < 2 + Rule::MAX_SLOTS; j++) {
+    for (int j = zeroes ? 1 : 2; j < (updates ? 2 + Rule::MAX_SLOTS : 2); j++) {
       const int stored = tensor->stored[j];
-      const bool is_state = j > 1;
-      if (!stored || !(is_state ? updates : zeroes)) continue;
+      const bool is_state = j > 1, is_code = is_state && is_coded(stored);
+      if (!stored || (is_state && whole && !is_code)) continue;
       WS_OWN(unsigned, magnitude)
       WS_UNSHARED();
       WS_THREADS(t) {
         WS_MY(magnitude, t) = 0;
-        if (is_state && is_coded(stored)) {
-          float *x = slots[j - 2].x[t];
+        if (is_code) {
+          const int exist = count - start - t * EACH;
+          Bits bits = kept(slots[j - 2].word[t]);
           WS_UNROLL
           for (int i = 0; i < EACH; i++) {
-            if (stored >= WS_STORED_SQUARE_CODES) x[i] = ws_sqrt_f32(x[i]);
-            const unsigned one = start + t * EACH + i < count ? finite_magnitude(x[i]) : 0;
+            const float x = ws_from_bits_f32(bits.word[i]);
+            if (stored >= WS_STORED_SQUARE_CODES) bits.word[i] = ws_to_bits_f32(ws_sqrt_f32(x));
+            const unsigned one = i < exist ? finite_magnitude(bits.word[i]) : 0;
             WS_MY(magnitude, t) = one > WS_MY(magnitude, t) ? one : WS_MY(magnitude, t);
           }
+          keep(slots[j - 2].word[t], bits);
         }
       }
       WS_UNSHARED();
@@ -542,28 +551,25 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         const unsigned largest = WS_NEAR_MAX(magnitude, t);
         const int at = start + t * EACH;
         if (at < count) {
-          const Place place = place_of(tile.index, at, count, off);
+          const Place place = place_of(tile.index, at, count);
           Bits bits = {};
-          if (is_state) {
-            float x[EACH];
-            take(slots[j - 2].x[t], x);
-            if (stored == WS_STORED_FLOAT32) {
-              bits = bits_of(x);
-            } else if (is_coded(stored)) {
-              const unsigned most =
-                  stored == WS_STORED_MOMENT_CODES ? WS_LARGEST_SCALE : WS_LARGEST_ROOT;
-              const unsigned up = scale_bits(largest);
-              const unsigned word = up < most ? up : most;
-              if (at % WS_GROUP == 0) {
-                *scale_of(tensor->operands[j], tensor->length, place.from) =
-                    (unsigned short)word;
-              }
-              bits = encode(stored, slots[j - 2].x[t], ws_from_bits_f32(word << 15), random[j - 1], at);
-            } else {
-              bits = narrow(x, is_random(stored), random[j - 1], at);
+          if (is_state) bits = kept(slots[j - 2].word[t]);
+          if (is_code) {
+            const unsigned most =
+                stored == WS_STORED_MOMENT_CODES ? WS_LARGEST_SCALE : WS_LARGEST_ROOT;
+            const unsigned up = scale_bits(largest);
+            const unsigned word = up < most ? up : most;
+            if (at % WS_GROUP == 0) {
+              *scale_of(tensor->operands[j], tensor->length, place.from) =
+                  (unsigned short)word;
             }
+            bits = encode(stored, bits, ws_from_bits_f32(word << 15), random[j - 1], at);
           }
-          put(tensor->operands[j], width(stored), place, bits);
+          if (whole) {
+            store_vector(tensor->operands[j], width(stored), place, bits);
+          } else {
+            scatter(tensor->operands[j], width(stored), place, bits);
+          }
         }
       }
     }
