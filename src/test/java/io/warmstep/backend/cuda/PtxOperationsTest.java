@@ -236,27 +236,32 @@ class PtxOperationsTest {
     return all;
   }
 
-  /** Two elements at a time, whose gradients are prepared in one place for all options. */
+  /** Four elements at a time, whose gradients are prepared in one place for all options. */
   private static Operations mixed(String rule) throws IOException {
-    int held = 2;
+    int held = 4;
     Operations average = add(1).plus(fma(1));
     Operations all = mul(1).plus(mul(2).plus(fma(1)).plus(average).times(held));
     for (Operations ofOneElement : stated(rule)) {
       all = all.plus(ofOneElement.times(held));
     }
-    boolean hasState = !text(rule).contains("_MAX_SLOTS 0\n");
-    return hasState ? all.plus(codes(held)) : all;
+    Matcher slots = Pattern.compile("_MAX_SLOTS (\\d+)\n").matcher(text(rule));
+    assertTrue(slots.find(), rule);
+    int count = Integer.parseInt(slots.group(1));
+    return count == 0 ? all : all.plus(codes(count, held));
   }
 
   /**
-   * codes.cuh, in loops over slots: moments' and squares', and the roots that are looked at first.
+   * codes.cuh: the table, what is read from it for each slot and, in a loop over slots, how moments
+   * and squares become codes, whose roots are looked at first.
    */
-  private static Operations codes(int held) {
-    Operations decoded = DIV.plus(mul(1)).plus(mul(4));
+  private static Operations codes(int slots, int held) {
+    Operations table = DIV.plus(mul(2));
+    Operations decoded = mul(2); // by the scale, and squared
     Operations moment = DIV.plus(mul(1)).plus(add(3));
     Operations square = DIV.plus(SQRT.times(2)).plus(mul(1)).plus(add(1));
     Operations threshold = mul(1);
-    return decoded.times(held).plus(SQRT).plus(moment).plus(threshold).plus(square);
+    Operations encoded = SQRT.plus(moment).plus(threshold).plus(square);
+    return table.plus(decoded.times(slots * held)).plus(encoded.times(held));
   }
 
   private static String text(String rule) throws IOException {
