@@ -533,8 +533,8 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
       WS_UNSHARED();
       WS_THREADS(t) {
         WS_MY(magnitude, t) = 0;
-        if (is_code) {
-          const int exist = count - start - t * EACH;
+        const int exist = count - start - t * EACH;
+        if (is_code && exist > 0) {
           Bits bits = kept(slots[j - 2].word[t]);
           WS_UNROLL
           for (int i = 0; i < EACH; i++) {

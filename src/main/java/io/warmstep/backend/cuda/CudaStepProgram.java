@@ -64,10 +64,7 @@ final class CudaStepProgram implements StepProgram {
 
   /** The runs of each launch, in the order of the launches. */
   private static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
-    List<TensorRun> runs =
-        Span.of(plan).stream()
-            .map(span -> new TensorRun(span, plan.groups().get(span.group()).rule()))
-            .toList();
+    List<TensorRun> runs = Span.of(plan).stream().map(TensorRun::new).toList();
     Map<Launch, List<TensorRun>> launches = new LinkedHashMap<>();
     for (StepPlan.SameRule rule : plan.rules()) {
       for (TensorRun run : runs) {

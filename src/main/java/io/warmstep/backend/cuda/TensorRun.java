@@ -8,7 +8,6 @@ import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.NewtonSchulz;
-import io.warmstep.rule.UpdateRule;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -23,17 +22,12 @@ final class TensorRun {
   private final long rows; // length of the first dimension, if the run is one tensor
   private final long[] kept; // of state that holds one value for the tensor
   private final boolean mayMove;
-  private final byte[] stored; // how each operand is, or null if the entry's type says so
+  private final byte[] stored; // how each operand is, or null if all are as the type says
   private final long rest; // what masters keep beside the values
   private final long average; // of the values, or 0
   private final int parameter; // the number of the first among all
 
-  /**
-   * Takes over what a span says.
-   *
-   * @param rule of its group
-   */
-  TensorRun(Span span, UpdateRule rule) {
+  TensorRun(Span span) {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
@@ -46,17 +40,10 @@ final class TensorRun {
     this.kept = span.kept().stream().mapToLong(TensorRun::address).toArray();
     this.bytes =
         span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
-    this.stored = span.isUniform() && hasEntry(rule, type) ? null : codes(span.operands());
+    this.stored = span.isUniform() ? null : codes(span.operands());
     this.rest = span.operands().get(0).rest().map(TensorRun::address).orElse(0L);
     this.average = span.average().map(TensorRun::address).orElse(0L);
     this.parameter = span.entries().get(0).index();
-  }
-
-  /**
-   * Whether a rule has an entry for a type alone; of half types only those of several phases have.
-   */
-  private static boolean hasEntry(UpdateRule rule, ElementType type) {
-    return type == type.arithmetic() || rule.sums().isPresent() || !rule.access().reads(1);
   }
 
   private static byte[] codes(List<Operand> operands) {
@@ -67,7 +54,7 @@ final class TensorRun {
     return codes;
   }
 
-  /** Whether the row says how operands are stored. */
+  /** Whether operands are stored in several ways. */
   boolean isMixed() {
     return stored != null;
   }
