@@ -38,28 +38,56 @@ final class EntryScenes {
 
   private EntryScenes() {}
 
-  /** Those of an entry such as {@code adam_float32}. */
+  /**
+   * All of an entry such as {@code adam_float32}, from each of its {@link #parts} one in turn, so
+   * that the first few go different ways.
+   */
   static List<Scene> of(String entry) {
+    List<List<Scene>> parts = parts(entry);
+    List<Scene> scenes = new ArrayList<>();
+    int longest = parts.stream().mapToInt(List::size).max().orElseThrow();
+    for (int i = 0; i < longest; i++) {
+      for (List<Scene> part : parts) {
+        if (i < part.size()) {
+          scenes.add(part.get(i));
+        }
+      }
+    }
+    return scenes;
+  }
+
+  /** The same apart: what the forms of a rule share, and each form's. */
+  static List<List<Scene>> parts(String entry) {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
-      case "mixed" -> MixedScenes.of(type);
-      case "numbers" -> SumScenes.ofNumbers(ElementType.valueOf(upper(type)));
-      case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
-      case "global" -> NormScenes.ofRoot();
-      case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
-      case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
-      case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
-      case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
+      case "mixed" -> List.of(MixedScenes.of(type));
+      case "numbers" -> List.of(SumScenes.ofNumbers(ElementType.valueOf(upper(type))));
+      case "groups" -> List.of(tables(ElementType.valueOf(upper(type))));
+      case "global" -> List.of(NormScenes.ofRoot());
+      case "lookahead" -> List.of(lookaheads(ElementType.valueOf(upper(type))));
+      case "interpolation" -> List.of(evaluations(ElementType.valueOf(upper(type))));
+      case "leaves" -> List.of(NormScenes.ofLeaves(ElementType.valueOf(upper(type))));
+      case "matrix_copy", "matrix_product" ->
+          List.of(MatrixScenes.of(ElementType.valueOf(upper(type))));
       default -> {
         String rule = kind.replaceFirst("^(sums|first)_", "");
-        List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));
+        List<List<Scene>> parts = update(rule, ElementType.valueOf(upper(type)));
         if (kind.startsWith("sums_")) {
-          scenes.addAll(SumScenes.of(usual(rule), ElementType.valueOf(upper(type)), false));
+          parts.add(0, SumScenes.of(usual(rule), ElementType.valueOf(upper(type)), false));
         }
-        yield scenes;
+        yield parts;
       }
     };
+  }
+
+  /** More groups than go with a launch, of rules that use all of a group's numbers. */
+  private static List<Scene> tables(ElementType type) {
+    return Rules.ofEachKernel().stream()
+        .filter(rule -> rule.sums().isEmpty())
+        .map(UpdateRule::kernel)
+        .map(kernel -> manyGroups(kernel, type, 40))
+        .toList();
   }
 
   /** Slow weights of tensors wherever vectors begin. */
@@ -132,10 +160,15 @@ final class EntryScenes {
         .orElseThrow();
   }
 
-  /** A rule's forms under a kernel. */
+  /**
+   * A rule's forms under a kernel, but for what a group of a scene or the comparisons of {@link
+   * BitCase} have: weight decay, and that one maximizes.
+   */
   private static List<UpdateRule> formsUnder(String kernel) {
     return Rules.forms().stream()
         .filter(form -> form.kernel().equals(kernel))
+        .filter(form -> !Boolean.TRUE.equals(RuleSettings.values(form).get("maximize")))
+        .filter(form -> form.equals(form.weightDecay(0)))
         .map(RuleMatrix::withFewProducts)
         .toList();
   }
@@ -144,8 +177,40 @@ final class EntryScenes {
     return type.toUpperCase(java.util.Locale.ROOT);
   }
 
-  private static List<Scene> update(String rule, ElementType type) {
+  private static List<List<Scene>> update(String rule, ElementType type) {
+    List<UpdateRule> forms = formsUnder(rule);
+    List<List<Scene>> parts = new ArrayList<>();
+    parts.add(shared(rule, type, forms));
+    for (UpdateRule form : forms) {
+      List<Scene> own = new ArrayList<>(crossed(form, type, 0, false));
+      own.addAll(StateScenes.of(form, type));
+      for (int skew : new int[] {0, 1}) {
+        for (int length : new int[] {3, 6001}) {
+          own.add(borrowed(form, type, length, skew));
+        }
+      }
+      own.addAll(crossed(form, type, 1, false));
+      own.addAll(rare(form, type));
+      parts.add(own);
+    }
+    return parts;
+  }
+
+  /** What needs one form only, or all of them. */
+  private static List<Scene> shared(String rule, ElementType type, List<UpdateRule> forms) {
+    UpdateRule plain = forms.get(0);
     List<Scene> scenes = new ArrayList<>();
+    scenes.add(manyGroups(rule, type, 20));
+    scenes.add(zeroedAlone(plain, type));
+    scenes.add(skipped(plain, type));
+    scenes.add(manyStaying(plain, type));
+    scenes.add(
+        staying(
+            plain,
+            type,
+            new int[] {700, 2051, 3, 4096},
+            Elements.SPECIAL,
+            builder -> builder.skipNonFinite(true).zeroGradients(true)));
     for (BitCase one : BitCase.all(type)) {
       if (one.rule().kernel().equals(rule)
           && !isLong(one)
@@ -154,83 +219,62 @@ final class EntryScenes {
         scenes.add(of(one.under(RuleMatrix.withFewProducts(one.rule()))));
       }
     }
-    for (UpdateRule form : formsUnder(rule)) {
-      for (int skew : new int[] {0, 1}) {
-        for (int length : new int[] {3, 6001}) {
-          scenes.add(borrowed(form, type, length, skew));
-        }
-        scenes.addAll(crossed(form, type, skew, false));
-      }
-    }
-    UpdateRule plain = usual(rule);
-    scenes.add(manyGroups(plain, type, 20));
-    scenes.add(skipped(plain, type));
-    scenes.add(zeroedAlone(plain, type));
-    scenes.addAll(rare(rule, type));
     return scenes;
   }
 
   /** The same ways where a group's parameters stay, and factors of gradients beyond float32. */
-  private static List<Scene> rare(String rule, ElementType type) {
+  private static List<Scene> rare(UpdateRule form, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
-    List<UpdateRule> forms = formsUnder(rule);
     int[] lengths = {700, 2051, 3, 4096};
-    for (UpdateRule form : forms) {
-      scenes.addAll(crossed(form, type, 0, true));
-      for (Elements elements : Elements.values()) {
-        scenes.add(staying(form, type, lengths, elements, builder -> {}));
-      }
-      scenes.add(
-          staying(
-              form,
-              type,
-              lengths,
-              Elements.ORDINARY,
-              builder -> builder.clipValue(0.5).clipNorm(100).zeroGradients(true)));
-      scenes.add(staying(form, type, lengths, Elements.SPECIAL, builder -> builder.clipValue(0.5)));
-      if (type != ElementType.FLOAT64) {
-        for (double scale : new double[] {0x1.3p-66, 0x1.3p66}) {
-          for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
-            scenes.add(
-                scene(
-                    (device, parameters) -> add(parameters, type, lengths),
-                    builder ->
-                        builder
-                            .rule(form)
-                            .learningRate(0.1)
-                            .gradientScale(scale)
-                            .lossScaler(LossScaler.fixed(1 / scale)),
-                    elements,
-                    2));
-          }
+    scenes.addAll(crossed(form, type, 0, true));
+    for (Elements elements : Elements.values()) {
+      scenes.add(staying(form, type, lengths, elements, builder -> {}));
+    }
+    scenes.add(
+        staying(
+            form,
+            type,
+            lengths,
+            Elements.ORDINARY,
+            builder -> builder.clipValue(0.5).clipNorm(100).zeroGradients(true)));
+    scenes.add(staying(form, type, lengths, Elements.SPECIAL, builder -> builder.clipValue(0.5)));
+    if (type != ElementType.FLOAT64) {
+      for (double scale : new double[] {0x1.3p-66, 0x1.3p66}) {
+        for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
+          scenes.add(
+              scene(
+                  (device, parameters) -> add(parameters, type, lengths),
+                  builder ->
+                      builder
+                          .rule(form)
+                          .learningRate(0.1)
+                          .gradientScale(scale)
+                          .lossScaler(LossScaler.fixed(1 / scale)),
+                  elements,
+                  2));
         }
       }
     }
+    return scenes;
+  }
+
+  private static Scene manyStaying(UpdateRule form, ElementType type) {
     int[] many = new int[40];
     for (int i = 0; i < many.length; i++) {
       many[i] = 10 * i + 1;
     }
-    scenes.add(
-        staying(
-            forms.get(0),
-            type,
-            many,
-            Elements.ORDINARY,
-            builder -> {
-              for (int i = 1; i < 20; i++) {
-                ParameterGroup group =
-                    ParameterGroup.matching(type + "." + i).learningRateFactor(i % 3);
-                builder.group(decayed(group, forms.get(0), i / 90.0));
-              }
-            }));
-    scenes.add(
-        staying(
-            forms.get(0),
-            type,
-            lengths,
-            Elements.SPECIAL,
-            builder -> builder.skipNonFinite(true).zeroGradients(true)));
-    return scenes;
+    return staying(
+        form,
+        type,
+        many,
+        Elements.ORDINARY,
+        builder -> {
+          for (int i = 1; i < 20; i++) {
+            ParameterGroup group =
+                ParameterGroup.matching(type + "." + i).learningRateFactor(i % 3);
+            builder.group(decayed(group, form, i / 90.0));
+          }
+        });
   }
 
   /**
@@ -272,26 +316,7 @@ final class EntryScenes {
         scenes.add(scene(parameters, options, Elements.ORDINARY, 2));
       }
     }
-    // Maxima of zeros of both signs.
-    scenes.add(
-        device -> {
-          try (Device cpu = Devices.cpu(1);
-              Model ours =
-                  new Model(device, (d, b) -> add(b, type, new int[] {6001}), zeros(rule));
-              Model theirs =
-                  new Model(cpu, (d, b) -> add(b, type, new int[] {6001}), zeros(rule))) {
-            for (Model model : List.of(ours, theirs)) {
-              model.fillWithZeros(new SplittableRandom(1));
-              model.optimizer.step();
-            }
-            return ours.differencesFrom(theirs);
-          }
-        });
     return scenes;
-  }
-
-  private static Consumer<OptimizerBuilder> zeros(UpdateRule rule) {
-    return builder -> builder.rule(rule).learningRate(0.1);
   }
 
   private static long cancelled(
@@ -318,8 +343,7 @@ final class EntryScenes {
       }
       return ours.differencesFrom(theirs);
     } finally {
-      ADDRESSES.forEach(CudaSim::freeMemory);
-      ADDRESSES.clear();
+      freeMemory();
     }
   }
 
@@ -370,8 +394,13 @@ final class EntryScenes {
         : group.learningRateFactor(1 - decay);
   }
 
-  /** So many groups that their numbers go through a table. */
-  private static Scene manyGroups(UpdateRule rule, ElementType type, int groups) {
+  /** So many groups that their numbers go through a table, of the forms under a kernel in turn. */
+  private static Scene manyGroups(String kernel, ElementType type, int groups) {
+    List<UpdateRule> forms =
+        Rules.forms().stream()
+            .filter(form -> form.kernel().equals(kernel))
+            .map(RuleMatrix::withFewProducts)
+            .toList();
     int[] lengths = new int[2 * groups];
     for (int i = 0; i < lengths.length; i++) {
       lengths[i] = 10 * i + 1;
@@ -379,15 +408,18 @@ final class EntryScenes {
     return scene(
         (device, parameters) -> add(parameters, type, lengths),
         builder -> {
-          builder.rule(rule).learningRate(0.1);
+          builder.rule(forms.get(0)).learningRate(0.1);
           for (int i = 1; i < groups; i++) {
+            UpdateRule form = forms.get(i % forms.size());
             ParameterGroup group =
-                ParameterGroup.matching(type + "." + i).learningRateFactor(1 + i / 7.0);
-            builder.group(decayed(group, rule, i / 90.0));
+                ParameterGroup.matching(type + "." + i)
+                    .rule(form)
+                    .learningRateFactor(i % 5 == 4 ? 0 : 1 + i / 7.0);
+            builder.group(decayed(group, form, i / 90.0));
           }
         },
         Elements.ORDINARY,
-        2);
+        3);
   }
 
   /** Where vectors would begin at other elements, in one array or in all. */
@@ -410,7 +442,7 @@ final class EntryScenes {
   /**
    * On the GPU memory of the user's that is left behind: the simulator's own count goes with it.
    */
-  private static Tensor memory(Device device, ElementType type, int offset, int length) {
+  static Tensor memory(Device device, ElementType type, int offset, int length) {
     if (device.report().backend().equals("cpu")) {
       return device.allocate(type, length);
     }
@@ -420,6 +452,12 @@ final class EntryScenes {
   }
 
   private static final List<Long> ADDRESSES = new ArrayList<>();
+
+  /** Once nothing of {@link #memory} is in use. */
+  static void freeMemory() {
+    ADDRESSES.forEach(CudaSim::freeMemory);
+    ADDRESSES.clear();
+  }
 
   /** Steps of which one is skipped. */
   private static Scene skipped(UpdateRule rule, ElementType type) {
@@ -469,8 +507,7 @@ final class EntryScenes {
         }
         return mismatches;
       } finally {
-        ADDRESSES.forEach(CudaSim::freeMemory);
-        ADDRESSES.clear();
+        freeMemory();
       }
     };
   }
@@ -501,7 +538,7 @@ final class EntryScenes {
     }
 
     /** Not before the values are there: what begins as a copy of them follows them until then. */
-    private List<Tensor> state() {
+    List<Tensor> state() {
       List<Tensor> state = new ArrayList<>();
       parameters.forEach(
           parameter ->
@@ -517,21 +554,6 @@ final class EntryScenes {
       }
       for (Tensor tensor : gradients) {
         write(tensor, elements, random);
-      }
-    }
-
-    /** Gradients and state of zeros of either sign. */
-    void fillWithZeros(SplittableRandom random) {
-      fill(Elements.ORDINARY, random);
-      for (List<Tensor> tensors : List.of(gradients, state())) {
-        for (Tensor tensor : tensors) {
-          long sign = 1L << (8 * tensor.type().bytes() - 1);
-          long[] bits = new long[(int) tensor.length()];
-          for (int i = 0; i < bits.length; i++) {
-            bits[i] = random.nextBoolean() ? sign : 0;
-          }
-          Elements.write(tensor, bits);
-        }
       }
     }
 
@@ -560,6 +582,9 @@ final class EntryScenes {
     }
 
     private static long differences(Tensor ours, Tensor theirs) {
+      if (Elements.areAlike(ours, theirs)) {
+        return 0;
+      }
       long[] actual = Elements.read(ours);
       long[] expected = Elements.read(theirs);
       long mismatches = 0;
