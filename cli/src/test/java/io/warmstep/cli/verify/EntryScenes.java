@@ -6,6 +6,7 @@ import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
@@ -17,13 +18,17 @@ import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.RuleMatrix;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
  * For an entry of the CUDA kernels, steps that take every way through it: those of {@link BitCase}
@@ -90,57 +95,115 @@ final class EntryScenes {
         .toList();
   }
 
+  /**
+   * Lengths of tensors of two groups in turn, so that those of one do not join: shorter than what
+   * comes before the first vector, and longer.
+   */
+  private static int[] interleaved() {
+    int[] lengths = new int[60];
+    for (int i = 0; i < lengths.length; i++) {
+      lengths[i] = i % 20 == 7 ? 6001 + i : 1 + i * 7 % 11;
+    }
+    return lengths;
+  }
+
   /** Slow weights of tensors wherever vectors begin. */
   private static List<Scene> lookaheads(ElementType type) {
-    UpdateRule rule = Lookahead.around(Sgd.sgd()).k(2).alpha(0.7);
     List<Scene> scenes = new ArrayList<>();
     for (Elements elements : Elements.values()) {
       scenes.add(
           scene(
-              (device, parameters) -> add(parameters, type, new int[] {1, 700, 2051, 3, 6001}),
-              builder -> builder.rule(rule).learningRate(0.1),
+              (device, parameters) -> add(parameters, type, interleaved()),
+              builder -> twoLookaheads(builder, type, 2),
               elements,
               3));
     }
+    // Steps that change nothing, and weights that nearly cancel each other.
+    scenes.add(
+        device -> {
+          Consumer<OptimizerBuilder> options = builder -> twoLookaheads(builder, type, 1);
+          try (Device cpu = Devices.cpu(1);
+              Model ours = new Model(device, (d, b) -> add(b, type, interleaved()), options);
+              Model theirs = new Model(cpu, (d, b) -> add(b, type, interleaved()), options)) {
+            for (Model model : List.of(ours, theirs)) {
+              model.fill(Elements.ORDINARY, new SplittableRandom(9));
+              model.optimizer.step();
+              for (Tensor gradients : model.gradients) {
+                Elements.write(gradients, new long[(int) gradients.length()]);
+              }
+              for (int i = 0; i < model.values.size(); i++) {
+                oppose(model.values.get(i), model.state().get(i), i % 2 == 0 ? 0.3 : 0.4);
+              }
+              model.optimizer.step();
+            }
+            return ours.differencesFrom(theirs);
+          }
+        });
+    UpdateRule rule = Lookahead.around(Sgd.sgd()).k(2).alpha(0.7);
     for (int skew : new int[] {0, 1}) {
       scenes.add(borrowed(rule, type, 6001, skew));
     }
     return scenes;
   }
 
+  private static void twoLookaheads(OptimizerBuilder builder, ElementType type, int k) {
+    builder.rule(Lookahead.around(Sgd.sgd()).k(k).alpha(0.7)).learningRate(0.1);
+    for (int i = 1; i < interleaved().length; i += 2) {
+      builder.group(
+          ParameterGroup.matching(type + "." + i)
+              .rule(Lookahead.around(Sgd.sgd()).k(k).alpha(0.6)));
+    }
+  }
+
+  /** Makes another tensor of one, so that the one moved by a weight towards the other is near 0. */
+  private static void oppose(Tensor values, Tensor other, double weight) {
+    double[] numbers = values.toDoubles();
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] *= -(1 - weight) / weight;
+    }
+    other.copyFrom(numbers);
+  }
+
   /** Weights to evaluate with, of tensors wherever vectors begin and of more groups than few. */
   private static List<Scene> evaluations(ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (Elements elements : Elements.values()) {
-      scenes.add(evaluated(type, new int[] {6001, 700, 2051, 3, 6001}, 1, elements));
+      scenes.add(evaluated(type, interleaved(), 4, elements, false));
     }
-    scenes.add(evaluated(type, new int[40], 20, Elements.ORDINARY));
+    scenes.add(evaluated(type, interleaved(), 4, Elements.ORDINARY, true));
+    int[] lengths = new int[40];
+    Arrays.setAll(lengths, i -> 10 * i + 1);
+    scenes.add(evaluated(type, lengths, 20, Elements.ORDINARY, false));
     return scenes;
   }
 
-  private static Scene evaluated(ElementType type, int[] lengths, int groups, Elements elements) {
-    int[] all = lengths.clone();
-    for (int i = 0; i < all.length; i++) {
-      all[i] = all[i] == 0 ? 10 * i + 1 : all[i];
-    }
+  private static Scene evaluated(
+      ElementType type, int[] lengths, int groups, Elements elements, boolean opposes) {
     Consumer<OptimizerBuilder> options =
         builder -> {
           builder.rule(ScheduleFreeSgd.scheduleFreeSgd().warmupSteps(3)).learningRate(0.1);
           builder.group(ParameterGroup.matching(type + ".0").rule(Asgd.asgd().t0(1)));
           for (int i = 1; i < groups; i++) {
-            builder.group(
-                ParameterGroup.matching(type + "." + i)
-                    .rule(ScheduleFreeSgd.scheduleFreeSgd().momentum(1 - i / 30.0)));
+            UpdateRule rule = ScheduleFreeSgd.scheduleFreeSgd().momentum(momentum(i));
+            for (int j = i; j < lengths.length; j += groups) {
+              builder.group(ParameterGroup.matching(type + "." + j).rule(rule));
+            }
           }
         };
     return device -> {
       try (Device cpu = Devices.cpu(1);
-          Model ours = new Model(device, (d, parameters) -> add(parameters, type, all), options);
-          Model theirs = new Model(cpu, (d, parameters) -> add(parameters, type, all), options)) {
+          Model ours = new Model(device, (d, b) -> add(b, type, lengths), options);
+          Model theirs = new Model(cpu, (d, b) -> add(b, type, lengths), options)) {
         for (Model model : List.of(ours, theirs)) {
           model.fill(elements, new SplittableRandom(9));
           model.optimizer.step();
           model.optimizer.step(); // now what is evaluated is not what is trained
+          for (int i = 0; i < lengths.length && opposes; i++) {
+            if (i % groups != 0) {
+              Tensor z = model.optimizer.state(type + "." + i, "z");
+              oppose(model.values.get(i), z, 1 - 1 / momentum(i % groups));
+            }
+          }
           model.optimizer.eval();
         }
         long mismatches = ours.differencesFrom(theirs);
@@ -150,6 +213,10 @@ final class EntryScenes {
         return mismatches + ours.differencesFrom(theirs);
       }
     };
+  }
+
+  private static double momentum(int group) {
+    return 1 - group / 30.0;
   }
 
   private static UpdateRule usual(String kernel) {
@@ -303,7 +370,8 @@ final class EntryScenes {
             };
         Consumer<OptimizerBuilder> options =
             builder -> {
-              builder.rule(rule).learningRate(0.1).gradientScale(0.3).zeroGradients(zeroes);
+              // Not one that a bias correction makes a 1, with which all products are exact.
+              builder.rule(rule).learningRate(0.07).gradientScale(0.3).zeroGradients(zeroes);
               builder.group(decayed(ParameterGroup.matching("decayed"), rule, 0.02));
               if (stays) {
                 builder.group(ParameterGroup.matching("stays").learningRateFactor(0));
@@ -327,11 +395,11 @@ final class EntryScenes {
         Model probe = new Model(cpu, parameters, options);
         Model ours = new Model(device, parameters, options);
         Model theirs = new Model(cpu, parameters, options)) {
-      probe.fill(Elements.ORDINARY, new SplittableRandom(3));
+      probe.fillWithState(new SplittableRandom(3));
       probe.values.forEach(tensor -> Elements.write(tensor, new long[(int) tensor.length()]));
       probe.optimizer.step();
       for (Model model : List.of(ours, theirs)) {
-        model.fill(Elements.ORDINARY, new SplittableRandom(3));
+        model.fillWithState(new SplittableRandom(3));
         for (int i = 0; i < model.values.size(); i++) {
           double[] step = probe.values.get(i).toDoubles();
           for (int j = 0; j < step.length; j++) {
@@ -514,6 +582,13 @@ final class EntryScenes {
 
   /** Parameters and an optimizer on one device. */
   static final class Model implements AutoCloseable {
+    private static final Set<String> SQUARES =
+        Rules.forms().stream()
+            .flatMap(form -> form.stateSlots().stream())
+            .filter(slot -> slot.content() == StateSlot.Content.SQUARE)
+            .map(StateSlot::name)
+            .collect(Collectors.toSet());
+
     final Parameters parameters;
     final Optimizer optimizer;
     final List<Tensor> values = new ArrayList<>();
@@ -554,6 +629,22 @@ final class EntryScenes {
       }
       for (Tensor tensor : gradients) {
         write(tensor, elements, random);
+      }
+    }
+
+    /** State like that after many steps: in the first one all steps of some rules are alike. */
+    void fillWithState(SplittableRandom random) {
+      fill(Elements.ORDINARY, random);
+      for (Parameter parameter : parameters) {
+        for (String name : optimizer.stateNames(parameter.name())) {
+          Tensor slot = optimizer.state(parameter.name(), name);
+          boolean isSquare = SQUARES.contains(name);
+          double[] numbers = new double[(int) slot.length()];
+          if (numbers.length == parameter.length()) { // not one number of the whole tensor
+            Arrays.setAll(numbers, i -> random.nextDouble(isSquare ? 0 : -1, 1));
+            slot.copyFrom(numbers);
+          }
+        }
       }
     }
 

@@ -1,5 +1,8 @@
 package io.warmstep.cli.verify;
 
+import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.StepValues;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -91,12 +94,45 @@ final class EquivalentMutants {
                   mutant.entry().matches("(lookahead|interpolation)_\\w+")
                       && (isZeroing(mutant, text)
                           || isGradients(mutant)
-                          || isWhereSkipped(mutant, text))));
+                          || isWhereSkipped(mutant, text))),
+          new Kind(
+              "a pass beside the update has no options and its groups no flags",
+              (mutant, text) ->
+                  mutant.entry().matches("(lookahead|interpolation)_\\w+")
+                      && (isWhereFlagged(mutant, text) || isOptions(mutant))),
+          new Kind(
+              "a product with a sign is exact",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.SPLIT
+                      && operands(mutant).subList(0, 2).stream()
+                          .anyMatch(operand -> isOneOrMinusOne(operand, text))),
+          new Kind(
+              "a product with a power of two is exact",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.CONTRACTED
+                      && mutant.entry().equals("global_norm")
+                      && Pattern.compile("%\\w+")
+                          .matcher(mutant.after())
+                          .results()
+                          .anyMatch(register -> isPower(register.group(), text))),
+          new Kind(
+              "the rule decays weights apart from the gradient",
+              (mutant, text) ->
+                  mutant.before().contains("fma.")
+                      && isDecay(operands(mutant).get(0), mutant.entry(), text)
+                      && !decaysGradients(mutant.entry())),
+          new Kind(
+              "Nesterov's momentum has no dampening, so the gradient's factor is 1",
+              EquivalentMutants::isUndamped));
 
   private static final Pattern DEFINED = Pattern.compile("\\s*[\\w.]+\\s+\\{?(%\\w+)[,}].*");
   private static final int GRADIENTS = offset("Tensor<float>, gradients");
   private static final int SIGN_FLOAT = offset("Group<float>, sign");
   private static final int SIGN_DOUBLE = offset("Group<double>, sign");
+  private static final int OPTIONS_FLOAT = offset("Group<float>, options");
+  private static final int OPTIONS_DOUBLE = offset("Group<double>, options");
+  private static final int DECAY_FLOAT = offset("Group<float>, weight_decay");
+  private static final int DECAY_DOUBLE = offset("Group<double>, weight_decay");
   private static final int TABLE = offset("StepArguments<float>, table");
   private static final int STEP = offset("SumArguments<float>, step");
   private static final int CLIP_VALUE_FLOAT = offset("StepArguments<float>, clip_value");
@@ -321,6 +357,9 @@ final class EquivalentMutants {
     while (from > 0 && !text.get(from).contains(".pragma \"nounroll\"")) {
       from--;
     }
+    if (from == 0) {
+      return false;
+    }
     String label = text.get(from - 1).strip().replace(":", "");
     int to = from;
     while (to < text.size()
@@ -334,6 +373,94 @@ final class EquivalentMutants {
     return !body.contains(".pragma") // which another loop would begin with
         && body.matches(
             "(?s).*\\bmul\\.rn\\.f\\d+[^@]*\\bfma\\.rn\\.f\\d+[^@]*\\bst\\.shared\\.f\\d+[^@]*\\bst\\.global\\.f\\d+.*");
+  }
+
+  /** Whether a mutant is in what a vector's store does with flags, or at the branch around that. */
+  private static boolean isWhereFlagged(PtxMutants.Mutant mutant, List<String> text) {
+    Pattern branch = Pattern.compile("\\s*@(%p\\d+) bra\\s+(\\S+);");
+    for (int i = 0; i < mutant.line(); i++) {
+      Matcher around = branch.matcher(text.get(i));
+      if (!around.matches()) {
+        continue;
+      }
+      Matcher test =
+          Pattern.compile("\\s*setp\\.eq\\.s32\\s+%p\\d+, (%r\\d+), 0;")
+              .matcher(definition(around.group(1), text).orElse(""));
+      if (test.matches()
+          && definition(test.group(1), text)
+              .filter(line -> line.matches("\\s*or\\.b32\\s.*"))
+              .isPresent()) {
+        return mutant.line() - 1 < text.indexOf(around.group(2) + ":");
+      }
+    }
+    return false;
+  }
+
+  /** Whether a group's flags are loaded for its options. */
+  private static boolean isOptions(PtxMutants.Mutant mutant) {
+    int offset = mutant.entry().endsWith("_float64") ? OPTIONS_DOUBLE : OPTIONS_FLOAT;
+    return mutant.kind() == PtxMutants.Kind.OFFSET
+        && mutant.before().matches("\\s*ld\\.global\\.u32\\s.*\\+" + offset + "];");
+  }
+
+  /** Whether a register is 1, or else -1, a zero or NaN. */
+  private static boolean isOneOrMinusOne(String register, List<String> text) {
+    String choice =
+        "\\s*selp\\.f\\d+\\s+%\\w+, (?:0f3F800000|0d3FF0000000000000), (%\\w+), %p\\d+;";
+    Matcher one = Pattern.compile(choice).matcher(definition(register, text).orElse(""));
+    return one.matches()
+        && definition(one.group(1), text)
+            .filter(
+                line ->
+                    line.matches("\\s*selp\\.f\\d+\\s+%\\w+, (0fBF800000|0dBFF0000000000000), .*"))
+            .isPresent();
+  }
+
+  /** Whether a register has a group's factor of weight decay in the gradient. */
+  private static boolean isDecay(String register, String entry, List<String> text) {
+    int offset = entry.endsWith("_float64") ? DECAY_DOUBLE : DECAY_FLOAT;
+    Pattern load =
+        Pattern.compile(
+            "\\s*ld\\.global\\.f\\d+\\s+"
+                + Pattern.quote(register)
+                + ", \\[%rd\\d+\\+"
+                + offset
+                + "];");
+    return text.stream().anyMatch(line -> load.matcher(line).matches());
+  }
+
+  private static boolean decaysGradients(String entry) {
+    String kernel =
+        entry.replaceFirst("^(sums|first|mixed)_", "").replaceFirst("_b?float\\d+$", "");
+    return Rules.forms().stream()
+        .filter(form -> form.kernel().equals(kernel))
+        .map(form -> RuleSettings.has(form, "weightDecay") ? form.weightDecay(0.5) : form)
+        .anyMatch(form -> form.l2(new StepValues(1, 0.1)) != 0);
+  }
+
+  /**
+   * Whether a product is that of a gradient d with a factor that is other than 1 only without
+   * Nesterov's momentum, which adds d once more: b = momentum * b + factor * d, then momentum * b +
+   * d.
+   */
+  private static boolean isUndamped(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher product =
+        Pattern.compile("\\s*mul\\.rn\\.f\\d+\\s+(%\\w+), %\\w+, (%\\w+);")
+            .matcher(mutant.before());
+    if (!mutant.entry().matches("(lars|momentum)_\\w+")
+        || mutant.kind() != PtxMutants.Kind.ROUNDED_TO_ZERO
+        || !product.matches()) {
+      return false;
+    }
+    String after = String.join("\n", text.subList(mutant.line(), text.size()));
+    String fma = "fma\\.rn\\.f\\d+\\s+";
+    Matcher moved =
+        Pattern.compile(fma + "(%\\w+), (%\\w+), %\\w+, " + product.group(1) + ";").matcher(after);
+    if (!moved.find()) {
+      return false;
+    }
+    String again = String.join(", ", moved.group(2), moved.group(1), product.group(2));
+    return Pattern.compile(fma + "%\\w+, " + again + ";").matcher(after).find();
   }
 
   /**
@@ -412,7 +539,11 @@ final class EquivalentMutants {
         Pattern.compile("\\s*mov\\.b(?:32|64)\\s+%\\w+, (%\\w+);").matcher(made.orElse(""));
     return moved.matches()
         && definition(moved.group(1), text)
-            .filter(line -> line.matches(".*\\b(1065353216|4607182418800017408)\\b.*"))
+            .filter(
+                line ->
+                    line.matches(
+                        ".*\\b(1065353216|4607182418800017408)\\b.*"
+                            + "|\\s*shl\\.b(32\\s.*, 23|64\\s.*, 52);"))
             .isPresent();
   }
 }

@@ -23,9 +23,10 @@ import org.junit.jupiter.api.Test;
 
 /**
  * The proof by the interpreter can fail: PTX with one instruction changed has not Java's bits, or
- * does what is not allowed, and is found. {@code -Dwarmstep.mutants=N} tries N changes of each kind
- * for every entry; otherwise there is one of some kinds each. {@code -Dwarmstep.mutated=REGEX}
- * takes some entries only.
+ * does what is not allowed, and is found; or it is known to be equivalent. {@code
+ * -Dwarmstep.mutants=N} tries N changes of each kind for every entry, of which one in twenty may be
+ * neither; otherwise there is one of some kinds each. {@code -Dwarmstep.mutated=REGEX} takes some
+ * entries only. What becomes of each is printed.
  */
 @Tag("ptxsim")
 class InterpretedMutantsTest {
@@ -62,7 +63,7 @@ class InterpretedMutantsTest {
       // What joins a tensor's leaves is the node of global_norm, whose mutants are tried; here it
       // takes a tensor of millions of elements to come to most of it.
       boolean isLeft = MUTANTS == null && entry.startsWith("numbers_");
-      boolean isTried = InterpretedEntriesTest.isAll() || InterpretedEntriesTest.isInTurn(entry);
+      boolean isTried = MUTANTS != null || InterpretedEntriesTest.isInTurn(entry);
       if (isTried && !isLeft && entry.matches(ENTRIES)) {
         chosen.addAll(mutants(entry));
       }
@@ -88,24 +89,33 @@ class InterpretedMutantsTest {
   @Test
   void eachIsFoundOrKnownToBeEquivalent() throws IOException {
     List<PtxMutants.Mutant> mutants = mutants();
-    List<String> wrong = new ArrayList<>();
+    List<String> notFound = new ArrayList<>();
+    List<String> notEquivalent = new ArrayList<>();
     int found = 0;
-    int equivalent = 0;
     for (PtxMutants.Mutant mutant : mutants) {
       Optional<String> reason = EquivalentMutants.reason(mutant, text(mutant.entry()));
       Optional<String> how = find(mutant, reason.isPresent());
       String result =
-          how.orElse("not found") + reason.map(why -> ", equivalent: " + why).orElse("");
-      System.out.println(mutant + ": " + result);
-      found += how.isPresent() ? 1 : 0;
-      equivalent += reason.isPresent() ? 1 : 0;
-      if (how.isPresent() == reason.isPresent()) {
-        wrong.add(mutant + ": " + result);
+          mutant
+              + ": "
+              + how.orElse("not found")
+              + reason.map(why -> ", equivalent: " + why).orElse("");
+      System.out.println(result);
+      if (how.isPresent()) {
+        found++;
+        reason.ifPresent(why -> notEquivalent.add(result));
+      } else if (reason.isEmpty()) {
+        notFound.add(result);
       }
     }
     System.out.println(
-        mutants.size() + " mutants, " + found + " found, " + equivalent + " equivalent");
-    assertEquals(List.of(), wrong, "neither found nor known to be equivalent, or both");
+        mutants.size() + " mutants, " + found + " found, " + notFound.size() + " not found");
+    assertEquals(List.of(), notEquivalent, "listed as equivalent, and found");
+    if (MUTANTS == null) {
+      assertEquals(List.of(), notFound, "neither found nor listed as equivalent");
+    } else {
+      assertTrue(20 * notFound.size() <= mutants.size(), notFound.toString());
+    }
     if (ENTRIES.equals(".*")) {
       assertTrue(found >= 40, found + " of " + mutants.size() + " mutants were found");
       assertTrue(mutants.stream().map(PtxMutants.Mutant::entry).distinct().count() >= 10);

@@ -46,6 +46,14 @@ final class MatrixScenes {
               elements,
               2));
     }
+    // Alone in its memory: what is accessed beyond its rows is nobody's.
+    scenes.add(
+        EntryScenes.scene(
+            (device, parameters) -> EntryScenes.add(parameters, type, new int[] {4032}),
+            builder ->
+                builder.rule(Muon.muon().newtonSchulz(3.4445, -4.775, 2.0315, 1)).learningRate(0.1),
+            Elements.ORDINARY,
+            2));
     return scenes;
   }
 }

@@ -180,6 +180,36 @@ final class NormScenes {
         elements == Elements.ORDINARY ? 3 : 1);
   }
 
+  /** Few leaves whose exponents differ, so that the largest may be at every place. */
+  private static Scene unlike(ElementType type, int leaves, Norm norm) {
+    int[] lengths = new int[leaves];
+    Arrays.fill(lengths, 1);
+    int most = type == ElementType.FLOAT64 ? 1000 : 120;
+    return device -> {
+      BiFunction<Device, ParametersBuilder, List<Tensor>> parameters =
+          (d, builder) -> add(builder, type, lengths);
+      Consumer<OptimizerBuilder> options =
+          builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5, norm);
+      try (Device cpu = Devices.cpu(1);
+          EntryScenes.Model ours = new EntryScenes.Model(device, parameters, options);
+          EntryScenes.Model theirs = new EntryScenes.Model(cpu, parameters, options)) {
+        SplittableRandom random = new SplittableRandom(leaves);
+        long mismatches = 0;
+        for (int step = 0; step < 8; step++) {
+          for (int i = 0; i < leaves; i++) {
+            double[] gradient = {Math.scalb(random.nextDouble(1, 2), random.nextInt(-most, most))};
+            ours.gradients.get(i).copyFrom(gradient);
+            theirs.gradients.get(i).copyFrom(gradient);
+          }
+          ours.optimizer.step();
+          theirs.optimizer.step();
+          mismatches += ours.differencesFrom(theirs);
+        }
+        return mismatches;
+      }
+    };
+  }
+
   static List<Scene> ofRoot() {
     List<Scene> scenes = new ArrayList<>();
     List<ElementType> both = List.of(ElementType.FLOAT32, ElementType.FLOAT64);
@@ -188,6 +218,8 @@ final class NormScenes {
       scenes.add(pairs(norm, List.of(ElementType.FLOAT32), 40_000, 30));
       scenes.add(pairs(norm, List.of(ElementType.FLOAT64), 40_000, 30));
       for (ElementType type : both) {
+        scenes.add(unlike(type, 61, norm));
+        scenes.add(unlike(type, 401, norm));
         scenes.add(manyLeaves(type, 4099, norm));
       }
     }
