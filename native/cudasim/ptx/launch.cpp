@@ -82,6 +82,8 @@ std::string refusal(const Program &program, const Size3 &grid, const Size3 &bloc
 }
 
 void Block::fault(const Warp &w, unsigned lane, Fault fault, const std::string &what) {
+  const long long MOST_TOLD = 1000;
+  bool too_many;
   {
     const std::lock_guard<std::mutex> guard(launch->lock);
     const auto key = std::make_pair((int)fault, w.pc);
@@ -98,8 +100,10 @@ void Block::fault(const Warp &w, unsigned lane, Fault fault, const std::string &
            0});
     }
     launch->reports[told.first->second].times++;
+    /* It goes on after these, but not for ever: all lanes of all blocks can do the same. */
+    too_many = launch->reports[told.first->second].times >= MOST_TOLD;
   }
-  if (is_fatal(fault)) {
+  if (is_fatal(fault) || too_many) {
     launch->stopped = true;
     throw Stop{fault};
   }

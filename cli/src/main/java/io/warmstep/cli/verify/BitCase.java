@@ -6,6 +6,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -59,6 +60,12 @@ record BitCase(
   private static final List<Integer> MATRICES =
       List.of(1, 6, 35, 0, 4032, 35, 127 * 127, 128 * 129, 6, 130 * 131, 35);
 
+  /** So many that what grows or ends with the steps takes a value between 0 and 1 but a half. */
+  private static final int STEPS = 5;
+
+  /** More than go with a launch on CUDA. */
+  private static final int MANY_GROUPS = 20;
+
   private static final List<Integer> LARGE = List.of(1_000_003);
   private static final List<Integer> MEDIUM = List.of(250_007);
   private static final List<Integer> SMALL = List.of(131);
@@ -107,7 +114,7 @@ record BitCase(
     int i = 0;
     for (UpdateRule rule : Rules.forms()) {
       Extra extra = Extra.values()[i % Extra.values().length];
-      cases.add(new BitCase(rule, type, Elements.ORDINARY, extra, ODD, 4, false));
+      cases.add(new BitCase(rule, type, Elements.ORDINARY, extra, ODD, STEPS, false));
       for (Elements elements : List.of(Elements.SPECIAL, Elements.RANDOM_BITS)) {
         cases.add(new BitCase(rule, type, elements, Extra.ofElements(i), ODD, 2, true));
       }
@@ -128,6 +135,25 @@ record BitCase(
     }
     cases.addAll(Storing.cases(type, ODD));
     return cases;
+  }
+
+  /**
+   * The rules of the groups that the tensors are of in turn: two, or of many tensors so many that
+   * their numbers go through a table, of the forms under one kernel in turn.
+   *
+   * @return a rule for each group
+   */
+  List<UpdateRule> groups() {
+    if (lengths.size() < MANY.size()) {
+      return Collections.nCopies(Math.min(2, lengths.size()), rule);
+    }
+    List<UpdateRule> forms =
+        Rules.forms().stream().filter(form -> form.kernel().equals(rule.kernel())).toList();
+    List<UpdateRule> groups = new ArrayList<>(List.of(rule));
+    for (int i = 1; i < MANY_GROUPS; i++) {
+      groups.add(forms.get(i % forms.size()));
+    }
+    return groups;
   }
 
   @Override

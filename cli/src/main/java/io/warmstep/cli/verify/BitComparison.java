@@ -10,6 +10,7 @@ import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -207,7 +208,7 @@ public final class BitComparison {
     }
   }
 
-  /** A case's parameters and optimizer on one device. Tensors alternate between two groups. */
+  /** A case's parameters and optimizer on one device. Tensors are of the groups in turn. */
   private static final class Model implements AutoCloseable {
     private final Parameters parameters;
     private final Optimizer optimizer;
@@ -216,9 +217,10 @@ public final class BitComparison {
     private final List<Tensor> state = new ArrayList<>();
 
     Model(Device device, BitCase one) {
+      List<UpdateRule> groups = one.groups();
       ParametersBuilder builder = Parameters.on(device).gradientType(one.storing().gradients());
       for (int i = 0; i < one.lengths().size(); i++) {
-        String name = (i % 2 == 0 ? "even." : "odd.") + i;
+        String name = "group" + i % groups.size() + "." + i;
         int length = one.lengths().get(i);
         builder.add(name, one.type(), length).shape(name, MatrixShapes.of(length));
       }
@@ -226,10 +228,12 @@ public final class BitComparison {
       try {
         OptimizerBuilder optimizerBuilder =
             Optimizer.of(parameters).rule(one.rule()).learningRate(RATE);
-        if (one.lengths().size() > 1) {
-          ParameterGroup odd = ParameterGroup.matching("odd.*").learningRateFactor(0.5);
-          boolean decays = RuleSettings.has(one.rule(), "weightDecay");
-          optimizerBuilder.group(decays ? odd.weightDecay(0.002) : odd);
+        for (int i = 1; i < groups.size(); i++) {
+          UpdateRule rule = groups.get(i);
+          ParameterGroup group =
+              ParameterGroup.matching("group" + i + ".*").rule(rule).learningRateFactor(0.5 / i);
+          boolean decays = RuleSettings.has(rule, "weightDecay");
+          optimizerBuilder.group(decays ? group.weightDecay(0.002 * i) : group);
         }
         one.extra().applyTo(optimizerBuilder);
         one.storing().applyTo(optimizerBuilder);

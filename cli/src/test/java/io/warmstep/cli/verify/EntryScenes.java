@@ -6,6 +6,7 @@ import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
@@ -17,13 +18,17 @@ import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.RuleMatrix;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
  * For an entry of the CUDA kernels, steps that take every way through it: those of {@link BitCase}
@@ -38,81 +43,167 @@ final class EntryScenes {
 
   private EntryScenes() {}
 
-  /** Those of an entry such as {@code adam_float32}. */
+  /**
+   * All of an entry such as {@code adam_float32}, from each of its {@link #parts} one in turn, so
+   * that the first few go different ways.
+   */
   static List<Scene> of(String entry) {
+    List<List<Scene>> parts = parts(entry);
+    List<Scene> scenes = new ArrayList<>();
+    int longest = parts.stream().mapToInt(List::size).max().orElseThrow();
+    for (int i = 0; i < longest; i++) {
+      for (List<Scene> part : parts) {
+        if (i < part.size()) {
+          scenes.add(part.get(i));
+        }
+      }
+    }
+    return scenes;
+  }
+
+  /** The same apart: what the forms of a rule share, and each form's. */
+  static List<List<Scene>> parts(String entry) {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
-      case "mixed" -> MixedScenes.of(type);
-      case "numbers" -> SumScenes.ofNumbers(ElementType.valueOf(upper(type)));
-      case "groups" -> List.of(manyGroups(Sgd.sgd(), ElementType.valueOf(upper(type)), 40));
-      case "global" -> NormScenes.ofRoot();
-      case "lookahead" -> lookaheads(ElementType.valueOf(upper(type)));
-      case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
-      case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
-      case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
+      case "mixed" -> List.of(MixedScenes.of(type));
+      case "numbers" -> List.of(SumScenes.ofNumbers(ElementType.valueOf(upper(type))));
+      case "groups" -> List.of(tables(ElementType.valueOf(upper(type))));
+      case "global" -> List.of(NormScenes.ofRoot());
+      case "lookahead" -> List.of(lookaheads(ElementType.valueOf(upper(type))));
+      case "interpolation" -> List.of(evaluations(ElementType.valueOf(upper(type))));
+      case "leaves" -> List.of(NormScenes.ofLeaves(ElementType.valueOf(upper(type))));
+      case "matrix_copy", "matrix_product" ->
+          List.of(MatrixScenes.of(ElementType.valueOf(upper(type))));
       default -> {
         String rule = kind.replaceFirst("^(sums|first)_", "");
-        List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));
+        List<List<Scene>> parts = update(rule, ElementType.valueOf(upper(type)));
         if (kind.startsWith("sums_")) {
-          scenes.addAll(SumScenes.of(usual(rule), ElementType.valueOf(upper(type)), false));
+          parts.add(0, SumScenes.of(usual(rule), ElementType.valueOf(upper(type)), false));
         }
-        yield scenes;
+        yield parts;
       }
     };
   }
 
+  /** More groups than go with a launch, of rules that use all of a group's numbers. */
+  private static List<Scene> tables(ElementType type) {
+    return Rules.ofEachKernel().stream()
+        .filter(rule -> rule.sums().isEmpty())
+        .map(UpdateRule::kernel)
+        .map(kernel -> manyGroups(kernel, type, 40))
+        .toList();
+  }
+
+  /**
+   * Lengths of tensors of two groups in turn, so that those of one do not join: shorter than what
+   * comes before the first vector, and longer.
+   */
+  private static int[] interleaved() {
+    int[] lengths = new int[60];
+    for (int i = 0; i < lengths.length; i++) {
+      lengths[i] = i % 20 == 7 ? 6001 + i : 1 + i * 7 % 11;
+    }
+    return lengths;
+  }
+
   /** Slow weights of tensors wherever vectors begin. */
   private static List<Scene> lookaheads(ElementType type) {
-    UpdateRule rule = Lookahead.around(Sgd.sgd()).k(2).alpha(0.7);
     List<Scene> scenes = new ArrayList<>();
     for (Elements elements : Elements.values()) {
       scenes.add(
           scene(
-              (device, parameters) -> add(parameters, type, new int[] {1, 700, 2051, 3, 6001}),
-              builder -> builder.rule(rule).learningRate(0.1),
+              (device, parameters) -> add(parameters, type, interleaved()),
+              builder -> twoLookaheads(builder, type, 2),
               elements,
               3));
     }
+    // Steps that change nothing, and weights that nearly cancel each other.
+    scenes.add(
+        device -> {
+          Consumer<OptimizerBuilder> options = builder -> twoLookaheads(builder, type, 1);
+          try (Device cpu = Devices.cpu(1);
+              Model ours = new Model(device, (d, b) -> add(b, type, interleaved()), options);
+              Model theirs = new Model(cpu, (d, b) -> add(b, type, interleaved()), options)) {
+            for (Model model : List.of(ours, theirs)) {
+              model.fill(Elements.ORDINARY, new SplittableRandom(9));
+              model.optimizer.step();
+              for (Tensor gradients : model.gradients) {
+                Elements.write(gradients, new long[(int) gradients.length()]);
+              }
+              for (int i = 0; i < model.values.size(); i++) {
+                oppose(model.values.get(i), model.state().get(i), i % 2 == 0 ? 0.3 : 0.4);
+              }
+              model.optimizer.step();
+            }
+            return ours.differencesFrom(theirs);
+          }
+        });
+    UpdateRule rule = Lookahead.around(Sgd.sgd()).k(2).alpha(0.7);
     for (int skew : new int[] {0, 1}) {
       scenes.add(borrowed(rule, type, 6001, skew));
     }
     return scenes;
   }
 
+  private static void twoLookaheads(OptimizerBuilder builder, ElementType type, int k) {
+    builder.rule(Lookahead.around(Sgd.sgd()).k(k).alpha(0.7)).learningRate(0.1);
+    for (int i = 1; i < interleaved().length; i += 2) {
+      builder.group(
+          ParameterGroup.matching(type + "." + i)
+              .rule(Lookahead.around(Sgd.sgd()).k(k).alpha(0.6)));
+    }
+  }
+
+  /** Makes another tensor of one, so that the one moved by a weight towards the other is near 0. */
+  private static void oppose(Tensor values, Tensor other, double weight) {
+    double[] numbers = values.toDoubles();
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] *= -(1 - weight) / weight;
+    }
+    other.copyFrom(numbers);
+  }
+
   /** Weights to evaluate with, of tensors wherever vectors begin and of more groups than few. */
   private static List<Scene> evaluations(ElementType type) {
     List<Scene> scenes = new ArrayList<>();
     for (Elements elements : Elements.values()) {
-      scenes.add(evaluated(type, new int[] {6001, 700, 2051, 3, 6001}, 1, elements));
+      scenes.add(evaluated(type, interleaved(), 4, elements, false));
     }
-    scenes.add(evaluated(type, new int[40], 20, Elements.ORDINARY));
+    scenes.add(evaluated(type, interleaved(), 4, Elements.ORDINARY, true));
+    int[] lengths = new int[40];
+    Arrays.setAll(lengths, i -> 10 * i + 1);
+    scenes.add(evaluated(type, lengths, 20, Elements.ORDINARY, false));
     return scenes;
   }
 
-  private static Scene evaluated(ElementType type, int[] lengths, int groups, Elements elements) {
-    int[] all = lengths.clone();
-    for (int i = 0; i < all.length; i++) {
-      all[i] = all[i] == 0 ? 10 * i + 1 : all[i];
-    }
+  private static Scene evaluated(
+      ElementType type, int[] lengths, int groups, Elements elements, boolean opposes) {
     Consumer<OptimizerBuilder> options =
         builder -> {
           builder.rule(ScheduleFreeSgd.scheduleFreeSgd().warmupSteps(3)).learningRate(0.1);
           builder.group(ParameterGroup.matching(type + ".0").rule(Asgd.asgd().t0(1)));
           for (int i = 1; i < groups; i++) {
-            builder.group(
-                ParameterGroup.matching(type + "." + i)
-                    .rule(ScheduleFreeSgd.scheduleFreeSgd().momentum(1 - i / 30.0)));
+            UpdateRule rule = ScheduleFreeSgd.scheduleFreeSgd().momentum(momentum(i));
+            for (int j = i; j < lengths.length; j += groups) {
+              builder.group(ParameterGroup.matching(type + "." + j).rule(rule));
+            }
           }
         };
     return device -> {
       try (Device cpu = Devices.cpu(1);
-          Model ours = new Model(device, (d, parameters) -> add(parameters, type, all), options);
-          Model theirs = new Model(cpu, (d, parameters) -> add(parameters, type, all), options)) {
+          Model ours = new Model(device, (d, b) -> add(b, type, lengths), options);
+          Model theirs = new Model(cpu, (d, b) -> add(b, type, lengths), options)) {
         for (Model model : List.of(ours, theirs)) {
           model.fill(elements, new SplittableRandom(9));
           model.optimizer.step();
           model.optimizer.step(); // now what is evaluated is not what is trained
+          for (int i = 0; i < lengths.length && opposes; i++) {
+            if (i % groups != 0) {
+              Tensor z = model.optimizer.state(type + "." + i, "z");
+              oppose(model.values.get(i), z, 1 - 1 / momentum(i % groups));
+            }
+          }
           model.optimizer.eval();
         }
         long mismatches = ours.differencesFrom(theirs);
@@ -124,6 +215,10 @@ final class EntryScenes {
     };
   }
 
+  private static double momentum(int group) {
+    return 1 - group / 30.0;
+  }
+
   private static UpdateRule usual(String kernel) {
     return Rules.ofEachKernel().stream()
         .filter(one -> one.kernel().equals(kernel))
@@ -132,10 +227,15 @@ final class EntryScenes {
         .orElseThrow();
   }
 
-  /** A rule's forms under a kernel. */
+  /**
+   * A rule's forms under a kernel, but for what a group of a scene or the comparisons of {@link
+   * BitCase} have: weight decay, and that one maximizes.
+   */
   private static List<UpdateRule> formsUnder(String kernel) {
     return Rules.forms().stream()
         .filter(form -> form.kernel().equals(kernel))
+        .filter(form -> !Boolean.TRUE.equals(RuleSettings.values(form).get("maximize")))
+        .filter(form -> form.equals(form.weightDecay(0)))
         .map(RuleMatrix::withFewProducts)
         .toList();
   }
@@ -144,8 +244,40 @@ final class EntryScenes {
     return type.toUpperCase(java.util.Locale.ROOT);
   }
 
-  private static List<Scene> update(String rule, ElementType type) {
+  private static List<List<Scene>> update(String rule, ElementType type) {
+    List<UpdateRule> forms = formsUnder(rule);
+    List<List<Scene>> parts = new ArrayList<>();
+    parts.add(shared(rule, type, forms));
+    for (UpdateRule form : forms) {
+      List<Scene> own = new ArrayList<>(crossed(form, type, 0, false));
+      own.addAll(StateScenes.of(form, type));
+      for (int skew : new int[] {0, 1}) {
+        for (int length : new int[] {3, 6001}) {
+          own.add(borrowed(form, type, length, skew));
+        }
+      }
+      own.addAll(crossed(form, type, 1, false));
+      own.addAll(rare(form, type));
+      parts.add(own);
+    }
+    return parts;
+  }
+
+  /** What needs one form only, or all of them. */
+  private static List<Scene> shared(String rule, ElementType type, List<UpdateRule> forms) {
+    UpdateRule plain = forms.get(0);
     List<Scene> scenes = new ArrayList<>();
+    scenes.add(manyGroups(rule, type, 20));
+    scenes.add(zeroedAlone(plain, type));
+    scenes.add(skipped(plain, type));
+    scenes.add(manyStaying(plain, type));
+    scenes.add(
+        staying(
+            plain,
+            type,
+            new int[] {700, 2051, 3, 4096},
+            Elements.SPECIAL,
+            builder -> builder.skipNonFinite(true).zeroGradients(true)));
     for (BitCase one : BitCase.all(type)) {
       if (one.rule().kernel().equals(rule)
           && !isLong(one)
@@ -154,83 +286,62 @@ final class EntryScenes {
         scenes.add(of(one.under(RuleMatrix.withFewProducts(one.rule()))));
       }
     }
-    for (UpdateRule form : formsUnder(rule)) {
-      for (int skew : new int[] {0, 1}) {
-        for (int length : new int[] {3, 6001}) {
-          scenes.add(borrowed(form, type, length, skew));
-        }
-        scenes.addAll(crossed(form, type, skew, false));
-      }
-    }
-    UpdateRule plain = usual(rule);
-    scenes.add(manyGroups(plain, type, 20));
-    scenes.add(skipped(plain, type));
-    scenes.add(zeroedAlone(plain, type));
-    scenes.addAll(rare(rule, type));
     return scenes;
   }
 
   /** The same ways where a group's parameters stay, and factors of gradients beyond float32. */
-  private static List<Scene> rare(String rule, ElementType type) {
+  private static List<Scene> rare(UpdateRule form, ElementType type) {
     List<Scene> scenes = new ArrayList<>();
-    List<UpdateRule> forms = formsUnder(rule);
     int[] lengths = {700, 2051, 3, 4096};
-    for (UpdateRule form : forms) {
-      scenes.addAll(crossed(form, type, 0, true));
-      for (Elements elements : Elements.values()) {
-        scenes.add(staying(form, type, lengths, elements, builder -> {}));
-      }
-      scenes.add(
-          staying(
-              form,
-              type,
-              lengths,
-              Elements.ORDINARY,
-              builder -> builder.clipValue(0.5).clipNorm(100).zeroGradients(true)));
-      scenes.add(staying(form, type, lengths, Elements.SPECIAL, builder -> builder.clipValue(0.5)));
-      if (type != ElementType.FLOAT64) {
-        for (double scale : new double[] {0x1.3p-66, 0x1.3p66}) {
-          for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
-            scenes.add(
-                scene(
-                    (device, parameters) -> add(parameters, type, lengths),
-                    builder ->
-                        builder
-                            .rule(form)
-                            .learningRate(0.1)
-                            .gradientScale(scale)
-                            .lossScaler(LossScaler.fixed(1 / scale)),
-                    elements,
-                    2));
-          }
+    scenes.addAll(crossed(form, type, 0, true));
+    for (Elements elements : Elements.values()) {
+      scenes.add(staying(form, type, lengths, elements, builder -> {}));
+    }
+    scenes.add(
+        staying(
+            form,
+            type,
+            lengths,
+            Elements.ORDINARY,
+            builder -> builder.clipValue(0.5).clipNorm(100).zeroGradients(true)));
+    scenes.add(staying(form, type, lengths, Elements.SPECIAL, builder -> builder.clipValue(0.5)));
+    if (type != ElementType.FLOAT64) {
+      for (double scale : new double[] {0x1.3p-66, 0x1.3p66}) {
+        for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
+          scenes.add(
+              scene(
+                  (device, parameters) -> add(parameters, type, lengths),
+                  builder ->
+                      builder
+                          .rule(form)
+                          .learningRate(0.1)
+                          .gradientScale(scale)
+                          .lossScaler(LossScaler.fixed(1 / scale)),
+                  elements,
+                  2));
         }
       }
     }
+    return scenes;
+  }
+
+  private static Scene manyStaying(UpdateRule form, ElementType type) {
     int[] many = new int[40];
     for (int i = 0; i < many.length; i++) {
       many[i] = 10 * i + 1;
     }
-    scenes.add(
-        staying(
-            forms.get(0),
-            type,
-            many,
-            Elements.ORDINARY,
-            builder -> {
-              for (int i = 1; i < 20; i++) {
-                ParameterGroup group =
-                    ParameterGroup.matching(type + "." + i).learningRateFactor(i % 3);
-                builder.group(decayed(group, forms.get(0), i / 90.0));
-              }
-            }));
-    scenes.add(
-        staying(
-            forms.get(0),
-            type,
-            lengths,
-            Elements.SPECIAL,
-            builder -> builder.skipNonFinite(true).zeroGradients(true)));
-    return scenes;
+    return staying(
+        form,
+        type,
+        many,
+        Elements.ORDINARY,
+        builder -> {
+          for (int i = 1; i < 20; i++) {
+            ParameterGroup group =
+                ParameterGroup.matching(type + "." + i).learningRateFactor(i % 3);
+            builder.group(decayed(group, form, i / 90.0));
+          }
+        });
   }
 
   /**
@@ -259,7 +370,8 @@ final class EntryScenes {
             };
         Consumer<OptimizerBuilder> options =
             builder -> {
-              builder.rule(rule).learningRate(0.1).gradientScale(0.3).zeroGradients(zeroes);
+              // Not one that a bias correction makes a 1, with which all products are exact.
+              builder.rule(rule).learningRate(0.07).gradientScale(0.3).zeroGradients(zeroes);
               builder.group(decayed(ParameterGroup.matching("decayed"), rule, 0.02));
               if (stays) {
                 builder.group(ParameterGroup.matching("stays").learningRateFactor(0));
@@ -272,26 +384,7 @@ final class EntryScenes {
         scenes.add(scene(parameters, options, Elements.ORDINARY, 2));
       }
     }
-    // Maxima of zeros of both signs.
-    scenes.add(
-        device -> {
-          try (Device cpu = Devices.cpu(1);
-              Model ours =
-                  new Model(device, (d, b) -> add(b, type, new int[] {6001}), zeros(rule));
-              Model theirs =
-                  new Model(cpu, (d, b) -> add(b, type, new int[] {6001}), zeros(rule))) {
-            for (Model model : List.of(ours, theirs)) {
-              model.fillWithZeros(new SplittableRandom(1));
-              model.optimizer.step();
-            }
-            return ours.differencesFrom(theirs);
-          }
-        });
     return scenes;
-  }
-
-  private static Consumer<OptimizerBuilder> zeros(UpdateRule rule) {
-    return builder -> builder.rule(rule).learningRate(0.1);
   }
 
   private static long cancelled(
@@ -302,11 +395,11 @@ final class EntryScenes {
         Model probe = new Model(cpu, parameters, options);
         Model ours = new Model(device, parameters, options);
         Model theirs = new Model(cpu, parameters, options)) {
-      probe.fill(Elements.ORDINARY, new SplittableRandom(3));
+      probe.fillWithState(new SplittableRandom(3));
       probe.values.forEach(tensor -> Elements.write(tensor, new long[(int) tensor.length()]));
       probe.optimizer.step();
       for (Model model : List.of(ours, theirs)) {
-        model.fill(Elements.ORDINARY, new SplittableRandom(3));
+        model.fillWithState(new SplittableRandom(3));
         for (int i = 0; i < model.values.size(); i++) {
           double[] step = probe.values.get(i).toDoubles();
           for (int j = 0; j < step.length; j++) {
@@ -318,8 +411,7 @@ final class EntryScenes {
       }
       return ours.differencesFrom(theirs);
     } finally {
-      ADDRESSES.forEach(CudaSim::freeMemory);
-      ADDRESSES.clear();
+      freeMemory();
     }
   }
 
@@ -370,8 +462,13 @@ final class EntryScenes {
         : group.learningRateFactor(1 - decay);
   }
 
-  /** So many groups that their numbers go through a table. */
-  private static Scene manyGroups(UpdateRule rule, ElementType type, int groups) {
+  /** So many groups that their numbers go through a table, of the forms under a kernel in turn. */
+  private static Scene manyGroups(String kernel, ElementType type, int groups) {
+    List<UpdateRule> forms =
+        Rules.forms().stream()
+            .filter(form -> form.kernel().equals(kernel))
+            .map(RuleMatrix::withFewProducts)
+            .toList();
     int[] lengths = new int[2 * groups];
     for (int i = 0; i < lengths.length; i++) {
       lengths[i] = 10 * i + 1;
@@ -379,15 +476,18 @@ final class EntryScenes {
     return scene(
         (device, parameters) -> add(parameters, type, lengths),
         builder -> {
-          builder.rule(rule).learningRate(0.1);
+          builder.rule(forms.get(0)).learningRate(0.1);
           for (int i = 1; i < groups; i++) {
+            UpdateRule form = forms.get(i % forms.size());
             ParameterGroup group =
-                ParameterGroup.matching(type + "." + i).learningRateFactor(1 + i / 7.0);
-            builder.group(decayed(group, rule, i / 90.0));
+                ParameterGroup.matching(type + "." + i)
+                    .rule(form)
+                    .learningRateFactor(i % 5 == 4 ? 0 : 1 + i / 7.0);
+            builder.group(decayed(group, form, i / 90.0));
           }
         },
         Elements.ORDINARY,
-        2);
+        3);
   }
 
   /** Where vectors would begin at other elements, in one array or in all. */
@@ -410,7 +510,7 @@ final class EntryScenes {
   /**
    * On the GPU memory of the user's that is left behind: the simulator's own count goes with it.
    */
-  private static Tensor memory(Device device, ElementType type, int offset, int length) {
+  static Tensor memory(Device device, ElementType type, int offset, int length) {
     if (device.report().backend().equals("cpu")) {
       return device.allocate(type, length);
     }
@@ -420,6 +520,12 @@ final class EntryScenes {
   }
 
   private static final List<Long> ADDRESSES = new ArrayList<>();
+
+  /** Once nothing of {@link #memory} is in use. */
+  static void freeMemory() {
+    ADDRESSES.forEach(CudaSim::freeMemory);
+    ADDRESSES.clear();
+  }
 
   /** Steps of which one is skipped. */
   private static Scene skipped(UpdateRule rule, ElementType type) {
@@ -469,14 +575,20 @@ final class EntryScenes {
         }
         return mismatches;
       } finally {
-        ADDRESSES.forEach(CudaSim::freeMemory);
-        ADDRESSES.clear();
+        freeMemory();
       }
     };
   }
 
   /** Parameters and an optimizer on one device. */
   static final class Model implements AutoCloseable {
+    private static final Set<String> SQUARES =
+        Rules.forms().stream()
+            .flatMap(form -> form.stateSlots().stream())
+            .filter(slot -> slot.content() == StateSlot.Content.SQUARE)
+            .map(StateSlot::name)
+            .collect(Collectors.toSet());
+
     final Parameters parameters;
     final Optimizer optimizer;
     final List<Tensor> values = new ArrayList<>();
@@ -501,7 +613,7 @@ final class EntryScenes {
     }
 
     /** Not before the values are there: what begins as a copy of them follows them until then. */
-    private List<Tensor> state() {
+    List<Tensor> state() {
       List<Tensor> state = new ArrayList<>();
       parameters.forEach(
           parameter ->
@@ -520,17 +632,18 @@ final class EntryScenes {
       }
     }
 
-    /** Gradients and state of zeros of either sign. */
-    void fillWithZeros(SplittableRandom random) {
+    /** State like that after many steps: in the first one all steps of some rules are alike. */
+    void fillWithState(SplittableRandom random) {
       fill(Elements.ORDINARY, random);
-      for (List<Tensor> tensors : List.of(gradients, state())) {
-        for (Tensor tensor : tensors) {
-          long sign = 1L << (8 * tensor.type().bytes() - 1);
-          long[] bits = new long[(int) tensor.length()];
-          for (int i = 0; i < bits.length; i++) {
-            bits[i] = random.nextBoolean() ? sign : 0;
+      for (Parameter parameter : parameters) {
+        for (String name : optimizer.stateNames(parameter.name())) {
+          Tensor slot = optimizer.state(parameter.name(), name);
+          boolean isSquare = SQUARES.contains(name);
+          double[] numbers = new double[(int) slot.length()];
+          if (numbers.length == parameter.length()) { // not one number of the whole tensor
+            Arrays.setAll(numbers, i -> random.nextDouble(isSquare ? 0 : -1, 1));
+            slot.copyFrom(numbers);
           }
-          Elements.write(tensor, bits);
         }
       }
     }
@@ -560,6 +673,9 @@ final class EntryScenes {
     }
 
     private static long differences(Tensor ours, Tensor theirs) {
+      if (Elements.areAlike(ours, theirs)) {
+        return 0;
+      }
       long[] actual = Elements.read(ours);
       long[] expected = Elements.read(theirs);
       long mismatches = 0;

@@ -1,5 +1,8 @@
 package io.warmstep.cli.verify;
 
+import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.StepValues;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -7,9 +10,11 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.BiPredicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** Changes of the PTX that change no result: what they look like, and why they do not. */
 final class EquivalentMutants {
@@ -47,13 +52,89 @@ final class EquivalentMutants {
                       && mutant.before().contains("mul.")
                       && operands(mutant).stream().anyMatch(operand -> isPower(operand, text))),
           new Kind(
-              "a pass beside the update sets no gradients to zero, and has no other use for them",
+              "a group's sign is 1 or -1, and products with it are exact",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
+                      && mutant.before().contains("mul.")
+                      && operands(mutant).stream()
+                          .anyMatch(operand -> isSign(operand, mutant.entry(), text))),
+          new Kind(
+              "the lowest bit of a difference is that of its negative, too",
+              EquivalentMutants::isParity),
+          new Kind(
+              "2 to a power below the least has zero's bits, and what it scales is finite: "
+                  + "infinities and NaN have the largest exponent",
+              (mutant, text) ->
+                  mutant.entry().equals("global_norm")
+                      && mutant
+                          .before()
+                          .matches("\\s*setp\\.gt\\.s32\\s+%p\\d+, %r\\d+, -(127|1023);")),
+          new Kind(
+              "all threads have the sum, and others than the first may store it",
+              EquivalentMutants::isStoreOfSum),
+          new Kind(
+              "no rule has so many scalars",
+              (mutant, text) ->
+                  mutant.entry().startsWith("groups_")
+                      && (mutant.kind() == PtxMutants.Kind.NO_STORE
+                          || mutant.kind() == PtxMutants.Kind.OFFSET)
+                      && isScalarBeyond(mutant)),
+          new Kind(
+              "what is combined with another matrix is symmetric, and only a half of it computed",
+              EquivalentMutants::isCombinedWhole),
+          new Kind(
+              "slow weights are the launch of one group, which has no table",
+              (mutant, text) ->
+                  mutant.entry().startsWith("lookahead_")
+                      && mutant.kind() == PtxMutants.Kind.OFFSET
+                      && isOfTable(mutant, text)),
+          new Kind(
+              "a pass beside the update is never skipped, and zeroes no gradients",
               (mutant, text) ->
                   mutant.entry().matches("(lookahead|interpolation)_\\w+")
-                      && (isZeroing(mutant, text) || isGradients(mutant))));
+                      && (isZeroing(mutant, text)
+                          || isGradients(mutant)
+                          || isWhereSkipped(mutant, text))),
+          new Kind(
+              "a pass beside the update has no options and its groups no flags",
+              (mutant, text) ->
+                  mutant.entry().matches("(lookahead|interpolation)_\\w+")
+                      && (isWhereFlagged(mutant, text) || isOptions(mutant))),
+          new Kind(
+              "a product with a sign is exact",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.SPLIT
+                      && operands(mutant).subList(0, 2).stream()
+                          .anyMatch(operand -> isOneOrMinusOne(operand, text))),
+          new Kind(
+              "a product with a power of two is exact",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.CONTRACTED
+                      && mutant.entry().equals("global_norm")
+                      && Pattern.compile("%\\w+")
+                          .matcher(mutant.after())
+                          .results()
+                          .anyMatch(register -> isPower(register.group(), text))),
+          new Kind(
+              "the rule decays weights apart from the gradient",
+              (mutant, text) ->
+                  mutant.before().contains("fma.")
+                      && isDecay(operands(mutant).get(0), mutant.entry(), text)
+                      && !decaysGradients(mutant.entry())),
+          new Kind(
+              "Nesterov's momentum has no dampening, so the gradient's factor is 1",
+              EquivalentMutants::isUndamped));
 
   private static final Pattern DEFINED = Pattern.compile("\\s*[\\w.]+\\s+\\{?(%\\w+)[,}].*");
   private static final int GRADIENTS = offset("Tensor<float>, gradients");
+  private static final int SIGN_FLOAT = offset("Group<float>, sign");
+  private static final int SIGN_DOUBLE = offset("Group<double>, sign");
+  private static final int OPTIONS_FLOAT = offset("Group<float>, options");
+  private static final int OPTIONS_DOUBLE = offset("Group<double>, options");
+  private static final int DECAY_FLOAT = offset("Group<float>, weight_decay");
+  private static final int DECAY_DOUBLE = offset("Group<double>, weight_decay");
+  private static final int TABLE = offset("StepArguments<float>, table");
+  private static final int STEP = offset("SumArguments<float>, step");
   private static final int CLIP_VALUE_FLOAT = offset("StepArguments<float>, clip_value");
   private static final int CLIP_VALUE_DOUBLE = offset("StepArguments<double>, clip_value");
 
@@ -112,13 +193,289 @@ final class EquivalentMutants {
     }
     String line = made.get();
     if (line.contains("ld.param.f32")) {
-      return line.contains("+" + CLIP_VALUE_FLOAT + "]");
+      return isParameter(line, CLIP_VALUE_FLOAT, text);
     }
     if (line.contains("ld.param.f64")) {
-      return line.contains("+" + CLIP_VALUE_DOUBLE + "]");
+      return isParameter(line, CLIP_VALUE_DOUBLE, text);
     }
     Matcher copy = Pattern.compile("\\s*(?:neg|mov)\\.f(?:32|64)\\s+%\\w+, (%\\w+);").matcher(line);
     return copy.matches() && isBound(copy.group(1), text, depth - 1);
+  }
+
+  /** Whether a load is that of a field of a step's arguments, alone or among those of sums. */
+  private static boolean isParameter(String load, int field, List<String> text) {
+    Matcher address = Pattern.compile(".*\\[(\\w+|%rd\\d+)(?:\\+(-?\\d+))?];").matcher(load);
+    if (!address.matches()) {
+      return false;
+    }
+    int offset = address.group(2) == null ? 0 : Integer.parseInt(address.group(2));
+    OptionalInt base = parameterOffset(address.group(1), text);
+    return base.isPresent()
+        && (base.getAsInt() + offset == field || base.getAsInt() + offset == STEP + field);
+  }
+
+  /** By how much a register points beyond the beginning of the arguments. */
+  private static OptionalInt parameterOffset(String register, List<String> text) {
+    if (register.endsWith("_param_0")) {
+      return OptionalInt.of(0);
+    }
+    Matcher made =
+        Pattern.compile("\\s*(?:mov\\.b64\\s+%\\w+, (\\w+)|add\\.s64\\s+%\\w+, (%\\w+), (-?\\d+));")
+            .matcher(definition(register, text).orElse(""));
+    if (!made.matches()) {
+      return OptionalInt.empty();
+    }
+    if (made.group(1) != null) {
+      return parameterOffset(made.group(1), text);
+    }
+    OptionalInt base = parameterOffset(made.group(2), text);
+    return base.isEmpty()
+        ? base
+        : OptionalInt.of(base.getAsInt() + Integer.parseInt(made.group(3)));
+  }
+
+  /** Whether a register has the sign of a group, which may come from the table. */
+  private static boolean isSign(String register, String entry, List<String> text) {
+    int offset = entry.endsWith("_float64") ? SIGN_DOUBLE : SIGN_FLOAT;
+    Pattern load =
+        Pattern.compile(
+            "\\s*ld\\.global\\.(?:v2\\.)?f\\d+\\s+\\{?"
+                + Pattern.quote(register)
+                + "\\b.*\\[%rd\\d+\\+"
+                + offset
+                + "];");
+    return text.stream().anyMatch(line -> load.matcher(line).matches());
+  }
+
+  /** Whether a load is from the table of groups, to which the arguments have a pointer. */
+  private static boolean isOfTable(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher load = Pattern.compile("\\s*ld\\.global\\..*\\[(%rd\\d+).*").matcher(mutant.before());
+    if (!load.matches()) {
+      return false;
+    }
+    Matcher row =
+        Pattern.compile("\\s*add\\.s64\\s+%rd\\d+, (%rd\\d+), %rd\\d+;")
+            .matcher(definition(load.group(1), text).orElse(""));
+    if (!row.matches()) {
+      return false;
+    }
+    Matcher table =
+        Pattern.compile("\\s*cvta\\.to\\.global\\.u64\\s+%rd\\d+, (%rd\\d+);")
+            .matcher(definition(row.group(1), text).orElse(""));
+    return table.matches()
+        && definition(table.group(1), text)
+            .filter(line -> line.contains("ld.param.u64") && isParameter(line, TABLE, text))
+            .isPresent();
+  }
+
+  /** Whether of a difference only the lowest bit is used. */
+  private static boolean isParity(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher difference = Pattern.compile("\\s*sub\\.s64\\s+(%rd\\d+), .*").matcher(mutant.before());
+    if (mutant.kind() != PtxMutants.Kind.SWAPPED || !difference.matches()) {
+      return false;
+    }
+    Pattern use = Pattern.compile(".*" + Pattern.quote(difference.group(1)) + "\\b.*");
+    List<String> uses =
+        text.stream()
+            .filter(line -> !line.equals(mutant.before()) && use.matcher(line).matches())
+            .filter(line -> !line.strip().startsWith(".reg"))
+            .toList();
+    return !uses.isEmpty()
+        && uses.stream().allMatch(line -> line.matches("\\s*and\\.b64\\s+%rd\\d+, %rd\\d+, 1;"));
+  }
+
+  /**
+   * Whether a branch is turned around that leaves the store of a leaf's sum to the first thread.
+   */
+  private static boolean isStoreOfSum(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher branch = Pattern.compile("\\s*@(%p\\d+) bra\\s+(\\S+);").matcher(mutant.before());
+    if (mutant.kind() != PtxMutants.Kind.BRANCH
+        || !mutant.entry().matches("(sums|leaves)_\\w+")
+        || !branch.matches()) {
+      return false;
+    }
+    Matcher first =
+        Pattern.compile("\\s*setp\\.ne\\.s32\\s+%p\\d+, (%r\\d+), 0;")
+            .matcher(definition(branch.group(1), text).orElse(""));
+    if (!first.matches()
+        || definition(first.group(1), text).filter(line -> line.contains("%tid.x;")).isEmpty()) {
+      return false;
+    }
+    int stores = 0;
+    for (String line : text.subList(mutant.line(), text.size())) {
+      if (line.strip().equals(branch.group(2) + ":")) {
+        return stores == 2;
+      }
+      stores += line.contains("st.global.") ? 1 : 0;
+      if (!line.matches("\\s*((ld\\.param|cvta|shl|add|mul|mad|cvt|mov|st\\.global)\\..*)?")) {
+        return false;
+      }
+    }
+    return false;
+  }
+
+  /** Whether a store is that of a scalar that no rule has, all of which come before the sign. */
+  private static boolean isScalarBeyond(PtxMutants.Mutant mutant) {
+    Matcher store =
+        Pattern.compile("\\s*st\\.global\\.f(32|64)\\s+\\[%rd\\d+(?:\\+(\\d+))?], .*")
+            .matcher(mutant.before());
+    if (!store.matches() || store.group(2) == null) {
+      return false;
+    }
+    boolean isDouble = store.group(1).equals("64");
+    int offset = Integer.parseInt(store.group(2));
+    return offset < (isDouble ? SIGN_DOUBLE : SIGN_FLOAT)
+        && offset / (isDouble ? Double.BYTES : Float.BYTES) >= mostScalars();
+  }
+
+  private static int mostScalars() {
+    Pattern define = Pattern.compile("(?m)^#define WS_\\w+_SCALARS (\\d+)");
+    try (Stream<Path> headers = Files.list(Path.of("kernels/rules"))) {
+      int most = 0;
+      for (Path header : headers.toList()) {
+        Matcher scalars = define.matcher(Files.readString(header));
+        while (scalars.find()) {
+          most = Math.max(most, Integer.parseInt(scalars.group(1)));
+        }
+      }
+      return most;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Whether a mutant is in the loop that combines all of a product with another matrix, which a
+   * launch could ask for and none does: the loop stores each combined element, whatever side of the
+   * diagonal it is on.
+   */
+  private static boolean isCombinedWhole(PtxMutants.Mutant mutant, List<String> text) {
+    if (!mutant.entry().startsWith("matrix_product_")) {
+      return false;
+    }
+    int from = mutant.line() - 1;
+    while (from > 0 && !text.get(from).contains(".pragma \"nounroll\"")) {
+      from--;
+    }
+    if (from == 0) {
+      return false;
+    }
+    String label = text.get(from - 1).strip().replace(":", "");
+    int to = from;
+    while (to < text.size()
+        && !text.get(to).matches("\\s*@%p\\d+ bra\\s+" + Pattern.quote(label) + ";")) {
+      to++;
+    }
+    if (to == text.size() || to < mutant.line() - 1) {
+      return false;
+    }
+    String body = String.join("\n", text.subList(from + 1, to));
+    return !body.contains(".pragma") // which another loop would begin with
+        && body.matches(
+            "(?s).*\\bmul\\.rn\\.f\\d+[^@]*\\bfma\\.rn\\.f\\d+[^@]*\\bst\\.shared\\.f\\d+[^@]*\\bst\\.global\\.f\\d+.*");
+  }
+
+  /** Whether a mutant is in what a vector's store does with flags, or at the branch around that. */
+  private static boolean isWhereFlagged(PtxMutants.Mutant mutant, List<String> text) {
+    Pattern branch = Pattern.compile("\\s*@(%p\\d+) bra\\s+(\\S+);");
+    for (int i = 0; i < mutant.line(); i++) {
+      Matcher around = branch.matcher(text.get(i));
+      if (!around.matches()) {
+        continue;
+      }
+      Matcher test =
+          Pattern.compile("\\s*setp\\.eq\\.s32\\s+%p\\d+, (%r\\d+), 0;")
+              .matcher(definition(around.group(1), text).orElse(""));
+      if (test.matches()
+          && definition(test.group(1), text)
+              .filter(line -> line.matches("\\s*or\\.b32\\s.*"))
+              .isPresent()) {
+        return mutant.line() - 1 < text.indexOf(around.group(2) + ":");
+      }
+    }
+    return false;
+  }
+
+  /** Whether a group's flags are loaded for its options. */
+  private static boolean isOptions(PtxMutants.Mutant mutant) {
+    int offset = mutant.entry().endsWith("_float64") ? OPTIONS_DOUBLE : OPTIONS_FLOAT;
+    return mutant.kind() == PtxMutants.Kind.OFFSET
+        && mutant.before().matches("\\s*ld\\.global\\.u32\\s.*\\+" + offset + "];");
+  }
+
+  /** Whether a register is 1, or else -1, a zero or NaN. */
+  private static boolean isOneOrMinusOne(String register, List<String> text) {
+    String choice =
+        "\\s*selp\\.f\\d+\\s+%\\w+, (?:0f3F800000|0d3FF0000000000000), (%\\w+), %p\\d+;";
+    Matcher one = Pattern.compile(choice).matcher(definition(register, text).orElse(""));
+    return one.matches()
+        && definition(one.group(1), text)
+            .filter(
+                line ->
+                    line.matches("\\s*selp\\.f\\d+\\s+%\\w+, (0fBF800000|0dBFF0000000000000), .*"))
+            .isPresent();
+  }
+
+  /** Whether a register has a group's factor of weight decay in the gradient. */
+  private static boolean isDecay(String register, String entry, List<String> text) {
+    int offset = entry.endsWith("_float64") ? DECAY_DOUBLE : DECAY_FLOAT;
+    Pattern load =
+        Pattern.compile(
+            "\\s*ld\\.global\\.f\\d+\\s+"
+                + Pattern.quote(register)
+                + ", \\[%rd\\d+\\+"
+                + offset
+                + "];");
+    return text.stream().anyMatch(line -> load.matcher(line).matches());
+  }
+
+  private static boolean decaysGradients(String entry) {
+    String kernel =
+        entry.replaceFirst("^(sums|first|mixed)_", "").replaceFirst("_b?float\\d+$", "");
+    return Rules.forms().stream()
+        .filter(form -> form.kernel().equals(kernel))
+        .map(form -> RuleSettings.has(form, "weightDecay") ? form.weightDecay(0.5) : form)
+        .anyMatch(form -> form.l2(new StepValues(1, 0.1)) != 0);
+  }
+
+  /**
+   * Whether a product is that of a gradient d with a factor that is other than 1 only without
+   * Nesterov's momentum, which adds d once more: b = momentum * b + factor * d, then momentum * b +
+   * d.
+   */
+  private static boolean isUndamped(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher product =
+        Pattern.compile("\\s*mul\\.rn\\.f\\d+\\s+(%\\w+), %\\w+, (%\\w+);")
+            .matcher(mutant.before());
+    if (!mutant.entry().matches("(lars|momentum)_\\w+")
+        || mutant.kind() != PtxMutants.Kind.ROUNDED_TO_ZERO
+        || !product.matches()) {
+      return false;
+    }
+    String after = String.join("\n", text.subList(mutant.line(), text.size()));
+    String fma = "fma\\.rn\\.f\\d+\\s+";
+    Matcher moved =
+        Pattern.compile(fma + "(%\\w+), (%\\w+), %\\w+, " + product.group(1) + ";").matcher(after);
+    if (!moved.find()) {
+      return false;
+    }
+    String again = String.join(", ", moved.group(2), moved.group(1), product.group(2));
+    return Pattern.compile(fma + "%\\w+, " + again + ";").matcher(after).find();
+  }
+
+  /**
+   * Whether a mutant is where a step is skipped: from the test of the flags to the end of the loop.
+   */
+  private static boolean isWhereSkipped(PtxMutants.Mutant mutant, List<String> text) {
+    int from = 0;
+    while (!text.get(from).contains("ld.param.u8")) {
+      from++;
+    }
+    int to = from;
+    while (!text.get(to).contains("bra.uni")) {
+      to++;
+    }
+    return mutant.line() - 1 >= from && mutant.line() - 1 <= to;
   }
 
   /** Whether a comparison of integers only chooses one of the two that it compares. */
@@ -130,6 +487,13 @@ final class EquivalentMutants {
     List<String> both = operands(mutant);
     String predicate = mutant.before().replaceFirst("^\\s*\\S+\\s+(%p\\d+),.*", "$1");
     for (String line : text.subList(mutant.line(), Math.min(text.size(), mutant.line() + 8))) {
+      // Where the other condition does not hold, the same one is chosen before and after.
+      Matcher joined =
+          Pattern.compile("\\s*and\\.pred\\s+(%p\\d+), (?:%p\\d+, )?" + predicate + "[,;].*")
+              .matcher(line);
+      if (joined.matches()) {
+        predicate = joined.group(1);
+      }
       Matcher chosen =
           Pattern.compile("\\s*selp\\.\\w+\\s+%\\w+, (%\\w+), (%\\w+), " + predicate + ";")
               .matcher(line);
@@ -175,7 +539,11 @@ final class EquivalentMutants {
         Pattern.compile("\\s*mov\\.b(?:32|64)\\s+%\\w+, (%\\w+);").matcher(made.orElse(""));
     return moved.matches()
         && definition(moved.group(1), text)
-            .filter(line -> line.matches(".*\\b(1065353216|4607182418800017408)\\b.*"))
+            .filter(
+                line ->
+                    line.matches(
+                        ".*\\b(1065353216|4607182418800017408)\\b.*"
+                            + "|\\s*shl\\.b(32\\s.*, 23|64\\s.*, 52);"))
             .isPresent();
   }
 }

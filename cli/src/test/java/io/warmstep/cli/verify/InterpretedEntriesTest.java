@@ -23,15 +23,17 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The shipped PTX, run by the simulator's interpreter, has Java's bits and does nothing wrong: in
- * all scenes of an entry with {@code WARMSTEP_PTX=all}, otherwise in some, others for each entry,
- * of which many go the same ways.
+ * The shipped PTX, run by the simulator's interpreter, has Java's bits and does nothing wrong:
+ * every entry, in all of its scenes with {@code WARMSTEP_PTX=all}, otherwise in some of each form
+ * of its rule, others for each entry, of which many go the same ways.
  */
 @Tag("ptxsim")
 class InterpretedEntriesTest {
   static final Path PTX = Path.of("kernels/ptx");
 
   private static final int SCENES = 32;
+  private static final int FEW_SCENES = 8;
+  private static final int LEAST_OF_PART = 2;
 
   @BeforeAll
   static void interprets() {
@@ -39,53 +41,52 @@ class InterpretedEntriesTest {
     assertTrue(CudaSim.interprets(), "this test needs CUDASIM_RUN=ptx: see bin/test");
   }
 
-  /**
-   * Those that the property {@code entries} matches if it is given, such as {@code lamb.*}; all
-   * entries with {@code WARMSTEP_PTX=all}, otherwise those of Adam and of what rules share, and of
-   * each other rule those of one element type, the next in turn.
-   */
+  /** All, or those that the property {@code entries} matches, such as {@code lamb.*}. */
   static List<String> entries() throws IOException {
+    String pattern = System.getProperty("entries", ".*");
     try (Stream<Path> files = Files.list(PTX)) {
       return files
           .map(file -> file.getFileName().toString())
           .filter(name -> name.endsWith(".ptx"))
           .map(name -> name.substring(0, name.length() - ".ptx".length()))
-          .filter(InterpretedEntriesTest::isChosen)
+          .filter(entry -> entry.matches(pattern))
           .sorted()
           .toList();
     }
   }
 
-  private static boolean isChosen(String entry) {
-    String pattern = System.getProperty("entries");
-    if (pattern != null) {
-      return entry.matches(pattern);
-    }
-    return isAll() || isInTurn(entry);
-  }
-
-  private static boolean isAll() {
+  static boolean isAll() {
     return "all".equals(System.getenv("WARMSTEP_PTX"));
   }
 
-  private static List<EntryScenes.Scene> scenes(String entry) {
-    List<EntryScenes.Scene> scenes = new ArrayList<>(EntryScenes.of(entry));
-    if (!isAll() && scenes.size() > SCENES) {
-      Collections.shuffle(scenes, new Random(entry.hashCode()));
-      return scenes.subList(0, SCENES);
+  static List<EntryScenes.Scene> scenes(String entry) {
+    if (isAll()) {
+      return EntryScenes.of(entry);
+    }
+    List<List<EntryScenes.Scene>> parts = EntryScenes.parts(entry);
+    int each = Math.max(LEAST_OF_PART, (isInTurn(entry) ? SCENES : FEW_SCENES) / parts.size());
+    List<EntryScenes.Scene> scenes = new ArrayList<>();
+    for (List<EntryScenes.Scene> part : parts) {
+      List<EntryScenes.Scene> some = new ArrayList<>(part);
+      Collections.shuffle(some, new Random(entry.hashCode()));
+      scenes.addAll(some.subList(0, Math.min(each, some.size())));
     }
     return scenes;
   }
 
-  private static boolean isInTurn(String entry) {
-    List<UpdateRule> rules = Rules.ofEachKernel();
+  /**
+   * Whether an entry is one of those that have more scenes, and mutants: Adam's and what rules
+   * share, and of each other rule those of one element type.
+   */
+  static boolean isInTurn(String entry) {
     if (entry.startsWith("mixed_")) { // what differs between them are the rules, shown above
       return entry.equals("mixed_adam") || entry.equals("mixed_sgd");
     }
-    for (int i = 0; i < rules.size(); i++) {
-      String name = rules.get(i).kernel();
+    for (UpdateRule rule : Rules.ofEachKernel()) {
+      String name = rule.kernel();
       if (!name.equals("adam") && entry.matches("(sums_|first_)?" + name + "_[a-z]+\\d+")) {
-        ElementType type = ElementType.values()[i % ElementType.values().length];
+        ElementType type =
+            ElementType.values()[Math.floorMod(name.hashCode(), ElementType.values().length)];
         return entry.endsWith("_" + type);
       }
     }

@@ -100,12 +100,14 @@ final class NormScenes {
         for (int step = 0; step < steps; step++) {
           for (int i = 0; i < types.size(); i++) {
             double[] gradient = new double[length];
+            int bits = length > 4096 ? 15 : 12;
             int at = random.nextInt(length);
-            int other = at ^ 1 << random.nextInt(length > 4096 ? 15 : 12);
+            // Half of them where a thread joins two elements, an instruction for each of eight.
+            int other = at ^ 1 << (step % 2 == 0 ? 11 : random.nextInt(bits));
             double magnitude = step % 3 == 0 ? Math.scalb(1.0, random.nextInt(-100, 100)) : 1;
-            for (int place : new int[] {at, Math.min(other, length - 1)}) {
-              gradient[place] = magnitude * random.nextDouble(-2, 2);
-            }
+            double[] two = decisive(random, types.get(i));
+            gradient[Math.min(other, length - 1)] = magnitude * two[1];
+            gradient[at] = magnitude * two[0];
             ours.gradients.get(i).copyFrom(gradient);
             theirs.gradients.get(i).copyFrom(gradient);
           }
@@ -120,6 +122,40 @@ final class NormScenes {
         return mismatches;
       }
     };
+  }
+
+  /**
+   * Two numbers whose sum of squares has another root if it is not fused, and whose own sum is
+   * rounded up: where an operation is not the right one, it shows.
+   */
+  private static double[] decisive(SplittableRandom random, ElementType type) {
+    while (true) {
+      double a = random.nextDouble(-2, 2) * random.nextDouble(); // all digits, as it is rounded
+      double b = random.nextDouble(-2, 2) * random.nextDouble();
+      if (type == ElementType.FLOAT64) {
+        double exact = a * a + b * b;
+        double sum = Math.abs(a) + Math.abs(b);
+        double larger = Math.max(Math.abs(a), Math.abs(b));
+        double left = Math.min(Math.abs(a), Math.abs(b)) - (sum - larger);
+        if (Math.sqrt(exact) != Math.sqrt(Math.fma(a, a, b * b))
+            && Math.sqrt(exact) != Math.sqrt(Math.fma(b, b, a * a))
+            && left < 0) {
+          return new double[] {a, b};
+        }
+        continue;
+      }
+      float x = (float) a;
+      float y = (float) b;
+      if (type.isHalf()) { // whose products are exact
+        return new double[] {x, y};
+      }
+      double exact = (float) Math.sqrt(x * x + y * y);
+      if (exact != (float) Math.sqrt(Math.fma(x, x, y * y))
+          && exact != (float) Math.sqrt(Math.fma(y, y, x * x))
+          && Math.abs(x) + Math.abs(y) > Math.abs((double) x) + Math.abs((double) y)) {
+        return new double[] {x, y};
+      }
+    }
   }
 
   private static Scene manyLeaves(ElementType type, int tensors, Norm norm) {
@@ -144,6 +180,36 @@ final class NormScenes {
         elements == Elements.ORDINARY ? 3 : 1);
   }
 
+  /** Few leaves whose exponents differ, so that the largest may be at every place. */
+  private static Scene unlike(ElementType type, int leaves, Norm norm) {
+    int[] lengths = new int[leaves];
+    Arrays.fill(lengths, 1);
+    int most = type == ElementType.FLOAT64 ? 1000 : 120;
+    return device -> {
+      BiFunction<Device, ParametersBuilder, List<Tensor>> parameters =
+          (d, builder) -> add(builder, type, lengths);
+      Consumer<OptimizerBuilder> options =
+          builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5, norm);
+      try (Device cpu = Devices.cpu(1);
+          EntryScenes.Model ours = new EntryScenes.Model(device, parameters, options);
+          EntryScenes.Model theirs = new EntryScenes.Model(cpu, parameters, options)) {
+        SplittableRandom random = new SplittableRandom(leaves);
+        long mismatches = 0;
+        for (int step = 0; step < 8; step++) {
+          for (int i = 0; i < leaves; i++) {
+            double[] gradient = {Math.scalb(random.nextDouble(1, 2), random.nextInt(-most, most))};
+            ours.gradients.get(i).copyFrom(gradient);
+            theirs.gradients.get(i).copyFrom(gradient);
+          }
+          ours.optimizer.step();
+          theirs.optimizer.step();
+          mismatches += ours.differencesFrom(theirs);
+        }
+        return mismatches;
+      }
+    };
+  }
+
   static List<Scene> ofRoot() {
     List<Scene> scenes = new ArrayList<>();
     List<ElementType> both = List.of(ElementType.FLOAT32, ElementType.FLOAT64);
@@ -152,6 +218,8 @@ final class NormScenes {
       scenes.add(pairs(norm, List.of(ElementType.FLOAT32), 40_000, 30));
       scenes.add(pairs(norm, List.of(ElementType.FLOAT64), 40_000, 30));
       for (ElementType type : both) {
+        scenes.add(unlike(type, 61, norm));
+        scenes.add(unlike(type, 401, norm));
         scenes.add(manyLeaves(type, 4099, norm));
       }
     }

@@ -8,9 +8,12 @@ import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.cli.verify.EntryScenes.Scene;
 import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.BiFunction;
@@ -77,11 +80,39 @@ final class SumScenes {
         SplittableRandom random = new SplittableRandom(length);
         long mismatches = 0;
         for (int step = 0; step < steps; step++) {
+          int at = random.nextInt(length);
+          int other = at ^ 1 << random.nextInt(32 - Integer.numberOfLeadingZeros(length - 1));
+          int[] places = {at, Math.min(other, length - 1)};
           double[] values = pair(random, type, length);
-          double[] gradients = pair(random, type, length);
+          double[] gradients = numbers(random, type, length, places);
+          List<double[]> state = new ArrayList<>();
+          for (StateSlot slot : rule.stateSlots()) {
+            double[] numbers = numbers(random, type, length, places);
+            if (slot.content() == StateSlot.Content.SQUARE) {
+              Arrays.setAll(numbers, i -> random.nextDouble());
+              if (step % 4 == 2 && RuleSettings.has(rule, "beta2")) {
+                // What the gradient's square nearly cancels: so the few terms are large enough to
+                // matter where their mean over the tensor does.
+                double fresh = 1 - RuleSettings.number(rule, "beta2");
+                fresh /= step % 8 == 2 ? 1 : 1 - Math.pow(1 - fresh, step + 1);
+                for (int place : places) {
+                  double left = Math.scalb(1.0, -random.nextInt(4, 16));
+                  double square = gradients[place] * gradients[place];
+                  numbers[place] = -(1 - left) * square * fresh / Math.max(1 - fresh, fresh);
+                }
+              }
+            }
+            state.add(numbers);
+          }
           for (EntryScenes.Model model : List.of(ours, theirs)) {
             model.values.get(0).copyFrom(values);
             model.gradients.get(0).copyFrom(gradients);
+            List<Tensor> slots = model.state();
+            for (int i = 0; i < slots.size() && step % 2 == 0; i++) {
+              if (slots.get(i).length() == length) { // not one number of the whole tensor
+                slots.get(i).copyFrom(state.get(i));
+              }
+            }
             model.optimizer.step();
           }
           mismatches += ours.differencesFrom(theirs);
@@ -92,12 +123,18 @@ final class SumScenes {
   }
 
   private static double[] pair(SplittableRandom random, ElementType type, int length) {
-    double[] numbers = new double[length];
     int at = random.nextInt(length);
     int other = at ^ 1 << random.nextInt(32 - Integer.numberOfLeadingZeros(length - 1));
+    return numbers(random, type, length, at, Math.min(other, length - 1));
+  }
+
+  /** Zeros, but for numbers of like magnitude at these places. */
+  private static double[] numbers(
+      SplittableRandom random, ElementType type, int length, int... places) {
+    double[] numbers = new double[length];
     int bound = type == ElementType.FLOAT16 ? 6 : 60;
     double magnitude = random.nextInt(3) == 0 ? Math.scalb(1.0, random.nextInt(-bound, bound)) : 1;
-    for (int place : new int[] {at, Math.min(other, length - 1)}) {
+    for (int place : places) {
       numbers[place] = magnitude * random.nextDouble(-2, 2);
     }
     return numbers;
