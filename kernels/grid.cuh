@@ -26,6 +26,7 @@
 #define WS_KERNEL_FOR(blocks) extern "C" __global__ void __launch_bounds__(WS_BLOCK, blocks)
 #define WS_DEVICE_MEMBER __device__ __forceinline__
 #define WS_SHARED __shared__
+#define WS_SHARED_ARRAY(Type, name, count) __shared__ Type name[count];
 #define WS_THREADS(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)
 #define WS_BARRIER() __syncthreads()
 #define WS_UNSHARED() (void)0

@@ -332,8 +332,8 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
     odd |= misaligned(tensor->operands[2 + k], width(stored));
   }
   const bool whole = odd == 0;
-  WS_SHARED Random random[1 + Rule::ROOM];
-  WS_SHARED Slot slots[Rule::ROOM];
+  WS_SHARED_ARRAY(Random, random, 1 + Rule::ROOM)
+  WS_SHARED_ARRAY(Slot, slots, Rule::ROOM)
   WS_SHARED Table table;
   if (updates && draws) {
     const unsigned number = (unsigned)group.scalars[WS_MAX_SCALARS - 2] |

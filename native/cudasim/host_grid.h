@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <memory>
 
 struct alignas(16) float4 {
   float x, y, z, w;
@@ -108,6 +109,10 @@ struct Listed {
 #define WS_KERNEL extern "C" void
 #define WS_KERNEL_FOR(blocks) WS_KERNEL
 #define WS_SHARED static thread_local
+/* Not in the thread's own storage, which a library that is loaded first takes from every stack. */
+#define WS_SHARED_ARRAY(Type, name, count)                                               \
+  static thread_local const std::unique_ptr<Type[]> name##_owner(new Type[count]());     \
+  Type *const name = name##_owner.get();
 #define WS_THREADS(t)                                     \
   for (int count_##t = begin_phase(__FILE__, __LINE__),   \
            t = (cudasim_block & 1) ? WS_BLOCK - 1 : 0;    \
