@@ -51,6 +51,7 @@ final class EntryScenes {
       case "interpolation" -> evaluations(ElementType.valueOf(upper(type)));
       case "leaves" -> NormScenes.ofLeaves(ElementType.valueOf(upper(type)));
       case "matrix_copy", "matrix_product" -> MatrixScenes.of(ElementType.valueOf(upper(type)));
+      case "factor_tiles", "factor_join" -> update("adafactor", ElementType.valueOf(upper(type)));
       default -> {
         String rule = kind.replaceFirst("^(sums|first)_", "");
         List<Scene> scenes = update(rule, ElementType.valueOf(upper(type)));
