@@ -132,7 +132,7 @@ final class OptimizerRestorer {
         copy.run(reader);
       }
       for (Parameter parameter : added) {
-        for (StateSlot slot : rule(parameter).rule().stateSlots()) {
+        for (StateSlot slot : rule(parameter).rule().stateSlots(parameter.shape().size())) {
           boolean isOthers =
               slot.extent() == StateSlot.Extent.GROUP
                   && rule(parameter).members().stream().anyMatch(restored::contains);
@@ -201,7 +201,7 @@ final class OptimizerRestorer {
     OptimizerState state = optimizer.optimizerState();
     String name = PyTorchNames.state(savedName, slot);
     Tensor target = state.tensor(parameter.name(), slot);
-    List<Long> shape = state.isOfTensor(parameter.name(), slot) ? List.of() : parameter.shape();
+    List<Long> shape = state.shape(parameter, slot);
     Optional<CodedMemory> codes = state.codes(parameter.name(), slot);
     Optional<SavedCodes> saved = SavedCodes.of(reader, name);
     saved.ifPresent(its -> consumed.add(SavedCodes.scaleName(name)));

@@ -39,8 +39,7 @@ final class OptimizerSaver {
       }
       for (String slot : optimizer.stateNames(name)) {
         Tensor state = optimizer.optimizerState().tensor(name, slot);
-        boolean isOne = optimizer.optimizerState().isOfTensor(name, slot);
-        List<Long> shape = isOne ? List.of() : parameter.shape();
+        List<Long> shape = optimizer.optimizerState().shape(parameter, slot);
         Optional<CodedMemory> codes = optimizer.optimizerState().codes(name, slot);
         if (codes.isPresent()) {
           SavedCodes.add(writer, PyTorchNames.state(name, slot), codes.get(), shape);

@@ -55,6 +55,9 @@ final class OptimizerState {
   /** Those names of a parameter's state that are a single value for all its elements. */
   private final Map<String, Set<String>> ofTensor = new HashMap<>();
 
+  /** Those names of a parameter's state that are values of rows or columns, with their slots. */
+  private final Map<String, Map<String, StateSlot>> factors = new HashMap<>();
+
   /** Those names of a parameter that are no state, but room for a step to work in. */
   private final Map<String, Set<String>> scratch = new HashMap<>();
 
@@ -84,7 +87,7 @@ final class OptimizerState {
     Map<String, Parameter> leaders = new HashMap<>();
     for (RuleGroup group : groups) {
       for (Parameter parameter : group.members()) {
-        slots.put(parameter.name(), group.rule().stateSlots());
+        slots.put(parameter.name(), group.rule().stateSlots(parameter.shape().size()));
         leaders.put(parameter.name(), group.members().get(0));
       }
     }
@@ -221,9 +224,12 @@ final class OptimizerState {
         }
         MemorySlice slice =
             shared.slice(parameter, slot, storage(parameter, slot), elements(parameter, slot));
+        if (slot.isFactor()) {
+          factors.computeIfAbsent(parameter.name(), name -> new HashMap<>()).put(slot.name(), slot);
+        }
         Encoding encoding = precision.encoding(parameter, slot);
         MemorySlice numbers = encoding.isCoded() ? decoded(parameter, slice, encoding) : slice;
-        byName.put(slot.name(), tensor(numbers, parameter.length()));
+        byName.put(slot.name(), tensor(numbers, slot.length(parameter.shape())));
         operands.add(new Operand(Operand.Role.STATE, slice, encoding, Optional.empty()));
       }
       if (precision.hasMaster(parameter)) {
@@ -252,7 +258,7 @@ final class OptimizerState {
   private long elements(Parameter parameter, StateSlot slot) {
     return precision.encoding(parameter, slot).isCoded()
         ? StateCodes.words(parameter.length())
-        : parameter.length();
+        : slot.length(parameter.shape());
   }
 
   private static MemorySlice decoded(Parameter parameter, MemorySlice words, Encoding encoding) {
@@ -358,9 +364,13 @@ final class OptimizerState {
         : Optional.empty();
   }
 
-  /** Whether a state of a parameter is a single value for all its elements. */
-  boolean isOfTensor(String parameter, String slot) {
-    return ofTensor.getOrDefault(parameter, Set.of()).contains(slot);
+  /** Shape of a state of a parameter: empty if it is a single value for all its elements. */
+  List<Long> shape(Parameter parameter, String slot) {
+    if (ofTensor.getOrDefault(parameter.name(), Set.of()).contains(slot)) {
+      return List.of();
+    }
+    StateSlot factor = factors.getOrDefault(parameter.name(), Map.of()).get(slot);
+    return factor == null ? parameter.shape() : factor.shape(parameter.shape());
   }
 
   /** Names of the state of a parameter that there is. */

@@ -111,6 +111,12 @@ public final class ShardedOptimizerBuilder {
                 + group.rule().name()
                 + " does: choose another rule, or build it without sharded(...)");
       }
+      if (group.rule().isFactored()) {
+        throw new UnsupportedOperationException(
+            "a sharded optimizer has no rule whose state has the rows and columns of matrices yet, as "
+                + group.rule().name()
+                + "'s has: choose another rule, or build it without sharded(...)");
+      }
     }
     StepOptions options = builder.options();
     if (options.masterWeights() != MasterWeights.NONE

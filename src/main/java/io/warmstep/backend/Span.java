@@ -146,6 +146,15 @@ public final class Span {
   }
 
   /**
+   * Where the factors of the parameter's squares lie, of a span that is one parameter.
+   *
+   * @return empty if it has none
+   */
+  public Optional<StepPlan.Factors> factors() {
+    return entries.get(0).factors();
+  }
+
+  /**
    * The parameters, one after the other, since some things count from each one's first element.
    *
    * @return the entries of the plan, none empty

@@ -20,6 +20,12 @@ import java.util.Optional;
  * @param options what a step does besides its rule
  */
 public record StepPlan(List<Group> groups, StepOptions options) {
+  /** Most rows of a tile of a matrix whose squares are added up over rows and columns. */
+  public static final int FACTOR_ROWS = 64;
+
+  /** Most columns of such a tile. */
+  public static final int FACTOR_COLUMNS = 256;
+
   /** Elements of a leaf of the norm's tree, and sums of a node. */
   public static final int LEAF = 4096;
 
@@ -99,6 +105,9 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       int first = rule.sums().map(TensorSums::firstNumbers).orElse(0);
       int numbers = rule.sums().map(sums -> sums.numberNames().size()).orElse(0);
       requireAtMost(rule, "slots of state", rule.stateSlots().size() - kept, MAX_OPERANDS - 2);
+      if (rule.isFactored() && rule.sums().isEmpty()) {
+        throw new AssertionError("rule " + rule.name() + " has factors and no sums");
+      }
       requireAtMost(rule, "slots of tensors' state", kept, rule.sums().isEmpty() ? 0 : MAX_KEPT);
       requireAtMost(rule, "scalars", rule.scalarNames().size() + numbers, MAX_SCALARS);
       requireAtMost(rule, "scalars", rule.scalarNames().size() + first, MAX_SCALARS);
@@ -132,6 +141,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param sumsKernel that of the sums, see {@link UpdateRule#sumsKernel}
    * @param scalars how many the rule has
    * @param sums what is added up over each tensor first, if anything
+   * @param isFactored see {@link UpdateRule#isFactored}
    * @param groups their indices in the plan
    */
   public record SameRule(
@@ -139,6 +149,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       String sumsKernel,
       int scalars,
       Optional<TensorSums> sums,
+      boolean isFactored,
       List<Integer> groups) {
     /**
      * Copies the list.
@@ -147,6 +158,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param sumsKernel that of the sums, see {@link UpdateRule#sumsKernel}
      * @param scalars how many the rule has
      * @param sums what is added up over each tensor first, if anything
+     * @param isFactored see {@link UpdateRule#isFactored}
      * @param groups their indices in the plan
      */
     public SameRule {
@@ -155,7 +167,12 @@ public record StepPlan(List<Group> groups, StepOptions options) {
 
     private static SameRule of(UpdateRule rule, List<Integer> groups) {
       return new SameRule(
-          rule.kernel(), rule.sumsKernel(), rule.scalarNames().size(), rule.sums(), groups);
+          rule.kernel(),
+          rule.sumsKernel(),
+          rule.scalarNames().size(),
+          rule.sums(),
+          rule.isFactored(),
+          groups);
     }
 
     /**
@@ -178,14 +195,82 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   }
 
   /**
+   * Where the factors of a parameter's squares lie, a value for each row and for each column of its
+   * matrices. These are as many as the dimensions before the last two have indices.
+   *
+   * @param rows of one matrix after the other
+   * @param columns likewise
+   * @param matrices how many there are
+   * @param height rows of a matrix
+   * @param width its columns
+   */
+  public record Factors(
+      MemorySlice rows, MemorySlice columns, long matrices, long height, long width) {
+    private static Factors of(List<Long> shape, MemorySlice rows, MemorySlice columns) {
+      int last = shape.size() - 1;
+      long height = shape.get(last - 1);
+      long width = shape.get(last);
+      long matrices = shape.subList(0, last - 1).stream().reduce(1L, Math::multiplyExact);
+      return new Factors(rows, columns, matrices, height, width);
+    }
+
+    /**
+     * Tiles beside each other in a matrix.
+     *
+     * @return at least 1
+     */
+    public long across() {
+      return (width - 1) / FACTOR_COLUMNS + 1;
+    }
+
+    /**
+     * Tiles below each other in a matrix.
+     *
+     * @return at least 1
+     */
+    public long down() {
+      return (height - 1) / FACTOR_ROWS + 1;
+    }
+
+    /**
+     * Tiles of all matrices.
+     *
+     * @return how many there are
+     */
+    public long tiles() {
+      return Math.multiplyExact(matrices, Math.multiplyExact(across(), down()));
+    }
+
+    /**
+     * Room for the sums of the rows of all tiles.
+     *
+     * @return elements
+     */
+    public long rowSums() {
+      return Math.multiplyExact(matrices * height, across());
+    }
+
+    /**
+     * Room for the sums of the columns of all tiles.
+     *
+     * @return elements
+     */
+    public long columnSums() {
+      return Math.multiplyExact(matrices * width, down());
+    }
+  }
+
+  /**
    * One parameter. All its operands have the same length.
    *
    * @param index position among all parameters of the plan, from 0: the global norm adds in this
    *     order
    * @param length count of elements
    * @param shape lengths of its dimensions, whose product that is
-   * @param operands values, gradients, then a state for each slot of the group's rule
+   * @param operands values, gradients, then a state for each slot of elements of the group's rule
+   *     that the parameter has
    * @param kept for each slot that holds one value for the parameter or its group, where that lies
+   * @param factors where the slots of rows and columns lie, if it has them
    * @param average where the parameter's average lies, if one is kept
    */
   public record Entry(
@@ -194,6 +279,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       List<Long> shape,
       List<Operand> operands,
       List<MemorySlice> kept,
+      Optional<Factors> factors,
       Optional<MemorySlice> average) {
     /**
      * Copies the list.
@@ -202,8 +288,10 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      *     order
      * @param length count of elements
      * @param shape lengths of its dimensions, whose product that is
-     * @param operands values, gradients, then a state for each slot of the group's rule
+     * @param operands values, gradients, then a state for each slot of elements of the group's rule
+     *     that the parameter has
      * @param kept for each slot that holds one value for the parameter, where that lies
+     * @param factors where the slots of rows and columns lie, if it has them
      * @param average where the parameter's average lies, if one is kept
      */
     public Entry {
@@ -251,7 +339,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param values the parameter
      * @param gradients its gradient, of the same arithmetic
      * @param rule whose slots of state these are
-     * @param slots one for each
+     * @param slots one for each that a parameter of the shape has
      * @return the entry
      */
     public static Entry of(
@@ -262,14 +350,26 @@ public record StepPlan(List<Group> groups, StepOptions options) {
         MemorySlice gradients,
         UpdateRule rule,
         List<Operand> slots) {
-      int ofElements = slots.size() - Group.kept(rule);
-      List<Operand> operands = new ArrayList<>(2 + ofElements);
+      List<Operand> operands = new ArrayList<>(2 + slots.size());
       operands.add(values);
       operands.add(new Operand(Operand.Role.GRADIENTS, gradients));
-      operands.addAll(slots.subList(0, ofElements));
-      List<MemorySlice> kept =
-          slots.subList(ofElements, slots.size()).stream().map(Operand::slice).toList();
-      return new Entry(index, length, shape, operands, kept, Optional.empty());
+      List<MemorySlice> kept = new ArrayList<>();
+      List<MemorySlice> factors = new ArrayList<>(); // of rows, then of columns
+      List<StateSlot> its = rule.stateSlots(shape.size());
+      for (int i = 0; i < its.size(); i++) {
+        if (its.get(i).isFactor()) {
+          factors.add(slots.get(i).slice());
+        } else if (its.get(i).isOneValue()) {
+          kept.add(slots.get(i).slice());
+        } else {
+          operands.add(slots.get(i));
+        }
+      }
+      Optional<Factors> matrices =
+          factors.isEmpty()
+              ? Optional.empty()
+              : Optional.of(Factors.of(shape, factors.get(0), factors.get(1)));
+      return new Entry(index, length, shape, operands, kept, matrices, Optional.empty());
     }
 
     /**
@@ -279,7 +379,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @return a copy
      */
     public Entry withAverage(Optional<MemorySlice> average) {
-      return new Entry(index, length, shape, operands, kept, average);
+      return new Entry(index, length, shape, operands, kept, factors, average);
     }
 
     /**

@@ -15,6 +15,7 @@ public final class DoubleBlock {
   private int end;
   private double[] scalars = {};
   private double[] numbers = {};
+  private boolean isFactored;
   private double[][] terms = {};
   private double gradientScale;
   private double weightDecay;
@@ -59,6 +60,25 @@ public final class DoubleBlock {
    */
   public void tensor(double[] numbers) {
     this.numbers = numbers;
+  }
+
+  /**
+   * Sets whether the first slot is computed from factors.
+   *
+   * @param isFactored see {@link #isFactored()}
+   */
+  public void factored(boolean isFactored) {
+    this.isFactored = isFactored;
+  }
+
+  /**
+   * Whether the first slot is computed from factors of rows and columns, which have moved already,
+   * see {@link UpdateRule#isFactored()}.
+   *
+   * @return false where it is to be moved and written
+   */
+  public boolean isFactored() {
+    return isFactored;
   }
 
   /**

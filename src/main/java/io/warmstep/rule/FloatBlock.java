@@ -15,6 +15,7 @@ public final class FloatBlock {
   private int end;
   private float[] scalars = {};
   private float[] numbers = {};
+  private boolean isFactored;
   private float[][] terms = {};
   private float gradientScale;
   private float weightDecay;
@@ -59,6 +60,25 @@ public final class FloatBlock {
    */
   public void tensor(float[] numbers) {
     this.numbers = numbers;
+  }
+
+  /**
+   * Sets whether the first slot is computed from factors.
+   *
+   * @param isFactored see {@link #isFactored()}
+   */
+  public void factored(boolean isFactored) {
+    this.isFactored = isFactored;
+  }
+
+  /**
+   * Whether the first slot is computed from factors of rows and columns, which have moved already,
+   * see {@link UpdateRule#isFactored()}.
+   *
+   * @return false where it is to be moved and written
+   */
+  public boolean isFactored() {
+    return isFactored;
   }
 
   /**

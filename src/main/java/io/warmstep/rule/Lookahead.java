@@ -51,6 +51,13 @@ public final class Lookahead implements UpdateRule {
           "one whose parameters no other weights follow",
           "use it without Lookahead");
     }
+    if (rule.isFactored()) {
+      throw Arguments.refusal(
+          "lookahead: rule",
+          rule.name(),
+          "one that keeps its state of matrices for each element",
+          "use it without Lookahead, or choose a rule such as Adam.adamW()");
+    }
     this.rule = rule;
     this.k = k;
     this.alpha = alpha;
@@ -68,7 +75,7 @@ public final class Lookahead implements UpdateRule {
    * @param rule what moves the parameters
    * @return the rule with it
    * @throws IllegalArgumentException if the rule's parameters are followed by other weights
-   *     already, as those of Schedule-Free rules are
+   *     already, as those of Schedule-Free rules are, or its state is kept as factors
    */
   public static Lookahead around(UpdateRule rule) {
     Arguments.requirePresent("rule", rule, "pass one such as Adam.adamW()");

@@ -47,6 +47,7 @@ public final class Rules {
           new Entry(Lars.lars(), 0.3, Rules::lars),
           new Entry(NovoGrad.novoGrad(), 0.01, Rules::novoGrad),
           new Entry(StableAdamW.stableAdamW(), 0.003, Rules::stableAdamW),
+          new Entry(Adafactor.adafactor(), 0.05, Rules::adafactor),
           new Entry(ScheduleFreeSgd.scheduleFreeSgd(), 1, Rules::scheduleFreeSgd),
           new Entry(ScheduleFreeAdamW.scheduleFreeAdamW(), 0.005, Rules::scheduleFreeAdamW),
           new Entry(Muon.muon(), 0.02, Rules::muon),
@@ -242,6 +243,11 @@ public final class Rules {
     }
     StableAdamW stable = StableAdamW.stableAdamW().weightDecay(decay);
     return List.of(stable, stable.decoupleLr(0.125));
+  }
+
+  private static List<UpdateRule> adafactor(double decay, boolean maximize) {
+    Adafactor adafactor = Adafactor.adafactor().weightDecay(decay).maximize(maximize);
+    return List.of(adafactor, adafactor.beta2Decay(-0.7).eps(1e-6, 0.01).d(1.5));
   }
 
   private static List<UpdateRule> scheduleFreeSgd(double decay, boolean maximize) {

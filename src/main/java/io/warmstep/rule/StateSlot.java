@@ -1,5 +1,7 @@
 package io.warmstep.rule;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -32,6 +34,15 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
     TENSOR,
     /** All parameters of a group together: their state is one and the same element. */
     GROUP,
+    /**
+     * Each element of a parameter of fewer than two dimensions. Others have slots of rows and of
+     * columns in its place.
+     */
+    VECTOR,
+    /** Each row of the matrices that a parameter of two dimensions or more has in its last two. */
+    ROW,
+    /** Each column of these. */
+    COLUMN,
     /** Each element, from one phase of a step to the next: room to work in, and no state. */
     SCRATCH
   }
@@ -180,12 +191,79 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
+   * A slot of each element of a parameter of fewer than two dimensions, which starts at zero.
+   *
+   * @param name PyTorch's name for it
+   * @return the slot
+   */
+  public static StateSlot ofVector(String name) {
+    return new StateSlot(name, 0.0, Extent.VECTOR);
+  }
+
+  /**
+   * A slot of each row of a matrix, which starts at zero.
+   *
+   * @param name PyTorch's name for it
+   * @return the slot
+   */
+  public static StateSlot ofRows(String name) {
+    return new StateSlot(name, 0.0, Extent.ROW);
+  }
+
+  /**
+   * A slot of each column of a matrix, which starts at zero.
+   *
+   * @param name PyTorch's name for it
+   * @return the slot
+   */
+  public static StateSlot ofColumns(String name) {
+    return new StateSlot(name, 0.0, Extent.COLUMN);
+  }
+
+  /**
+   * Whether it holds a value for each row or each column.
+   *
+   * @return true of both
+   */
+  public boolean isFactor() {
+    return extent == Extent.ROW || extent == Extent.COLUMN;
+  }
+
+  /**
+   * Whether parameters of a shape have it.
+   *
+   * @param dimensions how many the shape has
+   * @return false of slots of rows and columns below two, of slots of vectors from there on
+   */
+  public boolean isOf(int dimensions) {
+    return extent == Extent.VECTOR ? dimensions < 2 : !isFactor() || dimensions >= 2;
+  }
+
+  /**
+   * Shape of the state of a parameter that has the slot.
+   *
+   * @param parameter the parameter's shape
+   * @return the same, none for one value, and with a last or last but one length of 1 for rows and
+   *     columns
+   */
+  public List<Long> shape(List<Long> parameter) {
+    if (isOneValue()) {
+      return List.of();
+    }
+    List<Long> shape = new ArrayList<>(parameter);
+    if (isFactor()) {
+      shape.set(shape.size() - (extent == Extent.ROW ? 1 : 2), 1L);
+    }
+    return shape;
+  }
+
+  /**
    * How many values a parameter has.
    *
-   * @param elements of the parameter
-   * @return as many, or 1
+   * @param parameter the parameter's shape
+   * @return the product of {@link #shape}
    */
-  public long length(long elements) {
-    return isOneValue() ? 1 : elements;
+  public long length(List<Long> parameter) {
+    return shape(parameter).stream().reduce(1L, Math::multiplyExact);
   }
 }

@@ -46,6 +46,30 @@ public interface UpdateRule {
   List<StateSlot> stateSlots();
 
   /**
+   * What the rule remembers of a parameter.
+   *
+   * @param dimensions how many the parameter's shape has
+   * @return those of {@link #stateSlots()} that it has, in their order
+   */
+  default List<StateSlot> stateSlots(int dimensions) {
+    return stateSlots().stream().filter(slot -> slot.isOf(dimensions)).toList();
+  }
+
+  /**
+   * Whether the first slot, a running average of squared gradients, is kept as factors of rows and
+   * of columns for parameters of two dimensions or more. The slots of both follow it. Such a rule
+   * has {@link #sums()}. Before its first phase a backend moves the factors; both phases then read
+   * the first slot as {@code row * column / mean(rows)}, and {@link FloatBlock#isFactored()} says
+   * that it has moved already. The first scalar is what a step takes of the new squares, the second
+   * the least that the mean counts as, 0 for the epsilon of the arithmetic type.
+   *
+   * @return false where no slot is one of rows or columns
+   */
+  default boolean isFactored() {
+    return stateSlots().stream().anyMatch(StateSlot::isFactor);
+  }
+
+  /**
    * Whether the objective is maximized: the gradient's sign is flipped before anything else.
    *
    * @return true to ascend

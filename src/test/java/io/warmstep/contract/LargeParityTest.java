@@ -98,22 +98,23 @@ class LargeParityTest {
   @MethodSource("richRulesAndTypes")
   void rawBitPatterns(UpdateRule rule, ElementType type) {
     SplittableRandom random = new SplittableRandom(20);
-    List<StateSlot> state = rule.stateSlots().stream().filter(StateSlot::isState).toList();
+    List<Long> shape = Arrays.stream(Shapes.of(PATTERNS)).boxed().toList();
+    List<StateSlot> state = rule.stateSlots(2).stream().filter(StateSlot::isState).toList();
     int slots = state.size(); // before any that are room to work in
     List<double[]> start = new ArrayList<>();
     start.add(anyBits(random, type));
     for (StateSlot slot : state) {
-      start.add(Arrays.copyOf(anyBits(random, type), (int) slot.length(PATTERNS)));
+      start.add(Arrays.copyOf(anyBits(random, type), (int) slot.length(shape)));
     }
     double[] gradients = anyBits(random, type);
     Reference reference = new Reference(rule, type, start.get(0));
     for (int i = 0; i < slots; i++) {
-      reference.state(i, start.get(1 + i));
+      reference.state(rule.stateSlots().indexOf(state.get(i)), start.get(1 + i));
     }
     reference.step(1, RATE, gradients);
     List<double[]> expected = new ArrayList<>(List.of(reference.parameters()));
     for (int i = 0; i < slots; i++) {
-      expected.add(reference.state(i));
+      expected.add(reference.state(rule.stateSlots().indexOf(state.get(i))));
     }
     for (ContractBackend backend : backends(rule, type)) {
       List<double[]> actual = train(backend.shared(), rule, type, start, List.of(gradients));

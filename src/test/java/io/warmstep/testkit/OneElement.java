@@ -28,6 +28,9 @@ abstract class OneElement {
   /** Gives the rule the numbers of the tensor whose elements follow. */
   abstract void tensor(double[] numbers);
 
+  /** Says that the first slot has moved already. */
+  abstract void factored();
+
   /** Updates an element: the parameter, then its state. */
   abstract void update(double[] element, double gradient);
 
@@ -56,6 +59,11 @@ abstract class OneElement {
     @Override
     void tensor(double[] numbers) {
       block.tensor(Numbers.floats(numbers));
+    }
+
+    @Override
+    void factored() {
+      block.factored(true);
     }
 
     private void load(double[] element, double g) {
@@ -113,6 +121,11 @@ abstract class OneElement {
     @Override
     void tensor(double[] numbers) {
       block.tensor(numbers);
+    }
+
+    @Override
+    void factored() {
+      block.factored(true);
     }
 
     private void load(double[] element, double g) {

@@ -2,6 +2,7 @@ package io.warmstep.testkit;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import java.util.Arrays;
 
@@ -21,16 +22,20 @@ public final class Reference {
   /** The rule's state that holds one value for all elements. */
   private final double[] kept;
 
-  private final int rows;
+  private final long[] shape;
+
+  /** State of the rows and columns of matrices, by the rule's slot; null for other slots. */
+  private final double[][] factors;
 
   /** Of a shape as {@link Shapes} gives it. */
   public Reference(UpdateRule rule, ElementType type, double[] parameters) {
-    this(rule, type, parameters, (int) Shapes.of(parameters.length)[0]);
+    this(rule, type, parameters, Shapes.of(parameters.length));
   }
 
-  public Reference(UpdateRule rule, ElementType type, double[] parameters, int rows) {
+  public Reference(UpdateRule rule, ElementType type, double[] parameters, long[] shape) {
     this.rule = rule;
-    this.rows = rows;
+    this.shape = shape;
+    this.factors = new double[rule.stateSlots().size()][];
     this.type = type;
     this.arithmetic = Arithmetic.of(type);
     elementRule = new ElementRule(rule, arithmetic);
@@ -40,6 +45,11 @@ public final class Reference {
       elements[i][0] = parameters[i];
     }
     for (int slot = 0; slot < rule.stateSlots().size(); slot++) {
+      StateSlot its = rule.stateSlots().get(slot);
+      if (its.isFactor() && shape.length > 1) {
+        factors[slot] = new double[(int) its.length(Arrays.stream(shape).boxed().toList())];
+        continue;
+      }
       double initial = arithmetic.round(rule.stateSlots().get(slot).initialValue());
       double[] values = new double[isKept(slot) ? 1 : parameters.length];
       Arrays.fill(values, initial);
@@ -83,7 +93,7 @@ public final class Reference {
       prepared[i] = g;
     }
     if (rule.sums().isPresent()) {
-      new SummedRule(rule, arithmetic, step, rate).update(elements, rows, kept, prepared);
+      new SummedRule(rule, arithmetic, step, rate).update(elements, shape, kept, factors, prepared);
     } else {
       ElementRule.Update update = elementRule.step(step, rate);
       for (int i = 0; i < elements.length; i++) {
@@ -108,6 +118,9 @@ public final class Reference {
 
   /** State by the rule's slot number. */
   public double[] state(int slot) {
+    if (factors[slot] != null) {
+      return factors[slot].clone();
+    }
     return isKept(slot) ? new double[] {kept[keptIndex(slot)]} : column(1 + slot);
   }
 
@@ -117,6 +130,10 @@ public final class Reference {
 
   /** Starts a slot of state at other values than zeros. */
   public void state(int slot, double[] values) {
+    if (factors[slot] != null) {
+      System.arraycopy(values, 0, factors[slot], 0, factors[slot].length);
+      return;
+    }
     if (isKept(slot)) {
       kept[keptIndex(slot)] = values[0];
       return;
@@ -124,6 +141,11 @@ public final class Reference {
     for (int i = 0; i < elements.length; i++) {
       elements[i][1 + slot] = values[i];
     }
+  }
+
+  /** Whether a parameter of the shape has a slot, by the rule's slot number. */
+  public boolean has(int slot) {
+    return rule.stateSlots().get(slot).isOf(shape.length);
   }
 
   public UpdateRule rule() {

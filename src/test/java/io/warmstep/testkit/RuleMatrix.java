@@ -139,7 +139,7 @@ public final class RuleMatrix {
                   && !name.startsWith("ns")) { // else the iteration diverges
                 // A power leaves 0 and 1 alone, and any other number on its side of 1.
                 double power = Math.pow(4, random.nextDouble(-1, 1));
-                double other = Math.pow(number, power);
+                double other = Math.copySign(Math.pow(Math.abs(number), power), number);
                 // An eps of 1e-16 would become one that float32 does not have.
                 others.put(name, number > 0 ? Math.max(other, 1e-30) : other);
               }

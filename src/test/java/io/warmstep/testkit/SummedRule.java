@@ -37,16 +37,23 @@ final class SummedRule {
    * Updates a tensor.
    *
    * @param elements a row for each: the parameter, then its state
-   * @param rows length of the first dimension
+   * @param shape of the tensor
    * @param kept state of the tensor as a whole
+   * @param factors state of its rows and columns by slot, if the rule has it
    * @param gradients after unscaling, clipping and the sign of maximize
    */
-  void update(double[][] elements, int rows, double[] kept, double[] gradients) {
+  void update(
+      double[][] elements, long[] shape, double[] kept, double[][] factors, double[] gradients) {
     if (elements.length == 0) {
       return;
     }
     double[][] terms = new double[sums.kinds().size()][elements.length];
     OneElement loop = OneElement.of(rule, a, elements[0].length - 1, terms.length, scalars, l2);
+    int rows = (int) shape[0];
+    if (rule.isFactored() && shape.length > 1) {
+      factor(elements, shape, factors, gradients);
+      loop.factored();
+    }
     for (int i = 0; i < elements.length; i++) {
       double[] before = elements[i].clone();
       loop.sum(elements[i], gradients[i], terms, i);
@@ -63,6 +70,21 @@ final class SummedRule {
     loop.tensor(numbers);
     for (int i = 0; i < elements.length; i++) {
       loop.update(elements[i], gradients[i]);
+    }
+  }
+
+  /** Slot 0 becomes what the factors of slots 1 and 2 stand for. */
+  private void factor(double[][] elements, long[] shape, double[][] factors, double[] gradients) {
+    int last = shape.length - 1;
+    double eps = a.round(scalars[1]);
+    if (eps == 0) {
+      eps = a == Arithmetic.FLOAT64 ? 0x1p-52 : 0x1p-23;
+    }
+    double[] squares =
+        new ReferenceFactors(a, (int) shape[last - 1], (int) shape[last])
+            .move(gradients, factors[1], factors[2], a.round(scalars[0]), eps);
+    for (int i = 0; i < squares.length; i++) {
+      elements[i][1] = squares[i];
     }
   }
 

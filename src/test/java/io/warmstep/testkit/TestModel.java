@@ -93,7 +93,7 @@ public final class TestModel implements AutoCloseable {
             rule,
             parameters().get(name).values().type(),
             initial.get(name),
-            Math.toIntExact(parameters().get(name).shape().get(0)));
+            parameters().get(name).shape().stream().mapToLong(length -> length).toArray());
     references.put(name, reference);
     return reference;
   }
@@ -130,7 +130,7 @@ public final class TestModel implements AutoCloseable {
       String where = what + ", parameter " + name + ", step " + optimizer.stepCount();
       Bits.assertSame(reference.parameters(), values(name), () -> where);
       for (int i = 0; i < reference.rule().stateSlots().size(); i++) {
-        if (!reference.rule().stateSlots().get(i).isState()) {
+        if (!reference.rule().stateSlots().get(i).isState() || !reference.has(i)) {
           continue;
         }
         String slot = reference.rule().stateSlots().get(i).name();

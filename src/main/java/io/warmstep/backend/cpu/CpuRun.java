@@ -6,16 +6,21 @@ import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
+import io.warmstep.backend.StepPlan;
 import io.warmstep.storage.StateCodes;
+import io.warmstep.storage.Storage;
 import java.util.Arrays;
 
 /** A span in terms of memories on the processor. */
 final class CpuRun {
   final GroupStep group;
   final boolean isDouble;
-  final CpuMemory[] memories; // values, gradients, then state
+  final CpuMemory[] memories; // values, gradients, then state; squares of factors come last
   final long[] offsets;
   final long length;
+
+  /** Where the factors of squares lie, or null. */
+  final StepPlan.Factors factors;
 
   /** Each operand as it is stored. */
   private final Operand[] operands;
@@ -47,8 +52,10 @@ final class CpuRun {
     this.group = group;
     this.isDouble = span.type() == ElementType.FLOAT64;
     this.operands = span.operands().toArray(Operand[]::new);
-    this.memories = new CpuMemory[operands.length];
-    this.offsets = new long[operands.length];
+    this.factors = span.factors().orElse(null);
+    int count = operands.length + (factors == null ? 0 : 1);
+    this.memories = new CpuMemory[count];
+    this.offsets = new long[count];
     this.length = span.length();
     this.rows = span.rows();
     this.kept = span.kept().toArray(MemorySlice[]::new);
@@ -60,12 +67,16 @@ final class CpuRun {
         span.average().isPresent()
             || Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
     this.isCoded = Arrays.stream(operands).anyMatch(operand -> operand.encoding().isCoded());
+    if (factors != null) {
+      Storage arithmetic = Storage.of(span.type().arithmetic());
+      memories[operands.length] = new FactoredMemory(factors, arithmetic, isDouble);
+    }
     bind(span);
   }
 
   /** Looks up where the operands lie. */
   void bind(Span span) {
-    for (int i = 0; i < memories.length; i++) {
+    for (int i = 0; i < operands.length; i++) {
       operands[i] = span.operands().get(i);
       MemorySlice slice = operands[i].slice();
       memories[i] = (CpuMemory) slice.memory();
@@ -86,6 +97,10 @@ final class CpuRun {
 
   /** Copies numbers of an operand into an array of the arithmetic type. */
   void load(int operand, long at, Object target, int to, int n, ElementScratch scratch) {
+    if (operand == operands.length) {
+      memories[operand].load(at, target, to, n, scratch);
+      return;
+    }
     Operand its = operands[operand];
     if (its.encoding() == Encoding.MASTER) {
       EncodingScratch masters = scratch.encodings();

@@ -44,6 +44,8 @@ final class CpuStepProgram implements StepProgram {
   private final int chunkLength;
   private final CpuWorker[] workers;
   private final GlobalNorm norm;
+  private final FloatFactors floatFactors;
+  private final DoubleFactors doubleFactors;
   private final CpuSums sums;
   private final FloatMatrices floatMatrices;
   private final DoubleMatrices doubleMatrices;
@@ -76,6 +78,8 @@ final class CpuStepProgram implements StepProgram {
       workers[i] = new CpuWorker(options, runs, slots);
     }
     this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
+    this.floatFactors = new FloatFactors(options, runs, pool);
+    this.doubleFactors = new DoubleFactors(options, runs, pool);
     this.sums = CpuSums.of(options, runs, pool);
     this.floatMatrices = new FloatMatrices(matrices(false), pool);
     this.doubleMatrices = new DoubleMatrices(matrices(true), pool);
@@ -130,6 +134,8 @@ final class CpuStepProgram implements StepProgram {
           floatScale,
           doubleScale);
     }
+    floatFactors.compute();
+    doubleFactors.compute();
     if (sums != null) {
       sums.compute();
     }
@@ -200,6 +206,8 @@ final class CpuStepProgram implements StepProgram {
     if (norm != null) {
       norm.rebind(plan);
     }
+    floatFactors.prepare();
+    doubleFactors.prepare();
     if (sums != null) {
       sums.prepare();
     }

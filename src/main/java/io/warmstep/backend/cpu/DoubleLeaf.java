@@ -73,6 +73,7 @@ final class DoubleLeaf {
     block.step(group.doubleScalars, scaleLeft, group.weightDecay);
     block.tensor(group.doubleFirst);
     block.terms(terms);
+    block.factored(run.factors != null);
     block.range(parameters, gradients, state, 0, n);
     rule.sum(block);
     for (int i = 2; i < run.memories.length; i++) {

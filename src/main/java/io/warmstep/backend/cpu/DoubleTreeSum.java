@@ -202,7 +202,7 @@ final class DoubleTreeSum {
   }
 
   /** Loops with constant distances, because only such ones vectorize. */
-  private static double fold(double[] s, int width) {
+  static double fold(double[] s, int width) {
     if (width > 1024) {
       for (int i = 0; i < 1024; i++) {
         s[i] += s[i + 1024];
@@ -250,7 +250,8 @@ final class DoubleTreeSum {
     return Math.scalb(root, exponent);
   }
 
-  private static int paddedWidth(int n) {
+  /** The least power of two that is no smaller. */
+  static int paddedWidth(int n) {
     return n <= 1 ? 1 : Integer.highestOneBit(n - 1) << 1;
   }
 

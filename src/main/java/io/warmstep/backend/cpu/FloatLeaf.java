@@ -73,6 +73,7 @@ final class FloatLeaf {
     block.step(group.floatScalars, scaleLeft, (float) group.weightDecay);
     block.tensor(group.floatFirst);
     block.terms(terms);
+    block.factored(run.factors != null);
     block.range(parameters, gradients, state, 0, n);
     rule.sum(block);
     for (int i = 2; i < run.memories.length; i++) {

@@ -201,7 +201,7 @@ final class FloatTreeSum {
   }
 
   /** Loops with constant distances, because only such ones vectorize. */
-  private static float fold(float[] s, int width) {
+  static float fold(float[] s, int width) {
     if (width > 1024) {
       for (int i = 0; i < 1024; i++) {
         s[i] += s[i + 1024];
@@ -249,7 +249,8 @@ final class FloatTreeSum {
     return Math.scalb(root, exponent);
   }
 
-  private static int paddedWidth(int n) {
+  /** The least power of two that is no smaller. */
+  static int paddedWidth(int n) {
     return n <= 1 ? 1 : Integer.highestOneBit(n - 1) << 1;
   }
 

@@ -71,7 +71,14 @@ final class GoldenRules {
         throw new UnknownException("rule " + rule.name() + " has no " + hyperparameter);
       }
     }
-    return RuleSettings.with(rule, values);
+    return withFloor(RuleSettings.with(rule, values));
+  }
+
+  /** The reference's epsilon is that of float64, in which the file was computed. */
+  private static UpdateRule withFloor(UpdateRule rule) {
+    return rule.isFactored() && RuleSettings.values(rule).get("eps1").equals(0.0)
+        ? RuleSettings.with(rule, Map.of("eps1", Math.ulp(1.0)))
+        : rule;
   }
 
   /** No limit is 0 in the rules here. */

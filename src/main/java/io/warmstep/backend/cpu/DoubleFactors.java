@@ -1,0 +1,237 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.backend.StepPlan;
+import io.warmstep.step.StepOptions;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * What comes before the first phase where squares are kept as factors, in double64: sums of squared
+ * gradients over rows and columns of matrices, by which the factors move. The threads share tiles,
+ * whose sums are then added up in their order. See NUMERICS.md.
+ */
+final class DoubleFactors {
+  private static final int ROWS = StepPlan.FACTOR_ROWS;
+  private static final int COLUMNS = StepPlan.FACTOR_COLUMNS;
+
+  private final WorkerPool pool;
+  private final Matrices[] all;
+  private final Worker[] workers;
+  private final boolean clips;
+  private final double clipValue;
+  private final int tiles;
+  private final int joins;
+  private final WorkerPool.Job addTile = this::addTile;
+  private final WorkerPool.Job join = this::join;
+
+  /** The matrices of one parameter, and the sums of their tiles. */
+  private static final class Matrices {
+    final CpuRun run;
+    final StepPlan.Factors factors;
+    final int firstTile; // among all
+    final int firstJoin;
+    final double[] rowSums; // those of a row one after the other
+    final double[] columnSums; // those of a tile one after the other
+
+    Matrices(CpuRun run, int firstTile, int firstJoin) {
+      this.run = run;
+      this.factors = run.factors;
+      this.firstTile = firstTile;
+      this.firstJoin = firstJoin;
+      this.rowSums = new double[Math.toIntExact(factors.rowSums())];
+      this.columnSums = new double[Math.toIntExact(factors.columnSums())];
+    }
+
+    /** The rows of a matrix are one join, and so are its columns. */
+    int joins() {
+      return Math.multiplyExact(2, Math.toIntExact(factors.matrices()));
+    }
+  }
+
+  /** One thread's room. */
+  private static final class Worker {
+    final double[] gradients = new double[COLUMNS];
+    final double[] squares = new double[COLUMNS];
+    final double[] sums = new double[COLUMNS];
+    final ElementScratch scratch = new ElementScratch(COLUMNS);
+  }
+
+  DoubleFactors(StepOptions options, CpuRun[] runs, WorkerPool pool) {
+    this.pool = pool;
+    this.clips = options.clipValue() > 0;
+    this.clipValue = options.clipValue();
+    List<CpuRun> factored =
+        Arrays.stream(runs).filter(run -> run.factors != null && run.isDouble).toList();
+    this.all = new Matrices[factored.size()];
+    int tilesSoFar = 0;
+    int joinsSoFar = 0;
+    for (int i = 0; i < all.length; i++) {
+      all[i] = new Matrices(factored.get(i), tilesSoFar, joinsSoFar);
+      tilesSoFar = Math.addExact(tilesSoFar, Math.toIntExact(all[i].factors.tiles()));
+      joinsSoFar = Math.addExact(joinsSoFar, all[i].joins());
+    }
+    this.tiles = tilesSoFar;
+    this.joins = joinsSoFar;
+    this.workers = new Worker[all.length == 0 ? 0 : pool.threads()];
+    for (int i = 0; i < workers.length; i++) {
+      workers[i] = new Worker();
+    }
+    prepare();
+  }
+
+  /** Makes room for what has to be copied, so that no step does. */
+  void prepare() {
+    for (Matrices matrices : all) {
+      for (Worker worker : workers) {
+        worker.scratch.prepare(matrices.run.memories[1]);
+      }
+    }
+  }
+
+  /** Moves the factors of all matrices. */
+  void compute() {
+    if (all.length > 0) {
+      pool.run(addTile, tiles);
+      pool.run(join, joins);
+    }
+  }
+
+  private Matrices ofTile(int tile) {
+    int low = 0;
+    for (int high = all.length; high - low > 1; ) {
+      int middle = (low + high) >>> 1;
+      if (all[middle].firstTile <= tile) {
+        low = middle;
+      } else {
+        high = middle;
+      }
+    }
+    return all[low];
+  }
+
+  private void addTile(int thread, int index) {
+    Worker worker = workers[thread];
+    Matrices matrices = ofTile(index);
+    StepPlan.Factors factors = matrices.factors;
+    CpuRun run = matrices.run;
+    int tile = index - matrices.firstTile;
+    int across = (int) factors.across();
+    int down = (int) factors.down();
+    long matrix = tile / across / down;
+    long firstRow = (long) (tile / across % down) * ROWS;
+    long firstColumn = (long) (tile % across) * COLUMNS;
+    int rows = (int) Math.min(ROWS, factors.height() - firstRow);
+    int n = (int) Math.min(COLUMNS, factors.width() - firstColumn);
+    int width = DoubleTreeSum.paddedWidth(n);
+    double[] s = worker.squares;
+    double[] sums = worker.sums;
+    Arrays.fill(sums, 0, n, 0.0);
+    for (int i = 0; i < rows; i++) {
+      long row = matrix * factors.height() + firstRow + i;
+      square(worker, run, row * factors.width() + firstColumn, n);
+      for (int j = 0; j < n; j++) {
+        sums[j] += s[j];
+      }
+      Arrays.fill(s, n, width, 0.0);
+      int place = (int) (row * across) + tile % across;
+      matrices.rowSums[place] = DoubleTreeSum.fold(s, width);
+    }
+    long place = (matrix * down + firstRow / ROWS) * factors.width() + firstColumn;
+    System.arraycopy(sums, 0, matrices.columnSums, (int) place, n);
+  }
+
+  /** The squares of some gradients. */
+  private void square(Worker worker, CpuRun run, long at, int n) {
+    GroupStep group = run.group;
+    double[] g = worker.gradients;
+    double[] s = worker.squares;
+    run.memories[1].load(run.offsets[1] + at, g, 0, n, worker.scratch);
+    double scale = group.doubleScale;
+    if (clips) {
+      DoubleWork.clip(g, scale, clipValue, 0, n);
+      scale = 1;
+    }
+    for (int j = 0; j < n; j++) {
+      double x = scale * g[j];
+      s[j] = x * x;
+    }
+  }
+
+  private void join(int thread, int index) {
+    int found = 0;
+    while (found + 1 < all.length && all[found + 1].firstJoin <= index) {
+      found++;
+    }
+    Matrices matrices = all[found];
+    int its = index - matrices.firstJoin;
+    if (its % 2 == 0) {
+      joinRows(workers[thread], matrices, its / 2);
+    } else {
+      joinColumns(workers[thread], matrices, its / 2);
+    }
+  }
+
+  /** Moves a matrix's factors of rows, and divides them by their mean for the phases. */
+  private static void joinRows(Worker worker, Matrices matrices, long matrix) {
+    StepPlan.Factors factors = matrices.factors;
+    GroupStep group = matrices.run.group;
+    CpuMemory memory = (CpuMemory) factors.rows().memory();
+    double fresh = group.doubleScalars[0];
+    double eps = group.doubleScalars[1] == 0 ? Math.ulp(1.0) : group.doubleScalars[1];
+    double[] scaled = ((FactoredMemory) matrices.run.memories[2]).doubleRows;
+    double[] sums = worker.sums;
+    int across = (int) factors.across();
+    int first = (int) (matrix * factors.height());
+    int height = (int) factors.height();
+    Arrays.fill(sums, 0.0);
+    for (int from = 0; from < height; from += COLUMNS) {
+      int n = Math.min(COLUMNS, height - from);
+      double[] factor = worker.squares;
+      long place = factors.rows().offset() + first + from;
+      memory.load(place, factor, 0, n, worker.scratch);
+      for (int i = 0; i < n; i++) {
+        double sum = 0.0;
+        for (int part = 0; part < across; part++) {
+          sum += matrices.rowSums[(first + from + i) * across + part];
+        }
+        double mean = sum / factors.width();
+        factor[i] = Math.fma(fresh, mean - factor[i], factor[i]);
+        sums[i] += factor[i];
+        scaled[first + from + i] = factor[i];
+      }
+      memory.store(place, factor, 0, n, worker.scratch);
+    }
+    double divisor = Math.max(DoubleTreeSum.fold(sums, COLUMNS) / height, eps);
+    for (int i = first; i < first + height; i++) {
+      scaled[i] /= divisor;
+    }
+  }
+
+  /** Moves a matrix's factors of columns. */
+  private static void joinColumns(Worker worker, Matrices matrices, long matrix) {
+    StepPlan.Factors factors = matrices.factors;
+    CpuMemory memory = (CpuMemory) factors.columns().memory();
+    double fresh = matrices.run.group.doubleScalars[0];
+    double[] sums = worker.sums;
+    double[] factor = worker.squares;
+    int down = (int) factors.down();
+    int width = (int) factors.width();
+    for (int from = 0; from < width; from += COLUMNS) {
+      int n = Math.min(COLUMNS, width - from);
+      Arrays.fill(sums, 0, n, 0.0);
+      for (int part = 0; part < down; part++) {
+        int at = (int) ((matrix * down + part) * width) + from;
+        for (int j = 0; j < n; j++) {
+          sums[j] += matrices.columnSums[at + j];
+        }
+      }
+      long place = factors.columns().offset() + matrix * width + from;
+      memory.load(place, factor, 0, n, worker.scratch);
+      for (int j = 0; j < n; j++) {
+        double mean = sums[j] / factors.height();
+        factor[j] = Math.fma(fresh, mean - factor[j], factor[j]);
+      }
+      memory.store(place, factor, 0, n, worker.scratch);
+    }
+  }
+}
