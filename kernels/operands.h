@@ -8,6 +8,7 @@
 #define WS_SHARED_SUMS_ENTRY(rule, RULE)
 #define WS_PASS_ENTRY(pass, PASS)
 #define WS_MATRIX_ENTRY(rule, RULE)
+#define WS_FACTORED_ENTRY(rule, RULE)
 #define WS_BITS WS_JOIN(WS_ARITHMETIC, v)
 #include "gradient.h"
 #include WS_RULE_FILE
@@ -64,6 +65,49 @@
 #define WS_STATE_PARAMETER(i) , global ws_one *state##i
 #endif
 #define WS_STATE_ARGUMENT(i) , state##i + segment[5 + i]
+
+/*
+ * With WS_FACTORED the first slot is no array, but the products of a row's and a column's factor, of
+ * matrices one after the other. A segment has the offsets of both, the rows of a matrix and its columns
+ * after the offsets of its operands.
+ */
+#ifdef WS_FACTORED
+#define WS_FACTOR(i) segment[3 + 2 + WS_SLOTS_USED + i]
+#define WS_FACTORED_PARAMETERS , global const ws_one *row_factors, global const ws_one *column_factors
+#define WS_FACTORED_ARGUMENTS \
+  , row_factors + WS_FACTOR(0), column_factors + WS_FACTOR(1), WS_FACTOR(2), WS_FACTOR(3)
+#define WS_FACTORED_UNITS \
+  , global const ws_one *row_factors, global const ws_one *column_factors, long height, long width
+#define WS_LOAD_FACTORED(unit) \
+  s[0] = ws_load_factored(row_factors, column_factors, height, width, unit);
+WS_INLINE ws_lanes ws_load_factored(
+    global const ws_one *rows, global const ws_one *columns, long height, long width,
+    ws_unit unit) {
+  ws_one lanes[WS_LANES];
+  long row = (unit.at + unit.from) / width;
+  long column = (unit.at + unit.from) % width;
+  long matrix = row / height;
+  int i;
+  for (i = 0; i < WS_LANES; i++) {
+    lanes[i] = 0;
+  }
+  for (i = unit.from; i < unit.to; i++) {
+    lanes[i] = rows[row] * columns[matrix * width + column];
+    column++;
+    if (column == width) {
+      column = 0;
+      row++;
+      matrix = row / height;
+    }
+  }
+  return WS_VLOAD(0, lanes);
+}
+#else
+#define WS_FACTORED_PARAMETERS
+#define WS_FACTORED_ARGUMENTS
+#define WS_FACTORED_UNITS
+#define WS_LOAD_FACTORED(unit)
+#endif
 
 /*
  * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, 1 if its parameters

@@ -36,6 +36,12 @@
 #define WS_TURNED(x, g) ((x) > 0 ? (g) : (x) < 0 ? -(g) : (x))
 /* 1 if x is above 0, else 0; x itself if it is NaN. */
 #define WS_IS_POSITIVE(x) ((x) > 0 ? (WS_REAL)1 : (x) != (x) ? (x) : (WS_REAL)0)
+/* The argument, or the type's epsilon if it is 0. */
+#define WS_OR_EPSILON(a) ((a) == 0 ? (WS_REAL)WS_JOIN(ws_epsilon_, WS_BITS) : (a))
+#define ws_epsilon_32 1.1920928955078125e-7f
+#define ws_epsilon_64 2.220446049250313e-16
+#define ws_epsilon_32v ws_epsilon_32
+#define ws_epsilon_64v ws_epsilon_64
 #define WS_TO_BITS(a) WS_NAME(to_bits)(a)
 #define WS_FROM_BITS(a) WS_NAME(from_bits)(a)
 

@@ -41,6 +41,11 @@
  * One whose sums and numbers are those of a rule before it, with the same scalars for them, ends with
  * WS_SHARED_SUMS_ENTRY(<rule>, <RULE>): CUDA has the entries of that one for both.
  *
+ * One whose first slot is kept as factors of the rows and columns of matrices ends with
+ * WS_FACTORED_ENTRY(<rule>, <RULE>). That slot is its only one; its first phase moves it for vectors
+ * alone. Its first scalar is what a step takes of the new squares, its second the least that a mean of
+ * rows counts as, 0 for the type's epsilon: see factors.cu and factors.cl.
+ *
  * A pass of the optimizer's own, which is no rule and has no gradients, ends with
  * WS_PASS_ENTRY(<pass>, <PASS>). It defines the macros of a rule, and _READS and _WRITES.
  */
@@ -58,6 +63,9 @@
 #endif
 #ifndef WS_PASS_ENTRY
 #define WS_PASS_ENTRY(pass, PASS)
+#endif
+#ifndef WS_FACTORED_ENTRY
+#define WS_FACTORED_ENTRY(rule, RULE)
 #endif
 #ifndef WS_MATRIX_ENTRY
 #define WS_MATRIX_ENTRY(rule, RULE)
@@ -83,6 +91,7 @@
 #include "rules/lars.h"
 #include "rules/novograd.h"
 #include "rules/stableadamw.h"
+#include "rules/adafactor.h"
 #include "rules/muon.h"
 #include "rules/prodigy.h"
 #include "rules/schedulefreesgd.h"

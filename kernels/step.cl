@@ -12,6 +12,7 @@
  *   WS_LANES                               elements that a work-item works on at a time: 4, 8, 16
  *   WS_LOCAL                               work-items of a work-group
  *   WS_UNITS                               how many times a work-item does so
+ *   WS_FACTORED                            if the first slot is kept as factors: see operands.h
  *   WS_MIXED                               if operands are stored in several ways: see mixed.h
  *
  * A GPU has many work-items of one unit of 16 bytes. A processor has one work-item with many wide
@@ -74,6 +75,7 @@ WS_INLINE void ws_units(
     WS_REAL prescale, WS_REAL bound, WS_REAL weight_decay, int keeps_parameters,
     int zero_gradients, global WS_TYPE_OF_VALUES *p,
     global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER)
+WS_FACTORED_UNITS
 #ifdef WS_MIXED
     WS_MIXED_PARAMETERS, ws_source source, WS_REAL average_weight WS_AVERAGE_PARAMETERS
 #endif
@@ -92,6 +94,7 @@ WS_INLINE void ws_units(
     value = WS_LOAD_VALUES(p, unit);
     gradient = WS_READS(WS_GRADIENT) ? prescale * WS_LOAD_GRADIENTS(g, unit) : (WS_REAL)0;
     WS_EACH_SLOT(WS_LOAD_STATE)
+    WS_LOAD_FACTORED(unit)
 
     if (WS_READS(WS_GRADIENT)) {
       gradient = WS_NAME(gradient)(scale, bound, weight_decay, gradient, value);
@@ -154,7 +157,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int zero_gradients, int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, global WS_TYPE_OF_VALUES *p,
-    global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_SUMS_PARAMETER
+    global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_SUMS_PARAMETER WS_FACTORED_PARAMETERS
 #ifdef WS_MIXED
     WS_MIXED_PARAMETERS, uint key0, uint key1 WS_AVERAGE_PARAMETERS
 #endif
@@ -200,7 +203,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
 #define WS_RUN(options)                                                                      \
   ws_units(options, at, segment[1], aligned, k, (WS_REAL)scale, (WS_REAL)prescale,           \
            (WS_REAL)bound, weight_decay, numbers[WS_SCALARS + 2] != 0, zero_gradients,       \
-           p + segment[3], g + segment[4] WS_EACH_SLOT(WS_STATE_ARGUMENT) WS_MIXED_ARGUMENTS)
+           p + segment[3], g + segment[4] WS_EACH_SLOT(WS_STATE_ARGUMENT) WS_FACTORED_ARGUMENTS    \
+           WS_MIXED_ARGUMENTS)
   if (WS_OPTIONS == 1 || options == 0) {
     WS_RUN(0);
   } else if (WS_OPTIONS == 2 || options == 1) {

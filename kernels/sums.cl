@@ -69,7 +69,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, long leaf_count, global ws_one *sums, global int *exponents,
     global ws_stored *p,
-    global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_FIRST_PARAMETERS) {
+    global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_FIRST_PARAMETERS WS_FACTORED_PARAMETERS) {
   local ws_lanes shared[WS_LOCAL];
   long leaf = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[leaf] : 0);
@@ -123,7 +123,10 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
           (WS_REAL)scale, (WS_REAL)bound, (WS_REAL)numbers[WS_SCALARS], gradient, value);
     }
     WS_EACH_SLOT(WS_LOAD_STATE)
-#if WS_OF_RULE(_SUM_WRITES)
+#ifdef WS_FACTORED /* which have moved already */
+    s[0] = ws_load_factored(
+        row_factors + WS_FACTOR(0), column_factors + WS_FACTOR(1), WS_FACTOR(2), WS_FACTOR(3), unit);
+#elif WS_OF_RULE(_SUM_WRITES)
     WS_PHASE(_advance)(value, gradient, s, k, options);
     WS_EACH_SLOT(WS_STORE_STATE)
 #endif

@@ -57,7 +57,7 @@ final class OpenClGroupSums {
         UpdateRun run = members.get(0);
         long elements = members.stream().mapToLong(member -> member.length).sum();
         long tag = i | (long) options.get(i) << 32;
-        long[] fields = OpenClSums.fields(run, elements, tag, 0, first, next - first);
+        long[] fields = OpenClSums.fields(run, elements, tag, new long[0], 0, first, next - first);
         kernels.add(kernel(context, programs, rule, run, fields, resources));
       }
       first = next;
@@ -76,7 +76,8 @@ final class OpenClGroupSums {
     Segments segments = resources.add(new Segments(Programs.sumSegmentFields(operands, kept)));
     segments.add(1, fields);
     segments.upload(context);
-    Kernel kernel = resources.add(programs.sums(rule, "ws_numbers", run.type, operands, kept));
+    Kernel kernel =
+        resources.add(programs.sums(rule, "ws_numbers", run.type, operands, kept, false));
     kernel.setBuffer(1, segments.segmentBuffer());
     kernel.setLong(2, leaves);
     kernel.setBuffer(3, leafSums);

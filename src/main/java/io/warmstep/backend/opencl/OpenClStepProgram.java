@@ -59,8 +59,11 @@ final class OpenClStepProgram implements StepProgram {
     }
 
     void rebind(OpenClContext context, StepPlan plan, List<UpdateRun> runs) {
-      segments.rewrite(
-          context, members.stream().map(member -> fields(plan, runs.get(member))).toList());
+      List<long[]> fields = new ArrayList<>();
+      for (int i = 0; i < members.size(); i++) {
+        fields.add(fields(plan, i, runs.get(members.get(i))));
+      }
+      segments.rewrite(context, fields);
       setBuffers(runs.get(members.get(0)));
       if (sums != null) {
         List<UpdateRun> tensors = members.stream().map(runs::get).toList();
@@ -76,15 +79,20 @@ final class OpenClStepProgram implements StepProgram {
         kernel.setBuffer(10 + run.buffers.length, run.rest);
         kernel.setBuffer(13 + run.buffers.length, run.average);
       }
+      if (run.factors != null) {
+        sums.factors().setBuffers(kernel, 11 + run.buffers.length, run);
+      }
     }
 
     /** What a segment has after the number of its first tile. */
-    long[] fields(StepPlan plan, UpdateRun run) {
+    long[] fields(StepPlan plan, int member, UpdateRun run) {
       int operands = run.offsets.length;
-      long[] fields = new long[2 + operands + (run.isMixed() ? 3 : 0)];
+      long[] factored = run.factors == null ? new long[0] : sums.factors().fields(member, run);
+      long[] fields = new long[2 + operands + factored.length + (run.isMixed() ? 3 : 0)];
       fields[0] = run.length;
       fields[1] = tag(key, plan, run) | (run.isAligned(lanes) ? 1L : 0L) << 48;
       System.arraycopy(run.offsets, 0, fields, 2, operands);
+      System.arraycopy(factored, 0, fields, 2 + operands, factored.length);
       if (run.isMixed()) {
         fields[2 + operands] = run.restOffset;
         fields[3 + operands] = run.averageOffset;
@@ -201,9 +209,12 @@ final class OpenClStepProgram implements StepProgram {
             new Segments(
                 first.isMixed()
                     ? Programs.mixedSegmentFields(operands)
-                    : Programs.segmentFields(operands)));
+                    : Programs.segmentFields(operands)
+                        + (first.factors == null ? 0 : Programs.FACTORED_FIELDS)));
     Kernel kernel =
-        resources.add(programs.step(rule, type, operands, key.encodings, first.hasAverage()));
+        resources.add(
+            programs.step(
+                rule, type, operands, key.encodings, first.hasAverage(), first.factors != null));
     List<UpdateRun> tensors = members.stream().map(runs::get).toList();
     List<Long> tags = tensors.stream().map(run -> tag(key, plan, run)).toList();
     OpenClContext context = device.context();
@@ -213,9 +224,9 @@ final class OpenClStepProgram implements StepProgram {
             : new OpenClSums(
                 context, programs, plan, rule, tensors, tags, shared, norm, whole, resources);
     Launch launch = new Launch(kernel, shared, isDouble, key, members, segments, sums, lanes);
-    for (int member : members) {
-      UpdateRun run = runs.get(member);
-      segments.add(run.tiles(lanes, tileLength), launch.fields(plan, run));
+    for (int i = 0; i < tensors.size(); i++) {
+      UpdateRun run = tensors.get(i);
+      segments.add(run.tiles(lanes, tileLength), launch.fields(plan, i, run));
     }
     segments.upload(device.context());
     StepOptions options = plan.options();

@@ -7,6 +7,8 @@ import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.jocl.cl_mem;
 
 /**
@@ -23,6 +25,7 @@ final class OpenClSums {
   private final long[] firstLeaves; // of each tensor among all
   private final cl_mem tensorNumbers;
   private final OpenClMatrices matrices; // or null
+  private final OpenClFactors factors; // or null
 
   /**
    * Prepares what comes before the update of some tensors in one set of buffers.
@@ -48,12 +51,22 @@ final class OpenClSums {
     this.groups = groups;
     this.isDouble = type == ElementType.FLOAT64;
     this.lanes = programs.shape().lanes(type);
-    segments = resources.add(new Segments(Programs.sumSegmentFields(operands, kept)));
+    boolean isFactored = members.get(0).factors != null;
+    factors =
+        isFactored
+            ? new OpenClFactors(
+                context, programs, plan, rule, members, tags, groups, norm, resources)
+            : null;
+    segments =
+        resources.add(
+            new Segments(
+                Programs.sumSegmentFields(operands, kept)
+                    + (isFactored ? Programs.FACTORED_FIELDS : 0)));
     firstLeaves = new long[members.size()];
     for (int i = 0; i < members.size(); i++) {
       UpdateRun run = members.get(i);
       firstLeaves[i] = whole == null ? segments.tiles() : whole.firstLeaf(run);
-      segments.add(run.leaves(), fields(run, tags.get(i), firstLeaves[i]));
+      segments.add(run.leaves(), fields(i, run, tags.get(i)));
     }
     segments.upload(context);
     long leaves = whole == null ? segments.tiles() : whole.leaves();
@@ -72,7 +85,7 @@ final class OpenClSums {
       tensorNumbers = whole.numbers();
     }
     StepOptions options = plan.options();
-    sums = resources.add(programs.sums(rule, "ws_sums", type, operands, kept));
+    sums = resources.add(programs.sums(rule, "ws_sums", type, operands, kept, isFactored));
     sums.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
     sums.setInt(4, norm == null ? 0 : 1);
     sums.setInt(5, segments.hasTileTable() ? 1 : 0);
@@ -85,7 +98,7 @@ final class OpenClSums {
     sums.workGroups(segments.tiles());
     numbers =
         whole == null
-            ? resources.add(programs.sums(rule, "ws_numbers", type, operands, kept))
+            ? resources.add(programs.sums(rule, "ws_numbers", type, operands, kept, isFactored))
             : null;
     if (numbers != null) {
       numbers.setBuffer(1, segments.segmentBuffer());
@@ -104,24 +117,33 @@ final class OpenClSums {
   }
 
   /** What a segment has after the number of its first tile. */
-  private long[] fields(UpdateRun run, long tag, long firstLeaf) {
+  private long[] fields(int member, UpdateRun run, long tag) {
     long aligned = run.isAlignedAtStart(lanes) ? 1L : 0L;
-    return fields(run, run.length, tag | aligned << 48, run.rows, firstLeaf, run.leaves());
+    long firstLeaf = firstLeaves[member];
+    return fields(
+        run,
+        run.length,
+        tag | aligned << 48,
+        factors == null ? new long[0] : factors.fields(member, run),
+        run.rows,
+        firstLeaf,
+        run.leaves());
   }
 
   /** The fields of a tensor, or of a group whose first tensor the run is. */
   static long[] fields(
-      UpdateRun run, long count, long tag, long rows, long firstLeaf, long leaves) {
-    int operands = run.offsets.length;
-    long[] fields = new long[5 + operands + run.keptOffsets.length];
-    fields[0] = count;
-    fields[1] = tag;
-    System.arraycopy(run.offsets, 0, fields, 2, operands);
-    fields[2 + operands] = rows;
-    fields[3 + operands] = firstLeaf;
-    fields[4 + operands] = leaves;
-    System.arraycopy(run.keptOffsets, 0, fields, 5 + operands, run.keptOffsets.length);
-    return fields;
+      UpdateRun run,
+      long count,
+      long tag,
+      long[] factored,
+      long rows,
+      long firstLeaf,
+      long leaves) {
+    long[] first = {count, tag};
+    long[] last = {rows, firstLeaf, leaves};
+    return Stream.of(first, run.offsets, factored, last, run.keptOffsets)
+        .flatMapToLong(LongStream::of)
+        .toArray();
   }
 
   private void setBuffers(UpdateRun run) {
@@ -135,16 +157,27 @@ final class OpenClSums {
         sums.setBuffer(12 + run.buffers.length + i, run.kept[i]);
       }
     }
+    if (factors != null) {
+      factors.setBuffers(sums, 12 + run.buffers.length, run);
+    }
   }
 
   /** Takes tensors of memory elsewhere. */
   void rebind(OpenClContext context, List<UpdateRun> members, List<Long> tags) {
     List<long[]> fields = new ArrayList<>();
     for (int i = 0; i < members.size(); i++) {
-      fields.add(fields(members.get(i), tags.get(i), firstLeaves[i]));
+      fields.add(fields(i, members.get(i), tags.get(i)));
+    }
+    if (factors != null) {
+      factors.rebind(context, members, tags);
     }
     segments.rewrite(context, fields);
     setBuffers(members.get(0));
+  }
+
+  /** What moves the factors of the tensors, or null. */
+  OpenClFactors factors() {
+    return factors;
   }
 
   /** Of each tensor or group, for the update. */
@@ -155,6 +188,9 @@ final class OpenClSums {
   /** The launches of one step. Allocates nothing. */
   void launch(StepInputs inputs) {
     GradientScale scale = inputs.gradientScale();
+    if (factors != null) {
+      factors.launch(inputs);
+    }
     groups.set(sums, 0);
     sums.setReal(1, isDouble ? scale.scale() : scale.floatScale(), isDouble);
     sums.setReal(2, isDouble ? 1 : scale.floatPrescale(), isDouble);

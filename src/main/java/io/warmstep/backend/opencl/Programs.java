@@ -43,6 +43,12 @@ final class Programs implements AutoCloseable {
     return Math.max(1, Math.min(rule.groups().size(), Math.min(most, MAX_GROUPS)));
   }
 
+  /** Longs of a segment of matrices whose factors move: see factors.cl. */
+  static final int FACTOR_SEGMENT_FIELDS = 11;
+
+  /** Longs that say where the factors of a segment are: see operands.h. */
+  static final int FACTORED_FIELDS = 4;
+
   /** Longs of a segment of the update: see step.cl. */
   static int segmentFields(int operands) {
     return 3 + operands;
@@ -64,22 +70,28 @@ final class Programs implements AutoCloseable {
    * @param operands how many they have
    * @param encodings how each is stored, as mixed.h calls it; empty if all are as the type says
    * @param averages whether an average of the parameters is kept
+   * @param isFactored whether the first slot is kept as factors
    */
   Kernel step(
       StepPlan.SameRule rule,
       ElementType type,
       int operands,
       List<String> encodings,
-      boolean averages) {
+      boolean averages,
+      boolean isFactored) {
     boolean isMixed = !encodings.isEmpty();
-    int fields = isMixed ? mixedSegmentFields(operands) : segmentFields(operands);
+    int fields =
+        isMixed
+            ? mixedSegmentFields(operands)
+            : segmentFields(operands) + (isFactored ? FACTORED_FIELDS : 0);
     String options =
         options(isMixed ? type.arithmetic() : type, shape.stepLocal())
             + " -DWS_UNITS="
             + shape.stepUnits(type, isCoded(encodings))
             + ruleOptions(rule, type, operands, fields)
             + mixedOptions(encodings)
-            + (averages ? " -DWS_AVERAGES" : "");
+            + (averages ? " -DWS_AVERAGES" : "")
+            + (isFactored ? " -DWS_FACTORED" : "");
     return kernel("step.cl", rule.kernel(), options, "ws_step", shape.stepLocal());
   }
 
@@ -99,13 +111,28 @@ final class Programs implements AutoCloseable {
   }
 
   /** A kernel of what comes before the update of a rule with sums. */
-  Kernel sums(StepPlan.SameRule rule, String entry, ElementType type, int operands, int kept) {
+  Kernel sums(
+      StepPlan.SameRule rule,
+      String entry,
+      ElementType type,
+      int operands,
+      int kept,
+      boolean isFactored) {
+    int fields = sumSegmentFields(operands, kept) + (isFactored ? FACTORED_FIELDS : 0);
     String options =
         options(type, shape.normLocal())
             + " -DWS_KEPT="
             + kept
-            + ruleOptions(rule, type, operands, sumSegmentFields(operands, kept));
+            + ruleOptions(rule, type, operands, fields)
+            + (isFactored ? " -DWS_FACTORED" : "");
     return kernel("sums.cl", rule.kernel(), options, entry, shape.normLocal());
+  }
+
+  /** A kernel that moves the factors of a rule. */
+  Kernel factors(StepPlan.SameRule rule, String entry, ElementType type) {
+    String options =
+        options(type, shape.normLocal()) + ruleOptions(rule, type, 2, FACTOR_SEGMENT_FIELDS);
+    return kernel("factors.cl", rule.kernel(), options, entry, shape.normLocal());
   }
 
   private String ruleOptions(

@@ -23,6 +23,10 @@ final class UpdateRun {
   final long rows; // length of the first dimension, if the run is one tensor
   final cl_mem[] kept; // state that holds one value for the tensor
   final long[] keptOffsets;
+
+  /** Where the factors of squares lie, or null. */
+  final StepPlan.Factors factors;
+
   private final List<OpenClMemory> memories;
 
   /** How each operand is stored, as kernels call it; empty if all are as the type says. */
@@ -60,6 +64,7 @@ final class UpdateRun {
         span.kept().stream()
             .map(slice -> ((OpenClMemory) slice.memory()).buffer())
             .toArray(cl_mem[]::new);
+    this.factors = span.factors().orElse(null);
     this.keptOffsets = span.kept().stream().mapToLong(UpdateRun::offset).toArray();
     this.encodings =
         span.isUniform() ? List.of() : span.operands().stream().map(UpdateRun::encoding).toList();
@@ -111,7 +116,13 @@ final class UpdateRun {
     return memories.get(1).type().bytes();
   }
 
-  private static long offset(MemorySlice slice) {
+  /** The buffer that a slice is of. */
+  static cl_mem buffer(MemorySlice slice) {
+    return ((OpenClMemory) slice.memory()).buffer();
+  }
+
+  /** Its first element there. */
+  static long offset(MemorySlice slice) {
     return ((OpenClMemory) slice.memory()).firstElement() + slice.offset();
   }
 
@@ -125,7 +136,11 @@ final class UpdateRun {
   }
 
   List<Long> handles() {
-    return Stream.of(buffers, kept, new cl_mem[] {rest, average})
+    cl_mem[] both =
+        factors == null
+            ? new cl_mem[0]
+            : new cl_mem[] {buffer(factors.rows()), buffer(factors.columns())};
+    return Stream.of(buffers, kept, new cl_mem[] {rest, average}, both)
         .flatMap(Arrays::stream)
         .map(cl_mem::getNativePointer)
         .toList();
