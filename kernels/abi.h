@@ -97,6 +97,13 @@ template <typename T> struct SumWhole {
   long long rows;       /* length of the first dimension of a tensor; 0 of a group */
   int group;
   int unused;
+  T *row_factors; /* of a tensor whose squares are kept so, otherwise null: see factors.cu */
+  T *column_factors;
+  T *scaled_rows; /* the factors of rows over their mean, which phases read */
+  T *row_sums;    /* of tiles: those of a row one after the other */
+  T *column_sums; /* those of a tile one after the other */
+  long long height; /* of a matrix, the last two dimensions */
+  long long width;
 };
 
 /* The same for the three kernels of such a rule: its sums, the tensors' numbers and the update. */
@@ -263,7 +270,9 @@ WS_AT(SumWhole<float>, leaves, 48);
 WS_AT(SumWhole<float>, count, 56);
 WS_AT(SumWhole<float>, rows, 64);
 WS_AT(SumWhole<float>, group, 72);
-WS_SIZE(SumWhole<float>, 80);
+WS_AT(SumWhole<float>, row_factors, 80);
+WS_AT(SumWhole<float>, height, 120);
+WS_SIZE(SumWhole<float>, 136);
 WS_AT(SumArguments<float>, leaves, 0);
 WS_AT(SumArguments<float>, tensors, 8);
 WS_AT(SumArguments<float>, wholes, 16);

@@ -8,7 +8,7 @@
  * moves the state and leaves parameters and gradients as they are. And groups_float32 and groups_float64, which write the
  * scalars of groups into the table in device memory when a launch has no room for them.
  */
-#include "grid.cuh"
+#include "factors.cuh"
 
 WS_DEVICE float scale_of(const NormResult *norm, float) { return norm->float_scale; }
 WS_DEVICE double scale_of(const NormResult *norm, double) { return norm->double_scale; }
@@ -50,6 +50,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   T scale;
   T prescale;
   T clip_value;
+  const SumWhole<T> *factors; /* of the first slot, or null */
   int flags; /* 0 if gradients only need their scale and everything else is stored */
 
   template <int N> WS_DEVICE_MEMBER void compute(T *p, T *g, T (*s)[N]) const {
@@ -91,7 +92,11 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       if (READS & WS_GRADIENT) load_vector(tensor.gradients + index, gradients);
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) {
-        if (READS & WS_STATE(k)) load_vector(tensor.state[k] + index, s[k]);
+        if (Rule::FACTORED && factors) {
+          load_factored<VECTOR>(*factors, index, VECTOR, s[k]);
+        } else if (READS & WS_STATE(k)) {
+          load_vector(tensor.state[k] + index, s[k]);
+        }
       }
       WS_UNROLL
       for (int i = 0; i < VECTOR; i++) {
@@ -128,7 +133,13 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       T p[1] = {READS & WS_PARAMETER ? widen(tensor.values[index]) : 0}, g[1], s[ROOM][1];
       g[0] = READS & WS_GRADIENT ? widen(tensor.gradients[index]) : 0;
       WS_UNROLL
-      for (int k = 0; k < SLOTS; k++) s[k][0] = READS & WS_STATE(k) ? tensor.state[k][index] : 0;
+      for (int k = 0; k < SLOTS; k++) {
+        if (Rule::FACTORED && factors) {
+          load_factored<1>(*factors, index, 1, s[k]);
+        } else {
+          s[k][0] = READS & WS_STATE(k) ? tensor.state[k][index] : 0;
+        }
+      }
       compute(p, g, s);
       if ((WRITES & WS_PARAMETER) && (flags & WS_KEEP_PARAMETERS) == 0) {
         narrow(p[0], tensor.values + index);
@@ -150,13 +161,13 @@ struct Tiles {
 
   WS_DEVICE void update(
       const Range &range, const Tensor<S> &tensor, const Group<T> &group, T scale,
-      const StepArguments<S> &arguments) {
+      const StepArguments<S> &arguments, const SumWhole<T> *factors) {
     if (group.options != OPTIONS) {
-      Tiles<Rule, S, OPTIONS + 1>::update(range, tensor, group, scale, arguments);
+      Tiles<Rule, S, OPTIONS + 1>::update(range, tensor, group, scale, arguments, factors);
       return;
     }
     const Update<Rule, S, OPTIONS> update = {
-        tensor, group, group.sign * scale, arguments.prescale, arguments.clip_value,
+        tensor, group, group.sign * scale, arguments.prescale, arguments.clip_value, factors,
         (arguments.flags & WS_ZERO_GRADIENTS) | group.flags};
     WS_THREADS(t) {
       update.vectors(t, range);
@@ -168,13 +179,15 @@ struct Tiles {
 template <class Rule, typename S, int OPTIONS> struct Tiles<Rule, S, OPTIONS, false> {
   typedef typename Storage<S>::Real T;
   WS_DEVICE void update(
-      const Range &, const Tensor<S> &, const Group<T> &, T, const StepArguments<S> &) {}
+      const Range &, const Tensor<S> &, const Group<T> &, T, const StepArguments<S> &,
+      const SumWhole<T> *) {}
 };
 
-/* numbers: of the tensors or groups, for a rule with sums. */
+/* numbers: of the tensors or groups, for a rule with sums, and wholes: of its tensors. */
 template <class Rule, typename S>
 WS_DEVICE void step(
-    const StepArguments<S> &arguments, const typename Storage<S>::Real *numbers = nullptr) {
+    const StepArguments<S> &arguments, const typename Storage<S>::Real *numbers = nullptr,
+    const SumWhole<typename Storage<S>::Real> *wholes = nullptr) {
   typedef typename Storage<S>::Real T;
   const Tile tile = arguments.tiles[WS_BLOCK_INDEX];
   const Tensor<S> tensor = arguments.tensors[tile.tensor];
@@ -206,11 +219,13 @@ WS_DEVICE void step(
   for (int i = 0; i < Rule::NUMBERS; i++) {
     group.scalars[Rule::SCALARS + i] = numbers[(long long)whole * WS_MAX_NUMBERS + i];
   }
-  Tiles<Rule, S>::update(range, tensor, group, scale, arguments);
+  const SumWhole<T> *factors = nullptr;
+  if (Rule::FACTORED && wholes[tile.tensor].scaled_rows) factors = wholes + tile.tensor;
+  Tiles<Rule, S>::update(range, tensor, group, scale, arguments, factors);
 }
 
 template <class Rule, typename S> WS_DEVICE void step(const SumArguments<S> &arguments) {
-  step<Rule, S>(arguments.step, arguments.numbers);
+  step<Rule, S>(arguments.step, arguments.numbers, arguments.tensors);
 }
 
 template <typename T> WS_DEVICE void write_groups(const StepArguments<T> &arguments) {
@@ -225,7 +240,7 @@ WS_LIST(groups_float32, StepArguments<float>)
 WS_LIST(groups_float64, StepArguments<double>)
 
 /* An entry for each rule: what the header says of it, as a type, and the kernel. */
-#define WS_RULE(rule, RULE, Arguments, reads, writes, numbers, of_groups)            \
+#define WS_RULE(rule, RULE, Arguments, reads, writes, numbers, of_groups, factored)  \
   struct WS_NAME(rule##_rule) {                                                      \
     typedef WS_REAL Real;                                                            \
     enum {                                                                           \
@@ -233,6 +248,7 @@ WS_LIST(groups_float64, StepArguments<double>)
       SCALARS = WS_##RULE##_SCALARS,                                                 \
       NUMBERS = numbers,                                                             \
       OF_GROUPS = of_groups,                                                         \
+      FACTORED = factored,                                                           \
       READS = reads,                                                                 \
       WRITES = writes,                                                               \
       BLOCKS = WS_##RULE##_BLOCKS,                                                   \
@@ -252,15 +268,16 @@ WS_LIST(groups_float64, StepArguments<double>)
   static_assert(WS_##RULE##_MAX_SLOTS + 2 <= WS_MAX_OPERANDS, "state of " #rule);   \
   static_assert(WS_##RULE##_SCALARS + numbers <= WS_MAX_SCALARS, "scalars of " #rule); \
   WS_JOIN(WS_KERNELS_, WS_BITS)(rule, Arguments)
-#define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0, 0)
-#define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0)
-#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 1)
-#define WS_TWO_PHASES(rule, RULE, of_groups)                                            \
+#define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0, 0, 0)
+#define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0, 0)
+#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 1, 0)
+#define WS_FACTORED_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0, 1)
+#define WS_TWO_PHASES(rule, RULE, of_groups, factored)                                         \
   WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES,             \
-          WS_##RULE##_NUMBERS, of_groups)
+          WS_##RULE##_NUMBERS, of_groups, factored)
 #define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)
 #define WS_PASS_ENTRY(pass, PASS) \
-  WS_RULE(pass, PASS, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0, 0)
+  WS_RULE(pass, PASS, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0, 0, 0)
 
 /* The first phase is an update that writes no parameters. */
 #define WS_MATRIX_ENTRY(rule, RULE)                                                    \

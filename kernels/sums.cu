@@ -8,6 +8,7 @@
  * Entries: sums_<rule>_<type> for rules with WS_SUMS_ENTRY or WS_GROUP_SUMS_ENTRY, and numbers_float32 and
  * numbers_float64 for all of these and those with WS_MATRIX_ENTRY: most of what they do is the same.
  */
+#include "factors.cuh"
 #include "tree.cuh"
 
 WS_DEVICE float sums_scale(const NormResult *norm, float) { return norm->float_scale; }
@@ -53,6 +54,7 @@ template <class Rule, typename S> struct Leaf {
   T clip_value;
   long long from; /* first element */
   int n;          /* how many */
+  const SumWhole<T> *factors; /* of the first slot, or null */
   bool whole;     /* whether a full leaf that can be accessed by vectors */
 
   /* The terms of one element; with ADVANCES its state moves first. */
@@ -60,7 +62,7 @@ template <class Rule, typename S> struct Leaf {
     if (READS & WS_GRADIENT) {
       g = Rule::gradient(scale, clip_value, group.weight_decay, prescale * g, p);
     }
-    if (ADVANCES && WRITES != 0) Rule::advance(p, g, s, group.scalars, group.options);
+    if (ADVANCES && WRITES != 0 && !(Rule::FACTORED && factors)) Rule::advance(p, g, s, group.scalars, group.options);
     Rule::terms(p, g, s, group.scalars, x, group.options);
   }
 
@@ -75,7 +77,11 @@ template <class Rule, typename S> struct Leaf {
     if (READS & WS_GRADIENT) load_four(tensor.gradients + at, whole, left, gradients);
     WS_UNROLL
     for (int k = 0; k < SLOTS; k++) {
-      if (READS & WS_STATE(k)) load_four(tensor.state[k] + at, whole, left, state[k]);
+      if (Rule::FACTORED && factors) {
+        load_factored<4>(*factors, at, left, state[k]);
+      } else if (READS & WS_STATE(k)) {
+        load_four(tensor.state[k] + at, whole, left, state[k]);
+      }
     }
     WS_UNROLL
     for (int e = 0; e < 4; e++) {
@@ -92,24 +98,26 @@ template <class Rule, typename S> struct Leaf {
     }
     WS_UNROLL
     for (int k = 0; k < SLOTS; k++) {
+      if (Rule::FACTORED && factors) continue;
       if (WRITES & WS_STATE(k)) store_four(tensor.state[k] + at, whole, left, state[k]);
     }
   }
 
   /* What the first two halvings make of a thread's terms, with the state's move. */
   WS_DEVICE_MEMBER void first(int t, Scratch<T> *scratch) const {
-    T sums[SUMS][4];
+    T sums[SUMS][4] = {}, lower[SUMS][4] = {};
     WS_ROLLED
-    for (int q = 0; q < 2; q++) {
-      T lower[SUMS][4], upper[SUMS][4];
-      four(t, q, lower);
-      four(t, 2 + q, upper);
+    for (int i = 0; i < 4; i++) { /* the lower half's first four, the upper half's, the next of both */
+      T own[SUMS][4];
+      four(t, i / 2 + i % 2 * 2, own);
       WS_UNROLL
       for (int j = 0; j < SUMS; j++) {
         WS_UNROLL
         for (int e = 0; e < 4; e++) {
-          const T two = pair(Rule::kind(j), lower[j][e], upper[j][e]);
-          sums[j][e] = q == 0 ? two : sums[j][e] + two;
+          const T two = pair(Rule::kind(j), lower[j][e], own[j][e]);
+          lower[j][e] = own[j][e];
+          if (i == 1) sums[j][e] = two;
+          if (i == 3) sums[j][e] = sums[j][e] + two;
         }
       }
     }
@@ -134,7 +142,13 @@ template <class Rule, typename S> struct Leaf {
     const long long at = from + index;
     T s[ROOM], x[SUMS];
     WS_UNROLL
-    for (int k = 0; k < SLOTS; k++) s[k] = READS & WS_STATE(k) ? tensor.state[k][at] : 0;
+    for (int k = 0; k < SLOTS; k++) {
+      if (Rule::FACTORED && factors) {
+        load_factored<1>(*factors, at, 1, s + k);
+      } else {
+        s[k] = READS & WS_STATE(k) ? tensor.state[k][at] : 0;
+      }
+    }
     terms<false>(
         READS & WS_PARAMETER ? widen(tensor.values[at]) : 0,
         READS & WS_GRADIENT ? widen(tensor.gradients[at]) : 0, s, x);
@@ -153,33 +167,35 @@ template <class Rule, typename S> struct Leaf {
   WS_DEVICE Sum<T> scaled(const Leaf &leaf, Scratch<T> &scratch, int sum, T plain) {
     typedef Format<T> F;
     Sum<T> result;
-    WS_BARRIER();
-    WS_THREADS(t) {
-      typename F::Word largest = 0;
-      WS_ROLLED
-      for (int i = 0; i < WS_HELD; i++) {
-        const typename F::Word word = F::bits(leaf.term(t, i, sum)) << 1 >> 1;
-        if (word > largest) largest = word;
-      }
-      scratch.largest[t] = largest;
-    }
-    if (!exponent_of_largest(largest_of(scratch), &result)) {
-      if (Rule::kind(sum) == WS_SUM_SIGNED) result.sum = plain;
-      return result;
-    }
-    const T factor = power_of_two<T>(-result.exponent);
-    WS_UNSHARED(); /* sums are not the largest magnitudes */
-    WS_THREADS(t) {
-      WS_ROLLED
-      for (int e = 0; e < 4; e++) {
-        T own = 0;
+    T factor = 1;
+    WS_ROLLED
+    for (int pass = 0; pass < 2; pass++) { /* for the largest magnitude, and with its power */
+      WS_BARRIER();
+      WS_THREADS(t) {
+        typename F::Word largest = 0;
         WS_ROLLED
-        for (int i = e; i < WS_HELD / 2; i += 4) {
-          const T lower = factor * leaf.term(t, i, sum);
-          const T two = pair(Rule::kind(sum), lower, factor * leaf.term(t, WS_HELD / 2 + i, sum));
-          own = i == e ? two : own + two;
+        for (int e = 0; e < 4; e++) {
+          T own = 0, lower = 0;
+          WS_ROLLED
+          for (int i = 0; i < 4; i++) { /* as in first */
+            const T x = factor * leaf.term(t, e + 4 * (i / 2 + i % 2 * 2), sum);
+            const typename F::Word word = F::bits(x) << 1 >> 1;
+            if (word > largest) largest = word;
+            const T two = pair(Rule::kind(sum), lower, x);
+            lower = x;
+            if (i == 1) own = two;
+            if (i == 3) own = own + two;
+          }
+          scratch.sums[e][t] = own;
         }
-        scratch.sums[e][t] = own;
+        scratch.largest[t] = largest;
+      }
+      if (pass == 0) {
+        if (!exponent_of_largest(largest_of(scratch), &result)) {
+          if (Rule::kind(sum) == WS_SUM_SIGNED) result.sum = plain;
+          return result;
+        }
+        factor = power_of_two<T>(-result.exponent);
       }
     }
     result.sum = fold(scratch);
@@ -211,9 +227,10 @@ template <class Rule, typename S> WS_DEVICE void sums(const SumArguments<S> &arg
   const T scale = norm ? sums_scale(norm, T()) : arguments.step.scale;
   const long long from = (long long)tile.index * WS_LEAF;
   const int n = tensor.length - from < WS_LEAF ? (int)(tensor.length - from) : WS_LEAF;
+  const SumWhole<T> *const factors = arguments.tensors + tile.tensor;
   const Leaf<Rule, S> leaf = {
       tensor, group, group.sign * scale, arguments.step.prescale, arguments.step.clip_value, from, n,
-      n == WS_LEAF && tensor.head == 0};
+      Rule::FACTORED && factors->scaled_rows ? factors : nullptr, n == WS_LEAF && tensor.head == 0};
   WS_THREADS(t) { leaf.first(t, scratch); }
   T plain[SUMS];
   fold<SUMS>(scratch, plain);
@@ -346,30 +363,34 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
 
 /* The entries of a rule: what its header says of it, as a type, and the kernels. */
 #define WS_SUMS_ENTRY(rule, RULE)                                                            \
-  WS_SUMS_RULE(rule, RULE, )                                                                 \
+  WS_SUMS_RULE(rule, RULE, 0, )                                                                 \
+  WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
+#define WS_FACTORED_ENTRY(rule, RULE)                                                        \
+  WS_SUMS_RULE(rule, RULE, 1, )                                                              \
   WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
 #define WS_GROUP_SUMS_ENTRY(rule, RULE)                                                      \
-  WS_SUMS_RULE(rule, RULE, WS_BEGIN(rule, RULE))                                             \
+  WS_SUMS_RULE(rule, RULE, 0, WS_BEGIN(rule, RULE))                                          \
   WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
 /* The sum of what a rule's first phase leaves in a slot is norm.cu's. */
-#define WS_MATRIX_ENTRY(rule, RULE) WS_SUMS_RULE(rule, RULE, )
+#define WS_MATRIX_ENTRY(rule, RULE) WS_SUMS_RULE(rule, RULE, 0, )
 /* From the state of a group to the numbers of the first phase, which follow the scalars. */
 #define WS_BEGIN(rule, RULE)                                                                 \
   Real s[WS_##RULE##_KEPT];                                                                  \
   for (int i = 0; i < WS_##RULE##_KEPT; i++) s[i] = kept[i] ? *kept[i] : 0;                  \
   WS_NAME(rule##_begin)(s, k, k + WS_##RULE##_SCALARS);
-#define WS_SUMS_RULE(rule, RULE, BEGIN)                                                      \
+#define WS_SUMS_RULE(rule, RULE, factored, BEGIN)                                            \
   struct WS_NAME(rule##_sums) {                                                              \
     typedef WS_REAL Real;                                                                    \
     enum {                                                                                   \
       SUMS = WS_##RULE##_SUMS,                                                               \
       NUMBERS = WS_##RULE##_NUMBERS,                                                         \
       KEPT = WS_##RULE##_KEPT,                                                               \
+      FACTORED = factored,                                                                   \
       MAX_SLOTS = WS_##RULE##_MAX_SLOTS,                                                     \
       SUM_READS = WS_##RULE##_SUM_READS,                                                     \
       SUM_WRITES = WS_##RULE##_SUM_WRITES,                                                   \
       BLOCKS = MAX_SLOTS > 2 ? 2 : 3, /* with more state, 3 and 0 spill registers */         \
-      DOUBLE_BLOCKS = MAX_SLOTS > 2 ? 1 : 0                                                  \
+      DOUBLE_BLOCKS = MAX_SLOTS > 2 ? 1 : 2                                                  \
     };                                                                                       \
     static constexpr WS_DEVICE_MEMBER int kind(int sum) {                                    \
       return (void)sum, WS_##RULE##_KIND(sum);                                               \

@@ -74,7 +74,7 @@ template <typename T> WS_DEVICE void put(Scratch<T> &scratch, int t, const T *su
 
 /* The rest of the halvings, from 1024 sums on, of COUNT trees; the same results in every thread. */
 template <int COUNT, typename T> WS_DEVICE void fold(Scratch<T> *scratch, T *sums) {
-  WS_UNROLL
+  WS_ROLLED
   for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
     WS_BARRIER();
     WS_THREADS(t) {

@@ -11,7 +11,7 @@
  * State: 0 variance, of vectors. Sums over each tensor: 0 |p|, 1 |u|. Numbers: 0 the factor of u.
  * Scalars: 0 fresh, 1 eps1, 2 rate, 3 eps2, 4 d, 5 keep.
  *
- * Operations of the state: 1 fma, 1 mul, 1 sub.
+ * Operations of the state: 1 fma, 1 mul, 1 add.
  * Operations of the terms: 1 div, 1 sqrt.
  * Operations of the numbers: 1 mul, 4 div, 1 sqrt.
  * Operations with options 0: 1 fma, 2 mul, 1 div, 1 sqrt.

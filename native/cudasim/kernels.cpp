@@ -46,11 +46,16 @@ const Kernel *find_kernel(const std::string &name) {
 #undef WS_ENTRY
 #undef WS_SUMS_ENTRY
 #undef WS_GROUP_SUMS_ENTRY
+#undef WS_FACTORED_ENTRY
 #undef WS_SHARED_SUMS_ENTRY
 #undef WS_PASS_ENTRY
 #include "../../kernels/norm.cu"
 
 #include "../../kernels/matrix.cu"
+
+namespace factors_cu {
+#include "../../kernels/factors.cu"
+}
 
 /* The rules' headers once more. */
 #undef WS_MATRIX_ENTRY
@@ -61,6 +66,7 @@ namespace sums_cu {
 #undef WS_ENTRY
 #undef WS_SUMS_ENTRY
 #undef WS_GROUP_SUMS_ENTRY
+#undef WS_FACTORED_ENTRY
 #undef WS_MATRIX_ENTRY
 #undef WS_BITS
 namespace mixed_cu {

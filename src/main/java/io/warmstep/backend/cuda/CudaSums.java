@@ -30,6 +30,8 @@ final class CudaSums {
   private final int nameHash;
   private final List<SumKind> kinds;
   private final CudaMatrices matrices; // or null
+  private final CudaFactors factors; // or null
+  private ByteBuffer buffer; // of the arguments
   private final Arena.Part leafTensors; // of the slot that goes through the matrix phase
   private final ByteBuffer leafArguments = Cuda.direct(Layout.LEAF_ARGUMENTS_BYTES);
   private final Pointer leafPointer = Pointer.to(Pointer.to(leafArguments));
@@ -68,6 +70,10 @@ final class CudaSums {
     this.exponents = arena.reserve(count * Integer.BYTES);
     this.wholeNumbers = arena.reserve((long) wholeCount * StepPlan.MAX_NUMBERS * realBytes);
     this.matrices = phase.isEmpty() ? null : new CudaMatrices(context, kernels, arena, plan, runs);
+    this.factors =
+        runs.stream().allMatch(run -> run.factors == null)
+            ? null
+            : new CudaFactors(context, kernels, arena, List.copyOf(runs));
     this.leafTensors =
         arena.table(phase.isEmpty() ? 0 : (long) runs.size() * Layout.LEAF_TENSOR_BYTES);
     long firstLeaf = 0;
@@ -115,6 +121,10 @@ final class CudaSums {
       leafArguments.putLong(leafSums.address()).putLong(exponents.address());
       leafArguments.putInt(Layout.LEAF_KIND, SumKind.SQUARES.code());
     }
+    buffer = arguments;
+    if (factors != null) {
+      factors.setFixed(tensors.content());
+    }
     arguments.putLong(Layout.SUM_LEAVES, leaves.address());
     arguments.putLong(Layout.SUM_TENSORS, tensors.address());
     arguments.putLong(Layout.SUM_WHOLES, wholes.address());
@@ -132,6 +142,9 @@ final class CudaSums {
 
   /** With the context current: the launches of one step. Allocates nothing. */
   void launch(Pointer arguments) {
+    if (factors != null) {
+      factors.launch(buffer, arguments);
+    }
     if (matrices == null) {
       context.launch(sums, leaves.blocks(), arguments);
     } else {

@@ -21,6 +21,10 @@ final class TensorRun {
   private final long length;
   private final long rows; // length of the first dimension, if the run is one tensor
   private final long[] kept; // of state that holds one value for the tensor
+
+  /** Where the factors of squares lie, or null. */
+  final StepPlan.Factors factors;
+
   private final boolean mayMove;
   private final byte[] stored; // how each operand is, or null if all are as the type says
   private final long rest; // what masters keep beside the values
@@ -32,6 +36,7 @@ final class TensorRun {
     this.type = span.type();
     this.length = span.length();
     this.rows = span.rows();
+    this.factors = span.factors().orElse(null);
     this.mayMove =
         span.operands().stream()
             .anyMatch(operand -> ((CudaMemory) operand.slice().memory()).isBorrowed());
@@ -115,6 +120,11 @@ final class TensorRun {
     }
     table.putLong(firstLeaf).putLong(leaves).putLong(count).putLong(rows);
     table.putInt(groupOfLaunch).putInt(0);
+    table.putLong(factors == null ? 0 : address(factors.rows()));
+    table.putLong(factors == null ? 0 : address(factors.columns()));
+    table.putLong(0).putLong(0).putLong(0); // in the workspace, once that is allocated
+    table.putLong(factors == null ? 0 : factors.height());
+    table.putLong(factors == null ? 0 : factors.width());
   }
 
   /** Where a slot of elements' state lies. */

@@ -105,6 +105,8 @@ class LayoutTest {
   @Test
   void sums() {
     same("SumWhole<float>", Layout.SUM_WHOLE_BYTES);
+    same("SumWhole<float>, row_factors", Layout.WHOLE_ROW_FACTORS);
+    same("SumWhole<float>, height", Layout.WHOLE_HEIGHT);
     same("SumArguments<float>, leaves", Layout.SUM_LEAVES);
     same("SumArguments<float>, tensors", Layout.SUM_TENSORS);
     same("SumArguments<float>, wholes", Layout.SUM_WHOLES);

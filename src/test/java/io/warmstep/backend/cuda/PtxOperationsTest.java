@@ -165,8 +165,8 @@ class PtxOperationsTest {
   /** The first halving of a node, 8 sums, then {@link #FOLD}. */
   private static final Operations NODE = mul(LEAF).plus(add(LEAF / 2));
 
-  /** 8 times 4 between threads, then three. */
-  private static final Operations BLOCK_FOLD = add(8 * 4 + 3);
+  /** 4 between threads, in a loop, then three. */
+  private static final Operations BLOCK_FOLD = add(4 + 3);
 
   /** To 4 sums in a thread, then between threads. */
   private static final Operations FOLD = add(4).plus(BLOCK_FOLD);
@@ -178,7 +178,9 @@ class PtxOperationsTest {
   @ParameterizedTest
   @MethodSource("entries")
   void hasTheSourcesOperations(String entry) throws IOException {
-    if (entry.startsWith("sums_") || entry.startsWith("matrix_product_")) {
+    if (entry.startsWith("sums_")
+        || entry.startsWith("matrix_product_")
+        || entry.startsWith("factor_")) {
       hasTheSourcesOperationsOrMore(entry);
       return;
     }
@@ -208,6 +210,8 @@ class PtxOperationsTest {
       case "numbers" -> numbers().named(type);
       case "leaves" -> leaves(storage).named(type);
       case "global" -> globalNorm();
+      case "factor_tiles" -> mul(1).plus(mul(3).plus(add(1)).times(2)).plus(add(1)).named(type);
+      case "factor_join" -> fma(2).plus(add(6)).plus(DIV.times(4)).named(type);
       case "mixed" -> mixed(storage).named("f32");
       case "matrix_copy" -> DIV.named(type);
       case "matrix_product" -> product(storage).named(type);
@@ -310,8 +314,8 @@ class PtxOperationsTest {
   }
 
   /**
-   * sums.cu: 8 elements of a thread at a time, and where the plain sum failed one for the largest
-   * magnitude and two for the scaled sum. State moves in the first 8.
+   * sums.cu: 4 elements of a thread at a time, and where the plain sum failed one in a loop for the
+   * largest magnitude and then the scaled sum. State moves in the first 4.
    */
   private static Operations sums(String rule) throws IOException {
     Operations prepared = mul(2).plus(fma(1)); // scale * (prescale * g), weight_decay * p + g
@@ -319,16 +323,16 @@ class PtxOperationsTest {
     Operations terms = stated(rule, "terms");
     boolean termsHaveGradient = !movesState(rule) || kinds(rule).contains(TensorSums.Kind.SUM);
     Operations all = mul(1).plus(stated(rule, "beginning")); // sign * scale
-    all = all.plus(state.plus(prepared).times(8));
-    all = all.plus(terms.times(8 + 1 + 2));
-    all = all.plus((termsHaveGradient ? prepared : Operations.NONE).times(1 + 2));
+    all = all.plus(state.plus(prepared).times(4));
+    all = all.plus(terms.times(4 + 1));
+    all = all.plus((termsHaveGradient ? prepared : Operations.NONE));
     for (TensorSums.Kind kind : kinds(rule)) {
       all = all.plus(pair(kind).plus(add(1)).times(4)).plus(BLOCK_FOLD);
     }
     for (TensorSums.Kind kind : Set.copyOf(kinds(rule))) {
       all = all.plus(pair(kind));
     }
-    return all.plus(mul(2)).plus(add(1)).plus(BLOCK_FOLD); // scaled terms
+    return all.plus(mul(1)).plus(add(1)).plus(BLOCK_FOLD); // scaled terms
   }
 
   /** One entry for all rules, each of which forms its numbers. */

@@ -109,6 +109,7 @@ class PtxTest {
     collect("sums.cu", found);
     collect("mixed.cu", found);
     collect("matrix.cu", found);
+    collect("factors.cu", found);
     return found;
   }
 
@@ -156,6 +157,8 @@ class PtxTest {
       expected.add(Interpolation.LOOKAHEAD.name() + "_" + type);
       expected.add("leaves_" + type);
       expected.add("groups_" + type.arithmetic());
+      expected.add("factor_tiles_" + type);
+      expected.add("factor_join_" + type.arithmetic());
       expected.add("matrix_copy_" + type.arithmetic());
       expected.add("matrix_product_" + type.arithmetic());
     }

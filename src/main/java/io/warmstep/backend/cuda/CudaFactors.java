@@ -1,0 +1,86 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
+import java.nio.ByteBuffer;
+import java.util.List;
+import jcuda.Pointer;
+import jcuda.driver.CUfunction;
+
+/**
+ * The launches that move the factors of rows and columns, before the first phase: one of a block
+ * for each tile, and one for the rows and the columns of each matrix. They have the arguments of
+ * the sums, with tables of their own in the place of the leaves'. See factors.cu.
+ */
+final class CudaFactors {
+  private final CudaContext context;
+  private final CUfunction tiles;
+  private final CUfunction join;
+  private final TileTable tileTable;
+  private final TileTable joinTable;
+  private final Arena.Part workspace;
+  private final List<TensorRun> runs;
+  private final int bytes;
+
+  CudaFactors(CudaContext context, Kernels kernels, Arena arena, List<TensorRun> runs) {
+    ElementType type = runs.get(0).type;
+    this.context = context;
+    this.runs = runs;
+    this.bytes = type.arithmetic().bytes();
+    this.tiles = kernels.get("factor_tiles_" + type);
+    this.join = kernels.get("factor_join_" + type.arithmetic());
+    this.tileTable = new TileTable(arena, runs.stream().mapToLong(CudaFactors::tiles).toArray());
+    this.joinTable = new TileTable(arena, runs.stream().mapToLong(CudaFactors::joins).toArray());
+    long elements = 0;
+    for (TensorRun run : runs) {
+      elements += run.factors == null ? 0 : room(run.factors);
+    }
+    this.workspace = arena.reserve(elements * bytes);
+  }
+
+  /** Elements for the divided factors of rows and the sums of tiles. */
+  private static long room(StepPlan.Factors factors) {
+    return factors.matrices() * factors.height() + factors.rowSums() + factors.columnSums();
+  }
+
+  private static long tiles(TensorRun run) {
+    return run.factors == null ? 0 : run.factors.tiles();
+  }
+
+  private static long joins(TensorRun run) {
+    return run.factors == null ? 0 : run.factors.matrices() * (1 + run.factors.across());
+  }
+
+  /** Writes where the workspace is into the rows of the tensors; the arena is allocated by now. */
+  void setFixed(ByteBuffer rows) {
+    long address = workspace.address();
+    for (int i = 0; i < runs.size(); i++) {
+      StepPlan.Factors factors = runs.get(i).factors;
+      if (factors != null) {
+        int at = i * Layout.SUM_WHOLE_BYTES + Layout.WHOLE_SCALED_ROWS;
+        long rowSums = address + factors.matrices() * factors.height() * bytes;
+        rows.putLong(at, address);
+        rows.putLong(at + Long.BYTES, rowSums);
+        rows.putLong(at + 2 * Long.BYTES, rowSums + factors.rowSums() * bytes);
+        address += room(factors) * bytes;
+      }
+    }
+  }
+
+  /**
+   * With the context current: the launches of one step. Allocates nothing.
+   *
+   * @param arguments those of the sums, whose table of leaves is put back
+   */
+  void launch(ByteBuffer arguments, Pointer pointer) {
+    long leaves = arguments.getLong(Layout.SUM_LEAVES);
+    try {
+      arguments.putLong(Layout.SUM_LEAVES, tileTable.address());
+      context.launch(tiles, tileTable.blocks(), pointer);
+      arguments.putLong(Layout.SUM_LEAVES, joinTable.address());
+      context.launch(join, joinTable.blocks(), pointer);
+    } finally {
+      arguments.putLong(Layout.SUM_LEAVES, leaves);
+    }
+  }
+}
