@@ -24,7 +24,11 @@ public record Footprint(
     long elements, int slots, long workingSet, long state, long traffic, long cacheBytes) {
   static Footprint of(StepWork work, long cacheBytes) {
     List<StateSlot> slots =
-        work.rule().stateSlots().stream().filter(slot -> !slot.isOneValue()).toList();
+        work.rule().stateSlots(2).stream()
+            .filter(slot -> !slot.isOneValue() && !slot.isFactor())
+            .toList();
+    List<StateSlot> factors =
+        work.rule().stateSlots(2).stream().filter(StateSlot::isFactor).toList();
     long workingSet = 0;
     long held = 0;
     long traffic = 0;
@@ -37,7 +41,11 @@ public record Footprint(
       }
       long master = masterBytes(work.precision(), length);
       long average = work.precision().averageDecay() == 0 ? 0 : 4 * length;
-      long state = master + average;
+      long ofFactors = 0;
+      for (StateSlot slot : factors) {
+        ofFactors += slot.length(Matrix.of(length)) * work.precision().type().arithmetic().bytes();
+      }
+      long state = master + average + ofFactors;
       for (int i = 2; i < operands.length; i++) {
         state += operands[i];
       }
@@ -46,6 +54,9 @@ public record Footprint(
       // What a master adds to a parameter is read and written with it.
       operands[0] += master;
       traffic += traffic(work, operands) + 2 * average;
+      if (!factors.isEmpty()) {
+        traffic += operands[1] + 2 * ofFactors; // a phase before all reads gradients and moves them
+      }
     }
     return new Footprint(work.elements(), slots.size(), workingSet, held, traffic, cacheBytes);
   }

@@ -213,7 +213,7 @@ final class RaceStudy implements Study {
           spread,
           Trained.median(entrant.runs(), Trained::validationAccuracy),
           stepsTo(entrant, target),
-          4 * entrant.rule().stateSlots().size());
+          4 * (int) entrant.rule().stateSlots(2).stream().filter(slot -> !slot.isFactor()).count());
     }
     return table;
   }

@@ -128,19 +128,19 @@ final class Binding implements AutoCloseable {
         .slots()
         .forEach(
             (slot, values) -> {
-              long length = member.shape.size();
-              if (ParameterState.length(values) != length) {
+              Tensor target = optimizer.state(member.name, slot);
+              if (ParameterState.length(values) != target.length()) {
                 throw new IllegalArgumentException(
                     "parameter \""
                         + member.name
                         + "\" has "
-                        + length
+                        + member.shape.size()
                         + " elements, but what is remembered of it has "
                         + ParameterState.length(values)
                         + ", as it was initialized in another shape: use a new optimizer, or"
                         + " restore a state that fits");
               }
-              ParameterState.write(values, optimizer.state(member.name, slot));
+              ParameterState.write(values, target);
             });
   }
 

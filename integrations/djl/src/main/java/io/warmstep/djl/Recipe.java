@@ -97,14 +97,14 @@ record Recipe(
     }
   }
 
-  /** Names of what is remembered of a parameter. */
-  List<String> slots(String name) {
+  /** What is remembered of a parameter of a shape. */
+  List<StateSlot> slots(String name, List<Long> shape) {
     UpdateRule its = rule;
     for (ParameterGroup group : groups) {
       if (group.matches(name)) {
         its = group.resolve(rule);
       }
     }
-    return its.stateSlots().stream().filter(StateSlot::isState).map(StateSlot::name).toList();
+    return its.stateSlots(shape.size()).stream().filter(StateSlot::isState).toList();
   }
 }

@@ -16,10 +16,12 @@ import io.warmstep.checkpoint.ElementFormat;
 import io.warmstep.checkpoint.PyTorchNames;
 import io.warmstep.checkpoint.TensorEntry;
 import io.warmstep.checkpoint.TensorSource;
+import io.warmstep.rule.StateSlot;
 import java.io.IOException;
 import java.io.StringReader;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -120,7 +122,9 @@ final class StateFile {
                     + name
                     + "\" is not initialized: call trainer.initialize(...) first");
           }
-          check(path, name, state, recipe.slots(name), parameters.get(name).getShape().size());
+          List<Long> shape =
+              Arrays.stream(parameters.get(name).getShape().getShape()).boxed().toList();
+          check(path, name, state, recipe.slots(name, shape), shape);
           byId.put(parameters.get(name).getId(), state);
         });
     return byId;
@@ -238,10 +242,15 @@ final class StateFile {
   }
 
   private static void check(
-      Path path, String name, ParameterState state, List<String> slots, long length) {
-    boolean fits = state.steps() >= 0 && state.slots().keySet().equals(Set.copyOf(slots));
-    for (Object values : state.slots().values()) {
-      fits = fits && !(values instanceof long[]) && ParameterState.length(values) == length;
+      Path path, String name, ParameterState state, List<StateSlot> slots, List<Long> shape) {
+    boolean fits = state.steps() >= 0 && state.slots().size() == slots.size();
+    for (StateSlot slot : slots) {
+      Object values = state.slots().get(slot.name());
+      fits =
+          fits
+              && values != null
+              && !(values instanceof long[])
+              && ParameterState.length(values) == slot.length(shape);
     }
     if (!fits) {
       throw new IllegalArgumentException(
@@ -249,10 +258,8 @@ final class StateFile {
               + " does not fit the model: \""
               + name
               + "\" must have a step and "
-              + slots
-              + " of "
-              + length
-              + " elements each, the file has "
+              + slots.stream().map(slot -> slot.name() + " of " + slot.length(shape)).toList()
+              + ", the file has "
               + (state.steps() < 0 ? "no step and " : "a step and ")
               + describe(state));
     }

@@ -1,0 +1,128 @@
+package io.warmstep.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
+import io.warmstep.rule.Adafactor;
+import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.ContractBackend;
+import io.warmstep.testkit.Numbers;
+import io.warmstep.testkit.TestModel;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Squares that are kept as factors of rows and columns: the same bits as the reference's for every
+ * kind of shape, around the tiles' sizes and for many matrices, whatever the gradients are.
+ */
+class FactorsTest {
+  private static final long[][] SHAPES = {
+    {1}, {300}, {1, 1}, {1, 300}, {300, 1}, {64, 256}, {65, 257}, {130, 520}, {2, 3, 4}, {5, 3, 3, 3},
+    {3, 1, 70}, {3, 70, 1}
+  };
+
+  private static final double RATE = 0.02;
+  private static final UpdateRule RULE = Adafactor.adafactor().weightDecay(0.1);
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void everyShapeHasTheBitsOfTheReference(ContractBackend backend) {
+    Device device = backend.shared();
+    for (ElementType type : backend.types()) {
+      SplittableRandom random = new SplittableRandom(31);
+      TestModel model = new TestModel(device);
+      for (int i = 0; i < SHAPES.length; i++) {
+        int length = (int) Arrays.stream(SHAPES[i]).reduce(1, Math::multiplyExact);
+        model.add("p" + i, type, backend.guarded(), Numbers.ordinary(random, type, length));
+        model.shape("p" + i, SHAPES[i]);
+      }
+      try (model;
+          Optimizer optimizer =
+              Optimizer.of(model.parameters()).rule(RULE).learningRate(RATE).build()) {
+        model.follow(RULE);
+        for (int step = 1; step <= 6; step++) {
+          for (int i = 0; i < SHAPES.length; i++) {
+            int length = (int) Arrays.stream(SHAPES[i]).reduce(1, Math::multiplyExact);
+            double[] gradients = Numbers.ordinary(random, type, length);
+            if (step == 1 || step == 4) {
+              Arrays.fill(gradients, 0);
+            } else if (step == 6) {
+              gradients[length / 2] = i % 2 == 0 ? Double.NaN : Double.POSITIVE_INFINITY;
+            }
+            model.gradients("p" + i, gradients);
+            model.reference("p" + i).step(step, RATE, gradients);
+          }
+          optimizer.step();
+          model.check(optimizer, type + ", shapes");
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void aRestoredRunGoesOnWithTheSameBits(ContractBackend backend, @TempDir Path folder)
+      throws Exception {
+    Path file = folder.resolve("state.safetensors");
+    try (Device device = backend.open();
+        Parameters first = parameters(device);
+        Optimizer saved = Optimizer.of(first).rule(RULE).learningRate(RATE).build();
+        Parameters second = parameters(device);
+        Optimizer restored = Optimizer.of(second).rule(RULE).learningRate(RATE).build()) {
+      steps(first, saved, 1, 3);
+      saved.save(file);
+      restored.restore(file);
+      second.get("w").values().copyFrom(first.get("w").values().toDoubles());
+      second.get("b").values().copyFrom(first.get("b").values().toDoubles());
+      steps(first, saved, 4, 6);
+      steps(second, restored, 4, 6);
+      for (String name : List.of("w", "b")) {
+        assertTrue(
+            Arrays.equals(
+                first.get(name).values().toDoubles(), second.get(name).values().toDoubles()),
+            name);
+      }
+      assertEquals(List.of("row_var", "col_var"), saved.stateNames("w"));
+      assertEquals(2 * 5, saved.state("w", "row_var").length());
+      assertEquals(2 * 7, saved.state("w", "col_var").length());
+      assertEquals(List.of("variance"), saved.stateNames("b"));
+    }
+  }
+
+  @Test
+  void lookaheadIsRefused() {
+    IllegalArgumentException refusal =
+        assertThrows(
+            IllegalArgumentException.class, () -> Lookahead.around(Adafactor.adafactor()));
+    assertTrue(refusal.getMessage().contains("adafactor"), refusal.getMessage());
+  }
+
+  private static Parameters parameters(Device device) {
+    return Parameters.on(device)
+        .add("w", Numbers.floats(Numbers.ordinary(new SplittableRandom(3), ElementType.FLOAT32, 70)))
+        .add("b", new float[] {1, -2, 3})
+        .shape("w", 2, 5, 7)
+        .build();
+  }
+
+  private static void steps(Parameters parameters, Optimizer optimizer, int from, int to) {
+    for (int step = from; step <= to; step++) {
+      SplittableRandom random = new SplittableRandom(step);
+      parameters.get("w").gradients().copyFrom(Numbers.ordinary(random, ElementType.FLOAT32, 70));
+      parameters.get("b").gradients().copyFrom(Numbers.ordinary(random, ElementType.FLOAT32, 3));
+      optimizer.step();
+    }
+  }
+}
