@@ -29,8 +29,18 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class FactorsTest {
   private static final long[][] SHAPES = {
-    {1}, {300}, {1, 1}, {1, 300}, {300, 1}, {64, 256}, {65, 257}, {130, 520}, {2, 3, 4}, {5, 3, 3, 3},
-    {3, 1, 70}, {3, 70, 1}
+    {1},
+    {300},
+    {1, 1},
+    {1, 300},
+    {300, 1},
+    {64, 256},
+    {65, 257},
+    {130, 520},
+    {2, 3, 4},
+    {5, 3, 3, 3},
+    {3, 1, 70},
+    {3, 70, 1}
   };
 
   private static final double RATE = 0.02;
@@ -104,14 +114,14 @@ class FactorsTest {
   @Test
   void lookaheadIsRefused() {
     IllegalArgumentException refusal =
-        assertThrows(
-            IllegalArgumentException.class, () -> Lookahead.around(Adafactor.adafactor()));
+        assertThrows(IllegalArgumentException.class, () -> Lookahead.around(Adafactor.adafactor()));
     assertTrue(refusal.getMessage().contains("adafactor"), refusal.getMessage());
   }
 
   private static Parameters parameters(Device device) {
     return Parameters.on(device)
-        .add("w", Numbers.floats(Numbers.ordinary(new SplittableRandom(3), ElementType.FLOAT32, 70)))
+        .add(
+            "w", Numbers.floats(Numbers.ordinary(new SplittableRandom(3), ElementType.FLOAT32, 70)))
         .add("b", new float[] {1, -2, 3})
         .shape("w", 2, 5, 7)
         .build();
