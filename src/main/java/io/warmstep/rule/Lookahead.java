@@ -207,6 +207,16 @@ public final class Lookahead implements UpdateRule {
   }
 
   @Override
+  public List<StateSlot> stateSlots(int dimensions) {
+    return slots.stream().filter(slot -> slot.isOf(dimensions)).toList();
+  }
+
+  @Override
+  public boolean isFactored() {
+    return rule.isFactored();
+  }
+
+  @Override
   public int minDimensions() {
     return rule.minDimensions();
   }

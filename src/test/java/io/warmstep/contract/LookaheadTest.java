@@ -191,7 +191,7 @@ class LookaheadTest {
     assertEquals(0.5, RuleSettings.number(other, "momentum"));
     assertTrue(RuleSettings.has(rule, "lookaheadK"));
     for (UpdateRule each : RuleMatrix.unclipped()) {
-      if (each.evaluation().isEmpty()) {
+      if (each.evaluation().isEmpty() && !each.isFactored()) {
         assertEquals(each.kernel(), Lookahead.around(each).kernel());
       }
     }

@@ -75,6 +75,7 @@ final class EntryScenes {
       case "leaves" -> List.of(NormScenes.ofLeaves(ElementType.valueOf(upper(type))));
       case "matrix_copy", "matrix_product" ->
           List.of(MatrixScenes.of(ElementType.valueOf(upper(type))));
+      case "factor_tiles", "factor_join" -> update("adafactor", ElementType.valueOf(upper(type)));
       default -> {
         String rule = kind.replaceFirst("^(sums|first)_", "");
         List<List<Scene>> parts = update(rule, ElementType.valueOf(upper(type)));
