@@ -82,6 +82,20 @@ bool Decoder::arithmetic(const Statement &s, Suffixes &x, Draft &d) {
   return true;
 }
 
+/* A predicate and a constant: the one, its opposite, or a constant. */
+bool Decoder::with_constant(const Statement &s, unsigned constant, Draft &d) {
+  const bool value = immediate(s, s.operands[constant], Type::B32) != 0;
+  if (d.key.op != Op::XOR && value != (d.key.op == Op::AND)) {
+    d.key.op = Op::MOV;
+    d.key.kind = 1;
+    d.instr.offset = value;
+    return true;
+  }
+  d.key.op = d.key.op == Op::XOR && value ? Op::NOT : Op::MOV;
+  d.s[0] = source(s, 3 - constant, Type::PRED);
+  return true;
+}
+
 bool Decoder::bits(const Statement &s, Suffixes &x, Draft &d) {
   static const Named LIST[] = {
       {"and", Op::AND, 2},   {"or", Op::OR, 2},       {"xor", Op::XOR, 2},
@@ -109,6 +123,11 @@ bool Decoder::bits(const Statement &s, Suffixes &x, Draft &d) {
   Type result = key.type;
   if (key.op == Op::POPC || key.op == Op::CLZ || key.op == Op::BFIND) result = Type::U32;
   d.d[0] = target(s, 0, result);
+  const bool combines = key.op == Op::AND || key.op == Op::OR || key.op == Op::XOR;
+  if (key.type == Type::PRED && combines) {
+    const unsigned constant = s.operands[2].kind == Operand::IMMEDIATE ? 2 : 1;
+    if (s.operands[constant].kind == Operand::IMMEDIATE) return with_constant(s, constant, d);
+  }
   for (unsigned i = 0; i < named->sources; i++) {
     Type type = key.type;
     const bool shift = key.op == Op::SHL || key.op == Op::SHR;

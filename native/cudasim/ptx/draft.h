@@ -43,6 +43,7 @@ class Decoder {
   void one(const Statement &statement);
   bool arithmetic(const Statement &s, class Suffixes &x, Draft &d);
   bool bits(const Statement &s, class Suffixes &x, Draft &d);
+  bool with_constant(const Statement &s, unsigned constant, Draft &d);
   bool moves(const Statement &s, class Suffixes &x, Draft &d);
   bool memory(const Statement &s, class Suffixes &x, Draft &d);
   bool threads(const Statement &s, class Suffixes &x, Draft &d);

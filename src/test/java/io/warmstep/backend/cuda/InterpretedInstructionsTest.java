@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import jcuda.driver.CUdeviceptr;
@@ -126,6 +127,51 @@ class InterpretedInstructionsTest {
         }
       }
       assertEquals(List.of(), wrong);
+    }
+  }
+
+  /** nvcc writes {@code xor.pred %p1, %p1, -1} for a predicate's opposite. */
+  @Test
+  void predicatesCombineWithConstants() {
+    StringBuilder text =
+        new StringBuilder(
+            """
+            .version 7.8
+            .target sm_80
+            .address_size 64
+            .visible .entry k(.param .u64 k_0) {
+            .reg .pred %p<4>;
+            .reg .b64 %rd<9>;
+            ld.param.u64 %rd0, [k_0];
+            """);
+    List<Long> expected = new ArrayList<>();
+    for (String operation : List.of("and", "or", "xor")) {
+      for (int predicate = 0; predicate < 2; predicate++) {
+        for (int constant : new int[] {-1, 0, 1, 2}) {
+          for (boolean isFirst : new boolean[] {false, true}) {
+            String operands = isFirst ? constant + ", %p1" : "%p1, " + constant;
+            text.append("setp.ne.u32 %p1, ").append(predicate).append(", 0;\n");
+            text.append(operation).append(".pred %p2, ").append(operands).append(";\n");
+            text.append("selp.b64 %rd8, 1, 0, %p2;\n");
+            text.append("st.global.u64 [%rd0+").append(8 * expected.size()).append("], %rd8;\n");
+            int other = constant == 0 ? 0 : 1;
+            expected.add(
+                (long)
+                    switch (operation) {
+                      case "and" -> predicate & other;
+                      case "or" -> predicate | other;
+                      default -> predicate ^ other;
+                    });
+          }
+        }
+      }
+    }
+    text.append("}\n");
+    try (PtxModule module = new PtxModule(text.toString())) {
+      CUdeviceptr results = module.allocate(8L * expected.size());
+      module.run("k", 1, 1, results);
+      assertEquals(
+          expected, Arrays.stream(module.longs(results, expected.size())).boxed().toList());
     }
   }
 
