@@ -52,6 +52,38 @@ final class EquivalentMutants {
                       && mutant.before().contains("mul.")
                       && operands(mutant).stream().anyMatch(operand -> isPower(operand, text))),
           new Kind(
+              "the product of an element of float16 and a scale's power of two is exact",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
+                      && mutant.entry().endsWith("_float16")
+                      && mutant.before().contains("mul.")
+                      && operands(mutant).stream().anyMatch(operand -> isPrescale(operand, text))),
+          new Kind(
+              "in one round more nothing is left to halve",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.COMPARED
+                      && mutant.entry().startsWith("factor_")
+                      && isLastRound(mutant, text)),
+          new Kind(
+              "the first of two rows is there, or the loop would have ended",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.COMPARED
+                      && mutant.entry().startsWith("factor_tiles_")
+                      && isFirstOfTwo(mutant, text)),
+          new Kind(
+              "agreements are added up once more where there is none, and a product rounded by"
+                  + " itself brings what it is part of to 0, but not to the other sign",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.SPLIT
+                      && mutant.entry().matches("sums_\\w+_cautious_\\w+")
+                      && isOfSecondSum(mutant, text)),
+          new Kind(
+              "a block that has no node of float32 has one of float64",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.COMPARED
+                      && mutant.entry().equals("global_norm")
+                      && isWhetherDoubles(mutant, text)),
+          new Kind(
               "a group's sign is 1 or -1, and products with it are exact",
               (mutant, text) ->
                   mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
@@ -135,6 +167,7 @@ final class EquivalentMutants {
   private static final int DECAY_DOUBLE = offset("Group<double>, weight_decay");
   private static final int TABLE = offset("StepArguments<float>, table");
   private static final int STEP = offset("SumArguments<float>, step");
+  private static final int PRESCALE = offset("StepArguments<float>, prescale");
   private static final int CLIP_VALUE_FLOAT = offset("StepArguments<float>, clip_value");
   private static final int CLIP_VALUE_DOUBLE = offset("StepArguments<double>, clip_value");
 
@@ -200,6 +233,68 @@ final class EquivalentMutants {
     }
     Matcher copy = Pattern.compile("\\s*(?:neg|mov)\\.f(?:32|64)\\s+%\\w+, (%\\w+);").matcher(line);
     return copy.matches() && isBound(copy.group(1), text, depth - 1);
+  }
+
+  private static boolean isPrescale(String register, List<String> text) {
+    return definition(register, text)
+        .filter(line -> line.contains("ld.param.f32") && isParameter(line, PRESCALE, text))
+        .isPresent();
+  }
+
+  /** Whether a loop over shifts, from the largest down to 0, would go on to -1. */
+  private static boolean isLastRound(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher test =
+        Pattern.compile("\\s*setp\\.gt\\.s32\\s+%p\\d+, (%r\\d+), 0;").matcher(mutant.before());
+    return test.matches()
+        && text.stream()
+            .anyMatch(
+                line -> line.matches("\\s*shl\\.b32\\s+%r\\d+, %r\\d+, " + test.group(1) + ";"));
+  }
+
+  /** Whether a number is compared that a loop begins with, and goes on with while it is less. */
+  private static boolean isFirstOfTwo(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher test =
+        Pattern.compile("\\s*setp\\.ge\\.s32\\s+%p\\d+, (%r\\d+), (%r\\d+);")
+            .matcher(mutant.before());
+    return test.matches()
+        && text.get(mutant.line() - 2).contains(".pragma")
+        && text.stream()
+            .anyMatch(
+                line ->
+                    line.matches(
+                        "\\s*setp\\.lt\\.s32\\s+%p\\d+, "
+                            + test.group(1)
+                            + ", "
+                            + test.group(2)
+                            + ";"));
+  }
+
+  /** Whether a mutant comes after the test that a leaf's sum is within the range of sums. */
+  private static boolean isOfSecondSum(PtxMutants.Mutant mutant, List<String> text) {
+    Pattern test = Pattern.compile("\\s*setp\\.ge\\.f\\d+\\s+%p\\d+, (%f\\w+), 0[df][0-9A-F]+;");
+    for (int i = 0; i + 1 < mutant.line(); i++) {
+      Matcher least = test.matcher(text.get(i));
+      if (least.matches()
+          && text.get(i + 1)
+              .matches("\\s*setp\\.le\\.f\\d+\\s+%p\\d+, " + least.group(1) + ", .*")) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether the number of float64's leaves decides together with the block's number. */
+  private static boolean isWhetherDoubles(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher test =
+        Pattern.compile("\\s*setp\\.gt\\.s32\\s+(%p\\d+), %r\\d+, 0;").matcher(mutant.before());
+    Matcher block =
+        Pattern.compile("\\s*setp\\.ge\\.s32\\s+(%p\\d+), (%r\\d+), %r\\d+;")
+            .matcher(text.get(mutant.line() - 2));
+    return test.matches()
+        && block.matches()
+        && definition(block.group(2), text).filter(line -> line.contains("%ctaid.x;")).isPresent()
+        && text.get(mutant.line())
+            .matches("\\s*and\\.pred\\s+%p\\d+, " + block.group(1) + ", " + test.group(1) + ";");
   }
 
   /** Whether a load is that of a field of a step's arguments, alone or among those of sums. */

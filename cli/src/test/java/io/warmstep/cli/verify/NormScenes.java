@@ -210,9 +210,78 @@ final class NormScenes {
     };
   }
 
+  /**
+   * Leaves of a whole node of which two are not zero: those that a thread joins first, one pair in
+   * each step, so that the rounding of each of its additions shows.
+   */
+  private static Scene node(ElementType type) {
+    int[] lengths = new int[4096];
+    Arrays.fill(lengths, 1);
+    return device -> {
+      BiFunction<Device, ParametersBuilder, List<Tensor>> parameters =
+          (d, builder) -> add(builder, type, lengths);
+      Consumer<OptimizerBuilder> options =
+          builder -> builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5, Norm.L1);
+      long mismatches = 0;
+      try (Device cpu = Devices.cpu(1);
+          EntryScenes.Model ours = new EntryScenes.Model(device, parameters, options);
+          EntryScenes.Model theirs = new EntryScenes.Model(cpu, parameters, options)) {
+        SplittableRandom random = new SplittableRandom(1);
+        for (int step = 0; step < 12; step++) {
+          int apart = step < 8 ? 2048 : 1024;
+          int at = step % 8 / 4 * 1024 + 4 * random.nextInt(256) + step % 4; // see held_index
+          double[] two = decisive(random, type);
+          for (EntryScenes.Model model : List.of(ours, theirs)) {
+            model.gradients.get(at).copyFrom(new double[] {two[0]});
+            model.gradients.get(at + apart).copyFrom(new double[] {two[1]});
+            model.optimizer.step();
+            model.gradients.get(at).zero();
+            model.gradients.get(at + apart).zero();
+          }
+          mismatches +=
+              Double.doubleToLongBits(ours.optimizer.gradientNorm())
+                      == Double.doubleToLongBits(theirs.optimizer.gradientNorm())
+                  ? 0
+                  : 1;
+        }
+        return mismatches;
+      }
+    };
+  }
+
+  /** The norm as listeners have it, who read a copy that the device keeps. */
+  private static Scene reported(ElementType type) {
+    return device -> {
+      List<List<Double>> norms = new ArrayList<>();
+      try (Device cpu = Devices.cpu(1)) {
+        for (Device one : List.of(device, cpu)) {
+          List<Double> reported = new ArrayList<>();
+          Consumer<OptimizerBuilder> options =
+              builder ->
+                  builder
+                      .rule(Sgd.sgd())
+                      .learningRate(0.1)
+                      .clipNorm(0.5)
+                      .listener(report -> reported.add(report.gradientNorm()), 1);
+          try (EntryScenes.Model model =
+              new EntryScenes.Model(one, (d, b) -> add(b, type, new int[] {1000}), options)) {
+            for (int step = 0; step < 3; step++) {
+              model.fill(Elements.ORDINARY, new SplittableRandom(step));
+              model.optimizer.step();
+            }
+          }
+          norms.add(reported);
+        }
+      }
+      return norms.get(0).size() == 3 && norms.get(0).equals(norms.get(1)) ? 0 : 1;
+    };
+  }
+
   static List<Scene> ofRoot() {
     List<Scene> scenes = new ArrayList<>();
     List<ElementType> both = List.of(ElementType.FLOAT32, ElementType.FLOAT64);
+    both.forEach(type -> scenes.add(reported(type)));
+    both.forEach(type -> scenes.add(node(type)));
     for (Norm norm : Norm.values()) {
       scenes.add(pairs(norm, both, 1, 200));
       scenes.add(pairs(norm, List.of(ElementType.FLOAT32), 40_000, 30));

@@ -66,7 +66,7 @@ final class StateScenes {
   /** By vectors, and element by element. */
   private static List<Tensor> parameters(
       Device device, ParametersBuilder builder, ElementType type) {
-    EntryScenes.add(builder, type, new int[] {6001, 4096});
+    EntryScenes.add(builder, type, new int[] {6001, 4096, 1, 2, 3, 5, 6, 7, 4099});
     Tensor values = EntryScenes.memory(device, type, 0, SKEWED);
     Tensor gradients = EntryScenes.memory(device, type, 1, SKEWED);
     builder.borrow("skewed", values, gradients).shape("skewed", MatrixShapes.of(SKEWED));
