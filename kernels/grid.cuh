@@ -47,6 +47,10 @@
 /* Whether all of `blocks` blocks have now done this, in one thread each. What that thread stored before
    can be read by the last block. The counter is 0 again then. */
 #define WS_ARRIVE(counter, blocks) arrive(counter, blocks)
+/* How an operand of a row is stored, and the address of its average. In the PTX the loads bear these
+   names, so that a module can be loaded with constants in their place. */
+#define WS_STORED(row, OPERAND) stored_as<OPERAND>(row)
+#define WS_AVERAGE(row) average_of(row)
 #define WS_LIST(kernel, Arguments)
 static __device__ __forceinline__ unsigned near_max(unsigned x) {
   WS_UNROLL
@@ -107,6 +111,24 @@ template <> struct Storage<Float16> {
 template <> struct Storage<Bfloat16> : Storage<Float16> {};
 
 #include "abi.h"
+
+#if defined(__CUDACC__)
+template <int OPERAND> static __device__ __forceinline__ int stored_as(const MixedTensor *row) {
+  unsigned stored;
+  asm("ld.global.u8 %0, [%1+%2]; // stored %3"
+      : "=r"(stored)
+      : "l"(__cvta_generic_to_global(row)),
+        "n"(__builtin_offsetof(MixedTensor, stored) + OPERAND), "n"(OPERAND));
+  return (int)stored;
+}
+static __device__ __forceinline__ float *average_of(const MixedTensor *row) {
+  float *average;
+  asm("ld.global.u64 %0, [%1+%2]; // average"
+      : "=l"(average)
+      : "l"(__cvta_generic_to_global(row)), "n"(__builtin_offsetof(MixedTensor, average)));
+  return average;
+}
+#endif
 
 /* One access for all elements of a vector, at an address that is a multiple of its size. */
 WS_DEVICE void load_vector(const float *from, float *to) {

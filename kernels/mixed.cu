@@ -2,6 +2,8 @@
  * The update of parameters whose operands are stored in ways of their own: with a master, gradients
  * of another type, state in fewer bits, rounded at random. The arithmetic is float32. An entry for
  * each rule, mixed_<rule>, converts as the tensor's row says: the whole block takes the same way.
+ * Where all rows of a launch say the same, the module is loaded with constants in place of what they
+ * say, and the driver's compiler leaves the other ways out (io.warmstep.backend.cuda.StoredConstants).
  *
  * A block updates one tile of one tensor, counted from its first element. A thread has EACH elements
  * beside each other at a time, and a tile is whole if it consists of such vectors in each operand:
@@ -24,6 +26,20 @@ struct Place {
   long long from;
   int count; /* how many there are, up to EACH */
 };
+
+/* How an operand is stored, of a number that is a constant to the compiler. */
+template <int OPERAND = 0, bool EXISTS = (OPERAND < WS_MAX_OPERANDS)> struct Stored {
+  static WS_DEVICE_MEMBER int of(const MixedTensor *tensor, int operand) {
+    return operand == OPERAND ? WS_STORED(tensor, OPERAND)
+                              : Stored<OPERAND + 1>::of(tensor, operand);
+  }
+};
+template <int OPERAND> struct Stored<OPERAND, false> {
+  static WS_DEVICE_MEMBER int of(const MixedTensor *, int) { return 0; }
+};
+WS_DEVICE int stored_of(const MixedTensor *tensor, int operand) {
+  return Stored<>::of(tensor, operand);
+}
 
 WS_DEVICE bool is_bfloat16(int stored) {
   return stored >= WS_STORED_BFLOAT16 && stored <= WS_STORED_BFLOAT16_MASTER;
@@ -316,17 +332,18 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
     group = step.groups[tensor->group];
   }
   scale = group.sign * scale;
-  const int values = tensor->stored[0], gradients = tensor->stored[1];
+  const int values = stored_of(tensor, 0), gradients = stored_of(tensor, 1);
+  float *const averages = WS_AVERAGE(tensor);
   const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;
   const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : 2;
   bool coded = false, draws = is_random(values);
   unsigned odd = count % EACH | misaligned(tensor->operands[0], number_width(values)) |
       misaligned(tensor->operands[1], number_width(gradients)) |
-      misaligned(tensor->average, 4);
+      misaligned(averages, 4);
   if (has_rest) odd |= misaligned(tensor->rest, rest_width);
   WS_UNROLL
   for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-    const int stored = tensor->stored[2 + k];
+    const int stored = stored_of(tensor, 2 + k);
     coded |= is_coded(stored);
     draws |= is_random(stored);
     odd |= misaligned(tensor->operands[2 + k], width(stored));
@@ -378,10 +395,10 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
           p_bits = load_vector(tensor->operands[0], number_width(values), place);
           if (has_rest) rest = load_vector(tensor->rest, rest_width, place);
           g_bits = load_vector(tensor->operands[1], number_width(gradients), place);
-          if (tensor->average) average = load_vector(tensor->average, 4, place);
+          if (averages) average = load_vector(averages, 4, place);
           WS_UNROLL
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-            const int stored = tensor->stored[2 + k];
+            const int stored = stored_of(tensor, 2 + k);
             if (stored) {
               s_bits[k] = load_vector(tensor->operands[2 + k], width(stored), place);
             }
@@ -389,7 +406,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         } else {
           WS_ROLLED
           for (int j = -2; j < 2 + Rule::MAX_SLOTS; j++) {
-            const void *operand = j == -2 ? tensor->average : tensor->rest;
+            const void *operand = j == -2 ? averages : tensor->rest;
             int bytes = j == -2 ? 4 : rest_width;
             if (j >= 0) {
               operand = tensor->operands[j];
@@ -410,7 +427,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         if (coded) {
           WS_UNROLL
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-            if (is_coded(tensor->stored[2 + k])) {
+            if (is_coded(stored_of(tensor, 2 + k))) {
               scales[k] = *scale_of(tensor->operands[2 + k], tensor->length, place.from);
             }
           }
@@ -421,7 +438,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         widen<true>(g_bits, gradients, g);
         WS_UNROLL
         for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-          const int stored = tensor->stored[2 + k];
+          const int stored = stored_of(tensor, 2 + k);
           if (is_coded(stored)) {
             decode(
                 table, stored, s_bits[k].word[0],
@@ -448,7 +465,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         Computing<Rule>::update(group.options, p, g, s, group.scalars);
         WS_UNROLL
         for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-          const int stored = tensor->stored[2 + k];
+          const int stored = stored_of(tensor, 2 + k);
           if (!stored) continue;
           Bits bits = bits_of(s[k]);
           if (!is_coded(stored) && stored != WS_STORED_FLOAT32) {
@@ -464,7 +481,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
           WS_UNROLL
           for (int i = 0; i < EACH; i++) p[i] = before[i];
         }
-        if (tensor->average) {
+        if (averages) {
           const float weight = group.scalars[WS_MAX_SCALARS - 3];
           float a[EACH];
           WS_UNROLL
@@ -473,7 +490,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
             a[i] = ws_fma_f32(weight, p[i] - a[i], a[i]);
           }
           average = bits_of(a);
-          if (whole) store_vector(tensor->average, 4, place, average);
+          if (whole) store_vector(averages, 4, place, average);
         }
         rest = bits_of(p);
         if (values == WS_STORED_FLOAT32) {
@@ -505,7 +522,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         } else {
           WS_ROLLED
           for (int which = 0; which < 3; which++) {
-            void *to = tensor->average;
+            void *to = averages;
             int bytes = 4;
             Bits x = average;
             if (which == 0) {
@@ -527,7 +544,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
     WS_ROLLED
     for (int j = zeroes ? 1 : 2; j < (updates ? 2 + Rule::MAX_SLOTS : 2); j++) {
       const int stored = tensor->stored[j];
-      const bool is_state = j > 1, is_code = is_state && is_coded(stored);
+      const bool is_state = j > 1, is_code = coded && is_state && is_coded(stored);
       if (!stored || (is_state && whole && !is_code)) continue;
       WS_OWN(unsigned, magnitude)
       WS_UNSHARED();

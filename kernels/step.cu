@@ -240,7 +240,7 @@ WS_LIST(groups_float32, StepArguments<float>)
 WS_LIST(groups_float64, StepArguments<double>)
 
 /* An entry for each rule: what the header says of it, as a type, and the kernel. */
-#define WS_RULE(rule, RULE, Arguments, reads, writes, numbers, of_groups, factored)  \
+#define WS_RULE(rule, RULE, KERNELS, Arguments, reads, writes, numbers, of_groups, factored) \
   struct WS_NAME(rule##_rule) {                                                      \
     typedef WS_REAL Real;                                                            \
     enum {                                                                           \
@@ -267,17 +267,19 @@ WS_LIST(groups_float64, StepArguments<double>)
   };                                                                                 \
   static_assert(WS_##RULE##_MAX_SLOTS + 2 <= WS_MAX_OPERANDS, "state of " #rule);   \
   static_assert(WS_##RULE##_SCALARS + numbers <= WS_MAX_SCALARS, "scalars of " #rule); \
-  WS_JOIN(WS_KERNELS_, WS_BITS)(rule, Arguments)
-#define WS_ENTRY(rule, RULE) WS_RULE(rule, RULE, StepArguments, ~0, ~WS_GRADIENT, 0, 0, 0)
+  WS_JOIN(KERNELS, WS_BITS)(rule, Arguments)
+/* Half types of a rule of one phase are mixed.cu's, with all other ways to store its operands. */
+#define WS_ENTRY(rule, RULE) \
+  WS_RULE(rule, RULE, WS_KERNEL_, StepArguments, ~0, ~WS_GRADIENT, 0, 0, 0)
 #define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0, 0)
 #define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 1, 0)
 #define WS_FACTORED_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0, 1)
-#define WS_TWO_PHASES(rule, RULE, of_groups, factored)                                         \
-  WS_RULE(rule, RULE, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES,             \
+#define WS_TWO_PHASES(rule, RULE, of_groups, factored)                                  \
+  WS_RULE(rule, RULE, WS_KERNELS_, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES, \
           WS_##RULE##_NUMBERS, of_groups, factored)
 #define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)
 #define WS_PASS_ENTRY(pass, PASS) \
-  WS_RULE(pass, PASS, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0, 0, 0)
+  WS_RULE(pass, PASS, WS_KERNELS_, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0, 0, 0)
 
 /* The first phase is an update that writes no parameters. */
 #define WS_MATRIX_ENTRY(rule, RULE)                                                    \
@@ -307,10 +309,13 @@ WS_LIST(groups_float64, StepArguments<double>)
     step<RuleType, S>(arguments);                                                      \
   }                                                                                    \
   WS_LIST(rule##_##type, Arguments<S>)
+#define WS_KERNEL_32(rule, A) \
+  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::BLOCKS, float32, float, A)
 #define WS_KERNELS_32(rule, A)                                                         \
-  WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::BLOCKS, float32, float, A) \
+  WS_KERNEL_32(rule, A)                                                                \
   WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::HALF_BLOCKS, float16, Float16, A) \
   WS_KERNEL_OF(rule, ws_##rule##_rule_f32, ws_##rule##_rule_f32::HALF_BLOCKS, bfloat16, Bfloat16, A)
+#define WS_KERNEL_64(rule, A) WS_KERNELS_64(rule, A)
 #define WS_KERNELS_64(rule, A) \
   WS_KERNEL_OF(rule, ws_##rule##_rule_f64, ws_##rule##_rule_f64::BLOCKS, float64, double, A)
 

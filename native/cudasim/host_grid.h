@@ -130,6 +130,8 @@ struct Listed {
 #define WS_ROLLED
 #define WS_BLOCK_INDEX cudasim_block
 #define WS_ASSUME_GLOBAL(address) (void)(address)
+#define WS_STORED(row, OPERAND) (row)->stored[OPERAND]
+#define WS_AVERAGE(row) (row)->average
 #define WS_LOAD_FRESH(address) (*(address))
 /* Blocks run one after the other. */
 #define WS_ARRIVE(counter, blocks) (*(counter) = (*(counter) + 1) % (unsigned)(blocks), *(counter) == 0)

@@ -14,9 +14,9 @@ import jcuda.driver.CUcontext;
 
 /**
  * A step as launches of kernels, prepared but for the step's numbers: one launch of the update for
- * each rule and element type in use, after those of the norm if the plan needs it. Nothing is
- * waited for, except where non-finite gradients skip the step: whether it happens is what {@link
- * #run} returns, as soon as the norm tells, while the update still runs.
+ * each rule and each way in use to store the operands, after those of the norm if the plan needs
+ * it. Nothing is waited for, except where non-finite gradients skip the step: whether it happens is
+ * what {@link #run} returns, as soon as the norm tells, while the update still runs.
  */
 final class CudaStepProgram implements StepProgram {
   private final CudaDevice device;
@@ -60,18 +60,21 @@ final class CudaStepProgram implements StepProgram {
   }
 
   /** What the parameters of one launch have in common. */
-  private record Launch(StepPlan.SameRule rule, ElementType type, boolean isMixed) {}
+  private record Launch(StepPlan.SameRule rule, ElementType type, StoredConstants stored) {}
 
   /** The runs of each launch, in the order of the launches. */
   private static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
-    List<TensorRun> runs = Span.of(plan).stream().map(TensorRun::new).toList();
+    List<TensorRun> runs =
+        Span.of(plan).stream()
+            .map(span -> new TensorRun(span, plan.groups().get(span.group()).rule()))
+            .toList();
     Map<Launch, List<TensorRun>> launches = new LinkedHashMap<>();
     for (StepPlan.SameRule rule : plan.rules()) {
       for (TensorRun run : runs) {
         if (rule.groups().contains(run.group)) {
           ElementType type = run.isMixed() ? run.type.arithmetic() : run.type;
           launches
-              .computeIfAbsent(new Launch(rule, type, run.isMixed()), key -> new ArrayList<>())
+              .computeIfAbsent(new Launch(rule, type, run.constants()), key -> new ArrayList<>())
               .add(run);
         }
       }

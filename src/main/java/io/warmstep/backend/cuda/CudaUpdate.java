@@ -13,11 +13,10 @@ import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
 /**
- * The update of all parameters under one rule and of one element type, or of those whose operands
- * are stored in ways of their own: one launch, after two where the rule first adds something up
- * over each tensor. The numbers of up to 16 groups are its arguments; those of more go into a table
- * on the device, by launches that copy their arguments, so that no memory of the host has to stay
- * as it is.
+ * The update of all parameters under one rule whose operands are stored in the same way: one
+ * launch, after two where the rule first adds something up over each tensor. The numbers of up to
+ * 16 groups are its arguments; those of more go into a table on the device, by launches that copy
+ * their arguments, so that no memory of the host has to stay as it is.
  */
 final class CudaUpdate {
   private final CudaContext context;
@@ -52,7 +51,10 @@ final class CudaUpdate {
     this.layout = Layout.Step.of(type);
     this.groups = rule.groups();
     this.isMixed = runs.get(0).isMixed();
-    this.kernel = kernels.get(isMixed ? "mixed_" + rule.kernel() : rule.kernel() + "_" + type);
+    this.kernel =
+        isMixed
+            ? kernels.get("mixed_" + rule.kernel(), runs.get(0).constants())
+            : kernels.get(rule.kernel() + "_" + type);
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
     this.tensors =
         arena.table(

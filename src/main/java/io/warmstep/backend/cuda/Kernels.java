@@ -1,5 +1,7 @@
 package io.warmstep.backend.cuda;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
 import io.warmstep.KernelBuildException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -16,32 +18,51 @@ import jcuda.driver.CUmodule;
  */
 final class Kernels {
   private final CudaContext context;
-  private final Map<String, CUmodule> modules = new HashMap<>();
+  private final Map<Module, CUmodule> modules = new HashMap<>();
+
+  /** An entry, and what it is loaded with, or null. */
+  private record Module(String entry, StoredConstants constants) {}
 
   Kernels(CudaContext context) {
     this.context = context;
   }
 
   /** The kernel of a name, such as {@code adam_float32}. */
-  synchronized CUfunction get(String entry) {
-    CUmodule module = modules.get(entry);
+  CUfunction get(String entry) {
+    return get(entry, null);
+  }
+
+  /**
+   * The same with constants in the place of what its rows say.
+   *
+   * @param constants of those that it is launched for, or null
+   */
+  synchronized CUfunction get(String entry, StoredConstants constants) {
+    Module key = new Module(entry, constants);
+    CUmodule module = modules.get(key);
     if (module == null) {
-      module = context.load(entry, ptx(entry));
-      modules.put(entry, module);
+      String text = ptx(entry);
+      module = context.load(entry, terminated(constants == null ? text : constants.in(text)));
+      modules.put(key, module);
     }
     return context.function(module, entry);
   }
 
-  /** The text of a module, ended by a zero as the driver wants it. */
-  private static ByteBuffer ptx(String module) {
-    String path = "/io/warmstep/kernels/ptx/" + module + ".ptx";
+  /** Ended by a zero, as the driver wants it. */
+  private static ByteBuffer terminated(String text) {
+    byte[] bytes = text.getBytes(US_ASCII);
+    return Cuda.direct(bytes.length + 1).put(bytes).rewind();
+  }
+
+  /** The text of an entry's module. */
+  static String ptx(String entry) {
+    String path = "/io/warmstep/kernels/ptx/" + entry + ".ptx";
     try (InputStream in = Kernels.class.getResourceAsStream(path)) {
       if (in == null) {
         throw new KernelBuildException(
             path + " is not in the jar: build it with bin/build-ptx", null);
       }
-      byte[] text = in.readAllBytes();
-      return Cuda.direct(text.length + 1).put(text).rewind();
+      return new String(in.readAllBytes(), US_ASCII);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + path, e);
     }

@@ -4,13 +4,14 @@ import io.warmstep.ElementType;
 import io.warmstep.backend.Encoding;
 import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
-import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.NewtonSchulz;
+import io.warmstep.rule.UpdateRule;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /** A span as one row of the table that the update reads. */
 final class TensorRun {
@@ -26,12 +27,17 @@ final class TensorRun {
   final StepPlan.Factors factors;
 
   private final boolean mayMove;
-  private final byte[] stored; // how each operand is, or null if all are as the type says
+  private final StoredConstants stored; // or null if the entry's type says it
   private final long rest; // what masters keep beside the values
   private final long average; // of the values, or 0
   private final int parameter; // the number of the first among all
 
-  TensorRun(Span span) {
+  /**
+   * Takes over what a span says.
+   *
+   * @param rule of its group
+   */
+  TensorRun(Span span, UpdateRule rule) {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
@@ -45,23 +51,35 @@ final class TensorRun {
     this.kept = span.kept().stream().mapToLong(TensorRun::address).toArray();
     this.bytes =
         span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
-    this.stored = span.isUniform() ? null : codes(span.operands());
     this.rest = span.operands().get(0).rest().map(TensorRun::address).orElse(0L);
     this.average = span.average().map(TensorRun::address).orElse(0L);
+    this.stored = span.isUniform() && hasEntry(rule, type) ? null : constants(span);
     this.parameter = span.entries().get(0).index();
   }
 
-  private static byte[] codes(List<Operand> operands) {
-    byte[] codes = new byte[StepPlan.MAX_OPERANDS];
-    for (int i = 0; i < operands.size(); i++) {
-      codes[i] = (byte) Encoding.code(operands.get(i));
-    }
-    return codes;
+  /**
+   * Whether a rule has an entry for a type alone; of half types only those of several phases have.
+   */
+  private static boolean hasEntry(UpdateRule rule, ElementType type) {
+    return type == type.arithmetic() || rule.sums().isPresent() || !rule.access().reads(1);
   }
 
-  /** Whether operands are stored in several ways. */
+  private static StoredConstants constants(Span span) {
+    List<Integer> codes = new ArrayList<>();
+    for (int i = 0; i < StepPlan.MAX_OPERANDS; i++) {
+      codes.add(i < span.operands().size() ? Encoding.code(span.operands().get(i)) : 0);
+    }
+    return new StoredConstants(codes, span.average().isPresent());
+  }
+
+  /** Whether the row says how operands are stored. */
   boolean isMixed() {
     return stored != null;
+  }
+
+  /** What the row says, or null. */
+  StoredConstants constants() {
+    return stored;
   }
 
   static long address(MemorySlice slice) {
@@ -146,7 +164,7 @@ final class TensorRun {
     return length == other.length
         && group == other.group
         && tiles() == other.tiles()
-        && Arrays.equals(stored, other.stored);
+        && Objects.equals(stored, other.stored);
   }
 
   /** Writes the row; the group counts among those of the launch. */
@@ -156,7 +174,8 @@ final class TensorRun {
     }
     if (isMixed()) {
       table.putLong(rest).putLong(average).putLong(length);
-      table.putInt(groupOfLaunch).putInt(parameter).put(stored);
+      table.putInt(groupOfLaunch).putInt(parameter);
+      stored.stored().forEach(code -> table.put(code.byteValue()));
       return;
     }
     table.putLong(length).putInt(groupOfLaunch).putInt(head());

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.StepPlan;
 import io.warmstep.natives.PrivateNatives;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
@@ -16,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -42,6 +44,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PtxTest {
   private static final Path KERNELS = Path.of("kernels");
   private static final Path STAMP = KERNELS.resolve("ptx/sources.stamp");
+  private static final String CLEAN =
+      "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads";
   private static final String REBUILD = ": run bin/build-ptx and commit what it writes";
 
   @BeforeAll
@@ -143,7 +147,9 @@ class PtxTest {
     }
     for (ElementType type : ElementType.values()) {
       for (UpdateRule rule : Rules.ofEachKernel()) {
-        expected.add(rule.kernel() + "_" + type);
+        if (type == type.arithmetic() || rule.sums().isPresent()) {
+          expected.add(rule.kernel() + "_" + type);
+        }
         if (rule.sums().isPresent()) {
           boolean hasMatrix = rule.matrix().isPresent();
           expected.add(
@@ -166,6 +172,44 @@ class PtxTest {
     for (String entry : expected) {
       assertTrue(ptx(entry).contains(".visible .entry " + entry + "("), entry);
     }
+  }
+
+  /** As a launch has them: in every way to store an operand, and in one after the other. */
+  @ParameterizedTest
+  @ValueSource(strings = {"sm_50", "sm_90"})
+  void mixedEntriesAssembleWithConstantsInTheirRowsPlace(String architecture) throws IOException {
+    List<String> texts = new ArrayList<>();
+    for (UpdateRule rule : Rules.all()) {
+      if (rule.sums().isPresent()) {
+        continue;
+      }
+      String entry = "mixed_" + rule.name();
+      int slots = rule.stateSlots().size();
+      assertEquals(
+          IntStream.range(0, 2 + slots).boxed().collect(Collectors.toSet()),
+          Pattern.compile("ld\\.global\\.u8 .* // stored (\\d+)")
+              .matcher(ptx(entry))
+              .results()
+              .map(load -> Integer.valueOf(load.group(1)))
+              .filter(operand -> operand < 2 + slots)
+              .collect(Collectors.toSet()),
+          entry + REBUILD);
+      for (int values = 1; values <= 6; values++) {
+        Integer[] stored = new Integer[StepPlan.MAX_OPERANDS];
+        Arrays.fill(stored, 0);
+        stored[0] = values;
+        stored[1] = values == 2 || values == 6 ? 2 : 3;
+        Arrays.fill(stored, 2, 2 + slots, List.of(1, 1, 3, 4, 7, 9).get(values - 1));
+        boolean hasAverage = values % 2 == 0;
+        String text = new StoredConstants(List.of(stored), hasAverage).in(ptx(entry));
+        assertFalse(text.contains("// stored"), entry);
+        assertEquals(hasAverage, text.contains("// average"), entry);
+        texts.add(text);
+      }
+    }
+    List<String> reports =
+        texts.stream().parallel().map(text -> assembleText(text, architecture)).toList();
+    assertEquals(List.of(), reports.stream().filter(report -> !report.contains(CLEAN)).toList());
   }
 
   private static String header(String entry) throws IOException {
@@ -205,10 +249,9 @@ class PtxTest {
             .parallel()
             .mapToObj(i -> assemble(entries.get(i), architecture))
             .toList();
-    String clean = "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads";
     assertEquals(
         List.of(),
-        reports.stream().filter(report -> !report.contains(clean)).collect(Collectors.toList()),
+        reports.stream().filter(report -> !report.contains(CLEAN)).collect(Collectors.toList()),
         "on "
             + architecture
             + "; if the entry is a rule's in float32 or float64 and WS_<RULE>_BLOCKS is 0 in the"
@@ -217,24 +260,25 @@ class PtxTest {
 
   /** What the assembler reports. */
   private static String assemble(String entry, String architecture) {
-    nvPTXCompilerHandle compiler = new nvPTXCompilerHandle();
-    byte[] text;
     try {
-      text = ptx(entry).getBytes(StandardCharsets.US_ASCII);
+      return entry + ": " + assembleText(ptx(entry), architecture);
     } catch (IOException e) {
       return e.toString();
     }
-    byte[] ended = Arrays.copyOf(text, text.length + 1);
+  }
+
+  private static String assembleText(String text, String architecture) {
+    nvPTXCompilerHandle compiler = new nvPTXCompilerHandle();
+    byte[] bytes = text.getBytes(StandardCharsets.US_ASCII);
+    byte[] ended = Arrays.copyOf(bytes, bytes.length + 1);
     int created = JNvPTXCompiler.nvPTXCompilerCreate(compiler, ended.length, ended);
     if (created != nvPTXCompileResult.NVPTXCOMPILE_SUCCESS) {
-      return entry + ": " + nvPTXCompileResult.stringFor(created);
+      return nvPTXCompileResult.stringFor(created);
     }
     try {
       String[] options = {"--gpu-name=" + architecture, "--verbose"};
       int result = JNvPTXCompiler.nvPTXCompilerCompile(compiler, options.length, options);
-      return entry
-          + ": "
-          + nvPTXCompileResult.stringFor(result)
+      return nvPTXCompileResult.stringFor(result)
           + "\n"
           + (result == nvPTXCompileResult.NVPTXCOMPILE_SUCCESS ? info(compiler) : error(compiler));
     } finally {

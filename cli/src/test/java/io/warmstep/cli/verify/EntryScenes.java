@@ -66,7 +66,12 @@ final class EntryScenes {
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
-      case "mixed" -> List.of(MixedScenes.of(type));
+      case "mixed" -> {
+        List<List<Scene>> parts = new ArrayList<>(List.of(MixedScenes.of(type)));
+        parts.addAll(update(type, ElementType.FLOAT16));
+        parts.addAll(update(type, ElementType.BFLOAT16));
+        yield parts;
+      }
       case "numbers" -> List.of(SumScenes.ofNumbers(ElementType.valueOf(upper(type))));
       case "groups" -> List.of(tables(ElementType.valueOf(upper(type))));
       case "global" -> List.of(NormScenes.ofRoot());

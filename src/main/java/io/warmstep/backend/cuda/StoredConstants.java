@@ -1,0 +1,42 @@
+package io.warmstep.backend.cuda;
+
+import java.util.List;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * What rows of a launch of {@code mixed_<rule>} have in common, which the module is loaded with as
+ * constants: the driver's compiler then leaves out what they rule out. In the PTX those loads bear
+ * the names of what they load ({@code grid.cuh}).
+ *
+ * @param stored how each operand is stored, as {@link io.warmstep.backend.Encoding#code} says
+ * @param hasAverage whether an average of the values is kept
+ */
+record StoredConstants(List<Integer> stored, boolean hasAverage) {
+  private static final Pattern NAMED =
+      Pattern.compile(
+          "ld\\.global\\.u(?:8|64)\\s+(%\\w+), \\[[^\\]]*\\]; // (?:stored (\\d+)|average)");
+
+  StoredConstants {
+    stored = List.copyOf(stored);
+  }
+
+  /**
+   * Puts them in a module's text.
+   *
+   * @param ptx with the loads
+   * @return the text with moves in the place of all, but for the load of an average that there is
+   */
+  String in(String ptx) {
+    return NAMED.matcher(ptx).replaceAll(load -> Matcher.quoteReplacement(constant(load)));
+  }
+
+  private String constant(MatchResult load) {
+    String operand = load.group(2);
+    if (operand != null) {
+      return "mov.u32 " + load.group(1) + ", " + stored.get(Integer.parseInt(operand)) + ";";
+    }
+    return hasAverage ? load.group() : "mov.u64 " + load.group(1) + ", 0;";
+  }
+}
