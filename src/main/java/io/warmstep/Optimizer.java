@@ -35,6 +35,9 @@ import java.util.function.BooleanSupplier;
  * StepFailedException} and so does every later one.
  */
 public final class Optimizer implements AutoCloseable {
+  private static final String OF_OTHERS =
+      "and those after would be of other groups: change groups right after a step";
+
   private Parameters parameters;
   private final LearningRate learningRate;
   private final LossScaler scaler;
@@ -44,6 +47,9 @@ public final class Optimizer implements AutoCloseable {
   private final StepReporter reporter;
   private final PreparedStep step;
   private final BooleanSupplier nextStep;
+  private final Accumulation accumulation;
+  private final BooleanSupplier addMicroBatch;
+  private final BooleanSupplier sumUp;
   private final OptimizerState state;
   private final Evaluation evaluation;
   private Tensor[] borrowed;
@@ -73,6 +79,17 @@ public final class Optimizer implements AutoCloseable {
     evaluation = new Evaluation(state);
     step = new PreparedStep(parameters, trained, options, state);
     nextStep = step::run;
+    accumulation = new Accumulation(builder.lanes(), options.zeroGradients());
+    addMicroBatch =
+        () -> {
+          accumulation.add();
+          return true;
+        };
+    sumUp =
+        () -> {
+          accumulation.sumUp();
+          return true;
+        };
     try {
       if (scaler != null) {
         scaler.use(this);
@@ -112,8 +129,9 @@ public final class Optimizer implements AutoCloseable {
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
    *     one from which the rule computes a number that the parameters' arithmetic cannot hold: an
-   *     infinite one in float32, say, or one that becomes 0; or the device's stream is capturing a
-   *     CUDA graph, into which this step's number and rate would be frozen; nothing changes
+   *     infinite one in float32, say, or one that becomes 0; or no micro-batch was {@linkplain
+   *     #accumulate() accumulated} where some are to be; or the device's stream is capturing a CUDA
+   *     graph, into which this step's number and rate would be frozen; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
    *     from within one, as from its schedule; nothing changes
@@ -127,15 +145,15 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters as {@link #step()} does, with another factor for this step's gradients
-   * than {@link OptimizerBuilder#gradientScale} has: where gradients are accumulated, a last and
-   * shorter window has one of its own.
+   * than {@link OptimizerBuilder#gradientScale} has: where they are a sum over rows, say, of which
+   * a last minibatch has fewer.
    *
    * <pre>{@code
-   * optimizer.step(1.0 / batchesInThisWindow);
+   * optimizer.step(1.0 / rowsOfThisMinibatch);
    * }</pre>
    *
-   * @param gradientScale what gradients are multiplied by before anything else; above 0 and a
-   *     normal float32 number
+   * @param gradientScale what gradients, or the mean of those that were {@linkplain #accumulate()
+   *     accumulated}, are multiplied by before anything else; above 0 and a normal float32 number
    * @throws IllegalArgumentException if the factor is out of range; nothing changes
    */
   public void step(double gradientScale) {
@@ -145,12 +163,19 @@ public final class Optimizer implements AutoCloseable {
       checkOpen();
       progress.checkNotFailed("no further step is taken");
       evaluation.requireTraining("step()");
+      accumulation.requireReady();
       long next = progress.next();
       double rate = learningRate.rate(next);
-      step.set(next, rate, scaler == null ? gradientScale : gradientScale / scaler.scale());
+      double scale = gradientScale / accumulation.divisor();
+      step.set(next, rate, scaler == null ? scale : scale / scaler.scale());
       state.warnIfNotRestored(progress.steps());
+      if (accumulation.count() > 0) {
+        accumulation.prepareSum();
+        run(null, sumUp);
+      }
       reporter.begin(parameters.device().backend(), step);
       boolean happened = run(null, nextStep);
+      accumulation.clear();
       progress.advance(happened, rate);
       if (scaler != null) {
         scaler.update(happened);
@@ -159,6 +184,63 @@ public final class Optimizer implements AutoCloseable {
     } finally {
       leave();
     }
+  }
+
+  /**
+   * Adds the gradients as they are, as those of one micro-batch, to what the next {@link #step()}
+   * takes the mean of. So a batch may be larger than the memory has room for.
+   *
+   * <pre>{@code
+   * for (Batch micro : batch) {
+   *   backward(micro, parameters);   // writes the gradients
+   *   optimizer.accumulate();
+   * }
+   * optimizer.step();                // with their mean
+   * }</pre>
+   *
+   * <p>The step divides by the number of micro-batches that there were since the last one, so a
+   * last and shorter batch has the mean of its own. {@link OptimizerBuilder#gradientScale} and the
+   * loss scale, which must stay the same meanwhile, come on top; clipping is of the mean. Gradients
+   * are added in the arithmetic type, which is float32 for 16-bit ones, from 0 on in the order of
+   * the calls, and by {@linkplain OptimizerBuilder#lanes lanes} if there are several. The step
+   * rounds the sum once to the gradients' type and leaves it there, unless it sets gradients to
+   * zero, as this call then does too. A NaN or an infinity makes the sum non-finite, so that the
+   * whole step is skipped where such steps are.
+   *
+   * <p>An optimizer that has accumulated once takes no step without. Whoever adds gradients up in
+   * place, in the backward pass, needs no call of this. The first calls allocate memory for the
+   * sums, as much as the gradients have in the arithmetic type, for each lane that is in use; later
+   * ones allocate, copy and wait for nothing. {@link #zeroGradients} forgets what was accumulated.
+   *
+   * @throws StepFailedException if the device failed in this or an earlier call
+   * @throws OutOfDeviceMemoryException if there is no room for the sums; nothing changes
+   * @throws IllegalStateException if the device's stream is capturing a CUDA graph; nothing changes
+   * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one; nothing changes
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public void accumulate() {
+    use.enter("accumulate()");
+    try {
+      checkOpen();
+      progress.checkNotFailed("nothing is accumulated");
+      evaluation.requireTraining("accumulate()");
+      step.followRebinding();
+      accumulation.prepareNext(parameters.device(), step);
+      run("accumulate()", addMicroBatch);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * How many micro-batches were accumulated since the last step.
+   *
+   * @return 0 right after a step
+   */
+  public long accumulated() {
+    return accumulation.count();
   }
 
   /**
@@ -284,7 +366,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Sets every gradient to zero.
+   * Sets every gradient to zero and forgets what was {@linkplain #accumulate() accumulated}.
    *
    * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
    *     from within one
@@ -295,6 +377,7 @@ public final class Optimizer implements AutoCloseable {
     try {
       checkOpen();
       step.zeroGradients();
+      accumulation.clear();
     } finally {
       leave();
     }
@@ -414,6 +497,8 @@ public final class Optimizer implements AutoCloseable {
    *
    * @param path the file, in the safetensors format; it appears whole or not at all
    * @throws StepFailedException if a step failed; nothing is written
+   * @throws IllegalStateException if micro-batches were {@linkplain #accumulate() accumulated}
+   *     since the last step
    * @throws ConcurrentUseException if another thread is in a call of this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    * @throws IOException if it cannot be written; a file that was there stays
@@ -515,13 +600,16 @@ public final class Optimizer implements AutoCloseable {
 
   /** Replaces the groups by others of the same parameters; parameters and state stay. */
   void use(List<TrainedGroup> others) {
+    requireNothingAccumulated(OF_OTHERS);
     others.forEach(group -> group.requireHyperparameters(0));
     step.prepare(parameters, others);
+    accumulation.close();
   }
 
   /** Takes more parameters in; if that fails, nothing changes. */
   void add(Parameters more, List<ParameterGroup> groups) {
     evaluation.requireTraining("groups().add()");
+    requireNothingAccumulated(OF_OTHERS);
     Parameters joined = parameters.joinedBy(more);
     List<RuleGroup> resolved = RuleGroup.resolve(rule, moving, groups, more);
     List<TrainedGroup> next = new ArrayList<>(trainedGroups());
@@ -540,6 +628,17 @@ public final class Optimizer implements AutoCloseable {
     }
     parameters = joined;
     borrowed = joined.borrowedTensors();
+    accumulation.close();
+  }
+
+  /** Refuses what would lose micro-batches. */
+  void requireNothingAccumulated(String consequence) {
+    accumulation.requireNone(consequence);
+  }
+
+  /** Forgets the micro-batches since the last step. */
+  void forgetAccumulated() {
+    accumulation.clear();
   }
 
   Evaluation evaluation() {
@@ -568,6 +667,7 @@ public final class Optimizer implements AutoCloseable {
 
   private void free() {
     try {
+      accumulation.close();
       if (lifetime.end() && parameters.device().isOpen()) {
         release().run();
       }

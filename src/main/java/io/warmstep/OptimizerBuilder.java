@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.check.Arguments;
 import io.warmstep.collective.Collective;
+import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
@@ -29,6 +30,7 @@ public final class OptimizerBuilder {
   private final List<StepReporter.Subscription> listeners = new ArrayList<>();
   private boolean measuresUpdates = true;
   private long startAfter;
+  private int lanes = 1;
 
   OptimizerBuilder(Parameters parameters) {
     parameters.checkOpen();
@@ -196,6 +198,29 @@ public final class OptimizerBuilder {
   }
 
   /**
+   * Sets the number of {@linkplain io.warmstep.collective.LaneTree lanes} by which {@link
+   * Optimizer#accumulate()} adds up. The bits depend on it: with as many lanes as a {@linkplain
+   * #sharded sharded} optimizer has, they are that one's, for any number of workers. Memory is
+   * needed for the gradients of each lane that a batch reaches, in the arithmetic type. With more
+   * than one, every step needs a micro-batch that was accumulated.
+   *
+   * @param lanes from 1, which it is unless called, to {@link
+   *     io.warmstep.collective.LaneTree#MAX_LANES}
+   * @return this builder
+   * @throws IllegalArgumentException if the number is out of range
+   */
+  public OptimizerBuilder lanes(int lanes) {
+    Arguments.require(
+        lanes >= 1 && lanes <= LaneTree.MAX_LANES,
+        "lanes",
+        lanes,
+        "from 1 to " + LaneTree.MAX_LANES,
+        "leave it out for one");
+    this.lanes = lanes;
+    return this;
+  }
+
+  /**
    * Keeps masters of the parameters that are stored in 16 bits, so that updates too small for these
    * are not lost. A master starts at the parameter's value. It is part of the state, which {@link
    * Optimizer#state} gives as float32 under the name {@code master}; writing the parameter alone
@@ -353,8 +378,16 @@ public final class OptimizerBuilder {
    *
    * @param collective this worker's part in what all do together
    * @return a builder with what else there is to say
+   * @throws IllegalStateException if {@link #lanes} was called, which is for one worker
    */
   public ShardedOptimizerBuilder sharded(Collective collective) {
+    if (lanes != 1) {
+      throw new IllegalStateException(
+          "lanes is "
+              + lanes
+              + " of an optimizer that is not shared: call lanes(...) on the builder that"
+              + " sharded(...) returns");
+    }
     return new ShardedOptimizerBuilder(this, Objects.requireNonNull(collective, "collective"));
   }
 
@@ -438,5 +471,9 @@ public final class OptimizerBuilder {
 
   long startAfter() {
     return startAfter;
+  }
+
+  int lanes() {
+    return lanes;
   }
 }

@@ -151,6 +151,7 @@ public final class OptimizerCheckpoint {
    *
    * @param path the file, replaced if it exists
    * @throws StepFailedException if a step failed; nothing is written
+   * @throws IllegalStateException if micro-batches were accumulated since the last step
    * @throws IllegalArgumentException if a parameter is called as another one's state is
    * @throws IOException if it cannot be written; a file that was there stays
    */
@@ -168,6 +169,7 @@ public final class OptimizerCheckpoint {
    *
    * @param channel left open
    * @throws StepFailedException if a step failed; nothing is written
+   * @throws IllegalStateException if micro-batches were accumulated since the last step
    * @throws IllegalArgumentException if a parameter is called as another one's state is
    * @throws IOException as the channel does
    */
@@ -182,7 +184,7 @@ public final class OptimizerCheckpoint {
 
   private CheckpointWriter content() {
     CheckpointWriter writer = new CheckpointWriter();
-    new OptimizerSaver(optimizer, hasParameters).addTo(writer);
+    addTo(writer);
     return writer;
   }
 
@@ -192,9 +194,11 @@ public final class OptimizerCheckpoint {
    *
    * @param writer to be written by the caller
    * @throws StepFailedException if a step failed; nothing is added
+   * @throws IllegalStateException if micro-batches were accumulated since the last step
    * @throws IllegalArgumentException if a name is taken
    */
   public void addTo(CheckpointWriter writer) {
+    optimizer.requireNothingAccumulated("and no checkpoint has them: save right after a step");
     new OptimizerSaver(optimizer, hasParameters).addTo(writer);
   }
 
@@ -249,7 +253,9 @@ public final class OptimizerCheckpoint {
         () -> {
           optimizer.evaluation().requireTraining("restore()");
           reader.verify();
-          return new OptimizerRestorer(optimizer, this, reader).restore();
+          RestoreReport report = new OptimizerRestorer(optimizer, this, reader).restore();
+          optimizer.forgetAccumulated();
+          return report;
         });
   }
 }

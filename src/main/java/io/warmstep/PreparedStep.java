@@ -7,8 +7,11 @@ import io.warmstep.rule.StepValues;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
@@ -48,6 +51,13 @@ final class PreparedStep {
 
   List<TrainedGroup> groups() {
     return groups;
+  }
+
+  /** The parameters that a step is about, in the order of all. */
+  List<Parameter> parameters() {
+    Set<Parameter> stepped = Collections.newSetFromMap(new IdentityHashMap<>());
+    active.forEach(group -> stepped.addAll(group.rules().members()));
+    return parameters.all().stream().filter(stepped::contains).toList();
   }
 
   /** Prepares the step on the device, once. */

@@ -109,9 +109,6 @@ public final class ShardedOptimizer implements AutoCloseable {
         "accumulate()",
         () -> {
           gradients.add(microBatch);
-          if (optimizer.options().zeroGradients()) {
-            shards.zeroGradients();
-          }
         });
   }
 

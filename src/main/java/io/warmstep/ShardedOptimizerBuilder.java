@@ -86,7 +86,12 @@ public final class ShardedOptimizerBuilder {
     try {
       optimizer = builder.buildShare(share, new SharedLeaves(collective));
       LaneGradients gradients =
-          new LaneGradients(parameters.device(), shards, tree, collective.rank());
+          new LaneGradients(
+              parameters.device(),
+              shards,
+              tree,
+              collective.rank(),
+              builder.options().zeroGradients());
       return new ShardedOptimizer(
           collective, parameters, shards, share, optimizer, gradients, tree);
     } catch (RuntimeException | Error e) {

@@ -77,6 +77,10 @@ final class Shards {
     return parameters.get(index);
   }
 
+  List<Parameter> parameters() {
+    return parameters;
+  }
+
   Shard of(String parameter, int worker) {
     return shards.get(byName.get(parameter)).get(worker);
   }

@@ -118,6 +118,20 @@ final class Elements {
     bucket.position(bucket.position() + n * tensor.type().bytes());
   }
 
+  /** Has a sum be one that started at 0, which never is -0. */
+  static void startAtZero(Object sum, int n) {
+    if (sum instanceof float[] sums) {
+      for (int i = 0; i < n; i++) {
+        sums[i] += 0f;
+      }
+    } else {
+      double[] sums = (double[]) sum;
+      for (int i = 0; i < n; i++) {
+        sums[i] += 0.0;
+      }
+    }
+  }
+
   /** Adds values to others, in their type. */
   static void add(Object to, Object from, int n) {
     if (to instanceof float[] sums) {

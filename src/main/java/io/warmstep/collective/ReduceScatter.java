@@ -186,6 +186,9 @@ final class ReduceScatter implements Operation {
       for (LaneTree.Addition addition : additions) {
         Elements.add(all[addition.to()], all[addition.from()], chunk.length());
       }
+      if (!keepsType) {
+        Elements.startAtZero(all[0], chunk.length());
+      }
       int from = 0;
       for (Chunk.Piece piece : chunk.pieces()) {
         Tensor tensor = targets.get(piece.share()).tensor();

@@ -50,6 +50,7 @@ class ShardedOptimizerTest {
 
   private static void assertSame(ShardedRun run, int steps, int... sizes) throws Exception {
     String expected = run.alone(steps);
+    assertEquals(expected, run.accumulated(steps), "accumulated by one optimizer");
     for (int size : sizes) {
       for (String bits : run.shared(Workers.IN_PROCESS, size, steps)) {
         assertEquals(expected, bits, size + " workers");
@@ -100,6 +101,38 @@ class ShardedOptimizerTest {
     for (int count : new int[] {1, 5, 11, 16}) {
       ShardedRun run = new ShardedRun(FLOAT32, builder -> builder.rule(Adam.adam()));
       assertSame(run.microBatches(count), 2, 1, 3, 4);
+    }
+  }
+
+  /** Which do not depend on how lanes begin: gradients of -0 alone add up to 0. */
+  @Test
+  void aSumStartsAtZero() throws Exception {
+    for (boolean accumulates : new boolean[] {false, true}) {
+      List<Float> firsts =
+          Workers.IN_PROCESS.run(
+              2,
+              collective -> {
+                try (Device device = Devices.cpu(1);
+                    Parameters parameters =
+                        Parameters.on(device).add("p", new float[4 * 4096]).build();
+                    ShardedOptimizer optimizer =
+                        Optimizer.of(parameters)
+                            .rule(Sgd.sgd())
+                            .learningRate(1)
+                            .sharded(collective)
+                            .build()) {
+                  float[] zeros = new float[4 * 4096];
+                  Arrays.fill(zeros, -0f);
+                  parameters.get("p").gradients().copyFrom(zeros);
+                  if (accumulates) {
+                    optimizer.accumulate(collective.rank());
+                  }
+                  optimizer.step();
+                  int own = collective.rank() * 2 * 4096;
+                  return parameters.get("p").gradients().toFloats()[own];
+                }
+              });
+      assertEquals(List.of(0f, 0f), firsts);
     }
   }
 

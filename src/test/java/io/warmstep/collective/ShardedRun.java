@@ -144,6 +144,26 @@ public final class ShardedRun {
     }
   }
 
+  /** The same of one optimizer that accumulates, and so takes the mean itself. */
+  public String accumulated(int steps) {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, 0);
+        Optimizer optimizer =
+            builder(parameters).gradientScale(microBatches / 8.0).lanes(LANES).build()) {
+      for (int step = 0; step < steps; step++) {
+        for (int j = 0; j < microBatches; j++) {
+          int index = 0;
+          for (Parameter parameter : parameters) {
+            parameter.gradients().copyFrom(gradient(index++, step, j, (int) parameter.length()));
+          }
+          optimizer.accumulate();
+        }
+        optimizer.step();
+      }
+      return bits(parameters);
+    }
+  }
+
   /** The bits that each worker has after as many steps; all but the first begin elsewhere. */
   public List<String> shared(Workers workers, int size, int steps) throws Exception {
     return shared(workers, size, steps, rank -> Devices.cpu(1));

@@ -12,6 +12,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.rule.Adam;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.ContractBackend;
@@ -19,6 +20,7 @@ import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.Shapes;
 import java.lang.management.ManagementFactory;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,7 +54,27 @@ public class AllocationTest {
         Parameters parameters = parameters(backend, device);
         Optimizer plain = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
         Optimizer full = full(parameters, rule)) {
-      assertNoAllocation(plain, full);
+      assertNoAllocation(Optimizer::step, plain, full);
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void accumulatingAllocatesNothing(ContractBackend backend) {
+    try (Device device = backend.open();
+        Parameters parameters = parameters(backend, device);
+        Optimizer plain =
+            Optimizer.of(parameters).rule(Adam.adam()).learningRate(1e-3).lanes(2).build();
+        Optimizer full = full(parameters, Adam.adamW())) {
+      assertNoAllocation(
+          optimizer -> {
+            for (int j = 0; j < 3; j++) {
+              optimizer.accumulate();
+            }
+            optimizer.step();
+          },
+          plain,
+          full);
     }
   }
 
@@ -94,8 +116,8 @@ public class AllocationTest {
     return builder.build();
   }
 
-  private static void assertNoAllocation(Optimizer... optimizers) {
-    run(optimizers, 100);
+  private static void assertNoAllocation(Consumer<Optimizer> step, Optimizer... optimizers) {
+    run(step, optimizers, 100);
     // A compilation or a class that is loaded late may allocate in passing; what every step
     // allocates shows each time.
     long least = Long.MAX_VALUE;
@@ -105,17 +127,17 @@ public class AllocationTest {
       long[] before = new long[threads.length];
       long[] after = new long[threads.length];
       readAllocated(threads, before);
-      run(optimizers, STEPS);
+      run(step, optimizers, STEPS);
       readAllocated(threads, after);
       least = Math.min(least, difference(before, after));
     }
     assertEquals(0, least, "bytes allocated in " + STEPS + " steps");
   }
 
-  private static void run(Optimizer[] optimizers, int steps) {
-    for (int step = 0; step < steps; step++) {
+  private static void run(Consumer<Optimizer> step, Optimizer[] optimizers, int steps) {
+    for (int i = 0; i < steps; i++) {
       for (Optimizer optimizer : optimizers) {
-        optimizer.step();
+        step.accept(optimizer);
       }
     }
   }

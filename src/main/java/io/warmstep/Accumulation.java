@@ -1,0 +1,123 @@
+package io.warmstep;
+
+import io.warmstep.collective.LaneTree;
+import java.util.List;
+
+/**
+ * The micro-batches of an optimizer that has all of them: {@link LaneSums} of one worker, joined as
+ * {@link LaneTree} says, so that their sum has the bits that any number of workers gets.
+ */
+final class Accumulation implements AutoCloseable {
+  private final int lanes;
+  private final int[] to;
+  private final int[] from;
+  private final boolean zeroesGradients;
+  private LaneSums sums; // null until needed
+
+  /** Whether there was ever a micro-batch, so that one without is a mistake. */
+  private boolean isUsed;
+
+  /**
+   * Nothing is accumulated yet.
+   *
+   * @param lanes how many lanes there are
+   * @param zeroesGradients whether gradients are set to zero where they are added
+   */
+  Accumulation(int lanes, boolean zeroesGradients) {
+    this.lanes = lanes;
+    this.zeroesGradients = zeroesGradients;
+    List<List<Integer>> pairs = new LaneTree(lanes, 1).localAdditions(0);
+    to = pairs.stream().mapToInt(pair -> pair.get(0)).toArray();
+    from = pairs.stream().mapToInt(pair -> pair.get(1)).toArray();
+  }
+
+  long count() {
+    return sums == null ? 0 : sums.count();
+  }
+
+  /** What a step divides gradients by: how many micro-batches they are the sum of. */
+  double divisor() {
+    return Math.max(1, count());
+  }
+
+  private int nextLane() {
+    return (int) (count() % lanes);
+  }
+
+  /**
+   * Makes the next micro-batch's lane ready.
+   *
+   * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
+   */
+  void prepareNext(Device device, PreparedStep step) {
+    if (sums == null) {
+      sums = new LaneSums(device, step.parameters(), lanes, zeroesGradients);
+    }
+    sums.prepare(nextLane());
+  }
+
+  /** Adds the gradients as those of the next micro-batch. */
+  void add() {
+    isUsed = true;
+    sums.add(nextLane());
+  }
+
+  /**
+   * Refuses a step without gradients.
+   *
+   * @throws IllegalStateException if none were accumulated, and this optimizer is to do so
+   */
+  void requireReady() {
+    if (count() == 0 && (isUsed || lanes > 1)) {
+      throw new IllegalStateException(
+          "no micro-batch was accumulated since the last step: call accumulate() after each"
+              + " backward pass");
+    }
+  }
+
+  /**
+   * Makes ready what a step with these micro-batches needs.
+   *
+   * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
+   */
+  void prepareSum() {
+    if (count() == 0) {
+      return;
+    }
+    for (int i = 0; i < to.length; i++) {
+      sums.prepareJoin(to[i], from[i]);
+    }
+    sums.prepareRounding();
+  }
+
+  /** Has the gradients become the sum of all micro-batches. Doing so again changes nothing. */
+  void sumUp() {
+    for (int i = 0; i < to.length; i++) {
+      sums.join(to[i], from[i]);
+    }
+    sums.round();
+  }
+
+  /** Refuses what would lose micro-batches. */
+  void requireNone(String consequence) {
+    if (sums != null) {
+      sums.requireNone(consequence);
+    }
+  }
+
+  /** Forgets the micro-batches. */
+  void clear() {
+    if (sums != null) {
+      sums.clear();
+    }
+  }
+
+  /** Frees the sums, as when there are other gradients to add up. */
+  @Override
+  public void close() {
+    if (sums != null) {
+      sums.close();
+      sums = null;
+    }
+  }
+}
