@@ -55,6 +55,21 @@ class RebindTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void microBatchesFollow(ElementType type) {
+    try (Device device = Devices.cpu(2)) {
+      Rebinding.check(
+          device,
+          type,
+          (its, length, turn) -> lend(device, its, length, turn),
+          (optimizer, isRebound) -> {
+            optimizer.accumulate();
+            optimizer.step();
+          });
+    }
+  }
+
   @Test
   void whatCannotMoveIsRefused() {
     try (Device device = Devices.cpu(1);

@@ -280,17 +280,19 @@ final class CudaContext {
   }
 
   void zero(long address, long bytes) {
-    if (bytes > 0) {
-      CUdeviceptr pointer = Cuda.pointer(address);
-      run(
-          "cuMemsetD8Async",
-          () ->
-              Cuda.check(
-                  () -> JCudaDriver.cuMemsetD8Async(pointer, (byte) 0, bytes, stream),
-                  "cuMemsetD8Async",
-                  name,
-                  bytes));
+    zeroing(address, bytes).run();
+  }
+
+  /** What sets bytes to zero as often as it is run, which allocates nothing. */
+  Runnable zeroing(long address, long bytes) {
+    if (bytes == 0) {
+      return () -> {};
     }
+    CUdeviceptr pointer = Cuda.pointer(address);
+    CUcontext popped = new CUcontext();
+    Cuda.Call call = () -> JCudaDriver.cuMemsetD8Async(pointer, (byte) 0, bytes, stream);
+    Work work = () -> Cuda.check(call, "cuMemsetD8Async", name, bytes);
+    return () -> run("cuMemsetD8Async", work, popped);
   }
 
   void copy(long to, long from, long bytes) {

@@ -12,6 +12,9 @@ final class CudaMemory extends StagedMemory {
   private final boolean isBorrowed;
   private final long address;
 
+  /** Sets all to zero; null until needed. */
+  private Runnable zeroing;
+
   CudaMemory(CudaDevice device, Storage storage, long address, long length) {
     this(device, storage, address, 0, length, true);
   }
@@ -78,7 +81,14 @@ final class CudaMemory extends StagedMemory {
 
   @Override
   public void zero(long at, long count) {
-    device.context().zero(addressOf(at), count * type().bytes());
+    if (at != 0 || count != length()) {
+      device.context().zero(addressOf(at), count * type().bytes());
+      return;
+    }
+    if (zeroing == null) {
+      zeroing = device.context().zeroing(address, count * type().bytes());
+    }
+    zeroing.run();
   }
 
   @Override

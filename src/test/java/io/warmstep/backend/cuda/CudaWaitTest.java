@@ -88,6 +88,37 @@ class CudaWaitTest extends SimulatedTest {
     }
   }
 
+  /** One launch adds up, one copies the sum, and none of them waits, in whatever memory. */
+  @ParameterizedTest
+  @EnumSource
+  void microBatchesCostALaunchEachAndNoWait(ElementType type) {
+    List<Long> memory = new ArrayList<>();
+    boolean[] isReady = new boolean[1];
+    try (Device device = Devices.require("cuda")) {
+      Rebinding.check(
+          device,
+          type,
+          (its, length, turn) -> {
+            long handle = CudaSim.newMemory((length + 8L) * its.bytes());
+            memory.add(handle);
+            return device.borrowHandle(its, handle, turn % 5, length);
+          },
+          (optimizer, isRebound) -> {
+            long launches = CudaSim.launches();
+            long waits = CudaSim.waits();
+            optimizer.accumulate();
+            optimizer.step();
+            if (isReady[0]) {
+              assertEquals(2 + 3, CudaSim.launches() - launches);
+              assertEquals(0, CudaSim.waits() - waits);
+            }
+            isReady[0] = true;
+          });
+    } finally {
+      memory.forEach(CudaSim::freeMemory);
+    }
+  }
+
   @Test
   void clippingByNormAddsTwoLaunchesAndNoWait() {
     try (Device device = Devices.require("cuda");

@@ -20,6 +20,21 @@ class ReboundHandlesTest {
   @ParameterizedTest
   @EnumSource
   void stepsFollow(ElementType type) {
+    check(type, (optimizer, isRebound) -> optimizer.step());
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void microBatchesFollow(ElementType type) {
+    check(
+        type,
+        (optimizer, isRebound) -> {
+          optimizer.accumulate();
+          optimizer.step();
+        });
+  }
+
+  private static void check(ElementType type, Rebinding.Stepper stepper) {
     new OpenClBackend().report(); // loads JOCL
     List<cl_mem> lent = new ArrayList<>();
     try (OpenClContext own = OpenClContext.create(Installed.best());
@@ -33,7 +48,7 @@ class ReboundHandlesTest {
             lent.add(buffer);
             return device.borrowHandle(its, buffer.getNativePointer(), turn % 5, length);
           },
-          (optimizer, isRebound) -> optimizer.step());
+          stepper);
       for (cl_mem buffer : lent) {
         assertEquals(CL.CL_SUCCESS, CL.clReleaseMemObject(buffer));
       }
