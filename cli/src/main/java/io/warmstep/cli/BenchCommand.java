@@ -36,7 +36,7 @@ import picocli.CommandLine.Spec;
       "Where parameters, gradients and state fit in the last cache of the processors, or in 128 MiB"
           + " on a GPU, memory is no limit, and no fraction of a ceiling is given.",
       "GB/s counts the fewest bytes that the rule must move: parameters, gradients and state read"
-          + " once, parameters and state written once."
+          + " once, parameters and state written once; with --accumulate also what adding up must move."
     },
     footerHeading = "%nJSON fields:%n",
     footer = BenchReport.FIELDS)
@@ -45,6 +45,8 @@ final class BenchCommand implements Runnable {
   private static final String ALL = "all";
 
   private static final int MOST_ROUNDS = 10_000;
+
+  private static final int MOST_MICRO_BATCHES = 10_000;
 
   @Spec private CommandSpec spec;
 
@@ -67,6 +69,15 @@ final class BenchCommand implements Runnable {
               + " clips them by their norm and sets them to zero, in turn with its update alone and,"
               + " on the cpu, with the same in separate passes (plain Java loops).")
   private boolean fullStep;
+
+  @Option(
+      names = "--accumulate",
+      paramLabel = "N",
+      defaultValue = "1",
+      description =
+          "Measure a step with the mean of N micro-batches, whose gradients are added up before it"
+              + " (default ${DEFAULT-VALUE}: the gradients as they are).")
+  private int accumulate;
 
   @Option(
       names = "--backend",
@@ -138,6 +149,11 @@ final class BenchCommand implements Runnable {
       throw new ParameterException(
           spec.commandLine(), "--rounds is " + rounds + ", must be 1 to " + MOST_ROUNDS);
     }
+    if (accumulate < 1 || accumulate > MOST_MICRO_BATCHES) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--accumulate is " + accumulate + ", must be 1 to " + MOST_MICRO_BATCHES);
+    }
     List<Long> lengths = lengths();
     int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     PrintWriter out = spec.commandLine().getOut();
@@ -147,7 +163,7 @@ final class BenchCommand implements Runnable {
         printHead(out, lengths, device, count);
       }
       for (int i = 0; i < rules.size(); i++) {
-        StepWork work = new StepWork(rules.get(i), precision, fullStep, lengths);
+        StepWork work = new StepWork(rules.get(i), precision, fullStep, lengths, accumulate);
         BenchReport report =
             new BenchReport(result(device, count, work), isCpu(), precision.type());
         if (json) {
@@ -194,7 +210,8 @@ final class BenchCommand implements Runnable {
   private void printHead(PrintWriter out, List<Long> lengths, Device device, int count) {
     out.printf(
         Locale.ROOT,
-        "%s%s, %s, %,d parameters in %d %s, on %s, %s%n",
+        "%s%s%s, %s, %,d parameters in %d %s, on %s, %s%n",
+        accumulate > 1 ? accumulate + " micro-batches and a " + (fullStep ? "" : "step of ") : "",
         fullStep ? "full step of " : "",
         rule.equals(ALL) ? "all rules" : rule,
         storing.text().isEmpty() ? "float32" : storing.text().substring(2),
@@ -259,6 +276,7 @@ final class BenchCommand implements Runnable {
     object.addProperty("backend", backend);
     storing.addTo(object);
     object.addProperty("full_step", fullStep);
+    object.addProperty("accumulate", accumulate);
     object.addProperty("params", lengths.stream().mapToLong(Long::longValue).sum());
     object.addProperty("tensors", lengths.size());
     report.addTo(object);

@@ -36,11 +36,12 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         rule, backend, dtype      as asked for
         master, state, rounding   as asked for
         small_tensor, average     as asked for
-        full_step                 as asked for
+        full_step, accumulate     as asked for
         params, tensors           how many elements, in how many tensors
         working_set_bytes         of parameters, gradients and state
         bytes_per_param           the fewest bytes that a step moves for a parameter
         state_bytes_per_param     held between steps, beside parameter and gradient
+                                  (sums of --accumulate included)
         rounds, steps_per_round   what was measured, after rounds to warm up
         ms_per_step               milliseconds of a step: the median of the rounds
         ms_per_step_min           in the fastest round
@@ -60,6 +61,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
                                   by the full step's), times_step_min, times_step_max;
                                   null otherwise
         separate                  likewise a full step in separate passes; null on GPUs
+                                  and with --accumulate
         hint                      where to look if the fraction is below 0.3, or null""";
 
   void print(PrintWriter out) {

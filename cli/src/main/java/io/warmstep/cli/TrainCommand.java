@@ -111,7 +111,7 @@ final class TrainCommand implements Callable<Integer> {
     double clipNorm = checked(update::toClipNorm);
     checked(
         () -> {
-          sharing.check(saving, storing);
+          sharing.check(task, saving, storing);
           return sharing;
         });
     PlotFile plot = output.plot == null ? null : checked(() -> PlotFile.to(output.plot));
@@ -251,7 +251,8 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private Trainer trainer(Mlp model, Split split) throws IOException {
-    return checked(() -> new Trainer(model, split, task.batch, task.epochs, task.seed));
+    return checked(
+        () -> new Trainer(model, split, task.batch, task.accumulate, task.epochs, task.seed));
   }
 
   private <T> T checked(UserInput.Maker<T> value) throws IOException {

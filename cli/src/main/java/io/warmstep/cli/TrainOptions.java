@@ -92,6 +92,15 @@ final class TrainOptions {
   /** What is trained on what, and how long. */
   static final class Task extends Model {
     @Option(
+        names = "--accumulate",
+        paramLabel = "N",
+        defaultValue = "1",
+        description =
+            "Minibatches whose gradients a step takes the mean of, so that it sees N times the rows of"
+                + " --batch; at the end of an epoch as many as are left. Default: ${DEFAULT-VALUE}")
+    int accumulate;
+
+    @Option(
         names = "--epochs",
         paramLabel = "N",
         defaultValue = "40",
@@ -101,6 +110,7 @@ final class TrainOptions {
     @Override
     void addTo(JsonObject json) {
       super.addTo(json);
+      json.addProperty("accumulate", accumulate);
       json.addProperty("epochs", epochs);
     }
   }
@@ -365,7 +375,7 @@ final class TrainOptions {
     }
 
     /** Checks that the numbers fit each other and what else was asked for. */
-    void check(Saving saving, StoringOptions storing) {
+    void check(Task task, Saving saving, StoringOptions storing) {
       if (workers == null) {
         if (lanes != null) {
           throw new IllegalArgumentException(
@@ -378,6 +388,11 @@ final class TrainOptions {
             "--workers is " + workers + ", must be from 1 to " + LaneTree.MAX_LANES);
       }
       Options.named("lanes", "--lanes", () -> new LaneTree(lanes(), workers));
+      if (task.accumulate > 1) {
+        throw new IllegalArgumentException(
+            "--accumulate is for training without --workers, which add up the parts of a minibatch"
+                + " already: give a larger --batch, cut into more --lanes");
+      }
       if (!storing.text().isEmpty()) {
         throw new IllegalArgumentException(
             "--dtype, --master, --state, --rounding and --average are for training without"
@@ -438,7 +453,7 @@ final class TrainOptions {
         names = "--json",
         description =
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
-                + " batch, seed, classes (if they have names), rule, hyperparameters, clip_norm, dtype,"
+                + " batch, accumulate, seed, classes (if they have names), rule, hyperparameters, clip_norm, dtype,"
                 + " master, state, small_tensor, rounding, average, lr, schedule, warmup, workers and"
                 + " lanes (if asked for), with which the run comes out again; then bits (a hash of the parameters),"
                 + " steps, train_loss,"

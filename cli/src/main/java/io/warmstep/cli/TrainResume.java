@@ -24,7 +24,8 @@ final class TrainResume {
 
   /** Those without which the file's values, state and position make no sense. */
   private static final Set<String> OF_THE_RUN =
-      Set.of("--data", "--train-fraction", "--hidden", "--batch", "--seed", "--rule");
+      Set.of(
+          "--data", "--train-fraction", "--hidden", "--batch", "--accumulate", "--seed", "--rule");
 
   private static final Set<String> OF_A_START =
       Set.of("--checkpoint", "--every", "--resume", "--plot", "--json", "--backend");

@@ -107,7 +107,9 @@ class BenchCommandTest {
     "'--dtype bfloat16 --master --state int8',14.25,4.125",
     "'--state bfloat16 --average 0.99',28,8",
     "'--full-step --dtype bfloat16 --master exact',30,10",
-    "'--full-step',36,8"
+    "'--full-step',36,8",
+    "'--accumulate 4',80,12", // 28 + 4 * 4 + 7 * 4 + 8
+    "'--accumulate 2 --full-step --dtype bfloat16 --master exact',56,14" // 30 + 4 + 12 + 4 + 6
   })
   void measuresWhatIsStoredInFewerBits(String options, double moved, double held) {
     List<String> all =
@@ -123,13 +125,20 @@ class BenchCommandTest {
     assertEquals(isFull, result.get("full_step").getAsBoolean());
     assertEquals(isFull ? "adamw" : "adam", result.get("rule").getAsString());
     for (String rival : List.of("plain", "separate")) {
-      assertEquals(!isFull, result.get(rival).isJsonNull());
-      if (isFull) {
+      boolean isThere = isFull && (rival.equals("plain") || !options.contains("--accumulate"));
+      assertEquals(!isThere, result.get(rival).isJsonNull());
+      if (isThere) {
         JsonObject times = result.getAsJsonObject(rival);
         assertTrue(times.get("ms_per_step").getAsDouble() > 0);
         assertTrue(times.get("times_step").getAsDouble() > 0);
       }
     }
+  }
+
+  @Test
+  void microBatchesAreCounted() {
+    assertEquals(2, bench("--size", "1000", "--accumulate", "0"));
+    assertTrue(err.toString().contains("--accumulate is 0, must be 1 to 10000"), err.toString());
   }
 
   @Test

@@ -48,6 +48,7 @@ class ResumeTest {
         "--rule adamw --schedule cosine --weight-decay 0.05",
         "--rule momentum --schedule plateau --lr 0.2",
         "--rule rmsprop --momentum 0.5 --schedule one-cycle --clip-norm 1 --hidden 16,8",
+        "--rule adam --accumulate 3",
         "--rule sgd --schedule wsd --seed 3 --dtype bfloat16 --master"
       })
   void goesOnToTheLastDigit(String options) throws Exception {

@@ -36,6 +36,33 @@ class TrainCommandTest {
         .json();
   }
 
+  /** A step sees as many rows in one minibatch as in several, but for the rounding of sums. */
+  @Test
+  void accumulatedMinibatchesAreOneOfAllTheirRows() {
+    // 455 rows: each epoch ends with 7 rows of a minibatch, by which the means differ.
+    String[] common = {"--data", "breast-cancer", "--epochs", "2", "--hidden", "8"};
+    JsonObject whole = train(with(common, "--batch", "64"));
+    JsonObject parts = train(with(common, "--batch", "16", "--accumulate", "4"));
+    assertEquals(4, parts.get("accumulate").getAsInt());
+    assertEquals(whole.get("steps"), parts.get("steps"));
+    assertEquals(
+        whole.get("train_loss").getAsDouble(), parts.get("train_loss").getAsDouble(), 0.02);
+    JsonObject small = train(with(common, "--batch", "16"));
+    assertTrue(small.get("steps").getAsLong() > 3 * parts.get("steps").getAsLong());
+    JsonObject clipped =
+        train(with(common, "--batch", "16", "--accumulate", "4", "--clip-norm", "1e9"));
+    assertEquals(parts.get("bits"), clipped.get("bits"));
+    assertEquals(2, run("train", "--accumulate", "0").exitCode());
+    assertTrue(
+        run("train", "--accumulate", "-1")
+            .err()
+            .contains("--accumulate is -1, must be at least 1"));
+  }
+
+  private static String[] with(String[] common, String... options) {
+    return Stream.concat(Arrays.stream(common), Arrays.stream(options)).toArray(String[]::new);
+  }
+
   @Test
   void defaultsLearnTheDigits() {
     JsonObject result = train();
@@ -47,6 +74,7 @@ class TrainCommandTest {
             "hidden",
             "epochs",
             "batch",
+            "accumulate",
             "seed",
             "rule",
             "hyperparameters",
@@ -113,7 +141,7 @@ class TrainCommandTest {
     String settings =
         """
         {"backend": "cpu", "data": "breast-cancer", "train_fraction": 0.5, "hidden": [16, 8],
-         "epochs": 3, "batch": 10, "seed": 7, "rule": "adamw", "hyperparameters": {"beta1": 0.8,
+         "epochs": 3, "batch": 10, "accumulate": 1, "seed": 7, "rule": "adamw", "hyperparameters": {"beta1": 0.8,
          "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "decoupled": true, "amsgrad": false,
          "caution": false, "maximize": false}, "clip_norm": 2.0, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5",
          "dtype": "bfloat16", "master": "exact", "state": "bfloat16", "rounding": "stochastic"}

@@ -70,6 +70,7 @@ class TrainWorkersTest {
         "--workers 0|--workers is 0, must be from 1 to 1024",
         "--lanes 4|--lanes is 4, but there is no --workers N that it is for",
         "--workers 4 --lanes 2|--lanes is 2, must be from 4, the number of workers, to 1024",
+        "--workers 2 --accumulate 4|--accumulate is for training without --workers",
         "--workers 2 --checkpoint x|--checkpoint is for training without --workers"
       })
   void whatDoesNotFitIsRefused(String options, String message) {

@@ -46,9 +46,9 @@ public final class BorrowedModel implements AutoCloseable {
       if (work.isFull()) {
         Gradients gradients = new Gradients(parameters);
         opened.push(gradients);
-        timer = new StepTimer(device, optimizer, gradients::restore, Integer.MAX_VALUE);
+        timer = new StepTimer(device, work, optimizer, gradients::restore, Integer.MAX_VALUE);
       } else {
-        timer = new StepTimer(device, optimizer);
+        timer = new StepTimer(device, work, optimizer);
       }
       opened.push(timer);
     } catch (RuntimeException | Error e) {

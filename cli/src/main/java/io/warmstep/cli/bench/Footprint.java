@@ -15,9 +15,10 @@ import java.util.List;
  * @param elements how many parameters
  * @param slots how many values of state an element has
  * @param workingSet bytes of parameters, gradients and all that is kept between steps
- * @param state bytes of what is kept between steps beside parameters and gradients
- * @param traffic bytes that a step must move: what each phase of the rule reads and writes, mostly
- *     parameter, gradient and state, and parameter and state
+ * @param state bytes of what is kept between steps beside parameters and gradients, the sums of
+ *     micro-batches included
+ * @param traffic bytes that a step and its micro-batches must move: what each phase of the rule
+ *     reads and writes, mostly parameter, gradient and state, and parameter and state
  * @param cacheBytes of the device's last caches
  */
 public record Footprint(
@@ -49,6 +50,10 @@ public record Footprint(
       for (int i = 2; i < operands.length; i++) {
         state += operands[i];
       }
+      if (work.microBatches() > 1) {
+        state += length * work.precision().type().arithmetic().bytes();
+        traffic += accumulated(work, length);
+      }
       held += state;
       workingSet += operands[0] + operands[1] + state;
       // What a master adds to a parameter is read and written with it.
@@ -59,6 +64,18 @@ public record Footprint(
       }
     }
     return new Footprint(work.elements(), slots.size(), workingSet, held, traffic, cacheBytes);
+  }
+
+  /**
+   * Each micro-batch is read and all but the first sum with it, each sum is written; the last one
+   * becomes the gradients.
+   */
+  private static long accumulated(StepWork work, long length) {
+    long gradients = length * work.precision().type().bytes();
+    long sum = length * work.precision().type().arithmetic().bytes();
+    long n = work.microBatches();
+    long zeroed = work.isFull() ? n * gradients : 0;
+    return n * gradients + (2 * n - 1) * sum + zeroed + sum + gradients;
   }
 
   private static long traffic(StepWork work, long[] operands) {

@@ -100,6 +100,7 @@ final class SeparatePasses implements AutoCloseable {
    */
   static boolean canReplace(StepWork work, boolean isAccelerator) {
     return work.isFull()
+        && work.microBatches() == 1
         && !isAccelerator
         && work.precision().type() != ElementType.FLOAT64
         && work.elements() <= Integer.MAX_VALUE - 8;

@@ -112,9 +112,9 @@ public final class StepBenchmark implements AutoCloseable {
     try (Parameters parameters = work.parameters(device);
         Optimizer optimizer = work.optimizer(parameters);
         Gradients gradients = work.isFull() ? new Gradients(parameters) : null;
-        StepTimer steps = timer(device, optimizer, gradients);
+        StepTimer steps = timer(device, work, optimizer, gradients);
         Optimizer update = work.isFull() ? work.plain().optimizer(parameters) : null;
-        StepTimer plain = update == null ? null : timer(device, update, gradients);
+        StepTimer plain = update == null ? null : timer(device, work.plain(), update, gradients);
         SeparatePasses separate =
             SeparatePasses.canReplace(work, device.isAccelerator())
                 ? new SeparatePasses(
@@ -127,10 +127,11 @@ public final class StepBenchmark implements AutoCloseable {
     }
   }
 
-  private static StepTimer timer(Device device, Optimizer optimizer, Gradients gradients) {
+  private static StepTimer timer(
+      Device device, StepWork work, Optimizer optimizer, Gradients gradients) {
     return gradients == null
-        ? new StepTimer(device, optimizer)
-        : new StepTimer(device, optimizer, gradients::restore, STEPS_ON_ZEROS);
+        ? new StepTimer(device, work, optimizer)
+        : new StepTimer(device, work, optimizer, gradients::restore, STEPS_ON_ZEROS);
   }
 
   /** Or null, in caches. */

@@ -6,14 +6,14 @@ import io.warmstep.DeviceTimer;
 import io.warmstep.Optimizer;
 import java.lang.management.ManagementFactory;
 
-/** Times steps of an optimizer. */
+/** Times steps of an optimizer, with the micro-batches before them. */
 public final class StepTimer implements AutoCloseable {
   /** Few enough that no driver makes a step wait for room in its queue. */
   private static final int QUEUED_STEPS = 100;
 
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
-  private final Optimizer optimizer;
+  private final Runnable step;
   private final DeviceTimer timer;
 
   /** Where a call returns before its step is done, only calls that find room are timed. */
@@ -26,25 +26,28 @@ public final class StepTimer implements AutoCloseable {
 
   private final int prepared;
 
-  StepTimer(Device device, Optimizer optimizer) {
-    this(device, optimizer, () -> {}, Integer.MAX_VALUE);
+  StepTimer(Device device, StepWork work, Optimizer optimizer) {
+    this(device, work, optimizer, () -> {}, Integer.MAX_VALUE);
   }
 
   /** Does something that is not timed before the first of so many steps. */
-  StepTimer(Device device, Optimizer optimizer, Runnable preparation, int prepared) {
-    this.optimizer = optimizer;
+  StepTimer(Device device, StepWork work, Optimizer optimizer, Runnable preparation, int prepared) {
+    this.step = () -> work.step(optimizer);
     this.preparation = preparation;
     this.prepared = prepared;
     this.timer = device.timer();
-    this.mostCalls = device.isAccelerator() ? QUEUED_STEPS : Integer.MAX_VALUE;
+    this.mostCalls =
+        device.isAccelerator()
+            ? Math.max(1, QUEUED_STEPS / work.microBatches())
+            : Integer.MAX_VALUE;
   }
 
   /**
    * Times of one step.
    *
    * @param millis on the device
-   * @param hostMicros until {@code step()} returns: on the processor the step itself, elsewhere the
-   *     work of handing it to the driver
+   * @param hostMicros until {@code step()} returns, after micro-batches that were accumulated: on
+   *     the processor the step itself, elsewhere the work of handing it to the driver
    * @param bytesAllocated on the Java heap, by all threads
    */
   public record Time(double millis, double hostMicros, double bytesAllocated) {}
@@ -76,11 +79,11 @@ public final class StepTimer implements AutoCloseable {
     long before = allocatedBytes(stepThreads);
     long begin = System.nanoTime();
     for (int i = 0; i < calls; i++) {
-      optimizer.step();
+      step.run();
     }
     long end = System.nanoTime();
     for (int i = calls; i < count; i++) {
-      optimizer.step();
+      step.run();
     }
     long after = allocatedBytes(stepThreads);
     timer.stop();

@@ -21,8 +21,11 @@ import java.util.SplittableRandom;
  * @param isFull whether the step also divides gradients by a loss scale, checks that they are
  *     finite, clips them by their norm and sets them to zero
  * @param lengths of the tensors
+ * @param microBatches whose gradients the step takes the mean of, at least 1; with 1 it takes the
+ *     gradients as they are
  */
-public record StepWork(UpdateRule rule, Precision precision, boolean isFull, List<Long> lengths) {
+public record StepWork(
+    UpdateRule rule, Precision precision, boolean isFull, List<Long> lengths, int microBatches) {
   /** Far enough from 1 to matter, and of no effect on bits but an exponent's. */
   static final double LOSS_SCALE = 1024;
 
@@ -36,9 +39,22 @@ public record StepWork(UpdateRule rule, Precision precision, boolean isFull, Lis
    * @param precision how parameters, gradients and state are stored
    * @param isFull whether the step does more than update
    * @param lengths of the tensors
+   * @param microBatches whose gradients the step takes the mean of
    */
   public StepWork {
     lengths = List.copyOf(lengths);
+  }
+
+  /**
+   * A step that takes gradients as they are.
+   *
+   * @param rule that updates
+   * @param precision how parameters, gradients and state are stored
+   * @param isFull whether the step does more than update
+   * @param lengths of the tensors
+   */
+  public StepWork(UpdateRule rule, Precision precision, boolean isFull, List<Long> lengths) {
+    this(rule, precision, isFull, lengths, 1);
   }
 
   /**
@@ -76,6 +92,14 @@ public record StepWork(UpdateRule rule, Precision precision, boolean isFull, Lis
       Filling.fill(parameter.gradients(), random);
     }
     return parameters;
+  }
+
+  /** Does it once. */
+  void step(Optimizer optimizer) {
+    for (int i = 0; microBatches > 1 && i < microBatches; i++) {
+      optimizer.accumulate();
+    }
+    optimizer.step();
   }
 
   Optimizer optimizer(Parameters parameters) {

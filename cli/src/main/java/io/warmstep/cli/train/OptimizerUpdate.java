@@ -141,9 +141,21 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
   }
 
   @Override
-  public double step() {
+  public void accumulate() {
+    copyGradients();
+    optimizer.accumulate();
+  }
+
+  private void copyGradients() {
     for (Mlp.Parameter parameter : model) {
       parameters.get(parameter.name()).gradients().copyFrom(parameter.gradient());
+    }
+  }
+
+  @Override
+  public double step() {
+    if (optimizer.accumulated() == 0) {
+      copyGradients();
     }
     optimizer.step();
     copyBack();

@@ -4,12 +4,14 @@ import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.Split;
 
 /**
- * The training loop: shuffled minibatches, an update after each, an evaluation after each epoch.
+ * The training loop: shuffled minibatches, an update after each or after several, an evaluation
+ * after each epoch.
  */
 public final class Trainer {
   private final Mlp model;
   private final Split split;
   private final int batch;
+  private final int accumulate;
   private final int epochs;
   private final long seed;
 
@@ -22,6 +24,14 @@ public final class Trainer {
      * @return the learning rate that the step used
      */
     double step();
+
+    /**
+     * Takes the gradients as those of one of several minibatches, of which the next step takes the
+     * mean.
+     */
+    default void accumulate() {
+      throw new UnsupportedOperationException("one minibatch is all that a step takes");
+    }
 
     /**
      * Computes the gradients that the next step takes.
@@ -69,7 +79,7 @@ public final class Trainer {
   }
 
   /**
-   * Prepares a run.
+   * Prepares a run with a step after each minibatch.
    *
    * @param model what to train
    * @param split what to train and test on
@@ -79,8 +89,26 @@ public final class Trainer {
    * @throws IllegalArgumentException if a number is out of range
    */
   public Trainer(Mlp model, Split split, int batch, int epochs, long seed) {
+    this(model, split, batch, 1, epochs, seed);
+  }
+
+  /**
+   * Prepares a run.
+   *
+   * @param model what to train
+   * @param split what to train and test on
+   * @param batch rows of a minibatch, at least 1; an epoch's last one may be smaller
+   * @param accumulate minibatches of a step, at least 1; an epoch's last one may have fewer
+   * @param epochs how often each training row is used, at least 1
+   * @param seed the seed of the order of the rows
+   * @throws IllegalArgumentException if a number is out of range
+   */
+  public Trainer(Mlp model, Split split, int batch, int accumulate, int epochs, long seed) {
     if (batch < 1) {
       throw new IllegalArgumentException("--batch is " + batch + ", must be at least 1");
+    }
+    if (accumulate < 1) {
+      throw new IllegalArgumentException("--accumulate is " + accumulate + ", must be at least 1");
     }
     if (epochs < 1) {
       throw new IllegalArgumentException("--epochs is " + epochs + ", must be at least 1");
@@ -88,6 +116,7 @@ public final class Trainer {
     this.model = model;
     this.split = split;
     this.batch = Math.min(batch, split.train().rows());
+    this.accumulate = accumulate;
     this.epochs = epochs;
     this.seed = seed;
   }
@@ -95,19 +124,23 @@ public final class Trainer {
   /**
    * Returns the number of steps that a run does.
    *
-   * @return minibatches of an epoch times epochs
+   * @return those of an epoch times epochs
    */
   public long steps() {
     return (long) stepsPerEpoch() * epochs;
   }
 
   /**
-   * Returns the number of minibatches of an epoch.
+   * Returns the number of steps of an epoch.
    *
-   * @return training rows divided by batch, rounded up
+   * @return its minibatches divided by those of a step, rounded up
    */
   public int stepsPerEpoch() {
-    return (split.train().rows() + batch - 1) / batch;
+    return (minibatchesPerEpoch() - 1) / accumulate + 1;
+  }
+
+  private int minibatchesPerEpoch() {
+    return (split.train().rows() - 1) / batch + 1;
   }
 
   /**
@@ -143,15 +176,27 @@ public final class Trainer {
     double rate = done == 0 ? 0 : history.rate((int) done);
     long step = 0;
     for (int epoch = 1; epoch <= epochs; epoch++) {
-      for (int i = 0; i < stepsPerEpoch(); i++) {
-        int rows = minibatches.next();
-        if (++step <= done) {
-          continue;
+      int left = minibatchesPerEpoch();
+      while (left > 0) {
+        int count = Math.min(accumulate, left);
+        left -= count;
+        boolean isDone = ++step <= done;
+        for (int i = 0; i < count; i++) {
+          int rows = minibatches.next();
+          if (isDone) {
+            continue;
+          }
+          double loss =
+              update.computeGradients(model, minibatches.features(), minibatches.labels(), rows);
+          if (!Double.isFinite(loss)) {
+            throw new TrainingDivergedException(history.steps() + 1, loss, rate);
+          }
+          if (accumulate > 1) {
+            update.accumulate();
+          }
         }
-        double loss =
-            update.computeGradients(model, minibatches.features(), minibatches.labels(), rows);
-        if (!Double.isFinite(loss)) {
-          throw new TrainingDivergedException(history.steps() + 1, loss, rate);
+        if (isDone) {
+          continue;
         }
         rate = update.step();
         history.addStep(rate);

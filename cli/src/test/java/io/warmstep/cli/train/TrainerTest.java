@@ -130,5 +130,6 @@ class TrainerTest {
     Mlp model = new Mlp(64, List.of(4), 10, 1);
     assertThrows(IllegalArgumentException.class, () -> new Trainer(model, split, 0, 1, 1));
     assertThrows(IllegalArgumentException.class, () -> new Trainer(model, split, 1, 0, 1));
+    assertThrows(IllegalArgumentException.class, () -> new Trainer(model, split, 1, 0, 1, 1));
   }
 }
