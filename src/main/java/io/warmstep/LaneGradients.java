@@ -93,6 +93,9 @@ final class LaneGradients implements AutoCloseable {
       sums.join(to, from);
     }
     List<LaneTree.Node> nodes = tree.nodes(rank);
+    if (!isInPlace) {
+      nodes.forEach(node -> sums.complete(node.firstLane() - firstLane));
+    }
     List<LaneShare> shares = new ArrayList<>();
     for (int i = 0; i < shards.count(); i++) {
       Tensor gradients = shards.parameter(i).gradients();

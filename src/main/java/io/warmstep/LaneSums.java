@@ -265,9 +265,7 @@ final class LaneSums implements AutoCloseable {
 
   /** Has the gradients become the sum of the first lane, rounded once to their type. */
   void round() {
-    if (counts[0] == 0) {
-      zero(0);
-    }
+    complete(0);
     rounding.run();
   }
 
@@ -289,12 +287,20 @@ final class LaneSums implements AutoCloseable {
         });
   }
 
-  /** A lane's sum of a parameter's gradients; zeros where nothing was added. */
-  Tensor sum(int lane, int parameter) {
+  /**
+   * Makes the sum of a lane be there, zeros where nothing was added.
+   *
+   * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
+   */
+  void complete(int lane) {
     if (counts[lane] == 0) {
       prepare(lane);
       zero(lane);
     }
+  }
+
+  /** A lane's sum of a parameter's gradients, which is there. */
+  Tensor sum(int lane, int parameter) {
     MemorySlice slice = lanes[lane].sums[parameter];
     long length = parameters.get(parameter).length();
     return new Tensor(device, slice.memory(), slice.offset(), length, lifetime);

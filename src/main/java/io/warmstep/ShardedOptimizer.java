@@ -90,9 +90,10 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Adds the present gradients to those of the step, as the gradients of one micro-batch. Those of
-   * a lane are to be added in the order of their numbers. Sets the gradients to zero if {@link
-   * OptimizerBuilder#zeroGradients} says so.
+   * Adds the present gradients to those of the step, as the gradients of one micro-batch. The step
+   * takes their sum; {@link OptimizerBuilder#gradientScale} makes it a mean, which {@link
+   * Optimizer#accumulate()} does by itself. Those of a lane are to be added in the order of their
+   * numbers. Sets the gradients to zero if {@link OptimizerBuilder#zeroGradients} says so.
    *
    * @param microBatch its number in the step, from 0
    * @throws IllegalArgumentException if it is another worker's; nothing changes

@@ -104,6 +104,28 @@ class ShardedOptimizerTest {
     }
   }
 
+  @Test
+  void lanesAreTheSharedBuildersMatter() throws Exception {
+    Workers.IN_PROCESS.run(
+        1,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = Parameters.on(device).add("p", new float[1]).build()) {
+            IllegalStateException refused =
+                assertThrows(
+                    IllegalStateException.class,
+                    () ->
+                        Optimizer.of(parameters)
+                            .rule(Sgd.sgd())
+                            .learningRate(1)
+                            .lanes(4)
+                            .sharded(collective));
+            assertTrue(refused.getMessage().startsWith("lanes is 4 of an optimizer that is not"));
+            return null;
+          }
+        });
+  }
+
   /** Which do not depend on how lanes begin: gradients of -0 alone add up to 0. */
   @Test
   void aSumStartsAtZero() throws Exception {
