@@ -128,11 +128,13 @@ enum {
   WS_STORED_BFLOAT16 = 3,
   WS_STORED_BFLOAT16_RANDOM = 4,
   WS_STORED_BFLOAT16_MASTER = 5,
-  WS_STORED_FLOAT16_MASTER = 6,
+  WS_STORED_BFLOAT16_MASTER_24 = 6,
+  WS_STORED_BFLOAT16_MASTER_24_RANDOM = 7,
+  WS_STORED_FLOAT16_MASTER = 8,
   /* Codes of 8 bits in groups, which lie together with their scales: see codes.cuh. */
-  WS_STORED_MOMENT_CODES = 7,
-  WS_STORED_SQUARE_CODES = 8,
-  WS_STORED_SQUARE_CODES_RANDOM = 9
+  WS_STORED_MOMENT_CODES = 9,
+  WS_STORED_SQUARE_CODES = 10,
+  WS_STORED_SQUARE_CODES_RANDOM = 11
 };
 
 /* Parameters whose operands are stored in ways of their own. */

@@ -42,11 +42,20 @@ WS_DEVICE int stored_of(const MixedTensor *tensor, int operand) {
 }
 
 WS_DEVICE bool is_bfloat16(int stored) {
-  return stored >= WS_STORED_BFLOAT16 && stored <= WS_STORED_BFLOAT16_MASTER;
+  return stored >= WS_STORED_BFLOAT16 && stored <= WS_STORED_BFLOAT16_MASTER_24_RANDOM;
+}
+
+WS_DEVICE bool is_master_24(int stored) {
+  static_assert(
+      WS_STORED_BFLOAT16_MASTER_24 / 2 == 3 && WS_STORED_BFLOAT16_MASTER_24_RANDOM / 2 == 3,
+      "two that differ in the last bit");
+  return stored >> 1 == 3;
 }
 
 WS_DEVICE bool is_random(int stored) {
-  return stored == WS_STORED_BFLOAT16_RANDOM || stored == WS_STORED_SQUARE_CODES_RANDOM;
+  const unsigned kinds = 1u << WS_STORED_BFLOAT16_RANDOM |
+      1u << WS_STORED_BFLOAT16_MASTER_24_RANDOM | 1u << WS_STORED_SQUARE_CODES_RANDOM;
+  return (kinds >> stored & 1u) != 0;
 }
 
 /* Bytes of an element, and of one that is no code. */
@@ -160,9 +169,20 @@ template <bool MAY_BE_FLOAT16> WS_DEVICE void widen(const Bits &bits, int stored
   }
 }
 
+/* Remainders of which the lower 8 bits are 0, from the bytes that they are kept as, and back. */
+WS_DEVICE Bits unpack(const Bits &bytes) {
+  const unsigned x = bytes.word[0];
+  return {{(x & 0xffu) << 8 | (x & 0xff00u) << 16, (x >> 8 & 0xff00u) | (x & 0xff000000u)}};
+}
+
+WS_DEVICE Bits pack(const Bits &halves) {
+  const unsigned x = halves.word[0], y = halves.word[1];
+  return {{(x >> 8 & 0xffu) | (x >> 16 & 0xff00u) | (y << 8 & 0xff0000u) | (y & 0xff000000u)}};
+}
+
 /* Puts masters together from the parameters: see io.warmstep.storage.Remainders. */
 WS_DEVICE void join(const Bits &rest, int stored, float *x) {
-  if (stored == WS_STORED_BFLOAT16_MASTER) {
+  if (is_bfloat16(stored)) {
     WS_UNROLL
     for (int i = 0; i < EACH; i++) {
       const unsigned bits = ws_to_bits_f32(x[i]) + (unsigned)(int)(short)half_of(rest, i);
@@ -218,14 +238,24 @@ WS_DEVICE Bits narrow(const float *x, bool at_random, const Random &random, int 
   for (int i = 0; i < EACH; i++) {
     const unsigned bits = ws_to_bits_f32(x[i]);
     const unsigned magnitude = bits & 0x7fffffffu;
-    const unsigned rounded =
-        (bits + (at_random ? drawn[i] : 0x7fffu + (bits >> 16 & 1u))) >> 16;
-    const bool crosses =
-        at_random && magnitude < 0x7f800000u && (rounded & 0x7fffu) == 0x7f80u;
-    halves[i] = (ws_half_bits)(
-        magnitude > 0x7f800000u ? bits >> 16 | 0x40u : rounded - (unsigned)crosses);
+    const unsigned up = magnitude >= 0x7f7f0000u ? 0 : drawn[i];
+    const unsigned rounded = (bits + (at_random ? up : 0x7fffu + (bits >> 16 & 1u))) >> 16;
+    halves[i] = (ws_half_bits)(magnitude > 0x7f800000u ? 0x7fc0u : rounded);
   }
   return joined(halves);
+}
+
+/* Rounds numbers that are no NaN to their upper 24 bits, whatever the lower 8 are then. */
+WS_DEVICE void round_to_24(Bits *x, bool at_random, const Random &random, int at) {
+  unsigned drawn[EACH] = {};
+  if (at_random) random_at(random, at, drawn);
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    const unsigned bits = x->word[i];
+    const bool is_last = (bits & 0x7fffffffu) >= 0x7f7fff00u;
+    const unsigned up = is_last ? 0 : drawn[i] & 0xffu;
+    x->word[i] = bits + (at_random ? up : 0x7fu + (bits >> 8 & 1u));
+  }
 }
 
 /* The rule with constant options, which then cost nothing. */
@@ -335,7 +365,8 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
   const int values = stored_of(tensor, 0), gradients = stored_of(tensor, 1);
   float *const averages = WS_AVERAGE(tensor);
   const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;
-  const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : 2;
+  const bool is_24 = is_master_24(values);
+  const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : is_24 ? 1 : 2;
   bool coded = false, draws = is_random(values);
   unsigned odd = count % EACH | misaligned(tensor->operands[0], number_width(values)) |
       misaligned(tensor->operands[1], number_width(gradients)) |
@@ -434,6 +465,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         }
         float p[EACH], g[EACH], s[Rule::ROOM][EACH] = {};
         widen<true>(p_bits, values, p);
+        if (is_24) rest = unpack(rest);
         if (has_rest) join(rest, values, p);
         widen<true>(g_bits, gradients, g);
         WS_UNROLL
@@ -495,17 +527,19 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         rest = bits_of(p);
         if (values == WS_STORED_FLOAT32) {
           p_bits = rest;
-        } else if (values == WS_STORED_BFLOAT16_MASTER) {
+        } else if (is_bfloat16(values) && has_rest) {
+          if (is_24) round_to_24(&rest, is_random(values), random[0], at);
           ws_half_bits upper[EACH], lower[EACH];
           WS_UNROLL
           for (int i = 0; i < EACH; i++) {
             const unsigned bits = rest.word[i];
-            const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+            const bool is_nan = (ws_to_bits_f32(p[i]) & 0x7fffffffu) > 0x7f800000u;
             upper[i] = (ws_half_bits)(is_nan ? 0x7fc0u : (bits + 0x8000u) >> 16);
             lower[i] = (ws_half_bits)(is_nan ? 0u : bits);
           }
           p_bits = joined(upper);
           rest = joined(lower);
+          if (is_24) rest = pack(rest);
         } else if (is_bfloat16(values)) {
           p_bits = narrow(p, is_random(values), random[0], at);
         } else {

@@ -3,8 +3,8 @@
  * and, state, of its arithmetic. With WS_MIXED step.cl is also built with
  *
  *   WS_STORED_VALUES, WS_STORED_GRADIENTS, WS_STORED_0 and so on for each slot of state
- *     how they are stored: float32, float16, bfloat16, bfloat16_random, bfloat16_master or
- *     float16_master; state also int8_moment, int8_square and int8_square_random
+ *     how they are stored: float32, float16, bfloat16, bfloat16_random, bfloat16_master,
+ *     bfloat16_master24, bfloat16_master24_random or float16_master; state also int8_moment, int8_square and int8_square_random
  *
  *   WS_CODED      if a slot is stored in one of those, as codes.h says
  *
@@ -16,12 +16,15 @@
 typedef WS_JOIN(uint, WS_LANES) ws_words;
 typedef WS_JOIN(int, WS_LANES) ws_flags;
 typedef WS_JOIN(ushort, WS_LANES) ws_halves;
+typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
 
 #define WS_ELEMENT_float32 float
 #define WS_ELEMENT_float16 ushort
 #define WS_ELEMENT_bfloat16 ushort
 #define WS_ELEMENT_bfloat16_random ushort
 #define WS_ELEMENT_bfloat16_master ushort
+#define WS_ELEMENT_bfloat16_master24 ushort
+#define WS_ELEMENT_bfloat16_master24_random ushort
 #define WS_ELEMENT_float16_master ushort
 #define WS_ELEMENT_int8_moment ushort
 #define WS_ELEMENT_int8_square ushort
@@ -31,6 +34,8 @@ typedef WS_JOIN(ushort, WS_LANES) ws_halves;
 #define WS_REST_bfloat16 ushort
 #define WS_REST_bfloat16_random ushort
 #define WS_REST_bfloat16_master ushort
+#define WS_REST_bfloat16_master24 uchar
+#define WS_REST_bfloat16_master24_random uchar
 #define WS_REST_float16_master float
 
 #define WS_AS_WORDS WS_JOIN(as_uint, WS_LANES)
@@ -38,6 +43,7 @@ typedef WS_JOIN(ushort, WS_LANES) ws_halves;
 #define WS_AS_LANES WS_JOIN(as_float, WS_LANES)
 #define WS_TO_WORDS WS_JOIN(convert_uint, WS_LANES)
 #define WS_TO_HALVES WS_JOIN(convert_ushort, WS_LANES)
+#define WS_TO_BYTES WS_JOIN(convert_uchar, WS_LANES)
 
 /* What random numbers follow from, but for the element and the operand. */
 typedef struct {
@@ -74,6 +80,40 @@ WS_INLINE void ws_store_halves(global ushort *a, ws_unit unit, ws_words words) {
     return;
   }
   WS_VSTORE(halves, 0, lanes);
+  for (i = 0; i < WS_LANES; i++) {
+    if (i >= unit.from && i < unit.to) {
+      a[unit.at + i] = lanes[i];
+    }
+  }
+}
+
+/* 8 bits each, likewise. */
+WS_INLINE ws_words ws_load_bytes(global const uchar *a, ws_unit unit) {
+  uchar lanes[WS_LANES];
+  int i;
+  if (unit.to - unit.from == WS_LANES) {
+    return WS_TO_WORDS(
+        unit.aligned ? *(global const ws_bytes *)(a + unit.at) : WS_VLOAD(0, a + unit.at));
+  }
+  for (i = 0; i < WS_LANES; i++) {
+    lanes[i] = i >= unit.from && i < unit.to ? a[unit.at + i] : 0;
+  }
+  return WS_TO_WORDS(WS_VLOAD(0, lanes));
+}
+
+WS_INLINE void ws_store_bytes(global uchar *a, ws_unit unit, ws_words words) {
+  ws_bytes bytes = WS_TO_BYTES(words & 0xffu);
+  uchar lanes[WS_LANES];
+  int i;
+  if (unit.to - unit.from == WS_LANES) {
+    if (unit.aligned) {
+      *(global ws_bytes *)(a + unit.at) = bytes;
+    } else {
+      WS_VSTORE(bytes, 0, a + unit.at);
+    }
+    return;
+  }
+  WS_VSTORE(bytes, 0, lanes);
   for (i = 0; i < WS_LANES; i++) {
     if (i >= unit.from && i < unit.to) {
       a[unit.at + i] = lanes[i];
@@ -165,13 +205,36 @@ WS_INLINE ws_words ws_narrow_randomly(ws_lanes value, ws_words random) {
 #define ws_load_bfloat16_random ws_load_bfloat16
 
 /* See io.warmstep.storage.Remainders. */
-WS_INLINE ws_lanes ws_load_bfloat16_master(
-    global const ushort *a, global const ushort *rest, ws_unit unit) {
-  ws_words upper = ws_load_halves(a, unit) << 16;
-  ws_words lower = ws_load_halves(rest, unit);
-  ws_words bits = upper + lower - (lower >> 15 << 16);
-  return WS_AS_LANES(ws_are_nan(bits) ? upper : bits);
+WS_INLINE ws_lanes ws_join(ws_words upper, ws_words lower) {
+  ws_words bits = (upper << 16) + lower - (lower >> 15 << 16);
+  return WS_AS_LANES(ws_are_nan(bits) ? upper << 16 : bits);
 }
+
+WS_INLINE ws_words ws_upper(ws_words bits) {
+  return ws_are_nan(bits) ? 0x7fc0u : (bits + 0x8000u) >> 16;
+}
+
+WS_INLINE ws_words ws_lower(ws_words bits) { return ws_are_nan(bits) ? 0u : bits; }
+
+/* The bits of numbers whose lower 8 are then 0, rounded to nearest or by 8 of the random bits. */
+WS_INLINE ws_words ws_to_24(ws_lanes value) {
+  ws_words bits = WS_AS_WORDS(value);
+  return ws_are_nan(bits) ? bits : (bits + 0x7fu + (bits >> 8 & 1u)) & ~0xffu;
+}
+
+WS_INLINE ws_words ws_randomly_to_24(ws_lanes value, ws_words random) {
+  ws_words bits = WS_AS_WORDS(value);
+  ws_words rounded = (bits + (random & 0xffu)) & ~0xffu;
+  ws_words within = (bits & 0x7fffffffu) < 0x7f800000u && (rounded & 0x7fffffffu) == 0x7f800000u
+      ? rounded - 0x100u : rounded;
+  return ws_are_nan(bits) ? bits : within;
+}
+
+#define ws_load_bfloat16_master(a, rest, unit) \
+  ws_join(ws_load_halves(a, unit), ws_load_halves(rest, unit))
+#define ws_load_bfloat16_master24(a, rest, unit) \
+  ws_join(ws_load_halves(a, unit), ws_load_bytes(rest, unit) << 8)
+#define ws_load_bfloat16_master24_random ws_load_bfloat16_master24
 
 WS_INLINE ws_lanes ws_load_float16_master(
     global const ushort *a, global const float *rest, ws_unit unit) {
@@ -190,13 +253,18 @@ WS_INLINE ws_lanes ws_load_float16_master(
 #define ws_store_float16_master(a, rest, unit, value, source, operand) \
   ws_store_halves(a, unit, ws_narrow_float16(value));                  \
   ws_store_state(rest, unit, value)
-#define ws_store_bfloat16_master(a, rest, unit, value, source, operand)         \
-  {                                                                             \
-    ws_words bits = WS_AS_WORDS(value);                                         \
-    ws_flags are_nan = ws_are_nan(bits);                                        \
-    ws_store_halves(a, unit, are_nan ? 0x7fc0u : (bits + 0x8000u) >> 16);       \
-    ws_store_halves(rest, unit, are_nan ? 0u : bits);                           \
-  }
+#define ws_store_bfloat16_master(a, rest, unit, value, source, operand) \
+  ws_store_halves(a, unit, ws_upper(WS_AS_WORDS(value)));               \
+  ws_store_halves(rest, unit, ws_lower(WS_AS_WORDS(value)))
+#define ws_store_bfloat16_master24(a, rest, unit, value, source, operand) \
+  ws_store_24(a, rest, unit, ws_to_24(value))
+#define ws_store_bfloat16_master24_random(a, rest, unit, value, source, operand) \
+  ws_store_24(a, rest, unit, ws_randomly_to_24(value, ws_random(source, operand, unit.at)))
+
+WS_INLINE void ws_store_24(global ushort *a, global uchar *rest, ws_unit unit, ws_words bits) {
+  ws_store_halves(a, unit, ws_upper(bits));
+  ws_store_bytes(rest, unit, ws_lower(bits) >> 8);
+}
 
 #ifdef WS_CODED
 #include "codes.h"

@@ -14,11 +14,17 @@ public enum MasterWeights {
    * All of float32. Of a bfloat16 parameter only the 16 bits that it lacks are kept, so that both
    * together take 4 bytes; of a float16 parameter a float32 is.
    */
-  EXACT;
+  EXACT,
+  /**
+   * The upper 24 bits of float32: of a bfloat16 parameter a correction of 8 bits is kept, so that
+   * both together take 3 bytes. Masters are rounded as {@link Rounding} says. Not for float16
+   * parameters.
+   */
+  BITS_24;
 
-  /** The name in lower case, as the command line writes it. */
+  /** The name as the command line writes it: {@code none}, {@code exact} or {@code 24bit}. */
   @Override
   public String toString() {
-    return name().toLowerCase(Locale.ROOT);
+    return this == BITS_24 ? "24bit" : name().toLowerCase(Locale.ROOT);
   }
 }

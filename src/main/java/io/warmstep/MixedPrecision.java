@@ -28,7 +28,15 @@ final class MixedPrecision {
 
   /** How a parameter is stored. */
   Encoding encoding(Parameter parameter) {
-    return hasMaster(parameter) ? Encoding.MASTER : rounded(parameter.values().type());
+    if (!hasMaster(parameter)) {
+      return rounded(parameter.values().type());
+    }
+    if (options.masterWeights() == MasterWeights.EXACT) {
+      return Encoding.MASTER;
+    }
+    return options.rounding() == Rounding.STOCHASTIC
+        ? Encoding.STOCHASTIC_MASTER_24
+        : Encoding.MASTER_24;
   }
 
   /** How a slot of a parameter is stored. */
@@ -107,6 +115,7 @@ final class MixedPrecision {
         hasNarrow |= narrows;
         rounds |=
             encoding(parameter) == Encoding.STOCHASTIC
+                || encoding(parameter) == Encoding.STOCHASTIC_MASTER_24
                 || group.rule().stateSlots().stream().anyMatch(slot -> canRound(parameter, slot));
       }
     }
@@ -118,7 +127,9 @@ final class MixedPrecision {
           "masterWeights",
           options.masterWeights(),
           "none for parameters that are all float32 or float64",
-          "store them as bfloat16 or float16, or leave masters out");
+          options.masterWeights() == MasterWeights.BITS_24
+              ? "store them as bfloat16, or leave masters out"
+              : "store them as bfloat16 or float16, or leave masters out");
     }
     if (options.stateType() != StateType.FLOAT32 && !hasNarrow) {
       throw Arguments.refusal(
@@ -132,7 +143,8 @@ final class MixedPrecision {
           "rounding",
           options.rounding(),
           "nearest where a step stores neither bfloat16 nor squares in int8",
-          "store parameters without a master or state so, or leave it out");
+          "store parameters without a master or state so, keep masters of 24 bits, or leave it"
+              + " out");
     }
   }
 
@@ -165,6 +177,14 @@ final class MixedPrecision {
               + parameter.name()
               + "\", which has an average, or a master, state or gradient of a type of its own",
           "store all in one type, without a master or an average, or choose a rule such as adam");
+    }
+    if (options.masterWeights() == MasterWeights.BITS_24
+        && parameter.values().type() == ElementType.FLOAT16) {
+      throw Arguments.refusal(
+          "masterWeights",
+          options.masterWeights(),
+          "exact or none for the float16 parameter \"" + parameter.name() + "\"",
+          "keep exact masters, or store it as bfloat16");
     }
     if (hasAverage() && parameter.values().type() == ElementType.FLOAT64) {
       throw Arguments.refusal(

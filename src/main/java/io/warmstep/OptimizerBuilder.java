@@ -224,7 +224,7 @@ public final class OptimizerBuilder {
    * Keeps masters of the parameters that are stored in 16 bits, so that updates too small for these
    * are not lost. A master starts at the parameter's value. It is part of the state, which {@link
    * Optimizer#state} gives as float32 under the name {@code master}; writing the parameter alone
-   * moves its master likewise.
+   * moves its master likewise. What is written as a master of 24 bits is rounded to nearest.
    *
    * @param masterWeights what is kept; none unless called
    * @return this builder
@@ -262,7 +262,7 @@ public final class OptimizerBuilder {
 
   /**
    * Sets how numbers are rounded to bfloat16 that a step stores in it: parameters without a master,
-   * and state. Also how averages of squares are rounded to codes of 8 bits.
+   * and state. Also how masters are rounded to 24 bits and averages of squares to codes of 8 bits.
    *
    * @param rounding to nearest unless called
    * @return this builder
@@ -417,7 +417,8 @@ public final class OptimizerBuilder {
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
    *     one has a rule of another kind, or a schedule was set for a hyperparameter that none can
    *     move, or a number is beyond the range of the parameters' arithmetic, or masters, state
-   *     types or rounding were asked for where there is nothing to use them for
+   *     types or rounding were asked for where there is nothing to use them for, or masters of 24
+   *     bits of float16 parameters
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {

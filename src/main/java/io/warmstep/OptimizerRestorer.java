@@ -183,6 +183,11 @@ final class OptimizerRestorer {
     for (StateSlot number : rule(parameter).rule().keptNumbers()) {
       consumed.add(PyTorchNames.state(name, number.name()));
     }
+    // Before a master, by which the values are rounded: it may have other bits than the file's.
+    if (choices.hasParameters() && has(name)) {
+      valuesFound++;
+      find(name, parameter.values(), parameter.shape());
+    }
     for (String slot : slots) {
       if (OptimizerState.followsValues(slot) && !has(PyTorchNames.state(name, slot))) {
         incomplete.computeIfAbsent(parameter, key -> new ArrayList<>()).add(slot);
@@ -190,10 +195,6 @@ final class OptimizerRestorer {
         continue;
       }
       findState(parameter, name, slot);
-    }
-    if (choices.hasParameters() && has(name)) {
-      valuesFound++;
-      find(name, parameter.values(), parameter.shape());
     }
   }
 

@@ -6,6 +6,7 @@ import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.step.StepOptions;
+import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
@@ -193,7 +194,7 @@ final class OptimizerState {
                       parameter, slot, storage(parameter, slot), elements(parameter, slot)));
       long length = parameter.length();
       if (precision.hasMaster(parameter)) {
-        shared.plan(parameter, MASTER_SLOT, masterStorage(parameter), length);
+        shared.plan(parameter, MASTER_SLOT, masterStorage(parameter), masterElements(parameter));
       }
       if (precision.hasAverage()) {
         shared.plan(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32), length);
@@ -234,7 +235,8 @@ final class OptimizerState {
       }
       if (precision.hasMaster(parameter)) {
         MemorySlice rest =
-            shared.slice(parameter, MASTER_SLOT, masterStorage(parameter), parameter.length());
+            shared.slice(
+                parameter, MASTER_SLOT, masterStorage(parameter), masterElements(parameter));
         masters.put(parameter.name(), rest);
         byName.put(MASTER, master(parameter, rest));
       }
@@ -265,17 +267,27 @@ final class OptimizerState {
     return new MemorySlice(new CodedMemory(words, encoding, parameter.length()), 0);
   }
 
-  /** What a parameter lacks of its master: 16 bits, or all of it. */
+  /** What a parameter lacks of its master: 16 bits, two times 8, or all of it. */
   private static Storage masterStorage(Parameter parameter) {
     ElementType type = parameter.values().type();
     return Storage.of(type == ElementType.BFLOAT16 ? type : ElementType.FLOAT32);
+  }
+
+  /** Elements of that storage. */
+  private long masterElements(Parameter parameter) {
+    return precision.encoding(parameter).isMaster24()
+        ? Remainders.words(parameter.length())
+        : parameter.length();
   }
 
   private Tensor master(Parameter parameter, MemorySlice rest) {
     if (parameter.values().type() != ElementType.BFLOAT16) {
       return tensor(rest, parameter.length());
     }
-    Memory memory = new MasterMemory(parameter.values()::slice, rest, parameter.length());
+    Memory memory =
+        precision.encoding(parameter).isMaster24()
+            ? new Master24Memory(parameter.values()::slice, rest, parameter.length())
+            : new MasterMemory(parameter.values()::slice, rest, parameter.length());
     return tensor(new MemorySlice(memory, 0), parameter.length());
   }
 
@@ -449,7 +461,7 @@ final class OptimizerState {
   void restart(Parameter parameter, String slot) {
     MemorySlice rest = masters.get(parameter.name());
     if (slot.equals(MASTER) && rest != null) {
-      rest.memory().zero(rest.offset(), parameter.length());
+      rest.memory().zero(rest.offset(), masterElements(parameter));
     }
     if (slot.equals(AVERAGE) && averages.containsKey(parameter.name())) {
       TensorCopy.widen(parameter.values(), tensor(parameter.name(), AVERAGE));

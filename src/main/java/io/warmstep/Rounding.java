@@ -3,8 +3,8 @@ package io.warmstep;
 import java.util.Locale;
 
 /**
- * How numbers are rounded where a step stores them in bfloat16, or squares in codes of 8 bits.
- * Moments in codes are rounded to the nearest whatever is asked for.
+ * How numbers are rounded where a step stores them in bfloat16, as masters of 24 bits, or squares
+ * in codes of 8 bits. Moments in codes are rounded to the nearest whatever is asked for.
  */
 public enum Rounding {
   /** To the nearest, and of two that are as near to the one whose last bit is 0. */

@@ -39,8 +39,8 @@ public record StepReport(
    *     all values were 0
    * @param lost of the elements whose gradient is finite and not 0, the share whose value the step
    *     did not change, since the update is less than half a unit in the value's last place. NaN if
-   *     there is no such element, masters are kept, in which no such update is lost, the group's
-   *     rate is 0, or the step was skipped
+   *     there is no such element, masters are kept, in which updates add up that values do not
+   *     show, the group's rate is 0, or the step was skipped
    */
   public record Update(String group, double toWeight, double lost) {}
 

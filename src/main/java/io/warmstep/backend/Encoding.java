@@ -17,6 +17,13 @@ public enum Encoding {
    * as long as the parameter is its rounded value.
    */
   MASTER,
+  /**
+   * A bfloat16 parameter and, beside it, 8 more bits of a master of 24, two corrections to a word
+   * of 16 bits, as {@link io.warmstep.storage.Remainders} has them.
+   */
+  MASTER_24,
+  /** The same, rounded up or down at random. */
+  STOCHASTIC_MASTER_24,
   /** Moments of either sign as the codes of {@link StateCodes}, in words of 16 bits. */
   MOMENT_CODES,
   /** Averages of squares as such codes. */
@@ -34,6 +41,24 @@ public enum Encoding {
   }
 
   /**
+   * Whether it is a master of 24 bits.
+   *
+   * @return true whichever way it is rounded
+   */
+  public boolean isMaster24() {
+    return this == MASTER_24 || this == STOCHASTIC_MASTER_24;
+  }
+
+  /**
+   * Whether elements share words of memory with others of their parameter, counted from its first.
+   *
+   * @return true of codes and masters of 24 bits
+   */
+  public boolean isPacked() {
+    return isCoded() || isMaster24();
+  }
+
+  /**
    * Whether codes are those of squares.
    *
    * @return false of those of moments, and of what is not coded
@@ -46,16 +71,16 @@ public enum Encoding {
    * What kernels call it.
    *
    * @param operand that is stored so
-   * @return 1 to 9, as {@code WS_STORED_...} in {@code abi.h}
+   * @return 1 to 11, as {@code WS_STORED_...} in {@code abi.h}
    */
   public static int code(Operand operand) {
     if (operand.encoding().isCoded()) {
-      return 7 + operand.encoding().ordinal() - MOMENT_CODES.ordinal();
+      return 9 + operand.encoding().ordinal() - MOMENT_CODES.ordinal();
     }
     return switch (operand.storage().type()) {
       case FLOAT32 -> 1;
-      case FLOAT16 -> operand.encoding() == MASTER ? 6 : 2;
-      case BFLOAT16 -> operand.encoding() == MASTER ? 5 : operand.encoding() == STOCHASTIC ? 4 : 3;
+      case FLOAT16 -> operand.encoding() == MASTER ? 8 : 2;
+      case BFLOAT16 -> 3 + operand.encoding().ordinal() - PLAIN.ordinal();
       case FLOAT64 -> throw new AssertionError("float64 is stored as it is computed");
     };
   }

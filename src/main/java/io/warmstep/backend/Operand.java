@@ -9,8 +9,8 @@ import java.util.Optional;
  * @param role what it is to a rule
  * @param slice where it lies; its length is that of the parameter
  * @param encoding how its numbers follow from that
- * @param rest what the encoding keeps beside the slice, as many elements; empty where it keeps
- *     nothing
+ * @param rest what the encoding keeps beside the slice, as many elements, or half as many words of
+ *     masters of 24 bits; empty where it keeps nothing
  */
 public record Operand(Role role, MemorySlice slice, Encoding encoding, Optional<MemorySlice> rest) {
   /** What an operand is to a rule. */
@@ -46,7 +46,7 @@ public record Operand(Role role, MemorySlice slice, Encoding encoding, Optional<
   boolean isContinuedBy(long length, Operand next) {
     return encoding == next.encoding
         && encoding != Encoding.STOCHASTIC // random numbers count from a parameter's first element
-        && !encoding.isCoded() // groups count likewise
+        && !encoding.isPacked() // groups count likewise
         && isContinuedBy(slice, length, next.slice)
         && rest.isPresent() == next.rest.isPresent()
         && (rest.isEmpty() || isContinuedBy(rest.get(), length, next.rest.get()));

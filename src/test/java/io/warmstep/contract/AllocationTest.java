@@ -7,11 +7,14 @@ import com.sun.management.ThreadMXBean;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
+import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
@@ -76,6 +79,37 @@ public class AllocationTest {
           plain,
           full);
     }
+  }
+
+  /** What is stored in ways of its own is converted in memory that is there. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void aStepWithMastersAllocatesNothing(ContractBackend backend) {
+    int length = backend.takesArrays() ? LENGTH : LENGTH_ELSEWHERE;
+    for (Rounding rounding : Rounding.values()) {
+      try (Device device = backend.open();
+          Parameters parameters =
+              Parameters.on(device)
+                  .add("w", ElementType.BFLOAT16, length)
+                  .add("b", ElementType.BFLOAT16, 11)
+                  .build();
+          Optimizer exact = withMasters(parameters, MasterWeights.EXACT, rounding);
+          Optimizer fewer = withMasters(parameters, MasterWeights.BITS_24, rounding)) {
+        assertNoAllocation(exact, fewer);
+      }
+    }
+  }
+
+  private static Optimizer withMasters(
+      Parameters parameters, MasterWeights masters, Rounding rounding) {
+    return Optimizer.of(parameters)
+        .rule(Adam.adamW())
+        .learningRate(1e-3)
+        .masterWeights(masters)
+        .stateType(StateType.INT8)
+        .rounding(rounding)
+        .average(0.999)
+        .build();
   }
 
   private static Optimizer full(Parameters parameters, UpdateRule rule) {

@@ -19,6 +19,7 @@ import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.Reference;
+import io.warmstep.testkit.Reference24;
 import io.warmstep.testkit.ReferenceCodes;
 import io.warmstep.testkit.ReferenceRandom;
 import io.warmstep.testkit.RuleMatrix;
@@ -60,7 +61,7 @@ class MixedPrecisionTest {
                       isNarrow(slot)
                           && (state == StateType.BFLOAT16
                               || slot.content() == StateSlot.Content.SQUARE));
-      boolean roundsValues = values == ElementType.BFLOAT16 && masters == MasterWeights.NONE;
+      boolean roundsValues = values == ElementType.BFLOAT16 && masters != MasterWeights.EXACT;
       return rule.sums().isEmpty()
           && (state == StateType.FLOAT32 || narrows)
           && (rounding == Rounding.NEAREST || roundsState || roundsValues);
@@ -93,6 +94,7 @@ class MixedPrecisionTest {
                     && rounding == Rounding.NEAREST;
             boolean isRefused =
                 (masters != MasterWeights.NONE && !pair[0].isHalf())
+                    || (masters == MasterWeights.BITS_24 && pair[0] == ElementType.FLOAT16)
                     || (rounding == Rounding.STOCHASTIC
                         && pair[0] == ElementType.FLOAT16
                         && masters == MasterWeights.NONE);
@@ -101,8 +103,10 @@ class MixedPrecisionTest {
             boolean isOneTooMany =
                 state == StateType.INT8
                     && !RuleMatrix.IS_FULL
-                    && ((masters == MasterWeights.EXACT) != (pair[0].isHalf() && pair[1].isHalf())
-                        || (rounding == Rounding.STOCHASTIC) != (pair[0] != pair[1]));
+                    && (masters == MasterWeights.BITS_24
+                        ? pair[0] != pair[1] || rounding == Rounding.NEAREST
+                        : (masters == MasterWeights.EXACT) != (pair[0].isHalf() && pair[1].isHalf())
+                            || (rounding == Rounding.STOCHASTIC) != (pair[0] != pair[1]));
             if (!isPlain && !isRefused && !isOneTooMany) {
               kinds.add(new Kind(pair[0], pair[1], masters, state, rounding));
             }
@@ -259,6 +263,17 @@ class MixedPrecisionTest {
                 ? decoded(kind, content, reference.state(slot), step, parameter, 2 + slot)
                 : rounded(kind, reference.state(slot), step, parameter, 2 + slot));
       }
+    }
+    if (kind.masters == MasterWeights.BITS_24) {
+      double[] values = reference.parameters();
+      for (int i = 0; i < values.length; i++) {
+        float value = (float) values[i];
+        values[i] =
+            kind.rounding == Rounding.NEAREST
+                ? Reference24.nearest(value)
+                : Reference24.random(value, ReferenceRandom.bits(SEED, step, parameter, 0, i));
+      }
+      reference.parameters(values);
     }
     if (kind.masters == MasterWeights.NONE) {
       double[] values = reference.parameters();

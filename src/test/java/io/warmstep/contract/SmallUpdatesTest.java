@@ -18,6 +18,7 @@ import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
+import io.warmstep.testkit.Reference24;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -64,6 +65,11 @@ class SmallUpdatesTest {
     assertEquals(1, nearest[0], "rounded to nearest");
     float[] master = afterThousandSteps(device, 1, MasterWeights.EXACT, Rounding.NEAREST);
     assertEquals(0, master[0], 1e-4, "with a master, whose sum of float32 is not exact");
+    float[] short24 = afterThousandSteps(device, 1, MasterWeights.BITS_24, Rounding.NEAREST);
+    // A step is rounded by at most half a bit of 24, 2^-17 or less, mostly the same way.
+    assertEquals(0, short24[0], 1000 * 0x1p-17, "with a master of 24 bits");
+    float[] random24 = afterThousandSteps(device, 1000, MasterWeights.BITS_24, Rounding.STOCHASTIC);
+    assertEquals(0, mean(random24), 1e-4, "mean of masters of 24 bits rounded at random");
     float[] random = afterThousandSteps(device, 1000, MasterWeights.NONE, Rounding.STOCHASTIC);
     double mean = mean(random);
     // A step of 2^-8 or less is rounded with a variance of at most 2^-18: 1000 steps of 1000
@@ -110,14 +116,121 @@ class SmallUpdatesTest {
     }
   }
 
+  /** The same of masters of 24 bits, whose neighbours are 2^-15 apart. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  void randomRoundingOfMastersIsUnbiased(ContractBackend backend) {
+    int length = 1_000_000;
+    float distance = 0x1p-15f;
+    for (float part : new float[] {0.03125f, 0.5f, 0.8125f}) { // of 8 random bits
+      try (Parameters parameters =
+              Parameters.on(backend.shared())
+                  .add("w", ElementType.BFLOAT16, repeated(1, length))
+                  .build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Sgd.sgd().maximize(true))
+                  .learningRate(1)
+                  .gradientScale(part * distance)
+                  .masterWeights(MasterWeights.BITS_24)
+                  .rounding(Rounding.STOCHASTIC, 5)
+                  .build()) {
+        parameters.get("w").gradients().copyFrom(repeated(1, length));
+        optimizer.step();
+        double mean = (mean(optimizer.state("w", "master").toFloats()) - 1) / distance;
+        double deviation = Math.sqrt(part * (1 - part) / length);
+        assertEquals(part, mean, 5 * deviation, "part of the distance between neighbours");
+        assertArrayEquals(repeated(1, length), parameters.get("w").values().toFloats());
+      }
+    }
+  }
+
+  /** What is written of masters of 24 bits is rounded, and what lies beside it stays. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  void mastersOf24BitsCanBeWritten(ContractBackend backend) {
+    for (int length : new int[] {1, 2, 7, 8}) {
+      try (Parameters parameters =
+              Parameters.on(backend.shared())
+                  .add("before", ElementType.BFLOAT16, repeated(3, 5))
+                  .add("w", ElementType.BFLOAT16, repeated(1, length))
+                  .build();
+          Optimizer optimizer =
+              adam(parameters).masterWeights(MasterWeights.BITS_24).average(0.5).build()) {
+        float[] expected = new float[length];
+        for (int i = 0; i < length; i++) {
+          expected[i] = 1 + i * 0x1p-15f;
+        }
+        optimizer.state("w", "master").copyFrom(expected);
+        assertArrayEquals(expected, optimizer.state("w", "master").toFloats());
+        for (int from = 0; from < length; from++) {
+          for (int to = from; to <= length; to++) {
+            float[] part = repeated(1.2f + from, to - from);
+            optimizer.state("w", "master").slice(from, to - from).copyFrom(part);
+            Arrays.fill(expected, from, to, Reference24.nearest(1.2f + from));
+            assertArrayEquals(expected, optimizer.state("w", "master").toFloats());
+            if (to > from) {
+              assertArrayEquals(
+                  Arrays.copyOfRange(expected, from, to),
+                  optimizer.state("w", "master").slice(from, to - from).toFloats());
+            }
+          }
+        }
+        assertArrayEquals(repeated(3, 5), optimizer.state("before", "master").toFloats());
+        // Who writes the parameter alone moves the master, but not to what is no number.
+        optimizer.state("w", "master").copyFrom(repeated(1 - 0x1p-12f, length));
+        parameters.get("w").values().copyFrom(repeated(2, length));
+        assertArrayEquals(
+            repeated(2 - 0x1p-11f, length), optimizer.state("w", "master").toFloats());
+        parameters.get("w").values().copyFrom(new float[length]);
+        assertArrayEquals(new float[length], optimizer.state("w", "master").toFloats());
+        parameters.get("w").gradients().copyFrom(new float[length]);
+        optimizer.step();
+        assertArrayEquals(new float[length], optimizer.state("w", "master").toFloats());
+      }
+    }
+  }
+
+  /** A file of exact masters is read as masters of 24 bits, rounded, and the reverse. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  void goOnWithMastersOfOtherBits(ContractBackend backend, @TempDir Path folder)
+      throws IOException {
+    Path file = folder.resolve("masters");
+    // The last lies below the middle between two bfloat16, but not in 24 bits.
+    float[] exact = {1.1f, -3e-39f, 0x1.00fffep0f};
+    float[] rounded = new float[exact.length];
+    for (int i = 0; i < exact.length; i++) {
+      rounded[i] = Reference24.nearest(exact[i]);
+    }
+    try (Parameters parameters =
+            Parameters.on(backend.shared()).add("w", ElementType.BFLOAT16, exact.length).build();
+        Optimizer whole = adam(parameters).masterWeights(MasterWeights.EXACT).build();
+        Optimizer fewer = adam(parameters).masterWeights(MasterWeights.BITS_24).build()) {
+      whole.state("w", "master").copyFrom(exact);
+      assertArrayEquals(new float[] {1.1015625f, -3e-39f, 1}, values(parameters), 0x1p-134f);
+      whole.save(file);
+      fewer.restore(file);
+      assertArrayEquals(rounded, fewer.state("w", "master").toFloats());
+      assertEquals(1.0078125f, values(parameters)[2], "the parameter goes with its master");
+      fewer.save(file);
+      whole.restore(file);
+      assertArrayEquals(rounded, whole.state("w", "master").toFloats());
+    }
+  }
+
+  private static float[] values(Parameters parameters) {
+    return parameters.get("w").values().toFloats();
+  }
+
   /**
    * In evaluation mode parameters are their average, rounded; afterwards they are what they were.
    */
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
   void averagesAreEvaluatedWith(ContractBackend backend) {
-    for (ElementType type : List.of(ElementType.FLOAT32, ElementType.BFLOAT16)) {
-      MasterWeights masters = type.isHalf() ? MasterWeights.EXACT : MasterWeights.NONE;
+    for (MasterWeights masters : MasterWeights.values()) {
+      ElementType type = masters == MasterWeights.NONE ? ElementType.FLOAT32 : ElementType.BFLOAT16;
       try (Parameters parameters =
               Parameters.on(backend.shared())
                   .gradientType(ElementType.FLOAT32)
@@ -130,7 +243,8 @@ class SmallUpdatesTest {
         }
         float[] trained = parameters.get("w").values().toFloats();
         float average = optimizer.state("w", "average").toFloats()[0];
-        assertTrue(trained[0] < 1 && average > trained[0] && average < 1, average + ", " + type);
+        float last = type.isHalf() ? optimizer.state("w", "master").toFloats()[0] : trained[0];
+        assertTrue(last < 1 && average > last && average < 1, average + ", " + masters);
         optimizer.eval();
         float expected = (float) Numbers.round(type, average);
         assertArrayEquals(repeated(expected, 1000), parameters.get("w").values().toFloats());
@@ -218,7 +332,7 @@ class SmallUpdatesTest {
   void goOnFromACheckpoint(ContractBackend backend, @TempDir Path folder) throws IOException {
     for (ElementType type : List.of(ElementType.BFLOAT16, ElementType.FLOAT16)) {
       for (MasterWeights masters : MasterWeights.values()) {
-        if (type == ElementType.FLOAT16 && masters == MasterWeights.NONE) {
+        if (type == ElementType.FLOAT16 && masters != MasterWeights.EXACT) {
           continue;
         }
         Path file = folder.resolve(type + "-" + masters);

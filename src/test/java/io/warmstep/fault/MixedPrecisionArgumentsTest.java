@@ -14,9 +14,11 @@ import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 
@@ -49,6 +51,42 @@ class MixedPrecisionArgumentsTest {
   }
 
   @Test
+  void mastersOf24Bits() {
+    assertEquals(
+        "masterWeights is 24bit, must be none for parameters that are all float32 or float64:"
+            + " store them as bfloat16, or leave masters out",
+        refusal(
+            ElementType.FLOAT64,
+            ElementType.FLOAT64,
+            Adam.adam(),
+            builder -> builder.masterWeights(MasterWeights.BITS_24)));
+    for (Rounding rounding : Rounding.values()) {
+      assertEquals(
+          "masterWeights is 24bit, must be exact or none for the float16 parameter \"w\": keep exact"
+              + " masters, or store it as bfloat16",
+          refusal(
+              ElementType.FLOAT16,
+              ElementType.FLOAT32,
+              Adam.adam(),
+              builder -> builder.masterWeights(MasterWeights.BITS_24).rounding(rounding)));
+    }
+  }
+
+  @Test
+  void mastersUnderLookahead() {
+    for (MasterWeights masters : List.of(MasterWeights.EXACT, MasterWeights.BITS_24)) {
+      assertEquals(
+          "rule is adam, must be one without lookahead for the parameter \"w\", which has"
+              + " a master or an average: leave either out",
+          refusal(
+              ElementType.BFLOAT16,
+              ElementType.BFLOAT16,
+              Lookahead.around(Adam.adam()),
+              builder -> builder.masterWeights(masters)));
+    }
+  }
+
+  @Test
   void stateOfRulesWithoutMoments() {
     for (ElementType type : new ElementType[] {ElementType.FLOAT32, ElementType.FLOAT64}) {
       assertEquals(
@@ -66,7 +104,8 @@ class MixedPrecisionArgumentsTest {
   void randomRoundingOfNothing() {
     assertEquals(
         "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
-            + " int8: store parameters without a master or state so, or leave it out",
+            + " int8: store parameters without a master or state so, keep masters of 24 bits, or leave it"
+            + " out",
         refusal(
             ElementType.BFLOAT16,
             ElementType.BFLOAT16,
@@ -74,7 +113,8 @@ class MixedPrecisionArgumentsTest {
             builder -> builder.masterWeights(MasterWeights.EXACT).rounding(Rounding.STOCHASTIC)));
     assertEquals(
         "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
-            + " int8: store parameters without a master or state so, or leave it out",
+            + " int8: store parameters without a master or state so, keep masters of 24 bits, or leave it"
+            + " out",
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,

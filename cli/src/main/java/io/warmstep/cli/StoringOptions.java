@@ -33,7 +33,8 @@ final class StoringOptions {
       completionCandidates = Masters.class,
       description = {
         "What is kept of float16 and bfloat16 parameters so that small updates are not lost:"
-            + " ${COMPLETION-CANDIDATES}; without a kind exact. Default: ${DEFAULT-VALUE}"
+            + " ${COMPLETION-CANDIDATES}, of which 24bit is for bfloat16 alone; without a kind"
+            + " exact. Default: ${DEFAULT-VALUE}"
       })
   String master = "none";
 
@@ -63,7 +64,8 @@ final class StoringOptions {
       defaultValue = "nearest",
       completionCandidates = Roundings.class,
       description = {
-        "To bfloat16, of parameters without a master and of state, and of squares to int8:"
+        "To bfloat16, of parameters without a master and of state, of masters to 24bit, and of"
+            + " squares to int8:"
             + " ${COMPLETION-CANDIDATES}."
             + " Default: ${DEFAULT-VALUE}"
       })

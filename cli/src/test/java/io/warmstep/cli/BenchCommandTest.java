@@ -105,6 +105,8 @@ class BenchCommandTest {
   @ParameterizedTest
   @CsvSource({
     "'--dtype bfloat16 --master --state int8',14.25,4.125",
+    "'--dtype bfloat16 --master 24bit --state int8',12.25,3.125",
+    "'--full-step --dtype bfloat16 --master 24bit --state int8 --rounding stochastic',16.25,3.125",
     "'--state bfloat16 --average 0.99',28,8",
     "'--full-step --dtype bfloat16 --master exact',30,10",
     "'--full-step',36,8",

@@ -171,6 +171,7 @@ class TrainCommandTest {
     double full = loss("float32");
     assertTrue(loss("bfloat16") > 1.08 * full, "rounded to nearest");
     assertEquals(full, loss("bfloat16", "--master"), 0.01 * full, "with masters");
+    assertEquals(full, loss("bfloat16", "--master", "24bit"), 0.01 * full, "of 24 bits");
     assertEquals(full, loss("bfloat16", "--rounding", "stochastic"), 0.01 * full, "at random");
   }
 
@@ -201,6 +202,9 @@ class TrainCommandTest {
     CommandRun masters = CommandRun.run("train", "--epochs", "1", "--master");
     assertEquals(2, masters.exitCode());
     assertTrue(masters.err().contains("--master is exact, must be none for"), masters.err());
+    CommandRun short24 = CommandRun.run("train", "--dtype", "float16", "--master", "24bit");
+    assertEquals(2, short24.exitCode());
+    assertTrue(short24.err().contains("--master is 24bit, must be exact or none"), short24.err());
     CommandRun state = CommandRun.run("train", "--rule", "sgd", "--state", "bfloat16");
     assertTrue(state.err().contains("--state is bfloat16, must be float32 for"), state.err());
     CommandRun average = CommandRun.run("train", "--average", "0");

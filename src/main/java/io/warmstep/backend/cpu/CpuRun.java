@@ -28,8 +28,8 @@ final class CpuRun {
   /** Whether any is more than elements of a type. */
   private final boolean isEncoded;
 
-  /** Whether groups of elements are coded together. */
-  final boolean isCoded;
+  /** Whether elements of a group share words of memory, which then are one thread's. */
+  private final boolean isPacked;
 
   /** Where the average of the parameters lies, or null. */
   private MemorySlice average;
@@ -66,7 +66,7 @@ final class CpuRun {
     this.isEncoded =
         span.average().isPresent()
             || Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
-    this.isCoded = Arrays.stream(operands).anyMatch(operand -> operand.encoding().isCoded());
+    this.isPacked = Arrays.stream(operands).anyMatch(operand -> operand.encoding().isPacked());
     if (factors != null) {
       Storage arithmetic = Storage.of(span.type().arithmetic());
       memories[operands.length] = new FactoredMemory(factors, arithmetic, isDouble);
@@ -105,6 +105,8 @@ final class CpuRun {
     if (its.encoding() == Encoding.MASTER) {
       EncodingScratch masters = scratch.encodings();
       masters.loadMasters(its.slice(), its.rest().get(), at, (float[]) target, to, n);
+    } else if (its.encoding().isMaster24()) {
+      scratch.encodings().loadMasters24(its, at, (float[]) target, to, n);
     } else if (its.encoding().isCoded()) {
       scratch.encodings().loadCodes(its, length, at, (float[]) target, to, n);
     } else {
@@ -130,6 +132,12 @@ final class CpuRun {
           scratch
               .encodings()
               .storeMasters(its.slice(), its.rest().get(), at, (float[]) source, from, n, scratch);
+      case MASTER_24 ->
+          scratch.encodings().storeMasters24(its, false, at, (float[]) source, from, n);
+      case STOCHASTIC_MASTER_24 -> {
+        scratch.encodings().counters(group, parameter, operand);
+        scratch.encodings().storeMasters24(its, true, at, (float[]) source, from, n);
+      }
       case STOCHASTIC ->
           scratch
               .encodings()
@@ -154,18 +162,18 @@ final class CpuRun {
         && (span.type() == ElementType.FLOAT64) == isDouble;
   }
 
-  /** The first element from one on at which a group may begin that is coded together. */
+  /** The first element from one on at which a group may begin that shares words. */
   long groupFrom(long at) {
-    return isCoded ? Math.min(length, StateCodes.groups(at) * StateCodes.GROUP) : at;
+    return isPacked ? Math.min(length, StateCodes.groups(at) * StateCodes.GROUP) : at;
   }
 
   /**
-   * How many elements from one on lie in one array in every memory. Where groups are coded, all of
-   * them: everything is copied then, from one array or several.
+   * How many elements from one on lie in one array in every memory. Where groups share words, all
+   * of them: everything is copied then, from one array or several.
    */
   long contiguousFrom(long at) {
     long n = length - at;
-    if (isCoded) {
+    if (isPacked) {
       return n;
     }
     for (int i = 0; i < memories.length; i++) {
@@ -177,7 +185,7 @@ final class CpuRun {
   /** The index of all state if copies of the rest fit at the same index, otherwise -1. */
   int stateIndex(long at, int n) {
     int index = 0;
-    if (isCoded) {
+    if (isPacked) {
       return -1;
     }
     for (int i = 2; i < memories.length; i++) {
@@ -200,7 +208,7 @@ final class CpuRun {
   }
 
   boolean isInPlace(long at) {
-    if (average != null || isCoded) {
+    if (average != null || isPacked) {
       return false;
     }
     int index = memories[0].indexAt(offsets[0] + at);

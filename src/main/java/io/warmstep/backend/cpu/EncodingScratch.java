@@ -40,22 +40,24 @@ final class EncodingScratch {
   /** Writes numbers in groups; at random after {@link #counters}. */
   void storeCodes(
       Operand operand, boolean randomly, long length, long at, float[] source, int from, int n) {
-    if (randomly && bits.length < n) {
-      bits = new int[stored.length];
-    }
-    if (randomly) {
-      random.draw(at, bits, n);
-    }
+    int[] drawn = randomly ? draw(at, n) : null;
     MemorySlice words = operand.slice();
     boolean areSquares = operand.encoding().isSquares();
-    StateCodes.encode(
-        source, from, areSquares, randomly ? bits : null, stored, rest, n, shares, divisors);
+    StateCodes.encode(source, from, areSquares, drawn, stored, rest, n, shares, divisors);
     long group = at / StateCodes.GROUP;
     int groups = (int) StateCodes.groups(n);
     long code = words.offset() + StateCodes.firstCode(group);
     words.memory().write(code, stored, 0, (int) StateCodes.firstCode(groups));
     long scale = words.offset() + StateCodes.firstScale(length) + group;
     words.memory().write(scale, rest, 0, groups);
+  }
+
+  private int[] draw(long at, int n) {
+    if (bits.length < n) {
+      bits = new int[stored.length];
+    }
+    random.draw(at, bits, n);
+    return bits;
   }
 
   /** Sets what random numbers follow from. */
@@ -92,6 +94,26 @@ final class EncodingScratch {
       ((CpuMemory) values.memory()).store(values.offset() + at, source, from, n, scratch);
       beside.memory().write(beside.offset() + at, source, from, n);
     }
+  }
+
+  /** Puts masters of 24 bits together, from an even element on. */
+  void loadMasters24(Operand operand, long at, float[] target, int to, int n) {
+    MemorySlice values = operand.slice();
+    MemorySlice words = operand.rest().get();
+    values.memory().read(values.offset() + at, stored, 0, n);
+    words.memory().read(words.offset() + at / 2, rest, 0, (int) Remainders.words(n));
+    Remainders.unpack(rest, n);
+    Remainders.join(stored, 0, rest, 0, target, to, n);
+  }
+
+  /** Takes masters of 24 bits apart; at random after {@link #counters}. */
+  void storeMasters24(Operand operand, boolean randomly, long at, float[] source, int from, int n) {
+    MemorySlice values = operand.slice();
+    MemorySlice words = operand.rest().get();
+    Remainders.split24(source, from, randomly ? draw(at, n) : null, stored, rest, n);
+    Remainders.pack(rest, n);
+    values.memory().write(values.offset() + at, stored, 0, n);
+    words.memory().write(words.offset() + at / 2, rest, 0, (int) Remainders.words(n));
   }
 
   /** Moves averages towards values by a part of the way. */

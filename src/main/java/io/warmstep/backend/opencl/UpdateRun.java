@@ -38,7 +38,9 @@ final class UpdateRun {
   /** What masters keep beside the parameters, if anything, or else the parameters. */
   final cl_mem rest;
 
+  /** In elements of the parameters. */
   final long restOffset;
+
   private final Optional<OpenClMemory> restMemory;
 
   /** Where the average of the parameters lies, if one is kept, or else the parameters. */
@@ -72,7 +74,8 @@ final class UpdateRun {
     Optional<MemorySlice> beside = span.operands().get(0).rest();
     this.restMemory = beside.map(slice -> (OpenClMemory) slice.memory());
     this.rest = restMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
-    this.restOffset = beside.map(UpdateRun::offset).orElse(0L);
+    int perWord = span.operands().get(0).encoding().isMaster24() ? 2 : 1;
+    this.restOffset = perWord * beside.map(UpdateRun::offset).orElse(0L);
     this.averageMemory = span.average().map(slice -> (OpenClMemory) slice.memory());
     this.average = averageMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
     this.averageOffset = span.average().map(UpdateRun::offset).orElse(0L);
@@ -86,6 +89,8 @@ final class UpdateRun {
       case PLAIN -> type;
       case STOCHASTIC -> type + "_random";
       case MASTER -> type + "_master";
+      case MASTER_24 -> type + "_master24";
+      case STOCHASTIC_MASTER_24 -> type + "_master24_random";
       case MOMENT_CODES -> "int8_moment";
       case SQUARE_CODES -> "int8_square";
       case STOCHASTIC_SQUARE_CODES -> "int8_square_random";

@@ -194,12 +194,12 @@ class PtxTest {
               .filter(operand -> operand < 2 + slots)
               .collect(Collectors.toSet()),
           entry + REBUILD);
-      for (int values = 1; values <= 6; values++) {
+      for (int values = 1; values <= 8; values++) { // WS_STORED_..., but codes
         Integer[] stored = new Integer[StepPlan.MAX_OPERANDS];
         Arrays.fill(stored, 0);
         stored[0] = values;
-        stored[1] = values == 2 || values == 6 ? 2 : 3;
-        Arrays.fill(stored, 2, 2 + slots, List.of(1, 1, 3, 4, 7, 9).get(values - 1));
+        stored[1] = values == 2 || values == 8 ? 2 : 3;
+        Arrays.fill(stored, 2, 2 + slots, List.of(1, 1, 3, 4, 9, 10, 11, 9).get(values - 1));
         boolean hasAverage = values % 2 == 0;
         String text = new StoredConstants(List.of(stored), hasAverage).in(ptx(entry));
         assertFalse(text.contains("// stored"), entry);

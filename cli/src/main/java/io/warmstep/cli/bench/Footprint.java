@@ -6,6 +6,7 @@ import io.warmstep.StateType;
 import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.Access;
 import io.warmstep.rule.StateSlot;
+import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
 import java.util.List;
 
@@ -112,6 +113,9 @@ public record Footprint(
   private static long masterBytes(Precision precision, long length) {
     if (precision.masters() == MasterWeights.NONE) {
       return 0;
+    }
+    if (precision.masters() == MasterWeights.BITS_24) {
+      return Remainders.words(length) * Short.BYTES;
     }
     return precision.type() == ElementType.BFLOAT16 ? 2 * length : 4 * length;
   }

@@ -87,7 +87,7 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
     boolean narrows =
         state != StateType.FLOAT32 && rule.stateSlots().stream().anyMatch(StateSlot::isAverage);
     boolean hasMasters = masters != MasterWeights.NONE;
-    boolean isRounded = !hasMasters && type == ElementType.BFLOAT16;
+    boolean isRounded = masters != MasterWeights.EXACT && type == ElementType.BFLOAT16;
     boolean roundsState =
         narrows
             && (state == StateType.BFLOAT16
@@ -98,6 +98,7 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
             || ((roundsState || isRounded) && (hasMasters || type != ElementType.FLOAT16));
     return rule.sums().isEmpty()
         && (type.isHalf() || !hasMasters)
+        && (type == ElementType.BFLOAT16 || masters != MasterWeights.BITS_24)
         && (state == StateType.FLOAT32 || narrows)
         && canRound;
   }

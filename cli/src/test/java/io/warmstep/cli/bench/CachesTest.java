@@ -82,6 +82,7 @@ class CachesTest {
     "FLOAT32, NONE, INT8, 0",
     "BFLOAT16, EXACT, INT8, 0",
     "BFLOAT16, EXACT, BFLOAT16, 0.9",
+    "BFLOAT16, BITS_24, INT8, 0",
     "FLOAT16, EXACT, BFLOAT16, 0",
     "FLOAT16, NONE, INT8, 0.9",
   })
@@ -97,7 +98,11 @@ class CachesTest {
           case INT8 -> 157 * (32 + 2) + 4 * 4095; // whole groups
         };
     double master =
-        masters == MasterWeights.NONE ? 0 : (type == ElementType.FLOAT16 ? 4 : 2) * values;
+        switch (masters) {
+          case NONE -> 0;
+          case EXACT -> (type == ElementType.FLOAT16 ? 4 : 2) * values;
+          case BITS_24 -> 5000 + 4096; // two to a word
+        };
     double averages = average == 0 ? 0 : 4 * values;
     Footprint footprint = Footprint.of(work, 0);
     assertEquals(2 * slot + master + averages, footprint.state());

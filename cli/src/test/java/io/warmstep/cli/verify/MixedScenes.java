@@ -54,6 +54,18 @@ final class MixedScenes {
                   narrow,
                   Rounding.NEAREST),
               new Kind(
+                  ElementType.BFLOAT16,
+                  ElementType.BFLOAT16,
+                  MasterWeights.BITS_24,
+                  coded,
+                  Rounding.STOCHASTIC),
+              new Kind(
+                  ElementType.BFLOAT16,
+                  ElementType.FLOAT32,
+                  MasterWeights.BITS_24,
+                  narrow,
+                  Rounding.NEAREST),
+              new Kind(
                   ElementType.FLOAT16,
                   ElementType.FLOAT32,
                   MasterWeights.EXACT,
