@@ -104,7 +104,7 @@ public final class Remainders {
    */
   public static void pack(short[] rest, int length) {
     for (int i = 0; i < length / 2; i++) {
-      rest[i] = (short) (rest[2 * i] >>> 8 & 0xff | rest[2 * i + 1] & 0xff00);
+      rest[i] = (short) ((rest[2 * i] >>> 8 & 0xff) | (rest[2 * i + 1] & 0xff00));
     }
     if (length % 2 == 1) {
       rest[length / 2] = (short) (rest[length - 1] >>> 8 & 0xff);
