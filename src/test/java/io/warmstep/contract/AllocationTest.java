@@ -95,7 +95,7 @@ public class AllocationTest {
                   .build();
           Optimizer exact = withMasters(parameters, MasterWeights.EXACT, rounding);
           Optimizer fewer = withMasters(parameters, MasterWeights.BITS_24, rounding)) {
-        assertNoAllocation(exact, fewer);
+        assertNoAllocation(Optimizer::step, exact, fewer);
       }
     }
   }
