@@ -129,7 +129,7 @@ class RemaindersTest {
       short[] packed = rest.clone();
       Remainders.pack(packed, length);
       for (int i = 0; i < length; i++) {
-        assertEquals(rest[i] >> 8 & 0xff, packed[i / 2] >> 8 * (i % 2) & 0xff);
+        assertEquals(rest[i] >> 8 & 0xff, packed[i / 2] >> (8 * (i % 2)) & 0xff);
       }
       Arrays.fill(packed, (int) Remainders.words(length), length, (short) 0x5a5a);
       Remainders.unpack(packed, length);
