@@ -4,7 +4,8 @@
  *
  *   WS_STORED_VALUES, WS_STORED_GRADIENTS, WS_STORED_0 and so on for each slot of state
  *     how they are stored: float32, float16, bfloat16, bfloat16_random, bfloat16_master,
- *     bfloat16_master24, bfloat16_master24_random or float16_master; state also int8_moment, int8_square and int8_square_random
+ *     bfloat16_master24, bfloat16_master24_random or float16_master; state also int8_moment,
+ *     int8_square and int8_square_random
  *
  *   WS_CODED      if a slot is stored in one of those, as codes.h says
  *
