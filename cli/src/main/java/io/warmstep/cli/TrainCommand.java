@@ -114,6 +114,7 @@ final class TrainCommand implements Callable<Integer> {
           sharing.check(task, saving, storing);
           return sharing;
         });
+    checked(() -> storing.toPrecision(task.seed));
     PlotFile plot = output.plot == null ? null : checked(() -> PlotFile.to(output.plot));
     List<Run> runs = prepare(rule, clipNorm, resumed);
     PrintWriter out = spec.commandLine().getOut();

@@ -216,6 +216,7 @@ class TrainCommandTest {
     assertTrue(
         unknown.err().contains("--rounding is 'up', must be one of nearest, stochastic"),
         unknown.err());
+    assertEquals("", unknown.out(), "before a word of the training");
   }
 
   @ParameterizedTest
