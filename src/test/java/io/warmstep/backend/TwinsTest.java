@@ -27,13 +27,18 @@ class TwinsTest {
   static {
     SUBSTITUTIONS.put("Float.intBitsToFloat\\(\\(exponent \\+ 127\\) << 23\\)", "POWER");
     SUBSTITUTIONS.put("Double.longBitsToDouble\\(\\(exponent \\+ 1023L\\) << 52\\)", "POWER");
+    // Of float32 a scale may be two factors, and each twin takes the runs of its type.
+    SUBSTITUTIONS.put(
+        "if \\(group.floatPrescale != 1\\) \\{\\s*FloatWork.scale\\(g, group.floatPrescale, 0, n\\);\\s*\\}\\s*",
+        "");
+    SUBSTITUTIONS.put("!?run\\.isDouble", "OWN");
     SUBSTITUTIONS.put("0x1p(-?)64f", "0x1p$1512");
     SUBSTITUTIONS.put("0x1p127f", "0x1p1023");
     SUBSTITUTIONS.put("\\(float\\) ", "");
     SUBSTITUTIONS.put("float32", "float64");
     SUBSTITUTIONS.put("2 KiB", "4 KiB");
     SUBSTITUTIONS.put("Float", "Double");
-    SUBSTITUTIONS.put("float", "double");
+    SUBSTITUTIONS.put("float(?!64)", "double");
     SUBSTITUTIONS.put("(?<![\\w.])(\\d+)f\\b", "$1.0");
     // Long names and casts make the formatter break lines elsewhere.
     SUBSTITUTIONS.put("\\s*\\n\\s*", " ");
@@ -54,6 +59,7 @@ class TwinsTest {
         "backend/cpu/%sWork",
         "backend/cpu/%sLeaf",
         "backend/cpu/%sTreeSum",
+        "backend/cpu/%sFactors",
         "backend/cpu/%sProduct",
         "backend/cpu/%sMatrices");
   }

@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * What comes before the first phase where squares are kept as factors, in double64: sums of squared
+ * What comes before the first phase where squares are kept as factors, in float64: sums of squared
  * gradients over rows and columns of matrices, by which the factors move. The threads share tiles,
  * whose sums are then added up in their order. See NUMERICS.md.
  */

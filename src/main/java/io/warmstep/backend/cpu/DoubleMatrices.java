@@ -6,7 +6,7 @@ import io.warmstep.rule.NewtonSchulz;
 import java.util.List;
 
 /**
- * The matrix phase in double64: loads the matrices of a batch into the workspace, iterates, and
+ * The matrix phase in float64: loads the matrices of a batch into the workspace, iterates, and
  * stores them where they came from. The threads share the tiles of all matrices of a batch.
  */
 final class DoubleMatrices {

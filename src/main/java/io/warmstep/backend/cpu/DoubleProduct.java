@@ -3,7 +3,7 @@ package io.warmstep.backend.cpu;
 import java.util.Arrays;
 
 /**
- * One thread's tile of a product of matrices in double64. Each element is one chain of fused
+ * One thread's tile of a product of matrices in float64. Each element is one chain of fused
  * multiply-adds over the inner index, from its first value on, which starts at zero: so the bits do
  * not depend on how the product is cut.
  *
