@@ -1,19 +1,16 @@
 package io.warmstep;
 
 import io.warmstep.backend.Encoding;
-import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.StateCodes;
-import io.warmstep.storage.Storage;
 
 /**
  * State that is stored as codes, as float32: decoded and, to nearest, encoded on the host. Who
  * writes a part of a group has the rest of it encoded again, with the scale that it then has.
  */
-final class CodedMemory implements Memory {
+final class CodedMemory extends FloatView {
   private final MemorySlice words;
   private final boolean areSquares;
-  private final long length;
 
   /**
    * State from where its codes lie.
@@ -23,9 +20,9 @@ final class CodedMemory implements Memory {
    * @param length count of elements
    */
   CodedMemory(MemorySlice words, Encoding encoding, long length) {
+    super(length);
     this.words = words;
     this.areSquares = encoding.isSquares();
-    this.length = length;
   }
 
   /** Whether the codes are those of squares. */
@@ -41,7 +38,7 @@ final class CodedMemory implements Memory {
 
   /** Copies scales out. */
   void readScales(long group, short[] scales, int offset, int groups) {
-    long at = words.offset() + StateCodes.firstScale(length) + group;
+    long at = words.offset() + StateCodes.firstScale(length()) + group;
     words.memory().read(at, scales, offset, groups);
   }
 
@@ -53,18 +50,8 @@ final class CodedMemory implements Memory {
 
   /** Overwrites scales. */
   void writeScales(long group, short[] scales, int groups) {
-    long at = words.offset() + StateCodes.firstScale(length) + group;
+    long at = words.offset() + StateCodes.firstScale(length()) + group;
     words.memory().write(at, scales, 0, groups);
-  }
-
-  @Override
-  public Storage storage() {
-    return Storage.of(ElementType.FLOAT32);
-  }
-
-  @Override
-  public long length() {
-    return length;
   }
 
   @Override
@@ -95,7 +82,7 @@ final class CodedMemory implements Memory {
     long first = at / StateCodes.GROUP;
     long start = first * StateCodes.GROUP;
     int groups = (int) (StateCodes.groups(at + count) - first);
-    int covered = (int) Math.min((long) groups * StateCodes.GROUP, length - start);
+    int covered = (int) Math.min((long) groups * StateCodes.GROUP, length() - start);
     boolean isWhole = start == at && covered == count;
     float[] values = isWhole ? new float[count] : decode(first, groups);
     System.arraycopy((float[]) array, offset, values, (int) (at - start), count);
@@ -110,27 +97,10 @@ final class CodedMemory implements Memory {
 
   @Override
   public void zero(long at, long count) {
-    if (at == 0 && count == length) {
-      words.memory().zero(words.offset(), StateCodes.words(length));
+    if (at == 0 && count == length()) {
+      words.memory().zero(words.offset(), StateCodes.words(length()));
       return;
     }
-    float[] zeros = new float[(int) Math.min(count, HOST_CHUNK)];
-    for (long done = 0; done < count; done += zeros.length) {
-      write(at + done, zeros, 0, (int) Math.min(zeros.length, count - done));
-    }
+    super.zero(at, count);
   }
-
-  @Override
-  public boolean isView() {
-    return true;
-  }
-
-  @Override
-  public Location location() {
-    return new Location(this, 0);
-  }
-
-  /** The codes' memory is another's. */
-  @Override
-  public void close() {}
 }

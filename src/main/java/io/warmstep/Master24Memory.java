@@ -1,19 +1,16 @@
 package io.warmstep;
 
-import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.Remainders;
-import io.warmstep.storage.Storage;
 import java.util.function.Supplier;
 
 /**
  * The masters of 24 bits of a bfloat16 parameter as float32, put together and, rounded to nearest,
  * taken apart on the host. Whoever writes them writes the parameter, too.
  */
-final class Master24Memory implements Memory {
+final class Master24Memory extends FloatView {
   private final Supplier<MemorySlice> values;
   private final MemorySlice words;
-  private final long length;
 
   /**
    * Masters from where they lie.
@@ -23,19 +20,9 @@ final class Master24Memory implements Memory {
    * @param length count of elements
    */
   Master24Memory(Supplier<MemorySlice> values, MemorySlice words, long length) {
+    super(length);
     this.values = values;
     this.words = words;
-    this.length = length;
-  }
-
-  @Override
-  public Storage storage() {
-    return Storage.of(ElementType.FLOAT32);
-  }
-
-  @Override
-  public long length() {
-    return length;
   }
 
   @Override
@@ -68,32 +55,10 @@ final class Master24Memory implements Memory {
     MemorySlice place = values.get();
     place.memory().write(place.offset() + at, upper, 0, count);
     long first = at - at % 2;
-    int covered = (int) (Math.min(length, at + count + (at + count) % 2) - first);
+    int covered = (int) (Math.min(length(), at + count + (at + count) % 2) - first);
     short[] all = covered == count ? rest : remainders(first, covered);
     System.arraycopy(rest, 0, all, (int) (at - first), count);
     Remainders.pack(all, covered);
     words.memory().write(words.offset() + first / 2, all, 0, (int) Remainders.words(covered));
   }
-
-  @Override
-  public void zero(long at, long count) {
-    float[] zeros = new float[(int) Math.min(count, HOST_CHUNK)];
-    for (long done = 0; done < count; done += zeros.length) {
-      write(at + done, zeros, 0, (int) Math.min(zeros.length, count - done));
-    }
-  }
-
-  @Override
-  public boolean isView() {
-    return true;
-  }
-
-  @Override
-  public Location location() {
-    return new Location(this, 0);
-  }
-
-  /** Both memories are another's. */
-  @Override
-  public void close() {}
 }

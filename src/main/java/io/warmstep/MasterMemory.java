@@ -1,19 +1,16 @@
 package io.warmstep;
 
-import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.Remainders;
-import io.warmstep.storage.Storage;
 import java.util.function.Supplier;
 
 /**
  * The float32 masters of a bfloat16 parameter, put together and taken apart on the host. Whoever
  * writes them writes the parameter, too.
  */
-final class MasterMemory implements Memory {
+final class MasterMemory extends FloatView {
   private final Supplier<MemorySlice> values;
   private final MemorySlice rest;
-  private final long length;
 
   /**
    * Masters from where they lie.
@@ -23,19 +20,9 @@ final class MasterMemory implements Memory {
    * @param length count of elements
    */
   MasterMemory(Supplier<MemorySlice> values, MemorySlice rest, long length) {
+    super(length);
     this.values = values;
     this.rest = rest;
-    this.length = length;
-  }
-
-  @Override
-  public Storage storage() {
-    return Storage.of(ElementType.FLOAT32);
-  }
-
-  @Override
-  public long length() {
-    return length;
   }
 
   @Override
@@ -64,18 +51,4 @@ final class MasterMemory implements Memory {
     place.memory().zero(place.offset() + at, count);
     rest.memory().zero(rest.offset() + at, count);
   }
-
-  @Override
-  public boolean isView() {
-    return true;
-  }
-
-  @Override
-  public Location location() {
-    return new Location(this, 0);
-  }
-
-  /** Both memories are another's. */
-  @Override
-  public void close() {}
 }
