@@ -8,10 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.StateType;
 import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
@@ -48,6 +50,32 @@ class CudaWaitTest extends SimulatedTest {
         long launches = CudaSim.launches();
         optimizer.step();
         assertEquals(2, CudaSim.launches() - launches);
+      }
+    }
+  }
+
+  /** Of one rule: float32 alone, masters, and masters whose state is in codes. */
+  @Test
+  void aStepIsALaunchForEachWayOfStoring() {
+    try (Device device = Devices.require("cuda")) {
+      ParametersBuilder builder = Parameters.on(device);
+      for (int i = 0; i < 30; i++) {
+        ElementType type = i % 3 == 0 ? ElementType.FLOAT32 : ElementType.BFLOAT16;
+        int length = i % 3 == 2 ? 4096 : 100;
+        builder.add("p" + i, type, new float[length]);
+      }
+      try (Parameters parameters = builder.build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Adam.adam())
+                  .learningRate(0.1)
+                  .masterWeights(MasterWeights.EXACT)
+                  .stateType(StateType.INT8)
+                  .build()) {
+        optimizer.step();
+        long launches = CudaSim.launches();
+        optimizer.step();
+        assertEquals(3, CudaSim.launches() - launches);
       }
     }
   }
