@@ -13,6 +13,16 @@ public final class CollectiveTimeoutException extends CollectiveException {
    * @param message which operation, and the workers that were waited for
    */
   public CollectiveTimeoutException(String message) {
-    super(message, null);
+    this(message, null);
+  }
+
+  /**
+   * Makes the exception.
+   *
+   * @param message which operation, and the workers that were waited for
+   * @param cause how the last attempt failed, or null
+   */
+  public CollectiveTimeoutException(String message, Throwable cause) {
+    super(message, cause);
   }
 }

@@ -6,7 +6,6 @@ import io.warmstep.check.Arguments;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
-import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
 import java.nio.channels.ClosedChannelException;
@@ -109,7 +108,7 @@ final class Meeting implements AutoCloseable {
   }
 
   private List<String> receiveAddresses(SocketChannel channel) throws IOException {
-    channel.socket().setSoTimeout(millisLeft("the addresses of the others, from worker 0"));
+    channel.socket().setSoTimeout(millisLeft("the addresses of the others, from worker 0", null));
     try {
       DataInputStream in = new DataInputStream(channel.socket().getInputStream());
       int length = in.readInt();
@@ -128,7 +127,7 @@ final class Meeting implements AutoCloseable {
       }
       return all;
     } catch (SocketTimeoutException e) {
-      throw late("the addresses of the others, from worker 0");
+      throw late("the addresses of the others, from worker 0", e);
     } catch (IOException e) {
       throw new WorkerLostException("worker 0 ended before all workers were there: " + e, e);
     }
@@ -143,29 +142,22 @@ final class Meeting implements AutoCloseable {
       try {
         keep(channel);
         channel.bind(new InetSocketAddress(TcpEndpoint.parse(address).getAddress(), 0));
-        channel.socket().connect(target, millisLeft(what));
-        channel.socket().setSoTimeout(millisLeft(what));
+        channel.socket().connect(target, millisLeft(what, last));
+        channel.socket().setSoTimeout(millisLeft(what, last));
         handshake.connect(channel.socket(), rank, channels.length, address, peer);
         take(peer, channel, where);
         return;
       } catch (Handshake.StrangerException e) {
         Tcp.close(channel);
         throw new WorkersDifferException(what + ": " + e.getMessage());
-      } catch (ConnectException | SocketTimeoutException e) { // it does not listen yet
-        last = e;
-        Tcp.close(channel);
-      } catch (IOException e) { // it was busy with strangers, or is no more
+      } catch (IOException e) { // it does not listen yet, was busy with strangers, or is no more
         last = e;
         Tcp.close(channel);
       } catch (RuntimeException | Error e) {
         Tcp.close(channel);
         throw e;
       }
-      if (deadline - System.nanoTime() < 0) {
-        CollectiveTimeoutException late = late(what);
-        late.initCause(last);
-        throw late;
-      }
+      millisLeft(what, last); // throws when the time is over
       pause();
     }
   }
@@ -300,7 +292,7 @@ final class Meeting implements AutoCloseable {
               + missing.toString().replaceAll("[\\[\\]]", "")
               + " to connect";
       try {
-        wait(millisLeft(what));
+        wait(millisLeft(what, null));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new CollectiveException("worker " + rank + " was interrupted", e);
@@ -308,15 +300,16 @@ final class Meeting implements AutoCloseable {
     }
   }
 
-  private int millisLeft(String what) {
+  /** What is left of the time for something, of which the last attempt failed as given, or null. */
+  private int millisLeft(String what, IOException last) {
     long left = (deadline - System.nanoTime()) / 1_000_000;
     if (left <= 0) {
-      throw late(what);
+      throw late(what, last);
     }
     return (int) Math.min(left, Integer.MAX_VALUE);
   }
 
-  private synchronized CollectiveTimeoutException late(String what) {
+  private synchronized CollectiveTimeoutException late(String what, IOException cause) {
     return new CollectiveTimeoutException(
         "worker "
             + rank
@@ -324,7 +317,8 @@ final class Meeting implements AutoCloseable {
             + limit.toMillis() / 1000.0
             + " s for "
             + what
-            + (refused.isEmpty() ? "" : "; refused meanwhile: " + String.join("; ", refused)));
+            + (refused.isEmpty() ? "" : "; refused meanwhile: " + String.join("; ", refused)),
+        cause);
   }
 
   private synchronized Collective open() throws IOException {

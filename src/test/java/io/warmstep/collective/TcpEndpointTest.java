@@ -9,7 +9,9 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.net.ConnectException;
 import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -215,7 +217,25 @@ class TcpEndpointTest {
       address = gone.address();
     }
     try (TcpEndpoint second = bind(Duration.ofMillis(300))) {
-      assertThrows(CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
+      CollectiveTimeoutException late =
+          assertThrows(
+              CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
+      assertTrue(late.getMessage().contains("for worker 0 at " + address), late.getMessage());
+      assertInstanceOf(ConnectException.class, late.getCause());
+    }
+  }
+
+  /** The time is over while the other is being talked to, not between two attempts. */
+  @Test
+  void aWorkerThatNeverAnswersIsNamed() throws Exception {
+    try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+        TcpEndpoint second = bind(Duration.ofMillis(300))) {
+      String address = "127.0.0.1:" + silent.getLocalPort();
+      CollectiveTimeoutException late =
+          assertThrows(
+              CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
+      assertTrue(late.getMessage().contains("for worker 0 at " + address), late.getMessage());
+      assertInstanceOf(SocketTimeoutException.class, late.getCause());
     }
   }
 
