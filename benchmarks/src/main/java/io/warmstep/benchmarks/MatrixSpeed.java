@@ -6,6 +6,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Muon;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
 
@@ -35,11 +36,30 @@ public final class MatrixSpeed {
   private MatrixSpeed() {}
 
   /**
+   * A product that is measured beside ours.
+   *
+   * @param name what it is called where it is printed
+   * @param multiplyAdds how many a run does
+   * @param run computes it
+   */
+  public record Other(String name, double multiplyAdds, Runnable run) {}
+
+  /**
    * Measures.
    *
    * @param arguments rows and columns of the matrix
    */
   public static void main(String[] arguments) {
+    measure(arguments, List.of());
+  }
+
+  /**
+   * Measures, and other products in the same rounds.
+   *
+   * @param arguments rows and columns of the matrix
+   * @param others what else is run in each round
+   */
+  public static void measure(String[] arguments, List<Other> others) {
     int rows = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 1024;
     int columns = arguments.length > 1 ? Integer.parseInt(arguments[1]) : rows;
     double m = Math.min(rows, columns);
@@ -52,6 +72,7 @@ public final class MatrixSpeed {
     double[] peak = new double[ROUNDS];
     double[] ours = new double[ROUNDS];
     double[] plain = new double[ROUNDS];
+    double[][] theirs = new double[others.size()][ROUNDS];
     try (Device device = Devices.cpu(1);
         Parameters parameters =
             Parameters.on(device)
@@ -75,11 +96,19 @@ public final class MatrixSpeed {
         peak[at] = 16.0 * CHAIN * REPEATS / (afterPeak - start);
         ours[at] = count / (afterStep - afterPeak);
         plain[at] = (double) PLAIN * PLAIN * PLAIN / (end - afterStep);
+        for (int i = 0; i < others.size(); i++) {
+          start = System.nanoTime();
+          others.get(i).run().run();
+          theirs[i][at] = others.get(i).multiplyAdds() / (System.nanoTime() - start);
+        }
       }
     }
     print("peak", peak, peak);
     print("Muon's step, " + rows + " x " + columns, ours, peak);
     print("three plain loops", plain, peak);
+    for (int i = 0; i < others.size(); i++) {
+      print(others.get(i).name(), theirs[i], peak);
+    }
   }
 
   /** 16 multiply-adds for each index; iterations overlap. */
