@@ -7,13 +7,22 @@ import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
 import java.util.List;
+import java.util.function.ToLongFunction;
 
 /** How an optimizer stores parameters and state, and which wishes cannot be had. */
 final class MixedPrecision {
   private final StepOptions options;
+  private final ToLongFunction<Parameter> wholeLength;
 
-  MixedPrecision(StepOptions options) {
+  /**
+   * What was asked for.
+   *
+   * @param options of the optimizer
+   * @param wholeLength how many elements all of a parameter has, of which a worker has a part
+   */
+  MixedPrecision(StepOptions options, ToLongFunction<Parameter> wholeLength) {
     this.options = options;
+    this.wholeLength = wholeLength;
   }
 
   /** Whether a master is kept of a parameter. */
@@ -69,7 +78,8 @@ final class MixedPrecision {
   }
 
   private boolean isNarrow(Parameter parameter, StateSlot slot) {
-    return canNarrow(parameter, slot) && parameter.length() >= options.smallTensor();
+    return canNarrow(parameter, slot)
+        && wholeLength.applyAsLong(parameter) >= options.smallTensor();
   }
 
   /** Whether a slot that can be stored in fewer bits is then rounded at random if asked for. */

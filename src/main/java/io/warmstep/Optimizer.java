@@ -44,6 +44,7 @@ public final class Optimizer implements AutoCloseable {
   private final UpdateRule rule;
   private final MovingHyperparameters moving;
   private final StepOptions options;
+  private final MixedPrecision precision;
   private final StepReporter reporter;
   private final PreparedStep step;
   private final BooleanSupplier nextStep;
@@ -70,12 +71,13 @@ public final class Optimizer implements AutoCloseable {
     StepOptions all = OwnClip.of(options, groups);
     reporter = builder.reporter(all);
     ArithmeticRange.requireOptions(all, parameters);
-    new MixedPrecision(options).require(groups);
+    precision = new MixedPrecision(options, builder.wholeLength());
+    precision.require(groups);
     progress.next(); // refuses where no step can follow
     trained.forEach(group -> group.replay(learningRate));
     trained.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     lifetime = Lifetime.begin(this, "optimizer");
-    state = new OptimizerState(parameters.device(), lifetime, options);
+    state = new OptimizerState(parameters.device(), lifetime, precision);
     evaluation = new Evaluation(state);
     step = new PreparedStep(parameters, trained, options, state);
     nextStep = step::run;
@@ -616,7 +618,7 @@ public final class Optimizer implements AutoCloseable {
     next.addAll(TrainedGroup.of(resolved, 0));
     ArithmeticRange.requireOptions(
         OwnClip.of(options, next.stream().map(TrainedGroup::rules).toList()), joined);
-    new MixedPrecision(options).require(next.stream().map(TrainedGroup::rules).toList());
+    precision.require(next.stream().map(TrainedGroup::rules).toList());
     next.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     int memories = state.memories().size();
     state.allocate(more, resolved);

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.ToLongFunction;
 
 /**
  * Collects what an optimizer does; {@link #build} allocates its state. {@link Optimizer#of} makes
@@ -31,6 +32,7 @@ public final class OptimizerBuilder {
   private boolean measuresUpdates = true;
   private long startAfter;
   private int lanes = 1;
+  private ToLongFunction<Parameter> wholeLength = Parameter::length;
 
   OptimizerBuilder(Parameters parameters) {
     parameters.checkOpen();
@@ -392,7 +394,8 @@ public final class OptimizerBuilder {
   }
 
   /** The same choices for a part of the parameters, with the norm of the whole. */
-  Optimizer buildShare(Parameters share, LeafExchange leaves) {
+  Optimizer buildShare(
+      Parameters share, LeafExchange leaves, ToLongFunction<Parameter> wholeLength) {
     OptimizerBuilder copy = new OptimizerBuilder(share);
     copy.groups.addAll(groups);
     copy.moving.putAll(moving);
@@ -401,7 +404,13 @@ public final class OptimizerBuilder {
     copy.scaler = scaler;
     copy.options = options.leafExchange(leaves);
     copy.startAfter = startAfter;
+    copy.wholeLength = wholeLength;
     return copy.build();
+  }
+
+  /** How many elements a parameter has, of which this optimizer may have a part. */
+  ToLongFunction<Parameter> wholeLength() {
+    return wholeLength;
   }
 
   boolean hasListeners() {

@@ -5,7 +5,6 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.rule.StateSlot;
-import io.warmstep.step.StepOptions;
 import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
@@ -70,10 +69,10 @@ final class OptimizerState {
   /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
   private final Set<String> unrestored = new LinkedHashSet<>();
 
-  OptimizerState(Device device, Lifetime owner, StepOptions options) {
+  OptimizerState(Device device, Lifetime owner, MixedPrecision precision) {
     this.device = device;
     this.owner = owner;
-    this.precision = new MixedPrecision(options);
+    this.precision = precision;
   }
 
   /**

@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CheckpointWriter;
 import io.warmstep.checkpoint.ElementFormat;
+import io.warmstep.checkpoint.PyTorchNames;
 import io.warmstep.checkpoint.TensorEntry;
 import io.warmstep.storage.StateCodes;
 import java.util.List;
@@ -21,7 +22,7 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
 
   /** What the scales of a state are called. */
   static String scaleName(String name) {
-    return name + ".scale";
+    return name + PyTorchNames.SCALE;
   }
 
   private static ElementFormat format(boolean areSquares) {

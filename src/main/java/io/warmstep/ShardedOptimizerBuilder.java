@@ -4,7 +4,6 @@ import io.warmstep.collective.Collective;
 import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
-import io.warmstep.step.StepOptions;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.OptionalInt;
@@ -84,7 +83,9 @@ public final class ShardedOptimizerBuilder {
     Parameters share = shards.parameters(parameters.device(), collective.rank());
     Optimizer optimizer = null;
     try {
-      optimizer = builder.buildShare(share, new SharedLeaves(collective));
+      optimizer =
+          builder.buildShare(
+              share, new SharedLeaves(collective), part -> parameters.get(part.name()).length());
       LaneGradients gradients =
           new LaneGradients(
               parameters.device(),
@@ -123,17 +124,13 @@ public final class ShardedOptimizerBuilder {
                 + "'s has: choose another rule, or build it without sharded(...)");
       }
     }
-    StepOptions options = builder.options();
-    if (options.masterWeights() != MasterWeights.NONE
-        || options.stateType() != StateType.FLOAT32
-        || options.rounding() != Rounding.NEAREST
-        || options.averageDecay() != 0) {
+    if (builder.options().rounding() != Rounding.NEAREST) {
       throw new UnsupportedOperationException(
-          "a sharded optimizer has no masters, narrow state, stochastic rounding or average yet:"
-              + " build it without masterWeights(...), stateType(...), rounding(...) and"
-              + " average(...)");
+          "a sharded optimizer does not round at random yet, since its random numbers would count"
+              + " from a share's first element: build it without rounding(...)");
     }
-    boolean needsNorm = builder.scaler() != null || OwnClip.of(options, groups).needsNorm();
+    boolean needsNorm =
+        builder.scaler() != null || OwnClip.of(builder.options(), groups).needsNorm();
     if (needsNorm && !parameters.device().backend().exchangesLeaves()) {
       throw new UnsupportedOperationException(
           "a sharded optimizer on "

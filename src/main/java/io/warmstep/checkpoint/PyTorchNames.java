@@ -11,6 +11,9 @@ import java.util.Map;
  * weight_decay}, and {@code betas} for {@code beta1} and {@code beta2}.
  */
 public final class PyTorchNames {
+  /** Ends the name of the scales of state that is kept as codes. */
+  public static final String SCALE = ".scale";
+
   /** Begins the name of all that is remembered of a parameter. */
   public static final String STATE = "state.";
 

@@ -1,5 +1,6 @@
 package io.warmstep.checkpoint;
 
+import io.warmstep.storage.StateCodes;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -46,6 +47,11 @@ public final class ShardedCheckpoint implements AutoCloseable {
   public record Part(long from, long count) {
     private boolean overlaps(Part other) {
       return from < other.from + other.count && other.from < from + count;
+    }
+
+    /** In runs of so many elements; it begins with a whole one. */
+    private Part by(int unit) {
+      return new Part(from / unit, (count + unit - 1) / unit);
     }
   }
 
@@ -217,8 +223,11 @@ public final class ShardedCheckpoint implements AutoCloseable {
         writer.tensor(name, its.format(), its.shape(), whole(owner, its));
       } else {
         Part part = wanted.get(parameter);
-        List<Long> shape = isWhole ? shapes.get(parameter) : List.of(part.count);
-        writer.tensor(name, entry.format(), shape, slice(name, parameter, part.from));
+        int unit = unit(entry);
+        List<Long> shape =
+            isWhole && unit == 1 ? shapes.get(parameter) : List.of(part.by(unit).count);
+        writer.tensor(
+            name, entry.format(), shape, slice(name, parameter, unit, part.by(unit).from));
       }
     }
   }
@@ -235,7 +244,9 @@ public final class ShardedCheckpoint implements AutoCloseable {
     if (parameters.contains(name)) {
       return name;
     }
-    int dot = name.lastIndexOf('.');
+    String state =
+        isOfScales(name) ? name.substring(0, name.length() - PyTorchNames.SCALE.length()) : name;
+    int dot = state.lastIndexOf('.');
     String prefix = PyTorchNames.STATE;
     if (name.startsWith(prefix) && dot > prefix.length()) {
       String parameter = name.substring(prefix.length(), dot);
@@ -272,8 +283,21 @@ public final class ShardedCheckpoint implements AutoCloseable {
     }
   }
 
-  /** Elements of a tensor from one on, wherever they lie. */
-  private TensorSource slice(String name, String parameter, long start) {
+  /** How many elements of a parameter a tensor has a value for. */
+  private static int unit(TensorEntry entry) {
+    return isOfScales(entry.name()) && entry.format() == ElementFormat.U16 ? StateCodes.GROUP : 1;
+  }
+
+  private static boolean isOfScales(String name) {
+    return name.endsWith(PyTorchNames.SCALE);
+  }
+
+  /**
+   * Elements of a tensor from one on, wherever they lie.
+   *
+   * @param unit how many of the parameter's have one of the tensor's
+   */
+  private TensorSource slice(String name, String parameter, int unit, long start) {
     List<Part> present = parts.get(parameter);
     if (present == null) { // a single file
       CheckpointReader reader = readers.get(0);
@@ -284,7 +308,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
     return (from, array, offset, length) -> {
       Part wanted = new Part(start + from, length);
       for (int i = 0; i < present.size(); i++) {
-        Part part = present.get(i);
+        Part part = present.get(i).by(unit);
         if (part.overlaps(wanted)) {
           long begin = Math.max(part.from, wanted.from);
           int n = (int) (Math.min(part.from + part.count, wanted.from + length) - begin);

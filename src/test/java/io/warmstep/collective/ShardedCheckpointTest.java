@@ -12,10 +12,12 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
+import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ShardedOptimizer;
+import io.warmstep.StateType;
 import io.warmstep.checkpoint.CheckpointMismatchException;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CorruptCheckpointException;
@@ -33,6 +35,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Runs that any number of workers saves, and any number goes on with. */
 class ShardedCheckpointTest {
@@ -79,9 +83,24 @@ class ShardedCheckpointTest {
         });
   }
 
-  @Test
-  void anyNumberOfWorkersGoesOn() throws Exception {
-    ShardedRun run = run();
+  /** With masters, codes and averages, of which each worker saves its share. */
+  private static ShardedRun narrow(MasterWeights masters, StateType state) {
+    return new ShardedRun(
+        List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
+        builder ->
+            builder.rule(Adam.adamW()).masterWeights(masters).stateType(state, 0).average(0.9));
+  }
+
+  static List<ShardedRun> runs() {
+    return List.of(
+        run(),
+        narrow(MasterWeights.EXACT, StateType.BFLOAT16),
+        narrow(MasterWeights.BITS_24, StateType.INT8));
+  }
+
+  @ParameterizedTest
+  @MethodSource("runs")
+  void anyNumberOfWorkersGoesOn(ShardedRun run) throws Exception {
     String expected = run.alone(5);
     save(run, 3, 3);
     for (int size : new int[] {1, 2, 3, 4, 8}) {
@@ -91,9 +110,9 @@ class ShardedCheckpointTest {
     }
   }
 
-  @Test
-  void aSingleFileIsReadAndMade() throws Exception {
-    ShardedRun run = run();
+  @ParameterizedTest
+  @MethodSource("runs")
+  void aSingleFileIsReadAndMade(ShardedRun run) throws Exception {
     String expected = run.alone(5);
     Path whole = folder.resolve("whole.safetensors");
     try (Device device = Devices.cpu(1);

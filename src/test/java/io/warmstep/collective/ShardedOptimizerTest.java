@@ -11,13 +11,17 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.EvaluationModeException;
 import io.warmstep.LossScaler;
+import io.warmstep.MasterWeights;
 import io.warmstep.Norm;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.Rounding;
 import io.warmstep.Shard;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.ShardedOptimizerBuilder;
+import io.warmstep.StateType;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Lamb;
@@ -28,8 +32,10 @@ import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -78,6 +84,40 @@ class ShardedOptimizerTest {
     }
     assertSame(
         new ShardedRun(MIXED, builder -> builder.rule(Lamb.lamb()).zeroGradients(true)), 2, 2, 5);
+  }
+
+  /** Each worker has the masters, the narrow state and the averages of its share. */
+  static List<UnaryOperator<OptimizerBuilder>> storage() {
+    List<UnaryOperator<OptimizerBuilder>> forms = new ArrayList<>();
+    for (MasterWeights masters : MasterWeights.values()) {
+      for (StateType state : StateType.values()) {
+        forms.add(builder -> builder.masterWeights(masters).stateType(state));
+      }
+    }
+    forms.add(builder -> builder.stateType(StateType.INT8, 0));
+    // Of which a worker may have less than makes a large tensor.
+    forms.add(builder -> builder.stateType(StateType.INT8, 2 * 4096 + 17));
+    forms.add(builder -> builder.masterWeights(MasterWeights.EXACT).average(0.9));
+    return forms;
+  }
+
+  @ParameterizedTest
+  @MethodSource("storage")
+  void mastersAndNarrowStateAreShared(UnaryOperator<OptimizerBuilder> form) throws Exception {
+    ShardedRun run =
+        new ShardedRun(
+            List.of(ElementType.BFLOAT16, ElementType.FLOAT32, ElementType.BFLOAT16),
+            builder -> form.apply(builder.rule(Adam.adamW()).clipNorm(5).skipNonFinite(true)));
+    assertSame(run, 4, 1, 2, 3, 8);
+  }
+
+  @Test
+  void mastersOfFloat16AreShared() throws Exception {
+    ShardedRun run =
+        new ShardedRun(
+            MIXED,
+            builder -> builder.rule(Momentum.heavyBall(0.9)).masterWeights(MasterWeights.EXACT));
+    assertSame(run, 3, 1, 2, 5);
   }
 
   @Test
@@ -167,10 +207,18 @@ class ShardedOptimizerTest {
     }
   }
 
-  /** ASGD is evaluated at an average of what it trains. */
-  @Test
-  void allWorkersHaveTheWeightsToEvaluate() throws Exception {
-    ShardedRun run = new ShardedRun(FLOAT32, builder -> builder.rule(Asgd.asgd().t0(0)));
+  /** ASGD is evaluated at an average of what it trains, others at one that is asked for. */
+  static List<ShardedRun> averages() {
+    return List.of(
+        new ShardedRun(FLOAT32, builder -> builder.rule(Asgd.asgd().t0(0))),
+        new ShardedRun(
+            List.of(ElementType.BFLOAT16, ElementType.FLOAT32),
+            builder -> builder.rule(Adam.adam()).average(0.5).masterWeights(MasterWeights.EXACT)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("averages")
+  void allWorkersHaveTheWeightsToEvaluate(ShardedRun run) throws Exception {
     List<List<String>> seen =
         Workers.IN_PROCESS.run(
             3,
@@ -416,6 +464,19 @@ class ShardedOptimizerTest {
                                 .build())
                     .getMessage();
             assertTrue(listener.contains("share alone"), listener);
+            String random =
+                assertThrows(
+                        UnsupportedOperationException.class,
+                        () ->
+                            Optimizer.of(parameters)
+                                .rule(Adam.adam())
+                                .learningRate(1)
+                                .stateType(StateType.BFLOAT16)
+                                .rounding(Rounding.STOCHASTIC)
+                                .sharded(collective)
+                                .build())
+                    .getMessage();
+            assertTrue(random.contains("without rounding(...)"), random);
             assertThrows(
                 IllegalArgumentException.class,
                 () -> Optimizer.of(parameters).sharded(collective).lanes(1));

@@ -8,10 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
 import io.warmstep.Norm;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.ShardedOptimizer;
+import io.warmstep.StateType;
 import io.warmstep.collective.ShardedRun;
 import io.warmstep.collective.Workers;
 import io.warmstep.rule.Adam;
@@ -58,6 +60,21 @@ class ShardedGpusTest extends SimulatedTest {
         new ShardedRun(
             List.of(ElementType.FLOAT32), builder -> builder.rule(Lamb.lamb()).clipNorm(0.5, norm)),
         1);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void keepTheMastersOfTheirShares(MasterWeights masters) throws Exception {
+    assertSame(
+        new ShardedRun(
+            List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
+            builder ->
+                builder
+                    .rule(Adam.adamW())
+                    .masterWeights(masters)
+                    .stateType(StateType.INT8)
+                    .average(0.9)),
+        2);
   }
 
   @Test
