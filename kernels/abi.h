@@ -86,6 +86,8 @@ template <typename S> struct StepArguments {
   int flags;
   int first_group; /* where groups_float* writes */
   Group<T> groups[WS_INLINE_GROUPS];
+  /* By what gradients of each tensor are multiplied besides, WS_MAX_NUMBERS apart, or null. */
+  const T *tensor_factors;
 };
 
 /* What is added up over: a tensor, or all tensors of a group. */
@@ -259,14 +261,16 @@ WS_AT(StepArguments<float>, clip_value, 40);
 WS_AT(StepArguments<float>, flags, 48);
 WS_AT(StepArguments<float>, first_group, 52);
 WS_AT(StepArguments<float>, groups, 56);
-WS_SIZE(StepArguments<float>, 1336);
+WS_AT(StepArguments<float>, tensor_factors, 1336);
+WS_SIZE(StepArguments<float>, 1344);
 WS_AT(StepArguments<double>, scale, 32);
 WS_AT(StepArguments<double>, prescale, 40);
 WS_AT(StepArguments<double>, clip_value, 48);
 WS_AT(StepArguments<double>, flags, 64);
 WS_AT(StepArguments<double>, first_group, 68);
 WS_AT(StepArguments<double>, groups, 72);
-WS_SIZE(StepArguments<double>, 2504);
+WS_AT(StepArguments<double>, tensor_factors, 2504);
+WS_SIZE(StepArguments<double>, 2512);
 WS_AT(SumWhole<float>, first_leaf, 40);
 WS_AT(SumWhole<float>, leaves, 48);
 WS_AT(SumWhole<float>, count, 56);
@@ -285,9 +289,9 @@ WS_AT(SumArguments<float>, leaf_count, 48);
 WS_AT(SumArguments<float>, rule, 56);
 WS_AT(SumArguments<float>, kinds, 64);
 WS_AT(SumArguments<float>, step, 72);
-WS_SIZE(SumArguments<float>, 1408);
+WS_SIZE(SumArguments<float>, 1416);
 WS_AT(SumArguments<double>, step, 72);
-WS_SIZE(SumArguments<double>, 2576);
+WS_SIZE(SumArguments<double>, 2584);
 WS_AT(MixedTensor, rest, 128);
 WS_AT(MixedTensor, average, 136);
 WS_AT(MixedTensor, length, 144);
@@ -297,7 +301,7 @@ WS_AT(MixedTensor, stored, 160);
 WS_SIZE(MixedTensor, 176);
 WS_AT(MixedArguments, key, 8);
 WS_AT(MixedArguments, step, 16);
-WS_SIZE(MixedArguments, 1352);
+WS_SIZE(MixedArguments, 1360);
 WS_SIZE(MatrixPart<float>, 16);
 WS_AT(MatrixArguments<float>, parts, 0);
 WS_AT(MatrixArguments<float>, numbers, 8);

@@ -362,6 +362,9 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
     group = step.groups[tensor->group];
   }
   scale = group.sign * scale;
+  if (step.tensor_factors) {
+    scale = scale * step.tensor_factors[(long long)tile.tensor * WS_MAX_NUMBERS];
+  }
   const int values = stored_of(tensor, 0), gradients = stored_of(tensor, 1);
   float *const averages = WS_AVERAGE(tensor);
   const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;

@@ -14,6 +14,7 @@
  *   WS_UNITS                               how many times a work-item does so
  *   WS_FACTORED                            if the first slot is kept as factors: see operands.h
  *   WS_MIXED                               if operands are stored in several ways: see mixed.h
+ *   WS_TENSOR_FACTORS                      if gradients are clipped tensor by tensor: see clip.cl
  *
  * A GPU has many work-items of one unit of 16 bytes. A processor has one work-item with many wide
  * units: its compiler keeps what is the same for all of them in registers.
@@ -145,6 +146,8 @@ WS_FACTORED_UNITS
  * rest, key0, key1, average: with WS_MIXED, what masters keep beside parameters, the seed of random
  *   numbers and averages; a segment then ends with the offsets in the first and the last of them and
  *   the parameter's number
+ * tensor_factors: with WS_TENSOR_FACTORS, of each segment, which is a tensor then: what gradients are
+ *   multiplied by besides
  * tensor_numbers: of each segment, which is a tensor then, or of each group, for a rule with sums: see
  *   sums.cl
  */
@@ -152,6 +155,11 @@ WS_FACTORED_UNITS
 #define WS_SUMS_PARAMETER , global const ws_one *tensor_numbers
 #else
 #define WS_SUMS_PARAMETER
+#endif
+#ifdef WS_TENSOR_FACTORS
+#define WS_FACTORS_PARAMETER , global const ws_one *tensor_factors
+#else
+#define WS_FACTORS_PARAMETER
 #endif
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
@@ -161,7 +169,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
 #ifdef WS_MIXED
     WS_MIXED_PARAMETERS, uint key0, uint key1 WS_AVERAGE_PARAMETERS
 #endif
-) {
+    WS_FACTORS_PARAMETER) {
   long tile = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[tile] : 0);
   int group = (int)(segment[2] & 0xffffff);
@@ -186,6 +194,9 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
 #endif
   weight_decay = numbers[WS_SCALARS];
   scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
+#ifdef WS_TENSOR_FACTORS
+  scale *= tensor_factors[has_tiles ? tiles[tile] : 0];
+#endif
   at -= aligned ? segment[3] % WS_LANES : 0;
 
 #ifdef WS_MIXED

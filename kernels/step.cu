@@ -208,6 +208,13 @@ WS_DEVICE void step(
     }
     return;
   }
+  enum { /* rules with several phases have no such factors, nor have passes */
+    MAY_HAVE_FACTORS =
+        Rule::NUMBERS == 0 && (Rule::READS & WS_GRADIENT) != 0 && (Rule::WRITES & WS_PARAMETER) != 0
+  };
+  if (MAY_HAVE_FACTORS && arguments.tensor_factors) {
+    scale = scale * arguments.tensor_factors[(long long)tile.tensor * WS_MAX_NUMBERS];
+  }
   Group<T> group;
   if (arguments.table) {
     group = arguments.table[tensor.group];

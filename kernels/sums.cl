@@ -148,32 +148,6 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
 #undef WS_BITS
 #define WS_BITS WS_ARITHMETIC
 
-/* Joins leaves, of which there is one at least. The sums of nodes take their place. */
-WS_INLINE ws_one ws_join_all(
-    int kind, long count, global ws_one *sums, global int *exponents, local ws_lanes *shared,
-    local int *shared_exponents, int *exponent) {
-  ws_one sum;
-  for (;;) {
-    long nodes = (count + WS_LEAF - 1) / WS_LEAF;
-    long node;
-    for (node = 0; node < nodes; node++) {
-      long first = node * WS_LEAF;
-      sum = ws_join(
-          kind, first, min(count - first, (long)WS_LEAF), sums, exponents, shared,
-          shared_exponents, exponent);
-      if (nodes > 1 && get_local_id(0) == 0) {
-        sums[node] = sum;
-        exponents[node] = *exponent;
-      }
-    }
-    if (nodes == 1) {
-      return sum;
-    }
-    WS_GLOBAL_BARRIER;
-    count = nodes;
-  }
-}
-
 /* The numbers of one tensor, or of one group. */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
     ws_groups groups, global const long *segments, long leaf_count, global ws_one *sums,

@@ -6,7 +6,8 @@
  * reads. A step that is skipped does nothing here.
  *
  * Entries: sums_<rule>_<type> for rules with WS_SUMS_ENTRY or WS_GROUP_SUMS_ENTRY, and numbers_float32 and
- * numbers_float64 for all of these and those with WS_MATRIX_ENTRY: most of what they do is the same.
+ * numbers_float64 for all of these, those with WS_MATRIX_ENTRY and adaptive clipping, whose sums are
+ * norm.cu's: most of what they do is the same.
  */
 #include "factors.cuh"
 #include "tree.cuh"
@@ -305,7 +306,10 @@ WS_DEVICE void form_numbers(
   for (int k = 0; k < KEPT; k++) kept[k] = row.kept[k] ? *row.kept[k] : 0;
   WS_UNROLL
   for (int j = 0; j < Rule::SUMS; j++) x[j] = roots[j];
-  const T size[] = {(T)row.count, (T)row.rows, (T)(row.rows == 0 ? 0 : row.count / row.rows)};
+  const NormResult *norm = arguments.step.norm;
+  const T size[] = {
+      (T)row.count, (T)row.rows, (T)(row.rows == 0 ? 0 : row.count / row.rows),
+      norm ? sums_scale(norm, T()) : arguments.step.scale, arguments.step.prescale};
   Rule::numbers(x, size, kept, group.scalars, out, group.options);
   WS_UNROLL
   for (int k = 0; k < KEPT; k++) {
@@ -419,6 +423,24 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
   static_assert(WS_##RULE##_NUMBERS <= WS_MAX_NUMBERS, "numbers of " #rule);                 \
   static_assert(WS_##RULE##_KEPT <= WS_MAX_KEPT, "state of tensors of " #rule);
 
+/*
+ * What adaptive clipping makes of the norms of a tensor and of its gradient as it is in memory. What
+ * is kept of the tensor are the bound and the least that its norm counts as, which stay as they are.
+ */
+#define WS_TENSOR_FACTORS                                                                    \
+  struct WS_NAME(tensor_factors) {                                                           \
+    typedef WS_REAL Real;                                                                    \
+    enum { SUMS = 2, NUMBERS = 1, KEPT = 2 };                                                \
+    WS_DEVICE void numbers(                                                                  \
+        const Real *x, const Real *size, Real *s, const Real *, Real *out, int) {            \
+      out[0] = WS_NAME(tensor_factor)(x[0], size[3] * (size[4] * x[1]), s[0], s[1]);         \
+    }                                                                                        \
+  };                                                                                         \
+  template <> struct RuleAt<WS_REAL, __COUNTER__> {                                          \
+    typedef WS_NAME(tensor_factors) Rule;                                                    \
+    static constexpr unsigned NAME = name_hash("adaptive clip");                             \
+  };
+
 /* blocks: of a multiprocessor, see rules.h. */
 #define WS_SUMS_KERNEL(rule, RuleType, blocks, type, S)                                      \
   WS_KERNEL_FOR(blocks) sums_##rule##_##type(const SumArguments<S> arguments) {              \
@@ -434,11 +456,13 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
 enum { FIRST_OF_FLOAT32 = __COUNTER__ + 1 };
 #define WS_BITS 32
 #include "gradient.h"
+WS_TENSOR_FACTORS
 #include "rules.h"
 #undef WS_BITS
 enum { END_OF_FLOAT32 = __COUNTER__, FIRST_OF_FLOAT64 };
 #define WS_BITS 64
 #include "gradient.h"
+WS_TENSOR_FACTORS
 #include "rules.h"
 #undef WS_BITS
 enum { END_OF_FLOAT64 = __COUNTER__ };

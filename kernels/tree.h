@@ -200,3 +200,29 @@ WS_INLINE ws_one ws_join(
   *joined = exponent;
   return kind == WS_SUM_LARGEST ? ws_largest(runs, shared) : ws_fold(runs, WS_RUNS, shared);
 }
+
+/* Joins leaves, of which there is one at least. The sums of nodes take their place. */
+WS_INLINE ws_one ws_join_all(
+    int kind, long count, global ws_one *sums, global int *exponents, local ws_lanes *shared,
+    local int *shared_exponents, int *exponent) {
+  ws_one sum;
+  for (;;) {
+    long nodes = (count + WS_LEAF - 1) / WS_LEAF;
+    long node;
+    for (node = 0; node < nodes; node++) {
+      long first = node * WS_LEAF;
+      sum = ws_join(
+          kind, first, min(count - first, (long)WS_LEAF), sums, exponents, shared,
+          shared_exponents, exponent);
+      if (nodes > 1 && get_local_id(0) == 0) {
+        sums[node] = sum;
+        exponents[node] = *exponent;
+      }
+    }
+    if (nodes == 1) {
+      return sum;
+    }
+    WS_GLOBAL_BARRIER;
+    count = nodes;
+  }
+}

@@ -66,7 +66,8 @@ public final class Optimizer implements AutoCloseable {
     moving = builder.moving();
     options = builder.options().skipNonFinite(builder.options().skipNonFinite() || scaler != null);
     progress = new Progress(builder.startAfter());
-    List<RuleGroup> groups = RuleGroup.resolve(rule, moving, builder.groups(), parameters);
+    List<RuleGroup> groups =
+        RuleGroup.resolve(rule, moving, options.adaptiveClip(), builder.groups(), parameters);
     List<TrainedGroup> trained = TrainedGroup.of(groups, progress.steps());
     StepOptions all = OwnClip.of(options, groups);
     reporter = builder.reporter(all);
@@ -613,7 +614,8 @@ public final class Optimizer implements AutoCloseable {
     evaluation.requireTraining("groups().add()");
     requireNothingAccumulated(OF_OTHERS);
     Parameters joined = parameters.joinedBy(more);
-    List<RuleGroup> resolved = RuleGroup.resolve(rule, moving, groups, more);
+    List<RuleGroup> resolved =
+        RuleGroup.resolve(rule, moving, options.adaptiveClip(), groups, more);
     List<TrainedGroup> next = new ArrayList<>(trainedGroups());
     next.addAll(TrainedGroup.of(resolved, 0));
     ArithmeticRange.requireOptions(

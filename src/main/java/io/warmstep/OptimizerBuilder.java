@@ -6,6 +6,7 @@ import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.step.AdaptiveClip;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepOptions;
@@ -158,6 +159,46 @@ public final class OptimizerBuilder {
           "clipValue is " + maxValue + ", must be finite and above 0");
     }
     options = options.clipValue(maxValue);
+    return this;
+  }
+
+  /**
+   * Clips the gradient of each tensor to a share of the tensor's norm, whose least is 0.001: see
+   * {@link #adaptiveClip(double, double)}.
+   *
+   * @param clip finite and above 0; 0.01 in the paper
+   * @return this builder
+   * @throws IllegalArgumentException if the value is out of range
+   */
+  public OptimizerBuilder adaptiveClip(double clip) {
+    return adaptiveClip(clip, AdaptiveClip.EPS);
+  }
+
+  /**
+   * Clips the gradient of each tensor adaptively (AGC; Brock et al. 2021, arXiv 2102.06171): scales
+   * it down to a norm of {@code clip * max(|p|, eps)} if it is larger, where {@code |p|} is the L2
+   * norm of the parameter before the step, as it is stored in its own type. The gradient's norm is
+   * that after unscaling and clipping by global norm; clipping by value and weight decay come
+   * after. Gradients in memory stay as they are.
+   *
+   * <p>Both norms are those of <b>whole tensors</b>. The paper, timm and optax take those of units,
+   * each row of a matrix or each filter of a convolution, and so clip a unit apart from the others;
+   * with one factor for all of a tensor the direction of its gradient stays.
+   *
+   * <p>The gradient of a tensor with a NaN stays as it is, and one with an infinity becomes NaN
+   * there and 0 elsewhere; {@link #skipNonFinite} skips both. Groups may have another bound or none
+   * ({@link ParameterGroup#adaptiveClip}): NFNets leave the last layer out. A step reads parameters
+   * and gradients once more.
+   *
+   * @param clip finite and above 0; 0.01 in the paper
+   * @param eps what a tensor's norm counts as at least, so that parameters of zeros can move; above
+   *     0; 0.001 in the paper
+   * @return this builder
+   * @throws IllegalArgumentException if a value is out of range
+   */
+  public OptimizerBuilder adaptiveClip(double clip, double eps) {
+    Arguments.requirePositive("adaptiveClip", clip, "leave it out not to clip");
+    options = options.adaptiveClip(new AdaptiveClip(clip, eps));
     return this;
   }
 
@@ -427,7 +468,7 @@ public final class OptimizerBuilder {
    *     one has a rule of another kind, or a schedule was set for a hyperparameter that none can
    *     move, or a number is beyond the range of the parameters' arithmetic, or masters, state
    *     types or rounding were asked for where there is nothing to use them for, or masters of 24
-   *     bits of float16 parameters
+   *     bits of float16 parameters, or adaptive clipping under a rule with phases of its own
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {

@@ -2,13 +2,14 @@ package io.warmstep;
 
 import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.AdaptiveClip;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.StringJoiner;
 
 /**
  * Parameters that are treated differently from the rest: chosen by name, with a learning-rate
- * factor, weight decay or rule options of their own. Immutable.
+ * factor, weight decay, adaptive clipping or rule options of their own. Immutable.
  *
  * <pre>{@code
  * ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2)
@@ -19,16 +20,19 @@ public final class ParameterGroup {
   private final double learningRateFactor;
   private final OptionalDouble weightDecay;
   private final Optional<UpdateRule> rule;
+  private final Optional<AdaptiveClip> adaptiveClip;
 
   private ParameterGroup(
       NamePattern pattern,
       double learningRateFactor,
       OptionalDouble weightDecay,
-      Optional<UpdateRule> rule) {
+      Optional<UpdateRule> rule,
+      Optional<AdaptiveClip> adaptiveClip) {
     this.pattern = pattern;
     this.learningRateFactor = learningRateFactor;
     this.weightDecay = weightDecay;
     this.rule = rule;
+    this.adaptiveClip = adaptiveClip;
   }
 
   /**
@@ -45,7 +49,7 @@ public final class ParameterGroup {
       throw Arguments.refusal("pattern", "empty", "a whole name", "pass one such as *.bias");
     }
     return new ParameterGroup(
-        new NamePattern(pattern), 1, OptionalDouble.empty(), Optional.empty());
+        new NamePattern(pattern), 1, OptionalDouble.empty(), Optional.empty(), Optional.empty());
   }
 
   /**
@@ -61,7 +65,7 @@ public final class ParameterGroup {
   public ParameterGroup learningRateFactor(double factor) {
     Arguments.requireNonNegative(
         "learningRateFactor", factor, "pass 1 to leave the learning rate as it is");
-    return new ParameterGroup(pattern, factor, weightDecay, rule);
+    return new ParameterGroup(pattern, factor, weightDecay, rule, adaptiveClip);
   }
 
   /**
@@ -73,7 +77,8 @@ public final class ParameterGroup {
    */
   public ParameterGroup weightDecay(double weightDecay) {
     Arguments.requireNonNegative("weightDecay", weightDecay, "pass 0 for none");
-    return new ParameterGroup(pattern, learningRateFactor, OptionalDouble.of(weightDecay), rule);
+    return new ParameterGroup(
+        pattern, learningRateFactor, OptionalDouble.of(weightDecay), rule, adaptiveClip);
   }
 
   /**
@@ -85,7 +90,34 @@ public final class ParameterGroup {
    */
   public ParameterGroup rule(UpdateRule rule) {
     Arguments.requirePresent("rule", rule, "pass one such as Adam.adam()");
-    return new ParameterGroup(pattern, learningRateFactor, weightDecay, Optional.of(rule));
+    return new ParameterGroup(
+        pattern, learningRateFactor, weightDecay, Optional.of(rule), adaptiveClip);
+  }
+
+  /**
+   * This group with adaptive clipping of its own, in place of the optimizer's, and a least norm of
+   * 0.001.
+   *
+   * @param clip finite and at least 0; 0 for none, also where the optimizer clips
+   * @return a copy
+   * @throws IllegalArgumentException if the value is out of range
+   */
+  public ParameterGroup adaptiveClip(double clip) {
+    return adaptiveClip(clip, AdaptiveClip.EPS);
+  }
+
+  /**
+   * This group with adaptive clipping of its own, in place of the optimizer's: see {@link
+   * OptimizerBuilder#adaptiveClip(double, double)}.
+   *
+   * @param clip finite and at least 0; 0 for none, also where the optimizer clips
+   * @param eps what a tensor's norm counts as at least, above 0
+   * @return a copy
+   * @throws IllegalArgumentException if a value is out of range
+   */
+  public ParameterGroup adaptiveClip(double clip, double eps) {
+    return new ParameterGroup(
+        pattern, learningRateFactor, weightDecay, rule, Optional.of(new AdaptiveClip(clip, eps)));
   }
 
   /**
@@ -121,6 +153,11 @@ public final class ParameterGroup {
     return learningRateFactor;
   }
 
+  /** How gradients of its tensors are clipped, if not as the optimizer says. */
+  Optional<AdaptiveClip> adaptiveClip() {
+    return adaptiveClip;
+  }
+
   /**
    * The rule of this group's parameters.
    *
@@ -141,6 +178,8 @@ public final class ParameterGroup {
     }
     weightDecay.ifPresent(value -> differences.add("weightDecay " + value));
     rule.ifPresent(value -> differences.add("rule " + value));
+    adaptiveClip.ifPresent(
+        value -> differences.add("adaptiveClip " + value.clip() + " with eps " + value.eps()));
     return differences.toString();
   }
 }

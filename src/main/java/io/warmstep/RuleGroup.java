@@ -5,6 +5,7 @@ import io.warmstep.check.Arguments;
 import io.warmstep.rule.EvaluationWeights;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.AdaptiveClip;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +15,7 @@ import java.util.Map;
  *
  * @param pattern that of the {@link ParameterGroup}
  * @param moving hyperparameters that schedules move, whatever the rule has
+ * @param adaptiveClip how the gradients of its tensors are clipped
  * @param narrowest a member whose arithmetic has the smallest range
  */
 record RuleGroup(
@@ -21,20 +23,37 @@ record RuleGroup(
     UpdateRule rule,
     MovingHyperparameters moving,
     double learningRateFactor,
+    AdaptiveClip adaptiveClip,
     List<Parameter> members,
     Parameter narrowest) {
   /** What those parameters are called that no group was made for. */
   static final String REST = "*";
+
+  /** Refuses adaptive clipping under a rule whose first phase would not see it. */
+  RuleGroup {
+    if (adaptiveClip.isUsed() && rule.sums().isPresent()) {
+      throw Arguments.refusal(
+          "adaptiveClip of group " + pattern,
+          adaptiveClip.clip(),
+          "0 under rule "
+              + rule.kernel()
+              + ", which adds up over its tensors before it updates them and takes gradients as they"
+              + " are there",
+          "give those parameters a group with adaptiveClip(0), or choose a rule of one phase such"
+              + " as Adam.adamW()");
+    }
+  }
 
   private static RuleGroup of(
       String pattern,
       UpdateRule rule,
       MovingHyperparameters moving,
       double factor,
+      AdaptiveClip clip,
       List<Parameter> members) {
     members.forEach(parameter -> requireDimensions(rule, parameter));
-    return new RuleGroup(
-        pattern, rule, moving, factor, members, ArithmeticRange.narrowest(members).orElseThrow());
+    Parameter narrowest = ArithmeticRange.narrowest(members).orElseThrow();
+    return new RuleGroup(pattern, rule, moving, factor, clip, members, narrowest);
   }
 
   private static void requireDimensions(UpdateRule rule, Parameter parameter) {
@@ -52,18 +71,21 @@ record RuleGroup(
 
   /** The same parameters under other hyperparameters. */
   RuleGroup with(UpdateRule other, double factor) {
-    return new RuleGroup(pattern, other, moving, factor, members, narrowest);
+    return new RuleGroup(pattern, other, moving, factor, adaptiveClip, members, narrowest);
   }
 
   /**
    * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
    *
+   * @param clip how tensors are clipped in groups that do not say so
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     the rule does not let a hyperparameter move or needs more dimensions than a parameter has
+   *     the rule does not let a hyperparameter move or needs more dimensions than a parameter has,
+   *     or tensors are to be clipped under a rule that cannot have it
    */
   static List<RuleGroup> resolve(
       UpdateRule rule,
       MovingHyperparameters moving,
+      AdaptiveClip clip,
       List<ParameterGroup> groups,
       Parameters parameters) {
     moving.requireMovable(rule);
@@ -90,11 +112,12 @@ record RuleGroup(
               group.resolve(rule),
               moving.in(group),
               group.learningRateFactor(),
+              group.adaptiveClip().orElse(clip),
               members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {
-      resolved.add(of(REST, rule, moving, 1, rest));
+      resolved.add(of(REST, rule, moving, 1, clip, rest));
     }
     return resolved;
   }
@@ -192,6 +215,10 @@ record RuleGroup(
    */
   void requireHyperparameters(long step, double rate, double[] kept, double[] scalars) {
     try {
+      if (adaptiveClip.isUsed()) {
+        ArithmeticRange.require("adaptiveClip", adaptiveClip.clip(), narrowest);
+        ArithmeticRange.require("adaptiveClip: eps", adaptiveClip.eps(), narrowest);
+      }
       StepValues at = moving.values();
       at.keep(kept);
       scalars(step, step, rate, at, scalars);
@@ -225,6 +252,6 @@ record RuleGroup(
               state.slots(parameter.name()));
       entries.add(entry.withAverage(state.average(parameter)));
     }
-    return new StepPlan.Group(rule, entries);
+    return new StepPlan.Group(rule, entries, adaptiveClip);
   }
 }

@@ -72,7 +72,12 @@ public final class ShardedOptimizerBuilder {
     builder.requireReady();
     Parameters parameters = builder.parameters();
     List<RuleGroup> groups =
-        RuleGroup.resolve(builder.rule(), builder.moving(), builder.groups(), parameters);
+        RuleGroup.resolve(
+            builder.rule(),
+            builder.moving(),
+            builder.options().adaptiveClip(),
+            builder.groups(),
+            parameters);
     requireSupported(parameters, groups);
     IdentityHashMap<Parameter, UpdateRule> rules = new IdentityHashMap<>();
     groups.forEach(group -> group.members().forEach(member -> rules.put(member, group.rule())));
@@ -123,6 +128,12 @@ public final class ShardedOptimizerBuilder {
                 + group.rule().name()
                 + "'s has: choose another rule, or build it without sharded(...)");
       }
+    }
+    if (groups.stream().anyMatch(group -> group.adaptiveClip().isUsed())) {
+      throw new UnsupportedOperationException(
+          "a sharded optimizer has no adaptive clipping yet, since a worker has the norm of its own"
+              + " part of a tensor alone: build it without adaptiveClip(...), or without"
+              + " sharded(...)");
     }
     if (builder.options().rounding() != Rounding.NEAREST) {
       throw new UnsupportedOperationException(

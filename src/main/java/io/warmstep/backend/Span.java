@@ -8,7 +8,8 @@ import java.util.Optional;
 /**
  * Parameters of one group whose elements follow each other in all their memories, so that a backend
  * may treat them as one run. An owned model is a span for each group and element type. Under a rule
- * that adds something up over each tensor, every parameter is a span of its own.
+ * that adds something up over each tensor, and with adaptive clipping, every parameter is a span of
+ * its own.
  */
 public final class Span {
   private final int group;
@@ -32,8 +33,9 @@ public final class Span {
     List<Span> spans = new ArrayList<>();
     for (int group = 0; group < plan.groups().size(); group++) {
       Span last = null;
-      boolean mayMerge = plan.groups().get(group).rule().sums().isEmpty();
-      for (StepPlan.Entry entry : plan.groups().get(group).entries()) {
+      StepPlan.Group planned = plan.groups().get(group);
+      boolean mayMerge = planned.rule().sums().isEmpty() && !planned.adaptiveClip().isUsed();
+      for (StepPlan.Entry entry : planned.entries()) {
         if (entry.length() == 0) {
           continue;
         }

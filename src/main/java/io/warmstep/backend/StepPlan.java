@@ -5,6 +5,7 @@ import io.warmstep.check.Arguments;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.AdaptiveClip;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -92,13 +93,25 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    *
    * @param rule how they are updated
    * @param entries the parameters, in the order in which they were added
+   * @param adaptiveClip how the gradient of each is clipped; none under a rule with sums
    */
-  public record Group(UpdateRule rule, List<Entry> entries) {
+  public record Group(UpdateRule rule, List<Entry> entries, AdaptiveClip adaptiveClip) {
+    /**
+     * Parameters whose gradients are not clipped tensor by tensor.
+     *
+     * @param rule how they are updated
+     * @param entries the parameters, in the order in which they were added
+     */
+    public Group(UpdateRule rule, List<Entry> entries) {
+      this(rule, entries, AdaptiveClip.NONE);
+    }
+
     /**
      * Copies the list.
      *
      * @param rule how they are updated
      * @param entries the parameters, in the order in which they were added
+     * @param adaptiveClip how the gradient of each is clipped; none under a rule with sums
      */
     public Group {
       int kept = kept(rule);
@@ -107,6 +120,9 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       requireAtMost(rule, "slots of state", rule.stateSlots().size() - kept, MAX_OPERANDS - 2);
       if (rule.isFactored() && rule.sums().isEmpty()) {
         throw new AssertionError("rule " + rule.name() + " has factors and no sums");
+      }
+      if (adaptiveClip.isUsed() && rule.sums().isPresent()) {
+        throw new AssertionError("rule " + rule.name() + " has sums and adaptive clipping");
       }
       requireAtMost(rule, "slots of tensors' state", kept, rule.sums().isEmpty() ? 0 : MAX_KEPT);
       requireAtMost(rule, "scalars", rule.scalarNames().size() + numbers, MAX_SCALARS);

@@ -24,6 +24,7 @@ public final class StepOptions {
   private Rounding rounding = Rounding.NEAREST;
   private long seed;
   private double averageDecay;
+  private AdaptiveClip adaptiveClip = AdaptiveClip.NONE;
 
   private StepOptions() {}
 
@@ -43,6 +44,7 @@ public final class StepOptions {
     copy.rounding = rounding;
     copy.seed = seed;
     copy.averageDecay = averageDecay;
+    copy.adaptiveClip = adaptiveClip;
     return copy;
   }
 
@@ -91,6 +93,18 @@ public final class StepOptions {
   public StepOptions clipValue(double clipValue) {
     StepOptions copy = copy();
     copy.clipValue = clipValue;
+    return copy;
+  }
+
+  /**
+   * These options with another clipping of each tensor, where a group has none of its own.
+   *
+   * @param adaptiveClip the bound on its gradient's norm
+   * @return a copy
+   */
+  public StepOptions adaptiveClip(AdaptiveClip adaptiveClip) {
+    StepOptions copy = copy();
+    copy.adaptiveClip = adaptiveClip;
     return copy;
   }
 
@@ -271,6 +285,15 @@ public final class StepOptions {
   }
 
   /**
+   * How the gradient of each tensor is clipped, where a group says nothing else.
+   *
+   * @return {@link AdaptiveClip#NONE} unless asked otherwise
+   */
+  public AdaptiveClip adaptiveClip() {
+    return adaptiveClip;
+  }
+
+  /**
    * Whether gradients are set to zero in the pass that reads them.
    *
    * @return true if so
@@ -320,6 +343,8 @@ public final class StepOptions {
         + norm
         + ", clipValue "
         + clipValue
+        + ", adaptiveClip "
+        + adaptiveClip
         + ", zeroGradients "
         + zeroGradients
         + ", skipNonFinite "

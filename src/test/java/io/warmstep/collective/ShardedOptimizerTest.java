@@ -477,6 +477,18 @@ class ShardedOptimizerTest {
                                 .build())
                     .getMessage();
             assertTrue(random.contains("without rounding(...)"), random);
+            String clipped =
+                assertThrows(
+                        UnsupportedOperationException.class,
+                        () ->
+                            Optimizer.of(parameters)
+                                .rule(Adam.adam())
+                                .learningRate(1)
+                                .group(ParameterGroup.matching("w").adaptiveClip(0.01))
+                                .sharded(collective)
+                                .build())
+                    .getMessage();
+            assertTrue(clipped.contains("own part of a tensor alone"), clipped);
             assertThrows(
                 IllegalArgumentException.class,
                 () -> Optimizer.of(parameters).sharded(collective).lanes(1));

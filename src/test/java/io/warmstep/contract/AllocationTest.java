@@ -81,6 +81,22 @@ public class AllocationTest {
     }
   }
 
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void adaptiveClippingAllocatesNothing(ContractBackend backend) {
+    try (Device device = backend.open();
+        Parameters parameters = parameters(backend, device);
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Adam.adamW())
+                .learningRate(1e-3)
+                .adaptiveClip(0.01)
+                .group(ParameterGroup.matching("*.bias").adaptiveClip(0))
+                .build()) {
+      assertNoAllocation(Optimizer::step, optimizer);
+    }
+  }
+
   /** What is stored in ways of its own is converted in memory that is there. */
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")

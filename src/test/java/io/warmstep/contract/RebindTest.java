@@ -70,6 +70,18 @@ class RebindTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void adaptiveClippingFollows(ElementType type) {
+    try (Device device = Devices.cpu(2)) {
+      Rebinding.checkClipped(
+          device,
+          type,
+          (its, length, turn) -> lend(device, its, length, turn),
+          (optimizer, isRebound) -> optimizer.step());
+    }
+  }
+
   @Test
   void whatCannotMoveIsRefused() {
     try (Device device = Devices.cpu(1);

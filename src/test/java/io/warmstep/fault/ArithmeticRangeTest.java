@@ -53,6 +53,8 @@ class ArithmeticRangeTest {
         of("clipNorm", "1.0E39", b -> b.rule(Sgd.sgd()).clipNorm(1e39)),
         of("clipValue", "1.0E-60", b -> b.rule(Sgd.sgd()).clipValue(1e-60)),
         of("clipValue", "1.0E39", b -> b.rule(Sgd.sgd()).clipValue(1e39)),
+        of("adaptiveClip", "1.0E-46", b -> b.rule(Sgd.sgd()).adaptiveClip(1e-46)),
+        of("adaptiveClip: eps", "1.0E39", b -> b.rule(Sgd.sgd()).adaptiveClip(0.01, 1e39)),
         of(
             "learningRate",
             "1.0E40",

@@ -12,9 +12,20 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.rule.Adafactor;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Lars;
+import io.warmstep.rule.Lion;
+import io.warmstep.rule.Muon;
+import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.StableAdamW;
+import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -74,6 +85,70 @@ class OptimizerArgumentsTest {
     assertEquals(
         "clipValue is " + bound + ", must be finite and above 0",
         refusal(() -> builder().clipValue(bound)));
+    assertEquals(
+        "adaptiveClip is " + bound + ", must be finite and above 0: leave it out not to clip",
+        refusal(() -> builder().adaptiveClip(bound)));
+    assertEquals(
+        "adaptiveClip: eps is "
+            + bound
+            + ", must be finite and above 0: pass a small number such as 0.001",
+        refusal(() -> builder().adaptiveClip(0.01, bound)));
+    if (bound != 0) {
+      assertEquals(
+          "adaptiveClip is "
+              + bound
+              + ", must be finite and at least 0: pass a small number such as 0.01",
+          refusal(() -> ParameterGroup.matching("*").adaptiveClip(bound)));
+    }
+  }
+
+  /** Wherever the two come from, and also for parameters that come later. */
+  @Test
+  void adaptiveClippingUnderRulesWithPhasesOfTheirOwn() {
+    List<UpdateRule> rules =
+        List.of(
+            Lamb.lamb().maxGradNorm(0),
+            Lars.lars(),
+            NovoGrad.novoGrad(),
+            StableAdamW.stableAdamW(),
+            Adafactor.adafactor(),
+            Prodigy.prodigy(),
+            Adam.adamW().caution(true),
+            Lion.lion().caution(true));
+    for (UpdateRule rule : rules) {
+      String expected =
+          "adaptiveClip of group *.bias is 0.01, must be 0 under rule "
+              + rule.kernel()
+              + ", which adds up over its tensors before it updates them and takes gradients as they"
+              + " are there: give those parameters a group with adaptiveClip(0), or choose a rule of"
+              + " one phase such as Adam.adamW()";
+      ParameterGroup group = ParameterGroup.matching("*.bias").rule(rule);
+      assertEquals(expected, refusal(builder().adaptiveClip(0.01).group(group)::build));
+      assertEquals(expected, refusal(builder().group(group.adaptiveClip(0.01))::build));
+      builder().adaptiveClip(0.01).group(group.adaptiveClip(0)).build().close();
+      assertTrue(
+          refusal(builder().rule(rule).adaptiveClip(0.01)::build)
+              .startsWith("adaptiveClip of group * is 0.01, must be 0 under rule"));
+      try (Parameters more = Parameters.on(device).add("b.bias", new float[] {1}).build();
+          Optimizer optimizer = builder().adaptiveClip(0.01).build()) {
+        assertEquals(expected, refusal(() -> optimizer.groups().add(more, group)));
+        optimizer.groups().add(more, group.adaptiveClip(0));
+        optimizer.step();
+      }
+    }
+    try (Parameters matrix =
+        Parameters.on(device).add("m", new float[] {1, 2}).shape("m", 2, 1).build()) {
+      OptimizerBuilder muon = Optimizer.of(matrix).rule(Muon.muon()).learningRate(1);
+      String refused = refusal(muon.adaptiveClip(0.01)::build);
+      assertTrue(refused.contains("must be 0 under rule muon"), refused);
+    }
+  }
+
+  @Test
+  void aGroupSaysHowItClips() {
+    assertEquals(
+        "group *.bias: adaptiveClip 0.02 with eps 0.5",
+        ParameterGroup.matching("*.bias").adaptiveClip(0.02, 0.5).toString());
   }
 
   @Test

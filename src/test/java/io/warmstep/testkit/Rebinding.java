@@ -7,6 +7,8 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
@@ -14,6 +16,7 @@ import io.warmstep.rule.Adam;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 
 /** Gradients that lie elsewhere in every step, against a processor's that stay where they are. */
 public final class Rebinding {
@@ -38,6 +41,28 @@ public final class Rebinding {
 
   /** Checks the bits of a few steps. */
   public static void check(Device device, ElementType type, Lender lender, Stepper stepper) {
+    check(device, type, builder -> {}, lender, stepper);
+  }
+
+  /** Likewise where two of the tensors have their gradients clipped, each by its own norm. */
+  public static void checkClipped(Device device, ElementType type, Lender lender, Stepper stepper) {
+    check(
+        device,
+        type,
+        builder ->
+            builder
+                .group(ParameterGroup.matching("p1").adaptiveClip(1e-3))
+                .group(ParameterGroup.matching("p2").adaptiveClip(1e-4)),
+        lender,
+        stepper);
+  }
+
+  private static void check(
+      Device device,
+      ElementType type,
+      Consumer<OptimizerBuilder> options,
+      Lender lender,
+      Stepper stepper) {
     SplittableRandom random = new SplittableRandom(5);
     List<Tensor> lent = new ArrayList<>();
     ParametersBuilder builder = Parameters.on(device);
@@ -57,8 +82,8 @@ public final class Rebinding {
       expectedBuilder.add("owned", type, 100);
       try (Parameters parameters = builder.build();
           Parameters expected = expectedBuilder.build();
-          Optimizer optimizer = optimizer(parameters);
-          Optimizer reference = optimizer(expected)) {
+          Optimizer optimizer = optimizer(parameters, options);
+          Optimizer reference = optimizer(expected, options)) {
         for (int i = 0; i < LENGTHS.length; i++) {
           expected.get("p" + i).values().copyFrom(parameters.get("p" + i).values().toDoubles());
         }
@@ -98,12 +123,14 @@ public final class Rebinding {
     }
   }
 
-  private static Optimizer optimizer(Parameters parameters) {
-    return Optimizer.of(parameters)
-        .rule(Adam.adamW())
-        .learningRate(0.01)
-        .clipNorm(0.5)
-        .zeroGradients(true)
-        .build();
+  private static Optimizer optimizer(Parameters parameters, Consumer<OptimizerBuilder> options) {
+    OptimizerBuilder builder =
+        Optimizer.of(parameters)
+            .rule(Adam.adamW())
+            .learningRate(0.01)
+            .clipNorm(0.5)
+            .zeroGradients(true);
+    options.accept(builder);
+    return builder.build();
   }
 }

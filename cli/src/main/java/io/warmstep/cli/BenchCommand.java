@@ -36,7 +36,8 @@ import picocli.CommandLine.Spec;
       "Where parameters, gradients and state fit in the last cache of the processors, or in 128 MiB"
           + " on a GPU, memory is no limit, and no fraction of a ceiling is given.",
       "GB/s counts the fewest bytes that the rule must move: parameters, gradients and state read"
-          + " once, parameters and state written once; with --accumulate also what adding up must move."
+          + " once, parameters and state written once; with --accumulate also what adding up must move, and"
+          + " with --adaptive-clip parameters and gradients read once more."
     },
     footerHeading = "%nJSON fields:%n",
     footer = BenchReport.FIELDS)
@@ -69,6 +70,14 @@ final class BenchCommand implements Runnable {
               + " clips them by their norm and sets them to zero, in turn with its update alone and,"
               + " on the cpu, with the same in separate passes (plain Java loops).")
   private boolean fullStep;
+
+  @Option(
+      names = "--adaptive-clip",
+      paramLabel = "C",
+      description =
+          "Measure a step that scales the gradient of each tensor down to this share of the"
+              + " tensor's norm, for which it reads both once more (default: no such clipping).")
+  private Double adaptiveClip;
 
   @Option(
       names = "--accumulate",
@@ -154,6 +163,9 @@ final class BenchCommand implements Runnable {
           spec.commandLine(),
           "--accumulate is " + accumulate + ", must be 1 to " + MOST_MICRO_BATCHES);
     }
+    if (adaptiveClip != null) {
+      requireAdaptiveClip(names, rules);
+    }
     List<Long> lengths = lengths();
     int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     PrintWriter out = spec.commandLine().getOut();
@@ -163,7 +175,14 @@ final class BenchCommand implements Runnable {
         printHead(out, lengths, device, count);
       }
       for (int i = 0; i < rules.size(); i++) {
-        StepWork work = new StepWork(rules.get(i), precision, fullStep, lengths, accumulate);
+        StepWork work =
+            new StepWork(
+                rules.get(i),
+                precision,
+                fullStep,
+                lengths,
+                accumulate,
+                adaptiveClip == null ? 0 : adaptiveClip);
         BenchReport report =
             new BenchReport(result(device, count, work), isCpu(), precision.type());
         if (json) {
@@ -183,6 +202,24 @@ final class BenchCommand implements Runnable {
       out.println(Json.text(rule.equals(ALL) ? inOne(objects) : objects.get(0)));
     }
     out.flush();
+  }
+
+  private void requireAdaptiveClip(List<String> names, List<UpdateRule> rules) {
+    if (fullStep) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--adaptive-clip is for a step without --full-step, whose separate passes have no such"
+              + " clipping: leave one of the two out");
+    }
+    for (int i = 0; i < rules.size(); i++) {
+      String name = names.get(i);
+      UpdateRule one = rules.get(i);
+      parse(
+          () -> {
+            TrainOptions.Update.requireAdaptiveClip(adaptiveClip, name, one);
+            return one;
+          });
+    }
   }
 
   private static JsonObject inOne(JsonArray rules) {
@@ -210,10 +247,11 @@ final class BenchCommand implements Runnable {
   private void printHead(PrintWriter out, List<Long> lengths, Device device, int count) {
     out.printf(
         Locale.ROOT,
-        "%s%s%s, %s, %,d parameters in %d %s, on %s, %s%n",
+        "%s%s%s%s, %s, %,d parameters in %d %s, on %s, %s%n",
         accumulate > 1 ? accumulate + " micro-batches and a " + (fullStep ? "" : "step of ") : "",
         fullStep ? "full step of " : "",
         rule.equals(ALL) ? "all rules" : rule,
+        adaptiveClip == null ? "" : " with adaptive clipping",
         storing.text().isEmpty() ? "float32" : storing.text().substring(2),
         lengths.stream().mapToLong(Long::longValue).sum(),
         lengths.size(),
@@ -277,6 +315,7 @@ final class BenchCommand implements Runnable {
     storing.addTo(object);
     object.addProperty("full_step", fullStep);
     object.addProperty("accumulate", accumulate);
+    object.addProperty("adaptive_clip", adaptiveClip);
     object.addProperty("params", lengths.stream().mapToLong(Long::longValue).sum());
     object.addProperty("tensors", lengths.size());
     report.addTo(object);

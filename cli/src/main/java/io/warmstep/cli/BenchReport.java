@@ -37,6 +37,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         master, state, rounding   as asked for
         small_tensor, average     as asked for
         full_step, accumulate     as asked for
+        adaptive_clip             as asked for, or null
         params, tensors           how many elements, in how many tensors
         working_set_bytes         of parameters, gradients and state
         bytes_per_param           the fewest bytes that a step moves for a parameter

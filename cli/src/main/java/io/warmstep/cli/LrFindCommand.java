@@ -10,6 +10,7 @@ import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
 import io.warmstep.cli.lab.LabTask;
 import io.warmstep.cli.lab.RangeFinding;
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.Mlp;
 import io.warmstep.cli.train.PlotFile;
 import io.warmstep.cli.train.Trainer;
@@ -123,7 +124,7 @@ final class LrFindCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     UpdateRule rule = checked(update::toRule);
-    double clipNorm = checked(update::toClipNorm);
+    Clipping clipping = checked(() -> update.toClipping(rule));
     int seeds = checked(sweep::toSeeds);
     checked(() -> sweep.toTest(rule));
     LabTask labTask = task(rule);
@@ -134,7 +135,7 @@ final class LrFindCommand implements Callable<Integer> {
             LabProgress.of(output.json || !Terminal.isInteractive(), "range test", out)) {
       progress.expect((long) seeds * sweep.steps);
       RangeTest.Result result =
-          RangeFinding.run(labTask, seeds, () -> sweep.toTest(rule), clipNorm, device, progress);
+          RangeFinding.run(labTask, seeds, () -> sweep.toTest(rule), clipping, device, progress);
       progress.end();
       if (plot != null) {
         RangeFinding.plot(

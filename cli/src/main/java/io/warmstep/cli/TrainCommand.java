@@ -10,6 +10,7 @@ import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.data.Split;
 import io.warmstep.cli.train.Baselines;
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
@@ -86,7 +87,7 @@ final class TrainCommand implements Callable<Integer> {
       Trainer trainer,
       UpdateRule rule,
       TrainOptions.Chosen chosen,
-      double clipNorm,
+      Clipping clipping,
       TrainCheckpoint checkpoint,
       History history) {
     LearningRate rate() {
@@ -108,15 +109,15 @@ final class TrainCommand implements Callable<Integer> {
 
   private int call(CheckpointReader resumed) throws IOException {
     UpdateRule rule = checked(update::toRule);
-    double clipNorm = checked(update::toClipNorm);
+    Clipping clipping = checked(() -> update.toClipping(rule));
     checked(
         () -> {
-          sharing.check(task, saving, storing);
+          sharing.check(task, update, saving, storing);
           return sharing;
         });
     checked(() -> storing.toPrecision(task.seed));
     PlotFile plot = output.plot == null ? null : checked(() -> PlotFile.to(output.plot));
-    List<Run> runs = prepare(rule, clipNorm, resumed);
+    List<Run> runs = prepare(rule, clipping, resumed);
     PrintWriter out = spec.commandLine().getOut();
     try (Device device = Devices.require(update.backend)) {
       if (runs.size() == 1) {
@@ -195,7 +196,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   /** Checks everything that can be checked, so that nothing fails after the training. */
-  private List<Run> prepare(UpdateRule rule, double clipNorm, CheckpointReader resumed)
+  private List<Run> prepare(UpdateRule rule, Clipping clipping, CheckpointReader resumed)
       throws IOException {
     DataSet data = checked(() -> DataSets.named(task.data));
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
@@ -240,7 +241,7 @@ final class TrainCommand implements Callable<Integer> {
               trainer(model, split),
               rule,
               one,
-              clipNorm,
+              clipping,
               checkpoint,
               runs.isEmpty() ? history : new History()));
     }
@@ -294,7 +295,7 @@ final class TrainCommand implements Callable<Integer> {
                                 run.model(),
                                 run.rule(),
                                 run.rate(),
-                                run.clipNorm(),
+                                run.clipping(),
                                 precision),
                         task.seed));
         TrainProgress progress =
@@ -325,7 +326,7 @@ final class TrainCommand implements Callable<Integer> {
             Mlp model = model(run.data());
             TrainOptions.Chosen same = run.chosen().anew(rate, run.rule(), run.trainer().steps());
             return new TrainWorkers.Job(
-                model, trainer(model, run.split()), run.rule(), same.rate(), run.clipNorm());
+                model, trainer(model, run.split()), run.rule(), same.rate(), run.clipping());
           });
     }
   }

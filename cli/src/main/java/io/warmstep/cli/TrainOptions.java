@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import io.warmstep.check.Arguments;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.ScheduleChoice;
 import io.warmstep.cli.train.WarmUpChoice;
@@ -228,19 +229,42 @@ final class TrainOptions {
         description = "Scales all gradients together down to this norm. Default: no clipping")
     Double clipNorm;
 
-    /** The norm to clip to, or 0 for none. */
-    double toClipNorm() {
-      if (clipNorm == null) {
-        return 0;
+    @Option(
+        names = "--adaptive-clip",
+        paramLabel = "C",
+        description =
+            "Scales the gradient of each tensor down to this share of the tensor's norm, 0.01 say."
+                + " Default: no such clipping")
+    Double adaptiveClip;
+
+    /** What was asked for. */
+    Clipping toClipping(UpdateRule set) {
+      if (clipNorm != null) {
+        Arguments.requirePositive("--clip-norm", clipNorm, "leave it out not to clip");
       }
-      Arguments.requirePositive("--clip-norm", clipNorm, "leave it out not to clip");
-      return clipNorm;
+      if (adaptiveClip != null) {
+        requireAdaptiveClip(adaptiveClip, rule, set);
+      }
+      return new Clipping(clipNorm == null ? 0 : clipNorm, adaptiveClip == null ? 0 : adaptiveClip);
+    }
+
+    /** Checks a value of --adaptive-clip. */
+    static void requireAdaptiveClip(double clip, String name, UpdateRule rule) {
+      Arguments.requirePositive("--adaptive-clip", clip, "leave it out not to clip");
+      if (rule.sums().isPresent()) {
+        throw new IllegalArgumentException(
+            "--adaptive-clip is not for rule "
+                + name
+                + ", which adds up over its tensors before it updates them, but for those of one"
+                + " phase, such as sgd");
+      }
     }
 
     void addTo(JsonObject json, UpdateRule set) {
       json.addProperty("rule", rule);
       json.add("hyperparameters", Json.values(RuleSettings.values(set)));
       json.addProperty("clip_norm", clipNorm);
+      json.addProperty("adaptive_clip", adaptiveClip);
     }
   }
 
@@ -375,7 +399,7 @@ final class TrainOptions {
     }
 
     /** Checks that the numbers fit each other and what else was asked for. */
-    void check(Task task, Saving saving, StoringOptions storing) {
+    void check(Task task, Update update, Saving saving, StoringOptions storing) {
       if (workers == null) {
         if (lanes != null) {
           throw new IllegalArgumentException(
@@ -392,6 +416,11 @@ final class TrainOptions {
         throw new IllegalArgumentException(
             "--accumulate is for training without --workers, which add up the parts of a minibatch"
                 + " already: give a larger --batch, cut into more --lanes");
+      }
+      if (update.adaptiveClip != null) {
+        throw new IllegalArgumentException(
+            "--adaptive-clip is for training without --workers, each of which has the norm of its"
+                + " own part of a tensor alone: leave one of the two out");
       }
       if (!storing.text().isEmpty()) {
         throw new IllegalArgumentException(
@@ -453,7 +482,7 @@ final class TrainOptions {
         names = "--json",
         description =
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
-                + " batch, accumulate, seed, classes (if they have names), rule, hyperparameters, clip_norm, dtype,"
+                + " batch, accumulate, seed, classes (if they have names), rule, hyperparameters, clip_norm, adaptive_clip, dtype,"
                 + " master, state, small_tensor, rounding, average, lr, schedule, warmup, workers and"
                 + " lanes (if asked for), with which the run comes out again; then bits (a hash of the parameters),"
                 + " steps, train_loss,"

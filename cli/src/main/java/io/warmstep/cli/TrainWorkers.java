@@ -3,6 +3,7 @@ package io.warmstep.cli;
 import io.warmstep.Device;
 import io.warmstep.DeviceReport;
 import io.warmstep.Devices;
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
@@ -27,7 +28,7 @@ final class TrainWorkers {
   private final Device first;
 
   /** What a worker trains: the same for all, but each has its own. */
-  record Job(Mlp model, Trainer trainer, UpdateRule rule, LearningRate rate, double clipNorm) {}
+  record Job(Mlp model, Trainer trainer, UpdateRule rule, LearningRate rate, Clipping clipping) {}
 
   /** Makes a job for each worker. */
   interface Jobs {
@@ -92,7 +93,7 @@ final class TrainWorkers {
               job.model(),
               job.rule(),
               job.rate(),
-              job.clipNorm())) {
+              job.clipping())) {
         job.trainer().run(update, listener, history);
       } finally {
         if (device != first) {

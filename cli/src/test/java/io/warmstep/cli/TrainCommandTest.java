@@ -79,6 +79,7 @@ class TrainCommandTest {
             "rule",
             "hyperparameters",
             "clip_norm",
+            "adaptive_clip",
             "dtype",
             "master",
             "state",
@@ -134,7 +135,8 @@ class TrainCommandTest {
     JsonObject told =
         train(
             ("--data breast-cancer --train-fraction 0.5 --hidden 16,8 --epochs 3 --batch 10 --seed 7"
-                    + " --rule adamw --betas 0.8,0.99 --weight-decay 0.1 --clip-norm 2 --lr 0.01"
+                    + " --rule adamw --betas 0.8,0.99 --weight-decay 0.1 --clip-norm 2"
+                    + " --adaptive-clip 0.02 --lr 0.01"
                     + " --schedule wsd --warmup 5 --dtype bfloat16 --master --state bfloat16 --rounding"
                     + " stochastic")
                 .split(" "));
@@ -143,7 +145,7 @@ class TrainCommandTest {
         {"backend": "cpu", "data": "breast-cancer", "train_fraction": 0.5, "hidden": [16, 8],
          "epochs": 3, "batch": 10, "accumulate": 1, "seed": 7, "rule": "adamw", "hyperparameters": {"beta1": 0.8,
          "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "decoupled": true, "amsgrad": false,
-         "caution": false, "maximize": false}, "clip_norm": 2.0, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5",
+         "caution": false, "maximize": false}, "clip_norm": 2.0, "adaptive_clip": 0.02, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5",
          "dtype": "bfloat16", "master": "exact", "state": "bfloat16", "rounding": "stochastic"}
         """;
     JsonObject expected = JsonParser.parseString(settings).getAsJsonObject();
@@ -152,6 +154,7 @@ class TrainCommandTest {
     JsonObject defaults = train("--epochs", "2");
     assertEquals("none", defaults.get("master").getAsString());
     assertTrue(defaults.get("clip_norm").isJsonNull(), defaults.toString());
+    assertTrue(defaults.get("adaptive_clip").isJsonNull(), defaults.toString());
     JsonObject again =
         train(
             "--epochs",
@@ -309,6 +312,7 @@ class TrainCommandTest {
         "--betas 0.8,0.99",
         "--weight-decay 0.1",
         "--clip-norm 0.01",
+        "--adaptive-clip 0.001",
         "--hidden 16,8",
         "--batch 100",
         "--train-fraction 0.5",

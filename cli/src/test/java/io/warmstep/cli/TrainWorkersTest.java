@@ -71,6 +71,7 @@ class TrainWorkersTest {
         "--lanes 4|--lanes is 4, but there is no --workers N that it is for",
         "--workers 4 --lanes 2|--lanes is 2, must be from 4, the number of workers, to 1024",
         "--workers 2 --accumulate 4|--accumulate is for training without --workers",
+        "--workers 2 --adaptive-clip 0.1|--adaptive-clip is for training without --workers",
         "--workers 2 --checkpoint x|--checkpoint is for training without --workers"
       })
   void whatDoesNotFitIsRefused(String options, String message) {

@@ -48,6 +48,11 @@ final class CpuRun {
 
   final double[] doubleNumbers;
 
+  /** What gradients are multiplied by in this step besides the group's scale. */
+  float floatFactor = 1;
+
+  double doubleFactor = 1;
+
   CpuRun(GroupStep group, Span span) {
     this.group = group;
     this.isDouble = span.type() == ElementType.FLOAT64;

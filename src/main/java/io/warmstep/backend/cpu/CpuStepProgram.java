@@ -47,6 +47,7 @@ final class CpuStepProgram implements StepProgram {
   private final FloatFactors floatFactors;
   private final DoubleFactors doubleFactors;
   private final CpuSums sums;
+  private final CpuTensorFactors tensorFactors;
   private final FloatMatrices floatMatrices;
   private final DoubleMatrices doubleMatrices;
   private final WorkerPool.Job update = this::updateChunk;
@@ -57,7 +58,7 @@ final class CpuStepProgram implements StepProgram {
     this.pool = pool;
     this.groups =
         plan.groups().stream()
-            .map(group -> new GroupStep(group.rule(), options.seed()))
+            .map(group -> new GroupStep(group.rule(), group.adaptiveClip(), options.seed()))
             .toArray(GroupStep[]::new);
     this.runs =
         Span.of(plan).stream()
@@ -81,6 +82,7 @@ final class CpuStepProgram implements StepProgram {
     this.floatFactors = new FloatFactors(options, runs, pool);
     this.doubleFactors = new DoubleFactors(options, runs, pool);
     this.sums = CpuSums.of(options, runs, pool);
+    this.tensorFactors = CpuTensorFactors.of(runs, pool);
     this.floatMatrices = new FloatMatrices(matrices(false), pool);
     this.doubleMatrices = new DoubleMatrices(matrices(true), pool);
   }
@@ -133,6 +135,9 @@ final class CpuStepProgram implements StepProgram {
           scale.floatPrescale(),
           floatScale,
           doubleScale);
+    }
+    if (tensorFactors != null) {
+      tensorFactors.compute();
     }
     floatFactors.compute();
     doubleFactors.compute();
@@ -210,6 +215,9 @@ final class CpuStepProgram implements StepProgram {
     doubleFactors.prepare();
     if (sums != null) {
       sums.prepare();
+    }
+    if (tensorFactors != null) {
+      tensorFactors.prepare();
     }
     return true;
   }

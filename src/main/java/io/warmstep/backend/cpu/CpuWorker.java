@@ -78,7 +78,8 @@ final class CpuWorker {
   private void updateBlock(CpuRun run, long at, int n, boolean inPlace) {
     GroupStep group = run.group;
     if (run.isDouble) {
-      doubles.step(group.doubleScalars, 1, group.doubleScale, group.weightDecay);
+      double scale = group.doubleScale * run.doubleFactor;
+      doubles.step(group.doubleScalars, 1, scale, group.weightDecay);
       doubles.keepParameters(group.keepsParameters);
       doubles.tensor(run.doubleNumbers, group.updating);
       if (inPlace) {
@@ -87,8 +88,8 @@ final class CpuWorker {
         doubles.updateCopies(run, at, n, run.stateIndex(at, n));
       }
     } else {
-      floats.step(
-          group.floatScalars, group.floatPrescale, group.floatScale, (float) group.weightDecay);
+      float scale = group.floatScale * run.floatFactor;
+      floats.step(group.floatScalars, group.floatPrescale, scale, (float) group.weightDecay);
       floats.keepParameters(group.keepsParameters);
       floats.tensor(run.floatNumbers, group.updating);
       if (inPlace) {

@@ -6,6 +6,7 @@ import io.warmstep.rule.DoubleSums;
 import io.warmstep.rule.FloatSums;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.AdaptiveClip;
 
 /** A group's rule and the numbers of the present step. */
 final class GroupStep {
@@ -13,6 +14,9 @@ final class GroupStep {
   final float[] floatScalars;
   final double[] doubleScalars;
   final int sign;
+
+  /** How the gradient of each tensor is clipped. */
+  final AdaptiveClip adaptiveClip;
 
   /** What is added up over each tensor first, or null. */
   final TensorSums sums;
@@ -44,8 +48,9 @@ final class GroupStep {
   /** What averages take of the parameters in this step. */
   float averageWeight;
 
-  GroupStep(UpdateRule rule, long seed) {
+  GroupStep(UpdateRule rule, AdaptiveClip adaptiveClip, long seed) {
     this.rule = rule;
+    this.adaptiveClip = adaptiveClip;
     this.seed = seed;
     this.floatScalars = new float[rule.scalarNames().size()];
     this.doubleScalars = new double[rule.scalarNames().size()];

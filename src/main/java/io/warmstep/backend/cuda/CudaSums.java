@@ -80,7 +80,7 @@ final class CudaSums {
     for (TensorRun run : runs) {
       run.writeSums(tensors.content(), firstLeaf, rule.groups().indexOf(run.group));
       if (phase.isPresent()) {
-        run.writeLeaves(leafTensors.content(), phase.get().slot(), firstLeaf);
+        run.writeLeaves(leafTensors.content(), 2 + phase.get().slot(), firstLeaf);
       }
       firstLeaf += run.leaves();
     }
@@ -105,12 +105,21 @@ final class CudaSums {
   }
 
   /** FNV-1a, by which sums.cu knows a rule. */
-  private static int nameHash(String name) {
+  static int nameHash(String name) {
     int hash = 0x811c9dc5;
     for (int i = 0; i < name.length(); i++) {
       hash = (hash ^ name.charAt(i)) * 0x01000193;
     }
     return hash;
+  }
+
+  /** What sums.cu is told of all sums: see SumArguments. */
+  static long kinds(List<SumKind> kinds) {
+    long codes = 0;
+    for (int i = 0; i < kinds.size(); i++) {
+      codes |= (long) (kinds.get(i).code() + 1) << (3 * i);
+    }
+    return codes;
   }
 
   /** Writes what stays the same; the arena is allocated by now. */
@@ -133,11 +142,7 @@ final class CudaSums {
     arguments.putLong(Layout.SUM_NUMBERS, wholeNumbers.address());
     arguments.putLong(Layout.SUM_LEAF_COUNT, leaves.blocks());
     arguments.putLong(Layout.SUM_RULE, nameHash & 0xffffffffL);
-    long codes = 0;
-    for (int i = 0; i < kinds.size(); i++) {
-      codes |= (long) (kinds.get(i).code() + 1) << (3 * i);
-    }
-    arguments.putLong(Layout.SUM_KINDS, codes);
+    arguments.putLong(Layout.SUM_KINDS, kinds(kinds));
   }
 
   /** With the context current: the launches of one step. Allocates nothing. */

@@ -14,9 +14,10 @@ import jcuda.driver.CUfunction;
 
 /**
  * The update of all parameters under one rule whose operands are stored in the same way: one
- * launch, after two where the rule first adds something up over each tensor. The numbers of up to
- * 16 groups are its arguments; those of more go into a table on the device, by launches that copy
- * their arguments, so that no memory of the host has to stay as it is.
+ * launch, after two where the rule first adds something up over each tensor, or those of adaptive
+ * clipping. The numbers of up to 16 groups are its arguments; those of more go into a table on the
+ * device, by launches that copy their arguments, so that no memory of the host has to stay as it
+ * is.
  */
 final class CudaUpdate {
   private final CudaContext context;
@@ -34,6 +35,7 @@ final class CudaUpdate {
   private final ByteBuffer[] arguments; // of the launches that write the table, if any
   private final Pointer[] argumentPointers;
   private final CudaSums sums; // or null
+  private final CudaTensorFactors tensorFactors; // or null
   private final ByteBuffer all; // the update's arguments, after those of the sums
   private final ByteBuffer update;
   private final Pointer updatePointer;
@@ -71,6 +73,10 @@ final class CudaUpdate {
         rule.sums().isEmpty()
             ? null
             : new CudaSums(context, kernels, arena, plan, rule, runs, tiles.blocks());
+    this.tensorFactors =
+        CudaTensorFactors.areNeeded(plan, runs)
+            ? new CudaTensorFactors(context, kernels, arena, plan, runs)
+            : null;
     int before = isMixed ? Layout.MIXED_STEP : sums == null ? 0 : Layout.SUM_STEP;
     this.all = Cuda.direct(before + layout.bytes());
     this.update = all.slice(before, layout.bytes()).order(all.order());
@@ -102,6 +108,9 @@ final class CudaUpdate {
     runs.addAll(others);
     writeRows(rows.begin());
     rows.upload(context);
+    if (tensorFactors != null) {
+      tensorFactors.rebind(others);
+    }
   }
 
   /** Writes what stays the same; the arena is allocated by now. */
@@ -110,6 +119,10 @@ final class CudaUpdate {
     long tableAddress = table == null ? 0 : table.address();
     if (sums != null) {
       sums.setFixed(all, normResult);
+    }
+    if (tensorFactors != null) {
+      tensorFactors.setFixed(normResult);
+      update.putLong(layout.tensorFactors(), tensorFactors.address());
     }
     if (isMixed) {
       all.putLong(Layout.MIXED_TENSORS, tensors.address());
@@ -183,7 +196,11 @@ final class CudaUpdate {
       context.launch(writeGroups, 1, argumentPointers[i]);
     }
     putReal(update, layout.prescale(), prescale);
-    putReal(update, Layout.Step.SCALE, layout.isDouble() ? scale.scale() : scale.floatScale());
+    double factor = layout.isDouble() ? scale.scale() : scale.floatScale();
+    putReal(update, Layout.Step.SCALE, factor);
+    if (tensorFactors != null) {
+      tensorFactors.launch(factor, prescale);
+    }
     if (sums != null) {
       sums.launch(updatePointer);
     }

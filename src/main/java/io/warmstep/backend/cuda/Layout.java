@@ -37,6 +37,7 @@ final class Layout {
    */
   static final int SUM_WHOLE_BYTES = 8 * StepPlan.MAX_KEPT + 96;
 
+  static final int WHOLE_GROUP = 8 * StepPlan.MAX_KEPT + 32;
   static final int WHOLE_ROW_FACTORS = 8 * StepPlan.MAX_KEPT + 40;
   static final int WHOLE_SCALED_ROWS = WHOLE_ROW_FACTORS + 16;
   static final int WHOLE_HEIGHT = WHOLE_ROW_FACTORS + 40;
@@ -152,6 +153,10 @@ final class Layout {
       return flags() + 8;
     }
 
+    int tensorFactors() {
+      return groups() + INLINE_GROUPS * groupBytes();
+    }
+
     int sign() {
       return StepPlan.MAX_SCALARS * realBytes;
     }
@@ -173,7 +178,7 @@ final class Layout {
     }
 
     int bytes() {
-      return groups() + INLINE_GROUPS * groupBytes();
+      return tensorFactors() + 8;
     }
   }
 }

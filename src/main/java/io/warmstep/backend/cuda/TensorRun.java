@@ -19,6 +19,7 @@ final class TensorRun {
   final ElementType type;
   private final long[] addresses; // values, gradients, then state
   private final int[] bytes; // of an element of each
+  private final List<ElementType> types; // likewise
   private final long length;
   private final long rows; // length of the first dimension, if the run is one tensor
   private final long[] kept; // of state that holds one value for the tensor
@@ -51,6 +52,7 @@ final class TensorRun {
     this.kept = span.kept().stream().mapToLong(TensorRun::address).toArray();
     this.bytes =
         span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
+    this.types = span.operands().stream().map(operand -> operand.slice().memory().type()).toList();
     this.rest = span.operands().get(0).rest().map(TensorRun::address).orElse(0L);
     this.average = span.average().map(TensorRun::address).orElse(0L);
     this.stored = span.isUniform() && hasEntry(rule, type) ? null : constants(span);
@@ -145,14 +147,33 @@ final class TensorRun {
     table.putLong(factors == null ? 0 : factors.width());
   }
 
+  /**
+   * Writes the row by which the factor of the gradient is formed.
+   *
+   * @param limits where those of its clipping lie
+   * @param leaves 0 if there is none
+   */
+  void writeFactor(ByteBuffer table, long[] limits, long firstLeaf, long leaves) {
+    for (int i = 0; i < StepPlan.MAX_KEPT; i++) {
+      table.putLong(i < limits.length ? limits[i] : 0);
+    }
+    table.putLong(firstLeaf).putLong(leaves).putLong(length).putLong(rows);
+    table.put(new byte[Layout.SUM_WHOLE_BYTES - Layout.WHOLE_GROUP]); // no group, no factors
+  }
+
+  /** Type of the memory that an operand lies in. */
+  ElementType operandType(int operand) {
+    return types.get(operand);
+  }
+
   /** Where a slot of elements' state lies. */
   long stateAddress(int slot) {
     return addresses[2 + slot];
   }
 
-  /** Writes the row of a leaf's tensor for what lies in a slot. */
-  void writeLeaves(ByteBuffer table, int slot, long firstLeaf) {
-    table.putLong(stateAddress(slot)).putLong(length).putLong(firstLeaf);
+  /** Writes the row of a leaf's tensor for what an operand is. */
+  void writeLeaves(ByteBuffer table, int operand, long firstLeaf) {
+    table.putLong(addresses[operand]).putLong(length).putLong(firstLeaf);
   }
 
   MatrixBatch.Matrix matrix(NewtonSchulz phase) {

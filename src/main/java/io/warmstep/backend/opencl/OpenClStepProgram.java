@@ -45,6 +45,7 @@ final class OpenClStepProgram implements StepProgram {
       List<Integer> members, // of the runs
       Segments segments,
       OpenClSums sums, // or null
+      OpenClTensorFactors tensorFactors, // or null
       int lanes) {
     /** Whether runs of memory elsewhere, in one set of buffers, can take the members' place. */
     boolean canRebind(List<UpdateRun> before, List<UpdateRun> after) {
@@ -68,6 +69,9 @@ final class OpenClStepProgram implements StepProgram {
       if (sums != null) {
         List<UpdateRun> tensors = members.stream().map(runs::get).toList();
         sums.rebind(context, tensors, tensors.stream().map(run -> tag(key, plan, run)).toList());
+      }
+      if (tensorFactors != null) {
+        tensorFactors.rebind(members.stream().map(runs::get).toList());
       }
     }
 
@@ -110,7 +114,11 @@ final class OpenClStepProgram implements StepProgram {
 
   /** What parameters of one launch have in common. */
   private record LaunchKey(
-      ElementType type, List<String> encodings, List<Integer> groups, List<Long> buffers) {}
+      ElementType type,
+      List<String> encodings,
+      List<Integer> groups,
+      List<Long> buffers,
+      boolean clipsTensors) {}
 
   /** Groups whose numbers are one argument. */
   private record NumbersKey(boolean isDouble, List<Integer> groups) {}
@@ -151,7 +159,11 @@ final class OpenClStepProgram implements StepProgram {
         int end = Math.min(first + capacity, rule.groups().size());
         LaunchKey key =
             new LaunchKey(
-                run.type, run.encodings, rule.groups().subList(first, end), run.handles());
+                run.type,
+                run.encodings,
+                rule.groups().subList(first, end),
+                run.handles(),
+                plan.groups().get(run.group).adaptiveClip().isUsed());
         together.computeIfAbsent(key, k -> new ArrayList<>()).add(i);
       }
     }
@@ -214,7 +226,13 @@ final class OpenClStepProgram implements StepProgram {
     Kernel kernel =
         resources.add(
             programs.step(
-                rule, type, operands, key.encodings, first.hasAverage(), first.factors != null));
+                rule,
+                type,
+                operands,
+                key.encodings,
+                first.hasAverage(),
+                first.factors != null,
+                key.clipsTensors));
     List<UpdateRun> tensors = members.stream().map(runs::get).toList();
     List<Long> tags = tensors.stream().map(run -> tag(key, plan, run)).toList();
     OpenClContext context = device.context();
@@ -223,7 +241,12 @@ final class OpenClStepProgram implements StepProgram {
             ? null
             : new OpenClSums(
                 context, programs, plan, rule, tensors, tags, shared, norm, whole, resources);
-    Launch launch = new Launch(kernel, shared, isDouble, key, members, segments, sums, lanes);
+    OpenClTensorFactors tensorFactors =
+        key.clipsTensors
+            ? new OpenClTensorFactors(context, programs, plan, tensors, norm, resources)
+            : null;
+    Launch launch =
+        new Launch(kernel, shared, isDouble, key, members, segments, sums, tensorFactors, lanes);
     for (int i = 0; i < tensors.size(); i++) {
       UpdateRun run = tensors.get(i);
       segments.add(run.tiles(lanes, tileLength), launch.fields(plan, i, run));
@@ -244,6 +267,9 @@ final class OpenClStepProgram implements StepProgram {
     }
     if (sums != null) {
       kernel.setBuffer(10 + operands, sums.numbers());
+    }
+    if (tensorFactors != null) {
+      kernel.setBuffer((first.isMixed() ? 14 : 10) + operands, tensorFactors.factors());
     }
     kernel.workGroups(segments.tiles());
     return launch;
@@ -292,6 +318,9 @@ final class OpenClStepProgram implements StepProgram {
     for (int i = 0; i < launches.size(); i++) {
       if (launches.get(i).sums != null) {
         launches.get(i).sums.launch(inputs);
+      }
+      if (launches.get(i).tensorFactors != null) {
+        launches.get(i).tensorFactors.launch(inputs);
       }
     }
     for (int i = 0; i < groupSums.size(); i++) {

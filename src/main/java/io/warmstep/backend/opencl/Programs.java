@@ -71,6 +71,7 @@ final class Programs implements AutoCloseable {
    * @param encodings how each is stored, as mixed.h calls it; empty if all are as the type says
    * @param averages whether an average of the parameters is kept
    * @param isFactored whether the first slot is kept as factors
+   * @param clipsTensors whether gradients are clipped tensor by tensor
    */
   Kernel step(
       StepPlan.SameRule rule,
@@ -78,7 +79,8 @@ final class Programs implements AutoCloseable {
       int operands,
       List<String> encodings,
       boolean averages,
-      boolean isFactored) {
+      boolean isFactored,
+      boolean clipsTensors) {
     boolean isMixed = !encodings.isEmpty();
     int fields =
         isMixed
@@ -91,7 +93,8 @@ final class Programs implements AutoCloseable {
             + ruleOptions(rule, type, operands, fields)
             + mixedOptions(encodings)
             + (averages ? " -DWS_AVERAGES" : "")
-            + (isFactored ? " -DWS_FACTORED" : "");
+            + (isFactored ? " -DWS_FACTORED" : "")
+            + (clipsTensors ? " -DWS_TENSOR_FACTORS" : "");
     return kernel("step.cl", rule.kernel(), options, "ws_step", shape.stepLocal());
   }
 
@@ -153,6 +156,12 @@ final class Programs implements AutoCloseable {
 
   Kernel norm(String entry, ElementType type) {
     return kernel("norm.cl", null, options(type, shape.normLocal()), entry, shape.normLocal());
+  }
+
+  /** What forms the factors of adaptive clipping. */
+  Kernel tensorFactors(ElementType arithmetic) {
+    String options = options(arithmetic, shape.normLocal());
+    return kernel("clip.cl", null, options, "ws_tensor_factors", shape.normLocal());
   }
 
   /** A kernel of a matrix phase, on numbers of an arithmetic type. */

@@ -172,6 +172,16 @@ final class UpdateRun {
     return isAligned(lanes) && offsets[0] % lanes == 0;
   }
 
+  /** Whether whole vectors of an operand begin at its first element. */
+  boolean isAlignedAtStart(int operand, int lanes) {
+    return offsets[operand] % lanes == 0 && memories.get(operand).isVectorAligned(lanes);
+  }
+
+  /** Type of the memory that an operand lies in. */
+  ElementType operandType(int operand) {
+    return memories.get(operand).type();
+  }
+
   MatrixBatch.Matrix matrix(NewtonSchulz phase) {
     return new MatrixBatch.Matrix(phase, rows, length / rows);
   }

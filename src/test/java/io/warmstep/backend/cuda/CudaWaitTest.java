@@ -116,6 +116,40 @@ class CudaWaitTest extends SimulatedTest {
     }
   }
 
+  /** A launch of leaves and one of factors more, and another table. */
+  @ParameterizedTest
+  @EnumSource
+  void adaptiveClippingCostsTwoLaunchesAndNoWait(ElementType type) {
+    List<Long> memory = new ArrayList<>();
+    long[] callsOfAStep = new long[1];
+    try (Device device = Devices.require("cuda")) {
+      Rebinding.checkClipped(
+          device,
+          type,
+          (its, length, turn) -> {
+            long handle = CudaSim.newMemory((length + 8L) * its.bytes());
+            memory.add(handle);
+            return device.borrowHandle(its, handle, turn % 5, length);
+          },
+          (optimizer, isRebound) -> {
+            long launches = CudaSim.launches();
+            long waits = CudaSim.waits();
+            long calls = CudaSim.calls();
+            optimizer.step();
+            calls = CudaSim.calls() - calls;
+            assertEquals(3 + 2, CudaSim.launches() - launches);
+            assertEquals(0, CudaSim.waits() - waits);
+            if (isRebound) {
+              assertEquals(callsOfAStep[0] + 2 + 3, calls);
+            } else {
+              callsOfAStep[0] = calls;
+            }
+          });
+    } finally {
+      memory.forEach(CudaSim::freeMemory);
+    }
+  }
+
   /** One launch adds up, one copies the sum, and none of them waits, in whatever memory. */
   @ParameterizedTest
   @EnumSource

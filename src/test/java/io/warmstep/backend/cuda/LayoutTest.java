@@ -89,6 +89,7 @@ class LayoutTest {
       same("StepArguments" + real + ", flags", step.flags());
       same("StepArguments" + real + ", first_group", step.firstGroup());
       same("StepArguments" + real + ", groups", step.groups());
+      same("StepArguments" + real + ", tensor_factors", step.tensorFactors());
       same("StepArguments" + real, step.bytes());
       same("Group" + real + ", sign", step.sign());
       same("Group" + real + ", weight_decay", step.weightDecay());
@@ -105,6 +106,7 @@ class LayoutTest {
   @Test
   void sums() {
     same("SumWhole<float>", Layout.SUM_WHOLE_BYTES);
+    same("SumWhole<float>, group", Layout.WHOLE_GROUP);
     same("SumWhole<float>, row_factors", Layout.WHOLE_ROW_FACTORS);
     same("SumWhole<float>, height", Layout.WHOLE_HEIGHT);
     same("SumArguments<float>, leaves", Layout.SUM_LEAVES);

@@ -34,21 +34,33 @@ class ReboundHandlesTest {
         });
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void adaptiveClippingFollows(ElementType type) {
+    check(type, true, (optimizer, isRebound) -> optimizer.step());
+  }
+
   private static void check(ElementType type, Rebinding.Stepper stepper) {
+    check(type, false, stepper);
+  }
+
+  private static void check(ElementType type, boolean isClipped, Rebinding.Stepper stepper) {
     new OpenClBackend().report(); // loads JOCL
     List<cl_mem> lent = new ArrayList<>();
     try (OpenClContext own = OpenClContext.create(Installed.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
-      Rebinding.check(
-          device,
-          type,
+      Rebinding.Lender lender =
           (its, length, turn) -> {
             cl_mem buffer = own.allocate((length + 40L) * its.bytes());
             lent.add(buffer);
             return device.borrowHandle(its, buffer.getNativePointer(), turn % 5, length);
-          },
-          stepper);
+          };
+      if (isClipped) {
+        Rebinding.checkClipped(device, type, lender, stepper);
+      } else {
+        Rebinding.check(device, type, lender, stepper);
+      }
       for (cl_mem buffer : lent) {
         assertEquals(CL.CL_SUCCESS, CL.clReleaseMemObject(buffer));
       }

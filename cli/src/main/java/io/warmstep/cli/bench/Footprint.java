@@ -19,7 +19,8 @@ import java.util.List;
  * @param state bytes of what is kept between steps beside parameters and gradients, the sums of
  *     micro-batches included
  * @param traffic bytes that a step and its micro-batches must move: what each phase of the rule
- *     reads and writes, mostly parameter, gradient and state, and parameter and state
+ *     reads and writes, mostly parameter, gradient and state, and parameter and state; and what the
+ *     norms of adaptive clipping read
  * @param cacheBytes of the device's last caches
  */
 public record Footprint(
@@ -57,6 +58,9 @@ public record Footprint(
       }
       held += state;
       workingSet += operands[0] + operands[1] + state;
+      if (work.adaptiveClip() > 0) {
+        traffic += operands[0] + operands[1]; // for their norms
+      }
       // What a master adds to a parameter is read and written with it.
       operands[0] += master;
       traffic += traffic(work, operands) + 2 * average;

@@ -23,9 +23,16 @@ import java.util.SplittableRandom;
  * @param lengths of the tensors
  * @param microBatches whose gradients the step takes the mean of, at least 1; with 1 it takes the
  *     gradients as they are
+ * @param adaptiveClip the largest norm of a tensor's gradient as a share of the tensor's, or 0 for
+ *     none
  */
 public record StepWork(
-    UpdateRule rule, Precision precision, boolean isFull, List<Long> lengths, int microBatches) {
+    UpdateRule rule,
+    Precision precision,
+    boolean isFull,
+    List<Long> lengths,
+    int microBatches,
+    double adaptiveClip) {
   /** Far enough from 1 to matter, and of no effect on bits but an exponent's. */
   static final double LOSS_SCALE = 1024;
 
@@ -40,6 +47,7 @@ public record StepWork(
    * @param isFull whether the step does more than update
    * @param lengths of the tensors
    * @param microBatches whose gradients the step takes the mean of
+   * @param adaptiveClip the largest norm of a tensor's gradient as a share of the tensor's
    */
   public StepWork {
     lengths = List.copyOf(lengths);
@@ -54,7 +62,7 @@ public record StepWork(
    * @param lengths of the tensors
    */
   public StepWork(UpdateRule rule, Precision precision, boolean isFull, List<Long> lengths) {
-    this(rule, precision, isFull, lengths, 1);
+    this(rule, precision, isFull, lengths, 1, 0);
   }
 
   /**
@@ -105,6 +113,9 @@ public record StepWork(
   Optimizer optimizer(Parameters parameters) {
     OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(1e-3);
     precision.set(builder);
+    if (adaptiveClip > 0) {
+      builder.adaptiveClip(adaptiveClip);
+    }
     if (isFull) {
       builder.lossScaler(LossScaler.fixed(LOSS_SCALE)).clipNorm(MAX_NORM).zeroGradients(true);
     }

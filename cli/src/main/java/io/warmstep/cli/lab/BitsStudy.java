@@ -6,6 +6,7 @@ import io.warmstep.Device;
 import io.warmstep.DeviceReport;
 import io.warmstep.Devices;
 import io.warmstep.WarmstepException;
+import io.warmstep.cli.train.Clipping;
 
 /** The same run on every backend of this machine: the final parameters' bits must be equal. */
 final class BitsStudy implements Study {
@@ -56,7 +57,7 @@ final class BitsStudy implements Study {
     }
     RunSetup setup = bench.task().setup(bench.findings().rate, bench.plan().steps());
     try (Device device = Devices.require(report.backend());
-        Run run = new Run(device, setup, 0, null)) {
+        Run run = new Run(device, setup, Clipping.NONE, null)) {
       run.advance(bench.plan().steps(), 1, steps -> bench.work().onStep().accept(0));
       boolean isEqual = Bits.hash(run.bits()).equals(bench.findings().bits);
       backend.addProperty("result", isEqual ? "the same bits" : "OTHER BITS");

@@ -2,6 +2,7 @@ package io.warmstep.cli.lab;
 
 import io.warmstep.StepReport;
 import io.warmstep.cli.data.DataSet;
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.Mlp;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,7 +14,7 @@ import java.util.Map;
 /** What happens inside one run: gradients, updates, and the curvature that limits the rate. */
 final class HealthStudy implements Study {
   /** Clips nothing, but has the norm computed. */
-  private static final double NEVER = 1e30;
+  private static final Clipping NEVER = new Clipping(1e30, 0);
 
   /** The clip norm that people try first. */
   private static final double USUAL_CLIP_NORM = 1;

@@ -1,6 +1,7 @@
 package io.warmstep.cli.lab;
 
 import io.warmstep.Device;
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.CurvePlot;
 import io.warmstep.cli.train.PlotFile;
 import io.warmstep.schedule.RangeTest;
@@ -24,7 +25,7 @@ public final class RangeFinding {
    * @param task what is looked at
    * @param seeds how many
    * @param test makes one without any reports
-   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param clipping how gradients are clipped
    * @param device where steps run
    * @param progress hears of each step
    * @return what the tests say, in the middle
@@ -33,14 +34,14 @@ public final class RangeFinding {
       LabTask task,
       int seeds,
       Supplier<RangeTest> test,
-      double clipNorm,
+      Clipping clipping,
       Device device,
       Progress progress) {
     try (Workbench work = new Workbench(device, 1, progress)) {
       return middle(
           work.map(
               LabTask.seeds(task.setup(), seeds),
-              setup -> RangeSweep.of(work, setup, test.get(), clipNorm, progress::advance)));
+              setup -> RangeSweep.of(work, setup, test.get(), clipping, progress::advance)));
     }
   }
 

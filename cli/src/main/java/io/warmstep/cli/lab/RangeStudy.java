@@ -1,5 +1,6 @@
 package io.warmstep.cli.lab;
 
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.rule.Rules;
 import io.warmstep.schedule.RangeTest;
 import io.warmstep.schedule.RangeTest.Result;
@@ -42,7 +43,7 @@ final class RangeStudy implements Study {
                         setup,
                         RangeTest.exponential(
                             usual / REACH, usual * REACH, bench.plan().sweepSteps()),
-                        0,
+                        Clipping.NONE,
                         bench.work().onStep()));
     Result middle = RangeFinding.middle(tests);
     double peak = middle.peak().orElse(Double.NaN);

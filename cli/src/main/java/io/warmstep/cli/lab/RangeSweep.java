@@ -1,5 +1,6 @@
 package io.warmstep.cli.lab;
 
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.schedule.RangeTest;
 import java.util.function.IntConsumer;
@@ -14,14 +15,14 @@ final class RangeSweep {
    * @param work where the run is done
    * @param setup the run, but for its rate
    * @param test without any reports
-   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param clipping how gradients are clipped
    * @param onStep called with 1 after each step
    */
   static RangeTest.Result of(
-      Workbench work, RunSetup setup, RangeTest test, double clipNorm, IntConsumer onStep) {
+      Workbench work, RunSetup setup, RangeTest test, Clipping clipping, IntConsumer onStep) {
     LearningRate rate = new LearningRate(test, Double.NaN, "none", "range test", null);
     Run.Probe nothing = new Run.Probe() {};
-    try (Run run = work.open(setup.rate(rate), clipNorm, null)) {
+    try (Run run = work.open(setup.rate(rate), clipping, null)) {
       boolean isGoing;
       do {
         isGoing = test.report(run.step(nothing));

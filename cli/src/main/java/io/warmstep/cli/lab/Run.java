@@ -3,6 +3,7 @@ package io.warmstep.cli.lab;
 import io.warmstep.Device;
 import io.warmstep.StepListener;
 import io.warmstep.cli.data.DataSet;
+import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.Minibatches;
 import io.warmstep.cli.train.Mlp;
@@ -39,10 +40,10 @@ final class Run implements AutoCloseable {
     default void afterUpdate(int step, Mlp model) {}
   }
 
-  Run(Device device, RunSetup setup, double clipNorm, StepListener listener) {
+  Run(Device device, RunSetup setup, Clipping clipping, StepListener listener) {
     this.setup = setup;
     model = new Mlp(setup.train().columns(), setup.hidden(), setup.train().classes(), setup.seed());
-    update = new OptimizerUpdate(device, model, setup.rule(), setup.rate(), clipNorm, listener);
+    update = new OptimizerUpdate(device, model, setup.rule(), setup.rate(), clipping, listener);
     minibatches = new Minibatches(setup.train(), setup.batch(), setup.seed());
     trainSample = setup.train().first(SAMPLE_ROWS);
     validationSample = setup.validation().first(SAMPLE_ROWS);

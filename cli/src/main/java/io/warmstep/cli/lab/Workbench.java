@@ -2,6 +2,7 @@ package io.warmstep.cli.lab;
 
 import io.warmstep.Device;
 import io.warmstep.StepListener;
+import io.warmstep.cli.train.Clipping;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -67,11 +68,11 @@ final class Workbench implements AutoCloseable {
   }
 
   Run open(RunSetup setup) {
-    return open(setup, 0, null);
+    return open(setup, Clipping.NONE, null);
   }
 
-  Run open(RunSetup setup, double clipNorm, StepListener listener) {
-    return new Run(device, setup, clipNorm, listener);
+  Run open(RunSetup setup, Clipping clipping, StepListener listener) {
+    return new Run(device, setup, clipping, listener);
   }
 
   /** Does a piece of work for each item, several at a time. */

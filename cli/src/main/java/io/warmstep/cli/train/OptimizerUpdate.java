@@ -35,11 +35,11 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    * @param model what is trained
    * @param rule how it is updated
    * @param rate the learning rate of each step
-   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param clipping how gradients are clipped
    */
   public OptimizerUpdate(
-      Device device, Mlp model, UpdateRule rule, LearningRate rate, double clipNorm) {
-    this(device, model, rule, rate, clipNorm, Precision.FLOAT32, null);
+      Device device, Mlp model, UpdateRule rule, LearningRate rate, Clipping clipping) {
+    this(device, model, rule, rate, clipping, Precision.FLOAT32, null);
   }
 
   /**
@@ -49,7 +49,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    * @param model what is trained
    * @param rule how it is updated
    * @param rate the learning rate of each step
-   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param clipping how gradients are clipped
    * @param precision how parameters and state are stored
    */
   public OptimizerUpdate(
@@ -57,9 +57,9 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       Mlp model,
       UpdateRule rule,
       LearningRate rate,
-      double clipNorm,
+      Clipping clipping,
       Precision precision) {
-    this(device, model, rule, rate, clipNorm, precision, null);
+    this(device, model, rule, rate, clipping, precision, null);
   }
 
   /**
@@ -69,7 +69,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    * @param model what is trained
    * @param rule how it is updated
    * @param rate the learning rate of each step
-   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param clipping how gradients are clipped
    * @param listener receives a report of each step, every weight matrix a group of its own; or null
    */
   public OptimizerUpdate(
@@ -77,9 +77,9 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       Mlp model,
       UpdateRule rule,
       LearningRate rate,
-      double clipNorm,
+      Clipping clipping,
       StepListener listener) {
-    this(device, model, rule, rate, clipNorm, Precision.FLOAT32, listener);
+    this(device, model, rule, rate, clipping, Precision.FLOAT32, listener);
   }
 
   private OptimizerUpdate(
@@ -87,7 +87,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       Mlp model,
       UpdateRule rule,
       LearningRate rate,
-      double clipNorm,
+      Clipping clipping,
       Precision precision,
       StepListener listener) {
     this.model = model.parameters();
@@ -103,9 +103,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
     try {
       OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
       precision.set(builder);
-      if (clipNorm > 0) {
-        builder.clipNorm(clipNorm);
-      }
+      clipping.set(builder);
       if (listener != null) {
         builder.listener(listener, 1);
       }

@@ -33,7 +33,7 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
    * @param model what is trained
    * @param rule how it is updated
    * @param rate the learning rate of each step, this worker's own
-   * @param clipNorm the largest norm of all gradients together, or 0 not to clip
+   * @param clipping how gradients are clipped
    */
   public WorkerUpdate(
       Device device,
@@ -42,7 +42,7 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
       Mlp model,
       UpdateRule rule,
       LearningRate rate,
-      double clipNorm) {
+      Clipping clipping) {
     this.model = model.parameters();
     this.rate = rate;
     this.lanes = lanes;
@@ -53,9 +53,7 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
     parameters = owned.build();
     try {
       OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
-      if (clipNorm > 0) {
-        builder.clipNorm(clipNorm);
-      }
+      clipping.set(builder);
       optimizer = builder.sharded(collective).lanes(lanes).build();
     } catch (RuntimeException | Error e) {
       parameters.close();

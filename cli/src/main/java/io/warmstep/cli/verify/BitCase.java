@@ -76,7 +76,13 @@ record BitCase(
     ZEROED_GRADIENTS,
     CLIPPED_VALUE,
     CLIPPED_NORM,
-    LOSS_SCALE;
+    LOSS_SCALE,
+    CLIPPED_TENSORS;
+
+    /** Each in turn; what a rule cannot have is left out. */
+    static Extra of(int i, UpdateRule rule) {
+      return values()[i % (rule.sums().isPresent() ? CLIPPED_TENSORS.ordinal() : values().length)];
+    }
 
     /**
      * Of values that can be infinite or NaN: their norm is not finite, so clipping by it would
@@ -87,8 +93,10 @@ record BitCase(
     }
 
     /** Of values whose norm is of interest. */
-    static Extra ofNorm(int i) {
-      return i % 2 == 0 ? CLIPPED_NORM : LOSS_SCALE;
+    static Extra ofNorm(int i, UpdateRule rule) {
+      return i % 3 == 2 && rule.sums().isEmpty()
+          ? CLIPPED_TENSORS
+          : i % 2 == 0 ? CLIPPED_NORM : LOSS_SCALE;
     }
 
     void applyTo(OptimizerBuilder builder) {
@@ -98,6 +106,7 @@ record BitCase(
         case CLIPPED_VALUE -> builder.clipValue(0.375);
         case CLIPPED_NORM -> builder.clipNorm(0.75).zeroGradients(true);
         case LOSS_SCALE -> builder.lossScaler(LossScaler.fixed(1024));
+        case CLIPPED_TENSORS -> builder.adaptiveClip(0.25).gradientScale(0.75);
       }
     }
   }
@@ -113,12 +122,12 @@ record BitCase(
     List<BitCase> cases = new ArrayList<>();
     int i = 0;
     for (UpdateRule rule : Rules.forms()) {
-      Extra extra = Extra.values()[i % Extra.values().length];
+      Extra extra = Extra.of(i, rule);
       cases.add(new BitCase(rule, type, Elements.ORDINARY, extra, ODD, STEPS, false));
       for (Elements elements : List.of(Elements.SPECIAL, Elements.RANDOM_BITS)) {
         cases.add(new BitCase(rule, type, elements, Extra.ofElements(i), ODD, 2, true));
       }
-      extra = Extra.ofNorm(i);
+      extra = Extra.ofNorm(i, rule);
       cases.add(new BitCase(rule, type, Elements.FINITE_EXTREMES, extra, ODD, 2, true));
       i++;
     }

@@ -52,7 +52,8 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
       for (int j = 0; j < Math.min(2, possible.size()); j++) {
         Storing storing = possible.get(turn++ * STRIDE % possible.size());
         Elements elements = turn % 3 == 0 ? Elements.SPECIAL : Elements.ORDINARY;
-        BitCase.Extra extra = BitCase.Extra.ofElements(turn);
+        BitCase.Extra extra =
+            turn % 3 == 1 ? BitCase.Extra.CLIPPED_TENSORS : BitCase.Extra.ofElements(turn);
         cases.add(new BitCase(rule, type, elements, extra, lengths, 3, true, storing));
       }
     }

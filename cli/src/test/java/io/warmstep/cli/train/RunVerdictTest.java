@@ -58,7 +58,8 @@ class RunVerdictTest {
     LearningRate schedule =
         LearningRate.of(ScheduleChoice.COSINE, null, rate, trainer.steps(), Adam.adam());
     try (Device device = Devices.cpu(1);
-        OptimizerUpdate update = new OptimizerUpdate(device, model, Adam.adam(), schedule, 0)) {
+        OptimizerUpdate update =
+            new OptimizerUpdate(device, model, Adam.adam(), schedule, Clipping.NONE)) {
       History history = trainer.run(update, new Trainer.Listener() {});
       return RunVerdict.of(history, Baselines.of(split), model.losses(split.test()));
     }

@@ -277,6 +277,9 @@ final class EntryScenes {
     scenes.add(zeroedAlone(plain, type));
     scenes.add(skipped(plain, type));
     scenes.add(manyStaying(plain, type));
+    if (plain.sums().isEmpty()) {
+      scenes.add(clippedTensors(plain, type));
+    }
     scenes.add(
         staying(
             plain,
@@ -329,6 +332,24 @@ final class EntryScenes {
       }
     }
     return scenes;
+  }
+
+  /**
+   * Gradients that are clipped tensor by tensor, in two ways, and those of a tensor that are not.
+   */
+  private static Scene clippedTensors(UpdateRule rule, ElementType type) {
+    return scene(
+        (device, parameters) -> add(parameters, type, new int[] {700, 2051, 3, 6001, 40}),
+        builder ->
+            builder
+                .rule(rule)
+                .learningRate(0.1)
+                .gradientScale(0.3)
+                .adaptiveClip(0.05)
+                .group(ParameterGroup.matching(type + ".1").adaptiveClip(0))
+                .group(ParameterGroup.matching(type + ".2").adaptiveClip(0.5, 10)),
+        Elements.ORDINARY,
+        2);
   }
 
   private static Scene manyStaying(UpdateRule form, ElementType type) {

@@ -10,6 +10,7 @@ import io.warmstep.cli.verify.EntryScenes.Scene;
 import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.Sgd;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
@@ -47,7 +48,10 @@ final class SumScenes {
     return scenes;
   }
 
-  /** Those of the entry that joins leaves and forms the numbers of every rule. */
+  /**
+   * Those of the entry that joins leaves and forms the numbers of every rule, and the factors of
+   * adaptive clipping.
+   */
   static List<Scene> ofNumbers(ElementType type) {
     List<Scene> scenes = of(NovoGrad.novoGrad(), type, true);
     for (UpdateRule rule : Rules.all()) {
@@ -55,6 +59,18 @@ final class SumScenes {
         scenes.add(ofOne(rule, type, Elements.ORDINARY, 40_001));
         scenes.add(ofOne(rule, type, Elements.SPECIAL, 5001));
       }
+    }
+    for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
+      scenes.add(
+          EntryScenes.of(
+              new BitCase(
+                  Sgd.sgd(),
+                  type,
+                  elements,
+                  BitCase.Extra.CLIPPED_TENSORS,
+                  List.of(40_001, 7, 0, 4097),
+                  2,
+                  true)));
     }
     return scenes;
   }

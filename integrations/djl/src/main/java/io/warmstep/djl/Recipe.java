@@ -21,6 +21,7 @@ import java.util.Map;
  * @param groups chosen by parameter name
  * @param clipNorm largest global gradient norm, or 0
  * @param clipValue largest magnitude of a gradient element, or 0
+ * @param adaptiveClip largest norm of a gradient as a share of its parameter's, or 0
  * @param scale what gradients are multiplied by first
  * @param skipNonFinite whether a step with a gradient that is not finite is skipped
  * @param scaler of losses, or null
@@ -32,6 +33,7 @@ record Recipe(
     List<ParameterGroup> groups,
     double clipNorm,
     double clipValue,
+    double adaptiveClip,
     double scale,
     boolean skipNonFinite,
     LossScaler scaler) {
@@ -56,6 +58,9 @@ record Recipe(
     }
     if (clipValue > 0) {
       builder.clipValue(clipValue);
+    }
+    if (adaptiveClip > 0) {
+      builder.adaptiveClip(adaptiveClip);
     }
     if (scaler != null) {
       builder.lossScaler(scaler);

@@ -34,6 +34,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   private Block names;
   private double clipNorm;
   private double clipValue;
+  private double adaptiveClip;
   private boolean skipNonFinite;
   private LossScaler scaler;
   private boolean hasWeightDecay;
@@ -188,6 +189,21 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   }
 
   /**
+   * Clips the gradient of each parameter to a share of the parameter's norm (AGC), after clipping
+   * by norm: see {@link io.warmstep.OptimizerBuilder#adaptiveClip(double)}. A group may have
+   * another bound or none.
+   *
+   * @param clip finite and above 0; 0.01 in the paper
+   * @return this builder
+   * @throws IllegalArgumentException if the value is out of range
+   */
+  public WarmstepOptimizerBuilder adaptiveClip(double clip) {
+    Arguments.requirePositive("adaptiveClip", clip, NOT_TO_CLIP);
+    adaptiveClip = clip;
+    return this;
+  }
+
+  /**
    * Skips a step with a gradient that is NaN or infinite; for a {@link ModelStep} only. Nothing
    * changes then, the number of steps included, but that gradients are set to zero.
    *
@@ -248,6 +264,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
         List.copyOf(groups),
         clipNorm,
         bound(clipGrad),
+        adaptiveClip,
         rescaleGrad,
         skipNonFinite,
         scaler);

@@ -151,6 +151,16 @@ class StepTest {
 
   @ParameterizedTest
   @EnumSource
+  void clipsEachParameterByItsOwnNorm(Mode mode) {
+    check(
+        mode,
+        DataType.FLOAT32,
+        WarmstepOptimizer.of(Momentum.nesterov(0.9)).learningRate(0.1).adaptiveClip(0.001).build(),
+        expected -> expected.rule(Momentum.nesterov(0.9)).learningRate(0.1).adaptiveClip(0.001));
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void schedulesMoveHyperparameters(Mode mode) {
     Schedule beta1 = step -> 0.8 + 0.1 / step;
     Schedule decay = Schedules.linear(0.5, 1, 0, 5);
@@ -336,6 +346,7 @@ class StepTest {
     builder.learningRate(0.1);
     assertThrows(IllegalArgumentException.class, () -> builder.clipNorm(0));
     assertThrows(IllegalArgumentException.class, () -> builder.clipValue(Double.NaN));
+    assertThrows(IllegalArgumentException.class, () -> builder.adaptiveClip(0));
     assertThrows(IllegalArgumentException.class, () -> builder.optClipGrad(0).build());
     builder.optClipGrad(1).clipValue(1);
     String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
