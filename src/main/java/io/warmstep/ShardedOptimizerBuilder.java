@@ -3,7 +3,6 @@ package io.warmstep;
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.TensorSums;
-import io.warmstep.rule.UpdateRule;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.OptionalInt;
@@ -79,9 +78,9 @@ public final class ShardedOptimizerBuilder {
             builder.groups(),
             parameters);
     requireSupported(parameters, groups);
-    IdentityHashMap<Parameter, UpdateRule> rules = new IdentityHashMap<>();
-    groups.forEach(group -> group.members().forEach(member -> rules.put(member, group.rule())));
-    Shards shards = new Shards(parameters, rules::get, collective.size());
+    IdentityHashMap<Parameter, RuleGroup> groupOf = new IdentityHashMap<>();
+    groups.forEach(group -> group.members().forEach(member -> groupOf.put(member, group)));
+    Shards shards = new Shards(parameters, groupOf::get, collective.size());
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
     collective.requireSame("what is trained", description(parameters, groups));
     shards.gather(collective, OptionalInt.of(0)); // before the state has copies of them
@@ -129,12 +128,6 @@ public final class ShardedOptimizerBuilder {
                 + "'s has: choose another rule, or build it without sharded(...)");
       }
     }
-    if (groups.stream().anyMatch(group -> group.adaptiveClip().isUsed())) {
-      throw new UnsupportedOperationException(
-          "a sharded optimizer has no adaptive clipping yet, since a worker has the norm of its own"
-              + " part of a tensor alone: build it without adaptiveClip(...), or without"
-              + " sharded(...)");
-    }
     if (builder.options().rounding() != Rounding.NEAREST) {
       throw new UnsupportedOperationException(
           "a sharded optimizer does not round at random yet, since its random numbers would count"
@@ -163,6 +156,7 @@ public final class ShardedOptimizerBuilder {
       text.append("group ").append(group.pattern()).append(": ").append(group.rule().name());
       text.append(' ').append(new TreeMap<>(OptimizerSaver.settings(group.rule())));
       text.append(", learning rate times ").append(group.learningRateFactor());
+      text.append(", adaptive clip ").append(group.adaptiveClip());
       text.append(", of ").append(group.members().stream().map(Parameter::name).toList());
       text.append('\n');
     }

@@ -15,7 +15,7 @@ import java.util.function.Function;
  * Which worker updates what. All elements are taken in the order of the parameters, and each worker
  * has a run of them, all runs about as long. They are cut between leaves of 4096 elements, counted
  * from each parameter's first, so that a leaf of the norm lies with one worker; a parameter whose
- * rule adds something up over the tensor is not cut at all.
+ * rule or clipping adds something up over the tensor is not cut at all.
  */
 final class Shards {
   private final List<Parameter> parameters = new ArrayList<>();
@@ -24,11 +24,11 @@ final class Shards {
   /** By parameter and worker. */
   private final List<List<Shard>> shards = new ArrayList<>();
 
-  Shards(Parameters parameters, Function<Parameter, UpdateRule> rule, int workers) {
+  Shards(Parameters parameters, Function<Parameter, RuleGroup> group, int workers) {
     long total = parameters.length();
     long done = 0;
     for (Parameter parameter : parameters) {
-      long unit = isElementwise(rule.apply(parameter)) ? StepPlan.LEAF : parameter.length();
+      long unit = isElementwise(group.apply(parameter)) ? StepPlan.LEAF : parameter.length();
       List<Shard> own = new ArrayList<>();
       long from = 0;
       for (int worker = 0; worker < workers; worker++) {
@@ -46,9 +46,13 @@ final class Shards {
     }
   }
 
-  /** Whether a parameter under a rule can be cut. */
-  private static boolean isElementwise(UpdateRule rule) {
-    return rule.sums().isEmpty() && rule.matrix().isEmpty() && rule.minDimensions() == 0;
+  /** Whether a parameter of a group can be cut. */
+  private static boolean isElementwise(RuleGroup group) {
+    UpdateRule rule = group.rule();
+    return !group.adaptiveClip().isUsed()
+        && rule.sums().isEmpty()
+        && rule.matrix().isEmpty()
+        && rule.minDimensions() == 0;
   }
 
   /** {@code total * part / parts}, which may not fit on the way. */
