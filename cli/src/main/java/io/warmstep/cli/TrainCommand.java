@@ -16,6 +16,7 @@ import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
 import io.warmstep.cli.train.OptimizerUpdate;
 import io.warmstep.cli.train.PlotFile;
+import io.warmstep.cli.train.Precision;
 import io.warmstep.cli.train.RunVerdict;
 import io.warmstep.cli.train.Trainer;
 import io.warmstep.cli.train.TrainingDivergedException;
@@ -112,7 +113,7 @@ final class TrainCommand implements Callable<Integer> {
     Clipping clipping = checked(() -> update.toClipping(rule));
     checked(
         () -> {
-          sharing.check(task, update, saving, storing);
+          sharing.check(task, saving, storing);
           return sharing;
         });
     checked(() -> storing.toPrecision(task.seed));
@@ -316,6 +317,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private Mlp share(Run run, Device device, PrintWriter out, boolean isSilent) throws IOException {
+    Precision precision = checked(() -> storing.checked(its -> tried(run, device, its), task.seed));
     try (TrainProgress progress =
         TrainProgress.of(isSilent, task.epochs, run.trainer().steps(), out)) {
       TrainWorkers workers = new TrainWorkers(sharing, update.backend, device);
@@ -326,9 +328,21 @@ final class TrainCommand implements Callable<Integer> {
             Mlp model = model(run.data());
             TrainOptions.Chosen same = run.chosen().anew(rate, run.rule(), run.trainer().steps());
             return new TrainWorkers.Job(
-                model, trainer(model, run.split()), run.rule(), same.rate(), run.clipping());
+                model,
+                trainer(model, run.split()),
+                run.rule(),
+                same.rate(),
+                run.clipping(),
+                precision);
           });
     }
+  }
+
+  /** Makes an optimizer once, so that what cannot be stored so is refused before workers begin. */
+  private static Precision tried(Run run, Device device, Precision precision) {
+    new OptimizerUpdate(device, run.model(), run.rule(), run.rate(), run.clipping(), precision)
+        .close();
+    return precision;
   }
 
   private String title(Run run) {

@@ -2,6 +2,7 @@ package io.warmstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import io.warmstep.Rounding;
 import io.warmstep.check.Arguments;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.rules.NamedRules;
@@ -399,7 +400,7 @@ final class TrainOptions {
     }
 
     /** Checks that the numbers fit each other and what else was asked for. */
-    void check(Task task, Update update, Saving saving, StoringOptions storing) {
+    void check(Task task, Saving saving, StoringOptions storing) {
       if (workers == null) {
         if (lanes != null) {
           throw new IllegalArgumentException(
@@ -417,15 +418,10 @@ final class TrainOptions {
             "--accumulate is for training without --workers, which add up the parts of a minibatch"
                 + " already: give a larger --batch, cut into more --lanes");
       }
-      if (update.adaptiveClip != null) {
+      if (storing.toPrecision(task.seed).rounding() != Rounding.NEAREST) {
         throw new IllegalArgumentException(
-            "--adaptive-clip is for training without --workers, each of which has the norm of its"
-                + " own part of a tensor alone: leave one of the two out");
-      }
-      if (!storing.text().isEmpty()) {
-        throw new IllegalArgumentException(
-            "--dtype, --master, --state, --rounding and --average are for training without"
-                + " --workers: leave one of the two out");
+            "--rounding stochastic is for training without --workers, whose random numbers would"
+                + " differ with their number: leave one of the two out");
       }
       if (saving.checkpoint != null || saving.resume != null) {
         throw new IllegalArgumentException(

@@ -7,6 +7,7 @@ import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.History;
 import io.warmstep.cli.train.LearningRate;
 import io.warmstep.cli.train.Mlp;
+import io.warmstep.cli.train.Precision;
 import io.warmstep.cli.train.Trainer;
 import io.warmstep.cli.train.WorkerUpdate;
 import io.warmstep.collective.Collective;
@@ -28,7 +29,13 @@ final class TrainWorkers {
   private final Device first;
 
   /** What a worker trains: the same for all, but each has its own. */
-  record Job(Mlp model, Trainer trainer, UpdateRule rule, LearningRate rate, Clipping clipping) {}
+  record Job(
+      Mlp model,
+      Trainer trainer,
+      UpdateRule rule,
+      LearningRate rate,
+      Clipping clipping,
+      Precision precision) {}
 
   /** Makes a job for each worker. */
   interface Jobs {
@@ -93,8 +100,10 @@ final class TrainWorkers {
               job.model(),
               job.rule(),
               job.rate(),
-              job.clipping())) {
+              job.clipping(),
+              job.precision())) {
         job.trainer().run(update, listener, history);
+        update.eval(); // what was evaluated is judged
       } finally {
         if (device != first) {
           device.close();

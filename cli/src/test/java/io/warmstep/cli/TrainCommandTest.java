@@ -212,9 +212,6 @@ class TrainCommandTest {
     assertTrue(state.err().contains("--state is bfloat16, must be float32 for"), state.err());
     CommandRun average = CommandRun.run("train", "--average", "0");
     assertTrue(average.err().contains("--average is 0.0, must be in (0, 1): "), average.err());
-    CommandRun shared = CommandRun.run("train", "--workers", "2", "--average", "0.9");
-    assertEquals(2, shared.exitCode());
-    assertTrue(shared.err().contains("are for training without --workers"), shared.err());
     CommandRun unknown = CommandRun.run("train", "--rounding", "up");
     assertTrue(
         unknown.err().contains("--rounding is 'up', must be one of nearest, stochastic"),

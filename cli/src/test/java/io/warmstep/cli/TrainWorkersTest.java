@@ -11,6 +11,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code train --workers}. */
 class TrainWorkersTest {
@@ -24,7 +25,10 @@ class TrainWorkersTest {
   @CsvSource({
     "--hidden 16 --clip-norm 1",
     "--hidden 8,8 --rule lamb --schedule plateau",
-    "--hidden 150 --batch 7 --rule sgd --warmup none"
+    "--hidden 150 --batch 7 --rule sgd --warmup none",
+    "--hidden 16 --dtype bfloat16 --master 24bit --state int8 --small-tensor 0 --average 0.9",
+    "--hidden 16 --rule schedulefreeadamw --adaptive-clip 0.01",
+    "--hidden 8,8 --rule muon"
   })
   void anyNumberOfWorkersHasTheSameBits(String options) {
     JsonObject one = train((options + " --workers 1").split(" "));
@@ -44,8 +48,14 @@ class TrainWorkersTest {
     JsonObject eight = train("--hidden", "16", "--workers", "2");
     JsonObject two = train("--hidden", "16", "--workers", "2", "--lanes", "2");
     assertNotEquals(eight.get("bits"), two.get("bits"));
-    JsonObject one = train("--hidden", "16", "--workers", "1", "--lanes", "1");
-    assertEquals(train("--hidden", "16").get("bits"), one.get("bits"), "as without workers");
+  }
+
+  /** Also of a rule that is evaluated at other weights than it trains. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", "--rule schedulefreesgd", "--dtype bfloat16 --master --average 0.9"})
+  void aSingleLaneHasTheBitsOfNone(String options) {
+    JsonObject one = train(("--hidden 16 --workers 1 --lanes 1 " + options).strip().split(" "));
+    assertEquals(train(("--hidden 16 " + options).strip().split(" ")).get("bits"), one.get("bits"));
   }
 
   @Test
@@ -70,8 +80,9 @@ class TrainWorkersTest {
         "--workers 0|--workers is 0, must be from 1 to 1024",
         "--lanes 4|--lanes is 4, but there is no --workers N that it is for",
         "--workers 4 --lanes 2|--lanes is 2, must be from 4, the number of workers, to 1024",
+        "--workers 2 --dtype bfloat16 --rounding stochastic|--rounding stochastic is for training",
+        "--workers 2 --master|--master is exact, must be none for",
         "--workers 2 --accumulate 4|--accumulate is for training without --workers",
-        "--workers 2 --adaptive-clip 0.1|--adaptive-clip is for training without --workers",
         "--workers 2 --checkpoint x|--checkpoint is for training without --workers"
       })
   void whatDoesNotFitIsRefused(String options, String message) {

@@ -3,29 +3,20 @@ package io.warmstep.cli.train;
 import io.warmstep.Device;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
-import io.warmstep.Parameter;
-import io.warmstep.ParameterGroup;
-import io.warmstep.Parameters;
-import io.warmstep.ParametersBuilder;
 import io.warmstep.StepListener;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CheckpointWriter;
 import io.warmstep.checkpoint.RestoreReport;
-import io.warmstep.rule.Adam;
-import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
-import java.util.Arrays;
-import java.util.List;
 
 /**
  * Trains a model by the library: its parameters live on the device, gradients are copied there,
  * {@link Optimizer#step()} updates them, and the new values are copied back into the model.
  */
 public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
-  private final List<Mlp.Parameter> model;
+  private final DeviceModel model;
   private final LearningRate rate;
-  private final Parameters parameters;
   private final Optimizer optimizer;
 
   /**
@@ -90,73 +81,35 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       Clipping clipping,
       Precision precision,
       StepListener listener) {
-    this.model = model.parameters();
+    this.model = new DeviceModel(device, model, precision.type());
     this.rate = rate;
-    ParametersBuilder owned = Parameters.on(device);
-    for (Mlp.Parameter parameter : this.model) {
-      long[] shape = Arrays.stream(parameter.shape()).asLongStream().toArray();
-      owned
-          .add(parameter.name(), precision.type(), parameter.values())
-          .shape(parameter.name(), shape);
-    }
-    parameters = owned.build();
     try {
-      OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
-      precision.set(builder);
-      clipping.set(builder);
+      OptimizerBuilder builder =
+          this.model.optimizer(rule, rate, clipping, precision, listener != null);
       if (listener != null) {
         builder.listener(listener, 1);
       }
-      group(builder, rule, listener != null);
       optimizer = builder.build();
-      copyBack(); // rounded to their type
+      this.model.readValues(); // rounded to their type
     } catch (RuntimeException | Error e) {
-      parameters.close();
+      this.model.close();
       throw e;
-    }
-  }
-
-  /**
-   * Puts what a rule of matrices is not for under AdamW: vectors, and the last layer. Its rate is
-   * to the rule's as their usual ones are.
-   *
-   * @param eachWeight whether every weight matrix is a group of its own
-   */
-  private void group(OptimizerBuilder builder, UpdateRule rule, boolean eachWeight) {
-    List<Mlp.Parameter> weights = model.stream().filter(each -> each.shape().length > 1).toList();
-    int last = weights.size() > 1 ? weights.size() - 1 : -1;
-    boolean isOfMatrices = rule.minDimensions() > 1;
-    for (Mlp.Parameter parameter : model) {
-      ParameterGroup group = ParameterGroup.matching(parameter.name());
-      int weight = weights.indexOf(parameter);
-      if (isOfMatrices && (weight < 0 || weight == last)) {
-        double factor = Rules.usualRate(Adam.adamW()) / Rules.usualRate(rule);
-        builder.group(group.rule(Adam.adamW()).learningRateFactor(factor));
-      } else if (eachWeight && weight >= 0) {
-        builder.group(group);
-      }
     }
   }
 
   @Override
   public void accumulate() {
-    copyGradients();
+    model.writeGradients();
     optimizer.accumulate();
-  }
-
-  private void copyGradients() {
-    for (Mlp.Parameter parameter : model) {
-      parameters.get(parameter.name()).gradients().copyFrom(parameter.gradient());
-    }
   }
 
   @Override
   public double step() {
     if (optimizer.accumulated() == 0) {
-      copyGradients();
+      model.writeGradients();
     }
     optimizer.step();
-    copyBack();
+    model.readValues();
     return optimizer.learningRate();
   }
 
@@ -171,7 +124,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
   public void eval() {
     optimizer.eval();
     if (!optimizer.isTraining()) {
-      copyBack();
+      model.readValues();
     }
   }
 
@@ -180,7 +133,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
     boolean wasTraining = optimizer.isTraining();
     optimizer.train();
     if (!wasTraining) {
-      copyBack();
+      model.readValues();
     }
   }
 
@@ -203,21 +156,14 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
    */
   public RestoreReport restore(CheckpointReader reader) throws IOException {
     RestoreReport report = optimizer.checkpoint().keepHyperparameters().restore(reader);
-    copyBack();
+    model.readValues();
     return report;
-  }
-
-  private void copyBack() {
-    for (Mlp.Parameter parameter : model) {
-      Parameter updated = parameters.get(parameter.name());
-      updated.values().copyTo(parameter.values());
-    }
   }
 
   /** Frees the device memory; the model keeps its last values. */
   @Override
   public void close() {
     optimizer.close();
-    parameters.close();
+    model.close();
   }
 }

@@ -1,10 +1,6 @@
 package io.warmstep.cli.train;
 
 import io.warmstep.Device;
-import io.warmstep.Optimizer;
-import io.warmstep.OptimizerBuilder;
-import io.warmstep.Parameters;
-import io.warmstep.ParametersBuilder;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.collective.Collective;
 import io.warmstep.rule.UpdateRule;
@@ -16,10 +12,9 @@ import java.util.List;
  * of its lanes, and of the optimizer its share.
  */
 public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
-  private final List<Mlp.Parameter> model;
+  private final DeviceModel model;
   private final LearningRate rate;
   private final int lanes;
-  private final Parameters parameters;
   private final ShardedOptimizer optimizer;
   private float[] features = {};
   private int[] labels = {};
@@ -34,6 +29,7 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
    * @param rule how it is updated
    * @param rate the learning rate of each step, this worker's own
    * @param clipping how gradients are clipped
+   * @param precision how parameters and state are stored
    */
   public WorkerUpdate(
       Device device,
@@ -42,21 +38,21 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
       Mlp model,
       UpdateRule rule,
       LearningRate rate,
-      Clipping clipping) {
-    this.model = model.parameters();
+      Clipping clipping,
+      Precision precision) {
+    this.model = new DeviceModel(device, model, precision.type());
     this.rate = rate;
     this.lanes = lanes;
-    ParametersBuilder owned = Parameters.on(device);
-    for (Mlp.Parameter parameter : this.model) {
-      owned.add(parameter.name(), parameter.values());
-    }
-    parameters = owned.build();
     try {
-      OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(rate.schedule());
-      clipping.set(builder);
-      optimizer = builder.sharded(collective).lanes(lanes).build();
+      optimizer =
+          this.model
+              .optimizer(rule, rate, clipping, precision, false)
+              .sharded(collective)
+              .lanes(lanes)
+              .build();
+      this.model.readValues(); // rounded to their type
     } catch (RuntimeException | Error e) {
-      parameters.close();
+      this.model.close();
       throw e;
     }
   }
@@ -78,9 +74,7 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
       System.arraycopy(allFeatures, from * columns, features, 0, count * columns);
       System.arraycopy(allLabels, from, labels, 0, count);
       losses[lane] = model.computeGradients(features, labels, count, rows);
-      for (Mlp.Parameter parameter : this.model) {
-        parameters.get(parameter.name()).gradients().copyFrom(parameter.gradient());
-      }
+      this.model.writeGradients();
       optimizer.accumulate(lane);
     }
     return sum(losses);
@@ -107,9 +101,7 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
   @Override
   public double step() {
     optimizer.step();
-    for (Mlp.Parameter parameter : model) {
-      parameters.get(parameter.name()).values().copyTo(parameter.values());
-    }
+    model.readValues();
     return optimizer.learningRate();
   }
 
@@ -120,10 +112,28 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
     }
   }
 
+  /** All workers come here, as they evaluate after the same steps. */
+  @Override
+  public void eval() {
+    optimizer.eval();
+    if (!optimizer.isTraining()) {
+      model.readValues();
+    }
+  }
+
+  @Override
+  public void train() {
+    boolean wasTraining = optimizer.isTraining();
+    optimizer.train();
+    if (!wasTraining) {
+      model.readValues();
+    }
+  }
+
   /** Frees the device memory; the model keeps its last values. */
   @Override
   public void close() {
     optimizer.close();
-    parameters.close();
+    model.close();
   }
 }
