@@ -12,6 +12,7 @@ import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.StateType;
+import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
@@ -449,7 +450,39 @@ class AdaptiveClipTest {
     }
   }
 
-  /** The gradient's own state types and a bound that is never reached change no bits. */
+  /** So many leaves that nodes have to be joined, of parameters and of gradients. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  void moreLeavesThanANodeHas(ContractBackend backend) {
+    int length = 4096 * 4096 + 4097;
+    try (Parameters parameters =
+            Parameters.on(backend.shared())
+                .add("p", ElementType.FLOAT32, length)
+                .add("q", new float[] {3, 4})
+                .build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).adaptiveClip(0.5).build()) {
+      // Norms of 0.5 and 2, of which each comes from two leaves below different nodes.
+      float[] parts = {0.3f, 0.4f};
+      Tensor values = parameters.get("p").values();
+      Tensor gradients = parameters.get("p").gradients();
+      for (int i = 0; i < 2; i++) {
+        values.slice(i * (length - 1L), 1).copyFrom(new float[] {parts[i]});
+        gradients.slice(1 + i * (length - 3L), 1).copyFrom(new float[] {4 * parts[i]});
+      }
+      parameters.get("q").gradients().copyFrom(new float[] {6, 8});
+      optimizer.step();
+      assertEquals(0.3f, values.slice(0, 1).toFloats()[0]);
+      assertEquals(0.4f, values.slice(length - 1L, 1).toFloats()[0]);
+      assertEquals(-0.15f, values.slice(1, 1).toFloats()[0], 1e-7);
+      assertEquals(-0.2f, values.slice(length - 2L, 1).toFloats()[0], 1e-7);
+      assertEquals(0, values.slice(2, 1).toFloats()[0]);
+      float[] q = parameters.get("q").values().toFloats();
+      assertEquals(List.of(1.5f, 2f), List.of(q[0], q[1]));
+    }
+  }
+
+  /** A bound that is never reached changes no bits, whatever state is stored as. */
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void aBoundThatIsNotReachedChangesNothing(ContractBackend backend) {
