@@ -34,7 +34,9 @@ final class CudaUpdate {
   private final ByteBuffer[] arguments; // of the launches that write the table, if any
   private final Pointer[] argumentPointers;
   private final CudaSums sums; // or null
-  private final ByteBuffer all; // the update's arguments, after those of the sums
+  private final ByteBuffer all; // what rows need, the sums' arguments if any, and the update's
+  private final ByteBuffer fromSums; // all but the first
+  private final Pointer sumsPointer;
   private final ByteBuffer update;
   private final Pointer updatePointer;
 
@@ -71,8 +73,11 @@ final class CudaUpdate {
         rule.sums().isEmpty()
             ? null
             : new CudaSums(context, kernels, arena, plan, rule, runs, tiles.blocks());
-    int before = isMixed ? Layout.MIXED_STEP : sums == null ? 0 : Layout.SUM_STEP;
+    int ofRows = !isMixed ? 0 : sums == null ? Layout.MIXED_STEP : Layout.MIXED_SUMS;
+    int before = ofRows + (sums == null ? 0 : Layout.SUM_STEP);
     this.all = Cuda.direct(before + layout.bytes());
+    this.fromSums = all.slice(ofRows, all.capacity() - ofRows).order(all.order());
+    this.sumsPointer = Pointer.to(Pointer.to(fromSums));
     this.update = all.slice(before, layout.bytes()).order(all.order());
     this.updatePointer = Pointer.to(Pointer.to(all));
     this.arguments = new ByteBuffer[chunks];
@@ -109,7 +114,7 @@ final class CudaUpdate {
     StepOptions options = plan.options();
     long tableAddress = table == null ? 0 : table.address();
     if (sums != null) {
-      sums.setFixed(all, normResult);
+      sums.setFixed(fromSums, normResult);
     }
     if (isMixed) {
       all.putLong(Layout.MIXED_TENSORS, tensors.address());
@@ -185,9 +190,17 @@ final class CudaUpdate {
     putReal(update, layout.prescale(), prescale);
     putReal(update, Layout.Step.SCALE, layout.isDouble() ? scale.scale() : scale.floatScale());
     if (sums != null) {
-      sums.launch(updatePointer);
+      phase(true);
+      sums.launch(updatePointer, sumsPointer);
+      phase(false);
     }
     context.launch(kernel, tiles.blocks(), updatePointer);
+  }
+
+  private void phase(boolean isFirst) {
+    if (isMixed) {
+      all.putInt(Layout.MIXED_FIRST, isFirst ? 1 : 0);
+    }
   }
 
   /** With the context current: sets the gradients to zero. */
