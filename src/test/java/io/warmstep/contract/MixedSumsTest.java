@@ -108,11 +108,21 @@ class MixedSumsTest {
     }
   }
 
+  /**
+   * Rules take turns, as on OpenCL each case is a program of its own; LAMB, whose first phase moves
+   * state of both sorts, has all.
+   */
+  private static List<StateType> states(UpdateRule rule) {
+    StateType[] all = StateType.values();
+    int turn = rules().indexOf(rule) % all.length;
+    return rule.name().equals("lamb") ? List.of(all) : List.of(all[turn]);
+  }
+
   /** A bfloat16 parameter with an exact master trains as a float32 one. */
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void exactMastersAreFloat32(ContractBackend backend, UpdateRule rule) {
-    for (StateType state : StateType.values()) {
+    for (StateType state : states(rule)) {
       try (Parameters plain = parameters(backend.shared(), ElementType.FLOAT32);
           Parameters half = parameters(backend.shared(), ElementType.BFLOAT16);
           Optimizer expected = optimizer(plain, rule, MasterWeights.NONE, state).build();
