@@ -158,6 +158,15 @@ struct MixedArguments {
   StepArguments<float> step;
 };
 
+/* The same for the kernels of a rule with sums. */
+struct MixedSumArguments {
+  const MixedTensor *tensors;
+  unsigned key[2];
+  int is_first; /* whether the phase before the update, with a block for each leaf */
+  int unused;
+  SumArguments<float> sums;
+};
+
 /* One matrix of a batch: where it comes from, and the tensor whose first number divides it. */
 template <typename T> struct MatrixPart {
   T *values;
@@ -302,6 +311,10 @@ WS_SIZE(MixedTensor, 176);
 WS_AT(MixedArguments, key, 8);
 WS_AT(MixedArguments, step, 16);
 WS_SIZE(MixedArguments, 1360);
+WS_AT(MixedSumArguments, key, 8);
+WS_AT(MixedSumArguments, is_first, 16);
+WS_AT(MixedSumArguments, sums, 24);
+WS_SIZE(MixedSumArguments, 1440);
 WS_SIZE(MatrixPart<float>, 16);
 WS_AT(MatrixArguments<float>, parts, 0);
 WS_AT(MatrixArguments<float>, numbers, 8);

@@ -61,7 +61,7 @@ WS_INLINE ws_lanes ws_decode_square(ws_words codes, float scale) {
 }
 
 /* What a lane counts for in its group: its magnitude, unless it is infinite or another's. */
-WS_INLINE uint ws_largest(uint largest, ws_lanes x, ws_unit unit) {
+WS_INLINE uint ws_group_largest(uint largest, ws_lanes x, ws_unit unit) {
   uint lanes[WS_LANES];
   int i;
   WS_VSTORE(WS_AS_WORDS(x) & 0x7fffffffu, 0, lanes);
@@ -100,7 +100,7 @@ WS_INLINE void ws_store_moments(
   uint largest = 0, word;
   int i;
   for (i = 0; i < WS_GROUP_UNITS && at + i * WS_LANES < length; i++) {
-    largest = ws_largest(largest, x[i], ws_unit_at(at + i * WS_LANES, length, 0));
+    largest = ws_group_largest(largest, x[i], ws_unit_at(at + i * WS_LANES, length, 0));
   }
   word = min((largest + 0x7fffu) >> 15, 0xfd00u);
   WS_SCALE_OF(state, at, length) = (ushort)word;
@@ -118,7 +118,7 @@ WS_INLINE void ws_store_squares(
   int i;
   for (i = 0; i < WS_GROUP_UNITS && at + i * WS_LANES < length; i++) {
     roots[i] = sqrt(x[i]);
-    largest = ws_largest(largest, roots[i], ws_unit_at(at + i * WS_LANES, length, 0));
+    largest = ws_group_largest(largest, roots[i], ws_unit_at(at + i * WS_LANES, length, 0));
   }
   word = min((largest + 0x7fffu) >> 15, 0xbeffu);
   WS_SCALE_OF(state, at, length) = (ushort)word;

@@ -47,10 +47,19 @@
 /* Whether all of `blocks` blocks have now done this, in one thread each. What that thread stored before
    can be read by the last block. The counter is 0 again then. */
 #define WS_ARRIVE(counter, blocks) arrive(counter, blocks)
-/* How an operand of a row is stored, and the address of its average. In the PTX the loads bear these
-   names, so that a module can be loaded with constants in their place. */
+/* How an operand of a row is stored, the address of its average, and which phase a launch is. In the PTX
+   the loads bear these names, so that a module can be loaded with constants in their place. */
 #define WS_STORED(row, OPERAND) stored_as<OPERAND>(row)
 #define WS_AVERAGE(row) average_of(row)
+#define WS_IS_FIRST(kernel, arguments) is_first_of_##kernel()
+#define WS_DEFINE_IS_FIRST(kernel)                                                \
+  static __device__ __forceinline__ bool is_first_of_##kernel() {                 \
+    int is_first;                                                                 \
+    asm("ld.param.u32 %0, [" #kernel "_param_0+%1]; // phase"                     \
+        : "=r"(is_first)                                                          \
+        : "n"(__builtin_offsetof(MixedSumArguments, is_first)));                  \
+    return is_first != 0;                                                         \
+  }
 #define WS_LIST(kernel, Arguments)
 static __device__ __forceinline__ unsigned near_max(unsigned x) {
   WS_UNROLL

@@ -10,8 +10,14 @@
  * then all loads come before the first conversion, so that they are in flight together, and what is
  * no code is stored from registers. Elsewhere, at the end of a tensor of another length and where an
  * operand is not aligned, elements are moved one by one.
+ *
+ * The entry of a rule with sums is launched for both of its phases. In the first a block has a leaf of
+ * one tensor, two tiles. It moves and stores state; then it goes over the leaf again, forms terms of
+ * what memory now holds, and adds them up by the tree of tree.cuh. A sum that may have overflowed or
+ * underflowed takes it another time. Of a rule with a matrix phase the first only moves state, by tiles.
  */
 #include "codes.cuh"
+#include "tree.cuh"
 
 /* Elements that a thread updates at a time. */
 enum { EACH = 4 };
@@ -337,23 +343,121 @@ WS_DEVICE Bits encode(int stored, const Bits &x, float scale, const Random &rand
   return codes;
 }
 
-WS_DEVICE Place place_of(long long tile, int at, int count) {
-  return {tile * WS_TILE + at, count - at < EACH ? count - at : EACH};
+/* Of the elements of a block, of which there may be none beyond `count`. */
+WS_DEVICE Place place_of(long long first, int at, int count) {
+  return {first + at, count - at < EACH ? count - at : EACH};
 }
 
-template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
-  const StepArguments<float> &step = arguments.step;
-  const Tile tile = step.tiles[WS_BLOCK_INDEX];
+/*
+ * Adds a thread's terms of a quarter of a leaf, in the order of sums.cu: the first, the third, the second,
+ * the fourth. What waits for the next one is kept where slots are while they move.
+ */
+template <class Rule>
+WS_DEVICE void add(
+    Scratch<float> *scratch, Slot *slots, int t, int turn, const float (*x)[EACH]) {
+  WS_UNROLL
+  for (int j = 0; j < Rule::SUMS; j++) {
+    unsigned largest = turn == 0 ? 0 : scratch[j].largest[t];
+    const Bits lower = kept(slots[j].word[t]);
+    WS_UNROLL
+    for (int i = 0; i < EACH; i++) {
+      const unsigned magnitude = ws_to_bits_f32(x[j][i]) & 0x7fffffffu;
+      if (magnitude > largest) largest = magnitude;
+      const float two = pair(Rule::kind(j), ws_from_bits_f32(lower.word[i]), x[j][i]);
+      float *const sum = &scratch[j].sums[i][t];
+      if (turn == 1) *sum = two;
+      if (turn == 3) *sum = *sum + two;
+    }
+    scratch[j].largest[t] = largest;
+    keep(slots[j].word[t], bits_of(x[j]));
+  }
+}
+
+/* A leaf's sums, and what the terms of a pass over it are multiplied by. */
+template <class Rule> struct LeafSums {
+  Sum<float> sums[Rule::TERMS];
+  float factors[Rule::TERMS];
+
+  /*
+   * Takes what a pass has added up. False if another is to follow, with the terms divided by a power of
+   * two where a plain sum does not do.
+   */
+  WS_DEVICE_MEMBER bool take(Scratch<float> *scratch, bool is_plain_pass) {
+    float folded[Rule::TERMS];
+    bool is_last = true;
+    fold<Rule::SUMS>(scratch, folded);
+    WS_UNROLL
+    for (int j = 0; j < Rule::SUMS; j++) {
+      if (!is_plain_pass) {
+        if (factors[j] != 0) sums[j].sum = folded[j];
+        continue;
+      }
+      sums[j].sum = folded[j];
+      sums[j].exponent = 0;
+      factors[j] = 0;
+      if (is_plain(Rule::kind(j), folded[j])) continue;
+      if (exponent_of_largest(largest_of(scratch[j]), &sums[j])) {
+        factors[j] = power_of_two<float>(-sums[j].exponent);
+        is_last = false;
+      } else if (Rule::kind(j) == WS_SUM_SIGNED) {
+        sums[j].sum = folded[j];
+      }
+    }
+    return is_last;
+  }
+};
+
+WS_DEVICE const StepArguments<float> &step_of(const MixedArguments &arguments) {
+  return arguments.step;
+}
+WS_DEVICE const StepArguments<float> &step_of(const MixedSumArguments &arguments) {
+  return arguments.sums.step;
+}
+
+/* The numbers of a tensor, behind a group's scalars. */
+template <class Rule> WS_DEVICE void load_numbers(const MixedArguments &, int, Group<float> *) {}
+template <class Rule>
+WS_DEVICE void load_numbers(const MixedSumArguments &arguments, int tensor, Group<float> *group) {
+  WS_UNROLL
+  for (int i = 0; i < Rule::NUMBERS; i++) {
+    group->scalars[Rule::SCALARS + i] =
+        arguments.sums.numbers[(long long)tensor * WS_MAX_NUMBERS + i];
+  }
+}
+
+WS_DEVICE const Tile *leaves_of(const MixedArguments &) { return nullptr; }
+WS_DEVICE const Tile *leaves_of(const MixedSumArguments &arguments) { return arguments.sums.leaves; }
+
+WS_DEVICE void store_sum(const MixedArguments &, const Tile &, int, const Sum<float> &) {}
+WS_DEVICE void store_sum(
+    const MixedSumArguments &arguments, const Tile &leaf, int which, const Sum<float> &sum) {
+  const SumArguments<float> &sums = arguments.sums;
+  const long long place =
+      which * sums.leaf_count + sums.tensors[leaf.tensor].first_leaf + leaf.index;
+  sums.sums[place] = sum.sum;
+  sums.exponents[place] = sum.exponent;
+}
+
+/* is_first: the phase before the update, of a rule that has one. */
+template <class Rule, class Arguments>
+WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
+  const StepArguments<float> &step = step_of(arguments);
+  const bool is_leaf = Rule::SUMS > 0 && is_first;
+  const int extent = is_leaf ? WS_LEAF : WS_TILE;
+  const int writes = is_first ? Rule::SUM_WRITES : Rule::WRITES;
+  const Tile tile = (is_leaf ? leaves_of(arguments) : step.tiles)[WS_BLOCK_INDEX];
   const MixedTensor *tensor = arguments.tensors + tile.tensor;
-  const long long left = tensor->length - (long long)tile.index * WS_TILE;
-  const int count = left < WS_TILE ? (int)left : WS_TILE;
+  const long long first = (long long)tile.index * extent;
+  const long long left = tensor->length - first;
+  const int count = left < extent ? (int)left : extent;
   bool updates = (step.flags & WS_ONLY_ZERO_GRADIENTS) == 0;
   float scale = step.scale;
   if (updates && step.norm) {
     scale = step.norm->float_scale;
     updates = !step.norm->skip;
   }
-  const bool zeroes = (step.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0;
+  const bool zeroes =
+      !is_first && (step.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0;
   if (!updates && !zeroes) return;
   Group<float> group;
   if (step.table) {
@@ -361,6 +465,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
   } else {
     group = step.groups[tensor->group];
   }
+  if (!is_first) load_numbers<Rule>(arguments, tile.tensor, &group);
   scale = group.sign * scale;
   if (step.tensor_factors) {
     scale = scale * step.tensor_factors[(long long)tile.tensor * WS_MAX_NUMBERS];
@@ -370,7 +475,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
   const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;
   const bool is_24 = is_master_24(values);
   const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : is_24 ? 1 : 2;
-  bool coded = false, draws = is_random(values);
+  bool coded = false, encodes = false, draws = (writes & WS_PARAMETER) != 0 && is_random(values);
   unsigned odd = count % EACH | misaligned(tensor->operands[0], number_width(values)) |
       misaligned(tensor->operands[1], number_width(gradients)) |
       misaligned(averages, 4);
@@ -378,30 +483,39 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
   WS_UNROLL
   for (int k = 0; k < Rule::MAX_SLOTS; k++) {
     const int stored = stored_of(tensor, 2 + k);
+    const bool is_written = (writes & WS_STATE(k)) != 0;
     coded |= is_coded(stored);
-    draws |= is_random(stored);
+    encodes |= is_written && is_coded(stored);
+    draws |= is_written && is_random(stored);
     odd |= misaligned(tensor->operands[2 + k], width(stored));
   }
   const bool whole = odd == 0;
-  WS_SHARED_ARRAY(Random, random, 1 + Rule::ROOM)
-  WS_SHARED_ARRAY(Slot, slots, Rule::ROOM)
+  WS_SHARED_ARRAY(Scratch<float>, scratch, Rule::TERMS)
+  /* In a leaf each slot has those of two tiles. */
+  constexpr int DRAWN = (int)Rule::SUM_WRITES != 0 ? 2 * (int)Rule::ROOM : 1 + (int)Rule::ROOM;
+  WS_SHARED_ARRAY(Random, random, DRAWN)
+  /* While terms are added up those that wait for others. */
+  constexpr int HELD = (int)Rule::ROOM > (int)Rule::TERMS ? (int)Rule::ROOM : (int)Rule::TERMS;
+  WS_SHARED_ARRAY(Slot, slots, HELD)
   WS_SHARED Table table;
   if (updates && draws) {
     const unsigned number = (unsigned)group.scalars[WS_MAX_SCALARS - 2] |
         (unsigned)group.scalars[WS_MAX_SCALARS - 1] << 16;
     WS_UNSHARED();
     WS_THREADS(t) {
-      const long long output = (long long)tile.index * WS_BLOCK + t;
       WS_ROLLED
-      for (int k = -1; k < Rule::MAX_SLOTS; k++) {
-        const int operand = k < 0 ? 0 : 2 + k;
+      for (int own = 0; own < (is_leaf ? 2 : 1) * Rule::MAX_SLOTS + (is_leaf ? 0 : 1); own++) {
+        const int operand = is_leaf ? 2 + own / 2 : own == 0 ? 0 : 1 + own;
+        if (Rule::HAS_FIRST && (writes >> operand & 1) == 0) continue;
         if (!is_random(tensor->stored[operand])) continue;
+        const long long of = is_leaf ? 2 * (long long)tile.index + own % 2 : tile.index;
+        const long long output = of * WS_BLOCK + t;
         unsigned c[4] = {
             (unsigned)output, (unsigned)(output >> 32) | (unsigned)operand << 24,
             (unsigned)tensor->parameter, number};
         philox(c, arguments.key[0], arguments.key[1]);
         WS_UNROLL
-        for (int i = 0; i < 4; i++) random[1 + k].word[i][t] = c[i];
+        for (int i = 0; i < 4; i++) random[own].word[i][t] = c[i];
       }
     }
     WS_BARRIER();
@@ -415,25 +529,46 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
     }
     WS_BARRIER();
   }
-  const bool loops = zeroes || coded || !whole;
+  const bool loops = zeroes || encodes || !whole;
+  /* Of a leaf the passes from 1 on add terms up; it has no other where it moves no state. */
+  int pass = is_leaf && Rule::SUM_WRITES == 0 ? 1 : 0;
+  LeafSums<Rule> leaf_sums = {};
   WS_ROLLED
-  for (int start = 0; start < count; start += WS_BLOCK * EACH) {
+  for (int next = 0;; next += WS_BLOCK * EACH) {
+    if (next >= (is_leaf && pass > 0 ? WS_LEAF : count)) {
+      if (!is_leaf || (pass > 0 && leaf_sums.take(scratch, pass == 1))) break;
+      pass++;
+      next = 0;
+      WS_BARRIER(); /* others have stored what this pass reads of a group */
+    }
+    const bool adds = is_leaf && pass > 0;
+    const int reads = adds ? (int)Rule::SUM_READS | (int)Rule::SUM_WRITES
+        : is_first         ? (int)Rule::SUM_READS
+                           : (int)Rule::READS;
+    const int turn = next / (WS_BLOCK * EACH);
+    const int start = adds ? (turn / 2 + turn % 2 * 2) * (WS_BLOCK * EACH) : next;
     WS_UNSHARED();
     WS_THREADS(t) {
       const int at = start + t * EACH;
-      if (updates && at < count) {
-        const Place place = place_of(tile.index, at, count);
+      if (updates && (adds || at < count)) {
+        const bool exists = !adds || at < count;
+        const Place place = place_of(first, at, count);
         Bits p_bits, g_bits, rest, average, s_bits[Rule::ROOM] = {};
+        if (Rule::HAS_FIRST) p_bits = g_bits = rest = {}; /* of which a phase may read none */
         unsigned short scales[Rule::ROOM] = {};
-        if (whole) {
-          p_bits = load_vector(tensor->operands[0], number_width(values), place);
-          if (has_rest) rest = load_vector(tensor->rest, rest_width, place);
-          g_bits = load_vector(tensor->operands[1], number_width(gradients), place);
-          if (averages) average = load_vector(averages, 4, place);
+        if (whole && exists) {
+          if (reads & WS_PARAMETER) {
+            p_bits = load_vector(tensor->operands[0], number_width(values), place);
+            if (has_rest) rest = load_vector(tensor->rest, rest_width, place);
+          }
+          if (reads & WS_GRADIENT) {
+            g_bits = load_vector(tensor->operands[1], number_width(gradients), place);
+          }
+          if (averages && !is_first) average = load_vector(averages, 4, place);
           WS_UNROLL
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
             const int stored = stored_of(tensor, 2 + k);
-            if (stored) {
+            if (stored && (reads & WS_STATE(k))) {
               s_bits[k] = load_vector(tensor->operands[2 + k], width(stored), place);
             }
           }
@@ -446,7 +581,8 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
               operand = tensor->operands[j];
               bytes = width(tensor->stored[j]);
             }
-            if (!operand) continue;
+            if (!operand || (is_first && j == -2)) continue;
+            if (Rule::HAS_FIRST && (reads >> (j < 0 ? 0 : j) & 1) == 0) continue;
             const Bits x = gather(operand, bytes, place);
             if (j == -2) average = x;
             if (j == -1) rest = x;
@@ -458,10 +594,10 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
             }
           }
         }
-        if (coded) {
+        if (coded && exists) {
           WS_UNROLL
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
-            if (is_coded(stored_of(tensor, 2 + k))) {
+            if (is_coded(stored_of(tensor, 2 + k)) && (reads & WS_STATE(k))) {
               scales[k] = *scale_of(tensor->operands[2 + k], tensor->length, place.from);
             }
           }
@@ -497,14 +633,44 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
           WS_UNROLL
           for (int i = 0; i < EACH; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
         }
-        Computing<Rule>::update(group.options, p, g, s, group.scalars);
+        if (adds) {
+          float x[Rule::TERMS][EACH];
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) {
+            float state[Rule::ROOM], own[Rule::TERMS] = {};
+            WS_UNROLL
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) state[k] = s[k][i];
+            Rule::terms(p[i], g[i], state, group.scalars, own, group.options);
+            WS_UNROLL
+            for (int j = 0; j < Rule::SUMS; j++) {
+              const float term = pass > 1 ? leaf_sums.factors[j] * own[j] : own[j];
+              x[j][i] = i < place.count ? term : 0;
+            }
+          }
+          add<Rule>(scratch, slots, t, turn, x);
+          continue;
+        }
+        if (is_first) {
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) {
+            float state[Rule::ROOM];
+            WS_UNROLL
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) state[k] = s[k][i];
+            Rule::advance(p[i], g[i], state, group.scalars, group.options);
+            WS_UNROLL
+            for (int k = 0; k < Rule::MAX_SLOTS; k++) s[k][i] = state[k];
+          }
+        } else {
+          Computing<Rule>::update(group.options, p, g, s, group.scalars);
+        }
         WS_UNROLL
         for (int k = 0; k < Rule::MAX_SLOTS; k++) {
           const int stored = stored_of(tensor, 2 + k);
-          if (!stored) continue;
+          if (!stored || (writes & WS_STATE(k)) == 0) continue;
           Bits bits = bits_of(s[k]);
           if (!is_coded(stored) && stored != WS_STORED_FLOAT32) {
-            bits = narrow(s[k], is_random(stored), random[1 + k], at);
+            const Random &own = random[is_leaf ? 2 * k + start / WS_TILE : 1 + k];
+            bits = narrow(s[k], is_random(stored), own, is_leaf ? at % WS_TILE : at);
           }
           if (whole && !is_coded(stored)) {
             store_vector(tensor->operands[2 + k], number_width(stored), place, bits);
@@ -512,6 +678,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
             keep(slots[k].word[t], bits);
           }
         }
+        if (is_first) continue;
         if (keeps) {
           WS_UNROLL
           for (int i = 0; i < EACH; i++) p[i] = before[i];
@@ -576,13 +743,14 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         }
       }
     }
-    if (!loops) continue;
-    if (updates && coded) WS_BARRIER(); /* a group's scale was read by all and is written by one */
+    if (adds || !loops) continue;
+    if (updates && encodes) WS_BARRIER(); /* a group's scale was read by all and is written by one */
     WS_ROLLED
     for (int j = zeroes ? 1 : 2; j < (updates ? 2 + Rule::MAX_SLOTS : 2); j++) {
       const int stored = tensor->stored[j];
-      const bool is_state = j > 1, is_code = coded && is_state && is_coded(stored);
+      const bool is_state = j > 1, is_code = encodes && is_state && is_coded(stored);
       if (!stored || (is_state && whole && !is_code)) continue;
+      if (Rule::HAS_FIRST && is_state && (writes >> j & 1) == 0) continue;
       WS_OWN(unsigned, magnitude)
       WS_UNSHARED();
       WS_THREADS(t) {
@@ -605,7 +773,7 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
         const unsigned largest = WS_NEAR_MAX(magnitude, t);
         const int at = start + t * EACH;
         if (at < count) {
-          const Place place = place_of(tile.index, at, count);
+          const Place place = place_of(first, at, count);
           Bits bits = {};
           if (is_state) bits = kept(slots[j - 2].word[t]);
           if (is_code) {
@@ -617,7 +785,9 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
               *scale_of(tensor->operands[j], tensor->length, place.from) =
                   (unsigned short)word;
             }
-            bits = encode(stored, bits, ws_from_bits_f32(word << 15), random[j - 1], at);
+            const Random &own = random[is_leaf ? 2 * (j - 2) + start / WS_TILE : j - 1];
+            const int of = is_leaf ? at % WS_TILE : at;
+            bits = encode(stored, bits, ws_from_bits_f32(word << 15), own, of);
           }
           if (whole) {
             store_vector(tensor->operands[j], width(stored), place, bits);
@@ -628,17 +798,26 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
       }
     }
   }
+  if (!is_leaf) return;
+  WS_UNSHARED(); /* only device memory from here on */
+  WS_THREADS(t) {
+    if (t == 0) {
+      WS_UNROLL
+      for (int j = 0; j < Rule::SUMS; j++) store_sum(arguments, tile, j, leaf_sums.sums[j]);
+    }
+  }
 }
 
-/* Rules with sums over tensors have none: their phases are those of one type. */
-#define WS_SUMS_ENTRY(rule, RULE)
-#define WS_ENTRY(rule, RULE)                                                            \
+#define WS_MIXED_RULE(rule, RULE, PHASES)                                               \
   struct mixed_##rule##_rule {                                                          \
     enum {                                                                              \
       OPTIONS = WS_##RULE##_OPTIONS,                                                    \
+      SCALARS = WS_##RULE##_SCALARS,                                                    \
       MAX_SLOTS = WS_##RULE##_MAX_SLOTS,                                                \
       ROOM = MAX_SLOTS == 0 ? 1 : MAX_SLOTS                                             \
     };                                                                                  \
+    PHASES(rule, RULE)                                                                  \
+                                                                                        \
     static constexpr int slots(int options) {                                           \
       return (void)options, WS_##RULE##_SLOTS(options);                                 \
     }                                                                                   \
@@ -650,11 +829,59 @@ template <class Rule> WS_DEVICE void mixed(const MixedArguments &arguments) {
       return WS_NAME(rule)(p, g, s, k, options);                                        \
     }                                                                                   \
   };                                                                                    \
-  static_assert(WS_##RULE##_SCALARS + 3 <= WS_MAX_SCALARS, "scalars of mixed_" #rule);  \
+  static_assert(                                                                        \
+      WS_##RULE##_SCALARS + mixed_##rule##_rule::NUMBERS + 3 <= WS_MAX_SCALARS,         \
+      "scalars of mixed_" #rule);
+
+#define WS_ONE_PHASE(rule, RULE)                                                        \
+  enum { READS = ~0, WRITES = ~WS_GRADIENT, SUM_READS = 0, SUM_WRITES = 0 };            \
+  enum { HAS_FIRST = 0, SUMS = 0, TERMS = 1, NUMBERS = 0 };                             \
+  static constexpr WS_DEVICE_MEMBER int kind(int) { return 0; }                         \
+  WS_DEVICE void advance(float, float, float *, const float *, int) {}                  \
+  WS_DEVICE void terms(float, float, const float *, const float *, float *, int) {}
+#define WS_ENTRY(rule, RULE)                                                            \
+  WS_MIXED_RULE(rule, RULE, WS_ONE_PHASE)                                               \
   WS_KERNEL_FOR(2) mixed_##rule(const MixedArguments arguments) {                       \
-    mixed<mixed_##rule##_rule>(arguments);                                              \
+    mixed<mixed_##rule##_rule>(arguments, false);                                       \
   }                                                                                     \
   WS_LIST(mixed_##rule, MixedArguments)
+
+#define WS_FIRST_PHASE(rule, RULE)                                                      \
+  enum {                                                                                \
+    HAS_FIRST = 1,                                                                      \
+    READS = WS_##RULE##_READS,                                                          \
+    WRITES = WS_##RULE##_WRITES,                                                        \
+    SUM_READS = WS_##RULE##_SUM_READS,                                                  \
+    SUM_WRITES = WS_##RULE##_SUM_WRITES,                                                \
+    NUMBERS = WS_##RULE##_NUMBERS                                                       \
+  };                                                                                    \
+  static constexpr WS_DEVICE_MEMBER int kind(int sum) {                                 \
+    return (void)sum, WS_##RULE##_KIND(sum);                                            \
+  }                                                                                     \
+  WS_DEVICE void advance(float p, float g, float *s, const float *k, int options) {     \
+    WS_NAME(rule##_advance)(p, g, s, k, options);                                       \
+  }                                                                                     \
+  WS_DEVICE void terms(                                                                 \
+      float p, float g, const float *s, const float *k, float *x, int options) {        \
+    WS_NAME(rule##_terms)(p, g, s, k, x, options);                                      \
+  }
+#define WS_WITH_SUMS(rule, RULE)                                                        \
+  enum { SUMS = WS_##RULE##_SUMS, TERMS = SUMS };                                       \
+  WS_FIRST_PHASE(rule, RULE)
+/* What a rule's first phase leaves in a slot is added up by norm.cu. */
+#define WS_WITH_MATRIX(rule, RULE)                                                      \
+  enum { SUMS = 0, TERMS = 1 };                                                         \
+  WS_FIRST_PHASE(rule, RULE)
+#define WS_MIXED_PHASES(rule, RULE, PHASES)                                             \
+  WS_MIXED_RULE(rule, RULE, PHASES)                                                     \
+  WS_DEFINE_IS_FIRST(mixed_##rule)                                                      \
+  WS_KERNEL_FOR(2) mixed_##rule(const MixedSumArguments arguments) {                    \
+    mixed<mixed_##rule##_rule>(arguments, WS_IS_FIRST(mixed_##rule, arguments));        \
+  }                                                                                     \
+  WS_LIST(mixed_##rule, MixedSumArguments)
+#define WS_SUMS_ENTRY(rule, RULE) WS_MIXED_PHASES(rule, RULE, WS_WITH_SUMS)
+#define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_MIXED_PHASES(rule, RULE, WS_WITH_SUMS)
+#define WS_MATRIX_ENTRY(rule, RULE) WS_MIXED_PHASES(rule, RULE, WS_WITH_MATRIX)
 
 #define WS_BITS 32
 #include "gradient.h"

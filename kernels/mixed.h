@@ -206,7 +206,7 @@ WS_INLINE ws_words ws_narrow_randomly(ws_lanes value, ws_words random) {
 #define ws_load_bfloat16_random ws_load_bfloat16
 
 /* See io.warmstep.storage.Remainders. */
-WS_INLINE ws_lanes ws_join(ws_words upper, ws_words lower) {
+WS_INLINE ws_lanes ws_join_master(ws_words upper, ws_words lower) {
   ws_words bits = (upper << 16) + lower - (lower >> 15 << 16);
   return WS_AS_LANES(ws_are_nan(bits) ? upper << 16 : bits);
 }
@@ -232,9 +232,9 @@ WS_INLINE ws_words ws_randomly_to_24(ws_lanes value, ws_words random) {
 }
 
 #define ws_load_bfloat16_master(a, rest, unit) \
-  ws_join(ws_load_halves(a, unit), ws_load_halves(rest, unit))
+  ws_join_master(ws_load_halves(a, unit), ws_load_halves(rest, unit))
 #define ws_load_bfloat16_master24(a, rest, unit) \
-  ws_join(ws_load_halves(a, unit), ws_load_bytes(rest, unit) << 8)
+  ws_join_master(ws_load_halves(a, unit), ws_load_bytes(rest, unit) << 8)
 #define ws_load_bfloat16_master24_random ws_load_bfloat16_master24
 
 WS_INLINE ws_lanes ws_load_float16_master(

@@ -131,3 +131,31 @@ typedef struct {
       }                                                                      \
     }                                                                        \
   }
+
+/* Loads and stores of each operand as it is stored. */
+#ifdef WS_MIXED
+#include "mixed.h"
+#define WS_LOAD_AS(kind) WS_JOIN(ws_load_, kind)
+#define WS_STORE_AS(kind) WS_JOIN(ws_store_, kind)
+#define WS_LOAD_VALUES(a, unit) WS_LOAD_AS(WS_STORED_VALUES)(a, rest, unit)
+#define WS_LOAD_GRADIENTS(a, unit) WS_LOAD_AS(WS_STORED_GRADIENTS)(a, 0, unit)
+#define WS_LOAD_SLOT(i, a, unit) WS_LOAD_AS(WS_STORED_##i)(a, 0, unit)
+#define WS_STORE_VALUES(a, unit, x) WS_STORE_AS(WS_STORED_VALUES)(a, rest, unit, x, source, 0u)
+#define WS_STORE_GRADIENTS(a, unit, x) WS_STORE_AS(WS_STORED_GRADIENTS)(a, 0, unit, x, source, 1u)
+#define WS_STORE_SLOT(i, a, unit, x) WS_STORE_AS(WS_STORED_##i)(a, 0, unit, x, source, i + 2u)
+#define WS_STORE_GROUP(i, x) \
+  WS_JOIN(ws_store_group_, WS_STORED_##i)(state##i, first, length, x, source, i + 2u)
+/* A group's state is stored after the last of its units. */
+#ifdef WS_CODED
+#define WS_HOLD_STATE(i) held[i][unit_of_group] = s[i];
+#endif
+#define WS_MIXED_PARAMETERS , global WS_JOIN(WS_REST_, WS_STORED_VALUES) *rest
+#define WS_AVERAGE_PARAMETERS , global float *average
+#else
+#define WS_LOAD_VALUES(a, unit) ws_load(a, unit)
+#define WS_LOAD_GRADIENTS(a, unit) ws_load(a, unit)
+#define WS_LOAD_SLOT(i, a, unit) ws_load_state(a, unit)
+#define WS_STORE_VALUES(a, unit, x) ws_store(a, unit, x)
+#define WS_STORE_GRADIENTS(a, unit, x) ws_store(a, unit, x)
+#define WS_STORE_SLOT(i, a, unit, x) ws_store_state(a, unit, x)
+#endif

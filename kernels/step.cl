@@ -24,29 +24,6 @@
 #include "storage.h"
 #include "operands.h"
 
-#ifdef WS_MIXED
-#include "mixed.h"
-#define WS_LOAD_AS(kind) WS_JOIN(ws_load_, kind)
-#define WS_STORE_AS(kind) WS_JOIN(ws_store_, kind)
-#define WS_LOAD_VALUES(a, unit) WS_LOAD_AS(WS_STORED_VALUES)(a, rest, unit)
-#define WS_LOAD_GRADIENTS(a, unit) WS_LOAD_AS(WS_STORED_GRADIENTS)(a, 0, unit)
-#define WS_LOAD_SLOT(i, a, unit) WS_LOAD_AS(WS_STORED_##i)(a, 0, unit)
-#define WS_STORE_VALUES(a, unit, x) WS_STORE_AS(WS_STORED_VALUES)(a, rest, unit, x, source, 0u)
-#define WS_STORE_GRADIENTS(a, unit, x) WS_STORE_AS(WS_STORED_GRADIENTS)(a, 0, unit, x, source, 1u)
-#define WS_STORE_SLOT(i, a, unit, x) WS_STORE_AS(WS_STORED_##i)(a, 0, unit, x, source, i + 2u)
-#define WS_STORE_GROUP(i, x) \
-  WS_JOIN(ws_store_group_, WS_STORED_##i)(state##i, first, length, x, source, i + 2u)
-#define WS_MIXED_PARAMETERS , global WS_JOIN(WS_REST_, WS_STORED_VALUES) *rest
-#define WS_AVERAGE_PARAMETERS , global float *average
-#else
-#define WS_LOAD_VALUES(a, unit) ws_load(a, unit)
-#define WS_LOAD_GRADIENTS(a, unit) ws_load(a, unit)
-#define WS_LOAD_SLOT(i, a, unit) ws_load_state(a, unit)
-#define WS_STORE_VALUES(a, unit, x) ws_store(a, unit, x)
-#define WS_STORE_GRADIENTS(a, unit, x) ws_store(a, unit, x)
-#define WS_STORE_SLOT(i, a, unit, x) ws_store_state(a, unit, x)
-#endif
-
 #define WS_LOAD_STATE(i)                                                                     \
   s[i] = WS_SLOTS(options) > i && WS_READS(WS_STATE(i)) ? WS_LOAD_SLOT(i, state##i, unit)    \
                                                         : (WS_REAL)0;
@@ -60,7 +37,6 @@
 #define WS_NEXT_UNIT(i) \
   ((i) % WS_GROUP_UNITS == WS_GROUP_UNITS - 1 ? WS_GROUP * (WS_LOCAL - 1) + WS_LANES : WS_LANES)
 #define WS_ITEM_LANES WS_GROUP
-#define WS_HOLD_STATE(i) held[i][unit_of_group] = s[i];
 #define WS_STORE_GROUP_STATE(i) \
   if (WS_SLOTS(options) > i && WS_WRITES(WS_STATE(i))) { \
     WS_STORE_GROUP(i, held[i]); \

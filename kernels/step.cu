@@ -275,14 +275,15 @@ WS_LIST(groups_float64, StepArguments<double>)
   static_assert(WS_##RULE##_MAX_SLOTS + 2 <= WS_MAX_OPERANDS, "state of " #rule);   \
   static_assert(WS_##RULE##_SCALARS + numbers <= WS_MAX_SCALARS, "scalars of " #rule); \
   WS_JOIN(KERNELS, WS_BITS)(rule, Arguments)
-/* Half types of a rule of one phase are mixed.cu's, with all other ways to store its operands. */
+/* Half types are mixed.cu's, with all other ways to store operands, but for rules that add up over groups or
+   keep factors. */
 #define WS_ENTRY(rule, RULE) \
   WS_RULE(rule, RULE, WS_KERNEL_, StepArguments, ~0, ~WS_GRADIENT, 0, 0, 0)
-#define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0, 0)
-#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 1, 0)
-#define WS_FACTORED_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, 0, 1)
-#define WS_TWO_PHASES(rule, RULE, of_groups, factored)                                  \
-  WS_RULE(rule, RULE, WS_KERNELS_, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES, \
+#define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNEL_, 0, 0)
+#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNELS_, 1, 0)
+#define WS_FACTORED_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNELS_, 0, 1)
+#define WS_TWO_PHASES(rule, RULE, KERNELS, of_groups, factored)                         \
+  WS_RULE(rule, RULE, KERNELS, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES,     \
           WS_##RULE##_NUMBERS, of_groups, factored)
 #define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)
 #define WS_PASS_ENTRY(pass, PASS) \
@@ -305,10 +306,7 @@ WS_LIST(groups_float64, StepArguments<double>)
     step<RuleType, S>(arguments.step);                                                 \
   }                                                                                    \
   WS_LIST(first_##rule##_##type, SumArguments<S>)
-#define WS_FIRST_32(rule)                                                              \
-  WS_FIRST_OF(rule, ws_##rule##_first_f32, float32, float)                             \
-  WS_FIRST_OF(rule, ws_##rule##_first_f32, float16, Float16)                           \
-  WS_FIRST_OF(rule, ws_##rule##_first_f32, bfloat16, Bfloat16)
+#define WS_FIRST_32(rule) WS_FIRST_OF(rule, ws_##rule##_first_f32, float32, float)
 #define WS_FIRST_64(rule) WS_FIRST_OF(rule, ws_##rule##_first_f64, float64, double)
 
 #define WS_KERNEL_OF(rule, RuleType, blocks, type, S, Arguments)                       \

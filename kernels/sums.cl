@@ -20,15 +20,29 @@
 #define WS_ONE_PHASE(name) \
   WS_JOIN(WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), name), _f), WS_ARITHMETIC)
 #define WS_PHASE(name) WS_JOIN(WS_JOIN(WS_JOIN(WS_JOIN(ws_, WS_RULE), name), _f), WS_BITS)
+/* Where state may be stored in fewer bits it moves in a pass of its own, of which the terms are made. */
+#if defined(WS_MIXED) && WS_OF_RULE(_SUM_WRITES) != 0
+#define WS_MOVES_FIRST
+#endif
 #define WS_LOAD_STATE(i) \
-  s[i] = WS_SUM_READS(WS_STATE(i)) ? ws_load_state(state##i, unit) : (WS_REAL)0;
-#define WS_STORE_STATE(i) \
-  if (WS_SUM_WRITES(WS_STATE(i))) {       \
-    ws_store_state(state##i, unit, s[i]); \
+  s[i] = WS_SUM_READS(WS_STATE(i)) ? WS_LOAD_SLOT(i, state##i, unit) : (WS_REAL)0;
+/* For terms of state that has moved, and is in memory. */
+#ifdef WS_MOVES_FIRST
+#define WS_LOAD_MOVED(i)                                                   \
+  s[i] = WS_SUM_READS(WS_STATE(i)) || WS_SUM_WRITES(WS_STATE(i))           \
+      ? WS_LOAD_SLOT(i, state##i, unit) : (WS_REAL)0;
+#else
+#define WS_LOAD_MOVED WS_LOAD_STATE
+#endif
+#define WS_STORE_STATE(i)                   \
+  if (WS_SUM_WRITES(WS_STATE(i))) {         \
+    WS_STORE_SLOT(i, state##i, unit, s[i]); \
   }
 #define WS_MOVE_STATE(i) state##i += segment[5 + i];
 
 /* What a segment ends with. */
+#define WS_REST_OFFSET segment[WS_SEGMENT - WS_KEPT - 5] /* of operands that are stored in several ways */
+#define WS_PARAMETER_NUMBER segment[WS_SEGMENT - WS_KEPT - 4]
 #define WS_ROWS segment[WS_SEGMENT - WS_KEPT - 3]
 #define WS_FIRST_LEAF segment[WS_SEGMENT - WS_KEPT - 2]
 #define WS_LEAVES segment[WS_SEGMENT - WS_KEPT - 1]
@@ -42,6 +56,21 @@
 #define WS_FIRST_PARAMETERS WS_EACH_KEPT(WS_KEPT_PARAMETER)
 #else
 #define WS_FIRST_PARAMETERS
+#endif
+
+#ifdef WS_MIXED
+#define WS_SUM_MIXED_PARAMETERS WS_MIXED_PARAMETERS, uint key0, uint key1
+#else
+#define WS_SUM_MIXED_PARAMETERS
+#endif
+#ifdef WS_CODED
+#define WS_STRETCH WS_GROUP
+#define WS_STORE_GROUP_STATE(i)     \
+  if (WS_SUM_WRITES(WS_STATE(i))) { \
+    WS_STORE_GROUP(i, held[i]);     \
+  }
+#else
+#define WS_STRETCH WS_LANES
 #endif
 
 /* The places of a unit beyond a tensor's end count as zeros. */
@@ -60,16 +89,17 @@ WS_INLINE ws_lanes ws_within(ws_lanes x, ws_unit unit) {
 
 /*
  * One leaf. Segments are as in step.cl, of tensors whose tiles are leaves; units are aligned where
- * element 0 is in every buffer. After the offsets of operands come the length of the tensor's first
- * dimension, the place of its first leaf among all and how many it has, and the offsets of its own or its
- * group's state.
+ * element 0 is in every buffer. After the offsets of operands come, with WS_MIXED, the offset of what
+ * masters keep and the parameter's number, then the length of the tensor's first dimension, the place of
+ * its first leaf among all and how many it has, and the offsets of its own or its group's state.
  */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, long leaf_count, global ws_one *sums, global int *exponents,
-    global ws_stored *p,
-    global ws_stored *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_FIRST_PARAMETERS WS_FACTORED_PARAMETERS) {
+    global WS_TYPE_OF_VALUES *p,
+    global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_FIRST_PARAMETERS
+        WS_FACTORED_PARAMETERS WS_SUM_MIXED_PARAMETERS) {
   local ws_lanes shared[WS_LOCAL];
   long leaf = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[leaf] : 0);
@@ -77,7 +107,9 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
   int options = (int)(segment[2] >> 32 & 0xffff);
   int aligned = (int)(segment[2] >> 48);
   long place = WS_FIRST_LEAF + leaf - segment[0];
-  long at = (leaf - segment[0]) * WS_LEAF + WS_LANES * (long)get_local_id(0);
+  long length = segment[1];
+  long start = (leaf - segment[0]) * WS_LEAF;
+  long at = start + WS_LANES * (long)get_local_id(0);
   ws_one numbers[WS_FIELDS];
   WS_REAL k[WS_SCALARS + WS_FIRST];
   ws_lanes x[WS_SUMS][WS_RUNS];
@@ -102,8 +134,51 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
   p += segment[3];
   g += segment[4];
   WS_EACH_SLOT(WS_MOVE_STATE)
+#ifdef WS_MIXED
+  rest += WS_REST_OFFSET;
+#endif
+#ifdef WS_MOVES_FIRST
+  {
+    long end = min(start + WS_LEAF, length);
+    long first;
+    ws_source source;
+    source.key0 = key0;
+    source.key1 = key1;
+    source.parameter = (uint)WS_PARAMETER_NUMBER;
+    source.step = (uint)numbers[WS_SCALARS + 3] | (uint)numbers[WS_SCALARS + 4] << 16;
+    for (first = start + WS_STRETCH * (long)get_local_id(0); first < end;
+        first += WS_STRETCH * WS_LOCAL) {
+#ifdef WS_CODED
+      WS_REAL held[WS_OF_RULE(_MAX_SLOTS)][WS_GROUP_UNITS];
+      int unit_of_group;
+#endif
+      for (i = 0; i < WS_STRETCH / WS_LANES && first + i * WS_LANES < end; i++) {
+        ws_unit unit = ws_unit_at(first + i * WS_LANES, length, aligned);
+        WS_REAL s[WS_OF_RULE(_MAX_SLOTS)];
+        WS_REAL value = WS_SUM_READS(WS_PARAMETER) ? WS_LOAD_VALUES(p, unit) : (WS_REAL)0;
+        WS_REAL gradient = 0;
+        if (WS_SUM_READS(WS_GRADIENT)) {
+          gradient = WS_NAME(gradient)(
+              (WS_REAL)scale, (WS_REAL)bound, (WS_REAL)numbers[WS_SCALARS],
+              prescale * WS_LOAD_GRADIENTS(g, unit), value);
+        }
+        WS_EACH_SLOT(WS_LOAD_STATE)
+        WS_PHASE(_advance)(value, gradient, s, k, options);
+        WS_EACH_SLOT(WS_STORE_STATE)
+#ifdef WS_CODED
+        unit_of_group = i;
+        WS_EACH_SLOT(WS_HOLD_STATE)
+#endif
+      }
+#ifdef WS_CODED
+      WS_EACH_SLOT(WS_STORE_GROUP_STATE)
+#endif
+    }
+    WS_GLOBAL_BARRIER;
+  }
+#endif
   for (i = 0; i < WS_RUNS; i++) {
-    ws_unit unit = ws_unit_at(at + i * WS_LANES * WS_LOCAL, segment[1], aligned);
+    ws_unit unit = ws_unit_at(at + i * WS_LANES * WS_LOCAL, length, aligned);
     WS_REAL s[WS_OF_RULE(_MAX_SLOTS) + 1]; /* one at least */
     WS_REAL own[WS_SUMS];
     WS_REAL value = 0;
@@ -115,18 +190,18 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
       continue;
     }
     if (WS_SUM_READS(WS_PARAMETER)) {
-      value = ws_load(p, unit);
+      value = WS_LOAD_VALUES(p, unit);
     }
     if (WS_SUM_READS(WS_GRADIENT)) {
-      gradient = prescale * ws_load(g, unit);
+      gradient = prescale * WS_LOAD_GRADIENTS(g, unit);
       gradient = WS_NAME(gradient)(
           (WS_REAL)scale, (WS_REAL)bound, (WS_REAL)numbers[WS_SCALARS], gradient, value);
     }
-    WS_EACH_SLOT(WS_LOAD_STATE)
+    WS_EACH_SLOT(WS_LOAD_MOVED)
 #ifdef WS_FACTORED /* which have moved already */
     s[0] = ws_load_factored(
         row_factors + WS_FACTOR(0), column_factors + WS_FACTOR(1), WS_FACTOR(2), WS_FACTOR(3), unit);
-#elif WS_OF_RULE(_SUM_WRITES)
+#elif WS_OF_RULE(_SUM_WRITES) != 0 && !defined(WS_MOVES_FIRST)
     WS_PHASE(_advance)(value, gradient, s, k, options);
     WS_EACH_SLOT(WS_STORE_STATE)
 #endif

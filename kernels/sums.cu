@@ -5,9 +5,10 @@
  * Then one block for each tensor or group joins its leaves, and the rule forms the numbers, which step.cu
  * reads. A step that is skipped does nothing here.
  *
- * Entries: sums_<rule>_<type> for rules with WS_SUMS_ENTRY or WS_GROUP_SUMS_ENTRY, and numbers_float32 and
- * numbers_float64 for all of these, those with WS_MATRIX_ENTRY and adaptive clipping, whose sums are
- * norm.cu's: most of what they do is the same.
+ * Entries: sums_<rule>_<type> for rules with sums, of 16-bit types only those with WS_GROUP_SUMS_ENTRY or
+ * WS_FACTORED_ENTRY, others being mixed.cu's; and numbers_float32 and numbers_float64 for all of these,
+ * those with WS_MATRIX_ENTRY and adaptive clipping, whose sums are norm.cu's: most of what they do is the
+ * same.
  */
 #include "factors.cuh"
 #include "tree.cuh"
@@ -129,13 +130,6 @@ template <class Rule, typename S> struct Leaf {
     }
   }
 
-  WS_DEVICE_MEMBER static T pair(int kind, T lower, T upper) {
-    if (kind == WS_SUM_SIGNED) return lower + upper;
-    return kind == WS_SUM_MAGNITUDES
-        ? magnitude(lower) + magnitude(upper)
-        : Format<T>::multiply_add(upper, upper, lower * lower);
-  }
-
   /* A sum's term of a thread's i-th element, from the state that was stored. */
   WS_DEVICE_MEMBER T term(int t, int i, int sum) const {
     const int index = held_index(t, i);
@@ -157,11 +151,6 @@ template <class Rule, typename S> struct Leaf {
     WS_UNROLL
     for (int j = 1; j < SUMS; j++) chosen = j == sum ? x[j] : chosen;
     return chosen;
-  }
-
-  /* Sums of signed terms are as exact as can be unless they overflow. */
-  WS_DEVICE_MEMBER static bool is_plain(int kind, T sum) {
-    return kind == WS_SUM_SIGNED ? sum - sum == 0 : Format<T>::is_plain(sum);
   }
 
   /* A sum that may have overflowed or underflowed, from terms divided by a power of two. */
@@ -243,7 +232,7 @@ template <class Rule, typename S> WS_DEVICE void sums(const SumArguments<S> &arg
     WS_UNROLL
     for (int k = 1; k < SUMS; k++) sum.sum = k == j ? plain[k] : sum.sum;
     sum.exponent = 0;
-    if (!Leaf<Rule, S>::is_plain(Rule::kind(j), sum.sum)) {
+    if (!is_plain(Rule::kind(j), sum.sum)) {
       sum = Leaf<Rule, S>::scaled(leaf, scratch[0], j, sum.sum);
     }
     WS_UNSHARED(); /* only device memory in this phase */
@@ -367,8 +356,8 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
 
 /* The entries of a rule: what its header says of it, as a type, and the kernels. */
 #define WS_SUMS_ENTRY(rule, RULE)                                                            \
-  WS_SUMS_RULE(rule, RULE, 0, )                                                                 \
-  WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
+  WS_SUMS_RULE(rule, RULE, 0, )                                                              \
+  WS_JOIN(WS_SUM_KERNEL_, WS_BITS)(rule)
 #define WS_FACTORED_ENTRY(rule, RULE)                                                        \
   WS_SUMS_RULE(rule, RULE, 1, )                                                              \
   WS_JOIN(WS_SUM_KERNELS_, WS_BITS)(rule)
@@ -447,11 +436,14 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
     sums<RuleType, S>(arguments);                                                            \
   }                                                                                          \
   WS_LIST(sums_##rule##_##type, SumArguments<S>)
+#define WS_SUM_KERNEL_32(rule)                                                               \
+  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, float32, float)
 #define WS_SUM_KERNELS_32(rule)                                                              \
-  WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, float32, float) \
+  WS_SUM_KERNEL_32(rule)                                                                     \
   WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, float16, Float16) \
   WS_SUMS_KERNEL(rule, ws_##rule##_sums_f32, ws_##rule##_sums_f32::BLOCKS, bfloat16, Bfloat16)
-#define WS_SUM_KERNELS_64(rule)                                                              \
+#define WS_SUM_KERNELS_64(rule) WS_SUM_KERNEL_64(rule)
+#define WS_SUM_KERNEL_64(rule)                                                              \
   WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, ws_##rule##_sums_f64::DOUBLE_BLOCKS, float64, double)
 enum { FIRST_OF_FLOAT32 = __COUNTER__ + 1 };
 #define WS_BITS 32

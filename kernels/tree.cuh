@@ -72,6 +72,19 @@ template <typename T> WS_DEVICE void put(Scratch<T> &scratch, int t, const T *su
   for (int e = 0; e < 4; e++) scratch.sums[e][t] = sums[e] + sums[4 + e];
 }
 
+/* Two terms of a rule, of which a sum of squares has the squares and one of magnitudes those. */
+template <typename T> WS_DEVICE T pair(int kind, T lower, T upper) {
+  if (kind == WS_SUM_SIGNED) return lower + upper;
+  return kind == WS_SUM_MAGNITUDES
+      ? magnitude(lower) + magnitude(upper)
+      : Format<T>::multiply_add(upper, upper, lower * lower);
+}
+
+/* Whether a plain sum has neither overflowed nor underflowed; of signed terms only the former counts. */
+template <typename T> WS_DEVICE bool is_plain(int kind, T sum) {
+  return kind == WS_SUM_SIGNED ? sum - sum == 0 : Format<T>::is_plain(sum);
+}
+
 /* The rest of the halvings, from 1024 sums on, of COUNT trees; the same results in every thread. */
 template <int COUNT, typename T> WS_DEVICE void fold(Scratch<T> *scratch, T *sums) {
   WS_ROLLED

@@ -132,6 +132,8 @@ struct Listed {
 #define WS_ASSUME_GLOBAL(address) (void)(address)
 #define WS_STORED(row, OPERAND) (row)->stored[OPERAND]
 #define WS_AVERAGE(row) (row)->average
+#define WS_IS_FIRST(kernel, arguments) ((arguments).is_first != 0)
+#define WS_DEFINE_IS_FIRST(kernel)
 #define WS_LOAD_FRESH(address) (*(address))
 /* Blocks run one after the other. */
 #define WS_ARRIVE(counter, blocks) (*(counter) = (*(counter) + 1) % (unsigned)(blocks), *(counter) == 0)

@@ -67,6 +67,7 @@ namespace sums_cu {
 #undef WS_SUMS_ENTRY
 #undef WS_GROUP_SUMS_ENTRY
 #undef WS_FACTORED_ENTRY
+#undef WS_SHARED_SUMS_ENTRY
 #undef WS_MATRIX_ENTRY
 #undef WS_BITS
 namespace mixed_cu {

@@ -179,11 +179,11 @@ final class MixedPrecision {
   }
 
   private void requireSupported(Parameter parameter, UpdateRule rule) {
-    if (rule.sums().isPresent() && isMixed(parameter, rule)) {
+    if (rule.isOfOneType() && isMixed(parameter, rule)) {
       throw Arguments.refusal(
           "rule",
           rule.name(),
-          "one without sums over tensors for the parameter \""
+          "one without sums over groups and without factors for the parameter \""
               + parameter.name()
               + "\", which has an average, or a master, state or gradient of a type of its own",
           "store all in one type, without a master or an average, or choose a rule such as adam");

@@ -232,7 +232,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
       float[] updates = block.terms(1);
       float scale = block.gradientScale();
       float fresh = block.scalar(0);
-      boolean moves = !block.isFactored();
+      boolean moves = !block.hasMoved();
       float eps = floor(block);
       for (int i = block.start(), end = block.end(); i < end; i++) {
         float gi = scale * g[i];
@@ -252,7 +252,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
       double[] updates = block.terms(1);
       double scale = block.gradientScale();
       double fresh = block.scalar(0);
-      boolean moves = !block.isFactored();
+      boolean moves = !block.hasMoved();
       double eps = floor(block);
       for (int i = block.start(), end = block.end(); i < end; i++) {
         double gi = scale * g[i];

@@ -15,7 +15,7 @@ public final class FloatBlock {
   private int end;
   private float[] scalars = {};
   private float[] numbers = {};
-  private boolean isFactored;
+  private boolean hasMoved;
   private float[][] terms = {};
   private float gradientScale;
   private float weightDecay;
@@ -63,22 +63,23 @@ public final class FloatBlock {
   }
 
   /**
-   * Sets whether the first slot is computed from factors.
+   * Sets whether the state that the first phase writes has moved already.
    *
-   * @param isFactored see {@link #isFactored()}
+   * @param hasMoved see {@link #hasMoved()}
    */
-  public void factored(boolean isFactored) {
-    this.isFactored = isFactored;
+  public void moved(boolean hasMoved) {
+    this.hasMoved = hasMoved;
   }
 
   /**
-   * Whether the first slot is computed from factors of rows and columns, which have moved already,
-   * see {@link UpdateRule#isFactored()}.
+   * Whether the state that the first phase writes has moved already, and only terms are to be
+   * formed of it: where it is kept in fewer bits, of what is left of it, and of {@linkplain
+   * UpdateRule#isFactored() factors}, which move before.
    *
    * @return false where it is to be moved and written
    */
-  public boolean isFactored() {
-    return isFactored;
+  public boolean hasMoved() {
+    return hasMoved;
   }
 
   /**

@@ -277,11 +277,12 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
       float eps = block.scalar(7);
       float weightDecay = block.scalar(8);
       boolean decays = weightDecay != 0;
+      boolean moves = !block.hasMoved();
       for (int i = block.start(), end = block.end(); i < end; i++) {
         float pi = p[i];
         float gi = scale * g[i];
-        float mi = Math.fma(beta1, m[i], fresh1 * gi);
-        float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+        float mi = moves ? Math.fma(beta1, m[i], fresh1 * gi) : m[i];
+        float vi = moves ? Math.fma(beta2, v[i], (fresh2 * gi) * gi) : v[i];
         m[i] = mi;
         v[i] = vi;
         float ui = (momentScale * mi) / Math.fma((float) Math.sqrt(vi), rootScale, eps);
@@ -308,11 +309,12 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
       double eps = block.scalar(7);
       double weightDecay = block.scalar(8);
       boolean decays = weightDecay != 0;
+      boolean moves = !block.hasMoved();
       for (int i = block.start(), end = block.end(); i < end; i++) {
         double pi = p[i];
         double gi = scale * g[i];
-        double mi = Math.fma(beta1, m[i], fresh1 * gi);
-        double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+        double mi = moves ? Math.fma(beta1, m[i], fresh1 * gi) : m[i];
+        double vi = moves ? Math.fma(beta2, v[i], (fresh2 * gi) * gi) : v[i];
         m[i] = mi;
         v[i] = vi;
         double ui = (momentScale * mi) / Math.fma(Math.sqrt(vi), rootScale, eps);

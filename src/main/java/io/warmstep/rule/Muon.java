@@ -38,7 +38,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
           "eps",
           "matchesRmsOfAdamW");
   private static final List<StateSlot> SLOTS =
-      List.of(new StateSlot("momentum_buffer"), StateSlot.scratch("orthogonal"));
+      List.of(StateSlot.moment("momentum_buffer"), StateSlot.scratch("orthogonal"));
 
   private static final TensorSums SUMS = new Sums();
 
@@ -269,6 +269,10 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
       float[] m = block.state(0);
       float[] u = block.state(1);
       float[] terms = block.terms(0);
+      if (block.hasMoved()) {
+        System.arraycopy(u, block.start(), terms, block.start(), block.end() - block.start());
+        return;
+      }
       float scale = block.gradientScale();
       float momentum = block.scalar(2);
       float fresh = block.scalar(3);
@@ -289,6 +293,10 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
       double[] m = block.state(0);
       double[] u = block.state(1);
       double[] terms = block.terms(0);
+      if (block.hasMoved()) {
+        System.arraycopy(u, block.start(), terms, block.start(), block.end() - block.start());
+        return;
+      }
       double scale = block.gradientScale();
       double momentum = block.scalar(2);
       double fresh = block.scalar(3);

@@ -87,14 +87,16 @@ public interface TensorSums {
   List<String> numberNames();
 
   /**
-   * The first phase on a block of elements in float32: writes {@link FloatBlock#terms}.
+   * The first phase on a block of elements in float32: moves the state that {@link #summing()} says
+   * unless that {@linkplain FloatBlock#hasMoved() has moved}, and writes {@link FloatBlock#terms},
+   * as functions of what the state is then.
    *
    * @param block the arrays, the range and this step's scalars
    */
   void sum(FloatBlock block);
 
   /**
-   * The first phase on a block of elements in float64.
+   * The first phase on a block of elements in float64, likewise.
    *
    * @param block the arrays, the range and this step's scalars
    */

@@ -59,9 +59,9 @@ public interface UpdateRule {
    * Whether the first slot, a running average of squared gradients, is kept as factors of rows and
    * of columns for parameters of two dimensions or more. The slots of both follow it. Such a rule
    * has {@link #sums()}. Before its first phase a backend moves the factors; both phases then read
-   * the first slot as {@code row * column / mean(rows)}, and {@link FloatBlock#isFactored()} says
-   * that it has moved already. The first scalar is what a step takes of the new squares, the second
-   * the least that the mean counts as, 0 for the epsilon of the arithmetic type.
+   * the first slot as {@code row * column / mean(rows)}, and {@link FloatBlock#hasMoved()} says so.
+   * The first scalar is what a step takes of the new squares, the second the least that the mean
+   * counts as, 0 for the epsilon of the arithmetic type.
    *
    * @return false where no slot is one of rows or columns
    */
@@ -173,6 +173,18 @@ public interface UpdateRule {
    */
   default Access access() {
     return sums().map(TensorSums::updating).orElse(Access.ALL);
+  }
+
+  /**
+   * Whether parameters, gradients and, in their arithmetic, state must be of one type: under rules
+   * that add something up over a group, and under those that are {@linkplain #isFactored()
+   * factored}.
+   *
+   * @return false where there may be masters, averages, gradients of another type and state in
+   *     fewer bits
+   */
+  default boolean isOfOneType() {
+    return isFactored() || sums().map(TensorSums::areOfGroup).orElse(false);
   }
 
   /**

@@ -16,6 +16,7 @@ import io.warmstep.ParametersBuilder;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.ContractBackend;
@@ -102,24 +103,26 @@ public class AllocationTest {
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void aStepWithMastersAllocatesNothing(ContractBackend backend) {
     int length = backend.takesArrays() ? LENGTH : LENGTH_ELSEWHERE;
-    for (Rounding rounding : Rounding.values()) {
-      try (Device device = backend.open();
-          Parameters parameters =
-              Parameters.on(device)
-                  .add("w", ElementType.BFLOAT16, length)
-                  .add("b", ElementType.BFLOAT16, 11)
-                  .build();
-          Optimizer exact = withMasters(parameters, MasterWeights.EXACT, rounding);
-          Optimizer fewer = withMasters(parameters, MasterWeights.BITS_24, rounding)) {
-        assertNoAllocation(Optimizer::step, exact, fewer);
+    for (UpdateRule rule : List.of(Adam.adamW(), Lamb.lamb())) {
+      for (Rounding rounding : Rounding.values()) {
+        try (Device device = backend.open();
+            Parameters parameters =
+                Parameters.on(device)
+                    .add("w", ElementType.BFLOAT16, length)
+                    .add("b", ElementType.BFLOAT16, 11)
+                    .build();
+            Optimizer exact = withMasters(parameters, rule, MasterWeights.EXACT, rounding);
+            Optimizer fewer = withMasters(parameters, rule, MasterWeights.BITS_24, rounding)) {
+          assertNoAllocation(Optimizer::step, exact, fewer);
+        }
       }
     }
   }
 
   private static Optimizer withMasters(
-      Parameters parameters, MasterWeights masters, Rounding rounding) {
+      Parameters parameters, UpdateRule rule, MasterWeights masters, Rounding rounding) {
     return Optimizer.of(parameters)
-        .rule(Adam.adamW())
+        .rule(rule)
         .learningRate(1e-3)
         .masterWeights(masters)
         .stateType(StateType.INT8)

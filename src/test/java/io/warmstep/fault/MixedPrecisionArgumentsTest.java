@@ -12,10 +12,11 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
-import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.List;
@@ -131,20 +132,32 @@ class MixedPrecisionArgumentsTest {
   }
 
   @Test
-  void rulesWithSums() {
-    String expected =
-        "rule is lamb, must be one without sums over tensors for the parameter \"w\", which has an"
-            + " average, or a master, state or gradient of a type of its own: store all in one type,"
-            + " without a master or an average, or choose a rule such as adam";
+  void rulesOfOneType() {
+    for (UpdateRule rule : List.of(Prodigy.prodigy(), Adafactor.adafactor())) {
+      String expected =
+          "rule is "
+              + rule.name()
+              + ", must be one without sums over groups and without factors for the parameter \"w\","
+              + " which has an average, or a master, state or gradient of a type of its own: store"
+              + " all in one type, without a master or an average, or choose a rule such as adam";
+      assertEquals(
+          expected, refusal(ElementType.FLOAT32, ElementType.BFLOAT16, rule, builder -> builder));
+      assertEquals(
+          expected,
+          refusal(
+              ElementType.BFLOAT16,
+              ElementType.BFLOAT16,
+              rule,
+              builder -> builder.masterWeights(MasterWeights.EXACT)));
+    }
     assertEquals(
-        expected,
-        refusal(ElementType.FLOAT32, ElementType.BFLOAT16, Lamb.lamb(), builder -> builder));
-    assertEquals(
-        expected,
+        "rule is prodigy, must be one without sums over groups and without factors for the parameter"
+            + " \"w\", which has an average, or a master, state or gradient of a type of its own:"
+            + " store all in one type, without a master or an average, or choose a rule such as adam",
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,
-            Lamb.lamb(),
+            Prodigy.prodigy(),
             builder -> builder.stateType(StateType.BFLOAT16)));
   }
 

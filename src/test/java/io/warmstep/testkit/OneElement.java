@@ -28,8 +28,8 @@ abstract class OneElement {
   /** Gives the rule the numbers of the tensor whose elements follow. */
   abstract void tensor(double[] numbers);
 
-  /** Says that the first slot has moved already. */
-  abstract void factored();
+  /** Says that state has moved already. */
+  abstract void moved();
 
   /** Updates an element: the parameter, then its state. */
   abstract void update(double[] element, double gradient);
@@ -62,8 +62,8 @@ abstract class OneElement {
     }
 
     @Override
-    void factored() {
-      block.factored(true);
+    void moved() {
+      block.moved(true);
     }
 
     private void load(double[] element, double g) {
@@ -124,8 +124,8 @@ abstract class OneElement {
     }
 
     @Override
-    void factored() {
-      block.factored(true);
+    void moved() {
+      block.moved(true);
     }
 
     private void load(double[] element, double g) {

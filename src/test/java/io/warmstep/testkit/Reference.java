@@ -82,6 +82,29 @@ public final class Reference {
       double gradientScale,
       double clipFactor,
       double clipValue) {
+    step(step, rate, gradients, gradientScale, clipFactor, clipValue, (slot, values) -> values);
+  }
+
+  /** What is left of the numbers of a slot once they are stored. */
+  @FunctionalInterface
+  public interface Storing {
+    double[] left(int slot, double[] values);
+  }
+
+  /**
+   * The same of a rule whose first phase moves state that is then rounded: what the second phase
+   * moves is as it is computed.
+   *
+   * @param storing what is left of the former
+   */
+  public void step(
+      long step,
+      double rate,
+      double[] gradients,
+      double gradientScale,
+      double clipFactor,
+      double clipValue,
+      Storing storing) {
     double scale = arithmetic.times(arithmetic.round(gradientScale), arithmetic.round(clipFactor));
     double bound = arithmetic.round(clipValue);
     double[] prepared = new double[elements.length];
@@ -93,7 +116,8 @@ public final class Reference {
       prepared[i] = g;
     }
     if (rule.sums().isPresent()) {
-      new SummedRule(rule, arithmetic, step, rate).update(elements, shape, kept, factors, prepared);
+      new SummedRule(rule, arithmetic, step, rate)
+          .update(elements, shape, kept, factors, prepared, storing);
     } else {
       ElementRule.Update update = elementRule.step(step, rate);
       for (int i = 0; i < elements.length; i++) {

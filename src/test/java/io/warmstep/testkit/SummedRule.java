@@ -41,9 +41,15 @@ final class SummedRule {
    * @param kept state of the tensor as a whole
    * @param factors state of its rows and columns by slot, if the rule has it
    * @param gradients after unscaling, clipping and the sign of maximize
+   * @param storing what is left of a slot that the first phase has written
    */
   void update(
-      double[][] elements, long[] shape, double[] kept, double[][] factors, double[] gradients) {
+      double[][] elements,
+      long[] shape,
+      double[] kept,
+      double[][] factors,
+      double[] gradients,
+      Reference.Storing storing) {
     if (elements.length == 0) {
       return;
     }
@@ -52,12 +58,17 @@ final class SummedRule {
     int rows = (int) shape[0];
     if (rule.isFactored() && shape.length > 1) {
       factor(elements, shape, factors, gradients);
-      loop.factored();
+      loop.moved();
     }
     for (int i = 0; i < elements.length; i++) {
       double[] before = elements[i].clone();
       loop.sum(elements[i], gradients[i], terms, i);
       check(before, elements[i]);
+    }
+    store(elements, storing);
+    loop.moved();
+    for (int i = 0; i < elements.length; i++) {
+      loop.sum(elements[i], gradients[i], terms, i); // of what is stored
     }
     double[] roots = new double[terms.length];
     ElementType type = a == Arithmetic.FLOAT64 ? ElementType.FLOAT64 : ElementType.FLOAT32;
@@ -85,6 +96,20 @@ final class SummedRule {
             .move(gradients, factors[1], factors[2], a.round(scalars[0]), eps);
     for (int i = 0; i < squares.length; i++) {
       elements[i][1] = squares[i];
+    }
+  }
+
+  /** What the first phase writes becomes what is left of it. */
+  private void store(double[][] elements, Reference.Storing storing) {
+    for (int slot = 0; slot < elements[0].length - 1; slot++) {
+      if (sums.summing().writes(2 + slot)) {
+        int its = 1 + slot;
+        double[] column = Arrays.stream(elements).mapToDouble(element -> element[its]).toArray();
+        double[] left = storing.left(slot, column);
+        for (int i = 0; i < left.length; i++) {
+          elements[i][its] = left[i];
+        }
+      }
     }
   }
 

@@ -10,6 +10,7 @@ import io.warmstep.backend.StepPlan;
 import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /** A span in terms of memories on the processor. */
 final class CpuRun {
@@ -24,6 +25,9 @@ final class CpuRun {
 
   /** Each operand as it is stored. */
   private final Operand[] operands;
+
+  /** Whether the first phase of a rule writes state that is kept in fewer bits than it has. */
+  final boolean movesRoundedState;
 
   /** Whether any is more than elements of a type. */
   private final boolean isEncoded;
@@ -72,6 +76,11 @@ final class CpuRun {
         span.average().isPresent()
             || Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
     this.isPacked = Arrays.stream(operands).anyMatch(operand -> operand.encoding().isPacked());
+    this.movesRoundedState =
+        group.sums != null
+            && IntStream.range(2, operands.length)
+                .filter(group.sums.summing()::writes)
+                .anyMatch(i -> !operands[i].storage().isArithmetic());
     if (factors != null) {
       Storage arithmetic = Storage.of(span.type().arithmetic());
       memories[operands.length] = new FactoredMemory(factors, arithmetic, isDouble);
@@ -130,6 +139,10 @@ final class CpuRun {
 
   /** Copies numbers of an operand from an array of the arithmetic type, rounding them. */
   void store(int operand, long at, Object source, int from, int n, ElementScratch scratch) {
+    if (operand == operands.length) {
+      memories[operand].store(at, source, from, n, scratch);
+      return;
+    }
     Operand its = operands[operand];
     switch (its.encoding()) {
       case PLAIN -> memories[operand].store(offsets[operand] + at, source, from, n, scratch);

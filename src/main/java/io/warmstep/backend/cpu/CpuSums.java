@@ -114,12 +114,10 @@ final class CpuSums {
   /** Makes room for what has to be copied, so that no step does. */
   void prepare() {
     for (Tensor tensor : tensors) {
-      for (CpuMemory memory : tensor.run.memories) {
-        if (tensor.run.isDouble) {
-          Arrays.stream(doubles).forEach(leaf -> leaf.prepare(memory));
-        } else {
-          Arrays.stream(floats).forEach(leaf -> leaf.prepare(memory));
-        }
+      if (tensor.run.isDouble) {
+        Arrays.stream(doubles).forEach(leaf -> leaf.prepare(tensor.run));
+      } else {
+        Arrays.stream(floats).forEach(leaf -> leaf.prepare(tensor.run));
       }
     }
   }

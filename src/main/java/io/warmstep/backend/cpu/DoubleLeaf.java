@@ -37,9 +37,9 @@ final class DoubleLeaf {
     this.clipValue = clipValue;
   }
 
-  /** Makes room for what a memory's elements are copied by. */
-  void prepare(CpuMemory memory) {
-    scratch.prepare(memory);
+  /** Makes room for what a run's elements are copied by. */
+  void prepare(CpuRun run) {
+    run.prepare(scratch);
   }
 
   /**
@@ -73,7 +73,7 @@ final class DoubleLeaf {
     block.step(group.doubleScalars, scaleLeft, group.weightDecay);
     block.tensor(group.doubleFirst);
     block.terms(terms);
-    block.factored(run.factors != null);
+    block.moved(run.factors != null);
     block.range(parameters, gradients, state, 0, n);
     rule.sum(block);
     for (int i = 2; i < run.memories.length; i++) {

@@ -37,9 +37,9 @@ final class FloatLeaf {
     this.clipValue = clipValue;
   }
 
-  /** Makes room for what a memory's elements are copied by. */
-  void prepare(CpuMemory memory) {
-    scratch.prepare(memory);
+  /** Makes room for what a run's elements are copied by. */
+  void prepare(CpuRun run) {
+    run.prepare(scratch);
   }
 
   /**
@@ -57,7 +57,7 @@ final class FloatLeaf {
     Access access = rule.summing();
     for (int i = 0; i < run.memories.length; i++) {
       if (access.reads(i)) {
-        run.memories[i].load(run.offsets[i] + at, copy(i), 0, n, scratch);
+        run.load(i, at, copy(i), 0, n, scratch);
       }
     }
     float scaleLeft = group.floatScale;
@@ -73,13 +73,22 @@ final class FloatLeaf {
     block.step(group.floatScalars, scaleLeft, (float) group.weightDecay);
     block.tensor(group.floatFirst);
     block.terms(terms);
-    block.factored(run.factors != null);
+    block.moved(run.factors != null);
     block.range(parameters, gradients, state, 0, n);
     rule.sum(block);
     for (int i = 2; i < run.memories.length; i++) {
       if (access.writes(i)) {
-        run.memories[i].store(run.offsets[i] + at, copy(i), 0, n, scratch);
+        run.store(i, at, copy(i), 0, n, scratch);
       }
+    }
+    if (run.movesRoundedState) { // terms are those of what is left of it
+      for (int i = 2; i < run.memories.length; i++) {
+        if (access.writes(i)) {
+          run.load(i, at, copy(i), 0, n, scratch);
+        }
+      }
+      block.moved(true);
+      rule.sum(block);
     }
     for (int i = 0; i < sums.length; i++) {
       FloatTreeSum tree = tree(rule, i);

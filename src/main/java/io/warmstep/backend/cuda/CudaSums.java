@@ -50,12 +50,14 @@ final class CudaSums {
     Optional<NewtonSchulz> phase = plan.groups().get(runs.get(0).group).rule().matrix();
     this.context = context;
     this.tiles = tiles;
-    this.first = phase.isEmpty() ? null : kernels.get("first_" + rule.kernel() + "_" + type);
-    this.sums =
-        kernels.get(
-            phase.isEmpty()
-                ? "sums_" + rule.sumsKernel() + "_" + type
-                : "leaves_" + type.arithmetic());
+    StoredConstants stored = runs.get(0).constants();
+    String kind = phase.isEmpty() ? "sums_" + rule.sumsKernel() : "first_" + rule.kernel();
+    CUfunction moving =
+        stored != null
+            ? kernels.get("mixed_" + rule.kernel(), stored.first())
+            : kernels.get(kind + "_" + type);
+    this.first = phase.isEmpty() ? null : moving;
+    this.sums = phase.isEmpty() ? moving : kernels.get("leaves_" + type.arithmetic());
     this.numbers = kernels.get("numbers_" + type.arithmetic());
     this.nameHash = nameHash(rule.sumsKernel());
     this.kinds = rule.sums().orElseThrow().kinds().stream().map(SumKind::of).toList();
@@ -145,15 +147,20 @@ final class CudaSums {
     arguments.putLong(Layout.SUM_KINDS, kinds(kinds));
   }
 
-  /** With the context current: the launches of one step. Allocates nothing. */
-  void launch(Pointer arguments) {
+  /**
+   * With the context current: the launches of one step. Allocates nothing.
+   *
+   * @param phase the arguments of what goes over elements
+   * @param arguments the same from those of the sums on
+   */
+  void launch(Pointer phase, Pointer arguments) {
     if (factors != null) {
       factors.launch(buffer, arguments);
     }
     if (matrices == null) {
-      context.launch(sums, leaves.blocks(), arguments);
+      context.launch(sums, leaves.blocks(), phase);
     } else {
-      context.launch(first, tiles, arguments);
+      context.launch(first, tiles, phase);
       context.launch(sums, leaves.blocks(), leafPointer);
     }
     context.launch(numbers, wholeCount, arguments);

@@ -36,7 +36,9 @@ final class CudaUpdate {
   private final Pointer[] argumentPointers;
   private final CudaSums sums; // or null
   private final CudaTensorFactors tensorFactors; // or null
-  private final ByteBuffer all; // the update's arguments, after those of the sums
+  private final ByteBuffer all; // what rows need, the sums' arguments if any, and the update's
+  private final ByteBuffer fromSums; // all but the first
+  private final Pointer sumsPointer;
   private final ByteBuffer update;
   private final Pointer updatePointer;
 
@@ -77,8 +79,11 @@ final class CudaUpdate {
         CudaTensorFactors.areNeeded(plan, runs)
             ? new CudaTensorFactors(context, kernels, arena, plan, runs)
             : null;
-    int before = isMixed ? Layout.MIXED_STEP : sums == null ? 0 : Layout.SUM_STEP;
+    int ofRows = !isMixed ? 0 : sums == null ? Layout.MIXED_STEP : Layout.MIXED_SUMS;
+    int before = ofRows + (sums == null ? 0 : Layout.SUM_STEP);
     this.all = Cuda.direct(before + layout.bytes());
+    this.fromSums = all.slice(ofRows, all.capacity() - ofRows).order(all.order());
+    this.sumsPointer = Pointer.to(Pointer.to(fromSums));
     this.update = all.slice(before, layout.bytes()).order(all.order());
     this.updatePointer = Pointer.to(Pointer.to(all));
     this.arguments = new ByteBuffer[chunks];
@@ -118,7 +123,7 @@ final class CudaUpdate {
     StepOptions options = plan.options();
     long tableAddress = table == null ? 0 : table.address();
     if (sums != null) {
-      sums.setFixed(all, normResult);
+      sums.setFixed(fromSums, normResult);
     }
     if (tensorFactors != null) {
       tensorFactors.setFixed(normResult);
@@ -202,9 +207,17 @@ final class CudaUpdate {
       tensorFactors.launch(factor, prescale);
     }
     if (sums != null) {
-      sums.launch(updatePointer);
+      phase(true);
+      sums.launch(updatePointer, sumsPointer);
+      phase(false);
     }
     context.launch(kernel, tiles.blocks(), updatePointer);
+  }
+
+  private void phase(boolean isFirst) {
+    if (isMixed) {
+      all.putInt(Layout.MIXED_FIRST, isFirst ? 1 : 0);
+    }
   }
 
   /** With the context current: sets the gradients to zero. */

@@ -84,6 +84,11 @@ final class Layout {
   static final int MIXED_KEY = 8;
   static final int MIXED_STEP = 16;
 
+  /** MixedSumArguments, before SumArguments: the same, two ints. */
+  static final int MIXED_FIRST = 16;
+
+  static final int MIXED_SUMS = 24;
+
   /** The last scalars of a group: the weight of averages, and the number of its step in two. */
   static final int MIXED_SCALARS = StepPlan.MAX_SCALARS - 3;
 

@@ -12,14 +12,26 @@ import java.util.regex.Pattern;
  *
  * @param stored how each operand is stored, as {@link io.warmstep.backend.Encoding#code} says
  * @param hasAverage whether an average of the values is kept
+ * @param isFirst whether the launch is of the phase before the update, of a rule with sums
  */
-record StoredConstants(List<Integer> stored, boolean hasAverage) {
+record StoredConstants(List<Integer> stored, boolean hasAverage, boolean isFirst) {
   private static final Pattern NAMED =
       Pattern.compile(
-          "ld\\.global\\.u(?:8|64)\\s+(%\\w+), \\[[^\\]]*\\]; // (?:stored (\\d+)|average)");
+          "ld\\.(?:global|param)\\.u\\d+\\s+(%\\w+), \\[[^\\]]*\\];"
+              + " // (?:stored (\\d+)|average|(phase))");
 
   StoredConstants {
     stored = List.copyOf(stored);
+  }
+
+  /** Those of the update. */
+  StoredConstants(List<Integer> stored, boolean hasAverage) {
+    this(stored, hasAverage, false);
+  }
+
+  /** Those of the phase before it. */
+  StoredConstants first() {
+    return new StoredConstants(stored, hasAverage, true);
   }
 
   /**
@@ -36,6 +48,9 @@ record StoredConstants(List<Integer> stored, boolean hasAverage) {
     String operand = load.group(2);
     if (operand != null) {
       return "mov.u32 " + load.group(1) + ", " + stored.get(Integer.parseInt(operand)) + ";";
+    }
+    if (load.group(3) != null) {
+      return "mov.u32 " + load.group(1) + ", " + (isFirst ? 1 : 0) + ";";
     }
     return hasAverage ? load.group() : "mov.u64 " + load.group(1) + ", 0;";
   }

@@ -60,10 +60,12 @@ final class TensorRun {
   }
 
   /**
-   * Whether a rule has an entry for a type alone; of half types only those of several phases have.
+   * Whether a rule has an entry for a type alone. Of half types only passes have, which are no
+   * rules, and rules that take no other way to store operands.
    */
   private static boolean hasEntry(UpdateRule rule, ElementType type) {
-    return type == type.arithmetic() || rule.sums().isPresent() || !rule.access().reads(1);
+    boolean isPass = rule.sums().isEmpty() && !rule.access().reads(1);
+    return type == type.arithmetic() || isPass || rule.isOfOneType();
   }
 
   private static StoredConstants constants(Span span) {

@@ -73,11 +73,13 @@ final class OpenClGroupSums {
       Resources resources) {
     int operands = run.buffers.length;
     int kept = run.kept.length;
-    Segments segments = resources.add(new Segments(Programs.sumSegmentFields(operands, kept)));
+    Segments segments =
+        resources.add(new Segments(Programs.sumSegmentFields(operands, kept, false)));
     segments.add(1, fields);
     segments.upload(context);
     Kernel kernel =
-        resources.add(programs.sums(rule, "ws_numbers", run.type, operands, kept, false));
+        resources.add(
+            programs.sums(rule, "ws_numbers", run.type, operands, List.of(), kept, false));
     kernel.setBuffer(1, segments.segmentBuffer());
     kernel.setLong(2, leaves);
     kernel.setBuffer(3, leafSums);

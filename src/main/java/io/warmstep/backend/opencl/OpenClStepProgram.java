@@ -80,12 +80,17 @@ final class OpenClStepProgram implements StepProgram {
         kernel.setBuffer(10 + i, run.buffers[i]);
       }
       if (run.isMixed()) {
-        kernel.setBuffer(10 + run.buffers.length, run.rest);
-        kernel.setBuffer(13 + run.buffers.length, run.average);
+        kernel.setBuffer(mixedArgument(run), run.rest);
+        kernel.setBuffer(mixedArgument(run) + 3, run.average);
       }
       if (run.factors != null) {
         sums.factors().setBuffers(kernel, 11 + run.buffers.length, run);
       }
+    }
+
+    /** The first of the arguments for operands that are stored in several ways. */
+    int mixedArgument(UpdateRun run) {
+      return 10 + run.buffers.length + (sums == null ? 0 : 1);
     }
 
     /** What a segment has after the number of its first tile. */
@@ -262,8 +267,8 @@ final class OpenClStepProgram implements StepProgram {
     kernel.setBuffer(9, segments.tileBuffer());
     launch.setBuffers(first);
     if (first.isMixed()) {
-      kernel.setInt(11 + operands, (int) options.seed());
-      kernel.setInt(12 + operands, (int) (options.seed() >>> 32));
+      kernel.setInt(launch.mixedArgument(first) + 1, (int) options.seed());
+      kernel.setInt(launch.mixedArgument(first) + 2, (int) (options.seed() >>> 32));
     }
     if (sums != null) {
       kernel.setBuffer(10 + operands, sums.numbers());

@@ -48,6 +48,7 @@ final class OpenClSums {
     ElementType type = members.get(0).type;
     int operands = members.get(0).buffers.length;
     int kept = members.get(0).kept.length;
+    List<String> encodings = members.get(0).encodings;
     this.groups = groups;
     this.isDouble = type == ElementType.FLOAT64;
     this.lanes = programs.shape().lanes(type);
@@ -60,7 +61,7 @@ final class OpenClSums {
     segments =
         resources.add(
             new Segments(
-                Programs.sumSegmentFields(operands, kept)
+                Programs.sumSegmentFields(operands, kept, members.get(0).isMixed())
                     + (isFactored ? Programs.FACTORED_FIELDS : 0)));
     firstLeaves = new long[members.size()];
     for (int i = 0; i < members.size(); i++) {
@@ -85,7 +86,8 @@ final class OpenClSums {
       tensorNumbers = whole.numbers();
     }
     StepOptions options = plan.options();
-    sums = resources.add(programs.sums(rule, "ws_sums", type, operands, kept, isFactored));
+    sums =
+        resources.add(programs.sums(rule, "ws_sums", type, operands, encodings, kept, isFactored));
     sums.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
     sums.setInt(4, norm == null ? 0 : 1);
     sums.setInt(5, segments.hasTileTable() ? 1 : 0);
@@ -95,10 +97,15 @@ final class OpenClSums {
     sums.setLong(9, leaves);
     sums.setBuffer(10, leafSums);
     sums.setBuffer(11, exponents);
+    if (members.get(0).isMixed()) {
+      sums.setInt(13 + operands, (int) options.seed());
+      sums.setInt(14 + operands, (int) (options.seed() >>> 32));
+    }
     sums.workGroups(segments.tiles());
     numbers =
         whole == null
-            ? resources.add(programs.sums(rule, "ws_numbers", type, operands, kept, isFactored))
+            ? resources.add(
+                programs.sums(rule, "ws_numbers", type, operands, encodings, kept, isFactored))
             : null;
     if (numbers != null) {
       numbers.setBuffer(1, segments.segmentBuffer());
@@ -124,24 +131,25 @@ final class OpenClSums {
         run,
         run.length,
         tag | aligned << 48,
-        factors == null ? new long[0] : factors.fields(member, run),
+        factors != null
+            ? factors.fields(member, run)
+            : run.isMixed() ? new long[] {run.restOffset, run.parameter} : new long[0],
         run.rows,
         firstLeaf,
         run.leaves());
   }
 
-  /** The fields of a tensor, or of a group whose first tensor the run is. */
+  /**
+   * The fields of a tensor, or of a group whose first tensor the run is.
+   *
+   * @param between what follows the offsets: of factors, or of operands that are stored in several
+   *     ways
+   */
   static long[] fields(
-      UpdateRun run,
-      long count,
-      long tag,
-      long[] factored,
-      long rows,
-      long firstLeaf,
-      long leaves) {
+      UpdateRun run, long count, long tag, long[] between, long rows, long firstLeaf, long leaves) {
     long[] first = {count, tag};
     long[] last = {rows, firstLeaf, leaves};
-    return Stream.of(first, run.offsets, factored, last, run.keptOffsets)
+    return Stream.of(first, run.offsets, between, last, run.keptOffsets)
         .flatMapToLong(LongStream::of)
         .toArray();
   }
@@ -159,6 +167,9 @@ final class OpenClSums {
     }
     if (factors != null) {
       factors.setBuffers(sums, 12 + run.buffers.length, run);
+    }
+    if (run.isMixed()) {
+      sums.setBuffer(12 + run.buffers.length, run.rest);
     }
   }
 

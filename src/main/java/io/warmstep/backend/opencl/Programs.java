@@ -60,8 +60,8 @@ final class Programs implements AutoCloseable {
   }
 
   /** The same for the first phase of a rule with sums: see sums.cl. */
-  static int sumSegmentFields(int operands, int kept) {
-    return segmentFields(operands) + 3 + kept;
+  static int sumSegmentFields(int operands, int kept, boolean isMixed) {
+    return segmentFields(operands) + (isMixed ? 2 : 0) + 3 + kept;
   }
 
   /**
@@ -113,20 +113,23 @@ final class Programs implements AutoCloseable {
     return encodings.stream().anyMatch(encoding -> encoding.startsWith("int8"));
   }
 
-  /** A kernel of what comes before the update of a rule with sums. */
+  /** A kernel of what comes before the update of a rule with sums; the encodings are as there. */
   Kernel sums(
       StepPlan.SameRule rule,
       String entry,
       ElementType type,
       int operands,
+      List<String> encodings,
       int kept,
       boolean isFactored) {
-    int fields = sumSegmentFields(operands, kept) + (isFactored ? FACTORED_FIELDS : 0);
+    boolean isMixed = !encodings.isEmpty();
+    int fields = sumSegmentFields(operands, kept, isMixed) + (isFactored ? FACTORED_FIELDS : 0);
     String options =
-        options(type, shape.normLocal())
+        options(isMixed ? type.arithmetic() : type, shape.normLocal())
             + " -DWS_KEPT="
             + kept
             + ruleOptions(rule, type, operands, fields)
+            + mixedOptions(encodings)
             + (isFactored ? " -DWS_FACTORED" : "");
     return kernel("sums.cl", rule.kernel(), options, entry, shape.normLocal());
   }

@@ -131,6 +131,10 @@ class LayoutTest {
     same("MixedArguments, key", Layout.MIXED_KEY);
     same("MixedArguments, step", Layout.MIXED_STEP);
     same("MixedArguments", Layout.MIXED_STEP + Layout.Step.FLOAT.bytes());
+    same("MixedSumArguments, key", Layout.MIXED_KEY);
+    same("MixedSumArguments, is_first", Layout.MIXED_FIRST);
+    same("MixedSumArguments, sums", Layout.MIXED_SUMS);
+    same("MixedSumArguments", Layout.MIXED_SUMS + Layout.SUM_STEP + Layout.Step.FLOAT.bytes());
   }
 
   @Test

@@ -202,6 +202,9 @@ class PtxOperationsTest {
   }
 
   private static Map<String, Integer> expected(String entry) throws IOException {
+    if (entry.startsWith("mixed_")) {
+      return mixed(entry.substring("mixed_".length())).named("f32");
+    }
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String storage = entry.substring(entry.lastIndexOf('_') + 1);
     String type = storage.equals("float64") ? "f64" : "f32";
@@ -212,7 +215,6 @@ class PtxOperationsTest {
       case "global" -> globalNorm();
       case "factor_tiles" -> mul(1).plus(mul(3).plus(add(1)).times(2)).plus(add(1)).named(type);
       case "factor_join" -> fma(2).plus(add(6)).plus(DIV.times(4)).named(type);
-      case "mixed" -> mixed(storage).named("f32");
       case "matrix_copy" -> DIV.named(type);
       case "matrix_product" -> product(storage).named(type);
       default -> {
@@ -242,7 +244,9 @@ class PtxOperationsTest {
     return all;
   }
 
-  /** Four elements at a time, whose gradients are prepared in one place for all options. */
+  /**
+   * Four elements at a time, whose gradients are prepared in one place for all options and phases.
+   */
   private static Operations mixed(String rule) throws IOException {
     int held = 4;
     Operations average = add(1).plus(fma(1));
@@ -254,7 +258,26 @@ class PtxOperationsTest {
     Matcher slots = Pattern.compile("_MAX_SLOTS (\\d+)\n").matcher(text(rule));
     assertTrue(slots.find(), rule);
     int count = Integer.parseInt(slots.group(1));
-    return count == 0 ? all : all.plus(codes(count, held));
+    all = count == 0 ? all : all.plus(codes(count, held));
+    return hasSums(rule) ? all.plus(firstPhase(rule, held)) : all;
+  }
+
+  /** The same elements, whose state moves or whose terms, times a factor or not, are added up. */
+  private static Operations firstPhase(String rule, int held) throws IOException {
+    Operations all = stated(rule, "state").times(held);
+    if (text(rule).contains("WS_MATRIX_ENTRY")) {
+      return all; // what is added up is in a slot: see norm.cu
+    }
+    all = all.plus(stated(rule, "terms").times(held));
+    for (TensorSums.Kind kind : kinds(rule)) {
+      all = all.plus(mul(1).plus(pair(kind)).plus(add(1)).times(held)).plus(BLOCK_FOLD);
+    }
+    return all;
+  }
+
+  private static boolean hasSums(String rule) {
+    return Rules.ofEachKernel().stream()
+        .anyMatch(one -> one.kernel().equals(rule) && one.sums().isPresent());
   }
 
   /**

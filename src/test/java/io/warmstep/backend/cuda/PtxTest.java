@@ -46,6 +46,8 @@ class PtxTest {
   private static final Path STAMP = KERNELS.resolve("ptx/sources.stamp");
   private static final String CLEAN =
       "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads";
+  private static final boolean[] BOTH = {false, true};
+  private static final boolean[] JUST_THE_UPDATE = {false};
   private static final String REBUILD = ": run bin/build-ptx and commit what it writes";
 
   @BeforeAll
@@ -140,17 +142,18 @@ class PtxTest {
   @Test
   void everyRuleAndTypeHasItsEntry() throws IOException {
     Set<String> expected = new TreeSet<>(Set.of("global_norm"));
-    for (UpdateRule rule : Rules.all()) {
-      if (rule.sums().isEmpty()) {
-        expected.add("mixed_" + rule.name());
+    for (UpdateRule rule : Rules.ofEachKernel()) {
+      if (!rule.isOfOneType()) {
+        expected.add("mixed_" + rule.kernel());
       }
     }
     for (ElementType type : ElementType.values()) {
       for (UpdateRule rule : Rules.ofEachKernel()) {
-        if (type == type.arithmetic() || rule.sums().isPresent()) {
+        boolean hasEntry = type == type.arithmetic() || rule.isOfOneType();
+        if (hasEntry) {
           expected.add(rule.kernel() + "_" + type);
         }
-        if (rule.sums().isPresent()) {
+        if (hasEntry && rule.sums().isPresent()) {
           boolean hasMatrix = rule.matrix().isPresent();
           expected.add(
               hasMatrix
@@ -179,12 +182,12 @@ class PtxTest {
   @ValueSource(strings = {"sm_50", "sm_90"})
   void mixedEntriesAssembleWithConstantsInTheirRowsPlace(String architecture) throws IOException {
     List<String> texts = new ArrayList<>();
-    for (UpdateRule rule : Rules.all()) {
-      if (rule.sums().isPresent()) {
+    for (UpdateRule rule : Rules.ofEachKernel()) {
+      if (rule.isOfOneType()) {
         continue;
       }
-      String entry = "mixed_" + rule.name();
-      int slots = rule.stateSlots().size();
+      String entry = "mixed_" + rule.kernel();
+      int slots = rule.stateSlots().size() - StepPlan.Group.kept(rule);
       assertEquals(
           IntStream.range(0, 2 + slots).boxed().collect(Collectors.toSet()),
           Pattern.compile("ld\\.global\\.u8 .* // stored (\\d+)")
@@ -201,10 +204,14 @@ class PtxTest {
         stored[1] = values == 2 || values == 8 ? 2 : 3;
         Arrays.fill(stored, 2, 2 + slots, List.of(1, 1, 3, 4, 9, 10, 11, 9).get(values - 1));
         boolean hasAverage = values % 2 == 0;
-        String text = new StoredConstants(List.of(stored), hasAverage).in(ptx(entry));
-        assertFalse(text.contains("// stored"), entry);
-        assertEquals(hasAverage, text.contains("// average"), entry);
-        texts.add(text);
+        for (boolean isFirst : rule.sums().isPresent() ? BOTH : JUST_THE_UPDATE) {
+          assertEquals(rule.sums().isPresent(), ptx(entry).contains("// phase"), entry);
+          String text = new StoredConstants(List.of(stored), hasAverage, isFirst).in(ptx(entry));
+          assertFalse(text.contains("// stored"), entry);
+          assertFalse(text.contains("// phase"), entry);
+          assertEquals(hasAverage, text.contains("// average"), entry);
+          texts.add(text);
+        }
       }
     }
     List<String> reports =

@@ -97,7 +97,7 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
     boolean canRound =
         rounding == Rounding.NEAREST
             || ((roundsState || isRounded) && (hasMasters || type != ElementType.FLOAT16));
-    return rule.sums().isEmpty()
+    return !rule.isOfOneType()
         && (type.isHalf() || !hasMasters)
         && (type == ElementType.BFLOAT16 || masters != MasterWeights.BITS_24)
         && (state == StateType.FLOAT32 || narrows)

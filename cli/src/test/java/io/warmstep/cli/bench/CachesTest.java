@@ -111,4 +111,23 @@ class CachesTest {
     Footprint full = Footprint.of(new StepWork(Adam.adam(), precision, true, work.lengths()), 0);
     assertEquals(2 * type.bytes() * values, full.traffic() - footprint.traffic());
   }
+
+  /** LAMB's phases: the first reads all and writes moments, the second reads these and moves. */
+  @Test
+  void footprintsOfTwoPhasesCountWhatIsKeptInFewerBits() {
+    Precision precision =
+        new Precision(
+            ElementType.BFLOAT16,
+            MasterWeights.EXACT,
+            StateType.INT8,
+            4096,
+            Rounding.NEAREST,
+            1,
+            0);
+    Footprint footprint =
+        Footprint.of(new StepWork(Lamb.lamb(), precision, false, List.of(8192L)), 0);
+    double moments = 2 * (1 + 2.0 / 32);
+    assertEquals(2 + moments, footprint.elementState());
+    assertEquals(4 + 2 + 2 * moments + 4 + moments + 4, footprint.elementTraffic());
+  }
 }

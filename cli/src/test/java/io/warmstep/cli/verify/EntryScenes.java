@@ -63,15 +63,12 @@ final class EntryScenes {
 
   /** The same apart: what the forms of a rule share, and each form's. */
   static List<List<Scene>> parts(String entry) {
+    if (entry.startsWith("mixed_")) {
+      return mixed(entry.substring("mixed_".length()));
+    }
     String kind = entry.substring(0, entry.lastIndexOf('_'));
     String type = entry.substring(entry.lastIndexOf('_') + 1);
     return switch (kind) {
-      case "mixed" -> {
-        List<List<Scene>> parts = new ArrayList<>(List.of(MixedScenes.of(type)));
-        parts.addAll(update(type, ElementType.FLOAT16));
-        parts.addAll(update(type, ElementType.BFLOAT16));
-        yield parts;
-      }
       case "numbers" -> List.of(SumScenes.ofNumbers(ElementType.valueOf(upper(type))));
       case "groups" -> List.of(tables(ElementType.valueOf(upper(type))));
       case "global" -> List.of(NormScenes.ofRoot());
@@ -90,6 +87,18 @@ final class EntryScenes {
         yield parts;
       }
     };
+  }
+
+  /** Of a rule's entry for all ways to store operands, which is that of 16-bit types, too. */
+  private static List<List<Scene>> mixed(String rule) {
+    List<List<Scene>> parts = new ArrayList<>(List.of(MixedScenes.of(rule)));
+    for (ElementType type : List.of(ElementType.FLOAT16, ElementType.BFLOAT16)) {
+      if (usual(rule).sums().isPresent()) {
+        parts.add(SumScenes.of(usual(rule), type, false));
+      }
+      parts.addAll(update(rule, type));
+    }
+    return parts;
   }
 
   /** More groups than go with a launch, of rules that use all of a group's numbers. */

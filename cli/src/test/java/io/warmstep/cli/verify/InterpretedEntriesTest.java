@@ -85,10 +85,10 @@ class InterpretedEntriesTest {
     for (UpdateRule rule : Rules.ofEachKernel()) {
       String name = rule.kernel();
       if (!name.equals("adam") && entry.matches("(sums_|first_)?" + name + "_[a-z]+\\d+")) {
-        // Half types are those of mixed_<rule>, but for the sums' rules.
+        // Half types are those of mixed_<rule>, but for rules of one type.
         List<ElementType> types =
             Stream.of(ElementType.values())
-                .filter(type -> type == type.arithmetic() || rule.sums().isPresent())
+                .filter(type -> type == type.arithmetic() || rule.isOfOneType())
                 .toList();
         ElementType type = types.get(Math.floorMod(name.hashCode(), types.size()));
         return entry.endsWith("_" + type);

@@ -15,6 +15,7 @@ import io.warmstep.Tensor;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.RuleMatrix;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -36,10 +37,11 @@ final class MixedScenes {
   /** Those of a rule's entry. */
   static List<EntryScenes.Scene> of(String rule) {
     List<EntryScenes.Scene> scenes = new ArrayList<>();
-    for (UpdateRule form : Rules.forms()) {
-      if (!form.kernel().equals(rule)) {
+    for (UpdateRule one : Rules.forms()) {
+      if (!one.kernel().equals(rule)) {
         continue;
       }
+      UpdateRule form = RuleMatrix.withFewProducts(one);
       boolean hasMoments = form.stateSlots().stream().anyMatch(StateSlot::isAverage);
       boolean hasSquares =
           form.stateSlots().stream().anyMatch(slot -> slot.content() == StateSlot.Content.SQUARE);
@@ -136,6 +138,7 @@ final class MixedScenes {
     ParametersBuilder builder = Parameters.on(device).gradientType(kind.gradients);
     for (int i = 0; i < LENGTHS.length; i++) {
       builder.add("p" + i, kind.values, numbers(random, elements, LENGTHS[i]));
+      builder.shape("p" + i, MatrixShapes.of(LENGTHS[i]));
     }
     try (Parameters parameters = builder.build()) {
       OptimizerBuilder optimizing =
