@@ -102,6 +102,10 @@ final class EquivalentMutants {
                           .before()
                           .matches("\\s*setp\\.gt\\.s32\\s+%p\\d+, %r\\d+, -(127|1023);")),
           new Kind(
+              "what masters keep is aligned where the parameter is, or begins an allocation, and what"
+                  + " counts as unaligned is moved one by one",
+              EquivalentMutants::isAlignmentOfRest),
+          new Kind(
               "all threads have the sum, and others than the first may store it",
               EquivalentMutants::isStoreOfSum),
           new Kind(
@@ -382,6 +386,37 @@ final class EquivalentMutants {
   /**
    * Whether a branch is turned around that leaves the store of a leaf's sum to the first thread.
    */
+  /**
+   * Whether a width of 1 or 2 bytes, or else 4, has no other use than the mask of a vector's
+   * address.
+   */
+  private static boolean isAlignmentOfRest(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher width =
+        Pattern.compile("\\s*selp\\.b32\\s+(%r\\d+), 2, 1, %p\\d+;").matcher(mutant.before());
+    if (mutant.kind() != PtxMutants.Kind.SWAPPED
+        || !mutant.entry().startsWith("mixed_")
+        || !width.matches()) {
+      return false;
+    }
+    return onlyUse(width.group(1), "selp\\.b32\\s+(%r\\d+), 4, REGISTER, %p\\d+;", text)
+        .flatMap(any -> onlyUse(any, "shl\\.b32\\s+(%r\\d+), REGISTER, 2;", text))
+        .flatMap(bytes -> onlyUse(bytes, "add\\.s32\\s+(%r\\d+), REGISTER, -1;", text))
+        .isPresent();
+  }
+
+  /** What the one instruction that reads a register sets, if it is of a form. */
+  private static Optional<String> onlyUse(String register, String form, List<String> text) {
+    Pattern read = Pattern.compile("\\s*\\S+\\s+[^,]+,.*" + Pattern.quote(register) + "\\b.*");
+    List<String> uses = text.stream().filter(line -> read.matcher(line).matches()).toList();
+    if (uses.size() != 1) {
+      return Optional.empty();
+    }
+    Matcher use =
+        Pattern.compile("\\s*" + form.replace("REGISTER", Pattern.quote(register)))
+            .matcher(uses.get(0));
+    return use.matches() ? Optional.of(use.group(1)) : Optional.empty();
+  }
+
   private static boolean isStoreOfSum(PtxMutants.Mutant mutant, List<String> text) {
     Matcher branch = Pattern.compile("\\s*@(%p\\d+) bra\\s+(\\S+);").matcher(mutant.before());
     if (mutant.kind() != PtxMutants.Kind.BRANCH
