@@ -27,6 +27,8 @@ class TwinsTest {
   static {
     SUBSTITUTIONS.put("Float.intBitsToFloat\\(\\(exponent \\+ 127\\) << 23\\)", "POWER");
     SUBSTITUTIONS.put("Double.longBitsToDouble\\(\\(exponent \\+ 1023L\\) << 52\\)", "POWER");
+    // State in fewer bits is float32's alone.
+    SUBSTITUTIONS.put("(?s) {4}if \\(run\\.movesRoundedState\\) \\{.*?\\n {4}\\}\\n", "");
     // Of float32 a scale may be two factors, and each twin takes the runs of its type.
     SUBSTITUTIONS.put(
         "if \\(group.floatPrescale != 1\\) \\{\\s*FloatWork.scale\\(g, group.floatPrescale, 0, n\\);\\s*\\}\\s*",

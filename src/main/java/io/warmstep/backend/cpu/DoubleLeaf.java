@@ -57,7 +57,7 @@ final class DoubleLeaf {
     Access access = rule.summing();
     for (int i = 0; i < run.memories.length; i++) {
       if (access.reads(i)) {
-        run.memories[i].load(run.offsets[i] + at, copy(i), 0, n, scratch);
+        run.load(i, at, copy(i), 0, n, scratch);
       }
     }
     double scaleLeft = group.doubleScale;
@@ -78,7 +78,7 @@ final class DoubleLeaf {
     rule.sum(block);
     for (int i = 2; i < run.memories.length; i++) {
       if (access.writes(i)) {
-        run.memories[i].store(run.offsets[i] + at, copy(i), 0, n, scratch);
+        run.store(i, at, copy(i), 0, n, scratch);
       }
     }
     for (int i = 0; i < sums.length; i++) {
