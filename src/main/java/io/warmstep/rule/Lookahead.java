@@ -217,6 +217,11 @@ public final class Lookahead implements UpdateRule {
   }
 
   @Override
+  public boolean isOfOneType() {
+    return rule.isOfOneType();
+  }
+
+  @Override
   public int minDimensions() {
     return rule.minDimensions();
   }
