@@ -218,6 +218,8 @@ record RuleGroup(
       if (adaptiveClip.isUsed()) {
         ArithmeticRange.require("adaptiveClip", adaptiveClip.clip(), narrowest);
         ArithmeticRange.require("adaptiveClip: eps", adaptiveClip.eps(), narrowest);
+        ArithmeticRange.require(
+            "adaptiveClip times eps", adaptiveClip.clip() * adaptiveClip.eps(), narrowest);
       }
       StepValues at = moving.values();
       at.keep(kept);

@@ -150,7 +150,8 @@ public final class ShardedOptimizerBuilder {
     text.append("order of adding up: ").append(isFast ? "fast" : lanes + " lanes").append('\n');
     for (Parameter parameter : parameters) {
       text.append("parameter \"").append(parameter.name()).append("\": ");
-      text.append(parameter.values().type()).append(' ').append(parameter.shape()).append('\n');
+      text.append(parameter.values().type()).append(' ').append(parameter.shape());
+      text.append(", gradients ").append(parameter.gradients().type()).append('\n');
     }
     for (RuleGroup group : groups) {
       text.append("group ").append(group.pattern()).append(": ").append(group.rule().name());

@@ -211,10 +211,10 @@ public final class ShardedCheckpoint implements AutoCloseable {
     first.tensors().forEach(entry -> names.add(entry.name()));
     names.removeIf(name -> name.startsWith(SHARDING));
     for (String name : names) {
-      String parameter = parameterOf(name, wanted.keySet());
       TensorEntry entry = first.tensor(name).orElseThrow();
+      String parameter = parameterOf(stateOf(entry), wanted.keySet());
       if (parameter == null) {
-        if (wanted.isEmpty() || !isOfAnother(name, wanted.keySet())) {
+        if (wanted.isEmpty() || !isOfAnother(stateOf(entry), wanted.keySet())) {
           writer.tensor(name, entry.format(), entry.shape(), whole(first, entry));
         }
       } else if (entry.shape().isEmpty()) {
@@ -244,9 +244,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
     if (parameters.contains(name)) {
       return name;
     }
-    String state =
-        isOfScales(name) ? name.substring(0, name.length() - PyTorchNames.SCALE.length()) : name;
-    int dot = state.lastIndexOf('.');
+    int dot = name.lastIndexOf('.');
     String prefix = PyTorchNames.STATE;
     if (name.startsWith(prefix) && dot > prefix.length()) {
       String parameter = name.substring(prefix.length(), dot);
@@ -285,11 +283,19 @@ public final class ShardedCheckpoint implements AutoCloseable {
 
   /** How many elements of a parameter a tensor has a value for. */
   private static int unit(TensorEntry entry) {
-    return isOfScales(entry.name()) && entry.format() == ElementFormat.U16 ? StateCodes.GROUP : 1;
+    return isOfScales(entry) ? StateCodes.GROUP : 1;
   }
 
-  private static boolean isOfScales(String name) {
-    return name.endsWith(PyTorchNames.SCALE);
+  private static boolean isOfScales(TensorEntry entry) {
+    return entry.name().endsWith(PyTorchNames.SCALE) && entry.format() == ElementFormat.U16;
+  }
+
+  /** The name of a tensor, or of the state whose codes its scales are of. */
+  private static String stateOf(TensorEntry entry) {
+    String name = entry.name();
+    return isOfScales(entry)
+        ? name.substring(0, name.length() - PyTorchNames.SCALE.length())
+        : name;
   }
 
   /**

@@ -350,7 +350,19 @@ public final class StepOptions {
         + ", skipNonFinite "
         + skipNonFinite
         + ", gradientScale "
-        + gradientScale;
+        + gradientScale
+        + ", masterWeights "
+        + masterWeights
+        + ", stateType "
+        + stateType
+        + ", smallTensor "
+        + smallTensor
+        + ", rounding "
+        + rounding
+        + ", seed "
+        + seed
+        + ", averageDecay "
+        + averageDecay;
   }
 
   /**

@@ -23,8 +23,10 @@ import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CorruptCheckpointException;
 import io.warmstep.checkpoint.ShardedCheckpoint;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
 import io.warmstep.rule.NAdam;
 import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -84,7 +86,7 @@ class ShardedCheckpointTest {
   }
 
   /** With masters, codes and averages, of which each worker saves its share. */
-  private static ShardedRun narrow(MasterWeights masters, StateType state) {
+  private static ShardedRun narrow(UpdateRule rule, MasterWeights masters, StateType state) {
     return new ShardedRun(
         List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
         builder ->
@@ -94,8 +96,10 @@ class ShardedCheckpointTest {
   static List<ShardedRun> runs() {
     return List.of(
         run(),
-        narrow(MasterWeights.EXACT, StateType.BFLOAT16),
-        narrow(MasterWeights.BITS_24, StateType.INT8));
+        narrow(Adam.adamW(), MasterWeights.EXACT, StateType.BFLOAT16),
+        narrow(Adam.adamW(), MasterWeights.BITS_24, StateType.INT8),
+        narrow(NovoGrad.novoGrad(), MasterWeights.BITS_24, StateType.INT8),
+        narrow(Lamb.lamb(), MasterWeights.EXACT, StateType.INT8));
   }
 
   @ParameterizedTest

@@ -26,6 +26,7 @@ import io.warmstep.rule.Adam;
 import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Rules;
@@ -34,7 +35,10 @@ import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -98,6 +102,11 @@ class ShardedOptimizerTest {
     // Of which a worker may have less than makes a large tensor.
     forms.add(builder -> builder.stateType(StateType.INT8, 2 * 4096 + 17));
     forms.add(builder -> builder.masterWeights(MasterWeights.EXACT).average(0.9));
+    for (UpdateRule rule : List.of(Lamb.lamb(), NovoGrad.novoGrad(), Muon.muon())) {
+      forms.add(
+          builder ->
+              builder.rule(rule).masterWeights(MasterWeights.EXACT).stateType(StateType.INT8));
+    }
     return forms;
   }
 
@@ -375,29 +384,45 @@ class ShardedOptimizerTest {
     }
   }
 
+  /** What one worker may have been told that the others were not, with a word of the message. */
+  static Map<String, UnaryOperator<OptimizerBuilder>> differences() {
+    Map<String, UnaryOperator<OptimizerBuilder>> all = new LinkedHashMap<>();
+    all.put("eps=0.001", builder -> builder.rule(Adam.adam().eps(1e-3)));
+    all.put("masterWeights EXACT", builder -> builder.masterWeights(MasterWeights.EXACT));
+    all.put("stateType INT8", builder -> builder.stateType(StateType.INT8));
+    all.put("smallTensor 7", builder -> builder.stateType(StateType.FLOAT32, 7));
+    all.put("averageDecay 0.5", builder -> builder.average(0.5));
+    all.put("adaptive clip ", builder -> builder.adaptiveClip(0.5));
+    return all;
+  }
+
   @Test
   void workersThatDifferAreNamed() throws Exception {
-    List<Exception> failures =
-        Workers.IN_PROCESS.failures(
-            3,
-            Workers.LIMIT,
-            collective -> {
-              try (Device device = Devices.cpu(1);
-                  Parameters parameters = Parameters.on(device).add("w", new float[10]).build()) {
-                Adam rule = Adam.adam();
-                return Optimizer.of(parameters)
-                    .rule(collective.rank() == 1 ? rule.eps(1e-3) : rule)
-                    .learningRate(1)
-                    .sharded(collective)
-                    .build();
-              }
-            });
-    for (Exception failure : failures) {
-      assertInstanceOf(WorkersDifferException.class, failure);
-      String message = failure.getMessage();
-      assertTrue(message.contains("worker 0 has 'group *: adam"), message);
-      assertTrue(message.contains("worker 1 has 'group *: adam"), message);
-      assertTrue(message.contains("eps=0.001"), message);
+    for (Map.Entry<String, UnaryOperator<OptimizerBuilder>> one : differences().entrySet()) {
+      List<Exception> failures =
+          Workers.IN_PROCESS.failures(
+              3,
+              Workers.LIMIT,
+              collective -> {
+                try (Device device = Devices.cpu(1);
+                    Parameters parameters =
+                        Parameters.on(device).add("w", ElementType.BFLOAT16, 10).build()) {
+                  OptimizerBuilder builder =
+                      Optimizer.of(parameters).rule(Adam.adam()).learningRate(1);
+                  return (collective.rank() == 1 ? one.getValue().apply(builder) : builder)
+                      .sharded(collective)
+                      .build();
+                }
+              });
+      for (Exception failure : failures) {
+        assertInstanceOf(WorkersDifferException.class, failure);
+        String message = failure.getMessage();
+        assertTrue(message.contains("worker 0 has '"), message);
+        assertTrue(message.contains("worker 1 has '"), message);
+        assertTrue(
+            message.toLowerCase(Locale.ROOT).contains(one.getKey().toLowerCase(Locale.ROOT)),
+            message);
+      }
     }
   }
 
