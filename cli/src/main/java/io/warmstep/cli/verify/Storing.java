@@ -53,7 +53,9 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
         Storing storing = possible.get(turn++ * STRIDE % possible.size());
         Elements elements = turn % 3 == 0 ? Elements.SPECIAL : Elements.ORDINARY;
         BitCase.Extra extra =
-            turn % 3 == 1 ? BitCase.Extra.CLIPPED_TENSORS : BitCase.Extra.ofElements(turn);
+            turn % 3 == 1 && rule.sums().isEmpty()
+                ? BitCase.Extra.CLIPPED_TENSORS
+                : BitCase.Extra.ofElements(turn);
         cases.add(new BitCase(rule, type, elements, extra, lengths, 3, true, storing));
       }
     }
