@@ -89,8 +89,7 @@ class ShardedCheckpointTest {
   private static ShardedRun narrow(UpdateRule rule, MasterWeights masters, StateType state) {
     return new ShardedRun(
         List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
-        builder ->
-            builder.rule(Adam.adamW()).masterWeights(masters).stateType(state, 0).average(0.9));
+        builder -> builder.rule(rule).masterWeights(masters).stateType(state, 0).average(0.9));
   }
 
   static List<ShardedRun> runs() {
