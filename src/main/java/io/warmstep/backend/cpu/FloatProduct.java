@@ -20,13 +20,12 @@ final class FloatProduct {
   private static final int STEP = 3;
 
   private final float[][] panel = new float[DEPTH][COLUMNS];
+
+  /** Of as many rows as are needed, rounded up to a multiple of {@link #STEP}, as ROWS is. */
   private final float[][] sums = new float[ROWS][COLUMNS];
 
   /** A row of another matrix, at the sums' indices. */
   private final float[] other = new float[COLUMNS];
-
-  /** In place of rows that there are not. */
-  private final float[] unseen = new float[COLUMNS];
 
   private int tileRow;
   private int rows;
@@ -71,7 +70,7 @@ final class FloatProduct {
       int rightAt,
       int width,
       boolean transposed) {
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < (rows + STEP - 1) / STEP * STEP; i++) {
       Arrays.fill(sums[i], 0, columns, 0f);
     }
     for (int from = 0; from < depth; from += DEPTH) {
@@ -103,15 +102,15 @@ final class FloatProduct {
   private void addRows(int row, float[] left, int leftAt, int depth, int n) {
     for (int k = 0; k < n; k += STEP) {
       for (int i = row; i < Math.min(row + 2 * STEP, rows); i += STEP) {
-        // Of a tile's last rows some may be missing: the last one then stands in for them, unseen.
-        int last = rows - 1;
-        int second = Math.min(i + 1, last);
-        int third = Math.min(i + 2, last);
+        // Beyond a tile's last row that one is multiplied again, into sums that nobody reads: with
+        // a choice of arrays here C2 of JDK 17 does not vectorize the loop that it inlines.
+        int second = Math.min(i + 1, rows - 1);
+        int third = Math.min(i + 2, rows - 1);
         int first = leftAt + (tileRow + i) * depth + k;
         int from = from(i);
         float[] c0 = sums[i];
-        float[] c1 = i + 1 <= last ? sums[second] : unseen;
-        float[] c2 = i + 2 <= last ? sums[third] : unseen;
+        float[] c1 = sums[i + 1];
+        float[] c2 = sums[i + 2];
         if (k + STEP <= n) {
           add(
               left,
@@ -129,12 +128,8 @@ final class FloatProduct {
         } else {
           for (int rest = 0; k + rest < n; rest++) {
             add(left[first + rest], c0, panel[k + rest], from, columns);
-            if (i + 1 <= last) {
-              add(left[first + depth + rest], c1, panel[k + rest], from, columns);
-            }
-            if (i + 2 <= last) {
-              add(left[first + 2 * depth + rest], c2, panel[k + rest], from, columns);
-            }
+            add(left[first + (second - i) * depth + rest], c1, panel[k + rest], from, columns);
+            add(left[first + (third - i) * depth + rest], c2, panel[k + rest], from, columns);
           }
         }
       }
