@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.google.gson.JsonObject;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.cli.train.History;
+import io.warmstep.testkit.RuleMatrix;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
@@ -18,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
  * break.
  */
 class KillTest {
-  private static final int KILLS = 50;
+  private static final int KILLS = RuleMatrix.IS_FULL ? 50 : 20;
   private static final long SEED = 1;
   private static final String SETTINGS = "--data breast-cancer --batch 2 --epochs 60 --hidden 8";
 

@@ -177,7 +177,10 @@ class PtxTest {
     }
   }
 
-  /** As a launch has them: in every way to store an operand, and in one after the other. */
+  /**
+   * As a launch has them: in every way to store an operand, and in one after the other. By default
+   * each of them assembles for one of the architectures.
+   */
   @ParameterizedTest
   @ValueSource(strings = {"sm_50", "sm_90"})
   void mixedEntriesAssembleWithConstantsInTheirRowsPlace(String architecture) throws IOException {
@@ -198,6 +201,10 @@ class PtxTest {
               .collect(Collectors.toSet()),
           entry + REBUILD);
       for (int values = 1; values <= 8; values++) { // WS_STORED_..., but codes
+        boolean isNewest = (rule.kernel().hashCode() + values) % 2 == 0;
+        if (!RuleMatrix.IS_FULL && isNewest != architecture.equals("sm_90")) {
+          continue;
+        }
         Integer[] stored = new Integer[StepPlan.MAX_OPERANDS];
         Arrays.fill(stored, 0);
         stored[0] = values;
