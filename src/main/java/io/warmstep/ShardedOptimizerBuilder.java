@@ -89,7 +89,7 @@ public final class ShardedOptimizerBuilder {
     try {
       optimizer =
           builder.buildShare(
-              share, new SharedLeaves(collective), part -> parameters.get(part.name()).length());
+              share, new SharedLeaves(collective), part -> place(parameters, shards, part.name()));
       LaneGradients gradients =
           new LaneGradients(
               parameters.device(),
@@ -106,6 +106,11 @@ public final class ShardedOptimizerBuilder {
       share.close();
       throw e;
     }
+  }
+
+  private Place place(Parameters parameters, Shards shards, String name) {
+    Shard own = shards.of(name, collective.rank());
+    return new Place(own.count() == 0 ? 0 : own.from(), parameters.get(name).length());
   }
 
   private void requireSupported(Parameters parameters, List<RuleGroup> groups) {
@@ -127,11 +132,6 @@ public final class ShardedOptimizerBuilder {
                 + group.rule().name()
                 + "'s has: choose another rule, or build it without sharded(...)");
       }
-    }
-    if (builder.options().rounding() != Rounding.NEAREST) {
-      throw new UnsupportedOperationException(
-          "a sharded optimizer does not round at random yet, since its random numbers would count"
-              + " from a share's first element: build it without rounding(...)");
     }
     boolean needsNorm =
         builder.scaler() != null || OwnClip.of(builder.options(), groups).needsNorm();

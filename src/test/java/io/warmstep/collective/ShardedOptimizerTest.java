@@ -120,6 +120,43 @@ class ShardedOptimizerTest {
     assertSame(run, 4, 1, 2, 3, 8);
   }
 
+  /** Random numbers count from a parameter's first element, not from that of a share. */
+  static List<UnaryOperator<OptimizerBuilder>> roundings() {
+    List<UnaryOperator<OptimizerBuilder>> forms = new ArrayList<>();
+    for (MasterWeights masters : MasterWeights.values()) {
+      for (StateType state : StateType.values()) {
+        if (masters != MasterWeights.EXACT || state != StateType.FLOAT32) {
+          forms.add(builder -> builder.masterWeights(masters).stateType(state, 0));
+        }
+      }
+    }
+    forms.add(builder -> builder.stateType(StateType.INT8, 10_000).average(0.9));
+    for (UpdateRule rule : List.of(Lamb.lamb(), NovoGrad.novoGrad(), Muon.muon())) {
+      forms.add(
+          builder ->
+              builder
+                  .rule(rule)
+                  .masterWeights(MasterWeights.BITS_24)
+                  .stateType(StateType.BFLOAT16, 0));
+    }
+    return forms;
+  }
+
+  @ParameterizedTest
+  @MethodSource("roundings")
+  void workersRoundAtRandomAsOneDoes(UnaryOperator<OptimizerBuilder> form) throws Exception {
+    ShardedRun run =
+        new ShardedRun(
+            List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
+            builder ->
+                form.apply(
+                    builder
+                        .rule(Adam.adamW())
+                        .clipNorm(5)
+                        .rounding(Rounding.STOCHASTIC, 1L << 40 | 7)));
+    assertSame(run, 3, 1, 2, 3, 4, 8);
+  }
+
   @Test
   void mastersOfFloat16AreShared() throws Exception {
     ShardedRun run =
@@ -505,19 +542,6 @@ class ShardedOptimizerTest {
                                 .build())
                     .getMessage();
             assertTrue(listener.contains("share alone"), listener);
-            String random =
-                assertThrows(
-                        UnsupportedOperationException.class,
-                        () ->
-                            Optimizer.of(parameters)
-                                .rule(Adam.adam())
-                                .learningRate(1)
-                                .stateType(StateType.BFLOAT16)
-                                .rounding(Rounding.STOCHASTIC)
-                                .sharded(collective)
-                                .build())
-                    .getMessage();
-            assertTrue(random.contains("without rounding(...)"), random);
             assertThrows(
                 IllegalArgumentException.class,
                 () -> Optimizer.of(parameters).sharded(collective).lanes(1));
