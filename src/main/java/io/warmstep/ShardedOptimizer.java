@@ -182,7 +182,7 @@ public final class ShardedOptimizer implements AutoCloseable {
 
   /**
    * Has the parameters hold the weights to evaluate and export a model with, at all workers, which
-   * all call this: see {@link Optimizer#eval}.
+   * all call this: see {@link Optimizer#eval}. Where that does nothing, nothing is exchanged.
    *
    * @throws CollectiveException if a worker is lost or is too late
    */
@@ -203,9 +203,13 @@ public final class ShardedOptimizer implements AutoCloseable {
     exclusively(
         operation,
         () -> {
+          boolean wasTraining = optimizer.isTraining();
           change.run();
-          shards.gather(collective, OptionalInt.empty());
-          collective.barrier();
+          // By rules, options and steps, not by what there is of a share: alike at all workers.
+          if (optimizer.isTraining() != wasTraining) {
+            shards.gather(collective, OptionalInt.empty());
+            collective.barrier();
+          }
         });
   }
 
