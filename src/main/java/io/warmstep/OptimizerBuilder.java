@@ -10,6 +10,7 @@ import io.warmstep.step.AdaptiveClip;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepOptions;
+import io.warmstep.step.UpdateProgress;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -436,14 +437,17 @@ public final class OptimizerBuilder {
 
   /** The same choices for a part of the parameters, with the norm of the whole. */
   Optimizer buildShare(
-      Parameters share, LeafExchange leaves, Function<Parameter, Place> places) {
+      Parameters share,
+      LeafExchange leaves,
+      UpdateProgress progress,
+      Function<Parameter, Place> places) {
     OptimizerBuilder copy = new OptimizerBuilder(share);
     copy.groups.addAll(groups);
     copy.moving.putAll(moving);
     copy.rule = rule;
     copy.learningRate = learningRate;
     copy.scaler = scaler;
-    copy.options = options.leafExchange(leaves);
+    copy.options = options.leafExchange(leaves).updateProgress(progress);
     copy.startAfter = startAfter;
     copy.places = places;
     return copy.build();

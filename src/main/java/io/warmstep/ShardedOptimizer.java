@@ -50,6 +50,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   private final Parameters share;
   private final Optimizer optimizer;
   private final LaneGradients gradients;
+  private final GatheredUpdate gathered;
   private final LaneTree tree; // null in the fast mode
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
@@ -65,6 +66,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       Parameters share,
       Optimizer optimizer,
       LaneGradients gradients,
+      GatheredUpdate gathered,
       LaneTree tree) {
     this.collective = collective;
     this.parameters = parameters;
@@ -72,6 +74,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     this.share = share;
     this.optimizer = optimizer;
     this.gradients = gradients;
+    this.gathered = gathered;
     this.tree = tree;
     this.steps = optimizer.stepCount();
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
@@ -170,7 +173,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       throw e;
     }
     if (!optimizer.isLastStepSkipped()) {
-      shards.gather(collective, OptionalInt.empty());
+      gathered.finish();
     }
     if (optimizer.options().zeroGradients()) {
       shards.zeroGradients();
