@@ -145,6 +145,7 @@ struct MixedTensor {
   void *rest;                      /* what masters keep beside the values */
   float *average;                  /* of the values, or null */
   long long length;
+  long long first_tile; /* of the whole of which this is a part, for random numbers */
   int group;
   int parameter; /* its number, for random numbers */
   unsigned char stored[WS_MAX_OPERANDS];
@@ -304,10 +305,11 @@ WS_SIZE(SumArguments<double>, 2584);
 WS_AT(MixedTensor, rest, 128);
 WS_AT(MixedTensor, average, 136);
 WS_AT(MixedTensor, length, 144);
-WS_AT(MixedTensor, group, 152);
-WS_AT(MixedTensor, parameter, 156);
-WS_AT(MixedTensor, stored, 160);
-WS_SIZE(MixedTensor, 176);
+WS_AT(MixedTensor, first_tile, 152);
+WS_AT(MixedTensor, group, 160);
+WS_AT(MixedTensor, parameter, 164);
+WS_AT(MixedTensor, stored, 168);
+WS_SIZE(MixedTensor, 184);
 WS_AT(MixedArguments, key, 8);
 WS_AT(MixedArguments, step, 16);
 WS_SIZE(MixedArguments, 1360);

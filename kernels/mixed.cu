@@ -509,7 +509,7 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
         if (Rule::HAS_FIRST && (writes >> operand & 1) == 0) continue;
         if (!is_random(tensor->stored[operand])) continue;
         const long long of = is_leaf ? 2 * (long long)tile.index + own % 2 : tile.index;
-        const long long output = of * WS_BLOCK + t;
+        const long long output = (tensor->first_tile + of) * WS_BLOCK + t;
         unsigned c[4] = {
             (unsigned)output, (unsigned)(output >> 32) | (unsigned)operand << 24,
             (unsigned)tensor->parameter, number};

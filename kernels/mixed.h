@@ -46,12 +46,13 @@ typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
 #define WS_TO_HALVES WS_JOIN(convert_ushort, WS_LANES)
 #define WS_TO_BYTES WS_JOIN(convert_uchar, WS_LANES)
 
-/* What random numbers follow from, but for the element and the operand. */
+/* What random numbers follow from, but for the operand and the element, which is counted from first. */
 typedef struct {
   uint key0;
   uint key1;
   uint parameter;
   uint step;
+  long first;
 } ws_source;
 
 /* 16 bits each. Places that are another's read as zero and are not written. */
@@ -166,7 +167,7 @@ WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {
   uint k0 = source.key0, k1 = source.key1;
   int i;
   for (i = 0; i < WS_LANES; i++) {
-    ulong element = (ulong)(at + i);
+    ulong element = (ulong)(source.first + at + i);
     ulong block = (element >> 11) * 256 + (element & 255);
     low[i] = (uint)block;
     high[i] = (uint)(block >> 32) | operand << 24;

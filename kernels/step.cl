@@ -120,8 +120,8 @@ WS_FACTORED_UNITS
  * segments: for each WS_SEGMENT longs: first tile, length, group | options << 32 | aligned << 48, offsets
  * tiles: segment of each tile; unused if there is one segment
  * rest, key0, key1, average: with WS_MIXED, what masters keep beside parameters, the seed of random
- *   numbers and averages; a segment then ends with the offsets in the first and the last of them and
- *   the parameter's number
+ *   numbers and averages; a segment then ends with the offsets in the first and the last of them,
+ *   the parameter's number, and that of the segment's first element within it
  * tensor_factors: with WS_TENSOR_FACTORS, of each segment, which is a tensor then: what gradients are
  *   multiplied by besides
  * tensor_numbers: of each segment, which is a tensor then, or of each group, for a rule with sums: see
@@ -179,11 +179,12 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   ws_source source;
   source.key0 = key0;
   source.key1 = key1;
-  source.parameter = (uint)segment[WS_SEGMENT - 1];
+  source.parameter = (uint)segment[WS_SEGMENT - 2];
+  source.first = segment[WS_SEGMENT - 1];
   source.step = (uint)numbers[WS_SCALARS + 3] | (uint)numbers[WS_SCALARS + 4] << 16;
 #define WS_MIXED_ARGUMENTS                                                         \
-  , rest + segment[WS_SEGMENT - 3], source, (WS_REAL)numbers[WS_SCALARS + 5],      \
-      average + segment[WS_SEGMENT - 2]
+  , rest + segment[WS_SEGMENT - 4], source, (WS_REAL)numbers[WS_SCALARS + 5],      \
+      average + segment[WS_SEGMENT - 3]
 #else
 #define WS_MIXED_ARGUMENTS
 #endif

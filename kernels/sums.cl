@@ -145,6 +145,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     source.key0 = key0;
     source.key1 = key1;
     source.parameter = (uint)WS_PARAMETER_NUMBER;
+    source.first = 0; /* what is added up over is never part of a parameter */
     source.step = (uint)numbers[WS_SCALARS + 3] | (uint)numbers[WS_SCALARS + 4] << 16;
     for (first = start + WS_STRETCH * (long)get_local_id(0); first < end;
         first += WS_STRETCH * WS_LOCAL) {

@@ -7,22 +7,22 @@ import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
 import java.util.List;
-import java.util.function.ToLongFunction;
+import java.util.function.Function;
 
 /** How an optimizer stores parameters and state, and which wishes cannot be had. */
 final class MixedPrecision {
   private final StepOptions options;
-  private final ToLongFunction<Parameter> wholeLength;
+  private final Function<Parameter, Place> places;
 
   /**
    * What was asked for.
    *
    * @param options of the optimizer
-   * @param wholeLength how many elements all of a parameter has, of which a worker has a part
+   * @param places where in the whole of a parameter that lies which the optimizer has
    */
-  MixedPrecision(StepOptions options, ToLongFunction<Parameter> wholeLength) {
+  MixedPrecision(StepOptions options, Function<Parameter, Place> places) {
     this.options = options;
-    this.wholeLength = wholeLength;
+    this.places = places;
   }
 
   /** Whether a master is kept of a parameter. */
@@ -33,6 +33,11 @@ final class MixedPrecision {
   /** Whether an average of the parameters is kept. */
   boolean hasAverage() {
     return options.averageDecay() != 0;
+  }
+
+  /** Number of a parameter's first element, from which random numbers count. */
+  long first(Parameter parameter) {
+    return places.apply(parameter).from();
   }
 
   /** How a parameter is stored. */
@@ -78,8 +83,7 @@ final class MixedPrecision {
   }
 
   private boolean isNarrow(Parameter parameter, StateSlot slot) {
-    return canNarrow(parameter, slot)
-        && wholeLength.applyAsLong(parameter) >= options.smallTensor();
+    return canNarrow(parameter, slot) && places.apply(parameter).whole() >= options.smallTensor();
   }
 
   /** Whether a slot that can be stored in fewer bits is then rounded at random if asked for. */

@@ -72,7 +72,7 @@ public final class Optimizer implements AutoCloseable {
     StepOptions all = OwnClip.of(options, groups);
     reporter = builder.reporter(all);
     ArithmeticRange.requireOptions(all, parameters);
-    precision = new MixedPrecision(options, builder.wholeLength());
+    precision = new MixedPrecision(options, builder.places());
     precision.require(groups);
     progress.next(); // refuses where no step can follow
     trained.forEach(group -> group.replay(learningRate));

@@ -10,12 +10,13 @@ import io.warmstep.step.AdaptiveClip;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepOptions;
+import io.warmstep.step.UpdateProgress;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.ToLongFunction;
+import java.util.function.Function;
 
 /**
  * Collects what an optimizer does; {@link #build} allocates its state. {@link Optimizer#of} makes
@@ -33,7 +34,7 @@ public final class OptimizerBuilder {
   private boolean measuresUpdates = true;
   private long startAfter;
   private int lanes = 1;
-  private ToLongFunction<Parameter> wholeLength = Parameter::length;
+  private Function<Parameter, Place> places = Place::ofAll;
 
   OptimizerBuilder(Parameters parameters) {
     parameters.checkOpen();
@@ -436,22 +437,25 @@ public final class OptimizerBuilder {
 
   /** The same choices for a part of the parameters, with the norm of the whole. */
   Optimizer buildShare(
-      Parameters share, LeafExchange leaves, ToLongFunction<Parameter> wholeLength) {
+      Parameters share,
+      LeafExchange leaves,
+      UpdateProgress progress,
+      Function<Parameter, Place> places) {
     OptimizerBuilder copy = new OptimizerBuilder(share);
     copy.groups.addAll(groups);
     copy.moving.putAll(moving);
     copy.rule = rule;
     copy.learningRate = learningRate;
     copy.scaler = scaler;
-    copy.options = options.leafExchange(leaves);
+    copy.options = options.leafExchange(leaves).updateProgress(progress);
     copy.startAfter = startAfter;
-    copy.wholeLength = wholeLength;
+    copy.places = places;
     return copy.build();
   }
 
-  /** How many elements a parameter has, of which this optimizer may have a part. */
-  ToLongFunction<Parameter> wholeLength() {
-    return wholeLength;
+  /** Of each parameter where in the whole that lies which this optimizer has. */
+  Function<Parameter, Place> places() {
+    return places;
   }
 
   boolean hasListeners() {

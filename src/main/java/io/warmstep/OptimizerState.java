@@ -441,6 +441,11 @@ final class OptimizerState {
         Optional.ofNullable(masters.get(parameter.name())));
   }
 
+  /** Number of a parameter's first element, from which random numbers count. */
+  long first(Parameter parameter) {
+    return precision.first(parameter);
+  }
+
   /** Whether a master is kept of a parameter. */
   boolean hasMaster(Parameter parameter) {
     return precision.hasMaster(parameter);

@@ -252,7 +252,7 @@ record RuleGroup(
               parameter.gradients().slice(),
               rule,
               state.slots(parameter.name()));
-      entries.add(entry.withAverage(state.average(parameter)));
+      entries.add(entry.withAverage(state.average(parameter)).withFirst(state.first(parameter)));
     }
     return new StepPlan.Group(rule, entries, adaptiveClip);
   }

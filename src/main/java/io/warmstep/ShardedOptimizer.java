@@ -50,6 +50,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   private final Parameters share;
   private final Optimizer optimizer;
   private final LaneGradients gradients;
+  private final GatheredUpdate gathered;
   private final LaneTree tree; // null in the fast mode
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
@@ -65,6 +66,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       Parameters share,
       Optimizer optimizer,
       LaneGradients gradients,
+      GatheredUpdate gathered,
       LaneTree tree) {
     this.collective = collective;
     this.parameters = parameters;
@@ -72,6 +74,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     this.share = share;
     this.optimizer = optimizer;
     this.gradients = gradients;
+    this.gathered = gathered;
     this.tree = tree;
     this.steps = optimizer.stepCount();
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
@@ -170,7 +173,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       throw e;
     }
     if (!optimizer.isLastStepSkipped()) {
-      shards.gather(collective, OptionalInt.empty());
+      gathered.finish();
     }
     if (optimizer.options().zeroGradients()) {
       shards.zeroGradients();
@@ -182,7 +185,7 @@ public final class ShardedOptimizer implements AutoCloseable {
 
   /**
    * Has the parameters hold the weights to evaluate and export a model with, at all workers, which
-   * all call this: see {@link Optimizer#eval}.
+   * all call this: see {@link Optimizer#eval}. Where that does nothing, nothing is exchanged.
    *
    * @throws CollectiveException if a worker is lost or is too late
    */
@@ -203,9 +206,13 @@ public final class ShardedOptimizer implements AutoCloseable {
     exclusively(
         operation,
         () -> {
+          boolean wasTraining = optimizer.isTraining();
           change.run();
-          shards.gather(collective, OptionalInt.empty());
-          collective.barrier();
+          // By rules, options and steps, not by what there is of a share: alike at all workers.
+          if (optimizer.isTraining() != wasTraining) {
+            shards.gather(collective, OptionalInt.empty());
+            collective.barrier();
+          }
         });
   }
 

@@ -3,7 +3,6 @@ package io.warmstep;
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.LaneTree;
 import io.warmstep.rule.TensorSums;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.TreeMap;
@@ -78,9 +77,8 @@ public final class ShardedOptimizerBuilder {
             builder.groups(),
             parameters);
     requireSupported(parameters, groups);
-    IdentityHashMap<Parameter, RuleGroup> groupOf = new IdentityHashMap<>();
-    groups.forEach(group -> group.members().forEach(member -> groupOf.put(member, group)));
-    Shards shards = new Shards(parameters, groupOf::get, collective.size());
+    Shards shards = new Shards(parameters, groups, collective.size());
+    GatheredUpdate gathered = new GatheredUpdate(collective, shards);
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
     collective.requireSame("what is trained", description(parameters, groups));
     shards.gather(collective, OptionalInt.of(0)); // before the state has copies of them
@@ -89,7 +87,10 @@ public final class ShardedOptimizerBuilder {
     try {
       optimizer =
           builder.buildShare(
-              share, new SharedLeaves(collective), part -> parameters.get(part.name()).length());
+              share,
+              new SharedLeaves(collective),
+              changeLater(groups) ? null : gathered,
+              part -> place(parameters, shards, part.name()));
       LaneGradients gradients =
           new LaneGradients(
               parameters.device(),
@@ -98,7 +99,7 @@ public final class ShardedOptimizerBuilder {
               collective.rank(),
               builder.options().zeroGradients());
       return new ShardedOptimizer(
-          collective, parameters, shards, share, optimizer, gradients, tree);
+          collective, parameters, shards, share, optimizer, gradients, gathered, tree);
     } catch (RuntimeException | Error e) {
       if (optimizer != null) {
         optimizer.close();
@@ -106,6 +107,16 @@ public final class ShardedOptimizerBuilder {
       share.close();
       throw e;
     }
+  }
+
+  /** Whether parameters may change in a step once they are updated: slow weights come after. */
+  private static boolean changeLater(List<RuleGroup> groups) {
+    return groups.stream().anyMatch(group -> group.rule().slowWeights().isPresent());
+  }
+
+  private Place place(Parameters parameters, Shards shards, String name) {
+    Shard own = shards.of(name, collective.rank());
+    return new Place(own.count() == 0 ? 0 : own.from(), parameters.get(name).length());
   }
 
   private void requireSupported(Parameters parameters, List<RuleGroup> groups) {
@@ -127,11 +138,6 @@ public final class ShardedOptimizerBuilder {
                 + group.rule().name()
                 + "'s has: choose another rule, or build it without sharded(...)");
       }
-    }
-    if (builder.options().rounding() != Rounding.NEAREST) {
-      throw new UnsupportedOperationException(
-          "a sharded optimizer does not round at random yet, since its random numbers would count"
-              + " from a share's first element: build it without rounding(...)");
     }
     boolean needsNorm =
         builder.scaler() != null || OwnClip.of(builder.options(), groups).needsNorm();

@@ -6,10 +6,10 @@ import io.warmstep.collective.Share;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.function.Function;
 
 /**
  * Which worker updates what. All elements are taken in the order of the parameters, and each worker
@@ -24,11 +24,19 @@ final class Shards {
   /** By parameter and worker. */
   private final List<List<Shard>> shards = new ArrayList<>();
 
-  Shards(Parameters parameters, Function<Parameter, RuleGroup> group, int workers) {
+  /** The parameters in the order in which a step updates them, by group. */
+  private final List<Parameter> updated = new ArrayList<>();
+
+  Shards(Parameters parameters, List<RuleGroup> groups, int workers) {
+    IdentityHashMap<Parameter, RuleGroup> groupOf = new IdentityHashMap<>();
+    for (RuleGroup group : groups) {
+      group.members().forEach(member -> groupOf.put(member, group));
+      updated.addAll(group.members());
+    }
     long total = parameters.length();
     long done = 0;
     for (Parameter parameter : parameters) {
-      long unit = isElementwise(group.apply(parameter)) ? StepPlan.LEAF : parameter.length();
+      long unit = isElementwise(groupOf.get(parameter)) ? StepPlan.LEAF : parameter.length();
       List<Shard> own = new ArrayList<>();
       long from = 0;
       for (int worker = 0; worker < workers; worker++) {
@@ -104,17 +112,22 @@ final class Shards {
    * @param owner whose they are, or empty for each worker's share
    */
   void gather(Collective collective, OptionalInt owner) {
+    collective.allGather(shares(collective.size(), owner));
+  }
+
+  /** All parts of the parameters with whose they are, each worker's as a step updates them. */
+  List<Share> shares(int workers, OptionalInt owner) {
     List<Share> shares = new ArrayList<>();
-    for (int i = 0; i < count(); i++) {
-      Tensor values = parameters.get(i).values();
-      for (int worker = 0; worker < collective.size(); worker++) {
-        Shard shard = of(i, worker);
+    for (Parameter parameter : updated) {
+      for (int worker = 0; worker < workers; worker++) {
+        Shard shard = of(parameter.name(), worker);
         if (shard.count() > 0) {
-          shares.add(new Share(values.slice(shard.from(), shard.count()), owner.orElse(worker)));
+          Tensor part = parameter.values().slice(shard.from(), shard.count());
+          shares.add(new Share(part, owner.orElse(worker)));
         }
       }
     }
-    collective.allGather(shares);
+    return shares;
   }
 
   /**

@@ -124,6 +124,9 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       if (adaptiveClip.isUsed() && rule.sums().isPresent()) {
         throw new AssertionError("rule " + rule.name() + " has sums and adaptive clipping");
       }
+      if (rule.sums().isPresent() && entries.stream().anyMatch(entry -> entry.first() != 0)) {
+        throw new AssertionError("rule " + rule.name() + " has sums and a part of a parameter");
+      }
       requireAtMost(rule, "slots of tensors' state", kept, rule.sums().isEmpty() ? 0 : MAX_KEPT);
       requireAtMost(rule, "scalars", rule.scalarNames().size() + numbers, MAX_SCALARS);
       requireAtMost(rule, "scalars", rule.scalarNames().size() + first, MAX_SCALARS);
@@ -288,6 +291,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param kept for each slot that holds one value for the parameter or its group, where that lies
    * @param factors where the slots of rows and columns lie, if it has them
    * @param average where the parameter's average lies, if one is kept
+   * @param first number of its first element, from which random numbers count: where this is a
+   *     worker's part of a parameter, that within the whole of it; a multiple of {@link #LEAF}
    */
   public record Entry(
       int index,
@@ -296,7 +301,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       List<Operand> operands,
       List<MemorySlice> kept,
       Optional<Factors> factors,
-      Optional<MemorySlice> average) {
+      Optional<MemorySlice> average,
+      long first) {
     /**
      * Copies the list.
      *
@@ -309,8 +315,12 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param kept for each slot that holds one value for the parameter, where that lies
      * @param factors where the slots of rows and columns lie, if it has them
      * @param average where the parameter's average lies, if one is kept
+     * @param first number of its first element, a multiple of {@link #LEAF}
      */
     public Entry {
+      if (first % LEAF != 0) {
+        throw new AssertionError("a part of a parameter begins at its element " + first);
+      }
       shape = List.copyOf(shape);
       operands = List.copyOf(operands);
       kept = List.copyOf(kept);
@@ -385,7 +395,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
           factors.isEmpty()
               ? Optional.empty()
               : Optional.of(Factors.of(shape, factors.get(0), factors.get(1)));
-      return new Entry(index, length, shape, operands, kept, matrices, Optional.empty());
+      return new Entry(index, length, shape, operands, kept, matrices, Optional.empty(), 0);
     }
 
     /**
@@ -395,7 +405,17 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @return a copy
      */
     public Entry withAverage(Optional<MemorySlice> average) {
-      return new Entry(index, length, shape, operands, kept, factors, average);
+      return new Entry(index, length, shape, operands, kept, factors, average, first);
+    }
+
+    /**
+     * The same as a part of a parameter.
+     *
+     * @param first number of the first element within the whole, see {@link #first}
+     * @return a copy
+     */
+    public Entry withFirst(long first) {
+      return new Entry(index, length, shape, operands, kept, factors, average, first);
     }
 
     /**

@@ -13,6 +13,12 @@ final class AllGather implements Operation {
   private final int[] sent;
   private final int[] received;
 
+  /** Elements of this worker's chunks that may be sent. */
+  private long ready = Long.MAX_VALUE;
+
+  /** For each of these chunks how many elements there are up to its end. */
+  private final long[] ends;
+
   AllGather(Elements elements, int rank, int size, List<Share> shares) {
     this.elements = elements;
     this.rank = rank;
@@ -23,6 +29,17 @@ final class AllGather implements Operation {
     layout = Chunk.hash(owned);
     sent = new int[size];
     received = new int[size];
+    ends = new long[chunks.get(rank).size()];
+    long end = 0;
+    for (int i = 0; i < ends.length; i++) {
+      end += chunks.get(rank).get(i).length();
+      ends[i] = end;
+    }
+  }
+
+  /** Sets how many of this worker's elements may be sent, which are all otherwise. */
+  void ready(long elements) {
+    ready = elements;
   }
 
   @Override
@@ -46,6 +63,11 @@ final class AllGather implements Operation {
   @Override
   public boolean sendsTo(int peer) {
     return sent[peer] < chunks.get(rank).size();
+  }
+
+  @Override
+  public boolean canFill(int peer) {
+    return ends[sent[peer]] <= ready;
   }
 
   @Override

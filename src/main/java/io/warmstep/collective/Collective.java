@@ -82,6 +82,27 @@ public interface Collective extends AutoCloseable {
   void allGather(List<Share> shares);
 
   /**
+   * Begins to do what {@link #allGather} does, while this worker's own tensors are not ready yet.
+   * Other workers may do the same at once, by {@link #allGather} or by this. Where nothing travels
+   * while a worker does something else, as over memory, all is sent at the end.
+   *
+   * @param shares as there
+   * @return what is told which elements are ready, and has to be finished
+   * @throws IllegalArgumentException if an owner is no worker; nothing has happened
+   */
+  default Gathering gather(List<Share> shares) {
+    return new Gathering() {
+      @Override
+      public void ready(long elements) {} // all is sent at the end
+
+      @Override
+      public void finish() {
+        allGather(shares);
+      }
+    };
+  }
+
+  /**
    * Gives every worker the messages of all.
    *
    * @param message this worker's, of at most {@link #MAX_MESSAGE} bytes

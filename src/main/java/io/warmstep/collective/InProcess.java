@@ -156,6 +156,11 @@ final class InProcess extends Mesh {
   }
 
   @Override
+  boolean movesMeanwhile() {
+    return false;
+  }
+
+  @Override
   boolean move() {
     return false;
   }

@@ -24,6 +24,7 @@ abstract class Mesh implements Collective {
   private Link[] links = {};
   private long sequence;
   private CollectiveException failure;
+  private Operation begun; // which has to be finished before the next one, or null
   private volatile boolean isClosed;
 
   Mesh(int rank, int size, Duration limit) {
@@ -40,6 +41,9 @@ abstract class Mesh implements Collective {
 
   /** Moves bytes without waiting; whether any did. */
   abstract boolean move();
+
+  /** Whether bytes are on their way while this worker does something else. */
+  abstract boolean movesMeanwhile();
 
   /** Waits until something can move, or as long as given. */
   abstract void await(long nanos);
@@ -98,6 +102,34 @@ abstract class Mesh implements Collective {
   }
 
   @Override
+  public final Gathering gather(List<Share> shares) {
+    shares.forEach(share -> requireWorker(share.owner()));
+    if (!movesMeanwhile()) {
+      return Collective.super.gather(shares);
+    }
+    AllGather operation = new AllGather(elements, rank, size, shares);
+    return new Gathering() {
+      @Override
+      public void ready(long own) {
+        operation.ready(own);
+        guarded(
+            operation,
+            () -> {
+              begin(operation);
+              begun = operation;
+              moveOn(operation);
+            });
+      }
+
+      @Override
+      public void finish() {
+        operation.ready(Long.MAX_VALUE);
+        run(operation);
+      }
+    };
+  }
+
+  @Override
   public final List<byte[]> exchange(byte[] message) {
     if (message.length > MAX_MESSAGE) {
       throw new IllegalArgumentException(
@@ -116,6 +148,27 @@ abstract class Mesh implements Collective {
   }
 
   private void run(Operation operation) {
+    guarded(
+        operation,
+        () -> {
+          begin(operation);
+          transfer(operation);
+          begun = null;
+        });
+  }
+
+  private void begin(Operation operation) {
+    if (begun != operation) {
+      sequence++;
+      operation.start();
+    }
+  }
+
+  private void guarded(Operation operation, Runnable work) {
+    if (failure == null && begun != null && begun != operation) {
+      throw new IllegalStateException(
+          operation.name() + " was called before " + begun.name() + " was finished");
+    }
     if (!isInUse.compareAndSet(false, true)) {
       throw new IllegalStateException(
           operation.name()
@@ -129,8 +182,7 @@ abstract class Mesh implements Collective {
       if (isClosed) {
         throw new ClosedException("collective of worker " + rank);
       }
-      sequence++;
-      transfer(operation);
+      work.run();
     } catch (CollectiveException e) {
       fail(e);
       throw e;
@@ -163,7 +215,6 @@ abstract class Mesh implements Collective {
   }
 
   private void transfer(Operation operation) {
-    operation.start();
     long deadline = System.nanoTime() + limit.toNanos();
     while (true) {
       boolean moved = move();
@@ -192,8 +243,22 @@ abstract class Mesh implements Collective {
     }
   }
 
+  /** Does what can be done without waiting. */
+  private void moveOn(Operation operation) {
+    boolean moved;
+    do {
+      moved = move();
+      for (int peer = 0; peer < size; peer++) {
+        if (peer != rank) {
+          moved |= send(operation, peer);
+          moved |= receive(operation, peer);
+        }
+      }
+    } while (moved && !isClosed);
+  }
+
   private boolean send(Operation operation, int peer) {
-    if (!operation.sendsTo(peer)) {
+    if (!operation.sendsTo(peer) || !operation.canFill(peer)) {
       return false;
     }
     ByteBuffer bucket = links[peer].empty();

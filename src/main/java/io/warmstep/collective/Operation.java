@@ -19,6 +19,11 @@ interface Operation {
   /** Whether there is more to send. */
   boolean sendsTo(int peer);
 
+  /** Whether what the next bucket has is there already. */
+  default boolean canFill(int peer) {
+    return true;
+  }
+
   /** Fills the next bucket, from its position on. */
   void fill(int peer, ByteBuffer payload);
 

@@ -43,6 +43,11 @@ final class Tcp extends Mesh {
   }
 
   @Override
+  boolean movesMeanwhile() {
+    return true;
+  }
+
+  @Override
   boolean move() {
     boolean moved = false;
     for (TcpLink link : links) {

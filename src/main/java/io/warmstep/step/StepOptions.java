@@ -18,6 +18,7 @@ public final class StepOptions {
   private boolean skipNonFinite;
   private double gradientScale = 1;
   private LeafExchange leafExchange;
+  private UpdateProgress updateProgress;
   private MasterWeights masterWeights = MasterWeights.NONE;
   private StateType stateType = StateType.FLOAT32;
   private long smallTensor = 4096;
@@ -38,6 +39,7 @@ public final class StepOptions {
     copy.skipNonFinite = skipNonFinite;
     copy.gradientScale = gradientScale;
     copy.leafExchange = leafExchange;
+    copy.updateProgress = updateProgress;
     copy.masterWeights = masterWeights;
     copy.stateType = stateType;
     copy.smallTensor = smallTensor;
@@ -153,6 +155,18 @@ public final class StepOptions {
   public StepOptions leafExchange(LeafExchange leafExchange) {
     StepOptions copy = copy();
     copy.leafExchange = leafExchange;
+    return copy;
+  }
+
+  /**
+   * These options with somebody who hears how far the update has come.
+   *
+   * @param updateProgress hears of it, or null
+   * @return a copy
+   */
+  public StepOptions updateProgress(UpdateProgress updateProgress) {
+    StepOptions copy = copy();
+    copy.updateProgress = updateProgress;
     return copy;
   }
 
@@ -327,6 +341,15 @@ public final class StepOptions {
    */
   public LeafExchange leafExchange() {
     return leafExchange;
+  }
+
+  /**
+   * Who hears how far the update has come.
+   *
+   * @return null if nobody does
+   */
+  public UpdateProgress updateProgress() {
+    return updateProgress;
   }
 
   /**

@@ -16,6 +16,7 @@ import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.Rounding;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.StateType;
 import io.warmstep.checkpoint.CheckpointMismatchException;
@@ -92,9 +93,23 @@ class ShardedCheckpointTest {
         builder -> builder.rule(rule).masterWeights(masters).stateType(state, 0).average(0.9));
   }
 
+  /** The same, rounded at random. */
+  private static ShardedRun rounded(MasterWeights masters, StateType state) {
+    return new ShardedRun(
+        List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
+        builder ->
+            builder
+                .rule(Adam.adamW())
+                .masterWeights(masters)
+                .stateType(state, 0)
+                .rounding(Rounding.STOCHASTIC, 5));
+  }
+
   static List<ShardedRun> runs() {
     return List.of(
         run(),
+        rounded(MasterWeights.NONE, StateType.BFLOAT16),
+        rounded(MasterWeights.BITS_24, StateType.INT8),
         narrow(Adam.adamW(), MasterWeights.EXACT, StateType.BFLOAT16),
         narrow(Adam.adamW(), MasterWeights.BITS_24, StateType.INT8),
         narrow(NovoGrad.novoGrad(), MasterWeights.BITS_24, StateType.INT8),

@@ -33,12 +33,15 @@ import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -118,6 +121,43 @@ class ShardedOptimizerTest {
             List.of(ElementType.BFLOAT16, ElementType.FLOAT32, ElementType.BFLOAT16),
             builder -> form.apply(builder.rule(Adam.adamW()).clipNorm(5).skipNonFinite(true)));
     assertSame(run, 4, 1, 2, 3, 8);
+  }
+
+  /** Random numbers count from a parameter's first element, not from that of a share. */
+  static List<UnaryOperator<OptimizerBuilder>> roundings() {
+    List<UnaryOperator<OptimizerBuilder>> forms = new ArrayList<>();
+    for (MasterWeights masters : MasterWeights.values()) {
+      for (StateType state : StateType.values()) {
+        if (masters != MasterWeights.EXACT || state != StateType.FLOAT32) {
+          forms.add(builder -> builder.masterWeights(masters).stateType(state, 0));
+        }
+      }
+    }
+    forms.add(builder -> builder.stateType(StateType.INT8, 10_000).average(0.9));
+    for (UpdateRule rule : List.of(Lamb.lamb(), NovoGrad.novoGrad(), Muon.muon())) {
+      forms.add(
+          builder ->
+              builder
+                  .rule(rule)
+                  .masterWeights(MasterWeights.BITS_24)
+                  .stateType(StateType.BFLOAT16, 0));
+    }
+    return forms;
+  }
+
+  @ParameterizedTest
+  @MethodSource("roundings")
+  void workersRoundAtRandomAsOneDoes(UnaryOperator<OptimizerBuilder> form) throws Exception {
+    ShardedRun run =
+        new ShardedRun(
+            List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
+            builder ->
+                form.apply(
+                    builder
+                        .rule(Adam.adamW())
+                        .clipNorm(5)
+                        .rounding(Rounding.STOCHASTIC, 1L << 40 | 7)));
+    assertSame(run, 3, 1, 2, 3, 4, 8);
   }
 
   @Test
@@ -269,6 +309,63 @@ class ShardedOptimizerTest {
       for (List<String> one : seen) {
         assertEquals(List.of(evaluated, run.alone(3)), one);
       }
+    }
+  }
+
+  /** Counts the operations that an optimizer asks of a collective. */
+  private static Collective counting(Collective collective, AtomicInteger operations) {
+    return (Collective)
+        Proxy.newProxyInstance(
+            Collective.class.getClassLoader(),
+            new Class<?>[] {Collective.class},
+            (proxy, method, arguments) -> {
+              operations.addAndGet(List.of("rank", "size").contains(method.getName()) ? 0 : 1);
+              try {
+                return method.invoke(collective, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
+  }
+
+  /** At workers that have no share, too. */
+  @Test
+  void weightsAreExchangedWhereTheyAreSwappedAlone() throws Exception {
+    List<UnaryOperator<OptimizerBuilder>> forms =
+        List.of(builder -> builder, builder -> builder.average(0.5));
+    for (UnaryOperator<OptimizerBuilder> form : forms) {
+      boolean swaps = forms.indexOf(form) > 0;
+      Workers.IN_PROCESS.run(
+          3,
+          collective -> {
+            AtomicInteger operations = new AtomicInteger();
+            try (Device device = Devices.cpu(1);
+                Parameters parameters = Parameters.on(device).add("w", new float[10]).build();
+                ShardedOptimizer optimizer =
+                    form.apply(Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1))
+                        .sharded(counting(collective, operations))
+                        .build()) {
+              float[] gradient = new float[10];
+              Arrays.fill(gradient, 2);
+              parameters.get("w").gradients().copyFrom(gradient);
+              optimizer.step();
+              operations.set(0);
+              optimizer.train();
+              assertEquals(0, operations.get());
+              optimizer.eval();
+              int once = operations.get();
+              assertEquals(swaps, once > 0);
+              assertEquals(swaps, !optimizer.isTraining());
+              optimizer.eval();
+              assertEquals(once, operations.get());
+              float evaluated = parameters.get("w").values().toFloats()[9];
+              assertEquals(swaps, evaluated > -6, "evaluated at " + evaluated);
+              optimizer.train();
+              assertEquals(2 * once, operations.get());
+              assertEquals(-6, parameters.get("w").values().toFloats()[9]); // three workers' sum
+              return null;
+            }
+          });
     }
   }
 
@@ -505,19 +602,6 @@ class ShardedOptimizerTest {
                                 .build())
                     .getMessage();
             assertTrue(listener.contains("share alone"), listener);
-            String random =
-                assertThrows(
-                        UnsupportedOperationException.class,
-                        () ->
-                            Optimizer.of(parameters)
-                                .rule(Adam.adam())
-                                .learningRate(1)
-                                .stateType(StateType.BFLOAT16)
-                                .rounding(Rounding.STOCHASTIC)
-                                .sharded(collective)
-                                .build())
-                    .getMessage();
-            assertTrue(random.contains("without rounding(...)"), random);
             assertThrows(
                 IllegalArgumentException.class,
                 () -> Optimizer.of(parameters).sharded(collective).lanes(1));

@@ -113,7 +113,7 @@ final class TrainCommand implements Callable<Integer> {
     Clipping clipping = checked(() -> update.toClipping(rule));
     checked(
         () -> {
-          sharing.check(task, saving, storing);
+          sharing.check(task, saving);
           return sharing;
         });
     checked(() -> storing.toPrecision(task.seed));

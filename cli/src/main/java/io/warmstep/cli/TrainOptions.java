@@ -2,7 +2,6 @@ package io.warmstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
-import io.warmstep.Rounding;
 import io.warmstep.check.Arguments;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.rules.NamedRules;
@@ -400,7 +399,7 @@ final class TrainOptions {
     }
 
     /** Checks that the numbers fit each other and what else was asked for. */
-    void check(Task task, Saving saving, StoringOptions storing) {
+    void check(Task task, Saving saving) {
       if (workers == null) {
         if (lanes != null) {
           throw new IllegalArgumentException(
@@ -417,11 +416,6 @@ final class TrainOptions {
         throw new IllegalArgumentException(
             "--accumulate is for training without --workers, which add up the parts of a minibatch"
                 + " already: give a larger --batch, cut into more --lanes");
-      }
-      if (storing.toPrecision(task.seed).rounding() != Rounding.NEAREST) {
-        throw new IllegalArgumentException(
-            "--rounding stochastic is for training without --workers, whose random numbers would"
-                + " differ with their number: leave one of the two out");
       }
       if (saving.checkpoint != null || saving.resume != null) {
         throw new IllegalArgumentException(

@@ -28,6 +28,8 @@ class TrainWorkersTest {
     "--hidden 150 --batch 7 --rule sgd --warmup none",
     "--hidden 16 --dtype bfloat16 --master 24bit --state int8 --small-tensor 0 --average 0.9",
     "--hidden 16 --rule schedulefreeadamw --adaptive-clip 0.01",
+    "--hidden 150 --dtype bfloat16 --rounding stochastic --state bfloat16 --small-tensor 0",
+    "--hidden 150 --dtype bfloat16 --master 24bit --rounding stochastic --state int8 --small-tensor 0",
     "--hidden 8,8 --rule muon"
   })
   void anyNumberOfWorkersHasTheSameBits(String options) {
@@ -52,7 +54,13 @@ class TrainWorkersTest {
 
   /** Also of a rule that is evaluated at other weights than it trains. */
   @ParameterizedTest
-  @ValueSource(strings = {"", "--rule schedulefreesgd", "--dtype bfloat16 --master --average 0.9"})
+  @ValueSource(
+      strings = {
+        "",
+        "--rule schedulefreesgd",
+        "--dtype bfloat16 --master --average 0.9",
+        "--dtype bfloat16 --rounding stochastic"
+      })
   void aSingleLaneHasTheBitsOfNone(String options) {
     JsonObject one = train(("--hidden 16 --workers 1 --lanes 1 " + options).strip().split(" "));
     assertEquals(train(("--hidden 16 " + options).strip().split(" ")).get("bits"), one.get("bits"));
@@ -80,7 +88,6 @@ class TrainWorkersTest {
         "--workers 0|--workers is 0, must be from 1 to 1024",
         "--lanes 4|--lanes is 4, but there is no --workers N that it is for",
         "--workers 4 --lanes 2|--lanes is 2, must be from 4, the number of workers, to 1024",
-        "--workers 2 --dtype bfloat16 --rounding stochastic|--rounding stochastic is for training",
         "--workers 2 --master|--master is exact, must be none for",
         "--workers 2 --accumulate 4|--accumulate is for training without --workers",
         "--workers 2 --checkpoint x|--checkpoint is for training without --workers"

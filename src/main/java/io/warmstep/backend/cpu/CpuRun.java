@@ -41,6 +41,9 @@ final class CpuRun {
   /** Of the parameter among all, for random numbers. */
   private final int parameter;
 
+  /** Of the first element within its parameter, likewise. */
+  private final long first;
+
   /** Length of the tensor's first dimension, if the run is one tensor. */
   final long rows;
 
@@ -72,6 +75,7 @@ final class CpuRun {
     this.floatNumbers = new float[isDouble ? 0 : numbers];
     this.doubleNumbers = new double[isDouble ? numbers : 0];
     this.parameter = span.entries().get(0).index();
+    this.first = span.entries().get(0).first();
     this.isEncoded =
         span.average().isPresent()
             || Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
@@ -153,17 +157,17 @@ final class CpuRun {
       case MASTER_24 ->
           scratch.encodings().storeMasters24(its, false, at, (float[]) source, from, n);
       case STOCHASTIC_MASTER_24 -> {
-        scratch.encodings().counters(group, parameter, operand);
+        scratch.encodings().counters(group, parameter, first, operand);
         scratch.encodings().storeMasters24(its, true, at, (float[]) source, from, n);
       }
-      case STOCHASTIC ->
-          scratch
-              .encodings()
-              .storeRandomly(its.slice(), group, parameter, operand, at, (float[]) source, from, n);
+      case STOCHASTIC -> {
+        scratch.encodings().counters(group, parameter, first, operand);
+        scratch.encodings().storeRandomly(its.slice(), at, (float[]) source, from, n);
+      }
       case MOMENT_CODES, SQUARE_CODES ->
           scratch.encodings().storeCodes(its, false, length, at, (float[]) source, from, n);
       case STOCHASTIC_SQUARE_CODES -> {
-        scratch.encodings().counters(group, parameter, operand);
+        scratch.encodings().counters(group, parameter, first, operand);
         scratch.encodings().storeCodes(its, true, length, at, (float[]) source, from, n);
       }
     }

@@ -25,6 +25,9 @@ final class CpuStepProgram implements StepProgram {
   /** More than one chunk a thread evens out threads that wake late or are held up. */
   private static final int CHUNKS_PER_THREAD = 4;
 
+  /** The same where a part of the elements is updated before the next. */
+  private static final int CHUNKS_PER_PART = 2;
+
   /**
    * Elements copied at a time where a rule cannot work in place. Each copy begins slowly, before
    * the processor sees a stream and reads ahead, so blocks for the second-level cache beat those
@@ -51,6 +54,10 @@ final class CpuStepProgram implements StepProgram {
   private final FloatMatrices floatMatrices;
   private final DoubleMatrices doubleMatrices;
   private final WorkerPool.Job update = this::updateChunk;
+
+  /** Number of the first chunk that the threads are to update. */
+  private int firstChunk;
+
   private double lastNorm = Double.NaN;
 
   CpuStepProgram(StepPlan plan, WorkerPool pool) {
@@ -146,8 +153,21 @@ final class CpuStepProgram implements StepProgram {
     }
     floatMatrices.compute();
     doubleMatrices.compute();
-    pool.run(update, (int) ((total + chunkLength - 1) / chunkLength));
+    update();
     return true;
+  }
+
+  /** In parts, if somebody hears of each. */
+  private void update() {
+    int chunks = (int) ((total + chunkLength - 1) / chunkLength);
+    int part = options.updateProgress() == null ? chunks : CHUNKS_PER_PART * pool.threads();
+    for (firstChunk = 0; firstChunk < chunks; firstChunk += part) {
+      int n = Math.min(part, chunks - firstChunk);
+      pool.run(update, n);
+      if (options.updateProgress() != null) {
+        options.updateProgress().updated(Math.min(total, (firstChunk + n) * (long) chunkLength));
+      }
+    }
   }
 
   private static double clipFactor(double maxNorm, double eps, double norm) {
@@ -159,7 +179,7 @@ final class CpuStepProgram implements StepProgram {
   }
 
   private void updateChunk(int worker, int chunk) {
-    long from = (long) chunk * chunkLength;
+    long from = (long) (firstChunk + chunk) * chunkLength;
     long to = Math.min(total, from + chunkLength);
     int index = Arrays.binarySearch(runEnds, from);
     index = index < 0 ? -index - 1 : index + 1; // the first run that ends after the chunk's start

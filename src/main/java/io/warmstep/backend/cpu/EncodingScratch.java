@@ -16,6 +16,7 @@ final class EncodingScratch {
   private final float[] divisors;
   private int[] bits = {};
   private final RandomRounding random = new RandomRounding();
+  private long first; // element, from which random numbers count
 
   EncodingScratch(int length) {
     stored = new short[length + StateCodes.GROUP]; // the last group of codes is whole
@@ -56,13 +57,18 @@ final class EncodingScratch {
     if (bits.length < n) {
       bits = new int[stored.length];
     }
-    random.draw(at, bits, n);
+    random.draw(first + at, bits, n);
     return bits;
   }
 
-  /** Sets what random numbers follow from. */
-  void counters(GroupStep group, int parameter, int operand) {
+  /**
+   * Sets what random numbers follow from.
+   *
+   * @param first number of the first element within its parameter
+   */
+  void counters(GroupStep group, int parameter, long first, int operand) {
     random.counters(group.seed, group.step, parameter, operand);
+    this.first = first;
   }
 
   /** Puts masters together. */
@@ -126,22 +132,9 @@ final class EncodingScratch {
     average.memory().write(average.offset() + at, a, 0, n);
   }
 
-  /**
-   * Rounds at random.
-   *
-   * @param at first element, within its parameter
-   */
-  void storeRandomly(
-      MemorySlice target,
-      GroupStep group,
-      int parameter,
-      int operand,
-      long at,
-      float[] source,
-      int from,
-      int n) {
-    counters(group, parameter, operand);
-    random.store(at, source, from, stored, 0, n);
+  /** Rounds at random, after {@link #counters}. */
+  void storeRandomly(MemorySlice target, long at, float[] source, int from, int n) {
+    random.store(first + at, source, from, stored, 0, n);
     target.memory().write(target.offset() + at, stored, 0, n);
   }
 }

@@ -75,8 +75,8 @@ final class Layout {
   static final int SUM_KINDS = 64;
   static final int SUM_STEP = 72;
 
-  /** MixedTensor: a pointer for each operand and two more, a long, two ints, a byte for each. */
-  static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 32;
+  /** MixedTensor: a pointer for each operand and two more, two longs, two ints, a byte for each. */
+  static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 40;
 
   /** MixedArguments, before StepArguments: a pointer, two ints. */
   static final int MIXED_TENSORS = 0;

@@ -32,6 +32,7 @@ final class TensorRun {
   private final long rest; // what masters keep beside the values
   private final long average; // of the values, or 0
   private final int parameter; // the number of the first among all
+  private final long first; // that of the first element within it
 
   /**
    * Takes over what a span says.
@@ -57,6 +58,7 @@ final class TensorRun {
     this.average = span.average().map(TensorRun::address).orElse(0L);
     this.stored = span.isUniform() && hasEntry(rule, type) ? null : constants(span);
     this.parameter = span.entries().get(0).index();
+    this.first = span.entries().get(0).first();
   }
 
   /**
@@ -196,7 +198,7 @@ final class TensorRun {
       table.putLong(i < addresses.length ? addresses[i] : 0);
     }
     if (isMixed()) {
-      table.putLong(rest).putLong(average).putLong(length);
+      table.putLong(rest).putLong(average).putLong(length).putLong(first / Layout.TILE);
       table.putInt(groupOfLaunch).putInt(parameter);
       stored.stored().forEach(code -> table.put(code.byteValue()));
       return;

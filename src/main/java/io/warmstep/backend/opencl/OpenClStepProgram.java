@@ -97,7 +97,7 @@ final class OpenClStepProgram implements StepProgram {
     long[] fields(StepPlan plan, int member, UpdateRun run) {
       int operands = run.offsets.length;
       long[] factored = run.factors == null ? new long[0] : sums.factors().fields(member, run);
-      long[] fields = new long[2 + operands + factored.length + (run.isMixed() ? 3 : 0)];
+      long[] fields = new long[2 + operands + factored.length + (run.isMixed() ? 4 : 0)];
       fields[0] = run.length;
       fields[1] = tag(key, plan, run) | (run.isAligned(lanes) ? 1L : 0L) << 48;
       System.arraycopy(run.offsets, 0, fields, 2, operands);
@@ -106,6 +106,7 @@ final class OpenClStepProgram implements StepProgram {
         fields[2 + operands] = run.restOffset;
         fields[3 + operands] = run.averageOffset;
         fields[4 + operands] = run.parameter;
+        fields[5 + operands] = run.first;
       }
       return fields;
     }

@@ -56,7 +56,7 @@ final class Programs implements AutoCloseable {
 
   /** The same where operands are stored in several ways. */
   static int mixedSegmentFields(int operands) {
-    return segmentFields(operands) + 3;
+    return segmentFields(operands) + 4;
   }
 
   /** The same for the first phase of a rule with sums: see sums.cl. */

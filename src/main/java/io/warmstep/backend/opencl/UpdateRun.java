@@ -52,6 +52,9 @@ final class UpdateRun {
   /** Of the first parameter among all. */
   final int parameter;
 
+  /** Of the first element within its parameter, from which random numbers count. */
+  final long first;
+
   UpdateRun(Span span) {
     this.group = span.group();
     this.type = span.type();
@@ -80,6 +83,7 @@ final class UpdateRun {
     this.average = averageMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
     this.averageOffset = span.average().map(UpdateRun::offset).orElse(0L);
     this.parameter = span.entries().get(0).index();
+    this.first = span.entries().get(0).first();
   }
 
   /** The name of how an operand is stored in mixed.h. */

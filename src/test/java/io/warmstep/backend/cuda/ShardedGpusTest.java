@@ -12,6 +12,7 @@ import io.warmstep.MasterWeights;
 import io.warmstep.Norm;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.Rounding;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.StateType;
 import io.warmstep.collective.ShardedRun;
@@ -74,6 +75,22 @@ class ShardedGpusTest extends SimulatedTest {
                     .masterWeights(masters)
                     .stateType(StateType.INT8)
                     .average(0.9)),
+        2);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void roundAtRandomAsOneDoes(MasterWeights masters) throws Exception {
+    assertSame(
+        new ShardedRun(
+            List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
+            builder ->
+                builder
+                    .rule(Adam.adamW())
+                    .masterWeights(masters)
+                    .stateType(masters == MasterWeights.NONE ? StateType.BFLOAT16 : StateType.INT8)
+                    .rounding(Rounding.STOCHASTIC, 3)
+                    .clipNorm(1)),
         2);
   }
 

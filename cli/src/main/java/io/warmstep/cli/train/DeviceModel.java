@@ -12,6 +12,7 @@ import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 
 /** A model whose parameters and gradients are also on a device, where an optimizer updates them. */
 final class DeviceModel implements AutoCloseable {
@@ -84,6 +85,20 @@ final class DeviceModel implements AutoCloseable {
   void readValues() {
     for (Mlp.Parameter parameter : model) {
       parameters.get(parameter.name()).values().copyTo(parameter.values());
+    }
+  }
+
+  /**
+   * Has an optimizer put other weights in the parameters' place, and the model hold them.
+   *
+   * @param change such as {@link Optimizer#eval}, which may change nothing
+   * @param isTraining whether the parameters hold those that are trained
+   */
+  void exchange(Runnable change, BooleanSupplier isTraining) {
+    boolean wasTraining = isTraining.getAsBoolean();
+    change.run();
+    if (isTraining.getAsBoolean() != wasTraining) {
+      readValues();
     }
   }
 

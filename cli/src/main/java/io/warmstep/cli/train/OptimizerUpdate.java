@@ -122,19 +122,12 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
 
   @Override
   public void eval() {
-    optimizer.eval();
-    if (!optimizer.isTraining()) {
-      model.readValues();
-    }
+    model.exchange(optimizer::eval, optimizer::isTraining);
   }
 
   @Override
   public void train() {
-    boolean wasTraining = optimizer.isTraining();
-    optimizer.train();
-    if (!wasTraining) {
-      model.readValues();
-    }
+    model.exchange(optimizer::train, optimizer::isTraining);
   }
 
   /**

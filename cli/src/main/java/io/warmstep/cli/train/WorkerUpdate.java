@@ -115,19 +115,12 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
   /** All workers come here, as they evaluate after the same steps. */
   @Override
   public void eval() {
-    optimizer.eval();
-    if (!optimizer.isTraining()) {
-      model.readValues();
-    }
+    model.exchange(optimizer::eval, optimizer::isTraining);
   }
 
   @Override
   public void train() {
-    boolean wasTraining = optimizer.isTraining();
-    optimizer.train();
-    if (!wasTraining) {
-      model.readValues();
-    }
+    model.exchange(optimizer::train, optimizer::isTraining);
   }
 
   /** Frees the device memory; the model keeps its last values. */

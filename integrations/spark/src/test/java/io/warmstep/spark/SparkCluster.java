@@ -8,10 +8,8 @@ import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -27,16 +25,12 @@ import org.apache.spark.api.java.JavaSparkContext;
 final class SparkCluster implements AutoCloseable {
   private static final Pattern STARTED = Pattern.compile("Starting Spark master at (spark://\\S+)");
   private static final int WORKERS = 2;
+  private static final String NETWORK = "10.213.77.";
 
   private final Path home;
   private final String driver;
-  private final Deque<Part> parts = new ArrayDeque<>();
+  private final Cleanup parts = new Cleanup();
   private JavaSparkContext spark;
-
-  /** Something that has to be ended again. */
-  private interface Part {
-    void end() throws IOException, InterruptedException;
-  }
 
   private SparkCluster(Path home, String driver) {
     this.home = home;
@@ -51,34 +45,46 @@ final class SparkCluster implements AutoCloseable {
 
   /** Needs root. */
   static SparkCluster inNamespaces(Path folder) throws Exception {
-    SparkCluster cluster = new SparkCluster(folder, "10.213.77.1");
+    SparkCluster cluster = new SparkCluster(folder, NETWORK + 1);
     try {
-      String id = Long.toString(ProcessHandle.current().pid() % 100_000);
-      String bridge = "wsb" + id;
-      ip("link add " + bridge + " type bridge");
-      cluster.parts.push(() -> ip("link del " + bridge));
-      ip("addr add 10.213.77.1/24 dev " + bridge);
-      ip("link set " + bridge + " up");
-      List<String> namespaces = new ArrayList<>();
-      List<String> hosts = new ArrayList<>();
-      for (int i = 0; i < WORKERS; i++) {
-        String name = "ws" + id + "n" + i;
-        ip("netns add " + name);
-        cluster.parts.push(() -> ip("netns del " + name));
-        ip("link add wsv" + id + i + " type veth peer name eth0 netns " + name);
-        ip("link set wsv" + id + i + " master " + bridge + " up");
-        String host = "10.213.77." + (2 + i);
-        ip("-n " + name + " addr add " + host + "/24 dev eth0");
-        ip("-n " + name + " link set eth0 up");
-        ip("-n " + name + " link set lo up");
-        namespaces.add(name);
-        hosts.add(host);
-      }
-      cluster.start(namespaces, hosts);
+      List<String> namespaces = addNamespaces(cluster.parts);
+      cluster.start(namespaces, List.of(NETWORK + 2, NETWORK + 3));
       return cluster;
     } catch (Exception | Error e) {
       cluster.close();
       throw e;
+    }
+  }
+
+  /** A bridge that is this host's, and behind it a namespace for each worker; their names. */
+  private static List<String> addNamespaces(Cleanup parts)
+      throws IOException, InterruptedException {
+    String id = Long.toString(ProcessHandle.current().pid() % 100_000);
+    String bridge = "wsb" + id;
+    ip("link add " + bridge + " type bridge");
+    parts.add(() -> ip("link del " + bridge));
+    ip("addr add " + NETWORK + "1/24 dev " + bridge);
+    ip("link set " + bridge + " up");
+    List<String> namespaces = new ArrayList<>();
+    for (int i = 0; i < WORKERS; i++) {
+      String name = "ws" + id + "n" + i;
+      ip("netns add " + name);
+      parts.add(() -> ip("netns del " + name));
+      ip("link add wsv" + id + i + " type veth peer name eth0 netns " + name);
+      ip("link set wsv" + id + i + " master " + bridge + " up");
+      ip("-n " + name + " addr add " + NETWORK + (2 + i) + "/24 dev eth0");
+      ip("-n " + name + " link set eth0 up");
+      ip("-n " + name + " link set lo up");
+      namespaces.add(name);
+    }
+    return namespaces;
+  }
+
+  /** Makes namespaces, says what they are called and waits to be ended. */
+  public static void main(String[] arguments) throws Exception {
+    try (Cleanup parts = new Cleanup()) {
+      System.out.println(String.join(" ", addNamespaces(parts)));
+      Thread.sleep(Long.MAX_VALUE);
     }
   }
 
@@ -201,7 +207,7 @@ final class SparkCluster implements AutoCloseable {
     builder.environment().put("SPARK_SCALA_VERSION", "2.13");
     builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
     Process process = builder.start();
-    parts.push(
+    parts.add(
         () -> {
           process.destroy(); // a worker ends its executors
           if (!process.waitFor(10, TimeUnit.SECONDS)) {
@@ -220,19 +226,6 @@ final class SparkCluster implements AutoCloseable {
     if (spark != null) {
       spark.stop();
     }
-    IOException failure = null;
-    while (!parts.isEmpty()) {
-      try {
-        parts.pop().end();
-      } catch (IOException e) {
-        failure = e;
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new IOException(e);
-      }
-    }
-    if (failure != null) {
-      throw failure;
-    }
+    parts.close();
   }
 }

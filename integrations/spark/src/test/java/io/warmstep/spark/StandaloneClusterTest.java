@@ -1,12 +1,17 @@
 package io.warmstep.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.rule.Adam;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -78,6 +83,35 @@ class StandaloneClusterTest {
               .train();
       assertEquals(one, model.parameters().bits());
       assertEquals(30, model.steps());
+    }
+  }
+
+  /** As when a run of tests is interrupted. */
+  @Test
+  void noNamespaceOutlivesItsProcess() throws Exception {
+    String problem = SparkCluster.namespacesProblem();
+    assumeTrue(problem == null, () -> "network namespaces are not possible here: " + problem);
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                SparkCluster.class.getName())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    try (BufferedReader said = process.inputReader(StandardCharsets.UTF_8)) {
+      List<String> names = List.of(said.readLine().split(" "));
+      assertEquals(2, names.size());
+      for (String name : names) {
+        assertTrue(Files.exists(Path.of("/run/netns", name)), name);
+      }
+      process.destroy();
+      process.waitFor();
+      for (String name : names) {
+        assertFalse(Files.exists(Path.of("/run/netns", name)), name);
+      }
+    } finally {
+      process.destroy();
     }
   }
 
