@@ -118,7 +118,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tile
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_join(
     ws_groups groups, int has_tiles, global const long *segments, global const int *tiles,
     global ws_one *row_factors, global ws_one *column_factors, global const ws_one *row_sums,
-    global const ws_one *column_sums, global ws_one *scaled) {
+    global const ws_one *column_sums, global ws_one *scaled, int from_control,
+    global const ws_one *control) {
   local ws_one scratch[WS_TILE_COLUMNS];
   long group_id = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[group_id] : 0);
@@ -131,6 +132,9 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_join
   long at, k;
   int lane;
 
+  if (WS_IS_SKIPPED(from_control, control)) {
+    return;
+  }
   WS_NUMBERS_OF_GROUP(groups, (int)(segment[2] & 0xffffff), numbers);
   fresh = numbers[0];
   if (part > 0) {

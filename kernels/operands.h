@@ -109,6 +109,10 @@ WS_INLINE ws_lanes ws_load_factored(
 #define WS_LOAD_FACTORED(unit)
 #endif
 
+/* Flags of from_control, and whether the norm told that nothing is to happen: see step.cl. */
+#define WS_SKIPPABLE 2
+#define WS_IS_SKIPPED(from_control, control) (((from_control) & WS_SKIPPABLE) && (control)[1] == 0)
+
 /*
  * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, 1 if its parameters
  * keep their bits whatever the rule gives, else 0, the number of its step, the lower 16 bits and

@@ -116,7 +116,8 @@ WS_FACTORED_UNITS
  * prescale: a power of two that gradients are multiplied by first; 1 unless what they are
  *   multiplied by in all is beyond the range of the type
  * scale: what they are multiplied by then; unused if from_control
- * control: the scale, from norm.cl; unused unless from_control
+ * from_control: not 0 if there is a norm; WS_SKIPPABLE besides if its outcome can be that nothing happens
+ * control: the scale and whether all gradients are finite, from norm.cl; unused unless from_control
  * segments: for each WS_SEGMENT longs: first tile, length, group | options << 32 | aligned << 48, offsets
  * tiles: segment of each tile; unused if there is one segment
  * rest, key0, key1, average: with WS_MIXED, what masters keep beside parameters, the seed of random
@@ -158,6 +159,9 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   WS_REAL weight_decay;
   int i;
 
+  if (WS_IS_SKIPPED(from_control, control)) {
+    return;
+  }
   WS_NUMBERS_OF_GROUP(groups, group, numbers);
   for (i = 0; i < WS_SCALARS; i++) {
     k[i] = numbers[i];

@@ -115,6 +115,9 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
   ws_lanes x[WS_SUMS][WS_RUNS];
   int i, j;
 
+  if (WS_IS_SKIPPED(from_control, control)) {
+    return;
+  }
   WS_NUMBERS_OF_GROUP(groups, group, numbers);
   for (i = 0; i < WS_SCALARS; i++) {
     k[i] = numbers[i];
@@ -228,7 +231,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
     ws_groups groups, global const long *segments, long leaf_count, global ws_one *sums,
     global int *exponents,
-    global ws_one *tensor_numbers WS_EACH_KEPT(WS_KEPT_PARAMETER)) {
+    global ws_one *tensor_numbers, int from_control,
+    global const ws_one *control WS_EACH_KEPT(WS_KEPT_PARAMETER)) {
   local ws_lanes shared[WS_LOCAL];
   local int shared_exponents[WS_LOCAL];
   long tensor = get_group_id(0);
@@ -243,6 +247,9 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
   ws_one size[3];
   int i;
 
+  if (WS_IS_SKIPPED(from_control, control)) {
+    return;
+  }
   for (i = 0; i < WS_SUMS; i++) {
     int exponent;
     long first = i * leaf_count + WS_FIRST_LEAF;

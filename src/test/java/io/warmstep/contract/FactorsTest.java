@@ -11,6 +11,7 @@ import io.warmstep.Parameters;
 import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.TestModel;
@@ -108,6 +109,25 @@ class FactorsTest {
       assertEquals(2 * 5, saved.state("w", "row_var").length());
       assertEquals(2 * 7, saved.state("w", "col_var").length());
       assertEquals(List.of("variance"), saved.stateNames("b"));
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void aSkippedStepLeavesTheFactorsAsTheyAre(ContractBackend backend) {
+    try (Parameters parameters = parameters(backend.shared());
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(RULE).learningRate(RATE).skipNonFinite(true).build()) {
+      steps(parameters, optimizer, 1, 2);
+      double[] rows = optimizer.state("w", "row_var").toDoubles();
+      double[] columns = optimizer.state("w", "col_var").toDoubles();
+      double[] values = parameters.get("w").values().toDoubles();
+      parameters.get("b").gradients().copyFrom(new float[] {1, Float.NaN, 2});
+      optimizer.step();
+      assertTrue(optimizer.isLastStepSkipped());
+      Bits.assertSame(rows, optimizer.state("w", "row_var").toDoubles(), () -> "rows");
+      Bits.assertSame(columns, optimizer.state("w", "col_var").toDoubles(), () -> "columns");
+      Bits.assertSame(values, parameters.get("w").values().toDoubles(), () -> "values");
     }
   }
 

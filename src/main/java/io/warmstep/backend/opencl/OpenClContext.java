@@ -273,10 +273,30 @@ class OpenClContext implements AutoCloseable {
   }
 
   void await(cl_event event) {
-    OpenCl.checkWork(
-        OpenCl.code(() -> CL.clWaitForEvents(1, new cl_event[] {event})),
-        "clWaitForEvents",
-        device.name());
+    await(new cl_event[] {event});
+  }
+
+  /** Waits for a single event. Allocates nothing. */
+  void await(cl_event[] event) {
+    int code;
+    try {
+      code = CL.clWaitForEvents(1, event);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.checkWork(code, "clWaitForEvents", device.name());
+  }
+
+  /** Makes an event happen once what was asked so far is done, which begins now. */
+  void mark(cl_event event) {
+    int code;
+    try {
+      code = CL.clEnqueueMarkerWithWaitList(queue, 0, null, event);
+    } catch (CLException e) {
+      code = e.getStatus();
+    }
+    OpenCl.check(code, "clEnqueueMarkerWithWaitList", device.name());
+    flush();
   }
 
   void finish() {

@@ -64,7 +64,7 @@ final class OpenClFactors {
     StepOptions options = plan.options();
     this.tiles = resources.add(programs.factors(rule, "ws_factor_tiles", type));
     tiles.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
-    tiles.setInt(4, norm == null ? 0 : 1);
+    tiles.setInt(4, OpenClNorm.flags(norm));
     tiles.setInt(5, tileSegments.hasTileTable() ? 1 : 0);
     tiles.setBuffer(6, norm == null ? tileSegments.segmentBuffer() : norm.control(isDouble));
     tiles.setBuffer(7, tileSegments.segmentBuffer());
@@ -79,6 +79,7 @@ final class OpenClFactors {
     join.setBuffer(6, rowBuffer);
     join.setBuffer(7, columnBuffer);
     join.setBuffer(8, scaledRows);
+    OpenClNorm.setControl(join, 9, norm, isDouble, scaledRows);
     join.workGroups(joinSegments.tiles());
     setBuffers(members.get(0));
   }

@@ -15,6 +15,7 @@ final class OpenClGroupSums {
   private final IdentityHashMap<UpdateRun, Long> firstLeaves = new IdentityHashMap<>();
   private final List<Kernel> kernels = new ArrayList<>();
   private final GroupNumbers groups;
+  private final OpenClNorm norm; // or null
   private final long leaves;
   private final cl_mem leafSums;
   private final cl_mem exponents;
@@ -35,8 +36,10 @@ final class OpenClGroupSums {
       List<UpdateRun> runs,
       List<Integer> options,
       GroupNumbers groups,
+      OpenClNorm norm,
       Resources resources) {
     this.groups = groups;
+    this.norm = norm;
     ElementType type = runs.get(0).type;
     int bytes = type.arithmetic().bytes();
     leaves = runs.stream().mapToLong(UpdateRun::leaves).sum();
@@ -85,8 +88,9 @@ final class OpenClGroupSums {
     kernel.setBuffer(3, leafSums);
     kernel.setBuffer(4, exponents);
     kernel.setBuffer(5, numbers);
+    OpenClNorm.setControl(kernel, 6, norm, run.type == ElementType.FLOAT64, numbers);
     for (int i = 0; i < kept; i++) {
-      kernel.setBuffer(6 + i, run.kept[i]);
+      kernel.setBuffer(8 + i, run.kept[i]);
     }
     kernel.workGroups(1);
     return kernel;

@@ -17,6 +17,11 @@ import org.jocl.cl_mem;
 final class OpenClNorm implements AutoCloseable {
   private static final int CONTROL_FIELDS = 4;
 
+  /** Flags of kernels: see step.cl. */
+  private static final int FROM_CONTROL = 1;
+
+  private static final int SKIPPABLE = 2;
+
   private final OpenClContext context;
   private final boolean hasDoubles;
   private final NormTree floats;
@@ -24,12 +29,16 @@ final class OpenClNorm implements AutoCloseable {
   private final cl_mem floatControl;
   private final cl_mem doubleControl;
   private final Kernel finish;
+  private final boolean skips;
+  private final OpenClEvent computed;
   private final ByteBuffer outcome = OpenCl.direct(CONTROL_FIELDS * Double.BYTES);
   private final Pointer outcomePointer = Pointer.to(outcome);
   private final Resources resources = new Resources();
 
   OpenClNorm(OpenClContext context, Programs programs, StepPlan plan) {
     this.context = context;
+    this.computed = new OpenClEvent(context);
+    this.skips = plan.options().skipNonFinite();
     this.hasDoubles = !plan.normOrder(ElementType.FLOAT64).isEmpty();
     try {
       floats = new NormTree(context, programs, ElementType.FLOAT32, plan, resources);
@@ -109,9 +118,30 @@ final class OpenClNorm implements AutoCloseable {
     finish.launch();
   }
 
-  /** Whether all gradients are finite; waits for it. */
-  boolean isFinite() {
-    readOutcome();
+  /** Whether a kernel finds the scale in the norm's outcome, and that it is to do nothing. */
+  static int flags(OpenClNorm norm) {
+    return norm == null ? 0 : norm.skips ? FROM_CONTROL | SKIPPABLE : FROM_CONTROL;
+  }
+
+  /** Gives a kernel these flags and the outcome, or another buffer if there is no norm. */
+  static void setControl(
+      Kernel kernel, int index, OpenClNorm norm, boolean isDouble, cl_mem unused) {
+    kernel.setInt(index, flags(norm));
+    kernel.setBuffer(index + 1, norm == null ? unused : norm.control(isDouble));
+  }
+
+  /** After the launches of a step whose outcome will be waited for. */
+  void mark() {
+    computed.set();
+  }
+
+  /**
+   * Whether all gradients are finite; waits for what was marked, and for nothing that came later.
+   */
+  boolean awaitFinite() {
+    computed.await();
+    context.readSettled(
+        control(hasDoubles), 0, CONTROL_FIELDS * arithmetic().bytes(), outcomePointer);
     return field(1) != 0;
   }
 
@@ -140,6 +170,7 @@ final class OpenClNorm implements AutoCloseable {
 
   @Override
   public void close() {
+    computed.close();
     resources.close();
   }
 }

@@ -19,8 +19,8 @@ import java.util.Map;
  * numbers of up to 16 parameter groups are an argument, fewer where a device has room only for the
  * 1024 bytes that are guaranteed; more groups take another launch.
  *
- * <p>Nothing is waited for, except for the norm where non-finite gradients skip the step: whether
- * it happened is what {@link #run} returns.
+ * <p>Nothing is waited for, except where non-finite gradients skip the step: whether it happened is
+ * what {@link #run} returns, as soon as the norm tells, while the update still runs.
  */
 final class OpenClStepProgram implements StepProgram {
   private final OpenClDevice device;
@@ -206,7 +206,7 @@ final class OpenClStepProgram implements StepProgram {
     List<Integer> options =
         key.groups.stream().map(group -> plan.groups().get(group).rule().options()).toList();
     return new OpenClGroupSums(
-        device.context(), programs, rule, key.groups, members, options, shared, resources);
+        device.context(), programs, rule, key.groups, members, options, shared, norm, resources);
   }
 
   private Launch launch(
@@ -260,7 +260,7 @@ final class OpenClStepProgram implements StepProgram {
     segments.upload(device.context());
     StepOptions options = plan.options();
     kernel.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
-    kernel.setInt(4, norm == null ? 0 : 1);
+    kernel.setInt(4, OpenClNorm.flags(norm));
     kernel.setInt(5, options.zeroGradients() ? 1 : 0);
     kernel.setInt(6, segments.hasTileTable() ? 1 : 0);
     kernel.setBuffer(7, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
@@ -311,12 +311,9 @@ final class OpenClStepProgram implements StepProgram {
     hasRun = true;
     if (norm != null) {
       norm.launch(inputs);
-    }
-    if (plan.options().skipNonFinite() && !norm.isFinite()) {
-      if (plan.options().zeroGradients()) {
-        zeroGradients();
+      if (plan.options().skipNonFinite()) {
+        norm.mark();
       }
-      return false;
     }
     for (int i = 0; i < numbers.size(); i++) { // an iterator would allocate on every step
       numbers.get(i).fill(inputs);
@@ -342,7 +339,13 @@ final class OpenClStepProgram implements StepProgram {
       launch.kernel.launch();
     }
     device.context().flush();
-    return true;
+    if (!plan.options().skipNonFinite() || norm.awaitFinite()) {
+      return true;
+    }
+    if (plan.options().zeroGradients()) {
+      zeroGradients();
+    }
+    return false;
   }
 
   @Override

@@ -89,7 +89,7 @@ final class OpenClSums {
     sums =
         resources.add(programs.sums(rule, "ws_sums", type, operands, encodings, kept, isFactored));
     sums.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
-    sums.setInt(4, norm == null ? 0 : 1);
+    sums.setInt(4, OpenClNorm.flags(norm));
     sums.setInt(5, segments.hasTileTable() ? 1 : 0);
     sums.setBuffer(6, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
     sums.setBuffer(7, segments.segmentBuffer());
@@ -113,6 +113,7 @@ final class OpenClSums {
       numbers.setBuffer(3, leafSums);
       numbers.setBuffer(4, exponents);
       numbers.setBuffer(5, tensorNumbers);
+      OpenClNorm.setControl(numbers, 6, norm, isDouble, tensorNumbers);
       numbers.workGroups(members.size());
     }
     setBuffers(members.get(0));
@@ -160,7 +161,7 @@ final class OpenClSums {
     }
     for (int i = 0; i < run.kept.length; i++) {
       if (numbers != null) {
-        numbers.setBuffer(6 + i, run.kept[i]);
+        numbers.setBuffer(8 + i, run.kept[i]);
       } else {
         sums.setBuffer(12 + run.buffers.length + i, run.kept[i]);
       }

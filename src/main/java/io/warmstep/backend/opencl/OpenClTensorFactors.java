@@ -88,8 +88,7 @@ final class OpenClTensorFactors {
     }
     setBuffers(members.get(0));
     form = resources.add(programs.tensorFactors(arithmetic));
-    form.setInt(2, norm == null ? 0 : 1);
-    form.setBuffer(3, norm == null ? factors : norm.control(isDouble));
+    OpenClNorm.setControl(form, 2, norm, isDouble, factors);
     form.setLong(4, count);
     form.setBuffer(5, resources.add(context.upload(tensors)));
     form.setBuffer(6, resources.add(context.upload(limits)));
