@@ -24,7 +24,7 @@ final class Gpu {
   /** What the simulator alone knows: which functions it has, counted up with each addition. */
   private static final int SIMULATOR_VERSION_ATTRIBUTE = 0x57534349;
 
-  private static final int SIMULATOR_VERSION = 2;
+  private static final int SIMULATOR_VERSION = 3;
 
   private Gpu() {}
 
