@@ -1,9 +1,11 @@
 package io.warmstep;
 
+import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.StepValues;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
@@ -34,6 +36,8 @@ final class PreparedStep {
 
   /** The device's count when the program learned where borrowed tensors are. */
   private long rebindings;
+
+  private long version;
 
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
 
@@ -90,13 +94,9 @@ final class PreparedStep {
     parameters = all;
     groups = List.copyOf(next);
     active = stepped;
-    inputs =
-        new StepInputs(
-            stepped.stream()
-                .mapToInt(group -> group.rules().rule().scalarNames().size())
-                .toArray());
-    values =
-        stepped.stream().map(group -> group.rules().moving().values()).toArray(StepValues[]::new);
+    version++;
+    inputs = newInputs();
+    values = newValues();
   }
 
   private SlowPass[] slowPasses(Parameters all, List<TrainedGroup> stepped) {
@@ -167,24 +167,88 @@ final class PreparedStep {
     followRebinding();
     for (int i = 0; i < active.size(); i++) { // an iterator would allocate on every step
       TrainedGroup group = active.get(i);
-      RuleGroup rules = group.rules();
-      values[i].keep(group.kept());
-      double own = rules.scalars(number, group.nextStep(), rate, values[i], inputs.scalars(i));
-      inputs.keepParameters(i, own == 0);
-      inputs.step(i, group.nextStep());
-      inputs.averageWeight(i, options.averageWeight(group.nextStep()));
-      inputs.weightDecay(i, rules.rule().l2(values[i]));
+      fill(inputs, i, group, number, group.nextStep(), rate, group.kept(), values[i]);
     }
     inputs.gradientScale().set(gradientScale);
   }
 
-  /** Whether the step happened, or was skipped for a non-finite gradient. */
-  boolean run() {
+  /**
+   * Computes the numbers of one group in a step.
+   *
+   * @param to receives them
+   * @param index of the group among those that are stepped
+   * @param own number of the group's own step
+   * @param kept the numbers that its rule keeps, as they are before the step
+   * @param at receives what they are computed from
+   */
+  void fill(
+      StepInputs to,
+      int index,
+      TrainedGroup group,
+      long number,
+      long own,
+      double rate,
+      double[] kept,
+      StepValues at) {
+    RuleGroup rules = group.rules();
+    at.keep(kept);
+    double ownRate = rules.scalars(number, own, rate, at, to.scalars(index));
+    to.keepParameters(index, ownRate == 0);
+    to.step(index, own);
+    to.averageWeight(index, options.averageWeight(own));
+    to.weightDecay(index, rules.rule().l2(at));
+  }
+
+  /** The groups that a step is about, in the order of the plan. */
+  List<TrainedGroup> active() {
+    return active;
+  }
+
+  /** Room for the numbers of a step of those. */
+  StepInputs newInputs() {
+    return new StepInputs(
+        active.stream().mapToInt(group -> group.rules().rule().scalarNames().size()).toArray());
+  }
+
+  /** Room for what they are computed from. */
+  StepValues[] newValues() {
+    return active.stream().map(group -> group.rules().moving().values()).toArray(StepValues[]::new);
+  }
+
+  /** Another number for each step that was prepared. */
+  long version() {
+    return version;
+  }
+
+  /**
+   * Prepares the step for graphs.
+   *
+   * @throws CaptureRefusedException if it has no such form; nothing changes
+   */
+  CapturedProgram capture(CapturedScale scale) {
+    for (SlowPass pass : slow.get()) {
+      if (pass != null) {
+        throw new CaptureRefusedException(
+            "Lookahead brings its slow weights up after some steps and not after others, which a"
+                + " graph cannot: call step()");
+      }
+    }
+    followRebinding();
+    return program.get().capture(scale);
+  }
+
+  /** Before a step: state that begins with the parameters, of groups that have taken none. */
+  void begin() {
     for (int i = 0; i < active.size(); i++) {
       if (active.get(i).steps() == 0) {
         state.begin(active.get(i).rules());
       }
     }
+  }
+
+  /** Whether the step happened, or was skipped for a non-finite gradient. */
+  boolean run() {
+    begin();
     boolean happened = program.get().run(inputs);
     for (int i = 0; happened && i < active.size(); i++) {
       active.get(i).advance(values[i]);

@@ -1,10 +1,12 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -24,6 +26,7 @@ final class CudaStepProgram implements StepProgram {
   private final Arena arena;
   private final List<CudaUpdate> updates = new ArrayList<>();
   private final CudaNorm norm;
+  private StepPlan plan;
   private final boolean skipsNonFinite;
 
   // Made once, so that a step allocates nothing.
@@ -37,6 +40,7 @@ final class CudaStepProgram implements StepProgram {
     this.device = device;
     this.context = device.context();
     this.arena = new Arena(context);
+    this.plan = plan;
     this.skipsNonFinite = plan.options().skipNonFinite();
     launches(plan)
         .forEach(
@@ -60,10 +64,10 @@ final class CudaStepProgram implements StepProgram {
   }
 
   /** What the parameters of one launch have in common. */
-  private record Launch(StepPlan.SameRule rule, ElementType type, StoredConstants stored) {}
+  record Launch(StepPlan.SameRule rule, ElementType type, StoredConstants stored) {}
 
   /** The runs of each launch, in the order of the launches. */
-  private static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
+  static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
     List<TensorRun> runs =
         Span.of(plan).stream()
             .map(span -> new TensorRun(span, plan.groups().get(span.group()).rule()))
@@ -100,6 +104,7 @@ final class CudaStepProgram implements StepProgram {
             norm.rebind(plan);
           }
         });
+    this.plan = plan;
     return true;
   }
 
@@ -123,6 +128,11 @@ final class CudaStepProgram implements StepProgram {
       updates.get(i).launch(inputs);
     }
     happened = !skipsNonFinite || !norm.awaitSkipped();
+  }
+
+  @Override
+  public CapturedProgram capture(CapturedScale scale) {
+    return device.capture(plan, scale);
   }
 
   @Override
