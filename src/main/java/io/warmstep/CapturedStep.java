@@ -67,6 +67,10 @@ public final class CapturedStep implements AutoCloseable {
   private final Tensor lossScale; // null without a scaler
   private final BooleanSupplier launch;
   private final BooleanSupplier awaitRoom;
+  private final BooleanSupplier settle;
+  private final BooleanSupplier begin;
+  private final BooleanSupplier allow;
+  private final BooleanSupplier refuseCapture;
   private final CapturedCounts counts = new CapturedCounts();
   private boolean isLive; // the device has come further than the optimizer knows
   private long allowed; // launches
@@ -97,6 +101,27 @@ public final class CapturedStep implements AutoCloseable {
     this.awaitRoom =
         () -> {
           program.awaitRoom();
+          return true;
+        };
+    this.settle =
+        () -> {
+          program.settle();
+          return true;
+        };
+    this.begin =
+        () -> {
+          optimizer.beginState();
+          program.begin(counts);
+          return true;
+        };
+    this.allow =
+        () -> {
+          program.allow(allowed + 1);
+          return true;
+        };
+    this.refuseCapture =
+        () -> {
+          program.refuseCapture();
           return true;
         };
   }
@@ -208,6 +233,11 @@ public final class CapturedStep implements AutoCloseable {
     optimizer.checkOpen();
   }
 
+  /** Whether what was prepared is still that. */
+  boolean isOf(PreparedStep prepared) {
+    return prepared == step && prepared.version() == version;
+  }
+
   private void checkCurrent() {
     checkOpen();
     if (step.version() != version || isRebound()) {
@@ -236,7 +266,32 @@ public final class CapturedStep implements AutoCloseable {
   private void makeReady(String operation) {
     checkCurrent();
     optimizer.requireCapturable(operation);
-    program.refuseCapture();
+    if (!isLive && optimizer.scaler() != null) {
+      optimizer.scaler().requireExact(); // another state may have been restored
+    }
+    if (!isReady()) {
+      throw new CaptureRefusedException(
+          "gradientScale "
+              + scale.gradientScale()
+              + " divided by a loss scale of "
+              + counts.lossScale
+              + " is no normal float32 number, by which captured steps multiply: call step() of"
+              + " the optimizer until the loss scale is another");
+    }
+  }
+
+  /** Takes the step that {@link Optimizer#step()} asks for; false if it must take it otherwise. */
+  boolean stepAhead() {
+    boolean isReady = isReady();
+    if (isReady) {
+      optimizer.run(null, launch);
+    }
+    return isReady;
+  }
+
+  /** Makes a launch ready; false if the loss scale is out of range. */
+  private boolean isReady() {
+    optimizer.run(null, refuseCapture);
     if (isLive) {
       program.read(counts);
       tellEarly();
@@ -247,15 +302,22 @@ public final class CapturedStep implements AutoCloseable {
       begin();
     }
     makeRoom();
-    requireRange();
+    if (!isInRange()) {
+      return false;
+    }
+    if (counts.steps > Long.MAX_VALUE - outstanding()) {
+      settle();
+      optimizer.known().next(); // refuses where no step can follow
+    }
     try {
       fill();
     } catch (IllegalStateException e) { // perhaps of a step that does not come next
       await();
       fill();
     }
-    program.allow(allowed + 1);
+    optimizer.run(null, allow);
     allowed++;
+    return true;
   }
 
   /** The numbers of all steps that the launches so far and one more may come to. */
@@ -278,7 +340,7 @@ public final class CapturedStep implements AutoCloseable {
     counts.finiteSteps = optimizer.scaler() == null ? 0 : optimizer.scaler().state().finiteSteps();
     counts.isLastSkipped = progress.isLastSkipped();
     optimizer.beginSteps();
-    program.begin(counts);
+    optimizer.run(null, begin);
     ahead.begin(counts.steps, progress.learningRate());
     allowed = 0;
     isLive = true;
@@ -295,19 +357,11 @@ public final class CapturedStep implements AutoCloseable {
   }
 
   /** Near the bounds of the loss scale the host waits, to know whether the next step can be. */
-  private void requireRange() {
+  private boolean isInRange() {
     if (!scale.staysInRange(counts.lossScale, outstanding() - 1)) {
       await();
     }
-    if (!scale.staysInRange(counts.lossScale, outstanding() - 1)) {
-      throw new CaptureRefusedException(
-          "gradientScale "
-              + scale.gradientScale()
-              + " divided by a loss scale of "
-              + counts.lossScale
-              + " is no normal float32 number, by which captured steps multiply: call step() of"
-              + " the optimizer until the loss scale is another");
-    }
+    return scale.staysInRange(counts.lossScale, outstanding() - 1);
   }
 
   private void makeRoom() {
@@ -328,19 +382,16 @@ public final class CapturedStep implements AutoCloseable {
   }
 
   private void await() {
-    optimizer.run(
-        "captured steps",
-        () -> {
-          program.settle();
-          return true;
-        });
+    optimizer.run("captured steps", settle);
     program.read(counts);
   }
 
   /** Waits for the device, if it may have come further, and has the optimizer know how far. */
   void settle() {
     if (isLive) {
+      isLive = false; // if the device failed, what is known stays so
       await();
+      isLive = true;
       ahead.takeOver(counts.steps);
       optimizer.known().takeOver(counts, ahead.rate(counts.steps));
       if (optimizer.scaler() != null) {

@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.CapturedProgram;
+import io.warmstep.step.CapturedScale;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -12,6 +13,7 @@ final class Captures {
   /** What the steps hold of the device, apart from them, so that it can be freed without. */
   private final List<CapturedProgram> programs = new CopyOnWriteArrayList<>();
 
+  private CapturedStep own;
   private CapturedStep live;
   private CapturedStep last; // that took the last step; null if it was not captured
 
@@ -23,6 +25,15 @@ final class Captures {
   void forget(CapturedStep step, CapturedProgram program) {
     steps.remove(step);
     programs.remove(program);
+  }
+
+  /** What plain steps go by, of what is prepared; it waits for no step. */
+  CapturedStep own(Optimizer optimizer, PreparedStep step, CapturedScale scale) {
+    if (own == null || !own.isOf(step)) {
+      last = last == own ? null : last;
+      own = new CapturedStep(optimizer, step, step.ahead(), scale);
+    }
+    return own;
   }
 
   /** From now on the device counts. */
@@ -59,9 +70,11 @@ final class Captures {
     }
   }
 
-  /** The captured step that took the last step, or null. */
-  CapturedStep last() {
-    return last;
+  /**
+   * The captured step that took the last step; null if none did, or if it is of what was before.
+   */
+  CapturedStep last(PreparedStep step) {
+    return last == own && own != null && !own.isOf(step) ? null : last;
   }
 
   /** A step that was not captured. */

@@ -165,12 +165,17 @@ public final class LossScaler {
    * @throws CaptureRefusedException if not
    */
   void requireExact() {
-    if (!isPowerOfTwo(growthFactor) || !isPowerOfTwo(backoffFactor) || (float) scale != scale) {
+    if (!isExact()) {
       throw new CaptureRefusedException(
           this
               + " does not stay a float32, as the device has it for captured steps: use a scale"
               + " that is one, and powers of two for its growth and backoff");
     }
+  }
+
+  /** Whether each scale that it comes to is a float32. */
+  boolean isExact() {
+    return isPowerOfTwo(growthFactor) && isPowerOfTwo(backoffFactor) && (float) scale == scale;
   }
 
   private static boolean isPowerOfTwo(double factor) {

@@ -61,6 +61,7 @@ public final class Optimizer implements AutoCloseable {
   private final ExclusiveUse use = new ExclusiveUse();
   private final Progress progress;
   private final Captures captures = new Captures();
+  private final CapturedScale aheadScale; // null if the host has to know whether steps happen
 
   Optimizer(OptimizerBuilder builder) {
     parameters = builder.parameters();
@@ -84,7 +85,8 @@ public final class Optimizer implements AutoCloseable {
     lifetime = Lifetime.begin(this, "optimizer");
     state = new OptimizerState(parameters.device(), lifetime, precision);
     evaluation = new Evaluation(state);
-    step = new PreparedStep(parameters, trained, options, state);
+    aheadScale = reporter.hasListeners() || !options.skipNonFinite() ? null : captureScale();
+    step = new PreparedStep(parameters, trained, options, state, aheadScale, this::suspendCaptured);
     nextStep = step::run;
     accumulation = new Accumulation(builder.lanes(), options.zeroGradients());
     addMicroBatch =
@@ -128,10 +130,15 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
-   * copies nothing between host and device and, on a GPU, waits for nothing, except for the norm
-   * where steps with non-finite gradients are skipped: whether this one happened counts. For a step
-   * that is reported to a {@link OptimizerBuilder#listener}, what is needed is kept on the device,
-   * and a later call copies it to the host once it is there.
+   * copies nothing between host and device and, on a GPU, waits for nothing. Where steps with
+   * non-finite gradients are skipped, OpenCL waits for the norm, since whether this step happened
+   * counts. On CUDA the device decides and counts, up to 16 steps behind; then {@link #stepCount},
+   * {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link #learningRate()} and {@link
+   * LossScaler#scale} wait for it. The step waits for the norm there too with a listener, a
+   * schedule of the caller's own or one that follows a metric, micro-batches, a factor for this
+   * step alone, {@code Muon}, {@code Lookahead}, and a loss scaler as {@link #capture} refuses it.
+   * For a step that is reported to a {@link OptimizerBuilder#listener}, what is needed is kept on
+   * the device, and a later call copies it to the host once it is there.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -169,10 +176,13 @@ public final class Optimizer implements AutoCloseable {
     use.enter("step()");
     try {
       checkOpen();
-      suspendCaptured();
       progress.checkNotFailed("no further step is taken");
       evaluation.requireTraining("step()");
       accumulation.requireReady();
+      if (gradientScale == options.gradientScale() && stepAhead()) {
+        return;
+      }
+      suspendCaptured();
       long next = progress.next();
       double rate = learningRate.rate(next);
       double scale = gradientScale / accumulation.divisor();
@@ -194,6 +204,15 @@ public final class Optimizer implements AutoCloseable {
     } finally {
       leave();
     }
+  }
+
+  /** Takes a step of which the device decides whether it happens; false if that cannot be. */
+  private boolean stepAhead() {
+    if (accumulation.isUsed() || step.ahead() == null) {
+      return false;
+    }
+    step.followRebinding();
+    return step.ahead() != null && captures.own(this, step, aheadScale).stepAhead();
   }
 
   /**
@@ -282,16 +301,10 @@ public final class Optimizer implements AutoCloseable {
             "listeners are told of each step by the host, which captured steps do without: build"
                 + " the optimizer without listener(), or call step()");
       }
-      CapturedScale scale = new CapturedScale(options.gradientScale(), 1, 1, 0);
       if (scaler != null) {
         scaler.requireExact();
-        scale =
-            new CapturedScale(
-                options.gradientScale(),
-                scaler.growthFactor(),
-                scaler.backoffFactor(),
-                scaler.growthInterval());
       }
+      CapturedScale scale = scale();
       CapturedProgram program = step.capture(scale);
       CapturedStep captured = new CapturedStep(this, step, program, scale);
       captures.add(captured, program);
@@ -299,6 +312,25 @@ public final class Optimizer implements AutoCloseable {
     } finally {
       leave();
     }
+  }
+
+  /** What captured steps multiply gradients by. */
+  private CapturedScale scale() {
+    return scaler == null
+        ? new CapturedScale(options.gradientScale(), 1, 1, 0)
+        : new CapturedScale(
+            options.gradientScale(),
+            scaler.growthFactor(),
+            scaler.backoffFactor(),
+            scaler.growthInterval());
+  }
+
+  /** The same for steps that need no wait; null if each must know of those before. */
+  private CapturedScale captureScale() {
+    boolean isPure =
+        LearningRate.isPure(learningRate.schedule())
+            && moving.schedules().stream().allMatch(LearningRate::isPure);
+    return isPure && (scaler == null || scaler.isExact()) ? scale() : null;
   }
 
   private static void requirePure(String what, Schedule schedule) {
@@ -570,7 +602,7 @@ public final class Optimizer implements AutoCloseable {
     checkOpen();
     settleCaptured();
     try {
-      CapturedStep last = captures.last();
+      CapturedStep last = captures.last(step);
       return last == null ? step.gradientNorm() : last.gradientNorm();
     } finally {
       Reference.reachabilityFence(this);
@@ -786,6 +818,10 @@ public final class Optimizer implements AutoCloseable {
   void beginSteps() {
     progress.next(); // refuses where no step can follow
     state.warnIfNotRestored(progress.steps());
+  }
+
+  /** The same on the device. */
+  void beginState() {
     step.begin();
   }
 

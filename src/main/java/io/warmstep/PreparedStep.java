@@ -13,8 +13,10 @@ import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
 
 /**
  * What an optimizer does in each step, made ready on its device. Groups that are frozen are no part
@@ -41,12 +43,28 @@ final class PreparedStep {
 
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
 
+  /** The same without a wait; null where the host has to know of each step whether it happens. */
+  private final AtomicReference<CapturedProgram> ahead = new AtomicReference<>();
+
+  /** What steps without a wait need; null if there are to be none. */
+  private final CapturedScale aheadScale;
+
+  /** Before what was prepared is replaced. */
+  private final Runnable settling;
+
   /** For each of the active groups what brings its slow weights up, or null. */
   private final AtomicReference<SlowPass[]> slow = new AtomicReference<>(new SlowPass[0]);
 
   /** Nothing is done on the device yet. */
   PreparedStep(
-      Parameters parameters, List<TrainedGroup> groups, StepOptions options, OptimizerState state) {
+      Parameters parameters,
+      List<TrainedGroup> groups,
+      StepOptions options,
+      OptimizerState state,
+      CapturedScale aheadScale,
+      Runnable settling) {
+    this.aheadScale = aheadScale;
+    this.settling = settling;
     this.parameters = parameters;
     this.groups = groups;
     this.options = options;
@@ -75,12 +93,17 @@ final class PreparedStep {
    * @throws RuntimeException if the device cannot; the present one stays
    */
   void prepare(Parameters all, List<TrainedGroup> next) {
+    settling.run();
     long bindings = all.device().rebindings();
     List<TrainedGroup> stepped = next.stream().filter(group -> !group.isFrozen()).toList();
     StepProgram prepared = all.device().backend().prepare(plan(all, stepped));
     SlowPass[] passes;
+    CapturedProgram without = null;
     try {
       passes = slowPasses(all, stepped);
+      if (aheadScale != null && Stream.of(passes).allMatch(Objects::isNull)) {
+        without = prepared.ahead(aheadScale);
+      }
     } catch (RuntimeException | Error e) {
       prepared.close();
       throw e;
@@ -89,6 +112,7 @@ final class PreparedStep {
     if (former != null) {
       former.close();
     }
+    close(ahead.getAndSet(without));
     close(slow.getAndSet(passes));
     rebindings = bindings;
     parameters = all;
@@ -113,6 +137,12 @@ final class PreparedStep {
     } catch (RuntimeException | Error e) {
       close(passes);
       throw e;
+    }
+  }
+
+  private static void close(CapturedProgram program) {
+    if (program != null) {
+      program.close();
     }
   }
 
@@ -144,7 +174,9 @@ final class PreparedStep {
     if (bindings != rebindings) {
       parameters.checkDisjoint();
       Map<Parameter, Integer> index = PassPlan.index(parameters);
-      boolean follows = program.get().rebind(plan(parameters, active));
+      StepPlan plan = plan(parameters, active);
+      CapturedProgram without = ahead.get();
+      boolean follows = program.get().rebind(plan) && (without == null || without.rebind(plan));
       for (SlowPass pass : slow.get()) {
         follows = follows && (pass == null || pass.rebind(index));
       }
@@ -237,6 +269,11 @@ final class PreparedStep {
     return program.get().capture(scale);
   }
 
+  /** The step without a wait for whether it happens; null if there is none. */
+  CapturedProgram ahead() {
+    return ahead.get();
+  }
+
   /** Before a step: state that begins with the parameters, of groups that have taken none. */
   void begin() {
     for (int i = 0; i < active.size(); i++) {
@@ -292,8 +329,10 @@ final class PreparedStep {
   Runnable releaseWith(List<Memory> allocations, List<Runnable> others) {
     AtomicReference<StepProgram> held = program;
     AtomicReference<SlowPass[]> passes = slow;
+    AtomicReference<CapturedProgram> without = ahead;
     return () -> {
       held.get().close();
+      close(without.get());
       close(passes.get());
       allocations.forEach(Memory::close);
       others.forEach(Runnable::run);

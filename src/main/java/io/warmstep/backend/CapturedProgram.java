@@ -51,7 +51,7 @@ public interface CapturedProgram extends AutoCloseable {
   /** Waits until at most {@link #room} launches are outstanding, one more to come. */
   void awaitRoom();
 
-  /** Waits for all that the device was given. */
+  /** Waits until the device has told of all launches, and so knows whether the steps happen. */
   void settle();
 
   /**
@@ -61,8 +61,16 @@ public interface CapturedProgram extends AutoCloseable {
    */
   void refuseCapture();
 
-  /** Launches the step by a graph of its own. Allocates nothing. */
+  /** Launches the step, by a graph of its own if it has one. Allocates nothing. */
   void launch();
+
+  /**
+   * Takes a plan that differs in nothing but where operands lie, for launches from now on.
+   *
+   * @param plan as this program was prepared for, with other slices
+   * @return false if the step must be prepared anew for that; then nothing changed
+   */
+  boolean rebind(StepPlan plan);
 
   /**
    * Puts the step into the graph that the device's stream is capturing.

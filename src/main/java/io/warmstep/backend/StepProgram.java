@@ -54,6 +54,18 @@ public interface StepProgram extends AutoCloseable {
         "steps are captured on CUDA devices alone: call step(), which gives the same bits");
   }
 
+  /**
+   * Prepares the same step to be run without a wait for whether it happens: launched as it is, and
+   * not as a graph.
+   *
+   * @param scale what gradients are multiplied by first
+   * @return the step, to be closed before the memory that it uses; null if this device or plan has
+   *     none
+   */
+  default CapturedProgram ahead(CapturedScale scale) {
+    return null;
+  }
+
   /** Sets every gradient to zero. */
   void zeroGradients();
 

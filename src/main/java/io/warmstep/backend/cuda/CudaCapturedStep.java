@@ -51,7 +51,8 @@ final class CudaCapturedStep implements CapturedProgram {
   private final List<CUevent> halves = new ArrayList<>(); // of the ring, the last time each
   private Pointer pinned; // the exchange and the slots
   private ByteBuffer shared;
-  private CUgraphExec graph;
+  private CUgraphExec graph; // or null
+  private CUevent decided; // once the device has told of all launches; null with a graph
   private boolean hasRun;
 
   // Made once, so that a step allocates nothing.
@@ -60,9 +61,15 @@ final class CudaCapturedStep implements CapturedProgram {
   private final CudaContext.Work launch = this::launchGraph;
   private final CudaContext.Work mark = this::markHalf;
   private final CudaContext.Work await = this::awaitHalf;
+  private final CudaContext.Work awaitDecided = this::awaitDecided;
   private long allowed;
 
-  CudaCapturedStep(CudaDevice device, StepPlan plan, CapturedScale scale) {
+  /**
+   * Prepares a step.
+   *
+   * @param hasGraph whether it is launched by one
+   */
+  CudaCapturedStep(CudaDevice device, StepPlan plan, CapturedScale scale, boolean hasGraph) {
     this.device = device;
     this.context = device.context().forCapture();
     this.refusal = context::refuseCapture;
@@ -102,7 +109,11 @@ final class CudaCapturedStep implements CapturedProgram {
       halves.add(context.newEvent(CUevent_flags.CU_EVENT_DISABLE_TIMING));
       setFixed();
       arena.upload();
-      graph = context.capture(this::launchAll);
+      if (hasGraph) {
+        graph = context.capture(this::launchAll);
+      } else {
+        decided = context.newEvent(CUevent_flags.CU_EVENT_DISABLE_TIMING);
+      }
     } catch (RuntimeException | Error e) {
       release();
       throw e;
@@ -140,8 +151,11 @@ final class CudaCapturedStep implements CapturedProgram {
       norm.launch();
     }
     context.launch(function, 1, argumentPointer);
-    for (CudaUpdate update : updates) {
-      update.launch(1, 1);
+    if (decided != null) {
+      context.record(decided);
+    }
+    for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
+      updates.get(i).launch(1, 1);
     }
   }
 
@@ -223,9 +237,23 @@ final class CudaCapturedStep implements CapturedProgram {
     context.await(half(allowed));
   }
 
+  /** Without a graph, updates may go on. */
   @Override
   public void settle() {
-    context.synchronize();
+    if (decided == null) {
+      context.synchronize();
+    } else if (hasRun) {
+      context.run("cuEventSynchronize", awaitDecided, popped);
+    }
+  }
+
+  private void awaitDecided() {
+    context.await(decided);
+  }
+
+  @Override
+  public boolean rebind(StepPlan plan) {
+    return CudaStepProgram.rebind(context, updates, norm, plan);
   }
 
   @Override
@@ -235,12 +263,16 @@ final class CudaCapturedStep implements CapturedProgram {
 
   @Override
   public void launch() {
-    context.run("cuGraphLaunch", launch, popped);
+    context.run("step", launch, popped);
     hasRun = true;
   }
 
   private void launchGraph() {
-    context.launch(graph);
+    if (graph == null) {
+      launchAll();
+    } else {
+      context.launch(graph);
+    }
   }
 
   @Override
@@ -296,6 +328,9 @@ final class CudaCapturedStep implements CapturedProgram {
       norm.close();
     }
     halves.forEach(context::destroyEvent);
+    if (decided != null) {
+      context.destroyEvent(decided);
+    }
     if (pinned != null) {
       context.freeHost(pinned);
     }

@@ -214,7 +214,15 @@ final class CudaDevice implements BackendDevice {
     }
     context.requireGraphs();
     freeForgotten();
-    CudaCapturedStep step = new CudaCapturedStep(this, plan, scale);
+    return ready(new CudaCapturedStep(this, plan, scale, true));
+  }
+
+  /** A step of a plan, without a graph. */
+  CudaCapturedStep ahead(StepPlan plan, CapturedScale scale) {
+    return ready(new CudaCapturedStep(this, plan, scale, false));
+  }
+
+  private CudaCapturedStep ready(CudaCapturedStep step) {
     captured.add(step);
     return step;
   }

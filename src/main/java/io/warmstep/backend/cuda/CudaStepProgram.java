@@ -88,6 +88,14 @@ final class CudaStepProgram implements StepProgram {
 
   @Override
   public boolean rebind(StepPlan plan) {
+    boolean follows = rebind(context, updates, norm, plan);
+    this.plan = follows ? plan : this.plan;
+    return follows;
+  }
+
+  /** The same for the launches of any form of a step. */
+  static boolean rebind(
+      CudaContext context, List<CudaUpdate> updates, CudaNorm norm, StepPlan plan) {
     List<List<TensorRun>> next = List.copyOf(launches(plan).values());
     for (int i = 0; i < updates.size(); i++) {
       if (!updates.get(i).canRebind(next.get(i))) {
@@ -104,7 +112,6 @@ final class CudaStepProgram implements StepProgram {
             norm.rebind(plan);
           }
         });
-    this.plan = plan;
     return true;
   }
 
@@ -133,6 +140,16 @@ final class CudaStepProgram implements StepProgram {
   @Override
   public CapturedProgram capture(CapturedScale scale) {
     return device.capture(plan, scale);
+  }
+
+  /** Not of matrices, which would have their workspace twice. */
+  @Override
+  public CapturedProgram ahead(CapturedScale scale) {
+    boolean hasMatrices =
+        plan.groups().stream().anyMatch(group -> group.rule().matrix().isPresent());
+    return norm == null || plan.options().leafExchange() != null || hasMatrices
+        ? null
+        : device.ahead(plan, scale);
   }
 
   @Override

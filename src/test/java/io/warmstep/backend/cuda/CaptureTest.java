@@ -266,6 +266,56 @@ class CaptureTest extends SimulatedTest {
     }
   }
 
+  /** And wait for nothing all the same. */
+  @Test
+  void plainStepsThatSkipFollowRebinding() {
+    long[] handles = {CudaSim.newMemory(100), CudaSim.newMemory(100)};
+    try (Device device = Devices.require("cuda");
+        Tensor values = device.copyOf(new float[] {1, 2});
+        Tensor lent = device.borrowHandle(ElementType.FLOAT32, handles[0], 0, 2);
+        Tensor other = device.borrowHandle(ElementType.FLOAT32, handles[1], 3, 2);
+        Parameters parameters = Parameters.on(device).borrow("p", values, lent).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+      lent.copyFrom(new float[] {1, -1});
+      other.copyFrom(new float[] {3, Float.NaN});
+      long waits = CudaSim.waits();
+      for (int i = 0; i < 6; i++) {
+        lent.rebind(other); // each has the other's memory then
+        optimizer.step();
+      }
+      assertEquals(0, CudaSim.waits() - waits);
+      assertEquals(3, optimizer.stepCount());
+      assertEquals(3, optimizer.skippedSteps());
+      assertArrayEquals(new float[] {-2, 5}, values.toFloats());
+    }
+    CudaSim.freeMemory(handles[0]);
+    CudaSim.freeMemory(handles[1]);
+  }
+
+  /** What was prepared before, and what comes of it, is known when something else is prepared. */
+  @Test
+  void plainStepsThatSkipFollowGroups() throws IOException {
+    use(
+        builder -> builder.group(ParameterGroup.matching("q*")).skipNonFinite(true),
+        parameters -> parameters.add("q", VALUES),
+        (optimizer, parameters) -> {
+          optimizer.step();
+          optimizer.step();
+          optimizer.groups().freeze("q*");
+          optimizer.step();
+          assertEquals(2, optimizer.groups().stepCount("q"));
+          assertEquals(3, optimizer.groups().stepCount("p"));
+          assertTrue(optimizer.gradientNorm() > 0);
+          optimizer.groups().unfreeze("q*");
+          assertTrue(Double.isNaN(optimizer.gradientNorm()), "nothing has run since");
+          optimizer.step();
+          assertEquals(3, optimizer.groups().stepCount("q"));
+          assertEquals(4, optimizer.stepCount());
+          assertArrayEquals(after(4), parameters.get("p").values().toFloats());
+        });
+  }
+
   @Test
   void allWaysOfStepsFollowEachOther(@TempDir Path folder) throws IOException {
     use(
@@ -465,6 +515,24 @@ class CaptureTest extends SimulatedTest {
               assertTrue(CudaSim.waits() - waits <= 10, (CudaSim.waits() - waits) + " waits");
             }
             assertEquals(0, least, "bytes in 80 steps");
+          }
+        });
+  }
+
+  @Test
+  void noStepFollowsTheGreatestCount() throws IOException {
+    use(
+        builder -> builder.rule(Sgd.sgd()).skipNonFinite(true).startAfter(Long.MAX_VALUE - 3),
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            captured.step();
+            optimizer.step();
+            for (Runnable step : Stream.<Runnable>of(captured::step, optimizer::step).toList()) {
+              IllegalStateException e = assertThrows(IllegalStateException.class, step::run);
+              assertTrue(e.getMessage().contains("no step can follow"), e.getMessage());
+            }
+            assertEquals(Long.MAX_VALUE, optimizer.stepCount());
           }
         });
   }

@@ -302,4 +302,29 @@ class CapturedStepTest extends SimulatedTest {
       same(expected, actual, scene.name);
     }
   }
+
+  /** Of which the host does not know whether they happen, or does in between. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("scenes")
+  void plainStepsHaveThemToo(Scene scene) {
+    try (Device cpu = Devices.cpu();
+        Device cuda = Devices.require("cuda");
+        Run expected = new Run(cpu, scene);
+        Run actual = new Run(cuda, scene)) {
+      for (int step = 1; step <= STEPS; step++) {
+        for (Run run : List.of(expected, actual)) {
+          run.setGradients(step);
+          if (step % 12 == 7) {
+            run.optimizer.step(0.25);
+          } else {
+            run.optimizer.step();
+          }
+        }
+        if (step % 12 == 5) {
+          same(expected, actual, scene + ", step " + step);
+        }
+      }
+      same(expected, actual, scene.name);
+    }
+  }
 }
