@@ -31,6 +31,7 @@ final class CapturedScenes {
       scenes.add(device -> mismatches(device, groups, 1.0 / 3, 65536, 3));
     }
     scenes.add(device -> mismatches(device, 1, 1.0 / 3, 0x1.8p-126, 5));
+    scenes.add(device -> mismatches(device, 1, 1.0 / 3, 1024, 1));
     scenes.add(device -> mismatches(device, 1, 1024, 0x1p127, 2));
     scenes.add(device -> mismatches(device, 1, 0x1.fffffffp-1, 1, 4)); // a mantissa rounded to 2
     return scenes;
@@ -46,7 +47,7 @@ final class CapturedScenes {
     for (int i = 0; i < groups; i++) {
       builder.group(ParameterGroup.matching("p" + i).learningRateFactor(1 + i));
     }
-    return (scaler == null ? builder : builder.lossScaler(scaler)).build();
+    return (scaler == null ? builder : builder.clipNorm(0.5).lossScaler(scaler)).build();
   }
 
   private static Parameters parameters(Device device, int groups) {
@@ -98,6 +99,8 @@ final class CapturedScenes {
           different += Arrays.equals(bits, actual.get("p" + i).values().toFloats()) ? 0 : 1;
         }
       }
+    } catch (IllegalStateException e) { // the device counts other launches than there were
+      different++;
     }
     return different;
   }
