@@ -218,6 +218,15 @@ template <typename T> struct TreeArguments {
   int unused;
 };
 
+/* What gradients are multiplied by first, as io.warmstep.step.GradientScale has it. */
+struct GradientScale {
+  double scale;
+  float float_scale; /* for float32, where the prescale is 1 */
+  float mantissa;    /* that rounded to float32 as if it had no bounds: mantissa * 2^exponent */
+  int exponent;
+  float loss_scale;  /* by which the user's kernels multiply the loss */
+};
+
 struct NormArguments {
   TreeArguments<float> floats;
   TreeArguments<double> doubles;
@@ -233,6 +242,46 @@ struct NormArguments {
   int skip_non_finite;
   int blocks; /* of the launch: one per node, at least one */
   int kind;   /* WS_SUM_... */
+  const GradientScale *scale; /* in the place of the four above, or null */
+};
+
+/* How far captured steps have come. */
+struct CapturedState {
+  GradientScale scale; /* of the next step */
+  double loss_scale;
+  long long launches; /* that the host had numbers for */
+  long long steps;    /* that happened, ever */
+  long long skipped;
+  long long early;    /* launches that the host had no numbers for */
+  int finite_steps;   /* in a row, since the loss scale last changed */
+  int last_skipped;   /* whether the last step was */
+};
+
+/* What the host and captured steps tell each other, in memory of the host's. */
+struct CapturedExchange {
+  long long allowed;  /* launches that the host has numbers for; all else is the device's to write */
+  long long launches;
+  long long steps;
+  long long skipped;
+  long long early;
+  double loss_scale;
+  int finite_steps;
+  int last_skipped;
+};
+
+struct CapturedArguments {
+  CapturedState *state;
+  CapturedExchange *exchange;
+  NormResult *result;    /* the norm's, or if there is none what tells the scale and whether to skip */
+  const unsigned *slots; /* of the host's memory: the groups of a step's launches one after the other */
+  unsigned *table;       /* where the launches read them */
+  double gradient_scale; /* what gradients are multiplied by, apart from the loss scale */
+  double growth_factor;  /* of the loss scale */
+  double backoff_factor;
+  int growth_interval;   /* in steps; 0 without a loss scale */
+  int slot_words;
+  int slot_count;
+  int has_norm;
 };
 
 /* Offsets and sizes in bytes. A class with base or template is fine: all are of standard layout. */
@@ -357,6 +406,42 @@ WS_AT(NormArguments, scale_exponent, 136);
 WS_AT(NormArguments, skip_non_finite, 140);
 WS_AT(NormArguments, blocks, 144);
 WS_AT(NormArguments, kind, 148);
-WS_SIZE(NormArguments, 152);
+WS_AT(NormArguments, scale, 152);
+WS_SIZE(NormArguments, 160);
+WS_AT(GradientScale, float_scale, 8);
+WS_AT(GradientScale, mantissa, 12);
+WS_AT(GradientScale, exponent, 16);
+WS_AT(GradientScale, loss_scale, 20);
+WS_SIZE(GradientScale, 24);
+WS_AT(CapturedState, loss_scale, 24);
+WS_AT(CapturedState, launches, 32);
+WS_AT(CapturedState, steps, 40);
+WS_AT(CapturedState, skipped, 48);
+WS_AT(CapturedState, early, 56);
+WS_AT(CapturedState, finite_steps, 64);
+WS_AT(CapturedState, last_skipped, 68);
+WS_SIZE(CapturedState, 72);
+WS_AT(CapturedExchange, allowed, 0);
+WS_AT(CapturedExchange, launches, 8);
+WS_AT(CapturedExchange, steps, 16);
+WS_AT(CapturedExchange, skipped, 24);
+WS_AT(CapturedExchange, early, 32);
+WS_AT(CapturedExchange, loss_scale, 40);
+WS_AT(CapturedExchange, finite_steps, 48);
+WS_AT(CapturedExchange, last_skipped, 52);
+WS_SIZE(CapturedExchange, 56);
+WS_AT(CapturedArguments, state, 0);
+WS_AT(CapturedArguments, exchange, 8);
+WS_AT(CapturedArguments, result, 16);
+WS_AT(CapturedArguments, slots, 24);
+WS_AT(CapturedArguments, table, 32);
+WS_AT(CapturedArguments, gradient_scale, 40);
+WS_AT(CapturedArguments, growth_factor, 48);
+WS_AT(CapturedArguments, backoff_factor, 56);
+WS_AT(CapturedArguments, growth_interval, 64);
+WS_AT(CapturedArguments, slot_words, 68);
+WS_AT(CapturedArguments, slot_count, 72);
+WS_AT(CapturedArguments, has_norm, 76);
+WS_SIZE(CapturedArguments, 80);
 
 #endif

@@ -42,6 +42,8 @@
 #define WS_BLOCK_INDEX ((int)blockIdx.x)
 /* An address from a table may be shared memory's, as far as the compiler knows. */
 #define WS_ASSUME_GLOBAL(address) __builtin_assume(__isGlobal(address))
+/* Keeps the order of accesses to memory that the host accesses meanwhile. */
+#define WS_HOST_FENCE() __threadfence_system()
 /* The value that another block of the launch may have stored. */
 #define WS_LOAD_FRESH(address) __ldcg(address)
 /* Whether all of `blocks` blocks have now done this, in one thread each. What that thread stored before

@@ -170,6 +170,8 @@ WS_DEVICE double joined(int kind, double a, double b) {
 /* From the trees' roots. In float32 throughout if there are no float64 gradients. */
 WS_DEVICE NormResult result_of(
     const Sum<float> &floats, const Sum<double> &doubles, const NormArguments &arguments) {
+  const GradientScale *own = arguments.scale;
+  const double gradient_scale = own ? own->scale : arguments.gradient_scale;
   const bool is_squared = arguments.kind == WS_SUM_SQUARES;
   const float float_root = is_squared ? ws_sqrt_f32(floats.sum) : floats.sum;
   const bool clips = arguments.clip_norm > 0;
@@ -183,19 +185,20 @@ WS_DEVICE NormResult result_of(
         ? double_norm
         : joined(
               arguments.kind, float_root * power_of_two<float>(floats.exponent), double_norm);
-    result.norm = raw * arguments.gradient_scale;
+    result.norm = raw * gradient_scale;
     if (clips) factor = ws_min_f64(1.0, arguments.clip_norm / (result.norm + arguments.clip_eps));
     float_factor = (float)factor;
   } else {
     const float norm = ws_scale_by_power(
-        float_root * arguments.scale_mantissa, floats.exponent + arguments.scale_exponent);
+        float_root * (own ? own->mantissa : arguments.scale_mantissa),
+        floats.exponent + (own ? own->exponent : arguments.scale_exponent));
     result.norm = norm;
     const float float_eps = (float)arguments.clip_eps;
     if (clips) float_factor = ws_min_f32(1.0f, (float)arguments.clip_norm / (norm + float_eps));
     factor = float_factor;
   }
-  result.float_scale = arguments.float_scale * float_factor;
-  result.double_scale = arguments.gradient_scale * factor;
+  result.float_scale = (own ? own->float_scale : arguments.float_scale) * float_factor;
+  result.double_scale = gradient_scale * factor;
   /* The sums tell: the norm of finite gradients can be beyond the type's range. Neither is < 0. */
   const bool finite = floats.sum <= 3.4028234663852886e38f && doubles.sum <= 1.7976931348623157e308;
   result.skip = arguments.skip_non_finite && !finite;

@@ -12,6 +12,7 @@
 #include <deque>
 #include <memory>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "interpreter.h"
@@ -28,16 +29,37 @@
   if (!current()) return CUDA_ERROR_INVALID_CONTEXT;  \
   if (lost_code() != CUDA_SUCCESS) return lost_code()
 
+/* Ends a call with what is not success. */
+#define TRY(call) \
+  if (CUresult failure = (call); failure != CUDA_SUCCESS) return failure
+
 struct Context {
   int device = 0;
   int uses = 0; /* of a device's primary context */
   CUresult lost = CUDA_SUCCESS;
 };
+/* What a stream was given while it captured, in its order. */
+struct Operation {
+  std::function<void()> run;
+  bool is_launch;
+};
+struct Graph {
+  Context *owner;
+  std::vector<Operation> operations;
+};
+struct GraphExec {
+  Context *owner;
+  std::vector<Operation> operations;
+};
 struct Stream {
   Context *owner;
-  bool captures = false;
+  bool captures = false; /* as a test says, or into the graph */
   bool is_apart = false; /* CU_STREAM_NON_BLOCKING: in no order with the others */
   int waits = 0;         /* for events, made by its user */
+  std::unique_ptr<Graph> graph = nullptr;
+  bool is_invalid = false; /* of the capture, which can only be ended */
+  int mode = 0;
+  std::thread::id capturer = {};
 };
 /* Has happened once what the stream took before it was last recorded is done. */
 struct Event {
@@ -45,6 +67,7 @@ struct Event {
   bool times = true;
   long long recorded = 0; /* how many times */
   long long reached = 0;  /* which of those the stream has come to */
+  bool is_captured = false; /* when it was last recorded */
   std::chrono::steady_clock::time_point when;
 
   bool happened() const { return reached == recorded; }
@@ -70,6 +93,8 @@ std::set<Stream *> streams;
 std::set<Event *> events;
 std::set<Module *> modules;
 std::set<Function *> functions;
+std::set<Graph *> graphs;
+std::set<GraphExec *> graph_execs;
 /* Work that a stream has taken. */
 struct Pending {
   Context *context;
@@ -98,10 +123,21 @@ Context *current() {
   return stack.back();
 }
 
+Stream *new_stream(Context *owner) {
+  Stream *stream = new Stream();
+  stream->owner = owner;
+  return stream;
+}
+
 bool is_stream(Stream *stream) { return !stream || streams.count(stream) > 0; }
 
-/* One whose work is done in order with the others'. On another, only copies to the host are. */
-bool is_in_order(Stream *stream) { return is_stream(stream) && !(stream && stream->is_apart); }
+/*
+ * One whose work is done in order with the others', or goes into a graph. On another, only copies to the
+ * host are.
+ */
+bool is_in_order(Stream *stream) {
+  return is_stream(stream) && !(stream && stream->is_apart && !stream->graph);
+}
 
 CUresult lost_code() { return current() ? current()->lost : CUDA_SUCCESS; }
 
@@ -124,9 +160,50 @@ void run_pending() {
   while (!pending.empty()) run_next();
 }
 
-void later(std::function<void()> operation) {
+void enqueue(std::function<void()> operation) {
   pending.push_back({current(), std::move(operation)});
   if (pending.size() > MOST_PENDING) run_pending();
+}
+
+/* Work that a stream takes, into its graph if it captures. */
+void later(Stream *stream, std::function<void()> operation, bool is_launch = false) {
+  if (stream && stream->graph) {
+    stream->graph->operations.push_back({std::move(operation), is_launch});
+    return;
+  }
+  if (is_launch) count_launch();
+  enqueue(std::move(operation));
+}
+
+/*
+ * Whether a call that could wait for the device may be made now: not by a thread that captures in another
+ * than the relaxed mode, and by nobody while a stream captures in the global one, unless the thread itself
+ * is in the relaxed mode. Such a call ends the capture.
+ */
+CUresult unsafe_call() {
+  CUresult result = CUDA_SUCCESS;
+  for (Stream *stream : streams) {
+    if (!stream->graph || stream->mode == CAPTURE_MODE_RELAXED) continue;
+    const bool is_own = stream->capturer == std::this_thread::get_id();
+    if (is_own || (stream->mode == CAPTURE_MODE_GLOBAL && capture_mode != CAPTURE_MODE_RELAXED)) {
+      stream->is_invalid = true;
+      result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    }
+  }
+  return result;
+}
+
+/* What no capturing stream can do. */
+CUresult outside_capture(Stream *stream) {
+  if (!stream || !stream->graph) return CUDA_SUCCESS;
+  stream->is_invalid = true;
+  return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+}
+
+/* Whether a stream takes work: not once its capture was invalidated. */
+CUresult takes_work(Stream *stream) {
+  return stream && stream->graph && stream->is_invalid ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+                                                       : CUDA_SUCCESS;
 }
 
 void wait() {
@@ -244,7 +321,8 @@ struct LogOptions {
 void lose(CUresult code) { running->lost = code; }
 
 long long live_handles() {
-  return (long long)(contexts.size() + streams.size() + events.size() + modules.size());
+  return (long long)(contexts.size() + streams.size() + events.size() + modules.size() +
+                     graphs.size() + graph_execs.size());
 }
 
 long long primary_context_uses() {
@@ -261,7 +339,7 @@ long long control_handles(int what, long long a, long long b) {
   switch (what) {
     case CONTROL_NEW_CONTEXT: return (long long)(intptr_t)*contexts.insert(new Context()).first;
     case CONTROL_NEW_STREAM:
-      return (long long)(intptr_t)*streams.insert(new Stream{(Context *)(intptr_t)a}).first;
+      return (long long)(intptr_t)*streams.insert(new_stream((Context *)(intptr_t)a)).first;
     case CONTROL_NEW_MEMORY: {
       CUdeviceptr address = 0;
       const CUresult result = allocate_device(&address, (size_t)a, nullptr, b);
@@ -289,6 +367,8 @@ long long control_handles(int what, long long a, long long b) {
       }
       destroy_owned(modules, context);
       destroy_owned(events, context);
+      destroy_owned(graphs, context);
+      destroy_owned(graph_execs, context);
       destroy_owned(streams, context);
       release_owned(context);
       if (take(contexts, context, "a context")) delete context;
@@ -472,7 +552,7 @@ CUDASIM_API CUresult cuCtxGetDevice(CUdevice *device) {
 
 CUDASIM_API CUresult cuStreamCreate(Stream **stream, unsigned flags) {
   ADMIT_IN_CONTEXT();
-  *stream = *streams.insert(new Stream{current()}).first;
+  *stream = *streams.insert(new_stream(current())).first;
   (*stream)->is_apart = flags & 1;
   return CUDA_SUCCESS;
 }
@@ -489,6 +569,8 @@ CUDASIM_API CUresult cuStreamDestroy_v2(Stream *stream) {
 CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
   ADMIT_IN_CONTEXT();
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  TRY(outside_capture(stream));
+  TRY(unsafe_call());
   if (stream && stream->is_apart) {
     count_wait(); /* what it was given is done already */
   } else {
@@ -500,7 +582,39 @@ CUDASIM_API CUresult cuStreamSynchronize(Stream *stream) {
 CUDASIM_API CUresult cuStreamIsCapturing(Stream *stream, int *status) {
   ADMIT_IN_CONTEXT();
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
-  *status = stream && stream->captures;
+  *status = !stream ? 0 : stream->is_invalid ? 2 : stream->captures || stream->graph;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuStreamBeginCapture_v2(Stream *stream, int mode) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!stream) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED; /* the default stream */
+  if (stream->graph) return CUDA_ERROR_INVALID_VALUE;
+  if (mode < CAPTURE_MODE_GLOBAL || mode > CAPTURE_MODE_RELAXED) return CUDA_ERROR_INVALID_VALUE;
+  stream->graph = std::make_unique<Graph>();
+  stream->graph->owner = current();
+  stream->is_invalid = false;
+  stream->mode = mode;
+  stream->capturer = std::this_thread::get_id();
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuStreamEndCapture(Stream *stream, Graph **graph) {
+  ADMIT_IN_CONTEXT();
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (!stream || !stream->graph) return CUDA_ERROR_INVALID_VALUE;
+  const bool is_own = stream->capturer == std::this_thread::get_id();
+  if (!is_own && stream->mode != CAPTURE_MODE_RELAXED) {
+    return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
+  }
+  const std::unique_ptr<Graph> captured = std::move(stream->graph);
+  *graph = nullptr;
+  if (stream->is_invalid) {
+    stream->is_invalid = false;
+    return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+  }
+  *graph = *graphs.insert(new Graph(*captured)).first;
   return CUDA_SUCCESS;
 }
 
@@ -509,6 +623,44 @@ CUDASIM_API CUresult cuThreadExchangeStreamCaptureMode(int *mode) {
   ADMIT();
   std::swap(capture_mode, *mode);
   return CUDA_SUCCESS;
+}
+
+/* --- Graphs */
+
+CUDASIM_API CUresult cuGraphInstantiateWithFlags(
+    GraphExec **exec, Graph *graph, unsigned long long flags) {
+  ADMIT_IN_CONTEXT();
+  if (graphs.count(graph) == 0) return CUDA_ERROR_INVALID_HANDLE;
+  if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
+  *exec = *graph_execs.insert(new GraphExec{current(), graph->operations}).first;
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuGraphLaunch(GraphExec *exec, Stream *stream) {
+  ADMIT_IN_CONTEXT();
+  if (graph_execs.count(exec) == 0 || !is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  TRY(takes_work(stream));
+  for (const Operation &operation : exec->operations) {
+    later(stream, operation.run, operation.is_launch);
+  }
+  return CUDA_SUCCESS;
+}
+
+CUDASIM_API CUresult cuGraphDestroy(Graph *graph) {
+  LOCK();
+  const CUresult failure = admit_release();
+  if (!take(graphs, graph, "a graph")) return CUDA_ERROR_INVALID_HANDLE;
+  delete graph;
+  return failure;
+}
+
+/* What was launched is done all the same. */
+CUDASIM_API CUresult cuGraphExecDestroy(GraphExec *exec) {
+  LOCK();
+  const CUresult failure = admit_release();
+  if (!take(graph_execs, exec, "an executable graph")) return CUDA_ERROR_INVALID_HANDLE;
+  delete exec;
+  return failure;
 }
 
 /* --- Events */
@@ -533,8 +685,11 @@ CUDASIM_API CUresult cuEventDestroy_v2(Event *event) {
 CUDASIM_API CUresult cuEventRecord(Event *event, Stream *stream) {
   ADMIT_IN_CONTEXT();
   if (events.count(event) == 0 || !is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  TRY(takes_work(stream));
+  event->is_captured = stream && stream->graph;
+  if (event->is_captured) return CUDA_SUCCESS; /* work of one stream needs no event in its graph */
   const long long record = ++event->recorded;
-  later([event, record] {
+  later(stream, [event, record] {
     event->reached = record;
     event->when = std::chrono::steady_clock::now();
   });
@@ -553,6 +708,8 @@ CUDASIM_API CUresult cuStreamWaitEvent(Stream *stream, Event *event, unsigned fl
 CUDASIM_API CUresult cuEventSynchronize(Event *event) {
   ADMIT_IN_CONTEXT();
   if (events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
+  if (event->is_captured) return CUDA_ERROR_CAPTURED_EVENT;
+  TRY(unsafe_call());
   /* Not for what came after it. On a device that is lost meanwhile it never happens. */
   count_wait();
   while (!event->happened() && !pending.empty()) run_next();
@@ -564,6 +721,8 @@ CUDASIM_API CUresult cuEventSynchronize(Event *event) {
 CUDASIM_API CUresult cuEventQuery(Event *event) {
   ADMIT_IN_CONTEXT();
   if (events.count(event) == 0) return CUDA_ERROR_INVALID_HANDLE;
+  if (event->is_captured) return CUDA_ERROR_CAPTURED_EVENT;
+  TRY(unsafe_call());
   return event->happened() ? lost_code() : CUDA_ERROR_NOT_READY;
 }
 
@@ -630,27 +789,32 @@ CUDASIM_API CUresult cuModuleGetFunction(Function **function, Module *module, co
 namespace {
 CUresult launch_ptx(
     const Function &function, const ptx::Size3 &grid, const ptx::Size3 &block, unsigned shared,
-    void **arguments) {
+    Stream *stream, void **arguments) {
   const ptx::Program &program = *function.program;
   const std::string refused = ptx::refusal(program, grid, block, shared);
   if (!refused.empty()) {
     std::fprintf(stderr, "cudasim: %s: %s\n", function.name.c_str(), refused.c_str());
     return CUDA_ERROR_INVALID_VALUE;
   }
-  const auto launch = std::make_shared<ptx::Launch>();
-  launch->program = &program;
-  launch->grid = grid;
-  launch->block = block;
-  launch->dynamic_shared = shared;
-  launch->parameters.resize(program.entry->parameter_bytes);
+  std::vector<uint8_t> parameters(program.entry->parameter_bytes);
   for (size_t i = 0; i < program.entry->parameters.size(); i++) {
     const ptx::Symbol &parameter = *program.entry->parameters[i];
     if (!arguments || !arguments[i]) return CUDA_ERROR_INVALID_VALUE;
-    std::memcpy(launch->parameters.data() + parameter.address, arguments[i], parameter.bytes);
+    std::memcpy(parameters.data() + parameter.address, arguments[i], parameter.bytes);
   }
   const std::shared_ptr<const ptx::Loaded> loaded = function.loaded;
-  later([loaded, launch] { run_ptx(*loaded, *launch); });
-  count_launch();
+  later(
+      stream,
+      [loaded, &program, grid, block, shared, parameters] {
+        ptx::Launch launch; /* its own each time that a graph is launched */
+        launch.program = &program;
+        launch.grid = grid;
+        launch.block = block;
+        launch.dynamic_shared = shared;
+        launch.parameters = parameters;
+        run_ptx(*loaded, launch);
+      },
+      true);
   return CUDA_SUCCESS;
 }
 }  // namespace
@@ -661,9 +825,10 @@ CUDASIM_API CUresult cuLaunchKernel(
     void **) {
   ADMIT_IN_CONTEXT();
   if (functions.count(function) == 0 || !is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  TRY(takes_work(stream));
   if (function->program) {
     return launch_ptx(
-        *function, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, arguments);
+        *function, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, stream, arguments);
   }
   if (grid_x == 0 || grid_x > 0x7fffffffu || grid_y != 1 || grid_z != 1 || block_x != 256 ||
       block_y != 1 || block_z != 1 || !arguments || !arguments[0]) {
@@ -673,8 +838,7 @@ CUDASIM_API CUresult cuLaunchKernel(
   const Kernel *kernel = function->kernel;
   const char *bytes = (const char *)arguments[0];
   std::vector<char> copy(bytes, bytes + kernel->argument_bytes);
-  later([kernel, copy, grid_x] { kernel->run(copy.data(), grid_x); });
-  count_launch();
+  later(stream, [kernel, copy, grid_x] { kernel->run(copy.data(), grid_x); }, true);
   return CUDA_SUCCESS;
 }
 
@@ -683,6 +847,7 @@ CUDASIM_API CUresult cuLaunchKernel(
 CUDASIM_API CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
   ADMIT_IN_CONTEXT();
   check_capture();
+  TRY(unsafe_call());
   return allocate_device(address, bytes, current());
 }
 
@@ -708,6 +873,7 @@ CUDASIM_API CUresult cuMemFree_v2(CUdeviceptr address) {
   LOCK();
   const CUresult failure = admit_release();
   check_capture();
+  TRY(unsafe_call());
   run_pending();
   const CUresult result = release_device(address);
   return failure != CUDA_SUCCESS ? failure : result;
@@ -716,6 +882,7 @@ CUDASIM_API CUresult cuMemFree_v2(CUdeviceptr address) {
 CUDASIM_API CUresult cuMemHostAlloc(void **address, size_t bytes, unsigned) {
   ADMIT_IN_CONTEXT();
   check_capture();
+  TRY(unsafe_call());
   return allocate_host(address, bytes, current());
 }
 
@@ -731,6 +898,7 @@ CUDASIM_API CUresult cuMemFreeHost(void *address) {
   LOCK();
   const CUresult failure = admit_release();
   check_capture();
+  TRY(unsafe_call());
   run_pending();
   const CUresult result = release_host(address);
   return failure != CUDA_SUCCESS ? failure : result;
@@ -748,14 +916,16 @@ CUDASIM_API CUresult cuMemcpyHtoDAsync_v2(
   ADMIT_IN_CONTEXT();
   if (!is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(to, bytes)) return CUDA_ERROR_INVALID_VALUE;
+  TRY(takes_work(stream));
   if (is_pinned_range(from, bytes)) {
-    later([=] {
+    later(stream, [=] {
       std::memcpy((void *)(uintptr_t)to, from, bytes);
       written(to, bytes);
     });
   } else {
+    TRY(outside_capture(stream));
     std::vector<char> copy((const char *)from, (const char *)from + bytes);
-    later([to, copy] {
+    later(stream, [to, copy] {
       std::memcpy((void *)(uintptr_t)to, copy.data(), copy.size());
       written(to, copy.size());
     });
@@ -769,12 +939,14 @@ CUDASIM_API CUresult cuMemcpyDtoHAsync_v2(
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
   /* Before all that is pending: whoever asks must know that none of it writes there. */
-  if (stream && stream->is_apart) {
+  if (stream && stream->is_apart && !stream->graph) {
     std::memcpy(to, (const void *)(uintptr_t)from, bytes);
     if (!is_pinned_range(to, bytes)) count_wait();
     return lost_code();
   }
-  later([=] { std::memcpy(to, (const void *)(uintptr_t)from, bytes); });
+  TRY(takes_work(stream));
+  if (!is_pinned_range(to, bytes)) TRY(outside_capture(stream));
+  later(stream, [=] { std::memcpy(to, (const void *)(uintptr_t)from, bytes); });
   /* To other memory than pinned the call returns when the copy is done. */
   if (is_pinned_range(to, bytes)) return CUDA_SUCCESS;
   wait();
@@ -786,7 +958,8 @@ CUDASIM_API CUresult cuMemcpyDtoDAsync_v2(
   ADMIT_IN_CONTEXT();
   if (!is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(to, bytes) || !is_device_range(from, bytes)) return CUDA_ERROR_INVALID_VALUE;
-  later([=] {
+  TRY(takes_work(stream));
+  later(stream, [=] {
     std::memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, bytes);
     copied(to, from, bytes);
   });
@@ -798,7 +971,8 @@ CUDASIM_API CUresult cuMemsetD8Async(
   ADMIT_IN_CONTEXT();
   if (!is_in_order(stream)) return CUDA_ERROR_INVALID_HANDLE;
   if (!is_device_range(address, count)) return CUDA_ERROR_INVALID_VALUE;
-  later([=] {
+  TRY(takes_work(stream));
+  later(stream, [=] {
     std::memset((void *)(uintptr_t)address, value, count);
     written(address, count);
   });
@@ -825,6 +999,16 @@ CUDASIM_API CUresult cuGetErrorName(CUresult code, const char **name) {
     case CUDA_ERROR_LAUNCH_TIMEOUT: *name = "CUDA_ERROR_LAUNCH_TIMEOUT"; break;
     case CUDA_ERROR_MISALIGNED_ADDRESS: *name = "CUDA_ERROR_MISALIGNED_ADDRESS"; break;
     case CUDA_ERROR_LAUNCH_FAILED: *name = "CUDA_ERROR_LAUNCH_FAILED"; break;
+    case CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED:
+      *name = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";
+      break;
+    case CUDA_ERROR_STREAM_CAPTURE_INVALIDATED:
+      *name = "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED";
+      break;
+    case CUDA_ERROR_CAPTURED_EVENT: *name = "CUDA_ERROR_CAPTURED_EVENT"; break;
+    case CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD:
+      *name = "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD";
+      break;
     default: *name = "unknown"; return CUDA_ERROR_INVALID_VALUE;
   }
   return CUDA_SUCCESS;

@@ -17,6 +17,8 @@ struct Stream;
 struct Event;
 struct Module;
 struct Function;
+struct Graph;
+struct GraphExec;
 
 enum CUresult : int {
   CUDA_SUCCESS = 0,
@@ -35,6 +37,10 @@ enum CUresult : int {
   CUDA_ERROR_LAUNCH_TIMEOUT = 702,
   CUDA_ERROR_MISALIGNED_ADDRESS = 716,
   CUDA_ERROR_LAUNCH_FAILED = 719,
+  CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED = 900,
+  CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901,
+  CUDA_ERROR_CAPTURED_EVENT = 907,
+  CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD = 908,
 };
 
 /*
@@ -45,6 +51,6 @@ enum CUresult : int {
 enum : long long { MEMORY_UNKNOWN = -1, MEMORY_PLAIN = 0, MEMORY_NEIGHBOURS = 1ll << 32 };
 
 /* An attribute beside CUDA's: counted up with each function that the library begins to use. */
-enum { ATTRIBUTE_SIMULATOR_VERSION = 0x57534349, SIMULATOR_VERSION = 2 };
+enum { ATTRIBUTE_SIMULATOR_VERSION = 0x57534349, SIMULATOR_VERSION = 3 };
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef CUDASIM_HOST_GRID_H
 #define CUDASIM_HOST_GRID_H
 
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -134,6 +135,7 @@ struct Listed {
 #define WS_AVERAGE(row) (row)->average
 #define WS_IS_FIRST(kernel, arguments) ((arguments).is_first != 0)
 #define WS_DEFINE_IS_FIRST(kernel)
+#define WS_HOST_FENCE() std::atomic_thread_fence(std::memory_order_seq_cst)
 #define WS_LOAD_FRESH(address) (*(address))
 /* Blocks run one after the other. */
 #define WS_ARRIVE(counter, blocks) (*(counter) = (*(counter) + 1) % (unsigned)(blocks), *(counter) == 0)

@@ -53,6 +53,8 @@ const Kernel *find_kernel(const std::string &name) {
 
 #include "../../kernels/matrix.cu"
 
+#include "../../kernels/captured.cu"
+
 namespace factors_cu {
 #include "../../kernels/factors.cu"
 }

@@ -62,13 +62,18 @@ final class Accumulation implements AutoCloseable {
     sums.add(nextLane());
   }
 
+  /** Whether steps take the mean of micro-batches. */
+  boolean isUsed() {
+    return isUsed || lanes > 1;
+  }
+
   /**
    * Refuses a step without gradients.
    *
    * @throws IllegalStateException if none were accumulated, and this optimizer is to do so
    */
   void requireReady() {
-    if (count() == 0 && (isUsed || lanes > 1)) {
+    if (count() == 0 && isUsed()) {
       throw new IllegalStateException(
           "no micro-batch was accumulated since the last step: call accumulate() after each"
               + " backward pass");

@@ -106,20 +106,26 @@ public final class LossScaler {
   }
 
   /**
-   * What to multiply the loss of the next step by.
+   * What to multiply the loss of the next step by. After {@linkplain CapturedStep captured} steps
+   * it waits for the device, which has it in {@link CapturedStep#lossScale()} without a wait.
    *
    * @return the scale
+   * @throws StepFailedException if the device failed in a captured step
    */
   public double scale() {
+    settle();
     return scale;
   }
 
   /**
-   * What the steps so far have led to, for a checkpoint.
+   * What the steps so far have led to, for a checkpoint. After {@linkplain CapturedStep captured}
+   * steps it waits for the device.
    *
    * @return the present state
+   * @throws StepFailedException if the device failed in a captured step
    */
   public State state() {
+    settle();
     return new State(scale, finiteSteps);
   }
 
@@ -131,8 +137,49 @@ public final class LossScaler {
    */
   public void restore(State state) {
     Arguments.requirePresent("state", state, "pass one that state() returned");
+    Optimizer optimizer = user.get();
+    if (optimizer != null) {
+      optimizer.suspendCaptured();
+    }
     scale = state.scale;
     finiteSteps = state.finiteSteps;
+  }
+
+  /** The device may have come further. */
+  private void settle() {
+    Optimizer optimizer = user.get();
+    if (optimizer != null) {
+      optimizer.settleCaptured();
+    }
+  }
+
+  /** What the device's own steps have led to. */
+  void takeOver(double scale, int finiteSteps) {
+    this.scale = scale;
+    this.finiteSteps = finiteSteps;
+  }
+
+  /**
+   * Checks that a device can move the scale: each that it comes to is a float32.
+   *
+   * @throws CaptureRefusedException if not
+   */
+  void requireExact() {
+    if (!isExact()) {
+      throw new CaptureRefusedException(
+          this
+              + " does not stay a float32, as the device has it for captured steps: use a scale"
+              + " that is one, and powers of two for its growth and backoff");
+    }
+  }
+
+  /** Whether each scale that it comes to is a float32. */
+  boolean isExact() {
+    return isPowerOfTwo(growthFactor) && isPowerOfTwo(backoffFactor) && (float) scale == scale;
+  }
+
+  private static boolean isPowerOfTwo(double factor) {
+    return factor == Math.scalb(1.0, Math.getExponent(factor));
   }
 
   double growthFactor() {

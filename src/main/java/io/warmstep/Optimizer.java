@@ -2,9 +2,12 @@ package io.warmstep;
 
 import static java.util.stream.Collectors.joining;
 
+import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.StepRefusedException;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.Schedule;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepOptions;
 import java.io.IOException;
@@ -57,6 +60,8 @@ public final class Optimizer implements AutoCloseable {
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
   private final Progress progress;
+  private final Captures captures = new Captures();
+  private final CapturedScale aheadScale; // null if the host has to know whether steps happen
 
   Optimizer(OptimizerBuilder builder) {
     parameters = builder.parameters();
@@ -80,7 +85,8 @@ public final class Optimizer implements AutoCloseable {
     lifetime = Lifetime.begin(this, "optimizer");
     state = new OptimizerState(parameters.device(), lifetime, precision);
     evaluation = new Evaluation(state);
-    step = new PreparedStep(parameters, trained, options, state);
+    aheadScale = reporter.hasListeners() || !options.skipNonFinite() ? null : captureScale();
+    step = new PreparedStep(parameters, trained, options, state, aheadScale, this::suspendCaptured);
     nextStep = step::run;
     accumulation = new Accumulation(builder.lanes(), options.zeroGradients());
     addMicroBatch =
@@ -124,17 +130,23 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
-   * copies nothing between host and device and, on a GPU, waits for nothing, except for the norm
-   * where steps with non-finite gradients are skipped: whether this one happened counts. For a step
-   * that is reported to a {@link OptimizerBuilder#listener}, what is needed is kept on the device,
-   * and a later call copies it to the host once it is there.
+   * copies nothing between host and device and, on a GPU, waits for nothing. Where steps with
+   * non-finite gradients are skipped, OpenCL waits for the norm, since whether this step happened
+   * counts. On CUDA the device decides and counts, up to 16 steps behind; then {@link #stepCount},
+   * {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link #learningRate()} and {@link
+   * LossScaler#scale} wait for it. The step waits for the norm there too with a listener, a
+   * schedule of the caller's own or one that follows a metric, micro-batches, a factor for this
+   * step alone, {@code Muon}, {@code Lookahead}, and a loss scaler as {@link #capture} refuses it.
+   * For a step that is reported to a {@link OptimizerBuilder#listener}, what is needed is kept on
+   * the device, and a later call copies it to the host once it is there.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
    *     one from which the rule computes a number that the parameters' arithmetic cannot hold: an
    *     infinite one in float32, say, or one that becomes 0; or no micro-batch was {@linkplain
    *     #accumulate() accumulated} where some are to be; or the device's stream is capturing a CUDA
-   *     graph, into which this step's number and rate would be frozen; nothing changes
+   *     graph, into which this step's number and rate would be frozen: see {@link #capture};
+   *     nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
    * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
    *     from within one, as from its schedule; nothing changes
@@ -167,6 +179,10 @@ public final class Optimizer implements AutoCloseable {
       progress.checkNotFailed("no further step is taken");
       evaluation.requireTraining("step()");
       accumulation.requireReady();
+      if (gradientScale == options.gradientScale() && stepAhead()) {
+        return;
+      }
+      suspendCaptured();
       long next = progress.next();
       double rate = learningRate.rate(next);
       double scale = gradientScale / accumulation.divisor();
@@ -178,6 +194,7 @@ public final class Optimizer implements AutoCloseable {
       }
       reporter.begin(parameters.device().backend(), step);
       boolean happened = run(null, nextStep);
+      captures.otherStep();
       accumulation.clear();
       progress.advance(happened, rate);
       if (scaler != null) {
@@ -187,6 +204,15 @@ public final class Optimizer implements AutoCloseable {
     } finally {
       leave();
     }
+  }
+
+  /** Takes a step of which the device decides whether it happens; false if that cannot be. */
+  private boolean stepAhead() {
+    if (accumulation.isUsed() || step.ahead() == null) {
+      return false;
+    }
+    step.followRebinding();
+    return step.ahead() != null && captures.own(this, step, aheadScale).stepAhead();
   }
 
   /**
@@ -227,6 +253,7 @@ public final class Optimizer implements AutoCloseable {
     use.enter("accumulate()");
     try {
       checkOpen();
+      suspendCaptured();
       progress.checkNotFailed("nothing is accumulated");
       evaluation.requireTraining("accumulate()");
       step.followRebinding();
@@ -234,6 +261,109 @@ public final class Optimizer implements AutoCloseable {
       run("accumulate()", addMicroBatch);
     } finally {
       leave();
+    }
+  }
+
+  /**
+   * Prepares steps that a CUDA device takes without the host, in a graph of their own or of the
+   * caller's: see {@link CapturedStep}. They have the same bits as {@link #step()}. Steps of both
+   * kinds may follow each other.
+   *
+   * <p>Schedules must be those of {@link io.warmstep.schedule.Schedules}, as they are composed
+   * there, since numbers are computed ahead of the steps that they are for: a schedule that follows
+   * a metric is refused, and so is one of the caller's own. So are listeners, micro-batches, {@code
+   * Lookahead}, and a loss scaler whose scale is no float32 or whose growth and backoff are no
+   * powers of two.
+   *
+   * @return a captured step, which closes with this optimizer
+   * @throws CaptureRefusedException on other devices than CUDA's, where the driver is older than
+   *     CUDA 11.4, while the device's stream is capturing, or for what cannot be captured; nothing
+   *     changes
+   * @throws OutOfDeviceMemoryException if there is no room for what is prepared; nothing changes
+   * @throws StepFailedException if the device failed in an earlier step
+   * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
+   *     from within one
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public CapturedStep capture() {
+    use.enter("capture()");
+    try {
+      checkOpen();
+      suspendCaptured();
+      requireCapturable("capture()");
+      requirePure("the learning rate", learningRate.schedule());
+      for (int i = 0; i < moving.names().size(); i++) {
+        requirePure(moving.names().get(i), moving.schedules().get(i));
+      }
+      if (reporter.hasListeners()) {
+        throw new CaptureRefusedException(
+            "listeners are told of each step by the host, which captured steps do without: build"
+                + " the optimizer without listener(), or call step()");
+      }
+      if (scaler != null) {
+        scaler.requireExact();
+      }
+      CapturedScale scale = scale();
+      CapturedProgram program = step.capture(scale);
+      CapturedStep captured = new CapturedStep(this, step, program, scale);
+      captures.add(captured, program);
+      return captured;
+    } finally {
+      leave();
+    }
+  }
+
+  /** What captured steps multiply gradients by. */
+  private CapturedScale scale() {
+    return scaler == null
+        ? new CapturedScale(options.gradientScale(), 1, 1, 0)
+        : new CapturedScale(
+            options.gradientScale(),
+            scaler.growthFactor(),
+            scaler.backoffFactor(),
+            scaler.growthInterval());
+  }
+
+  /** The same for steps that need no wait; null if each must know of those before. */
+  private CapturedScale captureScale() {
+    boolean isPure =
+        LearningRate.isPure(learningRate.schedule())
+            && moving.schedules().stream().allMatch(LearningRate::isPure);
+    return isPure && (scaler == null || scaler.isExact()) ? scale() : null;
+  }
+
+  private static void requirePure(String what, Schedule schedule) {
+    if (!LearningRate.isPure(schedule)) {
+      throw new CaptureRefusedException(
+          what
+              + " follows a schedule that may answer otherwise by the time a step is taken, and"
+              + " captured steps have their numbers computed ahead: compose one of Schedules' that"
+              + " follow no metric, or call step()");
+    }
+  }
+
+  /** Checks that a captured step can be taken. */
+  void requireCapturable(String operation) {
+    progress.checkNotFailed("no further step is taken");
+    evaluation.requireTraining(operation);
+    if (accumulation.isUsed()) {
+      throw new CaptureRefusedException(
+          "steps take the mean of micro-batches, whose number a graph does not know: call step()");
+    }
+  }
+
+  /** Waits for captured steps, if there may be some that this object does not know of. */
+  void settleCaptured() {
+    if (parameters.device().isOpen()) {
+      captures.settle();
+    }
+  }
+
+  /** The same, before something else than a captured step. */
+  void suspendCaptured() {
+    if (parameters.device().isOpen()) {
+      captures.suspend();
     }
   }
 
@@ -274,7 +404,7 @@ public final class Optimizer implements AutoCloseable {
    *
    * @param operation what it is; null for the next step, which must allocate nothing
    */
-  private boolean run(String operation, BooleanSupplier work) {
+  boolean run(String operation, BooleanSupplier work) {
     try {
       return work.getAsBoolean();
     } catch (StepRefusedException e) { // nothing has changed
@@ -388,29 +518,37 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * How many steps have happened, those of {@link OptimizerBuilder#startAfter} included; skipped
-   * ones do not count.
+   * ones do not count. Waits for {@linkplain #capture captured} steps.
    *
    * @return 0 before the first, unless the builder said otherwise
+   * @throws StepFailedException if the device failed in a captured step
    */
   public long stepCount() {
+    settleCaptured();
     return progress.steps();
   }
 
   /**
-   * How many steps were skipped for a non-finite gradient.
+   * How many steps were skipped for a non-finite gradient. Waits for {@linkplain #capture captured}
+   * steps.
    *
    * @return 0 unless a loss scaler or {@link OptimizerBuilder#skipNonFinite} is used
+   * @throws StepFailedException if the device failed in a captured step
    */
   public long skippedSteps() {
+    settleCaptured();
     return progress.skipped();
   }
 
   /**
-   * Whether the last step was skipped for a non-finite gradient.
+   * Whether the last step was skipped for a non-finite gradient. Waits for {@linkplain #capture
+   * captured} steps.
    *
    * @return false if it happened, and before the first
+   * @throws StepFailedException if the device failed in a captured step
    */
   public boolean isLastStepSkipped() {
+    settleCaptured();
     return progress.isLastSkipped();
   }
 
@@ -430,6 +568,7 @@ public final class Optimizer implements AutoCloseable {
     use.enter("learningRate()");
     try {
       checkOpen();
+      suspendCaptured();
       progress.next(); // refuses where no step can follow
       LearningRate.require(rate);
       step.groups().forEach(group -> group.requireHyperparameters(rate));
@@ -440,11 +579,14 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * The rate that the last step used, before the groups' factors.
+   * The rate that the last step used, before the groups' factors. Waits for {@linkplain #capture
+   * captured} steps.
    *
    * @return the rate, or NaN before the first step
+   * @throws StepFailedException if the device failed in a captured step
    */
   public double learningRate() {
+    settleCaptured();
     return progress.learningRate();
   }
 
@@ -458,8 +600,10 @@ public final class Optimizer implements AutoCloseable {
    */
   public double gradientNorm() {
     checkOpen();
+    settleCaptured();
     try {
-      return step.gradientNorm();
+      CapturedStep last = captures.last(step);
+      return last == null ? step.gradientNorm() : last.gradientNorm();
     } finally {
       Reference.reachabilityFence(this);
     }
@@ -553,6 +697,7 @@ public final class Optimizer implements AutoCloseable {
     use.enter(operation);
     try {
       checkOpen();
+      suspendCaptured();
       work.run();
     } finally {
       leave();
@@ -564,6 +709,7 @@ public final class Optimizer implements AutoCloseable {
     use.enter(operation);
     try {
       checkOpen();
+      suspendCaptured();
       return work.run();
     } finally {
       leave();
@@ -593,6 +739,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   List<TrainedGroup> trainedGroups() {
+    settleCaptured();
     return step.groups();
   }
 
@@ -650,7 +797,37 @@ public final class Optimizer implements AutoCloseable {
   }
 
   Progress progress() {
+    settleCaptured();
     return progress;
+  }
+
+  /** How far it has come as far as is known without a wait. */
+  Progress known() {
+    return progress;
+  }
+
+  Captures captures() {
+    return captures;
+  }
+
+  Device device() {
+    return parameters.device();
+  }
+
+  /** Before captured steps: what a plain step does before it is run. */
+  void beginSteps() {
+    progress.next(); // refuses where no step can follow
+    state.warnIfNotRestored(progress.steps());
+  }
+
+  /** The same on the device. */
+  void beginState() {
+    step.begin();
+  }
+
+  /** Begins a call of a part of this optimizer's. */
+  void enter(String operation) {
+    use.enter(operation);
   }
 
   /**
@@ -662,6 +839,7 @@ public final class Optimizer implements AutoCloseable {
     use.enter("close()");
     try {
       if (lifetime.isOpen() && parameters.device().isOpen()) {
+        captures.finish();
         reporter.finish();
       }
     } finally {
@@ -672,6 +850,7 @@ public final class Optimizer implements AutoCloseable {
   private void free() {
     try {
       accumulation.close();
+      captures.close();
       if (lifetime.end() && parameters.device().isOpen()) {
         release().run();
       }
@@ -683,11 +862,11 @@ public final class Optimizer implements AutoCloseable {
   @Override
   public String toString() {
     String rules =
-        trainedGroups().stream()
+        step.groups().stream()
             .map(group -> group.rules().rule().name())
             .distinct()
             .collect(joining(" and "));
-    return (trainedGroups().isEmpty() ? rule.name() : rules) // without parameters there is no group
+    return (step.groups().isEmpty() ? rule.name() : rules) // without parameters there is no group
         + " of "
         + parameters
         + ", at step "
@@ -700,10 +879,12 @@ public final class Optimizer implements AutoCloseable {
   }
 
   private Runnable release() {
-    return step.releaseWith(state.memories(), reporter.releases());
+    List<Runnable> snapshots = reporter.releases(); // there may be more by then
+    return step.releaseWith(
+        state.memories(), List.of(() -> snapshots.forEach(Runnable::run), captures.release()));
   }
 
-  private void leave() {
+  void leave() {
     try {
       use.leave();
     } finally {
@@ -711,7 +892,7 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  private void checkOpen() {
+  void checkOpen() {
     lifetime.checkOpen();
     parameters.checkOpen();
     for (Tensor tensor : borrowed) {

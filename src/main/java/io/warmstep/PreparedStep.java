@@ -1,9 +1,11 @@
 package io.warmstep;
 
+import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.StepValues;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
@@ -11,8 +13,10 @@ import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
 
 /**
  * What an optimizer does in each step, made ready on its device. Groups that are frozen are no part
@@ -35,14 +39,32 @@ final class PreparedStep {
   /** The device's count when the program learned where borrowed tensors are. */
   private long rebindings;
 
+  private long version;
+
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
+
+  /** The same without a wait; null where the host has to know of each step whether it happens. */
+  private final AtomicReference<CapturedProgram> ahead = new AtomicReference<>();
+
+  /** What steps without a wait need; null if there are to be none. */
+  private final CapturedScale aheadScale;
+
+  /** Before what was prepared is replaced. */
+  private final Runnable settling;
 
   /** For each of the active groups what brings its slow weights up, or null. */
   private final AtomicReference<SlowPass[]> slow = new AtomicReference<>(new SlowPass[0]);
 
   /** Nothing is done on the device yet. */
   PreparedStep(
-      Parameters parameters, List<TrainedGroup> groups, StepOptions options, OptimizerState state) {
+      Parameters parameters,
+      List<TrainedGroup> groups,
+      StepOptions options,
+      OptimizerState state,
+      CapturedScale aheadScale,
+      Runnable settling) {
+    this.aheadScale = aheadScale;
+    this.settling = settling;
     this.parameters = parameters;
     this.groups = groups;
     this.options = options;
@@ -71,12 +93,17 @@ final class PreparedStep {
    * @throws RuntimeException if the device cannot; the present one stays
    */
   void prepare(Parameters all, List<TrainedGroup> next) {
+    settling.run();
     long bindings = all.device().rebindings();
     List<TrainedGroup> stepped = next.stream().filter(group -> !group.isFrozen()).toList();
     StepProgram prepared = all.device().backend().prepare(plan(all, stepped));
     SlowPass[] passes;
+    CapturedProgram without = null;
     try {
       passes = slowPasses(all, stepped);
+      if (aheadScale != null && Stream.of(passes).allMatch(Objects::isNull)) {
+        without = prepared.ahead(aheadScale);
+      }
     } catch (RuntimeException | Error e) {
       prepared.close();
       throw e;
@@ -85,18 +112,15 @@ final class PreparedStep {
     if (former != null) {
       former.close();
     }
+    close(ahead.getAndSet(without));
     close(slow.getAndSet(passes));
     rebindings = bindings;
     parameters = all;
     groups = List.copyOf(next);
     active = stepped;
-    inputs =
-        new StepInputs(
-            stepped.stream()
-                .mapToInt(group -> group.rules().rule().scalarNames().size())
-                .toArray());
-    values =
-        stepped.stream().map(group -> group.rules().moving().values()).toArray(StepValues[]::new);
+    version++;
+    inputs = newInputs();
+    values = newValues();
   }
 
   private SlowPass[] slowPasses(Parameters all, List<TrainedGroup> stepped) {
@@ -113,6 +137,12 @@ final class PreparedStep {
     } catch (RuntimeException | Error e) {
       close(passes);
       throw e;
+    }
+  }
+
+  private static void close(CapturedProgram program) {
+    if (program != null) {
+      program.close();
     }
   }
 
@@ -144,7 +174,9 @@ final class PreparedStep {
     if (bindings != rebindings) {
       parameters.checkDisjoint();
       Map<Parameter, Integer> index = PassPlan.index(parameters);
-      boolean follows = program.get().rebind(plan(parameters, active));
+      StepPlan plan = plan(parameters, active);
+      CapturedProgram without = ahead.get();
+      boolean follows = program.get().rebind(plan) && (without == null || without.rebind(plan));
       for (SlowPass pass : slow.get()) {
         follows = follows && (pass == null || pass.rebind(index));
       }
@@ -167,24 +199,93 @@ final class PreparedStep {
     followRebinding();
     for (int i = 0; i < active.size(); i++) { // an iterator would allocate on every step
       TrainedGroup group = active.get(i);
-      RuleGroup rules = group.rules();
-      values[i].keep(group.kept());
-      double own = rules.scalars(number, group.nextStep(), rate, values[i], inputs.scalars(i));
-      inputs.keepParameters(i, own == 0);
-      inputs.step(i, group.nextStep());
-      inputs.averageWeight(i, options.averageWeight(group.nextStep()));
-      inputs.weightDecay(i, rules.rule().l2(values[i]));
+      fill(inputs, i, group, number, group.nextStep(), rate, group.kept(), values[i]);
     }
     inputs.gradientScale().set(gradientScale);
   }
 
-  /** Whether the step happened, or was skipped for a non-finite gradient. */
-  boolean run() {
+  /**
+   * Computes the numbers of one group in a step.
+   *
+   * @param to receives them
+   * @param index of the group among those that are stepped
+   * @param own number of the group's own step
+   * @param kept the numbers that its rule keeps, as they are before the step
+   * @param at receives what they are computed from
+   */
+  void fill(
+      StepInputs to,
+      int index,
+      TrainedGroup group,
+      long number,
+      long own,
+      double rate,
+      double[] kept,
+      StepValues at) {
+    RuleGroup rules = group.rules();
+    at.keep(kept);
+    double ownRate = rules.scalars(number, own, rate, at, to.scalars(index));
+    to.keepParameters(index, ownRate == 0);
+    to.step(index, own);
+    to.averageWeight(index, options.averageWeight(own));
+    to.weightDecay(index, rules.rule().l2(at));
+  }
+
+  /** The groups that a step is about, in the order of the plan. */
+  List<TrainedGroup> active() {
+    return active;
+  }
+
+  /** Room for the numbers of a step of those. */
+  StepInputs newInputs() {
+    return new StepInputs(
+        active.stream().mapToInt(group -> group.rules().rule().scalarNames().size()).toArray());
+  }
+
+  /** Room for what they are computed from. */
+  StepValues[] newValues() {
+    return active.stream().map(group -> group.rules().moving().values()).toArray(StepValues[]::new);
+  }
+
+  /** Another number for each step that was prepared. */
+  long version() {
+    return version;
+  }
+
+  /**
+   * Prepares the step for graphs.
+   *
+   * @throws CaptureRefusedException if it has no such form; nothing changes
+   */
+  CapturedProgram capture(CapturedScale scale) {
+    for (SlowPass pass : slow.get()) {
+      if (pass != null) {
+        throw new CaptureRefusedException(
+            "Lookahead brings its slow weights up after some steps and not after others, which a"
+                + " graph cannot: call step()");
+      }
+    }
+    followRebinding();
+    return program.get().capture(scale);
+  }
+
+  /** The step without a wait for whether it happens; null if there is none. */
+  CapturedProgram ahead() {
+    return ahead.get();
+  }
+
+  /** Before a step: state that begins with the parameters, of groups that have taken none. */
+  void begin() {
     for (int i = 0; i < active.size(); i++) {
       if (active.get(i).steps() == 0) {
         state.begin(active.get(i).rules());
       }
     }
+  }
+
+  /** Whether the step happened, or was skipped for a non-finite gradient. */
+  boolean run() {
+    begin();
     boolean happened = program.get().run(inputs);
     for (int i = 0; happened && i < active.size(); i++) {
       active.get(i).advance(values[i]);
@@ -228,8 +329,10 @@ final class PreparedStep {
   Runnable releaseWith(List<Memory> allocations, List<Runnable> others) {
     AtomicReference<StepProgram> held = program;
     AtomicReference<SlowPass[]> passes = slow;
+    AtomicReference<CapturedProgram> without = ahead;
     return () -> {
       held.get().close();
+      close(without.get());
       close(passes.get());
       allocations.forEach(Memory::close);
       others.forEach(Runnable::run);

@@ -1,5 +1,7 @@
 package io.warmstep;
 
+import io.warmstep.step.CapturedCounts;
+
 /** How far an optimizer has come, and whether it can go on. */
 final class Progress {
   private long steps;
@@ -51,6 +53,14 @@ final class Progress {
       skipped++;
     }
     isLastSkipped = !happened;
+  }
+
+  /** Steps that a device took by itself. */
+  void takeOver(CapturedCounts counts, double rate) {
+    steps = counts.steps;
+    skipped = counts.skipped;
+    isLastSkipped = counts.isLastSkipped;
+    learningRate = rate;
   }
 
   /** Goes on from elsewhere, whatever happened before. */

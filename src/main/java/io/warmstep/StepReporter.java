@@ -55,6 +55,10 @@ final class StepReporter {
     clipped = new long[this.subscriptions.length];
   }
 
+  boolean hasListeners() {
+    return subscriptions.length > 0;
+  }
+
   void loss(double value) {
     loss = value;
   }

@@ -87,6 +87,12 @@ final class TrainedGroup {
     steps++;
   }
 
+  /** After steps that a device took by itself. */
+  void advanceTo(long steps, double[] kept) {
+    this.steps = steps;
+    System.arraycopy(kept, 0, this.kept, 0, kept.length);
+  }
+
   /** Goes on as another group, of the same rule, whatever happened before. */
   void restore(TrainedGroup other) {
     steps = other.steps;

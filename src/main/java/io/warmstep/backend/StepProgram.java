@@ -1,6 +1,8 @@
 package io.warmstep.backend;
 
+import io.warmstep.CaptureRefusedException;
 import io.warmstep.ElementType;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
 
 /** A prepared step. Used by one thread at a time. */
@@ -39,6 +41,30 @@ public interface StepProgram extends AutoCloseable {
    * @return false if the norm is not computed; then nothing is copied
    */
   boolean keepNorm(Memory to);
+
+  /**
+   * Prepares the same step to be repeated by the device in a graph.
+   *
+   * @param scale what gradients are multiplied by first
+   * @return the step, to be closed before the memory that it uses; rebinding does not concern it
+   * @throws CaptureRefusedException if this device or plan has no such steps; nothing has changed
+   */
+  default CapturedProgram capture(CapturedScale scale) {
+    throw new CaptureRefusedException(
+        "steps are captured on CUDA devices alone: call step(), which gives the same bits");
+  }
+
+  /**
+   * Prepares the same step to be run without a wait for whether it happens: launched as it is, and
+   * not as a graph.
+   *
+   * @param scale what gradients are multiplied by first
+   * @return the step, to be closed before the memory that it uses; null if this device or plan has
+   *     none
+   */
+  default CapturedProgram ahead(CapturedScale scale) {
+    return null;
+  }
 
   /** Sets every gradient to zero. */
   void zeroGradients();

@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.CaptureRefusedException;
 import io.warmstep.DeviceReport;
 import io.warmstep.KernelBuildException;
 import io.warmstep.backend.StepRefusedException;
@@ -12,10 +13,13 @@ import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;
 import jcuda.driver.CUfunction;
+import jcuda.driver.CUgraph;
+import jcuda.driver.CUgraphExec;
 import jcuda.driver.CUjit_option;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
+import jcuda.driver.CUstreamCaptureMode;
 import jcuda.driver.CUstreamCaptureStatus;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
@@ -37,7 +41,7 @@ final class CudaContext {
   private final int index;
 
   private final CUcontext context;
-  private final CUstream stream;
+  private CUstream stream; // final but for capture()
   private final boolean isOwned;
   private final Releases releases;
   private final int[] captureStatus = new int[1];
@@ -52,13 +56,24 @@ final class CudaContext {
 
   private CudaContext(
       CUdevice device, int index, CUcontext context, CUstream stream, boolean isOwned) {
+    this(device, index, context, stream, isOwned, Gpu.nameOf(device), null);
+  }
+
+  private CudaContext(
+      CUdevice device,
+      int index,
+      CUcontext context,
+      CUstream stream,
+      boolean isOwned,
+      String name,
+      Releases releases) {
     this.device = device;
     this.index = index;
     this.context = context;
     this.stream = stream;
     this.isOwned = isOwned;
-    this.name = Gpu.nameOf(device);
-    this.releases = new Releases(context, name);
+    this.name = name;
+    this.releases = releases == null ? new Releases(context, name) : releases;
   }
 
   /** A device's primary context and a stream. */
@@ -95,6 +110,29 @@ final class CudaContext {
     Cuda.check(() -> JCudaDriver.cuCtxPopCurrent(new CUcontext()), "cuCtxPopCurrent", unknown);
     Cuda.check(code, "cuCtxGetDevice", unknown);
     return new CudaContext(device, -1, context, stream, false);
+  }
+
+  /**
+   * Checks that graphs can be made.
+   *
+   * @throws CaptureRefusedException if not; nothing has changed
+   */
+  void requireGraphs() {
+    Gpu.requireGraphs();
+    run(
+        "capture",
+        () -> {
+          if (isCapturing()) {
+            throw new CaptureRefusedException(
+                "the device's stream is capturing a CUDA graph, and capture() allocates memory:"
+                    + " call it before the capture begins, and record() in it");
+          }
+        });
+  }
+
+  /** The same context and stream, for one user who may {@link #capture} what it launches. */
+  CudaContext forCapture() {
+    return new CudaContext(device, index, context, stream, false, name, releases);
   }
 
   DeviceReport deviceReport() {
@@ -224,6 +262,11 @@ final class CudaContext {
         });
   }
 
+  /** The same without a wait; the buffer is free when it returns. */
+  void send(long address, ByteBuffer from, long bytes) {
+    run("cuMemcpyHtoDAsync", () -> startWriting(address, from, bytes));
+  }
+
   /** With the context current: asks for a copy of a direct buffer's first bytes to the device. */
   void startWriting(long address, ByteBuffer from, long bytes) {
     CUdeviceptr to = Cuda.pointer(address);
@@ -265,14 +308,19 @@ final class CudaContext {
 
   private synchronized CUstream beside() {
     if (beside == null) {
-      CUstream other = new CUstream();
-      int flags = CUstream_flags.CU_STREAM_NON_BLOCKING;
-      create(
-          () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(other, flags), "cuStreamCreate", name),
-          () -> destroy(other));
-      beside = other;
+      beside = newStream();
     }
     return beside;
+  }
+
+  /** One that waits for no other. */
+  private CUstream newStream() {
+    CUstream other = new CUstream();
+    int flags = CUstream_flags.CU_STREAM_NON_BLOCKING;
+    create(
+        () -> Cuda.check(() -> JCudaDriver.cuStreamCreate(other, flags), "cuStreamCreate", name),
+        () -> destroy(other));
+    return other;
   }
 
   private void destroy(CUstream of) {
@@ -362,20 +410,88 @@ final class CudaContext {
     }
   }
 
+  /** With the context current: whether the stream is capturing a CUDA graph. */
+  boolean isCapturing() {
+    int code = JCudaDriver.cuStreamIsCapturing(stream, captureStatus);
+    if (code == CUresult.CUDA_ERROR_STREAM_CAPTURE_IMPLICIT) {
+      return true;
+    }
+    Cuda.check(code, "cuStreamIsCapturing", name);
+    return captureStatus[0] != CUstreamCaptureStatus.CU_STREAM_CAPTURE_STATUS_NONE;
+  }
+
   /**
    * With the context current: refuses to put a step into a CUDA graph, which would replay its
    * number and learning rate for ever.
    */
   void refuseCapture() {
-    int code = JCudaDriver.cuStreamIsCapturing(stream, captureStatus);
-    boolean captures = captureStatus[0] != CUstreamCaptureStatus.CU_STREAM_CAPTURE_STATUS_NONE;
-    if (code == CUresult.CUDA_ERROR_STREAM_CAPTURE_IMPLICIT || (code == 0 && captures)) {
+    if (isCapturing()) {
       throw new StepRefusedException(
           "the device's stream is capturing a CUDA graph, which would replay this step's number and"
-              + " learning rate for ever: end the capture before step(), and call step() between"
-              + " replays of a graph of the passes before it");
+              + " learning rate for ever: end the capture before step(), or put a captured step"
+              + " into the graph, by record() of what Optimizer.capture() gives before the capture"
+              + " begins");
     }
-    Cuda.check(code, "cuStreamIsCapturing", name);
+  }
+
+  /**
+   * Makes a graph of what is launched meanwhile, on a stream of its own: the default stream cannot
+   * capture, and others may use this one. Nothing is done on the device.
+   */
+  CUgraphExec capture(Work launches) {
+    CUstream own = newStream();
+    CUstream former = stream;
+    CUgraph graph = new CUgraph();
+    CUgraphExec exec = new CUgraphExec();
+    try {
+      int mode = CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+      create(
+          () -> {
+            Cuda.check(
+                () -> JCudaDriver.cuStreamBeginCapture(own, mode), "cuStreamBeginCapture", name);
+            stream = own;
+            try {
+              launches.run();
+            } catch (RuntimeException | Error e) {
+              if (Cuda.code(() -> JCudaDriver.cuStreamEndCapture(own, graph)) == 0) {
+                destroy(graph);
+              }
+              throw e;
+            } finally {
+              stream = former;
+            }
+            Cuda.check(
+                () -> JCudaDriver.cuStreamEndCapture(own, graph), "cuStreamEndCapture", name);
+          },
+          () -> destroy(graph));
+      try {
+        create(
+            () ->
+                Cuda.check(
+                    () -> JCudaDriver.cuGraphInstantiate(exec, graph, 0),
+                    "cuGraphInstantiate",
+                    name),
+            () -> destroy(exec));
+      } finally {
+        destroy(graph);
+      }
+    } finally {
+      destroy(own);
+    }
+    return exec;
+  }
+
+  private void destroy(CUgraph graph) {
+    releases.run(() -> JCudaDriver.cuGraphDestroy(graph), "cuGraphDestroy");
+  }
+
+  void destroy(CUgraphExec exec) {
+    releases.run(() -> JCudaDriver.cuGraphExecDestroy(exec), "cuGraphExecDestroy");
+  }
+
+  /** With the context current: launches a graph. */
+  void launch(CUgraphExec exec) {
+    Cuda.check(JCudaDriver.cuGraphLaunch(exec, stream), "cuGraphLaunch", name);
   }
 
   /** With the context current: launches blocks of a kernel. */

@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.CaptureRefusedException;
 import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
@@ -11,6 +12,7 @@ import io.warmstep.backend.StagedMemory.Staging;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.StreamTimer;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.storage.Storage;
 import java.util.List;
 import java.util.OptionalLong;
@@ -33,6 +35,7 @@ final class CudaDevice implements BackendDevice {
   private final Kernels kernels;
   private final Set<CudaMemory> allocated = ConcurrentHashMap.newKeySet();
   private final Set<CudaStepProgram> prepared = ConcurrentHashMap.newKeySet();
+  private final Set<CudaCapturedStep> captured = ConcurrentHashMap.newKeySet();
   private final Set<CudaTimer> timers = ConcurrentHashMap.newKeySet();
   private final Set<CudaMark> marks = ConcurrentHashMap.newKeySet();
 
@@ -182,6 +185,10 @@ final class CudaDevice implements BackendDevice {
     return prepared.remove(program);
   }
 
+  boolean forget(CudaCapturedStep step) {
+    return captured.remove(step);
+  }
+
   boolean forget(CudaTimer timer) {
     return timers.remove(timer);
   }
@@ -196,6 +203,28 @@ final class CudaDevice implements BackendDevice {
     CudaStepProgram program = new CudaStepProgram(this, plan);
     prepared.add(program);
     return program;
+  }
+
+  /** A step of a plan, for graphs. */
+  CudaCapturedStep capture(StepPlan plan, CapturedScale scale) {
+    if (plan.options().leafExchange() != null) {
+      throw new CaptureRefusedException(
+          "workers exchange the norm's leaves through the host, which no graph waits for: call"
+              + " step()");
+    }
+    context.requireGraphs();
+    freeForgotten();
+    return ready(new CudaCapturedStep(this, plan, scale, true));
+  }
+
+  /** A step of a plan, without a graph. */
+  CudaCapturedStep ahead(StepPlan plan, CapturedScale scale) {
+    return ready(new CudaCapturedStep(this, plan, scale, false));
+  }
+
+  private CudaCapturedStep ready(CudaCapturedStep step) {
+    captured.add(step);
+    return step;
   }
 
   @Override
@@ -255,7 +284,11 @@ final class CudaDevice implements BackendDevice {
   public void reclaim() {
     if (context.isOwned()) {
       Releases.atAnyTime(this::close);
-    } else if (!(allocated.isEmpty() && prepared.isEmpty() && timers.isEmpty() && marks.isEmpty())
+    } else if (!(allocated.isEmpty()
+            && prepared.isEmpty()
+            && captured.isEmpty()
+            && timers.isEmpty()
+            && marks.isEmpty())
         || !kernels.isEmpty()) {
       LOG.log(
           System.Logger.Level.WARNING,
@@ -273,6 +306,7 @@ final class CudaDevice implements BackendDevice {
       }
       isClosed = true;
     }
+    List.copyOf(captured).forEach(CudaCapturedStep::close);
     List.copyOf(prepared).forEach(CudaStepProgram::close);
     List.copyOf(timers).forEach(CudaTimer::close);
     List.copyOf(marks).forEach(CudaMark::close);

@@ -73,13 +73,23 @@ final class CudaNorm implements AutoCloseable {
 
   /** With the context current. Allocates nothing, unless leaves are exchanged. */
   void launch(StepInputs inputs) {
-    floats.launch();
-    doubles.launch();
     GradientScale scale = inputs.gradientScale();
     arguments.putDouble(Layout.NORM_GRADIENT_SCALE, scale.scale());
     arguments.putFloat(Layout.NORM_FLOAT_SCALE, scale.floatScale());
     arguments.putFloat(Layout.NORM_SCALE_MANTISSA, scale.mantissa());
     arguments.putInt(Layout.NORM_SCALE_EXPONENT, scale.exponent());
+    launch();
+  }
+
+  /** Has the scale read on the device, where captured steps leave it. */
+  void readScale(long address) {
+    arguments.putLong(Layout.NORM_SCALE, address);
+  }
+
+  /** The same with the scale as it is. */
+  void launch() {
+    floats.launch();
+    doubles.launch();
     context.launch(function, whole == null ? blocks : whole.gather(arguments), argumentPointer);
   }
 

@@ -1,10 +1,12 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -24,6 +26,7 @@ final class CudaStepProgram implements StepProgram {
   private final Arena arena;
   private final List<CudaUpdate> updates = new ArrayList<>();
   private final CudaNorm norm;
+  private StepPlan plan;
   private final boolean skipsNonFinite;
 
   // Made once, so that a step allocates nothing.
@@ -37,6 +40,7 @@ final class CudaStepProgram implements StepProgram {
     this.device = device;
     this.context = device.context();
     this.arena = new Arena(context);
+    this.plan = plan;
     this.skipsNonFinite = plan.options().skipNonFinite();
     launches(plan)
         .forEach(
@@ -60,10 +64,10 @@ final class CudaStepProgram implements StepProgram {
   }
 
   /** What the parameters of one launch have in common. */
-  private record Launch(StepPlan.SameRule rule, ElementType type, StoredConstants stored) {}
+  record Launch(StepPlan.SameRule rule, ElementType type, StoredConstants stored) {}
 
   /** The runs of each launch, in the order of the launches. */
-  private static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
+  static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
     List<TensorRun> runs =
         Span.of(plan).stream()
             .map(span -> new TensorRun(span, plan.groups().get(span.group()).rule()))
@@ -84,6 +88,14 @@ final class CudaStepProgram implements StepProgram {
 
   @Override
   public boolean rebind(StepPlan plan) {
+    boolean follows = rebind(context, updates, norm, plan);
+    this.plan = follows ? plan : this.plan;
+    return follows;
+  }
+
+  /** The same for the launches of any form of a step. */
+  static boolean rebind(
+      CudaContext context, List<CudaUpdate> updates, CudaNorm norm, StepPlan plan) {
     List<List<TensorRun>> next = List.copyOf(launches(plan).values());
     for (int i = 0; i < updates.size(); i++) {
       if (!updates.get(i).canRebind(next.get(i))) {
@@ -123,6 +135,21 @@ final class CudaStepProgram implements StepProgram {
       updates.get(i).launch(inputs);
     }
     happened = !skipsNonFinite || !norm.awaitSkipped();
+  }
+
+  @Override
+  public CapturedProgram capture(CapturedScale scale) {
+    return device.capture(plan, scale);
+  }
+
+  /** Not of matrices, which would have their workspace twice. */
+  @Override
+  public CapturedProgram ahead(CapturedScale scale) {
+    boolean hasMatrices =
+        plan.groups().stream().anyMatch(group -> group.rule().matrix().isPresent());
+    return norm == null || plan.options().leafExchange() != null || hasMatrices
+        ? null
+        : device.ahead(plan, scale);
   }
 
   @Override

@@ -32,6 +32,7 @@ final class CudaUpdate {
   private final DeviceRows rows;
   private final List<TensorRun> runs;
   private final Arena.Part table; // null if the arguments have room for all groups
+  private final long tableOffset; // of a captured step, whose table others write; -1 otherwise
   private final ByteBuffer[] arguments; // of the launches that write the table, if any
   private final Pointer[] argumentPointers;
   private final CudaSums sums; // or null
@@ -49,6 +50,24 @@ final class CudaUpdate {
       StepPlan plan,
       StepPlan.SameRule rule,
       List<TensorRun> runs) {
+    this(context, kernels, arena, plan, rule, runs, null, -1);
+  }
+
+  /**
+   * The launches of a captured step.
+   *
+   * @param captured where the groups' numbers of all launches lie when it runs
+   * @param offset of this launch's there
+   */
+  CudaUpdate(
+      CudaContext context,
+      Kernels kernels,
+      Arena arena,
+      StepPlan plan,
+      StepPlan.SameRule rule,
+      List<TensorRun> runs,
+      Arena.Part captured,
+      long offset) {
     ElementType type = runs.get(0).type;
     this.context = context;
     this.plan = plan;
@@ -67,10 +86,14 @@ final class CudaUpdate {
     this.rows = new DeviceRows(tensors);
     writeRows(rows.begin());
     rows.keep();
-    boolean fits = groups.size() <= Layout.INLINE_GROUPS;
-    int chunks = fits ? 0 : (groups.size() + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
-    this.writeGroups = fits ? null : kernels.get("groups_" + type.arithmetic());
-    this.table = fits ? null : arena.reserve((long) groups.size() * layout.groupBytes());
+    boolean fits = captured == null && groups.size() <= Layout.INLINE_GROUPS;
+    int chunks =
+        fits || captured != null
+            ? 0
+            : (groups.size() + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
+    this.writeGroups = chunks == 0 ? null : kernels.get("groups_" + type.arithmetic());
+    this.tableOffset = offset;
+    this.table = fits ? null : captured != null ? captured : arena.reserve(tableBytes(rule, type));
     this.sums =
         rule.sums().isEmpty()
             ? null
@@ -92,6 +115,11 @@ final class CudaUpdate {
       arguments[i] = Cuda.direct(layout.bytes());
       argumentPointers[i] = Pointer.to(Pointer.to(arguments[i]));
     }
+  }
+
+  /** Bytes of a table of a launch's groups, a multiple of 8. */
+  static int tableBytes(StepPlan.SameRule rule, ElementType type) {
+    return rule.groups().size() * Layout.Step.of(type).groupBytes();
   }
 
   private void writeRows(ByteBuffer table) {
@@ -121,7 +149,7 @@ final class CudaUpdate {
   /** Writes what stays the same; the arena is allocated by now. */
   void setFixed(long normResult) {
     StepOptions options = plan.options();
-    long tableAddress = table == null ? 0 : table.address();
+    long tableAddress = table == null ? 0 : table.address() + Math.max(tableOffset, 0);
     if (sums != null) {
       sums.setFixed(fromSums, normResult);
     }
@@ -145,13 +173,15 @@ final class CudaUpdate {
       arguments[i].putInt(layout.flags(), Math.min(groups.size() - first, Layout.INLINE_GROUPS));
       arguments[i].putInt(layout.firstGroup(), first);
     }
-    for (int i = 0; i < groups.size(); i++) {
-      UpdateRule rule = plan.groups().get(groups.get(i)).rule();
-      ByteBuffer target = groupBuffer(i);
-      int at = groupAt(i);
-      putReal(target, at + layout.sign(), rule.maximize() ? -1 : 1);
-      target.putInt(at + layout.options(), rule.options());
+    for (int i = 0; i < groups.size() && tableOffset < 0; i++) {
+      writeFixed(i, groupBuffer(i), groupAt(i));
     }
+  }
+
+  private void writeFixed(int i, ByteBuffer target, int at) {
+    UpdateRule rule = plan.groups().get(groups.get(i)).rule();
+    putReal(target, at + layout.sign(), rule.maximize() ? -1 : 1);
+    target.putInt(at + layout.options(), rule.options());
   }
 
   private ByteBuffer groupBuffer(int group) {
@@ -174,34 +204,54 @@ final class CudaUpdate {
   void launch(StepInputs inputs) {
     GradientScale scale = inputs.gradientScale();
     float prescale = layout.isDouble() ? 1 : scale.floatPrescale();
-    boolean adjustsAll = prescale != 1 || plan.options().clipValue() > 0;
     for (int i = 0; i < groups.size(); i++) {
-      ByteBuffer target = groupBuffer(i);
-      int at = groupAt(i);
-      int group = groups.get(i);
-      double[] scalars = inputs.scalars(group);
-      for (int j = 0; j < scalars.length; j++) {
-        putReal(target, at + j * layout.realBytes(), scalars[j]);
-      }
-      if (isMixed) {
-        long step = inputs.step(group);
-        int last = at + Layout.MIXED_SCALARS * Float.BYTES;
-        target.putFloat(last, (float) inputs.averageWeight(group));
-        target.putFloat(last + Float.BYTES, (float) (step & 0xffff)); // exact, as are the next bits
-        target.putFloat(last + 2 * Float.BYTES, (float) (step >>> 16 & 0xffff));
-      }
-      putReal(target, at + layout.weightDecay(), inputs.weightDecay(group));
-      boolean adjusts = adjustsAll || inputs.weightDecay(group) != 0;
-      target.putInt(
-          at + layout.groupFlags(),
-          (inputs.keepsParameters(group) ? Layout.KEEP_PARAMETERS : 0)
-              | (adjusts ? Layout.ADJUST_GRADIENTS : 0));
+      writeGroup(i, inputs, prescale != 1, groupBuffer(i), groupAt(i));
     }
     for (int i = 0; i < arguments.length; i++) {
       context.launch(writeGroups, 1, argumentPointers[i]);
     }
+    launch(layout.isDouble() ? scale.scale() : scale.floatScale(), prescale);
+  }
+
+  /** Writes the groups of a captured step to the host's memory, from this launch's offset on. */
+  void write(StepInputs inputs, ByteBuffer slots, int slot) {
+    for (int i = 0; i < groups.size(); i++) {
+      int at = slot + (int) tableOffset + i * layout.groupBytes();
+      writeFixed(i, slots, at);
+      writeGroup(i, inputs, false, slots, at);
+    }
+  }
+
+  /** Writes the numbers of a group in one step. */
+  private void writeGroup(int i, StepInputs inputs, boolean adjustsAll, ByteBuffer target, int at) {
+    int group = groups.get(i);
+    double[] scalars = inputs.scalars(group);
+    for (int j = 0; j < scalars.length; j++) {
+      putReal(target, at + j * layout.realBytes(), scalars[j]);
+    }
+    if (isMixed) {
+      long step = inputs.step(group);
+      int last = at + Layout.MIXED_SCALARS * Float.BYTES;
+      target.putFloat(last, (float) inputs.averageWeight(group));
+      target.putFloat(last + Float.BYTES, (float) (step & 0xffff)); // exact, as are the next bits
+      target.putFloat(last + 2 * Float.BYTES, (float) (step >>> 16 & 0xffff));
+    }
+    putReal(target, at + layout.weightDecay(), inputs.weightDecay(group));
+    boolean adjusts =
+        adjustsAll || plan.options().clipValue() > 0 || inputs.weightDecay(group) != 0;
+    target.putInt(
+        at + layout.groupFlags(),
+        (inputs.keepsParameters(group) ? Layout.KEEP_PARAMETERS : 0)
+            | (adjusts ? Layout.ADJUST_GRADIENTS : 0));
+  }
+
+  /**
+   * With the context current: the launches of one step whose groups are written. Allocates nothing.
+   *
+   * @param factor what gradients are multiplied by after the prescale, unless the norm says it
+   */
+  void launch(double factor, double prescale) {
     putReal(update, layout.prescale(), prescale);
-    double factor = layout.isDouble() ? scale.scale() : scale.floatScale();
     putReal(update, Layout.Step.SCALE, factor);
     if (tensorFactors != null) {
       tensorFactors.launch(factor, prescale);

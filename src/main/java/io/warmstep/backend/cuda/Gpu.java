@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.CaptureRefusedException;
 import io.warmstep.DeviceReport;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -15,6 +16,8 @@ final class Gpu {
   /** First driver that has every function that JCuda 12.6 calls: CUDA 11.0, R450. */
   private static final int OLDEST_DRIVER = 11000;
 
+  private static final int OLDEST_WITH_GRAPHS = 11040;
+
   /** Compute capability that the kernels are compiled for, times ten. */
   private static final int OLDEST_CAPABILITY = 50;
 
@@ -24,7 +27,7 @@ final class Gpu {
   /** What the simulator alone knows: which functions it has, counted up with each addition. */
   private static final int SIMULATOR_VERSION_ATTRIBUTE = 0x57534349;
 
-  private static final int SIMULATOR_VERSION = 2;
+  private static final int SIMULATOR_VERSION = 3;
 
   private Gpu() {}
 
@@ -106,6 +109,20 @@ final class Gpu {
           null);
     }
     return count[0];
+  }
+
+  /** Refuses a driver without what JCuda makes executable graphs by: CUDA 11.4, R470. */
+  static void requireGraphs() {
+    int version = driverVersion();
+    if (version < OLDEST_WITH_GRAPHS) {
+      throw new CaptureRefusedException(
+          "the NVIDIA driver supports CUDA "
+              + version / 1000
+              + "."
+              + version % 1000 / 10
+              + ", 11.4 (driver 470) or later is needed to capture steps: update it, or call"
+              + " step()");
+    }
   }
 
   /** A device as the driver lists them. */

@@ -92,8 +92,8 @@ final class Layout {
   /** The last scalars of a group: the weight of averages, and the number of its step in two. */
   static final int MIXED_SCALARS = StepPlan.MAX_SCALARS - 3;
 
-  /** NormArguments: two trees, three pointers, three doubles, two floats, four ints. */
-  static final int NORM_ARGUMENTS_BYTES = 152;
+  /** NormArguments: two trees, three pointers, three doubles, two floats, four ints, a pointer. */
+  static final int NORM_ARGUMENTS_BYTES = 160;
 
   static final int NORM_RESULT = 80;
   static final int NORM_OUTCOME = 88;
@@ -107,11 +107,58 @@ final class Layout {
   static final int NORM_SKIP = 140;
   static final int NORM_BLOCKS = 144;
   static final int NORM_KIND = 148;
+  static final int NORM_SCALE = 152;
 
   /** NormResult: two doubles, a float, an int. */
   static final int RESULT_BYTES = 24;
 
   static final int RESULT_SKIP = 20;
+
+  /** GradientScale: a double, two floats, an int, a float. */
+  static final int SCALE_FLOAT = 8;
+
+  static final int SCALE_MANTISSA = 12;
+  static final int SCALE_EXPONENT = 16;
+  static final int SCALE_LOSS = 20;
+
+  /** CapturedState: a GradientScale, a double, four longs, two ints. */
+  static final int STATE_BYTES = 72;
+
+  static final int STATE_LOSS_SCALE = 24;
+  static final int STATE_LAUNCHES = 32;
+  static final int STATE_STEPS = 40;
+  static final int STATE_SKIPPED = 48;
+  static final int STATE_EARLY = 56;
+  static final int STATE_FINITE_STEPS = 64;
+  static final int STATE_LAST_SKIPPED = 68;
+
+  /** CapturedExchange: five longs, a double, two ints. */
+  static final int EXCHANGE_BYTES = 56;
+
+  static final int EXCHANGE_ALLOWED = 0;
+  static final int EXCHANGE_LAUNCHES = 8;
+  static final int EXCHANGE_STEPS = 16;
+  static final int EXCHANGE_SKIPPED = 24;
+  static final int EXCHANGE_EARLY = 32;
+  static final int EXCHANGE_LOSS_SCALE = 40;
+  static final int EXCHANGE_FINITE_STEPS = 48;
+  static final int EXCHANGE_LAST_SKIPPED = 52;
+
+  /** CapturedArguments: five pointers, three doubles, four ints. */
+  static final int CAPTURED_BYTES = 80;
+
+  static final int CAPTURED_STATE = 0;
+  static final int CAPTURED_EXCHANGE = 8;
+  static final int CAPTURED_RESULT = 16;
+  static final int CAPTURED_SLOTS = 24;
+  static final int CAPTURED_TABLE = 32;
+  static final int CAPTURED_GRADIENT_SCALE = 40;
+  static final int CAPTURED_GROWTH_FACTOR = 48;
+  static final int CAPTURED_BACKOFF_FACTOR = 56;
+  static final int CAPTURED_GROWTH_INTERVAL = 64;
+  static final int CAPTURED_SLOT_WORDS = 68;
+  static final int CAPTURED_SLOT_COUNT = 72;
+  static final int CAPTURED_HAS_NORM = 76;
 
   private Layout() {}
 

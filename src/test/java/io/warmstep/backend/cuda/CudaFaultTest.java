@@ -78,6 +78,10 @@ class CudaFaultTest {
       PARAMETERS.andThen(
           scene -> scene.addOptimizer(builder -> builder.lossScaler(LossScaler.dynamic())));
 
+  private static final Consumer<CudaScene> CAPTURED = SCALING.andThen(CudaScene::capture);
+  private static final Consumer<CudaScene> CAPTURED_STEPPED =
+      CAPTURED.andThen(scene -> scene.captured.step());
+
   static Stream<Arguments> operations() {
     List<Operation> operations =
         List.of(
@@ -119,6 +123,15 @@ class CudaFaultTest {
                 "Optimizer.gradientNorm", STEPPED, scene -> scene.optimizer.gradientNorm()),
             new Operation(
                 "Optimizer.zeroGradients", STEPPED, scene -> scene.optimizer.zeroGradients()),
+            new Operation("Optimizer.capture", SCALING, CudaScene::capture),
+            new Operation("CapturedStep.step", CAPTURED, scene -> scene.captured.step()),
+            new Operation(
+                "CapturedStep.step, second", CAPTURED_STEPPED, scene -> scene.captured.step()),
+            new Operation(
+                "CapturedStep.beforeLaunch", CAPTURED, scene -> scene.captured.beforeLaunch()),
+            new Operation(
+                "Optimizer.stepCount", CAPTURED_STEPPED, scene -> scene.optimizer.stepCount()),
+            new Operation("CapturedStep.close", CAPTURED_STEPPED, scene -> scene.captured.close()),
             new Operation("Optimizer.close", STEPPED, scene -> scene.optimizer.close()));
     return operations.stream()
         .flatMap(

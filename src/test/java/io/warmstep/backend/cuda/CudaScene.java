@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.CapturedStep;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.Optimizer;
@@ -26,6 +27,7 @@ final class CudaScene implements AutoCloseable {
   Device device;
   Parameters parameters;
   Optimizer optimizer;
+  CapturedStep captured;
 
   void onClose(Resource resource) {
     open.add(resource);
@@ -49,6 +51,11 @@ final class CudaScene implements AutoCloseable {
   Optimizer keep(Optimizer resource) {
     open.add(resource::close);
     return resource;
+  }
+
+  void capture() {
+    captured = optimizer.capture();
+    open.add(captured::close);
   }
 
   void openDevice() {

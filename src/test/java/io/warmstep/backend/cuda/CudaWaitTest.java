@@ -220,7 +220,59 @@ class CudaWaitTest extends SimulatedTest {
     }
   }
 
-  /** Whether a step is skipped is known before the update, which goes on. */
+  /** The device decides, and the host asks when somebody asks it. */
+  @ParameterizedTest
+  @ValueSource(floats = {3, Float.NaN, Float.POSITIVE_INFINITY})
+  void skippingWaitsForNothing(float gradient) {
+    boolean happens = Float.isFinite(gradient);
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+      parameters.get("p").gradients().copyFrom(new float[] {gradient, 1});
+      for (int i = 1; i <= 20; i++) {
+        device.synchronize();
+        long launches = CudaSim.launches();
+        long waits = CudaSim.waits();
+        optimizer.step();
+        assertEquals(4, CudaSim.launches() - launches);
+        assertEquals(0, CudaSim.waits() - waits);
+        if (i % 3 == 0) {
+          assertEquals(happens ? i : 0, optimizer.stepCount());
+          assertEquals(1, CudaSim.waits() - waits);
+          assertEquals(1, CudaSim.pending(), "the update");
+        }
+        float[] expected = happens ? new float[] {1 - 3 * i, 2 - i} : new float[] {1, 2};
+        assertArrayEquals(expected, parameters.get("p").values().toFloats());
+      }
+      assertEquals(happens ? 0 : 20, optimizer.skippedSteps());
+      assertEquals(!happens, optimizer.isLastStepSkipped());
+    }
+  }
+
+  /** The host goes no further ahead than it has room for. */
+  @Test
+  void skippingWaitsOnlyFarAhead() {
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+      long waits = CudaSim.waits();
+      for (int i = 0; i < 16; i++) {
+        optimizer.step();
+      }
+      assertEquals(0, CudaSim.waits() - waits);
+      for (int i = 0; i < 80; i++) {
+        optimizer.step();
+      }
+      assertEquals(10, CudaSim.waits() - waits, "for half of it each time");
+      assertEquals(96, optimizer.stepCount());
+    }
+  }
+
+  /**
+   * Where numbers of later steps are not known, whether one is skipped is known before the update.
+   */
   @ParameterizedTest
   @ValueSource(floats = {3, Float.NaN, Float.POSITIVE_INFINITY})
   void skippingWaitsForTheNormAlone(float gradient) {
@@ -228,7 +280,11 @@ class CudaWaitTest extends SimulatedTest {
     try (Device device = Devices.require("cuda");
         Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
         Optimizer optimizer =
-            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(step -> 1)
+                .skipNonFinite(true)
+                .build()) {
       parameters.get("p").gradients().copyFrom(new float[] {gradient, 1});
       for (int i = 1; i <= 5; i++) {
         device.synchronize();

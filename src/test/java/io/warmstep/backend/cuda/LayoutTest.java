@@ -178,8 +178,48 @@ class LayoutTest {
     same("NormArguments, skip_non_finite", Layout.NORM_SKIP);
     same("NormArguments, blocks", Layout.NORM_BLOCKS);
     same("NormArguments, kind", Layout.NORM_KIND);
+    same("NormArguments, scale", Layout.NORM_SCALE);
     same("NormArguments", Layout.NORM_ARGUMENTS_BYTES);
     same("NormResult, skip", Layout.RESULT_SKIP);
     same("NormResult", Layout.RESULT_BYTES);
+  }
+
+  @Test
+  void captured() {
+    same("GradientScale, float_scale", Layout.SCALE_FLOAT);
+    same("GradientScale, mantissa", Layout.SCALE_MANTISSA);
+    same("GradientScale, exponent", Layout.SCALE_EXPONENT);
+    same("GradientScale, loss_scale", Layout.SCALE_LOSS);
+    same("GradientScale", Layout.STATE_LOSS_SCALE);
+    same("CapturedState, loss_scale", Layout.STATE_LOSS_SCALE);
+    same("CapturedState, launches", Layout.STATE_LAUNCHES);
+    same("CapturedState, steps", Layout.STATE_STEPS);
+    same("CapturedState, skipped", Layout.STATE_SKIPPED);
+    same("CapturedState, early", Layout.STATE_EARLY);
+    same("CapturedState, finite_steps", Layout.STATE_FINITE_STEPS);
+    same("CapturedState, last_skipped", Layout.STATE_LAST_SKIPPED);
+    same("CapturedState", Layout.STATE_BYTES);
+    same("CapturedExchange, allowed", Layout.EXCHANGE_ALLOWED);
+    same("CapturedExchange, launches", Layout.EXCHANGE_LAUNCHES);
+    same("CapturedExchange, steps", Layout.EXCHANGE_STEPS);
+    same("CapturedExchange, skipped", Layout.EXCHANGE_SKIPPED);
+    same("CapturedExchange, early", Layout.EXCHANGE_EARLY);
+    same("CapturedExchange, loss_scale", Layout.EXCHANGE_LOSS_SCALE);
+    same("CapturedExchange, finite_steps", Layout.EXCHANGE_FINITE_STEPS);
+    same("CapturedExchange, last_skipped", Layout.EXCHANGE_LAST_SKIPPED);
+    same("CapturedExchange", Layout.EXCHANGE_BYTES);
+    same("CapturedArguments, state", Layout.CAPTURED_STATE);
+    same("CapturedArguments, exchange", Layout.CAPTURED_EXCHANGE);
+    same("CapturedArguments, result", Layout.CAPTURED_RESULT);
+    same("CapturedArguments, slots", Layout.CAPTURED_SLOTS);
+    same("CapturedArguments, table", Layout.CAPTURED_TABLE);
+    same("CapturedArguments, gradient_scale", Layout.CAPTURED_GRADIENT_SCALE);
+    same("CapturedArguments, growth_factor", Layout.CAPTURED_GROWTH_FACTOR);
+    same("CapturedArguments, backoff_factor", Layout.CAPTURED_BACKOFF_FACTOR);
+    same("CapturedArguments, growth_interval", Layout.CAPTURED_GROWTH_INTERVAL);
+    same("CapturedArguments, slot_words", Layout.CAPTURED_SLOT_WORDS);
+    same("CapturedArguments, slot_count", Layout.CAPTURED_SLOT_COUNT);
+    same("CapturedArguments, has_norm", Layout.CAPTURED_HAS_NORM);
+    same("CapturedArguments", Layout.CAPTURED_BYTES);
   }
 }

@@ -52,6 +52,7 @@ class PtxOperationsTest {
           "neg.f64",
           "abs.f32",
           "abs.f64",
+          "max.f64", // of finite numbers
           "cvt.f64.f32",
           "cvt.rn.f32.f64",
           "cvt.f32.f16",
@@ -213,6 +214,9 @@ class PtxOperationsTest {
       case "numbers" -> numbers().named(type);
       case "leaves" -> leaves(storage).named(type);
       case "global" -> globalNorm();
+      case "captured" -> // the loss scale's growth and backoff, and what gradients are multiplied
+          // by
+          Map.of("mul.rn.f64", 2, "div.rn.f64", 1, "mul.rn.f32", 1);
       case "factor_tiles" -> mul(1).plus(mul(3).plus(add(1)).times(2)).plus(add(1)).named(type);
       case "factor_join" -> fma(2).plus(add(6)).plus(DIV.times(4)).named(type);
       case "matrix_copy" -> DIV.named(type);

@@ -116,6 +116,7 @@ class PtxTest {
     collect("mixed.cu", found);
     collect("matrix.cu", found);
     collect("factors.cu", found);
+    collect("captured.cu", found);
     return found;
   }
 
@@ -141,7 +142,7 @@ class PtxTest {
 
   @Test
   void everyRuleAndTypeHasItsEntry() throws IOException {
-    Set<String> expected = new TreeSet<>(Set.of("global_norm"));
+    Set<String> expected = new TreeSet<>(Set.of("global_norm", "captured_step"));
     for (UpdateRule rule : Rules.ofEachKernel()) {
       if (!rule.isOfOneType()) {
         expected.add("mixed_" + rule.kernel());

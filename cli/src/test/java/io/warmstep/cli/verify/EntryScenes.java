@@ -72,6 +72,7 @@ final class EntryScenes {
       case "numbers" -> List.of(SumScenes.ofNumbers(ElementType.valueOf(upper(type))));
       case "groups" -> List.of(tables(ElementType.valueOf(upper(type))));
       case "global" -> List.of(NormScenes.ofRoot());
+      case "captured" -> List.of(CapturedScenes.all());
       case "lookahead" -> List.of(lookaheads(ElementType.valueOf(upper(type))));
       case "interpolation" -> List.of(evaluations(ElementType.valueOf(upper(type))));
       case "leaves" -> List.of(NormScenes.ofLeaves(ElementType.valueOf(upper(type))));

@@ -119,6 +119,15 @@ final class EquivalentMutants {
               "what is combined with another matrix is symmetric, and only a half of it computed",
               EquivalentMutants::isCombinedWhole),
           new Kind(
+              "the host, which is told after all threads have read their slot, does not run beside"
+                  + " the interpreter",
+              (mutant, text) ->
+                  mutant.entry().equals("captured_step")
+                      && mutant.kind() == PtxMutants.Kind.NO_BARRIER
+                      && text.stream()
+                          .skip(mutant.line())
+                          .noneMatch(line -> line.contains("bar.sync"))),
+          new Kind(
               "slow weights are the launch of one group, which has no table",
               (mutant, text) ->
                   mutant.entry().startsWith("lookahead_")

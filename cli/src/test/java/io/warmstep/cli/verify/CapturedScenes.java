@@ -1,0 +1,107 @@
+package io.warmstep.cli.verify;
+
+import io.warmstep.CapturedStep;
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
+import io.warmstep.cli.verify.EntryScenes.Scene;
+import io.warmstep.rule.Momentum;
+import io.warmstep.schedule.Schedules;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+
+/** The scenes of the entry that begins captured steps. */
+final class CapturedScenes {
+  private static final int STEPS = 36; // beyond twice the ring
+
+  private CapturedScenes() {}
+
+  /** With and without a norm and a loss scale, and with scales that come to their bounds. */
+  static List<Scene> all() {
+    List<Scene> scenes = new ArrayList<>();
+    for (int groups : new int[] {1, 20}) {
+      scenes.add(device -> mismatches(device, groups, 1.0 / 3, 0, 0));
+      scenes.add(device -> mismatches(device, groups, 1.0 / 3, 65536, 3));
+    }
+    scenes.add(device -> mismatches(device, 1, 1.0 / 3, 0x1.8p-126, 5));
+    scenes.add(device -> mismatches(device, 1, 1.0 / 3, 1024, 1));
+    scenes.add(device -> mismatches(device, 1, 1024, 0x1p127, 2));
+    scenes.add(device -> mismatches(device, 1, 0x1.fffffffp-1, 1, 4)); // a mantissa rounded to 2
+    return scenes;
+  }
+
+  private static Optimizer optimizer(
+      Parameters parameters, int groups, double gradientScale, LossScaler scaler) {
+    OptimizerBuilder builder =
+        Optimizer.of(parameters)
+            .rule(Momentum.heavyBall(0.9))
+            .gradientScale(gradientScale)
+            .learningRate(Schedules.cosine(0.1, STEPS).warmUp(4));
+    for (int i = 0; i < groups; i++) {
+      builder.group(ParameterGroup.matching("p" + i).learningRateFactor(1 + i));
+    }
+    return (scaler == null ? builder : builder.clipNorm(0.5).lossScaler(scaler)).build();
+  }
+
+  private static Parameters parameters(Device device, int groups) {
+    ParametersBuilder builder = Parameters.on(device);
+    for (int i = 0; i < groups; i++) {
+      builder.add("p" + i, new float[] {1, 2, 3});
+    }
+    return builder.build();
+  }
+
+  private static void setGradients(Parameters parameters, int step, boolean skips) {
+    Random random = new Random(step);
+    parameters.forEach(
+        parameter ->
+            parameter
+                .gradients()
+                .copyFrom(
+                    new float[] {
+                      random.nextFloat(), -random.nextFloat(), skips ? Float.NaN : 0.5f
+                    }));
+  }
+
+  private static long mismatches(
+      Device device, int groups, double gradientScale, double scale, int interval) {
+    LossScaler first = scale == 0 ? null : LossScaler.dynamic(scale, 2, 0.5, interval);
+    LossScaler second = scale == 0 ? null : LossScaler.dynamic(scale, 2, 0.5, interval);
+    long different = 0;
+    try (Device cpu = Devices.cpu();
+        Parameters expected = parameters(cpu, groups);
+        Parameters actual = parameters(device, groups);
+        Optimizer plain = optimizer(expected, groups, gradientScale, first);
+        Optimizer optimizer = optimizer(actual, groups, gradientScale, second);
+        CapturedStep captured = optimizer.capture()) {
+      for (int step = 1; step <= STEPS; step++) {
+        boolean skips = scale != 0 && step % 7 > 4;
+        setGradients(expected, step, skips);
+        setGradients(actual, step, skips);
+        plain.step();
+        captured.step();
+        if (first != null) {
+          different += first.state().equals(second.state()) ? 0 : 1;
+          different += (float) first.scale() == captured.lossScale().toFloats()[0] ? 0 : 1;
+        }
+        different += plain.stepCount() == optimizer.stepCount() ? 0 : 1;
+        different += plain.skippedSteps() == optimizer.skippedSteps() ? 0 : 1;
+        different += plain.isLastStepSkipped() == optimizer.isLastStepSkipped() ? 0 : 1;
+        for (int i = 0; i < groups; i++) {
+          float[] bits = expected.get("p" + i).values().toFloats();
+          different += Arrays.equals(bits, actual.get("p" + i).values().toFloats()) ? 0 : 1;
+        }
+      }
+    } catch (IllegalStateException e) { // the device counts other launches than there were
+      different++;
+    }
+    return different;
+  }
+}

@@ -1,0 +1,453 @@
+package io.warmstep;
+
+import io.warmstep.backend.CapturedProgram;
+import io.warmstep.backend.Memory;
+import io.warmstep.step.CapturedCounts;
+import io.warmstep.step.CapturedScale;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+
+/**
+ * An optimizer's step that a CUDA device repeats without the host, in a CUDA graph. Learning rate,
+ * bias corrections and whatever else moves from step to step move there too, steps are clipped and
+ * skipped, and the loss scale grows and backs off on the device, with the same bits as {@link
+ * Optimizer#step()} has. The host computes the numbers of the next steps ahead, and waits only when
+ * it is more than 16 launches ahead of the device.
+ *
+ * <p>Alone, after a backward pass that the device's stream was given in any way:
+ *
+ * <pre>{@code
+ * try (CapturedStep captured = optimizer.capture()) {
+ *   for (Batch batch : batches) {
+ *     backward(batch, parameters);
+ *     captured.step();
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>Or as part of a graph of the caller's, on the stream that the device was wrapped with:
+ *
+ * <pre>{@code
+ * try (CapturedStep captured = optimizer.capture()) {
+ *   cuStreamBeginCapture(stream, mode);
+ *   launchForwardAndBackward(stream);
+ *   captured.record();
+ *   cuStreamEndCapture(stream, graph);
+ *   ...
+ *   for (Batch batch : batches) {
+ *     copy(batch, stream);
+ *     captured.beforeLaunch();
+ *     cuGraphLaunch(executable, stream);
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>What the optimizer and its {@link LossScaler} count is the device's: {@link
+ * Optimizer#stepCount}, {@link Optimizer#skippedSteps}, {@link Optimizer#isLastStepSkipped}, {@link
+ * Optimizer#learningRate()}, {@link Optimizer#gradientNorm}, {@link LossScaler#scale} and {@link
+ * LossScaler#state} wait until the device has done what it was given. So does whatever changes or
+ * saves the optimizer, a plain step included; after that captured steps go on from there. A launch
+ * that was made ready by {@link #beforeLaunch} and did not come before is made ready no more.
+ *
+ * <p>Used by the optimizer's thread. After groups were frozen, unfrozen or added, or tensors
+ * rebound, a captured step is of what was before: it refuses, and is to be captured again; graphs
+ * that it was recorded into must not be launched once memory that they use is freed.
+ */
+public final class CapturedStep implements AutoCloseable {
+  private final Optimizer optimizer;
+  private final PreparedStep step;
+  private final CapturedProgram program;
+  private final CapturedScale scale;
+  private final StepsAhead ahead;
+  private final long version; // of what was prepared
+  private final Tensor[] borrowed;
+  private final Memory[] memories; // of these, when it was captured
+  private long rebindings; // the device's count when they were last looked at
+  private final Lifetime lifetime;
+  private final Tensor lossScale; // null without a scaler
+  private final BooleanSupplier launch;
+  private final BooleanSupplier awaitRoom;
+  private final BooleanSupplier settle;
+  private final BooleanSupplier begin;
+  private final BooleanSupplier allow;
+  private final BooleanSupplier refuseCapture;
+  private final CapturedCounts counts = new CapturedCounts();
+  private boolean isLive; // the device has come further than the optimizer knows
+  private long allowed; // launches
+  private long told; // how many launches were too early
+  private double lastNorm = Double.NaN; // once it is closed
+
+  CapturedStep(
+      Optimizer optimizer, PreparedStep step, CapturedProgram program, CapturedScale scale) {
+    this.optimizer = optimizer;
+    this.step = step;
+    this.program = program;
+    this.scale = scale;
+    this.ahead = new StepsAhead(step, optimizer.rates(), program.room());
+    this.version = step.version();
+    this.borrowed = optimizer.parameters().borrowedTensors();
+    this.memories = Stream.of(borrowed).map(CapturedStep::memory).toArray(Memory[]::new);
+    this.rebindings = optimizer.device().rebindings();
+    this.lifetime = Lifetime.unreported(this, "captured step"); // its optimizer keeps it
+    this.lossScale =
+        optimizer.scaler() == null
+            ? null
+            : new Tensor(optimizer.device(), program.lossScale(), 0, 1, lifetime);
+    this.launch =
+        () -> {
+          program.launch();
+          return true;
+        };
+    this.awaitRoom =
+        () -> {
+          program.awaitRoom();
+          return true;
+        };
+    this.settle =
+        () -> {
+          program.settle();
+          return true;
+        };
+    this.begin =
+        () -> {
+          optimizer.beginState();
+          program.begin(counts);
+          return true;
+        };
+    this.allow =
+        () -> {
+          program.allow(allowed + 1);
+          return true;
+        };
+    this.refuseCapture =
+        () -> {
+          program.refuseCapture();
+          return true;
+        };
+  }
+
+  /**
+   * Updates all parameters from their gradients, as {@link Optimizer#step()} does, by launching a
+   * graph on the device's stream. After the first call it allocates no objects and waits for
+   * nothing, unless 16 launches are outstanding. Whether the step happens is decided on the device.
+   *
+   * @throws StepFailedException if the device failed in this or an earlier step
+   * @throws IllegalStateException if the schedule gives a rate that cannot be, or a number that the
+   *     parameters' arithmetic cannot hold, or the device's stream is capturing a graph; nothing
+   *     changes
+   * @throws HostBehindException as {@link #beforeLaunch} does
+   * @throws CaptureRefusedException as {@link #beforeLaunch} does
+   * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws ClosedException if this, the optimizer, its parameters or the device is closed
+   */
+  public void step() {
+    optimizer.enter("CapturedStep.step()");
+    try {
+      makeReady("CapturedStep.step()");
+      optimizer.run(null, launch);
+    } finally {
+      optimizer.leave();
+    }
+  }
+
+  /**
+   * Makes one launch of a graph of the caller's ready that this step was {@linkplain #record
+   * recorded} into: to be called before each. Call nothing else of the optimizer in between. A
+   * graph has this step once.
+   *
+   * @throws HostBehindException if since the last call a graph was launched that was not made
+   *     ready; this call makes none ready
+   * @throws CaptureRefusedException if groups or memory are not those that were captured; or
+   *     micro-batches were accumulated; or the loss scale is such that gradients would have to be
+   *     multiplied by what is no normal float32 number, which {@link Optimizer#step()} can do;
+   *     nothing changes
+   * @throws IllegalStateException if it was called more than 16 times without a launch, or for what
+   *     {@link #step} throws it; nothing changes
+   * @throws StepFailedException if the device failed in an earlier step
+   * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
+   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws ClosedException if this, the optimizer, its parameters or the device is closed
+   */
+  public void beforeLaunch() {
+    optimizer.enter("beforeLaunch()");
+    try {
+      makeReady("beforeLaunch()");
+    } finally {
+      optimizer.leave();
+    }
+  }
+
+  /**
+   * Puts the step into the graph that the device's stream is capturing: the stream that was given
+   * to {@link Devices#wrapCuda}. Nothing is done on the device, and nothing allocated.
+   *
+   * @throws IllegalStateException if the stream is capturing no graph
+   * @throws CaptureRefusedException if groups or memory are not those that were captured
+   * @throws DeviceException if the driver refuses
+   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws ClosedException if this, the optimizer, its parameters or the device is closed
+   */
+  public void record() {
+    optimizer.enter("record()");
+    try {
+      checkCurrent();
+      program.record();
+    } finally {
+      optimizer.leave();
+    }
+  }
+
+  /**
+   * The loss scale as one float32 on the device, by which kernels of the caller's multiply the
+   * loss: in each launch they find the scale that its step divides by. It is there from the first
+   * {@link #beforeLaunch} on. Only to be read.
+   *
+   * @return a tensor that closes with this
+   * @throws IllegalStateException if the optimizer has no loss scaler
+   * @throws ClosedException if this, the optimizer, its parameters or the device is closed
+   */
+  public Tensor lossScale() {
+    checkOpen();
+    if (lossScale == null) {
+      throw new IllegalStateException(
+          "the optimizer scales no loss: build it with lossScaler(LossScaler.dynamic())");
+    }
+    return lossScale;
+  }
+
+  /**
+   * Where {@link #lossScale()} lies, for kernels of the caller's.
+   *
+   * @return a {@code CUdeviceptr}
+   * @throws IllegalStateException if the optimizer has no loss scaler
+   * @throws ClosedException if this, the optimizer, its parameters or the device is closed
+   */
+  public long lossScaleHandle() {
+    lossScale();
+    return program.lossScaleAddress();
+  }
+
+  private void checkOpen() {
+    lifetime.checkOpen();
+    optimizer.checkOpen();
+  }
+
+  /** Whether what was prepared is still that. */
+  boolean isOf(PreparedStep prepared) {
+    return prepared == step && prepared.version() == version;
+  }
+
+  private void checkCurrent() {
+    checkOpen();
+    if (step.version() != version || isRebound()) {
+      throw new CaptureRefusedException(
+          "groups were frozen, unfrozen or added, hyperparameters restored or tensors rebound since"
+              + " this step was captured: close it and capture() again");
+    }
+  }
+
+  private static Memory memory(Tensor tensor) {
+    return tensor.slice().memory();
+  }
+
+  /** The device counts the tensors of others too. */
+  private boolean isRebound() {
+    long present = optimizer.device().rebindings();
+    for (int i = 0; present != rebindings && i < borrowed.length; i++) {
+      if (memory(borrowed[i]) != memories[i]) {
+        return true;
+      }
+    }
+    rebindings = present;
+    return false;
+  }
+
+  private void makeReady(String operation) {
+    checkCurrent();
+    optimizer.requireCapturable(operation);
+    if (!isLive && optimizer.scaler() != null) {
+      optimizer.scaler().requireExact(); // another state may have been restored
+    }
+    if (!isReady()) {
+      throw new CaptureRefusedException(
+          "gradientScale "
+              + scale.gradientScale()
+              + " divided by a loss scale of "
+              + counts.lossScale
+              + " is no normal float32 number, by which captured steps multiply: call step() of"
+              + " the optimizer until the loss scale is another");
+    }
+  }
+
+  /** Takes the step that {@link Optimizer#step()} asks for; false if it must take it otherwise. */
+  boolean stepAhead() {
+    boolean isReady = isReady();
+    if (isReady) {
+      optimizer.run(null, launch);
+    }
+    return isReady;
+  }
+
+  /** Makes a launch ready; false if the loss scale is out of range. */
+  private boolean isReady() {
+    optimizer.run(null, refuseCapture);
+    if (isLive) {
+      program.read(counts);
+      tellEarly();
+    } else {
+      optimizer.suspendCaptured(); // another captured step
+      await(); // nothing is to be told where the device goes on while it does
+      tellEarly();
+      begin();
+    }
+    makeRoom();
+    if (!isInRange()) {
+      return false;
+    }
+    if (counts.steps > Long.MAX_VALUE - outstanding()) {
+      settle();
+      optimizer.known().next(); // refuses where no step can follow
+    }
+    try {
+      fill();
+    } catch (IllegalStateException e) { // perhaps of a step that does not come next
+      await();
+      fill();
+    }
+    optimizer.run(null, allow);
+    allowed++;
+    return true;
+  }
+
+  /** The numbers of all steps that the launches so far and one more may come to. */
+  private void fill() {
+    ahead.fill(counts.steps + outstanding(), program);
+  }
+
+  /** Launches that the device has not told of, and the next one. */
+  private long outstanding() {
+    return allowed + 1 - counts.launches;
+  }
+
+  private void begin() {
+    Progress progress = optimizer.known();
+    counts.launches = 0;
+    counts.steps = progress.steps();
+    counts.skipped = progress.skipped();
+    counts.early = told;
+    counts.lossScale = optimizer.scaler() == null ? 1 : optimizer.scaler().scale();
+    counts.finiteSteps = optimizer.scaler() == null ? 0 : optimizer.scaler().state().finiteSteps();
+    counts.isLastSkipped = progress.isLastSkipped();
+    optimizer.beginSteps();
+    optimizer.run(null, begin);
+    ahead.begin(counts.steps, progress.learningRate());
+    allowed = 0;
+    isLive = true;
+    optimizer.captures().begin(this);
+  }
+
+  private void tellEarly() {
+    long early = counts.early - told;
+    if (early == 0) {
+      return;
+    }
+    told = counts.early;
+    throw new HostBehindException(early);
+  }
+
+  /** Near the bounds of the loss scale the host waits, to know whether the next step can be. */
+  private boolean isInRange() {
+    if (!scale.staysInRange(counts.lossScale, outstanding() - 1)) {
+      await();
+    }
+    return scale.staysInRange(counts.lossScale, outstanding() - 1);
+  }
+
+  private void makeRoom() {
+    if (outstanding() > program.room()) {
+      optimizer.run("captured steps", awaitRoom);
+      program.read(counts);
+    }
+    if (outstanding() > program.room()) {
+      await();
+    }
+    if (outstanding() > program.room()) {
+      throw new IllegalStateException(
+          "beforeLaunch() was called "
+              + outstanding()
+              + " times without a launch, must be followed by one: launch the graph on the"
+              + " device's stream after each call");
+    }
+  }
+
+  private void await() {
+    optimizer.run("captured steps", settle);
+    program.read(counts);
+  }
+
+  /** Waits for the device, if it may have come further, and has the optimizer know how far. */
+  void settle() {
+    if (isLive) {
+      isLive = false; // if the device failed, what is known stays so
+      await();
+      isLive = true;
+      ahead.takeOver(counts.steps);
+      optimizer.known().takeOver(counts, ahead.rate(counts.steps));
+      if (optimizer.scaler() != null) {
+        optimizer.scaler().takeOver(counts.lossScale, counts.finiteSteps);
+      }
+    }
+  }
+
+  /** The same, and the device is not to go on before it is told where. */
+  void suspend() {
+    if (isLive) {
+      try {
+        settle();
+        program.allow(counts.launches);
+      } finally {
+        isLive = false;
+      }
+    }
+  }
+
+  /** Of the last launch; the device has done it. */
+  double gradientNorm() {
+    return lifetime.isOpen() ? program.gradientNorm() : lastNorm;
+  }
+
+  /**
+   * Waits until the device has done the steps that it was given, and frees what was prepared.
+   * Graphs that the step was recorded into must not be launched any more. Closing twice is fine.
+   *
+   * @throws StepFailedException if the device failed in a step; all is freed
+   */
+  @Override
+  public void close() {
+    optimizer.enter("CapturedStep.close()");
+    try {
+      if (lifetime.isOpen() && optimizer.isOpen()) {
+        optimizer.suspendCaptured();
+        lastNorm = program.gradientNorm();
+      }
+    } catch (WarmstepException e) { // which the optimizer's next call tells
+      lastNorm = Double.NaN;
+    } finally {
+      try {
+        free();
+      } finally {
+        optimizer.leave();
+      }
+    }
+  }
+
+  void free() {
+    if (lifetime.end()) {
+      optimizer.captures().forget(this, program);
+      if (optimizer.device().isOpen()) {
+        program.close();
+      }
+    }
+  }
+}

@@ -1,0 +1,96 @@
+package io.warmstep;
+
+import io.warmstep.backend.CapturedProgram;
+import io.warmstep.step.CapturedScale;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/** The captured steps of an optimizer, of which one at a time may be ahead of it. */
+final class Captures {
+  private final List<CapturedStep> steps = new ArrayList<>();
+
+  /** What the steps hold of the device, apart from them, so that it can be freed without. */
+  private final List<CapturedProgram> programs = new CopyOnWriteArrayList<>();
+
+  private CapturedStep own;
+  private CapturedStep live;
+  private CapturedStep last; // that took the last step; null if it was not captured
+
+  void add(CapturedStep step, CapturedProgram program) {
+    steps.add(step);
+    programs.add(program);
+  }
+
+  void forget(CapturedStep step, CapturedProgram program) {
+    steps.remove(step);
+    programs.remove(program);
+  }
+
+  /** What plain steps go by, of what is prepared; it waits for no step. */
+  CapturedStep own(Optimizer optimizer, PreparedStep step, CapturedScale scale) {
+    if (own == null || !own.isOf(step)) {
+      last = last == own ? null : last;
+      own = new CapturedStep(optimizer, step, step.ahead(), scale);
+    }
+    return own;
+  }
+
+  /** From now on the device counts. */
+  void begin(CapturedStep step) {
+    live = step;
+    last = step;
+  }
+
+  /** Waits for the device, and knows how far it has come. */
+  void settle() {
+    if (live != null) {
+      live.settle();
+    }
+  }
+
+  /** The same; from then on the optimizer counts. */
+  void suspend() {
+    if (live != null) {
+      CapturedStep former = live;
+      try {
+        former.suspend();
+      } finally {
+        live = null;
+      }
+    }
+  }
+
+  /** The same before all is closed: what was known stays so if the device fails. */
+  void finish() {
+    try {
+      suspend();
+    } catch (StepFailedException e) {
+      live = null; // nobody goes on from here
+    }
+  }
+
+  /**
+   * The captured step that took the last step; null if none did, or if it is of what was before.
+   */
+  CapturedStep last(PreparedStep step) {
+    return last == own && own != null && !own.isOf(step) ? null : last;
+  }
+
+  /** A step that was not captured. */
+  void otherStep() {
+    last = null;
+  }
+
+  /** Closes all of them. */
+  void close() {
+    live = null;
+    List.copyOf(steps).forEach(CapturedStep::free);
+  }
+
+  /** What frees all that they hold and refers to none of them. */
+  Runnable release() {
+    List<CapturedProgram> held = programs;
+    return () -> held.forEach(CapturedProgram::close);
+  }
+}

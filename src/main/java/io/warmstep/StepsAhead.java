@@ -1,0 +1,95 @@
+package io.warmstep;
+
+import io.warmstep.backend.CapturedProgram;
+import io.warmstep.rule.StepValues;
+import io.warmstep.step.StepInputs;
+import java.util.List;
+
+/**
+ * The numbers of captured steps, computed ahead of the device in the order of the steps and once
+ * each, since rules keep numbers from one step to the next. What they kept after each step stays
+ * until the device is known to have come further.
+ */
+final class StepsAhead {
+  private final PreparedStep step;
+  private final LearningRate learningRate;
+  private final List<TrainedGroup> groups;
+  private final StepInputs inputs;
+  private final StepValues[] values;
+  private final long[] earlier; // steps of the optimizer that a group had no part in
+  private final double[] rates; // of the last steps, by their numbers
+  private final double[][][] kept; // likewise what the groups' rules kept after them
+  private long filled;
+
+  /**
+   * Nothing is computed yet.
+   *
+   * @param room how many steps the device may be behind
+   */
+  StepsAhead(PreparedStep step, LearningRate learningRate, int room) {
+    this.step = step;
+    this.learningRate = learningRate;
+    this.groups = step.active();
+    this.inputs = step.newInputs();
+    this.values = step.newValues();
+    this.earlier = new long[groups.size()];
+    this.rates = new double[room + 1];
+    this.kept = new double[room + 1][groups.size()][];
+    for (double[][] each : kept) {
+      for (int i = 0; i < each.length; i++) {
+        each[i] = new double[groups.get(i).kept().length];
+      }
+    }
+  }
+
+  private int place(long number) {
+    return (int) (number % rates.length);
+  }
+
+  /** Begins behind the steps that happened. */
+  void begin(long steps, double rate) {
+    filled = steps;
+    rates[place(steps)] = rate;
+    for (int i = 0; i < earlier.length; i++) {
+      TrainedGroup group = groups.get(i);
+      earlier[i] = steps - group.steps();
+      System.arraycopy(group.kept(), 0, kept[place(steps)][i], 0, group.kept().length);
+    }
+  }
+
+  /**
+   * Computes what is missing of the steps up to one. Allocates nothing.
+   *
+   * @throws IllegalStateException if the schedule gives a rate that cannot be, or the arithmetic of
+   *     the parameters cannot hold a number; the steps before that one are there
+   */
+  void fill(long last, CapturedProgram program) {
+    while (filled < last) {
+      long number = filled + 1;
+      double rate = learningRate.rate(number);
+      for (int i = 0; i < earlier.length; i++) {
+        double[] before = kept[place(filled)][i];
+        double[] after = kept[place(number)][i];
+        TrainedGroup group = groups.get(i);
+        step.fill(inputs, i, group, number, number - earlier[i], rate, before, values[i]);
+        System.arraycopy(before, 0, after, 0, after.length);
+        group.rules().rule().advance(values[i], after);
+      }
+      rates[place(number)] = rate;
+      program.write(number, inputs);
+      filled = number;
+    }
+  }
+
+  /** The groups have come as far as the device. */
+  void takeOver(long steps) {
+    for (int i = 0; i < earlier.length; i++) {
+      groups.get(i).advanceTo(steps - earlier[i], kept[place(steps)][i]);
+    }
+  }
+
+  /** The rate of the last step that happened, one of the last. */
+  double rate(long steps) {
+    return rates[place(steps)];
+  }
+}

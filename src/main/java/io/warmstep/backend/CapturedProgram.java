@@ -1,0 +1,106 @@
+package io.warmstep.backend;
+
+import io.warmstep.step.CapturedCounts;
+import io.warmstep.step.StepInputs;
+
+/**
+ * A prepared step that a device repeats without the host, in a graph: the numbers that move from
+ * step to step wait on the device's side of a ring, which the host fills ahead, and the device
+ * counts what happened. Used by one thread at a time.
+ */
+public interface CapturedProgram extends AutoCloseable {
+  /**
+   * How many steps beyond those that happened have room for their numbers, and so how many launches
+   * may be outstanding.
+   *
+   * @return the slots of the ring
+   */
+  int room();
+
+  /**
+   * Has the device go on from somewhere else, after all that it was given so far. All launches that
+   * were allowed must be over, and the device's stream is capturing no graph.
+   *
+   * @param from where; its launches are 0
+   */
+  void begin(CapturedCounts from);
+
+  /**
+   * Writes the numbers of a step. Allocates nothing.
+   *
+   * @param step its number, at most {@link #room} beyond those that happened
+   * @param inputs the numbers; the gradient scale is the device's own
+   */
+  void write(long step, StepInputs inputs);
+
+  /**
+   * Lets the device do so many launches. Allocates nothing.
+   *
+   * @param launches since {@link #begin}, all in all
+   */
+  void allow(long launches);
+
+  /**
+   * What the device has told by now. Launches were over when it told them, so whatever else there
+   * is is of those or of later ones.
+   *
+   * @param to receives it
+   */
+  void read(CapturedCounts to);
+
+  /** Waits until at most {@link #room} launches are outstanding, one more to come. */
+  void awaitRoom();
+
+  /** Waits until the device has told of all launches, and so knows whether the steps happen. */
+  void settle();
+
+  /**
+   * Checks that the device's stream takes launches, rather than to capture them. Allocates nothing.
+   *
+   * @throws StepRefusedException if it captures
+   */
+  void refuseCapture();
+
+  /** Launches the step, by a graph of its own if it has one. Allocates nothing. */
+  void launch();
+
+  /**
+   * Takes a plan that differs in nothing but where operands lie, for launches from now on.
+   *
+   * @param plan as this program was prepared for, with other slices
+   * @return false if the step must be prepared anew for that; then nothing changed
+   */
+  boolean rebind(StepPlan plan);
+
+  /**
+   * Puts the step into the graph that the device's stream is capturing.
+   *
+   * @throws StepRefusedException if it captures none; nothing has changed
+   */
+  void record();
+
+  /**
+   * The loss scale, one float32 on the device.
+   *
+   * @return memory that closes with this
+   */
+  Memory lossScale();
+
+  /**
+   * Where that lies.
+   *
+   * @return the driver's address
+   */
+  long lossScaleAddress();
+
+  /**
+   * Global norm of the scaled gradients of the last launch, before clipping; after {@link #settle}.
+   *
+   * @return the norm, or NaN if the plan does not need it or nothing was launched
+   */
+  double gradientNorm();
+
+  /** Releases what was prepared. A second call does nothing. */
+  @Override
+  void close();
+}

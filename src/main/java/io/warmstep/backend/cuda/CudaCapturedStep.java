@@ -1,0 +1,338 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.CapturedProgram;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.StepRefusedException;
+import io.warmstep.step.CapturedCounts;
+import io.warmstep.step.CapturedScale;
+import io.warmstep.step.GradientScale;
+import io.warmstep.step.StepInputs;
+import io.warmstep.storage.Storage;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import jcuda.Pointer;
+import jcuda.driver.CUcontext;
+import jcuda.driver.CUevent;
+import jcuda.driver.CUevent_flags;
+import jcuda.driver.CUfunction;
+import jcuda.driver.CUgraphExec;
+
+/**
+ * The launches of a step with arguments that stay, so that a graph can repeat them: groups' numbers
+ * always lie in tables, which the kernel of captured.cu fills from a ring of the host's memory
+ * after the norm, and what gradients are multiplied by is the norm's result.
+ */
+final class CudaCapturedStep implements CapturedProgram {
+  private static final int SLOTS = 16;
+  private static final int HALF = SLOTS / 2;
+  private static final VarHandle LONG =
+      MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.nativeOrder());
+
+  private final CudaDevice device;
+  private final CudaContext context;
+  private final Arena arena;
+  private final List<CudaUpdate> updates = new ArrayList<>();
+  private final CudaNorm norm; // or null
+  private final CapturedScale scale;
+  private final CUfunction function;
+  private final ByteBuffer arguments = Cuda.direct(Layout.CAPTURED_BYTES);
+  private final Pointer argumentPointer = Pointer.to(Pointer.to(arguments));
+  private final Arena.Part state;
+  private final Arena.Part result; // where there is no norm
+  private final Arena.Part table;
+  private final int slotBytes;
+  private final ByteBuffer start = Cuda.direct(Layout.STATE_BYTES);
+  private final List<CUevent> halves = new ArrayList<>(); // of the ring, the last time each
+  private Pointer pinned; // the exchange and the slots
+  private ByteBuffer shared;
+  private CUgraphExec graph; // or null
+  private CUevent decided; // once the device has told of all launches; null with a graph
+  private boolean hasRun;
+
+  // Made once, so that a step allocates nothing.
+  private final CUcontext popped = new CUcontext();
+  private final CudaContext.Work refusal;
+  private final CudaContext.Work launch = this::launchGraph;
+  private final CudaContext.Work mark = this::markHalf;
+  private final CudaContext.Work await = this::awaitHalf;
+  private final CudaContext.Work awaitDecided = this::awaitDecided;
+  private long allowed;
+
+  /**
+   * Prepares a step.
+   *
+   * @param hasGraph whether it is launched by one
+   */
+  CudaCapturedStep(CudaDevice device, StepPlan plan, CapturedScale scale, boolean hasGraph) {
+    this.device = device;
+    this.context = device.context().forCapture();
+    this.refusal = context::refuseCapture;
+    this.arena = new Arena(context);
+    this.scale = scale;
+    this.function = device.kernels().get("captured_step");
+    this.state = arena.table(Layout.STATE_BYTES); // of no launch that is allowed
+    this.result = arena.reserve(Layout.RESULT_BYTES);
+    List<CudaStepProgram.Launch> launches = List.copyOf(CudaStepProgram.launches(plan).keySet());
+    int bytes = 0;
+    for (CudaStepProgram.Launch each : launches) {
+      bytes = Math.addExact(bytes, CudaUpdate.tableBytes(each.rule(), each.type()));
+    }
+    this.slotBytes = bytes;
+    this.table = arena.reserve(bytes);
+    int[] offset = new int[1];
+    CudaStepProgram.launches(plan)
+        .forEach(
+            (each, runs) -> {
+              updates.add(
+                  new CudaUpdate(
+                      context, device.kernels(), arena, plan, each.rule(), runs, table, offset[0]));
+              offset[0] += CudaUpdate.tableBytes(each.rule(), each.type());
+            });
+    norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
+    try {
+      arena.allocate();
+      pinned = context.allocateHost(Layout.EXCHANGE_BYTES + (long) SLOTS * slotBytes);
+      shared =
+          pinned
+              .getByteBuffer(0, Layout.EXCHANGE_BYTES + (long) SLOTS * slotBytes)
+              .order(ByteOrder.nativeOrder());
+      for (int i = 0; i < Layout.EXCHANGE_BYTES; i += Long.BYTES) {
+        shared.putLong(i, 0);
+      }
+      halves.add(context.newEvent(CUevent_flags.CU_EVENT_DISABLE_TIMING));
+      halves.add(context.newEvent(CUevent_flags.CU_EVENT_DISABLE_TIMING));
+      setFixed();
+      arena.upload();
+      if (hasGraph) {
+        graph = context.capture(this::launchAll);
+      } else {
+        decided = context.newEvent(CUevent_flags.CU_EVENT_DISABLE_TIMING);
+      }
+    } catch (RuntimeException | Error e) {
+      release();
+      throw e;
+    }
+  }
+
+  private void setFixed() {
+    long normResult = result.address();
+    if (norm != null) {
+      norm.setFixed();
+      norm.readScale(state.address());
+      normResult = norm.result();
+    }
+    for (CudaUpdate update : updates) {
+      update.setFixed(normResult);
+    }
+    long exchange = context.deviceAddress(pinned);
+    arguments.putLong(Layout.CAPTURED_STATE, state.address());
+    arguments.putLong(Layout.CAPTURED_EXCHANGE, exchange);
+    arguments.putLong(Layout.CAPTURED_RESULT, normResult);
+    arguments.putLong(Layout.CAPTURED_SLOTS, exchange + Layout.EXCHANGE_BYTES);
+    arguments.putLong(Layout.CAPTURED_TABLE, table.address());
+    arguments.putDouble(Layout.CAPTURED_GRADIENT_SCALE, scale.gradientScale());
+    arguments.putDouble(Layout.CAPTURED_GROWTH_FACTOR, scale.growthFactor());
+    arguments.putDouble(Layout.CAPTURED_BACKOFF_FACTOR, scale.backoffFactor());
+    arguments.putInt(Layout.CAPTURED_GROWTH_INTERVAL, scale.growthInterval());
+    arguments.putInt(Layout.CAPTURED_SLOT_WORDS, slotBytes / Integer.BYTES);
+    arguments.putInt(Layout.CAPTURED_SLOT_COUNT, SLOTS);
+    arguments.putInt(Layout.CAPTURED_HAS_NORM, norm == null ? 0 : 1);
+  }
+
+  /** With the context current: all launches of a step, the same each time. */
+  private void launchAll() {
+    if (norm != null) {
+      norm.launch();
+    }
+    context.launch(function, 1, argumentPointer);
+    if (decided != null) {
+      context.record(decided);
+    }
+    for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
+      updates.get(i).launch(1, 1);
+    }
+  }
+
+  @Override
+  public int room() {
+    return SLOTS;
+  }
+
+  @Override
+  public void begin(CapturedCounts from) {
+    GradientScale factor = scale.at(from.lossScale);
+    start.putDouble(0, factor.scale());
+    start.putFloat(Layout.SCALE_FLOAT, factor.floatScale());
+    start.putFloat(Layout.SCALE_MANTISSA, factor.mantissa());
+    start.putInt(Layout.SCALE_EXPONENT, factor.exponent());
+    start.putFloat(Layout.SCALE_LOSS, (float) from.lossScale);
+    start.putDouble(Layout.STATE_LOSS_SCALE, from.lossScale);
+    start.putLong(Layout.STATE_LAUNCHES, 0);
+    start.putLong(Layout.STATE_STEPS, from.steps);
+    start.putLong(Layout.STATE_SKIPPED, from.skipped);
+    start.putLong(Layout.STATE_EARLY, from.early);
+    start.putInt(Layout.STATE_FINITE_STEPS, from.finiteSteps);
+    start.putInt(Layout.STATE_LAST_SKIPPED, from.isLastSkipped ? 1 : 0);
+    allow(0);
+    context.send(state.address(), start, Layout.STATE_BYTES);
+    shared.putLong(Layout.EXCHANGE_LAUNCHES, 0); // what a launch would tell
+    shared.putLong(Layout.EXCHANGE_STEPS, from.steps);
+    shared.putLong(Layout.EXCHANGE_SKIPPED, from.skipped);
+    shared.putLong(Layout.EXCHANGE_EARLY, from.early);
+    shared.putDouble(Layout.EXCHANGE_LOSS_SCALE, from.lossScale);
+    shared.putInt(Layout.EXCHANGE_FINITE_STEPS, from.finiteSteps);
+    shared.putInt(Layout.EXCHANGE_LAST_SKIPPED, from.isLastSkipped ? 1 : 0);
+  }
+
+  @Override
+  public void write(long step, StepInputs inputs) {
+    int slot = Layout.EXCHANGE_BYTES + (int) (step % SLOTS) * slotBytes;
+    for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
+      updates.get(i).write(inputs, shared, slot);
+    }
+  }
+
+  /** At each half of the ring an event says when the launches before are over. */
+  @Override
+  public void allow(long launches) {
+    allowed = launches;
+    if (launches % HALF == 1) {
+      context.run("cuEventRecord", mark, popped);
+    }
+    LONG.setRelease(shared, Layout.EXCHANGE_ALLOWED, launches);
+  }
+
+  private void markHalf() {
+    context.record(half(allowed));
+  }
+
+  private CUevent half(long launches) {
+    return halves.get((int) ((launches - 1) / HALF % 2));
+  }
+
+  @Override
+  public void read(CapturedCounts to) {
+    to.launches = (long) LONG.getAcquire(shared, Layout.EXCHANGE_LAUNCHES);
+    to.steps = shared.getLong(Layout.EXCHANGE_STEPS);
+    to.skipped = shared.getLong(Layout.EXCHANGE_SKIPPED);
+    to.early = shared.getLong(Layout.EXCHANGE_EARLY);
+    to.lossScale = shared.getDouble(Layout.EXCHANGE_LOSS_SCALE);
+    to.finiteSteps = shared.getInt(Layout.EXCHANGE_FINITE_STEPS);
+    to.isLastSkipped = shared.getInt(Layout.EXCHANGE_LAST_SKIPPED) != 0;
+  }
+
+  /** For what came before the half of the ring that the last launch is in. */
+  @Override
+  public void awaitRoom() {
+    context.run("cuEventSynchronize", await, popped);
+  }
+
+  private void awaitHalf() {
+    context.await(half(allowed));
+  }
+
+  /** Without a graph, updates may go on. */
+  @Override
+  public void settle() {
+    if (decided == null) {
+      context.synchronize();
+    } else if (hasRun) {
+      context.run("cuEventSynchronize", awaitDecided, popped);
+    }
+  }
+
+  private void awaitDecided() {
+    context.await(decided);
+  }
+
+  @Override
+  public boolean rebind(StepPlan plan) {
+    return CudaStepProgram.rebind(context, updates, norm, plan);
+  }
+
+  @Override
+  public void refuseCapture() {
+    context.run("cuStreamIsCapturing", refusal, popped);
+  }
+
+  @Override
+  public void launch() {
+    context.run("step", launch, popped);
+    hasRun = true;
+  }
+
+  private void launchGraph() {
+    if (graph == null) {
+      launchAll();
+    } else {
+      context.launch(graph);
+    }
+  }
+
+  @Override
+  public void record() {
+    context.run(
+        "record",
+        () -> {
+          if (!context.isCapturing()) {
+            throw new StepRefusedException(
+                "the device's stream is capturing no CUDA graph to put a step into: begin the"
+                    + " capture before record(), or call step(), which launches a graph of its"
+                    + " own");
+          }
+          launchAll();
+        });
+    hasRun = true; // once that graph is launched
+  }
+
+  @Override
+  public Memory lossScale() {
+    return new CudaMemory(device, Storage.of(ElementType.FLOAT32), lossScaleAddress(), 1);
+  }
+
+  @Override
+  public long lossScaleAddress() {
+    return state.address() + Layout.SCALE_LOSS;
+  }
+
+  @Override
+  public double gradientNorm() {
+    if (norm == null || !hasRun) {
+      return Double.NaN;
+    }
+    double[] value = new double[1];
+    context.run("gradientNorm", () -> value[0] = norm.awaitNorm());
+    return value[0];
+  }
+
+  @Override
+  public void close() {
+    if (device.forget(this)) {
+      release();
+    }
+  }
+
+  /** Freeing the arena waits for launches that still use it. */
+  private void release() {
+    if (graph != null) {
+      context.destroy(graph);
+    }
+    arena.close();
+    if (norm != null) {
+      norm.close();
+    }
+    halves.forEach(context::destroyEvent);
+    if (decided != null) {
+      context.destroyEvent(decided);
+    }
+    if (pinned != null) {
+      context.freeHost(pinned);
+    }
+  }
+}

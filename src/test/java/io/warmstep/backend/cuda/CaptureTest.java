@@ -1,0 +1,554 @@
+package io.warmstep.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import io.warmstep.CaptureRefusedException;
+import io.warmstep.CapturedStep;
+import io.warmstep.ClosedException;
+import io.warmstep.ConcurrentUseException;
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.ElementType;
+import io.warmstep.EvaluationModeException;
+import io.warmstep.LossScaler;
+import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.Tensor;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.NAdam;
+import io.warmstep.rule.Prodigy;
+import io.warmstep.rule.ScheduleFreeSgd;
+import io.warmstep.rule.Sgd;
+import io.warmstep.schedule.Schedules;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What can be captured, when, and what else may be done meanwhile. On the simulated driver. */
+class CaptureTest extends SimulatedTest {
+  private static final float[] VALUES = {1, -2, 3, 0.5f, 7};
+  private static final float[] GRADIENTS = {0.5f, 1, -3, 2, 1e-3f};
+
+  @AfterEach
+  void restore() {
+    CudaSim.version(12060);
+  }
+
+  /** An optimizer of one parameter; what is done with it. */
+  private interface Use {
+    void run(Optimizer optimizer, Parameters parameters) throws IOException;
+  }
+
+  private static void use(Device device, Consumer<OptimizerBuilder> options, Use use)
+      throws IOException {
+    try (Device its = device;
+        Parameters parameters = Parameters.on(its).add("p", VALUES).build()) {
+      OptimizerBuilder builder = Optimizer.of(parameters).rule(NAdam.nAdam());
+      builder.learningRate(Schedules.cosine(0.1, 100).warmUp(3));
+      options.accept(builder);
+      try (Optimizer optimizer = builder.build()) {
+        parameters.get("p").gradients().copyFrom(GRADIENTS);
+        use.run(optimizer, parameters);
+      }
+    }
+  }
+
+  private static void use(Consumer<OptimizerBuilder> options, Use use) throws IOException {
+    use(Devices.require("cuda"), options, use);
+  }
+
+  private static void plain(OptimizerBuilder builder) {}
+
+  /** What so many plain steps on the CPU lead to. */
+  private static float[] after(int steps) throws IOException {
+    float[] values = new float[VALUES.length];
+    use(
+        Devices.cpu(),
+        CaptureTest::plain,
+        (optimizer, parameters) -> {
+          for (int i = 0; i < steps; i++) {
+            optimizer.step();
+          }
+          parameters.get("p").values().copyTo(values);
+        });
+    return values;
+  }
+
+  private static void check(int steps, Optimizer optimizer, Parameters parameters)
+      throws IOException {
+    assertEquals(steps, optimizer.stepCount());
+    assertArrayEquals(after(steps), parameters.get("p").values().toFloats());
+  }
+
+  static Stream<Arguments> refused() {
+    return Stream.of(
+        refusal(b -> b.learningRate(Schedules.reduceOnPlateau(0.1)), "learning rate follows"),
+        refusal(
+            b -> b.learningRate(Schedules.reduceOnPlateau(0.1).warmUp(3)), "learning rate follows"),
+        refusal(b -> b.learningRate(step -> 0.1), "follow no metric"),
+        refusal(
+            b -> b.learningRate(Schedules.constant(0.1).then(3, step -> 0.1)), "follow no metric"),
+        refusal(b -> b.rule(Adam.adam()).schedule("beta1", step -> 0.9), "beta1 follows"),
+        refusal(b -> b.listener(report -> {}, 1), "without listener()"),
+        refusal(b -> b.lanes(2), "mean of micro-batches"),
+        refusal(b -> b.rule(Lookahead.around(Sgd.sgd())), "Lookahead"),
+        refusal(b -> b.lossScaler(LossScaler.dynamic(1024, 1.5, 0.5, 10)), "powers of two"),
+        refusal(b -> b.lossScaler(LossScaler.dynamic(1024, 2, 0.3, 10)), "powers of two"),
+        refusal(b -> b.lossScaler(LossScaler.dynamic(0.1, 2, 0.5, 10)), "does not stay a float32"));
+  }
+
+  private static Arguments refusal(Consumer<OptimizerBuilder> options, String expected) {
+    return Arguments.of(options, expected);
+  }
+
+  @ParameterizedTest(name = "{1}")
+  @MethodSource("refused")
+  void isRefusedWhenAskedFor(Consumer<OptimizerBuilder> options, String expected)
+      throws IOException {
+    use(
+        options,
+        (optimizer, parameters) -> {
+          long live = CudaSim.live();
+          CaptureRefusedException e =
+              assertThrows(CaptureRefusedException.class, optimizer::capture);
+          assertTrue(e.getMessage().contains(expected), e.getMessage());
+          assertTrue(
+              e.getMessage().contains("step()") || e.getMessage().contains("use a scale"),
+              e.getMessage());
+          assertEquals(live, CudaSim.live());
+        });
+  }
+
+  @Test
+  void isRefusedElsewhere() throws IOException {
+    use(
+        Devices.cpu(),
+        CaptureTest::plain,
+        (optimizer, parameters) -> {
+          CaptureRefusedException e =
+              assertThrows(CaptureRefusedException.class, optimizer::capture);
+          assertTrue(e.getMessage().contains("CUDA devices alone"), e.getMessage());
+          optimizer.step();
+          check(1, optimizer, parameters);
+        });
+    use(
+        CaptureTest::plain,
+        (optimizer, parameters) -> {
+          CudaSim.version(11030);
+          CaptureRefusedException e =
+              assertThrows(CaptureRefusedException.class, optimizer::capture);
+          assertTrue(e.getMessage().contains("CUDA 11.3, 11.4 (driver 470)"), e.getMessage());
+        });
+  }
+
+  /** What is not so when a step is captured may come to be so. */
+  @Test
+  void refusesWhatCameToBeSo() throws IOException {
+    use(
+        builder -> builder.rule(ScheduleFreeSgd.scheduleFreeSgd()),
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            optimizer.eval();
+            assertThrows(EvaluationModeException.class, captured::step);
+            assertThrows(EvaluationModeException.class, captured::beforeLaunch);
+            assertThrows(EvaluationModeException.class, optimizer::capture);
+            optimizer.train();
+            captured.step();
+            assertEquals(2, optimizer.stepCount());
+            optimizer.accumulate();
+            assertThrows(CaptureRefusedException.class, captured::step);
+            optimizer.step();
+            assertEquals(3, optimizer.stepCount());
+          }
+        });
+  }
+
+  @Test
+  void isOfTheGroupsAndMemoryThatWereCaptured() throws IOException {
+    use(
+        builder -> builder.group(ParameterGroup.matching("q*")),
+        parameters -> parameters.add("q", VALUES),
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            optimizer.groups().freeze("q*");
+            refusesAsStale(captured);
+            try (CapturedStep next = optimizer.capture()) {
+              next.step();
+              assertEquals(2, optimizer.stepCount());
+              assertEquals(1, optimizer.groups().stepCount("q"));
+              assertEquals(2, optimizer.groups().stepCount("p"));
+              optimizer.groups().unfreeze("q*");
+              refusesAsStale(next);
+            }
+            try (CapturedStep next = optimizer.capture()) {
+              next.step();
+              assertEquals(2, optimizer.groups().stepCount("q"));
+              assertEquals(3, optimizer.groups().stepCount("p"));
+              assertArrayEquals(after(3), parameters.get("p").values().toFloats());
+            }
+          }
+        });
+  }
+
+  private static void use(
+      Consumer<OptimizerBuilder> options, Consumer<io.warmstep.ParametersBuilder> more, Use use)
+      throws IOException {
+    try (Device device = Devices.require("cuda")) {
+      io.warmstep.ParametersBuilder builder = Parameters.on(device).add("p", VALUES);
+      more.accept(builder);
+      try (Parameters parameters = builder.build()) {
+        OptimizerBuilder its = Optimizer.of(parameters).rule(NAdam.nAdam());
+        its.learningRate(Schedules.cosine(0.1, 100).warmUp(3));
+        options.accept(its);
+        try (Optimizer optimizer = its.build()) {
+          parameters.forEach(parameter -> parameter.gradients().copyFrom(GRADIENTS));
+          use.run(optimizer, parameters);
+        }
+      }
+    }
+  }
+
+  private static void refusesAsStale(CapturedStep captured) {
+    for (Runnable refused :
+        Stream.<Runnable>of(captured::step, captured::beforeLaunch, captured::record).toList()) {
+      CaptureRefusedException e = assertThrows(CaptureRefusedException.class, refused::run);
+      assertTrue(e.getMessage().contains("capture() again"), e.getMessage());
+    }
+  }
+
+  @Test
+  void refusesAfterRebinding() {
+    try (Device device = Devices.require("cuda");
+        Tensor values = device.copyOf(VALUES);
+        Tensor gradients = device.copyOf(GRADIENTS);
+        Tensor others = device.copyOf(GRADIENTS)) {
+      long[] handles = {CudaSim.newMemory(100), CudaSim.newMemory(100)};
+      Tensor lent = device.borrowHandle(ElementType.FLOAT32, handles[0], 0, VALUES.length);
+      Tensor elsewhere = device.borrowHandle(ElementType.FLOAT32, handles[1], 0, VALUES.length);
+      lent.copyFrom(gradients);
+      elsewhere.copyFrom(others);
+      try (Parameters parameters = Parameters.on(device).borrow("p", values, lent).build();
+          Optimizer optimizer = Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0.1).build();
+          CapturedStep captured = optimizer.capture()) {
+        captured.step();
+        lent.rebind(elsewhere);
+        refusesAsStale(captured);
+        optimizer.step();
+        refusesAsStale(captured);
+        try (CapturedStep next = optimizer.capture()) {
+          next.step();
+          device.copyOf(GRADIENTS).close();
+          Tensor unused = device.borrowHandle(ElementType.FLOAT32, handles[0], 0, 1);
+          unused.rebind(device.borrowHandle(ElementType.FLOAT32, handles[0], 1, 1));
+          next.step(); // which concerns none of these parameters
+        }
+        assertEquals(4, optimizer.stepCount());
+      }
+      CudaSim.freeMemory(handles[0]);
+      CudaSim.freeMemory(handles[1]);
+    }
+  }
+
+  /** And wait for nothing all the same. */
+  @Test
+  void plainStepsThatSkipFollowRebinding() {
+    long[] handles = {CudaSim.newMemory(100), CudaSim.newMemory(100)};
+    try (Device device = Devices.require("cuda");
+        Tensor values = device.copyOf(new float[] {1, 2});
+        Tensor lent = device.borrowHandle(ElementType.FLOAT32, handles[0], 0, 2);
+        Tensor other = device.borrowHandle(ElementType.FLOAT32, handles[1], 3, 2);
+        Parameters parameters = Parameters.on(device).borrow("p", values, lent).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+      lent.copyFrom(new float[] {1, -1});
+      other.copyFrom(new float[] {3, Float.NaN});
+      long waits = CudaSim.waits();
+      for (int i = 0; i < 6; i++) {
+        lent.rebind(other); // each has the other's memory then
+        optimizer.step();
+      }
+      assertEquals(0, CudaSim.waits() - waits);
+      assertEquals(3, optimizer.stepCount());
+      assertEquals(3, optimizer.skippedSteps());
+      assertArrayEquals(new float[] {-2, 5}, values.toFloats());
+    }
+    CudaSim.freeMemory(handles[0]);
+    CudaSim.freeMemory(handles[1]);
+  }
+
+  /** What was prepared before, and what comes of it, is known when something else is prepared. */
+  @Test
+  void plainStepsThatSkipFollowGroups() throws IOException {
+    use(
+        builder -> builder.group(ParameterGroup.matching("q*")).skipNonFinite(true),
+        parameters -> parameters.add("q", VALUES),
+        (optimizer, parameters) -> {
+          optimizer.step();
+          optimizer.step();
+          optimizer.groups().freeze("q*");
+          optimizer.step();
+          assertEquals(2, optimizer.groups().stepCount("q"));
+          assertEquals(3, optimizer.groups().stepCount("p"));
+          assertTrue(optimizer.gradientNorm() > 0);
+          optimizer.groups().unfreeze("q*");
+          assertTrue(Double.isNaN(optimizer.gradientNorm()), "nothing has run since");
+          optimizer.step();
+          assertEquals(3, optimizer.groups().stepCount("q"));
+          assertEquals(4, optimizer.stepCount());
+          assertArrayEquals(after(4), parameters.get("p").values().toFloats());
+        });
+  }
+
+  @Test
+  void allWaysOfStepsFollowEachOther(@TempDir Path folder) throws IOException {
+    use(
+        CaptureTest::plain,
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture();
+              CapturedStep another = optimizer.capture()) {
+            captured.step();
+            optimizer.step();
+            captured.step();
+            another.step();
+            another.step();
+            captured.step();
+            check(6, optimizer, parameters);
+            Path file = folder.resolve("saved");
+            optimizer.save(file);
+            captured.step();
+            captured.step();
+            check(8, optimizer, parameters);
+            optimizer.restore(file);
+            check(6, optimizer, parameters);
+            captured.step();
+            check(7, optimizer, parameters);
+            optimizer.step();
+            check(8, optimizer, parameters);
+            use(
+                Devices.cpu(),
+                CaptureTest::plain,
+                (onCpu, its) -> {
+                  onCpu.restore(file);
+                  its.get("p").gradients().copyFrom(GRADIENTS);
+                  onCpu.step();
+                  assertArrayEquals(after(7), its.get("p").values().toFloats());
+                });
+          }
+          optimizer.step();
+          check(9, optimizer, parameters);
+        });
+  }
+
+  @Test
+  void aRateThatIsSetCountsFromTheNextStepOn() throws IOException {
+    float[][] results = new float[2][];
+    for (int turn = 0; turn < 2; turn++) {
+      boolean isCaptured = turn == 1;
+      use(
+          isCaptured ? Devices.require("cuda") : Devices.cpu(),
+          builder -> builder.learningRate(0.1).skipNonFinite(true),
+          (optimizer, parameters) -> {
+            CapturedStep captured = isCaptured ? optimizer.capture() : null;
+            Runnable step = isCaptured ? captured::step : optimizer::step;
+            for (int i = 0; i < 30; i++) {
+              if (i % 7 == 5) {
+                optimizer.learningRate(0.01 * i);
+              }
+              step.run();
+            }
+            assertEquals(0.26, optimizer.learningRate(), 1e-15);
+            results[isCaptured ? 1 : 0] = parameters.get("p").values().toFloats();
+          });
+    }
+    assertArrayEquals(results[0], results[1]);
+  }
+
+  /** The numbers of later steps are computed ahead, but not complained of. */
+  @Test
+  void aRateThatCannotBeIsRefusedAtItsStep() throws IOException {
+    use(
+        builder -> builder.rule(Sgd.sgd()).learningRate(Schedules.exponential(1e-30, 0.1)),
+        (optimizer, parameters) -> {
+          int[] steps = new int[2];
+          for (int turn = 0; turn < 2; turn++) {
+            try (Parameters others =
+                    Parameters.on(parameters.get("p").values().device()).add("p", VALUES).build();
+                Optimizer other =
+                    Optimizer.of(others)
+                        .rule(Sgd.sgd())
+                        .learningRate(Schedules.exponential(1e-30, 0.1))
+                        .build();
+                CapturedStep captured = other.capture()) {
+              Runnable step = turn == 0 ? other::step : captured::step;
+              assertThrows(
+                  IllegalStateException.class,
+                  () -> {
+                    for (int i = 0; i < 30; i++) {
+                      step.run();
+                    }
+                  });
+              steps[turn] = (int) other.stepCount();
+            }
+          }
+          assertTrue(steps[0] > 0, steps[0] + " steps");
+          assertEquals(steps[0], steps[1]);
+        });
+  }
+
+  /** By which gradients would be multiplied in two steps. */
+  @Test
+  void aLossScaleOutOfRangeIsLeftToPlainSteps() throws IOException {
+    LossScaler scaler = LossScaler.dynamic(0x1p125, 2, 0.5, 1);
+    use(
+        builder -> builder.lossScaler(scaler),
+        (optimizer, parameters) -> {
+          parameters.get("p").gradients().zero();
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            captured.step(); // finds 2^126 and leaves 2^127
+            CaptureRefusedException e = assertThrows(CaptureRefusedException.class, captured::step);
+            assertTrue(e.getMessage().contains("no normal float32 number"), e.getMessage());
+            assertEquals(2, optimizer.stepCount());
+            assertEquals(0x1p127, scaler.scale());
+            assertThrows(CaptureRefusedException.class, captured::step);
+            optimizer.step();
+            assertEquals(3, optimizer.stepCount());
+            scaler.restore(new LossScaler.State(1024, 0));
+            captured.step();
+            assertEquals(4, optimizer.stepCount());
+            assertEquals(2048, scaler.scale());
+          }
+        });
+  }
+
+  @Test
+  void closesWithItsOptimizer() throws IOException {
+    CapturedStep[] captured = new CapturedStep[1];
+    use(
+        builder -> builder.lossScaler(LossScaler.dynamic()),
+        (optimizer, parameters) -> {
+          captured[0] = optimizer.capture();
+          captured[0].step();
+          optimizer.close();
+          assertEquals(1, optimizer.stepCount());
+          assertThrows(ClosedException.class, captured[0]::step);
+          assertThrows(ClosedException.class, captured[0]::lossScale);
+          captured[0].close();
+        });
+    captured[0].close();
+    use(
+        CaptureTest::plain,
+        (optimizer, parameters) -> {
+          captured[0] = optimizer.capture();
+          captured[0].step();
+          captured[0].close();
+          captured[0].close();
+          assertThrows(ClosedException.class, captured[0]::step);
+          assertEquals(1, optimizer.stepCount());
+          assertThrows(IllegalStateException.class, () -> optimizer.capture().lossScale());
+          captured[0] = optimizer.capture();
+          captured[0].step();
+          parameters.get("p").values().device().close();
+        });
+    captured[0].close();
+  }
+
+  @Test
+  void isOneCallOfTheOptimizerAtATime() throws IOException {
+    Optimizer[] used = new Optimizer[1];
+    use(
+        builder ->
+            builder.learningRate(
+                step -> {
+                  used[0].capture();
+                  return 0.1;
+                }),
+        (optimizer, parameters) -> {
+          used[0] = optimizer;
+          assertThrows(ConcurrentUseException.class, optimizer::step);
+        });
+  }
+
+  @Test
+  void allocatesNothingAndHardlyWaits() throws IOException {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    use(
+        builder ->
+            builder
+                .rule(Prodigy.prodigy())
+                .learningRate(Schedules.constant(1).warmUp(10))
+                .clipNorm(1)
+                .lossScaler(LossScaler.dynamic()),
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture()) {
+            for (int i = 0; i < 200; i++) {
+              captured.step();
+            }
+            long least = Long.MAX_VALUE;
+            for (int attempt = 0; attempt < 50 && least > 0; attempt++) {
+              long waits = CudaSim.waits();
+              long live = CudaSim.live();
+              long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
+              for (int i = 0; i < 80; i++) {
+                captured.step();
+              }
+              long after = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
+              least = Math.min(least, after - before);
+              assertEquals(live, CudaSim.live());
+              assertTrue(CudaSim.waits() - waits <= 10, (CudaSim.waits() - waits) + " waits");
+            }
+            assertEquals(0, least, "bytes in 80 steps");
+          }
+        });
+  }
+
+  @Test
+  void noStepFollowsTheGreatestCount() throws IOException {
+    use(
+        builder -> builder.rule(Sgd.sgd()).skipNonFinite(true).startAfter(Long.MAX_VALUE - 3),
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            captured.step();
+            optimizer.step();
+            for (Runnable step : Stream.<Runnable>of(captured::step, optimizer::step).toList()) {
+              IllegalStateException e = assertThrows(IllegalStateException.class, step::run);
+              assertTrue(e.getMessage().contains("no step can follow"), e.getMessage());
+            }
+            assertEquals(Long.MAX_VALUE, optimizer.stepCount());
+          }
+        });
+  }
+
+  /** Neither the step's nor the device's memory is held for good. */
+  @Test
+  void whatIsPreparedIsFreed() throws IOException {
+    use(
+        builder -> builder.clipNorm(1),
+        (optimizer, parameters) -> {
+          optimizer.capture().close(); // kernels are loaded
+          long live = CudaSim.live();
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+          }
+          assertEquals(live, CudaSim.live());
+        });
+  }
+}
