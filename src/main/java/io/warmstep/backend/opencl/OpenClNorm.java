@@ -140,8 +140,8 @@ final class OpenClNorm implements AutoCloseable {
    */
   boolean awaitFinite() {
     computed.await();
-    context.readSettled(
-        control(hasDoubles), 0, CONTROL_FIELDS * arithmetic().bytes(), outcomePointer);
+    long bytes = (long) CONTROL_FIELDS * arithmetic().bytes();
+    context.readSettled(control(hasDoubles), 0, bytes, outcomePointer);
     return field(1) != 0;
   }
 
