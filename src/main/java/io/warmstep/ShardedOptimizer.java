@@ -170,6 +170,9 @@ public final class ShardedOptimizer implements AutoCloseable {
         throw cause;
       }
       collective.close(); // the others must not wait for this share
+      if (e.getCause() instanceof ClosedException cause) {
+        throw cause;
+      }
       throw e;
     }
     if (!optimizer.isLastStepSkipped()) {

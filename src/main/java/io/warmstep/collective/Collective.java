@@ -88,16 +88,18 @@ public interface Collective extends AutoCloseable {
    *
    * @param shares as there
    * @return what is told which elements are ready, and has to be finished
-   * @throws IllegalArgumentException if an owner is no worker; nothing has happened
+   * @throws IllegalArgumentException if an owner is no worker, here or when it is finished; nothing
+   *     has happened
    */
   default Gathering gather(List<Share> shares) {
-    return new Gathering() {
+    List<Share> all = List.copyOf(shares);
+    return new OnceGathering() {
       @Override
-      public void ready(long elements) {} // all is sent at the end
+      void send(long elements) {} // all is sent at the end
 
       @Override
-      public void finish() {
-        allGather(shares);
+      void sendRest() {
+        allGather(all);
       }
     };
   }

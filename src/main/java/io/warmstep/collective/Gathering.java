@@ -1,8 +1,9 @@
 package io.warmstep.collective;
 
 /**
- * An {@link Collective#allGather} of tensors whose elements become ready one after the other. Until
- * it is finished the collective refuses other operations. Used by one thread at a time.
+ * An {@link Collective#allGather} of tensors whose elements become ready one after the other. From
+ * the first call of {@link #ready} until it is finished no other operation of the collective must
+ * be called: over TCP it is refused. Used by one thread at a time.
  */
 public interface Gathering {
   /**
@@ -11,6 +12,7 @@ public interface Gathering {
    * @param elements how many of this worker's own are ready, counted through its tensors in the
    *     order of the list; never fewer than before
    * @throws CollectiveException if a worker is lost or differs
+   * @throws IllegalStateException if it is finished; nothing has happened
    */
   void ready(long elements);
 
@@ -18,6 +20,7 @@ public interface Gathering {
    * Returns when every tensor is there, all of this worker's own being ready.
    *
    * @throws CollectiveException if a worker is lost, differs or is too late
+   * @throws IllegalStateException if it is finished; nothing has happened
    */
   void finish();
 }

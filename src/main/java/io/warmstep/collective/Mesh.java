@@ -107,10 +107,10 @@ abstract class Mesh implements Collective {
     if (!movesMeanwhile()) {
       return Collective.super.gather(shares);
     }
-    AllGather operation = new AllGather(elements, rank, size, shares);
-    return new Gathering() {
+    AllGather operation = new AllGather(elements, rank, size, List.copyOf(shares));
+    return new OnceGathering() {
       @Override
-      public void ready(long own) {
+      void send(long own) {
         operation.ready(own);
         guarded(
             operation,
@@ -122,7 +122,7 @@ abstract class Mesh implements Collective {
       }
 
       @Override
-      public void finish() {
+      void sendRest() {
         operation.ready(Long.MAX_VALUE);
         run(operation);
       }
@@ -165,16 +165,28 @@ abstract class Mesh implements Collective {
   }
 
   private void guarded(Operation operation, Runnable work) {
-    if (failure == null && begun != null && begun != operation) {
-      throw new IllegalStateException(
-          operation.name() + " was called before " + begun.name() + " was finished");
-    }
     if (!isInUse.compareAndSet(false, true)) {
       throw new IllegalStateException(
           operation.name()
               + " was called while another thread is in an operation of this collective: use one"
               + " from one thread at a time");
     }
+    try {
+      if (failure == null && !isClosed && begun != null && begun != operation) {
+        throw new IllegalStateException(
+            operation.name() + " was called before " + begun.name() + " was finished");
+      }
+      perform(operation, work);
+    } finally {
+      isInUse.set(false);
+      if (isClosed) {
+        end();
+      }
+    }
+  }
+
+  /** Does it, or fails for good. */
+  private void perform(Operation operation, Runnable work) {
     try {
       if (failure != null) {
         throw failedBefore();
@@ -193,11 +205,6 @@ abstract class Mesh implements Collective {
       CollectiveException own = lost(operation, e);
       fail(own);
       throw own;
-    } finally {
-      isInUse.set(false);
-      if (isClosed) {
-        end();
-      }
     }
   }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.ClosedException;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
@@ -17,17 +18,20 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.StateType;
+import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.UpdateRule;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -147,6 +151,92 @@ class GatheringTest {
           }
           return null;
         });
+  }
+
+  @Test
+  void ofAClosedCollectiveNothingIsFinished() throws Exception {
+    CountDownLatch begun = new CountDownLatch(2);
+    Workers.TCP.run(
+        2,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Tensor tensor = device.copyOf(new float[2 * OWN])) {
+            Gathering gathering = collective.gather(shares(tensor, 2));
+            gathering.ready(0);
+            begun.countDown();
+            assertTrue(begun.await(60, TimeUnit.SECONDS));
+            collective.close();
+            assertThrows(ClosedException.class, collective::barrier);
+            assertThrows(CollectiveException.class, gathering::finish);
+          }
+          return null;
+        });
+  }
+
+  @ParameterizedTest
+  @EnumSource(Workers.class)
+  void isFinishedOnce(Workers workers) throws Exception {
+    workers.run(
+        2,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Tensor tensor = device.copyOf(new float[2 * OWN])) {
+            Gathering gathering = collective.gather(shares(tensor, 2));
+            gathering.finish();
+            assertThrows(IllegalStateException.class, () -> gathering.ready(OWN));
+            assertThrows(IllegalStateException.class, gathering::finish);
+            collective.barrier(); // nothing has changed by that
+          }
+          return null;
+        });
+  }
+
+  /** When a part of its share is sent already. */
+  @Test
+  void anUpdateThatBreaksOffEndsAllWorkers() throws Exception {
+    Workers.TCP.run(
+        2,
+        collective -> {
+          boolean breaks = collective.rank() == 0;
+          AtomicInteger blocks = new AtomicInteger(breaks ? 3 : Integer.MAX_VALUE);
+          List<Long> told = new ArrayList<>();
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = Parameters.on(device).add("w", new float[4_000_000]).build();
+              ShardedOptimizer optimizer =
+                  Optimizer.of(parameters)
+                      .rule(breaking(blocks))
+                      .learningRate(0.1)
+                      .sharded(listened(collective, told))
+                      .build()) {
+            if (breaks) {
+              assertThrows(StepFailedException.class, optimizer::step);
+              assertEquals(1, told.size(), "parts that were sent");
+              assertThrows(ClosedException.class, collective::barrier);
+            } else {
+              assertThrows(WorkerLostException.class, optimizer::step);
+            }
+            assertEquals(0, optimizer.stepCount());
+          }
+          return null;
+        });
+  }
+
+  /** Adam, but for the block that comes after so many. */
+  private static UpdateRule breaking(AtomicInteger blocks) {
+    return (UpdateRule)
+        Proxy.newProxyInstance(
+            UpdateRule.class.getClassLoader(),
+            new Class<?>[] {UpdateRule.class},
+            (proxy, method, arguments) -> {
+              if (method.getName().equals("update") && blocks.getAndDecrement() == 0) {
+                throw new ArithmeticException("in the middle");
+              }
+              try {
+                return method.invoke(Adam.adam(), arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
   }
 
   @ParameterizedTest

@@ -12,7 +12,7 @@ import java.util.List;
 
 /** A worker that is a process of its own: takes steps until something fails, and says what. */
 final class WorkerProcess {
-  static final int LENGTH = 1_000_000;
+  static final int LENGTH = 4_000_000; // so that a share is updated in several parts
 
   private WorkerProcess() {}
 
@@ -20,6 +20,7 @@ final class WorkerProcess {
   enum End {
     REDUCE_SCATTER,
     UPDATE,
+    SENDING,
     ALL_GATHER,
     NOWHERE
   }
@@ -80,6 +81,29 @@ final class WorkerProcess {
     public void allGather(List<Share> shares) {
       halt(End.ALL_GATHER);
       whole.allGather(shares);
+    }
+
+    @Override
+    public Gathering gather(List<Share> shares) {
+      Gathering gathering = whole.gather(shares);
+      return new Gathering() {
+        private int parts;
+
+        @Override
+        public void ready(long elements) {
+          gathering.ready(elements);
+          parts++;
+          if (end == End.SENDING && reductions == 3 && parts == 2) {
+            Runtime.getRuntime().halt(137); // with a part of its share sent
+          }
+        }
+
+        @Override
+        public void finish() {
+          halt(End.ALL_GATHER);
+          gathering.finish();
+        }
+      };
     }
 
     @Override
