@@ -296,7 +296,12 @@ class OpenClContext implements AutoCloseable {
       code = e.getStatus();
     }
     OpenCl.check(code, "clEnqueueMarkerWithWaitList", device.name());
-    flush();
+    try {
+      flush();
+    } catch (RuntimeException e) {
+      OpenCl.released(() -> CL.clReleaseEvent(event), "clReleaseEvent");
+      throw e;
+    }
   }
 
   void finish() {
