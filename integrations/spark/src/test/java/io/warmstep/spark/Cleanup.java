@@ -39,15 +39,19 @@ final class Cleanup implements AutoCloseable {
 
   private void endAll() throws IOException {
     IOException failure = null;
+    boolean isInterrupted = false;
     for (Part part = parts.poll(); part != null; part = parts.poll()) {
       try {
         part.end();
       } catch (IOException e) {
         failure = e;
       } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new IOException(e);
+        isInterrupted = true; // once all have had their turn
+        failure = new IOException(e);
       }
+    }
+    if (isInterrupted) {
+      Thread.currentThread().interrupt();
     }
     if (failure != null) {
       throw failure;
