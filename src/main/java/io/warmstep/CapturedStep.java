@@ -69,11 +69,13 @@ public final class CapturedStep implements AutoCloseable {
   private final BooleanSupplier awaitRoom;
   private final BooleanSupplier settle;
   private final BooleanSupplier begin;
+  private final BooleanSupplier copy;
   private final BooleanSupplier allow;
   private final BooleanSupplier refuseCapture;
   private final CapturedCounts counts = new CapturedCounts();
   private boolean isLive; // the device has come further than the optimizer knows
   private long allowed; // launches
+  private boolean copiesParameters; // as no step of some group has happened
   private long told; // how many launches were too early
   private double lastNorm = Double.NaN; // once it is closed
 
@@ -114,6 +116,11 @@ public final class CapturedStep implements AutoCloseable {
           program.begin(counts);
           return true;
         };
+    this.copy =
+        () -> {
+          optimizer.beginState();
+          return true;
+        };
     this.allow =
         () -> {
           program.allow(allowed + 1);
@@ -145,7 +152,7 @@ public final class CapturedStep implements AutoCloseable {
     optimizer.enter("CapturedStep.step()");
     try {
       makeReady("CapturedStep.step()");
-      optimizer.run(null, launch);
+      optimizer.run("a step", launch);
     } finally {
       optimizer.leave();
     }
@@ -284,7 +291,7 @@ public final class CapturedStep implements AutoCloseable {
   boolean stepAhead() {
     boolean isReady = isReady();
     if (isReady) {
-      optimizer.run(null, launch);
+      optimizer.run("a step", launch);
     }
     return isReady;
   }
@@ -295,10 +302,15 @@ public final class CapturedStep implements AutoCloseable {
     if (isLive) {
       program.read(counts);
       tellEarly();
+      copyParametersAgain();
     } else {
       optimizer.suspendCaptured(); // another captured step
       await(); // nothing is to be told where the device goes on while it does
       tellEarly();
+      counts.lossScale = optimizer.scaler() == null ? 1 : optimizer.scaler().scale();
+      if (!scale.isInRange(counts.lossScale)) {
+        return false;
+      }
       begin();
     }
     makeRoom();
@@ -336,15 +348,29 @@ public final class CapturedStep implements AutoCloseable {
     counts.steps = progress.steps();
     counts.skipped = progress.skipped();
     counts.early = told;
-    counts.lossScale = optimizer.scaler() == null ? 1 : optimizer.scaler().scale();
     counts.finiteSteps = optimizer.scaler() == null ? 0 : optimizer.scaler().state().finiteSteps();
     counts.isLastSkipped = progress.isLastSkipped();
     optimizer.beginSteps();
+    copiesParameters = step.copiesParameters();
     optimizer.run(null, begin);
     ahead.begin(counts.steps, progress.learningRate());
     allowed = 0;
     isLive = true;
     optimizer.captures().begin(this);
+  }
+
+  /**
+   * State that begins as a copy of the parameters is copied before each step until one has
+   * happened, since weights may be loaded as long as all are skipped.
+   */
+  private void copyParametersAgain() {
+    if (copiesParameters) {
+      settle();
+      copiesParameters = step.copiesParameters();
+      if (copiesParameters) {
+        optimizer.run(null, copy);
+      }
+    }
   }
 
   private void tellEarly() {
@@ -386,12 +412,23 @@ public final class CapturedStep implements AutoCloseable {
     program.read(counts);
   }
 
+  /** Refuses to wait while the stream is capturing, if there are launches to wait for. */
+  void requireNoWaitInCapture() {
+    program.read(counts);
+    if (counts.launches != allowed) {
+      optimizer.run(null, refuseCapture);
+    }
+  }
+
   /** Waits for the device, if it may have come further, and has the optimizer know how far. */
   void settle() {
     if (isLive) {
-      isLive = false; // if the device failed, what is known stays so
-      await();
-      isLive = true;
+      requireNoWaitInCapture();
+      if (counts.launches != allowed) {
+        isLive = false; // if the device failed, what is known stays so
+        await();
+        isLive = true;
+      }
       ahead.takeOver(counts.steps);
       optimizer.known().takeOver(counts, ahead.rate(counts.steps));
       if (optimizer.scaler() != null) {
@@ -427,7 +464,7 @@ public final class CapturedStep implements AutoCloseable {
   public void close() {
     optimizer.enter("CapturedStep.close()");
     try {
-      if (lifetime.isOpen() && optimizer.isOpen()) {
+      if (lifetime.isOpen() && optimizer.isOpen() && optimizer.device().isOpen()) {
         optimizer.suspendCaptured();
         lastNorm = program.gradientNorm();
       }

@@ -14,7 +14,7 @@ final class Captures {
   private final List<CapturedProgram> programs = new CopyOnWriteArrayList<>();
 
   private CapturedStep own;
-  private CapturedStep live;
+  private volatile CapturedStep live; // other threads ask whether there is one
   private CapturedStep last; // that took the last step; null if it was not captured
 
   void add(CapturedStep step, CapturedProgram program) {
@@ -42,6 +42,11 @@ final class Captures {
     last = step;
   }
 
+  /** Whether a device may have come further than its optimizer knows. */
+  boolean isLive() {
+    return live != null;
+  }
+
   /** Waits for the device, and knows how far it has come. */
   void settle() {
     if (live != null) {
@@ -53,6 +58,7 @@ final class Captures {
   void suspend() {
     if (live != null) {
       CapturedStep former = live;
+      former.requireNoWaitInCapture();
       try {
         former.suspend();
       } finally {

@@ -23,6 +23,20 @@ final class ExclusiveUse {
     runner = Thread.currentThread();
   }
 
+  /** Begins a call if no other one is running; whether it does. */
+  boolean tryEnter(String operation) {
+    boolean enters = running.compareAndSet(null, operation);
+    if (enters) {
+      runner = Thread.currentThread();
+    }
+    return enters;
+  }
+
+  /** Whether this thread is in a call. */
+  boolean isOwn() {
+    return runner == Thread.currentThread();
+  }
+
   /** Ends the call that was begun. */
   void leave() {
     runner = null;

@@ -1,7 +1,6 @@
 package io.warmstep;
 
 import io.warmstep.check.Arguments;
-import io.warmstep.schedule.PlateauSchedule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 
@@ -73,16 +72,6 @@ final class LearningRate {
               + ", must be finite and at least 0");
     }
     return rate;
-  }
-
-  /**
-   * Whether a rate follows from the number of its step alone: of the library's schedules but for
-   * those that follow a metric. What a caller's own may read nobody knows.
-   */
-  static boolean isPure(Schedule schedule) {
-    return isNamed(schedule)
-        && !(schedule instanceof PlateauSchedule)
-        && schedule.parts().stream().allMatch(LearningRate::isPure);
   }
 
   /** Whether a schedule says what it is; a lambda's name tells nobody anything. */

@@ -196,6 +196,10 @@ public final class LossScaler {
 
   @Override
   public String toString() {
+    Optimizer optimizer = user.get();
+    if (optimizer != null) {
+      optimizer.tryToSettle();
+    }
     if (growthFactor == 1) {
       return "loss scaler at " + scale + " (fixed)";
     }

@@ -292,9 +292,9 @@ public final class Optimizer implements AutoCloseable {
       checkOpen();
       suspendCaptured();
       requireCapturable("capture()");
-      requirePure("the learning rate", learningRate.schedule());
+      requireKnownAhead("the learning rate", learningRate.schedule());
       for (int i = 0; i < moving.names().size(); i++) {
-        requirePure(moving.names().get(i), moving.schedules().get(i));
+        requireKnownAhead(moving.names().get(i), moving.schedules().get(i));
       }
       if (reporter.hasListeners()) {
         throw new CaptureRefusedException(
@@ -327,19 +327,19 @@ public final class Optimizer implements AutoCloseable {
 
   /** The same for steps that need no wait; null if each must know of those before. */
   private CapturedScale captureScale() {
-    boolean isPure =
-        LearningRate.isPure(learningRate.schedule())
-            && moving.schedules().stream().allMatch(LearningRate::isPure);
-    return isPure && (scaler == null || scaler.isExact()) ? scale() : null;
+    boolean isKnownAhead =
+        learningRate.schedule().isKnownAhead()
+            && moving.schedules().stream().allMatch(Schedule::isKnownAhead);
+    return isKnownAhead && (scaler == null || scaler.isExact()) ? scale() : null;
   }
 
-  private static void requirePure(String what, Schedule schedule) {
-    if (!LearningRate.isPure(schedule)) {
+  private static void requireKnownAhead(String what, Schedule schedule) {
+    if (!schedule.isKnownAhead()) {
       throw new CaptureRefusedException(
           what
               + " follows a schedule that may answer otherwise by the time a step is taken, and"
               + " captured steps have their numbers computed ahead: compose one of Schedules' that"
-              + " follow no metric, or call step()");
+              + " follow no metric, have your own say so by isKnownAhead(), or call step()");
     }
   }
 
@@ -353,10 +353,22 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  /** Waits for captured steps, if there may be some that this object does not know of. */
+  /**
+   * Waits for captured steps, if there may be some that this object does not know of. While another
+   * thread is in a call of this optimizer, what was known before stays.
+   */
   void settleCaptured() {
-    if (parameters.device().isOpen()) {
+    if (!captures.isLive() || !parameters.device().isOpen()) {
+      return;
+    }
+    if (use.isOwn()) {
       captures.settle();
+    } else if (use.tryEnter("a look at its counts")) {
+      try {
+        captures.settle();
+      } finally {
+        leave();
+      }
     }
   }
 
@@ -861,6 +873,7 @@ public final class Optimizer implements AutoCloseable {
 
   @Override
   public String toString() {
+    tryToSettle();
     String rules =
         step.groups().stream()
             .map(group -> group.rules().rule().name())
@@ -872,6 +885,15 @@ public final class Optimizer implements AutoCloseable {
         + ", at step "
         + progress.steps()
         + (LearningRate.isNamed(learningRate.schedule()) ? ", " + learningRate.schedule() : "");
+  }
+
+  /** For a text, which is no place to fail: the next call tells. */
+  void tryToSettle() {
+    try {
+      settleCaptured();
+    } catch (WarmstepException | IllegalStateException e) {
+      // what was known before stays
+    }
   }
 
   boolean isOpen() {

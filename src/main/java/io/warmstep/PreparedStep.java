@@ -4,6 +4,7 @@ import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
@@ -272,6 +273,14 @@ final class PreparedStep {
   /** The step without a wait for whether it happens; null if there is none. */
   CapturedProgram ahead() {
     return ahead.get();
+  }
+
+  /** Whether {@link #begin} copies anything. */
+  boolean copiesParameters() {
+    return active.stream()
+        .filter(group -> group.steps() == 0)
+        .flatMap(group -> group.rules().rule().stateSlots().stream())
+        .anyMatch(StateSlot::copiesParameter);
   }
 
   /** Before a step: state that begins with the parameters, of groups that have taken none. */

@@ -165,6 +165,11 @@ public final class PlateauSchedule implements Schedule {
    * @throws IllegalArgumentException if {@code step} is less than 1
    */
   @Override
+  public boolean isKnownAhead() {
+    return false;
+  }
+
+  @Override
   public double rate(long step) {
     Require.step(step);
     return rate;

@@ -131,4 +131,17 @@ public interface Schedule {
   default List<Schedule> parts() {
     return List.of();
   }
+
+  /**
+   * Whether a rate follows from the number of its step alone, whenever it is asked for. Then an
+   * optimizer may ask for the rates of steps that are still to come, so that a device can take
+   * several without the host: see {@code Optimizer.capture}.
+   *
+   * @return true for the library's schedules, composed of each other, but for those that follow a
+   *     metric; false for a caller's own, unless it says otherwise
+   */
+  default boolean isKnownAhead() {
+    return getClass().getPackage().equals(Schedule.class.getPackage())
+        && parts().stream().allMatch(Schedule::isKnownAhead);
+  }
 }

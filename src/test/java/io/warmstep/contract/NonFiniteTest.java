@@ -10,9 +10,12 @@ import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.testkit.ContractBackend;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -101,6 +104,38 @@ public class NonFiniteTest {
       assertArrayEquals(new float[3], parameters.get("p").gradients().toFloats());
       assertEquals(1, optimizer.skippedSteps());
     }
+  }
+
+  /** State that begins as a copy of the weights is that of those the first step begins with. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void weightsMayBeLoadedWhileAllStepsAreSkipped(ContractBackend backend) {
+    float[] loaded = {5, -6, 7};
+    List<float[]> results = new ArrayList<>();
+    for (boolean skips : new boolean[] {true, false}) {
+      try (Device device = backend.open();
+          Parameters parameters = parameters(device);
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(ScheduleFreeSgd.scheduleFreeSgd())
+                  .learningRate(0.5)
+                  .skipNonFinite(true)
+                  .build()) {
+        for (int i = 0; skips && i < 2; i++) {
+          gradients(parameters, 1, Float.NaN, 1);
+          optimizer.step();
+        }
+        parameters.get("p").values().copyFrom(loaded);
+        for (int i = 0; i < 3; i++) {
+          gradients(parameters, 1, 2, 3);
+          optimizer.step();
+        }
+        assertEquals(3, optimizer.stepCount());
+        assertEquals(skips ? 2 : 0, optimizer.skippedSteps());
+        results.add(values(parameters));
+      }
+    }
+    assertArrayEquals(results.get(1), results.get(0));
   }
 
   @ParameterizedTest(name = "{0}")

@@ -201,8 +201,9 @@ final class CudaCapturedStep implements CapturedProgram {
   /** At each half of the ring an event says when the launches before are over. */
   @Override
   public void allow(long launches) {
+    boolean isMore = launches > allowed;
     allowed = launches;
-    if (launches % HALF == 1) {
+    if (isMore && launches % HALF == 1) {
       context.run("cuEventRecord", mark, popped);
     }
     LONG.setRelease(shared, Layout.EXCHANGE_ALLOWED, launches);

@@ -103,6 +103,9 @@ class CaptureTest extends SimulatedTest {
         refusal(b -> b.learningRate(step -> 0.1), "follow no metric"),
         refusal(
             b -> b.learningRate(Schedules.constant(0.1).then(3, step -> 0.1)), "follow no metric"),
+        refusal(
+            b -> b.learningRate(Schedules.constant(0.1).warmUp(3, (step, steps) -> 0.5)),
+            "follow no metric"),
         refusal(b -> b.rule(Adam.adam()).schedule("beta1", step -> 0.9), "beta1 follows"),
         refusal(b -> b.listener(report -> {}, 1), "without listener()"),
         refusal(b -> b.lanes(2), "mean of micro-batches"),

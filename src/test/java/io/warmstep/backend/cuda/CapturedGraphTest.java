@@ -322,6 +322,32 @@ class CapturedGraphTest extends SimulatedTest {
         });
   }
 
+  /** Which would end a capture, so it is refused while there are launches to wait for. */
+  @Test
+  void nothingWaitsForLaunchesDuringACapture() {
+    use(
+        (optimizer, captured, exec) -> {
+          captured.step();
+          graph(
+              GLOBAL,
+              () -> {
+                for (Runnable refused :
+                    List.<Runnable>of(
+                        optimizer::accumulate,
+                        () -> optimizer.step(0.5),
+                        optimizer::capture,
+                        optimizer::stepCount,
+                        optimizer::learningRate)) {
+                  assertThrows(IllegalStateException.class, refused::run);
+                }
+                assertTrue(optimizer.toString().contains("at step 0"), optimizer.toString());
+              });
+          check(1, optimizer);
+          // All is known by now, so there is nothing to wait for.
+          graph(GLOBAL, () -> assertEquals(1, optimizer.stepCount()));
+        });
+  }
+
   /** As the driver does: a capture ends with what would wait for the device. */
   @Test
   void theSimulatorEndsACaptureThatWaits() {
