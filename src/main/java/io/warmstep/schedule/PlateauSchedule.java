@@ -157,6 +157,11 @@ public final class PlateauSchedule implements Schedule {
     best = settings.mode == Mode.MIN ? Double.POSITIVE_INFINITY : Double.NEGATIVE_INFINITY;
   }
 
+  @Override
+  public boolean isKnownAhead() {
+    return false;
+  }
+
   /**
    * The present learning rate, whatever the step.
    *
@@ -164,11 +169,6 @@ public final class PlateauSchedule implements Schedule {
    * @return the rate that the reports so far have led to
    * @throws IllegalArgumentException if {@code step} is less than 1
    */
-  @Override
-  public boolean isKnownAhead() {
-    return false;
-  }
-
   @Override
   public double rate(long step) {
     Require.step(step);
