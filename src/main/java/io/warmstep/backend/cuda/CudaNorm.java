@@ -103,10 +103,16 @@ final class CudaNorm implements AutoCloseable {
     return outcome.await().getInt(Layout.RESULT_SKIP) != 0;
   }
 
-  /** With the context current: waits for the last norm. */
-  double awaitNorm() {
-    mark();
-    return outcome.await().getDouble(0);
+  /** The last norm; waits for it. */
+  double last() {
+    double[] value = new double[1];
+    context.run(
+        "gradientNorm",
+        () -> {
+          mark();
+          value[0] = outcome.await().getDouble(0);
+        });
+    return value[0];
   }
 
   /** The stream must have done its work. */
