@@ -6,11 +6,14 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * How parameters are to be updated.
@@ -37,9 +40,30 @@ record Recipe(
     double scale,
     boolean skipNonFinite,
     LossScaler scaler) {
-  /** Whether a step must look at all gradients before it updates anything. */
-  boolean needsAllGradients() {
-    return clipNorm > 0 || skipNonFinite || scaler != null;
+  /**
+   * What must look at the gradients of all parameters before it updates any, as a subject for
+   * messages.
+   */
+  Optional<String> needsAllGradients() {
+    if (clipNorm > 0 || skipNonFinite || scaler != null) {
+      return Optional.of(
+          clipNorm > 0 ? "clipNorm" : scaler != null ? "lossScaler" : "skipNonFinite");
+    }
+    for (UpdateRule each : rules()) {
+      if (each.clipNorm() > 0) {
+        return Optional.of("rule " + each.name() + ", which clips by the global norm,");
+      }
+      if (each.sums().map(TensorSums::areOfGroup).orElse(false)) {
+        return Optional.of("rule " + each.name() + ", which adds up over its group,");
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** The optimizer's rule and those of the groups. */
+  private List<UpdateRule> rules() {
+    return Stream.concat(Stream.of(rule), groups.stream().map(group -> group.resolve(rule)))
+        .toList();
   }
 
   /** An optimizer of some of the model's parameters; groups of the others are left out. */

@@ -69,8 +69,9 @@ public final class WarmstepOptimizer extends Optimizer {
    *     the weight is not contiguous; the message has the parameter's name, or its id if {@link
    *     WarmstepOptimizerBuilder#names} was not called; nothing changes
    * @throws IllegalStateException if an array is closed; or gradients are to be clipped by their
-   *     global norm or checked, which needs all of them at once; or a {@link ModelStep} of this
-   *     optimizer is open; nothing changes
+   *     global norm, also by a rule such as LAMB, or checked, or added up over a group, as by
+   *     Prodigy, which needs all of them at once; or a {@link ModelStep} of this optimizer is open;
+   *     nothing changes
    * @throws io.warmstep.StepFailedException if the device failed in this or an earlier step, until
    *     a saved state is restored
    */
@@ -80,11 +81,15 @@ public final class WarmstepOptimizer extends Optimizer {
       throw new IllegalStateException(
           "a ModelStep of this optimizer is open: call its step() instead of trainer.step()");
     }
-    if (recipe.needsAllGradients()) {
-      throw new IllegalStateException(
-          "clipNorm, skipNonFinite and lossScaler need the gradients of all parameters at once:"
-              + " call step() of a ModelStep instead of trainer.step()");
-    }
+    recipe
+        .needsAllGradients()
+        .ifPresent(
+            what -> {
+              throw new IllegalStateException(
+                  what
+                      + " needs the gradients of all parameters at once: call step() of a ModelStep"
+                      + " instead of trainer.step()");
+            });
     parameterSteps.update(parameterId, name(parameterId), weight, grad);
   }
 
