@@ -9,6 +9,7 @@ import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -97,11 +98,11 @@ final class Binding implements AutoCloseable {
       throw e;
     }
     try {
-      for (Member member : members) {
-        if (states.containsKey(member.id)) {
-          write(states.get(member.id), member);
-        }
-      }
+      // What a group has once, as under Prodigy, is written by each: the one with most steps wins.
+      members.stream()
+          .filter(member -> states.containsKey(member.id))
+          .sorted(Comparator.comparingLong(member -> states.get(member.id).steps()))
+          .forEach(member -> write(states.get(member.id), member));
     } catch (RuntimeException | Error e) {
       close();
       throw e;
