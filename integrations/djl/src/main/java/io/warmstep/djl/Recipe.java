@@ -1,6 +1,5 @@
 package io.warmstep.djl;
 
-import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
@@ -13,6 +12,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
@@ -22,32 +22,32 @@ import java.util.stream.Stream;
  * @param schedule from the number of a step to its rate
  * @param moving hyperparameters that schedules move
  * @param groups chosen by parameter name
- * @param clipNorm largest global gradient norm, or 0
- * @param clipValue largest magnitude of a gradient element, or 0
- * @param adaptiveClip largest norm of a gradient as a share of its parameter's, or 0
- * @param scale what gradients are multiplied by first
- * @param skipNonFinite whether a step with a gradient that is not finite is skipped
- * @param scaler of losses, or null
+ * @param options what a step does besides its rule, by name
  */
 record Recipe(
     UpdateRule rule,
     Schedule schedule,
     Map<String, Schedule> moving,
     List<ParameterGroup> groups,
-    double clipNorm,
-    double clipValue,
-    double adaptiveClip,
-    double scale,
-    boolean skipNonFinite,
-    LossScaler scaler) {
+    Map<String, Option> options) {
+  /**
+   * Something that a step does besides its rule.
+   *
+   * @param needsAllGradients whether it looks at the gradients of all parameters before it updates
+   *     any
+   * @param setting the call on Warmstep's own builder
+   */
+  record Option(boolean needsAllGradients, UnaryOperator<OptimizerBuilder> setting) {}
+
   /**
    * What must look at the gradients of all parameters before it updates any, as a subject for
    * messages.
    */
   Optional<String> needsAllGradients() {
-    if (clipNorm > 0 || skipNonFinite || scaler != null) {
-      return Optional.of(
-          clipNorm > 0 ? "clipNorm" : scaler != null ? "lossScaler" : "skipNonFinite");
+    for (Map.Entry<String, Option> option : options.entrySet()) {
+      if (option.getValue().needsAllGradients()) {
+        return Optional.of(option.getKey());
+      }
     }
     for (UpdateRule each : rules()) {
       if (each.clipNorm() > 0) {
@@ -73,22 +73,9 @@ record Recipe(
         Optimizer.of(parameters)
             .rule(rule)
             .learningRate(schedule)
-            .gradientScale(scale)
             .startAfter(startAfter)
-            .skipNonFinite(skipNonFinite)
             .zeroGradients(zeroGradients);
-    if (clipNorm > 0) {
-      builder.clipNorm(clipNorm);
-    }
-    if (clipValue > 0) {
-      builder.clipValue(clipValue);
-    }
-    if (adaptiveClip > 0) {
-      builder.adaptiveClip(adaptiveClip);
-    }
-    if (scaler != null) {
-      builder.lossScaler(scaler);
-    }
+    options.values().forEach(option -> option.setting().apply(builder));
     moving.forEach(builder::schedule);
     for (ParameterGroup group : groups) {
       if (names.stream().anyMatch(group::matches)) {

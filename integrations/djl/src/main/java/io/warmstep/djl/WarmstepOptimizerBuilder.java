@@ -6,17 +6,20 @@ import ai.djl.nn.Block;
 import ai.djl.training.optimizer.Optimizer.OptimizerBuilder;
 import ai.djl.training.tracker.Tracker;
 import io.warmstep.LossScaler;
+import io.warmstep.Norm;
 import io.warmstep.ParameterGroup;
 import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 
 /**
  * Collects what a {@link WarmstepOptimizer} does. Of DJL's own options, {@code setRescaleGrad}
@@ -25,18 +28,15 @@ import java.util.function.Function;
  * optBeginNumUpdate} is the number of steps before the first.
  */
 public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOptimizerBuilder> {
+  private static final String CLIP_VALUE = "clipValue";
   private static final String NOT_TO_CLIP = "leave it out not to clip";
 
   private final UpdateRule rule;
   private final List<ParameterGroup> groups = new ArrayList<>();
   private final Map<String, Schedule> moving = new LinkedHashMap<>();
+  private final Map<String, Recipe.Option> options = new LinkedHashMap<>();
   private Schedule schedule;
   private Block names;
-  private double clipNorm;
-  private double clipValue;
-  private double adaptiveClip;
-  private boolean skipNonFinite;
-  private LossScaler scaler;
   private boolean hasWeightDecay;
   private int begin;
   private Function<NDArray, Device> deviceOf = NDArray::getDevice;
@@ -165,14 +165,27 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   /**
    * Clips by global norm, over all parameters; for a {@link ModelStep} only.
    *
-   * @param maxNorm finite and above 0
+   * @param maxNorm above 0; infinite to measure the norm alone
    * @return this builder
    * @throws IllegalArgumentException if the norm is out of range
    */
   public WarmstepOptimizerBuilder clipNorm(double maxNorm) {
-    Arguments.requirePositive("clipNorm", maxNorm, NOT_TO_CLIP);
-    clipNorm = maxNorm;
-    return this;
+    return clipNorm(maxNorm, Norm.L2);
+  }
+
+  /**
+   * Clips by a norm of one's choice, over all parameters; for a {@link ModelStep} only. See {@link
+   * io.warmstep.OptimizerBuilder#clipNorm(double, Norm)}.
+   *
+   * @param maxNorm above 0; infinite to measure the norm alone
+   * @param norm which one, also what {@link ModelStep#gradientNorm()} gives
+   * @return this builder
+   * @throws IllegalArgumentException if the norm is out of range
+   */
+  public WarmstepOptimizerBuilder clipNorm(double maxNorm, Norm norm) {
+    Arguments.require(maxNorm > 0, "clipNorm", maxNorm, "above 0", NOT_TO_CLIP);
+    Objects.requireNonNull(norm, "norm");
+    return ofAllGradients("clipNorm", builder -> builder.clipNorm(maxNorm, norm));
   }
 
   /**
@@ -183,9 +196,8 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    * @throws IllegalArgumentException if the value is out of range
    */
   public WarmstepOptimizerBuilder clipValue(double maxValue) {
-    Arguments.requirePositive("clipValue", maxValue, NOT_TO_CLIP);
-    clipValue = maxValue;
-    return this;
+    Arguments.requirePositive(CLIP_VALUE, maxValue, NOT_TO_CLIP);
+    return option(CLIP_VALUE, builder -> builder.clipValue(maxValue));
   }
 
   /**
@@ -199,8 +211,22 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    */
   public WarmstepOptimizerBuilder adaptiveClip(double clip) {
     Arguments.requirePositive("adaptiveClip", clip, NOT_TO_CLIP);
-    adaptiveClip = clip;
-    return this;
+    return option("adaptiveClip", builder -> builder.adaptiveClip(clip));
+  }
+
+  /**
+   * Clips the gradient of each parameter adaptively, with another least norm than 0.001: see {@link
+   * io.warmstep.OptimizerBuilder#adaptiveClip(double, double)}.
+   *
+   * @param clip finite and above 0; 0.01 in the paper
+   * @param eps what a parameter's norm counts as at least, finite and above 0
+   * @return this builder
+   * @throws IllegalArgumentException if a value is out of range
+   */
+  public WarmstepOptimizerBuilder adaptiveClip(double clip, double eps) {
+    Arguments.requirePositive("adaptiveClip", clip, NOT_TO_CLIP);
+    Arguments.requirePositive("adaptiveClip: eps", eps, "pass a small number such as 0.001");
+    return option("adaptiveClip", builder -> builder.adaptiveClip(clip, eps));
   }
 
   /**
@@ -211,8 +237,10 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    * @return this builder
    */
   public WarmstepOptimizerBuilder skipNonFinite(boolean skipNonFinite) {
-    this.skipNonFinite = skipNonFinite;
-    return this;
+    options.remove("skipNonFinite");
+    return skipNonFinite
+        ? ofAllGradients("skipNonFinite", builder -> builder.skipNonFinite(true))
+        : this;
   }
 
   /**
@@ -223,7 +251,21 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    * @return this builder
    */
   public WarmstepOptimizerBuilder lossScaler(LossScaler scaler) {
-    this.scaler = Objects.requireNonNull(scaler, "scaler");
+    Objects.requireNonNull(scaler, "scaler");
+    return ofAllGradients("lossScaler", builder -> builder.lossScaler(scaler));
+  }
+
+  /** Takes an option that looks at one parameter at a time, in place of one of that name. */
+  private WarmstepOptimizerBuilder option(
+      String name, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
+    options.put(name, new Recipe.Option(false, setting));
+    return this;
+  }
+
+  /** Takes an option that looks at the gradients of all parameters first. */
+  private WarmstepOptimizerBuilder ofAllGradients(
+      String name, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
+    options.put(name, new Recipe.Option(true, setting));
     return this;
   }
 
@@ -257,33 +299,24 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
     }
     Arguments.requireNormalFloat32(
         "rescaleGrad", rescaleGrad, "pass 1 to leave gradients as they are");
+    Map<String, Recipe.Option> all = new LinkedHashMap<>(options);
+    all.put("rescaleGrad", new Recipe.Option(false, to -> to.gradientScale(rescaleGrad)));
+    if (clipGrad >= 0) {
+      if (options.containsKey(CLIP_VALUE)) {
+        throw new IllegalArgumentException(
+            "both clipValue(...) and optClipGrad("
+                + clipGrad
+                + ") were called, which are the same: call one");
+      }
+      Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
+      all.put(CLIP_VALUE, new Recipe.Option(false, to -> to.clipValue(clipGrad)));
+    }
     return new Recipe(
         hasWeightDecay ? rule.weightDecay(decay) : rule,
         schedule,
         Map.copyOf(moving),
         List.copyOf(groups),
-        clipNorm,
-        bound(clipGrad),
-        adaptiveClip,
-        rescaleGrad,
-        skipNonFinite,
-        scaler);
-  }
-
-  private double bound(double clipGrad) {
-    if (clipGrad < 0) {
-      return clipValue;
-    }
-    if (clipValue > 0) {
-      throw new IllegalArgumentException(
-          "both clipValue("
-              + clipValue
-              + ") and optClipGrad("
-              + clipGrad
-              + ") were called, which are the same: call one");
-    }
-    Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
-    return clipGrad;
+        Collections.unmodifiableMap(all));
   }
 
   /** Null if the parameters' names are not known. */

@@ -13,6 +13,7 @@ import ai.djl.training.tracker.Tracker;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.Norm;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
@@ -26,6 +27,7 @@ import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -157,6 +159,11 @@ class StepTest {
         DataType.FLOAT32,
         WarmstepOptimizer.of(Momentum.nesterov(0.9)).learningRate(0.1).adaptiveClip(0.001).build(),
         expected -> expected.rule(Momentum.nesterov(0.9)).learningRate(0.1).adaptiveClip(0.001));
+    check(
+        mode,
+        DataType.FLOAT32,
+        WarmstepOptimizer.of(Sgd.sgd()).learningRate(0.1).adaptiveClip(0.001, 0.5).build(),
+        expected -> expected.rule(Sgd.sgd()).learningRate(0.1).adaptiveClip(0.001, 0.5));
   }
 
   @ParameterizedTest
@@ -326,6 +333,40 @@ class StepTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void clipsByTheNormOfChoice(Norm norm) {
+    check(
+        Mode.MODEL_STEP,
+        DataType.FLOAT32,
+        WarmstepOptimizer.of(Momentum.heavyBall(0.9))
+            .learningRate(0.1)
+            .clipNorm(0.01, norm)
+            .build(),
+        expected -> expected.rule(Momentum.heavyBall(0.9)).learningRate(0.1).clipNorm(0.01, norm));
+  }
+
+  @Test
+  void theNormMayBeMeasuredAlone() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Sgd.sgd())
+            .learningRate(1)
+            .clipNorm(Double.POSITIVE_INFINITY, Norm.MAX)
+            .build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      toy.backward(1);
+      double largest =
+          toy.parameters().keySet().stream()
+              .flatMapToDouble(name -> Arrays.stream(toy.gradients(name)))
+              .map(Math::abs)
+              .max()
+              .orElseThrow();
+      step.step();
+      assertEquals(largest, step.gradientNorm());
+    }
+  }
+
   @Test
   void theGlobalNormNeedsTheWholeModel() {
     WarmstepOptimizer optimizer =
@@ -346,7 +387,10 @@ class StepTest {
     builder.learningRate(0.1);
     assertThrows(IllegalArgumentException.class, () -> builder.clipNorm(0));
     assertThrows(IllegalArgumentException.class, () -> builder.clipValue(Double.NaN));
+    assertThrows(IllegalArgumentException.class, () -> builder.clipNorm(Double.NaN));
+    assertThrows(NullPointerException.class, () -> builder.clipNorm(1, null));
     assertThrows(IllegalArgumentException.class, () -> builder.adaptiveClip(0));
+    assertThrows(IllegalArgumentException.class, () -> builder.adaptiveClip(0.01, 0));
     assertThrows(IllegalArgumentException.class, () -> builder.optClipGrad(0).build());
     builder.optClipGrad(1).clipValue(1);
     String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
