@@ -12,6 +12,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
@@ -30,38 +31,53 @@ record Recipe(
     Map<String, Schedule> moving,
     List<ParameterGroup> groups,
     Map<String, Option> options) {
+  static final String NEEDS_GRADIENTS = "needs the gradients of all parameters at once";
+
   /**
    * Something that a step does besides its rule.
    *
-   * @param needsAllGradients whether it looks at the gradients of all parameters before it updates
-   *     any
+   * @param concerns the rules for which it is of use; an optimizer of none of these does without
+   * @param needsAll why it needs all parameters at once, with the option as subject; empty if it
+   *     does not
    * @param setting the call on Warmstep's own builder
    */
-  record Option(boolean needsAllGradients, UnaryOperator<OptimizerBuilder> setting) {}
+  record Option(
+      Predicate<UpdateRule> concerns,
+      Optional<String> needsAll,
+      UnaryOperator<OptimizerBuilder> setting) {
+    /** An option for any rule, which needs one parameter at a time. */
+    Option(UnaryOperator<OptimizerBuilder> setting) {
+      this(rule -> true, Optional.empty(), setting);
+    }
 
-  /**
-   * What must look at the gradients of all parameters before it updates any, as a subject for
-   * messages.
-   */
-  Optional<String> needsAllGradients() {
-    for (Map.Entry<String, Option> option : options.entrySet()) {
-      if (option.getValue().needsAllGradients()) {
-        return Optional.of(option.getKey());
+    /** This option where only some rules have a use for it. */
+    Option concerning(Predicate<UpdateRule> some) {
+      return new Option(some, needsAll, setting);
+    }
+  }
+
+  /** Why all parameters must be updated at once, for a message; empty if they need not. */
+  Optional<String> needsAll() {
+    for (Option option : options.values()) {
+      if (option.needsAll().isPresent()) {
+        return option.needsAll();
       }
     }
     for (UpdateRule each : rules()) {
       if (each.clipNorm() > 0) {
-        return Optional.of("rule " + each.name() + ", which clips by the global norm,");
+        return Optional.of(
+            "rule " + each.name() + ", which clips by the global norm, " + NEEDS_GRADIENTS);
       }
       if (each.sums().map(TensorSums::areOfGroup).orElse(false)) {
-        return Optional.of("rule " + each.name() + ", which adds up over its group,");
+        return Optional.of(
+            "rule " + each.name() + ", which adds up over its group, " + NEEDS_GRADIENTS);
       }
     }
     return Optional.empty();
   }
 
   /** The optimizer's rule and those of the groups. */
-  private List<UpdateRule> rules() {
+  List<UpdateRule> rules() {
     return Stream.concat(Stream.of(rule), groups.stream().map(group -> group.resolve(rule)))
         .toList();
   }
@@ -75,7 +91,10 @@ record Recipe(
             .learningRate(schedule)
             .startAfter(startAfter)
             .zeroGradients(zeroGradients);
-    options.values().forEach(option -> option.setting().apply(builder));
+    List<UpdateRule> rules = names.stream().map(this::rule).distinct().toList();
+    options.values().stream()
+        .filter(option -> rules.stream().anyMatch(option.concerns()))
+        .forEach(option -> option.setting().apply(builder));
     moving.forEach(builder::schedule);
     for (ParameterGroup group : groups) {
       if (names.stream().anyMatch(group::matches)) {
@@ -115,12 +134,17 @@ record Recipe(
 
   /** What is remembered of a parameter of a shape. */
   List<StateSlot> slots(String name, List<Long> shape) {
+    return rule(name).stateSlots(shape.size()).stream().filter(StateSlot::isState).toList();
+  }
+
+  /** The rule of a parameter. */
+  private UpdateRule rule(String name) {
     UpdateRule its = rule;
     for (ParameterGroup group : groups) {
       if (group.matches(name)) {
         its = group.resolve(rule);
       }
     }
-    return its.stateSlots(shape.size()).stream().filter(StateSlot::isState).toList();
+    return its;
   }
 }

@@ -70,8 +70,8 @@ public final class WarmstepOptimizer extends Optimizer {
    *     WarmstepOptimizerBuilder#names} was not called; nothing changes
    * @throws IllegalStateException if an array is closed; or gradients are to be clipped by their
    *     global norm, also by a rule such as LAMB, or checked, or added up over a group, as by
-   *     Prodigy, which needs all of them at once; or a {@link ModelStep} of this optimizer is open;
-   *     nothing changes
+   *     Prodigy, which needs all of them at once; or state is to be rounded at random; or a {@link
+   *     ModelStep} of this optimizer is open; nothing changes
    * @throws io.warmstep.StepFailedException if the device failed in this or an earlier step, until
    *     a saved state is restored
    */
@@ -82,13 +82,11 @@ public final class WarmstepOptimizer extends Optimizer {
           "a ModelStep of this optimizer is open: call its step() instead of trainer.step()");
     }
     recipe
-        .needsAllGradients()
+        .needsAll()
         .ifPresent(
-            what -> {
+            why -> {
               throw new IllegalStateException(
-                  what
-                      + " needs the gradients of all parameters at once: call step() of a ModelStep"
-                      + " instead of trainer.step()");
+                  why + ": call step() of a ModelStep instead of trainer.step()");
             });
     parameterSteps.update(parameterId, name(parameterId), weight, grad);
   }

@@ -8,7 +8,10 @@ import ai.djl.training.tracker.Tracker;
 import io.warmstep.LossScaler;
 import io.warmstep.Norm;
 import io.warmstep.ParameterGroup;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.check.Arguments;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
@@ -18,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
@@ -29,12 +33,15 @@ import java.util.function.UnaryOperator;
  */
 public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOptimizerBuilder> {
   private static final String CLIP_VALUE = "clipValue";
+  private static final String STATE_TYPE = "stateType";
+  private static final String ROUNDING = "rounding";
   private static final String NOT_TO_CLIP = "leave it out not to clip";
 
   private final UpdateRule rule;
   private final List<ParameterGroup> groups = new ArrayList<>();
   private final Map<String, Schedule> moving = new LinkedHashMap<>();
   private final Map<String, Recipe.Option> options = new LinkedHashMap<>();
+  private StateType stateType = StateType.FLOAT32;
   private Schedule schedule;
   private Block names;
   private boolean hasWeightDecay;
@@ -255,17 +262,85 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
     return ofAllGradients("lossScaler", builder -> builder.lossScaler(scaler));
   }
 
-  /** Takes an option that looks at one parameter at a time, in place of one of that name. */
+  /**
+   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more.
+   *
+   * @param stateType how they are; float32 unless called
+   * @return this builder
+   */
+  public WarmstepOptimizerBuilder stateType(StateType stateType) {
+    return stateType(stateType, builder -> builder.stateType(stateType));
+  }
+
+  /**
+   * Sets how the moments of the state are stored. Saved states have the numbers in float32, which
+   * become what was stored again.
+   *
+   * @param stateType how they are; float32 unless called
+   * @param smallTensor how many elements a parameter must have at least; smaller ones keep float32,
+   *     which costs next to nothing. 0 for all parameters
+   * @return this builder
+   * @throws IllegalArgumentException if the bound is negative
+   */
+  public WarmstepOptimizerBuilder stateType(StateType stateType, long smallTensor) {
+    Arguments.requireAtLeast("smallTensor", smallTensor, 0, "pass 0 for all parameters");
+    return stateType(stateType, builder -> builder.stateType(stateType, smallTensor));
+  }
+
+  private WarmstepOptimizerBuilder stateType(
+      StateType type, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
+    stateType = Objects.requireNonNull(type, STATE_TYPE);
+    options.remove(STATE_TYPE);
+    return type == StateType.FLOAT32 ? this : option(STATE_TYPE, setting);
+  }
+
+  /**
+   * Sets how state is rounded that is stored in bfloat16, and averages of squares in codes of 8
+   * bits.
+   *
+   * @param rounding to nearest unless called; at random for a {@link ModelStep} only
+   * @return this builder
+   */
+  public WarmstepOptimizerBuilder rounding(Rounding rounding) {
+    return rounding(rounding, 0);
+  }
+
+  /**
+   * Sets how state is rounded, with a seed of one's own.
+   *
+   * @param rounding to nearest unless called; at random for a {@link ModelStep} only
+   * @param seed from which, with a parameter's place among those that are trained, the element and
+   *     the step, the random numbers follow
+   * @return this builder
+   */
+  public WarmstepOptimizerBuilder rounding(Rounding rounding, long seed) {
+    Objects.requireNonNull(rounding, ROUNDING);
+    options.remove(ROUNDING);
+    return rounding == Rounding.NEAREST
+        ? this
+        : ofAll(
+            ROUNDING,
+            "random rounding goes by a parameter's place among all",
+            builder -> builder.rounding(rounding, seed));
+  }
+
+  /** Takes an option that needs one parameter at a time, in place of one of that name. */
   private WarmstepOptimizerBuilder option(
       String name, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
-    options.put(name, new Recipe.Option(false, setting));
+    options.put(name, new Recipe.Option(setting));
     return this;
   }
 
   /** Takes an option that looks at the gradients of all parameters first. */
   private WarmstepOptimizerBuilder ofAllGradients(
       String name, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
-    options.put(name, new Recipe.Option(true, setting));
+    return ofAll(name, name + " " + Recipe.NEEDS_GRADIENTS, setting);
+  }
+
+  /** Takes an option that needs all parameters at once. */
+  private WarmstepOptimizerBuilder ofAll(
+      String name, String why, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
+    options.put(name, new Recipe.Option(rule -> true, Optional.of(why), setting));
     return this;
   }
 
@@ -300,7 +375,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
     Arguments.requireNormalFloat32(
         "rescaleGrad", rescaleGrad, "pass 1 to leave gradients as they are");
     Map<String, Recipe.Option> all = new LinkedHashMap<>(options);
-    all.put("rescaleGrad", new Recipe.Option(false, to -> to.gradientScale(rescaleGrad)));
+    all.put("rescaleGrad", new Recipe.Option(to -> to.gradientScale(rescaleGrad)));
     if (clipGrad >= 0) {
       if (options.containsKey(CLIP_VALUE)) {
         throw new IllegalArgumentException(
@@ -309,14 +384,59 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
                 + ") were called, which are the same: call one");
       }
       Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
-      all.put(CLIP_VALUE, new Recipe.Option(false, to -> to.clipValue(clipGrad)));
+      all.put(CLIP_VALUE, new Recipe.Option(to -> to.clipValue(clipGrad)));
     }
-    return new Recipe(
-        hasWeightDecay ? rule.weightDecay(decay) : rule,
-        schedule,
-        Map.copyOf(moving),
-        List.copyOf(groups),
-        Collections.unmodifiableMap(all));
+    StateType type = stateType; // what is built does not change with the builder
+    all.computeIfPresent(STATE_TYPE, (name, option) -> option.concerning(r -> isNarrowed(r, type)));
+    all.computeIfPresent(ROUNDING, (name, option) -> option.concerning(r -> isRounded(r, type)));
+    Recipe recipe =
+        new Recipe(
+            hasWeightDecay ? rule.weightDecay(decay) : rule,
+            schedule,
+            Map.copyOf(moving),
+            List.copyOf(groups),
+            Collections.unmodifiableMap(all));
+    requireUse(
+        recipe,
+        STATE_TYPE,
+        type,
+        "float32 for rules whose state has no moments",
+        "choose a rule with moments, such as adam, or leave it out");
+    requireUse(
+        recipe,
+        ROUNDING,
+        Rounding.STOCHASTIC,
+        "nearest where a step stores neither bfloat16 nor squares in int8",
+        "set a stateType, or leave it out");
+    return recipe;
+  }
+
+  /** Refuses an option that none of the rules has a use for: no optimizer would be told of it. */
+  private static void requireUse(
+      Recipe recipe, String name, Object value, String range, String advice) {
+    Recipe.Option option = recipe.options().get(name);
+    if (option != null && recipe.rules().stream().noneMatch(option.concerns())) {
+      throw Arguments.refusal(name, value, range, advice);
+    }
+  }
+
+  /** Whether a rule has state that is stored in fewer bits. */
+  private static boolean isNarrowed(UpdateRule rule, StateType type) {
+    return type != StateType.FLOAT32
+        && rule.stateSlots().stream().anyMatch(WarmstepOptimizerBuilder::isAverageOfElements);
+  }
+
+  /** Whether some of that can be rounded at random. */
+  private static boolean isRounded(UpdateRule rule, StateType type) {
+    return isNarrowed(rule, type)
+        && rule.stateSlots().stream()
+            .filter(WarmstepOptimizerBuilder::isAverageOfElements)
+            .anyMatch(
+                slot -> type == StateType.BFLOAT16 || slot.content() == StateSlot.Content.SQUARE);
+  }
+
+  private static boolean isAverageOfElements(StateSlot slot) {
+    return slot.extent() == StateSlot.Extent.ELEMENT && slot.isAverage();
   }
 
   /** Null if the parameters' names are not known. */

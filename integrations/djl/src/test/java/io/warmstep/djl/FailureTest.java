@@ -13,6 +13,8 @@ import ai.djl.nn.SequentialBlock;
 import ai.djl.training.GradientCollector;
 import io.warmstep.LossScaler;
 import io.warmstep.ParameterGroup;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.StepFailedException;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Adan;
@@ -302,6 +304,20 @@ class FailureTest {
               + " of trainer.step()",
           assertThrows(IllegalStateException.class, toy.trainer::step).getMessage());
       before.forEach((name, values) -> assertArrayEquals(values, toy.values(name)));
+    }
+  }
+
+  /** Where each parameter is the only one, all would be rounded by the same numbers. */
+  @Test
+  void roundingAtRandomNeedsAModelStep() {
+    WarmstepOptimizer optimizer =
+        of(Adam.adam()).stateType(StateType.INT8, 0).rounding(Rounding.STOCHASTIC).build();
+    try (Toy toy = new Toy(optimizer)) {
+      toy.backward(1);
+      assertEquals(
+          "random rounding goes by a parameter's place among all: call step() of a ModelStep instead"
+              + " of trainer.step()",
+          assertThrows(IllegalStateException.class, toy.trainer::step).getMessage());
     }
   }
 

@@ -12,6 +12,7 @@ import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.BatchNorm;
 import io.warmstep.ParameterGroup;
+import io.warmstep.StateType;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.Sgd;
@@ -244,6 +245,51 @@ class SavedStateTest {
         refusal(optimizer(Adam.adam()), optimizer(Adam.adam()), sized)
             .contains(
                 "\"01Linear_weight\" must have a step and [exp_avg of 40, exp_avg_sq of 40]"));
+  }
+
+  /** The file has the numbers that the codes stand for, which become the same codes. */
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void codesGoOnWithTheSameBits(Mode mode) {
+    WarmstepOptimizer whole = codes();
+    WarmstepOptimizer first = codes();
+    WarmstepOptimizer second = codes();
+    Path file = folder.resolve("state.safetensors");
+    try (Toy expected = new Toy(whole);
+        Toy interrupted = new Toy(first);
+        Toy resumed = new Toy(second)) {
+      mode.with(expected, whole, step -> steps(expected, step, 1, 9));
+      mode.with(
+          interrupted,
+          first,
+          step -> {
+            steps(interrupted, step, 1, 4);
+            save(first, step, file, interrupted);
+          });
+      loadInto(resumed, interrupted);
+      mode.with(
+          resumed,
+          second,
+          step -> {
+            restore(second, step, file, resumed);
+            steps(resumed, step, 5, 9);
+          });
+      expected
+          .allValues()
+          .forEach((name, values) -> assertArrayEquals(values, resumed.values(name), name));
+      for (String slot : new String[] {"exp_avg", "exp_avg_sq"}) {
+        assertArrayEquals(
+            whole.state(expected.model.getBlock(), WEIGHT, slot),
+            second.state(resumed.model.getBlock(), WEIGHT, slot));
+      }
+    }
+  }
+
+  private static WarmstepOptimizer codes() {
+    return WarmstepOptimizer.of(Adam.adamW())
+        .learningRate(0.01)
+        .stateType(StateType.INT8, 0)
+        .build();
   }
 
   /** A group's own options decide what is remembered of its parameters. */

@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.SequentialBlock;
 import ai.djl.training.tracker.Tracker;
 import io.warmstep.Device;
 import io.warmstep.Devices;
@@ -19,6 +20,8 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
@@ -73,12 +76,26 @@ class StepTest {
     return copies;
   }
 
+  /** An optimizer that knows the names of a model of its own. */
+  private record Named(WarmstepOptimizer optimizer, SequentialBlock block) {}
+
+  private static Named named(WarmstepOptimizerBuilder builder) {
+    SequentialBlock block = Toy.block();
+    return new Named(builder.names(block).build(), block);
+  }
+
   private static void check(
       Mode mode,
       DataType type,
       WarmstepOptimizer optimizer,
       UnaryOperator<OptimizerBuilder> reference) {
-    try (Toy toy = new Toy(optimizer, type, Toy.block());
+    check(mode, type, new Named(optimizer, Toy.block()), reference);
+  }
+
+  private static void check(
+      Mode mode, DataType type, Named named, UnaryOperator<OptimizerBuilder> reference) {
+    WarmstepOptimizer optimizer = named.optimizer();
+    try (Toy toy = new Toy(optimizer, type, named.block());
         Device device = Devices.cpu();
         Parameters copies = copies(toy, device, ElementType.valueOf(type.name()));
         Optimizer expected = reference.apply(Optimizer.of(copies)).build()) {
@@ -219,6 +236,139 @@ class StepTest {
     }
   }
 
+  static Stream<Arguments> modesAndStateTypes() {
+    return Stream.of(StateType.BFLOAT16, StateType.INT8)
+        .flatMap(
+            type ->
+                Stream.of(
+                    Arguments.of(Mode.TRAINER_STEP, type, DataType.FLOAT32),
+                    Arguments.of(Mode.MODEL_STEP, type, DataType.FLOAT32),
+                    Arguments.of(Mode.MODEL_STEP, type, DataType.FLOAT16)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("modesAndStateTypes")
+  void keepsStateInFewerBits(Mode mode, StateType state, DataType type) {
+    ParameterGroup biases = ParameterGroup.matching("*_bias").rule(Sgd.sgd()); // has no state
+    check(
+        mode,
+        type,
+        named(WarmstepOptimizer.of(Adam.adamW()).learningRate(0.01).stateType(state, 0)),
+        expected -> expected.rule(Adam.adamW()).learningRate(0.01).stateType(state, 0));
+    check(
+        mode,
+        type,
+        named(
+            WarmstepOptimizer.of(Adam.adamW())
+                .group(biases)
+                .learningRate(0.01)
+                .stateType(state, 0)),
+        expected ->
+            expected.rule(Adam.adamW()).group(biases).learningRate(0.01).stateType(state, 0));
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = StateType.class,
+      names = {"BFLOAT16", "INT8"})
+  void roundsStateAtRandom(StateType state) {
+    check(
+        Mode.MODEL_STEP,
+        DataType.FLOAT32,
+        named(
+            WarmstepOptimizer.of(Adam.adamW())
+                .learningRate(0.01)
+                .stateType(state, 0)
+                .rounding(Rounding.STOCHASTIC, 7)),
+        expected ->
+            expected
+                .rule(Adam.adamW())
+                .learningRate(0.01)
+                .stateType(state, 0)
+                .rounding(Rounding.STOCHASTIC, 7));
+  }
+
+  @Test
+  void smallParametersKeepTheirStateInFloat32() {
+    check(
+        Mode.MODEL_STEP,
+        DataType.FLOAT32,
+        named(WarmstepOptimizer.of(Adam.adamW()).learningRate(0.01).stateType(StateType.INT8)),
+        expected -> expected.rule(Adam.adamW()).learningRate(0.01));
+  }
+
+  /** A ModelStep binds its optimizer anew, trainer.step() has one for each parameter. */
+  @Test
+  void freezingLeavesCodesAsTheyAre() {
+    WarmstepOptimizer one = codes();
+    WarmstepOptimizer other = codes();
+    try (Toy toy = new Toy(one);
+        Toy twin = new Toy(other);
+        ModelStep step = ModelStep.of(toy.trainer, one)) {
+      for (int i = 1; i <= 8; i++) {
+        boolean isFrozen = i == 3 || i == 4 || i == 6;
+        toy.parameters().get("03Linear_weight").freeze(isFrozen);
+        twin.parameters().get("03Linear_weight").freeze(isFrozen);
+        toy.backward(i);
+        step.step();
+        twin.backward(i);
+        twin.trainer.step();
+        toy.allValues()
+            .forEach((name, values) -> assertArrayEquals(values, twin.values(name), name));
+      }
+    }
+  }
+
+  private static WarmstepOptimizer codes() {
+    return WarmstepOptimizer.of(Adam.adamW())
+        .learningRate(0.01)
+        .stateType(StateType.INT8, 0)
+        .build();
+  }
+
+  /** What only a part of the parameters has is no reason to refuse the others. */
+  @Test
+  void aStateTypeMayConcernFrozenParametersOnly() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Sgd.sgd())
+            .group(ParameterGroup.matching("*_weight").rule(Adam.adam()))
+            .learningRate(0.01)
+            .stateType(StateType.INT8, 0)
+            .rounding(Rounding.STOCHASTIC)
+            .build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      toy.parameters().get("01Linear_weight").freeze(true);
+      toy.parameters().get("03Linear_weight").freeze(true);
+      toy.backward(1);
+      step.step();
+      assertEquals(1, step.stepCount());
+    }
+  }
+
+  @Test
+  void refusesStateTypesWithoutUse() {
+    WarmstepOptimizerBuilder builder =
+        WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).stateType(StateType.INT8);
+    assertEquals(
+        "stateType is int8, must be float32 for rules whose state has no moments: choose a rule with"
+            + " moments, such as adam, or leave it out",
+        assertThrows(IllegalArgumentException.class, builder::build).getMessage());
+    builder.stateType(StateType.FLOAT32).build();
+    WarmstepOptimizerBuilder momentum =
+        WarmstepOptimizer.of(Momentum.heavyBall(0.9))
+            .learningRate(1)
+            .stateType(StateType.INT8)
+            .rounding(Rounding.STOCHASTIC);
+    assertEquals(
+        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
+            + " int8: set a stateType, or leave it out",
+        assertThrows(IllegalArgumentException.class, momentum::build).getMessage());
+    momentum.stateType(StateType.BFLOAT16).build();
+    momentum.stateType(StateType.INT8).rounding(Rounding.NEAREST).build();
+    assertThrows(IllegalArgumentException.class, () -> momentum.stateType(StateType.INT8, -1));
+  }
+
   /** DJL's own clipping leaves negative gradients as they are. */
   @ParameterizedTest
   @EnumSource
@@ -248,7 +398,7 @@ class StepTest {
             .learningRate(0.01)
             .group(ParameterGroup.matching("*_bias").weightDecay(0).learningRateFactor(0))
             .group(ParameterGroup.matching("03*_weight").weightDecay(0.5));
-    ai.djl.nn.SequentialBlock block = Toy.block();
+    SequentialBlock block = Toy.block();
     WarmstepOptimizer optimizer = builder.names(block).build();
     try (Toy toy = new Toy(optimizer, DataType.FLOAT32, block)) {
       Map<String, double[]> before = toy.allValues();
