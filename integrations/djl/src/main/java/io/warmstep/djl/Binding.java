@@ -164,8 +164,25 @@ final class Binding implements AutoCloseable {
     return true;
   }
 
+  /** The first member whose array is closed or lies elsewhere by now, or null. */
+  Member moved() {
+    return members.stream()
+        .filter(member -> member.values.isReleased() || !member.hasValues(member.values))
+        .findFirst()
+        .orElse(null);
+  }
+
+  /** Tells autograd that the members have other values. */
+  void markChanged() {
+    members.forEach(member -> LibTorch.markChanged(member.values));
+  }
+
   Optimizer optimizer() {
     return optimizer;
+  }
+
+  boolean has(String id) {
+    return members.stream().anyMatch(member -> member.id.equals(id));
   }
 
   /** A copy of one state, or null if the parameter is not bound. */

@@ -31,6 +31,9 @@ record Recipe(
     Map<String, Schedule> moving,
     List<ParameterGroup> groups,
     Map<String, Option> options) {
+  /** The option, and the state that comes with it. */
+  static final String AVERAGE = "average";
+
   static final String NEEDS_GRADIENTS = "needs the gradients of all parameters at once";
 
   /**
@@ -134,7 +137,11 @@ record Recipe(
 
   /** What is remembered of a parameter of a shape. */
   List<StateSlot> slots(String name, List<Long> shape) {
-    return rule(name).stateSlots(shape.size()).stream().filter(StateSlot::isState).toList();
+    Stream<StateSlot> ofRule =
+        rule(name).stateSlots(shape.size()).stream().filter(StateSlot::isState);
+    Stream<StateSlot> average =
+        options.containsKey(AVERAGE) ? Stream.of(new StateSlot(AVERAGE)) : Stream.of();
+    return Stream.concat(ofRule, average).toList();
   }
 
   /** The rule of a parameter. */

@@ -175,10 +175,13 @@ public final class WarmstepOptimizer extends Optimizer {
    * @throws IllegalArgumentException if different parameters of the block have the same name
    * @throws IllegalStateException if no parameter of the block has been updated
    * @throws io.warmstep.StepFailedException if a step failed; nothing is written
+   * @throws io.warmstep.EvaluationModeException while a {@link ModelStep} evaluates; nothing is
+   *     written
    * @throws IOException if the file cannot be written; one that was there stays
    */
   public synchronized void save(Path path, Block block) throws IOException {
     store.checkUsable();
+    requireTraining("save()");
     StateFile.write(path, recipe, block, store.all());
   }
 
@@ -194,10 +197,19 @@ public final class WarmstepOptimizer extends Optimizer {
    * @throws IllegalArgumentException if it is of another model or rule, or different parameters of
    *     the block have the same name; nothing changes
    * @throws IllegalStateException if a parameter is not initialized; nothing changes
+   * @throws io.warmstep.EvaluationModeException while a {@link ModelStep} evaluates; nothing
+   *     changes
    * @throws IOException if it cannot be read; nothing changes
    */
   public synchronized void restore(Path path, Block block) throws IOException {
+    requireTraining("restore()");
     store.replace(StateFile.read(path, recipe, block));
+  }
+
+  private void requireTraining(String operation) {
+    if (modelStep != null) {
+      modelStep.requireTraining(operation);
+    }
   }
 
   Recipe recipe() {

@@ -324,6 +324,21 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
             builder -> builder.rounding(rounding, seed));
   }
 
+  /**
+   * Keeps an exponential moving average of the parameters, which {@link ModelStep#eval} puts in
+   * their place: see {@link io.warmstep.OptimizerBuilder#average}. It is part of the state, under
+   * the name {@code average}.
+   *
+   * @param decay above 0 and below 1, such as 0.999
+   * @return this builder
+   * @throws IllegalArgumentException if the decay is out of range
+   */
+  public WarmstepOptimizerBuilder average(double decay) {
+    Arguments.require(
+        decay > 0 && decay < 1, Recipe.AVERAGE, decay, "in (0, 1)", "leave it out for no average");
+    return option(Recipe.AVERAGE, builder -> builder.average(decay));
+  }
+
   /** Takes an option that needs one parameter at a time, in place of one of that name. */
   private WarmstepOptimizerBuilder option(
       String name, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {

@@ -202,6 +202,11 @@ class FailureTest {
           }
 
           @Override
+          public boolean has(String id) {
+            throw noMemory;
+          }
+
+          @Override
           public Map<String, ParameterState> states() {
             throw noMemory;
           }
