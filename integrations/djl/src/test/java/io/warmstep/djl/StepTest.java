@@ -23,14 +23,25 @@ import io.warmstep.ParametersBuilder;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.Tensor;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Asgd;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Muon;
+import io.warmstep.rule.NAdam;
+import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.RmsProp;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -46,17 +57,38 @@ import org.junit.jupiter.params.provider.MethodSource;
 class StepTest {
   private static final int STEPS = 5;
 
-  static Stream<UpdateRule> rules() {
-    return Stream.of(
-        Sgd.sgd().weightDecay(0.1),
-        Momentum.nesterov(0.9),
-        RmsProp.rmsProp().centered(true).momentum(0.5),
-        Adam.adam(),
-        Adam.adamW().amsgrad(true));
+  /** Every rule, and forms of them. */
+  static List<UpdateRule> rules() {
+    List<UpdateRule> rules = new ArrayList<>(Rules.ofEachKernel());
+    rules.add(Sgd.sgd().weightDecay(0.1));
+    rules.add(Momentum.nesterov(0.9));
+    rules.add(RmsProp.rmsProp().centered(true).momentum(0.5));
+    rules.add(Adam.adamW().amsgrad(true));
+    rules.add(Lamb.lamb().maxGradNorm(0));
+    rules.add(Asgd.asgd().t0(1).lambd(0.01));
+    rules.add(Lookahead.around(Adam.adam()).k(2));
+    return rules;
   }
 
+  /** Which rules go which way; some only as a whole. */
   static Stream<Arguments> modesAndRules() {
-    return rules().flatMap(rule -> Stream.of(Mode.values()).map(mode -> Arguments.of(mode, rule)));
+    return rules().stream()
+        .flatMap(
+            rule ->
+                Stream.of(Mode.values())
+                    .filter(mode -> mode == Mode.MODEL_STEP || !needsAll(rule))
+                    .map(mode -> Arguments.of(mode, rule)));
+  }
+
+  private static boolean needsAll(UpdateRule rule) {
+    return rule.clipNorm() > 0 || rule.sums().map(TensorSums::areOfGroup).orElse(false);
+  }
+
+  /** For a rule of matrices, what becomes of vectors. */
+  static List<ParameterGroup> groups(UpdateRule rule) {
+    return rule.minDimensions() < 2
+        ? List.of()
+        : List.of(ParameterGroup.matching("*_bias").rule(Adam.adamW()));
   }
 
   /** DJL's trainer.step() itself refuses float64 gradients. */
@@ -70,7 +102,12 @@ class StepTest {
   /** Warmstep on its own: owned parameters that start as the model's. */
   private static Parameters copies(Toy toy, Device device, ElementType type) {
     ParametersBuilder builder = Parameters.on(device);
-    toy.parameters().keySet().forEach(name -> builder.add(name, type, toy.values(name).length));
+    toy.parameters()
+        .forEach(
+            (name, parameter) ->
+                builder
+                    .add(name, type, toy.values(name).length)
+                    .shape(name, parameter.getShape().getShape()));
     Parameters copies = builder.build();
     toy.parameters().keySet().forEach(name -> copies.get(name).values().copyFrom(toy.values(name)));
     return copies;
@@ -131,11 +168,38 @@ class StepTest {
   @ParameterizedTest
   @MethodSource("modesAndRules")
   void hasTheSameBits(Mode mode, UpdateRule rule) {
+    Schedule schedule = Schedules.cosine(Rules.usualRate(rule), 10);
+    WarmstepOptimizerBuilder builder = WarmstepOptimizer.of(rule).learningRate(schedule);
+    groups(rule).forEach(builder::group);
     check(
         mode,
         DataType.FLOAT32,
-        WarmstepOptimizer.of(rule).learningRate(Schedules.cosine(0.1, 10)).build(),
-        expected -> expected.rule(rule).learningRate(Schedules.cosine(0.1, 10)));
+        named(builder),
+        expected -> {
+          groups(rule).forEach(expected::group);
+          return expected.rule(rule).learningRate(schedule);
+        });
+  }
+
+  /** Kinds of rules, with state of elements, tensors, rows and columns, and kept numbers. */
+  @ParameterizedTest
+  @EnumSource
+  void groupsMayHaveRulesOfOtherKinds(Mode mode) {
+    List<ParameterGroup> groups =
+        List.of(
+            ParameterGroup.matching("01*_weight").rule(Muon.muon()),
+            ParameterGroup.matching("03*_weight").rule(Adafactor.adafactor()),
+            ParameterGroup.matching("01*_bias").rule(NAdam.nAdam()));
+    WarmstepOptimizerBuilder builder = WarmstepOptimizer.of(NovoGrad.novoGrad()).learningRate(0.01);
+    groups.forEach(builder::group);
+    check(
+        mode,
+        DataType.FLOAT32,
+        named(builder),
+        expected -> {
+          groups.forEach(expected::group);
+          return expected.rule(NovoGrad.novoGrad()).learningRate(0.01);
+        });
   }
 
   @ParameterizedTest
