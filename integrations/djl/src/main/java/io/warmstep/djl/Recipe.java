@@ -4,6 +4,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.check.Names;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;

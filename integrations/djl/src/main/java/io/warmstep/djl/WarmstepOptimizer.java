@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.optimizer.Optimizer;
+import io.warmstep.check.Names;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.lang.ref.Cleaner;
