@@ -13,8 +13,8 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
-import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
 /**
@@ -48,9 +48,9 @@ record Recipe(
   record Option(
       Predicate<UpdateRule> concerns,
       Optional<String> needsAll,
-      UnaryOperator<OptimizerBuilder> setting) {
+      Consumer<OptimizerBuilder> setting) {
     /** An option for any rule, which needs one parameter at a time. */
-    Option(UnaryOperator<OptimizerBuilder> setting) {
+    Option(Consumer<OptimizerBuilder> setting) {
       this(rule -> true, Optional.empty(), setting);
     }
 
@@ -98,7 +98,7 @@ record Recipe(
     List<UpdateRule> rules = names.stream().map(this::rule).distinct().toList();
     options.values().stream()
         .filter(option -> rules.stream().anyMatch(option.concerns()))
-        .forEach(option -> option.setting().apply(builder));
+        .forEach(option -> option.setting().accept(builder));
     moving.forEach(builder::schedule);
     for (ParameterGroup group : groups) {
       if (names.stream().anyMatch(group::matches)) {

@@ -22,8 +22,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.UnaryOperator;
 
 /**
  * Collects what a {@link WarmstepOptimizer} does. Of DJL's own options, {@code setRescaleGrad}
@@ -288,7 +288,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   }
 
   private WarmstepOptimizerBuilder stateType(
-      StateType type, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
+      StateType type, Consumer<io.warmstep.OptimizerBuilder> setting) {
     stateType = Objects.requireNonNull(type, STATE_TYPE);
     options.remove(STATE_TYPE);
     return type == StateType.FLOAT32 ? this : option(STATE_TYPE, setting);
@@ -341,20 +341,20 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
 
   /** Takes an option that needs one parameter at a time, in place of one of that name. */
   private WarmstepOptimizerBuilder option(
-      String name, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
+      String name, Consumer<io.warmstep.OptimizerBuilder> setting) {
     options.put(name, new Recipe.Option(setting));
     return this;
   }
 
   /** Takes an option that looks at the gradients of all parameters first. */
   private WarmstepOptimizerBuilder ofAllGradients(
-      String name, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
+      String name, Consumer<io.warmstep.OptimizerBuilder> setting) {
     return ofAll(name, name + " " + Recipe.NEEDS_GRADIENTS, setting);
   }
 
   /** Takes an option that needs all parameters at once. */
   private WarmstepOptimizerBuilder ofAll(
-      String name, String why, UnaryOperator<io.warmstep.OptimizerBuilder> setting) {
+      String name, String why, Consumer<io.warmstep.OptimizerBuilder> setting) {
     options.put(name, new Recipe.Option(rule -> true, Optional.of(why), setting));
     return this;
   }
