@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.check.Arguments;
+import io.warmstep.check.Names;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -83,7 +84,7 @@ public final class OptimizerGroups {
           "pattern",
           "\"" + pattern + "\"",
           "that of a group",
-          "there are " + Parameters.abbreviated(patterns()));
+          "there are " + Names.abbreviated(patterns()));
     }
     if (changes) {
       optimizer.use(next);

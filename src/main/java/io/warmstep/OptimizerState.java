@@ -4,6 +4,7 @@ import io.warmstep.backend.Encoding;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
+import io.warmstep.check.Names;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
@@ -363,7 +364,7 @@ final class OptimizerState {
               + "\" has no state \""
               + slot
               + "\": it has "
-              + Parameters.abbreviated(names));
+              + Names.abbreviated(names));
     }
     return tensor;
   }
@@ -420,7 +421,7 @@ final class OptimizerState {
           "this optimizer starts after step "
               + stepCount
               + ", but the state of "
-              + Parameters.abbreviated(unrestored)
+              + Names.abbreviated(unrestored)
               + " is still the initial one: write the saved state into state(parameter, slot)"
               + " before the first step");
       unrestored.clear();

@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.Memory;
+import io.warmstep.check.Names;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -239,15 +240,6 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   }
 
   String abbreviatedNames() {
-    return abbreviated(byName.keySet());
-  }
-
-  static String abbreviated(Collection<String> names) {
-    if (names.isEmpty()) {
-      return "none";
-    }
-    int shown = 8;
-    String list = String.join(", ", names.stream().limit(shown).toList());
-    return names.size() <= shown ? list : list + " and " + (names.size() - shown) + " more";
+    return Names.abbreviated(byName.keySet());
   }
 }

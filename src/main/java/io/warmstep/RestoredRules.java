@@ -1,5 +1,6 @@
 package io.warmstep;
 
+import io.warmstep.check.Names;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.PyTorchNames;
 import io.warmstep.checkpoint.SavedOptimizer;
@@ -54,7 +55,7 @@ final class RestoredRules {
       SavedOptimizer.Group its = savedGroups.get(name);
       if (its != null && its.frozen().isPresent() && its.frozen().get() != group.isFrozen()) {
         notes.add(
-            Parameters.abbreviated(names)
+            Names.abbreviated(names)
                 + (its.frozen().get() ? " was frozen when" : " was not frozen when")
                 + " the file was saved: "
                 + (choices.keepsHyperparameters() ? "it stays as it is here" : "so it is now"));
@@ -160,7 +161,7 @@ final class RestoredRules {
     notes.add(
         PyTorchNames.name(setting)
             + " of "
-            + Parameters.abbreviated(names)
+            + Names.abbreviated(names)
             + " is "
             + found
             + " in the file, "
@@ -198,7 +199,7 @@ final class RestoredRules {
 
   private void stateDiffers(UpdateRule rule, Map<String, Object> others, List<String> names) {
     differences.add(
-        Parameters.abbreviated(names)
+        Names.abbreviated(names)
             + " had "
             + rule.name()
             + " with "

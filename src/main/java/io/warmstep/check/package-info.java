@@ -1,2 +1,4 @@
-/** Checks of arguments, whose messages have one form. Not for users of the library. */
+/**
+ * Checks of arguments and what their messages, of one form, share. Not for users of the library.
+ */
 package io.warmstep.check;

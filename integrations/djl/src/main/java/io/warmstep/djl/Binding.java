@@ -9,6 +9,7 @@ import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -97,11 +98,11 @@ final class Binding implements AutoCloseable {
       throw e;
     }
     try {
-      for (Member member : members) {
-        if (states.containsKey(member.id)) {
-          write(states.get(member.id), member);
-        }
-      }
+      // What a group has once, as under Prodigy, is written by each: the one with most steps wins.
+      members.stream()
+          .filter(member -> states.containsKey(member.id))
+          .sorted(Comparator.comparingLong(member -> states.get(member.id).steps()))
+          .forEach(member -> write(states.get(member.id), member));
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -163,8 +164,25 @@ final class Binding implements AutoCloseable {
     return true;
   }
 
+  /** The first member whose array is closed or lies elsewhere by now, or null. */
+  Member moved() {
+    return members.stream()
+        .filter(member -> member.values.isReleased() || !member.hasValues(member.values))
+        .findFirst()
+        .orElse(null);
+  }
+
+  /** Tells autograd that the members have other values. */
+  void markChanged() {
+    members.forEach(member -> LibTorch.markChanged(member.values));
+  }
+
   Optimizer optimizer() {
     return optimizer;
+  }
+
+  boolean has(String id) {
+    return members.stream().anyMatch(member -> member.id.equals(id));
   }
 
   /** A copy of one state, or null if the parameter is not bound. */

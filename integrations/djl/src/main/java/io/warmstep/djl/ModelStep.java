@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDScope;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.Trainer;
+import io.warmstep.EvaluationModeException;
+import io.warmstep.Optimizer;
 import io.warmstep.StepFailedException;
 import io.warmstep.check.Arguments;
 import java.io.IOException;
@@ -15,6 +17,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * Updates all parameters of a model at once, where {@code trainer.step()} goes parameter by
@@ -48,6 +51,10 @@ public final class ModelStep implements AutoCloseable {
   private final StateStore.Holder holder = new Bound();
   private final Map<String, PtNDArray> standIns = new HashMap<>();
   private Binding binding;
+
+  /** Where the weights to evaluate with were put. */
+  private List<Replicas> evaluated = List.of();
+
   private long skippedSteps;
   private boolean isLastStepSkipped;
   private boolean isClosed;
@@ -57,6 +64,11 @@ public final class ModelStep implements AutoCloseable {
     @Override
     public ParameterState state(String id) {
       return binding == null ? null : binding.state(id);
+    }
+
+    @Override
+    public boolean has(String id) {
+      return binding != null && binding.has(id);
     }
 
     @Override
@@ -107,6 +119,7 @@ public final class ModelStep implements AutoCloseable {
    *     trainer or this object is closed; nothing changes
    * @throws IllegalArgumentException if a gradient is sparse, or an array is of a type that cannot
    *     be updated or not contiguous; the message names the parameter; nothing changes
+   * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
    * @throws StepFailedException if the device failed in this or an earlier step, until a saved
    *     state is restored
    */
@@ -135,11 +148,13 @@ public final class ModelStep implements AutoCloseable {
       long begin = System.nanoTime();
       checkOpen();
       store.checkUsable();
+      requireTraining("step()");
       store.next(); // refused before anything changes
       List<Replicas> trained = source.trained(BlockParameters.named(source.block()));
       List<PtNDArray> opened = new ArrayList<>(trained.size());
       try {
         List<Binding.Member> members = members(trained, opened);
+        checkAreGradients(members, opened);
         bind(members);
         update(trained, members, gradientScale);
       } finally {
@@ -165,8 +180,125 @@ public final class ModelStep implements AutoCloseable {
     skippedSteps += isLastStepSkipped ? 1 : 0;
     store.stepped(binding.optimizer().stepCount());
     failing(() -> Replicas.spread(trained));
-    members.forEach(member -> LibTorch.markChanged(member.values()));
+    binding.markChanged();
     optimizer.hasStepped(source.trainer());
+  }
+
+  /**
+   * Goes over to evaluation mode: has the model hold the weights to evaluate and export it with,
+   * where a rule trains others, as Schedule-Free rules and ASGD do, or {@link
+   * WarmstepOptimizerBuilder#average} keeps one. Those that are trained are kept aside until {@link
+   * #train} or {@link #close} puts them back bit by bit; meanwhile steps are refused, and so is to
+   * save or to restore a state. Parameters that are frozen or were never updated stay as they are.
+   *
+   * <pre>{@code
+   * step.eval();
+   * EasyTrain.evaluateDataset(trainer, validation);
+   * model.save(folder, "best"); // to use it: to go on training, save after train()
+   * step.train();
+   * }</pre>
+   *
+   * <p>Does nothing in evaluation mode, or if there are no such weights.
+   *
+   * @throws IllegalStateException if the trainer or this object is closed, or an array is, or one
+   *     requires no gradient; nothing changes
+   * @throws io.warmstep.OutOfDeviceMemoryException if there is no room for the weights that are
+   *     trained; nothing changes
+   * @throws StepFailedException if the device failed in this or an earlier call, until a saved
+   *     state is restored
+   */
+  public void eval() {
+    synchronized (optimizer) {
+      checkOpen();
+      store.checkUsable();
+      if (!isTraining()) {
+        return;
+      }
+      List<Replicas> known =
+          source.trained(BlockParameters.named(source.block())).stream()
+              .filter(replicas -> store.has(replicas.id()))
+              .toList();
+      if (known.isEmpty()) {
+        return;
+      }
+      List<PtNDArray> opened = new ArrayList<>(known.size());
+      try {
+        bind(members(known, opened));
+        evaluated = known;
+        swap(Optimizer::eval);
+      } finally {
+        opened.forEach(PtNDArray::close);
+      }
+    }
+  }
+
+  /**
+   * Goes back to training: the model holds the weights again that it held before {@link #eval}.
+   * What was written to them meanwhile is lost. Does nothing while training.
+   *
+   * @throws IllegalStateException if the trainer or this object is closed, or an array was closed
+   *     or replaced since {@link #eval}, so that there is no place to put its values back: then a
+   *     saved model and state must be restored
+   * @throws StepFailedException if the device failed in this or an earlier call, until a saved
+   *     state is restored
+   */
+  public void train() {
+    synchronized (optimizer) {
+      checkOpen();
+      store.checkUsable();
+      if (!isTraining()) {
+        requireInPlace();
+        swap(Optimizer::train);
+      }
+    }
+  }
+
+  /**
+   * Whether the model holds the weights that are trained.
+   *
+   * @return false between {@link #eval} and {@link #train} if there are others to evaluate with
+   */
+  public boolean isTraining() {
+    synchronized (optimizer) {
+      return binding == null || binding.optimizer().isTraining();
+    }
+  }
+
+  /** Refuses what needs the weights that are trained, unless they are lost. */
+  void requireTraining(String operation) {
+    if (!isTraining() && !store.hasFailed()) {
+      throw new EvaluationModeException(operation);
+    }
+  }
+
+  private void swap(Consumer<Optimizer> swap) {
+    boolean wasTraining = isTraining();
+    try {
+      swap.accept(binding.optimizer());
+    } catch (StepFailedException e) {
+      store.failed(e);
+      throw e;
+    }
+    if (isTraining() != wasTraining) {
+      failing(() -> Replicas.spread(evaluated));
+      binding.markChanged();
+    }
+  }
+
+  /** Checks that what is kept aside can be put back. */
+  private void requireInPlace() {
+    Binding.Member moved = binding.moved();
+    if (moved != null) {
+      IllegalStateException lost =
+          new IllegalStateException(
+              "values of \""
+                  + moved.name()
+                  + "\" were closed or replaced in evaluation mode, so those that are trained cannot"
+                  + " be put back: restore a saved model and state, and call train() before arrays"
+                  + " are replaced");
+      store.failed(lost);
+      throw lost;
+    }
   }
 
   /** Does work that cannot be taken back. */
@@ -214,7 +346,6 @@ public final class ModelStep implements AutoCloseable {
       }
       members.add(member);
     }
-    checkAreGradients(members, opened);
     return members;
   }
 
@@ -357,7 +488,10 @@ public final class ModelStep implements AutoCloseable {
     optimizer.restore(path, source.block());
   }
 
-  /** Stops stepping; what is remembered stays in the optimizer. Closing twice is fine. */
+  /**
+   * Stops stepping; what is remembered stays in the optimizer. In evaluation mode the weights that
+   * are trained are put back first. Closing twice is fine.
+   */
   @Override
   public void close() {
     synchronized (optimizer) {
@@ -366,12 +500,32 @@ public final class ModelStep implements AutoCloseable {
       }
       isClosed = true;
       try {
-        if (store.isHeldBy(holder)) {
-          store.rest();
-        }
+        endEvaluation();
       } finally {
-        standIns.values().forEach(PtNDArray::close);
-        optimizer.leave(this);
+        letGo();
+      }
+    }
+  }
+
+  private void letGo() {
+    try {
+      if (store.isHeldBy(holder)) {
+        store.rest();
+      }
+    } finally {
+      standIns.values().forEach(PtNDArray::close);
+      optimizer.leave(this);
+    }
+  }
+
+  /** If the weights that are trained cannot be put back, steps are refused from now on. */
+  private void endEvaluation() {
+    if (!isTraining() && !store.hasFailed()) {
+      try {
+        requireInPlace();
+        swap(Optimizer::train);
+      } catch (IllegalStateException e) {
+        // the next step, or saving, tells of it
       }
     }
   }

@@ -265,6 +265,11 @@ final class ParameterSteps implements StateStore.Holder {
   }
 
   @Override
+  public boolean has(String id) {
+    return owned.newest.containsKey(id);
+  }
+
+  @Override
   public Map<String, ParameterState> states() {
     Map<String, ParameterState> states = new LinkedHashMap<>();
     owned.newest.forEach((id, entry) -> states.put(id, entry.binding.state(id)));

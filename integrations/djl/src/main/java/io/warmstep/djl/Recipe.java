@@ -1,16 +1,21 @@
 package io.warmstep.djl;
 
-import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.check.Names;
 import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * How parameters are to be updated.
@@ -19,27 +24,66 @@ import java.util.Map;
  * @param schedule from the number of a step to its rate
  * @param moving hyperparameters that schedules move
  * @param groups chosen by parameter name
- * @param clipNorm largest global gradient norm, or 0
- * @param clipValue largest magnitude of a gradient element, or 0
- * @param adaptiveClip largest norm of a gradient as a share of its parameter's, or 0
- * @param scale what gradients are multiplied by first
- * @param skipNonFinite whether a step with a gradient that is not finite is skipped
- * @param scaler of losses, or null
+ * @param options what a step does besides its rule, by name
  */
 record Recipe(
     UpdateRule rule,
     Schedule schedule,
     Map<String, Schedule> moving,
     List<ParameterGroup> groups,
-    double clipNorm,
-    double clipValue,
-    double adaptiveClip,
-    double scale,
-    boolean skipNonFinite,
-    LossScaler scaler) {
-  /** Whether a step must look at all gradients before it updates anything. */
-  boolean needsAllGradients() {
-    return clipNorm > 0 || skipNonFinite || scaler != null;
+    Map<String, Option> options) {
+  /** The option, and the state that comes with it. */
+  static final String AVERAGE = "average";
+
+  static final String NEEDS_GRADIENTS = "needs the gradients of all parameters at once";
+
+  /**
+   * Something that a step does besides its rule.
+   *
+   * @param concerns the rules for which it is of use; an optimizer of none of these does without
+   * @param needsAll why it needs all parameters at once, with the option as subject; empty if it
+   *     does not
+   * @param setting the call on Warmstep's own builder
+   */
+  record Option(
+      Predicate<UpdateRule> concerns,
+      Optional<String> needsAll,
+      Consumer<OptimizerBuilder> setting) {
+    /** An option for any rule, which needs one parameter at a time. */
+    Option(Consumer<OptimizerBuilder> setting) {
+      this(rule -> true, Optional.empty(), setting);
+    }
+
+    /** This option where only some rules have a use for it. */
+    Option concerning(Predicate<UpdateRule> some) {
+      return new Option(some, needsAll, setting);
+    }
+  }
+
+  /** Why all parameters must be updated at once, for a message; empty if they need not. */
+  Optional<String> needsAll() {
+    for (Option option : options.values()) {
+      if (option.needsAll().isPresent()) {
+        return option.needsAll();
+      }
+    }
+    for (UpdateRule each : rules()) {
+      if (each.clipNorm() > 0) {
+        return Optional.of(
+            "rule " + each.name() + ", which clips by the global norm, " + NEEDS_GRADIENTS);
+      }
+      if (each.sums().map(TensorSums::areOfGroup).orElse(false)) {
+        return Optional.of(
+            "rule " + each.name() + ", which adds up over its group, " + NEEDS_GRADIENTS);
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** The optimizer's rule and those of the groups. */
+  List<UpdateRule> rules() {
+    return Stream.concat(Stream.of(rule), groups.stream().map(group -> group.resolve(rule)))
+        .toList();
   }
 
   /** An optimizer of some of the model's parameters; groups of the others are left out. */
@@ -49,22 +93,12 @@ record Recipe(
         Optimizer.of(parameters)
             .rule(rule)
             .learningRate(schedule)
-            .gradientScale(scale)
             .startAfter(startAfter)
-            .skipNonFinite(skipNonFinite)
             .zeroGradients(zeroGradients);
-    if (clipNorm > 0) {
-      builder.clipNorm(clipNorm);
-    }
-    if (clipValue > 0) {
-      builder.clipValue(clipValue);
-    }
-    if (adaptiveClip > 0) {
-      builder.adaptiveClip(adaptiveClip);
-    }
-    if (scaler != null) {
-      builder.lossScaler(scaler);
-    }
+    List<UpdateRule> rules = names.stream().map(this::rule).distinct().toList();
+    options.values().stream()
+        .filter(option -> rules.stream().anyMatch(option.concerns()))
+        .forEach(option -> option.setting().accept(builder));
     moving.forEach(builder::schedule);
     for (ParameterGroup group : groups) {
       if (names.stream().anyMatch(group::matches)) {
@@ -104,12 +138,21 @@ record Recipe(
 
   /** What is remembered of a parameter of a shape. */
   List<StateSlot> slots(String name, List<Long> shape) {
+    Stream<StateSlot> ofRule =
+        rule(name).stateSlots(shape.size()).stream().filter(StateSlot::isState);
+    Stream<StateSlot> average =
+        options.containsKey(AVERAGE) ? Stream.of(new StateSlot(AVERAGE)) : Stream.of();
+    return Stream.concat(ofRule, average).toList();
+  }
+
+  /** The rule of a parameter. */
+  private UpdateRule rule(String name) {
     UpdateRule its = rule;
     for (ParameterGroup group : groups) {
       if (group.matches(name)) {
         its = group.resolve(rule);
       }
     }
-    return its.stateSlots(shape.size()).stream().filter(StateSlot::isState).toList();
+    return its;
   }
 }

@@ -21,6 +21,9 @@ final class StateStore {
     /** A copy of one state, or null if it has none. */
     ParameterState state(String id);
 
+    /** Whether it has a state of a parameter. */
+    boolean has(String id);
+
     /** Copies of all states, by parameter id. */
     Map<String, ParameterState> states();
 
@@ -60,6 +63,10 @@ final class StateStore {
   /** After a step that failed nothing is right until states are restored. */
   void failed(Throwable cause) {
     failure = cause;
+  }
+
+  boolean hasFailed() {
+    return failure != null;
   }
 
   /**
@@ -115,6 +122,11 @@ final class StateStore {
   ParameterState get(String id) {
     ParameterState held = holder == null ? null : holder.state(id);
     return held == null ? resting.get(id) : held;
+  }
+
+  /** Whether there is a state of a parameter. */
+  boolean has(String id) {
+    return resting.containsKey(id) || (holder != null && holder.has(id));
   }
 
   /** Copies of all states, the held ones as they are now. */

@@ -31,7 +31,7 @@ final class TrainerParameters implements ParameterSource {
       return (ParameterStore) field.get(trainer);
     } catch (ReflectiveOperationException | RuntimeException e) {
       throw new IllegalStateException(
-          "this version of DJL hides the trainer's parameter store: use ai.djl:api:0.35.1, or"
+          "this version of DJL hides the trainer's parameter store: use ai.djl:api:0.36.0, or"
               + " trainer.step() instead of a ModelStep",
           e);
     }

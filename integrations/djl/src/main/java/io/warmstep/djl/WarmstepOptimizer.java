@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.optimizer.Optimizer;
+import io.warmstep.check.Names;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.lang.ref.Cleaner;
@@ -69,8 +70,9 @@ public final class WarmstepOptimizer extends Optimizer {
    *     the weight is not contiguous; the message has the parameter's name, or its id if {@link
    *     WarmstepOptimizerBuilder#names} was not called; nothing changes
    * @throws IllegalStateException if an array is closed; or gradients are to be clipped by their
-   *     global norm or checked, which needs all of them at once; or a {@link ModelStep} of this
-   *     optimizer is open; nothing changes
+   *     global norm, also by a rule such as LAMB, or checked, or added up over a group, as by
+   *     Prodigy, which needs all of them at once; or state is to be rounded at random; or a {@link
+   *     ModelStep} of this optimizer is open; nothing changes
    * @throws io.warmstep.StepFailedException if the device failed in this or an earlier step, until
    *     a saved state is restored
    */
@@ -80,11 +82,13 @@ public final class WarmstepOptimizer extends Optimizer {
       throw new IllegalStateException(
           "a ModelStep of this optimizer is open: call its step() instead of trainer.step()");
     }
-    if (recipe.needsAllGradients()) {
-      throw new IllegalStateException(
-          "clipNorm, skipNonFinite and lossScaler need the gradients of all parameters at once:"
-              + " call step() of a ModelStep instead of trainer.step()");
-    }
+    recipe
+        .needsAll()
+        .ifPresent(
+            why -> {
+              throw new IllegalStateException(
+                  why + ": call step() of a ModelStep instead of trainer.step()");
+            });
     parameterSteps.update(parameterId, name(parameterId), weight, grad);
   }
 
@@ -172,10 +176,13 @@ public final class WarmstepOptimizer extends Optimizer {
    * @throws IllegalArgumentException if different parameters of the block have the same name
    * @throws IllegalStateException if no parameter of the block has been updated
    * @throws io.warmstep.StepFailedException if a step failed; nothing is written
+   * @throws io.warmstep.EvaluationModeException while a {@link ModelStep} evaluates; nothing is
+   *     written
    * @throws IOException if the file cannot be written; one that was there stays
    */
   public synchronized void save(Path path, Block block) throws IOException {
     store.checkUsable();
+    requireTraining("save()");
     StateFile.write(path, recipe, block, store.all());
   }
 
@@ -191,10 +198,19 @@ public final class WarmstepOptimizer extends Optimizer {
    * @throws IllegalArgumentException if it is of another model or rule, or different parameters of
    *     the block have the same name; nothing changes
    * @throws IllegalStateException if a parameter is not initialized; nothing changes
+   * @throws io.warmstep.EvaluationModeException while a {@link ModelStep} evaluates; nothing
+   *     changes
    * @throws IOException if it cannot be read; nothing changes
    */
   public synchronized void restore(Path path, Block block) throws IOException {
+    requireTraining("restore()");
     store.replace(StateFile.read(path, recipe, block));
+  }
+
+  private void requireTraining(String operation) {
+    if (modelStep != null) {
+      modelStep.requireTraining(operation);
+    }
   }
 
   Recipe recipe() {

@@ -6,16 +6,23 @@ import ai.djl.nn.Block;
 import ai.djl.training.optimizer.Optimizer.OptimizerBuilder;
 import ai.djl.training.tracker.Tracker;
 import io.warmstep.LossScaler;
+import io.warmstep.Norm;
 import io.warmstep.ParameterGroup;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.check.Arguments;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -25,18 +32,18 @@ import java.util.function.Function;
  * optBeginNumUpdate} is the number of steps before the first.
  */
 public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOptimizerBuilder> {
+  private static final String CLIP_VALUE = "clipValue";
+  private static final String STATE_TYPE = "stateType";
+  private static final String ROUNDING = "rounding";
   private static final String NOT_TO_CLIP = "leave it out not to clip";
 
   private final UpdateRule rule;
   private final List<ParameterGroup> groups = new ArrayList<>();
   private final Map<String, Schedule> moving = new LinkedHashMap<>();
+  private final Map<String, Recipe.Option> options = new LinkedHashMap<>();
+  private StateType stateType = StateType.FLOAT32;
   private Schedule schedule;
   private Block names;
-  private double clipNorm;
-  private double clipValue;
-  private double adaptiveClip;
-  private boolean skipNonFinite;
-  private LossScaler scaler;
   private boolean hasWeightDecay;
   private int begin;
   private Function<NDArray, Device> deviceOf = NDArray::getDevice;
@@ -165,14 +172,27 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   /**
    * Clips by global norm, over all parameters; for a {@link ModelStep} only.
    *
-   * @param maxNorm finite and above 0
+   * @param maxNorm above 0; infinite to measure the norm alone
    * @return this builder
    * @throws IllegalArgumentException if the norm is out of range
    */
   public WarmstepOptimizerBuilder clipNorm(double maxNorm) {
-    Arguments.requirePositive("clipNorm", maxNorm, NOT_TO_CLIP);
-    clipNorm = maxNorm;
-    return this;
+    return clipNorm(maxNorm, Norm.L2);
+  }
+
+  /**
+   * Clips by a norm of one's choice, over all parameters; for a {@link ModelStep} only. See {@link
+   * io.warmstep.OptimizerBuilder#clipNorm(double, Norm)}.
+   *
+   * @param maxNorm above 0; infinite to measure the norm alone
+   * @param norm which one, also what {@link ModelStep#gradientNorm()} gives
+   * @return this builder
+   * @throws IllegalArgumentException if the norm is out of range
+   */
+  public WarmstepOptimizerBuilder clipNorm(double maxNorm, Norm norm) {
+    Arguments.require(maxNorm > 0, "clipNorm", maxNorm, "above 0", NOT_TO_CLIP);
+    Objects.requireNonNull(norm, "norm");
+    return ofAllGradients("clipNorm", builder -> builder.clipNorm(maxNorm, norm));
   }
 
   /**
@@ -183,9 +203,8 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    * @throws IllegalArgumentException if the value is out of range
    */
   public WarmstepOptimizerBuilder clipValue(double maxValue) {
-    Arguments.requirePositive("clipValue", maxValue, NOT_TO_CLIP);
-    clipValue = maxValue;
-    return this;
+    Arguments.requirePositive(CLIP_VALUE, maxValue, NOT_TO_CLIP);
+    return option(CLIP_VALUE, builder -> builder.clipValue(maxValue));
   }
 
   /**
@@ -199,8 +218,22 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    */
   public WarmstepOptimizerBuilder adaptiveClip(double clip) {
     Arguments.requirePositive("adaptiveClip", clip, NOT_TO_CLIP);
-    adaptiveClip = clip;
-    return this;
+    return option("adaptiveClip", builder -> builder.adaptiveClip(clip));
+  }
+
+  /**
+   * Clips the gradient of each parameter adaptively, with another least norm than 0.001: see {@link
+   * io.warmstep.OptimizerBuilder#adaptiveClip(double, double)}.
+   *
+   * @param clip finite and above 0; 0.01 in the paper
+   * @param eps what a parameter's norm counts as at least, finite and above 0
+   * @return this builder
+   * @throws IllegalArgumentException if a value is out of range
+   */
+  public WarmstepOptimizerBuilder adaptiveClip(double clip, double eps) {
+    Arguments.requirePositive("adaptiveClip", clip, NOT_TO_CLIP);
+    Arguments.requirePositive("adaptiveClip: eps", eps, "pass a small number such as 0.001");
+    return option("adaptiveClip", builder -> builder.adaptiveClip(clip, eps));
   }
 
   /**
@@ -211,8 +244,10 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    * @return this builder
    */
   public WarmstepOptimizerBuilder skipNonFinite(boolean skipNonFinite) {
-    this.skipNonFinite = skipNonFinite;
-    return this;
+    options.remove("skipNonFinite");
+    return skipNonFinite
+        ? ofAllGradients("skipNonFinite", builder -> builder.skipNonFinite(true))
+        : this;
   }
 
   /**
@@ -223,7 +258,104 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    * @return this builder
    */
   public WarmstepOptimizerBuilder lossScaler(LossScaler scaler) {
-    this.scaler = Objects.requireNonNull(scaler, "scaler");
+    Objects.requireNonNull(scaler, "scaler");
+    return ofAllGradients("lossScaler", builder -> builder.lossScaler(scaler));
+  }
+
+  /**
+   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more.
+   *
+   * @param stateType how they are; float32 unless called
+   * @return this builder
+   */
+  public WarmstepOptimizerBuilder stateType(StateType stateType) {
+    return stateType(stateType, builder -> builder.stateType(stateType));
+  }
+
+  /**
+   * Sets how the moments of the state are stored. Saved states have the numbers in float32, which
+   * become what was stored again.
+   *
+   * @param stateType how they are; float32 unless called
+   * @param smallTensor how many elements a parameter must have at least; smaller ones keep float32,
+   *     which costs next to nothing. 0 for all parameters
+   * @return this builder
+   * @throws IllegalArgumentException if the bound is negative
+   */
+  public WarmstepOptimizerBuilder stateType(StateType stateType, long smallTensor) {
+    Arguments.requireAtLeast("smallTensor", smallTensor, 0, "pass 0 for all parameters");
+    return stateType(stateType, builder -> builder.stateType(stateType, smallTensor));
+  }
+
+  private WarmstepOptimizerBuilder stateType(
+      StateType type, Consumer<io.warmstep.OptimizerBuilder> setting) {
+    stateType = Objects.requireNonNull(type, STATE_TYPE);
+    options.remove(STATE_TYPE);
+    return type == StateType.FLOAT32 ? this : option(STATE_TYPE, setting);
+  }
+
+  /**
+   * Sets how state is rounded that is stored in bfloat16, and averages of squares in codes of 8
+   * bits.
+   *
+   * @param rounding to nearest unless called; at random for a {@link ModelStep} only
+   * @return this builder
+   */
+  public WarmstepOptimizerBuilder rounding(Rounding rounding) {
+    return rounding(rounding, 0);
+  }
+
+  /**
+   * Sets how state is rounded, with a seed of one's own.
+   *
+   * @param rounding to nearest unless called; at random for a {@link ModelStep} only
+   * @param seed from which, with a parameter's place among those that are trained, the element and
+   *     the step, the random numbers follow
+   * @return this builder
+   */
+  public WarmstepOptimizerBuilder rounding(Rounding rounding, long seed) {
+    Objects.requireNonNull(rounding, ROUNDING);
+    options.remove(ROUNDING);
+    return rounding == Rounding.NEAREST
+        ? this
+        : ofAll(
+            ROUNDING,
+            "random rounding goes by a parameter's place among all",
+            builder -> builder.rounding(rounding, seed));
+  }
+
+  /**
+   * Keeps an exponential moving average of the parameters, which {@link ModelStep#eval} puts in
+   * their place: see {@link io.warmstep.OptimizerBuilder#average}. It is part of the state, under
+   * the name {@code average}.
+   *
+   * @param decay above 0 and below 1, such as 0.999
+   * @return this builder
+   * @throws IllegalArgumentException if the decay is out of range
+   */
+  public WarmstepOptimizerBuilder average(double decay) {
+    Arguments.require(
+        decay > 0 && decay < 1, Recipe.AVERAGE, decay, "in (0, 1)", "leave it out for no average");
+    return option(Recipe.AVERAGE, builder -> builder.average(decay));
+  }
+
+  /** Takes an option that needs one parameter at a time, in place of one of that name. */
+  private WarmstepOptimizerBuilder option(
+      String name, Consumer<io.warmstep.OptimizerBuilder> setting) {
+    options.put(name, new Recipe.Option(setting));
+    return this;
+  }
+
+  /** Takes an option that looks at the gradients of all parameters first. */
+  private WarmstepOptimizerBuilder ofAllGradients(
+      String name, Consumer<io.warmstep.OptimizerBuilder> setting) {
+    return ofAll(name, name + " " + Recipe.NEEDS_GRADIENTS, setting);
+  }
+
+  /** Takes an option that needs all parameters at once. */
+  private WarmstepOptimizerBuilder ofAll(
+      String name, String why, Consumer<io.warmstep.OptimizerBuilder> setting) {
+    options.put(name, new Recipe.Option(rule -> true, Optional.of(why), setting));
     return this;
   }
 
@@ -257,33 +389,69 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
     }
     Arguments.requireNormalFloat32(
         "rescaleGrad", rescaleGrad, "pass 1 to leave gradients as they are");
-    return new Recipe(
-        hasWeightDecay ? rule.weightDecay(decay) : rule,
-        schedule,
-        Map.copyOf(moving),
-        List.copyOf(groups),
-        clipNorm,
-        bound(clipGrad),
-        adaptiveClip,
-        rescaleGrad,
-        skipNonFinite,
-        scaler);
+    Map<String, Recipe.Option> all = new LinkedHashMap<>(options);
+    all.put("rescaleGrad", new Recipe.Option(to -> to.gradientScale(rescaleGrad)));
+    if (clipGrad >= 0) {
+      if (options.containsKey(CLIP_VALUE)) {
+        throw new IllegalArgumentException(
+            "both clipValue(...) and optClipGrad("
+                + clipGrad
+                + ") were called, which are the same: call one");
+      }
+      Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
+      all.put(CLIP_VALUE, new Recipe.Option(to -> to.clipValue(clipGrad)));
+    }
+    StateType type = stateType; // what is built does not change with the builder
+    all.computeIfPresent(STATE_TYPE, (name, option) -> option.concerning(r -> isNarrowed(r, type)));
+    all.computeIfPresent(ROUNDING, (name, option) -> option.concerning(r -> isRounded(r, type)));
+    Recipe recipe =
+        new Recipe(
+            hasWeightDecay ? rule.weightDecay(decay) : rule,
+            schedule,
+            Map.copyOf(moving),
+            List.copyOf(groups),
+            Collections.unmodifiableMap(all));
+    requireUse(
+        recipe,
+        STATE_TYPE,
+        type,
+        "float32 for rules whose state has no moments",
+        "choose a rule with moments, such as adam, or leave it out");
+    requireUse(
+        recipe,
+        ROUNDING,
+        Rounding.STOCHASTIC,
+        "nearest where a step stores neither bfloat16 nor squares in int8",
+        "set a stateType, or leave it out");
+    return recipe;
   }
 
-  private double bound(double clipGrad) {
-    if (clipGrad < 0) {
-      return clipValue;
+  /** Refuses an option that none of the rules has a use for: no optimizer would be told of it. */
+  private static void requireUse(
+      Recipe recipe, String name, Object value, String range, String advice) {
+    Recipe.Option option = recipe.options().get(name);
+    if (option != null && recipe.rules().stream().noneMatch(option.concerns())) {
+      throw Arguments.refusal(name, value, range, advice);
     }
-    if (clipValue > 0) {
-      throw new IllegalArgumentException(
-          "both clipValue("
-              + clipValue
-              + ") and optClipGrad("
-              + clipGrad
-              + ") were called, which are the same: call one");
-    }
-    Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
-    return clipGrad;
+  }
+
+  /** Whether a rule has state that is stored in fewer bits. */
+  private static boolean isNarrowed(UpdateRule rule, StateType type) {
+    return type != StateType.FLOAT32
+        && rule.stateSlots().stream().anyMatch(WarmstepOptimizerBuilder::isAverageOfElements);
+  }
+
+  /** Whether some of that can be rounded at random. */
+  private static boolean isRounded(UpdateRule rule, StateType type) {
+    return isNarrowed(rule, type)
+        && rule.stateSlots().stream()
+            .filter(WarmstepOptimizerBuilder::isAverageOfElements)
+            .anyMatch(
+                slot -> type == StateType.BFLOAT16 || slot.content() == StateSlot.Content.SQUARE);
+  }
+
+  private static boolean isAverageOfElements(StateSlot slot) {
+    return slot.extent() == StateSlot.Extent.ELEMENT && slot.isAverage();
   }
 
   /** Null if the parameters' names are not known. */

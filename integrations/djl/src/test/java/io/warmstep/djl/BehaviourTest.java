@@ -20,6 +20,7 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.GradientCollector;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Sgd;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -91,6 +92,27 @@ class BehaviourTest {
               assertEquals(0.9 * state[i] + 0.1 * gradient[i], after[i], 1e-6, "goes on from it");
             }
           });
+    }
+  }
+
+  /** What a group has once is that of the parameters that went on, not that of the frozen one. */
+  @Test
+  void aParameterThatWasFrozenDoesNotBringTheGroupsNumbersBack() {
+    String last = "03Linear_bias";
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Prodigy.prodigy().d0(1e-3)).learningRate(1).build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      steps(toy, step, 1, 2);
+      double frozen = step.state(last, "d")[0];
+      toy.parameters().get(last).freeze(true);
+      steps(toy, step, 3, 8);
+      double d = step.state(WEIGHT, "d")[0];
+      assertTrue(d > frozen, d + " is above " + frozen);
+      toy.parameters().get(last).freeze(false);
+      step.step(); // with gradients of zero, by which no estimate grows
+      assertEquals(d, step.state(WEIGHT, "d")[0]);
+      assertEquals(d, step.state(last, "d")[0]);
     }
   }
 

@@ -8,23 +8,36 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.SequentialBlock;
 import ai.djl.training.GradientCollector;
 import io.warmstep.LossScaler;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.StepFailedException;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Adan;
+import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Steps that fail, and steps that are left out. */
 class FailureTest {
@@ -189,6 +202,11 @@ class FailureTest {
           }
 
           @Override
+          public boolean has(String id) {
+            throw noMemory;
+          }
+
+          @Override
           public Map<String, ParameterState> states() {
             throw noMemory;
           }
@@ -253,20 +271,67 @@ class FailureTest {
     }
   }
 
+  private static WarmstepOptimizerBuilder of(UpdateRule rule) {
+    return WarmstepOptimizer.of(rule).learningRate(1);
+  }
+
+  private static ParameterGroup weights(UpdateRule rule) {
+    return ParameterGroup.matching("*_weight").rule(rule);
+  }
+
+  static Stream<Arguments> ofTheWholeModel() {
+    Adam adam = Adam.adam();
+    Lamb lamb = Lamb.lamb();
+    return Stream.of(
+        Arguments.of("skipNonFinite", of(adam).skipNonFinite(true)),
+        Arguments.of("lossScaler", of(adam).lossScaler(LossScaler.dynamic())),
+        Arguments.of("clipNorm", of(adam).clipNorm(1)),
+        Arguments.of("rule lamb, which clips by the global norm,", of(lamb)),
+        Arguments.of("rule adan, which clips by the global norm,", of(Adan.adan().maxGradNorm(1))),
+        Arguments.of("rule prodigy, which adds up over its group,", of(Prodigy.prodigy())),
+        Arguments.of("rule lamb, which clips by the global norm,", of(adam).group(weights(lamb))),
+        Arguments.of(
+            "rule prodigy, which adds up over its group,",
+            of(adam).group(weights(Prodigy.prodigy()))));
+  }
+
+  /** Each parameter has an optimizer of its own there, which knows of no other. */
+  @ParameterizedTest
+  @MethodSource("ofTheWholeModel")
+  void whatNeedsAllGradientsNeedsAModelStep(String what, WarmstepOptimizerBuilder builder) {
+    SequentialBlock block = Toy.block();
+    try (Toy toy = new Toy(builder.names(block).build(), DataType.FLOAT32, block)) {
+      Map<String, double[]> before = toy.allValues();
+      toy.backward(1);
+      assertEquals(
+          what
+              + " needs the gradients of all parameters at once: call step() of a ModelStep instead"
+              + " of trainer.step()",
+          assertThrows(IllegalStateException.class, toy.trainer::step).getMessage());
+      before.forEach((name, values) -> assertArrayEquals(values, toy.values(name)));
+    }
+  }
+
+  /** Where each parameter is the only one, all would be rounded by the same numbers. */
   @Test
-  void whatNeedsAllGradientsNeedsAModelStep() {
-    for (WarmstepOptimizer optimizer :
-        new WarmstepOptimizer[] {
-          WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).skipNonFinite(true).build(),
-          WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).lossScaler(LossScaler.dynamic()).build(),
-          WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).clipNorm(1).build()
-        }) {
-      try (Toy toy = new Toy(optimizer)) {
-        Map<String, double[]> before = toy.allValues();
+  void roundingAtRandomNeedsAModelStep() {
+    WarmstepOptimizer optimizer =
+        of(Adam.adam()).stateType(StateType.INT8, 0).rounding(Rounding.STOCHASTIC).build();
+    try (Toy toy = new Toy(optimizer)) {
+      toy.backward(1);
+      assertEquals(
+          "random rounding goes by a parameter's place among all: call step() of a ModelStep instead"
+              + " of trainer.step()",
+          assertThrows(IllegalStateException.class, toy.trainer::step).getMessage());
+    }
+  }
+
+  @Test
+  void rulesThatLookAtOneParameterOnlyNeedNoModelStep() {
+    for (UpdateRule rule : List.of(Lamb.lamb().maxGradNorm(0), Adan.adan(), NovoGrad.novoGrad())) {
+      try (Toy toy = new Toy(of(rule).build())) {
         toy.backward(1);
-        String message = assertThrows(IllegalStateException.class, toy.trainer::step).getMessage();
-        assertTrue(message.contains("ModelStep"), message);
-        before.forEach((name, values) -> assertArrayEquals(values, toy.values(name)));
+        toy.trainer.step();
       }
     }
   }

@@ -32,13 +32,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The programs that the README changes compile and train, before the change and after. */
 class ReadmeTest {
   private static final Path PROGRAMS = Path.of("src/test/java/io/warmstep/djl/examples");
   private static final List<String> NAMES = List.of("TrainByFit", "TrainByLoop");
 
-  /** How the second program makes its optimizer, which the README's block of Java does as well. */
+  /** How the second program makes its optimizer, which the README's blocks of Java do as well. */
   private static final String OPTIMIZER =
       "WarmstepOptimizer optimizer ="
           + " WarmstepOptimizer.of(Adam.adamW()).learningRate(0.01).build();";
@@ -80,25 +81,35 @@ class ReadmeTest {
     return program;
   }
 
-  /** The second program with groups, a schedule and clipping. */
-  private static String withTheBlockOfJava() throws IOException {
+  /** The second program with one of the README's blocks of Java. */
+  private static String withBlock(int block) throws IOException {
     String program = program(1, "+");
+    String saving = "      model.save(folder, \"net\");\n";
     assertTrue(program.contains(OPTIMIZER), program);
-    return program
-        .replace(OPTIMIZER, blocks("java").get(0))
-        .replace(
-            "import io.warmstep.djl.ModelStep;",
-            """
-            import io.warmstep.ParameterGroup;
-            import io.warmstep.schedule.Schedules;
-            import io.warmstep.djl.ModelStep;
-            """);
+    assertTrue(program.contains(saving), program);
+    String java = blocks("java").get(block);
+    program =
+        java.startsWith("WarmstepOptimizer optimizer =")
+            ? program.replace(OPTIMIZER, java)
+            : program
+                .replace("Adam.adamW()", "ScheduleFreeAdamW.scheduleFreeAdamW()")
+                .replace(saving, "RandomAccessDataset validation = training;\n" + java + saving);
+    return program.replace(
+        "import io.warmstep.djl.ModelStep;",
+        """
+        import io.warmstep.ParameterGroup;
+        import io.warmstep.StateType;
+        import io.warmstep.rule.Muon;
+        import io.warmstep.rule.ScheduleFreeAdamW;
+        import io.warmstep.schedule.Schedules;
+        import io.warmstep.djl.ModelStep;
+        """);
   }
 
   @Test
   void hasTheseBlocks() throws IOException {
     assertEquals(2, blocks("diff").size());
-    assertEquals(1, blocks("java").size());
+    assertEquals(3, blocks("java").size());
     for (String name : NAMES) {
       String readme = Files.readString(Path.of("README.md"));
       assertTrue(readme.contains("(" + PROGRAMS + "/" + name + ".java)"), name);
@@ -136,9 +147,10 @@ class ReadmeTest {
   }
 
   /** A run that goes on in another model, which begins with other values, is as one in one go. */
-  @Test
-  void theModelStepGoesOnFromItsFiles() throws Exception {
-    compile(NAMES.get(1), withTheBlockOfJava());
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2})
+  void theModelStepGoesOnFromItsFiles(int block) throws Exception {
+    compile(NAMES.get(1), withBlock(block));
     Map<String, double[]> inOneGo = trained(1, 2, folder.resolve("one"));
     Map<String, double[]> other = trained(2, 2, folder.resolve("other"));
     assertNotEquals(Set.of(), differing(inOneGo, other), "other seeds begin with other values");
@@ -147,6 +159,7 @@ class ReadmeTest {
     Map<String, double[]> half = trained(1, 1, two);
     assertNotEquals(Set.of(), differing(inOneGo, half), "the second half matters");
     assertEquals(Set.of(), differing(inOneGo, trained(2, 1, two)));
+    assertEquals(block == 2, Files.exists(two.resolve("best-0000.params")));
   }
 
   /** The names of those parameters that have other values there. */

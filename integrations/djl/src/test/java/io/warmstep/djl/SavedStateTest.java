@@ -12,8 +12,16 @@ import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.BatchNorm;
 import io.warmstep.ParameterGroup;
+import io.warmstep.StateType;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Muon;
+import io.warmstep.rule.NAdam;
+import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.RmsProp;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
@@ -25,6 +33,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -244,6 +253,123 @@ class SavedStateTest {
         refusal(optimizer(Adam.adam()), optimizer(Adam.adam()), sized)
             .contains(
                 "\"01Linear_weight\" must have a step and [exp_avg of 40, exp_avg_sq of 40]"));
+  }
+
+  /** Also what a rule keeps once: it follows from the number of steps. */
+  @ParameterizedTest
+  @MethodSource("io.warmstep.djl.StepTest#modesAndRules")
+  void everyRuleGoesOnWithTheSameBits(Mode mode, UpdateRule rule) {
+    goesOn(mode, rule, StepTest.groups(rule));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void groupsOfOtherKindsGoOnWithTheSameBits(Mode mode) {
+    goesOn(
+        mode,
+        NovoGrad.novoGrad(),
+        List.of(
+            ParameterGroup.matching("01*_weight").rule(Muon.muon()),
+            ParameterGroup.matching("03*_weight").rule(Adafactor.adafactor()),
+            ParameterGroup.matching("01*_bias").rule(NAdam.nAdam())));
+  }
+
+  @Test
+  void groupsOverTheirParametersGoOnWithTheSameBits() {
+    goesOn(
+        Mode.MODEL_STEP,
+        Prodigy.prodigy(),
+        List.of(
+            ParameterGroup.matching("03*").rule(Prodigy.prodigy().d0(1e-3)),
+            ParameterGroup.matching("01*_bias").rule(Adam.adamW())));
+    goesOn(
+        Mode.MODEL_STEP,
+        Lamb.lamb(),
+        List.of(ParameterGroup.matching("*_bias").rule(Lamb.lamb().weightDecay(0))));
+  }
+
+  /** Saves after four steps, and goes on in a new model to the ninth. */
+  private void goesOn(Mode mode, UpdateRule rule, List<ParameterGroup> groups) {
+    WarmstepOptimizer[] optimizers = new WarmstepOptimizer[3];
+    SequentialBlock[] blocks = new SequentialBlock[3];
+    for (int i = 0; i < 3; i++) {
+      blocks[i] = Toy.block();
+      WarmstepOptimizerBuilder builder =
+          WarmstepOptimizer.of(rule)
+              .learningRate(Schedules.cosine(Rules.usualRate(rule), 12).warmUp(3))
+              .names(blocks[i]);
+      groups.forEach(builder::group);
+      optimizers[i] = builder.build();
+    }
+    Path file = folder.resolve("state.safetensors");
+    try (Toy expected = new Toy(optimizers[0], DataType.FLOAT32, blocks[0]);
+        Toy interrupted = new Toy(optimizers[1], DataType.FLOAT32, blocks[1]);
+        Toy resumed = new Toy(optimizers[2], DataType.FLOAT32, blocks[2])) {
+      mode.with(expected, optimizers[0], step -> steps(expected, step, 1, 9));
+      mode.with(
+          interrupted,
+          optimizers[1],
+          step -> {
+            steps(interrupted, step, 1, 4);
+            save(optimizers[1], step, file, interrupted);
+          });
+      loadInto(resumed, interrupted);
+      mode.with(
+          resumed,
+          optimizers[2],
+          step -> {
+            restore(optimizers[2], step, file, resumed);
+            steps(resumed, step, 5, 9);
+          });
+      expected
+          .allValues()
+          .forEach((name, values) -> assertArrayEquals(values, resumed.values(name), name));
+    }
+  }
+
+  /** The file has the numbers that the codes stand for, which become the same codes. */
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void codesGoOnWithTheSameBits(Mode mode) {
+    WarmstepOptimizer whole = codes();
+    WarmstepOptimizer first = codes();
+    WarmstepOptimizer second = codes();
+    Path file = folder.resolve("state.safetensors");
+    try (Toy expected = new Toy(whole);
+        Toy interrupted = new Toy(first);
+        Toy resumed = new Toy(second)) {
+      mode.with(expected, whole, step -> steps(expected, step, 1, 9));
+      mode.with(
+          interrupted,
+          first,
+          step -> {
+            steps(interrupted, step, 1, 4);
+            save(first, step, file, interrupted);
+          });
+      loadInto(resumed, interrupted);
+      mode.with(
+          resumed,
+          second,
+          step -> {
+            restore(second, step, file, resumed);
+            steps(resumed, step, 5, 9);
+          });
+      expected
+          .allValues()
+          .forEach((name, values) -> assertArrayEquals(values, resumed.values(name), name));
+      for (String slot : new String[] {"exp_avg", "exp_avg_sq"}) {
+        assertArrayEquals(
+            whole.state(expected.model.getBlock(), WEIGHT, slot),
+            second.state(resumed.model.getBlock(), WEIGHT, slot));
+      }
+    }
+  }
+
+  private static WarmstepOptimizer codes() {
+    return WarmstepOptimizer.of(Adam.adamW())
+        .learningRate(0.01)
+        .stateType(StateType.INT8, 0)
+        .build();
   }
 
   /** A group's own options decide what is remembered of its parameters. */

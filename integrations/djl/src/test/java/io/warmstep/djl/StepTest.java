@@ -9,23 +9,39 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.SequentialBlock;
 import ai.djl.training.tracker.Tracker;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.Norm;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.Tensor;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Asgd;
+import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Muon;
+import io.warmstep.rule.NAdam;
+import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.RmsProp;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -41,17 +57,38 @@ import org.junit.jupiter.params.provider.MethodSource;
 class StepTest {
   private static final int STEPS = 5;
 
-  static Stream<UpdateRule> rules() {
-    return Stream.of(
-        Sgd.sgd().weightDecay(0.1),
-        Momentum.nesterov(0.9),
-        RmsProp.rmsProp().centered(true).momentum(0.5),
-        Adam.adam(),
-        Adam.adamW().amsgrad(true));
+  /** Every rule, and forms of them. */
+  static List<UpdateRule> rules() {
+    List<UpdateRule> rules = new ArrayList<>(Rules.ofEachKernel());
+    rules.add(Sgd.sgd().weightDecay(0.1));
+    rules.add(Momentum.nesterov(0.9));
+    rules.add(RmsProp.rmsProp().centered(true).momentum(0.5));
+    rules.add(Adam.adamW().amsgrad(true));
+    rules.add(Lamb.lamb().maxGradNorm(0));
+    rules.add(Asgd.asgd().t0(1).lambd(0.01));
+    rules.add(Lookahead.around(Adam.adam()).k(2));
+    return rules;
   }
 
+  /** Which rules go which way; some only as a whole. */
   static Stream<Arguments> modesAndRules() {
-    return rules().flatMap(rule -> Stream.of(Mode.values()).map(mode -> Arguments.of(mode, rule)));
+    return rules().stream()
+        .flatMap(
+            rule ->
+                Stream.of(Mode.values())
+                    .filter(mode -> mode == Mode.MODEL_STEP || !needsAll(rule))
+                    .map(mode -> Arguments.of(mode, rule)));
+  }
+
+  private static boolean needsAll(UpdateRule rule) {
+    return rule.clipNorm() > 0 || rule.sums().map(TensorSums::areOfGroup).orElse(false);
+  }
+
+  /** For a rule of matrices, what becomes of vectors. */
+  static List<ParameterGroup> groups(UpdateRule rule) {
+    return rule.minDimensions() < 2
+        ? List.of()
+        : List.of(ParameterGroup.matching("*_bias").rule(Adam.adamW()));
   }
 
   /** DJL's trainer.step() itself refuses float64 gradients. */
@@ -65,10 +102,23 @@ class StepTest {
   /** Warmstep on its own: owned parameters that start as the model's. */
   private static Parameters copies(Toy toy, Device device, ElementType type) {
     ParametersBuilder builder = Parameters.on(device);
-    toy.parameters().keySet().forEach(name -> builder.add(name, type, toy.values(name).length));
+    toy.parameters()
+        .forEach(
+            (name, parameter) ->
+                builder
+                    .add(name, type, toy.values(name).length)
+                    .shape(name, parameter.getShape().getShape()));
     Parameters copies = builder.build();
     toy.parameters().keySet().forEach(name -> copies.get(name).values().copyFrom(toy.values(name)));
     return copies;
+  }
+
+  /** An optimizer that knows the names of a model of its own. */
+  private record Named(WarmstepOptimizer optimizer, SequentialBlock block) {}
+
+  private static Named named(WarmstepOptimizerBuilder builder) {
+    SequentialBlock block = Toy.block();
+    return new Named(builder.names(block).build(), block);
   }
 
   private static void check(
@@ -76,7 +126,13 @@ class StepTest {
       DataType type,
       WarmstepOptimizer optimizer,
       UnaryOperator<OptimizerBuilder> reference) {
-    try (Toy toy = new Toy(optimizer, type, Toy.block());
+    check(mode, type, new Named(optimizer, Toy.block()), reference);
+  }
+
+  private static void check(
+      Mode mode, DataType type, Named named, UnaryOperator<OptimizerBuilder> reference) {
+    WarmstepOptimizer optimizer = named.optimizer();
+    try (Toy toy = new Toy(optimizer, type, named.block());
         Device device = Devices.cpu();
         Parameters copies = copies(toy, device, ElementType.valueOf(type.name()));
         Optimizer expected = reference.apply(Optimizer.of(copies)).build()) {
@@ -112,11 +168,38 @@ class StepTest {
   @ParameterizedTest
   @MethodSource("modesAndRules")
   void hasTheSameBits(Mode mode, UpdateRule rule) {
+    Schedule schedule = Schedules.cosine(Rules.usualRate(rule), 10);
+    WarmstepOptimizerBuilder builder = WarmstepOptimizer.of(rule).learningRate(schedule);
+    groups(rule).forEach(builder::group);
     check(
         mode,
         DataType.FLOAT32,
-        WarmstepOptimizer.of(rule).learningRate(Schedules.cosine(0.1, 10)).build(),
-        expected -> expected.rule(rule).learningRate(Schedules.cosine(0.1, 10)));
+        named(builder),
+        expected -> {
+          groups(rule).forEach(expected::group);
+          return expected.rule(rule).learningRate(schedule);
+        });
+  }
+
+  /** Kinds of rules, with state of elements, tensors, rows and columns, and kept numbers. */
+  @ParameterizedTest
+  @EnumSource
+  void groupsMayHaveRulesOfOtherKinds(Mode mode) {
+    List<ParameterGroup> groups =
+        List.of(
+            ParameterGroup.matching("01*_weight").rule(Muon.muon()),
+            ParameterGroup.matching("03*_weight").rule(Adafactor.adafactor()),
+            ParameterGroup.matching("01*_bias").rule(NAdam.nAdam()));
+    WarmstepOptimizerBuilder builder = WarmstepOptimizer.of(NovoGrad.novoGrad()).learningRate(0.01);
+    groups.forEach(builder::group);
+    check(
+        mode,
+        DataType.FLOAT32,
+        named(builder),
+        expected -> {
+          groups.forEach(expected::group);
+          return expected.rule(NovoGrad.novoGrad()).learningRate(0.01);
+        });
   }
 
   @ParameterizedTest
@@ -157,6 +240,11 @@ class StepTest {
         DataType.FLOAT32,
         WarmstepOptimizer.of(Momentum.nesterov(0.9)).learningRate(0.1).adaptiveClip(0.001).build(),
         expected -> expected.rule(Momentum.nesterov(0.9)).learningRate(0.1).adaptiveClip(0.001));
+    check(
+        mode,
+        DataType.FLOAT32,
+        WarmstepOptimizer.of(Sgd.sgd()).learningRate(0.1).adaptiveClip(0.001, 0.5).build(),
+        expected -> expected.rule(Sgd.sgd()).learningRate(0.1).adaptiveClip(0.001, 0.5));
   }
 
   @ParameterizedTest
@@ -212,6 +300,139 @@ class StepTest {
     }
   }
 
+  static Stream<Arguments> modesAndStateTypes() {
+    return Stream.of(StateType.BFLOAT16, StateType.INT8)
+        .flatMap(
+            type ->
+                Stream.of(
+                    Arguments.of(Mode.TRAINER_STEP, type, DataType.FLOAT32),
+                    Arguments.of(Mode.MODEL_STEP, type, DataType.FLOAT32),
+                    Arguments.of(Mode.MODEL_STEP, type, DataType.FLOAT16)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("modesAndStateTypes")
+  void keepsStateInFewerBits(Mode mode, StateType state, DataType type) {
+    ParameterGroup biases = ParameterGroup.matching("*_bias").rule(Sgd.sgd()); // has no state
+    check(
+        mode,
+        type,
+        named(WarmstepOptimizer.of(Adam.adamW()).learningRate(0.01).stateType(state, 0)),
+        expected -> expected.rule(Adam.adamW()).learningRate(0.01).stateType(state, 0));
+    check(
+        mode,
+        type,
+        named(
+            WarmstepOptimizer.of(Adam.adamW())
+                .group(biases)
+                .learningRate(0.01)
+                .stateType(state, 0)),
+        expected ->
+            expected.rule(Adam.adamW()).group(biases).learningRate(0.01).stateType(state, 0));
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = StateType.class,
+      names = {"BFLOAT16", "INT8"})
+  void roundsStateAtRandom(StateType state) {
+    check(
+        Mode.MODEL_STEP,
+        DataType.FLOAT32,
+        named(
+            WarmstepOptimizer.of(Adam.adamW())
+                .learningRate(0.01)
+                .stateType(state, 0)
+                .rounding(Rounding.STOCHASTIC, 7)),
+        expected ->
+            expected
+                .rule(Adam.adamW())
+                .learningRate(0.01)
+                .stateType(state, 0)
+                .rounding(Rounding.STOCHASTIC, 7));
+  }
+
+  @Test
+  void smallParametersKeepTheirStateInFloat32() {
+    check(
+        Mode.MODEL_STEP,
+        DataType.FLOAT32,
+        named(WarmstepOptimizer.of(Adam.adamW()).learningRate(0.01).stateType(StateType.INT8)),
+        expected -> expected.rule(Adam.adamW()).learningRate(0.01));
+  }
+
+  /** A ModelStep binds its optimizer anew, trainer.step() has one for each parameter. */
+  @Test
+  void freezingLeavesCodesAsTheyAre() {
+    WarmstepOptimizer one = codes();
+    WarmstepOptimizer other = codes();
+    try (Toy toy = new Toy(one);
+        Toy twin = new Toy(other);
+        ModelStep step = ModelStep.of(toy.trainer, one)) {
+      for (int i = 1; i <= 8; i++) {
+        boolean isFrozen = i == 3 || i == 4 || i == 6;
+        toy.parameters().get("03Linear_weight").freeze(isFrozen);
+        twin.parameters().get("03Linear_weight").freeze(isFrozen);
+        toy.backward(i);
+        step.step();
+        twin.backward(i);
+        twin.trainer.step();
+        toy.allValues()
+            .forEach((name, values) -> assertArrayEquals(values, twin.values(name), name));
+      }
+    }
+  }
+
+  private static WarmstepOptimizer codes() {
+    return WarmstepOptimizer.of(Adam.adamW())
+        .learningRate(0.01)
+        .stateType(StateType.INT8, 0)
+        .build();
+  }
+
+  /** What only a part of the parameters has is no reason to refuse the others. */
+  @Test
+  void aStateTypeMayConcernFrozenParametersOnly() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Sgd.sgd())
+            .group(ParameterGroup.matching("*_weight").rule(Adam.adam()))
+            .learningRate(0.01)
+            .stateType(StateType.INT8, 0)
+            .rounding(Rounding.STOCHASTIC)
+            .build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      toy.parameters().get("01Linear_weight").freeze(true);
+      toy.parameters().get("03Linear_weight").freeze(true);
+      toy.backward(1);
+      step.step();
+      assertEquals(1, step.stepCount());
+    }
+  }
+
+  @Test
+  void refusesStateTypesWithoutUse() {
+    WarmstepOptimizerBuilder builder =
+        WarmstepOptimizer.of(Sgd.sgd()).learningRate(1).stateType(StateType.INT8);
+    assertEquals(
+        "stateType is int8, must be float32 for rules whose state has no moments: choose a rule with"
+            + " moments, such as adam, or leave it out",
+        assertThrows(IllegalArgumentException.class, builder::build).getMessage());
+    builder.stateType(StateType.FLOAT32).build();
+    WarmstepOptimizerBuilder momentum =
+        WarmstepOptimizer.of(Momentum.heavyBall(0.9))
+            .learningRate(1)
+            .stateType(StateType.INT8)
+            .rounding(Rounding.STOCHASTIC);
+    assertEquals(
+        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
+            + " int8: set a stateType, or leave it out",
+        assertThrows(IllegalArgumentException.class, momentum::build).getMessage());
+    momentum.stateType(StateType.BFLOAT16).build();
+    momentum.stateType(StateType.INT8).rounding(Rounding.NEAREST).build();
+    assertThrows(IllegalArgumentException.class, () -> momentum.stateType(StateType.INT8, -1));
+  }
+
   /** DJL's own clipping leaves negative gradients as they are. */
   @ParameterizedTest
   @EnumSource
@@ -241,7 +462,7 @@ class StepTest {
             .learningRate(0.01)
             .group(ParameterGroup.matching("*_bias").weightDecay(0).learningRateFactor(0))
             .group(ParameterGroup.matching("03*_weight").weightDecay(0.5));
-    ai.djl.nn.SequentialBlock block = Toy.block();
+    SequentialBlock block = Toy.block();
     WarmstepOptimizer optimizer = builder.names(block).build();
     try (Toy toy = new Toy(optimizer, DataType.FLOAT32, block)) {
       Map<String, double[]> before = toy.allValues();
@@ -326,6 +547,40 @@ class StepTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void clipsByTheNormOfChoice(Norm norm) {
+    check(
+        Mode.MODEL_STEP,
+        DataType.FLOAT32,
+        WarmstepOptimizer.of(Momentum.heavyBall(0.9))
+            .learningRate(0.1)
+            .clipNorm(0.01, norm)
+            .build(),
+        expected -> expected.rule(Momentum.heavyBall(0.9)).learningRate(0.1).clipNorm(0.01, norm));
+  }
+
+  @Test
+  void theNormMayBeMeasuredAlone() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Sgd.sgd())
+            .learningRate(1)
+            .clipNorm(Double.POSITIVE_INFINITY, Norm.MAX)
+            .build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      toy.backward(1);
+      double largest =
+          toy.parameters().keySet().stream()
+              .flatMapToDouble(name -> Arrays.stream(toy.gradients(name)))
+              .map(Math::abs)
+              .max()
+              .orElseThrow();
+      step.step();
+      assertEquals(largest, step.gradientNorm());
+    }
+  }
+
   @Test
   void theGlobalNormNeedsTheWholeModel() {
     WarmstepOptimizer optimizer =
@@ -346,7 +601,10 @@ class StepTest {
     builder.learningRate(0.1);
     assertThrows(IllegalArgumentException.class, () -> builder.clipNorm(0));
     assertThrows(IllegalArgumentException.class, () -> builder.clipValue(Double.NaN));
+    assertThrows(IllegalArgumentException.class, () -> builder.clipNorm(Double.NaN));
+    assertThrows(NullPointerException.class, () -> builder.clipNorm(1, null));
     assertThrows(IllegalArgumentException.class, () -> builder.adaptiveClip(0));
+    assertThrows(IllegalArgumentException.class, () -> builder.adaptiveClip(0.01, 0));
     assertThrows(IllegalArgumentException.class, () -> builder.optClipGrad(0).build());
     builder.optClipGrad(1).clipValue(1);
     String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
