@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.spark.Partitioner;
+import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.Function;
@@ -38,12 +39,15 @@ import scala.Tuple2;
  * given it, if it has given one, else the processor. Tasks connect with each other at the address
  * of their executor, as {@link io.warmstep.collective.TcpEndpoint} says.
  *
- * <p>If a task fails, the others learn of it, and Spark starts the stage anew; with {@link
- * #checkpoint} it goes on from the last whole checkpoint.
+ * <p>If a task fails or hangs, the others learn of it, and Spark starts the stage anew; with {@link
+ * #checkpoint} it goes on from the last whole checkpoint. The tasks of the stage that failed are
+ * interrupted, whatever {@code spark.job.interruptOnCancel} says.
  *
  * @param <R> the rows, which Spark can serialize
  */
 public final class SparkTraining<R> {
+  private static final String INTERRUPTS = "spark.job.interruptOnCancel";
+
   private final JavaRDD<R> rows;
   private final Function<R, ? extends Comparable<?>> key;
   private final LinkedHashMap<String, float[]> parameters = new LinkedHashMap<>();
@@ -211,8 +215,23 @@ public final class SparkTraining<R> {
         new WorkerTask<>(
             order, parameters, gradients, optimizer, steps, limit, checkpoint, every, token());
     // By way of another stage: Spark does not start a barrier stage anew that is a job's last.
-    List<byte[]> results = Barriers.mapPartitions(placed, task).repartition(1).collect();
-    return TrainedModel.read(results.get(0));
+    JavaRDD<byte[]> results = Barriers.mapPartitions(placed, task).repartition(1);
+    return TrainedModel.read(collectWithInterrupts(results).get(0));
+  }
+
+  /**
+   * Has Spark interrupt the tasks that are left of a stage which failed. Without that, one that
+   * waits or sleeps would keep its slot, and the stage that is tried again might find too few.
+   */
+  private static List<byte[]> collectWithInterrupts(JavaRDD<byte[]> results) {
+    SparkContext context = results.context();
+    String former = context.getLocalProperty(INTERRUPTS);
+    context.setLocalProperty(INTERRUPTS, "true");
+    try {
+      return results.collect();
+    } finally {
+      context.setLocalProperty(INTERRUPTS, former);
+    }
   }
 
   private static String token() {
