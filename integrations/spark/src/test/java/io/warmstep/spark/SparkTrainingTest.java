@@ -203,6 +203,30 @@ class SparkTrainingTest {
         Set.copyOf(BEGUN));
   }
 
+  /** Else their order, and with it the bits, would be that in which Spark happens to have them. */
+  @Test
+  void rowsThatDifferNeedKeysThatDiffer() {
+    List<Digit> twice = new ArrayList<>(digits.subList(0, 100));
+    twice.add(new Digit(42, digits.get(43).pixels(), 7));
+    for (int partitions : new int[] {1, 4}) {
+      String message =
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () -> training(spark.parallelize(twice, partitions)).steps(1).train())
+              .getMessage();
+      assertTrue(message.startsWith("several rows have the key 42,"), message);
+    }
+    List<Integer> equal = List.of(3, 1, 3, 2, 3, 1);
+    TrainedModel model =
+        SparkTraining.of(spark.parallelize(equal, 3), row -> row)
+            .parameters(Map.of("x", new float[1]))
+            .gradients((rows, parameters) -> rows.stream().mapToInt(row -> row).sum())
+            .optimizer(builder -> builder.rule(Adam.adamW()).learningRate(0.01))
+            .steps(1)
+            .train();
+    assertEquals(13 / 6.0, model.loss(), 1e-12, "rows that are equal may have equal keys");
+  }
+
   @Test
   void whatIsMissingIsSaid() {
     JavaRDD<Digit> none = spark.parallelize(List.<Digit>of(), 1);
