@@ -4,19 +4,31 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.io.IOException;
+import java.net.BindException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketException;
 import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Workers that find each other over TCP, and those who are none. */
 class TcpEndpointTest {
@@ -80,7 +92,7 @@ class TcpEndpointTest {
             if (stranger.getInputStream().read() < 0) {
               break;
             }
-          } catch (java.net.SocketException e) {
+          } catch (SocketException e) {
             break;
           }
         }
@@ -150,7 +162,7 @@ class TcpEndpointTest {
               () -> {
                 try (Socket socket =
                     new Socket(LOOPBACK, TcpEndpoint.parse(first.address()).getPort())) {
-                  NewerWorker.greet(socket, "secret");
+                  NewerWorker.greet(socket, 2, "secret");
                 } catch (Exception e) { // the assertion below fails then
                   Thread.currentThread().interrupt();
                 }
@@ -169,7 +181,7 @@ class TcpEndpointTest {
 
   /** The greeting of version 2, as far as version 1 understands it. */
   private static final class NewerWorker {
-    static void greet(Socket socket, String token) throws Exception {
+    static void greet(Socket socket, int size, String token) throws Exception {
       DataInputStream in = new DataInputStream(socket.getInputStream());
       DataOutputStream out = new DataOutputStream(socket.getOutputStream());
       long magic = in.readLong();
@@ -179,7 +191,7 @@ class TcpEndpointTest {
       out.writeLong(magic);
       out.writeInt(2);
       out.writeInt(1);
-      out.writeInt(2);
+      out.writeInt(size);
       out.write(mine);
       out.writeInt(1);
       out.write('a');
@@ -190,7 +202,7 @@ class TcpEndpointTest {
       signed.write(mine);
       signed.writeInt(2);
       signed.writeInt(1);
-      signed.writeInt(2);
+      signed.writeInt(size);
       signed.writeUTF("a");
       javax.crypto.Mac mac = javax.crypto.Mac.getInstance("HmacSHA256");
       mac.init(
@@ -199,6 +211,157 @@ class TcpEndpointTest {
       out.write(mac.doFinal(text.toByteArray()));
       out.flush();
       in.readInt();
+    }
+  }
+
+  /** What is called is of another release, and says so itself. */
+  @Test
+  void anotherVersionThatIsCalledNamesBoth() throws Exception {
+    try (ServerSocket newer = new ServerSocket(0, 50, LOOPBACK);
+        TcpEndpoint second = bind(Workers.LIMIT)) {
+      Thread answering =
+          new Thread(
+              () -> {
+                try (Socket socket = newer.accept()) {
+                  DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+                  out.writeLong(0x5741524d53544550L);
+                  out.writeInt(2);
+                  out.write(new byte[16]);
+                  out.flush();
+                  socket.getInputStream().readAllBytes(); // until the caller hangs up
+                } catch (Exception e) { // the assertion below fails then
+                  Thread.currentThread().interrupt();
+                }
+              });
+      answering.start();
+      String message =
+          assertThrows(
+                  WorkersDifferException.class,
+                  () -> second.meet(1, 2, "127.0.0.1:" + newer.getLocalPort(), "secret"))
+              .getMessage();
+      assertTrue(
+          message.startsWith("worker 1 has version 1 of the protocol, and worker 0 version 2"),
+          message);
+      answering.join();
+    }
+  }
+
+  /** Of three workers two differ; the third one is told, and does not wait out the time. */
+  @Test
+  void aThirdWorkerDoesNotWaitForThoseThatDiffer() throws Exception {
+    try (TcpEndpoint first = bind(Workers.LIMIT);
+        TcpEndpoint third = bind(Workers.LIMIT)) {
+      FutureTask<CollectiveException> atFirst =
+          failure(() -> first.meet(0, 3, first.address(), "secret"));
+      FutureTask<CollectiveException> atThird =
+          failure(() -> third.meet(2, 3, first.address(), "secret"));
+      new Thread(atFirst).start();
+      Thread thread = new Thread(atThird);
+      thread.start();
+      while (Arrays.stream(thread.getStackTrace()) // once it is known to the first
+          .noneMatch(frame -> frame.getMethodName().equals("receiveAddresses"))) {
+        assertTrue(thread.isAlive());
+        Thread.sleep(5);
+      }
+      try (Socket socket = new Socket(LOOPBACK, TcpEndpoint.parse(first.address()).getPort())) {
+        NewerWorker.greet(socket, 3, "secret");
+      }
+      long half = Workers.LIMIT.toSeconds() / 2;
+      assertInstanceOf(WorkersDifferException.class, atFirst.get(half, TimeUnit.SECONDS));
+      CollectiveException told = atThird.get(half, TimeUnit.SECONDS);
+      assertInstanceOf(WorkerLostException.class, told);
+      assertTrue(
+          told.getMessage().startsWith("worker 0 ended before all workers were there"),
+          told.getMessage());
+    }
+  }
+
+  private static FutureTask<CollectiveException> failure(Callable<Collective> joins) {
+    return new FutureTask<>(
+        () -> {
+          try (Collective collective = joins.call()) {
+            throw new AssertionError("joined as " + collective);
+          } catch (CollectiveException e) {
+            return e;
+          }
+        });
+  }
+
+  /**
+   * A bucket's header from a worker that is known to the others, on a connection of long standing.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {-1, Integer.MIN_VALUE, Integer.MAX_VALUE, (512 << 10) + 1})
+  void garbageOnAConnectionEndsAllWorkers(int length) throws Exception {
+    try (TcpEndpoint first = bind(Workers.LIMIT);
+        ServerSocket second = new ServerSocket(0, 50, LOOPBACK);
+        TcpEndpoint third = bind(Workers.LIMIT);
+        Socket toFirst = new Socket(LOOPBACK, TcpEndpoint.parse(first.address()).getPort())) {
+      String own = "127.0.0.1:" + second.getLocalPort();
+      List<String> addresses = List.of(first.address(), own, third.address());
+      List<CollectiveException> failures =
+          Workers.all(
+              3,
+              rank -> {
+                if (rank == 1) {
+                  Handshake handshake = new Handshake("secret");
+                  handshake.connect(toFirst, 1, 3, own, 0);
+                  try (Socket toThird = second.accept()) {
+                    handshake.accept(toThird, hello -> null);
+                    ByteBuffer header =
+                        ByteBuffer.allocate(Bucket.HEADER).order(ByteOrder.LITTLE_ENDIAN);
+                    header.putInt(0, Bucket.FIRST_OPERATION).putInt(4, length);
+                    toFirst.getOutputStream().write(header.array());
+                    readToItsEnd(toThird);
+                  }
+                  return null;
+                }
+                try (Collective collective =
+                    (rank == 0 ? first : third).join(rank, addresses, "secret")) {
+                  return assertThrows(CollectiveException.class, collective::barrier);
+                }
+              });
+      assertInstanceOf(WorkerLostException.class, failures.get(0));
+      for (int rank : new int[] {0, 2}) { // the third learns of it from the first
+        String message = failures.get(rank).getMessage();
+        assertTrue(message.contains("connection to worker 1 broke"), message);
+        assertTrue(message.contains("a bucket of " + length + " bytes"), message);
+      }
+    }
+  }
+
+  private static void readToItsEnd(Socket socket) throws IOException {
+    try {
+      socket.getInputStream().readAllBytes();
+    } catch (SocketException e) {
+      return; // cut
+    }
+  }
+
+  /** On a machine with several addresses, also for those connections that a worker opens itself. */
+  @Test
+  void aWorkerCallsFromTheAddressThatItWasGiven() throws Exception {
+    InetAddress other = InetAddress.getByName("127.0.0.2");
+    TcpEndpoint bound = null;
+    try {
+      bound = TcpEndpoint.bind(other, 0).limit(Duration.ofMillis(500));
+    } catch (BindException e) {
+      assumeTrue(false, "this machine's loopback has one address alone: " + e.getMessage());
+    }
+    try (TcpEndpoint second = bound;
+        ServerSocket first = new ServerSocket(0, 50, LOOPBACK)) {
+      FutureTask<InetAddress> caller =
+          new FutureTask<>(
+              () -> {
+                try (Socket socket = first.accept()) {
+                  return socket.getInetAddress();
+                }
+              });
+      new Thread(caller).start();
+      assertThrows(
+          CollectiveTimeoutException.class,
+          () -> second.meet(1, 2, "127.0.0.1:" + first.getLocalPort(), "secret"));
+      assertEquals(other, caller.get(60, TimeUnit.SECONDS));
     }
   }
 

@@ -88,7 +88,7 @@ class NormTest {
       Arrays.fill(gradients, x);
       assertEquals(8.0 * x, norm(backend, ElementType.FLOAT32, gradients), "64 elements of " + x);
     }
-    Assumptions.assumeTrue(backend.hasFloat64());
+    Assumptions.assumeTrue(backend.hasFloat64(), "the device has no float64");
     for (double x : new double[] {1e300, 1e-300, Double.MIN_VALUE, 0x1p-1022, 1e200, 1e-200}) {
       double[] gradients = new double[64];
       Arrays.fill(gradients, x);
@@ -122,7 +122,7 @@ class NormTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource(ALL)
   void float32AndFloat64TogetherAreOneNorm(ContractBackend backend) {
-    Assumptions.assumeTrue(backend.hasFloat64());
+    Assumptions.assumeTrue(backend.hasFloat64(), "the device has no float64");
     try (Device device = backend.open();
         Parameters parameters =
             Parameters.on(device).add("f", new float[1]).add("d", new double[1]).build();
@@ -260,7 +260,7 @@ class NormTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource(ALL)
   void otherNormsOfBothArithmeticsAndScale(ContractBackend backend) {
-    Assumptions.assumeTrue(backend.hasFloat64());
+    Assumptions.assumeTrue(backend.hasFloat64(), "the device has no float64");
     for (Norm norm : List.of(Norm.L1, Norm.MAX)) {
       try (Device device = backend.open();
           Parameters parameters =

@@ -26,6 +26,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Reduce-scatter and all-gather of 100 MB between two processes over loopback TCP, against a plain
@@ -38,16 +39,50 @@ import java.util.concurrent.Future;
  *
  * <p>Of 100 MB each worker owns a half: in either operation 50 MB go each way. The plain copy sends
  * as much in both directions at once, with a thread for each at either end, from and to one buffer
- * of 256 KiB.
+ * of 256 KiB. What a worker holds beside its tensors is read at the end, and how much of it is
+ * direct memory, of which all buckets on their way are, every millisecond.
  */
 public final class CollectiveSpeed {
   private static final int ELEMENTS = 25_000_000;
   private static final long BYTES = 4L * ELEMENTS / 2;
   private static final int CHUNK = 256 << 10;
+  private static final ByteBuffer OUT = ByteBuffer.allocateDirect(CHUNK); // the plain copy's
+  private static final ByteBuffer IN = ByteBuffer.allocateDirect(CHUNK);
   private static final int ROUNDS = 9;
   private static final int WARM_UP = 2;
+  private static final List<BufferPoolMXBean> POOLS =
+      ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class);
 
   private CollectiveSpeed() {}
+
+  /** The most direct memory that was in use at a time, beyond that at the start. */
+  private static final class DirectPeak implements AutoCloseable {
+    private final long start = direct();
+    private volatile long peak = start;
+    private volatile boolean isOver;
+    private final Thread sampler = new Thread(this::sample, "direct-memory");
+
+    DirectPeak() {
+      sampler.setDaemon(true);
+      sampler.start();
+    }
+
+    private void sample() {
+      while (!isOver) {
+        peak = Math.max(peak, direct());
+        LockSupport.parkNanos(1_000_000);
+      }
+    }
+
+    long bytes() {
+      return peak - start;
+    }
+
+    @Override
+    public void close() {
+      isOver = true;
+    }
+  }
 
   /** Something that is timed at both ends. */
   private interface Work {
@@ -111,7 +146,8 @@ public final class CollectiveSpeed {
     ExecutorService thread = Executors.newSingleThreadExecutor();
     try (Device device = Devices.cpu(1);
         Tensor gradients = device.allocate(ElementType.FLOAT32, ELEMENTS);
-        Tensor values = device.allocate(ElementType.FLOAT32, ELEMENTS)) {
+        Tensor values = device.allocate(ElementType.FLOAT32, ELEMENTS);
+        DirectPeak peak = new DirectPeak()) {
       LaneTree tree = new LaneTree(2, 2);
       int half = ELEMENTS / 2;
       List<LaneShare> sums =
@@ -133,7 +169,10 @@ public final class CollectiveSpeed {
       }
       if (rank == 0) {
         System.out.printf(
-            Locale.ROOT, "held beside the tensors: %.1f MB%n", held() / 1e6 - 8e-6 * ELEMENTS);
+            Locale.ROOT,
+            "held beside the tensors at the end: %.1f MB; peak of direct memory: %.1f MB%n",
+            held() / 1e6 - 8e-6 * ELEMENTS,
+            peak.bytes() / 1e6);
       }
     } finally {
       thread.shutdown();
@@ -152,11 +191,15 @@ public final class CollectiveSpeed {
   /** Bytes of the heap that are reachable, and of direct buffers. */
   private static long held() {
     System.gc();
-    long direct =
-        ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
-            .mapToLong(BufferPoolMXBean::getMemoryUsed)
-            .sum();
-    return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed() + direct;
+    return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed() + direct();
+  }
+
+  private static long direct() {
+    long bytes = 0;
+    for (BufferPoolMXBean pool : POOLS) {
+      bytes += pool.getMemoryUsed();
+    }
+    return bytes;
   }
 
   private static LaneShare share(Tensor tensor, int owner) {
@@ -175,20 +218,18 @@ public final class CollectiveSpeed {
   private static void copy(SocketChannel channel, ExecutorService thread) throws Exception {
     Callable<Void> sender =
         () -> {
-          ByteBuffer out = ByteBuffer.allocateDirect(CHUNK);
           for (long left = BYTES; left > 0; ) {
-            out.clear().limit((int) Math.min(CHUNK, left));
-            while (out.hasRemaining()) {
-              left -= channel.write(out);
+            OUT.clear().limit((int) Math.min(CHUNK, left));
+            while (OUT.hasRemaining()) {
+              left -= channel.write(OUT);
             }
           }
           return null;
         };
     Future<Void> sent = thread.submit(sender);
-    ByteBuffer in = ByteBuffer.allocateDirect(CHUNK);
     for (long left = BYTES; left > 0; ) {
-      in.clear().limit((int) Math.min(CHUNK, left));
-      int n = channel.read(in);
+      IN.clear().limit((int) Math.min(CHUNK, left));
+      int n = channel.read(IN);
       if (n < 0) {
         throw new IOException("the other process has ended");
       }

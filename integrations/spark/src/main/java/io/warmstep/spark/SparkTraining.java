@@ -12,8 +12,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.spark.Partitioner;
+import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.api.java.function.Function;
 import scala.Tuple2;
 
@@ -25,7 +27,7 @@ import scala.Tuple2;
  * <pre>{@code
  * TrainedModel model =
  *     SparkTraining.of(rows, Row::id)
- *         .parameters(Map.of("weight", new float[64], "bias", new float[1]))
+ *         .parameters(new TreeMap<>(Map.of("weight", new float[64], "bias", new float[1])))
  *         .gradients((batch, parameters) -> backward(batch, parameters))
  *         .optimizer(builder -> builder.rule(Adam.adamW()).learningRate(1e-3))
  *         .workers(4)
@@ -38,12 +40,15 @@ import scala.Tuple2;
  * given it, if it has given one, else the processor. Tasks connect with each other at the address
  * of their executor, as {@link io.warmstep.collective.TcpEndpoint} says.
  *
- * <p>If a task fails, the others learn of it, and Spark starts the stage anew; with {@link
- * #checkpoint} it goes on from the last whole checkpoint.
+ * <p>If a task fails or hangs, the others learn of it, and Spark starts the stage anew; with {@link
+ * #checkpoint} it goes on from the last whole checkpoint. The tasks of the stage that failed are
+ * interrupted, whatever {@code spark.job.interruptOnCancel} says.
  *
  * @param <R> the rows, which Spark can serialize
  */
 public final class SparkTraining<R> {
+  private static final String INTERRUPTS = "spark.job.interruptOnCancel";
+
   private final JavaRDD<R> rows;
   private final Function<R, ? extends Comparable<?>> key;
   private final LinkedHashMap<String, float[]> parameters = new LinkedHashMap<>();
@@ -68,7 +73,8 @@ public final class SparkTraining<R> {
    * @param <R> the rows
    * @param <K> what they are sorted by
    * @param rows to train on
-   * @param key what rows are sorted by: another one for each row, such as a number or a hash
+   * @param key what rows are sorted by: another one for each row, such as a number or a hash. Only
+   *     rows that are equal may have equal ones
    * @return a training in which nothing is chosen yet
    */
   public static <R, K extends Comparable<K> & Serializable> SparkTraining<R> of(
@@ -81,7 +87,9 @@ public final class SparkTraining<R> {
   /**
    * Sets the parameters. Required.
    *
-   * @param initial their first values by name, in the order of the map
+   * @param initial their first values by name. Their order is that of the map, and the bits of a
+   *     step that clips by norm depend on it: so pass one that has an order, such as a {@link
+   *     java.util.LinkedHashMap}
    * @return this training
    */
   public SparkTraining<R> parameters(Map<String, float[]> initial) {
@@ -188,7 +196,8 @@ public final class SparkTraining<R> {
    *
    * @return the parameters that all workers have at the end
    * @throws IllegalStateException if something required is missing, or there are no rows
-   * @throws IllegalArgumentException if there are fewer lanes than workers
+   * @throws IllegalArgumentException if there are fewer lanes than workers, or rows that differ
+   *     have equal keys
    */
   public TrainedModel train() {
     if (parameters.isEmpty() || gradients == null || optimizer == null || steps == 0) {
@@ -197,22 +206,52 @@ public final class SparkTraining<R> {
               + " four");
     }
     new LaneTree(lanes, workers);
-    JavaPairRDD<Long, R> numbered =
-        rows.sortBy(key, true, Math.max(1, rows.getNumPartitions()))
-            .zipWithIndex()
-            .mapToPair(Tuple2::swap);
-    RowOrder order = new RowOrder(numbered.count(), batch, lanes);
+    JavaRDD<R> sorted = rows.sortBy(key, true, Math.max(1, rows.getNumPartitions()));
+    RowOrder order = new RowOrder(count(sorted), batch, lanes);
     if (order.rows() == 0) {
       throw new IllegalStateException("there are no rows to train on: pass at least one");
     }
+    JavaPairRDD<Long, R> numbered = sorted.zipWithIndex().mapToPair(Tuple2::swap);
     JavaRDD<Tuple2<Long, R>> placed =
         numbered.partitionBy(new ByWorker(order, workers)).mapPartitions(its -> its, true);
     WorkerTask<R> task =
         new WorkerTask<>(
             order, parameters, gradients, optimizer, steps, limit, checkpoint, every, token());
     // By way of another stage: Spark does not start a barrier stage anew that is a job's last.
-    List<byte[]> results = Barriers.mapPartitions(placed, task).repartition(1).collect();
-    return TrainedModel.read(results.get(0));
+    JavaRDD<byte[]> results = Barriers.mapPartitions(placed, task).repartition(1);
+    return TrainedModel.read(collectWithInterrupts(results).get(0));
+  }
+
+  /** How many rows there are, once it is sure that their order is no chance. */
+  private long count(JavaRDD<R> sorted) {
+    SortedRows<R> check = new SortedRows<>(key);
+    long count = 0;
+    for (Tuple2<Long, String> part : sorted.mapPartitions(check).collect()) {
+      if (part._2() != null) {
+        throw new IllegalArgumentException(
+            "several rows have the key "
+                + part._2()
+                + ", so their order would be chance: pass a key that is another one for each row,"
+                + " such as a number");
+      }
+      count += part._1();
+    }
+    return count;
+  }
+
+  /**
+   * Has Spark interrupt the tasks that are left of a stage which failed. Without that, one that
+   * waits or sleeps would keep its slot, and the stage that is tried again might find too few.
+   */
+  private static List<byte[]> collectWithInterrupts(JavaRDD<byte[]> results) {
+    SparkContext context = results.context();
+    String former = context.getLocalProperty(INTERRUPTS);
+    context.setLocalProperty(INTERRUPTS, "true");
+    try {
+      return results.collect();
+    } finally {
+      context.setLocalProperty(INTERRUPTS, former);
+    }
   }
 
   private static String token() {
@@ -241,6 +280,44 @@ public final class SparkTraining<R> {
     @Override
     public int getPartition(Object row) {
       return order.worker((Long) row, workers);
+    }
+  }
+
+  /**
+   * Counts rows that are sorted, of which those with equal keys are neighbours: gives how many
+   * there are, and a key that two have which differ, or null.
+   */
+  private static final class SortedRows<R>
+      implements FlatMapFunction<Iterator<R>, Tuple2<Long, String>> {
+    private static final long serialVersionUID = 1L;
+
+    private final Function<R, ? extends Comparable<?>> key;
+
+    SortedRows(Function<R, ? extends Comparable<?>> key) {
+      this.key = key;
+    }
+
+    @Override
+    public Iterator<Tuple2<Long, String>> call(Iterator<R> rows) throws Exception {
+      long count = 0;
+      R former = null;
+      Object formerKey = null;
+      while (rows.hasNext()) {
+        R row = rows.next();
+        Comparable<?> rowKey = key.call(row);
+        if (count++ > 0 && compare(rowKey, formerKey) == 0 && !row.equals(former)) {
+          return List.of(new Tuple2<>(count, rowKey.toString())).iterator();
+        }
+        former = row;
+        formerKey = rowKey;
+      }
+      return List.of(new Tuple2<Long, String>(count, null)).iterator();
+    }
+
+    /** Keys are of one type, which compares with itself: {@link SparkTraining#of} asks for it. */
+    @SuppressWarnings("unchecked")
+    private static <K> int compare(Comparable<K> one, Object other) {
+      return one.compareTo((K) other);
     }
   }
 

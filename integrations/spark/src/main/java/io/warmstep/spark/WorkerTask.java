@@ -31,6 +31,7 @@ import scala.Tuple2;
 /** One worker, as a task of a barrier stage; its rank is the number of its partition. */
 final class WorkerTask<R> implements SparkTraining.Task<R> {
   private static final long serialVersionUID = 1L;
+  private static final String CPU = "cpu";
 
   private final RowOrder order;
   private final LinkedHashMap<String, float[]> initial;
@@ -85,10 +86,14 @@ final class WorkerTask<R> implements SparkTraining.Task<R> {
   }
 
   private static Device device(BarrierTaskContext context) {
-    ResourceInformation gpu = context.resourcesJMap().get("gpu");
-    return gpu == null || gpu.addresses().length == 0
-        ? Devices.cpu(1)
-        : Devices.require("cuda:" + gpu.addresses()[0]);
+    String name = deviceName(context.resourcesJMap());
+    return name.equals(CPU) ? Devices.cpu(1) : Devices.require(name);
+  }
+
+  /** The device for what Spark has given to a task: its first GPU, else the processor. */
+  static String deviceName(Map<String, ResourceInformation> resources) {
+    ResourceInformation gpu = resources.get("gpu");
+    return gpu == null || gpu.addresses().length == 0 ? CPU : "cuda:" + gpu.addresses()[0];
   }
 
   private TrainedModel train(List<Tuple2<Long, R>> rows, Collective collective, Device device)

@@ -18,7 +18,11 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.spark.SparkConf;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
@@ -127,39 +131,100 @@ class SparkTrainingTest {
     assertNotEquals(one.parameters().bits(), other.parameters().bits(), "other lanes");
   }
 
-  /** Fails once, in the middle of a step, at one of the workers. */
-  private static GradientFunction<Digit> failingOnce() {
+  /** The first row that a task is asked about. */
+  private record Begun(int attempt, int worker, int row) {}
+
+  /** Of all tasks; they are threads of this process. */
+  private static final Queue<Begun> BEGUN = new ConcurrentLinkedQueue<>();
+
+  /** Notes where it begins; if it is to fail, then once, in the tenth step, at worker 1. */
+  private static GradientFunction<Digit> noting(boolean fails) {
     Gradients gradients = new Gradients();
+    AtomicBoolean hasBegun = new AtomicBoolean(); // each task has a copy
     return (rows, model) -> {
       TaskContext context = TaskContext.get();
-      boolean isLate = rows.get(0).id() > 300;
-      if (isLate && context.partitionId() == 1 && context.stageAttemptNumber() == 0) {
+      int row = rows.get(0).id();
+      if (hasBegun.compareAndSet(false, true)) {
+        BEGUN.add(new Begun(context.stageAttemptNumber(), context.partitionId(), row));
+      }
+      if (fails
+          && row > 9 * 32
+          && context.partitionId() == 1
+          && context.stageAttemptNumber() == 0) {
         throw new IllegalStateException("this worker is lost");
       }
       return gradients.gradients(rows, model);
     };
   }
 
+  /** Bits do not tell going on from starting over, but the rows of the first step do. */
   @Test
   void aStageThatFailedGoesOnFromTheCheckpoint(@TempDir Path folder) throws Exception {
     String expected = training(spark.parallelize(digits, 2)).steps(25).train().parameters().bits();
     Path saved = folder.resolve("run");
+    BEGUN.clear();
     TrainedModel model =
         training(spark.parallelize(digits, 2))
-            .gradients(failingOnce())
+            .gradients(noting(true))
             .workers(2)
             .steps(25)
             .checkpoint(saved, 4)
             .train();
     assertEquals(expected, model.parameters().bits());
+    int eighth = 8 * 32; // step 9 was lost, the checkpoint has 8
+    assertEquals(
+        Set.of(
+            new Begun(0, 0, 0),
+            new Begun(0, 1, 16),
+            new Begun(1, 0, eighth),
+            new Begun(1, 1, eighth + 16)),
+        Set.copyOf(BEGUN));
     try (var files = Files.list(saved)) {
       assertEquals(3, files.count(), "two shares and their list");
     }
+    BEGUN.clear();
     TrainedModel longer =
-        training(spark.parallelize(digits, 2)).workers(4).steps(30).checkpoint(saved, 30).train();
+        training(spark.parallelize(digits, 2))
+            .gradients(noting(false))
+            .workers(4)
+            .steps(30)
+            .checkpoint(saved, 30)
+            .train();
     assertEquals(
         training(spark.parallelize(digits, 2)).steps(30).train().parameters().bits(),
         longer.parameters().bits());
+    int next = (25 - 19) * 32; // 19 steps are an epoch
+    assertEquals(
+        Set.of(
+            new Begun(0, 0, next),
+            new Begun(0, 1, next + 8),
+            new Begun(0, 2, next + 16),
+            new Begun(0, 3, next + 24)),
+        Set.copyOf(BEGUN));
+  }
+
+  /** Else their order, and with it the bits, would be that in which Spark happens to have them. */
+  @Test
+  void rowsThatDifferNeedKeysThatDiffer() {
+    List<Digit> twice = new ArrayList<>(digits.subList(0, 100));
+    twice.add(new Digit(42, digits.get(43).pixels(), 7));
+    for (int partitions : new int[] {1, 4}) {
+      String message =
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () -> training(spark.parallelize(twice, partitions)).steps(1).train())
+              .getMessage();
+      assertTrue(message.startsWith("several rows have the key 42,"), message);
+    }
+    List<Integer> equal = List.of(3, 1, 3, 2, 3, 1);
+    TrainedModel model =
+        SparkTraining.of(spark.parallelize(equal, 3), row -> row)
+            .parameters(Map.of("x", new float[1]))
+            .gradients((rows, parameters) -> rows.stream().mapToInt(row -> row).sum())
+            .optimizer(builder -> builder.rule(Adam.adamW()).learningRate(0.01))
+            .steps(1)
+            .train();
+    assertEquals(13 / 6.0, model.loss(), 1e-12, "rows that are equal may have equal keys");
   }
 
   @Test

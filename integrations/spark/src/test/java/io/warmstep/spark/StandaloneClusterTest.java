@@ -10,6 +10,7 @@ import io.warmstep.cli.data.DataSets;
 import io.warmstep.rule.Adam;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,35 +55,69 @@ class StandaloneClusterTest {
     return expected;
   }
 
-  /** Ends the process of one of the workers in its first attempt, as {@code kill -9} does. */
+  /**
+   * Ends the process of worker 1 in its first attempt, as {@code kill -9} does, in step 22. Each
+   * task writes a file of its own in which row it began with.
+   */
   private static final class Killed implements GradientFunction<Example> {
     private static final long serialVersionUID = 1L;
 
+    private final String folder;
     private int calls;
+
+    Killed(Path folder) {
+      this.folder = folder.toString();
+    }
 
     @Override
     public double gradients(List<Example> rows, ModelParameters model) {
       TaskContext context = TaskContext.get();
-      calls++;
-      if (context.partitionId() == 1 && context.stageAttemptNumber() == 0 && calls == 90) {
+      int attempt = context.stageAttemptNumber();
+      int worker = context.partitionId();
+      if (calls++ == 0) {
+        try {
+          Files.writeString(begun(Path.of(folder), attempt, worker), rows.get(0).hashCode() + "");
+        } catch (IOException e) {
+          throw new UncheckedIOException(e);
+        }
+      }
+      if (worker == 1 && attempt == 0 && calls == 22 * 4 + 2) { // it has four lanes
         Runtime.getRuntime().halt(137);
       }
       return NETWORK.gradients(rows, model);
+    }
+
+    static Path begun(Path folder, int attempt, int worker) {
+      return folder.resolve("attempt" + attempt + "-worker" + worker);
+    }
+
+    /** The number of that row, among all in their order. */
+    static int firstRow(Path folder, int attempt, int worker) throws IOException {
+      int hash = Integer.parseInt(Files.readString(begun(folder, attempt, worker)));
+      List<Integer> hashes = digits().stream().sorted().map(Example::hashCode).toList();
+      assertEquals(hashes.size(), hashes.stream().distinct().count());
+      return hashes.indexOf(hash);
     }
   }
 
   @Test
   void aLostExecutorIsReplacedAndTrainingGoesOn(@TempDir Path folder) throws Exception {
+    Path begun = Files.createDirectories(folder.resolve("begun"));
     try (SparkCluster cluster = SparkCluster.onLoopback(folder.resolve("spark"))) {
       String one = expected(cluster.spark());
       TrainedModel model =
           training(cluster.spark())
-              .gradients(new Killed())
+              .gradients(new Killed(begun))
               .workers(2)
-              .checkpoint(folder.resolve("run"), 10)
+              .checkpoint(folder.resolve("run"), 8)
               .train();
       assertEquals(one, model.parameters().bits());
       assertEquals(30, model.steps());
+      assertEquals(0, Killed.firstRow(begun, 0, 0));
+      assertEquals(16, Killed.firstRow(begun, 0, 1));
+      int next = (16 - 10) * 32; // the checkpoint has 16 steps, and an epoch 10
+      assertEquals(next, Killed.firstRow(begun, 1, 0));
+      assertEquals(next + 16, Killed.firstRow(begun, 1, 1));
     }
   }
 
