@@ -84,10 +84,7 @@ public record StepWork(
 
   /** Whether all of it is the update of parameters, gradients and state of one type. */
   boolean isPlain(ElementType type) {
-    return precision.equals(Precision.of(type))
-        && !isFull
-        && microBatches == 1
-        && adaptiveClip == 0;
+    return precision.isOf(type) && !isFull && microBatches == 1 && adaptiveClip == 0;
   }
 
   /** How many parameters there are in all tensors. */
