@@ -84,6 +84,31 @@ class DocumentationTest {
     assertRuns(profiles.get(0), "maven-javadoc-plugin", "jar");
   }
 
+  /** What is published, and compared with the last release, are the packages for everyone. */
+  @Test
+  void whatIsPublishedIsWhatIsExported() throws Exception {
+    String module = read(Path.of("src/main/java/module-info.java"));
+    Document pom = xml(read(Path.of("pom.xml")));
+    assertEquals(
+        packages("exports (\\S+);", module),
+        packages("<include>(io\\S+)</include>", read(Path.of("pom.xml"))));
+    Set<String> hidden =
+        Set.of(
+            XPathFactory.newInstance()
+                .newXPath()
+                .evaluate("//excludePackageNames", pom)
+                .split(":"));
+    Set<String> expected = packages("exports (\\S+) to", module);
+    expected.addAll(Set.of("io.warmstep.backend", "io.warmstep.backend.*"));
+    assertEquals(expected, hidden);
+    // What is exported to nobody has no Javadoc anyway, unless a public class shows it.
+    assertTrue(expected.size() >= 5, expected.toString());
+  }
+
+  private static Set<String> packages(String pattern, String text) {
+    return matches(pattern, text).map(found -> found.group(1)).collect(Collectors.toSet());
+  }
+
   private static void assertRuns(String profile, String plugin, String goal) throws Exception {
     String path =
         "count(/project/profiles/profile[id='%s']//plugin[artifactId='%s']//goal[.='%s'])"

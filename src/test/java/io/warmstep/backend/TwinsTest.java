@@ -104,7 +104,9 @@ class TwinsTest {
   /** The methods over blocks and sums: everything up to the brace that ends the method. */
   private static List<String> loops(String text, String type) {
     return Pattern.compile(
-            "\\n( +)(public void \\w+\\(" + type + "(?:Block|Sums) \\w+\\) \\{\\n.*?)\\n\\1\\}\\n",
+            "\\n( +)((?:public|private)(?: static)? \\w+ \\w+\\([^)]*\\b"
+                + type
+                + "(?:Block|Sums)\\b[^)]*\\) \\{\\n.*?)\\n\\1\\}\\n",
             Pattern.DOTALL)
         .matcher(text)
         .results()
@@ -117,5 +119,12 @@ class TwinsTest {
     assertEquals("double a = (b + 1.0) * c;", asFloat64("float a = (b + 1f) * c;"));
     assertEquals("Math.sqrt(v)", asFloat64("(float) Math.sqrt(v)"));
     assertEquals(false, asFloat64("a + b").equals(asFloat64("a - b")));
+    String helper = "\n  private static float floor(FloatBlock block) {\n    return 1f;\n  }\n";
+    assertEquals(
+        List.of("private static double floor(DoubleBlock block) {\n    return 1.0;"),
+        loops(
+            helper.replace("float", "double").replace("Float", "Double").replace("1f", "1.0"),
+            "Double"));
+    assertEquals(1, loops(helper, "Float").size());
   }
 }

@@ -34,7 +34,8 @@ import picocli.CommandLine.Spec;
           + " as many bytes within its memory. Prints the median of the"
           + " rounds, of at least 50 ms each, and in brackets the lowest and the highest round.",
       "Where parameters, gradients and state fit in the last cache of the processors, or in 128 MiB"
-          + " on a GPU, memory is no limit, and no fraction of a ceiling is given.",
+          + " on a GPU, memory is no limit, and no fraction of a ceiling is given; on the processor"
+          + " adam and adamw in float32 then take turns with a plain Java loop of their arithmetic.",
       "GB/s counts the fewest bytes that the rule must move: parameters, gradients and state read"
           + " once, parameters and state written once; with --accumulate also what adding up must move, and"
           + " with --adaptive-clip parameters and gradients read once more."

@@ -63,6 +63,9 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
                                   null otherwise
         separate                  likewise a full step in separate passes; null on GPUs
                                   and with --accumulate
+        arithmetic                likewise a plain Java loop with the arithmetic of adam
+                                  or adamw in float32, in the processor's caches; null
+                                  otherwise
         hint                      where to look if the fraction is below 0.3, or null""";
 
   void print(PrintWriter out) {
@@ -76,6 +79,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         time(millis.highest() * 1e6));
     printRival(out, "its update alone", result.plain());
     printRival(out, "in separate passes", result.separate());
+    printRival(out, "same, in a plain loop", result.arithmetic());
     line(
         out,
         "memory traffic",
@@ -208,6 +212,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
     object.addProperty("bytes_allocated_per_step", result.bytesAllocatedPerStep());
     object.add("plain", rival(result.plain()));
     object.add("separate", rival(result.separate()));
+    object.add("arithmetic", rival(result.arithmetic()));
     object.addProperty("hint", hint());
   }
 

@@ -2,13 +2,6 @@ package io.warmstep.cli.bench;
 
 import io.warmstep.ElementType;
 import io.warmstep.storage.Storage;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The ceiling that a step on the CPU is measured against: plain Java loops over arrays of their own
@@ -19,9 +12,6 @@ public final class PlainLoop implements Ceiling {
   /** Elements a pass, small enough that the loops of a half type meet in the first-level cache. */
   private static final int BLOCK = 4096;
 
-  private static final int PROBES = 10;
-  private static final int PROBED_ELEMENTS = 1_000_000;
-
   private static final int MOST_SLOTS = 3;
 
   private final ElementType type;
@@ -29,10 +19,7 @@ public final class PlainLoop implements Ceiling {
   private final Object parameters;
   private final Object gradients;
   private final Object[] state;
-  private final ExecutorService executor;
-  private int threads;
-  private final AtomicInteger arrived = new AtomicInteger();
-  private final AtomicInteger passes = new AtomicInteger();
+  private final PlainThreads threads;
 
   /**
    * Allocates the arrays and starts the threads.
@@ -51,15 +38,7 @@ public final class PlainLoop implements Ceiling {
     for (int i = 0; i < state.length; i++) {
       state[i] = array(type.arithmetic());
     }
-    this.threads = threads;
-    this.executor = // the caller is one of the threads
-        Executors.newFixedThreadPool(
-            Math.max(1, threads - 1),
-            task -> {
-              Thread thread = new Thread(task, "plain-loop");
-              thread.setDaemon(true);
-              return thread;
-            });
+    this.threads = new PlainThreads(this.length, threads, this::pass);
   }
 
   /**
@@ -76,28 +55,8 @@ public final class PlainLoop implements Ceiling {
   public static PlainLoop fastest(ElementType type, long length, int slots, int mostThreads)
       throws InterruptedException {
     PlainLoop loop = new PlainLoop(type, length, slots, mostThreads);
-    if (mostThreads > 1) {
-      double all = loop.nanosPerPass(mostThreads);
-      double one = loop.nanosPerPass(1);
-      loop.threads = all <= one ? mostThreads : 1;
-    }
+    loop.threads.takeFastest();
     return loop;
-  }
-
-  /** The least time of a pass with a number of threads, after passes that only warm up. */
-  private double nanosPerPass(int count) throws InterruptedException {
-    threads = count;
-    int times = Math.max(1, PROBED_ELEMENTS / Math.max(length, 1));
-    double least = Double.POSITIVE_INFINITY;
-    for (int i = 0; i < PROBES; i++) {
-      long begin = System.nanoTime();
-      run(times);
-      double nanos = (double) (System.nanoTime() - begin) / times;
-      if (i >= PROBES / 2) {
-        least = Math.min(least, nanos);
-      }
-    }
-    return least;
   }
 
   private Object array(ElementType storage) {
@@ -122,49 +81,7 @@ public final class PlainLoop implements Ceiling {
    */
   @Override
   public void run(int times) throws InterruptedException {
-    List<Future<?>> shares = new ArrayList<>();
-    for (int i = 1; i < threads; i++) {
-      int share = i;
-      shares.add(executor.submit(() -> repeat(start(share), start(share + 1), times)));
-    }
-    repeat(0, start(1), times);
-    for (Future<?> share : shares) {
-      try {
-        share.get();
-      } catch (ExecutionException e) {
-        throw new IllegalStateException("the plain loop failed", e.getCause());
-      }
-    }
-  }
-
-  /** The first element of a thread's share. */
-  private int start(int thread) {
-    return (int) ((long) length * thread / threads);
-  }
-
-  private void repeat(int from, int to, int times) {
-    for (int i = 0; i < times; i++) {
-      pass(from, to);
-      meet();
-    }
-  }
-
-  /** Yielding matters only where there are more threads than processors. */
-  @SuppressWarnings("ThreadPriorityCheck")
-  private void meet() {
-    int current = passes.get();
-    if (arrived.incrementAndGet() == threads) {
-      arrived.set(0);
-      passes.incrementAndGet();
-      return;
-    }
-    for (int spins = 0; passes.get() == current; spins++) {
-      if (spins < 1000) {
-        Thread.onSpinWait();
-      } else {
-        Thread.yield();
-      }
-    }
+    threads.run(times);
   }
 
   private void pass(int from, int to) {
@@ -310,6 +227,6 @@ public final class PlainLoop implements Ceiling {
 
   @Override
   public void close() {
-    executor.shutdownNow();
+    threads.close();
   }
 }

@@ -12,9 +12,9 @@ import java.util.stream.Stream;
 /**
  * Measures a step in turn with what memory allows: on the processor {@link PlainLoop}, on a GPU a
  * copy within its memory. Rounds of both, back to back, so that the ratio holds when the machine's
- * speed drifts. Where the tensors fit in caches, memory is no limit and the step is measured alone.
- * A full step takes turns with its update alone, too, and on the processor with {@link
- * SeparatePasses}.
+ * speed drifts. Where the tensors fit in caches, memory is no limit: there Adam's step on the
+ * processor takes turns with {@link PlainAdam}, and others are measured alone. A full step takes
+ * turns with its update alone, too, and on the processor with {@link SeparatePasses}.
  */
 public final class StepBenchmark implements AutoCloseable {
   /** Rounds before those that count, at most. */
@@ -36,6 +36,9 @@ public final class StepBenchmark implements AutoCloseable {
   /** What does the same as a full step, or null. */
   private final SeparatePasses separate;
 
+  /** The same arithmetic in a plain loop, or null. */
+  private final PlainAdam arithmetic;
+
   /** What the last round of steps gave. */
   private StepTimer.Time last;
 
@@ -54,6 +57,7 @@ public final class StepBenchmark implements AutoCloseable {
    * @param bytesAllocatedPerStep on the Java heap, by all threads
    * @param plain the update alone in the place of a full step, or null
    * @param separate a full step in separate passes, or null
+   * @param arithmetic a plain loop with the step's arithmetic, in caches, or null
    */
   public record Result(
       int rounds,
@@ -66,13 +70,14 @@ public final class StepBenchmark implements AutoCloseable {
       double hostMicrosPerStep,
       double bytesAllocatedPerStep,
       Rival plain,
-      Rival separate) {}
+      Rival separate,
+      Rival arithmetic) {}
 
   /**
-   * What was measured in turn with a full step.
+   * What was measured in turn with a step.
    *
    * @param millisPerStep of the rounds
-   * @param timesStep its time divided by the full step's
+   * @param timesStep its time divided by the step's
    */
   public record Rival(Sample millisPerStep, Sample timesStep) {}
 
@@ -82,13 +87,15 @@ public final class StepBenchmark implements AutoCloseable {
       StepTimer steps,
       Ceiling ceiling,
       StepTimer plain,
-      SeparatePasses separate) {
+      SeparatePasses separate,
+      PlainAdam arithmetic) {
     this.rounds = rounds;
     this.steps = steps;
     this.otherTimer = device.timer();
     this.ceiling = ceiling;
     this.plain = plain;
     this.separate = separate;
+    this.arithmetic = arithmetic;
   }
 
   @Override
@@ -121,8 +128,12 @@ public final class StepBenchmark implements AutoCloseable {
                     device, threads, work.rule(), work.precision().type(), work.elements())
                 : null;
         Ceiling ceiling = ceiling(device, threads, work, footprint);
+        PlainAdam arithmetic =
+            footprint.fitsCaches() && !device.isAccelerator() && PlainAdam.canReplace(work)
+                ? PlainAdam.fastest(work.elements(), threads)
+                : null;
         StepBenchmark benchmark =
-            new StepBenchmark(rounds, device, steps, ceiling, plain, separate)) {
+            new StepBenchmark(rounds, device, steps, ceiling, plain, separate, arithmetic)) {
       return benchmark.measure(footprint);
     }
   }
@@ -161,7 +172,8 @@ public final class StepBenchmark implements AutoCloseable {
     Turns loop = ceiling == null ? null : new Turns(this::ceilingMillis);
     Turns update = plain == null ? null : new Turns(times -> plain.time(times).millis() * times);
     Turns passes = separate == null ? null : new Turns(this::separateMillis);
-    List<Turns> all = Stream.of(step, loop, update, passes).filter(Objects::nonNull).toList();
+    Turns adam = arithmetic == null ? null : new Turns(this::arithmeticMillis);
+    List<Turns> all = Stream.of(step, loop, update, passes, adam).filter(Objects::nonNull).toList();
     double[] hosts = new double[rounds];
     double allocated = 0;
     int round = -Math.min(WARM_UP_ROUNDS, rounds);
@@ -200,7 +212,8 @@ public final class StepBenchmark implements AutoCloseable {
         Sample.of(hosts).median(),
         allocated / rounds,
         rival(update, step),
-        rival(passes, step));
+        rival(passes, step),
+        rival(adam, step));
   }
 
   private static Rival rival(Turns other, Turns step) {
@@ -222,6 +235,13 @@ public final class StepBenchmark implements AutoCloseable {
   private double ceilingMillis(int times) throws InterruptedException {
     otherTimer.start();
     ceiling.run(times);
+    otherTimer.stop();
+    return otherTimer.millis();
+  }
+
+  private double arithmeticMillis(int times) throws InterruptedException {
+    otherTimer.start();
+    arithmetic.run(times);
     otherTimer.stop();
     return otherTimer.millis();
   }

@@ -82,6 +82,11 @@ public record StepWork(
     return new StepWork(rule, precision, false, lengths);
   }
 
+  /** Whether all of it is the update of parameters, gradients and state of one type. */
+  boolean isPlain(ElementType type) {
+    return precision.isOf(type) && !isFull && microBatches == 1 && adaptiveClip == 0;
+  }
+
   /** How many parameters there are in all tensors. */
   long elements() {
     return lengths.stream().mapToLong(Long::longValue).sum();

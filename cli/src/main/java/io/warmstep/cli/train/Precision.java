@@ -43,6 +43,18 @@ public record Precision(
   }
 
   /**
+   * Whether all is of one type, and nothing kept besides.
+   *
+   * @param all the type
+   * @return true also where a bound or a seed is given that this leaves without effect
+   */
+  public boolean isOf(ElementType all) {
+    return equals(
+        new Precision(
+            all, MasterWeights.NONE, StateType.FLOAT32, smallTensor, Rounding.NEAREST, seed, 0));
+  }
+
+  /**
    * Has an optimizer store so.
    *
    * @param builder of the optimizer
