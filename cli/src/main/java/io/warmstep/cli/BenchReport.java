@@ -34,6 +34,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
   static final String FIELDS =
       """
         rule, backend, dtype      as asked for
+        gradients                 their type
         master, state, rounding   as asked for
         small_tensor, average     as asked for
         full_step, accumulate     as asked for

@@ -118,7 +118,7 @@ public final class StepBenchmark implements AutoCloseable {
         SeparatePasses separate =
             SeparatePasses.canReplace(work, device.isAccelerator())
                 ? new SeparatePasses(
-                    device, threads, work.rule(), work.precision().type(), work.elements())
+                    device, threads, work.rule(), work.precision(), work.elements())
                 : null;
         Ceiling ceiling = ceiling(device, threads, work, footprint);
         StepBenchmark benchmark =

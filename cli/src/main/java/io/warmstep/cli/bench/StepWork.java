@@ -88,7 +88,7 @@ public record StepWork(
   }
 
   Parameters parameters(Device device) {
-    ParametersBuilder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device).gradientType(precision.gradients());
     for (int i = 0; i < lengths.size(); i++) {
       builder.add("tensor" + i, precision.type(), lengths.get(i));
       Matrix.shape(builder, "tensor" + i, lengths.get(i));
