@@ -39,6 +39,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         small_tensor, average     as asked for
         full_step, accumulate     as asked for
         adaptive_clip             as asked for, or null
+        captured                  as asked for
         params, tensors           how many elements, in how many tensors
         working_set_bytes         of parameters, gradients and state
         bytes_per_param           the fewest bytes that a step moves for a parameter
@@ -64,6 +65,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
                                   null otherwise
         separate                  likewise a full step in separate passes; null on GPUs
                                   and with --accumulate
+        uncaptured                likewise a captured step as it is without --captured
         hint                      where to look if the fraction is below 0.3, or null""";
 
   void print(PrintWriter out) {
@@ -77,6 +79,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         time(millis.highest() * 1e6));
     printRival(out, "its update alone", result.plain());
     printRival(out, "in separate passes", result.separate());
+    printRival(out, "uncaptured", result.uncaptured());
     line(
         out,
         "memory traffic",
@@ -209,6 +212,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
     object.addProperty("bytes_allocated_per_step", result.bytesAllocatedPerStep());
     object.add("plain", rival(result.plain()));
     object.add("separate", rival(result.separate()));
+    object.add("uncaptured", rival(result.uncaptured()));
     object.addProperty("hint", hint());
   }
 

@@ -237,6 +237,24 @@ class BenchCommandTest {
   }
 
   @Test
+  void capturedStepsAreForCuda() {
+    for (String backend : List.of("cpu", "opencl")) {
+      err.getBuffer().setLength(0);
+      assertEquals(2, bench("--captured", "--backend", backend));
+      assertTrue(
+          err.toString()
+              .contains(
+                  "--captured is for CUDA devices, --backend is "
+                      + backend
+                      + ": leave it out, or give --backend cuda"),
+          err.toString());
+    }
+    err.getBuffer().setLength(0);
+    assertEquals(2, bench("--captured", "--backend", "cuda", "--accumulate", "2"));
+    assertTrue(err.toString().contains("--captured is for steps without --accumulate"));
+  }
+
+  @Test
   void anUnknownBackendIsAnError() {
     assertEquals(1, bench("--backend", "abacus"));
     assertTrue(err.toString().contains("abacus"), err.toString());

@@ -33,6 +33,7 @@ class BenchReportTest {
             3100,
             0,
             rival,
+            rival,
             rival),
         onCpu,
         convertsHalves ? ElementType.BFLOAT16 : ElementType.FLOAT32);
@@ -66,6 +67,7 @@ class BenchReportTest {
                 """
                   its update alone       4.65 ms, 1.50 times the step (1.40 to 1.60)
                   in separate passes     4.65 ms, 1.50 times the step (1.40 to 1.60)
+                  uncaptured             4.65 ms, 1.50 times the step (1.40 to 1.60)
                 """
                     .indent(0)),
         text(report(0.8, true, false, rival)));
@@ -75,6 +77,7 @@ class BenchReportTest {
         "{\"ms_per_step\":4.65,\"times_step\":1.5,\"times_step_min\":1.4,\"times_step_max\":1.6}",
         json.get("plain").toString());
     assertEquals(json.get("plain"), json.get("separate"));
+    assertEquals(json.get("plain"), json.get("uncaptured"));
     assertEquals("14.25", json.get("bytes_per_param").toString());
     assertEquals("2.125", json.get("state_bytes_per_param").toString());
   }

@@ -14,7 +14,7 @@ import java.util.stream.Stream;
  * copy within its memory. Rounds of both, back to back, so that the ratio holds when the machine's
  * speed drifts. Where the tensors fit in caches, memory is no limit and the step is measured alone.
  * A full step takes turns with its update alone, too, and on the processor with {@link
- * SeparatePasses}.
+ * SeparatePasses}; a captured one with the same uncaptured.
  */
 public final class StepBenchmark implements AutoCloseable {
   /** Rounds before those that count, at most. */
@@ -36,6 +36,9 @@ public final class StepBenchmark implements AutoCloseable {
   /** What does the same as a full step, or null. */
   private final SeparatePasses separate;
 
+  /** A captured step uncaptured, or null. */
+  private final StepTimer uncaptured;
+
   /** What the last round of steps gave. */
   private StepTimer.Time last;
 
@@ -54,6 +57,7 @@ public final class StepBenchmark implements AutoCloseable {
    * @param bytesAllocatedPerStep on the Java heap, by all threads
    * @param plain the update alone in the place of a full step, or null
    * @param separate a full step in separate passes, or null
+   * @param uncaptured the same step uncaptured in the place of a captured one, or null
    */
   public record Result(
       int rounds,
@@ -66,13 +70,14 @@ public final class StepBenchmark implements AutoCloseable {
       double hostMicrosPerStep,
       double bytesAllocatedPerStep,
       Rival plain,
-      Rival separate) {}
+      Rival separate,
+      Rival uncaptured) {}
 
   /**
-   * What was measured in turn with a full step.
+   * What was measured in turn with a step.
    *
    * @param millisPerStep of the rounds
-   * @param timesStep its time divided by the full step's
+   * @param timesStep its time divided by the step's
    */
   public record Rival(Sample millisPerStep, Sample timesStep) {}
 
@@ -82,13 +87,15 @@ public final class StepBenchmark implements AutoCloseable {
       StepTimer steps,
       Ceiling ceiling,
       StepTimer plain,
-      SeparatePasses separate) {
+      SeparatePasses separate,
+      StepTimer uncaptured) {
     this.rounds = rounds;
     this.steps = steps;
     this.otherTimer = device.timer();
     this.ceiling = ceiling;
     this.plain = plain;
     this.separate = separate;
+    this.uncaptured = uncaptured;
   }
 
   @Override
@@ -114,7 +121,9 @@ public final class StepBenchmark implements AutoCloseable {
         Gradients gradients = work.isFull() ? new Gradients(parameters) : null;
         StepTimer steps = timer(device, work, optimizer, gradients);
         Optimizer update = work.isFull() ? work.plain().optimizer(parameters) : null;
-        StepTimer plain = update == null ? null : timer(device, work.plain(), update, gradients);
+        StepTimer plain = timer(device, work.plain(), update, gradients);
+        Optimizer twin = work.isCaptured() ? work.uncaptured().optimizer(parameters) : null;
+        StepTimer uncaptured = timer(device, work.uncaptured(), twin, gradients);
         SeparatePasses separate =
             SeparatePasses.canReplace(work, device.isAccelerator())
                 ? new SeparatePasses(
@@ -122,13 +131,17 @@ public final class StepBenchmark implements AutoCloseable {
                 : null;
         Ceiling ceiling = ceiling(device, threads, work, footprint);
         StepBenchmark benchmark =
-            new StepBenchmark(rounds, device, steps, ceiling, plain, separate)) {
+            new StepBenchmark(rounds, device, steps, ceiling, plain, separate, uncaptured)) {
       return benchmark.measure(footprint);
     }
   }
 
+  /** Or null, without an optimizer. */
   private static StepTimer timer(
       Device device, StepWork work, Optimizer optimizer, Gradients gradients) {
+    if (optimizer == null) {
+      return null;
+    }
     return gradients == null
         ? new StepTimer(device, work, optimizer)
         : new StepTimer(device, work, optimizer, gradients::restore, STEPS_ON_ZEROS);
@@ -159,9 +172,11 @@ public final class StepBenchmark implements AutoCloseable {
   private Result measure(Footprint footprint) throws InterruptedException {
     Turns step = new Turns(this::stepMillis);
     Turns loop = ceiling == null ? null : new Turns(this::ceilingMillis);
-    Turns update = plain == null ? null : new Turns(times -> plain.time(times).millis() * times);
+    Turns update = turns(plain);
     Turns passes = separate == null ? null : new Turns(this::separateMillis);
-    List<Turns> all = Stream.of(step, loop, update, passes).filter(Objects::nonNull).toList();
+    Turns launched = turns(uncaptured);
+    List<Turns> all =
+        Stream.of(step, loop, update, passes, launched).filter(Objects::nonNull).toList();
     double[] hosts = new double[rounds];
     double allocated = 0;
     int round = -Math.min(WARM_UP_ROUNDS, rounds);
@@ -187,7 +202,9 @@ public final class StepBenchmark implements AutoCloseable {
       round++;
     }
     Sample sample = Sample.of(step.millis);
-    // A loop has a limited number of arrays, and goes over them once where a rule has two phases.
+    // A loop has a limited number of arrays, goes over them once where a rule has two phases, and
+    // has
+    // gradients of the type of the parameters.
     double scale = ceiling == null ? 1 : (double) footprint.traffic() / ceiling.traffic();
     return new Result(
         rounds,
@@ -200,7 +217,12 @@ public final class StepBenchmark implements AutoCloseable {
         Sample.of(hosts).median(),
         allocated / rounds,
         rival(update, step),
-        rival(passes, step));
+        rival(passes, step),
+        rival(launched, step));
+  }
+
+  private Turns turns(StepTimer timer) {
+    return timer == null ? null : new Turns(times -> timer.time(times).millis() * times);
   }
 
   private static Rival rival(Turns other, Turns step) {
