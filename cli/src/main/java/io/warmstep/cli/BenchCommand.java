@@ -90,6 +90,13 @@ final class BenchCommand implements Runnable {
   private int accumulate;
 
   @Option(
+      names = "--captured",
+      description =
+          "Measure a step that a CUDA device repeats in a graph, in turn with the same as"
+              + " it is without.")
+  private boolean captured;
+
+  @Option(
       names = "--backend",
       paramLabel = "NAME",
       defaultValue = "cpu",
@@ -167,6 +174,9 @@ final class BenchCommand implements Runnable {
     if (adaptiveClip != null) {
       requireAdaptiveClip(names, rules);
     }
+    if (captured) {
+      requireCapturable();
+    }
     List<Long> lengths = lengths();
     int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     PrintWriter out = spec.commandLine().getOut();
@@ -183,7 +193,8 @@ final class BenchCommand implements Runnable {
                 fullStep,
                 lengths,
                 accumulate,
-                adaptiveClip == null ? 0 : adaptiveClip);
+                adaptiveClip == null ? 0 : adaptiveClip,
+                captured);
         BenchReport report =
             new BenchReport(result(device, count, work), isCpu(), precision.type());
         if (json) {
@@ -223,6 +234,22 @@ final class BenchCommand implements Runnable {
     }
   }
 
+  private void requireCapturable() {
+    if (!backend.matches("cuda(:.*)?")) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--captured is for CUDA devices, --backend is "
+              + backend
+              + ": leave it out, or give --backend cuda");
+    }
+    if (accumulate > 1) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--captured is for steps without --accumulate, whose number of micro-batches a graph does"
+              + " not know: leave one of the two out");
+    }
+  }
+
   private static JsonObject inOne(JsonArray rules) {
     JsonObject object = new JsonObject();
     object.add("rules", rules);
@@ -248,9 +275,10 @@ final class BenchCommand implements Runnable {
   private void printHead(PrintWriter out, List<Long> lengths, Device device, int count) {
     out.printf(
         Locale.ROOT,
-        "%s%s%s%s, %s, %,d parameters in %d %s, on %s, %s%n",
+        "%s%s%s%s%s, %s, %,d parameters in %d %s, on %s, %s%n",
         accumulate > 1 ? accumulate + " micro-batches and a " + (fullStep ? "" : "step of ") : "",
-        fullStep ? "full step of " : "",
+        captured ? "captured " : "",
+        fullStep ? "full step of " : captured ? "step of " : "",
         rule.equals(ALL) ? "all rules" : rule,
         adaptiveClip == null ? "" : " with adaptive clipping",
         storing.text().isEmpty() ? "float32" : storing.text().substring(2),
@@ -317,6 +345,7 @@ final class BenchCommand implements Runnable {
     object.addProperty("full_step", fullStep);
     object.addProperty("accumulate", accumulate);
     object.addProperty("adaptive_clip", adaptiveClip);
+    object.addProperty("captured", captured);
     object.addProperty("params", lengths.stream().mapToLong(Long::longValue).sum());
     object.addProperty("tensors", lengths.size());
     report.addTo(object);

@@ -34,10 +34,12 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
   static final String FIELDS =
       """
         rule, backend, dtype      as asked for
+        gradients                 their type
         master, state, rounding   as asked for
         small_tensor, average     as asked for
         full_step, accumulate     as asked for
         adaptive_clip             as asked for, or null
+        captured                  as asked for
         params, tensors           how many elements, in how many tensors
         working_set_bytes         of parameters, gradients and state
         bytes_per_param           the fewest bytes that a step moves for a parameter
@@ -66,6 +68,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         arithmetic                likewise a plain Java loop with the arithmetic of adam
                                   or adamw in float32, in the processor's caches; null
                                   otherwise
+        uncaptured                likewise a captured step as it is without --captured
         hint                      where to look if the fraction is below 0.3, or null""";
 
   void print(PrintWriter out) {
@@ -80,6 +83,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
     printRival(out, "its update alone", result.plain());
     printRival(out, "in separate passes", result.separate());
     printRival(out, "same, in a plain loop", result.arithmetic());
+    printRival(out, "uncaptured", result.uncaptured());
     line(
         out,
         "memory traffic",
@@ -213,6 +217,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
     object.add("plain", rival(result.plain()));
     object.add("separate", rival(result.separate()));
     object.add("arithmetic", rival(result.arithmetic()));
+    object.add("uncaptured", rival(result.uncaptured()));
     object.addProperty("hint", hint());
   }
 

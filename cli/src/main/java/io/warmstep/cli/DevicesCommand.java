@@ -28,19 +28,23 @@ final class DevicesCommand implements Runnable {
       names = "--json",
       description =
           "Print one JSON object and nothing else: devices (each with name, backend, index, usable,"
-              + " device, driver, memory_bytes, bit_exact, reason, uuid, note) and fastest.")
+              + " device, driver, memory_bytes, bit_exact, reason, uuid, note), fastest, and"
+              + " fastest_ms, the milliseconds that Devices.fastest() took, self-test included.")
   private boolean json;
 
   @Override
   public void run() {
     PrintWriter out = spec.commandLine().getOut();
     String fastest;
+    long begin = System.nanoTime();
+    double millis;
     try (Device device = Devices.fastest()) {
+      millis = (System.nanoTime() - begin) / 1e6;
       fastest = device.report().name();
     }
     List<DeviceReport> reports = Devices.all(); // after the self-test, whose result it tells
     if (json) {
-      out.println(Json.text(toJson(reports, fastest)));
+      out.println(Json.text(toJson(reports, fastest, millis)));
     } else {
       reports.forEach(report -> print(report, out));
       out.printf(Locale.ROOT, "%nDevices.fastest() opens %s%n", fastest);
@@ -48,7 +52,7 @@ final class DevicesCommand implements Runnable {
     out.flush();
   }
 
-  private static void print(DeviceReport report, PrintWriter out) {
+  static void print(DeviceReport report, PrintWriter out) {
     if (!report.usable()) {
       String name = report.device().isEmpty() ? "" : report.device() + ", ";
       out.printf(Locale.ROOT, "%-9s %snot usable: %s%n", report.name(), name, report.reason());
@@ -70,7 +74,7 @@ final class DevicesCommand implements Runnable {
     }
   }
 
-  private static JsonObject toJson(List<DeviceReport> reports, String fastest) {
+  static JsonObject toJson(List<DeviceReport> reports, String fastest, double millis) {
     JsonArray devices = new JsonArray();
     for (DeviceReport report : reports) {
       JsonObject device = new JsonObject();
@@ -90,6 +94,7 @@ final class DevicesCommand implements Runnable {
     JsonObject object = new JsonObject();
     object.add("devices", devices);
     object.addProperty("fastest", fastest);
+    object.addProperty("fastest_ms", millis);
     return object;
   }
 }

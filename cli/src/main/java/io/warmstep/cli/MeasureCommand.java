@@ -39,6 +39,8 @@ import picocli.CommandLine.Spec;
  * {"open": {"rule": "adam", "dtype": "float32", "lengths": [25000000]}}   {"parameters": 25000000}
  * {"open": {"rule": "adamw", "dtype": "bfloat16", "lengths": [25000000], "master": "exact",
  *   "state": "int8", "rounding": "stochastic", "full": true}}   {"parameters": 25000000}
+ * {"open": {"rule": "adamw", "dtype": "float32", "gradients": "bfloat16", "lengths": [25000000],
+ *   "state": "int8"}}   {"parameters": 25000000}
  * {"steps": 20}   {"ms": 3.1, "host_us": 4.0}   of a step, on the device and until the call returns
  * {"close": true}   {}   closes all models
  * </pre>
@@ -165,6 +167,7 @@ final class MeasureCommand implements Callable<Integer> {
       UpdateRule rule = NamedRules.named(member(request, "rule").getAsString());
       StoringOptions storing = new StoringOptions();
       storing.type = member(request, "dtype").getAsString();
+      storing.gradients = string(request, "gradients", storing.type);
       storing.master = string(request, "master", storing.master);
       storing.state = string(request, "state", storing.state);
       storing.rounding = string(request, "rounding", storing.rounding);

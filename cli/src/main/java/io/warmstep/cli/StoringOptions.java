@@ -10,6 +10,7 @@ import io.warmstep.cli.train.Precision;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
 
@@ -23,6 +24,15 @@ final class StoringOptions {
       description =
           "Of parameters and gradients: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
   String type = "float32";
+
+  @Option(
+      names = "--gradients",
+      paramLabel = "TYPE",
+      completionCandidates = NameList.TypeNames.class,
+      description =
+          "Of gradients: float32 with parameters of 16 bits, float16 or bfloat16 with those of"
+              + " float32. Default: the parameters'")
+  String gradients;
 
   @Option(
       names = "--master",
@@ -92,16 +102,25 @@ final class StoringOptions {
     Arguments.require(
         smallTensor >= 0, "--small-tensor", smallTensor, "0 or more", "0 is for no exception");
     return new Precision(
-        Options.named(
-            "unknown element type.*: use",
-            "--dtype is '" + type + "', must be",
-            () -> ElementType.parse(type)),
+        elementType("--dtype", type),
+        gradients == null ? elementType("--dtype", type) : elementType("--gradients", gradients),
         choice("--master", master, MasterWeights.values()),
         choice("--state", state, StateType.values()),
         smallTensor,
         choice("--rounding", rounding, Rounding.values()),
         seed,
         average == null ? 0 : average);
+  }
+
+  private static ElementType elementType(String option, String given) {
+    return Options.named(
+        "unknown element type.*: use",
+        option + " is '" + given + "', must be",
+        () -> ElementType.parse(given));
+  }
+
+  private <T> T namingGradients(Supplier<T> value) {
+    return Options.named("parameter \".*\": gradients are", "--gradients is", value);
   }
 
   /** Makes an optimizer, whose complaints name the options. */
@@ -114,14 +133,22 @@ final class StoringOptions {
             Options.named(
                 "stateType",
                 "--state",
-                () -> Options.named("rounding", "--rounding", () -> maker.apply(precision))));
+                () ->
+                    Options.named(
+                        "rounding",
+                        "--rounding",
+                        () -> namingGradients(() -> maker.apply(precision)))));
   }
 
   /** Such as {@code , bfloat16 with exact masters}; empty if all is float32. */
   String text() {
     StringBuilder text = new StringBuilder();
-    if (!type.equals("float32")) {
+    boolean hasOthers = gradients != null && !gradients.equals(type);
+    if (!type.equals("float32") || hasOthers) {
       text.append(", ").append(type);
+    }
+    if (hasOthers) {
+      text.append(", ").append(gradients).append(" gradients");
     }
     if (!master.equals("none")) {
       text.append(" with ").append(master).append(" masters");
@@ -158,6 +185,7 @@ final class StoringOptions {
 
   void addTo(JsonObject json) {
     json.addProperty("dtype", type);
+    json.addProperty("gradients", gradients == null ? type : gradients);
     json.addProperty("master", master);
     json.addProperty("state", state);
     json.addProperty("small_tensor", smallTensor);

@@ -472,7 +472,7 @@ final class TrainOptions {
         names = "--json",
         description =
             "Print one JSON object and nothing else: backend, data, train_fraction, hidden, epochs,"
-                + " batch, accumulate, seed, classes (if they have names), rule, hyperparameters, clip_norm, adaptive_clip, dtype,"
+                + " batch, accumulate, seed, classes (if they have names), rule, hyperparameters, clip_norm, adaptive_clip, dtype, gradients,"
                 + " master, state, small_tensor, rounding, average, lr, schedule, warmup, workers and"
                 + " lanes (if asked for), with which the run comes out again; then bits (a hash of the parameters),"
                 + " steps, train_loss,"

@@ -110,6 +110,12 @@ class BenchCommandTest {
     "'--dtype bfloat16 --master 24bit --state int8',12.25,3.125",
     "'--full-step --dtype bfloat16 --master 24bit --state int8 --rounding stochastic',16.25,3.125",
     "'--state bfloat16 --average 0.99',28,8",
+    "'--gradients bfloat16 --state int8',14.25,2.125",
+    "'--dtype bfloat16 --gradients float32 --master',28,10",
+    "'--full-step --gradients bfloat16',30,8",
+    "'--full-step --dtype bfloat16 --gradients float32 --master',36,10",
+    "'--adaptive-clip 0.01 --gradients float16',32,8",
+    "'--accumulate 4 --gradients bfloat16',68,12", // 26 + 4 * 2 + 7 * 4 + 4 + 2
     "'--full-step --dtype bfloat16 --master exact',30,10",
     "'--full-step',36,8",
     "'--adaptive-clip 0.01',36,8",
@@ -152,6 +158,25 @@ class BenchCommandTest {
     assertEquals(2, bench("--size", "1000", "--dtype", "float64", "--master", "exact"));
     assertTrue(err.toString().contains("--master"), err.toString());
     assertFalse(err.toString().contains("masterWeights"), err.toString());
+  }
+
+  @Test
+  void gradientsMayBeOfATypeThatTheParametersGoWith() {
+    assertEquals(0, bench("--size=1000", "--rounds=1", "--threads=1", "--gradients", "bfloat16"));
+    assertTrue(
+        out.toString().startsWith("adam, float32, bfloat16 gradients, 1,000"), out.toString());
+    out.getBuffer().setLength(0);
+    assertEquals(0, bench("--size=1000", "--rounds=1", "--threads=1", "--dtype=float16", "--json"));
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertEquals("float16", result.get("gradients").getAsString());
+
+    assertEquals(2, bench("--size", "1000", "--dtype", "float64", "--gradients", "float32"));
+    assertTrue(
+        err.toString().contains("--gradients is float32, must be float64 like the values"),
+        err.toString());
+    err.getBuffer().setLength(0);
+    assertEquals(2, bench("--size", "1000", "--gradients", "float8"));
+    assertTrue(err.toString().contains("--gradients is 'float8', must be float32"), err.toString());
   }
 
   @Test
@@ -211,6 +236,24 @@ class BenchCommandTest {
   void threadsAreForTheCpu() {
     assertEquals(2, bench("--backend", "opencl", "--threads", "2"));
     assertTrue(err.toString().contains("--threads is for the cpu"), err.toString());
+  }
+
+  @Test
+  void capturedStepsAreForCuda() {
+    for (String backend : List.of("cpu", "opencl")) {
+      err.getBuffer().setLength(0);
+      assertEquals(2, bench("--captured", "--backend", backend));
+      assertTrue(
+          err.toString()
+              .contains(
+                  "--captured is for CUDA devices, --backend is "
+                      + backend
+                      + ": leave it out, or give --backend cuda"),
+          err.toString());
+    }
+    err.getBuffer().setLength(0);
+    assertEquals(2, bench("--captured", "--backend", "cuda", "--accumulate", "2"));
+    assertTrue(err.toString().contains("--captured is for steps without --accumulate"));
   }
 
   @Test

@@ -34,6 +34,7 @@ class BenchReportTest {
             0,
             rival,
             rival,
+            rival,
             rival),
         onCpu,
         convertsHalves ? ElementType.BFLOAT16 : ElementType.FLOAT32);
@@ -68,6 +69,7 @@ class BenchReportTest {
                   its update alone       4.65 ms, 1.50 times the step (1.40 to 1.60)
                   in separate passes     4.65 ms, 1.50 times the step (1.40 to 1.60)
                   same, in a plain loop  4.65 ms, 1.50 times the step (1.40 to 1.60)
+                  uncaptured             4.65 ms, 1.50 times the step (1.40 to 1.60)
                 """
                     .indent(0)),
         text(report(0.8, true, false, rival)));
@@ -78,6 +80,7 @@ class BenchReportTest {
         json.get("plain").toString());
     assertEquals(json.get("plain"), json.get("separate"));
     assertEquals(json.get("plain"), json.get("arithmetic"));
+    assertEquals(json.get("plain"), json.get("uncaptured"));
     assertEquals("14.25", json.get("bytes_per_param").toString());
     assertEquals("2.125", json.get("state_bytes_per_param").toString());
   }

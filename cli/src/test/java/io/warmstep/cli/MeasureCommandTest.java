@@ -61,14 +61,19 @@ class MeasureCommandTest {
             {"model": "b", "steps": 2}
             {"steps": 2}
             {"model": "c", "open": {"rule": "sgd", "dtype": "float32", "lengths": [5], "master": "exact"}}
+            {"model": "d", "open": {"rule": "adam", "dtype": "float32", "gradients": "bfloat16", "lengths": [5], "full": true}}
+            {"model": "d", "steps": 2}
+            {"model": "e", "open": {"rule": "adam", "dtype": "float32", "gradients": "float64", "lengths": [5]}}
             {"close": true}
             {"model": "a", "steps": 2}
             """);
     assertTrue(answers.get(3).has("ms") && answers.get(4).has("ms"), answers.toString());
     assertTrue(answers.get(5).get("error").getAsString().contains("open before steps"));
     assertTrue(answers.get(6).get("error").getAsString().contains("master"), answers.toString());
-    assertEquals(new JsonObject(), answers.get(7));
-    assertTrue(answers.get(8).get("error").getAsString().contains("open before steps"));
+    assertTrue(answers.get(8).has("ms"), answers.toString());
+    assertTrue(answers.get(9).get("error").getAsString().contains("gradients"), answers.toString());
+    assertEquals(new JsonObject(), answers.get(10));
+    assertTrue(answers.get(11).get("error").getAsString().contains("open before steps"));
   }
 
   @Test

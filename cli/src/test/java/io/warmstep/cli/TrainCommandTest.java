@@ -81,6 +81,7 @@ class TrainCommandTest {
             "clip_norm",
             "adaptive_clip",
             "dtype",
+            "gradients",
             "master",
             "state",
             "small_tensor",
@@ -178,6 +179,23 @@ class TrainCommandTest {
     assertEquals(full, loss("bfloat16", "--rounding", "stochastic"), 0.01 * full, "at random");
   }
 
+  /** Rounding gradients changes little; keeping those of bfloat16 parameters whole does too. */
+  @Test
+  void gradientsMayBeOfAnotherType() {
+    JsonObject narrow = train("--epochs", "5", "--gradients", "bfloat16");
+    JsonObject plain = train("--epochs", "5");
+    assertEquals("bfloat16", narrow.get("gradients").getAsString());
+    assertEquals("float32", plain.get("gradients").getAsString());
+    assertNotEquals(plain.get("bits"), narrow.get("bits"));
+    double loss = plain.get("train_loss").getAsDouble();
+    assertEquals(loss, narrow.get("train_loss").getAsDouble(), 0.05 * loss);
+    JsonObject shared = train("--epochs", "5", "--gradients", "bfloat16", "--workers", "2");
+    JsonObject alone = train("--epochs", "5", "--gradients", "bfloat16", "--workers", "1");
+    assertEquals(alone.get("bits"), shared.get("bits"));
+    double masters = loss("bfloat16", "--master", "--gradients", "float32");
+    assertNotEquals(loss("bfloat16", "--master"), masters);
+  }
+
   private static double loss(String type, String... more) {
     List<String> arguments =
         new ArrayList<>(
@@ -210,6 +228,11 @@ class TrainCommandTest {
     assertTrue(short24.err().contains("--master is 24bit, must be exact or none"), short24.err());
     CommandRun state = CommandRun.run("train", "--rule", "sgd", "--state", "bfloat16");
     assertTrue(state.err().contains("--state is bfloat16, must be float32 for"), state.err());
+    CommandRun gradients = CommandRun.run("train", "--dtype", "float16", "--gradients", "bfloat16");
+    assertEquals(2, gradients.exitCode());
+    assertTrue(
+        gradients.err().contains("--gradients is bfloat16, must be float16 like the values"),
+        gradients.err());
     CommandRun average = CommandRun.run("train", "--average", "0");
     assertTrue(average.err().contains("--average is 0.0, must be in (0, 1): "), average.err());
     CommandRun unknown = CommandRun.run("train", "--rounding", "up");

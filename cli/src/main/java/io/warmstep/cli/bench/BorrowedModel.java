@@ -31,11 +31,10 @@ public final class BorrowedModel implements AutoCloseable {
     try {
       ParametersBuilder builder = Parameters.on(device);
       SplittableRandom random = new SplittableRandom(1);
-      ElementType type = work.precision().type();
       for (int i = 0; i < work.lengths().size(); i++) {
         long length = work.lengths().get(i);
-        Tensor values = filled(device, type, length, random);
-        Tensor gradients = filled(device, type, length, random);
+        Tensor values = filled(device, work.precision().type(), length, random);
+        Tensor gradients = filled(device, work.precision().gradients(), length, random);
         builder.borrow("tensor" + i, values, gradients);
         Matrix.shape(builder, "tensor" + i, length);
       }

@@ -38,7 +38,7 @@ public record Footprint(
     for (long length : work.lengths()) {
       long[] operands = new long[2 + slots.size()];
       operands[0] = length * work.precision().type().bytes();
-      operands[1] = operands[0];
+      operands[1] = length * work.precision().gradients().bytes();
       for (int i = 0; i < slots.size(); i++) {
         operands[2 + i] = bytes(work.precision(), slots.get(i), length);
       }
@@ -76,7 +76,7 @@ public record Footprint(
    * becomes the gradients.
    */
   private static long accumulated(StepWork work, long length) {
-    long gradients = length * work.precision().type().bytes();
+    long gradients = length * work.precision().gradients().bytes();
     long sum = length * work.precision().type().arithmetic().bytes();
     long n = work.microBatches();
     long zeroed = work.isFull() ? n * gradients : 0;

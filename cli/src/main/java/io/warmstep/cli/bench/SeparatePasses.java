@@ -4,6 +4,7 @@ import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
@@ -28,16 +29,19 @@ final class SeparatePasses implements AutoCloseable {
 
   private static final int LANES = 8;
 
-  /** Of parameters and gradients as the model has them. */
+  /** Of parameters as the model has them. */
   private final Storage storage;
+
+  private final Storage gradientStorage;
 
   private final int length;
   private final int threads;
   private final ExecutorService executor;
 
-  /** Parameters and gradients of the model, or null where it has them in float32. */
+  /** Parameters of the model, or null where it has them in float32. */
   private final Object modelValues;
 
+  /** Gradients of the model, or null where it has them in float32. */
   private final Object modelGradients;
 
   private final float[] values;
@@ -60,19 +64,20 @@ final class SeparatePasses implements AutoCloseable {
    * @param device the processor
    * @param threads of the passes
    * @param rule of the update
-   * @param type of the model's parameters and gradients, float32 or 16 bits
+   * @param precision of which are the types of the model's parameters and gradients, float32 or 16
+   *     bits
    * @param length count of elements, within an array's limit
    */
-  SeparatePasses(Device device, int threads, UpdateRule rule, ElementType type, long length) {
-    this.storage = Storage.of(type);
+  SeparatePasses(Device device, int threads, UpdateRule rule, Precision precision, long length) {
+    this.storage = Storage.of(precision.type());
+    this.gradientStorage = Storage.of(precision.gradients());
     this.length = Math.toIntExact(length);
     this.threads = threads;
     this.values = random(new SplittableRandom(1));
     this.fresh = random(new SplittableRandom(2));
     this.gradients = fresh.clone();
-    boolean isFloat32 = type == ElementType.FLOAT32;
-    this.modelValues = isFloat32 ? null : storage.newArray(this.length);
-    this.modelGradients = isFloat32 ? null : storage.newArray(this.length);
+    this.modelValues = modelArray(precision.type());
+    this.modelGradients = modelArray(precision.gradients());
     this.parameters = Parameters.on(device).borrow("all", values, gradients).build();
     this.update = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
     this.executor = // the caller is one of the threads
@@ -84,6 +89,10 @@ final class SeparatePasses implements AutoCloseable {
               return thread;
             });
     restore();
+  }
+
+  private Object modelArray(ElementType type) {
+    return type == ElementType.FLOAT32 ? null : Storage.of(type).newArray(length);
   }
 
   private float[] random(SplittableRandom random) {
@@ -111,7 +120,7 @@ final class SeparatePasses implements AutoCloseable {
     if (modelGradients == null) {
       System.arraycopy(fresh, 0, gradients, 0, length);
     } else {
-      storage.store(fresh, 0, modelGradients, 0, length);
+      gradientStorage.store(fresh, 0, modelGradients, 0, length);
     }
   }
 
@@ -160,7 +169,7 @@ final class SeparatePasses implements AutoCloseable {
     for (int at = from; at < to; at += BLOCK) {
       int end = Math.min(to, at + BLOCK);
       if (modelGradients != null) {
-        storage.load(modelGradients, at, gradients, at, end - at);
+        gradientStorage.load(modelGradients, at, gradients, at, end - at);
       }
       sum += unscale(gradients, (float) (1 / StepWork.LOSS_SCALE), at, end);
     }
@@ -234,7 +243,7 @@ final class SeparatePasses implements AutoCloseable {
     if (modelGradients == null) {
       Arrays.fill(gradients, from, to, 0);
     } else {
-      storage.fill(modelGradients, from, to, 0);
+      gradientStorage.fill(modelGradients, from, to, 0);
     }
     return 0;
   }

@@ -14,7 +14,8 @@ import java.util.stream.Stream;
  * copy within its memory. Rounds of both, back to back, so that the ratio holds when the machine's
  * speed drifts. Where the tensors fit in caches, memory is no limit: there Adam's step on the
  * processor takes turns with {@link PlainAdam}, and others are measured alone. A full step takes
- * turns with its update alone, too, and on the processor with {@link SeparatePasses}.
+ * turns with its update alone, too, and on the processor with {@link SeparatePasses}; a captured
+ * one with the same uncaptured.
  */
 public final class StepBenchmark implements AutoCloseable {
   /** Rounds before those that count, at most. */
@@ -38,6 +39,8 @@ public final class StepBenchmark implements AutoCloseable {
 
   /** The same arithmetic in a plain loop, or null. */
   private final PlainAdam arithmetic;
+  /** A captured step uncaptured, or null. */
+  private final StepTimer uncaptured;
 
   /** What the last round of steps gave. */
   private StepTimer.Time last;
@@ -58,6 +61,7 @@ public final class StepBenchmark implements AutoCloseable {
    * @param plain the update alone in the place of a full step, or null
    * @param separate a full step in separate passes, or null
    * @param arithmetic a plain loop with the step's arithmetic, in caches, or null
+   * @param uncaptured the same step uncaptured in the place of a captured one, or null
    */
   public record Result(
       int rounds,
@@ -71,7 +75,8 @@ public final class StepBenchmark implements AutoCloseable {
       double bytesAllocatedPerStep,
       Rival plain,
       Rival separate,
-      Rival arithmetic) {}
+      Rival arithmetic,
+      Rival uncaptured) {}
 
   /**
    * What was measured in turn with a step.
@@ -88,7 +93,8 @@ public final class StepBenchmark implements AutoCloseable {
       Ceiling ceiling,
       StepTimer plain,
       SeparatePasses separate,
-      PlainAdam arithmetic) {
+      PlainAdam arithmetic,
+      StepTimer uncaptured) {
     this.rounds = rounds;
     this.steps = steps;
     this.otherTimer = device.timer();
@@ -96,6 +102,7 @@ public final class StepBenchmark implements AutoCloseable {
     this.plain = plain;
     this.separate = separate;
     this.arithmetic = arithmetic;
+    this.uncaptured = uncaptured;
   }
 
   @Override
@@ -121,11 +128,13 @@ public final class StepBenchmark implements AutoCloseable {
         Gradients gradients = work.isFull() ? new Gradients(parameters) : null;
         StepTimer steps = timer(device, work, optimizer, gradients);
         Optimizer update = work.isFull() ? work.plain().optimizer(parameters) : null;
-        StepTimer plain = update == null ? null : timer(device, work.plain(), update, gradients);
+        StepTimer plain = timer(device, work.plain(), update, gradients);
+        Optimizer twin = work.isCaptured() ? work.uncaptured().optimizer(parameters) : null;
+        StepTimer uncaptured = timer(device, work.uncaptured(), twin, gradients);
         SeparatePasses separate =
             SeparatePasses.canReplace(work, device.isAccelerator())
                 ? new SeparatePasses(
-                    device, threads, work.rule(), work.precision().type(), work.elements())
+                    device, threads, work.rule(), work.precision(), work.elements())
                 : null;
         Ceiling ceiling = ceiling(device, threads, work, footprint);
         PlainAdam arithmetic =
@@ -133,13 +142,18 @@ public final class StepBenchmark implements AutoCloseable {
                 ? PlainAdam.fastest(work.elements(), threads)
                 : null;
         StepBenchmark benchmark =
-            new StepBenchmark(rounds, device, steps, ceiling, plain, separate, arithmetic)) {
+            new StepBenchmark(
+                rounds, device, steps, ceiling, plain, separate, arithmetic, uncaptured)) {
       return benchmark.measure(footprint);
     }
   }
 
+  /** Or null, without an optimizer. */
   private static StepTimer timer(
       Device device, StepWork work, Optimizer optimizer, Gradients gradients) {
+    if (optimizer == null) {
+      return null;
+    }
     return gradients == null
         ? new StepTimer(device, work, optimizer)
         : new StepTimer(device, work, optimizer, gradients::restore, STEPS_ON_ZEROS);
@@ -170,10 +184,12 @@ public final class StepBenchmark implements AutoCloseable {
   private Result measure(Footprint footprint) throws InterruptedException {
     Turns step = new Turns(this::stepMillis);
     Turns loop = ceiling == null ? null : new Turns(this::ceilingMillis);
-    Turns update = plain == null ? null : new Turns(times -> plain.time(times).millis() * times);
+    Turns update = turns(plain);
     Turns passes = separate == null ? null : new Turns(this::separateMillis);
     Turns adam = arithmetic == null ? null : new Turns(this::arithmeticMillis);
-    List<Turns> all = Stream.of(step, loop, update, passes, adam).filter(Objects::nonNull).toList();
+    Turns launched = turns(uncaptured);
+    List<Turns> all =
+        Stream.of(step, loop, update, passes, adam, launched).filter(Objects::nonNull).toList();
     double[] hosts = new double[rounds];
     double allocated = 0;
     int round = -Math.min(WARM_UP_ROUNDS, rounds);
@@ -199,7 +215,9 @@ public final class StepBenchmark implements AutoCloseable {
       round++;
     }
     Sample sample = Sample.of(step.millis);
-    // A loop has a limited number of arrays, and goes over them once where a rule has two phases.
+    // A loop has a limited number of arrays, goes over them once where a rule has two phases, and
+    // has
+    // gradients of the type of the parameters.
     double scale = ceiling == null ? 1 : (double) footprint.traffic() / ceiling.traffic();
     return new Result(
         rounds,
@@ -213,7 +231,12 @@ public final class StepBenchmark implements AutoCloseable {
         allocated / rounds,
         rival(update, step),
         rival(passes, step),
-        rival(adam, step));
+        rival(adam, step),
+        rival(launched, step));
+  }
+
+  private Turns turns(StepTimer timer) {
+    return timer == null ? null : new Turns(times -> timer.time(times).millis() * times);
   }
 
   private static Rival rival(Turns other, Turns step) {

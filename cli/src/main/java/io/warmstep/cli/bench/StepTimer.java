@@ -11,6 +11,9 @@ public final class StepTimer implements AutoCloseable {
   /** Few enough that no driver makes a step wait for room in its queue. */
   private static final int QUEUED_STEPS = 100;
 
+  /** Steps that a CUDA device takes without the host's wait where it decides on them itself. */
+  private static final int STEPS_AHEAD = 16;
+
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   private final Runnable step;
@@ -32,14 +35,17 @@ public final class StepTimer implements AutoCloseable {
 
   /** Does something that is not timed before the first of so many steps. */
   StepTimer(Device device, StepWork work, Optimizer optimizer, Runnable preparation, int prepared) {
-    this.step = () -> work.step(optimizer);
+    this.step = work.step(optimizer);
     this.preparation = preparation;
     this.prepared = prepared;
     this.timer = device.timer();
-    this.mostCalls =
-        device.isAccelerator()
-            ? Math.max(1, QUEUED_STEPS / work.microBatches())
-            : Integer.MAX_VALUE;
+    this.mostCalls = device.isAccelerator() ? mostCalls(work) : Integer.MAX_VALUE;
+  }
+
+  private static int mostCalls(StepWork work) {
+    return work.isFull() || work.isCaptured()
+        ? STEPS_AHEAD
+        : Math.max(1, QUEUED_STEPS / work.microBatches());
   }
 
   /**

@@ -25,6 +25,7 @@ import java.util.SplittableRandom;
  *     gradients as they are
  * @param adaptiveClip the largest norm of a tensor's gradient as a share of the tensor's, or 0 for
  *     none
+ * @param isCaptured whether the device takes the step in a CUDA graph
  */
 public record StepWork(
     UpdateRule rule,
@@ -32,7 +33,8 @@ public record StepWork(
     boolean isFull,
     List<Long> lengths,
     int microBatches,
-    double adaptiveClip) {
+    double adaptiveClip,
+    boolean isCaptured) {
   /** Far enough from 1 to matter, and of no effect on bits but an exponent's. */
   static final double LOSS_SCALE = 1024;
 
@@ -48,6 +50,7 @@ public record StepWork(
    * @param lengths of the tensors
    * @param microBatches whose gradients the step takes the mean of
    * @param adaptiveClip the largest norm of a tensor's gradient as a share of the tensor's
+   * @param isCaptured whether the device takes the step in a CUDA graph
    */
   public StepWork {
     lengths = List.copyOf(lengths);
@@ -62,7 +65,7 @@ public record StepWork(
    * @param lengths of the tensors
    */
   public StepWork(UpdateRule rule, Precision precision, boolean isFull, List<Long> lengths) {
-    this(rule, precision, isFull, lengths, 1, 0);
+    this(rule, precision, isFull, lengths, 1, 0, false);
   }
 
   /**
@@ -79,7 +82,12 @@ public record StepWork(
 
   /** The same without what a full step does besides. */
   StepWork plain() {
-    return new StepWork(rule, precision, false, lengths);
+    return new StepWork(rule, precision, false, lengths, 1, 0, isCaptured);
+  }
+
+  /** The same, which the host launches kernel by kernel. */
+  StepWork uncaptured() {
+    return new StepWork(rule, precision, isFull, lengths, microBatches, adaptiveClip, false);
   }
 
   /** Whether all of it is the update of parameters, gradients and state of one type. */
@@ -93,7 +101,7 @@ public record StepWork(
   }
 
   Parameters parameters(Device device) {
-    ParametersBuilder builder = Parameters.on(device);
+    ParametersBuilder builder = Parameters.on(device).gradientType(precision.gradients());
     for (int i = 0; i < lengths.size(); i++) {
       builder.add("tensor" + i, precision.type(), lengths.get(i));
       Matrix.shape(builder, "tensor" + i, lengths.get(i));
@@ -107,12 +115,21 @@ public record StepWork(
     return parameters;
   }
 
-  /** Does it once. */
-  void step(Optimizer optimizer) {
-    for (int i = 0; microBatches > 1 && i < microBatches; i++) {
-      optimizer.accumulate();
+  /**
+   * Prepares what does it once, until the optimizer is closed.
+   *
+   * @throws io.warmstep.CaptureRefusedException if it is to be captured and cannot be
+   */
+  Runnable step(Optimizer optimizer) {
+    if (isCaptured) {
+      return optimizer.capture()::step; // which closes with the optimizer
     }
-    optimizer.step();
+    return () -> {
+      for (int i = 0; microBatches > 1 && i < microBatches; i++) {
+        optimizer.accumulate();
+      }
+      optimizer.step();
+    };
   }
 
   Optimizer optimizer(Parameters parameters) {

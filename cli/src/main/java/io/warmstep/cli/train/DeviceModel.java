@@ -1,7 +1,6 @@
 package io.warmstep.cli.train;
 
 import io.warmstep.Device;
-import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
@@ -22,14 +21,16 @@ final class DeviceModel implements AutoCloseable {
   /**
    * Copies a model's parameters to a device.
    *
-   * @param type in which they are stored there
+   * @param precision how they and their gradients are stored there
    */
-  DeviceModel(Device device, Mlp model, ElementType type) {
+  DeviceModel(Device device, Mlp model, Precision precision) {
     this.model = model.parameters();
-    ParametersBuilder owned = Parameters.on(device);
+    ParametersBuilder owned = Parameters.on(device).gradientType(precision.gradients());
     for (Mlp.Parameter parameter : this.model) {
       long[] shape = Arrays.stream(parameter.shape()).asLongStream().toArray();
-      owned.add(parameter.name(), type, parameter.values()).shape(parameter.name(), shape);
+      owned
+          .add(parameter.name(), precision.type(), parameter.values())
+          .shape(parameter.name(), shape);
     }
     parameters = owned.build();
   }

@@ -81,7 +81,7 @@ public final class OptimizerUpdate implements Trainer.Update, AutoCloseable {
       Clipping clipping,
       Precision precision,
       StepListener listener) {
-    this.model = new DeviceModel(device, model, precision.type());
+    this.model = new DeviceModel(device, model, precision);
     this.rate = rate;
     try {
       OptimizerBuilder builder =

@@ -9,7 +9,8 @@ import io.warmstep.StateType;
 /**
  * How an optimizer stores what it trains, and whether it averages it.
  *
- * @param type of parameters and gradients
+ * @param type of parameters
+ * @param gradients type of gradients
  * @param masters what is kept of parameters of 16 bits
  * @param state type of the moments of large tensors
  * @param smallTensor how many elements a tensor must have at least for that
@@ -19,6 +20,7 @@ import io.warmstep.StateType;
  */
 public record Precision(
     ElementType type,
+    ElementType gradients,
     MasterWeights masters,
     StateType state,
     long smallTensor,
@@ -39,7 +41,7 @@ public record Precision(
    */
   public static Precision of(ElementType type) {
     return new Precision(
-        type, MasterWeights.NONE, StateType.FLOAT32, SMALL_TENSOR, Rounding.NEAREST, 0, 0);
+        type, type, MasterWeights.NONE, StateType.FLOAT32, SMALL_TENSOR, Rounding.NEAREST, 0, 0);
   }
 
   /**
@@ -51,7 +53,14 @@ public record Precision(
   public boolean isOf(ElementType all) {
     return equals(
         new Precision(
-            all, MasterWeights.NONE, StateType.FLOAT32, smallTensor, Rounding.NEAREST, seed, 0));
+            all,
+            all,
+            MasterWeights.NONE,
+            StateType.FLOAT32,
+            smallTensor,
+            Rounding.NEAREST,
+            seed,
+            0));
   }
 
   /**

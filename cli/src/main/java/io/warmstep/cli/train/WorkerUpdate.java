@@ -40,7 +40,7 @@ public final class WorkerUpdate implements Trainer.Update, AutoCloseable {
       LearningRate rate,
       Clipping clipping,
       Precision precision) {
-    this.model = new DeviceModel(device, model, precision.type());
+    this.model = new DeviceModel(device, model, precision);
     this.rate = rate;
     this.lanes = lanes;
     try {

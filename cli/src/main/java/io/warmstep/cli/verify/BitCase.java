@@ -2,8 +2,14 @@ package io.warmstep.cli.verify;
 
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
+import io.warmstep.Norm;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.ScheduleFreeSgd;
+import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -63,6 +69,8 @@ record BitCase(
   /** So many that what grows or ends with the steps takes a value between 0 and 1 but a half. */
   private static final int STEPS = 5;
 
+  private static final int FEW_GROUPS = 3;
+
   /** More than go with a launch on CUDA. */
   private static final int MANY_GROUPS = 20;
 
@@ -77,11 +85,21 @@ record BitCase(
     CLIPPED_VALUE,
     CLIPPED_NORM,
     LOSS_SCALE,
-    CLIPPED_TENSORS;
+    CLIPPED_TENSORS,
+    CLIPPED_L1,
+    CLIPPED_MAX,
+    AVERAGED,
+    EVALUATED;
 
-    /** Each in turn; what a rule cannot have is left out. */
+    /** Each that rules have in turn; what a rule cannot have is left out. */
     static Extra of(int i, UpdateRule rule) {
-      return values()[i % (rule.sums().isPresent() ? CLIPPED_TENSORS.ordinal() : values().length)];
+      int last = (rule.sums().isPresent() ? LOSS_SCALE : CLIPPED_TENSORS).ordinal();
+      return values()[i % (last + 1)];
+    }
+
+    /** Whether the weights to evaluate with are compared, too. */
+    boolean isEvaluated() {
+      return this == AVERAGED || this == EVALUATED;
     }
 
     /**
@@ -101,19 +119,22 @@ record BitCase(
 
     void applyTo(OptimizerBuilder builder) {
       switch (this) {
-        case NOTHING -> {}
+        case NOTHING, EVALUATED -> {}
         case ZEROED_GRADIENTS -> builder.zeroGradients(true);
         case CLIPPED_VALUE -> builder.clipValue(0.375);
         case CLIPPED_NORM -> builder.clipNorm(0.75).zeroGradients(true);
         case LOSS_SCALE -> builder.lossScaler(LossScaler.fixed(1024));
         case CLIPPED_TENSORS -> builder.adaptiveClip(0.25).gradientScale(0.75);
+        case CLIPPED_L1 -> builder.clipNorm(0.75, Norm.L1);
+        case CLIPPED_MAX -> builder.clipNorm(0.75, Norm.MAX);
+        case AVERAGED -> builder.average(0.75);
       }
     }
   }
 
   /**
-   * What is compared in a type: every form of every rule on values of every kind, and each rule on
-   * many tensors, on a large one, and for many steps.
+   * What is compared in a type: every form of every rule on values of every kind, each rule on many
+   * tensors, on a large one, and for many steps, and what an optimizer does besides under one rule.
    *
    * @param type of parameters and gradients
    * @return the cases
@@ -143,18 +164,46 @@ record BitCase(
       }
     }
     cases.addAll(Storing.cases(type, ODD));
+    cases.addAll(options(type));
     return cases;
   }
 
+  /** What is one for all rules. */
+  private static List<BitCase> options(ElementType type) {
+    List<BitCase> cases = new ArrayList<>();
+    for (Elements elements : List.of(Elements.ORDINARY, Elements.FINITE_EXTREMES)) {
+      for (Extra norm : List.of(Extra.CLIPPED_L1, Extra.CLIPPED_MAX)) {
+        cases.add(new BitCase(Sgd.sgd(), type, elements, norm, ODD, 2, true));
+      }
+    }
+    UpdateRule slow = Lookahead.around(Momentum.heavyBall(0.9)).k(2);
+    cases.add(new BitCase(slow, type, Elements.ORDINARY, Extra.NOTHING, ODD, STEPS, true));
+    UpdateRule swapped = ScheduleFreeSgd.scheduleFreeSgd();
+    cases.add(new BitCase(swapped, type, Elements.ORDINARY, Extra.EVALUATED, ODD, STEPS, true));
+    if (type != ElementType.FLOAT64) {
+      BitCase averaged =
+          new BitCase(Adam.adamW(), type, Elements.ORDINARY, Extra.AVERAGED, ODD, STEPS, true);
+      cases.add(averaged);
+      if (type.isHalf()) {
+        cases.add(averaged.with(Storing.ofMasters(type)));
+      }
+    }
+    return cases;
+  }
+
+  private BitCase with(Storing other) {
+    return new BitCase(rule, type, elements, extra, lengths, steps, comparesEachStep, other);
+  }
+
   /**
-   * The rules of the groups that the tensors are of in turn: two, or of many tensors so many that
+   * The rules of the groups that the tensors are of in turn: three, or of many tensors so many that
    * their numbers go through a table, of the forms under one kernel in turn.
    *
    * @return a rule for each group
    */
   List<UpdateRule> groups() {
     if (lengths.size() < MANY.size()) {
-      return Collections.nCopies(Math.min(2, lengths.size()), rule);
+      return Collections.nCopies(Math.min(FEW_GROUPS, lengths.size()), rule);
     }
     List<UpdateRule> forms =
         Rules.forms().stream().filter(form -> form.kernel().equals(rule.kernel())).toList();
@@ -163,6 +212,18 @@ record BitCase(
       groups.add(forms.get(i % forms.size()));
     }
     return groups;
+  }
+
+  /**
+   * What the learning rate of a group is multiplied by: 0 in the third where gradients that are not
+   * finite show whether its parameters keep their bits.
+   *
+   * @param group from 0
+   * @return the factor
+   */
+  double rateFactor(int group) {
+    boolean isFinite = elements == Elements.ORDINARY || elements == Elements.FINITE_EXTREMES;
+    return group == 0 ? 1 : group == FEW_GROUPS - 1 && !isFinite ? 0 : 0.5 / group;
   }
 
   @Override

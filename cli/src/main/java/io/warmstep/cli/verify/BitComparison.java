@@ -128,6 +128,13 @@ public final class BitComparison {
         ours.optimizer.step();
         theirs.optimizer.step();
         if (one.comparesEachStep() || step == one.steps()) {
+          if (one.extra().isEvaluated()) {
+            ours.optimizer.eval();
+            theirs.optimizer.eval();
+            compare(one, step, ours, theirs);
+            ours.optimizer.train();
+            theirs.optimizer.train();
+          }
           compare(one, step, ours, theirs);
         }
       }
@@ -231,7 +238,9 @@ public final class BitComparison {
         for (int i = 1; i < groups.size(); i++) {
           UpdateRule rule = groups.get(i);
           ParameterGroup group =
-              ParameterGroup.matching("group" + i + ".*").rule(rule).learningRateFactor(0.5 / i);
+              ParameterGroup.matching("group" + i + ".*")
+                  .rule(rule)
+                  .learningRateFactor(one.rateFactor(i));
           boolean decays = RuleSettings.has(rule, "weightDecay");
           optimizerBuilder.group(decays ? group.weightDecay(0.002 * i) : group);
         }

@@ -34,6 +34,11 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
     return new Storing(type, MasterWeights.NONE, StateType.FLOAT32, Rounding.NEAREST);
   }
 
+  /** With float32 masters beside parameters and gradients of 16 bits. */
+  static Storing ofMasters(ElementType type) {
+    return new Storing(type, MasterWeights.EXACT, StateType.FLOAT32, Rounding.NEAREST);
+  }
+
   private boolean isPlain(ElementType type) {
     return equals(plain(type));
   }

@@ -88,7 +88,8 @@ class CachesTest {
   })
   void footprintsCountWhatIsKeptInFewerBits(
       ElementType type, MasterWeights masters, StateType state, double average) {
-    Precision precision = new Precision(type, masters, state, 4096, Rounding.NEAREST, 1, average);
+    Precision precision =
+        new Precision(type, type, masters, state, 4096, Rounding.NEAREST, 1, average);
     StepWork work = new StepWork(Adam.adam(), precision, false, List.of(5000L, 4095L));
     double values = 9095;
     double slot =
@@ -117,6 +118,7 @@ class CachesTest {
   void footprintsOfTwoPhasesCountWhatIsKeptInFewerBits() {
     Precision precision =
         new Precision(
+            ElementType.BFLOAT16,
             ElementType.BFLOAT16,
             MasterWeights.EXACT,
             StateType.INT8,
