@@ -132,12 +132,6 @@ public final class ShardedOptimizerBuilder {
                 + group.rule().name()
                 + " does: choose another rule, or build it without sharded(...)");
       }
-      if (group.rule().isFactored()) {
-        throw new UnsupportedOperationException(
-            "a sharded optimizer has no rule whose state has the rows and columns of matrices yet, as "
-                + group.rule().name()
-                + "'s has: choose another rule, or build it without sharded(...)");
-      }
     }
     boolean needsNorm =
         builder.scaler() != null || OwnClip.of(builder.options(), groups).needsNorm();

@@ -23,6 +23,7 @@ import io.warmstep.checkpoint.CheckpointMismatchException;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CorruptCheckpointException;
 import io.warmstep.checkpoint.ShardedCheckpoint;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.NAdam;
@@ -105,9 +106,20 @@ class ShardedCheckpointTest {
                 .rounding(Rounding.STOCHASTIC, 5));
   }
 
+  /** State of rows and columns, which lies whole with the matrix; an empty one has columns, too. */
+  private static ShardedRun factored() {
+    return new ShardedRun(
+        List.of(ElementType.FLOAT32, ElementType.FLOAT64),
+        builder ->
+            builder
+                .rule(Adafactor.adafactor())
+                .group(ParameterGroup.matching("p1").rule(Adam.adam())));
+  }
+
   static List<ShardedRun> runs() {
     return List.of(
         run(),
+        factored(),
         rounded(MasterWeights.NONE, StateType.BFLOAT16),
         rounded(MasterWeights.BITS_24, StateType.INT8),
         narrow(Adam.adamW(), MasterWeights.EXACT, StateType.BFLOAT16),

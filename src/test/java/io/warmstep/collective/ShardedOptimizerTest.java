@@ -53,11 +53,10 @@ class ShardedOptimizerTest {
   private static final List<ElementType> MIXED =
       List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.FLOAT64, ElementType.FLOAT16);
 
-  /** But for those that add up over a group or have rows and columns, which are refused. */
+  /** But for those that add up over a group, which are refused. */
   static List<UpdateRule> rules() {
     return Rules.all().stream()
         .filter(rule -> !rule.sums().map(TensorSums::areOfGroup).orElse(false))
-        .filter(rule -> !rule.isFactored())
         .toList();
   }
 

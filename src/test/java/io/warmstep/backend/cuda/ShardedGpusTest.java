@@ -17,6 +17,7 @@ import io.warmstep.ShardedOptimizer;
 import io.warmstep.StateType;
 import io.warmstep.collective.ShardedRun;
 import io.warmstep.collective.Workers;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import java.util.List;
@@ -61,6 +62,11 @@ class ShardedGpusTest extends SimulatedTest {
         new ShardedRun(
             List.of(ElementType.FLOAT32), builder -> builder.rule(Lamb.lamb()).clipNorm(0.5, norm)),
         1);
+  }
+
+  @Test
+  void keepTheRowsAndColumnsOfTheirMatrices() throws Exception {
+    assertSame(new ShardedRun(TYPES, builder -> builder.rule(Adafactor.adafactor())), 2);
   }
 
   @ParameterizedTest
