@@ -56,6 +56,9 @@ public final class ShardedOptimizerBuilder {
    * Makes sure that all workers train the same, copies the parameters of worker 0 to all, and
    * allocates this worker's share of the state. All workers call this.
    *
+   * <p>A rule of a class that is not public is compared by its name alone, since its numbers cannot
+   * be read; a schedule that is a lambda, by what it gives for each step.
+   *
    * @return the optimizer, to be closed by the caller before its parameters and the collective
    * @throws io.warmstep.collective.WorkersDifferException if parameters, rules or options differ
    *     between workers

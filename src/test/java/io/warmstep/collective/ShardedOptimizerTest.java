@@ -553,6 +553,38 @@ class ShardedOptimizerTest {
     }
   }
 
+  /** Which nothing at the start can tell: a lambda says nothing of itself. */
+  @Test
+  void aScheduleThatDiffersIsRefusedAtAll() throws Exception {
+    List<Exception> failures =
+        Workers.IN_PROCESS.failures(
+            3,
+            Workers.LIMIT,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = Parameters.on(device).add("w", new float[10]).build();
+                  ShardedOptimizer optimizer =
+                      Optimizer.of(parameters)
+                          .rule(Adam.adam())
+                          .learningRate(1)
+                          .schedule("beta2", step -> 0.99)
+                          .schedule("beta1", step -> collective.rank() == 2 ? 0.9 : 0.9 / step)
+                          .sharded(collective)
+                          .build()) {
+                optimizer.step();
+                assertEquals(1, optimizer.stepCount());
+                optimizer.step();
+                return null;
+              }
+            });
+    for (Exception failure : failures) {
+      assertInstanceOf(WorkersDifferException.class, failure);
+      String message = failure.getMessage();
+      assertTrue(message.contains("1.0 and {beta1=0.45, beta2=0.99}, and worker 2"), message);
+      assertTrue(message.endsWith("1.0 and {beta1=0.9, beta2=0.99}"), message);
+    }
+  }
+
   @Test
   void whatWasForgottenOrCannotBeIsRefused() throws Exception {
     Workers.IN_PROCESS.run(
