@@ -60,8 +60,8 @@ public final class ShardedOptimizerBuilder {
    * be read; a schedule that is a lambda, by what it gives for each step.
    *
    * @return the optimizer, to be closed by the caller before its parameters and the collective
-   * @throws io.warmstep.collective.WorkersDifferException if parameters, rules or options differ
-   *     between workers
+   * @throws io.warmstep.collective.WorkersDifferException if parameters, rules, options or the
+   *     library's versions differ between workers
    * @throws io.warmstep.collective.CollectiveException if a worker is lost or is too late
    * @throws UnsupportedOperationException if something was asked for that cannot be shared; the
    *     message says why
@@ -150,6 +150,8 @@ public final class ShardedOptimizerBuilder {
   /** What must be the same at all workers, a line for each matter. */
   private String description(Parameters parameters, List<RuleGroup> groups) {
     StringBuilder text = new StringBuilder();
+    // Another one may have other numerics.
+    text.append("warmstep ").append(LibraryVersion.get()).append('\n');
     text.append("order of adding up: ").append(isFast ? "fast" : lanes + " lanes").append('\n');
     for (Parameter parameter : parameters) {
       text.append("parameter \"").append(parameter.name()).append("\": ");

@@ -522,6 +522,34 @@ class ShardedOptimizerTest {
     }
   }
 
+  /** Worker 1 says what another release would begin with. */
+  @Test
+  void otherVersionsAreNamed() throws Exception {
+    List<Exception> failures =
+        Workers.IN_PROCESS.failures(
+            2,
+            Workers.LIMIT,
+            collective -> {
+              if (collective.rank() == 1) {
+                collective.requireSame("what is trained", "warmstep 99.0\n");
+              }
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = Parameters.on(device).add("w", new float[12]).build()) {
+                return Optimizer.of(parameters)
+                    .rule(Adam.adam())
+                    .learningRate(1)
+                    .sharded(collective)
+                    .build();
+              }
+            });
+    for (Exception failure : failures) {
+      assertInstanceOf(WorkersDifferException.class, failure);
+      String message = failure.getMessage();
+      assertTrue(message.matches(".*worker 0 has 'warmstep \\d+\\.\\d+.*"), message);
+      assertTrue(message.endsWith("worker 1 has 'warmstep 99.0'"), message);
+    }
+  }
+
   @Test
   void aStepThatDiffersIsRefusedAtAll() throws Exception {
     List<Exception> failures =
