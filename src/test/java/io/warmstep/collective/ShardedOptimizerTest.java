@@ -17,6 +17,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.Rounding;
 import io.warmstep.Shard;
 import io.warmstep.ShardedOptimizer;
@@ -25,6 +26,7 @@ import io.warmstep.StateType;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Lion;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Muon;
 import io.warmstep.rule.NovoGrad;
@@ -55,9 +57,10 @@ class ShardedOptimizerTest {
 
   /** But for those that add up over a group, which are refused. */
   static List<UpdateRule> rules() {
-    return Rules.all().stream()
-        .filter(rule -> !rule.sums().map(TensorSums::areOfGroup).orElse(false))
-        .toList();
+    List<UpdateRule> rules = new ArrayList<>(Rules.all());
+    rules.removeIf(rule -> rule.sums().map(TensorSums::areOfGroup).orElse(false));
+    rules.addAll(List.of(Adam.adamW().caution(true), Lion.lion().caution(true)));
+    return rules;
   }
 
   private static void assertSame(ShardedRun run, int steps, int... sizes) throws Exception {
@@ -518,6 +521,53 @@ class ShardedOptimizerTest {
         assertTrue(
             message.toLowerCase(Locale.ROOT).contains(one.getKey().toLowerCase(Locale.ROOT)),
             message);
+      }
+    }
+  }
+
+  /** What one worker may have in place of the model, with a word of the message. */
+  static Map<String, UnaryOperator<ParametersBuilder>> otherModels() {
+    Map<String, UnaryOperator<ParametersBuilder>> all = new LinkedHashMap<>();
+    all.put("\"x\": float32", builder -> builder.add("x", new float[12]));
+    all.put("[13]", builder -> builder.add("w", new float[13]));
+    all.put("[3, 4]", builder -> builder.add("w", new float[12]).shape("w", 3, 4));
+    all.put("float64", builder -> builder.add("w", new double[12]));
+    all.put(
+        "gradients bfloat16",
+        builder -> builder.gradientType(ElementType.BFLOAT16).add("w", new float[12]));
+    all.put("\"b\"", builder -> builder.add("w", new float[12]).add("b", new float[1]));
+    return all;
+  }
+
+  @Test
+  void modelsThatDifferAreNamed() throws Exception {
+    for (Map.Entry<String, UnaryOperator<ParametersBuilder>> one : otherModels().entrySet()) {
+      List<Exception> failures =
+          Workers.IN_PROCESS.failures(
+              3,
+              Workers.LIMIT,
+              collective -> {
+                try (Device device = Devices.cpu(1)) {
+                  ParametersBuilder builder = Parameters.on(device);
+                  try (Parameters parameters =
+                      (collective.rank() == 2
+                              ? one.getValue().apply(builder)
+                              : builder.add("w", new float[12]))
+                          .build()) {
+                    return Optimizer.of(parameters)
+                        .rule(Adam.adam())
+                        .learningRate(1)
+                        .sharded(collective)
+                        .build();
+                  }
+                }
+              });
+      for (Exception failure : failures) {
+        assertInstanceOf(WorkersDifferException.class, failure);
+        String message = failure.getMessage();
+        assertTrue(message.contains("worker 0 has '"), message);
+        assertTrue(message.contains("worker 2 has '"), message);
+        assertTrue(message.substring(message.indexOf("worker 2")).contains(one.getKey()), message);
       }
     }
   }
