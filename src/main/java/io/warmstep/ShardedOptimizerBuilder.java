@@ -79,7 +79,7 @@ public final class ShardedOptimizerBuilder {
             builder.options().adaptiveClip(),
             builder.groups(),
             parameters);
-    requireSupported(parameters, groups);
+    requireSupported(groups);
     Shards shards = new Shards(parameters, groups, collective.size());
     GatheredUpdate gathered = new GatheredUpdate(collective, shards);
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
@@ -122,7 +122,7 @@ public final class ShardedOptimizerBuilder {
     return new Place(own.count() == 0 ? 0 : own.from(), parameters.get(name).length());
   }
 
-  private void requireSupported(Parameters parameters, List<RuleGroup> groups) {
+  private void requireSupported(List<RuleGroup> groups) {
     if (builder.hasListeners()) {
       throw new UnsupportedOperationException(
           "a listener of a sharded optimizer would receive reports of this worker's share alone:"
@@ -135,15 +135,6 @@ public final class ShardedOptimizerBuilder {
                 + group.rule().name()
                 + " does: choose another rule, or build it without sharded(...)");
       }
-    }
-    boolean needsNorm =
-        builder.scaler() != null || OwnClip.of(builder.options(), groups).needsNorm();
-    if (needsNorm && !parameters.device().backend().exchangesLeaves()) {
-      throw new UnsupportedOperationException(
-          "a sharded optimizer on "
-              + parameters.device()
-              + " can neither clip by norm nor skip steps yet, since the leaves of the norm stay on"
-              + " that device: use clipValue(...), or the cpu backend");
     }
   }
 

@@ -58,8 +58,6 @@ final class CpuStepProgram implements StepProgram {
   /** Number of the first chunk that the threads are to update. */
   private int firstChunk;
 
-  private double lastNorm = Double.NaN;
-
   CpuStepProgram(StepPlan plan, WorkerPool pool) {
     this.options = plan.options();
     this.pool = pool;
@@ -115,22 +113,16 @@ final class CpuStepProgram implements StepProgram {
     float floatScale = scale.floatScale();
     double doubleScale = scale.scale();
     if (norm != null) {
-      lastNorm = norm.compute(scale);
-      if (options.skipNonFinite() && !norm.isFinite()) {
+      norm.compute(scale);
+      if (options.skipNonFinite() && !norm.joined().isFinite()) {
         if (options.zeroGradients()) {
           zeroGradients();
         }
         return false;
       }
-      if (options.clipsByNorm()) {
-        double factor =
-            norm.hasDoubles()
-                ? clipFactor(options.clipNorm(), options.clipEps(), lastNorm)
-                : clipFactor(
-                    (float) options.clipNorm(), (float) options.clipEps(), (float) lastNorm);
-        floatScale *= (float) factor;
-        doubleScale *= factor;
-      }
+      double factor = norm.joined().clipFactor();
+      floatScale *= (float) factor;
+      doubleScale *= factor;
     }
     for (int i = 0; i < groups.length; i++) {
       groups[i].set(
@@ -170,14 +162,6 @@ final class CpuStepProgram implements StepProgram {
     }
   }
 
-  private static double clipFactor(double maxNorm, double eps, double norm) {
-    return Math.min(1.0, maxNorm / (norm + eps));
-  }
-
-  private static float clipFactor(float maxNorm, float eps, float norm) {
-    return Math.min(1f, maxNorm / (norm + eps));
-  }
-
   private void updateChunk(int worker, int chunk) {
     long from = (long) (firstChunk + chunk) * chunkLength;
     long to = Math.min(total, from + chunkLength);
@@ -195,13 +179,14 @@ final class CpuStepProgram implements StepProgram {
 
   @Override
   public double gradientNorm() {
-    return lastNorm;
+    return norm == null ? Double.NaN : norm.joined().norm();
   }
 
   @Override
   public boolean keepNorm(Memory to) {
-    to.write(0, new double[] {lastNorm}, 0, 1);
-    return !Double.isNaN(lastNorm);
+    double last = gradientNorm();
+    to.write(0, new double[] {last}, 0, 1);
+    return !Double.isNaN(last);
   }
 
   @Override
