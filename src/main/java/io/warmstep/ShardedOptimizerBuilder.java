@@ -2,7 +2,6 @@ package io.warmstep;
 
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.LaneTree;
-import io.warmstep.rule.TensorSums;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.TreeMap;
@@ -79,7 +78,7 @@ public final class ShardedOptimizerBuilder {
             builder.options().adaptiveClip(),
             builder.groups(),
             parameters);
-    requireSupported(groups);
+    requireSupported();
     Shards shards = new Shards(parameters, groups, collective.size());
     GatheredUpdate gathered = new GatheredUpdate(collective, shards);
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
@@ -122,19 +121,11 @@ public final class ShardedOptimizerBuilder {
     return new Place(own.count() == 0 ? 0 : own.from(), parameters.get(name).length());
   }
 
-  private void requireSupported(List<RuleGroup> groups) {
+  private void requireSupported() {
     if (builder.hasListeners()) {
       throw new UnsupportedOperationException(
           "a listener of a sharded optimizer would receive reports of this worker's share alone:"
               + " build it without listener(...)");
-    }
-    for (RuleGroup group : groups) {
-      if (group.rule().sums().map(TensorSums::areOfGroup).orElse(false)) {
-        throw new UnsupportedOperationException(
-            "a sharded optimizer has no rule that adds up over all parameters of a group yet, as "
-                + group.rule().name()
-                + " does: choose another rule, or build it without sharded(...)");
-      }
     }
   }
 

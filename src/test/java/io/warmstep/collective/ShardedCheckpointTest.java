@@ -28,6 +28,7 @@ import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.NAdam;
 import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -116,10 +117,25 @@ class ShardedCheckpointTest {
                 .group(ParameterGroup.matching("p1").rule(Adam.adam())));
   }
 
+  /** State of groups. Of p2 and p6 together some workers have p2 alone, which is empty. */
+  private static ShardedRun ofGroups() {
+    return new ShardedRun(
+        List.of(ElementType.FLOAT32),
+        builder ->
+            builder
+                .rule(Prodigy.prodigy().d0(1e-3))
+                .group(ParameterGroup.matching("p0"))
+                .group(ParameterGroup.matching("p1").rule(Adam.adam()))
+                .group(ParameterGroup.matching("p3"))
+                .group(ParameterGroup.matching("p4").rule(Adam.adam()))
+                .group(ParameterGroup.matching("p5").rule(Adam.adam())));
+  }
+
   static List<ShardedRun> runs() {
     return List.of(
         run(),
         factored(),
+        ofGroups(),
         rounded(MasterWeights.NONE, StateType.BFLOAT16),
         rounded(MasterWeights.BITS_24, StateType.INT8),
         narrow(Adam.adamW(), MasterWeights.EXACT, StateType.BFLOAT16),

@@ -33,7 +33,6 @@ import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
-import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -52,13 +51,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class ShardedOptimizerTest {
   private static final List<ElementType> FLOAT32 = List.of(ElementType.FLOAT32);
+  private static final ElementType DOUBLE = ElementType.FLOAT64;
   private static final List<ElementType> MIXED =
       List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.FLOAT64, ElementType.FLOAT16);
 
-  /** But for those that add up over a group, which are refused. */
   static List<UpdateRule> rules() {
     List<UpdateRule> rules = new ArrayList<>(Rules.all());
-    rules.removeIf(rule -> rule.sums().map(TensorSums::areOfGroup).orElse(false));
     rules.addAll(List.of(Adam.adamW().caution(true), Lion.lion().caution(true)));
     return rules;
   }
@@ -169,6 +167,46 @@ class ShardedOptimizerTest {
             MIXED,
             builder -> builder.rule(Momentum.heavyBall(0.9)).masterWeights(MasterWeights.EXACT));
     assertSame(run, 3, 1, 2, 5);
+  }
+
+  /**
+   * Of which workers have nothing, and one is of an empty parameter alone; the state of a group is
+   * the same at all of them.
+   */
+  @Test
+  void sumsOfGroupsAreOfAllWorkers() throws Exception {
+    ShardedRun run =
+        new ShardedRun(
+            List.of(ElementType.FLOAT32, ElementType.FLOAT32, ElementType.FLOAT32, DOUBLE),
+            builder ->
+                builder
+                    .rule(Prodigy.prodigy().d0(1e-3).useBiasCorrection(true).weightDecay(0.1))
+                    .group(ParameterGroup.matching("p6"))
+                    .group(ParameterGroup.matching("p2"))
+                    .group(ParameterGroup.matching("p3"))
+                    .group(ParameterGroup.matching("p4").rule(Adam.adam()))
+                    .skipNonFinite(true));
+    assertSame(run, 4, 1, 2, 3, 8);
+    List<List<Float>> all =
+        Workers.IN_PROCESS.run(
+            4,
+            collective -> {
+              try (Device device = Devices.cpu(2);
+                  Parameters parameters = run.parameters(device, 0);
+                  ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+                run.steps(parameters, optimizer, 0, 3);
+                List<Float> state = new ArrayList<>();
+                for (String name : List.of("p0", "p1", "p5", "p6", "p2", "p3")) {
+                  state.add(optimizer.state(name, "d").toFloats()[0]);
+                }
+                return state;
+              }
+            });
+    all.forEach(its -> assertEquals(all.get(0), its));
+    List<Float> first = all.get(0);
+    assertTrue(first.get(0) > 1e-3, "d of the default group is " + first);
+    assertTrue(first.get(3) > 1e-3, "d of p6 is " + first);
+    assertEquals(1e-3f, first.get(4), "d of what is empty");
   }
 
   /** A tensor that is clipped so lies with one worker as a whole, the others are cut. */
@@ -688,17 +726,6 @@ class ShardedOptimizerTest {
             assertTrue(foreign.startsWith("microBatch is " + other), foreign);
             optimizer.accumulate(2L * collective.rank());
             optimizer.step(); // nothing has changed by that
-            String ofGroup =
-                assertThrows(
-                        UnsupportedOperationException.class,
-                        () ->
-                            Optimizer.of(parameters)
-                                .rule(Prodigy.prodigy())
-                                .learningRate(1)
-                                .sharded(collective)
-                                .build())
-                    .getMessage();
-            assertTrue(ofGroup.contains("prodigy"), ofGroup);
             String listener =
                 assertThrows(
                         UnsupportedOperationException.class,

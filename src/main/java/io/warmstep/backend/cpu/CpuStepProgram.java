@@ -41,7 +41,8 @@ final class CpuStepProgram implements StepProgram {
   private final StepOptions options;
   private final WorkerPool pool;
   private final GroupStep[] groups;
-  private final CpuRun[] runs;
+  private final CpuRun[] spans;
+  private final CpuRun[] runs; // those with elements
   private final long[] runEnds;
   private final long total;
   private final int chunkLength;
@@ -63,12 +64,13 @@ final class CpuStepProgram implements StepProgram {
     this.pool = pool;
     this.groups =
         plan.groups().stream()
-            .map(group -> new GroupStep(group.rule(), group.adaptiveClip(), options.seed()))
+            .map(group -> new GroupStep(group, options.seed()))
             .toArray(GroupStep[]::new);
-    this.runs =
+    this.spans =
         Span.of(plan).stream()
             .map(span -> new CpuRun(groups[span.group()], span))
             .toArray(CpuRun[]::new);
+    this.runs = Arrays.stream(spans).filter(run -> run.length > 0).toArray(CpuRun[]::new);
     this.runEnds = new long[runs.length];
     long sum = 0;
     int slots = 0;
@@ -86,7 +88,7 @@ final class CpuStepProgram implements StepProgram {
     this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
     this.floatFactors = new FloatFactors(options, runs, pool);
     this.doubleFactors = new DoubleFactors(options, runs, pool);
-    this.sums = CpuSums.of(options, runs, pool);
+    this.sums = CpuSums.of(options, spans, pool);
     this.tensorFactors = CpuTensorFactors.of(runs, pool);
     this.floatMatrices = new FloatMatrices(matrices(false), pool);
     this.doubleMatrices = new DoubleMatrices(matrices(true), pool);
@@ -198,17 +200,17 @@ final class CpuStepProgram implements StepProgram {
 
   @Override
   public boolean rebind(StepPlan plan) {
-    List<Span> spans = Span.of(plan);
-    if (spans.size() != runs.length) {
+    List<Span> next = Span.of(plan);
+    if (next.size() != spans.length) {
       return false;
     }
-    for (int i = 0; i < runs.length; i++) {
-      if (!runs[i].isBoundLike(spans.get(i), groups)) {
+    for (int i = 0; i < spans.length; i++) {
+      if (!spans[i].isBoundLike(next.get(i), groups)) {
         return false;
       }
     }
-    for (int i = 0; i < runs.length; i++) {
-      runs[i].bind(spans.get(i));
+    for (int i = 0; i < spans.length; i++) {
+      spans[i].bind(next.get(i));
     }
     for (CpuWorker worker : workers) {
       worker.prepareCopies();
