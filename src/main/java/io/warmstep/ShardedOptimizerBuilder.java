@@ -91,7 +91,7 @@ public final class ShardedOptimizerBuilder {
           builder.buildShare(
               share,
               new SharedLeaves(collective),
-              changeLater(groups) ? null : gathered,
+              collective.movesMeanwhile() && !changeLater(groups) ? gathered : null,
               part -> place(parameters, shards, part.name()));
       LaneGradients gradients =
           new LaneGradients(
