@@ -35,9 +35,9 @@ final class MixedPrecision {
     return options.averageDecay() != 0;
   }
 
-  /** Number of a parameter's first element, from which random numbers count. */
-  long first(Parameter parameter) {
-    return places.apply(parameter).from();
+  /** Where a parameter lies in the whole of it: random numbers count from its first element. */
+  Place place(Parameter parameter) {
+    return places.apply(parameter);
   }
 
   /** How a parameter is stored. */

@@ -103,13 +103,18 @@ final class MovingHyperparameters {
     return value;
   }
 
-  /** What they were in the last step, or will be in the first. */
-  Map<String, Double> after(long steps) {
+  /** What they are in a step, by name. */
+  Map<String, Double> at(long step) {
     Map<String, Double> values = new LinkedHashMap<>();
     for (int i = 0; i < schedules.length; i++) {
-      values.put(names.get(i), value(i, Math.max(1, steps)));
+      values.put(names.get(i), value(i, step));
     }
     return values;
+  }
+
+  /** What they were in the last step, or will be in the first. */
+  Map<String, Double> after(long steps) {
+    return at(Math.max(1, steps));
   }
 
   /** What the schedules say of themselves, by the names of the hyperparameters. */

@@ -442,9 +442,9 @@ final class OptimizerState {
         Optional.ofNullable(masters.get(parameter.name())));
   }
 
-  /** Number of a parameter's first element, from which random numbers count. */
-  long first(Parameter parameter) {
-    return precision.first(parameter);
+  /** Where a parameter lies in the whole of it. */
+  Place place(Parameter parameter) {
+    return precision.place(parameter);
   }
 
   /** Whether a master is kept of a parameter. */

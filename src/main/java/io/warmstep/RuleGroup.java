@@ -252,7 +252,8 @@ record RuleGroup(
               parameter.gradients().slice(),
               rule,
               state.slots(parameter.name()));
-      entries.add(entry.withAverage(state.average(parameter)).withFirst(state.first(parameter)));
+      Place place = state.place(parameter);
+      entries.add(entry.withAverage(state.average(parameter)).partOf(place.from(), place.whole()));
     }
     return new StepPlan.Group(rule, entries, adaptiveClip);
   }

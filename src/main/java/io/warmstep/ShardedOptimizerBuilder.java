@@ -2,7 +2,6 @@ package io.warmstep;
 
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.LaneTree;
-import io.warmstep.rule.TensorSums;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.TreeMap;
@@ -56,9 +55,12 @@ public final class ShardedOptimizerBuilder {
    * Makes sure that all workers train the same, copies the parameters of worker 0 to all, and
    * allocates this worker's share of the state. All workers call this.
    *
+   * <p>A rule of a class that is not public is compared by its name alone, since its numbers cannot
+   * be read; a schedule that is a lambda, by what it gives for each step.
+   *
    * @return the optimizer, to be closed by the caller before its parameters and the collective
-   * @throws io.warmstep.collective.WorkersDifferException if parameters, rules or options differ
-   *     between workers
+   * @throws io.warmstep.collective.WorkersDifferException if parameters, rules, options or the
+   *     library's versions differ between workers
    * @throws io.warmstep.collective.CollectiveException if a worker is lost or is too late
    * @throws UnsupportedOperationException if something was asked for that cannot be shared; the
    *     message says why
@@ -76,7 +78,7 @@ public final class ShardedOptimizerBuilder {
             builder.options().adaptiveClip(),
             builder.groups(),
             parameters);
-    requireSupported(parameters, groups);
+    requireSupported();
     Shards shards = new Shards(parameters, groups, collective.size());
     GatheredUpdate gathered = new GatheredUpdate(collective, shards);
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
@@ -89,7 +91,7 @@ public final class ShardedOptimizerBuilder {
           builder.buildShare(
               share,
               new SharedLeaves(collective),
-              changeLater(groups) ? null : gathered,
+              collective.movesMeanwhile() && !changeLater(groups) ? gathered : null,
               part -> place(parameters, shards, part.name()));
       LaneGradients gradients =
           new LaneGradients(
@@ -119,40 +121,19 @@ public final class ShardedOptimizerBuilder {
     return new Place(own.count() == 0 ? 0 : own.from(), parameters.get(name).length());
   }
 
-  private void requireSupported(Parameters parameters, List<RuleGroup> groups) {
+  private void requireSupported() {
     if (builder.hasListeners()) {
       throw new UnsupportedOperationException(
           "a listener of a sharded optimizer would receive reports of this worker's share alone:"
               + " build it without listener(...)");
-    }
-    for (RuleGroup group : groups) {
-      if (group.rule().sums().map(TensorSums::areOfGroup).orElse(false)) {
-        throw new UnsupportedOperationException(
-            "a sharded optimizer has no rule that adds up over all parameters of a group yet, as "
-                + group.rule().name()
-                + " does: choose another rule, or build it without sharded(...)");
-      }
-      if (group.rule().isFactored()) {
-        throw new UnsupportedOperationException(
-            "a sharded optimizer has no rule whose state has the rows and columns of matrices yet, as "
-                + group.rule().name()
-                + "'s has: choose another rule, or build it without sharded(...)");
-      }
-    }
-    boolean needsNorm =
-        builder.scaler() != null || OwnClip.of(builder.options(), groups).needsNorm();
-    if (needsNorm && !parameters.device().backend().exchangesLeaves()) {
-      throw new UnsupportedOperationException(
-          "a sharded optimizer on "
-              + parameters.device()
-              + " can neither clip by norm nor skip steps yet, since the leaves of the norm stay on"
-              + " that device: use clipValue(...), or the cpu backend");
     }
   }
 
   /** What must be the same at all workers, a line for each matter. */
   private String description(Parameters parameters, List<RuleGroup> groups) {
     StringBuilder text = new StringBuilder();
+    // Another one may have other numerics.
+    text.append("warmstep ").append(LibraryVersion.get()).append('\n');
     text.append("order of adding up: ").append(isFast ? "fast" : lanes + " lanes").append('\n');
     for (Parameter parameter : parameters) {
       text.append("parameter \"").append(parameter.name()).append("\": ");

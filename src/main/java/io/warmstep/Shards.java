@@ -149,12 +149,10 @@ final class Shards {
     return builder.build();
   }
 
-  /** That of a whole parameter, or of one with as many dimensions and nothing in it. */
+  /** That of a whole parameter, or of one with as many dimensions and nothing in any of them. */
   private static long[] shape(Parameter parameter, long count) {
-    long[] shape = parameter.shape().stream().mapToLong(Long::longValue).toArray();
-    if (count == 0) {
-      shape[0] = 0;
-    }
-    return shape;
+    return count == parameter.length()
+        ? parameter.shape().stream().mapToLong(Long::longValue).toArray()
+        : new long[parameter.shape().size()];
   }
 }

@@ -7,7 +7,10 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The leaves of a norm of all workers, in the order of the workers, which is that of the model. */
+/**
+ * The leaves of a norm or a group of all workers, in the order of the workers, which is that of the
+ * model.
+ */
 final class SharedLeaves implements LeafExchange {
   private final Collective collective;
 

@@ -1,9 +1,12 @@
 package io.warmstep;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.WorkersDifferException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.TreeMap;
 
 /**
  * What a worker says to all before a step, so that all take the same one.
@@ -13,18 +16,27 @@ import java.util.List;
  * @param number of the step, from 1
  * @param gradientScale factor of the gradients in this step
  * @param learningRate before the groups' factors
+ * @param moving what schedules give in this step for other hyperparameters, as text: no two numbers
+ *     have the same one
  */
 record StepAgreement(
-    long microBatches, boolean hasOneLane, long number, double gradientScale, double learningRate) {
-  private static final int BYTES = 5 * Long.BYTES;
+    long microBatches,
+    boolean hasOneLane,
+    long number,
+    double gradientScale,
+    double learningRate,
+    String moving) {
+  private static final int NUMBERS = 5 * Long.BYTES;
 
   private byte[] bytes() {
-    return ByteBuffer.allocate(BYTES)
+    byte[] text = moving.getBytes(UTF_8);
+    return ByteBuffer.allocate(NUMBERS + text.length)
         .putLong(microBatches)
         .putLong(hasOneLane ? 1 : 0)
         .putLong(number)
         .putDouble(gradientScale)
         .putDouble(learningRate)
+        .put(text)
         .array();
   }
 
@@ -35,7 +47,8 @@ record StepAgreement(
         gradients.hasOneLane(),
         number,
         gradientScale,
-        optimizer.rates().rate(number));
+        optimizer.rates().rate(number),
+        new TreeMap<>(optimizer.moving().at(number)).toString());
   }
 
   private static StepAgreement of(byte[] message) {
@@ -45,7 +58,8 @@ record StepAgreement(
         bytes.getLong() == 1,
         bytes.getLong(),
         bytes.getDouble(),
-        bytes.getDouble());
+        bytes.getDouble(),
+        UTF_8.decode(bytes).toString());
   }
 
   /**
@@ -86,7 +100,8 @@ record StepAgreement(
   private boolean isOfSameStep(StepAgreement other) {
     return number == other.number
         && Double.compare(gradientScale, other.gradientScale) == 0
-        && Double.compare(learningRate, other.learningRate) == 0;
+        && Double.compare(learningRate, other.learningRate) == 0
+        && moving.equals(other.moving);
   }
 
   private String step() {
@@ -95,6 +110,7 @@ record StepAgreement(
         + " with gradient scale "
         + gradientScale
         + " and learning rate "
-        + learningRate;
+        + learningRate
+        + (moving.equals("{}") ? "" : " and " + moving);
   }
 }

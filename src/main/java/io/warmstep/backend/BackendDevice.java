@@ -36,15 +36,6 @@ public interface BackendDevice extends AutoCloseable {
   }
 
   /**
-   * Whether a step can be of a part of a model and clip by the norm of the whole.
-   *
-   * @return false where {@link io.warmstep.step.StepOptions#leafExchange} is not looked at
-   */
-  default boolean exchangesLeaves() {
-    return false;
-  }
-
-  /**
    * Allocates memory filled with zeros.
    *
    * @param storage of the elements

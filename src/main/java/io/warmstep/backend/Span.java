@@ -9,7 +9,8 @@ import java.util.Optional;
  * Parameters of one group whose elements follow each other in all their memories, so that a backend
  * may treat them as one run. An owned model is a span for each group and element type. Under a rule
  * that adds something up over each tensor, and with adaptive clipping, every parameter is a span of
- * its own.
+ * its own. A group whose sums are added up with other workers has a span in any case, without
+ * elements if this worker has none, since its state moves everywhere.
  */
 public final class Span {
   private final int group;
@@ -27,10 +28,11 @@ public final class Span {
    * Merges the parameters of a plan.
    *
    * @param plan what a step does
-   * @return the spans in the order of the plan, none empty
+   * @return the spans in the order of the plan, none empty but of such groups
    */
   public static List<Span> of(StepPlan plan) {
     List<Span> spans = new ArrayList<>();
+    List<Integer> shared = plan.sharedGroups();
     for (int group = 0; group < plan.groups().size(); group++) {
       Span last = null;
       StepPlan.Group planned = plan.groups().get(group);
@@ -45,6 +47,9 @@ public final class Span {
           last = new Span(group, entry);
           spans.add(last);
         }
+      }
+      if (last == null && shared.contains(group)) {
+        spans.add(new Span(group, planned.entries().get(0)));
       }
     }
     return spans;
@@ -159,7 +164,7 @@ public final class Span {
   /**
    * The parameters, one after the other, since some things count from each one's first element.
    *
-   * @return the entries of the plan, none empty
+   * @return the entries of the plan, none empty unless the span is
    */
   public List<StepPlan.Entry> entries() {
     return entries;

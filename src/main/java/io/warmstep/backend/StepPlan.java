@@ -75,6 +75,22 @@ public record StepPlan(List<Group> groups, StepOptions options) {
   }
 
   /**
+   * The groups whose sums this step adds up with other workers.
+   *
+   * @return their indices
+   */
+  public List<Integer> sharedGroups() {
+    List<Integer> shared = new ArrayList<>();
+    for (int i = 0; i < groups.size() && options.leafExchange() != null; i++) {
+      boolean areOfGroup = groups.get(i).rule().sums().map(TensorSums::areOfGroup).orElse(false);
+      if (areOfGroup && !groups.get(i).entries().isEmpty()) {
+        shared.add(i);
+      }
+    }
+    return shared;
+  }
+
+  /**
    * The parameters whose gradients the global norm adds up in one arithmetic, in its order.
    *
    * @param arithmetic float32 or float64
@@ -133,6 +149,15 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       requireAtMost(rule, "sums", rule.sums().map(sums -> sums.kinds().size()).orElse(0), MAX_SUMS);
       requireAtMost(rule, "numbers of a tensor", numbers, MAX_NUMBERS);
       entries = List.copyOf(entries);
+    }
+
+    /**
+     * How many elements the group has in the whole model, of which the plan may be of a part.
+     *
+     * @return the sum over its parameters
+     */
+    public long elements() {
+      return entries.stream().mapToLong(Entry::whole).sum();
     }
 
     /**
@@ -293,6 +318,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param average where the parameter's average lies, if one is kept
    * @param first number of its first element, from which random numbers count: where this is a
    *     worker's part of a parameter, that within the whole of it; a multiple of {@link #LEAF}
+   * @param whole how many elements the whole of it has
    */
   public record Entry(
       int index,
@@ -302,7 +328,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       List<MemorySlice> kept,
       Optional<Factors> factors,
       Optional<MemorySlice> average,
-      long first) {
+      long first,
+      long whole) {
     /**
      * Copies the list.
      *
@@ -316,6 +343,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param factors where the slots of rows and columns lie, if it has them
      * @param average where the parameter's average lies, if one is kept
      * @param first number of its first element, a multiple of {@link #LEAF}
+     * @param whole how many elements the whole of it has
      */
     public Entry {
       if (first % LEAF != 0) {
@@ -395,7 +423,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
           factors.isEmpty()
               ? Optional.empty()
               : Optional.of(Factors.of(shape, factors.get(0), factors.get(1)));
-      return new Entry(index, length, shape, operands, kept, matrices, Optional.empty(), 0);
+      return new Entry(index, length, shape, operands, kept, matrices, Optional.empty(), 0, length);
     }
 
     /**
@@ -405,17 +433,18 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @return a copy
      */
     public Entry withAverage(Optional<MemorySlice> average) {
-      return new Entry(index, length, shape, operands, kept, factors, average, first);
+      return new Entry(index, length, shape, operands, kept, factors, average, first, whole);
     }
 
     /**
      * The same as a part of a parameter.
      *
      * @param first number of the first element within the whole, see {@link #first}
+     * @param whole how many elements that has
      * @return a copy
      */
-    public Entry withFirst(long first) {
-      return new Entry(index, length, shape, operands, kept, factors, average, first);
+    public Entry partOf(long first, long whole) {
+      return new Entry(index, length, shape, operands, kept, factors, average, first, whole);
     }
 
     /**

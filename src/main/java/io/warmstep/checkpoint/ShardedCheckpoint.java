@@ -217,19 +217,39 @@ public final class ShardedCheckpoint implements AutoCloseable {
         if (wanted.isEmpty() || !isOfAnother(stateOf(entry), wanted.keySet())) {
           writer.tensor(name, entry.format(), entry.shape(), whole(first, entry));
         }
-      } else if (entry.shape().isEmpty()) {
-        CheckpointReader owner = owner(parameter);
-        TensorEntry its = owner.tensor(name).orElse(entry);
-        writer.tensor(name, its.format(), its.shape(), whole(owner, its));
       } else {
-        Part part = wanted.get(parameter);
-        int unit = unit(entry);
-        List<Long> shape =
-            isWhole && unit == 1 ? shapes.get(parameter) : List.of(part.by(unit).count);
-        writer.tensor(
-            name, entry.format(), shape, slice(name, parameter, unit, part.by(unit).from));
+        addOf(writer, entry, parameter, wanted.get(parameter), isWhole);
       }
     }
+  }
+
+  /** Adds what a tensor of a parameter has for a part of it. */
+  private void addOf(
+      CheckpointWriter writer, TensorEntry entry, String parameter, Part part, boolean isWhole) {
+    String name = entry.name();
+    int owner = owner(parameter);
+    CheckpointReader reader = readers.get(owner);
+    TensorEntry its = reader.tensor(name).orElse(entry);
+    Part has = present(parameter, owner, part);
+    int unit = unit(entry);
+    // Rows and columns of a matrix, which lies whole with one worker, are fewer than its elements.
+    boolean isOfWhole = its.count() < has.by(unit).count && part.count > 0;
+    if (its.shape().isEmpty() || has.equals(part) || isOfWhole) {
+      writer.tensor(name, its.format(), its.shape(), whole(reader, its));
+      return;
+    }
+    List<Long> shape = isWhole && unit == 1 ? shapes.get(parameter) : List.of(part.by(unit).count);
+    writer.tensor(name, entry.format(), shape, slice(name, parameter, unit, part.by(unit).from));
+  }
+
+  /** What a file has of a parameter: all as far as one knows, if it is a single file. */
+  private Part present(String parameter, int file, Part wanted) {
+    List<Part> present = parts.get(parameter);
+    if (present != null) {
+      return present.get(file);
+    }
+    long length = length(parameter);
+    return new Part(0, length < 0 ? wanted.from + wanted.count : length);
   }
 
   /** Whether a tensor is of a parameter of the file's that is not wanted. */
@@ -258,14 +278,14 @@ public final class ShardedCheckpoint implements AutoCloseable {
   }
 
   /** The file in which what there is once for a parameter is its owner's. */
-  private CheckpointReader owner(String parameter) {
+  private int owner(String parameter) {
     List<Part> present = parts.getOrDefault(parameter, List.of());
     for (int i = 0; i < present.size(); i++) {
       if (present.get(i).count > 0) {
-        return readers.get(i);
+        return i;
       }
     }
-    return readers.get(0);
+    return 0;
   }
 
   private static TensorSource whole(CheckpointReader reader, TensorEntry entry) {

@@ -82,6 +82,16 @@ public interface Collective extends AutoCloseable {
   void allGather(List<Share> shares);
 
   /**
+   * Whether {@link #gather} sends what is ready while the rest is not. Where it does not, saying
+   * how far one is gains nothing.
+   *
+   * @return false unless bytes travel by themselves
+   */
+  default boolean movesMeanwhile() {
+    return false;
+  }
+
+  /**
    * Begins to do what {@link #allGather} does, while this worker's own tensors are not ready yet.
    * Other workers may do the same at once, by {@link #allGather} or by this. Where nothing travels
    * while a worker does something else, as over memory, all is sent at the end.

@@ -156,11 +156,6 @@ final class InProcess extends Mesh {
   }
 
   @Override
-  boolean movesMeanwhile() {
-    return false;
-  }
-
-  @Override
   boolean move() {
     return false;
   }

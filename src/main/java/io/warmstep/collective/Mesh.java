@@ -42,9 +42,6 @@ abstract class Mesh implements Collective {
   /** Moves bytes without waiting; whether any did. */
   abstract boolean move();
 
-  /** Whether bytes are on their way while this worker does something else. */
-  abstract boolean movesMeanwhile();
-
   /** Waits until something can move, or as long as given. */
   abstract void await(long nanos);
 

@@ -43,7 +43,7 @@ final class Tcp extends Mesh {
   }
 
   @Override
-  boolean movesMeanwhile() {
+  public boolean movesMeanwhile() {
     return true;
   }
 

@@ -1,8 +1,8 @@
 package io.warmstep.step;
 
 /**
- * Makes the leaves of a norm whole where a step is of one worker's part of a model. The parts of
- * the workers follow each other in the order of the leaves.
+ * Makes the leaves of a norm, or of a group's sums, whole where a step is of one worker's part of a
+ * model. The parts of the workers follow each other in the order of the leaves.
  */
 public interface LeafExchange {
   /**
@@ -14,11 +14,11 @@ public interface LeafExchange {
   Leaves all(Leaves own);
 
   /**
-   * The leaves of a norm's two trees, as sums with exponents.
+   * The leaves of a norm's two trees, as sums with exponents; a group's are of one arithmetic.
    *
-   * @param floatSums of gradients of float32 arithmetic
+   * @param floatSums of float32 arithmetic
    * @param floatExponents as long
-   * @param doubleSums of gradients of float64 arithmetic
+   * @param doubleSums of float64 arithmetic
    * @param doubleExponents as long
    */
   record Leaves(

@@ -11,6 +11,7 @@ import io.warmstep.ElementType;
 import io.warmstep.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -56,6 +57,12 @@ class CollectiveTest {
     }
     for (int size : new int[] {1, 2, 3, 4, 8}) {
       LaneTree tree = new LaneTree(lanes, size);
+      // Whoever is first: in an order that is another one each time.
+      List<Integer> late = new ArrayList<>();
+      for (int rank = 0; rank < size; rank++) {
+        late.add(10 * rank);
+      }
+      Collections.shuffle(late);
       List<float[]> sums =
           workers.run(
               size,
@@ -87,13 +94,15 @@ class CollectiveTest {
                                 .toList()));
                     from += share.tensor().length();
                   }
+                  Thread.sleep(late.get(rank));
                   collective.reduceScatter(tree, parts);
+                  Thread.sleep(late.get((rank + 1) % size));
                   collective.allGather(shares);
                   return target.toFloats();
                 }
               });
       for (float[] sum : sums) {
-        assertArrayEquals(expected, sum, size + " workers");
+        assertArrayEquals(expected, sum, size + " workers, late by " + late + " ms");
       }
     }
   }

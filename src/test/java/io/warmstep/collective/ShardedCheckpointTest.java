@@ -23,10 +23,12 @@ import io.warmstep.checkpoint.CheckpointMismatchException;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CorruptCheckpointException;
 import io.warmstep.checkpoint.ShardedCheckpoint;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.NAdam;
 import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -105,9 +107,35 @@ class ShardedCheckpointTest {
                 .rounding(Rounding.STOCHASTIC, 5));
   }
 
+  /** State of rows and columns, which lies whole with the matrix; an empty one has columns, too. */
+  private static ShardedRun factored() {
+    return new ShardedRun(
+        List.of(ElementType.FLOAT32, ElementType.FLOAT64),
+        builder ->
+            builder
+                .rule(Adafactor.adafactor())
+                .group(ParameterGroup.matching("p1").rule(Adam.adam())));
+  }
+
+  /** State of groups. Of p2 and p6 together some workers have p2 alone, which is empty. */
+  private static ShardedRun ofGroups() {
+    return new ShardedRun(
+        List.of(ElementType.FLOAT32),
+        builder ->
+            builder
+                .rule(Prodigy.prodigy().d0(1e-3))
+                .group(ParameterGroup.matching("p0"))
+                .group(ParameterGroup.matching("p1").rule(Adam.adam()))
+                .group(ParameterGroup.matching("p3"))
+                .group(ParameterGroup.matching("p4").rule(Adam.adam()))
+                .group(ParameterGroup.matching("p5").rule(Adam.adam())));
+  }
+
   static List<ShardedRun> runs() {
     return List.of(
         run(),
+        factored(),
+        ofGroups(),
         rounded(MasterWeights.NONE, StateType.BFLOAT16),
         rounded(MasterWeights.BITS_24, StateType.INT8),
         narrow(Adam.adamW(), MasterWeights.EXACT, StateType.BFLOAT16),

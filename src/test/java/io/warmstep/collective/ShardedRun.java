@@ -10,6 +10,7 @@ import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.ShardedOptimizerBuilder;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -179,6 +180,40 @@ public final class ShardedRun {
               Parameters parameters = parameters(device, collective.rank());
               ShardedOptimizer optimizer = optimizer(parameters, collective)) {
             steps(parameters, optimizer, 0, steps);
+            return bits(parameters);
+          }
+        });
+  }
+
+  /** Those that workers have who save after some steps, and others who go on from there. */
+  public List<String> continued(
+      Path folder,
+      int steps,
+      int size,
+      IntFunction<Device> devices,
+      int to,
+      int others,
+      IntFunction<Device> othersDevices)
+      throws Exception {
+    Workers.IN_PROCESS.run(
+        size,
+        collective -> {
+          try (Device device = devices.apply(collective.rank());
+              Parameters parameters = parameters(device, 0);
+              ShardedOptimizer optimizer = optimizer(parameters, collective)) {
+            steps(parameters, optimizer, 0, steps);
+            optimizer.save(folder);
+          }
+          return null;
+        });
+    return Workers.IN_PROCESS.run(
+        others,
+        collective -> {
+          try (Device device = othersDevices.apply(collective.rank());
+              Parameters parameters = parameters(device, 77);
+              ShardedOptimizer optimizer = optimizer(parameters, collective)) {
+            optimizer.restore(folder);
+            steps(parameters, optimizer, steps, to);
             return bits(parameters);
           }
         });

@@ -84,6 +84,11 @@ final class WorkerProcess {
     }
 
     @Override
+    public boolean movesMeanwhile() {
+      return whole.movesMeanwhile();
+    }
+
+    @Override
     public Gathering gather(List<Share> shares) {
       Gathering gathering = whole.gather(shares);
       return new Gathering() {

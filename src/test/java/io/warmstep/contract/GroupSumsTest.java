@@ -13,7 +13,6 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.checkpoint.CheckpointMismatchException;
-import io.warmstep.collective.Collectives;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
@@ -384,16 +383,6 @@ class GroupSumsTest {
           .group(ParameterGroup.matching("q"))
           .build()
           .close();
-      UnsupportedOperationException shared =
-          assertThrows(
-              UnsupportedOperationException.class,
-              () ->
-                  Optimizer.of(parameters)
-                      .rule(PRODIGY)
-                      .learningRate(1)
-                      .sharded(Collectives.alone())
-                      .build());
-      assertTrue(shared.getMessage().contains("prodigy"), shared.getMessage());
     }
   }
 }

@@ -30,7 +30,9 @@ class TrainWorkersTest {
     "--hidden 16 --rule schedulefreeadamw --adaptive-clip 0.01",
     "--hidden 150 --dtype bfloat16 --rounding stochastic --state bfloat16 --small-tensor 0",
     "--hidden 150 --dtype bfloat16 --master 24bit --rounding stochastic --state int8 --small-tensor 0",
-    "--hidden 8,8 --rule muon"
+    "--hidden 8,8 --rule muon",
+    "--hidden 8,8 --rule adafactor",
+    "--hidden 150 --rule prodigy --lr 1 --clip-norm 1"
   })
   void anyNumberOfWorkersHasTheSameBits(String options) {
     JsonObject one = train((options + " --workers 1").split(" "));

@@ -33,11 +33,6 @@ final class CpuDevice implements BackendDevice {
   }
 
   @Override
-  public boolean exchangesLeaves() {
-    return true;
-  }
-
-  @Override
   public Memory allocate(Storage storage, long length) {
     return allocate(storage, length, pieceLength);
   }

@@ -41,7 +41,8 @@ final class CpuStepProgram implements StepProgram {
   private final StepOptions options;
   private final WorkerPool pool;
   private final GroupStep[] groups;
-  private final CpuRun[] runs;
+  private final CpuRun[] spans;
+  private final CpuRun[] runs; // those with elements
   private final long[] runEnds;
   private final long total;
   private final int chunkLength;
@@ -58,19 +59,18 @@ final class CpuStepProgram implements StepProgram {
   /** Number of the first chunk that the threads are to update. */
   private int firstChunk;
 
-  private double lastNorm = Double.NaN;
-
   CpuStepProgram(StepPlan plan, WorkerPool pool) {
     this.options = plan.options();
     this.pool = pool;
     this.groups =
         plan.groups().stream()
-            .map(group -> new GroupStep(group.rule(), group.adaptiveClip(), options.seed()))
+            .map(group -> new GroupStep(group, options.seed()))
             .toArray(GroupStep[]::new);
-    this.runs =
+    this.spans =
         Span.of(plan).stream()
             .map(span -> new CpuRun(groups[span.group()], span))
             .toArray(CpuRun[]::new);
+    this.runs = Arrays.stream(spans).filter(run -> run.length > 0).toArray(CpuRun[]::new);
     this.runEnds = new long[runs.length];
     long sum = 0;
     int slots = 0;
@@ -88,7 +88,7 @@ final class CpuStepProgram implements StepProgram {
     this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
     this.floatFactors = new FloatFactors(options, runs, pool);
     this.doubleFactors = new DoubleFactors(options, runs, pool);
-    this.sums = CpuSums.of(options, runs, pool);
+    this.sums = CpuSums.of(options, spans, pool);
     this.tensorFactors = CpuTensorFactors.of(runs, pool);
     this.floatMatrices = new FloatMatrices(matrices(false), pool);
     this.doubleMatrices = new DoubleMatrices(matrices(true), pool);
@@ -115,22 +115,16 @@ final class CpuStepProgram implements StepProgram {
     float floatScale = scale.floatScale();
     double doubleScale = scale.scale();
     if (norm != null) {
-      lastNorm = norm.compute(scale);
-      if (options.skipNonFinite() && !norm.isFinite()) {
+      norm.compute(scale);
+      if (options.skipNonFinite() && !norm.joined().isFinite()) {
         if (options.zeroGradients()) {
           zeroGradients();
         }
         return false;
       }
-      if (options.clipsByNorm()) {
-        double factor =
-            norm.hasDoubles()
-                ? clipFactor(options.clipNorm(), options.clipEps(), lastNorm)
-                : clipFactor(
-                    (float) options.clipNorm(), (float) options.clipEps(), (float) lastNorm);
-        floatScale *= (float) factor;
-        doubleScale *= factor;
-      }
+      double factor = norm.joined().clipFactor();
+      floatScale *= (float) factor;
+      doubleScale *= factor;
     }
     for (int i = 0; i < groups.length; i++) {
       groups[i].set(
@@ -170,14 +164,6 @@ final class CpuStepProgram implements StepProgram {
     }
   }
 
-  private static double clipFactor(double maxNorm, double eps, double norm) {
-    return Math.min(1.0, maxNorm / (norm + eps));
-  }
-
-  private static float clipFactor(float maxNorm, float eps, float norm) {
-    return Math.min(1f, maxNorm / (norm + eps));
-  }
-
   private void updateChunk(int worker, int chunk) {
     long from = (long) (firstChunk + chunk) * chunkLength;
     long to = Math.min(total, from + chunkLength);
@@ -195,13 +181,14 @@ final class CpuStepProgram implements StepProgram {
 
   @Override
   public double gradientNorm() {
-    return lastNorm;
+    return norm == null ? Double.NaN : norm.joined().norm();
   }
 
   @Override
   public boolean keepNorm(Memory to) {
-    to.write(0, new double[] {lastNorm}, 0, 1);
-    return !Double.isNaN(lastNorm);
+    double last = gradientNorm();
+    to.write(0, new double[] {last}, 0, 1);
+    return !Double.isNaN(last);
   }
 
   @Override
@@ -213,17 +200,17 @@ final class CpuStepProgram implements StepProgram {
 
   @Override
   public boolean rebind(StepPlan plan) {
-    List<Span> spans = Span.of(plan);
-    if (spans.size() != runs.length) {
+    List<Span> next = Span.of(plan);
+    if (next.size() != spans.length) {
       return false;
     }
-    for (int i = 0; i < runs.length; i++) {
-      if (!runs[i].isBoundLike(spans.get(i), groups)) {
+    for (int i = 0; i < spans.length; i++) {
+      if (!spans[i].isBoundLike(next.get(i), groups)) {
         return false;
       }
     }
-    for (int i = 0; i < runs.length; i++) {
-      runs[i].bind(spans.get(i));
+    for (int i = 0; i < spans.length; i++) {
+      spans[i].bind(next.get(i));
     }
     for (CpuWorker worker : workers) {
       worker.prepareCopies();

@@ -1,6 +1,7 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.backend.StepPlan;
+import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,16 +38,25 @@ final class CpuSums {
     final double[][] doubleSums;
     final int[][] exponents;
 
-    Whole(List<CpuRun> runs) {
+    /** With the leaves of other workers, or null. */
+    final JoinedSums joined;
+
+    Whole(List<CpuRun> runs, LeafExchange exchange) {
       CpuRun run = runs.get(0);
+      boolean isGroup = run.group.sums.areOfGroup();
       this.runs = runs.toArray(CpuRun[]::new);
-      this.count = runs.stream().mapToLong(each -> each.length).sum();
+      this.count = isGroup ? run.group.elements : run.length;
+      this.joined = isGroup && exchange != null ? new JoinedSums(exchange, run.group.sums) : null;
       this.begins = run.group.sums.firstNumbers() > 0;
       int leaves = runs.stream().mapToInt(CpuSums::leaves).reduce(0, Math::addExact);
       int sums = run.group.sums.kinds().size();
       this.floatSums = new float[run.isDouble ? 0 : sums][leaves];
       this.doubleSums = new double[run.isDouble ? sums : 0][leaves];
       this.exponents = new int[sums][leaves];
+    }
+
+    int leaves() {
+      return exponents[0].length;
     }
   }
 
@@ -55,7 +65,7 @@ final class CpuSums {
 
   private CpuSums(StepOptions options, CpuRun[] summed, WorkerPool pool) {
     this.pool = pool;
-    this.wholes = wholes(summed);
+    this.wholes = wholes(summed, options.leafExchange());
     this.tensors =
         Arrays.stream(wholes).flatMap(whole -> tensors(whole).stream()).toArray(Tensor[]::new);
     this.firstLeaf = new int[tensors.length];
@@ -85,13 +95,13 @@ final class CpuSums {
     return Math.toIntExact((run.length + LEAF - 1) / LEAF);
   }
 
-  private static Whole[] wholes(CpuRun[] summed) {
+  private static Whole[] wholes(CpuRun[] summed, LeafExchange exchange) {
     Map<Object, List<CpuRun>> together = new LinkedHashMap<>();
     for (CpuRun run : summed) {
       Object whole = run.group.sums.areOfGroup() ? run.group : run;
       together.computeIfAbsent(whole, key -> new ArrayList<>()).add(run);
     }
-    return together.values().stream().map(Whole::new).toArray(Whole[]::new);
+    return together.values().stream().map(runs -> new Whole(runs, exchange)).toArray(Whole[]::new);
   }
 
   private static List<Tensor> tensors(Whole whole) {
@@ -133,11 +143,25 @@ final class CpuSums {
     }
     pool.run(job, (leaves + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
     for (Whole whole : wholes) {
-      if (whole.runs[0].isDouble) {
-        doubles[0].numbers(whole.runs, whole.count, whole.doubleSums, whole.exponents);
-      } else {
-        floats[0].numbers(whole.runs, whole.count, whole.floatSums, whole.exponents);
+      formNumbers(whole);
+    }
+  }
+
+  private void formNumbers(Whole whole) {
+    JoinedSums joined = whole.joined;
+    int[][] exponents = joined == null ? whole.exponents : joined.exponents();
+    if (whole.runs[0].isDouble) {
+      if (joined != null) {
+        joined.joinDoubles(whole.doubleSums, whole.exponents, whole.leaves());
       }
+      double[][] sums = joined == null ? whole.doubleSums : joined.doubleRoots();
+      doubles[0].numbers(whole.runs, whole.count, sums, exponents);
+    } else {
+      if (joined != null) {
+        joined.joinFloats(whole.floatSums, whole.exponents, whole.leaves());
+      }
+      float[][] sums = joined == null ? whole.floatSums : joined.floatRoots();
+      floats[0].numbers(whole.runs, whole.count, sums, exponents);
     }
   }
 

@@ -17,7 +17,6 @@ final class GlobalNorm {
   private static final int LEAVES_PER_CHUNK = 16;
 
   private final WorkerPool pool;
-  private final Norm norm;
   private final Leaves floats;
   private final Leaves doubles;
   private final Scratch[] scratch;
@@ -26,8 +25,8 @@ final class GlobalNorm {
   private final float[] floatSums;
   private final double[] doubleSums;
   private final LeafExchange exchange;
-  private boolean hasDoubles;
-  private boolean isFinite;
+  private final LeafExchange.Leaves own;
+  private final JoinedNorm joined;
 
   /** One thread's working memory. */
   private static final class Scratch {
@@ -98,13 +97,14 @@ final class GlobalNorm {
 
   GlobalNorm(StepPlan plan, WorkerPool pool) {
     this.pool = pool;
-    this.norm = plan.options().norm();
+    Norm norm = plan.options().norm();
     floats = new Leaves(plan.normOrder(ElementType.FLOAT32));
     doubles = new Leaves(plan.normOrder(ElementType.FLOAT64));
     exchange = plan.options().leafExchange();
-    hasDoubles = doubles.count > 0;
     floatSums = new float[floats.count];
     doubleSums = new double[doubles.count];
+    own = new LeafExchange.Leaves(floatSums, floats.exponents, doubleSums, doubles.exponents);
+    joined = new JoinedNorm(plan.options());
     scratch = new Scratch[pool.threads()];
     for (int i = 0; i < scratch.length; i++) {
       scratch[i] = new Scratch(SumKind.of(norm));
@@ -123,73 +123,17 @@ final class GlobalNorm {
     }
   }
 
-  /** Whether any gradient is of float64 arithmetic; then the clip factor is computed in float64. */
-  boolean hasDoubles() {
-    return hasDoubles;
+  /** What follows from the last leaves. */
+  JoinedNorm joined() {
+    return joined;
   }
 
-  /** The norm of the scaled gradients: in float32 unless there are float64 ones. */
-  double compute(GradientScale scale) {
+  void compute(GradientScale scale) {
     pool.run(floatJob, floats.chunks());
     if (doubles.count > 0) {
       pool.run(doubleJob, doubles.chunks());
     }
-    if (exchange == null) {
-      return join(scale, floatSums, floats.exponents, doubleSums, doubles.exponents);
-    }
-    LeafExchange.Leaves all =
-        exchange.all(
-            new LeafExchange.Leaves(floatSums, floats.exponents, doubleSums, doubles.exponents));
-    hasDoubles = all.doubleSums().length > 0;
-    return join(
-        scale, all.floatSums(), all.floatExponents(), all.doubleSums(), all.doubleExponents());
-  }
-
-  /** Combines the leaves of the whole model, which are overwritten. */
-  private double join(
-      GradientScale scale,
-      float[] floatLeaves,
-      int[] floatExponents,
-      double[] doubleLeaves,
-      int[] doubleExponents) {
-    FloatTreeSum floatSum = scratch[0].floatSum;
-    floatSum.combine(floatLeaves, floatExponents, 0, floatLeaves.length);
-    float root = norm == Norm.L2 ? (float) Math.sqrt(floatSum.sum) : floatSum.sum;
-    isFinite = Float.isFinite(floatSum.sum);
-    if (!hasDoubles()) {
-      return Math.scalb(root * scale.mantissa(), floatSum.exponent + scale.exponent());
-    }
-    double floatNorm = Math.scalb(root, floatSum.exponent);
-    DoubleTreeSum doubleSum = scratch[0].doubleSum;
-    doubleSum.combine(doubleLeaves, doubleExponents, 0, doubleLeaves.length);
-    double doubleRoot = norm == Norm.L2 ? Math.sqrt(doubleSum.sum) : doubleSum.sum;
-    double doubleNorm = Math.scalb(doubleRoot, doubleSum.exponent);
-    isFinite &= Double.isFinite(doubleSum.sum);
-    double raw = floatLeaves.length == 0 ? doubleNorm : joined(floatNorm, doubleNorm);
-    return raw * scale.scale();
-  }
-
-  /** Whether the last norm's gradients all were; the norm itself can be beyond the type's range. */
-  boolean isFinite() {
-    return isFinite;
-  }
-
-  /** The norm of both together. */
-  private double joined(double a, double b) {
-    return switch (norm) {
-      case L2 -> hypotenuse(a, b);
-      case L1 -> a + b;
-      case MAX -> Math.max(a, b);
-    };
-  }
-
-  private static double hypotenuse(double a, double b) {
-    double larger = Math.max(a, b);
-    if (larger == 0 || !(larger <= Double.MAX_VALUE)) {
-      return larger;
-    }
-    double ratio = Math.min(a, b) / larger;
-    return larger * Math.sqrt(Math.fma(ratio, ratio, 1.0));
+    joined.join(scale, exchange == null ? own : exchange.all(own));
   }
 
   private void sumFloats(int worker, int chunk) {

@@ -15,6 +15,9 @@ final class GroupStep {
   final double[] doubleScalars;
   final int sign;
 
+  /** How many it has in the whole model. */
+  final long elements;
+
   /** How the gradient of each tensor is clipped. */
   final AdaptiveClip adaptiveClip;
 
@@ -48,9 +51,10 @@ final class GroupStep {
   /** What averages take of the parameters in this step. */
   float averageWeight;
 
-  GroupStep(UpdateRule rule, AdaptiveClip adaptiveClip, long seed) {
-    this.rule = rule;
-    this.adaptiveClip = adaptiveClip;
+  GroupStep(StepPlan.Group group, long seed) {
+    this.rule = group.rule();
+    this.adaptiveClip = group.adaptiveClip();
+    this.elements = group.elements();
     this.seed = seed;
     this.floatScalars = new float[rule.scalarNames().size()];
     this.doubleScalars = new double[rule.scalarNames().size()];

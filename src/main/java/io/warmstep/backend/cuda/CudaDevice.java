@@ -74,11 +74,6 @@ final class CudaDevice implements BackendDevice {
   }
 
   @Override
-  public boolean exchangesLeaves() {
-    return true;
-  }
-
-  @Override
   public DeviceReport report() {
     return report;
   }

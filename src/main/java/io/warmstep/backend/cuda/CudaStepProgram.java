@@ -28,6 +28,7 @@ final class CudaStepProgram implements StepProgram {
   private final CudaNorm norm;
   private StepPlan plan;
   private final boolean skipsNonFinite;
+  private final List<Integer> sharedGroups;
 
   // Made once, so that a step allocates nothing.
   private final CudaContext.Work step = this::launch;
@@ -42,6 +43,7 @@ final class CudaStepProgram implements StepProgram {
     this.arena = new Arena(context);
     this.plan = plan;
     this.skipsNonFinite = plan.options().skipNonFinite();
+    this.sharedGroups = plan.sharedGroups();
     launches(plan)
         .forEach(
             (launch, runs) ->
@@ -131,10 +133,23 @@ final class CudaStepProgram implements StepProgram {
         norm.mark();
       }
     }
-    for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
-      updates.get(i).launch(inputs);
+    if (sharedGroups.isEmpty()) {
+      for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
+        updates.get(i).launch(inputs);
+      }
+    } else {
+      launchTogether();
     }
     happened = !skipsNonFinite || !norm.awaitSkipped();
+  }
+
+  /** Sums of groups are exchanged in the plan's order, and in no step that is skipped. */
+  private void launchTogether() {
+    updates.forEach(update -> update.launchLeaves(inputs));
+    if (!skipsNonFinite || !norm.awaitSkipped()) {
+      sharedGroups.forEach(group -> updates.forEach(update -> update.exchange(group)));
+    }
+    updates.forEach(CudaUpdate::launchRest);
   }
 
   @Override

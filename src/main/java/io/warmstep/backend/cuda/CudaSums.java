@@ -3,9 +3,13 @@ package io.warmstep.backend.cuda;
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
+import io.warmstep.backend.cpu.HostedSums;
 import io.warmstep.rule.NewtonSchulz;
+import java.nio.Buffer;
 import java.nio.ByteBuffer;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
@@ -37,6 +41,12 @@ final class CudaSums {
   private final Pointer leafPointer = Pointer.to(Pointer.to(leafArguments));
   private final CUfunction first;
   private final int tiles;
+
+  /** By group, of those whose sums are added up with other workers. */
+  private final Map<Integer, Shared> shared = new HashMap<>();
+
+  /** Such a group's sums, and the place of its first leaf among all. */
+  private record Shared(HostedSums sums, long first) {}
 
   CudaSums(
       CudaContext context,
@@ -87,12 +97,13 @@ final class CudaSums {
       firstLeaf += run.leaves();
     }
     if (rule.isOfGroups()) {
-      writeGroups(rule, runs);
+      writeGroups(plan, rule, runs);
     }
   }
 
   /** In the order of the launch's groups, whose tensors follow each other in the plan's. */
-  private void writeGroups(StepPlan.SameRule rule, List<TensorRun> runs) {
+  private void writeGroups(StepPlan plan, StepPlan.SameRule rule, List<TensorRun> runs) {
+    List<Integer> ofAll = plan.sharedGroups();
     long firstLeaf = 0;
     for (int i = 0; i < rule.groups().size(); i++) {
       int group = rule.groups().get(i);
@@ -100,9 +111,26 @@ final class CudaSums {
       if (members.isEmpty()) {
         wholes.content().put(new byte[Layout.SUM_WHOLE_BYTES]);
       } else {
-        members.get(0).writeGroup(wholes.content(), firstLeaf, members, i);
+        boolean isShared = ofAll.contains(group);
+        long leaves = members.stream().mapToLong(TensorRun::leaves).sum();
+        members
+            .get(0)
+            .writeGroup(
+                wholes.content(),
+                firstLeaf,
+                isShared ? 1 : leaves,
+                plan.groups().get(group).elements(),
+                i);
+        if (isShared) {
+          boolean areDouble = members.get(0).type == ElementType.FLOAT64;
+          int own = members.get(0).isEmpty() ? 0 : Math.toIntExact(leaves);
+          HostedSums hosted =
+              new HostedSums(
+                  plan.options().leafExchange(), rule.sums().orElseThrow(), areDouble, own);
+          shared.put(group, new Shared(hosted, firstLeaf));
+        }
+        firstLeaf += leaves;
       }
-      firstLeaf += members.stream().mapToLong(TensorRun::leaves).sum();
     }
   }
 
@@ -148,12 +176,12 @@ final class CudaSums {
   }
 
   /**
-   * With the context current: the launches of one step. Allocates nothing.
+   * With the context current: the first launches of one step. Allocates nothing.
    *
    * @param phase the arguments of what goes over elements
    * @param arguments the same from those of the sums on
    */
-  void launch(Pointer phase, Pointer arguments) {
+  void launchLeaves(Pointer phase, Pointer arguments) {
     if (factors != null) {
       factors.launch(buffer, arguments);
     }
@@ -163,6 +191,50 @@ final class CudaSums {
       context.launch(first, tiles, phase);
       context.launch(sums, leaves.blocks(), leafPointer);
     }
+  }
+
+  /** With the context current: exchanges the leaves of a group, if they are among these. */
+  void exchange(int group) {
+    Shared its = shared.get(group);
+    if (its == null) {
+      return;
+    }
+    HostedSums hosted = its.sums;
+    int count = hosted.leaves();
+    for (int k = 0; k < hosted.kinds() && count > 0; k++) {
+      read(sumAddress(its, k), hosted.sums(k, count));
+      read(exponentAddress(its, k), hosted.exponents(k, count));
+    }
+    context.waitForStream();
+    hosted.join();
+    for (int k = 0; k < hosted.kinds(); k++) {
+      context.startWriting(sumAddress(its, k), hosted.sums(k, 1), hosted.realBytes());
+      context.startWriting(exponentAddress(its, k), hosted.exponents(k, 1), Integer.BYTES);
+    }
+  }
+
+  private long sumAddress(Shared its, int sum) {
+    return leafSums.address() + place(its, sum) * its.sums.realBytes();
+  }
+
+  private long exponentAddress(Shared its, int sum) {
+    return exponents.address() + place(its, sum) * Integer.BYTES;
+  }
+
+  private long place(Shared its, int sum) {
+    return (long) sum * leaves.blocks() + its.first;
+  }
+
+  private void read(long from, ByteBuffer to) {
+    context.startReading(Pointer.to((Buffer) to), Cuda.pointer(from), to.capacity());
+  }
+
+  /**
+   * With the context current: the launches that follow.
+   *
+   * @param arguments as of the first, from those of the sums on
+   */
+  void launchNumbers(Pointer arguments) {
     context.launch(numbers, wholeCount, arguments);
     if (matrices != null) {
       matrices.launch();

@@ -202,6 +202,12 @@ final class CudaUpdate {
 
   /** With the context current: the launches of one step. Allocates nothing. */
   void launch(StepInputs inputs) {
+    launchLeaves(inputs);
+    launchRest();
+  }
+
+  /** With the context current: the launches up to the leaves of a rule's sums. */
+  void launchLeaves(StepInputs inputs) {
     GradientScale scale = inputs.gradientScale();
     float prescale = layout.isDouble() ? 1 : scale.floatPrescale();
     for (int i = 0; i < groups.size(); i++) {
@@ -210,7 +216,22 @@ final class CudaUpdate {
     for (int i = 0; i < arguments.length; i++) {
       context.launch(writeGroups, 1, argumentPointers[i]);
     }
-    launch(layout.isDouble() ? scale.scale() : scale.floatScale(), prescale);
+    launchLeaves(layout.isDouble() ? scale.scale() : scale.floatScale(), prescale);
+  }
+
+  /** With the context current: exchanges a group's sums with other workers, if they are here. */
+  void exchange(int group) {
+    if (sums != null) {
+      sums.exchange(group);
+    }
+  }
+
+  /** With the context current: the launches from the numbers on that follow from the sums. */
+  void launchRest() {
+    if (sums != null) {
+      sums.launchNumbers(sumsPointer);
+    }
+    context.launch(kernel, tiles.blocks(), updatePointer);
   }
 
   /** Writes the groups of a captured step to the host's memory, from this launch's offset on. */
@@ -251,6 +272,11 @@ final class CudaUpdate {
    * @param factor what gradients are multiplied by after the prescale, unless the norm says it
    */
   void launch(double factor, double prescale) {
+    launchLeaves(factor, prescale);
+    launchRest();
+  }
+
+  private void launchLeaves(double factor, double prescale) {
     putReal(update, layout.prescale(), prescale);
     putReal(update, Layout.Step.SCALE, factor);
     if (tensorFactors != null) {
@@ -258,10 +284,9 @@ final class CudaUpdate {
     }
     if (sums != null) {
       phase(true);
-      sums.launch(updatePointer, sumsPointer);
+      sums.launchLeaves(updatePointer, sumsPointer);
       phase(false);
     }
-    context.launch(kernel, tiles.blocks(), updatePointer);
   }
 
   private void phase(boolean isFirst) {

@@ -126,14 +126,18 @@ final class TensorRun {
     writeWhole(table, firstLeaf, leaves(), length, rows, groupOfLaunch);
   }
 
+  /** Whether it only stands for a group of which other workers have the elements. */
+  boolean isEmpty() {
+    return length == 0;
+  }
+
   /**
    * Writes the row of a group whose first tensor this is.
    *
-   * @param group all of its tensors
+   * @param leaves of all of its tensors
+   * @param count their elements
    */
-  void writeGroup(ByteBuffer table, long firstLeaf, List<TensorRun> group, int groupOfLaunch) {
-    long leaves = group.stream().mapToLong(TensorRun::leaves).sum();
-    long count = group.stream().mapToLong(run -> run.length).sum();
+  void writeGroup(ByteBuffer table, long firstLeaf, long leaves, long count, int groupOfLaunch) {
     writeWhole(table, firstLeaf, leaves, count, 0, groupOfLaunch);
   }
 

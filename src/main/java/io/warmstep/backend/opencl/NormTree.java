@@ -9,7 +9,10 @@ import java.util.List;
 import java.util.Map;
 import org.jocl.cl_mem;
 
-/** The tree of sums of squares or magnitudes of all gradients of one arithmetic type. */
+/**
+ * The tree of sums of squares or magnitudes of all gradients of one arithmetic type; where the step
+ * is of a part of the model, its leaves alone.
+ */
 final class NormTree {
   private static final int LEAF = StepPlan.LEAF;
 
@@ -71,7 +74,9 @@ final class NormTree {
           sources.add(new Leaves(kernel, table, members));
           launches.add(kernel.workGroups(table.tiles()));
         });
-    addNodes(context, programs, arithmetic, plan, resources);
+    if (plan.options().leafExchange() == null) {
+      addNodes(context, programs, arithmetic, plan, resources);
+    }
   }
 
   private static OpenClMemory memory(StepPlan.Entry entry) {
@@ -140,6 +145,20 @@ final class NormTree {
     for (int i = 0; i < launches.size(); i++) { // an iterator would allocate on every step
       launches.get(i).launch();
     }
+  }
+
+  int leaves() {
+    return leaves;
+  }
+
+  /** The root's sum; the leaves' where there are no nodes. */
+  cl_mem sums() {
+    return rootSums;
+  }
+
+  /** The exponents of the same. */
+  cl_mem exponents() {
+    return rootExponents;
   }
 
   /** Passes the root to a kernel: the count of leaves, sum and exponent. */

@@ -2,9 +2,15 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.cpu.HostedSums;
+import java.nio.Buffer;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
+import org.jocl.Pointer;
 import org.jocl.cl_mem;
 
 /**
@@ -15,11 +21,19 @@ final class OpenClGroupSums {
   private final IdentityHashMap<UpdateRun, Long> firstLeaves = new IdentityHashMap<>();
   private final List<Kernel> kernels = new ArrayList<>();
   private final GroupNumbers groups;
+  private final OpenClContext context;
+
+  /** By group, of those whose sums are added up with other workers. */
+  private final Map<Integer, Shared> shared = new HashMap<>();
+
   private final OpenClNorm norm; // or null
   private final long leaves;
   private final cl_mem leafSums;
   private final cl_mem exponents;
   private final cl_mem numbers;
+
+  /** Such a group's sums, and the place of its first leaf among all. */
+  private record Shared(HostedSums sums, long first) {}
 
   /**
    * Prepares groups.
@@ -31,6 +45,7 @@ final class OpenClGroupSums {
   OpenClGroupSums(
       OpenClContext context,
       Programs programs,
+      StepPlan plan,
       StepPlan.SameRule rule,
       List<Integer> together,
       List<UpdateRun> runs,
@@ -38,6 +53,7 @@ final class OpenClGroupSums {
       GroupNumbers groups,
       OpenClNorm norm,
       Resources resources) {
+    this.context = context;
     this.groups = groups;
     this.norm = norm;
     ElementType type = runs.get(0).type;
@@ -58,9 +74,21 @@ final class OpenClGroupSums {
       }
       if (next > first) {
         UpdateRun run = members.get(0);
-        long elements = members.stream().mapToLong(member -> member.length).sum();
+        boolean isShared = plan.sharedGroups().contains(group);
+        if (isShared) {
+          int own = run.length == 0 ? 0 : Math.toIntExact(next - first);
+          HostedSums hosted =
+              new HostedSums(
+                  plan.options().leafExchange(),
+                  rule.sums().orElseThrow(),
+                  type == ElementType.FLOAT64,
+                  own);
+          shared.put(group, new Shared(hosted, first));
+        }
+        long elements = plan.groups().get(group).elements();
         long tag = i | (long) options.get(i) << 32;
-        long[] fields = OpenClSums.fields(run, elements, tag, new long[0], 0, first, next - first);
+        long joined = isShared ? 1 : next - first;
+        long[] fields = OpenClSums.fields(run, elements, tag, new long[0], 0, first, joined);
         kernels.add(kernel(context, programs, rule, run, fields, resources));
       }
       first = next;
@@ -116,6 +144,37 @@ final class OpenClGroupSums {
   /** Of each group, for the update. */
   cl_mem numbers() {
     return numbers;
+  }
+
+  /** After the leaves of all tensors: exchanges those of a group, if they are among these. */
+  void exchange(int group) {
+    Shared its = shared.get(group);
+    if (its == null) {
+      return;
+    }
+    HostedSums hosted = its.sums;
+    int count = hosted.leaves();
+    int bytes = hosted.realBytes();
+    for (int k = 0; k < hosted.kinds() && count > 0; k++) {
+      long place = k * leaves + its.first;
+      context.read(leafSums, place * bytes, (long) count * bytes, pointer(hosted.sums(k, count)));
+      context.read(
+          exponents,
+          place * Integer.BYTES,
+          (long) count * Integer.BYTES,
+          pointer(hosted.exponents(k, count)));
+    }
+    hosted.join();
+    for (int k = 0; k < hosted.kinds(); k++) {
+      long place = k * leaves + its.first;
+      context.write(leafSums, place * bytes, bytes, pointer(hosted.sums(k, 1)));
+      context.write(
+          exponents, place * Integer.BYTES, Integer.BYTES, pointer(hosted.exponents(k, 1)));
+    }
+  }
+
+  private static Pointer pointer(ByteBuffer buffer) {
+    return Pointer.to((Buffer) buffer);
   }
 
   /** After the leaves of all tensors, before their updates. Allocates nothing. */

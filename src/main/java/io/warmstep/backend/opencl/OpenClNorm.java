@@ -28,7 +28,8 @@ final class OpenClNorm implements AutoCloseable {
   private final NormTree doubles;
   private final cl_mem floatControl;
   private final cl_mem doubleControl;
-  private final Kernel finish;
+  private final Kernel finish; // null where the host does that
+  private final SharedNorm shared; // null where the step is of the whole model
   private final boolean skips;
   private final OpenClEvent computed;
   private final ByteBuffer outcome = OpenCl.direct(CONTROL_FIELDS * Double.BYTES);
@@ -42,16 +43,21 @@ final class OpenClNorm implements AutoCloseable {
     this.hasDoubles = !plan.normOrder(ElementType.FLOAT64).isEmpty();
     try {
       floats = new NormTree(context, programs, ElementType.FLOAT32, plan, resources);
+      doubles =
+          hasDoubles ? new NormTree(context, programs, ElementType.FLOAT64, plan, resources) : null;
+      boolean isOfPart = plan.options().leafExchange() != null;
       floatControl = resources.add(context.allocate(CONTROL_FIELDS * Float.BYTES));
-      if (hasDoubles) {
-        doubles = new NormTree(context, programs, ElementType.FLOAT64, plan, resources);
-        doubleControl = resources.add(context.allocate(CONTROL_FIELDS * Double.BYTES));
-      } else {
-        doubles = null;
-        doubleControl = null;
+      // A part may lack elements of float64 and yet have a group whose sums are of it.
+      doubleControl =
+          hasDoubles || isOfPart
+              ? resources.add(context.allocate(CONTROL_FIELDS * Double.BYTES))
+              : null;
+      shared = isOfPart ? new SharedNorm(context, plan.options(), floats, doubles) : null;
+      finish =
+          isOfPart ? null : resources.add(programs.norm("ws_norm_finish", arithmetic()).single());
+      if (!isOfPart) {
+        setArguments(plan);
       }
-      finish = resources.add(programs.norm("ws_norm_finish", arithmetic()).single());
-      setArguments(plan);
     } catch (RuntimeException | Error e) {
       resources.close();
       throw e;
@@ -60,7 +66,12 @@ final class OpenClNorm implements AutoCloseable {
 
   /** What the norm is computed in. */
   ElementType arithmetic() {
-    return hasDoubles ? ElementType.FLOAT64 : ElementType.FLOAT32;
+    return isOfDoubles() ? ElementType.FLOAT64 : ElementType.FLOAT32;
+  }
+
+  /** Of a part only known once the others' leaves are. */
+  private boolean isOfDoubles() {
+    return shared == null ? hasDoubles : shared.joined().hasDoubles();
   }
 
   private void setArguments(StepPlan plan) {
@@ -107,6 +118,12 @@ final class OpenClNorm implements AutoCloseable {
       doubles.launch();
     }
     GradientScale scale = inputs.gradientScale();
+    if (shared != null) {
+      shared.compute(scale);
+      shared.writeControl(floatControl, scale, false);
+      shared.writeControl(doubleControl, scale, true);
+      return;
+    }
     if (hasDoubles) {
       finish.setReal(0, scale.scale(), true);
       finish.setReal(7, scale.floatScale(), false);
@@ -132,13 +149,18 @@ final class OpenClNorm implements AutoCloseable {
 
   /** After the launches of a step whose outcome will be waited for. */
   void mark() {
-    computed.set();
+    if (shared == null) {
+      computed.set();
+    }
   }
 
   /**
    * Whether all gradients are finite; waits for what was marked, and for nothing that came later.
    */
   boolean awaitFinite() {
+    if (shared != null) {
+      return shared.joined().isFinite();
+    }
     computed.await();
     long bytes = (long) CONTROL_FIELDS * arithmetic().bytes();
     context.readSettled(control(hasDoubles), 0, bytes, outcomePointer);
@@ -147,6 +169,9 @@ final class OpenClNorm implements AutoCloseable {
 
   /** The last norm of the scaled gradients; waits for it. */
   double norm() {
+    if (shared != null) {
+      return shared.joined().norm();
+    }
     readOutcome();
     return field(2);
   }
@@ -154,6 +179,10 @@ final class OpenClNorm implements AutoCloseable {
   /** Copies the last norm, which the next overwrites, in the order of the queue. */
   void keep(cl_mem to, long toByte) {
     int bytes = arithmetic().bytes();
+    if (shared != null) {
+      shared.writeNorm(to, toByte);
+      return;
+    }
     context.copy(control(hasDoubles), 2L * bytes, to, toByte, bytes);
   }
 

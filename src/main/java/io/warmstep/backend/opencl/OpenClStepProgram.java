@@ -33,6 +33,7 @@ final class OpenClStepProgram implements StepProgram {
   private final List<GroupNumbers> numbers = new ArrayList<>();
   private final List<Launch> launches = new ArrayList<>();
   private final List<OpenClGroupSums> groupSums = new ArrayList<>();
+  private final List<Integer> sharedGroups;
   private final OpenClNorm norm;
   private boolean hasRun;
 
@@ -133,6 +134,7 @@ final class OpenClStepProgram implements StepProgram {
     this.device = device;
     this.plan = plan;
     this.programs = programs;
+    this.sharedGroups = plan.sharedGroups();
     this.bufferOptions = device.context().bufferOptions();
     try {
       runs = Span.of(plan).stream().map(UpdateRun::new).toList();
@@ -206,7 +208,16 @@ final class OpenClStepProgram implements StepProgram {
     List<Integer> options =
         key.groups.stream().map(group -> plan.groups().get(group).rule().options()).toList();
     return new OpenClGroupSums(
-        device.context(), programs, rule, key.groups, members, options, shared, norm, resources);
+        device.context(),
+        programs,
+        plan,
+        rule,
+        key.groups,
+        members,
+        options,
+        shared,
+        norm,
+        resources);
   }
 
   private Launch launch(
@@ -326,6 +337,9 @@ final class OpenClStepProgram implements StepProgram {
         launches.get(i).tensorFactors.launch(inputs);
       }
     }
+    if (!sharedGroups.isEmpty()) {
+      exchangeSums();
+    }
     for (int i = 0; i < groupSums.size(); i++) {
       groupSums.get(i).launch();
     }
@@ -346,6 +360,13 @@ final class OpenClStepProgram implements StepProgram {
       zeroGradients();
     }
     return false;
+  }
+
+  /** In the plan's order, and in no step that is skipped. */
+  private void exchangeSums() {
+    if (!plan.options().skipNonFinite() || norm.awaitFinite()) {
+      sharedGroups.forEach(group -> groupSums.forEach(sums -> sums.exchange(group)));
+    }
   }
 
   @Override

@@ -202,6 +202,6 @@ final class UpdateRun {
   long tiles(int lanes, long tileLength) {
     boolean mayMove = !isCoded && memories.stream().anyMatch(OpenClMemory::isBorrowed);
     long before = mayMove ? lanes - 1 : isAligned(lanes) ? offsets[0] % lanes : 0;
-    return (before + length + tileLength - 1) / tileLength;
+    return Math.max((before + length + tileLength - 1) / tileLength, 1);
   }
 }

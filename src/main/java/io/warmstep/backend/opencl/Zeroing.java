@@ -26,9 +26,11 @@ final class Zeroing implements AutoCloseable {
     this.context = context;
     Map<Long, List<UpdateRun>> byBuffer = new LinkedHashMap<>();
     for (UpdateRun run : runs) {
-      byBuffer
-          .computeIfAbsent(run.gradients().getNativePointer(), key -> new ArrayList<>())
-          .add(run);
+      if (run.length > 0) {
+        byBuffer
+            .computeIfAbsent(run.gradients().getNativePointer(), key -> new ArrayList<>())
+            .add(run);
+      }
     }
     try {
       byBuffer.values().forEach(together -> add(programs, together));

@@ -17,6 +17,7 @@ import io.warmstep.ShardedOptimizer;
 import io.warmstep.StateType;
 import io.warmstep.collective.ShardedRun;
 import io.warmstep.collective.Workers;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import java.util.List;
@@ -44,10 +45,14 @@ class ShardedGpusTest extends SimulatedTest {
   }
 
   private static void assertSame(ShardedRun run, int steps) throws Exception {
+    assertSame(Workers.IN_PROCESS, run, steps);
+  }
+
+  private static void assertSame(Workers workers, ShardedRun run, int steps) throws Exception {
     String expected = run.alone(steps);
     for (int size : new int[] {2, DEVICES}) {
       for (String bits :
-          run.shared(Workers.IN_PROCESS, size, steps, rank -> Devices.require("cuda:" + rank))) {
+          run.shared(workers, size, steps, rank -> Devices.require("cuda:" + rank))) {
         assertEquals(expected, bits, size + " workers");
       }
     }
@@ -61,6 +66,17 @@ class ShardedGpusTest extends SimulatedTest {
         new ShardedRun(
             List.of(ElementType.FLOAT32), builder -> builder.rule(Lamb.lamb()).clipNorm(0.5, norm)),
         1);
+  }
+
+  @Test
+  void areReachedOverTcp() throws Exception {
+    assertSame(
+        Workers.TCP, new ShardedRun(TYPES, builder -> builder.rule(Adam.adamW()).clipNorm(0.5)), 2);
+  }
+
+  @Test
+  void keepTheRowsAndColumnsOfTheirMatrices() throws Exception {
+    assertSame(new ShardedRun(TYPES, builder -> builder.rule(Adafactor.adafactor())), 2);
   }
 
   @ParameterizedTest
