@@ -10,6 +10,7 @@ import io.warmstep.TestDevices;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.DeviceOptions;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
@@ -65,7 +66,8 @@ class BitComparisonTest {
     }
   }
 
-  private static void flipLowestBit(MemorySlice values) {
+  private static void flipLowestBit(StepPlan plan) {
+    MemorySlice values = plan.groups().get(0).entries().get(0).values();
     float[] first = new float[1];
     values.memory().read(values.offset(), first, 0, 1);
     first[0] = Float.intBitsToFloat(Float.floatToRawIntBits(first[0]) ^ 1);
