@@ -48,9 +48,16 @@ final class EquivalentMutants {
               "a product with a power of two is exact, or far below what it is added to",
               (mutant, text) ->
                   mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
-                      && mutant.entry().matches("global_norm|leaves_\\w+")
+                      && mutant.entry().matches("global_norm|captured_step|leaves_\\w+")
                       && mutant.before().contains("mul.")
                       && operands(mutant).stream().anyMatch(operand -> isPower(operand, text))),
+          new Kind(
+              "a captured loss scale grows and shrinks by powers of two: see"
+                  + " LossScaler.requireExact",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
+                      && mutant.entry().equals("captured_step")
+                      && mutant.before().contains("mul.rn.f64")),
           new Kind(
               "the product of an element of float16 and a scale's power of two is exact",
               (mutant, text) ->
@@ -102,8 +109,8 @@ final class EquivalentMutants {
                           .before()
                           .matches("\\s*setp\\.gt\\.s32\\s+%p\\d+, %r\\d+, -(127|1023);")),
           new Kind(
-              "what masters keep is aligned where the parameter is, or begins an allocation, and what"
-                  + " counts as unaligned is moved one by one",
+              "what masters keep is aligned where the parameter is, or begins an allocation, and"
+                  + " what counts as unaligned is moved one by one",
               EquivalentMutants::isAlignmentOfRest),
           new Kind(
               "all threads have the sum, and others than the first may store it",
