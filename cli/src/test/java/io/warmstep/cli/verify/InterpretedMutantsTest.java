@@ -131,8 +131,8 @@ class InterpretedMutantsTest {
 
   /** How a mutant is found, if it is: in all of the entry's scenes, or in some. */
   static Optional<String> find(PtxMutants.Mutant mutant, boolean inFew) throws IOException {
-    Path file = folder().resolve(mutant.entry() + ".ptx");
-    Files.writeString(file, mutant.in(text(mutant.entry())));
+    Path file = folder().resolve(mutant.entry() + ".line");
+    Files.writeString(file, mutant.change());
     long before = CudaSim.violations();
     try (Device device = Devices.require("cuda")) {
       for (EntryScenes.Scene scene :

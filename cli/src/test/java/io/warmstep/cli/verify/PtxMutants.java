@@ -10,11 +10,12 @@ import java.util.regex.Pattern;
 final class PtxMutants {
   /** A change of one line. */
   record Mutant(String entry, Kind kind, int line, String before, String after) {
-    /** The whole text with it. */
-    String in(List<String> text) {
-      List<String> changed = new ArrayList<>(text);
-      changed.set(line - 1, after);
-      return String.join("\n", changed) + "\n";
+    /**
+     * What the simulator is to put in the text that the library gives it, which of {@code
+     * mixed_<rule>} has constants in other lines.
+     */
+    String change() {
+      return line + " " + after.strip() + "\n";
     }
 
     @Override
