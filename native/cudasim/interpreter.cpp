@@ -108,10 +108,24 @@ std::string text_to_run(const std::string &text) {
   const size_t entry = text.find(word);
   if (!folder || entry == std::string::npos) return text;
   const size_t name = entry + word.size();
-  std::ifstream file(
-      std::string(folder) + "/" + text.substr(name, text.find_first_of("( \t\n", name) - name) + ".ptx");
-  if (!file) return text;
-  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  const std::string path =
+      std::string(folder) + "/" + text.substr(name, text.find_first_of("( \t\n", name) - name);
+  std::ifstream file(path + ".ptx");
+  if (file) return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  std::ifstream change(path + ".line");
+  size_t line = 0;
+  std::string after;
+  if (!(change >> line) || !std::getline(change, after)) return text;
+  size_t begin = 0;
+  for (size_t i = 1; i < line && begin != std::string::npos; i++) {
+    begin = text.find('\n', begin);
+    if (begin != std::string::npos) begin++;
+  }
+  if (line == 0 || begin == std::string::npos) {
+    violation(path + ".line: the module has no line " + std::to_string(line));
+    return text;
+  }
+  return text.substr(0, begin) + after + text.substr(std::min(text.find('\n', begin), text.size()));
 }
 
 long long ptx_instructions() { return all().instructions; }

@@ -33,7 +33,9 @@ std::vector<ptx::Region> regions_of_memory();
 
 /*
  * The text to run for a module: where the folder of CUDASIM_PTX_DIR has a file named like its first
- * entry, with .ptx, that file's. So a changed kernel can be tried with the program as it is.
+ * entry, with .ptx, that file's; where it has one with .line, which is a number and a text, the
+ * module's own with that text as that line. So a changed kernel can be tried with the program as it
+ * is, and a changed line also where the program puts constants in the module.
  */
 std::string text_to_run(const std::string &text);
 

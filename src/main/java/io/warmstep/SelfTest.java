@@ -1,12 +1,15 @@
 package io.warmstep;
 
 import io.warmstep.natives.LoadFailure;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Muon;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -31,19 +34,22 @@ final class SelfTest {
   private static final double INEXACT = 1e-4;
 
   /** Gradients and values that go wrong first, where a device takes liberties. */
-  private static final float[] SPECIAL = {
-    Float.NaN,
-    Float.POSITIVE_INFINITY,
-    Float.NEGATIVE_INFINITY,
+  private static final double[] SPECIAL = {
+    Double.NaN,
+    Double.POSITIVE_INFINITY,
+    Double.NEGATIVE_INFINITY,
     0,
-    -0f,
+    -0.0,
+    Double.MIN_VALUE, // 0 in the other types, as the next two
+    -3 * Double.MIN_VALUE,
+    Double.MIN_NORMAL / 3,
     Float.MIN_VALUE,
     -3 * Float.MIN_VALUE,
     Float.MIN_NORMAL / 3,
     -Float.MIN_NORMAL,
     Float.MAX_VALUE,
-    6e-8f, // the least of float16, and half of its least normal number
-    3e-5f,
+    6e-8, // the least of float16, and half of its least normal number
+    3e-5,
     65504,
   };
 
@@ -61,7 +67,9 @@ final class SelfTest {
           new Scene(Adam.adamW(), Double.POSITIVE_INFINITY, true),
           new Scene(Adam.adamW(), 1, false),
           new Scene(Lamb.lamb(), Double.POSITIVE_INFINITY, false),
-          new Scene(Muon.muon(), Double.POSITIVE_INFINITY, false));
+          new Scene(Muon.muon(), Double.POSITIVE_INFINITY, false),
+          new Scene(Adafactor.adafactor(), Double.POSITIVE_INFINITY, false),
+          new Scene(Prodigy.prodigy(), Double.POSITIVE_INFINITY, false));
 
   private SelfTest() {}
 
@@ -116,7 +124,7 @@ final class SelfTest {
     SplittableRandom random = new SplittableRandom(1);
     try (Parameters parameters =
             Parameters.on(device)
-                .add("p", type, values(random, scene.hasSpecials))
+                .add("p", type, (long) LENGTH)
                 .shape("p", ROWS, LENGTH / ROWS)
                 .build();
         Optimizer optimizer =
@@ -125,8 +133,13 @@ final class SelfTest {
                 .learningRate(Schedules.constant(RATE))
                 .clipNorm(scene.clipNorm)
                 .build()) {
+      parameters.get("p").values().copyFrom(values(random, scene.hasSpecials));
       for (int i = 0; i < STEPS; i++) {
-        parameters.get("p").gradients().copyFrom(values(random, scene.hasSpecials));
+        double[] gradients = values(random, scene.hasSpecials);
+        if (scene.hasSpecials) { // so that values that are special stay so
+          Arrays.fill(gradients, 0, SPECIAL.length, 0);
+        }
+        parameters.get("p").gradients().copyFrom(gradients);
         optimizer.step();
       }
       List<double[]> results = new ArrayList<>();
@@ -138,13 +151,15 @@ final class SelfTest {
     }
   }
 
-  private static float[] values(SplittableRandom random, boolean hasSpecials) {
-    float[] values = new float[LENGTH];
+  /** Special ones are the first, and others somewhere. */
+  private static double[] values(SplittableRandom random, boolean hasSpecials) {
+    double[] values = new double[LENGTH];
     for (int i = 0; i < LENGTH; i++) {
       values[i] = (float) (Math.scalb(1.0, random.nextInt(-20, 4)) * (random.nextDouble() - 0.5));
     }
     if (hasSpecials) {
-      int at = random.nextInt(LENGTH - SPECIAL.length);
+      int at = random.nextInt(SPECIAL.length, LENGTH - SPECIAL.length);
+      System.arraycopy(SPECIAL, 0, values, 0, SPECIAL.length);
       System.arraycopy(SPECIAL, 0, values, at, SPECIAL.length);
     }
     return values;

@@ -9,26 +9,30 @@ import io.warmstep.backend.Backend;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.DeviceOptions;
 import io.warmstep.backend.Memory;
-import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Operand;
+import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.testkit.WrongDevice;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.LongUnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** An accelerator is chosen if it computes what it should, and otherwise skipped. */
 class DeviceChoiceTest {
   private static final CpuBackend CPU = new CpuBackend();
 
-  /**
-   * The processor under another name, with the last parameter off after each step by a relative
-   * error.
-   */
+  /** The processor under another name, whose steps may end with a mistake. */
   private static final class Fake implements Backend {
     private final boolean isAccelerator;
-    private final float error;
     private final boolean bitExact;
+    private final Consumer<StepPlan> mistake;
     private int opened;
     private DeviceOptions asked;
     private RuntimeException failure;
@@ -37,10 +41,15 @@ class DeviceChoiceTest {
       this(isAccelerator, error, true);
     }
 
+    /** With the last parameter off after each step by a relative error. */
     Fake(boolean isAccelerator, float error, boolean bitExact) {
+      this(isAccelerator, bitExact, plan -> change(plan, error, bitExact));
+    }
+
+    Fake(boolean isAccelerator, boolean bitExact, Consumer<StepPlan> mistake) {
       this.isAccelerator = isAccelerator;
-      this.error = error;
       this.bitExact = bitExact;
+      this.mistake = mistake;
     }
 
     @Override
@@ -78,11 +87,11 @@ class DeviceChoiceTest {
         throw failure;
       }
       opened++;
-      return new WrongDevice(CPU.open(new DeviceOptions(-1, 1)), report(), this::change);
+      return new WrongDevice(CPU.open(new DeviceOptions(-1, 1)), report(), mistake);
     }
 
-    private void change(MemorySlice first) {
-      Memory values = first.memory();
+    private static void change(StepPlan plan, float error, boolean bitExact) {
+      Memory values = first(plan).values().memory();
       if (values.type().isHalf() && error > 0 && !bitExact) {
         short[] bits = new short[1]; // as of a result that is rounded the other way
         values.read(values.length() - 1, bits, 0, 1);
@@ -122,6 +131,110 @@ class DeviceChoiceTest {
     assertFalse(report.bitExact());
     assertTrue(report.reason().startsWith("self-test of adam in float32 gave "), report.reason());
     assertTrue(report.reason().endsWith("update the device's driver"), report.reason());
+  }
+
+  private static StepPlan.Entry first(StepPlan plan) {
+    return plan.groups().get(0).entries().get(0);
+  }
+
+  /** Mistakes that a driver or a card may make, by what they are about. */
+  static Map<String, Consumer<StepPlan>> mistakes() {
+    Map<String, Consumer<StepPlan>> mistakes = new TreeMap<>();
+    for (ElementType type : ElementType.values()) {
+      long exponent = exponent(type);
+      mistakes.put(
+          type + ", subnormal results are 0",
+          plan -> change(plan, type, x -> (x & exponent) == 0 ? x & sign(type) : x));
+      mistakes.put(
+          type + ", NaN is 0", plan -> change(plan, type, x -> isNan(x, exponent) ? 0 : x));
+      mistakes.put(type + ", the last value is off by a bit", plan -> changeLast(plan, type));
+    }
+    for (String rule : List.of("adam", "lamb", "muon", "adafactor", "prodigy")) {
+      mistakes.put(
+          rule,
+          plan -> {
+            if (plan.groups().get(0).rule().name().equals(rule)) {
+              changeLast(plan, ElementType.FLOAT32);
+            }
+          });
+    }
+    mistakes.put(
+        "clipping",
+        plan -> {
+          if (plan.options().clipsByNorm()) {
+            changeLast(plan, ElementType.FLOAT32);
+          }
+        });
+    return mistakes;
+  }
+
+  static Set<String> kindsOfMistakes() {
+    return mistakes().keySet();
+  }
+
+  @ParameterizedTest
+  @MethodSource("kindsOfMistakes")
+  void everyMistakeIsFound(String kind) {
+    Fake fake = new Fake(true, true, mistakes().get(kind));
+    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
+    try (Device device = choice.fastest()) {
+      assertEquals("cpu", device.name());
+    }
+    String reason = choice.report().get(0).reason();
+    String about = kind.replaceFirst(",.*", "").replace("clipping", "adam");
+    assertTrue(reason.matches("self-test of .*\\b" + about + "\\b.* gave .*"), reason);
+  }
+
+  private static void change(StepPlan plan, ElementType type, LongUnaryOperator mistake) {
+    for (Operand operand : first(plan).operands()) {
+      Memory memory = operand.slice().memory();
+      if (memory.type() == type) {
+        for (long i = 0; i < memory.length(); i++) {
+          change(memory, i, mistake);
+        }
+      }
+    }
+  }
+
+  private static void changeLast(StepPlan plan, ElementType type) {
+    Memory values = first(plan).values().memory();
+    if (values.type() == type) {
+      change(values, values.length() - 1, bits -> bits + 1);
+    }
+  }
+
+  private static void change(Memory memory, long at, LongUnaryOperator mistake) {
+    Object array = memory.storage().newArray(1);
+    memory.read(at, array, 0, 1);
+    if (array instanceof short[] half) {
+      half[0] = (short) mistake.applyAsLong(half[0] & 0xffff);
+    } else if (array instanceof float[] single) {
+      int bits = Float.floatToRawIntBits(single[0]);
+      single[0] = Float.intBitsToFloat((int) mistake.applyAsLong(Integer.toUnsignedLong(bits)));
+    } else {
+      double[] twice = (double[]) array;
+      long bits = Double.doubleToRawLongBits(twice[0]);
+      twice[0] = Double.longBitsToDouble(mistake.applyAsLong(bits));
+    }
+    memory.write(at, array, 0, 1);
+  }
+
+  private static long exponent(ElementType type) {
+    return switch (type) {
+      case FLOAT16 -> 0x7c00;
+      case BFLOAT16 -> 0x7f80;
+      case FLOAT32 -> 0x7f800000;
+      case FLOAT64 -> 0x7ff0000000000000L;
+    };
+  }
+
+  private static long sign(ElementType type) {
+    return 1L << (Byte.SIZE * type.bytes() - 1);
+  }
+
+  private static boolean isNan(long bits, long exponent) {
+    long mantissa = Long.lowestOneBit(exponent) - 1;
+    return (bits & exponent) == exponent && (bits & mantissa) != 0;
   }
 
   @Test

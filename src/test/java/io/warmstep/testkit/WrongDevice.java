@@ -4,7 +4,6 @@ import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.Memory;
-import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.step.StepInputs;
@@ -12,13 +11,13 @@ import io.warmstep.storage.Storage;
 import java.util.function.Consumer;
 
 /**
- * A device whose every step ends with a mistake.
+ * A device whose steps end with a mistake.
  *
  * @param device that does the work
  * @param report what it says of itself
- * @param mistake what is done to the first parameter's values after a step
+ * @param mistake what is done after a step, which is told by its plan
  */
-public record WrongDevice(BackendDevice device, DeviceReport report, Consumer<MemorySlice> mistake)
+public record WrongDevice(BackendDevice device, DeviceReport report, Consumer<StepPlan> mistake)
     implements BackendDevice {
   @Override
   public Memory allocate(Storage storage, long length) {
@@ -32,8 +31,7 @@ public record WrongDevice(BackendDevice device, DeviceReport report, Consumer<Me
 
   @Override
   public StepProgram prepare(StepPlan plan) {
-    MemorySlice values = plan.groups().get(0).entries().get(0).values();
-    return new WrongStep(device.prepare(plan), () -> mistake.accept(values));
+    return new WrongStep(device.prepare(plan), () -> mistake.accept(plan));
   }
 
   @Override

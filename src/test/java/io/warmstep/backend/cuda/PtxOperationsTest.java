@@ -22,6 +22,7 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The prebuilt PTX computes what the source says: every floating-point operation in it is one that
@@ -432,6 +433,94 @@ class PtxOperationsTest {
       }
     }
     assertEquals(Set.of(), wrong);
+  }
+
+  /** Of elements, which global memory has; those of 16 bits go in twos or fours, too. */
+  private static final Pattern VECTOR =
+      Pattern.compile("(ld|st)\\.(?:global\\.)?v[24]\\.([a-z]\\d+)\\s.*");
+
+  private static final Pattern SINGLE =
+      Pattern.compile("(?:@!?%p\\d+ )?(ld|st)\\.(?:global\\.)?([a-z]\\d+)\\s.*");
+
+  /** One element for each thread, or the numbers of a tensor or group: no vectors of elements. */
+  private static final String WITHOUT_VECTORS =
+      "(factor_tiles|factor_join|matrix_copy|matrix_product|numbers|groups)_\\w+"
+          + "|global_norm|captured_step";
+
+  static List<String> entriesWithVectors() throws IOException {
+    return entries().stream().filter(entry -> !entry.matches(WITHOUT_VECTORS)).toList();
+  }
+
+  @ParameterizedTest
+  @MethodSource("entriesWithVectors")
+  void vectorPathsAccessWholeVectors(String entry) throws IOException {
+    String text = PtxTest.ptx(entry);
+    Set<String> types =
+        entry.startsWith("mixed_") // whose elements are words, of whatever type
+            ? Set.of("u32")
+            : Set.of("f32", "f64", "u16");
+    assertEquals(List.of(), partsOfVectors(text), entry + ": singly, where others are vectors");
+    assertTrue(hasVector(text, "ld", types), entry + " loads no vector");
+    assertEquals(
+        !entry.matches("(sums|leaves)_\\w+") || movesStateBySums(entry),
+        hasVector(text, "st", types),
+        entry + " stores vectors");
+  }
+
+  private static boolean movesStateBySums(String entry) {
+    return entry.startsWith("sums_")
+        && movesState(entry.substring("sums_".length(), entry.lastIndexOf('_')));
+  }
+
+  private static boolean hasVector(String text, String direction, Set<String> types) {
+    return text.lines()
+        .map(line -> VECTOR.matcher(line.strip()))
+        .anyMatch(m -> m.matches() && m.group(1).equals(direction) && types.contains(m.group(2)));
+  }
+
+  /**
+   * Accesses of single elements between the same two labels or branches as a vector of their type.
+   * Of words only stores: a group's numbers are loaded there, too.
+   */
+  private static List<String> partsOfVectors(String text) {
+    List<String> parts = new ArrayList<>();
+    List<String> block = new ArrayList<>();
+    for (String line : (text + "\nend:").lines().map(String::strip).toList()) {
+      if (line.endsWith(":") || line.matches("(@!?%p\\d+ )?bra\\b.*")) {
+        Set<String> vectors = new TreeSet<>();
+        for (String instruction : block) {
+          Matcher vector = VECTOR.matcher(instruction);
+          if (vector.matches()) {
+            vectors.add(vector.group(2));
+          }
+        }
+        for (String instruction : block) {
+          Matcher single = SINGLE.matcher(instruction);
+          if (single.matches()
+              && vectors.contains(single.group(2))
+              && !(single.group(1) + single.group(2)).equals("ldu32")) {
+            parts.add(instruction);
+          }
+        }
+        block.clear();
+      } else {
+        block.add(line);
+      }
+    }
+    return parts;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adam_float32", "sgd_float64", "lookahead_bfloat16", "mixed_adam"})
+  void partsOfVectorsAreFound(String entry) throws IOException {
+    Matcher vector =
+        Pattern.compile("st\\.(?:global\\.)?v[24]\\.(\\w+)\\s+(\\[.*]), \\{(%\\w+), .*")
+            .matcher(PtxTest.ptx(entry));
+    assertTrue(vector.find(), entry);
+    String single = "st.%s %s, %s;".formatted(vector.group(1), vector.group(2), vector.group(3));
+    // As where an element is stored before the rest of its vector.
+    String changed = vector.replaceFirst(Matcher.quoteReplacement(single + "\n" + vector.group()));
+    assertEquals(List.of(single), partsOfVectors(changed));
   }
 
   @Test

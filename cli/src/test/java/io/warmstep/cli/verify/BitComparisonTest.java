@@ -174,7 +174,8 @@ class BitComparisonTest {
     }
   }
 
-  private static void flipLowestBit(MemorySlice values) {
+  private static void flipLowestBit(StepPlan plan) {
+    MemorySlice values = plan.groups().get(0).entries().get(0).values();
     float[] first = new float[1];
     values.memory().read(values.offset(), first, 0, 1);
     first[0] = Float.intBitsToFloat(Float.floatToRawIntBits(first[0]) ^ 1);

@@ -6,9 +6,11 @@ import io.warmstep.Devices;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.backend.cuda.EarlyLaunches;
 import io.warmstep.cli.verify.EntryScenes.Scene;
 import io.warmstep.rule.Momentum;
 import io.warmstep.schedule.Schedules;
@@ -16,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Supplier;
 
 /** The scenes of the entry that begins captured steps. */
 final class CapturedScenes {
@@ -23,18 +26,36 @@ final class CapturedScenes {
 
   private CapturedScenes() {}
 
-  /** With and without a norm and a loss scale, and with scales that come to their bounds. */
+  /**
+   * With and without a norm and a loss scale, with scales that come to their bounds, and with
+   * launches that the host has no numbers for.
+   */
   static List<Scene> all() {
     List<Scene> scenes = new ArrayList<>();
     for (int groups : new int[] {1, 20}) {
-      scenes.add(device -> mismatches(device, groups, 1.0 / 3, 0, 0));
-      scenes.add(device -> mismatches(device, groups, 1.0 / 3, 65536, 3));
+      scenes.add(device -> mismatches(device, groups, false, 1.0 / 3, null));
+      scenes.add(scaled(groups, 1.0 / 3, 65536, 3));
     }
-    scenes.add(device -> mismatches(device, 1, 1.0 / 3, 0x1.8p-126, 5));
-    scenes.add(device -> mismatches(device, 1, 1.0 / 3, 1024, 1));
-    scenes.add(device -> mismatches(device, 1, 1024, 0x1p127, 2));
-    scenes.add(device -> mismatches(device, 1, 0x1.fffffffp-1, 1, 4)); // a mantissa rounded to 2
+    scenes.add(scaled(1, 1.0 / 3, 0x1.8p-126, 5));
+    scenes.add(scaled(1, 1.0 / 3, 1024, 1));
+    scenes.add(scaled(1, 1024, 0x1p127, 2));
+    scenes.add(scaled(1, 1024, Float.MAX_VALUE / 2.0, 4)); // which grows to the largest
+    scenes.add(scaled(1, 0x1.fffffffp-1, 1, 4)); // a mantissa rounded to 2
+    // A quotient that is rounded up, which no float32 shows.
+    scenes.add(
+        device -> mismatches(device, 1, true, 1.0 / 3, () -> LossScaler.dynamic(1000, 2, 0.5, 3)));
+    scenes.add(device -> EarlyLaunches.mismatches());
     return scenes;
+  }
+
+  private static Scene scaled(int groups, double gradientScale, double scale, int interval) {
+    return device ->
+        mismatches(
+            device,
+            groups,
+            false,
+            gradientScale,
+            () -> LossScaler.dynamic(scale, 2, 0.5, interval));
   }
 
   private static Optimizer optimizer(
@@ -50,10 +71,13 @@ final class CapturedScenes {
     return (scaler == null ? builder : builder.clipNorm(0.5).lossScaler(scaler)).build();
   }
 
-  private static Parameters parameters(Device device, int groups) {
+  private static Parameters parameters(Device device, int groups, boolean hasDoubles) {
     ParametersBuilder builder = Parameters.on(device);
     for (int i = 0; i < groups; i++) {
       builder.add("p" + i, new float[] {1, 2, 3});
+    }
+    if (hasDoubles) {
+      builder.add("double", new double[3]); // beside which a step is not lost
     }
     return builder.build();
   }
@@ -71,18 +95,22 @@ final class CapturedScenes {
   }
 
   private static long mismatches(
-      Device device, int groups, double gradientScale, double scale, int interval) {
-    LossScaler first = scale == 0 ? null : LossScaler.dynamic(scale, 2, 0.5, interval);
-    LossScaler second = scale == 0 ? null : LossScaler.dynamic(scale, 2, 0.5, interval);
+      Device device,
+      int groups,
+      boolean hasDoubles,
+      double gradientScale,
+      Supplier<LossScaler> scaler) {
+    LossScaler first = scaler == null ? null : scaler.get();
+    LossScaler second = scaler == null ? null : scaler.get();
     long different = 0;
     try (Device cpu = Devices.cpu();
-        Parameters expected = parameters(cpu, groups);
-        Parameters actual = parameters(device, groups);
+        Parameters expected = parameters(cpu, groups, hasDoubles);
+        Parameters actual = parameters(device, groups, hasDoubles);
         Optimizer plain = optimizer(expected, groups, gradientScale, first);
         Optimizer optimizer = optimizer(actual, groups, gradientScale, second);
         CapturedStep captured = optimizer.capture()) {
       for (int step = 1; step <= STEPS; step++) {
-        boolean skips = scale != 0 && step % 7 > 4;
+        boolean skips = first != null && step % 7 > 4;
         setGradients(expected, step, skips);
         setGradients(actual, step, skips);
         plain.step();
@@ -94,9 +122,9 @@ final class CapturedScenes {
         different += plain.stepCount() == optimizer.stepCount() ? 0 : 1;
         different += plain.skippedSteps() == optimizer.skippedSteps() ? 0 : 1;
         different += plain.isLastStepSkipped() == optimizer.isLastStepSkipped() ? 0 : 1;
-        for (int i = 0; i < groups; i++) {
-          float[] bits = expected.get("p" + i).values().toFloats();
-          different += Arrays.equals(bits, actual.get("p" + i).values().toFloats()) ? 0 : 1;
+        for (Parameter parameter : expected) {
+          double[] numbers = actual.get(parameter.name()).values().toDoubles();
+          different += Arrays.equals(parameter.values().toDoubles(), numbers) ? 0 : 1;
         }
       }
     } catch (IllegalStateException e) { // the device counts other launches than there were

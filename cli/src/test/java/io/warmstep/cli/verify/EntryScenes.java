@@ -373,6 +373,7 @@ final class EntryScenes {
         many,
         Elements.ORDINARY,
         builder -> {
+          builder.zeroGradients(true); // also those of a group that is not updated
           for (int i = 1; i < 20; i++) {
             ParameterGroup group =
                 ParameterGroup.matching(type + "." + i).learningRateFactor(i % 3);

@@ -48,9 +48,16 @@ final class EquivalentMutants {
               "a product with a power of two is exact, or far below what it is added to",
               (mutant, text) ->
                   mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
-                      && mutant.entry().matches("global_norm|leaves_\\w+")
+                      && mutant.entry().matches("global_norm|captured_step|leaves_\\w+")
                       && mutant.before().contains("mul.")
                       && operands(mutant).stream().anyMatch(operand -> isPower(operand, text))),
+          new Kind(
+              "a captured loss scale grows and shrinks by powers of two: see"
+                  + " LossScaler.requireExact",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
+                      && mutant.entry().equals("captured_step")
+                      && mutant.before().contains("mul.rn.f64")),
           new Kind(
               "the product of an element of float16 and a scale's power of two is exact",
               (mutant, text) ->
@@ -102,8 +109,8 @@ final class EquivalentMutants {
                           .before()
                           .matches("\\s*setp\\.gt\\.s32\\s+%p\\d+, %r\\d+, -(127|1023);")),
           new Kind(
-              "what masters keep is aligned where the parameter is, or begins an allocation, and what"
-                  + " counts as unaligned is moved one by one",
+              "what masters keep is aligned where the parameter is, or begins an allocation, and"
+                  + " what counts as unaligned is moved one by one",
               EquivalentMutants::isAlignmentOfRest),
           new Kind(
               "all threads have the sum, and others than the first may store it",
@@ -342,17 +349,27 @@ final class EquivalentMutants {
         : OptionalInt.of(base.getAsInt() + Integer.parseInt(made.group(3)));
   }
 
-  /** Whether a register has the sign of a group, which may come from the table. */
-  private static boolean isSign(String register, String entry, List<String> text) {
-    int offset = entry.endsWith("_float64") ? SIGN_DOUBLE : SIGN_FLOAT;
+  /** Whether a register has a number of a group, which may come from the table. */
+  private static boolean isOfGroup(
+      String register, int offsetInFloat, int offsetInDouble, String entry, List<String> text) {
     Pattern load =
         Pattern.compile(
             "\\s*ld\\.global\\.(?:v2\\.)?f\\d+\\s+\\{?"
                 + Pattern.quote(register)
                 + "\\b.*\\[%rd\\d+\\+"
-                + offset
+                + (entry.endsWith("_float64") ? offsetInDouble : offsetInFloat)
                 + "];");
     return text.stream().anyMatch(line -> load.matcher(line).matches());
+  }
+
+  /** Whether a register has a group's sign. */
+  private static boolean isSign(String register, String entry, List<String> text) {
+    return isOfGroup(register, SIGN_FLOAT, SIGN_DOUBLE, entry, text);
+  }
+
+  /** Whether a register has a group's factor of weight decay in the gradient. */
+  private static boolean isDecay(String register, String entry, List<String> text) {
+    return isOfGroup(register, DECAY_FLOAT, DECAY_DOUBLE, entry, text);
   }
 
   /** Whether a load is from the table of groups, to which the arguments have a pointer. */
@@ -393,9 +410,6 @@ final class EquivalentMutants {
   }
 
   /**
-   * Whether a branch is turned around that leaves the store of a leaf's sum to the first thread.
-   */
-  /**
    * Whether a width of 1 or 2 bytes, or else 4, has no other use than the mask of a vector's
    * address.
    */
@@ -426,6 +440,9 @@ final class EquivalentMutants {
     return use.matches() ? Optional.of(use.group(1)) : Optional.empty();
   }
 
+  /**
+   * Whether a branch is turned around that leaves the store of a leaf's sum to the first thread.
+   */
   private static boolean isStoreOfSum(PtxMutants.Mutant mutant, List<String> text) {
     Matcher branch = Pattern.compile("\\s*@(%p\\d+) bra\\s+(\\S+);").matcher(mutant.before());
     if (mutant.kind() != PtxMutants.Kind.BRANCH
@@ -555,19 +572,6 @@ final class EquivalentMutants {
             .isPresent();
   }
 
-  /** Whether a register has a group's factor of weight decay in the gradient. */
-  private static boolean isDecay(String register, String entry, List<String> text) {
-    int offset = entry.endsWith("_float64") ? DECAY_DOUBLE : DECAY_FLOAT;
-    Pattern load =
-        Pattern.compile(
-            "\\s*ld\\.global\\.f\\d+\\s+"
-                + Pattern.quote(register)
-                + ", \\[%rd\\d+\\+"
-                + offset
-                + "];");
-    return text.stream().anyMatch(line -> load.matcher(line).matches());
-  }
-
   private static boolean decaysGradients(String entry) {
     String kernel =
         entry.replaceFirst("^(sums|first|mixed)_", "").replaceFirst("_b?float\\d+$", "");
@@ -648,18 +652,17 @@ final class EquivalentMutants {
     return false;
   }
 
-  /** Whether a store is gone that stores zeros alone. */
+  /** Whether a store of zeros alone is gone or another. */
   private static boolean isZeroing(PtxMutants.Mutant mutant, List<String> text) {
     Matcher store =
-        Pattern.compile("\\s*st\\.(?:v\\d\\.)?u\\d+\\s+\\[%\\w+\\], \\{?([^}]+)}?;")
+        Pattern.compile("\\s*st\\.(?:v\\d\\.)?[uf]\\d+\\s+\\[%\\w+\\], \\{?([^}]+)}?;")
             .matcher(mutant.before());
-    return mutant.kind() == PtxMutants.Kind.NO_STORE
-        && store.matches()
+    return store.matches()
         && Arrays.stream(store.group(1).split(", ", -1))
             .allMatch(
                 register ->
                     definition(register, text)
-                        .filter(line -> line.matches("\\s*mov\\.u\\d+\\s+%\\w+, 0;"))
+                        .filter(line -> line.matches("\\s*mov\\.[uf]\\d+\\s+%\\w+, 0(?:[fd]0+)?;"))
                         .isPresent());
   }
 

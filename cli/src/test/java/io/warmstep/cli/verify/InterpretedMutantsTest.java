@@ -11,11 +11,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -117,6 +119,11 @@ class InterpretedMutantsTest {
       assertTrue(20 * notFound.size() <= mutants.size(), notFound.toString());
     }
     if (ENTRIES.equals(".*")) {
+      assertEquals(
+          EnumSet.allOf(PtxMutants.Kind.class),
+          mutants.stream()
+              .map(PtxMutants.Mutant::kind)
+              .collect(Collectors.toCollection(() -> EnumSet.noneOf(PtxMutants.Kind.class))));
       assertTrue(found >= 40, found + " of " + mutants.size() + " mutants were found");
       assertTrue(mutants.stream().map(PtxMutants.Mutant::entry).distinct().count() >= 10);
     }
@@ -124,8 +131,8 @@ class InterpretedMutantsTest {
 
   /** How a mutant is found, if it is: in all of the entry's scenes, or in some. */
   static Optional<String> find(PtxMutants.Mutant mutant, boolean inFew) throws IOException {
-    Path file = folder().resolve(mutant.entry() + ".ptx");
-    Files.writeString(file, mutant.in(text(mutant.entry())));
+    Path file = folder().resolve(mutant.entry() + ".line");
+    Files.writeString(file, mutant.change());
     long before = CudaSim.violations();
     try (Device device = Devices.require("cuda")) {
       for (EntryScenes.Scene scene :

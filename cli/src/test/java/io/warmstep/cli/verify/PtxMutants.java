@@ -10,11 +10,12 @@ import java.util.regex.Pattern;
 final class PtxMutants {
   /** A change of one line. */
   record Mutant(String entry, Kind kind, int line, String before, String after) {
-    /** The whole text with it. */
-    String in(List<String> text) {
-      List<String> changed = new ArrayList<>(text);
-      changed.set(line - 1, after);
-      return String.join("\n", changed) + "\n";
+    /**
+     * What the simulator is to put in the text that the library gives it, which of {@code
+     * mixed_<rule>} has constants in other lines.
+     */
+    String change() {
+      return line + " " + after.strip() + "\n";
     }
 
     @Override
@@ -32,7 +33,7 @@ final class PtxMutants {
     SPLIT,
     /** Rounded toward zero. */
     ROUNDED_TO_ZERO,
-    /** An access four bytes, or one element, further on. */
+    /** An access that begins where it should end: one element, or one vector, further on. */
     OFFSET,
     /** A barrier that is not there. */
     NO_BARRIER,
@@ -69,13 +70,17 @@ final class PtxMutants {
               + ";");
   private static final Pattern ROUNDED =
       Pattern.compile("(\\s*(?:add|fma|div|sqrt|mul))\\.rn(\\.f(?:32|64)\\s.*)");
+
+  /** Also without a state space: nvcc chooses among a launch's arrays that way. */
   private static final Pattern ACCESS =
       Pattern.compile(
-          "(\\s*(?:@!?%p\\d+"
-              + " )?(?:ld|st)\\.(?:global|shared)\\S*\\s.*\\[%\\w+)(?:\\+(-?\\d+))?(\\].*)");
+          "(\\s*(?:@!?%p\\d+ )?(?:ld|st)\\.)(?!param)(\\S*)(\\s.*\\[%\\w+)(?:\\+(-?\\d+))?(\\].*)");
+
   private static final Pattern VECTOR_STORE =
       Pattern.compile(
-          "(\\s*)st\\.global\\.v([24])\\.(\\w+)(\\s+)\\[(%\\w+)(?:\\+(-?\\d+))?\\], \\{(.*)\\};");
+          "(\\s*)st\\.((?:global\\.|shared\\.)?)v[24]\\.(\\w+)\\s+"
+              + "\\[(%\\w+)(?:\\+(-?\\d+))?\\], \\{(.*)\\};");
+
   private static final Pattern ORDERED =
       Pattern.compile(
           "(\\s*(?:div\\.rn|sub|selp)\\.\\w+\\s+%\\w+, )" + ANY + ", " + ANY + "([,;].*)");
@@ -165,21 +170,31 @@ final class PtxMutants {
   }
 
   private static String moved(Matcher m) {
-    int by = m.group(1).contains("64") ? 8 : m.group(1).contains("u16") ? 2 : 4;
-    int offset = m.group(2) == null ? 0 : Integer.parseInt(m.group(2));
-    return m.group(1) + "+" + (offset + by) + m.group(3);
+    Matcher form = Pattern.compile("(?:[a-z]+\\.)*(?:v([24])\\.)?([a-z]\\d+)").matcher(m.group(2));
+    if (!form.matches()) {
+      throw new AssertionError("no type in " + m.group());
+    }
+    int elements = form.group(1) == null ? 1 : Integer.parseInt(form.group(1));
+    int offset = m.group(4) == null ? 0 : Integer.parseInt(m.group(4));
+    offset += elements * bytes(form.group(2));
+    return m.group(1) + m.group(2) + m.group(3) + "+" + offset + m.group(5);
   }
 
   private static String shortened(Matcher m) {
-    String[] values = m.group(7).split(", ", -1);
-    int offset = m.group(6) == null ? 0 : Integer.parseInt(m.group(6));
-    int size = m.group(3).endsWith("64") ? 8 : m.group(3).endsWith("32") ? 4 : 2;
+    String[] values = m.group(6).split(", ", -1);
+    int offset = m.group(5) == null ? 0 : Integer.parseInt(m.group(5));
     StringBuilder stores = new StringBuilder(m.group(1));
     for (int i = 0; i < values.length - 1; i++) {
       stores.append(
-          "st.global.%s [%s+%d], %s; "
-              .formatted(m.group(3), m.group(5), offset + i * size, values[i]));
+          "st.%s%s [%s+%d], %s; "
+              .formatted(
+                  m.group(2), m.group(3), m.group(4), offset + i * bytes(m.group(3)), values[i]));
     }
     return stores.toString();
+  }
+
+  /** Of a type such as {@code u16}. */
+  private static int bytes(String type) {
+    return Integer.parseInt(type.substring(1)) / Byte.SIZE;
   }
 }
