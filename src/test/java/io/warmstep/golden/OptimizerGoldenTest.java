@@ -46,17 +46,21 @@ class OptimizerGoldenTest {
   private static final Map<String, Double> LOOSER = Map.of("prodigy/default-d0", 1e-10);
 
   /**
-   * In float32, where a sum of what cancels decides how far all goes: plain float32 arithmetic is
-   * off by 0.0072 and 1.3e-5 there.
+   * Cases in which float32 here is worse than plain arithmetic, with the factor, since the order of
+   * operations differs. AdEMAMix multiplies the parameter by 1 - lr * weightDecay, whose rounding
+   * errs in one direction in every step; the reference subtracts lr * weightDecay * p. Prodigy has
+   * its step size in float32, so that captured steps need no host; PyTorch has a double.
    */
-  private static final Map<String, Double> LOOSER_FLOAT32 =
+  private static final Map<String, Double> WORSE =
       Map.of(
-          "prodigy/default-d0",
-          0.008,
-          "prodigy/bias-correction-safeguard",
-          1.5e-5,
-          "prodigy/gaps",
-          1.5e-5);
+          "ademamix/warmup-weight-decay",
+          4.0,
+          "ademamix/beta1-zero",
+          6.5,
+          "prodigy/coupled-decay",
+          4.0,
+          "prodigy/growth-rate",
+          4.5);
 
   /** The cases of rules that the library does not have. */
   private static final Set<String> SKIPPED =
@@ -79,6 +83,10 @@ class OptimizerGoldenTest {
 
   /** In float32, the error of a case whose plain arithmetic is not known, as a root mean square. */
   private static final double FLOAT32_TOLERANCE = 1e-5;
+
+  private static boolean isPlainKnown(GoldenCase golden) {
+    return PlainFloat32.has(golden) || PlainRules.has(golden);
+  }
 
   private static List<GoldenCase> cases() {
     return GoldenCase.all().stream().filter(GoldenCase::hasRule).toList();
@@ -107,6 +115,13 @@ class OptimizerGoldenTest {
             .map(GoldenCase::name)
             .collect(Collectors.toSet());
     assertEquals(SKIPPED, without, "cases that nothing replays");
+    assertEquals(
+        Set.of("lookahead/sgd", "lookahead/adamw"),
+        cases().stream()
+            .filter(golden -> !isPlainKnown(golden))
+            .map(GoldenCase::name)
+            .collect(Collectors.toSet()),
+        "cases whose plain arithmetic is not known");
   }
 
   @ParameterizedTest(name = "{0}, {1}")
@@ -149,9 +164,9 @@ class OptimizerGoldenTest {
         .forEach(
             (name, errors) -> {
               double bound =
-                  PlainFloat32.has(golden)
-                      ? ALLOWANCE * errors.plain.root() + ULP
-                      : LOOSER_FLOAT32.getOrDefault(golden.name(), FLOAT32_TOLERANCE);
+                  isPlainKnown(golden)
+                      ? WORSE.getOrDefault(golden.name(), ALLOWANCE) * errors.plain.root() + ULP
+                      : FLOAT32_TOLERANCE;
               assertTrue(
                   errors.own.root() <= bound,
                   golden + ", " + name + ": " + errors + ", allowed " + bound);
@@ -163,7 +178,7 @@ class OptimizerGoldenTest {
   void float32IsNoWorseThanPlainArithmeticOverAllCases(ContractBackend backend) {
     Map<String, MeanRatio> ratios = new TreeMap<>();
     cases().stream()
-        .filter(PlainFloat32::has)
+        .filter(OptimizerGoldenTest::isPlainKnown)
         .forEach(
             golden ->
                 errors(backend, golden)
@@ -222,6 +237,7 @@ class OptimizerGoldenTest {
     if (PlainFloat32.has(golden)) {
       golden.tensors().forEach((name, start) -> plain.put(name, new PlainFloat32(golden, start)));
     }
+    PlainRules rules = PlainRules.has(golden) ? new PlainRules(golden) : null;
     run(
         backend,
         golden,
@@ -230,6 +246,9 @@ class OptimizerGoldenTest {
           PlainFloat32 its = plain.get(tensor);
           if (its != null) {
             its.advanceTo(snapshot.step());
+          }
+          if (rules != null) {
+            rules.advanceTo(snapshot.step());
           }
           snapshot
               .values()
@@ -242,7 +261,9 @@ class OptimizerGoldenTest {
                               n -> new Errors(new SquaredError(), new SquaredError())),
                           expected,
                           actual.get(name),
-                          its == null ? null : its.value(name)));
+                          its != null
+                              ? its.value(name)
+                              : rules != null ? rules.value(tensor, name) : null));
         });
     return errors;
   }
