@@ -146,6 +146,7 @@ final class MixedPrecision {
               : "store them as bfloat16 or float16, or leave masters out");
     }
     if (options.stateType() != StateType.FLOAT32 && !hasNarrow) {
+      requireNoExactState(groups);
       throw Arguments.refusal(
           "stateType",
           options.stateType(),
@@ -159,6 +160,31 @@ final class MixedPrecision {
           "nearest where a step stores neither bfloat16 nor squares in int8",
           "store parameters without a master or state so, keep masters of 24 bits, or leave it"
               + " out");
+    }
+  }
+
+  /**
+   * Names the state that has to have all of its bits, so that a user knows what stands against it.
+   */
+  private void requireNoExactState(List<RuleGroup> groups) {
+    for (RuleGroup group : groups) {
+      List<String> exact =
+          group.rule().stateSlots().stream()
+              .filter(slot -> slot.extent() == StateSlot.Extent.ELEMENT && !slot.isAverage())
+              .map(StateSlot::name)
+              .toList();
+      if (!exact.isEmpty()) {
+        throw Arguments.refusal(
+            "stateType",
+            options.stateType(),
+            "float32 for the state of "
+                + group.rule().name()
+                + " ("
+                + String.join(", ", exact)
+                + "), which is no running average: in fewer bits, what a step adds to a sum that"
+                + " only grows, to a step size or to weights would be lost",
+            "choose a rule with moments, such as adam, or leave it out");
+      }
     }
   }
 

@@ -20,7 +20,8 @@ import java.util.Optional;
  *
  * <p>The norms are a tensor's. The ratio is 1 where one of them is 0, and, unless {@link
  * #alwaysAdapt}, without weight decay; with {@link #trustClip} it is at most 1. Without {@link
- * #biasCorrection} both divisors are 1.
+ * #biasCorrection} both divisors are 1. timm's {@code caution} is not here: the norm of the masked
+ * update would need the mean of the mask before it, a phase more.
  *
  * <p>State: {@code exp_avg} and {@code exp_avg_sq}.
  */

@@ -55,7 +55,9 @@ public final class Lookahead implements UpdateRule {
       throw Arguments.refusal(
           "lookahead: rule",
           rule.name(),
-          "one that keeps its state of matrices for each element",
+          "one that keeps a value of state for each element, since the slow weights have one: "
+              + rule.name()
+              + " has only numbers of the rows and columns of a matrix",
           "use it without Lookahead, or choose a rule such as Adam.adamW()");
     }
     this.rule = rule;

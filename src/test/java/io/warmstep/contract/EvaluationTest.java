@@ -98,7 +98,7 @@ class EvaluationTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void swapsThereAndBackByTheBit(ContractBackend backend) {
-    for (UpdateRule rule : List.of(SGD, Asgd.asgd().t0(1))) {
+    for (UpdateRule rule : List.of(SGD, ScheduleFreeAdamW.scheduleFreeAdamW(), Asgd.asgd().t0(1))) {
       EvaluationWeights weights = rule.evaluation().orElseThrow();
       try (TestModel model = model(backend.shared(), backend);
           TestModel other = model(backend.shared(), backend);

@@ -1,5 +1,6 @@
 package io.warmstep.contract;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -126,6 +127,41 @@ class GroupSumsTest {
     Bits.assertSame(found.get(0), found.get(2), () -> "values");
     Bits.assertSame(found.get(1), found.get(3), () -> "d_numerator");
     assertNotEquals(0, found.get(1)[0]);
+  }
+
+  /** One tensor of more leaves than a node has, so that nodes are joined. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  void moreLeavesThanANodeHas(ContractBackend backend) {
+    int length = 4096 * 4096 + 4097;
+    SplittableRandom random = new SplittableRandom(8);
+    float[] values = new float[length];
+    float[] gradients = new float[length];
+    for (int i = 0; i < length; i++) {
+      // Signed sums that cancel, and with different exponents.
+      gradients[i] = Math.scalb(random.nextInt(-1000, 1000), i > length / 2 ? 10 : -5);
+      values[i] = gradients[i];
+    }
+    List<float[]> found = new ArrayList<>();
+    List<double[]> numerators = new ArrayList<>();
+    try (Device one = Devices.cpu(1)) {
+      for (Device device : List.of(one, backend.shared())) {
+        try (Parameters parameters =
+                Parameters.on(device).add("p", ElementType.FLOAT32, length).build();
+            Optimizer optimizer = Optimizer.of(parameters).rule(PRODIGY).learningRate(1).build()) {
+          parameters.get("p").values().copyFrom(values);
+          for (int step = 0; step < 2; step++) {
+            parameters.get("p").gradients().copyFrom(gradients);
+            optimizer.step();
+          }
+          found.add(parameters.get("p").values().toFloats());
+          numerators.add(optimizer.state("p", "d_numerator").toDoubles());
+        }
+      }
+    }
+    assertArrayEquals(found.get(0), found.get(1));
+    Bits.assertSame(numerators.get(0), numerators.get(1), () -> "d_numerator");
+    assertNotEquals(0, numerators.get(0)[0]);
   }
 
   private static void compare(

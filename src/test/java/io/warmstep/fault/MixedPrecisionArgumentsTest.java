@@ -13,13 +13,18 @@ import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.rule.Adafactor;
+import io.warmstep.rule.Adagrad;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Prodigy;
+import io.warmstep.rule.Rprop;
+import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.List;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 
@@ -63,8 +68,8 @@ class MixedPrecisionArgumentsTest {
             builder -> builder.masterWeights(MasterWeights.BITS_24)));
     for (Rounding rounding : Rounding.values()) {
       assertEquals(
-          "masterWeights is 24bit, must be exact or none for the float16 parameter \"w\": keep exact"
-              + " masters, or store it as bfloat16",
+          "masterWeights is 24bit, must be exact or none for the float16 parameter \"w\": keep"
+              + " exact masters, or store it as bfloat16",
           refusal(
               ElementType.FLOAT16,
               ElementType.FLOAT32,
@@ -102,20 +107,48 @@ class MixedPrecisionArgumentsTest {
   }
 
   @Test
+  void stateWhoseLowBitsCount() {
+    Map<UpdateRule, String> exact =
+        Map.of(
+            Adagrad.adagrad(), "adagrad (sum)",
+            Rprop.rprop(), "rprop (prev, step_size)",
+            Asgd.asgd(), "asgd (ax)",
+            ScheduleFreeSgd.scheduleFreeSgd(), "schedulefreesgd (z)");
+    exact.forEach(
+        (rule, state) -> {
+          for (StateType type : new StateType[] {StateType.BFLOAT16, StateType.INT8}) {
+            assertEquals(
+                "stateType is "
+                    + type
+                    + ", must be float32 for the state of "
+                    + state
+                    + ", which is no running average: in fewer bits, what a step adds to a sum that"
+                    + " only grows, to a step size or to weights would be lost: choose a rule with"
+                    + " moments, such as adam, or leave it out",
+                refusal(
+                    ElementType.FLOAT32,
+                    ElementType.FLOAT32,
+                    rule,
+                    builder -> builder.stateType(type)));
+          }
+        });
+  }
+
+  @Test
   void randomRoundingOfNothing() {
     assertEquals(
-        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
-            + " int8: store parameters without a master or state so, keep masters of 24 bits, or leave it"
-            + " out",
+        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares"
+            + " in int8: store parameters without a master or state so, keep masters of 24 bits, or"
+            + " leave it out",
         refusal(
             ElementType.BFLOAT16,
             ElementType.BFLOAT16,
             Adam.adam(),
             builder -> builder.masterWeights(MasterWeights.EXACT).rounding(Rounding.STOCHASTIC)));
     assertEquals(
-        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
-            + " int8: store parameters without a master or state so, keep masters of 24 bits, or leave it"
-            + " out",
+        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares"
+            + " in int8: store parameters without a master or state so, keep masters of 24 bits, or"
+            + " leave it out",
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,
@@ -137,9 +170,10 @@ class MixedPrecisionArgumentsTest {
       String expected =
           "rule is "
               + rule.name()
-              + ", must be one without sums over groups and without factors for the parameter \"w\","
-              + " which has an average, or a master, state or gradient of a type of its own: store"
-              + " all in one type, without a master or an average, or choose a rule such as adam";
+              + ", must be one without sums over groups and without factors for the parameter"
+              + " \"w\", which has an average, or a master, state or gradient of a type of its own:"
+              + " store all in one type, without a master or an average, or choose a rule such as"
+              + " adam";
       assertEquals(
           expected, refusal(ElementType.FLOAT32, ElementType.BFLOAT16, rule, builder -> builder));
       assertEquals(
@@ -151,9 +185,10 @@ class MixedPrecisionArgumentsTest {
               builder -> builder.masterWeights(MasterWeights.EXACT)));
     }
     assertEquals(
-        "rule is prodigy, must be one without sums over groups and without factors for the parameter"
-            + " \"w\", which has an average, or a master, state or gradient of a type of its own:"
-            + " store all in one type, without a master or an average, or choose a rule such as adam",
+        "rule is prodigy, must be one without sums over groups and without factors for the"
+            + " parameter \"w\", which has an average, or a master, state or gradient of a type of"
+            + " its own: store all in one type, without a master or an average, or choose a rule"
+            + " such as adam",
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,

@@ -275,8 +275,9 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
             (name, value) -> {
               String component = camelCase(name);
               if (value.isJsonArray()) {
-                // betas [b1, b2] are beta1 and beta2
-                String singular = component.replaceAll("s$", "");
+                // betas [b1, b2] are beta1 and beta2, and eps [e1, e2] is eps1 and eps2
+                String singular =
+                    component.equals("eps") ? component : component.replaceAll("s$", "");
                 for (int i = 0; i < value.getAsJsonArray().size(); i++) {
                   values.put(singular + (i + 1), setting(value.getAsJsonArray().get(i)));
                 }

@@ -9,9 +9,15 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.checkpoint.CheckpointReader;
+import io.warmstep.checkpoint.ElementFormat;
+import io.warmstep.checkpoint.TensorEntry;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.BytesChannel;
 import io.warmstep.testkit.ContractBackend;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -40,17 +46,29 @@ class OptimizerGoldenTest {
   private static final Map<String, Double> LOOSER = Map.of("prodigy/default-d0", 1e-10);
 
   /**
-   * In float32, where a sum of what cancels decides how far all goes: plain float32 arithmetic is
-   * off by 0.0072 and 1.3e-5 there.
+   * Cases in which float32 here is worse than plain arithmetic, with the factor, since the order of
+   * operations differs. AdEMAMix multiplies the parameter by 1 - lr * weightDecay, whose rounding
+   * errs in one direction in every step; the reference subtracts lr * weightDecay * p. Prodigy has
+   * its step size in float32, so that captured steps need no host; PyTorch has a double.
    */
-  private static final Map<String, Double> LOOSER_FLOAT32 =
+  private static final Map<String, Double> WORSE =
       Map.of(
-          "prodigy/default-d0",
-          0.008,
-          "prodigy/bias-correction-safeguard",
-          1.5e-5,
-          "prodigy/gaps",
-          1.5e-5);
+          "ademamix/warmup-weight-decay",
+          4.0,
+          "ademamix/beta1-zero",
+          6.5,
+          "prodigy/coupled-decay",
+          4.0,
+          "prodigy/growth-rate",
+          4.5);
+
+  /** The cases of rules that the library does not have. */
+  private static final Set<String> SKIPPED =
+      Set.of("mars-adamw/random", "mars-adamw/one-dimensional");
+
+  /** What files keep once and the library does not, since it follows from the step or the case. */
+  private static final Set<String> FOLLOWS =
+      Set.of("step", "k", "counter", "scheduled_lr", "d_hat", "d_denom");
 
   /** State that files leave out: Prodigy's start, and what is 1 - beta^t. */
   private static final Set<String> IMPLIED = Set.of("p0", "bias_correction1", "bias_correction2");
@@ -65,6 +83,10 @@ class OptimizerGoldenTest {
 
   /** In float32, the error of a case whose plain arithmetic is not known, as a root mean square. */
   private static final double FLOAT32_TOLERANCE = 1e-5;
+
+  private static boolean isPlainKnown(GoldenCase golden) {
+    return PlainFloat32.has(golden) || PlainRules.has(golden);
+  }
 
   private static List<GoldenCase> cases() {
     return GoldenCase.all().stream().filter(GoldenCase::hasRule).toList();
@@ -83,10 +105,23 @@ class OptimizerGoldenTest {
           withCases.contains(rule.name()),
           "rule "
               + rule.name()
-              + " has no case in golden/*.json: add cases of PyTorch's optimizer of that name or, if it"
-              + " has none, of another implementation, to optimizers.json with tools/golden.py");
+              + " has no case in golden/*.json: add cases of PyTorch's optimizer of that name or,"
+              + " if it has none, of another implementation, to optimizers.json with"
+              + " tools/golden.py");
     }
-    assertTrue(cases().size() >= 44, "cases " + cases().size());
+    Set<String> without =
+        GoldenCase.all().stream()
+            .filter(golden -> !golden.hasRule())
+            .map(GoldenCase::name)
+            .collect(Collectors.toSet());
+    assertEquals(SKIPPED, without, "cases that nothing replays");
+    assertEquals(
+        Set.of("lookahead/sgd", "lookahead/adamw"),
+        cases().stream()
+            .filter(golden -> !isPlainKnown(golden))
+            .map(GoldenCase::name)
+            .collect(Collectors.toSet()),
+        "cases whose plain arithmetic is not known");
   }
 
   @ParameterizedTest(name = "{0}, {1}")
@@ -112,6 +147,8 @@ class OptimizerGoldenTest {
               .get(tensor)
               .forEach(
                   (name, expected) -> {
+                    assertTrue(
+                        actual.containsKey(name) || FOLLOWS.contains(name), where + name + "?");
                     if (actual.containsKey(name)) {
                       double[] one = {expected};
                       assertClose(golden, one, actual.get(name), where + name);
@@ -127,9 +164,9 @@ class OptimizerGoldenTest {
         .forEach(
             (name, errors) -> {
               double bound =
-                  PlainFloat32.has(golden)
-                      ? ALLOWANCE * errors.plain.root() + ULP
-                      : LOOSER_FLOAT32.getOrDefault(golden.name(), FLOAT32_TOLERANCE);
+                  isPlainKnown(golden)
+                      ? WORSE.getOrDefault(golden.name(), ALLOWANCE) * errors.plain.root() + ULP
+                      : FLOAT32_TOLERANCE;
               assertTrue(
                   errors.own.root() <= bound,
                   golden + ", " + name + ": " + errors + ", allowed " + bound);
@@ -141,7 +178,7 @@ class OptimizerGoldenTest {
   void float32IsNoWorseThanPlainArithmeticOverAllCases(ContractBackend backend) {
     Map<String, MeanRatio> ratios = new TreeMap<>();
     cases().stream()
-        .filter(PlainFloat32::has)
+        .filter(OptimizerGoldenTest::isPlainKnown)
         .forEach(
             golden ->
                 errors(backend, golden)
@@ -200,6 +237,7 @@ class OptimizerGoldenTest {
     if (PlainFloat32.has(golden)) {
       golden.tensors().forEach((name, start) -> plain.put(name, new PlainFloat32(golden, start)));
     }
+    PlainRules rules = PlainRules.has(golden) ? new PlainRules(golden) : null;
     run(
         backend,
         golden,
@@ -208,6 +246,9 @@ class OptimizerGoldenTest {
           PlainFloat32 its = plain.get(tensor);
           if (its != null) {
             its.advanceTo(snapshot.step());
+          }
+          if (rules != null) {
+            rules.advanceTo(snapshot.step());
           }
           snapshot
               .values()
@@ -220,7 +261,9 @@ class OptimizerGoldenTest {
                               n -> new Errors(new SquaredError(), new SquaredError())),
                           expected,
                           actual.get(name),
-                          its == null ? null : its.value(name)));
+                          its != null
+                              ? its.value(name)
+                              : rules != null ? rules.value(tensor, name) : null));
         });
     return errors;
   }
@@ -295,9 +338,12 @@ class OptimizerGoldenTest {
                         parameters.get(name).gradients().copyFrom(start.gradients()[at]));
             optimizer.step();
           }
+          Map<String, Map<String, double[]>> kept = kept(optimizer, golden);
           for (String tensor : golden.tensors().keySet()) {
             assertSameSlots(golden, optimizer, snapshots.get(i), tensor);
-            visitor.accept(snapshots.get(i), tensor, result(parameters, optimizer, tensor));
+            Map<String, double[]> result = result(parameters, optimizer, tensor);
+            result.putAll(kept.get(tensor));
+            visitor.accept(snapshots.get(i), tensor, result);
           }
         }
       }
@@ -344,6 +390,37 @@ class OptimizerGoldenTest {
     result.put(GoldenCase.EVALUATED, parameters.get(tensor).values().toDoubles());
     optimizer.train();
     return result;
+  }
+
+  /**
+   * What a rule keeps of a whole group, such as NAdam's product of momenta, is no tensor of the
+   * optimizer's: a checkpoint has it.
+   */
+  private static Map<String, Map<String, double[]>> kept(Optimizer optimizer, GoldenCase golden) {
+    try {
+      BytesChannel file = new BytesChannel();
+      optimizer.checkpoint().withoutParameters().save(file);
+      Map<String, Map<String, double[]>> kept = new TreeMap<>();
+      try (CheckpointReader reader = CheckpointReader.open(file.position(0))) {
+        for (String tensor : golden.tensors().keySet()) {
+          String prefix = "state." + tensor + ".";
+          Map<String, double[]> its = new TreeMap<>();
+          for (TensorEntry entry : reader.tensors()) {
+            if (entry.name().startsWith(prefix)
+                && entry.shape().isEmpty()
+                && entry.format() == ElementFormat.F64) {
+              double[] value = new double[1];
+              reader.read(entry, 0, value, 0, 1);
+              its.put(entry.name().substring(prefix.length()), value);
+            }
+          }
+          kept.put(tensor, its);
+        }
+      }
+      return kept;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static void assertClose(

@@ -82,7 +82,7 @@ class BenchCommandTest {
     "adam,float32,28,8",
     "adam,bfloat16,22,8",
     "momentum,float64,40,8",
-    "lamb,float32,40,8"
+    "lamb,float32,44,8" // with the norm that it clips by
   })
   void saysHowManyBytesAreMovedAndHeld(String rule, String dtype, long moved, long held) {
     assertEquals(

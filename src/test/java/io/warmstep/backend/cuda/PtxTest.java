@@ -98,6 +98,16 @@ class PtxTest {
     assertTrue(given.stream().noneMatch(flag -> flag.contains("fast")), flags);
   }
 
+  /** What all rules take together in the repository. */
+  @Test
+  void linesAreBounded() throws IOException {
+    long lines = 0;
+    for (String entry : entries()) {
+      lines += ptx(entry).lines().count();
+    }
+    assertTrue(lines > 0 && lines <= 135_000, lines + " lines of PTX, at most 135,000 are allowed");
+  }
+
   /** The compiler numbers the entries in labels: a new rule would change the files of others. */
   @Test
   void labelsDoNotCountEntries() throws IOException {

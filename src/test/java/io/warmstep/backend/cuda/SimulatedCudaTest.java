@@ -22,6 +22,7 @@ import io.warmstep.Tensor;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.Sgd;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
@@ -144,6 +145,31 @@ class SimulatedCudaTest extends SimulatedTest {
           built.step();
           return CudaSim.launches() - before;
         }
+      }
+    }
+  }
+
+  /** Matrices of one shape are a batch, whose products are launched together. */
+  @Test
+  void asManyLaunchesForEightEqualMatricesAsForOne() {
+    long one = launchesOfMuon(1, 0);
+    assertEquals(one, launchesOfMuon(8, 0));
+    assertTrue(one < launchesOfMuon(1, 1), "another shape is a batch of its own");
+  }
+
+  private static long launchesOfMuon(int equal, int others) {
+    try (Device device = Devices.require("cuda")) {
+      ParametersBuilder builder = Parameters.on(device);
+      for (int i = 0; i < equal + others; i++) {
+        int columns = i < equal ? 7 : 9;
+        builder.add("t" + i, new float[5 * columns]).shape("t" + i, 5, columns);
+      }
+      try (Parameters parameters = builder.build();
+          Optimizer optimizer =
+              Optimizer.of(parameters).rule(Muon.muon()).learningRate(0.1).build()) {
+        long before = CudaSim.launches();
+        optimizer.step();
+        return CudaSim.launches() - before;
       }
     }
   }

@@ -19,8 +19,8 @@ import java.util.List;
  * @param state bytes of what is kept between steps beside parameters and gradients, the sums of
  *     micro-batches included
  * @param traffic bytes that a step and its micro-batches must move: what each phase of the rule
- *     reads and writes, mostly parameter, gradient and state, and parameter and state; and what the
- *     norms of adaptive clipping read
+ *     reads and writes, mostly parameter, gradient and state, and parameter and state; and what norms
+ *     read, the rule's own and those of adaptive clipping
  * @param cacheBytes of the device's last caches
  */
 public record Footprint(
@@ -84,8 +84,12 @@ public record Footprint(
   }
 
   private static long traffic(StepWork work, long[] operands) {
-    // The norm reads gradients before the update does, which then sets them to zero.
-    long sum = work.isFull() ? 2 * operands[1] : 0;
+    long sum = 0;
+    if (work.isFull()) {
+      sum += 2 * operands[1]; // the norm reads gradients, and the update sets them to zero
+    } else if (work.rule().clipNorm() > 0) {
+      sum += operands[1]; // the norm that the rule clips by on its own
+    }
     List<Access> phases =
         work.rule()
             .sums()

@@ -7,13 +7,22 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
+import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.Channels;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Runs the cases of a golden file on a device and measures how far the results are off.
@@ -135,6 +144,7 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
           for (String name : golden.tensors()) {
             compareState(optimizer, name, snapshot);
           }
+          compareKept(optimizer, snapshot);
           compareEvaluated(optimizer, parameters, snapshot);
         }
         return worst;
@@ -175,12 +185,49 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
                   compareState(optimizer, name, number.getKey(), new double[] {number.getValue()}));
     }
 
+    /** Compares what the rule keeps of a whole group, which only a checkpoint shows. */
+    private void compareKept(Optimizer optimizer, GoldenFile.Snapshot snapshot) {
+      Set<String> kept =
+          rule.keptNumbers().stream().map(StateSlot::name).collect(Collectors.toSet());
+      if (kept.isEmpty()) {
+        return;
+      }
+      try (CheckpointReader reader = saved(optimizer)) {
+        for (String name : golden.tensors()) {
+          for (Map.Entry<String, Double> number : snapshot.numbers().get(name).entrySet()) {
+            if (kept.contains(number.getKey())) {
+              double[] actual = new double[1];
+              String entry = "state." + name + "." + number.getKey();
+              reader.read(reader.tensor(entry).orElseThrow(), 0, actual, 0, 1);
+              compare(
+                  name + " " + number.getKey(),
+                  actual,
+                  new double[] {number.getValue()},
+                  new double[1]);
+            }
+          }
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
+    private static CheckpointReader saved(Optimizer optimizer) throws IOException {
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      optimizer.checkpoint().withoutParameters().save(Channels.newChannel(bytes));
+      return CheckpointReader.open(
+          Channels.newChannel(new ByteArrayInputStream(bytes.toByteArray())));
+    }
+
     private void compareState(Optimizer optimizer, String name, String slot, double[] values) {
       compare(name + " " + slot, optimizer.state(name, slot), values, new double[values.length]);
     }
 
     private void compare(String what, Tensor tensor, double[] expected, double[] start) {
-      double[] actual = tensor.toDoubles();
+      compare(what, tensor.toDoubles(), expected, start);
+    }
+
+    private void compare(String what, double[] actual, double[] expected, double[] start) {
       if (actual.length != expected.length) {
         worst = Double.POSITIVE_INFINITY;
         return;

@@ -54,8 +54,8 @@ final class GoldenRules {
     for (Map.Entry<?, ?> entry : hyper.entrySet()) {
       String name = camelCase(String.valueOf(entry.getKey()));
       if (entry.getValue() instanceof List<?> list) {
-        // betas [b1, b2] are beta1 and beta2
-        String singular = name.replaceAll("s$", "");
+        // betas [b1, b2] are beta1 and beta2, and eps [e1, e2] is eps1 and eps2
+        String singular = name.equals("eps") ? name : name.replaceAll("s$", "");
         for (int i = 0; i < list.size(); i++) {
           values.put(singular + (i + 1), value(list.get(i)));
         }
