@@ -87,7 +87,7 @@ class FactorsTest {
 
   /** Ten million elements, on every backend as on one thread. */
   @ParameterizedTest(name = "{0}")
-  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  @MethodSource("io.warmstep.testkit.ContractBackend#secondWays")
   void aLargeMatrixHasTheBitsOfOneThread(ContractBackend backend) {
     int rows = 4003;
     int columns = 2603;

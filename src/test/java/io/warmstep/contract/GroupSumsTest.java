@@ -131,7 +131,7 @@ class GroupSumsTest {
 
   /** One tensor of more leaves than a node has, so that nodes are joined. */
   @ParameterizedTest(name = "{0}")
-  @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
+  @MethodSource("io.warmstep.testkit.ContractBackend#secondWays")
   void moreLeavesThanANodeHas(ContractBackend backend) {
     int length = 4096 * 4096 + 4097;
     SplittableRandom random = new SplittableRandom(8);

@@ -390,7 +390,7 @@ final class PlainRules {
     average(m, t.g, golden.beta(0, 0.9));
     averageSquares(v, t.g, beta2, 1 - beta2);
     boolean rectifies = length(beta2, false) > 5;
-    float factor = rectifies ? (float) (rectification(beta2)) : 1;
+    float factor = rectifies ? (float) rectification(beta2) : 1;
     for (int i = 0; i < m.length; i++) {
       float corrected = m[i] / (float) correction(golden.beta(0, 0.9)) * (float) lr;
       float adapted =

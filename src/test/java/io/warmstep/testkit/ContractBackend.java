@@ -70,6 +70,15 @@ public record ContractBackend(
     return Arrays.stream(names.split(",")).map(name -> BY_BACKEND.get(name).get(0)).toList();
   }
 
+  /** The second way of each if it has one, which is two threads on the CPU: for what takes long. */
+  public static List<ContractBackend> secondWays() {
+    String names = System.getProperty("warmstep.backends", "cpu");
+    return Arrays.stream(names.split(","))
+        .map(BY_BACKEND::get)
+        .map(ways -> ways.get(Math.min(1, ways.size() - 1)))
+        .toList();
+  }
+
   /**
    * Cases of a test for each backend of this run: the first way of a backend has the first case,
    * its second way the second, and so on; every way has each if the matrix is full.
