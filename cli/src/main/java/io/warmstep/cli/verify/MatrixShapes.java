@@ -8,6 +8,9 @@ final class MatrixShapes {
   /** Above the sides of tiles on every backend. */
   private static final int MOST_ROWS = 130;
 
+  /** More elements in few columns would take a block of threads for each of many tiles. */
+  private static final int MOST_HIGH = 100_000;
+
   private MatrixShapes() {}
 
   /** As many rows as divide the count and are no more than columns, or the two exchanged. */
@@ -20,6 +23,8 @@ final class MatrixShapes {
       rows = length % next == 0 ? next : rows;
     }
     long columns = length / rows;
-    return columns % 2 == 0 ? new long[] {rows, columns} : new long[] {columns, rows};
+    return columns % 2 == 0 || length > MOST_HIGH
+        ? new long[] {rows, columns}
+        : new long[] {columns, rows};
   }
 }
