@@ -134,7 +134,7 @@ final class DoubleFactors {
       }
       Arrays.fill(s, n, width, 0.0);
       int place = (int) (row * across) + tile % across;
-      matrices.rowSums[place] = DoubleTreeSum.fold(s, width);
+      matrices.rowSums[place] = DoubleTreeSum.fold(s, 0, width);
     }
     long place = (matrix * down + firstRow / ROWS) * factors.width() + firstColumn;
     System.arraycopy(sums, 0, matrices.columnSums, (int) place, n);
@@ -201,7 +201,7 @@ final class DoubleFactors {
       }
       memory.store(place, factor, 0, n, worker.scratch);
     }
-    double divisor = Math.max(DoubleTreeSum.fold(sums, COLUMNS) / height, eps);
+    double divisor = Math.max(DoubleTreeSum.fold(sums, 0, COLUMNS) / height, eps);
     for (int i = first; i < first + height; i++) {
       scaled[i] /= divisor;
     }

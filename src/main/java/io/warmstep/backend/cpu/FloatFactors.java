@@ -134,7 +134,7 @@ final class FloatFactors {
       }
       Arrays.fill(s, n, width, 0f);
       int place = (int) (row * across) + tile % across;
-      matrices.rowSums[place] = FloatTreeSum.fold(s, width);
+      matrices.rowSums[place] = FloatTreeSum.fold(s, 0, width);
     }
     long place = (matrix * down + firstRow / ROWS) * factors.width() + firstColumn;
     System.arraycopy(sums, 0, matrices.columnSums, (int) place, n);
@@ -204,7 +204,7 @@ final class FloatFactors {
       }
       memory.store(place, factor, 0, n, worker.scratch);
     }
-    float divisor = Math.max(FloatTreeSum.fold(sums, COLUMNS) / (float) height, eps);
+    float divisor = Math.max(FloatTreeSum.fold(sums, 0, COLUMNS) / (float) height, eps);
     for (int i = first; i < first + height; i++) {
       scaled[i] /= divisor;
     }
