@@ -83,14 +83,21 @@ final class ProdigySums implements TensorSums {
     float fresh1 = block.number(0);
     float fresh2 = block.number(1);
     float fresh3 = block.number(2);
+    // Of all eight arrays one loop does not vectorize.
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, p[i]);
+      float mi = Math.fma(beta1, m[i], fresh1 * gi);
+      float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      m[i] = mi;
+      v[i] = vi;
+    }
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
       float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float si = Math.fma(beta3, s[i], fresh3 * gi);
-      m[i] = Math.fma(beta1, m[i], fresh1 * gi);
-      v[i] = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      float ai = gi * (start[i] - pi);
       s[i] = si;
-      along[i] = gi * (start[i] - pi);
+      along[i] = ai;
       sums[i] = si;
     }
   }
@@ -164,14 +171,21 @@ final class ProdigySums implements TensorSums {
     double fresh1 = block.number(0);
     double fresh2 = block.number(1);
     double fresh3 = block.number(2);
+    // Of all eight arrays one loop does not vectorize.
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, p[i]);
+      double mi = Math.fma(beta1, m[i], fresh1 * gi);
+      double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      m[i] = mi;
+      v[i] = vi;
+    }
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
       double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double si = Math.fma(beta3, s[i], fresh3 * gi);
-      m[i] = Math.fma(beta1, m[i], fresh1 * gi);
-      v[i] = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
+      double ai = gi * (start[i] - pi);
       s[i] = si;
-      along[i] = gi * (start[i] - pi);
+      along[i] = ai;
       sums[i] = si;
     }
   }

@@ -31,7 +31,8 @@ class TwinsTest {
     SUBSTITUTIONS.put("(?s) {4}if \\(run\\.movesRoundedState\\) \\{.*?\\n {4}\\}\\n", "");
     // Of float32 a scale may be two factors.
     SUBSTITUTIONS.put(
-        "if \\(group.floatPrescale != 1\\) \\{\\s*FloatWork.scale\\(g, group.floatPrescale, 0, n\\);\\s*\\}\\s*",
+        "if \\(group.floatPrescale != 1\\) \\{\\s*FloatWork.scale\\(g, group.floatPrescale, 0,"
+            + " n\\);\\s*\\}\\s*",
         "");
     SUBSTITUTIONS.put("0x1p(-?)64f", "0x1p$1512");
     SUBSTITUTIONS.put("0x1p127f", "0x1p1023");
@@ -58,7 +59,7 @@ class TwinsTest {
         "rule/%sBlock",
         "rule/%sSums",
         "backend/cpu/%sWork",
-        "backend/cpu/%sLeaf",
+        "backend/cpu/%sLeaves",
         "backend/cpu/%sTreeSum",
         "backend/cpu/%sFactors",
         "backend/cpu/%sProduct",

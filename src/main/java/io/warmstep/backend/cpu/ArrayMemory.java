@@ -33,6 +33,11 @@ final class ArrayMemory extends CpuMemory {
     return new ArrayMemory(storage, length, new Object[] {array}, Integer.MAX_VALUE, start);
   }
 
+  /** Whether it is one array of the caller's, however long. */
+  boolean isBorrowed() {
+    return pieceLength == Integer.MAX_VALUE;
+  }
+
   @Override
   public Storage storage() {
     return storage;

@@ -49,6 +49,10 @@ public final class CpuBackend implements Backend {
     }
     int threads =
         options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
-    return new CpuDevice(report(), Math.min(threads, MAX_THREADS), CpuDevice.PIECE_LENGTH);
+    return new CpuDevice(
+        report(),
+        Math.min(threads, MAX_THREADS),
+        CpuDevice.PIECE_LENGTH,
+        CpuDevice.LONG_PIECE_LENGTH);
   }
 }

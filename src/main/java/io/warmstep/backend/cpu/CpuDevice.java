@@ -13,18 +13,27 @@ import java.nio.Buffer;
 
 /** A fixed number of threads over memory in arrays and buffers. */
 final class CpuDevice implements BackendDevice {
-  /** Elements in one array; longer allocations are several arrays. */
-  static final int PIECE_LENGTH = 1 << 28;
+  /**
+   * Elements in one array; longer allocations are several arrays. The terms of a rule with sums lie
+   * at the index of the elements that they are of, so arrays are short enough for a thread to have
+   * as long ones for terms, and long enough for a loop to lose nothing at their ends.
+   */
+  static final int PIECE_LENGTH = 1 << 18;
+
+  /** The same of state beside arrays of the caller's, whose index it has to share. */
+  static final int LONG_PIECE_LENGTH = 1 << 28;
 
   private final DeviceReport report;
   private final WorkerPool pool;
   private final int pieceLength;
+  private final int longPieceLength;
 
-  /** A device; the piece length is a parameter so that tests can make it small. */
-  CpuDevice(DeviceReport report, int threads, int pieceLength) {
+  /** A device; the lengths of pieces are parameters so that tests can make them small. */
+  CpuDevice(DeviceReport report, int threads, int pieceLength, int longPieceLength) {
     this.report = report;
     this.pool = new WorkerPool(threads);
     this.pieceLength = pieceLength;
+    this.longPieceLength = longPieceLength;
   }
 
   @Override
@@ -37,13 +46,17 @@ final class CpuDevice implements BackendDevice {
     return allocate(storage, length, pieceLength);
   }
 
-  /** Beside values that a step copies block by block, state in blocks needs no copy. */
+  /**
+   * Beside values that a step copies block by block, state in blocks needs no copy; beside others
+   * it lies at their index.
+   */
   @Override
   public Memory allocateBeside(MemorySlice values, Storage storage, long length) {
-    boolean isCopied =
-        values.memory() instanceof BufferMemory || !values.memory().storage().isArithmetic();
-    return allocate(
-        storage, length, isCopied ? Math.min(pieceLength, CpuStepProgram.COPY_BLOCK) : pieceLength);
+    int piece = Math.min(pieceLength, CpuStepProgram.COPY_BLOCK);
+    if (values.memory() instanceof ArrayMemory arrays && arrays.storage().isArithmetic()) {
+      piece = arrays.isBorrowed() ? longPieceLength : pieceLength;
+    }
+    return allocate(storage, length, piece);
   }
 
   private Memory allocate(Storage storage, long length, int pieceLength) {

@@ -16,6 +16,17 @@ abstract class CpuMemory implements Memory {
   /** How many elements from this one on lie in one run, at least 1 within the memory. */
   abstract long contiguousFrom(long at);
 
+  /**
+   * Index behind the last element that loops over other arrays beside this one reach in place: in
+   * long arrays these begin to copy somewhere. 0 if everything is copied.
+   */
+  int inPlaceEnd() {
+    if (length() == 0 || arrayAt(0) == null) {
+      return 0;
+    }
+    return (int) Math.min(indexAt(0) + contiguousFrom(0), CpuDevice.PIECE_LENGTH);
+  }
+
   /** Whether {@link #load} and {@link #store} use the scratch. */
   abstract boolean needsScratch();
 

@@ -17,16 +17,15 @@ import java.util.Map;
 final class CpuSums {
   private static final int LEAF = StepPlan.LEAF;
 
-  /** A share of 64 KiB for each operand of float32. */
-  private static final int LEAVES_PER_CHUNK = 4;
+  /** A share of one block to copy. */
+  private static final int LEAVES_PER_CHUNK = CpuStepProgram.COPY_BLOCK / LEAF;
 
   private final WorkerPool pool;
   private final Tensor[] tensors;
   private final Whole[] wholes;
-  private final int[] firstLeaf; // of each tensor
-  private final int leaves;
-  private final FloatLeaf[] floats; // of each thread
-  private final DoubleLeaf[] doubles;
+  private final LeafIndex index;
+  private final FloatLeaves[] floats; // of each thread
+  private final DoubleLeaves[] doubles;
   private final WorkerPool.Job job = this::sumChunk;
 
   /** What leaves are combined over, a tensor or those of a group, and the sums of its leaves. */
@@ -48,7 +47,8 @@ final class CpuSums {
       this.count = isGroup ? run.group.elements : run.length;
       this.joined = isGroup && exchange != null ? new JoinedSums(exchange, run.group.sums) : null;
       this.begins = run.group.sums.firstNumbers() > 0;
-      int leaves = runs.stream().mapToInt(CpuSums::leaves).reduce(0, Math::addExact);
+      int leaves =
+          runs.stream().mapToInt(each -> LeafIndex.leaves(each.length)).reduce(0, Math::addExact);
       int sums = run.group.sums.kinds().size();
       this.floatSums = new float[run.isDouble ? 0 : sums][leaves];
       this.doubleSums = new double[run.isDouble ? sums : 0][leaves];
@@ -61,38 +61,28 @@ final class CpuSums {
   }
 
   /** A run, and where its leaves are among those of a whole. */
-  private record Tensor(CpuRun run, int leaves, Whole whole, int first) {}
+  private record Tensor(CpuRun run, Whole whole, int first) {}
 
   private CpuSums(StepOptions options, CpuRun[] summed, WorkerPool pool) {
     this.pool = pool;
     this.wholes = wholes(summed, options.leafExchange());
     this.tensors =
         Arrays.stream(wholes).flatMap(whole -> tensors(whole).stream()).toArray(Tensor[]::new);
-    this.firstLeaf = new int[tensors.length];
-    int count = 0;
-    int slots = 0;
-    for (int i = 0; i < tensors.length; i++) {
-      firstLeaf[i] = count;
-      count = Math.addExact(count, tensors[i].leaves);
-      slots = Math.max(slots, tensors[i].run.memories.length - 2);
-    }
-    this.leaves = count;
+    this.index = new LeafIndex(Arrays.stream(tensors).mapToLong(each -> each.run.length).toArray());
+    int slots =
+        Arrays.stream(tensors).mapToInt(each -> each.run.memories.length - 2).max().orElse(0);
     boolean clips = options.clipValue() > 0;
     boolean hasDoubles = Arrays.stream(summed).anyMatch(run -> run.isDouble);
     boolean hasFloats = Arrays.stream(summed).anyMatch(run -> !run.isDouble);
-    this.floats = new FloatLeaf[hasFloats ? pool.threads() : 0];
-    this.doubles = new DoubleLeaf[hasDoubles ? pool.threads() : 0];
+    this.floats = new FloatLeaves[hasFloats ? pool.threads() : 0];
+    this.doubles = new DoubleLeaves[hasDoubles ? pool.threads() : 0];
     for (int i = 0; i < floats.length; i++) {
-      floats[i] = new FloatLeaf(slots, clips, (float) options.clipValue());
+      floats[i] = new FloatLeaves(slots, clips, (float) options.clipValue());
     }
     for (int i = 0; i < doubles.length; i++) {
-      doubles[i] = new DoubleLeaf(slots, clips, options.clipValue());
+      doubles[i] = new DoubleLeaves(slots, clips, options.clipValue());
     }
     prepare();
-  }
-
-  private static int leaves(CpuRun run) {
-    return Math.toIntExact((run.length + LEAF - 1) / LEAF);
   }
 
   private static Whole[] wholes(CpuRun[] summed, LeafExchange exchange) {
@@ -108,8 +98,8 @@ final class CpuSums {
     List<Tensor> tensors = new ArrayList<>();
     int first = 0;
     for (CpuRun run : whole.runs) {
-      tensors.add(new Tensor(run, leaves(run), whole, first));
-      first += leaves(run);
+      tensors.add(new Tensor(run, whole, first));
+      first += LeafIndex.leaves(run.length);
     }
     return tensors;
   }
@@ -141,7 +131,7 @@ final class CpuSums {
         floats[0].begin(whole.runs[0]);
       }
     }
-    pool.run(job, (leaves + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
+    pool.run(job, (index.count() + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
     for (Whole whole : wholes) {
       formNumbers(whole);
     }
@@ -166,25 +156,23 @@ final class CpuSums {
   }
 
   private void sumChunk(int worker, int chunk) {
-    int from = chunk * LEAVES_PER_CHUNK;
-    int to = Math.min(leaves, from + LEAVES_PER_CHUNK);
-    int index = Arrays.binarySearch(firstLeaf, from);
-    index = index < 0 ? -index - 2 : index; // the last tensor that begins at or before the leaf
-    for (int leaf = from; leaf < to; leaf++) {
-      while (leaf >= firstLeaf[index] + tensors[index].leaves) {
-        index++;
-      }
-      Tensor tensor = tensors[index];
+    int end = Math.min(index.count(), (chunk + 1) * LEAVES_PER_CHUNK);
+    for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; ) {
+      int number = index.tensorOf(leaf);
+      Tensor tensor = tensors[number];
+      CpuRun run = tensor.run;
       Whole whole = tensor.whole;
-      int own = leaf - firstLeaf[index];
+      int count = Math.min(end, index.first(number + 1)) - leaf;
+      int own = leaf - index.first(number);
       long at = (long) own * LEAF;
-      int n = (int) Math.min(LEAF, tensor.run.length - at);
+      int n = (int) Math.min((long) count * LEAF, run.length - at);
       int place = tensor.first + own;
-      if (tensor.run.isDouble) {
-        doubles[worker].sum(tensor.run, at, n, whole.doubleSums, whole.exponents, place);
+      if (run.isDouble) {
+        doubles[worker].sum(run, at, n, whole.doubleSums, whole.exponents, place);
       } else {
-        floats[worker].sum(tensor.run, at, n, whole.floatSums, whole.exponents, place);
+        floats[worker].sum(run, at, n, whole.floatSums, whole.exponents, place);
       }
+      leaf += count;
     }
   }
 }

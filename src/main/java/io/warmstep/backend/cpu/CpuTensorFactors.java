@@ -15,9 +15,8 @@ final class CpuTensorFactors {
 
   private final WorkerPool pool;
   private final Tensor[] tensors;
-  private final int[] firstLeaf; // of each tensor
-  private final int leaves;
-  private final Scratch[] scratch; // of each thread
+  private final LeafIndex index;
+  private final LeafSum[] sums; // of each thread
   private final WorkerPool.Job job = this::sumChunk;
 
   /** A run, and the sums of the leaves of its parameters and of its gradients. */
@@ -30,34 +29,19 @@ final class CpuTensorFactors {
 
     Tensor(CpuRun run) {
       this.run = run;
-      this.leaves = Math.toIntExact((run.length + LEAF - 1) / LEAF);
+      this.leaves = LeafIndex.leaves(run.length);
       this.floatSums = new float[2][run.isDouble ? 0 : leaves];
       this.doubleSums = new double[2][run.isDouble ? leaves : 0];
       this.exponents = new int[2][leaves];
     }
   }
 
-  /** One thread's working memory. */
-  private static final class Scratch {
-    final FloatTreeSum floatSum = new FloatTreeSum(SumKind.SQUARES);
-    final DoubleTreeSum doubleSum = new DoubleTreeSum(SumKind.SQUARES);
-    final float[] floats = new float[LEAF];
-    final double[] doubles = new double[LEAF];
-    final ElementScratch stored = new ElementScratch(LEAF);
-  }
-
   private CpuTensorFactors(CpuRun[] clipped, WorkerPool pool) {
     this.pool = pool;
     this.tensors = Arrays.stream(clipped).map(Tensor::new).toArray(Tensor[]::new);
-    this.firstLeaf = new int[tensors.length];
-    int count = 0;
-    for (int i = 0; i < tensors.length; i++) {
-      firstLeaf[i] = count;
-      count = Math.addExact(count, tensors[i].leaves);
-    }
-    this.leaves = count;
-    this.scratch = new Scratch[pool.threads()];
-    Arrays.setAll(scratch, i -> new Scratch());
+    this.index = new LeafIndex(Arrays.stream(clipped).mapToLong(run -> run.length).toArray());
+    this.sums = new LeafSum[pool.threads()];
+    Arrays.setAll(sums, i -> new LeafSum(SumKind.SQUARES));
     prepare();
   }
 
@@ -70,17 +54,17 @@ final class CpuTensorFactors {
 
   /** Makes room for what has to be copied, so that no step does. */
   void prepare() {
-    for (Scratch own : scratch) {
+    for (LeafSum sum : sums) {
       for (Tensor tensor : tensors) {
-        own.stored.prepare(tensor.run.memories[0]);
-        own.stored.prepare(tensor.run.memories[1]);
+        sum.prepare(tensor.run.memories[0]);
+        sum.prepare(tensor.run.memories[1]);
       }
     }
   }
 
   /** Sets the factors of all runs that have one, once the groups have the step's numbers. */
   void compute() {
-    pool.run(job, (leaves + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
+    pool.run(job, (index.count() + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
     for (Tensor tensor : tensors) {
       CpuRun run = tensor.run;
       GroupStep group = run.group;
@@ -98,46 +82,41 @@ final class CpuTensorFactors {
   }
 
   private float floatRoot(Tensor tensor, int operand) {
-    FloatTreeSum tree = scratch[0].floatSum;
+    FloatTreeSum tree = sums[0].floats;
     tree.combine(tensor.floatSums[operand], tensor.exponents[operand], 0, tensor.leaves);
     return tree.root();
   }
 
   private double doubleRoot(Tensor tensor, int operand) {
-    DoubleTreeSum tree = scratch[0].doubleSum;
+    DoubleTreeSum tree = sums[0].doubles;
     tree.combine(tensor.doubleSums[operand], tensor.exponents[operand], 0, tensor.leaves);
     return tree.root();
   }
 
   private void sumChunk(int worker, int chunk) {
-    int from = chunk * LEAVES_PER_CHUNK;
-    int to = Math.min(leaves, from + LEAVES_PER_CHUNK);
-    int index = Arrays.binarySearch(firstLeaf, from);
-    index = index < 0 ? -index - 2 : index; // the last tensor that begins at or before the leaf
-    for (int leaf = from; leaf < to; leaf++) {
-      while (leaf >= firstLeaf[index] + tensors[index].leaves) {
-        index++;
-      }
+    int end = Math.min(index.count(), (chunk + 1) * LEAVES_PER_CHUNK);
+    for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; leaf++) {
+      int tensor = index.tensorOf(leaf);
       for (int operand = 0; operand < 2; operand++) {
-        sumLeaf(scratch[worker], tensors[index], operand, leaf - firstLeaf[index]);
+        sumLeaf(sums[worker], tensors[tensor], operand, leaf - index.first(tensor));
       }
     }
   }
 
-  private static void sumLeaf(Scratch own, Tensor tensor, int operand, int leaf) {
+  private static void sumLeaf(LeafSum sum, Tensor tensor, int operand, int leaf) {
     CpuRun run = tensor.run;
-    long at = (long) leaf * LEAF;
-    int n = (int) Math.min(LEAF, run.length - at);
-    Object copy = run.isDouble ? own.doubles : own.floats;
-    run.memories[operand].load(run.offsets[operand] + at, copy, 0, n, own.stored);
+    long from = (long) leaf * LEAF;
+    int n = (int) Math.min(LEAF, run.length - from);
+    CpuMemory memory = run.memories[operand];
+    long at = run.offsets[operand] + from;
     if (run.isDouble) {
-      own.doubleSum.leaf(own.doubles, n);
-      tensor.doubleSums[operand][leaf] = own.doubleSum.sum;
-      tensor.exponents[operand][leaf] = own.doubleSum.exponent;
+      sum.addDoubles(memory, at, n);
+      tensor.doubleSums[operand][leaf] = sum.doubles.sum;
+      tensor.exponents[operand][leaf] = sum.doubles.exponent;
     } else {
-      own.floatSum.leaf(own.floats, n);
-      tensor.floatSums[operand][leaf] = own.floatSum.sum;
-      tensor.exponents[operand][leaf] = own.floatSum.exponent;
+      sum.addFloats(memory, at, n);
+      tensor.floatSums[operand][leaf] = sum.floats.sum;
+      tensor.exponents[operand][leaf] = sum.floats.exponent;
     }
   }
 }

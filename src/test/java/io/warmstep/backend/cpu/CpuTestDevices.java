@@ -6,8 +6,8 @@ import io.warmstep.backend.BackendDevice;
 public final class CpuTestDevices {
   private CpuTestDevices() {}
 
-  /** A device whose allocations are arrays of that many elements, as beyond 2^28 elements. */
+  /** A device whose allocations are arrays of that many elements. */
   public static BackendDevice open(int threads, int pieceLength) {
-    return new CpuDevice(new CpuBackend().report(), threads, pieceLength);
+    return new CpuDevice(new CpuBackend().report(), threads, pieceLength, pieceLength);
   }
 }

@@ -1,5 +1,6 @@
 package io.warmstep.backend.cpu;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.warmstep.ElementType;
@@ -20,27 +21,43 @@ class TreeSumTest {
   private static final ElementType F = ElementType.FLOAT32;
   private static final ElementType D = ElementType.FLOAT64;
 
+  /** Leaves are copied by the first, by the second read where they lie if they are whole. */
   private final FloatTreeSum floats = new FloatTreeSum(SumKind.SQUARES);
+
+  private final FloatTreeSum floatsInPlace = new FloatTreeSum(SumKind.SQUARES);
   private final DoubleTreeSum doubles = new DoubleTreeSum(SumKind.SQUARES);
+  private final DoubleTreeSum doublesInPlace = new DoubleTreeSum(SumKind.SQUARES);
 
   private void assertFloatLeaf(double[] elements) {
-    float[] x = new float[LEAF];
-    Arrays.fill(x, Float.NaN); // what lies behind the elements must not count
+    int from = elements.length % 9;
+    float[] x = new float[LEAF + 9];
+    Arrays.fill(x, Float.NaN); // what lies around the elements must not count
     for (int i = 0; i < elements.length; i++) {
-      x[i] = (float) elements[i];
+      x[from + i] = (float) elements[i];
     }
-    floats.leaf(x, elements.length);
-    Sum expected = ReferenceNorm.leaf(F, elements);
-    assertEquals(expected, new Sum(floats.sum, floats.exponent), elements.length + " elements");
+    floatsInPlace.prepare(x.length);
+    for (FloatTreeSum tree : List.of(floats, floatsInPlace)) {
+      float[] its = x.clone();
+      tree.leaf(its, from, elements.length);
+      Sum expected = ReferenceNorm.leaf(F, elements);
+      assertEquals(expected, new Sum(tree.sum, tree.exponent), elements.length + " elements");
+      assertArrayEquals(x, its, "left as they are");
+    }
   }
 
   private void assertDoubleLeaf(double[] elements) {
-    double[] x = new double[LEAF];
+    int from = elements.length % 9;
+    double[] x = new double[LEAF + 9];
     Arrays.fill(x, Double.NaN);
-    System.arraycopy(elements, 0, x, 0, elements.length);
-    doubles.leaf(x, elements.length);
-    Sum expected = ReferenceNorm.leaf(D, elements);
-    assertEquals(expected, new Sum(doubles.sum, doubles.exponent), elements.length + " elements");
+    System.arraycopy(elements, 0, x, from, elements.length);
+    doublesInPlace.prepare(x.length);
+    for (DoubleTreeSum tree : List.of(doubles, doublesInPlace)) {
+      double[] its = x.clone();
+      tree.leaf(its, from, elements.length);
+      Sum expected = ReferenceNorm.leaf(D, elements);
+      assertEquals(expected, new Sum(tree.sum, tree.exponent), elements.length + " elements");
+      assertArrayEquals(x, its, "left as they are");
+    }
   }
 
   @ParameterizedTest

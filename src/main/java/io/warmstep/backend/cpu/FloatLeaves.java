@@ -1,0 +1,204 @@
+package io.warmstep.backend.cpu;
+
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.SumKind;
+import io.warmstep.rule.Access;
+import io.warmstep.rule.FloatBlock;
+import io.warmstep.rule.FloatSums;
+import io.warmstep.rule.TensorSums;
+
+/**
+ * One thread's leaves of float32 arithmetic: copies of their operands, where these are needed, and
+ * the terms that a rule makes of them to be added up. A loop over terms and operands vectorizes
+ * only where they have the same indices, so terms lie at those of the operands.
+ */
+final class FloatLeaves {
+  private static final int LEAF = StepPlan.LEAF;
+
+  private final FloatBlock block = new FloatBlock();
+  private final float[][] copies; // of values, gradients and state
+  private final float[][] state;
+  private final float[][] terms;
+  private final FloatTreeSum[] trees;
+  private final float[] one = new float[1];
+  private final ElementScratch scratch = new ElementScratch(CpuStepProgram.COPY_BLOCK);
+  private final boolean clips;
+  private final float clipValue;
+
+  FloatLeaves(int slots, boolean clips, float clipValue) {
+    this.copies = new float[2 + slots][CpuStepProgram.COPY_BLOCK];
+    this.state = new float[slots][];
+    this.terms = new float[StepPlan.MAX_SUMS][CpuStepProgram.COPY_BLOCK];
+    this.trees = new FloatTreeSum[SumKind.values().length];
+    for (int i = 0; i < trees.length; i++) {
+      trees[i] = new FloatTreeSum(SumKind.values()[i]);
+    }
+    this.clips = clips;
+    this.clipValue = clipValue;
+  }
+
+  /** Makes room for what a run's elements are copied by, and for its terms. */
+  void prepare(CpuRun run) {
+    run.prepare(scratch);
+    int end = run.isInPlace(0) ? run.memories[0].inPlaceEnd() : 0;
+    for (int i = 0; i < run.group.sums.kinds().size(); i++) {
+      if (terms[i].length < end) {
+        terms[i] = new float[end];
+      }
+      tree(run.group.sums, i).prepare(terms[i].length);
+    }
+  }
+
+  /**
+   * Does a rule's first phase on some leaves and adds their terms up.
+   *
+   * @param at first element, a leaf's
+   * @param n how many, at most those of a block to copy
+   * @param sums receives each sum
+   * @param exponents receives each sum's exponent
+   * @param leaf the first leaf's index in both
+   */
+  void sum(CpuRun run, long at, int n, float[][] sums, int[][] exponents, int leaf) {
+    for (int done = 0; done < n; ) {
+      int left = n - done;
+      int count = (int) Math.min(left, run.contiguousFrom(at + done));
+      if (count < left) {
+        count -= count % LEAF;
+      }
+      boolean isInOneArray = count > 0;
+      if (!isInOneArray) {
+        count = Math.min(left, LEAF);
+      }
+      int start = sumPart(run, at + done, count, isInOneArray);
+      for (int i = 0; i < sums.length; i++) {
+        FloatTreeSum tree = tree(run.group.sums, i);
+        for (int from = 0; from < count; from += LEAF) {
+          int its = leaf + (done + from) / LEAF;
+          tree.leaf(terms[i], start + from, Math.min(LEAF, count - from));
+          sums[i][its] = tree.sum;
+          exponents[i][its] = tree.exponent;
+        }
+      }
+      done += count;
+    }
+  }
+
+  /**
+   * Does the phase on some elements.
+   *
+   * @return index of the first one's terms
+   */
+  private int sumPart(CpuRun run, long at, int n, boolean isInOneArray) {
+    GroupStep group = run.group;
+    TensorSums rule = group.sums;
+    Access access = rule.summing();
+    boolean isInPlace = isInOneArray && !clips && run.scalesOnce() && run.isInPlace(at);
+    int index = isInPlace ? run.memories[0].indexAt(run.offsets[0] + at) : -1;
+    int copied = 0; // operands before this one are
+    if (index < 0 || index + n > terms[rule.kinds().size() - 1].length) {
+      index = isInOneArray ? run.stateIndex(at, n) : -1;
+      copied = index < 0 ? run.memories.length : 2;
+    }
+    int start = Math.max(index, 0);
+    load(run, at, n, start, access, copied);
+    float scaleLeft = group.floatScale;
+    if (access.reads(1) && copied > 0) {
+      if (group.floatPrescale != 1) {
+        FloatWork.scale(copies[1], group.floatPrescale, start, start + n);
+      }
+      if (clips) {
+        FloatWork.clip(copies[1], group.floatScale, clipValue, start, start + n);
+        scaleLeft = 1;
+      }
+    }
+    block.step(group.floatScalars, scaleLeft, (float) group.weightDecay);
+    block.tensor(group.floatFirst);
+    block.terms(terms);
+    block.moved(run.factors != null);
+    block.range(operand(run, 0, at, copied), operand(run, 1, at, copied), state, start, start + n);
+    rule.sum(block);
+    for (int i = 2; i < copied; i++) {
+      if (access.writes(i)) {
+        run.store(i, at, copies[i], start, n, scratch);
+      }
+    }
+    if (run.movesRoundedState) { // terms are those of what is left of it
+      for (int i = 2; i < copied; i++) {
+        if (access.writes(i)) {
+          run.load(i, at, copies[i], start, n, scratch);
+        }
+      }
+      block.moved(true);
+      rule.sum(block);
+    }
+    return start;
+  }
+
+  /** Copies the first operands, and finds the others where they lie. */
+  private void load(CpuRun run, long at, int n, int start, Access access, int copied) {
+    for (int i = 0; i < run.memories.length; i++) {
+      if (i < copied && access.reads(i)) {
+        run.load(i, at, copies[i], start, n, scratch);
+      }
+      if (i >= 2) {
+        state[i - 2] = operand(run, i, at, copied);
+      }
+    }
+  }
+
+  private float[] operand(CpuRun run, int i, long at, int copied) {
+    return i < copied ? copies[i] : (float[]) run.memories[i].arrayAt(run.offsets[i] + at);
+  }
+
+  private FloatTreeSum tree(TensorSums rule, int sum) {
+    return trees[SumKind.of(rule.kinds().get(sum)).ordinal()];
+  }
+
+  /** Has the rule form the numbers of the first phase from the group's state. */
+  void begin(CpuRun run) {
+    GroupStep group = run.group;
+    FloatSums state = group.floatSums;
+    state.group(0, group.floatScalars);
+    loadKept(run, state);
+    group.sums.begin(state);
+    state.copyNumbers(group.floatFirst);
+  }
+
+  /**
+   * Adds the leaves of a tensor up, or of a group, and has the rule form its numbers.
+   *
+   * @param runs the tensor, or all of the group
+   * @param count of their elements
+   */
+  void numbers(CpuRun[] runs, long count, float[][] sums, int[][] exponents) {
+    CpuRun run = runs[0];
+    GroupStep group = run.group;
+    FloatSums tensor = group.floatSums;
+    if (group.sums.areOfGroup()) {
+      tensor.group(count, group.floatScalars);
+    } else {
+      tensor.tensor(count, run.rows, group.floatScalars);
+    }
+    for (int i = 0; i < sums.length; i++) {
+      FloatTreeSum tree = tree(group.sums, i);
+      tree.combine(sums[i], exponents[i], 0, sums[i].length);
+      tensor.sum(i, tree.root());
+    }
+    loadKept(run, tensor);
+    group.sums.numbers(tensor);
+    for (int i = 0; i < run.kept.length; i++) {
+      one[0] = tensor.kept(i);
+      ((CpuMemory) run.kept[i].memory()).store(run.kept[i].offset(), one, 0, 1, scratch);
+    }
+    for (CpuRun each : runs) {
+      tensor.copyNumbers(each.floatNumbers);
+    }
+  }
+
+  private void loadKept(CpuRun run, FloatSums to) {
+    for (int i = 0; i < run.kept.length; i++) {
+      ((CpuMemory) run.kept[i].memory()).load(run.kept[i].offset(), one, 0, 1, scratch);
+      to.keep(i, one[0]);
+    }
+  }
+}
