@@ -18,6 +18,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.StateType;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
@@ -157,6 +158,19 @@ class StepTest {
         DataType.FLOAT32,
         WarmstepOptimizer.of(Momentum.nesterov(0.9)).learningRate(0.1).adaptiveClip(0.001).build(),
         expected -> expected.rule(Momentum.nesterov(0.9)).learningRate(0.1).adaptiveClip(0.001));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void groupsStoreTheirStateInTypesOfTheirOwn(Mode mode) {
+    for (StateType type : StateType.values()) {
+      ParameterGroup group = ParameterGroup.matching("*_weight").stateType(type, 0);
+      check(
+          mode,
+          DataType.FLOAT32,
+          WarmstepOptimizer.of(Adam.adamW()).learningRate(0.1).group(group).build(),
+          expected -> expected.rule(Adam.adamW()).learningRate(0.1).group(group));
+    }
   }
 
   @ParameterizedTest
