@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -66,7 +68,9 @@ class OptimizerGoldenTest {
   /** In float32, the error of a case whose plain arithmetic is not known, as a root mean square. */
   private static final double FLOAT32_TOLERANCE = 1e-5;
 
-  private static List<GoldenCase> cases() {
+  private static final Consumer<OptimizerBuilder> AS_COMPUTED = builder -> {};
+
+  static List<GoldenCase> cases() {
     return GoldenCase.all().stream().filter(GoldenCase::hasRule).toList();
   }
 
@@ -96,9 +100,10 @@ class OptimizerGoldenTest {
       return;
     }
     run(
-        backend,
+        backend::open,
         golden,
         ElementType.FLOAT64,
+        AS_COMPUTED,
         (snapshot, tensor, actual) -> {
           String where = golden + ", step " + snapshot.step() + ", " + tensor + " ";
           snapshot
@@ -201,9 +206,10 @@ class OptimizerGoldenTest {
       golden.tensors().forEach((name, start) -> plain.put(name, new PlainFloat32(golden, start)));
     }
     run(
-        backend,
+        backend::open,
         golden,
         ElementType.FLOAT32,
+        AS_COMPUTED,
         (snapshot, tensor, actual) -> {
           PlainFloat32 its = plain.get(tensor);
           if (its != null) {
@@ -266,13 +272,22 @@ class OptimizerGoldenTest {
   }
 
   /** Gets what a tensor and its state are at each snapshot. */
-  private interface Visitor {
+  interface Visitor {
     void accept(GoldenCase.Snapshot snapshot, String tensor, Map<String, double[]> actual);
   }
 
-  private static void run(
-      ContractBackend backend, GoldenCase golden, ElementType type, Visitor visitor) {
-    try (Device device = backend.open();
+  /**
+   * Takes the steps of a case.
+   *
+   * @param choices what the optimizer is told besides the case
+   */
+  static void run(
+      Supplier<Device> opener,
+      GoldenCase golden,
+      ElementType type,
+      Consumer<OptimizerBuilder> choices,
+      Visitor visitor) {
+    try (Device device = opener.get();
         Parameters parameters = parameters(device, golden, type)) {
       OptimizerBuilder builder =
           Optimizer.of(parameters).rule(golden.rule()).learningRate(golden.learningRate());
@@ -282,6 +297,7 @@ class OptimizerGoldenTest {
       if (golden.clip("clip_grad_value") > 0) {
         builder.clipValue(golden.clip("clip_grad_value"));
       }
+      choices.accept(builder);
       List<GoldenCase.Snapshot> snapshots = golden.snapshots();
       assertTrue(snapshots.size() >= 5, golden + " has snapshots " + snapshots.size());
       try (Optimizer optimizer = builder.build()) {
