@@ -1,6 +1,7 @@
 package io.warmstep.check;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -52,14 +53,18 @@ public final class PairCover {
     all.forEach(one -> eachPair(one, count, left::set));
     before.forEach(one -> eachPair(one, count, left::clear));
     List<T> taken = new ArrayList<>();
+    int[] atMost = new int[all.size()]; // what is left of a case only becomes less
+    Arrays.fill(atMost, Integer.MAX_VALUE);
     while (!left.isEmpty()) {
       int best = 0;
       int most = 0;
       for (int i = 0; i < all.size(); i++) {
-        int pairs = leftOf(all.get(i), count, left);
-        if (pairs > most) {
+        if (atMost[i] > most) {
+          atMost[i] = leftOf(all.get(i), count, left);
+        }
+        if (atMost[i] > most) {
           best = i;
-          most = pairs;
+          most = atMost[i];
         }
       }
       eachPair(all.get(best), count, left::clear);

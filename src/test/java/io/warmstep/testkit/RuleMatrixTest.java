@@ -27,9 +27,15 @@ class RuleMatrixTest {
     Set<String> possible = new HashSet<>();
     Set<String> taken = new HashSet<>();
     RuleMatrix.combinations()
-        .forEach(rule -> PairCover.pairs(RuleMatrix.settings(rule)).forEach(pair -> possible.add(rule.name() + pair)));
+        .forEach(
+            rule ->
+                PairCover.pairs(RuleMatrix.settings(rule))
+                    .forEach(pair -> possible.add(rule.name() + pair)));
     RuleMatrix.all()
-        .forEach(rule -> PairCover.pairs(RuleMatrix.settings(rule)).forEach(pair -> taken.add(rule.name() + pair)));
+        .forEach(
+            rule ->
+                PairCover.pairs(RuleMatrix.settings(rule))
+                    .forEach(pair -> taken.add(rule.name() + pair)));
     assertEquals(possible, taken);
     assertTrue(
         RuleMatrix.IS_FULL || RuleMatrix.all().size() < RuleMatrix.combinations().size(),
