@@ -21,6 +21,7 @@ public final class PairCover {
   /**
    * Always takes the case with most pairs that are not in another one yet, of several the first.
    *
+   * @param <T> of a case
    * @param cases all that there are
    * @param choices what a case is made of; choices of different matters have different texts
    * @return those that are taken
@@ -32,6 +33,7 @@ public final class PairCover {
   /**
    * Takes cases beside others that there are anyway.
    *
+   * @param <T> of a case
    * @param given cases whose pairs need no other
    * @param cases all that may be taken
    * @param choices what a case is made of
