@@ -5,6 +5,7 @@ import io.warmstep.check.Arguments;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StateStorage;
 import io.warmstep.step.StepOptions;
 import java.util.List;
 import java.util.function.Function;
@@ -53,12 +54,17 @@ final class MixedPrecision {
         : Encoding.MASTER_24;
   }
 
-  /** How a slot of a parameter is stored. */
-  Encoding encoding(Parameter parameter, StateSlot slot) {
-    if (!isNarrow(parameter, slot)) {
+  /** How the state of a group's parameters is stored. */
+  private StateStorage storage(RuleGroup group) {
+    return group.stateStorage().orElse(options.stateStorage());
+  }
+
+  /** How a slot of a group's parameter is stored. */
+  Encoding encoding(RuleGroup group, Parameter parameter, StateSlot slot) {
+    if (!isNarrow(group, parameter, slot)) {
       return Encoding.PLAIN;
     }
-    if (options.stateType() != StateType.INT8) {
+    if (storage(group).type() != StateType.INT8) {
       return rounded(ElementType.BFLOAT16);
     }
     if (slot.content() == StateSlot.Content.MOMENT) {
@@ -76,36 +82,42 @@ final class MixedPrecision {
   }
 
   /** The type in which a slot's numbers are stored, or the words of their codes. */
-  ElementType type(Parameter parameter, StateSlot slot) {
-    return isNarrow(parameter, slot)
+  ElementType type(RuleGroup group, Parameter parameter, StateSlot slot) {
+    return isNarrow(group, parameter, slot)
         ? ElementType.BFLOAT16
         : parameter.values().type().arithmetic();
   }
 
-  private boolean isNarrow(Parameter parameter, StateSlot slot) {
-    return canNarrow(parameter, slot) && places.apply(parameter).whole() >= options.smallTensor();
+  private boolean isNarrow(RuleGroup group, Parameter parameter, StateSlot slot) {
+    return canNarrow(group, parameter, slot)
+        && places.apply(parameter).whole() >= storage(group).smallTensor();
   }
 
   /** Whether a slot that can be stored in fewer bits is then rounded at random if asked for. */
-  private boolean canRound(Parameter parameter, StateSlot slot) {
-    return canNarrow(parameter, slot)
-        && (options.stateType() == StateType.BFLOAT16
+  private boolean canRound(RuleGroup group, Parameter parameter, StateSlot slot) {
+    return canNarrow(group, parameter, slot)
+        && (storage(group).type() == StateType.BFLOAT16
             || slot.content() == StateSlot.Content.SQUARE);
   }
 
-  private boolean canNarrow(Parameter parameter, StateSlot slot) {
-    return options.stateType() != StateType.FLOAT32
+  private boolean canNarrow(RuleGroup group, Parameter parameter, StateSlot slot) {
+    return storage(group).isNarrow()
         && parameter.values().type().arithmetic() == ElementType.FLOAT32
         && slot.extent() == StateSlot.Extent.ELEMENT
         && slot.isAverage();
   }
 
+  /** Whether a state type that is not float32 has a use for a group's parameter. */
+  private boolean canNarrow(RuleGroup group, Parameter parameter) {
+    return group.rule().stateSlots().stream().anyMatch(slot -> canNarrow(group, parameter, slot));
+  }
+
   /** Whether a parameter needs more than elements of one type and state of its arithmetic. */
-  private boolean isMixed(Parameter parameter, UpdateRule rule) {
+  private boolean isMixed(RuleGroup group, Parameter parameter) {
     return hasAverage()
         || encoding(parameter) != Encoding.PLAIN
         || parameter.gradients().type() != parameter.values().type()
-        || rule.stateSlots().stream().anyMatch(slot -> canNarrow(parameter, slot));
+        || canNarrow(group, parameter);
   }
 
   /**
@@ -116,21 +128,23 @@ final class MixedPrecision {
   void require(List<RuleGroup> groups) {
     boolean hasHalf = false;
     boolean hasNarrow = false;
+    boolean hasDefault = false;
     boolean rounds = false;
     boolean isEmpty = true;
     for (RuleGroup group : groups) {
       requireOneType(group);
+      requireNarrow(group);
+      hasDefault |= group.stateStorage().isEmpty();
       for (Parameter parameter : group.members()) {
         isEmpty = false;
-        requireSupported(parameter, group.rule());
-        boolean narrows =
-            group.rule().stateSlots().stream().anyMatch(slot -> canNarrow(parameter, slot));
+        requireSupported(group, parameter);
         hasHalf |= parameter.values().type().isHalf();
-        hasNarrow |= narrows;
+        hasNarrow |= group.stateStorage().isEmpty() && canNarrow(group, parameter);
         rounds |=
             encoding(parameter) == Encoding.STOCHASTIC
                 || encoding(parameter) == Encoding.STOCHASTIC_MASTER_24
-                || group.rule().stateSlots().stream().anyMatch(slot -> canRound(parameter, slot));
+                || group.rule().stateSlots().stream()
+                    .anyMatch(slot -> canRound(group, parameter, slot));
       }
     }
     if (isEmpty) {
@@ -145,11 +159,18 @@ final class MixedPrecision {
               ? "store them as bfloat16, or leave masters out"
               : "store them as bfloat16 or float16, or leave masters out");
     }
-    if (options.stateType() != StateType.FLOAT32 && !hasNarrow) {
+    if (options.stateStorage().isNarrow() && !hasDefault) {
+      throw Arguments.refusal(
+          "stateType",
+          options.stateStorage().type(),
+          "float32 where each group has a state type of its own",
+          "leave it out");
+    }
+    if (options.stateStorage().isNarrow() && !hasNarrow) {
       requireNoExactState(groups);
       throw Arguments.refusal(
           "stateType",
-          options.stateType(),
+          options.stateStorage().type(),
           "float32 for rules whose state has no moments, and for float64 parameters",
           "choose a rule with moments, such as adam, or leave it out");
     }
@@ -176,7 +197,7 @@ final class MixedPrecision {
       if (!exact.isEmpty()) {
         throw Arguments.refusal(
             "stateType",
-            options.stateType(),
+            options.stateStorage().type(),
             "float32 for the state of "
                 + group.rule().name()
                 + " ("
@@ -185,6 +206,20 @@ final class MixedPrecision {
                 + " only grows, to a step size or to weights would be lost",
             "choose a rule with moments, such as adam, or leave it out");
       }
+    }
+  }
+
+  /** A state type of a group's own is of use for one of its parameters at least. */
+  private void requireNarrow(RuleGroup group) {
+    if (group.stateStorage().filter(StateStorage::isNarrow).isPresent()
+        && group.members().stream().noneMatch(parameter -> canNarrow(group, parameter))) {
+      throw Arguments.refusal(
+          "stateType of group " + group.pattern(),
+          storage(group).type(),
+          "float32 for rules whose state has no moments, as that of "
+              + group.rule().name()
+              + ", and for float64 parameters",
+          "choose a rule with moments, such as adam, or leave it out");
     }
   }
 
@@ -208,8 +243,9 @@ final class MixedPrecision {
     }
   }
 
-  private void requireSupported(Parameter parameter, UpdateRule rule) {
-    if (rule.isOfOneType() && isMixed(parameter, rule)) {
+  private void requireSupported(RuleGroup group, Parameter parameter) {
+    UpdateRule rule = group.rule();
+    if (rule.isOfOneType() && isMixed(group, parameter)) {
       throw Arguments.refusal(
           "rule",
           rule.name(),

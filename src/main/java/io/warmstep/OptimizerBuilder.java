@@ -9,6 +9,7 @@ import io.warmstep.schedule.Schedules;
 import io.warmstep.step.AdaptiveClip;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.LeafExchange;
+import io.warmstep.step.StateStorage;
 import io.warmstep.step.StepOptions;
 import io.warmstep.step.UpdateProgress;
 import java.util.ArrayList;
@@ -279,17 +280,18 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more.
+   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more whose
+   * group has no {@linkplain ParameterGroup#stateType(StateType) state type of its own}.
    *
    * @param stateType how they are; float32 unless called
    * @return this builder
    */
   public OptimizerBuilder stateType(StateType stateType) {
-    return stateType(stateType, StepOptions.NONE.smallTensor());
+    return stateType(stateType, StateStorage.SMALL_TENSOR);
   }
 
   /**
-   * Sets how the moments of the state are stored.
+   * Sets how the moments of the state are stored, where a group has no state type of its own.
    *
    * @param stateType how they are; float32 unless called
    * @param smallTensor how many elements a parameter must have at least; smaller ones keep float32,
@@ -298,9 +300,7 @@ public final class OptimizerBuilder {
    * @throws IllegalArgumentException if the bound is negative
    */
   public OptimizerBuilder stateType(StateType stateType, long smallTensor) {
-    Arguments.requireAtLeast("smallTensor", smallTensor, 0, "pass 0 for all parameters");
-    options =
-        options.stateType(Objects.requireNonNull(stateType, "stateType")).smallTensor(smallTensor);
+    options = options.stateStorage(new StateStorage(stateType, smallTensor));
     return this;
   }
 

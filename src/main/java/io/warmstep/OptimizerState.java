@@ -84,21 +84,17 @@ final class OptimizerState {
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   void allocate(Parameters parameters, List<RuleGroup> groups) {
-    Map<String, List<StateSlot>> slots = new LinkedHashMap<>();
-    Map<String, Parameter> leaders = new HashMap<>();
+    Map<String, RuleGroup> groupOf = new LinkedHashMap<>();
     for (RuleGroup group : groups) {
-      for (Parameter parameter : group.members()) {
-        slots.put(parameter.name(), group.rule().stateSlots(parameter.shape().size()));
-        leaders.put(parameter.name(), group.members().get(0));
-      }
+      group.members().forEach(parameter -> groupOf.put(parameter.name(), group));
     }
     int before = memories.size();
     try {
-      allocateSlots(parameters, slots, leaders);
-      untouched.addAll(slots.keySet());
+      allocateSlots(parameters, groupOf);
+      untouched.addAll(groupOf.keySet());
       groups.forEach(this::begin);
     } catch (RuntimeException | Error e) {
-      release(slots.keySet(), before);
+      release(groupOf.keySet(), before);
       throw e;
     }
   }
@@ -176,22 +172,23 @@ final class OptimizerState {
     release(parameters.all().stream().map(Parameter::name).toList(), memoriesBefore);
   }
 
+  private static List<StateSlot> slots(RuleGroup group, Parameter parameter) {
+    return group.rule().stateSlots(parameter.shape().size());
+  }
+
   /**
    * Allocates.
    *
-   * @param slots of each parameter
-   * @param leaders for each parameter the first of its group
+   * @param groupOf the group of each parameter
    */
-  private void allocateSlots(
-      Parameters parameters, Map<String, List<StateSlot>> slots, Map<String, Parameter> leaders) {
+  private void allocateSlots(Parameters parameters, Map<String, RuleGroup> groupOf) {
     SharedState shared = new SharedState(parameters, this::allocate);
     for (Parameter parameter : parameters) {
-      slots
-          .get(parameter.name())
-          .forEach(
-              slot ->
-                  shared.plan(
-                      parameter, slot, storage(parameter, slot), elements(parameter, slot)));
+      RuleGroup group = groupOf.get(parameter.name());
+      for (StateSlot slot : slots(group, parameter)) {
+        shared.plan(
+            parameter, slot, storage(group, parameter, slot), elements(group, parameter, slot));
+      }
       long length = parameter.length();
       if (precision.hasMaster(parameter)) {
         shared.plan(parameter, MASTER_SLOT, masterStorage(parameter), masterElements(parameter));
@@ -200,12 +197,13 @@ final class OptimizerState {
         shared.plan(parameter, AVERAGE_SLOT, Storage.of(ElementType.FLOAT32), length);
       }
     }
-    Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, slots, leaders);
+    Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, groupOf);
     Map<OfTensors, Memory> kept = new HashMap<>();
     for (Parameter parameter : parameters) {
       Map<String, Tensor> byName = new LinkedHashMap<>();
       List<Operand> operands = new ArrayList<>();
-      for (StateSlot slot : slots.get(parameter.name())) {
+      RuleGroup group = groupOf.get(parameter.name());
+      for (StateSlot slot : slots(group, parameter)) {
         if (slot.isOneValue()) {
           ElementType type = parameter.values().type().arithmetic();
           ofTensor.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
@@ -215,7 +213,7 @@ final class OptimizerState {
                   new OfTensors(type, slot),
                   key -> allocate(Storage.of(type), having.size(), slot));
           MemorySlice slice =
-              new MemorySlice(memory, having.indexOf(holder(parameter, slot, leaders)));
+              new MemorySlice(memory, having.indexOf(holder(parameter, slot, group)));
           byName.put(slot.name(), tensor(slice, 1));
           operands.add(new Operand(Operand.Role.STATE, slice));
           continue;
@@ -224,11 +222,12 @@ final class OptimizerState {
           scratch.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
         }
         MemorySlice slice =
-            shared.slice(parameter, slot, storage(parameter, slot), elements(parameter, slot));
+            shared.slice(
+                parameter, slot, storage(group, parameter, slot), elements(group, parameter, slot));
         if (slot.isFactor()) {
           factors.computeIfAbsent(parameter.name(), name -> new HashMap<>()).put(slot.name(), slot);
         }
-        Encoding encoding = precision.encoding(parameter, slot);
+        Encoding encoding = precision.encoding(group, parameter, slot);
         MemorySlice numbers = encoding.isCoded() ? decoded(parameter, slice, encoding) : slice;
         byName.put(slot.name(), tensor(numbers, slot.length(parameter.shape())));
         operands.add(new Operand(Operand.Role.STATE, slice, encoding, Optional.empty()));
@@ -252,13 +251,13 @@ final class OptimizerState {
     }
   }
 
-  private Storage storage(Parameter parameter, StateSlot slot) {
-    return Storage.of(precision.type(parameter, slot));
+  private Storage storage(RuleGroup group, Parameter parameter, StateSlot slot) {
+    return Storage.of(precision.type(group, parameter, slot));
   }
 
   /** Elements of that storage that a slot takes. */
-  private long elements(Parameter parameter, StateSlot slot) {
-    return precision.encoding(parameter, slot).isCoded()
+  private long elements(RuleGroup group, Parameter parameter, StateSlot slot) {
+    return precision.encoding(group, parameter, slot).isCoded()
         ? StateCodes.words(parameter.length())
         : slot.length(parameter.shape());
   }
@@ -295,22 +294,22 @@ final class OptimizerState {
   private record OfTensors(ElementType arithmetic, StateSlot slot) {}
 
   /** The parameter whose value a slot of one value is: for a group its first. */
-  private static Parameter holder(
-      Parameter parameter, StateSlot slot, Map<String, Parameter> leaders) {
-    return slot.extent() == StateSlot.Extent.GROUP ? leaders.get(parameter.name()) : parameter;
+  private static Parameter holder(Parameter parameter, StateSlot slot, RuleGroup group) {
+    return slot.extent() == StateSlot.Extent.GROUP ? group.members().get(0) : parameter;
   }
 
   /** Those parameters, in the order of their values. */
   private static Map<OfTensors, List<Parameter>> ofTensors(
-      Parameters parameters, Map<String, List<StateSlot>> slots, Map<String, Parameter> leaders) {
+      Parameters parameters, Map<String, RuleGroup> groupOf) {
     Map<OfTensors, List<Parameter>> found = new HashMap<>();
     for (Parameter parameter : parameters) {
-      for (StateSlot slot : slots.get(parameter.name())) {
+      RuleGroup group = groupOf.get(parameter.name());
+      for (StateSlot slot : slots(group, parameter)) {
         if (slot.isOneValue()) {
           ElementType type = parameter.values().type().arithmetic();
           List<Parameter> holders =
               found.computeIfAbsent(new OfTensors(type, slot), k -> new ArrayList<>());
-          Parameter holder = holder(parameter, slot, leaders);
+          Parameter holder = holder(parameter, slot, group);
           if (slot.extent() == StateSlot.Extent.TENSOR || !holders.contains(holder)) {
             holders.add(holder);
           }

@@ -3,13 +3,14 @@ package io.warmstep;
 import io.warmstep.check.Arguments;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.AdaptiveClip;
+import io.warmstep.step.StateStorage;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.StringJoiner;
 
 /**
  * Parameters that are treated differently from the rest: chosen by name, with a learning-rate
- * factor, weight decay, adaptive clipping or rule options of their own. Immutable.
+ * factor, weight decay, adaptive clipping, state type or rule options of their own. Immutable.
  *
  * <pre>{@code
  * ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2)
@@ -21,18 +22,21 @@ public final class ParameterGroup {
   private final OptionalDouble weightDecay;
   private final Optional<UpdateRule> rule;
   private final Optional<AdaptiveClip> adaptiveClip;
+  private final Optional<StateStorage> stateStorage;
 
   private ParameterGroup(
       NamePattern pattern,
       double learningRateFactor,
       OptionalDouble weightDecay,
       Optional<UpdateRule> rule,
-      Optional<AdaptiveClip> adaptiveClip) {
+      Optional<AdaptiveClip> adaptiveClip,
+      Optional<StateStorage> stateStorage) {
     this.pattern = pattern;
     this.learningRateFactor = learningRateFactor;
     this.weightDecay = weightDecay;
     this.rule = rule;
     this.adaptiveClip = adaptiveClip;
+    this.stateStorage = stateStorage;
   }
 
   /**
@@ -49,7 +53,12 @@ public final class ParameterGroup {
       throw Arguments.refusal("pattern", "empty", "a whole name", "pass one such as *.bias");
     }
     return new ParameterGroup(
-        new NamePattern(pattern), 1, OptionalDouble.empty(), Optional.empty(), Optional.empty());
+        new NamePattern(pattern),
+        1,
+        OptionalDouble.empty(),
+        Optional.empty(),
+        Optional.empty(),
+        Optional.empty());
   }
 
   /**
@@ -65,7 +74,7 @@ public final class ParameterGroup {
   public ParameterGroup learningRateFactor(double factor) {
     Arguments.requireNonNegative(
         "learningRateFactor", factor, "pass 1 to leave the learning rate as it is");
-    return new ParameterGroup(pattern, factor, weightDecay, rule, adaptiveClip);
+    return new ParameterGroup(pattern, factor, weightDecay, rule, adaptiveClip, stateStorage);
   }
 
   /**
@@ -78,7 +87,12 @@ public final class ParameterGroup {
   public ParameterGroup weightDecay(double weightDecay) {
     Arguments.requireNonNegative("weightDecay", weightDecay, "pass 0 for none");
     return new ParameterGroup(
-        pattern, learningRateFactor, OptionalDouble.of(weightDecay), rule, adaptiveClip);
+        pattern,
+        learningRateFactor,
+        OptionalDouble.of(weightDecay),
+        rule,
+        adaptiveClip,
+        stateStorage);
   }
 
   /**
@@ -91,7 +105,7 @@ public final class ParameterGroup {
   public ParameterGroup rule(UpdateRule rule) {
     Arguments.requirePresent("rule", rule, "pass one such as Adam.adam()");
     return new ParameterGroup(
-        pattern, learningRateFactor, weightDecay, Optional.of(rule), adaptiveClip);
+        pattern, learningRateFactor, weightDecay, Optional.of(rule), adaptiveClip, stateStorage);
   }
 
   /**
@@ -117,7 +131,47 @@ public final class ParameterGroup {
    */
   public ParameterGroup adaptiveClip(double clip, double eps) {
     return new ParameterGroup(
-        pattern, learningRateFactor, weightDecay, rule, Optional.of(new AdaptiveClip(clip, eps)));
+        pattern,
+        learningRateFactor,
+        weightDecay,
+        rule,
+        Optional.of(new AdaptiveClip(clip, eps)),
+        stateStorage);
+  }
+
+  /**
+   * This group with a state type of its own, in place of the optimizer's, for parameters of 4096
+   * elements or more.
+   *
+   * @param stateType how the moments are stored; float32 to keep them as computed, also where the
+   *     optimizer has another type
+   * @return a copy
+   * @throws NullPointerException if the type is null
+   */
+  public ParameterGroup stateType(StateType stateType) {
+    return stateType(stateType, StateStorage.SMALL_TENSOR);
+  }
+
+  /**
+   * This group with a state type of its own, in place of the optimizer's: see {@link
+   * OptimizerBuilder#stateType(StateType, long)}. An optimizer that is built with it, or takes its
+   * parameters in later, refuses a type under which no state of the group would change.
+   *
+   * @param stateType how the moments are stored
+   * @param smallTensor how many elements a parameter must have at least; smaller ones keep float32.
+   *     0 for all parameters
+   * @return a copy
+   * @throws IllegalArgumentException if the bound is negative
+   * @throws NullPointerException if the type is null
+   */
+  public ParameterGroup stateType(StateType stateType, long smallTensor) {
+    return new ParameterGroup(
+        pattern,
+        learningRateFactor,
+        weightDecay,
+        rule,
+        adaptiveClip,
+        Optional.of(new StateStorage(stateType, smallTensor)));
   }
 
   /**
@@ -158,6 +212,11 @@ public final class ParameterGroup {
     return adaptiveClip;
   }
 
+  /** How its state is stored, if not as the optimizer says. */
+  Optional<StateStorage> stateStorage() {
+    return stateStorage;
+  }
+
   /**
    * The rule of this group's parameters.
    *
@@ -180,6 +239,7 @@ public final class ParameterGroup {
     rule.ifPresent(value -> differences.add("rule " + value));
     adaptiveClip.ifPresent(
         value -> differences.add("adaptiveClip " + value.clip() + " with eps " + value.eps()));
+    stateStorage.ifPresent(value -> differences.add("stateType " + value));
     return differences.toString();
   }
 }

@@ -6,9 +6,11 @@ import io.warmstep.rule.EvaluationWeights;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.AdaptiveClip;
+import io.warmstep.step.StateStorage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Parameters of an optimizer under one rule.
@@ -16,6 +18,7 @@ import java.util.Map;
  * @param pattern that of the {@link ParameterGroup}
  * @param moving hyperparameters that schedules move, whatever the rule has
  * @param adaptiveClip how the gradients of its tensors are clipped
+ * @param stateStorage how its state is stored, if not as the optimizer says
  * @param narrowest a member whose arithmetic has the smallest range
  */
 record RuleGroup(
@@ -24,6 +27,7 @@ record RuleGroup(
     MovingHyperparameters moving,
     double learningRateFactor,
     AdaptiveClip adaptiveClip,
+    Optional<StateStorage> stateStorage,
     List<Parameter> members,
     Parameter narrowest) {
   /** What those parameters are called that no group was made for. */
@@ -50,10 +54,11 @@ record RuleGroup(
       MovingHyperparameters moving,
       double factor,
       AdaptiveClip clip,
+      Optional<StateStorage> storage,
       List<Parameter> members) {
     members.forEach(parameter -> requireDimensions(rule, parameter));
     Parameter narrowest = ArithmeticRange.narrowest(members).orElseThrow();
-    return new RuleGroup(pattern, rule, moving, factor, clip, members, narrowest);
+    return new RuleGroup(pattern, rule, moving, factor, clip, storage, members, narrowest);
   }
 
   private static void requireDimensions(UpdateRule rule, Parameter parameter) {
@@ -71,7 +76,8 @@ record RuleGroup(
 
   /** The same parameters under other hyperparameters. */
   RuleGroup with(UpdateRule other, double factor) {
-    return new RuleGroup(pattern, other, moving, factor, adaptiveClip, members, narrowest);
+    return new RuleGroup(
+        pattern, other, moving, factor, adaptiveClip, stateStorage, members, narrowest);
   }
 
   /**
@@ -113,11 +119,12 @@ record RuleGroup(
               moving.in(group),
               group.learningRateFactor(),
               group.adaptiveClip().orElse(clip),
+              group.stateStorage(),
               members.get(i)));
     }
     List<Parameter> rest = members.get(groups.size());
     if (!rest.isEmpty()) {
-      resolved.add(of(REST, rule, moving, 1, clip, rest));
+      resolved.add(of(REST, rule, moving, 1, clip, Optional.empty(), rest));
     }
     return resolved;
   }

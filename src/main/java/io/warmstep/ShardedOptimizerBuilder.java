@@ -145,6 +145,8 @@ public final class ShardedOptimizerBuilder {
       text.append(' ').append(new TreeMap<>(OptimizerSaver.settings(group.rule())));
       text.append(", learning rate times ").append(group.learningRateFactor());
       text.append(", adaptive clip ").append(group.adaptiveClip());
+      text.append(", stateType ");
+      text.append(group.stateStorage().orElse(builder.options().stateStorage()));
       text.append(", of ").append(group.members().stream().map(Parameter::name).toList());
       text.append('\n');
     }

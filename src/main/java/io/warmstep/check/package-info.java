@@ -1,4 +1,5 @@
 /**
- * Checks of arguments and what their messages, of one form, share. Not for users of the library.
+ * Checks of arguments, what their messages, of one form, share, and the choice of cases that checks
+ * go through. Not for users of the library.
  */
 package io.warmstep.check;

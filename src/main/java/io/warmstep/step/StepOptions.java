@@ -3,7 +3,6 @@ package io.warmstep.step;
 import io.warmstep.MasterWeights;
 import io.warmstep.Norm;
 import io.warmstep.Rounding;
-import io.warmstep.StateType;
 
 /** What a step does besides its rule. Immutable; a setter returns a copy. */
 public final class StepOptions {
@@ -20,8 +19,7 @@ public final class StepOptions {
   private LeafExchange leafExchange;
   private UpdateProgress updateProgress;
   private MasterWeights masterWeights = MasterWeights.NONE;
-  private StateType stateType = StateType.FLOAT32;
-  private long smallTensor = 4096;
+  private StateStorage stateStorage = StateStorage.FLOAT32;
   private Rounding rounding = Rounding.NEAREST;
   private long seed;
   private double averageDecay;
@@ -41,8 +39,7 @@ public final class StepOptions {
     copy.leafExchange = leafExchange;
     copy.updateProgress = updateProgress;
     copy.masterWeights = masterWeights;
-    copy.stateType = stateType;
-    copy.smallTensor = smallTensor;
+    copy.stateStorage = stateStorage;
     copy.rounding = rounding;
     copy.seed = seed;
     copy.averageDecay = averageDecay;
@@ -183,26 +180,14 @@ public final class StepOptions {
   }
 
   /**
-   * These options with moments stored in another type.
+   * These options with moments stored in another way, where a group has none of its own.
    *
-   * @param stateType how they are stored
+   * @param stateStorage how they are stored
    * @return a copy
    */
-  public StepOptions stateType(StateType stateType) {
+  public StepOptions stateStorage(StateStorage stateStorage) {
     StepOptions copy = copy();
-    copy.stateType = stateType;
-    return copy;
-  }
-
-  /**
-   * These options with another bound on what is small.
-   *
-   * @param smallTensor elements below which a parameter's state stays float32, at least 0
-   * @return a copy
-   */
-  public StepOptions smallTensor(long smallTensor) {
-    StepOptions copy = copy();
-    copy.smallTensor = smallTensor;
+    copy.stateStorage = stateStorage;
     return copy;
   }
 
@@ -377,9 +362,7 @@ public final class StepOptions {
         + ", masterWeights "
         + masterWeights
         + ", stateType "
-        + stateType
-        + ", smallTensor "
-        + smallTensor
+        + stateStorage
         + ", rounding "
         + rounding
         + ", seed "
@@ -398,21 +381,12 @@ public final class StepOptions {
   }
 
   /**
-   * How moments are stored.
+   * How moments are stored, where a group says nothing else.
    *
    * @return float32 unless asked otherwise
    */
-  public StateType stateType() {
-    return stateType;
-  }
-
-  /**
-   * Elements below which a parameter's state stays float32.
-   *
-   * @return 4096 unless asked otherwise
-   */
-  public long smallTensor() {
-    return smallTensor;
+  public StateStorage stateStorage() {
+    return stateStorage;
   }
 
   /**

@@ -104,6 +104,12 @@ class ShardedOptimizerTest {
     forms.add(builder -> builder.stateType(StateType.INT8, 0));
     // Of which a worker may have less than makes a large tensor.
     forms.add(builder -> builder.stateType(StateType.INT8, 2 * 4096 + 17));
+    forms.add(
+        builder ->
+            builder
+                .masterWeights(MasterWeights.EXACT)
+                .stateType(StateType.BFLOAT16, 0)
+                .group(ParameterGroup.matching("p1").stateType(StateType.INT8)));
     forms.add(builder -> builder.masterWeights(MasterWeights.EXACT).average(0.9));
     for (UpdateRule rule : List.of(Lamb.lamb(), NovoGrad.novoGrad(), Muon.muon())) {
       forms.add(
@@ -528,6 +534,9 @@ class ShardedOptimizerTest {
     all.put("masterWeights EXACT", builder -> builder.masterWeights(MasterWeights.EXACT));
     all.put("stateType INT8", builder -> builder.stateType(StateType.INT8));
     all.put("smallTensor 7", builder -> builder.stateType(StateType.FLOAT32, 7));
+    all.put(
+        "stateType bfloat16, smallTensor 0",
+        builder -> builder.group(ParameterGroup.matching("w").stateType(StateType.BFLOAT16, 0)));
     all.put("averageDecay 0.5", builder -> builder.average(0.5));
     all.put("adaptive clip ", builder -> builder.adaptiveClip(0.5));
     return all;

@@ -22,6 +22,7 @@ import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.Shapes;
+import io.warmstep.testkit.StoredForm;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.function.Consumer;
@@ -116,6 +117,21 @@ public class AllocationTest {
           assertNoAllocation(Optimizer::step, exact, fewer);
         }
       }
+    }
+  }
+
+  static Stream<Arguments> backendsAndForms() {
+    return ContractBackend.inTurn(StoredForm.ofEachChoice());
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndForms")
+  void howeverNumbersAreStored(ContractBackend backend, StoredForm form) {
+    try (Device device = backend.open();
+        Parameters parameters =
+            form.parameters(device, backend.takesArrays() ? LENGTH : LENGTH_ELSEWHERE);
+        Optimizer optimizer = form.optimizer(parameters, Adam.adamW())) {
+      assertNoAllocation(Optimizer::step, optimizer);
     }
   }
 

@@ -5,15 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.warmstep.Device;
 import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
 import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
+import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.Tensor;
+import io.warmstep.check.PairCover;
 import io.warmstep.rule.Adam;
-import io.warmstep.rule.Lamb;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
@@ -21,13 +24,21 @@ import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.Reference;
 import io.warmstep.testkit.Reference24;
+import io.warmstep.testkit.ReferenceClip;
 import io.warmstep.testkit.ReferenceCodes;
+import io.warmstep.testkit.ReferenceNorm;
 import io.warmstep.testkit.ReferenceRandom;
 import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.Shapes;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -37,8 +48,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Parameters with masters, gradients of another type than the parameters, state in fewer bits,
  * random rounding and averages: every backend has the bits of plain loops in float32 whose numbers
- * are converted one by one. Each rule goes through some of the kinds, one after the other, unless
- * the matrix is full.
+ * are converted one by one. Of rules, types, kinds of storage and what else a step does, every two
+ * choices that can be had together are; AdamW with all of its state goes through all kinds.
  */
 class MixedPrecisionTest {
   private static final int[] SIZES = {0, 1, 31, 32, 33, 258, 2049, 4130};
@@ -46,6 +57,10 @@ class MixedPrecisionTest {
   private static final long SEED = 0x123456789abcdefL;
   private static final int STEPS = 3;
   private static final double DECAY = 0.25;
+  private static final double CLIP_NORM = 0.75;
+  private static final double ADAPTIVE_CLIP = 0.25;
+  private static final double EPS = 1e-3;
+  private static final double SCALE = 16;
 
   /** A kind of parameters and what is kept of them. */
   record Kind(
@@ -74,7 +89,8 @@ class MixedPrecisionTest {
     }
   }
 
-  static List<Kind> kinds() {
+  /** All that an optimizer takes under one rule or another, but that all is of one type. */
+  private static List<Kind> possibleKinds() {
     List<Kind> kinds = new ArrayList<>();
     ElementType[][] types = {
       {ElementType.BFLOAT16, ElementType.BFLOAT16},
@@ -100,16 +116,7 @@ class MixedPrecisionTest {
                     || (rounding == Rounding.STOCHASTIC
                         && pair[0] == ElementType.FLOAT16
                         && masters == MasterWeights.NONE);
-            // Of those with codes one for each pair of types: on OpenCL each is a program of its
-            // own.
-            boolean isOneTooMany =
-                state == StateType.INT8
-                    && !RuleMatrix.IS_FULL
-                    && (masters == MasterWeights.BITS_24
-                        ? pair[0] != pair[1] || rounding == Rounding.NEAREST
-                        : (masters == MasterWeights.EXACT) != (pair[0].isHalf() && pair[1].isHalf())
-                            || (rounding == Rounding.STOCHASTIC) != (pair[0] != pair[1]));
-            if (!isPlain && !isRefused && !isOneTooMany) {
+            if (!isPlain && !isRefused) {
               kinds.add(new Kind(pair[0], pair[1], masters, state, rounding));
             }
           }
@@ -119,44 +126,166 @@ class MixedPrecisionTest {
     return kinds;
   }
 
-  static Stream<Arguments> backendsAndKinds() {
-    List<Kind> kinds = kinds();
-    return ContractBackend.all().stream()
-        .flatMap(
-            backend -> kinds.stream().map(kind -> Arguments.of(backend, kind, rules(kinds, kind))));
+  /** Of those with codes one for each pair of types: on OpenCL each is a program of its own. */
+  static List<Kind> kinds() {
+    return possibleKinds().stream()
+        .filter(
+            kind -> {
+              boolean areHalf = kind.values.isHalf() && kind.gradients.isHalf();
+              boolean areSame = kind.values == kind.gradients;
+              boolean isStochastic = kind.rounding == Rounding.STOCHASTIC;
+              return RuleMatrix.IS_FULL
+                  || kind.state != StateType.INT8
+                  || (kind.masters == MasterWeights.BITS_24
+                      ? areSame && isStochastic
+                      : (kind.masters == MasterWeights.EXACT) == areHalf
+                          && isStochastic != areSame);
+            })
+        .toList();
   }
 
-  /** Those of a kind: every rule is one of them for a kind at least. */
-  private static List<UpdateRule> rules(List<Kind> kinds, Kind kind) {
-    List<UpdateRule> rules = new ArrayList<>();
-    int turn = 0;
-    for (UpdateRule rule : RuleMatrix.entries()) {
-      List<Kind> possible = kinds.stream().filter(one -> one.canHave(rule)).toList();
-      if (possible.contains(kind)
-          && (RuleMatrix.IS_FULL || possible.get(turn++ * 5 % possible.size()).equals(kind))) {
-        rules.add(rule);
+  /** What a step does besides. */
+  private enum Extra {
+    CLIP_NORM,
+    LOSS_SCALER,
+    SKIP_NON_FINITE,
+    ACCUMULATION,
+    GROUPS,
+    ADAPTIVE_CLIP,
+    AVERAGE;
+
+    /** Those of which a step may not happen, or gradients are not as they lie in memory. */
+    static final Set<Extra> OF_FINITE_GRADIENTS =
+        EnumSet.range(Extra.CLIP_NORM, Extra.ACCUMULATION);
+
+    boolean canBeHad(UpdateRule rule) {
+      return switch (this) {
+        case ADAPTIVE_CLIP -> rule.sums().isEmpty();
+        case AVERAGE -> rule.evaluation().isEmpty(); // else it has weights of its own for that
+        default -> true;
+      };
+    }
+
+    /** Eight sets, in which each two of these are both, neither, and each without the other. */
+    static List<Set<Extra>> sets() {
+      return IntStream.range(0, 8)
+          .mapToObj(
+              row ->
+                  Arrays.stream(values())
+                      .filter(extra -> Integer.bitCount(row & extra.ordinal() + 1) % 2 == 1)
+                      .collect(Collectors.toSet()))
+          .toList();
+    }
+  }
+
+  /** What an optimizer is asked for. */
+  record Case(UpdateRule rule, Kind kind, Set<Extra> extras) {
+    /** Without what the rule cannot have. */
+    Case {
+      extras = extras.stream().filter(extra -> extra.canBeHad(rule)).collect(Collectors.toSet());
+    }
+
+    boolean has(Extra extra) {
+      return extras.contains(extra);
+    }
+
+    Case without(Set<Extra> others) {
+      return new Case(
+          rule,
+          kind,
+          extras.stream().filter(extra -> !others.contains(extra)).collect(Collectors.toSet()));
+    }
+
+    List<String> choices() {
+      List<String> choices = new ArrayList<>();
+      choices.add("rule " + rule.kernel());
+      choices.add("options " + rule.options());
+      choices.add("values " + kind.values);
+      choices.add("gradients " + kind.gradients);
+      choices.add("masters " + kind.masters);
+      choices.add("state " + kind.state);
+      choices.add("rounding " + kind.rounding);
+      for (Extra extra : Extra.values()) {
+        choices.add((has(extra) ? "with " : "without ") + extra);
+      }
+      return choices;
+    }
+
+    @Override
+    public String toString() {
+      return kind
+          + ", "
+          + rule
+          + ", "
+          + EnumSet.allOf(Extra.class).stream().filter(this::has).toList();
+    }
+  }
+
+  /** One of each entry of the kernels, without clipping of its own. */
+  private static List<UpdateRule> rules() {
+    return RuleMatrix.entries().stream()
+        .map(RuleMatrix::unclipped)
+        .filter(rule -> !rule.isOfOneType())
+        .toList();
+  }
+
+  private static List<Case> cases(List<UpdateRule> rules, List<Kind> kinds, List<Set<Extra>> sets) {
+    return rules.stream()
+        .flatMap(
+            rule ->
+                kinds.stream()
+                    .filter(kind -> kind.canHave(rule))
+                    .flatMap(kind -> sets.stream().map(extras -> new Case(rule, kind, extras))))
+        .toList();
+  }
+
+  private static final List<Case> CHOSEN = chosen();
+
+  /** Few of all, for each is a program of its own on OpenCL. */
+  private static List<Case> chosen() {
+    List<Set<Extra>> sets = Extra.sets();
+    List<UpdateRule> rich = List.of(Adam.adamW().amsgrad(true));
+    List<Case> chosen = new ArrayList<>();
+    for (Case one : cases(RuleMatrix.IS_FULL ? rules() : rich, kinds(), sets.subList(0, 1))) {
+      chosen.add(new Case(one.rule, one.kind, sets.get(chosen.size() % sets.size())));
+    }
+    chosen.addAll(PairCover.beside(chosen, cases(rules(), possibleKinds(), sets), Case::choices));
+    return chosen;
+  }
+
+  static Stream<Arguments> backendsAndCases() {
+    return ContractBackend.inTurn(CHOSEN);
+  }
+
+  /** Of all rules, kinds and sets of one or two extras. */
+  @Test
+  void everyTwoChoicesComeTogether() {
+    List<Set<Extra>> sets = new ArrayList<>(List.of(Set.of()));
+    for (Extra one : Extra.values()) {
+      sets.add(Set.of(one));
+      for (Extra other : EnumSet.range(Extra.CLIP_NORM, one)) {
+        if (one != other) {
+          sets.add(Set.of(one, other));
+        }
       }
     }
-    UpdateRule rich = Adam.adamW().amsgrad(true);
-    if (!RuleMatrix.IS_FULL && kind.canHave(rich)) {
-      rules.add(rich);
-    }
-    UpdateRule summed = Lamb.lamb().maxGradNorm(0); // whose first phase moves state, of both sorts
-    if (!RuleMatrix.IS_FULL && kind.canHave(summed) && kinds.indexOf(kind) % 3 == 0) {
-      rules.add(summed);
-    }
-    return rules;
+    Set<String> possible = new HashSet<>();
+    cases(rules(), possibleKinds(), sets)
+        .forEach(one -> possible.addAll(PairCover.pairs(one.choices())));
+    Set<String> taken = new HashSet<>();
+    CHOSEN.forEach(one -> taken.addAll(PairCover.pairs(one.choices())));
+    possible.removeAll(taken);
+    assertEquals(Set.of(), possible);
   }
 
   @ParameterizedTest(name = "{0}, {1}")
-  @MethodSource("backendsAndKinds")
-  void hasTheBitsOfPlainLoops(ContractBackend backend, Kind kind, List<UpdateRule> rules) {
-    for (UpdateRule rule : rules) {
-      run(backend.shared(), kind, rule, Scene.ORDINARY, true);
-      run(backend.shared(), kind, rule, Scene.ADVERSARIAL, false);
-      if (rule.sums().isPresent()) {
-        run(backend.shared(), kind, rule, Scene.OUT_OF_RANGE, false);
-      }
+  @MethodSource("backendsAndCases")
+  void hasTheBitsOfPlainLoops(ContractBackend backend, Case one) {
+    run(backend.shared(), one, Scene.ORDINARY, true);
+    Case ofAnyGradients = one.without(Extra.OF_FINITE_GRADIENTS);
+    run(backend.shared(), ofAnyGradients, Scene.ADVERSARIAL, false);
+    if (one.rule.sums().isPresent()) {
+      run(backend.shared(), ofAnyGradients, Scene.OUT_OF_RANGE, false);
     }
   }
 
@@ -189,7 +318,13 @@ class MixedPrecisionTest {
     }
   }
 
-  private static void run(Device device, Kind kind, UpdateRule rule, Scene scene, boolean borrows) {
+  private static String name(int tensor) {
+    return (tensor % 2 == 0 ? "even" : "odd") + tensor;
+  }
+
+  private static void run(Device device, Case one, Scene scene, boolean borrows) {
+    Kind kind = one.kind;
+    UpdateRule rule = one.rule;
     SplittableRandom random = new SplittableRandom(kind.hashCode() % 1000 + (borrows ? 1 : 2));
     var builder = Parameters.on(device).gradientType(kind.gradients);
     List<Tensor> tensors = new ArrayList<>();
@@ -205,46 +340,59 @@ class MixedPrecisionTest {
         tensors.add(values);
         tensors.add(gradients);
         values.slice(1 + i % 4, SIZES[i]).copyFrom(initial);
-        builder.borrow("p" + i, values.slice(1 + i % 4, SIZES[i]), gradients.slice(3, SIZES[i]));
+        builder.borrow(name(i), values.slice(1 + i % 4, SIZES[i]), gradients.slice(3, SIZES[i]));
       } else {
-        builder.add("p" + i, kind.values, Numbers.floats(initial));
+        builder.add(name(i), kind.values, Numbers.floats(initial));
       }
-      Shapes.give(builder, "p" + i, SIZES[i]);
+      Shapes.give(builder, name(i), SIZES[i]);
     }
+    boolean skips = one.has(Extra.LOSS_SCALER) || one.has(Extra.SKIP_NON_FINITE);
+    long happened = 0;
     try (Parameters parameters = builder.build();
-        Optimizer optimizer = builder(parameters, kind, rule, borrows).build()) {
-      for (int step = 1; step <= STEPS; step++) {
-        for (int i = 0; i < SIZES.length; i++) {
-          double[] gradients = scene.numbers(random, kind.gradients, SIZES[i], i);
-          parameters.get("p" + i).gradients().copyFrom(gradients);
-          int parameter = i;
-          long number = step;
-          references
-              .get(i)
-              .step(
-                  step,
-                  RATE,
-                  gradients,
-                  1,
-                  1,
-                  borrows ? 1e3f : 1e30f,
-                  (slot, values) -> stored(kind, rule, slot, values, number, parameter));
-          average(averages.get(i), references.get(i).parameters(), step);
-          convert(kind, rule, references.get(i), step, i);
+        Optimizer optimizer = builder(parameters, one, borrows).build()) {
+      for (int step = 1; step <= STEPS + (skips ? 1 : 0); step++) {
+        boolean isSkipped = skips && step == 2;
+        List<double[]> gradients = gradients(parameters, optimizer, one, scene, random, isSkipped);
+        if (!isSkipped) {
+          happened++;
+          double scale = 1 / (one.has(Extra.LOSS_SCALER) ? SCALE : 1);
+          double mean = one.has(Extra.ACCUMULATION) ? scale / 2 : scale; // exact, both of them
+          double norm = ReferenceNorm.of(ElementType.FLOAT32, gradients) * mean;
+          double clip =
+              one.has(Extra.CLIP_NORM)
+                  ? ReferenceNorm.clipFactor(ElementType.FLOAT32, CLIP_NORM, norm)
+                  : 1;
+          for (int i = 0; i < SIZES.length; i++) {
+            int parameter = i;
+            long number = happened;
+            references
+                .get(i)
+                .step(
+                    happened,
+                    one.has(Extra.GROUPS) && i % 2 == 1 ? RATE * 0.5 : RATE,
+                    gradients.get(i),
+                    scale(one, parameters.get(name(i)), gradients.get(i), mean, clip),
+                    1,
+                    borrows ? 1e3f : 1e30f,
+                    (slot, values) -> stored(kind, rule, slot, values, number, parameter));
+            average(averages.get(i), references.get(i).parameters(), happened);
+            convert(kind, rule, references.get(i), happened, i);
+          }
         }
         optimizer.step();
+        assertEquals(isSkipped, optimizer.isLastStepSkipped(), one + ", step " + step);
         for (int i = 0; i < SIZES.length; i++) {
-          String where = kind + ", " + rule + ", step " + step + ", p" + i;
-          check(kind, parameters, optimizer, references.get(i), "p" + i, where);
+          String where = one + ", step " + step + ", " + name(i);
+          check(kind, parameters, optimizer, references.get(i), name(i), where);
+          if (one.has(Extra.AVERAGE)) {
+            Bits.assertSame(
+                Numbers.doubles(averages.get(i)),
+                optimizer.state(name(i), "average").toDoubles(),
+                () -> where + ", average");
+          }
           if (borrows) {
-            if (canAverage(rule)) {
-              Bits.assertSame(
-                  Numbers.doubles(averages.get(i)),
-                  optimizer.state("p" + i, "average").toDoubles(),
-                  () -> where + ", average");
-            }
             assertArrayEquals(
-                new double[SIZES[i]], parameters.get("p" + i).gradients().toDoubles(), where);
+                new double[SIZES[i]], parameters.get(name(i)).gradients().toDoubles(), where);
           }
         }
       }
@@ -253,23 +401,78 @@ class MixedPrecisionTest {
     tensors.forEach(Tensor::close);
   }
 
-  private static OptimizerBuilder builder(
-      Parameters parameters, Kind kind, UpdateRule rule, boolean zeroes) {
+  /**
+   * Writes the gradients of a step, or those of its micro-batches one after the other.
+   *
+   * @param isSkipped whether one of them is to be no number
+   * @return what the step finds
+   */
+  private static List<double[]> gradients(
+      Parameters parameters,
+      Optimizer optimizer,
+      Case one,
+      Scene scene,
+      SplittableRandom random,
+      boolean isSkipped) {
+    ElementType type = one.kind.gradients;
+    List<double[]> sums = new ArrayList<>();
+    for (int batch = 0; batch < (one.has(Extra.ACCUMULATION) ? 2 : 1); batch++) {
+      for (int i = 0; i < SIZES.length; i++) {
+        double[] gradients = scene.numbers(random, type, SIZES[i], i);
+        if (isSkipped && batch == 0 && i == 3) {
+          gradients[5] = i % 2 == 0 ? Double.NaN : Double.POSITIVE_INFINITY;
+        }
+        parameters.get(name(i)).gradients().copyFrom(gradients);
+        if (batch == 0) {
+          sums.add(gradients);
+        } else {
+          double[] sum = sums.get(i);
+          Arrays.setAll(sum, j -> Numbers.round(type, (float) sum[j] + (float) gradients[j]));
+        }
+      }
+      if (one.has(Extra.ACCUMULATION)) {
+        optimizer.accumulate();
+      }
+    }
+    return sums;
+  }
+
+  /** What the gradients of a tensor are multiplied by. */
+  private static double scale(
+      Case one, Parameter parameter, double[] gradients, double mean, double clip) {
+    double scale = ReferenceClip.product(ElementType.FLOAT32, mean, clip);
+    if (!one.has(Extra.ADAPTIVE_CLIP)) {
+      return scale;
+    }
+    double[] values = parameter.values().toDoubles();
+    double factor =
+        ReferenceClip.factor(one.kind.values, ADAPTIVE_CLIP, EPS, values, gradients, scale);
+    return ReferenceClip.product(ElementType.FLOAT32, scale, factor);
+  }
+
+  private static OptimizerBuilder builder(Parameters parameters, Case one, boolean zeroes) {
+    Kind kind = one.kind;
     OptimizerBuilder builder =
         Optimizer.of(parameters)
-            .rule(rule)
+            .rule(one.rule)
             .learningRate(RATE)
             .masterWeights(kind.masters)
             .stateType(kind.state, 0)
             .rounding(kind.rounding, SEED)
             .clipValue(zeroes ? 1e3 : 1e30)
             .zeroGradients(zeroes);
-    return zeroes && canAverage(rule) ? builder.average(DECAY) : builder;
-  }
-
-  /** Whether it has no weights of its own to evaluate with. */
-  private static boolean canAverage(UpdateRule rule) {
-    return rule.evaluation().isEmpty();
+    for (Extra extra : one.extras) {
+      switch (extra) {
+        case CLIP_NORM -> builder.clipNorm(CLIP_NORM);
+        case LOSS_SCALER -> builder.lossScaler(LossScaler.fixed(SCALE));
+        case SKIP_NON_FINITE -> builder.skipNonFinite(true);
+        case ACCUMULATION -> {}
+        case GROUPS -> builder.group(ParameterGroup.matching("odd*").learningRateFactor(0.5));
+        case ADAPTIVE_CLIP -> builder.adaptiveClip(ADAPTIVE_CLIP, EPS);
+        case AVERAGE -> builder.average(DECAY);
+      }
+    }
+    return builder;
   }
 
   /** Moves an average in float32 as the documentation of the builder says. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
+import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
@@ -326,20 +327,27 @@ class SmallUpdatesTest {
     return Optimizer.of(parameters).rule(Adam.adamW()).learningRate(1e-4);
   }
 
-  /** Saved in between and restored, a run goes on to the bit, with the same random numbers. */
+  /**
+   * Saved in between and restored, there and on the CPU, a run goes on to the bit, with the same
+   * random numbers.
+   */
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#representatives")
   void goOnFromACheckpoint(ContractBackend backend, @TempDir Path folder) throws IOException {
-    for (ElementType type : List.of(ElementType.BFLOAT16, ElementType.FLOAT16)) {
-      for (MasterWeights masters : MasterWeights.values()) {
-        if (type == ElementType.FLOAT16 && masters != MasterWeights.EXACT) {
-          continue;
-        }
-        Path file = folder.resolve(type + "-" + masters);
-        float[][] expected = run(backend.shared(), type, masters, 6, file, false);
-        float[][] actual = run(backend.shared(), type, masters, 6, file, true);
-        for (int i = 0; i < expected.length; i++) {
-          assertArrayEquals(expected[i], actual[i], type + ", " + masters + ", " + i);
+    try (Device cpu = Devices.cpu()) {
+      for (ElementType type : List.of(ElementType.BFLOAT16, ElementType.FLOAT16)) {
+        for (MasterWeights masters : MasterWeights.values()) {
+          if (type == ElementType.FLOAT16 && masters != MasterWeights.EXACT) {
+            continue;
+          }
+          Path file = folder.resolve(type + "-" + masters);
+          float[][] expected = run(backend.shared(), type, masters, 6, file, false);
+          for (Device device : List.of(backend.shared(), cpu)) {
+            float[][] actual = run(device, type, masters, 6, file, true);
+            for (int i = 0; i < expected.length; i++) {
+              assertArrayEquals(expected[i], actual[i], type + ", " + masters + ", " + i);
+            }
+          }
         }
       }
     }
@@ -359,6 +367,7 @@ class SmallUpdatesTest {
                 .masterWeights(masters)
                 .stateType(StateType.BFLOAT16)
                 .rounding(Rounding.STOCHASTIC, 17)
+                .average(0.75)
                 .build()) {
       int first = 1;
       if (resumes) {
@@ -369,7 +378,7 @@ class SmallUpdatesTest {
         parameters.get("w").gradients().copyFrom(repeated(0.1f * step, length));
         parameters.get("small").gradients().copyFrom(repeated(0.1f * step, 7));
         optimizer.step();
-        if (step == 3) {
+        if (step == 3 && !resumes) {
           optimizer.save(file);
         }
       }
@@ -380,6 +389,8 @@ class SmallUpdatesTest {
         optimizer.state("w", "exp_avg").toFloats(),
         optimizer.state("w", "exp_avg_sq").toFloats(),
         optimizer.state("small", "exp_avg").toFloats(),
+        optimizer.state("w", "average").toFloats(),
+        optimizer.state("small", "average").toFloats(),
         masters == MasterWeights.NONE ? new float[0] : optimizer.state("w", "master").toFloats()
       };
     }

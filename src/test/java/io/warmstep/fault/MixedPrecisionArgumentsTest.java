@@ -9,6 +9,7 @@ import io.warmstep.ElementType;
 import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
@@ -132,6 +133,103 @@ class MixedPrecisionArgumentsTest {
                     builder -> builder.stateType(type)));
           }
         });
+  }
+
+  @Test
+  void stateOfGroupsWithoutMoments() {
+    assertEquals(
+        "stateType of group w is int8, must be float32 for rules whose state has no moments, as that"
+            + " of sgd, and for float64 parameters: choose a rule with moments, such as adam, or leave"
+            + " it out",
+        refusal(
+            ElementType.FLOAT32,
+            ElementType.FLOAT32,
+            Adam.adam(),
+            builder ->
+                builder.group(
+                    ParameterGroup.matching("w").rule(Sgd.sgd()).stateType(StateType.INT8))));
+    assertEquals(
+        "stateType is int8, must be float32 where each group has a state type of its own: leave it"
+            + " out",
+        refusal(
+            ElementType.FLOAT32,
+            ElementType.FLOAT32,
+            Adam.adam(),
+            builder ->
+                builder
+                    .stateType(StateType.INT8)
+                    .group(ParameterGroup.matching("w").stateType(StateType.BFLOAT16))));
+    assertEquals(
+        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
+            + " int8: store parameters without a master or state so, keep masters of 24 bits, or leave it"
+            + " out",
+        refusal(
+            ElementType.FLOAT32,
+            ElementType.FLOAT32,
+            Adam.adam(),
+            builder ->
+                builder
+                    .rounding(Rounding.STOCHASTIC)
+                    .group(ParameterGroup.matching("w").stateType(StateType.FLOAT32))));
+    assertEquals(
+        "rule is prodigy, must be one without sums over groups and without factors for the parameter"
+            + " \"w\", which has an average, or a master, state or gradient of a type of its own:"
+            + " store all in one type, without a master or an average, or choose a rule such as adam",
+        refusal(
+            ElementType.FLOAT32,
+            ElementType.FLOAT32,
+            Prodigy.prodigy(),
+            builder -> builder.group(ParameterGroup.matching("w").stateType(StateType.BFLOAT16))));
+    ParameterGroup group = ParameterGroup.matching("w");
+    assertEquals(
+        "smallTensor is -1, must be at least 0: pass 0 for all parameters",
+        assertThrows(IllegalArgumentException.class, () -> group.stateType(StateType.INT8, -1))
+            .getMessage());
+    assertEquals(
+        "group w: stateType int8, smallTensor 7", group.stateType(StateType.INT8, 7).toString());
+  }
+
+  /** Float32 in a group keeps it from the optimizer's type, of which the rest has use. */
+  @Test
+  void groupsMayKeepFloat32() {
+    try (Device device = Devices.cpu();
+        Parameters parameters =
+            Parameters.on(device).add("w", new float[8]).add("bias", new float[8]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Adam.adam())
+                .learningRate(0.1)
+                .stateType(StateType.BFLOAT16, 0)
+                .group(ParameterGroup.matching("bias").stateType(StateType.FLOAT32))
+                .build()) {
+      assertEquals(ElementType.BFLOAT16, optimizer.state("w", "exp_avg").type());
+      assertEquals(ElementType.FLOAT32, optimizer.state("bias", "exp_avg").type());
+    }
+  }
+
+  /** The threshold unless one is given: 4096 elements are not small, 4095 are. */
+  @Test
+  void fromWhereOnStateIsNarrow() {
+    try (Device device = Devices.cpu();
+        Parameters parameters =
+            Parameters.on(device)
+                .add("w4095", new float[4095])
+                .add("w4096", new float[4096])
+                .add("group4095", new float[4095])
+                .add("group4096", new float[4096])
+                .build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Adam.adam())
+                .learningRate(0.1)
+                .stateType(StateType.BFLOAT16)
+                .group(ParameterGroup.matching("group*").stateType(StateType.BFLOAT16))
+                .build()) {
+      for (String prefix : List.of("w", "group")) {
+        assertEquals(ElementType.FLOAT32, optimizer.state(prefix + 4095, "exp_avg").type());
+        assertEquals(ElementType.BFLOAT16, optimizer.state(prefix + 4096, "exp_avg").type());
+      }
+    }
   }
 
   @Test

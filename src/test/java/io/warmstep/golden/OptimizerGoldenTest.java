@@ -25,6 +25,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -88,7 +90,9 @@ class OptimizerGoldenTest {
     return PlainFloat32.has(golden) || PlainRules.has(golden);
   }
 
-  private static List<GoldenCase> cases() {
+  private static final Consumer<OptimizerBuilder> AS_COMPUTED = builder -> {};
+
+  static List<GoldenCase> cases() {
     return GoldenCase.all().stream().filter(GoldenCase::hasRule).toList();
   }
 
@@ -131,9 +135,10 @@ class OptimizerGoldenTest {
       return;
     }
     run(
-        backend,
+        backend::open,
         golden,
         ElementType.FLOAT64,
+        AS_COMPUTED,
         (snapshot, tensor, actual) -> {
           String where = golden + ", step " + snapshot.step() + ", " + tensor + " ";
           snapshot
@@ -239,9 +244,10 @@ class OptimizerGoldenTest {
     }
     PlainRules rules = PlainRules.has(golden) ? new PlainRules(golden) : null;
     run(
-        backend,
+        backend::open,
         golden,
         ElementType.FLOAT32,
+        AS_COMPUTED,
         (snapshot, tensor, actual) -> {
           PlainFloat32 its = plain.get(tensor);
           if (its != null) {
@@ -309,13 +315,22 @@ class OptimizerGoldenTest {
   }
 
   /** Gets what a tensor and its state are at each snapshot. */
-  private interface Visitor {
+  interface Visitor {
     void accept(GoldenCase.Snapshot snapshot, String tensor, Map<String, double[]> actual);
   }
 
-  private static void run(
-      ContractBackend backend, GoldenCase golden, ElementType type, Visitor visitor) {
-    try (Device device = backend.open();
+  /**
+   * Takes the steps of a case.
+   *
+   * @param choices what the optimizer is told besides the case
+   */
+  static void run(
+      Supplier<Device> opener,
+      GoldenCase golden,
+      ElementType type,
+      Consumer<OptimizerBuilder> choices,
+      Visitor visitor) {
+    try (Device device = opener.get();
         Parameters parameters = parameters(device, golden, type)) {
       OptimizerBuilder builder =
           Optimizer.of(parameters).rule(golden.rule()).learningRate(golden.learningRate());
@@ -325,6 +340,7 @@ class OptimizerGoldenTest {
       if (golden.clip("clip_grad_value") > 0) {
         builder.clipValue(golden.clip("clip_grad_value"));
       }
+      choices.accept(builder);
       List<GoldenCase.Snapshot> snapshots = golden.snapshots();
       assertTrue(snapshots.size() >= 5, golden + " has snapshots " + snapshots.size());
       try (Optimizer optimizer = builder.build()) {

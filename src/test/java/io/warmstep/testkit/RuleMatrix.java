@@ -1,5 +1,6 @@
 package io.warmstep.testkit;
 
+import io.warmstep.check.PairCover;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Muon;
@@ -63,40 +64,15 @@ public final class RuleMatrix {
       rules.computeIfAbsent(rule.name(), name -> new ArrayList<>()).add(rule);
     }
     return rules.values().stream()
-        .flatMap(forms -> (IS_FULL ? forms : coveringPairs(forms)).stream())
+        .flatMap(forms -> (IS_FULL ? forms : PairCover.of(forms, RuleMatrix::settings)).stream())
         .toList();
   }
 
-  /** As few forms of a rule as come of always taking the one with most pairs not yet seen. */
-  static List<UpdateRule> coveringPairs(List<UpdateRule> forms) {
-    Map<UpdateRule, Set<String>> pairs = new LinkedHashMap<>();
-    forms.forEach(form -> pairs.put(form, pairs(form)));
-    List<UpdateRule> taken = new ArrayList<>();
-    while (pairs.values().stream().anyMatch(left -> !left.isEmpty())) {
-      UpdateRule best = null;
-      for (UpdateRule form : pairs.keySet()) {
-        if (best == null || pairs.get(form).size() > pairs.get(best).size()) {
-          best = form;
-        }
-      }
-      Set<String> seen = Set.copyOf(pairs.remove(best));
-      pairs.values().forEach(left -> left.removeAll(seen));
-      taken.add(best);
-    }
-    return taken;
-  }
-
-  /** Every two settings of a form with their values; the kernel and its options count as one. */
-  static Set<String> pairs(UpdateRule form) {
+  /** The settings of a form with their values; the kernel and its options count as one. */
+  static List<String> settings(UpdateRule form) {
     List<String> settings = new ArrayList<>(List.of(form.kernel() + form.options()));
     RuleSettings.values(form).forEach((name, value) -> settings.add(name + "=" + value));
-    Set<String> pairs = new HashSet<>();
-    for (int i = 0; i < settings.size(); i++) {
-      for (int j = i + 1; j < settings.size(); j++) {
-        pairs.add(settings.get(i) + " " + settings.get(j));
-      }
-    }
-    return pairs;
+    return settings;
   }
 
   static List<UpdateRule> combinations() {

@@ -3,6 +3,7 @@ package io.warmstep.testkit;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.check.PairCover;
 import io.warmstep.rule.Muon;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
@@ -26,9 +27,15 @@ class RuleMatrixTest {
     Set<String> possible = new HashSet<>();
     Set<String> taken = new HashSet<>();
     RuleMatrix.combinations()
-        .forEach(rule -> RuleMatrix.pairs(rule).forEach(pair -> possible.add(rule.name() + pair)));
+        .forEach(
+            rule ->
+                PairCover.pairs(RuleMatrix.settings(rule))
+                    .forEach(pair -> possible.add(rule.name() + pair)));
     RuleMatrix.all()
-        .forEach(rule -> RuleMatrix.pairs(rule).forEach(pair -> taken.add(rule.name() + pair)));
+        .forEach(
+            rule ->
+                PairCover.pairs(RuleMatrix.settings(rule))
+                    .forEach(pair -> taken.add(rule.name() + pair)));
     assertEquals(possible, taken);
     assertTrue(
         RuleMatrix.IS_FULL || RuleMatrix.all().size() < RuleMatrix.combinations().size(),

@@ -204,6 +204,23 @@ class TrainCommandTest {
     return train(arguments.toArray(String[]::new)).get("train_loss").getAsDouble();
   }
 
+  /** Tensors below the default threshold keep float32, so that the same model is trained. */
+  @Test
+  void stateInEightBitsLearns() {
+    JsonObject small = train("--epochs", "3", "--hidden", "16");
+    JsonObject same = train("--epochs", "3", "--hidden", "16", "--state", "int8");
+    assertEquals("int8", same.get("state").getAsString());
+    assertEquals(4096, same.get("small_tensor").getAsLong());
+    assertEquals(small.get("train_loss"), same.get("train_loss"));
+    JsonObject coded =
+        train("--epochs", "3", "--hidden", "16", "--state", "int8", "--small-tensor", "0");
+    assertEquals(0, coded.get("small_tensor").getAsLong());
+    double full = small.get("train_loss").getAsDouble();
+    double loss = coded.get("train_loss").getAsDouble();
+    assertNotEquals(full, loss);
+    assertEquals(full, loss, 0.05 * full);
+  }
+
   /** An average of late, noisy steps tests no worse than the last of them. */
   @Test
   void averagesAreEvaluated() {

@@ -17,17 +17,23 @@ import io.warmstep.StateType;
 import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Rebinding;
+import io.warmstep.testkit.StoredForm;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the host waits for, and what it does not. On the simulated driver. */
@@ -74,9 +80,34 @@ class CudaWaitTest extends SimulatedTest {
                   .build()) {
         optimizer.step();
         long launches = CudaSim.launches();
+        long waits = CudaSim.waits();
         optimizer.step();
         assertEquals(3, CudaSim.launches() - launches);
+        assertEquals(0, CudaSim.waits() - waits);
       }
+    }
+  }
+
+  static Stream<Arguments> rulesAndForms() {
+    return Stream.<UpdateRule>of(Adam.adamW(), Lamb.lamb())
+        .flatMap(rule -> StoredForm.ofEachChoice().stream().map(form -> Arguments.of(rule, form)));
+  }
+
+  /** With clipping, skipping, a loss scale that moves, and an average. */
+  @ParameterizedTest
+  @MethodSource("rulesAndForms")
+  void aStepWaitsForNothingHoweverNumbersAreStored(UpdateRule rule, StoredForm form) {
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = form.parameters(device, 5000);
+        Optimizer optimizer = form.optimizer(parameters, rule)) {
+      optimizer.step();
+      long waits = CudaSim.waits();
+      for (int step = 0; step < 5; step++) {
+        optimizer.step();
+      }
+      assertEquals(0, CudaSim.waits() - waits);
+      assertEquals(6, optimizer.stepCount());
+      assertEquals(1, CudaSim.waits() - waits, "to be told of the steps");
     }
   }
 

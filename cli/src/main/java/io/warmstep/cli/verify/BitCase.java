@@ -12,6 +12,7 @@ import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -108,6 +109,14 @@ record BitCase(
      */
     static Extra ofElements(int i) {
       return values()[i % (CLIPPED_VALUE.ordinal() + 1)];
+    }
+
+    /** All that can be asked of values and a rule. */
+    static List<Extra> possible(Elements elements, UpdateRule rule) {
+      return Arrays.stream(values())
+          .filter(extra -> elements == Elements.ORDINARY || extra.compareTo(CLIPPED_VALUE) <= 0)
+          .filter(extra -> extra != CLIPPED_TENSORS || rule.sums().isEmpty())
+          .toList();
     }
 
     /** Of values whose norm is of interest. */

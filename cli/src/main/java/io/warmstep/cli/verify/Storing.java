@@ -5,11 +5,16 @@ import io.warmstep.MasterWeights;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
+import io.warmstep.check.PairCover;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * How gradients, masters and state are stored.
@@ -22,12 +27,8 @@ import java.util.List;
 record Storing(ElementType gradients, MasterWeights masters, StateType state, Rounding rounding) {
   private static final long SEED = 20;
 
-  /** Types that the rules take turns in: on OpenCL each case is a program of its own. */
   private static final List<ElementType> TYPES =
       List.of(ElementType.FLOAT32, ElementType.FLOAT16, ElementType.BFLOAT16);
-
-  /** From one kind to the next, so that neighbours differ in more than one choice. */
-  private static final int STRIDE = 5;
 
   /** All as a type of parameters says. */
   static Storing plain(ElementType type) {
@@ -43,28 +44,66 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
     return equals(plain(type));
   }
 
-  /** Some of the rules in some of the kinds, so that each two choices come together. */
+  /** Parameters of a type under a rule, stored in a way. */
+  record Stored(UpdateRule rule, ElementType type, Storing storing) {
+    /** What it is made of. */
+    List<String> choices() {
+      return Stream.concat(Stream.of("rule " + rule.name()), ofStorage()).toList();
+    }
+
+    private Stream<String> ofStorage() {
+      return Stream.of(
+          "values " + type,
+          "gradients " + storing.gradients,
+          "masters " + storing.masters,
+          "state " + storing.state,
+          "rounding " + storing.rounding);
+    }
+  }
+
+  /** All that an optimizer takes. */
+  static List<Stored> possible() {
+    List<Stored> possible = new ArrayList<>();
+    for (UpdateRule rule : Rules.all()) {
+      for (ElementType type : TYPES) {
+        of(type).stream()
+            .filter(storing -> storing.isPossible(type, rule))
+            .forEach(storing -> possible.add(new Stored(rule, type, storing)));
+      }
+    }
+    return possible;
+  }
+
+  /**
+   * So few, since on OpenCL each is a program of its own, that every two choices of rule and
+   * storage come together, and every way to store with everything that is asked of an optimizer
+   * besides.
+   */
   static List<BitCase> cases(ElementType type, List<Integer> lengths) {
-    List<Storing> kinds = of(type);
     List<BitCase> cases = new ArrayList<>();
-    List<UpdateRule> rules = Rules.all();
+    Set<String> met = new HashSet<>();
     int turn = 0;
-    int first = TYPES.indexOf(type);
-    for (int i = first; i >= 0 && i < rules.size(); i += TYPES.size()) {
-      UpdateRule rule = rules.get(i);
-      List<Storing> possible =
-          kinds.stream().filter(storing -> storing.isPossible(type, rule)).toList();
-      for (int j = 0; j < Math.min(2, possible.size()); j++) {
-        Storing storing = possible.get(turn++ * STRIDE % possible.size());
-        Elements elements = turn % 3 == 0 ? Elements.SPECIAL : Elements.ORDINARY;
-        BitCase.Extra extra =
-            turn % 3 == 1 && rule.sums().isEmpty()
-                ? BitCase.Extra.CLIPPED_TENSORS
-                : BitCase.Extra.ofElements(turn);
-        cases.add(new BitCase(rule, type, elements, extra, lengths, 3, true, storing));
+    for (Stored stored : PairCover.of(possible(), Stored::choices)) {
+      Elements elements = turn++ % 3 == 2 ? Elements.SPECIAL : Elements.ORDINARY;
+      BitCase.Extra extra =
+          BitCase.Extra.possible(elements, stored.rule).stream()
+              .max(Comparator.comparingLong(one -> with(one, stored, met).count()))
+              .orElseThrow();
+      with(extra, stored, met).toList().forEach(met::add);
+      if (stored.type == type) {
+        cases.add(
+            new BitCase(stored.rule, type, elements, extra, lengths, 3, true, stored.storing));
       }
     }
     return cases;
+  }
+
+  /** What has not met yet. */
+  private static Stream<String> with(BitCase.Extra extra, Stored stored, Set<String> met) {
+    return stored
+        .ofStorage()
+        .map(choice -> extra + " & " + choice)
+        .filter(pair -> !met.contains(pair));
   }
 
   private static List<Storing> of(ElementType type) {

@@ -391,6 +391,27 @@ class SavedStateTest {
     }
   }
 
+  /** What is stored in fewer bits is saved as the numbers that these stand for. */
+  @ParameterizedTest
+  @EnumSource
+  void stateInFewerBitsComesBack(StateType type) throws IOException {
+    Path file = folder.resolve("state.safetensors");
+    ParameterGroup group = ParameterGroup.matching("*_weight").stateType(type, 0);
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Adam.adamW()).learningRate(0.1).group(group).build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      steps(toy, step, 1, 2);
+      double[] moments = step.state(WEIGHT, "exp_avg");
+      double[] squares = step.state(WEIGHT, "exp_avg_sq");
+      step.save(file);
+      steps(toy, step, 3, 3);
+      step.restore(file);
+      assertArrayEquals(moments, step.state(WEIGHT, "exp_avg"));
+      assertArrayEquals(squares, step.state(WEIGHT, "exp_avg_sq"));
+    }
+  }
+
   private static SequentialBlock normalized() {
     return new SequentialBlock()
         .add(Linear.builder().setUnits(16).build())

@@ -249,6 +249,19 @@ class StepTest {
 
   @ParameterizedTest
   @EnumSource
+  void groupsStoreTheirStateInTypesOfTheirOwn(Mode mode) {
+    for (StateType type : StateType.values()) {
+      ParameterGroup group = ParameterGroup.matching("*_weight").stateType(type, 0);
+      check(
+          mode,
+          DataType.FLOAT32,
+          WarmstepOptimizer.of(Adam.adamW()).learningRate(0.1).group(group).build(),
+          expected -> expected.rule(Adam.adamW()).learningRate(0.1).group(group));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void schedulesMoveHyperparameters(Mode mode) {
     Schedule beta1 = step -> 0.8 + 0.1 / step;
     Schedule decay = Schedules.linear(0.5, 1, 0, 5);
