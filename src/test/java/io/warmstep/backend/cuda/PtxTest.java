@@ -21,9 +21,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -48,6 +50,42 @@ class PtxTest {
       "0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads";
   private static final boolean[] BOTH = {false, true};
   private static final boolean[] JUST_THE_UPDATE = {false};
+
+  /** Registers of a thread on sm_90: of the rules that most training goes by, in float32. */
+  private static final int FEW_REGISTERS = 72;
+
+  private static final Set<String> WITH_FEW =
+      Set.of("sgd_float32", "momentum_float32", "rmsprop_float32", "adam_float32");
+
+  /** And of the others. */
+  private static final int REGISTERS = 96;
+
+  /** Of Adan, which has four slots of state, in the ways to store that take the most. */
+  private static final int ADAN_REGISTERS = 97;
+
+  /**
+   * Those that take more, and how many. Two blocks of 256 threads fit a multiprocessor with 81 to
+   * 128 registers alike, so that fewer would gain nothing, and held to 96 most of these spill:
+   * docs/BENCHMARKS.md.
+   */
+  private static final Map<String, Integer> MORE_REGISTERS =
+      Map.ofEntries(
+          Map.entry("rmsprop_float32", 75), // 72 by the assembler of CUDA 13.0
+          // Three or four slots of float64, of which a number takes two registers.
+          Map.entry("adan_float64", 111),
+          Map.entry("ademamix_float64", 102),
+          Map.entry("schedulefreeadamw_float64", 99),
+          // The sums of several elements of float64 at a time, besides.
+          Map.entry("sums_adafactor_float64", 113),
+          Map.entry("sums_lamb_float64", 128),
+          Map.entry("sums_prodigy_float64", 134),
+          // Sixteen children of a node at a time, with their exponents.
+          Map.entry("global_norm", 114),
+          Map.entry("numbers_float32", 114),
+          Map.entry("numbers_float64", 113),
+          // A tile of the product.
+          Map.entry("matrix_product_float32", 119));
+
   private static final String REBUILD = ": run bin/build-ptx and commit what it writes";
 
   @BeforeAll
@@ -235,6 +273,17 @@ class PtxTest {
     List<String> reports =
         texts.stream().parallel().map(text -> assembleText(text, architecture)).toList();
     assertEquals(List.of(), reports.stream().filter(report -> !report.contains(CLEAN)).toList());
+    if (architecture.equals("sm_90")) {
+      assertEquals(
+          List.of(),
+          reports.stream()
+              .filter(
+                  report ->
+                      registers(report)
+                          > (report.contains("'mixed_adan'") ? ADAN_REGISTERS : REGISTERS))
+              .toList(),
+          "more than " + REGISTERS + " registers");
+    }
   }
 
   private static String header(String entry) throws IOException {
@@ -281,6 +330,33 @@ class PtxTest {
             + architecture
             + "; if the entry is a rule's in float32 or float64 and WS_<RULE>_BLOCKS is 0 in the"
             + " rule's header, make it 2: see kernels/rules.h");
+  }
+
+  /** But for mixed entries, which no launch has as they are: see the test of theirs. */
+  @Test
+  void registersAreFew() throws IOException {
+    List<String> entries = entries().stream().filter(name -> !name.startsWith("mixed_")).toList();
+    Map<String, Integer> more = new ConcurrentSkipListMap<>();
+    entries.stream()
+        .parallel()
+        .forEach(
+            entry -> {
+              int registers = registers(assemble(entry, "sm_90"));
+              if (registers > (WITH_FEW.contains(entry) ? FEW_REGISTERS : REGISTERS)) {
+                more.put(entry, registers);
+              }
+            });
+    assertTrue(entries.containsAll(WITH_FEW));
+    assertEquals(MORE_REGISTERS.keySet(), more.keySet(), () -> "with more registers are " + more);
+    more.forEach(
+        (entry, registers) ->
+            assertTrue(registers <= MORE_REGISTERS.get(entry), entry + " takes " + registers));
+  }
+
+  private static int registers(String report) {
+    Matcher used = Pattern.compile("Used (\\d+) registers").matcher(report);
+    assertTrue(used.find(), report);
+    return Integer.parseInt(used.group(1));
   }
 
   /** What the assembler reports. */
