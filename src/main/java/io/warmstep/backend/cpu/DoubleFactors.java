@@ -14,32 +14,44 @@ final class DoubleFactors {
   private static final int ROWS = StepPlan.FACTOR_ROWS;
   private static final int COLUMNS = StepPlan.FACTOR_COLUMNS;
 
+  /** Columns of tiles side by side that are loaded together, since each load begins slowly. */
+  private static final int BAND = 16 * COLUMNS;
+
   private final WorkerPool pool;
   private final Matrices[] all;
   private final Worker[] workers;
   private final boolean clips;
   private final double clipValue;
-  private final int tiles;
+  private final int bands;
   private final int joins;
-  private final WorkerPool.Job addTile = this::addTile;
+  private final WorkerPool.Job addBand = this::addBand;
   private final WorkerPool.Job join = this::join;
 
   /** The matrices of one parameter, and the sums of their tiles. */
   private static final class Matrices {
     final CpuRun run;
     final StepPlan.Factors factors;
-    final int firstTile; // among all
+    final int firstBand; // among all
     final int firstJoin;
     final double[] rowSums; // those of a row one after the other
     final double[] columnSums; // those of a tile one after the other
 
-    Matrices(CpuRun run, int firstTile, int firstJoin) {
+    Matrices(CpuRun run, int firstBand, int firstJoin) {
       this.run = run;
       this.factors = run.factors;
-      this.firstTile = firstTile;
+      this.firstBand = firstBand;
       this.firstJoin = firstJoin;
       this.rowSums = new double[Math.toIntExact(factors.rowSums())];
       this.columnSums = new double[Math.toIntExact(factors.columnSums())];
+    }
+
+    /** Bands beside each other. */
+    int across() {
+      return Math.toIntExact((factors.width() + BAND - 1) / BAND);
+    }
+
+    int bands() {
+      return Math.toIntExact(factors.matrices() * factors.down() * across());
     }
 
     /** The rows of a matrix are one join, and so are its columns. */
@@ -50,10 +62,10 @@ final class DoubleFactors {
 
   /** One thread's room. */
   private static final class Worker {
-    final double[] gradients = new double[COLUMNS];
-    final double[] squares = new double[COLUMNS];
-    final double[] sums = new double[COLUMNS];
-    final ElementScratch scratch = new ElementScratch(COLUMNS);
+    final double[] gradients = new double[BAND];
+    final double[] squares = new double[BAND];
+    final double[] sums = new double[BAND];
+    final ElementScratch scratch = new ElementScratch(BAND);
   }
 
   DoubleFactors(StepOptions options, CpuRun[] runs, WorkerPool pool) {
@@ -63,14 +75,14 @@ final class DoubleFactors {
     List<CpuRun> factored =
         Arrays.stream(runs).filter(run -> run.factors != null && run.isDouble).toList();
     this.all = new Matrices[factored.size()];
-    int tilesSoFar = 0;
+    int bandsSoFar = 0;
     int joinsSoFar = 0;
     for (int i = 0; i < all.length; i++) {
-      all[i] = new Matrices(factored.get(i), tilesSoFar, joinsSoFar);
-      tilesSoFar = Math.addExact(tilesSoFar, Math.toIntExact(all[i].factors.tiles()));
+      all[i] = new Matrices(factored.get(i), bandsSoFar, joinsSoFar);
+      bandsSoFar = Math.addExact(bandsSoFar, all[i].bands());
       joinsSoFar = Math.addExact(joinsSoFar, all[i].joins());
     }
-    this.tiles = tilesSoFar;
+    this.bands = bandsSoFar;
     this.joins = joinsSoFar;
     this.workers = new Worker[all.length == 0 ? 0 : pool.threads()];
     for (int i = 0; i < workers.length; i++) {
@@ -91,16 +103,16 @@ final class DoubleFactors {
   /** Moves the factors of all matrices. */
   void compute() {
     if (all.length > 0) {
-      pool.run(addTile, tiles);
+      pool.run(addBand, bands);
       pool.run(join, joins);
     }
   }
 
-  private Matrices ofTile(int tile) {
+  private Matrices ofBand(int band) {
     int low = 0;
     for (int high = all.length; high - low > 1; ) {
       int middle = (low + high) >>> 1;
-      if (all[middle].firstTile <= tile) {
+      if (all[middle].firstBand <= band) {
         low = middle;
       } else {
         high = middle;
@@ -109,32 +121,33 @@ final class DoubleFactors {
     return all[low];
   }
 
-  private void addTile(int thread, int index) {
+  private void addBand(int thread, int index) {
     Worker worker = workers[thread];
-    Matrices matrices = ofTile(index);
+    Matrices matrices = ofBand(index);
     StepPlan.Factors factors = matrices.factors;
-    CpuRun run = matrices.run;
-    int tile = index - matrices.firstTile;
-    int across = (int) factors.across();
+    int band = index - matrices.firstBand;
+    int across = matrices.across();
     int down = (int) factors.down();
-    long matrix = tile / across / down;
-    long firstRow = (long) (tile / across % down) * ROWS;
-    long firstColumn = (long) (tile % across) * COLUMNS;
+    long matrix = band / across / down;
+    long firstRow = (long) (band / across % down) * ROWS;
+    long firstColumn = (long) (band % across) * BAND;
     int rows = (int) Math.min(ROWS, factors.height() - firstRow);
-    int n = (int) Math.min(COLUMNS, factors.width() - firstColumn);
-    int width = DoubleTreeSum.paddedWidth(n);
+    int n = (int) Math.min(BAND, factors.width() - firstColumn);
     double[] s = worker.squares;
     double[] sums = worker.sums;
     Arrays.fill(sums, 0, n, 0.0);
     for (int i = 0; i < rows; i++) {
       long row = matrix * factors.height() + firstRow + i;
-      square(worker, run, row * factors.width() + firstColumn, n);
+      square(worker, matrices.run, row * factors.width() + firstColumn, n);
       for (int j = 0; j < n; j++) {
         sums[j] += s[j];
       }
-      Arrays.fill(s, n, width, 0.0);
-      int place = (int) (row * across) + tile % across;
-      matrices.rowSums[place] = DoubleTreeSum.fold(s, 0, width);
+      int place = (int) (row * factors.across() + firstColumn / COLUMNS);
+      for (int from = 0; from < n; from += COLUMNS) {
+        int width = DoubleTreeSum.paddedWidth(Math.min(COLUMNS, n - from));
+        Arrays.fill(s, Math.min(n, from + width), from + width, 0.0);
+        matrices.rowSums[place++] = DoubleTreeSum.fold(s, from, width);
+      }
     }
     long place = (matrix * down + firstRow / ROWS) * factors.width() + firstColumn;
     System.arraycopy(sums, 0, matrices.columnSums, (int) place, n);
@@ -183,7 +196,7 @@ final class DoubleFactors {
     int across = (int) factors.across();
     int first = (int) (matrix * factors.height());
     int height = (int) factors.height();
-    Arrays.fill(sums, 0.0);
+    Arrays.fill(sums, 0, COLUMNS, 0.0);
     for (int from = 0; from < height; from += COLUMNS) {
       int n = Math.min(COLUMNS, height - from);
       double[] factor = worker.squares;
