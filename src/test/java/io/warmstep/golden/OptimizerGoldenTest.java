@@ -90,8 +90,6 @@ class OptimizerGoldenTest {
     return PlainFloat32.has(golden) || PlainRules.has(golden);
   }
 
-  private static final Consumer<OptimizerBuilder> AS_COMPUTED = builder -> {};
-
   static List<GoldenCase> cases() {
     return GoldenCase.all().stream().filter(GoldenCase::hasRule).toList();
   }
@@ -138,7 +136,7 @@ class OptimizerGoldenTest {
         backend::open,
         golden,
         ElementType.FLOAT64,
-        AS_COMPUTED,
+        builder -> {},
         (snapshot, tensor, actual) -> {
           String where = golden + ", step " + snapshot.step() + ", " + tensor + " ";
           snapshot
@@ -247,7 +245,7 @@ class OptimizerGoldenTest {
         backend::open,
         golden,
         ElementType.FLOAT32,
-        AS_COMPUTED,
+        builder -> {},
         (snapshot, tensor, actual) -> {
           PlainFloat32 its = plain.get(tensor);
           if (its != null) {
