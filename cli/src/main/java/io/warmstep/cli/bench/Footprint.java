@@ -19,8 +19,8 @@ import java.util.List;
  * @param state bytes of what is kept between steps beside parameters and gradients, the sums of
  *     micro-batches included
  * @param traffic bytes that a step and its micro-batches must move: what each phase of the rule
- *     reads and writes, mostly parameter, gradient and state, and parameter and state; and what norms
- *     read, the rule's own and those of adaptive clipping
+ *     reads and writes, mostly parameter, gradient and state, and parameter and state; and what
+ *     norms read, the rule's own and those of adaptive clipping
  * @param cacheBytes of the device's last caches
  */
 public record Footprint(

@@ -39,6 +39,7 @@ public final class StepBenchmark implements AutoCloseable {
 
   /** The same arithmetic in a plain loop, or null. */
   private final PlainAdam arithmetic;
+
   /** A captured step uncaptured, or null. */
   private final StepTimer uncaptured;
 
