@@ -40,7 +40,7 @@ final class FloatLeaves {
   /** Makes room for what a run's elements are copied by, and for its terms. */
   void prepare(CpuRun run) {
     run.prepare(scratch);
-    int end = run.isInPlace(0) ? run.memories[0].inPlaceEnd() : 0;
+    int end = run.length > 0 && run.isInPlace(0) ? run.memories[0].inPlaceEnd() : 0;
     for (int i = 0; i < run.group.sums.kinds().size(); i++) {
       if (terms[i].length < end) {
         terms[i] = new float[end];
