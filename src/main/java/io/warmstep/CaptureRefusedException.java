@@ -8,7 +8,7 @@ public final class CaptureRefusedException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Refuses.
+   * Creates the exception.
    *
    * @param message why, and what to do
    */

@@ -145,7 +145,7 @@ public final class CapturedStep implements AutoCloseable {
    * @throws HostBehindException as {@link #beforeLaunch} does
    * @throws CaptureRefusedException as {@link #beforeLaunch} does
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws ConcurrentUseException if another thread is using the optimizer
    * @throws ClosedException if this, the optimizer, its parameters or the device is closed
    */
   public void step() {
@@ -173,7 +173,7 @@ public final class CapturedStep implements AutoCloseable {
    *     {@link #step} throws it; nothing changes
    * @throws StepFailedException if the device failed in an earlier step
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws ConcurrentUseException if another thread is using the optimizer
    * @throws ClosedException if this, the optimizer, its parameters or the device is closed
    */
   public void beforeLaunch() {
@@ -192,7 +192,7 @@ public final class CapturedStep implements AutoCloseable {
    * @throws IllegalStateException if the stream is capturing no graph
    * @throws CaptureRefusedException if groups or memory are not those that were captured
    * @throws DeviceException if the driver refuses
-   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws ConcurrentUseException if another thread is using the optimizer
    * @throws ClosedException if this, the optimizer, its parameters or the device is closed
    */
   public void record() {

@@ -5,7 +5,7 @@ public final class ClosedException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A use after close.
+   * Creates the exception.
    *
    * @param what the closed object
    */

@@ -17,7 +17,7 @@ final class CodedMemory extends FloatView {
    *
    * @param words codes and scales, in memory of 16-bit elements
    * @param encoding that of the codes
-   * @param length count of elements
+   * @param length number of elements
    */
   CodedMemory(MemorySlice words, Encoding encoding, long length) {
     super(length);

@@ -8,7 +8,7 @@ public final class ConcurrentUseException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A second thread's call.
+   * Creates the exception.
    *
    * @param operation what it called
    * @param running what the first thread is in
@@ -18,7 +18,7 @@ public final class ConcurrentUseException extends IllegalStateException {
   }
 
   /**
-   * A call that was refused.
+   * Creates the exception.
    *
    * @param operation what was called
    * @param running the call that has not returned

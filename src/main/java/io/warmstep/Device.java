@@ -99,7 +99,7 @@ public final class Device implements AutoCloseable {
    * Allocates a tensor of zeros.
    *
    * @param type of its elements
-   * @param length count of elements, 0 or more; above 2^31 is fine
+   * @param length number of elements, 0 or more; above 2^31 is fine
    * @return the tensor, to be closed by the caller
    * @throws IllegalArgumentException if the length is negative
    * @throws OutOfDeviceMemoryException if there is not enough memory
@@ -149,7 +149,7 @@ public final class Device implements AutoCloseable {
    *
    * @param array read and written by steps
    * @param offset first index
-   * @param length count of elements
+   * @param length number of elements
    * @return a tensor over the part; closing it leaves the array alone
    * @throws IllegalArgumentException if the part is not within the array, or this device cannot use
    *     arrays in place
@@ -175,7 +175,7 @@ public final class Device implements AutoCloseable {
    *
    * @param array read and written by steps
    * @param offset first index
-   * @param length count of elements
+   * @param length number of elements
    * @return a tensor over the part; closing it leaves the array alone
    * @throws IllegalArgumentException if the part is not within the array, or this device cannot use
    *     arrays in place
@@ -270,7 +270,7 @@ public final class Device implements AutoCloseable {
    * @param type of the elements
    * @param handle the raw handle, as the driver gave it
    * @param offset elements before the first
-   * @param length count of elements; above 2^31 is fine
+   * @param length number of elements; above 2^31 is fine
    * @return a tensor over the part; closing it leaves the memory alone
    * @throws IllegalArgumentException if the handle is 0, offset or length is negative, the part is
    *     not within the memory, or this device has no such handles. CUDA's driver tells the end of

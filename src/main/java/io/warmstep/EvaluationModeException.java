@@ -8,7 +8,7 @@ public final class EvaluationModeException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A call that was refused.
+   * Creates the exception.
    *
    * @param operation what was called
    */

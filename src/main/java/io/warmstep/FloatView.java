@@ -13,7 +13,7 @@ abstract class FloatView implements Memory {
   /**
    * A view of that many elements.
    *
-   * @param length count of elements
+   * @param length number of elements
    */
   FloatView(long length) {
     this.length = length;

@@ -10,7 +10,7 @@ public final class HostBehindException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Tells of launches that came too early.
+   * Creates the exception.
    *
    * @param launches how many of them were found since the last call
    */

@@ -17,7 +17,7 @@ final class Master24Memory extends FloatView {
    *
    * @param values where the parameter is now, which may be rebound
    * @param words its corrections, two to a word of 16 bits
-   * @param length count of elements
+   * @param length number of elements
    */
   Master24Memory(Supplier<MemorySlice> values, MemorySlice words, long length) {
     super(length);

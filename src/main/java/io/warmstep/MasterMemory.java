@@ -17,7 +17,7 @@ final class MasterMemory extends FloatView {
    *
    * @param values where the parameter is now, which may be rebound
    * @param rest its remainders, of another memory
-   * @param length count of elements
+   * @param length number of elements
    */
   MasterMemory(Supplier<MemorySlice> values, MemorySlice rest, long length) {
     super(length);

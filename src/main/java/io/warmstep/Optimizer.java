@@ -148,8 +148,8 @@ public final class Optimizer implements AutoCloseable {
    *     graph, into which this step's number and rate would be frozen: see {@link #capture};
    *     nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one, as from its schedule; nothing changes
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls, as from its schedule; nothing changes
    * @throws OutOfDeviceMemoryException if there is no room to measure the update for a listener;
    *     nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -245,8 +245,8 @@ public final class Optimizer implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if there is no room for the sums; nothing changes
    * @throws IllegalStateException if the device's stream is capturing a CUDA graph; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one; nothing changes
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls; nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void accumulate() {
@@ -282,8 +282,8 @@ public final class Optimizer implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if there is no room for what is prepared; nothing changes
    * @throws StepFailedException if the device failed in an earlier step
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public CapturedStep capture() {
@@ -355,7 +355,7 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Waits for captured steps, if there may be some that this object does not know of. While another
-   * thread is in a call of this optimizer, what was known before stays.
+   * thread is using this optimizer, what was known before stays.
    */
   void settleCaptured() {
     if (!captures.isLive() || !parameters.device().isOpen()) {
@@ -403,8 +403,8 @@ public final class Optimizer implements AutoCloseable {
    * Waits until the device has done the steps whose reports are still outstanding, and has the
    * {@link OptimizerBuilder#listener listeners} receive them. {@link #close} does so too.
    *
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void flushReports() {
@@ -452,8 +452,8 @@ public final class Optimizer implements AutoCloseable {
    * @throws StepFailedException if the device failed in this or an earlier call
    * @throws OutOfDeviceMemoryException if there is no room for the weights that are trained, for
    *     which the first call allocates memory; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void eval() {
@@ -482,8 +482,8 @@ public final class Optimizer implements AutoCloseable {
    * #eval}. Does nothing while training.
    *
    * @throws StepFailedException if the device failed in this or an earlier call
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void train() {
@@ -513,8 +513,8 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Sets every gradient to zero and forgets what was {@linkplain #accumulate() accumulated}.
    *
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void zeroGradients() {
@@ -572,8 +572,8 @@ public final class Optimizer implements AutoCloseable {
    * @throws IllegalArgumentException if the rate is out of range, or the rule computes a number
    *     from it that the parameters' arithmetic cannot hold; nothing changes
    * @throws IllegalStateException if the learning rate follows a schedule
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void learningRate(double rate) {
@@ -658,7 +658,7 @@ public final class Optimizer implements AutoCloseable {
    * @throws StepFailedException if a step failed; nothing is written
    * @throws IllegalStateException if micro-batches were {@linkplain #accumulate() accumulated}
    *     since the last step
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    * @throws IOException if it cannot be written; a file that was there stays
    */
@@ -676,7 +676,7 @@ public final class Optimizer implements AutoCloseable {
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it is of other parameters or
    *     another rule; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    * @throws IOException if it cannot be read; nothing changes
    */

@@ -44,7 +44,7 @@ public final class OptimizerGroups {
    * @param pattern the pattern of a {@link ParameterGroup} that the optimizer was given, or {@code
    *     *} for parameters that are in none
    * @throws IllegalArgumentException if there is no such group
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void freeze(String pattern) {
@@ -57,7 +57,7 @@ public final class OptimizerGroups {
    *
    * @param pattern as it was given to {@link #freeze}
    * @throws IllegalArgumentException if there is no such group
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void unfreeze(String pattern) {
@@ -136,7 +136,7 @@ public final class OptimizerGroups {
    *     changes
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, parameters or the device is closed
    */
   public void add(Parameters more, ParameterGroup... groups) {

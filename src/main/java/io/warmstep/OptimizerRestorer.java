@@ -264,7 +264,7 @@ final class OptimizerRestorer {
     return false;
   }
 
-  /** Not only a count of elements, as where no shape was given. */
+  /** Not only a number of elements, as where no shape was given. */
   private static boolean isShaped(List<Long> shape) {
     return shape.size() > 1;
   }

@@ -9,7 +9,7 @@ import java.util.List;
  * @param values the parameter, updated by steps
  * @param gradients of the same length; the pipeline writes it before each step. Of the same type,
  *     unless {@link ParametersBuilder#gradientType} says otherwise
- * @param shape the lengths of its dimensions, outermost first; one, the count of elements, unless
+ * @param shape the lengths of its dimensions, outermost first; one, the number of elements, unless
  *     {@link ParametersBuilder#shape} says otherwise. Elements lie in row-major order. Elementwise
  *     rules ignore it
  */
@@ -27,7 +27,7 @@ public record Parameter(String name, Tensor values, Tensor gradients, List<Long>
   }
 
   /**
-   * Count of elements.
+   * Number of elements.
    *
    * @return 0 or more
    */

@@ -175,7 +175,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   }
 
   /**
-   * Count of parameters, each a tensor.
+   * Number of parameters, each a tensor.
    *
    * @return 0 or more
    */
@@ -184,7 +184,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   }
 
   /**
-   * Count of elements of all parameters together.
+   * Number of elements of all parameters together.
    *
    * @return 0 or more
    */

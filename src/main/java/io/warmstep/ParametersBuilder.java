@@ -117,7 +117,7 @@ public final class ParametersBuilder {
    *
    * @param name unique in this set
    * @param type how values and gradients are stored
-   * @param length count of elements, 0 or more; above 2^31 is fine
+   * @param length number of elements, 0 or more; above 2^31 is fine
    * @return this builder
    * @throws IllegalArgumentException if the name is empty or taken or the length negative
    */

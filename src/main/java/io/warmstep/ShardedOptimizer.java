@@ -100,7 +100,7 @@ public final class ShardedOptimizer implements AutoCloseable {
    *
    * @param microBatch its number in the step, from 0
    * @throws IllegalArgumentException if it is another worker's; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws OutOfDeviceMemoryException if there is no room for the sum of a lane
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
@@ -138,7 +138,7 @@ public final class ShardedOptimizer implements AutoCloseable {
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException as {@link Optimizer#step()}, or if nothing was accumulated where
    *     workers have several lanes; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters, the device or the collective is
    *     closed
    */
@@ -231,7 +231,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   /**
    * Sets every gradient to zero and forgets what was accumulated since the last step.
    *
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void zeroGradients() {

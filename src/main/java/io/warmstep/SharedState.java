@@ -33,7 +33,7 @@ final class SharedState {
      * Allocates memory for a slot.
      *
      * @param values beside which it is used
-     * @param length count of elements
+     * @param length number of elements
      * @param slot whose initial value it has
      * @param storage of the elements
      */

@@ -8,7 +8,7 @@ public final class StepFailedException extends WarmstepException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A failure.
+   * Creates the exception.
    *
    * @param message what failed, with which values, and what to do
    * @param cause the failure underneath, or null

@@ -90,7 +90,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Count of elements.
+   * Number of elements.
    *
    * @return 0 or more
    */

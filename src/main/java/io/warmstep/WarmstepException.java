@@ -9,7 +9,7 @@ public class WarmstepException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A failure.
+   * Creates the exception.
    *
    * @param message what failed, with which values, and what to do
    * @param cause the failure underneath, or null

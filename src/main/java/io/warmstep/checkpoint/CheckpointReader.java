@@ -249,7 +249,7 @@ public final class CheckpointReader implements AutoCloseable {
    *     double[]} for F64, {@code short[]} for the 16-bit types, {@code byte[]} for those of 8 bits
    *     and BOOL, {@code int[]} and {@code long[]}
    * @param offset first index of the array
-   * @param length count of elements
+   * @param length number of elements
    * @throws IllegalArgumentException if the array is of another type
    * @throws IndexOutOfBoundsException if the tensor or the array has fewer elements
    * @throws CorruptCheckpointException if the file has become shorter

@@ -374,7 +374,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
    * The length of a parameter, as far as the files say.
    *
    * @param parameter its name
-   * @return count of elements, or -1 if there is no such parameter
+   * @return number of elements, or -1 if there is no such parameter
    */
   public long length(String parameter) {
     List<Long> shape = shapes.get(parameter);

@@ -27,7 +27,7 @@ public record TensorEntry(
   }
 
   /**
-   * Count of elements.
+   * Number of elements.
    *
    * @return the product of the shape
    */

@@ -10,7 +10,7 @@ public interface TensorSource {
    * @param array the target, of the Java type that holds the elements' bits: {@code float[]} for
    *     F32, {@code double[]} for F64, {@code short[]} for the half types, and so on
    * @param offset first index of the target
-   * @param length count of elements
+   * @param length number of elements
    */
   void read(long from, Object array, int offset, int length);
 

@@ -10,7 +10,7 @@ import java.util.List;
  *
  * @param type of the tensors
  * @param pieces the parts, in order
- * @param length count of elements
+ * @param length number of elements
  */
 record Chunk(ElementType type, List<Piece> pieces, int length) {
   /**
@@ -18,7 +18,7 @@ record Chunk(ElementType type, List<Piece> pieces, int length) {
    *
    * @param share its position in the operation's list
    * @param at its first element in the tensor
-   * @param count of elements
+   * @param count number of elements
    */
   record Piece(int share, long at, int count) {}
 

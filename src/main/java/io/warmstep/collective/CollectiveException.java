@@ -11,7 +11,7 @@ public class CollectiveException extends WarmstepException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
    * @param message what failed, and at which worker
    * @param cause what led to it, or null

@@ -8,7 +8,7 @@ public final class CollectiveTimeoutException extends CollectiveException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
    * @param message which operation, and the workers that were waited for
    */
@@ -17,7 +17,7 @@ public final class CollectiveTimeoutException extends CollectiveException {
   }
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
    * @param message which operation, and the workers that were waited for
    * @param cause how the last attempt failed, or null

@@ -5,7 +5,7 @@ public final class WorkerLostException extends CollectiveException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
    * @param message which worker, and what is known of its end
    * @param cause what led to it, or null

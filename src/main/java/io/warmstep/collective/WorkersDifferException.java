@@ -8,7 +8,7 @@ public final class WorkersDifferException extends CollectiveException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
    * @param message which workers, and in what
    */

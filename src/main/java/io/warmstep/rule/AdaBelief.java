@@ -99,7 +99,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -110,7 +110,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the second moment and to its root, at least 0
    * @return a copy
@@ -125,7 +125,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with weight decay of the one or the other kind.
+   * Returns a copy with decoupled weight decay, or with L2 regularization.
    *
    * @param weightDecouple whether weight decay shrinks the parameter rather than joins the gradient
    * @return a copy
@@ -135,7 +135,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with weight decay that the learning rate has no influence on.
+   * Returns a copy with weight decay that does not depend on the learning rate.
    *
    * @param fixedDecay whether decoupled weight decay is not multiplied by the learning rate
    * @return a copy
@@ -145,7 +145,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with or without rectification.
+   * Returns a copy with or without rectification.
    *
    * @param rectify whether the first steps are those of momentum, as with RAdam
    * @return a copy
@@ -155,7 +155,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with or without AMSGrad.
+   * Returns a copy with or without AMSGrad.
    *
    * @param amsgrad whether the second moment's running maximum is used; not with rectify
    * @return a copy
@@ -165,7 +165,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -104,7 +104,8 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   }
 
   /**
-   * This rule with another decay of what it takes in of squares: {@code t^beta2Decay} in step t.
+   * Returns a copy with another decay of the weight given to new squares: {@code t^beta2Decay} in
+   * step t.
    *
    * @param beta2Decay at most 0
    * @return a copy
@@ -114,7 +115,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   }
 
   /**
-   * This rule with other floors.
+   * Returns a copy with other floors.
    *
    * @param eps1 of the root of squares, and of the mean of rows; 0 for the epsilon of the
    *     arithmetic type, 2^-23 in float32, which 16-bit parameters have too
@@ -126,7 +127,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   }
 
   /**
-   * This rule with another bound of the update.
+   * Returns a copy with another bound on the update.
    *
    * @param d its largest root mean square, at least 1
    * @return a copy
@@ -141,7 +142,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   }
 
   /**
-   * This rule for ascending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -120,7 +120,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -131,7 +131,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -146,7 +146,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule with or without AMSGrad.
+   * Returns a copy with or without AMSGrad.
    *
    * @param amsgrad whether the second moment's running maximum is used
    * @return a copy
@@ -156,7 +156,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule with or without caution. For AdamW.
+   * Returns a copy with or without caution. For AdamW.
    *
    * @param caution whether only elements are moved whose gradient agrees with the first moment
    * @return a copy
@@ -166,7 +166,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize true to ascend
    * @return a copy

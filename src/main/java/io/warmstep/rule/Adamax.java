@@ -60,7 +60,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -71,7 +71,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to magnitudes, at least 0
    * @return a copy
@@ -86,7 +86,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -97,7 +97,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -109,7 +109,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root after bias correction, at least 0
    * @return a copy
@@ -124,9 +124,9 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule with gradients clipped first, {@code g * min(1, maxGradNorm / (G + eps))} for their
-   * global norm G. An optimizer with a {@link io.warmstep.OptimizerBuilder#clipNorm clipNorm} clips
-   * by that instead.
+   * Returns a copy that clips gradients first, {@code g * min(1, maxGradNorm / (G + eps))} for
+   * their global norm G. An optimizer with a {@link io.warmstep.OptimizerBuilder#clipNorm clipNorm}
+   * clips by that instead.
    *
    * @param maxGradNorm above 0, or 0 for none
    * @return a copy
@@ -147,7 +147,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule with weight decay of the one or the other kind.
+   * Returns a copy with plain or proximal decoupled weight decay.
    *
    * @param noProx whether weight decay multiplies before the step rather than divides after it
    * @return a copy
@@ -157,7 +157,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

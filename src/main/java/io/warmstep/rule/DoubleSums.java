@@ -86,7 +86,7 @@ public final class DoubleSums {
   /**
    * Length of the tensor's first dimension.
    *
-   * @return the count of rows, rounded to float64
+   * @return the number of rows, rounded to float64
    */
   public double rows() {
     return rows;
@@ -95,7 +95,7 @@ public final class DoubleSums {
   /**
    * How many elements a row has: those of the other dimensions.
    *
-   * @return the count of columns, rounded to float64
+   * @return the number of columns, rounded to float64
    */
   public double columns() {
     return columns;

@@ -86,7 +86,7 @@ public final class FloatSums {
   /**
    * Length of the tensor's first dimension.
    *
-   * @return the count of rows, rounded to float32
+   * @return the number of rows, rounded to float32
    */
   public float rows() {
     return rows;
@@ -95,7 +95,7 @@ public final class FloatSums {
   /**
    * How many elements a row has: those of the other dimensions.
    *
-   * @return the count of columns, rounded to float32
+   * @return the number of columns, rounded to float32
    */
   public float columns() {
     return columns;

@@ -94,7 +94,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -105,7 +105,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -120,7 +120,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with or without the correction of the moments' bias.
+   * Returns a copy with or without bias correction of the moments.
    *
    * @param biasCorrection whether the moments are corrected for having started at 0
    * @return a copy
@@ -130,7 +130,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with a first moment that is an average of gradients, or a sum.
+   * Returns a copy whose first moment is an average of gradients, or a sum.
    *
    * @param gradAveraging whether a gradient enters it times 1 - beta1
    * @return a copy
@@ -140,8 +140,8 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with another largest global norm of gradients. An optimizer that is given a {@code
-   * clipNorm} clips by that instead.
+   * Returns a copy with another maximum global gradient norm. An optimizer with a {@code clipNorm}
+   * of its own uses that instead.
    *
    * @param maxGradNorm above 0, or 0 for none
    * @return a copy
@@ -151,7 +151,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with or without a bound on the ratio of norms.
+   * Returns a copy with or without a bound on the ratio of norms.
    *
    * @param trustClip whether it is at most 1
    * @return a copy
@@ -161,7 +161,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with or without the ratio of norms where there is no weight decay.
+   * Returns a copy that applies the ratio of norms without weight decay too, or does not.
    *
    * @param alwaysAdapt whether it counts there too
    * @return a copy

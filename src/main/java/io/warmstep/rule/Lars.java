@@ -108,7 +108,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with another momentum.
+   * Returns a copy with another momentum.
    *
    * @param momentum in [0, 1)
    * @return a copy
@@ -118,7 +118,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with another dampening.
+   * Returns a copy with another dampening.
    *
    * @param dampening in [0, 1]
    * @return a copy
@@ -128,7 +128,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with or without Nesterov momentum.
+   * Returns a copy with or without Nesterov momentum.
    *
    * @param nesterov whether to look ahead; needs a momentum above 0
    * @return a copy
@@ -143,7 +143,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with another factor of the ratio of norms.
+   * Returns a copy with another factor on the ratio of norms.
    *
    * @param trustCoeff at least 0
    * @return a copy
@@ -153,7 +153,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -163,7 +163,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with or without a bound on the ratio of norms.
+   * Returns a copy with or without a bound on the ratio of norms.
    *
    * @param trustClip whether it is divided by the rate and then at most 1
    * @return a copy
@@ -173,7 +173,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with or without the ratio of norms where there is no weight decay.
+   * Returns a copy that applies the ratio of norms without weight decay too, or does not.
    *
    * @param alwaysAdapt whether it counts there too
    * @return a copy

@@ -64,7 +64,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -80,7 +80,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   /**
-   * This rule with or without caution.
+   * Returns a copy with or without caution.
    *
    * @param caution whether only elements are moved whose gradient agrees with the direction
    * @return a copy
@@ -90,7 +90,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -85,7 +85,7 @@ public final class Lookahead implements UpdateRule {
   }
 
   /**
-   * This rule with another period.
+   * Returns a copy with another period.
    *
    * @param k a number of steps, at least 1
    * @return a copy
@@ -95,7 +95,7 @@ public final class Lookahead implements UpdateRule {
   }
 
   /**
-   * This rule with another weight of the parameters.
+   * Returns a copy with another weight of the parameters.
    *
    * @param alpha above 0 and at most 1
    * @return a copy

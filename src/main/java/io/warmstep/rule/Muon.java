@@ -113,7 +113,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with another momentum.
+   * Returns a copy with another momentum.
    *
    * @param momentum in [0, 1)
    * @return a copy
@@ -123,7 +123,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with or without Nesterov's look ahead.
+   * Returns a copy with or without Nesterov momentum.
    *
    * @param nesterov whether the gradient is mixed in once more
    * @return a copy
@@ -138,7 +138,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with another least norm.
+   * Returns a copy with another lower bound on the norm that a matrix is divided by.
    *
    * @param eps at least 0
    * @return a copy
@@ -148,7 +148,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with another iteration: {@code X = a * X + (b * A + c * A A) X}.
+   * Returns a copy with another iteration: {@code X = a * X + (b * A + c * A A) X}.
    *
    * @param a factor of X, within the range of float32, as are the others
    * @param b factor of A X
@@ -162,7 +162,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with updates that have the size of AdamW's, so that its learning rate and weight
+   * Returns a copy whose updates have the size of AdamW's, so that AdamW's learning rate and weight
    * decay fit: PyTorch's {@code adjust_lr_fn="match_rms_adamw"}.
    *
    * @param matchRmsAdamw whether to do so

@@ -83,7 +83,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -94,7 +94,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -109,7 +109,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
   }
 
   /**
-   * This rule with a first moment that is an average of gradients, or a sum.
+   * Returns a copy whose first moment is an average of gradients, or a sum.
    *
    * @param gradAveraging whether a gradient enters it times 1 - beta1
    * @return a copy
@@ -119,7 +119,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
   }
 
   /**
-   * This rule with or without AMSGrad.
+   * Returns a copy with or without AMSGrad.
    *
    * @param amsgrad whether the running maximum of the norms' squares is used
    * @return a copy

@@ -148,7 +148,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -159,7 +159,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with another decay rate of what d follows from.
+   * Returns a copy with another decay rate for the averages that d is estimated from.
    *
    * @param beta3 in [0, 1); 0 for the root of beta2
    * @return a copy
@@ -169,7 +169,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -184,7 +184,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with weight decay that shrinks parameters, or joins the gradient.
+   * Returns a copy with weight decay that shrinks parameters, or is added to the gradient.
    *
    * @param decouple whether it shrinks them
    * @return a copy
@@ -194,7 +194,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with or without the correction of the moments' bias.
+   * Returns a copy with or without bias correction of the moments.
    *
    * @param useBiasCorrection whether steps are corrected for moments that started at 0
    * @return a copy
@@ -204,8 +204,8 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with or without the safeguard for a long warm-up, during which small learning rates
-   * would let d grow too far.
+   * Returns a copy with or without the safeguard for a long warm-up, during which small learning
+   * rates would let d grow too far.
    *
    * @param safeguardWarmup whether the learning rate has no part in the denominator of d
    * @return a copy
@@ -215,7 +215,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with another first d.
+   * Returns a copy with another initial d.
    *
    * @param d0 above 0
    * @return a copy
@@ -225,7 +225,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with another factor of the estimate of d, the one number to tune.
+   * Returns a copy with another factor on the estimate of d, the one number to tune.
    *
    * @param dCoef above 0; the authors suggest 0.5 to 2
    * @return a copy
@@ -235,7 +235,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with a bound on the growth of d.
+   * Returns a copy with a bound on the growth of d.
    *
    * @param growthRate most that d is multiplied by in a step, at least 1; 0 for no limit
    * @return a copy

@@ -82,7 +82,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -93,7 +93,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root before bias correction, at least 0
    * @return a copy
@@ -108,7 +108,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   /**
-   * This rule with weight decay of the one or the other kind.
+   * Returns a copy with decoupled weight decay, or with L2 regularization.
    *
    * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
    *     gradient
@@ -119,7 +119,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

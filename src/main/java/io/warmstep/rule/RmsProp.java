@@ -74,7 +74,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule with another smoothing constant.
+   * Returns a copy with another smoothing constant.
    *
    * @param alpha in [0, 1)
    * @return a copy
@@ -84,7 +84,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -94,7 +94,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule centered or not.
+   * Returns a copy that is centered or not.
    *
    * @param centered whether the gradient's running mean is subtracted
    * @return a copy
@@ -104,7 +104,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule with another momentum.
+   * Returns a copy with another momentum.
    *
    * @param momentum in [0, 1)
    * @return a copy
@@ -119,7 +119,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize true to ascend
    * @return a copy

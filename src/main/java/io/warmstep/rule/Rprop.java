@@ -86,7 +86,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy
@@ -110,7 +110,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   }
 
   /**
-   * This rule with other factors of sizes.
+   * Returns a copy with other step-size factors.
    *
    * @param eta1 where a gradient changes its sign, above 0 and below 1
    * @param eta2 where it keeps its sign, above 1
@@ -121,7 +121,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   }
 
   /**
-   * This rule with other bounds of sizes.
+   * Returns a copy with other bounds on step sizes.
    *
    * @param least at least 0
    * @param greatest at least as much

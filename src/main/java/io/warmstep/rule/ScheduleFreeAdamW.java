@@ -99,7 +99,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 above 0 and below 1
    * @param beta2 in [0, 1)
@@ -110,7 +110,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root after bias correction, at least 0
    * @return a copy
@@ -120,7 +120,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with a first moment of the gradients.
+   * Returns a copy with a first moment of the gradients.
    *
    * @param innerMomentum its decay, in [0, 1); 0 for none
    * @return a copy
@@ -135,7 +135,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with a linear warm-up of the learning rate.
+   * Returns a copy with a linear warm-up of the learning rate.
    *
    * @param warmupSteps how many steps, at least 0
    * @return a copy
@@ -145,7 +145,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with other weights of the average: {@code t^r * max(lr)^weightLrPower} at step t.
+   * Returns a copy with other averaging weights: {@code t^r * max(lr)^weightLrPower} at step t.
    *
    * @param r at least 0
    * @param weightLrPower at least 0
@@ -156,7 +156,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

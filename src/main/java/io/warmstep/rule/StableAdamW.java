@@ -90,7 +90,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -101,7 +101,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -116,7 +116,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
   }
 
   /**
-   * This rule with weight decay that goes by the learning rate over a rate of reference.
+   * Returns a copy whose weight decay is scaled by the learning rate over a reference rate.
    *
    * @param maxLr the highest learning rate of the run, above 0
    * @return a copy

@@ -85,7 +85,7 @@ public interface UpdateRule {
   double l2(StepValues at);
 
   /**
-   * This rule with another weight decay, of the kind that its definition has.
+   * Returns a copy with another weight decay, of the kind that its definition has.
    *
    * @param weightDecay at least 0 and finite
    * @return a copy
