@@ -1,6 +1,6 @@
 package io.warmstep;
 
-/** A backend that was asked for by name cannot be used on this machine. */
+/** Thrown if a backend that was requested by name cannot be used on this machine. */
 public final class BackendUnavailableException extends WarmstepException {
   private static final long serialVersionUID = 1L;
 

@@ -1,6 +1,6 @@
 package io.warmstep;
 
-/** A device, tensor, parameter set or optimizer was used after it was closed. */
+/** Thrown if a device, tensor, parameter set or optimizer is used after it was closed. */
 public final class ClosedException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 

@@ -1,6 +1,9 @@
 package io.warmstep;
 
-/** A device's compiler refused a kernel; the message ends with its log, if it wrote one. */
+/**
+ * Thrown if a device's compiler rejects a kernel; the message ends with the compiler's log, if
+ * there is one.
+ */
 public final class KernelBuildException extends DeviceException {
   private static final long serialVersionUID = 1L;
 

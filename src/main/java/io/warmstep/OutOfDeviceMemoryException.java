@@ -1,6 +1,6 @@
 package io.warmstep;
 
-/** A device has not enough memory for an allocation; nothing was allocated. */
+/** Thrown if a device does not have enough memory for an allocation; nothing was allocated. */
 public final class OutOfDeviceMemoryException extends DeviceException {
   private static final long serialVersionUID = 1L;
 

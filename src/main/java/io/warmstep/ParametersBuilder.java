@@ -26,9 +26,9 @@ public final class ParametersBuilder {
   }
 
   /**
-   * Sets how the gradients of the owned parameters are stored that are added from now on. Unless
-   * this is called, they are stored as the parameters are. A parameter of 16 bits may have
-   * gradients of float32, and one of float32 gradients of 16 bits; float64 stays with float64.
+   * Sets how gradients are stored for owned parameters added from now on. Unless this is called,
+   * they are stored as the parameters are. A 16-bit parameter may have float32 gradients, and a
+   * float32 one 16-bit gradients; float64 parameters have float64 gradients.
    *
    * <pre>{@code
    * Parameters.on(device)
@@ -193,7 +193,7 @@ public final class ParametersBuilder {
   }
 
   /**
-   * Says what shape a parameter has. Checkpoints have it, and restoring compares it.
+   * Sets a parameter's shape, which checkpoints store and restoring checks.
    *
    * @param name of a parameter that was added
    * @param shape the lengths of its dimensions, outermost first, whose product is the count of its
