@@ -239,7 +239,7 @@ public final class CapturedStep implements AutoCloseable {
     optimizer.checkOpen();
   }
 
-  /** Whether this was captured from the given prepared step. */
+  /** Whether the prepared step is the captured one and has not changed since. */
   boolean isOf(PreparedStep prepared) {
     return prepared == step && prepared.version() == version;
   }
