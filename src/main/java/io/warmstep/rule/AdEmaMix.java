@@ -16,8 +16,8 @@ import java.util.Map;
  * p  = p - lr * (u + weightDecay * p)                 (a: alpha, or on the way to it)
  * </pre>
  *
- * Until step {@code alphaWarmup} {@code a = alpha * t / alphaWarmup}; until step T = {@code
- * beta3Warmup}
+ * Up to step {@code alphaWarmup}, {@code a = alpha * t / alphaWarmup}; up to step T = {@code
+ * beta3Warmup},
  *
  * <pre>
  * b3 = 0.5^(1 / (1 + (1 - t / T) * f(beta1) + t / T * f(beta3))),  f(b) = ln 0.5 / ln(b + 1e-8) - 1
@@ -200,7 +200,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
     return Powers.power(0.5, 1.0 / (1.0 + halfLife));
   }
 
-  /** After how many steps a value's weight is half of the first. */
+  /** The number of steps after which a value's weight has halved. */
   private static double halfLife(double beta) {
     return StrictMath.log(0.5) / StrictMath.log(beta + 1e-8) - 1.0;
   }

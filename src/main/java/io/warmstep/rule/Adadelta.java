@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * Adadelta (Zeiler 2012) as {@code torch.optim.Adadelta} computes it. Its steps have the units of
- * the parameters, and so its usual learning rate is 1.
+ * the parameters, so its usual learning rate is 1.
  *
  * <pre>
  * g = g + weightDecay * p

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Adamax (Kingma and Ba 2015, section 7.1), Adam with the largest magnitude in place of the root of
+ * Adamax (Kingma and Ba 2015, section 7.1), Adam with the maximum magnitude in place of the root of
  * the mean square, as {@code torch.optim.Adamax} computes it. At step t:
  *
  * <pre>
@@ -27,7 +27,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
    * The hyperparameters.
    *
    * @param beta1 decay of the first moment, in [0, 1)
-   * @param beta2 decay of the largest magnitude, in [0, 1)
+   * @param beta2 decay of the maximum magnitude, in [0, 1)
    * @param eps added to magnitudes, at least 0
    * @param weightDecay L2 factor, at least 0
    * @param maximize whether to ascend

@@ -6,9 +6,9 @@ import java.util.Map;
 
 /**
  * Adan (Xie et al. 2022, "Adaptive Nesterov Momentum Algorithm") as its authors' code computes it:
- * a moment of gradients, one of their differences, and the square of both. Betas say what is kept,
- * as in that code; the paper's are 1 minus them. At step t, with the global norm G of all
- * gradients:
+ * a moment of gradients, one of their differences, and the square of both. Betas are the shares
+ * that are kept, as in that code; the paper's are 1 minus them. At step t, with the global norm G
+ * of all gradients:
  *
  * <pre>
  * g = g * min(1, maxGradNorm / (G + eps))             (not if that is 0)
@@ -55,7 +55,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
    * @param beta3 decay of the square, in [0, 1)
    * @param eps added to the root after bias correction, at least 0
    * @param weightDecay decoupled weight decay, at least 0
-   * @param maxGradNorm largest global norm of gradients, 0 for none
+   * @param maxGradNorm maximum global gradient norm, 0 for none
    * @param noProx whether weight decay multiplies before the step rather than divides after it
    * @param maximize whether to ascend
    */
@@ -125,8 +125,8 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
 
   /**
    * Returns a copy that clips gradients first, {@code g * min(1, maxGradNorm / (G + eps))} for
-   * their global norm G. An optimizer with a {@link io.warmstep.OptimizerBuilder#clipNorm clipNorm}
-   * clips by that instead.
+   * their global norm G. An optimizer with its own {@link io.warmstep.OptimizerBuilder#clipNorm
+   * clipNorm} uses that instead.
    *
    * @param maxGradNorm above 0, or 0 for none
    * @return a copy
@@ -140,7 +140,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
     return settings.maxGradNorm;
   }
 
-  /** That of the rule, where it clips: all rules of an optimizer clip alike. */
+  /** The rule's eps, if it clips: all rules of an optimizer clip alike. */
   @Override
   public double clipEps() {
     return settings.maxGradNorm > 0 ? settings.eps : 0;

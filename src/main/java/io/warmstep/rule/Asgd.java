@@ -6,8 +6,8 @@ import java.util.Optional;
 
 /**
  * Averaged stochastic gradient descent (Polyak and Juditsky 1992) as {@code torch.optim.ASGD}
- * computes it: the state has the average of the parameters from step t0 on, which takes their place
- * in evaluation, after {@code Optimizer.eval()}. At step t:
+ * computes it: the state holds the average of the parameters from step t0 on, which replaces them
+ * for evaluation, after {@code Optimizer.eval()}. At step t:
  *
  * <pre>
  * g  = g + weightDecay * p

@@ -16,8 +16,8 @@ import java.util.Optional;
  * p = p - lr * d
  * </pre>
  *
- * <p>The ratio is 1 where one of the norms is 0, and, unless {@link #alwaysAdapt}, without weight
- * decay; with {@link #trustClip} (LARC) it is {@code min(ratio / lr, 1)}.
+ * <p>The ratio is 1 where one of the norms is 0 and, unless {@link #alwaysAdapt} is set, without
+ * weight decay; with {@link #trustClip} (LARC) it is {@code min(ratio / lr, 1)}.
  *
  * <p>State: {@code momentum_buffer} if the momentum is above 0.
  */
@@ -46,7 +46,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
    * @param trustCoeff factor of the ratio of norms, at least 0
    * @param eps added to the ratio's divisor, at least 0
    * @param trustClip whether the ratio is divided by the rate and then at most 1
-   * @param alwaysAdapt whether the ratio counts without weight decay too
+   * @param alwaysAdapt whether the ratio applies without weight decay too
    */
   record Settings(
       double momentum,
@@ -175,7 +175,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   /**
    * Returns a copy that applies the ratio of norms without weight decay too, or does not.
    *
-   * @param alwaysAdapt whether it counts there too
+   * @param alwaysAdapt whether it applies there too
    * @return a copy
    */
   public Lars alwaysAdapt(boolean alwaysAdapt) {
@@ -197,7 +197,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
     return false;
   }
 
-  /** None: the rule has weight decay of its own. */
+  /** None: the rule applies its own weight decay. */
   @Override
   public double l2(StepValues at) {
     return 0;

@@ -45,8 +45,8 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
    * @param eps added to the root after bias correction, at least 0
    * @param weightDecay at least 0
    * @param momentumDecay how fast the momentum grows, at least 0
-   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
-   *     gradient
+   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than being added
+   *     to the gradient
    * @param maximize whether to ascend
    */
   record Settings(
@@ -129,8 +129,8 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
   /**
    * Returns a copy with decoupled weight decay, or with L2 regularization.
    *
-   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
-   *     gradient
+   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than being added
+   *     to the gradient
    * @return a copy
    */
   public NAdam decoupledWeightDecay(boolean decoupledWeightDecay) {

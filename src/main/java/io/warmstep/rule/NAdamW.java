@@ -6,8 +6,8 @@ import java.util.Map;
 
 /**
  * AdamW with a look ahead by Nesterov's momentum (Dozat 2016; in this form Choi et al. 2019, table
- * 1), as {@code timm.optim.NAdamW} computes it. It is not {@code torch.optim.NAdam}, which moves
- * its momentum. At step t:
+ * 1), as {@code timm.optim.NAdamW} computes it. It is not {@code torch.optim.NAdam}, whose momentum
+ * changes from step to step. At step t:
  *
  * <pre>
  * p = p * (1 - lr * weightDecay)

@@ -6,8 +6,8 @@ import java.util.Optional;
 
 /**
  * NovoGrad (Ginsburg et al. 2019, arXiv 1905.11286), as timm and NVIDIA's {@code FusedNovoGrad}
- * compute it: gradients divided by a running average of each tensor's gradient norm, of which only
- * one number for a tensor is remembered:
+ * compute it: gradients divided by a running average of each tensor's gradient norm, which takes
+ * only one number per tensor:
  *
  * <pre>
  * v = |g|^2                                     (while v is 0)
@@ -18,7 +18,7 @@ import java.util.Optional;
  * p = p - lr * m
  * </pre>
  *
- * <p>State: {@code exp_avg}; and one value for each parameter, {@code exp_avg_sq}, and {@code
+ * <p>State: {@code exp_avg}; and, one value per parameter, {@code exp_avg_sq}, and {@code
  * max_exp_avg_sq} with AMSGrad.
  */
 public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> {
@@ -143,7 +143,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
     return false;
   }
 
-  /** None: the rule has weight decay of its own. */
+  /** None: the rule applies its own weight decay. */
   @Override
   public double l2(StepValues at) {
     return 0;

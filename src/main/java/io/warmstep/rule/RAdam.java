@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * RAdam (Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond"): Adam whose
- * first steps, in which the second moment is not known well, are those of momentum, as {@code
+ * RAdam (Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond"): Adam that
+ * behaves like momentum SGD while its second moment is still unreliable, as {@code
  * torch.optim.RAdam} computes it. At step t:
  *
  * <pre>
@@ -44,8 +44,8 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
    * @param beta2 decay of the second moment, in [0, 1)
    * @param eps added to the root before bias correction, at least 0
    * @param weightDecay at least 0
-   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
-   *     gradient
+   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than being added
+   *     to the gradient
    * @param maximize whether to ascend
    */
   record Settings(
@@ -110,8 +110,8 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   /**
    * Returns a copy with decoupled weight decay, or with L2 regularization.
    *
-   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
-   *     gradient
+   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than being added
+   *     to the gradient
    * @return a copy
    */
   public RAdam decoupledWeightDecay(boolean decoupledWeightDecay) {

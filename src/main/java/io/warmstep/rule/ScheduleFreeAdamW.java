@@ -8,8 +8,8 @@ import java.util.Optional;
 /**
  * AdamW without a schedule (Defazio et al. 2024, arXiv 2405.15682) as {@code
  * schedulefree.AdamWScheduleFree} computes it. There is no first moment: gradients are taken at y,
- * between the point z that they move and the average x of all z, and x is what a model is evaluated
- * with. At step t, with lr, c and x as for {@link ScheduleFreeSgd} and beta1 as its momentum:
+ * between the point z that they move and the average x of all z, and a model is evaluated at x. At
+ * step t, with lr, c and x as for {@link ScheduleFreeSgd} and beta1 as its momentum:
  *
  * <pre>
  * v = beta2 * v + (1 - beta2) * g * g
@@ -18,7 +18,7 @@ import java.util.Optional;
  * z = z - lr * d                                      (z = y before the first step)
  * </pre>
  *
- * With an inner momentum i, {@code m = i * m + (1 - i) * g}, and {@code m / (1 - i^t)} stands for g
+ * With an inner momentum i, {@code m = i * m + (1 - i) * g}, and {@code m / (1 - i^t)} replaces g
  * in d. The parameters are y while training and x after {@code Optimizer.eval()}. State: {@code z},
  * {@code exp_avg_sq}, {@code exp_avg} with an inner momentum; kept once: {@code weight_sum}, {@code
  * lr_max}.

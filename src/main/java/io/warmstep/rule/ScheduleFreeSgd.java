@@ -7,7 +7,7 @@ import java.util.Optional;
 /**
  * Stochastic gradient descent without a schedule (Defazio et al. 2024, arXiv 2405.15682) as {@code
  * schedulefree.SGDScheduleFree} computes it: gradients are taken at y, between the point z that
- * they move and the average x of all z, and x is what a model is evaluated with. At step t:
+ * they move and the average x of all z, and a model is evaluated at x. At step t:
  *
  * <pre>
  * lr = lr * min(1, t / warmupSteps)
