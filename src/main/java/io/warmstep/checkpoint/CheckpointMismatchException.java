@@ -36,7 +36,7 @@ public final class CheckpointMismatchException extends IllegalArgumentException 
   /**
    * All differences; the message names only the first few.
    *
-   * @return a clause each
+   * @return one clause each
    */
   public List<String> differences() {
     return differences;
