@@ -22,15 +22,15 @@ record Chunk(ElementType type, List<Piece> pieces, int length) {
    */
   record Piece(int share, long at, int count) {}
 
-  /** A tensor of an operation's list, and whom it belongs to. */
+  /** A tensor of an operation's list, and its owner. */
   record Owned(Tensor tensor, int owner) {}
 
   /**
-   * Cuts what belongs to each worker.
+   * Cuts each worker's tensors into chunks.
    *
-   * @param owned by the order of the operation's list
-   * @param size count of workers
-   * @param bytes most of a chunk, in the arithmetic type
+   * @param owned in the order of the operation's list
+   * @param size number of workers
+   * @param bytes maximum of a chunk, in the arithmetic type
    * @return chunks by worker
    */
   static List<List<Chunk>> cut(List<Owned> owned, int size, int bytes) {
