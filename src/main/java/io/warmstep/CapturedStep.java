@@ -73,7 +73,7 @@ public final class CapturedStep implements AutoCloseable {
   private final BooleanSupplier allow;
   private final BooleanSupplier refuseCapture;
   private final CapturedCounts counts = new CapturedCounts();
-  private boolean isLive; // the device has come further than the optimizer knows
+  private boolean isLive; // the device is further than the optimizer knows
   private long allowed; // launches
   private boolean copiesParameters; // as no step of some group has happened
   private long told; // how many launches were too early
@@ -304,7 +304,7 @@ public final class CapturedStep implements AutoCloseable {
       copyParametersAgain();
     } else {
       optimizer.suspendCaptured(); // another captured step
-      await(); // nothing is to be told where the device goes on while it does
+      await(); // the host must not set the device's position while it is running
       tellEarly();
       counts.lossScale = optimizer.scaler() == null ? 1 : optimizer.scaler().scale();
       if (!scale.isInRange(counts.lossScale)) {
@@ -322,7 +322,7 @@ public final class CapturedStep implements AutoCloseable {
     }
     try {
       fill();
-    } catch (IllegalStateException e) { // perhaps of a step that does not come next
+    } catch (IllegalStateException e) { // perhaps prepared for a step that is not the next one
       await();
       fill();
     }
@@ -413,7 +413,7 @@ public final class CapturedStep implements AutoCloseable {
     program.read(counts);
   }
 
-  /** Refuses to wait while the stream is capturing, if there are launches to wait for. */
+  /** Throws rather than wait for launches while the stream is capturing. */
   void requireNoWaitInCapture() {
     program.read(counts);
     if (counts.launches != allowed) {
@@ -426,7 +426,7 @@ public final class CapturedStep implements AutoCloseable {
     if (isLive) {
       requireNoWaitInCapture();
       if (counts.launches != allowed) {
-        isLive = false; // if the device failed, what is known stays so
+        isLive = false; // if the device failed, the known counts stay
         await();
         isLive = true;
       }
@@ -469,7 +469,7 @@ public final class CapturedStep implements AutoCloseable {
         optimizer.suspendCaptured();
         lastNorm = program.gradientNorm();
       }
-    } catch (WarmstepException e) { // which the optimizer's next call tells
+    } catch (WarmstepException e) { // which the optimizer's next call reports
       lastNorm = Double.NaN;
     } finally {
       try {

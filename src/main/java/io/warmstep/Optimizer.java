@@ -907,7 +907,7 @@ public final class Optimizer implements AutoCloseable {
     try {
       use.leave();
     } finally {
-      Reference.reachabilityFence(this); // what the call used goes with the optimizer
+      Reference.reachabilityFence(this); // resources of the call are freed with the optimizer
     }
   }
 

@@ -208,7 +208,7 @@ public final class OptimizerCheckpoint {
    *
    * @param path the file
    * @return the choices made while restoring
-   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or not a
    *     checkpoint; nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
@@ -225,7 +225,7 @@ public final class OptimizerCheckpoint {
    *
    * @param channel read to its end, left open
    * @return the choices made while restoring
-   * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged or no checkpoint;
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged or not a checkpoint;
    *     nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes

@@ -155,6 +155,6 @@ final class OptimizerSaver {
       writer.number(full, ((Number) value).longValue());
     } else if (value instanceof Number number) {
       writer.number(full, number.doubleValue());
-    } // a rule of the user's may have others, which are its code's to keep
+    } // a custom rule may have others, which its own code must keep
   }
 }

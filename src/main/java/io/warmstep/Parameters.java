@@ -111,7 +111,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     MemoryRegion.checkDisjoint(regions);
   }
 
-  /** What frees memory and does not refer to a set of parameters. */
+  /** Frees memory, and does not refer to a set of parameters. */
   private static Runnable releaseOf(List<Memory> allocations) {
     return () -> allocations.forEach(Memory::close);
   }

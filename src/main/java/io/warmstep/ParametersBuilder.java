@@ -220,7 +220,7 @@ public final class ParametersBuilder {
     return this;
   }
 
-  /** The product, or -1 if a length is negative or the product is beyond the range. */
+  /** The product, or -1 if a length is negative or the product overflows. */
   private static long product(long[] shape) {
     long product = 1;
     for (long length : shape) {
@@ -273,10 +273,10 @@ public final class ParametersBuilder {
     return lengths;
   }
 
-  /** What lies in one allocation: values of a type, or the gradients of such values in a type. */
+  /** The contents of one allocation: values of a type, or gradients of such values in a type. */
   record Allocation(ElementType type, Optional<ElementType> values) {}
 
-  /** A sum beyond the range stays absurdly large, so that the device refuses it. */
+  /** A sum beyond the range stays absurdly large, so that the device rejects it. */
   private static long boundedSum(long a, long b) {
     return a > Long.MAX_VALUE - b ? Long.MAX_VALUE : a + b;
   }
@@ -329,7 +329,7 @@ public final class ParametersBuilder {
     MemoryRegion.checkDisjoint(regions);
   }
 
-  /** What one parameter is to be. */
+  /** The specification of one parameter. */
   record Spec(
       String name,
       ElementType type,

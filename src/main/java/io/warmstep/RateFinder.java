@@ -25,8 +25,8 @@ public final class RateFinder {
   private RateFinder() {}
 
   /**
-   * Runs a test to its end with an optimizer of its own, then restores values and gradients bit for
-   * bit, even on failure. The caller's optimizers of the same parameters keep their state and step
+   * Runs a test to its end with its own optimizer, then restores values and gradients bit for bit,
+   * even on failure. The caller's optimizers of the same parameters keep their state and step
    * count. While it runs, the device holds a copy of the values and gradients.
    *
    * @param parameters parameters to train, at their initial values

@@ -81,7 +81,7 @@ record RuleGroup(
   }
 
   /**
-   * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
+   * Finds each parameter's group. Parameters of no group come last, under the optimizer's own rule.
    *
    * @param clip how tensors are clipped in groups without their own setting
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or

@@ -364,7 +364,8 @@ public final class ShardedOptimizer implements AutoCloseable {
    * @param path the folder that {@link #save} was given, or a file that {@link Optimizer#save}
    *     wrote
    * @return the choices made while restoring
-   * @throws io.warmstep.checkpoint.CorruptCheckpointException if a file is damaged or no checkpoint
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if a file is damaged or not a
+   *     checkpoint
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it has other parameters or
    *     another rule
    * @throws IOException at all workers, if one of them cannot read; unless that is the same for all

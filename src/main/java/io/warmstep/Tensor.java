@@ -128,7 +128,7 @@ public final class Tensor implements AutoCloseable {
    *
    * @param values a {@code FloatBuffer} or {@code DoubleBuffer}, or a {@code ShortBuffer} of the
    *     bits of half types, with as many elements remaining as the tensor has
-   * @throws IllegalArgumentException if the lengths differ or the buffer is of another kind
+   * @throws IllegalArgumentException if the lengths differ or the buffer has another type
    * @throws ClosedException if the tensor or its device is closed
    */
   public void copyFrom(Buffer values) {
@@ -140,7 +140,7 @@ public final class Tensor implements AutoCloseable {
    *
    * @param values a {@code FloatBuffer} or {@code DoubleBuffer}, or a {@code ShortBuffer} for the
    *     bits of half types, with as many elements remaining as the tensor has
-   * @throws IllegalArgumentException if the lengths differ, the buffer is of another kind or
+   * @throws IllegalArgumentException if the lengths differ, or the buffer has another type or is
    *     read-only
    * @throws ClosedException if the tensor or its device is closed
    */
@@ -174,7 +174,7 @@ public final class Tensor implements AutoCloseable {
 
   /**
    * Overwrites all elements, rounding to nearest even where the type is narrower; to the half types
-   * by way of float32.
+   * through float32.
    *
    * @param values as many as the tensor has elements
    * @throws IllegalArgumentException if the lengths differ
@@ -342,7 +342,7 @@ public final class Tensor implements AutoCloseable {
    * parameters.get("w").gradients().rebind(device.borrow(newGradients));
    * }</pre>
    *
-   * @param other a borrowed tensor of the same device, type and length; it gets this one's former
+   * @param other a borrowed tensor of the same device, type and length; it gets this one's previous
    *     memory and may be closed. Must overlap no other parameter, which the next step checks
    * @throws IllegalArgumentException if either is not a whole borrowed tensor, or they differ
    * @throws ClosedException if a tensor or the device is closed

@@ -249,7 +249,7 @@ public final class CheckpointReader implements AutoCloseable {
    *     and BOOL, {@code int[]} and {@code long[]}
    * @param offset first index of the array
    * @param length number of elements
-   * @throws IllegalArgumentException if the array is of another type
+   * @throws IllegalArgumentException if the array has another type
    * @throws IndexOutOfBoundsException if the tensor or the array has fewer elements
    * @throws CorruptCheckpointException if the file has become shorter
    * @throws IOException if it cannot be read

@@ -140,8 +140,8 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * Returns a copy with another maximum global gradient norm. An optimizer with a {@code clipNorm}
-   * of its own uses that instead.
+   * Returns a copy with another maximum global gradient norm. An optimizer with its own {@code
+   * clipNorm} uses that instead.
    *
    * @param maxGradNorm above 0, or 0 for none
    * @return a copy

@@ -5,8 +5,8 @@ import io.warmstep.math.Powers;
 import java.util.List;
 
 /**
- * What Schedule-Free rules share: the weight of a step's point z in the average of all, with which
- * the rules replace a schedule.
+ * The common part of Schedule-Free rules: the weight of a step's point z in the average of all,
+ * with which the rules replace a schedule.
  */
 final class ScheduleFree {
   /** Numbers that a group keeps: the sum of the weights, and the largest learning rate. */
