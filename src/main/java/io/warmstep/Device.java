@@ -83,8 +83,8 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Whether parameters of a type can be stepped here. All devices do float32 and the half types;
-   * some OpenCL devices do not compute in float64.
+   * Whether parameters of a type can be stepped here. All devices support float32 and the half
+   * types; some OpenCL devices do not compute in float64.
    *
    * @param type the type to check
    * @return true if so

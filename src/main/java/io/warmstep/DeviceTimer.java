@@ -54,7 +54,7 @@ public final class DeviceTimer implements AutoCloseable {
   }
 
   /**
-   * Waits until the device has finished the measured work.
+   * Waits until the device has finished the measured work, and returns its time.
    *
    * @return milliseconds from start to stop
    * @throws IllegalStateException if nothing was measured

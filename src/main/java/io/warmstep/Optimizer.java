@@ -410,7 +410,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Runs work that changes parameters; if it fails, nothing can be relied on any more.
+   * Runs work that changes parameters; if it fails, the optimizer is unusable.
    *
    * @param operation what it is; null for the next step, which must allocate nothing
    */
@@ -435,7 +435,7 @@ public final class Optimizer implements AutoCloseable {
    * Switches to evaluation mode: for rules that train different weights (Schedule-Free, ASGD) and
    * for {@linkplain OptimizerBuilder#average averages}, puts the weights for evaluation and export
    * into the parameters. The training weights are kept aside, and {@link #train} restores them bit
-   * for bit. In evaluation mode steps, adding parameters and restoring are rejected; a checkpoint
+   * for bit. Steps, adding parameters and restoring are rejected in evaluation mode; a checkpoint
    * holds the training weights. Values written to the parameters meanwhile are lost. An optimizer
    * that is closed in evaluation mode leaves the parameters as they are.
    *
@@ -669,7 +669,7 @@ public final class Optimizer implements AutoCloseable {
    *
    * @param path a file that {@link #save} wrote, or one of PyTorch's flattened optimizer state
    * @return the choices made while restoring
-   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or not a
    *     checkpoint; nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it has other parameters or
    *     another rule; nothing changes

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * An update rule: how parameters and optimizer state follow from a gradient. Rules are immutable
- * and validated on construction; they hold hyperparameters and no state.
+ * An update rule, which computes new parameters and optimizer state from gradients. Rules are
+ * immutable and validated on construction; they hold hyperparameters and no state.
  *
  * <p>A rule has three parts. {@link #stateSlots()} declares the state kept for each element. {@link
  * #scalars} computes, once per step and in double, the numbers that are the same for all elements;
