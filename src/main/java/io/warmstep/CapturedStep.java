@@ -42,12 +42,13 @@ import java.util.stream.Stream;
  * }
  * }</pre>
  *
- * <p>The step counts and the loss scale live on the device: {@link Optimizer#stepCount}, {@link
- * Optimizer#skippedSteps}, {@link Optimizer#isLastStepSkipped}, {@link Optimizer#learningRate()},
- * {@link Optimizer#gradientNorm}, {@link LossScaler#scale} and {@link LossScaler#state} wait until
- * the device has finished the work that it was given. So does every call that changes or saves the
- * optimizer, a plain step included; captured steps then continue from there. A launch prepared by
- * {@link #beforeLaunch} that has not happened by then is discarded.
+ * <p>The step counts and the scale of the {@link LossScaler} live on the device: {@link
+ * Optimizer#stepCount}, {@link Optimizer#skippedSteps}, {@link Optimizer#isLastStepSkipped}, {@link
+ * Optimizer#learningRate()}, {@link Optimizer#gradientNorm}, {@link LossScaler#scale} and {@link
+ * LossScaler#state} wait until the device has finished the work that it was given. So does every
+ * call that changes or saves the optimizer, a plain step included; captured steps then continue
+ * from there. A launch prepared by {@link #beforeLaunch} that has not happened by then is
+ * discarded.
  *
  * <p>Used by the optimizer's thread. Once groups are frozen, unfrozen or added, or tensors rebound,
  * a captured step is stale: it throws and must be captured again; graphs that it was recorded into

@@ -196,7 +196,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Switches back to training, at all workers, which all call this.
+   * Switches back to training at all workers, which all call this: see {@link Optimizer#train}.
    *
    * @throws CollectiveException as {@link #eval}
    */
