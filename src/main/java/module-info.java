@@ -2,9 +2,9 @@
  * Optimizer steps for the training of neural networks, on the GPU or the CPU, with the same bits on
  * every device.
  *
- * <p>{@link io.warmstep} has what most programs need; update rules are in {@link io.warmstep.rule},
- * schedules of the learning rate in {@link io.warmstep.schedule}, files of saved training in {@link
- * io.warmstep.checkpoint}, and what several devices or machines do together in {@link
+ * <p>{@link io.warmstep} contains what most programs need; update rules are in {@link
+ * io.warmstep.rule}, learning-rate schedules in {@link io.warmstep.schedule}, checkpoint files in
+ * {@link io.warmstep.checkpoint}, and operations of several devices or machines in {@link
  * io.warmstep.collective}.
  */
 @SuppressWarnings({
@@ -34,7 +34,7 @@ module io.warmstep {
 
   uses io.warmstep.backend.Backend;
 
-  // META-INF/services has them for the class path.
+  // META-INF/services lists them for the class path.
   provides io.warmstep.backend.Backend with
       io.warmstep.backend.cpu.CpuBackend,
       io.warmstep.backend.cuda.CudaBackend,

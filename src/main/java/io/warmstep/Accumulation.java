@@ -4,8 +4,8 @@ import io.warmstep.collective.LaneTree;
 import java.util.List;
 
 /**
- * The micro-batches of an optimizer that has all of them: {@link LaneSums} of one worker, joined as
- * {@link LaneTree} says, so that their sum has the bits that any number of workers gets.
+ * The micro-batches of an optimizer that is not shared: {@link LaneSums} of one worker, joined by
+ * {@link LaneTree}, so that their sum has the same bits as with any number of workers.
  */
 final class Accumulation implements AutoCloseable {
   private final int lanes;
@@ -14,13 +14,13 @@ final class Accumulation implements AutoCloseable {
   private final boolean zeroesGradients;
   private LaneSums sums; // null until needed
 
-  /** Whether there was ever a micro-batch, so that one without is a mistake. */
+  /** Whether there was ever a micro-batch, so that a step without one is a mistake. */
   private boolean isUsed;
 
   /**
    * Nothing is accumulated yet.
    *
-   * @param lanes how many lanes there are
+   * @param lanes number of lanes
    * @param zeroesGradients whether gradients are set to zero where they are added
    */
   Accumulation(int lanes, boolean zeroesGradients) {
@@ -35,7 +35,7 @@ final class Accumulation implements AutoCloseable {
     return sums == null ? 0 : sums.count();
   }
 
-  /** What a step divides gradients by: how many micro-batches they are the sum of. */
+  /** The divisor of a step's gradients: the number of micro-batches that they sum. */
   double divisor() {
     return Math.max(1, count());
   }
@@ -45,7 +45,7 @@ final class Accumulation implements AutoCloseable {
   }
 
   /**
-   * Makes the next micro-batch's lane ready.
+   * Prepares the next micro-batch's lane.
    *
    * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
    */
@@ -68,9 +68,9 @@ final class Accumulation implements AutoCloseable {
   }
 
   /**
-   * Refuses a step without gradients.
+   * Rejects a step without gradients.
    *
-   * @throws IllegalStateException if none were accumulated, and this optimizer is to do so
+   * @throws IllegalStateException if none were accumulated although this optimizer must
    */
   void requireReady() {
     if (count() == 0 && isUsed()) {
@@ -81,7 +81,7 @@ final class Accumulation implements AutoCloseable {
   }
 
   /**
-   * Makes ready what a step with these micro-batches needs.
+   * Prepares for a step with these micro-batches.
    *
    * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
    */
@@ -95,7 +95,7 @@ final class Accumulation implements AutoCloseable {
     sums.prepareRounding();
   }
 
-  /** Has the gradients become the sum of all micro-batches. Doing so again changes nothing. */
+  /** Sets the gradients to the sum of all micro-batches. Repeating this changes nothing. */
   void sumUp() {
     for (int i = 0; i < to.length; i++) {
       sums.join(to[i], from[i]);
@@ -103,21 +103,21 @@ final class Accumulation implements AutoCloseable {
     sums.round();
   }
 
-  /** Refuses what would lose micro-batches. */
+  /** Rejects an operation that would lose micro-batches. */
   void requireNone(String consequence) {
     if (sums != null) {
       sums.requireNone(consequence);
     }
   }
 
-  /** Forgets the micro-batches. */
+  /** Discards the micro-batches. */
   void clear() {
     if (sums != null) {
       sums.clear();
     }
   }
 
-  /** Frees the sums, as when there are other gradients to add up. */
+  /** Frees the sums, as when other gradients are to be added. */
   @Override
   public void close() {
     if (sums != null) {

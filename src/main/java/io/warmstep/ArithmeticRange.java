@@ -31,7 +31,7 @@ final class ArithmeticRange {
     return Math.abs(rounded) <= Float.MAX_VALUE && (rounded != 0 || value == 0);
   }
 
-  /** What is wrong with a number that the arithmetic cannot hold. */
+  /** The message about a number that the arithmetic cannot hold. */
   static String message(String what, double value, Parameter parameter) {
     ElementType type = parameter.values().type();
     boolean isDouble = isDouble(parameter);

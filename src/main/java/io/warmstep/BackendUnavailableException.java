@@ -1,11 +1,11 @@
 package io.warmstep;
 
-/** A backend that was asked for by name cannot be used on this machine. */
+/** Thrown if a backend that was requested by name cannot be used on this machine. */
 public final class BackendUnavailableException extends WarmstepException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A failure.
+   * Creates the exception.
    *
    * @param message what failed, with which values, and what to do
    * @param cause the failure underneath, or null

@@ -6,8 +6,8 @@ import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 
 /**
- * Copies between a tensor and a buffer, a chunk at a time. What is over an array of the tensor's
- * own type is copied as it is.
+ * Copies between a tensor and a buffer, a chunk at a time. Buffers over an array of the tensor's
+ * own type are copied as they are.
  */
 final class BufferCopy {
   private static final int CHUNK = 1 << 14;
@@ -97,7 +97,7 @@ final class BufferCopy {
     };
   }
 
-  /** What is done with each part of the tensor. */
+  /** The work on each part of the tensor. */
   private interface Part {
     void copy(Tensor slice, int length);
   }

@@ -1,14 +1,14 @@
 package io.warmstep;
 
 /**
- * Steps cannot be captured as things stand, or a captured step is not of the present optimizer any
- * more. Its message says why and what to do. The call changed nothing.
+ * Thrown if steps cannot be captured, or a captured step no longer matches its optimizer. The
+ * message says why and what to do. The call changed nothing.
  */
 public final class CaptureRefusedException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Refuses.
+   * Creates the exception.
    *
    * @param message why, and what to do
    */

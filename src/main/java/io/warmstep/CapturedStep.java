@@ -8,13 +8,13 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 
 /**
- * An optimizer's step that a CUDA device repeats without the host, in a CUDA graph. Learning rate,
- * bias corrections and whatever else moves from step to step move there too, steps are clipped and
- * skipped, and the loss scale grows and backs off on the device, with the same bits as {@link
- * Optimizer#step()} has. The host computes the numbers of the next steps ahead, and waits only when
- * it is more than 16 launches ahead of the device.
+ * An optimizer step that a CUDA device repeats without the host, in a CUDA graph. The learning
+ * rate, bias corrections and everything else that changes per step are updated on the device, as
+ * are clipping, skipping and the loss scale, with the same bits as {@link Optimizer#step()}. The
+ * host computes the numbers of the next steps ahead, and waits only when it is more than 16
+ * launches ahead of the device.
  *
- * <p>Alone, after a backward pass that the device's stream was given in any way:
+ * <p>On its own, after a backward pass enqueued on the device's stream:
  *
  * <pre>{@code
  * try (CapturedStep captured = optimizer.capture()) {
@@ -25,7 +25,7 @@ import java.util.stream.Stream;
  * }
  * }</pre>
  *
- * <p>Or as part of a graph of the caller's, on the stream that the device was wrapped with:
+ * <p>Or as part of the caller's graph, on the stream that the device was wrapped with:
  *
  * <pre>{@code
  * try (CapturedStep captured = optimizer.capture()) {
@@ -42,16 +42,17 @@ import java.util.stream.Stream;
  * }
  * }</pre>
  *
- * <p>What the optimizer and its {@link LossScaler} count is the device's: {@link
+ * <p>The step counts and the scale of the {@link LossScaler} live on the device: {@link
  * Optimizer#stepCount}, {@link Optimizer#skippedSteps}, {@link Optimizer#isLastStepSkipped}, {@link
  * Optimizer#learningRate()}, {@link Optimizer#gradientNorm}, {@link LossScaler#scale} and {@link
- * LossScaler#state} wait until the device has done what it was given. So does whatever changes or
- * saves the optimizer, a plain step included; after that captured steps go on from there. A launch
- * that was made ready by {@link #beforeLaunch} and did not come before is made ready no more.
+ * LossScaler#state} wait until the device has finished the work that it was given. So does every
+ * call that changes or saves the optimizer, a plain step included; captured steps then continue
+ * from there. A launch prepared by {@link #beforeLaunch} that has not happened by then is
+ * discarded.
  *
- * <p>Used by the optimizer's thread. After groups were frozen, unfrozen or added, or tensors
- * rebound, a captured step is of what was before: it refuses, and is to be captured again; graphs
- * that it was recorded into must not be launched once memory that they use is freed.
+ * <p>Used by the optimizer's thread. Once groups are frozen, unfrozen or added, or tensors rebound,
+ * a captured step is stale: it throws and must be captured again; graphs that it was recorded into
+ * must not be launched once memory that they use is freed.
  */
 public final class CapturedStep implements AutoCloseable {
   private final Optimizer optimizer;
@@ -73,7 +74,7 @@ public final class CapturedStep implements AutoCloseable {
   private final BooleanSupplier allow;
   private final BooleanSupplier refuseCapture;
   private final CapturedCounts counts = new CapturedCounts();
-  private boolean isLive; // the device has come further than the optimizer knows
+  private boolean isLive; // the device is further than the optimizer knows
   private long allowed; // launches
   private boolean copiesParameters; // as no step of some group has happened
   private long told; // how many launches were too early
@@ -139,13 +140,13 @@ public final class CapturedStep implements AutoCloseable {
    * nothing, unless 16 launches are outstanding. Whether the step happens is decided on the device.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
-   * @throws IllegalStateException if the schedule gives a rate that cannot be, or a number that the
+   * @throws IllegalStateException if the schedule gives an invalid rate, or a number that the
    *     parameters' arithmetic cannot hold, or the device's stream is capturing a graph; nothing
    *     changes
    * @throws HostBehindException as {@link #beforeLaunch} does
    * @throws CaptureRefusedException as {@link #beforeLaunch} does
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws ConcurrentUseException if another thread is using the optimizer
    * @throws ClosedException if this, the optimizer, its parameters or the device is closed
    */
   public void step() {
@@ -159,21 +160,20 @@ public final class CapturedStep implements AutoCloseable {
   }
 
   /**
-   * Makes one launch of a graph of the caller's ready that this step was {@linkplain #record
-   * recorded} into: to be called before each. Call nothing else of the optimizer in between. A
-   * graph has this step once.
+   * Prepares one launch of a caller's graph that this step was {@linkplain #record recorded} into.
+   * Call it before each launch, and call nothing else of the optimizer in between. A graph contains
+   * this step once.
    *
-   * @throws HostBehindException if since the last call a graph was launched that was not made
-   *     ready; this call makes none ready
+   * @throws HostBehindException if a graph was launched since the last call without being prepared;
+   *     this call prepares none
    * @throws CaptureRefusedException if groups or memory are not those that were captured; or
-   *     micro-batches were accumulated; or the loss scale is such that gradients would have to be
-   *     multiplied by what is no normal float32 number, which {@link Optimizer#step()} can do;
-   *     nothing changes
-   * @throws IllegalStateException if it was called more than 16 times without a launch, or for what
-   *     {@link #step} throws it; nothing changes
+   *     micro-batches were accumulated; or the loss scale makes the gradient factor leave the
+   *     normal float32 range, which only {@link Optimizer#step()} supports; nothing changes
+   * @throws IllegalStateException if it was called more than 16 times without a launch, or for the
+   *     reasons for which {@link #step} throws it; nothing changes
    * @throws StepFailedException if the device failed in an earlier step
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws ConcurrentUseException if another thread is using the optimizer
    * @throws ClosedException if this, the optimizer, its parameters or the device is closed
    */
   public void beforeLaunch() {
@@ -186,13 +186,13 @@ public final class CapturedStep implements AutoCloseable {
   }
 
   /**
-   * Puts the step into the graph that the device's stream is capturing: the stream that was given
-   * to {@link Devices#wrapCuda}. Nothing is done on the device, and nothing allocated.
+   * Records the step into the graph that the device's stream is capturing: the stream that was
+   * given to {@link Devices#wrapCuda}. Nothing runs on the device, and nothing is allocated.
    *
    * @throws IllegalStateException if the stream is capturing no graph
    * @throws CaptureRefusedException if groups or memory are not those that were captured
-   * @throws DeviceException if the driver refuses
-   * @throws ConcurrentUseException if another thread is in a call of the optimizer
+   * @throws DeviceException if the driver rejects it
+   * @throws ConcurrentUseException if another thread is using the optimizer
    * @throws ClosedException if this, the optimizer, its parameters or the device is closed
    */
   public void record() {
@@ -206,9 +206,9 @@ public final class CapturedStep implements AutoCloseable {
   }
 
   /**
-   * The loss scale as one float32 on the device, by which kernels of the caller's multiply the
-   * loss: in each launch they find the scale that its step divides by. It is there from the first
-   * {@link #beforeLaunch} on. Only to be read.
+   * The loss scale as a float32 on the device, for the caller's kernels to multiply the loss by: in
+   * each launch they find the scale that its step divides by. It is available from the first {@link
+   * #beforeLaunch} on. Read-only.
    *
    * @return a tensor that closes with this
    * @throws IllegalStateException if the optimizer has no loss scaler
@@ -224,7 +224,7 @@ public final class CapturedStep implements AutoCloseable {
   }
 
   /**
-   * Where {@link #lossScale()} lies, for kernels of the caller's.
+   * The address of {@link #lossScale()}, for the caller's kernels.
    *
    * @return a {@code CUdeviceptr}
    * @throws IllegalStateException if the optimizer has no loss scaler
@@ -240,7 +240,7 @@ public final class CapturedStep implements AutoCloseable {
     optimizer.checkOpen();
   }
 
-  /** Whether what was prepared is still that. */
+  /** Whether the prepared step is the captured one and has not changed since. */
   boolean isOf(PreparedStep prepared) {
     return prepared == step && prepared.version() == version;
   }
@@ -258,7 +258,7 @@ public final class CapturedStep implements AutoCloseable {
     return tensor.slice().memory();
   }
 
-  /** The device counts the tensors of others too. */
+  /** Whether the tensors were rebound; the device's count includes other tensors. */
   private boolean isRebound() {
     long present = optimizer.device().rebindings();
     for (int i = 0; present != rebindings && i < borrowed.length; i++) {
@@ -287,7 +287,7 @@ public final class CapturedStep implements AutoCloseable {
     }
   }
 
-  /** Takes the step that {@link Optimizer#step()} asks for; false if it must take it otherwise. */
+  /** Takes a step for {@link Optimizer#step()}; false if that must take it another way. */
   boolean stepAhead() {
     boolean isReady = isReady();
     if (isReady) {
@@ -296,7 +296,7 @@ public final class CapturedStep implements AutoCloseable {
     return isReady;
   }
 
-  /** Makes a launch ready; false if the loss scale is out of range. */
+  /** Prepares a launch; false if the loss scale is out of range. */
   private boolean isReady() {
     optimizer.run(null, refuseCapture);
     if (isLive) {
@@ -305,7 +305,7 @@ public final class CapturedStep implements AutoCloseable {
       copyParametersAgain();
     } else {
       optimizer.suspendCaptured(); // another captured step
-      await(); // nothing is to be told where the device goes on while it does
+      await(); // the host must not set the device's position while it is running
       tellEarly();
       counts.lossScale = optimizer.scaler() == null ? 1 : optimizer.scaler().scale();
       if (!scale.isInRange(counts.lossScale)) {
@@ -319,11 +319,11 @@ public final class CapturedStep implements AutoCloseable {
     }
     if (counts.steps > Long.MAX_VALUE - outstanding()) {
       settle();
-      optimizer.known().next(); // refuses where no step can follow
+      optimizer.known().next(); // throws where no step can follow
     }
     try {
       fill();
-    } catch (IllegalStateException e) { // perhaps of a step that does not come next
+    } catch (IllegalStateException e) { // perhaps prepared for a step that is not the next one
       await();
       fill();
     }
@@ -332,12 +332,12 @@ public final class CapturedStep implements AutoCloseable {
     return true;
   }
 
-  /** The numbers of all steps that the launches so far and one more may come to. */
+  /** Computes the numbers of all steps that the launches so far and one more may take. */
   private void fill() {
     ahead.fill(counts.steps + outstanding(), program);
   }
 
-  /** Launches that the device has not told of, and the next one. */
+  /** Launches that the device has not yet reported, plus the next one. */
   private long outstanding() {
     return allowed + 1 - counts.launches;
   }
@@ -382,7 +382,9 @@ public final class CapturedStep implements AutoCloseable {
     throw new HostBehindException(early);
   }
 
-  /** Near the bounds of the loss scale the host waits, to know whether the next step can be. */
+  /**
+   * Near the bounds of the loss scale the host waits, to know whether the next step is possible.
+   */
   private boolean isInRange() {
     if (!scale.staysInRange(counts.lossScale, outstanding() - 1)) {
       await();
@@ -412,7 +414,7 @@ public final class CapturedStep implements AutoCloseable {
     program.read(counts);
   }
 
-  /** Refuses to wait while the stream is capturing, if there are launches to wait for. */
+  /** Throws rather than wait for launches while the stream is capturing. */
   void requireNoWaitInCapture() {
     program.read(counts);
     if (counts.launches != allowed) {
@@ -420,12 +422,12 @@ public final class CapturedStep implements AutoCloseable {
     }
   }
 
-  /** Waits for the device, if it may have come further, and has the optimizer know how far. */
+  /** Waits for the device, if it may have advanced, and tells the optimizer how far. */
   void settle() {
     if (isLive) {
       requireNoWaitInCapture();
       if (counts.launches != allowed) {
-        isLive = false; // if the device failed, what is known stays so
+        isLive = false; // if the device failed, the known counts stay
         await();
         isLive = true;
       }
@@ -437,7 +439,7 @@ public final class CapturedStep implements AutoCloseable {
     }
   }
 
-  /** The same, and the device is not to go on before it is told where. */
+  /** The same, and the device must not continue before it is told where. */
   void suspend() {
     if (isLive) {
       try {
@@ -449,14 +451,14 @@ public final class CapturedStep implements AutoCloseable {
     }
   }
 
-  /** Of the last launch; the device has done it. */
+  /** The norm of the last launch, which the device has finished. */
   double gradientNorm() {
     return lifetime.isOpen() ? program.gradientNorm() : lastNorm;
   }
 
   /**
-   * Waits until the device has done the steps that it was given, and frees what was prepared.
-   * Graphs that the step was recorded into must not be launched any more. Closing twice is fine.
+   * Waits until the device has finished the steps that it was given, and frees what was prepared.
+   * Graphs that the step was recorded into must not be launched afterwards. Closing twice is fine.
    *
    * @throws StepFailedException if the device failed in a step; all is freed
    */
@@ -468,7 +470,7 @@ public final class CapturedStep implements AutoCloseable {
         optimizer.suspendCaptured();
         lastNorm = program.gradientNorm();
       }
-    } catch (WarmstepException e) { // which the optimizer's next call tells
+    } catch (WarmstepException e) { // which the optimizer's next call reports
       lastNorm = Double.NaN;
     } finally {
       try {

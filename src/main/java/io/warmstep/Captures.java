@@ -6,11 +6,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
-/** The captured steps of an optimizer, of which one at a time may be ahead of it. */
+/** The captured steps of an optimizer; one at a time may be ahead of it. */
 final class Captures {
   private final List<CapturedStep> steps = new ArrayList<>();
 
-  /** What the steps hold of the device, apart from them, so that it can be freed without. */
+  /** The steps' device resources, kept apart from them, so that they can be freed without them. */
   private final List<CapturedProgram> programs = new CopyOnWriteArrayList<>();
 
   private CapturedStep own;
@@ -27,7 +27,7 @@ final class Captures {
     programs.remove(program);
   }
 
-  /** What plain steps go by, of what is prepared; it waits for no step. */
+  /** The captured step that plain steps use, of the prepared step; it waits for no step. */
   CapturedStep own(Optimizer optimizer, PreparedStep step, CapturedScale scale) {
     if (own == null || !own.isOf(step)) {
       last = last == own ? null : last;
@@ -36,25 +36,25 @@ final class Captures {
     return own;
   }
 
-  /** From now on the device counts. */
+  /** From now on the device keeps the counts. */
   void begin(CapturedStep step) {
     live = step;
     last = step;
   }
 
-  /** Whether a device may have come further than its optimizer knows. */
+  /** Whether a device may be further than its optimizer knows. */
   boolean isLive() {
     return live != null;
   }
 
-  /** Waits for the device, and knows how far it has come. */
+  /** Waits for the device and takes over its progress. */
   void settle() {
     if (live != null) {
       live.settle();
     }
   }
 
-  /** The same; from then on the optimizer counts. */
+  /** The same; from then on the optimizer keeps the counts. */
   void suspend() {
     if (live != null) {
       CapturedStep former = live;
@@ -67,23 +67,21 @@ final class Captures {
     }
   }
 
-  /** The same before all is closed: what was known stays so if the device fails. */
+  /** The same before everything is closed: if the device fails, the known progress stays. */
   void finish() {
     try {
       suspend();
     } catch (StepFailedException e) {
-      live = null; // nobody goes on from here
+      live = null; // nobody continues from here
     }
   }
 
-  /**
-   * The captured step that took the last step; null if none did, or if it is of what was before.
-   */
+  /** The captured step that took the last step; null if none did, or if it is stale. */
   CapturedStep last(PreparedStep step) {
     return last == own && own != null && !own.isOf(step) ? null : last;
   }
 
-  /** A step that was not captured. */
+  /** Notes a step that was not captured. */
   void otherStep() {
     last = null;
   }
@@ -94,7 +92,7 @@ final class Captures {
     List.copyOf(steps).forEach(CapturedStep::free);
   }
 
-  /** What frees all that they hold and refers to none of them. */
+  /** Frees all of their resources, and refers to none of them. */
   Runnable release() {
     List<CapturedProgram> held = programs;
     return () -> held.forEach(CapturedProgram::close);

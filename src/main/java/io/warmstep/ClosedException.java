@@ -1,11 +1,11 @@
 package io.warmstep;
 
-/** A device, tensor, parameter set or optimizer was used after it was closed. */
+/** Thrown if a device, tensor, parameter set or optimizer is used after it was closed. */
 public final class ClosedException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A use after close.
+   * Creates the exception.
    *
    * @param what the closed object
    */

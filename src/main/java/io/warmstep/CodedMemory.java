@@ -5,19 +5,19 @@ import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.StateCodes;
 
 /**
- * State that is stored as codes, as float32: decoded and, to nearest, encoded on the host. Who
- * writes a part of a group has the rest of it encoded again, with the scale that it then has.
+ * A float32 view of state that is stored as codes: decoded and, rounding to nearest, encoded on the
+ * host. Writing a part of a group encodes the rest of it again, with the new scale.
  */
 final class CodedMemory extends FloatView {
   private final MemorySlice words;
   private final boolean areSquares;
 
   /**
-   * State from where its codes lie.
+   * A view of the codes at the given place.
    *
    * @param words codes and scales, in memory of 16-bit elements
-   * @param encoding that of the codes
-   * @param length count of elements
+   * @param encoding the encoding of the codes
+   * @param length number of elements
    */
   CodedMemory(MemorySlice words, Encoding encoding, long length) {
     super(length);
@@ -25,24 +25,24 @@ final class CodedMemory extends FloatView {
     this.areSquares = encoding.isSquares();
   }
 
-  /** Whether the codes are those of squares. */
+  /** Whether the codes encode squares. */
   boolean areSquares() {
     return areSquares;
   }
 
-  /** Copies codes out, two to a word, of whole groups. */
+  /** Copies codes of whole groups to an array, two per word. */
   void readCodes(long group, short[] codes, int groups) {
     long at = words.offset() + StateCodes.firstCode(group);
     words.memory().read(at, codes, 0, (int) StateCodes.firstCode(groups));
   }
 
-  /** Copies scales out. */
+  /** Copies scales to an array. */
   void readScales(long group, short[] scales, int offset, int groups) {
     long at = words.offset() + StateCodes.firstScale(length()) + group;
     words.memory().read(at, scales, offset, groups);
   }
 
-  /** Overwrites the codes of whole groups, two to a word. */
+  /** Overwrites the codes of whole groups, two per word. */
   void writeCodes(long group, short[] codes, int groups) {
     long at = words.offset() + StateCodes.firstCode(group);
     words.memory().write(at, codes, 0, (int) StateCodes.firstCode(groups));

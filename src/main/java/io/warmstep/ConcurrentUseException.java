@@ -1,28 +1,28 @@
 package io.warmstep;
 
 /**
- * An optimizer was called while a call of it was running: by a second thread, or from within that
- * call, as by a schedule. The call that was refused changed nothing.
+ * Thrown if an optimizer is called while another call is running: by a second thread, or from
+ * within that call, as by a schedule. The rejected call changed nothing.
  */
 public final class ConcurrentUseException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A second thread's call.
+   * Creates the exception.
    *
    * @param operation what it called
-   * @param running what the first thread is in
+   * @param running the call that the first thread is executing
    */
   public ConcurrentUseException(String operation, String running) {
     this(operation, running, false);
   }
 
   /**
-   * A call that was refused.
+   * Creates the exception.
    *
    * @param operation what was called
    * @param running the call that has not returned
-   * @param isFromWithin whether the thread that is in that call made this one
+   * @param isFromWithin whether the thread that is executing that call made this one
    */
   public ConcurrentUseException(String operation, String running, boolean isFromWithin) {
     super(

@@ -16,7 +16,7 @@ import java.util.function.Consumer;
  * Where parameters live and steps run. Opened by {@link Devices}; close it after everything that
  * lives on it. Several optimizers on one device may step in different threads.
  *
- * <p>Memory of the device's, and of the caller's:
+ * <p>Device memory and borrowed memory:
  *
  * <pre>{@code
  * try (Device device = Devices.require("cpu");
@@ -27,23 +27,23 @@ import java.util.function.Consumer;
  * }</pre>
  *
  * <p>A device, tensor, parameter set, optimizer or timer that is garbage-collected without having
- * been closed is logged with the place where it was opened, and what it held is freed:
+ * been closed is logged with the place where it was opened, and its resources are freed:
  *
  * <ul>
  *   <li>on the CPU, the device's threads end;
- *   <li>on OpenCL, all handles are released, those of a queue that the caller lent included;
+ *   <li>on OpenCL, all handles are released, including those of a queue that the caller lent;
  *   <li>on CUDA, memory and events of a tensor, parameter set, optimizer or timer are freed when
- *       the device next makes one of these or is closed, and a whole device that {@link
- *       Devices#require} opened is freed at once. What a device of {@link Devices#wrapCuda} that
- *       was never closed holds is left to the caller's context, with which it is freed: that
- *       context may have been destroyed by then.
+ *       the device next creates one of these or is closed, and a whole device that {@link
+ *       Devices#require} opened is freed at once. Resources of a {@link Devices#wrapCuda} device
+ *       that was never closed are left to the caller's context and freed with it: that context may
+ *       have been destroyed by then.
  * </ul>
  */
 public final class Device implements AutoCloseable {
   private final BackendDevice backend;
   private final Lifetime lifetime;
 
-  /** Of borrowed tensors, so that optimizers know when to look where theirs are. */
+  /** Counts rebindings of borrowed tensors, so that optimizers know when to look for theirs. */
   private final AtomicLong rebindings = new AtomicLong();
 
   Device(BackendDevice backend) {
@@ -53,9 +53,9 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * What this device is.
+   * Describes this device.
    *
-   * @return the report that {@link Devices#report()} gave of it
+   * @return the report that {@link Devices#report()} gave for it
    */
   public DeviceReport report() {
     return backend.report();
@@ -83,10 +83,10 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Whether parameters of a type can be stepped here. All devices do float32 and the half types;
-   * some OpenCL devices do not compute in float64.
+   * Whether parameters of a type can be stepped here. All devices support float32 and the half
+   * types; some OpenCL devices do not compute in float64.
    *
-   * @param type asked about
+   * @param type the type to check
    * @return true if so
    * @throws ClosedException if the device is closed
    */
@@ -99,7 +99,7 @@ public final class Device implements AutoCloseable {
    * Allocates a tensor of zeros.
    *
    * @param type of its elements
-   * @param length count of elements, 0 or more; above 2^31 is fine
+   * @param length number of elements, 0 or more; above 2^31 is fine
    * @return the tensor, to be closed by the caller
    * @throws IllegalArgumentException if the length is negative
    * @throws OutOfDeviceMemoryException if there is not enough memory
@@ -149,7 +149,7 @@ public final class Device implements AutoCloseable {
    *
    * @param array read and written by steps
    * @param offset first index
-   * @param length count of elements
+   * @param length number of elements
    * @return a tensor over the part; closing it leaves the array alone
    * @throws IllegalArgumentException if the part is not within the array, or this device cannot use
    *     arrays in place
@@ -175,7 +175,7 @@ public final class Device implements AutoCloseable {
    *
    * @param array read and written by steps
    * @param offset first index
-   * @param length count of elements
+   * @param length number of elements
    * @return a tensor over the part; closing it leaves the array alone
    * @throws IllegalArgumentException if the part is not within the array, or this device cannot use
    *     arrays in place
@@ -259,23 +259,23 @@ public final class Device implements AutoCloseable {
 
   /**
    * Uses a part of the driver's own memory as a tensor, without a copy. On OpenCL the handle is a
-   * cl_mem of the device's context, a buffer or a sub-buffer, on CUDA a CUdeviceptr, which may
-   * point into an allocation. JCuda's objects have their handles read by {@link JCudaHandles},
-   * JOCL's by their own {@code getNativePointer()}. The memory must stay allocated until the tensor
-   * is closed, and what the caller does with it must be in order with this device's queue or
-   * stream. The stream of a CUDA device that {@link Devices#require} opened is in order with the
-   * legacy default stream alone: for work in other streams, wait on both sides ({@link
-   * #synchronize} is this one), or use a device that wraps the caller's stream.
+   * cl_mem of the device's context, a buffer or a sub-buffer; on CUDA it is a CUdeviceptr, which
+   * may point into an allocation. {@link JCudaHandles} reads the handles of JCuda objects; JOCL
+   * objects have {@code getNativePointer()}. The memory must stay allocated until the tensor is
+   * closed, and the caller's accesses must be ordered with this device's queue or stream. The
+   * stream of a CUDA device that {@link Devices#require} opened is ordered only with the legacy
+   * default stream: for work in other streams, wait on both sides ({@link #synchronize} on this
+   * one), or use a device that wraps the caller's stream.
    *
    * @param type of the elements
    * @param handle the raw handle, as the driver gave it
    * @param offset elements before the first
-   * @param length count of elements; above 2^31 is fine
+   * @param length number of elements; above 2^31 is fine
    * @return a tensor over the part; closing it leaves the memory alone
    * @throws IllegalArgumentException if the handle is 0, offset or length is negative, the part is
-   *     not within the memory, or this device has no such handles. CUDA's driver tells the end of
-   *     memory that cuMemAlloc and memory pools gave and that was mapped; of other memory, such as
-   *     managed one, the caller's word is taken
+   *     not within the memory, or this device has no such handles. CUDA bounds are checked for
+   *     memory from cuMemAlloc, memory pools and mappings; for other memory, such as managed
+   *     memory, the caller is trusted
    */
   public Tensor borrowHandle(ElementType type, long handle, long offset, long length) {
     if (handle == 0) {
@@ -289,7 +289,7 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Makes a timer of this device's work.
+   * Creates a timer for this device's work.
    *
    * @return the timer, to be closed before the device
    * @throws ClosedException if the device is closed
@@ -299,22 +299,22 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Has the steps and copies that this device is asked for from now on wait, on the device, for an
-   * event of the caller's, such as one that the caller's own stream recorded behind the kernels
-   * that write gradients. The host does not wait.
+   * Makes subsequent steps and copies wait on the device for the caller's event, such as one that
+   * the caller's own stream recorded after the kernels that write gradients. The host does not
+   * wait.
    *
-   * <p>What is in order with what: steps, copies and all other work of this device, by the order of
-   * the calls. On CUDA, a device that {@link Devices#require} opened has a stream of its own, which
-   * is in order with the legacy default stream too, but not with streams that were created as
-   * non-blocking, nor with per-thread default streams; that of {@link Devices#wrapCuda} is the
-   * caller's. On OpenCL each queue is an order of its own. For the other direction, record an event
-   * in the stream that this device wraps, or {@link #synchronize}.
+   * <p>Steps, copies and all other work of this device run in the order of the calls. On CUDA, a
+   * device that {@link Devices#require} opened has its own stream, which is also ordered with the
+   * legacy default stream, but not with streams created as non-blocking, nor with per-thread
+   * default streams; a {@link Devices#wrapCuda} device uses the caller's stream. On OpenCL each
+   * queue has its own order. For the other direction, record an event in the stream that this
+   * device wraps, or {@link #synchronize}.
    *
    * @param event the raw handle: a CUevent of the same CUDA process that was recorded, or a
    *     cl_event of the device's OpenCL context
    * @throws IllegalArgumentException if the handle is 0, or this is a CPU device, whose steps run
    *     in the calling thread
-   * @throws DeviceException if the driver refuses the event
+   * @throws DeviceException if the driver rejects the event
    * @throws ClosedException if the device is closed
    */
   public void waitForEvent(long event) {
@@ -327,12 +327,12 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * The same as {@link #waitForEvent} for all that another stream or queue has been given so far.
+   * Like {@link #waitForEvent}, for all work enqueued so far on another stream or queue.
    *
    * @param stream the raw handle: a CUstream of the device's CUDA context, or a cl_command_queue of
    *     its OpenCL context
    * @throws IllegalArgumentException if the handle is 0, or this is a CPU device
-   * @throws DeviceException if the driver refuses the stream
+   * @throws DeviceException if the driver rejects the stream
    * @throws ClosedException if the device is closed
    */
   public void waitForStream(long stream) {

@@ -15,7 +15,7 @@ import java.util.stream.Collectors;
 
 /**
  * Chooses among backends. An accelerator is preferred to the processor if it passes the self-test,
- * which it takes once; what that found is logged and joins the backend's report.
+ * which runs once; its findings are logged and added to the backend's report.
  */
 final class DeviceChoice {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
@@ -26,7 +26,7 @@ final class DeviceChoice {
   private final Set<Backend> failed = new HashSet<>();
 
   /**
-   * A choice.
+   * Creates a choice.
    *
    * @param backends in any order
    */
@@ -49,7 +49,7 @@ final class DeviceChoice {
     return withProblem(backend, backend.report());
   }
 
-  /** What was found when the preferred device was tested joins its report. */
+  /** Adds the findings of the preferred device's test to its report. */
   private DeviceReport withProblem(Backend backend, DeviceReport report) {
     String problem = problems.get(backend);
     return problem == null ? report : report.inexact(problem);
@@ -82,7 +82,7 @@ final class DeviceChoice {
     return new Device(backend.open(DeviceOptions.of(index)));
   }
 
-  /** Of the one device whose UUID begins so. */
+  /** The index of the one device whose UUID starts with the given prefix. */
   private static int indexOf(Backend backend, String name, String uuid) {
     List<DeviceReport> matching =
         backend.devices().stream()
@@ -117,8 +117,8 @@ final class DeviceChoice {
   }
 
   /**
-   * Opens a device that passes the self-test. One that fails it is not tried again; one that cannot
-   * be opened is, since another program may hold it for a while.
+   * Opens a device that passes the self-test. A device that fails it is not tried again; one that
+   * cannot be opened is, since another program may hold it temporarily.
    */
   private synchronized Optional<Device> openTested(Backend backend) {
     if (failed.contains(backend)) {

@@ -1,20 +1,20 @@
 package io.warmstep;
 
 /**
- * What is known of a device, or why a backend has none that can be used.
+ * Describes a device, or says why a backend has no usable one.
  *
  * @param backend name of its backend, such as {@code cuda}
  * @param index which of the backend's devices it is, from 0; -1 if the backend has none, or if the
- *     device was opened by handles of the caller's
+ *     device was opened with the caller's handles
  * @param usable whether it can be opened
  * @param device the device's own name, empty if there is none
  * @param driver driver or runtime and its version, empty if not usable
- * @param memoryBytes memory that the device offers, 0 if not usable
+ * @param memoryBytes memory of the device, 0 if not usable
  * @param bitExact whether its results have the same bits as every other backend's
  * @param reason why it is not usable or not bit-exact, empty otherwise
- * @param uuid what its driver tells it apart by on any machine, such as {@code
- *     GPU-8932f937-d72c-4106-c12f-20bd9faed9f6}; empty where it does not say
- * @param note what slows it down and what to do, empty where nothing is known to
+ * @param uuid the driver's globally unique identifier, such as {@code
+ *     GPU-8932f937-d72c-4106-c12f-20bd9faed9f6}; empty if there is none
+ * @param note a known performance problem and its remedy, or empty
  */
 public record DeviceReport(
     String backend,
@@ -28,7 +28,7 @@ public record DeviceReport(
     String uuid,
     String note) {
   /**
-   * The report of a backend that has no device that can be used.
+   * The report of a backend that has no usable device.
    *
    * @param backend its name
    * @param reason why, and what to do
@@ -39,9 +39,10 @@ public record DeviceReport(
   }
 
   /**
-   * What {@link Devices#require} opens the device by.
+   * The name by which {@link Devices#require} opens the device.
    *
-   * @return the backend and the index, such as {@code cuda:1}; the backend alone without an index
+   * @return the backend and the index, such as {@code cuda:1}; only the backend if there is no
+   *     index
    */
   public String name() {
     return index < 0 ? backend : backend + ":" + index;

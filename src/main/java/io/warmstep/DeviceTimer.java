@@ -5,9 +5,8 @@ import java.lang.ref.Reference;
 import java.util.Locale;
 
 /**
- * Measures how long a device works on steps and copies: on CUDA by events of the stream, elsewhere
- * by the host's clock, for which start and stop wait until the device is idle. For use by one
- * thread.
+ * Measures how long a device works on steps and copies: on CUDA with stream events, elsewhere with
+ * the host's clock, for which start and stop wait until the device is idle. For use by one thread.
  */
 public final class DeviceTimer implements AutoCloseable {
   private final Device device;
@@ -29,7 +28,7 @@ public final class DeviceTimer implements AutoCloseable {
   }
 
   /**
-   * Begins to measure, after all that the device was asked for before.
+   * Starts measuring, after all work that was queued so far.
    *
    * @throws ClosedException if the timer or the device is closed
    */
@@ -40,7 +39,7 @@ public final class DeviceTimer implements AutoCloseable {
   }
 
   /**
-   * Stops after all work that was queued so far.
+   * Stops measuring, after all work that was queued so far.
    *
    * @throws IllegalStateException if it was not started
    * @throws ClosedException if the timer or the device is closed
@@ -55,7 +54,7 @@ public final class DeviceTimer implements AutoCloseable {
   }
 
   /**
-   * Waits until the device has done what was measured.
+   * Waits until the device has finished the measured work, and returns its time.
    *
    * @return milliseconds from start to stop
    * @throws IllegalStateException if nothing was measured

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.ServiceLoader;
 
 /**
- * Finds and opens devices. There is no silent fallback: a device asked for by name is opened or the
- * call fails with the cause, and {@link #report()} says why each other one was skipped.
+ * Finds and opens devices. There is no silent fallback: a device requested by name is opened or the
+ * call fails with the cause, and {@link #report()} says why each other device was skipped.
  */
 public final class Devices {
   private static final String CPU = "cpu";
@@ -15,7 +15,7 @@ public final class Devices {
   /** More threads than this are surely a mistake. */
   private static final int MAX_THREADS = 1024;
 
-  /** Of this class's loader, whatever the caller's is: each deployment has backends of its own. */
+  /** Uses this class's loader, whatever the caller's is: each deployment has its own backends. */
   private static final DeviceChoice CHOICE =
       new DeviceChoice(
           ServiceLoader.load(Backend.class, Devices.class.getClassLoader()).stream()
@@ -25,8 +25,8 @@ public final class Devices {
   private Devices() {}
 
   /**
-   * Reports on every backend of this library: on the device that {@link #require} opens by the
-   * backend's name alone, or why there is none.
+   * Reports on every backend of this library: on the device that {@link #require} opens if given
+   * only the backend's name, or why there is none.
    *
    * @return one report for each, in order of preference
    */
@@ -35,10 +35,10 @@ public final class Devices {
   }
 
   /**
-   * Lists every device of every backend, usable or not; {@link #require} opens each by the name
-   * that its report has. A device may be listed twice, as {@code cuda:0} and {@code opencl:0}.
+   * Lists every device of every backend, usable or not; {@link #require} opens each by the name in
+   * its report. A device may be listed twice, as {@code cuda:0} and {@code opencl:0}.
    *
-   * @return a report for each, backends in order of preference and their devices by index; of a
+   * @return a report for each, backends in order of preference and their devices by index; for a
    *     backend without devices, one that says why
    */
   public static List<DeviceReport> all() {
@@ -46,10 +46,10 @@ public final class Devices {
   }
 
   /**
-   * Opens the most preferred device that can be used: a GPU, otherwise the CPU, which always can. A
-   * GPU takes a quick self-test first, once per process; one that does not give the bits that it
-   * should is logged and skipped, and {@link #report()} then gives the reason. OpenCL drivers that
-   * run on the processor are left to those who ask for them by name.
+   * Opens the most preferred usable device: a GPU, otherwise the CPU, which is always usable. A GPU
+   * first runs a quick self-test, once per process; one that does not produce the right bits is
+   * logged and skipped, and {@link #report()} then gives the reason. OpenCL drivers that run on the
+   * processor are opened only by name.
    *
    * @return the device, to be closed by the caller
    */
@@ -58,19 +58,19 @@ public final class Devices {
   }
 
   /**
-   * Opens a device by its backend's name, which leaves the choice among several to the backend, or
-   * by its own, such as {@code cuda:1}, or by the beginning of its UUID, such as {@code
+   * Opens a device by its backend's name, which lets the backend choose among several, by its own
+   * name, such as {@code cuda:1}, or by the beginning of its UUID, such as {@code
    * cuda:GPU-8932f937}.
    *
-   * <p>On CUDA the first GPU is the one that is preferred, and a device is the GPU's primary
-   * context, which the CUDA runtime uses too and which stays until the process ends, with a stream
-   * of its own. That stream is a blocking one: in order with the legacy default stream, not with
-   * any other, blocking or not. For those see {@link #wrapCuda}.
+   * <p>On CUDA the first GPU is preferred, and a device is the GPU's primary context, which the
+   * CUDA runtime uses too and which stays until the process ends, with its own stream. That stream
+   * is a blocking one: ordered with the legacy default stream and with no other, blocking or not.
+   * To use another stream, see {@link #wrapCuda}.
    *
    * @param name such as {@code cpu} or {@code cuda:1}
    * @return the device, to be closed by the caller
-   * @throws BackendUnavailableException if there is no such backend or device, or with the cause
-   *     why it cannot be used
+   * @throws BackendUnavailableException if there is no such backend or device, or it cannot be
+   *     used, with the cause
    * @throws IllegalArgumentException if what follows the colon is neither a number nor the
    *     beginning of one device's UUID
    */
@@ -102,16 +102,16 @@ public final class Devices {
   }
 
   /**
-   * Opens the CUDA device of a context that the caller keeps, until the device is closed. Steps and
-   * copies go through the given stream, in order with what else the caller puts there; closing the
-   * device leaves the stream and the context alone. Whatever context is current in a thread stays
-   * so after every call.
+   * Opens the CUDA device of a context that the caller keeps open until the device is closed. Steps
+   * and copies go through the given stream, in order with the caller's own work; closing the device
+   * leaves the stream and the context alone. Every call leaves the thread's current context as it
+   * was.
    *
-   * @param context raw CUcontext; {@link JCudaHandles} reads it from JCuda's object
+   * @param context raw CUcontext; {@link JCudaHandles} reads it from a JCuda object
    * @param stream raw CUstream of that context, 0 for its default stream
    * @return the device, to be closed by the caller
    * @throws BackendUnavailableException if CUDA cannot be used
-   * @throws IllegalArgumentException if the context is 0, or the driver says that it is none
+   * @throws IllegalArgumentException if the context is 0, or is not a valid context
    */
   public static Device wrapCuda(long context, long stream) {
     if (context == 0) {
@@ -124,15 +124,15 @@ public final class Devices {
 
   /**
    * Opens the OpenCL device of a queue that the caller keeps. Steps and copies go through that
-   * queue, in order with what else the caller puts there; closing the device leaves the queue and
-   * the context alone.
+   * queue, in order with the caller's own work; closing the device leaves the queue and the context
+   * alone.
    *
-   * @param context raw cl_context, as JOCL's {@code getNativePointer()} tells it
-   * @param queue raw cl_command_queue of that context, in order
+   * @param context raw cl_context, as returned by JOCL's {@code getNativePointer()}
+   * @param queue raw in-order cl_command_queue of that context
    * @return the device, to be closed by the caller
    * @throws BackendUnavailableException if OpenCL cannot be used
-   * @throws IllegalArgumentException if a handle is 0, or the queue is of another context or runs
-   *     out of order
+   * @throws IllegalArgumentException if a handle is 0, or the queue belongs to another context or
+   *     runs out of order
    */
   public static Device wrapOpenCl(long context, long queue) {
     if (context == 0 || queue == 0) {

@@ -33,7 +33,8 @@ public enum ElementType {
   }
 
   /**
-   * The type that update rules compute in, which is also how optimizer state is stored.
+   * The type that update rules compute in, and in which state is stored unless {@link StateType}
+   * says otherwise.
    *
    * @return {@link #FLOAT64} for itself, {@link #FLOAT32} for the rest
    */
@@ -55,7 +56,7 @@ public enum ElementType {
    *
    * @param name one of float32, float64, float16, bfloat16, in any case
    * @return the type
-   * @throws IllegalArgumentException if there is none of that name
+   * @throws IllegalArgumentException if there is no type of that name
    */
   public static ElementType parse(String name) {
     for (ElementType type : values()) {
@@ -67,7 +68,7 @@ public enum ElementType {
         "unknown element type \"" + name + "\": use float32, float64, float16 or bfloat16");
   }
 
-  /** The name in lower case, as the command line and the documents write it. */
+  /** The name in lower case, as used on the command line and in the documentation. */
   @Override
   public String toString() {
     return name().toLowerCase(Locale.ROOT);

@@ -11,13 +11,13 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The weights to evaluate with, in the parameters' place, while those that are trained are kept
- * aside. A pass on the device forms them, so that they have the same bits on every one.
+ * The evaluation weights, in the parameters' place, while the training weights are kept aside. A
+ * pass on the device computes them, so that they have the same bits on every device.
  */
 final class Evaluation {
   private final OptimizerState state;
 
-  /** Where the weights that are trained are kept, allocated when they are first needed. */
+  /** The training weights that are kept aside, allocated when first needed. */
   private final Map<Parameter, Tensor> aside = new HashMap<>();
 
   private List<Parameter> swapped = List.of();
@@ -27,15 +27,15 @@ final class Evaluation {
     this.state = state;
   }
 
-  /** Whether the parameters hold the weights to evaluate with. */
+  /** Whether the parameters hold the evaluation weights. */
   boolean isOn() {
     return isOn;
   }
 
   /**
-   * Refuses what needs the weights that are trained.
+   * Rejects an operation that needs the training weights.
    *
-   * @throws EvaluationModeException if the parameters hold others
+   * @throws EvaluationModeException if the parameters hold the evaluation weights
    */
   void requireTraining(String operation) {
     if (isOn) {
@@ -43,17 +43,17 @@ final class Evaluation {
     }
   }
 
-  /** Where the weights of a parameter are that are trained. */
+  /** The tensor that holds a parameter's training weights. */
   Tensor trained(Parameter parameter) {
     return swapped.contains(parameter) ? aside.get(parameter) : parameter.values();
   }
 
   /**
-   * Makes the swap ready. Groups without such weights are no part of it, nor are those that have
-   * not done a step: what they are to be evaluated with is what they start from.
+   * Prepares the swap. It leaves out groups without such weights, and groups that have not taken a
+   * step: they are evaluated with their initial weights.
    *
-   * @return none if no group has such weights; else what does the swap, once
-   * @throws OutOfDeviceMemoryException if there is no room for the weights aside; nothing changes
+   * @return empty if no group has such weights; otherwise the swap, to be used once
+   * @throws OutOfDeviceMemoryException if there is no room to keep weights aside; nothing changes
    */
   Optional<Swap> prepare(Parameters parameters, List<TrainedGroup> groups) {
     if (isOn || groups.stream().noneMatch(group -> weights(group.rules()).isPresent())) {
@@ -78,7 +78,7 @@ final class Evaluation {
         });
   }
 
-  /** A swap that is ready. */
+  /** A prepared swap. */
   abstract static class Swap implements AutoCloseable {
     private final StepProgram program;
     private final StepInputs inputs;
@@ -127,7 +127,7 @@ final class Evaluation {
     return inputs;
   }
 
-  /** Puts the weights that are trained back, bit by bit. */
+  /** Restores the training weights, bit for bit. */
   void end() {
     swapped.forEach(parameter -> parameter.values().copyFrom(aside.get(parameter)));
     swapped = List.of();

@@ -1,14 +1,14 @@
 package io.warmstep;
 
 /**
- * An optimizer was asked for what needs the weights that it trains while the parameters hold those
- * to evaluate with: call {@link Optimizer#train()} first. The call changed nothing.
+ * Thrown if an operation needs the training weights while the parameters hold the evaluation
+ * weights: call {@link Optimizer#train()} first. The call changed nothing.
  */
 public final class EvaluationModeException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A call that was refused.
+   * Creates the exception.
    *
    * @param operation what was called
    */

@@ -42,9 +42,9 @@ public final class EventFile implements AutoCloseable {
   }
 
   /**
-   * Creates a file in a folder, and the folder if it is not there. Files that are there stay.
+   * Creates a file in a folder, and the folder if it does not exist. Existing files stay.
    *
-   * @param folder the run's folder; TensorBoard calls the run by its name
+   * @param folder the run's folder; TensorBoard names the run after it
    * @return the file, to be closed by the caller
    * @throws IOException if the folder or the file cannot be created
    */
@@ -59,7 +59,7 @@ public final class EventFile implements AutoCloseable {
         created.writeVersion();
         return created;
       } catch (FileAlreadyExistsException e) {
-        // Two runs that began within a second: the next number is free.
+        // If two runs began within the same second, the next number is free.
       }
     }
   }
@@ -77,7 +77,7 @@ public final class EventFile implements AutoCloseable {
    * Writes one value.
    *
    * @param tag the curve's name, such as {@code loss/training}
-   * @param step the step that it belongs to
+   * @param step the step that the value belongs to
    * @param value the value, stored as float32; NaN and infinities too
    * @throws IOException if the file cannot be written
    */

@@ -2,11 +2,11 @@ package io.warmstep;
 
 import java.util.concurrent.atomic.AtomicReference;
 
-/** Lets one call at a time into an object that is used by one thread at a time. */
+/** Admits one call at a time to an object that is used by one thread at a time. */
 final class ExclusiveUse {
   private final AtomicReference<String> running = new AtomicReference<>();
 
-  /** The thread in that call; each thread writes only itself, so for it this is exact. */
+  /** The thread in that call; each thread writes only itself, so its own view is exact. */
   private volatile Thread runner;
 
   /**

@@ -3,7 +3,7 @@ package io.warmstep;
 import io.warmstep.checkpoint.CheckpointReader;
 import java.io.IOException;
 
-/** Something of a file and where it goes. */
+/** Data of a file and its destination. */
 interface FileCopy {
   /**
    * Copies it.

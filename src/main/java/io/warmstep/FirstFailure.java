@@ -2,11 +2,11 @@ package io.warmstep;
 
 import io.warmstep.collective.CollectiveException;
 
-/** Why workers could not finish a step together, after which none can follow. */
+/** The reason why workers could not finish a step together, after which no step can follow. */
 final class FirstFailure {
   private CollectiveException failure;
 
-  /** Keeps the first one; returns what it was given. */
+  /** Keeps the first failure; returns its argument. */
   CollectiveException keep(CollectiveException e) {
     if (failure == null) {
       failure = e;

@@ -4,16 +4,16 @@ import io.warmstep.backend.Memory;
 import io.warmstep.storage.Storage;
 
 /**
- * What is kept in another way as float32: put together where it is read, taken apart where it is
- * written, both on the host. What it is made of is another's memory.
+ * A float32 view of data that is stored in another form: assembled when read and split when
+ * written, both on the host. The underlying memory belongs to others.
  */
 abstract class FloatView implements Memory {
   private final long length;
 
   /**
-   * A view of that many elements.
+   * Creates a view.
    *
-   * @param length count of elements
+   * @param length number of elements
    */
   FloatView(long length) {
     this.length = length;
@@ -47,7 +47,7 @@ abstract class FloatView implements Memory {
     return new Location(this, 0);
   }
 
-  /** There is nothing of its own. */
+  /** There is nothing to free. */
   @Override
   public final void close() {}
 }

@@ -6,14 +6,14 @@ import io.warmstep.step.UpdateProgress;
 import java.util.OptionalInt;
 
 /**
- * Gives all workers the parameters that a step has updated, those that are done while others are
- * not, as far as the device says so.
+ * Gives all workers the parameters that a step has updated, finished ones while others are not, as
+ * far as the device reports them.
  */
 final class GatheredUpdate implements UpdateProgress {
   private final Collective collective;
   private final Shards shards;
 
-  /** That of the present step, once it has begun. */
+  /** The current step's gathering, once it has begun. */
   private Gathering gathering;
 
   GatheredUpdate(Collective collective, Shards shards) {
@@ -33,7 +33,7 @@ final class GatheredUpdate implements UpdateProgress {
     begun().ready(elements);
   }
 
-  /** After the update, of a step that happened. */
+  /** After the update, if the step happened. */
   void finish() {
     begun().finish();
     gathering = null;

@@ -1,16 +1,16 @@
 package io.warmstep;
 
 /**
- * A graph with a captured step was launched more often than {@link CapturedStep#beforeLaunch} was
- * called, so the device came to a step whose numbers the host had not computed. That launch changed
- * nothing but gradients that steps set to zero, and no count; nor did the call that tells of it.
- * Training can go on.
+ * Thrown if a graph with a captured step was launched more often than {@link
+ * CapturedStep#beforeLaunch} was called, so that the device reached a step whose numbers the host
+ * had not computed. Such a launch only zeroes gradients, if steps do; neither it nor the call that
+ * reports it changes any count. Training can continue.
  */
 public final class HostBehindException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Tells of launches that came too early.
+   * Creates the exception.
    *
    * @param launches how many of them were found since the last call
    */

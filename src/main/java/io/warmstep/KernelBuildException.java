@@ -1,11 +1,14 @@
 package io.warmstep;
 
-/** A device's compiler refused a kernel; the message ends with its log, if it wrote one. */
+/**
+ * Thrown if a device's compiler rejects a kernel; the message ends with the compiler's log, if
+ * there is one.
+ */
 public final class KernelBuildException extends DeviceException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A failure.
+   * Creates the exception.
    *
    * @param message what failed, with which values, and what to do
    * @param cause the failure underneath, or null

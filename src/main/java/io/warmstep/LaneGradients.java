@@ -8,8 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One worker's gradients until they are added to those of others: a sum for each of its lanes, in
- * the arithmetic type, allocated when it is first needed. Without a tree all go to one sum.
+ * One worker's gradients until they are added to the other workers': a sum for each of its lanes,
+ * in the arithmetic type, allocated when first needed. Without a tree all are added to one sum.
  */
 final class LaneGradients implements AutoCloseable {
   private final Shards shards;
@@ -33,7 +33,7 @@ final class LaneGradients implements AutoCloseable {
     return sums.count();
   }
 
-  /** Refuses what would lose micro-batches. */
+  /** Rejects an operation that would lose micro-batches. */
   void requireNone() {
     sums.requireNone("and no checkpoint has them: save right after a step");
   }
@@ -42,22 +42,22 @@ final class LaneGradients implements AutoCloseable {
     return count == 1;
   }
 
-  /** Adds the gradients as they are to the lane of a micro-batch. */
+  /** Adds the current gradients to the lane of a micro-batch. */
   void add(long microBatch) {
     int lane = tree == null ? 0 : tree.lane(microBatch) - firstLane;
     sums.prepare(lane);
     sums.add(lane);
   }
 
-  /** Forgets what was added. */
+  /** Discards the sums. */
   void clear() {
     sums.clear();
   }
 
   /**
-   * Adds up what all workers have: afterwards this worker's shares of the gradients are the sums.
+   * Sums all workers' gradients: afterwards this worker's shares of the gradients are the sums.
    *
-   * @param isInPlace whether nobody has added anything: the gradients as they are count
+   * @param isInPlace whether nobody has added anything, so that the current gradients are used
    */
   void reduce(Collective collective, boolean isInPlace) {
     if (tree == null) {

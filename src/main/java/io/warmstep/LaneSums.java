@@ -21,8 +21,8 @@ import java.util.function.Supplier;
 
 /**
  * Sums of gradients on a device, one for each lane of micro-batches, in the arithmetic type. A lane
- * starts at 0 and is allocated when it is first needed. Adding up is a step of SGD at a rate of -1,
- * {@code s = fma(1, g, s)}, so that it is one pass and has the same bits on every backend.
+ * starts at 0 and is allocated when first needed. Adding is a step of SGD at a rate of -1, {@code s
+ * = fma(1, g, s)}, so that it is one pass and has the same bits on every backend.
  */
 final class LaneSums implements AutoCloseable {
   private static final UpdateRule ADDITION = Sgd.sgd();
@@ -32,10 +32,10 @@ final class LaneSums implements AutoCloseable {
   private final boolean zeroesGradients;
   private final Lane[] lanes;
 
-  /** Micro-batches in each lane, those of lanes that were added to it included. */
+  /** Micro-batches in each lane, including those of lanes that were added to it. */
   private final long[] counts;
 
-  /** Indexed by the lane that is added, to the only other one that it ever is. */
+  /** Indexed by the lane that is added, which is only ever added to one other. */
   private final Pass[] joins;
 
   private Pass rounding; // null until needed
@@ -45,7 +45,7 @@ final class LaneSums implements AutoCloseable {
   /** The sum of a lane. */
   private record Lane(MemorySlice[] sums, List<Memory> memories, Pass addition) {}
 
-  /** What is to be freed; refers to nothing that frees itself. */
+  /** The resources to free; refers to nothing that frees itself. */
   private static final class Held implements Runnable {
     private final List<StepProgram> programs = new CopyOnWriteArrayList<>();
     private final List<Memory> memories = new CopyOnWriteArrayList<>();
@@ -57,7 +57,7 @@ final class LaneSums implements AutoCloseable {
     }
   }
 
-  /** A pass that is ready on the device. */
+  /** A pass that is prepared on the device. */
   private final class Pass {
     private final Supplier<StepPlan> plan;
     private final StepInputs inputs = new StepInputs(1);
@@ -81,7 +81,7 @@ final class LaneSums implements AutoCloseable {
       program = next;
     }
 
-    /** Finds gradients that were moved to other memory. */
+    /** Follows gradients that were moved to other memory. */
     void follow() {
       long present = device.rebindings();
       if (present != rebindings) {
@@ -99,10 +99,10 @@ final class LaneSums implements AutoCloseable {
   }
 
   /**
-   * Sums that are not there yet.
+   * Creates sums that are not allocated yet.
    *
-   * @param parameters whose gradients are added up
-   * @param lanes how many there are at most
+   * @param parameters the parameters whose gradients are added
+   * @param lanes the most lanes that there can be
    * @param zeroesGradients whether gradients are set to zero where they are added
    */
   LaneSums(Device device, List<Parameter> parameters, int lanes, boolean zeroesGradients) {
@@ -125,7 +125,7 @@ final class LaneSums implements AutoCloseable {
     return count;
   }
 
-  /** Refuses what would lose micro-batches. */
+  /** Rejects an operation that would lose micro-batches. */
   void requireNone(String consequence) {
     if (count() > 0) {
       throw new IllegalStateException(
@@ -133,13 +133,13 @@ final class LaneSums implements AutoCloseable {
     }
   }
 
-  /** Forgets what was added. */
+  /** Discards the sums. */
   void clear() {
     Arrays.fill(counts, 0);
   }
 
   /**
-   * Makes a lane ready to be added to. Allocates nothing from the second time on.
+   * Prepares a lane to be added to. Allocates nothing from the second time on.
    *
    * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
    */
@@ -162,7 +162,7 @@ final class LaneSums implements AutoCloseable {
               memories.put(type, device.backend().allocate(Storage.of(type.arithmetic()), length)));
       Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
       MemorySlice[] sums = new MemorySlice[parameters.size()];
-      for (int i = 0; i < sums.length; i++) { // as owned gradients lie, so that they are one span
+      for (int i = 0; i < sums.length; i++) { // like owned gradients, so that they are one span
         ElementType type = parameters.get(i).gradients().type();
         long length = parameters.get(i).length();
         sums[i] = new MemorySlice(memories.get(type), used.merge(type, length, Long::sum) - length);
@@ -204,7 +204,7 @@ final class LaneSums implements AutoCloseable {
     return new StepPlan(List.of(new StepPlan.Group(pass, entries)), options);
   }
 
-  /** Adds the gradients as they are to a lane that is ready. */
+  /** Adds the current gradients to a prepared lane. */
   void add(int lane) {
     if (counts[lane] == 0) {
       zero(lane);
@@ -213,7 +213,7 @@ final class LaneSums implements AutoCloseable {
     counts[lane]++;
   }
 
-  /** Makes a lane's sum zero, as that of one without micro-batches is. */
+  /** Sets a lane's sum to zero, as for a lane without micro-batches. */
   private void zero(int lane) {
     List<Memory> memories = lanes[lane].memories;
     for (int i = 0; i < memories.size(); i++) { // an iterator would allocate
@@ -222,7 +222,7 @@ final class LaneSums implements AutoCloseable {
   }
 
   /**
-   * Makes ready what adds one lane to another, if both are to count.
+   * Prepares the addition of one lane to another, if both are used.
    *
    * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
    */
@@ -235,7 +235,7 @@ final class LaneSums implements AutoCloseable {
   }
 
   /**
-   * Adds one lane, which is empty then, to another. A lane without micro-batches counts as zeros,
+   * Adds one lane, which is then empty, to another. A lane without micro-batches counts as zeros,
    * which change nothing, since no sum that starts at 0 is ever -0.
    */
   void join(int to, int from) {
@@ -251,7 +251,7 @@ final class LaneSums implements AutoCloseable {
   }
 
   /**
-   * Makes ready what rounds a sum to the gradients.
+   * Prepares the rounding of a sum to the gradients.
    *
    * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
    */
@@ -263,7 +263,7 @@ final class LaneSums implements AutoCloseable {
     rounding.follow();
   }
 
-  /** Has the gradients become the sum of the first lane, rounded once to their type. */
+  /** Sets the gradients to the sum of the first lane, rounded once to their type. */
   void round() {
     complete(0);
     rounding.run();
@@ -288,7 +288,7 @@ final class LaneSums implements AutoCloseable {
   }
 
   /**
-   * Makes the sum of a lane be there, zeros where nothing was added.
+   * Completes the sum of a lane, with zeros if nothing was added.
    *
    * @throws OutOfDeviceMemoryException if there is no room for it; nothing changes
    */
@@ -299,7 +299,7 @@ final class LaneSums implements AutoCloseable {
     }
   }
 
-  /** A lane's sum of a parameter's gradients, which is there. */
+  /** A lane's sum of a parameter's gradients, which must exist. */
   Tensor sum(int lane, int parameter) {
     MemorySlice slice = lanes[lane].sums[parameter];
     long length = parameters.get(parameter).length();

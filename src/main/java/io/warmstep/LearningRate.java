@@ -10,9 +10,9 @@ final class LearningRate {
   private Schedule schedule;
 
   /**
-   * A learning rate.
+   * Creates a learning rate.
    *
-   * @param schedule of one rate alone if it is constant
+   * @param schedule with only one rate if it is constant
    */
   LearningRate(Schedule schedule, boolean isConstant) {
     this.schedule = schedule;
@@ -74,7 +74,7 @@ final class LearningRate {
     return rate;
   }
 
-  /** Whether a schedule says what it is; a lambda's name tells nobody anything. */
+  /** Whether a schedule describes itself; a lambda's name is of no use. */
   static boolean isNamed(Schedule schedule) {
     return schedule.getClass().getPackage().equals(Schedule.class.getPackage());
   }

@@ -6,11 +6,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 
-/** Which release this is, by a resource that the build fills in. */
+/** The version of this release, from a resource that the build fills in. */
 final class LibraryVersion {
   private LibraryVersion() {}
 
-  /** As Maven has it, such as {@code 0.1.0}. */
+  /** The Maven version, such as {@code 0.1.0}. */
   static String get() {
     try (InputStream in = LibraryVersion.class.getResourceAsStream("version")) {
       if (in == null) {

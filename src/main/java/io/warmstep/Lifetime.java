@@ -5,8 +5,8 @@ import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Whether an object is still open. One that is collected without having been closed is logged with
- * the place where it was opened, and what it held is given back to its device.
+ * Whether an object is still open. An object that is collected without having been closed is logged
+ * with the place where it was opened, and its resources are returned to its device.
  */
 final class Lifetime {
   private static final Cleaner CLEANER = Cleaner.create();
@@ -14,7 +14,7 @@ final class Lifetime {
 
   private final String what;
 
-  /** Parts of the owner share this object, and so keep the owner and what it holds. */
+  /** Parts of the owner share this object, and so keep the owner and its resources alive. */
   @SuppressWarnings("unused")
   private final Object owner;
 
@@ -27,7 +27,10 @@ final class Lifetime {
     CLEANER.register(owner, remains);
   }
 
-  /** What is left when the owner is gone. It must not refer to the owner, which it would keep. */
+  /**
+   * What remains after the owner is gone. It must not refer to the owner, which it would keep
+   * alive.
+   */
   private static final class Remains implements Runnable {
     private final String what;
     private final Throwable opened;
@@ -67,18 +70,18 @@ final class Lifetime {
   }
 
   /**
-   * Says what is to be done if the owner is lost.
+   * Sets the action if the owner is lost.
    *
-   * @param release does it; does not refer to the owner
+   * @param release the action; does not refer to the owner
    */
   void ifLost(Runnable release) {
     remains.release = release;
   }
 
   /**
-   * Says what is to be done on a device if the owner is lost.
+   * Sets the action on a device if the owner is lost.
    *
-   * @param release frees what the owner holds of the device; does not refer to the owner
+   * @param release frees the owner's device resources; does not refer to the owner
    */
   void ifLost(BackendDevice device, Runnable release) {
     ifLost(() -> device.reclaim(release));
@@ -98,7 +101,7 @@ final class Lifetime {
   boolean end() {
     boolean ended = remains.closed.compareAndSet(false, true);
     if (ended) {
-      remains.release = null; // so that a closed handle keeps nothing
+      remains.release = null; // so that a closed handle keeps nothing alive
     }
     return ended;
   }

@@ -5,18 +5,18 @@ import java.lang.ref.WeakReference;
 
 /**
  * Scales the loss so that small half-precision gradients do not vanish (Micikevicius et al. 2018).
- * Multiply the loss by {@link #scale()} before the backward pass; the optimizer unscales gradients
- * in the pass that reads them, skips a step whose gradients are not finite, and adjusts the scale
- * as PyTorch's {@code GradScaler} does. Used with one open optimizer at a time, from its thread. To
- * resume a run exactly, save {@link #state} and give it to {@link #restore}.
+ * Multiply the loss by {@link #scale()} before the backward pass; the optimizer divides gradients
+ * by the scale in the pass that reads them, skips steps whose gradients are not finite, and adjusts
+ * the scale as PyTorch's {@code GradScaler} does. Used with one open optimizer at a time, from its
+ * thread. To resume a run exactly, save {@link #state} and give it to {@link #restore}.
  */
 public final class LossScaler {
   private static final String POWER_OF_TWO = "pass a power of two, such as 65536";
 
   /**
-   * What the steps so far have led to.
+   * The scaler's state.
    *
-   * @param scale the present scale
+   * @param scale the current scale
    * @param finiteSteps steps in a row with finite gradients since the scale last changed
    */
   public record State(double scale, int finiteSteps) {
@@ -40,7 +40,7 @@ public final class LossScaler {
   private double scale;
   private int finiteSteps;
 
-  /** Weak, because an optimizer that was lost without being closed uses nothing any more. */
+  /** Weak, because an optimizer that was collected without being closed no longer uses anything. */
   private WeakReference<Optimizer> user = new WeakReference<>(null);
 
   private LossScaler(double scale, double growthFactor, double backoffFactor, int growthInterval) {
@@ -51,8 +51,8 @@ public final class LossScaler {
   }
 
   /**
-   * A scale that halves after a step with non-finite gradients and doubles after 2000 steps
-   * without, from 65536; PyTorch's defaults.
+   * A scale that starts at 65536, halves after a step with non-finite gradients and doubles after
+   * 2000 steps without any: PyTorch's defaults.
    *
    * @return a new scaler
    */
@@ -94,7 +94,7 @@ public final class LossScaler {
   }
 
   /**
-   * A scale that stays.
+   * A constant scale.
    *
    * @param scale above 0 and a normal float32 number; a power of two keeps gradients exact
    * @return a new scaler
@@ -106,8 +106,9 @@ public final class LossScaler {
   }
 
   /**
-   * What to multiply the loss of the next step by. After {@linkplain CapturedStep captured} steps
-   * it waits for the device, which has it in {@link CapturedStep#lossScale()} without a wait.
+   * The factor to multiply the loss of the next step by. After {@linkplain CapturedStep captured}
+   * steps this waits for the device, where {@link CapturedStep#lossScale()} holds it without a
+   * wait.
    *
    * @return the scale
    * @throws StepFailedException if the device failed in a captured step
@@ -118,10 +119,10 @@ public final class LossScaler {
   }
 
   /**
-   * What the steps so far have led to, for a checkpoint. After {@linkplain CapturedStep captured}
-   * steps it waits for the device.
+   * The current state, for a checkpoint. After {@linkplain CapturedStep captured} steps this waits
+   * for the device.
    *
-   * @return the present state
+   * @return the current state
    * @throws StepFailedException if the device failed in a captured step
    */
   public State state() {
@@ -130,7 +131,7 @@ public final class LossScaler {
   }
 
   /**
-   * Goes on from a saved state.
+   * Resumes from a saved state.
    *
    * @param state from {@link #state} of a scaler with the same settings
    * @throws NullPointerException if {@code state} is null
@@ -145,7 +146,7 @@ public final class LossScaler {
     finiteSteps = state.finiteSteps;
   }
 
-  /** The device may have come further. */
+  /** Waits for the device, which may be further on. */
   private void settle() {
     Optimizer optimizer = user.get();
     if (optimizer != null) {
@@ -153,14 +154,14 @@ public final class LossScaler {
     }
   }
 
-  /** What the device's own steps have led to. */
+  /** Takes over the state that the device's own steps have reached. */
   void takeOver(double scale, int finiteSteps) {
     this.scale = scale;
     this.finiteSteps = finiteSteps;
   }
 
   /**
-   * Checks that a device can move the scale: each that it comes to is a float32.
+   * Checks that a device can adjust the scale: every value that it can take is a float32.
    *
    * @throws CaptureRefusedException if not
    */
@@ -173,7 +174,7 @@ public final class LossScaler {
     }
   }
 
-  /** Whether each scale that it comes to is a float32. */
+  /** Whether every scale that it can take is a float32. */
   boolean isExact() {
     return isPowerOfTwo(growthFactor) && isPowerOfTwo(backoffFactor) && (float) scale == scale;
   }
@@ -208,7 +209,7 @@ public final class LossScaler {
   }
 
   /**
-   * Begins the use by an optimizer, which ends when that is closed.
+   * Begins the use by an optimizer, which ends when the optimizer is closed.
    *
    * @throws IllegalStateException if another one that uses this scaler is open
    */

@@ -5,19 +5,19 @@ import io.warmstep.storage.Remainders;
 import java.util.function.Supplier;
 
 /**
- * The masters of 24 bits of a bfloat16 parameter as float32, put together and, rounded to nearest,
- * taken apart on the host. Whoever writes them writes the parameter, too.
+ * The 24-bit masters of a bfloat16 parameter as float32, assembled and, rounded to nearest, split
+ * on the host. Writing them writes the parameter, too.
  */
 final class Master24Memory extends FloatView {
   private final Supplier<MemorySlice> values;
   private final MemorySlice words;
 
   /**
-   * Masters from where they lie.
+   * Creates the masters.
    *
    * @param values where the parameter is now, which may be rebound
-   * @param words its corrections, two to a word of 16 bits
-   * @param length count of elements
+   * @param words its corrections, two per 16-bit word
+   * @param length number of elements
    */
   Master24Memory(Supplier<MemorySlice> values, MemorySlice words, long length) {
     super(length);
@@ -35,7 +35,7 @@ final class Master24Memory extends FloatView {
     Remainders.join(upper, 0, rest, skipped, (float[]) array, offset, count);
   }
 
-  /** Of elements from an even one on. */
+  /** The corrections of elements from an even one on. */
   private short[] remainders(long at, int count) {
     short[] rest = new short[count];
     words.memory().read(words.offset() + at / 2, rest, 0, (int) Remainders.words(count));
@@ -43,7 +43,7 @@ final class Master24Memory extends FloatView {
     return rest;
   }
 
-  /** What shares a word with the first or the last of them stays as it is. */
+  /** An element that shares a word with the first or the last of them stays as it is. */
   @Override
   public void write(long at, Object array, int offset, int count) {
     if (count == 0) {

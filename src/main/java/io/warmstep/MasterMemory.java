@@ -5,19 +5,19 @@ import io.warmstep.storage.Remainders;
 import java.util.function.Supplier;
 
 /**
- * The float32 masters of a bfloat16 parameter, put together and taken apart on the host. Whoever
- * writes them writes the parameter, too.
+ * The float32 masters of a bfloat16 parameter, assembled and split on the host. Writing them writes
+ * the parameter, too.
  */
 final class MasterMemory extends FloatView {
   private final Supplier<MemorySlice> values;
   private final MemorySlice rest;
 
   /**
-   * Masters from where they lie.
+   * Creates the masters.
    *
    * @param values where the parameter is now, which may be rebound
-   * @param rest its remainders, of another memory
-   * @param length count of elements
+   * @param rest its remainders, in separate memory
+   * @param length number of elements
    */
   MasterMemory(Supplier<MemorySlice> values, MemorySlice rest, long length) {
     super(length);

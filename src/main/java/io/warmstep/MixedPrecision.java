@@ -10,23 +10,23 @@ import io.warmstep.step.StepOptions;
 import java.util.List;
 import java.util.function.Function;
 
-/** How an optimizer stores parameters and state, and which wishes cannot be had. */
+/** How an optimizer stores parameters and state, and which options are not possible. */
 final class MixedPrecision {
   private final StepOptions options;
   private final Function<Parameter, Place> places;
 
   /**
-   * What was asked for.
+   * Creates it from the options.
    *
    * @param options of the optimizer
-   * @param places where in the whole of a parameter that lies which the optimizer has
+   * @param places where the optimizer's part of a parameter lies in the whole
    */
   MixedPrecision(StepOptions options, Function<Parameter, Place> places) {
     this.options = options;
     this.places = places;
   }
 
-  /** Whether a master is kept of a parameter. */
+  /** Whether a master is kept for a parameter. */
   boolean hasMaster(Parameter parameter) {
     return options.masterWeights() != MasterWeights.NONE && parameter.values().type().isHalf();
   }
@@ -36,7 +36,7 @@ final class MixedPrecision {
     return options.averageDecay() != 0;
   }
 
-  /** Where a parameter lies in the whole of it: random numbers count from its first element. */
+  /** A parameter's place in the whole: random numbers count from the whole's first element. */
   Place place(Parameter parameter) {
     return places.apply(parameter);
   }
@@ -93,7 +93,7 @@ final class MixedPrecision {
         && places.apply(parameter).whole() >= storage(group).smallTensor();
   }
 
-  /** Whether a slot that can be stored in fewer bits is then rounded at random if asked for. */
+  /** Whether a slot that can be stored in fewer bits is then rounded stochastically if set. */
   private boolean canRound(RuleGroup group, Parameter parameter, StateSlot slot) {
     return canNarrow(group, parameter, slot)
         && (storage(group).type() == StateType.BFLOAT16
@@ -107,12 +107,12 @@ final class MixedPrecision {
         && slot.isAverage();
   }
 
-  /** Whether a state type that is not float32 has a use for a group's parameter. */
+  /** Whether a state type other than float32 has an effect on a group's parameter. */
   private boolean canNarrow(RuleGroup group, Parameter parameter) {
     return group.rule().stateSlots().stream().anyMatch(slot -> canNarrow(group, parameter, slot));
   }
 
-  /** Whether a parameter needs more than elements of one type and state of its arithmetic. */
+  /** Whether a parameter needs more than elements of one type and state of its arithmetic type. */
   private boolean isMixed(RuleGroup group, Parameter parameter) {
     return hasAverage()
         || encoding(parameter) != Encoding.PLAIN
@@ -121,7 +121,7 @@ final class MixedPrecision {
   }
 
   /**
-   * Checks that all that was asked for can be had, and is of use for a parameter at least.
+   * Checks that all options are possible and have an effect on at least one parameter.
    *
    * @throws IllegalArgumentException if not
    */
@@ -184,9 +184,7 @@ final class MixedPrecision {
     }
   }
 
-  /**
-   * Names the state that has to have all of its bits, so that a user knows what stands against it.
-   */
+  /** Names the state that must keep all of its bits, so that a user knows the reason. */
   private void requireNoExactState(List<RuleGroup> groups) {
     for (RuleGroup group : groups) {
       List<String> exact =
@@ -209,7 +207,7 @@ final class MixedPrecision {
     }
   }
 
-  /** A state type of a group's own is of use for one of its parameters at least. */
+  /** Checks that a group's own state type has an effect on at least one of its parameters. */
   private void requireNarrow(RuleGroup group) {
     if (group.stateStorage().filter(StateStorage::isNarrow).isPresent()
         && group.members().stream().noneMatch(parameter -> canNarrow(group, parameter))) {
@@ -223,7 +221,7 @@ final class MixedPrecision {
     }
   }
 
-  /** What is added up over a group is of one arithmetic, and on a device of one launch. */
+  /** Sums over a group use one arithmetic type and, on a device, one launch. */
   private static void requireOneType(RuleGroup group) {
     Parameter first = group.members().get(0);
     for (Parameter other : group.members()) {

@@ -8,7 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Hyperparameters that schedules move from step to step. */
+/** Hyperparameters that schedules change from step to step. */
 final class MovingHyperparameters {
   private static final String WEIGHT_DECAY = "weightDecay";
   private static final MovingHyperparameters NONE = new MovingHyperparameters(Map.of());
@@ -30,7 +30,7 @@ final class MovingHyperparameters {
   }
 
   /**
-   * Checks that a rule lets all of them move.
+   * Checks that a rule allows schedules for all of them.
    *
    * @throws IllegalArgumentException if it does not
    */
@@ -50,7 +50,7 @@ final class MovingHyperparameters {
     }
   }
 
-  /** Those that move in a group: what it has of its own stays. */
+  /** The ones that change in a group, which keeps its own settings. */
   MovingHyperparameters in(ParameterGroup group) {
     if (group.hasRule()) {
       return NONE;
@@ -103,7 +103,7 @@ final class MovingHyperparameters {
     return value;
   }
 
-  /** What they are in a step, by name. */
+  /** Their values in a step, by name. */
   Map<String, Double> at(long step) {
     Map<String, Double> values = new LinkedHashMap<>();
     for (int i = 0; i < schedules.length; i++) {
@@ -112,12 +112,12 @@ final class MovingHyperparameters {
     return values;
   }
 
-  /** What they were in the last step, or will be in the first. */
+  /** Their values in the last step, or in the first one to come. */
   Map<String, Double> after(long steps) {
     return at(Math.max(1, steps));
   }
 
-  /** What the schedules say of themselves, by the names of the hyperparameters. */
+  /** The schedules' descriptions, by hyperparameter name. */
   Map<String, String> described() {
     Map<String, String> described = new LinkedHashMap<>();
     for (int i = 0; i < schedules.length; i++) {

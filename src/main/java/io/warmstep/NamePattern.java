@@ -4,7 +4,7 @@ package io.warmstep;
 final class NamePattern {
   private final String text;
 
-  /** By code point: half of a character outside the basic plane matches nothing. */
+  /** By code point: half of a character outside the basic plane does not match. */
   private final int[] pattern;
 
   NamePattern(String text) {
@@ -33,7 +33,7 @@ final class NamePattern {
         at++;
         next++;
       } else if (afterStar >= 0) {
-        // Only the last star need take more: the first match of what is before it is as good as
+        // Only the last star need take more: the first match of the part before it is as good as
         // any.
         tried++;
         at = afterStar;

@@ -18,10 +18,10 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 
 /**
- * Updates parameters from their gradients by a rule, in one fused pass a step. Holds the optimizer
- * state, which starts at the rule's initial values. Used by one thread at a time.
+ * Updates parameters from their gradients by a rule, in one fused pass per step. Holds the
+ * optimizer state, which starts at the rule's initial values. Used by one thread at a time.
  *
- * <p>A step with gradients that were computed elsewhere, and the state that it leaves:
+ * <p>A step with gradients computed elsewhere, and the state after it:
  *
  * <pre>{@code
  * try (Device device = Devices.cpu();
@@ -34,8 +34,8 @@ import java.util.function.BooleanSupplier;
  * }
  * }</pre>
  *
- * <p>A step either happens or does not. If the device fails in between, that step throws {@link
- * StepFailedException} and so does every later one.
+ * <p>A step is all-or-nothing unless the device fails. In that case parameters may be half updated:
+ * the step throws {@link StepFailedException}, and so does every later one.
  */
 public final class Optimizer implements AutoCloseable {
   private static final String OF_OTHERS =
@@ -79,7 +79,7 @@ public final class Optimizer implements AutoCloseable {
     ArithmeticRange.requireOptions(all, parameters);
     precision = new MixedPrecision(options, builder.places());
     precision.require(groups);
-    progress.next(); // refuses where no step can follow
+    progress.next(); // throws where no step can follow
     trained.forEach(group -> group.replay(learningRate));
     trained.forEach(group -> group.requireHyperparameters(learningRate.constant()));
     lifetime = Lifetime.begin(this, "optimizer");
@@ -118,10 +118,10 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Starts an optimizer. It updates all of the parameters; those that need another rule than the
-   * rest are a {@link ParameterGroup}. Two optimizers of the same parameters update them twice.
+   * Starts building an optimizer. It updates all of the parameters; put those that need another
+   * rule into a {@link ParameterGroup}. Two optimizers of the same parameters update them twice.
    *
-   * @param parameters what it updates
+   * @param parameters the parameters to update
    * @return a builder
    */
   public static OptimizerBuilder of(Parameters parameters) {
@@ -131,25 +131,25 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
    * copies nothing between host and device and, on a GPU, waits for nothing. Where steps with
-   * non-finite gradients are skipped, OpenCL waits for the norm, since whether this step happened
-   * counts. On CUDA the device decides and counts, up to 16 steps behind; then {@link #stepCount},
-   * {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link #learningRate()} and {@link
-   * LossScaler#scale} wait for it. The step waits for the norm there too with a listener, a
-   * schedule of the caller's own or one that follows a metric, micro-batches, a factor for this
-   * step alone, {@code Muon}, {@code Lookahead}, and a loss scaler as {@link #capture} refuses it.
-   * For a step that is reported to a {@link OptimizerBuilder#listener}, what is needed is kept on
-   * the device, and a later call copies it to the host once it is there.
+   * non-finite gradients are skipped, OpenCL waits for the norm, because the host must know whether
+   * the step happened. On CUDA the device decides and counts, up to 16 steps behind; then {@link
+   * #stepCount}, {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link #learningRate()} and
+   * {@link LossScaler#scale} wait for it. On CUDA the step also waits for the norm if there is a
+   * listener, a custom or metric-driven schedule, accumulation, a factor for one step, {@code
+   * Muon}, {@code Lookahead}, or a loss scaler that {@link #capture} rejects. For a step that is
+   * reported to a {@link OptimizerBuilder#listener}, the numbers are kept on the device, and a
+   * later call copies them to the host once they are ready.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
    *     one from which the rule computes a number that the parameters' arithmetic cannot hold: an
    *     infinite one in float32, say, or one that becomes 0; or no micro-batch was {@linkplain
-   *     #accumulate() accumulated} where some are to be; or the device's stream is capturing a CUDA
-   *     graph, into which this step's number and rate would be frozen: see {@link #capture};
-   *     nothing changes
+   *     #accumulate() accumulated} where lanes or earlier steps require one; or the device's stream
+   *     is capturing a CUDA graph, into which this step's number and rate would be frozen: see
+   *     {@link #capture}; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one, as from its schedule; nothing changes
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls, as from its schedule; nothing changes
    * @throws OutOfDeviceMemoryException if there is no room to measure the update for a listener;
    *     nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -160,15 +160,15 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Updates all parameters as {@link #step()} does, with another factor for this step's gradients
-   * than {@link OptimizerBuilder#gradientScale} has: where they are a sum over rows, say, of which
-   * a last minibatch has fewer.
+   * than that of {@link OptimizerBuilder#gradientScale}: for example where they are a sum over rows
+   * and the last minibatch has fewer.
    *
    * <pre>{@code
    * optimizer.step(1.0 / rowsOfThisMinibatch);
    * }</pre>
    *
-   * @param gradientScale what gradients, or the mean of those that were {@linkplain #accumulate()
-   *     accumulated}, are multiplied by before anything else; above 0 and a normal float32 number
+   * @param gradientScale factor applied before anything else to gradients, or to the mean of
+   *     {@linkplain #accumulate() accumulated} ones; above 0 and a normal float32 number
    * @throws IllegalArgumentException if the factor is out of range; nothing changes
    */
   public void step(double gradientScale) {
@@ -206,7 +206,7 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  /** Takes a step of which the device decides whether it happens; false if that cannot be. */
+  /** Takes a step where the device decides whether it happens; false if that is not possible. */
   private boolean stepAhead() {
     if (accumulation.isUsed() || step.ahead() == null) {
       return false;
@@ -216,8 +216,8 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Adds the gradients as they are, as those of one micro-batch, to what the next {@link #step()}
-   * takes the mean of. So a batch may be larger than the memory has room for.
+   * Adds the current gradients, as one micro-batch, to the mean that the next {@link #step()} uses.
+   * This allows batches larger than memory.
    *
    * <pre>{@code
    * for (Batch micro : batch) {
@@ -227,26 +227,26 @@ public final class Optimizer implements AutoCloseable {
    * optimizer.step();                // with their mean
    * }</pre>
    *
-   * <p>The step divides by the number of micro-batches that there were since the last one, so a
-   * last and shorter batch has the mean of its own. {@link OptimizerBuilder#gradientScale} and the
-   * loss scale, which must stay the same meanwhile, come on top; clipping is of the mean. Gradients
-   * are added in the arithmetic type, which is float32 for 16-bit ones, from 0 on in the order of
-   * the calls, and by {@linkplain OptimizerBuilder#lanes lanes} if there are several. The step
-   * rounds the sum once to the gradients' type and leaves it there, unless it sets gradients to
-   * zero, as this call then does too. A NaN or an infinity makes the sum non-finite, so that the
-   * whole step is skipped where such steps are.
+   * <p>The step divides by the number of micro-batches since the last one, so a shorter last batch
+   * is averaged correctly. {@link OptimizerBuilder#gradientScale} and the loss scale, which must
+   * stay the same meanwhile, are applied as well; clipping applies to the mean. Gradients are added
+   * in the arithmetic type, which is float32 for 16-bit ones, starting from 0 in the order of the
+   * calls, and by {@linkplain OptimizerBuilder#lanes lanes} if there are several. The step rounds
+   * the sum once to the gradients' type and leaves it there, unless it sets gradients to zero, as
+   * this call then does too. A NaN or an infinity makes the sum non-finite, so the whole step is
+   * skipped if such steps are.
    *
-   * <p>An optimizer that has accumulated once takes no step without. Whoever adds gradients up in
-   * place, in the backward pass, needs no call of this. The first calls allocate memory for the
-   * sums, as much as the gradients have in the arithmetic type, for each lane that is in use; later
-   * ones allocate, copy and wait for nothing. {@link #zeroGradients} forgets what was accumulated.
+   * <p>Once this has been called, every step needs it. Callers that accumulate in place during the
+   * backward pass do not need it. The first calls allocate memory for the sums, the size of the
+   * gradients in the arithmetic type, for each lane in use; later ones allocate, copy and wait for
+   * nothing. {@link #zeroGradients} discards the sums.
    *
    * @throws StepFailedException if the device failed in this or an earlier call
    * @throws OutOfDeviceMemoryException if there is no room for the sums; nothing changes
    * @throws IllegalStateException if the device's stream is capturing a CUDA graph; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one; nothing changes
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls; nothing changes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void accumulate() {
@@ -265,25 +265,24 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Prepares steps that a CUDA device takes without the host, in a graph of their own or of the
-   * caller's: see {@link CapturedStep}. They have the same bits as {@link #step()}. Steps of both
-   * kinds may follow each other.
+   * Prepares steps that a CUDA device runs without the host, as a graph of their own or inside the
+   * caller's: see {@link CapturedStep}. They have the same bits as {@link #step()}. Both kinds of
+   * step may be mixed.
    *
-   * <p>Schedules must be those of {@link io.warmstep.schedule.Schedules}, as they are composed
-   * there, since numbers are computed ahead of the steps that they are for: a schedule that follows
-   * a metric is refused, and so is one of the caller's own. So are listeners, micro-batches, {@code
-   * Lookahead}, and a loss scaler whose scale is no float32 or whose growth and backoff are no
-   * powers of two.
+   * <p>Schedules must come from {@link io.warmstep.schedule.Schedules} or be composed of these,
+   * because numbers are computed before their steps: schedules that follow a metric and custom ones
+   * are rejected. So are listeners, micro-batches, {@code Lookahead}, and a loss scaler whose scale
+   * is not a float32 or whose growth and backoff factors are not powers of two.
    *
    * @return a captured step, which closes with this optimizer
-   * @throws CaptureRefusedException on other devices than CUDA's, where the driver is older than
-   *     CUDA 11.4, while the device's stream is capturing, or for what cannot be captured; nothing
+   * @throws CaptureRefusedException on devices other than CUDA's, with drivers older than CUDA
+   *     11.4, while the device's stream is capturing, or if something cannot be captured; nothing
    *     changes
-   * @throws OutOfDeviceMemoryException if there is no room for what is prepared; nothing changes
+   * @throws OutOfDeviceMemoryException if there is no room for the preparation; nothing changes
    * @throws StepFailedException if the device failed in an earlier step
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public CapturedStep capture() {
@@ -314,7 +313,7 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  /** What captured steps multiply gradients by. */
+  /** The factor that captured steps multiply gradients by. */
   private CapturedScale scale() {
     return scaler == null
         ? new CapturedScale(options.gradientScale(), 1, 1, 0)
@@ -325,7 +324,7 @@ public final class Optimizer implements AutoCloseable {
             scaler.growthInterval());
   }
 
-  /** The same for steps that need no wait; null if each must know of those before. */
+  /** The same for steps that need no wait; null if each must know of the earlier ones. */
   private CapturedScale captureScale() {
     boolean isKnownAhead =
         learningRate.schedule().isKnownAhead()
@@ -355,7 +354,7 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Waits for captured steps, if there may be some that this object does not know of. While another
-   * thread is in a call of this optimizer, what was known before stays.
+   * thread is using this optimizer, nothing is updated.
    */
   void settleCaptured() {
     if (!captures.isLive() || !parameters.device().isOpen()) {
@@ -372,7 +371,7 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  /** The same, before something else than a captured step. */
+  /** The same, before anything other than a captured step. */
   void suspendCaptured() {
     if (parameters.device().isOpen()) {
       captures.suspend();
@@ -389,10 +388,9 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Takes the loss that listeners are to see: it is part of the reports from the next step on.
-   * Nothing else uses it.
+   * Records the loss to include in reports from the next step on. Nothing else uses it.
    *
-   * @param loss the loss of the minibatch whose gradients the next step takes; NaN and infinities
+   * @param loss the loss of the minibatch whose gradients the next step uses; NaN and infinities
    *     are reported as they are
    */
   public void reportLoss(double loss) {
@@ -400,11 +398,11 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Waits until the device has done the steps whose reports are still outstanding, and has the
-   * {@link OptimizerBuilder#listener listeners} receive them. {@link #close} does so too.
+   * Waits until the device has finished the steps whose reports are outstanding, and delivers them
+   * to the {@link OptimizerBuilder#listener listeners}. {@link #close} does so too.
    *
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void flushReports() {
@@ -412,7 +410,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Does what changes parameters; if it fails, nothing is right any more.
+   * Runs work that changes parameters; if it fails, the optimizer is unusable.
    *
    * @param operation what it is; null for the next step, which must allocate nothing
    */
@@ -434,14 +432,14 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Goes over to evaluation mode: has the parameters hold the weights to evaluate and export a
-   * model with, where a rule trains others, as Schedule-Free rules and ASGD do. Those are kept
-   * aside, and {@link #train} puts them back bit by bit. In evaluation mode a step is refused, and
-   * so is adding parameters and restoring; a checkpoint has the weights that are trained. What is
-   * written to the parameters meanwhile is lost. An optimizer that is closed in evaluation mode
-   * leaves the parameters as they are.
+   * Switches to evaluation mode: for rules that train different weights (Schedule-Free, ASGD) and
+   * for {@linkplain OptimizerBuilder#average averages}, puts the weights for evaluation and export
+   * into the parameters. The training weights are kept aside, and {@link #train} restores them bit
+   * for bit. Steps, adding parameters and restoring are rejected in evaluation mode; a checkpoint
+   * holds the training weights. Values written to the parameters meanwhile are lost. An optimizer
+   * that is closed in evaluation mode leaves the parameters as they are.
    *
-   * <p>Does nothing in evaluation mode, or if no rule has such weights.
+   * <p>Does nothing in evaluation mode, or if there are no such weights.
    *
    * <pre>{@code
    * optimizer.eval();
@@ -450,10 +448,10 @@ public final class Optimizer implements AutoCloseable {
    * }</pre>
    *
    * @throws StepFailedException if the device failed in this or an earlier call
-   * @throws OutOfDeviceMemoryException if there is no room for the weights that are trained, for
-   *     which the first call allocates memory; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws OutOfDeviceMemoryException if there is no room for the training weights, for which the
+   *     first call allocates memory; nothing changes
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void eval() {
@@ -478,12 +476,12 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Goes back to training: the parameters hold the weights again that they held before {@link
-   * #eval}. Does nothing while training.
+   * Switches back to training: puts the weights from before {@link #eval} back into the parameters.
+   * Does nothing while training.
    *
    * @throws StepFailedException if the device failed in this or an earlier call
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void train() {
@@ -501,20 +499,20 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Whether the parameters hold the weights that are trained.
+   * Whether the parameters hold the training weights.
    *
-   * @return false between {@link #eval} and {@link #train} if a rule has other weights to evaluate
-   *     with
+   * @return false between {@link #eval} and {@link #train} if there are other weights for
+   *     evaluation
    */
   public boolean isTraining() {
     return !evaluation.isOn();
   }
 
   /**
-   * Sets every gradient to zero and forgets what was {@linkplain #accumulate() accumulated}.
+   * Sets every gradient to zero and discards what was {@linkplain #accumulate() accumulated}.
    *
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void zeroGradients() {
@@ -529,7 +527,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * How many steps have happened, those of {@link OptimizerBuilder#startAfter} included; skipped
+   * How many steps have happened, including those of {@link OptimizerBuilder#startAfter}; skipped
    * ones do not count. Waits for {@linkplain #capture captured} steps.
    *
    * @return 0 before the first, unless the builder said otherwise
@@ -541,8 +539,8 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * How many steps were skipped for a non-finite gradient. Waits for {@linkplain #capture captured}
-   * steps.
+   * How many steps were skipped because of a non-finite gradient. Waits for {@linkplain #capture
+   * captured} steps.
    *
    * @return 0 unless a loss scaler or {@link OptimizerBuilder#skipNonFinite} is used
    * @throws StepFailedException if the device failed in a captured step
@@ -553,8 +551,8 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Whether the last step was skipped for a non-finite gradient. Waits for {@linkplain #capture
-   * captured} steps.
+   * Whether the last step was skipped because of a non-finite gradient. Waits for {@linkplain
+   * #capture captured} steps.
    *
    * @return false if it happened, and before the first
    * @throws StepFailedException if the device failed in a captured step
@@ -565,15 +563,15 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Sets the learning rate of the steps that follow, where the optimizer was built with a constant
-   * one. Checkpoints have it.
+   * Sets the learning rate for subsequent steps, if the optimizer was built with a constant one.
+   * Checkpoints contain it.
    *
    * @param rate finite and at least 0
    * @throws IllegalArgumentException if the rate is out of range, or the rule computes a number
    *     from it that the parameters' arithmetic cannot hold; nothing changes
    * @throws IllegalStateException if the learning rate follows a schedule
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer, or this comes
-   *     from within one
+   * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
+   *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void learningRate(double rate) {
@@ -581,7 +579,7 @@ public final class Optimizer implements AutoCloseable {
     try {
       checkOpen();
       suspendCaptured();
-      progress.next(); // refuses where no step can follow
+      progress.next(); // throws where no step can follow
       LearningRate.require(rate);
       step.groups().forEach(group -> group.requireHyperparameters(rate));
       learningRate.set(rate);
@@ -603,8 +601,8 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Global norm of the last step's gradients as the rule gets them, but for clipping: divided by
-   * the loss scale and multiplied by {@link OptimizerBuilder#gradientScale}.
+   * Global norm of the last step's gradients before clipping, after multiplying by {@link
+   * OptimizerBuilder#gradientScale} and dividing by the loss scale.
    *
    * @return the norm, or NaN before the first step or if the optimizer neither clips by norm,
    *     {@link OptimizerBuilder#clipNorm measures} it, nor skips non-finite gradients
@@ -638,7 +636,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Names of the state that a parameter has under its rule.
+   * Names of a parameter's state slots under its rule.
    *
    * @param parameter the parameter's name
    * @return PyTorch's names, empty for a rule without state
@@ -650,33 +648,33 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Saves all that a run needs to go on exactly: the parameters' values, those that are trained in
-   * evaluation mode too, the state, the step count and what the schedule and the loss scaler
-   * remember. See {@link #checkpoint} for choices.
+   * Saves everything that a run needs to resume exactly: the parameters' values (in evaluation mode
+   * too, the training weights), the optimizer state, the step count and the state of schedules and
+   * of the loss scaler. See {@link #checkpoint} for options.
    *
    * @param path the file, in the safetensors format; it appears whole or not at all
    * @throws StepFailedException if a step failed; nothing is written
    * @throws IllegalStateException if micro-batches were {@linkplain #accumulate() accumulated}
    *     since the last step
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
-   * @throws IOException if it cannot be written; a file that was there stays
+   * @throws IOException if it cannot be written; an existing file stays
    */
   public void save(Path path) throws IOException {
     checkpoint().save(path);
   }
 
   /**
-   * Goes on from a saved run, of this device or another. See {@link #checkpoint} for choices.
+   * Resumes a saved run, of this device or another. See {@link #checkpoint} for options.
    *
    * @param path a file that {@link #save} wrote, or one of PyTorch's flattened optimizer state
-   * @return what was taken where there was a choice
-   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no
+   * @return the choices made while restoring
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or not a
    *     checkpoint; nothing changes
-   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it is of other parameters or
+   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it has other parameters or
    *     another rule; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link #eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    * @throws IOException if it cannot be read; nothing changes
    */
@@ -685,18 +683,17 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Saves and restores with choices: without the parameters' values, under other names, to channels
-   * and beside tensors of the caller's.
+   * Saves and restores with options: without the parameters' values, under other names, to
+   * channels, and together with the caller's tensors.
    *
-   * @return a new set of choices
+   * @return a new set of options
    */
   public OptimizerCheckpoint checkpoint() {
     return new OptimizerCheckpoint(this);
   }
 
   /**
-   * The groups that the parameters are in, to freeze and unfreeze them between steps and to add
-   * some.
+   * The parameter groups, to freeze, unfreeze and add between steps.
    *
    * @return a view of this optimizer
    */
@@ -704,7 +701,7 @@ public final class Optimizer implements AutoCloseable {
     return new OptimizerGroups(this);
   }
 
-  /** Does something between two steps while nobody else uses this optimizer. */
+  /** Runs work between two steps while nobody else uses this optimizer. */
   void betweenSteps(String operation, Runnable work) {
     use.enter(operation);
     try {
@@ -716,7 +713,7 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  /** Does something with this optimizer while nobody else does. */
+  /** Runs work with this optimizer while nobody else uses it. */
   <T> T exclusively(String operation, OptimizerCheckpoint.Work<T> work) throws IOException {
     use.enter(operation);
     try {
@@ -740,12 +737,12 @@ public final class Optimizer implements AutoCloseable {
     return moving;
   }
 
-  /** What a step does besides its rules, but for clipping that is part of them. */
+  /** The options of a step apart from its rules, except clipping that is part of a rule. */
   StepOptions options() {
     return options;
   }
 
-  /** Null without one. */
+  /** The loss scaler, or null. */
   LossScaler scaler() {
     return scaler;
   }
@@ -755,12 +752,12 @@ public final class Optimizer implements AutoCloseable {
     return step.groups();
   }
 
-  /** The state, which may be read and written without a word of where it came from. */
+  /** The state; a caller that reads or writes it does not mark it as restored. */
   OptimizerState optimizerState() {
     return state;
   }
 
-  /** Replaces the groups by others of the same parameters; parameters and state stay. */
+  /** Replaces the groups with others of the same parameters; parameters and state stay. */
   void use(List<TrainedGroup> others) {
     requireNothingAccumulated(OF_OTHERS);
     others.forEach(group -> group.requireHyperparameters(0));
@@ -768,7 +765,7 @@ public final class Optimizer implements AutoCloseable {
     accumulation.close();
   }
 
-  /** Takes more parameters in; if that fails, nothing changes. */
+  /** Adds parameters; if that fails, nothing changes. */
   void add(Parameters more, List<ParameterGroup> groups) {
     evaluation.requireTraining("groups().add()");
     requireNothingAccumulated(OF_OTHERS);
@@ -794,12 +791,12 @@ public final class Optimizer implements AutoCloseable {
     accumulation.close();
   }
 
-  /** Refuses what would lose micro-batches. */
+  /** Rejects an operation that would lose micro-batches. */
   void requireNothingAccumulated(String consequence) {
     accumulation.requireNone(consequence);
   }
 
-  /** Forgets the micro-batches since the last step. */
+  /** Discards the micro-batches since the last step. */
   void forgetAccumulated() {
     accumulation.clear();
   }
@@ -813,7 +810,7 @@ public final class Optimizer implements AutoCloseable {
     return progress;
   }
 
-  /** How far it has come as far as is known without a wait. */
+  /** The progress, as far as it is known without a wait. */
   Progress known() {
     return progress;
   }
@@ -826,9 +823,9 @@ public final class Optimizer implements AutoCloseable {
     return parameters.device();
   }
 
-  /** Before captured steps: what a plain step does before it is run. */
+  /** Before captured steps: the preparation that a plain step does first. */
   void beginSteps() {
-    progress.next(); // refuses where no step can follow
+    progress.next(); // throws where no step can follow
     state.warnIfNotRestored(progress.steps());
   }
 
@@ -837,7 +834,7 @@ public final class Optimizer implements AutoCloseable {
     step.begin();
   }
 
-  /** Begins a call of a part of this optimizer's. */
+  /** Begins a call of a part of this optimizer. */
   void enter(String operation) {
     use.enter(operation);
   }
@@ -887,12 +884,12 @@ public final class Optimizer implements AutoCloseable {
         + (LearningRate.isNamed(learningRate.schedule()) ? ", " + learningRate.schedule() : "");
   }
 
-  /** For a text, which is no place to fail: the next call tells. */
+  /** For a text, which must not fail: the next call reports the failure. */
   void tryToSettle() {
     try {
       settleCaptured();
     } catch (WarmstepException | IllegalStateException e) {
-      // what was known before stays
+      // keeps what was known before
     }
   }
 
@@ -910,7 +907,7 @@ public final class Optimizer implements AutoCloseable {
     try {
       use.leave();
     } finally {
-      Reference.reachabilityFence(this); // what the call used goes with the optimizer
+      Reference.reachabilityFence(this); // resources of the call are freed with the optimizer
     }
   }
 

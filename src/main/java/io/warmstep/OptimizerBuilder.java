@@ -20,8 +20,7 @@ import java.util.Objects;
 import java.util.function.Function;
 
 /**
- * Collects what an optimizer does; {@link #build} allocates its state. {@link Optimizer#of} makes
- * one.
+ * Configures an optimizer; {@link #build} allocates its state. {@link Optimizer#of} creates one.
  */
 public final class OptimizerBuilder {
   private final Parameters parameters;
@@ -67,9 +66,9 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets the learning rate by a schedule. Where it gives 0, parameters keep their bits.
+   * Sets a learning-rate schedule. Where it gives 0, parameters keep their bits.
    *
-   * @param schedule from the number of a step, counted from 1, to its rate
+   * @param schedule maps the number of a step, counted from 1, to its rate
    * @return this builder
    */
   public OptimizerBuilder learningRate(Schedule schedule) {
@@ -78,9 +77,9 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Moves a hyperparameter of the rule from step to step, as a schedule moves the learning rate:
-   * the momentum as {@code OneCycle.momentum()} does, say, or the weight decay. It takes the place
-   * of the rule's own number, except in groups that have a weight decay or a rule of their own.
+   * Schedules a hyperparameter of the rule, as the learning rate is scheduled: for example the
+   * momentum by {@code OneCycle.momentum()}, or the weight decay. It replaces the rule's own
+   * number, except in groups with their own weight decay or rule.
    *
    * <pre>{@code
    * OneCycle cycle = Schedules.oneCycle(0.1, 5000);
@@ -91,8 +90,8 @@ public final class OptimizerBuilder {
    * }</pre>
    *
    * @param hyperparameter one of the rule's {@link UpdateRule#movable()}
-   * @param schedule from the number of a step, counted from 1, to the value in that step; a step
-   *     for which it gives one out of range throws IllegalStateException and changes nothing
+   * @param schedule maps the number of a step, counted from 1, to its value; a step with a value
+   *     out of range throws IllegalStateException and changes nothing
    * @return this builder
    */
   public OptimizerBuilder schedule(String hyperparameter, Schedule schedule) {
@@ -103,10 +102,10 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Treats some parameters differently. May be called for several groups; a parameter belongs to
-   * one at most.
+   * Adds a group of parameters to treat differently. May be called several times; a parameter
+   * belongs to at most one group.
    *
-   * @param group which parameters, and what differs
+   * @param group the parameters and their options
    * @return this builder
    */
   public OptimizerBuilder group(ParameterGroup group) {
@@ -117,7 +116,7 @@ public final class OptimizerBuilder {
   /**
    * Clips by global norm: all gradients are multiplied by {@code min(1, maxNorm / (norm + 1e-6))}
    * as in {@code torch.nn.utils.clip_grad_norm_}, in the pass that reads them; the gradients in
-   * memory stay as they are. {@code Double.POSITIVE_INFINITY} clips nothing, but measures the norm
+   * memory stay as they are. {@code Double.POSITIVE_INFINITY} clips nothing, but computes the norm
    * for {@link Optimizer#gradientNorm()}.
    *
    * @param maxNorm above 0
@@ -129,12 +128,12 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Clips by a norm of one's choice, as {@code clip_grad_norm_} does with its {@code norm_type}:
-   * {@link Norm#L1} is PyTorch's 1 and {@link Norm#MAX} its infinity. A NaN among the gradients
+   * Clips by the given norm, as {@code clip_grad_norm_} does with its {@code norm_type}: {@link
+   * Norm#L1} and {@link Norm#MAX} correspond to PyTorch's 1 and infinity. A NaN among the gradients
    * makes any norm NaN.
    *
-   * @param maxNorm above 0; infinite to measure the norm alone
-   * @param norm which one, also what {@link Optimizer#gradientNorm()} gives
+   * @param maxNorm above 0; infinite to only compute the norm
+   * @param norm the norm, also returned by {@link Optimizer#gradientNorm()}
    * @return this builder
    * @throws IllegalArgumentException if the norm is out of range
    */
@@ -149,7 +148,7 @@ public final class OptimizerBuilder {
 
   /**
    * Clips every gradient element to {@code [-maxValue, maxValue]}, after clipping by norm if both
-   * are asked for.
+   * are set.
    *
    * @param maxValue finite and above 0
    * @return this builder
@@ -165,8 +164,8 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Clips the gradient of each tensor to a share of the tensor's norm, whose least is 0.001: see
-   * {@link #adaptiveClip(double, double)}.
+   * Clips each tensor's gradient norm to a fraction of the tensor's own norm, taken as at least
+   * 0.001: see {@link #adaptiveClip(double, double)}.
    *
    * @param clip finite and above 0; 0.01 in the paper
    * @return this builder
@@ -179,22 +178,22 @@ public final class OptimizerBuilder {
   /**
    * Clips the gradient of each tensor adaptively (AGC; Brock et al. 2021, arXiv 2102.06171): scales
    * it down to a norm of {@code clip * max(|p|, eps)} if it is larger, where {@code |p|} is the L2
-   * norm of the parameter before the step, as it is stored in its own type. The gradient's norm is
-   * that after unscaling and clipping by global norm; clipping by value and weight decay come
-   * after. Gradients in memory stay as they are.
+   * norm of the parameter before the step, as stored in its own type. The gradient's norm is taken
+   * after {@link #gradientScale}, division by the loss scale and clipping by global norm; clipping
+   * by value and weight decay come after. Gradients in memory stay as they are.
    *
-   * <p>Both norms are those of <b>whole tensors</b>. The paper, timm and optax take those of units,
-   * each row of a matrix or each filter of a convolution, and so clip a unit apart from the others;
-   * with one factor for all of a tensor the direction of its gradient stays.
+   * <p>Both norms are taken over <b>whole tensors</b>. The paper, timm and optax use units, each
+   * row of a matrix or each filter of a convolution, and so clip each unit separately; one factor
+   * per tensor preserves the gradient's direction.
    *
    * <p>The gradient of a tensor with a NaN stays as it is, and one with an infinity becomes NaN
-   * there and 0 elsewhere; {@link #skipNonFinite} skips both. Groups may have another bound or none
-   * ({@link ParameterGroup#adaptiveClip}): NFNets leave the last layer out. A step reads parameters
-   * and gradients once more.
+   * there and 0 elsewhere; {@link #skipNonFinite} skips both. Groups can set their own bound or
+   * none ({@link ParameterGroup#adaptiveClip}): NFNets exclude the last layer. A step reads
+   * parameters and gradients once more.
    *
    * @param clip finite and above 0; 0.01 in the paper
-   * @param eps what a tensor's norm counts as at least, so that parameters of zeros can move; above
-   *     0; 0.001 in the paper
+   * @param eps lower bound on the tensor's norm, so that parameters of zeros can move; above 0;
+   *     0.001 in the paper
    * @return this builder
    * @throws IllegalArgumentException if a value is out of range
    */
@@ -229,8 +228,8 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Multiplies all gradients by a factor before anything else, such as clipping, is done with them:
-   * one over the batch size, say, where the loss is a sum over the batch.
+   * Multiplies all gradients by a factor before anything else, such as clipping: for example one
+   * over the batch size, where the loss is a sum over the batch.
    *
    * @param factor above 0 and a normal float32 number; 1 unless called
    * @return this builder
@@ -244,13 +243,12 @@ public final class OptimizerBuilder {
 
   /**
    * Sets the number of {@linkplain io.warmstep.collective.LaneTree lanes} by which {@link
-   * Optimizer#accumulate()} adds up. The bits depend on it: with as many lanes as a {@linkplain
-   * #sharded sharded} optimizer has, they are that one's, for any number of workers. Memory is
-   * needed for the gradients of each lane that a batch reaches, in the arithmetic type. With more
-   * than one, every step needs a micro-batch that was accumulated.
+   * Optimizer#accumulate()} adds gradients. The bits depend on it: with as many lanes as a
+   * {@linkplain #sharded sharded} optimizer, they match that one's, for any number of workers. Each
+   * lane that a batch reaches needs memory for the gradients in the arithmetic type. With more than
+   * one lane, every step needs an accumulated micro-batch.
    *
-   * @param lanes from 1, which it is unless called, to {@link
-   *     io.warmstep.collective.LaneTree#MAX_LANES}
+   * @param lanes from 1, the default, to {@link io.warmstep.collective.LaneTree#MAX_LANES}
    * @return this builder
    * @throws IllegalArgumentException if the number is out of range
    */
@@ -268,10 +266,10 @@ public final class OptimizerBuilder {
   /**
    * Keeps masters of the parameters that are stored in 16 bits, so that updates too small for these
    * are not lost. A master starts at the parameter's value. It is part of the state, which {@link
-   * Optimizer#state} gives as float32 under the name {@code master}; writing the parameter alone
-   * moves its master likewise. What is written as a master of 24 bits is rounded to nearest.
+   * Optimizer#state} returns as float32 under the name {@code master}; writing only the parameter
+   * moves its master likewise. Values written to a 24-bit master are rounded to nearest.
    *
-   * @param masterWeights what is kept; none unless called
+   * @param masterWeights the masters to keep; none unless called
    * @return this builder
    */
   public OptimizerBuilder masterWeights(MasterWeights masterWeights) {
@@ -280,10 +278,10 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more whose
-   * group has no {@linkplain ParameterGroup#stateType(StateType) state type of its own}.
+   * Sets how the moments of the state are stored, for all parameters of 4096 elements or more whose
+   * group does not set {@linkplain ParameterGroup#stateType(StateType) its own}.
    *
-   * @param stateType how they are; float32 unless called
+   * @param stateType the type; float32 unless called
    * @return this builder
    */
   public OptimizerBuilder stateType(StateType stateType) {
@@ -291,10 +289,10 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets how the moments of the state are stored, where a group has no state type of its own.
+   * Sets how the moments of the state are stored, for groups that do not set their own type.
    *
-   * @param stateType how they are; float32 unless called
-   * @param smallTensor how many elements a parameter must have at least; smaller ones keep float32,
+   * @param stateType the type; float32 unless called
+   * @param smallTensor the least number of elements of a parameter; smaller ones keep float32,
    *     which costs next to nothing. 0 for all parameters
    * @return this builder
    * @throws IllegalArgumentException if the bound is negative
@@ -305,8 +303,8 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets how numbers are rounded to bfloat16 that a step stores in it: parameters without a master,
-   * and state. Also how masters are rounded to 24 bits and averages of squares to codes of 8 bits.
+   * Sets how a step rounds what it stores in bfloat16: parameters without a master, and state. Also
+   * how it rounds masters to 24 bits and averages of squares to codes of 8 bits.
    *
    * @param rounding to nearest unless called
    * @return this builder
@@ -316,11 +314,11 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets how numbers are rounded to bfloat16 that a step stores in it, with a seed of one's own.
+   * Sets how a step rounds what it stores in bfloat16, with the given seed.
    *
    * @param rounding to nearest unless called
-   * @param seed from which, with a parameter's place among all, the element and the step, the
-   *     random numbers follow: a resumed run goes on with the same ones
+   * @param seed determines the random numbers, together with the parameter's position among all,
+   *     the element and the step: a resumed run continues with the same ones
    * @return this builder
    */
   public OptimizerBuilder rounding(Rounding rounding, long seed) {
@@ -330,10 +328,9 @@ public final class OptimizerBuilder {
 
   /**
    * Keeps an exponential moving average of the parameters, in the same pass: in step {@code t} of a
-   * group it keeps {@code min(decay, (1 + t) / (10 + t))} of itself and takes the rest of the
-   * parameters, or of their masters. It starts at the parameters and is part of the state, as
-   * float32 under the name {@code average}. {@link Optimizer#eval} puts it in the parameters'
-   * place.
+   * group it keeps {@code min(decay, (1 + t) / (10 + t))} of itself and takes the rest from the
+   * parameters, or from their masters. It starts at the parameters and is part of the state, as
+   * float32 under the name {@code average}. {@link Optimizer#eval} swaps it into the parameters.
    *
    * @param decay above 0 and below 1, such as 0.999
    * @return this builder
@@ -347,10 +344,10 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Counts steps from another number than 0, to continue a run: the first step is number {@code
+   * Counts steps from a number other than 0, to continue a run: the first step is number {@code
    * stepCount + 1} for the schedule and for bias corrections. The state still starts at the rule's
-   * initial values; write the saved one into {@link Optimizer#state}. Numbers that a rule keeps for
-   * a group, as NAdam does, are what so many steps give of which none was skipped.
+   * initial values; write the saved one into {@link Optimizer#state}. Numbers that a rule keeps per
+   * group, as NAdam does, are computed as if none of these steps had been skipped.
    *
    * @param stepCount how many steps have happened already, at least 0
    * @return this builder
@@ -367,7 +364,7 @@ public final class OptimizerBuilder {
 
   /**
    * Divides gradients by the scale of a loss scaler, skips steps with non-finite gradients and
-   * tells the scaler of them.
+   * notifies the scaler.
    *
    * @param scaler used by no other optimizer while this one is open
    * @return this builder
@@ -378,19 +375,18 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Has steps reported while the optimizer trains. May be called for several listeners.
+   * Reports steps to a listener during training. May be called for several listeners.
    *
-   * <p>Only a reported step costs anything, and a GPU goes on meanwhile: it keeps the norm and,
-   * unless {@link #measureUpdates} is false, what the step changed. The first later call of {@link
-   * Optimizer#step()} that finds them there reads them, beside the device's work, and has the
-   * listener receive the report; {@link Optimizer#flushReports} and {@link Optimizer#close} wait
-   * for those that are outstanding. So reports come late but complete and in order. On the CPU they
-   * come before {@link Optimizer#step()} returns. A reported step waits only if two earlier ones
-   * are outstanding, for the first of them: with an interval of more than 1 the device then still
-   * has work.
+   * <p>Only reported steps cost anything, and they do not stall a GPU: it keeps the norm and,
+   * unless {@link #measureUpdates} is false, the step's changes. A later {@link Optimizer#step()}
+   * reads them once they are ready, concurrently with the device, and delivers the report; {@link
+   * Optimizer#flushReports} and {@link Optimizer#close} wait for outstanding ones. So reports
+   * arrive late but complete and in order. On the CPU they arrive before {@link Optimizer#step()}
+   * returns. A reported step waits only if two earlier ones are outstanding, for the first of them:
+   * with an interval of more than 1 the device then still has work.
    *
    * @param listener receives a report of every {@code interval}-th call of {@link Optimizer#step()}
-   * @param interval a number of steps, at least 1
+   * @param interval number of steps, at least 1
    * @return this builder
    * @throws IllegalArgumentException if the interval is less than 1
    */
@@ -402,9 +398,9 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets whether reported steps measure how much they change the parameters. That takes memory of
-   * the device, which is kept for the next one: on a GPU copies of the values before and after and
-   * of the gradients, twice if reports are outstanding and there is room; on the CPU one of the
+   * Sets whether reported steps measure how much they change the parameters. That takes device
+   * memory, which is reused by the next one: on a GPU copies of the values before and after and of
+   * the gradients, twice if reports are outstanding and there is room; on the CPU a copy of the
    * values, and of the gradients if the step sets them to zero. The host reads all of them.
    *
    * @param measureUpdates whether to do so; true unless called
@@ -416,12 +412,12 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Shares the state and the update among workers, each with a device of its own (ZeRO stage 1,
-   * Rajbhandari et al. 2020): the workers' gradients are added up, each updates its share of the
-   * parameters and has the state of that alone, and then all get the updated parameters.
+   * Shares the state and the update among workers, each with its own device (ZeRO stage 1,
+   * Rajbhandari et al. 2020): the workers' gradients are summed, each worker updates its share of
+   * the parameters and keeps only that share's state, and then all receive the updated parameters.
    *
-   * @param collective this worker's part in what all do together
-   * @return a builder with what else there is to say
+   * @param collective this worker's endpoint of the collective
+   * @return a builder for the remaining options
    * @throws IllegalStateException if {@link #lanes} was called, which is for one worker
    */
   public ShardedOptimizerBuilder sharded(Collective collective) {
@@ -435,7 +431,7 @@ public final class OptimizerBuilder {
     return new ShardedOptimizerBuilder(this, Objects.requireNonNull(collective, "collective"));
   }
 
-  /** The same choices for a part of the parameters, with the norm of the whole. */
+  /** Builds the same optimizer for a part of the parameters, with the norm of the whole. */
   Optimizer buildShare(
       Parameters share,
       LeafExchange leaves,
@@ -453,7 +449,7 @@ public final class OptimizerBuilder {
     return copy.build();
   }
 
-  /** Of each parameter where in the whole that lies which this optimizer has. */
+  /** For each parameter, where this optimizer's part of it lies in the whole. */
   Function<Parameter, Place> places() {
     return places;
   }
@@ -469,10 +465,10 @@ public final class OptimizerBuilder {
    * @throws IllegalStateException if no rule or no learning rate was set, or another open optimizer
    *     uses the loss scaler
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     one has a rule of another kind, or a schedule was set for a hyperparameter that none can
-   *     move, or a number is beyond the range of the parameters' arithmetic, or masters, state
-   *     types or rounding were asked for where there is nothing to use them for, or masters of 24
-   *     bits of float16 parameters, or adaptive clipping under a rule with phases of its own
+   *     a schedule was set for a hyperparameter that no rule can move, or a number is beyond the
+   *     range of the parameters' arithmetic, or masters, state types or rounding were set but would
+   *     have no effect, or 24-bit masters for float16 parameters, or adaptive clipping under a rule
+   *     with several phases
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {
@@ -511,7 +507,7 @@ public final class OptimizerBuilder {
     return learningRate;
   }
 
-  /** Null without one. */
+  /** The loss scaler, or null. */
   LossScaler scaler() {
     return scaler;
   }

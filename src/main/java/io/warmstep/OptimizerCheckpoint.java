@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 
 /**
- * Saves and restores an optimizer, with choices.
+ * Saves and restores an optimizer, with options.
  *
  * <pre>{@code
  * optimizer.checkpoint().withoutParameters().save(path);
@@ -22,14 +22,15 @@ import java.util.OptionalLong;
  * <p>The file is in the safetensors format, under the names of PyTorch's flattened optimizer state:
  * {@code state.<parameter>.<slot>} and {@code state.<parameter>.step}, the hyperparameters as
  * {@code param_groups.<parameter>.<name>}, a loss scaler as {@code grad_scaler.<name>}, and the
- * parameters' values under their own names, in evaluation mode too those that are trained. What is
- * no tensor is JSON in the metadata, under {@code optimizer}: the rules, the groups' learning-rate
- * factors, the schedule's description, and the state of each {@link
- * io.warmstep.schedule.PlateauSchedule} that the schedule is composed of. A schedule is code, so it
- * is not in the file: build the optimizer with the same one, and it goes on at the saved step.
+ * parameters' values under their own names, which in evaluation mode are still the training
+ * weights. Everything that is not a tensor is JSON in the metadata, under {@code optimizer}: the
+ * rules, the groups' learning-rate factors, the schedule's description, and the state of each
+ * {@link io.warmstep.schedule.PlateauSchedule} that the schedule contains. A schedule is code, so
+ * it is not in the file: build the optimizer with the same one, and it continues at the saved step.
  *
- * <p>A file without this library's mark is restored too if it has such names, as a file made from
- * PyTorch has. Elements of a narrower type than the tensor's are widened; nothing is rounded.
+ * <p>A file without this library's mark is restored too if it uses such names, like a file made
+ * from PyTorch state. Elements of a narrower type than the tensor's are widened; nothing is
+ * rounded.
  */
 public final class OptimizerCheckpoint {
   private final Optimizer optimizer;
@@ -52,7 +53,7 @@ public final class OptimizerCheckpoint {
   /**
    * Leaves the parameters' values out: they are not saved, or stay as they are when restoring.
    *
-   * @return this set of choices
+   * @return this set of options
    */
   public OptimizerCheckpoint withoutParameters() {
     hasParameters = false;
@@ -60,11 +61,11 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Keeps the hyperparameters that the optimizer was built with where the file has others. Without
-   * this, the file's are taken. Hyperparameters that decide what is remembered, such as AMSGrad,
-   * must be the file's in any case.
+   * Keeps the hyperparameters that the optimizer was built with where the file's differ. Without
+   * this, the file's are used. Hyperparameters that determine the state, such as AMSGrad, must
+   * match the file's in any case.
    *
-   * @return this set of choices
+   * @return this set of options
    */
   public OptimizerCheckpoint keepHyperparameters() {
     keepsHyperparameters = true;
@@ -72,11 +73,11 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Restores a parameter from what is in the file under another name.
+   * Restores a parameter that has another name in the file.
    *
    * @param saved its name in the file
    * @param present its name in the optimizer
-   * @return this set of choices
+   * @return this set of options
    * @throws IllegalArgumentException if the optimizer has no such parameter
    */
   public OptimizerCheckpoint rename(String saved, String present) {
@@ -86,9 +87,9 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Lets parameters that the file does not have start with an empty state and keep their values.
+   * Lets parameters that are not in the file start with an empty state and keep their values.
    *
-   * @return this set of choices
+   * @return this set of options
    */
   public OptimizerCheckpoint allowAdded() {
     allowsAdded = true;
@@ -96,9 +97,9 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Skips what the file has of parameters that the optimizer does not have.
+   * Skips parameters in the file that the optimizer does not have.
    *
-   * @return this set of choices
+   * @return this set of options
    */
   public OptimizerCheckpoint allowDropped() {
     allowsDropped = true;
@@ -106,11 +107,11 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * The step count to go on from, for files that have none, as of PyTorch's SGD. One that is in the
-   * file is taken from there.
+   * Sets the step count to resume from, for files without one, such as those of PyTorch's SGD. A
+   * count in the file takes precedence.
    *
    * @param steps how many steps have happened, at least 0
-   * @return this set of choices
+   * @return this set of options
    * @throws IllegalArgumentException if it is negative
    */
   public OptimizerCheckpoint startAfter(long steps) {
@@ -141,7 +142,7 @@ public final class OptimizerCheckpoint {
     return stepCount;
   }
 
-  /** What a parameter is called in the file. */
+  /** A parameter's name in the file. */
   String savedName(Parameter parameter) {
     return savedNames.getOrDefault(parameter.name(), parameter.name());
   }
@@ -152,8 +153,8 @@ public final class OptimizerCheckpoint {
    * @param path the file, replaced if it exists
    * @throws StepFailedException if a step failed; nothing is written
    * @throws IllegalStateException if micro-batches were accumulated since the last step
-   * @throws IllegalArgumentException if a parameter is called as another one's state is
-   * @throws IOException if it cannot be written; a file that was there stays
+   * @throws IllegalArgumentException if a parameter has the name of another one's state
+   * @throws IOException if it cannot be written; an existing file stays
    */
   public void save(Path path) throws IOException {
     optimizer.exclusively(
@@ -170,7 +171,7 @@ public final class OptimizerCheckpoint {
    * @param channel left open
    * @throws StepFailedException if a step failed; nothing is written
    * @throws IllegalStateException if micro-batches were accumulated since the last step
-   * @throws IllegalArgumentException if a parameter is called as another one's state is
+   * @throws IllegalArgumentException if a parameter has the name of another one's state
    * @throws IOException as the channel does
    */
   public void save(WritableByteChannel channel) throws IOException {
@@ -189,8 +190,8 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Adds what would be saved to a writer, beside what the caller adds. Tensors are read when the
-   * writer writes: take no step in between.
+   * Adds everything that would be saved to a writer, along with the caller's own tensors. Tensors
+   * are read when the writer writes: take no step in between.
    *
    * @param writer to be written by the caller
    * @throws StepFailedException if a step failed; nothing is added
@@ -203,11 +204,11 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Goes on from a file.
+   * Resumes from a file.
    *
    * @param path the file
-   * @return what was taken where there was a choice
-   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or no
+   * @return the choices made while restoring
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if the file is damaged or not a
    *     checkpoint; nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
@@ -220,11 +221,11 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Goes on from what a channel has: see {@link CheckpointReader#open(ReadableByteChannel)}.
+   * Resumes from a channel: see {@link CheckpointReader#open(ReadableByteChannel)}.
    *
    * @param channel read to its end, left open
-   * @return what was taken where there was a choice
-   * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged or no checkpoint;
+   * @return the choices made while restoring
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged or not a checkpoint;
    *     nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
@@ -237,15 +238,15 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Goes on from a file that is open, and verifies it first.
+   * Resumes from an open file, which is verified first.
    *
    * @param reader left open
-   * @return what was taken where there was a choice
+   * @return the choices made while restoring
    * @throws io.warmstep.checkpoint.CorruptCheckpointException if it is damaged; nothing changes
    * @throws io.warmstep.checkpoint.CheckpointMismatchException if it does not fit; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
    * @throws IOException if it cannot be read; nothing changes unless the file changes meanwhile, or
-   *     the device fails: then the optimizer refuses further steps until it is restored
+   *     the device fails: then the optimizer rejects further steps until it is restored
    */
   public RestoreReport restore(CheckpointReader reader) throws IOException {
     return optimizer.exclusively(

@@ -25,10 +25,10 @@ public final class OptimizerGroups {
 
   /**
    * How many steps have updated a parameter: those in which its group was there and not frozen. The
-   * rule's bias corrections go by this count, the schedule by {@link Optimizer#stepCount()}.
+   * rule's bias corrections use this count, the schedule uses {@link Optimizer#stepCount()}.
    *
    * @param parameter the parameter's name
-   * @return at most the count of all steps
+   * @return at most the number of all steps
    * @throws IllegalArgumentException if there is no such parameter
    */
   public long stepCount(String parameter) {
@@ -36,15 +36,15 @@ public final class OptimizerGroups {
   }
 
   /**
-   * Leaves groups out of the steps that follow, until {@link #unfreeze}. Their parameters, state,
-   * gradients and count of steps stay as they are; they have no part in the gradient norm, do not
-   * skip a step by non-finite gradients, and their gradients are not set to zero. Between two steps
-   * this takes about as long as making the optimizer did, but for the state.
+   * Excludes groups from subsequent steps, until {@link #unfreeze}. Their parameters, state,
+   * gradients and step counts stay as they are; they are not part of the gradient norm, their
+   * non-finite gradients do not skip a step, and their gradients are not set to zero. Freezing
+   * takes about as long as building the optimizer, without allocating state.
    *
    * @param pattern the pattern of a {@link ParameterGroup} that the optimizer was given, or {@code
-   *     *} for parameters that are in none
+   *     *} for parameters in no group
    * @throws IllegalArgumentException if there is no such group
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void freeze(String pattern) {
@@ -52,12 +52,12 @@ public final class OptimizerGroups {
   }
 
   /**
-   * Takes groups up again that {@link #freeze} left out. They go on with the state and the count of
-   * steps that they had.
+   * Unfreezes groups that were frozen with {@link #freeze}. They continue with their state and step
+   * count.
    *
    * @param pattern as it was given to {@link #freeze}
    * @throws IllegalArgumentException if there is no such group
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void unfreeze(String pattern) {
@@ -94,8 +94,8 @@ public final class OptimizerGroups {
   /**
    * The groups' patterns.
    *
-   * @return each once, in the order in which the groups were given; {@code *} for parameters that
-   *     are in none
+   * @return each once, in the order in which the groups were given; {@code *} for parameters in no
+   *     group
    */
   public List<String> patterns() {
     return optimizer.trainedGroups().stream()
@@ -105,7 +105,7 @@ public final class OptimizerGroups {
   }
 
   /**
-   * Whether the steps leave a parameter out.
+   * Whether steps exclude a parameter.
    *
    * @param parameter the parameter's name
    * @return true if its group is frozen
@@ -124,19 +124,18 @@ public final class OptimizerGroups {
   }
 
   /**
-   * Takes more parameters in between two steps, as when layers are added to a model. Those that
-   * were there keep their state; the new ones start with an initial state and a count of steps of
-   * their own.
+   * Adds parameters between two steps, as when layers are added to a model. Existing parameters
+   * keep their state; the new ones start with an initial state and their own step count.
    *
    * @param more closed by the caller after this optimizer; names that this optimizer does not have
-   * @param groups as for {@link OptimizerBuilder#group}, of the new parameters alone; those in none
-   *     are under the optimizer's own rule
-   * @throws IllegalArgumentException if a name or memory is taken, the device is another, a group
+   * @param groups as for {@link OptimizerBuilder#group}, only of the new parameters; those in no
+   *     group use the optimizer's own rule
+   * @throws IllegalArgumentException if a name or memory is taken, the device differs, a group
    *     matches no new parameter, or a number is beyond the range of the arithmetic; nothing
    *     changes
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing changes
    * @throws EvaluationModeException in evaluation mode, see {@link Optimizer#eval}; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, parameters or the device is closed
    */
   public void add(Parameters more, ParameterGroup... groups) {

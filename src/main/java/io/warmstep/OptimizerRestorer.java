@@ -20,8 +20,8 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Restores an optimizer from a file that is verified. First everything is compared and nothing
- * changed; if all fits, then everything is copied.
+ * Restores an optimizer from a verified file. First everything is compared and nothing changed; if
+ * all fits, everything is copied.
  */
 final class OptimizerRestorer {
   private final Optimizer optimizer;
@@ -110,7 +110,7 @@ final class OptimizerRestorer {
     return new RestoreReport(steps, valuesFound > 0, notes);
   }
 
-  /** Prepares the step anew only where something else is to be done. */
+  /** Prepares the step again only if it has to do something else. */
   private void takeOver(List<TrainedGroup> groups) {
     List<TrainedGroup> present = optimizer.trainedGroups();
     boolean changes = false;
@@ -183,7 +183,7 @@ final class OptimizerRestorer {
     for (StateSlot number : rule(parameter).rule().keptNumbers()) {
       consumed.add(PyTorchNames.state(name, number.name()));
     }
-    // Before a master, by which the values are rounded: it may have other bits than the file's.
+    // Before a master, from which the values are rounded: it may have other bits than the file's.
     if (choices.hasParameters() && has(name)) {
       valuesFound++;
       find(name, parameter.values(), parameter.shape());
@@ -264,7 +264,7 @@ final class OptimizerRestorer {
     return false;
   }
 
-  /** Not only a count of elements, as where no shape was given. */
+  /** Whether it is more than a number of elements, as is stored if no shape was set. */
   private static boolean isShaped(List<Long> shape) {
     return shape.size() > 1;
   }
@@ -283,7 +283,7 @@ final class OptimizerRestorer {
     }
   }
 
-  /** What the file has of state beyond what was asked for. */
+  /** Checks the state in the file that has not been used. */
   private void compareRest() {
     Map<String, String> present = new LinkedHashMap<>();
     restored.forEach(parameter -> present.put(choices.savedName(parameter), parameter.name()));
@@ -371,7 +371,7 @@ final class OptimizerRestorer {
     return saved.map(SavedOptimizer::constantLearningRate).orElse(Double.NaN);
   }
 
-  /** The learning rate that an optimizer with a constant one goes on with. */
+  /** The learning rate with which an optimizer with a constant one continues. */
   private double constantRate() throws IOException {
     double present = optimizer.rates().constant();
     if (!optimizer.rates().isConstant()) {
@@ -419,7 +419,7 @@ final class OptimizerRestorer {
     return List.of();
   }
 
-  /** The plateau schedules that are to be restored. */
+  /** The plateau schedules to restore. */
   private List<PlateauSchedule> plateaus() {
     Schedule schedule = optimizer.rates().schedule();
     List<PlateauSchedule> plateaus = OptimizerSaver.plateaus(optimizer.moving().with(schedule));

@@ -18,7 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Lists what a checkpoint has of an optimizer. */
+/** Lists an optimizer's contents of a checkpoint. */
 final class OptimizerSaver {
   private final Optimizer optimizer;
   private final boolean withParameters;
@@ -78,7 +78,7 @@ final class OptimizerSaver {
     writer.metadata(SavedOptimizer.KEY, about().toJson());
   }
 
-  /** A group's hyperparameters, as a schedule gave them in the last step where one does. */
+  /** A group's hyperparameters; scheduled ones as in the last step. */
   private Map<String, Object> settings(RuleGroup group) {
     Map<String, Object> settings = new LinkedHashMap<>(settings(group.rule()));
     settings.putAll(group.moving().after(optimizer.stepCount()));
@@ -107,19 +107,19 @@ final class OptimizerSaver {
             .toList());
   }
 
-  /** A rule's hyperparameters; none of one that only its own code can read. */
+  /** A rule's hyperparameters; none if only its own code can read them. */
   static Map<String, Object> settings(UpdateRule rule) {
     return Modifier.isPublic(rule.getClass().getModifiers()) ? RuleSettings.values(rule) : Map.of();
   }
 
-  /** What a schedule says of itself; empty for a lambda, and for what changes from step to step. */
+  /** A schedule's description; empty for a lambda, and for one that changes from step to step. */
   static String describe(Schedule schedule) {
     return LearningRate.isNamed(schedule) && plateaus(List.of(schedule)).isEmpty()
         ? schedule.toString()
         : "";
   }
 
-  /** Those that schedules are composed of, each once. */
+  /** The plateau schedules that schedules contain, each once. */
   static List<PlateauSchedule> plateaus(List<Schedule> schedules) {
     List<PlateauSchedule> found = new ArrayList<>();
     schedules.forEach(schedule -> collect(schedule, found));
@@ -139,7 +139,7 @@ final class OptimizerSaver {
     writer.tensor(name, format(tensor.type()), shape, source);
   }
 
-  /** How elements of a device lie in a file. */
+  /** The format of a device's elements in a file. */
   static ElementFormat format(ElementType type) {
     return ElementFormat.valueOf(Storage.of(type).format());
   }
@@ -155,6 +155,6 @@ final class OptimizerSaver {
       writer.number(full, ((Number) value).longValue());
     } else if (value instanceof Number number) {
       writer.number(full, number.doubleValue());
-    } // a rule of the user's may have others, which are its code's to keep
+    } // a custom rule may have others, which its own code must keep
   }
 }

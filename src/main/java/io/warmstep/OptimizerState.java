@@ -23,16 +23,16 @@ import java.util.Set;
 
 /**
  * The state tensors of an optimizer. A slot that all owned parameters of a type have lies in one
- * allocation with the same offsets as the parameters, so that one range of it goes with one range
- * of parameters. Any other is allocated for its parameter alone.
+ * allocation with the same offsets as the parameters, so that one range of it matches one range of
+ * parameters. Any other is allocated for its parameter only.
  */
 final class OptimizerState {
-  /** What the state is called that is the parameter's float32 master. */
+  /** The name of the state that is the parameter's float32 master. */
   static final String MASTER = "master";
 
   private static final StateSlot MASTER_SLOT = new StateSlot(MASTER);
 
-  /** What the state is called that is the parameter's moving average. */
+  /** The name of the state that is the parameter's moving average. */
   static final String AVERAGE = "average";
 
   private static final StateSlot AVERAGE_SLOT = new StateSlot(AVERAGE);
@@ -44,30 +44,30 @@ final class OptimizerState {
   private final MixedPrecision precision;
   private final Map<String, Map<String, Tensor>> tensors = new LinkedHashMap<>();
 
-  /** What steps use of a parameter's state, in the order of its rule's slots. */
+  /** A parameter's state as steps use it, in the order of its rule's slots. */
   private final Map<String, List<Operand>> slotOperands = new HashMap<>();
 
-  /** What parameters with a master lack of it. */
+  /** The missing bits of parameters with a master. */
   private final Map<String, MemorySlice> masters = new HashMap<>();
 
-  /** Where averages of parameters lie. */
+  /** The averages of parameters. */
   private final Map<String, MemorySlice> averages = new HashMap<>();
 
-  /** Those names of a parameter's state that are a single value for all its elements. */
+  /** Names of a parameter's state slots with a single value for all its elements. */
   private final Map<String, Set<String>> ofTensor = new HashMap<>();
 
-  /** Those names of a parameter's state that are values of rows or columns, with their slots. */
+  /** Names of a parameter's state slots with values per row or column, with their slots. */
   private final Map<String, Map<String, StateSlot>> factors = new HashMap<>();
 
-  /** Those names of a parameter that are no state, but room for a step to work in. */
+  /** Names of a parameter's slots that are not state, but scratch space of a step. */
   private final Map<String, Set<String>> scratch = new HashMap<>();
 
   private final List<Memory> memories = new ArrayList<>();
 
-  /** Parameters whose state nobody has asked for: what begins as a copy follows them. */
+  /** Parameters whose state nobody has requested: slots that start as copies still follow them. */
   private final Set<String> untouched = new HashSet<>();
 
-  /** Parameters of a continued run whose state nobody has asked for yet, until the first step. */
+  /** Parameters of a continued run whose state nobody has requested yet, until the first step. */
   private final Set<String> unrestored = new LinkedHashSet<>();
 
   OptimizerState(Device device, Lifetime owner, MixedPrecision precision) {
@@ -80,7 +80,7 @@ final class OptimizerState {
    * Allocates the state of parameters.
    *
    * @param parameters all of a set
-   * @param groups those that they are in
+   * @param groups the groups that they are in
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   void allocate(Parameters parameters, List<RuleGroup> groups) {
@@ -99,7 +99,7 @@ final class OptimizerState {
     }
   }
 
-  /** Frees the state of the last parameters that were added. */
+  /** Frees the state of the parameters that were added last. */
   private void release(Collection<String> names, int memoriesBefore) {
     List<Memory> last = memories.subList(memoriesBefore, memories.size());
     last.forEach(Memory::close);
@@ -112,8 +112,8 @@ final class OptimizerState {
   }
 
   /**
-   * Before a group's first step: what begins as a copy of the parameter is one of what the
-   * parameter is now, unless the caller has asked for the state and so may have written it.
+   * Before a group's first step: sets copies of the parameter to its current value, unless the
+   * caller has requested the state and so may have written it.
    */
   void begin(RuleGroup group) {
     for (StateSlot slot : group.rule().stateSlots()) {
@@ -140,7 +140,7 @@ final class OptimizerState {
   /**
    * Allocates memory of the parameters' own types.
    *
-   * @param parameters whose values it is to hold
+   * @param parameters the parameters whose values it will hold
    * @param to receives a tensor for each
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
@@ -167,7 +167,7 @@ final class OptimizerState {
     }
   }
 
-  /** Takes back what {@link #allocate} did for a set. */
+  /** Undoes {@link #allocate} for a set. */
   void release(Parameters parameters, int memoriesBefore) {
     release(parameters.all().stream().map(Parameter::name).toList(), memoriesBefore);
   }
@@ -177,7 +177,7 @@ final class OptimizerState {
   }
 
   /**
-   * Allocates.
+   * Allocates the slots.
    *
    * @param groupOf the group of each parameter
    */
@@ -255,7 +255,7 @@ final class OptimizerState {
     return Storage.of(precision.type(group, parameter, slot));
   }
 
-  /** Elements of that storage that a slot takes. */
+  /** Number of elements of its storage that a slot takes. */
   private long elements(RuleGroup group, Parameter parameter, StateSlot slot) {
     return precision.encoding(group, parameter, slot).isCoded()
         ? StateCodes.words(parameter.length())
@@ -266,13 +266,16 @@ final class OptimizerState {
     return new MemorySlice(new CodedMemory(words, encoding, parameter.length()), 0);
   }
 
-  /** What a parameter lacks of its master: 16 bits, two times 8, or all of it. */
+  /**
+   * The storage of the bits that a parameter lacks: 16 bits, 8 bits two per word, or a whole
+   * float32.
+   */
   private static Storage masterStorage(Parameter parameter) {
     ElementType type = parameter.values().type();
     return Storage.of(type == ElementType.BFLOAT16 ? type : ElementType.FLOAT32);
   }
 
-  /** Elements of that storage. */
+  /** Number of elements of that storage. */
   private long masterElements(Parameter parameter) {
     return precision.encoding(parameter).isMaster24()
         ? Remainders.words(parameter.length())
@@ -290,15 +293,17 @@ final class OptimizerState {
     return tensor(new MemorySlice(memory, 0), parameter.length());
   }
 
-  /** An allocation of one value for each parameter, or group, of an arithmetic that has a slot. */
+  /**
+   * An allocation of one value for each parameter, or group, of one arithmetic type with a slot.
+   */
   private record OfTensors(ElementType arithmetic, StateSlot slot) {}
 
-  /** The parameter whose value a slot of one value is: for a group its first. */
+  /** The parameter that holds a single-value slot: for a group its first. */
   private static Parameter holder(Parameter parameter, StateSlot slot, RuleGroup group) {
     return slot.extent() == StateSlot.Extent.GROUP ? group.members().get(0) : parameter;
   }
 
-  /** Those parameters, in the order of their values. */
+  /** The parameters of each such allocation, in the order of their values. */
   private static Map<OfTensors, List<Parameter>> ofTensors(
       Parameters parameters, Map<String, RuleGroup> groupOf) {
     Map<OfTensors, List<Parameter>> found = new HashMap<>();
@@ -349,7 +354,7 @@ final class OptimizerState {
   }
 
   /**
-   * The state of a parameter that there is.
+   * A state tensor of a parameter.
    *
    * @throws IllegalArgumentException if it has no such state
    */
@@ -384,13 +389,13 @@ final class OptimizerState {
     return factor == null ? parameter.shape() : factor.shape(parameter.shape());
   }
 
-  /** Names of the state of a parameter that there is. */
+  /** Names of a parameter's state. */
   List<String> names(String parameter) {
     Set<String> others = scratch.getOrDefault(parameter, Set.of());
     return tensors.get(parameter).keySet().stream().filter(slot -> !others.contains(slot)).toList();
   }
 
-  /** The run is continued, so the caller is to write the state. */
+  /** Notes that the run is continued, so that the caller must write the state. */
   void expectRestored() {
     tensors.forEach(
         (name, slots) -> {
@@ -400,19 +405,19 @@ final class OptimizerState {
         });
   }
 
-  /** A parameter's state is in the caller's hands. */
+  /** Notes that the caller has requested a parameter's state. */
   void restored(String parameter) {
     untouched.remove(parameter);
     unrestored.remove(parameter);
   }
 
-  /** All state is what it ought to be. */
+  /** Notes that all state has been restored. */
   void allRestored() {
     untouched.clear();
     unrestored.clear();
   }
 
-  /** Once, before the first step of a run that is continued. */
+  /** Warns once, before the first step of a continued run. */
   void warnIfNotRestored(long stepCount) {
     if (!unrestored.isEmpty()) {
       LOG.log(
@@ -427,12 +432,12 @@ final class OptimizerState {
     }
   }
 
-  /** Where the state of a parameter lies, in the order of its rule's slots. */
+  /** The location of a parameter's state, in the order of its rule's slots. */
   List<Operand> slots(String parameter) {
     return slotOperands.get(parameter);
   }
 
-  /** Where a parameter lies now, with what its encoding keeps beside it. */
+  /** The current location of a parameter, with the data that its encoding keeps beside it. */
   Operand values(Parameter parameter) {
     return new Operand(
         Operand.Role.VALUES,
@@ -441,27 +446,27 @@ final class OptimizerState {
         Optional.ofNullable(masters.get(parameter.name())));
   }
 
-  /** Where a parameter lies in the whole of it. */
+  /** A parameter's place in the whole. */
   Place place(Parameter parameter) {
     return precision.place(parameter);
   }
 
-  /** Whether a master is kept of a parameter. */
+  /** Whether a master is kept for a parameter. */
   boolean hasMaster(Parameter parameter) {
     return precision.hasMaster(parameter);
   }
 
-  /** Where the average of a parameter lies, if one is kept. */
+  /** The location of a parameter's average, if one is kept. */
   Optional<MemorySlice> average(Parameter parameter) {
     return Optional.ofNullable(averages.get(parameter.name()));
   }
 
-  /** Whether state is no rule's but follows the values: a master or an average. */
+  /** Whether state belongs to no rule but follows the values: a master or an average. */
   static boolean followsValues(String slot) {
     return slot.equals(MASTER) || slot.equals(AVERAGE);
   }
 
-  /** Has a parameter's master or average, if there is one, start again at its values. */
+  /** Resets a parameter's master or average, if there is one, to its values. */
   void restart(Parameter parameter, String slot) {
     MemorySlice rest = masters.get(parameter.name());
     if (slot.equals(MASTER) && rest != null) {

@@ -1,11 +1,11 @@
 package io.warmstep;
 
-/** A device has not enough memory for an allocation; nothing was allocated. */
+/** Thrown if a device does not have enough memory for an allocation; nothing was allocated. */
 public final class OutOfDeviceMemoryException extends DeviceException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * A failure.
+   * Creates the exception.
    *
    * @param message what failed, with which values, and what to do
    * @param cause the failure underneath, or null

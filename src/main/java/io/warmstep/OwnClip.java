@@ -4,13 +4,12 @@ import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.StepOptions;
 import java.util.List;
 
-/** Clipping by the global norm that is part of a rule, as LAMB has it. */
+/** Clipping by the global norm as part of a rule, as in LAMB. */
 final class OwnClip {
   private OwnClip() {}
 
   /**
-   * What a step of groups does besides their rules. The bound that an optimizer was given stands in
-   * place of the rules' own.
+   * The options of a step of groups. The bound that an optimizer was given replaces the rules' own.
    *
    * @throws IllegalArgumentException if the rules have different bounds, since there is one norm
    */

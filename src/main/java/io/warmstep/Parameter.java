@@ -7,9 +7,9 @@ import java.util.List;
  *
  * @param name unique within its {@link Parameters}
  * @param values the parameter, updated by steps
- * @param gradients of the same length; the pipeline writes it before each step. Of the same type,
- *     unless {@link ParametersBuilder#gradientType} says otherwise
- * @param shape the lengths of its dimensions, outermost first; one, the count of elements, unless
+ * @param gradients of the same length, and of the same type unless {@link
+ *     ParametersBuilder#gradientType} says otherwise; the pipeline writes it before each step
+ * @param shape the lengths of its dimensions, outermost first; one, the number of elements, unless
  *     {@link ParametersBuilder#shape} says otherwise. Elements lie in row-major order. Elementwise
  *     rules ignore it
  */
@@ -19,7 +19,8 @@ public record Parameter(String name, Tensor values, Tensor gradients, List<Long>
    *
    * @param name unique within its {@link Parameters}
    * @param values the parameter, updated by steps
-   * @param gradients of the same type and length; the pipeline writes it before each step
+   * @param gradients of the same length, and of the same type unless {@link
+   *     ParametersBuilder#gradientType} says otherwise; the pipeline writes it before each step
    * @param shape the lengths of its dimensions, outermost first
    */
   public Parameter {
@@ -27,7 +28,7 @@ public record Parameter(String name, Tensor values, Tensor gradients, List<Long>
   }
 
   /**
-   * Count of elements.
+   * Number of elements.
    *
    * @return 0 or more
    */

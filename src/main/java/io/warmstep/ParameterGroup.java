@@ -9,8 +9,8 @@ import java.util.OptionalDouble;
 import java.util.StringJoiner;
 
 /**
- * Parameters that are treated differently from the rest: chosen by name, with a learning-rate
- * factor, weight decay, adaptive clipping, state type or rule options of their own. Immutable.
+ * Parameters that are treated differently from the rest: selected by name, with their own
+ * learning-rate factor, weight decay, adaptive clipping, state type or rule. Immutable.
  *
  * <pre>{@code
  * ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2)
@@ -62,10 +62,10 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group with its learning rate multiplied. A factor of 0 keeps its parameters as they are,
-   * but their gradients still count for the norm of {@link OptimizerBuilder#clipNorm}, a gradient
-   * that is not finite still skips a step, and their state still moves. To have none of that, leave
-   * the parameters out of the {@link Parameters}.
+   * Returns a copy whose learning rate is multiplied by a factor. A factor of 0 keeps its
+   * parameters as they are, but their gradients still count for the norm of {@link
+   * OptimizerBuilder#clipNorm}, a non-finite gradient still skips a step, and their state still
+   * moves. To exclude them entirely, freeze the group ({@link OptimizerGroups#freeze}).
    *
    * @param factor finite and at least 0
    * @return a copy
@@ -78,7 +78,7 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group with a weight decay of its own.
+   * Returns a copy with its own weight decay.
    *
    * @param weightDecay finite and at least 0, of the kind that the rule's definition has
    * @return a copy
@@ -96,7 +96,7 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group under a rule of its own: another kind, or other options of the optimizer's.
+   * Returns a copy with its own rule: another kind, or the optimizer's with other options.
    *
    * @param rule such as {@code Momentum.nesterov(0.9)} where the optimizer's is Adam
    * @return a copy
@@ -109,8 +109,8 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group with adaptive clipping of its own, in place of the optimizer's, and a least norm of
-   * 0.001.
+   * Returns a copy with its own adaptive clipping, in place of the optimizer's, and a lower bound
+   * of 0.001 on tensors' norms.
    *
    * @param clip finite and at least 0; 0 for none, also where the optimizer clips
    * @return a copy
@@ -121,11 +121,11 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group with adaptive clipping of its own, in place of the optimizer's: see {@link
+   * Returns a copy with its own adaptive clipping, in place of the optimizer's: see {@link
    * OptimizerBuilder#adaptiveClip(double, double)}.
    *
    * @param clip finite and at least 0; 0 for none, also where the optimizer clips
-   * @param eps what a tensor's norm counts as at least, above 0
+   * @param eps lower bound on the tensor's norm, above 0
    * @return a copy
    * @throws IllegalArgumentException if a value is out of range
    */
@@ -140,7 +140,7 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group with a state type of its own, in place of the optimizer's, for parameters of 4096
+   * Returns a copy with its own state type, in place of the optimizer's, for parameters of 4096
    * elements or more.
    *
    * @param stateType how the moments are stored; float32 to keep them as computed, also where the
@@ -153,13 +153,14 @@ public final class ParameterGroup {
   }
 
   /**
-   * This group with a state type of its own, in place of the optimizer's: see {@link
-   * OptimizerBuilder#stateType(StateType, long)}. An optimizer that is built with it, or takes its
-   * parameters in later, refuses a type under which no state of the group would change.
+   * Returns a copy with its own state type, in place of the optimizer's: see {@link
+   * OptimizerBuilder#stateType(StateType, long)}. An optimizer that is built with the group, or to
+   * which its parameters are added later, rejects a type that would change none of the group's
+   * state.
    *
    * @param stateType how the moments are stored
-   * @param smallTensor how many elements a parameter must have at least; smaller ones keep float32.
-   *     0 for all parameters
+   * @param smallTensor the least number of elements of a parameter; smaller ones keep float32. 0
+   *     for all parameters
    * @return a copy
    * @throws IllegalArgumentException if the bound is negative
    * @throws NullPointerException if the type is null
@@ -193,12 +194,12 @@ public final class ParameterGroup {
     return pattern.matches(name);
   }
 
-  /** Whether it has options of its own, which no schedule of the optimizer moves. */
+  /** Whether it has its own rule, which no schedule of the optimizer moves. */
   boolean hasRule() {
     return rule.isPresent();
   }
 
-  /** Whether it has a weight decay of its own, which no schedule of the optimizer moves. */
+  /** Whether it has its own weight decay, which no schedule of the optimizer moves. */
   boolean hasWeightDecay() {
     return weightDecay.isPresent();
   }

@@ -14,10 +14,10 @@ import java.util.stream.Stream;
 
 /**
  * The named parameters of a model with their gradients, on one device. Owned parameters of one
- * element type lie one after the other in one allocation for values and one for gradients; borrowed
- * ones stay where the caller has them.
+ * element type are contiguous, in one allocation for values and one for gradients; borrowed ones
+ * stay where the caller has them.
  *
- * <p>Arrays of the caller's, and memory of the library's own:
+ * <p>Borrowed arrays and owned memory:
  *
  * <pre>{@code
  * float[] weight = {1, 2, 3};
@@ -77,8 +77,8 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   /**
    * This set and another as one. It need not be closed, and is closed when either is.
    *
-   * @throws IllegalArgumentException if the other is of another device, or has a name or memory
-   *     that this set has
+   * @throws IllegalArgumentException if the other is on another device, or shares a name or memory
+   *     with this set
    */
   Parameters joinedBy(Parameters other) {
     if (other.device != device) {
@@ -111,7 +111,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     MemoryRegion.checkDisjoint(regions);
   }
 
-  /** What frees memory and does not refer to a set of parameters. */
+  /** Frees memory, and does not refer to a set of parameters. */
   private static Runnable releaseOf(List<Memory> allocations) {
     return () -> allocations.forEach(Memory::close);
   }
@@ -140,7 +140,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   }
 
   /**
-   * Where the parameters live.
+   * The device that holds the parameters.
    *
    * @return the device
    */
@@ -153,7 +153,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
    *
    * @param name as it was added
    * @return the parameter
-   * @throws IllegalArgumentException if there is none of that name
+   * @throws IllegalArgumentException if there is no parameter of that name
    */
   public Parameter get(String name) {
     Parameter parameter = byName.get(name);
@@ -175,7 +175,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   }
 
   /**
-   * Count of parameters, each a tensor.
+   * Number of parameters, each a tensor.
    *
    * @return 0 or more
    */
@@ -184,7 +184,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
   }
 
   /**
-   * Count of elements of all parameters together.
+   * Number of elements of all parameters together.
    *
    * @return 0 or more
    */
@@ -196,7 +196,7 @@ public final class Parameters implements Iterable<Parameter>, AutoCloseable {
     return sum;
   }
 
-  /** Frees the owned parameters; the borrowed ones are the caller's. Closing twice is fine. */
+  /** Frees the owned parameters; the borrowed ones belong to the caller. Closing twice is fine. */
   @Override
   public void close() {
     if (lifetime.end() && device.isOpen()) {

@@ -26,9 +26,9 @@ public final class ParametersBuilder {
   }
 
   /**
-   * Sets how the gradients of the owned parameters are stored that are added from now on. Unless
-   * this is called, they are stored as the parameters are. A parameter of 16 bits may have
-   * gradients of float32, and one of float32 gradients of 16 bits; float64 stays with float64.
+   * Sets how gradients are stored for owned parameters added from now on. Unless this is called,
+   * they are stored as the parameters are. A 16-bit parameter may have float32 gradients, and a
+   * float32 one 16-bit gradients; float64 parameters have float64 gradients.
    *
    * <pre>{@code
    * Parameters.on(device)
@@ -117,7 +117,7 @@ public final class ParametersBuilder {
    *
    * @param name unique in this set
    * @param type how values and gradients are stored
-   * @param length count of elements, 0 or more; above 2^31 is fine
+   * @param length number of elements, 0 or more; above 2^31 is fine
    * @return this builder
    * @throws IllegalArgumentException if the name is empty or taken or the length negative
    */
@@ -193,7 +193,7 @@ public final class ParametersBuilder {
   }
 
   /**
-   * Says what shape a parameter has. Checkpoints have it, and restoring compares it.
+   * Sets a parameter's shape, which checkpoints store and restoring checks.
    *
    * @param name of a parameter that was added
    * @param shape the lengths of its dimensions, outermost first, whose product is the count of its
@@ -220,7 +220,7 @@ public final class ParametersBuilder {
     return this;
   }
 
-  /** The product, or -1 if a length is negative or the product is beyond the range. */
+  /** The product, or -1 if a length is negative or the product overflows. */
   private static long product(long[] shape) {
     long product = 1;
     for (long length : shape) {
@@ -273,10 +273,10 @@ public final class ParametersBuilder {
     return lengths;
   }
 
-  /** What lies in one allocation: values of a type, or the gradients of such values in a type. */
+  /** The contents of one allocation: values of a type, or gradients of such values in a type. */
   record Allocation(ElementType type, Optional<ElementType> values) {}
 
-  /** A sum beyond the range stays absurdly large, so that the device refuses it. */
+  /** A sum beyond the range stays absurdly large, so that the device rejects it. */
   private static long boundedSum(long a, long b) {
     return a > Long.MAX_VALUE - b ? Long.MAX_VALUE : a + b;
   }
@@ -329,7 +329,7 @@ public final class ParametersBuilder {
     MemoryRegion.checkDisjoint(regions);
   }
 
-  /** What one parameter is to be. */
+  /** The specification of one parameter. */
   record Spec(
       String name,
       ElementType type,

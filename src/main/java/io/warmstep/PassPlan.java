@@ -13,7 +13,7 @@ import java.util.function.Function;
 final class PassPlan {
   private PassPlan() {}
 
-  /** The place of each parameter among all. */
+  /** The index of each parameter among all. */
   static Map<Parameter, Integer> index(Parameters parameters) {
     Map<Parameter, Integer> index = new HashMap<>();
     for (Parameter parameter : parameters) {
@@ -26,7 +26,7 @@ final class PassPlan {
    * The plan of a pass.
    *
    * @param index of each parameter in the order of all
-   * @param slot which one of a group
+   * @param slot the slot of a group
    */
   static StepPlan of(
       Interpolation pass,

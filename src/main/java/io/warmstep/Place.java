@@ -1,13 +1,13 @@
 package io.warmstep;
 
 /**
- * Where what an optimizer has of a parameter lies in the whole of it.
+ * Where an optimizer's part of a parameter lies in the whole.
  *
- * @param from number of its first element there
- * @param whole how many elements the whole has
+ * @param from index of the part's first element in the whole
+ * @param whole number of elements of the whole
  */
 record Place(long from, long whole) {
-  /** Of a parameter that an optimizer has all of. */
+  /** The place of a parameter that an optimizer has as a whole. */
   static Place ofAll(Parameter parameter) {
     return new Place(0, parameter.length());
   }

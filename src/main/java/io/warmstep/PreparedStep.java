@@ -19,17 +19,14 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 
-/**
- * What an optimizer does in each step, made ready on its device. Groups that are frozen are no part
- * of what was made ready.
- */
+/** An optimizer's step, prepared on its device. Frozen groups are not part of it. */
 final class PreparedStep {
   private final StepOptions options;
   private final OptimizerState state;
   private Parameters parameters;
   private List<TrainedGroup> groups;
 
-  /** The groups that a step is about, in the order of the plan. */
+  /** The groups that a step updates, in the order of the plan. */
   private List<TrainedGroup> active = List.of();
 
   private StepInputs inputs = new StepInputs();
@@ -44,16 +41,16 @@ final class PreparedStep {
 
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
 
-  /** The same without a wait; null where the host has to know of each step whether it happens. */
+  /** The same without a wait; null if the host must know whether each step happens. */
   private final AtomicReference<CapturedProgram> ahead = new AtomicReference<>();
 
-  /** What steps without a wait need; null if there are to be none. */
+  /** The scale for steps without a wait; null if there are none. */
   private final CapturedScale aheadScale;
 
-  /** Before what was prepared is replaced. */
+  /** Runs before the prepared step is replaced. */
   private final Runnable settling;
 
-  /** For each of the active groups what brings its slow weights up, or null. */
+  /** For each active group the pass that updates its slow weights, or null. */
   private final AtomicReference<SlowPass[]> slow = new AtomicReference<>(new SlowPass[0]);
 
   /** Nothing is done on the device yet. */
@@ -76,7 +73,7 @@ final class PreparedStep {
     return groups;
   }
 
-  /** The parameters that a step is about, in the order of all. */
+  /** The parameters that a step updates, in the order of all. */
   List<Parameter> parameters() {
     Set<Parameter> stepped = Collections.newSetFromMap(new IdentityHashMap<>());
     active.forEach(group -> stepped.addAll(group.rules().members()));
@@ -89,9 +86,9 @@ final class PreparedStep {
   }
 
   /**
-   * Prepares a step of these groups, in place of the present one.
+   * Prepares a step of these groups, in place of the current one.
    *
-   * @throws RuntimeException if the device cannot; the present one stays
+   * @throws RuntimeException if the device cannot; the current one stays
    */
   void prepare(Parameters all, List<TrainedGroup> next) {
     settling.run();
@@ -189,11 +186,11 @@ final class PreparedStep {
   }
 
   /**
-   * Computes what the host gives to a step.
+   * Computes the host's numbers for a step.
    *
    * @param number of the optimizer's step
    * @param rate the optimizer's learning rate
-   * @param gradientScale what gradients are multiplied by first
+   * @param gradientScale the factor that gradients are multiplied by first
    * @throws IllegalStateException if the arithmetic of the parameters cannot hold a number
    */
   void set(long number, double rate, double gradientScale) {
@@ -211,8 +208,8 @@ final class PreparedStep {
    * @param to receives them
    * @param index of the group among those that are stepped
    * @param own number of the group's own step
-   * @param kept the numbers that its rule keeps, as they are before the step
-   * @param at receives what they are computed from
+   * @param kept the numbers that its rule keeps, before the step
+   * @param at receives the values that they are computed from
    */
   void fill(
       StepInputs to,
@@ -232,23 +229,23 @@ final class PreparedStep {
     to.weightDecay(index, rules.rule().l2(at));
   }
 
-  /** The groups that a step is about, in the order of the plan. */
+  /** The groups that a step updates, in the order of the plan. */
   List<TrainedGroup> active() {
     return active;
   }
 
-  /** Room for the numbers of a step of those. */
+  /** Room for the numbers of a step of these groups. */
   StepInputs newInputs() {
     return new StepInputs(
         active.stream().mapToInt(group -> group.rules().rule().scalarNames().size()).toArray());
   }
 
-  /** Room for what they are computed from. */
+  /** Room for the values that the numbers are computed from. */
   StepValues[] newValues() {
     return active.stream().map(group -> group.rules().moving().values()).toArray(StepValues[]::new);
   }
 
-  /** Another number for each step that was prepared. */
+  /** A number that differs for each prepared step. */
   long version() {
     return version;
   }
@@ -256,7 +253,7 @@ final class PreparedStep {
   /**
    * Prepares the step for graphs.
    *
-   * @throws CaptureRefusedException if it has no such form; nothing changes
+   * @throws CaptureRefusedException if this is not possible; nothing changes
    */
   CapturedProgram capture(CapturedScale scale) {
     for (SlowPass pass : slow.get()) {
@@ -283,7 +280,9 @@ final class PreparedStep {
         .anyMatch(StateSlot::copiesParameter);
   }
 
-  /** Before a step: state that begins with the parameters, of groups that have taken none. */
+  /**
+   * Before a step: sets state that starts as a copy of the parameters, for groups without a step.
+   */
   void begin() {
     for (int i = 0; i < active.size(); i++) {
       if (active.get(i).steps() == 0) {
@@ -292,7 +291,7 @@ final class PreparedStep {
     }
   }
 
-  /** Whether the step happened, or was skipped for a non-finite gradient. */
+  /** Runs the step; false if it was skipped because of a non-finite gradient. */
   boolean run() {
     begin();
     boolean happened = program.get().run(inputs);
@@ -306,7 +305,7 @@ final class PreparedStep {
     return happened;
   }
 
-  /** Whether a master is kept of a parameter. */
+  /** Whether a master is kept for a parameter. */
   boolean hasMaster(Parameter parameter) {
     return state.hasMaster(parameter);
   }
@@ -320,7 +319,7 @@ final class PreparedStep {
     return program.get().gradientNorm();
   }
 
-  /** Type of what {@link #keepNorm} copies. */
+  /** Type of the norm that {@link #keepNorm} copies. */
   ElementType normType() {
     return program.get().normType();
   }
@@ -331,7 +330,7 @@ final class PreparedStep {
   }
 
   /**
-   * What frees all that an optimizer holds and does not refer to it, nor to this.
+   * Frees all of an optimizer's resources, and refers neither to it nor to this.
    *
    * @param others likewise
    */

@@ -2,7 +2,7 @@ package io.warmstep;
 
 import io.warmstep.step.CapturedCounts;
 
-/** How far an optimizer has come, and whether it can go on. */
+/** An optimizer's progress, and whether it can continue. */
 final class Progress {
   private long steps;
   private long skipped;
@@ -26,7 +26,7 @@ final class Progress {
     return isLastSkipped;
   }
 
-  /** Of the last step that happened, or NaN. */
+  /** The rate of the last step that happened, or NaN. */
   double learningRate() {
     return learningRate;
   }
@@ -44,7 +44,7 @@ final class Progress {
     return steps + 1;
   }
 
-  /** A step is over. */
+  /** Notes that a step has ended. */
   void advance(boolean happened, double rate) {
     if (happened) {
       steps++;
@@ -55,7 +55,7 @@ final class Progress {
     isLastSkipped = !happened;
   }
 
-  /** Steps that a device took by itself. */
+  /** Takes over steps that a device took by itself. */
   void takeOver(CapturedCounts counts, double rate) {
     steps = counts.steps;
     skipped = counts.skipped;
@@ -63,7 +63,7 @@ final class Progress {
     learningRate = rate;
   }
 
-  /** Goes on from elsewhere, whatever happened before. */
+  /** Continues from another point, whatever happened before. */
   void restore(long steps, long skipped, double learningRate) {
     this.steps = steps;
     this.skipped = skipped;
@@ -72,7 +72,7 @@ final class Progress {
     failure = null;
   }
 
-  /** Parameters and state are partly changed: no step is right any more. */
+  /** Notes that parameters and state are partly changed, so that no further step is valid. */
   void fail(Throwable cause) {
     failure = cause;
   }
@@ -80,7 +80,7 @@ final class Progress {
   /**
    * Checks that no step failed.
    *
-   * @param consequence what is refused, or to be done
+   * @param consequence what is rejected, or to be done
    */
   void checkNotFailed(String consequence) {
     if (failure != null) {

@@ -25,18 +25,17 @@ public final class RateFinder {
   private RateFinder() {}
 
   /**
-   * Runs a test to its end with an optimizer of its own, and puts values and gradients back to the
-   * bit, also if something fails. Optimizers that the caller has of the same parameters keep their
-   * state and step count. For as long as it runs, the device holds a copy of the values and
-   * gradients.
+   * Runs a test to its end with its own optimizer, then restores values and gradients bit for bit,
+   * even on failure. The caller's optimizers of the same parameters keep their state and step
+   * count. While it runs, the device holds a copy of the values and gradients.
    *
-   * @param parameters what is trained, each of them as it shall be at the start
-   * @param test a test without any reports; it is left with those of this run
-   * @param optimizer takes a builder that has the schedule, and sets the rule and whatever else the
-   *     later training will have: groups, clipping, scaling
+   * @param parameters parameters to train, at their initial values
+   * @param test a test without any reports; afterwards it holds the reports of this run
+   * @param optimizer receives a builder with the schedule set, and sets the rule and all other
+   *     options of the later training: groups, clipping, scaling
    * @param gradients does a forward and a backward pass on the next minibatch: writes the gradients
    *     and returns the loss
-   * @return what the test says
+   * @return the test's result
    * @throws IllegalArgumentException if the test has reports already, or the optimizer's options do
    *     not fit each other
    * @throws OutOfDeviceMemoryException if there is no room for the copies or the optimizer's state;
@@ -68,7 +67,7 @@ public final class RateFinder {
     return test.result();
   }
 
-  /** What the parameters were; puts it back when closed. */
+  /** The parameters' original values; restores them when closed. */
   private static final class Copies implements AutoCloseable {
     private record Copy(Tensor original, Tensor copy) {}
 

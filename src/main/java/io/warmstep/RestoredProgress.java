@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 
-/** How far the groups of a checkpoint have come. */
+/** The progress of the groups of a checkpoint. */
 final class RestoredProgress {
   private final Optimizer optimizer;
   private final OptimizerCheckpoint choices;
@@ -21,10 +21,10 @@ final class RestoredProgress {
   private boolean hasSteps;
 
   /**
-   * Looks into a file.
+   * Reads a file.
    *
    * @param restored the parameters that it has
-   * @param differences receives what does not fit
+   * @param differences receives mismatches
    */
   RestoredProgress(
       Optimizer optimizer,
@@ -79,7 +79,7 @@ final class RestoredProgress {
     return hasSteps;
   }
 
-  /** Finds out whether the parameters of a group agree in the state that they share. */
+  /** Checks that the parameters of a group agree in the state that they share. */
   void compareShared(RuleGroup group) throws IOException {
     for (StateSlot slot : group.rule().stateSlots()) {
       if (slot.extent() == StateSlot.Extent.GROUP) {

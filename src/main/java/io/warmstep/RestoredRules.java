@@ -38,7 +38,7 @@ final class RestoredRules {
     this.notes = notes;
   }
 
-  /** The groups as they are to be; what does not fit is added to the differences. */
+  /** The restored groups; mismatches are added to the differences. */
   List<RuleGroup> of(List<TrainedGroup> groups) throws IOException {
     List<RuleGroup> restored = new ArrayList<>();
     for (TrainedGroup group : groups) {
@@ -47,7 +47,7 @@ final class RestoredRules {
     return restored;
   }
 
-  /** Whether a group is to be frozen. */
+  /** Whether a group will be frozen. */
   boolean isFrozen(TrainedGroup group) {
     List<String> names = group.rules().members().stream().map(choices::savedName).toList();
     Map<String, SavedOptimizer.Group> savedGroups = savedGroups();
@@ -110,7 +110,7 @@ final class RestoredRules {
     return groups;
   }
 
-  /** What all parameters of a group have in the file. */
+  /** The value that all parameters of a group share in the file. */
   private Optional<Double> value(List<String> names, String setting) throws IOException {
     Optional<Double> common = Optional.empty();
     for (String name : names) {
@@ -186,7 +186,7 @@ final class RestoredRules {
     }
   }
 
-  /** Where the hyperparameters here are kept, the state must still be theirs. */
+  /** If the optimizer's hyperparameters are kept, the state must still fit them. */
   private void checkState(UpdateRule rule, Map<String, Object> others, List<String> names) {
     try {
       if (!others.isEmpty() && !slots(RuleSettings.with(rule, others)).equals(slots(rule))) {

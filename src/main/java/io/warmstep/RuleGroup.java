@@ -15,8 +15,8 @@ import java.util.Optional;
 /**
  * Parameters of an optimizer under one rule.
  *
- * @param pattern that of the {@link ParameterGroup}
- * @param moving hyperparameters that schedules move, whatever the rule has
+ * @param pattern the pattern of the {@link ParameterGroup}
+ * @param moving hyperparameters that schedules change, in place of the rule's
  * @param adaptiveClip how the gradients of its tensors are clipped
  * @param stateStorage how its state is stored, if not as the optimizer says
  * @param narrowest a member whose arithmetic has the smallest range
@@ -30,10 +30,10 @@ record RuleGroup(
     Optional<StateStorage> stateStorage,
     List<Parameter> members,
     Parameter narrowest) {
-  /** What those parameters are called that no group was made for. */
+  /** The name for parameters in no group. */
   static final String REST = "*";
 
-  /** Refuses adaptive clipping under a rule whose first phase would not see it. */
+  /** Rejects adaptive clipping under a rule whose first phase would not see it. */
   RuleGroup {
     if (adaptiveClip.isUsed() && rule.sums().isPresent()) {
       throw Arguments.refusal(
@@ -74,19 +74,19 @@ record RuleGroup(
     }
   }
 
-  /** The same parameters under other hyperparameters. */
+  /** The same parameters with other hyperparameters. */
   RuleGroup with(UpdateRule other, double factor) {
     return new RuleGroup(
         pattern, other, moving, factor, adaptiveClip, stateStorage, members, narrowest);
   }
 
   /**
-   * Finds each parameter's group. Those of no group come last, under the optimizer's own rule.
+   * Finds each parameter's group. Parameters of no group come last, under the optimizer's own rule.
    *
-   * @param clip how tensors are clipped in groups that do not say so
+   * @param clip how tensors are clipped in groups without their own setting
    * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     the rule does not let a hyperparameter move or needs more dimensions than a parameter has,
-   *     or tensors are to be clipped under a rule that cannot have it
+   *     the rule does not allow a hyperparameter's schedule or needs more dimensions than a
+   *     parameter has, or tensors are to be clipped under a rule that does not support it
    */
   static List<RuleGroup> resolve(
       UpdateRule rule,
@@ -152,13 +152,13 @@ record RuleGroup(
   /**
    * Computes the numbers of a step and checks that the arithmetic can hold them.
    *
-   * @param number of the optimizer's step, by which schedules go
-   * @param step number of the group's own, by which the rule corrects biases
+   * @param number of the optimizer's step, for schedules
+   * @param step number of the group's own step, for bias corrections
    * @param rate the optimizer's learning rate
-   * @param at receives what the numbers are computed from
+   * @param at receives the values that the numbers are computed from
    * @param scalars receives the numbers
    * @return the group's learning rate
-   * @throws IllegalStateException if it cannot, or a schedule gives what is not allowed
+   * @throws IllegalStateException if it cannot, or a schedule gives an invalid value
    */
   double scalars(long number, long step, double rate, StepValues at, double[] scalars) {
     double own = set(number, step, rate, at);
@@ -186,11 +186,11 @@ record RuleGroup(
   }
 
   /**
-   * Sets what the numbers of a step are computed from.
+   * Sets the values that the numbers of a step are computed from.
    *
    * @return the group's learning rate
-   * @throws IllegalStateException if that is beyond the range of float64, or a schedule gives what
-   *     is not allowed
+   * @throws IllegalStateException if that is beyond the range of float64, or a schedule gives an
+   *     invalid value
    */
   double set(long number, long step, double rate, StepValues at) {
     double own = rate * learningRateFactor;

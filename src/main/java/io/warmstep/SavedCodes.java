@@ -11,16 +11,16 @@ import java.util.Optional;
 
 /**
  * State in a file as codes: a tensor of them, signed for moments and unsigned for squares, and one
- * of the groups' scales, as {@link StateCodes} has them.
+ * of the groups' scales, as in {@link StateCodes}.
  *
  * @param codes in the file
  * @param scales in the file
  */
 record SavedCodes(TensorEntry codes, TensorEntry scales) {
-  /** Of whole groups. */
+  /** Length of a chunk, a multiple of a group's. */
   private static final int CHUNK = 1 << 16;
 
-  /** What the scales of a state are called. */
+  /** The name of a state's scales. */
   static String scaleName(String name) {
     return name + PyTorchNames.SCALE;
   }
@@ -54,7 +54,7 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
     }
   }
 
-  /** A state that a file has as codes; empty if it has it as numbers, or has none. */
+  /** A state that a file stores as codes; empty if it stores numbers, or nothing. */
   static Optional<SavedCodes> of(CheckpointReader reader, String name) {
     Optional<TensorEntry> codes =
         reader
@@ -74,11 +74,11 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
   }
 
   /**
-   * Why a state cannot be restored to the bit: rounding it to codes would change it.
+   * Why a state cannot be restored bit for bit: rounding it to codes would change it.
    *
-   * @param saved what the file has, if codes
-   * @param target what the optimizer has, if codes
-   * @param tensor that as numbers
+   * @param saved the file's codes, if any
+   * @param target the optimizer's codes, if any
+   * @param tensor the optimizer's state as numbers
    */
   static Optional<String> difference(
       CheckpointReader reader,
@@ -109,7 +109,7 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
   /**
    * Copies codes as they are, or decodes them where the optimizer keeps float32.
    *
-   * @param tensor of as many elements
+   * @param tensor with as many elements
    * @param target its codes, if it has them
    */
   FileCopy copyTo(Tensor tensor, Optional<CodedMemory> target) {

@@ -5,14 +5,14 @@ import io.warmstep.checkpoint.TensorEntry;
 import java.io.IOException;
 import java.util.Optional;
 
-/** Single numbers of a checkpoint: step counts and hyperparameters, of whatever type they are. */
+/** Single numbers of a checkpoint: step counts and hyperparameters, of any type. */
 final class ScalarEntry {
   private ScalarEntry() {}
 
   /**
    * A number, or an element of a small tensor.
    *
-   * @return empty if there is no such tensor, or it is no number
+   * @return empty if there is no such tensor, or it is not a number
    */
   static Optional<Double> read(CheckpointReader reader, String name, int index) throws IOException {
     Optional<TensorEntry> entry = reader.tensor(name);

@@ -15,10 +15,10 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 
 /**
- * A quick look at whether a device computes what it should: two steps in every element type and of
- * every kind of phase, compared with the Java backend. Bit for bit, unless the device itself says
- * that its division or its roots are not exact. It must take less than a second on a GPU, so it is
- * not a look at every rule, as {@code warmstep verify} is.
+ * A quick check that a device computes correctly: two steps in every element type and of every kind
+ * of phase, compared with the Java backend bit for bit, unless the device itself says that its
+ * division or its roots are not exact. It must take less than a second on a GPU, so it does not
+ * check every rule, as {@code warmstep verify} does.
  */
 final class SelfTest {
   /** More than a work-group, and no multiple of a vector. */
@@ -33,7 +33,7 @@ final class SelfTest {
   /** Relative error of a device that does not claim exact results. */
   private static final double INEXACT = 1e-4;
 
-  /** Gradients and values that go wrong first, where a device takes liberties. */
+  /** Gradients and values that fail first if a device is inexact. */
   private static final double[] SPECIAL = {
     Double.NaN,
     Double.POSITIVE_INFINITY,
@@ -57,7 +57,7 @@ final class SelfTest {
    * Steps of a rule.
    *
    * @param rule the rule
-   * @param clipNorm bound on the gradients' norm, infinite to measure it alone
+   * @param clipNorm bound on the gradients' norm, infinite to only compute it
    * @param hasSpecials whether there are NaN, infinities and subnormal numbers
    */
   private record Scene(UpdateRule rule, double clipNorm, boolean hasSpecials) {}
@@ -77,7 +77,7 @@ final class SelfTest {
    * Runs the test.
    *
    * @param device left as it was
-   * @param reference the Java backend's
+   * @param reference the Java backend's device
    * @return what is wrong, or empty if nothing is
    */
   static Optional<String> run(Device device, Device reference) {
@@ -136,7 +136,7 @@ final class SelfTest {
       parameters.get("p").values().copyFrom(values(random, scene.hasSpecials));
       for (int i = 0; i < STEPS; i++) {
         double[] gradients = values(random, scene.hasSpecials);
-        if (scene.hasSpecials) { // so that values that are special stay so
+        if (scene.hasSpecials) { // so that special values stay special
           Arrays.fill(gradients, 0, SPECIAL.length, 0);
         }
         parameters.get("p").gradients().copyFrom(gradients);
@@ -151,7 +151,7 @@ final class SelfTest {
     }
   }
 
-  /** Special ones are the first, and others somewhere. */
+  /** Special values come first, and then at random places. */
   private static double[] values(SplittableRandom random, boolean hasSpecials) {
     double[] values = new double[LENGTH];
     for (int i = 0; i < LENGTH; i++) {

@@ -22,7 +22,7 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.function.Function;
 
-/** How workers save and restore together: what fails at one fails at all. */
+/** Saves and restores on all workers together: a failure at one fails at all. */
 final class ShardFiles {
   private static final String NAME = "step-\\d+-[0-9a-f]{8}\\.shard-\\d+-of-\\d+\\.safetensors";
 
@@ -36,7 +36,7 @@ final class ShardFiles {
     this.shard = shard;
   }
 
-  /** What one worker does before it hears of the others. */
+  /** One worker's work before it hears from the others. */
   private interface Work<T> {
     T run() throws IOException;
   }
@@ -124,7 +124,7 @@ final class ShardFiles {
             return "";
           });
     } catch (IOException e) {
-      if (report[0] != null) { // this share is of the file, another is not
+      if (report[0] != null) { // this share belongs to the file, another does not
         optimizer.progress().fail(e);
       }
       throw e;
@@ -163,7 +163,7 @@ final class ShardFiles {
     }
   }
 
-  /** By way of a file of this share alone, which is checked as any other. */
+  /** Restores through a file of only this share, which is checked like any other. */
   private static RestoreReport restore(Optimizer optimizer, CheckpointWriter writer)
       throws IOException {
     Path file = Files.createTempFile("warmstep-", ".safetensors");
@@ -182,9 +182,9 @@ final class ShardFiles {
   }
 
   /**
-   * Does something at each worker.
+   * Runs work at each worker.
    *
-   * @return what each gave
+   * @return each worker's result
    * @throws IOException if it failed at any
    */
   private List<String> together(String what, Work<String> work) throws IOException {

@@ -12,8 +12,8 @@ import java.util.OptionalInt;
 
 /**
  * One worker's share of an optimizer (ZeRO stage 1). Every worker has all parameters and computes
- * gradients of other micro-batches; each keeps the state of its share and updates that. All workers
- * call the same methods in the same order. Used by one thread at a time.
+ * gradients of different micro-batches; each keeps the state of its share and updates it. All
+ * workers call the same methods in the same order. Used by one thread at a time.
  *
  * <pre>{@code
  * try (ShardedOptimizer optimizer =
@@ -35,13 +35,13 @@ import java.util.OptionalInt;
  * }</pre>
  *
  * <p>The bits of parameters and state after a step do not depend on how many workers there are, nor
- * on the transport, nor on who is first, unless the {@linkplain ShardedOptimizerBuilder#fast fast}
- * order was asked for: {@link LaneTree} says in which order gradients are added. One worker alone
- * gives the same bits.
+ * on the transport, nor on which worker is first, unless the {@linkplain
+ * ShardedOptimizerBuilder#fast fast} order is used: {@link LaneTree} defines the order in which
+ * gradients are added. A single worker gives the same bits.
  *
- * <p>A step happens at all workers or throws at all of them that are left: {@link #step()} returns
- * when every worker has the step's parameters. After a {@link CollectiveException} no step can
- * follow; restore a checkpoint into a new optimizer, with as many workers as there are then.
+ * <p>A step happens at all workers or throws at all remaining ones: {@link #step()} returns when
+ * every worker has the step's parameters. After a {@link CollectiveException} no step can follow;
+ * restore a checkpoint into a new optimizer, with any number of workers.
  */
 public final class ShardedOptimizer implements AutoCloseable {
   private final Collective collective;
@@ -81,10 +81,10 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Whether this worker is to compute the gradients of a micro-batch.
+   * Whether this worker should compute the gradients of a micro-batch.
    *
    * @param microBatch its number in the step, from 0
-   * @return true for one worker alone, which in the fast order is advice
+   * @return true for exactly one worker; in the fast order this is only advice
    */
   public boolean isMine(long microBatch) {
     return tree == null
@@ -93,14 +93,14 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Adds the present gradients to those of the step, as the gradients of one micro-batch. The step
-   * takes their sum; {@link OptimizerBuilder#gradientScale} makes it a mean, which {@link
-   * Optimizer#accumulate()} does by itself. Those of a lane are to be added in the order of their
+   * Adds the current gradients to the step's, as the gradients of one micro-batch. The step uses
+   * their sum; set {@link OptimizerBuilder#gradientScale} to make it a mean, which {@link
+   * Optimizer#accumulate()} does by itself. Add the micro-batches of a lane in the order of their
    * numbers. Sets the gradients to zero if {@link OptimizerBuilder#zeroGradients} says so.
    *
    * @param microBatch its number in the step, from 0
-   * @throws IllegalArgumentException if it is another worker's; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws IllegalArgumentException if it belongs to another worker; nothing changes
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws OutOfDeviceMemoryException if there is no room for the sum of a lane
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
@@ -130,15 +130,14 @@ public final class ShardedOptimizer implements AutoCloseable {
 
   /**
    * Takes a step with the gradients that all workers have accumulated; a lane without micro-batches
-   * counts as zeros. Where nobody has accumulated any and each worker has one lane, the gradients
-   * as they are count, so that one micro-batch for each worker needs no call of {@link
-   * #accumulate}.
+   * counts as zeros. If nobody has accumulated any and each worker has one lane, the current
+   * gradients are used, so one micro-batch per worker needs no call to {@link #accumulate}.
    *
    * @throws CollectiveException if a worker is lost, differs or is too late; no step can follow
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException as {@link Optimizer#step()}, or if nothing was accumulated where
    *     workers have several lanes; nothing changes
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters, the device or the collective is
    *     closed
    */
@@ -147,11 +146,11 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Takes a step as {@link #step()} does, with another factor for this step's gradients than {@link
-   * OptimizerBuilder#gradientScale} has, which is the same at all workers.
+   * Takes a step as {@link #step()} does, with another factor for this step's gradients than that
+   * of {@link OptimizerBuilder#gradientScale}, the same at all workers.
    *
-   * @param gradientScale what gradients are multiplied by before anything else; above 0 and a
-   *     normal float32 number
+   * @param gradientScale factor applied to gradients before anything else; above 0 and a normal
+   *     float32 number
    * @throws IllegalArgumentException if the factor is out of range; nothing changes
    */
   public void step(double gradientScale) {
@@ -182,13 +181,13 @@ public final class ShardedOptimizer implements AutoCloseable {
       shards.zeroGradients();
     }
     gradients.clear();
-    collective.barrier(); // nobody goes on unless all have the parameters
+    collective.barrier(); // nobody continues unless all have the parameters
     steps = optimizer.stepCount();
   }
 
   /**
-   * Has the parameters hold the weights to evaluate and export a model with, at all workers, which
-   * all call this: see {@link Optimizer#eval}. Where that does nothing, nothing is exchanged.
+   * Puts the weights for evaluation and export into the parameters at all workers, which all call
+   * this: see {@link Optimizer#eval}. Where that does nothing, nothing is exchanged.
    *
    * @throws CollectiveException if a worker is lost or is too late
    */
@@ -197,7 +196,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Goes back to training, as {@link #eval} does to evaluation.
+   * Switches back to training at all workers, which all call this: see {@link Optimizer#train}.
    *
    * @throws CollectiveException as {@link #eval}
    */
@@ -211,7 +210,8 @@ public final class ShardedOptimizer implements AutoCloseable {
         () -> {
           boolean wasTraining = optimizer.isTraining();
           change.run();
-          // By rules, options and steps, not by what there is of a share: alike at all workers.
+          // Decided by rules, options and steps, not by the contents of a share: the same at all
+          // workers.
           if (optimizer.isTraining() != wasTraining) {
             shards.gather(collective, OptionalInt.empty());
             collective.barrier();
@@ -220,7 +220,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Whether the parameters hold the weights that are trained: see {@link Optimizer#isTraining}.
+   * Whether the parameters hold the training weights: see {@link Optimizer#isTraining}.
    *
    * @return false between {@link #eval} and {@link #train}
    */
@@ -229,9 +229,9 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Sets every gradient to zero and forgets what was accumulated since the last step.
+   * Sets every gradient to zero and discards what was accumulated since the last step.
    *
-   * @throws ConcurrentUseException if another thread is in a call of this optimizer
+   * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public void zeroGradients() {
@@ -244,7 +244,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * This worker's part in what all do together.
+   * This worker's endpoint of the collective.
    *
    * @return as it was given
    */
@@ -256,7 +256,7 @@ public final class ShardedOptimizer implements AutoCloseable {
    * The part of a parameter that this worker updates.
    *
    * @param parameter the parameter's name
-   * @return from a multiple of 4096 elements on
+   * @return the part, which begins at a multiple of 4096 elements
    * @throws IllegalArgumentException if there is no such parameter
    */
   public Shard shard(String parameter) {
@@ -265,7 +265,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * This worker's share of the state of one parameter: that of the elements of its {@link #shard}.
+   * This worker's share of the state of one parameter: for the elements of its {@link #shard}.
    *
    * @param parameter the parameter's name
    * @param slot PyTorch's name of the state, such as {@code exp_avg}
@@ -287,7 +287,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * How many steps were skipped for a non-finite gradient at any worker.
+   * How many steps were skipped because of a non-finite gradient at any worker.
    *
    * @return the same at all workers
    */
@@ -296,7 +296,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Whether the last step was skipped for a non-finite gradient at any worker.
+   * Whether the last step was skipped because of a non-finite gradient at any worker.
    *
    * @return false if it happened, and before the first
    */
@@ -305,8 +305,8 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Sets the learning rate of the steps that follow, where the optimizer was built with a constant
-   * one. All workers set the same.
+   * Sets the learning rate for subsequent steps, if the optimizer was built with a constant one.
+   * All workers must set the same rate.
    *
    * @param rate finite and at least 0
    * @throws IllegalArgumentException if the rate is out of range; nothing changes
@@ -326,8 +326,8 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Global norm of the last step's gradients, as {@link Optimizer#gradientNorm()}: of the sum over
-   * all workers and of the whole model.
+   * Global norm of the last step's gradients, as {@link Optimizer#gradientNorm()}: for the sum over
+   * all workers and the whole model.
    *
    * @return the norm, or NaN where none is computed
    */
@@ -336,13 +336,14 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Saves the run into a folder that all workers see: each writes its share to a file of its own,
-   * and then worker 0 the file that lists them, by which they count. So there is always a whole
-   * checkpoint, the former or this one. All workers call this, between steps.
+   * Saves the run into a folder that all workers see: each writes its share to its own file, and
+   * then worker 0 writes the file that lists them, which makes them valid. So there is always a
+   * complete checkpoint, the previous one or this one. All workers call this, between steps.
    *
-   * @param folder is made if it is not there; the shares of a former checkpoint in it are removed
-   * @throws IOException at all workers, if one of them cannot write; the former checkpoint stays,
-   *     and training can go on
+   * @param folder created if it does not exist; the shares of a previous checkpoint in it are
+   *     removed
+   * @throws IOException at all workers, if one of them cannot write; the previous checkpoint stays,
+   *     and training can continue
    * @throws IllegalStateException if micro-batches were accumulated since the last step
    * @throws CollectiveException if a worker is lost or is too late
    */
@@ -358,13 +359,14 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Goes on from a saved run, of any number of workers. All workers call this.
+   * Resumes a saved run, of any number of workers. All workers call this.
    *
    * @param path the folder that {@link #save} was given, or a file that {@link Optimizer#save}
    *     wrote
-   * @return what was taken where there was a choice
-   * @throws io.warmstep.checkpoint.CorruptCheckpointException if a file is damaged or no checkpoint
-   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it is of other parameters or
+   * @return the choices made while restoring
+   * @throws io.warmstep.checkpoint.CorruptCheckpointException if a file is damaged or not a
+   *     checkpoint
+   * @throws io.warmstep.checkpoint.CheckpointMismatchException if it has other parameters or
    *     another rule
    * @throws IOException at all workers, if one of them cannot read; unless that is the same for all
    *     of them, no step can follow until a checkpoint is restored
@@ -390,7 +392,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     failure.requireNone();
   }
 
-  /** Frees this worker's share of the state, and nothing that it was given. Twice is fine. */
+  /** Frees this worker's share of the state, and nothing else. Closing twice is fine. */
   @Override
   public void close() {
     if (lifetime.end()) {

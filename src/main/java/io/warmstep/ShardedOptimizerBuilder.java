@@ -7,8 +7,8 @@ import java.util.OptionalInt;
 import java.util.TreeMap;
 
 /**
- * Collects how workers share an optimizer; {@link #build} allocates this worker's share of its
- * state. {@link OptimizerBuilder#sharded} makes one.
+ * Configures how workers share an optimizer; {@link #build} allocates this worker's share of its
+ * state. {@link OptimizerBuilder#sharded} creates one.
  */
 public final class ShardedOptimizerBuilder {
   private final OptimizerBuilder builder;
@@ -23,14 +23,13 @@ public final class ShardedOptimizerBuilder {
   }
 
   /**
-   * Sets the number of {@linkplain LaneTree lanes} by which gradients are added up. The bits depend
-   * on it, and not on the number of workers: to be free in that, choose the greatest number of
-   * workers that a run is ever to have, or a multiple of it. A worker needs memory for the
-   * gradients of each of its lanes, in the arithmetic type, once it {@linkplain
-   * ShardedOptimizer#accumulate accumulates} in it.
+   * Sets the number of {@linkplain LaneTree lanes} by which gradients are added. The bits depend on
+   * it, and not on the number of workers: to keep that number free, choose the greatest number of
+   * workers that a run will ever have, or a multiple of it. A worker needs memory for the gradients
+   * of each of its lanes, in the arithmetic type, once it {@linkplain ShardedOptimizer#accumulate
+   * accumulates} in it.
    *
-   * @param lanes from the number of workers, which it is unless called, to {@link
-   *     LaneTree#MAX_LANES}
+   * @param lanes from the number of workers, the default, to {@link LaneTree#MAX_LANES}
    * @return this builder
    * @throws IllegalArgumentException if the number is out of range
    */
@@ -40,9 +39,9 @@ public final class ShardedOptimizerBuilder {
   }
 
   /**
-   * Adds gradients up in whatever order the transport has, and sends them in their own type: for
-   * half types that is half of the traffic. A worker adds all of its micro-batches to one sum. The
-   * bits then depend on the number of workers.
+   * Adds gradients in the transport's order, and sends them in their own type: for half types that
+   * is half of the traffic. A worker adds all of its micro-batches to one sum. The bits then depend
+   * on the number of workers.
    *
    * @return this builder
    */
@@ -52,18 +51,17 @@ public final class ShardedOptimizerBuilder {
   }
 
   /**
-   * Makes sure that all workers train the same, copies the parameters of worker 0 to all, and
+   * Checks that all workers train the same model, copies the parameters of worker 0 to all, and
    * allocates this worker's share of the state. All workers call this.
    *
-   * <p>A rule of a class that is not public is compared by its name alone, since its numbers cannot
-   * be read; a schedule that is a lambda, by what it gives for each step.
+   * <p>A rule whose class is not public is compared only by name, since its numbers cannot be read;
+   * a schedule that is a lambda, by its value for each step.
    *
    * @return the optimizer, to be closed by the caller before its parameters and the collective
    * @throws io.warmstep.collective.WorkersDifferException if parameters, rules, options or the
    *     library's versions differ between workers
    * @throws io.warmstep.collective.CollectiveException if a worker is lost or is too late
-   * @throws UnsupportedOperationException if something was asked for that cannot be shared; the
-   *     message says why
+   * @throws UnsupportedOperationException if an option cannot be shared; the message says why
    * @throws IllegalStateException as {@link OptimizerBuilder#build}
    * @throws IllegalArgumentException as {@link OptimizerBuilder#build}
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
@@ -129,10 +127,10 @@ public final class ShardedOptimizerBuilder {
     }
   }
 
-  /** What must be the same at all workers, a line for each matter. */
+  /** Describes everything that must be the same at all workers, one line each. */
   private String description(Parameters parameters, List<RuleGroup> groups) {
     StringBuilder text = new StringBuilder();
-    // Another one may have other numerics.
+    // Another version may have other numerics.
     text.append("warmstep ").append(LibraryVersion.get()).append('\n');
     text.append("order of adding up: ").append(isFast ? "fast" : lanes + " lanes").append('\n');
     for (Parameter parameter : parameters) {

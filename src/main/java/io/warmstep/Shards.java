@@ -12,10 +12,10 @@ import java.util.Map;
 import java.util.OptionalInt;
 
 /**
- * Which worker updates what. All elements are taken in the order of the parameters, and each worker
- * has a run of them, all runs about as long. They are cut between leaves of 4096 elements, counted
- * from each parameter's first, so that a leaf of the norm lies with one worker; a parameter whose
- * rule or clipping adds something up over the tensor is not cut at all.
+ * The elements that each worker updates. All elements are taken in the order of the parameters, and
+ * each worker has a run of them, all of about the same length. They are cut between leaves of 4096
+ * elements, counted from each parameter's first, so that a leaf of the norm belongs to one worker;
+ * a parameter whose rule or clipping sums over the tensor is not cut at all.
  */
 final class Shards {
   private final List<Parameter> parameters = new ArrayList<>();
@@ -63,12 +63,12 @@ final class Shards {
         && rule.minDimensions() == 0;
   }
 
-  /** {@code total * part / parts}, which may not fit on the way. */
+  /** {@code total * part / parts}, whose product may overflow. */
   private static long share(long total, int part, int parts) {
     return total / parts * part + total % parts * part / parts;
   }
 
-  /** The end of a unit that is nearest to a place, within a parameter. */
+  /** The unit boundary nearest to a place, within a parameter. */
   private static long cut(long place, long unit, long length) {
     if (place <= 0 || length == 0) {
       return 0;
@@ -101,7 +101,7 @@ final class Shards {
     return shards.get(index).get(worker);
   }
 
-  /** Sets all gradients to zero, not those of one worker's parts alone. */
+  /** Sets all gradients to zero, not only those of one worker's parts. */
   void zeroGradients() {
     parameters.forEach(parameter -> parameter.gradients().zero());
   }
@@ -109,13 +109,13 @@ final class Shards {
   /**
    * Copies parameters to all workers.
    *
-   * @param owner whose they are, or empty for each worker's share
+   * @param owner their owner, or empty for each worker's share
    */
   void gather(Collective collective, OptionalInt owner) {
     collective.allGather(shares(collective.size(), owner));
   }
 
-  /** All parts of the parameters with whose they are, each worker's as a step updates them. */
+  /** All parts of the parameters with their owners, each worker's in the order of its updates. */
   List<Share> shares(int workers, OptionalInt owner) {
     List<Share> shares = new ArrayList<>();
     for (Parameter parameter : updated) {
@@ -130,9 +130,7 @@ final class Shards {
     return shares;
   }
 
-  /**
-   * One worker's parts as parameters of the same names; those of which it has nothing are empty.
-   */
+  /** One worker's parts as parameters of the same names; empty where it has no part. */
   Parameters parameters(Device device, int worker) {
     ParametersBuilder builder = Parameters.on(device);
     for (int i = 0; i < count(); i++) {
@@ -149,7 +147,7 @@ final class Shards {
     return builder.build();
   }
 
-  /** That of a whole parameter, or of one with as many dimensions and nothing in any of them. */
+  /** The shape of a whole parameter, or of an empty one with as many dimensions. */
   private static long[] shape(Parameter parameter, long count) {
     return count == parameter.length()
         ? parameter.shape().stream().mapToLong(Long::longValue).toArray()

@@ -8,8 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The leaves of a norm or a group of all workers, in the order of the workers, which is that of the
- * model.
+ * The leaves of a norm or a group from all workers, in the order of the workers, which is the
+ * model's order.
  */
 final class SharedLeaves implements LeafExchange {
   private final Collective collective;

@@ -8,21 +8,21 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Where the state of a set of parameters lies. What owned parameters of one allocation have in
- * common, a slot that is stored in one way, lies in one allocation, too: at the same offsets if all
- * of them have it, otherwise one after the other. Any other is allocated for its parameter alone.
+ * The layout of a set of parameters' state. A slot that owned parameters of one allocation share,
+ * stored in the same way, lies in one allocation, too: at the same offsets if all of them have it,
+ * otherwise contiguously. Any other is allocated for its parameter only.
  */
 final class SharedState {
-  /** Elements to which offsets agree with those of the parameters, so that vectors fit in both. */
+  /** Offsets match the parameters' modulo this many elements, so that vectors fit in both. */
   private static final int ALIGNMENT = 16;
 
   private final Parameters parameters;
   private final Allocator allocator;
   private final Map<Key, Long> elements = new HashMap<>();
-  private final Map<Key, Map<Parameter, Long>> offsets = new HashMap<>(); // one after the other
+  private final Map<Key, Map<Parameter, Long>> offsets = new HashMap<>(); // contiguous
   private final Map<Key, Long> ends = new HashMap<>();
 
-  /** Whether each has one element of the storage for one of the parameter. */
+  /** Whether each has one element of storage per element of the parameter. */
   private final Map<Key, Boolean> areElements = new HashMap<>();
 
   private final Map<Key, Memory> memories = new HashMap<>();
@@ -32,15 +32,15 @@ final class SharedState {
     /**
      * Allocates memory for a slot.
      *
-     * @param values beside which it is used
-     * @param length count of elements
-     * @param slot whose initial value it has
+     * @param values the values with which it is used
+     * @param length number of elements
+     * @param slot the slot, which has its initial value
      * @param storage of the elements
      */
     Memory allocate(MemorySlice values, long length, StateSlot slot, Storage storage);
   }
 
-  /** What lies in one allocation beside one of the parameters' own. */
+  /** The slots that share an allocation, for one of the parameters' allocations. */
   private record Key(Memory values, StateSlot slot, Storage storage) {}
 
   SharedState(Parameters parameters, Allocator allocator) {
@@ -49,9 +49,9 @@ final class SharedState {
   }
 
   /**
-   * Says that there will be a slot of a parameter. All is said before the first is asked for.
+   * Announces a slot of a parameter. All slots are announced before the first is requested.
    *
-   * @param length count of the storage's elements: the parameter's, or of groups the words
+   * @param length number of the storage's elements: the parameter's or, for groups, the words
    */
   void plan(Parameter parameter, StateSlot slot, Storage storage, long length) {
     MemorySlice values = parameter.values().slice();
@@ -67,7 +67,7 @@ final class SharedState {
     }
   }
 
-  /** Where a slot of a parameter lies, of the length that was planned. */
+  /** The location of a parameter's slot, of the length that was planned. */
   MemorySlice slice(Parameter parameter, StateSlot slot, Storage storage, long planned) {
     MemorySlice values = parameter.values().slice();
     if (!parameters.owns(parameter)) {

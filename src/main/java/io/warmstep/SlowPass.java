@@ -8,7 +8,7 @@ import io.warmstep.step.StepInputs;
 import java.util.List;
 import java.util.Map;
 
-/** Brings the parameters of a group and its slow weights together, every few steps. */
+/** Interpolates the parameters of a group with its slow weights, every few steps. */
 final class SlowPass implements AutoCloseable {
   private final RuleGroup rules;
   private final OptimizerState state;
@@ -16,7 +16,7 @@ final class SlowPass implements AutoCloseable {
   private final StepProgram program;
   private final StepInputs inputs = new StepInputs(1);
 
-  /** Prepares it on the device, for a group whose rule has slow weights. */
+  /** Prepares the pass on the device, for a group whose rule has slow weights. */
   SlowPass(Parameters all, Map<Parameter, Integer> index, RuleGroup rules, OptimizerState state) {
     SlowWeights weights = rules.rule().slowWeights().orElseThrow();
     this.rules = rules;
@@ -35,7 +35,7 @@ final class SlowPass implements AutoCloseable {
         state);
   }
 
-  /** Follows memory elsewhere; false if it must be prepared anew. */
+  /** Follows rebound memory; false if the pass must be prepared again. */
   boolean rebind(Map<Parameter, Integer> index) {
     return program.rebind(plan(index));
   }

@@ -9,15 +9,15 @@ import java.util.List;
 import java.util.TreeMap;
 
 /**
- * What a worker says to all before a step, so that all take the same one.
+ * The message that a worker sends to all before a step, so that all take the same one.
  *
- * @param microBatches that it has accumulated
- * @param hasOneLane whether its gradients as they are can count as those of its lane
+ * @param microBatches number that it has accumulated
+ * @param hasOneLane whether its current gradients can be used as its lane's
  * @param number of the step, from 1
  * @param gradientScale factor of the gradients in this step
  * @param learningRate before the groups' factors
- * @param moving what schedules give in this step for other hyperparameters, as text: no two numbers
- *     have the same one
+ * @param moving the scheduled values of other hyperparameters in this step, as text that differs
+ *     for any two numbers
  */
 record StepAgreement(
     long microBatches,
@@ -63,9 +63,9 @@ record StepAgreement(
   }
 
   /**
-   * Makes sure that all workers take this step.
+   * Ensures that all workers take this step.
    *
-   * @return whether nobody has accumulated anything, so that gradients count as they are
+   * @return whether nobody has accumulated anything, so that the current gradients are used
    * @throws WorkersDifferException at all workers, with two that take different steps
    * @throws IllegalStateException at all workers, if nobody has accumulated anything and a worker
    *     has several lanes

@@ -36,7 +36,7 @@ public abstract class StepLog implements StepListener, AutoCloseable {
 
   /**
    * Writes comma-separated values: a line of names, then a line for each report. Unknown values are
-   * {@code NaN}. The first report gives the columns: groups that come later have none. A log
+   * {@code NaN}. The first report determines the columns: groups added later have none. A log
    * without reports has no lines.
    *
    * @param file replaced if it exists
@@ -60,8 +60,8 @@ public abstract class StepLog implements StepListener, AutoCloseable {
   }
 
   /**
-   * Writes an event file for TensorBoard, with a tag for each name. What is NaN because it is not
-   * known is left out; a loss that became NaN is written.
+   * Writes an event file for TensorBoard, with a tag for each name. Unknown values, which are NaN,
+   * are left out; a loss that became NaN is written.
    *
    * @param folder the run's folder, created if it does not exist
    * @return the log, to be closed by the caller
@@ -74,7 +74,7 @@ public abstract class StepLog implements StepListener, AutoCloseable {
   /**
    * Closes the file.
    *
-   * @throws IOException if what is left cannot be written
+   * @throws IOException if the remaining data cannot be written
    */
   @Override
   public abstract void close() throws IOException;
@@ -94,7 +94,7 @@ public abstract class StepLog implements StepListener, AutoCloseable {
     return Files.newBufferedWriter(Objects.requireNonNull(file, "file"), StandardCharsets.UTF_8);
   }
 
-  /** All but the step, by name. */
+  /** All values but the step, by name. */
   private static Map<String, Number> values(StepReport report) {
     Map<String, Number> values = new LinkedHashMap<>();
     values.put("learning_rate", report.learningRate());
@@ -109,7 +109,7 @@ public abstract class StepLog implements StepListener, AutoCloseable {
     return values;
   }
 
-  /** A table, whose columns are known with the first report. */
+  /** A table, whose columns the first report determines. */
   private static final class Csv extends StepLog {
     private final Writer out;
     private Map<String, Number> columns;

@@ -8,17 +8,17 @@ import java.util.Deque;
 import java.util.List;
 
 /**
- * Calls the listeners of an optimizer, each at its interval. What is to be reported of a step is
- * kept on the device and read once it is there, so that a device goes on meanwhile: a report goes
- * out with the first step that finds it there, or when it is waited for.
+ * Calls the listeners of an optimizer, each at its interval. The data for a report is kept on the
+ * device and read once it is ready, so that a device continues meanwhile: a report is delivered by
+ * the first step that finds it ready, or when it is waited for.
  */
 final class StepReporter {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
-  /** Steps that may be kept on the device at a time: one that is done and one that is not. */
+  /** Steps that may be kept on the device at a time: a finished one and an unfinished one. */
   private static final int MOST_SNAPSHOTS = 2;
 
-  private final Subscription[] subscriptions; // an array: going through it allocates nothing
+  private final Subscription[] subscriptions; // an array: iterating over it allocates nothing
   private final StepOptions options;
   private final boolean measuresUpdates;
   private final long[] reported;
@@ -31,13 +31,13 @@ final class StepReporter {
   private final Deque<Step> ready = new ArrayDeque<>();
   private StepSnapshot current;
 
-  /** What frees the snapshots that there are; refers to nothing else. */
+  /** Frees the existing snapshots; refers to nothing else. */
   private final List<Runnable> releases = new ArrayList<>();
 
   /** A listener and how often it is called. */
   record Subscription(StepListener listener, long interval) {}
 
-  /** What the host knew of a step when it was asked for. */
+  /** The host's numbers of a step when it was enqueued. */
   private record Known(
       long call, boolean happened, long step, double rate, double loss, long skipped) {}
 
@@ -64,7 +64,7 @@ final class StepReporter {
   }
 
   /**
-   * Before a step: copies what it overwrites if it is to be reported.
+   * Before a step: copies the data that it overwrites if it is to be reported.
    *
    * @throws OutOfDeviceMemoryException if there is no room for that, and nothing to wait for
    */
@@ -119,7 +119,7 @@ final class StepReporter {
     snapshot.close();
   }
 
-  /** After a step: delivers the reports that are there, of this step and earlier ones. */
+  /** After a step: delivers the reports that are ready, of this step and earlier ones. */
   void end(Optimizer optimizer, PreparedStep step, boolean happened) {
     calls++;
     if (current != null) {
@@ -141,7 +141,7 @@ final class StepReporter {
     deliver();
   }
 
-  /** Waits for the reports that are not there yet and delivers all. */
+  /** Waits for outstanding reports and delivers all. */
   void flush() {
     while (!outstanding.isEmpty()) {
       awaitOldest();
@@ -149,7 +149,7 @@ final class StepReporter {
     deliver();
   }
 
-  /** The same before the end: what a device that failed cannot give is lost. */
+  /** The same before the end: reports that a failed device cannot supply are lost. */
   void finish() {
     try {
       flush();
@@ -179,7 +179,7 @@ final class StepReporter {
     }
   }
 
-  /** All of them, even if a listener fails; the first failure goes to the caller. */
+  /** Delivers all of them, even if a listener fails; the first failure is thrown to the caller. */
   private void deliver() {
     RuntimeException failure = null;
     while (!ready.isEmpty()) {
@@ -219,7 +219,7 @@ final class StepReporter {
         step.updates());
   }
 
-  /** What frees what is kept on the device. Refers to no listener, and to nothing else. */
+  /** Frees the data kept on the device. Refers to no listener, and to nothing else. */
   List<Runnable> releases() {
     return releases;
   }

@@ -12,9 +12,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What the device keeps of one reported step, to be read when it is there: copies of what the step
- * overwrites, made on the device in the order of its work. Used again for later steps of the same
- * groups.
+ * The data of one reported step on the device, to be read when it is ready: copies of the values
+ * that the step overwrites, made on the device in the order of its work. Reused for later steps of
+ * the same groups.
  */
 final class StepSnapshot implements AutoCloseable {
   private final List<RuleGroup> groups;
@@ -30,7 +30,7 @@ final class StepSnapshot implements AutoCloseable {
   private boolean hasNorm;
 
   /**
-   * Allocates room for the groups that a step is about.
+   * Allocates room for the groups that a step updates.
    *
    * @throws OutOfDeviceMemoryException if there is none; nothing stays allocated
    */
@@ -72,7 +72,7 @@ final class StepSnapshot implements AutoCloseable {
     return memory;
   }
 
-  /** One allocation for each type and what is kept of it. */
+  /** Allocates the copies: one allocation for each type and kind of data. */
   private void measure(BackendDevice device, PreparedStep step) {
     Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
     Map<ElementType, Long> gradientLengths = new EnumMap<>(ElementType.class);
@@ -122,14 +122,14 @@ final class StepSnapshot implements AutoCloseable {
     return memory == null ? null : new MemorySlice(memory, at);
   }
 
-  /** Whether this is for what a step is about now. */
+  /** Whether this fits the current groups of a step. */
   boolean fits(PreparedStep step) {
     return norm.type() == step.normType()
         && groups.equals(groups(step))
         && names.equals(names(step));
   }
 
-  /** Copies what the step will overwrite. */
+  /** Copies the values that the step will overwrite. */
   void beforeStep() {
     for (List<UpdateMeter.Measured> members : measured) {
       for (UpdateMeter.Measured member : members) {
@@ -139,7 +139,7 @@ final class StepSnapshot implements AutoCloseable {
     }
   }
 
-  /** Copies what later steps will overwrite. */
+  /** Copies the values that later steps will overwrite. */
   void afterStep(PreparedStep step) {
     hasNorm = step.keepNorm(norm);
     for (List<UpdateMeter.Measured> members : measured) {
@@ -155,12 +155,12 @@ final class StepSnapshot implements AutoCloseable {
     }
   }
 
-  /** Whether all of it is there. */
+  /** Whether all of it is ready. */
   boolean isReached() {
     return mark.isReached();
   }
 
-  /** Waits until all of it is there, and for no work of the device after it. */
+  /** Waits until all of it is ready, and for no later work of the device. */
   void await() {
     mark.await();
   }
@@ -176,7 +176,7 @@ final class StepSnapshot implements AutoCloseable {
   }
 
   /**
-   * What the step changed.
+   * The step's changes.
    *
    * @param learningRate the step's, or NaN if it was skipped
    */
@@ -184,7 +184,10 @@ final class StepSnapshot implements AutoCloseable {
     return measuresUpdates ? UpdateMeter.measure(groups, names, measured, learningRate) : List.of();
   }
 
-  /** What is to be released with the optimizer, and knows nothing of it; the same each time. */
+  /**
+   * The action that releases this with the optimizer, to which it does not refer; the same each
+   * time.
+   */
   Runnable release() {
     return release;
   }

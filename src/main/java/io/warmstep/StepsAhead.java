@@ -7,8 +7,8 @@ import java.util.List;
 
 /**
  * The numbers of captured steps, computed ahead of the device in the order of the steps and once
- * each, since rules keep numbers from one step to the next. What they kept after each step stays
- * until the device is known to have come further.
+ * each, since rules keep numbers from one step to the next. The numbers kept after each step stay
+ * until the device is known to be past it.
  */
 final class StepsAhead {
   private final PreparedStep step;
@@ -16,15 +16,15 @@ final class StepsAhead {
   private final List<TrainedGroup> groups;
   private final StepInputs inputs;
   private final StepValues[] values;
-  private final long[] earlier; // steps of the optimizer that a group had no part in
+  private final long[] earlier; // steps of the optimizer in which a group took no part
   private final double[] rates; // of the last steps, by their numbers
-  private final double[][][] kept; // likewise what the groups' rules kept after them
+  private final double[][][] kept; // likewise the numbers that the groups' rules kept after them
   private long filled;
 
   /**
    * Nothing is computed yet.
    *
-   * @param room how many steps the device may be behind
+   * @param room how many steps the device may lag behind
    */
   StepsAhead(PreparedStep step, LearningRate learningRate, int room) {
     this.step = step;
@@ -46,7 +46,7 @@ final class StepsAhead {
     return (int) (number % rates.length);
   }
 
-  /** Begins behind the steps that happened. */
+  /** Begins after the steps that happened. */
   void begin(long steps, double rate) {
     filled = steps;
     rates[place(steps)] = rate;
@@ -58,10 +58,10 @@ final class StepsAhead {
   }
 
   /**
-   * Computes what is missing of the steps up to one. Allocates nothing.
+   * Computes the missing steps up to a given one. Allocates nothing.
    *
-   * @throws IllegalStateException if the schedule gives a rate that cannot be, or the arithmetic of
-   *     the parameters cannot hold a number; the steps before that one are there
+   * @throws IllegalStateException if the schedule gives an invalid rate, or the arithmetic of the
+   *     parameters cannot hold a number; the steps before that one are computed
    */
   void fill(long last, CapturedProgram program) {
     while (filled < last) {
@@ -81,14 +81,14 @@ final class StepsAhead {
     }
   }
 
-  /** The groups have come as far as the device. */
+  /** Advances the groups to the device's step. */
   void takeOver(long steps) {
     for (int i = 0; i < earlier.length; i++) {
       groups.get(i).advanceTo(steps - earlier[i], kept[place(steps)][i]);
     }
   }
 
-  /** The rate of the last step that happened, one of the last. */
+  /** The rate of the last step that happened, which must be a recent one. */
   double rate(long steps) {
     return rates[place(steps)];
   }

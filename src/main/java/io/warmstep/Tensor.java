@@ -9,10 +9,9 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A flat run of elements on a device. Optimizer steps are elementwise, so a tensor has a length and
- * no shape. It is either owned (allocated on the device), borrowed (the caller's memory, never
- * freed here), or a part of another tensor, a {@link Parameters} or an {@link Optimizer} and closed
- * with that.
+ * A flat run of elements on a device; shapes belong to {@link Parameter}. It is either owned
+ * (allocated on the device), borrowed (the caller's memory, never freed here), or a part of another
+ * tensor, a {@link Parameters} or an {@link Optimizer}, with which it is closed.
  *
  * <p>To the device and back:
  *
@@ -24,11 +23,11 @@ import java.util.concurrent.atomic.AtomicReference;
  * }
  * }</pre>
  *
- * <p>Copies from and to arrays and buffers return when they are done: what was passed may then be
- * used again at once, and what was asked for is there. On a GPU they come after all that its stream
- * or queue had before, steps included, and before all that comes later. Copies between tensors, and
- * {@link #zero()}, keep that order too, but may return before they are done; {@link
- * Device#synchronize()} waits for them.
+ * <p>Copies from and to arrays and buffers are synchronous: when they return, the source may be
+ * reused and the target is filled. On a GPU they run after all work that its stream or queue
+ * already holds, steps included, and before all later work. Copies between tensors, and {@link
+ * #zero()}, keep that order too, but may return before they are done; {@link Device#synchronize()}
+ * waits for them.
  *
  * <pre>{@code
  * tensor.slice(100, 50).copyFrom(FloatBuffer.wrap(values, 7, 50)); // 50 elements, from values[7] on
@@ -40,7 +39,7 @@ public final class Tensor implements AutoCloseable {
 
   private final Device device;
 
-  /** Apart from the tensor, so that it can be freed after the tensor is gone. */
+  /** Kept apart from the tensor, so that it can be freed after the tensor is gone. */
   private final AtomicReference<Memory> memory;
 
   private final long offset;
@@ -49,7 +48,7 @@ public final class Tensor implements AutoCloseable {
   private final boolean isWhole;
   private final boolean isBorrowed;
 
-  /** A tensor that is the whole of a memory, and closes it. */
+  /** A tensor that covers all of a memory, and closes it. */
   Tensor(Device device, Memory memory, boolean isBorrowed) {
     this.device = device;
     this.memory = new AtomicReference<>(memory);
@@ -90,7 +89,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Count of elements.
+   * Number of elements.
    *
    * @return 0 or more
    */
@@ -99,7 +98,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Where the elements are.
+   * The device that holds the elements.
    *
    * @return the device
    */
@@ -108,7 +107,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Some consecutive elements, as a tensor over the same memory, which is open as long as this one
+   * A view of consecutive elements, a tensor over the same memory that is open as long as this one
    * is. It can be copied from and to, and lent to a {@link Parameters}.
    *
    * @param from first element
@@ -124,12 +123,12 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Overwrites all elements from a buffer, whose position goes to its limit, rounding as from an
+   * Overwrites all elements from a buffer, whose position moves to its limit, rounding as from an
    * array.
    *
    * @param values a {@code FloatBuffer} or {@code DoubleBuffer}, or a {@code ShortBuffer} of the
    *     bits of half types, with as many elements remaining as the tensor has
-   * @throws IllegalArgumentException if the lengths differ or the buffer is of another kind
+   * @throws IllegalArgumentException if the lengths differ or the buffer has another type
    * @throws ClosedException if the tensor or its device is closed
    */
   public void copyFrom(Buffer values) {
@@ -137,11 +136,11 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Copies all elements to a buffer, whose position goes to its limit, rounding as to an array.
+   * Copies all elements to a buffer, whose position moves to its limit, rounding as to an array.
    *
    * @param values a {@code FloatBuffer} or {@code DoubleBuffer}, or a {@code ShortBuffer} for the
    *     bits of half types, with as many elements remaining as the tensor has
-   * @throws IllegalArgumentException if the lengths differ, the buffer is of another kind or
+   * @throws IllegalArgumentException if the lengths differ, or the buffer has another type or is
    *     read-only
    * @throws ClosedException if the tensor or its device is closed
    */
@@ -175,7 +174,7 @@ public final class Tensor implements AutoCloseable {
 
   /**
    * Overwrites all elements, rounding to nearest even where the type is narrower; to the half types
-   * by way of float32.
+   * through float32.
    *
    * @param values as many as the tensor has elements
    * @throws IllegalArgumentException if the lengths differ
@@ -335,15 +334,15 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Moves this borrowed tensor to other memory, as when a framework has allocated its gradients
-   * anew. Optimizers of a parameter that it is values or gradients of follow before their next
-   * step, without being prepared anew where only addresses change. Nothing is copied.
+   * Moves this borrowed tensor to other memory, as when a framework has reallocated its gradients.
+   * Optimizers that use it pick up the new memory before their next step, without being prepared
+   * again if only addresses change. Nothing is copied.
    *
    * <pre>{@code
    * parameters.get("w").gradients().rebind(device.borrow(newGradients));
    * }</pre>
    *
-   * @param other a borrowed tensor of the same device, type and length; it gets this one's former
+   * @param other a borrowed tensor of the same device, type and length; it gets this one's previous
    *     memory and may be closed. Must overlap no other parameter, which the next step checks
    * @throws IllegalArgumentException if either is not a whole borrowed tensor, or they differ
    * @throws ClosedException if a tensor or the device is closed
@@ -366,7 +365,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Frees an owned tensor, lets go of a borrowed one; a part of something else is left to that.
+   * Frees an owned tensor or releases a borrowed one; has no effect on a part of something else.
    * Closing twice is fine.
    */
   @Override
@@ -417,7 +416,9 @@ public final class Tensor implements AutoCloseable {
     device.backend();
   }
 
-  /** Whoever calls a tensor need not keep it: its memory must not go while it is used. */
+  /**
+   * The caller need not keep a tensor that it is calling: its memory must not be freed meanwhile.
+   */
   private void write(long at, Object array, int count) {
     try {
       memory.get().write(offset + at, array, 0, count);

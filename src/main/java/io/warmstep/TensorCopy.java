@@ -9,10 +9,10 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * A tensor of a file and where it goes, a chunk at a time.
+ * A tensor of a file and its destination, copied a chunk at a time.
  *
  * @param entry in the file
- * @param target of as many elements, and of the same type or a wider one
+ * @param target with as many elements, of the same type or a wider one
  */
 record TensorCopy(TensorEntry entry, Tensor target) implements FileCopy {
   private static final int CHUNK = 1 << 16;
@@ -25,7 +25,7 @@ record TensorCopy(TensorEntry entry, Tensor target) implements FileCopy {
             || (Storage.of(to).isArithmetic() && source.get().bytes() < to.bytes()));
   }
 
-  /** The type of a device whose elements lie in a file in a format. */
+  /** The element type whose elements are stored in a file in a format. */
   private static Optional<ElementType> type(ElementFormat format) {
     return Arrays.stream(ElementType.values())
         .filter(type -> OptimizerSaver.format(type) == format)

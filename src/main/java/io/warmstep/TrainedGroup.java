@@ -6,16 +6,19 @@ import io.warmstep.rule.UpdateRule;
 import java.util.List;
 
 /**
- * A group of parameters and how far it has come. It counts its own steps, by which its rule
- * corrects biases: it may have been added late, or frozen for a time.
+ * A group of parameters and its progress. It counts its own steps, which its rule uses for bias
+ * corrections: it may have been added late, or frozen for a time.
  */
 final class TrainedGroup {
-  /** Products over more steps than these are 0 anyway, and other numbers are of the last ones. */
+  /**
+   * Products over more steps than these are 0 anyway, and other numbers depend only on the last
+   * ones.
+   */
   private static final long MOST_REPLAYED = 10_000_000;
 
   private final RuleGroup rules;
   private final boolean isFrozen;
-  private final double[] kept; // numbers of the rule's, see UpdateRule.keptNumbers
+  private final double[] kept; // the rule's numbers, see UpdateRule.keptNumbers
   private long steps;
 
   TrainedGroup(RuleGroup rules, long steps, double[] kept, boolean isFrozen) {
@@ -25,22 +28,19 @@ final class TrainedGroup {
     this.isFrozen = isFrozen;
   }
 
-  /** Groups that have all come as far. */
+  /** Creates groups with the same progress. */
   static List<TrainedGroup> of(List<RuleGroup> groups, long steps) {
     return groups.stream()
         .map(group -> new TrainedGroup(group, steps, initial(group.rule()), false))
         .toList();
   }
 
-  /** The numbers that a rule keeps, as they are before the first step. */
+  /** The initial values of the numbers that a rule keeps. */
   static double[] initial(UpdateRule rule) {
     return rule.keptNumbers().stream().mapToDouble(StateSlot::initialValue).toArray();
   }
 
-  /**
-   * Brings the numbers that the rule keeps to where its steps so far bring them if none was
-   * skipped.
-   */
+  /** Computes the numbers that the rule keeps after its steps so far, as if none was skipped. */
   void replay(LearningRate rate) {
     if (kept.length == 0) {
       return;
@@ -57,12 +57,12 @@ final class TrainedGroup {
     return rules;
   }
 
-  /** Whether steps leave it out. */
+  /** Whether steps exclude it. */
   boolean isFrozen() {
     return isFrozen;
   }
 
-  /** This group as it is, frozen or not. */
+  /** This group in its current state, frozen or not. */
   TrainedGroup frozen(boolean isFrozen) {
     return new TrainedGroup(rules, steps, kept, isFrozen);
   }
@@ -71,12 +71,12 @@ final class TrainedGroup {
     return steps;
   }
 
-  /** No greater than the optimizer's own next step. */
+  /** The number of the group's next step, at most that of the optimizer. */
   long nextStep() {
     return steps + 1;
   }
 
-  /** The numbers that the rule keeps, to be read. */
+  /** The numbers that the rule keeps; read-only. */
   double[] kept() {
     return kept;
   }
@@ -93,13 +93,13 @@ final class TrainedGroup {
     System.arraycopy(kept, 0, this.kept, 0, kept.length);
   }
 
-  /** Goes on as another group, of the same rule, whatever happened before. */
+  /** Continues as another group of the same rule, whatever happened before. */
   void restore(TrainedGroup other) {
     steps = other.steps;
     System.arraycopy(other.kept, 0, kept, 0, kept.length);
   }
 
-  /** Whether a step does the same with both, but for the count of steps. */
+  /** Whether a step does the same with both, except for the step count. */
   boolean doesAs(TrainedGroup other) {
     return isFrozen == other.isFrozen && rules.equals(other.rules);
   }

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Measures what one step changed, from copies of the values and gradients, which it reads a chunk
- * at a time. Sums are taken in the order of the elements, so equal bits in the parameters give
+ * Measures the changes of one step, from copies of the values and gradients, which it reads a chunk
+ * at a time. Sums are computed in the order of the elements, so equal bits in the parameters give
  * equal bits here.
  */
 final class UpdateMeter {
@@ -21,9 +21,9 @@ final class UpdateMeter {
   /**
    * A parameter and the copies of it.
    *
-   * @param after null where the parameter still has what the step gave it
-   * @param gradients null where it still has those that the step took
-   * @param hasMaster whether what the values lack of an update is kept
+   * @param after null if the parameter still holds the step's result
+   * @param gradients null if it still holds the gradients that the step used
+   * @param hasMaster whether the part of an update that the values lose is kept
    */
   record Measured(
       Parameter parameter,
@@ -35,7 +35,7 @@ final class UpdateMeter {
   /**
    * Names groups: all differ, and a group keeps its name while others are frozen.
    *
-   * @param groups all of an optimizer's
+   * @param groups all groups of an optimizer
    */
   static IdentityHashMap<RuleGroup, String> names(List<TrainedGroup> groups) {
     IdentityHashMap<RuleGroup, String> names = new IdentityHashMap<>();
@@ -52,7 +52,7 @@ final class UpdateMeter {
   }
 
   /**
-   * Reads the copies, which nothing writes any more.
+   * Reads the copies, which nothing writes any longer.
    *
    * @param names of the groups
    * @param learningRate the step's, or NaN if it was skipped
@@ -84,7 +84,7 @@ final class UpdateMeter {
     return updates;
   }
 
-  /** Over the elements of a group. */
+  /** Sums over the elements of a group. */
   private static final class Sums {
     private double change;
     private double size;

@@ -3,23 +3,23 @@ package io.warmstep.checkpoint;
 import java.util.List;
 
 /**
- * A checkpoint is whole, but of something else than what it is to be restored into. Nothing has
+ * Thrown if a checkpoint is intact but does not match the optimizer being restored. Nothing has
  * changed.
  */
 public final class CheckpointMismatchException extends IllegalArgumentException {
   private static final long serialVersionUID = 1L;
 
-  /** As many are named in the message. */
+  /** The most differences that the message names. */
   private static final int SHOWN = 8;
 
-  /** All of them. */
+  /** All differences. */
   private final List<String> differences;
 
   /**
-   * Lists the differences.
+   * Creates the exception.
    *
    * @param source the file, or what else was read
-   * @param differences a clause each, at least one
+   * @param differences one clause each, at least one
    */
   public CheckpointMismatchException(String source, List<String> differences) {
     super(source + " does not fit: " + abbreviated(differences));
@@ -34,9 +34,9 @@ public final class CheckpointMismatchException extends IllegalArgumentException 
   }
 
   /**
-   * All differences, of which the message has the first few.
+   * All differences; the message names only the first few.
    *
-   * @return a clause each
+   * @return one clause each
    */
   public List<String> differences() {
     return differences;

@@ -18,15 +18,14 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * A safetensors file, of this library's or of others'. Opening reads and checks the header alone;
+ * A safetensors file written by this library or another. Opening reads and checks only the header;
  * tensors stay in the file until they are read. Nothing in a file is trusted: sizes are compared
- * with the file's own before anything is allocated. Used by one thread at a time.
+ * with the file's own size before anything is allocated. Used by one thread at a time.
  *
- * <p>Whether the data is as it was written is found out by {@link #verify()}, for files that have a
- * checksum.
+ * <p>{@link #verify()} checks that the data is as it was written, for files with a checksum.
  */
 public final class CheckpointReader implements AutoCloseable {
-  /** Of the DJL module's first files, whose checksum is of the data alone. */
+  /** The format of the DJL module's first files, whose checksum covers only the data. */
   static final String DJL_FORMAT = "warmstep-djl-1";
 
   private final String source;
@@ -102,13 +101,13 @@ public final class CheckpointReader implements AutoCloseable {
    *
    * @param path a regular file, or a link to one
    * @return a reader, to be closed by the caller
-   * @throws CorruptCheckpointException if its header is damaged or none
+   * @throws CorruptCheckpointException if its header is damaged or missing
    * @throws IOException if it cannot be read, or is a folder, a pipe or a device
    */
   public static CheckpointReader open(Path path) throws IOException {
     BasicFileAttributes there = Files.readAttributes(path, BasicFileAttributes.class);
     if (!there.isRegularFile()) {
-      // Opening a pipe would wait for a writer.
+      // Opening a pipe would block until there is a writer.
       throw new FileSystemException(
           path.toString(),
           null,
@@ -126,12 +125,12 @@ public final class CheckpointReader implements AutoCloseable {
   }
 
   /**
-   * Reads what a channel has from its position on, to its end. One that cannot be positioned is
-   * copied to a temporary file first, which goes when the reader is closed.
+   * Reads a channel from its position to its end. One that cannot be positioned is first copied to
+   * a temporary file, which is deleted when the reader is closed.
    *
    * @param channel left open; its position is undefined afterwards
    * @return a reader, to be closed by the caller
-   * @throws CorruptCheckpointException if the header is damaged or none
+   * @throws CorruptCheckpointException if the header is damaged or missing
    * @throws IOException if it cannot be read
    */
   public static CheckpointReader open(ReadableByteChannel channel) throws IOException {
@@ -163,7 +162,7 @@ public final class CheckpointReader implements AutoCloseable {
   }
 
   /**
-   * Where this reads from, for messages.
+   * The source, for messages.
    *
    * @return the path, or a phrase
    */
@@ -172,7 +171,7 @@ public final class CheckpointReader implements AutoCloseable {
   }
 
   /**
-   * Texts about the file.
+   * The file's metadata entries.
    *
    * @return by key, in the file's order; empty if it has none
    */
@@ -183,7 +182,7 @@ public final class CheckpointReader implements AutoCloseable {
   /**
    * The tensors.
    *
-   * @return in the order of their bytes
+   * @return in the order of their position in the file
    */
   public List<TensorEntry> tensors() {
     return parsed.entries();
@@ -202,16 +201,16 @@ public final class CheckpointReader implements AutoCloseable {
   /**
    * Whether a {@link CheckpointWriter} wrote the file.
    *
-   * @return false for files of others, and for those of the DJL module's first format
+   * @return false for files of other programs, and for the DJL module's first format
    */
   public boolean isOurs() {
     return CheckpointWriter.MARK.equals(parsed.metadata().get(SafeTensorsHeader.FORMAT));
   }
 
   /**
-   * The checksum that the file says it has.
+   * The checksum stored in the file.
    *
-   * @return eight hexadecimal digits, or empty for files of others
+   * @return eight hexadecimal digits, or empty for files of other programs
    */
   public Optional<String> checksum() {
     return Optional.ofNullable(parsed.metadata().get(SafeTensorsHeader.CHECKSUM));
@@ -241,7 +240,7 @@ public final class CheckpointReader implements AutoCloseable {
   }
 
   /**
-   * Copies elements of a tensor out, as they are in the file.
+   * Copies elements of a tensor to an array, as they are stored in the file.
    *
    * @param tensor one of {@link #tensors()}
    * @param from first element
@@ -249,8 +248,8 @@ public final class CheckpointReader implements AutoCloseable {
    *     double[]} for F64, {@code short[]} for the 16-bit types, {@code byte[]} for those of 8 bits
    *     and BOOL, {@code int[]} and {@code long[]}
    * @param offset first index of the array
-   * @param length count of elements
-   * @throws IllegalArgumentException if the array is of another type
+   * @param length number of elements
+   * @throws IllegalArgumentException if the array has another type
    * @throws IndexOutOfBoundsException if the tensor or the array has fewer elements
    * @throws CorruptCheckpointException if the file has become shorter
    * @throws IOException if it cannot be read
@@ -273,7 +272,7 @@ public final class CheckpointReader implements AutoCloseable {
     }
   }
 
-  /** Fills a buffer from a place in the file, and makes it ready to be read. */
+  /** Fills a buffer from a position in the file, and flips it for reading. */
   private ByteBuffer readAll(long at, ByteBuffer to) throws IOException {
     channel.position(start + at);
     while (to.hasRemaining()) {
@@ -284,7 +283,7 @@ public final class CheckpointReader implements AutoCloseable {
     return to.flip();
   }
 
-  /** Closes the file; a channel that was handed in stays open. Closing twice is fine. */
+  /** Closes the file; a channel that was passed in stays open. Closing twice is fine. */
   @Override
   public void close() throws IOException {
     if (isOwned) {

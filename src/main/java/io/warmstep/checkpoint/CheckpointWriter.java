@@ -16,14 +16,14 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Collects tensors and writes them to a safetensors file. They are read from where they are a chunk
- * at a time. The metadata gets
+ * Collects tensors and writes them to a safetensors file. Their elements are read from the source a
+ * chunk at a time. The writer adds to the metadata
  *
  * <ul>
  *   <li>{@code format}: {@code warmstep},
- *   <li>{@code version}: of what the tensors' names and the metadata mean, {@code 1},
- *   <li>{@code crc32c}: the CRC-32C of the whole file, in which these eight hexadecimal digits
- *       count as zeros.
+ *   <li>{@code version}: of the meaning of names and metadata, {@code 1},
+ *   <li>{@code crc32c}: the CRC-32C of the whole file, with these eight hexadecimal digits taken as
+ *       zeros.
  * </ul>
  */
 public final class CheckpointWriter {
@@ -41,7 +41,7 @@ public final class CheckpointWriter {
   /** A tensor and its elements. */
   private record Part(TensorEntry entry, TensorSource source) {}
 
-  /** Starts without tensors. */
+  /** Creates a writer without tensors. */
   public CheckpointWriter() {
     metadata.put(SafeTensorsHeader.FORMAT, MARK);
     metadata.put(VERSION, NEWEST_VERSION);
@@ -49,12 +49,12 @@ public final class CheckpointWriter {
   }
 
   /**
-   * Adds a text about the file.
+   * Adds a metadata entry.
    *
    * @param key its name
-   * @param text any text; what is no text is best written as JSON
+   * @param text any text; write other values as JSON
    * @return this writer
-   * @throws IllegalArgumentException if the key is one that the writer sets
+   * @throws IllegalArgumentException if the writer sets the key itself
    */
   public CheckpointWriter metadata(String key, String text) {
     if (RESERVED.contains(key)) {
@@ -71,7 +71,7 @@ public final class CheckpointWriter {
    * @param name unique in the file
    * @param format of its elements
    * @param shape the size of each dimension, empty for a single number
-   * @param source where the elements come from, in row-major order, when the file is written
+   * @param source supplies the elements, in row-major order, when the file is written
    * @return this writer
    * @throws IllegalArgumentException if the name is taken, or a size is negative
    */
@@ -116,7 +116,7 @@ public final class CheckpointWriter {
   }
 
   /**
-   * Adds a truth value, as a tensor without dimensions.
+   * Adds a boolean, as a tensor without dimensions.
    *
    * @param name unique in the file
    * @param value true or false
@@ -128,12 +128,12 @@ public final class CheckpointWriter {
   }
 
   /**
-   * Writes a file, which appears whole or not at all: beside the target, forced to the disk,
-   * renamed. Links are followed, the mode of a file that was there stays, and what is no regular
-   * file is refused.
+   * Writes a file, which appears whole or not at all: it is written next to the target, forced to
+   * disk and renamed. Links are followed, an existing file keeps its mode, and targets that are not
+   * regular files are rejected.
    *
    * @param path the file, replaced if it exists
-   * @throws IOException if it cannot be written; one that was there stays
+   * @throws IOException if it cannot be written; an existing file stays
    */
   public void write(Path path) throws IOException {
     AtomicFile.write(path, this::write);
@@ -189,7 +189,7 @@ public final class CheckpointWriter {
     return laidOut;
   }
 
-  /** The writer's own keys come first, so no text of the caller's can look like this one. */
+  /** The writer's own keys come first, so no entry of the caller's can be mistaken for this one. */
   private static int digitsAt(byte[] header) {
     String key = "\"" + SafeTensorsHeader.CHECKSUM + "\":\"";
     int length = Math.min(header.length, 200);
@@ -224,7 +224,7 @@ public final class CheckpointWriter {
     }
   }
 
-  /** An array that is long enough, used again where it is. */
+  /** An array that is long enough, reused if possible. */
   private static Object array(Map<Class<?>, Object> arrays, ElementFormat format, int length) {
     Object small = ElementCopy.array(format, 0);
     Object present = arrays.get(small.getClass());

@@ -5,11 +5,11 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 
 /**
- * The CRC-32C of a whole file, header and data, in which the digits of the checksum itself count as
+ * The CRC-32C of a whole file, header and data, with the digits of the checksum itself taken as
  * zeros: {@code 00000000}.
  */
 final class Checksum {
-  /** What stands in a header in place of the digits. */
+  /** The placeholder for the digits in a header. */
   static final String ZEROS = "00000000";
 
   private final CRC32C crc = new CRC32C();

@@ -2,12 +2,12 @@ package io.warmstep.checkpoint;
 
 import java.io.IOException;
 
-/** A file is damaged, or no checkpoint at all. Nothing has changed. */
+/** Thrown if a file is damaged or not a checkpoint. Nothing has changed. */
 public final class CorruptCheckpointException extends IOException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Says what is wrong.
+   * Creates the exception.
    *
    * @param source the file, or what else was read
    * @param reason a clause about it
@@ -17,11 +17,11 @@ public final class CorruptCheckpointException extends IOException {
   }
 
   /**
-   * Says what is wrong and how that was found.
+   * Creates the exception with a cause.
    *
    * @param source the file, or what else was read
    * @param reason a clause about it
-   * @param cause what reading it threw, or null
+   * @param cause the exception thrown while reading, or null
    */
   public CorruptCheckpointException(String source, String reason, Throwable cause) {
     super(source + " is damaged or no checkpoint: " + reason, cause);

@@ -3,14 +3,14 @@ package io.warmstep.checkpoint;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Elements between arrays of Java's and the bytes of a file. */
+/** Copies elements between Java arrays and the bytes of a file. */
 final class ElementCopy {
-  /** Bytes that are read or written at a time. */
+  /** Number of bytes read or written at a time. */
   static final int CHUNK = 1 << 20;
 
   private ElementCopy() {}
 
-  /** A buffer for what has that many bytes, at least 8. */
+  /** A buffer for this many bytes, at least 8. */
   static ByteBuffer chunk(long bytes) {
     int size = (int) Math.min(CHUNK, bytes);
     return ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);

@@ -2,9 +2,9 @@ package io.warmstep.checkpoint;
 
 /** How the elements of a tensor in a file are stored: the {@code dtype} of safetensors. */
 public enum ElementFormat {
-  /** True or false, a byte each. */
+  /** True or false, one byte each. */
   BOOL(8),
-  /** Two 4-bit floats a byte. */
+  /** 4-bit floats, two per byte. */
   F4(4),
   /** 6-bit floats, 2 bits of exponent. */
   F6_E2M3(6),
@@ -58,12 +58,12 @@ public enum ElementFormat {
     return bits;
   }
 
-  /** Bytes of an element, for those of whole bytes. */
+  /** Bytes of an element, for formats of whole bytes. */
   int bytes() {
     return bits / 8;
   }
 
-  /** Whether elements are copied as they are between files and an array of Java's. */
+  /** Whether elements can be copied between files and the given Java array as they are. */
   boolean isOf(Object array) {
     return switch (this) {
       case F32 -> array instanceof float[];

@@ -3,7 +3,7 @@ package io.warmstep.checkpoint;
 import io.warmstep.ElementType;
 import io.warmstep.storage.Storage;
 
-/** Elements of a file as numbers. */
+/** Converts elements of a file to numbers. */
 final class ElementValue {
   private ElementValue() {}
 
@@ -34,7 +34,7 @@ final class ElementValue {
     return value[0];
   }
 
-  /** Bias 7, no infinities, NaN where all bits but the sign are set. */
+  /** Bias 7, no infinities, NaN if all bits but the sign are set. */
   private static double fourBitsOfExponent(byte bits) {
     int exponent = (bits >> 3) & 15;
     int fraction = bits & 7;

@@ -9,11 +9,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Reads JSON (RFC 8259) from UTF-8, strictly and value by value: what it returns is no larger than
- * what it has read. Says at which byte something is wrong.
+ * Reads JSON (RFC 8259) from UTF-8, strictly and value by value: a result is no larger than the
+ * input read so far. Errors name the byte.
  */
 final class JsonReader {
-  /** Deeper values are refused rather than followed. */
+  /** Deeper values are rejected rather than followed. */
   private static final int MAX_DEPTH = 64;
 
   private final byte[] bytes;
@@ -23,7 +23,7 @@ final class JsonReader {
     this.bytes = bytes;
   }
 
-  /** What is wrong, and where. */
+  /** An error and its position. */
   static final class MalformedException extends Exception {
     private static final long serialVersionUID = 1L;
 
@@ -32,7 +32,7 @@ final class JsonReader {
     }
   }
 
-  /** What to do with the value of a member of an object. */
+  /** Handles the value of a member of an object. */
   interface Member {
     void read(String key) throws MalformedException;
   }
@@ -46,7 +46,7 @@ final class JsonReader {
     return at;
   }
 
-  /** The next byte that is no space, which stays unread; -1 at the end. */
+  /** The next byte that is not a space, which stays unread; -1 at the end. */
   private int peek() {
     while (at < bytes.length
         && (bytes[at] == ' ' || bytes[at] == '\n' || bytes[at] == '\r' || bytes[at] == '\t')) {
@@ -72,7 +72,7 @@ final class JsonReader {
     return peek() == '{';
   }
 
-  /** Refuses anything but space after the value. */
+  /** Rejects anything but space after the value. */
   void end() throws MalformedException {
     if (peek() != -1) {
       throw malformed("something follows");
@@ -207,7 +207,7 @@ final class JsonReader {
     return (char) unit;
   }
 
-  /** Any value: a map, list, text, {@link Long}, {@link Double}, {@link Boolean} or null. */
+  /** Any value: a map, list, string, {@link Long}, {@link Double}, {@link Boolean} or null. */
   Object value() throws MalformedException {
     return value(0);
   }

@@ -3,7 +3,7 @@ package io.warmstep.checkpoint;
 import java.util.Iterator;
 import java.util.Map;
 
-/** Writes JSON: maps with texts for keys, collections, texts, numbers, booleans and null. */
+/** Writes JSON: maps with string keys, collections, strings, numbers, booleans and null. */
 final class JsonWriter {
   private JsonWriter() {}
 

@@ -7,32 +7,32 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * The names of PyTorch's flattened optimizer state, and how it calls hyperparameters: {@code
+ * The names of PyTorch's flattened optimizer state, and its names of hyperparameters: {@code
  * weight_decay}, and {@code betas} for {@code beta1} and {@code beta2}.
  */
 public final class PyTorchNames {
-  /** Ends the name of the scales of state that is kept as codes. */
+  /** Suffix of the name of the scales of state that is kept as codes. */
   public static final String SCALE = ".scale";
 
-  /** Begins the name of all that is remembered of a parameter. */
+  /** Prefix of the names of a parameter's state. */
   public static final String STATE = "state.";
 
-  /** Begins the name of all hyperparameters of a parameter. */
+  /** Prefix of the names of a parameter's hyperparameters. */
   public static final String GROUPS = "param_groups.";
 
-  /** Begins the name of what a loss scaler remembers, called as {@code GradScaler} calls it. */
+  /** Prefix of the names of a loss scaler's state, which are those of {@code GradScaler}. */
   public static final String SCALER = "grad_scaler.";
 
-  /** The count of steps, beside a parameter's state. */
+  /** The step count, next to a parameter's state. */
   public static final String STEP = "step";
 
-  /** What PyTorch calls by a longer name. */
+  /** Settings with a longer name in PyTorch. */
   private static final Map<String, String> LONGER = Map.of("decoupled", "decoupled_weight_decay");
 
   private PyTorchNames() {}
 
   /**
-   * Where a part of a parameter's state is.
+   * Returns the tensor name of a state slot.
    *
    * @param parameter the parameter's name
    * @param slot such as {@code exp_avg}
@@ -43,10 +43,10 @@ public final class PyTorchNames {
   }
 
   /**
-   * Where a hyperparameter is.
+   * Returns the tensor name of a hyperparameter.
    *
    * @param parameter the parameter's name
-   * @param name as PyTorch calls it
+   * @param name PyTorch's name for it
    * @return such as {@code param_groups.dense.weight.lr}
    */
   public static String group(String parameter, String name) {
@@ -54,9 +54,9 @@ public final class PyTorchNames {
   }
 
   /**
-   * Hyperparameters as PyTorch has them.
+   * Converts hyperparameters to PyTorch's form.
    *
-   * @param settings numbers and booleans by the names that rules of this library have
+   * @param settings numbers and booleans by the names that this library's rules use
    * @return numbers, booleans and {@code double[]} by PyTorch's names
    */
   public static Map<String, Object> fromSettings(Map<String, ?> settings) {
@@ -78,7 +78,7 @@ public final class PyTorchNames {
   }
 
   /**
-   * Where a setting of a rule is among PyTorch's.
+   * Returns the PyTorch name under which a rule's setting is found.
    *
    * @param setting such as {@code weightDecay} or {@code beta2}
    * @return such as {@code weight_decay} or {@code betas}
@@ -90,16 +90,16 @@ public final class PyTorchNames {
   }
 
   /**
-   * Which element a setting is of what PyTorch has for it.
+   * Returns the index of a setting within PyTorch's value for it.
    *
    * @param setting such as {@code beta2}
-   * @return its index, 0 for what stands alone
+   * @return its index, 0 for a single value
    */
   public static int index(String setting) {
     return isListed(setting) ? setting.charAt(setting.length() - 1) - '1' : 0;
   }
 
-  /** Settings that end in 1, 2 and so on are PyTorch's tuples: betas, etas, step_sizes. */
+  /** Settings that end in 1, 2 and so on are tuples in PyTorch: betas, etas, step_sizes. */
   private static boolean isListed(String setting) {
     char last = setting.charAt(setting.length() - 1);
     return last >= '1' && last <= '9';

@@ -3,20 +3,20 @@ package io.warmstep.checkpoint;
 import java.util.List;
 
 /**
- * What restoring a checkpoint has done where there was a choice.
+ * The choices made while restoring a checkpoint.
  *
- * @param stepCount the number of steps from which the optimizer goes on
- * @param parametersRestored whether the parameters' values were in the file and taken
- * @param notes a sentence each: hyperparameters that differed and which were taken, parameters that
- *     start with an empty state, what the file lacks or has beyond what was asked for
+ * @param stepCount the step count from which the optimizer resumes
+ * @param parametersRestored whether the parameters' values were in the file and restored
+ * @param notes one sentence each: hyperparameters that differed and which were used, parameters
+ *     that start with an empty state, and things that the file lacks or contains in excess
  */
 public record RestoreReport(long stepCount, boolean parametersRestored, List<String> notes) {
   /**
    * Copies the list.
    *
-   * @param stepCount the number of steps from which the optimizer goes on
-   * @param parametersRestored whether the parameters' values were in the file and taken
-   * @param notes a sentence each
+   * @param stepCount the step count from which the optimizer resumes
+   * @param parametersRestored whether the parameters' values were in the file and restored
+   * @param notes one sentence each
    */
   public RestoreReport {
     notes = List.copyOf(notes);

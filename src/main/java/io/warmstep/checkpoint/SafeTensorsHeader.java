@@ -15,21 +15,21 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The header of a file in the safetensors format: a JSON object with texts about the file and, for
- * each tensor, its element type, its shape and where its bytes are among those after the header.
+ * The header of a file in the safetensors format: a JSON object with metadata entries and, for each
+ * tensor, its element type, its shape and the position of its bytes after the header.
  *
- * @param metadata texts by key
- * @param entries the tensors in the order of their bytes
- * @param checksumAt where in the JSON the text of {@link #CHECKSUM} begins, or -1 without one
+ * @param metadata entries by key
+ * @param entries the tensors in the order of their position in the file
+ * @param checksumAt where the value of {@link #CHECKSUM} begins in the JSON, or -1 without one
  */
 record SafeTensorsHeader(Map<String, String> metadata, List<TensorEntry> entries, int checksumAt) {
-  /** Says whose file it is. */
+  /** The program that wrote the file. */
   static final String FORMAT = "format";
 
   /** See {@link Checksum}. */
   static final String CHECKSUM = "crc32c";
 
-  /** Bytes of a header, as in the reference implementation. */
+  /** Maximum size of a header, as in the reference implementation. */
   static final int MAX_BYTES = 100_000_000;
 
   private static final String METADATA = "__metadata__";
@@ -69,16 +69,16 @@ record SafeTensorsHeader(Map<String, String> metadata, List<TensorEntry> entries
     return header.array();
   }
 
-  /** Understands the JSON of a header. Whether the tensors fill the file is not asked here. */
+  /** Parses the JSON of a header. Whether the tensors fill the file is not checked here. */
   static SafeTensorsHeader parse(byte[] json) throws MalformedException {
     return new Parser(json).parse();
   }
 
   /**
-   * Says what is wrong with where the tensors lie: they must fill a file's data, with no byte
-   * between them and none shared. Then they need no more memory than the file has bytes.
+   * Says what is wrong with the tensors' positions: they must fill a file's data without gaps or
+   * overlaps. Then they need no more memory than the file has bytes.
    *
-   * @return a clause, or null if all is well
+   * @return a clause, or null if nothing is
    */
   String problem(long dataLength) {
     long at = 0;

@@ -12,17 +12,18 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * What a checkpoint has of an optimizer beside tensors: JSON in the metadata. Keys that are not
- * known are ignored, so that later releases may add some.
+ * The non-tensor part of an optimizer checkpoint: JSON in the metadata. Unknown keys are ignored,
+ * so that later releases may add some.
  *
- * @param steps how many happened
- * @param skippedSteps how many were skipped
+ * @param steps how many steps have happened
+ * @param skippedSteps how many steps were skipped
  * @param learningRate of the last step, or NaN before the first
  * @param groups parameters under one rule
- * @param constantLearningRate that of the next step, or NaN where a schedule gives it
- * @param schedule what the schedule said of itself, or empty
- * @param hyperparameterSchedules what the schedules of hyperparameters said of themselves
- * @param plateaus the states of the plateau schedules that it was composed of, in order
+ * @param constantLearningRate the learning rate of the next step, or NaN if a schedule determines
+ *     it
+ * @param schedule the schedule's description, or empty
+ * @param hyperparameterSchedules descriptions of the hyperparameters' schedules
+ * @param plateaus the states of the plateau schedules that the schedule contains, in order
  */
 public record SavedOptimizer(
     long steps,
@@ -33,26 +34,26 @@ public record SavedOptimizer(
     String schedule,
     Map<String, String> hyperparameterSchedules,
     List<PlateauSchedule.State> plateaus) {
-  /** Where it is in the metadata. */
+  /** Its key in the metadata. */
   public static final String KEY = "optimizer";
 
   /**
    * Parameters under one rule.
    *
    * @param rule the rule's name
-   * @param learningRateFactor what their learning rate is multiplied by
+   * @param learningRateFactor factor on their learning rate
    * @param parameters their names
-   * @param frozen whether steps left them out; empty in files that do not say
+   * @param frozen whether steps excluded them; empty in files that do not say
    */
   public record Group(
       String rule, double learningRateFactor, List<String> parameters, Optional<Boolean> frozen) {
     /**
-     * Makes a group.
+     * Creates a group.
      *
      * @param rule the rule's name
-     * @param learningRateFactor what their learning rate is multiplied by
+     * @param learningRateFactor factor on their learning rate
      * @param parameters their names
-     * @param frozen whether steps left them out; empty in files that do not say
+     * @param frozen whether steps excluded them; empty in files that do not say
      * @throws NullPointerException if a name is null
      */
     public Group {
@@ -62,16 +63,17 @@ public record SavedOptimizer(
   }
 
   /**
-   * Makes a description.
+   * Creates a description.
    *
-   * @param steps how many happened
-   * @param skippedSteps how many were skipped
+   * @param steps how many steps have happened
+   * @param skippedSteps how many steps were skipped
    * @param learningRate of the last step, or NaN before the first
    * @param groups parameters under one rule
-   * @param constantLearningRate that of the next step, or NaN where a schedule gives it
-   * @param schedule what the schedule said of itself, or empty
-   * @param hyperparameterSchedules what the schedules of hyperparameters said of themselves
-   * @param plateaus the states of the plateau schedules that it was composed of, in order
+   * @param constantLearningRate the learning rate of the next step, or NaN if a schedule determines
+   *     it
+   * @param schedule the schedule's description, or empty
+   * @param hyperparameterSchedules descriptions of the hyperparameters' schedules
+   * @param plateaus the states of the plateau schedules that the schedule contains, in order
    * @throws NullPointerException if one is null
    */
   public SavedOptimizer {
@@ -82,7 +84,7 @@ public record SavedOptimizer(
   }
 
   /**
-   * As it is written.
+   * Returns the JSON text.
    *
    * @return one line of JSON
    */
@@ -121,17 +123,17 @@ public record SavedOptimizer(
     return JsonWriter.text(json);
   }
 
-  /** JSON has no infinity and no NaN: they are written as Java does, as texts. */
+  /** JSON has no infinity and no NaN: they are written as strings, in Java's notation. */
   private static Object number(double value) {
     return Double.isFinite(value) ? (Object) value : Double.toString(value);
   }
 
   /**
-   * Reads it from a file's metadata.
+   * Reads the description from a file's metadata.
    *
    * @param reader the file
-   * @return what it has, or empty if it has none of this
-   * @throws CorruptCheckpointException if it makes no sense
+   * @return the description, or empty if the file has none
+   * @throws CorruptCheckpointException if it is invalid
    */
   public static Optional<SavedOptimizer> of(CheckpointReader reader)
       throws CorruptCheckpointException {

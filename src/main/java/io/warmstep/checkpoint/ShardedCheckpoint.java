@@ -15,18 +15,18 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * A checkpoint of several workers: a folder with a file of each worker's share, and one, {@value
- * #INDEX}, that lists them with their checksums and is written last. A single file of an optimizer
- * can be read as one, too, which then has a single share.
+ * A checkpoint of several workers: a folder with a file for each worker's share, and one, {@value
+ * #INDEX}, that lists them with their checksums and is written last. A single-file checkpoint of an
+ * optimizer can be read too, as one with a single share.
  */
 public final class ShardedCheckpoint implements AutoCloseable {
   /** The file that lists the others. */
   public static final String INDEX = "checkpoint.safetensors";
 
-  /** In the list's metadata: a line for each share, of its file and its checksum. */
+  /** In the list's metadata: a line for each share, with its file and its checksum. */
   public static final String SHARDS = "shards";
 
-  /** Begins the name of a tensor that says which part of a parameter is in a file. */
+  /** Prefix of the name of a tensor that says which part of a parameter is in a file. */
   private static final String SHARDING = "sharding.";
 
   private final String source;
@@ -49,7 +49,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
       return from < other.from + other.count && other.from < from + count;
     }
 
-    /** In runs of so many elements; it begins with a whole one. */
+    /** The same part in runs of so many elements; it begins at a run's boundary. */
     private Part by(int unit) {
       return new Part(from / unit, (count + unit - 1) / unit);
     }
@@ -62,10 +62,10 @@ public final class ShardedCheckpoint implements AutoCloseable {
   /**
    * Opens a checkpoint and checks that its files belong together.
    *
-   * @param path a folder of several workers' shares, or a single file
+   * @param path a folder with several workers' shares, or a single file
    * @return the checkpoint, to be closed by the caller
-   * @throws CorruptCheckpointException if a file is damaged, no checkpoint, or not the one that the
-   *     list names
+   * @throws CorruptCheckpointException if a file is damaged, not a checkpoint, or not the one that
+   *     the list names
    * @throws IOException if one cannot be read
    */
   public static ShardedCheckpoint open(Path path) throws IOException {
@@ -148,7 +148,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Says in a file which part of a parameter it has.
+   * Records in a file which part of a parameter it holds.
    *
    * @param writer of the file
    * @param parameter the parameter's name
@@ -171,7 +171,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Checks those files that have something of given parts, by their checksums.
+   * Verifies the checksums of the files that hold something of the given parts.
    *
    * @param wanted by parameter
    * @throws CorruptCheckpointException if one is damaged
@@ -191,11 +191,12 @@ public final class ShardedCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Adds what there is of given parts to a file, as if an optimizer of these parts had saved it.
-   * Elements are copied when the file is written; until then this checkpoint must stay open.
+   * Adds the available data of the given parts to a file, as if an optimizer of these parts had
+   * saved it. Elements are copied when the file is written; until then this checkpoint must stay
+   * open.
    *
    * @param writer of the file
-   * @param wanted by parameter; a parameter that is not among them is left out
+   * @param wanted by parameter; other parameters are left out
    */
   public void addTo(CheckpointWriter writer, Map<String, Part> wanted) {
     addTo(writer, wanted, false);
@@ -223,7 +224,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
     }
   }
 
-  /** Adds what a tensor of a parameter has for a part of it. */
+  /** Adds the values that a parameter's tensor has for a part of the parameter. */
   private void addOf(
       CheckpointWriter writer, TensorEntry entry, String parameter, Part part, boolean isWhole) {
     String name = entry.name();
@@ -232,7 +233,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
     TensorEntry its = reader.tensor(name).orElse(entry);
     Part has = present(parameter, owner, part);
     int unit = unit(entry);
-    // Rows and columns of a matrix, which lies whole with one worker, are fewer than its elements.
+    // A matrix has fewer rows and columns than elements, and belongs to one worker as a whole.
     boolean isOfWhole = its.count() < has.by(unit).count && part.count > 0;
     if (its.shape().isEmpty() || has.equals(part) || isOfWhole) {
       writer.tensor(name, its.format(), its.shape(), whole(reader, its));
@@ -242,7 +243,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
     writer.tensor(name, entry.format(), shape, slice(name, parameter, unit, part.by(unit).from));
   }
 
-  /** What a file has of a parameter: all as far as one knows, if it is a single file. */
+  /** The part of a parameter in a file: presumably all of it, if it is a single file. */
   private Part present(String parameter, int file, Part wanted) {
     List<Part> present = parts.get(parameter);
     if (present != null) {
@@ -252,14 +253,14 @@ public final class ShardedCheckpoint implements AutoCloseable {
     return new Part(0, length < 0 ? wanted.from + wanted.count : length);
   }
 
-  /** Whether a tensor is of a parameter of the file's that is not wanted. */
+  /** Whether a tensor belongs to a parameter in the file that is not wanted. */
   private boolean isOfAnother(String name, Set<String> wanted) {
     return parts.keySet().stream()
         .anyMatch(
             parameter -> !wanted.contains(parameter) && parameter.equals(of(name, parameter)));
   }
 
-  /** Whose values or state a tensor is, or null. */
+  /** The parameter whose values or state a tensor holds, or null. */
   private static String parameterOf(String name, Set<String> parameters) {
     if (parameters.contains(name)) {
       return name;
@@ -277,7 +278,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
     return parameterOf(name, Set.of(parameter));
   }
 
-  /** The file in which what there is once for a parameter is its owner's. */
+  /** The file of a parameter's owner, which holds the values that exist once per parameter. */
   private int owner(String parameter) {
     List<Part> present = parts.getOrDefault(parameter, List.of());
     for (int i = 0; i < present.size(); i++) {
@@ -301,7 +302,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
     }
   }
 
-  /** How many elements of a parameter a tensor has a value for. */
+  /** How many of a parameter's elements share one value of a tensor. */
   private static int unit(TensorEntry entry) {
     return isOfScales(entry) ? StateCodes.GROUP : 1;
   }
@@ -310,7 +311,7 @@ public final class ShardedCheckpoint implements AutoCloseable {
     return entry.name().endsWith(PyTorchNames.SCALE) && entry.format() == ElementFormat.U16;
   }
 
-  /** The name of a tensor, or of the state whose codes its scales are of. */
+  /** The name of a tensor or, for scales, of the state that they belong to. */
   private static String stateOf(TensorEntry entry) {
     String name = entry.name();
     return isOfScales(entry)
@@ -319,9 +320,9 @@ public final class ShardedCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Elements of a tensor from one on, wherever they lie.
+   * Elements of a tensor from a given one on, whichever file they are in.
    *
-   * @param unit how many of the parameter's have one of the tensor's
+   * @param unit how many of the parameter's elements share one of the tensor's
    */
   private TensorSource slice(String name, String parameter, int unit, long start) {
     List<Part> present = parts.get(parameter);
@@ -348,12 +349,12 @@ public final class ShardedCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Makes one file of all shares, as an optimizer of the whole would have saved it.
+   * Merges all shares into one file, as an optimizer of the whole would have saved it.
    *
    * @param folder of the checkpoint
    * @param file to write
    * @throws CorruptCheckpointException if a file is damaged
-   * @throws IOException if one cannot be read, or the new one not written
+   * @throws IOException if a share cannot be read, or the new file not written
    */
   public static void merge(Path folder, Path file) throws IOException {
     try (ShardedCheckpoint checkpoint = open(folder)) {
@@ -371,10 +372,10 @@ public final class ShardedCheckpoint implements AutoCloseable {
   }
 
   /**
-   * The length of a parameter, as far as the files say.
+   * The length of a parameter, as far as the files record it.
    *
    * @param parameter its name
-   * @return count of elements, or -1 if there is no such parameter
+   * @return number of elements, or -1 if there is no such parameter
    */
   public long length(String parameter) {
     List<Long> shape = shapes.get(parameter);

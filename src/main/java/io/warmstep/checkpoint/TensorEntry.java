@@ -14,7 +14,7 @@ import java.util.List;
 public record TensorEntry(
     String name, ElementFormat format, List<Long> shape, long begin, long end) {
   /**
-   * Makes an entry.
+   * Creates an entry.
    *
    * @param name as in the file
    * @param format of its elements
@@ -27,7 +27,7 @@ public record TensorEntry(
   }
 
   /**
-   * Count of elements.
+   * Number of elements.
    *
    * @return the product of the shape
    */

@@ -1,16 +1,16 @@
 package io.warmstep.checkpoint;
 
-/** Where a tensor's elements come from when it is written: an array, or a device. */
+/** Supplies a tensor's elements when it is written: from an array, or a device. */
 @FunctionalInterface
 public interface TensorSource {
   /**
-   * Copies elements out.
+   * Copies elements to an array.
    *
    * @param from first element to copy
    * @param array the target, of the Java type that holds the elements' bits: {@code float[]} for
    *     F32, {@code double[]} for F64, {@code short[]} for the half types, and so on
    * @param offset first index of the target
-   * @param length count of elements
+   * @param length number of elements
    */
   void read(long from, Object array, int offset, int length);
 

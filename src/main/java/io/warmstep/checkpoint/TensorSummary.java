@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.util.Optional;
 
 /**
- * What a tensor's numbers are like, widened to float64. Numbers that are not finite are counted and
- * stand outside the rest.
+ * Summary statistics of a tensor, computed in float64. Non-finite numbers are counted and excluded
+ * from the rest.
  *
  * @param norm root of the sum of squares
  * @param min least, or NaN if no number is finite
@@ -16,11 +16,11 @@ import java.util.Optional;
 public record TensorSummary(double norm, double min, double max, long nans, long infinities) {
   private static final int CHUNK = 1 << 14;
 
-  /** A sum of squares that is this small, or not finite, is taken again of scaled numbers. */
+  /** A sum of squares that is this small, or not finite, is recomputed from scaled numbers. */
   private static final double TINY = 1e-280;
 
   /**
-   * Reads a tensor.
+   * Summarizes a tensor.
    *
    * @param reader of the file
    * @param tensor one of its tensors

@@ -7,9 +7,9 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.List;
 
-/** Finds out whether all workers have the same text, and if not, where two differ. */
+/** Checks whether all workers have the same text, and if not, where two differ. */
 final class Agreement {
-  /** Shown of a line. */
+  /** Characters of a line that are shown. */
   private static final int SHOWN = 300;
 
   private Agreement() {}
@@ -39,7 +39,7 @@ final class Agreement {
             + shown(second, line));
   }
 
-  /** The first worker whose text is not that of worker 0, or -1. */
+  /** The first worker whose text differs from worker 0's, or -1. */
   private static int differing(List<byte[]> hashes) {
     for (int rank = 1; rank < hashes.size(); rank++) {
       if (!Arrays.equals(hashes.get(0), hashes.get(rank))) {

@@ -13,10 +13,10 @@ final class AllGather implements Operation {
   private final int[] sent;
   private final int[] received;
 
-  /** Elements of this worker's chunks that may be sent. */
+  /** Number of elements of this worker's chunks that may be sent. */
   private long ready = Long.MAX_VALUE;
 
-  /** For each of these chunks how many elements there are up to its end. */
+  /** For each of these chunks, the number of elements up to its end. */
   private final long[] ends;
 
   AllGather(Elements elements, int rank, int size, List<Share> shares) {
@@ -37,7 +37,7 @@ final class AllGather implements Operation {
     }
   }
 
-  /** Sets how many of this worker's elements may be sent, which are all otherwise. */
+  /** Sets how many of this worker's elements may be sent; all unless called. */
   void ready(long elements) {
     ready = elements;
   }

@@ -6,8 +6,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * The header of a bucket: what is in it, the payload's length, the number of the operation, and a
- * hash of what the operation is about. Little-endian, as are the payloads.
+ * The header of a bucket: its kind, the payload's length, the number of the operation, and a hash
+ * of the operation's layout. Little-endian, like the payloads.
  */
 final class Bucket {
   /** Bytes of a header. */
@@ -19,18 +19,18 @@ final class Bucket {
   /** A worker has failed; the payload says why. */
   static final int FAILED = 2;
 
-  /** From this one on, operations. */
+  /** The first kind that is an operation. */
   static final int FIRST_OPERATION = 16;
 
   private static final int LARGEST = 512 << 10;
   private static final int SMALLEST = 16 << 10;
 
-  /** Of all links of a worker together: two buckets for either direction. */
+  /** Maximum memory of all links of a worker together: two buckets in each direction. */
   private static final int MAX_MEMORY = 32 << 20;
 
   private Bucket() {}
 
-  /** Bytes of a bucket's payload in a collective of a size. */
+  /** Bytes of a bucket's payload in a collective of the given size. */
   static int payload(int size) {
     int fair = MAX_MEMORY / 4 / Math.max(1, size - 1);
     return Math.max(SMALLEST, Math.min(LARGEST, Integer.highestOneBit(fair)));
@@ -42,7 +42,7 @@ final class Bucket {
         .order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  /** Writes a header once the payload is there. */
+  /** Writes a header once the payload is complete. */
   static void seal(ByteBuffer bucket, int kind, long sequence, int layout) {
     bucket.putInt(0, kind);
     bucket.putInt(4, bucket.position() - HEADER);

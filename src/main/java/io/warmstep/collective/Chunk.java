@@ -10,7 +10,7 @@ import java.util.List;
  *
  * @param type of the tensors
  * @param pieces the parts, in order
- * @param length count of elements
+ * @param length number of elements
  */
 record Chunk(ElementType type, List<Piece> pieces, int length) {
   /**
@@ -18,19 +18,19 @@ record Chunk(ElementType type, List<Piece> pieces, int length) {
    *
    * @param share its position in the operation's list
    * @param at its first element in the tensor
-   * @param count of elements
+   * @param count number of elements
    */
   record Piece(int share, long at, int count) {}
 
-  /** A tensor of an operation's list, and whom it belongs to. */
+  /** A tensor of an operation's list, and its owner. */
   record Owned(Tensor tensor, int owner) {}
 
   /**
-   * Cuts what belongs to each worker.
+   * Cuts each worker's tensors into chunks.
    *
-   * @param owned by the order of the operation's list
-   * @param size count of workers
-   * @param bytes most of a chunk, in the arithmetic type
+   * @param owned in the order of the operation's list
+   * @param size number of workers
+   * @param bytes maximum of a chunk, in the arithmetic type
    * @return chunks by worker
    */
   static List<List<Chunk>> cut(List<Owned> owned, int size, int bytes) {

@@ -6,32 +6,32 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One worker's part in what several do together. Every worker has one of its own, calls the same
+ * One worker's endpoint in a group of cooperating workers. Every worker has its own, calls the same
  * operations in the same order, with tensors of the same types and lengths, and uses it from one
- * thread at a time. An operation returns when this worker's part of it is done: what it gave can be
- * overwritten, and what it was to receive is there.
+ * thread at a time. An operation returns when this worker's part of it is done: its inputs can be
+ * overwritten, and its results are there.
  *
- * <p>{@link Collectives#inProcess} makes those of threads in one process, {@link TcpEndpoint} those
- * of processes. The two reductions and {@link #allGather} are all that touches devices, so that a
- * transport of a GPU vendor's fits beneath: a share is one reduction or broadcast to or from its
- * owner, and a list of shares is a group of them.
+ * <p>{@link Collectives#inProcess} creates endpoints for threads in one process, {@link
+ * TcpEndpoint} for processes. Only the two reductions and {@link #allGather} touch devices, so a
+ * GPU vendor's transport can be used underneath: a share is one reduction or broadcast to or from
+ * its owner, and a list of shares is a group of them.
  *
- * <p>Two orders of adding up:
+ * <p>There are two orders of summation:
  *
  * <ul>
- *   <li>{@link #reduceScatter(List)} is <em>fast</em>: the order is the transport's. Its bits may
- *       depend on the number of workers and on the transport.
- *   <li>{@link #reduceScatter(LaneTree, List)} is <em>deterministic</em>: the bits depend on the
- *       number of lanes alone.
+ *   <li>{@link #reduceScatter(List)} is <em>fast</em>: the transport chooses the order. The bits
+ *       may depend on the number of workers and on the transport.
+ *   <li>{@link #reduceScatter(LaneTree, List)} is <em>deterministic</em>: the bits depend only on
+ *       the number of lanes.
  * </ul>
  *
- * <p>Every operation has a time limit. If it is over, or a worker is lost, the operation throws a
- * {@link CollectiveException} at every worker that is in it, and so does every later one. What the
- * tensors then hold is undefined. A worker that gives up should close its collective: the others
- * learn of it at once.
+ * <p>Every operation has a time limit. When it expires, or a worker is lost, the operation throws a
+ * {@link CollectiveException} at every participating worker, and so does every later one. The
+ * contents of the tensors are then undefined. A worker that gives up should close its collective,
+ * so that the others notice at once.
  */
 public interface Collective extends AutoCloseable {
-  /** Longest message of {@link #exchange}, in bytes. */
+  /** Maximum length of a message of {@link #exchange}, in bytes. */
   int MAX_MESSAGE = 16 << 20;
 
   /**
@@ -49,25 +49,25 @@ public interface Collective extends AutoCloseable {
   int size();
 
   /**
-   * Adds the tensors of all workers up, in the transport's order: afterwards each share's tensor is
-   * the sum at the share's owner, and as it was at the others. Half types are added in float32 and
+   * Sums the tensors of all workers, in the transport's order: afterwards each share's tensor is
+   * the sum at the share's owner, and unchanged at the others. Half types are added in float32 and
    * rounded once, at the end.
    *
    * @param shares the same types, lengths and owners at all workers
    * @throws CollectiveException if a worker is lost, differs or is too late
-   * @throws IllegalArgumentException if an owner is no worker; nothing has happened
+   * @throws IllegalArgumentException if an owner is not a worker; nothing has happened
    */
   void reduceScatter(List<Share> shares);
 
   /**
-   * Adds the sums of lanes up by their tree, in the arithmetic of the tensors: afterwards each
+   * Adds the sums of lanes by their tree, in the arithmetic type of the tensors: afterwards each
    * share's target is the whole sum at the share's owner, rounded once to the target's type.
    *
-   * @param tree of this collective's number of workers
+   * @param tree for this collective's number of workers
    * @param shares the same types, lengths and owners at all workers; each has a tensor for every
    *     node of this worker's
    * @throws CollectiveException if a worker is lost, differs or is too late
-   * @throws IllegalArgumentException if an owner is no worker, or a count is wrong; nothing has
+   * @throws IllegalArgumentException if an owner is not a worker, or a count is wrong; nothing has
    *     happened
    */
   void reduceScatter(LaneTree tree, List<LaneShare> shares);
@@ -77,35 +77,35 @@ public interface Collective extends AutoCloseable {
    *
    * @param shares the same types, lengths and owners at all workers
    * @throws CollectiveException if a worker is lost, differs or is too late
-   * @throws IllegalArgumentException if an owner is no worker; nothing has happened
+   * @throws IllegalArgumentException if an owner is not a worker; nothing has happened
    */
   void allGather(List<Share> shares);
 
   /**
-   * Whether {@link #gather} sends what is ready while the rest is not. Where it does not, saying
-   * how far one is gains nothing.
+   * Whether {@link #gather} sends ready elements while others are not. If it does not, reporting
+   * progress gains nothing.
    *
-   * @return false unless bytes travel by themselves
+   * @return false unless the transport sends in the background
    */
   default boolean movesMeanwhile() {
     return false;
   }
 
   /**
-   * Begins to do what {@link #allGather} does, while this worker's own tensors are not ready yet.
-   * Other workers may do the same at once, by {@link #allGather} or by this. Where nothing travels
-   * while a worker does something else, as over memory, all is sent at the end.
+   * Starts an {@link #allGather} while this worker's own tensors are not ready yet. Other workers
+   * may take part with {@link #allGather} or with this. Transports that cannot send in the
+   * background, such as the one in a process, send everything at the end.
    *
-   * @param shares as there
-   * @return what is told which elements are ready, and has to be finished
-   * @throws IllegalArgumentException if an owner is no worker, here or when it is finished; nothing
-   *     has happened
+   * @param shares as for {@link #allGather}
+   * @return a handle to report ready elements to, and then finish
+   * @throws IllegalArgumentException if an owner is not a worker, here or when it is finished;
+   *     nothing has happened
    */
   default Gathering gather(List<Share> shares) {
     List<Share> all = List.copyOf(shares);
     return new OnceGathering() {
       @Override
-      void send(long elements) {} // all is sent at the end
+      void send(long elements) {} // everything is sent at the end
 
       @Override
       void sendRest() {
@@ -115,7 +115,7 @@ public interface Collective extends AutoCloseable {
   }
 
   /**
-   * Gives every worker the messages of all.
+   * Sends every worker's message to all workers.
    *
    * @param message this worker's, of at most {@link #MAX_MESSAGE} bytes
    * @return the messages by rank, this worker's own included
@@ -125,7 +125,7 @@ public interface Collective extends AutoCloseable {
   List<byte[]> exchange(byte[] message);
 
   /**
-   * Waits until all workers have come here.
+   * Waits until all workers have called this.
    *
    * @throws CollectiveException if a worker is lost, differs or is too late
    */
@@ -134,7 +134,7 @@ public interface Collective extends AutoCloseable {
   }
 
   /**
-   * Adds the tensors of all workers up, in the transport's order, for all of them.
+   * Sums the tensors of all workers, in the transport's order, for all of them.
    *
    * @param tensor becomes the sum; the same type and length at all workers
    * @throws CollectiveException if a worker is lost, differs or is too late
@@ -169,9 +169,10 @@ public interface Collective extends AutoCloseable {
   /**
    * Checks that all workers have the same text, such as a description of what they train.
    *
-   * @param what the text is of, for the message
+   * @param what the subject of the text, for the message
    * @param text lines
-   * @throws WorkersDifferException at all workers, with the first line that differs at two of them
+   * @throws WorkersDifferException at all workers, with the first line that differs between two of
+   *     them
    * @throws CollectiveException if a worker is lost or is too late
    */
   default void requireSame(String what, String text) {
@@ -180,7 +181,7 @@ public interface Collective extends AutoCloseable {
   }
 
   /**
-   * Leaves. An operation that the other workers are in, or begin, throws a {@link
+   * Leaves the group. Operations that the other workers are in, or begin, throw a {@link
    * WorkerLostException} there. Closing twice is fine.
    */
   @Override

@@ -1,26 +1,26 @@
 package io.warmstep.collective;
 
 /**
- * An operation was not done within its time limit, since a worker hangs, has not come, or is on a
- * connection that is too slow or leads nowhere.
+ * Thrown if an operation did not finish within its time limit, because a worker hangs, has not
+ * joined, or has a connection that is too slow or dead.
  */
 public final class CollectiveTimeoutException extends CollectiveException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
-   * @param message which operation, and the workers that were waited for
+   * @param message the operation, and the workers that it waited for
    */
   public CollectiveTimeoutException(String message) {
     this(message, null);
   }
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
-   * @param message which operation, and the workers that were waited for
-   * @param cause how the last attempt failed, or null
+   * @param message the operation, and the workers that it waited for
+   * @param cause the failure of the last attempt, or null
    */
   public CollectiveTimeoutException(String message, Throwable cause) {
     super(message, cause);

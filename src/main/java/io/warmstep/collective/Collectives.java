@@ -4,9 +4,9 @@ import io.warmstep.check.Arguments;
 import java.time.Duration;
 import java.util.List;
 
-/** Makes collectives whose workers are in this process. */
+/** Creates collectives whose workers are in this process. */
 public final class Collectives {
-  /** How long an operation may take unless another limit is given. */
+  /** The default time limit of an operation. */
   public static final Duration DEFAULT_LIMIT = Duration.ofMinutes(5);
 
   private Collectives() {}
@@ -19,7 +19,7 @@ public final class Collectives {
    * workers.forEach(worker -> executor.submit(() -> train(worker)));
    * }</pre>
    *
-   * @param size how many, at least 1
+   * @param size number of workers, at least 1
    * @return one for each, to be used and closed by its thread
    * @throws IllegalArgumentException if the size is out of range
    */
@@ -30,9 +30,9 @@ public final class Collectives {
   /**
    * Workers that are threads of this process.
    *
-   * @param size how many, at least 1
-   * @param limit how long an operation may take, from this worker's call on; it includes waiting
-   *     for workers that are still busy with something else
+   * @param size number of workers, at least 1
+   * @param limit how long an operation may take from this worker's call on, including waiting for
+   *     workers that are still busy
    * @return one for each, to be used and closed by its thread
    * @throws IllegalArgumentException if the size or the limit is out of range
    */
@@ -42,7 +42,7 @@ public final class Collectives {
   }
 
   /**
-   * One worker, for which every sum is what it has itself.
+   * A collective of a single worker.
    *
    * @return a collective of size 1
    */

@@ -11,21 +11,21 @@ import java.nio.ShortBuffer;
 import java.util.EnumMap;
 import java.util.Map;
 
-/** Moves elements between tensors, host arrays and buckets, by way of arrays that are kept. */
+/** Moves elements between tensors, host arrays and buckets, through arrays that are kept. */
 final class Elements {
   private final int bytes;
   private final Map<ElementType, Object> scratch = new EnumMap<>(ElementType.class);
 
   /**
-   * Makes room.
+   * Allocates room.
    *
-   * @param bytes most that are moved at once
+   * @param bytes maximum moved at once
    */
   Elements(int bytes) {
     this.bytes = bytes;
   }
 
-  /** Most bytes that are moved at once. */
+  /** Maximum bytes moved at once. */
   int bytes() {
     return bytes;
   }
@@ -35,7 +35,7 @@ final class Elements {
         storage.type(), type -> storage.newArray(bytes / 2)); // the smallest type has two bytes
   }
 
-  /** Copies elements of a tensor as they are stored to an array of their storage's. */
+  /** Copies elements of a tensor, as they are stored, to an array of their stored type. */
   private static void read(Tensor tensor, long at, Object array, int to, int n) {
     Tensor slice = tensor.slice(at, n);
     if (array instanceof float[] floats) {
@@ -58,7 +58,7 @@ final class Elements {
     }
   }
 
-  /** Copies elements of a tensor as values to an array of their arithmetic type. */
+  /** Copies elements of a tensor, as values, to an array of their arithmetic type. */
   void load(Tensor tensor, long at, Object values, int to, int n) {
     Storage storage = Storage.of(tensor.type());
     if (storage.isArithmetic()) {
@@ -70,7 +70,7 @@ final class Elements {
     }
   }
 
-  /** Overwrites elements of a tensor by values, rounded to its type. */
+  /** Overwrites elements of a tensor with values, rounded to its type. */
   void store(Object values, int from, Tensor tensor, long at, int n) {
     Storage storage = Storage.of(tensor.type());
     if (storage.isArithmetic()) {
@@ -82,9 +82,7 @@ final class Elements {
     }
   }
 
-  /**
-   * Puts elements of a tensor into a bucket, as elements of a type: its own or its arithmetic's.
-   */
+  /** Puts elements of a tensor into a bucket, in its own type or its arithmetic type. */
   void put(Tensor tensor, long at, int n, ElementType type, ByteBuffer bucket) {
     Storage storage = Storage.of(type);
     Buffer view = storage.view(bucket);
@@ -118,7 +116,7 @@ final class Elements {
     bucket.position(bucket.position() + n * tensor.type().bytes());
   }
 
-  /** Has a sum be one that started at 0, which never is -0. */
+  /** Makes a sum one that started at 0, which is never -0. */
   static void startAtZero(Object sum, int n) {
     if (sum instanceof float[] sums) {
       for (int i = 0; i < n; i++) {

@@ -14,8 +14,8 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * How two workers make sure of each other, before anything else: both prove that they know the
- * token without sending it, by codes over random numbers of both sides.
+ * How two workers authenticate each other, before anything else: both prove that they know the
+ * token without sending it, with codes over random numbers from both sides.
  *
  * <pre>
  * accepting:  magic, version, nonce
@@ -24,7 +24,7 @@ import javax.crypto.spec.SecretKeySpec;
  * </pre>
  */
 final class Handshake {
-  /** Of what is sent from the first byte on. */
+  /** Version of the protocol, from the first byte on. */
   static final int VERSION = 1;
 
   private static final long MAGIC = 0x5741524d53544550L; // WARMSTEP
@@ -32,10 +32,10 @@ final class Handshake {
   private static final int MAX_TEXT = 1024;
   private static final SecureRandom RANDOM = new SecureRandom();
 
-  /** Who connects. */
+  /** The connecting worker. */
   record Hello(int version, int rank, int size, String address) {}
 
-  /** A worker that does not fit the others, and knows it by now. */
+  /** A worker that does not match the others and has been told so. */
   static final class RefusedException extends StrangerException {
     private static final long serialVersionUID = 1L;
 
@@ -44,7 +44,7 @@ final class Handshake {
     }
   }
 
-  /** Someone who is no worker, or none of these. */
+  /** A peer that is not a worker, or not one of these. */
   static class StrangerException extends IOException {
     private static final long serialVersionUID = 1L;
 
@@ -59,17 +59,17 @@ final class Handshake {
     this.token = token.getBytes(UTF_8);
   }
 
-  /** What the accepting side decides of someone who knows the token. */
+  /** The accepting side's decision about a peer that knows the token. */
   interface Judge {
-    /** Why it is refused, or null. */
+    /** The reason for a rejection, or null. */
     String refusal(Hello hello);
   }
 
   /**
    * The accepting side.
    *
-   * @throws RefusedException if a worker was refused by the judge
-   * @throws StrangerException if whoever connected is no worker
+   * @throws RefusedException if the judge rejected a worker
+   * @throws StrangerException if the connecting side is not a worker
    */
   Hello accept(Socket socket, Judge judge) throws IOException {
     DataInputStream in = new DataInputStream(socket.getInputStream());
@@ -110,8 +110,8 @@ final class Handshake {
   /**
    * The connecting side.
    *
-   * @throws WorkersDifferException if the other one has another version, or refuses
-   * @throws StrangerException if the other one is no worker
+   * @throws WorkersDifferException if the other one has another version, or rejects this one
+   * @throws StrangerException if the other one is not a worker
    */
   void connect(Socket socket, int rank, int size, String address, int peer) throws IOException {
     DataInputStream in = new DataInputStream(socket.getInputStream());

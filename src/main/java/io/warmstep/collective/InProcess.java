@@ -13,7 +13,7 @@ final class InProcess extends Mesh {
 
   private final Signal signal = new Signal();
 
-  /** Says that something may have changed. */
+  /** Signals that something may have changed. */
   private static final class Signal {
     private boolean isRaised;
 

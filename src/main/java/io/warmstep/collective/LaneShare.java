@@ -5,17 +5,17 @@ import io.warmstep.check.Arguments;
 import java.util.List;
 
 /**
- * What one worker adds to a sum over {@linkplain LaneTree lanes} that belongs to one worker.
+ * One worker's contribution to a sum over {@linkplain LaneTree lanes} that belongs to one worker.
  *
- * @param target receives the sum at its owner; at the others nothing happens to it. The type and
- *     length must be the same at all workers
+ * @param target receives the sum at its owner; it is unchanged at the others. The type and length
+ *     must be the same at all workers
  * @param owner rank of the worker that the sum belongs to
  * @param nodes the sums of this worker's {@link LaneTree#nodes}, of the same length. One that is
  *     not of the target's arithmetic type is widened first. The target may be among them
  */
 public record LaneShare(Tensor target, int owner, List<Tensor> nodes) {
   /**
-   * Checks what is given and copies the list.
+   * Checks the arguments and copies the list.
    *
    * @param target receives the sum at its owner
    * @param owner rank of the worker that the sum belongs to

@@ -5,31 +5,31 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The order in which the lanes of a deterministic sum are added, and which worker has which lanes.
+ * The order in which the lanes of a deterministic sum are added, and the assignment of lanes to
+ * workers.
  *
  * <p>The micro-batches of a step are numbered from 0. Number j belongs to lane {@code j mod lanes},
- * and a lane adds its own one after the other. A binary tree adds the lanes: 0 and 1, 2 and 3, and
- * so on, then the sums of these pairs in the same way until one is left; one without a neighbour
- * goes up as it is. So the bits of the sum depend on the number of lanes and on nothing else: not
- * on the number of workers, which only decides where an addition happens, nor on whose part arrives
- * first.
+ * and a lane adds its micro-batches in order. A binary tree adds the lanes: 0 and 1, 2 and 3, and
+ * so on, then the sums of these pairs in the same way until one is left; one without a neighbour is
+ * passed up as it is. So the bits of the sum depend only on the number of lanes: not on the number
+ * of workers, which only decides where an addition happens, nor on the order of arrival.
  *
- * <p>A worker has consecutive lanes. Where these are a whole subtree, it adds that up itself and
- * sends a single sum; otherwise it sends the sums of the fewest subtrees that its lanes are made
- * of, such as 3, 4 and 5 of eight lanes on three workers: those of 3, and of 4 with 5.
+ * <p>A worker has consecutive lanes. If they form a whole subtree, it adds them itself and sends a
+ * single sum; otherwise it sends the sums of the fewest subtrees that cover its lanes: for lanes 3,
+ * 4 and 5, of eight lanes on three workers, the sums of 3, and of 4 with 5.
  *
- * @param lanes how many there are, from the number of workers to 1024
+ * @param lanes number of lanes, from the number of workers to 1024
  * @param workers how many there are
  */
 public record LaneTree(int lanes, int workers) {
-  /** Most lanes of a sum. */
+  /** Maximum number of lanes of a sum. */
   public static final int MAX_LANES = 1024;
 
   /**
-   * A subtree that one worker adds up.
+   * A subtree that one worker sums.
    *
-   * @param level 0 for one lane, one more for twice as many
-   * @param index from 0, among those of the level
+   * @param level 0 for one lane, 1 more for twice as many
+   * @param index its index within the level, from 0
    */
   public record Node(int level, int index) {
     /**
@@ -46,7 +46,7 @@ public record LaneTree(int lanes, int workers) {
     }
   }
 
-  /** One sum is added to another: both are positions in a list. */
+  /** The addition of one sum to another; both are positions in a list. */
   record Addition(int to, int from) {}
 
   /**
@@ -69,9 +69,9 @@ public record LaneTree(int lanes, int workers) {
   }
 
   /**
-   * The first lane of a worker. It has those up to the first lane of the next worker.
+   * The first lane of a worker. It has all lanes up to the first lane of the next worker.
    *
-   * @param rank of the worker, or the number of workers for the end of the last one's
+   * @param rank of the worker, or the number of workers for the end of the last worker's lanes
    * @return number of the lane
    */
   public int firstLane(int rank) {
@@ -89,7 +89,7 @@ public record LaneTree(int lanes, int workers) {
   }
 
   /**
-   * Whether a micro-batch is one of a worker's.
+   * Whether a micro-batch belongs to a worker.
    *
    * @param microBatch its number in the step, from 0
    * @param rank of the worker
@@ -101,11 +101,11 @@ public record LaneTree(int lanes, int workers) {
   }
 
   /**
-   * Refuses a micro-batch of another worker.
+   * Rejects a micro-batch of another worker.
    *
    * @param microBatch its number in the step, from 0
    * @param rank of the worker
-   * @throws IllegalArgumentException if its lane is not one of the worker's
+   * @throws IllegalArgumentException if its lane does not belong to the worker
    */
   public void requireBelongsTo(long microBatch, int rank) {
     if (!belongsTo(microBatch, rank)) {
@@ -126,7 +126,7 @@ public record LaneTree(int lanes, int workers) {
    * The subtrees whose sums a worker sends.
    *
    * @param rank of the worker
-   * @return the fewest that its lanes are made of, in the order of the lanes
+   * @return the fewest that cover its lanes, in the order of the lanes
    */
   public List<Node> nodes(int rank) {
     List<Node> nodes = new ArrayList<>();
@@ -157,7 +157,7 @@ public record LaneTree(int lanes, int workers) {
   }
 
   /**
-   * How the sums of all workers' nodes become one, in the first.
+   * The additions that combine the sums of all workers' nodes in the first one.
    *
    * @return positions in the list of all nodes, worker after worker
    */
@@ -172,11 +172,11 @@ public record LaneTree(int lanes, int workers) {
   }
 
   /**
-   * How a worker's lanes become its nodes.
+   * The additions that combine a worker's lanes into its nodes.
    *
    * @param rank of the worker
-   * @return pairs of lanes: the second is added to the first, in this order. What a node's first
-   *     lane holds in the end is the node's sum
+   * @return pairs of lanes: the second is added to the first, in this order. A node's first lane
+   *     finally holds the node's sum
    */
   public List<List<Integer>> localAdditions(int rank) {
     List<Node> leaves = new ArrayList<>();
@@ -191,7 +191,7 @@ public record LaneTree(int lanes, int workers) {
         .toList();
   }
 
-  /** Adds a subtree up; returns the position where its sum is. */
+  /** Sums a subtree; returns the position of its sum. */
   private int add(Node node, List<Node> present, List<Addition> additions) {
     int at = present.indexOf(node);
     if (at >= 0) {

@@ -8,29 +8,29 @@ import java.nio.ByteBuffer;
  */
 interface Link {
   /**
-   * A bucket to be filled.
+   * A bucket to fill.
    *
-   * @return an empty one, in native order, or null while all are on their way
+   * @return an empty one, in native order, or null while all are in transit
    */
   ByteBuffer empty();
 
-  /** Sends the bucket that {@link #empty} gave, from its beginning to its position. */
+  /** Sends the bucket that {@link #empty} returned, from its beginning to its position. */
   void send(ByteBuffer filled);
 
   /**
-   * The next bucket that has arrived as a whole.
+   * The next bucket that has arrived completely.
    *
    * @return the same one until it is released, or null if there is none
    */
   ByteBuffer arrived();
 
-  /** The bucket that {@link #arrived} gave has been read. */
+  /** Releases the bucket that {@link #arrived} returned, after it was read. */
   void release();
 
-  /** Whether all that was sent is on its way, without this worker's doing. */
+  /** Whether everything sent is in transit and needs nothing more from this worker. */
   boolean isFlushed();
 
-  /** Why nothing will arrive any more, or null. Buckets that have arrived can still be read. */
+  /** Why nothing more will arrive, or null. Buckets that have arrived can still be read. */
   WorkerLostException end();
 
   /** Ends the connection. */

@@ -16,12 +16,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 
-/** How one worker connects with all others: with lower ranks by calling them, else by waiting. */
+/**
+ * How one worker connects with all others: with lower ranks by calling them, with higher ones by
+ * waiting.
+ */
 final class Meeting implements AutoCloseable {
-  /** How long a stranger may take for its greeting. */
+  /** Time limit for a stranger's greeting. */
   private static final int GREETING_MILLIS = 5_000;
 
-  /** Greetings at a time; strangers cannot take up more. */
+  /** Concurrent greetings; strangers cannot occupy more. */
   private static final int MAX_GREETINGS = 64;
 
   private static final int RETRY_MILLIS = 20;
@@ -37,12 +40,12 @@ final class Meeting implements AutoCloseable {
   /** Connections by rank. */
   private final SocketChannel[] channels;
 
-  /** Where each worker listens, as it said when it connected. */
+  /** Each worker's address, as it gave it when it connected. */
   private final String[] addresses;
 
   private final Semaphore greetings = new Semaphore(MAX_GREETINGS);
 
-  /** Connections that are none yet. */
+  /** Connections that are not established yet. */
   private final List<SocketChannel> pending = new ArrayList<>();
 
   private final List<String> refused = new ArrayList<>();
@@ -150,14 +153,14 @@ final class Meeting implements AutoCloseable {
       } catch (Handshake.StrangerException e) {
         Tcp.close(channel);
         throw new WorkersDifferException(what + ": " + e.getMessage());
-      } catch (IOException e) { // it does not listen yet, was busy with strangers, or is no more
+      } catch (IOException e) { // it does not listen yet, was busy with strangers, or has ended
         last = e;
         Tcp.close(channel);
       } catch (RuntimeException | Error e) {
         Tcp.close(channel);
         throw e;
       }
-      millisLeft(what, last); // throws when the time is over
+      millisLeft(what, last); // throws when the time has run out
       pause();
     }
   }
@@ -171,9 +174,7 @@ final class Meeting implements AutoCloseable {
     }
   }
 
-  /**
-   * Takes whoever connects, each in a thread of its own, so that one that is silent holds none up.
-   */
+  /** Accepts connections, each in its own thread, so that a silent one does not block others. */
   private void accept() {
     while (true) {
       try {
@@ -213,7 +214,7 @@ final class Meeting implements AutoCloseable {
     }
   }
 
-  /** Ends the waiting, but not before the other side has learned of it. */
+  /** Ends the wait, but not before the other side has been told. */
   private synchronized void differ(String reason) {
     difference = new WorkersDifferException(reason);
     notifyAll();
@@ -300,7 +301,7 @@ final class Meeting implements AutoCloseable {
     }
   }
 
-  /** What is left of the time for something, of which the last attempt failed as given, or null. */
+  /** The time left for an action whose last attempt failed with the given exception, or null. */
   private int millisLeft(String what, IOException last) {
     long left = (deadline - System.nanoTime()) / 1_000_000;
     if (left <= 0) {
@@ -327,7 +328,7 @@ final class Meeting implements AutoCloseable {
     return collective;
   }
 
-  /** Stops listening, and cuts what did not become a part of a collective. */
+  /** Stops listening, and cuts connections that did not become part of a collective. */
   @Override
   public synchronized void close() {
     Tcp.close(server);

@@ -8,12 +8,12 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * A collective in which each worker has a link to each other one. The thread that calls an
- * operation does all of its work: it fills buckets while there is room on their way, and takes
- * those that have arrived.
+ * A collective in which each worker has a link to every other one. The thread that calls an
+ * operation does all of its work: it fills buckets while there is room for them in transit, and
+ * takes those that have arrived.
  */
 abstract class Mesh implements Collective {
-  /** Time for others to learn why a worker failed, before the link is cut. */
+  /** Time for others to receive the reason of a worker's failure, before the link is cut. */
   private static final long FAREWELL_NANOS = Duration.ofMillis(200).toNanos();
 
   private final int rank;
@@ -24,7 +24,7 @@ abstract class Mesh implements Collective {
   private Link[] links = {};
   private long sequence;
   private CollectiveException failure;
-  private Operation begun; // which has to be finished before the next one, or null
+  private Operation begun; // which must be finished before the next one, or null
   private volatile boolean isClosed;
 
   Mesh(int rank, int size, Duration limit) {
@@ -42,10 +42,10 @@ abstract class Mesh implements Collective {
   /** Moves bytes without waiting; whether any did. */
   abstract boolean move();
 
-  /** Waits until something can move, or as long as given. */
+  /** Waits until something can move, or for the given time. */
   abstract void await(long nanos);
 
-  /** Frees what is held beside the links. */
+  /** Frees resources other than the links. */
   abstract void free();
 
   @Override
@@ -182,7 +182,7 @@ abstract class Mesh implements Collective {
     }
   }
 
-  /** Does it, or fails for good. */
+  /** Performs the operation, or fails for good. */
   private void perform(Operation operation, Runnable work) {
     try {
       if (failure != null) {
@@ -247,7 +247,7 @@ abstract class Mesh implements Collective {
     }
   }
 
-  /** Does what can be done without waiting. */
+  /** Does the work that is possible without waiting. */
   private void moveOn(Operation operation) {
     boolean moved;
     do {
@@ -357,7 +357,7 @@ abstract class Mesh implements Collective {
             + ", which may hang or be cut off");
   }
 
-  /** Has the others learn why no operation can follow, as far as they listen. */
+  /** Tells the others why no operation can follow, as far as they listen. */
   private void fail(CollectiveException e) {
     if (failure == null) {
       failure = e;

@@ -1,13 +1,13 @@
 package io.warmstep.collective;
 
-/** A gathering that is finished once, after which nothing is told of it. */
+/** A gathering that is finished once, after which it rejects reports. */
 abstract class OnceGathering implements Gathering {
   private boolean isFinished;
 
-  /** Sends what of this worker's elements is ready. */
+  /** Sends those of this worker's elements that are ready. */
   abstract void send(long elements);
 
-  /** Sends the rest, and returns when all is there. */
+  /** Sends the rest, and returns when everything has arrived. */
   abstract void sendRest();
 
   @Override

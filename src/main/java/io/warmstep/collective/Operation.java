@@ -4,22 +4,22 @@ import java.nio.ByteBuffer;
 
 /** One worker's part of an operation, as buckets that go to and come from each other worker. */
 interface Operation {
-  /** For messages. */
+  /** The name, for messages. */
   String name();
 
-  /** Tells it from other operations. */
+  /** Distinguishes it from other operations. */
   int kind();
 
   /** A hash of what must be the same at all workers. */
   int layout();
 
-  /** Does what needs nobody else. */
+  /** Does the work that needs no other worker. */
   void start();
 
   /** Whether there is more to send. */
   boolean sendsTo(int peer);
 
-  /** Whether what the next bucket has is there already. */
+  /** Whether the contents of the next bucket are ready. */
   default boolean canFill(int peer) {
     return true;
   }
@@ -31,9 +31,9 @@ interface Operation {
   boolean expectsFrom(int peer);
 
   /**
-   * Takes the next bucket.
+   * Accepts the next bucket.
    *
-   * @return false if it must wait for those of others
+   * @return false if it must wait for buckets of others
    */
   boolean accept(int peer, ByteBuffer payload);
 }

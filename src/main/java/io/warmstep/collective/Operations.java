@@ -1,6 +1,6 @@
 package io.warmstep.collective;
 
-/** What tells operations apart on their way. */
+/** Distinguishes operations in transit. */
 final class Operations {
   static final int REDUCE_SCATTER = Bucket.FIRST_OPERATION;
   static final int LANES = REDUCE_SCATTER + 1;

@@ -10,11 +10,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Each worker sends the sums of its nodes to the owner, chunk by chunk; the owner adds a chunk's up
- * by the tree when all are there, so that nobody needs room for more than a chunk of each.
+ * Each worker sends the sums of its nodes to the owner, chunk by chunk; the owner adds a chunk's
+ * sums by the tree when all have arrived, so that nobody needs room for more than a chunk of each.
  */
 final class ReduceScatter implements Operation {
-  /** Of a chunk's sums together. */
+  /** Maximum memory of a chunk's sums together. */
   private static final int MAX_MEMORY = 16 << 20;
 
   private final int kind;
@@ -29,23 +29,23 @@ final class ReduceScatter implements Operation {
   /** Position of each worker's first node among all. */
   private final int[] firstNode;
 
-  /** The present chunk's sums of all nodes, by arithmetic type. */
+  /** The current chunk's sums of all nodes, by arithmetic type. */
   private final Map<ElementType, Object[]> sums = new EnumMap<>(ElementType.class);
 
   private final int chunkBytes;
 
-  /** Buckets sent to each worker: node by node of chunk by chunk. */
+  /** Buckets sent to each worker: chunk by chunk, and in each node by node. */
   private final int[] sent;
 
   private final int[] received;
 
-  /** The chunk that is being added up, of those that this worker owns. */
+  /** The chunk that is being summed, among those that this worker owns. */
   private int current;
 
   /** Buckets that it still lacks. */
   private int missing;
 
-  /** What one worker adds, and where the sum goes. */
+  /** One worker's summands, and the destination of the sum. */
   private record Target(Tensor tensor, List<Tensor> nodes) {}
 
   private ReduceScatter(
@@ -73,7 +73,7 @@ final class ReduceScatter implements Operation {
     received = new int[size];
   }
 
-  /** In the order of the workers, in the tensors' own type on the way. */
+  /** In the order of the workers, in the tensors' own type in transit. */
   static ReduceScatter fast(Elements elements, int rank, int size, List<Share> shares) {
     return new ReduceScatter(
         Operations.REDUCE_SCATTER,

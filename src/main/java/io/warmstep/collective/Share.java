@@ -4,15 +4,15 @@ import io.warmstep.Tensor;
 import io.warmstep.check.Arguments;
 
 /**
- * A tensor that belongs to one worker, as far as an operation goes. All workers have one of the
- * same type and length in this place, each on its own device.
+ * A tensor that belongs to one worker for the purpose of an operation. All workers have one of the
+ * same type and length in the same position, each on its own device.
  *
  * @param tensor this worker's
  * @param owner rank of the worker that it belongs to
  */
 public record Share(Tensor tensor, int owner) {
   /**
-   * Checks what is given.
+   * Checks the arguments.
    *
    * @param tensor this worker's
    * @param owner rank of the worker that it belongs to

@@ -87,7 +87,7 @@ final class Tcp extends Mesh {
   static void close(Closeable closeable) {
     try {
       closeable.close();
-    } catch (IOException e) { // nothing is lost by it
+    } catch (IOException e) { // no data is lost by this
       return;
     }
   }

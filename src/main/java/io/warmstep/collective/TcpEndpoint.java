@@ -10,9 +10,10 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * Where a worker that is a process of its own can be reached, and from where it finds the others.
+ * The address at which a worker in its own process listens, and from which it connects to the
+ * others.
  *
- * <p>Where something else hands the addresses round, as a cluster's scheduler does:
+ * <p>If something else distributes the addresses, such as a cluster scheduler:
  *
  * <pre>{@code
  * try (TcpEndpoint endpoint = TcpEndpoint.bind(InetAddress.getByName(host), 0)) {
@@ -21,10 +22,10 @@ import java.util.List;
  * }
  * }</pre>
  *
- * <p>Without that, {@link #meet} needs the address of the first worker alone.
+ * <p>Otherwise, {@link #meet} needs only the address of the first worker.
  *
- * <p>Traffic goes through the given address and no other, and is not encrypted. Whoever does not
- * know the token is refused; once all workers are there, nobody else can connect.
+ * <p>Traffic uses only the given address, and is not encrypted. Connections without the token are
+ * rejected; once all workers have joined, nobody else can connect.
  */
 public final class TcpEndpoint implements AutoCloseable {
   private final ServerSocketChannel server;
@@ -39,13 +40,13 @@ public final class TcpEndpoint implements AutoCloseable {
   /**
    * Listens for other workers.
    *
-   * @param address of this machine, by which the others can reach it, such as the loopback address
-   *     where all are on one machine
-   * @param port to listen at; 0 for any that is free
-   * @return the endpoint, to be closed by the caller; that may be done as soon as it has joined
-   * @throws IOException if the address is none of this machine's, or the port is taken
-   * @throws IllegalArgumentException if the address stands for all of the machine's, or the port is
-   *     out of range
+   * @param address of this machine, at which the others can reach it, such as the loopback address
+   *     if all are on one machine
+   * @param port to listen on; 0 for any free port
+   * @return the endpoint, to be closed by the caller, as early as after joining
+   * @throws IOException if the address is not one of this machine's, or the port is taken
+   * @throws IllegalArgumentException if the address is the wildcard address, or the port is out of
+   *     range
    */
   public static TcpEndpoint bind(InetAddress address, int port) throws IOException {
     Arguments.requirePresent("address", address, "pass one of this machine's");
@@ -64,7 +65,8 @@ public final class TcpEndpoint implements AutoCloseable {
   }
 
   /**
-   * Sets how long an operation may take, and how long the workers wait for each other at first.
+   * Sets how long an operation may take, and how long the workers wait for each other when they
+   * join.
    *
    * @param limit above 0 and at most a day; five minutes unless called
    * @return this endpoint
@@ -89,10 +91,10 @@ public final class TcpEndpoint implements AutoCloseable {
    * Connects with all other workers, whose addresses are known. All of them call this.
    *
    * @param rank of this worker
-   * @param addresses of all workers by rank, as they have them from {@link #address()}
+   * @param addresses of all workers by rank, as returned by their {@link #address()}
    * @param token a secret that all workers share
-   * @return this worker's part, to be closed by the caller
-   * @throws CollectiveTimeoutException if not all workers come in time
+   * @return this worker's endpoint of the collective, to be closed by the caller
+   * @throws CollectiveTimeoutException if not all workers join in time
    * @throws WorkersDifferException if another worker has another token or version, or the same rank
    * @throws IOException if this machine's network fails
    * @throws IllegalArgumentException if an argument is out of range
@@ -107,15 +109,15 @@ public final class TcpEndpoint implements AutoCloseable {
   }
 
   /**
-   * Connects with all other workers by way of the first, which listens at an address that all of
-   * them know. All of them call this.
+   * Connects with all other workers through the first, which listens at an address that all of them
+   * know. All of them call this.
    *
    * @param rank of this worker; number 0 is the one whose endpoint was bound to that address
    * @param size how many workers there are
    * @param first the address of worker 0, such as {@code 10.0.0.5:40123}
    * @param token a secret that all workers share
-   * @return this worker's part, to be closed by the caller
-   * @throws CollectiveTimeoutException if not all workers come in time
+   * @return this worker's endpoint of the collective, to be closed by the caller
+   * @throws CollectiveTimeoutException if not all workers join in time
    * @throws WorkersDifferException if another worker has another token, version or size, or the
    *     same rank
    * @throws IOException if this machine's network fails
@@ -137,7 +139,7 @@ public final class TcpEndpoint implements AutoCloseable {
     }
   }
 
-  /** Makes an address of its text. */
+  /** Parses an address. */
   static InetSocketAddress parse(String address) {
     int colon = address == null ? -1 : address.lastIndexOf(':');
     try {
@@ -158,7 +160,7 @@ public final class TcpEndpoint implements AutoCloseable {
         + ", must be a host and a port, such as 127.0.0.1:40123: pass what address() gives";
   }
 
-  /** Stops listening; a collective that was joined stays. Closing twice is fine. */
+  /** Stops listening; a joined collective stays open. Closing twice is fine. */
   @Override
   public void close() {
     Tcp.close(server);

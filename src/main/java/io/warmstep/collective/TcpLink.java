@@ -11,7 +11,7 @@ import java.util.List;
 
 /** Buckets over a connection, which never waits. */
 final class TcpLink implements Link {
-  /** In either direction: one on its way while another is filled or read. */
+  /** In each direction: one in transit while another is filled or read. */
   private static final int BUCKETS = 2;
 
   private final int peer;
@@ -76,7 +76,7 @@ final class TcpLink implements Link {
     return end;
   }
 
-  /** Writes and reads what goes; whether anything did. */
+  /** Writes and reads as much as possible; whether anything moved. */
   boolean move() {
     if (end != null) {
       return false;

@@ -1,14 +1,14 @@
 package io.warmstep.collective;
 
-/** A worker has ended, was closed, failed, or its connection broke. */
+/** Thrown if a worker ended, was closed, failed, or lost its connection. */
 public final class WorkerLostException extends CollectiveException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
-   * @param message which worker, and what is known of its end
-   * @param cause what led to it, or null
+   * @param message the worker, and what is known about the loss
+   * @param cause the cause, or null
    */
   public WorkerLostException(String message, Throwable cause) {
     super(message, cause);

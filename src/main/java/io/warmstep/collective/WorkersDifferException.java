@@ -1,16 +1,16 @@
 package io.warmstep.collective;
 
 /**
- * Workers do not agree: in their version, their token, their parameters or rules, or in what they
- * do together at the moment. The message names two that differ.
+ * Thrown if workers do not agree: on the version, the token, parameters or rules, or the current
+ * operation. The message names two workers that differ.
  */
 public final class WorkersDifferException extends CollectiveException {
   private static final long serialVersionUID = 1L;
 
   /**
-   * Makes the exception.
+   * Creates the exception.
    *
-   * @param message which workers, and in what
+   * @param message the workers, and how they differ
    */
   public WorkersDifferException(String message) {
     super(message, null);

@@ -1,10 +1,10 @@
 /**
- * Work that several workers do together, each on a device of its own: sums of their gradients,
- * copies of their parameters, and waiting for each other. Workers are threads of one process or
- * processes on one or more machines.
+ * Collective operations among workers, each on its own device: sums of their gradients, copies of
+ * their parameters, and barriers. Workers are threads of one process, or processes on one or more
+ * machines.
  *
- * <p>{@link io.warmstep.collective.Collective} is what a worker sees, {@link
- * io.warmstep.collective.Collectives} and {@link io.warmstep.collective.TcpEndpoint} make one, and
- * {@link io.warmstep.OptimizerBuilder#sharded} trains with it.
+ * <p>{@link io.warmstep.collective.Collective} is a worker's endpoint, {@link
+ * io.warmstep.collective.Collectives} and {@link io.warmstep.collective.TcpEndpoint} create one,
+ * and {@link io.warmstep.OptimizerBuilder#sharded} trains with it.
  */
 package io.warmstep.collective;

@@ -1,11 +1,11 @@
 package io.warmstep.rule;
 
 /**
- * Which of an element's operands a phase of a rule reads and writes, as sets of bits: {@link
- * #PARAMETER}, {@link #GRADIENT} and {@link #state}. A backend loads and stores no others.
+ * The operands of an element that a phase of a rule reads and writes, as sets of bits: {@link
+ * #PARAMETER}, {@link #GRADIENT} and {@link #state}. A backend loads and stores only these.
  *
- * @param reads what the phase needs
- * @param writes what it changes
+ * @param reads the operands that the phase needs
+ * @param writes the operands that it changes
  */
 public record Access(int reads, int writes) {
   /** The parameter. */
@@ -14,7 +14,7 @@ public record Access(int reads, int writes) {
   /** The gradient. */
   public static final int GRADIENT = 2;
 
-  /** Everything, as a rule of a single phase has it. */
+  /** All operands, as for a rule with a single phase. */
   public static final Access ALL = new Access(~0, ~GRADIENT);
 
   /**

@@ -16,8 +16,8 @@ import java.util.Map;
  * p  = p - lr * (u + weightDecay * p)                 (a: alpha, or on the way to it)
  * </pre>
  *
- * Until step {@code alphaWarmup} {@code a = alpha * t / alphaWarmup}; until step T = {@code
- * beta3Warmup}
+ * Up to step {@code alphaWarmup}, {@code a = alpha * t / alphaWarmup}; up to step T = {@code
+ * beta3Warmup},
  *
  * <pre>
  * b3 = 0.5^(1 / (1 + (1 - t / T) * f(beta1) + t / T * f(beta3))),  f(b) = ln 0.5 / ln(b + 1e-8) - 1
@@ -119,7 +119,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -131,7 +131,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
   }
 
   /**
-   * This rule with another alpha.
+   * Returns a copy with another alpha.
    *
    * @param alpha weight of the slow average, at least 0
    * @return a copy
@@ -141,7 +141,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
   }
 
   /**
-   * This rule with another beta3Warmup.
+   * Returns a copy with another beta3Warmup.
    *
    * @param beta3Warmup steps until the slow average has its decay, 0 for none
    * @return a copy
@@ -151,7 +151,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
   }
 
   /**
-   * This rule with another alphaWarmup.
+   * Returns a copy with another alphaWarmup.
    *
    * @param alphaWarmup steps until the slow average has its weight, 0 for none
    * @return a copy
@@ -161,7 +161,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root after bias correction, at least 0
    * @return a copy
@@ -176,7 +176,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy
@@ -200,7 +200,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
     return Powers.power(0.5, 1.0 / (1.0 + halfLife));
   }
 
-  /** After how many steps a value's weight is half of the first. */
+  /** The number of steps after which a value's weight has halved. */
   private static double halfLife(double beta) {
     return StrictMath.log(0.5) / StrictMath.log(beta + 1e-8) - 1.0;
   }

@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * AdaBelief (Zhuang et al. 2020): Adam whose second moment is of what the gradient differs from its
- * average by, as the authors' package {@code adabelief-pytorch} 0.2 and {@code
+ * AdaBelief (Zhuang et al. 2020): Adam whose second moment tracks the squared deviation of the
+ * gradient from its average, as the authors' package {@code adabelief-pytorch} 0.2 and {@code
  * timm.optim.AdaBelief} compute it. At step t:
  *
  * <pre>
@@ -18,8 +18,8 @@ import java.util.Map;
  * p = p - lr / (1 - beta1^t) * m / (sqrt(u) / sqrt(1 - beta2^t) + eps)
  * </pre>
  *
- * <p>With {@code rectify} the last line is that of {@link RAdam}, with {@code sqrt(s)}, from {@code
- * rho} of 5 on.
+ * <p>With {@code rectify} the last line is that of {@link RAdam}, with {@code sqrt(s)}, for {@code
+ * rho} of 5 or more.
  *
  * <p>State: {@code exp_avg}, {@code exp_avg_var}, and {@code max_exp_avg_var} with AMSGrad.
  */
@@ -47,9 +47,10 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
    * @param beta2 decay of the second moment, in [0, 1)
    * @param eps added to the second moment and to its root, at least 0
    * @param weightDecay at least 0
-   * @param weightDecouple whether weight decay shrinks the parameter rather than joins the gradient
+   * @param weightDecouple whether weight decay shrinks the parameter rather than being added to the
+   *     gradient
    * @param fixedDecay whether decoupled weight decay is not multiplied by the learning rate
-   * @param rectify whether the first steps are those of momentum, as with RAdam
+   * @param rectify whether the first steps behave like momentum SGD, as in RAdam
    * @param amsgrad whether the second moment's running maximum is used; not with rectify
    * @param maximize whether to ascend
    */
@@ -99,7 +100,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -110,7 +111,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the second moment and to its root, at least 0
    * @return a copy
@@ -125,9 +126,10 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with weight decay of the one or the other kind.
+   * Returns a copy with decoupled weight decay, or with L2 regularization.
    *
-   * @param weightDecouple whether weight decay shrinks the parameter rather than joins the gradient
+   * @param weightDecouple whether weight decay shrinks the parameter rather than being added to the
+   *     gradient
    * @return a copy
    */
   public AdaBelief weightDecouple(boolean weightDecouple) {
@@ -135,7 +137,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with weight decay that the learning rate has no influence on.
+   * Returns a copy with weight decay that does not depend on the learning rate.
    *
    * @param fixedDecay whether decoupled weight decay is not multiplied by the learning rate
    * @return a copy
@@ -145,9 +147,9 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with or without rectification.
+   * Returns a copy with or without rectification.
    *
-   * @param rectify whether the first steps are those of momentum, as with RAdam
+   * @param rectify whether the first steps behave like momentum SGD, as in RAdam
    * @return a copy
    */
   public AdaBelief rectify(boolean rectify) {
@@ -155,7 +157,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule with or without AMSGrad.
+   * Returns a copy with or without AMSGrad.
    *
    * @param amsgrad whether the second moment's running maximum is used; not with rectify
    * @return a copy
@@ -165,7 +167,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * Adadelta (Zeiler 2012) as {@code torch.optim.Adadelta} computes it. Its steps have the units of
- * the parameters, and so its usual learning rate is 1.
+ * the parameters, so its usual learning rate is 1.
  *
  * <pre>
  * g = g + weightDecay * p
@@ -56,7 +56,7 @@ public final class Adadelta extends ConfiguredRule<Adadelta.Settings, Adadelta> 
   }
 
   /**
-   * This rule with another rho.
+   * Returns a copy with another rho.
    *
    * @param rho decay of both averages, in [0, 1)
    * @return a copy
@@ -66,7 +66,7 @@ public final class Adadelta extends ConfiguredRule<Adadelta.Settings, Adadelta> 
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to both averages, at least 0
    * @return a copy
@@ -81,7 +81,7 @@ public final class Adadelta extends ConfiguredRule<Adadelta.Settings, Adadelta> 
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

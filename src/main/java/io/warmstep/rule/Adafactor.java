@@ -6,9 +6,9 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Adafactor (Shazeer and Stern 2018, arXiv 1804.04235), as PyTorch computes it: no momentum, and of
- * a matrix only the means of squared gradients over its rows and columns, so that the state is a
- * small fraction of the model's size:
+ * Adafactor (Shazeer and Stern 2018, arXiv 1804.04235), as PyTorch computes it: no momentum, and
+ * for a matrix only the means of squared gradients over its rows and columns, so that the state is
+ * a small fraction of the model's size:
  *
  * <pre>
  * k = t^beta2Decay
@@ -20,15 +20,16 @@ import java.util.Optional;
  * p = (1 - lr * weightDecay) * p - alpha / max(1, rms(u) / d) * u
  * </pre>
  *
- * <p>Parameters of fewer than two dimensions have a second moment of each element instead, {@code v
- * = v + k * (g^2 - v)}. Of more than two dimensions the last two are a matrix's, one for each index
- * into the others: state its shape by {@code shape(...)}, since a parameter without one is a
+ * <p>Parameters with fewer than two dimensions have a second moment for each element instead,
+ * {@code v = v + k * (g^2 - v)}. With more than two dimensions, the last two form matrices, one per
+ * index into the others. Set the shape with {@code shape(...)}: a parameter without one is a
  * vector.
  *
- * <p>PyTorch takes {@code sqrt(max(v, eps1^2))} for {@code max(sqrt(v), eps1)}, which is the same
- * but that an eps1 such as 1e-30 has a square in float32. The paper adds eps1 to the squares.
+ * <p>PyTorch computes {@code sqrt(max(v, eps1^2))} for {@code max(sqrt(v), eps1)}, which is the
+ * same except that here an eps1 such as 1e-30 need not have a square in float32. The paper adds
+ * eps1 to the squares.
  *
- * <p>State: {@code variance} of vectors, {@code row_var} and {@code col_var} of matrices.
+ * <p>State: {@code variance} for vectors, {@code row_var} and {@code col_var} for matrices.
  */
 public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafactor> {
   private static final List<String> SCALARS = List.of("fresh", "eps1", "rate", "eps2", "d", "keep");
@@ -42,10 +43,10 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   /**
    * The hyperparameters.
    *
-   * @param beta2Decay power of the step by which squares are taken in, at most 0
+   * @param beta2Decay power of the step that weights new squares, at most 0
    * @param eps1 floor of the root of squares, at least 0; 0 for the arithmetic type's epsilon
-   * @param eps2 least root mean square that a parameter counts with, at least 0
-   * @param d largest root mean square of an update, at least 1
+   * @param eps2 lower bound on a parameter's root mean square, at least 0
+   * @param d maximum root mean square of an update, at least 1
    * @param weightDecay decoupled, at least 0
    * @param maximize whether to ascend
    */
@@ -104,7 +105,8 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   }
 
   /**
-   * This rule with another decay of what it takes in of squares: {@code t^beta2Decay} in step t.
+   * Returns a copy with another decay of the weight given to new squares: {@code t^beta2Decay} in
+   * step t.
    *
    * @param beta2Decay at most 0
    * @return a copy
@@ -114,11 +116,11 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   }
 
   /**
-   * This rule with other floors.
+   * Returns a copy with other floors.
    *
-   * @param eps1 of the root of squares, and of the mean of rows; 0 for the epsilon of the
-   *     arithmetic type, 2^-23 in float32, which 16-bit parameters have too
-   * @param eps2 of the parameter's root mean square, at least 0
+   * @param eps1 for the root of squares, and for the mean of rows; 0 for the epsilon of the
+   *     arithmetic type, 2^-23 in float32, which 16-bit parameters use too
+   * @param eps2 for the parameter's root mean square, at least 0
    * @return a copy
    */
   public Adafactor eps(double eps1, double eps2) {
@@ -126,7 +128,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   }
 
   /**
-   * This rule with another bound of the update.
+   * Returns a copy with another bound on the update.
    *
    * @param d its largest root mean square, at least 1
    * @return a copy
@@ -141,7 +143,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
   }
 
   /**
-   * This rule for ascending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy
@@ -165,7 +167,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
     return settings.maximize;
   }
 
-  /** None: the rule has weight decay of its own. */
+  /** None: the rule applies its own weight decay. */
   @Override
   public double l2(StepValues at) {
     return 0;

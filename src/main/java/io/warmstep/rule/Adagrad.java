@@ -70,7 +70,7 @@ public final class Adagrad extends ConfiguredRule<Adagrad.Settings, Adagrad> {
   }
 
   /**
-   * This rule with another lrDecay.
+   * Returns a copy with another lrDecay.
    *
    * @param lrDecay how fast the learning rate falls, at least 0
    * @return a copy
@@ -85,7 +85,7 @@ public final class Adagrad extends ConfiguredRule<Adagrad.Settings, Adagrad> {
   }
 
   /**
-   * This rule with another initialAccumulatorValue.
+   * Returns a copy with another initialAccumulatorValue.
    *
    * @param initialAccumulatorValue what sums start at, at least 0
    * @return a copy
@@ -95,7 +95,7 @@ public final class Adagrad extends ConfiguredRule<Adagrad.Settings, Adagrad> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root, at least 0
    * @return a copy
@@ -105,7 +105,7 @@ public final class Adagrad extends ConfiguredRule<Adagrad.Settings, Adagrad> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Adam (Kingma and Ba 2015), with decoupled weight decay AdamW (Loshchilov and Hutter 2019), with
- * the running maximum AMSGrad (Reddi, Kale and Kumar 2018), as {@code torch.optim.Adam} and {@code
+ * Adam (Kingma and Ba 2015); with decoupled weight decay, AdamW (Loshchilov and Hutter 2019); with
+ * the running maximum, AMSGrad (Reddi, Kale and Kumar 2018), as {@code torch.optim.Adam} and {@code
  * AdamW} compute them. At step t:
  *
  * <pre>
@@ -20,10 +20,10 @@ import java.util.Optional;
  * p = p - lr / (1 - beta1^t) * m / (sqrt(u) / sqrt(1 - beta2^t) + eps)
  * </pre>
  *
- * AdamW can be cautious (Liang et al. 2024, arXiv 2411.16085), as {@code timm} computes it: the m
- * of the last line is 0 where m and g differ in sign, and divided by the share of the tensor's
- * elements where they agree, or by 0.001 if that is less. An element that is NaN makes its tensor
- * NaN then.
+ * <p>AdamW can be cautious (Liang et al. 2024, arXiv 2411.16085), as {@code timm} computes it: in
+ * the last line, where m and g differ in sign, m is replaced by 0; elsewhere it is divided by the
+ * fraction of the tensor's elements that agree (at least 0.001). A NaN element then makes its whole
+ * tensor NaN.
  *
  * <p>State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
  */
@@ -65,10 +65,10 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
    * @param beta2 decay of the second moment, in [0, 1)
    * @param eps added to the root after bias correction, at least 0
    * @param weightDecay at least 0
-   * @param decoupled whether weight decay shrinks the parameter (AdamW) rather than joins the
-   *     gradient
+   * @param decoupled whether weight decay shrinks the parameter (AdamW) rather than being added to
+   *     the gradient
    * @param amsgrad whether the second moment's running maximum is used
-   * @param caution whether only elements are moved whose gradient agrees
+   * @param caution whether to update only elements whose gradient agrees in sign
    * @param maximize whether to ascend
    */
   record Settings(
@@ -120,7 +120,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -131,7 +131,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -146,7 +146,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule with or without AMSGrad.
+   * Returns a copy with or without AMSGrad.
    *
    * @param amsgrad whether the second moment's running maximum is used
    * @return a copy
@@ -156,9 +156,10 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule with or without caution. For AdamW.
+   * Returns a copy with or without caution. For AdamW.
    *
-   * @param caution whether only elements are moved whose gradient agrees with the first moment
+   * @param caution whether to update only elements whose gradient agrees in sign with the first
+   *     moment
    * @return a copy
    */
   public Adam caution(boolean caution) {
@@ -166,7 +167,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize true to ascend
    * @return a copy

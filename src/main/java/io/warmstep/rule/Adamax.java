@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Adamax (Kingma and Ba 2015, section 7.1), Adam with the largest magnitude in place of the root of
+ * Adamax (Kingma and Ba 2015, section 7.1), Adam with the maximum magnitude in place of the root of
  * the mean square, as {@code torch.optim.Adamax} computes it. At step t:
  *
  * <pre>
@@ -27,7 +27,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
    * The hyperparameters.
    *
    * @param beta1 decay of the first moment, in [0, 1)
-   * @param beta2 decay of the largest magnitude, in [0, 1)
+   * @param beta2 decay of the maximum magnitude, in [0, 1)
    * @param eps added to magnitudes, at least 0
    * @param weightDecay L2 factor, at least 0
    * @param maximize whether to ascend
@@ -60,7 +60,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -71,7 +71,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to magnitudes, at least 0
    * @return a copy
@@ -86,7 +86,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

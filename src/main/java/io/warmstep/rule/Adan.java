@@ -6,9 +6,9 @@ import java.util.Map;
 
 /**
  * Adan (Xie et al. 2022, "Adaptive Nesterov Momentum Algorithm") as its authors' code computes it:
- * a moment of gradients, one of their differences, and the square of both. Betas say what is kept,
- * as in that code; the paper's are 1 minus them. At step t, with the global norm G of all
- * gradients:
+ * a moment of gradients, one of their differences, and the square of both. Betas are the shares
+ * that are kept, as in that code; the paper's are 1 minus them. At step t, with the global norm G
+ * of all gradients:
  *
  * <pre>
  * g = g * min(1, maxGradNorm / (G + eps))             (not if that is 0)
@@ -55,7 +55,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
    * @param beta3 decay of the square, in [0, 1)
    * @param eps added to the root after bias correction, at least 0
    * @param weightDecay decoupled weight decay, at least 0
-   * @param maxGradNorm largest global norm of gradients, 0 for none
+   * @param maxGradNorm maximum global gradient norm, 0 for none
    * @param noProx whether weight decay multiplies before the step rather than divides after it
    * @param maximize whether to ascend
    */
@@ -97,7 +97,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -109,7 +109,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root after bias correction, at least 0
    * @return a copy
@@ -124,9 +124,9 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule with gradients clipped first, {@code g * min(1, maxGradNorm / (G + eps))} for their
-   * global norm G. An optimizer with a {@link io.warmstep.OptimizerBuilder#clipNorm clipNorm} clips
-   * by that instead.
+   * Returns a copy that clips gradients first, {@code g * min(1, maxGradNorm / (G + eps))} for
+   * their global norm G. An optimizer with its own {@link io.warmstep.OptimizerBuilder#clipNorm
+   * clipNorm} uses that instead.
    *
    * @param maxGradNorm above 0, or 0 for none
    * @return a copy
@@ -140,14 +140,14 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
     return settings.maxGradNorm;
   }
 
-  /** That of the rule, where it clips: all rules of an optimizer clip alike. */
+  /** The rule's eps, if it clips: all rules of an optimizer clip alike. */
   @Override
   public double clipEps() {
     return settings.maxGradNorm > 0 ? settings.eps : 0;
   }
 
   /**
-   * This rule with weight decay of the one or the other kind.
+   * Returns a copy with plain or proximal decoupled weight decay.
    *
    * @param noProx whether weight decay multiplies before the step rather than divides after it
    * @return a copy
@@ -157,7 +157,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -6,8 +6,8 @@ import java.util.Optional;
 
 /**
  * Averaged stochastic gradient descent (Polyak and Juditsky 1992) as {@code torch.optim.ASGD}
- * computes it: the state has the average of the parameters from step t0 on, which takes their place
- * in evaluation, after {@code Optimizer.eval()}. At step t:
+ * computes it: the state holds the average of the parameters from step t0 on, which replaces them
+ * for evaluation, after {@code Optimizer.eval()}. At step t:
  *
  * <pre>
  * g  = g + weightDecay * p
@@ -81,7 +81,7 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
   }
 
   /**
-   * This rule with another lambd.
+   * Returns a copy with another lambd.
    *
    * @param lambd decay of parameters and rate, at least 0
    * @return a copy
@@ -91,7 +91,7 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
   }
 
   /**
-   * This rule with another alpha.
+   * Returns a copy with another alpha.
    *
    * @param alpha power of the decay of the rate, at least 0
    * @return a copy
@@ -101,7 +101,7 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
   }
 
   /**
-   * This rule with another t0.
+   * Returns a copy with another t0.
    *
    * @param t0 step from which parameters are averaged, at least 0
    * @return a copy
@@ -116,7 +116,7 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -3,16 +3,16 @@ package io.warmstep.rule;
 import java.util.List;
 
 /**
- * What a cautious rule adds up (Liang et al. 2024): how many elements of a tensor are moved against
- * their gradient. Only those are moved, by as much more as there are fewer of them. The rule's
- * first slot of state is the average m of gradients whose {@code beta * m + (1 - beta) * g} is the
- * direction, with both factors as its scalars 2 and 3.
+ * The sum that a cautious rule computes (Liang et al. 2024): how many elements of a tensor agree
+ * with their gradient. Only these are updated, scaled up to compensate for the rest. The rule's
+ * first state slot is the average m of gradients, {@code beta * m + (1 - beta) * g} is the
+ * direction, and both factors are its scalars 2 and 3.
  */
 final class CautiousSums implements TensorSums {
-  /** The least that the mean of the mask counts as. */
+  /** Lower bound on the mean of the mask. */
   static final double LEAST = 1e-3;
 
-  /** Which of a rule's scalars it is. */
+  /** Its index among a rule's scalars. */
   static final int LEAST_SCALAR = 6;
 
   private static final List<Kind> KINDS = List.of(Kind.MAGNITUDES);

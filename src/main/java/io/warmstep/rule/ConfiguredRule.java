@@ -3,8 +3,8 @@ package io.warmstep.rule;
 import java.util.Map;
 
 /**
- * A rule of this library: immutable, with its hyperparameters in one record that only it sees, so
- * that an option can be added without breaking those who make a rule. Rules with equal
+ * A rule of this library: immutable, with its hyperparameters in one record that is not public, so
+ * that an option can be added without breaking callers that create the rule. Rules with equal
  * hyperparameters are equal.
  *
  * @param <S> the record, which validates

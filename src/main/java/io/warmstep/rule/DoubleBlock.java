@@ -5,7 +5,7 @@ package io.warmstep.rule;
  * same indices {@code start} to {@code end} of their arrays. One index for all arrays is what lets
  * the JIT compiler vectorize a rule's loop.
  *
- * <p>A backend keeps one block a thread and points it at ranges in turn.
+ * <p>A backend keeps one block per thread and points it at ranges in turn.
  */
 public final class DoubleBlock {
   private double[] parameters = {};
@@ -41,7 +41,7 @@ public final class DoubleBlock {
   }
 
   /**
-   * Sets what is the same for all elements of a step.
+   * Sets the values that all elements of a step share.
    *
    * @param scalars the rule's scalars, rounded to float64
    * @param gradientScale see {@link #gradientScale()}
@@ -54,7 +54,7 @@ public final class DoubleBlock {
   }
 
   /**
-   * Sets what is the same for all elements of a tensor, for a rule with {@link UpdateRule#sums}.
+   * Sets the values that all elements of a tensor share, for a rule with {@link UpdateRule#sums}.
    *
    * @param numbers see {@link #number}
    */
@@ -63,7 +63,7 @@ public final class DoubleBlock {
   }
 
   /**
-   * Sets whether the state that the first phase writes has moved already.
+   * Sets whether the state that the first phase writes has already been updated.
    *
    * @param hasMoved see {@link #hasMoved()}
    */
@@ -72,11 +72,11 @@ public final class DoubleBlock {
   }
 
   /**
-   * Whether the state that the first phase writes has moved already, and only terms are to be
-   * formed of it: where it is kept in fewer bits, of what is left of it, and of {@linkplain
-   * UpdateRule#isFactored() factors}, which move before.
+   * Whether the state that the first phase writes has already been updated, so that only its terms
+   * are left to compute: for state kept in fewer bits, from its rounded values, and for {@linkplain
+   * UpdateRule#isFactored() factors}, which are updated before.
    *
-   * @return false where it is to be moved and written
+   * @return false if the phase must update and write it
    */
   public boolean hasMoved() {
     return hasMoved;
@@ -148,8 +148,8 @@ public final class DoubleBlock {
   }
 
   /**
-   * One of the numbers of the tensor that the elements are of, or of its group; in the first phase
-   * one of those that {@link TensorSums#begin(DoubleSums)} formed.
+   * One of the numbers of the elements' tensor, or of its group; in the first phase, one of those
+   * that {@link TensorSums#begin(DoubleSums)} computed.
    *
    * @param index its place in {@link TensorSums#numberNames()}
    * @return the number
@@ -159,7 +159,7 @@ public final class DoubleBlock {
   }
 
   /**
-   * What is added up over each tensor, at the indices of the elements.
+   * The terms to be summed over each tensor, at the indices of the elements.
    *
    * @param sum its place in {@link TensorSums#kinds()}
    * @return the array, to be written
@@ -169,8 +169,9 @@ public final class DoubleBlock {
   }
 
   /**
-   * What gradients are multiplied by before the rule sees them: unscaling, clipping by norm and the
-   * sign of {@link UpdateRule#maximize()}.
+   * The factor left to apply to gradients before the rule sees them: the optimizer's gradient scale
+   * divided by the loss scale, clipping by global norm, the tensor's factor of adaptive clipping
+   * and the sign of {@link UpdateRule#maximize()}.
    *
    * @return the factor, 1 if there is nothing to do
    */
@@ -205,8 +206,8 @@ public final class DoubleBlock {
   }
 
   /**
-   * The sign of a number, without a branch, for which a loop would lose its vector instructions:
-   * the product makes the least subnormal number more than 1.
+   * The sign of a number, without a branch, which would keep a loop from being vectorized: the
+   * product makes the least subnormal number more than 1.
    *
    * @param x a number
    * @return -1, 1, or x itself if it is a zero or NaN
@@ -218,7 +219,7 @@ public final class DoubleBlock {
   /**
    * Whether a gradient agrees with a direction in its sign, without a branch.
    *
-   * @param direction where the parameter is moved against
+   * @param direction the direction that the parameter is moved against
    * @param gradient the gradient
    * @return 1 if it does, 0 if it does not or one of them is 0, NaN if one is NaN
    */

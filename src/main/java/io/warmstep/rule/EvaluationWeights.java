@@ -1,7 +1,7 @@
 package io.warmstep.rule;
 
 /**
- * What a model is to be evaluated with where that is not what it is trained with: a point on the
+ * The weights to evaluate a model with where they differ from the training weights: a point on the
  * line through the parameters and a slot of their state, {@code x = p + weight * (s - p)}.
  *
  * @param slot the name of a slot with a value for each element

@@ -1,7 +1,7 @@
 package io.warmstep.rule;
 
 /**
- * The sums over one tensor or group in float32, from which a rule forms its numbers. A backend
+ * The sums over one tensor or group in float32, from which a rule computes its numbers. A backend
  * keeps one and fills it for each in turn.
  */
 public final class FloatSums {
@@ -14,11 +14,11 @@ public final class FloatSums {
   private float columns;
 
   /**
-   * Makes room.
+   * Allocates room.
    *
-   * @param sums how many there are
-   * @param kept how many slots of state hold one value for a tensor
-   * @param numbers how many numbers are formed at most
+   * @param sums number of sums
+   * @param kept number of state slots that hold one value per tensor
+   * @param numbers the most numbers that are computed
    */
   public FloatSums(int sums, int kept, int numbers) {
     this.sums = new float[sums];
@@ -27,9 +27,9 @@ public final class FloatSums {
   }
 
   /**
-   * Goes on to a tensor.
+   * Moves on to a tensor.
    *
-   * @param count of its elements
+   * @param count number of its elements
    * @param rows length of its first dimension
    * @param scalars the rule's scalars, rounded to float32
    */
@@ -42,9 +42,9 @@ public final class FloatSums {
   }
 
   /**
-   * Goes on to a group, which has neither rows nor columns.
+   * Moves on to a group, which has neither rows nor columns.
    *
-   * @param count of the elements of all its tensors
+   * @param count number of elements of all its tensors
    * @param scalars the rule's scalars, rounded to float32
    */
   public void group(long count, float[] scalars) {
@@ -86,7 +86,7 @@ public final class FloatSums {
   /**
    * Length of the tensor's first dimension.
    *
-   * @return the count of rows, rounded to float32
+   * @return the number of rows, rounded to float32
    */
   public float rows() {
     return rows;
@@ -95,7 +95,7 @@ public final class FloatSums {
   /**
    * How many elements a row has: those of the other dimensions.
    *
-   * @return the count of columns, rounded to float32
+   * @return the number of columns, rounded to float32
    */
   public float columns() {
     return columns;

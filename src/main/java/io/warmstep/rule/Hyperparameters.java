@@ -14,7 +14,7 @@ final class Hyperparameters {
     Arguments.requireNonNegative(rule + ": eps", value, "pass a small number such as 1e-8");
   }
 
-  /** For a largest norm of gradients that is part of a rule. */
+  /** For a maximum gradient norm that is part of a rule. */
   static void requireMaxGradNorm(String rule, double value) {
     Arguments.requireNonNegative(rule + ": maxGradNorm", value, "pass 0 for none");
   }

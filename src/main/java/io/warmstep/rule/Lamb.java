@@ -18,10 +18,10 @@ import java.util.Optional;
  * p = p - lr * |p| / |u| * u
  * </pre>
  *
- * <p>The norms are a tensor's. The ratio is 1 where one of them is 0, and, unless {@link
- * #alwaysAdapt}, without weight decay; with {@link #trustClip} it is at most 1. Without {@link
- * #biasCorrection} both divisors are 1. timm's {@code caution} is not here: the norm of the masked
- * update would need the mean of the mask before it, a phase more.
+ * <p>The norms are per tensor. The ratio is 1 where one of them is 0 and, unless {@link
+ * #alwaysAdapt} is set, without weight decay; with {@link #trustClip} it is at most 1. Without
+ * {@link #biasCorrection} both divisors are 1. timm's {@code caution} is not supported: the norm of
+ * the masked update would first need the mean of the mask, which takes another phase.
  *
  * <p>State: {@code exp_avg} and {@code exp_avg_sq}.
  */
@@ -51,9 +51,9 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
    * @param weightDecay at least 0
    * @param biasCorrection whether the moments are corrected for having started at 0
    * @param gradAveraging whether a gradient enters the first moment times 1 - beta1
-   * @param maxGradNorm largest global norm of gradients, 0 for none
+   * @param maxGradNorm maximum global gradient norm, 0 for none
    * @param trustClip whether the ratio of norms is at most 1
-   * @param alwaysAdapt whether the ratio of norms counts without weight decay too
+   * @param alwaysAdapt whether the ratio of norms applies without weight decay too
    */
   record Settings(
       double beta1,
@@ -94,7 +94,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -105,7 +105,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -120,7 +120,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with or without the correction of the moments' bias.
+   * Returns a copy with or without bias correction of the moments.
    *
    * @param biasCorrection whether the moments are corrected for having started at 0
    * @return a copy
@@ -130,7 +130,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with a first moment that is an average of gradients, or a sum.
+   * Returns a copy whose first moment is an average of gradients, or a sum.
    *
    * @param gradAveraging whether a gradient enters it times 1 - beta1
    * @return a copy
@@ -140,8 +140,8 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with another largest global norm of gradients. An optimizer that is given a {@code
-   * clipNorm} clips by that instead.
+   * Returns a copy with another maximum global gradient norm. An optimizer with its own {@code
+   * clipNorm} uses that instead.
    *
    * @param maxGradNorm above 0, or 0 for none
    * @return a copy
@@ -151,7 +151,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with or without a bound on the ratio of norms.
+   * Returns a copy with or without a bound on the ratio of norms.
    *
    * @param trustClip whether it is at most 1
    * @return a copy
@@ -161,9 +161,9 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
   }
 
   /**
-   * This rule with or without the ratio of norms where there is no weight decay.
+   * Returns a copy that applies the ratio of norms without weight decay too, or does not.
    *
-   * @param alwaysAdapt whether it counts there too
+   * @param alwaysAdapt whether it applies there too
    * @return a copy
    */
   public Lamb alwaysAdapt(boolean alwaysAdapt) {
@@ -185,7 +185,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
     return false;
   }
 
-  /** None: the decay joins the update, not the gradient. */
+  /** None: the decay is added to the update, not to the gradient. */
   @Override
   public double l2(StepValues at) {
     return 0;
@@ -232,7 +232,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
 
   private static final TensorSums NORMS = new Norms();
 
-  /** Of the parameters and of the update. */
+  /** The norms of the parameters and of the update. */
   private static final class Norms implements TensorSums {
     private static final List<Kind> KINDS = List.of(Kind.NORM, Kind.NORM);
     private static final int MOMENTS = Access.state(0) | Access.state(1);

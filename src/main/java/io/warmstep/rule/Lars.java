@@ -16,8 +16,8 @@ import java.util.Optional;
  * p = p - lr * d
  * </pre>
  *
- * <p>The ratio is 1 where one of the norms is 0, and, unless {@link #alwaysAdapt}, without weight
- * decay; with {@link #trustClip} (LARC) it is {@code min(ratio / lr, 1)}.
+ * <p>The ratio is 1 where one of the norms is 0 and, unless {@link #alwaysAdapt} is set, without
+ * weight decay; with {@link #trustClip} (LARC) it is {@code min(ratio / lr, 1)}.
  *
  * <p>State: {@code momentum_buffer} if the momentum is above 0.
  */
@@ -46,7 +46,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
    * @param trustCoeff factor of the ratio of norms, at least 0
    * @param eps added to the ratio's divisor, at least 0
    * @param trustClip whether the ratio is divided by the rate and then at most 1
-   * @param alwaysAdapt whether the ratio counts without weight decay too
+   * @param alwaysAdapt whether the ratio applies without weight decay too
    */
   record Settings(
       double momentum,
@@ -108,7 +108,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with another momentum.
+   * Returns a copy with another momentum.
    *
    * @param momentum in [0, 1)
    * @return a copy
@@ -118,7 +118,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with another dampening.
+   * Returns a copy with another dampening.
    *
    * @param dampening in [0, 1]
    * @return a copy
@@ -128,7 +128,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with or without Nesterov momentum.
+   * Returns a copy with or without Nesterov momentum.
    *
    * @param nesterov whether to look ahead; needs a momentum above 0
    * @return a copy
@@ -143,7 +143,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with another factor of the ratio of norms.
+   * Returns a copy with another factor on the ratio of norms.
    *
    * @param trustCoeff at least 0
    * @return a copy
@@ -153,7 +153,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -163,7 +163,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with or without a bound on the ratio of norms.
+   * Returns a copy with or without a bound on the ratio of norms.
    *
    * @param trustClip whether it is divided by the rate and then at most 1
    * @return a copy
@@ -173,9 +173,9 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
   }
 
   /**
-   * This rule with or without the ratio of norms where there is no weight decay.
+   * Returns a copy that applies the ratio of norms without weight decay too, or does not.
    *
-   * @param alwaysAdapt whether it counts there too
+   * @param alwaysAdapt whether it applies there too
    * @return a copy
    */
   public Lars alwaysAdapt(boolean alwaysAdapt) {
@@ -197,7 +197,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
     return false;
   }
 
-  /** None: the rule has weight decay of its own. */
+  /** None: the rule applies its own weight decay. */
   @Override
   public double l2(StepValues at) {
     return 0;

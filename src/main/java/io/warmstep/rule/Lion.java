@@ -8,8 +8,8 @@ import java.util.stream.Stream;
 /**
  * Lion (Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms"): the sign of an average
  * of gradients, with decoupled weight decay, as its authors and {@code timm.optim.Lion} compute it.
- * Every parameter moves by the learning rate, so that wants to be 3 to 10 times smaller than
- * AdamW's, and the weight decay as much larger.
+ * Every parameter moves by the learning rate, so use a rate 3 to 10 times smaller than for AdamW
+ * and a correspondingly larger weight decay.
  *
  * <pre>
  * p = p * (1 - lr * weightDecay)
@@ -30,10 +30,10 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   /**
    * The hyperparameters.
    *
-   * @param beta1 how much of the average is in the direction, in [0, 1)
+   * @param beta1 weight of the average in the direction, in [0, 1)
    * @param beta2 decay of the average, in [0, 1)
    * @param weightDecay decoupled weight decay, at least 0
-   * @param caution whether only elements are moved whose gradient agrees
+   * @param caution whether to update only elements whose gradient agrees in sign
    * @param maximize whether to ascend
    */
   record Settings(
@@ -64,7 +64,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -80,9 +80,9 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   /**
-   * This rule with or without caution.
+   * Returns a copy with or without caution.
    *
-   * @param caution whether only elements are moved whose gradient agrees with the direction
+   * @param caution whether to update only elements whose gradient agrees in sign with the direction
    * @return a copy
    */
   public Lion caution(boolean caution) {
@@ -90,7 +90,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

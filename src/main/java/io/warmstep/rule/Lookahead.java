@@ -9,22 +9,22 @@ import java.util.Optional;
 
 /**
  * Lookahead (Zhang et al. 2019, arXiv 1907.08610) around another rule, which moves the parameters
- * as it does alone. After every k-th step:
+ * as it would by itself. After every k-th step:
  *
  * <pre>
  * p = alpha * p + (1 - alpha) * slow            (slow = p before the first step)
  * slow = p
  * </pre>
  *
- * The state of the other rule is left alone. Nothing of this happens in a step with a learning rate
- * of 0. State: that of the other rule and {@code slow_params}.
+ * The state of the other rule is not touched. None of this happens in a step with a learning rate
+ * of 0. State: the other rule's and {@code slow_params}.
  *
  * <pre>{@code
  * Optimizer.of(parameters).rule(Lookahead.around(Adam.adamW()).k(6).alpha(0.5))
  * }</pre>
  */
 public final class Lookahead implements UpdateRule {
-  /** What the slow weights are called. */
+  /** The name of the slow weights. */
   private static final String SLOT = "slow_params";
 
   private static final String K = "lookaheadK";
@@ -64,7 +64,7 @@ public final class Lookahead implements UpdateRule {
     this.k = k;
     this.alpha = alpha;
     slots = new ArrayList<>(rule.stateSlots());
-    // Behind all that the rule's kernels know, which count a rule's operands.
+    // Placed after the slots that the rule's kernels know, which count a rule's operands.
     int elements = (int) slots.stream().filter(s -> !s.isOneValue()).count();
     slots.add(elements, StateSlot.copyOfParameter(SLOT));
     int others = ~Access.state(elements);
@@ -74,10 +74,10 @@ public final class Lookahead implements UpdateRule {
   /**
    * Lookahead with its authors' defaults, k 5 and alpha 0.5.
    *
-   * @param rule what moves the parameters
-   * @return the rule with it
-   * @throws IllegalArgumentException if the rule's parameters are followed by other weights
-   *     already, as those of Schedule-Free rules are, or its state is kept as factors
+   * @param rule the rule that moves the parameters
+   * @return the combined rule
+   * @throws IllegalArgumentException if the rule already has other weights that follow the
+   *     parameters, as Schedule-Free rules do, or keeps its state as factors
    */
   public static Lookahead around(UpdateRule rule) {
     Arguments.requirePresent("rule", rule, "pass one such as Adam.adamW()");
@@ -85,7 +85,7 @@ public final class Lookahead implements UpdateRule {
   }
 
   /**
-   * This rule with another period.
+   * Returns a copy with another period.
    *
    * @param k a number of steps, at least 1
    * @return a copy
@@ -95,7 +95,7 @@ public final class Lookahead implements UpdateRule {
   }
 
   /**
-   * This rule with another weight of the parameters.
+   * Returns a copy with another weight of the parameters.
    *
    * @param alpha above 0 and at most 1
    * @return a copy
@@ -109,7 +109,7 @@ public final class Lookahead implements UpdateRule {
     return new Lookahead(rule.weightDecay(weightDecay), k, alpha);
   }
 
-  /** The hyperparameters, of the other rule and of this. */
+  /** The hyperparameters of the other rule and of this one. */
   Map<String, Object> settings() {
     Map<String, Object> settings = new LinkedHashMap<>(RuleSettings.values(rule));
     settings.put(K, k);
@@ -117,7 +117,7 @@ public final class Lookahead implements UpdateRule {
     return settings;
   }
 
-  /** The same rule with other hyperparameters, which it has. */
+  /** The same rule with other values of existing hyperparameters. */
   Lookahead with(Map<String, ?> values) {
     Map<String, Object> others = new LinkedHashMap<>(values);
     Object otherK = others.remove(K);

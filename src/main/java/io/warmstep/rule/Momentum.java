@@ -90,7 +90,7 @@ public final class Momentum extends ConfiguredRule<Momentum.Settings, Momentum> 
   }
 
   /**
-   * This rule with another dampening.
+   * Returns a copy with another dampening.
    *
    * @param dampening in [0, 1]
    * @return a copy
@@ -105,7 +105,7 @@ public final class Momentum extends ConfiguredRule<Momentum.Settings, Momentum> 
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize true to ascend
    * @return a copy

@@ -8,7 +8,7 @@ import java.util.Optional;
  * Muon (Jordan 2024, kellerjordan.github.io/posts/muon; Liu et al. 2025, arXiv 2502.16982), as
  * {@code torch.optim.Muon} computes it: momentum whose matrix is made nearly orthogonal before it
  * is applied, for the weight matrices of hidden layers. Embeddings, heads, biases and gains belong
- * into a group of their own, under AdamW:
+ * in a separate group under AdamW:
  *
  * <pre>
  * m = momentum * m + (1 - momentum) * g
@@ -19,8 +19,8 @@ import java.util.Optional;
  * p = p - lr * s * X                            (transposed back)
  * </pre>
  *
- * <p>with {@code s = sqrt(max(1, rows / columns))} or, to have the size of AdamW's updates, {@code
- * s = 0.2 * sqrt(max(rows, columns))}. Of a parameter with more than two dimensions, such as a
+ * <p>with {@code s = sqrt(max(1, rows / columns))} or, to match the size of AdamW's updates, {@code
+ * s = 0.2 * sqrt(max(rows, columns))}. For a parameter with more than two dimensions, such as a
  * convolution's, the first one is the rows. PyTorch iterates in bfloat16, this rule in the
  * arithmetic of the parameters.
  *
@@ -48,12 +48,12 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
    * @param momentum in [0, 1)
    * @param nesterov whether the gradient is mixed in once more
    * @param weightDecay decoupled weight decay, at least 0
-   * @param eps least norm that a matrix is divided by, at least 0
+   * @param eps lower bound on the norm that a matrix is divided by, at least 0
    * @param nsCoefficient1 factor of X
    * @param nsCoefficient2 factor of A X
    * @param nsCoefficient3 factor of A A X
    * @param nsSteps how often to iterate, from 1 to 99
-   * @param matchRmsAdamw whether updates have the size of AdamW's
+   * @param matchRmsAdamw whether updates match the size of AdamW's
    */
   record Settings(
       double momentum,
@@ -81,7 +81,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
           "pass how often to iterate, such as 5");
     }
 
-    /** Within float32. */
+    /** Checks that a factor is within the range of float32. */
     private static void requireFactor(String name, double value) {
       Hyperparameters.require(
           Math.abs(value) <= Float.MAX_VALUE && (value == 0 || (float) value != 0),
@@ -113,7 +113,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with another momentum.
+   * Returns a copy with another momentum.
    *
    * @param momentum in [0, 1)
    * @return a copy
@@ -123,7 +123,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with or without Nesterov's look ahead.
+   * Returns a copy with or without Nesterov momentum.
    *
    * @param nesterov whether the gradient is mixed in once more
    * @return a copy
@@ -138,7 +138,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with another least norm.
+   * Returns a copy with another lower bound on the norm that a matrix is divided by.
    *
    * @param eps at least 0
    * @return a copy
@@ -148,7 +148,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with another iteration: {@code X = a * X + (b * A + c * A A) X}.
+   * Returns a copy with another iteration: {@code X = a * X + (b * A + c * A A) X}.
    *
    * @param a factor of X, within the range of float32, as are the others
    * @param b factor of A X
@@ -162,7 +162,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
   }
 
   /**
-   * This rule with updates that have the size of AdamW's, so that its learning rate and weight
+   * Returns a copy whose updates have the size of AdamW's, so that AdamW's learning rate and weight
    * decay fit: PyTorch's {@code adjust_lr_fn="match_rms_adamw"}.
    *
    * @param matchRmsAdamw whether to do so
@@ -187,7 +187,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
     return false;
   }
 
-  /** None: weights decay apart from the gradient. */
+  /** None: weight decay is separate from the gradient. */
   @Override
   public double l2(StepValues at) {
     return 0;

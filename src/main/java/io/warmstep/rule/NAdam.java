@@ -45,8 +45,8 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
    * @param eps added to the root after bias correction, at least 0
    * @param weightDecay at least 0
    * @param momentumDecay how fast the momentum grows, at least 0
-   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
-   *     gradient
+   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than being added
+   *     to the gradient
    * @param maximize whether to ascend
    */
   record Settings(
@@ -91,7 +91,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -102,7 +102,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root after bias correction, at least 0
    * @return a copy
@@ -117,7 +117,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
   }
 
   /**
-   * This rule with another momentumDecay.
+   * Returns a copy with another momentumDecay.
    *
    * @param momentumDecay how fast the momentum grows, at least 0
    * @return a copy
@@ -127,10 +127,10 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
   }
 
   /**
-   * This rule with weight decay of the one or the other kind.
+   * Returns a copy with decoupled weight decay, or with L2 regularization.
    *
-   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
-   *     gradient
+   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than being added
+   *     to the gradient
    * @return a copy
    */
   public NAdam decoupledWeightDecay(boolean decoupledWeightDecay) {
@@ -138,7 +138,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

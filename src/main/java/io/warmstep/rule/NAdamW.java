@@ -6,8 +6,8 @@ import java.util.Map;
 
 /**
  * AdamW with a look ahead by Nesterov's momentum (Dozat 2016; in this form Choi et al. 2019, table
- * 1), as {@code timm.optim.NAdamW} computes it. It is not {@code torch.optim.NAdam}, which moves
- * its momentum. At step t:
+ * 1), as {@code timm.optim.NAdamW} computes it. It is not {@code torch.optim.NAdam}, whose momentum
+ * changes from step to step. At step t:
  *
  * <pre>
  * p = p * (1 - lr * weightDecay)
@@ -70,7 +70,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -81,7 +81,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root after bias correction, at least 0
    * @return a copy
@@ -96,7 +96,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -6,8 +6,8 @@ import java.util.Optional;
 
 /**
  * NovoGrad (Ginsburg et al. 2019, arXiv 1905.11286), as timm and NVIDIA's {@code FusedNovoGrad}
- * compute it: gradients divided by a running average of each tensor's gradient norm, of which only
- * one number for a tensor is remembered:
+ * compute it: gradients divided by a running average of each tensor's gradient norm, which takes
+ * only one number per tensor:
  *
  * <pre>
  * v = |g|^2                                     (while v is 0)
@@ -18,7 +18,7 @@ import java.util.Optional;
  * p = p - lr * m
  * </pre>
  *
- * <p>State: {@code exp_avg}; and one value for each parameter, {@code exp_avg_sq}, and {@code
+ * <p>State: {@code exp_avg}; and, one value per parameter, {@code exp_avg_sq}, and {@code
  * max_exp_avg_sq} with AMSGrad.
  */
 public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> {
@@ -83,7 +83,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -94,7 +94,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -109,7 +109,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
   }
 
   /**
-   * This rule with a first moment that is an average of gradients, or a sum.
+   * Returns a copy whose first moment is an average of gradients, or a sum.
    *
    * @param gradAveraging whether a gradient enters it times 1 - beta1
    * @return a copy
@@ -119,7 +119,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
   }
 
   /**
-   * This rule with or without AMSGrad.
+   * Returns a copy with or without AMSGrad.
    *
    * @param amsgrad whether the running maximum of the norms' squares is used
    * @return a copy
@@ -143,7 +143,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
     return false;
   }
 
-  /** None: the rule has weight decay of its own. */
+  /** None: the rule applies its own weight decay. */
   @Override
   public double l2(StepValues at) {
     return 0;

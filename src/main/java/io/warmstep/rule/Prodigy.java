@@ -8,8 +8,8 @@ import java.util.Optional;
 /**
  * Prodigy (Mishchenko and Defazio 2023, arXiv 2306.06101), as the authors' {@code prodigyopt}
  * computes it: Adam that finds its own step size d while it trains, so that the learning rate stays
- * at 1 and a schedule gives its shape alone. Everything with d is of a group, added up over all of
- * its parameters; at step t, with d = dMax = d0 at the start and p0 the parameters before the first
+ * at 1 and a schedule only shapes it. Everything with d is per group, summed over all of its
+ * parameters; at step t, with d = dMax = d0 at the start and p0 the parameters before the first
  * step:
  *
  * <pre>
@@ -26,18 +26,18 @@ import java.util.Optional;
  * d   = d'
  * </pre>
  *
- * <p>While all gradients so far were 0, a step counts for nothing: t, num and d stay. (The count
- * here is what {@code bias_correction1} and {@code bias_correction2} follow, which are {@code 1 -
- * beta^t}.) At a learning rate of 0 the reference leaves the whole step out; here the moments move
- * as under every rule. The reference has one d for all groups, with the options of the first; here
- * each group has its own.
+ * <p>As long as all gradients have been 0, steps have no effect: t, num and d stay. (This t is the
+ * one in {@code bias_correction1} and {@code bias_correction2}, which are {@code 1 - beta^t}.) At a
+ * learning rate of 0 the reference skips the whole step; here the moments move as under every rule.
+ * The reference has one d for all groups, with the options of the first; here each group has its
+ * own.
  *
- * <p>{@code p0 - p} cancels: with d0 1e-6, about one digit of it is left in float32 in the first
+ * <p>{@code p0 - p} cancels: with d0 1e-6, about one digit of it remains in float32 in the first
  * steps.
  *
- * <p>State: {@code exp_avg}, {@code exp_avg_sq}, {@code s} and {@code p0}; of the group {@code d},
+ * <p>State: {@code exp_avg}, {@code exp_avg_sq}, {@code s} and {@code p0}; per group {@code d},
  * {@code d_max}, {@code d_numerator} and, with bias correction, {@code bias_correction1} and {@code
- * bias_correction2}. All parameters of a group are stored in one type.
+ * bias_correction2}. All parameters of a group must share one type.
  */
 public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   private static final List<String> SCALARS =
@@ -61,15 +61,15 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
    *
    * @param beta1 decay of the first moment, in [0, 1)
    * @param beta2 decay of the second moment, in [0, 1)
-   * @param beta3 decay of what d follows from, in [0, 1); 0 for the root of beta2
+   * @param beta3 decay of the averages that d is estimated from, in [0, 1); 0 for the root of beta2
    * @param eps added to the root, times d, at least 0
    * @param weightDecay at least 0
-   * @param decouple whether it shrinks the parameter rather than joins the gradient
+   * @param decouple whether it shrinks the parameter rather than being added to the gradient
    * @param useBiasCorrection whether steps are corrected for moments that started at 0
-   * @param safeguardWarmup whether the learning rate has no part in the denominator of d
-   * @param d0 the first d, above 0
-   * @param dCoef factor of the estimate, above 0
-   * @param growthRate most that d grows by in a step, at least 1; 0 for no limit
+   * @param safeguardWarmup whether the learning rate is left out of the denominator of d
+   * @param d0 the initial d, above 0
+   * @param dCoef factor on the estimate, above 0
+   * @param growthRate maximum factor by which d grows in a step, at least 1; 0 for no limit
    */
   record Settings(
       double beta1,
@@ -138,8 +138,8 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * The authors' defaults: betas 0.9 and 0.999, eps 1e-8, no weight decay, d0 1e-6. To be used with
-   * a learning rate of 1.
+   * The authors' defaults: betas 0.9 and 0.999, eps 1e-8, no weight decay, d0 1e-6. Use it with a
+   * learning rate of 1.
    *
    * @return the rule
    */
@@ -148,7 +148,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -159,7 +159,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with another decay rate of what d follows from.
+   * Returns a copy with another decay rate for the averages that d is estimated from.
    *
    * @param beta3 in [0, 1); 0 for the root of beta2
    * @return a copy
@@ -169,7 +169,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -184,7 +184,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with weight decay that shrinks parameters, or joins the gradient.
+   * Returns a copy with weight decay that shrinks parameters, or is added to the gradient.
    *
    * @param decouple whether it shrinks them
    * @return a copy
@@ -194,7 +194,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with or without the correction of the moments' bias.
+   * Returns a copy with or without bias correction of the moments.
    *
    * @param useBiasCorrection whether steps are corrected for moments that started at 0
    * @return a copy
@@ -204,10 +204,10 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with or without the safeguard for a long warm-up, during which small learning rates
-   * would let d grow too far.
+   * Returns a copy with or without the safeguard for a long warm-up, during which small learning
+   * rates would let d grow too far.
    *
-   * @param safeguardWarmup whether the learning rate has no part in the denominator of d
+   * @param safeguardWarmup whether the learning rate is left out of the denominator of d
    * @return a copy
    */
   public Prodigy safeguardWarmup(boolean safeguardWarmup) {
@@ -215,7 +215,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with another first d.
+   * Returns a copy with another initial d.
    *
    * @param d0 above 0
    * @return a copy
@@ -225,7 +225,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with another factor of the estimate of d, the one number to tune.
+   * Returns a copy with another factor on the estimate of d, the one number to tune.
    *
    * @param dCoef above 0; the authors suggest 0.5 to 2
    * @return a copy
@@ -235,9 +235,9 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   /**
-   * This rule with a bound on the growth of d.
+   * Returns a copy with a bound on the growth of d.
    *
-   * @param growthRate most that d is multiplied by in a step, at least 1; 0 for no limit
+   * @param growthRate maximum factor by which d grows in a step, at least 1; 0 for no limit
    * @return a copy
    */
   public Prodigy growthRate(double growthRate) {

@@ -3,8 +3,8 @@ package io.warmstep.rule;
 import java.util.List;
 
 /**
- * What {@link Prodigy} adds up: how far the parameters have come along the gradients, and how far
- * that could be. From both follows its step size d.
+ * The sums of {@link Prodigy}: how far the parameters have moved along the gradients, and how far
+ * they could have. Both determine its step size d.
  */
 final class ProdigySums implements TensorSums {
   private static final List<Kind> KINDS = List.of(Kind.SUM, Kind.MAGNITUDES);
@@ -83,7 +83,7 @@ final class ProdigySums implements TensorSums {
     float fresh1 = block.number(0);
     float fresh2 = block.number(1);
     float fresh3 = block.number(2);
-    // Of all eight arrays one loop does not vectorize.
+    // A single loop over all eight arrays does not vectorize.
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, p[i]);
       float mi = Math.fma(beta1, m[i], fresh1 * gi);
@@ -171,7 +171,7 @@ final class ProdigySums implements TensorSums {
     double fresh1 = block.number(0);
     double fresh2 = block.number(1);
     double fresh3 = block.number(2);
-    // Of all eight arrays one loop does not vectorize.
+    // A single loop over all eight arrays does not vectorize.
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, p[i]);
       double mi = Math.fma(beta1, m[i], fresh1 * gi);

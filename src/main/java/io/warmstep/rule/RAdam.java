@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * RAdam (Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond"): Adam whose
- * first steps, in which the second moment is not known well, are those of momentum, as {@code
+ * RAdam (Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond"): Adam that
+ * behaves like momentum SGD while its second moment is still unreliable, as {@code
  * torch.optim.RAdam} computes it. At step t:
  *
  * <pre>
@@ -44,8 +44,8 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
    * @param beta2 decay of the second moment, in [0, 1)
    * @param eps added to the root before bias correction, at least 0
    * @param weightDecay at least 0
-   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
-   *     gradient
+   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than being added
+   *     to the gradient
    * @param maximize whether to ascend
    */
   record Settings(
@@ -82,7 +82,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -93,7 +93,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root before bias correction, at least 0
    * @return a copy
@@ -108,10 +108,10 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   /**
-   * This rule with weight decay of the one or the other kind.
+   * Returns a copy with decoupled weight decay, or with L2 regularization.
    *
-   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than joins the
-   *     gradient
+   * @param decoupledWeightDecay whether weight decay shrinks the parameter rather than being added
+   *     to the gradient
    * @return a copy
    */
   public RAdam decoupledWeightDecay(boolean decoupledWeightDecay) {
@@ -119,7 +119,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

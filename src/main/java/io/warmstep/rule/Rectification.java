@@ -2,8 +2,8 @@ package io.warmstep.rule;
 
 /**
  * How well the second moment's variance is known in the first steps (Liu et al. 2020, "On the
- * Variance of the Adaptive Learning Rate and Beyond"): the length of the simple average that says
- * as much, and by what the adaptive rate is multiplied for it.
+ * Variance of the Adaptive Learning Rate and Beyond"): the length of the simple average that is as
+ * informative, and the resulting factor on the adaptive rate.
  */
 final class Rectification {
   private Rectification() {}
@@ -18,7 +18,7 @@ final class Rectification {
   }
 
   /**
-   * What the step size is multiplied by, the root's bias correction included.
+   * The factor on the step size, including the root's bias correction.
    *
    * @param power {@code beta2^step}
    * @param length of the average, above 4

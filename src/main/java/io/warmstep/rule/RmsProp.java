@@ -16,7 +16,7 @@ import java.util.List;
  * </pre>
  *
  * State: {@code square_avg}, then {@code grad_avg} if centered, then {@code momentum_buffer} if the
- * momentum is above 0. The centered variance is held at 0 or above: rounding can make it negative,
+ * momentum is above 0. The centered variance is kept at 0 or above: rounding can make it negative,
  * where PyTorch gives NaN.
  */
 public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
@@ -24,7 +24,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
       List.of("learningRate", "alpha", "oneMinusAlpha", "eps", "momentum");
   private static final StateSlot SQUARE_AVG = StateSlot.square("square_avg");
 
-  /** Their difference, the variance, is small beside them: all bits count. */
+  /** Their difference, the variance, is small compared with them: all bits matter. */
   private static final List<StateSlot> CENTERED =
       List.of(new StateSlot("square_avg"), new StateSlot("grad_avg"));
 
@@ -74,7 +74,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule with another smoothing constant.
+   * Returns a copy with another smoothing constant.
    *
    * @param alpha in [0, 1)
    * @return a copy
@@ -84,7 +84,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -94,7 +94,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule centered or not.
+   * Returns a copy that is centered or not.
    *
    * @param centered whether the gradient's running mean is subtracted
    * @return a copy
@@ -104,7 +104,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule with another momentum.
+   * Returns a copy with another momentum.
    *
    * @param momentum in [0, 1)
    * @return a copy
@@ -119,7 +119,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize true to ascend
    * @return a copy
@@ -133,7 +133,9 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
     return "rmsprop";
   }
 
-  /** Whether there is a buffer for it, also in steps in which a schedule makes it 0. */
+  /**
+   * Whether there is a momentum buffer, also in steps in which a schedule sets the momentum to 0.
+   */
   private boolean hasMomentum() {
     return settings.momentum > 0;
   }

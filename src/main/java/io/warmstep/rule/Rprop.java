@@ -4,10 +4,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Rprop (Riedmiller and Braun 1993), for gradients of the whole data: each element has a step size
- * of its own, which grows while its gradient keeps the sign and shrinks when that changes, as
- * {@code torch.optim.Rprop} computes it. Sizes start at the learning rate of the first step, which
- * has no influence later.
+ * Rprop (Riedmiller and Braun 1993), for full-batch gradients: each element has its own step size,
+ * which grows while the gradient keeps its sign and shrinks when it flips, as {@code
+ * torch.optim.Rprop} computes it. Sizes start at the learning rate of the first step, which has no
+ * influence later.
  *
  * <pre>
  * s = sign(g * prev)
@@ -28,7 +28,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   /**
    * The hyperparameters.
    *
-   * @param eta1 factor of a size whose gradient changes its sign, above 0 and below 1
+   * @param eta1 factor of a size whose gradient flips its sign, above 0 and below 1
    * @param eta2 factor of a size whose gradient keeps its sign, above 1
    * @param stepSize1 the least size, at least 0
    * @param stepSize2 the greatest size
@@ -86,7 +86,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy
@@ -100,7 +100,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
    *
    * @param weightDecay 0
    * @return this rule
-   * @throws IllegalArgumentException if it is another number
+   * @throws IllegalArgumentException if it is any other number
    */
   @Override
   public Rprop weightDecay(double weightDecay) {
@@ -110,9 +110,9 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   }
 
   /**
-   * This rule with other factors of sizes.
+   * Returns a copy with other step-size factors.
    *
-   * @param eta1 where a gradient changes its sign, above 0 and below 1
+   * @param eta1 where a gradient flips its sign, above 0 and below 1
    * @param eta2 where it keeps its sign, above 1
    * @return a copy
    */
@@ -121,7 +121,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   }
 
   /**
-   * This rule with other bounds of sizes.
+   * Returns a copy with other bounds on step sizes.
    *
    * @param least at least 0
    * @param greatest at least as much
@@ -187,7 +187,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
       float turns = Math.max(0f, -sign);
       float factor = keeps * grow + turns * shrink + (1f - keeps - turns);
       float size = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
-      // The gradient, or where it turns a zero of its sign.
+      // The gradient, or where it flips, a zero of its sign.
       float bound = (1f - turns) * Float.MAX_VALUE * 2f;
       float moves = Math.max(-bound, Math.min(bound, gi));
       previous[i] = moves;
@@ -217,7 +217,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
       double turns = Math.max(0.0, -sign);
       double factor = keeps * grow + turns * shrink + (1.0 - keeps - turns);
       double size = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
-      // The gradient, or where it turns a zero of its sign.
+      // The gradient, or where it flips, a zero of its sign.
       double bound = (1.0 - turns) * Double.MAX_VALUE * 2.0;
       double moves = Math.max(-bound, Math.min(bound, gi));
       previous[i] = moves;

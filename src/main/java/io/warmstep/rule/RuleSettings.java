@@ -7,8 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Reads and sets hyperparameters of any rule by name. This library's rules have them in a record; a
- * rule of others may be a public record itself. A new rule needs nothing here.
+ * Reads and sets hyperparameters of any rule by name. This library's rules hold them in a record;
+ * third-party rules may be public records. New rules need no change here.
  */
 public final class RuleSettings {
   private RuleSettings() {}
@@ -82,8 +82,8 @@ public final class RuleSettings {
     return rule instanceof Record record ? (UpdateRule) copy(record, values) : rule;
   }
 
-  /** A record with other values of some of its components, which it has. */
-  @SuppressWarnings("unchecked") // it is made by the constructor of the record's own class
+  /** A record with other values for some of its existing components. */
+  @SuppressWarnings("unchecked") // it is created by the constructor of the record's own class
   static <T extends Record> T copy(T record, Map<String, ?> values) {
     RecordComponent[] components = record.getClass().getRecordComponents();
     Object[] arguments = new Object[components.length];
@@ -129,7 +129,7 @@ public final class RuleSettings {
     }
   }
 
-  /** What has a rule's hyperparameters as its components; null for a rule without. */
+  /** The record whose components are a rule's hyperparameters; null for a rule without one. */
   private static Record record(UpdateRule rule) {
     if (rule instanceof ConfiguredRule<?, ?> ours) {
       return ours.settings;

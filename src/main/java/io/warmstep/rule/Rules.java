@@ -54,8 +54,8 @@ public final class Rules {
           new Entry(Prodigy.prodigy(), 1, Rules::prodigy));
 
   /**
-   * A rule, a learning rate to try first, and the rule's forms with a weight decay and the choice
-   * to maximize.
+   * A rule, a learning rate to try first, and the rule's forms for a weight decay and a choice of
+   * maximize.
    */
   private record Entry(
       UpdateRule usual, double rate, BiFunction<Double, Boolean, List<UpdateRule>> forms) {}
@@ -63,7 +63,7 @@ public final class Rules {
   private Rules() {}
 
   /**
-   * One instance of every rule; what must hold for all rules is tested over this list.
+   * One instance of every rule; tests of properties of all rules run over this list.
    *
    * @return the rules, in the order in which documents list them
    */
@@ -72,7 +72,7 @@ public final class Rules {
   }
 
   /**
-   * Every rule with every combination of its options, to see that a device does them all.
+   * Every rule with every combination of its options, to check that a device supports them all.
    *
    * @return the forms, those of a rule one after the other
    */
@@ -101,12 +101,12 @@ public final class Rules {
   }
 
   /**
-   * A learning rate to try first: as the highest of a schedule with warm-up and decay, it trains
-   * small networks on standardized data well. It is the default of {@code warmstep train}.
+   * A learning rate to try first: as the peak of a schedule with warm-up and decay, it trains small
+   * networks on standardized data well. It is the default of {@code warmstep train}.
    *
    * @param rule any form of a rule of {@link #all()}
    * @return the rate
-   * @throws IllegalArgumentException if the rule is none of this library's
+   * @throws IllegalArgumentException if the rule is not one of this library's
    */
   public static double usualRate(UpdateRule rule) {
     return ENTRIES.stream()
@@ -203,7 +203,7 @@ public final class Rules {
     return forms;
   }
 
-  /** Without clipping, which is the optimizer's. */
+  /** Without clipping, which is left to the optimizer. */
   private static List<UpdateRule> lamb(double decay, boolean maximize) {
     if (maximize) {
       return List.of();

@@ -5,8 +5,8 @@ import io.warmstep.math.Powers;
 import java.util.List;
 
 /**
- * What Schedule-Free rules have in common: how a step's point z weighs in the average of all, by
- * which the rules replace a schedule.
+ * The common part of Schedule-Free rules: the weight of a step's point z in the average of all,
+ * with which the rules replace a schedule.
  */
 final class ScheduleFree {
   /** Numbers that a group keeps: the sum of the weights, and the largest learning rate. */
@@ -52,14 +52,14 @@ final class ScheduleFree {
     return Powers.power(at.step(), r) * Powers.power(largestRate(at), weightLrPower);
   }
 
-  /** What a step's z weighs in the average of all so far. */
+  /** The weight of a step's z in the average of all so far. */
   double average(StepValues at) {
     double weight = weight(at);
     double sum = at.kept(0, 0) + weight;
     return sum == 0 ? 0 : weight / sum;
   }
 
-  /** What the gradient is multiplied by where it moves y. */
+  /** The factor on the gradient where it moves y. */
   double stepSize(StepValues at, double momentum) {
     return rate(at) * (1.0 - momentum * (1.0 - average(at)));
   }
@@ -70,7 +70,7 @@ final class ScheduleFree {
     kept[0] += weight;
   }
 
-  /** The average of all z, by what y is: {@code y = momentum * x + (1 - momentum) * z}. */
+  /** The average x of all z, from {@code y = momentum * x + (1 - momentum) * z}. */
   static EvaluationWeights evaluation(double momentum) {
     return new EvaluationWeights("z", 1.0 - 1.0 / momentum);
   }

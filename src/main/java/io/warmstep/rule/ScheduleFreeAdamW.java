@@ -8,8 +8,8 @@ import java.util.Optional;
 /**
  * AdamW without a schedule (Defazio et al. 2024, arXiv 2405.15682) as {@code
  * schedulefree.AdamWScheduleFree} computes it. There is no first moment: gradients are taken at y,
- * between the point z that they move and the average x of all z, and x is what a model is evaluated
- * with. At step t, with lr, c and x as for {@link ScheduleFreeSgd} and beta1 as its momentum:
+ * between the point z that they move and the average x of all z, and a model is evaluated at x. At
+ * step t, with lr, c and x as for {@link ScheduleFreeSgd} and beta1 as its momentum:
  *
  * <pre>
  * v = beta2 * v + (1 - beta2) * g * g
@@ -18,7 +18,7 @@ import java.util.Optional;
  * z = z - lr * d                                      (z = y before the first step)
  * </pre>
  *
- * With an inner momentum i, {@code m = i * m + (1 - i) * g}, and {@code m / (1 - i^t)} stands for g
+ * With an inner momentum i, {@code m = i * m + (1 - i) * g}, and {@code m / (1 - i^t)} replaces g
  * in d. The parameters are y while training and x after {@code Optimizer.eval()}. State: {@code z},
  * {@code exp_avg_sq}, {@code exp_avg} with an inner momentum; kept once: {@code weight_sum}, {@code
  * lr_max}.
@@ -99,7 +99,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 above 0 and below 1
    * @param beta2 in [0, 1)
@@ -110,7 +110,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps added to the root after bias correction, at least 0
    * @return a copy
@@ -120,7 +120,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with a first moment of the gradients.
+   * Returns a copy with a first moment of the gradients.
    *
    * @param innerMomentum its decay, in [0, 1); 0 for none
    * @return a copy
@@ -135,7 +135,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with a linear warm-up of the learning rate.
+   * Returns a copy with a linear warm-up of the learning rate.
    *
    * @param warmupSteps how many steps, at least 0
    * @return a copy
@@ -145,7 +145,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule with other weights of the average: {@code t^r * max(lr)^weightLrPower} at step t.
+   * Returns a copy with other averaging weights: {@code t^r * max(lr)^weightLrPower} at step t.
    *
    * @param r at least 0
    * @param weightLrPower at least 0
@@ -156,7 +156,7 @@ public final class ScheduleFreeAdamW
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

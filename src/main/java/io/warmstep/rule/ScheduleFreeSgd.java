@@ -7,7 +7,7 @@ import java.util.Optional;
 /**
  * Stochastic gradient descent without a schedule (Defazio et al. 2024, arXiv 2405.15682) as {@code
  * schedulefree.SGDScheduleFree} computes it: gradients are taken at y, between the point z that
- * they move and the average x of all z, and x is what a model is evaluated with. At step t:
+ * they move and the average x of all z, and a model is evaluated at x. At step t:
  *
  * <pre>
  * lr = lr * min(1, t / warmupSteps)
@@ -74,7 +74,7 @@ public final class ScheduleFreeSgd
   }
 
   /**
-   * This rule with another momentum.
+   * Returns a copy with another momentum.
    *
    * @param momentum above 0 and below 1
    * @return a copy
@@ -89,7 +89,7 @@ public final class ScheduleFreeSgd
   }
 
   /**
-   * This rule with a linear warm-up of the learning rate.
+   * Returns a copy with a linear warm-up of the learning rate.
    *
    * @param warmupSteps how many steps, at least 0
    * @return a copy
@@ -99,7 +99,7 @@ public final class ScheduleFreeSgd
   }
 
   /**
-   * This rule with other weights of the average: {@code t^r * max(lr)^weightLrPower} at step t.
+   * Returns a copy with other averaging weights: {@code t^r * max(lr)^weightLrPower} at step t.
    *
    * @param r at least 0
    * @param weightLrPower at least 0
@@ -110,7 +110,7 @@ public final class ScheduleFreeSgd
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
    * @return a copy

@@ -50,7 +50,7 @@ public final class Sgd extends ConfiguredRule<Sgd.Settings, Sgd> {
   }
 
   /**
-   * This rule ascending or descending.
+   * Returns a copy that ascends or descends.
    *
    * @param maximize true to ascend
    * @return a copy

@@ -7,9 +7,9 @@ import java.util.Optional;
 
 /**
  * StableAdamW (Wortsman et al. 2023, arXiv 2304.13013), as optimi computes it: AdamW whose rate is
- * lowered for a tensor where its gradients are larger than the second moment expects, which takes
- * the place of clipping gradients. At step t, with {@code b = 1 - (1 - beta) / (1 - beta^t)}, by
- * which moments are corrected already:
+ * reduced for tensors with gradients larger than the second moment predicts, instead of clipping.
+ * At step t, with {@code b = 1 - (1 - beta) / (1 - beta^t)}, which includes the bias correction of
+ * the moments:
  *
  * <pre>
  * m = b1 * m + (1 - b1) * g
@@ -20,7 +20,7 @@ import java.util.Optional;
  * p = p - eta * m / (sqrt(v) + eps)
  * </pre>
  *
- * <p>With a {@link #decoupleLr rate of reference} the decay is {@code eta / maxLr * weightDecay}.
+ * <p>With a {@link #decoupleLr reference rate} the decay is {@code eta / maxLr * weightDecay}.
  *
  * <p>State: {@code exp_avg} and {@code exp_avg_sq}.
  */
@@ -46,8 +46,8 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
    * @param beta2 decay of the second moment, in [0, 1)
    * @param eps added to the root, at least 0
    * @param weightDecay at least 0
-   * @param decoupleLr whether the decay goes by the rate over maxLr
-   * @param maxLr the rate of reference; above 0 with decoupleLr
+   * @param decoupleLr whether the decay is scaled by the rate over maxLr
+   * @param maxLr the reference rate; above 0 with decoupleLr
    */
   record Settings(
       double beta1,
@@ -90,7 +90,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
   }
 
   /**
-   * This rule with other decay rates.
+   * Returns a copy with other decay rates.
    *
    * @param beta1 in [0, 1)
    * @param beta2 in [0, 1)
@@ -101,7 +101,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
   }
 
   /**
-   * This rule with another eps.
+   * Returns a copy with another eps.
    *
    * @param eps at least 0
    * @return a copy
@@ -116,7 +116,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
   }
 
   /**
-   * This rule with weight decay that goes by the learning rate over a rate of reference.
+   * Returns a copy whose weight decay is scaled by the learning rate over a reference rate.
    *
    * @param maxLr the highest learning rate of the run, above 0
    * @return a copy
@@ -140,7 +140,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
     return false;
   }
 
-  /** None: the rule has weight decay of its own. */
+  /** None: the rule applies its own weight decay. */
   @Override
   public double l2(StepValues at) {
     return 0;

@@ -5,55 +5,60 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * Something that a rule remembers between steps.
+ * State that a rule keeps between steps.
  *
  * @param name PyTorch's name for it, such as {@code exp_avg}
- * @param initialValue what it holds before the first step, unless that is a copy of the parameter
- * @param extent what has a value of its own
- * @param content what it is, which says how it begins and whether fewer bits than the arithmetic's
- *     will do
+ * @param initialValue its value before the first step, unless that is a copy of the parameter
+ * @param extent the units that each have a value
+ * @param content the kind of content, which determines its initial value and whether it may be
+ *     stored in fewer bits
  */
 public record StateSlot(String name, double initialValue, Extent extent, Content content) {
-  /** What a slot is. */
+  /** The kind of content of a slot. */
   public enum Content {
-    /** Something whose low bits count, such as a sum that only grows. */
+    /** Values whose low bits matter, such as a sum that only grows. */
     EXACT,
-    /** The same, but it begins as a copy of the parameter, as that is in its first step. */
+    /** The same, but it starts as a copy of the parameter's value at its first step. */
     COPY,
     /** A running average of either sign, which may be stored in fewer bits. */
     MOMENT,
-    /** A running average of squares or magnitudes, never negative, which may be so too. */
+    /**
+     * A running average of squares or magnitudes, never negative, which may be stored in fewer
+     * bits.
+     */
     SQUARE
   }
 
-  /** What has a value of its own. */
+  /** The units that each have a value. */
   public enum Extent {
     /** Each element. */
     ELEMENT,
     /** Each parameter: its state has a single element. */
     TENSOR,
-    /** All parameters of a group together: their state is one and the same element. */
+    /** All parameters of a group together, which share a single element. */
     GROUP,
     /**
-     * Each element of a parameter of fewer than two dimensions. Others have slots of rows and of
-     * columns in its place.
+     * Each element of a parameter with fewer than two dimensions. Others have row and column slots
+     * instead.
      */
     VECTOR,
-    /** Each row of the matrices that a parameter of two dimensions or more has in its last two. */
+    /**
+     * Each row of the matrices that the last two dimensions of a parameter with two or more form.
+     */
     ROW,
-    /** Each column of these. */
+    /** Each column of these matrices. */
     COLUMN,
-    /** Each element, from one phase of a step to the next: room to work in, and no state. */
+    /** Each element, from one phase of a step to the next: scratch space, not state. */
     SCRATCH
   }
 
   /**
-   * Checks.
+   * Checks the values.
    *
    * @param name PyTorch's name for it
-   * @param initialValue what it holds before the first step, unless that is a copy of the parameter
-   * @param extent what has a value of its own
-   * @param content what it is
+   * @param initialValue its value before the first step, unless that is a copy of the parameter
+   * @param extent the units that each have a value
+   * @param content the kind of content
    */
   public StateSlot {
     Objects.requireNonNull(extent, "extent");
@@ -61,18 +66,18 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * A slot whose low bits count.
+   * A slot whose low bits matter.
    *
    * @param name PyTorch's name for it
-   * @param initialValue what it holds before the first step
-   * @param extent what has a value of its own
+   * @param initialValue its value before the first step
+   * @param extent the units that each have a value
    */
   public StateSlot(String name, double initialValue, Extent extent) {
     this(name, initialValue, extent, Content.EXACT);
   }
 
   /**
-   * A running average of either sign, of each element, which starts at zero.
+   * A running average of either sign, per element, which starts at zero.
    *
    * @param name PyTorch's name for it
    * @return the slot
@@ -82,7 +87,7 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * A running average of squares or magnitudes, of each element, which starts at zero.
+   * A running average of squares or magnitudes, per element, which starts at zero.
    *
    * @param name PyTorch's name for it
    * @return the slot
@@ -92,17 +97,17 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * A slot of each element.
+   * A slot with a value per element.
    *
    * @param name PyTorch's name for it
-   * @param initialValue what every element holds before the first step
+   * @param initialValue every element's value before the first step
    */
   public StateSlot(String name, double initialValue) {
     this(name, initialValue, Extent.ELEMENT);
   }
 
   /**
-   * A slot of each element that starts at zero.
+   * A slot with a value per element that starts at zero.
    *
    * @param name PyTorch's name for it
    */
@@ -111,8 +116,8 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * A slot of each parameter as a whole, which starts at zero. A rule's slots of elements come
-   * before those of parameters.
+   * A slot with one value per parameter, which starts at zero. A rule's element slots come before
+   * its parameter slots.
    *
    * @param name PyTorch's name for it
    * @return the slot
@@ -122,11 +127,11 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * A slot of all parameters of a group together. A rule's slots of elements come before those of
-   * groups.
+   * A slot with one value for all parameters of a group. A rule's element slots come before its
+   * group slots.
    *
    * @param name the reference's name for it
-   * @param initialValue what it holds before the first step
+   * @param initialValue its value before the first step
    * @return the slot
    */
   public static StateSlot ofGroup(String name, double initialValue) {
@@ -136,14 +141,15 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   /**
    * Whether it holds one value for many elements.
    *
-   * @return true of slots of parameters and of groups
+   * @return true for slots of parameters and of groups
    */
   public boolean isOneValue() {
     return extent == Extent.TENSOR || extent == Extent.GROUP;
   }
 
   /**
-   * A slot of each element that starts as a copy of the parameter, as that is in its first step.
+   * A slot with a value per element that starts as a copy of the parameter's value at its first
+   * step.
    *
    * @param name the reference's name for it
    * @return the slot
@@ -162,19 +168,19 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * Whether fewer bits than the arithmetic's will do.
+   * Whether it may be stored in fewer bits than the arithmetic type has.
    *
-   * @return true of running averages
+   * @return true for running averages
    */
   public boolean isAverage() {
     return content == Content.MOMENT || content == Content.SQUARE;
   }
 
   /**
-   * Room for a value of each element that a phase of a step leaves to the next. It is no part of
-   * the state, and stands among the slots of elements.
+   * Scratch space with a value per element that one phase of a step leaves to the next. It is not
+   * part of the state, and is listed among the element slots.
    *
-   * @param name what it is, for messages
+   * @param name its name, for messages
    * @return the slot
    */
   public static StateSlot scratch(String name) {
@@ -182,16 +188,17 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * Whether the slot is part of the state: what a checkpoint has.
+   * Whether the slot is part of the state, and so in checkpoints.
    *
-   * @return false for room to work in
+   * @return false for scratch space
    */
   public boolean isState() {
     return extent != Extent.SCRATCH;
   }
 
   /**
-   * A slot of each element of a parameter of fewer than two dimensions, which starts at zero.
+   * A slot with a value for each element of a parameter with fewer than two dimensions, which
+   * starts at zero.
    *
    * @param name PyTorch's name for it
    * @return the slot
@@ -201,7 +208,7 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * A slot of each row of a matrix, which starts at zero.
+   * A slot with a value for each row of a matrix, which starts at zero.
    *
    * @param name PyTorch's name for it
    * @return the slot
@@ -211,7 +218,7 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * A slot of each column of a matrix, which starts at zero.
+   * A slot with a value for each column of a matrix, which starts at zero.
    *
    * @param name PyTorch's name for it
    * @return the slot
@@ -223,17 +230,17 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   /**
    * Whether it holds a value for each row or each column.
    *
-   * @return true of both
+   * @return true for both
    */
   public boolean isFactor() {
     return extent == Extent.ROW || extent == Extent.COLUMN;
   }
 
   /**
-   * Whether parameters of a shape have it.
+   * Whether parameters of a shape have the slot.
    *
-   * @param dimensions how many the shape has
-   * @return false of slots of rows and columns below two, of slots of vectors from there on
+   * @param dimensions number of dimensions of the shape
+   * @return false for row and column slots below two dimensions, for vector slots from two on
    */
   public boolean isOf(int dimensions) {
     return extent == Extent.VECTOR ? dimensions < 2 : !isFactor() || dimensions >= 2;
@@ -258,7 +265,7 @@ public record StateSlot(String name, double initialValue, Extent extent, Content
   }
 
   /**
-   * How many values a parameter has.
+   * Number of values that a parameter has in the slot.
    *
    * @param parameter the parameter's shape
    * @return the product of {@link #shape}

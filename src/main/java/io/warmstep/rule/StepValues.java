@@ -3,9 +3,9 @@ package io.warmstep.rule;
 import java.util.List;
 
 /**
- * What a rule computes the numbers of one step from: the step's number, the learning rate, and the
- * hyperparameters that a schedule moves. Reused from step to step, so that a step allocates
- * nothing.
+ * The inputs from which a rule computes the numbers of one step: the step's number, the learning
+ * rate, and the hyperparameters that a schedule moves. Reused from step to step, so that a step
+ * allocates nothing.
  */
 public final class StepValues {
   private final String[] names;
@@ -17,7 +17,7 @@ public final class StepValues {
   /**
    * Values of steps in which some hyperparameters move.
    *
-   * @param names which
+   * @param names names of these hyperparameters
    */
   public StepValues(List<String> names) {
     this.names = names.toArray(new String[0]);
@@ -36,7 +36,7 @@ public final class StepValues {
   }
 
   /**
-   * Goes on to a step.
+   * Moves on to a step.
    *
    * @param step number of the update, from 1
    * @param learningRate rate of this step
@@ -75,7 +75,7 @@ public final class StepValues {
   }
 
   /**
-   * Sets what {@link UpdateRule#keptNumbers()} are before this step.
+   * Sets the values of {@link UpdateRule#keptNumbers()} before this step.
    *
    * @param kept the numbers, which are not copied
    */
@@ -84,11 +84,11 @@ public final class StepValues {
   }
 
   /**
-   * One of {@link UpdateRule#keptNumbers()}, as it is before this step.
+   * One of {@link UpdateRule#keptNumbers()}, with its value before this step.
    *
    * @param index from 0
-   * @param initial what it is before the first step
-   * @return the number, or what it is initially if none was set
+   * @param initial its value before the first step
+   * @return the number, or its initial value if none was set
    */
   public double kept(int index, double initial) {
     return index < kept.length ? kept[index] : initial;
@@ -97,9 +97,9 @@ public final class StepValues {
   /**
    * A hyperparameter in this step.
    *
-   * @param name as the rule calls it, such as {@code beta1}
-   * @param own what the rule has
-   * @return what a schedule gives it, or the rule's own
+   * @param name the rule's name for it, such as {@code beta1}
+   * @param own the rule's own value
+   * @return the schedule's value, or the rule's own
    */
   public double get(String name, double own) {
     for (int i = 0; i < names.length; i++) {

@@ -3,18 +3,18 @@ package io.warmstep.rule;
 import java.util.List;
 
 /**
- * What a rule adds up before it updates elements, over each tensor or over all tensors of a group
- * together. Such a rule has two phases. The first goes over all elements: it may move state, and
- * gives one term or more for each element, {@link #sum(FloatBlock)}. The backend adds each kind of
- * terms up by a tree of fixed shape. From the sums, {@link #numbers(FloatSums)} forms a few numbers
+ * The sums that a rule computes before its update, over each tensor or over all tensors of a group
+ * together. Such a rule has two phases. The first visits all elements: it may update state, and
+ * gives one or more terms per element, {@link #sum(FloatBlock)}. The backend adds the terms of each
+ * kind by a tree of fixed shape. From the sums, {@link #numbers(FloatSums)} computes a few numbers
  * for each tensor or group. The second phase is {@link UpdateRule#update(FloatBlock)}, which also
- * has these numbers, {@link FloatBlock#number}, and finds state as the first phase left it.
+ * gets these numbers, {@link FloatBlock#number}, and finds state as the first phase left it.
  *
- * <p>Where terms are added up over groups, {@link #begin(FloatSums)} comes first: it forms the
- * numbers that the first phase has, from state that holds one value for the group.
+ * <p>If terms are summed over groups, {@link #begin(FloatSums)} comes first: it computes the
+ * numbers for the first phase from state that holds one value for the group.
  */
 public interface TensorSums {
-  /** How terms are added up. */
+  /** How terms are combined. */
   enum Kind {
     /** The root of the sum of their squares. */
     NORM,
@@ -32,8 +32,8 @@ public interface TensorSums {
   List<Kind> kinds();
 
   /**
-   * Whether terms are added up over all tensors of a group together. State of one value is then the
-   * group's, {@link StateSlot.Extent#GROUP}.
+   * Whether terms are summed over all tensors of a group together. Single-value state then belongs
+   * to the group, {@link StateSlot.Extent#GROUP}.
    *
    * @return false where each tensor has its own sums
    */
@@ -42,54 +42,54 @@ public interface TensorSums {
   }
 
   /**
-   * How many numbers {@link #begin(FloatSums)} forms.
+   * How many numbers {@link #begin(FloatSums)} computes.
    *
-   * @return 0 unless terms are added up over a group; with the scalars at most 16
+   * @return 0 unless terms are summed over a group; with the scalars at most 16
    */
   default int firstNumbers() {
     return 0;
   }
 
   /**
-   * Forms the numbers in float32 that the first phase has beside the scalars, {@link
+   * Computes, in float32, the numbers that the first phase gets besides the scalars, {@link
    * FloatBlock#number}, from the group's state.
    *
-   * @param group its state and scalars, and what receives the numbers
+   * @param group its state and scalars; receives the numbers
    */
   default void begin(FloatSums group) {}
 
   /**
-   * Forms the numbers of the first phase in float64.
+   * Computes the numbers of the first phase in float64.
    *
-   * @param group its state and scalars, and what receives the numbers
+   * @param group its state and scalars; receives the numbers
    */
   default void begin(DoubleSums group) {}
 
   /**
-   * What the first phase uses.
+   * The operands of the first phase.
    *
    * @return its operands; it writes neither parameters nor gradients
    */
   Access summing();
 
   /**
-   * What the second phase uses.
+   * The operands of the second phase.
    *
    * @return its operands; it writes no gradients
    */
   Access updating();
 
   /**
-   * What the numbers are called that {@link #numbers(FloatSums)} forms, in their order.
+   * Names of the numbers that {@link #numbers(FloatSums)} computes, in their order.
    *
    * @return the names, for messages
    */
   List<String> numberNames();
 
   /**
-   * The first phase on a block of elements in float32: moves the state that {@link #summing()} says
-   * unless that {@linkplain FloatBlock#hasMoved() has moved}, and writes {@link FloatBlock#terms},
-   * as functions of what the state is then.
+   * The first phase on a block of elements in float32: updates the state named by {@link
+   * #summing()} unless it {@linkplain FloatBlock#hasMoved() has already been updated}, and writes
+   * {@link FloatBlock#terms}, computed from the new state.
    *
    * @param block the arrays, the range and this step's scalars
    */
@@ -103,16 +103,16 @@ public interface TensorSums {
   void sum(DoubleBlock block);
 
   /**
-   * Forms a tensor's numbers in float32.
+   * Computes a tensor's numbers in float32.
    *
-   * @param tensor its sums, and what receives the numbers
+   * @param tensor its sums; receives the numbers
    */
   void numbers(FloatSums tensor);
 
   /**
-   * Forms a tensor's numbers in float64.
+   * Computes a tensor's numbers in float64.
    *
-   * @param tensor its sums, and what receives the numbers
+   * @param tensor its sums; receives the numbers
    */
   void numbers(DoubleSums tensor);
 }

@@ -4,19 +4,19 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * An update rule: how parameters and optimizer state follow from a gradient. Rules are immutable
- * and validate when they are made; they hold hyperparameters and no state.
+ * An update rule, which computes new parameters and optimizer state from gradients. Rules are
+ * immutable and validated on construction; they hold hyperparameters and no state.
  *
- * <p>A rule has three parts. {@link #stateSlots()} says what is remembered for each element. {@link
- * #scalars} computes, once a step and in double, the numbers that are the same for all elements;
+ * <p>A rule has three parts. {@link #stateSlots()} declares the state kept for each element. {@link
+ * #scalars} computes, once per step and in double, the numbers that are the same for all elements;
  * they are then rounded once to the arithmetic type. {@code update} is the loop over a block of
  * elements in plain Java; the OpenCL and CUDA backends run the header {@code
- * kernels/rules/<name>.h} instead, which does the same operations in the same order and so gives
- * the same bits.
+ * kernels/rules/<name>.h} instead, which performs the same operations in the same order and so
+ * gives the same bits.
  *
- * <p>What all rules share is not theirs: the backends scale, sign-flip and clip the gradient and
- * say by {@link FloatBlock#gradientScale()} and {@link FloatBlock#weightDecay()} what is left to
- * do.
+ * <p>Work common to all rules is done by the backend: it scales, sign-flips and clips the gradient,
+ * and passes on the remaining work in {@link FloatBlock#gradientScale()} and {@link
+ * FloatBlock#weightDecay()}.
  */
 public interface UpdateRule {
   /**
@@ -27,29 +27,29 @@ public interface UpdateRule {
   String name();
 
   /**
-   * Name of the kernel header that has this form of the rule: {@code kernels/rules/<kernel>.h}.
-   * Forms under one name differ in their {@link #options()} alone, forms that differ in their
-   * phases have different ones.
+   * Name of the kernel header for this form of the rule: {@code kernels/rules/<kernel>.h}. Forms
+   * under one name differ only in their {@link #options()}; forms that differ in their phases have
+   * different names.
    *
-   * @return the rule's name, unless a form of it has a header of its own
+   * @return the rule's name, unless this form has its own header
    */
   default String kernel() {
     return name();
   }
 
   /**
-   * What the rule remembers, in the order in which blocks hold it: first what each element has,
-   * then what each parameter has as a whole.
+   * The rule's state, in the order in which blocks hold it: first the slots with a value per
+   * element, then those with one value per parameter.
    *
    * @return the slots, empty for a rule without state
    */
   List<StateSlot> stateSlots();
 
   /**
-   * What the rule remembers of a parameter.
+   * The state that the rule keeps for a parameter.
    *
-   * @param dimensions how many the parameter's shape has
-   * @return those of {@link #stateSlots()} that it has, in their order
+   * @param dimensions number of dimensions of the parameter's shape
+   * @return the ones of {@link #stateSlots()} that it has, in their order
    */
   default List<StateSlot> stateSlots(int dimensions) {
     return stateSlots().stream().filter(slot -> slot.isOf(dimensions)).toList();
@@ -57,13 +57,13 @@ public interface UpdateRule {
 
   /**
    * Whether the first slot, a running average of squared gradients, is kept as factors of rows and
-   * of columns for parameters of two dimensions or more. The slots of both follow it. Such a rule
-   * has {@link #sums()}. Before its first phase a backend moves the factors; both phases then read
-   * the first slot as {@code row * column / mean(rows)}, and {@link FloatBlock#hasMoved()} says so.
-   * The first scalar is what a step takes of the new squares, the second the least that the mean
-   * counts as, 0 for the epsilon of the arithmetic type.
+   * columns for parameters with two or more dimensions. The slots of both follow it. Such a rule
+   * has {@link #sums()}. Before its first phase a backend updates the factors; both phases then
+   * read the first slot as {@code row * column / mean(rows)}, and {@link FloatBlock#hasMoved()}
+   * says so. Scalar 0 is the weight of the new squares, scalar 1 the lower bound of the mean, 0 for
+   * the epsilon of the arithmetic type.
    *
-   * @return false where no slot is one of rows or columns
+   * @return false if the rule has no row or column slots
    */
   default boolean isFactored() {
     return stateSlots().stream().anyMatch(StateSlot::isFactor);
@@ -80,12 +80,12 @@ public interface UpdateRule {
    * Weight decay that is added to the gradient (L2 regularization): {@code g + l2 * p}.
    *
    * @param at the step
-   * @return its factor, 0 for none or where the rule decays weights in another way
+   * @return its factor, 0 for none or if the rule decays weights in another way
    */
   double l2(StepValues at);
 
   /**
-   * This rule with another weight decay, of the kind that its definition has.
+   * Returns a copy with another weight decay, of the kind that the rule defines.
    *
    * @param weightDecay at least 0 and finite
    * @return a copy
@@ -94,7 +94,7 @@ public interface UpdateRule {
   UpdateRule weightDecay(double weightDecay);
 
   /**
-   * The choices that change which operations are done, as the kernel header numbers them. Java
+   * The choices that change which operations are performed, as the kernel header numbers them. Java
    * loops read the hyperparameters themselves.
    *
    * @return a set of bits, 0 for a rule without such choices
@@ -104,8 +104,8 @@ public interface UpdateRule {
   }
 
   /**
-   * Hyperparameters that a schedule may move from step to step: those that {@link #scalars} and
-   * {@link #l2} take from {@link StepValues#get}. Each must be in [0, 1) in every step, {@code
+   * Hyperparameters that a schedule may change from step to step: the ones that {@link #scalars}
+   * and {@link #l2} read with {@link StepValues#get}. Each must be in [0, 1) in every step, {@code
    * weightDecay} finite and at least 0.
    *
    * @return their names, such as {@code beta1}
@@ -115,7 +115,7 @@ public interface UpdateRule {
   }
 
   /**
-   * What the numbers are called that {@link #scalars} writes, in their order.
+   * Names of the numbers that {@link #scalars} writes, in their order.
    *
    * @return the names, for messages
    */
@@ -130,25 +130,25 @@ public interface UpdateRule {
   void scalars(StepValues at, double[] out);
 
   /**
-   * Numbers that the rule keeps from step to step for all parameters of a group together, such as a
+   * Numbers that the rule keeps from step to step, shared by all parameters of a group, such as a
    * product over the steps so far. They are part of the optimizer's state.
    *
-   * @return their names, which are PyTorch's, and what they are before the first step
+   * @return their names, which are PyTorch's, and their initial values
    */
   default List<StateSlot> keptNumbers() {
     return List.of();
   }
 
   /**
-   * Moves the numbers of {@link #keptNumbers()} on, after a step that happened. Allocates nothing.
+   * Advances the numbers of {@link #keptNumbers()} after a step that happened. Allocates nothing.
    *
    * @param at the step
-   * @param kept the numbers in their order, to be changed
+   * @param kept the numbers in their order, to be updated
    */
   default void advance(StepValues at, double[] kept) {}
 
   /**
-   * Name of the CUDA entries of the first phase and of the numbers, which rules may share.
+   * Name of the CUDA entry points of the first phase and of the numbers, which rules may share.
    *
    * @return that of {@link #kernel()}, or of another rule whose header has the same functions
    */
@@ -157,49 +157,48 @@ public interface UpdateRule {
   }
 
   /**
-   * What is added up over each tensor before its elements are updated. None unless a rule says so:
-   * then one phase does all.
+   * The sums over each tensor before its elements are updated. None unless a rule says so: then
+   * there is a single phase.
    *
-   * @return the first of two phases, and what both use
+   * @return the first of two phases, and the operands of both
    */
   default Optional<TensorSums> sums() {
     return Optional.empty();
   }
 
   /**
-   * What the update of elements reads and writes.
+   * The operands that the update of elements reads and writes.
    *
-   * @return everything, unless a rule with {@link #sums} says otherwise
+   * @return all, unless a rule with {@link #sums} says otherwise
    */
   default Access access() {
     return sums().map(TensorSums::updating).orElse(Access.ALL);
   }
 
   /**
-   * Whether parameters, gradients and, in their arithmetic, state must be of one type: under rules
-   * that add something up over a group, and under those that are {@linkplain #isFactored()
-   * factored}.
+   * Whether parameters, gradients and, in their arithmetic type, state must share one type: true
+   * for rules with sums over a group, and for {@linkplain #isFactored() factored} ones.
    *
-   * @return false where there may be masters, averages, gradients of another type and state in
-   *     fewer bits
+   * @return false if masters, averages, gradients of another type and state in fewer bits are
+   *     allowed
    */
   default boolean isOfOneType() {
     return isFactored() || sums().map(TensorSums::areOfGroup).orElse(false);
   }
 
   /**
-   * The weights that a model is to be evaluated with, where the rule trains others.
+   * The weights to evaluate a model with, if the rule trains different ones.
    *
-   * @return none where the parameters are what is evaluated
+   * @return none if the parameters themselves are evaluated
    */
   default Optional<EvaluationWeights> evaluation() {
     return Optional.empty();
   }
 
   /**
-   * What is done with whole matrices after the first phase and before the update. None unless a
-   * rule says so; one that does has {@link #sums()}, whose first number the matrices are divided by
-   * and whose only terms are the slot that goes through it.
+   * The phase on whole matrices after the first phase and before the update. None unless a rule
+   * says so; such a rule has {@link #sums()}, whose first number the matrices are divided by and
+   * whose only terms are those of the slot that this phase transforms.
    *
    * @return the phase
    */
@@ -208,7 +207,7 @@ public interface UpdateRule {
   }
 
   /**
-   * Weights that the parameters are brought together with every few steps.
+   * Slow weights that are interpolated with the parameters every few steps.
    *
    * @return none unless a rule says so
    */
@@ -226,8 +225,8 @@ public interface UpdateRule {
   }
 
   /**
-   * The largest global norm that gradients may have, as part of the rule: an optimizer that is not
-   * given another bound clips them by it.
+   * The maximum global gradient norm, as part of the rule: an optimizer without its own bound clips
+   * gradients to it.
    *
    * @return 0 for none
    */
@@ -236,8 +235,8 @@ public interface UpdateRule {
   }
 
   /**
-   * What is added to the norm where gradients are clipped by {@link #clipNorm}: they are multiplied
-   * by {@code min(1, clipNorm / (norm + clipEps))}.
+   * The number added to the norm when gradients are clipped by {@link #clipNorm}: they are
+   * multiplied by {@code min(1, clipNorm / (norm + clipEps))}.
    *
    * @return at least 0
    */

@@ -1,8 +1,8 @@
 package io.warmstep.schedule;
 
-/** The shape in which a rate moves from a start value to an end value. */
+/** The shape of a rate's path from a start value to an end value. */
 public enum Annealing {
-  /** A straight line: the weight of the start value is the share that is left. */
+  /** A straight line: the weight of the start value is the fraction that is left. */
   LINEAR {
     @Override
     public double weight(double left) {
@@ -17,34 +17,35 @@ public enum Annealing {
   COSINE {
     @Override
     public double weight(double left) {
-      // The same as the cosine, but without cancellation where the weight gets small.
+      // The same as the cosine, but without cancellation where the weight becomes small.
       return left <= 0.5 ? squaredSine(left) : 1 - squaredSine(1 - left);
     }
   },
 
   /**
-   * One minus the square root of the share that is done: weight {@code 1 - sqrt(1 - left)} (Hägele
-   * et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
+   * One minus the square root of the fraction that is done: weight {@code 1 - sqrt(1 - left)}
+   * (Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training
+   * durations").
    */
   ONE_MINUS_SQRT {
     @Override
     public double weight(double left) {
-      // The same as the difference, but without cancellation where the weight gets small.
+      // The same as the difference, but without cancellation where the weight becomes small.
       return left / (1 + Math.sqrt(1 - left));
     }
   };
 
   /**
-   * The weight of the start value; that of the end value is one minus it.
+   * The weight of the start value; the end value has one minus this weight.
    *
-   * @param left the share of the way that is left, from 1 (at the start) to 0 (at the end)
+   * @param left the fraction of the way that is left, from 1 (at the start) to 0 (at the end)
    * @return a weight from 1 (at the start) to 0 (at the end)
    */
   public abstract double weight(double left);
 
   private static double squaredSine(double share) {
-    // Taylor's series, for an angle of at most pi/4; its next term is below 1e-19 of the sine.
-    // StrictMath.sin makes an array for every angle from JDK 21 on.
+    // Taylor's series, for an angle of at most pi/4; its next term is below 1e-19 of the sine. From
+    // JDK 21 on, StrictMath.sin allocates an array for every angle.
     double angle = Math.PI / 2 * share;
     double square = angle * angle;
     double series = 0;
@@ -55,13 +56,13 @@ public enum Annealing {
     return sine * sine;
   }
 
-  /** The value between {@code start} and {@code end}, exact at both of them. */
+  /** The value between {@code start} and {@code end}, exact at both. */
   double between(double start, double end, double left) {
     double weight = weight(left);
     return start * weight + end * (1 - weight);
   }
 
-  /** The share of {@code total} steps that is left after {@code done} of them; 0 at the end. */
+  /** The fraction of {@code total} steps that is left after {@code done} of them; 0 at the end. */
   static double left(long done, long total) {
     return done < total ? (double) (total - done) / total : 0;
   }

@@ -19,7 +19,7 @@ final class Combinators {
       return List.of(schedule);
     }
 
-    /** What a shape of the caller's own may read nobody knows. */
+    /** A custom shape may read anything. */
     @Override
     public boolean isKnownAhead() {
       return schedule.isKnownAhead()
@@ -122,7 +122,7 @@ final class Combinators {
     @Override
     public double rate(long step) {
       Require.step(step);
-      // expm1, for the factors of the first steps are small.
+      // expm1, because the factors of the first steps are small.
       return schedule.rate(step) * -StrictMath.expm1(-(1 - beta2) * step);
     }
   }

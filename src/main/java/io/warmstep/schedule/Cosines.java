@@ -47,7 +47,7 @@ final class Cosines {
       while (done >= period) {
         done -= period;
         if (period > Long.MAX_VALUE / multiplier) {
-          // The last period there is: no step reaches the end of it.
+          // The last period: no step reaches its end.
           double left = 1 - done / ((double) period * multiplier);
           return Annealing.COSINE.between(learningRate, minimum, left);
         }

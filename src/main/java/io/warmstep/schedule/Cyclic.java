@@ -11,8 +11,8 @@ import io.warmstep.math.Powers;
  * @param maxRate the rate at the top of the first cycle
  * @param stepsUp the steps from the bottom to the top
  * @param stepsDown the steps from the top to the bottom
- * @param cycleFactor what the height is multiplied by from cycle to cycle
- * @param stepFactor what the height is multiplied by from step to step
+ * @param cycleFactor factor on the height from cycle to cycle
+ * @param stepFactor factor on the height from step to step
  */
 record Cyclic(
     double baseRate,

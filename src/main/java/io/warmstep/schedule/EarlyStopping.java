@@ -20,21 +20,20 @@ import io.warmstep.schedule.PlateauSchedule.Mode;
  * }</pre>
  *
  * <p>A report is an improvement if it is better than the best one so far by more than the minimum
- * change, or if it is the first that is finite. One that is not finite never is. After {@code
- * patience} reports in a row without an improvement the training should stop; a later improvement
- * does not take that back.
+ * change, or if it is the first that is finite. A non-finite one never is. After {@code patience}
+ * reports in a row without an improvement the training should stop; a later improvement does not
+ * revoke that.
  *
  * <p>To resume a run exactly, save {@link #state} and give it to {@link #restore}. The methods that
- * take a setting return a changed copy, which starts afresh. Not safe for use by several threads at
+ * take a setting return a changed copy, without any reports. Not safe for use by several threads at
  * once.
  */
 public final class EarlyStopping {
   /**
-   * What the reports so far have led to.
+   * The state after the reports so far.
    *
    * @param best the best metric so far; NaN before the first finite one
-   * @param bestReport the number of the report that was the best, from 1; 0 before the first finite
-   *     one
+   * @param bestReport the number of the best report, from 1; 0 before the first finite one
    * @param reports the number of reports so far
    * @param badReports the number of reports in a row without an improvement
    * @param stopped whether the patience has run out
@@ -42,11 +41,10 @@ public final class EarlyStopping {
   public record State(
       double best, long bestReport, long reports, long badReports, boolean stopped) {
     /**
-     * Makes a state, for example from the values in a checkpoint.
+     * Creates a state, for example from the values in a checkpoint.
      *
      * @param best the best metric so far; NaN before the first finite one
-     * @param bestReport the number of the report that was the best, from 1; 0 before the first
-     *     finite one
+     * @param bestReport the number of the best report, from 1; 0 before the first finite one
      * @param reports the number of reports so far
      * @param badReports the number of reports in a row without an improvement
      * @param stopped whether the patience has run out
@@ -93,7 +91,7 @@ public final class EarlyStopping {
   }
 
   /**
-   * Makes a rule for a metric that gets better by getting smaller, as a loss does, by any change.
+   * Creates a rule for a metric that is better when smaller, like a loss; any decrease counts.
    *
    * @param reports the number of reports in a row without an improvement after which to stop, at
    *     least 1
@@ -127,7 +125,7 @@ public final class EarlyStopping {
   }
 
   /**
-   * Returns a copy for a metric that gets better in another way.
+   * Returns a copy for a metric that improves in the given direction.
    *
    * @param mode {@link Mode#MIN} by default, {@link Mode#MAX} for an accuracy
    * @return a changed copy, without any reports
@@ -139,7 +137,7 @@ public final class EarlyStopping {
   }
 
   /**
-   * Takes note of the metric.
+   * Reports the metric.
    *
    * @param metric the metric; NaN and infinities count as no improvement
    * @return whether it is the best so far, so that the parameters are worth keeping
@@ -196,16 +194,16 @@ public final class EarlyStopping {
   }
 
   /**
-   * Returns what the reports so far have led to, for a checkpoint.
+   * Returns the state after the reports so far, for a checkpoint.
    *
-   * @return the present state
+   * @return the current state
    */
   public State state() {
     return new State(best, bestReport, reports, badReports, stopped);
   }
 
   /**
-   * Goes on from a saved state.
+   * Resumes from a saved state.
    *
    * @param state the state, from {@link #state} of a rule with the same settings
    * @throws NullPointerException if {@code state} is null

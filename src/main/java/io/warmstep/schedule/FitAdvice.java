@@ -4,12 +4,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** What to try after a run, in sentences; each follows from what the curves show. */
+/** Advice on what to try after a run, in sentences that follow from the curves. */
 final class FitAdvice {
-  /** A loss that fell by this share of what is left over the last part of the way goes on. */
+  /**
+   * A loss that fell by this fraction of the remainder over the last part of the way is still
+   * falling.
+   */
   private static final double GOING_ON = 0.1;
 
-  /** Fewer rows tell little about others. */
+  /** Fewer rows say little about others. */
   private static final int FEW_ROWS = 30;
 
   private final FitVerdict.Builder run;
@@ -62,7 +65,7 @@ final class FitAdvice {
     return advice;
   }
 
-  /** Whether the training loss fell to the end, measured by what it fell and what is left. */
+  /** Whether the training loss fell to the end, relative to its fall and the remainder. */
   private boolean isGoingOn() {
     double fallen = run.training[0] - curves.train;
     double left = curves.train > run.baselineLoss ? curves.train - run.baselineLoss : curves.train;
@@ -114,7 +117,7 @@ final class FitAdvice {
     }
   }
 
-  /** When an evaluation was. */
+  /** The time of an evaluation. */
   String when(int evaluation) {
     return evaluation == 0
         ? "before the training"

@@ -1,14 +1,14 @@
 package io.warmstep.schedule;
 
-/** What the curves of a run look like, measured by what chance gives. */
+/** The shape of a run's curves, relative to the loss of chance. */
 final class FitCurves {
-  /** Of a loss that falls steadily, all rises together are at most this share of all falls. */
+  /** If a loss falls steadily, all rises together are at most this fraction of all falls. */
   private static final double STEADY = 0.1;
 
-  /** The part of the way, or of the sum of the rates, that tells how a loss was falling. */
+  /** The part of the way, or of the sum of the rates, over which a loss's fall is measured. */
   private static final double LAST_PART = 0.25;
 
-  /** Fewer evaluations show no course. */
+  /** Fewer evaluations show no trend. */
   private static final int FEW_EVALUATIONS = 4;
 
   private final double[] training;
@@ -16,13 +16,13 @@ final class FitCurves {
   private final double[] rateSums;
   private final int last;
 
-  /** The loss that can be had without looking at the features. */
+  /** The loss that is possible without looking at the features. */
   final double chance;
 
-  /** Losses that differ by more differ clearly. */
+  /** Losses that differ by more than this differ clearly. */
   final double clear;
 
-  /** A validation loss that is too high by more is so clearly. */
+  /** A validation loss that is too high by more than this is clearly too high. */
   final double gap;
 
   /** The last training loss. */
@@ -31,13 +31,13 @@ final class FitCurves {
   /** The last validation loss. */
   final double valid;
 
-  /** The evaluation with the least validation loss. */
+  /** The evaluation with the lowest validation loss. */
   final int best;
 
-  /** The evaluation with the least training loss. */
+  /** The evaluation with the lowest training loss. */
   final int lowest;
 
-  /** The evaluation with the greatest training loss. */
+  /** The evaluation with the highest training loss. */
   final int highest;
 
   FitCurves(FitVerdict.Builder run) {
@@ -93,12 +93,12 @@ final class FitCurves {
     return train < chance - clear;
   }
 
-  /** Whether the validation loss ended above its least though the training loss fell. */
+  /** Whether the validation loss ended above its minimum although the training loss fell. */
   boolean turned(double by) {
     return train < training[best] && valid - validation[best] > by;
   }
 
-  /** Whether the training loss rose above where it began, or ended above its least. */
+  /** Whether the training loss rose above its start, or ended above its minimum. */
   boolean isRateTooHigh() {
     return !(training[highest] - training[0] <= clear) || train - training[lowest] > clear;
   }
@@ -113,7 +113,7 @@ final class FitCurves {
     return isRateZero() || (last > 0 && training[lowest] == training[highest]);
   }
 
-  /** Whether rises of the training loss, if any, are small beside its falls. */
+  /** Whether rises of the training loss, if any, are small compared with its falls. */
   boolean isSteady() {
     double rises = 0;
     double falls = 0;
@@ -136,13 +136,14 @@ final class FitCurves {
   }
 
   /**
-   * Whether the validation loss was clearly falling, to its least, and the training loss steadily.
+   * Whether the validation loss was clearly falling, to its minimum, and the training loss
+   * steadily.
    */
   boolean isValidationFalling() {
     return isSteady() && validationFall() > clear && valid - validation[best] <= clear / 3;
   }
 
-  /** Whether both losses were falling so fast, and are so high, that more steps would go far. */
+  /** Whether both losses were falling so fast, and are so high, that more steps would help much. */
   boolean isStillFalling() {
     return last + 1 >= FEW_EVALUATIONS
         && isSteady()
@@ -150,7 +151,7 @@ final class FitCurves {
         && Math.min(train, valid) > gap;
   }
 
-  /** A loss where the last part of the way began, between the evaluations around. */
+  /** A loss at the start of the last part of the way, interpolated between evaluations. */
   private double beforeLastPart(double[] losses) {
     double start = way(last) - LAST_PART * (way(last) - way(0));
     int after = Math.min(1, last);

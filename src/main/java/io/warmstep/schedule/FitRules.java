@@ -63,7 +63,7 @@ final class FitRules {
           isWorseThanChance ? ", and worse than chance, " + number(curves.chance) : "");
     }
     if (isFalling) {
-      return null; // what it learned last still holds for other rows too
+      return null; // its latest learning still holds for other rows too
     }
     double worse = curves.valid - run.baselineLoss;
     if (lead > curves.gap
@@ -98,7 +98,7 @@ final class FitRules {
     double errorOfChance =
         Double.isNaN(run.chanceAccuracy) ? Double.POSITIVE_INFINITY : 1 - run.chanceAccuracy;
     double allowed = Math.min(FitVerdict.ACCURACY_GAP, FitVerdict.GAP * errorOfChance);
-    // Could a model that is worse by what is allowed, and no more, have come out like this?
+    // Could a model that is worse by exactly the allowed margin have given this result?
     double error = Math.min(1, 1 - run.trainingAccuracy[last] + allowed);
     double luck =
         run.validationRows == 0
@@ -108,8 +108,8 @@ final class FitRules {
   }
 
   /**
-   * What may be luck in a difference between two losses on the same validation rows: their standard
-   * error if it is made by rows of its own, as the whole loss is.
+   * How much of a difference between two losses on the same validation rows may be due to chance:
+   * their standard error if it comes from rows of its own, as the whole loss does.
    */
   private double luckOf(double difference) {
     double share = Math.min(1, Math.max(0, difference / curves.valid));
@@ -177,7 +177,7 @@ final class FitRules {
     return null;
   }
 
-  /** Whether the model has come to chance and stays there, and no baseline gets further. */
+  /** Whether the model has reached chance and stays there, and no baseline does better. */
   private boolean isNothingToLearn() {
     return Math.max(curves.train, curves.valid) <= curves.chance + curves.clear
         && isChanceBest()

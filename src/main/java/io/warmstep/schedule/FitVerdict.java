@@ -5,8 +5,8 @@ import java.util.List;
 
 /**
  * Whether a training run left its model under-fitting, appropriate or over-fitting, judged by the
- * losses on the training rows and on rows that training never sees (the validation rows), measured
- * together several times during the run:
+ * losses on the training rows and on rows that training never sees (the validation rows), both
+ * measured several times during the run:
  *
  * <pre>{@code
  * FitVerdict verdict =
@@ -17,71 +17,72 @@ import java.util.List;
  *         .judge();
  * }</pre>
  *
- * <p>Losses are such that 0 is the least there can be: cross-entropy, squared or absolute error.
- * How large a difference between two losses counts is measured by the loss of <i>chance</i>, which
- * is what can be had without looking at the features: a difference is <i>clear</i> if it is more
- * than {@value #CLEAR} of that loss, and a validation loss <i>far</i> above another if it is so by
- * more than {@value #GAP} of it. So the same rules serve a loss of 4.6 among a hundred classes and
- * one of 0.056 where one row in a hundred is positive. The first verdict that holds is given:
+ * <p>Losses must have a minimum of 0: cross-entropy, squared or absolute error. Differences between
+ * losses are measured against the loss of <i>chance</i>, the best that is possible without looking
+ * at the features: a difference is <i>clear</i> if it is more than {@value #CLEAR} of that loss,
+ * and a validation loss is <i>far</i> above another if it exceeds it by more than {@value #GAP} of
+ * it. So the same rules work for a loss of 4.6 among a hundred classes and one of 0.056 where one
+ * row in a hundred is positive. The first verdict that holds is given:
  *
  * <ol>
- *   <li><b>Over-fitting:</b> the model has learned what holds for the training rows alone. The
+ *   <li><b>Over-fitting:</b> the model has learned what holds only for the training rows. The
  *       training loss ended clearly below chance (and, if it had risen on the way, not clearly
- *       above what a baseline has), and
+ *       above a baseline's loss), and
  *       <ul>
- *         <li>the validation loss ended far above its least, since when the training loss fell,
+ *         <li>the validation loss ended far above its minimum, and the training loss has fallen
+ *             since then,
  *         <li>or far above the training loss,
- *         <li>or far above the training loss and clearly above what a baseline has on the same
- *             rows, where the training loss is clearly below that,
+ *         <li>or far above the training loss and clearly above a baseline's loss on the same rows,
+ *             while the training loss is clearly below that,
  *         <li>or the training accuracy is above the validation accuracy by more than {@value #GAP}
  *             of the error of chance, or more than {@value #ACCURACY_GAP} if that is less.
  *       </ul>
- *       Where the number of validation rows is known, a difference must also exceed what few rows
- *       leave to luck: {@value #STANDARD_ERRORS} standard errors. Of a difference on the same rows,
- *       these are taken as those of the part of the loss in which it differs; that a validation
- *       loss is worse than chance is never taken for luck. The last two do not count while the
- *       validation loss is still falling clearly, to its least, since what was learned last holds
- *       for other rows too.
- *   <li><b>Under-fitting:</b> a lower training loss can be had. One of:
+ *       If the number of validation rows is known, a difference must also exceed what can be due to
+ *       chance with few rows: {@value #STANDARD_ERRORS} standard errors. For a difference on the
+ *       same rows, these are computed for the part of the loss that differs; a validation loss
+ *       worse than the loss of chance is never put down to few rows. The last two do not count
+ *       while the validation loss is still falling clearly, to its minimum, since the latest
+ *       learning then holds for other rows too.
+ *   <li><b>Under-fitting:</b> a lower training loss is possible. One of:
  *       <ul>
  *         <li>the training loss is not finite, or never changed, or the rates are all zero;
- *         <li>the validation loss is clearly above what a baseline has on the same rows, and the
- *             training loss is above that too, or the validation loss still falling clearly;
- *         <li>the training loss is not clearly below chance, or the validation loss clearly above
- *             it;
- *         <li>the training loss ended far above its least;
+ *         <li>the validation loss is clearly above a baseline's loss on the same rows, and the
+ *             training loss is above that too, or the validation loss is still falling clearly;
+ *         <li>the training loss is not clearly below chance, or the validation loss is clearly
+ *             above it;
+ *         <li>the training loss ended far above its minimum;
  *         <li>both losses fell far over the last quarter of the way, the training loss steadily,
  *             and are still far above 0.
  *       </ul>
  *   <li><b>Appropriate:</b> otherwise. The losses have flattened and no baseline does better, so
- *       the model is about as good as this data seems to allow, be its accuracy 0.76 or 1. That
- *       includes features that say nothing: the losses have come to chance and stay there, and no
+ *       the model is about as good as this data seems to allow, whether its accuracy is 0.76 or 1.
+ *       That includes uninformative features: the losses have reached chance and stay there, and no
  *       baseline is clearly below it.
  * </ol>
  *
- * <p>Curves alone can be judged; what else is known makes the verdict better. Without {@link
- * Builder#chance} the first validation loss takes its place, so the first evaluation should be of
- * the untrained model. Without a {@link Builder#baseline} nothing tells a model that could have
- * learned more from one that has learned all there is, once its curves are flat. Without {@link
- * Builder#rateSums} evaluations are taken as equally far from each other, and a loss that flattened
- * because a schedule let the rate go to zero looks like one that flattened by itself. All of it is
- * evidence and no proof: a baseline can be blind to what a better model would see.
+ * <p>The curves are enough for a verdict; further information improves it. Without {@link
+ * Builder#chance} the first validation loss is used instead, so the first evaluation should be of
+ * the untrained model. Without a {@link Builder#baseline}, once the curves are flat, nothing
+ * distinguishes a model that could have learned more from one that has learned everything. Without
+ * {@link Builder#rateSums} evaluations are taken as equally spaced, and a loss that flattened
+ * because a schedule reduced the rate to zero looks like one that flattened by itself. All of this
+ * is evidence, not proof: a baseline can miss what a better model would find.
  *
  * @param fit the verdict
- * @param reason why, in one sentence with the numbers that decided, without a full stop
- * @param advice what to try, a sentence each, the most promising first; empty where nothing needs
- *     to be tried
- * @param best the evaluation with the least validation loss, counted from 0: where early stopping
+ * @param reason the reason, in one sentence with the decisive numbers, without a full stop
+ * @param advice what to try, one sentence each, the most promising first; empty if nothing needs to
+ *     be tried
+ * @param best the evaluation with the lowest validation loss, counted from 0: where early stopping
  *     would have stopped
  */
 public record FitVerdict(Fit fit, String reason, List<String> advice, int best) {
-  /** The share of the loss of chance by which losses differ clearly. */
+  /** The fraction of the loss of chance by which losses differ clearly. */
   public static final double CLEAR = 0.03;
 
-  /** The share of the loss of chance by which losses are far apart. */
+  /** The fraction of the loss of chance by which losses are far apart. */
   public static final double GAP = 0.1;
 
-  /** The lead of the training accuracy over the validation accuracy that is too much anywhere. */
+  /** The lead of the training accuracy over the validation accuracy that is always too much. */
   public static final double ACCURACY_GAP = 0.05;
 
   /** How many standard errors a difference must exceed. */
@@ -91,9 +92,9 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
   public enum Fit {
     /** The model has not learned what it could have. */
     UNDER_FITTING("under-fitting"),
-    /** The model has learned what there is to learn, about as well as the data allows. */
+    /** The model has learned about as much as the data allows. */
     APPROPRIATE("appropriate"),
-    /** The model has learned what holds for the training rows alone. */
+    /** The model has learned what holds only for the training rows. */
     OVER_FITTING("over-fitting");
 
     private final String text;
@@ -110,12 +111,12 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
   }
 
   /**
-   * Makes a verdict; {@link Builder#judge} does so from curves.
+   * Creates a verdict; {@link Builder#judge} does so from curves.
    *
    * @param fit the verdict
    * @param reason why
    * @param advice what to try; copied
-   * @param best the evaluation with the least validation loss, from 0
+   * @param best the evaluation with the lowest validation loss, from 0
    * @throws NullPointerException if a part is null
    */
   public FitVerdict {
@@ -126,20 +127,21 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
   }
 
   /**
-   * Starts a judgement.
+   * Starts building a verdict.
    *
    * @param training the losses on the training rows, one for each evaluation in order, the first
-   *     best before the first step; at least 0, or infinite or NaN where the run has diverged
+   *     preferably before the first step; at least 0, or infinite or NaN where the run has diverged
    * @param validation the losses on the validation rows at the same times
-   * @return a builder, to which what else is known can be given
+   * @return a builder, which takes further information
    * @throws NullPointerException if one is null
-   * @throws IllegalArgumentException if there are no losses, not equally many, or one is negative
+   * @throws IllegalArgumentException if there are no losses, different numbers of them, or one is
+   *     negative
    */
   public static Builder of(double[] training, double[] validation) {
     return new Builder(training, validation);
   }
 
-  /** What a run is judged by. All but the losses may be left out. */
+  /** The data that a run is judged by. All but the losses are optional. */
   public static final class Builder {
     final double[] training;
     final double[] validation;
@@ -167,13 +169,13 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
     }
 
     /**
-     * Sets the accuracies, for classifiers: the shares of the rows that were told rightly.
+     * Sets the accuracies, for classifiers: the fractions of rows classified correctly.
      *
      * @param training the accuracies on the training rows, one for each evaluation
      * @param validation the accuracies on the validation rows
      * @return this builder
      * @throws NullPointerException if one is null
-     * @throws IllegalArgumentException if there are not as many as losses, or one is not within 0
+     * @throws IllegalArgumentException if there are not as many as losses, or one is not between 0
      *     and 1
      */
     public Builder accuracies(double[] training, double[] validation) {
@@ -184,12 +186,12 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
     }
 
     /**
-     * Sets what can be had on the validation rows without looking at the features: for classes,
-     * their frequencies among the training rows as probabilities; for numbers, their mean.
+     * Sets the results on the validation rows of predicting without looking at the features: for
+     * classes, with their frequencies among the training rows as probabilities; for numbers, with
+     * their mean.
      *
-     * @param loss its loss, above 0
-     * @param accuracy its accuracy, which is that of always naming the most frequent class; NaN if
-     *     there is none
+     * @param loss the loss, above 0
+     * @param accuracy the accuracy of always naming the most frequent class; NaN if there is none
      * @return this builder
      * @throws IllegalArgumentException if a value is out of its range
      */
@@ -207,11 +209,11 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
     }
 
     /**
-     * Adds what a simple model gives on the validation rows after learning from the training rows,
-     * such as a softmax regression or the nearest neighbours. Of several, the one with the least
-     * loss counts.
+     * Adds the results of a simple model, such as softmax regression or nearest neighbours, on the
+     * validation rows after learning from the training rows. If there are several, the one with the
+     * lowest loss counts.
      *
-     * @param name what it is called in a sentence, such as {@code a softmax regression}
+     * @param name its name in a sentence, such as {@code a softmax regression}
      * @param loss its loss, at least 0
      * @param accuracy its accuracy; NaN if there is none
      * @return this builder
@@ -237,10 +239,10 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
 
     /**
      * Sets how far the training had come at each evaluation: the sum of the learning rates of all
-     * steps before it. It tells a loss that flattened by itself from one whose rate had gone to
-     * zero, and a rate that was zero throughout.
+     * steps before it. It distinguishes a loss that flattened by itself from one whose rate had
+     * gone to zero, and detects a rate that was zero throughout.
      *
-     * @param sums the sums, not falling, the first 0 if it is of the untrained model
+     * @param sums the sums, non-decreasing, the first 0 if it is of the untrained model
      * @return this builder
      * @throws NullPointerException if {@code sums} is null
      * @throws IllegalArgumentException if there are not as many as losses, or one is negative, not
@@ -263,10 +265,10 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
     }
 
     /**
-     * Sets the number of validation rows, so that what few rows leave to luck is not taken for a
-     * difference.
+     * Sets the number of validation rows, so that differences that can be due to chance with few
+     * rows do not count.
      *
-     * @param rows how many, at least 1
+     * @param rows number of rows, at least 1
      * @return this builder
      * @throws IllegalArgumentException if {@code rows} is less than 1
      */
@@ -280,8 +282,9 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
 
     /**
      * Sets the standard error of the last validation loss: the standard deviation of the rows'
-     * losses, divided by the root of their number. Without it the loss is taken to be made by the
-     * wrong rows alone (by half of the rows, without accuracies), which is a little too careful.
+     * losses, divided by the root of their number. Without it the loss is assumed to come only from
+     * the misclassified rows (without accuracies, from half of the rows), which is a little too
+     * cautious.
      *
      * @param standardError at least 0
      * @return this builder
@@ -297,10 +300,11 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
     }
 
     /**
-     * Sets two words of the sentences.
+     * Sets the terms used in messages.
      *
-     * @param validation what the validation rows are called, such as {@code test}
-     * @param evaluation what comes before each evaluation but the first, such as {@code epoch}
+     * @param validation the name of the validation rows, such as {@code test}
+     * @param evaluation the name of what precedes each evaluation but the first, such as {@code
+     *     epoch}
      * @return this builder
      * @throws NullPointerException if one is null
      */

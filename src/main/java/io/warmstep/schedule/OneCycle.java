@@ -6,21 +6,22 @@ import java.util.function.Consumer;
 /**
  * The one-cycle policy: the rate rises from {@code maxRate / divFactor} to {@code maxRate}, then
  * falls to {@code maxRate / divFactor / finalDivFactor}, and stays there. With three phases it
- * first falls as far as it rose, in as many steps, and then to the end value. The first step has
- * the initial rate, and step {@code totalSteps} is the first with the end value (Smith and Topin
- * 2017, "Super-convergence"; formula and defaults of PyTorch's {@code OneCycleLR}).
+ * first falls back to the initial rate, in as many steps as it rose, and then to the end value. The
+ * first step has the initial rate, and step {@code totalSteps} is the first with the end value
+ * (Smith and Topin 2017, "Super-convergence"; formula and defaults of PyTorch's {@code
+ * OneCycleLR}).
  *
  * <p>As in PyTorch, the rate is highest after {@code pctStart * totalSteps - 1} steps, which may
- * lie between two steps, so no step need have {@code maxRate} in full. Where it lies before the
- * first step, or on it, the rate does not rise; PyTorch then begins with another rate than the
+ * lie between two steps, so possibly no step has exactly {@code maxRate}. If the peak lies at or
+ * before the first step, the rate does not rise; PyTorch then begins with a rate other than the
  * initial one, or divides by zero.
  *
- * <p>Immutable. Made by {@link Schedules#oneCycle(double, long)}, with PyTorch's defaults.
+ * <p>Immutable. Created by {@link Schedules#oneCycle(double, long)}, with PyTorch's defaults.
  */
 public final class OneCycle implements Schedule {
   private final Settings settings;
 
-  /** What a schedule is made of. */
+  /** The settings of a schedule. */
   private record Settings(
       double maxRate,
       long totalSteps,
@@ -44,12 +45,15 @@ public final class OneCycle implements Schedule {
       Require.divisor("finalDivFactor", finalDivFactor);
     }
 
-    /** What goes from an initial value to a top, back if there are three phases, and to an end. */
+    /**
+     * A value that moves from an initial value to a top, back if there are three phases, and to an
+     * end.
+     */
     double value(long step, double initial, double top, double end) {
       Require.step(step);
       long last = totalSteps - 1;
       long done = Math.min(step - 1, last);
-      // Whatever lies between them: in a short cycle phases may be shorter than a step, or empty.
+      // Handled separately: in a short cycle phases may be shorter than a step, or empty.
       if (done == 0) {
         return initial;
       }
@@ -74,7 +78,7 @@ public final class OneCycle implements Schedule {
     }
   }
 
-  /** Settings of which some are being changed. */
+  /** Settings some of which are being changed. */
   private static final class Draft {
     double maxRate;
     long totalSteps;
@@ -120,7 +124,7 @@ public final class OneCycle implements Schedule {
   }
 
   /**
-   * Returns a copy with another share of the steps in which the rate rises.
+   * Returns a copy with another fraction of steps in which the rate rises.
    *
    * @param pctStart more than 0 and less than 1, at most 0.5 with three phases; 0.3 by default
    * @return a changed copy
@@ -131,7 +135,7 @@ public final class OneCycle implements Schedule {
   }
 
   /**
-   * Returns a copy with another shape of each phase.
+   * Returns a copy with another shape for each phase.
    *
    * @param annealing the shape; {@link Annealing#COSINE} by default
    * @return a changed copy
@@ -142,7 +146,7 @@ public final class OneCycle implements Schedule {
   }
 
   /**
-   * Returns a copy with another initial rate, by how many times smaller than the highest it is.
+   * Returns a copy with another initial rate, given as the highest rate over the initial one.
    *
    * @param divFactor finite and at least 1; 25 by default
    * @return a changed copy
@@ -153,7 +157,7 @@ public final class OneCycle implements Schedule {
   }
 
   /**
-   * Returns a copy with another end value, by how many times smaller than the initial rate it is.
+   * Returns a copy with another end value, given as the initial rate over the end value.
    *
    * @param finalDivFactor finite and at least 1; 10,000 by default
    * @return a changed copy
@@ -168,8 +172,7 @@ public final class OneCycle implements Schedule {
    *
    * @param threePhase three phases if true; two by default
    * @return a changed copy
-   * @throws IllegalArgumentException if there are to be three phases and {@code pctStart} is more
-   *     than 0.5
+   * @throws IllegalArgumentException if three phases are set and {@code pctStart} is more than 0.5
    */
   public OneCycle threePhase(boolean threePhase) {
     return with(draft -> draft.threePhase = threePhase);
@@ -183,25 +186,25 @@ public final class OneCycle implements Schedule {
   }
 
   /**
-   * The momentum that goes with this cycle, as PyTorch's {@code cycle_momentum} has it: it falls
-   * from 0.95 to 0.85 while the rate rises, and rises again while it falls.
+   * The matching momentum, as with PyTorch's {@code cycle_momentum}: it falls from 0.95 to 0.85
+   * while the rate rises, and rises again while the rate falls.
    *
    * <pre>{@code
    * builder.learningRate(cycle).schedule("momentum", cycle.momentum()); // "beta1" for Adam
    * }</pre>
    *
-   * @return a schedule of a momentum or a beta
+   * @return a schedule for a momentum or a beta
    */
   public Schedule momentum() {
     return momentum(0.85, 0.95);
   }
 
   /**
-   * The momentum that goes with this cycle, between other bounds.
+   * The matching momentum between other bounds.
    *
-   * @param base the momentum where the rate is highest, in [0, max]
-   * @param max the momentum of the first step, and of the end, below 1
-   * @return a schedule of a momentum or a beta
+   * @param base the momentum when the rate is highest, in [0, max]
+   * @param max the momentum of the first step and of the end, below 1
+   * @return a schedule for a momentum or a beta
    * @throws IllegalArgumentException if a value is out of its range
    */
   public Schedule momentum(double base, double max) {

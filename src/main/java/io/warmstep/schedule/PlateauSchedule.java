@@ -4,29 +4,29 @@ import io.warmstep.check.Arguments;
 import java.util.function.Consumer;
 
 /**
- * Reduces the learning rate when a metric has stopped improving, as PyTorch's {@code
- * ReduceLROnPlateau}. Give it the metric by {@link #report} after each epoch (or whatever the
- * interval is that {@code patience} and {@code cooldown} count).
+ * Reduces the learning rate when a metric has stopped improving, like PyTorch's {@code
+ * ReduceLROnPlateau}. Pass the metric to {@link #report} after each epoch (or whatever interval
+ * {@code patience} and {@code cooldown} count).
  *
- * <p>Unlike the other schedules this one has state: {@link #rate} is not a function of the step,
- * but yields the rate that the reports so far have led to. To resume a run exactly, save {@link
- * #state} and give it to {@link #restore}. Not safe for use by several threads at once.
+ * <p>Unlike the other schedules this one has state: {@link #rate} does not depend on the step, but
+ * returns the rate after the reports so far. To resume a run exactly, save {@link #state} and give
+ * it to {@link #restore}. Not safe for use by several threads at once.
  *
  * <p>A report is an improvement if it is better than the best one so far by more than the
- * threshold. More than {@code patience} reports in a row without one multiply the rate by {@code
- * factor}, though not below {@code minimum}; after that, {@code cooldown} reports do not count, but
- * an improvement among them becomes the best so far. A report that is not finite is never an
- * improvement. Relative thresholds are a share of the magnitude of the best metric; this is
- * PyTorch's rule for positive metrics, and right for negative ones too.
+ * threshold. After more than {@code patience} reports in a row without one, the rate is multiplied
+ * by {@code factor}, but not below {@code minimum}; after that, {@code cooldown} reports do not
+ * count, but an improvement among them becomes the best so far. A non-finite report is never an
+ * improvement. Relative thresholds are a fraction of the magnitude of the best metric; this is
+ * PyTorch's rule for positive metrics, and is also right for negative ones.
  *
  * <pre>{@code
  * PlateauSchedule schedule = Schedules.reduceOnPlateau(1e-3).factor(0.5).patience(5);
  * }</pre>
  *
- * <p>The methods that take a setting return a changed copy, which starts afresh.
+ * <p>The methods that take a setting return a changed copy, without any reports.
  */
 public final class PlateauSchedule implements Schedule {
-  /** Which way the metric gets better. */
+  /** The direction in which the metric improves. */
   public enum Mode {
     /** Smaller is better, as for a loss. */
     MIN,
@@ -34,18 +34,18 @@ public final class PlateauSchedule implements Schedule {
     MAX
   }
 
-  /** What the threshold of an improvement is measured by. */
+  /** The measure of the threshold of an improvement. */
   public enum ThresholdMode {
-    /** A share of the magnitude of the best metric. */
+    /** A fraction of the magnitude of the best metric. */
     RELATIVE,
     /** A difference from the best metric. */
     ABSOLUTE
   }
 
   /**
-   * What the reports so far have led to.
+   * The state after the reports so far.
    *
-   * @param rate the present learning rate
+   * @param rate the current learning rate
    * @param best the best metric so far; infinite before the first
    * @param badReports the number of reports in a row without an improvement
    * @param cooldownLeft the number of coming reports that do not count
@@ -54,9 +54,9 @@ public final class PlateauSchedule implements Schedule {
     private static final String ADVICE = "pass a state as state() returned it";
 
     /**
-     * Makes a state, for example from the values in a checkpoint.
+     * Creates a state, for example from the values in a checkpoint.
      *
-     * @param rate the present learning rate
+     * @param rate the current learning rate
      * @param best the best metric so far; infinite before the first
      * @param badReports the number of reports in a row without an improvement
      * @param cooldownLeft the number of coming reports that do not count
@@ -71,7 +71,7 @@ public final class PlateauSchedule implements Schedule {
     }
   }
 
-  /** What a schedule is made of. */
+  /** The settings of a schedule. */
   private record Settings(
       double learningRate,
       Mode mode,
@@ -107,7 +107,7 @@ public final class PlateauSchedule implements Schedule {
     }
   }
 
-  /** Settings of which some are being changed. */
+  /** Settings some of which are being changed. */
   private static final class Draft {
     double learningRate;
     Mode mode = Mode.MIN;
@@ -163,10 +163,10 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * The present learning rate, whatever the step.
+   * The current learning rate, whatever the step.
    *
    * @param step the number of the step, counted from 1
-   * @return the rate that the reports so far have led to
+   * @return the rate after the reports so far
    * @throws IllegalArgumentException if {@code step} is less than 1
    */
   @Override
@@ -176,7 +176,7 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * Takes note of the metric, and reduces the rate if it has not improved for long enough.
+   * Reports the metric, and reduces the rate if it has not improved for long enough.
    *
    * @param metric the metric; NaN and infinities count as no improvement
    */
@@ -218,16 +218,16 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * What the reports so far have led to, for a checkpoint.
+   * The state after the reports so far, for a checkpoint.
    *
-   * @return the present state
+   * @return the current state
    */
   public State state() {
     return new State(rate, best, badReports, cooldownLeft);
   }
 
   /**
-   * Goes on from a saved state.
+   * Resumes from a saved state.
    *
    * @param state the state, from {@link #state} of a schedule with the same settings
    * @throws NullPointerException if {@code state} is null
@@ -247,7 +247,7 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * Returns a copy with another mode: which way the metric gets better.
+   * Returns a copy with another mode: the direction in which the metric improves.
    *
    * @param mode {@link Mode#MIN} by default
    * @return a changed copy, without any reports
@@ -258,7 +258,7 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * Returns a copy with another factor: what the rate is multiplied by when it is reduced.
+   * Returns a copy with another factor, by which a reduction multiplies the rate.
    *
    * @param factor more than 0 and less than 1; 0.1 by default
    * @return a changed copy, without any reports
@@ -269,7 +269,7 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * Returns a copy with another patience: how many reports in a row may be without an improvement.
+   * Returns a copy with another patience: how many reports in a row may lack an improvement.
    *
    * @param patience at least 0; 10 by default
    * @return a changed copy, without any reports
@@ -291,7 +291,7 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * Returns a copy with another threshold mode: what the threshold is measured by.
+   * Returns a copy with another threshold mode: the measure of the threshold.
    *
    * @param thresholdMode {@link ThresholdMode#RELATIVE} by default
    * @return a changed copy, without any reports
@@ -303,7 +303,7 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * Returns a copy with another cooldown: how many reports do not count after a reduction.
+   * Returns a copy with another cooldown: how many reports after a reduction do not count.
    *
    * @param cooldown at least 0; 0 by default
    * @return a changed copy, without any reports
@@ -314,7 +314,7 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * Returns a copy with another minimum: the rate that reductions do not go below.
+   * Returns a copy with another minimum, below which the rate is not reduced.
    *
    * @param minimum at least 0 and at most the initial rate; 0 by default
    * @return a changed copy, without any reports
@@ -325,7 +325,7 @@ public final class PlateauSchedule implements Schedule {
   }
 
   /**
-   * Returns a copy with another eps: the size that a reduction must exceed to be made.
+   * Returns a copy with another eps: reductions must be larger than this.
    *
    * @param eps finite and at least 0; 1e-8 by default
    * @return a changed copy, without any reports

@@ -9,33 +9,35 @@ import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
-/** What the curve of a {@link RangeTest} says. */
+/** The conclusions from the curve of a {@link RangeTest}. */
 final class RangeCurve {
-  /** A smoothed loss that fell by no more than so many of its standard deviations is flat. */
+  /** A smoothed loss that fell by no more than this many of its standard deviations is flat. */
   private static final double CERTAIN = 4;
 
-  /** So is one that fell by no more than this share of where it began. */
+  /** So is one that fell by no more than this fraction of its start. */
   private static final double SMALL = 0.02;
 
-  /** The share of the fall after which the loss has begun to fall. */
+  /** The fraction of the fall after which the loss has begun to fall. */
   private static final double BEGUN = 0.05;
 
-  /** The share of the fall from which on a rate is worth using. */
+  /** The fraction of the fall from which a rate is worth using. */
   private static final double USEFUL = 0.1;
 
-  /** The share of the fall after which little is left to gain by a higher rate. */
+  /** The fraction of the fall after which a higher rate gains little. */
   private static final double NEARLY_ALL = 0.95;
 
   /** How far the rates of the band stay below the edge. */
   private static final double MARGIN = 2;
 
-  /** The loss is least at most at so many times the edge, as its growth shows late. */
+  /** The loss is lowest at no more than this many times the edge, as its growth shows late. */
   private static final double LATE = 10;
 
-  /** The width of the interval that slides, as a share of the curve. */
+  /** The width of the sliding interval, as a fraction of the curve. */
   private static final double SLIDING = 0.15;
 
-  /** The difference of slopes that has settled, in falls over the whole length of the curve. */
+  /**
+   * The difference of slopes that counts as settled, in falls over the whole length of the curve.
+   */
   private static final double SETTLED = 0.3;
 
   private final List<Point> all;
@@ -64,7 +66,9 @@ final class RangeCurve {
     noise = noise() * shareOfNoise(smoothing, lowest + 1);
   }
 
-  /** The standard deviation of an average of so many losses, as a share of that of one loss. */
+  /**
+   * The standard deviation of an average of this many losses, as a fraction of that of one loss.
+   */
   private static double shareOfNoise(double smoothing, int losses) {
     double left = StrictMath.pow(smoothing, losses);
     return Math.sqrt((1 - smoothing) / (1 + smoothing) * (1 + left) / (1 - left));
@@ -78,7 +82,7 @@ final class RangeCurve {
     return points.get(i).rate();
   }
 
-  /** The standard deviation of a loss from one step to the next, by the median of the changes. */
+  /** The standard deviation of a loss from one step to the next, from the median of the changes. */
   private double noise() {
     double[] changes =
         IntStream.range(1, count)
@@ -130,7 +134,7 @@ final class RangeCurve {
           OptionalDouble.empty());
     }
     double low = rate(fallen(USEFUL));
-    // Where nothing diverges, as on data that can be separated, the loss goes on falling for ever.
+    // If nothing diverges, as on separable data, the loss keeps falling forever.
     double high =
         hasEdge
             ? Math.min(rate(lowest), edge.getAsDouble() / MARGIN)
@@ -161,7 +165,9 @@ final class RangeCurve {
     return new Result(outcome, reason, all, no, no, no, no, no, no, no);
   }
 
-  /** The first step from which on, up to the least, the loss has fallen by a share of the fall. */
+  /**
+   * The first step from which, up to the minimum, the loss has fallen by a fraction of the fall.
+   */
   private int fallen(double share) {
     int step = lowest;
     while (step > 0 && smoothed(step - 1) <= start - share * fall) {
@@ -170,7 +176,7 @@ final class RangeCurve {
     return step;
   }
 
-  /** The middle of the longest falling subsequence of the part that falls. */
+  /** The middle of the longest falling subsequence of the falling part. */
   private double valley() {
     int from = fallen(BEGUN);
     int[] ends = new int[lowest - from + 1]; // of the subsequences of each length, less one
@@ -234,7 +240,7 @@ final class RangeCurve {
     if (Arrays.stream(losses).anyMatch(loss -> loss <= 0)) {
       return rate(lowest); // growth has no meaning then
     }
-    // A loss that varies by factors can look like growth long before it is least.
+    // A loss that varies by factors can look like growth long before its minimum.
     return Math.max(
         rate(lowest) / LATE,
         new RisingLoss(points.stream().mapToDouble(Point::rate).toArray(), losses).edge());

@@ -7,10 +7,10 @@ import java.util.List;
 import java.util.OptionalDouble;
 
 /**
- * The learning-rate range test: a run of some hundred steps whose rate rises from far too low to
+ * The learning-rate range test: a run of a few hundred steps whose rate rises from far too low to
  * far too high, and whose losses show which rates are right (Smith 2017, "Cyclical learning rates
- * for training neural networks", arXiv:1506.01186). It is the schedule of an optimizer of its own,
- * and takes the loss after each step:
+ * for training neural networks", arXiv:1506.01186). It is the schedule of a separate optimizer, and
+ * takes the loss after each step:
  *
  * <pre>{@code
  * RangeTest test = RangeTest.exponential(1e-7, 10, 200);
@@ -23,18 +23,18 @@ import java.util.OptionalDouble;
  * RangeTest.Result result = test.result();
  * }</pre>
  *
- * <p>The steps change the parameters; {@code io.warmstep.RateFinder} does all of this and puts them
- * back. The loss is that of the step's own minibatch as its forward pass gave it, so before the
- * step's update. Losses are smoothed by a moving average with bias correction: {@code average =
- * smoothing × average + (1 - smoothing) × loss}, divided by {@code 1 - smoothing^n} after n losses.
- * The test is over after the last step, or as soon as the loss has diverged: a loss is not finite,
- * or the smoothed loss has risen to {@value #DIVERGED} times its least, and by more than a tenth of
- * the first loss.
+ * <p>The steps change the parameters; {@code io.warmstep.RateFinder} does all of this and restores
+ * them. The loss is that of the step's own minibatch from its forward pass, so before the step's
+ * update. Losses are smoothed by a moving average with bias correction: {@code average = smoothing
+ * × average + (1 - smoothing) × loss}, divided by {@code 1 - smoothing^n} after n losses. The test
+ * is over after the last step, or as soon as the loss has diverged: a loss is not finite, or the
+ * smoothed loss has risen to {@value #DIVERGED} times its minimum, and by more than a tenth of the
+ * first loss.
  *
  * <p>Not safe for use by several threads at once.
  */
 public final class RangeTest implements Schedule {
-  /** How many times its least a smoothed loss must be to have diverged. */
+  /** How many times its minimum a smoothed loss must reach to count as diverged. */
   public static final double DIVERGED = 4;
 
   /** With fewer finite losses than this, a test draws no conclusion. */
@@ -59,22 +59,22 @@ public final class RangeTest implements Schedule {
    * A step of the test.
    *
    * @param rate its learning rate
-   * @param loss the loss that was reported for it; NaN or infinite at most for the last step
+   * @param loss the loss reported for it; NaN or infinite only for the last step
    * @param smoothed the moving average of the losses so far; not finite if the loss is not
    */
   public record Point(double rate, double loss, double smoothed) {}
 
   /** How a test ended. */
   public enum Outcome {
-    /** The loss fell, and diverged at higher rates: all numbers are there. */
+    /** The loss fell, and diverged at higher rates: all numbers are available. */
     FOUND("found"),
     /** The loss fell and did not diverge: a rate can be suggested, and there is no edge. */
     NEVER_DIVERGED("never diverged"),
     /** The loss did not fall more than it varies: no rate can be suggested. */
     FLAT("flat"),
-    /** There were fewer than {@value #MIN_STEPS} finite losses: nothing can be said. */
+    /** There were fewer than {@value #MIN_STEPS} finite losses: there is no conclusion. */
     TOO_FEW_STEPS("too few steps"),
-    /** The first loss was NaN or infinite: nothing can be said. */
+    /** The first loss was NaN or infinite: there is no conclusion. */
     NOT_FINITE("not finite");
 
     private final String text;
@@ -91,24 +91,25 @@ public final class RangeTest implements Schedule {
   }
 
   /**
-   * What a test says about the learning rate. What the curve does not show is empty, not guessed.
+   * A test's conclusions about the learning rate. Numbers that the curve does not show are empty,
+   * not guessed.
    *
    * @param outcome how the test ended
-   * @param reason why, in one sentence with numbers, without a full stop
+   * @param reason the reason, in one sentence with numbers, without a full stop
    * @param curve all steps
    * @param valley the rate in the middle of the longest stretch over which the smoothed loss falls:
-   *     customary, and a safe start; what {@link #suggested} returns
+   *     a common and safe choice, returned by {@link #suggested}
    * @param slide coming from the end, the first rate at which the slope of the smoothed loss has
    *     settled
    * @param steepest the rate at which the smoothed loss falls fastest
-   * @param minimumOverTen a tenth of the rate at which the smoothed loss is least
+   * @param minimumOverTen a tenth of the rate at which the smoothed loss is lowest
    * @param edge the rate above which training diverges, estimated from how fast the loss grows at
    *     the end of the curve. On a quadratic under plain SGD this is 2 / (largest curvature),
    *     however late the growth shows; under momentum it is too low by up to a third
-   * @param low the least rate of the band: by it the loss has fallen a tenth of all that it falls
-   * @param high the greatest rate of the band: where the smoothed loss is least, and at most half
-   *     the edge; without an edge where it has fallen 95 % of all that it falls. Empty like {@code
-   *     low} if it is not above {@code low}
+   * @param low lower end of the band: where 10 % of the total decrease in loss has happened
+   * @param high upper end of the band: where the smoothed loss is lowest, and at most half the
+   *     edge; without an edge, where 95 % of the total decrease has happened. Empty, like {@code
+   *     low}, if it is not above {@code low}
    */
   public record Result(
       Outcome outcome,
@@ -122,7 +123,7 @@ public final class RangeTest implements Schedule {
       OptionalDouble low,
       OptionalDouble high) {
     /**
-     * Makes a result; {@link RangeTest#result} does so from a test.
+     * Creates a result; {@link RangeTest#result} does so from a test.
      *
      * @param outcome how the test ended
      * @param reason why
@@ -130,10 +131,10 @@ public final class RangeTest implements Schedule {
      * @param valley the middle of the longest fall
      * @param slide where the slope has settled
      * @param steepest where the loss falls fastest
-     * @param minimumOverTen a tenth of where it is least
+     * @param minimumOverTen a tenth of the rate where it is lowest
      * @param edge where training begins to diverge
-     * @param low the least rate of the band
-     * @param high the greatest rate of the band
+     * @param low lower end of the band
+     * @param high upper end of the band
      */
     public Result {
       curve = List.copyOf(curve);
@@ -149,12 +150,12 @@ public final class RangeTest implements Schedule {
     }
 
     /**
-     * Returns the rate to use as the highest of a schedule that ends low: half of {@code high}, or
-     * {@code valley} if that is above it, but not more than {@code high}; without a band the
-     * valley. In short runs of small networks that was within half a point of the accuracy of the
-     * best rate of a sweep, where the valley, at which the loss is still falling, was up to ten
-     * times too low and cost one to five points. Where a run that diverges costs days rather than
-     * minutes, begin with the valley.
+     * Returns the rate to use as the peak of a schedule that ends low: half of {@code high}, or
+     * {@code valley} if that is above it, but not more than {@code high}; without a band, the
+     * valley. In short runs of small networks this was within half a point of the accuracy of the
+     * best rate of a sweep, whereas the valley, at which the loss is still falling, was up to ten
+     * times too low and cost one to five points. If a diverging run costs days rather than minutes,
+     * start with the valley.
      *
      * @return the rate, or empty if there is none
      */
@@ -166,7 +167,7 @@ public final class RangeTest implements Schedule {
       return OptionalDouble.of(Math.min(most, Math.max(most / 2, valley.getAsDouble())));
     }
 
-    /** Returns all but the curve, of which the number of steps. */
+    /** Returns everything but the curve, for which it gives the number of steps. */
     @Override
     public String toString() {
       return "Result[outcome="
@@ -202,7 +203,7 @@ public final class RangeTest implements Schedule {
   }
 
   /**
-   * Makes a test whose rate grows by the same factor at each step, which is the usual one.
+   * Creates a test whose rate grows by the same factor at each step, the usual form.
    *
    * @param from the rate of the first step, above 0; such as 1e-7
    * @param to the rate of the last step, above {@code from}; such as 10
@@ -218,7 +219,7 @@ public final class RangeTest implements Schedule {
   }
 
   /**
-   * Makes a test whose rate grows by the same amount at each step.
+   * Creates a test whose rate grows by the same amount at each step.
    *
    * @param from the rate of the first step, at least 0
    * @param to the rate of the last step, above {@code from}
@@ -252,8 +253,8 @@ public final class RangeTest implements Schedule {
   /**
    * Returns a copy with other smoothing.
    *
-   * @param smoothing the share of the average that stays when a loss comes in, at least 0 (no
-   *     smoothing) and less than 1; 0.9 by default
+   * @param smoothing the fraction of the average that is kept when a loss is reported, at least 0
+   *     (no smoothing) and less than 1; 0.9 by default
    * @return a changed copy, without any reports
    * @throws IllegalArgumentException if the value is out of its range
    */
@@ -268,10 +269,10 @@ public final class RangeTest implements Schedule {
   }
 
   /**
-   * Returns the rate of a step, whatever was reported.
+   * Returns the rate of a step, independent of the reports.
    *
    * @param step the number of the step, counted from 1
-   * @return its rate; after the last step that of the last
+   * @return its rate; after the last step, the last step's rate
    * @throws IllegalArgumentException if {@code step} is less than 1
    */
   @Override
@@ -341,7 +342,7 @@ public final class RangeTest implements Schedule {
   }
 
   /**
-   * Returns what the reports so far say; mostly asked for when the test is over. Equal reports give
+   * Returns the result of the reports so far, usually when the test is over. Equal reports give
    * equal results.
    *
    * @return the curve, the suggestions, the edge and the band, as far as the curve shows them

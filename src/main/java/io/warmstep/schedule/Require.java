@@ -2,21 +2,21 @@ package io.warmstep.schedule;
 
 import io.warmstep.check.Arguments;
 
-/** The ranges that schedules share, and what to do about a value out of them. */
+/** Checks of the ranges that schedules share, with advice on values out of range. */
 final class Require {
   private Require() {}
 
-  /** Of a learning rate. */
+  /** Checks a learning rate. */
   static void rate(String name, double value) {
     Arguments.requireNonNegative(name, value, "pass a learning rate such as 1e-3");
   }
 
-  /** Of what multiplies a learning rate. */
+  /** Checks a factor on a learning rate. */
   static void factor(String name, double value) {
     Arguments.requireNonNegative(name, value, "pass 1 to leave the learning rate as it is");
   }
 
-  /** Of what repeatedly multiplies a learning rate. */
+  /** Checks a factor that is applied repeatedly to a learning rate. */
   static void decay(String name, double value) {
     Arguments.require(
         value > 0 && value <= 1,
@@ -26,7 +26,7 @@ final class Require {
         "pass a decay factor such as 0.95, or 1 to keep the rate");
   }
 
-  /** Of the share of the full rate that a warm-up begins with. */
+  /** Checks the fraction of the full rate that a warm-up begins with. */
   static void startFactor(double value) {
     Arguments.require(
         value > 0 && value <= 1,
@@ -36,7 +36,7 @@ final class Require {
         "pass the share of the full rate that the first step gets, such as 0.1");
   }
 
-  /** Of what divides a rate and does not raise it. */
+  /** Checks a divisor that does not raise a rate. */
   static void divisor(String name, double value) {
     Arguments.require(
         value >= 1 && value <= Double.MAX_VALUE,
@@ -46,7 +46,7 @@ final class Require {
         "pass how many times smaller the rate becomes, such as 25");
   }
 
-  /** Of Adam's second beta. */
+  /** Checks Adam's second beta. */
   static void beta2(double value) {
     Arguments.require(
         value >= 0 && value < 1,
@@ -56,7 +56,7 @@ final class Require {
         "pass the optimizer's second beta, such as 0.999");
   }
 
-  /** Of a rate to end with. */
+  /** Checks a final rate. */
   static void minimum(double minimum, double learningRate) {
     Arguments.require(
         minimum >= 0 && minimum <= learningRate,
@@ -66,23 +66,23 @@ final class Require {
         "pass the rate to end with, such as 0");
   }
 
-  /** Of the length of a stretch of steps. */
+  /** Checks a number of steps. */
   static void steps(String name, long value) {
     Arguments.requireAtLeast(name, value, 1, "pass a number of optimizer steps, not of epochs");
   }
 
-  /** Of the length of a part that may be left out. */
+  /** Checks a number of steps that may be 0. */
   static void stepsOrNone(String name, long value) {
     Arguments.requireAtLeast(
         name, value, 0, "pass a number of optimizer steps, or 0 to leave this part out");
   }
 
-  /** Of a count of reports of a metric. */
+  /** Checks a number of reports of a metric. */
   static void reports(String name, long value) {
     Arguments.requireAtLeast(name, value, 0, "pass a number of reports, or 0 for none");
   }
 
-  /** Of the number of a step. */
+  /** Checks the number of a step. */
   static void step(long step) {
     Arguments.requireAtLeast("step", step, 1, "count steps from 1, as optimizers do");
   }

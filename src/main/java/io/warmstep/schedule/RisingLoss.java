@@ -2,7 +2,7 @@ package io.warmstep.schedule;
 
 /** The end of a {@link RangeTest}'s curve, where the loss rises for good. */
 final class RisingLoss {
-  /** A loss so many times the least has risen beyond what it varies. */
+  /** A loss this many times the minimum has risen beyond its variation. */
   private static final double CLEARLY = 2;
 
   private static final int BISECTIONS = 80;
@@ -22,11 +22,11 @@ final class RisingLoss {
   }
 
   /**
-   * The rate above which the loss grows. The growth shows late: when the rate passes the edge, what
-   * will grow is tiny, since the rates below have shrunk it. But how fast the loss grows when it
-   * does tells where it began. Along a direction of curvature c a step of plain SGD at some rate
-   * multiplies the loss by {@code (rate × c - 1)^2}. So the c is taken for which the steps of the
-   * rise, together, multiply the loss by what they did, and the edge is 2 / c.
+   * The rate above which the loss grows. The growth shows late: when the rate passes the edge, the
+   * growing part is tiny, since lower rates have shrunk it. But the speed of the growth, once
+   * visible, tells where it began. Along a direction of curvature c a step of plain SGD at some
+   * rate multiplies the loss by {@code (rate × c - 1)^2}. So c is chosen such that the steps of the
+   * rise together give the observed factor, and the edge is 2 / c.
    *
    * @return the edge, at most the last rate
    */
@@ -34,7 +34,7 @@ final class RisingLoss {
     int end = losses.length - 1;
     int from = Math.max(0, Math.min(begin(), end - 1));
     double growth = StrictMath.log(above(end, from)) - StrictMath.log(above(from, from));
-    // The growth rises with c from nothing, where the first step would leave no loss at all.
+    // The growth rises with c from zero, where the first step would leave no loss at all.
     double low = 1 / rates[from];
     double high = 2 * low;
     while (growth(from, end, high) < growth) {
@@ -51,15 +51,13 @@ final class RisingLoss {
     return Math.min(2 / high, rates[end]);
   }
 
-  /**
-   * A loss without what does not grow, where the rise begins so far above it that it can be told.
-   */
+  /** A loss without its non-growing part, if the rise begins far enough above that part. */
   private double above(int step, int from) {
     double least = StrictMath.exp(leastLogarithm());
     return losses[step] - (losses[from] > CLEARLY * least ? least : 0);
   }
 
-  /** The logarithm of the factor on the loss of the steps from one to before another. */
+  /** The logarithm of the steps' factor on the loss, from one step to before another. */
   private double growth(int from, int end, double curvature) {
     double sum = 0;
     for (int i = from; i < end; i++) {
@@ -69,8 +67,9 @@ final class RisingLoss {
   }
 
   /**
-   * The step after the last whose loss is not clearly above the least, nor above the middle between
-   * the least and the last, in logarithms: below that, directions that do not grow may still count.
+   * The step after the last one whose loss is not clearly above the minimum, nor above the middle
+   * between the minimum and the last loss, in logarithms: below that, directions that do not grow
+   * may still matter.
    */
   private int begin() {
     double least = leastLogarithm();
@@ -83,7 +82,9 @@ final class RisingLoss {
     return begin;
   }
 
-  /** Of the means over a few steps each, in which a rise after them has no part. */
+  /**
+   * The lowest of the logarithms' means over a few steps each, which a later rise does not affect.
+   */
   private double leastLogarithm() {
     int before = losses.length / 100;
     double least = Double.POSITIVE_INFINITY;

@@ -8,16 +8,16 @@ import java.util.List;
  * <p>The schedules of {@link Schedules} are immutable, may be shared between threads, answer for
  * any step in any order, and allocate nothing when asked. A lambda is a schedule too.
  *
- * <p>Schedules compose from the inside out. Two kinds of warm-up exist, and they differ in what
- * happens to the schedule that is warmed up:
+ * <p>Schedules compose from the inside out. There are two kinds of warm-up, which treat the
+ * schedule that is warmed up differently:
  *
  * <ul>
- *   <li>{@link #warmUp(long)} and {@link #warmUp(long, WarmUp)} <b>delay</b>: first come the steps
- *       of the warm-up, and only then the schedule starts, at its own step 1. {@code
+ *   <li>{@link #warmUp(long)} and {@link #warmUp(long, WarmUp)} <b>delay</b>: the steps of the
+ *       warm-up come first, and only then does the schedule start, at its own step 1. {@code
  *       Schedules.cosine(1e-3, 10_000).warmUp(500)} takes 10,500 steps.
  *   <li>{@link #untunedLinearWarmUp(double)} and {@link #untunedExponentialWarmUp(double)}
  *       <b>dampen</b>: the schedule starts at once, and its rate at each step is multiplied by a
- *       factor that grows to 1. The number of steps stays what it was.
+ *       factor that grows to 1. The number of steps stays the same.
  * </ul>
  */
 @FunctionalInterface
@@ -34,8 +34,8 @@ public interface Schedule {
 
   /**
    * Puts a linear warm-up before this schedule: step {@code t} of the warm-up has {@code t / steps}
-   * of this schedule's first rate. The last step of the warm-up has that rate in full; this
-   * schedule starts at its own step 1 after it.
+   * of this schedule's first rate. The last step of the warm-up has the full rate; this schedule
+   * then starts at its own step 1.
    *
    * @param steps the length of the warm-up in steps; 0 means no warm-up
    * @return the schedule with its warm-up
@@ -47,7 +47,7 @@ public interface Schedule {
 
   /**
    * Puts a warm-up before this schedule: step {@code t} of the warm-up has {@code shape.factor(t,
-   * steps)} of this schedule's first rate; this schedule starts at its own step 1 after it.
+   * steps)} of this schedule's first rate; this schedule then starts at its own step 1.
    *
    * @param steps the length of the warm-up in steps; 0 means no warm-up
    * @param shape the shape of the warm-up
@@ -60,7 +60,8 @@ public interface Schedule {
   }
 
   /**
-   * This schedule for a number of steps, then another one, which starts at its own step 1.
+   * Returns this schedule for a number of steps, followed by another one, which starts at its own
+   * step 1.
    *
    * @param afterSteps the number of steps of this schedule, at least 1
    * @param next the schedule after them
@@ -73,9 +74,9 @@ public interface Schedule {
   }
 
   /**
-   * The first steps of this schedule over and over again.
+   * Returns a schedule that endlessly repeats the first steps of this one.
    *
-   * @param period the number of steps after which this schedule starts anew, at least 1
+   * @param period the number of steps after which this schedule starts again, at least 1
    * @return the repeated schedule
    * @throws IllegalArgumentException if {@code period} is less than 1
    */
@@ -84,7 +85,7 @@ public interface Schedule {
   }
 
   /**
-   * This schedule with every rate multiplied by a factor.
+   * Returns this schedule with every rate multiplied by a factor.
    *
    * @param factor the factor, finite and at least 0
    * @return the scaled schedule
@@ -123,22 +124,22 @@ public interface Schedule {
   }
 
   /**
-   * The schedules that this one is composed of. Checkpoints find those that have a state among
-   * them, such as {@link PlateauSchedule}.
+   * The schedules that this one is composed of. Checkpoints look among them for schedules with
+   * state, such as {@link PlateauSchedule}.
    *
-   * @return the parts, empty for a schedule that stands alone
+   * @return the parts, empty for a schedule without any
    */
   default List<Schedule> parts() {
     return List.of();
   }
 
   /**
-   * Whether a rate follows from the number of its step alone, whenever it is asked for. Then an
-   * optimizer may ask for the rates of steps that are still to come, so that a device can take
-   * several without the host: see {@code Optimizer.capture}.
+   * Whether a rate depends only on the number of its step, whenever it is queried. An optimizer may
+   * then query the rates of future steps, so that a device can take several without the host: see
+   * {@code Optimizer.capture}.
    *
-   * @return true for the library's schedules, composed of each other, but for those that follow a
-   *     metric; false for a caller's own, unless it says otherwise
+   * @return true for the library's schedules and compositions of them, except those that follow a
+   *     metric; false for custom ones, unless they override this
    */
   default boolean isKnownAhead() {
     return getClass().getPackage().equals(Schedule.class.getPackage())

@@ -8,14 +8,14 @@ package io.warmstep.schedule;
  * }</pre>
  *
  * <p>In the formulas {@code t} is the number of the step, counted from 1, and {@code lr} stands for
- * {@code learningRate}. Those that are named like PyTorch's have PyTorch's values: its {@code
+ * {@code learningRate}. Schedules named like PyTorch's have PyTorch's values: its {@code
  * last_epoch} is {@code t - 1}, so step 1 has the start value, and a schedule over {@code n} steps
  * has its end value from step {@code n + 1} on (that is, after {@code n} updates). All schedules
- * with an end hold their end value after it.
+ * with an end keep their end value afterwards.
  *
- * <p>Learning rates must be finite and at least 0, and numbers of steps at least 1, unless said
- * otherwise. All methods throw {@link IllegalArgumentException} for a value out of its range, NaN
- * included, and {@link NullPointerException} for a missing shape.
+ * <p>Learning rates must be finite and at least 0, and numbers of steps at least 1, unless stated
+ * otherwise. All methods throw {@link IllegalArgumentException} for a value out of its range,
+ * including NaN, and {@link NullPointerException} for a missing shape.
  */
 public final class Schedules {
   private Schedules() {}
@@ -44,11 +44,12 @@ public final class Schedules {
   }
 
   /**
-   * Decay in equal stairs: {@code lr gamma^floor((t - 1) / stepSize)} (PyTorch's {@code StepLR}).
+   * Step decay at a fixed interval: {@code lr gamma^floor((t - 1) / stepSize)} (PyTorch's {@code
+   * StepLR}).
    *
    * @param learningRate the initial learning rate
    * @param stepSize the number of steps between two reductions
-   * @param gamma what each reduction multiplies the rate by, more than 0 and at most 1
+   * @param gamma the factor of each reduction, more than 0 and at most 1
    * @return the schedule
    */
   public static Schedule step(double learningRate, long stepSize, double gamma) {
@@ -60,7 +61,7 @@ public final class Schedules {
    * than {@code t} (PyTorch's {@code MultiStepLR}).
    *
    * @param learningRate the initial learning rate
-   * @param gamma what each reduction multiplies the rate by, more than 0 and at most 1
+   * @param gamma the factor of each reduction, more than 0 and at most 1
    * @param milestones the numbers of updates after which the rate is reduced: at least one, each at
    *     least 1 and greater than the one before it
    * @return the schedule
@@ -73,7 +74,7 @@ public final class Schedules {
    * Exponential decay: {@code lr gamma^(t - 1)} (PyTorch's {@code ExponentialLR}).
    *
    * @param learningRate the initial learning rate
-   * @param gamma what each step multiplies the rate by, more than 0 and at most 1
+   * @param gamma the factor of each step, more than 0 and at most 1
    * @return the schedule
    */
   public static Schedule exponential(double learningRate, double gamma) {
@@ -87,7 +88,7 @@ public final class Schedules {
    * @param learningRate the learning rate that the factors apply to
    * @param startFactor the factor of step 1, finite and at least 0
    * @param endFactor the factor from step {@code steps + 1} on, finite and at least 0
-   * @param steps the number of steps from the one to the other
+   * @param steps the number of steps from one factor to the other
    * @return the schedule
    */
   public static Schedule linear(
@@ -135,10 +136,10 @@ public final class Schedules {
   }
 
   /**
-   * Cosine annealing that starts anew after each period: {@code minimum + (lr - minimum) (1 +
-   * cos(pi c / p)) / 2}, where {@code p} is the length of the period, and {@code c} the number of
-   * its steps that came before this one (PyTorch's {@code CosineAnnealingWarmRestarts}; Loshchilov
-   * and Hutter 2017, "SGDR: stochastic gradient descent with warm restarts"). It has no end.
+   * Cosine annealing that restarts after each period: {@code minimum + (lr - minimum) (1 + cos(pi c
+   * / p)) / 2}, where {@code p} is the length of the period, and {@code c} the number of its
+   * earlier steps (PyTorch's {@code CosineAnnealingWarmRestarts}; Loshchilov and Hutter 2017,
+   * "SGDR: stochastic gradient descent with warm restarts"). It has no end.
    *
    * @param learningRate the learning rate at the start of each period
    * @param firstPeriod the length of the first period in steps
@@ -158,8 +159,8 @@ public final class Schedules {
    * without end (PyTorch's {@code CyclicLR}, mode {@code triangular}; Smith 2017, "Cyclical
    * learning rates for training neural networks").
    *
-   * @param baseRate the rate at the bottom of each cycle; it is that of step 1, so pass 0 only if
-   *     step 1 is to change nothing
+   * @param baseRate the rate at the bottom of each cycle and of step 1, so pass 0 only if step 1
+   *     should change nothing
    * @param maxRate the rate at the top of each cycle, at least {@code baseRate}
    * @param stepsUp the steps from the bottom to the top
    * @param stepsDown the steps from the top to the bottom
@@ -171,7 +172,7 @@ public final class Schedules {
 
   /**
    * A triangle wave that is half as high in each cycle as in the one before it (PyTorch's {@code
-   * CyclicLR}, mode {@code triangular2}); else as {@link #triangular}.
+   * CyclicLR}, mode {@code triangular2}); otherwise like {@link #triangular}.
    *
    * @param baseRate the rate at the bottom of each cycle, and of step 1
    * @param maxRate the rate at the top of the first cycle, at least {@code baseRate}
@@ -186,7 +187,7 @@ public final class Schedules {
 
   /**
    * A triangle wave whose height at each step is multiplied by {@code gamma^(t - 1)} (PyTorch's
-   * {@code CyclicLR}, mode {@code exp_range}); else as {@link #triangular}.
+   * {@code CyclicLR}, mode {@code exp_range}); otherwise like {@link #triangular}.
    *
    * @param baseRate the rate at the bottom of each cycle, and of step 1
    * @param maxRate the rate at the top of a cycle if {@code gamma} were 1, at least {@code
@@ -202,9 +203,9 @@ public final class Schedules {
   }
 
   /**
-   * The one-cycle policy with PyTorch's defaults: cosine annealing, the rate rises in 0.3 of the
+   * The one-cycle policy with PyTorch's defaults: cosine annealing, the rate rises for 0.3 of the
    * steps, from 1/25 of the highest rate, and ends at 1/10,000 of the initial one. The methods of
-   * the result change them.
+   * the result change these.
    *
    * @param maxRate the highest rate
    * @param totalSteps the length of the cycle in steps, at least 2
@@ -233,8 +234,8 @@ public final class Schedules {
    * long, long, Annealing, double)}.
    *
    * @param learningRate the rate of the stable phase
-   * @param warmUpSteps the steps of the linear warm-up; 0 leaves it out
-   * @param stableSteps the steps with the full rate; 0 leaves them out
+   * @param warmUpSteps the steps of the linear warm-up; 0 for none
+   * @param stableSteps the steps with the full rate; 0 for none
    * @param decaySteps the steps of the decay
    * @return the schedule
    */
@@ -248,11 +249,11 @@ public final class Schedules {
    * Warm-up, stable, decay (Hu et al. 2024, "MiniCPM: unveiling the potential of small language
    * models with scalable training strategies"): {@code lr t / warmUpSteps} during the warm-up, then
    * {@code lr}, then from {@code lr} to the minimum in the given shape. The first step of the decay
-   * still has the full rate; the minimum is first reached right after the last one.
+   * still has the full rate; the minimum is first reached right after the decay's last step.
    *
    * @param learningRate the rate of the stable phase
-   * @param warmUpSteps the steps of the linear warm-up; 0 leaves it out
-   * @param stableSteps the steps with the full rate; 0 leaves them out
+   * @param warmUpSteps the steps of the linear warm-up; 0 for none
+   * @param stableSteps the steps with the full rate; 0 for none
    * @param decaySteps the steps of the decay
    * @param shape the shape of the decay
    * @param minimum the rate after the decay, at least 0 and at most the learning rate
@@ -272,7 +273,7 @@ public final class Schedules {
   /**
    * A rate that is reduced when a metric has stopped improving, with PyTorch's defaults (smaller is
    * better, factor 0.1, patience 10, relative threshold 1e-4, no cooldown). The methods of the
-   * result change them; {@link PlateauSchedule#report} gives it the metric.
+   * result change these; pass it the metric with {@link PlateauSchedule#report}.
    *
    * @param learningRate the initial learning rate
    * @return the schedule, which, unlike the others, has state

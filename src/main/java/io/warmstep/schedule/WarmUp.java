@@ -1,7 +1,8 @@
 package io.warmstep.schedule;
 
 /**
- * The shape of a warm-up that comes before a schedule: the factor on the rate of its first step.
+ * The shape of a warm-up that comes before a schedule: the factors on the rate of the schedule's
+ * first step.
  *
  * @see Schedule#warmUp(long, WarmUp)
  */
@@ -12,7 +13,7 @@ public interface WarmUp {
    *
    * @param step the step, from 1 to {@code steps}
    * @param steps the length of the warm-up, at least 1
-   * @return the factor on the learning rate, as a rule more than 0 and at most 1
+   * @return the factor on the learning rate, usually more than 0 and at most 1
    */
   double factor(long step, long steps);
 
@@ -27,7 +28,7 @@ public interface WarmUp {
   }
 
   /**
-   * A straight line from a start factor, as PyTorch's {@code LinearLR} with an end factor of 1:
+   * A straight line from a start factor, like PyTorch's {@code LinearLR} with an end factor of 1:
    * {@code startFactor + (1 - startFactor) (step - 1) / steps}. The first step has the start
    * factor; the first step after the warm-up is the first with factor 1.
    *

@@ -3,12 +3,12 @@
  * learning rate of that step.
  *
  * <p>{@link io.warmstep.schedule.Schedules} makes the basic ones; the methods of {@link
- * io.warmstep.schedule.Schedule} compose them. Schedules are closed forms, so any step may be asked
- * for in any order, a resumed run needs nothing but its step number, and a call allocates nothing.
- * The exceptions are {@link io.warmstep.schedule.PlateauSchedule}, which follows a metric, and
- * {@link io.warmstep.schedule.RangeTest}, which keeps the losses that are reported to it.
+ * io.warmstep.schedule.Schedule} compose them. Schedules are closed forms, so steps may be queried
+ * in any order, a resumed run needs only its step number, and a call allocates nothing. The
+ * exceptions are {@link io.warmstep.schedule.PlateauSchedule}, which follows a metric, and {@link
+ * io.warmstep.schedule.RangeTest}, which keeps the losses that are reported to it.
  *
- * <p>Beside the schedules stands what chooses and judges them from the losses of a run: {@link
+ * <p>Other classes choose and judge schedules from the losses of a run: {@link
  * io.warmstep.schedule.RangeTest} finds a learning rate, {@link io.warmstep.schedule.EarlyStopping}
  * says when to stop, {@link io.warmstep.schedule.FitVerdict} whether the model under- or over-fits.
  *

@@ -32,7 +32,8 @@ final class ElementRule {
     /**
      * Updates an element.
      *
-     * @param scaled the gradient after unscaling, clipping and the sign of maximize
+     * @param scaled the gradient after all factors: gradient scale over loss scale, clipping, the
+     *     tensor's factor and the sign of maximize
      */
     void update(double[] element, double scaled);
   }

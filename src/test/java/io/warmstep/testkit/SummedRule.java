@@ -40,7 +40,8 @@ final class SummedRule {
    * @param shape of the tensor
    * @param kept state of the tensor as a whole
    * @param factors state of its rows and columns by slot, if the rule has it
-   * @param gradients after unscaling, clipping and the sign of maximize
+   * @param gradients after all factors: gradient scale over loss scale, clipping and the sign of
+   *     maximize
    * @param storing what is left of a slot that the first phase has written
    */
   void update(
