@@ -107,7 +107,8 @@ class LocaleTest {
         .map(line -> line.replaceAll("\"(seconds|fastest_ms)\":.*", "#"))
         .map(
             line ->
-                line.matches(".* steps per second|  (a step|memory traffic).*")
+                line.matches(
+                        ".* steps per second|  (a step|same, in a plain loop|memory traffic).*")
                     ? line.replaceAll(" +(\\(?)" + NUMBER + "( [mun]s)?", " $1#")
                     : line)
         .collect(Collectors.joining("\n"));

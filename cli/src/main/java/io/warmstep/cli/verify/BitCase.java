@@ -116,6 +116,8 @@ record BitCase(
       return Arrays.stream(values())
           .filter(extra -> elements == Elements.ORDINARY || extra.compareTo(CLIPPED_VALUE) <= 0)
           .filter(extra -> extra != CLIPPED_TENSORS || rule.sums().isEmpty())
+          .filter(extra -> extra != AVERAGED || rule.evaluation().isEmpty())
+          .filter(extra -> extra != EVALUATED || rule.evaluation().isPresent())
           .toList();
     }
 
