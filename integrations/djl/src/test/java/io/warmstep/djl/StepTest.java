@@ -255,7 +255,7 @@ class StepTest {
       check(
           mode,
           DataType.FLOAT32,
-          WarmstepOptimizer.of(Adam.adamW()).learningRate(0.1).group(group).build(),
+          named(WarmstepOptimizer.of(Adam.adamW()).learningRate(0.1).group(group)),
           expected -> expected.rule(Adam.adamW()).learningRate(0.1).group(group));
     }
   }
