@@ -267,9 +267,10 @@ abstract class Mesh implements Collective {
     }
     ByteBuffer bucket = links[peer].empty();
     if (bucket == null) {
+      WorkerLostException end = links[peer].end(); // before what arrived: see receive
       ByteBuffer last = links[peer].arrived();
-      if (links[peer].end() != null && (last == null || Bucket.kind(last) == Bucket.CLOSED)) {
-        throw links[peer].end();
+      if (end != null && (last == null || Bucket.kind(last) == Bucket.CLOSED)) {
+        throw end;
       }
       return false;
     }
@@ -282,16 +283,17 @@ abstract class Mesh implements Collective {
 
   private boolean receive(Operation operation, int peer) {
     Link link = links[peer];
+    // The peer may send its last bucket and end at any time, so the end is looked at first.
+    WorkerLostException end = link.end();
     ByteBuffer bucket = link.arrived();
     if (bucket == null) {
-      if (link.end() != null && (operation.expectsFrom(peer) || !link.isFlushed())) {
-        throw link.end();
+      if (end != null && (operation.expectsFrom(peer) || !link.isFlushed())) {
+        throw end;
       }
       return false;
     }
     if (Bucket.kind(bucket) == Bucket.FAILED) {
-      throw new WorkerLostException(
-          "worker " + peer + " failed: " + Bucket.text(bucket), link.end());
+      throw new WorkerLostException("worker " + peer + " failed: " + Bucket.text(bucket), end);
     }
     if (!operation.expectsFrom(peer)) {
       return false; // of the next operation

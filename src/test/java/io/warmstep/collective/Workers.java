@@ -92,17 +92,31 @@ public enum Workers {
         calls.add(() -> work.run(own));
       }
       List<T> results = new ArrayList<>();
+      List<Exception> failures = new ArrayList<>();
       for (Future<T> result : threads.invokeAll(calls, 120, TimeUnit.SECONDS)) {
-        results.add(result.get());
+        try {
+          results.add(result.get());
+        } catch (ExecutionException e) {
+          failures.add(e.getCause() instanceof Exception cause ? cause : e);
+        }
+      }
+      if (!failures.isEmpty()) {
+        throw withReason(failures);
       }
       return results;
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof Exception cause) {
-        throw cause;
-      }
-      throw e;
     } finally {
       threads.shutdownNow();
     }
+  }
+
+  /** The first failure that is not the loss of another worker; the others are suppressed in it. */
+  private static Exception withReason(List<Exception> failures) {
+    Exception first =
+        failures.stream()
+            .filter(e -> !(e instanceof WorkerLostException))
+            .findFirst()
+            .orElse(failures.get(0));
+    failures.stream().filter(e -> e != first).forEach(first::addSuppressed);
+    return first;
   }
 }
