@@ -239,21 +239,22 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
     float rootScale = block.scalar(10);
     float eps = block.scalar(11);
     boolean starts = block.scalar(12) != 0;
-    for (int i = block.start(), end = block.end(); i < end; i++) {
-      float pi = p[i];
+    int start = block.start();
+    int end = block.end();
+    // Two loops, since one of both is too long to be vectorized.
+    for (int i = start; i < end; i++) {
       float gi = scale * g[i];
       float difference = starts ? 0f : gi + previous[i];
       float ahead = Math.fma(beta2, difference, gi);
-      float mi = Math.fma(beta1, m[i], fresh1 * gi);
-      float ci = Math.fma(beta2, c[i], fresh2 * difference);
-      float ni = Math.fma(beta3, n[i], (fresh3 * ahead) * ahead);
-      m[i] = mi;
-      n[i] = ni;
-      c[i] = ci;
+      m[i] = Math.fma(beta1, m[i], fresh1 * gi);
+      n[i] = Math.fma(beta3, n[i], (fresh3 * ahead) * ahead);
+      c[i] = Math.fma(beta2, c[i], fresh2 * difference);
       previous[i] = -gi;
-      float step = Math.fma(stepSize, mi, differenceSize * ci);
-      float denominator = Math.fma((float) Math.sqrt(ni), rootScale, eps);
-      p[i] = Math.fma(keep, pi, -(step / denominator)) * shrink;
+    }
+    for (int i = start; i < end; i++) {
+      float step = Math.fma(stepSize, m[i], differenceSize * c[i]);
+      float denominator = Math.fma((float) Math.sqrt(n[i]), rootScale, eps);
+      p[i] = Math.fma(keep, p[i], -(step / denominator)) * shrink;
     }
   }
 
@@ -279,21 +280,22 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
     double rootScale = block.scalar(10);
     double eps = block.scalar(11);
     boolean starts = block.scalar(12) != 0;
-    for (int i = block.start(), end = block.end(); i < end; i++) {
-      double pi = p[i];
+    int start = block.start();
+    int end = block.end();
+    // Two loops, since one of both is too long to be vectorized.
+    for (int i = start; i < end; i++) {
       double gi = scale * g[i];
       double difference = starts ? 0.0 : gi + previous[i];
       double ahead = Math.fma(beta2, difference, gi);
-      double mi = Math.fma(beta1, m[i], fresh1 * gi);
-      double ci = Math.fma(beta2, c[i], fresh2 * difference);
-      double ni = Math.fma(beta3, n[i], (fresh3 * ahead) * ahead);
-      m[i] = mi;
-      n[i] = ni;
-      c[i] = ci;
+      m[i] = Math.fma(beta1, m[i], fresh1 * gi);
+      n[i] = Math.fma(beta3, n[i], (fresh3 * ahead) * ahead);
+      c[i] = Math.fma(beta2, c[i], fresh2 * difference);
       previous[i] = -gi;
-      double step = Math.fma(stepSize, mi, differenceSize * ci);
-      double denominator = Math.fma(Math.sqrt(ni), rootScale, eps);
-      p[i] = Math.fma(keep, pi, -(step / denominator)) * shrink;
+    }
+    for (int i = start; i < end; i++) {
+      double step = Math.fma(stepSize, m[i], differenceSize * c[i]);
+      double denominator = Math.fma(Math.sqrt(n[i]), rootScale, eps);
+      p[i] = Math.fma(keep, p[i], -(step / denominator)) * shrink;
     }
   }
 }

@@ -179,20 +179,22 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     float grow = block.scalar(3);
     float least = block.scalar(4);
     float greatest = block.scalar(5);
-    for (int i = block.start(), end = block.end(); i < end; i++) {
-      float pi = p[i];
+    int start = block.start();
+    int end = block.end();
+    // Two loops, since one of both is too long to be vectorized.
+    for (int i = start; i < end; i++) {
       float gi = scale * g[i];
       float sign = FloatBlock.sign(gi * previous[i]);
       float keeps = Math.max(0f, sign);
       float turns = Math.max(0f, -sign);
       float factor = keeps * grow + turns * shrink + (1f - keeps - turns);
-      float size = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
+      sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
       // The gradient, or where it flips, a zero of its sign.
       float bound = (1f - turns) * Float.MAX_VALUE * 2f;
-      float moves = Math.max(-bound, Math.min(bound, gi));
-      previous[i] = moves;
-      sizes[i] = size;
-      p[i] = Math.fma(-FloatBlock.sign(moves), size, pi);
+      previous[i] = Math.max(-bound, Math.min(bound, gi));
+    }
+    for (int i = start; i < end; i++) {
+      p[i] = Math.fma(-FloatBlock.sign(previous[i]), sizes[i], p[i]);
     }
   }
 
@@ -209,20 +211,22 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     double grow = block.scalar(3);
     double least = block.scalar(4);
     double greatest = block.scalar(5);
-    for (int i = block.start(), end = block.end(); i < end; i++) {
-      double pi = p[i];
+    int start = block.start();
+    int end = block.end();
+    // Two loops, since one of both is too long to be vectorized.
+    for (int i = start; i < end; i++) {
       double gi = scale * g[i];
       double sign = DoubleBlock.sign(gi * previous[i]);
       double keeps = Math.max(0.0, sign);
       double turns = Math.max(0.0, -sign);
       double factor = keeps * grow + turns * shrink + (1.0 - keeps - turns);
-      double size = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
+      sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
       // The gradient, or where it flips, a zero of its sign.
       double bound = (1.0 - turns) * Double.MAX_VALUE * 2.0;
-      double moves = Math.max(-bound, Math.min(bound, gi));
-      previous[i] = moves;
-      sizes[i] = size;
-      p[i] = Math.fma(-DoubleBlock.sign(moves), size, pi);
+      previous[i] = Math.max(-bound, Math.min(bound, gi));
+    }
+    for (int i = start; i < end; i++) {
+      p[i] = Math.fma(-DoubleBlock.sign(previous[i]), sizes[i], p[i]);
     }
   }
 }
