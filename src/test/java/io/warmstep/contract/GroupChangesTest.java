@@ -13,7 +13,12 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.NAdam;
+import io.warmstep.rule.Prodigy;
+import io.warmstep.rule.ScheduleFreeAdamW;
+import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.ContractBackend;
 import java.io.IOException;
@@ -88,13 +93,26 @@ class GroupChangesTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource(ALL)
   void aFrozenGroupIsAsIfItWereNotThere(ContractBackend backend) {
+    // Those beside Momentum keep numbers of the group, which must stay.
+    for (UpdateRule rule :
+        List.of(
+            MOMENTUM,
+            NAdam.nAdam(),
+            Asgd.asgd().t0(1),
+            ScheduleFreeAdamW.scheduleFreeAdamW(),
+            Prodigy.prodigy())) {
+      freezes(backend, rule);
+    }
+  }
+
+  private static void freezes(ContractBackend backend, UpdateRule rule) {
     try (Device device = backend.open();
         Parameters both = parameters(device, "x", "y");
         Parameters x = parameters(device, "x");
         Parameters y = parameters(device, "y");
-        Optimizer optimizer = all(both).group(ParameterGroup.matching("y").rule(MOMENTUM)).build();
+        Optimizer optimizer = all(both).group(ParameterGroup.matching("y").rule(rule)).build();
         Optimizer ofX = all(x).build();
-        Optimizer ofY = Optimizer.of(y).rule(MOMENTUM).learningRate(1).build()) {
+        Optimizer ofY = Optimizer.of(y).rule(rule).learningRate(1).build()) {
       for (long step = 1; step <= 6; step++) {
         gradients(both, step);
         gradients(x, step);

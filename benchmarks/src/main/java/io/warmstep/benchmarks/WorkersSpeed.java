@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -88,8 +89,13 @@ public final class WorkersSpeed {
       for (Collective collective : Collectives.inProcess(size)) {
         made.add(threads.submit(() -> new Worker(collective, lanes, processors)));
       }
-      for (Future<Worker> one : made) {
-        workers.add(one.get());
+      try {
+        for (Future<Worker> one : made) {
+          workers.add(one.get());
+        }
+      } catch (ExecutionException e) {
+        close(); // or its threads would keep the process
+        throw e;
       }
     }
 

@@ -23,7 +23,9 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Muon;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.List;
@@ -129,14 +131,30 @@ class SimulatedCudaTest extends SimulatedTest {
     assertEquals(1 + 3, launchesOfAStep(1000, 40));
   }
 
+  @Test
+  void oneLaunchOfEveryRuleThatOnlyUpdates() {
+    int rules = 0;
+    for (UpdateRule rule : Rules.ofEachKernel()) {
+      if (rule.sums().isEmpty() && rule.matrix().isEmpty()) {
+        assertEquals(1, launchesOfAStep(rule, 1000, 1), rule.toString());
+        rules++;
+      }
+    }
+    assertTrue(rules >= 16, rules + " rules");
+  }
+
   private static long launchesOfAStep(int tensors, int groups) {
+    return launchesOfAStep(Adam.adam(), tensors, groups);
+  }
+
+  private static long launchesOfAStep(UpdateRule rule, int tensors, int groups) {
     try (Device device = Devices.require("cuda")) {
       ParametersBuilder builder = Parameters.on(device);
       for (int i = 0; i < tensors; i++) {
         builder.add("g" + i % groups + ".t" + i, new float[i % 300 + 1]);
       }
       try (Parameters parameters = builder.build()) {
-        OptimizerBuilder optimizer = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1);
+        OptimizerBuilder optimizer = Optimizer.of(parameters).rule(rule).learningRate(0.1);
         for (int i = 1; i < groups; i++) {
           optimizer.group(ParameterGroup.matching("g" + i + ".*").learningRateFactor(i));
         }

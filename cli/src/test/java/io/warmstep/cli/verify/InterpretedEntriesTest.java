@@ -31,8 +31,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class InterpretedEntriesTest {
   static final Path PTX = Path.of("kernels/ptx");
 
-  private static final int SCENES = 32;
-  private static final int FEW_SCENES = 8;
+  private static final int SCENES = 24;
+  private static final int FEW_SCENES = 6;
   private static final int LEAST_OF_PART = 2;
 
   @BeforeAll
