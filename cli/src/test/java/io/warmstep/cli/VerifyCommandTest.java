@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What {@code verify} passes and what it does not. */
 class VerifyCommandTest {
@@ -203,6 +204,36 @@ class VerifyCommandTest {
     CommandRun output = run("verify", "--backend", "cpu", "--golden", file.toString());
     assertTrue(output.out().contains(result), output.out());
     assertEquals(rule.equals("momentum") ? 0 : 1, output.exitCode(), output.err());
+  }
+
+  /** Other cases of the file are replayed. */
+  @Test
+  void verifySkipsACaseWhoseHyperparametersTheRuleRejects() throws IOException {
+    Path file = golden("{\"lr\": 0.5}", "SGD", "[0.75, -2.125]", "{}");
+    String other =
+        """
+        , {"name": "d", "optimizer": "AdaBelief", "hyper": {"lr": 1, "amsgrad": true},
+           "stream": "s", "snapshots": [{"step": 1, "params": [0, 0], "state": {}}]}]}
+        """;
+    Files.writeString(file, Files.readString(file).stripTrailing().replaceAll("]}$", "") + other);
+    CommandRun output = run("verify", "--backend", "cpu", "--golden", file.toString());
+    assertTrue(output.out().contains("skipped: adabelief: amsgrad is true, must be"), output.out());
+    assertTrue(output.out().contains("1 passed, 0 failed, 1 skipped"), output.out());
+    assertEquals(0, output.exitCode(), output.err());
+  }
+
+  /** The highest rate is that of the case where a reference names none. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", ", \"max_lr\": null", ", \"max_lr\": 0.5"})
+  void theHighestRateOfStableAdamWIsItsRateByDefault(String highest) throws IOException {
+    String hyper = "{\"lr\": 0.5, \"decouple_lr\": true, \"weight_decay\": 0.1, \"eps\": 1e-6%s}";
+    // Both moments are the gradient's at first, and no ratio is above 1.
+    double p = (1 - 0.1) - 0.5 * 0.5 / (0.5 + 1e-6);
+    double q = -2 * (1 - 0.1) - 0.5 * 0.25 / (0.25 + 1e-6);
+    Path file = golden(hyper.formatted(highest), "StableAdamW", "[" + p + ", " + q + "]", "{}");
+    CommandRun output =
+        run("verify", "--backend", "cpu", "--dtype", "float64", "--golden", file.toString());
+    assertTrue(output.out().contains("1 passed, 0 failed"), output.out() + output.err());
   }
 
   @Test

@@ -28,7 +28,8 @@ import java.util.stream.Collectors;
  * Runs the cases of a golden file on a device and measures how far the results are off.
  *
  * @param outcomes the cases that ran
- * @param skipped the cases that this version has no rule for
+ * @param skipped the cases that this version has no rule for, or whose hyperparameters the rule
+ *     rejects
  */
 public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
   /** The relative error up to which a case passes in float64. */
@@ -67,7 +68,6 @@ public record GoldenReplay(List<Outcome> outcomes, List<Skipped> skipped) {
    * @param device where to run
    * @param type float32 or float64
    * @return what came out
-   * @throws IllegalArgumentException if a hyperparameter's value is not allowed
    */
   public static GoldenReplay run(GoldenFile golden, Device device, ElementType type) {
     List<Outcome> outcomes = new ArrayList<>();

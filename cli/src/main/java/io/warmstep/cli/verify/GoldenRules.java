@@ -28,8 +28,7 @@ final class GoldenRules {
   /**
    * Finds the rule of a case.
    *
-   * @throws UnknownException if there is none
-   * @throws IllegalArgumentException if a hyperparameter's value is not allowed
+   * @throws UnknownException if there is none, or it rejects a hyperparameter's value
    */
   static UpdateRule of(GoldenFile.Case golden) throws UnknownException {
     String name = golden.rule() == null ? golden.optimizer() : golden.rule();
@@ -71,7 +70,16 @@ final class GoldenRules {
         throw new UnknownException("rule " + rule.name() + " has no " + hyperparameter);
       }
     }
-    return withFloor(RuleSettings.with(rule, values));
+    if (Boolean.TRUE.equals(values.get("decoupleLr"))
+        && values.getOrDefault("maxLr", 0.0).equals(0.0)
+        && hyper.get("lr") instanceof Number lr) {
+      values.put("maxLr", lr.doubleValue()); // optimi's default
+    }
+    try {
+      return withFloor(RuleSettings.with(rule, values));
+    } catch (IllegalArgumentException e) {
+      throw new UnknownException(e.getMessage());
+    }
   }
 
   /** The reference's epsilon is that of float64, in which the file was computed. */
