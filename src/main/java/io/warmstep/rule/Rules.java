@@ -33,7 +33,7 @@ public final class Rules {
               (decay, maximize) -> List.of(Adamax.adamax().weightDecay(decay).maximize(maximize))),
           new Entry(
               NAdamW.nAdamW(),
-              0.003,
+              0.006,
               (decay, maximize) -> List.of(NAdamW.nAdamW().weightDecay(decay).maximize(maximize))),
           new Entry(RAdam.rAdam(), 0.005, Rules::rAdam),
           new Entry(AdaBelief.adaBelief(), 0.003, Rules::adaBelief),
