@@ -17,11 +17,12 @@ import java.util.Optional;
  * mu  = 1 / max(1, t - t0)                            (for the next step; 1 in the first)
  * </pre>
  *
- * State: {@code ax}; kept once: {@code eta}, {@code mu}.
+ * State: {@code ax}, which starts at the parameter, for one that joins after t0; kept once: {@code
+ * eta}, {@code mu}.
  */
 public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
   private static final List<String> SCALARS = List.of("eta", "parameterScale", "mu");
-  private static final List<StateSlot> SLOTS = List.of(new StateSlot("ax"));
+  private static final List<StateSlot> SLOTS = List.of(StateSlot.copyOfParameter("ax"));
   private static final Optional<EvaluationWeights> EVALUATION =
       Optional.of(new EvaluationWeights("ax", 1));
   private static final List<StateSlot> KEPT = List.of(new StateSlot("eta"), new StateSlot("mu", 1));

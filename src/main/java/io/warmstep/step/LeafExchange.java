@@ -6,12 +6,22 @@ package io.warmstep.step;
  */
 public interface LeafExchange {
   /**
-   * Gathers the leaves of all workers.
+   * Prepares to exchange the same leaves at every step.
    *
-   * @param own this worker's, which are only read
-   * @return those of the whole model, in its order, to be overwritten
+   * @param own this worker's, which a step writes before it exchanges them
+   * @return their exchange
    */
-  Leaves all(Leaves own);
+  Prepared prepare(Leaves own);
+
+  /** The exchange of one norm's or group's leaves, which makes room at its first call. */
+  interface Prepared {
+    /**
+     * Gathers the leaves of all workers; waits for them.
+     *
+     * @return those of the whole model, in its order, until the next call; may be overwritten
+     */
+    Leaves all();
+  }
 
   /**
    * The leaves of a norm's two trees, as sums with exponents; a group's are of one arithmetic.
@@ -22,5 +32,15 @@ public interface LeafExchange {
    * @param doubleExponents as long
    */
   record Leaves(
-      float[] floatSums, int[] floatExponents, double[] doubleSums, int[] doubleExponents) {}
+      float[] floatSums, int[] floatExponents, double[] doubleSums, int[] doubleExponents) {
+    /**
+     * Makes room.
+     *
+     * @param floats how many of float32 arithmetic
+     * @param doubles how many of float64 arithmetic
+     */
+    public Leaves(int floats, int doubles) {
+      this(new float[floats], new int[floats], new double[doubles], new int[doubles]);
+    }
+  }
 }

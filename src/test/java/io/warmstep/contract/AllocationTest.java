@@ -1,9 +1,7 @@
 package io.warmstep.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
 import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
@@ -19,14 +17,13 @@ import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.testkit.Allocations;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.Shapes;
 import io.warmstep.testkit.StoredForm;
-import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -36,9 +33,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * After the first steps, a step allocates no bytes: not in the caller, not in a device's threads.
  */
 public class AllocationTest {
-  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
   private static final int STEPS = 200;
-  private static final int ATTEMPTS = 20;
 
   /** Two chunks or more on the processor, so that its threads take part. */
   private static final int LENGTH = 40_000;
@@ -187,20 +182,8 @@ public class AllocationTest {
 
   private static void assertNoAllocation(Consumer<Optimizer> step, Optimizer... optimizers) {
     run(step, optimizers, 100);
-    // A compilation or a class that is loaded late may allocate in passing; what every step
-    // allocates shows each time.
-    long least = Long.MAX_VALUE;
-    for (int attempt = 0; attempt < ATTEMPTS && least > 0; attempt++) {
-      long[] threads = threads();
-      assertTrue(threads.length >= 1);
-      long[] before = new long[threads.length];
-      long[] after = new long[threads.length];
-      readAllocated(threads, before);
-      run(step, optimizers, STEPS);
-      readAllocated(threads, after);
-      least = Math.min(least, difference(before, after));
-    }
-    assertEquals(0, least, "bytes allocated in " + STEPS + " steps");
+    long bytes = Allocations.fewest(() -> run(step, optimizers, STEPS));
+    assertEquals(0, bytes, "bytes allocated in " + STEPS + " steps");
   }
 
   private static void run(Consumer<Optimizer> step, Optimizer[] optimizers, int steps) {
@@ -209,31 +192,5 @@ public class AllocationTest {
         step.accept(optimizer);
       }
     }
-  }
-
-  /** This thread and all that a device may have started. */
-  private static long[] threads() {
-    return LongStream.concat(
-            LongStream.of(Thread.currentThread().getId()),
-            Thread.getAllStackTraces().keySet().stream()
-                .filter(thread -> thread.getName().startsWith("warmstep-"))
-                .mapToLong(Thread::getId))
-        .toArray();
-  }
-
-  /** Allocates nothing itself. */
-  private static void readAllocated(long[] threads, long[] bytes) {
-    for (int i = 0; i < threads.length; i++) {
-      bytes[i] = THREADS.getThreadAllocatedBytes(threads[i]);
-    }
-  }
-
-  /** Leaves out a thread of another device that has ended meanwhile. */
-  private static long difference(long[] before, long[] after) {
-    long sum = 0;
-    for (int i = 0; i < before.length; i++) {
-      sum += after[i] < 0 ? 0 : after[i] - before[i];
-    }
-    return sum;
   }
 }

@@ -44,7 +44,7 @@ import java.util.function.Supplier;
 public final class OverlapSpeed {
   private static final int LENGTH = 25_000_000;
   private static final int SIZE = 2;
-  private static final int ROUNDS = 9;
+  private static final int ROUNDS = 15;
   private static final int WARM_UP = 2;
 
   private OverlapSpeed() {}
@@ -107,6 +107,11 @@ public final class OverlapSpeed {
     @Override
     public void allGather(List<Share> shares) {
       run(Part.GATHERING, () -> whole.allGather(shares));
+    }
+
+    @Override
+    public boolean movesMeanwhile() {
+      return overlaps && whole.movesMeanwhile();
     }
 
     @Override

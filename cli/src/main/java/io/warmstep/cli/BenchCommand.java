@@ -61,6 +61,9 @@ final class BenchCommand implements Runnable {
               + " full step adamw).")
   private String rule;
 
+  @ArgGroup(validate = false, heading = "%nForm of the rule:%n", order = 1)
+  private RuleForm form = new RuleForm();
+
   @ArgGroup(validate = false, heading = "%nStorage:%n", order = 2)
   private StoringOptions storing = new StoringOptions();
 
@@ -158,9 +161,7 @@ final class BenchCommand implements Runnable {
     List<String> names =
         rule.equals(ALL) ? Rules.all().stream().map(UpdateRule::name).toList() : List.of(rule);
     List<UpdateRule> rules =
-        names.stream()
-            .map(name -> parse(() -> Options.named("rule", "--rule", () -> NamedRules.named(name))))
-            .toList();
+        names.stream().map(name -> parse(() -> form.of(name, named(name)))).toList();
     Precision precision = parse(() -> storing.toPrecision(1));
     if (rounds < 1 || rounds > MOST_ROUNDS) {
       throw new ParameterException(
@@ -214,6 +215,10 @@ final class BenchCommand implements Runnable {
       out.println(Json.text(rule.equals(ALL) ? inOne(objects) : objects.get(0)));
     }
     out.flush();
+  }
+
+  private static UpdateRule named(String name) {
+    return Options.named("rule", "--rule", () -> NamedRules.named(name));
   }
 
   private void requireAdaptiveClip(List<String> names, List<UpdateRule> rules) {
@@ -279,7 +284,7 @@ final class BenchCommand implements Runnable {
         accumulate > 1 ? accumulate + " micro-batches and a " + (fullStep ? "" : "step of ") : "",
         captured ? "captured " : "",
         fullStep ? "full step of " : captured ? "step of " : "",
-        rule.equals(ALL) ? "all rules" : rule,
+        (rule.equals(ALL) ? "all rules" : rule) + form.text(),
         adaptiveClip == null ? "" : " with adaptive clipping",
         storing.text().isEmpty() ? "float32" : storing.text().substring(2),
         lengths.stream().mapToLong(Long::longValue).sum(),
@@ -340,6 +345,7 @@ final class BenchCommand implements Runnable {
   private JsonObject toJson(String name, List<Long> lengths, BenchReport report) {
     JsonObject object = new JsonObject();
     object.addProperty("rule", name);
+    form.addTo(object);
     object.addProperty("backend", backend);
     storing.addTo(object);
     object.addProperty("full_step", fullStep);

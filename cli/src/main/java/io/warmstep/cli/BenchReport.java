@@ -33,7 +33,8 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
   /** The JSON fields, for the help text. */
   static final String FIELDS =
       """
-        rule, backend, dtype      as asked for
+        rule, caution, lookahead  as asked for
+        backend, dtype            as asked for
         gradients                 their type
         master, state, rounding   as asked for
         small_tensor, average     as asked for

@@ -65,6 +65,9 @@ final class TrainCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "%nUpdate rule:%n", order = 2)
   private TrainOptions.Update update = new TrainOptions.Update();
 
+  @ArgGroup(validate = false, heading = "%nForm of the rule:%n", order = 2)
+  private RuleForm form = new RuleForm();
+
   @ArgGroup(validate = false, heading = "%nStorage:%n", order = 3)
   private StoringOptions storing = new StoringOptions();
 
@@ -109,7 +112,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private int call(CheckpointReader resumed) throws IOException {
-    UpdateRule rule = checked(update::toRule);
+    UpdateRule rule = checked(() -> form.of(update.rule, update.toRule()));
     Clipping clipping = checked(() -> update.toClipping(rule));
     checked(
         () -> {
@@ -183,7 +186,7 @@ final class TrainCommand implements Callable<Integer> {
               Locale.ROOT,
               "%s with %s, seed %d, %s",
               first.data().name(),
-              update.rule,
+              update.rule + form.text(),
               task.seed,
               steps(first.trainer().steps())));
     }
@@ -354,7 +357,7 @@ final class TrainCommand implements Callable<Integer> {
     return String.format(
         Locale.ROOT,
         "%s at %s, %s",
-        update.rule,
+        update.rule + form.text(),
         number(run.rate().highest()),
         run.rate().description());
   }

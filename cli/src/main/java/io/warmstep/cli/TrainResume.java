@@ -25,7 +25,15 @@ final class TrainResume {
   /** Those without which the file's values, state and position make no sense. */
   private static final Set<String> OF_THE_RUN =
       Set.of(
-          "--data", "--train-fraction", "--hidden", "--batch", "--accumulate", "--seed", "--rule");
+          "--data",
+          "--train-fraction",
+          "--hidden",
+          "--batch",
+          "--accumulate",
+          "--seed",
+          "--rule",
+          "--caution",
+          "--lookahead");
 
   private static final Set<String> OF_A_START =
       Set.of("--checkpoint", "--every", "--resume", "--plot", "--json", "--backend");

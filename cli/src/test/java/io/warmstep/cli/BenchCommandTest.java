@@ -119,6 +119,8 @@ class BenchCommandTest {
     "'--full-step --dtype bfloat16 --master exact',30,10",
     "'--full-step',36,8",
     "'--adaptive-clip 0.01',36,8",
+    "'--lookahead 8,0.5',30,12", // 28 + 16 / 8
+    "'--lookahead 4,0.5 --dtype bfloat16',25,12", // 22 + 12 / 4
     "'--adaptive-clip 0.01 --dtype bfloat16 --master',30,10",
     "'--accumulate 4',80,12", // 28 + 4 * 4 + 7 * 4 + 8
     "'--accumulate 2 --full-step --dtype bfloat16 --master exact',56,14" // 30 + 4 + 12 + 4 + 6

@@ -50,6 +50,7 @@ class ResumeTest {
         "--rule rmsprop --momentum 0.5 --schedule one-cycle --clip-norm 1 --hidden 16,8",
         "--rule adam --accumulate 3",
         "--rule momentum --adaptive-clip 0.05",
+        "--rule adamw --caution --lookahead 3,0.8",
         "--rule sgd --schedule wsd --seed 3 --dtype bfloat16 --master",
         "--rule adamw --seed 4 --dtype bfloat16 --master 24bit --rounding stochastic"
       })

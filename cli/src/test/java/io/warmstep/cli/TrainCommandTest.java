@@ -221,6 +221,25 @@ class TrainCommandTest {
     assertEquals(full, loss, 0.05 * full);
   }
 
+  @Test
+  void formsOfARuleAreTold() {
+    JsonObject plain = train("--epochs", "2", "--rule", "adamw");
+    JsonObject form =
+        train("--epochs", "2", "--rule", "adamw", "--caution", "--lookahead", "3,0.8");
+    JsonObject hyperparameters = form.getAsJsonObject("hyperparameters");
+    assertTrue(hyperparameters.get("caution").getAsBoolean(), form.toString());
+    assertEquals(3, hyperparameters.get("lookahead_k").getAsInt());
+    assertEquals(0.8, hyperparameters.get("lookahead_alpha").getAsDouble());
+    JsonObject cautious = train("--epochs", "2", "--rule", "adamw", "--caution");
+    assertNotEquals(plain.get("train_loss"), cautious.get("train_loss"));
+    assertNotEquals(form.get("train_loss"), cautious.get("train_loss"));
+    JsonObject without = train("--epochs", "2", "--rule", "adamw", "--caution=false");
+    assertEquals(plain.get("train_loss"), without.get("train_loss"));
+    CommandRun run = run("train", "--epochs", "1", "--rule", "lion", "--caution", "--lookahead");
+    assertTrue(
+        run.out().contains("lion with caution, Lookahead 5,0.5 at 0.0005, cosine"), run.out());
+  }
+
   /** An average of late, noisy steps tests no worse than the last of them. */
   @Test
   void averagesAreEvaluated() {
@@ -350,6 +369,8 @@ class TrainCommandTest {
         "--weight-decay 0.1",
         "--clip-norm 0.01",
         "--adaptive-clip 0.001",
+        "--lookahead",
+        "--lookahead 2,0.9",
         "--hidden 16,8",
         "--batch 100",
         "--train-fraction 0.5",

@@ -22,18 +22,20 @@ class TrainWorkersTest {
   }
 
   @ParameterizedTest
-  @CsvSource({
-    "--hidden 16 --clip-norm 1",
-    "--hidden 8,8 --rule lamb --schedule plateau",
-    "--hidden 150 --batch 7 --rule sgd --warmup none",
-    "--hidden 16 --dtype bfloat16 --master 24bit --state int8 --small-tensor 0 --average 0.9",
-    "--hidden 16 --rule schedulefreeadamw --adaptive-clip 0.01",
-    "--hidden 150 --dtype bfloat16 --rounding stochastic --state bfloat16 --small-tensor 0",
-    "--hidden 150 --dtype bfloat16 --master 24bit --rounding stochastic --state int8 --small-tensor 0",
-    "--hidden 8,8 --rule muon",
-    "--hidden 8,8 --rule adafactor",
-    "--hidden 150 --rule prodigy --lr 1 --clip-norm 1"
-  })
+  @ValueSource(
+      strings = {
+        "--hidden 16 --clip-norm 1",
+        "--hidden 8,8 --rule lamb --schedule plateau",
+        "--hidden 150 --batch 7 --rule sgd --warmup none",
+        "--hidden 16 --dtype bfloat16 --master 24bit --state int8 --small-tensor 0 --average 0.9",
+        "--hidden 16 --rule schedulefreeadamw --adaptive-clip 0.01",
+        "--hidden 150 --dtype bfloat16 --rounding stochastic --state bfloat16 --small-tensor 0",
+        "--hidden 150 --dtype bfloat16 --master 24bit --rounding stochastic --state int8 --small-tensor 0",
+        "--hidden 8,8 --rule muon",
+        "--hidden 16 --rule lion --caution --lookahead 2,0.5",
+        "--hidden 8,8 --rule adafactor",
+        "--hidden 150 --rule prodigy --lr 1 --clip-norm 1"
+      })
   void anyNumberOfWorkersHasTheSameBits(String options) {
     JsonObject one = train((options + " --workers 1").split(" "));
     assertEquals(64, one.get("bits").getAsString().length());

@@ -45,7 +45,6 @@ final class CpuSums {
       boolean isGroup = run.group.sums.areOfGroup();
       this.runs = runs.toArray(CpuRun[]::new);
       this.count = isGroup ? run.group.elements : run.length;
-      this.joined = isGroup && exchange != null ? new JoinedSums(exchange, run.group.sums) : null;
       this.begins = run.group.sums.firstNumbers() > 0;
       int leaves =
           runs.stream().mapToInt(each -> LeafIndex.leaves(each.length)).reduce(0, Math::addExact);
@@ -53,10 +52,15 @@ final class CpuSums {
       this.floatSums = new float[run.isDouble ? 0 : sums][leaves];
       this.doubleSums = new double[run.isDouble ? sums : 0][leaves];
       this.exponents = new int[sums][leaves];
-    }
-
-    int leaves() {
-      return exponents[0].length;
+      this.joined =
+          isGroup && exchange != null
+              ? new JoinedSums(
+                  exchange,
+                  run.group.sums,
+                  run.isDouble,
+                  run.isDouble ? doubleSums : floatSums,
+                  exponents)
+              : null;
     }
   }
 
@@ -139,17 +143,14 @@ final class CpuSums {
 
   private void formNumbers(Whole whole) {
     JoinedSums joined = whole.joined;
-    int[][] exponents = joined == null ? whole.exponents : joined.exponents();
+    if (joined != null) {
+      joined.join();
+    }
+    int[][] exponents = joined == null ? whole.exponents : joined.rootExponents();
     if (whole.runs[0].isDouble) {
-      if (joined != null) {
-        joined.joinDoubles(whole.doubleSums, whole.exponents, whole.leaves());
-      }
       double[][] sums = joined == null ? whole.doubleSums : joined.doubleRoots();
       doubles[0].numbers(whole.runs, whole.count, sums, exponents);
     } else {
-      if (joined != null) {
-        joined.joinFloats(whole.floatSums, whole.exponents, whole.leaves());
-      }
       float[][] sums = joined == null ? whole.floatSums : joined.floatRoots();
       floats[0].numbers(whole.runs, whole.count, sums, exponents);
     }

@@ -23,8 +23,11 @@ final class GlobalNorm {
   private final LeafSum[] sums; // of each thread
   private final WorkerPool.Job floatJob = this::sumFloats;
   private final WorkerPool.Job doubleJob = this::sumDoubles;
-  private final LeafExchange exchange;
   private final LeafExchange.Leaves own;
+
+  /** Null where the plan is of the whole model. */
+  private final LeafExchange.Prepared exchange;
+
   private final JoinedNorm joined;
 
   /** The gradients of one arithmetic type, cut into leaves. */
@@ -81,10 +84,11 @@ final class GlobalNorm {
     Norm norm = plan.options().norm();
     floats = new Leaves(plan.normOrder(ElementType.FLOAT32), false);
     doubles = new Leaves(plan.normOrder(ElementType.FLOAT64), true);
-    exchange = plan.options().leafExchange();
     own =
         new LeafExchange.Leaves(
             floats.floatSums, floats.exponents, doubles.doubleSums, doubles.exponents);
+    LeafExchange leaves = plan.options().leafExchange();
+    exchange = leaves == null ? null : leaves.prepare(own);
     joined = new JoinedNorm(plan.options());
     sums = new LeafSum[pool.threads()];
     Arrays.setAll(sums, i -> new LeafSum(SumKind.of(norm)));
@@ -115,7 +119,7 @@ final class GlobalNorm {
     if (doubles.index.count() > 0) {
       pool.run(doubleJob, doubles.chunks());
     }
-    joined.join(scale, exchange == null ? own : exchange.all(own));
+    joined.join(scale, exchange == null ? own : exchange.all());
   }
 
   private void sumFloats(int worker, int chunk) {

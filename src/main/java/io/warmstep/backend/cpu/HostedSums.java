@@ -30,13 +30,14 @@ public final class HostedSums {
    * @param leaves this worker's; 0 if it has nothing of the group
    */
   public HostedSums(LeafExchange exchange, TensorSums rule, boolean areDouble, int leaves) {
-    this.joined = new JoinedSums(exchange, rule);
     this.kinds = rule.kinds().size();
     this.areDouble = areDouble;
     this.leaves = leaves;
-    this.floatSums = new float[kinds][areDouble ? 0 : leaves];
-    this.doubleSums = new double[kinds][areDouble ? leaves : 0];
+    this.floatSums = new float[areDouble ? 0 : kinds][leaves];
+    this.doubleSums = new double[areDouble ? kinds : 0][leaves];
     this.powers = new int[kinds][leaves];
+    this.joined =
+        new JoinedSums(exchange, rule, areDouble, areDouble ? doubleSums : floatSums, powers);
     int room = Math.multiplyExact(kinds, Math.max(1, leaves));
     this.sums = direct(Math.multiplyExact(room, realBytes()));
     this.exponents = direct(Math.multiplyExact(room, Integer.BYTES));
@@ -105,18 +106,14 @@ public final class HostedSums {
       }
       exponents.asIntBuffer().get(k * leaves, powers[k]);
     }
-    if (areDouble) {
-      joined.joinDoubles(doubleSums, powers, leaves);
-    } else {
-      joined.joinFloats(floatSums, powers, leaves);
-    }
+    joined.join();
     for (int k = 0; k < kinds; k++) {
       if (areDouble) {
         sums.putDouble(k * Double.BYTES, joined.doubleRoots()[k][0]);
       } else {
         sums.putFloat(k * Float.BYTES, joined.floatRoots()[k][0]);
       }
-      exponents.putInt(k * Integer.BYTES, joined.exponents()[k][0]);
+      exponents.putInt(k * Integer.BYTES, joined.rootExponents()[k][0]);
     }
   }
 }

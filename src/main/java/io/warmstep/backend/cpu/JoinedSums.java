@@ -3,131 +3,145 @@ package io.warmstep.backend.cpu;
 import io.warmstep.backend.SumKind;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.step.LeafExchange;
-import java.util.List;
 
 /**
  * What a rule adds up over a group of a whole model, where the step is of one worker's part of it:
  * the leaves of all workers, joined. Those of a leaf travel beside each other, so that the workers'
- * follow each other in the order of the leaves. A backend whose leaves go through the host uses it
- * too.
+ * follow each other in the order of the leaves.
  */
-public final class JoinedSums {
-  private static final float[] NO_FLOATS = {};
-  private static final double[] NO_DOUBLES = {};
-  private static final int[] NO_EXPONENTS = {};
+final class JoinedSums {
+  private final boolean areDouble;
 
-  private final LeafExchange exchange;
-  private final List<SumKind> kinds;
+  /** This worker's leaves of each kind: arrays of floats or of doubles. */
+  private final Object[] sums;
+
+  private final int[][] exponents;
+  private final LeafExchange.Leaves own;
+  private final LeafExchange.Prepared exchange;
+
+  /** The whole model's leaves of one kind. */
+  private Object terms;
+
+  private int[] powers;
+  private final FloatTreeSum[] floatTrees;
+  private final DoubleTreeSum[] doubleTrees;
   private final float[][] floatRoots;
   private final double[][] doubleRoots;
-  private final int[][] exponents;
+  private final int[][] rootExponents;
 
   /**
    * Prepares.
    *
    * @param exchange gives the leaves of the whole model
-   * @param sums what is added up
+   * @param rule what is added up
+   * @param areDouble whether in float64 arithmetic
+   * @param sums this worker's leaves of each kind, read at every call: float[][] or double[][];
+   *     none of a kind if it has nothing of the group
+   * @param exponents likewise
    */
-  public JoinedSums(LeafExchange exchange, TensorSums sums) {
-    this.exchange = exchange;
-    this.kinds = sums.kinds().stream().map(SumKind::of).toList();
-    this.floatRoots = new float[kinds.size()][1];
-    this.doubleRoots = new double[kinds.size()][1];
-    this.exponents = new int[kinds.size()][1];
+  JoinedSums(
+      LeafExchange exchange, TensorSums rule, boolean areDouble, Object[] sums, int[][] exponents) {
+    this.areDouble = areDouble;
+    this.sums = sums;
+    this.exponents = exponents;
+    int kinds = sums.length;
+    int leaves = Math.multiplyExact(kinds, exponents[0].length);
+    this.own = new LeafExchange.Leaves(areDouble ? 0 : leaves, areDouble ? leaves : 0);
+    this.exchange = exchange.prepare(own);
+    this.floatTrees = new FloatTreeSum[areDouble ? 0 : kinds];
+    this.doubleTrees = new DoubleTreeSum[areDouble ? kinds : 0];
+    for (int k = 0; k < kinds; k++) {
+      SumKind kind = SumKind.of(rule.kinds().get(k));
+      if (areDouble) {
+        doubleTrees[k] = new DoubleTreeSum(kind);
+      } else {
+        floatTrees[k] = new FloatTreeSum(kind);
+      }
+    }
+    this.floatRoots = new float[floatTrees.length][1];
+    this.doubleRoots = new double[doubleTrees.length][1];
+    this.rootExponents = new int[kinds][1];
+    resize(0);
   }
 
-  /**
-   * Joins leaves of float32 arithmetic; waits for the other workers.
-   *
-   * @param sums this worker's, of each kind
-   * @param exponents likewise
-   * @param count of its leaves; 0 if this worker has nothing of it
-   */
-  public void joinFloats(float[][] sums, int[][] exponents, int count) {
-    int n = kinds.size();
-    float[] own = new float[n * count];
-    int[] ownExponents = new int[n * count];
-    for (int leaf = 0; leaf < count; leaf++) {
-      for (int k = 0; k < n; k++) {
-        own[leaf * n + k] = sums[k][leaf];
-        ownExponents[leaf * n + k] = exponents[k][leaf];
+  private void resize(int leaves) {
+    terms = areDouble ? new double[leaves] : new float[leaves];
+    powers = new int[leaves];
+  }
+
+  /** Joins the leaves; waits for the other workers. Allocates nothing from the second time on. */
+  void join() {
+    int kinds = sums.length;
+    Object ownSums = sums(own);
+    int[] ownExponents = exponents(own);
+    for (int k = 0; k < kinds; k++) {
+      for (int leaf = 0; leaf < exponents[k].length; leaf++) {
+        System.arraycopy(sums[k], leaf, ownSums, leaf * kinds + k, 1);
+        ownExponents[leaf * kinds + k] = exponents[k][leaf];
       }
     }
-    LeafExchange.Leaves all =
-        exchange.all(new LeafExchange.Leaves(own, ownExponents, NO_DOUBLES, NO_EXPONENTS));
-    int leaves = all.floatSums().length / n;
-    for (int k = 0; k < n; k++) {
-      float[] terms = new float[leaves];
-      int[] powers = new int[leaves];
+    LeafExchange.Leaves all = exchange.all();
+    Object allSums = sums(all);
+    int[] allExponents = exponents(all);
+    int leaves = allExponents.length / kinds;
+    if (powers.length != leaves) {
+      resize(leaves);
+    }
+    for (int k = 0; k < kinds; k++) {
       for (int leaf = 0; leaf < leaves; leaf++) {
-        terms[leaf] = all.floatSums()[leaf * n + k];
-        powers[leaf] = all.floatExponents()[leaf * n + k];
+        System.arraycopy(allSums, leaf * kinds + k, terms, leaf, 1);
+        powers[leaf] = allExponents[leaf * kinds + k];
       }
-      FloatTreeSum tree = new FloatTreeSum(kinds.get(k));
-      tree.combine(terms, powers, 0, leaves);
-      floatRoots[k][0] = tree.sum;
-      this.exponents[k][0] = tree.exponent;
+      combine(k);
     }
   }
 
-  /**
-   * Joins leaves of float64 arithmetic; waits for the other workers.
-   *
-   * @param sums this worker's, of each kind
-   * @param exponents likewise
-   * @param count of its leaves; 0 if this worker has nothing of it
-   */
-  public void joinDoubles(double[][] sums, int[][] exponents, int count) {
-    int n = kinds.size();
-    double[] own = new double[n * count];
-    int[] ownExponents = new int[n * count];
-    for (int leaf = 0; leaf < count; leaf++) {
-      for (int k = 0; k < n; k++) {
-        own[leaf * n + k] = sums[k][leaf];
-        ownExponents[leaf * n + k] = exponents[k][leaf];
-      }
-    }
-    LeafExchange.Leaves all =
-        exchange.all(new LeafExchange.Leaves(NO_FLOATS, NO_EXPONENTS, own, ownExponents));
-    int leaves = all.doubleSums().length / n;
-    for (int k = 0; k < n; k++) {
-      double[] terms = new double[leaves];
-      int[] powers = new int[leaves];
-      for (int leaf = 0; leaf < leaves; leaf++) {
-        terms[leaf] = all.doubleSums()[leaf * n + k];
-        powers[leaf] = all.doubleExponents()[leaf * n + k];
-      }
-      DoubleTreeSum tree = new DoubleTreeSum(kinds.get(k));
-      tree.combine(terms, powers, 0, leaves);
-      doubleRoots[k][0] = tree.sum;
-      this.exponents[k][0] = tree.exponent;
+  private Object sums(LeafExchange.Leaves of) {
+    return areDouble ? of.doubleSums() : of.floatSums();
+  }
+
+  private int[] exponents(LeafExchange.Leaves of) {
+    return areDouble ? of.doubleExponents() : of.floatExponents();
+  }
+
+  private void combine(int kind) {
+    if (areDouble) {
+      DoubleTreeSum tree = doubleTrees[kind];
+      tree.combine((double[]) terms, powers, 0, powers.length);
+      doubleRoots[kind][0] = tree.sum;
+      rootExponents[kind][0] = tree.exponent;
+    } else {
+      FloatTreeSum tree = floatTrees[kind];
+      tree.combine((float[]) terms, powers, 0, powers.length);
+      floatRoots[kind][0] = tree.sum;
+      rootExponents[kind][0] = tree.exponent;
     }
   }
 
   /**
    * The last sums of float32 arithmetic, as if each were that of a single leaf.
    *
-   * @return of each kind an array of one
+   * @return of each kind an array of one; the same arrays at every call
    */
-  public float[][] floatRoots() {
+  float[][] floatRoots() {
     return floatRoots;
   }
 
   /**
    * The last sums of float64 arithmetic, as if each were that of a single leaf.
    *
-   * @return of each kind an array of one
+   * @return of each kind an array of one; the same arrays at every call
    */
-  public double[][] doubleRoots() {
+  double[][] doubleRoots() {
     return doubleRoots;
   }
 
   /**
    * The exponents of the last sums.
    *
-   * @return of each kind an array of one
+   * @return of each kind an array of one; the same arrays at every call
    */
-  public int[][] exponents() {
-    return exponents;
+  int[][] rootExponents() {
+    return rootExponents;
   }
 }

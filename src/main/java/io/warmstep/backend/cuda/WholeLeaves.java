@@ -15,17 +15,43 @@ final class WholeLeaves implements AutoCloseable {
   private static final int ALIGNMENT = 256;
 
   private final CudaContext context;
-  private final LeafExchange exchange;
-  private final LeafTree ownFloats;
-  private final LeafTree ownDoubles;
+  private final Own ownFloats;
+  private final Own ownDoubles;
+  private final LeafExchange.Leaves own;
+  private final LeafExchange.Prepared exchange;
   private final Tree floats = new Tree(Float.BYTES);
   private final Tree doubles = new Tree(Double.BYTES);
 
   WholeLeaves(CudaContext context, LeafExchange exchange, LeafTree floats, LeafTree doubles) {
     this.context = context;
-    this.exchange = exchange;
-    this.ownFloats = floats;
-    this.ownDoubles = doubles;
+    this.ownFloats = new Own(floats, Float.BYTES);
+    this.ownDoubles = new Own(doubles, Double.BYTES);
+    this.own = new LeafExchange.Leaves(floats.leaves(), doubles.leaves());
+    this.exchange = exchange.prepare(own);
+  }
+
+  /** What is copied from the device of one arithmetic type. */
+  private static final class Own {
+    final LeafTree tree;
+    final ByteBuffer sums;
+    final ByteBuffer exponents;
+
+    Own(LeafTree tree, int realBytes) {
+      this.tree = tree;
+      this.sums = Cuda.direct(Math.multiplyExact(tree.leaves(), realBytes));
+      this.exponents = Cuda.direct(Math.multiplyExact(tree.leaves(), Integer.BYTES));
+    }
+
+    void startReading(CudaContext context) {
+      if (tree.leaves() > 0) {
+        startReading(context, tree.sums(), sums);
+        startReading(context, tree.exponents(), exponents);
+      }
+    }
+
+    private static void startReading(CudaContext context, long from, ByteBuffer to) {
+      context.startReading(Pointer.to((Buffer) to), Cuda.pointer(from), to.capacity());
+    }
   }
 
   /** Sums and exponents of leaves, and behind them room for those of nodes. */
@@ -93,7 +119,8 @@ final class WholeLeaves implements AutoCloseable {
    * @return its blocks
    */
   int gather(ByteBuffer arguments) {
-    LeafExchange.Leaves all = exchange.all(own());
+    readOwn();
+    LeafExchange.Leaves all = exchange.all();
     floats.resize(all.floatSums().length);
     floats.host.asFloatBuffer().put(all.floatSums());
     ints(floats.host, floats.exponents()).asIntBuffer().put(all.floatExponents());
@@ -111,33 +138,14 @@ final class WholeLeaves implements AutoCloseable {
     return buffer.duplicate().order(buffer.order()).position(from);
   }
 
-  private LeafExchange.Leaves own() {
-    LeafExchange.Leaves own =
-        new LeafExchange.Leaves(
-            new float[ownFloats.leaves()],
-            new int[ownFloats.leaves()],
-            new double[ownDoubles.leaves()],
-            new int[ownDoubles.leaves()]);
-    ByteBuffer sums = Cuda.direct(own.floatSums().length * Float.BYTES);
-    ByteBuffer exponents = Cuda.direct(own.floatExponents().length * Integer.BYTES);
-    ByteBuffer doubleSums = Cuda.direct(own.doubleSums().length * Double.BYTES);
-    ByteBuffer doubleExponents = Cuda.direct(own.doubleExponents().length * Integer.BYTES);
-    startReading(ownFloats.sums(), sums);
-    startReading(ownFloats.exponents(), exponents);
-    startReading(ownDoubles.sums(), doubleSums);
-    startReading(ownDoubles.exponents(), doubleExponents);
+  private void readOwn() {
+    ownFloats.startReading(context);
+    ownDoubles.startReading(context);
     context.waitForStream();
-    sums.asFloatBuffer().get(own.floatSums());
-    exponents.asIntBuffer().get(own.floatExponents());
-    doubleSums.asDoubleBuffer().get(own.doubleSums());
-    doubleExponents.asIntBuffer().get(own.doubleExponents());
-    return own;
-  }
-
-  private void startReading(long from, ByteBuffer to) {
-    if (to.capacity() > 0) {
-      context.startReading(Pointer.to((Buffer) to), Cuda.pointer(from), to.capacity());
-    }
+    ownFloats.sums.asFloatBuffer().get(own.floatSums());
+    ownFloats.exponents.asIntBuffer().get(own.floatExponents());
+    ownDoubles.sums.asDoubleBuffer().get(own.doubleSums());
+    ownDoubles.exponents.asIntBuffer().get(own.doubleExponents());
   }
 
   /** The stream must have done its work. */

@@ -14,11 +14,11 @@ import org.jocl.cl_mem;
  */
 final class SharedNorm {
   private final OpenClContext context;
-  private final LeafExchange exchange;
   private final JoinedNorm joined;
   private final Own floats;
   private final Own doubles; // or null
   private final LeafExchange.Leaves own;
+  private final LeafExchange.Prepared exchange;
 
   /** What is copied from the device of one arithmetic type. */
   private static final class Own {
@@ -53,17 +53,12 @@ final class SharedNorm {
    */
   SharedNorm(OpenClContext context, StepOptions options, NormTree floats, NormTree doubles) {
     this.context = context;
-    this.exchange = options.leafExchange();
     this.joined = new JoinedNorm(options);
     this.floats = new Own(floats, Float.BYTES);
     this.doubles = doubles == null ? null : new Own(doubles, Double.BYTES);
     int doubleLeaves = doubles == null ? 0 : doubles.leaves();
-    this.own =
-        new LeafExchange.Leaves(
-            new float[floats.leaves()],
-            new int[floats.leaves()],
-            new double[doubleLeaves],
-            new int[doubleLeaves]);
+    this.own = new LeafExchange.Leaves(floats.leaves(), doubleLeaves);
+    this.exchange = options.leafExchange().prepare(own);
   }
 
   /** What followed from the leaves of the last step. */
@@ -81,7 +76,7 @@ final class SharedNorm {
       doubles.sums.asDoubleBuffer().get(own.doubleSums());
       doubles.exponents.asIntBuffer().get(own.doubleExponents());
     }
-    joined.join(scale, exchange.all(own));
+    joined.join(scale, exchange.all());
   }
 
   /** Puts the norm somewhere in its own type. */

@@ -5,6 +5,7 @@ import io.warmstep.MasterWeights;
 import io.warmstep.StateType;
 import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.Access;
+import io.warmstep.rule.SlowWeights;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
@@ -63,7 +64,7 @@ public record Footprint(
       }
       // What a master adds to a parameter is read and written with it.
       operands[0] += master;
-      traffic += traffic(work, operands) + 2 * average;
+      traffic += traffic(work, operands) + 2 * average + slow(work, slots, operands);
       if (!factors.isEmpty()) {
         traffic += operands[1] + 2 * ofFactors; // a phase before all reads gradients and moves them
       }
@@ -93,14 +94,24 @@ public record Footprint(
     List<Access> phases =
         work.rule()
             .sums()
-            .map(sums -> List.of(sums.summing(), sums.updating()))
-            .orElse(List.of(Access.ALL));
+            .map(sums -> List.of(sums.summing(), work.rule().access()))
+            .orElse(List.of(work.rule().access()));
     for (Access phase : phases) {
       for (int i = 0; i < operands.length; i++) {
         sum += (phase.reads(i) ? operands[i] : 0) + (phase.writes(i) ? operands[i] : 0);
       }
     }
     return sum;
+  }
+
+  /** What slow weights add: every few steps they and the parameters are read and written. */
+  private static long slow(StepWork work, List<StateSlot> slots, long[] operands) {
+    SlowWeights slow = work.rule().slowWeights().orElse(null);
+    if (slow == null) {
+      return 0;
+    }
+    int slot = slots.stream().map(StateSlot::name).toList().indexOf(slow.slot());
+    return 2 * (operands[0] + operands[2 + slot]) / slow.period();
   }
 
   private static long bytes(Precision precision, StateSlot slot, long length) {

@@ -12,7 +12,8 @@ final class PacedWork {
   private static final double MARGIN = 1.3;
 
   private final Work work;
-  private int times = 1;
+  private final int unit;
+  private int times;
 
   /** What is measured. */
   interface Work {
@@ -25,7 +26,18 @@ final class PacedWork {
   }
 
   PacedWork(Work work) {
+    this(work, 1);
+  }
+
+  /**
+   * Paces work of which some repetitions do more than others.
+   *
+   * @param unit every so many do as much as any others: a round has a multiple of it
+   */
+  PacedWork(Work work, int unit) {
     this.work = work;
+    this.unit = unit;
+    this.times = unit;
   }
 
   /** How often a round repeats the work. */
@@ -44,7 +56,9 @@ final class PacedWork {
       return millis / times;
     }
     double growth = Math.max(2, MARGIN * MIN_MILLIS / Math.max(millis, MIN_MILLIS / 100));
-    times = (int) Math.min(Integer.MAX_VALUE, Math.ceil(times * growth));
+    double units = Math.ceil(times * growth / unit);
+    int most = Integer.MAX_VALUE / unit;
+    times = unit * (int) Math.min(most, units);
     return Double.NaN;
   }
 }

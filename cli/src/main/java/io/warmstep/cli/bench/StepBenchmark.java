@@ -4,6 +4,7 @@ import io.warmstep.Device;
 import io.warmstep.DeviceTimer;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.rule.SlowWeights;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -24,7 +25,10 @@ public final class StepBenchmark implements AutoCloseable {
   /** Steps that set gradients to zero before these are put back, few of the averages' lives. */
   private static final int STEPS_ON_ZEROS = 256;
 
+  private static final int MOST_STEPS_OF_A_PERIOD = 100;
+
   private final int rounds;
+  private final int period;
   private final StepTimer steps;
   private final DeviceTimer otherTimer;
 
@@ -89,6 +93,7 @@ public final class StepBenchmark implements AutoCloseable {
 
   private StepBenchmark(
       int rounds,
+      int period,
       Device device,
       StepTimer steps,
       Ceiling ceiling,
@@ -97,6 +102,7 @@ public final class StepBenchmark implements AutoCloseable {
       PlainAdam arithmetic,
       StepTimer uncaptured) {
     this.rounds = rounds;
+    this.period = period;
     this.steps = steps;
     this.otherTimer = device.timer();
     this.ceiling = ceiling;
@@ -144,9 +150,23 @@ public final class StepBenchmark implements AutoCloseable {
                 : null;
         StepBenchmark benchmark =
             new StepBenchmark(
-                rounds, device, steps, ceiling, plain, separate, arithmetic, uncaptured)) {
+                rounds,
+                period(work),
+                device,
+                steps,
+                ceiling,
+                plain,
+                separate,
+                arithmetic,
+                uncaptured)) {
       return benchmark.measure(footprint);
     }
+  }
+
+  /** Every so many steps do as much as any others, unless that is too many to measure. */
+  private static int period(StepWork work) {
+    long period = work.rule().slowWeights().map(SlowWeights::period).orElse(1L);
+    return period > MOST_STEPS_OF_A_PERIOD ? 1 : (int) period;
   }
 
   /** Or null, without an optimizer. */
@@ -178,7 +198,7 @@ public final class StepBenchmark implements AutoCloseable {
     final double[] millis = new double[rounds];
 
     Turns(PacedWork.Work work) {
-      this.paced = new PacedWork(work);
+      this.paced = new PacedWork(work, period);
     }
   }
 

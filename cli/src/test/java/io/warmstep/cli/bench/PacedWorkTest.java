@@ -44,6 +44,16 @@ class PacedWorkTest {
   }
 
   @Test
+  void roundsHaveWholeUnits() throws InterruptedException {
+    PacedWork work = new PacedWork(times -> times * 0.3, 7);
+    assertEquals(7, work.times());
+    while (Double.isNaN(work.round())) {
+      assertEquals(0, work.times() % 7);
+    }
+    assertTrue(work.times() >= 50 / 0.3, work.times() + " times");
+  }
+
+  @Test
   void workThatTakesNoTimeEnds() throws InterruptedException {
     PacedWork work = new PacedWork(times -> 0);
     for (int i = 0; i < 50; i++) {

@@ -140,8 +140,8 @@ final class LibTorch {
     if (String.valueOf(failure.getMessage()).startsWith("Error looking up function")) {
       return "libtorch in "
           + folder
-          + " lacks the C functions that tell where tensors lie: use PyTorch 2.5.1 or 2.7.1, which"
-          + " DJL 0.35.1 supports";
+          + " lacks the C functions that tell where tensors lie: use PyTorch 2.7.1, with which this"
+          + " module is tested";
     }
     return "libtorch in "
         + folder

@@ -215,7 +215,7 @@ class EvaluationTest {
     }
   }
 
-  /** Nor what has no state yet: the average that ASGD begins with would be zero. */
+  /** Nor what has no state yet. */
   @Test
   void frozenParametersAreLeftAlone() {
     WarmstepOptimizer optimizer = of(Asgd.asgd().t0(1)).build();

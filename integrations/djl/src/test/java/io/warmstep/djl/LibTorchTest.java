@@ -2,6 +2,7 @@ package io.warmstep.djl;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import ai.djl.engine.Engine;
 import org.junit.jupiter.api.Test;
 
 /** Why libtorch's functions cannot be called is told, and not guessed. */
@@ -9,8 +10,9 @@ class LibTorchTest {
   @Test
   void aFunctionThatIsNotThere() {
     assertEquals(
-        "libtorch in /torch lacks the C functions that tell where tensors lie: use PyTorch 2.5.1 or"
-            + " 2.7.1, which DJL 0.35.1 supports",
+        "libtorch in /torch lacks the C functions that tell where tensors lie: use PyTorch "
+            + Engine.getEngine("PyTorch").getVersion()
+            + ", with which this module is tested",
         LibTorch.reason(
             new UnsatisfiedLinkError(
                 "Error looking up function 'aoti_torch_get_data_ptr': undefined symbol"),
