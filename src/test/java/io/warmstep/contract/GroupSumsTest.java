@@ -44,9 +44,7 @@ class GroupSumsTest {
   private static final Prodigy PRODIGY = Prodigy.prodigy().d0(1e-3);
 
   static Stream<Arguments> backendsAndForms() {
-    return ContractBackend.all().stream()
-        .flatMap(
-            backend -> RuleMatrix.ofGroups().stream().map(rule -> Arguments.of(backend, rule)));
+    return ContractBackend.inTurn(RuleMatrix.ofGroups());
   }
 
   private static Map<String, double[]> ordinary(SplittableRandom random, ElementType type) {

@@ -34,8 +34,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Slow weights around other rules. */
@@ -84,46 +86,47 @@ class LookaheadTest {
     return values;
   }
 
-  /** By a twin without, whose parameters are set to what they are brought to. */
-  @ParameterizedTest(name = "{0}")
-  @MethodSource("io.warmstep.testkit.ContractBackend#all")
-  void bringsParametersAndSlowWeightsTogether(ContractBackend backend) {
-    List<UpdateRule> rules =
+  static Stream<Arguments> backendsAndRules() {
+    return ContractBackend.inTurn(
         List.of(
             Momentum.nesterov(0.9),
             NovoGrad.novoGrad(),
             Lamb.lamb().maxGradNorm(0),
-            RuleMatrix.withFewProducts(Muon.muon())); // which has scratch beside its state
-    for (UpdateRule rule : rules) {
-      try (TestModel model = model(backend.shared(), backend.types(), backend.placements());
-          TestModel twin = model(backend.shared(), backend.types(), List.of(Placement.OWNED));
-          Optimizer optimizer = optimizer(model, Lookahead.around(rule).k(2).alpha(0.75));
-          Optimizer plain = optimizer(twin, rule)) {
-        Map<String, double[]> slow = new HashMap<>();
-        twin.parameters().forEach(p -> slow.put(p.name(), twin.values(p.name())));
-        for (int step = 1; step <= 6; step++) { // of which the second is skipped
-          step(model, optimizer, step);
-          for (Parameter parameter : twin.parameters()) {
-            String name = parameter.name();
-            twin.gradients(name, model.gradients(name));
+            RuleMatrix.withFewProducts(Muon.muon()))); // which has scratch beside its state
+  }
+
+  /** By a twin without, whose parameters are set to what they are brought to. */
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndRules")
+  void bringsParametersAndSlowWeightsTogether(ContractBackend backend, UpdateRule rule) {
+    try (TestModel model = model(backend.shared(), backend.types(), backend.placements());
+        TestModel twin = model(backend.shared(), backend.types(), List.of(Placement.OWNED));
+        Optimizer optimizer = optimizer(model, Lookahead.around(rule).k(2).alpha(0.75));
+        Optimizer plain = optimizer(twin, rule)) {
+      Map<String, double[]> slow = new HashMap<>();
+      twin.parameters().forEach(p -> slow.put(p.name(), twin.values(p.name())));
+      for (int step = 1; step <= 6; step++) { // of which the second is skipped
+        step(model, optimizer, step);
+        for (Parameter parameter : twin.parameters()) {
+          String name = parameter.name();
+          twin.gradients(name, model.gradients(name));
+        }
+        plain.step();
+        assertEquals(plain.stepCount(), optimizer.stepCount());
+        for (Parameter parameter : twin.parameters()) {
+          ElementType type = parameter.values().type();
+          String name = parameter.name();
+          if (step != 2 && plain.stepCount() % 2 == 0) {
+            slow.put(name, blended(type, twin.values(name), slow.get(name), 0.25));
+            double[] rounded = slow.get(name).clone();
+            Arrays.setAll(rounded, i -> Numbers.round(type, slow.get(name)[i]));
+            parameter.values().copyFrom(rounded);
           }
-          plain.step();
-          assertEquals(plain.stepCount(), optimizer.stepCount());
-          for (Parameter parameter : twin.parameters()) {
-            ElementType type = parameter.values().type();
-            String name = parameter.name();
-            if (step != 2 && plain.stepCount() % 2 == 0) {
-              slow.put(name, blended(type, twin.values(name), slow.get(name), 0.25));
-              double[] rounded = slow.get(name).clone();
-              Arrays.setAll(rounded, i -> Numbers.round(type, slow.get(name)[i]));
-              parameter.values().copyFrom(rounded);
-            }
-            Bits.assertSame(twin.values(name), model.values(name), () -> rule + ", " + name);
-            Bits.assertSame(
-                slow.get(name),
-                optimizer.state(name, "slow_params").toDoubles(),
-                () -> rule + ", slow " + name);
-          }
+          Bits.assertSame(twin.values(name), model.values(name), () -> rule + ", " + name);
+          Bits.assertSame(
+              slow.get(name),
+              optimizer.state(name, "slow_params").toDoubles(),
+              () -> rule + ", slow " + name);
         }
       }
     }

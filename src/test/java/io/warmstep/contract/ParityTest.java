@@ -38,7 +38,7 @@ class ParityTest {
       for (int i = 0; i < types.size(); i++) {
         // Of a rule's forms, which follow each other, the types change faster than the backends.
         if (RuleMatrix.IS_FULL || (turn % SETTINGS == seed && turn % types.size() == i)) {
-          run(backend, rule, types.get(i), seed);
+          run(backend.forKernel(rule, types.get(i)), rule, types.get(i), seed);
         }
       }
     }
@@ -64,7 +64,7 @@ class ParityTest {
           }
           optimizer.step();
         }
-        model.check(optimizer, drawn + ", " + type + ", seed " + seed);
+        model.check(optimizer, backend + ", " + drawn + ", " + type + ", seed " + seed);
       }
     }
   }

@@ -36,13 +36,13 @@ class RuleBitsTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void everySizeAndType(ContractBackend backend, UpdateRule rule) {
-    Device device = backend.shared();
     int turn = RuleMatrix.all().indexOf(rule);
     for (ElementType type : backend.types()) {
       for (int i = 0; i < SIZES_PER_RULE; i++) {
         int size = SIZES[(SIZES_PER_RULE * turn + i) % SIZES.length];
         SplittableRandom random = new SplittableRandom(size);
-        run(backend, device, rule, type, Numbers.ordinary(random, type, size), random, false);
+        double[] values = Numbers.ordinary(random, type, size);
+        run(backend.forKernel(rule, type), rule, type, values, random, false);
       }
     }
   }
@@ -50,10 +50,10 @@ class RuleBitsTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void adversarialValues(ContractBackend backend, UpdateRule rule) {
-    Device device = backend.shared();
     for (ElementType type : backend.types()) {
       SplittableRandom random = new SplittableRandom(17);
-      run(backend, device, rule, type, Numbers.adversarial(random, type, 3001), random, true);
+      double[] values = Numbers.adversarial(random, type, 3001);
+      run(backend.forKernel(rule, type), rule, type, values, random, true);
     }
   }
 
@@ -85,13 +85,13 @@ class RuleBitsTest {
 
   private static void run(
       ContractBackend backend,
-      Device device,
       UpdateRule rule,
       ElementType type,
       double[] values,
       SplittableRandom random,
       boolean adversarial) {
-    try (TestModel model = new TestModel(device).add("p", type, backend.guarded(), values);
+    try (TestModel model =
+            new TestModel(backend.shared()).add("p", type, backend.guarded(), values);
         Optimizer optimizer =
             Optimizer.of(model.parameters()).rule(rule).learningRate(RATE).build()) {
       model.follow(rule);
@@ -103,7 +103,7 @@ class RuleBitsTest {
         model.gradients("p", gradients);
         optimizer.step();
         model.reference("p").step(step, RATE, gradients);
-        model.check(optimizer, type + " x " + values.length);
+        model.check(optimizer, backend + ", " + type + " x " + values.length);
       }
     }
   }

@@ -27,8 +27,7 @@ class SharedRoundingTest {
             new ShardedRun(
                 List.of(ElementType.BFLOAT16),
                 builder -> builder.rule(Muon.muon()).rounding(Rounding.STOCHASTIC, 9)));
-    return ContractBackend.all().stream()
-        .flatMap(backend -> runs.stream().map(run -> Arguments.of(backend, run)));
+    return ContractBackend.inTurn(runs);
   }
 
   private static ShardedRun run(MasterWeights masters, StateType state) {

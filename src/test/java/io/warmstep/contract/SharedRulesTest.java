@@ -48,8 +48,7 @@ class SharedRulesTest {
             new ShardedRun(List.of(ElementType.FLOAT32), b -> b.rule(Prodigy.prodigy().d0(1e-3))),
             new ShardedRun(TYPES, b -> b.rule(Adafactor.adafactor())),
             new ShardedRun(TYPES, b -> b.rule(Adam.adamW().caution(true)).clipNorm(1)));
-    return ContractBackend.all().stream()
-        .flatMap(backend -> runs.stream().map(run -> Arguments.of(backend, run)));
+    return ContractBackend.inTurn(runs);
   }
 
   @ParameterizedTest

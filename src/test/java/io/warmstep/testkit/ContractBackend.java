@@ -7,6 +7,8 @@ import io.warmstep.TestDevices;
 import io.warmstep.backend.cpu.CpuTestDevices;
 import io.warmstep.backend.cuda.CudaSim;
 import io.warmstep.backend.opencl.OpenClTestDevices;
+import io.warmstep.rule.Rules;
+import io.warmstep.rule.UpdateRule;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +55,9 @@ public record ContractBackend(
           "cuda-simulated",
           List.of(gpu("cuda (simulated)", ContractBackend::openSimulatedCuda)));
 
+  private static final List<String> KERNELS =
+      Rules.ofEachKernel().stream().map(UpdateRule::kernel).toList();
+
   private static final Map<ContractBackend, Device> SHARED = new ConcurrentHashMap<>();
 
   /** Backends of this run: those that bin/test names in a system property, or the processor. */
@@ -62,6 +67,15 @@ public record ContractBackend(
         .flatMap(
             name -> Objects.requireNonNull(BY_BACKEND.get(name), "no backend " + name).stream())
         .toList();
+  }
+
+  /** Whether each kernel, type and way to store is a program of its own to compile. */
+  public boolean isOpenCl() {
+    return waysOf("opencl").contains(this);
+  }
+
+  static List<ContractBackend> waysOf(String backend) {
+    return BY_BACKEND.get(backend);
   }
 
   /** The first way of each backend of this run, for what is about numbers that all of them have. */
@@ -100,6 +114,20 @@ public record ContractBackend(
   /** The next one, and after each round one is left out, so that no other turn stays in step. */
   private static <T> T inTurn(List<T> all, int turn) {
     return all.get((turn + turn / all.size()) % all.size());
+  }
+
+  /**
+   * For a test that has this way in its turn: the way that is used for a rule's kernel and a type,
+   * so that all tests that ask use the same on OpenCL, where each kernel, type and way is a program
+   * of its own to compile. Every kernel meets every way, and every type does. This way itself on
+   * other backends and if the matrix is full.
+   */
+  public ContractBackend forKernel(UpdateRule rule, ElementType type) {
+    if (RuleMatrix.IS_FULL || !isOpenCl()) {
+      return this;
+    }
+    List<ContractBackend> ways = waysOf("opencl");
+    return ways.get((KERNELS.indexOf(rule.kernel()) + type.ordinal()) % ways.size());
   }
 
   private static Device openSimulatedCuda() {

@@ -3,6 +3,7 @@ package io.warmstep.testkit;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.ElementType;
 import io.warmstep.check.PairCover;
 import io.warmstep.rule.Muon;
 import io.warmstep.rule.RuleSettings;
@@ -59,6 +60,28 @@ class RuleMatrixTest {
       List<UpdateRule> ofMatrices = rules.stream().filter(rule -> rule instanceof Muon).toList();
       assertTrue(!ofMatrices.isEmpty());
       ofMatrices.forEach(rule -> assertEquals(1L, RuleSettings.values(rule).get("nsSteps")));
+    }
+  }
+
+  @Test
+  void everyKernelAndEveryTypeMeetsEveryWayOfOpenCl() {
+    List<ContractBackend> ways = ContractBackend.waysOf("opencl");
+    Set<String> met = new HashSet<>();
+    for (UpdateRule rule : RuleMatrix.all()) {
+      for (ElementType type : ElementType.values()) {
+        List<ContractBackend> taken =
+            ways.stream().map(way -> way.forKernel(rule, type)).distinct().toList();
+        assertEquals(RuleMatrix.IS_FULL ? ways : taken.subList(0, 1), taken);
+        taken.forEach(way -> met.addAll(List.of(rule.kernel() + " " + way, type + " " + way)));
+      }
+    }
+    for (ContractBackend way : ways) {
+      for (UpdateRule rule : RuleMatrix.all()) {
+        assertTrue(met.contains(rule.kernel() + " " + way), rule + " on " + way);
+      }
+      for (ElementType type : ElementType.values()) {
+        assertTrue(met.contains(type + " " + way), type + " on " + way);
+      }
     }
   }
 

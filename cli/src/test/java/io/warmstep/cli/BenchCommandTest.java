@@ -97,7 +97,7 @@ class BenchCommandTest {
             "--threads",
             "1",
             "--rounds",
-            "3",
+            "1",
             "--json"));
     JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
     assertEquals(moved, result.get("bytes_per_param").getAsLong());
@@ -128,7 +128,7 @@ class BenchCommandTest {
   void measuresWhatIsStoredInFewerBits(String options, double moved, double held) {
     List<String> all =
         new ArrayList<>(
-            List.of("--size=512", "--small-tensor=0", "--threads=1", "--rounds=3", "--json"));
+            List.of("--size=512", "--small-tensor=0", "--threads=1", "--rounds=1", "--json"));
     all.addAll(List.of(options.split(" ", -1)));
     assertEquals(0, bench(all.toArray(String[]::new)), err.toString());
     JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
  * break.
  */
 class KillTest {
-  private static final int KILLS = RuleMatrix.IS_FULL ? 50 : 20;
+  private static final int KILLS = RuleMatrix.IS_FULL ? 50 : 12;
   private static final long SEED = 1;
   private static final String SETTINGS = "--data breast-cancer --batch 2 --epochs 60 --hidden 8";
 
@@ -47,7 +47,7 @@ class KillTest {
       Object former = Files.exists(file) ? inode(file) : null;
       String resume = former == null ? "" : " --resume " + file;
       Process run = TrainProcess.start(SETTINGS + " --every 1 --checkpoint " + file + resume);
-      if (former != null && kill % 5 == 0) {
+      if (former != null && kill % 4 == 0) {
         Thread.sleep(random.nextInt(1500)); // mostly before the first save
       } else {
         while (run.isAlive() && (Files.notExists(file) || inode(file).equals(former))) {

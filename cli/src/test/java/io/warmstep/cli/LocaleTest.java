@@ -42,7 +42,7 @@ class LocaleTest {
           "devices",
           "devices --json",
           "train --epochs 12 --schedule one-cycle --data breast-cancer --plot %s/run.svg",
-          "train --epochs 2 --batch 1 --seed 1000000 --plot %s/run.png",
+          "train --epochs 3 --batch 1 --seed 1000000 --data breast-cancer --plot %s/run.png",
           "train --epochs 1 --rule momentum --lr 0.00001 --warmup linear:30",
           "train --epochs 1 --json",
           "train --epochs 1 --warmup 99999",

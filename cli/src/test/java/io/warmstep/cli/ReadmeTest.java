@@ -3,6 +3,7 @@ package io.warmstep.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.Snippets;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -15,15 +16,17 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The README's code and commands work as they stand there. */
+/** The README's code and commands work; those that take long are shortened by an option. */
 class ReadmeTest {
   private static List<String> blocks(String language) throws IOException {
     String readme = Files.readString(Path.of("README.md"));
@@ -86,17 +89,51 @@ class ReadmeTest {
             + "  }\n}\n");
   }
 
+  /**
+   * What a command that takes long is given besides, unless the matrix is full: {@code
+   * LabCommandTest} has a whole lab, and others have longer runs.
+   */
+  private static final Map<String, String> SHORTER =
+      Map.of(
+          "lab", "--quick",
+          "train --lr 1e-4,1e-3,1e-2", "--epochs 5",
+          "bench --rule adam --size 100000", "--rounds 3",
+          "bench --rule adam --model resnet50", "--rounds 1",
+          "bench --full-step", "--size 1000000 --rounds 3");
+
+  private static String[] arguments(String line) {
+    String command = line.substring("bin/warmstep ".length());
+    String more =
+        SHORTER.keySet().stream()
+            .filter(start -> !RuleMatrix.IS_FULL && command.startsWith(start))
+            .map(start -> " " + SHORTER.get(start))
+            .filter(options -> !command.contains(options))
+            .collect(Collectors.joining());
+    return (command + more).split(" ");
+  }
+
+  @Test
+  void everyCommandThatIsShortenedIsThere() throws IOException {
+    List<String> all = commands().toList();
+    SHORTER
+        .keySet()
+        .forEach(
+            start ->
+                assertTrue(
+                    all.stream().anyMatch(line -> line.startsWith("bin/warmstep " + start)),
+                    start));
+  }
+
   @ParameterizedTest
   @MethodSource("commands")
   void theCommandsSucceed(String line) {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
-    String[] arguments = line.substring("bin/warmstep ".length()).split(" ");
     int exitCode =
         Main.commandLine()
             .setOut(new PrintWriter(out, true))
             .setErr(new PrintWriter(err, true))
-            .execute(arguments);
+            .execute(arguments(line));
     assertEquals(0, exitCode, line + ": " + err);
     assertTrue(out.toString().length() > 20, line + " prints its result: " + out);
   }

@@ -22,6 +22,12 @@ final class Programs implements AutoCloseable {
   /** The update chooses among them by comparing, which should cost next to nothing. */
   private static final int MAX_GROUPS = 16;
 
+  /**
+   * Room for so many where there are several: were it for just as many as there are, each number of
+   * groups would be a program of its own to compile.
+   */
+  private static final int FEW_GROUPS = 4;
+
   private final OpenClContext context;
   private final Shape shape;
   private final Map<String, cl_program> built = new HashMap<>();
@@ -35,12 +41,16 @@ final class Programs implements AutoCloseable {
     return shape;
   }
 
-  /** How many of the groups under a rule one launch takes, their numbers being an argument. */
+  /**
+   * How many of the groups under a rule one launch has room for, their numbers being an argument.
+   */
   int groups(StepPlan.SameRule rule, boolean isDouble) {
     int bytes =
         (rule.scalars() + GroupNumbers.OTHER_FIELDS) * (isDouble ? Double.BYTES : Float.BYTES);
     int most = (context.device.maxParameterBytes() - OTHER_ARGUMENTS) / bytes;
-    return Math.max(1, Math.min(rule.groups().size(), Math.min(most, MAX_GROUPS)));
+    int count = rule.groups().size();
+    int room = count == 1 ? 1 : count <= FEW_GROUPS ? FEW_GROUPS : MAX_GROUPS;
+    return Math.max(1, Math.min(room, most));
   }
 
   /** Longs of a segment of matrices whose factors move: see factors.cl. */

@@ -20,7 +20,10 @@ import io.warmstep.Parameters;
 import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
 import io.warmstep.WarmstepException;
+import io.warmstep.check.PairCover;
 import io.warmstep.rule.Adam;
+import io.warmstep.testkit.RuleMatrix;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.logging.Level;
@@ -82,7 +85,7 @@ class CudaFaultTest {
   private static final Consumer<CudaScene> CAPTURED_STEPPED =
       CAPTURED.andThen(scene -> scene.captured.step());
 
-  static Stream<Arguments> operations() {
+  static Stream<Arguments> failures() {
     List<Operation> operations =
         List.of(
             new Operation("Devices.require", CudaFaultTest::nothing, CudaScene::openDevice),
@@ -133,15 +136,35 @@ class CudaFaultTest {
                 "Optimizer.stepCount", CAPTURED_STEPPED, scene -> scene.optimizer.stepCount()),
             new Operation("CapturedStep.close", CAPTURED_STEPPED, scene -> scene.captured.close()),
             new Operation("Optimizer.close", STEPPED, scene -> scene.optimizer.close()));
-    return operations.stream()
-        .flatMap(
-            operation ->
-                Stream.of(CudaSim.INVALID_VALUE, CudaSim.OUT_OF_MEMORY, CudaSim.LAUNCH_FAILED)
-                    .flatMap(
-                        code ->
-                            Stream.of(
-                                Arguments.of(operation, code, false),
-                                Arguments.of(operation, code, true))));
+    List<Failure> all = new ArrayList<>();
+    for (Operation operation : operations) {
+      for (int code :
+          new int[] {CudaSim.INVALID_VALUE, CudaSim.OUT_OF_MEMORY, CudaSim.LAUNCH_FAILED}) {
+        for (boolean forGood : new boolean[] {false, true}) {
+          for (boolean throwsItself : new boolean[] {false, true}) {
+            all.add(new Failure(operation, code, forGood, throwsItself));
+          }
+        }
+      }
+    }
+    return (RuleMatrix.IS_FULL ? all : PairCover.of(all, Failure::choices))
+        .stream().map(Arguments::of);
+  }
+
+  /**
+   * How an operation's calls fail. By default every two choices come together.
+   *
+   * @param throwsItself whether JCuda throws exceptions of its own, as it does if anybody in the
+   *     process asked for them
+   */
+  private record Failure(Operation operation, int code, boolean forGood, boolean throwsItself) {
+    List<String> choices() {
+      return List.of(
+          "operation " + operation,
+          "code " + code,
+          "for good " + forGood,
+          "throws itself " + throwsItself);
+    }
   }
 
   private static void borrow(CudaScene scene) {
@@ -201,18 +224,11 @@ class CudaFaultTest {
     assertEquals(violations, CudaSim.violations(), "damaged guard zones and misused handles");
   }
 
-  @ParameterizedTest(name = "{0}, code {1}, for good: {2}")
-  @MethodSource("operations")
-  void everyCallFails(Operation operation, int code, boolean forGood) throws Exception {
-    failEveryCall(operation, code, forGood);
-  }
-
-  /** JCuda throws exceptions of its own if anybody in the process asked for them. */
-  @ParameterizedTest(name = "{0}, code {1}, for good: {2}")
-  @MethodSource("operations")
-  void everyCallThrows(Operation operation, int code, boolean forGood) throws Exception {
-    JCudaDriver.setExceptionsEnabled(true);
-    failEveryCall(operation, code, forGood);
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("failures")
+  void everyCallFails(Failure failure) throws Exception {
+    JCudaDriver.setExceptionsEnabled(failure.throwsItself);
+    failEveryCall(failure.operation, failure.code, failure.forGood);
   }
 
   private void failEveryCall(Operation operation, int code, boolean forGood) throws Exception {

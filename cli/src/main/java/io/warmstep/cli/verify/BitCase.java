@@ -75,6 +75,11 @@ record BitCase(
   /** More than go with a launch on CUDA. */
   private static final int MANY_GROUPS = 20;
 
+  private static final List<String> KERNELS =
+      Rules.ofEachKernel().stream().map(UpdateRule::kernel).toList();
+
+  private static final List<String> NAMES = Rules.all().stream().map(UpdateRule::name).toList();
+
   private static final List<Integer> LARGE = List.of(1_000_003);
   private static final List<Integer> MEDIUM = List.of(250_007);
   private static final List<Integer> SMALL = List.of(131);
@@ -93,9 +98,18 @@ record BitCase(
     EVALUATED;
 
     /** Each that rules have in turn; what a rule cannot have is left out. */
-    static Extra of(int i, UpdateRule rule) {
-      int last = (rule.sums().isPresent() ? LOSS_SCALE : CLIPPED_TENSORS).ordinal();
+    static Extra of(int i, UpdateRule rule, ElementType type) {
+      int last = (clipsTensors(rule, type) ? CLIPPED_TENSORS : LOSS_SCALE).ordinal();
       return values()[i % (last + 1)];
+    }
+
+    /**
+     * Whether a rule's gradients are clipped tensor by tensor in a type: of each kernel in one of
+     * those of 16 bits, since on OpenCL it is a program of its own.
+     */
+    private static boolean clipsTensors(UpdateRule rule, ElementType type) {
+      return rule.sums().isEmpty()
+          && (!type.isHalf() || (KERNELS.indexOf(rule.kernel()) + type.ordinal()) % 2 == 0);
     }
 
     /** Whether the weights to evaluate with are compared, too. */
@@ -122,8 +136,8 @@ record BitCase(
     }
 
     /** Of values whose norm is of interest. */
-    static Extra ofNorm(int i, UpdateRule rule) {
-      return i % 3 == 2 && rule.sums().isEmpty()
+    static Extra ofNorm(int i, UpdateRule rule, ElementType type) {
+      return i % 3 == 2 && clipsTensors(rule, type)
           ? CLIPPED_TENSORS
           : i % 2 == 0 ? CLIPPED_NORM : LOSS_SCALE;
     }
@@ -154,12 +168,12 @@ record BitCase(
     List<BitCase> cases = new ArrayList<>();
     int i = 0;
     for (UpdateRule rule : Rules.forms()) {
-      Extra extra = Extra.of(i, rule);
+      Extra extra = Extra.of(i, rule, type);
       cases.add(new BitCase(rule, type, Elements.ORDINARY, extra, ODD, STEPS, false));
       for (Elements elements : List.of(Elements.SPECIAL, Elements.RANDOM_BITS)) {
         cases.add(new BitCase(rule, type, elements, Extra.ofElements(i), ODD, 2, true));
       }
-      extra = Extra.ofNorm(i, rule);
+      extra = Extra.ofNorm(i, rule, type);
       cases.add(new BitCase(rule, type, Elements.FINITE_EXTREMES, extra, ODD, 2, true));
       i++;
     }
@@ -208,12 +222,15 @@ record BitCase(
 
   /**
    * The rules of the groups that the tensors are of in turn: three, or of many tensors so many that
-   * their numbers go through a table, of the forms under one kernel in turn.
+   * their numbers go through a table, of the forms under one kernel in turn. Each rule has so many
+   * in one type of 16 bits: on OpenCL that is a program of its own.
    *
    * @return a rule for each group
    */
   List<UpdateRule> groups() {
-    if (lengths.size() < MANY.size()) {
+    boolean isTurn = !type.isHalf() || (NAMES.indexOf(rule.name()) + type.ordinal()) % 2 == 0;
+    boolean hasMany = lengths.size() >= MANY.size() && isTurn;
+    if (!hasMany) {
       return Collections.nCopies(Math.min(FEW_GROUPS, lengths.size()), rule);
     }
     List<UpdateRule> forms =

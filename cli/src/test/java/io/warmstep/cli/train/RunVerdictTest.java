@@ -10,6 +10,7 @@ import io.warmstep.cli.data.SampleTables;
 import io.warmstep.cli.data.Split;
 import io.warmstep.rule.Adam;
 import io.warmstep.schedule.FitVerdict;
+import io.warmstep.testkit.RuleMatrix;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -107,7 +108,9 @@ class RunVerdictTest {
   void theVerdictIsTheOneThatTheTableWasMadeFor(
       String table, String hidden, double rate, int epochs, String fit, String advice) {
     List<Integer> sizes = Stream.of(hidden.split(" ")).map(Integer::valueOf).toList();
-    for (long seed : new long[] {1, 2}) {
+    // Each row has one of two seeds, or both if the matrix is full.
+    long turn = 1 + Math.floorMod((table + hidden + rate + epochs).hashCode(), 2);
+    for (long seed : RuleMatrix.IS_FULL ? new long[] {1, 2} : new long[] {turn}) {
       FitVerdict verdict = judge(table(table, seed), sizes, rate, epochs, seed);
       String told = "seed " + seed + ": " + verdict;
       assertEquals(fit, verdict.fit().toString(), told);
