@@ -224,7 +224,7 @@ struct GradientScale {
   float float_scale; /* for float32, where the prescale is 1 */
   float mantissa;    /* that rounded to float32 as if it had no bounds: mantissa * 2^exponent */
   int exponent;
-  float loss_scale;  /* by which the user's kernels multiply the loss */
+  int unused;
 };
 
 struct NormArguments {
@@ -275,6 +275,7 @@ struct CapturedArguments {
   NormResult *result;    /* the norm's, or if there is none what tells the scale and whether to skip */
   const unsigned *slots; /* of the host's memory: the groups of a step's launches one after the other */
   unsigned *table;       /* where the launches read them */
+  float *loss_scale;     /* where the user's kernels read it; null without one */
   double gradient_scale; /* what gradients are multiplied by, apart from the loss scale */
   double growth_factor;  /* of the loss scale */
   double backoff_factor;
@@ -411,7 +412,6 @@ WS_SIZE(NormArguments, 160);
 WS_AT(GradientScale, float_scale, 8);
 WS_AT(GradientScale, mantissa, 12);
 WS_AT(GradientScale, exponent, 16);
-WS_AT(GradientScale, loss_scale, 20);
 WS_SIZE(GradientScale, 24);
 WS_AT(CapturedState, loss_scale, 24);
 WS_AT(CapturedState, launches, 32);
@@ -435,13 +435,14 @@ WS_AT(CapturedArguments, exchange, 8);
 WS_AT(CapturedArguments, result, 16);
 WS_AT(CapturedArguments, slots, 24);
 WS_AT(CapturedArguments, table, 32);
-WS_AT(CapturedArguments, gradient_scale, 40);
-WS_AT(CapturedArguments, growth_factor, 48);
-WS_AT(CapturedArguments, backoff_factor, 56);
-WS_AT(CapturedArguments, growth_interval, 64);
-WS_AT(CapturedArguments, slot_words, 68);
-WS_AT(CapturedArguments, slot_count, 72);
-WS_AT(CapturedArguments, has_norm, 76);
-WS_SIZE(CapturedArguments, 80);
+WS_AT(CapturedArguments, loss_scale, 40);
+WS_AT(CapturedArguments, gradient_scale, 48);
+WS_AT(CapturedArguments, growth_factor, 56);
+WS_AT(CapturedArguments, backoff_factor, 64);
+WS_AT(CapturedArguments, growth_interval, 72);
+WS_AT(CapturedArguments, slot_words, 76);
+WS_AT(CapturedArguments, slot_count, 80);
+WS_AT(CapturedArguments, has_norm, 84);
+WS_SIZE(CapturedArguments, 88);
 
 #endif

@@ -12,7 +12,7 @@
 #include "grid.cuh"
 
 /* What the host's GradientScale.set does where a normal float32 holds the factor, which the host sees to. */
-WS_DEVICE void set_scale(GradientScale *to, double factor, double loss_scale) {
+WS_DEVICE void set_scale(GradientScale *to, double factor) {
   ws_word_64 bits = ws_to_bits_f64(factor);
   int exponent = (int)(bits >> 52) - 1023;
   bits = (bits & 0xfffffffffffffull) | 0x3ff0000000000000ull;
@@ -24,7 +24,6 @@ WS_DEVICE void set_scale(GradientScale *to, double factor, double loss_scale) {
   to->scale = factor;
   to->mantissa = mantissa;
   to->exponent = exponent;
-  to->loss_scale = (float)loss_scale;
   to->float_scale = mantissa * ws_from_bits_f32((ws_word_32)(exponent + 127) << 23);
 }
 
@@ -43,7 +42,8 @@ WS_DEVICE void move_loss_scale(const CapturedArguments &arguments, bool happened
   }
   state->finite_steps = finite_steps;
   state->loss_scale = scale;
-  set_scale(&state->scale, arguments.gradient_scale / scale, scale);
+  *arguments.loss_scale = (float)scale;
+  set_scale(&state->scale, arguments.gradient_scale / scale);
 }
 
 /* Decides whether the step happens and counts it; which slot has its numbers, or -1. */

@@ -151,6 +151,7 @@ class CapturedGraphTest extends SimulatedTest {
               Parameters.on(device).borrow("p", values.tensor, gradients.tensor).build();
           Optimizer optimizer = builder(parameters).lossScaler(scaler).build();
           CapturedStep captured = optimizer.capture()) {
+        assertEquals(optimizer.lossScaleHandle(), captured.lossScaleHandle());
         CUdeviceptr lossScale = Cuda.pointer(captured.lossScaleHandle());
         long launches = CudaSim.launches();
         CUgraphExec exec =
