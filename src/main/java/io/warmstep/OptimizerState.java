@@ -466,11 +466,6 @@ final class OptimizerState {
     return precision.place(parameter);
   }
 
-  /** Whether a master is kept for a parameter. */
-  boolean hasMaster(Parameter parameter) {
-    return precision.hasMaster(parameter);
-  }
-
   /** The location of a parameter's average, if one is kept. */
   Optional<MemorySlice> average(Parameter parameter) {
     return Optional.ofNullable(averages.get(parameter.name()));
