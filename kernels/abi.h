@@ -25,6 +25,9 @@ enum {
   WS_ADJUST_GRADIENTS = 8  /* by more than their scale: prescale, clip_value or weight_decay */
 };
 
+/* How a step is skipped: the flag that its launches follow all the same. No step has the second. */
+enum { WS_SKIP_UPDATE = WS_ZERO_GRADIENTS, WS_SKIP_ALL = WS_ONLY_ZERO_GRADIENTS };
+
 /* Flags of a launch on matrices. */
 enum {
   WS_MATRIX_TRANSPOSES = 1, /* the copy, or the right factor, which is given by its columns */
@@ -51,7 +54,7 @@ struct NormResult {
   double norm;         /* of the scaled gradients, before clipping */
   double double_scale; /* what float64 gradients are multiplied by, clipping included */
   float float_scale;   /* the same for float32, after the prescale: see step.cu */
-  int skip;            /* whether the step must change nothing */
+  int skip;            /* 0 or WS_SKIP_... */
 };
 
 /* Parameters that follow each other in all their arrays. */

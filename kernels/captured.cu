@@ -4,8 +4,8 @@
  * the number of the step; a step that is skipped takes none of them. The counts and the loss scale are in
  * device memory and move here, as Progress and LossScaler move them on the host.
  *
- * The host says how many launches it has numbers for. One beyond that finds the host behind: it is skipped
- * and counted, and nothing else changes.
+ * The host says how many launches it has numbers for. One beyond that finds the host behind: it is counted
+ * and skipped, so that not even gradients are set to zero.
  *
  * Entry: captured_step, one block, after the norm if there is one and before all that reads the groups.
  */
@@ -61,7 +61,7 @@ WS_DEVICE int decide(const CapturedArguments &arguments) {
   }
   if (is_early) {
     state->early++;
-    result->skip = 1;
+    result->skip = WS_SKIP_ALL;
     return -1;
   }
   const bool happens = !result->skip;
