@@ -113,7 +113,7 @@ public final class Optimizer implements AutoCloseable {
       if (lossScale != null) {
         lossScale.set((float) scaler.scale());
       }
-      aheadScale = reporter.hasListeners() || !options.skipNonFinite() ? null : captureScale();
+      aheadScale = options.skipNonFinite() ? captureScale() : null;
       step =
           new PreparedStep(parameters, trained, options, state, aheadScale, this::suspendCaptured);
       nextStep = step::run;
@@ -151,11 +151,11 @@ public final class Optimizer implements AutoCloseable {
    * OptimizerGroups#stepCount}, {@link LossScaler#scale} and {@link LossScaler#state} wait until
    * the device has decided about the last step, while its update may still run; kernels read the
    * loss scale at {@link #lossScaleHandle}, for which nothing waits. On CUDA the step itself waits
-   * for the norm if there is a listener, a custom or metric-driven schedule, accumulation, a factor
-   * for one step, {@code Muon}, {@code Lookahead}, or a loss scaler that {@link #capture} rejects;
-   * where it then changes the loss scale, it sends the device the new one. For a step that is
-   * reported to a {@link OptimizerBuilder#listener}, the numbers are kept on the device, and a
-   * later call copies them to the host once they are ready.
+   * for the norm if it is reported to a listener, or if there is a custom or metric-driven
+   * schedule, accumulation, a factor for one step, {@code Muon}, {@code Lookahead}, or a loss
+   * scaler that {@link #capture} rejects; where it then changes the loss scale, it sends the device
+   * the new one. For a step that is reported to a {@link OptimizerBuilder#listener}, the numbers
+   * are kept on the device, and a later call copies them to the host once they are ready.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -196,7 +196,8 @@ public final class Optimizer implements AutoCloseable {
       progress.checkNotFailed("no further step is taken");
       evaluation.requireTraining("step()");
       accumulation.requireReady();
-      if (gradientScale == options.gradientScale() && stepAhead()) {
+      if (gradientScale == options.gradientScale() && !reporter.isNextDue() && stepAhead()) {
+        reporter.end(this, step, true); // whether it happens matters to none
         return;
       }
       suspendCaptured();

@@ -383,7 +383,8 @@ public final class OptimizerBuilder {
    * Optimizer#flushReports} and {@link Optimizer#close} wait for outstanding ones. So reports
    * arrive late but complete and in order. On the CPU they arrive before {@link Optimizer#step()}
    * returns. A reported step waits only if two earlier ones are outstanding, for the first of them:
-   * with an interval of more than 1 the device then still has work.
+   * with an interval of more than 1 the device then still has work; and, where it may be skipped
+   * because of a non-finite gradient, for its norm, which on CUDA other steps do not.
    *
    * @param listener receives a report of every {@code interval}-th call of {@link Optimizer#step()}
    * @param interval number of steps, at least 1

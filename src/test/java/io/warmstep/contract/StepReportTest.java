@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
 import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
@@ -19,6 +20,7 @@ import io.warmstep.StepReport;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Sgd;
+import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.ContractBackend;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -257,6 +259,42 @@ class StepReportTest {
                     new StepReport.Codes("exp_avg", unknown, unknown),
                     new StepReport.Codes("exp_avg_sq", unknown, unknown)))),
         reports.get(0).updates());
+  }
+
+  /** Whoever decides about the steps in between. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void reportsCountStepsThatWereSkippedMeanwhile(ContractBackend backend) {
+    List<List<StepReport>> all = new ArrayList<>();
+    for (boolean isReference : new boolean[] {true, false}) {
+      List<StepReport> reports = new ArrayList<>();
+      SplittableRandom random = new SplittableRandom(8);
+      try (Device device = isReference ? Devices.require("cpu") : backend.open();
+          Parameters parameters = Parameters.on(device).add("w", random(random, 500)).build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Momentum.heavyBall(0.9))
+                  .learningRate(Schedules.linear(1, 0.1, 1, 60))
+                  .lossScaler(LossScaler.dynamic(256, 2, 0.5, 4))
+                  .clipNorm(0.01)
+                  .listener(reports::add, 5)
+                  .listener(reports::add, 7)
+                  .build()) {
+        for (int i = 1; i <= 40; i++) {
+          float[] gradients = random(random, 500);
+          if (i % 6 == 3) {
+            gradients[i] = Float.NEGATIVE_INFINITY;
+          }
+          parameters.get("w").gradients().copyFrom(gradients);
+          optimizer.reportLoss(i);
+          optimizer.step();
+        }
+      }
+      all.add(reports);
+    }
+    assertEquals(8 + 5, all.get(0).size());
+    assertEquals(all.get(0), all.get(1));
+    assertEquals(7, all.get(0).get(12).skippedSteps());
   }
 
   @ParameterizedTest(name = "{0}")
