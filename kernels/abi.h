@@ -25,6 +25,9 @@ enum {
   WS_ADJUST_GRADIENTS = 8  /* by more than their scale: prescale, clip_value or weight_decay */
 };
 
+/* How a step is skipped: the flag that its launches follow all the same. No step has the second. */
+enum { WS_SKIP_UPDATE = WS_ZERO_GRADIENTS, WS_SKIP_ALL = WS_ONLY_ZERO_GRADIENTS };
+
 /* Flags of a launch on matrices. */
 enum {
   WS_MATRIX_TRANSPOSES = 1, /* the copy, or the right factor, which is given by its columns */
@@ -51,7 +54,7 @@ struct NormResult {
   double norm;         /* of the scaled gradients, before clipping */
   double double_scale; /* what float64 gradients are multiplied by, clipping included */
   float float_scale;   /* the same for float32, after the prescale: see step.cu */
-  int skip;            /* whether the step must change nothing */
+  int skip;            /* 0 or WS_SKIP_... */
 };
 
 /* Parameters that follow each other in all their arrays. */
@@ -224,7 +227,7 @@ struct GradientScale {
   float float_scale; /* for float32, where the prescale is 1 */
   float mantissa;    /* that rounded to float32 as if it had no bounds: mantissa * 2^exponent */
   int exponent;
-  float loss_scale;  /* by which the user's kernels multiply the loss */
+  int unused;
 };
 
 struct NormArguments {
@@ -275,6 +278,7 @@ struct CapturedArguments {
   NormResult *result;    /* the norm's, or if there is none what tells the scale and whether to skip */
   const unsigned *slots; /* of the host's memory: the groups of a step's launches one after the other */
   unsigned *table;       /* where the launches read them */
+  float *loss_scale;     /* where the user's kernels read it; null without one */
   double gradient_scale; /* what gradients are multiplied by, apart from the loss scale */
   double growth_factor;  /* of the loss scale */
   double backoff_factor;
@@ -411,7 +415,6 @@ WS_SIZE(NormArguments, 160);
 WS_AT(GradientScale, float_scale, 8);
 WS_AT(GradientScale, mantissa, 12);
 WS_AT(GradientScale, exponent, 16);
-WS_AT(GradientScale, loss_scale, 20);
 WS_SIZE(GradientScale, 24);
 WS_AT(CapturedState, loss_scale, 24);
 WS_AT(CapturedState, launches, 32);
@@ -435,13 +438,14 @@ WS_AT(CapturedArguments, exchange, 8);
 WS_AT(CapturedArguments, result, 16);
 WS_AT(CapturedArguments, slots, 24);
 WS_AT(CapturedArguments, table, 32);
-WS_AT(CapturedArguments, gradient_scale, 40);
-WS_AT(CapturedArguments, growth_factor, 48);
-WS_AT(CapturedArguments, backoff_factor, 56);
-WS_AT(CapturedArguments, growth_interval, 64);
-WS_AT(CapturedArguments, slot_words, 68);
-WS_AT(CapturedArguments, slot_count, 72);
-WS_AT(CapturedArguments, has_norm, 76);
-WS_SIZE(CapturedArguments, 80);
+WS_AT(CapturedArguments, loss_scale, 40);
+WS_AT(CapturedArguments, gradient_scale, 48);
+WS_AT(CapturedArguments, growth_factor, 56);
+WS_AT(CapturedArguments, backoff_factor, 64);
+WS_AT(CapturedArguments, growth_interval, 72);
+WS_AT(CapturedArguments, slot_words, 76);
+WS_AT(CapturedArguments, slot_count, 80);
+WS_AT(CapturedArguments, has_norm, 84);
+WS_SIZE(CapturedArguments, 88);
 
 #endif

@@ -4,15 +4,15 @@
  * the number of the step; a step that is skipped takes none of them. The counts and the loss scale are in
  * device memory and move here, as Progress and LossScaler move them on the host.
  *
- * The host says how many launches it has numbers for. One beyond that finds the host behind: it is skipped
- * and counted, and nothing else changes.
+ * The host says how many launches it has numbers for. One beyond that finds the host behind: it is counted
+ * and skipped, so that not even gradients are set to zero.
  *
  * Entry: captured_step, one block, after the norm if there is one and before all that reads the groups.
  */
 #include "grid.cuh"
 
 /* What the host's GradientScale.set does where a normal float32 holds the factor, which the host sees to. */
-WS_DEVICE void set_scale(GradientScale *to, double factor, double loss_scale) {
+WS_DEVICE void set_scale(GradientScale *to, double factor) {
   ws_word_64 bits = ws_to_bits_f64(factor);
   int exponent = (int)(bits >> 52) - 1023;
   bits = (bits & 0xfffffffffffffull) | 0x3ff0000000000000ull;
@@ -24,7 +24,6 @@ WS_DEVICE void set_scale(GradientScale *to, double factor, double loss_scale) {
   to->scale = factor;
   to->mantissa = mantissa;
   to->exponent = exponent;
-  to->loss_scale = (float)loss_scale;
   to->float_scale = mantissa * ws_from_bits_f32((ws_word_32)(exponent + 127) << 23);
 }
 
@@ -43,7 +42,8 @@ WS_DEVICE void move_loss_scale(const CapturedArguments &arguments, bool happened
   }
   state->finite_steps = finite_steps;
   state->loss_scale = scale;
-  set_scale(&state->scale, arguments.gradient_scale / scale, scale);
+  *arguments.loss_scale = (float)scale;
+  set_scale(&state->scale, arguments.gradient_scale / scale);
 }
 
 /* Decides whether the step happens and counts it; which slot has its numbers, or -1. */
@@ -61,7 +61,7 @@ WS_DEVICE int decide(const CapturedArguments &arguments) {
   }
   if (is_early) {
     state->early++;
-    result->skip = 1;
+    result->skip = WS_SKIP_ALL;
     return -1;
   }
   const bool happens = !result->skip;

@@ -450,14 +450,14 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
   const long long first = (long long)tile.index * extent;
   const long long left = tensor->length - first;
   const int count = left < extent ? (int)left : extent;
-  bool updates = (step.flags & WS_ONLY_ZERO_GRADIENTS) == 0;
+  int skip = step.flags & WS_ONLY_ZERO_GRADIENTS;
   float scale = step.scale;
-  if (updates && step.norm) {
+  if (!skip && step.norm) {
     scale = step.norm->float_scale;
-    updates = !step.norm->skip;
+    skip = step.norm->skip;
   }
-  const bool zeroes =
-      !is_first && (step.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0;
+  const bool updates = skip == 0;
+  const bool zeroes = !is_first && (step.flags & (updates ? (int)WS_ZERO_GRADIENTS : skip)) != 0;
   if (!updates && !zeroes) return;
   Group<float> group;
   if (step.table) {

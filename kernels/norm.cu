@@ -201,7 +201,7 @@ WS_DEVICE NormResult result_of(
   result.double_scale = gradient_scale * factor;
   /* The sums tell: the norm of finite gradients can be beyond the type's range. Neither is < 0. */
   const bool finite = floats.sum <= 3.4028234663852886e38f && doubles.sum <= 1.7976931348623157e308;
-  result.skip = arguments.skip_non_finite && !finite;
+  result.skip = arguments.skip_non_finite && !finite ? WS_SKIP_UPDATE : 0;
   return result;
 }
 

@@ -192,15 +192,14 @@ WS_DEVICE void step(
   const Tile tile = arguments.tiles[WS_BLOCK_INDEX];
   const Tensor<S> tensor = arguments.tensors[tile.tensor];
   const Range range = range_of(tile, tensor);
-  bool updates = (arguments.flags & WS_ONLY_ZERO_GRADIENTS) == 0;
+  int skip = arguments.flags & WS_ONLY_ZERO_GRADIENTS;
   T scale = arguments.scale;
-  if (updates && arguments.norm) {
+  if (!skip && arguments.norm) {
     scale = scale_of(arguments.norm, T());
-    updates = !arguments.norm->skip;
+    skip = arguments.norm->skip;
   }
-  if (!updates) {
-    if ((Rule::WRITES & WS_PARAMETER) &&
-        (arguments.flags & (WS_ZERO_GRADIENTS | WS_ONLY_ZERO_GRADIENTS)) != 0) {
+  if (skip) {
+    if ((Rule::WRITES & WS_PARAMETER) && (arguments.flags & skip) != 0) {
       WS_THREADS(t) {
         WS_ROLLED
         for (long long i = range.from + t; i < range.to; i += WS_BLOCK) tensor.gradients[i] = S();

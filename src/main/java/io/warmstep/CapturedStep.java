@@ -95,7 +95,7 @@ public final class CapturedStep implements AutoCloseable {
     this.lossScale =
         optimizer.scaler() == null
             ? null
-            : new Tensor(optimizer.device(), program.lossScale(), 0, 1, lifetime);
+            : new Tensor(optimizer.device(), optimizer.lossScale().memory(), 0, 1, lifetime);
     this.launch =
         () -> {
           program.launch();
@@ -207,8 +207,8 @@ public final class CapturedStep implements AutoCloseable {
 
   /**
    * The loss scale as a float32 on the device, for the caller's kernels to multiply the loss by: in
-   * each launch they find the scale that its step divides by. It is available from the first {@link
-   * #beforeLaunch} on. Read-only.
+   * each launch they find the scale that its step divides by. All steps of the optimizer share it,
+   * plain ones included: see {@link Optimizer#lossScaleHandle}. Read-only.
    *
    * @return a tensor that closes with this
    * @throws IllegalStateException if the optimizer has no loss scaler
@@ -216,23 +216,22 @@ public final class CapturedStep implements AutoCloseable {
    */
   public Tensor lossScale() {
     checkOpen();
-    if (lossScale == null) {
-      throw new IllegalStateException(
-          "the optimizer scales no loss: build it with lossScaler(LossScaler.dynamic())");
-    }
+    optimizer.requireScaler();
     return lossScale;
   }
 
   /**
-   * The address of {@link #lossScale()}, for the caller's kernels.
+   * The address of {@link #lossScale()}, for the caller's kernels: {@link
+   * Optimizer#lossScaleHandle}.
    *
    * @return a {@code CUdeviceptr}
-   * @throws IllegalStateException if the optimizer has no loss scaler
+   * @throws IllegalStateException if the optimizer has no loss scaler, or one whose scale may
+   *     become a number that float32 does not hold, as after another state was restored
    * @throws ClosedException if this, the optimizer, its parameters or the device is closed
    */
   public long lossScaleHandle() {
-    lossScale();
-    return program.lossScaleAddress();
+    checkOpen();
+    return optimizer.lossScaleHandle();
   }
 
   private void checkOpen() {

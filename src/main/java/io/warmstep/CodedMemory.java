@@ -32,14 +32,21 @@ final class CodedMemory extends FloatView {
 
   /** Copies codes of whole groups to an array, two per word. */
   void readCodes(long group, short[] codes, int groups) {
-    long at = words.offset() + StateCodes.firstCode(group);
-    words.memory().read(at, codes, 0, (int) StateCodes.firstCode(groups));
+    readCodes(group, codes, groups, false);
+  }
+
+  private void readCodes(long group, short[] codes, int groups, boolean isSettled) {
+    int count = (int) StateCodes.firstCode(groups);
+    read(words, StateCodes.firstCode(group), codes, 0, count, isSettled);
   }
 
   /** Copies scales to an array. */
   void readScales(long group, short[] scales, int offset, int groups) {
-    long at = words.offset() + StateCodes.firstScale(length()) + group;
-    words.memory().read(at, scales, offset, groups);
+    readScales(group, scales, offset, groups, false);
+  }
+
+  private void readScales(long group, short[] scales, int offset, int groups, boolean isSettled) {
+    read(words, StateCodes.firstScale(length()) + group, scales, offset, groups, isSettled);
   }
 
   /** Overwrites the codes of whole groups, two per word. */
@@ -55,20 +62,20 @@ final class CodedMemory extends FloatView {
   }
 
   @Override
-  public void read(long at, Object array, int offset, int count) {
+  void read(long at, Object array, int offset, int count, boolean isSettled) {
     if (count > 0) {
       long first = at / StateCodes.GROUP;
-      float[] values = decode(first, (int) (StateCodes.groups(at + count) - first));
+      float[] values = decode(first, (int) (StateCodes.groups(at + count) - first), isSettled);
       int skipped = (int) (at - first * StateCodes.GROUP);
       System.arraycopy(values, skipped, (float[]) array, offset, count);
     }
   }
 
-  private float[] decode(long group, int groups) {
+  private float[] decode(long group, int groups, boolean isSettled) {
     short[] codes = new short[(int) StateCodes.firstCode(groups)];
     short[] scales = new short[groups];
-    readCodes(group, codes, groups);
-    readScales(group, scales, 0, groups);
+    readCodes(group, codes, groups, isSettled);
+    readScales(group, scales, 0, groups, isSettled);
     float[] values = new float[groups * StateCodes.GROUP];
     StateCodes.decode(codes, scales, areSquares, values, 0, values.length);
     return values;
@@ -84,7 +91,7 @@ final class CodedMemory extends FloatView {
     int groups = (int) (StateCodes.groups(at + count) - first);
     int covered = (int) Math.min((long) groups * StateCodes.GROUP, length() - start);
     boolean isWhole = start == at && covered == count;
-    float[] values = isWhole ? new float[count] : decode(first, groups);
+    float[] values = isWhole ? new float[count] : decode(first, groups, false);
     System.arraycopy((float[]) array, offset, values, (int) (at - start), count);
     short[] codes = new short[(int) StateCodes.firstCode(groups)];
     short[] scales = new short[groups];

@@ -1,6 +1,7 @@
 package io.warmstep;
 
 import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.Storage;
 
 /**
@@ -27,6 +28,29 @@ abstract class FloatView implements Memory {
   @Override
   public final long length() {
     return length;
+  }
+
+  @Override
+  public final void read(long at, Object array, int offset, int count) {
+    read(at, array, offset, count, false);
+  }
+
+  @Override
+  public final void readSettled(long at, Object array, int offset, int count) {
+    read(at, array, offset, count, true);
+  }
+
+  /** Assembles elements; {@code isSettled} as for {@link #readSettled}. */
+  abstract void read(long at, Object array, int offset, int count, boolean isSettled);
+
+  /** Reads elements of underlying memory likewise. */
+  static void read(
+      MemorySlice from, long at, Object array, int offset, int count, boolean isSettled) {
+    if (isSettled) {
+      from.memory().readSettled(from.offset() + at, array, offset, count);
+    } else {
+      from.memory().read(from.offset() + at, array, offset, count);
+    }
   }
 
   @Override

@@ -3,8 +3,9 @@ package io.warmstep;
 /**
  * Thrown if a graph with a captured step was launched more often than {@link
  * CapturedStep#beforeLaunch} was called, so that the device reached a step whose numbers the host
- * had not computed. Such a launch only zeroes gradients, if steps do; neither it nor the call that
- * reports it changes any count. Training can continue.
+ * had not computed. Such a launch changes nothing, gradients included, which the next prepared one
+ * finds as they are then; neither it nor the call that reports it changes any count. Only {@link
+ * Optimizer#gradientNorm} may give the norm that it found. Training can continue.
  */
 public final class HostBehindException extends IllegalStateException {
   private static final long serialVersionUID = 1L;

@@ -7,8 +7,9 @@ import java.lang.ref.WeakReference;
  * Scales the loss so that small half-precision gradients do not vanish (Micikevicius et al. 2018).
  * Multiply the loss by {@link #scale()} before the backward pass; the optimizer divides gradients
  * by the scale in the pass that reads them, skips steps whose gradients are not finite, and adjusts
- * the scale as PyTorch's {@code GradScaler} does. Used with one open optimizer at a time, from its
- * thread. To resume a run exactly, save {@link #state} and give it to {@link #restore}.
+ * the scale as PyTorch's {@code GradScaler} does. On CUDA the device adjusts it, and kernels may
+ * read it there: {@link Optimizer#lossScaleHandle}. Used with one open optimizer at a time, from
+ * its thread. To resume a run exactly, save {@link #state} and give it to {@link #restore}.
  */
 public final class LossScaler {
   private static final String POWER_OF_TWO = "pass a power of two, such as 65536";
@@ -106,12 +107,13 @@ public final class LossScaler {
   }
 
   /**
-   * The factor to multiply the loss of the next step by. After {@linkplain CapturedStep captured}
-   * steps this waits for the device, where {@link CapturedStep#lossScale()} holds it without a
-   * wait.
+   * The factor to multiply the loss of the next step by. On CUDA this waits until the device has
+   * decided whether the last step is skipped, plain or {@linkplain CapturedStep captured}, unless
+   * {@link Optimizer#step()} did so; kernels of the caller's need no wait if they read the scale at
+   * {@link Optimizer#lossScaleHandle}. On OpenCL the step has waited, and on the CPU it is over.
    *
    * @return the scale
-   * @throws StepFailedException if the device failed in a captured step
+   * @throws StepFailedException if the device failed in a step that the host had not waited for
    */
   public double scale() {
     settle();
@@ -119,11 +121,10 @@ public final class LossScaler {
   }
 
   /**
-   * The current state, for a checkpoint. After {@linkplain CapturedStep captured} steps this waits
-   * for the device.
+   * The current state, for a checkpoint. Waits as {@link #scale()} does.
    *
    * @return the current state
-   * @throws StepFailedException if the device failed in a captured step
+   * @throws StepFailedException if the device failed in a step that the host had not waited for
    */
   public State state() {
     settle();
@@ -135,15 +136,40 @@ public final class LossScaler {
    *
    * @param state from {@link #state} of a scaler with the same settings
    * @throws NullPointerException if {@code state} is null
+   * @throws IllegalArgumentException if its scale is no float32, and kernels may read it through
+   *     {@link Optimizer#lossScaleHandle}; nothing changes
+   * @throws IllegalStateException if the device's stream is capturing a CUDA graph; nothing changes
+   * @throws StepFailedException if the device failed in a step that the host had not waited for
    */
   public void restore(State state) {
     Arguments.requirePresent("state", state, "pass one that state() returned");
+    requireReadable(state);
     Optimizer optimizer = user.get();
     if (optimizer != null) {
       optimizer.suspendCaptured();
+      optimizer.sendScale(state.scale);
     }
     scale = state.scale;
     finiteSteps = state.finiteSteps;
+  }
+
+  /**
+   * Checks that kernels which read the scale get the one of a state.
+   *
+   * @throws IllegalArgumentException if float32 does not hold it
+   */
+  void requireReadable(State state) {
+    Optimizer optimizer = user.get();
+    if (optimizer != null
+        && optimizer.isOpen()
+        && optimizer.isScaleLent()
+        && (float) state.scale != state.scale) {
+      throw Arguments.refusal(
+          "loss scaler: scale",
+          state.scale,
+          "a float32, which kernels read from lossScaleHandle()",
+          "restore a state with such a scale");
+    }
   }
 
   /** Waits for the device, which may be further on. */
@@ -224,7 +250,9 @@ public final class LossScaler {
     user = new WeakReference<>(optimizer);
   }
 
-  void update(boolean wasFinite) {
+  /** Notes a step that the host knows of; whether the scale is another one now. */
+  boolean update(boolean wasFinite) {
+    double former = scale;
     if (!wasFinite) {
       // Not below float32's smallest normal number, where the inverse would overflow.
       scale = Math.max(scale * backoffFactor, Float.MIN_NORMAL);
@@ -236,6 +264,7 @@ public final class LossScaler {
       scale = grown <= Float.MAX_VALUE ? grown : scale;
       finiteSteps = 0;
     }
+    return scale != former;
   }
 
   /** Below the smallest normal number, the inverse would overflow. */

@@ -26,19 +26,18 @@ final class Master24Memory extends FloatView {
   }
 
   @Override
-  public void read(long at, Object array, int offset, int count) {
+  void read(long at, Object array, int offset, int count, boolean isSettled) {
     int skipped = (int) (at % 2);
     short[] upper = new short[count];
-    MemorySlice place = values.get();
-    place.memory().read(place.offset() + at, upper, 0, count);
-    short[] rest = remainders(at - skipped, count + skipped);
+    read(values.get(), at, upper, 0, count, isSettled);
+    short[] rest = remainders(at - skipped, count + skipped, isSettled);
     Remainders.join(upper, 0, rest, skipped, (float[]) array, offset, count);
   }
 
   /** The corrections of elements from an even one on. */
-  private short[] remainders(long at, int count) {
+  private short[] remainders(long at, int count, boolean isSettled) {
     short[] rest = new short[count];
-    words.memory().read(words.offset() + at / 2, rest, 0, (int) Remainders.words(count));
+    read(words, at / 2, rest, 0, (int) Remainders.words(count), isSettled);
     Remainders.unpack(rest, count);
     return rest;
   }
@@ -56,7 +55,7 @@ final class Master24Memory extends FloatView {
     place.memory().write(place.offset() + at, upper, 0, count);
     long first = at - at % 2;
     int covered = (int) (Math.min(length(), at + count + (at + count) % 2) - first);
-    short[] all = covered == count ? rest : remainders(first, covered);
+    short[] all = covered == count ? rest : remainders(first, covered, false);
     System.arraycopy(rest, 0, all, (int) (at - first), count);
     Remainders.pack(all, covered);
     words.memory().write(words.offset() + first / 2, all, 0, (int) Remainders.words(covered));

@@ -26,12 +26,11 @@ final class MasterMemory extends FloatView {
   }
 
   @Override
-  public void read(long at, Object array, int offset, int count) {
+  void read(long at, Object array, int offset, int count, boolean isSettled) {
     short[] upper = new short[count];
     short[] lower = new short[count];
-    MemorySlice place = values.get();
-    place.memory().read(place.offset() + at, upper, 0, count);
-    rest.memory().read(rest.offset() + at, lower, 0, count);
+    read(values.get(), at, upper, 0, count, isSettled);
+    read(rest, at, lower, 0, count, isSettled);
     Remainders.join(upper, 0, lower, 0, (float[]) array, offset, count);
   }
 

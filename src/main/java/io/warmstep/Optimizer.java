@@ -3,6 +3,7 @@ package io.warmstep;
 import static java.util.stream.Collectors.joining;
 
 import io.warmstep.backend.CapturedProgram;
+import io.warmstep.backend.DeviceScale;
 import io.warmstep.backend.StepRefusedException;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
@@ -54,6 +55,7 @@ public final class Optimizer implements AutoCloseable {
   private final Accumulation accumulation;
   private final BooleanSupplier addMicroBatch;
   private final BooleanSupplier sumUp;
+  private final BooleanSupplier sendScale;
   private final OptimizerState state;
   private final Evaluation evaluation;
   private Tensor[] borrowed;
@@ -61,6 +63,8 @@ public final class Optimizer implements AutoCloseable {
   private final ExclusiveUse use = new ExclusiveUse();
   private final Progress progress;
   private final Captures captures = new Captures();
+  private final DeviceScale lossScale; // null without a scaler, or where the host alone moves it
+  private boolean isScaleLent;
   private final CapturedScale aheadScale; // null if the host has to know whether steps happen
 
   Optimizer(OptimizerBuilder builder) {
@@ -85,9 +89,6 @@ public final class Optimizer implements AutoCloseable {
     lifetime = Lifetime.begin(this, "optimizer");
     state = new OptimizerState(parameters.device(), lifetime, precision);
     evaluation = new Evaluation(state);
-    aheadScale = reporter.hasListeners() || !options.skipNonFinite() ? null : captureScale();
-    step = new PreparedStep(parameters, trained, options, state, aheadScale, this::suspendCaptured);
-    nextStep = step::run;
     accumulation = new Accumulation(builder.lanes(), options.zeroGradients());
     addMicroBatch =
         () -> {
@@ -99,10 +100,23 @@ public final class Optimizer implements AutoCloseable {
           accumulation.sumUp();
           return true;
         };
+    sendScale =
+        () -> {
+          sendScale(scaler.scale());
+          return true;
+        };
     try {
       if (scaler != null) {
         scaler.use(this);
       }
+      lossScale = scaler == null ? null : state.allocateScale();
+      if (lossScale != null) {
+        lossScale.set((float) scaler.scale());
+      }
+      aheadScale = options.skipNonFinite() ? captureScale() : null;
+      step =
+          new PreparedStep(parameters, trained, options, state, aheadScale, this::suspendCaptured);
+      nextStep = step::run;
       state.allocate(parameters, groups);
       step.prepare();
     } catch (RuntimeException | Error e) {
@@ -133,12 +147,15 @@ public final class Optimizer implements AutoCloseable {
    * copies nothing between host and device and, on a GPU, waits for nothing. Where steps with
    * non-finite gradients are skipped, OpenCL waits for the norm, because the host must know whether
    * the step happened. On CUDA the device decides and counts, up to 16 steps behind; then {@link
-   * #stepCount}, {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link #learningRate()} and
-   * {@link LossScaler#scale} wait for it. On CUDA the step also waits for the norm if there is a
-   * listener, a custom or metric-driven schedule, accumulation, a factor for one step, {@code
-   * Muon}, {@code Lookahead}, or a loss scaler that {@link #capture} rejects. For a step that is
-   * reported to a {@link OptimizerBuilder#listener}, the numbers are kept on the device, and a
-   * later call copies them to the host once they are ready.
+   * #stepCount}, {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link #learningRate()}, {@link
+   * OptimizerGroups#stepCount}, {@link LossScaler#scale} and {@link LossScaler#state} wait until
+   * the device has decided about the last step, while its update may still run; kernels read the
+   * loss scale at {@link #lossScaleHandle}, for which nothing waits. On CUDA the step itself waits
+   * for the norm if it is reported to a listener, or if there is a custom or metric-driven
+   * schedule, accumulation, a factor for one step, {@code Muon}, {@code Lookahead}, or a loss
+   * scaler that {@link #capture} rejects; where it then changes the loss scale, it sends the device
+   * the new one. For a step that is reported to a {@link OptimizerBuilder#listener}, the numbers
+   * are kept on the device, and a later call copies them to the host once they are ready.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -179,7 +196,8 @@ public final class Optimizer implements AutoCloseable {
       progress.checkNotFailed("no further step is taken");
       evaluation.requireTraining("step()");
       accumulation.requireReady();
-      if (gradientScale == options.gradientScale() && stepAhead()) {
+      if (gradientScale == options.gradientScale() && !reporter.isNextDue() && stepAhead()) {
+        reporter.end(this, step, true); // whether it happens matters to none
         return;
       }
       suspendCaptured();
@@ -197,8 +215,8 @@ public final class Optimizer implements AutoCloseable {
       captures.otherStep();
       accumulation.clear();
       progress.advance(happened, rate);
-      if (scaler != null) {
-        scaler.update(happened);
+      if (scaler != null && scaler.update(happened)) {
+        run("the loss scale", sendScale);
       }
       reporter.end(this, step, happened);
     } finally {
@@ -316,12 +334,13 @@ public final class Optimizer implements AutoCloseable {
   /** The factor that captured steps multiply gradients by. */
   private CapturedScale scale() {
     return scaler == null
-        ? new CapturedScale(options.gradientScale(), 1, 1, 0)
+        ? new CapturedScale(options.gradientScale(), 1, 1, 0, 0)
         : new CapturedScale(
             options.gradientScale(),
             scaler.growthFactor(),
             scaler.backoffFactor(),
-            scaler.growthInterval());
+            scaler.growthInterval(),
+            lossScale == null ? 0 : lossScale.address());
   }
 
   /** The same for steps that need no wait; null if each must know of the earlier ones. */
@@ -330,6 +349,81 @@ public final class Optimizer implements AutoCloseable {
         learningRate.schedule().isKnownAhead()
             && moving.schedules().stream().allMatch(Schedule::isKnownAhead);
     return isKnownAhead && (scaler == null || scaler.isExact()) ? scale() : null;
+  }
+
+  /**
+   * The address of the loss scale on a CUDA device, a float32 in global memory, for kernels that
+   * multiply the loss by it: so the host needs neither {@link LossScaler#scale()} nor a wait. It is
+   * the same as long as the optimizer is open, and {@link CapturedStep#lossScaleHandle} of this
+   * optimizer's captured steps is the same one.
+   *
+   * <pre>{@code
+   * long lossScale = optimizer.lossScaleHandle();
+   * for (Batch batch : batches) {
+   *   launchForwardAndBackward(batch, lossScale, stream); // its kernels read a float there
+   *   optimizer.step();
+   * }
+   * }</pre>
+   *
+   * <p>The number changes in the order of the device's stream, and only there. Work that is given
+   * to the stream before a step finds the scale by which that step divides gradients; work that is
+   * given to it afterwards finds the next one, whether the step was skipped and whether the host
+   * knows that yet. Likewise {@link LossScaler#restore} and {@link #restore} take effect between
+   * the work before and after them. Work in other streams needs an event on both sides: it must not
+   * read before the last step is done, nor go on reading when the next one runs. The device {@link
+   * Devices#require} opens is ordered with the legacy default stream; one of {@link
+   * Devices#wrapCuda} uses the caller's stream. Read only: a step takes its scale from elsewhere,
+   * so that nothing written there has an effect on it.
+   *
+   * @return a {@code CUdeviceptr}
+   * @throws UnsupportedOperationException on devices other than CUDA's, where the host moves the
+   *     scale: {@link LossScaler#scale()} gives it without a wait
+   * @throws IllegalStateException if the optimizer has no loss scaler, or one whose scale is or may
+   *     become a number that float32 does not hold
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public long lossScaleHandle() {
+    checkOpen();
+    requireScaler();
+    if (lossScale == null) {
+      throw new UnsupportedOperationException(
+          "the loss scale has a handle on CUDA devices alone: multiply the loss by"
+              + " LossScaler.scale(), which waits for nothing on "
+              + parameters.device());
+    }
+    if (!scaler.isExact()) {
+      throw new IllegalStateException(
+          scaler
+              + " does not stay a float32, which kernels read: use a scale that is one, and powers"
+              + " of two for its growth and backoff, or multiply the loss by LossScaler.scale()");
+    }
+    isScaleLent = true;
+    return lossScale.address();
+  }
+
+  /** Checks that there is a loss scale. */
+  void requireScaler() {
+    if (scaler == null) {
+      throw new IllegalStateException(
+          "the optimizer scales no loss: build it with lossScaler(LossScaler.dynamic())");
+    }
+  }
+
+  /** The loss scale on the device; null without a scaler, or where the host alone moves it. */
+  DeviceScale lossScale() {
+    return lossScale;
+  }
+
+  /** Whether kernels of the caller's may read the loss scale as a float32. */
+  boolean isScaleLent() {
+    return isScaleLent;
+  }
+
+  /** Sets the loss scale on the device, if it is there, after what that was given so far. */
+  void sendScale(double scale) {
+    if (lossScale != null && lifetime.isOpen() && parameters.device().isOpen()) {
+      lossScale.set((float) scale);
+    }
   }
 
   private static void requireKnownAhead(String what, Schedule schedule) {
@@ -353,8 +447,9 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Waits for captured steps, if there may be some that this object does not know of. While another
-   * thread is using this optimizer, nothing is updated.
+   * Waits for steps that the device counts, if there may be some that this object does not know of:
+   * captured ones, and plain ones that can be skipped. While another thread is using this
+   * optimizer, nothing is updated.
    */
   void settleCaptured() {
     if (!captures.isLive() || !parameters.device().isOpen()) {
@@ -371,7 +466,7 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  /** The same, before anything other than a captured step. */
+  /** The same, before anything other than another such step. */
   void suspendCaptured() {
     if (parameters.device().isOpen()) {
       captures.suspend();
@@ -528,10 +623,12 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * How many steps have happened, including those of {@link OptimizerBuilder#startAfter}; skipped
-   * ones do not count. Waits for {@linkplain #capture captured} steps.
+   * ones do not count. Where the device counts, it waits for the device: after {@linkplain #capture
+   * captured} steps, and on CUDA after plain ones that can be skipped, see {@link #step}. Otherwise
+   * it waits for nothing.
    *
    * @return 0 before the first, unless the builder said otherwise
-   * @throws StepFailedException if the device failed in a captured step
+   * @throws StepFailedException if the device failed in a step that the host had not waited for
    */
   public long stepCount() {
     settleCaptured();
@@ -539,11 +636,10 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * How many steps were skipped because of a non-finite gradient. Waits for {@linkplain #capture
-   * captured} steps.
+   * How many steps were skipped because of a non-finite gradient. Waits as {@link #stepCount} does.
    *
    * @return 0 unless a loss scaler or {@link OptimizerBuilder#skipNonFinite} is used
-   * @throws StepFailedException if the device failed in a captured step
+   * @throws StepFailedException if the device failed in a step that the host had not waited for
    */
   public long skippedSteps() {
     settleCaptured();
@@ -551,11 +647,11 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Whether the last step was skipped because of a non-finite gradient. Waits for {@linkplain
-   * #capture captured} steps.
+   * Whether the last step was skipped because of a non-finite gradient. Waits as {@link #stepCount}
+   * does.
    *
    * @return false if it happened, and before the first
-   * @throws StepFailedException if the device failed in a captured step
+   * @throws StepFailedException if the device failed in a step that the host had not waited for
    */
   public boolean isLastStepSkipped() {
     settleCaptured();
@@ -589,11 +685,11 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * The rate that the last step used, before the groups' factors. Waits for {@linkplain #capture
-   * captured} steps.
+   * The rate that the last step used, before the groups' factors. Waits as {@link #stepCount} does,
+   * since a skipped step uses none.
    *
    * @return the rate, or NaN before the first step
-   * @throws StepFailedException if the device failed in a captured step
+   * @throws StepFailedException if the device failed in a step that the host had not waited for
    */
   public double learningRate() {
     settleCaptured();
@@ -602,10 +698,13 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Global norm of the last step's gradients before clipping, after multiplying by {@link
-   * OptimizerBuilder#gradientScale} and dividing by the loss scale.
+   * OptimizerBuilder#gradientScale} and dividing by the loss scale. On a GPU it waits until the
+   * device has done all that it was given so far; a {@link OptimizerBuilder#listener} gets the norm
+   * without that.
    *
    * @return the norm, or NaN before the first step or if the optimizer neither clips by norm,
    *     {@link OptimizerBuilder#clipNorm measures} it, nor skips non-finite gradients
+   * @throws StepFailedException if the device failed in a step that the host had not waited for
    * @throws ClosedException if the optimizer, its parameters or the device is closed
    */
   public double gradientNorm() {

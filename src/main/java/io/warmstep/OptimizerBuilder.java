@@ -383,7 +383,8 @@ public final class OptimizerBuilder {
    * Optimizer#flushReports} and {@link Optimizer#close} wait for outstanding ones. So reports
    * arrive late but complete and in order. On the CPU they arrive before {@link Optimizer#step()}
    * returns. A reported step waits only if two earlier ones are outstanding, for the first of them:
-   * with an interval of more than 1 the device then still has work.
+   * with an interval of more than 1 the device then still has work; and, where it may be skipped
+   * because of a non-finite gradient, for its norm, which on CUDA other steps do not.
    *
    * @param listener receives a report of every {@code interval}-th call of {@link Optimizer#step()}
    * @param interval number of steps, at least 1
@@ -398,10 +399,15 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets whether reported steps measure how much they change the parameters. That takes device
-   * memory, which is reused by the next one: on a GPU copies of the values before and after and of
-   * the gradients, twice if reports are outstanding and there is room; on the CPU a copy of the
-   * values, and of the gradients if the step sets them to zero. The host reads all of them.
+   * Sets whether reported steps measure how much they change the parameters, and what is lost: see
+   * {@link StepReport.Update}. That is not part of the step's own pass, which stays as it is.
+   * Before a reported step, the values and what their masters keep beside them are copied, and so
+   * are the gradients if the step sets them to zero; afterwards the host reads these, the new
+   * values, the gradients and the state that is stored as codes, in one pass of a single thread: on
+   * the CPU before the step returns. A GPU copies the gradients in any case, and the new values and
+   * the codes as well, in the order of its work; the host reads the copies through the bus once
+   * they are there, while the device goes on. Memory for the copies is on the device and is reused
+   * by later reports; on a GPU it is twice as much if reports are outstanding and there is room.
    *
    * @param measureUpdates whether to do so; true unless called
    * @return this builder

@@ -25,7 +25,8 @@ public final class OptimizerGroups {
 
   /**
    * How many steps have updated a parameter: those in which its group was there and not frozen. The
-   * rule's bias corrections use this count, the schedule uses {@link Optimizer#stepCount()}.
+   * rule's bias corrections use this count, the schedule uses {@link Optimizer#stepCount()}, and
+   * this waits as that does.
    *
    * @param parameter the parameter's name
    * @return at most the number of all steps

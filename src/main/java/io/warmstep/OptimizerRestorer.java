@@ -340,7 +340,9 @@ final class OptimizerRestorer {
     compareScaler("backoff_factor", optimizer.scaler().backoffFactor());
     compareScaler("growth_interval", optimizer.scaler().growthInterval());
     try {
-      return new LossScaler.State(scale.get(), Math.toIntExact((long) steps));
+      LossScaler.State state = new LossScaler.State(scale.get(), Math.toIntExact((long) steps));
+      optimizer.scaler().requireReadable(state);
+      return state;
     } catch (IllegalArgumentException | ArithmeticException e) {
       differences.add(String.valueOf(e.getMessage()));
       return null;

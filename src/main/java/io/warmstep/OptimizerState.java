@@ -1,5 +1,6 @@
 package io.warmstep;
 
+import io.warmstep.backend.DeviceScale;
 import io.warmstep.backend.Encoding;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
@@ -97,6 +98,20 @@ final class OptimizerState {
       release(groupOf.keySet(), before);
       throw e;
     }
+  }
+
+  /**
+   * Allocates the loss scale, which closes with the state.
+   *
+   * @return null if the device has none
+   * @throws OutOfDeviceMemoryException if there is no room for it
+   */
+  DeviceScale allocateScale() {
+    DeviceScale scale = device.backend().allocateScale();
+    if (scale != null) {
+      memories.add(scale.memory());
+    }
+    return scale;
   }
 
   /** Frees the state of the parameters that were added last. */
@@ -449,11 +464,6 @@ final class OptimizerState {
   /** A parameter's place in the whole. */
   Place place(Parameter parameter) {
     return precision.place(parameter);
-  }
-
-  /** Whether a master is kept for a parameter. */
-  boolean hasMaster(Parameter parameter) {
-    return precision.hasMaster(parameter);
   }
 
   /** The location of a parameter's average, if one is kept. */

@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
+import io.warmstep.backend.Operand;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.rule.StateSlot;
@@ -12,6 +13,7 @@ import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -305,9 +307,22 @@ final class PreparedStep {
     return happened;
   }
 
-  /** Whether a master is kept for a parameter. */
-  boolean hasMaster(Parameter parameter) {
-    return state.hasMaster(parameter);
+  /** Where a parameter lies now, and what its master has beside it. */
+  Operand values(Parameter parameter) {
+    return state.values(parameter);
+  }
+
+  /** The state of a parameter that is stored as codes, by the names of its slots. */
+  Map<String, Operand> codes(RuleGroup group, Parameter parameter) {
+    List<StateSlot> slots = group.rule().stateSlots(parameter.shape().size());
+    List<Operand> operands = state.slots(parameter.name());
+    Map<String, Operand> codes = new LinkedHashMap<>();
+    for (int i = 0; i < slots.size(); i++) {
+      if (operands.get(i).encoding().isCoded()) {
+        codes.put(slots.get(i).name(), operands.get(i));
+      }
+    }
+    return codes;
   }
 
   void zeroGradients() {

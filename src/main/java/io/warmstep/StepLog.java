@@ -24,9 +24,12 @@ import java.util.stream.Collectors;
  *
  * <p>All of them use the same names: {@code learning_rate}, {@code loss}, {@code gradient_norm},
  * {@code clip_rate}, {@code skipped_steps}, and for each group of parameters {@code
- * update_to_weight/GROUP} and {@code lost_updates/GROUP}; see {@link StepReport}. Every report is
- * handed to the operating system at once, so a run that ends without a close keeps what it wrote.
- * Close the optimizer first, as above: it may have reports to deliver.
+ * update_to_weight/GROUP}, {@code lost_updates/GROUP}, {@code largest_update_to_weight/GROUP} and
+ * {@code largest_update_parameter/GROUP}, and for each slot of its state that is stored as codes
+ * {@code saturated_codes/GROUP/SLOT} and {@code vanished_codes/GROUP/SLOT}; see {@link StepReport}.
+ * The name of a parameter is text, which event files leave out. Every report is handed to the
+ * operating system at once, so a run that ends without a close keeps what it wrote. Close the
+ * optimizer first, as above: it may have reports to deliver.
  *
  * <p>Used by one thread at a time, for one optimizer. A failure to write is thrown as {@link
  * UncheckedIOException}.
@@ -88,15 +91,15 @@ public abstract class StepLog implements StepListener, AutoCloseable {
     }
   }
 
-  abstract void write(StepReport report, Map<String, Number> values) throws IOException;
+  abstract void write(StepReport report, Map<String, Object> values) throws IOException;
 
   private static Writer open(Path file) throws IOException {
     return Files.newBufferedWriter(Objects.requireNonNull(file, "file"), StandardCharsets.UTF_8);
   }
 
-  /** All values but the step, by name. */
-  private static Map<String, Number> values(StepReport report) {
-    Map<String, Number> values = new LinkedHashMap<>();
+  /** All values but the step, by name: numbers, and the names of parameters. */
+  private static Map<String, Object> values(StepReport report) {
+    Map<String, Object> values = new LinkedHashMap<>();
     values.put("learning_rate", report.learningRate());
     values.put("loss", report.loss());
     values.put("gradient_norm", report.gradientNorm());
@@ -105,6 +108,13 @@ public abstract class StepLog implements StepListener, AutoCloseable {
     for (StepReport.Update update : report.updates()) {
       values.put("update_to_weight/" + update.group(), update.toWeight());
       values.put("lost_updates/" + update.group(), update.lost());
+      values.put("largest_update_to_weight/" + update.group(), update.largest());
+      values.put("largest_update_parameter/" + update.group(), update.largestParameter());
+      for (StepReport.Codes codes : update.codes()) {
+        String place = update.group() + "/" + codes.slot();
+        values.put("saturated_codes/" + place, codes.saturated());
+        values.put("vanished_codes/" + place, codes.vanished());
+      }
     }
     return values;
   }
@@ -112,14 +122,14 @@ public abstract class StepLog implements StepListener, AutoCloseable {
   /** A table, whose columns the first report determines. */
   private static final class Csv extends StepLog {
     private final Writer out;
-    private Map<String, Number> columns;
+    private Map<String, Object> columns;
 
     Csv(Writer out) {
       this.out = out;
     }
 
     @Override
-    void write(StepReport report, Map<String, Number> values) throws IOException {
+    void write(StepReport report, Map<String, Object> values) throws IOException {
       if (columns == null) {
         columns = values;
         out.write("step");
@@ -129,8 +139,10 @@ public abstract class StepLog implements StepListener, AutoCloseable {
         out.write('\n');
       }
       out.write(Long.toString(report.step()));
-      for (String name : columns.keySet()) {
-        out.write("," + values.getOrDefault(name, Double.NaN));
+      for (Map.Entry<String, Object> column : columns.entrySet()) {
+        boolean isText = column.getValue() instanceof String;
+        Object value = values.getOrDefault(column.getKey(), isText ? "" : Double.NaN);
+        out.write(',' + quoted(value.toString()));
       }
       out.write('\n');
       out.flush();
@@ -155,16 +167,19 @@ public abstract class StepLog implements StepListener, AutoCloseable {
     }
 
     @Override
-    void write(StepReport report, Map<String, Number> values) throws IOException {
+    void write(StepReport report, Map<String, Object> values) throws IOException {
       out.write(
           values.entrySet().stream()
-              .map(value -> quoted(value.getKey()) + ':' + number(value.getValue()))
+              .map(value -> quoted(value.getKey()) + ':' + json(value.getValue()))
               .collect(Collectors.joining(",", "{\"step\":" + report.step() + ',', "}\n")));
       out.flush();
     }
 
-    private static String number(Number value) {
-      return Double.isFinite(value.doubleValue()) ? value.toString() : "null";
+    private static String json(Object value) {
+      if (value instanceof Number number) {
+        return Double.isFinite(number.doubleValue()) ? number.toString() : "null";
+      }
+      return quoted(value.toString());
     }
 
     private static String quoted(String name) {
@@ -197,12 +212,13 @@ public abstract class StepLog implements StepListener, AutoCloseable {
     }
 
     @Override
-    void write(StepReport report, Map<String, Number> values) throws IOException {
+    void write(StepReport report, Map<String, Object> values) throws IOException {
       hasLoss |= !Double.isNaN(report.loss());
-      for (Map.Entry<String, Number> value : values.entrySet()) {
-        double number = value.getValue().doubleValue();
-        if (!Double.isNaN(number) || (hasLoss && value.getKey().equals("loss"))) {
-          out.scalar(value.getKey(), report.step(), number);
+      for (Map.Entry<String, Object> value : values.entrySet()) {
+        if (value.getValue() instanceof Number number
+            && (!Double.isNaN(number.doubleValue())
+                || (hasLoss && value.getKey().equals("loss")))) {
+          out.scalar(value.getKey(), report.step(), number.doubleValue());
         }
       }
       out.flush();

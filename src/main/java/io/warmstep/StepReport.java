@@ -29,7 +29,9 @@ public record StepReport(
     long skippedSteps,
     List<Update> updates) {
   /**
-   * The changes that a step made in one group of parameters.
+   * The changes that a step made in one group of parameters. Where a parameter has a {@linkplain
+   * OptimizerBuilder#masterWeights master}, its values are those of the master, of float32 or of 24
+   * bits: what steps update, and what they can lose.
    *
    * @param group the group's pattern; {@code others} for the parameters of no group, {@code all} if
    *     there are no groups. Later groups of the same name are numbered from {@code others.2} on
@@ -37,11 +39,56 @@ public record StepReport(
    *     both over all elements of the group, in float64. NaN if the step was skipped; NaN or
    *     infinite if all values were 0
    * @param lost fraction of elements with a finite, nonzero gradient whose value did not change
-   *     because the update was below half a unit in the last place. NaN if there is no such
-   *     element, masters are kept (they accumulate updates that the values do not show), the
-   *     group's rate is 0, or the step was skipped
+   *     because the update was below half a unit in the last place; with stochastic rounding, of
+   *     those that stayed this time. NaN if there is no such element, the group's rate is 0, or the
+   *     step was skipped
+   * @param largest the largest ratio of {@code toWeight}'s kind that a single parameter of the
+   *     group has, leaving out parameters whose values were all 0, such as new biases. A NaN, which
+   *     comes of values that are not finite, counts as the largest. NaN too if there is no such
+   *     parameter or the step was skipped
+   * @param largestParameter the name of that parameter; empty if there is none
+   * @param codes how well codes hold the group's state, for each slot of which a parameter is
+   *     stored as {@link StateType#INT8}; empty if there is none
    */
-  public record Update(String group, double toWeight, double lost) {}
+  public record Update(
+      String group,
+      double toWeight,
+      double lost,
+      double largest,
+      String largestParameter,
+      List<Codes> codes) {
+    /**
+     * Creates a measurement; optimizers do so.
+     *
+     * @param group the group's name
+     * @param toWeight the ratio
+     * @param lost the fraction of lost updates
+     * @param largest the largest ratio of a parameter
+     * @param largestParameter its name
+     * @param codes by slot; copied
+     */
+    public Update {
+      codes = List.copyOf(codes);
+    }
+  }
+
+  /**
+   * How well 8-bit codes hold one slot of a group's state after a step. Each block of 32 codes has
+   * a scale that its largest number needs, so the largest code of a block says nothing; what codes
+   * cannot hold is what is beyond the largest scale, and what is small beside the rest of its
+   * block.
+   *
+   * @param slot PyTorch's name of the state, such as {@code exp_avg}
+   * @param saturated fraction of codes that stand for NaN, for an infinity, or for the largest
+   *     number that there is, as which all larger ones are stored: 2^126 for moments, just below
+   *     2^128 for averages of squares. Anything but 0 means that gradients are out of range. NaN if
+   *     the step was skipped
+   * @param vanished fraction of elements with a finite, nonzero gradient whose state is stored as
+   *     0, although such a gradient moves it: its block has numbers that are more than 500 times as
+   *     large, or for averages of squares more than 10^19 times. NaN if there is no such element or
+   *     the step was skipped
+   */
+  public record Codes(String slot, double saturated, double vanished) {}
 
   /**
    * Creates a report; optimizers do so.

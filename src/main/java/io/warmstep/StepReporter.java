@@ -69,7 +69,7 @@ final class StepReporter {
    * @throws OutOfDeviceMemoryException if there is no room for that, and nothing to wait for
    */
   void begin(BackendDevice device, PreparedStep step) {
-    if (isDue(calls + 1)) {
+    if (isNextDue()) {
       current = current == null ? takeFree(device, step) : current; // of a step that failed
       if (!current.fits(step)) {
         discard(current);
@@ -80,9 +80,10 @@ final class StepReporter {
     }
   }
 
-  private boolean isDue(long call) {
+  /** Whether the next step is to be reported. */
+  boolean isNextDue() {
     for (Subscription subscription : subscriptions) {
-      if (call % subscription.interval() == 0) {
+      if ((calls + 1) % subscription.interval() == 0) {
         return true;
       }
     }
@@ -119,7 +120,11 @@ final class StepReporter {
     snapshot.close();
   }
 
-  /** After a step: delivers the reports that are ready, of this step and earlier ones. */
+  /**
+   * After a step: delivers the reports that are ready, of this step and earlier ones.
+   *
+   * @param happened whether it did, if it is to be reported
+   */
   void end(Optimizer optimizer, PreparedStep step, boolean happened) {
     calls++;
     if (current != null) {

@@ -4,12 +4,14 @@ import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.Mark;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Operand;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The data of one reported step on the device, to be read when it is ready: copies of the values
@@ -74,52 +76,98 @@ final class StepSnapshot implements AutoCloseable {
 
   /** Allocates the copies: one allocation for each type and kind of data. */
   private void measure(BackendDevice device, PreparedStep step) {
-    Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
-    Map<ElementType, Long> gradientLengths = new EnumMap<>(ElementType.class);
-    for (RuleGroup group : groups) {
-      for (Parameter parameter : group.members()) {
-        lengths.merge(parameter.values().type(), parameter.length(), Long::sum);
-        gradientLengths.merge(parameter.gradients().type(), parameter.length(), Long::sum);
-      }
-    }
-    Map<ElementType, Memory> before = new EnumMap<>(ElementType.class);
-    Map<ElementType, Memory> after = new EnumMap<>(ElementType.class);
-    Map<ElementType, Memory> gradients = new EnumMap<>(ElementType.class);
-    lengths.forEach(
-        (type, length) -> {
-          before.put(type, allocate(device, type, length));
-          if (isAsynchronous) {
-            after.put(type, allocate(device, type, length));
-          }
-        });
-    if (isAsynchronous || losesGradients) {
-      gradientLengths.forEach(
-          (type, length) -> gradients.put(type, allocate(device, type, length)));
-    }
-    Map<ElementType, Long> used = new EnumMap<>(ElementType.class);
-    Map<ElementType, Long> gradientsUsed = new EnumMap<>(ElementType.class);
+    Rooms rooms = new Rooms();
+    members(step, rooms); // counts
+    rooms.all().forEach(room -> room.allocate(device));
+    measured.addAll(members(step, rooms));
+  }
+
+  private List<List<UpdateMeter.Measured>> members(PreparedStep step, Rooms rooms) {
+    List<List<UpdateMeter.Measured>> all = new ArrayList<>();
     for (RuleGroup group : groups) {
       List<UpdateMeter.Measured> members = new ArrayList<>();
       for (Parameter parameter : group.members()) {
-        ElementType type = parameter.values().type();
-        ElementType gradientType = parameter.gradients().type();
-        long at = used.merge(type, parameter.length(), Long::sum) - parameter.length();
-        long gradientAt =
-            gradientsUsed.merge(gradientType, parameter.length(), Long::sum) - parameter.length();
+        Operand now = step.values(parameter);
+        List<UpdateMeter.Codes> codes = new ArrayList<>();
+        step.codes(group, parameter)
+            .forEach(
+                (slot, state) ->
+                    codes.add(
+                        new UpdateMeter.Codes(slot, state, rooms.codes.take(parameter, state))));
         members.add(
             new UpdateMeter.Measured(
                 parameter,
-                slice(before.get(type), at),
-                slice(after.get(type), at),
-                slice(gradients.get(gradientType), gradientAt),
-                step.hasMaster(parameter)));
+                now.encoding(),
+                now.rest(),
+                rooms.before.take(parameter, now),
+                rooms.after.take(parameter, now),
+                rooms.gradients.take(parameter.gradients().slice(), parameter.length()),
+                codes));
       }
-      measured.add(members);
+      all.add(members);
+    }
+    return all;
+  }
+
+  /** Room for the copies of each kind; none where a report reads the originals. */
+  private final class Rooms {
+    final OperandRoom before = new OperandRoom(true);
+    final OperandRoom after = new OperandRoom(isAsynchronous);
+    final Room gradients = new Room(isAsynchronous || losesGradients);
+    final OperandRoom codes = new OperandRoom(isAsynchronous);
+
+    List<Room> all() {
+      return List.of(
+          before.slices, before.rests, after.slices, after.rests, gradients, codes.slices);
     }
   }
 
-  private static MemorySlice slice(Memory memory, long at) {
-    return memory == null ? null : new MemorySlice(memory, at);
+  /** Room for operands, and for what their encoding keeps beside them. */
+  private final class OperandRoom {
+    final Room slices;
+    final Room rests;
+
+    OperandRoom(boolean isNeeded) {
+      slices = new Room(isNeeded);
+      rests = new Room(isNeeded);
+    }
+
+    /** A copy of an operand; null if there is none. */
+    Operand take(Parameter parameter, Operand original) {
+      MemorySlice slice = slices.take(original.slice(), UpdateMeter.elements(parameter, original));
+      Optional<MemorySlice> rest =
+          original.rest().map(r -> rests.take(r, UpdateMeter.restElements(parameter, original)));
+      return slice == null ? null : new Operand(original.role(), slice, original.encoding(), rest);
+    }
+  }
+
+  /** An allocation for each type, whose parts are counted before it is made. */
+  private final class Room {
+    private final boolean isNeeded;
+    private final Map<ElementType, Long> lengths = new EnumMap<>(ElementType.class);
+    private final Map<ElementType, Memory> allocations = new EnumMap<>(ElementType.class);
+
+    Room(boolean isNeeded) {
+      this.isNeeded = isNeeded;
+    }
+
+    void allocate(BackendDevice device) {
+      lengths.forEach(
+          (type, length) ->
+              allocations.put(type, StepSnapshot.this.allocate(device, type, length)));
+      lengths.clear();
+    }
+
+    /** The next part; null before it is allocated, and if there is none. */
+    MemorySlice take(MemorySlice original, long length) {
+      if (!isNeeded) {
+        return null;
+      }
+      ElementType type = original.memory().type();
+      long at = lengths.merge(type, length, Long::sum) - length;
+      Memory memory = allocations.get(type);
+      return memory == null ? null : new MemorySlice(memory, at);
+    }
   }
 
   /** Whether this fits the current groups of a step. */
@@ -133,8 +181,9 @@ final class StepSnapshot implements AutoCloseable {
   void beforeStep() {
     for (List<UpdateMeter.Measured> members : measured) {
       for (UpdateMeter.Measured member : members) {
-        copy(member.parameter().values(), member.before());
-        copy(member.parameter().gradients(), member.gradients());
+        copy(member.parameter(), member.now(), member.before());
+        Parameter parameter = member.parameter();
+        copy(parameter.gradients().slice(), member.gradients(), parameter.length());
       }
     }
   }
@@ -143,15 +192,29 @@ final class StepSnapshot implements AutoCloseable {
   void afterStep(PreparedStep step) {
     hasNorm = step.keepNorm(norm);
     for (List<UpdateMeter.Measured> members : measured) {
-      members.forEach(member -> copy(member.parameter().values(), member.after()));
+      for (UpdateMeter.Measured member : members) {
+        copy(member.parameter(), member.now(), member.after());
+        for (UpdateMeter.Codes codes : member.codes()) {
+          copy(member.parameter(), codes.state(), codes.copy());
+        }
+      }
     }
     mark.set();
   }
 
-  private static void copy(Tensor from, MemorySlice to) {
-    if (to != null && from.length() > 0) {
-      MemorySlice source = from.slice();
-      to.memory().copy(to.offset(), source.memory(), source.offset(), from.length());
+  private static void copy(Parameter parameter, Operand from, Operand to) {
+    if (to != null) {
+      copy(from.slice(), to.slice(), UpdateMeter.elements(parameter, from));
+      if (from.rest().isPresent()) {
+        long length = UpdateMeter.restElements(parameter, from);
+        copy(from.rest().get(), to.rest().orElseThrow(), length);
+      }
+    }
+  }
+
+  private static void copy(MemorySlice from, MemorySlice to, long length) {
+    if (to != null && length > 0) {
+      to.memory().copy(to.offset(), from.memory(), from.offset(), length);
     }
   }
 

@@ -23,15 +23,19 @@ class StepLogTest {
   private static final double NAN = Double.NaN;
 
   private static final StepReport FIRST =
-      new StepReport(10, 0.1 + 0.2, NAN, 1.5, NAN, 0, updates(NAN, 0.25));
+      new StepReport(10, 0.1 + 0.2, NAN, 1.5, NAN, 0, updates(NAN, 0.25, "", NAN));
   private static final StepReport SECOND =
-      new StepReport(300, 1e-5, 2.25, Double.POSITIVE_INFINITY, 0.5, 7, updates(1e-3, 0));
+      new StepReport(
+          300, 1e-5, 2.25, Double.POSITIVE_INFINITY, 0.5, 7, updates(1e-3, 0, "a\"b", 0.5));
   private static final StepReport THIRD = new StepReport(301, 0, NAN, 0, 1, 1L << 40, List.of());
 
   @TempDir Path folder;
 
-  private static List<StepReport.Update> updates(double ratio, double lost) {
-    return List.of(new StepReport.Update("*.\"b\",\\", ratio, lost));
+  private static List<StepReport.Update> updates(
+      double ratio, double lost, String largest, double vanished) {
+    StepReport.Codes codes = new StepReport.Codes("exp_avg", 0, vanished);
+    return List.of(
+        new StepReport.Update("*.\"b\",\\", ratio, lost, 2 * ratio, largest, List.of(codes)));
   }
 
   private static void write(StepLog log) throws IOException {
@@ -49,11 +53,15 @@ class StepLogTest {
     List<String> lines = Files.readAllLines(file);
     assertEquals(
         "step,learning_rate,loss,gradient_norm,clip_rate,skipped_steps,"
-            + "\"update_to_weight/*.\"\"b\"\",\\\",\"lost_updates/*.\"\"b\"\",\\\"",
+            + "\"update_to_weight/*.\"\"b\"\",\\\",\"lost_updates/*.\"\"b\"\",\\\","
+            + "\"largest_update_to_weight/*.\"\"b\"\",\\\","
+            + "\"largest_update_parameter/*.\"\"b\"\",\\\","
+            + "\"saturated_codes/*.\"\"b\"\",\\/exp_avg\","
+            + "\"vanished_codes/*.\"\"b\"\",\\/exp_avg\"",
         lines.get(0));
-    assertEquals("10,0.30000000000000004,NaN,1.5,NaN,0,NaN,0.25", lines.get(1));
-    assertEquals("300,1.0E-5,2.25,Infinity,0.5,7,0.001,0.0", lines.get(2));
-    assertEquals("301,0.0,NaN,0.0,1.0,1099511627776,NaN,NaN", lines.get(3));
+    assertEquals("10,0.30000000000000004,NaN,1.5,NaN,0,NaN,0.25,NaN,,0.0,NaN", lines.get(1));
+    assertEquals("300,1.0E-5,2.25,Infinity,0.5,7,0.001,0.0,0.002,\"a\"\"b\",0.0,0.5", lines.get(2));
+    assertEquals("301,0.0,NaN,0.0,1.0,1099511627776,NaN,NaN,NaN,,NaN,NaN", lines.get(3));
     assertEquals(4, lines.size());
     assertEquals(0.1 + 0.2, Double.parseDouble(lines.get(1).split(",", -1)[1]));
   }
@@ -72,6 +80,9 @@ class StepLogTest {
     assertTrue(objects.get(0).get("loss").isJsonNull());
     assertEquals(0.25, objects.get(0).get("lost_updates/*.\"b\",\\").getAsDouble());
     assertTrue(objects.get(0).get("update_to_weight/*.\"b\",\\").isJsonNull());
+    assertEquals("", objects.get(0).get("largest_update_parameter/*.\"b\",\\").getAsString());
+    assertEquals("a\"b", objects.get(1).get("largest_update_parameter/*.\"b\",\\").getAsString());
+    assertEquals(0.5, objects.get(1).get("vanished_codes/*.\"b\",\\/exp_avg").getAsDouble());
     assertTrue(objects.get(1).get("gradient_norm").isJsonNull());
     assertEquals(2.25, objects.get(1).get("loss").getAsDouble());
     assertEquals(1L << 40, objects.get(2).get("skipped_steps").getAsLong());
@@ -93,6 +104,7 @@ class StepLogTest {
             "10 gradient_norm 1.5",
             "10 skipped_steps 0.0",
             "10 lost_updates/*.\"b\",\\ 0.25",
+            "10 saturated_codes/*.\"b\",\\/exp_avg 0.0",
             "300 learning_rate 1.0E-5",
             "300 loss 2.25",
             "300 gradient_norm Infinity",
@@ -100,6 +112,9 @@ class StepLogTest {
             "300 skipped_steps 7.0",
             "300 update_to_weight/*.\"b\",\\ 0.001",
             "300 lost_updates/*.\"b\",\\ 0.0",
+            "300 largest_update_to_weight/*.\"b\",\\ 0.002",
+            "300 saturated_codes/*.\"b\",\\/exp_avg 0.0",
+            "300 vanished_codes/*.\"b\",\\/exp_avg 0.5",
             "301 learning_rate 0.0",
             "301 loss NaN",
             "301 gradient_norm 0.0",

@@ -82,6 +82,17 @@ public interface BackendDevice extends AutoCloseable {
   StepProgram prepare(StepPlan plan);
 
   /**
+   * Allocates a loss scale that steps of this device move without the host.
+   *
+   * @return the scale, 0 until it is set, whose memory the caller closes; null if the host alone
+   *     moves it on this device
+   * @throws io.warmstep.OutOfDeviceMemoryException if there is no room for it
+   */
+  default DeviceScale allocateScale() {
+    return null;
+  }
+
+  /**
    * Makes a timer of this device's work, by its own clock where it has one.
    *
    * @return the timer, to be closed before the device

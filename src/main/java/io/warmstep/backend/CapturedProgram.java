@@ -80,20 +80,6 @@ public interface CapturedProgram extends AutoCloseable {
   void record();
 
   /**
-   * The loss scale, one float32 on the device.
-   *
-   * @return memory that closes with this
-   */
-  Memory lossScale();
-
-  /**
-   * Where that lies.
-   *
-   * @return the driver's address
-   */
-  long lossScaleAddress();
-
-  /**
    * Global norm of the scaled gradients of the last launch, before clipping; after {@link #settle}.
    *
    * @return the norm, or NaN if the plan does not need it or nothing was launched

@@ -9,9 +9,15 @@ package io.warmstep.step;
  * @param backoffFactor what it is multiplied by after a skipped step
  * @param growthInterval steps in a row with finite gradients before it grows; 0 without a loss
  *     scale
+ * @param lossScaleAddress where the device leaves the loss scale for kernels of the caller's, as a
+ *     float32; 0 without one
  */
 public record CapturedScale(
-    double gradientScale, double growthFactor, double backoffFactor, int growthInterval) {
+    double gradientScale,
+    double growthFactor,
+    double backoffFactor,
+    int growthInterval,
+    long lossScaleAddress) {
   /**
    * What gradients are multiplied by first.
    *

@@ -143,6 +143,18 @@ public final class StateCodes {
     return root * root;
   }
 
+  /**
+   * The largest number that codes stand for, with the largest scale.
+   *
+   * @param areSquares whether they are of squares
+   * @return what it and all larger finite numbers are read as
+   */
+  public static float largest(boolean areSquares) {
+    return areSquares
+        ? number(MOST_SQUARE, true, scale((short) LARGEST_ROOT))
+        : number(MOST_MOMENT, false, scale((short) LARGEST_SCALE));
+  }
+
   private static float scale(short word) {
     return Float.intBitsToFloat((word & 0xffff) << 15);
   }

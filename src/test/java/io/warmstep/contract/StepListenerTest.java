@@ -113,7 +113,8 @@ class StepListenerTest {
       }
       reports.clear();
       run(device, builder -> builder.learningRate(1e-12).listener(reports::add, STEPS));
-      assertEquals(List.of(new StepReport.Update("all", 0, 1)), reports.get(0).updates());
+      assertEquals(
+          List.of(new StepReport.Update("all", 0, 1, 0, "w", List.of())), reports.get(0).updates());
     }
   }
 
@@ -223,7 +224,10 @@ class StepListenerTest {
     assertEquals(1, skipped.skippedSteps());
     assertTrue(Double.isNaN(skipped.learningRate()));
     assertTrue(Double.isNaN(skipped.clipRate()));
-    assertEquals(List.of(new StepReport.Update("all", Double.NaN, Double.NaN)), skipped.updates());
+    double unknown = Double.NaN;
+    assertEquals(
+        List.of(new StepReport.Update("all", unknown, unknown, unknown, "", List.of())),
+        skipped.updates());
     StepReport done = reports.get(1);
     assertEquals(1, done.step());
     assertEquals(1, done.skippedSteps());

@@ -1,15 +1,12 @@
 package io.warmstep.backend.cuda;
 
-import io.warmstep.ElementType;
 import io.warmstep.backend.CapturedProgram;
-import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepRefusedException;
 import io.warmstep.step.CapturedCounts;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
-import io.warmstep.storage.Storage;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -136,6 +133,7 @@ final class CudaCapturedStep implements CapturedProgram {
     arguments.putLong(Layout.CAPTURED_RESULT, normResult);
     arguments.putLong(Layout.CAPTURED_SLOTS, exchange + Layout.EXCHANGE_BYTES);
     arguments.putLong(Layout.CAPTURED_TABLE, table.address());
+    arguments.putLong(Layout.CAPTURED_LOSS_SCALE, scale.lossScaleAddress());
     arguments.putDouble(Layout.CAPTURED_GRADIENT_SCALE, scale.gradientScale());
     arguments.putDouble(Layout.CAPTURED_GROWTH_FACTOR, scale.growthFactor());
     arguments.putDouble(Layout.CAPTURED_BACKOFF_FACTOR, scale.backoffFactor());
@@ -171,7 +169,6 @@ final class CudaCapturedStep implements CapturedProgram {
     start.putFloat(Layout.SCALE_FLOAT, factor.floatScale());
     start.putFloat(Layout.SCALE_MANTISSA, factor.mantissa());
     start.putInt(Layout.SCALE_EXPONENT, factor.exponent());
-    start.putFloat(Layout.SCALE_LOSS, (float) from.lossScale);
     start.putDouble(Layout.STATE_LOSS_SCALE, from.lossScale);
     start.putLong(Layout.STATE_LAUNCHES, 0);
     start.putLong(Layout.STATE_STEPS, from.steps);
@@ -290,16 +287,6 @@ final class CudaCapturedStep implements CapturedProgram {
           launchAll();
         });
     hasRun = true; // once that graph is launched
-  }
-
-  @Override
-  public Memory lossScale() {
-    return new CudaMemory(device, Storage.of(ElementType.FLOAT32), lossScaleAddress(), 1);
-  }
-
-  @Override
-  public long lossScaleAddress() {
-    return state.address() + Layout.SCALE_LOSS;
   }
 
   @Override

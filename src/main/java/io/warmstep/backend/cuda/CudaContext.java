@@ -278,6 +278,11 @@ final class CudaContext {
         bytes);
   }
 
+  /** The same without an allocation. */
+  void startWriting(CUdeviceptr to, Pointer from, long bytes) {
+    Cuda.check(JCudaDriver.cuMemcpyHtoDAsync(to, from, bytes, stream), "cuMemcpyHtoDAsync", name);
+  }
+
   /** Copies from the device into a direct buffer's first bytes. */
   void read(long address, ByteBuffer to, long bytes) {
     CUdeviceptr from = Cuda.pointer(address);

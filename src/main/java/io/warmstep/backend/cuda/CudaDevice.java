@@ -5,6 +5,7 @@ import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.DeviceScale;
 import io.warmstep.backend.Mark;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
@@ -98,7 +99,12 @@ final class CudaDevice implements BackendDevice {
     return allocate(storage, skipped, length);
   }
 
-  private Memory allocate(Storage storage, int skipped, long length) {
+  @Override
+  public DeviceScale allocateScale() {
+    return new CudaScale(context, allocate(Storage.of(ElementType.FLOAT32), 0, 1));
+  }
+
+  private CudaMemory allocate(Storage storage, int skipped, long length) {
     if (length > Long.MAX_VALUE / storage.type().bytes() - skipped) {
       throw new OutOfDeviceMemoryException(
           length + " " + storage + " are more bytes than any device has, " + report.device(), null);

@@ -114,12 +114,11 @@ final class Layout {
 
   static final int RESULT_SKIP = 20;
 
-  /** GradientScale: a double, two floats, an int, a float. */
+  /** GradientScale: a double, two floats, two ints. */
   static final int SCALE_FLOAT = 8;
 
   static final int SCALE_MANTISSA = 12;
   static final int SCALE_EXPONENT = 16;
-  static final int SCALE_LOSS = 20;
 
   /** CapturedState: a GradientScale, a double, four longs, two ints. */
   static final int STATE_BYTES = 72;
@@ -144,21 +143,22 @@ final class Layout {
   static final int EXCHANGE_FINITE_STEPS = 48;
   static final int EXCHANGE_LAST_SKIPPED = 52;
 
-  /** CapturedArguments: five pointers, three doubles, four ints. */
-  static final int CAPTURED_BYTES = 80;
+  /** CapturedArguments: six pointers, three doubles, four ints. */
+  static final int CAPTURED_BYTES = 88;
 
   static final int CAPTURED_STATE = 0;
   static final int CAPTURED_EXCHANGE = 8;
   static final int CAPTURED_RESULT = 16;
   static final int CAPTURED_SLOTS = 24;
   static final int CAPTURED_TABLE = 32;
-  static final int CAPTURED_GRADIENT_SCALE = 40;
-  static final int CAPTURED_GROWTH_FACTOR = 48;
-  static final int CAPTURED_BACKOFF_FACTOR = 56;
-  static final int CAPTURED_GROWTH_INTERVAL = 64;
-  static final int CAPTURED_SLOT_WORDS = 68;
-  static final int CAPTURED_SLOT_COUNT = 72;
-  static final int CAPTURED_HAS_NORM = 76;
+  static final int CAPTURED_LOSS_SCALE = 40;
+  static final int CAPTURED_GRADIENT_SCALE = 48;
+  static final int CAPTURED_GROWTH_FACTOR = 56;
+  static final int CAPTURED_BACKOFF_FACTOR = 64;
+  static final int CAPTURED_GROWTH_INTERVAL = 72;
+  static final int CAPTURED_SLOT_WORDS = 76;
+  static final int CAPTURED_SLOT_COUNT = 80;
+  static final int CAPTURED_HAS_NORM = 84;
 
   private Layout() {}
 

@@ -11,15 +11,21 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.HostBehindException;
 import io.warmstep.LossScaler;
+import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
 import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
 import io.warmstep.schedule.Schedules;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUgraph;
@@ -32,6 +38,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Steps in a graph that the caller captures on a stream that was lent. On the simulated driver. */
@@ -151,6 +158,7 @@ class CapturedGraphTest extends SimulatedTest {
               Parameters.on(device).borrow("p", values.tensor, gradients.tensor).build();
           Optimizer optimizer = builder(parameters).lossScaler(scaler).build();
           CapturedStep captured = optimizer.capture()) {
+        assertEquals(optimizer.lossScaleHandle(), captured.lossScaleHandle());
         CUdeviceptr lossScale = Cuda.pointer(captured.lossScaleHandle());
         long launches = CudaSim.launches();
         CUgraphExec exec =
@@ -246,6 +254,62 @@ class CapturedGraphTest extends SimulatedTest {
           }
           check(21, optimizer);
         });
+  }
+
+  static Stream<Consumer<OptimizerBuilder>> waysToZero() {
+    return Stream.of(
+        builder -> {},
+        builder -> builder.clipNorm(1e9).skipNonFinite(true),
+        builder -> builder.skipNonFinite(true).masterWeights(MasterWeights.EXACT),
+        builder -> builder.rule(Lamb.lamb()).masterWeights(MasterWeights.EXACT),
+        builder -> builder.rule(Lamb.lamb()).skipNonFinite(true));
+  }
+
+  /** Those of the next prepared launch may be there by then. */
+  @ParameterizedTest
+  @MethodSource("waysToZero")
+  void launchesThatComeTooEarlyLeaveGradients(Consumer<OptimizerBuilder> options) {
+    try (Device device = Devices.wrapCuda(contextHandle, streamHandle);
+        Parameters parameters =
+            Parameters.on(device)
+                .add("p", values())
+                .add("q", ElementType.BFLOAT16, values())
+                .build()) {
+      OptimizerBuilder builder =
+          Optimizer.of(parameters).rule(Adam.adamW()).learningRate(0.1).zeroGradients(true);
+      options.accept(builder);
+      try (Optimizer optimizer = builder.build();
+          CapturedStep captured = optimizer.capture()) {
+        CUgraphExec exec = graph(GLOBAL, captured::record);
+        for (int turn = 0; turn < 3; turn++) {
+          float[] gradients = new float[LENGTH];
+          Arrays.fill(gradients, 1 + turn);
+          parameters.forEach(parameter -> parameter.gradients().copyFrom(gradients));
+          List<float[]> before = new ArrayList<>();
+          parameters.forEach(parameter -> before.add(parameter.values().toFloats()));
+          launch(exec);
+          for (Parameter parameter : parameters) {
+            assertArrayEquals(gradients, parameter.gradients().toFloats(), parameter.name());
+            assertArrayEquals(before.remove(0), parameter.values().toFloats(), parameter.name());
+          }
+          assertThrows(HostBehindException.class, captured::beforeLaunch);
+          captured.beforeLaunch();
+          launch(exec);
+          for (Parameter parameter : parameters) {
+            assertArrayEquals(new float[LENGTH], parameter.gradients().toFloats());
+          }
+          assertEquals(turn + 1, optimizer.stepCount());
+          gradients[3] = Float.NaN;
+          parameters.forEach(parameter -> parameter.gradients().copyFrom(gradients));
+          launch(exec); // too early, and to be skipped besides
+          for (Parameter parameter : parameters) {
+            assertArrayEquals(gradients, parameter.gradients().toFloats());
+          }
+          assertThrows(HostBehindException.class, captured::beforeLaunch);
+          assertEquals(0, optimizer.skippedSteps());
+        }
+      }
+    }
   }
 
   @Test

@@ -411,6 +411,42 @@ class CudaWaitTest extends SimulatedTest {
     assertEquals(List.of(10L, 20L, 30L, 40L, 50L), steps(reports));
   }
 
+  /** The others are left to the device, as without a listener. */
+  @Test
+  void ofStepsThatCanBeSkippedOnlyReportedOnesWait() {
+    List<StepReport> reports = new ArrayList<>();
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("w", new float[10]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Adam.adam())
+                .learningRate(0.1)
+                .skipNonFinite(true)
+                .listener(reports::add, 8)
+                .build()) {
+      for (int i = 0; i < 16; i++) {
+        optimizer.step();
+      }
+      optimizer.flushReports();
+      long waits = CudaSim.waits();
+      for (int i = 0; i < 7; i++) {
+        optimizer.step();
+      }
+      assertEquals(waits + 1, CudaSim.waits(), "for an event that is reached");
+      waits = CudaSim.waits();
+      optimizer.step();
+      assertTrue(CudaSim.waits() > waits, "whether it happens is part of the report");
+      waits = CudaSim.waits();
+      for (int i = 0; i < 5; i++) {
+        optimizer.step();
+      }
+      assertEquals(waits + 1, CudaSim.waits(), "for an event that is reached");
+      assertEquals(29, optimizer.stepCount());
+      optimizer.step();
+      assertEquals(List.of(8L, 16L, 24L), steps(reports));
+    }
+  }
+
   private static List<Long> steps(List<StepReport> reports) {
     return reports.stream().map(StepReport::step).toList();
   }

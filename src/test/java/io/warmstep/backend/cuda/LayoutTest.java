@@ -189,7 +189,6 @@ class LayoutTest {
     same("GradientScale, float_scale", Layout.SCALE_FLOAT);
     same("GradientScale, mantissa", Layout.SCALE_MANTISSA);
     same("GradientScale, exponent", Layout.SCALE_EXPONENT);
-    same("GradientScale, loss_scale", Layout.SCALE_LOSS);
     same("GradientScale", Layout.STATE_LOSS_SCALE);
     same("CapturedState, loss_scale", Layout.STATE_LOSS_SCALE);
     same("CapturedState, launches", Layout.STATE_LAUNCHES);
@@ -213,6 +212,7 @@ class LayoutTest {
     same("CapturedArguments, result", Layout.CAPTURED_RESULT);
     same("CapturedArguments, slots", Layout.CAPTURED_SLOTS);
     same("CapturedArguments, table", Layout.CAPTURED_TABLE);
+    same("CapturedArguments, loss_scale", Layout.CAPTURED_LOSS_SCALE);
     same("CapturedArguments, gradient_scale", Layout.CAPTURED_GRADIENT_SCALE);
     same("CapturedArguments, growth_factor", Layout.CAPTURED_GROWTH_FACTOR);
     same("CapturedArguments, backoff_factor", Layout.CAPTURED_BACKOFF_FACTOR);

@@ -610,13 +610,13 @@ final class EquivalentMutants {
    * Whether a mutant is where a step is skipped: from the test of the flags to the end of the loop.
    */
   private static boolean isWhereSkipped(PtxMutants.Mutant mutant, List<String> text) {
-    int from = 0;
-    while (!text.get(from).contains("ld.param.u8")) {
-      from++;
-    }
-    int to = from;
+    int to = 0;
     while (!text.get(to).contains("bra.uni")) {
       to++;
+    }
+    int from = to;
+    while (!text.get(from).contains("ld.param")) {
+      from--;
     }
     return mutant.line() - 1 >= from && mutant.line() - 1 <= to;
   }
