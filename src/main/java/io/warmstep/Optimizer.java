@@ -131,12 +131,12 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
    * copies nothing between host and device and, on a GPU, waits for nothing. Where steps with
-   * non-finite gradients are skipped, OpenCL waits for the norm, because the host must know whether
-   * the step happened. On CUDA the device decides and counts, up to 16 steps behind; then {@link
-   * #stepCount}, {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link #learningRate()} and
-   * {@link LossScaler#scale} wait for it. On CUDA the step also waits for the norm if there is a
-   * listener, a custom or metric-driven schedule, accumulation, a factor for one step, {@code
-   * Muon}, {@code Lookahead}, or a loss scaler that {@link #capture} rejects. For a step that is
+   * non-finite gradients are skipped, CUDA and OpenCL devices decide and count, up to 16 steps
+   * behind; then {@link #stepCount}, {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link
+   * #learningRate()} and {@link LossScaler#scale} wait for it. Such a step waits for the norm if
+   * there is a listener, a custom or metric-driven schedule, accumulation, a factor for one step,
+   * {@code Muon}, {@code Lookahead}, or a loss scaler that {@link #capture} rejects, or if an
+   * OpenCL device does not compute in float64, in which the loss scale is kept. For a step that is
    * reported to a {@link OptimizerBuilder#listener}, the numbers are kept on the device, and a
    * later call copies them to the host once they are ready.
    *
