@@ -55,7 +55,7 @@ WS_INLINE void ws_halves(local ws_one *scratch, int rows) {
 
 /* The sums of one tile. */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tiles(
-    ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
+    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, global const ws_stored *g, global ws_one *row_sums,
     global ws_one *column_sums) {
@@ -116,7 +116,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tile
 
 /* The rows of a matrix, or 256 of its columns: first the rows, then the columns of each. */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_join(
-    ws_groups groups, int has_tiles, global const long *segments, global const int *tiles,
+    ws_groups_argument groups, int has_tiles, global const long *segments, global const int *tiles,
     global ws_one *row_factors, global ws_one *column_factors, global const ws_one *row_sums,
     global const ws_one *column_sums, global ws_one *scaled, int from_control,
     global const ws_one *control) {

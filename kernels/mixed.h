@@ -14,9 +14,6 @@
  * and has arguments for what masters keep beside the parameters, and for the key of the random
  * numbers. The arithmetic is float32.
  */
-typedef WS_JOIN(uint, WS_LANES) ws_words;
-typedef WS_JOIN(int, WS_LANES) ws_flags;
-typedef WS_JOIN(ushort, WS_LANES) ws_halves;
 typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
 
 #define WS_ELEMENT_float32 float
@@ -39,11 +36,6 @@ typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
 #define WS_REST_bfloat16_master24_random uchar
 #define WS_REST_float16_master float
 
-#define WS_AS_WORDS WS_JOIN(as_uint, WS_LANES)
-#define WS_AS_FLAGS WS_JOIN(as_int, WS_LANES)
-#define WS_AS_LANES WS_JOIN(as_float, WS_LANES)
-#define WS_TO_WORDS WS_JOIN(convert_uint, WS_LANES)
-#define WS_TO_HALVES WS_JOIN(convert_ushort, WS_LANES)
 #define WS_TO_BYTES WS_JOIN(convert_uchar, WS_LANES)
 
 /* What random numbers follow from, but for the operand and the element, which is counted from first. */
@@ -55,41 +47,7 @@ typedef struct {
   long first;
 } ws_source;
 
-/* 16 bits each. Places that are another's read as zero and are not written. */
-WS_INLINE ws_words ws_load_halves(global const ushort *a, ws_unit unit) {
-  ushort lanes[WS_LANES];
-  int i;
-  if (unit.to - unit.from == WS_LANES) {
-    return WS_TO_WORDS(
-        unit.aligned ? *(global const ws_halves *)(a + unit.at) : WS_VLOAD(0, a + unit.at));
-  }
-  for (i = 0; i < WS_LANES; i++) {
-    lanes[i] = i >= unit.from && i < unit.to ? a[unit.at + i] : 0;
-  }
-  return WS_TO_WORDS(WS_VLOAD(0, lanes));
-}
-
-WS_INLINE void ws_store_halves(global ushort *a, ws_unit unit, ws_words words) {
-  ws_halves halves = WS_TO_HALVES(words & 0xffffu);
-  ushort lanes[WS_LANES];
-  int i;
-  if (unit.to - unit.from == WS_LANES) {
-    if (unit.aligned) {
-      *(global ws_halves *)(a + unit.at) = halves;
-    } else {
-      WS_VSTORE(halves, 0, a + unit.at);
-    }
-    return;
-  }
-  WS_VSTORE(halves, 0, lanes);
-  for (i = 0; i < WS_LANES; i++) {
-    if (i >= unit.from && i < unit.to) {
-      a[unit.at + i] = lanes[i];
-    }
-  }
-}
-
-/* 8 bits each, likewise. */
+/* 8 bits each, as storage.h has 16. */
 WS_INLINE ws_words ws_load_bytes(global const uchar *a, ws_unit unit) {
   uchar lanes[WS_LANES];
   int i;
@@ -121,39 +79,6 @@ WS_INLINE void ws_store_bytes(global uchar *a, ws_unit unit, ws_words words) {
       a[unit.at + i] = lanes[i];
     }
   }
-}
-
-/* All ones where bits are those of a NaN. */
-WS_INLINE ws_flags ws_are_nan(ws_words bits) {
-  return WS_AS_FLAGS(bits & 0x7fffffffu) > 0x7f800000;
-}
-
-WS_INLINE ws_lanes ws_widen_float16(ws_words halves) {
-  ws_one lanes[WS_LANES];
-  uint words[WS_LANES];
-  int i;
-  WS_VSTORE(halves, 0, words);
-  for (i = 0; i < WS_LANES; i++) {
-    lanes[i] = ws_from_float16((ushort)words[i]);
-  }
-  return WS_VLOAD(0, lanes);
-}
-
-WS_INLINE ws_words ws_narrow_float16(ws_lanes value) {
-  ws_one lanes[WS_LANES];
-  uint words[WS_LANES];
-  int i;
-  WS_VSTORE(value, 0, lanes);
-  for (i = 0; i < WS_LANES; i++) {
-    words[i] = ws_to_float16(lanes[i]);
-  }
-  return WS_VLOAD(0, words);
-}
-
-/* The lower 16 bits are the bfloat16. */
-WS_INLINE ws_words ws_narrow_bfloat16(ws_lanes value) {
-  ws_words bits = WS_AS_WORDS(value);
-  return ws_are_nan(bits) ? bits >> 16 | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
 }
 
 /*
@@ -203,7 +128,7 @@ WS_INLINE ws_words ws_narrow_randomly(ws_lanes value, ws_words random) {
 
 #define ws_load_float32(a, rest, unit) ws_load_state(a, unit)
 #define ws_load_float16(a, rest, unit) ws_widen_float16(ws_load_halves(a, unit))
-#define ws_load_bfloat16(a, rest, unit) WS_AS_LANES(ws_load_halves(a, unit) << 16)
+#define ws_load_bfloat16(a, rest, unit) ws_widen_bfloat16(ws_load_halves(a, unit))
 #define ws_load_bfloat16_random ws_load_bfloat16
 
 /* See io.warmstep.storage.Remainders. */

@@ -58,16 +58,29 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_norm_nodes(
  * is the norm of the scaled gradients. One work-item.
  *
  * gradient_scale is what gradients are multiplied by first, without the prescale; in float32 all of
- * it is scale_mantissa * 2^scale_exponent. max_norm is negative for no clipping, and eps what is added to the norm. A count of 0 means that there are no gradients of
- * that type; with float64 ones all is computed in float64.
+ * it is scale_mantissa * 2^scale_exponent. With WS_AHEAD these come from what ahead.cl has set, and the
+ * arguments are unused. max_norm is negative for no clipping, and eps what is added to the norm. A count
+ * of 0 means that there are no gradients of that type; with float64 ones all is computed in float64.
  */
+#ifdef WS_AHEAD
+#define WS_SCALE_ARGUMENT global const ws_one *scale
+#else
+#define WS_SCALE_ARGUMENT ws_one gradient_scale
+#endif
 #if !defined(WS_STORED) && WS_ARITHMETIC == 32
 kernel void ws_norm_finish(
-    float gradient_scale, float scale_mantissa, int scale_exponent, float max_norm, float eps, int count,
+    WS_SCALE_ARGUMENT, float scale_mantissa, int scale_exponent, float max_norm, float eps, int count,
     global const float *sums, global const int *exponents, global float *control, int kind) {
+#ifdef WS_AHEAD
+  float gradient_scale = scale[2];
+#endif
   float root = count > 0 ? sums[0] : 0.0f;
   int exponent = count > 0 ? exponents[0] : 0;
   float norm;
+#ifdef WS_AHEAD
+  scale_mantissa = scale[3];
+  scale_exponent = as_int(scale[4]);
+#endif
   if (kind == WS_SUM_SQUARES) {
     root = sqrt(root);
   } else if (kind == WS_SUM_LARGEST && root > 0 && root <= FLT_MAX) {
@@ -84,14 +97,20 @@ kernel void ws_norm_finish(
 }
 #elif !defined(WS_STORED)
 kernel void ws_norm_finish(
-    double gradient_scale, double max_norm, double eps, int count, global const double *sums,
+    WS_SCALE_ARGUMENT, double max_norm, double eps, int count, global const double *sums,
     global const int *exponents, global double *control, float float_scale, int float_count,
     global const float *float_sums, global const int *float_exponents,
     global float *float_control, int kind) {
+#ifdef WS_AHEAD
+  double gradient_scale = scale[0];
+#endif
   double raw = 0;
   double factor = 1;
   double norm;
   int finite;
+#ifdef WS_AHEAD
+  float_scale = ((global const float *)scale)[2];
+#endif
   if (count > 0) {
     raw = (kind == WS_SUM_SQUARES ? sqrt(sums[0]) : sums[0]) * ws_power_of_two_f64(exponents[0]);
   }

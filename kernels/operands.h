@@ -123,6 +123,22 @@ typedef struct {
   ws_one value[WS_GROUPS][WS_FIELDS];
 } ws_groups;
 
+/*
+ * With WS_AHEAD the numbers of several steps lie in a ring, and the norm's outcome says which of its
+ * places has this step's: see ahead.cl.
+ */
+#ifdef WS_AHEAD
+typedef global const ws_groups *ws_groups_argument;
+#define WS_NUMBERS_OF_GROUP(groups, group, numbers)              \
+  {                                                              \
+    int field;                                                   \
+    for (field = 0; field < WS_FIELDS; field++) {                \
+      numbers[field] = groups[(int)control[3]].value[group][field]; \
+    }                                                            \
+  }
+#else
+typedef ws_groups ws_groups_argument;
+
 /* A group's numbers. All indices are constants once unrolled: with others a GPU's compiler copies the
  * argument into every work-item's private memory. */
 #define WS_NUMBERS_OF_GROUP(groups, group, numbers)                          \
@@ -135,6 +151,7 @@ typedef struct {
       }                                                                      \
     }                                                                        \
   }
+#endif
 
 /* Loads and stores of each operand as it is stored. */
 #ifdef WS_MIXED

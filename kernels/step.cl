@@ -15,6 +15,7 @@
  *   WS_FACTORED                            if the first slot is kept as factors: see operands.h
  *   WS_MIXED                               if operands are stored in several ways: see mixed.h
  *   WS_TENSOR_FACTORS                      if gradients are clipped tensor by tensor: see clip.cl
+ *   WS_AHEAD                               if the host does not wait for the step's outcome: see ahead.cl
  *
  * A GPU has many work-items of one unit of 16 bytes. A processor has one work-item with many wide
  * units: its compiler keeps what is the same for all of them in registers.
@@ -107,6 +108,21 @@ WS_FACTORED_UNITS
   }
 }
 
+#ifdef WS_AHEAD
+/* All that a skipped step does. */
+WS_INLINE void ws_zero_units(
+    long at, long length, int aligned, global WS_TYPE_OF_GRADIENTS *g) {
+  int i;
+  for (i = 0; i < WS_UNITS; at += WS_NEXT_UNIT(i), i++) {
+    ws_unit unit = ws_unit_at(at, length, aligned);
+    if (unit.to <= unit.from) {
+      return;
+    }
+    WS_STORE_GRADIENTS(g, unit, (WS_REAL)0);
+  }
+}
+#endif
+
 /*
  * The work of a launch is cut into segments, runs of elements that lie one after the other in every
  * buffer, and these into tiles, one for each work-group. A segment whose buffers' offsets all leave
@@ -139,7 +155,7 @@ WS_FACTORED_UNITS
 #define WS_FACTORS_PARAMETER
 #endif
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
-    ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
+    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int zero_gradients, int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, global WS_TYPE_OF_VALUES *p,
     global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_SUMS_PARAMETER WS_FACTORED_PARAMETERS
@@ -159,7 +175,13 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   WS_REAL weight_decay;
   int i;
 
+  at -= aligned ? segment[3] % WS_LANES : 0;
   if (WS_IS_SKIPPED(from_control, control)) {
+#ifdef WS_AHEAD /* else the host sees to it */
+    if (zero_gradients) {
+      ws_zero_units(at, segment[1], aligned, g + segment[4]);
+    }
+#endif
     return;
   }
   WS_NUMBERS_OF_GROUP(groups, group, numbers);
@@ -177,7 +199,6 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
 #ifdef WS_TENSOR_FACTORS
   scale *= tensor_factors[has_tiles ? tiles[tile] : 0];
 #endif
-  at -= aligned ? segment[3] % WS_LANES : 0;
 
 #ifdef WS_MIXED
   ws_source source;

@@ -94,7 +94,7 @@ WS_INLINE ws_lanes ws_within(ws_lanes x, ws_unit unit) {
  * its first leaf among all and how many it has, and the offsets of its own or its group's state.
  */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
-    ws_groups groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
+    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, long leaf_count, global ws_one *sums, global int *exponents,
     global WS_TYPE_OF_VALUES *p,
@@ -229,7 +229,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
 
 /* The numbers of one tensor, or of one group. */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_numbers(
-    ws_groups groups, global const long *segments, long leaf_count, global ws_one *sums,
+    ws_groups_argument groups, global const long *segments, long leaf_count, global ws_one *sums,
     global int *exponents,
     global ws_one *tensor_numbers, int from_control,
     global const ws_one *control WS_EACH_KEPT(WS_KEPT_PARAMETER)) {

@@ -145,17 +145,18 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Updates all parameters from their gradients. After the first call it allocates no objects,
    * copies nothing between host and device and, on a GPU, waits for nothing. Where steps with
-   * non-finite gradients are skipped, OpenCL waits for the norm, because the host must know whether
-   * the step happened. On CUDA the device decides and counts, up to 16 steps behind; then {@link
-   * #stepCount}, {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link #learningRate()}, {@link
-   * OptimizerGroups#stepCount}, {@link LossScaler#scale} and {@link LossScaler#state} wait until
-   * the device has decided about the last step, while its update may still run; kernels read the
-   * loss scale at {@link #lossScaleHandle}, for which nothing waits. On CUDA the step itself waits
-   * for the norm if it is reported to a listener, or if there is a custom or metric-driven
-   * schedule, accumulation, a factor for one step, {@code Muon}, {@code Lookahead}, or a loss
-   * scaler that {@link #capture} rejects; where it then changes the loss scale, it sends the device
-   * the new one. For a step that is reported to a {@link OptimizerBuilder#listener}, the numbers
-   * are kept on the device, and a later call copies them to the host once they are ready.
+   * non-finite gradients are skipped, CUDA and OpenCL devices decide and count, up to 16 steps
+   * behind; then {@link #stepCount}, {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link
+   * #learningRate()}, {@link OptimizerGroups#stepCount}, {@link LossScaler#scale} and {@link
+   * LossScaler#state} wait until the device has decided about the last step, while its update may
+   * still run; on CUDA kernels read the loss scale at {@link #lossScaleHandle}, for which nothing
+   * waits. The step itself waits for the norm if it is reported to a listener, or if there is a
+   * custom or metric-driven schedule, accumulation, a factor for one step, {@code Muon}, {@code
+   * Lookahead}, or a loss scaler that {@link #capture} rejects, or if an OpenCL device does not
+   * compute in float64, in which the loss scale is kept; where it then changes the loss scale, it
+   * sends a CUDA device the new one. For a step that is reported to a {@link
+   * OptimizerBuilder#listener}, the numbers are kept on the device, and a later call copies them to
+   * the host once they are ready.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or

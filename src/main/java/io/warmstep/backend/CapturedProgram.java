@@ -4,9 +4,9 @@ import io.warmstep.step.CapturedCounts;
 import io.warmstep.step.StepInputs;
 
 /**
- * A prepared step that a device repeats without the host, in a graph: the numbers that move from
- * step to step wait on the device's side of a ring, which the host fills ahead, and the device
- * counts what happened. Used by one thread at a time.
+ * A prepared step that a device repeats without the host, in a graph or launch by launch: the
+ * numbers that move from step to step wait on the device's side of a ring, which the host fills
+ * ahead, and the device counts what happened. Used by one thread at a time.
  */
 public interface CapturedProgram extends AutoCloseable {
   /**

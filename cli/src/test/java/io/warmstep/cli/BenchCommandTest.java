@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -238,6 +239,19 @@ class BenchCommandTest {
   void threadsAreForTheCpu() {
     assertEquals(2, bench("--backend", "opencl", "--threads", "2"));
     assertTrue(err.toString().contains("--threads is for the cpu"), err.toString());
+  }
+
+  /** Also on an OpenCL device that is the processor, which updates no Java arrays. */
+  @Test
+  @Tag("opencl")
+  void aFullStepOnOpenClIsMeasuredWithoutSeparatePasses() {
+    assertEquals(
+        0,
+        bench("--backend", "opencl", "--full-step", "--size", "1000", "--rounds", "1", "--json"),
+        err::toString);
+    assertEquals(
+        "opencl",
+        JsonParser.parseString(out.toString()).getAsJsonObject().get("backend").getAsString());
   }
 
   @Test

@@ -9,6 +9,7 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.StagedMemory.Staging;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.storage.Storage;
 import java.util.List;
 import java.util.Map;
@@ -181,6 +182,15 @@ final class OpenClDevice implements BackendDevice {
     OpenClStepProgram program = new OpenClStepProgram(this, programs, plan);
     prepared.add(program);
     return program;
+  }
+
+  /** The same without a wait for its outcome; null if the plan or the device has none. */
+  OpenClAheadStep ahead(StepPlan plan, CapturedScale scale) {
+    OpenClAheadStep ahead = OpenClAheadStep.of(this, programs, plan, scale);
+    if (ahead != null) {
+      prepared.add(ahead.step());
+    }
+    return ahead;
   }
 
   @Override

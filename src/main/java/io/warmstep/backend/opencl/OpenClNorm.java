@@ -31,13 +31,20 @@ final class OpenClNorm implements AutoCloseable {
   private final Kernel finish; // null where the host does that
   private final SharedNorm shared; // null where the step is of the whole model
   private final boolean skips;
+  private final AheadRing ring; // or null
   private final OpenClEvent computed;
   private final ByteBuffer outcome = OpenCl.direct(CONTROL_FIELDS * Double.BYTES);
   private final Pointer outcomePointer = Pointer.to(outcome);
   private final Resources resources = new Resources();
 
-  OpenClNorm(OpenClContext context, Programs programs, StepPlan plan) {
+  /**
+   * Prepares the norm of a plan.
+   *
+   * @param ring what has the scale and takes the outcome; null where a step's inputs have it
+   */
+  OpenClNorm(OpenClContext context, Programs programs, StepPlan plan, AheadRing ring) {
     this.context = context;
+    this.ring = ring;
     this.computed = new OpenClEvent(context);
     this.skips = plan.options().skipNonFinite();
     this.hasDoubles = !plan.normOrder(ElementType.FLOAT64).isEmpty();
@@ -53,10 +60,14 @@ final class OpenClNorm implements AutoCloseable {
               ? resources.add(context.allocate(CONTROL_FIELDS * Double.BYTES))
               : null;
       shared = isOfPart ? new SharedNorm(context, plan.options(), floats, doubles) : null;
-      finish =
-          isOfPart ? null : resources.add(programs.norm("ws_norm_finish", arithmetic()).single());
+      finish = isOfPart ? null : resources.add(programs.normFinish(arithmetic()));
       if (!isOfPart) {
         setArguments(plan);
+      }
+      if (ring != null) {
+        setUnused();
+        finish.setBuffer(0, ring.scale());
+        ring.setNorm(this);
       }
     } catch (RuntimeException | Error e) {
       resources.close();
@@ -95,6 +106,21 @@ final class OpenClNorm implements AutoCloseable {
     }
   }
 
+  /** Arguments in whose place the ring has numbers. */
+  private void setUnused() {
+    if (hasDoubles) {
+      finish.setReal(7, 1, false);
+    } else {
+      finish.setReal(1, 1, false);
+      finish.setInt(2, 0);
+    }
+  }
+
+  /** Whether the outcome is computed in float64. */
+  boolean isDouble() {
+    return hasDoubles;
+  }
+
   /** What the update of one arithmetic type reads. */
   cl_mem control(boolean isDouble) {
     return isDouble ? doubleControl : floatControl;
@@ -112,11 +138,22 @@ final class OpenClNorm implements AutoCloseable {
     }
   }
 
-  void launch(StepInputs inputs) {
+  /** The launches of one step of the ring's, the first being 1. Allocates nothing. */
+  void launchAhead(long launch) {
+    launchTrees();
+    finish.launch();
+    ring.decide(launch);
+  }
+
+  private void launchTrees() {
     floats.launch();
     if (hasDoubles) {
       doubles.launch();
     }
+  }
+
+  void launch(StepInputs inputs) {
+    launchTrees();
     GradientScale scale = inputs.gradientScale();
     if (shared != null) {
       shared.compute(scale);

@@ -1,10 +1,12 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.step.CapturedScale;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
@@ -20,7 +22,8 @@ import java.util.Map;
  * 1024 bytes that are guaranteed; more groups take another launch.
  *
  * <p>Nothing is waited for, except where non-finite gradients skip the step: whether it happened is
- * what {@link #run} returns, as soon as the norm tells, while the update still runs.
+ * what {@link #run} returns, as soon as the norm tells, while the update still runs. Or the step is
+ * an {@link OpenClAheadStep}'s, with a ring, and run by {@link #launchAhead}.
  */
 final class OpenClStepProgram implements StepProgram {
   private final OpenClDevice device;
@@ -35,6 +38,8 @@ final class OpenClStepProgram implements StepProgram {
   private final List<OpenClGroupSums> groupSums = new ArrayList<>();
   private final List<Integer> sharedGroups;
   private final OpenClNorm norm;
+  private final AheadRing ring; // or null
+  private final StepInputs unused = new StepInputs(); // with a ring, which has the step's
   private boolean hasRun;
 
   /** One launch of the update. */
@@ -131,21 +136,30 @@ final class OpenClStepProgram implements StepProgram {
   private record NumbersKey(boolean isDouble, List<Integer> groups) {}
 
   OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan) {
+    this(device, programs, plan, null);
+  }
+
+  /** Takes over the ring, if there is one. */
+  OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan, AheadRing ring) {
     this.device = device;
+    this.ring = ring;
     this.plan = plan;
     this.programs = programs;
     this.sharedGroups = plan.sharedGroups();
     this.bufferOptions = device.context().bufferOptions();
     try {
+      if (ring != null) {
+        resources.add(ring);
+      }
       runs = Span.of(plan).stream().map(UpdateRun::new).toList();
       norm =
           plan.options().needsNorm()
-              ? resources.add(new OpenClNorm(device.context(), programs, plan))
+              ? resources.add(new OpenClNorm(device.context(), programs, plan, ring))
               : null;
       for (StepPlan.SameRule rule : plan.rules()) {
         addLaunches(programs, rule);
       }
-      if (plan.options().zeroGradients() && plan.options().skipNonFinite()) {
+      if (plan.options().zeroGradients() && plan.options().skipNonFinite() && ring == null) {
         zeroing(); // which a skipped step does
       }
       device.context().finish(); // so that what cannot be done fails here rather than in a step
@@ -184,7 +198,9 @@ final class OpenClStepProgram implements StepProgram {
           GroupNumbers shared =
               byKey.computeIfAbsent(
                   new NumbersKey(isDouble, key.groups),
-                  k -> new GroupNumbers(plan, k.groups, capacity, k.isDouble));
+                  k ->
+                      new GroupNumbers(
+                          device.context(), plan, k.groups, capacity, k.isDouble, ring, resources));
           OpenClGroupSums whole =
               rule.isOfGroups()
                   ? wholes.computeIfAbsent(
@@ -329,6 +345,38 @@ final class OpenClStepProgram implements StepProgram {
     for (int i = 0; i < numbers.size(); i++) { // an iterator would allocate on every step
       numbers.get(i).fill(inputs);
     }
+    launchBehindNorm(inputs);
+    if (!plan.options().skipNonFinite() || norm.awaitFinite()) {
+      return true;
+    }
+    if (plan.options().zeroGradients()) {
+      zeroGradients();
+    }
+    return false;
+  }
+
+  /** Takes the numbers of a step to come, which has a place in the ring. */
+  void write(int place, StepInputs inputs) {
+    for (int i = 0; i < numbers.size(); i++) { // an iterator would allocate on every step
+      numbers.get(i).fill(inputs, place);
+    }
+  }
+
+  /** Gives them to the device. */
+  void put(int place) {
+    for (int i = 0; i < numbers.size(); i++) { // an iterator would allocate on every step
+      numbers.get(i).put(place);
+    }
+  }
+
+  /** The launches of a step of the ring's, the first being 1. Allocates nothing. */
+  void launchAhead(long launch) {
+    hasRun = true;
+    norm.launchAhead(launch);
+    launchBehindNorm(unused);
+  }
+
+  private void launchBehindNorm(StepInputs inputs) {
     for (int i = 0; i < launches.size(); i++) {
       if (launches.get(i).sums != null) {
         launches.get(i).sums.launch(inputs);
@@ -353,13 +401,11 @@ final class OpenClStepProgram implements StepProgram {
       launch.kernel.launch();
     }
     device.context().flush();
-    if (!plan.options().skipNonFinite() || norm.awaitFinite()) {
-      return true;
-    }
-    if (plan.options().zeroGradients()) {
-      zeroGradients();
-    }
-    return false;
+  }
+
+  @Override
+  public CapturedProgram ahead(CapturedScale scale) {
+    return device.ahead(plan, scale);
   }
 
   /** In the plan's order, and in no step that is skipped. */

@@ -30,11 +30,26 @@ final class Programs implements AutoCloseable {
 
   private final OpenClContext context;
   private final Shape shape;
-  private final Map<String, cl_program> built = new HashMap<>();
+  private final Map<String, cl_program> built;
+
+  /** What kernels that read a step's numbers and scale are built with besides. */
+  private final String source;
 
   Programs(OpenClContext context, Shape shape) {
+    this(context, shape, new HashMap<>(), "");
+  }
+
+  private Programs(
+      OpenClContext context, Shape shape, Map<String, cl_program> built, String source) {
     this.context = context;
     this.shape = shape;
+    this.built = built;
+    this.source = source;
+  }
+
+  /** The same where these come from an {@link AheadRing}; not to be closed. */
+  Programs ahead() {
+    return new Programs(context, shape, built, " -DWS_AHEAD");
   }
 
   Shape shape() {
@@ -153,7 +168,8 @@ final class Programs implements AutoCloseable {
 
   private String ruleOptions(
       StepPlan.SameRule rule, ElementType type, int operands, int segmentFields) {
-    return " -DWS_GROUPS="
+    return source
+        + " -DWS_GROUPS="
         + groups(rule, type == ElementType.FLOAT64)
         + " -DWS_FIRST="
         + rule.sums().map(TensorSums::firstNumbers).orElse(0)
@@ -169,6 +185,27 @@ final class Programs implements AutoCloseable {
 
   Kernel norm(String entry, ElementType type) {
     return kernel("norm.cl", null, options(type, shape.normLocal()), entry, shape.normLocal());
+  }
+
+  /** What ends the norm. */
+  Kernel normFinish(ElementType arithmetic) {
+    String options = options(arithmetic, shape.normLocal()) + source;
+    return kernel("norm.cl", null, options, "ws_norm_finish", 1).single();
+  }
+
+  /** A kernel of one work-item of an {@link AheadRing}. */
+  Kernel ahead(String entry, boolean isDouble) {
+    String options =
+        isDouble
+            ? options(ElementType.FLOAT64, 1)
+            : options(ElementType.FLOAT32, 1) + " -DWS_DOUBLE";
+    return kernel("ahead.cl", null, options, entry, 1).single();
+  }
+
+  /** What puts a step's numbers, of so many words, into a ring. */
+  Kernel put(int words) {
+    String options = options(ElementType.FLOAT32, 1) + " -DWS_WORDS=" + words;
+    return kernel("ahead.cl", null, options, "ws_put", 1).single();
   }
 
   /** What forms the factors of adaptive clipping. */

@@ -24,6 +24,11 @@ final class Resources implements AutoCloseable {
     return segments;
   }
 
+  AheadRing add(AheadRing ring) {
+    releases.push(ring::close);
+    return ring;
+  }
+
   OpenClNorm add(OpenClNorm norm) {
     releases.push(norm::close);
     return norm;

@@ -13,6 +13,7 @@ import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.TestDevices;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Sgd;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -125,12 +126,9 @@ class LaunchesTest {
     }
   }
 
-  /**
-   * The norm stays on the device; only skipping, which the caller is told of, waits for it, when
-   * all is launched.
-   */
+  /** The norm stays on the device, and so does whether a step is skipped. */
   @Test
-  void clippingByNormWaitsForNothing() {
+  void clippingByNormAndSkippingWaitForNothing() {
     for (boolean skips : new boolean[] {false, true}) {
       CountingContext context = CountingContext.create();
       try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
@@ -142,13 +140,57 @@ class LaunchesTest {
           Optimizer optimizer =
               adam(parameters).clipNorm(1).zeroGradients(true).skipNonFinite(skips).build()) {
         List<String> expected =
-            new ArrayList<>(
-                List.of("ws_norm_leaves", "ws_norm_nodes", "ws_norm_finish", "ws_step"));
-        if (skips) {
-          expected.add("wait");
-        }
-        assertEquals(expected, context.launchesOf(optimizer, skips ? 1 : 0));
+            skips
+                ? List.of(
+                    "ws_put",
+                    "ws_norm_leaves",
+                    "ws_norm_nodes",
+                    "ws_norm_finish",
+                    "ws_decide",
+                    "ws_step")
+                : List.of("ws_norm_leaves", "ws_norm_nodes", "ws_norm_finish", "ws_step");
+        assertEquals(expected, context.launchesOf(optimizer, 0));
       }
+    }
+  }
+
+  /** The host goes no further ahead than it has room for, and asks when somebody asks it. */
+  @Test
+  void skippingWaitsOnlyFarAhead() {
+    CountingContext context = CountingContext.create();
+    try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+      context.waits = 0;
+      for (int i = 0; i < 16; i++) {
+        optimizer.step();
+      }
+      assertEquals(0, context.waits);
+      for (int i = 0; i < 80; i++) {
+        optimizer.step();
+      }
+      assertEquals(10, context.waits, "for half of it each time");
+      assertEquals(96, optimizer.stepCount());
+      assertEquals(11, context.waits);
+    }
+  }
+
+  /** Where numbers of later steps are not known, the norm is waited for, when all is launched. */
+  @Test
+  void skippingWaitsForTheNormWhereRatesAreNotKnownAhead() {
+    CountingContext context = CountingContext.create();
+    try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(step -> 1)
+                .skipNonFinite(true)
+                .build()) {
+      assertEquals(
+          List.of("ws_norm_leaves", "ws_norm_finish", "ws_step", "wait"),
+          context.launchesOf(optimizer, 1));
     }
   }
 

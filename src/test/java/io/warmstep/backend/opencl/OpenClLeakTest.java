@@ -25,6 +25,8 @@ import org.jocl.CL;
 import org.jocl.cl_mem;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is created is released again, whether it works or not. */
 @Tag("opencl")
@@ -35,17 +37,19 @@ class OpenClLeakTest {
   /** Elements of a cycle's parameter: one buffer left behind in each would be 390 MiB. */
   private static final int LENGTH = 10_000;
 
-  @Test
-  void outOfMemoryAtEachAllocationOfTenTensorsLeavesTheDeviceUsable() {
+  /** Of steps that are waited for, and of those of which the device decides whether they happen. */
+  @ParameterizedTest(name = "skipNonFinite({0})")
+  @ValueSource(booleans = {false, true})
+  void outOfMemoryAtEachAllocationOfTenTensorsLeavesTheDeviceUsable(boolean skips) {
     FailingContext context = FailingContext.create();
     try (Device device = context.open()) {
-      float[] expected = train(device);
+      float[] expected = train(device, skips);
       final long references = settled(context);
       int failures = 0;
       for (int allocation = 1; ; allocation++) {
         context.failAt(allocation);
         try {
-          train(device);
+          train(device, skips);
           assertTrue(!context.hasFailed(), "allocation " + allocation + " failed unnoticed");
           break;
         } catch (OutOfDeviceMemoryException e) {
@@ -57,7 +61,7 @@ class OpenClLeakTest {
         }
         context.assertReferences(references, "after a failure at " + allocation);
         context.failAt(Integer.MAX_VALUE);
-        assertArrayEquals(expected, train(device), "after a failure at " + allocation);
+        assertArrayEquals(expected, train(device, skips), "after a failure at " + allocation);
       }
       // Values and gradients, three of state, the norm's sums and tables, the launches' tables.
       assertTrue(failures >= 2 * TENSORS + 3 + 6, failures + " allocations");
@@ -76,7 +80,7 @@ class OpenClLeakTest {
   }
 
   /** Allocates, trains and closes everything; returns the parameters. */
-  private static float[] train(Device device) {
+  private static float[] train(Device device, boolean skips) {
     Deque<AutoCloseable> open = new ArrayDeque<>();
     try {
       ParametersBuilder builder = Parameters.on(device);
@@ -89,7 +93,7 @@ class OpenClLeakTest {
       }
       Parameters parameters = builder.build();
       open.push(parameters);
-      Optimizer optimizer = optimizer(parameters);
+      Optimizer optimizer = optimizer(parameters, skips);
       open.push(optimizer);
       optimizer.step();
       float[] result = new float[3 * TENSORS];
@@ -102,12 +106,13 @@ class OpenClLeakTest {
     }
   }
 
-  private static Optimizer optimizer(Parameters parameters) {
+  private static Optimizer optimizer(Parameters parameters, boolean skips) {
     return Optimizer.of(parameters)
         .rule(Adam.adam().amsgrad(true))
         .learningRate(0.1)
         .group(ParameterGroup.matching("*5").learningRateFactor(2))
         .clipNorm(1)
+        .skipNonFinite(skips)
         .build();
   }
 
@@ -140,7 +145,7 @@ class OpenClLeakTest {
                   .add("p", ElementType.FLOAT32, LENGTH)
                   .add("p5", ElementType.FLOAT32, i % 7)
                   .build();
-          Optimizer optimizer = optimizer(parameters)) {
+          Optimizer optimizer = optimizer(parameters, false)) {
         optimizer.step();
       }
     }
@@ -162,7 +167,7 @@ class OpenClLeakTest {
       CL.clRetainContext(context.context);
       Device device = context.open();
       Parameters parameters = Parameters.on(device).add("p5", new float[LENGTH]).build();
-      Optimizer optimizer = optimizer(parameters);
+      Optimizer optimizer = optimizer(parameters, false);
       optimizer.step();
       if (isTidy) {
         optimizer.close();
@@ -202,7 +207,7 @@ class OpenClLeakTest {
             .add("p5", new float[LENGTH])
             .borrow("q", device.copyOf(new float[LENGTH]), borrowed)
             .build();
-    Optimizer optimizer = optimizer(parameters);
+    Optimizer optimizer = optimizer(parameters, false);
     optimizer.step();
     device.timer().start();
   }
@@ -219,7 +224,7 @@ class OpenClLeakTest {
   void whatIsForgottenIsReleasedWhileTheDeviceIsUsed() {
     FailingContext context = FailingContext.create();
     try (Device device = context.open()) {
-      train(device);
+      train(device, false);
       final long settled = settled(context);
       cl_mem buffer =
           CL.clCreateBuffer(context.context, CL.CL_MEM_READ_WRITE, 4L * LENGTH, null, null);
@@ -229,7 +234,7 @@ class OpenClLeakTest {
       CL.clReleaseMemObject(buffer);
       Garbage.collectUntil(() -> context.references() == settled);
       context.assertReferences(settled, "what was forgotten");
-      train(device);
+      train(device, false);
     }
   }
 

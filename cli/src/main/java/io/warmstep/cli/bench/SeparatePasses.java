@@ -1,6 +1,7 @@
 package io.warmstep.cli.bench;
 
 import io.warmstep.Device;
+import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
@@ -105,12 +106,12 @@ final class SeparatePasses implements AutoCloseable {
    * Whether there are such passes.
    *
    * @param work in place of which they would be done
-   * @param isAccelerator whether the device is not the processor
+   * @param report of the device, which must update Java arrays in place
    */
-  static boolean canReplace(StepWork work, boolean isAccelerator) {
+  static boolean canReplace(StepWork work, DeviceReport report) {
     return work.isFull()
         && work.microBatches() == 1
-        && !isAccelerator
+        && report.backend().equals("cpu")
         && work.precision().type() != ElementType.FLOAT64
         && work.elements() <= Integer.MAX_VALUE - 8;
   }

@@ -139,7 +139,7 @@ public final class StepBenchmark implements AutoCloseable {
         Optimizer twin = work.isCaptured() ? work.uncaptured().optimizer(parameters) : null;
         StepTimer uncaptured = timer(device, work.uncaptured(), twin, gradients);
         SeparatePasses separate =
-            SeparatePasses.canReplace(work, device.isAccelerator())
+            SeparatePasses.canReplace(work, device.report())
                 ? new SeparatePasses(
                     device, threads, work.rule(), work.precision(), work.elements())
                 : null;

@@ -1,0 +1,143 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.step.CapturedCounts;
+import io.warmstep.step.CapturedScale;
+import java.nio.ByteBuffer;
+import org.jocl.Pointer;
+import org.jocl.Sizeof;
+import org.jocl.cl_mem;
+
+/**
+ * What the device keeps for steps of which the host does not wait to hear whether they happen: the
+ * counts, the loss scale, and the counts after each of the last launches. The numbers of steps lie
+ * in rings of as many places, which {@link GroupNumbers} has. See ahead.cl.
+ */
+final class AheadRing implements AutoCloseable {
+  static final int PLACES = 16;
+
+  private static final int SCALE_BYTES = 24;
+
+  private static final int COUNTS_BYTES = 32;
+
+  private final OpenClContext context;
+  private final Programs programs;
+  private final CapturedScale scale;
+  private final Resources resources = new Resources();
+  private final cl_mem scaleBuffer;
+  private final Kernel begin;
+  private final Kernel decide;
+  private final cl_mem[] told = new cl_mem[PLACES]; // a buffer each, as the host reads beside
+  private final Pointer[] toldPointers = new Pointer[PLACES];
+  private final ByteBuffer read = OpenCl.direct(COUNTS_BYTES);
+  private final Pointer readPointer = Pointer.to(read);
+
+  /** For each half of the ring, what came before the last time it began. */
+  private final OpenClEvent[] halves;
+
+  private final OpenClEvent decided; // the last launch
+
+  /**
+   * Makes room.
+   *
+   * @param programs with what kernels of such steps are built with
+   * @param isDouble whether the norm is computed in float64
+   */
+  AheadRing(OpenClContext context, Programs programs, CapturedScale scale, boolean isDouble) {
+    this.context = context;
+    this.programs = programs;
+    this.scale = scale;
+    this.halves = new OpenClEvent[] {new OpenClEvent(context), new OpenClEvent(context)};
+    this.decided = new OpenClEvent(context);
+    try {
+      scaleBuffer = resources.add(context.allocate(SCALE_BYTES));
+      cl_mem counts = resources.add(context.allocate(COUNTS_BYTES));
+      begin = resources.add(programs.ahead("ws_begin", isDouble));
+      begin.setBuffer(6, counts);
+      begin.setBuffer(7, scaleBuffer);
+      decide = resources.add(programs.ahead("ws_decide", isDouble));
+      decide.setReal(0, scale.gradientScale(), true);
+      decide.setReal(1, scale.growthFactor(), true);
+      decide.setReal(2, scale.backoffFactor(), true);
+      decide.setInt(3, scale.growthInterval());
+      decide.setInt(4, PLACES);
+      decide.setBuffer(5, counts);
+      decide.setBuffer(6, scaleBuffer);
+      for (int i = 0; i < PLACES; i++) {
+        told[i] = resources.add(context.allocate(COUNTS_BYTES));
+        toldPointers[i] = Pointer.to(told[i]);
+      }
+    } catch (RuntimeException | Error e) {
+      resources.close();
+      throw e;
+    }
+  }
+
+  /** The step's norm, in whose outcome the step's place is written. */
+  void setNorm(OpenClNorm norm) {
+    boolean isDouble = norm.isDouble();
+    decide.setBuffer(7, norm.control(isDouble));
+    decide.setBuffer(8, norm.control(false));
+  }
+
+  /** What the norm multiplies gradients by. */
+  cl_mem scale() {
+    return scaleBuffer;
+  }
+
+  /** The event for the half of the ring that a launch is in, the first launch being 1. */
+  OpenClEvent half(long launch) {
+    return halves[(int) ((launch - 1) / (PLACES / 2) % 2)];
+  }
+
+  /** The event that the last launch is decided. */
+  OpenClEvent decided() {
+    return decided;
+  }
+
+  /** What puts numbers of so many bytes into a ring. */
+  Kernel put(int bytes) {
+    return programs.put(bytes / Integer.BYTES);
+  }
+
+  /** Has the device go on from somewhere else, behind all that it was given. */
+  void begin(CapturedCounts from) {
+    begin.setReal(0, scale.gradientScale(), true);
+    begin.setReal(1, from.lossScale, true);
+    begin.setLong(2, from.steps);
+    begin.setLong(3, from.skipped);
+    begin.setInt(4, from.finiteSteps);
+    begin.setInt(5, from.isLastSkipped ? 1 : 0);
+    begin.launch();
+  }
+
+  /** Behind the norm of a launch, the first being 1. Allocates nothing. */
+  void decide(long launch) {
+    decide.set(9, Sizeof.cl_mem, toldPointers[place(launch)]);
+    decide.launch();
+    decided.set();
+  }
+
+  /** Reads the counts after one of the last launches, which the device has decided. */
+  void read(long launch, CapturedCounts to) {
+    context.readSettled(told[place(launch)], 0, COUNTS_BYTES, readPointer);
+    to.launches = launch;
+    to.lossScale = read.getDouble(0);
+    to.steps = read.getLong(8);
+    to.skipped = read.getLong(16);
+    to.finiteSteps = read.getInt(24);
+    to.isLastSkipped = read.getInt(28) != 0;
+  }
+
+  /** The place of a step or launch by its number. */
+  static int place(long number) {
+    return (int) (number % PLACES);
+  }
+
+  @Override
+  public void close() {
+    halves[0].close();
+    halves[1].close();
+    decided.close();
+    resources.close();
+  }
+}

@@ -1,0 +1,152 @@
+package io.warmstep.backend.opencl;
+
+import io.warmstep.ElementType;
+import io.warmstep.backend.CapturedProgram;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.step.CapturedCounts;
+import io.warmstep.step.CapturedScale;
+import io.warmstep.step.StepInputs;
+
+/**
+ * A step of which the host does not wait to hear whether it happens. The device decides that and
+ * takes the step's numbers out of a ring, into which the host's arguments are put ahead. The host
+ * knows what happened up to half a ring ago, as an event tells it there; when the ring is full, it
+ * waits for that event.
+ */
+final class OpenClAheadStep implements CapturedProgram {
+  private static final int HALF = AheadRing.PLACES / 2;
+
+  private final OpenClDevice device;
+  private final OpenClStepProgram step;
+  private final AheadRing ring;
+  private final CapturedCounts known = new CapturedCounts();
+  private long allowed;
+  private long launched;
+  private long written; // the last step with numbers
+  private long put; // the last one whose numbers the device was given
+
+  private OpenClAheadStep(OpenClDevice device, OpenClStepProgram step, AheadRing ring) {
+    this.device = device;
+    this.step = step;
+    this.ring = ring;
+  }
+
+  /** Prepares such a step; null if the plan or the device has none. */
+  static OpenClAheadStep of(
+      OpenClDevice device, Programs programs, StepPlan plan, CapturedScale scale) {
+    boolean hasMatrices = // which would have their workspace twice
+        plan.groups().stream().anyMatch(group -> group.rule().matrix().isPresent());
+    if (!plan.options().needsNorm()
+        || plan.options().leafExchange() != null
+        || hasMatrices
+        || !device.supports(ElementType.FLOAT64)) { // in which the loss scale is kept
+      return null;
+    }
+    Programs built = programs.ahead();
+    boolean isDouble = !plan.normOrder(ElementType.FLOAT64).isEmpty();
+    AheadRing ring = new AheadRing(device.context(), built, scale, isDouble);
+    return new OpenClAheadStep(device, new OpenClStepProgram(device, built, plan, ring), ring);
+  }
+
+  OpenClStepProgram step() {
+    return step;
+  }
+
+  @Override
+  public int room() {
+    return AheadRing.PLACES;
+  }
+
+  @Override
+  public void begin(CapturedCounts from) {
+    copy(from, known);
+    known.launches = 0;
+    allowed = 0;
+    launched = 0;
+    written = from.steps;
+    put = from.steps;
+    ring.begin(from);
+  }
+
+  @Override
+  public void write(long number, StepInputs inputs) {
+    step.write(AheadRing.place(number), inputs);
+    written = number;
+  }
+
+  /** At each half of the ring an event says when the launches before are over. */
+  @Override
+  public void allow(long launches) {
+    boolean isMore = launches > allowed;
+    allowed = launches;
+    if (isMore && launches % HALF == 1) {
+      ring.half(launches).set();
+    }
+  }
+
+  @Override
+  public void read(CapturedCounts to) {
+    copy(known, to);
+  }
+
+  private static void copy(CapturedCounts from, CapturedCounts to) {
+    to.launches = from.launches;
+    to.steps = from.steps;
+    to.skipped = from.skipped;
+    to.early = from.early;
+    to.lossScale = from.lossScale;
+    to.finiteSteps = from.finiteSteps;
+    to.isLastSkipped = from.isLastSkipped;
+  }
+
+  /** For what came before the half of the ring that the last launch is in. */
+  @Override
+  public void awaitRoom() {
+    long before = (allowed - 1) / HALF * HALF;
+    if (before > known.launches) {
+      ring.half(allowed).await();
+      ring.read(before, known);
+    }
+  }
+
+  /** Updates may go on. */
+  @Override
+  public void settle() {
+    if (launched > known.launches) {
+      ring.decided().await();
+      ring.read(launched, known);
+    }
+  }
+
+  @Override
+  public void refuseCapture() {} // OpenCL captures nothing
+
+  @Override
+  public void launch() {
+    for (; put < written; put++) {
+      step.put(AheadRing.place(put + 1));
+    }
+    step.launchAhead(launched + 1);
+    launched++;
+  }
+
+  @Override
+  public boolean rebind(StepPlan plan) {
+    return step.rebind(plan);
+  }
+
+  @Override
+  public void record() {
+    throw new UnsupportedOperationException("OpenCL has no graphs to put a step into");
+  }
+
+  @Override
+  public double gradientNorm() {
+    return step.gradientNorm();
+  }
+
+  @Override
+  public void close() {
+    step.close();
+  }
+}
