@@ -16,7 +16,6 @@ import io.warmstep.step.StepInputs;
 final class OpenClAheadStep implements CapturedProgram {
   private static final int HALF = AheadRing.PLACES / 2;
 
-  private final OpenClDevice device;
   private final OpenClStepProgram step;
   private final AheadRing ring;
   private final CapturedCounts known = new CapturedCounts();
@@ -25,8 +24,7 @@ final class OpenClAheadStep implements CapturedProgram {
   private long written; // the last step with numbers
   private long put; // the last one whose numbers the device was given
 
-  private OpenClAheadStep(OpenClDevice device, OpenClStepProgram step, AheadRing ring) {
-    this.device = device;
+  private OpenClAheadStep(OpenClStepProgram step, AheadRing ring) {
     this.step = step;
     this.ring = ring;
   }
@@ -45,7 +43,7 @@ final class OpenClAheadStep implements CapturedProgram {
     Programs built = programs.ahead();
     boolean isDouble = !plan.normOrder(ElementType.FLOAT64).isEmpty();
     AheadRing ring = new AheadRing(device.context(), built, scale, isDouble);
-    return new OpenClAheadStep(device, new OpenClStepProgram(device, built, plan, ring), ring);
+    return new OpenClAheadStep(new OpenClStepProgram(device, built, plan, ring), ring);
   }
 
   OpenClStepProgram step() {
