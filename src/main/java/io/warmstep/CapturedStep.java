@@ -93,7 +93,7 @@ public final class CapturedStep implements AutoCloseable {
     this.rebindings = optimizer.device().rebindings();
     this.lifetime = Lifetime.unreported(this, "captured step"); // its optimizer keeps it
     this.lossScale =
-        optimizer.scaler() == null
+        optimizer.lossScale() == null
             ? null
             : new Tensor(optimizer.device(), optimizer.lossScale().memory(), 0, 1, lifetime);
     this.launch =
