@@ -181,20 +181,24 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     float greatest = block.scalar(5);
     int start = block.start();
     int end = block.end();
-    // Two loops, since one of both is too long to be vectorized.
+    // The compiler vectorizes neither one loop for all of it nor two where the first one stores
+    // more
+    // than the sizes.
     for (int i = start; i < end; i++) {
-      float gi = scale * g[i];
-      float sign = FloatBlock.sign(gi * previous[i]);
+      float sign = FloatBlock.sign((scale * g[i]) * previous[i]);
       float keeps = Math.max(0f, sign);
       float turns = Math.max(0f, -sign);
       float factor = keeps * grow + turns * shrink + (1f - keeps - turns);
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
-      // The gradient, or where it flips, a zero of its sign.
-      float bound = (1f - turns) * Float.MAX_VALUE * 2f;
-      previous[i] = Math.max(-bound, Math.min(bound, gi));
     }
     for (int i = start; i < end; i++) {
-      p[i] = Math.fma(-FloatBlock.sign(previous[i]), sizes[i], p[i]);
+      float gi = scale * g[i];
+      float turns = Math.max(0f, -FloatBlock.sign(gi * previous[i]));
+      // The gradient, or where it flips, a zero of its sign.
+      float bound = (1f - turns) * Float.MAX_VALUE * 2f;
+      float moves = Math.max(-bound, Math.min(bound, gi));
+      previous[i] = moves;
+      p[i] = Math.fma(-FloatBlock.sign(moves), sizes[i], p[i]);
     }
   }
 
@@ -213,20 +217,24 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     double greatest = block.scalar(5);
     int start = block.start();
     int end = block.end();
-    // Two loops, since one of both is too long to be vectorized.
+    // The compiler vectorizes neither one loop for all of it nor two where the first one stores
+    // more
+    // than the sizes.
     for (int i = start; i < end; i++) {
-      double gi = scale * g[i];
-      double sign = DoubleBlock.sign(gi * previous[i]);
+      double sign = DoubleBlock.sign((scale * g[i]) * previous[i]);
       double keeps = Math.max(0.0, sign);
       double turns = Math.max(0.0, -sign);
       double factor = keeps * grow + turns * shrink + (1.0 - keeps - turns);
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
-      // The gradient, or where it flips, a zero of its sign.
-      double bound = (1.0 - turns) * Double.MAX_VALUE * 2.0;
-      previous[i] = Math.max(-bound, Math.min(bound, gi));
     }
     for (int i = start; i < end; i++) {
-      p[i] = Math.fma(-DoubleBlock.sign(previous[i]), sizes[i], p[i]);
+      double gi = scale * g[i];
+      double turns = Math.max(0.0, -DoubleBlock.sign(gi * previous[i]));
+      // The gradient, or where it flips, a zero of its sign.
+      double bound = (1.0 - turns) * Double.MAX_VALUE * 2.0;
+      double moves = Math.max(-bound, Math.min(bound, gi));
+      previous[i] = moves;
+      p[i] = Math.fma(-DoubleBlock.sign(moves), sizes[i], p[i]);
     }
   }
 }
