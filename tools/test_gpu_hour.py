@@ -145,6 +145,22 @@ class GpuHourTest(unittest.TestCase):
             self.assertIn(f"| {stage} | left out | as asked for |", summary)
         self.assertIn("Nothing was measured.", summary)
 
+    def test_a_fifth_of_the_time_is_kept_for_the_figures(self):
+        # A stand-in for timeout that notes each stage's limit.
+        (self.bin / "timeout").write_text(
+            '#!/usr/bin/env bash\necho "${*: -1} $2" >>"${0%/*}/limits"\nexec "${@:3}"\n')
+        (self.bin / "timeout").chmod(0o755)
+        self.run_it("--minutes", "5", "--only", "verify,roofline")
+        self.run_it("--minutes", "5", "--only", "verify")
+        limits = [line.split() for line in (self.bin / "limits").read_text().splitlines()]
+        self.assertEqual(["devices", "verify", "roofline"] + ["devices", "verify"],
+                         [stage for stage, _ in limits])
+        verify, roofline, alone = (int(limits[i][1]) for i in (1, 2, 4))
+        self.assertLessEqual(verify, 240)
+        self.assertGreater(verify, 200)
+        self.assertEqual(240, roofline)
+        self.assertGreater(alone, 280)
+
     def test_unknown_stages_are_named(self):
         for option in ("--only", "--without"):
             done = subprocess.run([self.bin / "gpu-hour", option, "verify,lint"], capture_output=True,
