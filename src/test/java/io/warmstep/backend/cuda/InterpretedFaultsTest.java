@@ -236,6 +236,16 @@ class InterpretedFaultsTest {
         "shfl.sync.idx.b32 %r5, %r2, 0, 31, 0xffffffff;",
         "ret;",
         "L: bar.sync 0;");
+    assertFound(
+        CudaSim.Fault.BARRIER,
+        17,
+        0,
+        32,
+        "setp.lt.u32 %p1, %r2, 5;",
+        "@%p1 bra L;",
+        "vote.sync.any.pred %p2, %p1, 0xffffffff;",
+        "ret;",
+        "L: bar.sync 0;");
   }
 
   @Test
