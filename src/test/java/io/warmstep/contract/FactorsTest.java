@@ -2,6 +2,7 @@ package io.warmstep.contract;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,6 +10,7 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Lookahead;
@@ -25,6 +27,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -118,6 +121,47 @@ class FactorsTest {
       assertArrayEquals(found.get(i), found.get(i + 3));
     }
     assertTrue(found.get(2)[columns - 1] > 0);
+  }
+
+  /** Arrays so long that the first part is updated in place and the rest through copies. */
+  @ParameterizedTest(name = "values from {0}, gradients from {1}, clipped at {2}")
+  @CsvSource({"0, 0, 0", "5, 5, 0", "5, 3, 0", "5, 5, 0.5"})
+  void arraysOfTheCallersHaveTheBitsOfOwnMemory(int valuesAt, int gradientsAt, double bound) {
+    int side = 700;
+    int length = side * side;
+    double[] ordinary = Numbers.ordinary(new SplittableRandom(34), ElementType.FLOAT32, length);
+    float[] numbers = Numbers.floats(ordinary);
+    float[] values = new float[valuesAt + length + 1];
+    float[] gradients = new float[gradientsAt + length + 1];
+    System.arraycopy(numbers, 0, values, valuesAt, length);
+    System.arraycopy(numbers, 0, gradients, gradientsAt, length);
+    try (Device device = Devices.cpu(2);
+        Parameters borrowed =
+            Parameters.on(device)
+                .borrow(
+                    "w",
+                    device.borrow(values, valuesAt, length),
+                    device.borrow(gradients, gradientsAt, length))
+                .shape("w", side, side)
+                .build();
+        Parameters own = Parameters.on(device).add("w", numbers).shape("w", side, side).build()) {
+      own.get("w").gradients().copyFrom(numbers);
+      for (Parameters parameters : List.of(borrowed, own)) {
+        OptimizerBuilder builder = Optimizer.of(parameters).rule(RULE).learningRate(RATE);
+        if (bound > 0) {
+          builder.clipValue(bound);
+        }
+        try (Optimizer optimizer = builder.build()) {
+          optimizer.step();
+          optimizer.step();
+        }
+      }
+      assertArrayEquals(
+          own.get("w").values().toFloats(),
+          Arrays.copyOfRange(values, valuesAt, valuesAt + length));
+      assertNotEquals(numbers[length - 1], values[valuesAt + length - 1]);
+      assertEquals(0f, values[valuesAt + length]);
+    }
   }
 
   @ParameterizedTest(name = "{0}")

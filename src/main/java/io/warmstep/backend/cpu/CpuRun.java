@@ -226,7 +226,26 @@ final class CpuRun {
   }
 
   boolean isInPlaceThroughout() {
-    return contiguousFrom(0) == length && isInPlace(0);
+    return contiguousFrom(0) == length && isInPlace(0, length);
+  }
+
+  /** Whether a loop may work on some elements where they lie. */
+  boolean isInPlace(long at, long n) {
+    return isInPlace(at)
+        && (factors == null || memories[0].indexAt(offsets[0] + at) + n <= inPlaceEnd());
+  }
+
+  /**
+   * Index behind the last element that loops over arrays of a thread's own beside this run's reach
+   * in place; 0 if everything is copied.
+   */
+  int inPlaceEnd() {
+    return length > 0 && isInPlace(0) ? memories[0].inPlaceEnd() : 0;
+  }
+
+  /** The index of squares that factors stand for, which lie nowhere, among the memories. */
+  int squares() {
+    return operands.length;
   }
 
   boolean isInPlace(long at) {
@@ -234,7 +253,7 @@ final class CpuRun {
       return false;
     }
     int index = memories[0].indexAt(offsets[0] + at);
-    for (int i = 0; i < memories.length; i++) {
+    for (int i = 0; i < operands.length; i++) {
       if (memories[i].arrayAt(offsets[i] + at) == null
           || memories[i].indexAt(offsets[i] + at) != index) {
         return false;

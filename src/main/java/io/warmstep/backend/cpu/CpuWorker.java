@@ -61,7 +61,10 @@ final class CpuWorker {
     CpuMemory gradients = run.memories[1];
     for (long at = from; at < to; ) {
       long n = Math.min(to - at, run.contiguousFrom(at));
-      boolean inPlace = options.clipValue() == 0 && run.scalesOnce() && run.isInPlace(at);
+      if (run.factors != null) {
+        n = Math.min(n, CpuStepProgram.COPY_BLOCK);
+      }
+      boolean inPlace = options.clipValue() == 0 && run.scalesOnce() && run.isInPlace(at, n);
       if (!inPlace || run.group.keepsParameters) {
         n = Math.min(n, CpuStepProgram.COPY_BLOCK);
       } else if (options.zeroGradients()) {

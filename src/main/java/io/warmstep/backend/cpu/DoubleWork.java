@@ -12,6 +12,10 @@ final class DoubleWork {
   private final double clipValue;
   private double[] gradientCopy;
   private double[][] stateCopy;
+
+  /** What factors stand for, at the index of a run's values. */
+  private double[] squares = {};
+
   private final ElementScratch scratch;
   private double[] scalars;
   private double prescale;
@@ -40,6 +44,9 @@ final class DoubleWork {
   /** Makes room for what a run's elements are copied by. */
   void prepare(CpuRun run) {
     run.prepare(scratch);
+    if (run.factors != null && squares.length < run.inPlaceEnd()) {
+      squares = new double[run.inPlaceEnd()];
+    }
   }
 
   /** A gradient is multiplied by prescale, if that is not 1, and then by scale. */
@@ -69,6 +76,10 @@ final class DoubleWork {
     double[] parameters = (double[]) memories[0].arrayAt(offsets[0] + at);
     for (int i = 2; i < memories.length; i++) {
       state[i - 2] = (double[]) memories[i].arrayAt(offsets[i] + at);
+    }
+    if (run.factors != null) {
+      run.load(run.squares(), at, squares, start, n, scratch);
+      state[run.squares() - 2] = squares;
     }
     block.step(scalars, scale, weightDecay);
     block.range(

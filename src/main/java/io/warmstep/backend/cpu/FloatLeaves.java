@@ -40,7 +40,10 @@ final class FloatLeaves {
   /** Makes room for what a run's elements are copied by, and for its terms. */
   void prepare(CpuRun run) {
     run.prepare(scratch);
-    int end = run.length > 0 && run.isInPlace(0) ? run.memories[0].inPlaceEnd() : 0;
+    int end = run.inPlaceEnd();
+    if (run.factors != null && copies[run.squares()].length < end) {
+      copies[run.squares()] = new float[end];
+    }
     for (int i = 0; i < run.group.sums.kinds().size(); i++) {
       if (terms[i].length < end) {
         terms[i] = new float[end];
@@ -137,7 +140,7 @@ final class FloatLeaves {
   /** Copies the first operands, and finds the others where they lie. */
   private void load(CpuRun run, long at, int n, int start, Access access, int copied) {
     for (int i = 0; i < run.memories.length; i++) {
-      if (i < copied && access.reads(i)) {
+      if (isCopied(run, i, copied) && access.reads(i)) {
         run.load(i, at, copies[i], start, n, scratch);
       }
       if (i >= 2) {
@@ -146,8 +149,15 @@ final class FloatLeaves {
     }
   }
 
+  /** Squares that factors stand for lie nowhere. */
+  private static boolean isCopied(CpuRun run, int i, int copied) {
+    return i < copied || (run.factors != null && i == run.squares());
+  }
+
   private float[] operand(CpuRun run, int i, long at, int copied) {
-    return i < copied ? copies[i] : (float[]) run.memories[i].arrayAt(run.offsets[i] + at);
+    return isCopied(run, i, copied)
+        ? copies[i]
+        : (float[]) run.memories[i].arrayAt(run.offsets[i] + at);
   }
 
   private FloatTreeSum tree(TensorSums rule, int sum) {

@@ -228,9 +228,9 @@ final class FloatTreeSum {
   }
 
   /**
-   * Adds numbers to one, which takes the place of the first. Loops with constant distances, because
-   * only such ones vectorize.
+   * Adds numbers to one. Loops with constant distances, because only such ones vectorize.
    *
+   * @param s overwritten
    * @param from index of the first
    * @param width how many, a power of two, at most 2048
    */
@@ -265,12 +265,29 @@ final class FloatTreeSum {
         s[i] += s[i + 32];
       }
     }
-    for (int w = Math.min(width, 32) / 2; w > 0; w /= 2) {
+    if (width >= 32) {
+      return fold32(s, from);
+    }
+    for (int w = width / 2; w > 0; w /= 2) {
       for (int i = from; i < from + w; i++) {
         s[i] += s[i + w];
       }
     }
     return s[from];
+  }
+
+  /** The sum of 32 numbers, without loops, which would take longer to begin than this takes. */
+  private static float fold32(float[] s, int from) {
+    float a = eighth(s, from) + eighth(s, from + 4);
+    float b = eighth(s, from + 1) + eighth(s, from + 5);
+    float c = eighth(s, from + 2) + eighth(s, from + 6);
+    float d = eighth(s, from + 3) + eighth(s, from + 7);
+    return (a + c) + (b + d);
+  }
+
+  /** One of the 8 sums after two levels. */
+  private static float eighth(float[] s, int i) {
+    return (s[i] + s[i + 16]) + (s[i + 8] + s[i + 24]);
   }
 
   /**

@@ -12,6 +12,10 @@ final class FloatWork {
   private final float clipValue;
   private float[] gradientCopy;
   private float[][] stateCopy;
+
+  /** What factors stand for, at the index of a run's values. */
+  private float[] squares = {};
+
   private final ElementScratch scratch;
   private float[] scalars;
   private float prescale;
@@ -40,6 +44,9 @@ final class FloatWork {
   /** Makes room for what a run's elements are copied by. */
   void prepare(CpuRun run) {
     run.prepare(scratch);
+    if (run.factors != null && squares.length < run.inPlaceEnd()) {
+      squares = new float[run.inPlaceEnd()];
+    }
   }
 
   /** A gradient is multiplied by prescale, if that is not 1, and then by scale. */
@@ -69,6 +76,10 @@ final class FloatWork {
     float[] parameters = (float[]) memories[0].arrayAt(offsets[0] + at);
     for (int i = 2; i < memories.length; i++) {
       state[i - 2] = (float[]) memories[i].arrayAt(offsets[i] + at);
+    }
+    if (run.factors != null) {
+      run.load(run.squares(), at, squares, start, n, scratch);
+      state[run.squares() - 2] = squares;
     }
     block.step(scalars, scale, weightDecay);
     block.range(
