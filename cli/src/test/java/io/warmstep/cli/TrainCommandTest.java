@@ -327,7 +327,7 @@ class TrainCommandTest {
   void everyRuleLearnsWithItsDefaultRate(String rule) {
     JsonObject result =
         rule.equals("rprop") // it takes signs to be those of the full gradient
-            ? train("--rule", rule, "--epochs", "100", "--batch", "10000")
+            ? train("--rule", rule, "--batch", "10000")
             : train("--rule", rule, "--epochs", "15");
     assertEquals(rule, result.get("rule").getAsString());
     assertTrue(result.get("test_accuracy").getAsDouble() >= 0.93, result.toString());

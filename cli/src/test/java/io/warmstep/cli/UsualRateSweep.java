@@ -41,7 +41,7 @@ class UsualRateSweep {
         new ArrayList<>(
             List.of("train", "--json", "--rule=" + rule.name(), "--lr=" + rate, "--seed=" + seed));
     if (rule.name().equals("rprop")) { // it takes signs to be those of the full gradient
-      arguments.addAll(List.of("--batch=10000", "--epochs=300"));
+      arguments.add("--batch=10000");
     }
     CommandRun run = CommandRun.run(arguments.toArray(String[]::new));
     if (run.exitCode() != 0) {
