@@ -70,11 +70,12 @@ kernel void ws_begin(
  * numbers: control[3]. With one outcome alone both arguments are that. One work-item.
  *
  * growth_interval: 0 without a loss scale
+ * lent: the loss scale for kernels of the caller's; not written without one
  */
 kernel void ws_decide(
     double gradient_scale, double growth_factor, double backoff_factor, int growth_interval,
     int places, global ws_counts *counts, global double *scale, global ws_one *control,
-    global float *float_control, global ws_counts *told) {
+    global float *float_control, global ws_counts *told, global float *lent) {
   ws_counts next = *counts;
   int happens = control[1] != 0;
   next.last_skipped = !happens;
@@ -93,6 +94,7 @@ kernel void ws_decide(
     }
     next.finite_steps = happens && !grows ? next.finite_steps + 1 : 0;
     ws_set_scale(scale, gradient_scale / next.loss_scale);
+    *lent = (float)next.loss_scale;
   }
   control[3] = next.steps % places;
   float_control[3] = next.steps % places;

@@ -7,10 +7,9 @@ import java.lang.ref.WeakReference;
  * Scales the loss so that small half-precision gradients do not vanish (Micikevicius et al. 2018).
  * Multiply the loss by {@link #scale()} before the backward pass; the optimizer divides gradients
  * by the scale in the pass that reads them, skips steps whose gradients are not finite, and adjusts
- * the scale as PyTorch's {@code GradScaler} does. On a GPU the device adjusts it, and on CUDA
- * kernels may read it there: {@link Optimizer#lossScaleHandle}. Used with one open optimizer at a
- * time, from its thread. To resume a run exactly, save {@link #state} and give it to {@link
- * #restore}.
+ * the scale as PyTorch's {@code GradScaler} does. On a GPU the device adjusts it, and kernels may
+ * read it there: {@link Optimizer#lossScaleHandle}. Used with one open optimizer at a time, from
+ * its thread. To resume a run exactly, save {@link #state} and give it to {@link #restore}.
  */
 public final class LossScaler {
   private static final String POWER_OF_TWO = "pass a power of two, such as 65536";
@@ -110,8 +109,8 @@ public final class LossScaler {
   /**
    * The factor to multiply the loss of the next step by. On a GPU this waits until the device has
    * decided whether the last step is skipped, plain or {@linkplain CapturedStep captured}, unless
-   * {@link Optimizer#step()} did so; on CUDA kernels of the caller's need no wait if they read the
-   * scale at {@link Optimizer#lossScaleHandle}. On the CPU the step is over.
+   * {@link Optimizer#step()} did so; kernels of the caller's need no wait if they read the scale at
+   * {@link Optimizer#lossScaleHandle}. On the CPU the step is over.
    *
    * @return the scale
    * @throws StepFailedException if the device failed in a step that the host had not waited for

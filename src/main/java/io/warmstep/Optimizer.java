@@ -149,14 +149,13 @@ public final class Optimizer implements AutoCloseable {
    * behind; then {@link #stepCount}, {@link #skippedSteps}, {@link #isLastStepSkipped}, {@link
    * #learningRate()}, {@link OptimizerGroups#stepCount}, {@link LossScaler#scale} and {@link
    * LossScaler#state} wait until the device has decided about the last step, while its update may
-   * still run; on CUDA kernels read the loss scale at {@link #lossScaleHandle}, for which nothing
-   * waits. The step itself waits for the norm if it is reported to a listener, or if there is a
-   * custom or metric-driven schedule, accumulation, a factor for one step, {@code Muon}, {@code
-   * Lookahead}, or a loss scaler that {@link #capture} rejects, or if an OpenCL device does not
-   * compute in float64, in which the loss scale is kept; where it then changes the loss scale, it
-   * sends a CUDA device the new one. For a step that is reported to a {@link
-   * OptimizerBuilder#listener}, the numbers are kept on the device, and a later call copies them to
-   * the host once they are ready.
+   * still run; kernels read the loss scale at {@link #lossScaleHandle}, for which nothing waits.
+   * The step itself waits for the norm if it is reported to a listener, or if there is a custom or
+   * metric-driven schedule, accumulation, a factor for one step, {@code Muon}, {@code Lookahead},
+   * or a loss scaler that {@link #capture} rejects, or if an OpenCL device does not compute in
+   * float64, in which the loss scale is kept; where it then changes the loss scale, it sends the
+   * device the new one. For a step that is reported to a {@link OptimizerBuilder#listener}, the
+   * numbers are kept on the device, and a later call copies them to the host once they are ready.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -353,9 +352,10 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * The address of the loss scale on a CUDA device, a float32 in global memory, for kernels that
-   * multiply the loss by it: so the host needs neither {@link LossScaler#scale()} nor a wait. It is
-   * the same as long as the optimizer is open, and {@link CapturedStep#lossScaleHandle} of this
+   * The address of the loss scale on a GPU, a float32 in its memory, for kernels that multiply the
+   * loss by it: so the host needs neither {@link LossScaler#scale()} nor a wait. On OpenCL it is a
+   * buffer of that one number, with which {@link Device#borrowHandle} makes a tensor. It is the
+   * same as long as the optimizer is open, and {@link CapturedStep#lossScaleHandle} of this
    * optimizer's captured steps is the same one.
    *
    * <pre>{@code
@@ -366,19 +366,19 @@ public final class Optimizer implements AutoCloseable {
    * }
    * }</pre>
    *
-   * <p>The number changes in the order of the device's stream, and only there. Work that is given
-   * to the stream before a step finds the scale by which that step divides gradients; work that is
-   * given to it afterwards finds the next one, whether the step was skipped and whether the host
-   * knows that yet. Likewise {@link LossScaler#restore} and {@link #restore} take effect between
-   * the work before and after them. Work in other streams needs an event on both sides: it must not
-   * read before the last step is done, nor go on reading when the next one runs. The device {@link
-   * Devices#require} opens is ordered with the legacy default stream; one of {@link
-   * Devices#wrapCuda} uses the caller's stream. Read only: a step takes its scale from elsewhere,
-   * so that nothing written there has an effect on it.
+   * <p>The number changes in the order of the device's stream or queue, and only there. Work that
+   * is given to the stream before a step finds the scale by which that step divides gradients; work
+   * that is given to it afterwards finds the next one, whether the step was skipped and whether the
+   * host knows that yet. Likewise {@link LossScaler#restore} and {@link #restore} take effect
+   * between the work before and after them. Work in other streams needs an event on both sides: it
+   * must not read before the last step is done, nor go on reading when the next one runs. The
+   * device {@link Devices#require} opens is ordered with the legacy default stream; one of {@link
+   * Devices#wrapCuda} or {@link Devices#wrapOpenCl} uses the caller's. Read only: a step takes its
+   * scale from elsewhere, so that nothing written there has an effect on it.
    *
-   * @return a {@code CUdeviceptr}
-   * @throws UnsupportedOperationException on devices other than CUDA's, where the host moves the
-   *     scale: {@link LossScaler#scale()} gives it without a wait
+   * @return a {@code CUdeviceptr} or a {@code cl_mem}, whose reference stays the optimizer's
+   * @throws UnsupportedOperationException on the CPU, where the host moves the scale: {@link
+   *     LossScaler#scale()} gives it without a wait
    * @throws IllegalStateException if the optimizer has no loss scaler, or one whose scale is or may
    *     become a number that float32 does not hold
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -388,7 +388,7 @@ public final class Optimizer implements AutoCloseable {
     requireScaler();
     if (lossScale == null) {
       throw new UnsupportedOperationException(
-          "the loss scale has a handle on CUDA devices alone: multiply the loss by"
+          "the loss scale has a handle on CUDA and OpenCL devices alone: multiply the loss by"
               + " LossScaler.scale(), which waits for nothing on "
               + parameters.device());
     }

@@ -62,6 +62,11 @@ final class AheadRing implements AutoCloseable {
       decide.setInt(4, PLACES);
       decide.setBuffer(5, counts);
       decide.setBuffer(6, scaleBuffer);
+      if (scale.lossScaleAddress() == 0) {
+        decide.setBuffer(10, scaleBuffer); // not written
+      } else {
+        decide.set(10, Sizeof.cl_mem, Pointer.to(new long[] {scale.lossScaleAddress()}));
+      }
       for (int i = 0; i < PLACES; i++) {
         told[i] = resources.add(context.allocate(COUNTS_BYTES));
         toldPointers[i] = Pointer.to(told[i]);

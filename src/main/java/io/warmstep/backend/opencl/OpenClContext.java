@@ -138,12 +138,16 @@ class OpenClContext implements AutoCloseable {
   }
 
   void zero(cl_mem buffer, long at, long bytes, int elementBytes) {
-    if (bytes <= 0) {
-      return;
+    if (bytes > 0) {
+      fill(buffer, at, bytes, zero, elementBytes);
     }
+  }
+
+  /** Sets elements to one whose bytes are read before this returns. Allocates nothing. */
+  void fill(cl_mem buffer, long at, long bytes, Pointer element, int elementBytes) {
     int code;
     try {
-      code = CL.clEnqueueFillBuffer(queue, buffer, zero, elementBytes, at, bytes, 0, null, null);
+      code = CL.clEnqueueFillBuffer(queue, buffer, element, elementBytes, at, bytes, 0, null, null);
     } catch (CLException e) {
       code = e.getStatus();
     }

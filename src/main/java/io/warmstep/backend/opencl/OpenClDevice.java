@@ -4,6 +4,7 @@ import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.DeviceScale;
 import io.warmstep.backend.Mark;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StagedMemory.Staging;
@@ -86,7 +87,16 @@ final class OpenClDevice implements BackendDevice {
   }
 
   @Override
+  public DeviceScale allocateScale() {
+    return new OpenClScale(context, allocateOwn(Storage.of(ElementType.FLOAT32), 1));
+  }
+
+  @Override
   public Memory allocate(Storage storage, long length) {
+    return allocateOwn(storage, length);
+  }
+
+  private OpenClMemory allocateOwn(Storage storage, long length) {
     if (length > Long.MAX_VALUE / storage.type().bytes()) {
       throw new OutOfDeviceMemoryException(
           length + " " + storage + " are more bytes than any device has, " + report.device(), null);
@@ -158,7 +168,7 @@ final class OpenClDevice implements BackendDevice {
         (size, value, sizeOut) -> CL.clGetMemObjectInfo(buffer, what, size, value, sizeOut));
   }
 
-  private Memory remember(OpenClMemory memory) {
+  private OpenClMemory remember(OpenClMemory memory) {
     memories.add(memory);
     return memory;
   }
