@@ -21,6 +21,10 @@ import java.util.Map;
  * <p>With {@code rectify} the last line is that of {@link RAdam}, with {@code sqrt(s)}, for {@code
  * rho} of 5 or more.
  *
+ * <p>The authors' {@code degenerated_to_sgd}, by default on, is always on: off, parameters would
+ * not move in the steps that rectification reduces to momentum, as under a schedule that begins
+ * later.
+ *
  * <p>State: {@code exp_avg}, {@code exp_avg_var}, and {@code max_exp_avg_var} with AMSGrad.
  */
 public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelief> {
