@@ -80,7 +80,8 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
       }
       if (fixedDecay && !weightDecouple) {
         throw new IllegalArgumentException(
-            "adabelief: fixedDecay is true, must be false without weightDecouple: leave it out");
+            "adabelief: fixedDecay is true, must be false without weightDecouple, since it says how"
+                + " decay shrinks a parameter and not the gradient's: leave it out");
       }
     }
   }

@@ -88,7 +88,10 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
       Hyperparameters.requireWeightDecay("adam", weightDecay);
       if (caution && !decoupled) {
         throw Arguments.refusal(
-            "adam: caution", true, "false with weight decay in the gradient", "use Adam.adamW()");
+            "adam: caution",
+            true,
+            "false with weight decay in the gradient, whose sign it compares",
+            "use Adam.adamW()");
       }
     }
   }
