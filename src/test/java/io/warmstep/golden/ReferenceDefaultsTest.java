@@ -18,7 +18,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -137,9 +136,15 @@ class ReferenceDefaultsTest {
             });
     absent.values().removeIf(Set::isEmpty);
     assertEquals(ABSENT, absent);
-    assertEquals(
-        Rules.all().stream().map(UpdateRule::name).collect(Collectors.toCollection(TreeSet::new)),
-        rules);
+    for (UpdateRule rule : Rules.all()) { // of optimizers.json alone no defaults are known
+      assertTrue(
+          rules.contains(rule.name())
+              || GoldenCase.all().stream()
+                  .filter(golden -> golden.defaults().isEmpty())
+                  .flatMap(golden -> golden.usual().stream())
+                  .anyMatch(other -> other.name().equals(rule.name())),
+          rule.name());
+    }
   }
 
   @Test
