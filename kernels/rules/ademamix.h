@@ -4,15 +4,16 @@
  *   m1 = beta1 * m1 + fresh1 * g              (fresh1: 1 - beta1; with option 1 m1 = g)
  *   m2 = beta3 * m2 + fresh3 * g              (fresh3: 1 - beta3)
  *   v = beta2 * v + fresh2 * g * g            (fresh2: 1 - beta2)
- *   p = keep * p - lr * (m1 * fast_scale + alpha * m2) / (sqrt(v) * root_scale + eps)
+ *   u = (m1 * fast_scale + alpha * m2) / (sqrt(v) * root_scale + eps)
+ *   p = p - lr * (weight_decay * p + u)
  *
- * fast_scale = 1 / (1 - beta1^t), root_scale = 1 / sqrt(1 - beta2^t), keep = 1 - lr * weight_decay.
+ * fast_scale = 1 / (1 - beta1^t), root_scale = 1 / sqrt(1 - beta2^t).
  * State: exp_avg_fast (m1) but with option 1, then exp_avg_slow (m2), exp_avg_sq (v). Options: 1
- * where beta1 is 0. Scalars: 0 lr, 1 keep, 2 beta1, 3 fresh1, 4 fast_scale, 5 beta2, 6 fresh2, 7
- * root_scale, 8 beta3, 9 fresh3, 10 alpha, 11 eps.
+ * where beta1 is 0. Scalars: 0 lr, 1 weight_decay, 2 beta1, 3 fresh1, 4 fast_scale, 5 beta2, 6
+ * fresh2, 7 root_scale, 8 beta3, 9 fresh3, 10 alpha, 11 eps.
  *
- * Operations with options 0: 6 fma, 6 mul, 1 div, 1 sqrt.
- * Operations with options 1: 5 fma, 5 mul, 1 div, 1 sqrt.
+ * Operations with options 0: 7 fma, 5 mul, 1 div, 1 sqrt.
+ * Operations with options 1: 6 fma, 4 mul, 1 div, 1 sqrt.
  */
 #ifndef WS_ADEMAMIX_H
 #define WS_ADEMAMIX_H
@@ -37,10 +38,8 @@ WS_INLINE WS_REAL WS_NAME(ademamix)(
   }
   *slow = m;
   *square = v;
-  return WS_FMA(
-      -k[0],
-      WS_FMA(k[10], m, fast * k[4]) / WS_FMA(WS_SQRT(v), k[7], k[11]),
-      k[1] * p);
+  WS_REAL u = WS_FMA(k[10], m, fast * k[4]) / WS_FMA(WS_SQRT(v), k[7], k[11]);
+  return WS_FMA(-k[0], WS_FMA(k[1], p, u), p);
 }
 
 WS_ENTRY(ademamix, ADEMAMIX)

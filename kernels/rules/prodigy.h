@@ -5,10 +5,10 @@
  *   v = beta2 * v + d^2 * (1 - beta2) * g * g
  *   s = beta3 * s + d / d0 * (d * e) * g  (safeguards: d for d * e)
  *   num = beta3 * num + d / d0 * (d * e) * sum(g * (p0 - p)), h = d_coef * num / sum(|s|)
- *   d_max = max(d_max, h), d' = min(d_max, growth * (d or, if it is d0, max(d, h)))
+ *   d_max = max(d_max, h), d' = min(d_max, (1 + growth) * (d or, if it is d0, max(d, h)))
  *   p = (1 - d * e * weight_decay) * p - d * e * m / (sqrt(v) + d' * eps)
  *
- * A growth of 0 is none. While all s are 0 nothing counts and no parameter moves.
+ * A growth below 0 is no limit. While all s are 0 nothing counts and no parameter moves.
  * State: 0 exp_avg, 1 exp_avg_sq, 2 s, 3 p0; of the group 0 d, 1 d_max, 2 d_numerator, 3 c1, 4 c2.
  * Sums over the group: 0 g * (p0 - p), 1 |s|. Numbers of the first phase: factors of g in 0 m, 1 v,
  * 2 s. Numbers: 0 d * e, 1 d' * eps, 2 the parameter's factor. Scalars: 0 lr, 1 beta1, 2 1 - beta1,
@@ -18,7 +18,7 @@
  * Operations of the beginning: 2 fma, 6 mul, 2 div, 1 sqrt.
  * Operations of the state: 3 fma, 4 mul.
  * Operations of the terms: 1 mul, 1 add.
- * Operations of the numbers: 6 fma, 7 mul, 3 div, 1 sqrt.
+ * Operations of the numbers: 7 fma, 6 mul, 3 div, 1 sqrt.
  * Operations with options 0 and no gradient: 1 fma, 1 mul, 1 add, 1 div, 1 sqrt.
  */
 #ifndef WS_PRODIGY_H
@@ -75,7 +75,7 @@ WS_INLINE void WS_NAME(prodigy_numbers)(
   WS_REAL estimate = (k[7] * numerator) / x[1];
   WS_REAL largest = WS_MAX(s[1], estimate);
   WS_REAL next = d == k[6] ? WS_MAX(d, estimate) : d;
-  next = k[8] != 0 ? WS_MIN(largest, next * k[8]) : largest;
+  next = k[8] >= 0 ? WS_MIN(largest, WS_FMA(next, k[8], next)) : largest;
   s[0] = x[1] == 0 ? d : next;
   s[1] = x[1] == 0 ? s[1] : largest;
   s[2] = x[1] == 0 ? s[2] : numerator;

@@ -154,7 +154,7 @@ final class MixedPrecision {
       throw Arguments.refusal(
           "masterWeights",
           options.masterWeights(),
-          "none for parameters that are all float32 or float64",
+          "none for parameters that are all float32 or float64, which have all of their bits",
           options.masterWeights() == MasterWeights.BITS_24
               ? "store them as bfloat16, or leave masters out"
               : "store them as bfloat16 or float16, or leave masters out");
@@ -167,11 +167,12 @@ final class MixedPrecision {
           "leave it out");
     }
     if (options.stateStorage().isNarrow() && !hasNarrow) {
-      requireNoExactState(groups);
+      groups.forEach(group -> requireNoExactState("stateType", group));
       throw Arguments.refusal(
           "stateType",
           options.stateStorage().type(),
-          "float32 for rules whose state has no moments, and for float64 parameters",
+          "float32 for rules whose state has no moments, and for float64 parameters, since only"
+              + " running averages of elements, in float32, are stored in fewer bits",
           "choose a rule with moments, such as adam, or leave it out");
     }
     if (options.rounding() == Rounding.STOCHASTIC && !rounds) {
@@ -185,25 +186,23 @@ final class MixedPrecision {
   }
 
   /** Names the state that must keep all of its bits, so that a user knows the reason. */
-  private void requireNoExactState(List<RuleGroup> groups) {
-    for (RuleGroup group : groups) {
-      List<String> exact =
-          group.rule().stateSlots().stream()
-              .filter(slot -> slot.extent() == StateSlot.Extent.ELEMENT && !slot.isAverage())
-              .map(StateSlot::name)
-              .toList();
-      if (!exact.isEmpty()) {
-        throw Arguments.refusal(
-            "stateType",
-            options.stateStorage().type(),
-            "float32 for the state of "
-                + group.rule().name()
-                + " ("
-                + String.join(", ", exact)
-                + "), which is no running average: in fewer bits, what a step adds to a sum that"
-                + " only grows, to a step size or to weights would be lost",
-            "choose a rule with moments, such as adam, or leave it out");
-      }
+  private void requireNoExactState(String what, RuleGroup group) {
+    List<String> exact =
+        group.rule().stateSlots().stream()
+            .filter(slot -> slot.extent() == StateSlot.Extent.ELEMENT && !slot.isAverage())
+            .map(StateSlot::name)
+            .toList();
+    if (!exact.isEmpty() && group.rule().stateSlots().stream().noneMatch(StateSlot::isAverage)) {
+      throw Arguments.refusal(
+          what,
+          storage(group).type(),
+          "float32 for the state of "
+              + group.rule().name()
+              + " ("
+              + String.join(", ", exact)
+              + "), which is no running average: in fewer bits, what a step adds to a sum that"
+              + " only grows, to a step size or to weights would be lost",
+          "choose a rule with moments, such as adam, or leave it out");
     }
   }
 
@@ -211,12 +210,15 @@ final class MixedPrecision {
   private void requireNarrow(RuleGroup group) {
     if (group.stateStorage().filter(StateStorage::isNarrow).isPresent()
         && group.members().stream().noneMatch(parameter -> canNarrow(group, parameter))) {
+      String what = "stateType of group " + group.pattern();
+      requireNoExactState(what, group);
       throw Arguments.refusal(
-          "stateType of group " + group.pattern(),
+          what,
           storage(group).type(),
           "float32 for rules whose state has no moments, as that of "
               + group.rule().name()
-              + ", and for float64 parameters",
+              + ", and for float64 parameters, since only running averages of elements, in float32,"
+              + " are stored in fewer bits",
           "choose a rule with moments, such as adam, or leave it out");
     }
   }
@@ -249,7 +251,10 @@ final class MixedPrecision {
           rule.name(),
           "one without sums over groups and without factors for the parameter \""
               + parameter.name()
-              + "\", which has an average, or a master, state or gradient of a type of its own",
+              + "\", which has an average, or a master, state or gradient of a type of its own, since"
+              + " the kernels of "
+              + (rule.isFactored() ? "factors" : "sums over a group")
+              + " take all in one type and nothing beside it",
           "store all in one type, without a master or an average, or choose a rule such as adam");
     }
     if (options.masterWeights() == MasterWeights.BITS_24
@@ -257,14 +262,18 @@ final class MixedPrecision {
       throw Arguments.refusal(
           "masterWeights",
           options.masterWeights(),
-          "exact or none for the float16 parameter \"" + parameter.name() + "\"",
+          "exact or none for the float16 parameter \""
+              + parameter.name()
+              + "\", whose bits are not the upper ones of a float32, as a bfloat16's are",
           "keep exact masters, or store it as bfloat16");
     }
     if (hasAverage() && parameter.values().type() == ElementType.FLOAT64) {
       throw Arguments.refusal(
           "average",
           options.averageDecay(),
-          "left out for the float64 parameter \"" + parameter.name() + "\"",
+          "left out for the float64 parameter \""
+              + parameter.name()
+              + "\", since an average is kept in float32 and would have fewer bits",
           "store it as float32, or average it yourself");
     }
     if (rule.slowWeights().isPresent() && (hasMaster(parameter) || hasAverage())) {
@@ -273,7 +282,8 @@ final class MixedPrecision {
           rule.name(),
           "one without lookahead for the parameter \""
               + parameter.name()
-              + "\", which has a master or an average",
+              + "\", which has a master or an average, since slow weights move the parameter as it is"
+              + " stored, and neither would follow",
           "leave either out");
     }
     if (rule.evaluation().isPresent() && hasAverage()) {
@@ -289,7 +299,10 @@ final class MixedPrecision {
       throw Arguments.refusal(
           "rounding",
           options.rounding(),
-          "nearest for the float16 parameter \"" + parameter.name() + "\" without a master",
+          "nearest for the float16 parameter \""
+              + parameter.name()
+              + "\" without a master, since random bits are added below a bfloat16's, which are the"
+              + " upper ones of a float32",
           "keep a master of it, or store it as bfloat16");
     }
   }

@@ -66,7 +66,11 @@ record RuleGroup(
       throw Arguments.refusal(
           "shape of \"" + parameter.name() + "\"",
           parameter.shape(),
-          "of at least " + rule.minDimensions() + " dimensions under rule " + rule.name(),
+          "of at least "
+              + rule.minDimensions()
+              + " dimensions under rule "
+              + rule.name()
+              + ", which multiplies matrices",
           "say so by shape(...) if it is a matrix, otherwise put it in a group under AdamW, such as"
               + " ParameterGroup.matching(\""
               + parameter.name()

@@ -29,7 +29,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
   private static final List<String> SCALARS =
       List.of(
           "learningRate",
-          "parameterScale",
+          "weightDecay",
           "beta1",
           "oneMinusBeta1",
           "fastScale",
@@ -245,7 +245,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
     double beta2 = at.get("beta2", settings.beta2);
     double beta3 = beta3(at.step());
     out[0] = at.learningRate();
-    out[1] = 1.0 - at.learningRate() * at.get("weightDecay", settings.weightDecay);
+    out[1] = at.get("weightDecay", settings.weightDecay);
     out[2] = settings.beta1;
     out[3] = 1.0 - settings.beta1;
     out[4] = 1.0 / (1.0 - Powers.power(settings.beta1, at.step()));
@@ -268,7 +268,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
     float[] v = block.state(hasFast ? 2 : 1);
     float scale = block.gradientScale();
     float lr = block.scalar(0);
-    float keep = block.scalar(1);
+    float weightDecay = block.scalar(1);
     float beta1 = block.scalar(2);
     float fresh1 = block.scalar(3);
     float fastScale = block.scalar(4);
@@ -293,7 +293,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
       v[i] = vi;
       float mixed = Math.fma(alpha, slow, fast * fastScale);
       float denominator = Math.fma((float) Math.sqrt(vi), rootScale, eps);
-      p[i] = Math.fma(-lr, mixed / denominator, keep * pi);
+      p[i] = Math.fma(-lr, Math.fma(weightDecay, pi, mixed / denominator), pi);
     }
   }
 
@@ -307,7 +307,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
     double[] v = block.state(hasFast ? 2 : 1);
     double scale = block.gradientScale();
     double lr = block.scalar(0);
-    double keep = block.scalar(1);
+    double weightDecay = block.scalar(1);
     double beta1 = block.scalar(2);
     double fresh1 = block.scalar(3);
     double fastScale = block.scalar(4);
@@ -332,7 +332,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
       v[i] = vi;
       double mixed = Math.fma(alpha, slow, fast * fastScale);
       double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
-      p[i] = Math.fma(-lr, mixed / denominator, keep * pi);
+      p[i] = Math.fma(-lr, Math.fma(weightDecay, pi, mixed / denominator), pi);
     }
   }
 }

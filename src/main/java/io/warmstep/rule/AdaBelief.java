@@ -21,6 +21,10 @@ import java.util.Map;
  * <p>With {@code rectify} the last line is that of {@link RAdam}, with {@code sqrt(s)}, for {@code
  * rho} of 5 or more.
  *
+ * <p>The authors' {@code degenerated_to_sgd}, by default on, is always on: off, parameters would
+ * not move in the steps that rectification reduces to momentum, as under a schedule that begins
+ * later.
+ *
  * <p>State: {@code exp_avg}, {@code exp_avg_var}, and {@code max_exp_avg_var} with AMSGrad.
  */
 public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelief> {
@@ -76,7 +80,8 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
       }
       if (fixedDecay && !weightDecouple) {
         throw new IllegalArgumentException(
-            "adabelief: fixedDecay is true, must be false without weightDecouple: leave it out");
+            "adabelief: fixedDecay is true, must be false without weightDecouple, since it says how"
+                + " decay shrinks a parameter and not the gradient's: leave it out");
       }
     }
   }

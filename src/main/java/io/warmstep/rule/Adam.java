@@ -23,7 +23,8 @@ import java.util.Optional;
  * <p>AdamW can be cautious (Liang et al. 2024, arXiv 2411.16085), as {@code timm} computes it: in
  * the last line, where m and g differ in sign, m is replaced by 0; elsewhere it is divided by the
  * fraction of the tensor's elements that agree (at least 0.001). A NaN element then makes its whole
- * tensor NaN.
+ * tensor NaN. timm's {@code corrected_weight_decay} is no option here: it only changes the weight
+ * decay by the learning rate, as a schedule of {@code weightDecay} does.
  *
  * <p>State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
  */
@@ -87,7 +88,10 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
       Hyperparameters.requireWeightDecay("adam", weightDecay);
       if (caution && !decoupled) {
         throw Arguments.refusal(
-            "adam: caution", true, "false with weight decay in the gradient", "use Adam.adamW()");
+            "adam: caution",
+            true,
+            "false with weight decay in the gradient, whose sign it compares",
+            "use Adam.adamW()");
       }
     }
   }

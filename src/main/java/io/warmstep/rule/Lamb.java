@@ -20,8 +20,13 @@ import java.util.Optional;
  *
  * <p>The norms are per tensor. The ratio is 1 where one of them is 0 and, unless {@link
  * #alwaysAdapt} is set, without weight decay; with {@link #trustClip} it is at most 1. Without
- * {@link #biasCorrection} both divisors are 1. timm's {@code caution} is not supported: the norm of
- * the masked update would first need the mean of the mask, which takes another phase.
+ * {@link #biasCorrection} both divisors are 1.
+ *
+ * <p>Three options of timm's are left out: {@code caution}, since the norm of the masked update
+ * would first need the mean of the mask, which takes another phase; {@code decoupled_decay}, since
+ * decay outside the ratio of norms is no longer the paper's or NVIDIA's LAMB; and {@code
+ * corrected_weight_decay}, which only changes the weight decay by the learning rate, as a schedule
+ * of {@code weightDecay} does.
  *
  * <p>State: {@code exp_avg} and {@code exp_avg_sq}.
  */

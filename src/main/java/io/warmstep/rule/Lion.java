@@ -17,7 +17,15 @@ import java.util.stream.Stream;
  * m = beta2 * m + (1 - beta2) * g
  * </pre>
  *
- * State: {@code exp_avg}.
+ * <p>With {@link #caution}, as in {@code timm}, an element whose gradient has another sign than its
+ * direction does not move, and the others move by the learning rate divided by the fraction of the
+ * tensor's elements that do (at least 0.001).
+ *
+ * <p>timm's {@code corrected_weight_decay} and the {@code decoupled_weight_decay} of lucidrains'
+ * {@code lion-pytorch} are no options here: both only change the weight decay by the learning rate,
+ * as a schedule of {@code weightDecay} does.
+ *
+ * <p>State: {@code exp_avg}.
  */
 public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   private static final List<String> SCALARS =

@@ -48,7 +48,8 @@ public final class Lookahead implements UpdateRule {
       throw Arguments.refusal(
           "lookahead: rule",
           rule.name(),
-          "one whose parameters no other weights follow",
+          "one whose parameters no other weights follow, since moving the parameters alone would"
+              + " break what ties these to them",
           "use it without Lookahead");
     }
     if (rule.isFactored()) {
@@ -76,8 +77,8 @@ public final class Lookahead implements UpdateRule {
    *
    * @param rule the rule that moves the parameters
    * @return the combined rule
-   * @throws IllegalArgumentException if the rule already has other weights that follow the
-   *     parameters, as Schedule-Free rules do, or keeps its state as factors
+   * @throws IllegalArgumentException if other weights already follow the rule's parameters, as
+   *     under Schedule-Free and ASGD, or if it keeps its state as factors; the message says why
    */
   public static Lookahead around(UpdateRule rule) {
     Arguments.requirePresent("rule", rule, "pass one such as Adam.adamW()");

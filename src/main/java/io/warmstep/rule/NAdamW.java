@@ -17,7 +17,12 @@ import java.util.Map;
  * p = p - lr / (1 - beta1^t) * n / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  * </pre>
  *
- * State: {@code exp_avg}, {@code exp_avg_sq}.
+ * <p>Two options of timm's are left out: {@code caution}, for which {@link Adam#caution} and {@link
+ * Lion#caution} are the forms with reference trajectories to check them by; and {@code
+ * corrected_weight_decay}, which only changes the weight decay by the learning rate, as a schedule
+ * of {@code weightDecay} does.
+ *
+ * <p>State: {@code exp_avg}, {@code exp_avg_sq}.
  */
 public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   private static final List<String> SCALARS =

@@ -50,7 +50,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
           "beta3",
           "d0",
           "dCoef",
-          "growthRate",
+          "growth",
           "eps",
           "weightDecay",
           "corrects",
@@ -286,7 +286,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
     out[5] = settings.beta3 == 0 ? Math.sqrt(beta2) : settings.beta3;
     out[6] = settings.d0;
     out[7] = settings.dCoef;
-    out[8] = settings.growthRate;
+    out[8] = settings.growthRate - 1.0; // for growth by 2 percent, with more digits than 1.02
     out[9] = settings.eps;
     out[10] = settings.decouple ? at.get("weightDecay", settings.weightDecay) : 0;
     out[11] = settings.useBiasCorrection ? 1 : 0;

@@ -117,7 +117,8 @@ final class ProdigySums implements TensorSums {
     float estimate = (group.scalar(7) * numerator) / group.sum(1);
     float largest = Math.max(group.kept(1), estimate);
     float next = d == group.scalar(6) ? Math.max(d, estimate) : d;
-    next = group.scalar(8) == 0 ? largest : Math.min(largest, next * group.scalar(8));
+    float growth = group.scalar(8);
+    next = growth >= 0 ? Math.min(largest, Math.fma(next, growth, next)) : largest;
     if (group.scalar(11) != 0) {
       float correction1 = corrected(group, 0);
       float correction2 = corrected(group, 1);
@@ -205,7 +206,8 @@ final class ProdigySums implements TensorSums {
     double estimate = (group.scalar(7) * numerator) / group.sum(1);
     double largest = Math.max(group.kept(1), estimate);
     double next = d == group.scalar(6) ? Math.max(d, estimate) : d;
-    next = group.scalar(8) == 0 ? largest : Math.min(largest, next * group.scalar(8));
+    double growth = group.scalar(8);
+    next = growth >= 0 ? Math.min(largest, Math.fma(next, growth, next)) : largest;
     if (group.scalar(11) != 0) {
       double correction1 = corrected(group, 0);
       double correction2 = corrected(group, 1);

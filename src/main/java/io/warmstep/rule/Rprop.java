@@ -96,7 +96,8 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   }
 
   /**
-   * Rprop has no weight decay.
+   * Rprop has no weight decay: of a gradient only the sign counts, and what decay adds to it would
+   * either change nothing or turn the step around.
    *
    * @param weightDecay 0
    * @return this rule
@@ -105,7 +106,12 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   @Override
   public Rprop weightDecay(double weightDecay) {
     Hyperparameters.require(
-        weightDecay == 0, "rprop", "weightDecay", weightDecay, "0", "leave it out, or use Adam");
+        weightDecay == 0,
+        "rprop",
+        "weightDecay",
+        weightDecay,
+        "0, since of a gradient only the sign counts, which decay would keep or turn around",
+        "leave it out, or choose a rule such as Adam.adamW()");
     return this;
   }
 

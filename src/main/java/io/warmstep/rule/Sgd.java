@@ -10,6 +10,9 @@ import java.util.List;
  * g = g + weightDecay * p
  * p = p - lr * g
  * </pre>
+ *
+ * <p>PyTorch's {@code momentum}, {@code dampening} and {@code nesterov} are options of {@link
+ * Momentum}, since only that has state.
  */
 public final class Sgd extends ConfiguredRule<Sgd.Settings, Sgd> {
   private static final List<String> SCALARS = List.of("learningRate");

@@ -10,6 +10,8 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
@@ -77,6 +79,18 @@ class GroupSumsTest {
     return values;
   }
 
+  /** Each in a group of its own. */
+  private static Map<String, double[]> alone(SplittableRandom random, ElementType type) {
+    Map<String, double[]> values = new LinkedHashMap<>();
+    values.put("alone.none", new double[0]);
+    values.put("alone.one", new double[] {1.5});
+    values.put("alone.zeros", new double[4097]);
+    double[] holed = Numbers.ordinary(random, type, 4097);
+    holed[4096] = Double.NaN;
+    values.put("alone.nan", holed);
+    return values;
+  }
+
   private static double[] tiny(ElementType type) {
     double tiny = type == ElementType.FLOAT16 ? 6e-8 : type == ElementType.FLOAT64 ? 1e-310 : 1e-40;
     double[] values = new double[50];
@@ -90,6 +104,7 @@ class GroupSumsTest {
     for (ElementType type : backend.types()) {
       compare(backend, rule, type, ordinary(new SplittableRandom(5), type), 3);
       compare(backend, rule, type, extreme(new SplittableRandom(6), type), 2);
+      compare(backend, rule, type, alone(new SplittableRandom(7), type), 3);
     }
   }
 
@@ -203,11 +218,18 @@ class GroupSumsTest {
   }
 
   private static Optimizer optimizer(Parameters parameters, UpdateRule rule) {
-    return Optimizer.of(parameters)
-        .rule(rule)
-        .learningRate(0.5)
-        .group(ParameterGroup.matching("second.*").learningRateFactor(0.25))
-        .build();
+    OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(0.5);
+    boolean hasSecond = false;
+    for (Parameter parameter : parameters) {
+      String name = parameter.name();
+      if (name.startsWith("alone.")) {
+        builder.group(ParameterGroup.matching(name));
+      } else if (name.startsWith("second.") && !hasSecond) {
+        builder.group(ParameterGroup.matching("second.*").learningRateFactor(0.25));
+        hasSecond = true;
+      }
+    }
+    return builder.build();
   }
 
   private static double[] reversed(double[] values, ElementType type, int step) {

@@ -9,16 +9,21 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.checkpoint.CheckpointMismatchException;
 import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Lion;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Muon;
 import io.warmstep.rule.NovoGrad;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
+import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.BytesChannel;
@@ -68,11 +73,16 @@ class LookaheadTest {
   }
 
   private static Optimizer optimizer(TestModel model, UpdateRule rule) {
-    return Optimizer.of(model.parameters())
-        .rule(rule)
-        .learningRate(RATE)
-        .skipNonFinite(true)
-        .build();
+    OptimizerBuilder builder =
+        Optimizer.of(model.parameters()).rule(rule).learningRate(RATE).skipNonFinite(true);
+    if (isOfGroups(rule)) { // which have one type each
+      model.parameters().forEach(p -> builder.group(ParameterGroup.matching(p.name())));
+    }
+    return builder.build();
+  }
+
+  private static boolean isOfGroups(UpdateRule rule) {
+    return rule.sums().map(TensorSums::areOfGroup).orElse(false);
   }
 
   private static double[] blended(ElementType type, double[] p, double[] s, double weight) {
@@ -92,15 +102,47 @@ class LookaheadTest {
             Momentum.nesterov(0.9),
             NovoGrad.novoGrad(),
             Lamb.lamb().maxGradNorm(0),
+            Lion.lion().caution(true),
+            Prodigy.prodigy().d0(0.25),
             RuleMatrix.withFewProducts(Muon.muon()))); // which has scratch beside its state
   }
 
-  /** By a twin without, whose parameters are set to what they are brought to. */
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void bringsParametersAndSlowWeightsTogether(ContractBackend backend, UpdateRule rule) {
-    try (TestModel model = model(backend.shared(), backend.types(), backend.placements());
-        TestModel twin = model(backend.shared(), backend.types(), List.of(Placement.OWNED));
+    compare(backend.shared(), backend.types(), backend.placements(), rule);
+  }
+
+  static List<UpdateRule> ofEachKernel() {
+    return Rules.ofEachKernel().stream()
+        .map(RuleMatrix::unclipped)
+        .map(RuleMatrix::withFewProducts)
+        .toList();
+  }
+
+  /** What is refused says why; all else works. */
+  @ParameterizedTest
+  @MethodSource("ofEachKernel")
+  void isAroundEveryRuleOrRefusesIt(UpdateRule rule) {
+    if (rule.evaluation().isPresent() || rule.isFactored()) {
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> Lookahead.around(rule)).getMessage();
+      assertTrue(
+          message.startsWith("lookahead: rule is " + rule.name() + ", must be one ")
+              && message.contains(", since "),
+          message);
+      return;
+    }
+    try (Device cpu = Devices.cpu(2)) {
+      compare(cpu, List.of(ElementType.FLOAT32), List.of(Placement.OWNED), rule);
+    }
+  }
+
+  /** By a twin without, whose parameters are set to what they are brought to. */
+  private static void compare(
+      Device device, List<ElementType> types, List<Placement> placements, UpdateRule rule) {
+    try (TestModel model = model(device, types, placements);
+        TestModel twin = model(device, types, List.of(Placement.OWNED));
         Optimizer optimizer = optimizer(model, Lookahead.around(rule).k(2).alpha(0.75));
         Optimizer plain = optimizer(twin, rule)) {
       Map<String, double[]> slow = new HashMap<>();
@@ -222,7 +264,8 @@ class LookaheadTest {
       assertEquals(
           "lookahead: rule is "
               + inner.name()
-              + ", must be one whose parameters no other weights follow: use it without Lookahead",
+              + ", must be one whose parameters no other weights follow, since moving the parameters"
+              + " alone would break what ties these to them: use it without Lookahead",
           e.getMessage());
     }
     assertThrows(NullPointerException.class, () -> Lookahead.around(null));

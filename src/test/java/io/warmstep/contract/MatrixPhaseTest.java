@@ -120,7 +120,8 @@ class MatrixPhaseTest {
               IllegalArgumentException.class,
               () -> Optimizer.of(parameters).rule(Muon.muon()).learningRate(RATE).build());
       assertEquals(
-          "shape of \"bias\" is [3], must be of at least 2 dimensions under rule muon: say so by"
+          "shape of \"bias\" is [3], must be of at least 2 dimensions under rule muon, which"
+              + " multiplies matrices: say so by"
               + " shape(...) if it is a matrix, otherwise put it in a group under AdamW, such as"
               + " ParameterGroup.matching(\"bias\").rule(Adam.adamW())",
           e.getMessage());

@@ -2,8 +2,11 @@ package io.warmstep.contract;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
+import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.MasterWeights;
@@ -17,6 +20,7 @@ import io.warmstep.StateType;
 import io.warmstep.Tensor;
 import io.warmstep.check.PairCover;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
@@ -35,6 +39,7 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
@@ -293,6 +298,88 @@ class MixedPrecisionTest {
     run(backend.shared(), ofAnyGradients, Scene.ADVERSARIAL, false);
     if (one.rule.sums().isPresent()) {
       run(backend.shared(), ofAnyGradients, Scene.OUT_OF_RANGE, false);
+    }
+  }
+
+  /** One way to store at a time. */
+  enum Way {
+    EXACT_MASTERS,
+    MASTERS_OF_24_BITS,
+    STATE_OF_8_BITS,
+    BFLOAT16_STATE,
+    STOCHASTIC_ROUNDING,
+    AVERAGES;
+
+    Kind kind() {
+      boolean isHalf =
+          this == EXACT_MASTERS || this == MASTERS_OF_24_BITS || this == STOCHASTIC_ROUNDING;
+      ElementType type = isHalf ? ElementType.BFLOAT16 : ElementType.FLOAT32;
+      return new Kind(
+          type,
+          type,
+          switch (this) {
+            case EXACT_MASTERS -> MasterWeights.EXACT;
+            case MASTERS_OF_24_BITS -> MasterWeights.BITS_24;
+            default -> MasterWeights.NONE;
+          },
+          switch (this) {
+            case STATE_OF_8_BITS -> StateType.INT8;
+            case BFLOAT16_STATE -> StateType.BFLOAT16;
+            default -> StateType.FLOAT32;
+          },
+          this == STOCHASTIC_ROUNDING ? Rounding.STOCHASTIC : Rounding.NEAREST);
+    }
+
+    /** What the message says if the rule cannot be stored so; docs/MIXED_PRECISION.md has more. */
+    Optional<String> reason(UpdateRule rule) {
+      boolean isNarrow = this == STATE_OF_8_BITS || this == BFLOAT16_STATE;
+      String reason =
+          switch (rule.name()) {
+            case "prodigy" -> ", since the kernels of sums over a group take all in one type ";
+            case "adafactor" ->
+                isNarrow
+                    ? ", since only running averages of elements, "
+                    : ", since the kernels of factors take all in one type ";
+            case "sgd" -> isNarrow ? ", since only running averages of elements, " : null;
+            case "adagrad", "rprop" -> isNarrow ? ", which is no running average: " : null;
+            case "asgd", "schedulefreesgd" ->
+                isNarrow
+                    ? ", which is no running average: "
+                    : this == AVERAGES ? ", which has weights of its own to evaluate with" : null;
+            case "schedulefreeadamw" ->
+                this == AVERAGES ? ", which has weights of its own to evaluate with" : null;
+            default -> null;
+          };
+      return Optional.ofNullable(reason);
+    }
+  }
+
+  static Stream<Arguments> rulesAndWays() {
+    return Stream.concat(RuleMatrix.rich().stream(), Stream.of(Prodigy.prodigy()))
+        .map(RuleMatrix::unclipped)
+        .flatMap(rule -> Arrays.stream(Way.values()).map(way -> Arguments.of(rule, way)));
+  }
+
+  /** On the processor: above every backend has such cases, but not each rule in each way. */
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("rulesAndWays")
+  void everyRuleIsStoredInEveryWayOrSaysWhyNot(UpdateRule rule, Way way) {
+    Set<Extra> extras = way == Way.AVERAGES ? Set.of(Extra.AVERAGE) : Set.of();
+    Case one = new Case(rule, way.kind(), extras);
+    try (Device cpu = Devices.cpu(2)) {
+      if (way.reason(rule).isEmpty()) {
+        run(cpu, one, Scene.ORDINARY, true);
+        return;
+      }
+      try (Parameters parameters =
+          Shapes.give(Parameters.on(cpu).add("w", one.kind.values, 64), "w", 64).build()) {
+        OptimizerBuilder builder = builder(parameters, one, false);
+        if (way == Way.AVERAGES) {
+          builder.average(DECAY);
+        }
+        String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
+        assertTrue(message.contains(way.reason(rule).get()), message);
+      }
     }
   }
 

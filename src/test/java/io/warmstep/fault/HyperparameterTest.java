@@ -4,10 +4,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Adan;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.RmsProp;
+import io.warmstep.rule.Rprop;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
@@ -97,8 +104,41 @@ class HyperparameterTest {
     IllegalArgumentException e =
         assertThrows(IllegalArgumentException.class, () -> Adam.adam().caution(true));
     assertEquals(
-        "adam: caution is true, must be false with weight decay in the gradient: use Adam.adamW()",
+        "adam: caution is true, must be false with weight decay in the gradient, whose sign it"
+            + " compares: use Adam.adamW()",
         e.getMessage());
+  }
+
+  @Test
+  void rpropHasNoWeightDecay() {
+    assertEquals(Rprop.rprop(), Rprop.rprop().weightDecay(0));
+    String expected =
+        "rprop: weightDecay is 0.1, must be 0, since of a gradient only the sign counts, which decay"
+            + " would keep or turn around: leave it out, or choose a rule such as Adam.adamW()";
+    assertEquals(
+        expected,
+        assertThrows(IllegalArgumentException.class, () -> Rprop.rprop().weightDecay(0.1))
+            .getMessage());
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = Parameters.on(device).add("w", new float[] {1, 2}).build()) {
+      OptimizerBuilder ofGroup =
+          Optimizer.of(parameters)
+              .rule(Rprop.rprop())
+              .learningRate(0.1)
+              .group(ParameterGroup.matching("w").weightDecay(0.1));
+      assertEquals(
+          expected, assertThrows(IllegalArgumentException.class, ofGroup::build).getMessage());
+      OptimizerBuilder moving =
+          Optimizer.of(parameters)
+              .rule(Rprop.rprop())
+              .learningRate(0.1)
+              .schedule("weightDecay", step -> 0.1);
+      String message = assertThrows(IllegalArgumentException.class, moving::build).getMessage();
+      assertTrue(
+          message.startsWith("a schedule was set for \"weightDecay\", which none can move under ")
+              && message.endsWith(": schedule the learning rate alone"),
+          message);
+    }
   }
 
   @Test

@@ -48,8 +48,8 @@ class MixedPrecisionArgumentsTest {
   @Test
   void mastersOfFloat32() {
     assertEquals(
-        "masterWeights is exact, must be none for parameters that are all float32 or float64:"
-            + " store them as bfloat16 or float16, or leave masters out",
+        "masterWeights is exact, must be none for parameters that are all float32 or float64,"
+            + " which have all of their bits: store them as bfloat16 or float16, or leave masters out",
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,
@@ -60,8 +60,8 @@ class MixedPrecisionArgumentsTest {
   @Test
   void mastersOf24Bits() {
     assertEquals(
-        "masterWeights is 24bit, must be none for parameters that are all float32 or float64:"
-            + " store them as bfloat16, or leave masters out",
+        "masterWeights is 24bit, must be none for parameters that are all float32 or float64,"
+            + " which have all of their bits: store them as bfloat16, or leave masters out",
         refusal(
             ElementType.FLOAT64,
             ElementType.FLOAT64,
@@ -69,8 +69,9 @@ class MixedPrecisionArgumentsTest {
             builder -> builder.masterWeights(MasterWeights.BITS_24)));
     for (Rounding rounding : Rounding.values()) {
       assertEquals(
-          "masterWeights is 24bit, must be exact or none for the float16 parameter \"w\": keep"
-              + " exact masters, or store it as bfloat16",
+          "masterWeights is 24bit, must be exact or none for the float16 parameter \"w\", whose bits"
+              + " are not the upper ones of a float32, as a bfloat16's are: keep exact"
+              + " masters, or store it as bfloat16",
           refusal(
               ElementType.FLOAT16,
               ElementType.FLOAT32,
@@ -84,7 +85,8 @@ class MixedPrecisionArgumentsTest {
     for (MasterWeights masters : List.of(MasterWeights.EXACT, MasterWeights.BITS_24)) {
       assertEquals(
           "rule is adam, must be one without lookahead for the parameter \"w\", which has"
-              + " a master or an average: leave either out",
+              + " a master or an average, since slow weights move the parameter as it is stored, and"
+              + " neither would follow: leave either out",
           refusal(
               ElementType.BFLOAT16,
               ElementType.BFLOAT16,
@@ -98,7 +100,8 @@ class MixedPrecisionArgumentsTest {
     for (ElementType type : new ElementType[] {ElementType.FLOAT32, ElementType.FLOAT64}) {
       assertEquals(
           "stateType is bfloat16, must be float32 for rules whose state has no moments, and for"
-              + " float64 parameters: choose a rule with moments, such as adam, or leave it out",
+              + " float64 parameters, since only running averages of elements, in float32, are"
+              + " stored in fewer bits: choose a rule with moments, such as adam, or leave it out",
           refusal(
               type,
               type,
@@ -131,6 +134,20 @@ class MixedPrecisionArgumentsTest {
                     ElementType.FLOAT32,
                     rule,
                     builder -> builder.stateType(type)));
+            assertEquals(
+                "stateType of group w is "
+                    + type
+                    + ", must be float32 for the state of "
+                    + state
+                    + ", which is no running average: in fewer bits, what a step adds to a sum that"
+                    + " only grows, to a step size or to weights would be lost: choose a rule with"
+                    + " moments, such as adam, or leave it out",
+                refusal(
+                    ElementType.FLOAT32,
+                    ElementType.FLOAT32,
+                    Adam.adam(),
+                    builder ->
+                        builder.group(ParameterGroup.matching("w").rule(rule).stateType(type))));
           }
         });
   }
@@ -139,8 +156,8 @@ class MixedPrecisionArgumentsTest {
   void stateOfGroupsWithoutMoments() {
     assertEquals(
         "stateType of group w is int8, must be float32 for rules whose state has no moments, as that"
-            + " of sgd, and for float64 parameters: choose a rule with moments, such as adam, or leave"
-            + " it out",
+            + " of sgd, and for float64 parameters, since only running averages of elements, in float32,"
+            + " are stored in fewer bits: choose a rule with moments, such as adam, or leave it out",
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,
@@ -173,7 +190,8 @@ class MixedPrecisionArgumentsTest {
                     .group(ParameterGroup.matching("w").stateType(StateType.FLOAT32))));
     assertEquals(
         "rule is prodigy, must be one without sums over groups and without factors for the parameter"
-            + " \"w\", which has an average, or a master, state or gradient of a type of its own:"
+            + " \"w\", which has an average, or a master, state or gradient of a type of its own,"
+            + " since the kernels of sums over a group take all in one type and nothing beside it:"
             + " store all in one type, without a master or an average, or choose a rule such as adam",
         refusal(
             ElementType.FLOAT32,
@@ -253,8 +271,9 @@ class MixedPrecisionArgumentsTest {
             Momentum.heavyBall(0.9),
             builder -> builder.stateType(StateType.INT8).rounding(Rounding.STOCHASTIC)));
     assertEquals(
-        "rounding is stochastic, must be nearest for the float16 parameter \"w\" without a master:"
-            + " keep a master of it, or store it as bfloat16",
+        "rounding is stochastic, must be nearest for the float16 parameter \"w\" without a master,"
+            + " since random bits are added below a bfloat16's, which are the upper ones of a"
+            + " float32: keep a master of it, or store it as bfloat16",
         refusal(
             ElementType.FLOAT16,
             ElementType.FLOAT16,
@@ -269,8 +288,10 @@ class MixedPrecisionArgumentsTest {
           "rule is "
               + rule.name()
               + ", must be one without sums over groups and without factors for the parameter"
-              + " \"w\", which has an average, or a master, state or gradient of a type of its own:"
-              + " store all in one type, without a master or an average, or choose a rule such as"
+              + " \"w\", which has an average, or a master, state or gradient of a type of its own,"
+              + " since the kernels of "
+              + (rule.isFactored() ? "factors" : "sums over a group")
+              + " take all in one type and nothing beside it: store all in one type, without a master or an average, or choose a rule such as"
               + " adam";
       assertEquals(
           expected, refusal(ElementType.FLOAT32, ElementType.BFLOAT16, rule, builder -> builder));
@@ -285,7 +306,8 @@ class MixedPrecisionArgumentsTest {
     assertEquals(
         "rule is prodigy, must be one without sums over groups and without factors for the"
             + " parameter \"w\", which has an average, or a master, state or gradient of a type of"
-            + " its own: store all in one type, without a master or an average, or choose a rule"
+            + " its own, since the kernels of sums over a group take all in one type and nothing"
+            + " beside it: store all in one type, without a master or an average, or choose a rule"
             + " such as adam",
         refusal(
             ElementType.FLOAT32,
@@ -297,8 +319,8 @@ class MixedPrecisionArgumentsTest {
   @Test
   void averages() {
     assertEquals(
-        "average is 0.9, must be left out for the float64 parameter \"w\": store it as float32, or"
-            + " average it yourself",
+        "average is 0.9, must be left out for the float64 parameter \"w\", since an average is kept in"
+            + " float32 and would have fewer bits: store it as float32, or average it yourself",
         refusal(
             ElementType.FLOAT64,
             ElementType.FLOAT64,

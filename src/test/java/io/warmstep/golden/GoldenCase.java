@@ -100,6 +100,20 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
     return cases;
   }
 
+  /** The same from other starting values, which float32 has, too. Its snapshots are not that. */
+  GoldenCase fromStart(double factor) {
+    Map<String, Start> others = new LinkedHashMap<>();
+    tensors.forEach(
+        (tensor, start) ->
+            others.put(
+                tensor,
+                new Start(
+                    start.shape(),
+                    Arrays.stream(start.values()).map(x -> (float) (x * factor)).toArray(),
+                    start.gradients())));
+    return new GoldenCase(name, json, others, isStrict);
+  }
+
   private static JsonObject read(String name) {
     try (InputStream file = GoldenCase.class.getResourceAsStream("/golden/" + name);
         Reader reader = new InputStreamReader(file, StandardCharsets.UTF_8)) {
@@ -206,7 +220,7 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
    * The library's usual form of this case's rule: the one that the case names, or the class's, but
    * that PyTorch's SGD is two rules here.
    */
-  private Optional<UpdateRule> usual() {
+  Optional<UpdateRule> usual() {
     String reference = json.has("rule") ? json.get("rule").getAsString() : optimizer();
     if (reference.equals("SGD") && hyper("momentum", 0) != 0) {
       reference = "momentum";
@@ -268,8 +282,17 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
   }
 
   private Map<String, Object> settings() {
+    return settings("hyper");
+  }
+
+  /** What the reference takes where a user says nothing, but the learning rate. */
+  Optional<Map<String, Object>> defaults() {
+    return json.has("defaults") ? Optional.of(settings("defaults")) : Optional.empty();
+  }
+
+  private Map<String, Object> settings(String key) {
     Map<String, Object> values = new LinkedHashMap<>();
-    json.getAsJsonObject("hyper")
+    json.getAsJsonObject(key)
         .asMap()
         .forEach(
             (name, value) -> {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
+import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
@@ -25,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -48,21 +50,13 @@ class OptimizerGoldenTest {
   private static final Map<String, Double> LOOSER = Map.of("prodigy/default-d0", 1e-10);
 
   /**
-   * Cases in which float32 here is worse than plain arithmetic, with the factor, since the order of
-   * operations differs. AdEMAMix multiplies the parameter by 1 - lr * weightDecay, whose rounding
-   * errs in one direction in every step; the reference subtracts lr * weightDecay * p. Prodigy has
-   * its step size in float32, so that captured steps need no host; PyTorch has a double.
+   * Cases in which plain arithmetic is closer than it usually is, with the factor by which float32
+   * here is not: from other starts it is as close, see below. How far Prodigy's step size is off
+   * depends on few sums, and all elements on that.
    */
-  private static final Map<String, Double> WORSE =
-      Map.of(
-          "ademamix/warmup-weight-decay",
-          4.0,
-          "ademamix/beta1-zero",
-          6.5,
-          "prodigy/coupled-decay",
-          4.0,
-          "prodigy/growth-rate",
-          4.5);
+  private static final Map<String, Double> LUCKY = Map.of("prodigy/coupled-decay", 4.0);
+
+  private static final int OTHER_STARTS = 24;
 
   /** The cases of rules that the library does not have. */
   private static final Set<String> SKIPPED =
@@ -82,9 +76,6 @@ class OptimizerGoldenTest {
   private static final double ALLOWANCE = 1.25;
 
   private static final double ULP = 0x1p-23;
-
-  /** In float32, the error of a case whose plain arithmetic is not known, as a root mean square. */
-  private static final double FLOAT32_TOLERANCE = 1e-5;
 
   private static boolean isPlainKnown(GoldenCase golden) {
     return PlainFloat32.has(golden) || PlainRules.has(golden);
@@ -118,7 +109,7 @@ class OptimizerGoldenTest {
             .collect(Collectors.toSet());
     assertEquals(SKIPPED, without, "cases that nothing replays");
     assertEquals(
-        Set.of("lookahead/sgd", "lookahead/adamw"),
+        Set.of(),
         cases().stream()
             .filter(golden -> !isPlainKnown(golden))
             .map(GoldenCase::name)
@@ -167,9 +158,7 @@ class OptimizerGoldenTest {
         .forEach(
             (name, errors) -> {
               double bound =
-                  isPlainKnown(golden)
-                      ? WORSE.getOrDefault(golden.name(), ALLOWANCE) * errors.plain.root() + ULP
-                      : FLOAT32_TOLERANCE;
+                  LUCKY.getOrDefault(golden.name(), ALLOWANCE) * errors.plain.root() + ULP;
               assertTrue(
                   errors.own.root() <= bound,
                   golden + ", " + name + ": " + errors + ", allowed " + bound);
@@ -180,8 +169,7 @@ class OptimizerGoldenTest {
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void float32IsNoWorseThanPlainArithmeticOverAllCases(ContractBackend backend) {
     Map<String, MeanRatio> ratios = new TreeMap<>();
-    cases().stream()
-        .filter(OptimizerGoldenTest::isPlainKnown)
+    cases()
         .forEach(
             golden ->
                 errors(backend, golden)
@@ -236,13 +224,56 @@ class OptimizerGoldenTest {
 
   private static Map<String, Errors> errors(ContractBackend backend, GoldenCase golden) {
     Map<String, Errors> errors = new TreeMap<>();
+    addErrors(errors, backend::open, golden, (snapshot, tensor) -> snapshot.values().get(tensor));
+    return errors;
+  }
+
+  /** The trajectories of float64, which agree with the reference's where that has one. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("luckyCases")
+  void float32IsNoWorseThanPlainArithmeticFromOtherStarts(GoldenCase golden) {
+    Map<String, Errors> errors = new TreeMap<>();
+    for (int i = 1; i <= OTHER_STARTS; i++) {
+      GoldenCase other = golden.fromStart(1 + i / 64.0);
+      Map<String, Map<String, double[]>> expected = new TreeMap<>();
+      run(
+          () -> Devices.cpu(1),
+          other,
+          ElementType.FLOAT64,
+          builder -> {},
+          (snapshot, tensor, actual) -> {
+            actual.keySet().retainAll(snapshot.values().get(tensor).keySet());
+            expected.put(snapshot.step() + tensor, actual);
+          });
+      addErrors(
+          errors,
+          () -> Devices.cpu(1),
+          other,
+          (snapshot, tensor) -> expected.get(snapshot.step() + tensor));
+    }
+    errors.forEach(
+        (name, both) ->
+            assertTrue(
+                both.own.root() <= ALLOWANCE * both.plain.root() + ULP,
+                golden + ", " + name + ": " + both));
+  }
+
+  static Stream<GoldenCase> luckyCases() {
+    return cases().stream().filter(golden -> LUCKY.containsKey(golden.name()));
+  }
+
+  private static void addErrors(
+      Map<String, Errors> errors,
+      Supplier<Device> opener,
+      GoldenCase golden,
+      BiFunction<GoldenCase.Snapshot, String, Map<String, double[]>> expected) {
     Map<String, PlainFloat32> plain = new TreeMap<>();
     if (PlainFloat32.has(golden)) {
       golden.tensors().forEach((name, start) -> plain.put(name, new PlainFloat32(golden, start)));
     }
     PlainRules rules = PlainRules.has(golden) ? new PlainRules(golden) : null;
     run(
-        backend::open,
+        opener,
         golden,
         ElementType.FLOAT32,
         builder -> {},
@@ -254,22 +285,20 @@ class OptimizerGoldenTest {
           if (rules != null) {
             rules.advanceTo(snapshot.step());
           }
-          snapshot
-              .values()
-              .get(tensor)
+          expected
+              .apply(snapshot, tensor)
               .forEach(
-                  (name, expected) ->
+                  (name, values) ->
                       add(
                           errors.computeIfAbsent(
                               tensor + " " + name,
                               n -> new Errors(new SquaredError(), new SquaredError())),
-                          expected,
+                          values,
                           actual.get(name),
                           its != null
                               ? its.value(name)
                               : rules != null ? rules.value(tensor, name) : null));
         });
-    return errors;
   }
 
   private static void add(Errors both, double[] expected, double[] actual, double[] plain) {

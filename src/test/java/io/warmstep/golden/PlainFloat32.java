@@ -53,6 +53,11 @@ final class PlainFloat32 {
     }
   }
 
+  /** The parameter itself, for rules that move it after this one. */
+  float[] params() {
+    return params;
+  }
+
   /** The parameter or a slot of its state. */
   double[] value(String name) {
     return doubles(name.equals(GoldenCase.PARAMS) ? params : state.get(name));

@@ -92,6 +92,9 @@ final class PlainRules {
   private double gamma;
   private double share;
 
+  /** The rule that Lookahead is around. */
+  private final Map<String, PlainFloat32> inner = new LinkedHashMap<>();
+
   /** Prodigy's. */
   private double d;
 
@@ -103,6 +106,13 @@ final class PlainRules {
     this.hyper = golden.json().getAsJsonObject("hyper");
     this.lr = golden.learningRate();
     golden.tensors().forEach((name, start) -> tensors.put(name, new Tensor(start)));
+    golden
+        .around()
+        .ifPresent(
+            around ->
+                golden
+                    .tensors()
+                    .forEach((name, start) -> inner.put(name, new PlainFloat32(around, start))));
     eta = (float) lr;
     d = number("d0", 1e-6);
     largestD = d;
@@ -110,7 +120,9 @@ final class PlainRules {
 
   /** Whether a case's operations are here. */
   static boolean has(GoldenCase golden) {
-    return OF_TENSOR.containsKey(golden.optimizer()) || golden.optimizer().equals("Prodigy");
+    return OF_TENSOR.containsKey(golden.optimizer())
+        || golden.optimizer().equals("Prodigy")
+        || golden.around().filter(PlainFloat32::has).isPresent();
   }
 
   void advanceTo(int target) {
@@ -129,6 +141,7 @@ final class PlainRules {
         case "Adan" -> clip(number("max_grad_norm", 0), number("eps", 1e-8), false);
         case "NAdam" -> product *= (float) momentum(step);
         case "ScheduleFreeSGD", "ScheduleFreeAdamW" -> weigh();
+        case "Lookahead" -> tensors.forEach((name, t) -> lookahead(t, inner.get(name)));
         default -> {}
       }
       BiConsumer<PlainRules, Tensor> rule = OF_TENSOR.get(golden.optimizer());
@@ -879,6 +892,21 @@ final class PlainRules {
     double factor =
         matches ? 0.2 * Math.sqrt(most) : Math.sqrt(Math.max(1, (double) rows / columns));
     addTo(t.p, -lr * factor, turns ? transposed(x, columns, rows) : x);
+  }
+
+  private void lookahead(Tensor t, PlainFloat32 fast) {
+    float[] slow = t.copied("slow_params");
+    fast.advanceTo(step);
+    float[] p = fast.params();
+    float alpha = (float) number("alpha", 0.5);
+    float rest = (float) (1 - number("alpha", 0.5));
+    if (step % (int) number("k", 5) == 0) {
+      for (int i = 0; i < p.length; i++) {
+        p[i] = p[i] * alpha + rest * slow[i];
+        slow[i] = p[i];
+      }
+    }
+    System.arraycopy(p, 0, t.p, 0, p.length);
   }
 
   private static float[] transposed(float[] matrix, int rows, int columns) {

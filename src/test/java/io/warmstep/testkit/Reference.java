@@ -23,6 +23,7 @@ public final class Reference {
   private final double[] kept;
 
   private final long[] shape;
+  private final int repeats;
 
   /** State of the rows and columns of matrices, by the rule's slot; null for other slots. */
   private final double[][] factors;
@@ -33,8 +34,24 @@ public final class Reference {
   }
 
   public Reference(UpdateRule rule, ElementType type, double[] parameters, long[] shape) {
+    this(rule, type, parameters, shape, 1);
+  }
+
+  /**
+   * Of a vector that has the same elements again and again, of which one time is followed.
+   *
+   * @param repeats how many times, also those of each step's gradients
+   */
+  public static Reference repeated(
+      UpdateRule rule, ElementType type, double[] parameters, int repeats) {
+    return new Reference(rule, type, parameters, new long[] {parameters.length}, repeats);
+  }
+
+  private Reference(
+      UpdateRule rule, ElementType type, double[] parameters, long[] shape, int repeats) {
     this.rule = rule;
     this.shape = shape;
+    this.repeats = repeats;
     this.factors = new double[rule.stateSlots().size()][];
     this.type = type;
     this.arithmetic = Arithmetic.of(type);
@@ -117,7 +134,7 @@ public final class Reference {
     }
     if (rule.sums().isPresent()) {
       new SummedRule(rule, arithmetic, step, rate)
-          .update(elements, shape, kept, factors, prepared, storing);
+          .update(elements, shape, kept, factors, prepared, storing, repeats);
     } else {
       ElementRule.Update update = elementRule.step(step, rate);
       for (int i = 0; i < elements.length; i++) {

@@ -43,6 +43,7 @@ final class SummedRule {
    * @param gradients after all factors: gradient scale over loss scale, clipping and the sign of
    *     maximize
    * @param storing what is left of a slot that the first phase has written
+   * @param repeats how many times the tensor has these elements, one after the other
    */
   void update(
       double[][] elements,
@@ -50,7 +51,8 @@ final class SummedRule {
       double[] kept,
       double[][] factors,
       double[] gradients,
-      Reference.Storing storing) {
+      Reference.Storing storing,
+      int repeats) {
     if (elements.length == 0) {
       return;
     }
@@ -75,14 +77,22 @@ final class SummedRule {
     ElementType type = a == Arithmetic.FLOAT64 ? ElementType.FLOAT64 : ElementType.FLOAT32;
     for (int j = 0; j < terms.length; j++) {
       Norm norm = sums.kinds().get(j) == TensorSums.Kind.NORM ? Norm.L2 : Norm.L1;
-      roots[j] = ReferenceNorm.of(type, norm, List.of(terms[j]));
+      roots[j] = ReferenceNorm.of(type, norm, List.of(repeated(terms[j], repeats)));
     }
-    double[] numbers = numbers(roots, elements.length, rows, kept);
+    double[] numbers = numbers(roots, elements.length * repeats, rows * repeats, kept);
     rule.matrix().ifPresent(phase -> iterate(phase, elements, rows, numbers[0]));
     loop.tensor(numbers);
     for (int i = 0; i < elements.length; i++) {
       loop.update(elements[i], gradients[i]);
     }
+  }
+
+  private static double[] repeated(double[] terms, int repeats) {
+    double[] all = Arrays.copyOf(terms, Math.multiplyExact(terms.length, repeats));
+    for (int i = terms.length; i < all.length; i++) {
+      all[i] = all[i - terms.length];
+    }
+    return all;
   }
 
   /** Slot 0 becomes what the factors of slots 1 and 2 stand for. */

@@ -13,6 +13,11 @@ final class FloatMatrices {
   /** Rows that are loaded or stored at a time. */
   private static final int ROWS = 64;
 
+  /** Columns that are transposed at a time, and of them a cache line's. */
+  private static final int COLUMNS = 64;
+
+  private static final int LINE = 16;
+
   private final WorkerPool pool;
   private final List<CpuRun> runs;
   private final List<MatrixBatch> batches;
@@ -29,6 +34,7 @@ final class FloatMatrices {
   private MatrixTiles tiles;
   private final WorkerPool.Job load = this::load;
   private final WorkerPool.Job store = this::store;
+  private final WorkerPool.Job transpose = this::transpose;
   private final WorkerPool.Job square = this::square;
   private final WorkerPool.Job combine = this::combine;
   private final WorkerPool.Job multiply = this::multiply;
@@ -69,6 +75,7 @@ final class FloatMatrices {
       int matrices = batch.members().size();
       pool.run(load, matrices * blocks());
       for (int step = 0; step < batch.matrix().phase().steps(); step++) {
+        pool.run(transpose, matrices * columnBlocks());
         tiles = squareTiles[i];
         pool.run(square, matrices * tiles.perMatrix());
         pool.run(combine, matrices * tiles.perMatrix());
@@ -126,6 +133,56 @@ final class FloatMatrices {
     }
   }
 
+  private int columnBlocks() {
+    return (batch.matrix().width() - 1) / COLUMNS + 1;
+  }
+
+  /**
+   * Some columns of X as rows of the next X, which is not needed yet: a product takes rows of its
+   * right factor much faster than columns, of which every tile has to.
+   */
+  private void transpose(int worker, int chunk) {
+    int height = batch.matrix().height();
+    int width = batch.matrix().width();
+    int at = chunk / columnBlocks() * height * width;
+    int first = chunk % columnBlocks() * COLUMNS;
+    int end = Math.min(first + COLUMNS, width);
+    for (int from = first; from < end; from += LINE) {
+      int to = Math.min(from + LINE, end);
+      for (int i = 0; i < height; i += 8) {
+        for (int j = from; j < to; j++) {
+          if (i + 8 <= height) {
+            transposeEight(x, at + i * width + j, width, next, at + j * height + i);
+          } else {
+            for (int k = i; k < height; k++) {
+              next[at + j * height + k] = x[at + k * width + j];
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /** Eight rows of one column. All loads come first, so that none waits for a store. */
+  private static void transposeEight(float[] from, int at, int width, float[] to, int place) {
+    float x0 = from[at];
+    float x1 = from[at + width];
+    float x2 = from[at + 2 * width];
+    float x3 = from[at + 3 * width];
+    float x4 = from[at + 4 * width];
+    float x5 = from[at + 5 * width];
+    float x6 = from[at + 6 * width];
+    float x7 = from[at + 7 * width];
+    to[place] = x0;
+    to[place + 1] = x1;
+    to[place + 2] = x2;
+    to[place + 3] = x3;
+    to[place + 4] = x4;
+    to[place + 5] = x5;
+    to[place + 6] = x6;
+    to[place + 7] = x7;
+  }
+
   /** A tile of X Xᵀ. */
   private void square(int worker, int chunk) {
     FloatProduct product = products[worker];
@@ -134,7 +191,7 @@ final class FloatMatrices {
       int height = batch.matrix().height();
       int width = batch.matrix().width();
       int at = matrix * height * width;
-      product.multiply(x, at, width, x, at, height, true);
+      product.multiply(x, at, width, next, at, height);
       product.store(gram, matrix * height * height, height);
     }
   }
@@ -146,7 +203,7 @@ final class FloatMatrices {
       NewtonSchulz phase = batch.matrix().phase();
       int height = batch.matrix().height();
       int at = chunk / tiles.perMatrix() * height * height;
-      product.multiply(gram, at, height, gram, at, height, false);
+      product.multiply(gram, at, height, gram, at, height);
       product.combine((float) phase.c(), (float) phase.b(), gram, at, height);
       product.store(polynomial, at, height);
     }
@@ -160,7 +217,7 @@ final class FloatMatrices {
     int height = batch.matrix().height();
     int width = batch.matrix().width();
     int at = matrix * height * width;
-    product.multiply(polynomial, matrix * height * height, height, x, at, width, false);
+    product.multiply(polynomial, matrix * height * height, height, x, at, width);
     product.addTo((float) batch.matrix().phase().a(), x, at, width);
     product.store(next, at, width);
   }

@@ -58,42 +58,22 @@ final class FloatProduct {
    *
    * @param left a matrix in rows of {@code depth} elements
    * @param leftAt its first element
-   * @param right the other, in rows of {@code width} elements; with {@code transposed} its columns
-   *     are rows of {@code depth} elements
+   * @param right the other, in rows of {@code width} elements
    * @param rightAt its first element
    */
-  void multiply(
-      float[] left,
-      int leftAt,
-      int depth,
-      float[] right,
-      int rightAt,
-      int width,
-      boolean transposed) {
+  void multiply(float[] left, int leftAt, int depth, float[] right, int rightAt, int width) {
+    int start = from(0);
     for (int i = 0; i < (rows + STEP - 1) / STEP * STEP; i++) {
-      Arrays.fill(sums[i], 0, columns, 0f);
+      Arrays.fill(sums[i], start, columns, 0f);
     }
     for (int from = 0; from < depth; from += DEPTH) {
       int n = Math.min(DEPTH, depth - from);
-      if (transposed) {
-        packTransposed(right, rightAt + tileColumn * depth + from, depth, n);
-      } else {
-        for (int k = 0; k < n; k++) {
-          int at = rightAt + (from + k) * width + tileColumn;
-          System.arraycopy(right, at, panel[k], 0, columns);
-        }
+      for (int k = 0; k < n; k++) {
+        int at = rightAt + (from + k) * width + tileColumn + start;
+        System.arraycopy(right, at, panel[k], start, columns - start);
       }
       for (int i = 0; i < rows; i += 2 * STEP) {
         addRows(i, left, leftAt + from, depth, n);
-      }
-    }
-  }
-
-  private void packTransposed(float[] right, int at, int depth, int n) {
-    for (int j = 0; j < columns; j++) {
-      int row = at + j * depth;
-      for (int k = 0; k < n; k++) {
-        panel[k][j] = right[row + k];
       }
     }
   }
