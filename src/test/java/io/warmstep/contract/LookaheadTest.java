@@ -99,8 +99,9 @@ class LookaheadTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void bringsParametersAndSlowWeightsTogether(ContractBackend backend, UpdateRule rule) {
-    try (TestModel model = model(backend.shared(), backend.types(), backend.placements());
-        TestModel twin = model(backend.shared(), backend.types(), List.of(Placement.OWNED));
+    List<ElementType> types = backend.typesFor(rule);
+    try (TestModel model = model(backend.shared(), types, backend.placements());
+        TestModel twin = model(backend.shared(), types, List.of(Placement.OWNED));
         Optimizer optimizer = optimizer(model, Lookahead.around(rule).k(2).alpha(0.75));
         Optimizer plain = optimizer(twin, rule)) {
       Map<String, double[]> slow = new HashMap<>();
