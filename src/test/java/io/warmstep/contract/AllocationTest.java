@@ -2,7 +2,6 @@ package io.warmstep.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.warmstep.Device;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.MasterWeights;
@@ -22,6 +21,7 @@ import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.Shapes;
 import io.warmstep.testkit.StoredForm;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -55,7 +55,7 @@ public class AllocationTest {
   void aStepAllocatesNothing(ContractBackend backend, UpdateRule rule) {
     int elsewhere = rule.matrix().isPresent() ? LENGTH_OF_MATRICES_ELSEWHERE : LENGTH_ELSEWHERE;
     try (Parameters parameters =
-            parameters(backend, backend.shared(), backend.takesArrays() ? LENGTH : elsewhere);
+            parameters(backend, rule, backend.takesArrays() ? LENGTH : elsewhere);
         Optimizer plain = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
         Optimizer full = full(parameters, rule)) {
       assertNoAllocation(Optimizer::step, plain, full);
@@ -65,7 +65,7 @@ public class AllocationTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void accumulatingAllocatesNothing(ContractBackend backend) {
-    try (Parameters parameters = parameters(backend, backend.shared());
+    try (Parameters parameters = parameters(backend, Adam.adam());
         Optimizer plain =
             Optimizer.of(parameters).rule(Adam.adam()).learningRate(1e-3).lanes(2).build();
         Optimizer full = full(parameters, Adam.adamW())) {
@@ -84,7 +84,7 @@ public class AllocationTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
   void adaptiveClippingAllocatesNothing(ContractBackend backend) {
-    try (Parameters parameters = parameters(backend, backend.shared());
+    try (Parameters parameters = parameters(backend, Adam.adamW());
         Optimizer optimizer =
             Optimizer.of(parameters)
                 .rule(Adam.adamW())
@@ -96,23 +96,40 @@ public class AllocationTest {
     }
   }
 
-  /** What is stored in ways of its own is converted in memory that is there. */
-  @ParameterizedTest(name = "{0}")
-  @MethodSource("io.warmstep.testkit.ContractBackend#all")
-  void aStepWithMastersAllocatesNothing(ContractBackend backend) {
-    int length = backend.takesArrays() ? LENGTH : LENGTH_ELSEWHERE;
+  static Stream<Arguments> backendsAndMasters() {
+    List<Masters> cases = new ArrayList<>();
     for (UpdateRule rule : List.of(Adam.adamW(), Lamb.lamb())) {
-      for (Rounding rounding : Rounding.values()) {
-        try (Parameters parameters =
-                Parameters.on(backend.shared())
-                    .add("w", ElementType.BFLOAT16, length)
-                    .add("b", ElementType.BFLOAT16, 11)
-                    .build();
-            Optimizer exact = withMasters(parameters, rule, MasterWeights.EXACT, rounding);
-            Optimizer fewer = withMasters(parameters, rule, MasterWeights.BITS_24, rounding)) {
-          assertNoAllocation(Optimizer::step, exact, fewer);
+      for (MasterWeights kind : List.of(MasterWeights.EXACT, MasterWeights.BITS_24)) {
+        for (Rounding rounding : Rounding.values()) {
+          cases.add(new Masters(rule, kind, rounding));
         }
       }
+    }
+    return ContractBackend.inTurn(cases);
+  }
+
+  private record Masters(UpdateRule rule, MasterWeights kind, Rounding rounding) {}
+
+  /** What is stored in ways of its own is converted in memory that is there. */
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndMasters")
+  void aStepWithMastersAllocatesNothing(ContractBackend backend, Masters masters) {
+    int length = backend.takesArrays() ? LENGTH : LENGTH_ELSEWHERE;
+    try (Parameters parameters =
+            Parameters.on(backend.shared())
+                .add("w", ElementType.BFLOAT16, length)
+                .add("b", ElementType.BFLOAT16, 11)
+                .build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(masters.rule)
+                .learningRate(1e-3)
+                .masterWeights(masters.kind)
+                .stateType(StateType.INT8)
+                .rounding(masters.rounding)
+                .average(0.999)
+                .build()) {
+      assertNoAllocation(Optimizer::step, optimizer);
     }
   }
 
@@ -128,18 +145,6 @@ public class AllocationTest {
         Optimizer optimizer = form.optimizer(parameters, Adam.adamW())) {
       assertNoAllocation(Optimizer::step, optimizer);
     }
-  }
-
-  private static Optimizer withMasters(
-      Parameters parameters, UpdateRule rule, MasterWeights masters, Rounding rounding) {
-    return Optimizer.of(parameters)
-        .rule(rule)
-        .learningRate(1e-3)
-        .masterWeights(masters)
-        .stateType(StateType.INT8)
-        .rounding(rounding)
-        .average(0.999)
-        .build();
   }
 
   private static Optimizer full(Parameters parameters, UpdateRule rule) {
@@ -160,21 +165,18 @@ public class AllocationTest {
     return builder.build();
   }
 
-  private static Parameters parameters(ContractBackend backend, Device device) {
-    return parameters(backend, device, backend.takesArrays() ? LENGTH : LENGTH_ELSEWHERE);
+  private static Parameters parameters(ContractBackend backend, UpdateRule rule) {
+    return parameters(backend, rule, backend.takesArrays() ? LENGTH : LENGTH_ELSEWHERE);
   }
 
-  private static Parameters parameters(ContractBackend backend, Device device, int length) {
-    ParametersBuilder builder =
-        Parameters.on(device)
-            .add("a.weight", ElementType.FLOAT32, length)
-            .add("a.bias", ElementType.FLOAT32, 10)
-            .add("half.bias", ElementType.BFLOAT16, 1000)
-            .shape("a.weight", Shapes.of(length))
-            .shape("a.bias", Shapes.of(10))
-            .shape("half.bias", Shapes.of(1000));
-    if (backend.hasFloat64()) {
-      builder.add("d.weight", ElementType.FLOAT64, 500).shape("d.weight", Shapes.of(500));
+  /** Of the types that a rule's programs are there in, a pair of a matrix and a bias. */
+  private static Parameters parameters(ContractBackend backend, UpdateRule rule, int length) {
+    ParametersBuilder builder = Parameters.on(backend.shared());
+    List<ElementType> types = backend.typesFor(rule);
+    for (ElementType type : types) {
+      int ofWeight = type == types.get(0) ? length : 500;
+      builder.add(type + ".weight", type, ofWeight).shape(type + ".weight", Shapes.of(ofWeight));
+      builder.add(type + ".bias", type, 10).shape(type + ".bias", Shapes.of(10));
     }
     if (backend.takesArrays()) {
       builder.borrow("borrowed", new float[100], new float[100]);

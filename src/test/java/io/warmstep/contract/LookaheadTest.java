@@ -110,7 +110,7 @@ class LookaheadTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndRules")
   void bringsParametersAndSlowWeightsTogether(ContractBackend backend, UpdateRule rule) {
-    compare(backend.shared(), backend.types(), backend.placements(), rule);
+    compare(backend.shared(), backend.typesFor(rule), backend.placements(), rule);
   }
 
   static List<UpdateRule> ofEachKernel() {

@@ -51,9 +51,9 @@ class RulePerGroupTest {
       ContractBackend backend, List<UpdateRule> rules, int groups, int tensors) {
     SplittableRandom random = new SplittableRandom(SEED);
     try (TestModel model = new TestModel(backend.shared())) {
-      List<ElementType> types = backend.types();
       List<Placement> placements = backend.placements();
       for (int i = 0; i < tensors; i++) {
+        List<ElementType> types = backend.typesFor(rules.get(i % groups % rules.size()));
         ElementType type = types.get(random.nextInt(types.size()));
         Placement placement =
             random.nextBoolean()

@@ -130,6 +130,14 @@ public record ContractBackend(
     return ways.get((KERNELS.indexOf(rule.kernel()) + type.ordinal()) % ways.size());
   }
 
+  /**
+   * The types in which {@link #forKernel} chooses this way, so that on OpenCL a test of them builds
+   * what others build anyway: two of them there, and all elsewhere and if the matrix is full.
+   */
+  public List<ElementType> typesFor(UpdateRule rule) {
+    return types().stream().filter(type -> forKernel(rule, type).equals(this)).toList();
+  }
+
   private static Device openSimulatedCuda() {
     CudaSim.load();
     return Devices.require("cuda");

@@ -42,6 +42,18 @@ class VerifyCommandTest {
   }
 
   @Test
+  void verifyComparesLessOnRequest() {
+    JsonObject result = run("verify", "--quick", "--backend", "cpu", "--json").json();
+    JsonObject cpu = result.getAsJsonArray("backends").get(0).getAsJsonObject();
+    long values = cpu.get("values_compared").getAsLong();
+    assertTrue(values > 5_000_000 && values < 200_000_000, cpu.toString());
+    assertTrue(cpu.get("bit_exact").getAsBoolean());
+    CommandRun replayed = run("verify", "--quick", "--backend", "cpu", "--golden", GOLDEN);
+    assertEquals(2, replayed.exitCode());
+    assertTrue(replayed.err().contains("--quick is without --golden"), replayed.err());
+  }
+
+  @Test
   void verifyFailsOnAnUnknownBackend() {
     CommandRun output = run("verify", "--backend", "abacus");
     assertEquals(1, output.exitCode());

@@ -23,7 +23,8 @@ final class Programs implements AutoCloseable {
   private static final int MAX_GROUPS = 16;
 
   /**
-   * Room for so many where there are several: were it for just as many as there are, each number of
+   * Room for so many where there are several, and on a processor, whose work-items choose once for
+   * a whole tile, also where there is one: were it for just as many as there are, each number of
    * groups would be a program of its own to compile.
    */
   private static final int FEW_GROUPS = 4;
@@ -64,7 +65,8 @@ final class Programs implements AutoCloseable {
         (rule.scalars() + GroupNumbers.OTHER_FIELDS) * (isDouble ? Double.BYTES : Float.BYTES);
     int most = (context.device.maxParameterBytes() - OTHER_ARGUMENTS) / bytes;
     int count = rule.groups().size();
-    int room = count == 1 ? 1 : count <= FEW_GROUPS ? FEW_GROUPS : MAX_GROUPS;
+    boolean isAlone = count == 1 && !shape.isOfProcessor();
+    int room = isAlone ? 1 : count <= FEW_GROUPS ? FEW_GROUPS : MAX_GROUPS;
     return Math.max(1, Math.min(room, most));
   }
 

@@ -38,6 +38,11 @@ record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int 
     return new Shape(lanes, lanes(doubleLanes), 1, PROCESSOR_TILE / lanes, 1);
   }
 
+  /** Whether a work-group is one work-item, which goes through a whole tile. */
+  boolean isOfProcessor() {
+    return stepLocal == 1;
+  }
+
   private static int lanes(int preferred) {
     return preferred >= 16 ? 16 : preferred >= 8 ? 8 : 4;
   }

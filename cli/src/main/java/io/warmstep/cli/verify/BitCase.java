@@ -4,6 +4,7 @@ import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Norm;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.check.PairCover;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
@@ -191,6 +192,34 @@ record BitCase(
     cases.addAll(Storing.cases(type, ODD));
     cases.addAll(options(type));
     return cases;
+  }
+
+  /**
+   * Few of these, which cover every two choices that come together in one of them: of kernel and
+   * options, weight decay, sign, type, values, tensors and what an optimizer does besides; of types
+   * and ways to store with each other, under any rule.
+   *
+   * @param all cases of one type or several
+   * @return those that are taken
+   */
+  static List<BitCase> few(List<BitCase> all) {
+    return PairCover.of(all, BitCase::choices);
+  }
+
+  /** What it is made of, where no rule need meet every way to store. */
+  List<String> choices() {
+    List<String> choices =
+        new ArrayList<>(List.of("type " + type, "values " + elements, "extra " + extra));
+    if (storing.equals(Storing.plain(type))) {
+      choices.add("kernel " + rule.kernel());
+      choices.add("options " + rule.options());
+      choices.add("decays " + !rule.equals(rule.weightDecay(0)));
+      choices.add("maximize " + rule.maximize());
+      choices.add("tensors " + lengths + " steps " + (steps > STEPS));
+    } else {
+      choices.addAll(storing.choices());
+    }
+    return choices;
   }
 
   /** What is one for all rules. */

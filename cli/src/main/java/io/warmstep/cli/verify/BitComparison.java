@@ -89,18 +89,18 @@ public final class BitComparison {
    * Compares a device with Java.
    *
    * @param device where to run
+   * @param isQuick whether few cases that cover every two choices are enough
    * @param listener is told after each case
    * @return what came out
    * @throws io.warmstep.WarmstepException if the device fails
    */
-  public static Result run(Device device, Listener listener) {
-    return run(
-        device,
+  public static Result run(Device device, boolean isQuick, Listener listener) {
+    List<BitCase> all =
         Arrays.stream(ElementType.values())
             .filter(device::supports)
             .flatMap(type -> BitCase.all(type).stream())
-            .toList(),
-        listener);
+            .toList();
+    return run(device, isQuick ? BitCase.few(all) : all, listener);
   }
 
   static Result run(Device device, List<BitCase> cases, Listener listener) {

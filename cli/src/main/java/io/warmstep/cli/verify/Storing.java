@@ -52,13 +52,14 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
     }
 
     private Stream<String> ofStorage() {
-      return Stream.of(
-          "values " + type,
-          "gradients " + storing.gradients,
-          "masters " + storing.masters,
-          "state " + storing.state,
-          "rounding " + storing.rounding);
+      return Stream.concat(Stream.of("values " + type), storing.choices().stream());
     }
+  }
+
+  /** What it is made of. */
+  List<String> choices() {
+    return List.of(
+        "gradients " + gradients, "masters " + masters, "state " + state, "rounding " + rounding);
   }
 
   /** All that an optimizer takes. */

@@ -13,6 +13,7 @@ import io.warmstep.backend.DeviceOptions;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.cpu.CpuBackend;
+import io.warmstep.check.PairCover;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
@@ -20,6 +21,7 @@ import io.warmstep.step.Interpolation;
 import io.warmstep.step.StepInputs;
 import io.warmstep.testkit.ChangedDevice;
 import io.warmstep.testkit.WrongDevice;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
@@ -65,6 +67,28 @@ class BitComparisonTest {
         expected.remove(BitCase.Extra.AVERAGED);
       }
       assertEquals(expected, extras);
+    }
+  }
+
+  @Test
+  void fewCasesHaveEveryTwoChoicesOfAll() {
+    List<BitCase> all =
+        Arrays.stream(ElementType.values()).flatMap(type -> BitCase.all(type).stream()).toList();
+    List<BitCase> few = BitCase.few(all);
+    Set<String> left = new HashSet<>();
+    all.forEach(one -> left.addAll(PairCover.pairs(one.choices())));
+    few.forEach(one -> left.removeAll(PairCover.pairs(one.choices())));
+    assertEquals(Set.of(), left);
+    assertTrue(few.size() < all.size() / 4, few.size() + " of " + all.size());
+    assertTrue(all.containsAll(few));
+    for (UpdateRule rule : Rules.ofEachKernel()) {
+      for (ElementType type : ElementType.values()) {
+        assertTrue(
+            few.stream()
+                .anyMatch(
+                    one -> one.rule().kernel().equals(rule.kernel()) && one.type().equals(type)),
+            rule + ", " + type);
+      }
     }
   }
 
