@@ -910,6 +910,10 @@ public final class Optimizer implements AutoCloseable {
     return progress;
   }
 
+  PreparedStep prepared() {
+    return step;
+  }
+
   /** The progress, as far as it is known without a wait. */
   Progress known() {
     return progress;

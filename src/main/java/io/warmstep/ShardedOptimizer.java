@@ -51,6 +51,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   private final Optimizer optimizer;
   private final LaneGradients gradients;
   private final GatheredUpdate gathered;
+  private final SharedReports reports;
   private final LaneTree tree; // null in the fast mode
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
@@ -67,6 +68,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       Optimizer optimizer,
       LaneGradients gradients,
       GatheredUpdate gathered,
+      SharedReports reports,
       LaneTree tree) {
     this.collective = collective;
     this.parameters = parameters;
@@ -75,6 +77,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     this.optimizer = optimizer;
     this.gradients = gradients;
     this.gathered = gathered;
+    this.reports = reports;
     this.tree = tree;
     this.steps = optimizer.stepCount();
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
@@ -133,8 +136,14 @@ public final class ShardedOptimizer implements AutoCloseable {
    * counts as zeros. If nobody has accumulated any and each worker has one lane, the current
    * gradients are used, so one micro-batch per worker needs no call to {@link #accumulate}.
    *
+   * <p>If a worker's {@linkplain OptimizerBuilder#listener listener} is due, all workers measure
+   * their shares for it. It receives the report before this returns, after all workers have taken
+   * the step; an exception of a listener is rethrown at its worker alone, and the step has happened.
+   *
    * @throws CollectiveException if a worker is lost, differs or is too late; no step can follow
    * @throws StepFailedException if the device failed in this or an earlier step
+   * @throws OutOfDeviceMemoryException if there is no room for the gradients' sums or to measure
+   *     the update for a listener; no step can follow
    * @throws IllegalStateException as {@link Optimizer#step()}, or if nothing was accumulated where
    *     workers have several lanes; nothing changes
    * @throws ConcurrentUseException if another thread is using this optimizer
@@ -160,8 +169,14 @@ public final class ShardedOptimizer implements AutoCloseable {
 
   private void take(double gradientScale) {
     optimizer.evaluation().requireTraining("step()");
-    StepAgreement own = StepAgreement.of(optimizer, gradients, gradientScale);
-    gradients.reduce(collective, own.reach(collective));
+    StepAgreement own =
+        StepAgreement.of(optimizer, gradients, gradientScale, reports.wanted());
+    StepAgreement.Reached agreed = own.reach(collective);
+    forOthers(
+        () -> {
+          gradients.reduce(collective, agreed.isInPlace());
+          reports.begin(optimizer.prepared(), agreed.wanted());
+        });
     try {
       optimizer.step(gradientScale);
     } catch (StepFailedException e) {
@@ -174,6 +189,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       }
       throw e;
     }
+    forOthers(() -> reports.end(optimizer.prepared()));
     if (!optimizer.isLastStepSkipped()) {
       gathered.finish();
     }
@@ -181,8 +197,33 @@ public final class ShardedOptimizer implements AutoCloseable {
       shards.zeroGradients();
     }
     gradients.clear();
-    collective.barrier(); // nobody continues unless all have the parameters
+    forOthers(() -> reports.confirm(optimizer)); // nobody continues unless all have the parameters
     steps = optimizer.stepCount();
+    reports.deliver();
+  }
+
+  /** Does work that the others wait for, which they must not if it fails. */
+  private void forOthers(Runnable work) {
+    try {
+      work.run();
+    } catch (CollectiveException e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      collective.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Records this worker's loss to include in reports from the next step on. A report has the mean
+   * of the losses of the workers that have called this, added up in the order of the workers: so
+   * its last bits depend on how many there are. Nothing else uses it.
+   *
+   * @param loss the mean over this worker's micro-batches of the next step; NaN and infinities are
+   *     reported as they are
+   */
+  public void reportLoss(double loss) {
+    reports.loss(loss);
   }
 
   /**
@@ -396,6 +437,7 @@ public final class ShardedOptimizer implements AutoCloseable {
   @Override
   public void close() {
     if (lifetime.end()) {
+      reports.close();
       optimizer.close();
       gradients.close();
       share.close();

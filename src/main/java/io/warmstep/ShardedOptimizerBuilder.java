@@ -61,7 +61,6 @@ public final class ShardedOptimizerBuilder {
    * @throws io.warmstep.collective.WorkersDifferException if parameters, rules, options or the
    *     library's versions differ between workers
    * @throws io.warmstep.collective.CollectiveException if a worker is lost or is too late
-   * @throws UnsupportedOperationException if an option cannot be shared; the message says why
    * @throws IllegalStateException as {@link OptimizerBuilder#build}
    * @throws IllegalArgumentException as {@link OptimizerBuilder#build}
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
@@ -76,7 +75,6 @@ public final class ShardedOptimizerBuilder {
             builder.options().adaptiveClip(),
             builder.groups(),
             parameters);
-    requireSupported();
     Shards shards = new Shards(parameters, groups, collective.size());
     GatheredUpdate gathered = new GatheredUpdate(collective, shards);
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
@@ -99,7 +97,15 @@ public final class ShardedOptimizerBuilder {
               collective.rank(),
               builder.options().zeroGradients());
       return new ShardedOptimizer(
-          collective, parameters, shards, share, optimizer, gradients, gathered, tree);
+          collective,
+          parameters,
+          shards,
+          share,
+          optimizer,
+          gradients,
+          gathered,
+          reports(optimizer),
+          tree);
     } catch (RuntimeException | Error e) {
       if (optimizer != null) {
         optimizer.close();
@@ -107,6 +113,17 @@ public final class ShardedOptimizerBuilder {
       share.close();
       throw e;
     }
+  }
+
+  private SharedReports reports(Optimizer optimizer) {
+    List<RuleGroup> rules =
+        optimizer.trainedGroups().stream().map(TrainedGroup::rules).toList();
+    return new SharedReports(
+        collective,
+        optimizer.device(),
+        builder.listeners(OwnClip.of(optimizer.options(), rules)),
+        builder.measuresUpdates(),
+        optimizer.options().zeroGradients());
   }
 
   /** Whether parameters may change in a step once they are updated: slow weights come after. */
@@ -117,14 +134,6 @@ public final class ShardedOptimizerBuilder {
   private Place place(Parameters parameters, Shards shards, String name) {
     Shard own = shards.of(name, collective.rank());
     return new Place(own.count() == 0 ? 0 : own.from(), parameters.get(name).length());
-  }
-
-  private void requireSupported() {
-    if (builder.hasListeners()) {
-      throw new UnsupportedOperationException(
-          "a listener of a sharded optimizer would receive reports of this worker's share alone:"
-              + " build it without listener(...)");
-    }
   }
 
   /** Describes everything that must be the same at all workers, one line each. */

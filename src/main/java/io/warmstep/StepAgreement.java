@@ -16,6 +16,7 @@ import java.util.TreeMap;
  * @param number of the step, from 1
  * @param gradientScale factor of the gradients in this step
  * @param learningRate before the groups' factors
+ * @param wanted what its listeners want, which may differ
  * @param moving the scheduled values of other hyperparameters in this step, as text that differs
  *     for any two numbers
  */
@@ -25,8 +26,18 @@ record StepAgreement(
     long number,
     double gradientScale,
     double learningRate,
+    SharedReports.Wanted wanted,
     String moving) {
-  private static final int NUMBERS = 5 * Long.BYTES;
+  private static final int NUMBERS = 6 * Long.BYTES;
+
+  /**
+   * What workers have agreed on.
+   *
+   * @param isInPlace whether nobody has accumulated anything, so that the current gradients are
+   *     used
+   * @param wanted the most that any worker's listeners want
+   */
+  record Reached(boolean isInPlace, SharedReports.Wanted wanted) {}
 
   private byte[] bytes() {
     byte[] text = moving.getBytes(UTF_8);
@@ -36,11 +47,16 @@ record StepAgreement(
         .putLong(number)
         .putDouble(gradientScale)
         .putDouble(learningRate)
+        .putLong(wanted.ordinal())
         .put(text)
         .array();
   }
 
-  static StepAgreement of(Optimizer optimizer, LaneGradients gradients, double gradientScale) {
+  static StepAgreement of(
+      Optimizer optimizer,
+      LaneGradients gradients,
+      double gradientScale,
+      SharedReports.Wanted wanted) {
     long number = optimizer.progress().next();
     return new StepAgreement(
         gradients.count(),
@@ -48,6 +64,7 @@ record StepAgreement(
         number,
         gradientScale,
         optimizer.rates().rate(number),
+        wanted,
         new TreeMap<>(optimizer.moving().at(number)).toString());
   }
 
@@ -59,26 +76,29 @@ record StepAgreement(
         bytes.getLong(),
         bytes.getDouble(),
         bytes.getDouble(),
+        SharedReports.Wanted.values()[(int) bytes.getLong()],
         UTF_8.decode(bytes).toString());
   }
 
   /**
    * Ensures that all workers take this step.
    *
-   * @return whether nobody has accumulated anything, so that the current gradients are used
+   * @return what follows for all of them
    * @throws WorkersDifferException at all workers, with two that take different steps
    * @throws IllegalStateException at all workers, if nobody has accumulated anything and a worker
    *     has several lanes
    */
-  boolean reach(Collective collective) {
+  Reached reach(Collective collective) {
     List<StepAgreement> all = collective.exchange(bytes()).stream().map(StepAgreement::of).toList();
     StepAgreement first = all.get(0);
     long count = 0;
     boolean haveOneLane = true;
+    SharedReports.Wanted most = SharedReports.Wanted.NOTHING;
     for (int worker = 0; worker < all.size(); worker++) {
       StepAgreement its = all.get(worker);
       count += its.microBatches;
       haveOneLane &= its.hasOneLane;
+      most = its.wanted.compareTo(most) > 0 ? its.wanted : most;
       if (!its.isOfSameStep(first)) {
         throw new WorkersDifferException(
             "all workers must take the same step, but worker 0 takes "
@@ -94,7 +114,7 @@ record StepAgreement(
           "no worker has accumulated a micro-batch, and workers have more than one lane: call"
               + " accumulate(microBatch) after each micro-batch");
     }
-    return count == 0;
+    return new Reached(count == 0, most);
   }
 
   private boolean isOfSameStep(StepAgreement other) {

@@ -737,18 +737,6 @@ class ShardedOptimizerTest {
             assertTrue(foreign.startsWith("microBatch is " + other), foreign);
             optimizer.accumulate(2L * collective.rank());
             optimizer.step(); // nothing has changed by that
-            String listener =
-                assertThrows(
-                        UnsupportedOperationException.class,
-                        () ->
-                            Optimizer.of(parameters)
-                                .rule(Adam.adam())
-                                .learningRate(1)
-                                .listener(report -> {}, 1)
-                                .sharded(collective)
-                                .build())
-                    .getMessage();
-            assertTrue(listener.contains("share alone"), listener);
             assertThrows(
                 IllegalArgumentException.class,
                 () -> Optimizer.of(parameters).sharded(collective).lanes(1));
