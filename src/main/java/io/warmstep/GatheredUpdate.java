@@ -11,7 +11,7 @@ import java.util.OptionalInt;
  */
 final class GatheredUpdate implements UpdateProgress {
   private final Collective collective;
-  private final Shards shards;
+  private Shards shards;
 
   /** The current step's gathering, once it has begun. */
   private Gathering gathering;
@@ -19,6 +19,11 @@ final class GatheredUpdate implements UpdateProgress {
   GatheredUpdate(Collective collective, Shards shards) {
     this.collective = collective;
     this.shards = shards;
+  }
+
+  /** Takes the parts that subsequent steps update. */
+  void use(Shards next) {
+    shards = next;
   }
 
   private Gathering begun() {

@@ -39,7 +39,8 @@ import java.util.function.BooleanSupplier;
  * the step throws {@link StepFailedException}, and so does every later one.
  */
 public final class Optimizer implements AutoCloseable {
-  private static final String OF_OTHERS =
+  /** Why groups are not changed while there are micro-batches. */
+  static final String OF_OTHERS =
       "and those after would be of other groups: change groups right after a step";
 
   private Parameters parameters;
@@ -798,7 +799,7 @@ public final class Optimizer implements AutoCloseable {
    * @return a view of this optimizer
    */
   public OptimizerGroups groups() {
-    return new OptimizerGroups(this);
+    return new OptimizerGroups(this, this::betweenSteps, this::add);
   }
 
   /** Runs work between two steps while nobody else uses this optimizer. */

@@ -1,5 +1,7 @@
 package io.warmstep;
 
+import static java.util.stream.Collectors.toSet;
+
 import io.warmstep.check.Arguments;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.collective.Collective;
@@ -8,7 +10,9 @@ import io.warmstep.collective.LaneTree;
 import io.warmstep.step.GradientScale;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * One worker's share of an optimizer (ZeRO stage 1). Every worker has all parameters and computes
@@ -49,13 +53,17 @@ public final class ShardedOptimizer implements AutoCloseable {
   private final Shards shards;
   private final Parameters share;
   private final Optimizer optimizer;
-  private final LaneGradients gradients;
   private final GatheredUpdate gathered;
   private final SharedReports reports;
   private final LaneTree tree; // null in the fast mode
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
   private final FirstFailure failure = new FirstFailure();
+
+  /** Of the parameters that steps update: those of no frozen group. */
+  private Shards active;
+
+  private LaneGradients gradients;
 
   /** Steps that all workers have finished. */
   private long steps;
@@ -66,7 +74,6 @@ public final class ShardedOptimizer implements AutoCloseable {
       Shards shards,
       Parameters share,
       Optimizer optimizer,
-      LaneGradients gradients,
       GatheredUpdate gathered,
       SharedReports reports,
       LaneTree tree) {
@@ -75,12 +82,36 @@ public final class ShardedOptimizer implements AutoCloseable {
     this.shards = shards;
     this.share = share;
     this.optimizer = optimizer;
-    this.gradients = gradients;
     this.gathered = gathered;
     this.reports = reports;
     this.tree = tree;
     this.steps = optimizer.stepCount();
+    use(shards);
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
+  }
+
+  private void use(Shards next) {
+    active = next;
+    gathered.use(next);
+    if (gradients != null) {
+      gradients.close();
+    }
+    gradients =
+        new LaneGradients(
+            parameters.device(),
+            next,
+            tree,
+            collective.rank(),
+            optimizer.options().zeroGradients());
+  }
+
+  /** Follows groups that were frozen or unfrozen. */
+  private void followGroups() {
+    Set<String> stepped =
+        optimizer.prepared().parameters().stream().map(Parameter::name).collect(toSet());
+    if (!stepped.equals(active.names())) {
+      use(shards.of(stepped));
+    }
   }
 
   /**
@@ -194,7 +225,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       gathered.finish();
     }
     if (optimizer.options().zeroGradients()) {
-      shards.zeroGradients();
+      active.zeroGradients();
     }
     gradients.clear();
     forOthers(() -> reports.confirm(optimizer)); // nobody continues unless all have the parameters
@@ -270,7 +301,8 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Sets every gradient to zero and discards what was accumulated since the last step.
+   * Sets every gradient to zero, but for those of frozen groups, and discards what was accumulated
+   * since the last step.
    *
    * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -279,9 +311,38 @@ public final class ShardedOptimizer implements AutoCloseable {
     exclusively(
         "zeroGradients()",
         () -> {
-          shards.zeroGradients();
+          active.zeroGradients();
           gradients.clear();
         });
+  }
+
+  /**
+   * The parameter groups, to freeze and unfreeze between steps. All workers do the same between the
+   * same two steps; otherwise the next step throws {@link
+   * io.warmstep.collective.WorkersDifferException} at all of them. Shares stay as they are: a worker
+   * that has much of a frozen group does less. The gradients of frozen groups are neither added up
+   * nor sent.
+   *
+   * @return a view of this optimizer
+   */
+  public OptimizerGroups groups() {
+    return new OptimizerGroups(optimizer, this::changeGroups, this::add);
+  }
+
+  private void changeGroups(String operation, Runnable change) {
+    exclusively(
+        operation,
+        () -> {
+          gradients.requireNone(Optimizer.OF_OTHERS);
+          optimizer.betweenSteps(operation, change);
+          followGroups();
+        });
+  }
+
+  private void add(Parameters more, List<ParameterGroup> groups) {
+    throw new UnsupportedOperationException(
+        "parameters cannot be added to a sharded optimizer: build it with all of them, and freeze"
+            + " those that come later");
   }
 
   /**
@@ -392,7 +453,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     use.enter("save()");
     try {
       checkUsable();
-      gradients.requireNone();
+      gradients.requireNone("and no checkpoint has them: save right after a step");
       new ShardFiles(collective, parameters, this::shard).save(optimizer, folder);
     } finally {
       use.leave();
@@ -419,6 +480,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       checkUsable();
       RestoreReport report =
           new ShardFiles(collective, parameters, this::shard).restore(optimizer, path);
+      followGroups();
       gradients.clear();
       shards.gather(collective, OptionalInt.empty());
       steps = optimizer.stepCount();

@@ -89,20 +89,12 @@ public final class ShardedOptimizerBuilder {
               new SharedLeaves(collective),
               collective.movesMeanwhile() && !changeLater(groups) ? gathered : null,
               part -> place(parameters, shards, part.name()));
-      LaneGradients gradients =
-          new LaneGradients(
-              parameters.device(),
-              shards,
-              tree,
-              collective.rank(),
-              builder.options().zeroGradients());
       return new ShardedOptimizer(
           collective,
           parameters,
           shards,
           share,
           optimizer,
-          gradients,
           gathered,
           reports(optimizer),
           tree);

@@ -10,6 +10,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * The elements that each worker updates. All elements are taken in the order of the parameters, and
@@ -26,6 +27,8 @@ final class Shards {
 
   /** The parameters in the order in which a step updates them, by group. */
   private final List<Parameter> updated = new ArrayList<>();
+
+  private Shards() {}
 
   Shards(Parameters parameters, List<RuleGroup> groups, int workers) {
     IdentityHashMap<Parameter, RuleGroup> groupOf = new IdentityHashMap<>();
@@ -52,6 +55,21 @@ final class Shards {
       this.parameters.add(parameter);
       shards.add(own);
     }
+  }
+
+  /** The same parts of fewer parameters. */
+  Shards of(Set<String> names) {
+    Shards fewer = new Shards();
+    for (int i = 0; i < count(); i++) {
+      String name = parameters.get(i).name();
+      if (names.contains(name)) {
+        fewer.byName.put(name, fewer.count());
+        fewer.parameters.add(parameters.get(i));
+        fewer.shards.add(shards.get(i));
+      }
+    }
+    updated.stream().filter(one -> names.contains(one.name())).forEach(fewer.updated::add);
+    return fewer;
   }
 
   /** Whether a parameter of a group can be cut. */
@@ -99,6 +117,10 @@ final class Shards {
 
   Shard of(int index, int worker) {
     return shards.get(index).get(worker);
+  }
+
+  Set<String> names() {
+    return byName.keySet();
   }
 
   /** Sets all gradients to zero, not only those of one worker's parts. */

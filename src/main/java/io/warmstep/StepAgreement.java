@@ -19,6 +19,7 @@ import java.util.TreeMap;
  * @param wanted what its listeners want, which may differ
  * @param moving the scheduled values of other hyperparameters in this step, as text that differs
  *     for any two numbers
+ * @param frozen the patterns of the frozen groups, as text
  */
 record StepAgreement(
     long microBatches,
@@ -27,8 +28,9 @@ record StepAgreement(
     double gradientScale,
     double learningRate,
     SharedReports.Wanted wanted,
-    String moving) {
-  private static final int NUMBERS = 6 * Long.BYTES;
+    String moving,
+    String frozen) {
+  private static final int NUMBERS = 7 * Long.BYTES;
 
   /**
    * What workers have agreed on.
@@ -40,15 +42,18 @@ record StepAgreement(
   record Reached(boolean isInPlace, SharedReports.Wanted wanted) {}
 
   private byte[] bytes() {
-    byte[] text = moving.getBytes(UTF_8);
-    return ByteBuffer.allocate(NUMBERS + text.length)
+    byte[] movingText = moving.getBytes(UTF_8);
+    byte[] frozenText = frozen.getBytes(UTF_8);
+    return ByteBuffer.allocate(NUMBERS + movingText.length + frozenText.length)
         .putLong(microBatches)
         .putLong(hasOneLane ? 1 : 0)
         .putLong(number)
         .putDouble(gradientScale)
         .putDouble(learningRate)
         .putLong(wanted.ordinal())
-        .put(text)
+        .putLong(movingText.length)
+        .put(movingText)
+        .put(frozenText)
         .array();
   }
 
@@ -65,7 +70,12 @@ record StepAgreement(
         gradientScale,
         optimizer.rates().rate(number),
         wanted,
-        new TreeMap<>(optimizer.moving().at(number)).toString());
+        new TreeMap<>(optimizer.moving().at(number)).toString(),
+        optimizer.trainedGroups().stream()
+            .filter(TrainedGroup::isFrozen)
+            .map(group -> group.rules().pattern())
+            .toList()
+            .toString());
   }
 
   private static StepAgreement of(byte[] message) {
@@ -77,7 +87,14 @@ record StepAgreement(
         bytes.getDouble(),
         bytes.getDouble(),
         SharedReports.Wanted.values()[(int) bytes.getLong()],
-        UTF_8.decode(bytes).toString());
+        text(bytes, (int) bytes.getLong()),
+        text(bytes, bytes.remaining()));
+  }
+
+  private static String text(ByteBuffer bytes, int length) {
+    byte[] text = new byte[length];
+    bytes.get(text);
+    return new String(text, UTF_8);
   }
 
   /**
@@ -121,7 +138,8 @@ record StepAgreement(
     return number == other.number
         && Double.compare(gradientScale, other.gradientScale) == 0
         && Double.compare(learningRate, other.learningRate) == 0
-        && moving.equals(other.moving);
+        && moving.equals(other.moving)
+        && frozen.equals(other.frozen);
   }
 
   private String step() {
@@ -131,6 +149,7 @@ record StepAgreement(
         + gradientScale
         + " and learning rate "
         + learningRate
-        + (moving.equals("{}") ? "" : " and " + moving);
+        + (moving.equals("{}") ? "" : " and " + moving)
+        + (frozen.equals("[]") ? "" : " and frozen groups " + frozen);
   }
 }
