@@ -737,6 +737,18 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
+   * How much memory the state takes on the device: the rules' slots and their scratch space, masters
+   * and averages, and what {@link #eval} has kept aside.
+   *
+   * @return in bytes, without what a device adds to each allocation
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public long stateBytes() {
+    checkOpen();
+    return state.bytes();
+  }
+
+  /**
    * Names of a parameter's state slots under its rule.
    *
    * @param parameter the parameter's name

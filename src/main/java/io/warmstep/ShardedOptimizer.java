@@ -380,6 +380,18 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
+   * How much memory this worker's share of the state takes on its device: see {@link
+   * Optimizer#stateBytes}. For rules that neither sum over tensors nor multiply matrices it is about
+   * that of a single optimizer divided by the number of workers.
+   *
+   * @return in bytes
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public long stateBytes() {
+    return optimizer.stateBytes();
+  }
+
+  /**
    * How many steps have happened; skipped ones do not count.
    *
    * @return the same at all workers
