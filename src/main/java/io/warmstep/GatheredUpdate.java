@@ -12,6 +12,7 @@ import java.util.OptionalInt;
 final class GatheredUpdate implements UpdateProgress {
   private final Collective collective;
   private Shards shards;
+  private boolean changesLater;
 
   /** The current step's gathering, once it has begun. */
   private Gathering gathering;
@@ -21,9 +22,15 @@ final class GatheredUpdate implements UpdateProgress {
     this.shards = shards;
   }
 
-  /** Takes the parts that subsequent steps update. */
-  void use(Shards next) {
+  /**
+   * Takes the parts that subsequent steps update.
+   *
+   * @param changesLater whether parameters may change in a step once they are updated, so that
+   *     nothing may be sent before its end
+   */
+  void use(Shards next, boolean changesLater) {
     shards = next;
+    this.changesLater = changesLater;
   }
 
   private Gathering begun() {
@@ -35,7 +42,9 @@ final class GatheredUpdate implements UpdateProgress {
 
   @Override
   public void updated(long elements) {
-    begun().ready(elements);
+    if (!changesLater) {
+      begun().ready(elements);
+    }
   }
 
   /** After the update, if the step happened. */

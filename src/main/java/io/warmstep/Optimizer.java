@@ -737,8 +737,8 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * How much memory the state takes on the device: the rules' slots and their scratch space, masters
-   * and averages, and what {@link #eval} has kept aside.
+   * How much memory the state takes on the device: the rules' slots and their scratch space,
+   * masters and averages, and what {@link #eval} has kept aside.
    *
    * @return in bytes, without what a device adds to each allocation
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -883,8 +883,7 @@ public final class Optimizer implements AutoCloseable {
     evaluation.requireTraining("groups().add()");
     requireNothingAccumulated(OF_OTHERS);
     Parameters joined = parameters.joinedBy(more);
-    List<RuleGroup> resolved =
-        RuleGroup.resolve(rule, moving, options.adaptiveClip(), groups, more);
+    List<RuleGroup> resolved = resolve(more, groups);
     List<TrainedGroup> next = new ArrayList<>(trainedGroups());
     next.addAll(TrainedGroup.of(resolved, 0));
     ArithmeticRange.requireOptions(
@@ -902,6 +901,11 @@ public final class Optimizer implements AutoCloseable {
     parameters = joined;
     borrowed = joined.borrowedTensors();
     accumulation.close();
+  }
+
+  /** The groups of parameters that are not this optimizer's. */
+  List<RuleGroup> resolve(Parameters more, List<ParameterGroup> groups) {
+    return RuleGroup.resolve(rule, moving, options.adaptiveClip(), groups, more);
   }
 
   /** Rejects an operation that would lose micro-batches. */

@@ -10,6 +10,7 @@ import io.warmstep.collective.LaneTree;
 import io.warmstep.step.GradientScale;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -49,10 +50,14 @@ import java.util.Set;
  */
 public final class ShardedOptimizer implements AutoCloseable {
   private final Collective collective;
-  private final Parameters parameters;
+  private Parameters parameters;
   private final Shards shards;
-  private final Parameters share;
+
+  /** This worker's part of the parameters, of each set of them. */
+  private final List<Parameters> shares = new ArrayList<>();
+
   private final Optimizer optimizer;
+  private final SharedLeaves leaves;
   private final GatheredUpdate gathered;
   private final SharedReports reports;
   private final LaneTree tree; // null in the fast mode
@@ -74,25 +79,27 @@ public final class ShardedOptimizer implements AutoCloseable {
       Shards shards,
       Parameters share,
       Optimizer optimizer,
+      SharedLeaves leaves,
       GatheredUpdate gathered,
       SharedReports reports,
       LaneTree tree) {
     this.collective = collective;
     this.parameters = parameters;
     this.shards = shards;
-    this.share = share;
+    this.shares.add(share);
     this.optimizer = optimizer;
+    this.leaves = leaves;
     this.gathered = gathered;
     this.reports = reports;
     this.tree = tree;
     this.steps = optimizer.stepCount();
-    use(shards);
+    use(shards.of(shards.names()));
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
   }
 
   private void use(Shards next) {
     active = next;
-    gathered.use(next);
+    gathered.use(next, changesLater());
     if (gradients != null) {
       gradients.close();
     }
@@ -105,7 +112,13 @@ public final class ShardedOptimizer implements AutoCloseable {
             optimizer.options().zeroGradients());
   }
 
-  /** Follows groups that were frozen or unfrozen. */
+  /** Whether a step changes parameters again once they are updated: slow weights come after. */
+  private boolean changesLater() {
+    return optimizer.prepared().active().stream()
+        .anyMatch(group -> group.rules().rule().slowWeights().isPresent());
+  }
+
+  /** Follows groups that were frozen, unfrozen or added. */
   private void followGroups() {
     Set<String> stepped =
         optimizer.prepared().parameters().stream().map(Parameter::name).collect(toSet());
@@ -169,7 +182,8 @@ public final class ShardedOptimizer implements AutoCloseable {
    *
    * <p>If a worker's {@linkplain OptimizerBuilder#listener listener} is due, all workers measure
    * their shares for it. It receives the report before this returns, after all workers have taken
-   * the step; an exception of a listener is rethrown at its worker alone, and the step has happened.
+   * the step; an exception of a listener is rethrown at its worker alone, and the step has
+   * happened.
    *
    * @throws CollectiveException if a worker is lost, differs or is too late; no step can follow
    * @throws StepFailedException if the device failed in this or an earlier step
@@ -200,8 +214,7 @@ public final class ShardedOptimizer implements AutoCloseable {
 
   private void take(double gradientScale) {
     optimizer.evaluation().requireTraining("step()");
-    StepAgreement own =
-        StepAgreement.of(optimizer, gradients, gradientScale, reports.wanted());
+    StepAgreement own = StepAgreement.of(optimizer, gradients, gradientScale, reports.wanted());
     StepAgreement.Reached agreed = own.reach(collective);
     forOthers(
         () -> {
@@ -317,11 +330,13 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * The parameter groups, to freeze and unfreeze between steps. All workers do the same between the
-   * same two steps; otherwise the next step throws {@link
-   * io.warmstep.collective.WorkersDifferException} at all of them. Shares stay as they are: a worker
-   * that has much of a frozen group does less. The gradients of frozen groups are neither added up
-   * nor sent.
+   * The parameter groups, to freeze, unfreeze and add between steps. All workers do the same
+   * between the same two steps; otherwise this or the next step throws {@link
+   * io.warmstep.collective.WorkersDifferException} at all of them. Shares stay as they are: a
+   * worker that has much of a frozen group does less, and parameters that are added are shared by
+   * themselves, beginning with worker 0's values. The gradients of frozen groups are neither added
+   * up nor sent. If parameters can be added at some workers and not at others, for lack of memory,
+   * a {@link CollectiveException} is thrown, and no step can follow.
    *
    * @return a view of this optimizer
    */
@@ -340,9 +355,56 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   private void add(Parameters more, List<ParameterGroup> groups) {
-    throw new UnsupportedOperationException(
-        "parameters cannot be added to a sharded optimizer: build it with all of them, and freeze"
-            + " those that come later");
+    optimizer.evaluation().requireTraining("groups().add()");
+    Parameters joined = parameters.joinedBy(more);
+    List<RuleGroup> resolved = optimizer.resolve(more, groups);
+    collective.requireSame(
+        "what is added",
+        ShardedOptimizerBuilder.description(more, resolved, optimizer.options().stateStorage()));
+    Shards added = new Shards(more, resolved, collective.size());
+    Parameters share = added.parameters(more.device(), collective.rank());
+    leaves.begin(parameters.count());
+    shards.append(added); // the state of a part depends on its place
+    try {
+      together(
+          () -> {
+            added.gather(collective, OptionalInt.of(0)); // before the state has copies of them
+            optimizer.add(share, groups);
+          });
+    } catch (RuntimeException | Error e) {
+      leaves.undo();
+      shards.remove(added);
+      share.close();
+      throw e;
+    }
+    shares.add(share);
+    parameters = joined;
+  }
+
+  /** Does work that happens at all workers: if only some can do it, nothing can follow. */
+  private void together(Runnable work) {
+    RuntimeException failure = null;
+    try {
+      work.run();
+    } catch (CollectiveException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      failure = e;
+    }
+    List<byte[]> done = collective.exchange(new byte[] {(byte) (failure == null ? 1 : 0)});
+    List<Integer> failed = new ArrayList<>();
+    for (int worker = 0; worker < done.size(); worker++) {
+      if (done.get(worker)[0] == 0) {
+        failed.add(worker);
+      }
+    }
+    if (!failed.isEmpty() && failed.size() < done.size()) {
+      String message = "only workers " + failed + " could not add parameters: restore a checkpoint";
+      throw new CollectiveException(message, failure);
+    }
+    if (failure != null) {
+      throw failure;
+    }
   }
 
   /**
@@ -381,8 +443,8 @@ public final class ShardedOptimizer implements AutoCloseable {
 
   /**
    * How much memory this worker's share of the state takes on its device: see {@link
-   * Optimizer#stateBytes}. For rules that neither sum over tensors nor multiply matrices it is about
-   * that of a single optimizer divided by the number of workers.
+   * Optimizer#stateBytes}. For rules that neither sum over tensors nor multiply matrices it is
+   * about that of a single optimizer divided by the number of workers.
    *
    * @return in bytes
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -514,7 +576,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       reports.close();
       optimizer.close();
       gradients.close();
-      share.close();
+      shares.forEach(Parameters::close);
     }
   }
 

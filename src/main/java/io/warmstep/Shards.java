@@ -14,7 +14,8 @@ import java.util.Set;
 
 /**
  * The elements that each worker updates. All elements are taken in the order of the parameters, and
- * each worker has a run of them, all of about the same length. They are cut between leaves of 4096
+ * each worker has a run of them, all of about the same length; parameters that are added later are
+ * shared likewise, by themselves, so that no state moves. They are cut between leaves of 4096
  * elements, counted from each parameter's first, so that a leaf of the norm belongs to one worker;
  * a parameter whose rule or clipping sums over the tensor is not cut at all.
  */
@@ -55,6 +56,32 @@ final class Shards {
       this.parameters.add(parameter);
       shards.add(own);
     }
+  }
+
+  /** Adds the parts of parameters that come after all of these. */
+  void append(Shards more) {
+    for (Parameter parameter : more.parameters) {
+      byName.put(parameter.name(), byName.size());
+    }
+    parameters.addAll(more.parameters);
+    shards.addAll(more.shards);
+    updated.addAll(more.updated);
+  }
+
+  /** Undoes the last {@link #append}. */
+  void remove(Shards more) {
+    byName.keySet().removeAll(more.byName.keySet());
+    int left = parameters.size() - more.count();
+    parameters.subList(left, parameters.size()).clear();
+    shards.subList(left, shards.size()).clear();
+    updated.subList(left, updated.size()).clear();
+  }
+
+  /** Where a worker's part of a parameter lies in the whole. */
+  Place place(String name, int worker) {
+    Shard own = of(name, worker);
+    long whole = parameters.get(byName.get(name)).length();
+    return new Place(own.count() == 0 ? 0 : own.from(), whole);
   }
 
   /** The same parts of fewer parameters. */
@@ -120,7 +147,7 @@ final class Shards {
   }
 
   Set<String> names() {
-    return byName.keySet();
+    return Set.copyOf(byName.keySet());
   }
 
   /** Sets all gradients to zero, not only those of one worker's parts. */

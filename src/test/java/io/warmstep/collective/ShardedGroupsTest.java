@@ -12,9 +12,11 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.OptimizerGroups;
+import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ShardedOptimizer;
+import io.warmstep.StateType;
 import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
@@ -26,12 +28,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Groups that workers freeze and unfreeze between steps. */
+/** Groups that workers freeze, unfreeze and add between steps. */
 class ShardedGroupsTest {
   private static final int STEPS = 9;
 
@@ -89,7 +92,8 @@ class ShardedGroupsTest {
       StringBuilder text = new StringBuilder(ShardedRun.bits(parameters));
       parameters.forEach(
           one ->
-              text.append(groups.stepCount(one.name())).append(groups.isFrozen(one.name()) ? 'f' : ' '));
+              text.append(groups.stepCount(one.name()))
+                  .append(groups.isFrozen(one.name()) ? 'f' : ' '));
       bits.add(text.toString());
     }
 
@@ -113,7 +117,12 @@ class ShardedGroupsTest {
   }
 
   private static void steps(
-      ShardedRun run, Parameters parameters, ShardedOptimizer optimizer, Seen seen, int from, int to) {
+      ShardedRun run,
+      Parameters parameters,
+      ShardedOptimizer optimizer,
+      Seen seen,
+      int from,
+      int to) {
     for (int step = from; step < to; step++) {
       change(optimizer.groups(), step);
       run.steps(parameters, optimizer, step, step + 1);
@@ -136,8 +145,7 @@ class ShardedGroupsTest {
                 Seen seen = new Seen();
                 try (Device device = Devices.cpu(1);
                     Parameters parameters = run.parameters(device, 0);
-                    ShardedOptimizer optimizer =
-                        run.optimizer(parameters, collective, seen::on)) {
+                    ShardedOptimizer optimizer = run.optimizer(parameters, collective, seen::on)) {
                   steps(run, parameters, optimizer, seen, 0, STEPS);
                 }
                 return seen;
@@ -291,5 +299,246 @@ class ShardedGroupsTest {
           }
           return null;
         });
+  }
+
+  /** Of several leaves each, in two arithmetics, so that the order of the norm's leaves shows. */
+  private static Parameters first(Device device) {
+    return Parameters.on(device)
+        .add("a", random(1, 3 * 4096 + 5))
+        .add("b", ElementType.FLOAT64, random(2, 9000))
+        .add("c", random(3, 3))
+        .build();
+  }
+
+  /** Which differ between workers until they are added. */
+  private static Parameters later(Device device, int seed) {
+    return Parameters.on(device)
+        .add("d", random(seed + 4, 2 * 4096 + 7))
+        .add("e", ElementType.FLOAT64, random(seed + 5, 5 * 4096))
+        .add("f", ElementType.BFLOAT16, random(seed + 6, 7000))
+        .build();
+  }
+
+  private static float[] random(long seed, int length) {
+    SplittableRandom random = new SplittableRandom(seed);
+    float[] values = new float[length];
+    for (int i = 0; i < length; i++) {
+      values[i] = (float) (2 * random.nextDouble() - 1);
+    }
+    return values;
+  }
+
+  private static void setGradients(List<Parameters> sets, int step, int microBatch) {
+    int seed = 1000 * step + 10 * microBatch;
+    for (Parameters parameters : sets) {
+      for (Parameter parameter : parameters) {
+        parameter.gradients().copyFrom(random(seed++, (int) parameter.length()));
+      }
+    }
+  }
+
+  private static OptimizerBuilder growing(Parameters parameters) {
+    return Optimizer.of(parameters)
+        .rule(Adam.adamW())
+        .learningRate(0.01)
+        .gradientScale(1 / 8.0)
+        .group(ParameterGroup.matching("c").rule(Sgd.sgd()))
+        .stateType(StateType.INT8, 8000)
+        .clipNorm(1);
+  }
+
+  private static final ParameterGroup[] LATER = {
+    ParameterGroup.matching("e").rule(Prodigy.prodigy()),
+    ParameterGroup.matching("f").rule(Lookahead.around(Adam.adam()))
+  };
+
+  private static void look(Seen seen, List<Parameters> sets) {
+    StringBuilder text = new StringBuilder();
+    sets.forEach(parameters -> text.append(ShardedRun.bits(parameters)));
+    seen.bits.add(text.toString());
+  }
+
+  private static void grow(OptimizerGroups groups, List<Parameters> sets, Parameters more) {
+    groups.add(more, LATER);
+    sets.add(more);
+  }
+
+  private static void steps(
+      ShardedOptimizer optimizer, List<Parameters> sets, Seen seen, int from, int to) {
+    for (int step = from; step < to; step++) {
+      if (step == 5) {
+        optimizer.groups().freeze("c");
+        optimizer.groups().freeze("f");
+      }
+      for (int j = 0; j < 8; j++) {
+        if (optimizer.isMine(j)) {
+          setGradients(sets, step, j);
+          optimizer.accumulate(j);
+        }
+      }
+      optimizer.step();
+      look(seen, sets);
+    }
+  }
+
+  private static Seen grownAlone() {
+    Seen seen = new Seen();
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = first(device);
+        Parameters more = later(device, 0);
+        Optimizer optimizer =
+            seen.on(growing(parameters)).gradientScale(1).lanes(ShardedRun.LANES).build()) {
+      List<Parameters> sets = new ArrayList<>(List.of(parameters));
+      for (int step = 0; step < STEPS; step++) {
+        if (step == 2) {
+          grow(optimizer.groups(), sets, more);
+        }
+        if (step == 5) {
+          optimizer.groups().freeze("c");
+          optimizer.groups().freeze("f");
+        }
+        for (int j = 0; j < 8; j++) {
+          setGradients(sets, step, j);
+          optimizer.accumulate();
+        }
+        optimizer.step();
+        look(seen, sets);
+      }
+    }
+    return seen;
+  }
+
+  @ParameterizedTest
+  @EnumSource(Workers.class)
+  void parametersAreAddedByAnyNumberOfWorkers(Workers workers, @TempDir Path folder)
+      throws Exception {
+    Seen expected = grownAlone();
+    int saved = 4;
+    for (int size : new int[] {1, 2, 3, 4, 8}) {
+      List<Seen> all =
+          workers.run(
+              size,
+              collective -> {
+                Seen seen = new Seen();
+                try (Device device = Devices.cpu(1);
+                    Parameters parameters = first(device);
+                    Parameters more = later(device, 100 * collective.rank());
+                    ShardedOptimizer optimizer =
+                        seen.on(growing(parameters))
+                            .sharded(collective)
+                            .lanes(ShardedRun.LANES)
+                            .build()) {
+                  List<Parameters> sets = new ArrayList<>(List.of(parameters));
+                  steps(optimizer, sets, seen, 0, 2);
+                  grow(optimizer.groups(), sets, more);
+                  steps(optimizer, sets, seen, 2, saved);
+                  optimizer.save(folder);
+                  steps(optimizer, sets, seen, saved, STEPS);
+                  long count = 0;
+                  for (String name : List.of("d", "e", "f")) {
+                    count += optimizer.shard(name).count();
+                  }
+                  assertTrue(count <= more.length() / size + 5 * 4096, size + " workers: " + count);
+                }
+                return seen;
+              });
+      for (Seen seen : all) {
+        assertEquals(expected.bits, seen.bits, size + " workers");
+        assertEquals(expected.reports, seen.reports, size + " workers");
+      }
+      int others = size % 4 + 1;
+      List<List<String>> continued =
+          workers.run(
+              others,
+              collective -> {
+                Seen seen = new Seen();
+                try (Device device = Devices.cpu(1);
+                    Parameters parameters = first(device);
+                    Parameters more = later(device, 7);
+                    ShardedOptimizer optimizer =
+                        growing(parameters).sharded(collective).lanes(ShardedRun.LANES).build()) {
+                  List<Parameters> sets = new ArrayList<>(List.of(parameters));
+                  grow(optimizer.groups(), sets, more);
+                  optimizer.restore(folder);
+                  steps(optimizer, sets, seen, saved, STEPS);
+                }
+                return seen.bits;
+              });
+      for (List<String> bits : continued) {
+        assertEquals(expected.bits.subList(saved, STEPS), bits, size + " to " + others);
+      }
+    }
+  }
+
+  @Test
+  void workersThatAddOthersAreFound() throws Exception {
+    List<Exception> failures =
+        Workers.IN_PROCESS.failures(
+            3,
+            Workers.LIMIT,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = first(device);
+                  Parameters more = later(device, 0);
+                  ShardedOptimizer optimizer =
+                      growing(parameters).sharded(collective).lanes(8).build()) {
+                optimizer
+                    .groups()
+                    .add(
+                        more,
+                        ParameterGroup.matching("e")
+                            .learningRateFactor(collective.rank() == 2 ? 3 : 1));
+                return null;
+              }
+            });
+    for (Exception failure : failures) {
+      assertInstanceOf(WorkersDifferException.class, failure);
+      String message = failure.getMessage();
+      assertTrue(message.startsWith("what is added must be the same"), message);
+      assertTrue(message.contains("learning rate times 3.0"), message);
+    }
+  }
+
+  /** At all workers alike, so that training goes on without it. */
+  @Test
+  void whatCannotBeAddedChangesNothing() throws Exception {
+    Seen expected = grownAlone();
+    List<List<String>> all =
+        Workers.IN_PROCESS.run(
+            3,
+            collective -> {
+              Seen seen = new Seen();
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = first(device);
+                  Parameters more = later(device, 100 * collective.rank());
+                  Parameters taken = Parameters.on(device).add("a", new float[5]).build();
+                  Parameters small = Parameters.on(device).add("x", new float[9000]).build();
+                  ShardedOptimizer optimizer =
+                      growing(parameters).sharded(collective).lanes(8).build()) {
+                List<Parameters> sets = new ArrayList<>(List.of(parameters));
+                steps(optimizer, sets, seen, 0, 1);
+                OptimizerGroups groups = optimizer.groups();
+                assertThrows(IllegalArgumentException.class, () -> groups.add(taken));
+                assertThrows(
+                    IllegalArgumentException.class,
+                    () -> groups.add(small, ParameterGroup.matching("y")));
+                assertThrows(
+                    IllegalArgumentException.class,
+                    () ->
+                        groups.add(small, ParameterGroup.matching("x").learningRateFactor(1e300)));
+                int own = 0;
+                while (!optimizer.isMine(own)) {
+                  own++;
+                }
+                optimizer.accumulate(own);
+                assertThrows(IllegalStateException.class, () -> groups.add(small));
+                optimizer.zeroGradients();
+                steps(optimizer, sets, seen, 1, 2);
+                grow(groups, sets, more);
+                steps(optimizer, sets, seen, 2, STEPS);
+              }
+              return seen.bits;
+            });
+    all.forEach(bits -> assertEquals(expected.bits, bits));
   }
 }
