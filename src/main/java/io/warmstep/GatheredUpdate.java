@@ -11,7 +11,8 @@ import java.util.OptionalInt;
  */
 final class GatheredUpdate implements UpdateProgress {
   private final Collective collective;
-  private final Shards shards;
+  private Shards shards;
+  private boolean changesLater;
 
   /** The current step's gathering, once it has begun. */
   private Gathering gathering;
@@ -19,6 +20,17 @@ final class GatheredUpdate implements UpdateProgress {
   GatheredUpdate(Collective collective, Shards shards) {
     this.collective = collective;
     this.shards = shards;
+  }
+
+  /**
+   * Takes the parts that subsequent steps update.
+   *
+   * @param changesLater whether parameters may change in a step once they are updated, so that
+   *     nothing may be sent before its end
+   */
+  void use(Shards next, boolean changesLater) {
+    shards = next;
+    this.changesLater = changesLater;
   }
 
   private Gathering begun() {
@@ -30,7 +42,9 @@ final class GatheredUpdate implements UpdateProgress {
 
   @Override
   public void updated(long elements) {
-    begun().ready(elements);
+    if (!changesLater) {
+      begun().ready(elements);
+    }
   }
 
   /** After the update, if the step happened. */

@@ -34,8 +34,8 @@ final class LaneGradients implements AutoCloseable {
   }
 
   /** Rejects an operation that would lose micro-batches. */
-  void requireNone() {
-    sums.requireNone("and no checkpoint has them: save right after a step");
+  void requireNone(String consequence) {
+    sums.requireNone(consequence);
   }
 
   boolean hasOneLane() {

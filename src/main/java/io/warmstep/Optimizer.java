@@ -39,7 +39,8 @@ import java.util.function.BooleanSupplier;
  * the step throws {@link StepFailedException}, and so does every later one.
  */
 public final class Optimizer implements AutoCloseable {
-  private static final String OF_OTHERS =
+  /** Why groups are not changed while there are micro-batches. */
+  static final String OF_OTHERS =
       "and those after would be of other groups: change groups right after a step";
 
   private Parameters parameters;
@@ -736,6 +737,18 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
+   * How much memory the state takes on the device: the rules' slots and their scratch space,
+   * masters and averages, and what {@link #eval} has kept aside.
+   *
+   * @return in bytes, without what a device adds to each allocation
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public long stateBytes() {
+    checkOpen();
+    return state.bytes();
+  }
+
+  /**
    * Names of a parameter's state slots under its rule.
    *
    * @param parameter the parameter's name
@@ -798,7 +811,7 @@ public final class Optimizer implements AutoCloseable {
    * @return a view of this optimizer
    */
   public OptimizerGroups groups() {
-    return new OptimizerGroups(this);
+    return new OptimizerGroups(this, this::betweenSteps, this::add);
   }
 
   /** Runs work between two steps while nobody else uses this optimizer. */
@@ -870,8 +883,7 @@ public final class Optimizer implements AutoCloseable {
     evaluation.requireTraining("groups().add()");
     requireNothingAccumulated(OF_OTHERS);
     Parameters joined = parameters.joinedBy(more);
-    List<RuleGroup> resolved =
-        RuleGroup.resolve(rule, moving, options.adaptiveClip(), groups, more);
+    List<RuleGroup> resolved = resolve(more, groups);
     List<TrainedGroup> next = new ArrayList<>(trainedGroups());
     next.addAll(TrainedGroup.of(resolved, 0));
     ArithmeticRange.requireOptions(
@@ -891,6 +903,11 @@ public final class Optimizer implements AutoCloseable {
     accumulation.close();
   }
 
+  /** The groups of parameters that are not this optimizer's. */
+  List<RuleGroup> resolve(Parameters more, List<ParameterGroup> groups) {
+    return RuleGroup.resolve(rule, moving, options.adaptiveClip(), groups, more);
+  }
+
   /** Rejects an operation that would lose micro-batches. */
   void requireNothingAccumulated(String consequence) {
     accumulation.requireNone(consequence);
@@ -908,6 +925,10 @@ public final class Optimizer implements AutoCloseable {
   Progress progress() {
     settleCaptured();
     return progress;
+  }
+
+  PreparedStep prepared() {
+    return step;
   }
 
   /** The progress, as far as it is known without a wait. */

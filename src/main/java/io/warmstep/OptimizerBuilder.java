@@ -30,7 +30,7 @@ public final class OptimizerBuilder {
   private LearningRate learningRate;
   private LossScaler scaler;
   private StepOptions options = StepOptions.NONE;
-  private final List<StepReporter.Subscription> listeners = new ArrayList<>();
+  private final List<StepListeners.Subscription> listeners = new ArrayList<>();
   private boolean measuresUpdates = true;
   private long startAfter;
   private int lanes = 1;
@@ -386,6 +386,11 @@ public final class OptimizerBuilder {
    * with an interval of more than 1 the device then still has work; and, where it may be skipped
    * because of a non-finite gradient, for its norm, which on CUDA other steps do not.
    *
+   * <p>The reports of a {@linkplain #sharded sharded} optimizer are of the whole model and the same
+   * at all workers, whose listeners need not be the same: every worker takes part in a report that
+   * any worker's listener is due for, and measures its share. They arrive before {@link
+   * ShardedOptimizer#step()} returns, which waits for its device in any case.
+   *
    * @param listener receives a report of every {@code interval}-th call of {@link Optimizer#step()}
    * @param interval number of steps, at least 1
    * @return this builder
@@ -394,7 +399,7 @@ public final class OptimizerBuilder {
   public OptimizerBuilder listener(StepListener listener, long interval) {
     Objects.requireNonNull(listener, "listener");
     Arguments.requireAtLeast("interval", interval, 1, "pass a number of steps");
-    listeners.add(new StepReporter.Subscription(listener, interval));
+    listeners.add(new StepListeners.Subscription(listener, interval));
     return this;
   }
 
@@ -437,7 +442,10 @@ public final class OptimizerBuilder {
     return new ShardedOptimizerBuilder(this, Objects.requireNonNull(collective, "collective"));
   }
 
-  /** Builds the same optimizer for a part of the parameters, with the norm of the whole. */
+  /**
+   * Builds the same optimizer for a part of the parameters, with the norm of the whole and without
+   * listeners.
+   */
   Optimizer buildShare(
       Parameters share,
       LeafExchange leaves,
@@ -458,10 +466,6 @@ public final class OptimizerBuilder {
   /** For each parameter, where this optimizer's part of it lies in the whole. */
   Function<Parameter, Place> places() {
     return places;
-  }
-
-  boolean hasListeners() {
-    return !listeners.isEmpty();
   }
 
   /**
@@ -523,7 +527,20 @@ public final class OptimizerBuilder {
   }
 
   StepReporter reporter(StepOptions effective) {
-    return new StepReporter(listeners, effective, measuresUpdates);
+    return new StepReporter(listeners(effective), effective.zeroGradients(), measuresUpdates);
+  }
+
+  /**
+   * The listeners.
+   *
+   * @param effective the options of the steps, with the rules' own clipping
+   */
+  StepListeners listeners(StepOptions effective) {
+    return new StepListeners(listeners, effective);
+  }
+
+  boolean measuresUpdates() {
+    return measuresUpdates;
   }
 
   long startAfter() {

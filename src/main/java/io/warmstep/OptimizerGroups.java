@@ -5,10 +5,11 @@ import io.warmstep.check.Names;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.BiConsumer;
 
 /**
- * The groups of an optimizer's parameters: {@link Optimizer#groups()}. Used by the thread that
- * steps, between two steps.
+ * The groups of an optimizer's parameters: {@link Optimizer#groups()}, {@link
+ * ShardedOptimizer#groups()}. Used by the thread that steps, between two steps.
  *
  * <pre>{@code
  * optimizer.groups().freeze("backbone.*");
@@ -18,9 +19,22 @@ import java.util.Objects;
  */
 public final class OptimizerGroups {
   private final Optimizer optimizer;
+  private final BiConsumer<String, Runnable> betweenSteps;
+  private final BiConsumer<Parameters, List<ParameterGroup>> addition;
 
-  OptimizerGroups(Optimizer optimizer) {
+  /**
+   * Creates a view.
+   *
+   * @param betweenSteps runs a named change of the optimizer's groups while nobody else uses it
+   * @param addition adds parameters, as such a change
+   */
+  OptimizerGroups(
+      Optimizer optimizer,
+      BiConsumer<String, Runnable> betweenSteps,
+      BiConsumer<Parameters, List<ParameterGroup>> addition) {
     this.optimizer = optimizer;
+    this.betweenSteps = betweenSteps;
+    this.addition = addition;
   }
 
   /**
@@ -67,7 +81,7 @@ public final class OptimizerGroups {
 
   private void setFrozen(String operation, String pattern, boolean isFrozen) {
     Objects.requireNonNull(pattern, "pattern");
-    optimizer.betweenSteps(operation, () -> setFrozen(pattern, isFrozen));
+    betweenSteps.accept(operation, () -> setFrozen(pattern, isFrozen));
   }
 
   private void setFrozen(String pattern, boolean isFrozen) {
@@ -141,11 +155,11 @@ public final class OptimizerGroups {
    */
   public void add(Parameters more, ParameterGroup... groups) {
     List<ParameterGroup> given = List.of(groups);
-    optimizer.betweenSteps(
+    betweenSteps.accept(
         "groups().add()",
         () -> {
           more.checkOpen();
-          optimizer.add(more, given);
+          addition.accept(more, given);
         });
   }
 }

@@ -487,6 +487,10 @@ final class OptimizerState {
     }
   }
 
+  long bytes() {
+    return memories.stream().mapToLong(one -> one.storage().bytes(one.length())).sum();
+  }
+
   List<Memory> memories() {
     return memories;
   }

@@ -1,5 +1,7 @@
 package io.warmstep;
 
+import static java.util.stream.Collectors.toSet;
+
 import io.warmstep.check.Arguments;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.collective.Collective;
@@ -8,7 +10,10 @@ import io.warmstep.collective.LaneTree;
 import io.warmstep.step.GradientScale;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * One worker's share of an optimizer (ZeRO stage 1). Every worker has all parameters and computes
@@ -45,16 +50,25 @@ import java.util.OptionalInt;
  */
 public final class ShardedOptimizer implements AutoCloseable {
   private final Collective collective;
-  private final Parameters parameters;
+  private Parameters parameters;
   private final Shards shards;
-  private final Parameters share;
+
+  /** This worker's part of the parameters, of each set of them. */
+  private final List<Parameters> shares = new ArrayList<>();
+
   private final Optimizer optimizer;
-  private final LaneGradients gradients;
+  private final SharedLeaves leaves;
   private final GatheredUpdate gathered;
+  private final SharedReports reports;
   private final LaneTree tree; // null in the fast mode
   private final Lifetime lifetime;
   private final ExclusiveUse use = new ExclusiveUse();
   private final FirstFailure failure = new FirstFailure();
+
+  /** Of the parameters that steps update: those of no frozen group. */
+  private Shards active;
+
+  private LaneGradients gradients;
 
   /** Steps that all workers have finished. */
   private long steps;
@@ -65,19 +79,52 @@ public final class ShardedOptimizer implements AutoCloseable {
       Shards shards,
       Parameters share,
       Optimizer optimizer,
-      LaneGradients gradients,
+      SharedLeaves leaves,
       GatheredUpdate gathered,
+      SharedReports reports,
       LaneTree tree) {
     this.collective = collective;
     this.parameters = parameters;
     this.shards = shards;
-    this.share = share;
+    this.shares.add(share);
     this.optimizer = optimizer;
-    this.gradients = gradients;
+    this.leaves = leaves;
     this.gathered = gathered;
+    this.reports = reports;
     this.tree = tree;
     this.steps = optimizer.stepCount();
+    use(shards.of(shards.names()));
     this.lifetime = Lifetime.begin(this, "sharded optimizer");
+  }
+
+  private void use(Shards next) {
+    active = next;
+    gathered.use(next, changesLater());
+    if (gradients != null) {
+      gradients.close();
+    }
+    gradients =
+        new LaneGradients(
+            parameters.device(),
+            next,
+            tree,
+            collective.rank(),
+            optimizer.options().zeroGradients());
+  }
+
+  /** Whether a step changes parameters again once they are updated: slow weights come after. */
+  private boolean changesLater() {
+    return optimizer.prepared().active().stream()
+        .anyMatch(group -> group.rules().rule().slowWeights().isPresent());
+  }
+
+  /** Follows groups that were frozen, unfrozen or added. */
+  private void followGroups() {
+    Set<String> stepped =
+        optimizer.prepared().parameters().stream().map(Parameter::name).collect(toSet());
+    if (!stepped.equals(active.names())) {
+      use(shards.of(stepped));
+    }
   }
 
   /**
@@ -133,8 +180,15 @@ public final class ShardedOptimizer implements AutoCloseable {
    * counts as zeros. If nobody has accumulated any and each worker has one lane, the current
    * gradients are used, so one micro-batch per worker needs no call to {@link #accumulate}.
    *
+   * <p>If a worker's {@linkplain OptimizerBuilder#listener listener} is due, all workers measure
+   * their shares for it. It receives the report before this returns, after all workers have taken
+   * the step; an exception of a listener is rethrown at its worker alone, and the step has
+   * happened.
+   *
    * @throws CollectiveException if a worker is lost, differs or is too late; no step can follow
    * @throws StepFailedException if the device failed in this or an earlier step
+   * @throws OutOfDeviceMemoryException if there is no room for the gradients' sums or to measure
+   *     the update for a listener; no step can follow
    * @throws IllegalStateException as {@link Optimizer#step()}, or if nothing was accumulated where
    *     workers have several lanes; nothing changes
    * @throws ConcurrentUseException if another thread is using this optimizer
@@ -160,8 +214,13 @@ public final class ShardedOptimizer implements AutoCloseable {
 
   private void take(double gradientScale) {
     optimizer.evaluation().requireTraining("step()");
-    StepAgreement own = StepAgreement.of(optimizer, gradients, gradientScale);
-    gradients.reduce(collective, own.reach(collective));
+    StepAgreement own = StepAgreement.of(optimizer, gradients, gradientScale, reports.wanted());
+    StepAgreement.Reached agreed = own.reach(collective);
+    forOthers(
+        () -> {
+          gradients.reduce(collective, agreed.isInPlace());
+          reports.begin(optimizer.prepared(), agreed.wanted());
+        });
     try {
       optimizer.step(gradientScale);
     } catch (StepFailedException e) {
@@ -174,15 +233,41 @@ public final class ShardedOptimizer implements AutoCloseable {
       }
       throw e;
     }
+    forOthers(() -> reports.end(optimizer.prepared()));
     if (!optimizer.isLastStepSkipped()) {
       gathered.finish();
     }
     if (optimizer.options().zeroGradients()) {
-      shards.zeroGradients();
+      active.zeroGradients();
     }
     gradients.clear();
-    collective.barrier(); // nobody continues unless all have the parameters
+    forOthers(() -> reports.confirm(optimizer)); // nobody continues unless all have the parameters
     steps = optimizer.stepCount();
+    reports.deliver();
+  }
+
+  /** Does work that the others wait for, which they must not if it fails. */
+  private void forOthers(Runnable work) {
+    try {
+      work.run();
+    } catch (CollectiveException e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      collective.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Records this worker's loss to include in reports from the next step on. A report has the mean
+   * of the losses of the workers that have called this, added up in the order of the workers: so
+   * its last bits depend on how many there are. Nothing else uses it.
+   *
+   * @param loss the mean over this worker's micro-batches of the next step; NaN and infinities are
+   *     reported as they are
+   */
+  public void reportLoss(double loss) {
+    reports.loss(loss);
   }
 
   /**
@@ -229,7 +314,8 @@ public final class ShardedOptimizer implements AutoCloseable {
   }
 
   /**
-   * Sets every gradient to zero and discards what was accumulated since the last step.
+   * Sets every gradient to zero, but for those of frozen groups, and discards what was accumulated
+   * since the last step.
    *
    * @throws ConcurrentUseException if another thread is using this optimizer
    * @throws ClosedException if the optimizer, its parameters or the device is closed
@@ -238,9 +324,87 @@ public final class ShardedOptimizer implements AutoCloseable {
     exclusively(
         "zeroGradients()",
         () -> {
-          shards.zeroGradients();
+          active.zeroGradients();
           gradients.clear();
         });
+  }
+
+  /**
+   * The parameter groups, to freeze, unfreeze and add between steps. All workers do the same
+   * between the same two steps; otherwise this or the next step throws {@link
+   * io.warmstep.collective.WorkersDifferException} at all of them. Shares stay as they are: a
+   * worker that has much of a frozen group does less, and parameters that are added are shared by
+   * themselves, beginning with worker 0's values. The gradients of frozen groups are neither added
+   * up nor sent. If parameters can be added at some workers and not at others, for lack of memory,
+   * a {@link CollectiveException} is thrown, and no step can follow.
+   *
+   * @return a view of this optimizer
+   */
+  public OptimizerGroups groups() {
+    return new OptimizerGroups(optimizer, this::changeGroups, this::add);
+  }
+
+  private void changeGroups(String operation, Runnable change) {
+    exclusively(
+        operation,
+        () -> {
+          gradients.requireNone(Optimizer.OF_OTHERS);
+          optimizer.betweenSteps(operation, change);
+          followGroups();
+        });
+  }
+
+  private void add(Parameters more, List<ParameterGroup> groups) {
+    optimizer.evaluation().requireTraining("groups().add()");
+    Parameters joined = parameters.joinedBy(more);
+    List<RuleGroup> resolved = optimizer.resolve(more, groups);
+    collective.requireSame(
+        "what is added",
+        ShardedOptimizerBuilder.description(more, resolved, optimizer.options().stateStorage()));
+    Shards added = new Shards(more, resolved, collective.size());
+    Parameters share = added.parameters(more.device(), collective.rank());
+    leaves.begin(parameters.count());
+    shards.append(added); // the state of a part depends on its place
+    try {
+      together(
+          () -> {
+            added.gather(collective, OptionalInt.of(0)); // before the state has copies of them
+            optimizer.add(share, groups);
+          });
+    } catch (RuntimeException | Error e) {
+      leaves.undo();
+      shards.remove(added);
+      share.close();
+      throw e;
+    }
+    shares.add(share);
+    parameters = joined;
+  }
+
+  /** Does work that happens at all workers: if only some can do it, nothing can follow. */
+  private void together(Runnable work) {
+    RuntimeException failure = null;
+    try {
+      work.run();
+    } catch (CollectiveException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      failure = e;
+    }
+    List<byte[]> done = collective.exchange(new byte[] {(byte) (failure == null ? 1 : 0)});
+    List<Integer> failed = new ArrayList<>();
+    for (int worker = 0; worker < done.size(); worker++) {
+      if (done.get(worker)[0] == 0) {
+        failed.add(worker);
+      }
+    }
+    if (!failed.isEmpty() && failed.size() < done.size()) {
+      String message = "only workers " + failed + " could not add parameters: restore a checkpoint";
+      throw new CollectiveException(message, failure);
+    }
+    if (failure != null) {
+      throw failure;
+    }
   }
 
   /**
@@ -275,6 +439,18 @@ public final class ShardedOptimizer implements AutoCloseable {
    */
   public Tensor state(String parameter, String slot) {
     return optimizer.state(parameter, slot);
+  }
+
+  /**
+   * How much memory this worker's share of the state takes on its device: see {@link
+   * Optimizer#stateBytes}. For rules that neither sum over tensors nor multiply matrices it is
+   * about that of a single optimizer divided by the number of workers.
+   *
+   * @return in bytes
+   * @throws ClosedException if the optimizer, its parameters or the device is closed
+   */
+  public long stateBytes() {
+    return optimizer.stateBytes();
   }
 
   /**
@@ -351,7 +527,7 @@ public final class ShardedOptimizer implements AutoCloseable {
     use.enter("save()");
     try {
       checkUsable();
-      gradients.requireNone();
+      gradients.requireNone("and no checkpoint has them: save right after a step");
       new ShardFiles(collective, parameters, this::shard).save(optimizer, folder);
     } finally {
       use.leave();
@@ -378,6 +554,7 @@ public final class ShardedOptimizer implements AutoCloseable {
       checkUsable();
       RestoreReport report =
           new ShardFiles(collective, parameters, this::shard).restore(optimizer, path);
+      followGroups();
       gradients.clear();
       shards.gather(collective, OptionalInt.empty());
       steps = optimizer.stepCount();
@@ -396,9 +573,10 @@ public final class ShardedOptimizer implements AutoCloseable {
   @Override
   public void close() {
     if (lifetime.end()) {
+      reports.close();
       optimizer.close();
       gradients.close();
-      share.close();
+      shares.forEach(Parameters::close);
     }
   }
 

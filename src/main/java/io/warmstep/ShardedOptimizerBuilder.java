@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.LaneTree;
+import io.warmstep.step.StateStorage;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.TreeMap;
@@ -61,7 +62,6 @@ public final class ShardedOptimizerBuilder {
    * @throws io.warmstep.collective.WorkersDifferException if parameters, rules, options or the
    *     library's versions differ between workers
    * @throws io.warmstep.collective.CollectiveException if a worker is lost or is too late
-   * @throws UnsupportedOperationException if an option cannot be shared; the message says why
    * @throws IllegalStateException as {@link OptimizerBuilder#build}
    * @throws IllegalArgumentException as {@link OptimizerBuilder#build}
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
@@ -76,30 +76,32 @@ public final class ShardedOptimizerBuilder {
             builder.options().adaptiveClip(),
             builder.groups(),
             parameters);
-    requireSupported();
     Shards shards = new Shards(parameters, groups, collective.size());
     GatheredUpdate gathered = new GatheredUpdate(collective, shards);
     LaneTree tree = isFast ? null : new LaneTree(lanes, collective.size());
-    collective.requireSame("what is trained", description(parameters, groups));
+    collective.requireSame("what is trained", description(groups));
     shards.gather(collective, OptionalInt.of(0)); // before the state has copies of them
-    Parameters share = shards.parameters(parameters.device(), collective.rank());
+    int rank = collective.rank();
+    Parameters share = shards.parameters(parameters.device(), rank);
+    SharedLeaves leaves = new SharedLeaves(collective);
     Optimizer optimizer = null;
     try {
       optimizer =
           builder.buildShare(
               share,
-              new SharedLeaves(collective),
-              collective.movesMeanwhile() && !changeLater(groups) ? gathered : null,
-              part -> place(parameters, shards, part.name()));
-      LaneGradients gradients =
-          new LaneGradients(
-              parameters.device(),
-              shards,
-              tree,
-              collective.rank(),
-              builder.options().zeroGradients());
+              leaves,
+              collective.movesMeanwhile() ? gathered : null,
+              part -> shards.place(part.name(), rank));
       return new ShardedOptimizer(
-          collective, parameters, shards, share, optimizer, gradients, gathered, tree);
+          collective,
+          parameters,
+          shards,
+          share,
+          optimizer,
+          leaves,
+          gathered,
+          reports(optimizer),
+          tree);
     } catch (RuntimeException | Error e) {
       if (optimizer != null) {
         optimizer.close();
@@ -109,30 +111,39 @@ public final class ShardedOptimizerBuilder {
     }
   }
 
-  /** Whether parameters may change in a step once they are updated: slow weights come after. */
-  private static boolean changeLater(List<RuleGroup> groups) {
-    return groups.stream().anyMatch(group -> group.rule().slowWeights().isPresent());
-  }
-
-  private Place place(Parameters parameters, Shards shards, String name) {
-    Shard own = shards.of(name, collective.rank());
-    return new Place(own.count() == 0 ? 0 : own.from(), parameters.get(name).length());
-  }
-
-  private void requireSupported() {
-    if (builder.hasListeners()) {
-      throw new UnsupportedOperationException(
-          "a listener of a sharded optimizer would receive reports of this worker's share alone:"
-              + " build it without listener(...)");
-    }
+  private SharedReports reports(Optimizer optimizer) {
+    List<RuleGroup> rules = optimizer.trainedGroups().stream().map(TrainedGroup::rules).toList();
+    return new SharedReports(
+        collective,
+        optimizer.device(),
+        builder.listeners(OwnClip.of(optimizer.options(), rules)),
+        builder.measuresUpdates(),
+        optimizer.options().zeroGradients());
   }
 
   /** Describes everything that must be the same at all workers, one line each. */
-  private String description(Parameters parameters, List<RuleGroup> groups) {
+  private String description(List<RuleGroup> groups) {
     StringBuilder text = new StringBuilder();
     // Another version may have other numerics.
     text.append("warmstep ").append(LibraryVersion.get()).append('\n');
     text.append("order of adding up: ").append(isFast ? "fast" : lanes + " lanes").append('\n');
+    text.append(description(builder.parameters(), groups, builder.options().stateStorage()));
+    text.append("options: ").append(builder.options().describe()).append('\n');
+    LearningRate rate = builder.learningRate();
+    text.append("learning rate: ");
+    text.append(rate.isConstant() ? rate.constant() : OptimizerSaver.describe(rate.schedule()));
+    text.append("\nmoving: ").append(new TreeMap<>(builder.moving().described()));
+    text.append("\nloss scaler: ").append(builder.scaler());
+    return text.append("\nsteps so far: ").append(builder.startAfter()).append('\n').toString();
+  }
+
+  /**
+   * Describes parameters and their groups.
+   *
+   * @param storage of the state where a group has none of its own
+   */
+  static String description(Parameters parameters, List<RuleGroup> groups, StateStorage storage) {
+    StringBuilder text = new StringBuilder();
     for (Parameter parameter : parameters) {
       text.append("parameter \"").append(parameter.name()).append("\": ");
       text.append(parameter.values().type()).append(' ').append(parameter.shape());
@@ -143,17 +154,10 @@ public final class ShardedOptimizerBuilder {
       text.append(' ').append(new TreeMap<>(OptimizerSaver.settings(group.rule())));
       text.append(", learning rate times ").append(group.learningRateFactor());
       text.append(", adaptive clip ").append(group.adaptiveClip());
-      text.append(", stateType ");
-      text.append(group.stateStorage().orElse(builder.options().stateStorage()));
+      text.append(", stateType ").append(group.stateStorage().orElse(storage));
       text.append(", of ").append(group.members().stream().map(Parameter::name).toList());
       text.append('\n');
     }
-    text.append("options: ").append(builder.options().describe()).append('\n');
-    LearningRate rate = builder.learningRate();
-    text.append("learning rate: ");
-    text.append(rate.isConstant() ? rate.constant() : OptimizerSaver.describe(rate.schedule()));
-    text.append("\nmoving: ").append(new TreeMap<>(builder.moving().described()));
-    text.append("\nloss scaler: ").append(builder.scaler());
-    return text.append("\nsteps so far: ").append(builder.startAfter()).append('\n').toString();
+    return text.toString();
   }
 }

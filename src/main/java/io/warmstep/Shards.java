@@ -10,10 +10,12 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * The elements that each worker updates. All elements are taken in the order of the parameters, and
- * each worker has a run of them, all of about the same length. They are cut between leaves of 4096
+ * each worker has a run of them, all of about the same length; parameters that are added later are
+ * shared likewise, by themselves, so that no state moves. They are cut between leaves of 4096
  * elements, counted from each parameter's first, so that a leaf of the norm belongs to one worker;
  * a parameter whose rule or clipping sums over the tensor is not cut at all.
  */
@@ -26,6 +28,8 @@ final class Shards {
 
   /** The parameters in the order in which a step updates them, by group. */
   private final List<Parameter> updated = new ArrayList<>();
+
+  private Shards() {}
 
   Shards(Parameters parameters, List<RuleGroup> groups, int workers) {
     IdentityHashMap<Parameter, RuleGroup> groupOf = new IdentityHashMap<>();
@@ -52,6 +56,47 @@ final class Shards {
       this.parameters.add(parameter);
       shards.add(own);
     }
+  }
+
+  /** Adds the parts of parameters that come after all of these. */
+  void append(Shards more) {
+    for (Parameter parameter : more.parameters) {
+      byName.put(parameter.name(), byName.size());
+    }
+    parameters.addAll(more.parameters);
+    shards.addAll(more.shards);
+    updated.addAll(more.updated);
+  }
+
+  /** Undoes the last {@link #append}. */
+  void remove(Shards more) {
+    byName.keySet().removeAll(more.byName.keySet());
+    int left = parameters.size() - more.count();
+    parameters.subList(left, parameters.size()).clear();
+    shards.subList(left, shards.size()).clear();
+    updated.subList(left, updated.size()).clear();
+  }
+
+  /** Where a worker's part of a parameter lies in the whole. */
+  Place place(String name, int worker) {
+    Shard own = of(name, worker);
+    long whole = parameters.get(byName.get(name)).length();
+    return new Place(own.count() == 0 ? 0 : own.from(), whole);
+  }
+
+  /** The same parts of fewer parameters. */
+  Shards of(Set<String> names) {
+    Shards fewer = new Shards();
+    for (int i = 0; i < count(); i++) {
+      String name = parameters.get(i).name();
+      if (names.contains(name)) {
+        fewer.byName.put(name, fewer.count());
+        fewer.parameters.add(parameters.get(i));
+        fewer.shards.add(shards.get(i));
+      }
+    }
+    updated.stream().filter(one -> names.contains(one.name())).forEach(fewer.updated::add);
+    return fewer;
   }
 
   /** Whether a parameter of a group can be cut. */
@@ -99,6 +144,10 @@ final class Shards {
 
   Shard of(int index, int worker) {
     return shards.get(index).get(worker);
+  }
+
+  Set<String> names() {
+    return Set.copyOf(byName.keySet());
   }
 
   /** Sets all gradients to zero, not only those of one worker's parts. */

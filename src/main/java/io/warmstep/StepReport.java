@@ -9,7 +9,8 @@ import java.util.List;
  * @param step how many steps have happened, this one included; a skipped step does not count
  * @param learningRate the rate of the last step that happened, before the groups' factors; NaN
  *     before the first
- * @param loss the last loss given to {@link Optimizer#reportLoss}, or NaN if none was
+ * @param loss the last loss given to {@link Optimizer#reportLoss}, or NaN if none was; of a sharded
+ *     optimizer, the mean over its workers, see {@link ShardedOptimizer#reportLoss}
  * @param gradientNorm the global norm of this step's gradients, as {@link Optimizer#gradientNorm}
  *     gives it; NaN if the optimizer does not compute it
  * @param clipRate fraction of the completed, reported steps whose gradients were clipped by norm:
@@ -36,8 +37,8 @@ public record StepReport(
    * @param group the group's pattern; {@code others} for the parameters of no group, {@code all} if
    *     there are no groups. Later groups of the same name are numbered from {@code others.2} on
    * @param toWeight the Euclidean norm of the change, divided by the norm of the values before it:
-   *     both over all elements of the group, in float64. NaN if the step was skipped; NaN or
-   *     infinite if all values were 0
+   *     both over all elements of the group, in float64, added up by leaves of 4096 elements. NaN
+   *     if the step was skipped; NaN or infinite if all values were 0
    * @param lost fraction of elements with a finite, nonzero gradient whose value did not change
    *     because the update was below half a unit in the last place; with stochastic rounding, of
    *     those that stayed this time. NaN if there is no such element, the group's rate is 0, or the

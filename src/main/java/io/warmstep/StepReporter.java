@@ -1,7 +1,6 @@
 package io.warmstep;
 
 import io.warmstep.backend.BackendDevice;
-import io.warmstep.step.StepOptions;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -18,45 +17,30 @@ final class StepReporter {
   /** Steps that may be kept on the device at a time: a finished one and an unfinished one. */
   private static final int MOST_SNAPSHOTS = 2;
 
-  private final Subscription[] subscriptions; // an array: iterating over it allocates nothing
-  private final StepOptions options;
+  private final StepListeners listeners;
+  private final boolean zeroesGradients;
   private final boolean measuresUpdates;
-  private final long[] reported;
-  private final long[] clipped;
   private double loss = Double.NaN;
   private long calls;
 
   private final List<StepSnapshot> free = new ArrayList<>();
   private final Deque<Outstanding> outstanding = new ArrayDeque<>();
-  private final Deque<Step> ready = new ArrayDeque<>();
   private StepSnapshot current;
 
   /** Frees the existing snapshots; refers to nothing else. */
   private final List<Runnable> releases = new ArrayList<>();
 
-  /** A listener and how often it is called. */
-  record Subscription(StepListener listener, long interval) {}
-
-  /** The host's numbers of a step when it was enqueued. */
-  private record Known(
-      long call, boolean happened, long step, double rate, double loss, long skipped) {}
-
   /** A step that is kept on the device. */
-  private record Outstanding(Known known, StepSnapshot snapshot) {}
+  private record Outstanding(StepListeners.Known known, StepSnapshot snapshot) {}
 
-  /** A step whose numbers were read. */
-  private record Step(Known known, double norm, List<StepReport.Update> updates) {}
-
-  StepReporter(List<Subscription> subscriptions, StepOptions options, boolean measuresUpdates) {
-    this.subscriptions = subscriptions.toArray(Subscription[]::new);
-    this.options = options;
+  StepReporter(StepListeners listeners, boolean zeroesGradients, boolean measuresUpdates) {
+    this.listeners = listeners;
+    this.zeroesGradients = zeroesGradients;
     this.measuresUpdates = measuresUpdates;
-    reported = new long[this.subscriptions.length];
-    clipped = new long[this.subscriptions.length];
   }
 
   boolean hasListeners() {
-    return subscriptions.length > 0;
+    return listeners.areThere();
   }
 
   void loss(double value) {
@@ -82,12 +66,7 @@ final class StepReporter {
 
   /** Whether the next step is to be reported. */
   boolean isNextDue() {
-    for (Subscription subscription : subscriptions) {
-      if ((calls + 1) % subscription.interval() == 0) {
-        return true;
-      }
-    }
-    return false;
+    return listeners.isDue(calls + 1);
   }
 
   private StepSnapshot takeFree(BackendDevice device, PreparedStep step) {
@@ -101,8 +80,7 @@ final class StepReporter {
       }
       if (releases.size() < MOST_SNAPSHOTS) {
         try {
-          StepSnapshot snapshot =
-              new StepSnapshot(device, step, measuresUpdates, options.zeroGradients());
+          StepSnapshot snapshot = new StepSnapshot(device, step, measuresUpdates, zeroesGradients);
           releases.add(snapshot.release());
           return snapshot;
         } catch (OutOfDeviceMemoryException e) {
@@ -129,21 +107,14 @@ final class StepReporter {
     calls++;
     if (current != null) {
       current.afterStep(step);
-      Known known =
-          new Known(
-              calls,
-              happened,
-              optimizer.stepCount(),
-              optimizer.learningRate(),
-              loss,
-              optimizer.skippedSteps());
+      StepListeners.Known known = StepListeners.Known.of(calls, happened, optimizer, loss);
       outstanding.add(new Outstanding(known, current));
       current = null;
     }
     while (!outstanding.isEmpty() && outstanding.element().snapshot().isReached()) {
       read(outstanding.remove());
     }
-    deliver();
+    listeners.deliver();
   }
 
   /** Waits for outstanding reports and delivers all. */
@@ -151,7 +122,7 @@ final class StepReporter {
     while (!outstanding.isEmpty()) {
       awaitOldest();
     }
-    deliver();
+    listeners.deliver();
   }
 
   /** The same before the end: reports that a failed device cannot supply are lost. */
@@ -164,7 +135,7 @@ final class StepReporter {
           "the reports of " + (1 + outstanding.size()) + " steps are lost, as the device failed",
           e);
       outstanding.clear();
-      deliver();
+      listeners.deliver();
     }
   }
 
@@ -176,52 +147,14 @@ final class StepReporter {
 
   private void read(Outstanding step) {
     try {
-      Known known = step.known();
-      double rate = known.happened() ? known.rate() : Double.NaN;
-      ready.add(new Step(known, step.snapshot().norm(), step.snapshot().updates(rate)));
+      StepListeners.Known known = step.known();
+      StepSnapshot snapshot = step.snapshot();
+      List<StepReport.Update> updates =
+          snapshot.updates(snapshot.sums(known.happened()), known.ownRate());
+      listeners.add(known, snapshot.norm(), updates);
     } finally {
       free.add(step.snapshot());
     }
-  }
-
-  /** Delivers all of them, even if a listener fails; the first failure is thrown to the caller. */
-  private void deliver() {
-    RuntimeException failure = null;
-    while (!ready.isEmpty()) {
-      Step step = ready.remove();
-      for (int i = 0; i < subscriptions.length; i++) {
-        if (step.known().call() % subscriptions[i].interval() == 0) {
-          try {
-            subscriptions[i].listener().onStep(report(step, i));
-          } catch (RuntimeException e) {
-            if (failure == null) {
-              failure = e;
-            } else {
-              failure.addSuppressed(e);
-            }
-          }
-        }
-      }
-    }
-    if (failure != null) {
-      throw failure;
-    }
-  }
-
-  private StepReport report(Step step, int i) {
-    Known known = step.known();
-    if (known.happened()) {
-      reported[i]++;
-      clipped[i] += step.norm() > options.clipNorm() ? 1 : 0;
-    }
-    return new StepReport(
-        known.step(),
-        known.rate(),
-        known.loss(),
-        step.norm(),
-        options.clipsByNorm() && reported[i] > 0 ? (double) clipped[i] / reported[i] : Double.NaN,
-        known.skipped(),
-        step.updates());
   }
 
   /** Frees the data kept on the device. Refers to no listener, and to nothing else. */

@@ -21,7 +21,6 @@ import java.util.Optional;
 final class StepSnapshot implements AutoCloseable {
   private final List<RuleGroup> groups;
   private final List<String> names;
-  private final boolean measuresUpdates;
   private final boolean losesGradients;
   private final boolean isAsynchronous;
   private final List<List<UpdateMeter.Measured>> measured = new ArrayList<>();
@@ -40,7 +39,6 @@ final class StepSnapshot implements AutoCloseable {
       BackendDevice device, PreparedStep step, boolean measuresUpdates, boolean losesGradients) {
     this.groups = groups(step);
     this.names = names(step);
-    this.measuresUpdates = measuresUpdates;
     this.losesGradients = losesGradients;
     this.isAsynchronous = device.isAsynchronous();
     this.mark = device.mark();
@@ -239,12 +237,27 @@ final class StepSnapshot implements AutoCloseable {
   }
 
   /**
-   * The step's changes.
+   * The step's changes, by group; empty if they are not measured.
    *
+   * @param happened false if it was skipped
+   */
+  List<UpdateSums> sums(boolean happened) {
+    return measured.stream().map(members -> UpdateMeter.measure(members, happened)).toList();
+  }
+
+  /**
+   * What is reported of these changes.
+   *
+   * @param sums by group, of all workers
    * @param learningRate the step's, or NaN if it was skipped
    */
-  List<StepReport.Update> updates(double learningRate) {
-    return measuresUpdates ? UpdateMeter.measure(groups, names, measured, learningRate) : List.of();
+  List<StepReport.Update> updates(List<UpdateSums> sums, double learningRate) {
+    List<StepReport.Update> updates = new ArrayList<>();
+    for (int i = 0; i < sums.size(); i++) {
+      boolean isStill = learningRate * groups.get(i).learningRateFactor() == 0;
+      updates.add(sums.get(i).report(names.get(i), isStill));
+    }
+    return updates;
   }
 
   /**

@@ -3,24 +3,25 @@ package io.warmstep;
 import io.warmstep.backend.Encoding;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
+import io.warmstep.backend.StepPlan;
 import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /**
  * Measures the changes of one step, from copies of the values and gradients, which it reads a chunk
- * at a time. Sums are computed in the order of the elements, so equal bits in the parameters give
- * equal bits here.
+ * at a time. Sums are computed in the order of the elements, leaf by leaf, so equal bits in the
+ * parameters give equal bits here.
  */
 final class UpdateMeter {
-  private static final int CHUNK = 1 << 14;
+  /** Whole leaves. */
+  private static final int CHUNK = 4 * StepPlan.LEAF;
 
   private UpdateMeter() {}
 
@@ -103,133 +104,86 @@ final class UpdateMeter {
   /**
    * Reads the copies, which nothing writes any longer.
    *
-   * @param names of the groups
-   * @param learningRate the step's, or NaN if it was skipped
+   * @param measured a group's parameters
+   * @param happened whether the step did; a skipped one has the same slots
    */
-  static List<StepReport.Update> measure(
-      List<RuleGroup> groups,
-      List<String> names,
-      List<List<Measured>> measured,
-      double learningRate) {
-    List<StepReport.Update> updates = new ArrayList<>();
+  static UpdateSums measure(List<Measured> measured, boolean happened) {
+    UpdateSums sums = UpdateSums.of(measured.stream().map(Measured::parameter).toList());
     for (int i = 0; i < measured.size(); i++) {
-      Sums sums = new Sums();
-      for (Measured member : measured.get(i)) {
-        member.codes().forEach(codes -> sums.of(codes)); // a skipped step has the same slots
-        if (!Double.isNaN(learningRate)) {
-          sums.add(member);
-        }
+      UpdateSums.OfParameter own = sums.member(i);
+      measured.get(i).codes().forEach(codes -> own.codes(codes.slot()));
+      if (happened) {
+        add(measured.get(i), own);
       }
-      boolean isStill = learningRate * groups.get(i).learningRateFactor() == 0;
-      updates.add(
-          new StepReport.Update(
-              names.get(i),
-              Math.sqrt(sums.change) / Math.sqrt(sums.size),
-              isStill ? Double.NaN : share(sums.lost, sums.withGradient),
-              sums.largest,
-              sums.largestParameter,
-              sums.codes.values().stream().map(CodeSums::report).toList()));
     }
-    return updates;
-  }
-
-  /** NaN if there is nothing to have a share of. */
-  private static double share(long part, long whole) {
-    return (double) part / whole;
+    return sums;
   }
 
   private static boolean hasUpdate(double gradient) {
     return gradient != 0 && Double.isFinite(gradient);
   }
 
-  /** Sums over the elements of a group. */
-  private static final class Sums {
-    private double change;
-    private double size;
-    private long withGradient;
-    private long lost;
-    private double largest = Double.NaN;
-    private String largestParameter = "";
-    private final Map<String, CodeSums> codes = new LinkedHashMap<>();
-
-    CodeSums of(Codes state) {
-      return codes.computeIfAbsent(state.slot(), CodeSums::new);
-    }
-
-    void add(Measured measured) {
-      Parameter parameter = measured.parameter();
-      long length = parameter.length();
-      Elements before = Elements.of(measured.before(), length);
-      Elements after = Elements.of(measured.afterStep(), length);
-      Elements gradients = new Elements(measured.usedGradients(), null, length);
-      List<Elements> states = new ArrayList<>();
-      measured.codes().forEach(state -> states.add(Elements.of(state.afterStep(), length)));
-      double ownChange = 0;
-      double ownSize = 0;
-      for (long at = 0; at < length; at += CHUNK) {
-        int count = (int) Math.min(CHUNK, length - at);
-        double[] old = before.read(at, count);
-        double[] present = after.read(at, count);
-        double[] gradient = gradients.read(at, count);
-        for (int i = 0; i < count; i++) {
-          double difference = present[i] - old[i];
-          ownChange += difference * difference;
-          ownSize += old[i] * old[i];
-          if (hasUpdate(gradient[i])) {
-            withGradient++;
-            lost += difference == 0 ? 1 : 0;
-          }
-        }
-        for (int i = 0; i < states.size(); i++) {
-          Codes state = measured.codes().get(i);
-          of(state).add(state, states.get(i).read(at, count), gradient, count);
-        }
+  private static void add(Measured measured, UpdateSums.OfParameter sums) {
+    long length = measured.parameter().length();
+    Elements before = Elements.of(measured.before(), length);
+    Elements after = Elements.of(measured.afterStep(), length);
+    Elements gradients = new Elements(measured.usedGradients(), null, length);
+    List<Elements> states = new ArrayList<>();
+    measured.codes().forEach(state -> states.add(Elements.of(state.afterStep(), length)));
+    sums.expect(Math.toIntExact((length + StepPlan.LEAF - 1) / StepPlan.LEAF));
+    for (long at = 0; at < length; at += CHUNK) {
+      int count = (int) Math.min(CHUNK, length - at);
+      double[] old = before.read(at, count);
+      double[] present = after.read(at, count);
+      double[] gradient = gradients.read(at, count);
+      for (int from = 0; from < count; from += StepPlan.LEAF) {
+        addLeaf(sums, from, Math.min(count, from + StepPlan.LEAF), old, present, gradient);
       }
-      change += ownChange;
-      size += ownSize;
-      if (ownSize != 0) {
-        compare(parameter.name(), Math.sqrt(ownChange) / Math.sqrt(ownSize));
-      }
-    }
-
-    /** A NaN counts as the largest. */
-    private void compare(String parameter, double ratio) {
-      if (largestParameter.isEmpty()
-          || ratio > largest
-          || (Double.isNaN(ratio) && !Double.isNaN(largest))) {
-        largest = ratio;
-        largestParameter = parameter;
+      for (int i = 0; i < states.size(); i++) {
+        Codes state = measured.codes().get(i);
+        add(sums.codes(state.slot()), state, states.get(i).read(at, count), gradient, count);
       }
     }
   }
 
-  /** Counts of the codes of one slot of a group. */
-  private static final class CodeSums {
-    private final String slot;
-    private long elements;
-    private long saturated;
-    private long withGradient;
-    private long vanished;
-
-    CodeSums(String slot) {
-      this.slot = slot;
-    }
-
-    void add(Codes state, double[] values, double[] gradients, int count) {
-      double bound = StateCodes.largest(state.state().encoding().isSquares());
-      elements += count;
-      for (int i = 0; i < count; i++) {
-        saturated += Math.abs(values[i]) < bound ? 0 : 1; // NaN is not below it
-        if (hasUpdate(gradients[i])) {
-          withGradient++;
-          vanished += values[i] == 0 ? 1 : 0;
-        }
+  private static void addLeaf(
+      UpdateSums.OfParameter sums,
+      int from,
+      int to,
+      double[] old,
+      double[] present,
+      double[] gradient) {
+    double change = 0;
+    double size = 0;
+    long withGradient = 0;
+    long lost = 0;
+    for (int i = from; i < to; i++) {
+      double difference = present[i] - old[i];
+      change += difference * difference;
+      size += old[i] * old[i];
+      if (hasUpdate(gradient[i])) {
+        withGradient++;
+        lost += difference == 0 ? 1 : 0;
       }
     }
+    sums.addLeaf(change, size);
+    sums.count(withGradient, lost);
+  }
 
-    StepReport.Codes report() {
-      return new StepReport.Codes(slot, share(saturated, elements), share(vanished, withGradient));
+  private static void add(
+      UpdateSums.OfCodes sums, Codes state, double[] values, double[] gradients, int count) {
+    double bound = StateCodes.largest(state.state().encoding().isSquares());
+    long saturated = 0;
+    long withGradient = 0;
+    long vanished = 0;
+    for (int i = 0; i < count; i++) {
+      saturated += Math.abs(values[i]) < bound ? 0 : 1; // NaN is not below it
+      if (hasUpdate(gradients[i])) {
+        withGradient++;
+        vanished += values[i] == 0 ? 1 : 0;
+      }
     }
+    sums.count(count, saturated, withGradient, vanished);
   }
 
   /** Elements as float64, which is exact, a chunk at a time. */

@@ -4,8 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.backend.StepPlan;
-import io.warmstep.collective.Collective;
 import io.warmstep.collective.Collectives;
+import io.warmstep.collective.ForwardingCollective;
+import io.warmstep.collective.Gathering;
 import io.warmstep.collective.LaneShare;
 import io.warmstep.collective.LaneTree;
 import io.warmstep.collective.Share;
@@ -66,9 +67,12 @@ class SharedAllocationTest {
   }
 
   /** Counts what is allocated in its operations. */
-  private static final class Counted implements Collective {
-    private final Collective whole = Collectives.inProcess(1).get(0);
+  private static final class Counted extends ForwardingCollective {
     long bytes;
+
+    Counted() {
+      super(Collectives.inProcess(1).get(0));
+    }
 
     private <T> T count(Supplier<T> operation) {
       long before = Allocations.ofThisThread();
@@ -84,38 +88,28 @@ class SharedAllocationTest {
     }
 
     @Override
-    public int rank() {
-      return whole.rank();
-    }
-
-    @Override
-    public int size() {
-      return whole.size();
-    }
-
-    @Override
     public void reduceScatter(List<Share> shares) {
-      run(() -> whole.reduceScatter(shares));
+      run(() -> super.reduceScatter(shares));
     }
 
     @Override
     public void reduceScatter(LaneTree tree, List<LaneShare> shares) {
-      run(() -> whole.reduceScatter(tree, shares));
+      run(() -> super.reduceScatter(tree, shares));
     }
 
     @Override
     public void allGather(List<Share> shares) {
-      run(() -> whole.allGather(shares));
+      run(() -> super.allGather(shares));
+    }
+
+    @Override
+    public Gathering gather(List<Share> shares) {
+      return gatherAtEnd(shares);
     }
 
     @Override
     public List<byte[]> exchange(byte[] message) {
-      return count(() -> whole.exchange(message));
-    }
-
-    @Override
-    public void close() {
-      whole.close();
+      return count(() -> super.exchange(message));
     }
   }
 

@@ -6,6 +6,7 @@ import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.AdaptiveClip;
+import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -88,6 +89,27 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       }
     }
     return shared;
+  }
+
+  /**
+   * Prepares to exchange the norm's leaves with other workers, in the order of {@link #normOrder}.
+   *
+   * @param own this worker's
+   * @return their exchange
+   */
+  public LeafExchange.Prepared exchangeNorm(LeafExchange.Leaves own) {
+    return options
+        .leafExchange()
+        .prepareNorm(own, runs(ElementType.FLOAT32), runs(ElementType.FLOAT64));
+  }
+
+  private List<LeafExchange.Run> runs(ElementType arithmetic) {
+    return normOrder(arithmetic).stream()
+        .map(
+            entry ->
+                new LeafExchange.Run(
+                    entry.index(), Math.toIntExact((entry.length() + LEAF - 1) / LEAF)))
+        .toList();
   }
 
   /**

@@ -23,16 +23,19 @@ final class Bucket {
   static final int FIRST_OPERATION = 16;
 
   private static final int LARGEST = 512 << 10;
-  private static final int SMALLEST = 16 << 10;
+  private static final int SMALLEST = 8 << 10;
 
-  /** Maximum memory of all links of a worker together: two buckets in each direction. */
-  private static final int MAX_MEMORY = 32 << 20;
+  /** Buckets of a link in each direction: one in transit while another is filled or read. */
+  static final int PER_DIRECTION = 2;
+
+  /** Maximum memory of the payloads of all links of a worker together. */
+  static final int MAX_MEMORY = 32 << 20;
 
   private Bucket() {}
 
   /** Bytes of a bucket's payload in a collective of the given size. */
   static int payload(int size) {
-    int fair = MAX_MEMORY / 4 / Math.max(1, size - 1);
+    int fair = MAX_MEMORY / (2 * PER_DIRECTION) / Math.max(1, size - 1);
     return Math.max(SMALLEST, Math.min(LARGEST, Integer.highestOneBit(fair)));
   }
 

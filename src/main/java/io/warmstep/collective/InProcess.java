@@ -9,8 +9,6 @@ import java.util.List;
 
 /** A worker that is a thread; its links are queues of buckets. */
 final class InProcess extends Mesh {
-  private static final int BUCKETS = 2;
-
   private final Signal signal = new Signal();
 
   /** Signals that something may have changed. */
@@ -50,7 +48,7 @@ final class InProcess extends Mesh {
     }
 
     synchronized ByteBuffer takeEmpty() {
-      if (empty.isEmpty() && allocated < BUCKETS && !hasEnded) {
+      if (empty.isEmpty() && allocated < Bucket.PER_DIRECTION && !hasEnded) {
         allocated++;
         empty.add(Bucket.allocate(size, false));
       }

@@ -11,9 +11,6 @@ import java.util.List;
 
 /** Buckets over a connection, which never waits. */
 final class TcpLink implements Link {
-  /** In each direction: one in transit while another is filled or read. */
-  private static final int BUCKETS = 2;
-
   private final int peer;
   private final int size;
   private final SocketChannel channel;
@@ -38,7 +35,7 @@ final class TcpLink implements Link {
     if (end != null) {
       return null;
     }
-    if (empty.isEmpty() && leaving.size() < BUCKETS) {
+    if (empty.isEmpty() && leaving.size() < Bucket.PER_DIRECTION) {
       empty.add(allocate());
     }
     return empty.peek();
@@ -148,7 +145,7 @@ final class TcpLink implements Link {
   private boolean hasRoom() {
     if (arriving == null) {
       ByteBuffer next = free.poll();
-      if (next == null && arrived.size() < BUCKETS) {
+      if (next == null && arrived.size() < Bucket.PER_DIRECTION) {
         next = allocate();
       }
       arriving = next == null ? null : next.clear();
@@ -163,7 +160,8 @@ final class TcpLink implements Link {
   /** Registers what to wait for. */
   void listen() {
     boolean reads =
-        end == null && (arriving != null || !free.isEmpty() || arrived.size() < BUCKETS);
+        end == null
+            && (arriving != null || !free.isEmpty() || arrived.size() < Bucket.PER_DIRECTION);
     boolean writes = end == null && !leaving.isEmpty();
     key.interestOps((reads ? SelectionKey.OP_READ : 0) | (writes ? SelectionKey.OP_WRITE : 0));
   }

@@ -1,5 +1,7 @@
 package io.warmstep.step;
 
+import java.util.List;
+
 /**
  * Makes the leaves of a norm, or of a group's sums, whole where a step is of one worker's part of a
  * model. The parts of the workers follow each other in the order of the leaves.
@@ -12,6 +14,26 @@ public interface LeafExchange {
    * @return their exchange
    */
   Prepared prepare(Leaves own);
+
+  /**
+   * Prepares to exchange the leaves of the norm at every step.
+   *
+   * @param own as for {@link #prepare}
+   * @param floats what those of float32 arithmetic belong to, in their order
+   * @param doubles the same of float64 arithmetic
+   * @return their exchange
+   */
+  default Prepared prepareNorm(Leaves own, List<Run> floats, List<Run> doubles) {
+    return prepare(own);
+  }
+
+  /**
+   * Consecutive leaves of one parameter.
+   *
+   * @param parameter its index among all
+   * @param leaves how many
+   */
+  record Run(int parameter, int leaves) {}
 
   /** The exchange of one norm's or group's leaves, which makes room at its first call. */
   interface Prepared {

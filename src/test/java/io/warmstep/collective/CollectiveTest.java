@@ -9,10 +9,12 @@ import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Tensor;
+import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,6 +31,20 @@ class CollectiveTest {
       values[i] = (float) (random.nextDouble() - 0.5) * (1 << random.nextInt(12));
     }
     return values;
+  }
+
+  /** Those that a collective makes of others need not be. */
+  @Test
+  void everyOperationIsForwarded() throws Exception {
+    Set<String> made = Set.of("barrier", "allReduce", "broadcast", "requireSame");
+    for (Method method : Collective.class.getMethods()) {
+      Method own =
+          ForwardingCollective.class.getMethod(method.getName(), method.getParameterTypes());
+      assertEquals(
+          made.contains(method.getName()) ? Collective.class : ForwardingCollective.class,
+          own.getDeclaringClass(),
+          method.toString());
+    }
   }
 
   /** Cut at odd places, each part of another worker, and some that are empty. */

@@ -27,6 +27,7 @@ public final class ShardedRun {
   private final List<ElementType> types;
   private final UnaryOperator<OptimizerBuilder> choices;
   private int microBatches = LANES;
+  private int badStep = -1;
 
   public ShardedRun(List<ElementType> types, UnaryOperator<OptimizerBuilder> choices) {
     this.types = types;
@@ -39,6 +40,12 @@ public final class ShardedRun {
 
   ShardedRun microBatches(int count) {
     microBatches = count;
+    return this;
+  }
+
+  /** Makes one gradient of a step a NaN. */
+  ShardedRun badStep(int step) {
+    badStep = step;
     return this;
   }
 
@@ -64,8 +71,12 @@ public final class ShardedRun {
     return values;
   }
 
-  private static float[] gradient(int index, long step, long microBatch, int length) {
-    return random(1000 * step + 10 * microBatch + index, length, 3);
+  private float[] gradient(int index, long step, long microBatch, int length) {
+    float[] gradient = random(1000 * step + 10 * microBatch + index, length, 3);
+    if (step == badStep && microBatch == 5 && length > 5000) {
+      gradient[5000] = Float.NaN;
+    }
+    return gradient;
   }
 
   private OptimizerBuilder builder(Parameters parameters) {
@@ -77,8 +88,19 @@ public final class ShardedRun {
   }
 
   ShardedOptimizer optimizer(Parameters parameters, Collective collective) {
-    ShardedOptimizerBuilder sharded = builder(parameters).sharded(collective);
+    return optimizer(parameters, collective, UnaryOperator.identity());
+  }
+
+  /** One with a worker's own choices. */
+  ShardedOptimizer optimizer(
+      Parameters parameters, Collective collective, UnaryOperator<OptimizerBuilder> own) {
+    ShardedOptimizerBuilder sharded = own.apply(builder(parameters)).sharded(collective);
     return sharded.lanes(LANES).build();
+  }
+
+  /** One optimizer that accumulates by as many lanes, and so takes the mean itself. */
+  Optimizer accumulating(Parameters parameters, UnaryOperator<OptimizerBuilder> own) {
+    return own.apply(builder(parameters)).gradientScale(microBatches / 8.0).lanes(LANES).build();
   }
 
   /** Steps with gradients that were added up by plain loops. */
@@ -124,10 +146,7 @@ public final class ShardedRun {
     for (int step = from; step < to; step++) {
       for (int j = 0; j < microBatches; j++) {
         if (optimizer.isMine(j)) {
-          int index = 0;
-          for (Parameter parameter : parameters) {
-            parameter.gradients().copyFrom(gradient(index++, step, j, (int) parameter.length()));
-          }
+          setGradients(parameters, step, j);
           optimizer.accumulate(j);
         }
       }
@@ -145,23 +164,32 @@ public final class ShardedRun {
     }
   }
 
-  /** The same of one optimizer that accumulates, and so takes the mean itself. */
+  /** The same of one optimizer that accumulates. */
   public String accumulated(int steps) {
     try (Device device = Devices.cpu(1);
         Parameters parameters = parameters(device, 0);
-        Optimizer optimizer =
-            builder(parameters).gradientScale(microBatches / 8.0).lanes(LANES).build()) {
-      for (int step = 0; step < steps; step++) {
-        for (int j = 0; j < microBatches; j++) {
-          int index = 0;
-          for (Parameter parameter : parameters) {
-            parameter.gradients().copyFrom(gradient(index++, step, j, (int) parameter.length()));
-          }
-          optimizer.accumulate();
-        }
-        optimizer.step();
-      }
+        Optimizer optimizer = accumulating(parameters, UnaryOperator.identity())) {
+      accumulate(parameters, optimizer, 0, steps);
       return bits(parameters);
+    }
+  }
+
+  /** Steps of an optimizer that accumulates. */
+  void accumulate(Parameters parameters, Optimizer optimizer, int from, int to) {
+    for (int step = from; step < to; step++) {
+      for (int j = 0; j < microBatches; j++) {
+        setGradients(parameters, step, j);
+        optimizer.accumulate();
+      }
+      optimizer.step();
+    }
+  }
+
+  private void setGradients(Parameters parameters, int step, int microBatch) {
+    int index = 0;
+    for (Parameter parameter : parameters) {
+      int length = (int) parameter.length();
+      parameter.gradients().copyFrom(gradient(index++, step, microBatch, length));
     }
   }
 

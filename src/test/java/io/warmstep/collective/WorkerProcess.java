@@ -27,13 +27,12 @@ final class WorkerProcess {
   }
 
   /** A collective whose worker is gone in the middle of an operation. */
-  private static final class Ending implements Collective {
-    private final Collective whole;
+  private static final class Ending extends ForwardingCollective {
     private final End end;
     private int reductions;
 
     Ending(Collective whole, End end) {
-      this.whole = whole;
+      super(whole);
       this.end = end;
     }
 
@@ -64,25 +63,10 @@ final class WorkerProcess {
     }
 
     @Override
-    public int rank() {
-      return whole.rank();
-    }
-
-    @Override
-    public int size() {
-      return whole.size();
-    }
-
-    @Override
-    public void reduceScatter(List<Share> shares) {
-      whole.reduceScatter(shares);
-    }
-
-    @Override
     public void reduceScatter(LaneTree tree, List<LaneShare> shares) {
       reductions++;
       halt(End.REDUCE_SCATTER);
-      whole.reduceScatter(tree, shares);
+      super.reduceScatter(tree, shares);
       if (end == End.UPDATE && reductions == 3) {
         kill(); // with the sums, and before its share is updated
       }
@@ -91,17 +75,12 @@ final class WorkerProcess {
     @Override
     public void allGather(List<Share> shares) {
       halt(End.ALL_GATHER);
-      whole.allGather(shares);
-    }
-
-    @Override
-    public boolean movesMeanwhile() {
-      return whole.movesMeanwhile();
+      super.allGather(shares);
     }
 
     @Override
     public Gathering gather(List<Share> shares) {
-      Gathering gathering = whole.gather(shares);
+      Gathering gathering = super.gather(shares);
       return new Gathering() {
         private int parts;
 
@@ -120,16 +99,6 @@ final class WorkerProcess {
           gathering.finish();
         }
       };
-    }
-
-    @Override
-    public List<byte[]> exchange(byte[] message) {
-      return whole.exchange(message);
-    }
-
-    @Override
-    public void close() {
-      whole.close();
     }
   }
 

@@ -10,13 +10,28 @@ import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Workers that are processes: one that is killed, or hangs, beside two that go on. */
 class WorkerProcessTest {
+  /** Beside a limit, since the machine may be busy. */
+  private static final Duration SLACK = Duration.ofSeconds(40);
+
+  /** How a worker's training ended, and when. */
+  private record End(CollectiveException failure, long nanos) {}
+
+  private static void assertWithin(Duration limit, long since, List<End> ends) {
+    for (End end : ends) {
+      Duration took = Duration.ofNanos(end.nanos() - since);
+      assertTrue(took.compareTo(limit.plus(SLACK)) < 0, "a worker took " + took);
+    }
+  }
+
   private static Process start(TcpEndpoint first, Duration limit, WorkerProcess.End end)
       throws IOException {
     return new ProcessBuilder(
@@ -36,8 +51,7 @@ class WorkerProcessTest {
   }
 
   /** What the two workers of this process end with. */
-  private static List<CollectiveException> train(TcpEndpoint first, Duration limit)
-      throws Exception {
+  private static List<End> train(TcpEndpoint first, Duration limit) throws Exception {
     return Workers.all(
         2,
         rank -> {
@@ -47,7 +61,7 @@ class WorkerProcessTest {
             WorkerProcess.train(collective);
             throw new AssertionError("training has no end of its own");
           } catch (CollectiveException e) {
-            return e;
+            return new End(e, System.nanoTime());
           }
         });
   }
@@ -57,10 +71,12 @@ class WorkerProcessTest {
   void aKilledWorkerIsMissedAtOnce(WorkerProcess.End end) throws Exception {
     try (TcpEndpoint first = TcpEndpoint.bind(InetAddress.getLoopbackAddress(), 0)) {
       Process process = start(first, Workers.LIMIT, end);
+      CompletableFuture<Long> killed = process.onExit().thenApply(gone -> System.nanoTime());
       try {
-        for (CollectiveException failure : train(first, Workers.LIMIT)) {
-          assertInstanceOf(WorkerLostException.class, failure);
-        }
+        List<End> ends = train(first, Workers.LIMIT);
+        // Nobody had to wait for the limit, which would be a CollectiveTimeoutException.
+        ends.forEach(its -> assertInstanceOf(WorkerLostException.class, its.failure()));
+        assertWithin(Duration.ZERO, killed.get(60, TimeUnit.SECONDS), ends);
         assertTrue(process.waitFor(60, TimeUnit.SECONDS));
         assertEquals(137, process.exitValue());
       } finally {
@@ -75,19 +91,23 @@ class WorkerProcessTest {
     try (TcpEndpoint first = TcpEndpoint.bind(InetAddress.getLoopbackAddress(), 0)) {
       Process process = start(first, limit, WorkerProcess.End.NOWHERE);
       try (BufferedReader said = process.inputReader()) {
+        AtomicLong stopped = new AtomicLong();
         Thread stopper =
             new Thread(
                 () -> {
                   try {
                     assertEquals("joined", said.readLine());
                     signal(process, "STOP");
+                    stopped.set(System.nanoTime());
                   } catch (IOException | InterruptedException e) {
                     throw new IllegalStateException(e);
                   }
                 });
         stopper.start();
-        List<CollectiveException> failures = train(first, limit);
+        List<End> ends = train(first, limit);
         stopper.join();
+        assertWithin(limit, stopped.get(), ends);
+        List<CollectiveException> failures = ends.stream().map(End::failure).toList();
         assertTrue(
             failures.stream().anyMatch(CollectiveTimeoutException.class::isInstance),
             failures.toString());

@@ -7,6 +7,7 @@ import io.warmstep.Parameters;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.collective.Collective;
 import io.warmstep.collective.Collectives;
+import io.warmstep.collective.ForwardingCollective;
 import io.warmstep.collective.Gathering;
 import io.warmstep.collective.LaneShare;
 import io.warmstep.collective.LaneTree;
@@ -58,13 +59,12 @@ public final class OverlapSpeed {
   }
 
   /** A collective that says how long its operations take, and may send all at the end. */
-  private static final class Timed implements Collective {
-    private final Collective whole;
+  private static final class Timed extends ForwardingCollective {
     private final boolean overlaps;
     final long[] nanos = new long[Part.values().length];
 
     Timed(Collective whole, boolean overlaps) {
-      this.whole = whole;
+      super(whole);
       this.overlaps = overlaps;
     }
 
@@ -85,41 +85,31 @@ public final class OverlapSpeed {
     }
 
     @Override
-    public int rank() {
-      return whole.rank();
-    }
-
-    @Override
-    public int size() {
-      return whole.size();
-    }
-
-    @Override
     public void reduceScatter(List<Share> shares) {
-      run(Part.REDUCTION, () -> whole.reduceScatter(shares));
+      run(Part.REDUCTION, () -> super.reduceScatter(shares));
     }
 
     @Override
     public void reduceScatter(LaneTree tree, List<LaneShare> shares) {
-      run(Part.REDUCTION, () -> whole.reduceScatter(tree, shares));
+      run(Part.REDUCTION, () -> super.reduceScatter(tree, shares));
     }
 
     @Override
     public void allGather(List<Share> shares) {
-      run(Part.GATHERING, () -> whole.allGather(shares));
+      run(Part.GATHERING, () -> super.allGather(shares));
     }
 
     @Override
     public boolean movesMeanwhile() {
-      return overlaps && whole.movesMeanwhile();
+      return overlaps && super.movesMeanwhile();
     }
 
     @Override
     public Gathering gather(List<Share> shares) {
       if (!overlaps) {
-        return Collective.super.gather(shares);
+        return gatherAtEnd(shares);
       }
-      Gathering gathering = whole.gather(shares);
+      Gathering gathering = super.gather(shares);
       return new Gathering() {
         @Override
         public void ready(long elements) {
@@ -135,12 +125,7 @@ public final class OverlapSpeed {
 
     @Override
     public List<byte[]> exchange(byte[] message) {
-      return time(Part.MESSAGES, () -> whole.exchange(message));
-    }
-
-    @Override
-    public void close() {
-      whole.close();
+      return time(Part.MESSAGES, () -> super.exchange(message));
     }
   }
 

@@ -87,8 +87,7 @@ final class GlobalNorm {
     own =
         new LeafExchange.Leaves(
             floats.floatSums, floats.exponents, doubles.doubleSums, doubles.exponents);
-    LeafExchange leaves = plan.options().leafExchange();
-    exchange = leaves == null ? null : leaves.prepare(own);
+    exchange = plan.options().leafExchange() == null ? null : plan.exchangeNorm(own);
     joined = new JoinedNorm(plan.options());
     sums = new LeafSum[pool.threads()];
     Arrays.setAll(sums, i -> new LeafSum(SumKind.of(norm)));

@@ -4,7 +4,6 @@ import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
 import io.warmstep.step.GradientScale;
-import io.warmstep.step.LeafExchange;
 import io.warmstep.step.StepInputs;
 import java.nio.ByteBuffer;
 import jcuda.Pointer;
@@ -37,8 +36,10 @@ final class CudaNorm implements AutoCloseable {
     this.arrived = arena.table(Integer.BYTES); // uploaded as 0
     this.blocks = Math.max(1, floats.nodes() + doubles.nodes());
     this.function = kernels.get("global_norm");
-    LeafExchange exchange = plan.options().leafExchange();
-    this.whole = exchange == null ? null : new WholeLeaves(context, exchange, floats, doubles);
+    this.whole =
+        plan.options().leafExchange() == null
+            ? null
+            : new WholeLeaves(context, plan, floats, doubles);
   }
 
   /** Writes the arguments; the arena is allocated by now. */

@@ -22,12 +22,12 @@ final class WholeLeaves implements AutoCloseable {
   private final Tree floats = new Tree(Float.BYTES);
   private final Tree doubles = new Tree(Double.BYTES);
 
-  WholeLeaves(CudaContext context, LeafExchange exchange, LeafTree floats, LeafTree doubles) {
+  WholeLeaves(CudaContext context, StepPlan plan, LeafTree floats, LeafTree doubles) {
     this.context = context;
     this.ownFloats = new Own(floats, Float.BYTES);
     this.ownDoubles = new Own(doubles, Double.BYTES);
     this.own = new LeafExchange.Leaves(floats.leaves(), doubles.leaves());
-    this.exchange = exchange.prepare(own);
+    this.exchange = plan.exchangeNorm(own);
   }
 
   /** What is copied from the device of one arithmetic type. */

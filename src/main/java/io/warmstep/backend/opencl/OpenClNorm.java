@@ -59,7 +59,7 @@ final class OpenClNorm implements AutoCloseable {
           hasDoubles || isOfPart
               ? resources.add(context.allocate(CONTROL_FIELDS * Double.BYTES))
               : null;
-      shared = isOfPart ? new SharedNorm(context, plan.options(), floats, doubles) : null;
+      shared = isOfPart ? new SharedNorm(context, plan, floats, doubles) : null;
       finish = isOfPart ? null : resources.add(programs.normFinish(arithmetic()));
       if (!isOfPart) {
         setArguments(plan);

@@ -1,9 +1,9 @@
 package io.warmstep.backend.opencl;
 
+import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.cpu.JoinedNorm;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.LeafExchange;
-import io.warmstep.step.StepOptions;
 import java.nio.ByteBuffer;
 import org.jocl.Pointer;
 import org.jocl.cl_mem;
@@ -51,14 +51,14 @@ final class SharedNorm {
    *
    * @param doubles of gradients of float64 arithmetic, or null if this part has none
    */
-  SharedNorm(OpenClContext context, StepOptions options, NormTree floats, NormTree doubles) {
+  SharedNorm(OpenClContext context, StepPlan plan, NormTree floats, NormTree doubles) {
     this.context = context;
-    this.joined = new JoinedNorm(options);
+    this.joined = new JoinedNorm(plan.options());
     this.floats = new Own(floats, Float.BYTES);
     this.doubles = doubles == null ? null : new Own(doubles, Double.BYTES);
     int doubleLeaves = doubles == null ? 0 : doubles.leaves();
     this.own = new LeafExchange.Leaves(floats.leaves(), doubleLeaves);
-    this.exchange = options.leafExchange().prepare(own);
+    this.exchange = plan.exchangeNorm(own);
   }
 
   /** What followed from the leaves of the last step. */
