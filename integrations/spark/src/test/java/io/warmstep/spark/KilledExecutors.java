@@ -154,7 +154,7 @@ final class KilledExecutors implements GradientFunction<Integer> {
   /** By a process that is there before it is needed: to start one takes longer than a phase. */
   private static void killIn(Phase phase, Thread trainer) throws IOException {
     Process kill =
-        new ProcessBuilder("sh", "-c", "read go; kill -KILL " + ProcessHandle.current().pid())
+        new ProcessBuilder("sh", "-c", "read go && kill -KILL " + ProcessHandle.current().pid())
             .redirectErrorStream(true)
             .start();
     Thread killer =
