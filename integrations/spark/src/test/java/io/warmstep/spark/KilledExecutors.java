@@ -19,7 +19,7 @@ import org.apache.spark.api.java.JavaRDD;
  * that it began with and the present one.
  */
 final class KilledExecutors implements GradientFunction<Integer> {
-  static final int BATCH = 2;
+  static final int BATCH = 16;
 
   /** Steps from checkpoint to checkpoint. */
   static final int EVERY = 3;
@@ -97,7 +97,6 @@ final class KilledExecutors implements GradientFunction<Integer> {
         .gradients(KilledExecutors::line)
         .optimizer(builder -> builder.rule(Adam.adam()).learningRate(0.01))
         .batch(BATCH)
-        .lanes(2)
         .steps(40)
         .limit(Duration.ofSeconds(60));
   }
