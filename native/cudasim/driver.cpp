@@ -516,6 +516,15 @@ CUDASIM_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   return failure;
 }
 
+/* For tests; the library does not use it. */
+CUDASIM_API CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *is_active) {
+  ADMIT();
+  if (device < 0 || device >= device_count()) return CUDA_ERROR_INVALID_DEVICE;
+  *flags = 0;
+  *is_active = primary[device].uses > 0;
+  return CUDA_SUCCESS;
+}
+
 CUDASIM_API CUresult cuCtxPushCurrent_v2(Context *context) {
   ADMIT();
   if (!is_context(context)) return CUDA_ERROR_INVALID_CONTEXT;

@@ -25,20 +25,21 @@ class ReadmeTest {
 
   @TempDir Path classes;
 
-  private static String program() throws Exception {
-    List<String> programs =
+  /** The README's one block of Java with a certain text. */
+  private static String block(String text) throws Exception {
+    List<String> blocks =
         Pattern.compile("```java\n(.*?)```", Pattern.DOTALL)
             .matcher(Files.readString(Path.of("README.md")))
             .results()
             .map(block -> block.group(1))
-            .filter(block -> block.contains("class " + NAME))
+            .filter(block -> block.contains(text))
             .toList();
-    assertEquals(1, programs.size());
-    return programs.get(0);
+    assertEquals(1, blocks.size());
+    return blocks.get(0);
   }
 
-  private void compile(String program) throws Exception {
-    Path source = Files.writeString(classes.resolve(NAME + ".java"), program);
+  private void compile(String name, String program) throws Exception {
+    Path source = Files.writeString(classes.resolve(name + ".java"), program);
     ByteArrayOutputStream problems = new ByteArrayOutputStream();
     int failed =
         ToolProvider.getSystemJavaCompiler()
@@ -76,7 +77,7 @@ class ReadmeTest {
 
   @Test
   void itsProgramEndsInTheSameBitsForAnyNumberOfWorkers() throws Exception {
-    compile(program());
+    compile(NAME, block("class " + NAME));
     String printed = run(DIGITS.toString());
     Matcher line =
         Pattern.compile("(\\d) workers: mean loss (\\S+), bits ([0-9a-f]{64})\n").matcher(printed);
@@ -89,5 +90,23 @@ class ReadmeTest {
       bits = bits == null ? line.group(3) : bits;
       assertEquals(bits, line.group(3), printed);
     }
+  }
+
+  /** What it does is MlpClassifierTest's matter. */
+  @Test
+  void itsPipelineCompiles() throws Exception {
+    compile(
+        "Pipelines",
+        """
+        import io.warmstep.spark.MlpClassifier;
+        import org.apache.spark.ml.*;
+        import org.apache.spark.ml.feature.*;
+        import org.apache.spark.sql.*;
+
+        class Pipelines {
+          static void run(Dataset<Row> training, Dataset<Row> test) throws Exception {
+        """
+            + block("new MlpClassifier()")
+            + "}}");
   }
 }

@@ -2,14 +2,20 @@ package io.warmstep.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.warmstep.cli.data.DataSet;
 import io.warmstep.cli.data.DataSets;
 import io.warmstep.cli.train.Mlp;
 import io.warmstep.rule.Adam;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.io.Serializable;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,6 +30,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.spark.SparkConf;
+import org.apache.spark.SparkException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -201,6 +208,106 @@ class SparkTrainingTest {
             new Begun(0, 2, next + 16),
             new Begun(0, 3, next + 24)),
         Set.copyOf(BEGUN));
+  }
+
+  /**
+   * Something else fills a small file system between two checkpoints; it is gone only in the third
+   * attempt.
+   */
+  @Test
+  void aFullDiskEndsTheStageAndTheFormerCheckpointServes(@TempDir Path folder) throws Exception {
+    String expected = training(spark.parallelize(digits, 2)).steps(25).train().parameters().bits();
+    Path disk = Files.createDirectory(folder.resolve("disk"));
+    String problem = mount(disk, "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs");
+    assumeTrue(problem == null, () -> "no file system can be mounted here: " + problem);
+    try {
+      BEGUN.clear();
+      StageEvents events = new StageEvents(() -> {});
+      TrainedModel model =
+          events.during(
+              spark,
+              training(spark.parallelize(digits, 2))
+                  .gradients(filling(disk.resolve("other").toString()))
+                  .workers(2)
+                  .steps(25)
+                  .checkpoint(disk.resolve("run"), 4));
+      assertEquals(expected, model.parameters().bits());
+      int eighth = 8 * 32;
+      assertEquals(
+          Set.of(
+              new Begun(0, 0, 0),
+              new Begun(0, 1, 16),
+              new Begun(1, 0, eighth),
+              new Begun(1, 1, eighth + 16),
+              new Begun(2, 0, eighth),
+              new Begun(2, 1, eighth + 16)),
+          Set.copyOf(BEGUN));
+      events.assertFailed(Set.of(0, 1), "No space left");
+    } finally {
+      assertNull(mount(disk, "umount"));
+    }
+  }
+
+  /** Worker 1 fills the disk after step 9, and empties it as its third attempt begins. */
+  private static GradientFunction<Digit> filling(String file) {
+    GradientFunction<Digit> gradients = noting(false);
+    return (rows, model) -> {
+      TaskContext context = TaskContext.get();
+      int attempt = context.stageAttemptNumber();
+      if (context.partitionId() == 1) {
+        try {
+          if (attempt == 0 && rows.get(0).id() > 9 * 32 && !Files.exists(Path.of(file))) {
+            fill(Path.of(file));
+          } else if (attempt == 2) {
+            Files.deleteIfExists(Path.of(file));
+          }
+        } catch (IOException e) {
+          throw new UncheckedIOException(e);
+        }
+      }
+      return gradients.gradients(rows, model);
+    };
+  }
+
+  private static void fill(Path file) throws IOException {
+    try (OutputStream out = Files.newOutputStream(file)) {
+      while (true) {
+        out.write(new byte[4096]);
+      }
+    } catch (IOException e) {
+      if (!e.getMessage().contains("No space left")) {
+        throw e;
+      }
+    }
+  }
+
+  /** What the command said if it failed, or null. */
+  private static String mount(Path disk, String... command) throws Exception {
+    List<String> words = new ArrayList<>(List.of(command));
+    words.add(disk.toString());
+    try {
+      Process process = new ProcessBuilder(words).redirectErrorStream(true).start();
+      String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      return process.waitFor() == 0 ? null : said;
+    } catch (IOException e) { // there is no such command
+      return e.getMessage();
+    }
+  }
+
+  @Test
+  void workersThatDifferAreNamed() {
+    SparkTraining<Digit> training =
+        training(spark.parallelize(digits, 2))
+            .optimizer(
+                builder ->
+                    builder
+                        .rule(TaskContext.getPartitionId() == 0 ? Adam.adamW() : Adam.adam())
+                        .learningRate(0.01))
+            .workers(2)
+            .steps(1);
+    String message = assertThrows(SparkException.class, training::train).getMessage();
+    assertTrue(message.contains("WorkersDifferException"), message);
+    assertTrue(message.contains("worker 0") && message.contains("worker 1"), message);
   }
 
   /** Else their order, and with it the bits, would be that in which Spark happens to have them. */
