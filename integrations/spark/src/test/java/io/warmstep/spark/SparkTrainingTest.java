@@ -34,6 +34,9 @@ import org.apache.spark.SparkException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -113,7 +116,11 @@ class SparkTrainingTest {
   }
 
   private static SparkTraining<Digit> training(JavaRDD<Digit> rows) {
-    return SparkTraining.of(rows, Digit::id)
+    return training(SparkTraining.of(rows, Digit::id));
+  }
+
+  private static SparkTraining<Digit> training(SparkTraining<Digit> begun) {
+    return begun
         .parameters(initial())
         .gradients(new Gradients())
         .optimizer(builder -> builder.rule(Adam.adamW()).learningRate(0.01).clipNorm(1))
@@ -136,6 +143,23 @@ class SparkTrainingTest {
     }
     TrainedModel other = training(spark.parallelize(digits, 3)).lanes(2).steps(60).train();
     assertNotEquals(one.parameters().bits(), other.parameters().bits(), "other lanes");
+  }
+
+  @Test
+  void aDatasetHasTheBitsOfItsRows() {
+    Dataset<Digit> rows =
+        SparkSession.builder()
+            .getOrCreate()
+            .createDataset(digits, Encoders.javaSerialization(Digit.class))
+            .repartition(3);
+    assertEquals(
+        training(spark.parallelize(digits, 2)).steps(20).train().parameters().bits(),
+        training(SparkTraining.of(rows, Digit::id))
+            .workers(2)
+            .steps(20)
+            .train()
+            .parameters()
+            .bits());
   }
 
   /** The first row that a task is asked about. */
