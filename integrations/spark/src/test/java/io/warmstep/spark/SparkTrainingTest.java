@@ -116,11 +116,7 @@ class SparkTrainingTest {
   }
 
   private static SparkTraining<Digit> training(JavaRDD<Digit> rows) {
-    return training(SparkTraining.of(rows, Digit::id));
-  }
-
-  private static SparkTraining<Digit> training(SparkTraining<Digit> begun) {
-    return begun
+    return SparkTraining.of(rows, Digit::id)
         .parameters(initial())
         .gradients(new Gradients())
         .optimizer(builder -> builder.rule(Adam.adamW()).learningRate(0.01).clipNorm(1))
@@ -147,19 +143,25 @@ class SparkTrainingTest {
 
   @Test
   void aDatasetHasTheBitsOfItsRows() {
-    Dataset<Digit> rows =
+    Dataset<Integer> ids =
         SparkSession.builder()
             .getOrCreate()
-            .createDataset(digits, Encoders.javaSerialization(Digit.class))
+            .createDataset(digits.stream().map(Digit::id).toList(), Encoders.INT())
             .repartition(3);
+    Gradients gradients = new Gradients();
+    SparkTraining<Integer> training =
+        SparkTraining.of(ids, id -> id)
+            .parameters(initial())
+            .gradients(
+                (rows, model) ->
+                    gradients.gradients(rows.stream().map(digits::get).toList(), model))
+            .optimizer(builder -> builder.rule(Adam.adamW()).learningRate(0.01).clipNorm(1))
+            .batch(32)
+            .workers(2)
+            .steps(20);
     assertEquals(
         training(spark.parallelize(digits, 2)).steps(20).train().parameters().bits(),
-        training(SparkTraining.of(rows, Digit::id))
-            .workers(2)
-            .steps(20)
-            .train()
-            .parameters()
-            .bits());
+        training.train().parameters().bits());
   }
 
   /** The first row that a task is asked about. */
