@@ -3,6 +3,7 @@ package io.warmstep.collective;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -246,6 +247,25 @@ class ShardedOptimizerTest {
                     .lossScaler(LossScaler.dynamic(4, 2, 0.5, 1))
                     .clipValue(2));
     assertSame(run, 3, 1, 2, 4, 7);
+  }
+
+  /** The correction of Adam's bias and the schedule know of the earlier steps. */
+  @Test
+  void stepsMayBeCountedFromEarlierOnes() throws Exception {
+    List<String> bits = new ArrayList<>();
+    for (long earlier : new long[] {0, 1000}) {
+      ShardedRun run =
+          new ShardedRun(
+              FLOAT32,
+              builder ->
+                  builder
+                      .rule(Adam.adam())
+                      .learningRate(Schedules.cosine(0.01, 2000))
+                      .startAfter(earlier));
+      assertSame(run, 3, 1, 2, 3);
+      bits.add(run.alone(3));
+    }
+    assertNotEquals(bits.get(0), bits.get(1));
   }
 
   @Test

@@ -9,7 +9,9 @@ import io.warmstep.rule.Adam;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 
 /** A worker that is a process of its own: takes steps until something fails, and says what. */
 final class WorkerProcess {
@@ -23,6 +25,7 @@ final class WorkerProcess {
     UPDATE,
     SENDING,
     ALL_GATHER,
+    CONFIRMATION,
     NOWHERE
   }
 
@@ -79,6 +82,14 @@ final class WorkerProcess {
     }
 
     @Override
+    public void barrier() {
+      if (end == End.CONFIRMATION && reductions == 3) {
+        kill(); // with all parameters, and before it has said so
+      }
+      super.barrier();
+    }
+
+    @Override
     public Gathering gather(List<Share> shares) {
       Gathering gathering = super.gather(shares);
       return new Gathering() {
@@ -114,14 +125,18 @@ final class WorkerProcess {
     try (TcpEndpoint own = TcpEndpoint.bind(InetAddress.getLoopbackAddress(), 0).limit(limit);
         Collective collective = own.meet(rank, size, arguments[2], "token")) {
       System.out.println("joined");
-      train(new Ending(collective, End.valueOf(arguments[4])));
+      train(new Ending(collective, End.valueOf(arguments[4])), values -> {});
     } catch (CollectiveException e) {
       System.out.println(e.getClass().getSimpleName());
     }
   }
 
-  /** Takes steps until one fails. */
-  static void train(Collective collective) {
+  /**
+   * Takes steps until one fails.
+   *
+   * @param left receives the parameters as they are then
+   */
+  static void train(Collective collective, Consumer<float[]> left) {
     try (Device device = Devices.cpu(1);
         Parameters parameters = Parameters.on(device).add("w", new float[LENGTH]).build();
         ShardedOptimizer optimizer =
@@ -130,6 +145,9 @@ final class WorkerProcess {
                 .learningRate(1e-3)
                 .sharded(collective)
                 .build()) {
+      float[] gradients = new float[LENGTH];
+      Arrays.fill(gradients, 1);
+      parameters.get("w").gradients().copyFrom(gradients);
       while (true) {
         long before = optimizer.stepCount();
         try {
@@ -138,6 +156,7 @@ final class WorkerProcess {
           if (optimizer.stepCount() != before) {
             throw new AssertionError("took a step alone", e);
           }
+          left.accept(parameters.get("w").values().toFloats());
           throw e;
         }
       }

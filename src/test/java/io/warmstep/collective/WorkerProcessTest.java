@@ -1,5 +1,6 @@
 package io.warmstep.collective;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -22,8 +24,8 @@ class WorkerProcessTest {
   /** Beside a limit, since the machine may be busy. */
   private static final Duration SLACK = Duration.ofSeconds(40);
 
-  /** How a worker's training ended, and when. */
-  private record End(CollectiveException failure, long nanos) {}
+  /** How a worker's training ended, when, and with what parameters. */
+  private record End(CollectiveException failure, long nanos, float[] values) {}
 
   private static void assertWithin(Duration limit, long since, List<End> ends) {
     for (End end : ends) {
@@ -55,13 +57,14 @@ class WorkerProcessTest {
     return Workers.all(
         2,
         rank -> {
+          AtomicReference<float[]> left = new AtomicReference<>();
           try (TcpEndpoint own =
                   rank == 0 ? first : TcpEndpoint.bind(InetAddress.getLoopbackAddress(), 0);
               Collective collective = own.limit(limit).meet(rank, 3, first.address(), "token")) {
-            WorkerProcess.train(collective);
+            WorkerProcess.train(collective, left::set);
             throw new AssertionError("training has no end of its own");
           } catch (CollectiveException e) {
-            return new End(e, System.nanoTime());
+            return new End(e, System.nanoTime(), left.get());
           }
         });
   }
@@ -79,6 +82,13 @@ class WorkerProcessTest {
         assertWithin(Duration.ZERO, killed.get(60, TimeUnit.SECONDS), ends);
         assertTrue(process.waitFor(60, TimeUnit.SECONDS));
         assertEquals(137, process.exitValue());
+        if (end == WorkerProcess.End.CONFIRMATION) { // nobody steps alone, nor is one left behind
+          float[] values = ends.get(0).values();
+          assertArrayEquals(values, ends.get(1).values());
+          for (float value : values) {
+            assertEquals(-3e-3f, value, 1e-4f, "after three steps of about 0.001 each");
+          }
+        }
       } finally {
         process.destroyForcibly();
       }

@@ -2,6 +2,7 @@ package io.warmstep.fault;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,13 +14,13 @@ import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
-import io.warmstep.testkit.RuleMatrix;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
-import java.util.List;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,8 +28,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Wrong arguments of devices and tensors. */
 class DeviceArgumentsTest {
-  private static final long FILLS_THE_HEAP = 1L << 45;
-
   private final Device device = Devices.cpu(1);
 
   @AfterEach
@@ -72,19 +71,16 @@ class DeviceArgumentsTest {
         refusal(() -> Parameters.on(device).add("p", ElementType.FLOAT64, -5)));
   }
 
-  /** Of the first length the heap is filled each time, which takes seconds: with two types. */
+  /** Is refused before the heap is full, in which other threads would run out of memory, too. */
   @ParameterizedTest
-  @ValueSource(longs = {FILLS_THE_HEAP, 1L << 61, Long.MAX_VALUE})
-  void moreThanThereIsMemory(long length) {
-    List<ElementType> types =
-        length == FILLS_THE_HEAP && !RuleMatrix.IS_FULL
-            ? List.of(ElementType.BFLOAT16) // and float32, below
-            : List.of(ElementType.values());
-    for (ElementType type : types) {
+  @ValueSource(longs = {1L << 45, 1L << 61, Long.MAX_VALUE})
+  void moreThanTheHeapMayHold(long length) {
+    for (ElementType type : ElementType.values()) {
       OutOfDeviceMemoryException e =
           assertThrows(OutOfDeviceMemoryException.class, () -> device.allocate(type, length));
       assertTrue(e.getMessage().contains("cannot allocate " + length + " " + type), e::getMessage);
       assertTrue(e.getMessage().contains("-Xmx"), e::getMessage);
+      assertNull(e.getCause());
     }
     ParametersBuilder builder =
         Parameters.on(device)
@@ -94,6 +90,42 @@ class DeviceArgumentsTest {
     try (Tensor tensor = device.allocate(ElementType.FLOAT32, 1000)) {
       assertEquals(1000, tensor.length(), "the device goes on");
     }
+  }
+
+  /** A program of its own, whose heap holds either of two tensors. */
+  static final class TwoTensors {
+    private TwoTensors() {}
+
+    /** Says what comes of the second one. */
+    public static void main(String[] arguments) {
+      long length = Runtime.getRuntime().maxMemory() / Float.BYTES * 6 / 10;
+      try (Device device = Devices.cpu(1);
+          Tensor first = device.allocate(ElementType.FLOAT32, length)) {
+        OutOfDeviceMemoryException e =
+            assertThrows(
+                OutOfDeviceMemoryException.class,
+                () -> device.allocate(ElementType.FLOAT32, length));
+        first.close();
+        device.allocate(ElementType.FLOAT32, length).close();
+        System.out.println(e.getMessage());
+      }
+    }
+  }
+
+  @Test
+  void moreThanTheHeapHasLeft() throws Exception {
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx64m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                TwoTensors.class.getName())
+            .redirectErrorStream(true)
+            .start();
+    String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), out);
+    assertTrue(out.startsWith("cannot allocate "), out);
   }
 
   @Test

@@ -16,9 +16,11 @@ final class CpuDevice implements BackendDevice {
   /**
    * Elements in one array; longer allocations are several arrays. The terms of a rule with sums lie
    * at the index of the elements that they are of, so arrays are short enough for a thread to have
-   * as long ones for terms, and long enough for a loop to lose nothing at their ends.
+   * as long ones for terms, and long enough for a loop to lose nothing at their ends. Whole leaves,
+   * and with its header just below a power of two of bytes: the G1 collector takes whole regions of
+   * such a size for an array of half of one or more, and so twice the memory for one just above.
    */
-  static final int PIECE_LENGTH = 1 << 18;
+  static final int PIECE_LENGTH = 63 * StepPlan.LEAF;
 
   /** The same of state beside arrays of the caller's, whose index it has to share. */
   static final int LONG_PIECE_LENGTH = 1 << 28;
@@ -60,7 +62,9 @@ final class CpuDevice implements BackendDevice {
   }
 
   private Memory allocate(Storage storage, long length, int pieceLength) {
-    if (length / pieceLength >= Integer.MAX_VALUE) {
+    // Filling the heap first would have other threads run out of memory.
+    if (length > Runtime.getRuntime().maxMemory() / storage.type().bytes()
+        || length / pieceLength >= Integer.MAX_VALUE) {
       throw outOfMemory(storage, length, null);
     }
     try {

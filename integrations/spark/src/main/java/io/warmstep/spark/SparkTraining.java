@@ -17,6 +17,7 @@ import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.api.java.function.Function;
+import org.apache.spark.sql.Dataset;
 import scala.Tuple2;
 
 /**
@@ -82,6 +83,22 @@ public final class SparkTraining<R> {
     Arguments.requirePresent("rows", rows, "pass those to train on");
     Arguments.requirePresent("key", key, "pass what rows are sorted by");
     return new SparkTraining<>(rows, key);
+  }
+
+  /**
+   * Starts a training on the rows of a dataset, as on those of an RDD.
+   *
+   * @param <R> the rows
+   * @param <K> what they are sorted by
+   * @param rows to train on
+   * @param key what rows are sorted by: another one for each row, such as an id's column. Only rows
+   *     that are equal may have equal ones
+   * @return a training in which nothing is chosen yet
+   */
+  public static <R, K extends Comparable<K> & Serializable> SparkTraining<R> of(
+      Dataset<R> rows, Function<R, K> key) {
+    Arguments.requirePresent("rows", rows, "pass those to train on");
+    return of(rows.javaRDD(), key);
   }
 
   /**

@@ -34,6 +34,9 @@ import org.apache.spark.SparkException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -136,6 +139,29 @@ class SparkTrainingTest {
     }
     TrainedModel other = training(spark.parallelize(digits, 3)).lanes(2).steps(60).train();
     assertNotEquals(one.parameters().bits(), other.parameters().bits(), "other lanes");
+  }
+
+  @Test
+  void aDatasetHasTheBitsOfItsRows() {
+    Dataset<Integer> ids =
+        SparkSession.builder()
+            .getOrCreate()
+            .createDataset(digits.stream().map(Digit::id).toList(), Encoders.INT())
+            .repartition(3);
+    Gradients gradients = new Gradients();
+    SparkTraining<Integer> training =
+        SparkTraining.of(ids, id -> id)
+            .parameters(initial())
+            .gradients(
+                (rows, model) ->
+                    gradients.gradients(rows.stream().map(digits::get).toList(), model))
+            .optimizer(builder -> builder.rule(Adam.adamW()).learningRate(0.01).clipNorm(1))
+            .batch(32)
+            .workers(2)
+            .steps(20);
+    assertEquals(
+        training(spark.parallelize(digits, 2)).steps(20).train().parameters().bits(),
+        training.train().parameters().bits());
   }
 
   /** The first row that a task is asked about. */
