@@ -24,6 +24,12 @@ class OpenClContext implements AutoCloseable {
   /** CL_MEM_ALLOW_UNRESTRICTED_SIZE_INTEL, which JOCL does not name. */
   private static final long ANY_SIZE = 1L << 23;
 
+  /**
+   * Held while contexts are created and released: JOCL 2.0.6 keeps their callbacks in a map of its
+   * native code that two threads must not change at once.
+   */
+  private static final Object JOCL_CONTEXTS = new Object();
+
   final DeviceInfo device;
   final cl_context context;
   final cl_command_queue queue;
@@ -41,16 +47,31 @@ class OpenClContext implements AutoCloseable {
     cl_device_id[] devices = {device.id()};
     cl_context context =
         OpenCl.created(
-            code -> CL.clCreateContext(new cl_context_properties(), 1, devices, null, null, code),
+            code -> {
+              synchronized (JOCL_CONTEXTS) {
+                return CL.clCreateContext(
+                    new cl_context_properties(), 1, devices, null, null, code);
+              }
+            },
             "clCreateContext",
             device.name(),
             0);
     try {
       return new OpenClContext(device, context, newQueue(device, context));
     } catch (RuntimeException e) {
-      OpenCl.released(() -> CL.clReleaseContext(context), "clReleaseContext");
+      release(context);
       throw e;
     }
+  }
+
+  private static void release(cl_context context) {
+    OpenCl.released(
+        () -> {
+          synchronized (JOCL_CONTEXTS) {
+            return CL.clReleaseContext(context);
+          }
+        },
+        "clReleaseContext");
   }
 
   @SuppressWarnings("deprecation") // its successor is not in OpenCL 1.2
@@ -318,6 +339,6 @@ class OpenClContext implements AutoCloseable {
       OpenCl.released(() -> CL.clReleaseCommandQueue(beside), "clReleaseCommandQueue");
     }
     OpenCl.released(() -> CL.clReleaseCommandQueue(queue), "clReleaseCommandQueue");
-    OpenCl.released(() -> CL.clReleaseContext(context), "clReleaseContext");
+    release(context);
   }
 }
