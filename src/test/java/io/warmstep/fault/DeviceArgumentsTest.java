@@ -99,15 +99,14 @@ class DeviceArgumentsTest {
     /** Says what comes of the second one. */
     public static void main(String[] arguments) {
       long length = Runtime.getRuntime().maxMemory() / Float.BYTES * 6 / 10;
-      try (Device device = Devices.cpu(1);
-          Tensor first = device.allocate(ElementType.FLOAT32, length)) {
-        OutOfDeviceMemoryException e =
-            assertThrows(
-                OutOfDeviceMemoryException.class,
-                () -> device.allocate(ElementType.FLOAT32, length));
-        first.close();
+      try (Device device = Devices.cpu(1)) {
+        try (Tensor first = device.allocate(ElementType.FLOAT32, length)) {
+          OutOfDeviceMemoryException e =
+              assertThrows(
+                  OutOfDeviceMemoryException.class, () -> device.allocate(first.type(), length));
+          System.out.println(e.getMessage());
+        }
         device.allocate(ElementType.FLOAT32, length).close();
-        System.out.println(e.getMessage());
       }
     }
   }
