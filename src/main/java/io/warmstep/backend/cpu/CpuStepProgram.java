@@ -20,7 +20,7 @@ final class CpuStepProgram implements StepProgram {
   /** Less than this is not worth handing to another thread. */
   private static final int MIN_CHUNK = 16 * 1024;
 
-  private static final int MAX_CHUNK = 256 * 1024;
+  private static final int MAX_CHUNK = CpuDevice.PIECE_LENGTH;
 
   /** More than one chunk a thread evens out threads that wake late or are held up. */
   private static final int CHUNKS_PER_THREAD = 4;
