@@ -213,6 +213,11 @@ final class OpenClNorm implements AutoCloseable {
     return field(2);
   }
 
+  /** What {@link #keep} leaves: of a part before its arithmetic is known. */
+  ElementType keptType() {
+    return shared == null ? arithmetic() : ElementType.FLOAT64;
+  }
+
   /** Copies the last norm, which the next overwrites, in the order of the queue. */
   void keep(cl_mem to, long toByte) {
     int bytes = arithmetic().bytes();

@@ -422,7 +422,7 @@ final class OpenClStepProgram implements StepProgram {
 
   @Override
   public ElementType normType() {
-    return norm == null ? ElementType.FLOAT64 : norm.arithmetic();
+    return norm == null ? ElementType.FLOAT64 : norm.keptType();
   }
 
   @Override

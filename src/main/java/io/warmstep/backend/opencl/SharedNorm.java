@@ -79,14 +79,10 @@ final class SharedNorm {
     joined.join(scale, exchange.all());
   }
 
-  /** Puts the norm somewhere in its own type. */
+  /** Puts the norm somewhere, as a float64 whatever its own type is. */
   void writeNorm(cl_mem to, long toByte) {
     ByteBuffer content = OpenCl.direct(Double.BYTES);
-    if (joined.hasDoubles()) {
-      content.putDouble(joined.norm());
-    } else {
-      content.putFloat((float) joined.norm());
-    }
+    content.putDouble(joined.norm());
     context.write(to, toByte, content.position(), Pointer.to(content.flip()));
   }
 
