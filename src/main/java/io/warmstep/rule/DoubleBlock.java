@@ -88,7 +88,21 @@ public final class DoubleBlock {
    * @param terms see {@link #terms}
    */
   public void terms(double[][] terms) {
-    this.terms = terms;
+    if (this.terms.length != terms.length) {
+      this.terms = new double[terms.length][];
+    }
+    System.arraycopy(terms, 0, this.terms, 0, terms.length);
+  }
+
+  /**
+   * Takes an operand of the range for the terms of a sum, so that the first phase need not copy it.
+   * It stays so until {@link #terms(double[][])} is called.
+   *
+   * @param sum its place in {@link TensorSums#kinds()}
+   * @param operand parameters, gradients or state of this block, as the phase leaves them
+   */
+  public void terms(int sum, double[] operand) {
+    terms[sum] = operand;
   }
 
   /**
@@ -162,10 +176,29 @@ public final class DoubleBlock {
    * The terms to be summed over each tensor, at the indices of the elements.
    *
    * @param sum its place in {@link TensorSums#kinds()}
-   * @return the array, to be written
+   * @return the array, to be written unless {@linkplain #terms(int, double[]) an operand} is taken
    */
   public double[] terms(int sum) {
     return terms[sum];
+  }
+
+  /**
+   * Makes the gradients that enter the formula, {@link #gradientScale()} times the raw ones, the
+   * terms of a sum.
+   *
+   * @param sum its place in {@link TensorSums#kinds()}
+   */
+  void scaledGradients(int sum) {
+    double scale = gradientScale;
+    if (scale == 1) {
+      terms(sum, gradients);
+      return;
+    }
+    double[] g = gradients;
+    double[] to = terms[sum];
+    for (int i = start; i < end; i++) {
+      to[i] = scale * g[i];
+    }
   }
 
   /**

@@ -271,7 +271,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
       float[] g = block.gradients();
       float[] m = block.state(0);
       float[] v = block.state(1);
-      float[] values = block.terms(0);
+      block.terms(0, p);
       float[] updates = block.terms(1);
       float scale = block.gradientScale();
       float beta1 = block.scalar(1);
@@ -292,7 +292,6 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
         m[i] = mi;
         v[i] = vi;
         float ui = (momentScale * mi) / Math.fma((float) Math.sqrt(vi), rootScale, eps);
-        values[i] = pi;
         updates[i] = decays ? Math.fma(weightDecay, pi, ui) : ui;
       }
     }
@@ -303,7 +302,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
       double[] g = block.gradients();
       double[] m = block.state(0);
       double[] v = block.state(1);
-      double[] values = block.terms(0);
+      block.terms(0, p);
       double[] updates = block.terms(1);
       double scale = block.gradientScale();
       double beta1 = block.scalar(1);
@@ -324,7 +323,6 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
         m[i] = mi;
         v[i] = vi;
         double ui = (momentScale * mi) / Math.fma(Math.sqrt(vi), rootScale, eps);
-        values[i] = pi;
         updates[i] = decays ? Math.fma(weightDecay, pi, ui) : ui;
       }
     }

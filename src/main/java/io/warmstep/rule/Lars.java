@@ -263,28 +263,14 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
 
     @Override
     public void sum(FloatBlock block) {
-      float[] p = block.parameters();
-      float[] g = block.gradients();
-      float[] values = block.terms(0);
-      float[] gradients = block.terms(1);
-      float scale = block.gradientScale();
-      for (int i = block.start(), end = block.end(); i < end; i++) {
-        values[i] = p[i];
-        gradients[i] = scale * g[i];
-      }
+      block.terms(0, block.parameters());
+      block.scaledGradients(1);
     }
 
     @Override
     public void sum(DoubleBlock block) {
-      double[] p = block.parameters();
-      double[] g = block.gradients();
-      double[] values = block.terms(0);
-      double[] gradients = block.terms(1);
-      double scale = block.gradientScale();
-      for (int i = block.start(), end = block.end(); i < end; i++) {
-        values[i] = p[i];
-        gradients[i] = scale * g[i];
-      }
+      block.terms(0, block.parameters());
+      block.scaledGradients(1);
     }
 
     @Override

@@ -205,22 +205,12 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
 
     @Override
     public void sum(FloatBlock block) {
-      float[] g = block.gradients();
-      float[] gradients = block.terms(0);
-      float scale = block.gradientScale();
-      for (int i = block.start(), end = block.end(); i < end; i++) {
-        gradients[i] = scale * g[i];
-      }
+      block.scaledGradients(0);
     }
 
     @Override
     public void sum(DoubleBlock block) {
-      double[] g = block.gradients();
-      double[] gradients = block.terms(0);
-      double scale = block.gradientScale();
-      for (int i = block.start(), end = block.end(); i < end; i++) {
-        gradients[i] = scale * g[i];
-      }
+      block.scaledGradients(0);
     }
 
     @Override

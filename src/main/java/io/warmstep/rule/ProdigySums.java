@@ -73,7 +73,7 @@ final class ProdigySums implements TensorSums {
     float[] s = block.state(2);
     float[] start = block.state(3);
     float[] along = block.terms(0);
-    float[] sums = block.terms(1);
+    block.terms(1, s);
     float scale = block.gradientScale();
     float weightDecay = block.weightDecay();
     boolean decays = weightDecay != 0;
@@ -98,7 +98,6 @@ final class ProdigySums implements TensorSums {
       float ai = gi * (start[i] - pi);
       s[i] = si;
       along[i] = ai;
-      sums[i] = si;
     }
   }
 
@@ -162,7 +161,7 @@ final class ProdigySums implements TensorSums {
     double[] s = block.state(2);
     double[] start = block.state(3);
     double[] along = block.terms(0);
-    double[] sums = block.terms(1);
+    block.terms(1, s);
     double scale = block.gradientScale();
     double weightDecay = block.weightDecay();
     boolean decays = weightDecay != 0;
@@ -187,7 +186,6 @@ final class ProdigySums implements TensorSums {
       double ai = gi * (start[i] - pi);
       s[i] = si;
       along[i] = ai;
-      sums[i] = si;
     }
   }
 

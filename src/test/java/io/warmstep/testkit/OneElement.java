@@ -52,7 +52,6 @@ abstract class OneElement {
       state = new float[slots][1];
       this.terms = new float[terms][1];
       block.step(Numbers.floats(scalars), 1, (float) l2);
-      block.terms(this.terms);
       block.range(parameter, gradient, state, 0, 1);
     }
 
@@ -91,10 +90,11 @@ abstract class OneElement {
     @Override
     void sum(double[] element, double g, double[][] termsOfAll, int i) {
       load(element, g);
+      block.terms(terms);
       sums.sum(block);
       store(element);
       for (int term = 0; term < terms.length; term++) {
-        termsOfAll[term][i] = terms[term][0];
+        termsOfAll[term][i] = block.terms(term)[0];
       }
     }
   }
@@ -114,7 +114,6 @@ abstract class OneElement {
       state = new double[slots][1];
       this.terms = new double[terms][1];
       block.step(scalars, 1, l2);
-      block.terms(this.terms);
       block.range(parameter, gradient, state, 0, 1);
     }
 
@@ -153,10 +152,11 @@ abstract class OneElement {
     @Override
     void sum(double[] element, double g, double[][] termsOfAll, int i) {
       load(element, g);
+      block.terms(terms);
       sums.sum(block);
       store(element);
       for (int term = 0; term < terms.length; term++) {
-        termsOfAll[term][i] = terms[term][0];
+        termsOfAll[term][i] = block.terms(term)[0];
       }
     }
   }

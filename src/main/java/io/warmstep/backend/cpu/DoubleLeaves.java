@@ -77,7 +77,7 @@ final class DoubleLeaves {
         DoubleTreeSum tree = tree(run.group.sums, i);
         for (int from = 0; from < count; from += LEAF) {
           int its = leaf + (done + from) / LEAF;
-          tree.leaf(terms[i], start + from, Math.min(LEAF, count - from));
+          tree.leaf(block.terms(i), start + from, Math.min(LEAF, count - from));
           sums[i][its] = tree.sum;
           exponents[i][its] = tree.exponent;
         }
