@@ -5,12 +5,14 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -40,6 +42,9 @@ final class PreparedStep {
   private long rebindings;
 
   private long version;
+
+  /** Where the next step puts what it sees of its update; null if it is not measured. */
+  private UpdateTiles tiles;
 
   private final AtomicReference<StepProgram> program = new AtomicReference<>();
 
@@ -296,7 +301,10 @@ final class PreparedStep {
   /** Runs the step; false if it was skipped because of a non-finite gradient. */
   boolean run() {
     begin();
-    boolean happened = program.get().run(inputs);
+    UpdateTiles measured = tiles;
+    tiles = null;
+    boolean happened =
+        measured == null ? program.get().run(inputs) : program.get().run(inputs, measured);
     for (int i = 0; happened && i < active.size(); i++) {
       active.get(i).advance(values[i]);
       SlowPass pass = slow.get()[i];
@@ -305,6 +313,33 @@ final class PreparedStep {
       }
     }
     return happened;
+  }
+
+  /**
+   * The groups whose update a step measures in its own pass, by their indices in the plan: not
+   * those with slow weights, which change parameters once more.
+   */
+  BitSet measured() {
+    BitSet measured = new BitSet();
+    for (int i = 0; i < active.size(); i++) {
+      measured.set(i, slow.get()[i] == null && program.get().measures(i));
+    }
+    return measured;
+  }
+
+  /** Has the next step measure its update. */
+  void measureNext(UpdateTiles to) {
+    tiles = to;
+  }
+
+  /** What the step does. */
+  StepPlan plan() {
+    return plan(parameters, active);
+  }
+
+  /** Position of a parameter among all of the plan. */
+  Map<Parameter, Integer> index() {
+    return PassPlan.index(parameters);
   }
 
   /** Where a parameter lies now, and what its master has beside it. */

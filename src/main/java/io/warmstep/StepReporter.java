@@ -60,7 +60,7 @@ final class StepReporter {
         current = null;
         current = takeFree(device, step);
       }
-      current.beforeStep();
+      current.beforeStep(step);
     }
   }
 

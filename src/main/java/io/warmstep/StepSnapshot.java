@@ -5,8 +5,10 @@ import io.warmstep.backend.Mark;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.EnumMap;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -14,16 +16,32 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The data of one reported step on the device, to be read when it is ready: copies of the values
- * that the step overwrites, made on the device in the order of its work. Reused for later steps of
- * the same groups.
+ * The data of one reported step on the device, to be read when it is ready: what the step saw of
+ * its update, and where it does not look, copies of the values that it overwrites, made on the
+ * device in the order of its work. Reused for later steps of the same groups.
  */
 final class StepSnapshot implements AutoCloseable {
   private final List<RuleGroup> groups;
   private final List<String> names;
   private final boolean losesGradients;
   private final boolean isAsynchronous;
-  private final List<List<UpdateMeter.Measured>> measured = new ArrayList<>();
+  private final boolean measuresUpdates;
+
+  /** The groups whose update the step measures in its own pass, by their indices. */
+  private final BitSet inPass;
+
+  /** What it sees of them, or null. */
+  private UpdateTiles tiles;
+
+  /** Where each of their parameters has its rows. */
+  private final Map<Parameter, Integer> index;
+
+  /** Copies of the parameters of the other groups. */
+  private final List<List<UpdateMeter.Measured>> copied = new ArrayList<>();
+
+  /** By group and parameter, the slots of state that are stored as codes. */
+  private final List<List<List<String>>> slots = new ArrayList<>();
+
   private final List<Memory> memories = new ArrayList<>();
   private final Memory norm;
   private final Mark mark;
@@ -40,6 +58,9 @@ final class StepSnapshot implements AutoCloseable {
     this.groups = groups(step);
     this.names = names(step);
     this.losesGradients = losesGradients;
+    this.measuresUpdates = measuresUpdates;
+    this.inPass = step.measured();
+    this.index = step.index();
     this.isAsynchronous = device.isAsynchronous();
     this.mark = device.mark();
     this.release = release(memories, mark);
@@ -72,39 +93,53 @@ final class StepSnapshot implements AutoCloseable {
     return memory;
   }
 
-  /** Allocates the copies: one allocation for each type and kind of data. */
+  /** Allocates rows, and copies: one allocation for each type and kind of data. */
   private void measure(BackendDevice device, PreparedStep step) {
+    if (!inPass.isEmpty()) {
+      tiles = new UpdateTiles(step.plan(), inPass::get, (type, n) -> allocate(device, type, n));
+    }
     Rooms rooms = new Rooms();
     members(step, rooms); // counts
     rooms.all().forEach(room -> room.allocate(device));
-    measured.addAll(members(step, rooms));
+    copied.addAll(members(step, rooms));
+    for (RuleGroup group : groups) {
+      slots.add(
+          group.members().stream()
+              .map(parameter -> List.copyOf(step.codes(group, parameter).keySet()))
+              .toList());
+    }
   }
 
   private List<List<UpdateMeter.Measured>> members(PreparedStep step, Rooms rooms) {
     List<List<UpdateMeter.Measured>> all = new ArrayList<>();
-    for (RuleGroup group : groups) {
+    for (int i = 0; i < groups.size(); i++) {
       List<UpdateMeter.Measured> members = new ArrayList<>();
-      for (Parameter parameter : group.members()) {
-        Operand now = step.values(parameter);
-        List<UpdateMeter.Codes> codes = new ArrayList<>();
-        step.codes(group, parameter)
-            .forEach(
-                (slot, state) ->
-                    codes.add(
-                        new UpdateMeter.Codes(slot, state, rooms.codes.take(parameter, state))));
-        members.add(
-            new UpdateMeter.Measured(
-                parameter,
-                now.encoding(),
-                now.rest(),
-                rooms.before.take(parameter, now),
-                rooms.after.take(parameter, now),
-                rooms.gradients.take(parameter.gradients().slice(), parameter.length()),
-                codes));
+      if (!inPass.get(i)) {
+        for (Parameter parameter : groups.get(i).members()) {
+          members.add(copies(step, groups.get(i), parameter, rooms));
+        }
       }
       all.add(members);
     }
     return all;
+  }
+
+  private static UpdateMeter.Measured copies(
+      PreparedStep step, RuleGroup group, Parameter parameter, Rooms rooms) {
+    Operand now = step.values(parameter);
+    List<UpdateMeter.Codes> codes = new ArrayList<>();
+    step.codes(group, parameter)
+        .values()
+        .forEach(
+            state -> codes.add(new UpdateMeter.Codes(state, rooms.codes.take(parameter, state))));
+    return new UpdateMeter.Measured(
+        parameter,
+        now.encoding(),
+        now.rest(),
+        rooms.before.take(parameter, now),
+        rooms.after.take(parameter, now),
+        rooms.gradients.take(parameter.gradients().slice(), parameter.length()),
+        codes);
   }
 
   /** Room for the copies of each kind; none where a report reads the originals. */
@@ -171,13 +206,15 @@ final class StepSnapshot implements AutoCloseable {
   /** Whether this fits the current groups of a step. */
   boolean fits(PreparedStep step) {
     return norm.type() == step.normType()
+        && inPass.equals(step.measured())
         && groups.equals(groups(step))
         && names.equals(names(step));
   }
 
-  /** Copies the values that the step will overwrite. */
-  void beforeStep() {
-    for (List<UpdateMeter.Measured> members : measured) {
+  /** Has the step measure its update, and copies the other values that it will overwrite. */
+  void beforeStep(PreparedStep step) {
+    step.measureNext(tiles);
+    for (List<UpdateMeter.Measured> members : copied) {
       for (UpdateMeter.Measured member : members) {
         copy(member.parameter(), member.now(), member.before());
         Parameter parameter = member.parameter();
@@ -189,7 +226,7 @@ final class StepSnapshot implements AutoCloseable {
   /** Copies the values that later steps will overwrite. */
   void afterStep(PreparedStep step) {
     hasNorm = step.keepNorm(norm);
-    for (List<UpdateMeter.Measured> members : measured) {
+    for (List<UpdateMeter.Measured> members : copied) {
       for (UpdateMeter.Measured member : members) {
         copy(member.parameter(), member.now(), member.after());
         for (UpdateMeter.Codes codes : member.codes()) {
@@ -242,7 +279,72 @@ final class StepSnapshot implements AutoCloseable {
    * @param happened false if it was skipped
    */
   List<UpdateSums> sums(boolean happened) {
-    return measured.stream().map(members -> UpdateMeter.measure(members, happened)).toList();
+    List<UpdateSums> sums = new ArrayList<>();
+    for (int i = 0; i < groups.size() && measuresUpdates; i++) {
+      sums.add(sums(i, happened));
+    }
+    return sums;
+  }
+
+  /** A skipped step has the same slots. */
+  private UpdateSums sums(int group, boolean happened) {
+    List<Parameter> members = groups.get(group).members();
+    UpdateSums sums = UpdateSums.of(members);
+    for (int i = 0; i < members.size(); i++) {
+      UpdateSums.OfParameter own = sums.member(i);
+      slots.get(group).get(i).forEach(own::codes);
+      if (happened && inPass.get(group)) {
+        readRows(members.get(i), own);
+      } else if (happened) {
+        UpdateMeter.measure(copied.get(group).get(i), own);
+      }
+    }
+    return sums;
+  }
+
+  private void readRows(Parameter parameter, UpdateSums.OfParameter sums) {
+    MemorySlice rows = tiles.rows(index.get(parameter));
+    if (rows != null) {
+      sums.add(new KeptRows(rows, parameter.length()), parameter.length());
+    }
+  }
+
+  /** Rows that lie on the device, read some at a time. */
+  private static final class KeptRows implements UpdateSums.TileRows {
+    private static final int CHUNK = 4096; // numbers
+
+    private final MemorySlice slice;
+    private long left; // rows on the device
+    private long at;
+    private Object numbers;
+    private double[] row;
+    private int next;
+    private int last;
+
+    KeptRows(MemorySlice slice, long length) {
+      this.slice = slice;
+      left = UpdateTiles.count(length);
+    }
+
+    @Override
+    public double[] next(int width) {
+      if (row == null) {
+        row = new double[width];
+        int most = (int) Math.min(left, Math.max(1, CHUNK / width));
+        numbers = slice.memory().storage().newArray(most * width);
+      }
+      if (next == last) {
+        int count = (int) Math.min(left, Math.max(1, CHUNK / width));
+        slice.memory().readSettled(slice.offset() + at, numbers, 0, count * width);
+        at += (long) count * width;
+        left -= count;
+        next = 0;
+        last = count * width;
+      }
+      UpdateMeter.copyRow(numbers, next, row);
+      next += width;
+      return row;
+    }
   }
 
   /**

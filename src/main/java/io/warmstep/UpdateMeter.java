@@ -3,7 +3,8 @@ package io.warmstep;
 import io.warmstep.backend.Encoding;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
-import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.UpdateTiles;
+import io.warmstep.backend.cpu.TileSums;
 import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
@@ -15,13 +16,14 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Measures the changes of one step, from copies of the values and gradients, which it reads a chunk
- * at a time. Sums are computed in the order of the elements, leaf by leaf, so equal bits in the
- * parameters give equal bits here.
+ * Measures the changes of one step where its own pass does not: from copies of the values and
+ * gradients, which the host reads a chunk at a time. The numbers have the same bits.
  */
 final class UpdateMeter {
-  /** Whole leaves. */
-  private static final int CHUNK = 4 * StepPlan.LEAF;
+  /** Tiles that are read at a time. */
+  private static final int TILES = 8;
+
+  private static final int CHUNK = TILES * UpdateTiles.TILE;
 
   private UpdateMeter() {}
 
@@ -60,11 +62,10 @@ final class UpdateMeter {
   /**
    * State that is stored as codes.
    *
-   * @param slot its name
    * @param state where it lies
    * @param copy of the step's result; null if {@code state} still holds it
    */
-  record Codes(String slot, Operand state, Operand copy) {
+  record Codes(Operand state, Operand copy) {
     Operand afterStep() {
       return copy == null ? state : copy;
     }
@@ -102,112 +103,94 @@ final class UpdateMeter {
   }
 
   /**
-   * Reads the copies, which nothing writes any longer.
+   * Reads the copies of a parameter, which nothing writes any longer.
    *
-   * @param measured a group's parameters
-   * @param happened whether the step did; a skipped one has the same slots
+   * @param sums receives what they say
    */
-  static UpdateSums measure(List<Measured> measured, boolean happened) {
-    UpdateSums sums = UpdateSums.of(measured.stream().map(Measured::parameter).toList());
-    for (int i = 0; i < measured.size(); i++) {
-      UpdateSums.OfParameter own = sums.member(i);
-      measured.get(i).codes().forEach(codes -> own.codes(codes.slot()));
-      if (happened) {
-        add(measured.get(i), own);
-      }
-    }
-    return sums;
-  }
-
-  private static boolean hasUpdate(double gradient) {
-    return gradient != 0 && Double.isFinite(gradient);
-  }
-
-  private static void add(Measured measured, UpdateSums.OfParameter sums) {
+  static void measure(Measured measured, UpdateSums.OfParameter sums) {
     long length = measured.parameter().length();
-    Elements before = Elements.of(measured.before(), length);
-    Elements after = Elements.of(measured.afterStep(), length);
-    Elements gradients = new Elements(measured.usedGradients(), null, length);
-    List<Elements> states = new ArrayList<>();
-    measured.codes().forEach(state -> states.add(Elements.of(state.afterStep(), length)));
-    sums.expect(Math.toIntExact((length + StepPlan.LEAF - 1) / StepPlan.LEAF));
-    for (long at = 0; at < length; at += CHUNK) {
-      int count = (int) Math.min(CHUNK, length - at);
-      double[] old = before.read(at, count);
-      double[] present = after.read(at, count);
-      double[] gradient = gradients.read(at, count);
-      for (int from = 0; from < count; from += StepPlan.LEAF) {
-        addLeaf(sums, from, Math.min(count, from + StepPlan.LEAF), old, present, gradient);
+    if (length > 0) {
+      sums.add(new Rows(measured), length);
+    }
+  }
+
+  /** The rows of a parameter's tiles, computed a chunk at a time. */
+  private static final class Rows implements UpdateSums.TileRows {
+    private final long length;
+    private final List<Codes> codes;
+    private final TileSums sums;
+    private final Elements before;
+    private final Elements after;
+    private final Elements gradients;
+    private final List<Elements> states = new ArrayList<>();
+    private final double[] row;
+    private long done; // elements
+    private int next; // number of the chunk's rows
+    private int last; // behind them
+
+    Rows(Measured measured) {
+      length = measured.parameter().length();
+      codes = measured.codes();
+      before = Elements.of(measured.before(), length);
+      after = Elements.of(measured.afterStep(), length);
+      gradients = new Elements(measured.usedGradients(), null);
+      codes.forEach(state -> states.add(Elements.of(state.afterStep(), length)));
+      sums = TileSums.of(measured.parameter().values().type() == ElementType.FLOAT64, TILES);
+      sums.slots(codes.size());
+      row = new double[UpdateTiles.width(codes.size())];
+    }
+
+    @Override
+    public double[] next(int width) {
+      if (next == last) {
+        readChunk();
       }
+      copyRow(sums.rows(), next, row);
+      next += width;
+      return row;
+    }
+
+    private void readChunk() {
+      int n = (int) Math.min(CHUNK, length - done);
+      before.read(done, sums.before(), n);
+      after.read(done, sums.after(), n);
+      gradients.read(done, sums.gradients(), n);
+      sums.changes(n);
       for (int i = 0; i < states.size(); i++) {
-        Codes state = measured.codes().get(i);
-        add(sums.codes(state.slot()), state, states.get(i).read(at, count), gradient, count);
+        states.get(i).read(done, sums.after(), n);
+        boolean areSquares = codes.get(i).state().encoding().isSquares();
+        sums.codes(i, StateCodes.largest(areSquares), n);
       }
+      next = 0;
+      last = sums.numbers(n);
+      done += n;
     }
   }
 
-  private static void addLeaf(
-      UpdateSums.OfParameter sums,
-      int from,
-      int to,
-      double[] old,
-      double[] present,
-      double[] gradient) {
-    double change = 0;
-    double size = 0;
-    long withGradient = 0;
-    long lost = 0;
-    for (int i = from; i < to; i++) {
-      double difference = present[i] - old[i];
-      change += difference * difference;
-      size += old[i] * old[i];
-      if (hasUpdate(gradient[i])) {
-        withGradient++;
-        lost += difference == 0 ? 1 : 0;
-      }
+  /** Copies float32 or float64 numbers. */
+  static void copyRow(Object from, int at, double[] row) {
+    for (int i = 0; i < row.length; i++) {
+      row[i] = from instanceof double[] doubles ? doubles[at + i] : ((float[]) from)[at + i];
     }
-    sums.addLeaf(change, size);
-    sums.count(withGradient, lost);
   }
 
-  private static void add(
-      UpdateSums.OfCodes sums, Codes state, double[] values, double[] gradients, int count) {
-    double bound = StateCodes.largest(state.state().encoding().isSquares());
-    long saturated = 0;
-    long withGradient = 0;
-    long vanished = 0;
-    for (int i = 0; i < count; i++) {
-      saturated += Math.abs(values[i]) < bound ? 0 : 1; // NaN is not below it
-      if (hasUpdate(gradients[i])) {
-        withGradient++;
-        vanished += values[i] == 0 ? 1 : 0;
-      }
-    }
-    sums.count(count, saturated, withGradient, vanished);
-  }
-
-  /** Elements as float64, which is exact, a chunk at a time. */
+  /** Elements in their arithmetic, a chunk at a time. */
   private static final class Elements {
     private final MemorySlice slice;
     private final Storage storage;
     private final Object array;
-    private final double[] values;
-    private final float[] floats;
 
     /** Of which float16 masters have to be the rounded ones, or null. */
     private final MemorySlice halves;
 
     private final short[] bits;
 
-    Elements(MemorySlice slice, MemorySlice halves, long elements) {
+    Elements(MemorySlice slice, MemorySlice halves) {
       this.slice = slice;
       this.halves = halves;
       storage = slice.memory().storage();
-      int length = (int) Math.min(CHUNK, elements);
-      array = storage.newArray(length);
-      values = array instanceof double[] doubles ? doubles : new double[length];
-      floats = array == values ? null : new float[length];
-      bits = halves == null ? null : new short[length];
+      array = storage.isArithmetic() ? null : storage.newArray(CHUNK);
+      bits = halves == null ? null : new short[CHUNK];
     }
 
     /** The numbers that an operand stands for. */
@@ -216,11 +199,11 @@ final class UpdateMeter {
         return of(new CodedMemory(operand.slice(), operand.encoding(), length));
       }
       if (operand.rest().isEmpty()) {
-        return new Elements(operand.slice(), null, length);
+        return new Elements(operand.slice(), null);
       }
       MemorySlice rest = operand.rest().get();
       if (rest.memory().type() == ElementType.FLOAT32) {
-        return new Elements(rest, operand.slice(), length);
+        return new Elements(rest, operand.slice());
       }
       return of(
           operand.encoding().isMaster24()
@@ -229,22 +212,20 @@ final class UpdateMeter {
     }
 
     private static Elements of(FloatView view) {
-      return new Elements(new MemorySlice(view, 0), null, view.length());
+      return new Elements(new MemorySlice(view, 0), null);
     }
 
-    double[] read(long at, int count) {
-      slice.memory().readSettled(slice.offset() + at, array, 0, count);
-      if (floats != null) {
-        storage.loadFloats(array, 0, floats, 0, count);
-        if (halves != null) {
-          halves.memory().readSettled(halves.offset() + at, bits, 0, count);
-          Remainders.reconcile(floats, 0, bits, 0, count);
-        }
-        for (int i = 0; i < count; i++) {
-          values[i] = floats[i];
-        }
+    void read(long at, Object target, int count) {
+      if (array == null) {
+        slice.memory().readSettled(slice.offset() + at, target, 0, count);
+      } else {
+        slice.memory().readSettled(slice.offset() + at, array, 0, count);
+        storage.load(array, 0, target, 0, count);
       }
-      return values;
+      if (halves != null) {
+        halves.memory().readSettled(halves.offset() + at, bits, 0, count);
+        Remainders.reconcile((float[]) target, 0, bits, 0, count);
+      }
     }
   }
 }

@@ -1,9 +1,9 @@
 package io.warmstep;
 
+import io.warmstep.backend.UpdateTiles;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,9 +11,9 @@ import java.util.Map;
 
 /**
  * What one step changed in a group of parameters, as sums that the workers of a sharded optimizer
- * can join: each has those of its parts, which begin at leaves. Sums of squares are kept by leaf
- * and added up in the order of the elements at the end, so that they do not depend on how many
- * parts there were.
+ * can join: each has those of its parts, which begin at leaves and so at tiles. Sums of squares are
+ * kept by tile and added up in the order of the elements at the end, so that they do not depend on
+ * how many parts there were.
  */
 final class UpdateSums {
   private final List<OfParameter> members;
@@ -37,74 +37,76 @@ final class UpdateSums {
     private final String name;
     private double[] changes = {};
     private double[] sizes = {};
-    private int leaves;
-    private long withGradient;
-    private long lost;
+    private int tiles;
+    private long elements;
+    private long moving;
+    private long still;
     private final Map<String, OfCodes> codes = new LinkedHashMap<>();
 
     private OfParameter(String name) {
       this.name = name;
     }
 
-    /** Makes room for as many leaves. */
-    void expect(int more) {
-      changes = Arrays.copyOf(changes, leaves + more);
-      sizes = Arrays.copyOf(sizes, leaves + more);
+    /** Makes room for as many tiles. */
+    private void expect(int more) {
+      changes = Arrays.copyOf(changes, tiles + more);
+      sizes = Arrays.copyOf(sizes, tiles + more);
     }
 
-    /**
-     * Adds the next leaf.
-     *
-     * @param change the sum of the squares of its changes
-     * @param size the same of the values before
-     */
-    void addLeaf(double change, double size) {
-      changes[leaves] = change;
-      sizes[leaves] = size;
-      leaves++;
+    private void addTile(double change, double size) {
+      changes[tiles] = change;
+      sizes[tiles] = size;
+      tiles++;
     }
 
-    /**
-     * Counts elements.
-     *
-     * @param moving elements with a gradient that moves them
-     * @param still those of them that did not change
-     */
-    void count(long moving, long still) {
-      withGradient += moving;
-      lost += still;
-    }
-
-    /** The counts of a slot of codes, which is reported even if nothing is counted. */
+    /** Names a slot of codes, which is reported even if nothing is counted. */
     OfCodes codes(String slot) {
       return codes.computeIfAbsent(slot, name -> new OfCodes());
     }
 
-    /** The sum over all leaves in their order. */
-    private double sum(double[] ofLeaves) {
+    /** Adds the next tiles up to the end of the parameter, of which this many elements are. */
+    void add(TileRows rows, long length) {
+      int count = Math.toIntExact(UpdateTiles.count(length));
+      int width = UpdateTiles.width(codes.size());
+      expect(count);
+      elements += length;
+      for (int tile = 0; tile < count; tile++) {
+        double[] row = rows.next(width);
+        addTile(row[UpdateTiles.CHANGE], row[UpdateTiles.SIZE]);
+        moving += (long) row[UpdateTiles.MOVING];
+        still += (long) row[UpdateTiles.STILL];
+        int at = UpdateTiles.CODES;
+        for (OfCodes slot : codes.values()) {
+          slot.saturated += (long) row[at];
+          slot.vanished += (long) row[at + 1];
+          at += 2;
+        }
+      }
+    }
+
+    /** The sum over all tiles in their order. */
+    private double sum(double[] ofTiles) {
       double sum = 0;
-      for (int leaf = 0; leaf < leaves; leaf++) {
-        sum += ofLeaves[leaf];
+      for (int tile = 0; tile < tiles; tile++) {
+        sum += ofTiles[tile];
       }
       return sum;
     }
 
     private void writeTo(DataOutputStream out) throws IOException {
-      out.writeInt(leaves);
-      for (int leaf = 0; leaf < leaves; leaf++) {
-        out.writeDouble(changes[leaf]);
-        out.writeDouble(sizes[leaf]);
+      out.writeInt(tiles);
+      for (int tile = 0; tile < tiles; tile++) {
+        out.writeDouble(changes[tile]);
+        out.writeDouble(sizes[tile]);
       }
-      out.writeLong(withGradient);
-      out.writeLong(lost);
+      out.writeLong(elements);
+      out.writeLong(moving);
+      out.writeLong(still);
       out.writeInt(codes.size());
       for (Map.Entry<String, OfCodes> slot : codes.entrySet()) {
         out.writeUTF(slot.getKey());
-        OfCodes counts = slot.getValue();
-        out.writeLong(counts.elements);
-        out.writeLong(counts.saturated);
-        out.writeLong(counts.withGradient);
-        out.writeLong(counts.vanished);
+        out.writeLong(slot.getValue().saturated);
+        out.writeLong(slot.getValue().vanished);
       }
     }
 
@@ -113,15 +115,15 @@ final class UpdateSums {
       int more = in.readInt();
       expect(more);
       for (int i = 0; i < more; i++) {
-        addLeaf(in.readDouble(), in.readDouble());
+        addTile(in.readDouble(), in.readDouble());
       }
-      count(in.readLong(), in.readLong());
+      elements += in.readLong();
+      moving += in.readLong();
+      still += in.readLong();
       int slots = in.readInt();
       for (int i = 0; i < slots; i++) {
         OfCodes counts = codes(in.readUTF());
-        counts.elements += in.readLong();
         counts.saturated += in.readLong();
-        counts.withGradient += in.readLong();
         counts.vanished += in.readLong();
       }
     }
@@ -129,25 +131,19 @@ final class UpdateSums {
 
   /** Counts of the codes of one slot. */
   static final class OfCodes {
-    private long elements;
     private long saturated;
-    private long withGradient;
     private long vanished;
+  }
 
+  /** Rows of numbers, one for each tile, as {@link UpdateTiles} describes them. */
+  interface TileRows {
     /**
-     * Counts elements.
+     * The next row.
      *
-     * @param all of them
-     * @param beyond those that are stored as the largest number or what is not finite
-     * @param moving those with a gradient that moves them
-     * @param zero those of the latter that are stored as 0
+     * @param width how many numbers it has
+     * @return an array that the next call may fill again
      */
-    void count(long all, long beyond, long moving, long zero) {
-      elements += all;
-      saturated += beyond;
-      withGradient += moving;
-      vanished += zero;
-    }
+    double[] next(int width);
   }
 
   /** Writes this worker's part. */
@@ -178,18 +174,18 @@ final class UpdateSums {
   StepReport.Update report(String name, boolean isStill) {
     double change = 0;
     double size = 0;
-    long withGradient = 0;
-    long lost = 0;
+    long moving = 0;
+    long still = 0;
     double largest = Double.NaN;
     String largestParameter = "";
-    Map<String, OfCodes> codes = new LinkedHashMap<>();
+    Map<String, OfSlot> codes = new LinkedHashMap<>();
     for (OfParameter member : members) {
       double ownChange = member.sum(member.changes);
       double ownSize = member.sum(member.sizes);
       change += ownChange;
       size += ownSize;
-      withGradient += member.withGradient;
-      lost += member.lost;
+      moving += member.moving;
+      still += member.still;
       if (ownSize != 0) {
         double ratio = Math.sqrt(ownChange) / Math.sqrt(ownSize);
         if (largestParameter.isEmpty()
@@ -200,26 +196,40 @@ final class UpdateSums {
         }
       }
       member.codes.forEach(
-          (slot, its) ->
-              codes
-                  .computeIfAbsent(slot, key -> new OfCodes())
-                  .count(its.elements, its.saturated, its.withGradient, its.vanished));
+          (slot, its) -> codes.computeIfAbsent(slot, OfSlot::new).add(member, its));
     }
-    List<StepReport.Codes> slots = new ArrayList<>();
-    codes.forEach(
-        (slot, its) ->
-            slots.add(
-                new StepReport.Codes(
-                    slot,
-                    share(its.saturated, its.elements),
-                    share(its.vanished, its.withGradient))));
+    List<StepReport.Codes> slots = codes.values().stream().map(OfSlot::report).toList();
     return new StepReport.Update(
         name,
         Math.sqrt(change) / Math.sqrt(size),
-        isStill ? Double.NaN : share(lost, withGradient),
+        isStill ? Double.NaN : share(still, moving),
         largest,
         largestParameter,
         slots);
+  }
+
+  /** A slot of codes of a whole group. */
+  private static final class OfSlot {
+    private final String slot;
+    private long elements;
+    private long saturated;
+    private long moving;
+    private long vanished;
+
+    OfSlot(String slot) {
+      this.slot = slot;
+    }
+
+    void add(OfParameter member, OfCodes its) {
+      elements += member.elements;
+      saturated += its.saturated;
+      moving += member.moving;
+      vanished += its.vanished;
+    }
+
+    StepReport.Codes report() {
+      return new StepReport.Codes(slot, share(saturated, elements), share(vanished, moving));
+    }
   }
 
   /** NaN if there is nothing to have a share of. */

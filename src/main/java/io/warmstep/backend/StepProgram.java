@@ -18,6 +18,30 @@ public interface StepProgram extends AutoCloseable {
   boolean run(StepInputs inputs);
 
   /**
+   * Whether {@link #run(StepInputs, UpdateTiles)} measures a group's update in its own pass.
+   *
+   * @param group its index in the plan
+   * @return false where the caller has to compare copies
+   */
+  default boolean measures(int group) {
+    return false;
+  }
+
+  /**
+   * Runs one step and measures the update of the groups that have rows: on an asynchronous device
+   * in the order of its work.
+   *
+   * @param inputs the numbers of this step, for the groups of the plan
+   * @param tiles receives what the step sees, of groups that it {@link #measures} alone; if the
+   *     step is skipped, what is in there says nothing
+   * @return as {@link #run(StepInputs)}
+   * @throws StepRefusedException if no step can be run now; nothing has changed
+   */
+  default boolean run(StepInputs inputs, UpdateTiles tiles) {
+    throw new AssertionError("this program measures nothing");
+  }
+
+  /**
    * Global norm of the scaled gradients of the last run, before clipping.
    *
    * @return the norm, or NaN if the plan does not need it or nothing has run

@@ -7,6 +7,7 @@ import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
 import java.util.Arrays;
@@ -38,8 +39,16 @@ final class CpuRun {
   /** Where the average of the parameters lies, or null. */
   private MemorySlice average;
 
-  /** Of the parameter among all, for random numbers. */
+  /** Of the first parameter among all, for random numbers. */
   private final int parameter;
+
+  /** Of each parameter among all, and where it begins; and the end of the last. */
+  private final int[] indices;
+
+  private final long[] starts;
+
+  /** The operands that are stored as codes. */
+  private final int[] coded;
 
   /** Of the first element within its parameter, likewise. */
   private final long first;
@@ -76,6 +85,13 @@ final class CpuRun {
     this.doubleNumbers = new double[isDouble ? numbers : 0];
     this.parameter = span.entries().get(0).index();
     this.first = span.entries().get(0).first();
+    this.indices = span.entries().stream().mapToInt(StepPlan.Entry::index).toArray();
+    this.starts = new long[indices.length + 1];
+    for (int i = 0; i < indices.length; i++) {
+      starts[i + 1] = starts[i] + span.entries().get(i).length();
+    }
+    this.coded =
+        IntStream.range(0, operands.length).filter(i -> operands[i].encoding().isCoded()).toArray();
     this.isEncoded =
         span.average().isPresent()
             || Arrays.stream(operands).anyMatch(operand -> operand.encoding() != Encoding.PLAIN);
@@ -187,6 +203,47 @@ final class CpuRun {
   /** The first element from one on at which a group may begin that shares words. */
   long groupFrom(long at) {
     return isPacked ? Math.min(length, StateCodes.groups(at) * StateCodes.GROUP) : at;
+  }
+
+  /** The first element from one on at which a tile of a parameter begins, or the run's end. */
+  long tileFrom(long at) {
+    if (at >= length) {
+      return length;
+    }
+    int entry = entryAt(at);
+    long tiles = UpdateTiles.count(at - starts[entry]);
+    return Math.min(starts[entry + 1], starts[entry] + tiles * UpdateTiles.TILE);
+  }
+
+  /** The parameter that an element is of, by its number within the run. */
+  int entryAt(long at) {
+    int found = Arrays.binarySearch(starts, at);
+    return found < 0 ? -found - 2 : found;
+  }
+
+  /** The element at which a parameter begins; of the one behind the last, the run's length. */
+  long entryStart(int entry) {
+    return starts[entry];
+  }
+
+  /** The position of a parameter among all. */
+  int entryIndex(int entry) {
+    return indices[entry];
+  }
+
+  /** How many slots of state are stored as codes. */
+  int codedSlots() {
+    return coded.length;
+  }
+
+  /** The operand that one of them is. */
+  int coded(int slot) {
+    return coded[slot];
+  }
+
+  /** Whether its codes are those of squares. */
+  boolean isSquares(int operand) {
+    return operands[operand].encoding().isSquares();
   }
 
   /**

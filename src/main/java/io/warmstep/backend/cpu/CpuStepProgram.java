@@ -4,6 +4,7 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
@@ -55,9 +56,13 @@ final class CpuStepProgram implements StepProgram {
   private final FloatMatrices floatMatrices;
   private final DoubleMatrices doubleMatrices;
   private final WorkerPool.Job update = this::updateChunk;
+  private final WorkerPool.Job measuredUpdate = this::updateMeasuredChunk;
 
   /** Number of the first chunk that the threads are to update. */
   private int firstChunk;
+
+  /** Where a measured step puts what it sees; null in other steps. */
+  private UpdateTiles tiles;
 
   CpuStepProgram(StepPlan plan, WorkerPool pool) {
     this.options = plan.options();
@@ -110,6 +115,24 @@ final class CpuStepProgram implements StepProgram {
   }
 
   @Override
+  public boolean measures(int group) {
+    return true;
+  }
+
+  @Override
+  public boolean run(StepInputs inputs, UpdateTiles measured) {
+    for (CpuWorker worker : workers) {
+      worker.prepareMeter();
+    }
+    tiles = measured;
+    try {
+      return run(inputs);
+    } finally {
+      tiles = null;
+    }
+  }
+
+  @Override
   public boolean run(StepInputs inputs) {
     GradientScale scale = inputs.gradientScale();
     float floatScale = scale.floatScale();
@@ -157,7 +180,7 @@ final class CpuStepProgram implements StepProgram {
     int part = options.updateProgress() == null ? chunks : CHUNKS_PER_PART * pool.threads();
     for (firstChunk = 0; firstChunk < chunks; firstChunk += part) {
       int n = Math.min(part, chunks - firstChunk);
-      pool.run(update, n);
+      pool.run(tiles == null ? update : measuredUpdate, n);
       if (options.updateProgress() != null) {
         options.updateProgress().updated(Math.min(total, (firstChunk + n) * (long) chunkLength));
       }
@@ -167,8 +190,7 @@ final class CpuStepProgram implements StepProgram {
   private void updateChunk(int worker, int chunk) {
     long from = (long) (firstChunk + chunk) * chunkLength;
     long to = Math.min(total, from + chunkLength);
-    int index = Arrays.binarySearch(runEnds, from);
-    index = index < 0 ? -index - 1 : index + 1; // the first run that ends after the chunk's start
+    int index = runAt(from);
     while (from < to) {
       CpuRun run = runs[index];
       long runStart = runEnds[index] - run.length;
@@ -177,6 +199,26 @@ final class CpuStepProgram implements StepProgram {
       from = end;
       index++;
     }
+  }
+
+  /** The same with tiles in place of groups, which they consist of. */
+  private void updateMeasuredChunk(int worker, int chunk) {
+    long from = (long) (firstChunk + chunk) * chunkLength;
+    long to = Math.min(total, from + chunkLength);
+    for (int index = runAt(from); from < to; index++) {
+      CpuRun run = runs[index];
+      long runStart = runEnds[index] - run.length;
+      long end = Math.min(to, runEnds[index]);
+      long first = run.tileFrom(from - runStart);
+      workers[worker].updateMeasured(run, first, run.tileFrom(end - runStart), tiles);
+      from = end;
+    }
+  }
+
+  /** The first run that ends after an element. */
+  private int runAt(long element) {
+    int index = Arrays.binarySearch(runEnds, element);
+    return index < 0 ? -index - 1 : index + 1;
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.warmstep.backend.cpu;
 
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.StepOptions;
 
 /** One thread's blocks and working memory. */
@@ -8,6 +9,7 @@ final class CpuWorker {
   private final CpuRun[] runs;
   private final FloatWork floats;
   private final DoubleWork doubles;
+  private CpuMeter meter; // once a step is measured
 
   CpuWorker(StepOptions options, CpuRun[] runs, int slots) {
     this.options = options;
@@ -55,6 +57,16 @@ final class CpuWorker {
       }
     }
     return (int) Math.min(longest, CpuStepProgram.COPY_BLOCK);
+  }
+
+  /** Makes room for {@link #updateMeasured}. */
+  void prepareMeter() {
+    meter = meter == null ? new CpuMeter(this) : meter;
+  }
+
+  /** The same as {@link #update}, of whole tiles, with what it changes. */
+  void updateMeasured(CpuRun run, long from, long to, UpdateTiles tiles) {
+    meter.update(run, from, to, tiles);
   }
 
   void update(CpuRun run, long from, long to) {

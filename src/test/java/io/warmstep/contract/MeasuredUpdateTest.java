@@ -1,0 +1,199 @@
+package io.warmstep.contract;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
+import io.warmstep.ParameterGroup;
+import io.warmstep.StepReport;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.ContractBackend;
+import io.warmstep.testkit.Numbers;
+import io.warmstep.testkit.Placement;
+import io.warmstep.testkit.ReferenceTiles;
+import io.warmstep.testkit.RuleMatrix;
+import io.warmstep.testkit.TestModel;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Reports of updates against plain loops over what callers read, to the bit, on every backend. */
+class MeasuredUpdateTest {
+  /** Tiles of 2048 elements, parts of them, and several. */
+  private static final int[] LENGTHS = {1, 1025, 31, 2048, 1024, 6001, 2047, 2049, 17_003};
+
+  static Stream<Arguments> backendsAndRules() {
+    return ContractBackend.inTurn(RuleMatrix.ofEachShape());
+  }
+
+  static Stream<ContractBackend> backends() {
+    return ContractBackend.all().stream();
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndRules")
+  void anyRule(ContractBackend backend, UpdateRule rule) {
+    SplittableRandom random = new SplittableRandom(3);
+    try (TestModel model = new TestModel(backend.shared())) {
+      List<ElementType> types = backend.typesFor(rule);
+      for (ElementType type : types) {
+        addAll(model, type, random, backend.placements());
+      }
+      check(model, types, Optimizer.of(model.parameters()).rule(rule).zeroGradients(true));
+    }
+  }
+
+  /** Where gradients are clipped one by one, and stay as they are. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("backends")
+  void gradientsCountAsTheyLie(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(4);
+    try (TestModel model = new TestModel(backend.shared())) {
+      addAll(model, ElementType.FLOAT32, random, backend.placements());
+      OptimizerBuilder builder = Optimizer.of(model.parameters()).rule(Sgd.sgd());
+      check(model, List.of(ElementType.FLOAT32), builder.clipValue(0.25).clipNorm(3));
+    }
+  }
+
+  /** After some steps these change parameters once more. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("backends")
+  void slowWeightsArePartOfTheStep(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(5);
+    try (TestModel model = new TestModel(backend.shared())) {
+      addAll(model, ElementType.FLOAT32, random, List.of(Placement.OWNED));
+      UpdateRule rule = Lookahead.around(Momentum.heavyBall(0.5)).k(2);
+      check(
+          model,
+          List.of(ElementType.FLOAT32),
+          Optimizer.of(model.parameters()).rule(rule).zeroGradients(true));
+    }
+  }
+
+  /** Beyond the arrays that a long tensor is cut into. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("backends")
+  void longTensors(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(6);
+    ElementType type = ElementType.FLOAT32;
+    try (Device device = backend.open();
+        TestModel model = new TestModel(device)) {
+      for (int length : new int[] {1001, 600_000, 300_001}) {
+        model.add(
+            type + " " + length, type, Placement.OWNED, Numbers.ordinary(random, type, length));
+      }
+      check(
+          model,
+          List.of(type),
+          Optimizer.of(model.parameters()).rule(Adam.adamW()).zeroGradients(true));
+    }
+  }
+
+  /** Among them subnormal numbers, infinities and NaN, and squares out of range. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("backends")
+  void anyNumbers(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(7);
+    for (ElementType type : backend.types()) {
+      for (int i = 0; i < LENGTHS.length; i++) {
+        try (TestModel model = new TestModel(backend.shared())) {
+          int length = LENGTHS[i];
+          double[] values =
+              i % 2 == 0
+                  ? Numbers.adversarial(random, type, length)
+                  : Numbers.ordinary(random, type, length);
+          model.add(type + " a", type, Placement.OWNED, values);
+          double[] gradients = Numbers.adversarial(random, type, length);
+          step(
+              model,
+              List.of(type),
+              Optimizer.of(model.parameters()).rule(Sgd.sgd()),
+              List.of(Map.of(type + " a", gradients)));
+        }
+      }
+    }
+  }
+
+  private static void addAll(
+      TestModel model, ElementType type, SplittableRandom random, List<Placement> placements) {
+    for (int i = 0; i < LENGTHS.length; i++) {
+      Placement placement = placements.get(i / 2 % placements.size());
+      double[] values = Numbers.ordinary(random, type, LENGTHS[i]);
+      model.add(type + " " + i, type, placement, values);
+    }
+  }
+
+  /** Some steps with gradients of all sizes. */
+  private static void check(TestModel model, List<ElementType> types, OptimizerBuilder builder) {
+    SplittableRandom random = new SplittableRandom(8);
+    List<Map<String, double[]>> steps = new ArrayList<>();
+    for (int step = 0; step < 3; step++) {
+      Map<String, double[]> all = new LinkedHashMap<>();
+      for (Parameter parameter : model.parameters()) {
+        ElementType type = parameter.values().type();
+        double[] gradients = Numbers.ordinary(random, type, (int) parameter.length());
+        for (int i = 0; i < gradients.length; i++) {
+          double scaled = i % 7 == 3 ? 0 : Math.scalb(gradients[i], -(i % 16));
+          gradients[i] = Numbers.round(type, scaled);
+        }
+        all.put(parameter.name(), gradients);
+      }
+      steps.add(all);
+    }
+    step(model, types, builder, steps);
+  }
+
+  private static void step(
+      TestModel model,
+      List<ElementType> types,
+      OptimizerBuilder builder,
+      List<Map<String, double[]>> steps) {
+    List<StepReport> reports = new ArrayList<>();
+    types.forEach(type -> builder.group(ParameterGroup.matching(type + " *")));
+    try (Optimizer optimizer = builder.learningRate(1e-3).listener(reports::add, 1).build()) {
+      for (Map<String, double[]> gradients : steps) {
+        Map<String, double[]> before = values(model);
+        gradients.forEach(model::gradients);
+        optimizer.step();
+        Map<String, double[]> after = values(model);
+        optimizer.flushReports();
+        List<StepReport.Update> expected = new ArrayList<>();
+        for (ElementType type : types) {
+          List<ReferenceTiles> members = new ArrayList<>();
+          for (Parameter parameter : model.parameters()) {
+            String name = parameter.name();
+            if (parameter.values().type() == type) {
+              members.add(
+                  new ReferenceTiles(
+                      name, type, before.get(name), after.get(name), gradients.get(name)));
+            }
+          }
+          expected.add(ReferenceTiles.update(type + " *", members));
+        }
+        List<StepReport.Update> updates = reports.get(reports.size() - 1).updates();
+        assertEquals(expected, updates, () -> "step " + optimizer.stepCount());
+        assertTrue(steps.size() == 1 || updates.get(0).toWeight() > 0, updates.toString());
+      }
+    }
+  }
+
+  private static Map<String, double[]> values(TestModel model) {
+    Map<String, double[]> values = new LinkedHashMap<>();
+    model.parameters().forEach(one -> values.put(one.name(), model.values(one.name())));
+    return values;
+  }
+}
