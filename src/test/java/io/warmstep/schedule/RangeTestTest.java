@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.schedule.RangeTest.Outcome;
 import io.warmstep.schedule.RangeTest.Result;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.SplittableRandom;
@@ -206,7 +207,10 @@ class RangeTestTest {
     assertTrue(result.suggested().isEmpty() && result.slide().isEmpty());
     assertTrue(result.steepest().isEmpty() && result.minimumOverTen().isEmpty());
     assertTrue(result.low().isEmpty() && result.high().isEmpty());
+    assertTrue(result.peak().isEmpty());
+    assertTrue(result.toString().startsWith("Result[outcome=flat, reason="), result.toString());
     assertEquals(rise == 1, result.edge().isPresent(), result.reason());
+    assertEquals(rise == 1, result.reason().endsWith(", before it diverged"), result.reason());
   }
 
   @ParameterizedTest
@@ -266,6 +270,131 @@ class RangeTestTest {
     assertTrue(first.toString().contains("exponential, from=1.0E-7, to=10.0, steps=200"));
   }
 
+  /** Losses that are not smoothed, at rates that are the numbers of the steps. */
+  private static Result plain(double... losses) {
+    RangeTest test = RangeTest.linear(1, losses.length, losses.length).smoothing(0);
+    return of(test, step -> losses[step - 1]);
+  }
+
+  /** A curve of stretches: each loss as often as the number after it says. */
+  private static double[] stretches(double... lossesAndLengths) {
+    double[] curve = {};
+    for (int i = 0; i < lossesAndLengths.length; i += 2) {
+      int begin = curve.length;
+      curve = Arrays.copyOf(curve, begin + (int) lossesAndLengths[i + 1]);
+      Arrays.fill(curve, begin, curve.length, lossesAndLengths[i]);
+    }
+    return curve;
+  }
+
+  /** The least of each is the second smoothed loss, two thirds of the fall below the first. */
+  @ParameterizedTest
+  @CsvSource({"4.68, FLAT", "4.70, FOUND"})
+  void aFallCountsFromFourDeviationsOfTheSmoothedLossOn(double fall, Outcome outcome) {
+    RangeTest test = RangeTest.exponential(1e-4, 1, 39).smoothing(0.5);
+    // The deviation of one loss is 1 / (0.6745 * sqrt(2)), that of the average of the first two
+    // sqrt(1 / 9 + 4 / 9) of it: four of these are 3.126, two thirds of 4.689.
+    Result result = of(test, step -> step == 2 ? 100 - fall : 100 + (step + 1) % 2);
+    assertEquals(outcome, result.outcome(), result.reason());
+  }
+
+  @Test
+  void aFallOfAFiftiethIsFlat() {
+    assertEquals(Outcome.FLAT, plain(stretches(100, 10, 98, 20)).outcome());
+    assertEquals(Outcome.NEVER_DIVERGED, plain(stretches(100, 10, 97.9, 20)).outcome());
+  }
+
+  @Test
+  void aLossThatRisesByMoreThanHalfOfItsFallHasAnEdge() {
+    assertEquals(Outcome.NEVER_DIVERGED, plain(stretches(100, 8, 60, 8, 80, 8)).outcome());
+    assertEquals(Outcome.FOUND, plain(stretches(100, 8, 60, 8, 81, 8)).outcome());
+  }
+
+  @Test
+  void aLossOfZeroHasItsEdgeWhereItIsLeast() {
+    Result result = plain(stretches(100, 20, 0, 1, 60, 1));
+    assertEquals(Outcome.FOUND, result.outcome(), result.reason());
+    assertEquals(21, result.edge().getAsDouble(), 1e-9);
+  }
+
+  @Test
+  void aFallInOneStepHasNoBand() {
+    Result result = plain(stretches(100, 10, 60, 20));
+    assertEquals(11, result.valley().getAsDouble(), 1e-9);
+    assertEquals(1.1, result.minimumOverTen().getAsDouble(), 1e-15);
+    assertTrue(result.low().isEmpty() && result.high().isEmpty(), result.toString());
+    assertEquals(result.valley(), result.peak());
+  }
+
+  @Test
+  void theBandBeginsAfterATenthOfTheFallAndEndsNearItsEnd() {
+    Result result = plain(stretches(100, 10, 96, 1, 80, 1, 62, 1, 60, 17));
+    assertEquals(11, result.low().getAsDouble(), 1e-9);
+    assertEquals(13, result.high().getAsDouble(), 1e-9);
+    assertEquals(12, result.valley().getAsDouble(), 1e-9);
+  }
+
+  @Test
+  void theValleyIsTheMiddleOfTheLongestStrictFall() {
+    assertEquals(8, plain(stretches(100, 5, 96, 3, 60, 20)).valley().getAsDouble(), 1e-9);
+    assertEquals(7, plain(stretches(100, 5, 80, 1, 70, 1, 60, 20)).valley().getAsDouble(), 1e-9);
+  }
+
+  /** The slope is that of two steps before and two after, of 80 in all. */
+  @Test
+  void theSteepestIsTheFirstOfTheGreatestSlopes() {
+    double[] curve = new double[80];
+    for (int i = 0; i < curve.length; i++) {
+      curve[i] = i < 20 ? 100 : i < 30 ? 100 - (i - 19) : Math.max(40, 90 - 5 * (i - 29));
+    }
+    Result result = plain(curve);
+    assertEquals(32, result.steepest().getAsDouble(), 1e-9);
+    assertEquals(40, result.minimumOverTen().getAsDouble() * 10, 1e-12);
+    for (int i = 0; i < curve.length; i++) {
+      curve[i] = 6400 - i * i;
+    }
+    assertEquals(80, plain(curve).steepest().getAsDouble(), 1e-9, "up to the end");
+  }
+
+  /** Losses that grow by (2 * rate - 1)^2, which is by curvature 2, above what does not grow. */
+  @Test
+  void theEdgeComesFromTheWholeRise() {
+    double[] rates = new double[40];
+    double[] losses = new double[rates.length];
+    double grown = 1e-3;
+    for (int i = 0; i < rates.length; i++) {
+      rates[i] = 0.1 * Math.pow(1.1, i);
+      losses[i] = i < 20 ? 1 + 10 * Math.exp(-i) : grown + 1;
+      grown *= i < 20 ? 1 : Math.pow(2 * rates[i] - 1, 2);
+    }
+    losses[38] *= 1.3;
+    assertEquals(1, new RisingLoss(rates, losses).edge(), 0.02);
+  }
+
+  @Test
+  void aRiseToFourTimesTheLeastIsNoDivergenceYetNorOneToATenthOfTheFirst() {
+    RangeTest test = RangeTest.linear(1, 10, 10).smoothing(0);
+    assertTrue(test.report(1) && test.report(4));
+    assertEquals(2, test.reports());
+    assertFalse(test.report(4.1));
+    assertTrue(test.isDiverged());
+    RangeTest high = RangeTest.linear(1, 10, 10).smoothing(0);
+    assertTrue(high.report(50) && high.report(1) && high.report(6));
+    assertFalse(high.report(6.1));
+    assertTrue(high.isDiverged());
+  }
+
+  @Test
+  void boundsThemselvesAreAccepted() {
+    assertEquals(Double.MAX_VALUE, RangeTest.linear(0, Double.MAX_VALUE, 2).rate(2));
+    assertEquals(1, RangeTest.exponential(0.5, 1, 100_000).rate(100_000));
+  }
+
+  @Test
+  void outcomesAreInWords() {
+    assertEquals("never diverged", Outcome.NEVER_DIVERGED.toString());
+  }
+
   @Test
   void badArgumentsAreRefused() {
     double nan = Double.NaN;
@@ -277,6 +406,7 @@ class RangeTestTest {
     refused("to is Infinity", () -> RangeTest.linear(1, infinite, 10));
     refused("to is NaN", () -> RangeTest.linear(1, nan, 10));
     refused("steps is 1", () -> RangeTest.linear(0, 1, 1));
+    refused("steps is 1", () -> RangeTest.exponential(1, 2, 1));
     refused("steps is 100001", () -> RangeTest.linear(0, 1, 100_001));
     for (double smoothing : new double[] {-0.1, 1, nan}) {
       refused("smoothing is " + smoothing, () -> usual().smoothing(smoothing));

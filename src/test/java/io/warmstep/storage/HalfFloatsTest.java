@@ -56,6 +56,25 @@ class HalfFloatsTest {
     }
   }
 
+  /** Computed here, where a storage looks them up; also one that fills with them. */
+  @Test
+  void everyPatternOfFloat16IsComputed() {
+    for (int i = 0; i < 1 << 16; i++) {
+      int expected = Float.floatToRawIntBits(widen(ElementType.FLOAT16, (short) i));
+      float computed = HalfFloats.fromFloat16((short) i);
+      assertEquals(expected, Float.floatToRawIntBits(computed), "bits " + i);
+      double decoded = Numbers.decode(ElementType.FLOAT16, i);
+      assertEquals(Double.doubleToLongBits(decoded), Double.doubleToLongBits(computed));
+    }
+  }
+
+  @Test
+  void aNanKeepsItsUpperPayloadAsFloat16() {
+    assertEquals(
+        0x7e00 | 0x155, HalfFloats.toFloat16(Float.intBitsToFloat(0x7f800000 | 0x155 << 13)));
+    assertEquals((short) 0xfe01, HalfFloats.toFloat16(Float.intBitsToFloat(0xff802000)));
+  }
+
   @ParameterizedTest
   @EnumSource(names = {"FLOAT16", "BFLOAT16"})
   void tiesGoToEvenAndTheirNeighboursToTheNearest(ElementType type) {
