@@ -33,6 +33,10 @@ class KnownAheadTest {
     assertFalse(unknown.isKnownAhead());
     assertFalse(Schedules.constant(0.1).then(3, unknown).isKnownAhead());
     assertFalse(Schedules.constant(0.1).warmUp(3, (step, steps) -> 0.5).isKnownAhead());
+    assertFalse(unknown.cycle(3).isKnownAhead());
+    assertFalse(unknown.warmUp(3).isKnownAhead());
+    assertFalse(unknown.untunedLinearWarmUp(0.9).isKnownAhead());
+    assertFalse(unknown.untunedExponentialWarmUp(0.9).isKnownAhead());
     assertFalse(new Own(false).scaled(2).isKnownAhead());
     assertTrue(new Own(true).scaled(2).isKnownAhead());
   }

@@ -24,6 +24,14 @@ class PlateauScheduleTest {
     return Schedules.reduceOnPlateau(8).factor(0.5).patience(0).threshold(0);
   }
 
+  /** A metric that is as good as the best is no improvement. */
+  @Test
+  void anEqualMetricIsNoImprovement() {
+    assertArrayEquals(new double[] {8, 4}, ratesAfter(impatient(), 5, 5));
+    assertArrayEquals(new double[] {8, 4}, ratesAfter(impatient().mode(Mode.MAX), 5, 5));
+    assertArrayEquals(new double[] {8, 4}, ratesAfter(impatient().mode(Mode.MAX), 0, 0));
+  }
+
   @Test
   void rateDependsOnTheReportsAloneAndNotOnTheStep() {
     PlateauSchedule schedule = impatient();

@@ -238,6 +238,25 @@ class SchedulesTest {
   }
 
   @Test
+  void equalSchedulesHaveEqualHashesAndOthersMostlyDoNot() {
+    Schedule base = Schedules.multiStep(0.1, 0.5, 3, 7);
+    assertEquals(base.hashCode(), Schedules.multiStep(0.1, 0.5, 3, 7).hashCode());
+    assertNotEquals(base.hashCode(), Schedules.multiStep(0.2, 0.5, 3, 7).hashCode());
+    assertNotEquals(base.hashCode(), Schedules.multiStep(0.1, 0.4, 3, 7).hashCode());
+    assertNotEquals(base.hashCode(), Schedules.multiStep(0.1, 0.5, 3, 8).hashCode());
+    Schedule cycle = Schedules.oneCycle(1, 100);
+    assertEquals(cycle.hashCode(), Schedules.oneCycle(1, 100).hashCode());
+    assertNotEquals(cycle.hashCode(), Schedules.oneCycle(1, 101).hashCode());
+  }
+
+  @Test
+  void oneCycleMayDivideByOneAndByTheGreatestNumber() {
+    Schedule cycle = Schedules.oneCycle(1, 100).divFactor(1).finalDivFactor(Double.MAX_VALUE);
+    assertEquals(1, cycle.rate(1));
+    assertEquals(1 / Double.MAX_VALUE, cycle.rate(100));
+  }
+
+  @Test
   void schedulesDescribeThemselves() {
     assertEquals(
         "Cosine[learningRate=0.1, totalSteps=20, minimum=0.0]",
