@@ -46,6 +46,39 @@ class RemaindersTest {
     }
   }
 
+  @Test
+  void allBitsOfANumberAreKeptAndANanHasNoRemainder() {
+    float[] values = {
+      1.2345678f,
+      -0f,
+      Float.MAX_VALUE,
+      Float.MIN_VALUE,
+      Float.POSITIVE_INFINITY,
+      Float.NEGATIVE_INFINITY,
+      Float.intBitsToFloat(0xff800001)
+    };
+    int length = values.length;
+    short[] upper = new short[length + 1];
+    short[] rest = new short[length + 2];
+    float[] joined = new float[length];
+    Remainders.split(values, 0, upper, 1, rest, 2, length);
+    Remainders.join(upper, 1, rest, 2, joined, 0, length);
+    assertArrayEquals(Arrays.copyOf(values, length - 1), Arrays.copyOf(joined, length - 1));
+    assertEquals(0x7f80, upper[5]);
+    assertEquals(0x7fc0, upper[length]);
+    assertEquals(0, rest[length + 1]);
+  }
+
+  /** 1 / 3 is not what its float16 says; of the second somebody wrote the float16 alone. */
+  @Test
+  void mastersOfOtherRoundedValuesAreReplacedByThese() {
+    float[] masters = {7, 1 / 3f, 1 / 3f, 7};
+    short third = HalfFloats.toFloat16(1 / 3f);
+    short two = HalfFloats.toFloat16(2);
+    Remainders.reconcile(masters, 1, new short[] {0, 0, third, two, 0}, 2, 2);
+    assertArrayEquals(new float[] {7, 1 / 3f, 2, 7}, masters);
+  }
+
   private static float rounded(float value, int[] random) {
     short[] upper = new short[1];
     short[] rest = new short[1];

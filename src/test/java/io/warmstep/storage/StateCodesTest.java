@@ -141,4 +141,31 @@ class StateCodesTest {
     // 127,000 draws, each with a standard deviation of at most 0.5: five of the mean's are 0.007.
     assertEquals(Math.sqrt(Math.sqrt(0.3)) * 253, sum / (31.0 * trials), 0.0071);
   }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whereAGroupEndsEarlyTheRestOfItsCodesIsZero(boolean areSquares) {
+    short[] codes = new short[StateCodes.GROUP];
+    Arrays.fill(codes, (short) -1);
+    float[] values = {1, 2, 3};
+    StateCodes.encode(
+        values, 0, areSquares, null, codes, new short[1], 3, new float[3], new float[3]);
+    assertEquals(0, codes[1] >>> 8, "beside the last");
+    for (int i = 2; i < StateCodes.GROUP / 2; i++) {
+      assertEquals(0, codes[i], "word " + i);
+    }
+    assertEquals(-1, codes[StateCodes.GROUP / 2], "of the next group");
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void theLargestIsWhatAllLargerAreReadAs(boolean areSquares) {
+    float[] values = {Float.MAX_VALUE};
+    float[] read = new float[1];
+    short[] codes = new short[StateCodes.GROUP / 2];
+    short[] scales = new short[1];
+    StateCodes.encode(values, 0, areSquares, null, codes, scales, 1, new float[1], new float[1]);
+    StateCodes.decode(codes, scales, areSquares, read, 0, 1);
+    assertEquals(read[0], StateCodes.largest(areSquares));
+  }
 }
