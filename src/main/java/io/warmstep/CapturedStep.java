@@ -58,6 +58,7 @@ public final class CapturedStep implements AutoCloseable {
   private final Optimizer optimizer;
   private final PreparedStep step;
   private final CapturedProgram program;
+  private final LossScaling scaling;
   private final CapturedScale scale;
   private final StepsAhead ahead;
   private final long version; // of what was prepared
@@ -83,6 +84,7 @@ public final class CapturedStep implements AutoCloseable {
   CapturedStep(
       Optimizer optimizer, PreparedStep step, CapturedProgram program, CapturedScale scale) {
     this.optimizer = optimizer;
+    this.scaling = optimizer.lossScaling();
     this.step = step;
     this.program = program;
     this.scale = scale;
@@ -93,9 +95,9 @@ public final class CapturedStep implements AutoCloseable {
     this.rebindings = optimizer.device().rebindings();
     this.lifetime = Lifetime.unreported(this, "captured step"); // its optimizer keeps it
     this.lossScale =
-        optimizer.lossScale() == null
+        scaling.onDevice() == null
             ? null
-            : new Tensor(optimizer.device(), optimizer.lossScale().memory(), 0, 1, lifetime);
+            : new Tensor(optimizer.device(), scaling.onDevice().memory(), 0, 1, lifetime);
     this.launch =
         () -> {
           program.launch();
@@ -216,7 +218,7 @@ public final class CapturedStep implements AutoCloseable {
    */
   public Tensor lossScale() {
     checkOpen();
-    optimizer.requireScaler();
+    scaling.requireUsed();
     return lossScale;
   }
 
@@ -272,8 +274,8 @@ public final class CapturedStep implements AutoCloseable {
   private void makeReady(String operation) {
     checkCurrent();
     optimizer.requireCapturable(operation);
-    if (!isLive && optimizer.scaler() != null) {
-      optimizer.scaler().requireExact(); // another state may have been restored
+    if (!isLive) {
+      scaling.requireExact(); // another state may have been restored
     }
     if (!isReady()) {
       throw new CaptureRefusedException(
@@ -306,7 +308,7 @@ public final class CapturedStep implements AutoCloseable {
       optimizer.suspendCaptured(); // another captured step
       await(); // the host must not set the device's position while it is running
       tellEarly();
-      counts.lossScale = optimizer.scaler() == null ? 1 : optimizer.scaler().scale();
+      counts.lossScale = scaling.scale();
       if (!scale.isInRange(counts.lossScale)) {
         return false;
       }
@@ -347,7 +349,7 @@ public final class CapturedStep implements AutoCloseable {
     counts.steps = progress.steps();
     counts.skipped = progress.skipped();
     counts.early = told;
-    counts.finiteSteps = optimizer.scaler() == null ? 0 : optimizer.scaler().state().finiteSteps();
+    counts.finiteSteps = scaling.finiteSteps();
     counts.isLastSkipped = progress.isLastSkipped();
     optimizer.beginSteps();
     copiesParameters = step.copiesParameters();
@@ -432,9 +434,7 @@ public final class CapturedStep implements AutoCloseable {
       }
       ahead.takeOver(counts.steps);
       optimizer.known().takeOver(counts, ahead.rate(counts.steps));
-      if (optimizer.scaler() != null) {
-        optimizer.scaler().takeOver(counts.lossScale, counts.finiteSteps);
-      }
+      scaling.takeOver(counts);
     }
   }
 

@@ -147,7 +147,7 @@ public final class LossScaler {
     Optimizer optimizer = user.get();
     if (optimizer != null) {
       optimizer.suspendCaptured();
-      optimizer.sendScale(state.scale);
+      optimizer.lossScaling().send(state.scale);
     }
     scale = state.scale;
     finiteSteps = state.finiteSteps;
@@ -161,8 +161,7 @@ public final class LossScaler {
   void requireReadable(State state) {
     Optimizer optimizer = user.get();
     if (optimizer != null
-        && optimizer.isOpen()
-        && optimizer.isScaleLent()
+        && optimizer.lossScaling().isLent()
         && (float) state.scale != state.scale) {
       throw Arguments.refusal(
           "loss scaler: scale",

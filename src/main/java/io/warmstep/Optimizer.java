@@ -3,7 +3,6 @@ package io.warmstep;
 import static java.util.stream.Collectors.joining;
 
 import io.warmstep.backend.CapturedProgram;
-import io.warmstep.backend.DeviceScale;
 import io.warmstep.backend.StepRefusedException;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.UpdateRule;
@@ -56,7 +55,6 @@ public final class Optimizer implements AutoCloseable {
   private final Accumulation accumulation;
   private final BooleanSupplier addMicroBatch;
   private final BooleanSupplier sumUp;
-  private final BooleanSupplier sendScale;
   private final OptimizerState state;
   private final Evaluation evaluation;
   private Tensor[] borrowed;
@@ -64,8 +62,7 @@ public final class Optimizer implements AutoCloseable {
   private final ExclusiveUse use = new ExclusiveUse();
   private final Progress progress;
   private final Captures captures = new Captures();
-  private final DeviceScale lossScale; // null without a scaler, or where the host alone moves it
-  private boolean isScaleLent;
+  private final LossScaling scaling;
   private final CapturedScale aheadScale; // null if the host has to know whether steps happen
 
   Optimizer(OptimizerBuilder builder) {
@@ -90,6 +87,7 @@ public final class Optimizer implements AutoCloseable {
     lifetime = Lifetime.begin(this, "optimizer");
     state = new OptimizerState(parameters.device(), lifetime, precision);
     evaluation = new Evaluation(state);
+    scaling = new LossScaling(this, scaler);
     accumulation = new Accumulation(builder.lanes(), options.zeroGradients());
     addMicroBatch =
         () -> {
@@ -101,19 +99,8 @@ public final class Optimizer implements AutoCloseable {
           accumulation.sumUp();
           return true;
         };
-    sendScale =
-        () -> {
-          sendScale(scaler.scale());
-          return true;
-        };
     try {
-      if (scaler != null) {
-        scaler.use(this);
-      }
-      lossScale = scaler == null ? null : state.allocateScale();
-      if (lossScale != null) {
-        lossScale.set((float) scaler.scale());
-      }
+      scaling.begin(state);
       aheadScale = options.skipNonFinite() ? captureScale() : null;
       step =
           new PreparedStep(parameters, trained, options, state, aheadScale, this::suspendCaptured);
@@ -205,7 +192,7 @@ public final class Optimizer implements AutoCloseable {
       long next = progress.next();
       double rate = learningRate.rate(next);
       double scale = gradientScale / accumulation.divisor();
-      step.set(next, rate, scaler == null ? scale : scale / scaler.scale());
+      step.set(next, rate, scale / scaling.scale());
       state.warnIfNotRestored(progress.steps());
       if (accumulation.count() > 0) {
         accumulation.prepareSum();
@@ -216,8 +203,8 @@ public final class Optimizer implements AutoCloseable {
       captures.otherStep();
       accumulation.clear();
       progress.advance(happened, rate);
-      if (scaler != null && scaler.update(happened)) {
-        run("the loss scale", sendScale);
+      if (scaling.update(happened)) {
+        run("the loss scale", scaling.sending());
       }
       reporter.end(this, step, happened);
     } finally {
@@ -319,10 +306,8 @@ public final class Optimizer implements AutoCloseable {
             "listeners are told of each step by the host, which captured steps do without: build"
                 + " the optimizer without listener(), or call step()");
       }
-      if (scaler != null) {
-        scaler.requireExact();
-      }
-      CapturedScale scale = scale();
+      scaling.requireExact();
+      CapturedScale scale = scaling.captured(options.gradientScale());
       CapturedProgram program = step.capture(scale);
       CapturedStep captured = new CapturedStep(this, step, program, scale);
       captures.add(captured, program);
@@ -332,24 +317,12 @@ public final class Optimizer implements AutoCloseable {
     }
   }
 
-  /** The factor that captured steps multiply gradients by. */
-  private CapturedScale scale() {
-    return scaler == null
-        ? new CapturedScale(options.gradientScale(), 1, 1, 0, 0)
-        : new CapturedScale(
-            options.gradientScale(),
-            scaler.growthFactor(),
-            scaler.backoffFactor(),
-            scaler.growthInterval(),
-            lossScale == null ? 0 : lossScale.address());
-  }
-
-  /** The same for steps that need no wait; null if each must know of the earlier ones. */
+  /** The factor of gradients in steps that need no wait; null if each must know of earlier ones. */
   private CapturedScale captureScale() {
     boolean isKnownAhead =
         learningRate.schedule().isKnownAhead()
             && moving.schedules().stream().allMatch(Schedule::isKnownAhead);
-    return isKnownAhead && (scaler == null || scaler.isExact()) ? scale() : null;
+    return isKnownAhead && scaling.isExact() ? scaling.captured(options.gradientScale()) : null;
   }
 
   /**
@@ -386,46 +359,12 @@ public final class Optimizer implements AutoCloseable {
    */
   public long lossScaleHandle() {
     checkOpen();
-    requireScaler();
-    if (lossScale == null) {
-      throw new UnsupportedOperationException(
-          "the loss scale has a handle on CUDA and OpenCL devices alone: multiply the loss by"
-              + " LossScaler.scale(), which waits for nothing on "
-              + parameters.device());
-    }
-    if (!scaler.isExact()) {
-      throw new IllegalStateException(
-          scaler
-              + " does not stay a float32, which kernels read: use a scale that is one, and powers"
-              + " of two for its growth and backoff, or multiply the loss by LossScaler.scale()");
-    }
-    isScaleLent = true;
-    return lossScale.address();
+    return scaling.lend();
   }
 
-  /** Checks that there is a loss scale. */
-  void requireScaler() {
-    if (scaler == null) {
-      throw new IllegalStateException(
-          "the optimizer scales no loss: build it with lossScaler(LossScaler.dynamic())");
-    }
-  }
-
-  /** The loss scale on the device; null without a scaler, or where the host alone moves it. */
-  DeviceScale lossScale() {
-    return lossScale;
-  }
-
-  /** Whether kernels of the caller's may read the loss scale as a float32. */
-  boolean isScaleLent() {
-    return isScaleLent;
-  }
-
-  /** Sets the loss scale on the device, if it is there, after what that was given so far. */
-  void sendScale(double scale) {
-    if (lossScale != null && lifetime.isOpen() && parameters.device().isOpen()) {
-      lossScale.set((float) scale);
-    }
+  /** The loss scale, on the host and on the device. */
+  LossScaling lossScaling() {
+    return scaling;
   }
 
   private static void requireKnownAhead(String what, Schedule schedule) {
