@@ -90,8 +90,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tile
       ws_one x = 0;
       if (column < columns) {
         long at = (first_row + from + e / WS_TILE_COLUMNS) * WS_WIDTH + first_column + column;
-        x = prescale * WS_LOAD(g, at);
-        x = WS_NAME(gradient)(scale, bound, numbers[WS_SCALARS], x, 0);
+        x = WS_PREPARED(numbers, scale, prescale, bound, WS_LOAD(g, at), 0);
       }
       scratch[e] = x * x;
     }

@@ -9,25 +9,12 @@
  * factor_join_float32 and factor_join_float64, for all rules. Their arguments are those of sums.cu, with
  * their own table of tiles in the place of the leaves'.
  */
-#include "grid.cuh"
+#include "gradients.cuh"
 
 enum { WS_TILE_ROWS = 64, WS_TILE_COLUMNS = WS_BLOCK, WS_ROWS_AT_ONCE = 16 };
 
-#define WS_BITS 32
-#include "gradient.h"
-#undef WS_BITS
-#define WS_BITS 64
-#include "gradient.h"
-#undef WS_BITS
-
 WS_DEVICE float factor_scale(const NormResult *norm, float) { return norm->float_scale; }
 WS_DEVICE double factor_scale(const NormResult *norm, double) { return norm->double_scale; }
-WS_DEVICE float factor_gradient(float scale, float bound, float g) {
-  return ws_gradient_f32(scale, bound, 0, g, 0);
-}
-WS_DEVICE double factor_gradient(double scale, double bound, double g) {
-  return ws_gradient_f64(scale, bound, 0, g, 0);
-}
 WS_DEVICE float factor_moved(float fresh, float mean, float factor) {
   return ws_fma_f32(fresh, mean - factor, factor);
 }
@@ -108,7 +95,7 @@ template <typename S> WS_DEVICE void factor_tiles(const SumArguments<S> &argumen
         }
         WS_UNROLL
         for (int e = 0; e < 2; e++) {
-          const T g = factor_gradient(scale, bound, prescale * x[e]);
+          const T g = gradient(scale, prescale, bound, x[e]);
           scratch[i + e][t] = g * g;
           own += g * g;
         }

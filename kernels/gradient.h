@@ -1,10 +1,12 @@
 /*
  * What every rule has in common: the gradient that enters its formula.
  *
- *   g = scale * g                         (unscaling, clipping by norm, the sign of maximize; and the
+ *   g = scale * (prescale * g)            (unscaling, clipping by norm, the sign of maximize; and the
  *                                         tensor's factor, if there is one)
  *   g = max(-bound, min(bound, g))        (clipping by value; a negative bound for none)
  *   g = weight_decay * p + g              (L2; 0 for none)
+ *
+ * gradients.cuh and operands.h call it for the kernels, with a group's numbers.
  */
 #ifndef WS_LEAST_NORM
 #define WS_LEAST_NORM WS_JOIN(ws_least_norm_, WS_BITS)
@@ -32,8 +34,8 @@ WS_INLINE WS_REAL WS_NAME(decay)(WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
 }
 
 WS_INLINE WS_REAL WS_NAME(gradient)(
-    WS_REAL scale, WS_REAL bound, WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
-  g = scale * g;
+    WS_REAL scale, WS_REAL prescale, WS_REAL bound, WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
+  g = scale * (prescale * g);
   g = bound >= 0 ? WS_NAME(clip)(bound, g) : g;
   return weight_decay != 0 ? WS_NAME(decay)(weight_decay, g, p) : g;
 }

@@ -17,6 +17,7 @@
  * underflowed takes it another time. Of a rule with a matrix phase the first only moves state, by tiles.
  */
 #include "codes.cuh"
+#include "gradients.cuh"
 #include "tree.cuh"
 
 /* Elements that a thread updates at a time. */
@@ -621,18 +622,8 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
         const bool keeps = (group.flags & WS_KEEP_PARAMETERS) != 0;
         float before[EACH];
         WS_UNROLL
-        for (int i = 0; i < EACH; i++) {
-          before[i] = p[i];
-          g[i] = scale * (step.prescale * g[i]);
-        }
-        if (step.clip_value >= 0) {
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) g[i] = Rule::clip(step.clip_value, g[i]);
-        }
-        if (group.weight_decay != 0) {
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
-        }
+        for (int i = 0; i < EACH; i++) before[i] = p[i];
+        prepare<EACH>(group, scale, step.prescale, step.clip_value, g, p);
         if (adds) {
           float x[Rule::TERMS][EACH];
           WS_UNROLL
@@ -821,10 +812,6 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
     static constexpr int slots(int options) {                                           \
       return (void)options, WS_##RULE##_SLOTS(options);                                 \
     }                                                                                   \
-    WS_DEVICE float clip(float bound, float g) { return WS_NAME(clip)(bound, g); }      \
-    WS_DEVICE float decay(float factor, float g, float p) {                             \
-      return WS_NAME(decay)(factor, g, p);                                              \
-    }                                                                                   \
     WS_DEVICE float update(float p, float g, float *s, const float *k, int options) {   \
       return WS_NAME(rule)(p, g, s, k, options);                                        \
     }                                                                                   \
@@ -884,5 +871,4 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
 #define WS_MATRIX_ENTRY(rule, RULE) WS_MIXED_PHASES(rule, RULE, WS_WITH_MATRIX)
 
 #define WS_BITS 32
-#include "gradient.h"
 #include "rules.h"

@@ -123,6 +123,11 @@ typedef struct {
   ws_one value[WS_GROUPS][WS_FIELDS];
 } ws_groups;
 
+/* What enters a rule's formula of a gradient as it is in memory, see gradient.h; of numbers of a group. */
+#define WS_PREPARED(numbers, scale, prescale, bound, g, p)                            \
+  WS_NAME(gradient)((WS_REAL)(scale), (WS_REAL)(prescale), (WS_REAL)(bound),          \
+                    (WS_REAL)((numbers)[WS_SCALARS]), g, p)
+
 /*
  * With WS_AHEAD the numbers of several steps lie in a ring, and the norm's outcome says which of its
  * places has this step's: see ahead.cl.

@@ -49,9 +49,8 @@
 
 /* A work-item's units of a tile. Called with constant options, which then cost nothing. */
 WS_INLINE void ws_units(
-    int options, long at, long length, int aligned, const WS_REAL *k, WS_REAL scale,
-    WS_REAL prescale, WS_REAL bound, WS_REAL weight_decay, int keeps_parameters,
-    int zero_gradients, global WS_TYPE_OF_VALUES *p,
+    int options, long at, long length, int aligned, const WS_REAL *k, const ws_one *numbers,
+    ws_one scale, ws_one prescale, ws_one bound, int keeps_parameters, int zero_gradients, global WS_TYPE_OF_VALUES *p,
     global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER)
 WS_FACTORED_UNITS
 #ifdef WS_MIXED
@@ -70,12 +69,12 @@ WS_FACTORED_UNITS
       return;
     }
     value = WS_LOAD_VALUES(p, unit);
-    gradient = WS_READS(WS_GRADIENT) ? prescale * WS_LOAD_GRADIENTS(g, unit) : (WS_REAL)0;
+    gradient = WS_READS(WS_GRADIENT) ? WS_LOAD_GRADIENTS(g, unit) : (WS_REAL)0;
     WS_EACH_SLOT(WS_LOAD_STATE)
     WS_LOAD_FACTORED(unit)
 
     if (WS_READS(WS_GRADIENT)) {
-      gradient = WS_NAME(gradient)(scale, bound, weight_decay, gradient, value);
+      gradient = WS_PREPARED(numbers, scale, prescale, bound, gradient, value);
     }
 #ifdef WS_AVERAGES
     {
@@ -172,7 +171,6 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
       WS_ITEM_LANES * (long)get_local_id(0);
   ws_one numbers[WS_FIELDS];
   WS_REAL k[WS_SCALARS + WS_NUMBERS];
-  WS_REAL weight_decay;
   int i;
 
   at -= aligned ? segment[3] % WS_LANES : 0;
@@ -194,7 +192,6 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     k[WS_SCALARS + i] = tensor_numbers[WS_NUMBERS * whole + i];
   }
 #endif
-  weight_decay = numbers[WS_SCALARS];
   scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
 #ifdef WS_TENSOR_FACTORS
   scale *= tensor_factors[has_tiles ? tiles[tile] : 0];
@@ -214,8 +211,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
 #define WS_MIXED_ARGUMENTS
 #endif
 #define WS_RUN(options)                                                                      \
-  ws_units(options, at, segment[1], aligned, k, (WS_REAL)scale, (WS_REAL)prescale,           \
-           (WS_REAL)bound, weight_decay, numbers[WS_SCALARS + 2] != 0, zero_gradients,       \
+  ws_units(options, at, segment[1], aligned, k, numbers, scale, prescale, bound,             \
+           numbers[WS_SCALARS + 2] != 0, zero_gradients,                                     \
            p + segment[3], g + segment[4] WS_EACH_SLOT(WS_STATE_ARGUMENT) WS_FACTORED_ARGUMENTS    \
            WS_MIXED_ARGUMENTS)
   if (WS_OPTIONS == 1 || options == 0) {

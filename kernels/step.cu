@@ -9,6 +9,7 @@
  * scalars of groups into the table in device memory when a launch has no room for them.
  */
 #include "factors.cuh"
+#include "gradients.cuh"
 
 WS_DEVICE float scale_of(const NormResult *norm, float) { return norm->float_scale; }
 WS_DEVICE double scale_of(const NormResult *norm, double) { return norm->double_scale; }
@@ -56,16 +57,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   template <int N> WS_DEVICE_MEMBER void compute(T *p, T *g, T (*s)[N]) const {
     if (!(READS & WS_GRADIENT)) {
     } else if (flags != 0) {
-      WS_UNROLL
-      for (int i = 0; i < N; i++) g[i] = scale * (prescale * g[i]);
-      if (clip_value >= 0) {
-        WS_UNROLL
-        for (int i = 0; i < N; i++) g[i] = Rule::clip(clip_value, g[i]);
-      }
-      if (group.weight_decay != 0) {
-        WS_UNROLL
-        for (int i = 0; i < N; i++) g[i] = Rule::decay(group.weight_decay, g[i], p[i]);
-      }
+      prepare<N>(group, scale, prescale, clip_value, g, p);
     } else {
       WS_UNROLL
       for (int i = 0; i < N; i++) g[i] = scale * g[i];
@@ -263,10 +255,6 @@ WS_LIST(groups_float64, StepArguments<double>)
     static constexpr int slots(int options) {                                        \
       return (void)options, WS_##RULE##_SLOTS(options);                              \
     }                                                                                \
-    WS_DEVICE Real clip(Real bound, Real g) { return WS_NAME(clip)(bound, g); }      \
-    WS_DEVICE Real decay(Real factor, Real g, Real p) {                              \
-      return WS_NAME(decay)(factor, g, p);                                           \
-    }                                                                                \
     WS_DEVICE Real update(Real p, Real g, Real *s, const Real *k, int options) {     \
       return WS_NAME(rule)(p, g, s, k, options);                                     \
     }                                                                                \
@@ -324,10 +312,8 @@ WS_LIST(groups_float64, StepArguments<double>)
   WS_KERNEL_OF(rule, ws_##rule##_rule_f64, ws_##rule##_rule_f64::BLOCKS, float64, double, A)
 
 #define WS_BITS 32
-#include "gradient.h"
 #include "rules.h"
 #undef WS_BITS
 #define WS_BITS 64
-#include "gradient.h"
 #include "rules.h"
 #undef WS_BITS

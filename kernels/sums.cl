@@ -162,9 +162,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
         WS_REAL value = WS_SUM_READS(WS_PARAMETER) ? WS_LOAD_VALUES(p, unit) : (WS_REAL)0;
         WS_REAL gradient = 0;
         if (WS_SUM_READS(WS_GRADIENT)) {
-          gradient = WS_NAME(gradient)(
-              (WS_REAL)scale, (WS_REAL)bound, (WS_REAL)numbers[WS_SCALARS],
-              prescale * WS_LOAD_GRADIENTS(g, unit), value);
+          gradient = WS_PREPARED(
+              numbers, scale, prescale, bound, WS_LOAD_GRADIENTS(g, unit), value);
         }
         WS_EACH_SLOT(WS_LOAD_STATE)
         WS_PHASE(_advance)(value, gradient, s, k, options);
@@ -197,9 +196,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
       value = WS_LOAD_VALUES(p, unit);
     }
     if (WS_SUM_READS(WS_GRADIENT)) {
-      gradient = prescale * WS_LOAD_GRADIENTS(g, unit);
-      gradient = WS_NAME(gradient)(
-          (WS_REAL)scale, (WS_REAL)bound, (WS_REAL)numbers[WS_SCALARS], gradient, value);
+      gradient = WS_PREPARED(
+          numbers, scale, prescale, bound, WS_LOAD_GRADIENTS(g, unit), value);
     }
     WS_EACH_SLOT(WS_LOAD_MOVED)
 #ifdef WS_FACTORED /* which have moved already */

@@ -11,6 +11,7 @@
  * same.
  */
 #include "factors.cuh"
+#include "gradients.cuh"
 #include "tree.cuh"
 
 WS_DEVICE float sums_scale(const NormResult *norm, float) { return norm->float_scale; }
@@ -62,7 +63,7 @@ template <class Rule, typename S> struct Leaf {
   /* The terms of one element; with ADVANCES its state moves first. */
   template <bool ADVANCES> WS_DEVICE_MEMBER void terms(T p, T g, T *s, T *x) const {
     if (READS & WS_GRADIENT) {
-      g = Rule::gradient(scale, clip_value, group.weight_decay, prescale * g, p);
+      g = gradient(group, scale, prescale, clip_value, g, p);
     }
     if (ADVANCES && WRITES != 0 && !(Rule::FACTORED && factors)) Rule::advance(p, g, s, group.scalars, group.options);
     Rule::terms(p, g, s, group.scalars, x, group.options);
@@ -389,9 +390,6 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
       return (void)sum, WS_##RULE##_KIND(sum);                                               \
     }                                                                                        \
     WS_DEVICE void begin(Real *const *kept, Real *k) { BEGIN }                               \
-    WS_DEVICE Real gradient(Real scale, Real bound, Real decay, Real g, Real p) {            \
-      return WS_NAME(gradient)(scale, bound, decay, g, p);                                   \
-    }                                                                                        \
     WS_DEVICE void advance(Real p, Real g, Real *s, const Real *k, int options) {            \
       WS_NAME(rule##_advance)(p, g, s, k, options);                                          \
     }                                                                                        \
@@ -447,13 +445,11 @@ WS_DEVICE void numbers(const SumArguments<T> &arguments) {
   WS_SUMS_KERNEL(rule, ws_##rule##_sums_f64, ws_##rule##_sums_f64::DOUBLE_BLOCKS, float64, double)
 enum { FIRST_OF_FLOAT32 = __COUNTER__ + 1 };
 #define WS_BITS 32
-#include "gradient.h"
 WS_TENSOR_FACTORS
 #include "rules.h"
 #undef WS_BITS
 enum { END_OF_FLOAT32 = __COUNTER__, FIRST_OF_FLOAT64 };
 #define WS_BITS 64
-#include "gradient.h"
 WS_TENSOR_FACTORS
 #include "rules.h"
 #undef WS_BITS
