@@ -25,6 +25,9 @@ module io.warmstep {
       io.warmstep.cli;
   exports io.warmstep.natives to
       io.warmstep.djl;
+  exports io.warmstep.step to
+      io.warmstep.cli,
+      io.warmstep.djl;
   exports io.warmstep.storage to
       io.warmstep.cli;
 

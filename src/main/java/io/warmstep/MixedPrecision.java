@@ -64,9 +64,13 @@ final class MixedPrecision {
     if (!isNarrow(group, parameter, slot)) {
       return Encoding.PLAIN;
     }
-    if (storage(group).type() != StateType.INT8) {
-      return rounded(ElementType.BFLOAT16);
-    }
+    return switch (storage(group).type()) {
+      case FLOAT32, BFLOAT16 -> rounded(storage(group).stored());
+      case INT8 -> codes(slot);
+    };
+  }
+
+  private Encoding codes(StateSlot slot) {
     if (slot.content() == StateSlot.Content.MOMENT) {
       return Encoding.MOMENT_CODES;
     }
@@ -84,7 +88,7 @@ final class MixedPrecision {
   /** The type in which a slot's numbers are stored, or the words of their codes. */
   ElementType type(RuleGroup group, Parameter parameter, StateSlot slot) {
     return isNarrow(group, parameter, slot)
-        ? ElementType.BFLOAT16
+        ? storage(group).stored()
         : parameter.values().type().arithmetic();
   }
 
@@ -95,16 +99,12 @@ final class MixedPrecision {
 
   /** Whether a slot that can be stored in fewer bits is then rounded stochastically if set. */
   private boolean canRound(RuleGroup group, Parameter parameter, StateSlot slot) {
-    return canNarrow(group, parameter, slot)
-        && (storage(group).type() == StateType.BFLOAT16
-            || slot.content() == StateSlot.Content.SQUARE);
+    return canNarrow(group, parameter, slot) && storage(group).rounds(slot);
   }
 
   private boolean canNarrow(RuleGroup group, Parameter parameter, StateSlot slot) {
-    return storage(group).isNarrow()
-        && parameter.values().type().arithmetic() == ElementType.FLOAT32
-        && slot.extent() == StateSlot.Extent.ELEMENT
-        && slot.isAverage();
+    return storage(group).narrows(slot)
+        && parameter.values().type().arithmetic() == ElementType.FLOAT32;
   }
 
   /** Whether a state type other than float32 has an effect on a group's parameter. */

@@ -4,7 +4,7 @@ import io.warmstep.storage.StateCodes;
 
 /**
  * How an operand's float32 numbers follow from what lies in memory. Kernels know them by {@link
- * #code} and, for plain elements, by their type.
+ * #code} or {@link #nameOf} and, for plain elements, by their type.
  */
 public enum Encoding {
   /** Elements of the memory's type, rounded to nearest even. */
@@ -68,7 +68,27 @@ public enum Encoding {
   }
 
   /**
-   * What kernels call it.
+   * What OpenCL's kernels call it.
+   *
+   * @param operand that is stored so
+   * @return a part of names in {@code mixed.h}
+   */
+  public static String nameOf(Operand operand) {
+    String type = operand.storage().type().toString();
+    return switch (operand.encoding()) {
+      case PLAIN -> type;
+      case STOCHASTIC -> type + "_random";
+      case MASTER -> type + "_master";
+      case MASTER_24 -> type + "_master24";
+      case STOCHASTIC_MASTER_24 -> type + "_master24_random";
+      case MOMENT_CODES -> "int8_moment";
+      case SQUARE_CODES -> "int8_square";
+      case STOCHASTIC_SQUARE_CODES -> "int8_square_random";
+    };
+  }
+
+  /**
+   * What CUDA's kernels call it.
    *
    * @param operand that is stored so
    * @return 1 to 11, as {@code WS_STORED_...} in {@code abi.h}

@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Encoding;
 import io.warmstep.backend.MatrixBatch;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
@@ -72,7 +73,7 @@ final class UpdateRun {
     this.factors = span.factors().orElse(null);
     this.keptOffsets = span.kept().stream().mapToLong(UpdateRun::offset).toArray();
     this.encodings =
-        span.isUniform() ? List.of() : span.operands().stream().map(UpdateRun::encoding).toList();
+        span.isUniform() ? List.of() : span.operands().stream().map(Encoding::nameOf).toList();
     this.isCoded = span.operands().stream().anyMatch(operand -> operand.encoding().isCoded());
     Optional<MemorySlice> beside = span.operands().get(0).rest();
     this.restMemory = beside.map(slice -> (OpenClMemory) slice.memory());
@@ -84,21 +85,6 @@ final class UpdateRun {
     this.averageOffset = span.average().map(UpdateRun::offset).orElse(0L);
     this.parameter = span.entries().get(0).index();
     this.first = span.entries().get(0).first();
-  }
-
-  /** The name of how an operand is stored in mixed.h. */
-  private static String encoding(Operand operand) {
-    String type = operand.storage().type().toString();
-    return switch (operand.encoding()) {
-      case PLAIN -> type;
-      case STOCHASTIC -> type + "_random";
-      case MASTER -> type + "_master";
-      case MASTER_24 -> type + "_master24";
-      case STOCHASTIC_MASTER_24 -> type + "_master24_random";
-      case MOMENT_CODES -> "int8_moment";
-      case SQUARE_CODES -> "int8_square";
-      case STOCHASTIC_SQUARE_CODES -> "int8_square_random";
-    };
   }
 
   /** Whether operands are stored in several ways. */

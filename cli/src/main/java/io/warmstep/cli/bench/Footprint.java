@@ -2,13 +2,12 @@ package io.warmstep.cli.bench;
 
 import io.warmstep.ElementType;
 import io.warmstep.MasterWeights;
-import io.warmstep.StateType;
 import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.Access;
 import io.warmstep.rule.SlowWeights;
 import io.warmstep.rule.StateSlot;
+import io.warmstep.step.StateStorage;
 import io.warmstep.storage.Remainders;
-import io.warmstep.storage.StateCodes;
 import java.util.List;
 
 /**
@@ -115,17 +114,10 @@ public record Footprint(
   }
 
   private static long bytes(Precision precision, StateSlot slot, long length) {
-    boolean isFewer =
-        length >= precision.smallTensor()
-            && (slot.content() == StateSlot.Content.MOMENT
-                || slot.content() == StateSlot.Content.SQUARE);
-    if (isFewer && precision.state() == StateType.BFLOAT16) {
-      return 2 * length;
-    }
-    if (isFewer && precision.state() == StateType.INT8) {
-      return StateCodes.words(length) * Short.BYTES;
-    }
-    return length * precision.type().arithmetic().bytes();
+    StateStorage storage = new StateStorage(precision.state(), precision.smallTensor());
+    return storage.narrows(slot) && length >= storage.smallTensor()
+        ? storage.words(length) * storage.stored().bytes()
+        : length * precision.type().arithmetic().bytes();
   }
 
   /** Of a bfloat16 parameter a master adds the bits that it lacks; of a float16 one it is whole. */

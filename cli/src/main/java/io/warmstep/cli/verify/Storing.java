@@ -7,8 +7,8 @@ import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.check.PairCover;
 import io.warmstep.rule.Rules;
-import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StateStorage;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -132,22 +132,16 @@ record Storing(ElementType gradients, MasterWeights masters, StateType state, Ro
 
   /** Whether an optimizer of a rule takes it. */
   private boolean isPossible(ElementType type, UpdateRule rule) {
-    boolean narrows =
-        state != StateType.FLOAT32 && rule.stateSlots().stream().anyMatch(StateSlot::isAverage);
+    StateStorage storage = new StateStorage(state, 0);
     boolean hasMasters = masters != MasterWeights.NONE;
     boolean isRounded = masters != MasterWeights.EXACT && type == ElementType.BFLOAT16;
-    boolean roundsState =
-        narrows
-            && (state == StateType.BFLOAT16
-                || rule.stateSlots().stream()
-                    .anyMatch(slot -> slot.content() == StateSlot.Content.SQUARE));
     boolean canRound =
         rounding == Rounding.NEAREST
-            || ((roundsState || isRounded) && (hasMasters || type != ElementType.FLOAT16));
+            || ((storage.rounds(rule) || isRounded) && (hasMasters || type != ElementType.FLOAT16));
     return !rule.isOfOneType()
         && (type.isHalf() || !hasMasters)
         && (type == ElementType.BFLOAT16 || masters != MasterWeights.BITS_24)
-        && (state == StateType.FLOAT32 || narrows)
+        && (!storage.isNarrow() || storage.narrows(rule))
         && canRound;
   }
 

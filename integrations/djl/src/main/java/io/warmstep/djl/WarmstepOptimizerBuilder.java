@@ -11,10 +11,10 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.check.Arguments;
-import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.step.StateStorage;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -401,9 +401,9 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
       Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
       all.put(CLIP_VALUE, new Recipe.Option(to -> to.clipValue(clipGrad)));
     }
-    StateType type = stateType; // what is built does not change with the builder
-    all.computeIfPresent(STATE_TYPE, (name, option) -> option.concerning(r -> isNarrowed(r, type)));
-    all.computeIfPresent(ROUNDING, (name, option) -> option.concerning(r -> isRounded(r, type)));
+    StateStorage storage = new StateStorage(stateType, 0); // which rules it concerns
+    all.computeIfPresent(STATE_TYPE, (name, option) -> option.concerning(storage::narrows));
+    all.computeIfPresent(ROUNDING, (name, option) -> option.concerning(storage::rounds));
     Recipe recipe =
         new Recipe(
             hasWeightDecay ? rule.weightDecay(decay) : rule,
@@ -414,7 +414,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
     requireUse(
         recipe,
         STATE_TYPE,
-        type,
+        stateType,
         "float32 for rules whose state has no moments",
         "choose a rule with moments, such as adam, or leave it out");
     requireUse(
@@ -433,25 +433,6 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
     if (option != null && recipe.rules().stream().noneMatch(option.concerns())) {
       throw Arguments.refusal(name, value, range, advice);
     }
-  }
-
-  /** Whether a rule has state that is stored in fewer bits. */
-  private static boolean isNarrowed(UpdateRule rule, StateType type) {
-    return type != StateType.FLOAT32
-        && rule.stateSlots().stream().anyMatch(WarmstepOptimizerBuilder::isAverageOfElements);
-  }
-
-  /** Whether some of that can be rounded at random. */
-  private static boolean isRounded(UpdateRule rule, StateType type) {
-    return isNarrowed(rule, type)
-        && rule.stateSlots().stream()
-            .filter(WarmstepOptimizerBuilder::isAverageOfElements)
-            .anyMatch(
-                slot -> type == StateType.BFLOAT16 || slot.content() == StateSlot.Content.SQUARE);
-  }
-
-  private static boolean isAverageOfElements(StateSlot slot) {
-    return slot.extent() == StateSlot.Extent.ELEMENT && slot.isAverage();
   }
 
   /** Null if the parameters' names are not known. */
