@@ -38,8 +38,8 @@ public record StepReport(
    *     there are no groups. Later groups of the same name are numbered from {@code others.2} on
    * @param toWeight the Euclidean norm of the change, divided by the norm of the values before it:
    *     both over all elements of the group, squared and added up in the parameters' arithmetic
-   *     within tiles of 2048 elements, and in float64 over these. In float32, changes and values
-   *     below 2^-75 count as 0, and squares whose sum in a tile reaches 2^128 as infinite. NaN if
+   *     within tiles of 2048 elements, and in float64 over these. In float32, changes and values of
+   *     at most 2^-75 count as 0, and squares whose sum in a tile reaches 2^128 as infinite. NaN if
    *     the step was skipped; NaN or infinite if all values were 0
    * @param lost fraction of elements with a finite, nonzero gradient whose value did not change
    *     because the update was below half a unit in the last place; with stochastic rounding, of

@@ -83,7 +83,9 @@ public final class FloatBlock {
   }
 
   /**
-   * Sets where the first phase of a rule with {@link UpdateRule#sums} writes.
+   * Sets where the first phase of a rule with {@link UpdateRule#sums} writes. Comes before every
+   * call of {@link TensorSums#sum(FloatBlock)}, whose terms are then read through {@link
+   * #terms(int)}: a rule may put an operand in an array's place.
    *
    * @param terms see {@link #terms}
    */
@@ -96,7 +98,8 @@ public final class FloatBlock {
 
   /**
    * Takes an operand of the range for the terms of a sum, so that the first phase need not copy it.
-   * It stays so until {@link #terms(float[][])} is called.
+   * It stays so until {@link #terms(float[][])} is called, and {@link #terms(int)}, which then
+   * returns the operand, must not be written.
    *
    * @param sum its place in {@link TensorSums#kinds()}
    * @param operand parameters, gradients or state of this block, as the phase leaves them

@@ -89,7 +89,8 @@ public interface TensorSums {
   /**
    * The first phase on a block of elements in float32: updates the state named by {@link
    * #summing()} unless it {@linkplain FloatBlock#hasMoved() has already been updated}, and writes
-   * {@link FloatBlock#terms}, computed from the new state.
+   * {@link FloatBlock#terms(int)}, computed from the new state, or names an operand as the terms,
+   * {@link FloatBlock#terms(int, float[])}.
    *
    * @param block the arrays, the range and this step's scalars
    */

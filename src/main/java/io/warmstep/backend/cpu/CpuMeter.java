@@ -24,6 +24,12 @@ final class CpuMeter {
     this.worker = worker;
   }
 
+  /** Makes room for a run, so that a step in progress does not run out of memory. */
+  void prepare(CpuRun run) {
+    run.prepare(scratch);
+    sums(run.isDouble).slots(run.codedSlots());
+  }
+
   /** Updates elements of a run, from one at which a tile begins to another, or to its end. */
   void update(CpuRun run, long from, long to, UpdateTiles tiles) {
     for (long at = from; at < to; ) {

@@ -62,6 +62,9 @@ final class CpuWorker {
   /** Makes room for {@link #updateMeasured}. */
   void prepareMeter() {
     meter = meter == null ? new CpuMeter(this) : meter;
+    for (CpuRun run : runs) {
+      meter.prepare(run);
+    }
   }
 
   /** The same as {@link #update}, of whole tiles, with what it changes. */

@@ -3,7 +3,7 @@ package io.warmstep.backend.cpu;
 import io.warmstep.backend.UpdateTiles;
 import java.util.Arrays;
 
-/** Those of float32 arithmetic. All arrays have one index, so that the loops vectorize. */
+/** Sums of tiles in float32 arithmetic. All arrays have one index, so that the loops vectorize. */
 final class FloatTileSums extends TileSums {
   private static final int HALF = UpdateTiles.TILE / 2;
 
