@@ -29,6 +29,7 @@ class TwinsTest {
     SUBSTITUTIONS.put("Double.longBitsToDouble\\(\\(exponent \\+ 1023L\\) << 52\\)", "POWER");
     // State in fewer bits is float32's alone.
     SUBSTITUTIONS.put("(?s) {4}if \\(run\\.movesRoundedState\\) \\{.*?\\n {4}\\}\\n", "");
+    SUBSTITUTIONS.put("(?s) {2}@Override\\n {2}void codes\\(.*?\\n {2}\\}\\n", "");
     // Of float32 a scale may be two factors.
     SUBSTITUTIONS.put(
         "if \\(group.floatPrescale != 1\\) \\{\\s*FloatWork.scale\\(g, group.floatPrescale, 0,"
@@ -61,6 +62,7 @@ class TwinsTest {
         "backend/cpu/%sWork",
         "backend/cpu/%sLeaves",
         "backend/cpu/%sTreeSum",
+        "backend/cpu/%sTileSums",
         "backend/cpu/%sFactors",
         "backend/cpu/%sProduct",
         "backend/cpu/%sMatrices");
