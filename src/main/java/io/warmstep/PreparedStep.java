@@ -327,9 +327,18 @@ final class PreparedStep {
     return measured;
   }
 
-  /** Has the next step measure its update. */
+  /**
+   * Has the next step measure its update.
+   *
+   * @param to receives what it sees, or null if it measures nothing
+   * @throws OutOfDeviceMemoryException if there is no room for that; the next step measures nothing
+   */
   void measureNext(UpdateTiles to) {
-    tiles = to;
+    tiles = null;
+    if (to != null) {
+      program.get().prepare(to);
+      tiles = to;
+    }
   }
 
   /** What the step does. */

@@ -211,7 +211,11 @@ final class StepSnapshot implements AutoCloseable {
         && names.equals(names(step));
   }
 
-  /** Has the step measure its update, and copies the other values that it will overwrite. */
+  /**
+   * Has the step measure its update, and copies the other values that it will overwrite.
+   *
+   * @throws OutOfDeviceMemoryException if the device has no room to measure; nothing changes
+   */
   void beforeStep(PreparedStep step) {
     step.measureNext(tiles);
     for (List<UpdateMeter.Measured> members : copied) {

@@ -28,8 +28,17 @@ public interface StepProgram extends AutoCloseable {
   }
 
   /**
+   * Makes room for {@link #run(StepInputs, UpdateTiles)}, where there is none yet since the plan or
+   * its operands' places changed.
+   *
+   * @param tiles what is to receive what the next step sees
+   * @throws io.warmstep.OutOfDeviceMemoryException if there is not enough; a later call may succeed
+   */
+  default void prepare(UpdateTiles tiles) {}
+
+  /**
    * Runs one step and measures the update of the groups that have rows: on an asynchronous device
-   * in the order of its work.
+   * in the order of its work. Allocates nothing, as {@link #prepare} has.
    *
    * @param inputs the numbers of this step, for the groups of the plan
    * @param tiles receives what the step sees, of groups that it {@link #measures} alone; if the

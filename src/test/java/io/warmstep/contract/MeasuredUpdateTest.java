@@ -84,6 +84,42 @@ class MeasuredUpdateTest {
     }
   }
 
+  /** One group measures itself and the other is compared with copies, in one step. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("backends")
+  void slowWeightsBesideOthers(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(9);
+    try (TestModel model = new TestModel(backend.shared())) {
+      for (String kind : List.of("slow", "plain")) {
+        for (int length : LENGTHS) {
+          double[] values = Numbers.ordinary(random, ElementType.FLOAT32, length);
+          model.add(kind + " " + length, ElementType.FLOAT32, Placement.OWNED, values);
+        }
+      }
+      UpdateRule slow = Lookahead.around(Momentum.heavyBall(0.5)).k(2);
+      checkGroups(
+          model,
+          List.of("slow", "plain"),
+          Optimizer.of(model.parameters())
+              .rule(Adam.adam())
+              .group(ParameterGroup.matching("slow *").rule(slow))
+              .group(ParameterGroup.matching("plain *"))
+              .zeroGradients(true));
+    }
+  }
+
+  /** The average moves in the same pass and is no part of what is measured. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("backends")
+  void besideAnAverage(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(10);
+    try (TestModel model = new TestModel(backend.shared())) {
+      addAll(model, ElementType.FLOAT32, random, backend.placements());
+      OptimizerBuilder builder = Optimizer.of(model.parameters()).rule(Adam.adamW());
+      check(model, List.of(ElementType.FLOAT32), builder.average(0.9));
+    }
+  }
+
   /** Beyond the arrays that a long tensor is cut into. */
   @ParameterizedTest(name = "{0}")
   @MethodSource("backends")
@@ -118,10 +154,11 @@ class MeasuredUpdateTest {
                   : Numbers.ordinary(random, type, length);
           model.add(type + " a", type, Placement.OWNED, values);
           double[] gradients = Numbers.adversarial(random, type, length);
+          List<ElementType> types = List.of(type);
           step(
               model,
-              List.of(type),
-              Optimizer.of(model.parameters()).rule(Sgd.sgd()),
+              named(types),
+              grouped(Optimizer.of(model.parameters()).rule(Sgd.sgd()), types),
               List.of(Map.of(type + " a", gradients)));
         }
       }
@@ -139,6 +176,20 @@ class MeasuredUpdateTest {
 
   /** Some steps with gradients of all sizes. */
   private static void check(TestModel model, List<ElementType> types, OptimizerBuilder builder) {
+    checkGroups(model, named(types), grouped(builder, types));
+  }
+
+  private static List<String> named(List<ElementType> types) {
+    return types.stream().map(ElementType::toString).toList();
+  }
+
+  private static OptimizerBuilder grouped(OptimizerBuilder builder, List<ElementType> types) {
+    named(types).forEach(name -> builder.group(ParameterGroup.matching(name + " *")));
+    return builder;
+  }
+
+  /** The same where the builder's groups have these names, with which their parameters begin. */
+  private static void checkGroups(TestModel model, List<String> groups, OptimizerBuilder builder) {
     SplittableRandom random = new SplittableRandom(8);
     List<Map<String, double[]>> steps = new ArrayList<>();
     for (int step = 0; step < 3; step++) {
@@ -154,16 +205,15 @@ class MeasuredUpdateTest {
       }
       steps.add(all);
     }
-    step(model, types, builder, steps);
+    step(model, groups, builder, steps);
   }
 
   private static void step(
       TestModel model,
-      List<ElementType> types,
+      List<String> groups,
       OptimizerBuilder builder,
       List<Map<String, double[]>> steps) {
     List<StepReport> reports = new ArrayList<>();
-    types.forEach(type -> builder.group(ParameterGroup.matching(type + " *")));
     try (Optimizer optimizer = builder.learningRate(1e-3).listener(reports::add, 1).build()) {
       for (Map<String, double[]> gradients : steps) {
         Map<String, double[]> before = values(model);
@@ -172,17 +222,18 @@ class MeasuredUpdateTest {
         Map<String, double[]> after = values(model);
         optimizer.flushReports();
         List<StepReport.Update> expected = new ArrayList<>();
-        for (ElementType type : types) {
+        for (String group : groups) {
           List<ReferenceTiles> members = new ArrayList<>();
           for (Parameter parameter : model.parameters()) {
             String name = parameter.name();
-            if (parameter.values().type() == type) {
+            if (name.startsWith(group + " ")) {
+              ElementType type = parameter.values().type();
               members.add(
                   new ReferenceTiles(
                       name, type, before.get(name), after.get(name), gradients.get(name)));
             }
           }
-          expected.add(ReferenceTiles.update(type + " *", members));
+          expected.add(ReferenceTiles.update(group + " *", members));
         }
         List<StepReport.Update> updates = reports.get(reports.size() - 1).updates();
         assertEquals(expected, updates, () -> "step " + optimizer.stepCount());

@@ -1,5 +1,6 @@
 package io.warmstep.backend.cpu;
 
+import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
@@ -120,10 +121,21 @@ final class CpuStepProgram implements StepProgram {
   }
 
   @Override
-  public boolean run(StepInputs inputs, UpdateTiles measured) {
-    for (CpuWorker worker : workers) {
-      worker.prepareMeter();
+  public void prepare(UpdateTiles measured) {
+    try {
+      for (CpuWorker worker : workers) {
+        worker.prepareMeter();
+      }
+    } catch (OutOfMemoryError e) {
+      throw new OutOfDeviceMemoryException(
+          "no room on the Java heap to measure the step's update: raise it with -Xmx, or call"
+              + " measureUpdates(false)",
+          e);
     }
+  }
+
+  @Override
+  public boolean run(StepInputs inputs, UpdateTiles measured) {
     tiles = measured;
     try {
       return run(inputs);
