@@ -100,6 +100,13 @@ final class BenchCommand implements Runnable {
   private boolean captured;
 
   @Option(
+      names = "--reported",
+      description =
+          "Measure a step that a listener is told of, and of what it changed, in turn with the same"
+              + " step that nobody is told of.")
+  private boolean reported;
+
+  @Option(
       names = "--backend",
       paramLabel = "NAME",
       defaultValue = "cpu",
@@ -195,7 +202,8 @@ final class BenchCommand implements Runnable {
                 lengths,
                 accumulate,
                 adaptiveClip == null ? 0 : adaptiveClip,
-                captured);
+                captured,
+                reported);
         BenchReport report =
             new BenchReport(result(device, count, work), isCpu(), precision.type());
         if (json) {
@@ -247,6 +255,12 @@ final class BenchCommand implements Runnable {
               + backend
               + ": leave it out, or give --backend cuda");
     }
+    if (reported) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--captured is for steps without --reported, since listeners are not told of steps in"
+              + " graphs: leave one of the two out");
+    }
     if (accumulate > 1) {
       throw new ParameterException(
           spec.commandLine(),
@@ -282,8 +296,8 @@ final class BenchCommand implements Runnable {
         Locale.ROOT,
         "%s%s%s%s%s, %s, %,d parameters in %d %s, on %s, %s%n",
         accumulate > 1 ? accumulate + " micro-batches and a " + (fullStep ? "" : "step of ") : "",
-        captured ? "captured " : "",
-        fullStep ? "full step of " : captured ? "step of " : "",
+        (reported ? "reported " : "") + (captured ? "captured " : ""),
+        fullStep ? "full step of " : captured || reported ? "step of " : "",
         (rule.equals(ALL) ? "all rules" : rule) + form.text(),
         adaptiveClip == null ? "" : " with adaptive clipping",
         storing.text().isEmpty() ? "float32" : storing.text().substring(2),
@@ -352,6 +366,7 @@ final class BenchCommand implements Runnable {
     object.addProperty("accumulate", accumulate);
     object.addProperty("adaptive_clip", adaptiveClip);
     object.addProperty("captured", captured);
+    object.addProperty("reported", reported);
     object.addProperty("params", lengths.stream().mapToLong(Long::longValue).sum());
     object.addProperty("tensors", lengths.size());
     report.addTo(object);

@@ -40,7 +40,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         small_tensor, average     as asked for
         full_step, accumulate     as asked for
         adaptive_clip             as asked for, or null
-        captured                  as asked for
+        captured, reported        as asked for
         params, tensors           how many elements, in how many tensors
         working_set_bytes         of parameters, gradients and state
         bytes_per_param           the fewest bytes that a step moves for a parameter
@@ -69,7 +69,8 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         arithmetic                likewise a plain Java loop with the arithmetic of adam
                                   or adamw in float32, in the processor's caches; null
                                   otherwise
-        uncaptured                likewise a captured step as it is without --captured
+        uncaptured, unreported    likewise a step as it is without --captured or
+                                  --reported
         hint                      where to look if the fraction is below 0.3, or null""";
 
   void print(PrintWriter out) {
@@ -81,10 +82,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         time(millis.median() * 1e6),
         time(millis.lowest() * 1e6),
         time(millis.highest() * 1e6));
-    printRival(out, "its update alone", result.plain());
-    printRival(out, "in separate passes", result.separate());
-    printRival(out, "same, in a plain loop", result.arithmetic());
-    printRival(out, "uncaptured", result.uncaptured());
+    result.others().forEach((other, rival) -> printRival(out, other.title(), rival));
     line(
         out,
         "memory traffic",
@@ -155,16 +153,14 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
   }
 
   private static void printRival(PrintWriter out, String name, StepBenchmark.Rival rival) {
-    if (rival != null) {
-      line(
-          out,
-          name,
-          "%s, %.2f times the step (%.2f to %.2f)",
-          time(rival.millisPerStep().median() * 1e6),
-          rival.timesStep().median(),
-          rival.timesStep().lowest(),
-          rival.timesStep().highest());
-    }
+    line(
+        out,
+        name,
+        "%s, %.2f times the step (%.2f to %.2f)",
+        time(rival.millisPerStep().median() * 1e6),
+        rival.timesStep().median(),
+        rival.timesStep().lowest(),
+        rival.timesStep().highest());
   }
 
   private static void line(PrintWriter out, String name, String format, Object... values) {
@@ -215,10 +211,9 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
     add(object, "fraction_of_ceiling", result.fractionOfCeiling());
     object.addProperty("host_us_per_step", result.hostMicrosPerStep());
     object.addProperty("bytes_allocated_per_step", result.bytesAllocatedPerStep());
-    object.add("plain", rival(result.plain()));
-    object.add("separate", rival(result.separate()));
-    object.add("arithmetic", rival(result.arithmetic()));
-    object.add("uncaptured", rival(result.uncaptured()));
+    for (StepBenchmark.Other other : StepBenchmark.Other.values()) {
+      object.add(other.key(), rival(result.others().get(other)));
+    }
     object.addProperty("hint", hint());
   }
 

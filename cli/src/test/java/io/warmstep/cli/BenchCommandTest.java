@@ -151,6 +151,26 @@ class BenchCommandTest {
   }
 
   @Test
+  void aReportedStepTakesTurnsWithTheSameUnreported() {
+    assertEquals(
+        0,
+        bench("--reported", "--size=3000", "--threads=1", "--rounds=1", "--json"),
+        err.toString());
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertTrue(result.get("reported").getAsBoolean());
+    assertTrue(result.getAsJsonObject("unreported").get("times_step").getAsDouble() > 0);
+    assertTrue(result.get("plain").isJsonNull());
+
+    out.getBuffer().setLength(0);
+    assertEquals(0, bench("--reported", "--size=3000", "--threads=1", "--rounds=1"));
+    assertTrue(out.toString().startsWith("reported step of adam, float32, 3,000"), out.toString());
+    assertTrue(out.toString().contains("  unreported  "), out.toString());
+
+    assertEquals(2, bench("--reported", "--captured", "--backend", "cuda"));
+    assertTrue(err.toString().contains("without --reported"), err.toString());
+  }
+
+  @Test
   void microBatchesAreCounted() {
     assertEquals(2, bench("--size", "1000", "--accumulate", "0"));
     assertTrue(err.toString().contains("--accumulate is 0, must be 1 to 10000"), err.toString());

@@ -18,13 +18,32 @@ import java.util.List;
  * @param workingSet bytes of parameters, gradients and all that is kept between steps
  * @param state bytes of what is kept between steps beside parameters and gradients, the sums of
  *     micro-batches included
- * @param traffic bytes that a step and its micro-batches must move: what each phase of the rule
- *     reads and writes, mostly parameter, gradient and state, and parameter and state; and what
- *     norms read, the rule's own and those of adaptive clipping
+ * @param read bytes that a step and its micro-batches must read: what each phase of the rule reads,
+ *     mostly parameter, gradient and state; and what norms read, the rule's own and those of
+ *     adaptive clipping
+ * @param written the same of what it must write, mostly parameter and state
  * @param cacheBytes of the device's last caches
  */
 public record Footprint(
-    long elements, int slots, long workingSet, long state, long traffic, long cacheBytes) {
+    long elements,
+    int slots,
+    long workingSet,
+    long state,
+    long read,
+    long written,
+    long cacheBytes) {
+  /** Bytes read and written. */
+  private static final class Traffic {
+    long read;
+    long written;
+
+    /** What is read, changed and written again. */
+    void change(long bytes) {
+      read += bytes;
+      written += bytes;
+    }
+  }
+
   static Footprint of(StepWork work, long cacheBytes) {
     List<StateSlot> slots =
         work.rule().stateSlots(2).stream()
@@ -34,7 +53,7 @@ public record Footprint(
         work.rule().stateSlots(2).stream().filter(StateSlot::isFactor).toList();
     long workingSet = 0;
     long held = 0;
-    long traffic = 0;
+    Traffic traffic = new Traffic();
     for (long length : work.lengths()) {
       long[] operands = new long[2 + slots.size()];
       operands[0] = length * work.precision().type().bytes();
@@ -54,41 +73,43 @@ public record Footprint(
       }
       if (work.microBatches() > 1) {
         state += length * work.precision().type().arithmetic().bytes();
-        traffic += accumulated(work, length);
+        accumulate(work, length, traffic);
       }
       held += state;
       workingSet += operands[0] + operands[1] + state;
       if (work.adaptiveClip() > 0) {
-        traffic += operands[0] + operands[1]; // for their norms
+        traffic.read += operands[0] + operands[1]; // for their norms
       }
       // What a master adds to a parameter is read and written with it.
       operands[0] += master;
-      traffic += traffic(work, operands) + 2 * average + slow(work, slots, operands);
-      if (!factors.isEmpty()) {
-        traffic += operands[1] + 2 * ofFactors; // a phase before all reads gradients and moves them
+      update(work, operands, traffic);
+      traffic.change(average + slow(work, slots, operands));
+      if (!factors.isEmpty()) { // a phase before all reads gradients and moves them
+        traffic.read += operands[1];
+        traffic.change(ofFactors);
       }
     }
-    return new Footprint(work.elements(), slots.size(), workingSet, held, traffic, cacheBytes);
+    return new Footprint(
+        work.elements(), slots.size(), workingSet, held, traffic.read, traffic.written, cacheBytes);
   }
 
   /**
    * Each micro-batch is read and all but the first sum with it, each sum is written; the last one
    * becomes the gradients.
    */
-  private static long accumulated(StepWork work, long length) {
+  private static void accumulate(StepWork work, long length, Traffic traffic) {
     long gradients = length * work.precision().gradients().bytes();
     long sum = length * work.precision().type().arithmetic().bytes();
     long n = work.microBatches();
-    long zeroed = work.isFull() ? n * gradients : 0;
-    return n * gradients + (2 * n - 1) * sum + zeroed + sum + gradients;
+    traffic.read += n * gradients + (n - 1) * sum + sum;
+    traffic.written += n * sum + (work.isFull() ? n * gradients : 0) + gradients;
   }
 
-  private static long traffic(StepWork work, long[] operands) {
-    long sum = 0;
-    if (work.isFull()) {
-      sum += 2 * operands[1]; // the norm reads gradients, and the update sets them to zero
+  private static void update(StepWork work, long[] operands, Traffic traffic) {
+    if (work.isFull()) { // the norm reads gradients, and the update sets them to zero
+      traffic.change(operands[1]);
     } else if (work.rule().clipNorm() > 0) {
-      sum += operands[1]; // the norm that the rule clips by on its own
+      traffic.read += operands[1]; // the norm that the rule clips by on its own
     }
     List<Access> phases =
         work.rule()
@@ -97,20 +118,20 @@ public record Footprint(
             .orElse(List.of(work.rule().access()));
     for (Access phase : phases) {
       for (int i = 0; i < operands.length; i++) {
-        sum += (phase.reads(i) ? operands[i] : 0) + (phase.writes(i) ? operands[i] : 0);
+        traffic.read += phase.reads(i) ? operands[i] : 0;
+        traffic.written += phase.writes(i) ? operands[i] : 0;
       }
     }
-    return sum;
   }
 
-  /** What slow weights add: every few steps they and the parameters are read and written. */
+  /** What slow weights change: every few steps they and the parameters are read and written. */
   private static long slow(StepWork work, List<StateSlot> slots, long[] operands) {
     SlowWeights slow = work.rule().slowWeights().orElse(null);
     if (slow == null) {
       return 0;
     }
     int slot = slots.stream().map(StateSlot::name).toList().indexOf(slow.slot());
-    return 2 * (operands[0] + operands[2 + slot]) / slow.period();
+    return (operands[0] + operands[2 + slot]) / slow.period();
   }
 
   private static long bytes(Precision precision, StateSlot slot, long length) {
@@ -132,6 +153,15 @@ public record Footprint(
   }
 
   /**
+   * Returns what a step and its micro-batches must move.
+   *
+   * @return bytes read and written
+   */
+  public long traffic() {
+    return read + written;
+  }
+
+  /**
    * Returns the share of one parameter in what is kept between steps.
    *
    * @return bytes
@@ -146,7 +176,7 @@ public record Footprint(
    * @return read and written bytes
    */
   public double elementTraffic() {
-    return (double) traffic / elements;
+    return (double) traffic() / elements;
   }
 
   /**

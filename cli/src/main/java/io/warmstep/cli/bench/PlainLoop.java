@@ -6,7 +6,8 @@ import io.warmstep.storage.Storage;
 /**
  * The ceiling that a step on the CPU is measured against: plain Java loops over arrays of their own
  * that read and write what a step must and compute nothing, but for the one addition without which
- * a read would be left out. The threads meet after each pass, as those of a step do.
+ * a read would be left out. What phases before the update read besides is read in a pass before,
+ * one element of each cache line. The threads meet after each step's passes, as those of a step do.
  */
 public final class PlainLoop implements Ceiling {
   /** Elements a pass, small enough that the loops of a half type meet in the first-level cache. */
@@ -14,12 +15,20 @@ public final class PlainLoop implements Ceiling {
 
   private static final int MOST_SLOTS = 3;
 
+  private static final int CACHE_LINE = 64; // bytes
+
   private final ElementType type;
   private final int length;
   private final Object parameters;
   private final Object gradients;
   private final Object[] state;
   private final PlainThreads threads;
+
+  /** How many of the arrays are read before. */
+  private final int reads;
+
+  /** A sum of what is read, without which the compiler would leave the reading out. */
+  private volatile double sum;
 
   /**
    * Allocates the arrays and starts the threads.
@@ -30,6 +39,11 @@ public final class PlainLoop implements Ceiling {
    * @param threads how many share a pass, at least 1
    */
   public PlainLoop(ElementType type, long length, int slots, int threads) {
+    this(type, length, slots, threads, 0);
+  }
+
+  private PlainLoop(ElementType type, long length, int slots, int threads, int reads) {
+    this.reads = reads;
     this.type = type;
     this.length = Math.toIntExact(length);
     this.parameters = array(type);
@@ -42,19 +56,24 @@ public final class PlainLoop implements Ceiling {
   }
 
   /**
-   * Makes a loop of the number of threads with which it is fastest, all or one: to meet takes
-   * longer than a pass over little.
+   * Makes the loop for a step, of the number of threads with which it is fastest, all or one: to
+   * meet takes longer than a pass over little.
    *
    * @param type of parameters and gradients
-   * @param length count of elements, within an array's limit
-   * @param slots how many state arrays; of more than 3, 3 are used
+   * @param footprint of the step; what it reads and an update of parameters and state, of at most 3
+   *     slots, does not, is read before it, in whole arrays
    * @param mostThreads how many may share a pass, at least 1
    * @return the loop
    * @throws InterruptedException if the thread is interrupted while it waits
    */
-  public static PlainLoop fastest(ElementType type, long length, int slots, int mostThreads)
+  static PlainLoop fastest(ElementType type, Footprint footprint, int mostThreads)
       throws InterruptedException {
-    PlainLoop loop = new PlainLoop(type, length, slots, mostThreads);
+    long ofUpdate =
+        footprint.elements() * (2L * type.bytes() + footprint.slots() * type.arithmetic().bytes());
+    int arrays =
+        (int) Math.max(0, (footprint.read() - ofUpdate) / (footprint.elements() * type.bytes()));
+    PlainLoop loop =
+        new PlainLoop(type, footprint.elements(), footprint.slots(), mostThreads, arrays);
     loop.threads.takeFastest();
     return loop;
   }
@@ -65,7 +84,7 @@ public final class PlainLoop implements Ceiling {
 
   @Override
   public long traffic() {
-    return length * (3L * type.bytes() + 2L * state.length * type.arithmetic().bytes());
+    return length * ((3L + reads) * type.bytes() + 2L * state.length * type.arithmetic().bytes());
   }
 
   @Override
@@ -85,6 +104,40 @@ public final class PlainLoop implements Ceiling {
   }
 
   private void pass(int from, int to) {
+    for (int i = 0; i < reads; i++) {
+      read(array(i), from, to);
+    }
+    move(from, to);
+  }
+
+  /** Arrays of the parameters' width in turn, so that none is in the caches when its turn comes. */
+  private Object array(int turn) {
+    int count = type == type.arithmetic() ? 2 + state.length : 2;
+    int which = turn % count;
+    return which == 0 ? gradients : which == 1 ? parameters : state[which - 2];
+  }
+
+  private void read(Object array, int from, int to) {
+    int step = CACHE_LINE / type.bytes();
+    double read = 0;
+    if (array instanceof float[] floats) {
+      for (int i = from; i < to; i += step) {
+        read += floats[i];
+      }
+    } else if (array instanceof double[] doubles) {
+      for (int i = from; i < to; i += step) {
+        read += doubles[i];
+      }
+    } else {
+      short[] halves = (short[]) array;
+      for (int i = from; i < to; i += step) {
+        read += halves[i];
+      }
+    }
+    sum = read;
+  }
+
+  private void move(int from, int to) {
     if (parameters instanceof float[]) {
       floats(from, to);
     } else if (parameters instanceof double[]) {

@@ -6,7 +6,10 @@ import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.SlowWeights;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 
@@ -16,7 +19,7 @@ import java.util.stream.Stream;
  * speed drifts. Where the tensors fit in caches, memory is no limit: there Adam's step on the
  * processor takes turns with {@link PlainAdam}, and others are measured alone. A full step takes
  * turns with its update alone, too, and on the processor with {@link SeparatePasses}; a captured
- * one with the same uncaptured.
+ * one with the same uncaptured, and a reported one with the same unreported.
  */
 public final class StepBenchmark implements AutoCloseable {
   /** Rounds before those that count, at most. */
@@ -47,6 +50,9 @@ public final class StepBenchmark implements AutoCloseable {
   /** A captured step uncaptured, or null. */
   private final StepTimer uncaptured;
 
+  /** A reported step unreported, or null. */
+  private final StepTimer unreported;
+
   /** What the last round of steps gave. */
   private StepTimer.Time last;
 
@@ -63,10 +69,7 @@ public final class StepBenchmark implements AutoCloseable {
    * @param hostMicrosPerStep median over the rounds of the time until {@code step()} returns: on
    *     the processor that of the step, on a GPU the host's share, before the device has done it
    * @param bytesAllocatedPerStep on the Java heap, by all threads
-   * @param plain the update alone in the place of a full step, or null
-   * @param separate a full step in separate passes, or null
-   * @param arithmetic a plain loop with the step's arithmetic, in caches, or null
-   * @param uncaptured the same step uncaptured in the place of a captured one, or null
+   * @param others what else took turns with the step
    */
   public record Result(
       int rounds,
@@ -78,10 +81,45 @@ public final class StepBenchmark implements AutoCloseable {
       Sample fractionOfCeiling,
       double hostMicrosPerStep,
       double bytesAllocatedPerStep,
-      Rival plain,
-      Rival separate,
-      Rival arithmetic,
-      Rival uncaptured) {}
+      Map<Other, Rival> others) {}
+
+  /** What a step can be compared with, beside the ceiling. */
+  public enum Other {
+    /** A full step's update alone. */
+    PLAIN("its update alone"),
+    /** A full step in separate passes. */
+    SEPARATE("in separate passes"),
+    /** A plain loop with the step's arithmetic, in caches. */
+    ARITHMETIC("same, in a plain loop"),
+    /** A captured step uncaptured. */
+    UNCAPTURED("uncaptured"),
+    /** A reported step unreported. */
+    UNREPORTED("unreported");
+
+    private final String title;
+
+    Other(String title) {
+      this.title = title;
+    }
+
+    /**
+     * What it is.
+     *
+     * @return for people
+     */
+    public String title() {
+      return title;
+    }
+
+    /**
+     * What it is.
+     *
+     * @return for programs
+     */
+    public String key() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
 
   /**
    * What was measured in turn with a step.
@@ -100,7 +138,8 @@ public final class StepBenchmark implements AutoCloseable {
       StepTimer plain,
       SeparatePasses separate,
       PlainAdam arithmetic,
-      StepTimer uncaptured) {
+      StepTimer uncaptured,
+      StepTimer unreported) {
     this.rounds = rounds;
     this.period = period;
     this.steps = steps;
@@ -110,6 +149,7 @@ public final class StepBenchmark implements AutoCloseable {
     this.separate = separate;
     this.arithmetic = arithmetic;
     this.uncaptured = uncaptured;
+    this.unreported = unreported;
   }
 
   @Override
@@ -138,6 +178,8 @@ public final class StepBenchmark implements AutoCloseable {
         StepTimer plain = timer(device, work.plain(), update, gradients);
         Optimizer twin = work.isCaptured() ? work.uncaptured().optimizer(parameters) : null;
         StepTimer uncaptured = timer(device, work.uncaptured(), twin, gradients);
+        Optimizer silent = work.isReported() ? work.unreported().optimizer(parameters) : null;
+        StepTimer unreported = timer(device, work.unreported(), silent, gradients);
         SeparatePasses separate =
             SeparatePasses.canReplace(work, device.report())
                 ? new SeparatePasses(
@@ -158,7 +200,8 @@ public final class StepBenchmark implements AutoCloseable {
                 plain,
                 separate,
                 arithmetic,
-                uncaptured)) {
+                uncaptured,
+                unreported)) {
       return benchmark.measure(footprint);
     }
   }
@@ -188,8 +231,7 @@ public final class StepBenchmark implements AutoCloseable {
     }
     return device.isAccelerator()
         ? new DeviceCopy(device, footprint.traffic())
-        : PlainLoop.fastest(
-            work.precision().type(), footprint.elements(), footprint.slots(), threads);
+        : PlainLoop.fastest(work.precision().type(), footprint, threads);
   }
 
   /** Something that takes turns with the steps. */
@@ -205,12 +247,17 @@ public final class StepBenchmark implements AutoCloseable {
   private Result measure(Footprint footprint) throws InterruptedException {
     Turns step = new Turns(this::stepMillis);
     Turns loop = ceiling == null ? null : new Turns(this::ceilingMillis);
-    Turns update = turns(plain);
-    Turns passes = separate == null ? null : new Turns(this::separateMillis);
-    Turns adam = arithmetic == null ? null : new Turns(this::arithmeticMillis);
-    Turns launched = turns(uncaptured);
+    Map<Other, Turns> others = new EnumMap<>(Other.class);
+    others.put(Other.PLAIN, turns(plain));
+    others.put(Other.SEPARATE, separate == null ? null : new Turns(this::separateMillis));
+    others.put(Other.ARITHMETIC, arithmetic == null ? null : new Turns(this::arithmeticMillis));
+    others.put(Other.UNCAPTURED, turns(uncaptured));
+    others.put(Other.UNREPORTED, turns(unreported));
+    others.values().removeIf(Objects::isNull);
     List<Turns> all =
-        Stream.of(step, loop, update, passes, adam, launched).filter(Objects::nonNull).toList();
+        Stream.concat(Stream.of(step, loop), others.values().stream())
+            .filter(Objects::nonNull)
+            .toList();
     double[] hosts = new double[rounds];
     double allocated = 0;
     int round = -Math.min(WARM_UP_ROUNDS, rounds);
@@ -236,8 +283,7 @@ public final class StepBenchmark implements AutoCloseable {
       round++;
     }
     Sample sample = Sample.of(step.millis);
-    // A loop has a limited number of arrays, goes over them once where a rule has two phases, and
-    // has
+    // A loop has a limited number of arrays, writes each once where a rule has two phases, and has
     // gradients of the type of the parameters.
     double scale = ceiling == null ? 1 : (double) footprint.traffic() / ceiling.traffic();
     return new Result(
@@ -250,18 +296,19 @@ public final class StepBenchmark implements AutoCloseable {
         loop == null ? null : ratios(loop, step, scale),
         Sample.of(hosts).median(),
         allocated / rounds,
-        rival(update, step),
-        rival(passes, step),
-        rival(adam, step),
-        rival(launched, step));
+        rivals(others, step));
   }
 
   private Turns turns(StepTimer timer) {
     return timer == null ? null : new Turns(times -> timer.time(times).millis() * times);
   }
 
-  private static Rival rival(Turns other, Turns step) {
-    return other == null ? null : new Rival(Sample.of(other.millis), ratios(other, step, 1));
+  private static Map<Other, Rival> rivals(Map<Other, Turns> others, Turns step) {
+    Map<Other, Rival> rivals = new EnumMap<>(Other.class);
+    others.forEach(
+        (other, turns) ->
+            rivals.put(other, new Rival(Sample.of(turns.millis), ratios(turns, step, 1))));
+    return rivals;
   }
 
   /** Of the pairs of a round, so that a drift of the machine's speed cancels. */

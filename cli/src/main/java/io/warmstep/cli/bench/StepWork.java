@@ -26,6 +26,7 @@ import java.util.SplittableRandom;
  * @param adaptiveClip the largest norm of a tensor's gradient as a share of the tensor's, or 0 for
  *     none
  * @param isCaptured whether the device takes the step in a CUDA graph
+ * @param isReported whether a listener is told of each step and what it changed
  */
 public record StepWork(
     UpdateRule rule,
@@ -34,7 +35,8 @@ public record StepWork(
     List<Long> lengths,
     int microBatches,
     double adaptiveClip,
-    boolean isCaptured) {
+    boolean isCaptured,
+    boolean isReported) {
   /** Far enough from 1 to matter, and of no effect on bits but an exponent's. */
   static final double LOSS_SCALE = 1024;
 
@@ -51,6 +53,7 @@ public record StepWork(
    * @param microBatches whose gradients the step takes the mean of
    * @param adaptiveClip the largest norm of a tensor's gradient as a share of the tensor's
    * @param isCaptured whether the device takes the step in a CUDA graph
+   * @param isReported whether a listener is told of each step
    */
   public StepWork {
     lengths = List.copyOf(lengths);
@@ -65,7 +68,7 @@ public record StepWork(
    * @param lengths of the tensors
    */
   public StepWork(UpdateRule rule, Precision precision, boolean isFull, List<Long> lengths) {
-    this(rule, precision, isFull, lengths, 1, 0, false);
+    this(rule, precision, isFull, lengths, 1, 0, false, false);
   }
 
   /**
@@ -82,12 +85,19 @@ public record StepWork(
 
   /** The same without what a full step does besides. */
   StepWork plain() {
-    return new StepWork(rule, precision, false, lengths, 1, 0, isCaptured);
+    return new StepWork(rule, precision, false, lengths, 1, 0, isCaptured, isReported);
   }
 
   /** The same, which the host launches kernel by kernel. */
   StepWork uncaptured() {
-    return new StepWork(rule, precision, isFull, lengths, microBatches, adaptiveClip, false);
+    return new StepWork(
+        rule, precision, isFull, lengths, microBatches, adaptiveClip, false, isReported);
+  }
+
+  /** The same, which nobody is told of. */
+  StepWork unreported() {
+    return new StepWork(
+        rule, precision, isFull, lengths, microBatches, adaptiveClip, isCaptured, false);
   }
 
   /** Whether all of it is the update of parameters, gradients and state of one type. */
@@ -140,6 +150,9 @@ public record StepWork(
     }
     if (isFull) {
       builder.lossScaler(LossScaler.fixed(LOSS_SCALE)).clipNorm(MAX_NORM).zeroGradients(true);
+    }
+    if (isReported) {
+      builder.listener(report -> {}, 1);
     }
     return builder.build();
   }

@@ -132,5 +132,6 @@ class CachesTest {
     assertEquals(2 + moments, footprint.elementState());
     double norm = 2; // LAMB clips by it
     assertEquals(norm + 4 + 2 + 2 * moments + 4 + moments + 4, footprint.elementTraffic());
+    assertEquals((4 + moments) * 8192, footprint.written());
   }
 }
