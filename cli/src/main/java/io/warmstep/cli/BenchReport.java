@@ -185,8 +185,9 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
   /** What to look for in a step that is far from the ceiling, or null. */
   String hint() {
     Sample fraction = result.fractionOfCeiling();
-    if (fraction == null || fraction.median() >= SLOW) {
-      return null;
+    boolean isReported = result.others().containsKey(StepBenchmark.Other.UNREPORTED);
+    if (fraction == null || fraction.median() >= SLOW || isReported) {
+      return null; // what is measured for a listener is no part of the ceiling
     }
     if (!onCpu) {
       return "far below what memory allows. On few elements the launch is the limit; otherwise look"

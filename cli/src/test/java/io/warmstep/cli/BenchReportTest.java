@@ -111,6 +111,9 @@ class BenchReportTest {
     assertTrue(report(0.19, false, true).hint().contains("the launch is the limit"));
     assertNull(report(0.3, true, false).hint());
     assertFalse(text(report(0.3, true, false)).contains("hint"));
+    StepBenchmark.Rival rival =
+        new StepBenchmark.Rival(new Sample(4.65, 4.5, 5), new Sample(0.5, 0.4, 0.6));
+    assertNull(report(0.19, true, false, rival).hint(), "a reported step does more");
   }
 
   @Test
