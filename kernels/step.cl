@@ -16,6 +16,7 @@
  *   WS_MIXED                               if operands are stored in several ways: see mixed.h
  *   WS_TENSOR_FACTORS                      if gradients are clipped tensor by tensor: see clip.cl
  *   WS_AHEAD                               if the host does not wait for the step's outcome: see ahead.cl
+ *   WS_MEASURED                            if the update is measured: see measure.h
  *
  * A GPU has many work-items of one unit of 16 bytes. A processor has one work-item with many wide
  * units: its compiler keeps what is the same for all of them in registers.
@@ -24,6 +25,9 @@
 #include "half.h"
 #include "storage.h"
 #include "operands.h"
+#ifdef WS_MEASURED
+#include "measure.h"
+#endif
 
 #define WS_LOAD_STATE(i)                                                                     \
   s[i] = WS_SLOTS(options) > i && WS_READS(WS_STATE(i)) ? WS_LOAD_SLOT(i, state##i, unit)    \
@@ -142,6 +146,8 @@ WS_INLINE void ws_zero_units(
  *   multiplied by besides
  * tensor_numbers: of each segment, which is a tensor then, or of each group, for a rule with sums: see
  *   sums.cl
+ * places, rows: with WS_MEASURED, of each segment, which is a parameter then and whose units are aligned
+ *   where its first element is in every buffer, the place of its first row, or -1 if it has none
  */
 #ifdef WS_HAS_SUMS
 #define WS_SUMS_PARAMETER , global const ws_one *tensor_numbers
@@ -153,6 +159,11 @@ WS_INLINE void ws_zero_units(
 #else
 #define WS_FACTORS_PARAMETER
 #endif
+#ifdef WS_MEASURED
+#define WS_ROWS_PARAMETERS , global const long *places, global ws_one *rows
+#else
+#define WS_ROWS_PARAMETERS
+#endif
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
     int zero_gradients, int has_tiles, global const ws_one *control, global const long *segments,
@@ -161,7 +172,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
 #ifdef WS_MIXED
     WS_MIXED_PARAMETERS, uint key0, uint key1 WS_AVERAGE_PARAMETERS
 #endif
-    WS_FACTORS_PARAMETER) {
+    WS_FACTORS_PARAMETER WS_ROWS_PARAMETERS) {
   long tile = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[tile] : 0);
   int group = (int)(segment[2] & 0xffffff);
@@ -172,6 +183,12 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   ws_one numbers[WS_FIELDS];
   WS_REAL k[WS_SCALARS + WS_NUMBERS];
   int i;
+#ifdef WS_MEASURED
+  local ws_lanes shared[WS_LOCAL];
+  ws_lanes before[WS_RUNS], moving[WS_RUNS];
+  long seen = (tile - segment[0]) * WS_LEAF + WS_LANES * (long)get_local_id(0);
+  long place = places[has_tiles ? tiles[tile] : 0];
+#endif
 
   at -= aligned ? segment[3] % WS_LANES : 0;
   if (WS_IS_SKIPPED(from_control, control)) {
@@ -215,6 +232,11 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
            numbers[WS_SCALARS + 2] != 0, zero_gradients,                                     \
            p + segment[3], g + segment[4] WS_EACH_SLOT(WS_STATE_ARGUMENT) WS_FACTORED_ARGUMENTS    \
            WS_MIXED_ARGUMENTS)
+#ifdef WS_MEASURED
+  ws_keep(
+      seen, segment[1], aligned, p + segment[3], g + segment[4] WS_MEASURED_ARGUMENTS, before, moving);
+  WS_GLOBAL_BARRIER;
+#endif
   if (WS_OPTIONS == 1 || options == 0) {
     WS_RUN(0);
   } else if (WS_OPTIONS == 2 || options == 1) {
@@ -226,4 +248,10 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   } else {
     WS_RUN(options);
   }
+#ifdef WS_MEASURED
+  WS_GLOBAL_BARRIER;
+  ws_measure(
+      seen, segment[1], aligned, p + segment[3] WS_EACH_SLOT(WS_STATE_ARGUMENT) WS_MEASURED_ARGUMENTS,
+      before, moving, shared, place < 0 ? 0 : rows + place + (tile - segment[0]) * WS_ROW);
+#endif
 }

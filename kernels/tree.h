@@ -11,7 +11,9 @@
  * below WS_LANES within a vector again.
  */
 #define WS_BITS WS_ARITHMETIC
+#ifndef WS_LEAF /* measure.h has another */
 #define WS_LEAF 4096
+#endif
 #if WS_LOCAL > 1
 #define WS_BARRIER barrier(CLK_LOCAL_MEM_FENCE)
 #define WS_GLOBAL_BARRIER barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)

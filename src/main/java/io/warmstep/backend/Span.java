@@ -55,6 +55,15 @@ public final class Span {
     return spans;
   }
 
+  /**
+   * The parameters as spans of their own.
+   *
+   * @return as many as there are entries
+   */
+  public List<Span> parts() {
+    return entries.stream().map(entry -> new Span(group, entry)).toList();
+  }
+
   private boolean isContinuedBy(StepPlan.Entry entry) {
     for (int i = 0; i < operands.size(); i++) {
       if (!operands.get(i).isContinuedBy(length, entry.operands().get(i))) {

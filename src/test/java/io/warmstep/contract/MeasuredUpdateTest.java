@@ -69,6 +69,18 @@ class MeasuredUpdateTest {
     }
   }
 
+  /** By a factor of each tensor, which its update multiplies gradients by. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("backends")
+  void clippedAdaptively(ContractBackend backend) {
+    SplittableRandom random = new SplittableRandom(11);
+    try (TestModel model = new TestModel(backend.shared())) {
+      addAll(model, ElementType.FLOAT32, random, backend.placements());
+      OptimizerBuilder builder = Optimizer.of(model.parameters()).rule(Adam.adamW());
+      check(model, List.of(ElementType.FLOAT32), builder.adaptiveClip(0.01).zeroGradients(true));
+    }
+  }
+
   /** After some steps these change parameters once more. */
   @ParameterizedTest(name = "{0}")
   @MethodSource("backends")

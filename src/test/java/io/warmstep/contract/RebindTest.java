@@ -82,6 +82,14 @@ class RebindTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void reportsFollow(ElementType type) {
+    try (Device device = Devices.cpu(2)) {
+      Rebinding.checkReported(device, type, (its, length, turn) -> lend(device, its, length, turn));
+    }
+  }
+
   @Test
   void whatCannotMoveIsRefused() {
     try (Device device = Devices.cpu(1);

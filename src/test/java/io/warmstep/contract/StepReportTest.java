@@ -18,17 +18,23 @@ import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.StepReport;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.ReferenceTiles;
+import io.warmstep.testkit.StoredForm;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -336,5 +342,70 @@ class StepReportTest {
     StepReport.Update update = all.get(0).get(0).updates().get(0);
     assertTrue(update.lost() > 0 && update.lost() < 0.9, update.toString());
     assertTrue(update.codes().get(0).vanished() > 0.4, update.toString());
+  }
+
+  private record StoredRule(UpdateRule rule, StoredForm form) {}
+
+  static Stream<Arguments> backendsAndForms() {
+    List<StoredRule> cases = new ArrayList<>();
+    for (StoredForm form : StoredForm.ofEachChoice()) {
+      cases.add(new StoredRule(Adam.adamW(), form));
+      cases.add(
+          new StoredRule(
+              form.values() == ElementType.FLOAT16 ? Lamb.lamb() : RmsProp.rmsProp(), form));
+    }
+    return ContractBackend.inTurn(cases);
+  }
+
+  /** Tiles of 2048 elements and parts of them, the last step with numbers that are not finite. */
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndForms")
+  void everyBackendReportsTheSameOfAnyForm(ContractBackend backend, StoredRule stored) {
+    List<StepReport> reports = reports(backend.shared(), stored);
+    try (Device cpu = Devices.cpu(1)) {
+      assertEquals(reports(cpu, stored), reports);
+    }
+    assertEquals(3, reports.size());
+    StepReport.Update update = reports.get(1).updates().get(0);
+    assertTrue(update.toWeight() > 0 && update.toWeight() < 1, update.toString());
+  }
+
+  private static List<StepReport> reports(Device device, StoredRule stored) {
+    StoredForm form = stored.form();
+    List<StepReport> reports = new ArrayList<>();
+    SplittableRandom random = new SplittableRandom(15);
+    ParametersBuilder added = Parameters.on(device).gradientType(form.gradients());
+    for (int length : new int[] {1, 33, 2047, 0, 4100, 2048, 2049}) {
+      added.add("w" + length, form.values(), random(random, length));
+    }
+    try (Parameters parameters = added.build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(stored.rule())
+                .learningRate(1e-3)
+                .masterWeights(form.masters())
+                .stateType(form.state(), 0)
+                .rounding(form.rounding(), 4)
+                .average(0.999)
+                .clipValue(0.5)
+                .zeroGradients(true)
+                .listener(reports::add, 1)
+                .build()) {
+      for (int step = 1; step <= 3; step++) {
+        for (Parameter parameter : parameters) {
+          float[] gradients = random(random, (int) parameter.length());
+          for (int i = 0; i < gradients.length; i++) {
+            gradients[i] = i % 5 == 2 ? 0 : Math.scalb(gradients[i], -(i % 16));
+          }
+          if (step == 3 && gradients.length > 2000) {
+            gradients[gradients.length / 2] = Float.NaN;
+            gradients[gradients.length - 1] = Float.NEGATIVE_INFINITY;
+          }
+          parameter.gradients().copyFrom(gradients);
+        }
+        optimizer.step();
+      }
+    }
+    return reports;
   }
 }

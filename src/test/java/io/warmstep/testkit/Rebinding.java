@@ -11,6 +11,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import java.util.ArrayList;
@@ -55,6 +56,23 @@ public final class Rebinding {
                 .group(ParameterGroup.matching("p2").adaptiveClip(1e-4)),
         lender,
         stepper);
+  }
+
+  /** Likewise where every second step is reported, and the reports. */
+  public static void checkReported(Device device, ElementType type, Lender lender) {
+    List<List<StepReport>> all = new ArrayList<>();
+    check(
+        device,
+        type,
+        builder -> {
+          List<StepReport> reports = new ArrayList<>();
+          all.add(reports);
+          builder.listener(reports::add, 2);
+        },
+        lender,
+        (optimizer, isRebound) -> optimizer.step());
+    assertEquals(3, all.get(0).size());
+    assertEquals(all.get(1), all.get(0));
   }
 
   private static void check(

@@ -6,6 +6,7 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
@@ -42,8 +43,14 @@ final class OpenClStepProgram implements StepProgram {
   private final StepInputs unused = new StepInputs(); // with a ring, which has the step's
   private boolean hasRun;
 
+  /** In place of the launches in a step that is measured; each made when it is first needed. */
+  private final MeasuredUpdate[] measured;
+
+  private boolean isMeasuring;
+
   /** One launch of the update. */
   private record Launch(
+      StepPlan.SameRule rule,
       Kernel kernel,
       GroupNumbers numbers,
       boolean isDouble,
@@ -68,10 +75,11 @@ final class OpenClStepProgram implements StepProgram {
     void rebind(OpenClContext context, StepPlan plan, List<UpdateRun> runs) {
       List<long[]> fields = new ArrayList<>();
       for (int i = 0; i < members.size(); i++) {
-        fields.add(fields(plan, i, runs.get(members.get(i))));
+        UpdateRun run = runs.get(members.get(i));
+        fields.add(fields(plan, i, run, run.isAligned(lanes)));
       }
       segments.rewrite(context, fields);
-      setBuffers(runs.get(members.get(0)));
+      setBuffers(kernel, runs.get(members.get(0)));
       if (sums != null) {
         List<UpdateRun> tensors = members.stream().map(runs::get).toList();
         sums.rebind(context, tensors, tensors.stream().map(run -> tag(key, plan, run)).toList());
@@ -81,7 +89,22 @@ final class OpenClStepProgram implements StepProgram {
       }
     }
 
-    void setBuffers(UpdateRun run) {
+    void rebind(MeasuredUpdate update, OpenClContext context, StepPlan plan, List<UpdateRun> runs) {
+      List<UpdateRun> parts = parts(runs);
+      List<long[]> fields = new ArrayList<>();
+      for (int i = 0; i < parts.size(); i++) {
+        fields.add(fields(plan, i, parts.get(i), parts.get(i).isAlignedAtStart(lanes)));
+      }
+      update.segments().rewrite(context, fields);
+      setBuffers(update.kernel(), parts.get(0));
+    }
+
+    /** The parameters one by one; under a rule with sums each is a member anyway. */
+    List<UpdateRun> parts(List<UpdateRun> runs) {
+      return members.stream().flatMap(member -> runs.get(member).parts().stream()).toList();
+    }
+
+    void setBuffers(Kernel kernel, UpdateRun run) {
       for (int i = 0; i < run.buffers.length; i++) {
         kernel.setBuffer(10 + i, run.buffers[i]);
       }
@@ -99,13 +122,23 @@ final class OpenClStepProgram implements StepProgram {
       return 10 + run.buffers.length + (sums == null ? 0 : 1);
     }
 
+    /** The one for the factors of tensors. */
+    int factorsArgument(UpdateRun run) {
+      return mixedArgument(run) + (run.isMixed() ? 4 : 0);
+    }
+
+    /** The first of those of a measured update. */
+    int placesArgument(UpdateRun run) {
+      return factorsArgument(run) + (run.factors == null ? 0 : 2) + (tensorFactors == null ? 0 : 1);
+    }
+
     /** What a segment has after the number of its first tile. */
-    long[] fields(StepPlan plan, int member, UpdateRun run) {
+    long[] fields(StepPlan plan, int member, UpdateRun run, boolean isAligned) {
       int operands = run.offsets.length;
       long[] factored = run.factors == null ? new long[0] : sums.factors().fields(member, run);
       long[] fields = new long[2 + operands + factored.length + (run.isMixed() ? 4 : 0)];
       fields[0] = run.length;
-      fields[1] = tag(key, plan, run) | (run.isAligned(lanes) ? 1L : 0L) << 48;
+      fields[1] = tag(key, plan, run) | (isAligned ? 1L : 0L) << 48;
       System.arraycopy(run.offsets, 0, fields, 2, operands);
       System.arraycopy(factored, 0, fields, 2 + operands, factored.length);
       if (run.isMixed()) {
@@ -162,6 +195,7 @@ final class OpenClStepProgram implements StepProgram {
       if (plan.options().zeroGradients() && plan.options().skipNonFinite() && ring == null) {
         zeroing(); // which a skipped step does
       }
+      measured = new MeasuredUpdate[launches.size()];
       device.context().finish(); // so that what cannot be done fails here rather than in a step
     } catch (RuntimeException | Error e) {
       closeZeroing();
@@ -248,24 +282,8 @@ final class OpenClStepProgram implements StepProgram {
     int lanes = programs.shape().lanes(type);
     UpdateRun first = runs.get(members.get(0));
     int tileLength = programs.shape().tileLength(type, first.isCoded);
-    int operands = first.buffers.length;
-    Segments segments =
-        resources.add(
-            new Segments(
-                first.isMixed()
-                    ? Programs.mixedSegmentFields(operands)
-                    : Programs.segmentFields(operands)
-                        + (first.factors == null ? 0 : Programs.FACTORED_FIELDS)));
-    Kernel kernel =
-        resources.add(
-            programs.step(
-                rule,
-                type,
-                operands,
-                key.encodings,
-                first.hasAverage(),
-                first.factors != null,
-                key.clipsTensors));
+    Segments segments = resources.add(segments(first));
+    Kernel kernel = resources.add(kernel(rule, key, first, false));
     List<UpdateRun> tensors = members.stream().map(runs::get).toList();
     List<Long> tags = tensors.stream().map(run -> tag(key, plan, run)).toList();
     OpenClContext context = device.context();
@@ -279,12 +297,42 @@ final class OpenClStepProgram implements StepProgram {
             ? new OpenClTensorFactors(context, programs, plan, tensors, norm, resources)
             : null;
     Launch launch =
-        new Launch(kernel, shared, isDouble, key, members, segments, sums, tensorFactors, lanes);
+        new Launch(
+            rule, kernel, shared, isDouble, key, members, segments, sums, tensorFactors, lanes);
     for (int i = 0; i < tensors.size(); i++) {
       UpdateRun run = tensors.get(i);
-      segments.add(run.tiles(lanes, tileLength), launch.fields(plan, i, run));
+      segments.add(run.tiles(lanes, tileLength), launch.fields(plan, i, run, run.isAligned(lanes)));
     }
     segments.upload(device.context());
+    setArguments(launch, kernel, segments, first);
+    return launch;
+  }
+
+  private static Segments segments(UpdateRun first) {
+    int operands = first.buffers.length;
+    return new Segments(
+        first.isMixed()
+            ? Programs.mixedSegmentFields(operands)
+            : Programs.segmentFields(operands)
+                + (first.factors == null ? 0 : Programs.FACTORED_FIELDS));
+  }
+
+  private Kernel kernel(
+      StepPlan.SameRule rule, LaunchKey key, UpdateRun first, boolean isMeasured) {
+    return programs.step(
+        rule,
+        key.type,
+        first.buffers.length,
+        key.encodings,
+        first.hasAverage(),
+        first.factors != null,
+        key.clipsTensors,
+        isMeasured);
+  }
+
+  /** Sets the arguments that do not change from step to step. */
+  private void setArguments(Launch launch, Kernel kernel, Segments segments, UpdateRun first) {
+    boolean isDouble = launch.isDouble;
     StepOptions options = plan.options();
     kernel.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
     kernel.setInt(4, OpenClNorm.flags(norm));
@@ -293,19 +341,44 @@ final class OpenClStepProgram implements StepProgram {
     kernel.setBuffer(7, norm == null ? segments.segmentBuffer() : norm.control(isDouble));
     kernel.setBuffer(8, segments.segmentBuffer());
     kernel.setBuffer(9, segments.tileBuffer());
-    launch.setBuffers(first);
+    launch.setBuffers(kernel, first);
     if (first.isMixed()) {
       kernel.setInt(launch.mixedArgument(first) + 1, (int) options.seed());
       kernel.setInt(launch.mixedArgument(first) + 2, (int) (options.seed() >>> 32));
     }
-    if (sums != null) {
-      kernel.setBuffer(10 + operands, sums.numbers());
+    if (launch.sums != null) {
+      kernel.setBuffer(10 + first.buffers.length, launch.sums.numbers());
     }
-    if (tensorFactors != null) {
-      kernel.setBuffer((first.isMixed() ? 14 : 10) + operands, tensorFactors.factors());
+    if (launch.tensorFactors != null) {
+      kernel.setBuffer(launch.factorsArgument(first), launch.tensorFactors.factors());
     }
     kernel.workGroups(segments.tiles());
-    return launch;
+  }
+
+  private MeasuredUpdate measured(Launch launch) {
+    List<UpdateRun> parts = launch.parts(runs);
+    UpdateRun first = parts.get(0);
+    Segments segments = segments(first);
+    for (int i = 0; i < parts.size(); i++) {
+      UpdateRun run = parts.get(i);
+      segments.add(
+          Math.max(UpdateTiles.count(run.length), 1),
+          launch.fields(plan, i, run, run.isAlignedAtStart(launch.lanes)));
+    }
+    MeasuredUpdate update =
+        new MeasuredUpdate(
+            device.context(),
+            kernel(launch.rule, launch.key, first, true),
+            segments,
+            parts.stream().mapToInt(run -> run.parameter).toArray(),
+            launch.placesArgument(first));
+    try {
+      setArguments(launch, update.kernel(), segments, first);
+      return resources.add(update);
+    } catch (RuntimeException | Error e) {
+      update.close();
+      throw e;
+    }
   }
 
   @Override
@@ -322,8 +395,11 @@ final class OpenClStepProgram implements StepProgram {
     if (norm != null && !norm.canRebind(next)) {
       return false;
     }
-    for (Launch launch : launches) {
-      launch.rebind(device.context(), plan, after);
+    for (int i = 0; i < measured.length; i++) {
+      launches.get(i).rebind(device.context(), plan, after);
+      if (measured[i] != null) {
+        launches.get(i).rebind(measured[i], device.context(), plan, after);
+      }
     }
     if (norm != null) {
       norm.rebind(next);
@@ -331,6 +407,38 @@ final class OpenClStepProgram implements StepProgram {
     runs = after;
     closeZeroing();
     return true;
+  }
+
+  @Override
+  public boolean measures(int group) {
+    return true;
+  }
+
+  /** Builds kernels, too. */
+  @Override
+  public void prepare(UpdateTiles tiles) {
+    for (int i = 0; i < measured.length; i++) {
+      if (measured[i] == null && hasRows(launches.get(i), tiles)) {
+        measured[i] = measured(launches.get(i));
+      }
+      if (measured[i] != null) {
+        measured[i].prepare(tiles);
+      }
+    }
+  }
+
+  private boolean hasRows(Launch launch, UpdateTiles tiles) {
+    return launch.parts(runs).stream().anyMatch(run -> tiles.rows(run.parameter) != null);
+  }
+
+  @Override
+  public boolean run(StepInputs inputs, UpdateTiles tiles) {
+    isMeasuring = true;
+    try {
+      return run(inputs);
+    } finally {
+      isMeasuring = false;
+    }
   }
 
   @Override
@@ -393,12 +501,13 @@ final class OpenClStepProgram implements StepProgram {
     }
     for (int i = 0; i < launches.size(); i++) {
       Launch launch = launches.get(i);
-      launch.numbers.set(launch.kernel, 0);
+      Kernel kernel = isMeasuring && measured[i] != null ? measured[i].kernel() : launch.kernel;
+      launch.numbers.set(kernel, 0);
       GradientScale scale = inputs.gradientScale();
       boolean isDouble = launch.isDouble;
-      launch.kernel.setReal(1, isDouble ? scale.scale() : scale.floatScale(), isDouble);
-      launch.kernel.setReal(2, isDouble ? 1 : scale.floatPrescale(), isDouble);
-      launch.kernel.launch();
+      kernel.setReal(1, isDouble ? scale.scale() : scale.floatScale(), isDouble);
+      kernel.setReal(2, isDouble ? 1 : scale.floatPrescale(), isDouble);
+      kernel.launch();
     }
     device.context().flush();
   }

@@ -4,6 +4,7 @@ import io.warmstep.ElementType;
 import io.warmstep.KernelBuildException;
 import io.warmstep.WarmstepException;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.storage.Storage;
 import java.util.HashMap;
@@ -99,6 +100,7 @@ final class Programs implements AutoCloseable {
    * @param averages whether an average of the parameters is kept
    * @param isFactored whether the first slot is kept as factors
    * @param clipsTensors whether gradients are clipped tensor by tensor
+   * @param isMeasured whether it measures itself: see measure.h
    */
   Kernel step(
       StepPlan.SameRule rule,
@@ -107,22 +109,30 @@ final class Programs implements AutoCloseable {
       List<String> encodings,
       boolean averages,
       boolean isFactored,
-      boolean clipsTensors) {
+      boolean clipsTensors,
+      boolean isMeasured) {
     boolean isMixed = !encodings.isEmpty();
     int fields =
         isMixed
             ? mixedSegmentFields(operands)
             : segmentFields(operands) + (isFactored ? FACTORED_FIELDS : 0);
+    boolean isCoded = isCoded(encodings);
+    int local = isMeasured ? shape.measuredLocal(type, isCoded) : shape.stepLocal();
+    int units =
+        isMeasured
+            ? UpdateTiles.TILE / (shape.lanes(type) * local)
+            : shape.stepUnits(type, isCoded);
     String options =
-        options(isMixed ? type.arithmetic() : type, shape.stepLocal())
+        options(isMixed ? type.arithmetic() : type, local)
             + " -DWS_UNITS="
-            + shape.stepUnits(type, isCoded(encodings))
+            + units
             + ruleOptions(rule, type, operands, fields)
             + mixedOptions(encodings)
             + (averages ? " -DWS_AVERAGES" : "")
             + (isFactored ? " -DWS_FACTORED" : "")
-            + (clipsTensors ? " -DWS_TENSOR_FACTORS" : "");
-    return kernel("step.cl", rule.kernel(), options, "ws_step", shape.stepLocal());
+            + (clipsTensors ? " -DWS_TENSOR_FACTORS" : "")
+            + (isMeasured ? " -DWS_MEASURED" : "");
+    return kernel("step.cl", rule.kernel(), options, "ws_step", local);
   }
 
   private static String mixedOptions(List<String> encodings) {

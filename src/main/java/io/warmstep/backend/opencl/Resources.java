@@ -24,6 +24,11 @@ final class Resources implements AutoCloseable {
     return segments;
   }
 
+  MeasuredUpdate add(MeasuredUpdate update) {
+    releases.push(update::close);
+    return update;
+  }
+
   AheadRing add(AheadRing ring) {
     releases.push(ring::close);
     return ring;

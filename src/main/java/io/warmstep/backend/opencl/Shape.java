@@ -1,6 +1,7 @@
 package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.storage.StateCodes;
 
 /**
@@ -69,5 +70,14 @@ record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int 
   /** Elements that a work-group of the update works on. */
   int tileLength(ElementType type, boolean isCoded) {
     return lanes(type) * stepLocal * stepUnits(type, isCoded);
+  }
+
+  /**
+   * Work-items of a work-group that updates a tile of {@link UpdateTiles} and measures it: each has
+   * elements of both halves of it, and with codes whole groups.
+   */
+  int measuredLocal(ElementType type, boolean isCoded) {
+    int most = UpdateTiles.TILE / (isCoded ? StateCodes.GROUP : 2 * lanes(type));
+    return Math.min(stepLocal, most);
   }
 }

@@ -56,7 +56,10 @@ final class UpdateRun {
   /** Of the first element within its parameter, from which random numbers count. */
   final long first;
 
+  private final Span span;
+
   UpdateRun(Span span) {
+    this.span = span;
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
@@ -85,6 +88,11 @@ final class UpdateRun {
     this.averageOffset = span.average().map(UpdateRun::offset).orElse(0L);
     this.parameter = span.entries().get(0).index();
     this.first = span.entries().get(0).first();
+  }
+
+  /** The parameters as runs of their own. */
+  List<UpdateRun> parts() {
+    return span.parts().stream().map(UpdateRun::new).toList();
   }
 
   /** Whether operands are stored in several ways. */

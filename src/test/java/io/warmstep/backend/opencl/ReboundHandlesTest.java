@@ -8,6 +8,7 @@ import io.warmstep.ElementType;
 import io.warmstep.testkit.Rebinding;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiConsumer;
 import org.jocl.CL;
 import org.jocl.cl_mem;
 import org.junit.jupiter.api.Tag;
@@ -37,14 +38,23 @@ class ReboundHandlesTest {
   @ParameterizedTest
   @EnumSource
   void adaptiveClippingFollows(ElementType type) {
-    check(type, true, (optimizer, isRebound) -> optimizer.step());
+    check(
+        (device, lender) ->
+            Rebinding.checkClipped(
+                device, type, lender, (optimizer, isRebound) -> optimizer.step()));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void reportsFollow(ElementType type) {
+    check((device, lender) -> Rebinding.checkReported(device, type, lender));
   }
 
   private static void check(ElementType type, Rebinding.Stepper stepper) {
-    check(type, false, stepper);
+    check((device, lender) -> Rebinding.check(device, type, lender, stepper));
   }
 
-  private static void check(ElementType type, boolean isClipped, Rebinding.Stepper stepper) {
+  private static void check(BiConsumer<Device, Rebinding.Lender> checked) {
     new OpenClBackend().report(); // loads JOCL
     List<cl_mem> lent = new ArrayList<>();
     try (OpenClContext own = OpenClContext.create(Installed.best());
@@ -56,11 +66,7 @@ class ReboundHandlesTest {
             lent.add(buffer);
             return device.borrowHandle(its, buffer.getNativePointer(), turn % 5, length);
           };
-      if (isClipped) {
-        Rebinding.checkClipped(device, type, lender, stepper);
-      } else {
-        Rebinding.check(device, type, lender, stepper);
-      }
+      checked.accept(device, lender);
       for (cl_mem buffer : lent) {
         assertEquals(CL.CL_SUCCESS, CL.clReleaseMemObject(buffer));
       }

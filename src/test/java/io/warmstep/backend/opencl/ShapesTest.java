@@ -5,6 +5,7 @@ import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.TestDevices;
 import io.warmstep.rule.Adam;
@@ -63,10 +64,14 @@ class ShapesTest {
     }
   }
 
-  /** Norms, then parameters, gradients and state of owned and borrowed tensors. */
+  /**
+   * Norms and what is seen of updates, then parameters, gradients and state of owned and borrowed
+   * tensors.
+   */
   private static double[] train(Device device, ElementType type) {
     SplittableRandom random = new SplittableRandom(3);
     Stream.Builder<double[]> results = Stream.builder();
+    List<StepReport> reports = new ArrayList<>();
     try (Tensor values = device.allocate(type, LENGTHS[0]);
         Tensor gradients = device.allocate(type, LENGTHS[0]);
         Parameters parameters =
@@ -82,6 +87,7 @@ class ShapesTest {
                 .learningRate(0.01)
                 .clipNorm(0.7)
                 .zeroGradients(true)
+                .listener(reports::add, 2)
                 .build()) {
       for (int step = 0; step < 2; step++) {
         parameters.forEach(
@@ -89,6 +95,9 @@ class ShapesTest {
         optimizer.step();
         results.add(new double[] {optimizer.gradientNorm()});
       }
+      optimizer.flushReports();
+      StepReport.Update update = reports.get(0).updates().get(0);
+      results.add(new double[] {update.toWeight(), update.lost(), update.largest()});
       parameters.forEach(
           p -> p.gradients().copyFrom(Numbers.ordinary(random, type, (int) p.length())));
       optimizer.zeroGradients();
