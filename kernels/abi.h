@@ -6,6 +6,8 @@
 #ifndef WS_ABI_H
 #define WS_ABI_H
 
+#include "gradient.h"
+
 enum {
   WS_BLOCK = 256,        /* threads of a block, in every kernel */
   WS_TILE = 2048,        /* elements that a block updates */
@@ -68,10 +70,11 @@ template <typename S> struct Tensor {
 };
 
 /* What is the same for a group's elements in one step. */
+#define WS_NUMBER_FIELD(name) T name;
 template <typename T> struct Group {
   T scalars[WS_MAX_SCALARS];
   T sign; /* -1 to ascend */
-  T weight_decay;
+  WS_EACH_NUMBER(WS_NUMBER_FIELD)
   int options;
   int flags;
 };
@@ -306,14 +309,14 @@ WS_SIZE(Tensor<float>, 144);
 WS_SIZE(Tensor<double>, 144);
 WS_AT(Group<float>, sign, 64);
 WS_AT(Group<float>, weight_decay, 68);
-WS_AT(Group<float>, options, 72);
-WS_AT(Group<float>, flags, 76);
-WS_SIZE(Group<float>, 80);
+WS_AT(Group<float>, options, 68 + 4 * WS_GRADIENT_NUMBERS);
+WS_AT(Group<float>, flags, 72 + 4 * WS_GRADIENT_NUMBERS);
+WS_SIZE(Group<float>, 76 + 4 * WS_GRADIENT_NUMBERS);
 WS_AT(Group<double>, sign, 128);
 WS_AT(Group<double>, weight_decay, 136);
-WS_AT(Group<double>, options, 144);
-WS_AT(Group<double>, flags, 148);
-WS_SIZE(Group<double>, 152);
+WS_AT(Group<double>, options, 136 + 8 * WS_GRADIENT_NUMBERS);
+WS_AT(Group<double>, flags, 140 + 8 * WS_GRADIENT_NUMBERS);
+WS_SIZE(Group<double>, 144 + 8 * WS_GRADIENT_NUMBERS);
 WS_AT(StepArguments<float>, tiles, 0);
 WS_AT(StepArguments<float>, tensors, 8);
 WS_AT(StepArguments<float>, table, 16);
@@ -324,16 +327,16 @@ WS_AT(StepArguments<float>, clip_value, 40);
 WS_AT(StepArguments<float>, flags, 48);
 WS_AT(StepArguments<float>, first_group, 52);
 WS_AT(StepArguments<float>, groups, 56);
-WS_AT(StepArguments<float>, tensor_factors, 1336);
-WS_SIZE(StepArguments<float>, 1344);
+WS_AT(StepArguments<float>, tensor_factors, 1272 + 64 * WS_GRADIENT_NUMBERS);
+WS_SIZE(StepArguments<float>, 1280 + 64 * WS_GRADIENT_NUMBERS);
 WS_AT(StepArguments<double>, scale, 32);
 WS_AT(StepArguments<double>, prescale, 40);
 WS_AT(StepArguments<double>, clip_value, 48);
 WS_AT(StepArguments<double>, flags, 64);
 WS_AT(StepArguments<double>, first_group, 68);
 WS_AT(StepArguments<double>, groups, 72);
-WS_AT(StepArguments<double>, tensor_factors, 2504);
-WS_SIZE(StepArguments<double>, 2512);
+WS_AT(StepArguments<double>, tensor_factors, 2376 + 128 * WS_GRADIENT_NUMBERS);
+WS_SIZE(StepArguments<double>, 2384 + 128 * WS_GRADIENT_NUMBERS);
 WS_AT(SumWhole<float>, first_leaf, 40);
 WS_AT(SumWhole<float>, leaves, 48);
 WS_AT(SumWhole<float>, count, 56);
@@ -352,9 +355,9 @@ WS_AT(SumArguments<float>, leaf_count, 48);
 WS_AT(SumArguments<float>, rule, 56);
 WS_AT(SumArguments<float>, kinds, 64);
 WS_AT(SumArguments<float>, step, 72);
-WS_SIZE(SumArguments<float>, 1416);
+WS_SIZE(SumArguments<float>, 1352 + 64 * WS_GRADIENT_NUMBERS);
 WS_AT(SumArguments<double>, step, 72);
-WS_SIZE(SumArguments<double>, 2584);
+WS_SIZE(SumArguments<double>, 2456 + 128 * WS_GRADIENT_NUMBERS);
 WS_AT(MixedTensor, rest, 128);
 WS_AT(MixedTensor, average, 136);
 WS_AT(MixedTensor, length, 144);
@@ -365,11 +368,11 @@ WS_AT(MixedTensor, stored, 168);
 WS_SIZE(MixedTensor, 184);
 WS_AT(MixedArguments, key, 8);
 WS_AT(MixedArguments, step, 16);
-WS_SIZE(MixedArguments, 1360);
+WS_SIZE(MixedArguments, 1296 + 64 * WS_GRADIENT_NUMBERS);
 WS_AT(MixedSumArguments, key, 8);
 WS_AT(MixedSumArguments, is_first, 16);
 WS_AT(MixedSumArguments, sums, 24);
-WS_SIZE(MixedSumArguments, 1440);
+WS_SIZE(MixedSumArguments, 1376 + 64 * WS_GRADIENT_NUMBERS);
 WS_SIZE(MatrixPart<float>, 16);
 WS_AT(MatrixArguments<float>, parts, 0);
 WS_AT(MatrixArguments<float>, numbers, 8);

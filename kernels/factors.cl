@@ -76,7 +76,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tile
   int from, e, i, h;
 
   WS_NUMBERS_OF_GROUP(groups, (int)(segment[2] & 0xffffff), numbers);
-  scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
+  scale = (from_control ? control[0] : scale) * numbers[WS_SIGN_OF_GRADIENTS];
   g += WS_GRADIENTS;
   row_sums += WS_ROW_SUMS;
   column_sums += WS_COLUMN_SUMS + (matrix * WS_DOWN + down) * WS_WIDTH + first_column;
@@ -90,7 +90,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tile
       ws_one x = 0;
       if (column < columns) {
         long at = (first_row + from + e / WS_TILE_COLUMNS) * WS_WIDTH + first_column + column;
-        x = WS_PREPARED(numbers, scale, prescale, bound, WS_LOAD(g, at), 0);
+        x = WS_PREPARED(scale, prescale, bound, WS_LOAD(g, at), 0);
       }
       scratch[e] = x * x;
     }

@@ -6,7 +6,8 @@
  *   g = max(-bound, min(bound, g))        (clipping by value; a negative bound for none)
  *   g = weight_decay * p + g              (L2; 0 for none)
  *
- * gradients.cuh and operands.h call it for the kernels, with a group's numbers.
+ * gradients.cuh and operands.h call it for the kernels, with the numbers of a group that it lists.
+ * Without WS_BITS this is the list alone.
  */
 #ifndef WS_LEAST_NORM
 #define WS_LEAST_NORM WS_JOIN(ws_least_norm_, WS_BITS)
@@ -14,7 +15,15 @@
 #define ws_least_norm_64 1e-6
 #define ws_least_norm_32v ws_least_norm_32
 #define ws_least_norm_64v ws_least_norm_64
+
+/* X(name) for each of a group's numbers, in the order of io.warmstep.step.GradientNumber. */
+#define WS_EACH_NUMBER(X) X(weight_decay)
+#define WS_ONE_NUMBER(name) +1
+#define WS_NUMBER_PARAMETER(name) , WS_REAL name
+enum { WS_GRADIENT_NUMBERS = WS_EACH_NUMBER(WS_ONE_NUMBER) };
 #endif
+
+#ifdef WS_BITS
 
 /*
  * Adaptive clipping (Brock et al. 2021): by what all of a tensor's gradient is multiplied, from the
@@ -34,8 +43,28 @@ WS_INLINE WS_REAL WS_NAME(decay)(WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
 }
 
 WS_INLINE WS_REAL WS_NAME(gradient)(
-    WS_REAL scale, WS_REAL prescale, WS_REAL bound, WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
+    WS_REAL scale, WS_REAL prescale, WS_REAL bound, WS_REAL g,
+    WS_REAL p WS_EACH_NUMBER(WS_NUMBER_PARAMETER)) {
   g = scale * (prescale * g);
   g = bound >= 0 ? WS_NAME(clip)(bound, g) : g;
   return weight_decay != 0 ? WS_NAME(decay)(weight_decay, g, p) : g;
 }
+
+#ifdef WS_UNROLL
+/* CUDA: the same for n gradients, in their place. All branches are the whole block's. */
+WS_INLINE void WS_NAME(gradients)(
+    WS_REAL scale, WS_REAL prescale, WS_REAL bound, int n, WS_REAL *g,
+    const WS_REAL *p WS_EACH_NUMBER(WS_NUMBER_PARAMETER)) {
+  WS_UNROLL
+  for (int i = 0; i < n; i++) g[i] = scale * (prescale * g[i]);
+  if (bound >= 0) {
+    WS_UNROLL
+    for (int i = 0; i < n; i++) g[i] = WS_NAME(clip)(bound, g[i]);
+  }
+  if (weight_decay != 0) {
+    WS_UNROLL
+    for (int i = 0; i < n; i++) g[i] = WS_NAME(decay)(weight_decay, g[i], p[i]);
+  }
+}
+#endif
+#endif

@@ -113,20 +113,27 @@ WS_INLINE ws_lanes ws_load_factored(
 #define WS_SKIPPABLE 2
 #define WS_IS_SKIPPED(from_control, control) (((from_control) & WS_SKIPPABLE) && (control)[1] == 0)
 
-/*
- * For each group the rule's scalars, its weight decay, 1 or, to maximize, -1, 1 if its parameters
- * keep their bits whatever the rule gives, else 0, the number of its step, the lower 16 bits and
- * the next, and what averages take of its parameters.
- */
-#define WS_FIELDS (WS_SCALARS + 6)
+/* The numbers of a group. */
+#define WS_NUMBER_NAME(name) ws_field_##name,
+enum {
+  WS_LAST_SCALAR = WS_SCALARS - 1, /* of the rule */
+  WS_EACH_NUMBER(WS_NUMBER_NAME)
+  WS_SIGN_OF_GRADIENTS, /* 1 or, to maximize, -1 */
+  WS_KEEPS_PARAMETERS, /* 1 if they keep their bits, whatever the rule gives, else 0 */
+  WS_STEP_LOWER,       /* the number of the group's step, 16 bits */
+  WS_STEP_UPPER,       /* the next */
+  WS_AVERAGE_WEIGHT,   /* what averages take of the parameters */
+  WS_FIELDS
+};
 typedef struct {
   ws_one value[WS_GROUPS][WS_FIELDS];
 } ws_groups;
 
 /* What enters a rule's formula of a gradient as it is in memory, see gradient.h; of numbers of a group. */
-#define WS_PREPARED(numbers, scale, prescale, bound, g, p)                            \
-  WS_NAME(gradient)((WS_REAL)(scale), (WS_REAL)(prescale), (WS_REAL)(bound),          \
-                    (WS_REAL)((numbers)[WS_SCALARS]), g, p)
+#define WS_NUMBER_OF_GRADIENTS(name) , (WS_REAL)numbers[ws_field_##name]
+#define WS_PREPARED(scale, prescale, bound, g, p)                                   \
+  WS_NAME(gradient)((WS_REAL)(scale), (WS_REAL)(prescale), (WS_REAL)(bound), g,     \
+                    p WS_EACH_NUMBER(WS_NUMBER_OF_GRADIENTS))
 
 /*
  * With WS_AHEAD the numbers of several steps lie in a ring, and the norm's outcome says which of its

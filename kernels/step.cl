@@ -78,7 +78,7 @@ WS_FACTORED_UNITS
     WS_LOAD_FACTORED(unit)
 
     if (WS_READS(WS_GRADIENT)) {
-      gradient = WS_PREPARED(numbers, scale, prescale, bound, gradient, value);
+      gradient = WS_PREPARED(scale, prescale, bound, gradient, value);
     }
 #ifdef WS_AVERAGES
     {
@@ -209,7 +209,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     k[WS_SCALARS + i] = tensor_numbers[WS_NUMBERS * whole + i];
   }
 #endif
-  scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
+  scale = (from_control ? control[0] : scale) * numbers[WS_SIGN_OF_GRADIENTS];
 #ifdef WS_TENSOR_FACTORS
   scale *= tensor_factors[has_tiles ? tiles[tile] : 0];
 #endif
@@ -220,16 +220,16 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   source.key1 = key1;
   source.parameter = (uint)segment[WS_SEGMENT - 2];
   source.first = segment[WS_SEGMENT - 1];
-  source.step = (uint)numbers[WS_SCALARS + 3] | (uint)numbers[WS_SCALARS + 4] << 16;
+  source.step = (uint)numbers[WS_STEP_LOWER] | (uint)numbers[WS_STEP_UPPER] << 16;
 #define WS_MIXED_ARGUMENTS                                                         \
-  , rest + segment[WS_SEGMENT - 4], source, (WS_REAL)numbers[WS_SCALARS + 5],      \
+  , rest + segment[WS_SEGMENT - 4], source, (WS_REAL)numbers[WS_AVERAGE_WEIGHT],   \
       average + segment[WS_SEGMENT - 3]
 #else
 #define WS_MIXED_ARGUMENTS
 #endif
 #define WS_RUN(options)                                                                      \
   ws_units(options, at, segment[1], aligned, k, numbers, scale, prescale, bound,             \
-           numbers[WS_SCALARS + 2] != 0, zero_gradients,                                     \
+           numbers[WS_KEEPS_PARAMETERS] != 0, zero_gradients,                                \
            p + segment[3], g + segment[4] WS_EACH_SLOT(WS_STATE_ARGUMENT) WS_FACTORED_ARGUMENTS    \
            WS_MIXED_ARGUMENTS)
 #ifdef WS_MEASURED

@@ -133,7 +133,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     }
   }
 #endif
-  scale = (from_control ? control[0] : scale) * numbers[WS_SCALARS + 1];
+  scale = (from_control ? control[0] : scale) * numbers[WS_SIGN_OF_GRADIENTS];
   p += segment[3];
   g += segment[4];
   WS_EACH_SLOT(WS_MOVE_STATE)
@@ -149,7 +149,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     source.key1 = key1;
     source.parameter = (uint)WS_PARAMETER_NUMBER;
     source.first = 0; /* what is added up over is never part of a parameter */
-    source.step = (uint)numbers[WS_SCALARS + 3] | (uint)numbers[WS_SCALARS + 4] << 16;
+    source.step = (uint)numbers[WS_STEP_LOWER] | (uint)numbers[WS_STEP_UPPER] << 16;
     for (first = start + WS_STRETCH * (long)get_local_id(0); first < end;
         first += WS_STRETCH * WS_LOCAL) {
 #ifdef WS_CODED
@@ -163,7 +163,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
         WS_REAL gradient = 0;
         if (WS_SUM_READS(WS_GRADIENT)) {
           gradient = WS_PREPARED(
-              numbers, scale, prescale, bound, WS_LOAD_GRADIENTS(g, unit), value);
+              scale, prescale, bound, WS_LOAD_GRADIENTS(g, unit), value);
         }
         WS_EACH_SLOT(WS_LOAD_STATE)
         WS_PHASE(_advance)(value, gradient, s, k, options);
@@ -197,7 +197,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     }
     if (WS_SUM_READS(WS_GRADIENT)) {
       gradient = WS_PREPARED(
-          numbers, scale, prescale, bound, WS_LOAD_GRADIENTS(g, unit), value);
+          scale, prescale, bound, WS_LOAD_GRADIENTS(g, unit), value);
     }
     WS_EACH_SLOT(WS_LOAD_MOVED)
 #ifdef WS_FACTORED /* which have moved already */

@@ -9,6 +9,7 @@ import io.warmstep.backend.UpdateTiles;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
 import io.warmstep.step.CapturedScale;
+import io.warmstep.step.GradientNumber;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
@@ -233,7 +234,7 @@ final class PreparedStep {
     to.keepParameters(index, ownRate == 0);
     to.step(index, own);
     to.averageWeight(index, options.averageWeight(own));
-    to.weightDecay(index, rules.rule().l2(at));
+    GradientNumber.set(to.gradientNumbers(index), options, rules.rule(), at);
   }
 
   /** The groups that a step updates, in the order of the plan. */

@@ -3,7 +3,7 @@ package io.warmstep.step;
 /** What the host gives to one step; reused, so that a step allocates nothing. */
 public final class StepInputs {
   private final double[][] scalars;
-  private final double[] weightDecay;
+  private final double[][] gradientNumbers;
   private final boolean[] keepsParameters;
   private final long[] steps;
   private final double[] averageWeights;
@@ -19,7 +19,7 @@ public final class StepInputs {
     for (int i = 0; i < scalarCounts.length; i++) {
       scalars[i] = new double[scalarCounts[i]];
     }
-    weightDecay = new double[scalarCounts.length];
+    gradientNumbers = new double[scalarCounts.length][GradientNumber.COUNT];
     keepsParameters = new boolean[scalarCounts.length];
     steps = new long[scalarCounts.length];
     averageWeights = new double[scalarCounts.length];
@@ -45,23 +45,28 @@ public final class StepInputs {
   }
 
   /**
-   * Weight decay that is added to a group's gradients (L2).
+   * The numbers that a group's gradients are changed by: one for each {@link GradientNumber}, 0
+   * where it changes nothing.
    *
    * @param group its index in the plan
-   * @return the factor, 0 for none
+   * @return an array to be filled before the step and read in it
    */
-  public double weightDecay(int group) {
-    return weightDecay[group];
+  public double[] gradientNumbers(int group) {
+    return gradientNumbers[group];
   }
 
   /**
-   * Sets the weight decay that is added to a group's gradients (L2).
+   * Whether any of these numbers changes a group's gradients.
    *
    * @param group its index in the plan
-   * @param factor at least 0
+   * @return false if all are 0
    */
-  public void weightDecay(int group, double factor) {
-    weightDecay[group] = factor;
+  public boolean changesGradients(int group) {
+    boolean changes = false;
+    for (double number : gradientNumbers[group]) {
+      changes |= number != 0;
+    }
+    return changes;
   }
 
   /**

@@ -30,11 +30,6 @@ class TwinsTest {
     // State in fewer bits is float32's alone.
     SUBSTITUTIONS.put("(?s) {4}if \\(run\\.movesRoundedState\\) \\{.*?\\n {4}\\}\\n", "");
     SUBSTITUTIONS.put("(?s) {2}@Override\\n {2}void codes\\(.*?\\n {2}\\}\\n", "");
-    // Of float32 a scale may be two factors.
-    SUBSTITUTIONS.put(
-        "if \\(group.floatPrescale != 1\\) \\{\\s*FloatWork.scale\\(g, group.floatPrescale, 0,"
-            + " n\\);\\s*\\}\\s*",
-        "");
     SUBSTITUTIONS.put("0x1p(-?)64f", "0x1p$1512");
     SUBSTITUTIONS.put("0x1p127f", "0x1p1023");
     SUBSTITUTIONS.put("\\(float\\) ", "");
@@ -60,6 +55,7 @@ class TwinsTest {
         "rule/%sBlock",
         "rule/%sSums",
         "backend/cpu/%sWork",
+        "backend/cpu/%sGradients",
         "backend/cpu/%sLeaves",
         "backend/cpu/%sTreeSum",
         "backend/cpu/%sTileSums",

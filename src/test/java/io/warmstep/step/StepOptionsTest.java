@@ -113,11 +113,12 @@ class StepOptionsTest {
     StepInputs inputs = new StepInputs(2, 3);
     assertEquals(2, inputs.groups());
     assertEquals(3, inputs.scalars(1).length);
-    inputs.weightDecay(1, 0.5);
+    inputs.gradientNumbers(1)[GradientNumber.WEIGHT_DECAY.ordinal()] = 0.5;
     inputs.keepParameters(1, true);
     inputs.averageWeight(1, 0.25);
     inputs.step(1, 7);
-    assertEquals(0.5, inputs.weightDecay(1));
+    assertTrue(inputs.changesGradients(1));
+    assertFalse(inputs.changesGradients(0));
     assertTrue(inputs.keepsParameters(1));
     assertEquals(0.25, inputs.averageWeight(1));
     assertEquals(7, inputs.step(1));

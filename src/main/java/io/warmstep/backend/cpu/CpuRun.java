@@ -277,9 +277,9 @@ final class CpuRun {
     return index + n <= Math.min(length, CpuStepProgram.COPY_BLOCK) ? index : -1;
   }
 
-  /** Whether one factor is enough for this step's gradients. */
-  boolean scalesOnce() {
-    return isDouble || group.floatPrescale == 1;
+  /** Whether this step's gradients need more than the rule's loop does to them. */
+  boolean preparesGradients() {
+    return isDouble ? group.doubleGradients.arePrepared() : group.floatGradients.arePrepared();
   }
 
   boolean isInPlaceThroughout() {

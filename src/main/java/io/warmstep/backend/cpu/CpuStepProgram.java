@@ -70,7 +70,7 @@ final class CpuStepProgram implements StepProgram {
     this.pool = pool;
     this.groups =
         plan.groups().stream()
-            .map(group -> new GroupStep(group, options.seed()))
+            .map(group -> new GroupStep(group, options))
             .toArray(GroupStep[]::new);
     this.spans =
         Span.of(plan).stream()
@@ -92,8 +92,8 @@ final class CpuStepProgram implements StepProgram {
       workers[i] = new CpuWorker(options, runs, slots);
     }
     this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
-    this.floatFactors = new FloatFactors(options, runs, pool);
-    this.doubleFactors = new DoubleFactors(options, runs, pool);
+    this.floatFactors = new FloatFactors(runs, pool);
+    this.doubleFactors = new DoubleFactors(runs, pool);
     this.sums = CpuSums.of(options, spans, pool);
     this.tensorFactors = CpuTensorFactors.of(runs, pool);
     this.floatMatrices = new FloatMatrices(matrices(false), pool);
@@ -147,8 +147,7 @@ final class CpuStepProgram implements StepProgram {
   @Override
   public boolean run(StepInputs inputs) {
     GradientScale scale = inputs.gradientScale();
-    float floatScale = scale.floatScale();
-    double doubleScale = scale.scale();
+    double clipping = 1;
     if (norm != null) {
       norm.compute(scale);
       if (options.skipNonFinite() && !norm.joined().isFinite()) {
@@ -157,20 +156,10 @@ final class CpuStepProgram implements StepProgram {
         }
         return false;
       }
-      double factor = norm.joined().clipFactor();
-      floatScale *= (float) factor;
-      doubleScale *= factor;
+      clipping = norm.joined().clipFactor();
     }
     for (int i = 0; i < groups.length; i++) {
-      groups[i].set(
-          inputs.scalars(i),
-          inputs.weightDecay(i),
-          inputs.keepsParameters(i),
-          inputs.step(i),
-          inputs.averageWeight(i),
-          scale.floatPrescale(),
-          floatScale,
-          doubleScale);
+      groups[i].set(inputs, i, clipping);
     }
     if (tensorFactors != null) {
       tensorFactors.compute();

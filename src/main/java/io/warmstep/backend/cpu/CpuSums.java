@@ -75,16 +75,15 @@ final class CpuSums {
     this.index = new LeafIndex(Arrays.stream(tensors).mapToLong(each -> each.run.length).toArray());
     int slots =
         Arrays.stream(tensors).mapToInt(each -> each.run.memories.length - 2).max().orElse(0);
-    boolean clips = options.clipValue() > 0;
     boolean hasDoubles = Arrays.stream(summed).anyMatch(run -> run.isDouble);
     boolean hasFloats = Arrays.stream(summed).anyMatch(run -> !run.isDouble);
     this.floats = new FloatLeaves[hasFloats ? pool.threads() : 0];
     this.doubles = new DoubleLeaves[hasDoubles ? pool.threads() : 0];
     for (int i = 0; i < floats.length; i++) {
-      floats[i] = new FloatLeaves(slots, clips, (float) options.clipValue());
+      floats[i] = new FloatLeaves(slots);
     }
     for (int i = 0; i < doubles.length; i++) {
-      doubles[i] = new DoubleLeaves(slots, clips, options.clipValue());
+      doubles[i] = new DoubleLeaves(slots);
     }
     prepare();
   }

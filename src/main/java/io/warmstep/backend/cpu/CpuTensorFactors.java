@@ -69,14 +69,11 @@ final class CpuTensorFactors {
       CpuRun run = tensor.run;
       GroupStep group = run.group;
       if (run.isDouble) {
-        double gradient = group.doublePrescale * doubleRoot(tensor, 1);
-        run.doubleFactor =
-            group.adaptiveClip.factor(
-                doubleRoot(tensor, 0), Math.abs(group.doubleScale) * gradient);
+        double gradient = group.doubleGradients.magnitudeOf(doubleRoot(tensor, 1));
+        run.doubleFactor = group.adaptiveClip.factor(doubleRoot(tensor, 0), gradient);
       } else {
-        float gradient = group.floatPrescale * floatRoot(tensor, 1);
-        run.floatFactor =
-            group.adaptiveClip.factor(floatRoot(tensor, 0), Math.abs(group.floatScale) * gradient);
+        float gradient = group.floatGradients.magnitudeOf(floatRoot(tensor, 1));
+        run.floatFactor = group.adaptiveClip.factor(floatRoot(tensor, 0), gradient);
       }
     }
   }

@@ -14,10 +14,8 @@ final class CpuWorker {
   CpuWorker(StepOptions options, CpuRun[] runs, int slots) {
     this.options = options;
     this.runs = runs;
-    // A bound that is 0 as a float clips to zero; only one of 0 from the start clips nothing.
-    boolean clips = options.clipValue() > 0;
-    floats = new FloatWork(slots, longestCopy(false), clips, (float) options.clipValue());
-    doubles = new DoubleWork(slots, longestCopy(true), clips, options.clipValue());
+    floats = new FloatWork(slots, longestCopy(false));
+    doubles = new DoubleWork(slots, longestCopy(true));
     prepareCopies();
   }
 
@@ -30,18 +28,17 @@ final class CpuWorker {
         floats.prepare(run);
       }
     }
-    boolean clips = options.clipValue() > 0;
-    if (clips || !isInPlaceThroughout(false)) {
+    if (!isInPlaceThroughout(false)) {
       floats.allocateCopies();
     }
-    if (clips || !isInPlaceThroughout(true)) {
+    if (!isInPlaceThroughout(true)) {
       doubles.allocateCopies();
     }
   }
 
   private boolean isInPlaceThroughout(boolean isDouble) {
     for (CpuRun run : runs) {
-      if (run.isDouble == isDouble && !run.isInPlaceThroughout()) {
+      if (run.isDouble == isDouble && (run.preparesGradients() || !run.isInPlaceThroughout())) {
         return false;
       }
     }
@@ -79,7 +76,7 @@ final class CpuWorker {
       if (run.factors != null) {
         n = Math.min(n, CpuStepProgram.COPY_BLOCK);
       }
-      boolean inPlace = options.clipValue() == 0 && run.scalesOnce() && run.isInPlace(at, n);
+      boolean inPlace = !run.preparesGradients() && run.isInPlace(at, n);
       if (!inPlace || run.group.keepsParameters) {
         n = Math.min(n, CpuStepProgram.COPY_BLOCK);
       } else if (options.zeroGradients()) {
@@ -94,27 +91,14 @@ final class CpuWorker {
   }
 
   private void updateBlock(CpuRun run, long at, int n, boolean inPlace) {
-    GroupStep group = run.group;
-    if (run.isDouble) {
-      double scale = group.doubleScale * run.doubleFactor;
-      doubles.step(group.doubleScalars, 1, scale, group.weightDecay);
-      doubles.keepParameters(group.keepsParameters);
-      doubles.tensor(run.doubleNumbers, group.updating);
-      if (inPlace) {
-        doubles.updateInPlace(run, at, n);
-      } else {
-        doubles.updateCopies(run, at, n, run.stateIndex(at, n));
-      }
+    if (run.isDouble && inPlace) {
+      doubles.updateInPlace(run, at, n);
+    } else if (run.isDouble) {
+      doubles.updateCopies(run, at, n, run.stateIndex(at, n));
+    } else if (inPlace) {
+      floats.updateInPlace(run, at, n);
     } else {
-      float scale = group.floatScale * run.floatFactor;
-      floats.step(group.floatScalars, group.floatPrescale, scale, (float) group.weightDecay);
-      floats.keepParameters(group.keepsParameters);
-      floats.tensor(run.floatNumbers, group.updating);
-      if (inPlace) {
-        floats.updateInPlace(run, at, n);
-      } else {
-        floats.updateCopies(run, at, n, run.stateIndex(at, n));
-      }
+      floats.updateCopies(run, at, n, run.stateIndex(at, n));
     }
   }
 }

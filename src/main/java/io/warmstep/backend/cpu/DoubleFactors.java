@@ -1,7 +1,6 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.backend.StepPlan;
-import io.warmstep.step.StepOptions;
 import java.util.Arrays;
 import java.util.List;
 
@@ -20,8 +19,6 @@ final class DoubleFactors {
   private final WorkerPool pool;
   private final Matrices[] all;
   private final Worker[] workers;
-  private final boolean clips;
-  private final double clipValue;
   private final int bands;
   private final int joins;
   private final WorkerPool.Job addBand = this::addBand;
@@ -68,10 +65,8 @@ final class DoubleFactors {
     final ElementScratch scratch = new ElementScratch(BAND);
   }
 
-  DoubleFactors(StepOptions options, CpuRun[] runs, WorkerPool pool) {
+  DoubleFactors(CpuRun[] runs, WorkerPool pool) {
     this.pool = pool;
-    this.clips = options.clipValue() > 0;
-    this.clipValue = options.clipValue();
     List<CpuRun> factored =
         Arrays.stream(runs).filter(run -> run.factors != null && run.isDouble).toList();
     this.all = new Matrices[factored.size()];
@@ -154,16 +149,11 @@ final class DoubleFactors {
   }
 
   /** The squares of some gradients. */
-  private void square(Worker worker, CpuRun run, long at, int n) {
-    GroupStep group = run.group;
+  private static void square(Worker worker, CpuRun run, long at, int n) {
     double[] g = worker.gradients;
     double[] s = worker.squares;
     run.memories[1].load(run.offsets[1] + at, g, 0, n, worker.scratch);
-    double scale = group.doubleScale;
-    if (clips) {
-      DoubleWork.clip(g, scale, clipValue, 0, n);
-      scale = 1;
-    }
+    double scale = run.group.doubleGradients.prepare(g, 1, 0, n);
     for (int j = 0; j < n; j++) {
       double x = scale * g[j];
       s[j] = x * x;

@@ -22,10 +22,8 @@ final class DoubleLeaves {
   private final DoubleTreeSum[] trees;
   private final double[] one = new double[1];
   private final ElementScratch scratch = new ElementScratch(CpuStepProgram.COPY_BLOCK);
-  private final boolean clips;
-  private final double clipValue;
 
-  DoubleLeaves(int slots, boolean clips, double clipValue) {
+  DoubleLeaves(int slots) {
     this.copies = new double[2 + slots][CpuStepProgram.COPY_BLOCK];
     this.state = new double[slots][];
     this.terms = new double[StepPlan.MAX_SUMS][CpuStepProgram.COPY_BLOCK];
@@ -33,8 +31,6 @@ final class DoubleLeaves {
     for (int i = 0; i < trees.length; i++) {
       trees[i] = new DoubleTreeSum(SumKind.values()[i]);
     }
-    this.clips = clips;
-    this.clipValue = clipValue;
   }
 
   /** Makes room for what a run's elements are copied by, and for its terms. */
@@ -95,7 +91,7 @@ final class DoubleLeaves {
     GroupStep group = run.group;
     TensorSums rule = group.sums;
     Access access = rule.summing();
-    boolean isInPlace = isInOneArray && !clips && run.scalesOnce() && run.isInPlace(at);
+    boolean isInPlace = isInOneArray && !run.preparesGradients() && run.isInPlace(at);
     int index = isInPlace ? run.memories[0].indexAt(run.offsets[0] + at) : -1;
     int copied = 0; // operands before this one are
     if (index < 0 || index + n > terms[rule.kinds().size() - 1].length) {
@@ -104,17 +100,12 @@ final class DoubleLeaves {
     }
     int start = Math.max(index, 0);
     load(run, at, n, start, access, copied);
-    double scaleLeft = group.doubleScale;
-    if (access.reads(1) && copied > 0) {
-      if (group.doublePrescale != 1) {
-        DoubleWork.scale(copies[1], group.doublePrescale, start, start + n);
-      }
-      if (clips) {
-        DoubleWork.clip(copies[1], group.doubleScale, clipValue, start, start + n);
-        scaleLeft = 1;
-      }
-    }
-    block.step(group.doubleScalars, scaleLeft, group.weightDecay);
+    DoubleGradients gradients = group.doubleGradients;
+    double scale =
+        access.reads(1) && copied > 0
+            ? gradients.prepare(copies[1], run.doubleFactor, start, start + n)
+            : gradients.scale();
+    block.step(group.doubleScalars, scale, gradients.weightDecay());
     block.tensor(group.doubleFirst);
     block.terms(terms);
     block.moved(run.factors != null);

@@ -1,7 +1,6 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.backend.StepPlan;
-import io.warmstep.step.StepOptions;
 import java.util.Arrays;
 import java.util.List;
 
@@ -20,8 +19,6 @@ final class FloatFactors {
   private final WorkerPool pool;
   private final Matrices[] all;
   private final Worker[] workers;
-  private final boolean clips;
-  private final float clipValue;
   private final int bands;
   private final int joins;
   private final WorkerPool.Job addBand = this::addBand;
@@ -68,10 +65,8 @@ final class FloatFactors {
     final ElementScratch scratch = new ElementScratch(BAND);
   }
 
-  FloatFactors(StepOptions options, CpuRun[] runs, WorkerPool pool) {
+  FloatFactors(CpuRun[] runs, WorkerPool pool) {
     this.pool = pool;
-    this.clips = options.clipValue() > 0;
-    this.clipValue = (float) options.clipValue();
     List<CpuRun> factored =
         Arrays.stream(runs).filter(run -> run.factors != null && !run.isDouble).toList();
     this.all = new Matrices[factored.size()];
@@ -154,19 +149,11 @@ final class FloatFactors {
   }
 
   /** The squares of some gradients. */
-  private void square(Worker worker, CpuRun run, long at, int n) {
-    GroupStep group = run.group;
+  private static void square(Worker worker, CpuRun run, long at, int n) {
     float[] g = worker.gradients;
     float[] s = worker.squares;
     run.memories[1].load(run.offsets[1] + at, g, 0, n, worker.scratch);
-    float scale = group.floatScale;
-    if (group.floatPrescale != 1) {
-      FloatWork.scale(g, group.floatPrescale, 0, n);
-    }
-    if (clips) {
-      FloatWork.clip(g, scale, clipValue, 0, n);
-      scale = 1;
-    }
+    float scale = run.group.floatGradients.prepare(g, 1, 0, n);
     for (int j = 0; j < n; j++) {
       float x = scale * g[j];
       s[j] = x * x;

@@ -22,10 +22,8 @@ final class FloatLeaves {
   private final FloatTreeSum[] trees;
   private final float[] one = new float[1];
   private final ElementScratch scratch = new ElementScratch(CpuStepProgram.COPY_BLOCK);
-  private final boolean clips;
-  private final float clipValue;
 
-  FloatLeaves(int slots, boolean clips, float clipValue) {
+  FloatLeaves(int slots) {
     this.copies = new float[2 + slots][CpuStepProgram.COPY_BLOCK];
     this.state = new float[slots][];
     this.terms = new float[StepPlan.MAX_SUMS][CpuStepProgram.COPY_BLOCK];
@@ -33,8 +31,6 @@ final class FloatLeaves {
     for (int i = 0; i < trees.length; i++) {
       trees[i] = new FloatTreeSum(SumKind.values()[i]);
     }
-    this.clips = clips;
-    this.clipValue = clipValue;
   }
 
   /** Makes room for what a run's elements are copied by, and for its terms. */
@@ -95,7 +91,7 @@ final class FloatLeaves {
     GroupStep group = run.group;
     TensorSums rule = group.sums;
     Access access = rule.summing();
-    boolean isInPlace = isInOneArray && !clips && run.scalesOnce() && run.isInPlace(at);
+    boolean isInPlace = isInOneArray && !run.preparesGradients() && run.isInPlace(at);
     int index = isInPlace ? run.memories[0].indexAt(run.offsets[0] + at) : -1;
     int copied = 0; // operands before this one are
     if (index < 0 || index + n > terms[rule.kinds().size() - 1].length) {
@@ -104,17 +100,12 @@ final class FloatLeaves {
     }
     int start = Math.max(index, 0);
     load(run, at, n, start, access, copied);
-    float scaleLeft = group.floatScale;
-    if (access.reads(1) && copied > 0) {
-      if (group.floatPrescale != 1) {
-        FloatWork.scale(copies[1], group.floatPrescale, start, start + n);
-      }
-      if (clips) {
-        FloatWork.clip(copies[1], group.floatScale, clipValue, start, start + n);
-        scaleLeft = 1;
-      }
-    }
-    block.step(group.floatScalars, scaleLeft, (float) group.weightDecay);
+    FloatGradients gradients = group.floatGradients;
+    float scale =
+        access.reads(1) && copied > 0
+            ? gradients.prepare(copies[1], run.floatFactor, start, start + n)
+            : gradients.scale();
+    block.step(group.floatScalars, scale, gradients.weightDecay());
     block.tensor(group.floatFirst);
     block.terms(terms);
     block.moved(run.factors != null);

@@ -8,8 +8,6 @@ final class FloatWork {
   private final FloatBlock block = new FloatBlock();
   private final float[][] state;
   private final float[] parameterCopy;
-  private final boolean clips;
-  private final float clipValue;
   private float[] gradientCopy;
   private float[][] stateCopy;
 
@@ -17,19 +15,11 @@ final class FloatWork {
   private float[] squares = {};
 
   private final ElementScratch scratch;
-  private float[] scalars;
-  private float prescale;
-  private float scale;
-  private float weightDecay;
-  private boolean keepsParameters;
-  private Access access = Access.ALL;
 
-  FloatWork(int slots, int blockLength, boolean clips, float clipValue) {
+  FloatWork(int slots, int blockLength) {
     this.state = new float[slots][];
     this.parameterCopy = new float[blockLength];
     this.scratch = new ElementScratch(blockLength);
-    this.clips = clips;
-    this.clipValue = clipValue;
   }
 
   /** Makes room for all copies; without this, the first block that needs them does. */
@@ -49,27 +39,9 @@ final class FloatWork {
     }
   }
 
-  /** A gradient is multiplied by prescale, if that is not 1, and then by scale. */
-  void step(float[] scalars, float prescale, float scale, float weightDecay) {
-    this.scalars = scalars;
-    this.prescale = prescale;
-    this.scale = scale;
-    this.weightDecay = weightDecay;
-  }
-
-  /** Whether parameters get their bits back, whatever the rule makes of them. */
-  void keepParameters(boolean keeps) {
-    keepsParameters = keeps;
-  }
-
-  /** The numbers of the tensor that the elements are of, and what the update uses. */
-  void tensor(float[] numbers, Access access) {
-    block.tensor(numbers);
-    this.access = access;
-  }
-
   /** Updates some elements of a run, from one on. */
   void updateInPlace(CpuRun run, long at, int n) {
+    GroupStep group = run.group;
     CpuMemory[] memories = run.memories;
     long[] offsets = run.offsets;
     int start = memories[0].indexAt(offsets[0] + at);
@@ -81,14 +53,14 @@ final class FloatWork {
       run.load(run.squares(), at, squares, start, n, scratch);
       state[run.squares() - 2] = squares;
     }
-    block.step(scalars, scale, weightDecay);
+    begin(run, group.floatGradients.scale() * run.floatFactor);
     block.range(
         parameters, (float[]) memories[1].arrayAt(offsets[1] + at), state, start, start + n);
-    if (keepsParameters) {
+    if (group.keepsParameters) {
       System.arraycopy(parameters, start, parameterCopy, 0, n);
     }
-    run.group.rule.update(block);
-    if (keepsParameters) {
+    group.rule.update(block);
+    if (group.keepsParameters) {
       System.arraycopy(parameterCopy, 0, parameters, start, n);
     }
   }
@@ -101,6 +73,8 @@ final class FloatWork {
    */
   void updateCopies(CpuRun run, long at, int n, int start) {
     allocateCopies();
+    GroupStep group = run.group;
+    Access access = group.updating;
     CpuMemory[] memories = run.memories;
     int from = Math.max(start, 0);
     run.load(0, at, parameterCopy, from, n, scratch);
@@ -114,18 +88,10 @@ final class FloatWork {
         run.load(i, at, stateCopy[i - 2], 0, n, scratch);
       }
     }
-    float scaleLeft = scale;
-    if (prescale != 1) {
-      scale(gradientCopy, prescale, from, from + n);
-    }
-    if (clips) {
-      clip(gradientCopy, scale, clipValue, from, from + n);
-      scaleLeft = 1;
-    }
-    block.step(scalars, scaleLeft, weightDecay);
+    begin(run, group.floatGradients.prepare(gradientCopy, run.floatFactor, from, from + n));
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
-    run.group.rule.update(block);
-    if (!keepsParameters) {
+    group.rule.update(block);
+    if (!group.keepsParameters) {
       run.store(0, at, parameterCopy, from, n, scratch);
     } else if (run.hasAverage()) {
       run.load(0, at, parameterCopy, from, n, scratch);
@@ -140,17 +106,10 @@ final class FloatWork {
     }
   }
 
-  /** Multiplies gradients. */
-  static void scale(float[] g, float by, int from, int to) {
-    for (int i = from; i < to; i++) {
-      g[i] *= by;
-    }
-  }
-
-  /** Multiplies gradients and then clips them by value. */
-  static void clip(float[] g, float by, float bound, int from, int to) {
-    for (int i = from; i < to; i++) {
-      g[i] = Math.max(-bound, Math.min(bound, by * g[i]));
-    }
+  /** The numbers of a run in this step. */
+  private void begin(CpuRun run, float scale) {
+    GroupStep group = run.group;
+    block.step(group.floatScalars, scale, group.floatGradients.weightDecay());
+    block.tensor(run.floatNumbers);
   }
 }

@@ -7,6 +7,9 @@ import io.warmstep.rule.FloatSums;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.AdaptiveClip;
+import io.warmstep.step.GradientScale;
+import io.warmstep.step.StepInputs;
+import io.warmstep.step.StepOptions;
 
 /** A group's rule and the numbers of the present step. */
 final class GroupStep {
@@ -36,11 +39,11 @@ final class GroupStep {
   final FloatSums floatSums;
 
   final DoubleSums doubleSums;
-  float floatScale;
-  float floatPrescale;
-  final double doublePrescale = 1; // float64 never leaves the range
-  double doubleScale;
-  double weightDecay;
+
+  /** What is done to gradients before the rule. */
+  final FloatGradients floatGradients;
+
+  final DoubleGradients doubleGradients;
   boolean keepsParameters;
 
   /** What random numbers follow from. */
@@ -51,11 +54,13 @@ final class GroupStep {
   /** What averages take of the parameters in this step. */
   float averageWeight;
 
-  GroupStep(StepPlan.Group group, long seed) {
+  GroupStep(StepPlan.Group group, StepOptions options) {
     this.rule = group.rule();
     this.adaptiveClip = group.adaptiveClip();
     this.elements = group.elements();
-    this.seed = seed;
+    this.seed = options.seed();
+    this.floatGradients = new FloatGradients(options);
+    this.doubleGradients = new DoubleGradients(options);
     this.floatScalars = new float[rule.scalarNames().size()];
     this.doubleScalars = new double[rule.scalarNames().size()];
     this.sign = rule.maximize() ? -1 : 1;
@@ -71,25 +76,25 @@ final class GroupStep {
     this.doubleSums = new DoubleSums(count, kept, numbers);
   }
 
-  void set(
-      double[] scalars,
-      double weightDecay,
-      boolean keepsParameters,
-      long step,
-      double averageWeight,
-      float floatPrescale,
-      float floatScale,
-      double doubleScale) {
+  /**
+   * Takes the numbers of a step.
+   *
+   * @param index of the group among those of the inputs
+   * @param clipping what the norm's bound leaves of gradients
+   */
+  void set(StepInputs inputs, int index, double clipping) {
+    double[] scalars = inputs.scalars(index);
     for (int i = 0; i < floatScalars.length; i++) {
       floatScalars[i] = (float) scalars[i];
       doubleScalars[i] = scalars[i];
     }
-    this.weightDecay = weightDecay;
-    this.keepsParameters = keepsParameters;
-    this.step = step;
-    this.averageWeight = (float) averageWeight;
-    this.floatPrescale = floatPrescale;
-    this.floatScale = sign * floatScale;
-    this.doubleScale = sign * doubleScale;
+    keepsParameters = inputs.keepsParameters(index);
+    step = inputs.step(index);
+    averageWeight = (float) inputs.averageWeight(index);
+    GradientScale scale = inputs.gradientScale();
+    double[] numbers = inputs.gradientNumbers(index);
+    float floatScale = sign * (scale.floatScale() * (float) clipping);
+    floatGradients.set(numbers, scale.floatPrescale(), floatScale);
+    doubleGradients.set(numbers, 1, sign * (scale.scale() * clipping)); // never leaves the range
   }
 }

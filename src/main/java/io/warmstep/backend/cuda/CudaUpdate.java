@@ -200,6 +200,12 @@ final class CudaUpdate {
     }
   }
 
+  private void putReals(ByteBuffer target, int at, double[] values) {
+    for (int i = 0; i < values.length; i++) {
+      putReal(target, at + i * layout.realBytes(), values[i]);
+    }
+  }
+
   /** With the context current: the launches of one step. Allocates nothing. */
   void launch(StepInputs inputs) {
     launchLeaves(inputs);
@@ -246,10 +252,8 @@ final class CudaUpdate {
   /** Writes the numbers of a group in one step. */
   private void writeGroup(int i, StepInputs inputs, boolean adjustsAll, ByteBuffer target, int at) {
     int group = groups.get(i);
-    double[] scalars = inputs.scalars(group);
-    for (int j = 0; j < scalars.length; j++) {
-      putReal(target, at + j * layout.realBytes(), scalars[j]);
-    }
+    putReals(target, at, inputs.scalars(group));
+    putReals(target, at + layout.gradientNumbers(), inputs.gradientNumbers(group));
     if (isMixed) {
       long step = inputs.step(group);
       int last = at + Layout.MIXED_SCALARS * Float.BYTES;
@@ -257,9 +261,8 @@ final class CudaUpdate {
       target.putFloat(last + Float.BYTES, (float) (step & 0xffff)); // exact, as are the next bits
       target.putFloat(last + 2 * Float.BYTES, (float) (step >>> 16 & 0xffff));
     }
-    putReal(target, at + layout.weightDecay(), inputs.weightDecay(group));
     boolean adjusts =
-        adjustsAll || plan.options().clipValue() > 0 || inputs.weightDecay(group) != 0;
+        adjustsAll || plan.options().clipValue() > 0 || inputs.changesGradients(group);
     target.putInt(
         at + layout.groupFlags(),
         (inputs.keepsParameters(group) ? Layout.KEEP_PARAMETERS : 0)

@@ -2,6 +2,7 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.step.GradientNumber;
 
 /** The structs of kernels/abi.h: sizes and offsets in bytes. LayoutTest compares them. */
 final class Layout {
@@ -213,12 +214,12 @@ final class Layout {
       return StepPlan.MAX_SCALARS * realBytes;
     }
 
-    int weightDecay() {
+    int gradientNumbers() {
       return sign() + realBytes;
     }
 
     int options() {
-      return sign() + 2 * realBytes;
+      return gradientNumbers() + GradientNumber.COUNT * realBytes;
     }
 
     int groupFlags() {

@@ -2,6 +2,7 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.GradientNumber;
 import io.warmstep.step.StepInputs;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -11,16 +12,16 @@ import org.jocl.cl_mem;
 
 /**
  * The numbers of several parameter groups as one argument of the update: for each group the rule's
- * scalars, its weight decay, 1 or, to maximize, -1, whether its parameters stay, and the number of
- * its step. OpenCL copies an argument when it is set, so the next step may overwrite them while
- * this one still runs.
+ * scalars, what its gradients are changed by, 1 or, to maximize, -1, whether its parameters stay,
+ * the number of its step and what averages take. OpenCL copies an argument when it is set, so the
+ * next step may overwrite them while this one still runs.
  *
  * <p>Or, with an {@link AheadRing}, the numbers of several steps in a buffer, which is the
  * argument.
  */
 final class GroupNumbers {
-  /** Fields of a group beside the rule's scalars: see step.cl. */
-  static final int OTHER_FIELDS = 6;
+  /** Fields of a group beside the rule's scalars: see operands.h. */
+  static final int OTHER_FIELDS = GradientNumber.COUNT + 5;
 
   private final List<Integer> groups;
   private final List<UpdateRule> rules;
@@ -79,11 +80,12 @@ final class GroupNumbers {
     for (int i = 0; i < rules.size(); i++) {
       UpdateRule rule = rules.get(i);
       int group = groups.get(i);
-      double[] scalars = inputs.scalars(group);
-      for (int j = 0; j < scalars.length; j++) {
-        put(field++, scalars[j]);
+      for (double scalar : inputs.scalars(group)) {
+        put(field++, scalar);
       }
-      put(field++, inputs.weightDecay(group));
+      for (double number : inputs.gradientNumbers(group)) {
+        put(field++, number);
+      }
       put(field++, rule.maximize() ? -1 : 1);
       put(field++, inputs.keepsParameters(group) ? 1 : 0);
       long step = inputs.step(group);

@@ -6,14 +6,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
+import io.warmstep.step.GradientNumber;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -21,6 +24,9 @@ import org.junit.jupiter.api.Test;
  * to its own numbers; here Java's are held to them.
  */
 class LayoutTest {
+  /** What an offset has for each number of a group. */
+  private static final String NUMBERS = "(?: \\+ (\\d+) \\* WS_GRADIENT_NUMBERS)?";
+
   private static final Map<String, Integer> ABI = read();
 
   private static Map<String, Integer> read() {
@@ -33,13 +39,16 @@ class LayoutTest {
     Map<String, Integer> numbers = new HashMap<>();
     for (String pattern :
         List.of(
-            "(?m)^WS_AT\\(([\\w<>]+, \\w+), (\\d+)\\);",
-            "(?m)^WS_SIZE\\(([\\w<>]+), (\\d+)\\);",
+            "(?m)^WS_AT\\(([\\w<>]+, \\w+), (\\d+)",
+            "(?m)^WS_SIZE\\(([\\w<>]+), (\\d+)",
             "(?m)^  (WS_\\w+) = (\\d+)\\b",
             "\\b(WS_\\w*ZERO\\w+|WS_SUM_\\w+) = (\\d+)\\b")) {
-      Matcher line = Pattern.compile(pattern).matcher(text);
+      Matcher line = Pattern.compile(pattern + NUMBERS).matcher(text);
       while (line.find()) {
-        numbers.put(line.group(1), Integer.parseInt(line.group(2)));
+        String each = line.group(3);
+        int ofNumbers = each == null ? 0 : Integer.parseInt(each);
+        int at = Integer.parseInt(line.group(2)) + ofNumbers * GradientNumber.COUNT;
+        numbers.put(line.group(1), at);
       }
     }
     return numbers;
@@ -70,6 +79,20 @@ class LayoutTest {
     }
   }
 
+  /** Java and the kernels list them alike. */
+  @Test
+  void numbersOfGroups() throws IOException {
+    Matcher list =
+        Pattern.compile("#define WS_EACH_NUMBER\\(X\\) (.*)")
+            .matcher(Files.readString(Path.of("kernels/gradient.h")));
+    assertTrue(list.find());
+    assertEquals(
+        Stream.of(GradientNumber.values())
+            .map(number -> "X(" + number.name().toLowerCase(Locale.ROOT) + ")")
+            .toList(),
+        List.of(list.group(1).split(" ")));
+  }
+
   @Test
   void tables() {
     same("Tile", Layout.TILE_BYTES);
@@ -92,7 +115,7 @@ class LayoutTest {
       same("StepArguments" + real + ", tensor_factors", step.tensorFactors());
       same("StepArguments" + real, step.bytes());
       same("Group" + real + ", sign", step.sign());
-      same("Group" + real + ", weight_decay", step.weightDecay());
+      same("Group" + real + ", weight_decay", step.gradientNumbers());
       same("Group" + real + ", options", step.options());
       same("Group" + real + ", flags", step.groupFlags());
       same("Group" + real, step.groupBytes());

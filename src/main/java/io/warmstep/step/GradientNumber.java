@@ -1,0 +1,44 @@
+package io.warmstep.step;
+
+import io.warmstep.rule.StepValues;
+import io.warmstep.rule.UpdateRule;
+import java.util.List;
+
+/**
+ * The numbers of a group that its gradients are changed by in a step, besides their scale and
+ * clipping by value. The order is that of the numbers in kernels/gradient.h, which has the
+ * formulas.
+ */
+public enum GradientNumber {
+  /** What a gradient takes of its parameter (L2); 0 for nothing. */
+  WEIGHT_DECAY((options, rule, at) -> rule.l2(at));
+
+  private static final List<GradientNumber> ALL = List.of(values());
+
+  /** How many there are. */
+  public static final int COUNT = ALL.size();
+
+  private interface Source {
+    double of(StepOptions options, UpdateRule rule, StepValues at);
+  }
+
+  private final Source source;
+
+  GradientNumber(Source source) {
+    this.source = source;
+  }
+
+  /**
+   * Sets all numbers of a group for a step. Allocates nothing.
+   *
+   * @param numbers receives them, in their order
+   * @param options of the step
+   * @param rule the group's
+   * @param at what the rule computes its own from
+   */
+  public static void set(double[] numbers, StepOptions options, UpdateRule rule, StepValues at) {
+    for (int i = 0; i < COUNT; i++) {
+      numbers[i] = ALL.get(i).source.of(options, rule, at);
+    }
+  }
+}
