@@ -38,8 +38,8 @@ public final class Span {
    * Leaves each parameter by itself.
    *
    * @param plan what a step does
-   * @return a span for each parameter with elements, in the order of the plan, and those without that
-   *     {@link #of(StepPlan)} has
+   * @return a span for each parameter with elements, in the order of the plan, and those without
+   *     that {@link #of(StepPlan)} has
    */
   public static List<Span> ofEach(StepPlan plan) {
     return of(plan, false);
@@ -51,7 +51,8 @@ public final class Span {
     for (int group = 0; group < plan.groups().size(); group++) {
       Span last = null;
       StepPlan.Group planned = plan.groups().get(group);
-      boolean mayMerge = merges && planned.rule().sums().isEmpty() && !planned.adaptiveClip().isUsed();
+      boolean mayMerge =
+          merges && planned.rule().sums().isEmpty() && !planned.adaptiveClip().isUsed();
       for (StepPlan.Entry entry : planned.entries()) {
         if (entry.length() == 0) {
           continue;

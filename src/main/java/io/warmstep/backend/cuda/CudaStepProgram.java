@@ -149,8 +149,7 @@ final class CudaStepProgram implements StepProgram {
     return !planned.rule().isOfOneType()
         && planned.rule().matrix().isEmpty()
         && planned.entries().stream()
-            .allMatch(
-                entry -> entry.values().memory().type().arithmetic() == ElementType.FLOAT32);
+            .allMatch(entry -> entry.values().memory().type().arithmetic() == ElementType.FLOAT32);
   }
 
   @Override

@@ -75,7 +75,9 @@ final class Layout {
   static final int SUM_KINDS = 64;
   static final int SUM_STEP = 72;
 
-  /** MixedTensor: a pointer for each operand and two more, three longs, two ints, a byte for each. */
+  /**
+   * MixedTensor: a pointer for each operand and two more, three longs, two ints, a byte for each.
+   */
   static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 48;
 
   /** MixedArguments, before StepArguments: a pointer, two ints, a pointer. */

@@ -28,8 +28,8 @@ final class MeasuredUpdates implements AutoCloseable {
    * @param former the step's launches
    * @param normResult where its norm is, or 0
    * @param tiles the first that they fill
-   * @throws io.warmstep.OutOfDeviceMemoryException if there is no room for the tables; nothing stays
-   *     allocated
+   * @throws io.warmstep.OutOfDeviceMemoryException if there is no room for the tables; nothing
+   *     stays allocated
    */
   MeasuredUpdates(
       CudaDevice device,

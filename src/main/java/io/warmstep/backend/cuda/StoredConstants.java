@@ -45,8 +45,8 @@ record StoredConstants(
    * Puts them in a module's text.
    *
    * @param ptx with the loads
-   * @return the text with moves in the place of all, but for the load of an average that there is and
-   *     that of where what a measured step sees goes
+   * @return the text with moves in the place of all, but for the load of an average that there is
+   *     and that of where what a measured step sees goes
    */
   String in(String ptx) {
     return NAMED.matcher(ptx).replaceAll(load -> Matcher.quoteReplacement(constant(load)));
