@@ -190,8 +190,7 @@ class MeasuredUpdateTest {
             .toList();
     List<Storing> cases = new ArrayList<>();
     for (int i = 0; i < Math.max(withSquares.size(), forms.size()); i++) {
-      cases.add(
-          new Storing(withSquares.get(i % withSquares.size()), forms.get(i % forms.size())));
+      cases.add(new Storing(withSquares.get(i % withSquares.size()), forms.get(i % forms.size())));
     }
     for (UpdateRule rule : rules) { // whose reported steps may be those of another kernel
       cases.add(new Storing(rule, StoredForm.plain(ElementType.FLOAT32)));

@@ -82,6 +82,18 @@ class RebindTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void measuredStepsFollow(ElementType type) {
+    try (Device device = Devices.cpu(2)) {
+      Rebinding.checkMeasured(
+          device,
+          type,
+          (its, length, turn) -> lend(device, its, length, turn),
+          (optimizer, isRebound) -> optimizer.step());
+    }
+  }
+
   @Test
   void whatCannotMoveIsRefused() {
     try (Device device = Devices.cpu(1);

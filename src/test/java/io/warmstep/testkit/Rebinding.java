@@ -11,6 +11,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import java.util.ArrayList;
@@ -55,6 +56,25 @@ public final class Rebinding {
                 .group(ParameterGroup.matching("p2").adaptiveClip(1e-4)),
         lender,
         stepper);
+  }
+
+  /** Likewise where every step is reported: the reports are the processor's. */
+  public static void checkMeasured(
+      Device device, ElementType type, Lender lender, Stepper stepper) {
+    List<List<StepReport>> reports = new ArrayList<>(); // of one and of the other
+    check(
+        device,
+        type,
+        builder -> {
+          List<StepReport> own = new ArrayList<>();
+          reports.add(own);
+          builder.listener(own::add, 1);
+        },
+        lender,
+        stepper);
+    assertEquals(2, reports.size());
+    assertEquals(6, reports.get(1).size());
+    assertEquals(reports.get(1), reports.get(0));
   }
 
   private static void check(

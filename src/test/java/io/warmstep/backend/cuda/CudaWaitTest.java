@@ -181,6 +181,30 @@ class CudaWaitTest extends SimulatedTest {
     }
   }
 
+  /** As many launches, though of other tables where the steps measure themselves. */
+  @ParameterizedTest
+  @EnumSource
+  void measuredStepsFollowGradientsElsewhere(ElementType type) {
+    List<Long> memory = new ArrayList<>();
+    try (Device device = Devices.require("cuda")) {
+      Rebinding.checkMeasured(
+          device,
+          type,
+          (its, length, turn) -> {
+            long handle = CudaSim.newMemory((length + 8L) * its.bytes());
+            memory.add(handle);
+            return device.borrowHandle(its, handle, turn % 5, length);
+          },
+          (optimizer, isRebound) -> {
+            long launches = CudaSim.launches();
+            optimizer.step();
+            assertEquals(3, CudaSim.launches() - launches);
+          });
+    } finally {
+      memory.forEach(CudaSim::freeMemory);
+    }
+  }
+
   /** One launch adds up, one copies the sum, and none of them waits, in whatever memory. */
   @ParameterizedTest
   @EnumSource
