@@ -152,6 +152,7 @@ struct MixedTensor {
   float *average;                  /* of the values, or null */
   long long length;
   long long first_tile; /* of the whole of which this is a part, for random numbers */
+  long long rows;       /* where those of its tiles begin in a measured step, negative if it has none */
   int group;
   int parameter; /* its number, for random numbers */
   unsigned char stored[WS_MAX_OPERANDS];
@@ -162,6 +163,7 @@ struct MixedTensor {
 struct MixedArguments {
   const MixedTensor *tensors;
   unsigned key[2]; /* of random numbers */
+  float *rows;     /* of tiles: what a measured step sees, or null */
   StepArguments<float> step;
 };
 
@@ -169,6 +171,7 @@ struct MixedArguments {
 struct MixedSumArguments {
   const MixedTensor *tensors;
   unsigned key[2];
+  float *rows;
   int is_first; /* whether the phase before the update, with a block for each leaf */
   int unused;
   SumArguments<float> sums;
@@ -362,17 +365,20 @@ WS_AT(MixedTensor, rest, 128);
 WS_AT(MixedTensor, average, 136);
 WS_AT(MixedTensor, length, 144);
 WS_AT(MixedTensor, first_tile, 152);
-WS_AT(MixedTensor, group, 160);
-WS_AT(MixedTensor, parameter, 164);
-WS_AT(MixedTensor, stored, 168);
-WS_SIZE(MixedTensor, 184);
+WS_AT(MixedTensor, rows, 160);
+WS_AT(MixedTensor, group, 168);
+WS_AT(MixedTensor, parameter, 172);
+WS_AT(MixedTensor, stored, 176);
+WS_SIZE(MixedTensor, 192);
 WS_AT(MixedArguments, key, 8);
-WS_AT(MixedArguments, step, 16);
-WS_SIZE(MixedArguments, 1296 + 64 * WS_GRADIENT_NUMBERS);
+WS_AT(MixedArguments, rows, 16);
+WS_AT(MixedArguments, step, 24);
+WS_SIZE(MixedArguments, 1304 + 64 * WS_GRADIENT_NUMBERS);
 WS_AT(MixedSumArguments, key, 8);
-WS_AT(MixedSumArguments, is_first, 16);
-WS_AT(MixedSumArguments, sums, 24);
-WS_SIZE(MixedSumArguments, 1376 + 64 * WS_GRADIENT_NUMBERS);
+WS_AT(MixedSumArguments, rows, 16);
+WS_AT(MixedSumArguments, is_first, 24);
+WS_AT(MixedSumArguments, sums, 32);
+WS_SIZE(MixedSumArguments, 1384 + 64 * WS_GRADIENT_NUMBERS);
 WS_SIZE(MatrixPart<float>, 16);
 WS_AT(MatrixArguments<float>, parts, 0);
 WS_AT(MatrixArguments<float>, numbers, 8);

@@ -37,6 +37,13 @@ WS_DEVICE float decode_root(unsigned code) {
   return half * half;
 }
 
+/* What the largest codes stand for at the largest scale. */
+WS_DEVICE float largest_number(bool is_moment) {
+  if (is_moment) return ws_from_bits_f32((unsigned)WS_LARGEST_SCALE << 15);
+  const float root = decode_root(253) * ws_from_bits_f32((unsigned)WS_LARGEST_ROOT << 15);
+  return root * root;
+}
+
 /* What a number counts for in its group. */
 WS_DEVICE unsigned finite_magnitude(unsigned bits) {
   const unsigned magnitude = bits & 0x7fffffffu;

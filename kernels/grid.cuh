@@ -39,6 +39,8 @@
 #define WS_SHIFT_RIGHT(upper, lower, by) __funnelshift_rc(lower, upper, by)
 #define WS_UNROLL _Pragma("unroll")
 #define WS_ROLLED _Pragma("unroll 1")
+#define WS_UNROLLED_BY(count) WS_PRAGMA(unroll count)
+#define WS_PRAGMA(text) _Pragma(#text)
 #define WS_BLOCK_INDEX ((int)blockIdx.x)
 /* An address from a table may be shared memory's, as far as the compiler knows. */
 #define WS_ASSUME_GLOBAL(address) __builtin_assume(__isGlobal(address))
@@ -49,8 +51,9 @@
 /* Whether all of `blocks` blocks have now done this, in one thread each. What that thread stored before
    can be read by the last block. The counter is 0 again then. */
 #define WS_ARRIVE(counter, blocks) arrive(counter, blocks)
-/* How an operand of a row is stored, the address of its average, and which phase a launch is. In the PTX
-   the loads bear these names, so that a module can be loaded with constants in their place. */
+/* How an operand of a row is stored, the address of its average, which phase a launch is, and where what
+   a measured step sees goes. In the PTX the loads bear these names, so that a module can be loaded with
+   constants in their place. */
 #define WS_STORED(row, OPERAND) stored_as<OPERAND>(row)
 #define WS_AVERAGE(row) average_of(row)
 #define WS_IS_FIRST(kernel, arguments) is_first_of_##kernel()
@@ -61,6 +64,15 @@
         : "=r"(is_first)                                                          \
         : "n"(__builtin_offsetof(MixedSumArguments, is_first)));                  \
     return is_first != 0;                                                         \
+  }
+#define WS_ROWS(kernel, arguments) rows_of_##kernel()
+#define WS_DEFINE_ROWS(kernel)                                                    \
+  static __device__ __forceinline__ float *rows_of_##kernel() {                   \
+    float *rows;                                                                  \
+    asm("ld.param.u64 %0, [" #kernel "_param_0+%1]; // rows"                      \
+        : "=l"(rows)                                                              \
+        : "n"(__builtin_offsetof(MixedArguments, rows)));                         \
+    return rows;                                                                  \
   }
 #define WS_LIST(kernel, Arguments)
 static __device__ __forceinline__ unsigned near_max(unsigned x) {

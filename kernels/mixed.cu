@@ -15,6 +15,9 @@
  * one tensor, two tiles. It moves and stores state; then it goes over the leaf again, forms terms of
  * what memory now holds, and adds them up by the tree of tree.cuh. A sum that may have overflowed or
  * underflowed takes it another time. Of a rule with a matrix phase the first only moves state, by tiles.
+ *
+ * In a measured step a block reads again what it has stored, while the caches hold it, and forms its
+ * tile's row of numbers: see io.warmstep.backend.UpdateTiles.
  */
 #include "codes.cuh"
 #include "gradients.cuh"
@@ -208,7 +211,7 @@ WS_DEVICE void join(const Bits &rest, int stored, float *x) {
 
 /* Philox4x32-10 (Salmon et al. 2011). */
 WS_DEVICE void philox(unsigned *c, unsigned key0, unsigned key1) {
-  WS_UNROLL
+  WS_UNROLLED_BY(2)
   for (int i = 0; i < 10; i++) {
     const unsigned long long a = (unsigned long long)c[0] * 0xD2511F53u;
     const unsigned long long b = (unsigned long long)c[2] * 0xCD9E8D57u;
@@ -293,8 +296,9 @@ template <class Rule, int OPTIONS> struct Computing<Rule, OPTIONS, false> {
 
 /* What is to be stored of a slot of the tile, a thread's elements in a row: as they are stored, or
    the numbers that become codes. */
-struct Slot {
+union Slot {
   alignas(16) unsigned word[WS_BLOCK][EACH];
+  float number[WS_BLOCK * EACH];
 };
 
 WS_DEVICE void keep(unsigned *row, const Bits &x) {
@@ -426,6 +430,62 @@ WS_DEVICE void load_numbers(const MixedSumArguments &arguments, int tensor, Grou
   }
 }
 
+/* What a thread keeps of a measured tile. */
+struct Measured {
+  float before[EACH];               /* the elements at hand, as they were */
+  float changes[EACH], sizes[EACH]; /* sums of squares, of elements a turn apart */
+  unsigned long long counts; /* the other numbers of a row, at most 8, in four bits each at their place */
+};
+
+/* Numbers of a row: these two sums, two counts, and two more for each slot of codes. */
+enum { ROW_MOVING = 2, ROW_STILL = 3, ROW_CODES = 4 };
+
+WS_DEVICE void count(Measured &own, int number, unsigned first, unsigned second) {
+  own.counts += (unsigned long long)(second << 4 | first) << 4 * number;
+}
+
+/* Takes elements as they are stored now; moves: 1 for each with a gradient that moves it. */
+WS_DEVICE void see(Measured &own, const float *p, const unsigned *moves) {
+  unsigned moving = 0, still = 0;
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    const float before = own.before[i], change = p[i] - before;
+    own.changes[i] = ws_fma_f32(change, change, own.changes[i]);
+    own.sizes[i] = ws_fma_f32(before, before, own.sizes[i]);
+    moving += moves[i];
+    still += change == 0 ? moves[i] : 0;
+  }
+  count(own, ROW_MOVING, moving, still);
+}
+
+/* The bits of numbers that are stored as codes. */
+WS_DEVICE void see_codes(
+    Measured &own, const Bits &x, bool is_moment, const unsigned *moves, int number) {
+  const unsigned bound = ws_to_bits_f32(largest_number(is_moment));
+  unsigned saturated = 0, vanished = 0;
+  WS_UNROLL
+  for (int i = 0; i < EACH; i++) {
+    const unsigned magnitude = x.word[i] & 0x7fffffffu;
+    saturated += magnitude >= bound;
+    vanished += magnitude == 0 ? moves[i] : 0;
+  }
+  count(own, number, saturated, vanished);
+}
+
+/* Adds up WS_TILE / 2 numbers by halves. */
+WS_DEVICE float fold_tile(Slot &slot) {
+  WS_ROLLED
+  for (int width = WS_TILE / 4; width > 0; width /= 2) {
+    WS_BARRIER();
+    WS_THREADS(t) {
+      WS_ROLLED
+      for (int i = t; i < width; i += WS_BLOCK) slot.number[i] += slot.number[i + width];
+    }
+  }
+  WS_BARRIER();
+  return WS_UNIFORM(slot.number[0]);
+}
+
 WS_DEVICE const Tile *leaves_of(const MixedArguments &) { return nullptr; }
 WS_DEVICE const Tile *leaves_of(const MixedSumArguments &arguments) { return arguments.sums.leaves; }
 
@@ -439,9 +499,9 @@ WS_DEVICE void store_sum(
   sums.exponents[place] = sum.exponent;
 }
 
-/* is_first: the phase before the update, of a rule that has one. */
+/* is_first: the phase before the update, of a rule that has one. rows: of a measured step, or null. */
 template <class Rule, class Arguments>
-WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
+WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
   const StepArguments<float> &step = step_of(arguments);
   const bool is_leaf = Rule::SUMS > 0 && is_first;
   const int extent = is_leaf ? WS_LEAF : WS_TILE;
@@ -476,7 +536,9 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
   const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;
   const bool is_24 = is_master_24(values);
   const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : is_24 ? 1 : 2;
-  bool coded = false, encodes = false, draws = (writes & WS_PARAMETER) != 0 && is_random(values);
+  const int measures = Rule::MEASURES && updates && !is_first && rows;
+  int codes = 0; /* slots of them */
+  bool encodes = false, draws = (writes & WS_PARAMETER) != 0 && is_random(values);
   unsigned odd = count % EACH | misaligned(tensor->operands[0], number_width(values)) |
       misaligned(tensor->operands[1], number_width(gradients)) |
       misaligned(averages, 4);
@@ -485,12 +547,12 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
   for (int k = 0; k < Rule::MAX_SLOTS; k++) {
     const int stored = stored_of(tensor, 2 + k);
     const bool is_written = (writes & WS_STATE(k)) != 0;
-    coded |= is_coded(stored);
+    codes += is_coded(stored);
     encodes |= is_written && is_coded(stored);
     draws |= is_written && is_random(stored);
     odd |= misaligned(tensor->operands[2 + k], width(stored));
   }
-  const bool whole = odd == 0;
+  const bool coded = codes > 0, whole = odd == 0;
   WS_SHARED_ARRAY(Scratch<float>, scratch, Rule::TERMS)
   /* In a leaf each slot has those of two tiles. */
   constexpr int DRAWN = (int)Rule::SUM_WRITES != 0 ? 2 * (int)Rule::ROOM : 1 + (int)Rule::ROOM;
@@ -534,8 +596,16 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
   /* Of a leaf the passes from 1 on add terms up; it has no other where it moves no state. */
   int pass = is_leaf && Rule::SUM_WRITES == 0 ? 1 : 0;
   LeafSums<Rule> leaf_sums = {};
+  static_assert(ROW_CODES + 2 * Rule::MAX_SLOTS <= 16, "counts of a thread are 64 bits");
+  WS_OWN(Measured, seen)
+  WS_UNSHARED();
+  WS_THREADS(t) {
+    (void)t;
+    WS_MY(seen, t) = {};
+  }
+  int again = 0; /* whether a turn reads what the last one stored of the same elements */
   WS_ROLLED
-  for (int next = 0;; next += WS_BLOCK * EACH) {
+  for (int next = 0;; again = measures & ~again, next += again ? 0 : WS_BLOCK * EACH) {
     if (next >= (is_leaf && pass > 0 ? WS_LEAF : count)) {
       if (!is_leaf || (pass > 0 && leaf_sums.take(scratch, pass == 1))) break;
       pass++;
@@ -543,11 +613,13 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
       WS_BARRIER(); /* others have stored what this pass reads of a group */
     }
     const bool adds = is_leaf && pass > 0;
-    const int reads = adds ? (int)Rule::SUM_READS | (int)Rule::SUM_WRITES
-        : is_first         ? (int)Rule::SUM_READS
-                           : (int)Rule::READS;
+    const int reads = measures ? ~0
+        : adds                 ? (int)Rule::SUM_READS | (int)Rule::SUM_WRITES
+        : is_first             ? (int)Rule::SUM_READS
+                               : (int)Rule::READS;
     const int turn = next / (WS_BLOCK * EACH);
     const int start = adds ? (turn / 2 + turn % 2 * 2) * (WS_BLOCK * EACH) : next;
+    if (again) WS_BARRIER(); /* one thread stores a group's scale */
     WS_UNSHARED();
     WS_THREADS(t) {
       const int at = start + t * EACH;
@@ -619,6 +691,25 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
             widen<false>(s_bits[k], stored, s[k]);
           }
         }
+        Measured &own_seen = WS_MY(seen, t);
+        if (again) {
+          unsigned moves[EACH];
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) moves[i] = finite_magnitude(ws_to_bits_f32(g[i])) != 0;
+          see(own_seen, p, moves);
+          WS_UNROLL
+          for (int k = 0; k < Rule::MAX_SLOTS; k++) keep(slots[k].word[t], bits_of(s[k]));
+          WS_ROLLED
+          for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+            const int stored = tensor->stored[2 + k];
+            if (!is_coded(stored)) continue;
+            const bool is_moment = stored == WS_STORED_MOMENT_CODES;
+            see_codes(own_seen, kept(slots[k].word[t]), is_moment, moves, ROW_CODES + 2 * k);
+          }
+          continue;
+        }
+        WS_UNROLL
+        for (int i = 0; i < EACH; i++) own_seen.before[i] = p[i];
         const bool keeps = (group.flags & WS_KEEP_PARAMETERS) != 0;
         float before[EACH];
         WS_UNROLL
@@ -737,7 +828,8 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
     if (adds || !loops) continue;
     if (updates && encodes) WS_BARRIER(); /* a group's scale was read by all and is written by one */
     WS_ROLLED
-    for (int j = zeroes ? 1 : 2; j < (updates ? 2 + Rule::MAX_SLOTS : 2); j++) {
+    for (int j = zeroes && again == measures ? 1 : 2;
+         j < (updates && !again ? 2 + Rule::MAX_SLOTS : 2); j++) {
       const int stored = tensor->stored[j];
       const bool is_state = j > 1, is_code = encodes && is_state && is_coded(stored);
       if (!stored || (is_state && whole && !is_code)) continue;
@@ -789,6 +881,30 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
       }
     }
   }
+  if (measures) {
+    const int width = ROW_CODES + 2 * codes;
+    float *row = rows + tensor->rows + (long long)tile.index * width;
+    WS_ROLLED
+    for (int number = 0; number < ROW_CODES + 2 * Rule::MAX_SLOTS; number++) {
+      if (number >= ROW_CODES && !is_coded(tensor->stored[number / 2])) continue;
+      WS_BARRIER();
+      WS_THREADS(t) {
+        const Measured &own = WS_MY(seen, t);
+        float x[EACH] = {(float)(int)(own.counts >> 4 * number & 15u)};
+        WS_UNROLL
+        for (int i = 0; i < EACH; i++) {
+          if (number < 2) x[i] = number == 0 ? own.changes[i] : own.sizes[i];
+        }
+        keep(slots->word[t], bits_of(x));
+      }
+      const float sum = fold_tile(*slots);
+      WS_UNSHARED(); /* only device memory */
+      WS_THREADS(t) {
+        if (t == 0) *row = sum;
+      }
+      row++;
+    }
+  }
   if (!is_leaf) return;
   WS_UNSHARED(); /* only device memory from here on */
   WS_THREADS(t) {
@@ -822,14 +938,15 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
 
 #define WS_ONE_PHASE(rule, RULE)                                                        \
   enum { READS = ~0, WRITES = ~WS_GRADIENT, SUM_READS = 0, SUM_WRITES = 0 };            \
-  enum { HAS_FIRST = 0, SUMS = 0, TERMS = 1, NUMBERS = 0 };                             \
+  enum { HAS_FIRST = 0, SUMS = 0, TERMS = 1, NUMBERS = 0, MEASURES = 1 };               \
   static constexpr WS_DEVICE_MEMBER int kind(int) { return 0; }                         \
   WS_DEVICE void advance(float, float, float *, const float *, int) {}                  \
   WS_DEVICE void terms(float, float, const float *, const float *, float *, int) {}
 #define WS_ENTRY(rule, RULE)                                                            \
   WS_MIXED_RULE(rule, RULE, WS_ONE_PHASE)                                               \
+  WS_DEFINE_ROWS(mixed_##rule)                                                          \
   WS_KERNEL_FOR(2) mixed_##rule(const MixedArguments arguments) {                       \
-    mixed<mixed_##rule##_rule>(arguments, false);                                       \
+    mixed<mixed_##rule##_rule>(arguments, false, WS_ROWS(mixed_##rule, arguments));     \
   }                                                                                     \
   WS_LIST(mixed_##rule, MixedArguments)
 
@@ -853,17 +970,19 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first) {
     WS_NAME(rule##_terms)(p, g, s, k, x, options);                                      \
   }
 #define WS_WITH_SUMS(rule, RULE)                                                        \
-  enum { SUMS = WS_##RULE##_SUMS, TERMS = SUMS };                                       \
+  enum { SUMS = WS_##RULE##_SUMS, TERMS = SUMS, MEASURES = 1 };                         \
   WS_FIRST_PHASE(rule, RULE)
 /* What a rule's first phase leaves in a slot is added up by norm.cu. */
 #define WS_WITH_MATRIX(rule, RULE)                                                      \
-  enum { SUMS = 0, TERMS = 1 };                                                         \
+  enum { SUMS = 0, TERMS = 1, MEASURES = 0 };                                           \
   WS_FIRST_PHASE(rule, RULE)
 #define WS_MIXED_PHASES(rule, RULE, PHASES)                                             \
   WS_MIXED_RULE(rule, RULE, PHASES)                                                     \
   WS_DEFINE_IS_FIRST(mixed_##rule)                                                      \
+  WS_DEFINE_ROWS(mixed_##rule)                                                          \
   WS_KERNEL_FOR(2) mixed_##rule(const MixedSumArguments arguments) {                    \
-    mixed<mixed_##rule##_rule>(arguments, WS_IS_FIRST(mixed_##rule, arguments));        \
+    mixed<mixed_##rule##_rule>(                                                         \
+        arguments, WS_IS_FIRST(mixed_##rule, arguments), WS_ROWS(mixed_##rule, arguments)); \
   }                                                                                     \
   WS_LIST(mixed_##rule, MixedSumArguments)
 #define WS_SUMS_ENTRY(rule, RULE) WS_MIXED_PHASES(rule, RULE, WS_WITH_SUMS)

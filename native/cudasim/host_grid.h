@@ -122,19 +122,22 @@ struct Listed {
 #define WS_BARRIER() separate(__FILE__, __LINE__)
 #define WS_UNSHARED() separate(__FILE__, __LINE__)
 #define WS_UNIFORM(value) (read_shared(__FILE__, __LINE__), (value))
-#define WS_OWN(Type, name) static thread_local Type name[WS_BLOCK];
+#define WS_OWN(Type, name) WS_SHARED_ARRAY(Type, name, WS_BLOCK)
 #define WS_MY(name, t) name[t]
 #define WS_NEAR_MAX(name, t) near_max(name, t)
 #define WS_SHIFT_LEFT(upper, lower, by) shift_left(upper, lower, by)
 #define WS_SHIFT_RIGHT(upper, lower, by) shift_right(upper, lower, by)
 #define WS_UNROLL
 #define WS_ROLLED
+#define WS_UNROLLED_BY(count)
 #define WS_BLOCK_INDEX cudasim_block
 #define WS_ASSUME_GLOBAL(address) (void)(address)
 #define WS_STORED(row, OPERAND) (row)->stored[OPERAND]
 #define WS_AVERAGE(row) (row)->average
 #define WS_IS_FIRST(kernel, arguments) ((arguments).is_first != 0)
 #define WS_DEFINE_IS_FIRST(kernel)
+#define WS_ROWS(kernel, arguments) (arguments).rows
+#define WS_DEFINE_ROWS(kernel)
 #define WS_HOST_FENCE() std::atomic_thread_fence(std::memory_order_seq_cst)
 #define WS_LOAD_FRESH(address) (*(address))
 /* Blocks run one after the other. */

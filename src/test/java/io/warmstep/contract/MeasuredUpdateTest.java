@@ -4,22 +4,29 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
+import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.ParametersBuilder;
 import io.warmstep.StepReport;
+import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.Placement;
 import io.warmstep.testkit.ReferenceTiles;
 import io.warmstep.testkit.RuleMatrix;
+import io.warmstep.testkit.Shapes;
+import io.warmstep.testkit.StoredForm;
 import io.warmstep.testkit.TestModel;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -175,6 +182,107 @@ class MeasuredUpdateTest {
         }
       }
     }
+  }
+
+  /** A rule and how its operands are stored. */
+  private record Storing(UpdateRule rule, StoredForm form) {}
+
+  static Stream<Arguments> backendsAndForms() {
+    List<UpdateRule> rules =
+        RuleMatrix.ofEachShape().stream().filter(rule -> !rule.isOfOneType()).toList();
+    List<StoredForm> forms = new ArrayList<>(StoredForm.ofEachChoice());
+    forms.add(StoredForm.plain(ElementType.BFLOAT16));
+    forms.add(StoredForm.plain(ElementType.FLOAT16));
+    List<UpdateRule> withSquares = // which all forms can store
+        rules.stream()
+            .filter(
+                rule ->
+                    rule.stateSlots().stream()
+                        .anyMatch(slot -> slot.content() == StateSlot.Content.SQUARE))
+            .toList();
+    List<Storing> cases = new ArrayList<>();
+    for (int i = 0; i < Math.max(withSquares.size(), forms.size()); i++) {
+      cases.add(new Storing(withSquares.get(i % withSquares.size()), forms.get(i % forms.size())));
+    }
+    for (UpdateRule rule : rules) { // whose reported steps may be those of another kernel
+      cases.add(new Storing(rule, StoredForm.plain(ElementType.FLOAT32)));
+    }
+    return ContractBackend.inTurn(cases);
+  }
+
+  /**
+   * What every step changes and reports is the processor's: with clipping, an average, gradients of
+   * which some are not finite, and parameters that begin anywhere.
+   */
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndForms")
+  void anyWayToStore(ContractBackend backend, Storing storing) {
+    List<Object> actual = stored(backend.shared(), storing);
+    try (Device java = Devices.cpu(1)) {
+      assertEquals(stored(java, storing), actual);
+    }
+  }
+
+  private static List<Object> stored(Device device, Storing storing) {
+    StoredForm form = storing.form();
+    SplittableRandom random = new SplittableRandom(12);
+    ParametersBuilder added = Parameters.on(device).gradientType(form.gradients());
+    for (int i = 0; i < LENGTHS.length; i++) {
+      double[] values = Numbers.ordinary(random, ElementType.FLOAT32, LENGTHS[i]);
+      added.add(i % 2 + " " + i, form.values(), Numbers.floats(values));
+      Shapes.give(added, i % 2 + " " + i, LENGTHS[i]);
+    }
+    List<Object> all = new ArrayList<>();
+    try (Parameters parameters = added.build()) {
+      OptimizerBuilder builder =
+          Optimizer.of(parameters)
+              .rule(storing.rule())
+              .group(ParameterGroup.matching("1 *").learningRateFactor(2))
+              .learningRate(1e-3)
+              .masterWeights(form.masters())
+              .stateType(form.state(), 0)
+              .rounding(form.rounding(), 5)
+              .clipValue(0.5)
+              .listener(all::add, 1);
+      if (storing.rule().evaluation().isEmpty()
+          && !form.equals(StoredForm.plain(ElementType.FLOAT32))) {
+        builder.average(0.9);
+      }
+      try (Optimizer optimizer = builder.build()) {
+        for (int step = 0; step < 3; step++) {
+          for (Parameter parameter : parameters) {
+            int length = (int) parameter.length();
+            double[] gradients = Numbers.ordinary(random, ElementType.FLOAT32, length);
+            for (int i = 0; i < length; i++) {
+              gradients[i] *= i % 5 == 1 ? 0 : Math.scalb(1, -(i % 23));
+            }
+            if (step == 2) {
+              gradients[length / 2] = Double.NaN;
+              gradients[length / 3] = Double.NEGATIVE_INFINITY;
+            }
+            parameter.gradients().copyFrom(Numbers.floats(gradients));
+          }
+          optimizer.step();
+          optimizer.flushReports();
+          for (Parameter parameter : parameters) {
+            all.add(bits(parameter.values()));
+            for (String slot : optimizer.stateNames(parameter.name())) {
+              all.add(bits(optimizer.state(parameter.name(), slot)));
+            }
+          }
+        }
+      }
+    }
+    return all;
+  }
+
+  /** Those of the numbers that are stored, of which all NaN are the same. */
+  private static List<Float> bits(Tensor tensor) {
+    List<Float> numbers = new ArrayList<>();
+    for (float number : tensor.toFloats()) {
+      numbers.add(number);
+    }
+    return numbers;
   }
 
   private static void addAll(

@@ -59,7 +59,8 @@ public final class Rebinding {
   }
 
   /** Likewise where every second step is reported, and the reports. */
-  public static void checkReported(Device device, ElementType type, Lender lender) {
+  public static void checkReported(
+      Device device, ElementType type, Lender lender, Stepper stepper) {
     List<List<StepReport>> all = new ArrayList<>();
     check(
         device,
@@ -70,7 +71,7 @@ public final class Rebinding {
           builder.listener(reports::add, 2);
         },
         lender,
-        (optimizer, isRebound) -> optimizer.step());
+        stepper);
     assertEquals(3, all.get(0).size());
     assertEquals(all.get(1), all.get(0));
   }

@@ -27,6 +27,15 @@ public record StoredForm(
     MasterWeights masters,
     StateType state,
     Rounding rounding) {
+  /**
+   * Parameters and gradients of a type, and nothing else.
+   *
+   * @param type not float64
+   */
+  public static StoredForm plain(ElementType type) {
+    return new StoredForm(type, type, MasterWeights.NONE, StateType.FLOAT32, Rounding.NEAREST);
+  }
+
   /** Each choice of each matter, in forms as different as can be. */
   public static List<StoredForm> ofEachChoice() {
     ElementType bfloat16 = ElementType.BFLOAT16;

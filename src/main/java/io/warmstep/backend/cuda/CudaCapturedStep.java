@@ -75,7 +75,8 @@ final class CudaCapturedStep implements CapturedProgram {
     this.function = device.kernels().get("captured_step");
     this.state = arena.table(Layout.STATE_BYTES); // of no launch that is allowed
     this.result = arena.reserve(Layout.RESULT_BYTES);
-    List<CudaStepProgram.Launch> launches = List.copyOf(CudaStepProgram.launches(plan).keySet());
+    List<CudaStepProgram.Launch> launches =
+        List.copyOf(CudaStepProgram.launches(plan, null).keySet());
     int bytes = 0;
     for (CudaStepProgram.Launch each : launches) {
       bytes = Math.addExact(bytes, CudaUpdate.tableBytes(each.rule(), each.type()));
@@ -83,7 +84,7 @@ final class CudaCapturedStep implements CapturedProgram {
     this.slotBytes = bytes;
     this.table = arena.reserve(bytes);
     int[] offset = new int[1];
-    CudaStepProgram.launches(plan)
+    CudaStepProgram.launches(plan, null)
         .forEach(
             (each, runs) -> {
               updates.add(

@@ -3,9 +3,11 @@ package io.warmstep.backend.cuda;
 import io.warmstep.ElementType;
 import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
 import java.util.ArrayList;
@@ -25,6 +27,7 @@ final class CudaStepProgram implements StepProgram {
   private final CudaContext context;
   private final Arena arena;
   private final List<CudaUpdate> updates = new ArrayList<>();
+  private MeasuredUpdates measured; // null if no step has been measured
   private final CudaNorm norm;
   private StepPlan plan;
   private final boolean skipsNonFinite;
@@ -34,6 +37,7 @@ final class CudaStepProgram implements StepProgram {
   private final CudaContext.Work step = this::launch;
   private final CUcontext popped = new CUcontext();
   private StepInputs inputs;
+  private List<CudaUpdate> running = updates;
   private boolean happened;
   private boolean hasRun;
 
@@ -44,7 +48,7 @@ final class CudaStepProgram implements StepProgram {
     this.plan = plan;
     this.skipsNonFinite = plan.options().skipNonFinite();
     this.sharedGroups = plan.sharedGroups();
-    launches(plan)
+    launches(plan, null)
         .forEach(
             (launch, runs) ->
                 updates.add(
@@ -68,12 +72,24 @@ final class CudaStepProgram implements StepProgram {
   /** What the parameters of one launch have in common. */
   record Launch(StepPlan.SameRule rule, ElementType type, StoredConstants stored) {}
 
-  /** The runs of each launch, in the order of the launches. */
-  static Map<Launch, List<TensorRun>> launches(StepPlan plan) {
-    List<TensorRun> runs =
-        Span.of(plan).stream()
-            .map(span -> new TensorRun(span, plan.groups().get(span.group()).rule()))
-            .toList();
+  /**
+   * The runs of each launch, in the order of the launches.
+   *
+   * @param tiles what a measured step fills, or null
+   */
+  static Map<Launch, List<TensorRun>> launches(StepPlan plan, UpdateTiles tiles) {
+    List<TensorRun> runs = new ArrayList<>();
+    for (Span span : Span.of(plan)) {
+      if (rows(span, tiles) == null) {
+        runs.add(new TensorRun(span, plan.groups().get(span.group()).rule(), null));
+      }
+    }
+    for (Span span : tiles == null ? List.<Span>of() : Span.ofEach(plan)) {
+      MemorySlice rows = rows(span, tiles);
+      if (rows != null) {
+        runs.add(new TensorRun(span, plan.groups().get(span.group()).rule(), rows));
+      }
+    }
     Map<Launch, List<TensorRun>> launches = new LinkedHashMap<>();
     for (StepPlan.SameRule rule : plan.rules()) {
       for (TensorRun run : runs) {
@@ -88,9 +104,18 @@ final class CudaStepProgram implements StepProgram {
     return launches;
   }
 
+  /** Those of a span's first parameter, or null; all parameters of a group have some, or none. */
+  private static MemorySlice rows(Span span, UpdateTiles tiles) {
+    return tiles == null ? null : tiles.rows(span.entries().get(0).index());
+  }
+
   @Override
   public boolean rebind(StepPlan plan) {
-    boolean follows = rebind(context, updates, norm, plan);
+    boolean follows =
+        (measured == null || measured.canRebind(plan)) && rebind(context, updates, norm, plan);
+    if (follows && measured != null) {
+      measured.rebind(plan);
+    }
     this.plan = follows ? plan : this.plan;
     return follows;
   }
@@ -98,7 +123,7 @@ final class CudaStepProgram implements StepProgram {
   /** The same for the launches of any form of a step. */
   static boolean rebind(
       CudaContext context, List<CudaUpdate> updates, CudaNorm norm, StepPlan plan) {
-    List<List<TensorRun>> next = List.copyOf(launches(plan).values());
+    List<List<TensorRun>> next = List.copyOf(launches(plan, null).values());
     for (int i = 0; i < updates.size(); i++) {
       if (!updates.get(i).canRebind(next.get(i))) {
         return false;
@@ -115,6 +140,40 @@ final class CudaStepProgram implements StepProgram {
           }
         });
     return true;
+  }
+
+  /** What is computed in float32 by rules that have an entry for all ways to store operands. */
+  @Override
+  public boolean measures(int group) {
+    StepPlan.Group planned = plan.groups().get(group);
+    return !planned.rule().isOfOneType()
+        && planned.rule().matrix().isEmpty()
+        && planned.entries().stream()
+            .allMatch(entry -> entry.values().memory().type().arithmetic() == ElementType.FLOAT32);
+  }
+
+  @Override
+  public void prepare(UpdateTiles tiles) {
+    if (measured != null && measured.fits(tiles)) {
+      return;
+    }
+    context.run("prepare", context::refuseCapture);
+    if (measured != null) {
+      measured.close();
+      measured = null;
+    }
+    measured = new MeasuredUpdates(device, plan, updates, norm == null ? 0 : norm.result(), tiles);
+  }
+
+  @Override
+  public boolean run(StepInputs inputs, UpdateTiles tiles) {
+    prepare(tiles);
+    running = measured.into(tiles);
+    try {
+      return run(inputs);
+    } finally {
+      running = updates;
+    }
   }
 
   @Override
@@ -134,8 +193,8 @@ final class CudaStepProgram implements StepProgram {
       }
     }
     if (sharedGroups.isEmpty()) {
-      for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
-        updates.get(i).launch(inputs);
+      for (int i = 0; i < running.size(); i++) { // an iterator would allocate on every step
+        running.get(i).launch(inputs);
       }
     } else {
       launchTogether();
@@ -145,11 +204,11 @@ final class CudaStepProgram implements StepProgram {
 
   /** Sums of groups are exchanged in the plan's order, and in no step that is skipped. */
   private void launchTogether() {
-    updates.forEach(update -> update.launchLeaves(inputs));
+    running.forEach(update -> update.launchLeaves(inputs));
     if (!skipsNonFinite || !norm.awaitSkipped()) {
-      sharedGroups.forEach(group -> updates.forEach(update -> update.exchange(group)));
+      sharedGroups.forEach(group -> running.forEach(update -> update.exchange(group)));
     }
-    updates.forEach(CudaUpdate::launchRest);
+    running.forEach(CudaUpdate::launchRest);
   }
 
   @Override
@@ -195,6 +254,9 @@ final class CudaStepProgram implements StepProgram {
 
   /** Freeing the arena waits for launches that still use it, and so for copies from it. */
   private void release() {
+    if (measured != null) {
+      measured.close();
+    }
     arena.close();
     if (norm != null) {
       norm.close();

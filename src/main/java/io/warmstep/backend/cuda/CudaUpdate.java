@@ -206,6 +206,15 @@ final class CudaUpdate {
     }
   }
 
+  /**
+   * Says where what the next step sees goes, of launches whose runs are measured.
+   *
+   * @param rows the address from which rows count
+   */
+  void measure(long rows) {
+    all.putLong(Layout.MIXED_ROWS, rows);
+  }
+
   /** With the context current: the launches of one step. Allocates nothing. */
   void launch(StepInputs inputs) {
     launchLeaves(inputs);

@@ -76,19 +76,22 @@ final class Layout {
   static final int SUM_KINDS = 64;
   static final int SUM_STEP = 72;
 
-  /** MixedTensor: a pointer for each operand and two more, two longs, two ints, a byte for each. */
-  static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 40;
+  /**
+   * MixedTensor: a pointer for each operand and two more, three longs, two ints, a byte for each.
+   */
+  static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 48;
 
-  /** MixedArguments, before StepArguments: a pointer, two ints. */
+  /** MixedArguments, before StepArguments: a pointer, two ints, a pointer. */
   static final int MIXED_TENSORS = 0;
 
   static final int MIXED_KEY = 8;
-  static final int MIXED_STEP = 16;
+  static final int MIXED_ROWS = 16;
+  static final int MIXED_STEP = 24;
 
   /** MixedSumArguments, before SumArguments: the same, two ints. */
-  static final int MIXED_FIRST = 16;
+  static final int MIXED_FIRST = 24;
 
-  static final int MIXED_SUMS = 24;
+  static final int MIXED_SUMS = 32;
 
   /** The last scalars of a group: the weight of averages, and the number of its step in two. */
   static final int MIXED_SCALARS = StepPlan.MAX_SCALARS - 3;

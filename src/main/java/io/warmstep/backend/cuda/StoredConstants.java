@@ -13,12 +13,14 @@ import java.util.regex.Pattern;
  * @param stored how each operand is stored, as {@link io.warmstep.backend.Encoding#code} says
  * @param hasAverage whether an average of the values is kept
  * @param isFirst whether the launch is of the phase before the update, of a rule with sums
+ * @param isMeasured whether the update measures itself
  */
-record StoredConstants(List<Integer> stored, boolean hasAverage, boolean isFirst) {
+record StoredConstants(
+    List<Integer> stored, boolean hasAverage, boolean isFirst, boolean isMeasured) {
   private static final Pattern NAMED =
       Pattern.compile(
           "ld\\.(?:global|param)\\.u\\d+\\s+(%\\w+), \\[[^\\]]*\\];"
-              + " // (?:stored (\\d+)|average|(phase))");
+              + " // (?:stored (\\d+)|average|(phase)|(rows))");
 
   StoredConstants {
     stored = List.copyOf(stored);
@@ -26,12 +28,17 @@ record StoredConstants(List<Integer> stored, boolean hasAverage, boolean isFirst
 
   /** Those of the update. */
   StoredConstants(List<Integer> stored, boolean hasAverage) {
-    this(stored, hasAverage, false);
+    this(stored, hasAverage, false, false);
   }
 
-  /** Those of the phase before it. */
+  /** Those of the update in a measured step. */
+  StoredConstants measured() {
+    return new StoredConstants(stored, hasAverage, false, true);
+  }
+
+  /** Those of the phase before it, which sees nothing of the update. */
   StoredConstants first() {
-    return new StoredConstants(stored, hasAverage, true);
+    return new StoredConstants(stored, hasAverage, true, false);
   }
 
   /**
@@ -39,6 +46,7 @@ record StoredConstants(List<Integer> stored, boolean hasAverage, boolean isFirst
    *
    * @param ptx with the loads
    * @return the text with moves in the place of all, but for the load of an average that there is
+   *     and that of where what a measured step sees goes
    */
   String in(String ptx) {
     return NAMED.matcher(ptx).replaceAll(load -> Matcher.quoteReplacement(constant(load)));
@@ -52,6 +60,7 @@ record StoredConstants(List<Integer> stored, boolean hasAverage, boolean isFirst
     if (load.group(3) != null) {
       return "mov.u32 " + load.group(1) + ", " + (isFirst ? 1 : 0) + ";";
     }
-    return hasAverage ? load.group() : "mov.u64 " + load.group(1) + ", 0;";
+    boolean isThere = load.group(4) == null ? hasAverage : isMeasured;
+    return isThere ? load.group() : "mov.u64 " + load.group(1) + ", 0;";
   }
 }

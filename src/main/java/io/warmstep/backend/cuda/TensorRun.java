@@ -21,7 +21,7 @@ final class TensorRun {
   private final int[] bytes; // of an element of each
   private final List<ElementType> types; // likewise
   private final long length;
-  private final long rows; // length of the first dimension, if the run is one tensor
+  private final long height; // length of the first dimension, if the run is one tensor
   private final long[] kept; // of state that holds one value for the tensor
 
   /** Where the factors of squares lie, or null. */
@@ -33,17 +33,19 @@ final class TensorRun {
   private final long average; // of the values, or 0
   private final int parameter; // the number of the first among all
   private final long first; // that of the first element within it
+  private final long rows; // where its tiles' begin in a measured step, or 0
 
   /**
    * Takes over what a span says.
    *
    * @param rule of its group
+   * @param measured where the rows of its tiles lie in a measured step, or null
    */
-  TensorRun(Span span, UpdateRule rule) {
+  TensorRun(Span span, UpdateRule rule, MemorySlice measured) {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
-    this.rows = span.rows();
+    this.height = span.rows();
     this.factors = span.factors().orElse(null);
     this.mayMove =
         span.operands().stream()
@@ -56,7 +58,12 @@ final class TensorRun {
     this.types = span.operands().stream().map(operand -> operand.slice().memory().type()).toList();
     this.rest = span.operands().get(0).rest().map(TensorRun::address).orElse(0L);
     this.average = span.average().map(TensorRun::address).orElse(0L);
-    this.stored = span.isUniform() && hasEntry(rule, type) ? null : constants(span);
+    if (measured != null) {
+      this.stored = constants(span).measured();
+    } else {
+      this.stored = span.isUniform() && hasEntry(rule, type) ? null : constants(span);
+    }
+    this.rows = measured == null ? 0 : measured.offset();
     this.parameter = span.entries().get(0).index();
     this.first = span.entries().get(0).first();
   }
@@ -81,6 +88,11 @@ final class TensorRun {
   /** Whether the row says how operands are stored. */
   boolean isMixed() {
     return stored != null;
+  }
+
+  /** Whether the launch forms rows of its tiles. */
+  boolean isMeasured() {
+    return isMixed() && stored.isMeasured();
   }
 
   /** What the row says, or null. */
@@ -123,7 +135,7 @@ final class TensorRun {
 
   /** Writes the row that only such a rule has; the group counts among those of the launch. */
   void writeSums(ByteBuffer table, long firstLeaf, int groupOfLaunch) {
-    writeWhole(table, firstLeaf, leaves(), length, rows, groupOfLaunch);
+    writeWhole(table, firstLeaf, leaves(), length, height, groupOfLaunch);
   }
 
   /** Whether it only stands for a group of which other workers have the elements. */
@@ -165,7 +177,7 @@ final class TensorRun {
     for (int i = 0; i < StepPlan.MAX_KEPT; i++) {
       table.putLong(i < limits.length ? limits[i] : 0);
     }
-    table.putLong(firstLeaf).putLong(leaves).putLong(length).putLong(rows);
+    table.putLong(firstLeaf).putLong(leaves).putLong(length).putLong(height);
     table.put(new byte[Layout.SUM_WHOLE_BYTES - Layout.WHOLE_GROUP]); // no group, no factors
   }
 
@@ -185,7 +197,7 @@ final class TensorRun {
   }
 
   MatrixBatch.Matrix matrix(NewtonSchulz phase) {
-    return new MatrixBatch.Matrix(phase, rows, length / rows);
+    return new MatrixBatch.Matrix(phase, height, length / height);
   }
 
   /** Whether another run, of memory elsewhere, can have this one's row and tiles. */
@@ -203,7 +215,7 @@ final class TensorRun {
     }
     if (isMixed()) {
       table.putLong(rest).putLong(average).putLong(length).putLong(first / Layout.TILE);
-      table.putInt(groupOfLaunch).putInt(parameter);
+      table.putLong(rows).putInt(groupOfLaunch).putInt(parameter);
       stored.stored().forEach(code -> table.put(code.byteValue()));
       return;
     }

@@ -81,6 +81,10 @@ class CudaFaultTest {
       PARAMETERS.andThen(
           scene -> scene.addOptimizer(builder -> builder.lossScaler(LossScaler.dynamic())));
 
+  private static final Consumer<CudaScene> REPORTING =
+      PARAMETERS.andThen(
+          scene -> scene.addOptimizer(builder -> builder.clipNorm(1).listener(report -> {}, 1)));
+
   private static final Consumer<CudaScene> CAPTURED = SCALING.andThen(CudaScene::capture);
   private static final Consumer<CudaScene> CAPTURED_STEPPED =
       CAPTURED.andThen(scene -> scene.captured.step());
@@ -118,6 +122,8 @@ class CudaFaultTest {
             new Operation("Optimizer.step, clipped", OPTIMIZER, scene -> scene.optimizer.step()),
             new Operation("Optimizer.step, second", STEPPED, scene -> scene.optimizer.step()),
             new Operation("Optimizer.step, scaled", SCALING, scene -> scene.optimizer.step()),
+            // Which may go on if its room is what failed.
+            new Operation("A measured step", REPORTING, scene -> scene.optimizer.step()),
             new Operation(
                 "Optimizer.state",
                 STEPPED,

@@ -181,6 +181,30 @@ class CudaWaitTest extends SimulatedTest {
     }
   }
 
+  /** As many launches, though of other tables where the steps measure themselves. */
+  @ParameterizedTest
+  @EnumSource
+  void measuredStepsFollowGradientsElsewhere(ElementType type) {
+    List<Long> memory = new ArrayList<>();
+    try (Device device = Devices.require("cuda")) {
+      Rebinding.checkReported(
+          device,
+          type,
+          (its, length, turn) -> {
+            long handle = CudaSim.newMemory((length + 8L) * its.bytes());
+            memory.add(handle);
+            return device.borrowHandle(its, handle, turn % 5, length);
+          },
+          (optimizer, isRebound) -> {
+            long launches = CudaSim.launches();
+            optimizer.step();
+            assertEquals(3, CudaSim.launches() - launches);
+          });
+    } finally {
+      memory.forEach(CudaSim::freeMemory);
+    }
+  }
+
   /** One launch adds up, one copies the sum, and none of them waits, in whatever memory. */
   @ParameterizedTest
   @EnumSource
@@ -403,12 +427,52 @@ class CudaWaitTest extends SimulatedTest {
       waits = CudaSim.waits();
       optimizer.step(); // reads both, from its own copies, and is itself reported
       assertEquals(List.of(10L, 20L, 30L, 40L), steps(reports));
-      long copies = 1 + 3 * 2; // the norm, and three of both parameters, each with two waits
+      long copies = 1 + 2; // the norm, and the rows of both parameters, each with two waits
       assertEquals(waits + 1 + 2 * 2 * copies, CudaSim.waits(), "one for an event that is reached");
       assertTrue(CudaSim.pending() > 0, "and not for this step");
       assertEquals(live, CudaSim.live());
     }
     assertEquals(List.of(10L, 20L, 30L, 40L, 50L), steps(reports));
+  }
+
+  /** However many parameters there are, of several types, and one without an entry of its own. */
+  @Test
+  void aMeasuredStepIsAsManyLaunchesAndCopiesTheNormAlone() {
+    List<Long> calls = new ArrayList<>();
+    for (int count : new int[] {2, 40}) {
+      try (Device device = Devices.require("cuda")) {
+        ParametersBuilder builder = Parameters.on(device);
+        for (int i = 0; i < count; i++) {
+          builder.add(
+              "p" + i, i % 2 == 0 ? ElementType.FLOAT32 : ElementType.BFLOAT16, new float[5000]);
+        }
+        try (Parameters parameters = builder.build();
+            Optimizer optimizer =
+                Optimizer.of(parameters)
+                    .rule(Lamb.lamb())
+                    .learningRate(0.1)
+                    .clipNorm(1)
+                    .listener(report -> {}, 2)
+                    .build()) {
+          for (int i = 0; i < 4; i++) { // room for two reports
+            optimizer.step();
+          }
+          optimizer.flushReports();
+          long launches = CudaSim.launches();
+          long before = CudaSim.calls();
+          optimizer.step();
+          long plain = CudaSim.calls() - before;
+          assertEquals(launches += 3 + 2 * 3, CudaSim.launches());
+          before = CudaSim.calls();
+          long waits = CudaSim.waits();
+          optimizer.step();
+          assertEquals(waits, CudaSim.waits());
+          assertEquals(launches + 3 + 2 * 3, CudaSim.launches());
+          calls.add(CudaSim.calls() - before - plain);
+        }
+      }
+    }
+    assertEquals(calls.get(0), calls.get(1));
   }
 
   /** The others are left to the device, as without a listener. */

@@ -152,9 +152,11 @@ class LayoutTest {
   void mixed() {
     same("MixedTensor", Layout.MIXED_TENSOR_BYTES);
     same("MixedArguments, key", Layout.MIXED_KEY);
+    same("MixedArguments, rows", Layout.MIXED_ROWS);
     same("MixedArguments, step", Layout.MIXED_STEP);
     same("MixedArguments", Layout.MIXED_STEP + Layout.Step.FLOAT.bytes());
     same("MixedSumArguments, key", Layout.MIXED_KEY);
+    same("MixedSumArguments, rows", Layout.MIXED_ROWS);
     same("MixedSumArguments, is_first", Layout.MIXED_FIRST);
     same("MixedSumArguments, sums", Layout.MIXED_SUMS);
     same("MixedSumArguments", Layout.MIXED_SUMS + Layout.SUM_STEP + Layout.Step.FLOAT.bytes());

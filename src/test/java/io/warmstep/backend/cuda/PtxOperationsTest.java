@@ -264,6 +264,9 @@ class PtxOperationsTest {
     assertTrue(slots.find(), rule);
     int count = Integer.parseInt(slots.group(1));
     all = count == 0 ? all : all.plus(codes(count, held));
+    if (!text(rule).contains("WS_MATRIX_ENTRY")) { // squares of values and changes, and their fold
+      all = all.plus(add(1).plus(fma(2)).times(held)).plus(add(1));
+    }
     return hasSums(rule) ? all.plus(firstPhase(rule, held)) : all;
   }
 

@@ -47,7 +47,7 @@ class ReboundHandlesTest {
   @ParameterizedTest
   @EnumSource
   void reportsFollow(ElementType type) {
-    check((device, lender) -> Rebinding.checkReported(device, type, lender));
+    check((device, lender) -> Rebinding.checkReported(device, type, lender, (optimizer, isRebound) -> optimizer.step()));
   }
 
   private static void check(ElementType type, Rebinding.Stepper stepper) {

@@ -93,6 +93,9 @@ final class EntryScenes {
   /** Of a rule's entry for all ways to store operands, which is that of 16-bit types, too. */
   private static List<List<Scene>> mixed(String rule) {
     List<List<Scene>> parts = new ArrayList<>(List.of(MixedScenes.of(rule)));
+    if (usual(rule).matrix().isEmpty()) {
+      parts.add(MixedScenes.measured(rule));
+    }
     for (ElementType type : List.of(ElementType.FLOAT16, ElementType.BFLOAT16)) {
       if (usual(rule).sums().isPresent()) {
         parts.add(SumScenes.of(usual(rule), type, false));

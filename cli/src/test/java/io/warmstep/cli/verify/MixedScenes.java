@@ -11,6 +11,7 @@ import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
+import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.StateSlot;
@@ -36,6 +37,15 @@ final class MixedScenes {
 
   /** Those of a rule's entry. */
   static List<EntryScenes.Scene> of(String rule) {
+    return of(rule, false);
+  }
+
+  /** The same where each step says what it saw of its update. */
+  static List<EntryScenes.Scene> measured(String rule) {
+    return of(rule, true);
+  }
+
+  private static List<EntryScenes.Scene> of(String rule, boolean isMeasured) {
     List<EntryScenes.Scene> scenes = new ArrayList<>();
     for (UpdateRule one : Rules.forms()) {
       if (!one.kernel().equals(rule)) {
@@ -104,18 +114,19 @@ final class MixedScenes {
                   narrow,
                   Rounding.NEAREST))) {
         for (Elements elements : Elements.values()) {
-          scenes.add(device -> mismatches(device, kind, form, elements));
+          scenes.add(device -> mismatches(device, kind, form, elements, isMeasured));
         }
       }
     }
     return scenes;
   }
 
-  private static long mismatches(Device device, Kind kind, UpdateRule rule, Elements elements) {
-    List<float[]> actual = results(device, kind, rule, elements);
+  private static long mismatches(
+      Device device, Kind kind, UpdateRule rule, Elements elements, boolean isMeasured) {
+    List<float[]> actual = results(device, kind, rule, elements, isMeasured);
     List<float[]> expected;
     try (Device java = Devices.cpu()) {
-      expected = results(java, kind, rule, elements);
+      expected = results(java, kind, rule, elements, isMeasured);
     }
     long different = 0;
     for (int i = 0; i < expected.size(); i++) {
@@ -130,10 +141,12 @@ final class MixedScenes {
   }
 
   /**
-   * Parameters, gradients and state after steps of which one is skipped and one changes nothing.
+   * Parameters, gradients and state after steps of which one is skipped and one changes nothing,
+   * and what they saw.
    */
   private static List<float[]> results(
-      Device device, Kind kind, UpdateRule rule, Elements elements) {
+      Device device, Kind kind, UpdateRule rule, Elements elements, boolean isMeasured) {
+    List<float[]> results = new ArrayList<>();
     SplittableRandom random = new SplittableRandom(7);
     ParametersBuilder builder = Parameters.on(device).gradientType(kind.gradients);
     for (int i = 0; i < LENGTHS.length; i++) {
@@ -149,12 +162,17 @@ final class MixedScenes {
               .stateType(kind.state, 0)
               .rounding(kind.rounding, 99)
               .group(ParameterGroup.matching("p1").learningRateFactor(0.5))
+              .group(ParameterGroup.matching("p2"))
+              .group(ParameterGroup.matching("p3"))
               .clipValue(2);
       if (elements != Elements.SPECIAL && rule.evaluation().isEmpty()) {
         optimizing.average(0.5);
       }
       if (elements == Elements.ORDINARY) {
         optimizing.skipNonFinite(true).clipNorm(5).zeroGradients(true);
+      }
+      if (isMeasured) {
+        optimizing.listener(report -> results.add(numbers(report)), 1);
       }
       try (Optimizer optimizer = optimizing.build()) {
         for (int step = 1; step <= 3; step++) {
@@ -167,7 +185,7 @@ final class MixedScenes {
           }
           optimizer.step();
         }
-        List<float[]> results = new ArrayList<>();
+        optimizer.flushReports();
         for (int i = 0; i < LENGTHS.length; i++) {
           results.add(parameters.get("p" + i).values().toFloats());
           results.add(parameters.get("p" + i).gradients().toFloats());
@@ -183,6 +201,24 @@ final class MixedScenes {
         return results;
       }
     }
+  }
+
+  /** Two for each that is reported of an update, which together are it. */
+  private static float[] numbers(StepReport report) {
+    List<Double> numbers = new ArrayList<>();
+    for (StepReport.Update update : report.updates()) {
+      numbers.addAll(List.of(update.toWeight(), update.lost(), update.largest()));
+      for (StepReport.Codes codes : update.codes()) {
+        numbers.addAll(List.of(codes.saturated(), codes.vanished()));
+      }
+    }
+    float[] parts = new float[2 * numbers.size()];
+    for (int i = 0; i < numbers.size(); i++) {
+      double number = numbers.get(i);
+      parts[2 * i] = (float) number;
+      parts[2 * i + 1] = (float) (number - parts[2 * i]);
+    }
+    return parts;
   }
 
   private static float[] numbers(SplittableRandom random, Elements elements, int length) {

@@ -1,0 +1,136 @@
+package io.warmstep.backend.cuda;
+
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.UpdateTiles;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The launches of a measured step. Those with parameters that are measured take the place of the
+ * step's: each parameter is a row of their tables, since tiles count from its first element, and
+ * the entry is that for all ways to store operands. The others are the step's.
+ */
+final class MeasuredUpdates implements AutoCloseable {
+  private final CudaContext context;
+  private final Arena arena;
+  private final List<CudaUpdate> updates = new ArrayList<>(); // in the order of the launches
+  private final boolean[] isOwn; // of each of them
+  private final boolean[] isMeasured;
+  private final int[] parameters;
+  private final UpdateTiles layout;
+
+  /**
+   * Prepares them.
+   *
+   * @param plan the step's
+   * @param former the step's launches
+   * @param normResult where its norm is, or 0
+   * @param tiles the first that they fill
+   * @throws io.warmstep.OutOfDeviceMemoryException if there is no room for the tables; nothing
+   *     stays allocated
+   */
+  MeasuredUpdates(
+      CudaDevice device,
+      StepPlan plan,
+      List<CudaUpdate> former,
+      long normResult,
+      UpdateTiles tiles) {
+    context = device.context();
+    arena = new Arena(context);
+    layout = tiles;
+    parameters =
+        plan.groups().stream()
+            .flatMap(group -> group.entries().stream())
+            .mapToInt(StepPlan.Entry::index)
+            .toArray();
+    Map<CudaStepProgram.Launch, List<TensorRun>> unmeasured = CudaStepProgram.launches(plan, null);
+    List<CudaStepProgram.Launch> order = List.copyOf(unmeasured.keySet());
+    Map<CudaStepProgram.Launch, List<TensorRun>> launches = CudaStepProgram.launches(plan, tiles);
+    isOwn = new boolean[launches.size()];
+    isMeasured = new boolean[launches.size()];
+    launches.forEach(
+        (launch, runs) -> {
+          int i = updates.size();
+          int same = order.indexOf(launch);
+          isMeasured[i] = runs.get(0).isMeasured();
+          isOwn[i] = same < 0 || unmeasured.get(launch).size() != runs.size(); // not all its runs
+          updates.add(
+              isOwn[i]
+                  ? new CudaUpdate(context, device.kernels(), arena, plan, launch.rule(), runs)
+                  : former.get(same));
+        });
+    try {
+      arena.allocate();
+      for (int i = 0; i < isOwn.length; i++) {
+        if (isOwn[i]) {
+          updates.get(i).setFixed(normResult);
+        }
+      }
+      arena.upload();
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** Whether rows lie at the same places as those that these were prepared for. */
+  boolean fits(UpdateTiles tiles) {
+    if (tiles != layout) {
+      for (int parameter : parameters) {
+        MemorySlice rows = tiles.rows(parameter);
+        MemorySlice own = layout.rows(parameter);
+        if (rows == null ? own != null : own == null || rows.offset() != own.offset()) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  /** The launches of a step that fills these. Allocates nothing. */
+  List<CudaUpdate> into(UpdateTiles tiles) {
+    long address = 0;
+    for (int i = 0; i < parameters.length && address == 0; i++) {
+      MemorySlice rows = tiles.rows(parameters[i]);
+      address = rows == null ? 0 : ((CudaMemory) rows.memory()).addressOf(0);
+    }
+    for (int i = 0; i < isMeasured.length; i++) {
+      if (isMeasured[i]) {
+        updates.get(i).measure(address);
+      }
+    }
+    return updates;
+  }
+
+  /** Whether the parameters of a plan, elsewhere, can take the place of these. */
+  boolean canRebind(StepPlan plan) {
+    List<List<TensorRun>> next = List.copyOf(CudaStepProgram.launches(plan, layout).values());
+    boolean can = next.size() == isOwn.length;
+    for (int i = 0; can && i < isOwn.length; i++) {
+      can = !isOwn[i] || updates.get(i).canRebind(next.get(i));
+    }
+    return can;
+  }
+
+  /** Takes those. */
+  void rebind(StepPlan plan) {
+    List<List<TensorRun>> next = List.copyOf(CudaStepProgram.launches(plan, layout).values());
+    context.run(
+        "rebind",
+        () -> {
+          for (int i = 0; i < isOwn.length; i++) {
+            if (isOwn[i]) {
+              updates.get(i).rebind(next.get(i));
+            }
+          }
+        });
+  }
+
+  /** Freeing the arena waits for launches that still use it. */
+  @Override
+  public void close() {
+    arena.close();
+  }
+}
