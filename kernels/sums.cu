@@ -17,23 +17,24 @@
 WS_DEVICE float sums_scale(const NormResult *norm, float) { return norm->float_scale; }
 WS_DEVICE double sums_scale(const NormResult *norm, double) { return norm->double_scale; }
 
-template <typename T> WS_DEVICE void load_four(const T *from, bool whole, int left, T *to) {
+/* N elements, of which those from `left` on are beyond the last. */
+template <int N, typename T> WS_DEVICE void load_some(const T *from, bool whole, int left, T *to) {
   if (whole) {
     WS_UNROLL
-    for (int e = 0; e < 4; e += Storage<T>::COUNT) load_vector(from + e, to + e);
+    for (int e = 0; e < N; e += Storage<T>::COUNT) load_vector(from + e, to + e);
   } else {
     WS_UNROLL
-    for (int e = 0; e < 4; e++) to[e] = e < left ? from[e] : T();
+    for (int e = 0; e < N; e++) to[e] = e < left ? from[e] : T();
   }
 }
 
-template <typename T> WS_DEVICE void store_four(T *to, bool whole, int left, const T *from) {
+template <int N, typename T> WS_DEVICE void store_some(T *to, bool whole, int left, const T *from) {
   if (whole) {
     WS_UNROLL
-    for (int e = 0; e < 4; e += Storage<T>::COUNT) store_vector(to + e, from + e);
+    for (int e = 0; e < N; e += Storage<T>::COUNT) store_vector(to + e, from + e);
   } else {
     WS_UNROLL
-    for (int e = 0; e < 4; e++) {
+    for (int e = 0; e < N; e++) {
       if (e < left) to[e] = from[e];
     }
   }
@@ -47,7 +48,8 @@ template <class Rule, typename S> struct Leaf {
     SLOTS = Rule::MAX_SLOTS,
     ROOM = SLOTS == 0 ? 1 : SLOTS,
     READS = Rule::SUM_READS,
-    WRITES = Rule::SUM_WRITES
+    WRITES = Rule::SUM_WRITES,
+    SOME = sizeof(T) == 8 ? 2 : 4 /* elements at a time: more of float64 take too many registers */
   };
 
   const Tensor<S> &tensor;
@@ -69,25 +71,25 @@ template <class Rule, typename S> struct Leaf {
     Rule::terms(p, g, s, group.scalars, x, group.options);
   }
 
-  /* Those of a thread's which-th four elements, whose state moves. */
-  WS_DEVICE_MEMBER void four(int t, int which, T (*x)[4]) const {
-    const int first = held_index(t, 4 * which);
+  /* Those of some of a thread's elements, from the i-th on, whose state moves. */
+  WS_DEVICE_MEMBER void some(int t, int i, T (*x)[SOME]) const {
+    const int first = held_index(t, i);
     const long long at = from + first;
     const int left = n - first;
-    S values[4], gradients[4];
-    T state[ROOM][4];
-    if (READS & WS_PARAMETER) load_four(tensor.values + at, whole, left, values);
-    if (READS & WS_GRADIENT) load_four(tensor.gradients + at, whole, left, gradients);
+    S values[SOME], gradients[SOME];
+    T state[ROOM][SOME];
+    if (READS & WS_PARAMETER) load_some<SOME>(tensor.values + at, whole, left, values);
+    if (READS & WS_GRADIENT) load_some<SOME>(tensor.gradients + at, whole, left, gradients);
     WS_UNROLL
     for (int k = 0; k < SLOTS; k++) {
       if (Rule::FACTORED && factors) {
-        load_factored<4>(*factors, at, left, state[k]);
+        load_factored<SOME>(*factors, at, left, state[k]);
       } else if (READS & WS_STATE(k)) {
-        load_four(tensor.state[k] + at, whole, left, state[k]);
+        load_some<SOME>(tensor.state[k] + at, whole, left, state[k]);
       }
     }
     WS_UNROLL
-    for (int e = 0; e < 4; e++) {
+    for (int e = 0; e < SOME; e++) {
       T s[ROOM], own[SUMS];
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) s[k] = READS & WS_STATE(k) ? state[k][e] : 0;
@@ -102,32 +104,35 @@ template <class Rule, typename S> struct Leaf {
     WS_UNROLL
     for (int k = 0; k < SLOTS; k++) {
       if (Rule::FACTORED && factors) continue;
-      if (WRITES & WS_STATE(k)) store_four(tensor.state[k] + at, whole, left, state[k]);
+      if (WRITES & WS_STATE(k)) store_some<SOME>(tensor.state[k] + at, whole, left, state[k]);
     }
   }
 
   /* What the first two halvings make of a thread's terms, with the state's move. */
   WS_DEVICE_MEMBER void first(int t, Scratch<T> *scratch) const {
-    T sums[SUMS][4] = {}, lower[SUMS][4] = {};
     WS_ROLLED
-    for (int i = 0; i < 4; i++) { /* the lower half's first four, the upper half's, the next of both */
-      T own[SUMS][4];
-      four(t, i / 2 + i % 2 * 2, own);
+    for (int part = 0; part < 4; part += SOME) {
+      T sums[SUMS][SOME] = {}, lower[SUMS][SOME] = {};
+      WS_ROLLED
+      for (int i = 0; i < 4; i++) { /* the lower half's first four, the upper half's, the next of both */
+        T own[SUMS][SOME];
+        some(t, 4 * (i / 2 + i % 2 * 2) + part, own);
+        WS_UNROLL
+        for (int j = 0; j < SUMS; j++) {
+          WS_UNROLL
+          for (int e = 0; e < SOME; e++) {
+            const T two = pair(Rule::kind(j), lower[j][e], own[j][e]);
+            lower[j][e] = own[j][e];
+            if (i == 1) sums[j][e] = two;
+            if (i == 3) sums[j][e] = sums[j][e] + two;
+          }
+        }
+      }
       WS_UNROLL
       for (int j = 0; j < SUMS; j++) {
         WS_UNROLL
-        for (int e = 0; e < 4; e++) {
-          const T two = pair(Rule::kind(j), lower[j][e], own[j][e]);
-          lower[j][e] = own[j][e];
-          if (i == 1) sums[j][e] = two;
-          if (i == 3) sums[j][e] = sums[j][e] + two;
-        }
+        for (int e = 0; e < SOME; e++) scratch[j].sums[part + e][t] = sums[j][e];
       }
-    }
-    WS_UNROLL
-    for (int j = 0; j < SUMS; j++) {
-      WS_UNROLL
-      for (int e = 0; e < 4; e++) scratch[j].sums[e][t] = sums[j][e];
     }
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
@@ -124,9 +125,26 @@ class PtxOperationsTest {
     return all;
   }
 
-  /** Elements that a thread updates in the text: 16 bytes of them by vectors, and one by one. */
-  private static int held(String storage) {
-    return storage.equals("float64") ? 2 + 1 : 4 + 1;
+  /**
+   * Elements that a thread updates in the text: 16 bytes of them by vectors, and one by one; of
+   * float64 with three slots or more just these.
+   */
+  private static int held(String storage, long slots) {
+    boolean isDouble = storage.equals("float64");
+    return isDouble && slots >= 3 ? 1 : isDouble ? 2 + 1 : 4 + 1;
+  }
+
+  /** How many slots of state elements have under a kernel with some options; 0 of a pass. */
+  private static long slots(String kernel, int options) {
+    return Rules.forms().stream()
+        .filter(form -> form.kernel().equals(kernel) && form.options() == options)
+        .mapToLong(
+            form ->
+                form.stateSlots().stream()
+                    .filter(slot -> slot.extent() == StateSlot.Extent.ELEMENT)
+                    .count())
+        .max()
+        .orElse(0);
   }
 
   /** scale * g; or scale * (prescale * g), and weight_decay * p + g. */
@@ -224,24 +242,26 @@ class PtxOperationsTest {
       case "matrix_product" -> product(storage).named(type);
       default -> {
         if (kind.startsWith("sums_")) {
-          yield sums(kind.substring("sums_".length())).named(type);
+          yield sums(kind.substring("sums_".length()), storage).named(type);
         }
         if (kind.startsWith("first_")) {
-          yield first(kind.substring("first_".length()), held(storage)).named(type);
+          yield first(kind.substring("first_".length()), storage).named(type);
         }
-        yield update(kind, held(storage)).named(type);
+        yield update(kind, storage).named(type);
       }
     };
   }
 
-  private static Operations update(String rule, int held) throws IOException {
+  private static Operations update(String rule, String storage) throws IOException {
     Operations all = Operations.NONE;
     boolean hasGradient = !text(rule).contains(" and no gradient: ");
     if (hasGradient && !text(rule).contains("_SUM_READS ")) {
       all = all.plus(mul(1)); // scale * tensor_factor
     }
-    for (Operations ofOneElement : stated(rule)) {
-      all = all.plus(ofOneElement.times(held));
+    List<Operations> ofOneElement = stated(rule);
+    for (int options = 0; options < ofOneElement.size(); options++) {
+      int held = held(storage, slots(rule, options));
+      all = all.plus(ofOneElement.get(options).times(held));
       if (hasGradient) {
         all = all.plus(GRADIENT.times(held)).plus(mul(1)); // sign * scale
       }
@@ -307,7 +327,8 @@ class PtxOperationsTest {
   }
 
   /** What a rule with a matrix phase does before: an update of state alone. */
-  private static Operations first(String rule, int held) throws IOException {
+  private static Operations first(String rule, String storage) throws IOException {
+    int held = held(storage, slots(rule, 0));
     return stated(rule, "state").plus(GRADIENT).times(held).plus(mul(1)); // sign * scale
   }
 
@@ -348,20 +369,21 @@ class PtxOperationsTest {
   }
 
   /**
-   * sums.cu: 4 elements of a thread at a time, and where the plain sum failed one in a loop for the
-   * largest magnitude and then the scaled sum. State moves in the first 4.
+   * sums.cu: 4 elements of a thread at a time, 2 of float64, and where the plain sum failed one in
+   * a loop for the largest magnitude and then the scaled sum. State moves in the first of these.
    */
-  private static Operations sums(String rule) throws IOException {
+  private static Operations sums(String rule, String storage) throws IOException {
+    int some = storage.equals("float64") ? 2 : 4;
     Operations prepared = mul(2).plus(fma(1)); // scale * (prescale * g), weight_decay * p + g
     Operations state = stated(rule, "state");
     Operations terms = stated(rule, "terms");
     boolean termsHaveGradient = !movesState(rule) || kinds(rule).contains(TensorSums.Kind.SUM);
     Operations all = mul(1).plus(stated(rule, "beginning")); // sign * scale
-    all = all.plus(state.plus(prepared).times(4));
-    all = all.plus(terms.times(4 + 1));
+    all = all.plus(state.plus(prepared).times(some));
+    all = all.plus(terms.times(some + 1));
     all = all.plus((termsHaveGradient ? prepared : Operations.NONE));
     for (TensorSums.Kind kind : kinds(rule)) {
-      all = all.plus(pair(kind).plus(add(1)).times(4)).plus(BLOCK_FOLD);
+      all = all.plus(pair(kind).plus(add(1)).times(some)).plus(BLOCK_FOLD);
     }
     for (TensorSums.Kind kind : Set.copyOf(kinds(rule))) {
       all = all.plus(pair(kind));
@@ -448,7 +470,9 @@ class PtxOperationsTest {
   /** One element for each thread, or the numbers of a tensor or group: no vectors of elements. */
   private static final String WITHOUT_VECTORS =
       "(factor_tiles|factor_join|matrix_copy|matrix_product|numbers|groups)_\\w+"
-          + "|global_norm|captured_step";
+          + "|global_norm|captured_step"
+          // Four slots: see held.
+          + "|(adan|prodigy)_float64";
 
   static List<String> entriesWithVectors() throws IOException {
     return entries().stream().filter(entry -> !entry.matches(WITHOUT_VECTORS)).toList();

@@ -66,20 +66,12 @@ class PtxTest {
 
   /**
    * Those that take more, and how many. Two blocks of 256 threads fit a multiprocessor with 81 to
-   * 128 registers alike, so that fewer would gain nothing, and held to 96 most of these spill:
+   * 128 registers alike, so that fewer would gain nothing, and held to 96 some of these spill:
    * docs/BENCHMARKS.md.
    */
   private static final Map<String, Integer> MORE_REGISTERS =
       Map.ofEntries(
           Map.entry("rmsprop_float32", 75), // 72 by the assembler of CUDA 13.0
-          // Three or four slots of float64, of which a number takes two registers.
-          Map.entry("adan_float64", 111),
-          Map.entry("ademamix_float64", 102),
-          Map.entry("schedulefreeadamw_float64", 99),
-          // The sums of several elements of float64 at a time, besides.
-          Map.entry("sums_adafactor_float64", 113),
-          Map.entry("sums_lamb_float64", 128),
-          Map.entry("sums_prodigy_float64", 134),
           // Sixteen children of a node at a time, with their exponents.
           Map.entry("global_norm", 114),
           Map.entry("numbers_float32", 114),
