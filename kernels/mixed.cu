@@ -472,8 +472,8 @@ WS_DEVICE void see_codes(
   count(own, number, saturated, vanished);
 }
 
-/* Adds up WS_TILE / 2 numbers by halves. */
-WS_DEVICE float fold_tile(Slot &slot) {
+/* Adds up WS_TILE / 2 numbers by halves to the first, which is the first thread's then. */
+WS_DEVICE void fold_tile(Slot &slot) {
   WS_ROLLED
   for (int width = WS_TILE / 4; width > 0; width /= 2) {
     WS_BARRIER();
@@ -482,8 +482,6 @@ WS_DEVICE float fold_tile(Slot &slot) {
       for (int i = t; i < width; i += WS_BLOCK) slot.number[i] += slot.number[i + width];
     }
   }
-  WS_BARRIER();
-  return WS_UNIFORM(slot.number[0]);
 }
 
 WS_DEVICE const Tile *leaves_of(const MixedArguments &) { return nullptr; }
@@ -619,7 +617,7 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
                                : (int)Rule::READS;
     const int turn = next / (WS_BLOCK * EACH);
     const int start = adds ? (turn / 2 + turn % 2 * 2) * (WS_BLOCK * EACH) : next;
-    if (again) WS_BARRIER(); /* one thread stores a group's scale */
+    if (again && encodes) WS_BARRIER(); /* one thread stores a group's scale */
     WS_UNSHARED();
     WS_THREADS(t) {
       const int at = start + t * EACH;
@@ -887,7 +885,7 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
     WS_ROLLED
     for (int number = 0; number < ROW_CODES + 2 * Rule::MAX_SLOTS; number++) {
       if (number >= ROW_CODES && !is_coded(tensor->stored[number / 2])) continue;
-      WS_BARRIER();
+      WS_UNSHARED(); /* a thread's own place, which others have left before the last barrier */
       WS_THREADS(t) {
         const Measured &own = WS_MY(seen, t);
         float x[EACH] = {(float)(int)(own.counts >> 4 * number & 15u)};
@@ -897,10 +895,10 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
         }
         keep(slots->word[t], bits_of(x));
       }
-      const float sum = fold_tile(*slots);
-      WS_UNSHARED(); /* only device memory */
+      fold_tile(*slots);
+      WS_UNSHARED(); /* the same thread's */
       WS_THREADS(t) {
-        if (t == 0) *row = sum;
+        if (t == 0) *row = slots->number[0];
       }
       row++;
     }
