@@ -11,22 +11,20 @@ import java.util.List;
  */
 public enum GradientNumber {
   /** What a gradient takes of its parameter (L2); 0 for nothing. */
-  WEIGHT_DECAY((options, rule, at) -> rule.l2(at));
+  WEIGHT_DECAY {
+    @Override
+    double of(StepOptions options, UpdateRule rule, StepValues at) {
+      return rule.l2(at);
+    }
+  };
 
   private static final List<GradientNumber> ALL = List.of(values());
 
   /** How many there are. */
   public static final int COUNT = ALL.size();
 
-  private interface Source {
-    double of(StepOptions options, UpdateRule rule, StepValues at);
-  }
-
-  private final Source source;
-
-  GradientNumber(Source source) {
-    this.source = source;
-  }
+  /** The number of a group for a step. */
+  abstract double of(StepOptions options, UpdateRule rule, StepValues at);
 
   /**
    * Sets all numbers of a group for a step. Allocates nothing.
@@ -38,7 +36,7 @@ public enum GradientNumber {
    */
   public static void set(double[] numbers, StepOptions options, UpdateRule rule, StepValues at) {
     for (int i = 0; i < COUNT; i++) {
-      numbers[i] = ALL.get(i).source.of(options, rule, at);
+      numbers[i] = ALL.get(i).of(options, rule, at);
     }
   }
 }
