@@ -31,28 +31,12 @@ public final class Span {
    * @return the spans in the order of the plan, none empty but of such groups
    */
   public static List<Span> of(StepPlan plan) {
-    return of(plan, true);
-  }
-
-  /**
-   * Leaves each parameter by itself.
-   *
-   * @param plan what a step does
-   * @return a span for each parameter with elements, in the order of the plan, and those without
-   *     that {@link #of(StepPlan)} has
-   */
-  public static List<Span> ofEach(StepPlan plan) {
-    return of(plan, false);
-  }
-
-  private static List<Span> of(StepPlan plan, boolean merges) {
     List<Span> spans = new ArrayList<>();
     List<Integer> shared = plan.sharedGroups();
     for (int group = 0; group < plan.groups().size(); group++) {
       Span last = null;
       StepPlan.Group planned = plan.groups().get(group);
-      boolean mayMerge =
-          merges && planned.rule().sums().isEmpty() && !planned.adaptiveClip().isUsed();
+      boolean mayMerge = planned.rule().sums().isEmpty() && !planned.adaptiveClip().isUsed();
       for (StepPlan.Entry entry : planned.entries()) {
         if (entry.length() == 0) {
           continue;

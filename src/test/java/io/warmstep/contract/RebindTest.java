@@ -86,7 +86,11 @@ class RebindTest {
   @EnumSource
   void reportsFollow(ElementType type) {
     try (Device device = Devices.cpu(2)) {
-      Rebinding.checkReported(device, type, (its, length, turn) -> lend(device, its, length, turn), (optimizer, isRebound) -> optimizer.step());
+      Rebinding.checkReported(
+          device,
+          type,
+          (its, length, turn) -> lend(device, its, length, turn),
+          (optimizer, isRebound) -> optimizer.step());
     }
   }
 

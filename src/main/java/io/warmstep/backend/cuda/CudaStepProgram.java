@@ -8,6 +8,7 @@ import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.UpdateTiles;
+import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
 import java.util.ArrayList;
@@ -80,14 +81,11 @@ final class CudaStepProgram implements StepProgram {
   static Map<Launch, List<TensorRun>> launches(StepPlan plan, UpdateTiles tiles) {
     List<TensorRun> runs = new ArrayList<>();
     for (Span span : Span.of(plan)) {
-      if (rows(span, tiles) == null) {
-        runs.add(new TensorRun(span, plan.groups().get(span.group()).rule(), null));
-      }
-    }
-    for (Span span : tiles == null ? List.<Span>of() : Span.ofEach(plan)) {
-      MemorySlice rows = rows(span, tiles);
-      if (rows != null) {
-        runs.add(new TensorRun(span, plan.groups().get(span.group()).rule(), rows));
+      // All parameters of a group have rows, or none.
+      boolean isMeasured = tiles != null && rows(span, tiles) != null;
+      for (Span part : isMeasured ? span.parts() : List.of(span)) {
+        UpdateRule rule = plan.groups().get(span.group()).rule();
+        runs.add(new TensorRun(part, rule, isMeasured ? rows(part, tiles) : null));
       }
     }
     Map<Launch, List<TensorRun>> launches = new LinkedHashMap<>();
@@ -104,9 +102,9 @@ final class CudaStepProgram implements StepProgram {
     return launches;
   }
 
-  /** Those of a span's first parameter, or null; all parameters of a group have some, or none. */
+  /** Those of a span's first parameter, or null. */
   private static MemorySlice rows(Span span, UpdateTiles tiles) {
-    return tiles == null ? null : tiles.rows(span.entries().get(0).index());
+    return tiles.rows(span.entries().get(0).index());
   }
 
   @Override

@@ -47,7 +47,10 @@ class ReboundHandlesTest {
   @ParameterizedTest
   @EnumSource
   void reportsFollow(ElementType type) {
-    check((device, lender) -> Rebinding.checkReported(device, type, lender, (optimizer, isRebound) -> optimizer.step()));
+    check(
+        (device, lender) ->
+            Rebinding.checkReported(
+                device, type, lender, (optimizer, isRebound) -> optimizer.step()));
   }
 
   private static void check(ElementType type, Rebinding.Stepper stepper) {
