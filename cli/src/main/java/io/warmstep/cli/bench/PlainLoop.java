@@ -28,6 +28,7 @@ public final class PlainLoop implements Ceiling {
   private final int reads;
 
   /** A sum of what is read, without which the compiler would leave the reading out. */
+  @SuppressWarnings("UnusedVariable")
   private volatile double sum;
 
   /**
@@ -69,7 +70,8 @@ public final class PlainLoop implements Ceiling {
   static PlainLoop fastest(ElementType type, Footprint footprint, int mostThreads)
       throws InterruptedException {
     long ofUpdate =
-        footprint.elements() * (2L * type.bytes() + footprint.slots() * type.arithmetic().bytes());
+        footprint.elements()
+            * (2L * type.bytes() + (long) footprint.slots() * type.arithmetic().bytes());
     int arrays =
         (int) Math.max(0, (footprint.read() - ofUpdate) / (footprint.elements() * type.bytes()));
     PlainLoop loop =
