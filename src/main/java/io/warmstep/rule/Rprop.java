@@ -187,8 +187,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     float greatest = block.scalar(5);
     int start = block.start();
     int end = block.end();
-    // The compiler vectorizes neither one loop for all of it nor two where the first one stores
-    // more
+    // The compiler vectorizes neither one loop for all of it nor two where the first stores more
     // than the sizes.
     for (int i = start; i < end; i++) {
       float sign = FloatBlock.sign((scale * g[i]) * previous[i]);
@@ -223,8 +222,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     double greatest = block.scalar(5);
     int start = block.start();
     int end = block.end();
-    // The compiler vectorizes neither one loop for all of it nor two where the first one stores
-    // more
+    // The compiler vectorizes neither one loop for all of it nor two where the first stores more
     // than the sizes.
     for (int i = start; i < end; i++) {
       double sign = DoubleBlock.sign((scale * g[i]) * previous[i]);
