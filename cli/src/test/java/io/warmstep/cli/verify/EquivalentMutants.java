@@ -3,6 +3,7 @@ package io.warmstep.cli.verify;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.StepValues;
+import io.warmstep.step.GradientNumber;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -204,12 +205,16 @@ final class EquivalentMutants {
   private static int offset(String field) {
     try {
       Matcher line =
-          Pattern.compile("(?m)^WS_AT\\(" + Pattern.quote(field) + ", (\\d+)\\);")
+          Pattern.compile(
+                  "(?m)^WS_AT\\("
+                      + Pattern.quote(field)
+                      + ", (\\d+)(?: \\+ (\\d+) \\* WS_GRADIENT_NUMBERS)?\\);")
               .matcher(Files.readString(Path.of("kernels/abi.h")));
       if (!line.find()) {
         throw new AssertionError("kernels/abi.h has no offset of " + field);
       }
-      return Integer.parseInt(line.group(1));
+      int each = line.group(2) == null ? 0 : Integer.parseInt(line.group(2));
+      return Integer.parseInt(line.group(1)) + each * GradientNumber.COUNT;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
