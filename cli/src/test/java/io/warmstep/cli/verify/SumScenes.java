@@ -36,7 +36,7 @@ final class SumScenes {
       scenes.add(ofOne(rule, type, Elements.FINITE_EXTREMES, 40_001));
       return scenes;
     }
-    scenes.add(pairs(rule, type, 4096, 400));
+    scenes.add(pairs(rule, type, 4096, 1000));
     scenes.add(pairs(rule, type, 4093, 100));
     scenes.add(pairs(rule, type, 40_001, 25));
     scenes.add(ofOne(rule, type, Elements.FINITE_EXTREMES, 40_001));
