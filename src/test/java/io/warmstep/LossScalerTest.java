@@ -1,6 +1,9 @@
 package io.warmstep;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.LossScaler.State;
 import org.junit.jupiter.api.Test;
@@ -48,5 +51,42 @@ class LossScalerTest {
       assertEquals(4, after(scaler, new State(4, steps), true).scale());
       assertEquals(4, after(scaler, new State(4, steps), false).scale());
     }
+  }
+
+  @Test
+  void anUpdateTellsWhetherTheScaleIsAnother() {
+    LossScaler scaler = LossScaler.dynamic(4, 2, 0.5, 2);
+    assertFalse(scaler.update(true));
+    assertTrue(scaler.update(true));
+    assertTrue(scaler.update(false));
+    assertFalse(LossScaler.fixed(4).update(false));
+  }
+
+  @Test
+  void theScaleGrowsUpToTheLargestFloat() {
+    double half = Float.MAX_VALUE / 2;
+    LossScaler scaler = LossScaler.dynamic(half, 2, 0.5, 1);
+    assertEquals(new State(Float.MAX_VALUE, 0), after(scaler, new State(half, 0), true));
+    assertEquals(new State(Float.MAX_VALUE, 0), after(scaler, new State(Float.MAX_VALUE, 0), true));
+  }
+
+  @Test
+  void growthIsAboveOneAndAFloat() {
+    assertEquals(
+        new State(Float.MAX_VALUE, 0),
+        after(LossScaler.dynamic(1, Float.MAX_VALUE, 0.5, 1), new State(1, 0), true));
+    for (double growth : new double[] {1, 2.0 * Float.MAX_VALUE, Double.NaN}) {
+      IllegalArgumentException e =
+          assertThrows(
+              IllegalArgumentException.class, () -> LossScaler.dynamic(4, growth, 0.5, 10));
+      assertTrue(e.getMessage().contains("growthFactor is " + growth), e.getMessage());
+    }
+  }
+
+  @Test
+  void nothingIsRestoredFromNoState() {
+    LossScaler scaler = LossScaler.fixed(4);
+    NullPointerException e = assertThrows(NullPointerException.class, () -> scaler.restore(null));
+    assertTrue(e.getMessage().contains("pass one that state() returned"), e.getMessage());
   }
 }

@@ -2,7 +2,6 @@ package io.warmstep;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,8 +9,10 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.warmstep.testkit.EventReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
@@ -149,11 +150,23 @@ class StepLogTest {
 
   @Test
   void runsOfOneSecondGetFilesOfTheirOwn() throws IOException {
-    EventFile first = EventFile.create(folder);
-    EventFile second = EventFile.create(folder);
-    first.close();
-    second.close();
-    assertNotEquals(first.file(), second.file());
+    List<String> names = new ArrayList<>();
+    long before = System.currentTimeMillis() / 1000;
+    for (int i = 0; i < 4; i++) { // of which two are of one second at least
+      try (EventFile file = EventFile.create(folder)) {
+        names.add(file.file().getFileName().toString());
+      }
+    }
+    long after = System.currentTimeMillis() / 1000;
+    List<String> expected = new ArrayList<>();
+    for (long second = before; second <= after; second++) {
+      String start = "events.out.tfevents." + second + ".warmstep.";
+      long count = names.stream().filter(name -> name.startsWith(start)).count();
+      for (int number = 0; number < count; number++) {
+        expected.add(start + number);
+      }
+    }
+    assertEquals(expected, names);
   }
 
   @Test
@@ -161,5 +174,52 @@ class StepLogTest {
     Path file = Files.createFile(folder.resolve("file"));
     assertThrows(IOException.class, () -> StepLog.csv(file.resolve("x.csv")));
     assertThrows(IOException.class, () -> StepLog.tensorBoard(file.resolve("run")));
+  }
+
+  /** Whoever follows a run reads each step as soon as it is reported. */
+  @Test
+  void aStepIsInTheFileBeforeTheNext() throws IOException {
+    Path csv = folder.resolve("log.csv");
+    Path lines = folder.resolve("log.jsonl");
+    Path run = folder.resolve("run");
+    try (StepLog first = StepLog.csv(csv);
+        StepLog second = StepLog.jsonLines(lines);
+        StepLog third = StepLog.tensorBoard(run)) {
+      for (StepLog log : List.of(first, second, third)) {
+        log.onStep(FIRST);
+      }
+      assertEquals(2, Files.readAllLines(csv).size());
+      assertEquals(1, Files.readAllLines(lines).size());
+      try (var files = Files.list(run)) {
+        EventReader read = EventReader.of(files.findFirst().orElseThrow());
+        assertEquals(5, read.scalars().size());
+      }
+    }
+  }
+
+  @Test
+  void aClosedLogTakesNoMore() throws IOException {
+    for (StepLog log :
+        List.of(
+            StepLog.csv(folder.resolve("log.csv")),
+            StepLog.jsonLines(folder.resolve("log.jsonl")),
+            StepLog.tensorBoard(folder.resolve("run")))) {
+      log.onStep(FIRST);
+      log.close();
+      assertThrows(UncheckedIOException.class, () -> log.onStep(SECOND));
+    }
+  }
+
+  @Test
+  void controlCharactersAreEscapedAndSpacesAreNot() throws IOException {
+    Path file = folder.resolve("log.jsonl");
+    try (StepLog log = StepLog.jsonLines(file)) {
+      StepReport.Update update =
+          new StepReport.Update("a b", 1, 0, 1, "\u001f \n\u0000", List.of());
+      log.onStep(new StepReport(1, 1, 1, 1, 1, 0, List.of(update)));
+    }
+    String line = Files.readAllLines(file).get(0);
+    assertTrue(line.contains("update_to_weight/a b"), line);
+    assertTrue(line.contains("\"\\u001f \\u000a\\u0000\""), line);
   }
 }

@@ -57,9 +57,18 @@ class ShardedReportTest {
         .badStep(BAD);
   }
 
+  /** Whose state has numbers that no code stands for. */
+  private static ShardedRun saturated() {
+    return new ShardedRun(
+            List.of(ElementType.FLOAT32),
+            builder -> builder.rule(Momentum.heavyBall(0.9)).stateType(StateType.INT8, 0))
+        .badStep(BAD);
+  }
+
   static List<ShardedRun> runs() {
     return List.of(
         narrow(),
+        saturated(),
         new ShardedRun(
                 MIXED,
                 builder ->
@@ -154,6 +163,8 @@ class ShardedReportTest {
     assertEquals(BAD, skipped.step());
     assertEquals(2, skipped.updates().get(0).codes().size());
     assertEquals(Double.NaN, skipped.updates().get(0).toWeight());
+    StepReport.Update after = alone(saturated()).get(0).get(BAD).updates().get(0);
+    assertTrue(after.codes().get(0).saturated() > 0, after.toString());
   }
 
   /** The others take part, and one of them wants fewer numbers. */

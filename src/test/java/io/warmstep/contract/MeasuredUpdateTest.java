@@ -139,7 +139,7 @@ class MeasuredUpdateTest {
     }
   }
 
-  /** Beyond the arrays that a long tensor is cut into. */
+  /** Beyond the arrays that a long tensor is cut into, and the rows that are read at a time. */
   @ParameterizedTest(name = "{0}")
   @MethodSource("backends")
   void longTensors(ContractBackend backend) {
@@ -147,7 +147,7 @@ class MeasuredUpdateTest {
     ElementType type = ElementType.FLOAT32;
     try (Device device = backend.open();
         TestModel model = new TestModel(device)) {
-      for (int length : new int[] {1001, 600_000, 300_001}) {
+      for (int length : new int[] {1001, 2_200_000, 300_001}) {
         model.add(
             type + " " + length, type, Placement.OWNED, Numbers.ordinary(random, type, length));
       }

@@ -348,6 +348,36 @@ class StepListenerTest {
 
   @ParameterizedTest
   @MethodSource("backends")
+  void everyListenerIsToldWhateverTheOthersThrow(ContractBackend backend) {
+    List<Long> told = new ArrayList<>();
+    try (Device device = backend.opener().get();
+        Parameters parameters = Parameters.on(device).add("w", new float[] {1, 1}).build()) {
+      OptimizerBuilder builder = Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1);
+      for (String message : List.of("first", "second")) {
+        builder.listener(
+            report -> {
+              throw new UnsupportedOperationException(message);
+            },
+            1);
+      }
+      try (Optimizer optimizer = builder.listener(report -> told.add(report.step()), 1).build()) {
+        Exception failure =
+            assertThrows(
+                UnsupportedOperationException.class,
+                () -> {
+                  optimizer.step();
+                  optimizer.flushReports(); // where it was not there yet
+                });
+        assertEquals("first", failure.getMessage());
+        assertEquals("second", failure.getSuppressed()[0].getMessage());
+        assertEquals(1, failure.getSuppressed().length);
+        assertEquals(List.of(1L), told);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("backends")
   void twoOptimizersOfOneBuilderCountApart(ContractBackend backend) {
     List<StepReport> reports = new ArrayList<>();
     try (Device device = backend.opener().get();

@@ -247,6 +247,8 @@ class DeviceScaleTest extends SimulatedTest {
         assertEquals(new LossScaler.State(256, 3), scaler.state());
         assertArrayEquals(new float[] {256}, lossScale.toFloats());
       }
+      scaler.restore(inexact); // nobody reads it any longer
+      assertEquals(inexact, scaler.state());
     }
   }
 
@@ -284,6 +286,32 @@ class DeviceScaleTest extends SimulatedTest {
       assertArrayEquals(new float[] {8}, lossScale.toFloats());
     } finally {
       CudaSim.endContext(contextHandle, streamHandle);
+    }
+  }
+
+  /** What the device decided, to whoever asks first. */
+  @Test
+  void theScalerKnowsOfTheLastStep() {
+    for (boolean isPrinted : new boolean[] {false, true}) {
+      LossScaler scaler = LossScaler.dynamic(1024, 2, 0.5, 2);
+      try (Device cuda = Devices.require("cuda");
+          Parameters parameters = Parameters.on(cuda).add("p", new float[2]).build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Momentum.heavyBall(0.9))
+                  .learningRate(0.1)
+                  .lossScaler(scaler)
+                  .build()) {
+        optimizer.step();
+        parameters.get("p").gradients().copyFrom(new float[] {1, Float.NaN});
+        optimizer.step();
+        if (isPrinted) {
+          cuda.synchronize(); // as printing does not
+          assertTrue(scaler.toString().startsWith("loss scaler at 512.0 "), scaler.toString());
+        } else {
+          assertEquals(new LossScaler.State(512, 0), scaler.state());
+        }
+      }
     }
   }
 }

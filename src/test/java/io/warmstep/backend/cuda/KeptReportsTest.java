@@ -1,0 +1,212 @@
+package io.warmstep.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.Optimizer;
+import io.warmstep.OutOfDeviceMemoryException;
+import io.warmstep.Parameter;
+import io.warmstep.ParameterGroup;
+import io.warmstep.Parameters;
+import io.warmstep.RateFinder;
+import io.warmstep.StepReport;
+import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.RangeTest;
+import io.warmstep.testkit.LoggedWarnings;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.logging.LogRecord;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What reports keep on a device until they are read, on the simulated driver, which does its work
+ * as late as it may.
+ */
+class KeptReportsTest extends SimulatedTest {
+  /** Whose reports keep rows, and whose keep copies. */
+  private static final List<UpdateRule> RULES =
+      List.of(Sgd.sgd(), Lookahead.around(Sgd.sgd()).k(1000));
+
+  private static final long NO_LIMIT = 8L << 30;
+
+  @AfterEach
+  void endLimit() {
+    CudaSim.memoryLimit(NO_LIMIT);
+  }
+
+  private static Parameters parameters(Device device) {
+    return Parameters.on(device)
+        .add("a", new float[500_000]) // more than all else takes
+        .add("b", new float[] {1, 2, 3, 4})
+        .build();
+  }
+
+  private static Optimizer optimizer(
+      Parameters parameters, UpdateRule rule, List<StepReport> reports) {
+    return Optimizer.of(parameters)
+        .rule(rule)
+        .learningRate(1)
+        .clipNorm(1e9)
+        .listener(reports::add, 1)
+        .build();
+  }
+
+  private static List<Long> steps(List<StepReport> reports) {
+    return reports.stream().map(StepReport::step).toList();
+  }
+
+  /** So a group may be frozen for many steps, and thawed, and nothing is asked of the driver. */
+  @Test
+  void memoryIsReusedUntilGroupsChange() {
+    for (UpdateRule rule : RULES) {
+      List<StepReport> reports = new ArrayList<>();
+      try (Device device = Devices.require("cuda");
+          Parameters parameters = parameters(device);
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(rule)
+                  .learningRate(1)
+                  .group(ParameterGroup.matching("b"))
+                  .listener(reports::add, 1)
+                  .build()) {
+        List<List<Long>> turns = new ArrayList<>();
+        for (int turn = 0; turn < 3; turn++) {
+          twoReports(optimizer);
+          long bytes = CudaSim.liveBytes();
+          long live = CudaSim.live();
+          long calls = callsOfTwoReports(optimizer);
+          assertEquals(calls, callsOfTwoReports(optimizer), "none for memory");
+          optimizer.groups().freeze("*");
+          twoReports(optimizer);
+          assertTrue(CudaSim.liveBytes() < bytes, "the frozen group's is returned");
+          turns.add(List.of(bytes, live, CudaSim.liveBytes(), CudaSim.live()));
+          optimizer.groups().unfreeze("*");
+        }
+        assertEquals(turns.get(1), turns.get(2)); // all kernels are loaded
+      }
+      assertEquals(3 * 8, reports.size());
+    }
+  }
+
+  private static void twoReports(Optimizer optimizer) {
+    optimizer.step();
+    optimizer.step();
+    optimizer.flushReports();
+  }
+
+  private static long callsOfTwoReports(Optimizer optimizer) {
+    long before = CudaSim.calls();
+    twoReports(optimizer);
+    return CudaSim.calls() - before;
+  }
+
+  /** It waits for the oldest report, whose memory is then free. */
+  @Test
+  void withRoomForOneReportStepsWaitForIt() {
+    for (UpdateRule rule : RULES) {
+      List<StepReport> reports = new ArrayList<>();
+      try (Device device = Devices.require("cuda");
+          Parameters parameters = parameters(device);
+          Optimizer optimizer = optimizer(parameters, rule, reports)) {
+        optimizer.step();
+        CudaSim.memoryLimit(CudaSim.liveBytes() + 64);
+        for (int step = 2; step <= 5; step++) {
+          optimizer.step();
+          assertEquals(step - 1, reports.size());
+        }
+        optimizer.flushReports();
+        assertEquals(List.of(1L, 2L, 3L, 4L, 5L), steps(reports));
+        CudaSim.memoryLimit(NO_LIMIT);
+      }
+    }
+  }
+
+  @Test
+  void withoutRoomForOneNothingChanges() {
+    for (UpdateRule rule : RULES) {
+      List<StepReport> reports = new ArrayList<>();
+      try (Device device = Devices.require("cuda");
+          Parameters parameters = parameters(device);
+          Optimizer optimizer = optimizer(parameters, rule, reports)) {
+        Parameter b = parameters.get("b");
+        b.gradients().copyFrom(new float[] {1, 1, 1, 1});
+        for (long room = 0; room < 5000; room += 1024) { // enough for some of its parts
+          CudaSim.memoryLimit(CudaSim.liveBytes() + room);
+          assertThrows(OutOfDeviceMemoryException.class, optimizer::step);
+          long live = CudaSim.live(); // with kernels that stay loaded
+          assertThrows(OutOfDeviceMemoryException.class, optimizer::step);
+          assertEquals(live, CudaSim.live(), "what was allocated is returned");
+          assertArrayEquals(new float[] {1, 2, 3, 4}, b.values().toFloats());
+        }
+        CudaSim.memoryLimit(NO_LIMIT);
+        optimizer.step();
+        assertArrayEquals(new float[] {0, 1, 2, 3}, b.values().toFloats());
+        assertEquals(1, optimizer.stepCount());
+      }
+      assertEquals(List.of(1L), steps(reports));
+    }
+  }
+
+  /** The rest is told of, and whoever closes the optimizer need not know. */
+  @Test
+  void aFailedDeviceLosesTheReportsThatWereNotRead() {
+    Pattern lost = Pattern.compile("the reports of (\\d) steps are lost, as the device failed");
+    TreeSet<Integer> seen = new TreeSet<>();
+    boolean reached = true;
+    for (long call = 1; reached; call++) {
+      List<StepReport> reports = new ArrayList<>();
+      try (LoggedWarnings log = new LoggedWarnings();
+          Device device = Devices.require("cuda");
+          Parameters parameters = parameters(device)) {
+        Optimizer optimizer = optimizer(parameters, Sgd.sgd(), reports);
+        twoReports(optimizer); // for which memory is allocated
+        reports.clear();
+        optimizer.step();
+        optimizer.step();
+        assertEquals(0, reports.size());
+        CudaSim.failAt(call, CudaSim.LAUNCH_FAILED, false);
+        optimizer.close();
+        reached = CudaSim.calls() >= call;
+        CudaSim.failNothing();
+        int missing = 0;
+        for (LogRecord record : log.records()) {
+          Matcher message = lost.matcher(record.getMessage());
+          if (message.matches()) {
+            missing += Integer.parseInt(message.group(1));
+            assertTrue(record.getThrown() != null, "with its reason");
+          }
+        }
+        assertEquals(2, missing + reports.size(), "call " + call);
+        seen.add(missing);
+      }
+    }
+    assertEquals(new TreeSet<>(List.of(0, 1, 2)), seen);
+  }
+
+  @Test
+  void aRangeTestReturnsItsCopies() {
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = parameters(device)) {
+      List<Long> live = new ArrayList<>();
+      for (int i = 0; i < 2; i++) {
+        RateFinder.run(
+            parameters,
+            RangeTest.exponential(1e-5, 1, 60),
+            builder -> builder.rule(Sgd.sgd()),
+            () -> 1);
+        live.add(CudaSim.live());
+      }
+      assertEquals(live.get(0), live.get(1));
+    }
+  }
+}
