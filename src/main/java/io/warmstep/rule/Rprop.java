@@ -187,23 +187,23 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     float greatest = block.scalar(5);
     int start = block.start();
     int end = block.end();
-    // The compiler vectorizes neither one loop for all of it nor two where the first stores more
-    // than the sizes.
+    // Three loops, since the compiler vectorizes none of all. The sign is kept where the gradient
+    // will be.
     for (int i = start; i < end; i++) {
-      float sign = FloatBlock.sign((scale * g[i]) * previous[i]);
-      float keeps = Math.max(0f, sign);
-      float turns = Math.max(0f, -sign);
-      float factor = keeps * grow + turns * shrink + (1f - keeps - turns);
+      previous[i] = FloatBlock.sign((scale * g[i]) * previous[i]);
+    }
+    for (int i = start; i < end; i++) {
+      float sign = previous[i];
+      float any = Math.abs(sign);
+      float turns = any - sign; // 2 where the gradient flips
+      // The gradient, or where it flips, a zero of its sign.
+      float bound = (2f - turns) * Float.MAX_VALUE * 2f;
+      previous[i] = Math.max(-bound, Math.min(bound, scale * g[i]));
+      float factor = (any + sign) * 0.5f * grow + turns * 0.5f * shrink + (1f - any);
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
     }
     for (int i = start; i < end; i++) {
-      float gi = scale * g[i];
-      float turns = Math.max(0f, -FloatBlock.sign(gi * previous[i]));
-      // The gradient, or where it flips, a zero of its sign.
-      float bound = (1f - turns) * Float.MAX_VALUE * 2f;
-      float moves = Math.max(-bound, Math.min(bound, gi));
-      previous[i] = moves;
-      p[i] = Math.fma(-FloatBlock.sign(moves), sizes[i], p[i]);
+      p[i] = Math.fma(-FloatBlock.sign(previous[i]), sizes[i], p[i]);
     }
   }
 
@@ -222,23 +222,23 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     double greatest = block.scalar(5);
     int start = block.start();
     int end = block.end();
-    // The compiler vectorizes neither one loop for all of it nor two where the first stores more
-    // than the sizes.
+    // Three loops, since the compiler vectorizes none of all. The sign is kept where the gradient
+    // will be.
     for (int i = start; i < end; i++) {
-      double sign = DoubleBlock.sign((scale * g[i]) * previous[i]);
-      double keeps = Math.max(0.0, sign);
-      double turns = Math.max(0.0, -sign);
-      double factor = keeps * grow + turns * shrink + (1.0 - keeps - turns);
+      previous[i] = DoubleBlock.sign((scale * g[i]) * previous[i]);
+    }
+    for (int i = start; i < end; i++) {
+      double sign = previous[i];
+      double any = Math.abs(sign);
+      double turns = any - sign; // 2 where the gradient flips
+      // The gradient, or where it flips, a zero of its sign.
+      double bound = (2.0 - turns) * Double.MAX_VALUE * 2.0;
+      previous[i] = Math.max(-bound, Math.min(bound, scale * g[i]));
+      double factor = (any + sign) * 0.5 * grow + turns * 0.5 * shrink + (1.0 - any);
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
     }
     for (int i = start; i < end; i++) {
-      double gi = scale * g[i];
-      double turns = Math.max(0.0, -DoubleBlock.sign(gi * previous[i]));
-      // The gradient, or where it flips, a zero of its sign.
-      double bound = (1.0 - turns) * Double.MAX_VALUE * 2.0;
-      double moves = Math.max(-bound, Math.min(bound, gi));
-      previous[i] = moves;
-      p[i] = Math.fma(-DoubleBlock.sign(moves), sizes[i], p[i]);
+      p[i] = Math.fma(-DoubleBlock.sign(previous[i]), sizes[i], p[i]);
     }
   }
 }
