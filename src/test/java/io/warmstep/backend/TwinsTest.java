@@ -38,6 +38,7 @@ class TwinsTest {
     SUBSTITUTIONS.put("Float", "Double");
     SUBSTITUTIONS.put("float(?!64)", "double");
     SUBSTITUTIONS.put("(?<![\\w.])(\\d+)f\\b", "$1.0");
+    SUBSTITUTIONS.put("(?<![\\w.])(\\d+\\.\\d+)f\\b", "$1");
     // Long names and casts make the formatter break lines elsewhere.
     SUBSTITUTIONS.put("\\s*\\n\\s*", " ");
     SUBSTITUTIONS.put("\\( ", "(");
@@ -116,6 +117,7 @@ class TwinsTest {
   @Test
   void aDifferenceIsFound() {
     assertEquals("double a = (b + 1.0) * c;", asFloat64("float a = (b + 1f) * c;"));
+    assertEquals("double a = 0.5 * b;", asFloat64("float a = 0.5f * b;"));
     assertEquals("Math.sqrt(v)", asFloat64("(float) Math.sqrt(v)"));
     assertEquals(false, asFloat64("a + b").equals(asFloat64("a - b")));
     String helper = "\n  private static float floor(FloatBlock block) {\n    return 1f;\n  }\n";
