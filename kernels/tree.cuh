@@ -144,6 +144,12 @@ WS_DEVICE bool exponent_of_largest(typename Format<T>::Word largest, Sum<T> *lea
   return largest != 0 && is_finite;
 }
 
+/* What a thread has of the sums that a node joins. */
+template <typename T> struct Children {
+  T sums[WS_HELD];
+  int exponents[WS_HELD];
+};
+
 /*
  * Joins n sums, 1 to WS_LEAF. All loads are in flight at once: those beyond n are the last one's
  * again. They are from the second-level cache, since other blocks may just have stored the values.
@@ -151,36 +157,31 @@ WS_DEVICE bool exponent_of_largest(typename Format<T>::Word largest, Sum<T> *lea
 template <typename T>
 WS_DEVICE Sum<T> join(Scratch<T> &scratch, int kind, const T *sums, const int *exponents, int n) {
   typedef Format<T> F;
+  WS_OWN(Children<T>, all_held)
   Sum<T> node;
   WS_BARRIER();
-  if (kind == WS_SUM_LARGEST) {
-    WS_THREADS(t) {
-      T held[WS_HELD];
-      WS_UNROLL
-      for (int i = 0; i < WS_HELD; i++) held[i] = WS_LOAD_FRESH(sums + clamped(held_index(t, i), n));
-      typename F::Word largest = 0;
-      WS_UNROLL
-      for (int i = 0; i < WS_HELD; i++) {
-        if (F::bits(held[i]) > largest) largest = F::bits(held[i]);
-      }
-      scratch.largest[t] = largest;
+  WS_THREADS(t) {
+    Children<T> &held = WS_MY(all_held, t);
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) {
+      const int index = clamped(held_index(t, i), n);
+      held.sums[i] = WS_LOAD_FRESH(sums + index);
+      held.exponents[i] = WS_LOAD_FRESH(exponents + index);
     }
+    typename F::Word largest = 0;
+    int exponent = held.exponents[0];
+    WS_UNROLL
+    for (int i = 0; i < WS_HELD; i++) {
+      if (F::bits(held.sums[i]) > largest) largest = F::bits(held.sums[i]);
+      if (held.exponents[i] > exponent) exponent = held.exponents[i];
+    }
+    if (kind == WS_SUM_LARGEST) scratch.largest[t] = largest;
+    scratch.exponents[t] = exponent;
+  }
+  if (kind == WS_SUM_LARGEST) {
     node.sum = F::value(largest_of(scratch));
     node.exponent = 0;
     return node;
-  }
-  WS_THREADS(t) {
-    int held[WS_HELD];
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD; i++) {
-      held[i] = WS_LOAD_FRESH(exponents + clamped(held_index(t, i), n));
-    }
-    int largest = held[0];
-    WS_UNROLL
-    for (int i = 1; i < WS_HELD; i++) {
-      if (held[i] > largest) largest = held[i];
-    }
-    scratch.exponents[t] = largest;
   }
   for (int width = WS_BLOCK / 2; width > 0; width /= 2) {
     WS_BARRIER();
@@ -195,22 +196,16 @@ WS_DEVICE Sum<T> join(Scratch<T> &scratch, int kind, const T *sums, const int *e
   const int power = kind == WS_SUM_SQUARES ? 2 : 1;
   WS_UNSHARED(); /* sums are not exponents */
   WS_THREADS(t) {
-    T held[WS_HELD], halves[WS_HELD / 2];
-    int below[WS_HELD];
+    const Children<T> &held = WS_MY(all_held, t);
+    T scaled[WS_HELD], halves[WS_HELD / 2];
     WS_UNROLL
     for (int i = 0; i < WS_HELD; i++) {
-      const int index = clamped(held_index(t, i), n);
-      held[i] = WS_LOAD_FRESH(sums + index);
-      below[i] = WS_LOAD_FRESH(exponents + index);
-    }
-    WS_UNROLL
-    for (int i = 0; i < WS_HELD; i++) {
-      const int shift = power * (below[i] - node.exponent);
+      const int shift = power * (held.exponents[i] - node.exponent);
       const bool counts = held_index(t, i) < n && shift >= min_exponent<T>();
-      held[i] = counts ? held[i] * power_of_two<T>(shift) : 0;
+      scaled[i] = counts ? held.sums[i] * power_of_two<T>(shift) : 0;
     }
     WS_UNROLL
-    for (int i = 0; i < WS_HELD / 2; i++) halves[i] = held[i] + held[WS_HELD / 2 + i];
+    for (int i = 0; i < WS_HELD / 2; i++) halves[i] = scaled[i] + scaled[WS_HELD / 2 + i];
     put(scratch, t, halves);
   }
   node.sum = fold(scratch);

@@ -72,10 +72,6 @@ class PtxTest {
   private static final Map<String, Integer> MORE_REGISTERS =
       Map.ofEntries(
           Map.entry("rmsprop_float32", 75), // 72 by the assembler of CUDA 13.0
-          // Sixteen children of a node at a time, with their exponents.
-          Map.entry("global_norm", 114),
-          Map.entry("numbers_float32", 114),
-          Map.entry("numbers_float64", 113),
           // A tile of the product.
           Map.entry("matrix_product_float32", 119));
 
