@@ -24,6 +24,9 @@
 /* With the least number of blocks on a multiprocessor: assemblers that are not told spill registers
    to fit one more. 0 tells nothing. */
 #define WS_KERNEL_FOR(blocks) extern "C" __global__ void __launch_bounds__(WS_BLOCK, blocks)
+/* With at most so many registers, where assemblers would take more than a kernel needs. Blocks are as
+   large as in the others, but nvcc does not take both bounds. */
+#define WS_KERNEL_WITHIN(registers) extern "C" __global__ void __maxnreg__(registers)
 #define WS_DEVICE_MEMBER __device__ __forceinline__
 #define WS_SHARED __shared__
 #define WS_SHARED_ARRAY(Type, name, count) __shared__ Type name[count];
@@ -152,6 +155,9 @@ static __device__ __forceinline__ float *average_of(const MixedTensor *row) {
   return average;
 }
 #endif
+
+/* Of n places from 0 on, that of an index, or the last one. */
+WS_DEVICE int clamped(int index, int n) { return index < n ? index : n - 1; }
 
 /* One access for all elements of a vector, at an address that is a multiple of its size. */
 WS_DEVICE void load_vector(const float *from, float *to) {

@@ -75,39 +75,35 @@ template <typename T> struct Product {
     T staged[STAGED][PITCH];
   };
 
-  /* What a thread keeps from phase to phase. */
+  /* What a thread keeps from phase to phase: its sums, and what it loads next of each factor. */
   struct Held {
     T sums[HELD][HELD];
+    const T *left;
+    const T *right;
   };
 
-  /* Elements of rows by the inner index, which is their last. */
-  WS_DEVICE void load_rows(
-      int t, const T *from, int row, int rows, int depth, int at, T (*to)[PITCH]) {
-    enum { ROWS = WS_BLOCK / WS_DEPTH };
-    const int i = row + t / WS_DEPTH, k = at + t % WS_DEPTH;
-    const T *const first = from + (long long)i * depth + k;
-    T elements[LOADS];
+  /*
+   * A thread's elements of a part of a factor: of `left` rows or columns every WS_DEPTH-th, and beyond
+   * them the last of these again. Their sums are stored nowhere, and to choose zeros for them would take
+   * registers.
+   */
+  WS_DEVICE void load(const T *from, long long step, int left, T *elements) {
     WS_UNROLL
     for (int e = 0; e < LOADS; e++) {
-      elements[e] = i + e * ROWS < rows && k < depth ? first[(long long)e * ROWS * depth] : 0;
+      elements[e] = *from;
+      if ((e + 1) * WS_DEPTH < left) from += step;
     }
-    WS_UNROLL
-    for (int e = 0; e < LOADS; e++) to[t % WS_DEPTH][t / WS_DEPTH + e * ROWS] = elements[e];
   }
 
-  /* The same of rows at the inner index. */
-  WS_DEVICE void load_columns(
-      int t, const T *from, int column, int columns, int depth, int at, T (*to)[PITCH]) {
-    enum { ROWS = WS_BLOCK / TILE };
-    const int k = at + t / TILE, j = column + t % TILE;
-    const T *const first = from + (long long)k * columns + j;
-    T elements[LOADS];
+  /* Elements of rows, by the inner index. */
+  WS_DEVICE void store_rows(int t, const T *elements, T (*to)[PITCH]) {
     WS_UNROLL
-    for (int e = 0; e < LOADS; e++) {
-      elements[e] = j < columns && k + e * ROWS < depth ? first[(long long)e * ROWS * columns] : 0;
-    }
+    for (int e = 0; e < LOADS; e++) to[t % WS_DEPTH][t / WS_DEPTH + e * WS_DEPTH] = elements[e];
+  }
+  /* Elements of columns. */
+  WS_DEVICE void store_columns(int t, const T *elements, T (*to)[PITCH]) {
     WS_UNROLL
-    for (int e = 0; e < LOADS; e++) to[t / TILE + e * ROWS][t % TILE] = elements[e];
+    for (int e = 0; e < LOADS; e++) to[t / WS_DEPTH][t % WS_DEPTH + e * WS_DEPTH] = elements[e];
   }
 
   /* Adds the products of one inner index. */
@@ -148,26 +144,46 @@ template <typename T> WS_DEVICE void multiply_matrix(const MatrixArguments<T> &a
   if (half && column < row) return;
   const bool by_rows = (arguments.flags & WS_MATRIX_TRANSPOSES) != 0;
   const int rows = arguments.rows, columns = arguments.columns, depth = arguments.depth;
-  const T *const left = arguments.left + (long long)matrix * rows * depth;
-  const T *const right = arguments.right + (long long)matrix * depth * columns;
-  const T *const other = arguments.other + (long long)matrix * rows * columns;
-  T *const out = arguments.out + (long long)matrix * rows * columns;
+  const int before = matrix * rows; /* few enough, since columns are no fewer than rows */
+  WS_THREADS(t) {
+    typename P::Held &held = WS_MY(all_held, t);
+    WS_UNROLL
+    for (int i = 0; i < P::HELD; i++) {
+      WS_UNROLL
+      for (int j = 0; j < P::HELD; j++) held.sums[i][j] = 0;
+    }
+    /* Threads beside each other load elements beside each other, of rows by the inner index. */
+    const int first = t / WS_DEPTH, second = t % WS_DEPTH;
+    const T *const right = arguments.right + (long long)matrix * depth * columns;
+    held.left = arguments.left + (long long)(before + clamped(row + first, rows)) * depth + second;
+    held.right = by_rows
+        ? right + (long long)clamped(column + first, columns) * depth + second
+        : right + (long long)first * columns + clamped(column + second, columns);
+  }
+  WS_UNSHARED(); /* a thread's own is not shared memory */
+  const long long step = WS_DEPTH * (long long)depth;
   WS_ROLLED
   for (int at = 0; at < depth; at += WS_DEPTH) {
     const int n = depth - at < WS_DEPTH ? depth - at : (int)WS_DEPTH;
     WS_THREADS(t) {
-      if (at == 0) {
-        WS_UNROLL
-        for (int i = 0; i < P::HELD; i++) {
-          WS_UNROLL
-          for (int j = 0; j < P::HELD; j++) WS_MY(all_held, t).sums[i][j] = 0;
-        }
-      }
-      P::load_rows(t, left, row, rows, depth, at, shared.left);
+      typename P::Held &held = WS_MY(all_held, t);
+      const int first = t / WS_DEPTH, second = t % WS_DEPTH;
+      const int beyond = second - clamped(second, n); /* the last part's inner indices end at n */
+      T elements[P::LOADS];
+      held.left -= beyond;
+      P::load(held.left, step, rows - row - first, elements);
+      P::store_rows(t, elements, shared.left);
+      held.left += WS_DEPTH;
       if (by_rows) {
-        P::load_rows(t, right, column, columns, depth, at, shared.right);
+        held.right -= beyond;
+        P::load(held.right, step, columns - column - first, elements);
+        P::store_rows(t, elements, shared.right);
+        held.right += WS_DEPTH;
       } else {
-        P::load_columns(t, right, column, columns, depth, at, shared.right);
+        held.right -= (first - clamped(first, n)) * (long long)columns;
+        P::load(held.right, WS_DEPTH, columns - column - second, elements);
+        P::store_columns(t, elements, shared.right);
+        held.right += WS_DEPTH * (long long)columns;
       }
     }
     WS_BARRIER();
@@ -179,6 +195,8 @@ template <typename T> WS_DEVICE void multiply_matrix(const MatrixArguments<T> &a
     }
     WS_BARRIER();
   }
+  const T *const other = arguments.other + (long long)before * columns;
+  T *const out = arguments.out + (long long)before * columns;
   /* A few rows at a time go through shared memory, so that neighbours store beside each other. */
   WS_ROLLED
   for (int part = 0; part < 8; part++) {
@@ -229,7 +247,7 @@ template <typename T> WS_DEVICE void multiply_matrix(const MatrixArguments<T> &a
 
 WS_KERNEL matrix_copy_float32(const MatrixArguments<float> arguments) { copy_matrix(arguments); }
 WS_KERNEL matrix_copy_float64(const MatrixArguments<double> arguments) { copy_matrix(arguments); }
-WS_KERNEL_FOR(2) matrix_product_float32(const MatrixArguments<float> arguments) {
+WS_KERNEL_WITHIN(96) matrix_product_float32(const MatrixArguments<float> arguments) {
   multiply_matrix(arguments);
 }
 WS_KERNEL_FOR(2) matrix_product_float64(const MatrixArguments<double> arguments) {

@@ -61,8 +61,6 @@ template <typename T> struct Sum {
   int exponent;
 };
 
-WS_DEVICE int clamped(int index, int n) { return index < n ? index : n - 1; }
-
 /* Index in a leaf of a thread's i-th element: vectors of four, neighbours beside each other. */
 WS_DEVICE int held_index(int t, int i) { return i / 4 * (4 * WS_BLOCK) + 4 * t + i % 4; }
 

@@ -109,6 +109,7 @@ struct Listed {
 #define WS_DEVICE_MEMBER inline
 #define WS_KERNEL extern "C" void
 #define WS_KERNEL_FOR(blocks) WS_KERNEL
+#define WS_KERNEL_WITHIN(registers) WS_KERNEL
 #define WS_SHARED static thread_local
 /* Not in the thread's own storage, which a library that is loaded first takes from every stack. */
 #define WS_SHARED_ARRAY(Type, name, count)                                               \
