@@ -15,6 +15,7 @@ import java.util.OptionalInt;
 import java.util.function.BiPredicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Changes of the PTX that change no result: what they look like, and why they do not. */
@@ -126,6 +127,9 @@ final class EquivalentMutants {
           new Kind(
               "what is combined with another matrix is symmetric, and only a half of it computed",
               EquivalentMutants::isCombinedWhole),
+          new Kind(
+              "an element on the diagonal of a symmetric product is stored twice then",
+              EquivalentMutants::isOnDiagonal),
           new Kind(
               "the host, which is told after all threads have read their slot, does not run beside"
                   + " the interpreter",
@@ -534,6 +538,21 @@ final class EquivalentMutants {
     return !body.contains(".pragma") // which another loop would begin with
         && body.matches(
             "(?s).*\\bmul\\.rn\\.f\\d+[^@]*\\bfma\\.rn\\.f\\d+[^@]*\\bst\\.shared\\.f\\d+[^@]*\\bst\\.global\\.f\\d+.*");
+  }
+
+  /** Whether a comparison leaves the diagonal out where a product is stored by its columns. */
+  private static boolean isOnDiagonal(PtxMutants.Mutant mutant, List<String> text) {
+    if (mutant.kind() != PtxMutants.Kind.COMPARED
+        || !mutant.entry().startsWith("matrix_product_")
+        || !mutant.before().matches("\\s*setp\\.le\\.s32\\s.*")) {
+      return false;
+    }
+    String body =
+        text.stream()
+            .skip(mutant.line())
+            .takeWhile(line -> !line.contains("st.global."))
+            .collect(Collectors.joining("\n"));
+    return body.contains("ld.shared.") && !body.contains("fma.");
   }
 
   /** Whether a mutant is in what a vector's store does with flags, or at the branch around that. */

@@ -210,6 +210,27 @@ final class NormScenes {
     };
   }
 
+  /** The largest magnitude of a type, whose product with the scale's mantissa is beyond it. */
+  private static Scene greatest(ElementType type) {
+    return device -> {
+      BiFunction<Device, ParametersBuilder, List<Tensor>> parameters =
+          (d, builder) -> add(builder, type, new int[] {1});
+      Consumer<OptimizerBuilder> options =
+          builder ->
+              builder.rule(Sgd.sgd()).learningRate(0.1).clipNorm(0.5, Norm.MAX).gradientScale(0.3);
+      try (Device cpu = Devices.cpu(1);
+          EntryScenes.Model ours = new EntryScenes.Model(device, parameters, options);
+          EntryScenes.Model theirs = new EntryScenes.Model(cpu, parameters, options)) {
+        double most = type == ElementType.FLOAT64 ? Double.MAX_VALUE : Float.MAX_VALUE;
+        for (EntryScenes.Model model : List.of(ours, theirs)) {
+          model.gradients.get(0).copyFrom(new double[] {most});
+          model.optimizer.step();
+        }
+        return ours.differencesFrom(theirs);
+      }
+    };
+  }
+
   /**
    * Leaves of a whole node of which two are not zero: those that a thread joins first, one pair in
    * each step, so that the rounding of each of its additions shows.
@@ -282,6 +303,7 @@ final class NormScenes {
     List<ElementType> both = List.of(ElementType.FLOAT32, ElementType.FLOAT64);
     both.forEach(type -> scenes.add(reported(type)));
     both.forEach(type -> scenes.add(node(type)));
+    both.forEach(type -> scenes.add(greatest(type)));
     for (Norm norm : Norm.values()) {
       scenes.add(pairs(norm, both, 1, 200));
       scenes.add(pairs(norm, List.of(ElementType.FLOAT32), 40_000, 30));
