@@ -20,8 +20,9 @@ enum {
   WS_MAX_KEPT = 5        /* state that holds one value for a tensor or a group */
 };
 
-/* Flags of a launch, and of a group in it. */
-enum { WS_ZERO_GRADIENTS = 1, WS_ONLY_ZERO_GRADIENTS = 2 };
+/* Flags of a launch, and of a group in it. What each element asks for is not the lowest bit, of which
+   nvcc makes more instructions than of others. */
+enum { WS_ONLY_ZERO_GRADIENTS = 1, WS_ZERO_GRADIENTS = 2 };
 enum {
   WS_KEEP_PARAMETERS = 4,  /* they keep their bits, whatever the rule gives */
   WS_ADJUST_GRADIENTS = 8  /* by more than their scale: prescale, clip_value or weight_decay */
@@ -67,6 +68,7 @@ template <typename S> struct Tensor {
   long long length;
   int group;
   int head; /* elements before the first at which all arrays take vectors, -1 if none is */
+  long long rows; /* where those of its tiles begin in a measured step, which has a head of -1 */
 };
 
 /* What is the same for a group's elements in one step. */
@@ -94,6 +96,7 @@ template <typename S> struct StepArguments {
   Group<T> groups[WS_INLINE_GROUPS];
   /* By what gradients of each tensor are multiplied besides, WS_MAX_NUMBERS apart, or null. */
   const T *tensor_factors;
+  T *rows; /* of tiles: what a measured step sees, or null */
 };
 
 /* What is added up over: a tensor, or all tensors of a group. */
@@ -152,7 +155,7 @@ struct MixedTensor {
   float *average;                  /* of the values, or null */
   long long length;
   long long first_tile; /* of the whole of which this is a part, for random numbers */
-  long long rows;       /* where those of its tiles begin in a measured step, negative if it has none */
+  long long rows;       /* where those of its tiles begin in a measured step */
   int group;
   int parameter; /* its number, for random numbers */
   unsigned char stored[WS_MAX_OPERANDS];
@@ -163,7 +166,6 @@ struct MixedTensor {
 struct MixedArguments {
   const MixedTensor *tensors;
   unsigned key[2]; /* of random numbers */
-  float *rows;     /* of tiles: what a measured step sees, or null */
   StepArguments<float> step;
 };
 
@@ -171,7 +173,6 @@ struct MixedArguments {
 struct MixedSumArguments {
   const MixedTensor *tensors;
   unsigned key[2];
-  float *rows;
   int is_first; /* whether the phase before the update, with a block for each leaf */
   int unused;
   SumArguments<float> sums;
@@ -308,8 +309,9 @@ WS_AT(Tensor<float>, state, 16);
 WS_AT(Tensor<float>, length, 128);
 WS_AT(Tensor<float>, group, 136);
 WS_AT(Tensor<float>, head, 140);
-WS_SIZE(Tensor<float>, 144);
-WS_SIZE(Tensor<double>, 144);
+WS_AT(Tensor<float>, rows, 144);
+WS_SIZE(Tensor<float>, 152);
+WS_SIZE(Tensor<double>, 152);
 WS_AT(Group<float>, sign, 64);
 WS_AT(Group<float>, weight_decay, 68);
 WS_AT(Group<float>, options, 68 + 4 * WS_GRADIENT_NUMBERS);
@@ -331,7 +333,8 @@ WS_AT(StepArguments<float>, flags, 48);
 WS_AT(StepArguments<float>, first_group, 52);
 WS_AT(StepArguments<float>, groups, 56);
 WS_AT(StepArguments<float>, tensor_factors, 1272 + 64 * WS_GRADIENT_NUMBERS);
-WS_SIZE(StepArguments<float>, 1280 + 64 * WS_GRADIENT_NUMBERS);
+WS_AT(StepArguments<float>, rows, 1280 + 64 * WS_GRADIENT_NUMBERS);
+WS_SIZE(StepArguments<float>, 1288 + 64 * WS_GRADIENT_NUMBERS);
 WS_AT(StepArguments<double>, scale, 32);
 WS_AT(StepArguments<double>, prescale, 40);
 WS_AT(StepArguments<double>, clip_value, 48);
@@ -339,7 +342,8 @@ WS_AT(StepArguments<double>, flags, 64);
 WS_AT(StepArguments<double>, first_group, 68);
 WS_AT(StepArguments<double>, groups, 72);
 WS_AT(StepArguments<double>, tensor_factors, 2376 + 128 * WS_GRADIENT_NUMBERS);
-WS_SIZE(StepArguments<double>, 2384 + 128 * WS_GRADIENT_NUMBERS);
+WS_AT(StepArguments<double>, rows, 2384 + 128 * WS_GRADIENT_NUMBERS);
+WS_SIZE(StepArguments<double>, 2392 + 128 * WS_GRADIENT_NUMBERS);
 WS_AT(SumWhole<float>, first_leaf, 40);
 WS_AT(SumWhole<float>, leaves, 48);
 WS_AT(SumWhole<float>, count, 56);
@@ -358,9 +362,9 @@ WS_AT(SumArguments<float>, leaf_count, 48);
 WS_AT(SumArguments<float>, rule, 56);
 WS_AT(SumArguments<float>, kinds, 64);
 WS_AT(SumArguments<float>, step, 72);
-WS_SIZE(SumArguments<float>, 1352 + 64 * WS_GRADIENT_NUMBERS);
+WS_SIZE(SumArguments<float>, 1360 + 64 * WS_GRADIENT_NUMBERS);
 WS_AT(SumArguments<double>, step, 72);
-WS_SIZE(SumArguments<double>, 2456 + 128 * WS_GRADIENT_NUMBERS);
+WS_SIZE(SumArguments<double>, 2464 + 128 * WS_GRADIENT_NUMBERS);
 WS_AT(MixedTensor, rest, 128);
 WS_AT(MixedTensor, average, 136);
 WS_AT(MixedTensor, length, 144);
@@ -371,13 +375,11 @@ WS_AT(MixedTensor, parameter, 172);
 WS_AT(MixedTensor, stored, 176);
 WS_SIZE(MixedTensor, 192);
 WS_AT(MixedArguments, key, 8);
-WS_AT(MixedArguments, rows, 16);
-WS_AT(MixedArguments, step, 24);
+WS_AT(MixedArguments, step, 16);
 WS_SIZE(MixedArguments, 1304 + 64 * WS_GRADIENT_NUMBERS);
 WS_AT(MixedSumArguments, key, 8);
-WS_AT(MixedSumArguments, rows, 16);
-WS_AT(MixedSumArguments, is_first, 24);
-WS_AT(MixedSumArguments, sums, 32);
+WS_AT(MixedSumArguments, is_first, 16);
+WS_AT(MixedSumArguments, sums, 24);
 WS_SIZE(MixedSumArguments, 1384 + 64 * WS_GRADIENT_NUMBERS);
 WS_SIZE(MatrixPart<float>, 16);
 WS_AT(MatrixArguments<float>, parts, 0);

@@ -30,6 +30,8 @@
 #define WS_DEVICE_MEMBER __device__ __forceinline__
 #define WS_SHARED __shared__
 #define WS_SHARED_ARRAY(Type, name, count) __shared__ Type name[count];
+/* Shared memory that a launch has for it. */
+#define WS_DYNAMIC_ARRAY(Type, name, count) Type *const name = (Type *)dynamic_memory;
 #define WS_THREADS(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)
 #define WS_BARRIER() __syncthreads()
 #define WS_UNSHARED() (void)0
@@ -68,15 +70,17 @@
         : "n"(__builtin_offsetof(MixedSumArguments, is_first)));                  \
     return is_first != 0;                                                         \
   }
-#define WS_ROWS(kernel, arguments) rows_of_##kernel()
-#define WS_DEFINE_ROWS(kernel)                                                    \
-  static __device__ __forceinline__ float *rows_of_##kernel() {                   \
-    float *rows;                                                                  \
+#define WS_ROWS(kernel, arguments, member) rows_of_##kernel()
+#define WS_DEFINE_ROWS(kernel, T, Arguments, member)                              \
+  static __device__ __forceinline__ T *rows_of_##kernel() {                       \
+    T *rows;                                                                      \
     asm("ld.param.u64 %0, [" #kernel "_param_0+%1]; // rows"                      \
         : "=l"(rows)                                                              \
-        : "n"(__builtin_offsetof(MixedArguments, rows)));                         \
+        : "n"(__builtin_offsetof(Arguments, member)));                            \
     return rows;                                                                  \
   }
+/* Hides an address from the compiler, which else makes one loop for null and one for others. */
+#define WS_OPAQUE(address) asm volatile("" : "+l"(address))
 #define WS_LIST(kernel, Arguments)
 static __device__ __forceinline__ unsigned near_max(unsigned x) {
   WS_UNROLL
@@ -139,6 +143,7 @@ template <> struct Storage<Bfloat16> : Storage<Float16> {};
 #include "abi.h"
 
 #if defined(__CUDACC__)
+extern __shared__ uint4 dynamic_memory[];
 template <int OPERAND> static __device__ __forceinline__ int stored_as(const MixedTensor *row) {
   unsigned stored;
   asm("ld.global.u8 %0, [%1+%2]; // stored %3"

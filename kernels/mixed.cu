@@ -534,7 +534,7 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
   const bool has_rest = values >= WS_STORED_BFLOAT16_MASTER;
   const bool is_24 = is_master_24(values);
   const int rest_width = values == WS_STORED_FLOAT16_MASTER ? 4 : is_24 ? 1 : 2;
-  const int measures = Rule::MEASURES && updates && !is_first && rows;
+  const int measures = updates && !is_first && rows;
   int codes = 0; /* slots of them */
   bool encodes = false, draws = (writes & WS_PARAMETER) != 0 && is_random(values);
   unsigned odd = count % EACH | misaligned(tensor->operands[0], number_width(values)) |
@@ -936,15 +936,16 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
 
 #define WS_ONE_PHASE(rule, RULE)                                                        \
   enum { READS = ~0, WRITES = ~WS_GRADIENT, SUM_READS = 0, SUM_WRITES = 0 };            \
-  enum { HAS_FIRST = 0, SUMS = 0, TERMS = 1, NUMBERS = 0, MEASURES = 1 };               \
+  enum { HAS_FIRST = 0, SUMS = 0, TERMS = 1, NUMBERS = 0 };                             \
   static constexpr WS_DEVICE_MEMBER int kind(int) { return 0; }                         \
   WS_DEVICE void advance(float, float, float *, const float *, int) {}                  \
   WS_DEVICE void terms(float, float, const float *, const float *, float *, int) {}
 #define WS_ENTRY(rule, RULE)                                                            \
   WS_MIXED_RULE(rule, RULE, WS_ONE_PHASE)                                               \
-  WS_DEFINE_ROWS(mixed_##rule)                                                          \
+  WS_DEFINE_ROWS(mixed_##rule, float, MixedArguments, step.rows)                        \
   WS_KERNEL_FOR(2) mixed_##rule(const MixedArguments arguments) {                       \
-    mixed<mixed_##rule##_rule>(arguments, false, WS_ROWS(mixed_##rule, arguments));     \
+    mixed<mixed_##rule##_rule>(                                                         \
+        arguments, false, WS_ROWS(mixed_##rule, arguments, step.rows));                 \
   }                                                                                     \
   WS_LIST(mixed_##rule, MixedArguments)
 
@@ -968,19 +969,20 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
     WS_NAME(rule##_terms)(p, g, s, k, x, options);                                      \
   }
 #define WS_WITH_SUMS(rule, RULE)                                                        \
-  enum { SUMS = WS_##RULE##_SUMS, TERMS = SUMS, MEASURES = 1 };                         \
+  enum { SUMS = WS_##RULE##_SUMS, TERMS = SUMS };                                       \
   WS_FIRST_PHASE(rule, RULE)
 /* What a rule's first phase leaves in a slot is added up by norm.cu. */
 #define WS_WITH_MATRIX(rule, RULE)                                                      \
-  enum { SUMS = 0, TERMS = 1, MEASURES = 0 };                                           \
+  enum { SUMS = 0, TERMS = 1 };                                                         \
   WS_FIRST_PHASE(rule, RULE)
 #define WS_MIXED_PHASES(rule, RULE, PHASES)                                             \
   WS_MIXED_RULE(rule, RULE, PHASES)                                                     \
   WS_DEFINE_IS_FIRST(mixed_##rule)                                                      \
-  WS_DEFINE_ROWS(mixed_##rule)                                                          \
+  WS_DEFINE_ROWS(mixed_##rule, float, MixedSumArguments, sums.step.rows)                \
   WS_KERNEL_FOR(2) mixed_##rule(const MixedSumArguments arguments) {                    \
     mixed<mixed_##rule##_rule>(                                                         \
-        arguments, WS_IS_FIRST(mixed_##rule, arguments), WS_ROWS(mixed_##rule, arguments)); \
+        arguments, WS_IS_FIRST(mixed_##rule, arguments),                                \
+        WS_ROWS(mixed_##rule, arguments, sums.step.rows));                              \
   }                                                                                     \
   WS_LIST(mixed_##rule, MixedSumArguments)
 #define WS_SUMS_ENTRY(rule, RULE) WS_MIXED_PHASES(rule, RULE, WS_WITH_SUMS)

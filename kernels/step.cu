@@ -7,9 +7,14 @@
  * gradients; state is of the arithmetic type. For rules with a matrix phase first_<rule>_<type>, which
  * moves the state and leaves parameters and gradients as they are. And groups_float32 and groups_float64, which write the
  * scalars of groups into the table in device memory when a launch has no room for them.
+ *
+ * In a measured step, of float64 and of the rules that mixed.cu has no entry for, a block takes its
+ * tile's elements one by one, and forms the tile's row of numbers of them: see
+ * io.warmstep.backend.UpdateTiles. In other steps the module is loaded without that.
  */
 #include "factors.cuh"
 #include "gradients.cuh"
+#include "tree.cuh"
 
 WS_DEVICE float scale_of(const NormResult *norm, float) { return norm->float_scale; }
 WS_DEVICE double scale_of(const NormResult *norm, double) { return norm->double_scale; }
@@ -35,6 +40,57 @@ template <typename S> WS_DEVICE Range range_of(const Tile &tile, const Tensor<S>
   return range;
 }
 
+/*
+ * What a block sees of its update, in SEEN numbers, for which a measured launch has shared memory: one
+ * row after the other, each of elements of the tile that are as far apart as there are rows.
+ */
+enum { ROW = 4, SEEN = WS_TILE / 2 * ROW };
+
+/* Whether a gradient moves its element: one that is finite and not 0. */
+template <typename T> WS_DEVICE bool moves(T gradient) {
+  typedef Format<T> F;
+  const typename F::Word one = 1, infinity = (2 * F::BIAS + one) << F::FRACTION;
+  return F::bits(magnitude(gradient)) - one < infinity - one;
+}
+
+/* A thread takes an element; no other thread has its row. */
+template <typename T>
+WS_DEVICE void see(T *seen, unsigned i, T before, T after, T gradient) {
+  T *row = seen + i * ROW % (unsigned)SEEN;
+  const T change = after - before, moving = moves(gradient) ? 1 : 0;
+  row[0] = Format<T>::multiply_add(change, change, row[0]);
+  row[1] = Format<T>::multiply_add(before, before, row[1]);
+  row[2] += moving;
+  row[3] += change == 0 ? moving : 0;
+}
+
+template <typename T> WS_DEVICE void clear(T *seen) {
+  WS_THREADS(t) {
+    unsigned i = t;
+    WS_ROLLED
+    do seen[i] = 0; while ((i += WS_BLOCK) < SEEN);
+  }
+  WS_BARRIER();
+}
+
+/* Adds up by halves and stores the tile's row. */
+template <typename T> WS_DEVICE void store_row(T *seen, T *row) {
+  unsigned width = SEEN;
+  WS_ROLLED
+  do {
+    width /= 2;
+    WS_BARRIER();
+    WS_THREADS(t) {
+      WS_ROLLED
+      for (unsigned i = t; i < width; i += WS_BLOCK) seen[i] += seen[i + width];
+    }
+  } while (width > ROW);
+  WS_UNSHARED(); /* the same thread's */
+  WS_THREADS(t) {
+    if (t < ROW) row[t] = seen[t];
+  }
+}
+
 /* One block's work. All branches on what is asked for are the whole block's. */
 template <class Rule, typename S, int OPTIONS> struct Update {
   typedef typename Storage<S>::Real T;
@@ -53,6 +109,8 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   T prescale;
   T clip_value;
   const SumWhole<T> *factors; /* of the first slot, or null */
+  T *seen;
+  const T *rows; /* of a measured step, or null */
   int flags; /* 0 if gradients only need their scale and everything else is stored */
 
   template <int N> WS_DEVICE_MEMBER void compute(T *p, T *g, T (*s)[N]) const {
@@ -118,13 +176,17 @@ template <class Rule, typename S, int OPTIONS> struct Update {
 
   /* The other elements of a range, or all. */
   WS_DEVICE_MEMBER void scalars(int t, const Range &range) const {
-    const long long before = (HAS_VECTORS ? range.vectors : range.to) - range.from;
-    const long long count = before + (HAS_VECTORS ? range.to - range.vectors_end : 0);
+    const long long head = (HAS_VECTORS ? range.vectors : range.to) - range.from;
+    const long long count = head + (HAS_VECTORS ? range.to - range.vectors_end : 0);
     WS_ROLLED
     for (long long i = t; i < count; i += WS_BLOCK) {
-      const long long index = i + (i < before ? range.from : range.vectors_end - before);
+      const T *its = rows;
+      if (Rule::MEASURES) WS_OPAQUE(its); /* else the loop would be there twice */
+      const bool measures = Rule::MEASURES && its;
+      const long long index = i + (i < head ? range.from : range.vectors_end - head);
       T p[1] = {READS & WS_PARAMETER ? widen(tensor.values[index]) : 0}, g[1], s[ROOM][1];
       g[0] = READS & WS_GRADIENT ? widen(tensor.gradients[index]) : 0;
+      const T before = p[0];
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) {
         if (Rule::FACTORED && factors) {
@@ -136,6 +198,9 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       compute(p, g, s);
       if ((WRITES & WS_PARAMETER) && (flags & WS_KEEP_PARAMETERS) == 0) {
         narrow(p[0], tensor.values + index);
+      }
+      if (measures) {
+        see(seen, (unsigned)i, before, widen(tensor.values[index]), widen(tensor.gradients[index]));
       }
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) {
@@ -154,13 +219,15 @@ struct Tiles {
 
   WS_DEVICE void update(
       const Range &range, const Tensor<S> &tensor, const Group<T> &group, T scale,
-      const StepArguments<S> &arguments, const SumWhole<T> *factors) {
+      const StepArguments<S> &arguments, const SumWhole<T> *factors, T *seen,
+      const T *rows) {
     if (group.options != OPTIONS) {
-      Tiles<Rule, S, OPTIONS + 1>::update(range, tensor, group, scale, arguments, factors);
+      Tiles<Rule, S, OPTIONS + 1>::update(
+          range, tensor, group, scale, arguments, factors, seen, rows);
       return;
     }
     const Update<Rule, S, OPTIONS> update = {
-        tensor, group, group.sign * scale, arguments.prescale, arguments.clip_value, factors,
+        tensor, group, group.sign * scale, arguments.prescale, arguments.clip_value, factors, seen, rows,
         (arguments.flags & WS_ZERO_GRADIENTS) | group.flags};
     WS_THREADS(t) {
       if (update.HAS_VECTORS) update.vectors(t, range);
@@ -173,13 +240,17 @@ template <class Rule, typename S, int OPTIONS> struct Tiles<Rule, S, OPTIONS, fa
   typedef typename Storage<S>::Real T;
   WS_DEVICE void update(
       const Range &, const Tensor<S> &, const Group<T> &, T, const StepArguments<S> &,
-      const SumWhole<T> *) {}
+      const SumWhole<T> *, T *, const T *) {}
 };
 
-/* numbers: of the tensors or groups, for a rule with sums, and wholes: of its tensors. */
+/*
+ * rows: of a measured step, or null. numbers: of the tensors or groups, for a rule with sums, and
+ * wholes: of its tensors.
+ */
 template <class Rule, typename S>
 WS_DEVICE void step(
-    const StepArguments<S> &arguments, const typename Storage<S>::Real *numbers = nullptr,
+    const StepArguments<S> &arguments, typename Storage<S>::Real *rows,
+    const typename Storage<S>::Real *numbers = nullptr,
     const SumWhole<typename Storage<S>::Real> *wholes = nullptr) {
   typedef typename Storage<S>::Real T;
   const Tile tile = arguments.tiles[WS_BLOCK_INDEX];
@@ -220,11 +291,17 @@ WS_DEVICE void step(
   }
   const SumWhole<T> *factors = nullptr;
   if (Rule::FACTORED && wholes[tile.tensor].scaled_rows) factors = wholes + tile.tensor;
-  Tiles<Rule, S>::update(range, tensor, group, scale, arguments, factors);
+  WS_DYNAMIC_ARRAY(T, seen, SEEN)
+  const bool measures = Rule::MEASURES && rows;
+  if (measures) clear(seen);
+  Tiles<Rule, S>::update(
+      range, tensor, group, scale, arguments, factors, seen, rows);
+  if (measures) store_row(seen, rows + tensor.rows + (long long)tile.index * ROW);
 }
 
-template <class Rule, typename S> WS_DEVICE void step(const SumArguments<S> &arguments) {
-  step<Rule, S>(arguments.step, arguments.numbers, arguments.tensors);
+template <class Rule, typename S>
+WS_DEVICE void step(const SumArguments<S> &arguments, typename Storage<S>::Real *rows) {
+  step<Rule, S>(arguments.step, rows, arguments.numbers, arguments.tensors);
 }
 
 template <typename T> WS_DEVICE void write_groups(const StepArguments<T> &arguments) {
@@ -239,7 +316,7 @@ WS_LIST(groups_float32, StepArguments<float>)
 WS_LIST(groups_float64, StepArguments<double>)
 
 /* An entry for each rule: what the header says of it, as a type, and the kernel. */
-#define WS_RULE(rule, RULE, KERNELS, Arguments, reads, writes, numbers, of_groups, factored) \
+#define WS_RULE(rule, RULE, KERNELS, Arguments, reads, writes, numbers, of_groups, factored, measures) \
   struct WS_NAME(rule##_rule) {                                                      \
     typedef WS_REAL Real;                                                            \
     enum {                                                                           \
@@ -250,6 +327,7 @@ WS_LIST(groups_float64, StepArguments<double>)
       FACTORED = factored,                                                           \
       READS = reads,                                                                 \
       WRITES = writes,                                                               \
+      MEASURES = measures,                                                           \
       BLOCKS = WS_##RULE##_BLOCKS,                                                   \
       HALF_BLOCKS = BLOCKS == 1 ? 2 : 3                                              \
     };                                                                               \
@@ -266,22 +344,23 @@ WS_LIST(groups_float64, StepArguments<double>)
 /* Half types are mixed.cu's, with all other ways to store operands, but for rules that add up over groups or
    keep factors. */
 #define WS_ENTRY(rule, RULE) \
-  WS_RULE(rule, RULE, WS_KERNEL_, StepArguments, ~0, ~WS_GRADIENT, 0, 0, 0)
-#define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNEL_, 0, 0)
-#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNELS_, 1, 0)
-#define WS_FACTORED_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNELS_, 0, 1)
-#define WS_TWO_PHASES(rule, RULE, KERNELS, of_groups, factored)                         \
+  WS_RULE(rule, RULE, WS_KERNEL_, StepArguments, ~0, ~WS_GRADIENT, 0, 0, 0, WS_BITS == 64)
+#define WS_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNEL_, 0, 0, WS_BITS == 64)
+#define WS_GROUP_SUMS_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNELS_, 1, 0, 1)
+#define WS_FACTORED_ENTRY(rule, RULE) WS_TWO_PHASES(rule, RULE, WS_KERNELS_, 0, 1, 1)
+#define WS_TWO_PHASES(rule, RULE, KERNELS, of_groups, factored, measures)               \
   WS_RULE(rule, RULE, KERNELS, SumArguments, WS_##RULE##_READS, WS_##RULE##_WRITES,     \
-          WS_##RULE##_NUMBERS, of_groups, factored)
+          WS_##RULE##_NUMBERS, of_groups, factored, measures)
 #define WS_SHARED_SUMS_ENTRY(rule, RULE) WS_SUMS_ENTRY(rule, RULE)
 #define WS_PASS_ENTRY(pass, PASS) \
-  WS_RULE(pass, PASS, WS_KERNELS_, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0, 0, 0)
+  WS_RULE(pass, PASS, WS_KERNELS_, StepArguments, WS_##PASS##_READS, WS_##PASS##_WRITES, 0, 0, 0, 0)
 
 /* The first phase is an update that writes no parameters. */
 #define WS_MATRIX_ENTRY(rule, RULE)                                                    \
   WS_SUMS_ENTRY(rule, RULE)                                                            \
   struct WS_NAME(rule##_first) : WS_NAME(rule##_rule) {                                \
-    enum { READS = WS_##RULE##_SUM_READS, WRITES = WS_##RULE##_SUM_WRITES, NUMBERS = 0 }; \
+    enum { READS = WS_##RULE##_SUM_READS, WRITES = WS_##RULE##_SUM_WRITES };           \
+    enum { NUMBERS = 0, MEASURES = 0 };                                                \
     WS_DEVICE Real update(Real p, Real g, Real *s, const Real *k, int options) {       \
       WS_NAME(rule##_advance)(p, g, s, k, options);                                    \
       return p;                                                                        \
@@ -291,15 +370,20 @@ WS_LIST(groups_float64, StepArguments<double>)
 
 #define WS_FIRST_OF(rule, RuleType, type, S)                                           \
   WS_KERNEL_FOR(2) first_##rule##_##type(const SumArguments<S> arguments) {            \
-    step<RuleType, S>(arguments.step);                                                 \
+    step<RuleType, S>(arguments.step, nullptr);                                               \
   }                                                                                    \
   WS_LIST(first_##rule##_##type, SumArguments<S>)
 #define WS_FIRST_32(rule) WS_FIRST_OF(rule, ws_##rule##_first_f32, float32, float)
 #define WS_FIRST_64(rule) WS_FIRST_OF(rule, ws_##rule##_first_f64, float64, double)
 
+#define WS_ROWS_OF_StepArguments rows
+#define WS_ROWS_OF_SumArguments step.rows
 #define WS_KERNEL_OF(rule, RuleType, blocks, type, S, Arguments)                       \
+  WS_DEFINE_ROWS(rule##_##type, RuleType::Real, Arguments<S>, WS_ROWS_OF_##Arguments)  \
   WS_KERNEL_FOR(blocks) rule##_##type(const Arguments<S> arguments) {                  \
-    step<RuleType, S>(arguments);                                                      \
+    step<RuleType, S>(                                                                 \
+        arguments, RuleType::MEASURES                                                  \
+            ? WS_ROWS(rule##_##type, arguments, WS_ROWS_OF_##Arguments) : nullptr);    \
   }                                                                                    \
   WS_LIST(rule##_##type, Arguments<S>)
 #define WS_KERNEL_32(rule, A) \

@@ -115,6 +115,7 @@ struct Listed {
 #define WS_SHARED_ARRAY(Type, name, count)                                               \
   static thread_local const std::unique_ptr<Type[]> name##_owner(new Type[count]());     \
   Type *const name = name##_owner.get();
+#define WS_DYNAMIC_ARRAY(Type, name, count) WS_SHARED_ARRAY(Type, name, count)
 #define WS_THREADS(t)                                     \
   for (int count_##t = begin_phase(__FILE__, __LINE__),   \
            t = (cudasim_block & 1) ? WS_BLOCK - 1 : 0;    \
@@ -137,8 +138,9 @@ struct Listed {
 #define WS_AVERAGE(row) (row)->average
 #define WS_IS_FIRST(kernel, arguments) ((arguments).is_first != 0)
 #define WS_DEFINE_IS_FIRST(kernel)
-#define WS_ROWS(kernel, arguments) (arguments).rows
-#define WS_DEFINE_ROWS(kernel)
+#define WS_ROWS(kernel, arguments, member) (arguments).member
+#define WS_DEFINE_ROWS(kernel, T, Arguments, member)
+#define WS_OPAQUE(address) (void)(address)
 #define WS_HOST_FENCE() std::atomic_thread_fence(std::memory_order_seq_cst)
 #define WS_LOAD_FRESH(address) (*(address))
 /* Blocks run one after the other. */

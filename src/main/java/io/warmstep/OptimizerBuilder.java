@@ -410,11 +410,10 @@ public final class OptimizerBuilder {
    * for each 2048 elements; OpenCL does so by kernels of their own, compiled before the first such
    * step.
    *
-   * <p>Under rules with slow weights such as {@code Lookahead}, and on CUDA for float64 parameters
-   * and under {@code Muon}, {@code Adafactor} and {@code Prodigy}, the values and what their
-   * masters keep beside them are copied before the step, and so are the gradients if the step sets
-   * them to zero; afterwards the host reads these, the new values, the gradients and the state that
-   * is stored as codes, in one pass of a single thread. A GPU copies the gradients in any case, and
+   * <p>Under rules with slow weights such as {@code Lookahead}, the values and what their masters
+   * keep beside them are copied before the step, and so are the gradients if the step sets them to
+   * zero; afterwards the host reads these, the new values, the gradients and the state that is
+   * stored as codes, in one pass of a single thread. A GPU copies the gradients in any case, and
    * the new values and the codes as well, in the order of its work; the host reads the copies
    * through the bus once they are there, while the device goes on. Memory for the copies is on the
    * device and is reused by later reports; on a GPU it is twice as much if reports are outstanding

@@ -501,9 +501,18 @@ final class CudaContext {
 
   /** With the context current: launches blocks of a kernel. */
   void launch(CUfunction function, int blocks, Pointer arguments) {
+    launch(function, blocks, 0, arguments);
+  }
+
+  /**
+   * The same with more shared memory.
+   *
+   * @param sharedBytes what a block has besides what the kernel says
+   */
+  void launch(CUfunction function, int blocks, int sharedBytes, Pointer arguments) {
     int code =
         JCudaDriver.cuLaunchKernel(
-            function, blocks, 1, 1, Layout.BLOCK, 1, 1, 0, stream, arguments, null);
+            function, blocks, 1, 1, Layout.BLOCK, 1, 1, sharedBytes, stream, arguments, null);
     Cuda.check(code, "cuLaunchKernel", name);
   }
 

@@ -8,6 +8,7 @@ import io.warmstep.rule.NewtonSchulz;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.ToLongFunction;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
@@ -24,6 +25,8 @@ final class CudaMatrices {
   private final CUfunction copy;
   private final CUfunction product;
   private final Arena.Part parts;
+  private final long elementBytes;
+  private final long squareBytes;
   private final Arena.Part x;
   private final Arena.Part next;
   private final Arena.Part gram;
@@ -34,8 +37,18 @@ final class CudaMatrices {
 
   private record Launch(CUfunction function, int blocks, Pointer arguments) {}
 
+  /**
+   * Prepares them.
+   *
+   * @param lenders whose workspace serves if it is large enough: launches come one after the other
+   */
   CudaMatrices(
-      CudaContext context, Kernels kernels, Arena arena, StepPlan plan, List<TensorRun> runs) {
+      CudaContext context,
+      Kernels kernels,
+      Arena arena,
+      StepPlan plan,
+      List<TensorRun> runs,
+      List<CudaMatrices> lenders) {
     ElementType arithmetic = runs.get(0).type.arithmetic();
     this.context = context;
     this.isDouble = arithmetic == ElementType.FLOAT64;
@@ -54,12 +67,21 @@ final class CudaMatrices {
       }
     }
     int bytes = arithmetic.bytes();
-    long elements = batches.stream().mapToLong(MatrixBatch::elements).max().orElse(0);
-    long squares = batches.stream().mapToLong(MatrixBatch::squares).max().orElse(0);
-    this.x = arena.reserve(elements * bytes);
-    this.next = arena.reserve(elements * bytes);
-    this.gram = arena.reserve(squares * bytes);
-    this.polynomial = arena.reserve(squares * bytes);
+    this.elementBytes = largest(MatrixBatch::elements) * bytes;
+    this.squareBytes = largest(MatrixBatch::squares) * bytes;
+    CudaMatrices lender =
+        lenders.stream()
+            .filter(one -> one.elementBytes >= elementBytes && one.squareBytes >= squareBytes)
+            .findFirst()
+            .orElse(null);
+    this.x = lender != null ? lender.x : arena.reserve(elementBytes);
+    this.next = lender != null ? lender.next : arena.reserve(elementBytes);
+    this.gram = lender != null ? lender.gram : arena.reserve(squareBytes);
+    this.polynomial = lender != null ? lender.polynomial : arena.reserve(squareBytes);
+  }
+
+  private long largest(ToLongFunction<MatrixBatch> size) {
+    return batches.stream().mapToLong(size).max().orElse(0);
   }
 
   /**

@@ -48,6 +48,12 @@ final class CudaSums {
   /** Such a group's sums, and the place of its first leaf among all. */
   private record Shared(HostedSums sums, long first) {}
 
+  /**
+   * Prepares them.
+   *
+   * @param tiles of the update
+   * @param lenders of a workspace for matrices
+   */
   CudaSums(
       CudaContext context,
       Kernels kernels,
@@ -55,7 +61,8 @@ final class CudaSums {
       StepPlan plan,
       StepPlan.SameRule rule,
       List<TensorRun> runs,
-      int tiles) {
+      int tiles,
+      List<CudaMatrices> lenders) {
     ElementType type = runs.get(0).type;
     Optional<NewtonSchulz> phase = plan.groups().get(runs.get(0).group).rule().matrix();
     this.context = context;
@@ -63,7 +70,7 @@ final class CudaSums {
     StoredConstants stored = runs.get(0).constants();
     String kind = phase.isEmpty() ? "sums_" + rule.sumsKernel() : "first_" + rule.kernel();
     CUfunction moving =
-        stored != null
+        stored.areMixed()
             ? kernels.get("mixed_" + rule.kernel(), stored.first())
             : kernels.get(kind + "_" + type);
     this.first = phase.isEmpty() ? null : moving;
@@ -81,7 +88,8 @@ final class CudaSums {
     this.leafSums = arena.reserve(count * realBytes);
     this.exponents = arena.reserve(count * Integer.BYTES);
     this.wholeNumbers = arena.reserve((long) wholeCount * StepPlan.MAX_NUMBERS * realBytes);
-    this.matrices = phase.isEmpty() ? null : new CudaMatrices(context, kernels, arena, plan, runs);
+    this.matrices =
+        phase.isEmpty() ? null : new CudaMatrices(context, kernels, arena, plan, runs, lenders);
     this.factors =
         runs.stream().allMatch(run -> run.factors == null)
             ? null
@@ -99,6 +107,11 @@ final class CudaSums {
     if (rule.isOfGroups()) {
       writeGroups(plan, rule, runs);
     }
+  }
+
+  /** The matrix phase, if the rule has one. */
+  Optional<CudaMatrices> matrices() {
+    return Optional.ofNullable(matrices);
   }
 
   /** In the order of the launch's groups, whose tensors follow each other in the plan's. */

@@ -26,6 +26,7 @@ final class CudaUpdate {
   private final Layout.Step layout;
   private final boolean isMixed;
   private final CUfunction kernel;
+  private final int sharedBytes; // that its launches have besides what the entry says
   private final CUfunction writeGroups;
   private final TileTable tiles;
   private final Arena.Part tensors;
@@ -50,7 +51,23 @@ final class CudaUpdate {
       StepPlan plan,
       StepPlan.SameRule rule,
       List<TensorRun> runs) {
-    this(context, kernels, arena, plan, rule, runs, null, -1);
+    this(context, kernels, arena, plan, rule, runs, List.of());
+  }
+
+  /**
+   * The launches of another form of a step.
+   *
+   * @param others the step's, which have the workspace that these need too
+   */
+  CudaUpdate(
+      CudaContext context,
+      Kernels kernels,
+      Arena arena,
+      StepPlan plan,
+      StepPlan.SameRule rule,
+      List<TensorRun> runs,
+      List<CudaUpdate> others) {
+    this(context, kernels, arena, plan, rule, runs, others, null, -1);
   }
 
   /**
@@ -68,6 +85,19 @@ final class CudaUpdate {
       List<TensorRun> runs,
       Arena.Part captured,
       long offset) {
+    this(context, kernels, arena, plan, rule, runs, List.of(), captured, offset);
+  }
+
+  private CudaUpdate(
+      CudaContext context,
+      Kernels kernels,
+      Arena arena,
+      StepPlan plan,
+      StepPlan.SameRule rule,
+      List<TensorRun> runs,
+      List<CudaUpdate> others,
+      Arena.Part captured,
+      long offset) {
     ElementType type = runs.get(0).type;
     this.context = context;
     this.plan = plan;
@@ -75,9 +105,10 @@ final class CudaUpdate {
     this.groups = rule.groups();
     this.isMixed = runs.get(0).isMixed();
     this.kernel =
-        isMixed
-            ? kernels.get("mixed_" + rule.kernel(), runs.get(0).constants())
-            : kernels.get(rule.kernel() + "_" + type);
+        kernels.get(
+            isMixed ? "mixed_" + rule.kernel() : rule.kernel() + "_" + type,
+            runs.get(0).constants());
+    this.sharedBytes = !isMixed && runs.get(0).isMeasured() ? layout.seenBytes() : 0;
     this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
     this.tensors =
         arena.table(
@@ -97,7 +128,8 @@ final class CudaUpdate {
     this.sums =
         rule.sums().isEmpty()
             ? null
-            : new CudaSums(context, kernels, arena, plan, rule, runs, tiles.blocks());
+            : new CudaSums(
+                context, kernels, arena, plan, rule, runs, tiles.blocks(), matrices(others));
     this.tensorFactors =
         CudaTensorFactors.areNeeded(plan, runs)
             ? new CudaTensorFactors(context, kernels, arena, plan, runs)
@@ -115,6 +147,13 @@ final class CudaUpdate {
       arguments[i] = Cuda.direct(layout.bytes());
       argumentPointers[i] = Pointer.to(Pointer.to(arguments[i]));
     }
+  }
+
+  private static List<CudaMatrices> matrices(List<CudaUpdate> updates) {
+    return updates.stream()
+        .filter(update -> update.sums != null)
+        .flatMap(update -> update.sums.matrices().stream())
+        .toList();
   }
 
   /** Bytes of a table of a launch's groups, a multiple of 8. */
@@ -209,10 +248,11 @@ final class CudaUpdate {
   /**
    * Says where what the next step sees goes, of launches whose runs are measured.
    *
-   * @param rows the address from which rows count
+   * @param floats the address from which rows of float32 arithmetic count
+   * @param doubles that from which those of float64 do
    */
-  void measure(long rows) {
-    all.putLong(Layout.MIXED_ROWS, rows);
+  void measure(long floats, long doubles) {
+    update.putLong(layout.rows(), layout.isDouble() ? doubles : floats);
   }
 
   /** With the context current: the launches of one step. Allocates nothing. */
@@ -246,7 +286,7 @@ final class CudaUpdate {
     if (sums != null) {
       sums.launchNumbers(sumsPointer);
     }
-    context.launch(kernel, tiles.blocks(), updatePointer);
+    context.launch(kernel, tiles.blocks(), sharedBytes, updatePointer);
   }
 
   /** Writes the groups of a captured step to the host's memory, from this launch's offset on. */

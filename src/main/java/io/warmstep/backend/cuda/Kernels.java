@@ -33,7 +33,7 @@ final class Kernels {
   }
 
   /**
-   * The same with constants in the place of what its rows say.
+   * The same with constants in the place of what its launches have in common.
    *
    * @param constants of those that it is launched for, or null
    */

@@ -2,6 +2,7 @@ package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.GradientNumber;
 
 /** The structs of kernels/abi.h: sizes and offsets in bytes. LayoutTest compares them. */
@@ -13,14 +14,14 @@ final class Layout {
   /** Tile: two ints. */
   static final int TILE_BYTES = 8;
 
-  /** Tensor: a pointer for each operand, a long, two ints. */
-  static final int TENSOR_BYTES = 8 * StepPlan.MAX_OPERANDS + 16;
+  /** Tensor: a pointer for each operand, a long, two ints, a long. */
+  static final int TENSOR_BYTES = 8 * StepPlan.MAX_OPERANDS + 24;
 
   /** LeafTensor: a pointer and two longs. */
   static final int LEAF_TENSOR_BYTES = 24;
 
-  static final int ZERO_GRADIENTS = 1;
-  static final int ONLY_ZERO_GRADIENTS = 2;
+  static final int ONLY_ZERO_GRADIENTS = 1;
+  static final int ZERO_GRADIENTS = 2;
   static final int KEEP_PARAMETERS = 4;
   static final int ADJUST_GRADIENTS = 8;
 
@@ -81,17 +82,16 @@ final class Layout {
    */
   static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 48;
 
-  /** MixedArguments, before StepArguments: a pointer, two ints, a pointer. */
+  /** MixedArguments, before StepArguments: a pointer, two ints. */
   static final int MIXED_TENSORS = 0;
 
   static final int MIXED_KEY = 8;
-  static final int MIXED_ROWS = 16;
-  static final int MIXED_STEP = 24;
+  static final int MIXED_STEP = 16;
 
   /** MixedSumArguments, before SumArguments: the same, two ints. */
-  static final int MIXED_FIRST = 24;
+  static final int MIXED_FIRST = 16;
 
-  static final int MIXED_SUMS = 32;
+  static final int MIXED_SUMS = 24;
 
   /** The last scalars of a group: the weight of averages, and the number of its step in two. */
   static final int MIXED_SCALARS = StepPlan.MAX_SCALARS - 3;
@@ -213,6 +213,10 @@ final class Layout {
       return groups() + INLINE_GROUPS * groupBytes();
     }
 
+    int rows() {
+      return tensorFactors() + 8;
+    }
+
     int sign() {
       return StepPlan.MAX_SCALARS * realBytes;
     }
@@ -234,7 +238,12 @@ final class Layout {
     }
 
     int bytes() {
-      return tensorFactors() + 8;
+      return rows() + 8;
+    }
+
+    /** What an entry of step.cu keeps of a measured tile, in shared memory: see step.cu. */
+    int seenBytes() {
+      return TILE / 2 * UpdateTiles.CODES * realBytes;
     }
   }
 }

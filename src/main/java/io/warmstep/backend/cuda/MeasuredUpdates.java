@@ -1,5 +1,6 @@
 package io.warmstep.backend.cuda;
 
+import io.warmstep.ElementType;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.UpdateTiles;
@@ -10,7 +11,8 @@ import java.util.Map;
 /**
  * The launches of a measured step. Those with parameters that are measured take the place of the
  * step's: each parameter is a row of their tables, since tiles count from its first element, and
- * the entry is that for all ways to store operands. The others are the step's.
+ * the entry is that for all ways to store operands, or if there is none, and of float64, that for
+ * the type. The others are the step's.
  */
 final class MeasuredUpdates implements AutoCloseable {
   private final CudaContext context;
@@ -58,7 +60,8 @@ final class MeasuredUpdates implements AutoCloseable {
           isOwn[i] = same < 0 || unmeasured.get(launch).size() != runs.size(); // not all its runs
           updates.add(
               isOwn[i]
-                  ? new CudaUpdate(context, device.kernels(), arena, plan, launch.rule(), runs)
+                  ? new CudaUpdate(
+                      context, device.kernels(), arena, plan, launch.rule(), runs, former)
                   : former.get(same));
         });
     try {
@@ -91,17 +94,25 @@ final class MeasuredUpdates implements AutoCloseable {
 
   /** The launches of a step that fills these. Allocates nothing. */
   List<CudaUpdate> into(UpdateTiles tiles) {
-    long address = 0;
-    for (int i = 0; i < parameters.length && address == 0; i++) {
-      MemorySlice rows = tiles.rows(parameters[i]);
-      address = rows == null ? 0 : ((CudaMemory) rows.memory()).addressOf(0);
-    }
+    long floats = address(tiles, ElementType.FLOAT32);
+    long doubles = address(tiles, ElementType.FLOAT64);
     for (int i = 0; i < isMeasured.length; i++) {
       if (isMeasured[i]) {
-        updates.get(i).measure(address);
+        updates.get(i).measure(floats, doubles);
       }
     }
     return updates;
+  }
+
+  /** Where the rows of an arithmetic begin, or 0 if there are none. */
+  private long address(UpdateTiles tiles, ElementType arithmetic) {
+    for (int parameter : parameters) {
+      MemorySlice rows = tiles.rows(parameter);
+      if (rows != null && rows.memory().type() == arithmetic) {
+        return ((CudaMemory) rows.memory()).addressOf(0);
+      }
+    }
+    return 0;
   }
 
   /** Whether the parameters of a plan, elsewhere, can take the place of these. */

@@ -6,17 +6,21 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What rows of a launch of {@code mixed_<rule>} have in common, which the module is loaded with as
- * constants: the driver's compiler then leaves out what they rule out. In the PTX those loads bear
- * the names of what they load ({@code grid.cuh}).
+ * What rows of a launch have in common, which the module is loaded with as constants: the driver's
+ * compiler then leaves out what they rule out. In the PTX those loads bear the names of what they
+ * load ({@code grid.cuh}).
  *
- * @param stored how each operand is stored, as {@link io.warmstep.backend.Encoding#code} says
+ * @param stored how each operand is stored, as {@link io.warmstep.backend.Encoding#code} says, of
+ *     {@code mixed_<rule>}; empty where the entry is one for a type, which says it
  * @param hasAverage whether an average of the values is kept
  * @param isFirst whether the launch is of the phase before the update, of a rule with sums
  * @param isMeasured whether the update measures itself
  */
 record StoredConstants(
     List<Integer> stored, boolean hasAverage, boolean isFirst, boolean isMeasured) {
+  /** Those of the update by an entry for a type. */
+  static final StoredConstants OF_TYPE = new StoredConstants(List.of(), false);
+
   private static final Pattern NAMED =
       Pattern.compile(
           "ld\\.(?:global|param)\\.u\\d+\\s+(%\\w+), \\[[^\\]]*\\];"
@@ -24,6 +28,11 @@ record StoredConstants(
 
   StoredConstants {
     stored = List.copyOf(stored);
+  }
+
+  /** Whether the rows say how operands are stored. */
+  boolean areMixed() {
+    return !stored.isEmpty();
   }
 
   /** Those of the update. */

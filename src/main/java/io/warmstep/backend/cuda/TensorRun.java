@@ -11,7 +11,6 @@ import io.warmstep.rule.UpdateRule;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 
 /** A span as one row of the table that the update reads. */
 final class TensorRun {
@@ -28,7 +27,7 @@ final class TensorRun {
   final StepPlan.Factors factors;
 
   private final boolean mayMove;
-  private final StoredConstants stored; // or null if the entry's type says it
+  private final StoredConstants stored;
   private final long rest; // what masters keep beside the values
   private final long average; // of the values, or 0
   private final int parameter; // the number of the first among all
@@ -58,11 +57,10 @@ final class TensorRun {
     this.types = span.operands().stream().map(operand -> operand.slice().memory().type()).toList();
     this.rest = span.operands().get(0).rest().map(TensorRun::address).orElse(0L);
     this.average = span.average().map(TensorRun::address).orElse(0L);
-    if (measured != null) {
-      this.stored = constants(span).measured();
-    } else {
-      this.stored = span.isUniform() && hasEntry(rule, type) ? null : constants(span);
-    }
+    boolean isOfType =
+        span.isUniform() && (measured == null ? hasEntry(rule, type) : measuresAlone(rule, type));
+    StoredConstants constants = isOfType ? StoredConstants.OF_TYPE : constants(span);
+    this.stored = measured == null ? constants : constants.measured();
     this.rows = measured == null ? 0 : measured.offset();
     this.parameter = span.entries().get(0).index();
     this.first = span.entries().get(0).first();
@@ -77,6 +75,11 @@ final class TensorRun {
     return type == type.arithmetic() || isPass || rule.isOfOneType();
   }
 
+  /** Whether that entry is also the one that measures its update: see step.cu. */
+  private static boolean measuresAlone(UpdateRule rule, ElementType type) {
+    return type == ElementType.FLOAT64 || rule.isOfOneType();
+  }
+
   private static StoredConstants constants(Span span) {
     List<Integer> codes = new ArrayList<>();
     for (int i = 0; i < StepPlan.MAX_OPERANDS; i++) {
@@ -87,15 +90,15 @@ final class TensorRun {
 
   /** Whether the row says how operands are stored. */
   boolean isMixed() {
-    return stored != null;
+    return stored.areMixed();
   }
 
   /** Whether the launch forms rows of its tiles. */
   boolean isMeasured() {
-    return isMixed() && stored.isMeasured();
+    return stored.isMeasured();
   }
 
-  /** What the row says, or null. */
+  /** What the rows of a launch have in common. */
   StoredConstants constants() {
     return stored;
   }
@@ -109,8 +112,14 @@ final class TensorRun {
     return 16 / arithmetic.bytes();
   }
 
-  /** Elements before the first at which all memories are aligned for vectors; -1 if none is. */
+  /**
+   * Elements before the first at which all memories are aligned for vectors; -1 if none is, and in
+   * a measured step, which takes elements one by one.
+   */
   int head() {
+    if (isMeasured()) {
+      return -1;
+    }
     int lanes = lanes(type.arithmetic());
     long misalignment = Math.floorMod(addresses[0] / bytes[0], lanes);
     for (int i = 0; i < addresses.length; i++) {
@@ -124,7 +133,8 @@ final class TensorRun {
 
   /** Where the memory may move, as many as there are with any alignment. */
   long tiles() {
-    long afterHead = mayMove || isMixed() ? length : Math.max(length - Math.max(head(), 0), 0);
+    long afterHead =
+        mayMove || isMixed() || isMeasured() ? length : Math.max(length - Math.max(head(), 0), 0);
     return Math.max((afterHead + Layout.TILE - 1) / Layout.TILE, 1);
   }
 
@@ -205,7 +215,7 @@ final class TensorRun {
     return length == other.length
         && group == other.group
         && tiles() == other.tiles()
-        && Objects.equals(stored, other.stored);
+        && stored.equals(other.stored);
   }
 
   /** Writes the row; the group counts among those of the launch. */
@@ -219,6 +229,6 @@ final class TensorRun {
       stored.stored().forEach(code -> table.put(code.byteValue()));
       return;
     }
-    table.putLong(length).putInt(groupOfLaunch).putInt(head());
+    table.putLong(length).putInt(groupOfLaunch).putInt(head()).putLong(rows);
   }
 }

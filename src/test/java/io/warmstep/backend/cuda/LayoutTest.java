@@ -113,6 +113,7 @@ class LayoutTest {
       same("StepArguments" + real + ", first_group", step.firstGroup());
       same("StepArguments" + real + ", groups", step.groups());
       same("StepArguments" + real + ", tensor_factors", step.tensorFactors());
+      same("StepArguments" + real + ", rows", step.rows());
       same("StepArguments" + real, step.bytes());
       same("Group" + real + ", sign", step.sign());
       same("Group" + real + ", weight_decay", step.gradientNumbers());
@@ -152,11 +153,9 @@ class LayoutTest {
   void mixed() {
     same("MixedTensor", Layout.MIXED_TENSOR_BYTES);
     same("MixedArguments, key", Layout.MIXED_KEY);
-    same("MixedArguments, rows", Layout.MIXED_ROWS);
     same("MixedArguments, step", Layout.MIXED_STEP);
     same("MixedArguments", Layout.MIXED_STEP + Layout.Step.FLOAT.bytes());
     same("MixedSumArguments, key", Layout.MIXED_KEY);
-    same("MixedSumArguments, rows", Layout.MIXED_ROWS);
     same("MixedSumArguments, is_first", Layout.MIXED_FIRST);
     same("MixedSumArguments, sums", Layout.MIXED_SUMS);
     same("MixedSumArguments", Layout.MIXED_SUMS + Layout.SUM_STEP + Layout.Step.FLOAT.bytes());

@@ -258,6 +258,10 @@ class PtxOperationsTest {
     if (hasGradient && !text(rule).contains("_SUM_READS ")) {
       all = all.plus(mul(1)); // scale * tensor_factor
     }
+    boolean measures =
+        Rules.ofEachKernel().stream()
+            .filter(one -> one.kernel().equals(rule))
+            .anyMatch(one -> storage.equals("float64") || one.isOfOneType());
     List<Operations> ofOneElement = stated(rule);
     for (int options = 0; options < ofOneElement.size(); options++) {
       int held = held(storage, slots(rule, options));
@@ -265,8 +269,11 @@ class PtxOperationsTest {
       if (hasGradient) {
         all = all.plus(GRADIENT.times(held)).plus(mul(1)); // sign * scale
       }
+      if (measures) { // an element's change, squares and counts
+        all = all.plus(add(1).plus(fma(2)).plus(add(2)));
+      }
     }
-    return all;
+    return measures ? all.plus(add(1)) : all; // and the tile's, by halves
   }
 
   /**
@@ -284,9 +291,8 @@ class PtxOperationsTest {
     assertTrue(slots.find(), rule);
     int count = Integer.parseInt(slots.group(1));
     all = count == 0 ? all : all.plus(codes(count, held));
-    if (!text(rule).contains("WS_MATRIX_ENTRY")) { // squares of values and changes, and their fold
-      all = all.plus(add(1).plus(fma(2)).times(held)).plus(add(1));
-    }
+    // Squares of values and changes, and their fold.
+    all = all.plus(add(1).plus(fma(2)).times(held)).plus(add(1));
     return hasSums(rule) ? all.plus(firstPhase(rule, held)) : all;
   }
 
