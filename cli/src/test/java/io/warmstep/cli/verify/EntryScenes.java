@@ -92,10 +92,8 @@ final class EntryScenes {
 
   /** Of a rule's entry for all ways to store operands, which is that of 16-bit types, too. */
   private static List<List<Scene>> mixed(String rule) {
-    List<List<Scene>> parts = new ArrayList<>(List.of(MixedScenes.of(rule)));
-    if (usual(rule).matrix().isEmpty()) {
-      parts.add(MixedScenes.measured(rule));
-    }
+    List<List<Scene>> parts =
+        new ArrayList<>(List.of(MixedScenes.of(rule), MixedScenes.measured(rule)));
     for (ElementType type : List.of(ElementType.FLOAT16, ElementType.BFLOAT16)) {
       if (usual(rule).sums().isPresent()) {
         parts.add(SumScenes.of(usual(rule), type, false));
@@ -270,6 +268,9 @@ final class EntryScenes {
     for (UpdateRule form : forms) {
       List<Scene> own = new ArrayList<>(crossed(form, type, 0, false));
       own.addAll(StateScenes.of(form, type));
+      if (MeasuredScenes.areThere(form, type)) {
+        own.addAll(MeasuredScenes.of(form, type));
+      }
       for (int skew : new int[] {0, 1}) {
         for (int length : new int[] {3, 6001}) {
           own.add(borrowed(form, type, length, skew));
