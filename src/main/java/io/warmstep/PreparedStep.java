@@ -323,7 +323,7 @@ final class PreparedStep {
   BitSet measured() {
     BitSet measured = new BitSet();
     for (int i = 0; i < active.size(); i++) {
-      measured.set(i, slow.get()[i] == null && program.get().measures(i));
+      measured.set(i, slow.get()[i] == null);
     }
     return measured;
   }
@@ -350,11 +350,6 @@ final class PreparedStep {
   /** Position of a parameter among all of the plan. */
   Map<Parameter, Integer> index() {
     return PassPlan.index(parameters);
-  }
-
-  /** Where a parameter lies now, and what its master has beside it. */
-  Operand values(Parameter parameter) {
-    return state.values(parameter);
   }
 
   /** The state of a parameter that is stored as codes, by the names of its slots. */

@@ -4,8 +4,8 @@ import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.Mark;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
-import io.warmstep.backend.Operand;
 import io.warmstep.backend.UpdateTiles;
+import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -13,7 +13,6 @@ import java.util.EnumMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * The data of one reported step on the device, to be read when it is ready: what the step saw of
@@ -126,51 +125,33 @@ final class StepSnapshot implements AutoCloseable {
 
   private static UpdateMeter.Measured copies(
       PreparedStep step, RuleGroup group, Parameter parameter, Rooms rooms) {
-    Operand now = step.values(parameter);
+    long length = parameter.length();
+    MemorySlice values = parameter.values().slice();
     List<UpdateMeter.Codes> codes = new ArrayList<>();
     step.codes(group, parameter)
         .values()
         .forEach(
-            state -> codes.add(new UpdateMeter.Codes(state, rooms.codes.take(parameter, state))));
+            state ->
+                codes.add(
+                    new UpdateMeter.Codes(
+                        state, rooms.codes.take(state.slice(), StateCodes.words(length)))));
     return new UpdateMeter.Measured(
         parameter,
-        now.encoding(),
-        now.rest(),
-        rooms.before.take(parameter, now),
-        rooms.after.take(parameter, now),
-        rooms.gradients.take(parameter.gradients().slice(), parameter.length()),
+        rooms.before.take(values, length),
+        rooms.after.take(values, length),
+        rooms.gradients.take(parameter.gradients().slice(), length),
         codes);
   }
 
   /** Room for the copies of each kind; none where a report reads the originals. */
   private final class Rooms {
-    final OperandRoom before = new OperandRoom(true);
-    final OperandRoom after = new OperandRoom(isAsynchronous);
+    final Room before = new Room(true);
+    final Room after = new Room(isAsynchronous);
     final Room gradients = new Room(isAsynchronous || losesGradients);
-    final OperandRoom codes = new OperandRoom(isAsynchronous);
+    final Room codes = new Room(isAsynchronous);
 
     List<Room> all() {
-      return List.of(
-          before.slices, before.rests, after.slices, after.rests, gradients, codes.slices);
-    }
-  }
-
-  /** Room for operands, and for what their encoding keeps beside them. */
-  private final class OperandRoom {
-    final Room slices;
-    final Room rests;
-
-    OperandRoom(boolean isNeeded) {
-      slices = new Room(isNeeded);
-      rests = new Room(isNeeded);
-    }
-
-    /** A copy of an operand; null if there is none. */
-    Operand take(Parameter parameter, Operand original) {
-      MemorySlice slice = slices.take(original.slice(), UpdateMeter.elements(parameter, original));
-      Optional<MemorySlice> rest =
-          original.rest().map(r -> rests.take(r, UpdateMeter.restElements(parameter, original)));
-      return slice == null ? null : new Operand(original.role(), slice, original.encoding(), rest);
+      return List.of(before, after, gradients, codes);
     }
   }
 
@@ -220,8 +201,8 @@ final class StepSnapshot implements AutoCloseable {
     step.measureNext(tiles);
     for (List<UpdateMeter.Measured> members : copied) {
       for (UpdateMeter.Measured member : members) {
-        copy(member.parameter(), member.now(), member.before());
         Parameter parameter = member.parameter();
+        copy(parameter.values().slice(), member.before(), parameter.length());
         copy(parameter.gradients().slice(), member.gradients(), parameter.length());
       }
     }
@@ -232,23 +213,14 @@ final class StepSnapshot implements AutoCloseable {
     hasNorm = step.keepNorm(norm);
     for (List<UpdateMeter.Measured> members : copied) {
       for (UpdateMeter.Measured member : members) {
-        copy(member.parameter(), member.now(), member.after());
+        Parameter parameter = member.parameter();
+        copy(parameter.values().slice(), member.after(), parameter.length());
         for (UpdateMeter.Codes codes : member.codes()) {
-          copy(member.parameter(), codes.state(), codes.copy());
+          copy(codes.state().slice(), codes.copy(), StateCodes.words(parameter.length()));
         }
       }
     }
     mark.set();
-  }
-
-  private static void copy(Parameter parameter, Operand from, Operand to) {
-    if (to != null) {
-      copy(from.slice(), to.slice(), UpdateMeter.elements(parameter, from));
-      if (from.rest().isPresent()) {
-        long length = UpdateMeter.restElements(parameter, from);
-        copy(from.rest().get(), to.rest().orElseThrow(), length);
-      }
-    }
   }
 
   private static void copy(MemorySlice from, MemorySlice to, long length) {

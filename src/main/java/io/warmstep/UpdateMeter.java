@@ -1,11 +1,9 @@
 package io.warmstep;
 
-import io.warmstep.backend.Encoding;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.UpdateTiles;
 import io.warmstep.backend.cpu.TileSums;
-import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
@@ -13,7 +11,6 @@ import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * Measures the changes of one step where its own pass does not: from copies of the values and
@@ -28,10 +25,8 @@ final class UpdateMeter {
   private UpdateMeter() {}
 
   /**
-   * A parameter and the copies of it.
+   * A parameter, which has no master, and the copies of it.
    *
-   * @param encoding how the parameter is stored
-   * @param rest what its master has beside it, if it has one
    * @param before the parameter before the step
    * @param after the same after the step; null if it still holds the step's result
    * @param gradients null if it still holds the gradients that the step used
@@ -39,19 +34,13 @@ final class UpdateMeter {
    */
   record Measured(
       Parameter parameter,
-      Encoding encoding,
-      Optional<MemorySlice> rest,
-      Operand before,
-      Operand after,
+      MemorySlice before,
+      MemorySlice after,
       MemorySlice gradients,
       List<Codes> codes) {
-    /** Where the parameter lies now, as it may have been rebound. */
-    Operand now() {
-      return new Operand(Operand.Role.VALUES, parameter.values().slice(), encoding, rest);
-    }
-
-    Operand afterStep() {
-      return after == null ? now() : after;
+    /** The parameter's result, wherever it lies now. */
+    MemorySlice afterStep() {
+      return after == null ? parameter.values().slice() : after;
     }
 
     MemorySlice usedGradients() {
@@ -65,22 +54,12 @@ final class UpdateMeter {
    * @param state where it lies
    * @param copy of the step's result; null if {@code state} still holds it
    */
-  record Codes(Operand state, Operand copy) {
-    Operand afterStep() {
-      return copy == null ? state : copy;
+  record Codes(Operand state, MemorySlice copy) {
+    /** The numbers that the codes of so many elements stand for. */
+    MemorySlice numbers(long length) {
+      MemorySlice words = copy == null ? state.slice() : copy;
+      return new MemorySlice(new CodedMemory(words, state.encoding(), length), 0);
     }
-  }
-
-  /** Number of elements of its memory that an operand takes. */
-  static long elements(Parameter parameter, Operand operand) {
-    long length = parameter.length();
-    return operand.encoding().isCoded() ? StateCodes.words(length) : length;
-  }
-
-  /** The same for what its master has beside it. */
-  static long restElements(Parameter parameter, Operand operand) {
-    long length = parameter.length();
-    return operand.encoding().isMaster24() ? Remainders.words(length) : length;
   }
 
   /**
@@ -131,10 +110,10 @@ final class UpdateMeter {
     Rows(Measured measured) {
       length = measured.parameter().length();
       codes = measured.codes();
-      before = Elements.of(measured.before(), length);
-      after = Elements.of(measured.afterStep(), length);
-      gradients = new Elements(measured.usedGradients(), null);
-      codes.forEach(state -> states.add(Elements.of(state.afterStep(), length)));
+      before = new Elements(measured.before());
+      after = new Elements(measured.afterStep());
+      gradients = new Elements(measured.usedGradients());
+      codes.forEach(state -> states.add(new Elements(state.numbers(length))));
       sums = TileSums.of(measured.parameter().values().type() == ElementType.FLOAT64, TILES);
       sums.slots(codes.size());
       row = new double[UpdateTiles.width(codes.size())];
@@ -180,39 +159,10 @@ final class UpdateMeter {
     private final Storage storage;
     private final Object array;
 
-    /** Of which float16 masters have to be the rounded ones, or null. */
-    private final MemorySlice halves;
-
-    private final short[] bits;
-
-    Elements(MemorySlice slice, MemorySlice halves) {
+    Elements(MemorySlice slice) {
       this.slice = slice;
-      this.halves = halves;
       storage = slice.memory().storage();
       array = storage.isArithmetic() ? null : storage.newArray(CHUNK);
-      bits = halves == null ? null : new short[CHUNK];
-    }
-
-    /** The numbers that an operand stands for. */
-    static Elements of(Operand operand, long length) {
-      if (operand.encoding().isCoded()) {
-        return of(new CodedMemory(operand.slice(), operand.encoding(), length));
-      }
-      if (operand.rest().isEmpty()) {
-        return new Elements(operand.slice(), null);
-      }
-      MemorySlice rest = operand.rest().get();
-      if (rest.memory().type() == ElementType.FLOAT32) {
-        return new Elements(rest, operand.slice());
-      }
-      return of(
-          operand.encoding().isMaster24()
-              ? new Master24Memory(operand::slice, rest, length)
-              : new MasterMemory(operand::slice, rest, length));
-    }
-
-    private static Elements of(FloatView view) {
-      return new Elements(new MemorySlice(view, 0), null);
     }
 
     void read(long at, Object target, int count) {
@@ -221,10 +171,6 @@ final class UpdateMeter {
       } else {
         slice.memory().readSettled(slice.offset() + at, array, 0, count);
         storage.load(array, 0, target, 0, count);
-      }
-      if (halves != null) {
-        halves.memory().readSettled(halves.offset() + at, bits, 0, count);
-        Remainders.reconcile((float[]) target, 0, bits, 0, count);
       }
     }
   }

@@ -18,16 +18,6 @@ public interface StepProgram extends AutoCloseable {
   boolean run(StepInputs inputs);
 
   /**
-   * Whether {@link #run(StepInputs, UpdateTiles)} measures a group's update in its own pass.
-   *
-   * @param group its index in the plan
-   * @return false where the caller has to compare copies
-   */
-  default boolean measures(int group) {
-    return false;
-  }
-
-  /**
    * Makes room for {@link #run(StepInputs, UpdateTiles)}, where there is none yet since the plan or
    * its operands' places changed.
    *
@@ -41,8 +31,8 @@ public interface StepProgram extends AutoCloseable {
    * in the order of its work. Allocates nothing, as {@link #prepare} has.
    *
    * @param inputs the numbers of this step, for the groups of the plan
-   * @param tiles receives what the step sees, of groups that it {@link #measures} alone; if the
-   *     step is skipped, what is in there says nothing
+   * @param tiles receives what the step sees, of the groups that have rows; if the step is skipped,
+   *     what is in there says nothing
    * @return as {@link #run(StepInputs)}
    * @throws StepRefusedException if no step can be run now; nothing has changed
    */

@@ -116,11 +116,6 @@ final class CpuStepProgram implements StepProgram {
   }
 
   @Override
-  public boolean measures(int group) {
-    return true;
-  }
-
-  @Override
   public void prepare(UpdateTiles measured) {
     try {
       for (CpuWorker worker : workers) {

@@ -140,12 +140,6 @@ final class CudaStepProgram implements StepProgram {
     return true;
   }
 
-  /** Of all. */
-  @Override
-  public boolean measures(int group) {
-    return true;
-  }
-
   @Override
   public void prepare(UpdateTiles tiles) {
     if (measured != null && measured.fits(tiles)) {

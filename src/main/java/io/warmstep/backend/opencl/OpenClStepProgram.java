@@ -409,11 +409,6 @@ final class OpenClStepProgram implements StepProgram {
     return true;
   }
 
-  @Override
-  public boolean measures(int group) {
-    return true;
-  }
-
   /** Builds kernels, too. */
   @Override
   public void prepare(UpdateTiles tiles) {
