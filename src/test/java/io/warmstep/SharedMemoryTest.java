@@ -6,12 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.collective.Collective;
 import io.warmstep.collective.CollectiveException;
 import io.warmstep.collective.WorkerLostException;
 import io.warmstep.collective.Workers;
 import io.warmstep.rule.Adam;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -107,5 +109,54 @@ class SharedMemoryTest {
           failure.getMessage().startsWith("only workers [1] could not add"), failure.getMessage());
     }
     assertInstanceOf(OutOfDeviceMemoryException.class, failures.get(1).getCause());
+  }
+
+  /** Where none can, training goes on, and what was to be added may be closed. */
+  @ParameterizedTest
+  @EnumSource(Workers.class)
+  void parametersThatNobodyCanAddAreForgotten(Workers workers) throws Exception {
+    workers.run(
+        3,
+        collective -> {
+          AtomicBoolean isFull = new AtomicBoolean();
+          try (Device whole = Devices.cpu(1);
+              Device device = limited(whole, isFull);
+              Parameters parameters = Parameters.on(device).add("w", new float[9000]).build();
+              Parameters other = Parameters.on(device).add("v", new float[5000]).build();
+              ShardedOptimizer optimizer =
+                  Optimizer.of(parameters)
+                      .rule(Adam.adam())
+                      .learningRate(1)
+                      .average(0.5)
+                      .clipNorm(1)
+                      .sharded(collective)
+                      .build()) {
+            optimizer.step();
+            try (Parameters more = Parameters.on(device).add("v", new float[9000]).build()) {
+              isFull.set(true);
+              assertThrows(
+                  OutOfDeviceMemoryException.class, () -> optimizer.groups().add(more));
+              isFull.set(false);
+            }
+            optimizer.eval(); // which sends all there are
+            optimizer.train();
+            optimizer.step();
+            optimizer.groups().add(other);
+            assertEquals(5000, sum(optimizer, collective));
+            optimizer.step();
+            assertEquals(3, optimizer.stepCount());
+          }
+          return null;
+        });
+  }
+
+  /** How many elements of what was added all workers have. */
+  private static long sum(ShardedOptimizer optimizer, Collective collective) {
+    long sum = 0;
+    byte[] own = ByteBuffer.allocate(Long.BYTES).putLong(optimizer.shard("v").count()).array();
+    for (byte[] its : collective.exchange(own)) {
+      sum += ByteBuffer.wrap(its).getLong();
+    }
+    return sum;
   }
 }

@@ -2,6 +2,7 @@ package io.warmstep.collective;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -19,6 +20,7 @@ import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.StateType;
+import io.warmstep.StepFailedException;
 import io.warmstep.checkpoint.CheckpointMismatchException;
 import io.warmstep.checkpoint.CheckpointReader;
 import io.warmstep.checkpoint.CorruptCheckpointException;
@@ -36,6 +38,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -335,6 +338,153 @@ class ShardedCheckpointTest {
             assertThrows(CheckpointMismatchException.class, () -> optimizer.restore(folder));
             other.steps(parameters, optimizer, 0, 2);
             assertEquals(other.alone(2), ShardedRun.bits(parameters));
+          }
+          return null;
+        });
+  }
+
+  /** The same file for all, so that nobody has changed anything. */
+  @Test
+  void whatNobodyCanReadChangesNothing() throws Exception {
+    ShardedRun run = run();
+    Workers.IN_PROCESS.run(
+        2,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = run.parameters(device, 0);
+              ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+            run.steps(parameters, optimizer, 0, 1);
+            assertThrows(NoSuchFileException.class, () -> optimizer.restore(folder.resolve("no")));
+            run.steps(parameters, optimizer, 1, 2);
+            assertEquals(run.alone(2), ShardedRun.bits(parameters));
+          }
+          return null;
+        });
+  }
+
+  /** Since the shares of a part of the workers are of another run then. */
+  @Test
+  void noStepFollowsWhereOneCannotReadItsShare() throws Exception {
+    save(run(), 2, 1);
+    Path last = files().get(2);
+    byte[] intact = Files.readAllBytes(last);
+    byte[] damaged = intact.clone();
+    damaged[damaged.length - 3] = (byte) ~damaged[damaged.length - 3];
+    for (boolean restoresAgain : new boolean[] {false, true}) {
+      Files.write(last, damaged);
+      List<Exception> failures =
+          Workers.IN_PROCESS.failures(
+              2,
+              Workers.LIMIT,
+              collective -> {
+                ShardedRun run = run();
+                try (Device device = Devices.cpu(1);
+                    Parameters parameters = run.parameters(device, 5);
+                    ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+                  run.steps(parameters, optimizer, 0, 1); // as many as are in the file
+                  IOException e =
+                      assertThrows(IOException.class, () -> optimizer.restore(folder));
+                  assertEquals(
+                      collective.rank() == 1, e instanceof CorruptCheckpointException, e::toString);
+                  collective.barrier();
+                  if (restoresAgain) {
+                    if (collective.rank() == 1) {
+                      Files.write(last, intact);
+                    }
+                    collective.barrier();
+                    optimizer.restore(folder);
+                  }
+                  run.steps(parameters, optimizer, 1, 3);
+                  assertEquals(run.alone(3), ShardedRun.bits(parameters));
+                }
+                return null;
+              });
+      if (restoresAgain) {
+        assertEquals(Arrays.asList(null, null), failures);
+      } else {
+        assertInstanceOf(StepFailedException.class, failures.get(0));
+        assertTrue(failures.get(0).getCause().getMessage().startsWith("worker 1 could not"));
+        assertInstanceOf(CollectiveException.class, failures.get(1));
+      }
+    }
+  }
+
+  /** One that is missing is said to be missing, not to be of another length. */
+  @Test
+  void lengthsThatDifferAreNamed() throws Exception {
+    Path file = folder.resolve("whole.safetensors");
+    try (Device device = Devices.cpu(1);
+        Parameters parameters =
+            Parameters.on(device)
+                .add("a", new float[10])
+                .add("b", new float[0])
+                .add("c", new float[5])
+                .build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Adam.adam()).learningRate(1).build()) {
+      optimizer.step();
+      optimizer.save(file);
+    }
+    assertEquals(
+        List.of(
+            "parameter \"a\" has 10 elements in the file, 12 here",
+            "parameter \"b\" has 0 elements in the file, 3 here"),
+        differences(file, 12, 3, "c"));
+    List<String> missing = differences(file, 10, 0, "d");
+    assertTrue(missing.contains("the file has no state of d"), missing.toString());
+    assertFalse(missing.toString().contains("elements in the file"), missing.toString());
+  }
+
+  private static List<String> differences(Path file, int a, int b, String third) throws Exception {
+    List<List<String>> all =
+        Workers.IN_PROCESS.run(
+            2,
+            collective -> {
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters =
+                      Parameters.on(device)
+                          .add("a", new float[a])
+                          .add("b", new float[b])
+                          .add(third, new float[5])
+                          .build();
+                  ShardedOptimizer optimizer =
+                      Optimizer.of(parameters)
+                          .rule(Adam.adam())
+                          .learningRate(1)
+                          .sharded(collective)
+                          .build()) {
+                return assertThrows(
+                        CheckpointMismatchException.class, () -> optimizer.restore(file))
+                    .differences();
+              }
+            });
+    assertEquals(all.get(0), all.get(1));
+    return all.get(0);
+  }
+
+  /** Neither saved nor taken for those that come after what is restored. */
+  @Test
+  void microBatchesAreOfNoCheckpoint() throws Exception {
+    ShardedRun run = run();
+    Workers.IN_PROCESS.run(
+        2,
+        collective -> {
+          try (Device device = Devices.cpu(1);
+              Parameters parameters = run.parameters(device, 0);
+              ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
+            run.steps(parameters, optimizer, 0, 1);
+            optimizer.save(folder);
+            optimizer.accumulate(4L * collective.rank());
+            if (collective.rank() == 1) { // before any other worker is asked
+              String message =
+                  assertThrows(IllegalStateException.class, () -> optimizer.save(folder))
+                      .getMessage();
+              assertTrue(message.startsWith("1 micro-batches were accumulated"), message);
+              assertTrue(message.endsWith("save right after a step"), message);
+            }
+            optimizer.restore(folder);
+            run.steps(parameters, optimizer, 1, 3);
+            assertEquals(run.alone(3), ShardedRun.bits(parameters));
           }
           return null;
         });

@@ -541,4 +541,48 @@ class ShardedGroupsTest {
             });
     all.forEach(bits -> assertEquals(expected.bits, bits));
   }
+
+  /** From the first step after it on: their gradients are neither added up nor zeroed. */
+  @Test
+  void whatARestoredCheckpointFreezesIsLeftOut(@TempDir Path folder) throws Exception {
+    for (boolean isRestored : new boolean[] {false, true}) {
+      Workers.IN_PROCESS.run(
+          2,
+          collective -> {
+            try (Device device = Devices.cpu(1);
+                Parameters parameters =
+                    Parameters.on(device)
+                        .add("a", new float[9000])
+                        .add("b", new float[9000])
+                        .build();
+                ShardedOptimizer optimizer =
+                    Optimizer.of(parameters)
+                        .rule(Sgd.sgd())
+                        .learningRate(1)
+                        .zeroGradients(true)
+                        .group(ParameterGroup.matching("a"))
+                        .sharded(collective)
+                        .build()) {
+              if (isRestored) {
+                optimizer.restore(folder);
+              } else {
+                optimizer.groups().freeze("a");
+              }
+              float[] gradient = new float[9000];
+              Arrays.fill(gradient, 1 + collective.rank());
+              parameters.get("a").gradients().copyFrom(gradient);
+              parameters.get("b").gradients().copyFrom(gradient);
+              optimizer.step();
+              assertEquals(1 + collective.rank(), only(parameters.get("a").gradients()));
+              assertEquals(0, only(parameters.get("b").gradients()));
+              assertEquals(0, only(parameters.get("a").values()));
+              assertEquals(isRestored ? -6 : -3, only(parameters.get("b").values()));
+              if (!isRestored) {
+                optimizer.save(folder);
+              }
+            }
+            return null;
+          });
+    }
+  }
 }

@@ -209,6 +209,32 @@ class ShardedReportTest {
     assertEquals(few, seen.get(2));
   }
 
+  /** Counted from the first step on, by each worker's own interval. */
+  @Test
+  void stepsAreReportedAtTheirIntervals() throws Exception {
+    List<List<Long>> seen =
+        Workers.IN_PROCESS.run(
+            2,
+            collective -> {
+              List<Long> reported = new ArrayList<>();
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = Parameters.on(device).add("w", new float[9000]).build();
+                  ShardedOptimizer optimizer =
+                      Optimizer.of(parameters)
+                          .rule(Sgd.sgd())
+                          .learningRate(1)
+                          .listener(report -> reported.add(report.step()), 3 + collective.rank())
+                          .sharded(collective)
+                          .build()) {
+                for (int step = 0; step < 13; step++) {
+                  optimizer.step();
+                }
+              }
+              return reported;
+            });
+    assertEquals(List.of(List.of(3L, 6L, 9L, 12L), List.of(4L, 8L, 12L)), seen);
+  }
+
   /** That of a worker which has none does not count. */
   @Test
   void theLossIsTheMeanOfTheWorkers() throws Exception {
