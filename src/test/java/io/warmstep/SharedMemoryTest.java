@@ -134,8 +134,7 @@ class SharedMemoryTest {
             optimizer.step();
             try (Parameters more = Parameters.on(device).add("v", new float[9000]).build()) {
               isFull.set(true);
-              assertThrows(
-                  OutOfDeviceMemoryException.class, () -> optimizer.groups().add(more));
+              assertThrows(OutOfDeviceMemoryException.class, () -> optimizer.groups().add(more));
               isFull.set(false);
             }
             optimizer.eval(); // which sends all there are

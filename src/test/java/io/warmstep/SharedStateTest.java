@@ -87,8 +87,7 @@ class SharedStateTest {
           MemorySlice slice = state.slice(parameter, SLOT, STORAGE, parameter.length());
           long gap = slice.offset() - end;
           assertTrue(gap >= 0 && gap < ALIGNMENT, "a gap of " + gap);
-          assertEquals(
-              parameter.values().slice().offset() % ALIGNMENT, slice.offset() % ALIGNMENT);
+          assertEquals(parameter.values().slice().offset() % ALIGNMENT, slice.offset() % ALIGNMENT);
           end = slice.offset() + parameter.length();
         }
         assertEquals(some.isEmpty() ? 0 : 1, allocated.size());

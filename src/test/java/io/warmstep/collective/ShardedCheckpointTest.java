@@ -382,8 +382,7 @@ class ShardedCheckpointTest {
                     Parameters parameters = run.parameters(device, 5);
                     ShardedOptimizer optimizer = run.optimizer(parameters, collective)) {
                   run.steps(parameters, optimizer, 0, 1); // as many as are in the file
-                  IOException e =
-                      assertThrows(IOException.class, () -> optimizer.restore(folder));
+                  IOException e = assertThrows(IOException.class, () -> optimizer.restore(folder));
                   assertEquals(
                       collective.rank() == 1, e instanceof CorruptCheckpointException, e::toString);
                   collective.barrier();
@@ -420,8 +419,7 @@ class ShardedCheckpointTest {
                 .add("b", new float[0])
                 .add("c", new float[5])
                 .build();
-        Optimizer optimizer =
-            Optimizer.of(parameters).rule(Adam.adam()).learningRate(1).build()) {
+        Optimizer optimizer = Optimizer.of(parameters).rule(Adam.adam()).learningRate(1).build()) {
       optimizer.step();
       optimizer.save(file);
     }

@@ -100,9 +100,7 @@ class ShardedLanesTest {
       return device.borrow(new float[LENGTH]);
     }
     ByteBuffer bytes =
-        turn % 3 == 1
-            ? ByteBuffer.allocate(LENGTH * 4)
-            : ByteBuffer.allocateDirect(LENGTH * 4);
+        turn % 3 == 1 ? ByteBuffer.allocate(LENGTH * 4) : ByteBuffer.allocateDirect(LENGTH * 4);
     return device.borrow(ElementType.FLOAT32, bytes.order(ByteOrder.nativeOrder()));
   }
 
@@ -116,9 +114,7 @@ class ShardedLanesTest {
             collective -> {
               try (Device device = Devices.cpu(1);
                   Parameters parameters =
-                      Parameters.on(device)
-                          .borrow("w", lend(device, 0), lend(device, 0))
-                          .build();
+                      Parameters.on(device).borrow("w", lend(device, 0), lend(device, 0)).build();
                   ShardedOptimizer optimizer =
                       order
                           .apply(of(parameters).zeroGradients(zeroes).sharded(collective))

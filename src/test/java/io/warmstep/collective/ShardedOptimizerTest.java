@@ -622,8 +622,7 @@ class ShardedOptimizerTest {
     all.put("averageDecay 0.5", builder -> builder.average(0.5));
     all.put("adaptive clip ", builder -> builder.adaptiveClip(0.5));
     all.put("learning rate: 2.0", builder -> builder.learningRate(2));
-    all.put(
-        "learning rate: Step[", builder -> builder.learningRate(Schedules.step(0.1, 10, 0.5)));
+    all.put("learning rate: Step[", builder -> builder.learningRate(Schedules.step(0.1, 10, 0.5)));
     return all;
   }
 

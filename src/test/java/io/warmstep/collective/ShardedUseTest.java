@@ -214,8 +214,7 @@ class ShardedUseTest {
             optimizer.eval();
             if (collective.rank() == 1) {
               String message =
-                  assertThrows(
-                          EvaluationModeException.class, () -> optimizer.groups().add(more))
+                  assertThrows(EvaluationModeException.class, () -> optimizer.groups().add(more))
                       .getMessage();
               assertTrue(message.startsWith("groups().add()"), message);
             }
@@ -274,8 +273,7 @@ class ShardedUseTest {
           Ending own = new Ending(collective);
           try (Device device = Devices.cpu(1);
               Parameters parameters = parameters(device);
-              ShardedOptimizer optimizer =
-                  of(parameters).average(0.5).sharded(own).build()) {
+              ShardedOptimizer optimizer = of(parameters).average(0.5).sharded(own).build()) {
             gradients(parameters, 1);
             optimizer.step();
             own.ends = own.rank() == 1;

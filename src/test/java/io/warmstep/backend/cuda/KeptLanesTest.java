@@ -145,9 +145,7 @@ class KeptLanesTest extends SimulatedTest {
       try (Device device = Devices.require("cuda");
           Parameters parameters = parameters(device);
           ShardedOptimizer optimizer =
-              order
-                  .apply(of(parameters, Sgd.sgd(), new ArrayList<>()).sharded(alone()))
-                  .build()) {
+              order.apply(of(parameters, Sgd.sgd(), new ArrayList<>()).sharded(alone())).build()) {
         for (long room = 0; room <= LENGTH * 12L; room += LENGTH * 3L) {
           CudaSim.memoryLimit(CudaSim.liveBytes() + room);
           assertThrows(OutOfDeviceMemoryException.class, () -> optimizer.accumulate(0));
@@ -157,8 +155,7 @@ class KeptLanesTest extends SimulatedTest {
         }
         CudaSim.memoryLimit(NO_LIMIT);
         step(parameters, optimizer);
-        assertArrayEquals(
-            new float[] {-27, 2, 3, -4}, parameters.get("b").values().toFloats());
+        assertArrayEquals(new float[] {-27, 2, 3, -4}, parameters.get("b").values().toFloats());
       }
     }
   }
@@ -182,10 +179,7 @@ class KeptLanesTest extends SimulatedTest {
             ShardedOptimizer optimizer =
                 order
                     .apply(
-                        Optimizer.of(parameters)
-                            .rule(Sgd.sgd())
-                            .learningRate(1)
-                            .sharded(alone()))
+                        Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).sharded(alone()))
                     .build()) {
           List<List<Long>> turns = new ArrayList<>();
           for (int turn = 0; turn < 6; turn++) {
