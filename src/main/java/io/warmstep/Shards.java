@@ -44,10 +44,7 @@ final class Shards {
       List<Shard> own = new ArrayList<>();
       long from = 0;
       for (int worker = 0; worker < workers; worker++) {
-        long end =
-            worker == workers - 1
-                ? parameter.length()
-                : cut(share(total, worker + 1, workers) - done, unit, parameter.length());
+        long end = cut(share(total, worker + 1, workers) - done, unit, parameter.length());
         own.add(new Shard(from, Math.max(0, end - from)));
         from = Math.max(from, end);
       }
