@@ -109,6 +109,14 @@ class ShardsTest {
     }
   }
 
+  /** Although no worker's share is a whole number of elements, or each is less than one. */
+  @Test
+  void theRestOfADivisionIsShared() {
+    check(3, List.of(), LEAF + 1);
+    check(8, List.of(), 7);
+    check(8, List.of("p0"), 5, 1);
+  }
+
   /** As a leaf's middle may, exactly. */
   @Test
   void ofTwoNearestCutsItIsTheLower() {

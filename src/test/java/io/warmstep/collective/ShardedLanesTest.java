@@ -19,7 +19,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 
@@ -189,11 +188,11 @@ class ShardedLanesTest {
                         .build();
                 ShardedOptimizer optimizer =
                     order.apply(of(parameters).sharded(counting)).build()) {
-              AtomicInteger own = new AtomicInteger();
-              while (!optimizer.isMine(own.get())) {
-                own.incrementAndGet();
+              int own = 0;
+              while (!optimizer.isMine(own)) {
+                own++;
               }
-              optimizer.accumulate(own.get());
+              optimizer.accumulate(own);
               optimizer.step();
               assertEquals(List.of(4096L, 4096L, 7L), counting.lengths);
             }

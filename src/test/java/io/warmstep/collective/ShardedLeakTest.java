@@ -73,7 +73,7 @@ class ShardedLeakTest {
         RuntimeException failure = new IllegalStateException("the transport fails");
         FailingCollective collective = new FailingCollective(failures, failure);
         try (ShardedOptimizer optimizer = of(parameters).sharded(collective.endpoint()).build()) {
-          isBuilt = true;
+          isBuilt = optimizer.stepCount() == 0;
         } catch (IllegalStateException e) {
           assertSame(failure, e);
           failures++;
