@@ -107,7 +107,8 @@ class SharedStateTest {
   void stateOfOtherLengthsLiesByItself() {
     try (Device device = Devices.cpu(1);
         Parameters parameters = parameters(device, 20, 4, 10)) {
-      for (int[] words : new int[][] {{4, 10, 20}, {4, 20, 10}, {20, 10, 4}, {1, 1, 1}, {20, 4, 1}}) {
+      for (int[] words :
+          new int[][] {{4, 10, 20}, {4, 20, 10}, {20, 10, 4}, {1, 1, 1}, {20, 4, 1}}) {
         SharedState state = of(parameters, device);
         Map<Parameter, Integer> counts = new HashMap<>();
         for (int i = 0; i < words.length; i++) {
