@@ -68,6 +68,13 @@ final class EquivalentMutants {
                       && mutant.before().contains("mul.")
                       && operands(mutant).stream().anyMatch(operand -> isPrescale(operand, text))),
           new Kind(
+              "what float64 gradients are multiplied by first is 1",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
+                      && mutant.entry().endsWith("_float64")
+                      && mutant.before().contains("mul.")
+                      && operands(mutant).stream().anyMatch(operand -> isPrescale(operand, text))),
+          new Kind(
               "in one round more nothing is left to halve",
               (mutant, text) ->
                   mutant.kind() == PtxMutants.Kind.COMPARED
@@ -99,6 +106,12 @@ final class EquivalentMutants {
                       && mutant.before().contains("mul.")
                       && operands(mutant).stream()
                           .anyMatch(operand -> isSign(operand, mutant.entry(), text))),
+          new Kind(
+              "a gradient of zero flips no sign, so that no zero takes its place",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.COMPARED
+                      && mutant.entry().contains("rprop")
+                      && isSignOfZero(mutant, text)),
           new Kind(
               "the lowest bit of a difference is that of its negative, too",
               EquivalentMutants::isParity),
@@ -192,7 +205,8 @@ final class EquivalentMutants {
   private static final int DECAY_DOUBLE = offset("Group<double>, weight_decay");
   private static final int TABLE = offset("StepArguments<float>, table");
   private static final int STEP = offset("SumArguments<float>, step");
-  private static final int PRESCALE = offset("StepArguments<float>, prescale");
+  private static final int PRESCALE_FLOAT = offset("StepArguments<float>, prescale");
+  private static final int PRESCALE_DOUBLE = offset("StepArguments<double>, prescale");
   private static final int CLIP_VALUE_FLOAT = offset("StepArguments<float>, clip_value");
   private static final int CLIP_VALUE_DOUBLE = offset("StepArguments<double>, clip_value");
 
@@ -266,7 +280,10 @@ final class EquivalentMutants {
 
   private static boolean isPrescale(String register, List<String> text) {
     return definition(register, text)
-        .filter(line -> line.contains("ld.param.f32") && isParameter(line, PRESCALE, text))
+        .filter(
+            line ->
+                line.contains("ld.param.f32") && isParameter(line, PRESCALE_FLOAT, text)
+                    || line.contains("ld.param.f64") && isParameter(line, PRESCALE_DOUBLE, text))
         .isPresent();
   }
 
@@ -416,6 +433,25 @@ final class EquivalentMutants {
             .toList();
     return !uses.isEmpty()
         && uses.stream().allMatch(line -> line.matches("\\s*and\\.b64\\s+%rd\\d+, %rd\\d+, 1;"));
+  }
+
+  /** Whether a comparison chooses between zeros of either sign, and nothing else. */
+  private static boolean isSignOfZero(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher comparison =
+        Pattern.compile("\\s*setp\\.gt\\.f\\d+\\s+(%p\\d+), .*").matcher(mutant.before());
+    if (!comparison.matches()) {
+      return false;
+    }
+    String zeros = "0f00000000, 0f80000000|0d0000000000000000, 0d8000000000000000";
+    Pattern use = Pattern.compile(".*" + Pattern.quote(comparison.group(1)) + "\\b.*");
+    List<String> uses =
+        text.stream()
+            .filter(line -> !line.equals(mutant.before()) && use.matcher(line).matches())
+            .filter(line -> !line.strip().startsWith(".reg"))
+            .toList();
+    return !uses.isEmpty()
+        && uses.stream()
+            .allMatch(line -> line.matches("\\s*selp\\.f\\d+\\s+%fd?\\d+, (" + zeros + "), .*"));
   }
 
   /**

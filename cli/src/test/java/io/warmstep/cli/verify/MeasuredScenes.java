@@ -20,6 +20,11 @@ import java.util.SplittableRandom;
 final class MeasuredScenes {
   private static final int[] LENGTHS = {1, 700, 1025, 1026, 1027, 1028, 2047, 2048, 5000};
 
+  /** Elements so far from each other are of one sum, one after the other. */
+  private static final int PAIRED = 1024;
+
+  private static final int PAIRS = 40;
+
   private MeasuredScenes() {}
 
   /** Whether a rule's entry for a type measures: otherwise that for all ways to store does. */
@@ -33,7 +38,44 @@ final class MeasuredScenes {
     for (Elements elements : Elements.values()) {
       scenes.add(device -> mismatches(device, form, type, elements));
     }
+    scenes.add(device -> mismatchesOfPairs(device, form, type));
     return scenes;
+  }
+
+  /**
+   * Many short steps, of which each moves two elements whose squares are added one to the other: so
+   * that reports, which have roots of sums, show how it was rounded.
+   */
+  private static long mismatchesOfPairs(Device device, UpdateRule form, ElementType type) {
+    List<StepReport> actual = new ArrayList<>();
+    List<StepReport> expected = new ArrayList<>();
+    long mismatches = 0;
+    try (Device cpu = Devices.cpu(1);
+        EntryScenes.Model ours = pairs(device, form, type, actual);
+        EntryScenes.Model theirs = pairs(cpu, form, type, expected)) {
+      for (int step = 0; step < PAIRS; step++) {
+        for (EntryScenes.Model model : List.of(ours, theirs)) {
+          model.fill(Elements.ORDINARY, new SplittableRandom(step));
+          model.values.forEach(MeasuredScenes::pair);
+          model.gradients.forEach(MeasuredScenes::pair);
+          model.optimizer.step();
+          model.optimizer.flushReports();
+        }
+        mismatches += ours.differencesFrom(theirs);
+      }
+    }
+    for (int i = 0; i < expected.size(); i++) {
+      mismatches += expected.get(i).updates().equals(actual.get(i).updates()) ? 0 : 1;
+    }
+    return mismatches;
+  }
+
+  private static EntryScenes.Model pairs(
+      Device device, UpdateRule form, ElementType type, List<StepReport> reports) {
+    return new EntryScenes.Model(
+        device,
+        (d, parameters) -> EntryScenes.add(parameters, type, new int[] {PAIRED + 1}),
+        builder -> builder.rule(form).learningRate(0.07).listener(reports::add, 1));
   }
 
   private static long mismatches(
@@ -47,9 +89,6 @@ final class MeasuredScenes {
       for (int step = 0; step < 2; step++) {
         for (EntryScenes.Model model : List.of(ours, theirs)) {
           model.fill(elements, new SplittableRandom(step));
-          if (elements == Elements.ORDINARY) {
-            model.values.stream().filter(its -> its.length() < 1100).forEach(MeasuredScenes::pair);
-          }
           if (step == 1 && elements == Elements.ORDINARY) {
             model.gradients.forEach(MeasuredScenes::addInfinity);
           }
@@ -65,11 +104,11 @@ final class MeasuredScenes {
     return mismatches;
   }
 
-  /** Leaves the first of two elements whose squares are added first, and the second if there is. */
+  /** Leaves the first element and the one whose square is added to its. */
   private static void pair(Tensor values) {
     double[] numbers = values.toDoubles();
     for (int i = 1; i < numbers.length; i++) {
-      numbers[i] = i == 1024 ? numbers[i] : 0;
+      numbers[i] = i == PAIRED ? numbers[i] : 0;
     }
     values.copyFrom(numbers);
   }
@@ -109,7 +148,7 @@ final class MeasuredScenes {
 
   private static void clip(OptimizerBuilder builder, Elements elements) {
     if (elements == Elements.ORDINARY) {
-      builder.clipValue(0.5).zeroGradients(true);
+      builder.gradientScale(0.3).clipValue(0.5).zeroGradients(true);
     }
   }
 }
