@@ -20,8 +20,8 @@ enum {
   WS_MAX_KEPT = 5        /* state that holds one value for a tensor or a group */
 };
 
-/* Flags of a launch, and of a group in it. What each element asks for is not the lowest bit, of which
-   nvcc makes more instructions than of others. */
+/* Flags of a launch, and of a group in it. Flags tested for each element avoid bit 0, for which nvcc
+   emits more instructions. */
 enum { WS_ONLY_ZERO_GRADIENTS = 1, WS_ZERO_GRADIENTS = 2 };
 enum {
   WS_KEEP_PARAMETERS = 4,  /* they keep their bits, whatever the rule gives */

@@ -79,7 +79,7 @@
         : "n"(__builtin_offsetof(Arguments, member)));                            \
     return rows;                                                                  \
   }
-/* Hides an address from the compiler, which else makes one loop for null and one for others. */
+/* Hides an address from the compiler, which otherwise generates one loop for null and one for others. */
 #define WS_OPAQUE(address) asm volatile("" : "+l"(address))
 #define WS_LIST(kernel, Arguments)
 static __device__ __forceinline__ unsigned near_max(unsigned x) {

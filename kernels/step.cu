@@ -41,8 +41,8 @@ template <typename S> WS_DEVICE Range range_of(const Tile &tile, const Tensor<S>
 }
 
 /*
- * What a block sees of its update, in SEEN numbers, for which a measured launch has shared memory: one
- * row after the other, each of elements of the tile that are as far apart as there are rows.
+ * What a block sees of its update, in SEEN numbers, for which a measured launch has shared memory: row
+ * r holds the sums of elements r and r + WS_TILE / 2 of the tile.
  */
 enum { ROW = 4, SEEN = WS_TILE / 2 * ROW };
 
@@ -370,7 +370,7 @@ WS_LIST(groups_float64, StepArguments<double>)
 
 #define WS_FIRST_OF(rule, RuleType, type, S)                                           \
   WS_KERNEL_FOR(2) first_##rule##_##type(const SumArguments<S> arguments) {            \
-    step<RuleType, S>(arguments.step, nullptr);                                               \
+    step<RuleType, S>(arguments.step, nullptr);                                        \
   }                                                                                    \
   WS_LIST(first_##rule##_##type, SumArguments<S>)
 #define WS_FIRST_32(rule) WS_FIRST_OF(rule, ws_##rule##_first_f32, float32, float)

@@ -407,17 +407,16 @@ public final class OptimizerBuilder {
    * Sets whether reported steps measure how much they change the parameters, and what is lost: see
    * {@link StepReport.Update}. Other steps stay as they are. All backends measure in the reported
    * step's own pass, block by block while the caches hold the block, and keep at least 4 numbers
-   * for each 2048 elements; OpenCL does so by kernels of their own, compiled before the first such
-   * step.
+   * for each 2048 elements; GPUs do so by kernels of their own, which the driver compiles before
+   * the first such step unless it has them cached.
    *
-   * <p>Under rules with slow weights such as {@code Lookahead}, the values and what their masters
-   * keep beside them are copied before the step, and so are the gradients if the step sets them to
-   * zero; afterwards the host reads these, the new values, the gradients and the state that is
-   * stored as codes, in one pass of a single thread. A GPU copies the gradients in any case, and
-   * the new values and the codes as well, in the order of its work; the host reads the copies
-   * through the bus once they are there, while the device goes on. Memory for the copies is on the
-   * device and is reused by later reports; on a GPU it is twice as much if reports are outstanding
-   * and there is room.
+   * <p>Under rules with slow weights such as {@code Lookahead}, the values are copied before the
+   * step, and so are the gradients if the step sets them to zero; afterwards the host reads these,
+   * the new values, the gradients and the state that is stored as codes, in one pass of a single
+   * thread. A GPU copies the gradients in any case, and the new values and the codes as well, in
+   * the order of its work; the host reads the copies through the bus once they are there, while the
+   * device goes on. Memory for the copies is on the device and is reused by later reports; on a GPU
+   * it is twice as much if reports are outstanding and there is room.
    *
    * @param measureUpdates whether to do so; true unless called
    * @return this builder

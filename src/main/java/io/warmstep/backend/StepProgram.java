@@ -36,9 +36,7 @@ public interface StepProgram extends AutoCloseable {
    * @return as {@link #run(StepInputs)}
    * @throws StepRefusedException if no step can be run now; nothing has changed
    */
-  default boolean run(StepInputs inputs, UpdateTiles tiles) {
-    throw new AssertionError("this program measures nothing");
-  }
+  boolean run(StepInputs inputs, UpdateTiles tiles);
 
   /**
    * Global norm of the scaled gradients of the last run, before clipping.

@@ -187,8 +187,8 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     float greatest = block.scalar(5);
     int start = block.start();
     int end = block.end();
-    // Three loops, since the compiler vectorizes none of all. The sign is kept where the gradient
-    // will be.
+    // Three loops, since the compiler does not vectorize a single loop that does all of it. Until
+    // the gradient is stored, its slot holds the sign.
     for (int i = start; i < end; i++) {
       previous[i] = FloatBlock.sign((scale * g[i]) * previous[i]);
     }
@@ -222,8 +222,8 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     double greatest = block.scalar(5);
     int start = block.start();
     int end = block.end();
-    // Three loops, since the compiler vectorizes none of all. The sign is kept where the gradient
-    // will be.
+    // Three loops, since the compiler does not vectorize a single loop that does all of it. Until
+    // the gradient is stored, its slot holds the sign.
     for (int i = start; i < end; i++) {
       previous[i] = DoubleBlock.sign((scale * g[i]) * previous[i]);
     }

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Connections that are cut, slow, or lead nowhere in the middle of an operation. */
+/** Connections that are cut, slow, or lead nowhere from the beginning of an operation on. */
 class LinkFaultTest {
   /** Of an operation; far below the five minutes of a collective without one. */
   private static final Duration LIMIT = Duration.ofSeconds(4);
@@ -164,6 +164,7 @@ class LinkFaultTest {
                   if (rank == 1) {
                     proxy.fail(fault);
                   }
+                  bothCame.await(60, TimeUnit.SECONDS); // so that nothing was sent before
                   List<Share> shares =
                       List.of(
                           new Share(tensor.slice(0, 1_000_000), 0),

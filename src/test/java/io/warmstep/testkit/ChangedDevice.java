@@ -6,6 +6,7 @@ import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.StepInputs;
 import io.warmstep.storage.Storage;
 import java.util.function.BiConsumer;
@@ -57,6 +58,17 @@ public record ChangedDevice(
     public boolean run(StepInputs inputs) {
       change.accept(plan, inputs);
       return program.run(inputs);
+    }
+
+    @Override
+    public void prepare(UpdateTiles tiles) {
+      program.prepare(tiles);
+    }
+
+    @Override
+    public boolean run(StepInputs inputs, UpdateTiles tiles) {
+      change.accept(plan, inputs);
+      return program.run(inputs, tiles);
     }
 
     @Override

@@ -6,6 +6,7 @@ import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.StepInputs;
 import io.warmstep.storage.Storage;
 import java.util.function.Consumer;
@@ -48,6 +49,18 @@ public record WrongDevice(BackendDevice device, DeviceReport report, Consumer<St
     @Override
     public boolean run(StepInputs inputs) {
       boolean happened = program.run(inputs);
+      mistake.run();
+      return happened;
+    }
+
+    @Override
+    public void prepare(UpdateTiles tiles) {
+      program.prepare(tiles);
+    }
+
+    @Override
+    public boolean run(StepInputs inputs, UpdateTiles tiles) {
+      boolean happened = program.run(inputs, tiles);
       mistake.run();
       return happened;
     }

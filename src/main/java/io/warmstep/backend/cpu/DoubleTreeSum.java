@@ -114,9 +114,9 @@ final class DoubleTreeSum {
   }
 
   /**
-   * The first two levels of the tree in one loop, which reads a leaf in four places at once: from
-   * memory that is faster than in one after the other. Only with the same index for both arrays
-   * does it vectorize.
+   * The first two levels of the tree in one loop (of magnitudes two), which reads a leaf in several
+   * places at once: from memory that is faster than in one after the other. Only with the same
+   * index for both arrays does it vectorize.
    */
   private void addQuarters(double[] x, int from) {
     double[] s = squares;

@@ -11,8 +11,8 @@ import java.util.Map;
 /**
  * The launches of a measured step. Those with parameters that are measured take the place of the
  * step's: each parameter is a row of their tables, since tiles count from its first element, and
- * the entry is that for all ways to store operands, or if there is none, and of float64, that for
- * the type. The others are the step's.
+ * they use the entry for all ways to store operands, or, for float64 and rules without one, the
+ * entry for the type. The others are the step's.
  */
 final class MeasuredUpdates implements AutoCloseable {
   private final CudaContext context;

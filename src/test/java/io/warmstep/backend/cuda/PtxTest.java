@@ -379,8 +379,9 @@ class PtxTest {
               int registers = registers(measured);
               if (text(entry).contains("// rows")) {
                 assertTrue(registers <= 128, measured);
-                registers =
-                    registers(assembleText(StoredConstants.OF_TYPE.in(text(entry)), "sm_90"));
+                String usual = assembleText(StoredConstants.OF_TYPE.in(text(entry)), "sm_90");
+                assertTrue(usual.contains(CLEAN), () -> entry + " as steps load it: " + usual);
+                registers = registers(usual);
               }
               if (registers > (WITH_FEW.contains(entry) ? FEW_REGISTERS : REGISTERS)) {
                 more.put(entry, registers);

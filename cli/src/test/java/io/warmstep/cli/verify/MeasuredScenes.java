@@ -11,6 +11,7 @@ import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /**
  * Steps of plain parameters that say what they saw of their update, by the entries for one type
@@ -20,7 +21,7 @@ import java.util.SplittableRandom;
 final class MeasuredScenes {
   private static final int[] LENGTHS = {1, 700, 1025, 1026, 1027, 1028, 2047, 2048, 5000};
 
-  /** Elements so far from each other are of one sum, one after the other. */
+  /** The squares of elements so far from each other are added into the same sum in turn. */
   private static final int PAIRED = 1024;
 
   private static final int PAIRS = 40;
@@ -64,10 +65,17 @@ final class MeasuredScenes {
         mismatches += ours.differencesFrom(theirs);
       }
     }
-    for (int i = 0; i < expected.size(); i++) {
-      mismatches += expected.get(i).updates().equals(actual.get(i).updates()) ? 0 : 1;
+    return mismatches + differences(expected, actual);
+  }
+
+  /** How many reports say another thing of updates; 1 if there are none, or more or fewer. */
+  private static long differences(List<StepReport> expected, List<StepReport> actual) {
+    if (expected.isEmpty() || expected.size() != actual.size()) {
+      return 1;
     }
-    return mismatches;
+    return IntStream.range(0, expected.size())
+        .filter(i -> !expected.get(i).updates().equals(actual.get(i).updates()))
+        .count();
   }
 
   private static EntryScenes.Model pairs(
@@ -98,10 +106,7 @@ final class MeasuredScenes {
         mismatches += ours.differencesFrom(theirs);
       }
     }
-    for (int i = 0; i < expected.size(); i++) {
-      mismatches += expected.get(i).updates().equals(actual.get(i).updates()) ? 0 : 1;
-    }
-    return mismatches;
+    return mismatches + differences(expected, actual);
   }
 
   /** Leaves the first element and the one whose square is added to its. */
