@@ -16,6 +16,9 @@ import io.warmstep.ShardedOptimizer;
 import io.warmstep.StepReport;
 import io.warmstep.collective.Workers;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Prodigy;
+import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.ContractBackend;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,14 +27,32 @@ import java.util.SplittableRandom;
 import java.util.function.IntConsumer;
 import java.util.function.IntPredicate;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Workers that share a model report, freeze and add as one optimizer, whatever their devices. */
 class SharedGroupsTest {
   private static final int WORKERS = 3;
 
-  static List<ContractBackend> backends() {
-    return ContractBackend.all();
+  /**
+   * Rules with sums over a group, of which a worker may have nothing, and what copies are compared
+   * of.
+   *
+   * @param all the rule of all groups but one
+   * @param one that group's
+   */
+  private record Training(UpdateRule all, UpdateRule one) {}
+
+  static List<Arguments> backendsAndRules() {
+    UpdateRule prodigy = Prodigy.prodigy();
+    List<Training> trainings =
+        List.of(
+            new Training(Adam.adamW(), Adam.adamW()),
+            new Training(prodigy, prodigy),
+            new Training(prodigy, Lookahead.around(prodigy).k(2)));
+    return ContractBackend.all().stream()
+        .flatMap(backend -> trainings.stream().map(one -> Arguments.of(backend, one)))
+        .toList();
   }
 
   /** The parameters before and after the addition, and what was seen of them. */
@@ -41,7 +62,10 @@ class SharedGroupsTest {
     final List<StepReport> reports = new ArrayList<>();
     final List<Integer> bits = new ArrayList<>();
 
-    Run(Device device) {
+    private final Training training;
+
+    Run(Device device, Training training) {
+      this.training = training;
       first =
           Parameters.on(device)
               .add("a", random(1, 3 * 4096 + 5))
@@ -52,9 +76,9 @@ class SharedGroupsTest {
 
     OptimizerBuilder builder() {
       return Optimizer.of(first)
-          .rule(Adam.adamW())
+          .rule(training.all)
           .learningRate(0.01)
-          .group(ParameterGroup.matching("a"))
+          .group(ParameterGroup.matching("a").rule(training.one))
           .clipNorm(1)
           .skipNonFinite(true)
           .listener(reports::add, 1);
@@ -112,9 +136,9 @@ class SharedGroupsTest {
     return values;
   }
 
-  private static Run alone() {
+  private static Run alone(Training training) {
     try (Device device = Devices.cpu(1)) {
-      Run run = new Run(device);
+      Run run = new Run(device, training);
       try (Optimizer optimizer = run.builder().lanes(WORKERS).build()) {
         run.train(optimizer.groups(), j -> true, j -> optimizer.accumulate(), optimizer::step);
       }
@@ -124,9 +148,9 @@ class SharedGroupsTest {
   }
 
   @ParameterizedTest
-  @MethodSource("backends")
-  void areThoseOfOneOptimizer(ContractBackend backend) throws Exception {
-    Run expected = alone();
+  @MethodSource("backendsAndRules")
+  void areThoseOfOneOptimizer(ContractBackend backend, Training training) throws Exception {
+    Run expected = alone(training);
     assertEquals(1, expected.reports.get(5).skippedSteps());
     assertEquals(3, expected.reports.get(5).updates().size());
     assertTrue(expected.reports.get(5).updates().get(2).toWeight() > 0);
@@ -135,7 +159,7 @@ class SharedGroupsTest {
             WORKERS,
             collective -> {
               try (Device device = backend.open()) {
-                Run run = new Run(device);
+                Run run = new Run(device, training);
                 try (ShardedOptimizer optimizer =
                     run.builder().gradientScale(1.0 / WORKERS).sharded(collective).build()) {
                   run.train(
