@@ -282,8 +282,8 @@ final class EquivalentMutants {
     return definition(register, text)
         .filter(
             line ->
-                line.contains("ld.param.f32") && isParameter(line, PRESCALE_FLOAT, text)
-                    || line.contains("ld.param.f64") && isParameter(line, PRESCALE_DOUBLE, text))
+                (line.contains("ld.param.f32") && isParameter(line, PRESCALE_FLOAT, text))
+                    || (line.contains("ld.param.f64") && isParameter(line, PRESCALE_DOUBLE, text)))
         .isPresent();
   }
 
