@@ -94,12 +94,10 @@ class MeasuredUpdateTest {
   void slowWeightsArePartOfTheStep(ContractBackend backend) {
     SplittableRandom random = new SplittableRandom(5);
     try (TestModel model = new TestModel(backend.shared())) {
-      addAll(model, ElementType.FLOAT32, random, List.of(Placement.OWNED));
+      List<ElementType> types = List.of(ElementType.FLOAT32, ElementType.BFLOAT16);
+      types.forEach(type -> addAll(model, type, random, List.of(Placement.OWNED)));
       UpdateRule rule = Lookahead.around(Momentum.heavyBall(0.5)).k(2);
-      check(
-          model,
-          List.of(ElementType.FLOAT32),
-          Optimizer.of(model.parameters()).rule(rule).zeroGradients(true));
+      check(model, types, Optimizer.of(model.parameters()).rule(rule).zeroGradients(true));
     }
   }
 
