@@ -138,6 +138,7 @@ public final class Optimizer implements AutoCloseable {
    * #learningRate()}, {@link OptimizerGroups#stepCount}, {@link LossScaler#scale} and {@link
    * LossScaler#state} wait until the device has decided about the last step, while its update may
    * still run; kernels read the loss scale at {@link #lossScaleHandle}, for which nothing waits.
+   * Where state starts as a copy of the parameters, each step waits until the first has happened.
    * The step itself waits for the norm if it is reported to a listener, or if there is a custom or
    * metric-driven schedule, accumulation, a factor for one step, {@code Muon}, {@code Lookahead},
    * or a loss scaler that {@link #capture} rejects, or if an OpenCL device does not compute in
@@ -660,7 +661,10 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * The state of one parameter. Writing to the tensor changes the state.
+   * The state of one parameter. Writing to the tensor changes the state. State that starts as a
+   * copy of the parameter follows it until the parameter's first step or this call, if that is
+   * earlier: an average, slow weights, or what Prodigy and Schedule-Free keep of the initial
+   * weights.
    *
    * @param parameter the parameter's name
    * @param slot PyTorch's name of the state, such as {@code exp_avg}
@@ -670,9 +674,13 @@ public final class Optimizer implements AutoCloseable {
    */
   public Tensor state(String parameter, String slot) {
     checkOpen();
-    parameters.get(parameter);
-    state.restored(parameter);
-    return state.tensor(parameter, slot);
+    Tensor values = parameters.get(parameter).values();
+    Tensor tensor = state.tensor(parameter, slot);
+    if (state.isCopy(parameter, slot) && groups().stepCount(parameter) == 0) {
+      TensorCopy.widen(values, tensor);
+    }
+    state.requested(parameter, slot);
+    return tensor;
   }
 
   /**

@@ -329,8 +329,9 @@ public final class OptimizerBuilder {
   /**
    * Keeps an exponential moving average of the parameters, in the same pass: in step {@code t} of a
    * group it keeps {@code min(decay, (1 + t) / (10 + t))} of itself and takes the rest from the
-   * parameters, or from their masters. It starts at the parameters and is part of the state, as
-   * float32 under the name {@code average}. {@link Optimizer#eval} swaps it into the parameters.
+   * parameters, or from their masters. It starts at the parameters as they are before their first
+   * step and is part of the state, as float32 under the name {@code average}. {@link
+   * Optimizer#eval} swaps it into the parameters.
    *
    * @param decay above 0 and below 1, such as 0.999
    * @return this builder

@@ -143,9 +143,13 @@ final class OptimizerRestorer {
         optimizer.optimizerState().restart(parameter, OptimizerState.MASTER);
         optimizer.optimizerState().restart(parameter, OptimizerState.AVERAGE);
       }
-      incomplete.forEach(
-          (parameter, slots) ->
-              slots.forEach(slot -> optimizer.optimizerState().restart(parameter, slot)));
+      for (Parameter parameter : restored) {
+        List<String> missing = incomplete.getOrDefault(parameter, List.of());
+        missing.forEach(slot -> optimizer.optimizerState().restart(parameter, slot));
+        optimizer.stateNames(parameter.name()).stream()
+            .filter(slot -> !missing.contains(slot))
+            .forEach(slot -> optimizer.optimizerState().requested(parameter.name(), slot));
+      }
     } catch (IOException | RuntimeException | Error e) {
       optimizer.progress().fail(e);
       throw e;

@@ -32,6 +32,9 @@ final class OptimizerSaver {
     optimizer
         .progress()
         .checkNotFailed("parameters and state may be partly updated: restore a checkpoint first");
+    optimizer.trainedGroups().stream()
+        .filter(group -> group.steps() == 0)
+        .forEach(group -> optimizer.optimizerState().begin(group.rules()));
     for (Parameter parameter : optimizer.parameters()) {
       String name = parameter.name();
       if (withParameters) {

@@ -65,8 +65,11 @@ final class OptimizerState {
 
   private final List<Memory> memories = new ArrayList<>();
 
-  /** Parameters whose state nobody has requested: slots that start as copies still follow them. */
-  private final Set<String> untouched = new HashSet<>();
+  /**
+   * For each parameter, the names of its state that starts as a copy of it and follows it until its
+   * first step: not what somebody has requested and so may have written.
+   */
+  private final Map<String, Set<String>> copies = new HashMap<>();
 
   /** Parameters of a continued run whose state nobody has requested yet, until the first step. */
   private final Set<String> unrestored = new LinkedHashSet<>();
@@ -92,7 +95,6 @@ final class OptimizerState {
     int before = memories.size();
     try {
       allocateSlots(parameters, groupOf);
-      untouched.addAll(groupOf.keySet());
       groups.forEach(this::begin);
     } catch (RuntimeException | Error e) {
       release(groupOf.keySet(), before);
@@ -120,24 +122,22 @@ final class OptimizerState {
     last.forEach(Memory::close);
     last.clear();
     tensors.keySet().removeAll(names);
-    untouched.removeAll(names);
+    copies.keySet().removeAll(names);
     slotOperands.keySet().removeAll(names);
     masters.keySet().removeAll(names);
     averages.keySet().removeAll(names);
   }
 
-  /**
-   * Before a group's first step: sets copies of the parameter to its current value, unless the
-   * caller has requested the state and so may have written it.
-   */
+  /** Whether a group has state that follows its parameters until its first step. */
+  boolean hasCopies(RuleGroup group) {
+    return group.members().stream().anyMatch(member -> !copies.get(member.name()).isEmpty());
+  }
+
+  /** Before a group's first step: sets state that follows its parameters to their values. */
   void begin(RuleGroup group) {
-    for (StateSlot slot : group.rule().stateSlots()) {
-      if (slot.copiesParameter()) {
-        for (Parameter parameter : group.members()) {
-          if (untouched.contains(parameter.name())) {
-            reset(parameter, slot);
-          }
-        }
+    for (Parameter parameter : group.members()) {
+      for (String slot : copies.get(parameter.name())) {
+        TensorCopy.widen(parameter.values(), tensor(parameter.name(), slot));
       }
     }
   }
@@ -262,8 +262,22 @@ final class OptimizerState {
       }
       slotOperands.put(parameter.name(), operands);
       tensors.put(parameter.name(), byName);
-      restart(parameter, AVERAGE);
+      copies.put(parameter.name(), copies(group, parameter));
     }
+  }
+
+  /** Names of the state that starts as a copy of a parameter. */
+  private Set<String> copies(RuleGroup group, Parameter parameter) {
+    Set<String> names = new HashSet<>();
+    for (StateSlot slot : slots(group, parameter)) {
+      if (slot.copiesParameter()) {
+        names.add(slot.name());
+      }
+    }
+    if (precision.hasAverage()) {
+      names.add(AVERAGE);
+    }
+    return names;
   }
 
   private Storage storage(RuleGroup group, Parameter parameter, StateSlot slot) {
@@ -420,15 +434,19 @@ final class OptimizerState {
         });
   }
 
-  /** Notes that the caller has requested a parameter's state. */
-  void restored(String parameter) {
-    untouched.remove(parameter);
+  /** Whether state follows its parameter until its first step. */
+  boolean isCopy(String parameter, String slot) {
+    return copies.get(parameter).contains(slot);
+  }
+
+  /** Notes that a parameter's state may be written: it follows the parameter no more. */
+  void requested(String parameter, String slot) {
+    copies.get(parameter).remove(slot);
     unrestored.remove(parameter);
   }
 
-  /** Notes that all state has been restored. */
+  /** Notes that the state of a continued run has been restored. */
   void allRestored() {
-    untouched.clear();
     unrestored.clear();
   }
 

@@ -282,15 +282,10 @@ final class PreparedStep {
 
   /** Whether {@link #begin} copies anything. */
   boolean copiesParameters() {
-    return active.stream()
-        .filter(group -> group.steps() == 0)
-        .flatMap(group -> group.rules().rule().stateSlots().stream())
-        .anyMatch(StateSlot::copiesParameter);
+    return active.stream().anyMatch(group -> group.steps() == 0 && state.hasCopies(group.rules()));
   }
 
-  /**
-   * Before a step: sets state that starts as a copy of the parameters, for groups without a step.
-   */
+  /** Before a step: sets state that follows the parameters, for groups without a step. */
   void begin() {
     for (int i = 0; i < active.size(); i++) {
       if (active.get(i).steps() == 0) {
