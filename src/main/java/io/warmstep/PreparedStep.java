@@ -13,7 +13,6 @@ import io.warmstep.step.GradientNumber;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -311,16 +310,15 @@ final class PreparedStep {
     return happened;
   }
 
-  /**
-   * The groups whose update a step measures in its own pass, by their indices in the plan: not
-   * those with slow weights, which change parameters once more.
-   */
-  BitSet measured() {
-    BitSet measured = new BitSet();
-    for (int i = 0; i < active.size(); i++) {
-      measured.set(i, slow.get()[i] == null);
-    }
-    return measured;
+  /** Whether slow weights move the parameters of a group once more after some steps. */
+  boolean hasSlowWeights(int group) {
+    return slow.get()[group] != null;
+  }
+
+  /** Whether they do after its next step. */
+  boolean isSlowPassNext(int group) {
+    SlowPass pass = slow.get()[group];
+    return pass != null && pass.isAfter(active.get(group).nextStep());
   }
 
   /**

@@ -40,9 +40,14 @@ final class SlowPass implements AutoCloseable {
     return program.rebind(plan(index));
   }
 
+  /** Whether it follows so many steps of the group. */
+  boolean isAfter(long steps) {
+    return steps % period == 0;
+  }
+
   /** After a step of the group that happened. Allocates nothing. */
   void run(long steps) {
-    if (steps % period == 0) {
+    if (isAfter(steps)) {
       program.run(inputs);
     }
   }

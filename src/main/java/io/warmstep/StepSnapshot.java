@@ -13,11 +13,12 @@ import java.util.EnumMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiConsumer;
 
 /**
  * The data of one reported step on the device, to be read when it is ready: what the step saw of
- * its update, and where it does not look, copies of the values that it overwrites, made on the
- * device in the order of its work. Reused for later steps of the same groups.
+ * its update, and where slow weights come after that, copies of the values that it overwrites, made
+ * on the device in the order of its work. Reused for later steps of the same groups.
  */
 final class StepSnapshot implements AutoCloseable {
   private final List<RuleGroup> groups;
@@ -26,17 +27,19 @@ final class StepSnapshot implements AutoCloseable {
   private final boolean isAsynchronous;
   private final boolean measuresUpdates;
 
-  /** The groups whose update the step measures in its own pass, by their indices. */
-  private final BitSet inPass;
-
-  /** What it sees of them, or null. */
+  /** What the step's own pass sees of its update, or null. */
   private UpdateTiles tiles;
 
-  /** Where each of their parameters has its rows. */
+  /** Where each parameter has its rows. */
   private final Map<Parameter, Integer> index;
 
-  /** Copies of the parameters of the other groups. */
+  /** By group, room for copies of its parameters; none without slow weights. */
   private final List<List<UpdateMeter.Measured>> copied = new ArrayList<>();
+
+  /**
+   * The groups whose parameters slow weights moved after that pass, so that copies are compared.
+   */
+  private final BitSet compared = new BitSet();
 
   /** By group and parameter, the slots of state that are stored as codes. */
   private final List<List<List<String>>> slots = new ArrayList<>();
@@ -58,7 +61,6 @@ final class StepSnapshot implements AutoCloseable {
     this.names = names(step);
     this.losesGradients = losesGradients;
     this.measuresUpdates = measuresUpdates;
-    this.inPass = step.measured();
     this.index = step.index();
     this.isAsynchronous = device.isAsynchronous();
     this.mark = device.mark();
@@ -94,9 +96,7 @@ final class StepSnapshot implements AutoCloseable {
 
   /** Allocates rows, and copies: one allocation for each type and kind of data. */
   private void measure(BackendDevice device, PreparedStep step) {
-    if (!inPass.isEmpty()) {
-      tiles = new UpdateTiles(step.plan(), inPass::get, (type, n) -> allocate(device, type, n));
-    }
+    tiles = new UpdateTiles(step.plan(), (type, n) -> allocate(device, type, n));
     Rooms rooms = new Rooms();
     members(step, rooms); // counts
     rooms.all().forEach(room -> room.allocate(device));
@@ -113,7 +113,7 @@ final class StepSnapshot implements AutoCloseable {
     List<List<UpdateMeter.Measured>> all = new ArrayList<>();
     for (int i = 0; i < groups.size(); i++) {
       List<UpdateMeter.Measured> members = new ArrayList<>();
-      if (!inPass.get(i)) {
+      if (step.hasSlowWeights(i)) {
         for (Parameter parameter : groups.get(i).members()) {
           members.add(copies(step, groups.get(i), parameter, rooms));
         }
@@ -187,7 +187,6 @@ final class StepSnapshot implements AutoCloseable {
   /** Whether this fits the current groups of a step. */
   boolean fits(PreparedStep step) {
     return norm.type() == step.normType()
-        && inPass.equals(step.measured())
         && groups.equals(groups(step))
         && names.equals(names(step));
   }
@@ -199,28 +198,32 @@ final class StepSnapshot implements AutoCloseable {
    */
   void beforeStep(PreparedStep step) {
     step.measureNext(tiles);
-    for (List<UpdateMeter.Measured> members : copied) {
-      for (UpdateMeter.Measured member : members) {
-        Parameter parameter = member.parameter();
-        copy(parameter.values().slice(), member.before(), parameter.length());
-        copy(parameter.gradients().slice(), member.gradients(), parameter.length());
-      }
+    for (int i = 0; i < copied.size(); i++) {
+      compared.set(i, step.isSlowPassNext(i));
     }
+    forEachCompared(
+        (parameter, copies) -> {
+          copy(parameter.values().slice(), copies.before(), parameter.length());
+          copy(parameter.gradients().slice(), copies.gradients(), parameter.length());
+        });
   }
 
   /** Copies the values that later steps will overwrite. */
   void afterStep(PreparedStep step) {
     hasNorm = step.keepNorm(norm);
-    for (List<UpdateMeter.Measured> members : copied) {
-      for (UpdateMeter.Measured member : members) {
-        Parameter parameter = member.parameter();
-        copy(parameter.values().slice(), member.after(), parameter.length());
-        for (UpdateMeter.Codes codes : member.codes()) {
-          copy(codes.state().slice(), codes.copy(), StateCodes.words(parameter.length()));
-        }
-      }
-    }
+    forEachCompared(
+        (parameter, copies) -> {
+          copy(parameter.values().slice(), copies.after(), parameter.length());
+          for (UpdateMeter.Codes codes : copies.codes()) {
+            copy(codes.state().slice(), codes.copy(), StateCodes.words(parameter.length()));
+          }
+        });
     mark.set();
+  }
+
+  private void forEachCompared(BiConsumer<Parameter, UpdateMeter.Measured> work) {
+    compared.stream()
+        .forEach(i -> copied.get(i).forEach(copies -> work.accept(copies.parameter(), copies)));
   }
 
   private static void copy(MemorySlice from, MemorySlice to, long length) {
@@ -269,10 +272,10 @@ final class StepSnapshot implements AutoCloseable {
     for (int i = 0; i < members.size(); i++) {
       UpdateSums.OfParameter own = sums.member(i);
       slots.get(group).get(i).forEach(own::codes);
-      if (happened && inPass.get(group)) {
-        readRows(members.get(i), own);
-      } else if (happened) {
+      if (happened && compared.get(group)) {
         UpdateMeter.measure(copied.get(group).get(i), own);
+      } else if (happened) {
+        readRows(members.get(i), own);
       }
     }
     return sums;

@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Measures the changes of one step where its own pass does not: from copies of the values and
- * gradients, which the host reads a chunk at a time. The numbers have the same bits.
+ * Measures the changes of one step where slow weights follow its own pass: from copies of the
+ * values and gradients, which the host reads a chunk at a time. The numbers have the same bits.
  */
 final class UpdateMeter {
   /** Tiles that are read at a time. */

@@ -4,7 +4,6 @@ import io.warmstep.ElementType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
-import java.util.function.IntPredicate;
 
 /**
  * Room on a device for what a step sees of its own update: a row of numbers for each tile of 2048
@@ -40,21 +39,12 @@ public final class UpdateTiles {
    * Lays out the rows of a plan.
    *
    * @param plan what a step does
-   * @param measured of which groups, by their indices
    * @param allocator makes memory for a count of elements of float32 or float64
    */
-  public UpdateTiles(
-      StepPlan plan, IntPredicate measured, BiFunction<ElementType, Long, Memory> allocator) {
+  public UpdateTiles(StepPlan plan, BiFunction<ElementType, Long, Memory> allocator) {
     List<StepPlan.Entry> entries = new ArrayList<>();
-    int last = -1;
-    for (int i = 0; i < plan.groups().size(); i++) {
-      for (StepPlan.Entry entry : plan.groups().get(i).entries()) {
-        if (measured.test(i)) {
-          entries.add(entry);
-          last = Math.max(last, entry.index());
-        }
-      }
-    }
+    plan.groups().forEach(group -> entries.addAll(group.entries()));
+    int last = entries.stream().mapToInt(StepPlan.Entry::index).max().orElse(-1);
     rows = new MemorySlice[last + 1];
     for (ElementType type : List.of(ElementType.FLOAT32, ElementType.FLOAT64)) {
       List<StepPlan.Entry> own =

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Test;
 class KeptReportsTest extends SimulatedTest {
   /** Whose reports keep rows, and whose keep copies. */
   private static final List<UpdateRule> RULES =
-      List.of(Sgd.sgd(), Lookahead.around(Sgd.sgd()).k(1000));
+      List.of(Sgd.sgd(), Lookahead.around(Sgd.sgd()).k(1).alpha(1));
 
   private static final long NO_LIMIT = 8L << 30;
 
@@ -63,6 +63,34 @@ class KeptReportsTest extends SimulatedTest {
 
   private static List<Long> steps(List<StepReport> reports) {
     return reports.stream().map(StepReport::step).toList();
+  }
+
+  /** Of three steps under slow weights, those that leave them alone ask for what SGD's do. */
+  @Test
+  void onlyStepsThatMoveSlowWeightsCopy() {
+    List<List<Long>> calls = new ArrayList<>();
+    for (UpdateRule rule : List.of(Sgd.sgd(), Lookahead.around(Sgd.sgd()).k(3))) {
+      List<StepReport> reports = new ArrayList<>();
+      List<Long> own = new ArrayList<>();
+      try (Device device = Devices.require("cuda");
+          Parameters parameters = parameters(device);
+          Optimizer optimizer = optimizer(parameters, rule, reports)) {
+        for (int step = 1; step <= 12; step++) {
+          long before = CudaSim.calls();
+          optimizer.step();
+          optimizer.flushReports();
+          if (step > 6) {
+            own.add(CudaSim.calls() - before);
+          }
+        }
+      }
+      calls.add(own);
+    }
+    long plain = calls.get(0).get(0);
+    long synchronizing = calls.get(1).get(2);
+    assertEquals(List.of(plain, plain, plain, plain, plain, plain), calls.get(0));
+    assertEquals(List.of(plain, plain, synchronizing, plain, plain, synchronizing), calls.get(1));
+    assertTrue(synchronizing > plain + 6, () -> synchronizing + " calls, and " + plain);
   }
 
   /** So a group may be frozen for many steps, and thawed, and nothing is asked of the driver. */
