@@ -456,27 +456,33 @@ public final class CapturedStep implements AutoCloseable {
   }
 
   /**
-   * Waits until the device has finished the steps that it was given, and frees what was prepared.
-   * Graphs that the step was recorded into must not be launched afterwards. Closing twice is fine.
+   * Waits until the device has finished the steps that it was given, and frees what was prepared,
+   * also if the device failed: the optimizer's next call reports that. Graphs that the step was
+   * recorded into must not be launched afterwards. Closing twice is fine.
    *
-   * @throws StepFailedException if the device failed in a step; all is freed
+   * @throws IllegalStateException if the device's stream is capturing a graph while there are steps
+   *     to wait for; nothing is freed
+   * @throws ConcurrentUseException if another thread is using the optimizer; nothing is freed
    */
   @Override
   public void close() {
     optimizer.enter("CapturedStep.close()");
     try {
       if (lifetime.isOpen() && optimizer.isOpen() && optimizer.device().isOpen()) {
-        optimizer.suspendCaptured();
-        lastNorm = program.gradientNorm();
+        lastNorm = finish();
       }
-    } catch (WarmstepException e) { // which the optimizer's next call reports
-      lastNorm = Double.NaN;
+      free();
     } finally {
-      try {
-        free();
-      } finally {
-        optimizer.leave();
-      }
+      optimizer.leave();
+    }
+  }
+
+  private double finish() {
+    try {
+      optimizer.suspendCaptured();
+      return program.gradientNorm();
+    } catch (WarmstepException e) { // which the optimizer's next call reports
+      return Double.NaN;
     }
   }
 

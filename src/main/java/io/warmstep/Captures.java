@@ -25,6 +25,7 @@ final class Captures {
   void forget(CapturedStep step, CapturedProgram program) {
     steps.remove(step);
     programs.remove(program);
+    live = live == step ? null : live; // if it could not be asked for its counts
   }
 
   /** The captured step that plain steps use, of the prepared step; it waits for no step. */

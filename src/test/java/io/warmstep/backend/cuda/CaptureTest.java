@@ -19,6 +19,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
+import io.warmstep.StepFailedException;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lookahead;
@@ -27,6 +28,7 @@ import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.testkit.LoggedWarnings;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
@@ -471,6 +473,39 @@ class CaptureTest extends SimulatedTest {
           parameters.get("p").values().device().close();
         });
     captured[0].close();
+  }
+
+  /** Then its steps count as far as they were known, and the optimizer goes no further. */
+  @Test
+  void closingSucceedsOnADeviceThatFails() throws IOException {
+    boolean[] isReached = {true};
+    for (long call = 1; isReached[0]; call++) {
+      long failing = call;
+      try (LoggedWarnings logged = new LoggedWarnings()) {
+        use(
+            builder -> builder.skipNonFinite(true),
+            (optimizer, parameters) -> {
+              CapturedStep captured = optimizer.capture();
+              captured.step();
+              CudaSim.failAt(failing, CudaSim.INVALID_VALUE, false);
+              captured.close();
+              isReached[0] = CudaSim.calls() >= failing;
+              CudaSim.failNothing();
+              assertThrows(ClosedException.class, captured::step);
+              if (optimizer.stepCount() == 1) {
+                optimizer.step();
+                check(2, optimizer, parameters);
+              } else {
+                assertEquals(0, optimizer.stepCount(), "with call " + failing);
+                assertTrue(Double.isNaN(optimizer.gradientNorm()), "with call " + failing);
+                assertThrows(StepFailedException.class, optimizer::step);
+              }
+            });
+        assertTrue(
+            logged.messages().stream().allMatch(message -> message.contains("was closed")),
+            logged.messages()::toString);
+      }
+    }
   }
 
   @Test

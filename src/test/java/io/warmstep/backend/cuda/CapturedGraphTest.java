@@ -400,6 +400,7 @@ class CapturedGraphTest extends SimulatedTest {
                         optimizer::accumulate,
                         () -> optimizer.step(0.5),
                         optimizer::capture,
+                        captured::close,
                         optimizer::stepCount,
                         optimizer::learningRate)) {
                   assertThrows(IllegalStateException.class, refused::run);
@@ -407,8 +408,10 @@ class CapturedGraphTest extends SimulatedTest {
                 assertTrue(optimizer.toString().contains("at step 0"), optimizer.toString());
               });
           check(1, optimizer);
+          captured.step();
+          check(2, optimizer);
           // All is known by now, so there is nothing to wait for.
-          graph(GLOBAL, () -> assertEquals(1, optimizer.stepCount()));
+          graph(GLOBAL, () -> assertEquals(2, optimizer.stepCount()));
         });
   }
 
