@@ -213,12 +213,13 @@ public final class CapturedStep implements AutoCloseable {
    * plain ones included: see {@link Optimizer#lossScaleHandle}. Read-only.
    *
    * @return a tensor that closes with this
-   * @throws IllegalStateException if the optimizer has no loss scaler
+   * @throws IllegalStateException if the optimizer has no loss scaler, or one whose scale may
+   *     become a number that float32 does not hold, as after another state was restored
    * @throws ClosedException if this, the optimizer, its parameters or the device is closed
    */
   public Tensor lossScale() {
     checkOpen();
-    scaling.requireUsed();
+    scaling.lend();
     return lossScale;
   }
 

@@ -75,7 +75,7 @@ final class LossScaling {
   }
 
   /** Checks that there is a loss scale. */
-  void requireUsed() {
+  private void requireUsed() {
     if (scaler == null) {
       throw new IllegalStateException(
           "the optimizer scales no loss: build it with lossScaler(LossScaler.dynamic())");

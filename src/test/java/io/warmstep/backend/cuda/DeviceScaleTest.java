@@ -252,6 +252,38 @@ class DeviceScaleTest extends SimulatedTest {
     }
   }
 
+  /** Whichever way kernels were given it. */
+  @Test
+  void aCapturedStepLendsItToo() {
+    LossScaler.State inexact = new LossScaler.State(0.1, 0);
+    for (boolean isTensor : new boolean[] {true, false}) {
+      LossScaler scaler = LossScaler.dynamic(1024, 2, 0.5, 10);
+      try (Device cuda = Devices.require("cuda");
+          Parameters parameters = Parameters.on(cuda).add("p", new float[LENGTH]).build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(Momentum.heavyBall(0.9))
+                  .learningRate(0.1)
+                  .lossScaler(scaler)
+                  .build();
+          CapturedStep captured = optimizer.capture()) {
+        scaler.restore(inexact); // nobody reads it
+        if (isTensor) {
+          assertThrows(IllegalStateException.class, captured::lossScale);
+        } else {
+          assertThrows(IllegalStateException.class, captured::lossScaleHandle);
+        }
+        scaler.restore(new LossScaler.State(256, 3));
+        Tensor lossScale =
+            isTensor
+                ? captured.lossScale()
+                : cuda.borrowHandle(ElementType.FLOAT32, captured.lossScaleHandle(), 0, 1);
+        assertThrows(IllegalArgumentException.class, () -> scaler.restore(inexact));
+        assertArrayEquals(new float[] {256}, lossScale.toFloats());
+      }
+    }
+  }
+
   @Test
   void isNotSetInAGraph() {
     long contextHandle = CudaSim.newContext();
