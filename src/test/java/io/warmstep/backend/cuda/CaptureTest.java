@@ -27,12 +27,17 @@ import io.warmstep.rule.NAdam;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
+import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.testkit.Garbage;
 import io.warmstep.testkit.LoggedWarnings;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.LongToDoubleFunction;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -49,6 +54,19 @@ class CaptureTest extends SimulatedTest {
   @AfterEach
   void restore() {
     CudaSim.version(12060);
+  }
+
+  /** A schedule of the caller's own, of which rates may be asked ahead. */
+  private record Own(LongToDoubleFunction rates) implements Schedule {
+    @Override
+    public double rate(long step) {
+      return rates.applyAsDouble(step);
+    }
+
+    @Override
+    public boolean isKnownAhead() {
+      return true;
+    }
   }
 
   /** An optimizer of one parameter; what is done with it. */
@@ -207,6 +225,31 @@ class CaptureTest extends SimulatedTest {
               assertEquals(2, optimizer.groups().stepCount("q"));
               assertEquals(3, optimizer.groups().stepCount("p"));
               assertArrayEquals(after(3), parameters.get("p").values().toFloats());
+            }
+          }
+        });
+  }
+
+  /** At a rate that does not move, a group that was frozen does later what others did before. */
+  @Test
+  void groupsTakeStepsOfTheirOwn() throws IOException {
+    use(
+        builder -> builder.learningRate(0.1).group(ParameterGroup.matching("q*")),
+        parameters -> parameters.add("q", VALUES),
+        (optimizer, parameters) -> {
+          optimizer.groups().freeze("q*");
+          float[][] reached = new float[4][];
+          try (CapturedStep captured = optimizer.capture()) {
+            for (int i = 0; i < 4; i++) {
+              captured.step();
+              reached[i] = parameters.get("p").values().toFloats();
+            }
+          }
+          optimizer.groups().unfreeze("q*");
+          try (CapturedStep captured = optimizer.capture()) {
+            for (int i = 0; i < 4; i++) {
+              captured.step();
+              assertArrayEquals(reached[i], parameters.get("q").values().toFloats());
             }
           }
         });
@@ -417,6 +460,33 @@ class CaptureTest extends SimulatedTest {
         });
   }
 
+  /** A number that was computed for a step which then was another one is not missed. */
+  @Test
+  void aRateOfNoStepIsNotComplainedOf() throws IOException {
+    use(
+        builder ->
+            builder
+                .rule(Sgd.sgd())
+                .learningRate(new Own(step -> step <= 3 ? 0.1 : -1))
+                .skipNonFinite(true),
+        (optimizer, parameters) -> {
+          parameters.get("p").gradients().copyFrom(new float[] {1, Float.NaN, 1, 1, 1});
+          try (CapturedStep captured = optimizer.capture()) {
+            for (int i = 0; i < 8; i++) {
+              captured.step();
+            }
+            assertEquals(8, optimizer.skippedSteps());
+            parameters.get("p").gradients().copyFrom(GRADIENTS);
+            for (int i = 0; i < 3; i++) {
+              captured.step();
+            }
+            IllegalStateException e = assertThrows(IllegalStateException.class, captured::step);
+            assertTrue(e.getMessage().contains("-1"), e.getMessage());
+            assertEquals(3, optimizer.stepCount());
+          }
+        });
+  }
+
   /** By which gradients would be multiplied in two steps. */
   @Test
   void aLossScaleOutOfRangeIsLeftToPlainSteps() throws IOException {
@@ -443,6 +513,68 @@ class CaptureTest extends SimulatedTest {
         });
   }
 
+  /** Only there the host asks, rather than to assume that each step has changed the scale. */
+  @Test
+  void aLossScaleNearItsBoundsStaysInUse() throws IOException {
+    LossScaler scaler = LossScaler.dynamic(0x1p124, 2, 0.5, 100);
+    use(
+        builder -> builder.lossScaler(scaler),
+        (optimizer, parameters) -> {
+          parameters.get("p").gradients().zero();
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            long waits = CudaSim.waits();
+            captured.step();
+            captured.step(); // for which it may have become 2^126
+            assertEquals(0, CudaSim.waits() - waits);
+            for (int i = 0; i < 5; i++) {
+              captured.step();
+            }
+            assertEquals(8, optimizer.stepCount());
+            assertEquals(new LossScaler.State(0x1p124, 8), scaler.state());
+          }
+        });
+  }
+
+  @Test
+  void aRestoredLossScaleMustBeAFloat32() throws IOException {
+    LossScaler scaler = LossScaler.dynamic(1024, 2, 0.5, 100);
+    use(
+        builder -> builder.lossScaler(scaler),
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture()) {
+            for (int turn = 1; turn <= 2; turn++) {
+              scaler.restore(new LossScaler.State(0.1, 0));
+              for (Runnable refused : List.<Runnable>of(captured::step, captured::beforeLaunch)) {
+                CaptureRefusedException e =
+                    assertThrows(CaptureRefusedException.class, refused::run);
+                assertTrue(e.getMessage().contains("does not stay a float32"), e.getMessage());
+              }
+              scaler.restore(new LossScaler.State(512, 0));
+              captured.step();
+              assertEquals(turn, optimizer.stepCount());
+              assertEquals(new LossScaler.State(512, 1), scaler.state());
+            }
+          }
+        });
+  }
+
+  @Test
+  void warnsOfMissingState() throws IOException {
+    use(
+        builder -> builder.startAfter(1000),
+        (optimizer, parameters) -> {
+          try (LoggedWarnings logged = new LoggedWarnings();
+              CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            captured.step();
+            assertEquals(1, logged.messages().size(), logged.messages()::toString);
+            String message = logged.messages().get(0);
+            assertTrue(message.startsWith("this optimizer starts after step 1000, "), message);
+          }
+        });
+  }
+
   @Test
   void closesWithItsOptimizer() throws IOException {
     CapturedStep[] captured = new CapturedStep[1];
@@ -451,10 +583,12 @@ class CaptureTest extends SimulatedTest {
         (optimizer, parameters) -> {
           captured[0] = optimizer.capture();
           captured[0].step();
+          Tensor lossScale = captured[0].lossScale();
           optimizer.close();
           assertEquals(1, optimizer.stepCount());
           assertThrows(ClosedException.class, captured[0]::step);
           assertThrows(ClosedException.class, captured[0]::lossScale);
+          assertThrows(ClosedException.class, lossScale::toFloats);
           captured[0].close();
         });
     captured[0].close();
@@ -473,6 +607,62 @@ class CaptureTest extends SimulatedTest {
           parameters.get("p").values().device().close();
         });
     captured[0].close();
+  }
+
+  @Test
+  void isOfNoUseOnceSomethingIsClosed() throws IOException {
+    for (boolean isItself : new boolean[] {true, false}) {
+      use(
+          builder -> builder.lossScaler(LossScaler.dynamic()),
+          (optimizer, parameters) -> {
+            CapturedStep captured = optimizer.capture();
+            if (isItself) {
+              captured.close();
+            } else {
+              parameters.close();
+            }
+            for (Runnable refused :
+                List.<Runnable>of(
+                    captured::step,
+                    captured::beforeLaunch,
+                    captured::record,
+                    captured::lossScale,
+                    captured::lossScaleHandle)) {
+              assertThrows(ClosedException.class, refused::run);
+            }
+          });
+    }
+  }
+
+  /** What came of its steps is known without it, and without the device. */
+  @Test
+  void whatItDidIsKnownOnceItIsClosed() throws IOException {
+    double[] norms = new double[2];
+    LossScaler scaler = LossScaler.dynamic(1024, 2, 0.5, 2);
+    use(
+        builder -> builder.clipNorm(1).lossScaler(scaler),
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            captured.step();
+            parameters.get("p").gradients().copyFrom(new float[] {1, Float.NaN, 1, 1, 1});
+            captured.step();
+            parameters.get("p").gradients().copyFrom(GRADIENTS);
+            captured.step();
+          }
+          norms[0] = optimizer.gradientNorm();
+          optimizer.step();
+          norms[1] = optimizer.gradientNorm();
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+          }
+          parameters.get("p").values().device().close();
+          assertEquals(5, optimizer.stepCount());
+          assertEquals(1, optimizer.skippedSteps());
+          assertEquals(new LossScaler.State(2048, 1), scaler.state());
+        });
+    assertTrue(norms[0] > 0, norms[0] + " is the norm");
+    assertEquals(norms[1], norms[0]);
   }
 
   /** Then its steps count as far as they were known, and the optimizer goes no further. */
@@ -506,6 +696,60 @@ class CaptureTest extends SimulatedTest {
             logged.messages()::toString);
       }
     }
+  }
+
+  /** Whoever captures again and again keeps none but the last. */
+  @Test
+  void oneThatIsClosedIsForgotten() throws IOException {
+    use(
+        CaptureTest::plain,
+        (optimizer, parameters) -> {
+          WeakReference<CapturedStep> former = closed(optimizer);
+          try (CapturedStep captured = optimizer.capture()) {
+            captured.step();
+            Garbage.collectUntil(() -> former.refersTo(null));
+            assertTrue(former.refersTo(null), "it is collected");
+          }
+        });
+  }
+
+  private static WeakReference<CapturedStep> closed(Optimizer optimizer) {
+    CapturedStep captured = optimizer.capture();
+    captured.step();
+    captured.close();
+    return new WeakReference<>(captured);
+  }
+
+  @Test
+  void aScheduleTakesNoStep() throws IOException {
+    CapturedStep[] used = new CapturedStep[1];
+    Runnable[] inside = new Runnable[1];
+    int[] refused = new int[1];
+    use(
+        builder ->
+            builder.learningRate(
+                new Own(
+                    step -> {
+                      if (inside[0] != null) {
+                        Runnable once = inside[0];
+                        inside[0] = null;
+                        assertThrows(ConcurrentUseException.class, once::run);
+                        refused[0]++;
+                      }
+                      return 0.1;
+                    })),
+        (optimizer, parameters) -> {
+          used[0] = optimizer.capture();
+          for (Runnable call :
+              List.<Runnable>of(
+                  used[0]::step, used[0]::beforeLaunch, used[0]::record, used[0]::close)) {
+            inside[0] = call;
+            used[0].step();
+          }
+          assertEquals(4, refused[0]);
+          assertEquals(4, optimizer.stepCount());
+          used[0].close();
+        });
   }
 
   @Test
@@ -573,6 +817,38 @@ class CaptureTest extends SimulatedTest {
             assertEquals(Long.MAX_VALUE, optimizer.stepCount());
           }
         });
+  }
+
+  /** Nor one that the host cannot yet know to be the last: it asks when it matters. */
+  @Test
+  void theGreatestCountIsReachedAhead() throws IOException {
+    for (int skipped = 0; skipped < 2; skipped++) {
+      boolean isOneSkipped = skipped == 1;
+      use(
+          builder -> builder.rule(Sgd.sgd()).skipNonFinite(true).startAfter(Long.MAX_VALUE - 3),
+          (optimizer, parameters) -> {
+            Tensor gradients = parameters.get("p").gradients();
+            try (CapturedStep captured = optimizer.capture();
+                Tensor finite = gradients.device().copyOf(GRADIENTS)) {
+              if (isOneSkipped) {
+                gradients.copyFrom(new float[] {1, Float.NaN, 1, 1, 1});
+              }
+              captured.step();
+              gradients.copyFrom(finite); // in the order of the device's work
+              long waits = CudaSim.waits();
+              captured.step();
+              captured.step();
+              assertEquals(0, CudaSim.waits() - waits);
+              if (isOneSkipped) {
+                captured.step();
+              }
+              IllegalStateException e = assertThrows(IllegalStateException.class, captured::step);
+              assertTrue(e.getMessage().contains("no step can follow"), e.getMessage());
+              assertEquals(Long.MAX_VALUE, optimizer.stepCount());
+              assertEquals(isOneSkipped ? 1 : 0, optimizer.skippedSteps());
+            }
+          });
+    }
   }
 
   /** Neither the step's nor the device's memory is held for good. */

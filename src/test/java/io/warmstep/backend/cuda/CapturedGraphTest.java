@@ -415,6 +415,30 @@ class CapturedGraphTest extends SimulatedTest {
         });
   }
 
+  /** What the device has told already is known without a wait. */
+  @Test
+  void whatTheDeviceToldIsKnownDuringACapture() {
+    use(
+        (optimizer, captured, exec) -> {
+          captured.step();
+          used.device().synchronize();
+          graph(GLOBAL, () -> assertEquals(1, optimizer.stepCount()));
+        });
+  }
+
+  /** A plain step, that is, which would have been the device's to decide about. */
+  @Test
+  void aStepThatIsRefusedDuringACaptureLeavesTheNorm() {
+    use(
+        (optimizer, captured, exec) -> {
+          captured.step();
+          double norm = optimizer.gradientNorm();
+          assertTrue(norm > 0, norm + " is the norm");
+          graph(GLOBAL, () -> assertThrows(IllegalStateException.class, optimizer::step));
+          assertEquals(norm, optimizer.gradientNorm());
+        });
+  }
+
   /** As the driver does: a capture ends with what would wait for the device. */
   @Test
   void theSimulatorEndsACaptureThatWaits() {

@@ -34,7 +34,9 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Captured steps have the bits of plain steps on the CPU. On the simulated driver. */
@@ -235,6 +237,14 @@ class CapturedStepTest extends SimulatedTest {
       }
     }
 
+    /** Weights from elsewhere. */
+    void load(long seed) {
+      SplittableRandom random = new SplittableRandom(seed);
+      parameters.forEach(
+          parameter ->
+              parameter.values().copyFrom(numbers(random, (int) parameter.values().length(), 1)));
+    }
+
     void step(int step) {
       setGradients(step);
       optimizer.step();
@@ -324,6 +334,75 @@ class CapturedStepTest extends SimulatedTest {
           same(expected, actual, scene + ", step " + step);
         }
       }
+      same(expected, actual, scene.name);
+    }
+  }
+
+  /** As far ahead as the host goes, with none of the steps happening. */
+  @Test
+  void aHostFarAheadKnowsTheLastStep() {
+    Scene scene = scene("nadam", NAdam.nAdam(), b -> b.learningRate(moving()).skipNonFinite(true));
+    try (Device cpu = Devices.cpu();
+        Device cuda = Devices.require("cuda");
+        Run expected = new Run(cpu, scene);
+        Run actual = new Run(cuda, scene);
+        CapturedStep captured = actual.optimizer.capture()) {
+      for (int turn = 1; turn <= 3; turn++) {
+        expected.step(3);
+        actual.setGradients(3);
+        captured.step();
+        same(expected, actual, "turn " + turn);
+        for (int launch = 1; launch <= 16; launch++) {
+          expected.step(2); // whose gradients are not finite
+          actual.setGradients(2);
+          captured.step();
+        }
+        same(expected, actual, "turn " + turn + ", skipped");
+      }
+      assertEquals(3, actual.optimizer.stepCount());
+    }
+  }
+
+  static Stream<Arguments> copying() {
+    return Stream.of(
+            scene("prodigy", Prodigy.prodigy(), b -> b.learningRate(1).skipNonFinite(true)),
+            scene(
+                "schedule-free",
+                ScheduleFreeAdamW.scheduleFreeAdamW(),
+                b -> b.learningRate(moving()).skipNonFinite(true)),
+            scene(
+                "one of two groups",
+                Adam.adamW(),
+                b ->
+                    b.learningRate(moving())
+                        .skipNonFinite(true)
+                        .group(ParameterGroup.matching("p2*").rule(Prodigy.prodigy()))))
+        .flatMap(
+            scene -> Stream.of(true, false).map(isCaptured -> Arguments.of(scene, isCaptured)));
+  }
+
+  /** State that begins as a copy of the weights follows them until a step has happened. */
+  @ParameterizedTest(name = "{0}, captured: {1}")
+  @MethodSource("copying")
+  void weightsMayBeLoadedUntilAStepHasHappened(Scene scene, boolean isCaptured) {
+    try (Device cpu = Devices.cpu();
+        Device cuda = Devices.require("cuda");
+        Run expected = new Run(cpu, scene);
+        Run actual = new Run(cuda, scene);
+        CapturedStep captured = isCaptured ? actual.optimizer.capture() : null) {
+      int[] gradients = {2, 5, 2, 3, 2, 4, 1}; // those of 2 and 5 are not finite
+      for (int i = 0; i < gradients.length; i++) {
+        expected.load(i);
+        expected.step(gradients[i]);
+        actual.load(i);
+        actual.setGradients(gradients[i]);
+        if (isCaptured) {
+          captured.step();
+        } else {
+          actual.optimizer.step();
+        }
+      }
+      assertEquals(3, actual.optimizer.stepCount());
       same(expected, actual, scene.name);
     }
   }
