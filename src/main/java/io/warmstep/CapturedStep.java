@@ -4,7 +4,6 @@ import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
 import io.warmstep.step.CapturedCounts;
 import io.warmstep.step.CapturedScale;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 
 /**
@@ -67,13 +66,13 @@ public final class CapturedStep implements AutoCloseable {
   private long rebindings; // the device's count when they were last looked at
   private final Lifetime lifetime;
   private final Tensor lossScale; // null without a scaler
-  private final BooleanSupplier launch;
-  private final BooleanSupplier awaitRoom;
-  private final BooleanSupplier settle;
-  private final BooleanSupplier begin;
-  private final BooleanSupplier copy;
-  private final BooleanSupplier allow;
-  private final BooleanSupplier refuseCapture;
+  private final Runnable launch;
+  private final Runnable awaitRoom;
+  private final Runnable settle;
+  private final Runnable begin;
+  private final Runnable copy;
+  private final Runnable allow;
+  private final Runnable refuseCapture;
   private final CapturedCounts counts = new CapturedCounts();
   private boolean isLive; // the device is further than the optimizer knows
   private long allowed; // launches
@@ -98,42 +97,17 @@ public final class CapturedStep implements AutoCloseable {
         scaling.onDevice() == null
             ? null
             : new Tensor(optimizer.device(), scaling.onDevice().memory(), 0, 1, lifetime);
-    this.launch =
-        () -> {
-          program.launch();
-          return true;
-        };
-    this.awaitRoom =
-        () -> {
-          program.awaitRoom();
-          return true;
-        };
-    this.settle =
-        () -> {
-          program.settle();
-          return true;
-        };
+    this.launch = program::launch;
+    this.awaitRoom = program::awaitRoom;
+    this.settle = program::settle;
     this.begin =
         () -> {
           optimizer.beginState();
           program.begin(counts);
-          return true;
         };
-    this.copy =
-        () -> {
-          optimizer.beginState();
-          return true;
-        };
-    this.allow =
-        () -> {
-          program.allow(allowed + 1);
-          return true;
-        };
-    this.refuseCapture =
-        () -> {
-          program.refuseCapture();
-          return true;
-        };
+    this.copy = optimizer::beginState;
+    this.allow = () -> program.allow(allowed + 1);
+    this.refuseCapture = program::refuseCapture;
   }
 
   /**

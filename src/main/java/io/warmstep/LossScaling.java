@@ -3,7 +3,6 @@ package io.warmstep;
 import io.warmstep.backend.DeviceScale;
 import io.warmstep.step.CapturedCounts;
 import io.warmstep.step.CapturedScale;
-import java.util.function.BooleanSupplier;
 
 /**
  * The loss scale of one optimizer, if it has a scaler: what the host knows of it, and the number in
@@ -12,7 +11,7 @@ import java.util.function.BooleanSupplier;
 final class LossScaling {
   private final Optimizer optimizer;
   private final LossScaler scaler; // or null
-  private final BooleanSupplier send;
+  private final Runnable send;
   private DeviceScale onDevice; // null without a scaler, or where the host alone moves it
   private boolean isLent;
 
@@ -24,11 +23,7 @@ final class LossScaling {
   LossScaling(Optimizer optimizer, LossScaler scaler) {
     this.optimizer = optimizer;
     this.scaler = scaler;
-    this.send =
-        () -> {
-          send(scaler.scale());
-          return true;
-        };
+    this.send = () -> send(scaler.scale());
   }
 
   /**
@@ -135,7 +130,7 @@ final class LossScaling {
   }
 
   /** Sends the present scale; the same object each time, for steps that allocate nothing. */
-  BooleanSupplier sending() {
+  Runnable sending() {
     return send;
   }
 

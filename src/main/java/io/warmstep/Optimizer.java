@@ -15,7 +15,6 @@ import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.BooleanSupplier;
 
 /**
  * Updates parameters from their gradients by a rule, in one fused pass per step. Holds the
@@ -51,10 +50,11 @@ public final class Optimizer implements AutoCloseable {
   private final MixedPrecision precision;
   private final StepReporter reporter;
   private final PreparedStep step;
-  private final BooleanSupplier nextStep;
+  private final Runnable nextStep;
+  private boolean happened; // the last step that the host knew of at once
   private final Accumulation accumulation;
-  private final BooleanSupplier addMicroBatch;
-  private final BooleanSupplier sumUp;
+  private final Runnable addMicroBatch;
+  private final Runnable sumUp;
   private final OptimizerState state;
   private final Evaluation evaluation;
   private Tensor[] borrowed;
@@ -89,22 +89,14 @@ public final class Optimizer implements AutoCloseable {
     evaluation = new Evaluation(state);
     scaling = new LossScaling(this, scaler);
     accumulation = new Accumulation(builder.lanes(), options.zeroGradients());
-    addMicroBatch =
-        () -> {
-          accumulation.add();
-          return true;
-        };
-    sumUp =
-        () -> {
-          accumulation.sumUp();
-          return true;
-        };
+    addMicroBatch = accumulation::add;
+    sumUp = accumulation::sumUp;
     try {
       scaling.begin(state);
       aheadScale = options.skipNonFinite() ? captureScale() : null;
       step =
           new PreparedStep(parameters, trained, options, state, aheadScale, this::suspendCaptured);
-      nextStep = step::run;
+      nextStep = () -> happened = step.run();
       state.allocate(parameters, groups);
       step.prepare();
     } catch (RuntimeException | Error e) {
@@ -200,7 +192,7 @@ public final class Optimizer implements AutoCloseable {
         run(null, sumUp);
       }
       reporter.begin(parameters.device().backend(), step);
-      boolean happened = run(null, nextStep);
+      run(null, nextStep);
       captures.otherStep();
       accumulation.clear();
       progress.advance(happened, rate);
@@ -451,9 +443,9 @@ public final class Optimizer implements AutoCloseable {
    *
    * @param operation what it is; null for the next step, which must allocate nothing
    */
-  boolean run(String operation, BooleanSupplier work) {
+  void run(String operation, Runnable work) {
     try {
-      return work.getAsBoolean();
+      work.run();
     } catch (StepRefusedException e) { // nothing has changed
       throw e;
     } catch (Throwable e) { // checked ones too: rules written in other languages throw them
@@ -501,12 +493,7 @@ public final class Optimizer implements AutoCloseable {
               .ifPresent(
                   swap -> {
                     try (swap) {
-                      run(
-                          "eval()",
-                          () -> {
-                            swap.run();
-                            return true;
-                          });
+                      run("eval()", swap::run);
                     }
                   });
         });
@@ -526,12 +513,7 @@ public final class Optimizer implements AutoCloseable {
         "train()",
         () -> {
           progress.checkNotFailed("restore a checkpoint first");
-          run(
-              "train()",
-              () -> {
-                evaluation.end();
-                return true;
-              });
+          run("train()", evaluation::end);
         });
   }
 
