@@ -892,17 +892,29 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Frees the state; the parameters stay. Waits for reports that are still outstanding and delivers
    * them first; an exception of a listener comes after all is freed. Closing twice is fine.
+   *
+   * @throws IllegalStateException if the device's stream is capturing a CUDA graph while there are
+   *     steps to wait for; nothing is freed
+   * @throws ConcurrentUseException if another thread is using this optimizer; nothing is freed
    */
   @Override
   public void close() {
     use.enter("close()");
+    boolean isRefused = false;
     try {
       if (lifetime.isOpen() && parameters.device().isOpen()) {
         captures.finish();
         reporter.finish();
       }
+    } catch (StepRefusedException e) {
+      isRefused = true;
+      throw e;
     } finally {
-      free();
+      if (isRefused) {
+        leave();
+      } else {
+        free();
+      }
     }
   }
 

@@ -401,6 +401,7 @@ class CapturedGraphTest extends SimulatedTest {
                         () -> optimizer.step(0.5),
                         optimizer::capture,
                         captured::close,
+                        optimizer::close,
                         optimizer::stepCount,
                         optimizer::learningRate)) {
                   assertThrows(IllegalStateException.class, refused::run);
