@@ -126,6 +126,46 @@ class KeptReportsTest extends SimulatedTest {
     }
   }
 
+  /** What a step that was refused had taken is the next one's, or is returned if groups change. */
+  @Test
+  void aStepThatIsRefusedKeepsNothing() {
+    for (UpdateRule rule : RULES) {
+      for (boolean changes : new boolean[] {false, true}) {
+        List<Long> bytes = new ArrayList<>();
+        for (boolean refuses : new boolean[] {false, true}) {
+          List<StepReport> reports = new ArrayList<>();
+          long context = CudaSim.newContext();
+          long stream = CudaSim.newStream(context);
+          try (Device device = Devices.wrapCuda(context, stream);
+              Parameters parameters = parameters(device);
+              Optimizer optimizer =
+                  Optimizer.of(parameters)
+                      .rule(rule)
+                      .learningRate(1)
+                      .group(ParameterGroup.matching("b"))
+                      .listener(reports::add, 1)
+                      .build()) {
+            twoReports(optimizer);
+            if (refuses) {
+              CudaSim.capture(true, stream);
+              assertThrows(IllegalStateException.class, optimizer::step);
+              CudaSim.capture(false, stream);
+            }
+            if (changes) {
+              optimizer.groups().freeze("*");
+            }
+            twoReports(optimizer);
+            bytes.add(CudaSim.liveBytes());
+          }
+          CudaSim.endContext(context, stream);
+          assertEquals(List.of(1L, 2L, 3L, 4L), steps(reports));
+          assertEquals(changes ? 1 : 2, reports.get(3).updates().size());
+        }
+        assertEquals(bytes.get(0), bytes.get(1));
+      }
+    }
+  }
+
   private static void twoReports(Optimizer optimizer) {
     optimizer.step();
     optimizer.step();
