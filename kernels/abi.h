@@ -110,7 +110,8 @@ template <typename T> struct SumWhole {
   int unused;
   T *row_factors; /* of a tensor whose squares are kept so, otherwise null: see factors.cu */
   T *column_factors;
-  T *scaled_rows; /* the factors of rows over their mean, which phases read */
+  T *row_inverses; /* which phases read: see factors.cuh */
+  T *column_inverses;
   T *row_sums;    /* of tiles: those of a row one after the other */
   T *column_sums; /* those of a tile one after the other */
   long long height; /* of a matrix, the last two dimensions */
@@ -350,8 +351,8 @@ WS_AT(SumWhole<float>, count, 56);
 WS_AT(SumWhole<float>, rows, 64);
 WS_AT(SumWhole<float>, group, 72);
 WS_AT(SumWhole<float>, row_factors, 80);
-WS_AT(SumWhole<float>, height, 120);
-WS_SIZE(SumWhole<float>, 136);
+WS_AT(SumWhole<float>, height, 128);
+WS_SIZE(SumWhole<float>, 144);
 WS_AT(SumArguments<float>, leaves, 0);
 WS_AT(SumArguments<float>, tensors, 8);
 WS_AT(SumArguments<float>, wholes, 16);

@@ -2,8 +2,9 @@
  * What comes before the first phase where squares are kept as factors, on OpenCL 1.2: sums of squared
  * gradients over the rows and columns of matrices, by which the factors move. A tile has 64 rows and
  * 256 columns at most. In it the squares of a row are added up by halves, 128 down to 1, and those of a
- * column one after the other; then the sums of tiles one after the other. See NUMERICS.md. Built once
- * for each rule with factors and storage type; the parameters of the build: see step.cl.
+ * column one after the other; then the sums of tiles one after the other, and what phases read is formed,
+ * see operands.h. See NUMERICS.md. Built once for each rule with factors and storage type; the parameters
+ * of the build: see step.cl.
  */
 #include "portable.h"
 #include "half.h"
@@ -32,11 +33,12 @@
 #define WS_GRADIENTS segment[3]
 #define WS_ROW_FACTORS segment[4]
 #define WS_COLUMN_FACTORS segment[5]
-#define WS_SCALED_ROWS segment[6]
-#define WS_ROW_SUMS segment[7]
-#define WS_COLUMN_SUMS segment[8]
-#define WS_HEIGHT segment[9]
-#define WS_WIDTH segment[10]
+#define WS_ROW_INVERSES segment[6]
+#define WS_COLUMN_INVERSES segment[7]
+#define WS_ROW_SUMS segment[8]
+#define WS_COLUMN_SUMS segment[9]
+#define WS_HEIGHT segment[10]
+#define WS_WIDTH segment[11]
 #define WS_ACROSS ((WS_WIDTH - 1) / WS_TILE_COLUMNS + 1)
 #define WS_DOWN ((WS_HEIGHT - 1) / WS_TILE_ROWS + 1)
 
@@ -117,8 +119,8 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tile
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_join(
     ws_groups_argument groups, int has_tiles, global const long *segments, global const int *tiles,
     global ws_one *row_factors, global ws_one *column_factors, global const ws_one *row_sums,
-    global const ws_one *column_sums, global ws_one *scaled, int from_control,
-    global const ws_one *control) {
+    global const ws_one *column_sums, global ws_one *row_inverses, global ws_one *column_inverses,
+    int from_control, global const ws_one *control) {
   local ws_one scratch[WS_TILE_COLUMNS];
   long group_id = get_group_id(0);
   global const long *segment = segments + WS_SEGMENT * (long)(has_tiles ? tiles[group_id] : 0);
@@ -126,7 +128,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_join
   long part = (group_id - segment[0]) % parts;
   long matrix = (group_id - segment[0]) / parts;
   ws_one numbers[WS_FIELDS];
-  ws_one fresh, mean, factor;
+  ws_one fresh, mean, root, factor;
   int lid = get_local_id(0);
   long at, k;
   int lane;
@@ -139,6 +141,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_join
   if (part > 0) {
     column_factors += WS_COLUMN_FACTORS + matrix * WS_WIDTH;
     column_sums += WS_COLUMN_SUMS + matrix * WS_DOWN * WS_WIDTH;
+    column_inverses += WS_COLUMN_INVERSES + matrix * WS_WIDTH;
     for (lane = lid; lane < WS_TILE_COLUMNS; lane += WS_LOCAL) {
       at = (part - 1) * WS_TILE_COLUMNS + lane;
       if (at < WS_WIDTH) {
@@ -148,14 +151,16 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_join
         }
         mean = sum / (ws_one)WS_HEIGHT;
         factor = column_factors[at];
-        column_factors[at] = WS_FMA(fresh, mean - factor, factor);
+        factor = WS_FMA(fresh, mean - factor, factor);
+        column_factors[at] = factor;
+        column_inverses[at] = 1 / WS_SQRT(factor);
       }
     }
     return;
   }
   row_factors += WS_ROW_FACTORS + matrix * WS_HEIGHT;
   row_sums += WS_ROW_SUMS + matrix * WS_HEIGHT * WS_ACROSS;
-  scaled += WS_SCALED_ROWS + matrix * WS_HEIGHT;
+  row_inverses += WS_ROW_INVERSES + matrix * WS_HEIGHT;
   for (lane = lid; lane < WS_TILE_COLUMNS; lane += WS_LOCAL) {
     ws_one all = 0;
     for (at = lane; at < WS_HEIGHT; at += WS_TILE_COLUMNS) {
@@ -167,16 +172,16 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_join
       factor = row_factors[at];
       factor = WS_FMA(fresh, mean - factor, factor);
       row_factors[at] = factor;
-      scaled[at] = factor;
+      row_inverses[at] = factor;
       all += factor;
     }
     scratch[lane] = all;
   }
   ws_halves(scratch, 1);
-  mean = WS_MAX(scratch[0] / (ws_one)WS_HEIGHT, WS_OR_EPSILON(numbers[1]));
+  root = WS_SQRT(WS_MAX(scratch[0] / (ws_one)WS_HEIGHT, WS_OR_EPSILON(numbers[1])));
   for (lane = lid; lane < WS_TILE_COLUMNS; lane += WS_LOCAL) {
     for (at = lane; at < WS_HEIGHT; at += WS_TILE_COLUMNS) {
-      scaled[at] = scaled[at] / mean;
+      row_inverses[at] = root / WS_SQRT(row_inverses[at]);
     }
   }
 }

@@ -3,12 +3,14 @@
  * rows and columns of matrices, by which the factors move. A block does a tile of 64 rows and 256 columns
  * at most. In it the squares of a row are added up by halves, 128 down to 1, and those of a column one
  * after the other; then a block for the rows of each matrix, and one for 256 of its columns, add the sums
- * of tiles one after the other. A step that is skipped does nothing here.
+ * of tiles one after the other and form what phases read, see factors.cuh. A step that is skipped does
+ * nothing here.
  *
  * Entries: factor_tiles_<type> for the types float32, float64, float16 and bfloat16 of gradients, and
  * factor_join_float32 and factor_join_float64, for all rules. Their arguments are those of sums.cu, with
  * their own table of tiles in the place of the leaves'.
  */
+#include "factors.cuh"
 #include "gradients.cuh"
 
 enum { WS_TILE_ROWS = 64, WS_TILE_COLUMNS = WS_BLOCK, WS_ROWS_AT_ONCE = 16 };
@@ -21,11 +23,13 @@ WS_DEVICE float factor_moved(float fresh, float mean, float factor) {
 WS_DEVICE double factor_moved(double fresh, double mean, double factor) {
   return ws_fma_f64(fresh, mean - factor, factor);
 }
+WS_DEVICE float factor_root(float factor) { return ws_sqrt_f32(factor); }
+WS_DEVICE double factor_root(double factor) { return ws_sqrt_f64(factor); }
 WS_DEVICE float factor_divisor(float mean, float eps) {
-  return ws_max_f32(mean, eps == 0 ? ws_epsilon_32 : eps);
+  return ws_max_f32(mean, factor_eps(eps));
 }
 WS_DEVICE double factor_divisor(double mean, double eps) {
-  return ws_max_f64(mean, eps == 0 ? ws_epsilon_64 : eps);
+  return ws_max_f64(mean, factor_eps(eps));
 }
 
 /* The first two scalars of a group, and its sign, in the arguments or the table. */
@@ -142,17 +146,21 @@ template <typename T> WS_DEVICE void factor_join(const SumArguments<T> &argument
   const long long matrix = tile.index / (1 + across);
   if (part > 0) {
     T *const factors = its.column_factors + matrix * width;
+    T *const inverses = its.column_inverses + matrix * width;
     const T *const sums = its.column_sums + matrix * down * width;
     WS_THREADS(t) {
       const long long at = (part - 1) * (long long)WS_TILE_COLUMNS + t;
       if (at < width) {
-        factors[at] = factor_moved(fresh, sum_of(sums + at, down, width) / (T)height, factors[at]);
+        const T sum = sum_of(sums + at, down, width);
+        const T factor = factor_moved(fresh, sum / (T)height, factors[at]);
+        factors[at] = factor;
+        inverses[at] = 1 / factor_root(factor);
       }
     }
     return;
   }
   T *const factors = its.row_factors + matrix * height;
-  T *const scaled = its.scaled_rows + matrix * height;
+  T *const inverses = its.row_inverses + matrix * height;
   const T *const sums = its.row_sums + matrix * height * across;
   WS_THREADS(t) {
     T own = 0;
@@ -161,17 +169,19 @@ template <typename T> WS_DEVICE void factor_join(const SumArguments<T> &argument
       const T sum = sum_of(sums + at * across, across, 1);
       const T factor = factor_moved(fresh, sum / (T)width, factors[at]);
       factors[at] = factor;
-      scaled[at] = factor;
+      inverses[at] = factor;
       own += factor;
     }
     scratch[0][t] = own;
   }
   halves(scratch, 1);
-  const T divisor = factor_divisor(WS_UNIFORM(scratch[0][0]) / (T)height, group.eps);
+  const T root = factor_root(factor_divisor(WS_UNIFORM(scratch[0][0]) / (T)height, group.eps));
   WS_UNSHARED(); /* only device memory in this phase */
   WS_THREADS(t) {
     WS_ROLLED
-    for (long long at = t; at < height; at += WS_TILE_COLUMNS) scaled[at] = scaled[at] / divisor;
+    for (long long at = t; at < height; at += WS_TILE_COLUMNS) {
+      inverses[at] = root / factor_root(inverses[at]);
+    }
   }
 }
 

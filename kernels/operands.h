@@ -67,21 +67,30 @@
 #define WS_STATE_ARGUMENT(i) , state##i + segment[5 + i]
 
 /*
- * With WS_FACTORED the first slot is no array, but the products of a row's and a column's factor, of
- * matrices one after the other. A segment has the offsets of both, the rows of a matrix and its columns
- * after the offsets of its operands.
+ * With WS_FACTORED the first slot is no array, but the products of a row's and a column's inverse root, see
+ * factors.cl, or the bound if that is less, of matrices one after the other. A segment has the offsets of
+ * both, the rows of a matrix and its columns after the offsets of its operands.
  */
 #ifdef WS_FACTORED
 #define WS_FACTOR(i) segment[3 + 2 + WS_SLOTS_USED + i]
-#define WS_FACTORED_PARAMETERS , global const ws_one *row_factors, global const ws_one *column_factors
-#define WS_FACTORED_ARGUMENTS \
-  , row_factors + WS_FACTOR(0), column_factors + WS_FACTOR(1), WS_FACTOR(2), WS_FACTOR(3)
-#define WS_FACTORED_UNITS \
-  , global const ws_one *row_factors, global const ws_one *column_factors, long height, long width
+#define WS_FACTORED_PARAMETERS , global const ws_one *row_inverses, global const ws_one *column_inverses
+#define WS_FACTORED_ARGUMENTS                                                                 \
+  , row_inverses + WS_FACTOR(0), column_inverses + WS_FACTOR(1), WS_FACTOR(2), WS_FACTOR(3), \
+      ws_inverse_bound(numbers[1])
+#define WS_FACTORED_UNITS                                                                  \
+  , global const ws_one *row_inverses, global const ws_one *column_inverses, long height, \
+      long width, ws_one inverse_bound
 #define WS_LOAD_FACTORED(unit) \
-  s[0] = ws_load_factored(row_factors, column_factors, height, width, unit);
+  s[0] = ws_load_factored(row_inverses, column_inverses, height, width, inverse_bound, unit);
+#define WS_FACTORED_OPTIONS(options) WS_INVERSE
+/* 1 / eps, which is finite. */
+WS_INLINE ws_one ws_inverse_bound(ws_one eps) {
+  ws_one least = WS_JOIN(ws_least_normal_, WS_ARITHMETIC);
+  ws_one its = eps == 0 ? WS_JOIN(ws_epsilon_, WS_ARITHMETIC) : eps;
+  return 1 / (its < least ? least : its);
+}
 WS_INLINE ws_lanes ws_load_factored(
-    global const ws_one *rows, global const ws_one *columns, long height, long width,
+    global const ws_one *rows, global const ws_one *columns, long height, long width, ws_one bound,
     ws_unit unit) {
   ws_one lanes[WS_LANES];
   long row = (unit.at + unit.from) / width;
@@ -92,7 +101,8 @@ WS_INLINE ws_lanes ws_load_factored(
     lanes[i] = 0;
   }
   for (i = unit.from; i < unit.to; i++) {
-    lanes[i] = rows[row] * columns[matrix * width + column];
+    ws_one inverse = rows[row] * columns[matrix * width + column];
+    lanes[i] = inverse > bound ? bound : inverse; /* NaN stays */
     column++;
     if (column == width) {
       column = 0;
@@ -107,6 +117,7 @@ WS_INLINE ws_lanes ws_load_factored(
 #define WS_FACTORED_ARGUMENTS
 #define WS_FACTORED_UNITS
 #define WS_LOAD_FACTORED(unit)
+#define WS_FACTORED_OPTIONS(options) options
 #endif
 
 /* Flags of from_control, and whether the norm told that nothing is to happen: see step.cl. */

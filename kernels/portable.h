@@ -42,6 +42,8 @@
 #define ws_epsilon_64 2.220446049250313e-16
 #define ws_epsilon_32v ws_epsilon_32
 #define ws_epsilon_64v ws_epsilon_64
+#define ws_least_normal_32 1.1754943508222875e-38f
+#define ws_least_normal_64 2.2250738585072014e-308
 #define WS_TO_BITS(a) WS_NAME(to_bits)(a)
 #define WS_FROM_BITS(a) WS_NAME(from_bits)(a)
 
@@ -144,6 +146,9 @@ WS_INLINE ws_real_64 ws_from_bits_f64(ws_word_64 bits) {
 #define WS_PARAMETER 1
 #define WS_GRADIENT 2
 #define WS_STATE(slot) (4 << (slot))
+
+/* Options of a rule that keeps squares as factors, of elements whose squares are: see rules.h. */
+#define WS_INVERSE 1
 
 /*
  * IEEE 754-2019 maximum and minimum, which are Java's: NaN if either is NaN, and +0 above -0. Equal

@@ -43,8 +43,10 @@
  *
  * One whose first slot is kept as factors of the rows and columns of matrices ends with
  * WS_FACTORED_ENTRY(<rule>, <RULE>). That slot is its only one; its first phase moves it for vectors
- * alone. Its first scalar is what a step takes of the new squares, its second the least that a mean of
- * rows counts as, 0 for the type's epsilon: see factors.cu and factors.cl.
+ * alone. For matrices its functions have WS_INVERSE for options and instead of the slot the inverse root
+ * of its squares, what gradients are multiplied by. Its first scalar is what a step takes of the new
+ * squares, its second the least that a mean of rows and a root count as, 0 for the type's epsilon: see
+ * factors.cu and factors.cl.
  *
  * A pass of the optimizer's own, which is no rule and has no gradients, ends with
  * WS_PASS_ENTRY(<pass>, <PASS>). It defines the macros of a rule, and _READS and _WRITES.

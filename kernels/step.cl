@@ -88,7 +88,7 @@ WS_FACTORED_UNITS
       ws_store_state(average, unit, WS_FMA(average_weight, value - a, a));
     }
 #else
-    value = WS_UPDATE(value, gradient, s, k, options);
+    value = WS_UPDATE(value, gradient, s, k, WS_FACTORED_OPTIONS(options));
 #endif
 
     if (!keeps_parameters) {

@@ -108,10 +108,14 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   T scale;
   T prescale;
   T clip_value;
-  const SumWhole<T> *factors; /* of the first slot, or null */
+  Factored<T> factors; /* of the first slot, or null */
   T *seen;
   const T *rows; /* of a measured step, or null */
   int flags; /* 0 if gradients only need their scale and everything else is stored */
+
+  WS_DEVICE_MEMBER int options() const {
+    return Rule::FACTORED ? (factors ? WS_INVERSE : 0) : OPTIONS;
+  }
 
   template <int N> WS_DEVICE_MEMBER void compute(T *p, T *g, T (*s)[N]) const {
     if (!(READS & WS_GRADIENT)) {
@@ -126,7 +130,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       T state[ROOM];
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) state[k] = s[k][i];
-      p[i] = Rule::update(p[i], g[i], state, group.scalars, OPTIONS);
+      p[i] = Rule::update(p[i], g[i], state, group.scalars, options());
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) s[k][i] = state[k];
     }
@@ -144,7 +148,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) {
         if (Rule::FACTORED && factors) {
-          load_factored<VECTOR>(*factors, index, VECTOR, s[k]);
+          load_factored<VECTOR>(factors, index, VECTOR, s[k]);
         } else if (READS & WS_STATE(k)) {
           load_vector(tensor.state[k] + index, s[k]);
         }
@@ -190,7 +194,7 @@ template <class Rule, typename S, int OPTIONS> struct Update {
       WS_UNROLL
       for (int k = 0; k < SLOTS; k++) {
         if (Rule::FACTORED && factors) {
-          load_factored<1>(*factors, index, 1, s[k]);
+          load_factored<1>(factors, index, 1, s[k]);
         } else {
           s[k][0] = READS & WS_STATE(k) ? tensor.state[k][index] : 0;
         }
@@ -219,7 +223,7 @@ struct Tiles {
 
   WS_DEVICE void update(
       const Range &range, const Tensor<S> &tensor, const Group<T> &group, T scale,
-      const StepArguments<S> &arguments, const SumWhole<T> *factors, T *seen,
+      const StepArguments<S> &arguments, const Factored<T> &factors, T *seen,
       const T *rows) {
     if (group.options != OPTIONS) {
       Tiles<Rule, S, OPTIONS + 1>::update(
@@ -240,7 +244,7 @@ template <class Rule, typename S, int OPTIONS> struct Tiles<Rule, S, OPTIONS, fa
   typedef typename Storage<S>::Real T;
   WS_DEVICE void update(
       const Range &, const Tensor<S> &, const Group<T> &, T, const StepArguments<S> &,
-      const SumWhole<T> *, T *, const T *) {}
+      const Factored<T> &, T *, const T *) {}
 };
 
 /*
@@ -289,8 +293,8 @@ WS_DEVICE void step(
   for (int i = 0; i < Rule::NUMBERS; i++) {
     group.scalars[Rule::SCALARS + i] = numbers[(long long)whole * WS_MAX_NUMBERS + i];
   }
-  const SumWhole<T> *factors = nullptr;
-  if (Rule::FACTORED && wholes[tile.tensor].scaled_rows) factors = wholes + tile.tensor;
+  Factored<T> factors = {};
+  if (Rule::FACTORED) factors = factored_of(wholes[tile.tensor], group.scalars[1]);
   WS_DYNAMIC_ARRAY(T, seen, SEEN)
   const bool measures = Rule::MEASURES && rows;
   if (measures) clear(seen);

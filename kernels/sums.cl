@@ -202,12 +202,13 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     WS_EACH_SLOT(WS_LOAD_MOVED)
 #ifdef WS_FACTORED /* which have moved already */
     s[0] = ws_load_factored(
-        row_factors + WS_FACTOR(0), column_factors + WS_FACTOR(1), WS_FACTOR(2), WS_FACTOR(3), unit);
+        row_inverses + WS_FACTOR(0), column_inverses + WS_FACTOR(1), WS_FACTOR(2), WS_FACTOR(3),
+        ws_inverse_bound(numbers[1]), unit);
 #elif WS_OF_RULE(_SUM_WRITES) != 0 && !defined(WS_MOVES_FIRST)
     WS_PHASE(_advance)(value, gradient, s, k, options);
     WS_EACH_SLOT(WS_STORE_STATE)
 #endif
-    WS_PHASE(_terms)(value, gradient, s, k, own, options);
+    WS_PHASE(_terms)(value, gradient, s, k, own, WS_FACTORED_OPTIONS(options));
     for (j = 0; j < WS_SUMS; j++) {
       x[j][i] = ws_within(own[j], unit);
     }

@@ -59,7 +59,7 @@ template <class Rule, typename S> struct Leaf {
   T clip_value;
   long long from; /* first element */
   int n;          /* how many */
-  const SumWhole<T> *factors; /* of the first slot, or null */
+  Factored<T> factors; /* of the first slot, or null */
   bool whole;     /* whether a full leaf that can be accessed by vectors */
 
   /* The terms of one element; with ADVANCES its state moves first. */
@@ -67,8 +67,9 @@ template <class Rule, typename S> struct Leaf {
     if (READS & WS_GRADIENT) {
       g = gradient(group, scale, prescale, clip_value, g, p);
     }
-    if (ADVANCES && WRITES != 0 && !(Rule::FACTORED && factors)) Rule::advance(p, g, s, group.scalars, group.options);
-    Rule::terms(p, g, s, group.scalars, x, group.options);
+    const bool is_factored = Rule::FACTORED && factors;
+    if (ADVANCES && WRITES != 0 && !is_factored) Rule::advance(p, g, s, group.scalars, group.options);
+    Rule::terms(p, g, s, group.scalars, x, is_factored ? WS_INVERSE : group.options);
   }
 
   /* Those of some of a thread's elements, from the i-th on, whose state moves. */
@@ -83,7 +84,7 @@ template <class Rule, typename S> struct Leaf {
     WS_UNROLL
     for (int k = 0; k < SLOTS; k++) {
       if (Rule::FACTORED && factors) {
-        load_factored<SOME>(*factors, at, left, state[k]);
+        load_factored<SOME>(factors, at, left, state[k]);
       } else if (READS & WS_STATE(k)) {
         load_some<SOME>(tensor.state[k] + at, whole, left, state[k]);
       }
@@ -145,7 +146,7 @@ template <class Rule, typename S> struct Leaf {
     WS_UNROLL
     for (int k = 0; k < SLOTS; k++) {
       if (Rule::FACTORED && factors) {
-        load_factored<1>(*factors, at, 1, s + k);
+        load_factored<1>(factors, at, 1, s + k);
       } else {
         s[k] = READS & WS_STATE(k) ? tensor.state[k][at] : 0;
       }
@@ -223,10 +224,11 @@ template <class Rule, typename S> WS_DEVICE void sums(const SumArguments<S> &arg
   const T scale = norm ? sums_scale(norm, T()) : arguments.step.scale;
   const long long from = (long long)tile.index * WS_LEAF;
   const int n = tensor.length - from < WS_LEAF ? (int)(tensor.length - from) : WS_LEAF;
-  const SumWhole<T> *const factors = arguments.tensors + tile.tensor;
+  Factored<T> factors = {};
+  if (Rule::FACTORED) factors = factored_of(arguments.tensors[tile.tensor], group.scalars[1]);
   const Leaf<Rule, S> leaf = {
       tensor, group, group.sign * scale, arguments.step.prescale, arguments.step.clip_value, from, n,
-      Rule::FACTORED && factors->scaled_rows ? factors : nullptr, n == WS_LEAF && tensor.head == 0};
+      factors, n == WS_LEAF && tensor.head == 0};
   WS_THREADS(t) { leaf.first(t, scratch); }
   T plain[SUMS];
   fold<SUMS>(scratch, plain);

@@ -14,20 +14,20 @@ import java.util.Optional;
  * k = t^beta2Decay
  * R = R + k * (mean of g^2 over a row - R)
  * C = C + k * (mean of g^2 over a column - C)
- * v = R * C / max(mean(R), eps1)
- * u = g / max(sqrt(v), eps1)
+ * u = g * min(sqrt(max(mean(R), eps1)) / sqrt(R) * (1 / sqrt(C)), 1 / eps1)
  * alpha = max(eps2, rms(p)) * min(lr, 1 / sqrt(t))
  * p = (1 - lr * weightDecay) * p - alpha / max(1, rms(u) / d) * u
  * </pre>
  *
- * <p>Parameters with fewer than two dimensions have a second moment for each element instead,
- * {@code v = v + k * (g^2 - v)}. With more than two dimensions, the last two form matrices, one per
- * index into the others. Set the shape with {@code shape(...)}: a parameter without one is a
- * vector.
+ * <p>So a matrix takes roots and quotients for its rows and columns, not for its elements.
+ * Parameters with fewer than two dimensions have a second moment for each element instead, {@code v
+ * = v + k * (g^2 - v)}, and {@code u = g / max(sqrt(v), eps1)}. With more than two dimensions, the
+ * last two form matrices, one per index into the others. Set the shape with {@code shape(...)}: a
+ * parameter without one is a vector.
  *
- * <p>PyTorch computes {@code sqrt(max(v, eps1^2))} for {@code max(sqrt(v), eps1)}, which is the
- * same except that here an eps1 such as 1e-30 need not have a square in float32. The paper adds
- * eps1 to the squares.
+ * <p>PyTorch computes {@code v = R * C / max(mean(R), eps1)} of a matrix, too, and then {@code g /
+ * sqrt(max(v, eps1^2))}, which is the same except that here an eps1 such as 1e-30 need not have a
+ * square in float32. The paper adds eps1 to the squares.
  *
  * <p>State: {@code variance} for vectors, {@code row_var} and {@code col_var} for matrices.
  */
@@ -227,6 +227,10 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
 
     @Override
     public void sum(FloatBlock block) {
+      if (block.isFactored()) {
+        sumFactored(block);
+        return;
+      }
       float[] p = block.parameters();
       float[] g = block.gradients();
       float[] v = block.state(0);
@@ -245,8 +249,23 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
       }
     }
 
+    private static void sumFactored(FloatBlock block) {
+      float[] g = block.gradients();
+      float[] inverses = block.state(0);
+      float[] updates = block.terms(1);
+      float scale = block.gradientScale();
+      block.terms(0, block.parameters());
+      for (int i = block.start(), end = block.end(); i < end; i++) {
+        updates[i] = scale * g[i] * inverses[i];
+      }
+    }
+
     @Override
     public void sum(DoubleBlock block) {
+      if (block.isFactored()) {
+        sumFactored(block);
+        return;
+      }
       double[] p = block.parameters();
       double[] g = block.gradients();
       double[] v = block.state(0);
@@ -262,6 +281,17 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
         v[i] = vi;
         values[i] = p[i];
         updates[i] = gi / Math.max(Math.sqrt(vi), eps);
+      }
+    }
+
+    private static void sumFactored(DoubleBlock block) {
+      double[] g = block.gradients();
+      double[] inverses = block.state(0);
+      double[] updates = block.terms(1);
+      double scale = block.gradientScale();
+      block.terms(0, block.parameters());
+      for (int i = block.start(), end = block.end(); i < end; i++) {
+        updates[i] = scale * g[i] * inverses[i];
       }
     }
 
@@ -290,6 +320,10 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
 
   @Override
   public void update(FloatBlock block) {
+    if (block.isFactored()) {
+      updateFactored(block);
+      return;
+    }
     float[] p = block.parameters();
     float[] g = block.gradients();
     float[] v = block.state(0);
@@ -303,8 +337,25 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
     }
   }
 
+  private static void updateFactored(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] g = block.gradients();
+    float[] inverses = block.state(0);
+    float scale = block.gradientScale();
+    float keep = block.scalar(5);
+    float stepSize = block.number(0);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      float ui = scale * g[i] * inverses[i];
+      p[i] = Math.fma(-stepSize, ui, keep * p[i]);
+    }
+  }
+
   @Override
   public void update(DoubleBlock block) {
+    if (block.isFactored()) {
+      updateFactored(block);
+      return;
+    }
     double[] p = block.parameters();
     double[] g = block.gradients();
     double[] v = block.state(0);
@@ -314,6 +365,19 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
     double stepSize = block.number(0);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double ui = scale * g[i] / Math.max(Math.sqrt(v[i]), eps);
+      p[i] = Math.fma(-stepSize, ui, keep * p[i]);
+    }
+  }
+
+  private static void updateFactored(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] g = block.gradients();
+    double[] inverses = block.state(0);
+    double scale = block.gradientScale();
+    double keep = block.scalar(5);
+    double stepSize = block.number(0);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      double ui = scale * g[i] * inverses[i];
       p[i] = Math.fma(-stepSize, ui, keep * p[i]);
     }
   }

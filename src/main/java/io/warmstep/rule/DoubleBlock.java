@@ -16,6 +16,7 @@ public final class DoubleBlock {
   private double[] scalars = {};
   private double[] numbers = {};
   private boolean hasMoved;
+  private boolean isFactored;
   private double[][] terms = {};
   private double gradientScale;
   private double weightDecay;
@@ -80,6 +81,25 @@ public final class DoubleBlock {
    */
   public boolean hasMoved() {
     return hasMoved;
+  }
+
+  /**
+   * Sets what the first slot is.
+   *
+   * @param isFactored see {@link #isFactored()}
+   */
+  public void factored(boolean isFactored) {
+    this.isFactored = isFactored;
+  }
+
+  /**
+   * Whether squares are kept as factors here, as those of a matrix are: {@code state(0)} then holds
+   * inverse roots, not squares, as {@link UpdateRule#isFactored()} says, and is only read.
+   *
+   * @return false if it is the rule's first slot, or the rule keeps no factors
+   */
+  public boolean isFactored() {
+    return isFactored;
   }
 
   /**

@@ -16,6 +16,7 @@ public final class FloatBlock {
   private float[] scalars = {};
   private float[] numbers = {};
   private boolean hasMoved;
+  private boolean isFactored;
   private float[][] terms = {};
   private float gradientScale;
   private float weightDecay;
@@ -80,6 +81,25 @@ public final class FloatBlock {
    */
   public boolean hasMoved() {
     return hasMoved;
+  }
+
+  /**
+   * Sets what the first slot is.
+   *
+   * @param isFactored see {@link #isFactored()}
+   */
+  public void factored(boolean isFactored) {
+    this.isFactored = isFactored;
+  }
+
+  /**
+   * Whether squares are kept as factors here, as those of a matrix are: {@code state(0)} then holds
+   * inverse roots, not squares, as {@link UpdateRule#isFactored()} says, and is only read.
+   *
+   * @return false if it is the rule's first slot, or the rule keeps no factors
+   */
+  public boolean isFactored() {
+    return isFactored;
   }
 
   /**

@@ -56,12 +56,22 @@ public interface UpdateRule {
   }
 
   /**
-   * Whether the first slot, a running average of squared gradients, is kept as factors of rows and
-   * columns for parameters with two or more dimensions. The slots of both follow it. Such a rule
-   * has {@link #sums()}. Before its first phase a backend updates the factors; both phases then
-   * read the first slot as {@code row * column / mean(rows)}, and {@link FloatBlock#hasMoved()}
-   * says so. Scalar 0 is the weight of the new squares, scalar 1 the lower bound of the mean, 0 for
-   * the epsilon of the arithmetic type.
+   * Whether the first slot, a running average of squared gradients, is kept as factors R of rows
+   * and C of columns for parameters with two or more dimensions: the squares are {@code R * C /
+   * mean(R)}. The slots of both follow it. Such a rule has {@link #sums()}. Before its first phase
+   * a backend updates the factors. In the place of the first slot both phases then read the inverse
+   * roots of the squares, what gradients are multiplied by, and {@link FloatBlock#isFactored()}
+   * says so:
+   *
+   * <pre>
+   * row = sqrt(max(mean(R), eps)) / sqrt(R)
+   * column = 1 / sqrt(C)
+   * state(0) = min(row * column, 1 / eps)
+   * </pre>
+   *
+   * <p>Scalar 0 is the weight of the new squares, scalar 1 is eps, 0 for the epsilon of the
+   * arithmetic type. In {@code 1 / eps} it counts as at least the smallest normal number, so that
+   * the bound is finite.
    *
    * @return false if the rule has no row or column slots
    */

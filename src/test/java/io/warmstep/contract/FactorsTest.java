@@ -51,7 +51,7 @@ class FactorsTest {
   };
 
   private static final double RATE = 0.02;
-  private static final UpdateRule RULE = Adafactor.adafactor().weightDecay(0.1);
+  private static final Adafactor RULE = Adafactor.adafactor().weightDecay(0.1);
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
@@ -86,6 +86,66 @@ class FactorsTest {
         }
       }
     }
+  }
+
+  private static final double[] FLOORS = {0, 1e-30, 1e-40};
+
+  /**
+   * Rows and columns of zeros, and rows of which the one is 10^20 times the other: roots below the
+   * floor, which is 10^-40 once, whose inverse no float32 is.
+   */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void zerosAndHugeRatiosHaveTheBitsOfTheReference(ContractBackend backend) {
+    long[][] shapes = {{1, 300}, {300, 1}, {9, 11}, {65, 257}, {3, 6, 10}};
+    Device device = backend.shared();
+    for (ElementType type : backend.types()) {
+      for (double floor : FLOORS) {
+        UpdateRule rule = RULE.eps(floor, 1e-3);
+        SplittableRandom random = new SplittableRandom(32);
+        TestModel model = new TestModel(device);
+        for (int i = 0; i < shapes.length; i++) {
+          int length = (int) Arrays.stream(shapes[i]).reduce(1, Math::multiplyExact);
+          model.add("p" + i, type, backend.guarded(), Numbers.ordinary(random, type, length));
+          model.shape("p" + i, shapes[i]);
+        }
+        try (model;
+            Optimizer optimizer =
+                Optimizer.of(model.parameters()).rule(rule).learningRate(RATE).build()) {
+          model.follow(rule);
+          for (int step = 1; step <= 4; step++) {
+            for (int i = 0; i < shapes.length; i++) {
+              double[] gradients = uneven(random, type, shapes[i], step);
+              if (step == 4) {
+                gradients[gradients.length / 2] = Double.NaN;
+              }
+              model.gradients("p" + i, gradients);
+              model.reference("p" + i).step(step, RATE, gradients);
+            }
+            optimizer.step();
+            String what = type + ", eps1 " + floor;
+            model.check(optimizer, what);
+            boolean isFinite = Arrays.stream(model.values("p2")).allMatch(Double::isFinite);
+            assertEquals(step < 4, isFinite, what + ", step " + step);
+          }
+        }
+      }
+    }
+  }
+
+  /** In turn rows of tiny, huge and ordinary gradients and of zeros, and every fifth column 0. */
+  private static double[] uneven(
+      SplittableRandom random, ElementType type, long[] shape, int step) {
+    boolean isSmall = type == ElementType.FLOAT16;
+    double[] scales = {isSmall ? 0x1p-20 : 1e-15, isSmall ? 1e4 : 1e5, 1, 0};
+    int length = (int) Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    int width = (int) shape[shape.length - 1];
+    double[] gradients = new double[length];
+    for (int i = 0; i < length; i++) {
+      double scale = width > 1 && i % width % 5 == 2 ? 0 : scales[(i / width + step) % 4];
+      gradients[i] = Numbers.round(type, scale * random.nextDouble(-2, 2));
+    }
+    return gradients;
   }
 
   /** Ten million elements, on every backend as on one thread. */

@@ -31,6 +31,9 @@ abstract class OneElement {
   /** Says that state has moved already. */
   abstract void moved();
 
+  /** Says that state 0 is an inverse root. */
+  abstract void factored();
+
   /** Updates an element: the parameter, then its state. */
   abstract void update(double[] element, double gradient);
 
@@ -63,6 +66,11 @@ abstract class OneElement {
     @Override
     void moved() {
       block.moved(true);
+    }
+
+    @Override
+    void factored() {
+      block.factored(true);
     }
 
     private void load(double[] element, double g) {
@@ -125,6 +133,11 @@ abstract class OneElement {
     @Override
     void moved() {
       block.moved(true);
+    }
+
+    @Override
+    void factored() {
+      block.factored(true);
     }
 
     private void load(double[] element, double g) {

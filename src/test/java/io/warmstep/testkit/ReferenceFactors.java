@@ -26,11 +26,12 @@ final class ReferenceFactors {
    * @param rows a factor for each row of all matrices
    * @param columns likewise
    * @param fresh what a step takes of the squares
-   * @param eps least mean of rows
-   * @return the squares that the factors then stand for
+   * @param eps least mean of rows and least root of squares
+   * @return what gradients are then multiplied by: the inverse roots of the squares
    */
   double[] move(double[] gradients, double[] rows, double[] columns, double fresh, double eps) {
-    double[] squares = new double[gradients.length];
+    double[] inverses = new double[gradients.length];
+    double bound = a.over(1, Math.max(eps, leastNormal()));
     for (int first = 0; first < gradients.length; first += height * width) {
       int firstRow = first / width;
       int firstColumn = first / height;
@@ -59,15 +60,20 @@ final class ReferenceFactors {
         double mean = a.over(sum, a.round(height));
         columns[firstColumn + j] = moved(columns[firstColumn + j], mean, fresh);
       }
-      double divisor = Math.max(a.over(halves(lanes), a.round(height)), eps);
+      double root = a.root(Math.max(a.over(halves(lanes), a.round(height)), eps));
       for (int i = 0; i < height; i++) {
+        double row = a.over(root, a.root(rows[firstRow + i]));
         for (int j = 0; j < width; j++) {
-          double row = a.over(rows[firstRow + i], divisor);
-          squares[first + i * width + j] = a.times(row, columns[firstColumn + j]);
+          double column = a.over(1, a.root(columns[firstColumn + j]));
+          inverses[first + i * width + j] = Math.min(a.times(row, column), bound);
         }
       }
     }
-    return squares;
+    return inverses;
+  }
+
+  private double leastNormal() {
+    return a == Arithmetic.FLOAT64 ? 0x1p-1022 : 0x1p-126;
   }
 
   private double square(double x) {

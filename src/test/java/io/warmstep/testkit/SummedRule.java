@@ -61,7 +61,7 @@ final class SummedRule {
     int rows = (int) shape[0];
     if (rule.isFactored() && shape.length > 1) {
       factor(elements, shape, factors, gradients);
-      loop.moved();
+      loop.factored();
     }
     for (int i = 0; i < elements.length; i++) {
       double[] before = elements[i].clone();
@@ -95,18 +95,18 @@ final class SummedRule {
     return all;
   }
 
-  /** Slot 0 becomes what the factors of slots 1 and 2 stand for. */
+  /** Slot 0 becomes the inverse roots of what the factors of slots 1 and 2 stand for. */
   private void factor(double[][] elements, long[] shape, double[][] factors, double[] gradients) {
     int last = shape.length - 1;
     double eps = a.round(scalars[1]);
     if (eps == 0) {
       eps = a == Arithmetic.FLOAT64 ? 0x1p-52 : 0x1p-23;
     }
-    double[] squares =
+    double[] inverses =
         new ReferenceFactors(a, (int) shape[last - 1], (int) shape[last])
             .move(gradients, factors[1], factors[2], a.round(scalars[0]), eps);
-    for (int i = 0; i < squares.length; i++) {
-      elements[i][1] = squares[i];
+    for (int i = 0; i < inverses.length; i++) {
+      elements[i][1] = inverses[i];
     }
   }
 

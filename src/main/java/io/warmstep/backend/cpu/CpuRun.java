@@ -17,7 +17,7 @@ import java.util.stream.IntStream;
 final class CpuRun {
   final GroupStep group;
   final boolean isDouble;
-  final CpuMemory[] memories; // values, gradients, then state; squares of factors come last
+  final CpuMemory[] memories; // values, gradients, then state; inverse roots of factors come last
   final long[] offsets;
   final long length;
 
@@ -300,8 +300,8 @@ final class CpuRun {
     return length > 0 && isInPlace(0) ? memories[0].inPlaceEnd() : 0;
   }
 
-  /** The index of squares that factors stand for, which lie nowhere, among the memories. */
-  int squares() {
+  /** The index of the inverse roots, which lie nowhere, among the memories: see FactoredMemory. */
+  int inverses() {
     return operands.length;
   }
 

@@ -28,6 +28,7 @@ final class DoubleFactors {
   private static final class Matrices {
     final CpuRun run;
     final StepPlan.Factors factors;
+    final FactoredMemory memory; // what phases read
     final int firstBand; // among all
     final int firstJoin;
     final double[] rowSums; // those of a row one after the other
@@ -36,6 +37,7 @@ final class DoubleFactors {
     Matrices(CpuRun run, int firstBand, int firstJoin) {
       this.run = run;
       this.factors = run.factors;
+      this.memory = (FactoredMemory) run.memories[run.inverses()];
       this.firstBand = firstBand;
       this.firstJoin = firstJoin;
       this.rowSums = new double[Math.toIntExact(factors.rowSums())];
@@ -98,9 +100,18 @@ final class DoubleFactors {
   /** Moves the factors of all matrices. */
   void compute() {
     if (all.length > 0) {
+      for (Matrices matrices : all) {
+        matrices.memory.doubleBound = 1.0 / Math.max(eps(matrices.run), Double.MIN_NORMAL);
+      }
       pool.run(addBand, bands);
       pool.run(join, joins);
     }
+  }
+
+  /** The least that a mean of rows counts as, and a root of squares. */
+  private static double eps(CpuRun run) {
+    double eps = run.group.doubleScalars[1];
+    return eps == 0 ? Math.ulp(1.0) : eps;
   }
 
   private Matrices ofBand(int band) {
@@ -174,14 +185,12 @@ final class DoubleFactors {
     }
   }
 
-  /** Moves a matrix's factors of rows, and divides them by their mean for the phases. */
+  /** Moves a matrix's factors of rows, and forms the inverse roots of these over their mean. */
   private static void joinRows(Worker worker, Matrices matrices, long matrix) {
     StepPlan.Factors factors = matrices.factors;
-    GroupStep group = matrices.run.group;
     CpuMemory memory = (CpuMemory) factors.rows().memory();
-    double fresh = group.doubleScalars[0];
-    double eps = group.doubleScalars[1] == 0 ? Math.ulp(1.0) : group.doubleScalars[1];
-    double[] scaled = ((FactoredMemory) matrices.run.memories[2]).doubleRows;
+    double fresh = matrices.run.group.doubleScalars[0];
+    double[] inverses = matrices.memory.doubleRows;
     double[] sums = worker.sums;
     int across = (int) factors.across();
     int first = (int) (matrix * factors.height());
@@ -200,23 +209,26 @@ final class DoubleFactors {
         double mean = sum / factors.width();
         factor[i] = Math.fma(fresh, mean - factor[i], factor[i]);
         sums[i] += factor[i];
-        scaled[first + from + i] = factor[i];
+        inverses[first + from + i] = factor[i];
       }
       memory.store(place, factor, 0, n, worker.scratch);
     }
-    double divisor = Math.max(DoubleTreeSum.fold(sums, 0, COLUMNS) / height, eps);
+    double mean = DoubleTreeSum.fold(sums, 0, COLUMNS) / height;
+    double root = Math.sqrt(Math.max(mean, eps(matrices.run)));
     for (int i = first; i < first + height; i++) {
-      scaled[i] /= divisor;
+      inverses[i] = root / Math.sqrt(inverses[i]);
     }
   }
 
-  /** Moves a matrix's factors of columns. */
+  /** Moves a matrix's factors of columns, and forms their inverse roots. */
   private static void joinColumns(Worker worker, Matrices matrices, long matrix) {
     StepPlan.Factors factors = matrices.factors;
     CpuMemory memory = (CpuMemory) factors.columns().memory();
     double fresh = matrices.run.group.doubleScalars[0];
     double[] sums = worker.sums;
     double[] factor = worker.squares;
+    double[] inverses = matrices.memory.doubleColumns;
+    double largest = 0.0;
     int down = (int) factors.down();
     int width = (int) factors.width();
     for (int from = 0; from < width; from += COLUMNS) {
@@ -235,6 +247,13 @@ final class DoubleFactors {
         factor[j] = Math.fma(fresh, mean - factor[j], factor[j]);
       }
       memory.store(place, factor, 0, n, worker.scratch);
+      int first = (int) (matrix * width) + from;
+      for (int j = 0; j < n; j++) {
+        double inverse = 1.0 / Math.sqrt(factor[j]);
+        inverses[first + j] = inverse;
+        largest = Math.max(largest, inverse);
+      }
     }
+    matrices.memory.doubleLargest[(int) matrix] = largest;
   }
 }

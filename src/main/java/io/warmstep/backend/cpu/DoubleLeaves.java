@@ -37,8 +37,8 @@ final class DoubleLeaves {
   void prepare(CpuRun run) {
     run.prepare(scratch);
     int end = run.inPlaceEnd();
-    if (run.factors != null && copies[run.squares()].length < end) {
-      copies[run.squares()] = new double[end];
+    if (run.factors != null && copies[run.inverses()].length < end) {
+      copies[run.inverses()] = new double[end];
     }
     for (int i = 0; i < run.group.sums.kinds().size(); i++) {
       if (terms[i].length < end) {
@@ -109,6 +109,7 @@ final class DoubleLeaves {
     block.tensor(group.doubleFirst);
     block.terms(terms);
     block.moved(run.factors != null);
+    block.factored(run.factors != null);
     block.range(operand(run, 0, at, copied), operand(run, 1, at, copied), state, start, start + n);
     rule.sum(block);
     for (int i = 2; i < copied; i++) {
@@ -131,9 +132,9 @@ final class DoubleLeaves {
     }
   }
 
-  /** Squares that factors stand for lie nowhere. */
+  /** Inverse roots of what factors stand for lie nowhere. */
   private static boolean isCopied(CpuRun run, int i, int copied) {
-    return i < copied || (run.factors != null && i == run.squares());
+    return i < copied || (run.factors != null && i == run.inverses());
   }
 
   private double[] operand(CpuRun run, int i, long at, int copied) {

@@ -11,8 +11,8 @@ final class DoubleWork {
   private double[] gradientCopy;
   private double[][] stateCopy;
 
-  /** What factors stand for, at the index of a run's values. */
-  private double[] squares = {};
+  /** Inverse roots of what factors stand for, at the index of a run's values. */
+  private double[] inverses = {};
 
   private final ElementScratch scratch;
 
@@ -34,8 +34,8 @@ final class DoubleWork {
   /** Makes room for what a run's elements are copied by. */
   void prepare(CpuRun run) {
     run.prepare(scratch);
-    if (run.factors != null && squares.length < run.inPlaceEnd()) {
-      squares = new double[run.inPlaceEnd()];
+    if (run.factors != null && inverses.length < run.inPlaceEnd()) {
+      inverses = new double[run.inPlaceEnd()];
     }
   }
 
@@ -50,8 +50,8 @@ final class DoubleWork {
       state[i - 2] = (double[]) memories[i].arrayAt(offsets[i] + at);
     }
     if (run.factors != null) {
-      run.load(run.squares(), at, squares, start, n, scratch);
-      state[run.squares() - 2] = squares;
+      run.load(run.inverses(), at, inverses, start, n, scratch);
+      state[run.inverses() - 2] = inverses;
     }
     begin(run, group.doubleGradients.scale() * run.doubleFactor);
     block.range(
@@ -111,5 +111,6 @@ final class DoubleWork {
     GroupStep group = run.group;
     block.step(group.doubleScalars, scale, group.doubleGradients.weightDecay());
     block.tensor(run.doubleNumbers);
+    block.factored(run.factors != null);
   }
 }

@@ -1,13 +1,12 @@
 package io.warmstep.backend.cpu;
 
-import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.storage.Storage;
 
 /**
- * The squares that factors of rows and columns stand for, as an operand that phases read: element
- * (i, j) of a matrix is {@code scaledRows[i] * columns[j]}, where a row's factor has been divided
- * by the mean of all. Nothing is stored.
+ * What gradients are multiplied by where squares are kept as factors of rows and columns, as an
+ * operand that phases read: the inverse root of the squares, which of element (i, j) of a matrix is
+ * {@code min(rows[i] * columns[j], bound)}. Nothing is stored.
  */
 final class FactoredMemory extends CpuMemory {
   private final StepPlan.Factors factors;
@@ -17,46 +16,80 @@ final class FactoredMemory extends CpuMemory {
   /** Of all matrices, one after the other: written in each step before the first phase. */
   final float[] floatRows;
 
+  final float[] floatColumns;
   final double[] doubleRows;
+  final double[] doubleColumns;
+
+  /** The largest of each matrix's columns, or NaN if one is: likewise. */
+  final float[] floatLargest;
+
+  final double[] doubleLargest;
+
+  /** What is the most: likewise. */
+  float floatBound;
+
+  double doubleBound;
 
   FactoredMemory(StepPlan.Factors factors, Storage arithmetic, boolean isDouble) {
     this.factors = factors;
     this.storage = arithmetic;
     this.length = factors.matrices() * factors.height() * factors.width();
     int rows = Math.toIntExact(factors.matrices() * factors.height());
+    int columns = Math.toIntExact(factors.matrices() * factors.width());
+    int matrices = Math.toIntExact(factors.matrices());
     this.floatRows = new float[isDouble ? 0 : rows];
+    this.floatColumns = new float[isDouble ? 0 : columns];
+    this.floatLargest = new float[isDouble ? 0 : matrices];
     this.doubleRows = new double[isDouble ? rows : 0];
+    this.doubleColumns = new double[isDouble ? columns : 0];
+    this.doubleLargest = new double[isDouble ? matrices : 0];
   }
 
   @Override
   void load(long at, Object target, int to, int n, ElementScratch scratch) {
     long width = factors.width();
-    MemorySlice columns = factors.columns();
-    CpuMemory memory = (CpuMemory) columns.memory();
     for (int done = 0; done < n; ) {
-      long row = (at + done) / width;
-      long column = (at + done) % width;
+      int row = (int) ((at + done) / width);
+      int column = (int) ((at + done) % width);
       int count = (int) Math.min(n - done, width - column);
-      long place = row / factors.height() * width + column;
-      memory.load(columns.offset() + place, target, to + done, count, scratch);
+      int matrix = (int) (row / factors.height());
+      int place = (int) (matrix * width + column);
       if (target instanceof float[] floats) {
-        multiply(floats, floatRows[(int) row], to + done, to + done + count);
+        System.arraycopy(floatColumns, place, floats, to + done, count);
+        multiply(floats, matrix, floatRows[row], to + done, to + done + count);
       } else {
-        multiply((double[]) target, doubleRows[(int) row], to + done, to + done + count);
+        System.arraycopy(doubleColumns, place, target, to + done, count);
+        multiply((double[]) target, matrix, doubleRows[row], to + done, to + done + count);
       }
       done += count;
     }
   }
 
-  private static void multiply(float[] columns, float row, int from, int to) {
+  /** Most rows are so far from the bound that none of their products has to be compared with it. */
+  private void multiply(float[] columns, int matrix, float row, int from, int to) {
+    if (row * floatLargest[matrix] <= floatBound) {
+      for (int i = from; i < to; i++) {
+        columns[i] = row * columns[i];
+      }
+      return;
+    }
+    float bound = floatBound;
     for (int i = from; i < to; i++) {
-      columns[i] = row * columns[i];
+      columns[i] = Math.min(row * columns[i], bound);
     }
   }
 
-  private static void multiply(double[] columns, double row, int from, int to) {
+  /** The same in float64. */
+  private void multiply(double[] columns, int matrix, double row, int from, int to) {
+    if (row * doubleLargest[matrix] <= doubleBound) {
+      for (int i = from; i < to; i++) {
+        columns[i] = row * columns[i];
+      }
+      return;
+    }
+    double bound = doubleBound;
     for (int i = from; i < to; i++) {
-      columns[i] = row * columns[i];
+      columns[i] = Math.min(row * columns[i], bound);
     }
   }
 
@@ -96,17 +129,17 @@ final class FactoredMemory extends CpuMemory {
 
   @Override
   public void write(long at, Object array, int offset, int n) {
-    throw new UnsupportedOperationException("squares are written as their factors");
+    throw new UnsupportedOperationException("inverse roots are made of factors, and not written");
   }
 
   @Override
   public void read(long at, Object array, int offset, int n) {
-    throw new UnsupportedOperationException("squares are read as their factors");
+    throw new UnsupportedOperationException("inverse roots are made of factors: read these");
   }
 
   @Override
   public void zero(long at, long n) {
-    throw new UnsupportedOperationException("squares are zeroed as their factors");
+    throw new UnsupportedOperationException("inverse roots are made of factors, and not zeroed");
   }
 
   @Override

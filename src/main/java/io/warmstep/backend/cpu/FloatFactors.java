@@ -28,6 +28,7 @@ final class FloatFactors {
   private static final class Matrices {
     final CpuRun run;
     final StepPlan.Factors factors;
+    final FactoredMemory memory; // what phases read
     final int firstBand; // among all
     final int firstJoin;
     final float[] rowSums; // those of a row one after the other
@@ -36,6 +37,7 @@ final class FloatFactors {
     Matrices(CpuRun run, int firstBand, int firstJoin) {
       this.run = run;
       this.factors = run.factors;
+      this.memory = (FactoredMemory) run.memories[run.inverses()];
       this.firstBand = firstBand;
       this.firstJoin = firstJoin;
       this.rowSums = new float[Math.toIntExact(factors.rowSums())];
@@ -98,9 +100,18 @@ final class FloatFactors {
   /** Moves the factors of all matrices. */
   void compute() {
     if (all.length > 0) {
+      for (Matrices matrices : all) {
+        matrices.memory.floatBound = 1f / Math.max(eps(matrices.run), Float.MIN_NORMAL);
+      }
       pool.run(addBand, bands);
       pool.run(join, joins);
     }
+  }
+
+  /** The least that a mean of rows counts as, and a root of squares. */
+  private static float eps(CpuRun run) {
+    float eps = run.group.floatScalars[1];
+    return eps == 0 ? Math.ulp(1f) : eps;
   }
 
   private Matrices ofBand(int band) {
@@ -174,14 +185,12 @@ final class FloatFactors {
     }
   }
 
-  /** Moves a matrix's factors of rows, and divides them by their mean for the phases. */
+  /** Moves a matrix's factors of rows, and forms the inverse roots of these over their mean. */
   private static void joinRows(Worker worker, Matrices matrices, long matrix) {
     StepPlan.Factors factors = matrices.factors;
-    GroupStep group = matrices.run.group;
     CpuMemory memory = (CpuMemory) factors.rows().memory();
-    float fresh = group.floatScalars[0];
-    float eps = group.floatScalars[1] == 0 ? Math.ulp(1f) : group.floatScalars[1];
-    float[] scaled = ((FactoredMemory) matrices.run.memories[2]).floatRows;
+    float fresh = matrices.run.group.floatScalars[0];
+    float[] inverses = matrices.memory.floatRows;
     float[] sums = worker.sums;
     int across = (int) factors.across();
     int first = (int) (matrix * factors.height());
@@ -200,23 +209,26 @@ final class FloatFactors {
         float mean = sum / (float) factors.width();
         factor[i] = Math.fma(fresh, mean - factor[i], factor[i]);
         sums[i] += factor[i];
-        scaled[first + from + i] = factor[i];
+        inverses[first + from + i] = factor[i];
       }
       memory.store(place, factor, 0, n, worker.scratch);
     }
-    float divisor = Math.max(FloatTreeSum.fold(sums, 0, COLUMNS) / (float) height, eps);
+    float mean = FloatTreeSum.fold(sums, 0, COLUMNS) / (float) height;
+    float root = (float) Math.sqrt(Math.max(mean, eps(matrices.run)));
     for (int i = first; i < first + height; i++) {
-      scaled[i] /= divisor;
+      inverses[i] = root / (float) Math.sqrt(inverses[i]);
     }
   }
 
-  /** Moves a matrix's factors of columns. */
+  /** Moves a matrix's factors of columns, and forms their inverse roots. */
   private static void joinColumns(Worker worker, Matrices matrices, long matrix) {
     StepPlan.Factors factors = matrices.factors;
     CpuMemory memory = (CpuMemory) factors.columns().memory();
     float fresh = matrices.run.group.floatScalars[0];
     float[] sums = worker.sums;
     float[] factor = worker.squares;
+    float[] inverses = matrices.memory.floatColumns;
+    float largest = 0f;
     int down = (int) factors.down();
     int width = (int) factors.width();
     for (int from = 0; from < width; from += COLUMNS) {
@@ -235,6 +247,13 @@ final class FloatFactors {
         factor[j] = Math.fma(fresh, mean - factor[j], factor[j]);
       }
       memory.store(place, factor, 0, n, worker.scratch);
+      int first = (int) (matrix * width) + from;
+      for (int j = 0; j < n; j++) {
+        float inverse = 1f / (float) Math.sqrt(factor[j]);
+        inverses[first + j] = inverse;
+        largest = Math.max(largest, inverse);
+      }
     }
+    matrices.memory.floatLargest[(int) matrix] = largest;
   }
 }

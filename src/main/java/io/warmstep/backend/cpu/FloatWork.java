@@ -11,8 +11,8 @@ final class FloatWork {
   private float[] gradientCopy;
   private float[][] stateCopy;
 
-  /** What factors stand for, at the index of a run's values. */
-  private float[] squares = {};
+  /** Inverse roots of what factors stand for, at the index of a run's values. */
+  private float[] inverses = {};
 
   private final ElementScratch scratch;
 
@@ -34,8 +34,8 @@ final class FloatWork {
   /** Makes room for what a run's elements are copied by. */
   void prepare(CpuRun run) {
     run.prepare(scratch);
-    if (run.factors != null && squares.length < run.inPlaceEnd()) {
-      squares = new float[run.inPlaceEnd()];
+    if (run.factors != null && inverses.length < run.inPlaceEnd()) {
+      inverses = new float[run.inPlaceEnd()];
     }
   }
 
@@ -50,8 +50,8 @@ final class FloatWork {
       state[i - 2] = (float[]) memories[i].arrayAt(offsets[i] + at);
     }
     if (run.factors != null) {
-      run.load(run.squares(), at, squares, start, n, scratch);
-      state[run.squares() - 2] = squares;
+      run.load(run.inverses(), at, inverses, start, n, scratch);
+      state[run.inverses() - 2] = inverses;
     }
     begin(run, group.floatGradients.scale() * run.floatFactor);
     block.range(
@@ -111,5 +111,6 @@ final class FloatWork {
     GroupStep group = run.group;
     block.step(group.floatScalars, scale, group.floatGradients.weightDecay());
     block.tensor(run.floatNumbers);
+    block.factored(run.factors != null);
   }
 }

@@ -4,6 +4,7 @@ import io.warmstep.ElementType;
 import io.warmstep.backend.StepPlan;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.stream.LongStream;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 
@@ -33,14 +34,19 @@ final class CudaFactors {
     this.joinTable = new TileTable(arena, runs.stream().mapToLong(CudaFactors::joins).toArray());
     long elements = 0;
     for (TensorRun run : runs) {
-      elements += run.factors == null ? 0 : room(run.factors);
+      elements += run.factors == null ? 0 : LongStream.of(rooms(run.factors)).sum();
     }
     this.workspace = arena.reserve(elements * bytes);
   }
 
-  /** Elements for the divided factors of rows and the sums of tiles. */
-  private static long room(StepPlan.Factors factors) {
-    return factors.matrices() * factors.height() + factors.rowSums() + factors.columnSums();
+  /** Elements for the inverse roots of rows and columns and the sums of tiles of both. */
+  private static long[] rooms(StepPlan.Factors factors) {
+    return new long[] {
+      factors.matrices() * factors.height(),
+      factors.matrices() * factors.width(),
+      factors.rowSums(),
+      factors.columnSums()
+    };
   }
 
   private static long tiles(TensorRun run) {
@@ -57,12 +63,12 @@ final class CudaFactors {
     for (int i = 0; i < runs.size(); i++) {
       StepPlan.Factors factors = runs.get(i).factors;
       if (factors != null) {
-        int at = i * Layout.SUM_WHOLE_BYTES + Layout.WHOLE_SCALED_ROWS;
-        long rowSums = address + factors.matrices() * factors.height() * bytes;
-        rows.putLong(at, address);
-        rows.putLong(at + Long.BYTES, rowSums);
-        rows.putLong(at + 2 * Long.BYTES, rowSums + factors.rowSums() * bytes);
-        address += room(factors) * bytes;
+        int at = i * Layout.SUM_WHOLE_BYTES + Layout.WHOLE_ROW_INVERSES;
+        for (long room : rooms(factors)) {
+          rows.putLong(at, address);
+          at += Long.BYTES;
+          address += room * bytes;
+        }
       }
     }
   }

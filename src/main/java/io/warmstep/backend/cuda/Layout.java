@@ -37,12 +37,12 @@ final class Layout {
    * SumWhole: a pointer for each value of the tensor or group, four longs, two ints; and of factors
    * five pointers, two longs.
    */
-  static final int SUM_WHOLE_BYTES = 8 * StepPlan.MAX_KEPT + 96;
+  static final int SUM_WHOLE_BYTES = 8 * StepPlan.MAX_KEPT + 104;
 
   static final int WHOLE_GROUP = 8 * StepPlan.MAX_KEPT + 32;
   static final int WHOLE_ROW_FACTORS = 8 * StepPlan.MAX_KEPT + 40;
-  static final int WHOLE_SCALED_ROWS = WHOLE_ROW_FACTORS + 16;
-  static final int WHOLE_HEIGHT = WHOLE_ROW_FACTORS + 40;
+  static final int WHOLE_ROW_INVERSES = WHOLE_ROW_FACTORS + 16;
+  static final int WHOLE_HEIGHT = WHOLE_ROW_FACTORS + 48;
 
   /** MatrixPart: a pointer, a long. */
   static final int MATRIX_PART_BYTES = 16;

@@ -172,7 +172,7 @@ final class TensorRun {
     table.putInt(groupOfLaunch).putInt(0);
     table.putLong(factors == null ? 0 : address(factors.rows()));
     table.putLong(factors == null ? 0 : address(factors.columns()));
-    table.putLong(0).putLong(0).putLong(0); // in the workspace, once that is allocated
+    table.putLong(0).putLong(0).putLong(0).putLong(0); // in the workspace, once that is allocated
     table.putLong(factors == null ? 0 : factors.height());
     table.putLong(factors == null ? 0 : factors.width());
   }

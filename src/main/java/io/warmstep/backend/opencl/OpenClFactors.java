@@ -21,9 +21,10 @@ final class OpenClFactors {
   private final Segments joinSegments;
   private final GroupNumbers groups;
   private final boolean isDouble;
-  private final cl_mem scaledRows;
+  private final cl_mem rowInverses;
+  private final cl_mem columnInverses;
 
-  /** Of each parameter, where its rows' divided factors are, its rows' and its columns' sums. */
+  /** Of each parameter, where its inverse roots and its sums of tiles are, of rows and columns. */
   private final long[][] places;
 
   OpenClFactors(
@@ -43,22 +44,25 @@ final class OpenClFactors {
     this.tileSegments = resources.add(new Segments(Programs.FACTOR_SEGMENT_FIELDS));
     this.joinSegments = resources.add(new Segments(Programs.FACTOR_SEGMENT_FIELDS));
     long rows = 0;
+    long columns = 0;
     long rowSums = 0;
     long columnSums = 0;
     for (int i = 0; i < places.length; i++) {
       StepPlan.Factors factors = members.get(i).factors;
-      places[i] = new long[] {rows, rowSums, columnSums};
+      places[i] = new long[] {rows, columns, rowSums, columnSums};
       long[] fields = fields(members.get(i), tags.get(i), places[i]);
       tileSegments.add(factors.tiles(), fields);
       joinSegments.add(factors.matrices() * (1 + factors.across()), fields);
       rows += factors.matrices() * factors.height();
+      columns += factors.matrices() * factors.width();
       rowSums += factors.rowSums();
       columnSums += factors.columnSums();
     }
     tileSegments.upload(context);
     joinSegments.upload(context);
     int bytes = type.arithmetic().bytes();
-    this.scaledRows = resources.add(context.allocate(rows * bytes));
+    this.rowInverses = resources.add(context.allocate(rows * bytes));
+    this.columnInverses = resources.add(context.allocate(columns * bytes));
     cl_mem rowBuffer = resources.add(context.allocate(rowSums * bytes));
     cl_mem columnBuffer = resources.add(context.allocate(columnSums * bytes));
     StepOptions options = plan.options();
@@ -78,8 +82,9 @@ final class OpenClFactors {
     join.setBuffer(3, joinSegments.tileBuffer());
     join.setBuffer(6, rowBuffer);
     join.setBuffer(7, columnBuffer);
-    join.setBuffer(8, scaledRows);
-    OpenClNorm.setControl(join, 9, norm, isDouble, scaledRows);
+    join.setBuffer(8, rowInverses);
+    join.setBuffer(9, columnInverses);
+    OpenClNorm.setControl(join, 10, norm, isDouble, rowInverses);
     join.workGroups(joinSegments.tiles());
     setBuffers(members.get(0));
   }
@@ -95,6 +100,7 @@ final class OpenClFactors {
       places[0],
       places[1],
       places[2],
+      places[3],
       run.factors.height(),
       run.factors.width()
     };
@@ -118,18 +124,15 @@ final class OpenClFactors {
   }
 
   /** Gives a kernel of a phase the buffers that it reads, from a place among its arguments on. */
-  void setBuffers(Kernel phase, int index, UpdateRun run) {
-    phase.setBuffer(index, scaledRows);
-    phase.setBuffer(index + 1, UpdateRun.buffer(run.factors.columns()));
+  void setBuffers(Kernel phase, int index) {
+    phase.setBuffer(index, rowInverses);
+    phase.setBuffer(index + 1, columnInverses);
   }
 
   /** What the segments of phases have of a parameter. */
   long[] fields(int member, UpdateRun run) {
     return new long[] {
-      places[member][0],
-      UpdateRun.offset(run.factors.columns()),
-      run.factors.height(),
-      run.factors.width()
+      places[member][0], places[member][1], run.factors.height(), run.factors.width()
     };
   }
 

@@ -113,7 +113,7 @@ final class OpenClStepProgram implements StepProgram {
         kernel.setBuffer(mixedArgument(run) + 3, run.average);
       }
       if (run.factors != null) {
-        sums.factors().setBuffers(kernel, 11 + run.buffers.length, run);
+        sums.factors().setBuffers(kernel, 11 + run.buffers.length);
       }
     }
 

@@ -167,7 +167,7 @@ final class OpenClSums {
       }
     }
     if (factors != null) {
-      factors.setBuffers(sums, 12 + run.buffers.length, run);
+      factors.setBuffers(sums, 12 + run.buffers.length);
     }
     if (run.isMixed()) {
       sums.setBuffer(12 + run.buffers.length, run.rest);

@@ -72,7 +72,7 @@ final class Programs implements AutoCloseable {
   }
 
   /** Longs of a segment of matrices whose factors move: see factors.cl. */
-  static final int FACTOR_SEGMENT_FIELDS = 11;
+  static final int FACTOR_SEGMENT_FIELDS = 12;
 
   /** Longs that say where the factors of a segment are: see operands.h. */
   static final int FACTORED_FIELDS = 4;
