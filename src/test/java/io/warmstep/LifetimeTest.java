@@ -1,0 +1,52 @@
+package io.warmstep;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.testkit.Garbage;
+import io.warmstep.testkit.LoggedWarnings;
+import java.lang.ref.WeakReference;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What comes of objects that are closed, and of those that are lost. */
+class LifetimeTest {
+  private static void lose(String what) {
+    Lifetime.unreported(new Object(), what)
+        .ifLost(
+            () -> {
+              throw new IllegalStateException("gone");
+            });
+  }
+
+  @Test
+  void whatCannotBeFreedIsLogged() {
+    try (LoggedWarnings log = new LoggedWarnings()) {
+      lose("thing");
+      Garbage.collectUntil(() -> !log.records().isEmpty());
+      assertEquals(List.of("what thing held cannot be freed"), log.messages());
+      assertEquals("gone", log.records().get(0).getThrown().getMessage());
+    }
+  }
+
+  /** Lets a lifetime free something, and leaves that to it alone. */
+  private static WeakReference<Object> hold(Lifetime lifetime) {
+    Object held = new Object();
+    lifetime.ifLost(held::hashCode);
+    return new WeakReference<>(held);
+  }
+
+  @Test
+  void oneCallEndsItAndNothingIsKept() {
+    Object owner = new Object();
+    Lifetime lifetime = Lifetime.begin(owner, "thing");
+    WeakReference<Object> held = hold(lifetime);
+    assertTrue(lifetime.isOpen());
+    assertTrue(lifetime.end());
+    assertFalse(lifetime.end());
+    Garbage.collectUntil(() -> held.get() == null);
+    assertEquals(null, held.get());
+    assertFalse(lifetime.isOpen());
+  }
+}
