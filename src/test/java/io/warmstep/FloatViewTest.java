@@ -34,9 +34,27 @@ class FloatViewTest {
 
   /** First elements and counts: within words and groups, across their bounds, and up to the end. */
   private static final int[][] PARTS = {
-    {0, 1}, {0, 5}, {1, 1}, {1, 2}, {6, 3}, {7, 4}, {30, 4}, {32, 32}, {33, 31}, {63, 66},
-    {64, 41}, {0, 8193}, {8191, 9000}, {9_001, 8192}, {19_999, 1}, {LENGTH - 1, 1},
-    {LENGTH - 12, 11}, {LENGTH - 40, 40}, {LENGTH - 11, 11}, {500, 0}, {LENGTH, 0}
+    {0, 1},
+    {0, 5},
+    {1, 1},
+    {1, 2},
+    {6, 3},
+    {7, 4},
+    {30, 4},
+    {32, 32},
+    {33, 31},
+    {63, 66},
+    {64, 41},
+    {0, 8193},
+    {8191, 9000},
+    {9_001, 8192},
+    {19_999, 1},
+    {LENGTH - 1, 1},
+    {LENGTH - 12, 11},
+    {LENGTH - 40, 40},
+    {LENGTH - 11, 11},
+    {500, 0},
+    {LENGTH, 0}
   };
 
   /** What a view is of. */
@@ -53,7 +71,7 @@ class FloatViewTest {
 
   private final Device device = Devices.cpu(1);
   private final SplittableRandom random = new SplittableRandom(3);
-  private final Set<String> reads = new TreeSet<>();
+  private final Set<String> calls = new TreeSet<>();
   private final Memory upper = memory(LENGTH);
   private Memory rest;
   private Memory view;
@@ -75,22 +93,24 @@ class FloatViewTest {
   }
 
   private MemorySlice slice(Memory memory) {
-    Memory watched =
-        (Memory)
-            Proxy.newProxyInstance(
-                Memory.class.getClassLoader(),
-                new Class<?>[] {Memory.class},
-                (proxy, method, arguments) -> {
-                  if (method.getName().startsWith("read")) {
-                    reads.add(method.getName());
-                  }
-                  try {
-                    return method.invoke(memory, arguments);
-                  } catch (InvocationTargetException e) {
-                    throw e.getCause();
-                  }
-                });
-    return new MemorySlice(watched, OTHERS);
+    return new MemorySlice(watched(memory), OTHERS);
+  }
+
+  private Memory watched(Memory memory) {
+    return (Memory)
+        Proxy.newProxyInstance(
+            Memory.class.getClassLoader(),
+            new Class<?>[] {Memory.class},
+            (proxy, method, arguments) -> {
+              if (method.getName().matches("read.*|copy.*")) {
+                calls.add(method.getName());
+              }
+              try {
+                return method.invoke(memory, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
   }
 
   private void open(Form form) {
@@ -109,6 +129,7 @@ class FloatViewTest {
           case MOMENTS -> new CodedMemory(words, Encoding.MOMENT_CODES, LENGTH);
           case SQUARES -> new CodedMemory(words, Encoding.SQUARE_CODES, LENGTH);
         };
+    assertTrue(view.isView());
     assertEquals(form == Form.SQUARES, view instanceof CodedMemory coded && coded.areSquares());
     write(form, 0, numbers(form, LENGTH));
   }
@@ -196,12 +217,12 @@ class FloatViewTest {
       float[] read = right.clone();
       float[] settled = right.clone();
       System.arraycopy(expected, from, right, 3, part[1]);
-      reads.clear();
+      calls.clear();
       view.read(from, read, 3, part[1]);
-      assertEquals(Set.of("read"), reads);
-      reads.clear();
+      assertEquals(Set.of("read"), calls);
+      calls.clear();
       view.readSettled(from, settled, 3, part[1]);
-      assertEquals(Set.of("readSettled"), reads, "without waiting for other work");
+      assertEquals(Set.of("readSettled"), calls, "without waiting for other work");
       assertArrayEquals(right, read);
       assertArrayEquals(right, settled);
     }
@@ -260,8 +281,15 @@ class FloatViewTest {
   void tensorsAreCopied(Form form) {
     open(form);
     try (Tensor tensor = new Tensor(device, view, true);
-        Tensor plain = device.copyOf(numbers(form, LENGTH))) {
+        Tensor plain =
+            new Tensor(
+                device, watched(device.allocateMemory(ElementType.FLOAT32, LENGTH)), false)) {
+      plain.copyFrom(numbers(form, LENGTH));
+      calls.clear();
+      plain.slice(0, 9).copyFrom(plain.slice(9, 9));
+      assertTrue(calls.contains("copy"), "on the device");
       plain.slice(101, 9000).copyFrom(tensor.slice(35, 9000));
+      assertTrue(calls.contains("copyByHost"));
       float[] copied = Arrays.copyOfRange(plain.toFloats(), 101, 9101);
       assertArrayEquals(Arrays.copyOfRange(expected, 35, 9035), copied);
       plain.copyFrom(numbers(form, LENGTH));

@@ -82,8 +82,7 @@ class TensorCopyTest {
       new CheckpointWriter()
           .tensor(
               "before", ElementFormat.F64, List.of(1L), TensorSource.of(new double[] {Double.NaN}))
-          .tensor(
-              "x", OptimizerSaver.format(from), List.of((long) LENGTH), TensorSource.of(stored))
+          .tensor("x", OptimizerSaver.format(from), List.of((long) LENGTH), TensorSource.of(stored))
           .write(file);
       part(target).zero();
       try (CheckpointReader reader = CheckpointReader.open(file.position(0))) {
@@ -120,9 +119,7 @@ class TensorCopyTest {
         (type, formats) -> {
           for (ElementFormat format : ElementFormat.values()) {
             assertEquals(
-                formats.contains(format),
-                TensorCopy.isExact(format, type),
-                format + " as " + type);
+                formats.contains(format), TensorCopy.isExact(format, type), format + " as " + type);
           }
         });
   }
