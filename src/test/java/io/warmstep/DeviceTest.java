@@ -182,8 +182,9 @@ class DeviceTest {
       tensor.close();
       parameters.close();
       timer.close();
-      device.close();
     }
+    device.close();
+    device.close();
     assertCalls("free 7", "free 9", "free 9", "close timer", "close device");
   }
 

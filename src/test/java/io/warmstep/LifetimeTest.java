@@ -52,9 +52,9 @@ class LifetimeTest {
     WeakReference<Object> held = hold(lifetime);
     assertTrue(lifetime.isOpen());
     assertTrue(lifetime.end());
-    assertFalse(lifetime.end());
     Garbage.collectUntil(() -> held.get() == null);
     assertEquals(null, held.get());
+    assertFalse(lifetime.end());
     assertFalse(lifetime.isOpen());
   }
 }

@@ -135,11 +135,11 @@ class ParametersArgumentsTest {
   void addedParametersThatShareMemory() {
     float[] shared = new float[4];
     builder.borrow("a", shared, new float[4]);
+    Parameters more =
+        Parameters.on(device)
+            .borrow("b", device.borrow(shared, 3, 1), device.borrow(new float[1]))
+            .build();
     try (Parameters parameters = builder.build();
-        Parameters more =
-            Parameters.on(device)
-                .borrow("b", device.borrow(shared, 3, 1), device.borrow(new float[1]))
-                .build();
         Optimizer optimizer =
             Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).build()) {
       assertEquals(
