@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.testkit.Garbage;
 import io.warmstep.testkit.LoggedWarnings;
 import java.lang.ref.WeakReference;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.logging.LogRecord;
 import org.junit.jupiter.api.Test;
@@ -39,9 +40,9 @@ class LifetimeTest {
   }
 
   /** Lets a lifetime free something, and leaves that to it alone. */
-  private static WeakReference<Object> hold(Lifetime lifetime) {
-    Object held = new Object();
-    lifetime.ifLost(held::hashCode);
+  private static WeakReference<List<String>> hold(Lifetime lifetime) {
+    List<String> held = new ArrayList<>();
+    lifetime.ifLost(held::clear);
     return new WeakReference<>(held);
   }
 
@@ -49,7 +50,7 @@ class LifetimeTest {
   void oneCallEndsItAndNothingIsKept() {
     Object owner = new Object();
     Lifetime lifetime = Lifetime.begin(owner, "thing");
-    WeakReference<Object> held = hold(lifetime);
+    WeakReference<List<String>> held = hold(lifetime);
     assertTrue(lifetime.isOpen());
     assertTrue(lifetime.end());
     Garbage.collectUntil(() -> held.get() == null);
