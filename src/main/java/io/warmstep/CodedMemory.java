@@ -63,12 +63,10 @@ final class CodedMemory extends FloatView {
 
   @Override
   void read(long at, Object array, int offset, int count, boolean isSettled) {
-    if (count > 0) {
-      long first = at / StateCodes.GROUP;
-      float[] values = decode(first, (int) (StateCodes.groups(at + count) - first), isSettled);
-      int skipped = (int) (at - first * StateCodes.GROUP);
-      System.arraycopy(values, skipped, (float[]) array, offset, count);
-    }
+    long first = at / StateCodes.GROUP;
+    float[] values = decode(first, (int) (StateCodes.groups(at + count) - first), isSettled);
+    int skipped = (int) (at - first * StateCodes.GROUP);
+    System.arraycopy(values, skipped, (float[]) array, offset, count);
   }
 
   private float[] decode(long group, int groups, boolean isSettled) {
@@ -90,8 +88,7 @@ final class CodedMemory extends FloatView {
     long start = first * StateCodes.GROUP;
     int groups = (int) (StateCodes.groups(at + count) - first);
     int covered = (int) Math.min((long) groups * StateCodes.GROUP, length() - start);
-    boolean isWhole = start == at && covered == count;
-    float[] values = isWhole ? new float[count] : decode(first, groups, false);
+    float[] values = covered == count ? new float[count] : decode(first, groups, false);
     System.arraycopy((float[]) array, offset, values, (int) (at - start), count);
     short[] codes = new short[(int) StateCodes.firstCode(groups)];
     short[] scales = new short[groups];
@@ -104,7 +101,7 @@ final class CodedMemory extends FloatView {
 
   @Override
   public void zero(long at, long count) {
-    if (at == 0 && count == length()) {
+    if (count == length()) {
       words.memory().zero(words.offset(), StateCodes.words(length()));
       return;
     }

@@ -22,7 +22,7 @@ final class NamePattern {
     int[] given = name.codePoints().toArray();
     int at = 0; // in the pattern
     int next = 0; // in the name
-    int afterStar = -1; // the part of the pattern after the last star so far
+    int afterStar = 0; // the part of the pattern after the last star so far, 0 before any
     int tried = 0; // where in the name that part was tried last
     while (next < given.length) {
       if (at < pattern.length && pattern[at] == '*') {
@@ -32,7 +32,7 @@ final class NamePattern {
       } else if (at < pattern.length && (pattern[at] == '?' || pattern[at] == given[next])) {
         at++;
         next++;
-      } else if (afterStar >= 0) {
+      } else if (afterStar > 0) {
         // Only the last star need take more: the first match of the part before it is as good as
         // any.
         tried++;

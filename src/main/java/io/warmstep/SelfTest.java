@@ -114,6 +114,8 @@ final class SelfTest {
         }
       }
       return Optional.empty();
+    } catch (StepFailedException e) { // whose cause is what the device says
+      return Optional.of("failed: " + LoadFailure.describe(e.getCause()));
     } catch (RuntimeException | LinkageError e) {
       return Optional.of("failed: " + LoadFailure.describe(e));
     }
@@ -177,8 +179,8 @@ final class SelfTest {
     return doubles;
   }
 
-  private static boolean isRight(
-      double actual, double expected, ElementType type, boolean isExact) {
+  /** Whether a device's number is what Java's is, or near enough to it. */
+  static boolean isRight(double actual, double expected, ElementType type, boolean isExact) {
     return Double.doubleToLongBits(actual) == Double.doubleToLongBits(expected)
         || (!isExact && Math.abs(actual - expected) <= allowed(expected, type));
   }

@@ -201,13 +201,11 @@ public final class Tensor implements AutoCloseable {
    * @throws ClosedException if a tensor or the device is closed
    */
   public void copyFrom(Tensor other) {
-    checkOpen();
-    other.checkOpen();
     if (other.device != device || other.type() != type() || other.length != length) {
       throw new IllegalArgumentException(
           "other is a " + other + ", must be of the same device, type and length as this " + this);
     }
-    if (slice().overlaps(other.slice(), length)) {
+    if (slice().overlaps(other.slice(), length)) { // which are those of open tensors
       throw new IllegalArgumentException(
           "other overlaps this tensor in memory: copy it to a tensor of its own first");
     }
@@ -396,13 +394,11 @@ public final class Tensor implements AutoCloseable {
    * Copies all elements as they are stored to a buffer of the type's Java type, from its position.
    */
   void read(Buffer to) {
-    checkOpen();
     memory.get().read(offset, to, to.position(), to.remaining());
   }
 
   /** Overwrites all elements as they are stored. */
   void write(Buffer from) {
-    checkOpen();
     memory.get().write(offset, from, from.position(), from.remaining());
   }
 

@@ -20,9 +20,7 @@ record TensorCopy(TensorEntry entry, Tensor target) implements FileCopy {
   /** Whether every element of a file's type is one of a device's type. */
   static boolean isExact(ElementFormat from, ElementType to) {
     Optional<ElementType> source = type(from);
-    return source.isPresent()
-        && (source.get() == to
-            || (Storage.of(to).isArithmetic() && source.get().bytes() < to.bytes()));
+    return source.isPresent() && (source.get() == to || source.get().bytes() < to.bytes());
   }
 
   /** The element type whose elements are stored in a file in a format. */

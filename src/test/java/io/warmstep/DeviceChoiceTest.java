@@ -12,7 +12,10 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.cpu.CpuBackend;
+import io.warmstep.testkit.LoggedWarnings;
 import io.warmstep.testkit.WrongDevice;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -34,6 +37,8 @@ class DeviceChoiceTest {
     private final boolean bitExact;
     private final Consumer<StepPlan> mistake;
     private int opened;
+    private int closed;
+    private RuntimeException closeFailure;
     private DeviceOptions asked;
     private RuntimeException failure;
 
@@ -87,7 +92,24 @@ class DeviceChoiceTest {
         throw failure;
       }
       opened++;
-      return new WrongDevice(CPU.open(new DeviceOptions(-1, 1)), report(), mistake);
+      BackendDevice device = CPU.open(new DeviceOptions(-1, 1));
+      return (BackendDevice)
+          Proxy.newProxyInstance(
+              BackendDevice.class.getClassLoader(),
+              new Class<?>[] {BackendDevice.class},
+              (proxy, method, arguments) -> {
+                if (method.getName().equals("close")) {
+                  closed++;
+                  if (closeFailure != null) {
+                    throw closeFailure;
+                  }
+                }
+                try {
+                  return method.invoke(new WrongDevice(device, report(), mistake), arguments);
+                } catch (InvocationTargetException e) {
+                  throw e.getCause();
+                }
+              });
     }
 
     private static void change(StepPlan plan, float error, boolean bitExact) {
@@ -115,22 +137,69 @@ class DeviceChoiceTest {
       assertEquals("fake", device.name());
     }
     assertTrue(choice.report().get(0).bitExact());
+    try (Device device = choice.fastest()) {
+      assertEquals("fake", device.name(), "without another test");
+    }
   }
 
   @Test
   void aWrongOneIsTestedOnceReportedAndSkipped() {
     Fake fake = new Fake(true, 1e-3f);
     DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
-    for (int i = 0; i < 2; i++) {
-      try (Device device = choice.fastest()) {
-        assertEquals("cpu", device.name());
+    try (LoggedWarnings log = new LoggedWarnings()) {
+      for (int i = 0; i < 2; i++) {
+        try (Device device = choice.fastest()) {
+          assertEquals("cpu", device.name());
+        }
       }
+      assertEquals(
+          List.of("fake is skipped: " + choice.report().get(0).reason()), ofFake(log), "once");
     }
     assertEquals(1, fake.opened);
+    assertEquals(1, fake.closed);
     DeviceReport report = choice.report().get(0);
     assertFalse(report.bitExact());
     assertTrue(report.reason().startsWith("self-test of adam in float32 gave "), report.reason());
     assertTrue(report.reason().endsWith("update the device's driver"), report.reason());
+  }
+
+  /** Beside what is said of objects that other tests have lost. */
+  private static List<String> ofFake(LoggedWarnings log) {
+    return log.messages().stream().filter(message -> message.contains("fake")).toList();
+  }
+
+  /** The preferred one of a backend's devices is tested. */
+  @Test
+  void theListNamesTheOneThatFailed() {
+    DeviceChoice choice = new DeviceChoice(List.of(new Fake(true, 1e-3f), CPU));
+    choice.fastest().close();
+    List<DeviceReport> all = choice.all();
+    assertTrue(all.get(0).reason().startsWith("self-test of "), all.get(0).reason());
+    assertEquals("it is old", all.get(1).reason());
+    assertEquals("", all.get(2).reason());
+  }
+
+  @Test
+  void oneWhoseStepsFailIsSkipped() {
+    Fake fake =
+        new Fake(
+            true,
+            true,
+            plan -> {
+              throw new DeviceException("no step", null);
+            });
+    fake.closeFailure = new DeviceException("no end", null);
+    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
+    try (LoggedWarnings log = new LoggedWarnings();
+        Device device = choice.fastest()) {
+      assertEquals("cpu", device.name());
+      assertEquals(
+          List.of(
+              "fake is skipped: self-test of adam in float32 failed: no step",
+              "closing fake: no end"),
+          ofFake(log));
+    }
+    assertEquals("self-test of adam in float32 failed: no step", choice.report().get(0).reason());
   }
 
   private static StepPlan.Entry first(StepPlan plan) {
@@ -148,7 +217,9 @@ class DeviceChoiceTest {
       mistakes.put(
           type + ", NaN is 0", plan -> change(plan, type, x -> isNan(x, exponent) ? 0 : x));
       mistakes.put(type + ", the last value is off by a bit", plan -> changeLast(plan, type));
+      mistakes.put(type + ", values below -1 are off by a bit", plan -> changeLow(plan, type));
     }
+    mistakes.put("float32, NaN of a gradient is 0", DeviceChoiceTest::clearState);
     for (String rule : List.of("adam", "lamb", "muon", "adafactor", "prodigy")) {
       mistakes.put(
           rule,
@@ -196,10 +267,38 @@ class DeviceChoiceTest {
     }
   }
 
+  private static void clearState(StepPlan plan) {
+    for (Operand operand : first(plan).operands()) {
+      Memory memory = operand.slice().memory();
+      if (memory.type() == ElementType.FLOAT32 && memory != first(plan).values().memory()) {
+        for (long i = 0; i < memory.length(); i++) {
+          change(memory, i, x -> isNan(x, exponent(ElementType.FLOAT32)) ? 0 : x);
+        }
+      }
+    }
+  }
+
   private static void changeLast(StepPlan plan, ElementType type) {
     Memory values = first(plan).values().memory();
     if (values.type() == type) {
       change(values, values.length() - 1, bits -> bits + 1);
+    }
+  }
+
+  /** Finite numbers of either sign are among the values to step, not only small ones. */
+  private static void changeLow(StepPlan plan, ElementType type) {
+    Memory values = first(plan).values().memory();
+    if (values.type() == type) {
+      long one = exponent(type) >> 1 & exponent(type); // the exponent of 1, or half of it
+      for (long i = 0; i < values.length(); i++) {
+        change(
+            values,
+            i,
+            bits -> {
+              boolean isLow = (bits & sign(type)) != 0 && (bits & exponent(type)) > one;
+              return isLow && (bits & exponent(type)) != exponent(type) ? bits ^ 1 : bits;
+            });
+      }
     }
   }
 
@@ -261,6 +360,33 @@ class DeviceChoiceTest {
     assertEquals("cpu", chosen(new Fake(true, 0.1f, false)));
   }
 
+  /** What is rounded to the next number in each of two steps is right, and no more. */
+  @ParameterizedTest
+  @CsvSource({
+    "FLOAT16, 4, 0x1p-8, 2",
+    "FLOAT16, 0, 0x1p-24, 2",
+    "BFLOAT16, 4, 0x1p-5, 2",
+    "BFLOAT16, 0, 0x1p-126, 1", // of all types but float16 the least normal number
+    "FLOAT32, 0, 0x1p-126, 1",
+    "FLOAT32, 4, 0x1p-21, 800",
+    "FLOAT64, 4, 0x1p-21, 800"
+  })
+  void howMuchItMayBeOff(ElementType type, double right, double next, int most) {
+    for (int sign = -1; sign <= 1; sign += 2) {
+      double expected = sign * right;
+      assertTrue(SelfTest.isRight(expected + most * next, expected, type, false));
+      assertTrue(SelfTest.isRight(expected - most * next, expected, type, false));
+      double more = most + 1 + most / 20;
+      assertFalse(SelfTest.isRight(expected + more * next, expected, type, false));
+      assertFalse(SelfTest.isRight(expected - more * next, expected, type, false));
+      assertFalse(SelfTest.isRight(expected + most * next, expected, type, true));
+      assertTrue(SelfTest.isRight(expected, expected, type, true));
+    }
+    assertTrue(SelfTest.isRight(Double.NaN, Double.NaN, type, true));
+    assertFalse(SelfTest.isRight(Double.NaN, right, type, false));
+    assertFalse(SelfTest.isRight(right, Double.NaN, type, false));
+  }
+
   private static String chosen(Fake fake) {
     try (Device device = new DeviceChoice(List.of(fake, CPU)).fastest()) {
       return device.name();
@@ -304,6 +430,7 @@ class DeviceChoiceTest {
         "fake:one | device is 'fake:one', must be a backend and the number or the UUID",
         "cpu:     | device is 'cpu:', must be a backend and the number or the UUID of a device",
         "fake:GPU | device is 'fake:GPU', which is how the UUIDs of several begin: GPU-a1, GPU-a2",
+        ":0       | there is no backend '': this version has fake, cpu",
         "fak:0    | there is no backend 'fak': this version has fake, cpu",
         "cpu:1    | there is no device cpu:1: this machine has cpu:0",
       })
@@ -327,5 +454,8 @@ class DeviceChoiceTest {
         List.of("cuda", "opencl", "cpu"),
         Devices.report().stream().map(DeviceReport::backend).toList());
     assertTrue(Devices.all().stream().anyMatch(report -> report.name().equals("cpu:0")));
+    try (Device device = Devices.fastest()) {
+      assertTrue(device.supports(ElementType.FLOAT32));
+    }
   }
 }

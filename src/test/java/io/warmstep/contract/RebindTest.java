@@ -1,8 +1,10 @@
 package io.warmstep.contract;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.warmstep.ClosedException;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
@@ -111,6 +113,35 @@ class RebindTest {
       assertThrows(IllegalArgumentException.class, () -> lent.rebind(device.borrow(new double[2])));
       assertThrows(
           IllegalArgumentException.class, () -> lent.rebind(elsewhere.borrow(new float[2])));
+    }
+  }
+
+  @Test
+  void theOtherGetsItsMemory() {
+    float[] first = {1, 2};
+    float[] second = {3, 4};
+    try (Device device = Devices.cpu(1);
+        Tensor tensor = device.borrow(first);
+        Tensor part = tensor.slice(1, 1);
+        Tensor other = device.borrow(second)) {
+      tensor.rebind(other);
+      tensor.copyFrom(new float[] {5, 6});
+      part.copyFrom(new float[] {7});
+      other.copyFrom(new float[] {8, 9});
+      assertArrayEquals(new float[] {8, 9}, first);
+      assertArrayEquals(new float[] {5, 7}, second);
+    }
+  }
+
+  @Test
+  void whatIsClosedStaysWhereItIs() {
+    try (Device device = Devices.cpu(1);
+        Tensor open = device.borrow(new float[] {1, 2})) {
+      Tensor closed = device.borrow(new float[2]);
+      closed.close();
+      assertThrows(ClosedException.class, () -> open.rebind(closed));
+      assertThrows(ClosedException.class, () -> closed.rebind(open));
+      assertArrayEquals(new float[] {1, 2}, open.toFloats());
     }
   }
 

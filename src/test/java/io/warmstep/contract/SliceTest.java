@@ -202,10 +202,20 @@ class SliceTest {
       assertThrows(IndexOutOfBoundsException.class, () -> tensor.slice(-1, 2));
       assertThrows(IndexOutOfBoundsException.class, () -> tensor.slice(0, -1));
       assertThrows(IndexOutOfBoundsException.class, () -> tensor.slice(3, Long.MAX_VALUE));
-      assertEquals(
-          "buffer has 9 elements remaining, must have 10 like this tensor: set its limit, or copy a"
-              + " slice(from, length)",
-          refusal(tensor, FloatBuffer.allocate(9)));
+      for (int wrong : new int[] {0, 9, 11}) {
+        String message =
+            "buffer has "
+                + wrong
+                + " elements remaining, must have 10 like this tensor: set its limit, or copy a"
+                + " slice(from, length)";
+        assertEquals(message, refusal(tensor, FloatBuffer.allocate(wrong)));
+        assertEquals(
+            message,
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> tensor.copyTo(FloatBuffer.allocate(wrong)))
+                .getMessage());
+      }
       assertTrue(
           refusal(tensor, ShortBuffer.allocate(10))
               .endsWith("must be a FloatBuffer or a DoubleBuffer: take such a view of it"));

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.warmstep.ClosedException;
 import io.warmstep.Device;
+import io.warmstep.DeviceTimer;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
@@ -60,8 +61,21 @@ class ClosedTest {
       () -> tensor.copyToBits(new short[n]),
       tensor::toFloats,
       tensor::toDoubles,
-      tensor::zero
+      tensor::zero,
+      () -> tensor.slice(0, n),
+      () -> tensor.copyFrom(tensor),
+      () -> tensor.rebind(tensor),
+      () -> tensor.copyFrom(FloatBuffer.allocate(n)),
+      () -> tensor.copyTo(FloatBuffer.allocate(n)),
+      () -> tensor.copyFrom(direct(n).asFloatBuffer()),
+      () -> tensor.copyTo(direct(n).asFloatBuffer()),
+      () -> tensor.copyFrom(DoubleBuffer.allocate(n)),
+      () -> tensor.copyTo(DoubleBuffer.allocate(n))
     };
+  }
+
+  private static ByteBuffer direct(int floats) {
+    return ByteBuffer.allocateDirect(Float.BYTES * floats).order(ByteOrder.nativeOrder());
   }
 
   private Executable[] usesOfOptimizer() {
@@ -144,6 +158,45 @@ class ClosedTest {
     }
     borrowed.close();
     borrowed.close();
+  }
+
+  @Test
+  void tensorsOfEveryKind() {
+    for (ElementType type : ElementType.values()) {
+      for (int length : new int[] {0, 3}) {
+        Tensor tensor = device.allocate(type, length);
+        Tensor part = tensor.slice(0, length);
+        tensor.close();
+        assertClosed("tensor of " + length + " " + type, uses(tensor));
+        assertClosed("tensor of " + length + " " + type, uses(part));
+      }
+    }
+  }
+
+  @Test
+  void aTimer() {
+    DeviceTimer timer = device.timer();
+    DeviceTimer other = device.timer();
+    for (DeviceTimer each : List.of(timer, other)) {
+      each.start();
+    }
+    timer.close();
+    assertClosed("timer on cpu", timer::start, timer::stop, timer::millis);
+    device.close();
+    assertClosed("device cpu", other::start, other::stop, other::millis, device::timer);
+    other.close();
+    other.close();
+  }
+
+  /** Parameters that were added to others are closed apart from them. */
+  @Test
+  void parametersThatWereAdded() {
+    Parameters more = Parameters.on(device).add("q", new float[] {1}).build();
+    optimizer.groups().add(more);
+    optimizer.step();
+    more.close();
+    assertClosed("parameter set", optimizer::step, optimizer::zeroGradients);
+    assertEquals(1, optimizer.stepCount());
   }
 
   @Test

@@ -55,6 +55,27 @@ class DeviceArgumentsTest {
   }
 
   @Test
+  void asManyThreadsAsThereMayBe() {
+    try (Device most = Devices.cpu(1024)) {
+      assertEquals("cpu", most.name());
+    }
+  }
+
+  /** Before anything is loaded that could use them. */
+  @Test
+  void handlesOf0() {
+    for (long[] handles : new long[][] {{0, 5}, {5, 0}, {0, 0}}) {
+      assertEquals(
+          "context is "
+              + handles[0]
+              + " and queue is "
+              + handles[1]
+              + ", must both be raw handles, not 0",
+          refusal(() -> Devices.wrapOpenCl(handles[0], handles[1])));
+    }
+  }
+
+  @Test
   void anUnknownElementType() {
     assertEquals(
         "unknown element type \"int8\": use float32, float64, float16 or bfloat16",
@@ -212,6 +233,16 @@ class DeviceArgumentsTest {
       assertTrue(refusal(() -> tensor.copyFromBits(new short[3])).contains("float32"));
       assertTrue(refusal(() -> tensor.copyToBits(new short[3])).contains("float32"));
       assertEquals("[1.0, 2.0, 3.0]", java.util.Arrays.toString(tensor.toFloats()));
+    }
+    try (Tensor tensor = device.copyOf(new double[] {1, 2, 3})) {
+      for (int wrong : new int[] {0, 2, 4}) {
+        String message = "values has " + wrong + " elements, must have 3 like this tensor";
+        assertEquals(message, refusal(() -> tensor.copyFrom(new double[wrong])));
+        assertEquals(message, refusal(() -> tensor.copyTo(new double[wrong])));
+        assertEquals(message, refusal(() -> tensor.copyFrom(new float[wrong])));
+        assertEquals(message, refusal(() -> tensor.copyTo(new float[wrong])));
+      }
+      assertEquals("[1.0, 2.0, 3.0]", java.util.Arrays.toString(tensor.toDoubles()));
     }
     try (Tensor tensor = device.allocate(ElementType.FLOAT16, 2)) {
       assertTrue(refusal(() -> tensor.copyFromBits(new short[3])).contains("3 elements"));

@@ -97,16 +97,38 @@ class MixedPrecisionArgumentsTest {
 
   @Test
   void stateOfRulesWithoutMoments() {
-    for (ElementType type : new ElementType[] {ElementType.FLOAT32, ElementType.FLOAT64}) {
+    Map<UpdateRule, ElementType> without =
+        Map.of(
+            Sgd.sgd(), ElementType.FLOAT32,
+            Adafactor.adafactor(), ElementType.FLOAT32, // averages of rows and columns
+            Adam.adam(), ElementType.FLOAT64);
+    without.forEach(
+        (rule, type) ->
+            assertEquals(
+                "stateType is bfloat16, must be float32 for rules whose state has no moments, and"
+                    + " for float64 parameters, since only running averages of elements, in float32,"
+                    + " are stored in fewer bits: choose a rule with moments, such as adam, or leave"
+                    + " it out",
+                refusal(type, type, rule, builder -> builder.stateType(StateType.BFLOAT16))));
+  }
+
+  @Test
+  void typesOfAGroupThatIsSummed() {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters =
+            Parameters.on(device)
+                .add("w", new float[8])
+                .add("v", new float[8])
+                .add("d", new double[8])
+                .build()) {
+      OptimizerBuilder builder = Optimizer.of(parameters).rule(Prodigy.prodigy()).learningRate(1);
       assertEquals(
-          "stateType is bfloat16, must be float32 for rules whose state has no moments, and for"
-              + " float64 parameters, since only running averages of elements, in float32, are"
-              + " stored in fewer bits: choose a rule with moments, such as adam, or leave it out",
-          refusal(
-              type,
-              type,
-              type == ElementType.FLOAT32 ? Sgd.sgd() : Adam.adam(),
-              builder -> builder.stateType(StateType.BFLOAT16)));
+          "type of \"d\" is float64, must be float32, as \"w\" is, since prodigy adds up over all"
+              + " parameters of a group: put parameters of each type into a group of their own",
+          assertThrows(IllegalArgumentException.class, builder::build).getMessage());
+      try (Optimizer optimizer = builder.group(ParameterGroup.matching("d")).build()) {
+        assertEquals(0, optimizer.stepCount());
+      }
     }
   }
 

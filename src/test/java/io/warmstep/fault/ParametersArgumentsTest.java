@@ -7,12 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
+import io.warmstep.rule.Adam;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -64,6 +68,11 @@ class ParametersArgumentsTest {
     String type = "parameter \"w\": type is null, must be given";
     assertEquals(type, nullRefusal(() -> builder.add("w", null, one)));
     assertEquals(type, nullRefusal(() -> builder.add("w", null, 3)));
+    assertEquals(
+        "parameter \"w\": shape is null, must be given",
+        nullRefusal(() -> builder.shape("w", (long[]) null)));
+    assertEquals(
+        "parameter name is null, must be a string", nullRefusal(() -> builder.shape(null, 1)));
     try (Parameters parameters = builder.build()) {
       assertEquals(0, parameters.count(), "a refused parameter is not added");
     }
@@ -78,6 +87,67 @@ class ParametersArgumentsTest {
     try (Parameters parameters = builder.build()) {
       assertEquals(1, parameters.count());
       assertEquals(1f, parameters.get("w").values().toFloats()[0], "the first one stays");
+    }
+  }
+
+  @Test
+  void shapesThatDoNotFit() {
+    builder.add("w", new float[6]).add("none", ElementType.FLOAT16, 0);
+    assertEquals(
+        "there is no parameter \"v\" to give a shape: add it first",
+        refusal(() -> builder.shape("v", 1)));
+    long[][] wrong = {{}, {5}, {2, 4}, {-2, -3}, {1L << 32, 1L << 32}, {1L << 62, 2, 3}};
+    for (long[] shape : wrong) {
+      assertEquals(
+          "shape of \"w\" is "
+              + Arrays.toString(shape)
+              + ", must be lengths of at least 0 whose product is 6: pass those of its dimensions,"
+              + " outermost first",
+          refusal(() -> builder.shape("w", shape)));
+      String none = refusal(() -> builder.shape("none", shape)); // no product of which is 0
+      assertTrue(none.contains("whose product is 0"), none);
+    }
+    builder.shape("w", 3, 2).shape("none", 7, 0, 2);
+    try (Parameters parameters = builder.build()) {
+      assertEquals(List.of(3L, 2L), parameters.get("w").shape());
+      assertEquals(List.of(7L, 0L, 2L), parameters.get("none").shape());
+    }
+  }
+
+  @Test
+  void everyKindIsAddedInAChain() {
+    builder
+        .add("a", new float[1])
+        .add("b", new double[2])
+        .add("c", ElementType.BFLOAT16, new float[] {1, 2, 3})
+        .add("d", ElementType.FLOAT16, 0)
+        .borrow("e", new float[4], new float[4])
+        .borrow("f", new double[5], new double[5])
+        .add("g", new float[6]);
+    try (Parameters parameters = builder.build()) {
+      assertEquals(7, parameters.count());
+      assertEquals(21, parameters.length());
+      assertEquals("[1.0, 2.0, 3.0]", Arrays.toString(parameters.get("c").values().toFloats()));
+    }
+  }
+
+  @Test
+  void addedParametersThatShareMemory() {
+    float[] shared = new float[4];
+    builder.borrow("a", shared, new float[4]);
+    Parameters more =
+        Parameters.on(device)
+            .borrow("b", device.borrow(shared, 3, 1), device.borrow(new float[1]))
+            .build();
+    try (Parameters parameters = builder.build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).build()) {
+      assertEquals(
+          "values of \"b\" overlap values of \"a\", must be memory of their own",
+          refusal(() -> optimizer.groups().add(more)));
+      more.close();
+      optimizer.step(); // of those it has
+      assertEquals(1, optimizer.stepCount());
     }
   }
 
