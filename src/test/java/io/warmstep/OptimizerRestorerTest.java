@@ -73,7 +73,7 @@ class OptimizerRestorerTest {
     return optimizer(builder.build(), rule, options);
   }
 
-  /** An abbreviation. */
+  /** What an optimizer is built with beside its rule. */
   private interface Options extends Consumer<OptimizerBuilder> {}
 
   private Optimizer adam(String... names) {
@@ -181,7 +181,7 @@ class OptimizerRestorerTest {
   }
 
   @Test
-  void aFilesLearningRateMustBeOne() throws IOException {
+  void aNegativeLearningRateIsRefused() throws IOException {
     CheckpointWriter writer = state("w", 2).number("param_groups.w.lr", -1.0);
     String message = mismatch(adam("w"), writer);
     assertTrue(message.startsWith("the file's learning rate is -1.0, must be"), message);
@@ -410,6 +410,20 @@ class OptimizerRestorerTest {
     assertArrayEquals(values(plain, "w"), values(second, "w"));
     assertArrayEquals(values(plain, "w"), slot(second, "w", "master"));
     assertArrayEquals(values(plain, "w"), slot(second, "w", "average"));
+  }
+
+  @Test
+  void whatTheFileHasBesideWhatItLacksIsTaken() throws IOException {
+    Options options = OptimizerRestorerTest::withMaster;
+    Options master = builder -> builder.masterWeights(MasterWeights.EXACT);
+    Options average = builder -> builder.average(0.9);
+    Optimizer second = steps(optimizer(halves("w"), Adam.adam(), options), 3);
+    Optimizer ofMaster = steps(optimizer(halves("w"), Adam.adam(), master), 2);
+    restore(second, saved(ofMaster));
+    assertArrayEquals(slot(ofMaster, "w", "master"), slot(second, "w", "master"));
+    Optimizer ofAverage = steps(optimizer(halves("w"), Adam.adam(), average), 2);
+    restore(second, saved(ofAverage));
+    assertArrayEquals(slot(ofAverage, "w", "average"), slot(second, "w", "average"));
   }
 
   @Test

@@ -48,6 +48,7 @@ class OptimizerStateTest {
     final Device whole = Devices.cpu(1);
     final Device device = new Device(proxy(BackendDevice.class, this::call));
     int room = Integer.MAX_VALUE;
+    boolean refusesSteps;
     private int count;
 
     private Object call(Object proxy, Method method, Object[] arguments) throws Throwable {
@@ -55,6 +56,9 @@ class OptimizerStateTest {
         case "close":
           return null;
         case "prepare":
+          if (refusesSteps) {
+            throw new OutOfDeviceMemoryException("no room for a step", null);
+          }
           return proxy(StepProgram.class, (step, of, its) -> null);
         case "allocate":
         case "allocateBeside":
@@ -130,6 +134,31 @@ class OptimizerStateTest {
       counted.room = before.size() + 1;
       OptimizerBuilder builder = optimizer(parameters, Adam.adam());
       assertThrows(OutOfDeviceMemoryException.class, builder::build);
+      assertEquals(before, counted.held);
+    }
+  }
+
+  @Test
+  void anOptimizerWithoutRoomForAStepHoldsNothing() {
+    try (Counted counted = new Counted();
+        Parameters parameters = parameters(counted.device, "w")) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      counted.refusesSteps = true;
+      OptimizerBuilder builder = optimizer(parameters, Adam.adam());
+      assertThrows(OutOfDeviceMemoryException.class, builder::build);
+      assertEquals(before, counted.held);
+    }
+  }
+
+  @Test
+  void addedParametersWithoutRoomForAStepHoldNothing() {
+    try (Counted counted = new Counted();
+        Parameters parameters = parameters(counted.device, "w");
+        Parameters more = parameters(counted.device, "v");
+        Optimizer optimizer = optimizer(parameters, Adam.adam()).build()) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      counted.refusesSteps = true;
+      assertThrows(OutOfDeviceMemoryException.class, () -> optimizer.groups().add(more));
       assertEquals(before, counted.held);
     }
   }
