@@ -1,0 +1,275 @@
+package io.warmstep;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.Adagrad;
+import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Prodigy;
+import io.warmstep.rule.ScheduleFreeSgd;
+import io.warmstep.rule.UpdateRule;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** The memory of an optimizer's state: how much it is, what it holds at first, when it is freed. */
+class OptimizerStateTest {
+  private static final float[] VALUES = {1, -2, 3};
+  private static final Object[] NONE = {};
+
+  private static Object invoke(Object on, Method method, Object[] arguments) throws Throwable {
+    try {
+      return method.invoke(on, arguments == null ? NONE : arguments);
+    } catch (InvocationTargetException e) {
+      throw e.getCause();
+    }
+  }
+
+  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+  }
+
+  /** A processor whose steps do nothing, which knows its memory and has room for only so much. */
+  private static final class Counted implements AutoCloseable {
+    final Set<Integer> held = new HashSet<>();
+    final Device whole = Devices.cpu(1);
+    final Device device = new Device(proxy(BackendDevice.class, this::call));
+    int room = Integer.MAX_VALUE;
+    boolean refusesSteps;
+    private int count;
+
+    private Object call(Object proxy, Method method, Object[] arguments) throws Throwable {
+      switch (method.getName()) {
+        case "close":
+          return null;
+        case "prepare":
+          if (refusesSteps) {
+            throw new OutOfDeviceMemoryException("no room for a step", null);
+          }
+          return proxy(StepProgram.class, (step, of, its) -> null);
+        case "allocate":
+        case "allocateBeside":
+          if (held.size() >= room) {
+            throw new OutOfDeviceMemoryException("full", null);
+          }
+          return counted((Memory) invoke(whole.backend(), method, arguments), count++);
+        default:
+          return invoke(whole.backend(), method, arguments);
+      }
+    }
+
+    private Memory counted(Memory memory, int number) {
+      held.add(number);
+      return proxy(
+          Memory.class,
+          (proxy, method, arguments) -> {
+            switch (method.getName()) {
+              case "equals":
+                return proxy == arguments[0];
+              case "close":
+                held.remove(number);
+                return null;
+              case "copy":
+                memory.copyByHost(
+                    (long) arguments[0],
+                    (Memory) arguments[1],
+                    (long) arguments[2],
+                    (long) arguments[3]);
+                return null;
+              default:
+                return invoke(memory, method, arguments);
+            }
+          });
+    }
+
+    @Override
+    public void close() {
+      device.close();
+      whole.close();
+    }
+  }
+
+  private static Parameters parameters(Device device, String... names) {
+    ParametersBuilder builder = Parameters.on(device);
+    for (String name : names) {
+      builder.add(name, VALUES);
+    }
+    return builder.build();
+  }
+
+  private static OptimizerBuilder optimizer(Parameters parameters, UpdateRule rule) {
+    return Optimizer.of(parameters).rule(rule).learningRate(0.1);
+  }
+
+  @Test
+  void memoryIsFreedWithTheOptimizer() {
+    try (Counted counted = new Counted();
+        Parameters parameters = parameters(counted.device, "w")) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      try (Optimizer optimizer = optimizer(parameters, Adam.adam()).build()) {
+        assertEquals(before.size() + 2, counted.held.size(), optimizer.toString());
+      }
+      assertEquals(before, counted.held);
+    }
+  }
+
+  @Test
+  void anOptimizerWithoutRoomHoldsNothing() {
+    try (Counted counted = new Counted();
+        Parameters parameters = parameters(counted.device, "w")) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      counted.room = before.size() + 1;
+      OptimizerBuilder builder = optimizer(parameters, Adam.adam());
+      assertThrows(OutOfDeviceMemoryException.class, builder::build);
+      assertEquals(before, counted.held);
+    }
+  }
+
+  @Test
+  void anOptimizerWithoutRoomForAStepHoldsNothing() {
+    try (Counted counted = new Counted();
+        Parameters parameters = parameters(counted.device, "w")) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      counted.refusesSteps = true;
+      OptimizerBuilder builder = optimizer(parameters, Adam.adam());
+      assertThrows(OutOfDeviceMemoryException.class, builder::build);
+      assertEquals(before, counted.held);
+    }
+  }
+
+  @Test
+  void addedParametersWithoutRoomForAStepHoldNothing() {
+    try (Counted counted = new Counted();
+        Parameters parameters = parameters(counted.device, "w");
+        Parameters more = parameters(counted.device, "v");
+        Optimizer optimizer = optimizer(parameters, Adam.adam()).build()) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      counted.refusesSteps = true;
+      assertThrows(OutOfDeviceMemoryException.class, () -> optimizer.groups().add(more));
+      assertEquals(before, counted.held);
+    }
+  }
+
+  @Test
+  void addedParametersWithoutRoomHoldNothing() {
+    try (Counted counted = new Counted();
+        Parameters parameters = parameters(counted.device, "w");
+        Parameters more = parameters(counted.device, "v");
+        Optimizer optimizer = optimizer(parameters, Adam.adam()).build()) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      long bytes = optimizer.stateBytes();
+      counted.room = before.size() + 1;
+      assertThrows(OutOfDeviceMemoryException.class, () -> optimizer.groups().add(more));
+      assertEquals(before, counted.held);
+      assertEquals(bytes, optimizer.stateBytes());
+    }
+  }
+
+  @Test
+  void weightsThatCannotBeKeptAsideHoldNothing() {
+    try (Counted counted = new Counted();
+        Parameters parameters =
+            Parameters.on(counted.device).add("w", VALUES).add("d", new double[] {1}).build();
+        Optimizer optimizer =
+            optimizer(parameters, ScheduleFreeSgd.scheduleFreeSgd()).startAfter(1).build()) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      long bytes = optimizer.stateBytes();
+      counted.room = before.size() + 1;
+      assertThrows(OutOfDeviceMemoryException.class, optimizer::eval);
+      assertEquals(before, counted.held);
+      assertEquals(bytes, optimizer.stateBytes());
+    }
+  }
+
+  @Test
+  void whatMembersOfAGroupShareIsAllocatedOnce() {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, "w", "v");
+        Optimizer few = optimizer(parameters, Prodigy.prodigy()).build()) {
+      long bytes = few.stateBytes();
+      try (Optimizer more =
+          optimizer(parameters, Prodigy.prodigy().useBiasCorrection(true)).build()) {
+        assertEquals(bytes + 2 * Float.BYTES, more.stateBytes());
+      }
+    }
+  }
+
+  /** More elements than are written at a time, and none. */
+  @Test
+  void allElementsHaveTheirInitialValue() {
+    UpdateRule rule = Adagrad.adagrad().initialAccumulatorValue(0.5);
+    try (Device device = Devices.cpu(1);
+        Parameters parameters =
+            Parameters.on(device).add("w", ElementType.FLOAT32, 70_000).build();
+        Parameters empty = Parameters.on(device).add("w", new float[0]).build();
+        Optimizer optimizer = optimizer(parameters, rule).build();
+        Optimizer ofNone = optimizer(empty, rule).build()) {
+      float[] expected = new float[70_000];
+      Arrays.fill(expected, 0.5f);
+      assertArrayEquals(expected, optimizer.state("w", "sum").toFloats());
+      assertEquals(0, ofNone.state("w", "sum").length());
+    }
+  }
+
+  /** One that goes on takes no step that would be its first. */
+  @Test
+  void aCopyIsThereWhenTheOptimizerIsBuilt() {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, "w");
+        Optimizer optimizer =
+            optimizer(parameters, Lookahead.around(Adam.adam())).startAfter(5).build()) {
+      parameters.get("w").values().copyFrom(new float[3]);
+      assertArrayEquals(VALUES, optimizer.state("w", "slow_params").toFloats());
+    }
+  }
+
+  @Test
+  void anAverageIsUpdatedByEachStep() {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, "w");
+        Optimizer optimizer = optimizer(parameters, Adam.adam()).average(0.5).build()) {
+      parameters.get("w").gradients().copyFrom(VALUES);
+      optimizer.step();
+      optimizer.step();
+      float[] average = optimizer.state("w", "average").toFloats();
+      float[] values = parameters.get("w").values().toFloats();
+      for (int i = 0; i < VALUES.length; i++) {
+        float sign = Math.signum(VALUES[i]);
+        assertTrue(sign * average[i] < sign * VALUES[i], Arrays.toString(average));
+        assertTrue(sign * average[i] > sign * values[i], Arrays.toString(average));
+      }
+    }
+  }
+
+  private static boolean copiesParameters(UpdateRule rule, String... requested) {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, "w", "v");
+        Optimizer optimizer = optimizer(parameters, rule).build()) {
+      List.of(requested).forEach(name -> optimizer.state(name, "p0"));
+      return optimizer.prepared().copiesParameters();
+    }
+  }
+
+  /** Which captured steps ask for: they leave that to the device. */
+  @Test
+  void aFirstStepCopiesWhatNobodyHasRequested() {
+    assertFalse(copiesParameters(Adam.adam()));
+    assertTrue(copiesParameters(Prodigy.prodigy()));
+    assertTrue(copiesParameters(Prodigy.prodigy(), "w"));
+    assertTrue(copiesParameters(Prodigy.prodigy(), "v"));
+    assertFalse(copiesParameters(Prodigy.prodigy(), "w", "v"));
+  }
+}
