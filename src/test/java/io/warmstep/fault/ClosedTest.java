@@ -18,6 +18,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -83,6 +84,15 @@ class ClosedTest {
       optimizer::step,
       optimizer::zeroGradients,
       optimizer::gradientNorm,
+      optimizer::accumulate,
+      optimizer::eval,
+      optimizer::train,
+      optimizer::flushReports,
+      optimizer::stateBytes,
+      optimizer::capture,
+      () -> optimizer.learningRate(0.5),
+      () -> optimizer.groups().freeze("*"),
+      () -> optimizer.save(Path.of("nowhere")),
       () -> optimizer.state("p", "exp_avg")
     };
   }

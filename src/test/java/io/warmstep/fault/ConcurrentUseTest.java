@@ -12,7 +12,10 @@ import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.reflect.Proxy;
+import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -48,6 +51,14 @@ class ConcurrentUseTest {
       assertRefused("step()", optimizer::step);
       assertRefused("zeroGradients()", optimizer::zeroGradients);
       assertRefused("close()", optimizer::close);
+      assertRefused("accumulate()", optimizer::accumulate);
+      assertRefused("capture()", optimizer::capture);
+      assertRefused("eval()", optimizer::eval);
+      assertRefused("train()", optimizer::train);
+      assertRefused("flushReports()", optimizer::flushReports);
+      assertRefused("learningRate()", () -> optimizer.learningRate(0.5));
+      assertRefused("groups().freeze()", () -> optimizer.groups().freeze("*"));
+      assertRefused("save()", () -> save(optimizer));
       assertEquals(0, optimizer.stepCount());
       assertEquals(1f, parameters.get("p").values().toFloats()[0]);
       assertEquals(1f, parameters.get("p").gradients().toFloats()[0]);
@@ -132,6 +143,14 @@ class ConcurrentUseTest {
             + " was called while another thread is in step(): "
             + "use one optimizer from one thread at a time",
         assertThrows(ConcurrentUseException.class, call::run).getMessage());
+  }
+
+  private static void save(Optimizer optimizer) {
+    try {
+      optimizer.save(Path.of("nowhere"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static double blockingRate(CountDownLatch inside, CountDownLatch goOn) {

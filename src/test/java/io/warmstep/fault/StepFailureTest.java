@@ -20,6 +20,7 @@ import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -112,6 +113,10 @@ class StepFailureTest {
         StepFailedException later = assertThrows(StepFailedException.class, optimizer::step);
         assertSame(cause, later.getCause());
         assertTrue(later.getMessage().startsWith("an earlier step failed"));
+        for (Executable refused :
+            List.<Executable>of(optimizer::accumulate, optimizer::eval, optimizer::train)) {
+          assertSame(cause, assertThrows(StepFailedException.class, refused).getCause());
+        }
         assertEquals(1, optimizer.stepCount());
         assertEquals(0, optimizer.skippedSteps());
         assertEquals(scale, scaler.scale());
