@@ -14,6 +14,7 @@ import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.ScheduleFreeSgd;
+import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
@@ -59,7 +60,9 @@ class OptimizerStateTest {
           if (refusesSteps) {
             throw new OutOfDeviceMemoryException("no room for a step", null);
           }
-          return proxy(StepProgram.class, (step, of, its) -> null);
+          return proxy(
+              StepProgram.class,
+              (step, of, its) -> of.getReturnType() == boolean.class ? true : null);
         case "allocate":
         case "allocateBeside":
           if (held.size() >= room) {
@@ -121,6 +124,20 @@ class OptimizerStateTest {
       Set<Integer> before = Set.copyOf(counted.held);
       try (Optimizer optimizer = optimizer(parameters, Adam.adam()).build()) {
         assertEquals(before.size() + 2, counted.held.size(), optimizer.toString());
+      }
+      assertEquals(before, counted.held);
+    }
+  }
+
+  @Test
+  void memoryOfMicroBatchesIsFreedWithTheOptimizer() {
+    try (Counted counted = new Counted();
+        Parameters parameters = parameters(counted.device, "w")) {
+      Set<Integer> before = Set.copyOf(counted.held);
+      try (Optimizer optimizer = optimizer(parameters, Sgd.sgd()).lanes(2).build()) {
+        optimizer.accumulate();
+        optimizer.accumulate();
+        assertTrue(counted.held.size() > before.size(), counted.held::toString);
       }
       assertEquals(before, counted.held);
     }

@@ -23,6 +23,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -199,6 +200,71 @@ class OptimizerTest {
     }
   }
 
+  @Test
+  void theAverageTakesMoreOfTheFirstSteps() {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, "w");
+        Optimizer optimizer = optimizer(parameters, Sgd.sgd()).average(0.2).build()) {
+      float[] expected = VALUES.clone();
+      for (int t = 1; t <= 3; t++) {
+        step(parameters, optimizer);
+        double kept = Math.min(0.2, (1.0 + t) / (10 + t));
+        for (int i = 0; i < expected.length; i++) {
+          expected[i] += (float) ((1 - kept) * (values(parameters, "w")[i] - expected[i]));
+        }
+        assertArrayEquals(expected, optimizer.state("w", "average").toFloats(), 1e-6f);
+      }
+    }
+  }
+
+  @Test
+  void eachStepDrawsOtherRandomNumbers() {
+    int length = 1000;
+    try (Device device = Devices.cpu(1);
+        Parameters parameters =
+            Parameters.on(device).add("w", ElementType.BFLOAT16, length).build();
+        Optimizer optimizer =
+            optimizer(parameters, Sgd.sgd())
+                .learningRate(0x1p-9)
+                .rounding(Rounding.STOCHASTIC)
+                .build()) {
+      float[] ones = new float[length];
+      Arrays.fill(ones, 1);
+      List<float[]> drawn = new ArrayList<>();
+      for (int step = 0; step < 2; step++) {
+        parameters.get("w").values().copyFrom(ones);
+        parameters.get("w").gradients().copyFrom(ones);
+        optimizer.step();
+        drawn.add(values(parameters, "w"));
+        assertFalse(Arrays.equals(ones, drawn.get(step)));
+      }
+      assertFalse(Arrays.equals(drawn.get(0), drawn.get(1)));
+    }
+  }
+
+  @Test
+  void aRateOfZeroKeepsEvenWhatIsNoNumber() {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, "w");
+        Optimizer optimizer = optimizer(parameters, Sgd.sgd()).learningRate(0).build()) {
+      parameters.get("w").gradients().copyFrom(new float[] {Float.NaN, 1, Float.NaN});
+      optimizer.step();
+      assertArrayEquals(VALUES, values(parameters, "w"));
+    }
+  }
+
+  @Test
+  void nothingIsAccumulatedDuringEvaluation() {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = parameters(device, "w");
+        Optimizer optimizer = optimizer(parameters, Adam.adamW()).average(0.9).build()) {
+      step(parameters, optimizer);
+      optimizer.eval();
+      assertThrows(EvaluationModeException.class, optimizer::accumulate);
+      assertThrows(EvaluationModeException.class, optimizer::step);
+    }
+  }
+
   /** Where the average starts, whatever was loaded since the optimizer was built. */
   @Test
   void beforeItsFirstStepAGroupIsEvaluatedAsItIs() {
@@ -214,33 +280,38 @@ class OptimizerTest {
   /** Programs that follow other addresses, and programs that have to be prepared again. */
   @Test
   void reboundMemoryIsFollowedByAllPrograms() {
+    UpdateRule rule = Lookahead.around(Momentum.heavyBall(0.5)).k(1);
     for (boolean rebinds : new boolean[] {true, false}) {
+      float[] weights = VALUES.clone();
+      float[] others = {7, 6, 5};
       float[] first = GRADIENTS.clone();
       float[] second = {-4, 8, 0};
       try (Programs programs = new Programs();
           Parameters parameters =
-              Parameters.on(programs.device)
-                  .borrow("w", programs.device.copyOf(VALUES), programs.device.borrow(first))
-                  .build();
+              Parameters.on(programs.device).borrow("w", weights, first).build();
           Parameters expected = parameters(programs.device, "w");
-          Optimizer optimizer =
-              optimizer(parameters, Lookahead.around(Momentum.heavyBall(0.5)).k(1)).build();
-          Optimizer right =
-              optimizer(expected, Lookahead.around(Momentum.heavyBall(0.5)).k(1)).build()) {
+          Optimizer optimizer = optimizer(parameters, rule).build();
+          Optimizer right = optimizer(expected, rule).build()) {
         programs.rebinds = rebinds;
         int held = programs.held.size();
+        Parameter moved = parameters.get("w");
+        Parameter stays = expected.get("w");
         optimizer.step();
         step(expected, right);
-        parameters.get("w").gradients().rebind(programs.device.borrow(second));
+        float[] left = weights.clone();
+        moved.values().rebind(programs.device.borrow(others));
+        moved.gradients().rebind(programs.device.borrow(second));
         optimizer.step();
-        expected.get("w").gradients().copyFrom(second);
+        stays.values().copyFrom(new float[] {7, 6, 5});
+        stays.gradients().copyFrom(second);
         right.step();
-        assertArrayEquals(values(expected, "w"), values(parameters, "w"));
+        assertArrayEquals(stays.values().toFloats(), others);
+        assertArrayEquals(left, weights);
         assertEquals(held, programs.held.size());
         optimizer.zeroGradients();
         assertArrayEquals(new float[3], second);
         assertArrayEquals(GRADIENTS, first);
-        parameters.get("w").gradients().rebind(programs.device.borrow(first));
+        moved.gradients().rebind(programs.device.borrow(first));
         optimizer.zeroGradients(); // which is the first to see it
         assertArrayEquals(new float[3], first);
       }
@@ -264,6 +335,22 @@ class OptimizerTest {
             VALUES[i] - 0.25f * (GRADIENTS[i] + new float[] {-4, 8, 0}[i]),
             values(parameters, "w")[i]);
       }
+    }
+  }
+
+  @Test
+  void microBatchesOfMemoryThatTwoShareAreRefused() {
+    float[] one = GRADIENTS.clone();
+    try (Device device = Devices.cpu(1);
+        Parameters parameters =
+            Parameters.on(device)
+                .borrow("w", VALUES.clone(), one)
+                .borrow("v", VALUES.clone(), new float[3])
+                .build();
+        Optimizer optimizer = optimizer(parameters, Sgd.sgd()).zeroGradients(true).build()) {
+      optimizer.accumulate();
+      parameters.get("v").gradients().rebind(device.borrow(one));
+      assertThrows(IllegalArgumentException.class, optimizer::accumulate);
     }
   }
 
@@ -386,6 +473,18 @@ class OptimizerTest {
             Parameters.on(device).add("wide", new double[0]).add("narrow", VALUES).build()) {
       optimizer(wide, Sgd.sgd()).clipValue(Double.MAX_VALUE).build().close();
       optimizer(wide, Sgd.sgd()).learningRate(Double.MAX_VALUE).build().close();
+      try (Optimizer greatest =
+          optimizer(wide, Sgd.sgd())
+              .learningRate(at -> Double.MAX_VALUE)
+              .schedule("weightDecay", at -> Double.MAX_VALUE)
+              .build()) {
+        greatest.step();
+      }
+      OptimizerBuilder infinite = optimizer(wide, Adam.adam()).learningRate(1e308);
+      assertTrue(
+          assertThrows(IllegalArgumentException.class, infinite::build)
+              .getMessage()
+              .contains(" with learning rate 1.0E308 is Infinity, the arithmetic of the float64"));
       OptimizerBuilder builder = optimizer(both, Sgd.sgd());
       assertEquals(
           "clipNorm is 1.0E300, which is Infinity in float32, the arithmetic of the float32"
@@ -412,10 +511,15 @@ class OptimizerTest {
     try (Device device = Devices.cpu(1);
         Parameters parameters = parameters(device, "w")) {
       OptimizerBuilder builder = optimizer(parameters, Sgd.sgd());
-      for (double[] refused : new double[][] {{1e-300, 1}, {1, 1e-300}, {1e-30, 1e-30}}) {
-        builder.adaptiveClip(refused[0], refused[1]);
+      for (Object[] refused :
+          new Object[][] {
+            {1e-300, 1.0, "adaptiveClip is 1.0E-300,"},
+            {1.0, 1e-300, "adaptiveClip: eps is 1.0E-300,"},
+            {1e-30, 1e-30, "adaptiveClip times eps is "}
+          }) {
+        builder.adaptiveClip((double) refused[0], (double) refused[1]);
         IllegalArgumentException e = assertThrows(IllegalArgumentException.class, builder::build);
-        assertTrue(e.getMessage().startsWith("adaptiveClip"), e.getMessage());
+        assertTrue(e.getMessage().startsWith((String) refused[2]), e.getMessage());
       }
       builder.adaptiveClip(1e-20, 1e-20).build().close();
     }
@@ -437,22 +541,24 @@ class OptimizerTest {
   @Test
   void schedulesLeaveGroupsWithTheirOwnAlone() {
     try (Device device = Devices.cpu(1);
-        Parameters parameters = parameters(device, "w", "own", "decayed");
-        Parameters expected = parameters(device, "w", "own", "decayed");
+        Parameters parameters = parameters(device, "w", "own", "decayed", "slower");
+        Parameters expected = parameters(device, "w", "own", "decayed", "slower");
         Optimizer optimizer =
             optimizer(parameters, Adam.adamW())
                 .schedule("weightDecay", at -> 0.5)
                 .group(ParameterGroup.matching("own").rule(Adam.adamW().weightDecay(0.25)))
                 .group(ParameterGroup.matching("decayed").weightDecay(0.125))
+                .group(ParameterGroup.matching("slower").learningRateFactor(0.5))
                 .build();
         Optimizer right =
             optimizer(expected, Adam.adamW().weightDecay(0.5))
                 .group(ParameterGroup.matching("own").rule(Adam.adamW().weightDecay(0.25)))
                 .group(ParameterGroup.matching("decayed").weightDecay(0.125))
+                .group(ParameterGroup.matching("slower").learningRateFactor(0.5))
                 .build()) {
       step(parameters, optimizer);
       step(expected, right);
-      for (String name : List.of("w", "own", "decayed")) {
+      for (String name : List.of("w", "own", "decayed", "slower")) {
         assertArrayEquals(values(expected, name), values(parameters, name), name);
       }
     }
@@ -488,22 +594,12 @@ class OptimizerTest {
       constant.learningRate(0.25);
       step(parameters, constant);
       assertEquals(0.25, constant.learningRate());
-      assertThrows(IllegalArgumentException.class, () -> constant.learningRate(-1));
+      assertEquals(
+          "learning rate is -1.0, must be finite and at least 0: pass 0 to keep the parameters as"
+              + " they are",
+          assertThrows(IllegalArgumentException.class, () -> constant.learningRate(-1))
+              .getMessage());
       assertThrows(IllegalStateException.class, () -> scheduled.learningRate(0.25));
-    }
-  }
-
-  @Test
-  void memoryOfMicroBatchesIsFreed() {
-    try (Device device = Devices.cpu(1);
-        Parameters parameters = parameters(device, "w");
-        Parameters more = parameters(device, "v")) {
-      Optimizer optimizer = optimizer(parameters, Sgd.sgd()).build();
-      optimizer.accumulate();
-      optimizer.step();
-      optimizer.groups().add(more);
-      optimizer.close();
-      assertThrows(ClosedException.class, optimizer::accumulate);
     }
   }
 }
