@@ -402,8 +402,8 @@ class OptimizerTest {
   void addedGroupsMustSuitWhatWasBuilt() {
     try (Device device = Devices.cpu(1);
         Parameters parameters = parameters(device, "w");
-        Parameters more = parameters(device, "v");
         Optimizer optimizer = optimizer(parameters, Adam.adam()).average(0.5).build()) {
+      Parameters more = parameters(device, "v");
       ParameterGroup prodigy = ParameterGroup.matching("v").rule(Prodigy.prodigy());
       assertThrows(IllegalArgumentException.class, () -> optimizer.groups().add(more, prodigy));
       ParameterGroup muon = ParameterGroup.matching("v").rule(Muon.muon());
