@@ -193,7 +193,7 @@ class OptimizerTest {
       long before = optimizer.stateBytes();
       optimizer.eval();
       long kept = optimizer.stateBytes();
-      assertEquals(before + VALUES.length * Float.BYTES, kept);
+      assertEquals(before + (long) VALUES.length * Float.BYTES, kept);
       optimizer.train();
       optimizer.eval();
       assertEquals(kept, optimizer.stateBytes());
