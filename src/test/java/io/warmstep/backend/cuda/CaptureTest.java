@@ -35,6 +35,7 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.ref.WeakReference;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.LongToDoubleFunction;
@@ -113,6 +114,44 @@ class CaptureTest extends SimulatedTest {
       throws IOException {
     assertEquals(steps, optimizer.stepCount());
     assertArrayEquals(after(steps), parameters.get("p").values().toFloats());
+  }
+
+  /** After captured steps and plain ones, in turns. */
+  @Test
+  void theLastStepIsTheOneThatIsDescribed() throws IOException {
+    use(
+        builder -> builder.clipNorm(1e9),
+        (optimizer, parameters) -> {
+          CapturedStep captured = optimizer.capture();
+          captured.step();
+          assertTrue(optimizer.toString().contains("at step 1"), optimizer.toString());
+          double norm = optimizer.gradientNorm();
+          optimizer.step(0.5);
+          assertEquals(norm / 2, optimizer.gradientNorm(), 1e-6 * norm);
+          captured.step();
+          assertEquals(norm, optimizer.gradientNorm());
+        });
+  }
+
+  /** Numbers of steps to come were computed with the former one. */
+  @Test
+  void anotherConstantRateIsThatOfTheNextStep() throws IOException {
+    List<float[]> values = new ArrayList<>();
+    for (String backend : List.of("cpu", "cuda")) {
+      use(
+          Devices.require(backend),
+          builder -> builder.learningRate(0.125),
+          (optimizer, parameters) -> {
+            Runnable step = backend.equals("cuda") ? optimizer.capture()::step : optimizer::step;
+            step.run();
+            step.run();
+            optimizer.learningRate(0.5);
+            step.run();
+            assertEquals(0.5, optimizer.learningRate());
+            values.add(parameters.get("p").values().toFloats());
+          });
+    }
+    assertArrayEquals(values.get(0), values.get(1));
   }
 
   static Stream<Arguments> refused() {
