@@ -6,9 +6,11 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
@@ -33,6 +35,7 @@ final class KilledExecutors implements GradientFunction<Integer> {
   private int round = -1; // how many were killed before
   private int first = -1;
   private int last = -1;
+  private volatile boolean killed; // or about to be
 
   KilledExecutors(Path folder) {
     this.folder = folder.toString();
@@ -135,12 +138,27 @@ final class KilledExecutors implements GradientFunction<Integer> {
       first = step;
       round = armed(notes);
     }
+    if (killed) {
+      awaitEnd(); // a note of a later step would be of one that the others may not have begun
+    }
     last = step;
-    Files.writeString(file(notes, round, worker), first + " " + last);
+    note(file(notes, round, worker), first + " " + last);
     // From here on there is a later checkpoint to go on from than in the round before.
     if (round < Phase.values().length && worker == victim(round) && step == first + EVERY) {
       Files.createFile(notes.resolve(ARMED + round));
       killIn(Phase.values()[round], Thread.currentThread());
+    }
+  }
+
+  /** Whole or not at all: this process may be killed here too, when a phase has just ended. */
+  private static void note(Path file, String text) throws IOException {
+    Path whole = Files.writeString(file.resolveSibling("new-" + file.getFileName()), text);
+    Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  private static void awaitEnd() {
+    while (true) {
+      LockSupport.park();
     }
   }
 
@@ -151,7 +169,7 @@ final class KilledExecutors implements GradientFunction<Integer> {
   }
 
   /** By a process that is there before it is needed: to start one takes longer than a phase. */
-  private static void killIn(Phase phase, Thread trainer) throws IOException {
+  private void killIn(Phase phase, Thread trainer) throws IOException {
     Process kill =
         new ProcessBuilder("sh", "-c", "read go && kill -KILL " + ProcessHandle.current().pid())
             .redirectErrorStream(true)
@@ -163,6 +181,7 @@ final class KilledExecutors implements GradientFunction<Integer> {
                 while (Stream.of(trainer.getStackTrace()).noneMatch(phase::has)) {
                   Thread.onSpinWait();
                 }
+                killed = true;
                 go.write('\n');
               } catch (IOException e) {
                 throw new UncheckedIOException(e);
