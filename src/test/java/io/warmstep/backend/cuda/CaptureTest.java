@@ -46,6 +46,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What can be captured, when, and what else may be done meanwhile. On the simulated driver. */
 class CaptureTest extends SimulatedTest {
@@ -133,21 +134,27 @@ class CaptureTest extends SimulatedTest {
         });
   }
 
-  /** Numbers of steps to come were computed with the former one. */
-  @Test
-  void anotherConstantRateIsThatOfTheNextStep() throws IOException {
+  /** The number of a step that was skipped is the next one's, and was computed with the former. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void anotherConstantRateIsThatOfTheNextStep(boolean isCaptured) throws IOException {
     List<float[]> values = new ArrayList<>();
     for (String backend : List.of("cpu", "cuda")) {
       use(
           Devices.require(backend),
-          builder -> builder.learningRate(0.125),
+          builder -> builder.learningRate(0.125).skipNonFinite(true),
           (optimizer, parameters) -> {
-            Runnable step = backend.equals("cuda") ? optimizer.capture()::step : optimizer::step;
+            Runnable step =
+                isCaptured && backend.equals("cuda") ? optimizer.capture()::step : optimizer::step;
+            Tensor gradients = parameters.get("p").gradients();
             step.run();
+            gradients.copyFrom(new float[] {1, 1, Float.NaN, 1, 1});
             step.run();
+            gradients.copyFrom(GRADIENTS);
             optimizer.learningRate(0.5);
             step.run();
             assertEquals(0.5, optimizer.learningRate());
+            assertEquals(2, optimizer.stepCount());
             values.add(parameters.get("p").values().toFloats());
           });
     }
