@@ -13,9 +13,8 @@ import io.warmstep.backend.Operand;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.testkit.LoggedWarnings;
+import io.warmstep.testkit.Proxies;
 import io.warmstep.testkit.WrongDevice;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -93,23 +92,17 @@ class DeviceChoiceTest {
       }
       opened++;
       BackendDevice device = CPU.open(new DeviceOptions(-1, 1));
-      return (BackendDevice)
-          Proxy.newProxyInstance(
-              BackendDevice.class.getClassLoader(),
-              new Class<?>[] {BackendDevice.class},
-              (proxy, method, arguments) -> {
-                if (method.getName().equals("close")) {
-                  closed++;
-                  if (closeFailure != null) {
-                    throw closeFailure;
-                  }
-                }
-                try {
-                  return method.invoke(new WrongDevice(device, report(), mistake), arguments);
-                } catch (InvocationTargetException e) {
-                  throw e.getCause();
-                }
-              });
+      return Proxies.of(
+          BackendDevice.class,
+          (proxy, method, arguments) -> {
+            if (method.getName().equals("close")) {
+              closed++;
+              if (closeFailure != null) {
+                throw closeFailure;
+              }
+            }
+            return Proxies.invoke(new WrongDevice(device, report(), mistake), method, arguments);
+          });
     }
 
     private static void change(StepPlan plan, float error, boolean bitExact) {

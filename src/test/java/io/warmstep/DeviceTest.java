@@ -9,9 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StreamTimer;
-import java.lang.reflect.InvocationHandler;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import io.warmstep.testkit.Proxies;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -37,13 +35,9 @@ class DeviceTest {
     whole.close();
   }
 
-  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
-    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
-  }
-
   /** A separate device without float64, which has streams and handles that must be freed. */
   private BackendDevice watched(BackendDevice backend) {
-    return proxy(
+    return Proxies.of(
         BackendDevice.class,
         (proxy, method, arguments) ->
             switch (method.getName()) {
@@ -58,14 +52,14 @@ class DeviceTest {
                 if (length > room) {
                   throw new OutOfDeviceMemoryException("full", null);
                 }
-                yield watched((Memory) invoke(backend, method, arguments));
+                yield watched((Memory) Proxies.invoke(backend, method, arguments));
               }
-              default -> invoke(backend, method, arguments);
+              default -> Proxies.invoke(backend, method, arguments);
             });
   }
 
   private Memory watched(Memory memory) {
-    return proxy(
+    return Proxies.of(
         Memory.class,
         (proxy, method, arguments) -> {
           if (method.getName().equals("close")) {
@@ -74,26 +68,17 @@ class DeviceTest {
           if (method.getName().equals("write") && failsToWrite) {
             throw new DeviceException("no", null);
           }
-          return invoke(memory, method, arguments);
+          return Proxies.invoke(memory, method, arguments);
         });
   }
 
   private StreamTimer watched(StreamTimer timer) {
-    return proxy(
+    return Proxies.of(
         StreamTimer.class,
         (proxy, method, arguments) ->
             method.getName().equals("close")
                 ? note("close timer")
-                : invoke(timer, method, arguments));
-  }
-
-  private static Object invoke(Object on, java.lang.reflect.Method method, Object[] arguments)
-      throws Throwable {
-    try {
-      return method.invoke(on, arguments);
-    } catch (InvocationTargetException e) {
-      throw e.getCause();
-    }
+                : Proxies.invoke(timer, method, arguments));
   }
 
   private Object note(String call) {

@@ -10,10 +10,9 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
+import io.warmstep.testkit.Proxies;
 import io.warmstep.testkit.Reference24;
 import io.warmstep.testkit.ReferenceCodes;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -97,20 +96,14 @@ class FloatViewTest {
   }
 
   private Memory watched(Memory memory) {
-    return (Memory)
-        Proxy.newProxyInstance(
-            Memory.class.getClassLoader(),
-            new Class<?>[] {Memory.class},
-            (proxy, method, arguments) -> {
-              if (method.getName().matches("read.*|copy.*")) {
-                calls.add(method.getName());
-              }
-              try {
-                return method.invoke(memory, arguments);
-              } catch (InvocationTargetException e) {
-                throw e.getCause();
-              }
-            });
+    return Proxies.of(
+        Memory.class,
+        (proxy, method, arguments) -> {
+          if (method.getName().matches("read.*|copy.*")) {
+            calls.add(method.getName());
+          }
+          return Proxies.invoke(memory, method, arguments);
+        });
   }
 
   private void open(Form form) {

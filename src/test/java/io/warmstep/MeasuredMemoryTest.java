@@ -8,10 +8,7 @@ import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.UpdateTiles;
 import io.warmstep.rule.Sgd;
-import java.lang.reflect.InvocationHandler;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
+import io.warmstep.testkit.Proxies;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,36 +17,23 @@ import org.junit.jupiter.api.Test;
 
 /** A device that has no room for what a reported step sees. */
 class MeasuredMemoryTest {
-  private static final Object[] NONE = {};
-
-  private static Object invoke(Object on, Method method, Object[] arguments) throws Throwable {
-    try {
-      return method.invoke(on, arguments == null ? NONE : arguments);
-    } catch (InvocationTargetException e) {
-      throw e.getCause();
-    }
-  }
-
-  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
-    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
-  }
 
   /** A processor of which steps have no room to measure while it is full. */
   private static Device limited(Device whole, AtomicBoolean isFull) {
     return new Device(
-        proxy(
+        Proxies.of(
             BackendDevice.class,
             (device, method, arguments) -> {
               if (method.getName().equals("close")) {
                 return null; // which the other device does
               }
-              Object result = invoke(whole.backend(), method, arguments);
+              Object result = Proxies.invoke(whole.backend(), method, arguments);
               return result instanceof StepProgram program ? limited(program, isFull) : result;
             }));
   }
 
   private static StepProgram limited(StepProgram program, AtomicBoolean isFull) {
-    return proxy(
+    return Proxies.of(
         StepProgram.class,
         (step, method, arguments) -> {
           boolean makesRoom =
@@ -57,7 +41,7 @@ class MeasuredMemoryTest {
           if (makesRoom && isFull.get()) {
             throw new OutOfDeviceMemoryException("full", null);
           }
-          return invoke(program, method, arguments);
+          return Proxies.invoke(program, method, arguments);
         });
   }
 

@@ -16,10 +16,8 @@ import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
-import java.lang.reflect.InvocationHandler;
-import java.lang.reflect.InvocationTargetException;
+import io.warmstep.testkit.Proxies;
 import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -29,25 +27,12 @@ import org.junit.jupiter.api.Test;
 /** The memory of an optimizer's state: how much it is, what it holds at first, when it is freed. */
 class OptimizerStateTest {
   private static final float[] VALUES = {1, -2, 3};
-  private static final Object[] NONE = {};
-
-  private static Object invoke(Object on, Method method, Object[] arguments) throws Throwable {
-    try {
-      return method.invoke(on, arguments == null ? NONE : arguments);
-    } catch (InvocationTargetException e) {
-      throw e.getCause();
-    }
-  }
-
-  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
-    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
-  }
 
   /** A processor whose steps do nothing, which knows its memory and has room for only so much. */
   private static final class Counted implements AutoCloseable {
     final Set<Integer> held = new HashSet<>();
     final Device whole = Devices.cpu(1);
-    final Device device = new Device(proxy(BackendDevice.class, this::call));
+    final Device device = new Device(Proxies.of(BackendDevice.class, this::call));
     int room = Integer.MAX_VALUE;
     boolean refusesSteps;
     private int count;
@@ -60,7 +45,7 @@ class OptimizerStateTest {
           if (refusesSteps) {
             throw new OutOfDeviceMemoryException("no room for a step", null);
           }
-          return proxy(
+          return Proxies.of(
               StepProgram.class,
               (step, of, its) -> of.getReturnType() == boolean.class ? true : null);
         case "allocate":
@@ -68,15 +53,15 @@ class OptimizerStateTest {
           if (held.size() >= room) {
             throw new OutOfDeviceMemoryException("full", null);
           }
-          return counted((Memory) invoke(whole.backend(), method, arguments), count++);
+          return counted((Memory) Proxies.invoke(whole.backend(), method, arguments), count++);
         default:
-          return invoke(whole.backend(), method, arguments);
+          return Proxies.invoke(whole.backend(), method, arguments);
       }
     }
 
     private Memory counted(Memory memory, int number) {
       held.add(number);
-      return proxy(
+      return Proxies.of(
           Memory.class,
           (proxy, method, arguments) -> {
             switch (method.getName()) {
@@ -93,7 +78,7 @@ class OptimizerStateTest {
                     (long) arguments[3]);
                 return null;
               default:
-                return invoke(memory, method, arguments);
+                return Proxies.invoke(memory, method, arguments);
             }
           });
     }

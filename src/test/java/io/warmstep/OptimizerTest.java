@@ -18,10 +18,8 @@ import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
-import java.lang.reflect.InvocationHandler;
-import java.lang.reflect.InvocationTargetException;
+import io.warmstep.testkit.Proxies;
 import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -33,25 +31,12 @@ import org.junit.jupiter.api.Test;
 class OptimizerTest {
   private static final float[] VALUES = {1, -2, 3};
   private static final float[] GRADIENTS = {0.5f, 0.25f, -1};
-  private static final Object[] NONE = {};
-
-  private static Object invoke(Object on, Method method, Object[] arguments) throws Throwable {
-    try {
-      return method.invoke(on, arguments == null ? NONE : arguments);
-    } catch (InvocationTargetException e) {
-      throw e.getCause();
-    }
-  }
-
-  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
-    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
-  }
 
   /** A processor that knows which programs are prepared, and prepares only so many more. */
   private static final class Programs implements AutoCloseable {
     final Set<Integer> held = new HashSet<>();
     final Device whole = Devices.cpu(1);
-    final Device device = new Device(proxy(BackendDevice.class, this::call));
+    final Device device = new Device(Proxies.of(BackendDevice.class, this::call));
     int room = Integer.MAX_VALUE;
     boolean rebinds = true;
     private int count;
@@ -64,15 +49,15 @@ class OptimizerTest {
           if (room-- <= 0) {
             throw new OutOfDeviceMemoryException("no room for a program", null);
           }
-          return counted((StepProgram) invoke(whole.backend(), method, arguments), count++);
+          return counted((StepProgram) Proxies.invoke(whole.backend(), method, arguments), count++);
         default:
-          return invoke(whole.backend(), method, arguments);
+          return Proxies.invoke(whole.backend(), method, arguments);
       }
     }
 
     private StepProgram counted(StepProgram program, int number) {
       held.add(number);
-      return proxy(
+      return Proxies.of(
           StepProgram.class,
           (proxy, method, arguments) -> {
             if (method.getName().equals("close")) {
@@ -80,7 +65,7 @@ class OptimizerTest {
             } else if (method.getName().equals("rebind") && !rebinds) {
               return false;
             }
-            return invoke(program, method, arguments);
+            return Proxies.invoke(program, method, arguments);
           });
     }
 

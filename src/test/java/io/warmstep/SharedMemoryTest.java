@@ -11,8 +11,7 @@ import io.warmstep.collective.CollectiveException;
 import io.warmstep.collective.WorkerLostException;
 import io.warmstep.collective.Workers;
 import io.warmstep.rule.Adam;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import io.warmstep.testkit.Proxies;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,23 +24,17 @@ class SharedMemoryTest {
   /** A processor that has no more memory once it is said to be full. */
   private static Device limited(Device whole, AtomicBoolean isFull) {
     return new Device(
-        (BackendDevice)
-            Proxy.newProxyInstance(
-                BackendDevice.class.getClassLoader(),
-                new Class<?>[] {BackendDevice.class},
-                (proxy, method, arguments) -> {
-                  if (isFull.get() && method.getName().startsWith("allocate")) {
-                    throw new OutOfDeviceMemoryException("full", null);
-                  }
-                  if (method.getName().equals("close")) {
-                    return null; // which the other device does
-                  }
-                  try {
-                    return method.invoke(whole.backend(), arguments);
-                  } catch (InvocationTargetException e) {
-                    throw e.getCause();
-                  }
-                }));
+        Proxies.of(
+            BackendDevice.class,
+            (proxy, method, arguments) -> {
+              if (isFull.get() && method.getName().startsWith("allocate")) {
+                throw new OutOfDeviceMemoryException("full", null);
+              }
+              if (method.getName().equals("close")) {
+                return null; // which the other device does
+              }
+              return Proxies.invoke(whole.backend(), method, arguments);
+            }));
   }
 
   /** Nobody takes the step that one cannot measure. */

@@ -1,7 +1,6 @@
 package io.warmstep.collective;
 
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import io.warmstep.testkit.Proxies;
 
 /** A single worker's collective of which a call fails, whichever it is. */
 public final class FailingCollective {
@@ -22,19 +21,13 @@ public final class FailingCollective {
 
   /** The worker's endpoint. */
   public Collective endpoint() {
-    return (Collective)
-        Proxy.newProxyInstance(
-            Collective.class.getClassLoader(),
-            new Class<?>[] {Collective.class},
-            (proxy, method, arguments) -> {
-              if (left-- == 0) {
-                throw failure;
-              }
-              try {
-                return method.invoke(target, arguments);
-              } catch (InvocationTargetException e) {
-                throw e.getCause();
-              }
-            });
+    return Proxies.of(
+        Collective.class,
+        (proxy, method, arguments) -> {
+          if (left-- == 0) {
+            throw failure;
+          }
+          return Proxies.invoke(target, method, arguments);
+        });
   }
 }

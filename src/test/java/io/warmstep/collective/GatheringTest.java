@@ -25,8 +25,7 @@ import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.UpdateRule;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import io.warmstep.testkit.Proxies;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -223,20 +222,14 @@ class GatheringTest {
 
   /** Adam, but for the block that comes after so many. */
   private static UpdateRule breaking(AtomicInteger blocks) {
-    return (UpdateRule)
-        Proxy.newProxyInstance(
-            UpdateRule.class.getClassLoader(),
-            new Class<?>[] {UpdateRule.class},
-            (proxy, method, arguments) -> {
-              if (method.getName().equals("update") && blocks.getAndDecrement() == 0) {
-                throw new ArithmeticException("in the middle");
-              }
-              try {
-                return method.invoke(Adam.adam(), arguments);
-              } catch (InvocationTargetException e) {
-                throw e.getCause();
-              }
-            });
+    return Proxies.of(
+        UpdateRule.class,
+        (proxy, method, arguments) -> {
+          if (method.getName().equals("update") && blocks.getAndDecrement() == 0) {
+            throw new ArithmeticException("in the middle");
+          }
+          return Proxies.invoke(Adam.adam(), method, arguments);
+        });
   }
 
   @ParameterizedTest
@@ -356,18 +349,12 @@ class GatheringTest {
 
   /** A collective that says what it is told of gatherings. */
   private static Collective listened(Collective collective, List<Long> told) {
-    return (Collective)
-        Proxy.newProxyInstance(
-            Collective.class.getClassLoader(),
-            new Class<?>[] {Collective.class},
-            (proxy, method, arguments) -> {
-              try {
-                Object result = method.invoke(collective, arguments);
-                return result instanceof Gathering gathering ? listened(gathering, told) : result;
-              } catch (InvocationTargetException e) {
-                throw e.getCause();
-              }
-            });
+    return Proxies.of(
+        Collective.class,
+        (proxy, method, arguments) -> {
+          Object result = Proxies.invoke(collective, method, arguments);
+          return result instanceof Gathering gathering ? listened(gathering, told) : result;
+        });
   }
 
   private static Gathering listened(Gathering gathering, List<Long> told) {

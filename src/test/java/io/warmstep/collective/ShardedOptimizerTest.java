@@ -35,8 +35,7 @@ import io.warmstep.rule.Rules;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
+import io.warmstep.testkit.Proxies;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -383,18 +382,12 @@ class ShardedOptimizerTest {
 
   /** Counts the operations that an optimizer asks of a collective. */
   private static Collective counting(Collective collective, AtomicInteger operations) {
-    return (Collective)
-        Proxy.newProxyInstance(
-            Collective.class.getClassLoader(),
-            new Class<?>[] {Collective.class},
-            (proxy, method, arguments) -> {
-              operations.addAndGet(List.of("rank", "size").contains(method.getName()) ? 0 : 1);
-              try {
-                return method.invoke(collective, arguments);
-              } catch (InvocationTargetException e) {
-                throw e.getCause();
-              }
-            });
+    return Proxies.of(
+        Collective.class,
+        (proxy, method, arguments) -> {
+          operations.addAndGet(List.of("rank", "size").contains(method.getName()) ? 0 : 1);
+          return Proxies.invoke(collective, method, arguments);
+        });
   }
 
   /** At workers that have no share, too. */

@@ -12,9 +12,9 @@ import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.Proxies;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -125,16 +125,14 @@ class ConcurrentUseTest {
 
   /** SGD that calls something when it is asked for the step's scalars. */
   private static UpdateRule calling(Runnable call) {
-    return (UpdateRule)
-        Proxy.newProxyInstance(
-            UpdateRule.class.getClassLoader(),
-            new Class<?>[] {UpdateRule.class},
-            (proxy, method, arguments) -> {
-              if (method.getName().equals("scalars")) {
-                call.run();
-              }
-              return method.invoke(Sgd.sgd(), arguments);
-            });
+    return Proxies.of(
+        UpdateRule.class,
+        (proxy, method, arguments) -> {
+          if (method.getName().equals("scalars")) {
+            call.run();
+          }
+          return Proxies.invoke(Sgd.sgd(), method, arguments);
+        });
   }
 
   private static void assertRefused(String operation, Runnable call) {
