@@ -161,6 +161,75 @@ class CaptureTest extends SimulatedTest {
     assertArrayEquals(values.get(0), values.get(1));
   }
 
+  /** Even by a schedule, while numbers are computed ahead with it. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void countsAreKnownWithinACall(boolean isCaptured) throws IOException {
+    Optimizer[] asked = new Optimizer[1];
+    List<Long> counts = new ArrayList<>();
+    LongToDoubleFunction rates =
+        step -> {
+          if (asked[0] != null) {
+            counts.add(asked[0].stepCount());
+          }
+          return 0.1;
+        };
+    use(
+        builder -> builder.learningRate(new Own(rates)).skipNonFinite(true),
+        (optimizer, parameters) -> {
+          Runnable step = isCaptured ? optimizer.capture()::step : optimizer::step;
+          asked[0] = optimizer;
+          for (int i = 0; i < 4; i++) {
+            step.run();
+          }
+        });
+    assertEquals(List.of(0L, 1L, 2L, 3L), counts);
+  }
+
+  /** Whatever way the failed step was taken. */
+  @Test
+  void noStepIsCapturedOrLaunchedAfterOneThatFailed() throws IOException {
+    use(
+        CaptureTest::plain,
+        (optimizer, parameters) -> {
+          CapturedStep captured = optimizer.capture();
+          CudaSim.failAt(1, CudaSim.INVALID_VALUE, false);
+          assertThrows(StepFailedException.class, optimizer::step);
+          CudaSim.failNothing();
+          long launches = CudaSim.launches();
+          for (Runnable refused :
+              Stream.<Runnable>of(captured::step, captured::beforeLaunch, optimizer::capture)
+                  .toList()) {
+            StepFailedException e = assertThrows(StepFailedException.class, refused::run);
+            assertTrue(e.getMessage().contains("no further step is taken"), e.getMessage());
+          }
+          assertEquals(launches, CudaSim.launches());
+        });
+  }
+
+  /** Of steps that the host did not wait for. */
+  @Test
+  void aNormIsNotThatOfAStepThatFailed() throws IOException {
+    boolean[] isReached = {true};
+    for (long call = 1; isReached[0]; call++) {
+      long failing = call;
+      use(
+          builder -> builder.skipNonFinite(true),
+          (optimizer, parameters) -> {
+            optimizer.step();
+            CudaSim.failAt(failing, CudaSim.INVALID_VALUE, false);
+            try {
+              assertTrue(optimizer.gradientNorm() > 0);
+            } catch (StepFailedException e) {
+              CudaSim.failNothing();
+              assertThrows(StepFailedException.class, optimizer::step);
+            }
+            isReached[0] = CudaSim.calls() >= failing;
+            CudaSim.failNothing();
+          });
+    }
+  }
+
   static Stream<Arguments> refused() {
     return Stream.of(
         refusal(b -> b.learningRate(Schedules.reduceOnPlateau(0.1)), "learning rate follows"),
@@ -346,8 +415,15 @@ class CaptureTest extends SimulatedTest {
         refusesAsStale(captured);
         optimizer.step();
         refusesAsStale(captured);
-        try (CapturedStep next = optimizer.capture()) {
+        float[] before = values.toFloats();
+        elsewhere.zero();
+        lent.rebind(device.borrowHandle(ElementType.FLOAT32, handles[0], 0, VALUES.length));
+        lent.copyFrom(new float[] {1, 1, 1, 1, 1});
+        try (CapturedStep next = optimizer.capture()) { // which is the first to see it
           next.step();
+          for (int i = 0; i < before.length; i++) {
+            assertEquals(Math.fma(-0.1f, 1, before[i]), values.toFloats()[i]);
+          }
           device.copyOf(GRADIENTS).close();
           Tensor unused = device.borrowHandle(ElementType.FLOAT32, handles[0], 0, 1);
           unused.rebind(device.borrowHandle(ElementType.FLOAT32, handles[0], 1, 1));
@@ -909,6 +985,25 @@ class CaptureTest extends SimulatedTest {
             captured.step();
           }
           assertEquals(live, CudaSim.live());
+        });
+  }
+
+  /** Nor that of plain steps for which the device decides. */
+  @Test
+  void whatIsPreparedIsFreedWithItsGroups() throws IOException {
+    use(
+        builder -> builder.group(ParameterGroup.matching("q*")).skipNonFinite(true),
+        parameters -> parameters.add("q", VALUES),
+        (optimizer, parameters) -> {
+          List<Long> live = new ArrayList<>();
+          for (int i = 0; i < 4; i++) {
+            optimizer.step();
+            optimizer.groups().freeze("q*");
+            optimizer.step();
+            optimizer.groups().unfreeze("q*");
+            live.add(CudaSim.live());
+          }
+          assertEquals(live.get(1), live.get(3));
         });
   }
 }

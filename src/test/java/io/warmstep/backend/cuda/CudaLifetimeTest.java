@@ -37,7 +37,12 @@ class CudaLifetimeTest extends SimulatedTest {
 
   /** All that can hold something of the device. */
   private record Everything(
-      Tensor tensor, Parameters parameters, Optimizer optimizer, DeviceTimer timer) {
+      Tensor tensor,
+      Parameters parameters,
+      Optimizer optimizer,
+      Parameters others,
+      Optimizer reported,
+      DeviceTimer timer) {
     static Everything on(Device device) {
       Tensor tensor = device.copyOf(new float[] {1, 2, 3});
       Parameters parameters =
@@ -54,21 +59,39 @@ class CudaLifetimeTest extends SimulatedTest {
               .build();
       optimizer.step();
       optimizer.capture().step();
+      Parameters others = Parameters.on(device).add("r", new float[] {6, 7}).build();
       DeviceTimer timer = device.timer();
       timer.start();
-      return new Everything(tensor, parameters, optimizer, timer);
+      return new Everything(tensor, parameters, optimizer, others, withReport(others), timer);
     }
 
     void close() {
       timer.close();
+      reported.close();
+      others.close();
       optimizer.close();
       parameters.close();
       tensor.close();
     }
   }
 
+  /** What a listener is told of is kept on the device. */
+  private static Optimizer withReport(Parameters parameters) {
+    Optimizer optimizer =
+        Optimizer.of(parameters)
+            .rule(Adam.adam())
+            .learningRate(0.1)
+            .listener(report -> {}, 1)
+            .build();
+    optimizer.step();
+    optimizer.flushReports();
+    return optimizer;
+  }
+
   private static void forget(Device device) {
-    assertEquals(2, Everything.on(device).optimizer.stepCount());
+    Everything everything = Everything.on(device);
+    assertEquals(2, everything.optimizer.stepCount());
+    assertEquals(1, everything.reported.stepCount());
   }
 
   /** What is logged beside reports of what was forgotten. */
@@ -92,6 +115,7 @@ class CudaLifetimeTest extends SimulatedTest {
                 .build()) {
       optimizer.step();
       optimizer.capture().step();
+      withReport(parameters).close();
     }
     return CudaSim.live();
   }
@@ -116,8 +140,8 @@ class CudaLifetimeTest extends SimulatedTest {
     long before = used(device);
     forget(device);
     CudaSim.capture(true); // no thread of the library's own may free anything
-    Garbage.collectUntil(() -> neverClosed() == 5);
-    assertEquals(5, neverClosed());
+    Garbage.collectUntil(() -> neverClosed() == 7);
+    assertEquals(7, neverClosed());
     CudaSim.capture(false);
     device.copyOf(new float[] {1}).close();
     assertEquals(before, CudaSim.live(), "handles and allocations");
