@@ -3,6 +3,7 @@
  * freed and when the device is waited for. Under AddressSanitizer the zones are poisoned as well,
  * so that the access itself is reported.
  */
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
@@ -89,6 +90,13 @@ void check(const Allocation &a) {
   }
 }
 
+/* What the host still reads after it was freed is not what it was; a compiler may leave out an ordinary
+ * write before free. */
+void spoil(const Allocation &a) {
+  volatile unsigned char *bytes = a.base + ZONE;
+  std::fill(bytes, bytes + a.bytes, (unsigned char)GARBAGE);
+}
+
 bool release(std::map<CUdeviceptr, Allocation> &where, CUdeviceptr address, size_t *bytes) {
   auto found = where.find(address);
   if (found == where.end()) {
@@ -99,6 +107,7 @@ bool release(std::map<CUdeviceptr, Allocation> &where, CUdeviceptr address, size
   *bytes = found->second.bytes;
   unpoison(found->second);
   delete_shadow(found->second.shadow);
+  if (&where == &host_memory) spoil(found->second);
   std::free(found->second.base);
   where.erase(found);
   return true;

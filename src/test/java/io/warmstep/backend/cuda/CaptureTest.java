@@ -463,6 +463,38 @@ class CaptureTest extends SimulatedTest {
     CudaSim.freeMemory(handles[1]);
   }
 
+  /** Of tensors that lay one behind the other, one moves away, so that they are no run any more. */
+  @Test
+  void plainStepsThatSkipArePreparedAgain() {
+    long[] handles = {CudaSim.newMemory(100), CudaSim.newMemory(100)};
+    try (Device device = Devices.require("cuda");
+        Tensor values = device.copyOf(new float[] {1, 2, 3, 4});
+        Tensor first = device.borrowHandle(ElementType.FLOAT32, handles[0], 0, 2);
+        Tensor second = device.borrowHandle(ElementType.FLOAT32, handles[0], 2, 2);
+        Tensor elsewhere = device.borrowHandle(ElementType.FLOAT32, handles[1], 1, 2);
+        Parameters parameters =
+            Parameters.on(device)
+                .borrow("p", values.slice(0, 2), first)
+                .borrow("q", values.slice(2, 2), second)
+                .build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+      first.copyFrom(new float[] {1, -1});
+      second.copyFrom(new float[] {0.5f, 2});
+      elsewhere.copyFrom(new float[] {8, 16});
+      optimizer.step();
+      second.copyFrom(new float[] {Float.NaN, 2});
+      optimizer.step();
+      second.rebind(elsewhere);
+      optimizer.step();
+      assertEquals(2, optimizer.stepCount());
+      assertEquals(1, optimizer.skippedSteps());
+      assertArrayEquals(new float[] {-1, 4, -5.5f, -14}, values.toFloats());
+    }
+    CudaSim.freeMemory(handles[0]);
+    CudaSim.freeMemory(handles[1]);
+  }
+
   /** What was prepared before, and what comes of it, is known when something else is prepared. */
   @Test
   void plainStepsThatSkipFollowGroups() throws IOException {
