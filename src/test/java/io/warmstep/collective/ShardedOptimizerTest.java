@@ -787,6 +787,24 @@ class ShardedOptimizerTest {
     }
   }
 
+  /** Before workers compare what they train. */
+  @Test
+  void aMissingRuleOrRateIsNamed() {
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = Parameters.on(device).add("w", new float[10]).build()) {
+      Collective collective = Collectives.inProcess(1).get(0);
+      for (OptimizerBuilder builder :
+          List.of(
+              Optimizer.of(parameters).learningRate(1), Optimizer.of(parameters).rule(Sgd.sgd()))) {
+        String expected = assertThrows(IllegalStateException.class, builder::build).getMessage();
+        assertEquals(
+            expected,
+            assertThrows(IllegalStateException.class, builder.sharded(collective)::build)
+                .getMessage());
+      }
+    }
+  }
+
   @Test
   void whatWasForgottenOrCannotBeIsRefused() throws Exception {
     Workers.IN_PROCESS.run(

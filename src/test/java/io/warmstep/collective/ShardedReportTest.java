@@ -140,6 +140,47 @@ class ShardedReportTest {
     }
   }
 
+  /** Of other groups, too: those that are frozen have no rows. */
+  @Test
+  void reportsFollowTheGroups() throws Exception {
+    ShardedRun run =
+        new ShardedRun(
+            List.of(ElementType.FLOAT32),
+            builder ->
+                builder.rule(Sgd.sgd()).group(ParameterGroup.matching("p1").rule(Adam.adam())));
+    Listeners listeners = new Listeners();
+    try (Device device = Devices.cpu(1);
+        Parameters parameters = run.parameters(device, 0);
+        Optimizer optimizer = run.accumulating(parameters, listeners::on)) {
+      run.accumulate(parameters, optimizer, 0, 1);
+      optimizer.groups().freeze("p1");
+      run.accumulate(parameters, optimizer, 1, 3);
+      optimizer.groups().unfreeze("p1");
+      run.accumulate(parameters, optimizer, 3, STEPS);
+    }
+    assertEquals(
+        List.of(2, 1, 1, 2, 2),
+        listeners.every.stream().map(report -> report.updates().size()).toList());
+    for (List<List<StepReport>> its :
+        Workers.IN_PROCESS.run(
+            3,
+            collective -> {
+              Listeners own = new Listeners();
+              try (Device device = Devices.cpu(1);
+                  Parameters parameters = run.parameters(device, 0);
+                  ShardedOptimizer optimizer = run.optimizer(parameters, collective, own::on)) {
+                run.steps(parameters, optimizer, 0, 1);
+                optimizer.groups().freeze("p1");
+                run.steps(parameters, optimizer, 1, 3);
+                optimizer.groups().unfreeze("p1");
+                run.steps(parameters, optimizer, 3, STEPS);
+              }
+              return own.all();
+            })) {
+      assertEquals(listeners.all(), its);
+    }
+  }
+
   @Test
   void processesReportTheSame() throws Exception {
     ShardedRun run = narrow();
