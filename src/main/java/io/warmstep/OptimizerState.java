@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumMap;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -36,40 +35,15 @@ final class OptimizerState {
   /** The name of the state that is the parameter's moving average. */
   static final String AVERAGE = "average";
 
-  private static final StateSlot AVERAGE_SLOT = new StateSlot(AVERAGE);
+  private static final StateSlot AVERAGE_SLOT = StateSlot.copyOfParameter(AVERAGE);
 
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
   private final Device device;
   private final Lifetime owner;
   private final MixedPrecision precision;
-  private final Map<String, Map<String, Tensor>> tensors = new LinkedHashMap<>();
-
-  /** A parameter's state as steps use it, in the order of its rule's slots. */
-  private final Map<String, List<Operand>> slotOperands = new HashMap<>();
-
-  /** The missing bits of parameters with a master. */
-  private final Map<String, MemorySlice> masters = new HashMap<>();
-
-  /** The averages of parameters. */
-  private final Map<String, MemorySlice> averages = new HashMap<>();
-
-  /** Names of a parameter's state slots with a single value for all its elements. */
-  private final Map<String, Set<String>> ofTensor = new HashMap<>();
-
-  /** Names of a parameter's state slots with values per row or column, with their slots. */
-  private final Map<String, Map<String, StateSlot>> factors = new HashMap<>();
-
-  /** Names of a parameter's slots that are not state, but scratch space of a step. */
-  private final Map<String, Set<String>> scratch = new HashMap<>();
-
+  private final Map<String, ParameterState> states = new LinkedHashMap<>();
   private final List<Memory> memories = new ArrayList<>();
-
-  /**
-   * For each parameter, the names of its state that starts as a copy of it and follows it until its
-   * first step: not what somebody has requested and so may have written.
-   */
-  private final Map<String, Set<String>> copies = new HashMap<>();
 
   /** Parameters of a continued run whose state nobody has requested yet, until the first step. */
   private final Set<String> unrestored = new LinkedHashSet<>();
@@ -121,24 +95,18 @@ final class OptimizerState {
     List<Memory> last = memories.subList(memoriesBefore, memories.size());
     last.forEach(Memory::close);
     last.clear();
-    tensors.keySet().removeAll(names);
-    copies.keySet().removeAll(names);
-    slotOperands.keySet().removeAll(names);
-    masters.keySet().removeAll(names);
-    averages.keySet().removeAll(names);
+    states.keySet().removeAll(names);
   }
 
   /** Whether a group has state that follows its parameters until its first step. */
   boolean hasCopies(RuleGroup group) {
-    return group.members().stream().anyMatch(member -> !copies.get(member.name()).isEmpty());
+    return group.members().stream().anyMatch(member -> states.get(member.name()).hasCopies());
   }
 
   /** Before a group's first step: sets state that follows its parameters to their values. */
   void begin(RuleGroup group) {
     for (Parameter parameter : group.members()) {
-      for (String slot : copies.get(parameter.name())) {
-        TensorCopy.widen(parameter.values(), tensor(parameter.name(), slot));
-      }
+      states.get(parameter.name()).copyParameter();
     }
   }
 
@@ -215,13 +183,11 @@ final class OptimizerState {
     Map<OfTensors, List<Parameter>> ofTensors = ofTensors(parameters, groupOf);
     Map<OfTensors, Memory> kept = new HashMap<>();
     for (Parameter parameter : parameters) {
-      Map<String, Tensor> byName = new LinkedHashMap<>();
-      List<Operand> operands = new ArrayList<>();
+      ParameterState state = new ParameterState(parameter);
       RuleGroup group = groupOf.get(parameter.name());
       for (StateSlot slot : slots(group, parameter)) {
         if (slot.isOneValue()) {
           ElementType type = parameter.values().type().arithmetic();
-          ofTensor.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
           List<Parameter> having = ofTensors.get(new OfTensors(type, slot));
           Memory memory =
               kept.computeIfAbsent(
@@ -229,55 +195,32 @@ final class OptimizerState {
                   key -> allocate(Storage.of(type), having.size(), slot));
           MemorySlice slice =
               new MemorySlice(memory, having.indexOf(holder(parameter, slot, group)));
-          byName.put(slot.name(), tensor(slice, 1));
-          operands.add(new Operand(Operand.Role.STATE, slice));
+          state.add(slot, tensor(slice, 1), new Operand(Operand.Role.STATE, slice));
           continue;
-        }
-        if (!slot.isState()) {
-          scratch.computeIfAbsent(parameter.name(), name -> new HashSet<>()).add(slot.name());
         }
         MemorySlice slice =
             shared.slice(
                 parameter, slot, storage(group, parameter, slot), elements(group, parameter, slot));
-        if (slot.isFactor()) {
-          factors.computeIfAbsent(parameter.name(), name -> new HashMap<>()).put(slot.name(), slot);
-        }
         Encoding encoding = precision.encoding(group, parameter, slot);
         MemorySlice numbers = encoding.isCoded() ? decoded(parameter, slice, encoding) : slice;
-        byName.put(slot.name(), tensor(numbers, slot.length(parameter.shape())));
-        operands.add(new Operand(Operand.Role.STATE, slice, encoding, Optional.empty()));
+        state.add(
+            slot,
+            tensor(numbers, slot.length(parameter.shape())),
+            new Operand(Operand.Role.STATE, slice, encoding, Optional.empty()));
       }
       if (precision.hasMaster(parameter)) {
         MemorySlice rest =
             shared.slice(
                 parameter, MASTER_SLOT, masterStorage(parameter), masterElements(parameter));
-        masters.put(parameter.name(), rest);
-        byName.put(MASTER, master(parameter, rest));
+        state.addMaster(MASTER_SLOT, master(parameter, rest), rest);
       }
       if (precision.hasAverage()) {
         Storage storage = Storage.of(ElementType.FLOAT32);
         MemorySlice slice = shared.slice(parameter, AVERAGE_SLOT, storage, parameter.length());
-        averages.put(parameter.name(), slice);
-        byName.put(AVERAGE, tensor(slice, parameter.length()));
+        state.addAverage(AVERAGE_SLOT, tensor(slice, parameter.length()));
       }
-      slotOperands.put(parameter.name(), operands);
-      tensors.put(parameter.name(), byName);
-      copies.put(parameter.name(), copies(group, parameter));
+      states.put(parameter.name(), state);
     }
-  }
-
-  /** Names of the state that starts as a copy of a parameter. */
-  private Set<String> copies(RuleGroup group, Parameter parameter) {
-    Set<String> names = new HashSet<>();
-    for (StateSlot slot : slots(group, parameter)) {
-      if (slot.copiesParameter()) {
-        names.add(slot.name());
-      }
-    }
-    if (precision.hasAverage()) {
-      names.add(AVERAGE);
-    }
-    return names;
   }
 
   private Storage storage(RuleGroup group, Parameter parameter, StateSlot slot) {
@@ -388,18 +331,7 @@ final class OptimizerState {
    * @throws IllegalArgumentException if it has no such state
    */
   Tensor tensor(String parameter, String slot) {
-    Tensor tensor = tensors.get(parameter).get(slot);
-    List<String> names = names(parameter);
-    if (!names.contains(slot)) {
-      throw new IllegalArgumentException(
-          "parameter \""
-              + parameter
-              + "\" has no state \""
-              + slot
-              + "\": it has "
-              + Names.abbreviated(names));
-    }
-    return tensor;
+    return states.get(parameter).tensor(slot);
   }
 
   /** The codes of a parameter's state, if it is stored so. */
@@ -411,24 +343,19 @@ final class OptimizerState {
 
   /** Shape of a state of a parameter: empty if it is a single value for all its elements. */
   List<Long> shape(Parameter parameter, String slot) {
-    if (ofTensor.getOrDefault(parameter.name(), Set.of()).contains(slot)) {
-      return List.of();
-    }
-    StateSlot factor = factors.getOrDefault(parameter.name(), Map.of()).get(slot);
-    return factor == null ? parameter.shape() : factor.shape(parameter.shape());
+    return states.get(parameter.name()).shape(slot);
   }
 
   /** Names of a parameter's state. */
   List<String> names(String parameter) {
-    Set<String> others = scratch.getOrDefault(parameter, Set.of());
-    return tensors.get(parameter).keySet().stream().filter(slot -> !others.contains(slot)).toList();
+    return states.get(parameter).names();
   }
 
   /** Notes that the run is continued, so that the caller must write the state. */
   void expectRestored() {
-    tensors.forEach(
-        (name, slots) -> {
-          if (!slots.isEmpty()) {
+    states.forEach(
+        (name, state) -> {
+          if (!state.isEmpty()) {
             unrestored.add(name);
           }
         });
@@ -436,12 +363,12 @@ final class OptimizerState {
 
   /** Whether state follows its parameter until its first step. */
   boolean isCopy(String parameter, String slot) {
-    return copies.get(parameter).contains(slot);
+    return states.get(parameter).isCopy(slot);
   }
 
   /** Notes that a parameter's state may be written: it follows the parameter no more. */
   void requested(String parameter, String slot) {
-    copies.get(parameter).remove(slot);
+    states.get(parameter).requested(slot);
     unrestored.remove(parameter);
   }
 
@@ -467,7 +394,7 @@ final class OptimizerState {
 
   /** The location of a parameter's state, in the order of its rule's slots. */
   List<Operand> slots(String parameter) {
-    return slotOperands.get(parameter);
+    return states.get(parameter).operands();
   }
 
   /** The current location of a parameter, with the data that its encoding keeps beside it. */
@@ -476,7 +403,7 @@ final class OptimizerState {
         Operand.Role.VALUES,
         parameter.values().slice(),
         precision.encoding(parameter),
-        Optional.ofNullable(masters.get(parameter.name())));
+        Optional.ofNullable(states.get(parameter.name()).master()));
   }
 
   /** A parameter's place in the whole. */
@@ -486,7 +413,7 @@ final class OptimizerState {
 
   /** The location of a parameter's average, if one is kept. */
   Optional<MemorySlice> average(Parameter parameter) {
-    return Optional.ofNullable(averages.get(parameter.name()));
+    return Optional.ofNullable(states.get(parameter.name()).average());
   }
 
   /** Whether state belongs to no rule but follows the values: a master or an average. */
@@ -496,12 +423,13 @@ final class OptimizerState {
 
   /** Resets a parameter's master or average, if there is one, to its values. */
   void restart(Parameter parameter, String slot) {
-    MemorySlice rest = masters.get(parameter.name());
+    ParameterState state = states.get(parameter.name());
+    MemorySlice rest = state.master();
     if (slot.equals(MASTER) && rest != null) {
       rest.memory().zero(rest.offset(), masterElements(parameter));
     }
-    if (slot.equals(AVERAGE) && averages.containsKey(parameter.name())) {
-      TensorCopy.widen(parameter.values(), tensor(parameter.name(), AVERAGE));
+    if (slot.equals(AVERAGE) && state.average() != null) {
+      TensorCopy.widen(parameter.values(), state.tensor(AVERAGE));
     }
   }
 

@@ -9,9 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.backend.BackendDevice;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adagrad;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Muon;
+import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
@@ -177,6 +180,34 @@ class OptimizerStateTest {
       assertThrows(OutOfDeviceMemoryException.class, () -> optimizer.groups().add(more));
       assertEquals(before, counted.held);
       assertEquals(bytes, optimizer.stateBytes());
+    }
+  }
+
+  /** Nor do they leave behind what their slots were: one of a tensor, of factors, or scratch. */
+  @Test
+  void addedParametersThatAreAddedAgainHaveTheStateOfTheirRule() {
+    for (UpdateRule refused : List.of(NovoGrad.novoGrad(), Adafactor.adafactor(), Muon.muon())) {
+      try (Counted counted = new Counted();
+          Parameters parameters = parameters(counted.device, "w");
+          Parameters more =
+              Parameters.on(counted.device)
+                  .add("v", new float[] {1, -2, 3, 4, 5, 6})
+                  .shape("v", 2, 3)
+                  .build();
+          Optimizer optimizer = optimizer(parameters, Adam.adam()).build()) {
+        counted.refusesSteps = true;
+        assertThrows(
+            OutOfDeviceMemoryException.class,
+            () -> optimizer.groups().add(more, ParameterGroup.matching("v").rule(refused)));
+        counted.refusesSteps = false;
+        optimizer.groups().add(more);
+        assertEquals(List.of("exp_avg", "exp_avg_sq"), optimizer.stateNames("v"));
+        for (String slot : optimizer.stateNames("v")) {
+          assertEquals(
+              List.of(2L, 3L), optimizer.optimizerState().shape(more.get("v"), slot), slot);
+          assertEquals(6, optimizer.state("v", slot).length(), slot);
+        }
+      }
     }
   }
 
