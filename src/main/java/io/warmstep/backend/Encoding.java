@@ -1,5 +1,6 @@
 package io.warmstep.backend;
 
+import io.warmstep.ElementType;
 import io.warmstep.storage.StateCodes;
 
 /**
@@ -94,14 +95,21 @@ public enum Encoding {
    * @return 1 to 11, as {@code WS_STORED_...} in {@code abi.h}
    */
   public static int code(Operand operand) {
-    if (operand.encoding().isCoded()) {
-      return 9 + operand.encoding().ordinal() - MOMENT_CODES.ordinal();
-    }
-    return switch (operand.storage().type()) {
-      case FLOAT32 -> 1;
-      case FLOAT16 -> operand.encoding() == MASTER ? 8 : 2;
-      case BFLOAT16 -> 3 + operand.encoding().ordinal() - PLAIN.ordinal();
-      case FLOAT64 -> throw new AssertionError("float64 is stored as it is computed");
+    return switch (operand.encoding()) {
+      case PLAIN ->
+          switch (operand.storage().type()) {
+            case FLOAT32 -> 1;
+            case FLOAT16 -> 2;
+            case BFLOAT16 -> 3;
+            case FLOAT64 -> throw new AssertionError("float64 is stored as it is computed");
+          };
+      case STOCHASTIC -> 4;
+      case MASTER -> operand.storage().type() == ElementType.FLOAT16 ? 8 : 5;
+      case MASTER_24 -> 6;
+      case STOCHASTIC_MASTER_24 -> 7;
+      case MOMENT_CODES -> 9;
+      case SQUARE_CODES -> 10;
+      case STOCHASTIC_SQUARE_CODES -> 11;
     };
   }
 }

@@ -76,8 +76,12 @@ class TwinsTest {
   }
 
   static List<Path> rules() throws IOException {
-    try (Stream<Path> files = Files.list(SOURCES.resolve("rule"))) {
-      return files.filter(TwinsTest::hasLoops).sorted().toList();
+    try (Stream<Path> files = Files.walk(SOURCES)) {
+      return files
+          .filter(file -> file.toString().endsWith(".java"))
+          .filter(TwinsTest::hasLoops)
+          .sorted()
+          .toList();
     }
   }
 

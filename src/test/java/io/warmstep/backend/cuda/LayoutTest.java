@@ -4,9 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Encoding;
+import io.warmstep.backend.Memory;
+import io.warmstep.backend.MemorySlice;
+import io.warmstep.backend.Operand;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
 import io.warmstep.step.GradientNumber;
+import io.warmstep.storage.Storage;
+import io.warmstep.testkit.Proxies;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +20,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -77,6 +84,35 @@ class LayoutTest {
     for (SumKind kind : SumKind.values()) {
       same("WS_SUM_" + kind, kind.code());
     }
+  }
+
+  private static int code(ElementType type, Encoding encoding) {
+    Memory memory =
+        Proxies.of(
+            Memory.class,
+            (proxy, method, arguments) ->
+                method.getName().equals("storage") ? Storage.of(type) : 1);
+    MemorySlice slice = new MemorySlice(memory, 0);
+    return Encoding.code(new Operand(Operand.Role.STATE, slice, encoding, Optional.empty()));
+  }
+
+  @Test
+  void waysOfStoring() {
+    same("WS_STORED_FLOAT32", code(ElementType.FLOAT32, Encoding.PLAIN));
+    same("WS_STORED_FLOAT16", code(ElementType.FLOAT16, Encoding.PLAIN));
+    same("WS_STORED_BFLOAT16", code(ElementType.BFLOAT16, Encoding.PLAIN));
+    same("WS_STORED_BFLOAT16_RANDOM", code(ElementType.BFLOAT16, Encoding.STOCHASTIC));
+    same("WS_STORED_BFLOAT16_MASTER", code(ElementType.BFLOAT16, Encoding.MASTER));
+    same("WS_STORED_BFLOAT16_MASTER_24", code(ElementType.BFLOAT16, Encoding.MASTER_24));
+    same(
+        "WS_STORED_BFLOAT16_MASTER_24_RANDOM",
+        code(ElementType.BFLOAT16, Encoding.STOCHASTIC_MASTER_24));
+    same("WS_STORED_FLOAT16_MASTER", code(ElementType.FLOAT16, Encoding.MASTER));
+    same("WS_STORED_MOMENT_CODES", code(ElementType.BFLOAT16, Encoding.MOMENT_CODES));
+    same("WS_STORED_SQUARE_CODES", code(ElementType.BFLOAT16, Encoding.SQUARE_CODES));
+    same(
+        "WS_STORED_SQUARE_CODES_RANDOM",
+        code(ElementType.BFLOAT16, Encoding.STOCHASTIC_SQUARE_CODES));
   }
 
   /** Java and the kernels list them alike. */
