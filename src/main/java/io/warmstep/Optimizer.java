@@ -802,8 +802,13 @@ public final class Optimizer implements AutoCloseable {
   /** Replaces the groups with others of the same parameters; parameters and state stay. */
   void use(List<TrainedGroup> others) {
     requireNothingAccumulated(OF_OTHERS);
+    use(others, step.randomKeys());
+  }
+
+  /** Replaces also what random numbers follow from, and forgets the micro-batches. */
+  void use(List<TrainedGroup> others, RandomKeys keys) {
     others.forEach(group -> group.requireHyperparameters(0));
-    step.prepare(parameters, others);
+    step.prepare(parameters, others, keys);
     accumulation.close();
   }
 
@@ -822,7 +827,7 @@ public final class Optimizer implements AutoCloseable {
     int memories = state.memories().size();
     state.allocate(more, resolved);
     try {
-      step.prepare(joined, next);
+      step.prepare(joined, next, step.randomKeys().with(joined));
     } catch (RuntimeException | Error e) {
       state.release(more, memories);
       throw e;

@@ -72,6 +72,7 @@ final class OptimizerRestorer {
     }
     LossScaler.State scaler = scaler();
     List<PlateauSchedule> plateaus = plateaus();
+    RandomKeys keys = randomKeys();
     double rate = constantRate();
     for (TrainedGroup group : groups) {
       try {
@@ -89,7 +90,7 @@ final class OptimizerRestorer {
     if (!differences.isEmpty()) {
       throw new CheckpointMismatchException(reader.source(), differences);
     }
-    takeOver(groups);
+    takeOver(groups, keys);
     copy();
     for (int i = 0; i < plateaus.size(); i++) {
       plateaus.get(i).restore(saved.orElseThrow().plateaus().get(i));
@@ -111,14 +112,14 @@ final class OptimizerRestorer {
   }
 
   /** Prepares the step again only if it has to do something else. */
-  private void takeOver(List<TrainedGroup> groups) {
+  private void takeOver(List<TrainedGroup> groups, RandomKeys keys) {
     List<TrainedGroup> present = optimizer.trainedGroups();
-    boolean changes = false;
+    boolean changes = !keys.equals(optimizer.prepared().randomKeys());
     for (int i = 0; i < groups.size(); i++) {
       changes |= !groups.get(i).doesAs(present.get(i));
     }
     if (changes) {
-      optimizer.use(groups);
+      optimizer.use(groups, keys);
     } else {
       for (int i = 0; i < groups.size(); i++) {
         present.get(i).restore(groups.get(i));
@@ -325,6 +326,51 @@ final class OptimizerRestorer {
       }
     }
     return rest.substring(0, Math.max(0, rest.lastIndexOf('.')));
+  }
+
+  /** What the random numbers of an optimizer that rounds stochastically follow from. */
+  private RandomKeys randomKeys() {
+    RandomKeys present = optimizer.prepared().randomKeys();
+    boolean rounds = optimizer.options().rounding() == Rounding.STOCHASTIC;
+    Optional<SavedOptimizer.StochasticRounding> found =
+        saved.flatMap(SavedOptimizer::stochasticRounding);
+    if (!rounds) {
+      found.ifPresent(
+          its ->
+              notes.add(
+                  "the file has a seed of stochastic rounding, the optimizer rounds to nearest: it"
+                      + " is skipped"));
+      return present;
+    }
+    if (found.isEmpty()) {
+      notes.add(
+          "the file has no seed of stochastic rounding: "
+              + present.seed()
+              + " and the parameters' numbers stay as they are");
+      return present;
+    }
+    long seed = found.get().seed();
+    if (seed != present.seed()) {
+      boolean keeps = choices.keepsHyperparameters();
+      notes.add(
+          "the seed of stochastic rounding is "
+              + seed
+              + " in the file, "
+              + present.seed()
+              + " here: "
+              + (keeps ? present.seed() + " is kept" : seed + " is taken"));
+      seed = keeps ? present.seed() : seed;
+    }
+    Map<Integer, String> byNumber = new LinkedHashMap<>();
+    for (Parameter parameter : restored) { // several may be restored from one
+      Integer number = found.get().numbers().get(choices.savedName(parameter));
+      if (number != null) {
+        byNumber.putIfAbsent(number, parameter.name());
+      }
+    }
+    Map<String, Integer> numbers = new LinkedHashMap<>();
+    byNumber.forEach((number, name) -> numbers.put(name, number));
+    return new RandomKeys(seed, numbers).with(optimizer.parameters());
   }
 
   /** The loss scaler's state, or null if there is none to restore. */

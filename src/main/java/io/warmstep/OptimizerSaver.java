@@ -107,7 +107,15 @@ final class OptimizerSaver {
         optimizer.moving().described(),
         plateaus(optimizer.moving().with(optimizer.rates().schedule())).stream()
             .map(PlateauSchedule::state)
-            .toList());
+            .toList(),
+        stochasticRounding());
+  }
+
+  private Optional<SavedOptimizer.StochasticRounding> stochasticRounding() {
+    RandomKeys keys = optimizer.prepared().randomKeys();
+    return optimizer.options().rounding() == Rounding.STOCHASTIC
+        ? Optional.of(new SavedOptimizer.StochasticRounding(keys.seed(), keys.numbers()))
+        : Optional.empty();
   }
 
   /** A rule's hyperparameters; none if only its own code can read them. */

@@ -29,6 +29,7 @@ final class PreparedStep {
   private final OptimizerState state;
   private Parameters parameters;
   private List<TrainedGroup> groups;
+  private RandomKeys keys;
 
   /** The groups that a step updates, in the order of the plan. */
   private List<TrainedGroup> active = List.of();
@@ -74,10 +75,16 @@ final class PreparedStep {
     this.groups = groups;
     this.options = options;
     this.state = state;
+    this.keys = RandomKeys.of(options.seed(), parameters);
   }
 
   List<TrainedGroup> groups() {
     return groups;
+  }
+
+  /** What the random numbers follow from. */
+  RandomKeys randomKeys() {
+    return keys;
   }
 
   /** The parameters that a step updates, in the order of all. */
@@ -89,7 +96,7 @@ final class PreparedStep {
 
   /** Prepares the step on the device, once. */
   void prepare() {
-    prepare(parameters, groups);
+    prepare(parameters, groups, keys);
   }
 
   /**
@@ -97,11 +104,11 @@ final class PreparedStep {
    *
    * @throws RuntimeException if the device cannot; the current one stays
    */
-  void prepare(Parameters all, List<TrainedGroup> next) {
+  void prepare(Parameters all, List<TrainedGroup> next, RandomKeys nextKeys) {
     settling.run();
     long bindings = all.device().rebindings();
     List<TrainedGroup> stepped = next.stream().filter(group -> !group.isFrozen()).toList();
-    StepProgram prepared = all.device().backend().prepare(plan(all, stepped));
+    StepProgram prepared = all.device().backend().prepare(plan(all, stepped, nextKeys));
     SlowPass[] passes;
     CapturedProgram without = null;
     try {
@@ -122,6 +129,7 @@ final class PreparedStep {
     rebindings = bindings;
     parameters = all;
     groups = List.copyOf(next);
+    keys = nextKeys;
     active = stepped;
     version++;
     inputs = newInputs();
@@ -159,14 +167,15 @@ final class PreparedStep {
     }
   }
 
-  private StepPlan plan(Parameters all, List<TrainedGroup> stepped) {
+  private StepPlan plan(Parameters all, List<TrainedGroup> stepped, RandomKeys its) {
     Map<Parameter, Integer> index = PassPlan.index(all);
     List<StepPlan.Group> planned = new ArrayList<>();
     for (TrainedGroup group : stepped) {
-      planned.add(group.rules().plan(index, state));
+      planned.add(group.rules().plan(index, its, state));
     }
     List<RuleGroup> rules = stepped.stream().map(TrainedGroup::rules).toList();
-    return new StepPlan(planned, OwnClip.of(options, rules));
+    StepOptions seeded = options.rounding(options.rounding(), its.seed());
+    return new StepPlan(planned, OwnClip.of(seeded, rules));
   }
 
   /**
@@ -179,14 +188,14 @@ final class PreparedStep {
     if (bindings != rebindings) {
       parameters.checkDisjoint();
       Map<Parameter, Integer> index = PassPlan.index(parameters);
-      StepPlan plan = plan(parameters, active);
+      StepPlan plan = plan(parameters, active, keys);
       CapturedProgram without = ahead.get();
       boolean follows = program.get().rebind(plan) && (without == null || without.rebind(plan));
       for (SlowPass pass : slow.get()) {
         follows = follows && (pass == null || pass.rebind(index));
       }
       if (!follows) {
-        prepare(parameters, groups);
+        prepare(parameters, groups, keys);
       }
       rebindings = bindings;
     }
@@ -337,7 +346,7 @@ final class PreparedStep {
 
   /** What the step does. */
   StepPlan plan() {
-    return plan(parameters, active);
+    return plan(parameters, active, keys);
   }
 
   /** Position of a parameter among all of the plan. */

@@ -249,9 +249,10 @@ record RuleGroup(
    * This group's part of a step.
    *
    * @param index of each parameter in the order of all
+   * @param keys of the random numbers
    * @param state of the optimizer
    */
-  StepPlan.Group plan(Map<Parameter, Integer> index, OptimizerState state) {
+  StepPlan.Group plan(Map<Parameter, Integer> index, RandomKeys keys, OptimizerState state) {
     List<StepPlan.Entry> entries = new ArrayList<>();
     for (Parameter parameter : members) {
       StepPlan.Entry entry =
@@ -264,7 +265,11 @@ record RuleGroup(
               rule,
               state.slots(parameter.name()));
       Place place = state.place(parameter);
-      entries.add(entry.withAverage(state.average(parameter)).partOf(place.from(), place.whole()));
+      entries.add(
+          entry
+              .withAverage(state.average(parameter))
+              .partOf(place.from(), place.whole())
+              .numbered(keys.number(parameter)));
     }
     return new StepPlan.Group(rule, entries, adaptiveClip);
   }

@@ -12,6 +12,7 @@ import io.warmstep.checkpoint.CheckpointWriter;
 import io.warmstep.checkpoint.CorruptCheckpointException;
 import io.warmstep.checkpoint.ElementFormat;
 import io.warmstep.checkpoint.RestoreReport;
+import io.warmstep.checkpoint.SavedOptimizer;
 import io.warmstep.checkpoint.TensorSource;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Momentum;
@@ -29,6 +30,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -414,6 +417,194 @@ class OptimizerCheckpointTest {
       flipped[bit / 8] ^= (byte) (1 << bit % 8);
       refused(CorruptCheckpointException.class, optimizer.checkpoint(), optimizer, flipped);
     }
+  }
+
+  /** Of the random numbers of parameters in bfloat16, whose updates are below half a unit. */
+  private Optimizer rounded(long seed, String... names) {
+    ParametersBuilder builder = Parameters.on(device);
+    for (String name : names) {
+      float[] ones = new float[300];
+      Arrays.fill(ones, 1);
+      builder.add(name, ElementType.BFLOAT16, ones);
+    }
+    Parameters parameters = builder.build();
+    opened.add(parameters);
+    Optimizer optimizer =
+        Optimizer.of(parameters)
+            .rule(Sgd.sgd())
+            .learningRate(0.001)
+            .rounding(Rounding.STOCHASTIC, seed)
+            .build();
+    opened.add(optimizer);
+    return optimizer;
+  }
+
+  private static Optimizer roundedSteps(Optimizer optimizer, int count) {
+    float[] ones = new float[300];
+    Arrays.fill(ones, 1);
+    for (int i = 0; i < count; i++) {
+      optimizer.parameters().forEach(parameter -> parameter.gradients().copyFrom(ones));
+      optimizer.step();
+    }
+    return optimizer;
+  }
+
+  private static SavedOptimizer.StochasticRounding rounding(byte[] file) throws IOException {
+    try (CheckpointReader reader = CheckpointReader.open(new BytesChannel(file))) {
+      return SavedOptimizer.of(reader).orElseThrow().stochasticRounding().orElseThrow();
+    }
+  }
+
+  private static void assertSameValues(Optimizer expected, Optimizer actual) {
+    for (Parameter parameter : expected.parameters()) {
+      assertArrayEquals(
+          parameter.values().toFloats(), values(actual, parameter.name()), parameter.name());
+    }
+  }
+
+  @Test
+  void theSeedAndTheParametersNumbersAreTaken() throws IOException {
+    Optimizer first = roundedSteps(rounded(Long.MIN_VALUE + 3, "w", "b"), 3);
+    byte[] file = saved(first);
+    Optimizer second = rounded(7, "b", "w");
+    RestoreReport report = second.checkpoint().restore(new BytesChannel(file));
+    assertEquals(
+        List.of(
+            "the seed of stochastic rounding is -9223372036854775805 in the file, 7 here:"
+                + " -9223372036854775805 is taken"),
+        report.notes());
+    assertEquals(rounding(file), rounding(saved(second)));
+    assertEquals(Map.of("w", 0, "b", 1), rounding(file).numbers());
+    assertSameValues(roundedSteps(first, 3), roundedSteps(second, 3));
+  }
+
+  @Test
+  void anotherOrderIsNoDifference() throws IOException {
+    Optimizer first = roundedSteps(rounded(5, "w", "b"), 1);
+    Optimizer second = rounded(5, "b", "w");
+    RestoreReport report = second.checkpoint().restore(new BytesChannel(saved(first)));
+    assertEquals("restored at step 1", report.toString());
+    assertSameValues(roundedSteps(first, 2), roundedSteps(second, 2));
+  }
+
+  @Test
+  void theSeedMayBeKept() throws IOException {
+    Optimizer first = roundedSteps(rounded(5, "w", "b"), 2);
+    byte[] file = saved(first);
+    Optimizer second = rounded(7, "b", "w");
+    RestoreReport report =
+        second.checkpoint().keepHyperparameters().restore(new BytesChannel(file));
+    assertEquals(
+        List.of("the seed of stochastic rounding is 5 in the file, 7 here: 7 is kept"),
+        report.notes());
+    assertEquals(
+        new SavedOptimizer.StochasticRounding(7, Map.of("w", 0, "b", 1)), rounding(saved(second)));
+  }
+
+  /** As in files of earlier versions, and of runs that rounded to nearest. */
+  @Test
+  void aFileWithoutASeedLeavesItAndTheNumbersAsTheyAre() throws IOException {
+    byte[] file = saved(roundedSteps(rounded(5, "w"), 2));
+    byte[] old;
+    try (CheckpointReader reader = CheckpointReader.open(new BytesChannel(file))) {
+      String json = reader.metadata().get(SavedOptimizer.KEY);
+      String without = json.replaceFirst(",\"stochastic_rounding\":\\{.*?}}", "");
+      assertTrue(without.length() < json.length(), json);
+      old =
+          written(
+              new CheckpointWriter()
+                  .metadata(SavedOptimizer.KEY, without)
+                  .number("state.w.step", 2L));
+    }
+    Optimizer second = rounded(5, "w");
+    RestoreReport report = second.checkpoint().restore(new BytesChannel(old));
+    assertEquals(2, report.stepCount());
+    assertEquals(
+        List.of(
+            "the file has no seed of stochastic rounding: 5 and the parameters' numbers stay as"
+                + " they are",
+            "the parameters' values are not in the file and stay as they are"),
+        report.notes());
+    assertEquals(rounding(file), rounding(saved(second)));
+  }
+
+  @Test
+  void aSeedWithoutUseIsSkipped() throws IOException {
+    byte[] file = saved(rounded(5, "w"));
+    Parameters parameters =
+        Parameters.on(device).add("w", ElementType.BFLOAT16, new float[300]).build();
+    opened.add(parameters);
+    try (Optimizer optimizer =
+        Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(0.001).build()) {
+      RestoreReport report = optimizer.checkpoint().restore(new BytesChannel(file));
+      assertEquals(
+          List.of(
+              "the file has a seed of stochastic rounding, the optimizer rounds to nearest: it is"
+                  + " skipped"),
+          report.notes());
+      assertThrows(NoSuchElementException.class, () -> rounding(saved(optimizer)));
+    }
+  }
+
+  @Test
+  void eachParameterHasANumberOfItsOwn() throws IOException {
+    byte[] file = saved(roundedSteps(rounded(5, "gone", "w", "old"), 2));
+    Optimizer second = rounded(5, "extra", "copy", "w", "new");
+    second
+        .checkpoint()
+        .rename("old", "new")
+        .rename("w", "copy")
+        .allowAdded()
+        .allowDropped()
+        .restore(new BytesChannel(file));
+    assertEquals(
+        Map.of("copy", 1, "new", 2, "extra", 0, "w", 3), rounding(saved(second)).numbers());
+    Parameters more =
+        Parameters.on(device).add("late", ElementType.BFLOAT16, new float[300]).build();
+    opened.add(0, more);
+    second.groups().add(more);
+    assertEquals(4, rounding(saved(second)).numbers().get("late"));
+    roundedSteps(second, 1);
+    assertFalse(Arrays.equals(values(second, "copy"), values(second, "w")));
+  }
+
+  @Test
+  void microBatchesAreForgottenWhateverIsTaken() throws IOException {
+    byte[] file = saved(roundedSteps(rounded(5, "w", "b"), 2));
+    Optimizer second = rounded(7, "b", "w");
+    second.accumulate();
+    second.checkpoint().restore(new BytesChannel(file));
+    assertEquals(0, second.accumulated());
+    assertEquals(2, second.stepCount());
+  }
+
+  @Test
+  void roundingThatMakesNoSenseIsDamage() throws IOException {
+    String valid =
+        "{\"steps\":0,\"skipped_steps\":0,\"learning_rate\":\"NaN\",\"groups\":[],\"plateaus\":[],"
+            + "\"schedule\":\"\",\"stochastic_rounding\":";
+    Optimizer optimizer = rounded(5);
+    for (String json :
+        List.of(
+            "7",
+            "{\"seed\":1}",
+            "{\"numbers\":{}}",
+            "{\"seed\":1.5,\"numbers\":{}}",
+            "{\"seed\":1,\"numbers\":{\"w\":-1}}",
+            "{\"seed\":1,\"numbers\":{\"w\":0.5}}",
+            "{\"seed\":1,\"numbers\":{\"w\":2147483648}}",
+            "{\"seed\":1,\"numbers\":{\"w\":1,\"b\":1}}")) {
+      CheckpointWriter writer = new CheckpointWriter().metadata("optimizer", valid + json + "}");
+      String message =
+          refused(
+              CorruptCheckpointException.class, optimizer.checkpoint(), optimizer, written(writer));
+      assertTrue(message.contains("metadata \"optimizer\" makes no sense"), message);
+    }
+    CheckpointWriter writer =
+        new CheckpointWriter()
+            .metadata("optimizer", valid + "{\"seed\":1,\"numbers\":{\"w\":2147483647}}}");
+    optimizer.checkpoint().restore(new BytesChannel(written(writer)));
+    assertEquals(1, rounding(saved(optimizer)).seed());
   }
 
   @Test

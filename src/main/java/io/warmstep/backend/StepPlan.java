@@ -341,6 +341,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
    * @param first number of its first element, from which random numbers count: where this is a
    *     worker's part of a parameter, that within the whole of it; a multiple of {@link #LEAF}
    * @param whole how many elements the whole of it has
+   * @param number that its random numbers follow from: {@link #index} unless it is {@link
+   *     #numbered} otherwise
    */
   public record Entry(
       int index,
@@ -351,7 +353,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       Optional<Factors> factors,
       Optional<MemorySlice> average,
       long first,
-      long whole) {
+      long whole,
+      int number) {
     /**
      * Copies the list.
      *
@@ -366,6 +369,7 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @param average where the parameter's average lies, if one is kept
      * @param first number of its first element, a multiple of {@link #LEAF}
      * @param whole how many elements the whole of it has
+     * @param number that its random numbers follow from
      */
     public Entry {
       if (first % LEAF != 0) {
@@ -445,7 +449,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
           factors.isEmpty()
               ? Optional.empty()
               : Optional.of(Factors.of(shape, factors.get(0), factors.get(1)));
-      return new Entry(index, length, shape, operands, kept, matrices, Optional.empty(), 0, length);
+      return new Entry(
+          index, length, shape, operands, kept, matrices, Optional.empty(), 0, length, index);
     }
 
     /**
@@ -455,7 +460,8 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @return a copy
      */
     public Entry withAverage(Optional<MemorySlice> average) {
-      return new Entry(index, length, shape, operands, kept, factors, average, first, whole);
+      return new Entry(
+          index, length, shape, operands, kept, factors, average, first, whole, number);
     }
 
     /**
@@ -466,7 +472,19 @@ public record StepPlan(List<Group> groups, StepOptions options) {
      * @return a copy
      */
     public Entry partOf(long first, long whole) {
-      return new Entry(index, length, shape, operands, kept, factors, average, first, whole);
+      return new Entry(
+          index, length, shape, operands, kept, factors, average, first, whole, number);
+    }
+
+    /**
+     * The same with random numbers of its own.
+     *
+     * @param number that they follow from, and no other parameter's
+     * @return a copy
+     */
+    public Entry numbered(int number) {
+      return new Entry(
+          index, length, shape, operands, kept, factors, average, first, whole, number);
     }
 
     /**

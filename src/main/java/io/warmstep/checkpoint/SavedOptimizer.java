@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -24,6 +25,8 @@ import java.util.TreeMap;
  * @param schedule the schedule's description, or empty
  * @param hyperparameterSchedules descriptions of the hyperparameters' schedules
  * @param plateaus the states of the plateau schedules that the schedule contains, in order
+ * @param stochasticRounding what random numbers follow from; empty where nothing was rounded
+ *     stochastically, and in files that do not say
  */
 public record SavedOptimizer(
     long steps,
@@ -33,9 +36,12 @@ public record SavedOptimizer(
     double constantLearningRate,
     String schedule,
     Map<String, String> hyperparameterSchedules,
-    List<PlateauSchedule.State> plateaus) {
+    List<PlateauSchedule.State> plateaus,
+    Optional<StochasticRounding> stochasticRounding) {
   /** Its key in the metadata. */
   public static final String KEY = "optimizer";
+
+  private static final String ROUNDING = "stochastic_rounding";
 
   /**
    * Parameters under one rule.
@@ -63,6 +69,36 @@ public record SavedOptimizer(
   }
 
   /**
+   * What the random numbers of stochastic rounding follow from, besides the element and the step.
+   *
+   * @param seed of all
+   * @param numbers of the parameters, by name
+   */
+  public record StochasticRounding(long seed, Map<String, Integer> numbers) {
+    /**
+     * Copies the numbers.
+     *
+     * @param seed of all
+     * @param numbers of the parameters, by name
+     * @throws IllegalArgumentException if one is negative, or two parameters share one
+     */
+    public StochasticRounding {
+      numbers = Map.copyOf(numbers);
+      if (Set.copyOf(numbers.values()).size() < numbers.size()
+          || numbers.values().stream().anyMatch(number -> number < 0)) {
+        throw new IllegalArgumentException("no number of its own for each parameter: " + numbers);
+      }
+    }
+
+    private Map<String, Object> toJson() {
+      Map<String, Object> json = new LinkedHashMap<>();
+      json.put("seed", seed);
+      json.put("numbers", new TreeMap<>(numbers));
+      return json;
+    }
+  }
+
+  /**
    * Creates a description.
    *
    * @param steps how many steps have happened
@@ -74,6 +110,8 @@ public record SavedOptimizer(
    * @param schedule the schedule's description, or empty
    * @param hyperparameterSchedules descriptions of the hyperparameters' schedules
    * @param plateaus the states of the plateau schedules that the schedule contains, in order
+   * @param stochasticRounding what random numbers follow from, if anything was rounded
+   *     stochastically
    * @throws NullPointerException if one is null
    */
   public SavedOptimizer {
@@ -120,6 +158,7 @@ public record SavedOptimizer(
       states.add(members);
     }
     json.put("plateaus", states);
+    stochasticRounding.ifPresent(its -> json.put(ROUNDING, its.toJson()));
     return JsonWriter.text(json);
   }
 
@@ -183,7 +222,18 @@ public record SavedOptimizer(
             : Double.NaN,
         (String) json.get("schedule"),
         schedules(json.get("hyperparameter_schedules")),
-        plateaus);
+        plateaus,
+        stochasticRounding((Map<?, ?>) json.get(ROUNDING)));
+  }
+
+  private static Optional<StochasticRounding> stochasticRounding(Map<?, ?> json) {
+    if (json == null) {
+      return Optional.empty();
+    }
+    Map<String, Integer> numbers = new TreeMap<>();
+    ((Map<?, ?>) json.get("numbers"))
+        .forEach((name, number) -> numbers.put((String) name, Math.toIntExact((Long) number)));
+    return Optional.of(new StochasticRounding((Long) json.get("seed"), numbers));
   }
 
   private static Map<String, String> schedules(Object json) {

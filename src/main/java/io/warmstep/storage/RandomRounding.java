@@ -26,7 +26,7 @@ public final class RandomRounding {
    *
    * @param seed of a run of training
    * @param step of the parameter's group, from 1
-   * @param parameter its place among all
+   * @param parameter its number, which no other has
    * @param operand what is rounded: 0 for the parameter, 2 and more for its state
    */
   public void counters(long seed, long step, int parameter, int operand) {

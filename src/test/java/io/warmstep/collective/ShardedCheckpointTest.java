@@ -100,6 +100,10 @@ class ShardedCheckpointTest {
 
   /** The same, rounded at random. */
   private static ShardedRun rounded(MasterWeights masters, StateType state) {
+    return rounded(masters, state, 5);
+  }
+
+  private static ShardedRun rounded(MasterWeights masters, StateType state, long seed) {
     return new ShardedRun(
         List.of(ElementType.BFLOAT16, ElementType.BFLOAT16, ElementType.FLOAT32),
         builder ->
@@ -107,7 +111,7 @@ class ShardedCheckpointTest {
                 .rule(Adam.adamW())
                 .masterWeights(masters)
                 .stateType(state, 0)
-                .rounding(Rounding.STOCHASTIC, 5));
+                .rounding(Rounding.STOCHASTIC, seed));
   }
 
   /** State of rows and columns, which lies whole with the matrix; an empty one has columns, too. */
@@ -187,6 +191,25 @@ class ShardedCheckpointTest {
       assertEquals(
           one.tensors().stream().map(Object::toString).sorted().toList(),
           other.tensors().stream().map(Object::toString).sorted().toList());
+    }
+  }
+
+  /** Workers whose optimizers were built otherwise draw the random numbers of the saved run. */
+  @Test
+  void theSeedAndTheParametersNumbersAreTaken() throws Exception {
+    ShardedRun run = rounded(MasterWeights.NONE, StateType.BFLOAT16);
+    String expected = run.alone(5);
+    save(run, 3, 3);
+    ShardedRun other = rounded(MasterWeights.NONE, StateType.BFLOAT16, 6).reversed();
+    for (int size : new int[] {1, 2, 4}) {
+      for (String bits : goOn(other, folder, size, 3, 5)) {
+        assertEquals(expected, bits, size + " workers");
+      }
+    }
+    Path merged = folder.resolve("merged.safetensors");
+    ShardedCheckpoint.merge(folder, merged);
+    for (String bits : goOn(other, merged, 2, 3, 5)) {
+      assertEquals(expected, bits);
     }
   }
 

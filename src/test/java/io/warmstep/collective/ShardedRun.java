@@ -11,11 +11,14 @@ import io.warmstep.ParametersBuilder;
 import io.warmstep.ShardedOptimizer;
 import io.warmstep.ShardedOptimizerBuilder;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 
@@ -38,6 +41,19 @@ public final class ShardedRun {
     }
   }
 
+  /** The same parameters in the reverse order, with the same values, types and gradients. */
+  ShardedRun reversed() {
+    List<String> names = new ArrayList<>(lengths.keySet());
+    Collections.reverse(names);
+    names.forEach(name -> lengths.put(name, lengths.remove(name)));
+    return this;
+  }
+
+  /** A parameter's number, whatever the order. */
+  private static int index(String name) {
+    return Integer.parseInt(name.substring(1));
+  }
+
   ShardedRun microBatches(int count) {
     microBatches = count;
     return this;
@@ -51,10 +67,10 @@ public final class ShardedRun {
 
   Parameters parameters(Device device, long seed) {
     ParametersBuilder builder = Parameters.on(device);
-    int i = 0;
     for (Map.Entry<String, Integer> one : lengths.entrySet()) {
-      ElementType type = types.get(i++ % types.size());
-      builder.add(one.getKey(), type, random(seed + i, one.getValue(), 1));
+      int i = index(one.getKey());
+      ElementType type = types.get(i % types.size());
+      builder.add(one.getKey(), type, random(seed + i + 1, one.getValue(), 1));
       long rows = one.getValue() == 10_000 ? 100 : one.getValue() == 0 ? 0 : 1;
       long columns = rows == 0 ? 3 : one.getValue() / rows;
       builder.shape(one.getKey(), rows, columns); // some rules need two
@@ -106,8 +122,8 @@ public final class ShardedRun {
   /** Steps with gradients that were added up by plain loops. */
   void steps(Parameters parameters, Optimizer optimizer, int from, int to) {
     for (int step = from; step < to; step++) {
-      int index = 0;
       for (Parameter parameter : parameters) {
+        int index = index(parameter.name());
         boolean isDouble = parameter.values().type() == ElementType.FLOAT64;
         double[][] lanes = new double[LANES][(int) parameter.length()];
         for (int lane = 0; lane < LANES; lane++) {
@@ -126,7 +142,6 @@ public final class ShardedRun {
           }
         }
         parameter.gradients().copyFrom(lanes[0]);
-        index++;
       }
       optimizer.step();
     }
@@ -186,10 +201,10 @@ public final class ShardedRun {
   }
 
   private void setGradients(Parameters parameters, int step, int microBatch) {
-    int index = 0;
     for (Parameter parameter : parameters) {
+      int index = index(parameter.name());
       int length = (int) parameter.length();
-      parameter.gradients().copyFrom(gradient(index++, step, microBatch, length));
+      parameter.gradients().copyFrom(gradient(index, step, microBatch, length));
     }
   }
 
@@ -248,15 +263,15 @@ public final class ShardedRun {
   }
 
   static String bits(Parameters parameters) {
-    StringBuilder text = new StringBuilder();
+    Map<String, String> text = new TreeMap<>();
     for (Parameter parameter : parameters) {
       double[] values = parameter.values().toDoubles();
       long[] bits = new long[values.length];
       for (int i = 0; i < values.length; i++) {
         bits[i] = Double.doubleToLongBits(values[i]);
       }
-      text.append(parameter.name()).append(' ').append(Arrays.hashCode(bits)).append(' ');
-      text.append(values.length == 0 ? "" : values[0]).append('\n');
+      String first = values.length == 0 ? "" : String.valueOf(values[0]);
+      text.put(parameter.name(), Arrays.hashCode(bits) + " " + first);
     }
     return text.toString();
   }

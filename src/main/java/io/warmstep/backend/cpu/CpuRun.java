@@ -39,7 +39,7 @@ final class CpuRun {
   /** Where the average of the parameters lies, or null. */
   private MemorySlice average;
 
-  /** Of the first parameter among all, for random numbers. */
+  /** That random numbers of the first parameter follow from. */
   private final int parameter;
 
   /** Of each parameter among all, and where it begins; and the end of the last. */
@@ -83,7 +83,7 @@ final class CpuRun {
     int numbers = group.sums == null ? 0 : group.sums.numberNames().size();
     this.floatNumbers = new float[isDouble ? 0 : numbers];
     this.doubleNumbers = new double[isDouble ? numbers : 0];
-    this.parameter = span.entries().get(0).index();
+    this.parameter = span.entries().get(0).number();
     this.first = span.entries().get(0).first();
     this.indices = span.entries().stream().mapToInt(StepPlan.Entry::index).toArray();
     this.starts = new long[indices.length + 1];

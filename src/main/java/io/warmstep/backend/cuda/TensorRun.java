@@ -30,7 +30,7 @@ final class TensorRun {
   private final StoredConstants stored;
   private final long rest; // what masters keep beside the values
   private final long average; // of the values, or 0
-  private final int parameter; // the number of the first among all
+  private final int parameter; // the number that random numbers of the first follow from
   private final long first; // that of the first element within it
   private final long rows; // where its tiles' begin in a measured step, or 0
 
@@ -62,7 +62,7 @@ final class TensorRun {
     StoredConstants constants = isOfType ? StoredConstants.OF_TYPE : constants(span);
     this.stored = measured == null ? constants : constants.measured();
     this.rows = measured == null ? 0 : measured.offset();
-    this.parameter = span.entries().get(0).index();
+    this.parameter = span.entries().get(0).number();
     this.first = span.entries().get(0).first();
   }
 

@@ -370,7 +370,7 @@ final class OpenClStepProgram implements StepProgram {
             device.context(),
             kernel(launch.rule, launch.key, first, true),
             segments,
-            parts.stream().mapToInt(run -> run.parameter).toArray(),
+            parts.stream().mapToInt(run -> run.index).toArray(),
             launch.placesArgument(first));
     try {
       setArguments(launch, update.kernel(), segments, first);
@@ -423,7 +423,7 @@ final class OpenClStepProgram implements StepProgram {
   }
 
   private boolean hasRows(Launch launch, UpdateTiles tiles) {
-    return launch.parts(runs).stream().anyMatch(run -> tiles.rows(run.parameter) != null);
+    return launch.parts(runs).stream().anyMatch(run -> tiles.rows(run.index) != null);
   }
 
   @Override

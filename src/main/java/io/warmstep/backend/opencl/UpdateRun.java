@@ -51,6 +51,9 @@ final class UpdateRun {
   private final Optional<OpenClMemory> averageMemory;
 
   /** Of the first parameter among all. */
+  final int index;
+
+  /** That random numbers of the first parameter follow from. */
   final int parameter;
 
   /** Of the first element within its parameter, from which random numbers count. */
@@ -86,7 +89,8 @@ final class UpdateRun {
     this.averageMemory = span.average().map(slice -> (OpenClMemory) slice.memory());
     this.average = averageMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
     this.averageOffset = span.average().map(UpdateRun::offset).orElse(0L);
-    this.parameter = span.entries().get(0).index();
+    this.index = span.entries().get(0).index();
+    this.parameter = span.entries().get(0).number();
     this.first = span.entries().get(0).first();
   }
 
