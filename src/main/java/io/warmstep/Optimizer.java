@@ -691,8 +691,8 @@ public final class Optimizer implements AutoCloseable {
 
   /**
    * Saves everything that a run needs to resume exactly: the parameters' values (in evaluation mode
-   * too, the training weights), the optimizer state, the step count and the state of schedules and
-   * of the loss scaler. See {@link #checkpoint} for options.
+   * too, the training weights), the optimizer state, the step count, the state of schedules and of
+   * the loss scaler, and the seed of stochastic rounding. See {@link #checkpoint} for options.
    *
    * @param path the file, in the safetensors format; it appears whole or not at all
    * @throws StepFailedException if a step failed; nothing is written

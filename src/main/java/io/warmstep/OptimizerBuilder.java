@@ -317,8 +317,9 @@ public final class OptimizerBuilder {
    * Sets how a step rounds what it stores in bfloat16, with the given seed.
    *
    * @param rounding to nearest unless called
-   * @param seed determines the random numbers, together with the parameter's position among all,
-   *     the element and the step: a resumed run continues with the same ones
+   * @param seed determines the random numbers, together with the parameter's number, the element
+   *     and the step. Parameters are numbered in their order. A run that is resumed from a
+   *     checkpoint takes its seed and numbers, and continues with the same random numbers
    * @return this builder
    */
   public OptimizerBuilder rounding(Rounding rounding, long seed) {

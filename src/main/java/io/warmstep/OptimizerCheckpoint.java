@@ -24,9 +24,10 @@ import java.util.OptionalLong;
  * {@code param_groups.<parameter>.<name>}, a loss scaler as {@code grad_scaler.<name>}, and the
  * parameters' values under their own names, which in evaluation mode are still the training
  * weights. Everything that is not a tensor is JSON in the metadata, under {@code optimizer}: the
- * rules, the groups' learning-rate factors, the schedule's description, and the state of each
- * {@link io.warmstep.schedule.PlateauSchedule} that the schedule contains. A schedule is code, so
- * it is not in the file: build the optimizer with the same one, and it continues at the saved step.
+ * rules, the groups' learning-rate factors, the schedule's description, the state of each {@link
+ * io.warmstep.schedule.PlateauSchedule} that the schedule contains, and what the random numbers of
+ * stochastic rounding follow from. A schedule is code, so it is not in the file: build the
+ * optimizer with the same one, and it continues at the saved step.
  *
  * <p>A file without this library's mark is restored too if it uses such names, like a file made
  * from PyTorch state. Elements of a narrower type than the tensor's are widened; nothing is
@@ -61,9 +62,9 @@ public final class OptimizerCheckpoint {
   }
 
   /**
-   * Keeps the hyperparameters that the optimizer was built with where the file's differ. Without
-   * this, the file's are used. Hyperparameters that determine the state, such as AMSGrad, must
-   * match the file's in any case.
+   * Keeps the hyperparameters that the optimizer was built with, and its seed of stochastic
+   * rounding, where the file's differ. Without this, the file's are used. Hyperparameters that
+   * determine the state, such as AMSGrad, must match the file's in any case.
    *
    * @return this set of options
    */

@@ -11,8 +11,8 @@ public enum Rounding {
   NEAREST,
   /**
    * Up or down at random so that the result is unbiased; updates too small for one step accumulate
-   * over many. The random numbers depend only on a seed, the parameter, the element and the step,
-   * so every device has the same ones.
+   * over many. The random numbers depend only on a seed, the parameter's number, the element and
+   * the step, so every device has the same ones, and a run that is resumed from a checkpoint, too.
    */
   STOCHASTIC;
 

@@ -7,8 +7,9 @@ import java.util.List;
  *
  * @param stepCount the step count from which the optimizer resumes
  * @param parametersRestored whether the parameters' values were in the file and restored
- * @param notes one sentence each: hyperparameters that differed and which were used, parameters
- *     that start with an empty state, and things that the file lacks or contains in excess
+ * @param notes one sentence each: hyperparameters or a seed that differed and which were used,
+ *     parameters that start with an empty state, and things that the file lacks or contains in
+ *     excess
  */
 public record RestoreReport(long stepCount, boolean parametersRestored, List<String> notes) {
   /**
