@@ -17,7 +17,8 @@ public interface BackendDevice extends AutoCloseable {
   DeviceReport report();
 
   /**
-   * Whether this is another device than this machine's processor.
+   * Whether the device is separate from the host's processor; false for an OpenCL driver that runs
+   * on it.
    *
    * @return true for a GPU
    */
