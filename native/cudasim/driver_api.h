@@ -46,7 +46,7 @@ enum CUresult : int {
 /*
  * How memory was made. A kind above MEMORY_PLAIN is memory of pieces, each of so many bytes, that lie
  * one after the other: chunks mapped into a reservation, or with MEMORY_NEIGHBOURS added separate
- * allocations. Where memory of MEMORY_UNKNOWN begins and ends, the driver does not tell.
+ * allocations. Where memory of MEMORY_UNKNOWN begins and ends, the driver does not say.
  */
 enum : long long { MEMORY_UNKNOWN = -1, MEMORY_PLAIN = 0, MEMORY_NEIGHBOURS = 1ll << 32 };
 

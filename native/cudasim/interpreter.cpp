@@ -64,9 +64,9 @@ Shadow new_shadow(size_t bytes) {
   Shadow shadow;
   shadow.defined = (unsigned char *)std::calloc(bytes, 1);
   if (bytes > MOST_WATCHED) {
-    static bool told = false;
-    if (!told) std::fprintf(stderr, "cudasim: %zu bytes are not watched for data races\n", bytes);
-    told = true;
+    static bool said = false;
+    if (!said) std::fprintf(stderr, "cudasim: %zu bytes are not watched for data races\n", bytes);
+    said = true;
     return shadow;
   }
   shadow.writers = (ptx::Access *)std::calloc(grains, sizeof(ptx::Access));

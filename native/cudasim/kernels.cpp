@@ -11,9 +11,9 @@ thread_local SinceBarrier cudasim_since = NOTHING;
 thread_local bool cudasim_in_phase = false;
 
 void grid_violation(const char *file, int line, const char *what) {
-  static std::set<std::pair<int, std::string>> told;
+  static std::set<std::pair<int, std::string>> seen;
   const std::string path = file, name = path.substr(path.rfind('/') + 1);
-  if (told.insert({line, name}).second) {
+  if (seen.insert({line, name}).second) {
     violation(std::string(what) + ", " + name + ":" + std::to_string(line));
   } else {
     count_violation();

@@ -1,4 +1,4 @@
-/* How long a host thread's clock can run, and how it is told from the others': see shadow.h. */
+/* How long a host thread's clock can run, and what sets it apart from others: see shadow.h. */
 #ifndef PTX_BLOCK_LIMITS_H
 #define PTX_BLOCK_LIMITS_H
 

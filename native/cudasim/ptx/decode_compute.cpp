@@ -213,7 +213,7 @@ bool Decoder::compares(const Statement &s, Suffixes &x, Draft &d) {
   return true;
 }
 
-/* The types' order tells which is which: that of the result comes first. */
+/* The types' order says which is which: that of the result comes first. */
 void Decoder::conversion(const Statement &s, Suffixes &x, Draft &d) {
   count(s, 2);
   Key &key = d.key;

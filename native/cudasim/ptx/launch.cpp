@@ -1,4 +1,4 @@
-/* Modules in memory, launches on host threads, and what is told of faults. */
+/* Modules in memory, launches on host threads, and reports of faults. */
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -82,13 +82,13 @@ std::string refusal(const Program &program, const Size3 &grid, const Size3 &bloc
 }
 
 void Block::fault(const Warp &w, unsigned lane, Fault fault, const std::string &what) {
-  const long long MOST_TOLD = 1000;
+  const long long MOST_REPORTED = 1000;
   bool too_many;
   {
     const std::lock_guard<std::mutex> guard(launch->lock);
     const auto key = std::make_pair((int)fault, w.pc);
-    const auto told = launch->told.emplace(key, launch->reports.size());
-    if (told.second) {
+    const auto kept = launch->reported.emplace(key, launch->reports.size());
+    if (kept.second) {
       std::string where = std::to_string(index.x);
       if (launch->grid.y > 1 || launch->grid.z > 1) where += "," + std::to_string(index.y);
       if (launch->grid.z > 1) where += "," + std::to_string(index.z);
@@ -99,9 +99,9 @@ void Block::fault(const Warp &w, unsigned lane, Fault fault, const std::string &
                where + " " + what,
            0});
     }
-    launch->reports[told.first->second].times++;
+    launch->reports[kept.first->second].times++;
     /* It goes on after these, but not for ever: all lanes of all blocks can do the same. */
-    too_many = launch->reports[told.first->second].times >= MOST_TOLD;
+    too_many = launch->reports[kept.first->second].times >= MOST_REPORTED;
   }
   if (is_fatal(fault) || too_many) {
     launch->stopped = true;

@@ -49,7 +49,7 @@ struct Launch {
   /* Results. */
   std::mutex lock;
   std::vector<Report> reports;
-  std::map<std::pair<int, uint32_t>, size_t> told; /* by fault and instruction */
+  std::map<std::pair<int, uint32_t>, size_t> reported; /* by fault and instruction */
   std::atomic<bool> stopped{false};
   std::atomic<unsigned long long> next_block{0};
   std::atomic<long long> nanoseconds{0}; /* of processors */
@@ -100,7 +100,7 @@ struct Block {
   /* worker: the host thread's number; clock: its time, which goes on from launch to launch. */
   Block(Launch &launch, unsigned worker, uint32_t *clock);
   void run(unsigned long long number);
-  /* Tells of a fault at the warp's instruction; throws Stop if that ends the launch. */
+  /* Reports a fault at the warp's instruction; throws Stop if that ends the launch. */
   void fault(const Warp &warp, unsigned lane, Fault fault, const std::string &what);
 
   Launch *launch;

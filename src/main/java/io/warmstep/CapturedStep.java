@@ -77,7 +77,7 @@ public final class CapturedStep implements AutoCloseable {
   private boolean isLive; // the device is further than the optimizer knows
   private long allowed; // launches
   private boolean copiesParameters; // as no step of some group has happened
-  private long told; // how many launches were too early
+  private long reportedEarly; // launches that were too early
   private double lastNorm = Double.NaN; // once it is closed
 
   CapturedStep(
@@ -277,12 +277,12 @@ public final class CapturedStep implements AutoCloseable {
     optimizer.run(null, refuseCapture);
     if (isLive) {
       program.read(counts);
-      tellEarly();
+      reportEarly();
       copyParametersAgain();
     } else {
       optimizer.suspendCaptured(); // another captured step
       await(); // the host must not set the device's position while it is running
-      tellEarly();
+      reportEarly();
       counts.lossScale = scaling.scale();
       if (!scale.isInRange(counts.lossScale)) {
         return false;
@@ -323,7 +323,7 @@ public final class CapturedStep implements AutoCloseable {
     counts.launches = 0;
     counts.steps = progress.steps();
     counts.skipped = progress.skipped();
-    counts.early = told;
+    counts.early = reportedEarly;
     counts.finiteSteps = scaling.finiteSteps();
     counts.isLastSkipped = progress.isLastSkipped();
     optimizer.beginSteps();
@@ -349,12 +349,12 @@ public final class CapturedStep implements AutoCloseable {
     }
   }
 
-  private void tellEarly() {
-    long early = counts.early - told;
+  private void reportEarly() {
+    long early = counts.early - reportedEarly;
     if (early == 0) {
       return;
     }
-    told = counts.early;
+    reportedEarly = counts.early;
     throw new HostBehindException(early);
   }
 
@@ -398,7 +398,7 @@ public final class CapturedStep implements AutoCloseable {
     }
   }
 
-  /** Waits for the device, if it may have advanced, and tells the optimizer how far. */
+  /** Waits for the device, if it may have advanced, and lets the optimizer know how far. */
   void settle() {
     if (isLive) {
       requireNoWaitInCapture();
@@ -413,7 +413,7 @@ public final class CapturedStep implements AutoCloseable {
     }
   }
 
-  /** The same, and the device must not continue before it is told where. */
+  /** The same, and the device must not continue before it is given the place. */
   void suspend() {
     if (isLive) {
       try {

@@ -296,7 +296,7 @@ public final class Optimizer implements AutoCloseable {
       }
       if (reporter.hasListeners()) {
         throw new CaptureRefusedException(
-            "listeners are told of each step by the host, which captured steps do without: build"
+            "the host reports each step to the listeners, which captured steps do without: build"
                 + " the optimizer without listener(), or call step()");
       }
       scaling.requireExact();

@@ -98,7 +98,7 @@ class DeviceTest {
   }
 
   @Test
-  void waitsForWhatItIsTold() {
+  void waitsForWhatItIsGiven() {
     device.synchronize();
     device.waitForEvent(5);
     device.waitForStream(-6);

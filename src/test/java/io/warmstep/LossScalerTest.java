@@ -54,7 +54,7 @@ class LossScalerTest {
   }
 
   @Test
-  void anUpdateTellsWhetherTheScaleIsAnother() {
+  void anUpdateSaysWhetherTheScaleIsAnother() {
     LossScaler scaler = LossScaler.dynamic(4, 2, 0.5, 2);
     assertFalse(scaler.update(true));
     assertTrue(scaler.update(true));

@@ -138,7 +138,7 @@ class StepLogTest {
   }
 
   @Test
-  void aDamagedFileIsToldFromAWholeOne() throws IOException {
+  void aDamagedFileIsDistinguishedFromAWholeOne() throws IOException {
     EventFile events = EventFile.create(folder);
     events.scalar("loss", 1, 2);
     events.close();

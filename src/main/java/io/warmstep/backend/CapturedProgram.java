@@ -41,8 +41,8 @@ public interface CapturedProgram extends AutoCloseable {
   void allow(long launches);
 
   /**
-   * What the device has told by now. Launches were over when it told them, so whatever else there
-   * is is of those or of later ones.
+   * What the device has reported by now. It reports launches when they are over, so whatever else
+   * there is belongs to those or to later ones.
    *
    * @param to receives it
    */
@@ -51,7 +51,7 @@ public interface CapturedProgram extends AutoCloseable {
   /** Waits until at most {@link #room} launches are outstanding, one more to come. */
   void awaitRoom();
 
-  /** Waits until the device has told of all launches, and so knows whether the steps happen. */
+  /** Waits until the device has reported all launches, and so knows whether the steps happen. */
   void settle();
 
   /**

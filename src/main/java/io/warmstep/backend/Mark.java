@@ -29,7 +29,7 @@ public interface Mark extends AutoCloseable {
   /**
    * Whether the device has done all that comes before the mark. Waits for nothing.
    *
-   * @return true if so, or if it failed before, which the next read tells
+   * @return true if so, or if it failed before, which the next read reports
    */
   boolean isReached();
 

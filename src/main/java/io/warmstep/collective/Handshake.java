@@ -35,7 +35,7 @@ final class Handshake {
   /** The connecting worker. */
   record Hello(int version, int rank, int size, String address) {}
 
-  /** A worker that does not match the others and has been told so. */
+  /** A worker that does not match the others and has been notified. */
   static final class RefusedException extends StrangerException {
     private static final long serialVersionUID = 1L;
 

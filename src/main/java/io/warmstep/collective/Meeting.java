@@ -214,7 +214,7 @@ final class Meeting implements AutoCloseable {
     }
   }
 
-  /** Ends the wait, but not before the other side has been told. */
+  /** Ends the wait, but not before the other side has been notified. */
   private synchronized void differ(String reason) {
     difference = new WorkersDifferException(reason);
     notifyAll();

@@ -359,7 +359,7 @@ abstract class Mesh implements Collective {
             + ", which may hang or be cut off");
   }
 
-  /** Tells the others why no operation can follow, as far as they listen. */
+  /** Notifies the others why no operation can follow, as far as they listen. */
   private void fail(CollectiveException e) {
     if (failure == null) {
       failure = e;
@@ -370,7 +370,7 @@ abstract class Mesh implements Collective {
 
   private void farewell(int kind, String text) {
     long deadline = System.nanoTime() + FAREWELL_NANOS;
-    boolean[] isTold = new boolean[links.length];
+    boolean[] isNotified = new boolean[links.length];
     while (true) {
       boolean isDone = true;
       try {
@@ -380,13 +380,13 @@ abstract class Mesh implements Collective {
           if (link == null || link.end() != null) {
             continue;
           }
-          ByteBuffer bucket = isTold[peer] ? null : link.empty();
+          ByteBuffer bucket = isNotified[peer] ? null : link.empty();
           if (bucket != null) {
             Bucket.sealText(bucket, kind, text);
             link.send(bucket);
-            isTold[peer] = true;
+            isNotified[peer] = true;
           }
-          isDone &= isTold[peer] && link.isFlushed();
+          isDone &= isNotified[peer] && link.isFlushed();
         }
         long left = deadline - System.nanoTime();
         if (isDone || left <= 0) {

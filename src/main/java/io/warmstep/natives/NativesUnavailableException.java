@@ -1,6 +1,6 @@
 package io.warmstep.natives;
 
-/** A native library cannot be loaded for a reason that was found, and that the message tells. */
+/** A native library cannot be loaded for a reason that was found, and that the message gives. */
 public final class NativesUnavailableException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 

@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 public final class PrivateNatives {
   private static final String FOLDER_PROPERTY = "java.io.tmpdir";
 
-  /** How a message goes on that tells the user to take another folder. */
+  /** How a message goes on that advises another folder. */
   static final String OTHER_FOLDER = "set the system property " + FOLDER_PROPERTY + " to a folder";
 
   private PrivateNatives() {}

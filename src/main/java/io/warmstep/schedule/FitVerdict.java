@@ -344,7 +344,7 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
             name,
             accuracy,
             "within 0 and 1",
-            "pass the share of the rows that were told rightly");
+            "pass the fraction of rows that were classified correctly");
       }
       return accuracies.clone();
     }
@@ -355,7 +355,7 @@ public record FitVerdict(Fit fit, String reason, List<String> advice, int best) 
           "accuracy",
           accuracy,
           "within 0 and 1, or NaN",
-          "pass the share of the rows that it tells rightly, or NaN if there is no such thing");
+          "pass the fraction of rows that it classifies correctly, or NaN if there is none");
     }
 
     private static double[] values(String name, double[] values, int count) {

@@ -24,7 +24,7 @@ final class RisingLoss {
   /**
    * The rate above which the loss grows. The growth shows late: when the rate passes the edge, the
    * growing part is tiny, since lower rates have shrunk it. But the speed of the growth, once
-   * visible, tells where it began. Along a direction of curvature c a step of plain SGD at some
+   * visible, shows where it began. Along a direction of curvature c a step of plain SGD at some
    * rate multiplies the loss by {@code (rate × c - 1)^2}. So c is chosen such that the steps of the
    * rise together give the observed factor, and the edge is 2 / c.
    *

@@ -5,7 +5,7 @@ package io.warmstep.step;
  * nothing.
  */
 public final class CapturedCounts {
-  /** Launches that the host had numbers for, since the device was last told where to begin. */
+  /** Launches that the host had numbers for, since the device was last given a place to begin. */
   public long launches;
 
   /** Steps that happened, ever. */

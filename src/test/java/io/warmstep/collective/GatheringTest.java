@@ -198,18 +198,18 @@ class GatheringTest {
         collective -> {
           boolean breaks = collective.rank() == 0;
           AtomicInteger blocks = new AtomicInteger(breaks ? 3 : Integer.MAX_VALUE);
-          List<Long> told = new ArrayList<>();
+          List<Long> announced = new ArrayList<>();
           try (Device device = Devices.cpu(1);
               Parameters parameters = Parameters.on(device).add("w", new float[4_000_000]).build();
               ShardedOptimizer optimizer =
                   Optimizer.of(parameters)
                       .rule(breaking(blocks))
                       .learningRate(0.1)
-                      .sharded(listened(collective, told))
+                      .sharded(listened(collective, announced))
                       .build()) {
             if (breaks) {
               assertThrows(StepFailedException.class, optimizer::step);
-              assertEquals(1, told.size(), "parts that were sent");
+              assertEquals(1, announced.size(), "parts that were sent");
               assertThrows(ClosedException.class, collective::barrier);
             } else {
               assertThrows(WorkerLostException.class, optimizer::step);
@@ -302,7 +302,7 @@ class GatheringTest {
       }
       expected = ShardedRun.bits(parameters);
     }
-    List<List<Long>> told = List.of(new ArrayList<>(), new ArrayList<>());
+    List<List<Long>> announced = List.of(new ArrayList<>(), new ArrayList<>());
     for (String bits :
         Workers.TCP.run(
             2,
@@ -311,7 +311,7 @@ class GatheringTest {
                   Parameters parameters = parameters(device);
                   ShardedOptimizer optimizer =
                       form.apply(Optimizer.of(parameters).learningRate(0.01))
-                          .sharded(listened(collective, told.get(collective.rank())))
+                          .sharded(listened(collective, announced.get(collective.rank())))
                           .build()) {
                 for (int step = 0; step < steps; step++) {
                   gradients(parameters, step, collective.rank(), collective.rank());
@@ -322,7 +322,7 @@ class GatheringTest {
             })) {
       assertEquals(expected, bits);
     }
-    return told;
+    return announced;
   }
 
   private static Parameters parameters(Device device) {
@@ -347,21 +347,21 @@ class GatheringTest {
     }
   }
 
-  /** A collective that says what it is told of gatherings. */
-  private static Collective listened(Collective collective, List<Long> told) {
+  /** A collective that records the parts announced to its gatherings. */
+  private static Collective listened(Collective collective, List<Long> announced) {
     return Proxies.of(
         Collective.class,
         (proxy, method, arguments) -> {
           Object result = Proxies.invoke(collective, method, arguments);
-          return result instanceof Gathering gathering ? listened(gathering, told) : result;
+          return result instanceof Gathering gathering ? listened(gathering, announced) : result;
         });
   }
 
-  private static Gathering listened(Gathering gathering, List<Long> told) {
+  private static Gathering listened(Gathering gathering, List<Long> announced) {
     return new Gathering() {
       @Override
       public void ready(long elements) {
-        told.add(elements);
+        announced.add(elements);
         gathering.ready(elements);
       }
 

@@ -183,7 +183,7 @@ class LinkFaultTest {
       if (fault == Fault.CUT) {
         failures.forEach(failure -> assertInstanceOf(WorkerLostException.class, failure));
       } else {
-        // At one worker it is the collective's limit that ends it, of which it tells the other.
+        // At one worker it is the collective's limit that ends it, of which it notifies the other.
         CollectiveException late =
             failures.stream()
                 .filter(CollectiveTimeoutException.class::isInstance)

@@ -602,7 +602,7 @@ class ShardedOptimizerTest {
         .build();
   }
 
-  /** What one worker may have been told that the others were not, with a word of the message. */
+  /** What one worker may have been given that the others were not, with a word of the message. */
   static Map<String, UnaryOperator<OptimizerBuilder>> differences() {
     Map<String, UnaryOperator<OptimizerBuilder>> all = new LinkedHashMap<>();
     all.put("eps=0.001", builder -> builder.rule(Adam.adam().eps(1e-3)));
@@ -755,7 +755,7 @@ class ShardedOptimizerTest {
     }
   }
 
-  /** Which nothing at the start can tell: a lambda says nothing of itself. */
+  /** Which nothing at the start can show: a lambda says nothing of itself. */
   @Test
   void aScheduleThatDiffersIsRefusedAtAll() throws Exception {
     List<Exception> failures =

@@ -246,7 +246,7 @@ class TcpEndpointTest {
     }
   }
 
-  /** Of three workers two differ; the third one is told, and does not wait out the time. */
+  /** Of three workers two differ; the third one is notified, and does not wait out the time. */
   @Test
   void aThirdWorkerDoesNotWaitForThoseThatDiffer() throws Exception {
     try (TcpEndpoint first = bind(Workers.LIMIT);
@@ -268,11 +268,11 @@ class TcpEndpointTest {
       }
       long half = Workers.LIMIT.toSeconds() / 2;
       assertInstanceOf(WorkersDifferException.class, atFirst.get(half, TimeUnit.SECONDS));
-      CollectiveException told = atThird.get(half, TimeUnit.SECONDS);
-      assertInstanceOf(WorkerLostException.class, told);
+      CollectiveException notified = atThird.get(half, TimeUnit.SECONDS);
+      assertInstanceOf(WorkerLostException.class, notified);
       assertTrue(
-          told.getMessage().startsWith("worker 0 ended before all workers were there"),
-          told.getMessage());
+          notified.getMessage().startsWith("worker 0 ended before all workers were there"),
+          notified.getMessage());
     }
   }
 

@@ -348,8 +348,8 @@ class StepListenerTest {
 
   @ParameterizedTest
   @MethodSource("backends")
-  void everyListenerIsToldWhateverTheOthersThrow(ContractBackend backend) {
-    List<Long> told = new ArrayList<>();
+  void everyListenerIsNotifiedWhateverTheOthersThrow(ContractBackend backend) {
+    List<Long> received = new ArrayList<>();
     try (Device device = backend.opener().get();
         Parameters parameters = Parameters.on(device).add("w", new float[] {1, 1}).build()) {
       OptimizerBuilder builder = Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1);
@@ -360,7 +360,8 @@ class StepListenerTest {
             },
             1);
       }
-      try (Optimizer optimizer = builder.listener(report -> told.add(report.step()), 1).build()) {
+      try (Optimizer optimizer =
+          builder.listener(report -> received.add(report.step()), 1).build()) {
         Exception failure =
             assertThrows(
                 UnsupportedOperationException.class,
@@ -371,7 +372,7 @@ class StepListenerTest {
         assertEquals("first", failure.getMessage());
         assertEquals("second", failure.getSuppressed()[0].getMessage());
         assertEquals(1, failure.getSuppressed().length);
-        assertEquals(List.of(1L), told);
+        assertEquals(List.of(1L), received);
       }
     }
   }

@@ -41,7 +41,7 @@ record GoldenCase(String name, JsonObject json, Map<String, Start> tensors, bool
   /** What the parameter itself is called among the values of a tensor. */
   static final String PARAMS = "params";
 
-  /** What the weights to evaluate with are called, where the reference tells them apart. */
+  /** What the weights to evaluate with are called, where the reference distinguishes them. */
   static final String EVALUATED = "eval_params";
 
   /** A parameter's starting values and the gradient of each step. */

@@ -349,7 +349,7 @@ class OptimizerGoldenTest {
   /**
    * Takes the steps of a case.
    *
-   * @param choices what the optimizer is told besides the case
+   * @param choices what the optimizer is given besides the case
    */
   static void run(
       Supplier<Device> opener,

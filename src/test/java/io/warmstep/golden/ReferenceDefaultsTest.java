@@ -25,8 +25,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * A rule that is told nothing is the reference's that is told nothing: their options and defaults
- * are the same. OptimizerGoldenTest compares the names of their state.
+ * A rule without options is the reference's without options: their options and defaults are the
+ * same. OptimizerGoldenTest compares the names of their state.
  */
 class ReferenceDefaultsTest {
   private static final Path SOURCES = Path.of("src/main/java/io/warmstep/rule");

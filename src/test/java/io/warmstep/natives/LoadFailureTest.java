@@ -23,8 +23,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What keeps a native library from being loaded and lies in how Java runs is told for what it is,
- * with the remedy: by programs of their own, of which each lacks something.
+ * What keeps a native library from being loaded and lies in how Java runs is reported for what it
+ * is, with the remedy: by programs of their own, of which each lacks something.
  */
 class LoadFailureTest {
   private static final String OTHER_FOLDER =
@@ -64,7 +64,7 @@ class LoadFailureTest {
         "-Djava.io.tmpdir=" + file);
   }
 
-  /** Whose name is there but cannot be read, which Java tells by an error without a message. */
+  /** Whose name is there but cannot be read, which Java reports by an error without a message. */
   @ParameterizedTest
   @ValueSource(strings = {"cuda", "opencl"})
   void aTemporaryFolderWithANameInAnotherLocale(String backend) throws Exception {
@@ -128,7 +128,7 @@ class LoadFailureTest {
             + "---(end of nested stack traces)---\n");
   }
 
-  /** Who comes second is told only that there was a first. */
+  /** Who comes second learns only that there was a first. */
   private static Throwable second(Throwable first) {
     Throwable e = new NoClassDefFoundError("Could not initialize class jcuda.driver.JCudaDriver");
     e.initCause(new ExceptionInInitializerError("Exception " + first + " [in thread \"main\"]"));
@@ -160,7 +160,7 @@ class LoadFailureTest {
         "java.io.IOException: No space left on device");
   }
 
-  /** Of which nothing is known, what was said last is told instead of a guess. */
+  /** Of which nothing is known, what was said last is reported instead of a guess. */
   @Test
   void anotherFailure() {
     String said = "/tmp/x/libJCudaDriver.so: /tmp/x/libJCudaDriver.so: invalid ELF header";

@@ -172,7 +172,7 @@ class FitBoundsTest {
   }
 
   @Test
-  void aBaselineOnTheSameRowsTellsWithinTheLuckOfTheDifference() {
+  void aBaselineOnTheSameRowsDecidesWithinTheLuckOfTheDifference() {
     FitVerdict.Builder run = run(losses(100, 30, 30), losses(100, 50, 50)).validationLossError(5);
     expect(APPROPRIATE, "", run.baseline("a", 45, NAN).judge());
     expect(OVER_FITTING, "below what b has", run.baseline("b", 40, NAN).judge());
@@ -287,7 +287,7 @@ class FitBoundsTest {
   }
 
   @Test
-  void adviceOnAHighTrainingLossTellsItsCourse() {
+  void adviceOnAHighTrainingLossNamesItsCourse() {
     double[] atChance = {100, 99, 99, 99, 99};
     expectAdvice(run(atChance, atChance).judge(), "the training loss stays at chance");
     double[] below = {100, 97, 97, 97, 97};

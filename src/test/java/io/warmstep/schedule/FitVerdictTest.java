@@ -73,7 +73,7 @@ class FitVerdictTest {
     assertEquals(40, verdict.best());
   }
 
-  /** No model can tell more: 0.49 is the least loss that these classes allow. */
+  /** No model can do better: 0.49 is the least loss that these classes allow. */
   @Test
   void noisyDataIsJudgedByWhatItAllows() {
     double[] train = decay(1, 0.48, 3, 41);
@@ -133,7 +133,7 @@ class FitVerdictTest {
   }
 
   @Test
-  void aSimpleMethodThatDoesBetterTellsOfUnderFitting() {
+  void aSimpleMethodThatDoesBetterShowsUnderFitting() {
     double[] flat = decay(0.9, 0.55, 2, 41);
     FitVerdict.Builder spirals = FitVerdict.of(flat, flat).chance(COIN, 0.5);
     assertVerdict(APPROPRIATE, "flattened", spirals.judge());
@@ -235,7 +235,7 @@ class FitVerdictTest {
   }
 
   @Test
-  void featuresThatSayNothingAreToldFromAModelThatLearnedNothing() {
+  void featuresThatSayNothingAreDistinguishedFromAModelThatLearnedNothing() {
     double[] train = decay(1, COIN, 2, 31);
     double[] validation = decay(1, COIN + 0.002, 2, 31);
     FitVerdict.Builder run = FitVerdict.of(train, validation).chance(COIN, 0.5);
@@ -287,7 +287,7 @@ class FitVerdictTest {
 
   /** What the same rows show of a simple method is no luck of the rows. */
   @Test
-  void aSimpleMethodThatDoesBetterOnTheSameRowsTellsOfOverFitting() {
+  void aSimpleMethodThatDoesBetterOnTheSameRowsShowsOverFitting() {
     FitVerdict.Builder run =
         FitVerdict.of(decay(4, 1.5, 3, 41), decay(4, 1.95, 2, 41))
             .chance(3, 0.05)

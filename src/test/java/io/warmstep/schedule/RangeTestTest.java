@@ -101,12 +101,12 @@ class RangeTestTest {
       double to = edge * Math.exp(4 + 4 * random.nextDouble());
       Result result =
           quadratic(RangeTest.exponential(from, to, steps), curvatures, 0, 0, random.nextLong());
-      String told = "run " + run + ": " + result.reason() + ", edge " + edge;
-      assertEquals(Outcome.FOUND, result.outcome(), told);
-      assertEquals(1, result.edge().getAsDouble() / edge, 0.2, told);
-      assertTrue(result.suggested().getAsDouble() < edge, told);
-      assertTrue(result.peak().getAsDouble() < edge, told);
-      assertTrue(result.high().isEmpty() || result.high().getAsDouble() < edge, told);
+      String message = "run " + run + ": " + result.reason() + ", edge " + edge;
+      assertEquals(Outcome.FOUND, result.outcome(), message);
+      assertEquals(1, result.edge().getAsDouble() / edge, 0.2, message);
+      assertTrue(result.suggested().getAsDouble() < edge, message);
+      assertTrue(result.peak().getAsDouble() < edge, message);
+      assertTrue(result.high().isEmpty() || result.high().getAsDouble() < edge, message);
     }
   }
 
@@ -144,17 +144,17 @@ class RangeTestTest {
       SplittableRandom random = new SplittableRandom(seed);
       RangeTest test = usual();
       Result result = of(test, step -> typical(test.rate(step), 0.2 * (random.nextDouble() - 0.5)));
-      String told = result.toString();
-      assertEquals(Outcome.FOUND, result.outcome(), told);
+      String message = result.toString();
+      assertEquals(Outcome.FOUND, result.outcome(), message);
       for (OptionalDouble rate :
           List.of(result.valley(), result.slide(), result.steepest(), result.minimumOverTen())) {
-        assertTrue(rate.getAsDouble() > 5e-5 && rate.getAsDouble() < 0.03, told);
+        assertTrue(rate.getAsDouble() > 5e-5 && rate.getAsDouble() < 0.03, message);
       }
       double edge = result.edge().getAsDouble();
-      assertTrue(edge > 0.03 && edge < 0.6, told);
-      assertTrue(result.low().getAsDouble() < result.valley().getAsDouble(), told);
-      assertTrue(result.valley().getAsDouble() < result.high().getAsDouble(), told);
-      assertTrue(result.high().getAsDouble() <= edge / 2, told);
+      assertTrue(edge > 0.03 && edge < 0.6, message);
+      assertTrue(result.low().getAsDouble() < result.valley().getAsDouble(), message);
+      assertTrue(result.valley().getAsDouble() < result.high().getAsDouble(), message);
+      assertTrue(result.high().getAsDouble() <= edge / 2, message);
       assertEquals(
           Math.min(
               result.high().getAsDouble(),

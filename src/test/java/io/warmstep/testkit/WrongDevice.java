@@ -16,7 +16,7 @@ import java.util.function.Consumer;
  *
  * @param device that does the work
  * @param report what it says of itself
- * @param mistake what is done after a step, which is told by its plan
+ * @param mistake what is done after a step, which its plan describes
  */
 public record WrongDevice(BackendDevice device, DeviceReport report, Consumer<StepPlan> mistake)
     implements BackendDevice {

@@ -102,8 +102,8 @@ final class BenchCommand implements Runnable {
   @Option(
       names = "--reported",
       description =
-          "Measure a step that a listener is told of, and of what it changed, in turn with the same"
-              + " step that nobody is told of.")
+          "Measure a step that is reported to a listener, with what it changed, in turn with the"
+              + " same step without a report.")
   private boolean reported;
 
   @Option(
@@ -258,8 +258,8 @@ final class BenchCommand implements Runnable {
     if (reported) {
       throw new ParameterException(
           spec.commandLine(),
-          "--captured is for steps without --reported, since listeners are not told of steps in"
-              + " graphs: leave one of the two out");
+          "--captured is for steps without --reported, since steps in graphs are not reported to"
+              + " listeners: leave one of the two out");
     }
     if (accumulate > 1) {
       throw new ParameterException(

@@ -42,7 +42,7 @@ final class DevicesCommand implements Runnable {
       millis = (System.nanoTime() - begin) / 1e6;
       fastest = device.report().name();
     }
-    List<DeviceReport> reports = Devices.all(); // after the self-test, whose result it tells
+    List<DeviceReport> reports = Devices.all(); // after the self-test, whose result it includes
     if (json) {
       out.println(Json.text(toJson(reports, fastest, millis)));
     } else {

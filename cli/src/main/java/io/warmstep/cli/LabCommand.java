@@ -115,7 +115,7 @@ final class LabCommand implements Callable<Integer> {
           data.name()
               + " has "
               + data.rows()
-              + " rows, too few to tell what was learned from luck: the lab needs at least "
+              + " rows, too few to distinguish what was learned from luck: the lab needs at least "
               + MIN_ROWS);
     }
     for (int i = data.columns(); i < data.features().length; i++) {

@@ -153,7 +153,7 @@ public final class Main implements Runnable {
     return at.getCommandSpec().exitCodeOnExecutionException();
   }
 
-  /** Exceptions that tell the user what to do, as opposed to a fault in this program. */
+  /** Exceptions whose message says what to do, as opposed to a fault in this program. */
   private static boolean isExpected(Exception e) {
     return (e.getMessage() != null || e instanceof IOException)
         && !(e instanceof NullPointerException)

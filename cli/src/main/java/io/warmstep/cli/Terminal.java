@@ -14,7 +14,7 @@ final class Terminal {
       return false;
     }
     try {
-      // From Java 22 on there is a console in any case, and this method, which tells.
+      // From Java 22 on there is always a console, and this method to say what it is.
       return (Boolean) Console.class.getMethod("isTerminal").invoke(console);
     } catch (ReflectiveOperationException e) {
       return true;

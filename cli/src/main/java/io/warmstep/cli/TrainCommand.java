@@ -362,7 +362,7 @@ final class TrainCommand implements Callable<Integer> {
         run.rate().description());
   }
 
-  /** In as few digits as tell it from others. */
+  /** In as few digits as distinguish it from others. */
   static String number(double value) {
     boolean isPlain = value == 0 || (value >= 1e-6 && value < 1e6);
     BigDecimal digits = BigDecimal.valueOf(value).stripTrailingZeros();

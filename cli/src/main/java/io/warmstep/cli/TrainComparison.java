@@ -120,7 +120,7 @@ final class TrainComparison {
     return entry.rate() == best.rate() ? "-" : entry.rate() < best.rate() ? "too low" : "too high";
   }
 
-  /** What tells a run from the others. */
+  /** What distinguishes a run from the others. */
   private String name(Entry entry) {
     List<String> parts = new ArrayList<>();
     add(parts, Entry::rateText, "", entry);

@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CommandLineTest {
   @TempDir Path folder;
 
-  /** Options that are wrong, and a part of what the user is told. */
+  /** Options that are wrong, and a part of the message. */
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

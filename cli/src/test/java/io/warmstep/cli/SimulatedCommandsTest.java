@@ -75,7 +75,7 @@ class SimulatedCommandsTest {
   }
 
   @Test
-  void devicesTellsWhatKeepsTheDriverFromKeepingKernels(@TempDir Path folder) throws IOException {
+  void devicesReportsWhatKeepsTheDriverFromKeepingKernels(@TempDir Path folder) throws IOException {
     String home = System.getProperty("user.home");
     Path file = Files.writeString(folder.resolve("file"), "");
     try {

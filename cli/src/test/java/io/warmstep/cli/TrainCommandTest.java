@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What {@code train} learns, tells and draws. */
+/** What {@code train} learns, prints and draws. */
 class TrainCommandTest {
   @TempDir Path folder;
 
@@ -131,10 +131,10 @@ class TrainCommandTest {
     assertFalse(train("--epochs", "1").has("classes"), "digits have no names");
   }
 
-  /** The settings that a run tells are those that it ran with, and give the same run again. */
+  /** The settings that a run prints are those that it ran with, and give the same run again. */
   @Test
-  void jsonTellsTheSettings() {
-    JsonObject told =
+  void jsonHasTheSettings() {
+    JsonObject printed =
         train(
             ("--data breast-cancer --train-fraction 0.5 --hidden 16,8 --epochs 3 --batch 10 --seed 7"
                     + " --rule adamw --betas 0.8,0.99 --weight-decay 0.1 --clip-norm 2"
@@ -151,7 +151,7 @@ class TrainCommandTest {
          "dtype": "bfloat16", "master": "exact", "state": "bfloat16", "rounding": "stochastic"}
         """;
     JsonObject expected = JsonParser.parseString(settings).getAsJsonObject();
-    expected.keySet().forEach(name -> assertEquals(expected.get(name), told.get(name), name));
+    expected.keySet().forEach(name -> assertEquals(expected.get(name), printed.get(name), name));
 
     JsonObject defaults = train("--epochs", "2");
     assertEquals("none", defaults.get("master").getAsString());
@@ -223,7 +223,7 @@ class TrainCommandTest {
   }
 
   @Test
-  void formsOfARuleAreTold() {
+  void formsOfARuleAreNamed() {
     JsonObject plain = train("--epochs", "2", "--rule", "adamw");
     JsonObject form =
         train("--epochs", "2", "--rule", "adamw", "--caution", "--lookahead", "3,0.8");
@@ -287,7 +287,7 @@ class TrainCommandTest {
     "breast-cancer, 3e-3, appropriate,   early stopping may do better",
     "breast-cancer, 1,    under-fitting, the learning rate may be too high",
   })
-  void aLowARightAndAHighRateAreTold(String data, String rate, String fit, String note) {
+  void aLowARightAndAHighRateAreReported(String data, String rate, String fit, String note) {
     String[] options = {"--data", data, "--lr", rate, "--epochs", "15", "--schedule", "constant"};
     JsonObject result = train(options);
     assertEquals(fit, result.get("fit").getAsString(), result.toString());

@@ -7,7 +7,7 @@ import java.lang.reflect.Field;
 import java.nio.Buffer;
 
 /**
- * Where direct buffers lie, to find those that overlap. From JDK 22 on the JDK tells; before, its
+ * Where direct buffers lie, to find those that overlap. From JDK 22 on the JDK says; before, its
  * unsupported module does. Without both nothing is known, and overlaps are not found.
  */
 final class DirectAddress {
@@ -24,7 +24,7 @@ final class DirectAddress {
     try {
       return (long) ADDRESS.invokeExact(buffer);
     } catch (Throwable e) {
-      throw new LinkageError("cannot tell the address of " + buffer, e);
+      throw new LinkageError("cannot determine the address of " + buffer, e);
     }
   }
 

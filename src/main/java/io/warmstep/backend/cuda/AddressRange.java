@@ -9,7 +9,7 @@ import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
 /**
- * How far memory of the caller's goes, as far as the driver tells. It knows where an allocation of
+ * How far memory of the caller's goes, as far as the driver knows. It knows where an allocation of
  * cuMemAlloc begins and ends. Memory of virtual memory management, as in pools and expandable
  * segments, it knows by the chunks that were mapped, and chunks that follow each other are one
  * memory to whoever mapped them. Of other memory, such as managed one, it knows nothing.
@@ -24,7 +24,7 @@ final class AddressRange {
    * @param address of the memory or within it
    * @param wanted the end that is asked for: what lies beyond it is not looked at
    * @return the wanted end or one beyond, if there is so much memory; the actual end, if there is
-   *     less; nothing if the driver does not tell
+   *     less; nothing if the driver does not know
    */
   static OptionalLong end(CudaContext context, long address, long wanted) {
     if (wanted == address) {

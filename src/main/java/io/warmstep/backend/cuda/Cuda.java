@@ -103,7 +103,7 @@ final class Cuda {
     };
   }
 
-  /** For JCuda's own exception, which does not tell the call. */
+  /** For JCuda's own exception, which does not name the call. */
   static WarmstepException failure(CudaException e, String operation, String device) {
     WarmstepException failure = failure(code(e), operation, device, 0);
     failure.addSuppressed(e);

@@ -49,7 +49,7 @@ final class CudaCapturedStep implements CapturedProgram {
   private Pointer pinned; // the exchange and the slots
   private ByteBuffer shared;
   private CUgraphExec graph; // or null
-  private CUevent decided; // once the device has told of all launches; null with a graph
+  private CUevent decided; // once the device has reported all launches; null with a graph
   private boolean hasRun;
 
   // Made once, so that a step allocates nothing.
@@ -179,7 +179,7 @@ final class CudaCapturedStep implements CapturedProgram {
     start.putInt(Layout.STATE_LAST_SKIPPED, from.isLastSkipped ? 1 : 0);
     allow(0);
     context.send(state.address(), start, Layout.STATE_BYTES);
-    shared.putLong(Layout.EXCHANGE_LAUNCHES, 0); // what a launch would tell
+    shared.putLong(Layout.EXCHANGE_LAUNCHES, 0); // what a launch would report
     shared.putLong(Layout.EXCHANGE_STEPS, from.steps);
     shared.putLong(Layout.EXCHANGE_SKIPPED, from.skipped);
     shared.putLong(Layout.EXCHANGE_EARLY, from.early);

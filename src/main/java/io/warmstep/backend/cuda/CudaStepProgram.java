@@ -21,7 +21,7 @@ import jcuda.driver.CUcontext;
  * A step as launches of kernels, prepared but for the step's numbers: one launch of the update for
  * each rule and each way in use to store the operands, after those of the norm if the plan needs
  * it. Nothing is waited for, except where non-finite gradients skip the step: whether it happens is
- * what {@link #run} returns, as soon as the norm tells, while the update still runs.
+ * what {@link #run} returns, as soon as the norm shows it, while the update still runs.
  */
 final class CudaStepProgram implements StepProgram {
   private final CudaDevice device;

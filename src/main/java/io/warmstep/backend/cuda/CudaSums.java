@@ -156,7 +156,7 @@ final class CudaSums {
     return hash;
   }
 
-  /** What sums.cu is told of all sums: see SumArguments. */
+  /** What sums.cu knows of all sums: see SumArguments. */
   static long kinds(List<SumKind> kinds) {
     long codes = 0;
     for (int i = 0; i < kinds.size(); i++) {

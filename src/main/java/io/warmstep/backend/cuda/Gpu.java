@@ -34,7 +34,7 @@ final class Gpu {
   /**
    * What a device is; throws what keeps it from being used.
    *
-   * @param index that the report tells
+   * @param index that the report gives
    */
   static DeviceReport report(CUdevice device, int index) {
     checkSimulator(device);

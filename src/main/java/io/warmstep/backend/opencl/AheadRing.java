@@ -26,8 +26,8 @@ final class AheadRing implements AutoCloseable {
   private final cl_mem scaleBuffer;
   private final Kernel begin;
   private final Kernel decide;
-  private final cl_mem[] told = new cl_mem[PLACES]; // a buffer each, as the host reads beside
-  private final Pointer[] toldPointers = new Pointer[PLACES];
+  private final cl_mem[] reported = new cl_mem[PLACES]; // a buffer each, as the host reads beside
+  private final Pointer[] reportedPointers = new Pointer[PLACES];
   private final ByteBuffer read = OpenCl.direct(COUNTS_BYTES);
   private final Pointer readPointer = Pointer.to(read);
 
@@ -68,8 +68,8 @@ final class AheadRing implements AutoCloseable {
         decide.set(10, Sizeof.cl_mem, Pointer.to(new long[] {scale.lossScaleAddress()}));
       }
       for (int i = 0; i < PLACES; i++) {
-        told[i] = resources.add(context.allocate(COUNTS_BYTES));
-        toldPointers[i] = Pointer.to(told[i]);
+        reported[i] = resources.add(context.allocate(COUNTS_BYTES));
+        reportedPointers[i] = Pointer.to(reported[i]);
       }
     } catch (RuntimeException | Error e) {
       resources.close();
@@ -117,14 +117,14 @@ final class AheadRing implements AutoCloseable {
 
   /** Behind the norm of a launch, the first being 1. Allocates nothing. */
   void decide(long launch) {
-    decide.set(9, Sizeof.cl_mem, toldPointers[place(launch)]);
+    decide.set(9, Sizeof.cl_mem, reportedPointers[place(launch)]);
     decide.launch();
     decided.set();
   }
 
   /** Reads the counts after one of the last launches, which the device has decided. */
   void read(long launch, CapturedCounts to) {
-    context.readSettled(told[place(launch)], 0, COUNTS_BYTES, readPointer);
+    context.readSettled(reported[place(launch)], 0, COUNTS_BYTES, readPointer);
     to.launches = launch;
     to.lossScale = read.getDouble(0);
     to.steps = read.getLong(8);

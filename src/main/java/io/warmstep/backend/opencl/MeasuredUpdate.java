@@ -58,7 +58,7 @@ final class MeasuredUpdate implements AutoCloseable {
     return segments;
   }
 
-  /** Tells the kernel where the rows are. */
+  /** Gives the kernel the place of the rows. */
   void prepare(UpdateTiles tiles) {
     MemorySlice some = null;
     for (int i = 0; i < next.length; i++) {

@@ -96,7 +96,7 @@ final class OpenCl {
 
   /**
    * For calls that launch kernels or wait for them: what there means a lack of resources elsewhere
-   * is how NVIDIA's driver tells of a kernel that failed, in an earlier call too.
+   * is how NVIDIA's driver reports a kernel that failed, in an earlier call too.
    */
   static void checkWork(int code, String operation, String device) {
     switch (code) {

@@ -10,8 +10,8 @@ import io.warmstep.step.StepInputs;
 /**
  * A step of which the host does not wait to hear whether it happens. The device decides that and
  * takes the step's numbers out of a ring, into which the host's arguments are put ahead. The host
- * knows what happened up to half a ring ago, as an event tells it there; when the ring is full, it
- * waits for that event.
+ * knows what happened up to half a ring ago, as an event shows; when the ring is full, it waits for
+ * that event.
  */
 final class OpenClAheadStep implements CapturedProgram {
   private static final int HALF = AheadRing.PLACES / 2;

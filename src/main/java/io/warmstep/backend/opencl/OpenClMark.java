@@ -24,7 +24,7 @@ final class OpenClMark implements Mark {
 
   @Override
   public boolean isReached() {
-    // Negative where a command failed, which whoever reads next is told.
+    // Negative where a command failed, which is reported to whoever reads next.
     return context.status(event) <= CL.CL_COMPLETE;
   }
 

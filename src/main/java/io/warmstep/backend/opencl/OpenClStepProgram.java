@@ -23,8 +23,8 @@ import java.util.Map;
  * 1024 bytes that are guaranteed; more groups take another launch.
  *
  * <p>Nothing is waited for, except where non-finite gradients skip the step: whether it happened is
- * what {@link #run} returns, as soon as the norm tells, while the update still runs. Or the step is
- * an {@link OpenClAheadStep}'s, with a ring, and run by {@link #launchAhead}.
+ * what {@link #run} returns, as soon as the norm shows it, while the update still runs. Or the step
+ * is an {@link OpenClAheadStep}'s, with a ring, and run by {@link #launchAhead}.
  */
 final class OpenClStepProgram implements StepProgram {
   private final OpenClDevice device;

@@ -52,7 +52,7 @@ final class SignalHandlers {
     }
   }
 
-  /** Whether libjsig is loaded, which only Linux tells; elsewhere it is taken for granted. */
+  /** Whether libjsig is loaded, which only Linux shows; elsewhere it is taken for granted. */
   private static boolean areKept() {
     Path loaded = Path.of("/proc/self/maps");
     if (!Files.exists(loaded)) {

@@ -416,9 +416,9 @@ class CapturedGraphTest extends SimulatedTest {
         });
   }
 
-  /** What the device has told already is known without a wait. */
+  /** What the device has reported already is known without a wait. */
   @Test
-  void whatTheDeviceToldIsKnownDuringACapture() {
+  void whatTheDeviceReportedIsKnownDuringACapture() {
     use(
         (optimizer, captured, exec) -> {
           captured.step();

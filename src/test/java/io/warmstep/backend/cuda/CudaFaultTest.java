@@ -56,7 +56,7 @@ class CudaFaultTest {
 
   /** An operation and what must be there before it. */
   private record Operation(String name, Consumer<CudaScene> setUp, Consumer<CudaScene> act) {
-    /** Closing logs a failure and goes on; a report tells it. */
+    /** Closing logs a failure and goes on; a report contains it. */
     boolean throwsOnFailure() {
       return !name.endsWith("close") && !name.endsWith("report");
     }
@@ -290,7 +290,7 @@ class CudaFaultTest {
     }
   }
 
-  /** Once or for good, whether it is counted tells whether it happened. */
+  /** Once or for good, it is counted exactly if it happened. */
   @ParameterizedTest(name = "for good: {0}")
   @ValueSource(booleans = {false, true})
   void aStepHappensOrFails(boolean forGood) throws Exception {

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is borrowed must lie within memory, as far as the driver tells where it ends. */
+/** What is borrowed must lie within memory, as far as the driver knows where it ends. */
 class CudaHandlesTest extends SimulatedTest {
   private static final ElementType FLOAT32 = ElementType.FLOAT32;
 

@@ -75,7 +75,7 @@ class CudaLifetimeTest extends SimulatedTest {
     }
   }
 
-  /** What a listener is told of is kept on the device. */
+  /** What is reported to a listener is kept on the device. */
   private static Optimizer withReport(Parameters parameters) {
     Optimizer optimizer =
         Optimizer.of(parameters)
@@ -238,7 +238,7 @@ class CudaLifetimeTest extends SimulatedTest {
         refused.getMessage());
   }
 
-  /** A cause that fails every release is told once. */
+  /** A cause that fails every release is reported once. */
   @Test
   void aFailureOfManyReleasesIsOneWarning() {
     Device device = Devices.require("cuda");

@@ -130,7 +130,7 @@ public final class CudaSim {
     return control(13, bytes, (1L << 32) + each);
   }
 
-  /** Memory of which the driver does not tell where it ends. */
+  /** Memory of which the driver does not say where it ends. */
   static long newUnknownMemory(long bytes) {
     return control(13, bytes, -1);
   }

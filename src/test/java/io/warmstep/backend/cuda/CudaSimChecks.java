@@ -10,7 +10,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * not show. JUnit finds this by itself where bin/test says so.
  */
 public final class CudaSimChecks implements AfterAllCallback {
-  private static long told;
+  private static long seen;
 
   /** The extension. */
   public CudaSimChecks() {}
@@ -18,8 +18,8 @@ public final class CudaSimChecks implements AfterAllCallback {
   @Override
   public void afterAll(ExtensionContext context) {
     CudaSim.load();
-    long before = told;
-    told = CudaSim.violations();
-    assertEquals(before, told, "violations that the simulator found and printed as cudasim: ...");
+    long before = seen;
+    seen = CudaSim.violations();
+    assertEquals(before, seen, "violations that the simulator found and printed as cudasim: ...");
   }
 }

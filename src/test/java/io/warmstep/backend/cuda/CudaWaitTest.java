@@ -108,7 +108,7 @@ class CudaWaitTest extends SimulatedTest {
       }
       assertEquals(0, CudaSim.waits() - waits);
       assertEquals(7, optimizer.stepCount());
-      assertEquals(1, CudaSim.waits() - waits, "to be told of the steps");
+      assertEquals(1, CudaSim.waits() - waits, "to learn of the steps");
     }
   }
 

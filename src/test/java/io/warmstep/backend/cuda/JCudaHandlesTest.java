@@ -13,7 +13,7 @@ import jcuda.driver.CUstream;
 import jcuda.runtime.cudaStream_t;
 import org.junit.jupiter.api.Test;
 
-/** JCuda's objects tell what they stand for. Needs no driver. */
+/** JCuda's objects say what they stand for. Needs no driver. */
 class JCudaHandlesTest {
   private static final long HANDLE = 0x7f12_3456_7890L;
 

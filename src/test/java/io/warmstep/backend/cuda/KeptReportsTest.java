@@ -225,7 +225,7 @@ class KeptReportsTest extends SimulatedTest {
     }
   }
 
-  /** The rest is told of, and whoever closes the optimizer need not know. */
+  /** The rest is reported, and whoever closes the optimizer need not know. */
   @Test
   void aFailedDeviceLosesTheReportsThatWereNotRead() {
     Pattern lost = Pattern.compile("the reports of (\\d) steps are lost, as the device failed");

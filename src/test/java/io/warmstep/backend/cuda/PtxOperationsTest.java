@@ -570,7 +570,7 @@ class PtxOperationsTest {
     }
   }
 
-  /** What the tests above must not pass over. */
+  /** What the tests above must not skip. */
   @Test
   void wrongInstructionsAreFound() {
     for (String wrong :

@@ -142,7 +142,7 @@ class DeviceInfoTest {
   }
 
   @Test
-  void ifNoneIsUsableAllReasonsAreTold() {
+  void ifNoneIsUsableAllReasonsAreReported() {
     List<DeviceInfo> found =
         List.of(
             device("an old GPU", 8, true, false, EXACT, "it is old"),

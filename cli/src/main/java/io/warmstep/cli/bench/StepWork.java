@@ -26,7 +26,7 @@ import java.util.SplittableRandom;
  * @param adaptiveClip the largest norm of a tensor's gradient as a share of the tensor's, or 0 for
  *     none
  * @param isCaptured whether the device takes the step in a CUDA graph
- * @param isReported whether a listener is told of each step and what it changed
+ * @param isReported whether each step and what it changed is reported to a listener
  */
 public record StepWork(
     UpdateRule rule,
@@ -53,7 +53,7 @@ public record StepWork(
    * @param microBatches whose gradients the step takes the mean of
    * @param adaptiveClip the largest norm of a tensor's gradient as a share of the tensor's
    * @param isCaptured whether the device takes the step in a CUDA graph
-   * @param isReported whether a listener is told of each step
+   * @param isReported whether each step is reported to a listener
    */
   public StepWork {
     lengths = List.copyOf(lengths);
@@ -94,7 +94,7 @@ public record StepWork(
         rule, precision, isFull, lengths, microBatches, adaptiveClip, false, isReported);
   }
 
-  /** The same, which nobody is told of. */
+  /** The same without a report. */
   StepWork unreported() {
     return new StepWork(
         rule, precision, isFull, lengths, microBatches, adaptiveClip, isCaptured, false);

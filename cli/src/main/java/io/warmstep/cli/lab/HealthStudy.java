@@ -244,7 +244,7 @@ final class HealthStudy implements Study {
                     + " of the time");
   }
 
-  /** Looks at some steps of the run: what no listener is told. */
+  /** Looks at some steps of the run: what no listener receives. */
   private static final class Monitor implements Run.Probe {
     private final DataSet rows;
     private final int every;

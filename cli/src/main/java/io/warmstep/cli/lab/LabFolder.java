@@ -45,7 +45,7 @@ public final class LabFolder {
               null);
         }
       }
-      Files.delete(Files.createTempFile(folder, "lab", ".tmp")); // permissions alone do not tell
+      Files.delete(Files.createTempFile(folder, "lab", ".tmp")); // permissions alone do not show it
     } catch (IOException e) {
       throw refused(folder, "but nothing can be written there; give another folder", e);
     }

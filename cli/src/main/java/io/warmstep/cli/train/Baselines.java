@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * How well the test rows can be told without a network, by three methods that take no setting and
- * no random number. They are what a model has to beat: one that is no better than the class
+ * How well the test rows can be classified without a network, by three methods that take no setting
+ * and no random number. They are what a model has to beat: one that is no better than the class
  * frequencies has learned nothing, and one that is clearly worse than a simple method could have
  * learned more.
  *
@@ -147,7 +147,7 @@ public record Baselines(
     return tally.mean();
   }
 
-  /** The number of neighbours that best tells each training row by the others. */
+  /** The number of neighbours that best classifies each training row by the others. */
   private static int bestCount(DataSet train, int rows, double[] frequencies) {
     Tally[] tallies = new Tally[NEIGHBOURS.length];
     Arrays.setAll(tallies, i -> new Tally());

@@ -12,7 +12,7 @@ public record Clipping(double norm, double adaptive) {
   /** Not at all. */
   public static final Clipping NONE = new Clipping(0, 0);
 
-  /** Tells an optimizer. */
+  /** Sets it in an optimizer. */
   void set(OptimizerBuilder builder) {
     if (norm > 0) {
       builder.clipNorm(norm);

@@ -73,7 +73,7 @@ public final class BitComparison {
     }
   }
 
-  /** Is told of the progress. */
+  /** Is notified of the progress. */
   @FunctionalInterface
   public interface Listener {
     /**
@@ -90,7 +90,7 @@ public final class BitComparison {
    *
    * @param device where to run
    * @param isQuick whether few cases that cover every two choices are enough
-   * @param listener is told after each case
+   * @param listener is notified after each case
    * @return what came out
    * @throws io.warmstep.WarmstepException if the device fails
    */

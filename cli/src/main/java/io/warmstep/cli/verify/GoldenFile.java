@@ -68,7 +68,7 @@ public record GoldenFile(Map<String, Start> tensors, List<Case> cases) {
    *
    * @param step the step, from 1
    * @param parameters by tensor
-   * @param evaluated the parameters for evaluation by tensor, if the optimizer tells them apart;
+   * @param evaluated the parameters for evaluation by tensor, if the optimizer distinguishes them;
    *     otherwise empty
    * @param state of each element by tensor, then by the reference's names
    * @param numbers what the reference keeps once for a tensor, likewise; without the count of steps

@@ -152,7 +152,7 @@ final class GoldenParser {
         List.copyOf(snapshots));
   }
 
-  /** The case's own, or the reference's default where the file tells that. */
+  /** The case's own, or the reference's default where the file names that. */
   private static double learningRate(JsonObject json, JsonObject hyper, String where) {
     if (hyper.has("lr")) {
       return number(hyper.get("lr"), where);

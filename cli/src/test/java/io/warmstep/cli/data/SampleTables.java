@@ -63,7 +63,7 @@ public final class SampleTables {
     return table("independent", 2, x, random.ints(rows, 0, 2).toArray());
   }
 
-  /** Fewer rows than columns, of which one tells something about the class. */
+  /** Fewer rows than columns, of which one says something about the class. */
   public static DataSet tinyWide(int rows, int columns, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     float[][] x = normal(rows, columns, random);
@@ -85,7 +85,7 @@ public final class SampleTables {
     return table("separable", 2, x, labels);
   }
 
-  /** Arms of a spiral around each other, one for each class; a line tells next to nothing. */
+  /** Arms of a spiral around each other, one for each class; a line separates next to nothing. */
   public static DataSet spirals(int rows, int classes, double turns, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     float[][] x = new float[rows][2];
@@ -137,7 +137,7 @@ public final class SampleTables {
     return table("mislabelled", 2, x, labels);
   }
 
-  /** Two rings around each other that overlap; the radius alone tells the class, not always. */
+  /** Two rings around each other that overlap; the radius alone gives the class, not always. */
   public static DataSet rings(int rows, double spread, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     float[][] x = new float[rows][2];

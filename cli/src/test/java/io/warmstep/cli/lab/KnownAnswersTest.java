@@ -58,7 +58,7 @@ class KnownAnswersTest {
         .toJson();
   }
 
-  /** The class is the sign of a product, which one hidden unit cannot tell. */
+  /** The class is the sign of a product, which one hidden unit cannot learn. */
   private static DataSet checkerboard(int rows) {
     SplittableRandom random = new SplittableRandom(1);
     float[] features = new float[2 * rows];

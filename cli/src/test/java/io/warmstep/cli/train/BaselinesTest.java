@@ -59,7 +59,7 @@ class BaselinesTest {
   }
 
   @Test
-  void realDataIsToldWell() throws IOException {
+  void realDataIsClassifiedWell() throws IOException {
     Baselines digits = of(DataSets.digits());
     assertQuality(0.14, 0.97, 0.04, digits.softmaxRegression());
     assertQuality(0.15, 0.98, 0.05, digits.nearestNeighbours());

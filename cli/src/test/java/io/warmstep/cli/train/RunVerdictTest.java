@@ -112,10 +112,10 @@ class RunVerdictTest {
     long turn = 1 + Math.floorMod((table + hidden + rate + epochs).hashCode(), 2);
     for (long seed : RuleMatrix.IS_FULL ? new long[] {1, 2} : new long[] {turn}) {
       FitVerdict verdict = judge(table(table, seed), sizes, rate, epochs, seed);
-      String told = "seed " + seed + ": " + verdict;
-      assertEquals(fit, verdict.fit().toString(), told);
-      assertTrue(verdict.advice().toString().contains(advice), told);
-      assertTrue(!advice.isEmpty() || verdict.advice().isEmpty(), told);
+      String message = "seed " + seed + ": " + verdict;
+      assertEquals(fit, verdict.fit().toString(), message);
+      assertTrue(verdict.advice().toString().contains(advice), message);
+      assertTrue(!advice.isEmpty() || verdict.advice().isEmpty(), message);
     }
   }
 }

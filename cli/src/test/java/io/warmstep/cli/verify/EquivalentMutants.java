@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 
 /** Changes of the PTX that change no result: what they look like, and why they do not. */
 final class EquivalentMutants {
-  /** One kind, told by the mutant and the whole text. */
+  /** One kind, recognized by the mutant and the whole text. */
   private record Kind(String reason, BiPredicate<PtxMutants.Mutant, List<String>> isIt) {}
 
   private static final List<Kind> KINDS =
@@ -144,8 +144,8 @@ final class EquivalentMutants {
               "an element on the diagonal of a symmetric product is stored twice then",
               EquivalentMutants::isOnDiagonal),
           new Kind(
-              "the host, which is told after all threads have read their slot, does not run beside"
-                  + " the interpreter",
+              "the host, which is notified after all threads have read their slot, does not run"
+                  + " beside the interpreter",
               (mutant, text) ->
                   mutant.entry().equals("captured_step")
                       && mutant.kind() == PtxMutants.Kind.NO_BARRIER

@@ -172,7 +172,7 @@ final class Binding implements AutoCloseable {
         .orElse(null);
   }
 
-  /** Tells autograd that the members have other values. */
+  /** Informs autograd that the members have other values. */
   void markChanged() {
     members.forEach(member -> LibTorch.markChanged(member.values));
   }

@@ -12,7 +12,7 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * What libtorch tells of a tensor and DJL's classes do not: where its elements lie, and in which
+ * What libtorch says of a tensor and DJL's classes do not: where its elements lie, and in which
  * order. DJL's handle of an array is a pointer to an {@code at::Tensor}, which is what libtorch's C
  * functions (torch/csrc/inductor/aoti_torch/c/shim.h) take.
  */
@@ -20,7 +20,7 @@ final class LibTorch {
   private static final Map<String, String> NAMES =
       Map.of("dataPointer", "aoti_torch_get_data_ptr", "strides", "aoti_torch_get_strides");
 
-  /** Kept: a class that fails to initialize tells the cause only once. */
+  /** Kept: a class that fails to initialize reports the cause only once. */
   @SuppressWarnings("StaticAssignmentOfThrowable")
   private static final Throwable FAILURE = register();
 
@@ -140,7 +140,7 @@ final class LibTorch {
     if (String.valueOf(failure.getMessage()).startsWith("Error looking up function")) {
       return "libtorch in "
           + folder
-          + " lacks the C functions that tell where tensors lie: use PyTorch 2.7.1, with which this"
+          + " lacks the C functions that say where tensors lie: use PyTorch 2.7.1, with which this"
           + " module is tested";
     }
     return "libtorch in "

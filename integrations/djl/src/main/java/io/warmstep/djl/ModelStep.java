@@ -525,7 +525,7 @@ public final class ModelStep implements AutoCloseable {
         requireInPlace();
         swap(Optimizer::train);
       } catch (IllegalStateException e) {
-        // the next step, or saving, tells of it
+        // the next step, or saving, reports it
       }
     }
   }

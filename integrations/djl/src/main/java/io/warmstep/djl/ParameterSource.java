@@ -18,6 +18,6 @@ interface ParameterSource {
   /** The arrays of those of the named parameters that are trained at present. */
   List<Replicas> trained(Map<String, Parameter> named);
 
-  /** Tells that a step took place, begun at a time of {@link System#nanoTime()}. */
+  /** Notes that a step took place, begun at a time of {@link System#nanoTime()}. */
   void stepped(long begin);
 }

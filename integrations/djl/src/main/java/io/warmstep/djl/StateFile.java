@@ -225,8 +225,8 @@ final class StateFile {
     List<String> missing = new ArrayList<>();
     parameters.forEach(
         (name, parameter) -> {
-          boolean isTold = saved.contains(name) || untrained.contains(name);
-          if (parameter.requiresGradient() && !isTold) {
+          boolean isKnown = saved.contains(name) || untrained.contains(name);
+          if (parameter.requiresGradient() && !isKnown) {
             missing.add(name);
           }
         });

@@ -9,12 +9,12 @@ import java.util.Set;
 import java.util.function.BooleanSupplier;
 
 /**
- * Where one step of a trainer ends and the next begins. DJL does not tell: it calls an optimizer
- * for each parameter that is trained, mostly in the order of the step before, and for each of a
+ * Where one step of a trainer ends and the next begins. DJL does not say: it calls an optimizer for
+ * each parameter that is trained, mostly in the order of the step before, and for each of a
  * parameter's devices right after the other.
  */
 final class TrainerSteps {
-  /** Of a step with hundreds of parameters, enough to tell that it is over. */
+  /** Of a step with hundreds of parameters, enough to see that it is over. */
   private static final int SOME = 8;
 
   private List<Key> former = List.of();
@@ -58,7 +58,7 @@ final class TrainerSteps {
         && former.get(lastInFormer + 1).equals(key);
   }
 
-  /** Tells that an update took place. */
+  /** Notes that an update took place. */
   void updated(Key key, boolean begins) {
     if (begins) {
       former = new ArrayList<>(current);

@@ -96,7 +96,7 @@ public final class WarmstepOptimizer extends Optimizer {
     if (names == null) {
       if (!recipe.groups().isEmpty()) {
         throw new IllegalStateException(
-            "groups go by parameter names, which DJL's trainer does not tell: call"
+            "groups go by parameter names, which DJL's trainer does not give: call"
                 + " names(model.getBlock()) on the builder, or use a ModelStep");
       }
       return id;
@@ -236,7 +236,7 @@ public final class WarmstepOptimizer extends Optimizer {
     }
   }
 
-  /** Tells that a ModelStep of a trainer has taken a step. */
+  /** Notes that a ModelStep of a trainer has taken a step. */
   void hasStepped(Object of) {
     if (!isStepping(of)) {
       trainer = new WeakReference<>(of);

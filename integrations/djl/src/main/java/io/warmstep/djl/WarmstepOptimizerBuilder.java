@@ -158,7 +158,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   }
 
   /**
-   * Tells the names of parameters, of which DJL's trainer gives the ids only. A {@link ModelStep}
+   * Gives the names of parameters, of which DJL's trainer gives the ids only. A {@link ModelStep}
    * finds them by itself.
    *
    * @param block the model's
@@ -426,7 +426,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
     return recipe;
   }
 
-  /** Refuses an option that none of the rules has a use for: no optimizer would be told of it. */
+  /** Refuses an option that none of the rules has a use for: it would reach no optimizer. */
   private static void requireUse(
       Recipe recipe, String name, Object value, String range, String advice) {
     Recipe.Option option = recipe.options().get(name);

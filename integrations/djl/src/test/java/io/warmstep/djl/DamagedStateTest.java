@@ -120,7 +120,7 @@ class DamagedStateTest {
 
   @ParameterizedTest
   @MethodSource("damaged")
-  void aDamagedFileIsTold(String reason, byte[] bytes) throws IOException {
+  void aDamagedFileIsReported(String reason, byte[] bytes) throws IOException {
     Path file = Files.write(folder.resolve("damaged"), bytes);
     WarmstepOptimizer optimizer = optimizer(Adam.adam());
     try (Toy toy = new Toy(optimizer)) {
@@ -264,7 +264,7 @@ class DamagedStateTest {
   /** Whatever bytes change, restoring works or says what is wrong, and memory stays bounded. */
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3})
-  void anyDamageIsToldOrHarmless(long seed) throws IOException {
+  void anyDamageIsReportedOrHarmless(long seed) throws IOException {
     SplittableRandom random = new SplittableRandom(seed);
     WarmstepOptimizer optimizer = optimizer(Adam.adam());
     try (Toy toy = new Toy(optimizer, DataType.FLOAT32, normalized())) {

@@ -189,7 +189,7 @@ class FailureTest {
     }
   }
 
-  /** What could not be copied is not passed over in silence. */
+  /** What could not be copied is not skipped in silence. */
   @Test
   void statesThatCannotBeCopiedAreAFailure() {
     StateStore store = new StateStore(0);

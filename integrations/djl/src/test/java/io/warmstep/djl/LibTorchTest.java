@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import ai.djl.engine.Engine;
 import org.junit.jupiter.api.Test;
 
-/** Why libtorch's functions cannot be called is told, and not guessed. */
+/** Why libtorch's functions cannot be called is reported, and not guessed. */
 class LibTorchTest {
   @Test
   void aFunctionThatIsNotThere() {
     assertEquals(
-        "libtorch in /torch lacks the C functions that tell where tensors lie: use PyTorch "
+        "libtorch in /torch lacks the C functions that say where tensors lie: use PyTorch "
             + Engine.getEngine("PyTorch").getVersion()
             + ", with which this module is tested",
         LibTorch.reason(

@@ -205,7 +205,7 @@ class SeveralDevicesTest {
     }
   }
 
-  /** Whose update changes nothing, so that the values tell nothing. */
+  /** Whose update changes nothing, so that the values show nothing. */
   @Test
   void replicasStayEqualWhenAGradientIsZero() {
     for (int zeroAt = 1; zeroAt <= 3; zeroAt++) {
@@ -345,9 +345,9 @@ class SeveralDevicesTest {
     assertTrue(message.startsWith("device is mps"), message);
   }
 
-  /** On a machine without CUDA the cause is told, and nothing else is stepped on instead. */
+  /** On a machine without CUDA the cause is reported, and nothing else is stepped on instead. */
   @Test
-  void missingCudaIsTold() {
+  void missingCudaIsReported() {
     try (NDManager manager = NDManager.newBaseManager()) {
       assertEquals(0, manager.zeros(new Shape(1)).getFloat()); // libtorch is loaded
       String message =

@@ -52,7 +52,7 @@ class StateFileTest {
   }
 
   @Test
-  void theMetadataTellsWhatTheFileIs() {
+  void theMetadataSaysWhatTheFileIs() {
     assertTrue(
         header.startsWith("{\"__metadata__\":{\"format\":\"warmstep\",\"version\":\"1\","), header);
     String about = ",\"rule\":\"adam\",\"untrained\":\"[\\\"03Linear_bias\\\"]\"}";

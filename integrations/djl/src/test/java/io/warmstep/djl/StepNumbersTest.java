@@ -34,7 +34,7 @@ class StepNumbersTest {
 
   @TempDir Path folder;
 
-  /** A tracker that tells which numbers it was asked for. */
+  /** A tracker that records which numbers it was asked for. */
   private static final class Asked implements Tracker {
     final List<Integer> numbers = new ArrayList<>();
 

@@ -174,7 +174,7 @@ public final class MlpClassificationModel
 
   /**
    * Is of training summaries, which this model has none of. MLlib's two superclasses declare it
-   * with types that only Scala takes for one another, so that Java must be told which it is.
+   * with types that only Scala takes for one another, so that Java needs it spelled out.
    */
   @Override
   @SuppressWarnings({"rawtypes", "unchecked"})

@@ -55,7 +55,7 @@ public final class MlpClassifier extends MlpClassifierParams implements DefaultP
   /**
    * With a uid of its own.
    *
-   * @param uid tells this stage from others
+   * @param uid distinguishes this stage from others
    */
   public MlpClassifier(String uid) {
     this(new Held(StageUid.hold(uid)));

@@ -24,10 +24,10 @@ import org.apache.spark.api.java.JavaSparkContext;
 /**
  * A standalone cluster: a master and two workers as processes of their own, from the jars that this
  * test has. Each worker is in a network namespace, as a host of its own, where that is possible,
- * else on loopback; it has two cores and tells of two GPUs, whether there are any or not.
+ * else on loopback; it has two cores and announces two GPUs, whether there are any or not.
  */
 final class SparkCluster implements AutoCloseable {
-  /** Of the GPUs that each worker tells of: numbers, or the beginnings of UUIDs. */
+  /** Of the GPUs that each worker announces: numbers, or the beginnings of UUIDs. */
   static final List<List<String>> GPUS = List.of(List.of("0", "1"), List.of("GPU-a2", "GPU-a3"));
 
   private static final Pattern STARTED = Pattern.compile("Starting Spark master at (spark://\\S+)");

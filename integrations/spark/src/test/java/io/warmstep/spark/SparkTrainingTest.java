@@ -190,7 +190,7 @@ class SparkTrainingTest {
     };
   }
 
-  /** Bits do not tell going on from starting over, but the rows of the first step do. */
+  /** Bits do not distinguish going on from starting over, but the rows of the first step do. */
   @Test
   void aStageThatFailedGoesOnFromTheCheckpoint(@TempDir Path folder) throws Exception {
     String expected = training(spark.parallelize(digits, 2)).steps(25).train().parameters().bits();
