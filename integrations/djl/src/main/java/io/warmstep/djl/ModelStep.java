@@ -396,11 +396,11 @@ public final class ModelStep implements AutoCloseable {
     }
     io.warmstep.Device device = TrainingDevices.shared().of(on);
     if (binding == null || !store.isHeldBy(holder) || !binding.fits(device, members)) {
-      store.rest();
+      store.detach();
       binding =
-          new Binding(optimizer.recipe(), device, members, store.resting(), store.steps(), true);
+          new Binding(optimizer.recipe(), device, members, store.detached(), store.steps(), true);
       store.passTo(holder);
-      members.forEach(member -> store.resting().remove(member.id()));
+      members.forEach(member -> store.detached().remove(member.id()));
     }
   }
 
@@ -510,7 +510,7 @@ public final class ModelStep implements AutoCloseable {
   private void letGo() {
     try {
       if (store.isHeldBy(holder)) {
-        store.rest();
+        store.detach();
       }
     } finally {
       standIns.values().forEach(PtNDArray::close);

@@ -123,7 +123,7 @@ final class ParameterSteps implements StateStore.Holder {
       io.warmstep.Device device = TrainingDevices.shared().of(weight.getDevice());
       if (!isCurrent || entry == null || !entry.fits(device, weight, number)) {
         Entry source = isCurrent ? entry : newest;
-        ParameterState state = source == null ? store.resting().get(id) : source.binding.state(id);
+        ParameterState state = source == null ? store.detached().get(id) : source.binding.state(id);
         entry = bind(key, name, weight, state, number - 1);
       }
       step(entry, gradient);
@@ -184,7 +184,7 @@ final class ParameterSteps implements StateStore.Holder {
       former.close();
     }
     owned.newest.putIfAbsent(key.id(), entry);
-    store.resting().remove(key.id());
+    store.detached().remove(key.id());
     return entry;
   }
 

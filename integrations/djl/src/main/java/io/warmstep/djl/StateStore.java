@@ -10,7 +10,7 @@ import java.util.Map;
  * at present. Ids are unique and fixed for the life of a parameter; names are for files and users.
  */
 final class StateStore {
-  private final Map<String, ParameterState> resting = new LinkedHashMap<>();
+  private final Map<String, ParameterState> detached = new LinkedHashMap<>();
   private final long begin;
   private long steps;
   private Holder holder;
@@ -83,10 +83,10 @@ final class StateStore {
     }
   }
 
-  /** Makes a holder the one that steps; the former one's states come to rest here. */
+  /** Makes a holder the one that steps; the former one's states are detached from it. */
   void passTo(Holder next) {
     if (holder != next) {
-      rest();
+      detach();
       holder = next;
     }
   }
@@ -95,14 +95,14 @@ final class StateStore {
     return holder == candidate;
   }
 
-  /** Takes all states here, so that the optimizers of the holder can be closed. */
-  void rest() {
+  /** Detaches all states from the holder, so that its optimizers can be closed. */
+  void detach() {
     if (holder != null) {
       Holder former = holder;
       holder = null;
       try {
         if (failure == null) {
-          resting.putAll(former.states());
+          detached.putAll(former.states());
         }
       } catch (RuntimeException | Error e) {
         failed(e);
@@ -114,24 +114,24 @@ final class StateStore {
   }
 
   /** The states that no holder has; a holder removes those that it takes. */
-  Map<String, ParameterState> resting() {
-    return resting;
+  Map<String, ParameterState> detached() {
+    return detached;
   }
 
   /** A copy of one state, or null if there is none. */
   ParameterState get(String id) {
     ParameterState held = holder == null ? null : holder.state(id);
-    return held == null ? resting.get(id) : held;
+    return held == null ? detached.get(id) : held;
   }
 
   /** Whether there is a state of a parameter. */
   boolean has(String id) {
-    return resting.containsKey(id) || (holder != null && holder.has(id));
+    return detached.containsKey(id) || (holder != null && holder.has(id));
   }
 
   /** Copies of all states, the held ones as they are now. */
   Map<String, ParameterState> all() {
-    Map<String, ParameterState> all = new LinkedHashMap<>(resting);
+    Map<String, ParameterState> all = new LinkedHashMap<>(detached);
     if (holder != null) {
       all.putAll(holder.states());
     }
@@ -145,8 +145,8 @@ final class StateStore {
       holder = null;
     }
     failure = null;
-    resting.clear();
-    resting.putAll(states);
+    detached.clear();
+    detached.putAll(states);
     steps = states.values().stream().mapToLong(ParameterState::steps).max().orElse(begin);
   }
 }

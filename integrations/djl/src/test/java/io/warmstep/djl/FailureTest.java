@@ -214,7 +214,7 @@ class FailureTest {
           @Override
           public void release() {}
         });
-    assertSame(noMemory, assertThrows(OutOfMemoryError.class, store::rest));
+    assertSame(noMemory, assertThrows(OutOfMemoryError.class, store::detach));
     assertSame(noMemory, assertThrows(StepFailedException.class, store::checkUsable).getCause());
     store.replace(Map.of());
     store.checkUsable();

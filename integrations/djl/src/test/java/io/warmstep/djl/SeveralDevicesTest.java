@@ -165,7 +165,7 @@ class SeveralDevicesTest {
       for (int i = 0; i < 50; i++) {
         optimizer.update("w", first, zero);
       }
-      assertEquals(Map.of(), optimizer.store().resting());
+      assertEquals(Map.of(), optimizer.store().detached());
       now[0] = Device.gpu(1);
       NDArray second = first.duplicate();
       optimizer.update("w", second, zero);
