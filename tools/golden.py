@@ -2,7 +2,7 @@
 """Computes the golden files anew: the trajectories of src/test/resources/golden with PyTorch 1.13.1.
 
 Starting points, gradients, and what a case is called and set to are read from the files; what the
-reference makes of them is computed and written back, one case a line. So to add a case, add its
+reference makes of them is computed and written back, one case per line. So to add a case, add its
 line without "snapshots" (of a schedule, without "learning_rates") and run this.
 
 Needs PyTorch 1.13.1 on the processor (Debian 12: apt-get install --no-install-recommends
@@ -26,7 +26,7 @@ RATES = 200
 
 
 def text(golden):
-    """The text of a file: a member a line, and each element of a list of objects on its own."""
+    """The text of a file: one member per line, and each element of a list of objects on its own."""
     members = []
     for name, value in golden.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):

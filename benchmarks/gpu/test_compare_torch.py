@@ -82,7 +82,7 @@ class GradScaler:
         self.scaled = True
 
     def unscale_(self, optimizer):
-        assert self.scaled and not self.unscaled, "made, and once a step"
+        assert self.scaled and not self.unscaled, "made, and once per step"
         self.unscaled = True
 
     def step(self, optimizer):

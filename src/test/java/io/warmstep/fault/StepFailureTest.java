@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** A step that breaks off in the middle. */
 class StepFailureTest {
-  /** Adds one a step, and throws in the block of the count given. */
+  /** Adds 1 in each step, and throws in the block of the count given. */
   private record Breaking(AtomicInteger blocksLeft, Throwable thrown) implements UpdateRule {
     @Override
     public String name() {

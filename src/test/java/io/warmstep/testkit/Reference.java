@@ -16,7 +16,7 @@ public final class Reference {
   private final Arithmetic arithmetic;
   private final ElementRule elementRule;
 
-  /** One row an element: the parameter, then the rule's state. */
+  /** One row per element: the parameter, then the rule's state. */
   private final double[][] elements;
 
   /** The rule's state that holds one value for all elements. */

@@ -152,7 +152,7 @@ public final class MatrixSpeed {
   private static void print(String what, double perNano, double peak) {
     System.out.printf(
         Locale.ROOT,
-        "%s: %.2f thousand million multiply-adds a second, %.2f of the peak%n",
+        "%s: %.2f 10^9 multiply-adds per second, %.2f of the peak%n",
         what,
         perNano,
         perNano / peak);

@@ -9,7 +9,7 @@ import com.google.gson.JsonPrimitive;
 import java.util.Locale;
 import java.util.Map;
 
-/** How the command line writes JSON: an object a line. */
+/** How the command line writes JSON: one object per line. */
 final class Json {
   private static final Gson GSON =
       new GsonBuilder().serializeNulls().disableHtmlEscaping().create();

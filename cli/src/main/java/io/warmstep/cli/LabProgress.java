@@ -6,7 +6,7 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
-/** What is shown while the lab works: a bar on a terminal, a line a study elsewhere. */
+/** What is shown while the lab works: a bar on a terminal, a line per study elsewhere. */
 abstract class LabProgress implements Progress, AutoCloseable {
   static LabProgress of(boolean silent, String task, PrintWriter out) {
     if (silent) {

@@ -31,9 +31,9 @@ import picocli.CommandLine.Spec;
 
 /**
  * {@code warmstep measure}: times steps on request, so that another program can take turns with it.
- * Reads a JSON object a line and answers each with one; what cannot be done is answered with {@code
- * error}. Several models are told apart by the name that their requests have as {@code model}; an
- * open takes the place of the one before of that name.
+ * Reads one JSON object per line and answers each with one; what cannot be done is answered with
+ * {@code error}. Several models are told apart by the name that their requests have as {@code
+ * model}; an open takes the place of the one before of that name.
  *
  * <pre>
  * {"open": {"rule": "adam", "dtype": "float32", "lengths": [25000000]}}   {"parameters": 25000000}
@@ -50,8 +50,8 @@ import picocli.CommandLine.Spec;
     hidden = true,
     mixinStandardHelpOptions = true,
     description = {
-      "Times steps on request: reads JSON from standard input, a request a line, and answers each"
-          + " with a line. benchmarks/gpu/compare_torch.py uses it.",
+      "Times steps on request: reads JSON from standard input, one request per line, and answers"
+          + " each with a line. benchmarks/gpu/compare_torch.py uses it.",
       "The first line that it writes names the device."
     })
 final class MeasureCommand implements Callable<Integer> {

@@ -38,7 +38,7 @@ final class TileTable {
     }
   }
 
-  /** How many there are, one a block. */
+  /** How many there are, one per block. */
   int blocks() {
     return blocks;
   }

@@ -179,7 +179,7 @@ class PtxOperationsTest {
     return found;
   }
 
-  /** norm.cu: 16 elements a thread, of which the first halving makes 8 and the second 4. */
+  /** norm.cu: 16 elements per thread, of which the first halving makes 8 and the second 4. */
   private static final int LEAF = 16;
 
   /** The first halving of a node, 8 sums, then {@link #FOLD}. */

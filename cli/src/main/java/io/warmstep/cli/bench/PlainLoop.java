@@ -10,7 +10,9 @@ import io.warmstep.storage.Storage;
  * one element of each cache line. The threads meet after each step's passes, as those of a step do.
  */
 public final class PlainLoop implements Ceiling {
-  /** Elements a pass, small enough that the loops of a half type meet in the first-level cache. */
+  /**
+   * Elements per pass, small enough that the loops of a half type meet in the first-level cache.
+   */
   private static final int BLOCK = 4096;
 
   private static final int MOST_SLOTS = 3;
