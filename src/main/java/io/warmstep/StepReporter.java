@@ -15,7 +15,7 @@ final class StepReporter {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
   /** Steps that may be kept on the device at a time: a finished one and an unfinished one. */
-  private static final int MOST_SNAPSHOTS = 2;
+  private static final int MAX_SNAPSHOTS = 2;
 
   private final StepListeners listeners;
   private final boolean zeroesGradients;
@@ -78,7 +78,7 @@ final class StepReporter {
         }
         discard(snapshot);
       }
-      if (releases.size() < MOST_SNAPSHOTS) {
+      if (releases.size() < MAX_SNAPSHOTS) {
         try {
           StepSnapshot snapshot = new StepSnapshot(device, step, measuresUpdates, zeroesGradients);
           releases.add(snapshot.release());

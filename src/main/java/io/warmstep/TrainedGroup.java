@@ -14,7 +14,7 @@ final class TrainedGroup {
    * Products over more steps than these are 0 anyway, and other numbers depend only on the last
    * ones.
    */
-  private static final long MOST_REPLAYED = 10_000_000;
+  private static final long MAX_REPLAYED = 10_000_000;
 
   private final RuleGroup rules;
   private final boolean isFrozen;
@@ -47,7 +47,7 @@ final class TrainedGroup {
     }
     StepValues at = rules.moving().values();
     at.keep(kept);
-    for (long step = Math.max(1, steps - MOST_REPLAYED + 1); step <= steps; step++) {
+    for (long step = Math.max(1, steps - MAX_REPLAYED + 1); step <= steps; step++) {
       rules.set(step, step, rate.rate(step), at);
       rules.rule().advance(at, kept);
     }

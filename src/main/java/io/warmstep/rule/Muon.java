@@ -27,7 +27,7 @@ import java.util.Optional;
  * <p>State: {@code momentum_buffer}.
  */
 public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
-  private static final int MOST_STEPS = 99;
+  private static final int MAX_STEPS = 99;
   private static final List<String> SCALARS =
       List.of(
           "learningRate",
@@ -73,11 +73,11 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
       requireFactor("nsCoefficient2", nsCoefficient2);
       requireFactor("nsCoefficient3", nsCoefficient3);
       Hyperparameters.require(
-          nsSteps >= 1 && nsSteps <= MOST_STEPS,
+          nsSteps >= 1 && nsSteps <= MAX_STEPS,
           "muon",
           "nsSteps",
           nsSteps,
-          "from 1 to " + MOST_STEPS,
+          "from 1 to " + MAX_STEPS,
           "pass how often to iterate, such as 5");
     }
 

@@ -17,7 +17,7 @@ public record AdaptiveClip(double clip, double eps) {
   public static final AdaptiveClip NONE = new AdaptiveClip(0, EPS);
 
   /** A gradient's norm counts as this much at least where it divides. */
-  private static final double LEAST_NORM = 1e-6;
+  private static final double MIN_NORM = 1e-6;
 
   /**
    * Checks.
@@ -48,7 +48,7 @@ public record AdaptiveClip(double clip, double eps) {
    */
   public float factor(float parameter, float gradient) {
     float bound = (float) clip * Math.max(parameter, (float) eps);
-    return gradient > bound ? bound / Math.max(gradient, (float) LEAST_NORM) : 1f;
+    return gradient > bound ? bound / Math.max(gradient, (float) MIN_NORM) : 1f;
   }
 
   /**
@@ -60,6 +60,6 @@ public record AdaptiveClip(double clip, double eps) {
    */
   public double factor(double parameter, double gradient) {
     double bound = clip * Math.max(parameter, eps);
-    return gradient > bound ? bound / Math.max(gradient, LEAST_NORM) : 1.0;
+    return gradient > bound ? bound / Math.max(gradient, MIN_NORM) : 1.0;
   }
 }

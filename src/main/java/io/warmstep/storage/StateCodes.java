@@ -25,20 +25,20 @@ public final class StateCodes {
   private static final int INFINITE = 0x7f800000;
 
   /** Of moments: 2^126, so that twice the scale is finite. Larger numbers count as that. */
-  private static final int LARGEST_SCALE = 0xfd00;
+  private static final int MAX_SCALE = 0xfd00;
 
   /** Of squares: the largest whose square is finite. */
-  private static final int LARGEST_ROOT = 0xbeff;
+  private static final int MAX_ROOT = 0xbeff;
 
-  private static final int MOST_MOMENT = 127;
+  private static final int MAX_MOMENT = 127;
   private static final int NAN_MOMENT = 128; // -128 as a byte
 
-  private static final int MOST_SQUARE = 253;
+  private static final int MAX_SQUARE = 253;
   private static final int INFINITE_SQUARE = 254;
   private static final int NAN_SQUARE = 255;
 
   /** Of the largest code of a square to the power 2. */
-  private static final float PER_SQUARE = 1f / (MOST_SQUARE * MOST_SQUARE);
+  private static final float PER_SQUARE = 1f / (MAX_SQUARE * MAX_SQUARE);
 
   private static final float[] MOMENTS = moments();
   private static final float[] SQUARES = squares();
@@ -50,7 +50,7 @@ public final class StateCodes {
     float[] shares = new float[256];
     for (int code = 0; code < 256; code++) {
       int magnitude = Math.abs((byte) code);
-      float share = (float) magnitude / (float) (2 * MOST_MOMENT - magnitude);
+      float share = (float) magnitude / (float) (2 * MAX_MOMENT - magnitude);
       shares[code] = (byte) code < 0 ? -share : share;
     }
     shares[NAN_MOMENT] = Float.NaN;
@@ -60,7 +60,7 @@ public final class StateCodes {
   /** The share of the scale that the root has for each code. */
   private static float[] squares() {
     float[] shares = new float[256];
-    for (int code = 0; code <= MOST_SQUARE; code++) {
+    for (int code = 0; code <= MAX_SQUARE; code++) {
       float root = code * code * PER_SQUARE;
       shares[code] = root * root;
     }
@@ -151,8 +151,8 @@ public final class StateCodes {
    */
   public static float largest(boolean areSquares) {
     return areSquares
-        ? number(MOST_SQUARE, true, scale((short) LARGEST_ROOT))
-        : number(MOST_MOMENT, false, scale((short) LARGEST_SCALE));
+        ? number(MAX_SQUARE, true, scale((short) MAX_ROOT))
+        : number(MAX_MOMENT, false, scale((short) MAX_SCALE));
   }
 
   private static float scale(short word) {
@@ -197,7 +197,7 @@ public final class StateCodes {
         shares[i] = Math.abs(values[from + i]);
       }
     }
-    scale(shares, scales, divisors, areSquares ? LARGEST_ROOT : LARGEST_SCALE, length);
+    scale(shares, scales, divisors, areSquares ? MAX_ROOT : MAX_SCALE, length);
     if (areSquares) {
       for (int i = 0; i < length; i++) {
         shares[i] = (float) Math.sqrt((float) Math.sqrt(shares[i] / divisors[i]));
@@ -259,7 +259,7 @@ public final class StateCodes {
     if (!(Math.abs(value) < Float.POSITIVE_INFINITY)) {
       return NAN_MOMENT;
     }
-    int code = (int) (share * MOST_MOMENT + 0.5f);
+    int code = (int) (share * MAX_MOMENT + 0.5f);
     return value < 0 ? -code & 0xff : code;
   }
 
@@ -267,6 +267,6 @@ public final class StateCodes {
     if (!(share < Float.POSITIVE_INFINITY)) {
       return Float.isNaN(share) ? NAN_SQUARE : INFINITE_SQUARE;
     }
-    return Math.min((int) (share * MOST_SQUARE + threshold), MOST_SQUARE);
+    return Math.min((int) (share * MAX_SQUARE + threshold), MAX_SQUARE);
   }
 }

@@ -8,7 +8,7 @@ import io.warmstep.ParametersBuilder;
  * long; and every other count has rows and columns exchanged.
  */
 public final class Shapes {
-  private static final int MOST_ROWS = 12;
+  private static final int MAX_ROWS = 12;
 
   private Shapes() {}
 
@@ -19,7 +19,7 @@ public final class Shapes {
     }
     long rows = 1;
     for (long candidate = 2;
-        candidate <= MOST_ROWS && candidate * candidate <= length;
+        candidate <= MAX_ROWS && candidate * candidate <= length;
         candidate++) {
       rows = length % candidate == 0 ? candidate : rows;
     }

@@ -46,9 +46,9 @@ final class BenchCommand implements Runnable {
   /** In place of a rule: each of them. */
   private static final String ALL = "all";
 
-  private static final int MOST_ROUNDS = 10_000;
+  private static final int MAX_ROUNDS = 10_000;
 
-  private static final int MOST_MICRO_BATCHES = 10_000;
+  private static final int MAX_MICRO_BATCHES = 10_000;
 
   @Spec private CommandSpec spec;
 
@@ -170,14 +170,14 @@ final class BenchCommand implements Runnable {
     List<UpdateRule> rules =
         names.stream().map(name -> parse(() -> form.of(name, named(name)))).toList();
     Precision precision = parse(() -> storing.toPrecision(1));
-    if (rounds < 1 || rounds > MOST_ROUNDS) {
+    if (rounds < 1 || rounds > MAX_ROUNDS) {
       throw new ParameterException(
-          spec.commandLine(), "--rounds is " + rounds + ", must be 1 to " + MOST_ROUNDS);
+          spec.commandLine(), "--rounds is " + rounds + ", must be 1 to " + MAX_ROUNDS);
     }
-    if (accumulate < 1 || accumulate > MOST_MICRO_BATCHES) {
+    if (accumulate < 1 || accumulate > MAX_MICRO_BATCHES) {
       throw new ParameterException(
           spec.commandLine(),
-          "--accumulate is " + accumulate + ", must be 1 to " + MOST_MICRO_BATCHES);
+          "--accumulate is " + accumulate + ", must be 1 to " + MAX_MICRO_BATCHES);
     }
     if (adaptiveClip != null) {
       requireAdaptiveClip(names, rules);

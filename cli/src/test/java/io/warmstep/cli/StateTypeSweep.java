@@ -25,7 +25,7 @@ class StateTypeSweep {
   private static final double T_95 = 1.96 + 2.5 / (SEEDS - 1);
 
   /** Share of the test rows that may be lost at most, by the interval's lower end. */
-  private static final double MOST_LOST = 0.005;
+  private static final double MAX_LOST = 0.005;
 
   /** Codes are rounded at random only where there are squares. */
   private static List<String> stored(String rule) {
@@ -69,7 +69,7 @@ class StateTypeSweep {
         Interval found =
             compare(
                 options + " " + stored, whole, accuracies(options + " --small-tensor=0 " + stored));
-        if (found.from < -MOST_LOST) {
+        if (found.from < -MAX_LOST) {
           lost.add(found.line);
         }
       }

@@ -8,7 +8,7 @@ final class MatrixTiles {
   /** Most columns of a tile: enough for the ends of the innermost loop to cost little. */
   static final int COLUMNS = 512;
 
-  private static final int FEWEST_ROWS = 24;
+  private static final int MIN_ROWS = 24;
 
   /** So many tiles that threads which are held up do not hold up the others. */
   private static final int TILES_PER_THREAD = 4;
@@ -25,7 +25,7 @@ final class MatrixTiles {
     this.across = (width - 1) / COLUMNS + 1;
     int rows = ROWS;
     long wanted = threads == 1 ? 1 : (long) threads * TILES_PER_THREAD;
-    while (rows > FEWEST_ROWS && (long) matrices * across * ((height - 1) / rows + 1) < wanted) {
+    while (rows > MIN_ROWS && (long) matrices * across * ((height - 1) / rows + 1) < wanted) {
       rows /= 2;
     }
     this.tileRows = rows;

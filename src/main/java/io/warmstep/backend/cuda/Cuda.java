@@ -16,7 +16,7 @@ import jcuda.driver.CUresult;
 /** What every call of the driver needs: result codes as exceptions, raw handles. */
 final class Cuda {
   /** Codes of the driver go up to here. */
-  private static final int LARGEST_CODE = CUresult.CUDA_ERROR_UNKNOWN;
+  private static final int MAX_CODE = CUresult.CUDA_ERROR_UNKNOWN;
 
   /** CUDA_ERROR_TENSOR_MEMORY_LEAK, later than JCuda 12.6: a kernel left the process unusable. */
   private static final int TENSOR_MEMORY_LEAK = 721;
@@ -38,7 +38,7 @@ final class Cuda {
   }
 
   private static int code(CudaException e) {
-    for (int code = 1; code < LARGEST_CODE; code++) {
+    for (int code = 1; code < MAX_CODE; code++) {
       if (CUresult.stringFor(code).equals(e.getMessage())) {
         return code;
       }

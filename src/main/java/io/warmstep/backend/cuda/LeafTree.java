@@ -11,7 +11,7 @@ import jcuda.driver.CUfunction;
 /** The tree of the norm over the gradients of one arithmetic type: its leaves and nodes. */
 final class LeafTree {
   /** Those of as many nodes as one more node adds. */
-  private static final int MOST_LEAVES = StepPlan.LEAF * StepPlan.LEAF;
+  private static final int MAX_LEAVES = StepPlan.LEAF * StepPlan.LEAF;
 
   private final CudaContext context;
   private final ElementType arithmetic;
@@ -72,14 +72,14 @@ final class LeafTree {
     for (ElementType type : ElementType.values()) {
       addLeaves(kernels, arena, type, entries);
     }
-    if (count > MOST_LEAVES) {
+    if (count > MAX_LEAVES) {
       throw new IllegalArgumentException(
           "gradients of one arithmetic type have "
               + count
               + " pieces of up to "
               + StepPlan.LEAF
               + " elements, must be at most "
-              + MOST_LEAVES
+              + MAX_LEAVES
               + " for their norm: use fewer parameters in one optimizer");
     }
     leaves = new Level(arena, (int) count, arithmetic.bytes());

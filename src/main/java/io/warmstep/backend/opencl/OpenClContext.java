@@ -19,7 +19,7 @@ import org.jocl.cl_mem;
  */
 class OpenClContext implements AutoCloseable {
   /** OpenCL has no buffers without bytes. */
-  private static final int SMALLEST_BUFFER = 16;
+  private static final int MIN_BUFFER = 16;
 
   /** CL_MEM_ALLOW_UNRESTRICTED_SIZE_INTEL, which JOCL does not name. */
   private static final long ANY_SIZE = 1L << 23;
@@ -115,7 +115,7 @@ class OpenClContext implements AutoCloseable {
 
   /** Allocates a buffer of zeros. */
   cl_mem allocate(long bytes) {
-    long size = Math.max(bytes, SMALLEST_BUFFER);
+    long size = Math.max(bytes, MIN_BUFFER);
     noteBuffer(size);
     long flags = CL.CL_MEM_READ_WRITE | (device.isLarge(size) ? ANY_SIZE : 0);
     cl_mem buffer =

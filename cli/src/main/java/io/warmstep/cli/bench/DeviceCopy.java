@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
  */
 final class DeviceCopy implements Ceiling {
   /** Bytes that one copy moves at most: beyond any cache, and little beside a large model. */
-  private static final long MOST_MOVED = 512L << 20;
+  private static final long MAX_MOVED = 512L << 20;
 
   private final int copies;
   private final Tensor from;
@@ -24,7 +24,7 @@ final class DeviceCopy implements Ceiling {
    * @param bytes that a step reads and writes
    */
   DeviceCopy(Device device, long bytes) {
-    this.copies = (int) Math.max(1, (bytes + MOST_MOVED - 1) / MOST_MOVED);
+    this.copies = (int) Math.max(1, (bytes + MAX_MOVED - 1) / MAX_MOVED);
     long length = Math.max(1, bytes / copies / 2 / ElementType.FLOAT32.bytes());
     this.from = device.allocate(ElementType.FLOAT32, length);
     try {

@@ -6,7 +6,7 @@ import java.util.List;
 /** Shapes for tensors of which only the count of elements is known, for rules of matrices. */
 final class Matrix {
   /** More would make a step of such a rule take minutes on a processor. */
-  private static final long MOST_ROWS = 1024;
+  private static final long MAX_ROWS = 1024;
 
   private Matrix() {}
 
@@ -19,7 +19,7 @@ final class Matrix {
   /** Rows and columns of so many elements. */
   static List<Long> of(long length) {
     long rows = 1;
-    for (long next = 2; next <= MOST_ROWS && next * next <= length; next++) {
+    for (long next = 2; next <= MAX_ROWS && next * next <= length; next++) {
       rows = length % next == 0 ? next : rows;
     }
     return List.of(rows, length / rows);

@@ -15,7 +15,7 @@ public final class PlainLoop implements Ceiling {
    */
   private static final int BLOCK = 4096;
 
-  private static final int MOST_SLOTS = 3;
+  private static final int MAX_SLOTS = 3;
 
   private static final int CACHE_LINE = 64; // bytes
 
@@ -51,7 +51,7 @@ public final class PlainLoop implements Ceiling {
     this.length = Math.toIntExact(length);
     this.parameters = array(type);
     this.gradients = array(type);
-    this.state = new Object[Math.min(slots, MOST_SLOTS)];
+    this.state = new Object[Math.min(slots, MAX_SLOTS)];
     for (int i = 0; i < state.length; i++) {
       state[i] = array(type.arithmetic());
     }

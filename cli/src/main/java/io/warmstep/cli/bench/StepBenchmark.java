@@ -28,7 +28,7 @@ public final class StepBenchmark implements AutoCloseable {
   /** Steps that set gradients to zero before these are put back, few of the averages' lives. */
   private static final int STEPS_ON_ZEROS = 256;
 
-  private static final int MOST_STEPS_OF_A_PERIOD = 100;
+  private static final int MAX_STEPS_PER_PERIOD = 100;
 
   private final int rounds;
   private final int period;
@@ -209,7 +209,7 @@ public final class StepBenchmark implements AutoCloseable {
   /** Every so many steps do as much as any others, unless that is too many to measure. */
   private static int period(StepWork work) {
     long period = work.rule().slowWeights().map(SlowWeights::period).orElse(1L);
-    return period > MOST_STEPS_OF_A_PERIOD ? 1 : (int) period;
+    return period > MAX_STEPS_PER_PERIOD ? 1 : (int) period;
   }
 
   /** Or null, without an optimizer. */

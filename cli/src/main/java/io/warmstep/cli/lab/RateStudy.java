@@ -15,7 +15,7 @@ final class RateStudy implements Study {
   static final double CHANCE_TOLERANCE = 0.1;
 
   /** How many rates are tried beyond the planned ones while the last one is the best. */
-  private static final int MOST_FURTHER = 6;
+  private static final int MAX_FURTHER = 6;
 
   private final Bench bench;
 
@@ -59,7 +59,7 @@ final class RateStudy implements Study {
     List<AtRate> sweep = new ArrayList<>(train(rates));
     int best = best(sweep);
     int suggestedAt = bench.plan().rates();
-    for (int more = 0; more < MOST_FURTHER && (best == 0 || best == sweep.size() - 1); more++) {
+    for (int more = 0; more < MAX_FURTHER && (best == 0 || best == sweep.size() - 1); more++) {
       // The best may lie further out.
       double factor = Math.sqrt(10);
       if (best == 0) {

@@ -6,10 +6,10 @@ package io.warmstep.cli.verify;
  */
 final class MatrixShapes {
   /** Above the sides of tiles on every backend. */
-  private static final int MOST_ROWS = 130;
+  private static final int MAX_ROWS = 130;
 
   /** More elements in few columns would take a block of threads for each of many tiles. */
-  private static final int MOST_HIGH = 100_000;
+  private static final int MAX_HIGH = 100_000;
 
   private MatrixShapes() {}
 
@@ -19,11 +19,11 @@ final class MatrixShapes {
       return new long[] {0, 3};
     }
     long rows = 1;
-    for (long next = 2; next <= MOST_ROWS && next * next <= length; next++) {
+    for (long next = 2; next <= MAX_ROWS && next * next <= length; next++) {
       rows = length % next == 0 ? next : rows;
     }
     long columns = length / rows;
-    return columns % 2 == 0 || length > MOST_HIGH
+    return columns % 2 == 0 || length > MAX_HIGH
         ? new long[] {rows, columns}
         : new long[] {columns, rows};
   }

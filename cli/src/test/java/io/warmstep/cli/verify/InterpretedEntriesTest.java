@@ -33,7 +33,7 @@ class InterpretedEntriesTest {
 
   private static final int SCENES = 24;
   private static final int FEW_SCENES = 6;
-  private static final int LEAST_OF_PART = 2;
+  private static final int MIN_PER_PART = 2;
 
   @BeforeAll
   static void interprets() {
@@ -64,7 +64,7 @@ class InterpretedEntriesTest {
       return EntryScenes.of(entry);
     }
     List<List<EntryScenes.Scene>> parts = EntryScenes.parts(entry);
-    int each = Math.max(LEAST_OF_PART, (isInTurn(entry) ? SCENES : FEW_SCENES) / parts.size());
+    int each = Math.max(MIN_PER_PART, (isInTurn(entry) ? SCENES : FEW_SCENES) / parts.size());
     List<EntryScenes.Scene> scenes = new ArrayList<>();
     for (List<EntryScenes.Scene> part : parts) {
       List<EntryScenes.Scene> some = new ArrayList<>(part);
