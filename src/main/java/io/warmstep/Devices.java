@@ -16,8 +16,8 @@ public final class Devices {
   private static final int MAX_THREADS = 1024;
 
   /** Uses this class's loader, whatever the caller's is: each deployment has its own backends. */
-  private static final DeviceChoice CHOICE =
-      new DeviceChoice(
+  private static final DeviceSelector SELECTOR =
+      new DeviceSelector(
           ServiceLoader.load(Backend.class, Devices.class.getClassLoader()).stream()
               .map(ServiceLoader.Provider::get)
               .toList());
@@ -31,7 +31,7 @@ public final class Devices {
    * @return one report for each, in order of preference
    */
   public static List<DeviceReport> report() {
-    return CHOICE.report();
+    return SELECTOR.report();
   }
 
   /**
@@ -42,7 +42,7 @@ public final class Devices {
    *     backend without devices, one that says why
    */
   public static List<DeviceReport> all() {
-    return CHOICE.all();
+    return SELECTOR.all();
   }
 
   /**
@@ -54,7 +54,7 @@ public final class Devices {
    * @return the device, to be closed by the caller
    */
   public static Device fastest() {
-    return CHOICE.fastest();
+    return SELECTOR.fastest();
   }
 
   /**
@@ -75,7 +75,7 @@ public final class Devices {
    *     beginning of one device's UUID
    */
   public static Device require(String name) {
-    return CHOICE.require(name);
+    return SELECTOR.require(name);
   }
 
   /**
@@ -84,7 +84,7 @@ public final class Devices {
    * @return the device, to be closed by the caller
    */
   public static Device cpu() {
-    return CHOICE.require(CPU);
+    return SELECTOR.require(CPU);
   }
 
   /**
@@ -98,7 +98,7 @@ public final class Devices {
     if (threads < 1 || threads > MAX_THREADS) {
       throw new IllegalArgumentException("threads is " + threads + ", must be 1 to " + MAX_THREADS);
     }
-    return new Device(CHOICE.backend(CPU).open(new DeviceOptions(-1, threads)));
+    return new Device(SELECTOR.backend(CPU).open(new DeviceOptions(-1, threads)));
   }
 
   /**
@@ -119,7 +119,7 @@ public final class Devices {
           "context is 0, must be a raw CUcontext: for the primary context, as cudaMalloc uses it,"
               + " open the device with require(\"cuda\")");
     }
-    return new Device(CHOICE.backend("cuda").wrap(context, stream));
+    return new Device(SELECTOR.backend("cuda").wrap(context, stream));
   }
 
   /**
@@ -139,6 +139,6 @@ public final class Devices {
       throw new IllegalArgumentException(
           "context is " + context + " and queue is " + queue + ", must both be raw handles, not 0");
     }
-    return new Device(CHOICE.backend("opencl").wrap(context, queue));
+    return new Device(SELECTOR.backend("opencl").wrap(context, queue));
   }
 }

@@ -22,7 +22,7 @@ final class AheadRing implements AutoCloseable {
   private final OpenClContext context;
   private final Programs programs;
   private final CapturedScale scale;
-  private final Resources resources = new Resources();
+  private final ReleaseStack resources = new ReleaseStack();
   private final cl_mem scaleBuffer;
   private final Kernel begin;
   private final Kernel decide;

@@ -47,7 +47,7 @@ final class GroupNumbers {
       int capacity,
       boolean isDouble,
       AheadRing ring,
-      Resources resources) {
+      ReleaseStack resources) {
     this.groups = List.copyOf(groups);
     this.rules = groups.stream().map(group -> plan.groups().get(group).rule()).toList();
     this.isDouble = isDouble;

@@ -12,7 +12,7 @@ import org.jocl.cl_mem;
  * See measure.h.
  */
 final class MeasuredUpdate implements AutoCloseable {
-  private final Resources resources = new Resources();
+  private final ReleaseStack resources = new ReleaseStack();
   private final OpenClContext context;
   private final int[] parameters; // of the segments
   private final long[] places; // of their first rows on the device, -1 for none

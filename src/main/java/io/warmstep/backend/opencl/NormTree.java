@@ -40,7 +40,7 @@ final class NormTree {
       Programs programs,
       ElementType arithmetic,
       StepPlan plan,
-      Resources resources) {
+      ReleaseStack resources) {
     this.context = context;
     this.arithmetic = arithmetic;
     this.lanes = programs.shape().lanes(arithmetic);
@@ -122,7 +122,7 @@ final class NormTree {
       Programs programs,
       ElementType arithmetic,
       StepPlan plan,
-      Resources resources) {
+      ReleaseStack resources) {
     for (int count = leaves; count > 1; ) {
       int nodes = (count + LEAF - 1) / LEAF;
       cl_mem sums = resources.add(context.allocate((long) nodes * arithmetic.bytes()));

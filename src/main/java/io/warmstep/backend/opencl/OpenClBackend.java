@@ -38,7 +38,7 @@ public final class OpenClBackend implements Backend {
     if (report == null) {
       try {
         PrivateNatives.initialize("org.jocl.CL", linuxLibrary());
-        DeviceInfo device = Installed.best();
+        DeviceInfo device = OpenClDevices.best();
         isAccelerator = device.isAccelerator();
         report = device.report();
       } catch (Exception | LinkageError e) {
@@ -67,7 +67,7 @@ public final class OpenClBackend implements Backend {
     }
     try {
       List<DeviceReport> devices =
-          Installed.all(new ArrayList<>()).stream().map(DeviceInfo::report).toList();
+          OpenClDevices.all(new ArrayList<>()).stream().map(DeviceInfo::report).toList();
       return devices.isEmpty() ? List.of(preferred) : devices;
     } catch (RuntimeException | LinkageError e) {
       return List.of(DeviceReport.unusable(NAME, reason(e)));
@@ -84,7 +84,7 @@ public final class OpenClBackend implements Backend {
     int index = options.index();
     if (index < 0) {
       checkUsable();
-      return OpenClDevice.open(Installed.best());
+      return OpenClDevice.open(OpenClDevices.best());
     }
     List<DeviceReport> devices = devices();
     if (index >= devices.size() || devices.get(0).index() < 0) {
@@ -94,7 +94,7 @@ public final class OpenClBackend implements Backend {
       throw new BackendUnavailableException(
           devices.get(index).name() + " cannot be used: " + devices.get(index).reason(), cause);
     }
-    return OpenClDevice.open(Installed.all(new ArrayList<>()).get(index));
+    return OpenClDevice.open(OpenClDevices.all(new ArrayList<>()).get(index));
   }
 
   @Override

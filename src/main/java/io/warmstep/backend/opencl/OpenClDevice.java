@@ -41,30 +41,30 @@ final class OpenClDevice implements BackendDevice {
   private final Staging staging = new Staging();
   private boolean isClosed;
 
-  private OpenClDevice(OpenClContext context, Shape shape) {
+  private OpenClDevice(OpenClContext context, WorkShape shape) {
     this.context = context;
     this.report = context.device.report();
     this.programs = new Programs(context, shape);
   }
 
   static OpenClDevice open(DeviceInfo device) {
-    return open(device, Shape.of(device));
+    return open(device, WorkShape.of(device));
   }
 
   /** A device with another shape of work than its own; for tests. */
-  static OpenClDevice open(DeviceInfo device, Shape shape) {
+  static OpenClDevice open(DeviceInfo device, WorkShape shape) {
     return over(OpenClContext.create(device), shape);
   }
 
   /** A device that closes the context with it. */
-  static OpenClDevice over(OpenClContext context, Shape shape) {
+  static OpenClDevice over(OpenClContext context, WorkShape shape) {
     return new OpenClDevice(context, shape);
   }
 
   static OpenClDevice wrap(long context, long queue) {
     OpenClContext wrapped = OpenClContext.wrap(context, queue);
     SignalHandlers.warnOf(wrapped.device);
-    return new OpenClDevice(wrapped, Shape.of(wrapped.device));
+    return new OpenClDevice(wrapped, WorkShape.of(wrapped.device));
   }
 
   OpenClContext context() {

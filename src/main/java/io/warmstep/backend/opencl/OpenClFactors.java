@@ -36,7 +36,7 @@ final class OpenClFactors {
       List<Long> tags,
       GroupNumbers groups,
       OpenClNorm norm,
-      Resources resources) {
+      ReleaseStack resources) {
     ElementType type = members.get(0).type;
     this.groups = groups;
     this.isDouble = type == ElementType.FLOAT64;

@@ -52,7 +52,7 @@ final class OpenClGroupSums {
       List<Integer> options,
       GroupNumbers groups,
       OpenClNorm norm,
-      Resources resources) {
+      ReleaseStack resources) {
     this.context = context;
     this.groups = groups;
     this.norm = norm;
@@ -101,7 +101,7 @@ final class OpenClGroupSums {
       StepPlan.SameRule rule,
       UpdateRun run,
       long[] fields,
-      Resources resources) {
+      ReleaseStack resources) {
     int operands = run.buffers.length;
     int kept = run.kept.length;
     Segments segments =

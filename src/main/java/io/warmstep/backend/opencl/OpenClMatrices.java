@@ -32,7 +32,7 @@ final class OpenClMatrices {
   private final ElementType arithmetic;
   private final boolean isDouble;
   private final int tensorNumbers;
-  private final Resources resources;
+  private final ReleaseStack resources;
   private final List<Kernel> kernels = new ArrayList<>();
 
   /**
@@ -47,7 +47,7 @@ final class OpenClMatrices {
       StepPlan.SameRule rule,
       List<UpdateRun> members,
       cl_mem numbers,
-      Resources resources) {
+      ReleaseStack resources) {
     this.programs = programs;
     this.arithmetic = members.get(0).type.arithmetic();
     this.isDouble = arithmetic == ElementType.FLOAT64;

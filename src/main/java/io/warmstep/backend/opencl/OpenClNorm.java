@@ -35,7 +35,7 @@ final class OpenClNorm implements AutoCloseable {
   private final OpenClEvent computed;
   private final ByteBuffer outcome = OpenCl.direct(CONTROL_FIELDS * Double.BYTES);
   private final Pointer outcomePointer = Pointer.to(outcome);
-  private final Resources resources = new Resources();
+  private final ReleaseStack resources = new ReleaseStack();
 
   /**
    * Prepares the norm of a plan.

@@ -29,7 +29,7 @@ import java.util.Map;
 final class OpenClStepProgram implements StepProgram {
   private final OpenClDevice device;
   private final StepPlan plan;
-  private final Resources resources = new Resources();
+  private final ReleaseStack resources = new ReleaseStack();
   private final Programs programs;
   private final String bufferOptions;
   private List<UpdateRun> runs;

@@ -44,7 +44,7 @@ final class OpenClSums {
       GroupNumbers groups,
       OpenClNorm norm,
       OpenClGroupSums whole,
-      Resources resources) {
+      ReleaseStack resources) {
     ElementType type = members.get(0).type;
     int operands = members.get(0).buffers.length;
     int kept = members.get(0).kept.length;

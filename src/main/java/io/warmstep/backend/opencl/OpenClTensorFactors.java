@@ -41,7 +41,7 @@ final class OpenClTensorFactors {
       StepPlan plan,
       List<UpdateRun> members,
       OpenClNorm norm,
-      Resources resources) {
+      ReleaseStack resources) {
     ElementType arithmetic = members.get(0).type.arithmetic();
     int bytes = arithmetic.bytes();
     this.context = context;

@@ -31,18 +31,18 @@ final class Programs implements AutoCloseable {
   private static final int FEW_GROUPS = 4;
 
   private final OpenClContext context;
-  private final Shape shape;
+  private final WorkShape shape;
   private final Map<String, cl_program> built;
 
   /** What kernels that read a step's numbers and scale are built with besides. */
   private final String source;
 
-  Programs(OpenClContext context, Shape shape) {
+  Programs(OpenClContext context, WorkShape shape) {
     this(context, shape, new HashMap<>(), "");
   }
 
   private Programs(
-      OpenClContext context, Shape shape, Map<String, cl_program> built, String source) {
+      OpenClContext context, WorkShape shape, Map<String, cl_program> built, String source) {
     this.context = context;
     this.shape = shape;
     this.built = built;
@@ -54,7 +54,7 @@ final class Programs implements AutoCloseable {
     return new Programs(context, shape, built, " -DWS_AHEAD");
   }
 
-  Shape shape() {
+  WorkShape shape() {
     return shape;
   }
 

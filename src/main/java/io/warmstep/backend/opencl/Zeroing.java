@@ -15,7 +15,7 @@ final class Zeroing implements AutoCloseable {
   private static final int SEGMENT = 3;
 
   private final OpenClContext context;
-  private final Resources resources = new Resources();
+  private final ReleaseStack resources = new ReleaseStack();
   private final List<Fill> fills = new ArrayList<>();
   private final List<Kernel> launches = new ArrayList<>();
 

@@ -144,7 +144,7 @@ class BorrowedHandlesTest {
         Tensor g = cpu.allocate(type, length)) {
       expected = train(cpu, rule, type, p, g, values, gradients);
     }
-    try (OpenClContext own = OpenClContext.create(Installed.best());
+    try (OpenClContext own = OpenClContext.create(OpenClDevices.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       cl_mem valueBuffer = create.apply(own);

@@ -128,9 +128,9 @@ class DeviceInfoTest {
             device("an old GPU", 300, true, false, EXACT, "it is old"));
     for (int best = 0; best < byPreference.size() - 1; best++) {
       List<DeviceInfo> left = new ArrayList<>(byPreference.subList(best, byPreference.size()));
-      assertSame(byPreference.get(best), Installed.choose(left, List.of("another: failed")));
+      assertSame(byPreference.get(best), OpenClDevices.choose(left, List.of("another: failed")));
       Collections.reverse(left);
-      assertSame(byPreference.get(best), Installed.choose(left, List.of()));
+      assertSame(byPreference.get(best), OpenClDevices.choose(left, List.of()));
     }
   }
 
@@ -138,7 +138,7 @@ class DeviceInfoTest {
   void ofEqualDevicesTheFirstIsTaken() {
     DeviceInfo first = device("first", 8, true, false, EXACT, "");
     DeviceInfo second = device("second", 8, true, false, EXACT, "");
-    assertSame(first, Installed.choose(List.of(first, second), List.of()));
+    assertSame(first, OpenClDevices.choose(List.of(first, second), List.of()));
   }
 
   @Test
@@ -152,7 +152,7 @@ class DeviceInfoTest {
             + " broken",
         assertThrows(
                 BackendUnavailableException.class,
-                () -> Installed.choose(found, List.of("a driver: failed")))
+                () -> OpenClDevices.choose(found, List.of("a driver: failed")))
             .getMessage());
   }
 }

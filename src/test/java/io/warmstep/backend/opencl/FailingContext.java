@@ -20,7 +20,7 @@ final class FailingContext extends OpenClContext {
 
   static FailingContext create() {
     new OpenClBackend().report(); // loads JOCL
-    return new FailingContext(OpenClContext.create(Installed.best()));
+    return new FailingContext(OpenClContext.create(OpenClDevices.best()));
   }
 
   /** Runs out of memory at an allocation, counted from now on from 1, and at no other. */
@@ -66,6 +66,6 @@ final class FailingContext extends OpenClContext {
 
   /** A device of this context, in its own shape. */
   Device open() {
-    return TestDevices.of(OpenClDevice.over(this, Shape.of(device)));
+    return TestDevices.of(OpenClDevice.over(this, WorkShape.of(device)));
   }
 }

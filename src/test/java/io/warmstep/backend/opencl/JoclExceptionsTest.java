@@ -74,7 +74,7 @@ class JoclExceptionsTest {
         OpenCl.code(
             () ->
                 CL.clGetDeviceIDs(
-                    Installed.platforms()[0], CL.CL_DEVICE_TYPE_CUSTOM, 0, null, new int[1]));
+                    OpenClDevices.platforms()[0], CL.CL_DEVICE_TYPE_CUSTOM, 0, null, new int[1]));
     assertEquals(CL.CL_DEVICE_NOT_FOUND, code);
   }
 }

@@ -27,7 +27,7 @@ class LargeBuffersTest {
 
     static IntelContext create() {
       new OpenClBackend().report(); // loads JOCL
-      DeviceInfo real = Installed.best();
+      DeviceInfo real = OpenClDevices.best();
       DeviceInfo intel =
           new DeviceInfo(
               real.id(),
@@ -89,7 +89,7 @@ class LargeBuffersTest {
   @Test
   void elsewhereNeedNothing() {
     new OpenClBackend().report();
-    try (OpenClContext context = OpenClContext.create(Installed.best())) {
+    try (OpenClContext context = OpenClContext.create(OpenClDevices.best())) {
       context.noteBuffer(5L << 30);
       assertEquals("", context.bufferOptions());
     }

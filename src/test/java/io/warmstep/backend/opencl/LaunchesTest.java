@@ -41,7 +41,7 @@ class LaunchesTest {
 
     static CountingContext create() {
       new OpenClBackend().report(); // loads JOCL
-      return new CountingContext(OpenClContext.create(Installed.best()));
+      return new CountingContext(OpenClContext.create(OpenClDevices.best()));
     }
 
     @Override
@@ -105,7 +105,8 @@ class LaunchesTest {
     for (int borrowed : new int[] {0, 1, 3}) {
       CountingContext context = CountingContext.create();
       Deque<Tensor> tensors = new ArrayDeque<>();
-      try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)))) {
+      try (Device device =
+          TestDevices.of(OpenClDevice.over(context, WorkShape.of(context.device)))) {
         ParametersBuilder builder = Parameters.on(device);
         for (int i = 0; i < 20; i++) {
           builder.add("owned" + i + (i % 2 == 0 ? ".bias" : ""), ElementType.FLOAT32, 10 + i);
@@ -131,7 +132,8 @@ class LaunchesTest {
   void clippingByNormAndSkippingWaitForNothing() {
     for (boolean skips : new boolean[] {false, true}) {
       CountingContext context = CountingContext.create();
-      try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
+      try (Device device =
+              TestDevices.of(OpenClDevice.over(context, WorkShape.of(context.device)));
           Parameters parameters =
               Parameters.on(device)
                   .add("a", ElementType.FLOAT32, 5000)
@@ -158,7 +160,7 @@ class LaunchesTest {
   @Test
   void skippingWaitsOnlyFarAhead() {
     CountingContext context = CountingContext.create();
-    try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
+    try (Device device = TestDevices.of(OpenClDevice.over(context, WorkShape.of(context.device)));
         Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
         Optimizer optimizer =
             Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
@@ -180,7 +182,7 @@ class LaunchesTest {
   @Test
   void skippingWaitsForTheNormWhereRatesAreNotKnownAhead() {
     CountingContext context = CountingContext.create();
-    try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
+    try (Device device = TestDevices.of(OpenClDevice.over(context, WorkShape.of(context.device)));
         Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
         Optimizer optimizer =
             Optimizer.of(parameters)
@@ -199,7 +201,7 @@ class LaunchesTest {
   void zeroingTakesALaunchForEachBuffer() {
     int slices = 5;
     CountingContext context = CountingContext.create();
-    try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.of(context.device)));
+    try (Device device = TestDevices.of(OpenClDevice.over(context, WorkShape.of(context.device)));
         Tensor values = device.allocate(ElementType.FLOAT32, 100L * slices);
         Tensor gradients = device.allocate(ElementType.FLOAT32, 100L * slices)) {
       Deque<Tensor> parts = new ArrayDeque<>();

@@ -18,8 +18,8 @@ class OclgrindControl {
   @Test
   void writesOutOfBounds() {
     new OpenClBackend().report(); // loads JOCL
-    try (OpenClContext context = OpenClContext.create(Installed.best());
-        Resources resources = new Resources()) {
+    try (OpenClContext context = OpenClContext.create(OpenClDevices.best());
+        ReleaseStack resources = new ReleaseStack()) {
       String name = context.device.name() + ", " + context.device.driver();
       assertTrue(name.contains("Oclgrind"), name);
       cl_program program = Programs.build(context, "control", OUT_OF_BOUNDS, "-cl-std=CL1.2");

@@ -50,7 +50,7 @@ class OpenClAheadTest {
             Adafactor.adafactor());
     List<Arguments> cases = new ArrayList<>();
     for (int i = 0; i < rules.size(); i++) {
-      Shape shape = i % 2 == 0 ? Shape.ofProcessor(8, 4) : Shape.ofGpu(64);
+      WorkShape shape = i % 2 == 0 ? WorkShape.ofProcessor(8, 4) : WorkShape.ofGpu(64);
       cases.add(Arguments.of(rules.get(i), shape));
     }
     return cases.stream();
@@ -58,7 +58,7 @@ class OpenClAheadTest {
 
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("rulesAndShapes")
-  void stepsHaveTheBitsOfTheProcessor(UpdateRule rule, Shape shape) {
+  void stepsHaveTheBitsOfTheProcessor(UpdateRule rule, WorkShape shape) {
     double[] expected;
     try (Device cpu = Devices.cpu(1)) {
       expected = train(cpu, rule, true);
@@ -149,7 +149,7 @@ class OpenClAheadTest {
     try (Device cpu = Devices.cpu(1)) {
       expected = train(cpu, form);
     }
-    try (Device device = TestDevices.of(OpenClTestDevices.open(Shape.ofProcessor(8, 4)))) {
+    try (Device device = TestDevices.of(OpenClTestDevices.open(WorkShape.ofProcessor(8, 4)))) {
       Bits.assertSame(expected, train(device, form), () -> form.toString());
     }
   }
@@ -180,7 +180,7 @@ class OpenClAheadTest {
 
   @Test
   void anotherOptimizerGoesOnWhereOneWasClosed() {
-    try (Device device = TestDevices.of(OpenClTestDevices.open(Shape.ofProcessor(8, 4)));
+    try (Device device = TestDevices.of(OpenClTestDevices.open(WorkShape.ofProcessor(8, 4)));
         Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build()) {
       for (int turn = 0; turn < 3; turn++) {
         try (Optimizer optimizer =

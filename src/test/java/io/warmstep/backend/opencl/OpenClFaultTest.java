@@ -42,7 +42,7 @@ class OpenClFaultTest {
 
   @Test
   void aKernelThatDoesNotBuildShowsTheLog() {
-    try (OpenClContext context = OpenClContext.create(Installed.best())) {
+    try (OpenClContext context = OpenClContext.create(OpenClDevices.best())) {
       KernelBuildException e =
           assertThrows(
               KernelBuildException.class,
@@ -79,7 +79,7 @@ class OpenClFaultTest {
 
   @Test
   void aDeviceWithoutFloat64AndExactRoundingTakesFloat32() {
-    DeviceInfo best = Installed.best();
+    DeviceInfo best = OpenClDevices.best();
     DeviceInfo poor =
         new DeviceInfo(
             best.id(),
@@ -136,7 +136,7 @@ class OpenClFaultTest {
   @Test
   void arraysAndForeignHandlesAreRefused() {
     try (Device device = Devices.require("opencl");
-        OpenClContext other = OpenClContext.create(Installed.best())) {
+        OpenClContext other = OpenClContext.create(OpenClDevices.best())) {
       assertThrows(IllegalArgumentException.class, () -> device.borrow(new float[3]));
       assertThrows(
           IllegalArgumentException.class, () -> device.borrowHandle(ElementType.FLOAT32, 0, 0, 1));
@@ -153,7 +153,7 @@ class OpenClFaultTest {
   @Test
   @SuppressWarnings("deprecation") // its successor takes a description of all kinds of images
   void imagesAndBuffersThatAreNotForEverythingAreRefused() {
-    try (OpenClContext own = OpenClContext.create(Installed.best());
+    try (OpenClContext own = OpenClContext.create(OpenClDevices.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       long[] restrictions = {
@@ -195,7 +195,7 @@ class OpenClFaultTest {
 
   @Test
   void aPartBeyondTheBufferAndOverlapsAreRefused() {
-    try (OpenClContext own = OpenClContext.create(Installed.best());
+    try (OpenClContext own = OpenClContext.create(OpenClDevices.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       cl_mem buffer = own.allocate(64);
@@ -216,7 +216,7 @@ class OpenClFaultTest {
   @Test
   void aPartBeyondASubBufferIsRefused() {
     int origin = 4096;
-    try (OpenClContext own = OpenClContext.create(Installed.best());
+    try (OpenClContext own = OpenClContext.create(OpenClDevices.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       cl_mem whole = own.allocate(2L * origin);
@@ -259,7 +259,7 @@ class OpenClFaultTest {
   @Test
   @SuppressWarnings("deprecation") // its successor is not in OpenCL 1.2
   void aQueueOutOfOrderIsRefused() {
-    try (OpenClContext own = OpenClContext.create(Installed.best())) {
+    try (OpenClContext own = OpenClContext.create(OpenClDevices.best())) {
       cl_command_queue queue =
           CL.clCreateCommandQueue(
               own.context, own.device.id(), CL.CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, null);

@@ -150,7 +150,7 @@ class OpenClMissingTest {
     public static void main(String[] arguments) {
       new OpenClBackend().report(); // loads JOCL
       cl_device_id[] devices = new cl_device_id[1];
-      cl_platform_id platform = Installed.platforms()[0];
+      cl_platform_id platform = OpenClDevices.platforms()[0];
       OpenCl.check(
           () -> CL.clGetDeviceIDs(platform, CL.CL_DEVICE_TYPE_ALL, 1, devices, null),
           "clGetDeviceIDs",

@@ -33,7 +33,7 @@ class OpenClOrderTest {
   @Test
   void aStepWaitsForAnEvent() throws InterruptedException {
     new OpenClBackend().report(); // loads JOCL
-    try (OpenClContext own = OpenClContext.create(Installed.best());
+    try (OpenClContext own = OpenClContext.create(OpenClDevices.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer());
         Parameters parameters =
@@ -69,7 +69,7 @@ class OpenClOrderTest {
   @Test
   void aStepWaitsForAQueue() {
     new OpenClBackend().report(); // loads JOCL
-    try (OpenClContext own = OpenClContext.create(Installed.best());
+    try (OpenClContext own = OpenClContext.create(OpenClDevices.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       int[] code = new int[1];

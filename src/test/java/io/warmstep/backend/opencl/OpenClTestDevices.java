@@ -10,15 +10,17 @@ public final class OpenClTestDevices {
   public static BackendDevice openInOtherShape() {
     DeviceInfo device = best();
     return open(
-        device.isAccelerator() ? Shape.ofProcessor(8, 4) : Shape.ofGpu(device.maxWorkGroup()));
+        device.isAccelerator()
+            ? WorkShape.ofProcessor(8, 4)
+            : WorkShape.ofGpu(device.maxWorkGroup()));
   }
 
-  static BackendDevice open(Shape shape) {
+  static BackendDevice open(WorkShape shape) {
     return OpenClDevice.open(best(), shape);
   }
 
   private static DeviceInfo best() {
     new OpenClBackend().report(); // loads JOCL
-    return Installed.best();
+    return OpenClDevices.best();
   }
 }

@@ -60,7 +60,7 @@ class ReboundHandlesTest {
   private static void check(BiConsumer<Device, Rebinding.Lender> checked) {
     new OpenClBackend().report(); // loads JOCL
     List<cl_mem> lent = new ArrayList<>();
-    try (OpenClContext own = OpenClContext.create(Installed.best());
+    try (OpenClContext own = OpenClContext.create(OpenClDevices.best());
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       Rebinding.Lender lender =

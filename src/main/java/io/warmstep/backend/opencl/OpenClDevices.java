@@ -11,10 +11,10 @@ import org.jocl.cl_device_id;
 import org.jocl.cl_platform_id;
 
 /** The OpenCL devices of this machine. */
-final class Installed {
+final class OpenClDevices {
   private static final int PLATFORM_NOT_FOUND = -1001;
 
-  private Installed() {}
+  private OpenClDevices() {}
 
   /** The device to use; a driver or device that fails only leaves the choice to the others. */
   static DeviceInfo best() {

@@ -24,20 +24,20 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Results do not depend on the shape of the work: every width of vectors and of work-groups. */
 @Tag("opencl")
-class ShapesTest {
+class WorkShapesTest {
   /** Two leaves of the norm, a tile with a tail, and less than a vector. */
   private static final int[] LENGTHS = {4096 + 203, 1, 70};
 
   private static final Adam RULE = Adam.adam().amsgrad(true).weightDecay(0.01);
 
-  private static final List<Shape> SHAPES =
+  private static final List<WorkShape> SHAPES =
       List.of(
-          Shape.ofProcessor(1, 1),
-          Shape.ofProcessor(8, 8),
-          Shape.ofProcessor(16, 16),
-          Shape.ofGpu(1),
-          Shape.ofGpu(16),
-          Shape.ofGpu(1024));
+          WorkShape.ofProcessor(1, 1),
+          WorkShape.ofProcessor(8, 8),
+          WorkShape.ofProcessor(16, 16),
+          WorkShape.ofGpu(1),
+          WorkShape.ofGpu(16),
+          WorkShape.ofGpu(1024));
 
   /** Each shape with each type, or by default with the next two. */
   static Stream<Arguments> shapesAndTypes() {
@@ -54,7 +54,7 @@ class ShapesTest {
 
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("shapesAndTypes")
-  void haveTheBitsOfTheProcessor(Shape shape, ElementType type) {
+  void haveTheBitsOfTheProcessor(WorkShape shape, ElementType type) {
     double[] expected;
     try (Device cpu = Devices.cpu(1)) {
       expected = train(cpu, type);

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** An accelerator is chosen if it computes what it should, and otherwise skipped. */
-class DeviceChoiceTest {
+class DeviceSelectorTest {
   private static final CpuBackend CPU = new CpuBackend();
 
   /** The processor under another name, whose steps may end with a mistake. */
@@ -125,12 +125,12 @@ class DeviceChoiceTest {
 
   @Test
   void aRightAcceleratorIsPreferred() {
-    DeviceChoice choice = new DeviceChoice(List.of(new Fake(true, 0), CPU));
-    try (Device device = choice.fastest()) {
+    DeviceSelector selector = new DeviceSelector(List.of(new Fake(true, 0), CPU));
+    try (Device device = selector.fastest()) {
       assertEquals("fake", device.name());
     }
-    assertTrue(choice.report().get(0).bitExact());
-    try (Device device = choice.fastest()) {
+    assertTrue(selector.report().get(0).bitExact());
+    try (Device device = selector.fastest()) {
       assertEquals("fake", device.name(), "without another test");
     }
   }
@@ -138,19 +138,19 @@ class DeviceChoiceTest {
   @Test
   void aWrongOneIsTestedOnceReportedAndSkipped() {
     Fake fake = new Fake(true, 1e-3f);
-    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
+    DeviceSelector selector = new DeviceSelector(List.of(fake, CPU));
     try (LoggedWarnings log = new LoggedWarnings()) {
       for (int i = 0; i < 2; i++) {
-        try (Device device = choice.fastest()) {
+        try (Device device = selector.fastest()) {
           assertEquals("cpu", device.name());
         }
       }
       assertEquals(
-          List.of("fake is skipped: " + choice.report().get(0).reason()), ofFake(log), "once");
+          List.of("fake is skipped: " + selector.report().get(0).reason()), ofFake(log), "once");
     }
     assertEquals(1, fake.opened);
     assertEquals(1, fake.closed);
-    DeviceReport report = choice.report().get(0);
+    DeviceReport report = selector.report().get(0);
     assertFalse(report.bitExact());
     assertTrue(report.reason().startsWith("self-test of adam in float32 gave "), report.reason());
     assertTrue(report.reason().endsWith("update the device's driver"), report.reason());
@@ -164,9 +164,9 @@ class DeviceChoiceTest {
   /** The preferred one of a backend's devices is tested. */
   @Test
   void theListNamesTheOneThatFailed() {
-    DeviceChoice choice = new DeviceChoice(List.of(new Fake(true, 1e-3f), CPU));
-    choice.fastest().close();
-    List<DeviceReport> all = choice.all();
+    DeviceSelector selector = new DeviceSelector(List.of(new Fake(true, 1e-3f), CPU));
+    selector.fastest().close();
+    List<DeviceReport> all = selector.all();
     assertTrue(all.get(0).reason().startsWith("self-test of "), all.get(0).reason());
     assertEquals("it is old", all.get(1).reason());
     assertEquals("", all.get(2).reason());
@@ -182,9 +182,9 @@ class DeviceChoiceTest {
               throw new DeviceException("no step", null);
             });
     fake.closeFailure = new DeviceException("no end", null);
-    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
+    DeviceSelector selector = new DeviceSelector(List.of(fake, CPU));
     try (LoggedWarnings log = new LoggedWarnings();
-        Device device = choice.fastest()) {
+        Device device = selector.fastest()) {
       assertEquals("cpu", device.name());
       assertEquals(
           List.of(
@@ -192,7 +192,7 @@ class DeviceChoiceTest {
               "closing fake: no end"),
           ofFake(log));
     }
-    assertEquals("self-test of adam in float32 failed: no step", choice.report().get(0).reason());
+    assertEquals("self-test of adam in float32 failed: no step", selector.report().get(0).reason());
   }
 
   private static StepPlan.Entry first(StepPlan plan) {
@@ -212,7 +212,7 @@ class DeviceChoiceTest {
       mistakes.put(type + ", the last value is off by a bit", plan -> changeLast(plan, type));
       mistakes.put(type + ", values below -1 are off by a bit", plan -> changeLow(plan, type));
     }
-    mistakes.put("float32, NaN of a gradient is 0", DeviceChoiceTest::clearState);
+    mistakes.put("float32, NaN of a gradient is 0", DeviceSelectorTest::clearState);
     for (String rule : List.of("adam", "lamb", "muon", "adafactor", "prodigy")) {
       mistakes.put(
           rule,
@@ -240,11 +240,11 @@ class DeviceChoiceTest {
   @MethodSource("kindsOfMistakes")
   void everyMistakeIsFound(String kind) {
     Fake fake = new Fake(true, true, mistakes().get(kind));
-    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
-    try (Device device = choice.fastest()) {
+    DeviceSelector selector = new DeviceSelector(List.of(fake, CPU));
+    try (Device device = selector.fastest()) {
       assertEquals("cpu", device.name());
     }
-    String reason = choice.report().get(0).reason();
+    String reason = selector.report().get(0).reason();
     String about = kind.replaceFirst(",.*", "").replace("clipping", "adam");
     assertTrue(reason.matches("self-test of .*\\b" + about + "\\b.* gave .*"), reason);
   }
@@ -333,16 +333,16 @@ class DeviceChoiceTest {
   void oneThatCannotBeOpenedIsSkippedAndTriedAgain() {
     Fake fake = new Fake(true, 0);
     fake.failure = new DeviceException("held by another program", null);
-    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
-    try (Device device = choice.fastest()) {
+    DeviceSelector selector = new DeviceSelector(List.of(fake, CPU));
+    try (Device device = selector.fastest()) {
       assertEquals("cpu", device.name());
     }
-    assertEquals("cannot be opened: held by another program", choice.report().get(0).reason());
+    assertEquals("cannot be opened: held by another program", selector.report().get(0).reason());
     fake.failure = null;
-    try (Device device = choice.fastest()) {
+    try (Device device = selector.fastest()) {
       assertEquals("fake", device.name());
     }
-    assertEquals("", choice.report().get(0).reason());
+    assertEquals("", selector.report().get(0).reason());
     assertEquals(1, fake.opened, "the device that was tested is the one that is used");
   }
 
@@ -381,7 +381,7 @@ class DeviceChoiceTest {
   }
 
   private static String chosen(Fake fake) {
-    try (Device device = new DeviceChoice(List.of(fake, CPU)).fastest()) {
+    try (Device device = new DeviceSelector(List.of(fake, CPU)).fastest()) {
       return device.name();
     }
   }
@@ -389,28 +389,28 @@ class DeviceChoiceTest {
   @Test
   void driversOnTheProcessorAreLeftToThoseWhoNameIt() {
     Fake fake = new Fake(false, 0);
-    DeviceChoice choice = new DeviceChoice(List.of(fake, CPU));
-    try (Device device = choice.fastest()) {
+    DeviceSelector selector = new DeviceSelector(List.of(fake, CPU));
+    try (Device device = selector.fastest()) {
       assertEquals("cpu", device.name());
     }
     assertEquals(0, fake.opened);
-    assertEquals("fake", choice.backend("fake").name());
+    assertEquals("fake", selector.backend("fake").name());
   }
 
   @Test
   void devicesAreNamedByBackendAndIndex() {
     Fake fake = new Fake(false, 0);
-    DeviceChoice choice = new DeviceChoice(List.of(CPU, fake));
+    DeviceSelector selector = new DeviceSelector(List.of(CPU, fake));
     assertEquals(
         List.of("fake:0", "fake:1", "cpu:0"),
-        choice.all().stream().map(DeviceReport::name).toList());
-    for (DeviceReport report : choice.all()) {
-      choice.require(report.name()).close();
+        selector.all().stream().map(DeviceReport::name).toList());
+    for (DeviceReport report : selector.all()) {
+      selector.require(report.name()).close();
     }
     assertEquals(DeviceOptions.of(1), fake.asked);
-    choice.require("fake").close();
+    selector.require("fake").close();
     assertEquals(DeviceOptions.PREFERRED, fake.asked);
-    choice.require("fake:gpu-a2").close();
+    selector.require("fake:gpu-a2").close();
     assertEquals(DeviceOptions.of(1), fake.asked);
   }
 
@@ -428,8 +428,8 @@ class DeviceChoiceTest {
         "cpu:1    | there is no device cpu:1: this machine has cpu:0",
       })
   void wrongNamesAreExplained(String name, String expected) {
-    DeviceChoice choice = new DeviceChoice(List.of(CPU, new Fake(false, 0)));
-    RuntimeException e = assertThrows(RuntimeException.class, () -> choice.require(name));
+    DeviceSelector selector = new DeviceSelector(List.of(CPU, new Fake(false, 0)));
+    RuntimeException e = assertThrows(RuntimeException.class, () -> selector.require(name));
     assertTrue(e.getMessage().startsWith(expected), e.getMessage());
     assertTrue(e instanceof BackendUnavailableException || e instanceof IllegalArgumentException);
   }
@@ -437,7 +437,7 @@ class DeviceChoiceTest {
   @Test
   void withoutBackendsThePackagingIsToBlame() {
     IllegalStateException e =
-        assertThrows(IllegalStateException.class, () -> new DeviceChoice(List.of()));
+        assertThrows(IllegalStateException.class, () -> new DeviceSelector(List.of()));
     assertTrue(e.getMessage().contains("META-INF/services/io.warmstep.backend.Backend"));
   }
 

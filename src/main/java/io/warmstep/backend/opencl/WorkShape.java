@@ -15,28 +15,28 @@ import io.warmstep.storage.StateCodes;
  * @param stepUnits how many times a work-item of the update does so
  * @param normLocal work-items of a work-group of the norm
  */
-record Shape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int normLocal) {
+record WorkShape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, int normLocal) {
   /**
    * Elements of a processor's tile: a table entry each, and a share for every thread. A page of
    * float32 was measured best: float32 Adam on PoCL takes a quarter longer with 4096.
    */
   private static final int PROCESSOR_TILE = 1024;
 
-  static Shape of(DeviceInfo device) {
+  static WorkShape of(DeviceInfo device) {
     return device.isAccelerator()
         ? ofGpu(device.maxWorkGroup())
         : ofProcessor(device.floatLanes(), device.doubleLanes());
   }
 
-  static Shape ofGpu(int maxWorkGroup) {
+  static WorkShape ofGpu(int maxWorkGroup) {
     int most = Integer.highestOneBit(maxWorkGroup);
     int local = Math.min(256, most);
-    return new Shape(4, 4, local, 1, local);
+    return new WorkShape(4, 4, local, 1, local);
   }
 
-  static Shape ofProcessor(int floatLanes, int doubleLanes) {
+  static WorkShape ofProcessor(int floatLanes, int doubleLanes) {
     int lanes = lanes(floatLanes);
-    return new Shape(lanes, lanes(doubleLanes), 1, PROCESSOR_TILE / lanes, 1);
+    return new WorkShape(lanes, lanes(doubleLanes), 1, PROCESSOR_TILE / lanes, 1);
   }
 
   /** Whether a work-group is one work-item, which goes through a whole tile. */

@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
  * Chooses among backends. An accelerator is preferred to the processor if it passes the self-test,
  * which runs once; its findings are logged and added to the backend's report.
  */
-final class DeviceChoice {
+final class DeviceSelector {
   private static final System.Logger LOG = System.getLogger("io.warmstep");
 
   private final List<Backend> backends;
@@ -26,11 +26,11 @@ final class DeviceChoice {
   private final Set<Backend> failed = new HashSet<>();
 
   /**
-   * Creates a choice.
+   * Creates a selector.
    *
    * @param backends in any order
    */
-  DeviceChoice(List<Backend> backends) {
+  DeviceSelector(List<Backend> backends) {
     if (backends.isEmpty()) {
       throw new IllegalStateException(
           "no backend of Warmstep was found, not even the processor's: the jar lacks"

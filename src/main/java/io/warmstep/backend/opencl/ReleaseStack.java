@@ -6,7 +6,7 @@ import org.jocl.CL;
 import org.jocl.cl_mem;
 
 /** What a prepared step holds on the device, released together, last first. */
-final class Resources implements AutoCloseable {
+final class ReleaseStack implements AutoCloseable {
   private final Deque<Runnable> releases = new ArrayDeque<>();
 
   cl_mem add(cl_mem buffer) {
