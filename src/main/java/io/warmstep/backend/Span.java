@@ -7,7 +7,7 @@ import java.util.Optional;
 
 /**
  * Parameters of one group whose elements follow each other in all their memories, so that a backend
- * may treat them as one run. An owned model is a span for each group and element type. Under a rule
+ * may treat them as one. An owned model is a span for each group and element type. Under a rule
  * that adds something up over each tensor, and with adaptive clipping, every parameter is a span of
  * its own. A group whose sums are added up with other workers has a span in any case, without
  * elements if this worker has none, since its state moves everywhere.

@@ -28,7 +28,7 @@ class TwinsTest {
     SUBSTITUTIONS.put("Float.intBitsToFloat\\(\\(exponent \\+ 127\\) << 23\\)", "POWER");
     SUBSTITUTIONS.put("Double.longBitsToDouble\\(\\(exponent \\+ 1023L\\) << 52\\)", "POWER");
     // State in fewer bits is float32's alone.
-    SUBSTITUTIONS.put("(?s) {4}if \\(run\\.movesRoundedState\\) \\{.*?\\n {4}\\}\\n", "");
+    SUBSTITUTIONS.put("(?s) {4}if \\(span\\.movesRoundedState\\) \\{.*?\\n {4}\\}\\n", "");
     SUBSTITUTIONS.put("(?s) {2}@Override\\n {2}void codes\\(.*?\\n {2}\\}\\n", "");
     SUBSTITUTIONS.put("0x1p(-?)64f", "0x1p$1512");
     SUBSTITUTIONS.put("0x1p127f", "0x1p1023");
@@ -70,8 +70,8 @@ class TwinsTest {
   void classesDifferInTheTypeAlone(String name) throws IOException {
     String floats = Files.readString(SOURCES.resolve(name.formatted("Float") + ".java"));
     String doubles = Files.readString(SOURCES.resolve(name.formatted("Double") + ".java"));
-    // Each takes the runs of its type.
-    floats = floats.replace("!run.isDouble", "run.isDouble");
+    // Each takes the spans of its type.
+    floats = floats.replace("!span.isDouble", "span.isDouble");
     assertEquals(asFloat64(doubles), asFloat64(floats), name);
   }
 

@@ -24,24 +24,24 @@ final class CpuMeter {
     this.worker = worker;
   }
 
-  /** Makes room for a run, so that a step in progress does not run out of memory. */
-  void prepare(CpuRun run) {
-    run.prepare(scratch);
-    sums(run.isDouble).slots(run.codedSlots());
+  /** Makes room for a span, so that a step in progress does not run out of memory. */
+  void prepare(CpuSpan span) {
+    span.prepare(scratch);
+    sums(span.isDouble).slots(span.codedSlots());
   }
 
-  /** Updates elements of a run, from one at which a tile begins to another, or to its end. */
-  void update(CpuRun run, long from, long to, UpdateTiles tiles) {
+  /** Updates elements of a span, from one at which a tile begins to another, or to its end. */
+  void update(CpuSpan span, long from, long to, UpdateTiles tiles) {
     for (long at = from; at < to; ) {
-      int entry = run.entryAt(at);
-      long start = run.entryStart(entry);
-      long n = Math.min(to, run.entryStart(entry + 1)) - at;
-      MemorySlice rows = tiles.rows(run.entryIndex(entry));
+      int entry = span.entryAt(at);
+      long start = span.entryStart(entry);
+      long n = Math.min(to, span.entryStart(entry + 1)) - at;
+      MemorySlice rows = tiles.rows(span.entryIndex(entry));
       if (rows == null) {
-        worker.update(run, at, at + n);
+        worker.update(span, at, at + n);
       } else {
         n = Math.min(n, BLOCK);
-        measure(run, at, (int) n, (at - start) / UpdateTiles.TILE, rows);
+        measure(span, at, (int) n, (at - start) / UpdateTiles.TILE, rows);
       }
       at += n;
     }
@@ -56,21 +56,21 @@ final class CpuMeter {
     return floats;
   }
 
-  private void measure(CpuRun run, long at, int n, long tile, MemorySlice rows) {
-    TileSums sums = sums(run.isDouble);
-    sums.slots(run.codedSlots());
-    run.load(0, at, sums.before(), 0, n, scratch);
-    run.load(1, at, sums.gradients(), 0, n, scratch);
-    worker.update(run, at, at + n);
-    run.load(0, at, sums.after(), 0, n, scratch);
+  private void measure(CpuSpan span, long at, int n, long tile, MemorySlice rows) {
+    TileSums sums = sums(span.isDouble);
+    sums.slots(span.codedSlots());
+    span.load(0, at, sums.before(), 0, n, scratch);
+    span.load(1, at, sums.gradients(), 0, n, scratch);
+    worker.update(span, at, at + n);
+    span.load(0, at, sums.after(), 0, n, scratch);
     sums.changes(n);
-    for (int slot = 0; slot < run.codedSlots(); slot++) {
-      int operand = run.coded(slot);
-      run.load(operand, at, sums.after(), 0, n, scratch);
-      sums.codes(slot, StateCodes.largest(run.isSquares(operand)), n);
+    for (int slot = 0; slot < span.codedSlots(); slot++) {
+      int operand = span.coded(slot);
+      span.load(operand, at, sums.after(), 0, n, scratch);
+      sums.codes(slot, StateCodes.largest(span.isSquares(operand)), n);
     }
     int numbers = sums.numbers(n);
-    long row = rows.offset() + tile * UpdateTiles.width(run.codedSlots());
+    long row = rows.offset() + tile * UpdateTiles.width(span.codedSlots());
     rows.memory().write(row, sums.rows(), 0, numbers);
   }
 }

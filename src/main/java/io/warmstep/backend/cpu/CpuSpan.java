@@ -14,7 +14,7 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /** A span in terms of memories on the processor. */
-final class CpuRun {
+final class CpuSpan {
   final GroupStep group;
   final boolean isDouble;
   final CpuMemory[] memories; // values, gradients, then state; inverse roots of factors come last
@@ -53,7 +53,7 @@ final class CpuRun {
   /** Of the first element within its parameter, likewise. */
   private final long first;
 
-  /** Length of the tensor's first dimension, if the run is one tensor. */
+  /** Length of the tensor's first dimension, if the span is one tensor. */
   final long rows;
 
   /** State that holds one value for the tensor. */
@@ -69,7 +69,7 @@ final class CpuRun {
 
   double doubleFactor = 1;
 
-  CpuRun(GroupStep group, Span span) {
+  CpuSpan(GroupStep group, Span span) {
     this.group = group;
     this.isDouble = span.type() == ElementType.FLOAT64;
     this.operands = span.operands().toArray(Operand[]::new);
@@ -205,7 +205,7 @@ final class CpuRun {
     return isPacked ? Math.min(length, StateCodes.groups(at) * StateCodes.GROUP) : at;
   }
 
-  /** The first element from one on at which a tile of a parameter begins, or the run's end. */
+  /** The first element from one on at which a tile of a parameter begins, or the span's end. */
   long tileFrom(long at) {
     if (at >= length) {
       return length;
@@ -215,13 +215,13 @@ final class CpuRun {
     return Math.min(starts[entry + 1], starts[entry] + tiles * UpdateTiles.TILE);
   }
 
-  /** The parameter that an element is of, by its number within the run. */
+  /** The parameter that an element is of, by its number within the span. */
   int entryAt(long at) {
     int found = Arrays.binarySearch(starts, at);
     return found < 0 ? -found - 2 : found;
   }
 
-  /** The element at which a parameter begins; of the one behind the last, the run's length. */
+  /** The element at which a parameter begins; of the one behind the last, the span's length. */
   long entryStart(int entry) {
     return starts[entry];
   }
@@ -293,7 +293,7 @@ final class CpuRun {
   }
 
   /**
-   * Index behind the last element that loops over arrays of a thread's own beside this run's reach
+   * Index behind the last element that loops over arrays of a thread's own beside this span's reach
    * in place; 0 if everything is copied.
    */
   int inPlaceEnd() {

@@ -43,9 +43,9 @@ final class CpuStepProgram implements StepProgram {
   private final StepOptions options;
   private final WorkerPool pool;
   private final GroupStep[] groups;
-  private final CpuRun[] spans;
-  private final CpuRun[] runs; // those with elements
-  private final long[] runEnds;
+  private final CpuSpan[] spans;
+  private final CpuSpan[] filled; // those with elements
+  private final long[] spanEnds;
   private final long total;
   private final int chunkLength;
   private final CpuWorker[] workers;
@@ -74,35 +74,35 @@ final class CpuStepProgram implements StepProgram {
             .toArray(GroupStep[]::new);
     this.spans =
         Span.of(plan).stream()
-            .map(span -> new CpuRun(groups[span.group()], span))
-            .toArray(CpuRun[]::new);
-    this.runs = Arrays.stream(spans).filter(run -> run.length > 0).toArray(CpuRun[]::new);
-    this.runEnds = new long[runs.length];
+            .map(span -> new CpuSpan(groups[span.group()], span))
+            .toArray(CpuSpan[]::new);
+    this.filled = Arrays.stream(spans).filter(span -> span.length > 0).toArray(CpuSpan[]::new);
+    this.spanEnds = new long[filled.length];
     long sum = 0;
     int slots = 0;
-    for (int i = 0; i < runs.length; i++) {
-      sum += runs[i].length;
-      runEnds[i] = sum;
-      slots = Math.max(slots, runs[i].memories.length - 2);
+    for (int i = 0; i < filled.length; i++) {
+      sum += filled[i].length;
+      spanEnds[i] = sum;
+      slots = Math.max(slots, filled[i].memories.length - 2);
     }
     this.total = sum;
     this.chunkLength = chunkLength(sum, pool.threads());
     this.workers = new CpuWorker[pool.threads()];
     for (int i = 0; i < workers.length; i++) {
-      workers[i] = new CpuWorker(options, runs, slots);
+      workers[i] = new CpuWorker(options, filled, slots);
     }
     this.norm = options.needsNorm() ? new GlobalNorm(plan, pool) : null;
-    this.floatFactors = new FloatFactors(runs, pool);
-    this.doubleFactors = new DoubleFactors(runs, pool);
+    this.floatFactors = new FloatFactors(filled, pool);
+    this.doubleFactors = new DoubleFactors(filled, pool);
     this.sums = CpuSums.of(options, spans, pool);
-    this.tensorFactors = CpuTensorFactors.of(runs, pool);
+    this.tensorFactors = CpuTensorFactors.of(filled, pool);
     this.floatMatrices = new FloatMatrices(matrices(false), pool);
     this.doubleMatrices = new DoubleMatrices(matrices(true), pool);
   }
 
-  private List<CpuRun> matrices(boolean areDouble) {
-    return Arrays.stream(runs)
-        .filter(run -> run.isDouble == areDouble && run.group.rule.matrix().isPresent())
+  private List<CpuSpan> matrices(boolean areDouble) {
+    return Arrays.stream(filled)
+        .filter(span -> span.isDouble == areDouble && span.group.rule.matrix().isPresent())
         .toList();
   }
 
@@ -186,12 +186,13 @@ final class CpuStepProgram implements StepProgram {
   private void updateChunk(int worker, int chunk) {
     long from = (long) (firstChunk + chunk) * chunkLength;
     long to = Math.min(total, from + chunkLength);
-    int index = runAt(from);
+    int index = spanAt(from);
     while (from < to) {
-      CpuRun run = runs[index];
-      long runStart = runEnds[index] - run.length;
-      long end = Math.min(to, runEnds[index]);
-      workers[worker].update(run, run.groupFrom(from - runStart), run.groupFrom(end - runStart));
+      CpuSpan span = filled[index];
+      long spanStart = spanEnds[index] - span.length;
+      long end = Math.min(to, spanEnds[index]);
+      workers[worker].update(
+          span, span.groupFrom(from - spanStart), span.groupFrom(end - spanStart));
       from = end;
       index++;
     }
@@ -201,19 +202,19 @@ final class CpuStepProgram implements StepProgram {
   private void updateMeasuredChunk(int worker, int chunk) {
     long from = (long) (firstChunk + chunk) * chunkLength;
     long to = Math.min(total, from + chunkLength);
-    for (int index = runAt(from); from < to; index++) {
-      CpuRun run = runs[index];
-      long runStart = runEnds[index] - run.length;
-      long end = Math.min(to, runEnds[index]);
-      long first = run.tileFrom(from - runStart);
-      workers[worker].updateMeasured(run, first, run.tileFrom(end - runStart), tiles);
+    for (int index = spanAt(from); from < to; index++) {
+      CpuSpan span = filled[index];
+      long spanStart = spanEnds[index] - span.length;
+      long end = Math.min(to, spanEnds[index]);
+      long first = span.tileFrom(from - spanStart);
+      workers[worker].updateMeasured(span, first, span.tileFrom(end - spanStart), tiles);
       from = end;
     }
   }
 
-  /** The first run that ends after an element. */
-  private int runAt(long element) {
-    int index = Arrays.binarySearch(runEnds, element);
+  /** The first span that ends after an element. */
+  private int spanAt(long element) {
+    int index = Arrays.binarySearch(spanEnds, element);
     return index < 0 ? -index - 1 : index + 1;
   }
 
@@ -231,8 +232,8 @@ final class CpuStepProgram implements StepProgram {
 
   @Override
   public void zeroGradients() {
-    for (CpuRun run : runs) {
-      run.memories[1].zero(run.offsets[1], run.length);
+    for (CpuSpan span : filled) {
+      span.memories[1].zero(span.offsets[1], span.length);
     }
   }
 

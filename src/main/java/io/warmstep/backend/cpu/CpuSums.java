@@ -30,7 +30,7 @@ final class CpuSums {
 
   /** What leaves are combined over, a tensor or those of a group, and the sums of its leaves. */
   private static final class Whole {
-    final CpuRun[] runs;
+    final CpuSpan[] spans;
     final long count;
     final boolean begins;
     final float[][] floatSums;
@@ -40,43 +40,44 @@ final class CpuSums {
     /** With the leaves of other workers, or null. */
     final JoinedSums joined;
 
-    Whole(List<CpuRun> runs, LeafExchange exchange) {
-      CpuRun run = runs.get(0);
-      boolean isGroup = run.group.sums.areOfGroup();
-      this.runs = runs.toArray(CpuRun[]::new);
-      this.count = isGroup ? run.group.elements : run.length;
-      this.begins = run.group.sums.firstNumbers() > 0;
+    Whole(List<CpuSpan> spans, LeafExchange exchange) {
+      CpuSpan span = spans.get(0);
+      boolean isGroup = span.group.sums.areOfGroup();
+      this.spans = spans.toArray(CpuSpan[]::new);
+      this.count = isGroup ? span.group.elements : span.length;
+      this.begins = span.group.sums.firstNumbers() > 0;
       int leaves =
-          runs.stream().mapToInt(each -> LeafIndex.leaves(each.length)).reduce(0, Math::addExact);
-      int sums = run.group.sums.kinds().size();
-      this.floatSums = new float[run.isDouble ? 0 : sums][leaves];
-      this.doubleSums = new double[run.isDouble ? sums : 0][leaves];
+          spans.stream().mapToInt(each -> LeafIndex.leaves(each.length)).reduce(0, Math::addExact);
+      int sums = span.group.sums.kinds().size();
+      this.floatSums = new float[span.isDouble ? 0 : sums][leaves];
+      this.doubleSums = new double[span.isDouble ? sums : 0][leaves];
       this.exponents = new int[sums][leaves];
       this.joined =
           isGroup && exchange != null
               ? new JoinedSums(
                   exchange,
-                  run.group.sums,
-                  run.isDouble,
-                  run.isDouble ? doubleSums : floatSums,
+                  span.group.sums,
+                  span.isDouble,
+                  span.isDouble ? doubleSums : floatSums,
                   exponents)
               : null;
     }
   }
 
-  /** A run, and where its leaves are among those of a whole. */
-  private record Tensor(CpuRun run, Whole whole, int first) {}
+  /** A span, and where its leaves are among those of a whole. */
+  private record Tensor(CpuSpan span, Whole whole, int first) {}
 
-  private CpuSums(StepOptions options, CpuRun[] summed, WorkerPool pool) {
+  private CpuSums(StepOptions options, CpuSpan[] summed, WorkerPool pool) {
     this.pool = pool;
     this.wholes = wholes(summed, options.leafExchange());
     this.tensors =
         Arrays.stream(wholes).flatMap(whole -> tensors(whole).stream()).toArray(Tensor[]::new);
-    this.index = new LeafIndex(Arrays.stream(tensors).mapToLong(each -> each.run.length).toArray());
+    this.index =
+        new LeafIndex(Arrays.stream(tensors).mapToLong(each -> each.span.length).toArray());
     int slots =
-        Arrays.stream(tensors).mapToInt(each -> each.run.memories.length - 2).max().orElse(0);
-    boolean hasDoubles = Arrays.stream(summed).anyMatch(run -> run.isDouble);
-    boolean hasFloats = Arrays.stream(summed).anyMatch(run -> !run.isDouble);
+        Arrays.stream(tensors).mapToInt(each -> each.span.memories.length - 2).max().orElse(0);
+    boolean hasDoubles = Arrays.stream(summed).anyMatch(span -> span.isDouble);
+    boolean hasFloats = Arrays.stream(summed).anyMatch(span -> !span.isDouble);
     this.floats = new FloatLeaves[hasFloats ? pool.threads() : 0];
     this.doubles = new DoubleLeaves[hasDoubles ? pool.threads() : 0];
     for (int i = 0; i < floats.length; i++) {
@@ -88,39 +89,41 @@ final class CpuSums {
     prepare();
   }
 
-  private static Whole[] wholes(CpuRun[] summed, LeafExchange exchange) {
-    Map<Object, List<CpuRun>> together = new LinkedHashMap<>();
-    for (CpuRun run : summed) {
-      Object whole = run.group.sums.areOfGroup() ? run.group : run;
-      together.computeIfAbsent(whole, key -> new ArrayList<>()).add(run);
+  private static Whole[] wholes(CpuSpan[] summed, LeafExchange exchange) {
+    Map<Object, List<CpuSpan>> together = new LinkedHashMap<>();
+    for (CpuSpan span : summed) {
+      Object whole = span.group.sums.areOfGroup() ? span.group : span;
+      together.computeIfAbsent(whole, key -> new ArrayList<>()).add(span);
     }
-    return together.values().stream().map(runs -> new Whole(runs, exchange)).toArray(Whole[]::new);
+    return together.values().stream()
+        .map(spans -> new Whole(spans, exchange))
+        .toArray(Whole[]::new);
   }
 
   private static List<Tensor> tensors(Whole whole) {
     List<Tensor> tensors = new ArrayList<>();
     int first = 0;
-    for (CpuRun run : whole.runs) {
-      tensors.add(new Tensor(run, whole, first));
-      first += LeafIndex.leaves(run.length);
+    for (CpuSpan span : whole.spans) {
+      tensors.add(new Tensor(span, whole, first));
+      first += LeafIndex.leaves(span.length);
     }
     return tensors;
   }
 
   /** Null if no rule adds anything up. */
-  static CpuSums of(StepOptions options, CpuRun[] runs, WorkerPool pool) {
-    CpuRun[] summed =
-        Arrays.stream(runs).filter(run -> run.group.sums != null).toArray(CpuRun[]::new);
+  static CpuSums of(StepOptions options, CpuSpan[] spans, WorkerPool pool) {
+    CpuSpan[] summed =
+        Arrays.stream(spans).filter(span -> span.group.sums != null).toArray(CpuSpan[]::new);
     return summed.length == 0 ? null : new CpuSums(options, summed, pool);
   }
 
   /** Makes room for what has to be copied, so that no step does. */
   void prepare() {
     for (Tensor tensor : tensors) {
-      if (tensor.run.isDouble) {
-        Arrays.stream(doubles).forEach(leaf -> leaf.prepare(tensor.run));
+      if (tensor.span.isDouble) {
+        Arrays.stream(doubles).forEach(leaf -> leaf.prepare(tensor.span));
       } else {
-        Arrays.stream(floats).forEach(leaf -> leaf.prepare(tensor.run));
+        Arrays.stream(floats).forEach(leaf -> leaf.prepare(tensor.span));
       }
     }
   }
@@ -128,10 +131,10 @@ final class CpuSums {
   /** Does the first phase of all tensors and forms the numbers of all that is added up. */
   void compute() {
     for (Whole whole : wholes) {
-      if (whole.begins && whole.runs[0].isDouble) {
-        doubles[0].begin(whole.runs[0]);
+      if (whole.begins && whole.spans[0].isDouble) {
+        doubles[0].begin(whole.spans[0]);
       } else if (whole.begins) {
-        floats[0].begin(whole.runs[0]);
+        floats[0].begin(whole.spans[0]);
       }
     }
     pool.run(job, (index.count() + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
@@ -146,12 +149,12 @@ final class CpuSums {
       joined.join();
     }
     int[][] exponents = joined == null ? whole.exponents : joined.rootExponents();
-    if (whole.runs[0].isDouble) {
+    if (whole.spans[0].isDouble) {
       double[][] sums = joined == null ? whole.doubleSums : joined.doubleRoots();
-      doubles[0].numbers(whole.runs, whole.count, sums, exponents);
+      doubles[0].numbers(whole.spans, whole.count, sums, exponents);
     } else {
       float[][] sums = joined == null ? whole.floatSums : joined.floatRoots();
-      floats[0].numbers(whole.runs, whole.count, sums, exponents);
+      floats[0].numbers(whole.spans, whole.count, sums, exponents);
     }
   }
 
@@ -160,17 +163,17 @@ final class CpuSums {
     for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; ) {
       int number = index.tensorOf(leaf);
       Tensor tensor = tensors[number];
-      CpuRun run = tensor.run;
+      CpuSpan span = tensor.span;
       Whole whole = tensor.whole;
       int count = Math.min(end, index.first(number + 1)) - leaf;
       int own = leaf - index.first(number);
       long at = (long) own * LEAF;
-      int n = (int) Math.min((long) count * LEAF, run.length - at);
+      int n = (int) Math.min((long) count * LEAF, span.length - at);
       int place = tensor.first + own;
-      if (run.isDouble) {
-        doubles[worker].sum(run, at, n, whole.doubleSums, whole.exponents, place);
+      if (span.isDouble) {
+        doubles[worker].sum(span, at, n, whole.doubleSums, whole.exponents, place);
       } else {
-        floats[worker].sum(run, at, n, whole.floatSums, whole.exponents, place);
+        floats[worker].sum(span, at, n, whole.floatSums, whole.exponents, place);
       }
       leaf += count;
     }

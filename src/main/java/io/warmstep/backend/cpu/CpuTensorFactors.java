@@ -19,36 +19,38 @@ final class CpuTensorFactors {
   private final LeafSum[] sums; // of each thread
   private final WorkerPool.Job job = this::sumChunk;
 
-  /** A run, and the sums of the leaves of its parameters and of its gradients. */
+  /** A span, and the sums of the leaves of its parameters and of its gradients. */
   private static final class Tensor {
-    final CpuRun run;
+    final CpuSpan span;
     final int leaves;
     final float[][] floatSums;
     final double[][] doubleSums;
     final int[][] exponents;
 
-    Tensor(CpuRun run) {
-      this.run = run;
-      this.leaves = LeafIndex.leaves(run.length);
-      this.floatSums = new float[2][run.isDouble ? 0 : leaves];
-      this.doubleSums = new double[2][run.isDouble ? leaves : 0];
+    Tensor(CpuSpan span) {
+      this.span = span;
+      this.leaves = LeafIndex.leaves(span.length);
+      this.floatSums = new float[2][span.isDouble ? 0 : leaves];
+      this.doubleSums = new double[2][span.isDouble ? leaves : 0];
       this.exponents = new int[2][leaves];
     }
   }
 
-  private CpuTensorFactors(CpuRun[] clipped, WorkerPool pool) {
+  private CpuTensorFactors(CpuSpan[] clipped, WorkerPool pool) {
     this.pool = pool;
     this.tensors = Arrays.stream(clipped).map(Tensor::new).toArray(Tensor[]::new);
-    this.index = new LeafIndex(Arrays.stream(clipped).mapToLong(run -> run.length).toArray());
+    this.index = new LeafIndex(Arrays.stream(clipped).mapToLong(span -> span.length).toArray());
     this.sums = new LeafSum[pool.threads()];
     Arrays.setAll(sums, i -> new LeafSum(SumKind.SQUARES));
     prepare();
   }
 
   /** Null if no gradient is clipped so. */
-  static CpuTensorFactors of(CpuRun[] runs, WorkerPool pool) {
-    CpuRun[] clipped =
-        Arrays.stream(runs).filter(run -> run.group.adaptiveClip.isUsed()).toArray(CpuRun[]::new);
+  static CpuTensorFactors of(CpuSpan[] spans, WorkerPool pool) {
+    CpuSpan[] clipped =
+        Arrays.stream(spans)
+            .filter(span -> span.group.adaptiveClip.isUsed())
+            .toArray(CpuSpan[]::new);
     return clipped.length == 0 ? null : new CpuTensorFactors(clipped, pool);
   }
 
@@ -56,24 +58,24 @@ final class CpuTensorFactors {
   void prepare() {
     for (LeafSum sum : sums) {
       for (Tensor tensor : tensors) {
-        sum.prepare(tensor.run.memories[0]);
-        sum.prepare(tensor.run.memories[1]);
+        sum.prepare(tensor.span.memories[0]);
+        sum.prepare(tensor.span.memories[1]);
       }
     }
   }
 
-  /** Sets the factors of all runs that have one, once the groups have the step's numbers. */
+  /** Sets the factors of all spans that have one, once the groups have the step's numbers. */
   void compute() {
     pool.run(job, (index.count() + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
     for (Tensor tensor : tensors) {
-      CpuRun run = tensor.run;
-      GroupStep group = run.group;
-      if (run.isDouble) {
+      CpuSpan span = tensor.span;
+      GroupStep group = span.group;
+      if (span.isDouble) {
         double gradient = group.doubleGradients.magnitudeOf(doubleRoot(tensor, 1));
-        run.doubleFactor = group.adaptiveClip.factor(doubleRoot(tensor, 0), gradient);
+        span.doubleFactor = group.adaptiveClip.factor(doubleRoot(tensor, 0), gradient);
       } else {
         float gradient = group.floatGradients.magnitudeOf(floatRoot(tensor, 1));
-        run.floatFactor = group.adaptiveClip.factor(floatRoot(tensor, 0), gradient);
+        span.floatFactor = group.adaptiveClip.factor(floatRoot(tensor, 0), gradient);
       }
     }
   }
@@ -101,12 +103,12 @@ final class CpuTensorFactors {
   }
 
   private static void sumLeaf(LeafSum sum, Tensor tensor, int operand, int leaf) {
-    CpuRun run = tensor.run;
+    CpuSpan span = tensor.span;
     long from = (long) leaf * LEAF;
-    int n = (int) Math.min(LEAF, run.length - from);
-    CpuMemory memory = run.memories[operand];
-    long at = run.offsets[operand] + from;
-    if (run.isDouble) {
+    int n = (int) Math.min(LEAF, span.length - from);
+    CpuMemory memory = span.memories[operand];
+    long at = span.offsets[operand] + from;
+    if (span.isDouble) {
       sum.addDoubles(memory, at, n);
       tensor.doubleSums[operand][leaf] = sum.doubles.sum;
       tensor.exponents[operand][leaf] = sum.doubles.exponent;

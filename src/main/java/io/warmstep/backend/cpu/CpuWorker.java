@@ -6,14 +6,14 @@ import io.warmstep.step.StepOptions;
 /** One thread's blocks and working memory. */
 final class CpuWorker {
   private final StepOptions options;
-  private final CpuRun[] runs;
+  private final CpuSpan[] spans;
   private final FloatWork floats;
   private final DoubleWork doubles;
   private CpuMeter meter; // once a step is measured
 
-  CpuWorker(StepOptions options, CpuRun[] runs, int slots) {
+  CpuWorker(StepOptions options, CpuSpan[] spans, int slots) {
     this.options = options;
-    this.runs = runs;
+    this.spans = spans;
     floats = new FloatWork(slots, longestCopy(false));
     doubles = new DoubleWork(slots, longestCopy(true));
     prepareCopies();
@@ -21,11 +21,11 @@ final class CpuWorker {
 
   /** Makes room for what has to be copied, so that no step does. */
   void prepareCopies() {
-    for (CpuRun run : runs) {
-      if (run.isDouble) {
-        doubles.prepare(run);
+    for (CpuSpan span : spans) {
+      if (span.isDouble) {
+        doubles.prepare(span);
       } else {
-        floats.prepare(run);
+        floats.prepare(span);
       }
     }
     if (!isInPlaceThroughout(false)) {
@@ -37,8 +37,8 @@ final class CpuWorker {
   }
 
   private boolean isInPlaceThroughout(boolean isDouble) {
-    for (CpuRun run : runs) {
-      if (run.isDouble == isDouble && (run.preparesGradients() || !run.isInPlaceThroughout())) {
+    for (CpuSpan span : spans) {
+      if (span.isDouble == isDouble && (span.preparesGradients() || !span.isInPlaceThroughout())) {
         return false;
       }
     }
@@ -48,9 +48,9 @@ final class CpuWorker {
   /** Length of the longest block that could be copied, in one of the arithmetic types. */
   private int longestCopy(boolean isDouble) {
     long longest = 0;
-    for (CpuRun run : runs) {
-      if (run.isDouble == isDouble) {
-        longest = Math.max(longest, run.length);
+    for (CpuSpan span : spans) {
+      if (span.isDouble == isDouble) {
+        longest = Math.max(longest, span.length);
       }
     }
     return (int) Math.min(longest, CpuStepProgram.COPY_BLOCK);
@@ -59,46 +59,46 @@ final class CpuWorker {
   /** Makes room for {@link #updateMeasured}. */
   void prepareMeter() {
     meter = meter == null ? new CpuMeter(this) : meter;
-    for (CpuRun run : runs) {
-      meter.prepare(run);
+    for (CpuSpan span : spans) {
+      meter.prepare(span);
     }
   }
 
   /** The same as {@link #update}, of whole tiles, with what it changes. */
-  void updateMeasured(CpuRun run, long from, long to, UpdateTiles tiles) {
-    meter.update(run, from, to, tiles);
+  void updateMeasured(CpuSpan span, long from, long to, UpdateTiles tiles) {
+    meter.update(span, from, to, tiles);
   }
 
-  void update(CpuRun run, long from, long to) {
-    CpuMemory gradients = run.memories[1];
+  void update(CpuSpan span, long from, long to) {
+    CpuMemory gradients = span.memories[1];
     for (long at = from; at < to; ) {
-      long n = Math.min(to - at, run.contiguousFrom(at));
-      if (run.factors != null) {
+      long n = Math.min(to - at, span.contiguousFrom(at));
+      if (span.factors != null) {
         n = Math.min(n, CpuStepProgram.COPY_BLOCK);
       }
-      boolean inPlace = !run.preparesGradients() && run.isInPlace(at, n);
-      if (!inPlace || run.group.keepsParameters) {
+      boolean inPlace = !span.preparesGradients() && span.isInPlace(at, n);
+      if (!inPlace || span.group.keepsParameters) {
         n = Math.min(n, CpuStepProgram.COPY_BLOCK);
       } else if (options.zeroGradients()) {
         n = Math.min(n, CpuStepProgram.ZERO_BLOCK);
       }
-      updateBlock(run, at, (int) n, inPlace);
+      updateBlock(span, at, (int) n, inPlace);
       if (options.zeroGradients()) {
-        gradients.zero(run.offsets[1] + at, n);
+        gradients.zero(span.offsets[1] + at, n);
       }
       at += n;
     }
   }
 
-  private void updateBlock(CpuRun run, long at, int n, boolean inPlace) {
-    if (run.isDouble && inPlace) {
-      doubles.updateInPlace(run, at, n);
-    } else if (run.isDouble) {
-      doubles.updateCopies(run, at, n, run.stateIndex(at, n));
+  private void updateBlock(CpuSpan span, long at, int n, boolean inPlace) {
+    if (span.isDouble && inPlace) {
+      doubles.updateInPlace(span, at, n);
+    } else if (span.isDouble) {
+      doubles.updateCopies(span, at, n, span.stateIndex(at, n));
     } else if (inPlace) {
-      floats.updateInPlace(run, at, n);
+      floats.updateInPlace(span, at, n);
     } else {
-      floats.updateCopies(run, at, n, run.stateIndex(at, n));
+      floats.updateCopies(span, at, n, span.stateIndex(at, n));
     }
   }
 }

@@ -26,7 +26,7 @@ final class DoubleFactors {
 
   /** The matrices of one parameter, and the sums of their tiles. */
   private static final class Matrices {
-    final CpuRun run;
+    final CpuSpan span;
     final StepPlan.Factors factors;
     final FactoredMemory memory; // what phases read
     final int firstBand; // among all
@@ -34,10 +34,10 @@ final class DoubleFactors {
     final double[] rowSums; // those of a row one after the other
     final double[] columnSums; // those of a tile one after the other
 
-    Matrices(CpuRun run, int firstBand, int firstJoin) {
-      this.run = run;
-      this.factors = run.factors;
-      this.memory = (FactoredMemory) run.memories[run.inverses()];
+    Matrices(CpuSpan span, int firstBand, int firstJoin) {
+      this.span = span;
+      this.factors = span.factors;
+      this.memory = (FactoredMemory) span.memories[span.inverses()];
       this.firstBand = firstBand;
       this.firstJoin = firstJoin;
       this.rowSums = new double[Math.toIntExact(factors.rowSums())];
@@ -67,10 +67,10 @@ final class DoubleFactors {
     final ElementScratch scratch = new ElementScratch(BAND);
   }
 
-  DoubleFactors(CpuRun[] runs, WorkerPool pool) {
+  DoubleFactors(CpuSpan[] spans, WorkerPool pool) {
     this.pool = pool;
-    List<CpuRun> factored =
-        Arrays.stream(runs).filter(run -> run.factors != null && run.isDouble).toList();
+    List<CpuSpan> factored =
+        Arrays.stream(spans).filter(span -> span.factors != null && span.isDouble).toList();
     this.all = new Matrices[factored.size()];
     int bandsSoFar = 0;
     int joinsSoFar = 0;
@@ -92,7 +92,7 @@ final class DoubleFactors {
   void prepare() {
     for (Matrices matrices : all) {
       for (Worker worker : workers) {
-        worker.scratch.prepare(matrices.run.memories[1]);
+        worker.scratch.prepare(matrices.span.memories[1]);
       }
     }
   }
@@ -101,7 +101,7 @@ final class DoubleFactors {
   void compute() {
     if (all.length > 0) {
       for (Matrices matrices : all) {
-        matrices.memory.doubleBound = 1.0 / Math.max(eps(matrices.run), Double.MIN_NORMAL);
+        matrices.memory.doubleBound = 1.0 / Math.max(eps(matrices.span), Double.MIN_NORMAL);
       }
       pool.run(addBand, bands);
       pool.run(join, joins);
@@ -109,8 +109,8 @@ final class DoubleFactors {
   }
 
   /** The least that a mean of rows counts as, and a root of squares. */
-  private static double eps(CpuRun run) {
-    double eps = run.group.doubleScalars[1];
+  private static double eps(CpuSpan span) {
+    double eps = span.group.doubleScalars[1];
     return eps == 0 ? Math.ulp(1.0) : eps;
   }
 
@@ -144,7 +144,7 @@ final class DoubleFactors {
     Arrays.fill(sums, 0, n, 0.0);
     for (int i = 0; i < rows; i++) {
       long row = matrix * factors.height() + firstRow + i;
-      square(worker, matrices.run, row * factors.width() + firstColumn, n);
+      square(worker, matrices.span, row * factors.width() + firstColumn, n);
       for (int j = 0; j < n; j++) {
         sums[j] += s[j];
       }
@@ -160,11 +160,11 @@ final class DoubleFactors {
   }
 
   /** The squares of some gradients. */
-  private static void square(Worker worker, CpuRun run, long at, int n) {
+  private static void square(Worker worker, CpuSpan span, long at, int n) {
     double[] g = worker.gradients;
     double[] s = worker.squares;
-    run.memories[1].load(run.offsets[1] + at, g, 0, n, worker.scratch);
-    double scale = run.group.doubleGradients.prepare(g, 1, 0, n);
+    span.memories[1].load(span.offsets[1] + at, g, 0, n, worker.scratch);
+    double scale = span.group.doubleGradients.prepare(g, 1, 0, n);
     for (int j = 0; j < n; j++) {
       double x = scale * g[j];
       s[j] = x * x;
@@ -189,7 +189,7 @@ final class DoubleFactors {
   private static void joinRows(Worker worker, Matrices matrices, long matrix) {
     StepPlan.Factors factors = matrices.factors;
     CpuMemory memory = (CpuMemory) factors.rows().memory();
-    double fresh = matrices.run.group.doubleScalars[0];
+    double fresh = matrices.span.group.doubleScalars[0];
     double[] inverses = matrices.memory.doubleRows;
     double[] sums = worker.sums;
     int across = (int) factors.across();
@@ -214,7 +214,7 @@ final class DoubleFactors {
       memory.store(place, factor, 0, n, worker.scratch);
     }
     double mean = DoubleTreeSum.fold(sums, 0, COLUMNS) / height;
-    double root = Math.sqrt(Math.max(mean, eps(matrices.run)));
+    double root = Math.sqrt(Math.max(mean, eps(matrices.span)));
     for (int i = first; i < first + height; i++) {
       inverses[i] = root / Math.sqrt(inverses[i]);
     }
@@ -224,7 +224,7 @@ final class DoubleFactors {
   private static void joinColumns(Worker worker, Matrices matrices, long matrix) {
     StepPlan.Factors factors = matrices.factors;
     CpuMemory memory = (CpuMemory) factors.columns().memory();
-    double fresh = matrices.run.group.doubleScalars[0];
+    double fresh = matrices.span.group.doubleScalars[0];
     double[] sums = worker.sums;
     double[] factor = worker.squares;
     double[] inverses = matrices.memory.doubleColumns;

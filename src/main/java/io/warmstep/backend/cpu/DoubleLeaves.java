@@ -33,18 +33,18 @@ final class DoubleLeaves {
     }
   }
 
-  /** Makes room for what a run's elements are copied by, and for its terms. */
-  void prepare(CpuRun run) {
-    run.prepare(scratch);
-    int end = run.inPlaceEnd();
-    if (run.factors != null && copies[run.inverses()].length < end) {
-      copies[run.inverses()] = new double[end];
+  /** Makes room for what a span's elements are copied by, and for its terms. */
+  void prepare(CpuSpan span) {
+    span.prepare(scratch);
+    int end = span.inPlaceEnd();
+    if (span.factors != null && copies[span.inverses()].length < end) {
+      copies[span.inverses()] = new double[end];
     }
-    for (int i = 0; i < run.group.sums.kinds().size(); i++) {
+    for (int i = 0; i < span.group.sums.kinds().size(); i++) {
       if (terms[i].length < end) {
         terms[i] = new double[end];
       }
-      tree(run.group.sums, i).prepare(terms[i].length);
+      tree(span.group.sums, i).prepare(terms[i].length);
     }
   }
 
@@ -57,10 +57,10 @@ final class DoubleLeaves {
    * @param exponents receives each sum's exponent
    * @param leaf the first leaf's index in both
    */
-  void sum(CpuRun run, long at, int n, double[][] sums, int[][] exponents, int leaf) {
+  void sum(CpuSpan span, long at, int n, double[][] sums, int[][] exponents, int leaf) {
     for (int done = 0; done < n; ) {
       int left = n - done;
-      int count = (int) Math.min(left, run.contiguousFrom(at + done));
+      int count = (int) Math.min(left, span.contiguousFrom(at + done));
       if (count < left) {
         count -= count % LEAF;
       }
@@ -68,9 +68,9 @@ final class DoubleLeaves {
       if (!isInOneArray) {
         count = Math.min(left, LEAF);
       }
-      int start = sumPart(run, at + done, count, isInOneArray);
+      int start = sumPart(span, at + done, count, isInOneArray);
       for (int i = 0; i < sums.length; i++) {
-        DoubleTreeSum tree = tree(run.group.sums, i);
+        DoubleTreeSum tree = tree(span.group.sums, i);
         for (int from = 0; from < count; from += LEAF) {
           int its = leaf + (done + from) / LEAF;
           tree.leaf(block.terms(i), start + from, Math.min(LEAF, count - from));
@@ -87,60 +87,61 @@ final class DoubleLeaves {
    *
    * @return index of the first one's terms
    */
-  private int sumPart(CpuRun run, long at, int n, boolean isInOneArray) {
-    GroupStep group = run.group;
+  private int sumPart(CpuSpan span, long at, int n, boolean isInOneArray) {
+    GroupStep group = span.group;
     TensorSums rule = group.sums;
     Access access = rule.summing();
-    boolean isInPlace = isInOneArray && !run.preparesGradients() && run.isInPlace(at);
-    int index = isInPlace ? run.memories[0].indexAt(run.offsets[0] + at) : -1;
+    boolean isInPlace = isInOneArray && !span.preparesGradients() && span.isInPlace(at);
+    int index = isInPlace ? span.memories[0].indexAt(span.offsets[0] + at) : -1;
     int copied = 0; // operands before this one are
     if (index < 0 || index + n > terms[rule.kinds().size() - 1].length) {
-      index = isInOneArray ? run.stateIndex(at, n) : -1;
-      copied = index < 0 ? run.memories.length : 2;
+      index = isInOneArray ? span.stateIndex(at, n) : -1;
+      copied = index < 0 ? span.memories.length : 2;
     }
     int start = Math.max(index, 0);
-    load(run, at, n, start, access, copied);
+    load(span, at, n, start, access, copied);
     DoubleGradients gradients = group.doubleGradients;
     double scale =
         access.reads(1) && copied > 0
-            ? gradients.prepare(copies[1], run.doubleFactor, start, start + n)
+            ? gradients.prepare(copies[1], span.doubleFactor, start, start + n)
             : gradients.scale();
     block.step(group.doubleScalars, scale, gradients.weightDecay());
     block.tensor(group.doubleFirst);
     block.terms(terms);
-    block.moved(run.factors != null);
-    block.factored(run.factors != null);
-    block.range(operand(run, 0, at, copied), operand(run, 1, at, copied), state, start, start + n);
+    block.moved(span.factors != null);
+    block.factored(span.factors != null);
+    block.range(
+        operand(span, 0, at, copied), operand(span, 1, at, copied), state, start, start + n);
     rule.sum(block);
     for (int i = 2; i < copied; i++) {
       if (access.writes(i)) {
-        run.store(i, at, copies[i], start, n, scratch);
+        span.store(i, at, copies[i], start, n, scratch);
       }
     }
     return start;
   }
 
   /** Copies the first operands, and finds the others where they lie. */
-  private void load(CpuRun run, long at, int n, int start, Access access, int copied) {
-    for (int i = 0; i < run.memories.length; i++) {
-      if (isCopied(run, i, copied) && access.reads(i)) {
-        run.load(i, at, copies[i], start, n, scratch);
+  private void load(CpuSpan span, long at, int n, int start, Access access, int copied) {
+    for (int i = 0; i < span.memories.length; i++) {
+      if (isCopied(span, i, copied) && access.reads(i)) {
+        span.load(i, at, copies[i], start, n, scratch);
       }
       if (i >= 2) {
-        state[i - 2] = operand(run, i, at, copied);
+        state[i - 2] = operand(span, i, at, copied);
       }
     }
   }
 
   /** Inverse roots of what factors stand for lie nowhere. */
-  private static boolean isCopied(CpuRun run, int i, int copied) {
-    return i < copied || (run.factors != null && i == run.inverses());
+  private static boolean isCopied(CpuSpan span, int i, int copied) {
+    return i < copied || (span.factors != null && i == span.inverses());
   }
 
-  private double[] operand(CpuRun run, int i, long at, int copied) {
-    return isCopied(run, i, copied)
+  private double[] operand(CpuSpan span, int i, long at, int copied) {
+    return isCopied(span, i, copied)
         ? copies[i]
-        : (double[]) run.memories[i].arrayAt(run.offsets[i] + at);
+        : (double[]) span.memories[i].arrayAt(span.offsets[i] + at);
   }
 
   private DoubleTreeSum tree(TensorSums rule, int sum) {
@@ -148,11 +149,11 @@ final class DoubleLeaves {
   }
 
   /** Has the rule form the numbers of the first phase from the group's state. */
-  void begin(CpuRun run) {
-    GroupStep group = run.group;
+  void begin(CpuSpan span) {
+    GroupStep group = span.group;
     DoubleSums state = group.doubleSums;
     state.group(0, group.doubleScalars);
-    loadKept(run, state);
+    loadKept(span, state);
     group.sums.begin(state);
     state.copyNumbers(group.doubleFirst);
   }
@@ -160,37 +161,37 @@ final class DoubleLeaves {
   /**
    * Adds the leaves of a tensor up, or of a group, and has the rule form its numbers.
    *
-   * @param runs the tensor, or all of the group
+   * @param spans the tensor, or all of the group
    * @param count of their elements
    */
-  void numbers(CpuRun[] runs, long count, double[][] sums, int[][] exponents) {
-    CpuRun run = runs[0];
-    GroupStep group = run.group;
+  void numbers(CpuSpan[] spans, long count, double[][] sums, int[][] exponents) {
+    CpuSpan span = spans[0];
+    GroupStep group = span.group;
     DoubleSums tensor = group.doubleSums;
     if (group.sums.areOfGroup()) {
       tensor.group(count, group.doubleScalars);
     } else {
-      tensor.tensor(count, run.rows, group.doubleScalars);
+      tensor.tensor(count, span.rows, group.doubleScalars);
     }
     for (int i = 0; i < sums.length; i++) {
       DoubleTreeSum tree = tree(group.sums, i);
       tree.combine(sums[i], exponents[i], 0, sums[i].length);
       tensor.sum(i, tree.root());
     }
-    loadKept(run, tensor);
+    loadKept(span, tensor);
     group.sums.numbers(tensor);
-    for (int i = 0; i < run.kept.length; i++) {
+    for (int i = 0; i < span.kept.length; i++) {
       one[0] = tensor.kept(i);
-      ((CpuMemory) run.kept[i].memory()).store(run.kept[i].offset(), one, 0, 1, scratch);
+      ((CpuMemory) span.kept[i].memory()).store(span.kept[i].offset(), one, 0, 1, scratch);
     }
-    for (CpuRun each : runs) {
+    for (CpuSpan each : spans) {
       tensor.copyNumbers(each.doubleNumbers);
     }
   }
 
-  private void loadKept(CpuRun run, DoubleSums to) {
-    for (int i = 0; i < run.kept.length; i++) {
-      ((CpuMemory) run.kept[i].memory()).load(run.kept[i].offset(), one, 0, 1, scratch);
+  private void loadKept(CpuSpan span, DoubleSums to) {
+    for (int i = 0; i < span.kept.length; i++) {
+      ((CpuMemory) span.kept[i].memory()).load(span.kept[i].offset(), one, 0, 1, scratch);
       to.keep(i, one[0]);
     }
   }

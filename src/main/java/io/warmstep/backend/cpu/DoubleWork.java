@@ -11,7 +11,7 @@ final class DoubleWork {
   private double[] gradientCopy;
   private double[][] stateCopy;
 
-  /** Inverse roots of what factors stand for, at the index of a run's values. */
+  /** Inverse roots of what factors stand for, at the index of a span's values. */
   private double[] inverses = {};
 
   private final ElementScratch scratch;
@@ -31,29 +31,29 @@ final class DoubleWork {
     }
   }
 
-  /** Makes room for what a run's elements are copied by. */
-  void prepare(CpuRun run) {
-    run.prepare(scratch);
-    if (run.factors != null && inverses.length < run.inPlaceEnd()) {
-      inverses = new double[run.inPlaceEnd()];
+  /** Makes room for what a span's elements are copied by. */
+  void prepare(CpuSpan span) {
+    span.prepare(scratch);
+    if (span.factors != null && inverses.length < span.inPlaceEnd()) {
+      inverses = new double[span.inPlaceEnd()];
     }
   }
 
-  /** Updates some elements of a run, from one on. */
-  void updateInPlace(CpuRun run, long at, int n) {
-    GroupStep group = run.group;
-    CpuMemory[] memories = run.memories;
-    long[] offsets = run.offsets;
+  /** Updates some elements of a span, from one on. */
+  void updateInPlace(CpuSpan span, long at, int n) {
+    GroupStep group = span.group;
+    CpuMemory[] memories = span.memories;
+    long[] offsets = span.offsets;
     int start = memories[0].indexAt(offsets[0] + at);
     double[] parameters = (double[]) memories[0].arrayAt(offsets[0] + at);
     for (int i = 2; i < memories.length; i++) {
       state[i - 2] = (double[]) memories[i].arrayAt(offsets[i] + at);
     }
-    if (run.factors != null) {
-      run.load(run.inverses(), at, inverses, start, n, scratch);
-      state[run.inverses() - 2] = inverses;
+    if (span.factors != null) {
+      span.load(span.inverses(), at, inverses, start, n, scratch);
+      state[span.inverses() - 2] = inverses;
     }
-    begin(run, group.doubleGradients.scale() * run.doubleFactor);
+    begin(span, group.doubleGradients.scale() * span.doubleFactor);
     block.range(
         parameters, (double[]) memories[1].arrayAt(offsets[1] + at), state, start, start + n);
     if (group.keepsParameters) {
@@ -71,46 +71,46 @@ final class DoubleWork {
    *
    * @param start that index, or -1 if state must be copied too
    */
-  void updateCopies(CpuRun run, long at, int n, int start) {
+  void updateCopies(CpuSpan span, long at, int n, int start) {
     allocateCopies();
-    GroupStep group = run.group;
+    GroupStep group = span.group;
     Access access = group.updating;
-    CpuMemory[] memories = run.memories;
+    CpuMemory[] memories = span.memories;
     int from = Math.max(start, 0);
-    run.load(0, at, parameterCopy, from, n, scratch);
+    span.load(0, at, parameterCopy, from, n, scratch);
     if (access.reads(1)) {
-      run.load(1, at, gradientCopy, from, n, scratch);
+      span.load(1, at, gradientCopy, from, n, scratch);
     }
     for (int i = 2; i < memories.length; i++) {
       if (start >= 0) {
-        state[i - 2] = (double[]) memories[i].arrayAt(run.offsets[i] + at);
+        state[i - 2] = (double[]) memories[i].arrayAt(span.offsets[i] + at);
       } else if (access.reads(i)) {
-        run.load(i, at, stateCopy[i - 2], 0, n, scratch);
+        span.load(i, at, stateCopy[i - 2], 0, n, scratch);
       }
     }
-    begin(run, group.doubleGradients.prepare(gradientCopy, run.doubleFactor, from, from + n));
+    begin(span, group.doubleGradients.prepare(gradientCopy, span.doubleFactor, from, from + n));
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
     group.rule.update(block);
     if (!group.keepsParameters) {
-      run.store(0, at, parameterCopy, from, n, scratch);
-    } else if (run.hasAverage()) {
-      run.load(0, at, parameterCopy, from, n, scratch);
+      span.store(0, at, parameterCopy, from, n, scratch);
+    } else if (span.hasAverage()) {
+      span.load(0, at, parameterCopy, from, n, scratch);
     }
-    if (run.hasAverage()) {
-      run.average(at, parameterCopy, from, n, scratch);
+    if (span.hasAverage()) {
+      span.average(at, parameterCopy, from, n, scratch);
     }
     for (int i = 2; i < memories.length && start < 0; i++) {
       if (access.writes(i)) {
-        run.store(i, at, stateCopy[i - 2], 0, n, scratch);
+        span.store(i, at, stateCopy[i - 2], 0, n, scratch);
       }
     }
   }
 
-  /** The numbers of a run in this step. */
-  private void begin(CpuRun run, double scale) {
-    GroupStep group = run.group;
+  /** The numbers of a span in this step. */
+  private void begin(CpuSpan span, double scale) {
+    GroupStep group = span.group;
     block.step(group.doubleScalars, scale, group.doubleGradients.weightDecay());
-    block.tensor(run.doubleNumbers);
-    block.factored(run.factors != null);
+    block.tensor(span.doubleNumbers);
+    block.factored(span.factors != null);
   }
 }

@@ -26,7 +26,7 @@ final class FloatFactors {
 
   /** The matrices of one parameter, and the sums of their tiles. */
   private static final class Matrices {
-    final CpuRun run;
+    final CpuSpan span;
     final StepPlan.Factors factors;
     final FactoredMemory memory; // what phases read
     final int firstBand; // among all
@@ -34,10 +34,10 @@ final class FloatFactors {
     final float[] rowSums; // those of a row one after the other
     final float[] columnSums; // those of a tile one after the other
 
-    Matrices(CpuRun run, int firstBand, int firstJoin) {
-      this.run = run;
-      this.factors = run.factors;
-      this.memory = (FactoredMemory) run.memories[run.inverses()];
+    Matrices(CpuSpan span, int firstBand, int firstJoin) {
+      this.span = span;
+      this.factors = span.factors;
+      this.memory = (FactoredMemory) span.memories[span.inverses()];
       this.firstBand = firstBand;
       this.firstJoin = firstJoin;
       this.rowSums = new float[Math.toIntExact(factors.rowSums())];
@@ -67,10 +67,10 @@ final class FloatFactors {
     final ElementScratch scratch = new ElementScratch(BAND);
   }
 
-  FloatFactors(CpuRun[] runs, WorkerPool pool) {
+  FloatFactors(CpuSpan[] spans, WorkerPool pool) {
     this.pool = pool;
-    List<CpuRun> factored =
-        Arrays.stream(runs).filter(run -> run.factors != null && !run.isDouble).toList();
+    List<CpuSpan> factored =
+        Arrays.stream(spans).filter(span -> span.factors != null && !span.isDouble).toList();
     this.all = new Matrices[factored.size()];
     int bandsSoFar = 0;
     int joinsSoFar = 0;
@@ -92,7 +92,7 @@ final class FloatFactors {
   void prepare() {
     for (Matrices matrices : all) {
       for (Worker worker : workers) {
-        worker.scratch.prepare(matrices.run.memories[1]);
+        worker.scratch.prepare(matrices.span.memories[1]);
       }
     }
   }
@@ -101,7 +101,7 @@ final class FloatFactors {
   void compute() {
     if (all.length > 0) {
       for (Matrices matrices : all) {
-        matrices.memory.floatBound = 1f / Math.max(eps(matrices.run), Float.MIN_NORMAL);
+        matrices.memory.floatBound = 1f / Math.max(eps(matrices.span), Float.MIN_NORMAL);
       }
       pool.run(addBand, bands);
       pool.run(join, joins);
@@ -109,8 +109,8 @@ final class FloatFactors {
   }
 
   /** The least that a mean of rows counts as, and a root of squares. */
-  private static float eps(CpuRun run) {
-    float eps = run.group.floatScalars[1];
+  private static float eps(CpuSpan span) {
+    float eps = span.group.floatScalars[1];
     return eps == 0 ? Math.ulp(1f) : eps;
   }
 
@@ -144,7 +144,7 @@ final class FloatFactors {
     Arrays.fill(sums, 0, n, 0f);
     for (int i = 0; i < rows; i++) {
       long row = matrix * factors.height() + firstRow + i;
-      square(worker, matrices.run, row * factors.width() + firstColumn, n);
+      square(worker, matrices.span, row * factors.width() + firstColumn, n);
       for (int j = 0; j < n; j++) {
         sums[j] += s[j];
       }
@@ -160,11 +160,11 @@ final class FloatFactors {
   }
 
   /** The squares of some gradients. */
-  private static void square(Worker worker, CpuRun run, long at, int n) {
+  private static void square(Worker worker, CpuSpan span, long at, int n) {
     float[] g = worker.gradients;
     float[] s = worker.squares;
-    run.memories[1].load(run.offsets[1] + at, g, 0, n, worker.scratch);
-    float scale = run.group.floatGradients.prepare(g, 1, 0, n);
+    span.memories[1].load(span.offsets[1] + at, g, 0, n, worker.scratch);
+    float scale = span.group.floatGradients.prepare(g, 1, 0, n);
     for (int j = 0; j < n; j++) {
       float x = scale * g[j];
       s[j] = x * x;
@@ -189,7 +189,7 @@ final class FloatFactors {
   private static void joinRows(Worker worker, Matrices matrices, long matrix) {
     StepPlan.Factors factors = matrices.factors;
     CpuMemory memory = (CpuMemory) factors.rows().memory();
-    float fresh = matrices.run.group.floatScalars[0];
+    float fresh = matrices.span.group.floatScalars[0];
     float[] inverses = matrices.memory.floatRows;
     float[] sums = worker.sums;
     int across = (int) factors.across();
@@ -214,7 +214,7 @@ final class FloatFactors {
       memory.store(place, factor, 0, n, worker.scratch);
     }
     float mean = FloatTreeSum.fold(sums, 0, COLUMNS) / (float) height;
-    float root = (float) Math.sqrt(Math.max(mean, eps(matrices.run)));
+    float root = (float) Math.sqrt(Math.max(mean, eps(matrices.span)));
     for (int i = first; i < first + height; i++) {
       inverses[i] = root / (float) Math.sqrt(inverses[i]);
     }
@@ -224,7 +224,7 @@ final class FloatFactors {
   private static void joinColumns(Worker worker, Matrices matrices, long matrix) {
     StepPlan.Factors factors = matrices.factors;
     CpuMemory memory = (CpuMemory) factors.columns().memory();
-    float fresh = matrices.run.group.floatScalars[0];
+    float fresh = matrices.span.group.floatScalars[0];
     float[] sums = worker.sums;
     float[] factor = worker.squares;
     float[] inverses = matrices.memory.floatColumns;

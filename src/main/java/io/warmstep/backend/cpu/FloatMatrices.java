@@ -19,7 +19,7 @@ final class FloatMatrices {
   private static final int LINE = 16;
 
   private final WorkerPool pool;
-  private final List<CpuRun> runs;
+  private final List<CpuSpan> spans;
   private final List<MatrixBatch> batches;
   private final FloatProduct[] products; // of each thread
   private final float[][] rows; // of each thread, for rows of a parameter
@@ -39,10 +39,10 @@ final class FloatMatrices {
   private final WorkerPool.Job combine = this::combine;
   private final WorkerPool.Job multiply = this::multiply;
 
-  FloatMatrices(List<CpuRun> runs, WorkerPool pool) {
-    this.runs = runs;
+  FloatMatrices(List<CpuSpan> spans, WorkerPool pool) {
+    this.spans = spans;
     this.pool = pool;
-    this.batches = MatrixBatch.of(runs.stream().map(CpuRun::matrix).toList());
+    this.batches = MatrixBatch.of(spans.stream().map(CpuSpan::matrix).toList());
     long elements = batches.stream().mapToLong(MatrixBatch::elements).max().orElse(0);
     long squares = batches.stream().mapToLong(MatrixBatch::squares).max().orElse(0);
     this.x = new float[Math.toIntExact(elements)];
@@ -61,7 +61,7 @@ final class FloatMatrices {
     int threads = batches.isEmpty() ? 0 : pool.threads();
     this.products = new FloatProduct[threads];
     this.rows = new float[threads][];
-    long longest = runs.stream().mapToLong(run -> run.matrix().columns()).max().orElse(0);
+    long longest = spans.stream().mapToLong(span -> span.matrix().columns()).max().orElse(0);
     for (int i = 0; i < threads; i++) {
       products[i] = new FloatProduct();
       rows[i] = new float[Math.toIntExact(longest)];
@@ -106,17 +106,17 @@ final class FloatMatrices {
   private void copy(int worker, int chunk, boolean loads) {
     Matrix matrix = batch.matrix();
     int member = chunk / blocks();
-    CpuRun run = runs.get(batch.members().get(member));
+    CpuSpan span = spans.get(batch.members().get(member));
     int operand = 2 + matrix.phase().slot();
-    CpuMemory memory = run.memories[operand];
+    CpuMemory memory = span.memories[operand];
     int columns = (int) matrix.columns();
     int first = chunk % blocks() * ROWS;
     int end = (int) Math.min(matrix.rows(), first + (long) ROWS);
     int at = member * (int) matrix.rows() * columns;
-    float divisor = run.floatNumbers[0];
+    float divisor = span.floatNumbers[0];
     float[] row = rows[worker];
     for (int i = first; i < end; i++) {
-      long place = run.offsets[operand] + (long) i * columns;
+      long place = span.offsets[operand] + (long) i * columns;
       int start = matrix.isTall() ? at + i : at + i * columns;
       int stride = matrix.isTall() ? (int) matrix.rows() : 1;
       if (loads) {

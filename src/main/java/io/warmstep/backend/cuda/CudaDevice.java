@@ -95,7 +95,7 @@ final class CudaDevice implements BackendDevice {
   public Memory allocateBeside(MemorySlice values, Storage storage, long length) {
     CudaMemory memory = (CudaMemory) values.memory();
     long place = memory.addressOf(values.offset()) / memory.type().bytes();
-    int skipped = (int) Math.floorMod(place, (long) TensorRun.lanes(storage.type()));
+    int skipped = (int) Math.floorMod(place, (long) CudaSpan.lanes(storage.type()));
     return allocate(storage, skipped, length);
   }
 

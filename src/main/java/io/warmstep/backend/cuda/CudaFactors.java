@@ -20,21 +20,21 @@ final class CudaFactors {
   private final TileTable tileTable;
   private final TileTable joinTable;
   private final Arena.Part workspace;
-  private final List<TensorRun> runs;
+  private final List<CudaSpan> spans;
   private final int bytes;
 
-  CudaFactors(CudaContext context, Kernels kernels, Arena arena, List<TensorRun> runs) {
-    ElementType type = runs.get(0).type;
+  CudaFactors(CudaContext context, Kernels kernels, Arena arena, List<CudaSpan> spans) {
+    ElementType type = spans.get(0).type;
     this.context = context;
-    this.runs = runs;
+    this.spans = spans;
     this.bytes = type.arithmetic().bytes();
     this.tiles = kernels.get("factor_tiles_" + type);
     this.join = kernels.get("factor_join_" + type.arithmetic());
-    this.tileTable = new TileTable(arena, runs.stream().mapToLong(CudaFactors::tiles).toArray());
-    this.joinTable = new TileTable(arena, runs.stream().mapToLong(CudaFactors::joins).toArray());
+    this.tileTable = new TileTable(arena, spans.stream().mapToLong(CudaFactors::tiles).toArray());
+    this.joinTable = new TileTable(arena, spans.stream().mapToLong(CudaFactors::joins).toArray());
     long elements = 0;
-    for (TensorRun run : runs) {
-      elements += run.factors == null ? 0 : LongStream.of(rooms(run.factors)).sum();
+    for (CudaSpan span : spans) {
+      elements += span.factors == null ? 0 : LongStream.of(rooms(span.factors)).sum();
     }
     this.workspace = arena.reserve(elements * bytes);
   }
@@ -49,19 +49,19 @@ final class CudaFactors {
     };
   }
 
-  private static long tiles(TensorRun run) {
-    return run.factors == null ? 0 : run.factors.tiles();
+  private static long tiles(CudaSpan span) {
+    return span.factors == null ? 0 : span.factors.tiles();
   }
 
-  private static long joins(TensorRun run) {
-    return run.factors == null ? 0 : run.factors.matrices() * (1 + run.factors.across());
+  private static long joins(CudaSpan span) {
+    return span.factors == null ? 0 : span.factors.matrices() * (1 + span.factors.across());
   }
 
   /** Writes where the workspace is into the rows of the tensors; the arena is allocated by now. */
   void setFixed(ByteBuffer rows) {
     long address = workspace.address();
-    for (int i = 0; i < runs.size(); i++) {
-      StepPlan.Factors factors = runs.get(i).factors;
+    for (int i = 0; i < spans.size(); i++) {
+      StepPlan.Factors factors = spans.get(i).factors;
       if (factors != null) {
         int at = i * Layout.SUM_WHOLE_BYTES + Layout.WHOLE_ROW_INVERSES;
         for (long room : rooms(factors)) {

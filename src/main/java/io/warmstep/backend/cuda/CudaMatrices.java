@@ -47,22 +47,24 @@ final class CudaMatrices {
       Kernels kernels,
       Arena arena,
       StepPlan plan,
-      List<TensorRun> runs,
+      List<CudaSpan> spans,
       List<CudaMatrices> lenders) {
-    ElementType arithmetic = runs.get(0).type.arithmetic();
+    ElementType arithmetic = spans.get(0).type.arithmetic();
     this.context = context;
     this.isDouble = arithmetic == ElementType.FLOAT64;
     this.batches =
         MatrixBatch.of(
-            runs.stream()
-                .map(run -> run.matrix(plan.groups().get(run.group).rule().matrix().orElseThrow()))
+            spans.stream()
+                .map(
+                    span ->
+                        span.matrix(plan.groups().get(span.group).rule().matrix().orElseThrow()))
                 .toList());
     this.copy = kernels.get("matrix_copy_" + arithmetic);
     this.product = kernels.get("matrix_product_" + arithmetic);
-    this.parts = arena.table((long) runs.size() * Layout.MATRIX_PART_BYTES);
+    this.parts = arena.table((long) spans.size() * Layout.MATRIX_PART_BYTES);
     for (MatrixBatch batch : batches) {
       for (int member : batch.members()) {
-        long address = runs.get(member).stateAddress(batch.matrix().phase().slot());
+        long address = spans.get(member).stateAddress(batch.matrix().phase().slot());
         parts.content().putLong(address).putLong(member);
       }
     }
@@ -88,7 +90,7 @@ final class CudaMatrices {
    * Writes the arguments; the arena is allocated by now.
    *
    * @param norm where the norm's result is, or 0
-   * @param tensorNumbers where the numbers of the runs are
+   * @param tensorNumbers where the numbers of the spans are
    */
   void setFixed(long norm, long tensorNumbers) {
     normResult = norm;

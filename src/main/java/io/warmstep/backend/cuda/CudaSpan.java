@@ -13,14 +13,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A span as one row of the table that the update reads. */
-final class TensorRun {
+final class CudaSpan {
   final int group;
   final ElementType type;
   private final long[] addresses; // values, gradients, then state
   private final int[] bytes; // of an element of each
   private final List<ElementType> types; // likewise
   private final long length;
-  private final long height; // length of the first dimension, if the run is one tensor
+  private final long height; // length of the first dimension, if the span is one tensor
   private final long[] kept; // of state that holds one value for the tensor
 
   /** Where the factors of squares lie, or null. */
@@ -40,7 +40,7 @@ final class TensorRun {
    * @param rule of its group
    * @param measured where the rows of its tiles lie in a measured step, or null
    */
-  TensorRun(Span span, UpdateRule rule, MemorySlice measured) {
+  CudaSpan(Span span, UpdateRule rule, MemorySlice measured) {
     this.group = span.group();
     this.type = span.type();
     this.length = span.length();
@@ -51,12 +51,12 @@ final class TensorRun {
             .anyMatch(operand -> ((CudaMemory) operand.slice().memory()).isBorrowed());
     this.addresses =
         span.operands().stream().mapToLong(operand -> address(operand.slice())).toArray();
-    this.kept = span.kept().stream().mapToLong(TensorRun::address).toArray();
+    this.kept = span.kept().stream().mapToLong(CudaSpan::address).toArray();
     this.bytes =
         span.operands().stream().mapToInt(operand -> operand.storage().type().bytes()).toArray();
     this.types = span.operands().stream().map(operand -> operand.slice().memory().type()).toList();
-    this.rest = span.operands().get(0).rest().map(TensorRun::address).orElse(0L);
-    this.average = span.average().map(TensorRun::address).orElse(0L);
+    this.rest = span.operands().get(0).rest().map(CudaSpan::address).orElse(0L);
+    this.average = span.average().map(CudaSpan::address).orElse(0L);
     boolean isOfType =
         span.isUniform() && (measured == null ? hasEntry(rule, type) : measuresAlone(rule, type));
     StoredConstants constants = isOfType ? StoredConstants.OF_TYPE : constants(span);
@@ -210,8 +210,8 @@ final class TensorRun {
     return new MatrixBatch.Matrix(phase, height, length / height);
   }
 
-  /** Whether another run, of memory elsewhere, can have this one's row and tiles. */
-  boolean isLike(TensorRun other) {
+  /** Whether another span, of memory elsewhere, can have this one's row and tiles. */
+  boolean isLike(CudaSpan other) {
     return length == other.length
         && group == other.group
         && tiles() == other.tiles()

@@ -51,9 +51,9 @@ final class CudaStepProgram implements StepProgram {
     this.sharedGroups = plan.sharedGroups();
     launches(plan, null)
         .forEach(
-            (launch, runs) ->
+            (launch, spans) ->
                 updates.add(
-                    new CudaUpdate(context, device.kernels(), arena, plan, launch.rule, runs)));
+                    new CudaUpdate(context, device.kernels(), arena, plan, launch.rule, spans)));
     norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
     try {
       arena.allocate();
@@ -74,28 +74,28 @@ final class CudaStepProgram implements StepProgram {
   record Launch(StepPlan.SameRule rule, ElementType type, StoredConstants stored) {}
 
   /**
-   * The runs of each launch, in the order of the launches.
+   * The spans of each launch, in the order of the launches.
    *
    * @param tiles what a measured step fills, or null
    */
-  static Map<Launch, List<TensorRun>> launches(StepPlan plan, UpdateTiles tiles) {
-    List<TensorRun> runs = new ArrayList<>();
+  static Map<Launch, List<CudaSpan>> launches(StepPlan plan, UpdateTiles tiles) {
+    List<CudaSpan> spans = new ArrayList<>();
     for (Span span : Span.of(plan)) {
       // All parameters of a group have rows, or none.
       boolean isMeasured = tiles != null && rows(span, tiles) != null;
       for (Span part : isMeasured ? span.parts() : List.of(span)) {
         UpdateRule rule = plan.groups().get(span.group()).rule();
-        runs.add(new TensorRun(part, rule, isMeasured ? rows(part, tiles) : null));
+        spans.add(new CudaSpan(part, rule, isMeasured ? rows(part, tiles) : null));
       }
     }
-    Map<Launch, List<TensorRun>> launches = new LinkedHashMap<>();
+    Map<Launch, List<CudaSpan>> launches = new LinkedHashMap<>();
     for (StepPlan.SameRule rule : plan.rules()) {
-      for (TensorRun run : runs) {
-        if (rule.groups().contains(run.group)) {
-          ElementType type = run.isMixed() ? run.type.arithmetic() : run.type;
+      for (CudaSpan span : spans) {
+        if (rule.groups().contains(span.group)) {
+          ElementType type = span.isMixed() ? span.type.arithmetic() : span.type;
           launches
-              .computeIfAbsent(new Launch(rule, type, run.constants()), key -> new ArrayList<>())
-              .add(run);
+              .computeIfAbsent(new Launch(rule, type, span.constants()), key -> new ArrayList<>())
+              .add(span);
         }
       }
     }
@@ -121,7 +121,7 @@ final class CudaStepProgram implements StepProgram {
   /** The same for the launches of any form of a step. */
   static boolean rebind(
       CudaContext context, List<CudaUpdate> updates, CudaNorm norm, StepPlan plan) {
-    List<List<TensorRun>> next = List.copyOf(launches(plan, null).values());
+    List<List<CudaSpan>> next = List.copyOf(launches(plan, null).values());
     for (int i = 0; i < updates.size(); i++) {
       if (!updates.get(i).canRebind(next.get(i))) {
         return false;

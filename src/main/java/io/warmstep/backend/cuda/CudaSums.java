@@ -60,14 +60,14 @@ final class CudaSums {
       Arena arena,
       StepPlan plan,
       StepPlan.SameRule rule,
-      List<TensorRun> runs,
+      List<CudaSpan> spans,
       int tiles,
       List<CudaMatrices> lenders) {
-    ElementType type = runs.get(0).type;
-    Optional<NewtonSchulz> phase = plan.groups().get(runs.get(0).group).rule().matrix();
+    ElementType type = spans.get(0).type;
+    Optional<NewtonSchulz> phase = plan.groups().get(spans.get(0).group).rule().matrix();
     this.context = context;
     this.tiles = tiles;
-    StoredConstants stored = runs.get(0).constants();
+    StoredConstants stored = spans.get(0).constants();
     String kind = phase.isEmpty() ? "sums_" + rule.sumsKernel() : "first_" + rule.kernel();
     CUfunction moving =
         stored.areMixed()
@@ -78,9 +78,9 @@ final class CudaSums {
     this.numbers = kernels.get("numbers_" + type.arithmetic());
     this.nameHash = nameHash(rule.sumsKernel());
     this.kinds = rule.sums().orElseThrow().kinds().stream().map(SumKind::of).toList();
-    this.leaves = new TileTable(arena, runs.stream().mapToLong(TensorRun::leaves).toArray());
-    this.tensors = arena.table((long) runs.size() * Layout.SUM_WHOLE_BYTES);
-    this.wholeCount = rule.isOfGroups() ? rule.groups().size() : runs.size();
+    this.leaves = new TileTable(arena, spans.stream().mapToLong(CudaSpan::leaves).toArray());
+    this.tensors = arena.table((long) spans.size() * Layout.SUM_WHOLE_BYTES);
+    this.wholeCount = rule.isOfGroups() ? rule.groups().size() : spans.size();
     this.wholes =
         rule.isOfGroups() ? arena.table((long) wholeCount * Layout.SUM_WHOLE_BYTES) : tensors;
     long count = (long) leaves.blocks() * kinds.size();
@@ -89,23 +89,23 @@ final class CudaSums {
     this.exponents = arena.reserve(count * Integer.BYTES);
     this.wholeNumbers = arena.reserve((long) wholeCount * StepPlan.MAX_NUMBERS * realBytes);
     this.matrices =
-        phase.isEmpty() ? null : new CudaMatrices(context, kernels, arena, plan, runs, lenders);
+        phase.isEmpty() ? null : new CudaMatrices(context, kernels, arena, plan, spans, lenders);
     this.factors =
-        runs.stream().allMatch(run -> run.factors == null)
+        spans.stream().allMatch(span -> span.factors == null)
             ? null
-            : new CudaFactors(context, kernels, arena, List.copyOf(runs));
+            : new CudaFactors(context, kernels, arena, List.copyOf(spans));
     this.leafTensors =
-        arena.table(phase.isEmpty() ? 0 : (long) runs.size() * Layout.LEAF_TENSOR_BYTES);
+        arena.table(phase.isEmpty() ? 0 : (long) spans.size() * Layout.LEAF_TENSOR_BYTES);
     long firstLeaf = 0;
-    for (TensorRun run : runs) {
-      run.writeSums(tensors.content(), firstLeaf, rule.groups().indexOf(run.group));
+    for (CudaSpan span : spans) {
+      span.writeSums(tensors.content(), firstLeaf, rule.groups().indexOf(span.group));
       if (phase.isPresent()) {
-        run.writeLeaves(leafTensors.content(), 2 + phase.get().slot(), firstLeaf);
+        span.writeLeaves(leafTensors.content(), 2 + phase.get().slot(), firstLeaf);
       }
-      firstLeaf += run.leaves();
+      firstLeaf += span.leaves();
     }
     if (rule.isOfGroups()) {
-      writeGroups(plan, rule, runs);
+      writeGroups(plan, rule, spans);
     }
   }
 
@@ -115,17 +115,17 @@ final class CudaSums {
   }
 
   /** In the order of the launch's groups, whose tensors follow each other in the plan's. */
-  private void writeGroups(StepPlan plan, StepPlan.SameRule rule, List<TensorRun> runs) {
+  private void writeGroups(StepPlan plan, StepPlan.SameRule rule, List<CudaSpan> spans) {
     List<Integer> ofAll = plan.sharedGroups();
     long firstLeaf = 0;
     for (int i = 0; i < rule.groups().size(); i++) {
       int group = rule.groups().get(i);
-      List<TensorRun> members = runs.stream().filter(run -> run.group == group).toList();
+      List<CudaSpan> members = spans.stream().filter(span -> span.group == group).toList();
       if (members.isEmpty()) {
         wholes.content().put(new byte[Layout.SUM_WHOLE_BYTES]);
       } else {
         boolean isShared = ofAll.contains(group);
-        long leaves = members.stream().mapToLong(TensorRun::leaves).sum();
+        long leaves = members.stream().mapToLong(CudaSpan::leaves).sum();
         members
             .get(0)
             .writeGroup(

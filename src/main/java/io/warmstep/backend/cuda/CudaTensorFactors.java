@@ -24,15 +24,15 @@ final class CudaTensorFactors {
 
   private final CudaContext context;
   private final StepPlan plan;
-  private final List<TensorRun> runs; // of the update
+  private final List<CudaSpan> spans; // of the update
   private final Layout.Step layout;
   private final CUfunction form;
   private final List<Leaves> launches = new ArrayList<>();
-  private final long[] firstLeaves; // of each run's parameters
+  private final long[] firstLeaves; // of each span's parameters
   private final long leafCount; // of parameters, and so of gradients
   private final Arena.Part sums;
   private final Arena.Part exponents;
-  private final Arena.Part limits; // of each run what its group clips by
+  private final Arena.Part limits; // of each span what its group clips by
   private final Arena.Part wholes;
   private final Arena.Part factors;
   private final ByteBuffer arguments;
@@ -54,11 +54,11 @@ final class CudaTensorFactors {
       this.tiles = new TileTable(arena, counts);
       this.tensors = arena.table((long) counts.length * Layout.LEAF_TENSOR_BYTES);
       this.rows = new DeviceRows(tensors);
-      write(runs);
+      write(spans);
       rows.keep();
     }
 
-    void write(List<TensorRun> next) {
+    void write(List<CudaSpan> next) {
       ByteBuffer table = rows.begin();
       for (int operand = 0; operand < 2; operand++) {
         for (int i = 0; i < next.size(); i++) {
@@ -71,25 +71,25 @@ final class CudaTensorFactors {
   }
 
   CudaTensorFactors(
-      CudaContext context, Kernels kernels, Arena arena, StepPlan plan, List<TensorRun> runs) {
-    ElementType arithmetic = runs.get(0).type.arithmetic();
+      CudaContext context, Kernels kernels, Arena arena, StepPlan plan, List<CudaSpan> spans) {
+    ElementType arithmetic = spans.get(0).type.arithmetic();
     this.context = context;
     this.plan = plan;
-    this.runs = List.copyOf(runs);
+    this.spans = List.copyOf(spans);
     this.layout = Layout.Step.of(arithmetic);
     this.form = kernels.get("numbers_" + arithmetic);
-    this.firstLeaves = new long[runs.size()];
+    this.firstLeaves = new long[spans.size()];
     long count = 0;
     for (int i = 0; i < firstLeaves.length; i++) {
       firstLeaves[i] = count;
-      count += isClipped(runs.get(i)) ? runs.get(i).leaves() : 0;
+      count += isClipped(spans.get(i)) ? spans.get(i).leaves() : 0;
     }
     this.leafCount = count;
     for (ElementType type : ElementType.values()) {
       long[] counts =
           List.of(0, 1).stream()
-              .flatMap(operand -> runs.stream().filter(run -> counts(run, operand, type)))
-              .mapToLong(TensorRun::leaves)
+              .flatMap(operand -> spans.stream().filter(span -> counts(span, operand, type)))
+              .mapToLong(CudaSpan::leaves)
               .toArray();
       if (counts.length > 0) {
         launches.add(new Leaves(kernels, arena, type, counts));
@@ -97,31 +97,31 @@ final class CudaTensorFactors {
     }
     this.sums = arena.reserve(2 * count * layout.realBytes());
     this.exponents = arena.reserve(2 * count * Integer.BYTES);
-    this.limits = arena.table(2L * runs.size() * layout.realBytes());
-    this.wholes = arena.table((long) runs.size() * Layout.SUM_WHOLE_BYTES);
-    this.factors = arena.table((long) runs.size() * FACTOR * layout.realBytes());
+    this.limits = arena.table(2L * spans.size() * layout.realBytes());
+    this.wholes = arena.table((long) spans.size() * Layout.SUM_WHOLE_BYTES);
+    this.factors = arena.table((long) spans.size() * FACTOR * layout.realBytes());
     this.arguments = Cuda.direct(Layout.SUM_STEP + layout.bytes());
     this.pointer = Pointer.to(Pointer.to(arguments));
-    for (int i = 0; i < runs.size(); i++) {
+    for (int i = 0; i < spans.size(); i++) {
       putReal(factors.content(), i * FACTOR * layout.realBytes(), 1);
     }
   }
 
-  /** Whether any of some runs has its gradients clipped so. */
-  static boolean areNeeded(StepPlan plan, List<TensorRun> runs) {
-    return runs.stream().anyMatch(run -> clip(plan, run).isUsed());
+  /** Whether any of some spans has its gradients clipped so. */
+  static boolean areNeeded(StepPlan plan, List<CudaSpan> spans) {
+    return spans.stream().anyMatch(span -> clip(plan, span).isUsed());
   }
 
-  private static AdaptiveClip clip(StepPlan plan, TensorRun run) {
-    return plan.groups().get(run.group).adaptiveClip();
+  private static AdaptiveClip clip(StepPlan plan, CudaSpan span) {
+    return plan.groups().get(span.group).adaptiveClip();
   }
 
-  private boolean isClipped(TensorRun run) {
-    return clip(plan, run).isUsed();
+  private boolean isClipped(CudaSpan span) {
+    return clip(plan, span).isUsed();
   }
 
-  private boolean counts(TensorRun run, int operand, ElementType type) {
-    return isClipped(run) && run.operandType(operand) == type;
+  private boolean counts(CudaSpan span, int operand, ElementType type) {
+    return isClipped(span) && span.operandType(operand) == type;
   }
 
   private void putReal(ByteBuffer target, int at, double value) {
@@ -132,7 +132,7 @@ final class CudaTensorFactors {
     }
   }
 
-  /** Where the factor of each of the runs is. */
+  /** Where the factor of each of the spans is. */
   long address() {
     return factors.address();
   }
@@ -144,14 +144,14 @@ final class CudaTensorFactors {
       launch.arguments.putLong(sums.address()).putLong(exponents.address());
       launch.arguments.putInt(Layout.LEAF_KIND, SumKind.SQUARES.code());
     }
-    for (int i = 0; i < runs.size(); i++) {
-      TensorRun run = runs.get(i);
-      AdaptiveClip clip = clip(plan, run);
+    for (int i = 0; i < spans.size(); i++) {
+      CudaSpan span = spans.get(i);
+      AdaptiveClip clip = clip(plan, span);
       int at = 2 * i * layout.realBytes();
       putReal(limits.content(), at, clip.clip());
       putReal(limits.content(), at + layout.realBytes(), clip.eps());
       long[] its = {limits.address() + at, limits.address() + at + layout.realBytes()};
-      run.writeFactor(wholes.content(), its, firstLeaves[i], clip.isUsed() ? run.leaves() : 0);
+      span.writeFactor(wholes.content(), its, firstLeaves[i], clip.isUsed() ? span.leaves() : 0);
     }
     arguments.putLong(Layout.SUM_WHOLES, wholes.address());
     arguments.putLong(Layout.SUM_SUMS, sums.address());
@@ -163,8 +163,8 @@ final class CudaTensorFactors {
     arguments.putLong(Layout.SUM_STEP + Layout.Step.NORM, normResult);
   }
 
-  /** With the context current: takes runs of memory elsewhere. */
-  void rebind(List<TensorRun> others) {
+  /** With the context current: takes spans of memory elsewhere. */
+  void rebind(List<CudaSpan> others) {
     for (Leaves launch : launches) {
       launch.write(others);
       launch.rows.upload(context);
@@ -183,6 +183,6 @@ final class CudaTensorFactors {
       Leaves launch = launches.get(i);
       context.launch(launch.function, launch.tiles.blocks(), launch.pointer);
     }
-    context.launch(form, runs.size(), pointer);
+    context.launch(form, spans.size(), pointer);
   }
 }

@@ -31,7 +31,7 @@ final class CudaUpdate {
   private final TileTable tiles;
   private final Arena.Part tensors;
   private final DeviceRows rows;
-  private final List<TensorRun> runs;
+  private final List<CudaSpan> spans;
   private final Arena.Part table; // null if the arguments have room for all groups
   private final long tableOffset; // of a captured step, whose table others write; -1 otherwise
   private final ByteBuffer[] arguments; // of the launches that write the table, if any
@@ -50,8 +50,8 @@ final class CudaUpdate {
       Arena arena,
       StepPlan plan,
       StepPlan.SameRule rule,
-      List<TensorRun> runs) {
-    this(context, kernels, arena, plan, rule, runs, List.of());
+      List<CudaSpan> spans) {
+    this(context, kernels, arena, plan, rule, spans, List.of());
   }
 
   /**
@@ -65,9 +65,9 @@ final class CudaUpdate {
       Arena arena,
       StepPlan plan,
       StepPlan.SameRule rule,
-      List<TensorRun> runs,
+      List<CudaSpan> spans,
       List<CudaUpdate> others) {
-    this(context, kernels, arena, plan, rule, runs, others, null, -1);
+    this(context, kernels, arena, plan, rule, spans, others, null, -1);
   }
 
   /**
@@ -82,10 +82,10 @@ final class CudaUpdate {
       Arena arena,
       StepPlan plan,
       StepPlan.SameRule rule,
-      List<TensorRun> runs,
+      List<CudaSpan> spans,
       Arena.Part captured,
       long offset) {
-    this(context, kernels, arena, plan, rule, runs, List.of(), captured, offset);
+    this(context, kernels, arena, plan, rule, spans, List.of(), captured, offset);
   }
 
   private CudaUpdate(
@@ -94,26 +94,26 @@ final class CudaUpdate {
       Arena arena,
       StepPlan plan,
       StepPlan.SameRule rule,
-      List<TensorRun> runs,
+      List<CudaSpan> spans,
       List<CudaUpdate> others,
       Arena.Part captured,
       long offset) {
-    ElementType type = runs.get(0).type;
+    ElementType type = spans.get(0).type;
     this.context = context;
     this.plan = plan;
     this.layout = Layout.Step.of(type);
     this.groups = rule.groups();
-    this.isMixed = runs.get(0).isMixed();
+    this.isMixed = spans.get(0).isMixed();
     this.kernel =
         kernels.get(
             isMixed ? "mixed_" + rule.kernel() : rule.kernel() + "_" + type,
-            runs.get(0).constants());
-    this.sharedBytes = !isMixed && runs.get(0).isMeasured() ? layout.seenBytes() : 0;
-    this.tiles = new TileTable(arena, runs.stream().mapToLong(TensorRun::tiles).toArray());
+            spans.get(0).constants());
+    this.sharedBytes = !isMixed && spans.get(0).isMeasured() ? layout.seenBytes() : 0;
+    this.tiles = new TileTable(arena, spans.stream().mapToLong(CudaSpan::tiles).toArray());
     this.tensors =
         arena.table(
-            (long) runs.size() * (isMixed ? Layout.MIXED_TENSOR_BYTES : Layout.TENSOR_BYTES));
-    this.runs = new ArrayList<>(runs);
+            (long) spans.size() * (isMixed ? Layout.MIXED_TENSOR_BYTES : Layout.TENSOR_BYTES));
+    this.spans = new ArrayList<>(spans);
     this.rows = new DeviceRows(tensors);
     writeRows(rows.begin());
     rows.keep();
@@ -129,10 +129,10 @@ final class CudaUpdate {
         rule.sums().isEmpty()
             ? null
             : new CudaSums(
-                context, kernels, arena, plan, rule, runs, tiles.blocks(), matrices(others));
+                context, kernels, arena, plan, rule, spans, tiles.blocks(), matrices(others));
     this.tensorFactors =
-        CudaTensorFactors.areNeeded(plan, runs)
-            ? new CudaTensorFactors(context, kernels, arena, plan, runs)
+        CudaTensorFactors.areNeeded(plan, spans)
+            ? new CudaTensorFactors(context, kernels, arena, plan, spans)
             : null;
     int ofRows = !isMixed ? 0 : sums == null ? Layout.MIXED_STEP : Layout.MIXED_SUMS;
     int before = ofRows + (sums == null ? 0 : Layout.SUM_STEP);
@@ -162,22 +162,22 @@ final class CudaUpdate {
   }
 
   private void writeRows(ByteBuffer table) {
-    runs.forEach(run -> run.write(table, groups.indexOf(run.group)));
+    spans.forEach(span -> span.write(table, groups.indexOf(span.group)));
   }
 
-  /** Whether runs of memory elsewhere can take the place of these. */
-  boolean canRebind(List<TensorRun> others) {
-    boolean can = others.size() == runs.size();
-    for (int i = 0; can && i < runs.size(); i++) {
-      can = runs.get(i).isLike(others.get(i));
+  /** Whether spans of memory elsewhere can take the place of these. */
+  boolean canRebind(List<CudaSpan> others) {
+    boolean can = others.size() == spans.size();
+    for (int i = 0; can && i < spans.size(); i++) {
+      can = spans.get(i).isLike(others.get(i));
     }
     return can;
   }
 
-  /** With the context current: takes runs of memory elsewhere. */
-  void rebind(List<TensorRun> others) {
-    runs.clear();
-    runs.addAll(others);
+  /** With the context current: takes spans of memory elsewhere. */
+  void rebind(List<CudaSpan> others) {
+    spans.clear();
+    spans.addAll(others);
     writeRows(rows.begin());
     rows.upload(context);
     if (tensorFactors != null) {
@@ -246,7 +246,7 @@ final class CudaUpdate {
   }
 
   /**
-   * Says where what the next step sees goes, of launches whose runs are measured.
+   * Says where what the next step sees goes, of launches whose spans are measured.
    *
    * @param floats the address from which rows of float32 arithmetic count
    * @param doubles that from which those of float64 do

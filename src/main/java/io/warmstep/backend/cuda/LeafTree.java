@@ -119,7 +119,7 @@ final class LeafTree {
       StepPlan.Entry entry = entries.get(i);
       if (typeOf(entry) == type) {
         table
-            .putLong(TensorRun.address(entry.gradients()))
+            .putLong(CudaSpan.address(entry.gradients()))
             .putLong(entry.length())
             .putLong(firstLeaves[i]);
       }

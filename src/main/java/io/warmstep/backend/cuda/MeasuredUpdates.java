@@ -47,21 +47,21 @@ final class MeasuredUpdates implements AutoCloseable {
             .flatMap(group -> group.entries().stream())
             .mapToInt(StepPlan.Entry::index)
             .toArray();
-    Map<CudaStepProgram.Launch, List<TensorRun>> unmeasured = CudaStepProgram.launches(plan, null);
+    Map<CudaStepProgram.Launch, List<CudaSpan>> unmeasured = CudaStepProgram.launches(plan, null);
     List<CudaStepProgram.Launch> order = List.copyOf(unmeasured.keySet());
-    Map<CudaStepProgram.Launch, List<TensorRun>> launches = CudaStepProgram.launches(plan, tiles);
+    Map<CudaStepProgram.Launch, List<CudaSpan>> launches = CudaStepProgram.launches(plan, tiles);
     isOwn = new boolean[launches.size()];
     isMeasured = new boolean[launches.size()];
     launches.forEach(
-        (launch, runs) -> {
+        (launch, spans) -> {
           int i = updates.size();
           int same = order.indexOf(launch);
-          isMeasured[i] = runs.get(0).isMeasured();
-          isOwn[i] = same < 0 || unmeasured.get(launch).size() != runs.size(); // not all its runs
+          isMeasured[i] = spans.get(0).isMeasured();
+          isOwn[i] = same < 0 || unmeasured.get(launch).size() != spans.size(); // not all its spans
           updates.add(
               isOwn[i]
                   ? new CudaUpdate(
-                      context, device.kernels(), arena, plan, launch.rule(), runs, former)
+                      context, device.kernels(), arena, plan, launch.rule(), spans, former)
                   : former.get(same));
         });
     try {
@@ -117,7 +117,7 @@ final class MeasuredUpdates implements AutoCloseable {
 
   /** Whether the parameters of a plan, elsewhere, can take the place of these. */
   boolean canRebind(StepPlan plan) {
-    List<List<TensorRun>> next = List.copyOf(CudaStepProgram.launches(plan, layout).values());
+    List<List<CudaSpan>> next = List.copyOf(CudaStepProgram.launches(plan, layout).values());
     boolean can = next.size() == isOwn.length;
     for (int i = 0; can && i < isOwn.length; i++) {
       can = !isOwn[i] || updates.get(i).canRebind(next.get(i));
@@ -127,7 +127,7 @@ final class MeasuredUpdates implements AutoCloseable {
 
   /** Takes those. */
   void rebind(StepPlan plan) {
-    List<List<TensorRun>> next = List.copyOf(CudaStepProgram.launches(plan, layout).values());
+    List<List<CudaSpan>> next = List.copyOf(CudaStepProgram.launches(plan, layout).values());
     context.run(
         "rebind",
         () -> {

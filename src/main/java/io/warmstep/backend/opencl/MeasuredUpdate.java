@@ -63,7 +63,7 @@ final class MeasuredUpdate implements AutoCloseable {
     MemorySlice some = null;
     for (int i = 0; i < next.length; i++) {
       MemorySlice rows = tiles.rows(parameters[i]);
-      next[i] = rows == null ? -1 : UpdateRun.offset(rows);
+      next[i] = rows == null ? -1 : OpenClSpan.offset(rows);
       some = rows == null ? some : rows;
     }
     if (!Arrays.equals(places, next)) {
@@ -72,7 +72,7 @@ final class MeasuredUpdate implements AutoCloseable {
       System.arraycopy(next, 0, places, 0, next.length);
     }
     if (some != null) {
-      kernel.setBuffer(rowsArgument, UpdateRun.buffer(some));
+      kernel.setBuffer(rowsArgument, OpenClSpan.buffer(some));
     }
   }
 

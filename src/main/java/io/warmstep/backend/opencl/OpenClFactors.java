@@ -32,7 +32,7 @@ final class OpenClFactors {
       Programs programs,
       StepPlan plan,
       StepPlan.SameRule rule,
-      List<UpdateRun> members,
+      List<OpenClSpan> members,
       List<Long> tags,
       GroupNumbers groups,
       OpenClNorm norm,
@@ -90,30 +90,30 @@ final class OpenClFactors {
   }
 
   /** What a segment has after the number of its first tile. */
-  private static long[] fields(UpdateRun run, long tag, long[] places) {
+  private static long[] fields(OpenClSpan span, long tag, long[] places) {
     return new long[] {
-      run.length,
+      span.length,
       tag,
-      run.gradientOffset(),
-      UpdateRun.offset(run.factors.rows()),
-      UpdateRun.offset(run.factors.columns()),
+      span.gradientOffset(),
+      OpenClSpan.offset(span.factors.rows()),
+      OpenClSpan.offset(span.factors.columns()),
       places[0],
       places[1],
       places[2],
       places[3],
-      run.factors.height(),
-      run.factors.width()
+      span.factors.height(),
+      span.factors.width()
     };
   }
 
-  private void setBuffers(UpdateRun run) {
-    tiles.setBuffer(9, run.gradients());
-    join.setBuffer(4, UpdateRun.buffer(run.factors.rows()));
-    join.setBuffer(5, UpdateRun.buffer(run.factors.columns()));
+  private void setBuffers(OpenClSpan span) {
+    tiles.setBuffer(9, span.gradients());
+    join.setBuffer(4, OpenClSpan.buffer(span.factors.rows()));
+    join.setBuffer(5, OpenClSpan.buffer(span.factors.columns()));
   }
 
   /** Takes parameters of memory elsewhere. */
-  void rebind(OpenClContext context, List<UpdateRun> members, List<Long> tags) {
+  void rebind(OpenClContext context, List<OpenClSpan> members, List<Long> tags) {
     List<long[]> fields = new ArrayList<>();
     for (int i = 0; i < places.length; i++) {
       fields.add(fields(members.get(i), tags.get(i), places[i]));
@@ -130,9 +130,9 @@ final class OpenClFactors {
   }
 
   /** What the segments of phases have of a parameter. */
-  long[] fields(int member, UpdateRun run) {
+  long[] fields(int member, OpenClSpan span) {
     return new long[] {
-      places[member][0], places[member][1], run.factors.height(), run.factors.width()
+      places[member][0], places[member][1], span.factors.height(), span.factors.width()
     };
   }
 

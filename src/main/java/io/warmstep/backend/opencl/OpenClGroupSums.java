@@ -18,7 +18,7 @@ import org.jocl.cl_mem;
  * leaves of all, whatever launches they are of, and for each group a launch that forms its numbers.
  */
 final class OpenClGroupSums {
-  private final IdentityHashMap<UpdateRun, Long> firstLeaves = new IdentityHashMap<>();
+  private final IdentityHashMap<OpenClSpan, Long> firstLeaves = new IdentityHashMap<>();
   private final List<Kernel> kernels = new ArrayList<>();
   private final GroupNumbers groups;
   private final OpenClContext context;
@@ -39,7 +39,7 @@ final class OpenClGroupSums {
    * Prepares groups.
    *
    * @param together their indices in the plan, in the order of their numbers
-   * @param runs all tensors of these, in the order of the plan and of one type
+   * @param spans all tensors of these, in the order of the plan and of one type
    * @param options of the groups' rules, in their order
    */
   OpenClGroupSums(
@@ -48,7 +48,7 @@ final class OpenClGroupSums {
       StepPlan plan,
       StepPlan.SameRule rule,
       List<Integer> together,
-      List<UpdateRun> runs,
+      List<OpenClSpan> spans,
       List<Integer> options,
       GroupNumbers groups,
       OpenClNorm norm,
@@ -56,9 +56,9 @@ final class OpenClGroupSums {
     this.context = context;
     this.groups = groups;
     this.norm = norm;
-    ElementType type = runs.get(0).type;
+    ElementType type = spans.get(0).type;
     int bytes = type.arithmetic().bytes();
-    leaves = runs.stream().mapToLong(UpdateRun::leaves).sum();
+    leaves = spans.stream().mapToLong(OpenClSpan::leaves).sum();
     long count = leaves * rule.sums().orElseThrow().kinds().size();
     leafSums = resources.add(context.allocate(count * bytes));
     exponents = resources.add(context.allocate(count * Integer.BYTES));
@@ -66,17 +66,17 @@ final class OpenClGroupSums {
     long first = 0;
     for (int i = 0; i < together.size(); i++) {
       int group = together.get(i);
-      List<UpdateRun> members = runs.stream().filter(run -> run.group == group).toList();
+      List<OpenClSpan> members = spans.stream().filter(span -> span.group == group).toList();
       long next = first;
-      for (UpdateRun run : members) {
-        firstLeaves.put(run, next);
-        next += run.leaves();
+      for (OpenClSpan span : members) {
+        firstLeaves.put(span, next);
+        next += span.leaves();
       }
       if (next > first) {
-        UpdateRun run = members.get(0);
+        OpenClSpan span = members.get(0);
         boolean isShared = plan.sharedGroups().contains(group);
         if (isShared) {
-          int own = run.length == 0 ? 0 : Math.toIntExact(next - first);
+          int own = span.length == 0 ? 0 : Math.toIntExact(next - first);
           HostedSums hosted =
               new HostedSums(
                   plan.options().leafExchange(),
@@ -88,8 +88,8 @@ final class OpenClGroupSums {
         long elements = plan.groups().get(group).elements();
         long tag = i | (long) options.get(i) << 32;
         long joined = isShared ? 1 : next - first;
-        long[] fields = OpenClSums.fields(run, elements, tag, new long[0], 0, first, joined);
-        kernels.add(kernel(context, programs, rule, run, fields, resources));
+        long[] fields = OpenClSums.fields(span, elements, tag, new long[0], 0, first, joined);
+        kernels.add(kernel(context, programs, rule, span, fields, resources));
       }
       first = next;
     }
@@ -99,34 +99,34 @@ final class OpenClGroupSums {
       OpenClContext context,
       Programs programs,
       StepPlan.SameRule rule,
-      UpdateRun run,
+      OpenClSpan span,
       long[] fields,
       ReleaseStack resources) {
-    int operands = run.buffers.length;
-    int kept = run.kept.length;
+    int operands = span.buffers.length;
+    int kept = span.kept.length;
     Segments segments =
         resources.add(new Segments(Programs.sumSegmentFields(operands, kept, false)));
     segments.add(1, fields);
     segments.upload(context);
     Kernel kernel =
         resources.add(
-            programs.sums(rule, "ws_numbers", run.type, operands, List.of(), kept, false));
+            programs.sums(rule, "ws_numbers", span.type, operands, List.of(), kept, false));
     kernel.setBuffer(1, segments.segmentBuffer());
     kernel.setLong(2, leaves);
     kernel.setBuffer(3, leafSums);
     kernel.setBuffer(4, exponents);
     kernel.setBuffer(5, numbers);
-    OpenClNorm.setControl(kernel, 6, norm, run.type == ElementType.FLOAT64, numbers);
+    OpenClNorm.setControl(kernel, 6, norm, span.type == ElementType.FLOAT64, numbers);
     for (int i = 0; i < kept; i++) {
-      kernel.setBuffer(8 + i, run.kept[i]);
+      kernel.setBuffer(8 + i, span.kept[i]);
     }
     kernel.workGroups(1);
     return kernel;
   }
 
   /** Place of a tensor's first leaf among all. */
-  long firstLeaf(UpdateRun run) {
-    return firstLeaves.get(run);
+  long firstLeaf(OpenClSpan span) {
+    return firstLeaves.get(span);
   }
 
   long leaves() {

@@ -45,7 +45,7 @@ final class OpenClMatrices {
       Programs programs,
       StepPlan plan,
       StepPlan.SameRule rule,
-      List<UpdateRun> members,
+      List<OpenClSpan> members,
       cl_mem numbers,
       ReleaseStack resources) {
     this.programs = programs;
@@ -56,7 +56,9 @@ final class OpenClMatrices {
     List<MatrixBatch> batches =
         MatrixBatch.of(
             members.stream()
-                .map(run -> run.matrix(plan.groups().get(run.group).rule().matrix().orElseThrow()))
+                .map(
+                    span ->
+                        span.matrix(plan.groups().get(span.group).rule().matrix().orElseThrow()))
                 .toList());
     long bytes = arithmetic.bytes();
     long elements = batches.stream().mapToLong(MatrixBatch::elements).max().orElse(0);

@@ -15,13 +15,13 @@ import java.util.stream.Stream;
 import org.jocl.cl_mem;
 
 /** A span in terms of buffers. */
-final class UpdateRun {
+final class OpenClSpan {
   final int group;
   final ElementType type;
   final cl_mem[] buffers; // values, gradients, then state
   final long[] offsets;
   final long length;
-  final long rows; // length of the first dimension, if the run is one tensor
+  final long rows; // length of the first dimension, if the span is one tensor
   final cl_mem[] kept; // state that holds one value for the tensor
   final long[] keptOffsets;
 
@@ -61,7 +61,7 @@ final class UpdateRun {
 
   private final Span span;
 
-  UpdateRun(Span span) {
+  OpenClSpan(Span span) {
     this.span = span;
     this.group = span.group();
     this.type = span.type();
@@ -71,13 +71,13 @@ final class UpdateRun {
         span.operands().stream().map(operand -> (OpenClMemory) operand.slice().memory()).toList();
     this.buffers = memories.stream().map(OpenClMemory::buffer).toArray(cl_mem[]::new);
     this.offsets =
-        span.operands().stream().map(Operand::slice).mapToLong(UpdateRun::offset).toArray();
+        span.operands().stream().map(Operand::slice).mapToLong(OpenClSpan::offset).toArray();
     this.kept =
         span.kept().stream()
             .map(slice -> ((OpenClMemory) slice.memory()).buffer())
             .toArray(cl_mem[]::new);
     this.factors = span.factors().orElse(null);
-    this.keptOffsets = span.kept().stream().mapToLong(UpdateRun::offset).toArray();
+    this.keptOffsets = span.kept().stream().mapToLong(OpenClSpan::offset).toArray();
     this.encodings =
         span.isUniform() ? List.of() : span.operands().stream().map(Encoding::nameOf).toList();
     this.isCoded = span.operands().stream().anyMatch(operand -> operand.encoding().isCoded());
@@ -85,18 +85,18 @@ final class UpdateRun {
     this.restMemory = beside.map(slice -> (OpenClMemory) slice.memory());
     this.rest = restMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
     int perWord = span.operands().get(0).encoding().isMaster24() ? 2 : 1;
-    this.restOffset = perWord * beside.map(UpdateRun::offset).orElse(0L);
+    this.restOffset = perWord * beside.map(OpenClSpan::offset).orElse(0L);
     this.averageMemory = span.average().map(slice -> (OpenClMemory) slice.memory());
     this.average = averageMemory.map(OpenClMemory::buffer).orElse(buffers[0]);
-    this.averageOffset = span.average().map(UpdateRun::offset).orElse(0L);
+    this.averageOffset = span.average().map(OpenClSpan::offset).orElse(0L);
     this.index = span.entries().get(0).index();
     this.parameter = span.entries().get(0).number();
     this.first = span.entries().get(0).first();
   }
 
-  /** The parameters as runs of their own. */
-  List<UpdateRun> parts() {
-    return span.parts().stream().map(UpdateRun::new).toList();
+  /** The parameters as spans of their own. */
+  List<OpenClSpan> parts() {
+    return span.parts().stream().map(OpenClSpan::new).toList();
   }
 
   /** Whether operands are stored in several ways. */
@@ -133,8 +133,8 @@ final class UpdateRun {
     return ((OpenClMemory) slice.memory()).firstElement() + slice.offset();
   }
 
-  /** Whether another run, of memory elsewhere, can have this one's segment. */
-  boolean isLike(UpdateRun other) {
+  /** Whether another span, of memory elsewhere, can have this one's segment. */
+  boolean isLike(OpenClSpan other) {
     return length == other.length
         && group == other.group
         && type == other.type
@@ -194,7 +194,7 @@ final class UpdateRun {
   }
 
   /**
-   * How many tiles of a length cover the run, the first of which may begin before it; where the
+   * How many tiles of a length cover the span, the first of which may begin before it; where the
    * memory may move, with any alignment.
    */
   long tiles(int lanes, long tileLength) {

@@ -32,7 +32,7 @@ final class OpenClStepProgram implements StepProgram {
   private final ReleaseStack resources = new ReleaseStack();
   private final Programs programs;
   private final String bufferOptions;
-  private List<UpdateRun> runs;
+  private List<OpenClSpan> spans;
   private Zeroing zeroing; // made at its first use, and anew when buffers have changed
   private final List<GroupNumbers> numbers = new ArrayList<>();
   private final List<Launch> launches = new ArrayList<>();
@@ -55,42 +55,43 @@ final class OpenClStepProgram implements StepProgram {
       GroupNumbers numbers,
       boolean isDouble,
       LaunchKey key,
-      List<Integer> members, // of the runs
+      List<Integer> members, // of the spans
       Segments segments,
       OpenClSums sums, // or null
       OpenClTensorFactors tensorFactors, // or null
       int lanes) {
-    /** Whether runs of memory elsewhere, in one set of buffers, can take the members' place. */
-    boolean canRebind(List<UpdateRun> before, List<UpdateRun> after) {
+    /** Whether spans of memory elsewhere, in one set of buffers, can take the members' place. */
+    boolean canRebind(List<OpenClSpan> before, List<OpenClSpan> after) {
       List<Long> buffers = after.get(members.get(0)).handles();
       for (int member : members) {
-        UpdateRun run = after.get(member);
-        if (!run.isLike(before.get(member)) || !run.handles().equals(buffers)) {
+        OpenClSpan span = after.get(member);
+        if (!span.isLike(before.get(member)) || !span.handles().equals(buffers)) {
           return false;
         }
       }
       return true;
     }
 
-    void rebind(OpenClContext context, StepPlan plan, List<UpdateRun> runs) {
+    void rebind(OpenClContext context, StepPlan plan, List<OpenClSpan> spans) {
       List<long[]> fields = new ArrayList<>();
       for (int i = 0; i < members.size(); i++) {
-        UpdateRun run = runs.get(members.get(i));
-        fields.add(fields(plan, i, run, run.isAligned(lanes)));
+        OpenClSpan span = spans.get(members.get(i));
+        fields.add(fields(plan, i, span, span.isAligned(lanes)));
       }
       segments.rewrite(context, fields);
-      setBuffers(kernel, runs.get(members.get(0)));
+      setBuffers(kernel, spans.get(members.get(0)));
       if (sums != null) {
-        List<UpdateRun> tensors = members.stream().map(runs::get).toList();
-        sums.rebind(context, tensors, tensors.stream().map(run -> tag(key, plan, run)).toList());
+        List<OpenClSpan> tensors = members.stream().map(spans::get).toList();
+        sums.rebind(context, tensors, tensors.stream().map(span -> tag(key, plan, span)).toList());
       }
       if (tensorFactors != null) {
-        tensorFactors.rebind(members.stream().map(runs::get).toList());
+        tensorFactors.rebind(members.stream().map(spans::get).toList());
       }
     }
 
-    void rebind(MeasuredUpdate update, OpenClContext context, StepPlan plan, List<UpdateRun> runs) {
-      List<UpdateRun> parts = parts(runs);
+    void rebind(
+        MeasuredUpdate update, OpenClContext context, StepPlan plan, List<OpenClSpan> spans) {
+      List<OpenClSpan> parts = parts(spans);
       List<long[]> fields = new ArrayList<>();
       for (int i = 0; i < parts.size(); i++) {
         fields.add(fields(plan, i, parts.get(i), parts.get(i).isAlignedAtStart(lanes)));
@@ -100,61 +101,63 @@ final class OpenClStepProgram implements StepProgram {
     }
 
     /** The parameters one by one; under a rule with sums each is a member anyway. */
-    List<UpdateRun> parts(List<UpdateRun> runs) {
-      return members.stream().flatMap(member -> runs.get(member).parts().stream()).toList();
+    List<OpenClSpan> parts(List<OpenClSpan> spans) {
+      return members.stream().flatMap(member -> spans.get(member).parts().stream()).toList();
     }
 
-    void setBuffers(Kernel kernel, UpdateRun run) {
-      for (int i = 0; i < run.buffers.length; i++) {
-        kernel.setBuffer(10 + i, run.buffers[i]);
+    void setBuffers(Kernel kernel, OpenClSpan span) {
+      for (int i = 0; i < span.buffers.length; i++) {
+        kernel.setBuffer(10 + i, span.buffers[i]);
       }
-      if (run.isMixed()) {
-        kernel.setBuffer(mixedArgument(run), run.rest);
-        kernel.setBuffer(mixedArgument(run) + 3, run.average);
+      if (span.isMixed()) {
+        kernel.setBuffer(mixedArgument(span), span.rest);
+        kernel.setBuffer(mixedArgument(span) + 3, span.average);
       }
-      if (run.factors != null) {
-        sums.factors().setBuffers(kernel, 11 + run.buffers.length);
+      if (span.factors != null) {
+        sums.factors().setBuffers(kernel, 11 + span.buffers.length);
       }
     }
 
     /** The first of the arguments for operands that are stored in several ways. */
-    int mixedArgument(UpdateRun run) {
-      return 10 + run.buffers.length + (sums == null ? 0 : 1);
+    int mixedArgument(OpenClSpan span) {
+      return 10 + span.buffers.length + (sums == null ? 0 : 1);
     }
 
     /** The one for the factors of tensors. */
-    int factorsArgument(UpdateRun run) {
-      return mixedArgument(run) + (run.isMixed() ? 4 : 0);
+    int factorsArgument(OpenClSpan span) {
+      return mixedArgument(span) + (span.isMixed() ? 4 : 0);
     }
 
     /** The first of those of a measured update. */
-    int placesArgument(UpdateRun run) {
-      return factorsArgument(run) + (run.factors == null ? 0 : 2) + (tensorFactors == null ? 0 : 1);
+    int placesArgument(OpenClSpan span) {
+      return factorsArgument(span)
+          + (span.factors == null ? 0 : 2)
+          + (tensorFactors == null ? 0 : 1);
     }
 
     /** What a segment has after the number of its first tile. */
-    long[] fields(StepPlan plan, int member, UpdateRun run, boolean isAligned) {
-      int operands = run.offsets.length;
-      long[] factored = run.factors == null ? new long[0] : sums.factors().fields(member, run);
-      long[] fields = new long[2 + operands + factored.length + (run.isMixed() ? 4 : 0)];
-      fields[0] = run.length;
-      fields[1] = tag(key, plan, run) | (isAligned ? 1L : 0L) << 48;
-      System.arraycopy(run.offsets, 0, fields, 2, operands);
+    long[] fields(StepPlan plan, int member, OpenClSpan span, boolean isAligned) {
+      int operands = span.offsets.length;
+      long[] factored = span.factors == null ? new long[0] : sums.factors().fields(member, span);
+      long[] fields = new long[2 + operands + factored.length + (span.isMixed() ? 4 : 0)];
+      fields[0] = span.length;
+      fields[1] = tag(key, plan, span) | (isAligned ? 1L : 0L) << 48;
+      System.arraycopy(span.offsets, 0, fields, 2, operands);
       System.arraycopy(factored, 0, fields, 2 + operands, factored.length);
-      if (run.isMixed()) {
-        fields[2 + operands] = run.restOffset;
-        fields[3 + operands] = run.averageOffset;
-        fields[4 + operands] = run.parameter;
-        fields[5 + operands] = run.first;
+      if (span.isMixed()) {
+        fields[2 + operands] = span.restOffset;
+        fields[3 + operands] = span.averageOffset;
+        fields[4 + operands] = span.parameter;
+        fields[5 + operands] = span.first;
       }
       return fields;
     }
   }
 
-  /** A run's group and options. */
-  private static long tag(LaunchKey key, StepPlan plan, UpdateRun run) {
-    return key.groups.indexOf(run.group)
-        | (long) plan.groups().get(run.group).rule().options() << 32;
+  /** A span's group and options. */
+  private static long tag(LaunchKey key, StepPlan plan, OpenClSpan span) {
+    return key.groups.indexOf(span.group)
+        | (long) plan.groups().get(span.group).rule().options() << 32;
   }
 
   /** What parameters of one launch have in common. */
@@ -184,7 +187,7 @@ final class OpenClStepProgram implements StepProgram {
       if (ring != null) {
         resources.add(ring);
       }
-      runs = Span.of(plan).stream().map(UpdateRun::new).toList();
+      spans = Span.of(plan).stream().map(OpenClSpan::new).toList();
       norm =
           plan.options().needsNorm()
               ? resources.add(new OpenClNorm(device.context(), programs, plan, ring))
@@ -206,20 +209,20 @@ final class OpenClStepProgram implements StepProgram {
 
   private void addLaunches(Programs programs, StepPlan.SameRule rule) {
     Map<LaunchKey, List<Integer>> together = new LinkedHashMap<>();
-    for (int i = 0; i < runs.size(); i++) {
-      UpdateRun run = runs.get(i);
-      int place = rule.groups().indexOf(run.group);
+    for (int i = 0; i < spans.size(); i++) {
+      OpenClSpan span = spans.get(i);
+      int place = rule.groups().indexOf(span.group);
       if (place >= 0) {
-        int capacity = programs.groups(rule, run.type == ElementType.FLOAT64);
+        int capacity = programs.groups(rule, span.type == ElementType.FLOAT64);
         int first = place / capacity * capacity;
         int end = Math.min(first + capacity, rule.groups().size());
         LaunchKey key =
             new LaunchKey(
-                run.type,
-                run.encodings,
+                span.type,
+                span.encodings,
                 rule.groups().subList(first, end),
-                run.handles(),
-                plan.groups().get(run.group).adaptiveClip().isUsed());
+                span.handles(),
+                plan.groups().get(span.group).adaptiveClip().isUsed());
         together.computeIfAbsent(key, k -> new ArrayList<>()).add(i);
       }
     }
@@ -250,10 +253,10 @@ final class OpenClStepProgram implements StepProgram {
   private OpenClGroupSums groupSums(
       Programs programs, StepPlan.SameRule rule, LaunchKey key, GroupNumbers shared) {
     boolean isDouble = key.type == ElementType.FLOAT64;
-    List<UpdateRun> members =
-        runs.stream()
-            .filter(run -> key.groups.contains(run.group))
-            .filter(run -> (run.type == ElementType.FLOAT64) == isDouble)
+    List<OpenClSpan> members =
+        spans.stream()
+            .filter(span -> key.groups.contains(span.group))
+            .filter(span -> (span.type == ElementType.FLOAT64) == isDouble)
             .toList();
     List<Integer> options =
         key.groups.stream().map(group -> plan.groups().get(group).rule().options()).toList();
@@ -280,12 +283,12 @@ final class OpenClStepProgram implements StepProgram {
     ElementType type = key.type;
     boolean isDouble = type == ElementType.FLOAT64;
     int lanes = programs.shape().lanes(type);
-    UpdateRun first = runs.get(members.get(0));
+    OpenClSpan first = spans.get(members.get(0));
     int tileLength = programs.shape().tileLength(type, first.isCoded);
     Segments segments = resources.add(segments(first));
     Kernel kernel = resources.add(kernel(rule, key, first, false));
-    List<UpdateRun> tensors = members.stream().map(runs::get).toList();
-    List<Long> tags = tensors.stream().map(run -> tag(key, plan, run)).toList();
+    List<OpenClSpan> tensors = members.stream().map(spans::get).toList();
+    List<Long> tags = tensors.stream().map(span -> tag(key, plan, span)).toList();
     OpenClContext context = device.context();
     OpenClSums sums =
         rule.sums().isEmpty()
@@ -300,15 +303,16 @@ final class OpenClStepProgram implements StepProgram {
         new Launch(
             rule, kernel, shared, isDouble, key, members, segments, sums, tensorFactors, lanes);
     for (int i = 0; i < tensors.size(); i++) {
-      UpdateRun run = tensors.get(i);
-      segments.add(run.tiles(lanes, tileLength), launch.fields(plan, i, run, run.isAligned(lanes)));
+      OpenClSpan span = tensors.get(i);
+      segments.add(
+          span.tiles(lanes, tileLength), launch.fields(plan, i, span, span.isAligned(lanes)));
     }
     segments.upload(device.context());
     setArguments(launch, kernel, segments, first);
     return launch;
   }
 
-  private static Segments segments(UpdateRun first) {
+  private static Segments segments(OpenClSpan first) {
     int operands = first.buffers.length;
     return new Segments(
         first.isMixed()
@@ -318,7 +322,7 @@ final class OpenClStepProgram implements StepProgram {
   }
 
   private Kernel kernel(
-      StepPlan.SameRule rule, LaunchKey key, UpdateRun first, boolean isMeasured) {
+      StepPlan.SameRule rule, LaunchKey key, OpenClSpan first, boolean isMeasured) {
     return programs.step(
         rule,
         key.type,
@@ -331,7 +335,7 @@ final class OpenClStepProgram implements StepProgram {
   }
 
   /** Sets the arguments that do not change from step to step. */
-  private void setArguments(Launch launch, Kernel kernel, Segments segments, UpdateRun first) {
+  private void setArguments(Launch launch, Kernel kernel, Segments segments, OpenClSpan first) {
     boolean isDouble = launch.isDouble;
     StepOptions options = plan.options();
     kernel.setReal(3, options.clipValue() > 0 ? options.clipValue() : -1, isDouble);
@@ -356,21 +360,21 @@ final class OpenClStepProgram implements StepProgram {
   }
 
   private MeasuredUpdate measured(Launch launch) {
-    List<UpdateRun> parts = launch.parts(runs);
-    UpdateRun first = parts.get(0);
+    List<OpenClSpan> parts = launch.parts(spans);
+    OpenClSpan first = parts.get(0);
     Segments segments = segments(first);
     for (int i = 0; i < parts.size(); i++) {
-      UpdateRun run = parts.get(i);
+      OpenClSpan span = parts.get(i);
       segments.add(
-          Math.max(UpdateTiles.count(run.length), 1),
-          launch.fields(plan, i, run, run.isAlignedAtStart(launch.lanes)));
+          Math.max(UpdateTiles.count(span.length), 1),
+          launch.fields(plan, i, span, span.isAlignedAtStart(launch.lanes)));
     }
     MeasuredUpdate update =
         new MeasuredUpdate(
             device.context(),
             kernel(launch.rule, launch.key, first, true),
             segments,
-            parts.stream().mapToInt(run -> run.index).toArray(),
+            parts.stream().mapToInt(span -> span.index).toArray(),
             launch.placesArgument(first));
     try {
       setArguments(launch, update.kernel(), segments, first);
@@ -383,12 +387,12 @@ final class OpenClStepProgram implements StepProgram {
 
   @Override
   public boolean rebind(StepPlan next) {
-    List<UpdateRun> after = Span.of(next).stream().map(UpdateRun::new).toList();
-    if (after.size() != runs.size() || !device.context().bufferOptions().equals(bufferOptions)) {
+    List<OpenClSpan> after = Span.of(next).stream().map(OpenClSpan::new).toList();
+    if (after.size() != spans.size() || !device.context().bufferOptions().equals(bufferOptions)) {
       return false;
     }
     for (Launch launch : launches) {
-      if (!launch.canRebind(runs, after)) {
+      if (!launch.canRebind(spans, after)) {
         return false;
       }
     }
@@ -404,7 +408,7 @@ final class OpenClStepProgram implements StepProgram {
     if (norm != null) {
       norm.rebind(next);
     }
-    runs = after;
+    spans = after;
     closeZeroing();
     return true;
   }
@@ -423,7 +427,7 @@ final class OpenClStepProgram implements StepProgram {
   }
 
   private boolean hasRows(Launch launch, UpdateTiles tiles) {
-    return launch.parts(runs).stream().anyMatch(run -> tiles.rows(run.index) != null);
+    return launch.parts(spans).stream().anyMatch(span -> tiles.rows(span.index) != null);
   }
 
   @Override
@@ -546,7 +550,7 @@ final class OpenClStepProgram implements StepProgram {
 
   private Zeroing zeroing() {
     if (zeroing == null) {
-      zeroing = new Zeroing(device.context(), programs, runs);
+      zeroing = new Zeroing(device.context(), programs, spans);
     }
     return zeroing;
   }

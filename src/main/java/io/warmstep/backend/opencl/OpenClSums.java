@@ -39,7 +39,7 @@ final class OpenClSums {
       Programs programs,
       StepPlan plan,
       StepPlan.SameRule rule,
-      List<UpdateRun> members,
+      List<OpenClSpan> members,
       List<Long> tags,
       GroupNumbers groups,
       OpenClNorm norm,
@@ -65,9 +65,9 @@ final class OpenClSums {
                     + (isFactored ? Programs.FACTORED_FIELDS : 0)));
     firstLeaves = new long[members.size()];
     for (int i = 0; i < members.size(); i++) {
-      UpdateRun run = members.get(i);
-      firstLeaves[i] = whole == null ? segments.tiles() : whole.firstLeaf(run);
-      segments.add(run.leaves(), fields(i, run, tags.get(i)));
+      OpenClSpan span = members.get(i);
+      firstLeaves[i] = whole == null ? segments.tiles() : whole.firstLeaf(span);
+      segments.add(span.leaves(), fields(i, span, tags.get(i)));
     }
     segments.upload(context);
     long leaves = whole == null ? segments.tiles() : whole.leaves();
@@ -125,57 +125,63 @@ final class OpenClSums {
   }
 
   /** What a segment has after the number of its first tile. */
-  private long[] fields(int member, UpdateRun run, long tag) {
-    long aligned = run.isAlignedAtStart(lanes) ? 1L : 0L;
+  private long[] fields(int member, OpenClSpan span, long tag) {
+    long aligned = span.isAlignedAtStart(lanes) ? 1L : 0L;
     long firstLeaf = firstLeaves[member];
     return fields(
-        run,
-        run.length,
+        span,
+        span.length,
         tag | aligned << 48,
         factors != null
-            ? factors.fields(member, run)
-            : run.isMixed() ? new long[] {run.restOffset, run.parameter} : new long[0],
-        run.rows,
+            ? factors.fields(member, span)
+            : span.isMixed() ? new long[] {span.restOffset, span.parameter} : new long[0],
+        span.rows,
         firstLeaf,
-        run.leaves());
+        span.leaves());
   }
 
   /**
-   * The fields of a tensor, or of a group whose first tensor the run is.
+   * The fields of a tensor, or of a group whose first tensor the span is.
    *
    * @param between what follows the offsets: of factors, or of operands that are stored in several
    *     ways
    */
   static long[] fields(
-      UpdateRun run, long count, long tag, long[] between, long rows, long firstLeaf, long leaves) {
+      OpenClSpan span,
+      long count,
+      long tag,
+      long[] between,
+      long rows,
+      long firstLeaf,
+      long leaves) {
     long[] first = {count, tag};
     long[] last = {rows, firstLeaf, leaves};
-    return Stream.of(first, run.offsets, between, last, run.keptOffsets)
+    return Stream.of(first, span.offsets, between, last, span.keptOffsets)
         .flatMapToLong(LongStream::of)
         .toArray();
   }
 
-  private void setBuffers(UpdateRun run) {
-    for (int i = 0; i < run.buffers.length; i++) {
-      sums.setBuffer(12 + i, run.buffers[i]);
+  private void setBuffers(OpenClSpan span) {
+    for (int i = 0; i < span.buffers.length; i++) {
+      sums.setBuffer(12 + i, span.buffers[i]);
     }
-    for (int i = 0; i < run.kept.length; i++) {
+    for (int i = 0; i < span.kept.length; i++) {
       if (numbers != null) {
-        numbers.setBuffer(8 + i, run.kept[i]);
+        numbers.setBuffer(8 + i, span.kept[i]);
       } else {
-        sums.setBuffer(12 + run.buffers.length + i, run.kept[i]);
+        sums.setBuffer(12 + span.buffers.length + i, span.kept[i]);
       }
     }
     if (factors != null) {
-      factors.setBuffers(sums, 12 + run.buffers.length);
+      factors.setBuffers(sums, 12 + span.buffers.length);
     }
-    if (run.isMixed()) {
-      sums.setBuffer(12 + run.buffers.length, run.rest);
+    if (span.isMixed()) {
+      sums.setBuffer(12 + span.buffers.length, span.rest);
     }
   }
 
   /** Takes tensors of memory elsewhere. */
-  void rebind(OpenClContext context, List<UpdateRun> members, List<Long> tags) {
+  void rebind(OpenClContext context, List<OpenClSpan> members, List<Long> tags) {
     List<long[]> fields = new ArrayList<>();
     for (int i = 0; i < members.size(); i++) {
       fields.add(fields(i, members.get(i), tags.get(i)));

@@ -39,7 +39,7 @@ final class OpenClTensorFactors {
       OpenClContext context,
       Programs programs,
       StepPlan plan,
-      List<UpdateRun> members,
+      List<OpenClSpan> members,
       OpenClNorm norm,
       ReleaseStack resources) {
     ElementType arithmetic = members.get(0).type.arithmetic();
@@ -99,20 +99,20 @@ final class OpenClTensorFactors {
   }
 
   /** What a segment has after the number of its first tile. */
-  private long[] fields(int operand, int member, UpdateRun run) {
-    long aligned = run.isAlignedAtStart(operand, lanes) ? 1 : 0;
+  private long[] fields(int operand, int member, OpenClSpan span) {
+    long aligned = span.isAlignedAtStart(operand, lanes) ? 1 : 0;
     long first = operand * leafCount + firstLeaves[member];
-    return new long[] {run.length, first, aligned, run.offsets[operand]};
+    return new long[] {span.length, first, aligned, span.offsets[operand]};
   }
 
-  private void setBuffers(UpdateRun run) {
+  private void setBuffers(OpenClSpan span) {
     for (int operand = 0; operand < 2; operand++) {
-      leaves[operand].setBuffer(3, run.buffers[operand]);
+      leaves[operand].setBuffer(3, span.buffers[operand]);
     }
   }
 
   /** Takes tensors of memory elsewhere. */
-  void rebind(List<UpdateRun> members) {
+  void rebind(List<OpenClSpan> members) {
     for (int operand = 0; operand < 2; operand++) {
       long[][] fields = new long[members.size()][];
       for (int i = 0; i < fields.length; i++) {

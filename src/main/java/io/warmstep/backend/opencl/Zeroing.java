@@ -7,7 +7,7 @@ import java.util.Map;
 import org.jocl.cl_mem;
 
 /**
- * Setting gradients to zero: a launch for each buffer that they lie in, however many runs it has,
+ * Setting gradients to zero: a launch for each buffer that they lie in, however many spans it has,
  * or the driver's own filling where it has one.
  */
 final class Zeroing implements AutoCloseable {
@@ -22,14 +22,14 @@ final class Zeroing implements AutoCloseable {
   /** What the driver fills, in bytes. */
   private record Fill(cl_mem buffer, long at, long length, int elementBytes) {}
 
-  Zeroing(OpenClContext context, Programs programs, List<UpdateRun> runs) {
+  Zeroing(OpenClContext context, Programs programs, List<OpenClSpan> spans) {
     this.context = context;
-    Map<Long, List<UpdateRun>> byBuffer = new LinkedHashMap<>();
-    for (UpdateRun run : runs) {
-      if (run.length > 0) {
+    Map<Long, List<OpenClSpan>> byBuffer = new LinkedHashMap<>();
+    for (OpenClSpan span : spans) {
+      if (span.length > 0) {
         byBuffer
-            .computeIfAbsent(run.gradients().getNativePointer(), key -> new ArrayList<>())
-            .add(run);
+            .computeIfAbsent(span.gradients().getNativePointer(), key -> new ArrayList<>())
+            .add(span);
       }
     }
     try {
@@ -40,18 +40,18 @@ final class Zeroing implements AutoCloseable {
     }
   }
 
-  private void add(Programs programs, List<UpdateRun> runs) {
-    UpdateRun first = runs.get(0);
+  private void add(Programs programs, List<OpenClSpan> spans) {
+    OpenClSpan first = spans.get(0);
     int bytes = first.gradientBytes();
-    if (runs.size() == 1) {
+    if (spans.size() == 1) {
       long at = first.gradientOffset() * bytes;
       fills.add(new Fill(first.gradients(), at, first.length * bytes, bytes));
       return;
     }
     int tile = programs.shape().zeroTile();
     Segments segments = resources.add(new Segments(SEGMENT));
-    for (UpdateRun run : runs) {
-      segments.add((run.length + tile - 1) / tile, run.length, run.gradientOffset());
+    for (OpenClSpan span : spans) {
+      segments.add((span.length + tile - 1) / tile, span.length, span.gradientOffset());
     }
     segments.upload(context);
     Kernel kernel = resources.add(programs.zero(bytes));
