@@ -59,7 +59,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         host_us_per_step          microseconds until step() returns, the median: on
                                   the processor that is the step; on a GPU it is the
                                   time to hand it over, while others still run there
-        bytes_allocated_per_step  on the Java heap
+        bytes_allocated_per_step  on the Java heap, in the round with the fewest
         plain                     a full step's update alone, which took turns with it:
                                   an object of ms_per_step, times_step (that divided
                                   by the full step's), times_step_min, times_step_max;

@@ -68,7 +68,7 @@ public final class StepBenchmark implements AutoCloseable {
    * @param fractionOfCeiling the ceiling's time divided by the step's, null without a ceiling
    * @param hostMicrosPerStep median over the rounds of the time until {@code step()} returns: on
    *     the processor that of the step, on a GPU the host's share, before the device has done it
-   * @param bytesAllocatedPerStep on the Java heap, by all threads
+   * @param bytesAllocatedPerStep on the Java heap, by all threads, in the round with the fewest
    * @param others what else took turns with the step
    */
   public record Result(
@@ -259,7 +259,7 @@ public final class StepBenchmark implements AutoCloseable {
             .filter(Objects::nonNull)
             .toList();
     double[] hosts = new double[rounds];
-    double allocated = 0;
+    LeastAllocated allocated = new LeastAllocated();
     int round = -Math.min(WARM_UP_ROUNDS, rounds);
     while (round < rounds) {
       boolean isLonger = false;
@@ -273,14 +273,17 @@ public final class StepBenchmark implements AutoCloseable {
       if (isLonger) {
         // From here on rounds are longer: those before are not comparable.
         round = Math.min(round, 0);
-        allocated = 0;
+        allocated.clear();
         continue;
       }
       if (round >= 0) {
         hosts[round] = last.hostMicros();
-        allocated += last.bytesAllocated();
+        allocated.add(last.bytesAllocated());
       }
       round++;
+    }
+    while (allocated.isOpen()) {
+      allocated.add(steps.time(step.paced.times()).bytesAllocated());
     }
     Sample sample = Sample.of(step.millis);
     // A loop has a limited number of arrays, writes each once where a rule has two phases, and has
@@ -295,7 +298,7 @@ public final class StepBenchmark implements AutoCloseable {
         ceiling == null ? null : ceiling.name(),
         loop == null ? null : ratios(loop, step, scale),
         Sample.of(hosts).median(),
-        allocated / rounds,
+        allocated.bytes(),
         rivals(others, step));
   }
 
