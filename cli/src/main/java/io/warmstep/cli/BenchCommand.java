@@ -72,7 +72,9 @@ final class BenchCommand implements Runnable {
       description =
           "Measure a step that also divides gradients by a loss scale, checks that they are finite,"
               + " clips them by their norm and sets them to zero, in turn with its update alone and,"
-              + " on the cpu, with the same in separate passes (plain Java loops).")
+              + " on the cpu, with the same in separate passes: plain Java loops around the update,"
+              + " which stores what the step stores, but takes gradients in float32 and, with"
+              + " --master exact, changes float32 masters that a loop rounds.")
   private boolean fullStep;
 
   @Option(

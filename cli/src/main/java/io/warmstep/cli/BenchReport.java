@@ -64,8 +64,8 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
                                   an object of ms_per_step, times_step (that divided
                                   by the full step's), times_step_min, times_step_max;
                                   null otherwise
-        separate                  likewise a full step in separate passes; null on GPUs
-                                  and with --accumulate
+        separate                  likewise a full step in separate passes, or null
+        separate_left_out         why those of a full step are null, or null
         arithmetic                likewise a plain Java loop with the arithmetic of adam
                                   or adamw in float32, in the processor's caches; null
                                   otherwise
@@ -83,6 +83,9 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
         time(millis.lowest() * 1e6),
         time(millis.highest() * 1e6));
     result.others().forEach((other, rival) -> printRival(out, other.title(), rival));
+    if (result.noSeparate() != null) {
+      line(out, StepBenchmark.Other.SEPARATE.title(), "left out: %s", result.noSeparate());
+    }
     line(
         out,
         "memory traffic",
@@ -215,6 +218,7 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
     for (StepBenchmark.Other other : StepBenchmark.Other.values()) {
       object.add(other.key(), rival(result.others().get(other)));
     }
+    object.addProperty("separate_left_out", result.noSeparate());
     object.addProperty("hint", hint());
   }
 

@@ -148,6 +148,35 @@ class BenchCommandTest {
         assertTrue(times.get("times_step").getAsDouble() > 0);
       }
     }
+    boolean isLeftOut = isFull && options.contains("--accumulate");
+    assertEquals(
+        isLeftOut ? "\"they add up no micro-batches\"" : "null",
+        result.get("separate_left_out").toString());
+  }
+
+  @Test
+  void saysWhyAFullStepTakesNoTurnsWithSeparatePasses() {
+    List<String> options =
+        List.of("--full-step", "--dtype=float64", "--size=512", "--threads=1", "--rounds=1");
+    assertEquals(0, bench(options.toArray(String[]::new)), err.toString());
+    assertTrue(
+        out.toString()
+            .lines()
+            .anyMatch(
+                line ->
+                    line.equals(
+                        "  in separate passes     left out: they are of float32, and not of"
+                            + " float64")),
+        out.toString());
+
+    out.getBuffer().setLength(0);
+    List<String> reported = new ArrayList<>(options);
+    reported.set(1, "--reported");
+    reported.add("--json");
+    assertEquals(0, bench(reported.toArray(String[]::new)), err.toString());
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertTrue(result.get("separate").isJsonNull(), out.toString());
+    assertEquals("they are reported to nobody", result.get("separate_left_out").getAsString());
   }
 
   @Test
@@ -269,9 +298,12 @@ class BenchCommandTest {
         0,
         bench("--backend", "opencl", "--full-step", "--size", "1000", "--rounds", "1", "--json"),
         err::toString);
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertEquals("opencl", result.get("backend").getAsString());
+    assertTrue(result.get("separate").isJsonNull(), out.toString());
     assertEquals(
-        "opencl",
-        JsonParser.parseString(out.toString()).getAsJsonObject().get("backend").getAsString());
+        "they are plain Java loops, and for steps on the cpu",
+        result.get("separate_left_out").getAsString());
   }
 
   @Test

@@ -35,7 +35,8 @@ class BenchReportTest {
             new Sample(fraction, fraction / 2, fraction * 1.5),
             3100,
             0,
-            others(rival)),
+            others(rival),
+            null),
         onCpu,
         convertsHalves ? ElementType.BFLOAT16 : ElementType.FLOAT32);
   }

@@ -3,15 +3,19 @@ package io.warmstep.cli.bench;
 import io.warmstep.Device;
 import io.warmstep.DeviceReport;
 import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
+import io.warmstep.Tensor;
 import io.warmstep.cli.train.Precision;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.storage.Storage;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -21,14 +25,17 @@ import java.util.concurrent.Future;
 /**
  * What a full step does, on the processor, as training loops do it elsewhere: a pass that divides
  * gradients by the loss scale and checks them, one that sums their squares, one that clips them,
- * the update of float32 parameters, for parameters of 16 bits one that rounds these, and one that
- * sets gradients to zero. All passes are plain Java loops over whole arrays on several threads but
- * for the update, which is Warmstep's own.
+ * the update, one that rounds float32 masters to parameters of 16 bits where all their bits are
+ * kept, and one that sets gradients to zero. All passes are plain Java loops over whole arrays on
+ * several threads but for the update, which is Warmstep's own and stores what the step stores. It
+ * takes gradients in float32, as loops that unscale and clip those of 16 bits have them.
  */
 final class SeparatePasses implements AutoCloseable {
   private static final int BLOCK = 4096;
 
   private static final int LANES = 8;
+
+  private static final int MOST_ELEMENTS = Integer.MAX_VALUE - 8;
 
   /** Of parameters as the model has them. */
   private final Storage storage;
@@ -39,13 +46,15 @@ final class SeparatePasses implements AutoCloseable {
   private final int threads;
   private final ExecutorService executor;
 
-  /** Parameters of the model, or null where it has them in float32. */
-  private final Object modelValues;
+  /** Parameters of the model. */
+  private final Object values;
+
+  /** What the update changes and a pass rounds to the model's, or null where it changes these. */
+  private final float[] masters;
 
   /** Gradients of the model, or null where it has them in float32. */
   private final Object modelGradients;
 
-  private final float[] values;
   private final float[] gradients;
 
   /** What gradients are before a step. */
@@ -64,23 +73,32 @@ final class SeparatePasses implements AutoCloseable {
    *
    * @param device the processor
    * @param threads of the passes
-   * @param rule of the update
-   * @param precision of which are the types of the model's parameters and gradients, float32 or 16
-   *     bits
-   * @param length count of elements, within an array's limit
+   * @param work in place of which they are done, which {@link #refusal} has nothing against
    */
-  SeparatePasses(Device device, int threads, UpdateRule rule, Precision precision, long length) {
-    this.storage = Storage.of(precision.type());
-    this.gradientStorage = Storage.of(precision.gradients());
-    this.length = Math.toIntExact(length);
+  SeparatePasses(Device device, int threads, StepWork work) {
+    this.storage = Storage.of(work.precision().type());
+    this.gradientStorage = Storage.of(work.precision().gradients());
+    this.length = Math.toIntExact(work.elements());
     this.threads = threads;
-    this.values = random(new SplittableRandom(1));
-    this.fresh = random(new SplittableRandom(2));
-    this.gradients = fresh.clone();
-    this.modelValues = modelArray(precision.type());
-    this.modelGradients = modelArray(precision.gradients());
-    this.parameters = Parameters.on(device).borrow("all", values, gradients).build();
-    this.update = Optimizer.of(parameters).rule(rule).learningRate(1e-3).build();
+    this.values = storage.newArray(length);
+    this.masters = hasMasters(work.precision()) ? new float[length] : null;
+    this.gradients = new float[length];
+    this.modelGradients =
+        work.precision().gradients() == ElementType.FLOAT32
+            ? null
+            : gradientStorage.newArray(length);
+    StepWork updating = updateOf(work);
+    this.parameters =
+        updating.parameters(
+            device,
+            borrow(device, updating.precision().type(), masters == null ? values : masters),
+            device.borrow(gradients));
+    this.update = updating.optimizer(parameters);
+    this.fresh = gradients.clone();
+    if (masters != null) { // they begin as the parameters of the model
+      storage.store(masters, 0, values, 0, length);
+      storage.load(values, 0, masters, 0, length);
+    }
     this.executor = // the caller is one of the threads
         Executors.newFixedThreadPool(
             Math.max(1, threads - 1),
@@ -92,28 +110,80 @@ final class SeparatePasses implements AutoCloseable {
     restore();
   }
 
-  private Object modelArray(ElementType type) {
-    return type == ElementType.FLOAT32 ? null : Storage.of(type).newArray(length);
+  private static boolean hasMasters(Precision precision) {
+    return precision.masters() == MasterWeights.EXACT;
   }
 
-  private float[] random(SplittableRandom random) {
-    float[] filled = new float[length];
-    Filling.fill(filled, random);
-    return filled;
+  /** What is left of a full step, of the parameters or of their masters, in float32. */
+  private static StepWork updateOf(StepWork work) {
+    Precision all = work.precision();
+    Precision precision =
+        new Precision(
+            hasMasters(all) ? ElementType.FLOAT32 : all.type(),
+            ElementType.FLOAT32,
+            hasMasters(all) ? MasterWeights.NONE : all.masters(),
+            all.state(),
+            all.smallTensor(),
+            all.rounding(),
+            all.seed(),
+            all.averageDecay());
+    UpdateRule rule = work.rule();
+    // A full step's clipping takes the place of the rule's own, and is a pass of its own here.
+    return new StepWork(
+        rule.clipNorm() == 0 ? rule : RuleSettings.with(rule, Map.of("maxGradNorm", 0.0)),
+        precision,
+        false,
+        work.lengths());
+  }
+
+  private static Tensor borrow(Device device, ElementType type, Object array) {
+    return array instanceof float[] floats
+        ? device.borrow(floats)
+        : device.borrow(type, (short[]) array);
   }
 
   /**
-   * Whether there are such passes.
+   * Says why there are no passes that do the same.
    *
-   * @param work in place of which they would be done
+   * @param work a full step, in place of which they would be done
    * @param report of the device, which must update Java arrays in place
+   * @return the reason, or null if there are
    */
-  static boolean canReplace(StepWork work, DeviceReport report) {
-    return work.isFull()
-        && work.microBatches() == 1
-        && report.backend().equals("cpu")
-        && work.precision().type() != ElementType.FLOAT64
-        && work.elements() <= Integer.MAX_VALUE - 8;
+  static String refusal(StepWork work, DeviceReport report) {
+    ElementType type = work.precision().type();
+    if (!report.backend().equals("cpu")) {
+      return "they are plain Java loops, and for steps on the cpu";
+    }
+    if (type == ElementType.FLOAT64) {
+      return "they are of float32, and not of float64";
+    }
+    if (work.microBatches() > 1) {
+      return "they add up no micro-batches";
+    }
+    if (work.isReported()) {
+      return "they are reported to nobody";
+    }
+    if (work.rule().isOfOneType() && type.isHalf()) {
+      return String.format(
+          Locale.ROOT,
+          "they pass gradients on in float32, and %s takes those of %s parameters in %s alone",
+          work.rule().name(),
+          type,
+          type);
+    }
+    return work.elements() > MOST_ELEMENTS
+        ? "they are of no more than " + MOST_ELEMENTS + " parameters"
+        : null;
+  }
+
+  /** The optimizer of the update, whose state is that of a step. */
+  Optimizer update() {
+    return update;
+  }
+
+  /** Copies parameters of the model, from an element on. */
+  void copyValues(int from, float[] target) {
+    storage.load(values, from, target, 0, target.length);
   }
 
   /** Puts gradients back, which a step sets to zero. */
@@ -135,7 +205,7 @@ final class SeparatePasses implements AutoCloseable {
     float clip = (float) Math.min(1, StepWork.MAX_NORM / (norm + 1e-6));
     onThreads((from, to) -> scale(clip, from, to));
     update.step();
-    if (modelValues != null) {
+    if (masters != null) {
       onThreads(this::round);
     }
     onThreads(this::zero);
@@ -235,7 +305,7 @@ final class SeparatePasses implements AutoCloseable {
 
   private double round(int from, int to) {
     for (int at = from; at < to; at += BLOCK) {
-      storage.store(values, at, modelValues, at, Math.min(BLOCK, to - at));
+      storage.store(masters, at, values, at, Math.min(BLOCK, to - at));
     }
     return 0;
   }

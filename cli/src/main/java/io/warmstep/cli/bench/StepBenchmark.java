@@ -70,6 +70,7 @@ public final class StepBenchmark implements AutoCloseable {
    *     the processor that of the step, on a GPU the host's share, before the device has done it
    * @param bytesAllocatedPerStep on the Java heap, by all threads, in the round with the fewest
    * @param others what else took turns with the step
+   * @param noSeparate why separate passes took no turns with a full step, or null
    */
   public record Result(
       int rounds,
@@ -81,7 +82,8 @@ public final class StepBenchmark implements AutoCloseable {
       Sample fractionOfCeiling,
       double hostMicrosPerStep,
       double bytesAllocatedPerStep,
-      Map<Other, Rival> others) {}
+      Map<Other, Rival> others,
+      String noSeparate) {}
 
   /** What a step can be compared with, beside the ceiling. */
   public enum Other {
@@ -170,6 +172,7 @@ public final class StepBenchmark implements AutoCloseable {
   public static Result run(Device device, int threads, StepWork work, int rounds)
       throws InterruptedException {
     Footprint footprint = Footprint.of(work, Caches.bytes(device, threads));
+    String noSeparate = work.isFull() ? SeparatePasses.refusal(work, device.report()) : null;
     try (Parameters parameters = work.parameters(device);
         Optimizer optimizer = work.optimizer(parameters);
         Gradients gradients = work.isFull() ? new Gradients(parameters) : null;
@@ -181,10 +184,7 @@ public final class StepBenchmark implements AutoCloseable {
         Optimizer silent = work.isReported() ? work.unreported().optimizer(parameters) : null;
         StepTimer unreported = timer(device, work.unreported(), silent, gradients);
         SeparatePasses separate =
-            SeparatePasses.canReplace(work, device.report())
-                ? new SeparatePasses(
-                    device, threads, work.rule(), work.precision(), work.elements())
-                : null;
+            work.isFull() && noSeparate == null ? new SeparatePasses(device, threads, work) : null;
         Ceiling ceiling = ceiling(device, threads, work, footprint);
         PlainAdam arithmetic =
             footprint.fitsCaches() && !device.isAccelerator() && PlainAdam.canReplace(work)
@@ -202,7 +202,7 @@ public final class StepBenchmark implements AutoCloseable {
                 arithmetic,
                 uncaptured,
                 unreported)) {
-      return benchmark.measure(footprint);
+      return benchmark.measure(footprint, noSeparate);
     }
   }
 
@@ -244,7 +244,7 @@ public final class StepBenchmark implements AutoCloseable {
     }
   }
 
-  private Result measure(Footprint footprint) throws InterruptedException {
+  private Result measure(Footprint footprint, String noSeparate) throws InterruptedException {
     Turns step = new Turns(this::stepMillis);
     Turns loop = ceiling == null ? null : new Turns(this::ceilingMillis);
     Map<Other, Turns> others = new EnumMap<>(Other.class);
@@ -299,7 +299,8 @@ public final class StepBenchmark implements AutoCloseable {
         loop == null ? null : ratios(loop, step, scale),
         Sample.of(hosts).median(),
         allocated.bytes(),
-        rivals(others, step));
+        rivals(others, step),
+        noSeparate);
   }
 
   private Turns turns(StepTimer timer) {

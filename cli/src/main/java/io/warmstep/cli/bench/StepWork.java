@@ -8,6 +8,7 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.Tensor;
 import io.warmstep.cli.train.Precision;
 import io.warmstep.rule.UpdateRule;
 import java.util.List;
@@ -113,8 +114,30 @@ public record StepWork(
   Parameters parameters(Device device) {
     ParametersBuilder builder = Parameters.on(device).gradientType(precision.gradients());
     for (int i = 0; i < lengths.size(); i++) {
-      builder.add("tensor" + i, precision.type(), lengths.get(i));
-      Matrix.shape(builder, "tensor" + i, lengths.get(i));
+      builder.add(name(i), precision.type(), lengths.get(i));
+    }
+    return filled(builder);
+  }
+
+  /** The same tensors, one after the other in memory that is there already. */
+  Parameters parameters(Device device, Tensor values, Tensor gradients) {
+    ParametersBuilder builder = Parameters.on(device);
+    long from = 0;
+    for (int i = 0; i < lengths.size(); i++) {
+      long length = lengths.get(i);
+      builder.borrow(name(i), values.slice(from, length), gradients.slice(from, length));
+      from += length;
+    }
+    return filled(builder);
+  }
+
+  private static String name(int tensor) {
+    return "tensor" + tensor;
+  }
+
+  private Parameters filled(ParametersBuilder builder) {
+    for (int i = 0; i < lengths.size(); i++) {
+      Matrix.shape(builder, name(i), lengths.get(i));
     }
     Parameters parameters = builder.build();
     SplittableRandom random = new SplittableRandom(1);
