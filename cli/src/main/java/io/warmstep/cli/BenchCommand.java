@@ -16,6 +16,7 @@ import java.io.PrintWriter;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.Supplier;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -58,7 +59,8 @@ final class BenchCommand implements Runnable {
       completionCandidates = NameList.RuleNames.class,
       description =
           "Update rule: ${COMPLETION-CANDIDATES}, or all, which makes one table (default adam, of a"
-              + " full step adamw).")
+              + " full step adamw). Those that an option is not for are left out of the table, and"
+              + " named below it.")
   private String rule;
 
   @ArgGroup(validate = false, heading = "%nForm of the rule:%n", order = 1)
@@ -169,8 +171,6 @@ final class BenchCommand implements Runnable {
     }
     List<String> names =
         rule.equals(ALL) ? Rules.all().stream().map(UpdateRule::name).toList() : List.of(rule);
-    List<UpdateRule> rules =
-        names.stream().map(name -> parse(() -> form.of(name, named(name)))).toList();
     Precision precision = parse(() -> storing.toPrecision(1));
     if (rounds < 1 || rounds > MAX_ROUNDS) {
       throw new ParameterException(
@@ -181,37 +181,32 @@ final class BenchCommand implements Runnable {
           spec.commandLine(),
           "--accumulate is " + accumulate + ", must be 1 to " + MAX_MICRO_BATCHES);
     }
-    if (adaptiveClip != null) {
-      requireAdaptiveClip(names, rules);
+    if (adaptiveClip != null && fullStep) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--adaptive-clip is for a step without --full-step, whose separate passes have no such"
+              + " clipping: leave one of the two out");
     }
     if (captured) {
       requireCapturable();
     }
     List<Long> lengths = lengths();
+    BenchWorks works = parse(() -> new BenchWorks(names, name -> work(name, precision, lengths)));
     int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     PrintWriter out = spec.commandLine().getOut();
     JsonArray objects = new JsonArray();
     try (Device device = open(count)) {
+      requirePossible(works, device);
       if (!json) {
         printHead(out, lengths, device, count);
       }
-      for (int i = 0; i < rules.size(); i++) {
-        StepWork work =
-            new StepWork(
-                rules.get(i),
-                precision,
-                fullStep,
-                lengths,
-                accumulate,
-                adaptiveClip == null ? 0 : adaptiveClip,
-                captured,
-                reported);
-        BenchReport report =
-            new BenchReport(result(device, count, work), isCpu(), precision.type());
+      for (Map.Entry<String, StepWork> each : works.possible().entrySet()) {
+        StepBenchmark.Result result = StepBenchmark.run(device, count, each.getValue(), rounds);
+        BenchReport report = new BenchReport(result, isCpu(), precision.type());
         if (json) {
-          objects.add(toJson(names.get(i), lengths, report));
+          objects.add(toJson(each.getKey(), lengths, report));
         } else if (rule.equals(ALL)) {
-          report.printRow(out, names.get(i));
+          report.printRow(out, each.getKey());
         } else {
           report.print(out);
         }
@@ -222,31 +217,47 @@ final class BenchCommand implements Runnable {
       throw new IllegalStateException("the measurement was interrupted", e);
     }
     if (json) {
-      out.println(Json.text(rule.equals(ALL) ? inOne(objects) : objects.get(0)));
+      out.println(Json.text(rule.equals(ALL) ? inOne(objects, works) : objects.get(0)));
+    } else {
+      works.printLeftOut(out);
     }
     out.flush();
   }
 
-  private static UpdateRule named(String name) {
-    return Options.named("rule", "--rule", () -> NamedRules.named(name));
+  private StepWork work(String name, Precision precision, List<Long> lengths) {
+    UpdateRule one = form.of(name, named(name));
+    if (adaptiveClip != null) {
+      TrainOptions.Update.requireAdaptiveClip(adaptiveClip, name, one);
+    }
+    return new StepWork(
+        one,
+        precision,
+        fullStep,
+        lengths,
+        accumulate,
+        adaptiveClip == null ? 0 : adaptiveClip,
+        captured,
+        reported);
   }
 
-  private void requireAdaptiveClip(List<String> names, List<UpdateRule> rules) {
-    if (fullStep) {
-      throw new ParameterException(
-          spec.commandLine(),
-          "--adaptive-clip is for a step without --full-step, whose separate passes have no such"
-              + " clipping: leave one of the two out");
-    }
-    for (int i = 0; i < rules.size(); i++) {
-      String name = names.get(i);
-      UpdateRule one = rules.get(i);
-      parse(
-          () -> {
-            TrainOptions.Update.requireAdaptiveClip(adaptiveClip, name, one);
-            return one;
-          });
-    }
+  /** Options of storage that do not go together, or with a rule, are complained of by name. */
+  private void requirePossible(BenchWorks works, Device device) {
+    parse(
+        () -> {
+          works.check(
+              work ->
+                  storing.checked(
+                      precision -> {
+                        work.requirePossible(device);
+                        return work;
+                      },
+                      1));
+          return works;
+        });
+  }
+
+  private static UpdateRule named(String name) {
+    return Options.named("rule", "--rule", () -> NamedRules.named(name));
   }
 
   private void requireCapturable() {
@@ -271,26 +282,11 @@ final class BenchCommand implements Runnable {
     }
   }
 
-  private static JsonObject inOne(JsonArray rules) {
+  private static JsonObject inOne(JsonArray rules, BenchWorks works) {
     JsonObject object = new JsonObject();
     object.add("rules", rules);
+    object.add("left_out", works.leftOut());
     return object;
-  }
-
-  /** Options of storage that do not go together, or with a rule, are complained of by name. */
-  private StepBenchmark.Result result(Device device, int count, StepWork work)
-      throws InterruptedException {
-    try {
-      return StepBenchmark.run(device, count, work, rounds);
-    } catch (IllegalArgumentException e) {
-      return parse(
-          () ->
-              storing.checked(
-                  precision -> {
-                    throw e;
-                  },
-                  1));
-    }
   }
 
   private void printHead(PrintWriter out, List<Long> lengths, Device device, int count) {

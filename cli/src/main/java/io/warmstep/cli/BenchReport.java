@@ -71,7 +71,10 @@ record BenchReport(StepBenchmark.Result result, boolean onCpu, ElementType type)
                                   otherwise
         uncaptured, unreported    likewise a step as it is without --captured or
                                   --reported
-        hint                      where to look if the fraction is below 0.3, or null""";
+        hint                      where to look if the fraction is below 0.3, or null
+        rules                     of --rule all: an object of these fields for each
+        left_out                  of --rule all: an object of rule and reason for each
+                                  that an option is not for""";
 
   void print(PrintWriter out) {
     Sample millis = result.millisPerStep();

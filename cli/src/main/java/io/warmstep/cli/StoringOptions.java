@@ -9,6 +9,7 @@ import io.warmstep.check.Arguments;
 import io.warmstep.cli.train.Precision;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -16,6 +17,16 @@ import picocli.CommandLine.Option;
 
 /** How {@code warmstep train} and {@code bench} store parameters and state. */
 final class StoringOptions {
+  /** How complaints of the library begin, as regular expressions, and how those of options do. */
+  private static final Map<String, String> NAMES =
+      Map.of(
+          "masterWeights is", "--master is",
+          "stateType is", "--state is",
+          "rounding is", "--rounding is",
+          "average is", "--average is",
+          "rule is", "--rule is",
+          "parameter \".*\": gradients are", "--gradients is");
+
   @Option(
       names = "--dtype",
       paramLabel = "TYPE",
@@ -119,25 +130,15 @@ final class StoringOptions {
         () -> ElementType.parse(given));
   }
 
-  private <T> T namingGradients(Supplier<T> value) {
-    return Options.named("parameter \".*\": gradients are", "--gradients is", value);
-  }
-
   /** Makes an optimizer, whose complaints name the options. */
   <T> T checked(Function<Precision, T> maker, long seed) {
     Precision precision = toPrecision(seed);
-    return Options.named(
-        "masterWeights",
-        "--master",
-        () ->
-            Options.named(
-                "stateType",
-                "--state",
-                () ->
-                    Options.named(
-                        "rounding",
-                        "--rounding",
-                        () -> namingGradients(() -> maker.apply(precision)))));
+    Supplier<T> value = () -> maker.apply(precision);
+    for (Map.Entry<String, String> name : NAMES.entrySet()) {
+      Supplier<T> unnamed = value;
+      value = () -> Options.named(name.getKey(), name.getValue(), unnamed);
+    }
+    return value.get();
   }
 
   /** Such as {@code , bfloat16 with exact masters}; empty if all is float32. */

@@ -13,6 +13,7 @@ import io.warmstep.rule.UpdateRule;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -243,11 +244,86 @@ class BenchCommandTest {
     out.getBuffer().setLength(0);
     assertEquals(
         0, bench("--rule", "all", "--size", "1000", "--threads", "1", "--rounds", "1", "--json"));
-    JsonArray all =
-        JsonParser.parseString(out.toString()).getAsJsonObject().getAsJsonArray("rules");
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertEquals(rules, rules(result.getAsJsonArray("rules")));
+    assertEquals(0, result.getAsJsonArray("left_out").size());
+  }
+
+  private static List<String> rules(JsonArray objects) {
+    return objects.asList().stream()
+        .map(one -> one.getAsJsonObject().get("rule").getAsString())
+        .toList();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'--state int8','sgd,adagrad','adam,lamb'",
+    "'--full-step --average 0.9','asgd,schedulefreeadamw,schedulefreesgd','sgd,adam'",
+    "'--adaptive-clip 0.1','lamb,novograd','sgd,adam'"
+  })
+  void rulesThatAnOptionIsNotForAreLeftOutOfTheTable(
+      String options, String refusing, String measured) {
+    List<String> all =
+        new ArrayList<>(List.of("--rule=all", "--size=1000", "--threads=1", "--rounds=1"));
+    all.addAll(List.of(options.split(" ")));
+    assertEquals(0, bench(all.toArray(String[]::new)), err.toString());
+    assertEquals("", err.toString());
+    List<String> lines = out.toString().lines().toList();
+    List<String> rows =
+        lines.stream()
+            .skip(2)
+            .takeWhile(line -> line.startsWith(" "))
+            .map(line -> line.strip().split(" ")[0])
+            .toList();
+    assertTrue(rows.containsAll(List.of(measured.split(","))), out.toString());
+    List<String> named = new ArrayList<>();
+    for (String line : lines.subList(2 + rows.size(), lines.size())) {
+      Matcher parts = Pattern.compile("left out: ([a-z0-9, ]+), since (--.*)").matcher(line);
+      assertTrue(parts.matches(), line);
+      named.addAll(List.of(parts.group(1).split(", ")));
+    }
+    assertTrue(named.containsAll(List.of(refusing.split(","))), out.toString());
+    List<String> both = new ArrayList<>(rows);
+    both.addAll(named);
     assertEquals(
-        rules,
-        all.asList().stream().map(one -> one.getAsJsonObject().get("rule").getAsString()).toList());
+        Rules.all().stream().map(UpdateRule::name).sorted().toList(),
+        both.stream().sorted().toList());
+  }
+
+  @Test
+  void rulesThatAreLeftOutForOneReasonShareALine() {
+    String[] options = {"--rule=all", "--caution", "--size=1000", "--threads=1", "--rounds=1"};
+    assertEquals(0, bench(options), err.toString());
+    List<String> leftOut =
+        out.toString().lines().filter(line -> line.startsWith("left out: ")).toList();
+    assertEquals(2, leftOut.size(), out.toString());
+    assertTrue(leftOut.get(0).startsWith("left out: sgd, momentum, "), leftOut.get(0));
+    assertTrue(
+        leftOut.get(0).endsWith(", since --caution is not for the rule, but for lion, adamw"),
+        leftOut.get(0));
+    assertTrue(leftOut.get(1).startsWith("left out: adam, since --caution is true, must be"));
+
+    out.getBuffer().setLength(0);
+    String[] inJson = Arrays.copyOf(options, options.length + 1);
+    inJson[options.length] = "--json";
+    assertEquals(0, bench(inJson), err.toString());
+    JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertEquals(List.of("lion"), rules(result.getAsJsonArray("rules")));
+    JsonArray refusing = result.getAsJsonArray("left_out");
+    assertEquals(Rules.all().size() - 1, refusing.size());
+    assertEquals(
+        "{\"rule\":\"sgd\",\"reason\":\"--caution is not for rule sgd, but for lion, adamw\"}",
+        refusing.get(0).toString());
+  }
+
+  @Test
+  void optionsThatAreForNoRuleAreRefused() {
+    for (String rule : List.of("all", "sgd")) {
+      err.getBuffer().setLength(0);
+      assertEquals(2, bench("--rule", rule, "--size", "1000", "--master"));
+      assertEquals("", out.toString());
+      assertTrue(err.toString().contains("--master is exact, must be none"), err.toString());
+    }
   }
 
   @Test

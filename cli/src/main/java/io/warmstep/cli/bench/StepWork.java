@@ -165,6 +165,28 @@ public record StepWork(
     };
   }
 
+  /**
+   * Checks on the least memory, before a measurement allocates all, that an optimizer does this.
+   *
+   * @param device where
+   * @throws IllegalArgumentException if it refuses an option
+   */
+  public void requirePossible(Device device) {
+    StepWork least =
+        new StepWork(
+            rule,
+            precision,
+            isFull,
+            List.of(1L),
+            microBatches,
+            adaptiveClip,
+            isCaptured,
+            isReported);
+    try (Parameters parameters = least.parameters(device)) {
+      least.optimizer(parameters).close();
+    }
+  }
+
   Optimizer optimizer(Parameters parameters) {
     OptimizerBuilder builder = Optimizer.of(parameters).rule(rule).learningRate(1e-3);
     precision.set(builder);
