@@ -97,17 +97,12 @@ final class MixedPrecision {
         && places.apply(parameter).whole() >= storage(group).smallTensor();
   }
 
-  /** Whether a slot that can be stored in fewer bits is then rounded stochastically if set. */
-  private boolean canRound(RuleGroup group, Parameter parameter, StateSlot slot) {
-    return canNarrow(group, parameter, slot) && storage(group).rounds(slot);
-  }
-
   private boolean canNarrow(RuleGroup group, Parameter parameter, StateSlot slot) {
     return storage(group).narrows(slot)
         && parameter.values().type().arithmetic() == ElementType.FLOAT32;
   }
 
-  /** Whether a state type other than float32 has an effect on a group's parameter. */
+  /** Whether a state type has an effect on a group's parameter, unless that is a small one. */
   private boolean canNarrow(RuleGroup group, Parameter parameter) {
     return group.rule().stateSlots().stream().anyMatch(slot -> canNarrow(group, parameter, slot));
   }
@@ -127,8 +122,8 @@ final class MixedPrecision {
    */
   void require(List<RuleGroup> groups) {
     boolean hasHalf = false;
-    boolean hasNarrow = false;
     boolean hasDefault = false;
+    long largest = -1; // of the parameters that the optimizer's state type is for
     boolean rounds = false;
     boolean isEmpty = true;
     for (RuleGroup group : groups) {
@@ -139,12 +134,13 @@ final class MixedPrecision {
         isEmpty = false;
         requireSupported(group, parameter);
         hasHalf |= parameter.values().type().isHalf();
-        hasNarrow |= group.stateStorage().isEmpty() && canNarrow(group, parameter);
+        if (group.stateStorage().isEmpty() && canNarrow(group, parameter)) {
+          largest = Math.max(largest, place(parameter).whole());
+        }
         rounds |=
-            encoding(parameter) == Encoding.STOCHASTIC
-                || encoding(parameter) == Encoding.STOCHASTIC_MASTER_24
+            encoding(parameter).isRandom()
                 || group.rule().stateSlots().stream()
-                    .anyMatch(slot -> canRound(group, parameter, slot));
+                    .anyMatch(slot -> encoding(group, parameter, slot).isRandom());
       }
     }
     if (isEmpty) {
@@ -166,7 +162,7 @@ final class MixedPrecision {
           "float32 where each group has a state type of its own",
           "leave it out");
     }
-    if (options.stateStorage().isNarrow() && !hasNarrow) {
+    if (options.stateStorage().isNarrow() && largest < 0) {
       groups.forEach(group -> requireNoExactState("stateType", group));
       throw Arguments.refusal(
           "stateType",
@@ -175,13 +171,23 @@ final class MixedPrecision {
               + " running averages of elements, in float32, are stored in fewer bits",
           "choose a rule with moments, such as adam, or leave it out");
     }
+    if (options.stateStorage().isNarrow() && largest < options.stateStorage().smallTensor()) {
+      throw Arguments.refusal(
+          "stateType",
+          options.stateStorage().type(),
+          "float32 for parameters of fewer than "
+              + options.stateStorage().smallTensor()
+              + " elements, as all are that it is for, the largest with "
+              + largest,
+          "pass a smallTensor of at most " + largest + ", or leave it out");
+    }
     if (options.rounding() == Rounding.STOCHASTIC && !rounds) {
       throw Arguments.refusal(
           "rounding",
           options.rounding(),
           "nearest where a step stores neither bfloat16 nor squares in int8",
-          "store parameters without a master or state so, keep masters of 24 bits, or leave it"
-              + " out");
+          "store parameters without a master or state so, that of small ones with a lower"
+              + " smallTensor, keep masters of 24 bits, or leave it out");
     }
   }
 
@@ -206,7 +212,10 @@ final class MixedPrecision {
     }
   }
 
-  /** Checks that a group's own state type has an effect on at least one of its parameters. */
+  /**
+   * Checks that a group's own state type has an effect on at least one of its parameters, or would
+   * have if they were larger.
+   */
   private void requireNarrow(RuleGroup group) {
     if (group.stateStorage().filter(StateStorage::isNarrow).isPresent()
         && group.members().stream().noneMatch(parameter -> canNarrow(group, parameter))) {

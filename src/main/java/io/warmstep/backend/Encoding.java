@@ -69,6 +69,15 @@ public enum Encoding {
   }
 
   /**
+   * Whether numbers are rounded up or down at random.
+   *
+   * @return false if always to nearest
+   */
+  public boolean isRandom() {
+    return this == STOCHASTIC || this == STOCHASTIC_MASTER_24 || this == STOCHASTIC_SQUARE_CODES;
+  }
+
+  /**
    * What OpenCL's kernels call it.
    *
    * @param operand that is stored so

@@ -31,6 +31,11 @@ import org.junit.jupiter.api.Test;
 
 /** What cannot be had is refused when an optimizer is built; nothing is left out in silence. */
 class MixedPrecisionArgumentsTest {
+  private static final String NOTHING_TO_ROUND =
+      "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
+          + " int8: store parameters without a master or state so, that of small ones with a lower"
+          + " smallTensor, keep masters of 24 bits, or leave it out";
+
   private static String refusal(
       ElementType values,
       ElementType gradients,
@@ -199,9 +204,7 @@ class MixedPrecisionArgumentsTest {
                     .stateType(StateType.INT8)
                     .group(ParameterGroup.matching("w").stateType(StateType.BFLOAT16))));
     assertEquals(
-        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares in"
-            + " int8: store parameters without a master or state so, keep masters of 24 bits, or leave it"
-            + " out",
+        NOTHING_TO_ROUND,
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,
@@ -272,26 +275,127 @@ class MixedPrecisionArgumentsTest {
     }
   }
 
+  /** Nothing of 8 elements reaches the threshold of 4096, or one of 9. */
+  @Test
+  void stateTypesOfSmallParametersAlone() {
+    for (StateType type : List.of(StateType.BFLOAT16, StateType.INT8)) {
+      for (Rounding rounding : Rounding.values()) {
+        assertEquals(
+            "stateType is "
+                + type
+                + ", must be float32 for parameters of fewer than 4096 elements, as all are that it"
+                + " is for, the largest with 8: pass a smallTensor of at most 8, or leave it out",
+            refusal(
+                ElementType.FLOAT32,
+                ElementType.FLOAT32,
+                Adam.adam(),
+                builder -> builder.stateType(type).rounding(rounding)));
+      }
+      assertEquals(
+          "stateType is "
+              + type
+              + ", must be float32 for parameters of fewer than 9 elements, as all are that it is"
+              + " for, the largest with 8: pass a smallTensor of at most 8, or leave it out",
+          refusal(
+              ElementType.BFLOAT16,
+              ElementType.BFLOAT16,
+              Adam.adam(),
+              builder -> builder.stateType(type, 9).rounding(Rounding.STOCHASTIC)));
+    }
+  }
+
+  /** Large parameters that have no moments, or a type of their own, are no use for the rest. */
+  @Test
+  void stateTypesForTheSmallOnesAmongParameters() {
+    try (Device device = Devices.cpu();
+        Parameters parameters =
+            Parameters.on(device)
+                .add("w", new float[8])
+                .add("b", new float[3])
+                .add("plain", new float[5000])
+                .add("typed", new float[5000])
+                .add("double", new double[5000])
+                .build()) {
+      OptimizerBuilder builder =
+          Optimizer.of(parameters)
+              .rule(Adam.adam())
+              .learningRate(0.1)
+              .group(ParameterGroup.matching("plain").rule(Sgd.sgd()))
+              .group(ParameterGroup.matching("typed").stateType(StateType.BFLOAT16));
+      assertEquals(
+          "stateType is int8, must be float32 for parameters of fewer than 4096 elements, as all are"
+              + " that it is for, the largest with 8: pass a smallTensor of at most 8, or leave it"
+              + " out",
+          assertThrows(
+                  IllegalArgumentException.class, () -> builder.stateType(StateType.INT8).build())
+              .getMessage());
+      try (Optimizer optimizer = builder.stateType(StateType.INT8, 8).build()) {
+        assertEquals(8, optimizer.state("w", "exp_avg").length());
+      }
+    }
+  }
+
+  /**
+   * What a group's own type says of its small parameters is no slip: they may be those that a
+   * pattern matches in one model of many.
+   */
+  @Test
+  void groupsOfSmallParametersMayHaveAStateType() {
+    try (Device device = Devices.cpu();
+        Parameters parameters =
+            Parameters.on(device).add("w", new float[4096]).add("b", new float[8]).build();
+        Parameters more = Parameters.on(device).add("b2", new float[8]).build()) {
+      ParameterGroup biases = ParameterGroup.matching("b*").stateType(StateType.INT8);
+      OptimizerBuilder builder =
+          Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).group(biases);
+      try (Optimizer optimizer = builder.build()) {
+        optimizer.groups().add(more, biases);
+        assertEquals(ElementType.FLOAT32, optimizer.state("b", "exp_avg").type());
+        assertEquals(ElementType.FLOAT32, optimizer.state("b2", "exp_avg").type());
+      }
+      assertEquals(
+          NOTHING_TO_ROUND,
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () -> builder.rounding(Rounding.STOCHASTIC).build())
+              .getMessage());
+    }
+  }
+
+  /** Small parameters of an optimizer that has larger ones, whenever they come. */
+  @Test
+  void smallParametersMayBeAddedLater() {
+    try (Device device = Devices.cpu();
+        Parameters parameters = Parameters.on(device).add("w", new float[4096]).build();
+        Parameters more = Parameters.on(device).add("b", new float[8]).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Adam.adam())
+                .learningRate(0.1)
+                .stateType(StateType.INT8)
+                .rounding(Rounding.STOCHASTIC)
+                .build()) {
+      optimizer.groups().add(more, ParameterGroup.matching("b").weightDecay(0.1));
+      assertEquals(ElementType.FLOAT32, optimizer.state("b", "exp_avg").type());
+    }
+  }
+
   @Test
   void randomRoundingOfNothing() {
     assertEquals(
-        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares"
-            + " in int8: store parameters without a master or state so, keep masters of 24 bits, or"
-            + " leave it out",
+        NOTHING_TO_ROUND,
         refusal(
             ElementType.BFLOAT16,
             ElementType.BFLOAT16,
             Adam.adam(),
             builder -> builder.masterWeights(MasterWeights.EXACT).rounding(Rounding.STOCHASTIC)));
     assertEquals(
-        "rounding is stochastic, must be nearest where a step stores neither bfloat16 nor squares"
-            + " in int8: store parameters without a master or state so, keep masters of 24 bits, or"
-            + " leave it out",
+        NOTHING_TO_ROUND,
         refusal(
             ElementType.FLOAT32,
             ElementType.FLOAT32,
             Momentum.heavyBall(0.9),
-            builder -> builder.stateType(StateType.INT8).rounding(Rounding.STOCHASTIC)));
+            builder -> builder.stateType(StateType.INT8, 0).rounding(Rounding.STOCHASTIC)));
     assertEquals(
         "rounding is stochastic, must be nearest for the float16 parameter \"w\" without a master,"
             + " since random bits are added below a bfloat16's, which are the upper ones of a"
