@@ -279,7 +279,8 @@ public final class OptimizerBuilder {
 
   /**
    * Sets how the moments of the state are stored, for all parameters of 4096 elements or more whose
-   * group does not set {@linkplain ParameterGroup#stateType(StateType) its own}.
+   * group does not set {@linkplain ParameterGroup#stateType(StateType) its own}. {@link #build}
+   * rejects a type that is for no parameter: models that are smaller need a lower bound.
    *
    * @param stateType the type; float32 unless called
    * @return this builder
@@ -481,11 +482,18 @@ public final class OptimizerBuilder {
    * @return the optimizer, to be closed by the caller before its parameters
    * @throws IllegalStateException if no rule or no learning rate was set, or another open optimizer
    *     uses the loss scaler
-   * @throws IllegalArgumentException if a group matches no parameter, or two match the same one, or
-   *     a schedule was set for a hyperparameter that no rule can move, or a number is beyond the
-   *     range of the parameters' arithmetic, or masters, state types or rounding were set but would
-   *     have no effect, or 24-bit masters for float16 parameters, or adaptive clipping under a rule
-   *     with several phases
+   * @throws IllegalArgumentException if a group matches no parameter, or two match the same one; a
+   *     rule needs more dimensions than a parameter has; a schedule was set for a hyperparameter
+   *     that no rule can move; a number is beyond the range of the parameters' arithmetic; or
+   *     options do not go together: adaptive clipping with a rule of several phases; 24-bit masters
+   *     with float16 parameters; stochastic rounding with float16 parameters that have no master;
+   *     an average with float64 parameters, or with a rule that has its own weights to evaluate
+   *     with, as Schedule-Free rules and ASGD have; Lookahead with masters or an average; a rule
+   *     that supports one type alone, as Prodigy and Adafactor do, with masters, an average, or
+   *     state or gradients of another type than the parameters'; parameters of several types in a
+   *     group over which a rule adds up; or if masters, the state type or stochastic rounding would
+   *     have no effect on any parameter, be it only because all are smaller than the state type's
+   *     bound; or a group's own state type would have none on its parameters, whatever their size
    * @throws OutOfDeviceMemoryException if there is not enough memory; nothing stays allocated
    */
   public Optimizer build() {

@@ -156,7 +156,7 @@ public final class ParameterGroup {
    * Returns a copy with its own state type, in place of the optimizer's: see {@link
    * OptimizerBuilder#stateType(StateType, long)}. An optimizer that is built with the group, or to
    * which its parameters are added later, rejects a type that would change none of the group's
-   * state.
+   * state even if all parameters were large.
    *
    * @param stateType how the moments are stored
    * @param smallTensor the least number of elements of a parameter; smaller ones keep float32. 0
