@@ -244,14 +244,7 @@ final class BenchCommand implements Runnable {
   private void requirePossible(BenchWorks works, Device device) {
     parse(
         () -> {
-          works.check(
-              work ->
-                  storing.checked(
-                      precision -> {
-                        work.requirePossible(device);
-                        return work;
-                      },
-                      1));
+          works.check(work -> storing.tried(precision -> work.requirePossible(device), 1));
           return works;
         });
   }

@@ -16,11 +16,22 @@ final class Options {
    * @param value what may complain
    */
   static <T> T named(String argument, String option, Supplier<T> value) {
+    return renamed("^" + argument, option, value);
+  }
+
+  /**
+   * Rewords an IllegalArgumentException that names an argument anywhere.
+   *
+   * @param argument its first mention, a regular expression
+   * @param option what stands there instead
+   * @param value what may complain
+   */
+  static <T> T renamed(String argument, String option, Supplier<T> value) {
     try {
       return value.get();
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
-          Failures.describe(e).replaceFirst("^" + argument, Matcher.quoteReplacement(option)), e);
+          Failures.describe(e).replaceFirst(argument, Matcher.quoteReplacement(option)), e);
     }
   }
 }

@@ -10,22 +10,23 @@ import io.warmstep.cli.train.Precision;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Function;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
 
 /** How {@code warmstep train} and {@code bench} store parameters and state. */
 final class StoringOptions {
-  /** How complaints of the library begin, as regular expressions, and how those of options do. */
-  private static final Map<String, String> NAMES =
+  /** What the library's complaints call the options. */
+  private static final Map<String, String> OF_ARGUMENTS =
       Map.of(
-          "masterWeights is", "--master is",
-          "stateType is", "--state is",
-          "rounding is", "--rounding is",
-          "average is", "--average is",
-          "rule is", "--rule is",
-          "parameter \".*\": gradients are", "--gradients is");
+          "^masterWeights", "--master",
+          "^stateType", "--state",
+          "^rounding", "--rounding",
+          "^average", "--average",
+          "^rule is", "--rule is",
+          "^parameter \".*\": gradients are", "--gradients is",
+          "\\bsmallTensor\\b", "--small-tensor");
 
   @Option(
       names = "--dtype",
@@ -110,8 +111,15 @@ final class StoringOptions {
           "in (0, 1)",
           "leave it out for no average");
     }
-    Arguments.require(
-        smallTensor >= 0, "--small-tensor", smallTensor, "0 or more", "0 is for no exception");
+    Arguments.requireAtLeast(
+        "--small-tensor", smallTensor, 0, "pass 0 for a state type of all tensors");
+    if (smallTensor != Precision.SMALL_TENSOR && state.equals("float32")) {
+      throw Arguments.refusal(
+          "--small-tensor",
+          smallTensor,
+          Precision.SMALL_TENSOR + ", the default, with --state float32, which it does not change",
+          "leave it out, or give --state bfloat16 or int8");
+    }
     return new Precision(
         elementType("--dtype", type),
         gradients == null ? elementType("--dtype", type) : elementType("--gradients", gradients),
@@ -130,15 +138,23 @@ final class StoringOptions {
         () -> ElementType.parse(given));
   }
 
-  /** Makes an optimizer, whose complaints name the options. */
-  <T> T checked(Function<Precision, T> maker, long seed) {
+  /**
+   * Tries to make an optimizer, whose complaints name the options.
+   *
+   * @return what it was made with
+   */
+  Precision tried(Consumer<Precision> maker, long seed) {
     Precision precision = toPrecision(seed);
-    Supplier<T> value = () -> maker.apply(precision);
-    for (Map.Entry<String, String> name : NAMES.entrySet()) {
-      Supplier<T> unnamed = value;
-      value = () -> Options.named(name.getKey(), name.getValue(), unnamed);
+    Supplier<Precision> trial =
+        () -> {
+          maker.accept(precision);
+          return precision;
+        };
+    for (Map.Entry<String, String> argument : OF_ARGUMENTS.entrySet()) {
+      Supplier<Precision> inner = trial;
+      trial = () -> Options.renamed(argument.getKey(), argument.getValue(), inner);
     }
-    return value.get();
+    return trial.get();
   }
 
   /** Such as {@code , bfloat16 with exact masters}; empty if all is float32. */

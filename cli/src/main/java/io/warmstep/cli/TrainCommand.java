@@ -124,10 +124,11 @@ final class TrainCommand implements Callable<Integer> {
     List<Run> runs = prepare(rule, clipping, resumed);
     PrintWriter out = spec.commandLine().getOut();
     try (Device device = Devices.require(update.backend)) {
+      Precision precision = tried(runs, device);
       if (runs.size() == 1) {
-        one(runs.get(0), resumed, device, plot, out);
+        one(runs.get(0), precision, resumed, device, plot, out);
       } else {
-        compare(runs, device, plot, out);
+        compare(runs, precision, device, plot, out);
       }
     } finally {
       out.flush();
@@ -135,7 +136,13 @@ final class TrainCommand implements Callable<Integer> {
     return 0;
   }
 
-  private void one(Run run, CheckpointReader resumed, Device device, PlotFile plot, PrintWriter out)
+  private void one(
+      Run run,
+      Precision precision,
+      CheckpointReader resumed,
+      Device device,
+      PlotFile plot,
+      PrintWriter out)
       throws IOException {
     if (!output.json) {
       out.println(describe(run, device));
@@ -144,7 +151,7 @@ final class TrainCommand implements Callable<Integer> {
     JsonObject json = settings(run, device);
     run.chosen().addTo(json);
     try {
-      TrainResult result = train(run, resumed, device, out, output.json);
+      TrainResult result = train(run, precision, resumed, device, out, output.json);
       if (plot != null) {
         new TrainingPlot(plot).write(result.history(), title(run), result.verdict().fit());
       }
@@ -159,7 +166,8 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private void compare(List<Run> runs, Device device, PlotFile plot, PrintWriter out)
+  private void compare(
+      List<Run> runs, Precision precision, Device device, PlotFile plot, PrintWriter out)
       throws IOException {
     TrainComparison comparison = new TrainComparison();
     for (Run run : runs) {
@@ -171,7 +179,7 @@ final class TrainCommand implements Callable<Integer> {
       run.chosen().addTo(json);
       TrainResult result = null;
       try {
-        result = train(run, null, device, out, output.json || !Terminal.isInteractive());
+        result = train(run, precision, null, device, out, output.json || !Terminal.isInteractive());
         result.addTo(json);
       } catch (TrainingDivergedException e) { // the others go on
         json.addProperty("error", e.getMessage());
@@ -266,14 +274,19 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private TrainResult train(
-      Run run, CheckpointReader resumed, Device device, PrintWriter out, boolean isSilent)
+      Run run,
+      Precision precision,
+      CheckpointReader resumed,
+      Device device,
+      PrintWriter out,
+      boolean isSilent)
       throws IOException {
     long start = System.nanoTime();
     long before = run.history().steps();
     Mlp model =
         sharing.isAsked()
-            ? share(run, device, out, isSilent)
-            : alone(run, resumed, device, out, isSilent);
+            ? share(run, precision, device, out, isSilent)
+            : alone(run, precision, resumed, device, out, isSilent);
     double seconds = (System.nanoTime() - start) / 1e9;
     Baselines baselines = Baselines.of(run.split());
     double[] testLosses = model.losses(run.split().test());
@@ -287,21 +300,14 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private Mlp alone(
-      Run run, CheckpointReader resumed, Device device, PrintWriter out, boolean isSilent)
+      Run run,
+      Precision precision,
+      CheckpointReader resumed,
+      Device device,
+      PrintWriter out,
+      boolean isSilent)
       throws IOException {
-    try (OptimizerUpdate steps =
-            checked(
-                () ->
-                    storing.checked(
-                        precision ->
-                            new OptimizerUpdate(
-                                device,
-                                run.model(),
-                                run.rule(),
-                                run.rate(),
-                                run.clipping(),
-                                precision),
-                        task.seed));
+    try (OptimizerUpdate steps = update(run, device, precision);
         TrainProgress progress =
             TrainProgress.of(isSilent, task.epochs, run.trainer().steps(), out)) {
       if (resumed != null) {
@@ -319,8 +325,8 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private Mlp share(Run run, Device device, PrintWriter out, boolean isSilent) throws IOException {
-    Precision precision = checked(() -> storing.checked(its -> tried(run, device, its), task.seed));
+  private Mlp share(Run run, Precision precision, Device device, PrintWriter out, boolean isSilent)
+      throws IOException {
     try (TrainProgress progress =
         TrainProgress.of(isSilent, task.epochs, run.trainer().steps(), out)) {
       TrainWorkers workers = new TrainWorkers(sharing, update.backend, device);
@@ -341,11 +347,18 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** Makes an optimizer once, so that what cannot be stored so is refused before workers begin. */
-  private static Precision tried(Run run, Device device, Precision precision) {
-    new OptimizerUpdate(device, run.model(), run.rule(), run.rate(), run.clipping(), precision)
-        .close();
-    return precision;
+  /** Makes each optimizer once, so that what cannot be had is refused before a word is printed. */
+  private Precision tried(List<Run> runs, Device device) throws IOException {
+    return checked(
+        () ->
+            storing.tried(
+                precision -> runs.forEach(run -> update(run, device, precision).close()),
+                task.seed));
+  }
+
+  private static OptimizerUpdate update(Run run, Device device, Precision precision) {
+    return new OptimizerUpdate(
+        device, run.model(), run.rule(), run.rate(), run.clipping(), precision);
   }
 
   private String title(Run run) {

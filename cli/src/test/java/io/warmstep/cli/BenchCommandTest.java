@@ -129,9 +129,11 @@ class BenchCommandTest {
   })
   void measuresWhatIsStoredInFewerBits(String options, double moved, double held) {
     List<String> all =
-        new ArrayList<>(
-            List.of("--size=512", "--small-tensor=0", "--threads=1", "--rounds=1", "--json"));
+        new ArrayList<>(List.of("--size=512", "--threads=1", "--rounds=1", "--json"));
     all.addAll(List.of(options.split(" ", -1)));
+    if (options.contains("--state")) {
+      all.add("--small-tensor=0");
+    }
     assertEquals(0, bench(all.toArray(String[]::new)), err.toString());
     JsonObject result = JsonParser.parseString(out.toString()).getAsJsonObject();
     assertEquals(moved, result.get("bytes_per_param").getAsDouble());
@@ -230,6 +232,25 @@ class BenchCommandTest {
     err.getBuffer().setLength(0);
     assertEquals(2, bench("--size", "1000", "--gradients", "float8"));
     assertTrue(err.toString().contains("--gradients is 'float8', must be float32"), err.toString());
+  }
+
+  @Test
+  void refusesBeforeItPrints() {
+    assertEquals(2, bench("--size", "1000", "--state", "int8"));
+    assertTrue(
+        err.toString()
+            .contains(
+                "--state is int8, must be float32 for parameters of fewer than 4096 elements, as all"
+                    + " are that it is for, the largest with 1000: pass a --small-tensor of at most"
+                    + " 1000, or leave it out"),
+        err.toString());
+    err.getBuffer().setLength(0);
+    assertEquals(2, bench("--rule", "all", "--size", "5000", "--state", "int8"));
+    assertTrue(err.toString().contains("--state is int8, must be float32 for"), err.toString());
+    err.getBuffer().setLength(0);
+    assertEquals(2, bench("--size", "1000", "--small-tensor", "5"));
+    assertTrue(err.toString().contains("--small-tensor is 5, must be 4096"), err.toString());
+    assertEquals("", out.toString());
   }
 
   @Test

@@ -139,8 +139,8 @@ class TrainCommandTest {
             ("--data breast-cancer --train-fraction 0.5 --hidden 16,8 --epochs 3 --batch 10 --seed 7"
                     + " --rule adamw --betas 0.8,0.99 --weight-decay 0.1 --clip-norm 2"
                     + " --adaptive-clip 0.02 --lr 0.01"
-                    + " --schedule wsd --warmup 5 --dtype bfloat16 --master --state bfloat16 --rounding"
-                    + " stochastic")
+                    + " --schedule wsd --warmup 5 --dtype bfloat16 --master --state bfloat16"
+                    + " --small-tensor 240 --rounding stochastic")
                 .split(" "));
     String settings =
         """
@@ -148,7 +148,8 @@ class TrainCommandTest {
          "epochs": 3, "batch": 10, "accumulate": 1, "seed": 7, "rule": "adamw", "hyperparameters": {"beta1": 0.8,
          "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "decoupled": true, "amsgrad": false,
          "caution": false, "maximize": false}, "clip_norm": 2.0, "adaptive_clip": 0.02, "lr": 0.01, "schedule": "wsd", "warmup": "linear:5",
-         "dtype": "bfloat16", "master": "exact", "state": "bfloat16", "rounding": "stochastic"}
+         "dtype": "bfloat16", "master": "exact", "state": "bfloat16", "small_tensor": 240,
+         "rounding": "stochastic"}
         """;
     JsonObject expected = JsonParser.parseString(settings).getAsJsonObject();
     expected.keySet().forEach(name -> assertEquals(expected.get(name), printed.get(name), name));
@@ -205,16 +206,14 @@ class TrainCommandTest {
     return train(arguments.toArray(String[]::new)).get("train_loss").getAsDouble();
   }
 
-  /** Tensors below the default threshold keep float32, so that the same model is trained. */
   @Test
   void stateInEightBitsLearns() {
     JsonObject small = train("--epochs", "3", "--hidden", "16");
-    JsonObject same = train("--epochs", "3", "--hidden", "16", "--state", "int8");
-    assertEquals("int8", same.get("state").getAsString());
-    assertEquals(4096, same.get("small_tensor").getAsLong());
-    assertEquals(small.get("train_loss"), same.get("train_loss"));
+    assertEquals("float32", small.get("state").getAsString());
+    assertEquals(4096, small.get("small_tensor").getAsLong());
     JsonObject coded =
         train("--epochs", "3", "--hidden", "16", "--state", "int8", "--small-tensor", "0");
+    assertEquals("int8", coded.get("state").getAsString());
     assertEquals(0, coded.get("small_tensor").getAsLong());
     double full = small.get("train_loss").getAsDouble();
     double loss = coded.get("train_loss").getAsDouble();
@@ -255,11 +254,50 @@ class TrainCommandTest {
         average + " against " + last);
   }
 
+  /** 64 columns and 16 units are 1024 weights. */
+  @Test
+  void stateTypesOfSmallTensorsAloneAreRefused() {
+    for (String options :
+        List.of(
+            "--state int8",
+            "--state bfloat16 --rounding stochastic",
+            "--state bfloat16 --workers 2",
+            "--state int8 --lr 0.1,0.01")) {
+      List<String> arguments = new ArrayList<>(List.of("train", "--hidden", "16"));
+      arguments.addAll(List.of(options.split(" ")));
+      CommandRun run = CommandRun.run(arguments.toArray(String[]::new));
+      assertEquals(2, run.exitCode(), options);
+      assertTrue(
+          run.err()
+              .contains(
+                  ", must be float32 for parameters of fewer than 4096 elements, as all are that it"
+                      + " is for, the largest with 1024: pass a --small-tensor of at most 1024, or"
+                      + " leave it out"),
+          run.err());
+      assertTrue(run.err().contains("--state is "), run.err());
+      assertEquals("", run.out(), "before a word of the training");
+    }
+  }
+
+  @Test
+  void aThresholdIsForAStateType() {
+    CommandRun run = CommandRun.run("train", "--small-tensor", "5");
+    assertEquals(2, run.exitCode());
+    assertTrue(
+        run.err()
+            .contains(
+                "--small-tensor is 5, must be 4096, the default, with --state float32, which it"
+                    + " does not change: leave it out, or give --state bfloat16 or int8"),
+        run.err());
+    assertEquals(0, CommandRun.run("train", "--epochs", "1", "--small-tensor", "4096").exitCode());
+  }
+
   @Test
   void wishesThatCannotBeHadNameTheOption() {
     CommandRun masters = CommandRun.run("train", "--epochs", "1", "--master");
     assertEquals(2, masters.exitCode());
     assertTrue(masters.err().contains("--master is exact, must be none for"), masters.err());
+    assertEquals("", masters.out(), "before a word of the training");
     CommandRun short24 = CommandRun.run("train", "--dtype", "float16", "--master", "24bit");
     assertEquals(2, short24.exitCode());
     assertTrue(short24.err().contains("--master is 24bit, must be exact or none"), short24.err());

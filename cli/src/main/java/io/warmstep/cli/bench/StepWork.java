@@ -166,24 +166,20 @@ public record StepWork(
   }
 
   /**
-   * Checks on the least memory, before a measurement allocates all, that an optimizer does this.
+   * Checks that an optimizer does this, before a measurement allocates all, with tensors that are
+   * no longer than it takes not to be small.
    *
-   * @param device where
+   * @param device where steps will run
    * @throws IllegalArgumentException if it refuses an option
    */
   public void requirePossible(Device device) {
-    StepWork least =
+    long large = Math.max(Precision.SMALL_TENSOR, precision.smallTensor());
+    List<Long> enough = lengths.stream().map(length -> Math.min(length, large)).toList();
+    StepWork shorter =
         new StepWork(
-            rule,
-            precision,
-            isFull,
-            List.of(1L),
-            microBatches,
-            adaptiveClip,
-            isCaptured,
-            isReported);
-    try (Parameters parameters = least.parameters(device)) {
-      least.optimizer(parameters).close();
+            rule, precision, isFull, enough, microBatches, adaptiveClip, isCaptured, isReported);
+    try (Parameters parameters = shorter.parameters(device)) {
+      shorter.optimizer(parameters).close();
     }
   }
 
