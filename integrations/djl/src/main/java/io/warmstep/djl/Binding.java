@@ -89,9 +89,7 @@ final class Binding implements AutoCloseable {
       throw e;
     }
     try {
-      optimizer =
-          recipe.optimizer(
-              parameters, members.stream().map(Member::name).toList(), startAfter, zeroGradients);
+      optimizer = recipe.optimizer(parameters, startAfter, zeroGradients);
     } catch (RuntimeException | Error e) {
       parameters.close();
       tensors.forEach(Tensor::close);

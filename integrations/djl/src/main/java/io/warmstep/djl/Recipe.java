@@ -2,6 +2,7 @@ package io.warmstep.djl;
 
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
+import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.check.Names;
@@ -16,6 +17,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 
 /**
  * How parameters are to be updated.
@@ -40,23 +42,31 @@ record Recipe(
   /**
    * Something that a step does besides its rule.
    *
-   * @param concerns the rules for which it is of use; an optimizer of none of these does without
+   * @param concerns the rules for which it is of use
+   * @param least how many elements a parameter must have for it to be of use; an optimizer of no
+   *     such parameter under such a rule does without
    * @param needsAll why it needs all parameters at once, with the option as subject; empty if it
    *     does not
    * @param setting the call on Warmstep's own builder
    */
   record Option(
       Predicate<UpdateRule> concerns,
+      long least,
       Optional<String> needsAll,
       Consumer<OptimizerBuilder> setting) {
     /** An option for any rule, which needs one parameter at a time. */
     Option(Consumer<OptimizerBuilder> setting) {
-      this(rule -> true, Optional.empty(), setting);
+      this(Optional.empty(), setting);
     }
 
-    /** This option where only some rules have a use for it. */
-    Option concerning(Predicate<UpdateRule> some) {
-      return new Option(some, needsAll, setting);
+    /** An option for any rule. */
+    Option(Optional<String> needsAll, Consumer<OptimizerBuilder> setting) {
+      this(rule -> true, 0, needsAll, setting);
+    }
+
+    /** This option where only some rules have a use for it, for parameters that are not small. */
+    Option concerning(Predicate<UpdateRule> some, long least) {
+      return new Option(some, least, needsAll, setting);
     }
   }
 
@@ -87,25 +97,29 @@ record Recipe(
   }
 
   /** An optimizer of some of the model's parameters; groups of the others are left out. */
-  Optimizer optimizer(
-      Parameters parameters, Collection<String> names, long startAfter, boolean zeroGradients) {
+  Optimizer optimizer(Parameters parameters, long startAfter, boolean zeroGradients) {
     OptimizerBuilder builder =
         Optimizer.of(parameters)
             .rule(rule)
             .learningRate(schedule)
             .startAfter(startAfter)
             .zeroGradients(zeroGradients);
-    List<UpdateRule> rules = names.stream().map(this::rule).distinct().toList();
     options.values().stream()
-        .filter(option -> rules.stream().anyMatch(option.concerns()))
+        .filter(option -> any(parameters, parameter -> concerns(option, parameter)))
         .forEach(option -> option.setting().accept(builder));
     moving.forEach(builder::schedule);
-    for (ParameterGroup group : groups) {
-      if (names.stream().anyMatch(group::matches)) {
-        builder.group(group);
-      }
-    }
+    groups.stream()
+        .filter(group -> any(parameters, parameter -> group.matches(parameter.name())))
+        .forEach(builder::group);
     return builder.build();
+  }
+
+  private boolean concerns(Option option, Parameter parameter) {
+    return parameter.length() >= option.least() && option.concerns().test(rule(parameter.name()));
+  }
+
+  private static boolean any(Parameters parameters, Predicate<Parameter> condition) {
+    return StreamSupport.stream(parameters.spliterator(), false).anyMatch(condition);
   }
 
   /** Refuses groups that match none of a model's parameters, mostly by a slip, or overlap. */

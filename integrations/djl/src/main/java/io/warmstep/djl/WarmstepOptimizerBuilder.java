@@ -41,7 +41,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   private final List<ParameterGroup> groups = new ArrayList<>();
   private final Map<String, Schedule> moving = new LinkedHashMap<>();
   private final Map<String, Recipe.Option> options = new LinkedHashMap<>();
-  private StateType stateType = StateType.FLOAT32;
+  private StateStorage state = StateStorage.FLOAT32;
   private Schedule schedule;
   private Block names;
   private boolean hasWeightDecay;
@@ -263,13 +263,14 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   }
 
   /**
-   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more.
+   * Sets how the moments of the state are stored, in all parameters of 4096 elements or more. A
+   * model without any keeps float32: how large its parameters are, no step knows before the first.
    *
    * @param stateType how they are; float32 unless called
    * @return this builder
    */
   public WarmstepOptimizerBuilder stateType(StateType stateType) {
-    return stateType(stateType, builder -> builder.stateType(stateType));
+    return stateType(stateType, StateStorage.SMALL_TENSOR);
   }
 
   /**
@@ -283,15 +284,11 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
    * @throws IllegalArgumentException if the bound is negative
    */
   public WarmstepOptimizerBuilder stateType(StateType stateType, long smallTensor) {
-    Arguments.requireAtLeast("smallTensor", smallTensor, 0, "pass 0 for all parameters");
-    return stateType(stateType, builder -> builder.stateType(stateType, smallTensor));
-  }
-
-  private WarmstepOptimizerBuilder stateType(
-      StateType type, Consumer<io.warmstep.OptimizerBuilder> setting) {
-    stateType = Objects.requireNonNull(type, STATE_TYPE);
+    state = new StateStorage(stateType, smallTensor);
     options.remove(STATE_TYPE);
-    return type == StateType.FLOAT32 ? this : option(STATE_TYPE, setting);
+    return state.isNarrow()
+        ? option(STATE_TYPE, builder -> builder.stateType(stateType, smallTensor))
+        : this;
   }
 
   /**
@@ -355,7 +352,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
   /** Takes an option that needs all parameters at once. */
   private WarmstepOptimizerBuilder ofAll(
       String name, String why, Consumer<io.warmstep.OptimizerBuilder> setting) {
-    options.put(name, new Recipe.Option(rule -> true, Optional.of(why), setting));
+    options.put(name, new Recipe.Option(Optional.of(why), setting));
     return this;
   }
 
@@ -401,9 +398,10 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
       Arguments.requirePositive("clipGrad", clipGrad, NOT_TO_CLIP);
       all.put(CLIP_VALUE, new Recipe.Option(to -> to.clipValue(clipGrad)));
     }
-    StateStorage storage = new StateStorage(stateType, 0); // which rules it concerns
-    all.computeIfPresent(STATE_TYPE, (name, option) -> option.concerning(storage::narrows));
-    all.computeIfPresent(ROUNDING, (name, option) -> option.concerning(storage::rounds));
+    StateStorage storage = state;
+    long large = storage.smallTensor();
+    all.computeIfPresent(STATE_TYPE, (name, option) -> option.concerning(storage::narrows, large));
+    all.computeIfPresent(ROUNDING, (name, option) -> option.concerning(storage::rounds, large));
     Recipe recipe =
         new Recipe(
             hasWeightDecay ? rule.weightDecay(decay) : rule,
@@ -414,7 +412,7 @@ public final class WarmstepOptimizerBuilder extends OptimizerBuilder<WarmstepOpt
     requireUse(
         recipe,
         STATE_TYPE,
-        stateType,
+        storage.type(),
         "float32 for rules whose state has no moments",
         "choose a rule with moments, such as adam, or leave it out");
     requireUse(

@@ -112,8 +112,7 @@ class EvaluationTest {
           .forEach((name, values) -> builder.add(name, ElementType.FLOAT32, values.length));
       try (Parameters copies = builder.build()) {
         toy.allValues().forEach((name, values) -> copies.get(name).values().copyFrom(values));
-        try (Optimizer own =
-            optimizer.recipe().optimizer(copies, toy.parameters().keySet(), STEPS, false)) {
+        try (Optimizer own = optimizer.recipe().optimizer(copies, STEPS, false)) {
           for (String name : toy.parameters().keySet()) {
             for (String slot : own.stateNames(name)) {
               own.state(name, slot).copyFrom(optimizer.state(toy.model.getBlock(), name, slot));

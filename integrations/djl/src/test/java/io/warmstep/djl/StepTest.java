@@ -365,13 +365,44 @@ class StepTest {
                 .rounding(Rounding.STOCHASTIC, 7));
   }
 
-  @Test
-  void smallParametersKeepTheirStateInFloat32() {
+  /** Nor is a step refused for it, of which each may be of other parameters. */
+  @ParameterizedTest
+  @EnumSource
+  void smallParametersKeepTheirStateInFloat32(Mode mode) {
     check(
-        Mode.MODEL_STEP,
+        mode,
         DataType.FLOAT32,
         named(WarmstepOptimizer.of(Adam.adamW()).learningRate(0.01).stateType(StateType.INT8)),
         expected -> expected.rule(Adam.adamW()).learningRate(0.01));
+    int weights = Toy.INPUTS * 16; // of the first layer, the largest
+    check(
+        mode,
+        DataType.FLOAT32,
+        named(
+            WarmstepOptimizer.of(Adam.adamW())
+                .learningRate(0.01)
+                .stateType(StateType.INT8, weights)),
+        expected ->
+            expected.rule(Adam.adamW()).learningRate(0.01).stateType(StateType.INT8, weights));
+  }
+
+  @Test
+  void onlySmallParametersMayBeLeftToTrain() {
+    WarmstepOptimizer optimizer =
+        WarmstepOptimizer.of(Adam.adamW())
+            .learningRate(0.01)
+            .stateType(StateType.INT8, Toy.INPUTS * 16)
+            .rounding(Rounding.STOCHASTIC)
+            .build();
+    try (Toy toy = new Toy(optimizer);
+        ModelStep step = ModelStep.of(toy.trainer, optimizer)) {
+      for (int i = 1; i <= 4; i++) {
+        toy.parameters().get("01Linear_weight").freeze(i == 2 || i == 3);
+        toy.backward(i);
+        step.step();
+      }
+      assertEquals(4, step.stepCount());
+    }
   }
 
   /** A ModelStep binds its optimizer anew, trainer.step() has one for each parameter. */
