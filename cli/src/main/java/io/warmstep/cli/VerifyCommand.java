@@ -1,6 +1,8 @@
 package io.warmstep.cli;
 
 import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import io.warmstep.Device;
 import io.warmstep.DeviceReport;
@@ -18,6 +20,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -40,8 +43,14 @@ import picocli.CommandLine.Spec;
       "With --golden, replays a golden file instead, in which a reference (PyTorch) recorded"
           + " optimizer trajectories, and prints the worst relative error of each case over"
           + " parameters and state: the error divided by the largest magnitude that the value has"
-          + " had so far or, in files of several tensors, that any value of the tensor has had."
-          + " Exits with 0 only if all cases that ran pass."
+          + " had so far or, in files of several tensors, that any value of the tensor has had;"
+          + " NaN equals NaN. A case that cannot be read, or whose optimizer or options this version"
+          + " does not have, is skipped with the reason. Exits with 0 only if all cases that ran"
+          + " pass.",
+      "Compared is every number and list of state and group that the rule keeps under that name;"
+          + " a case fails on one that it does not keep. Not compared, but named, are state that the"
+          + " file lacks or has as null; hyperparameters, booleans and texts; and what follows from"
+          + " other values: step, k, counter, scheduled_lr, d_hat and d_denom."
     })
 final class VerifyCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -69,7 +78,11 @@ final class VerifyCommand implements Callable<Integer> {
             + GoldenReplay.FLOAT64_TOLERANCE
             + ", or float32, which passes up to "
             + GoldenReplay.FLOAT32_TOLERANCE
-            + ". Default: float64"
+            + ". Under a rule with a first step size d0 (Prodigy), in which digits cancel, "
+            + GoldenReplay.FLOAT64_CANCELLATION
+            + " or "
+            + GoldenReplay.FLOAT32_CANCELLATION
+            + " divided by d0, if that is more. Default: float64"
       })
   private String dtype;
 
@@ -85,8 +98,10 @@ final class VerifyCommand implements Callable<Integer> {
       description =
           "Print one JSON object and nothing else: backends (each with name, device, bit_exact,"
               + " values_compared, mismatches, error if it failed) and unusable (name, reason);"
-              + " with --golden, cases (name, backend, dtype, max_relative_error, passed) and"
-              + " skipped (names).")
+              + " with --golden, cases (name, backend, dtype, max_relative_error, tolerance, passed,"
+              + " worst: the step, tensor and slot of that error and the problem if it is no number,"
+              + " missing: state that the file lacks, not_compared: what else is not compared) and"
+              + " skipped (name, reason).")
   private boolean json;
 
   @Override
@@ -175,27 +190,67 @@ final class VerifyCommand implements Callable<Integer> {
 
   private static void print(
       List<GoldenReplay.Outcome> outcomes, Set<GoldenReplay.Skipped> skipped, PrintWriter out) {
+    Set<String> ignored = new TreeSet<>();
     for (GoldenReplay.Outcome outcome : outcomes) {
       out.printf(
           Locale.ROOT,
-          "%-40s %-7s %-8s %9.2e  %s%n",
+          "%-40s %-7s %-8s %9.2e  %s%s%n",
           outcome.name(),
           outcome.backend(),
           outcome.type(),
-          outcome.maxRelativeError(),
-          outcome.passed() ? "passed" : "FAILED");
+          outcome.worst().error(),
+          outcome.passed() ? "passed" : "FAILED" + where(outcome),
+          outcome.missing().isEmpty()
+              ? ""
+              : "; not in the file: " + String.join(", ", outcome.missing()));
+      ignored.addAll(outcome.ignored());
     }
     for (GoldenReplay.Skipped one : skipped) {
       out.printf(Locale.ROOT, "%-40s skipped: %s%n", one.name(), one.reason());
     }
+    if (!ignored.isEmpty()) {
+      out.println("not compared: " + String.join(", ", ignored));
+    }
     long passed = outcomes.stream().filter(GoldenReplay.Outcome::passed).count();
     out.printf(
         Locale.ROOT,
-        "%d passed, %d failed, %d skipped%s%n",
+        "%d passed, %d failed, %d skipped%n",
         passed,
         outcomes.size() - passed,
-        skipped.size(),
-        skipped.isEmpty() ? "" : " (they need what this version does not have)");
+        skipped.size());
+  }
+
+  private static String where(GoldenReplay.Outcome outcome) {
+    GoldenReplay.Worst worst = outcome.worst();
+    return String.format(
+        Locale.ROOT,
+        " at step %d, %s %s: %s",
+        worst.step(),
+        worst.tensor(),
+        worst.slot(),
+        worst.problem().isEmpty()
+            ? String.format(Locale.ROOT, "up to %.1e is allowed", outcome.tolerance())
+            : worst.problem());
+  }
+
+  private static JsonElement toJson(GoldenReplay.Worst worst) {
+    if (worst.step() == 0) {
+      return JsonNull.INSTANCE;
+    }
+    JsonObject object = new JsonObject();
+    object.addProperty("step", worst.step());
+    object.addProperty("tensor", worst.tensor());
+    object.addProperty("slot", worst.slot());
+    if (!worst.problem().isEmpty()) {
+      object.addProperty("problem", worst.problem());
+    }
+    return object;
+  }
+
+  private static JsonArray toJson(Set<String> names) {
+    JsonArray array = new JsonArray();
+    names.forEach(array::add);
+    return array;
   }
 
   private static JsonObject toJson(
@@ -206,15 +261,24 @@ final class VerifyCommand implements Callable<Integer> {
       one.addProperty("name", outcome.name());
       one.addProperty("backend", outcome.backend());
       one.addProperty("dtype", outcome.type().toString());
-      one.add("max_relative_error", Json.number(outcome.maxRelativeError()));
+      one.add("max_relative_error", Json.number(outcome.worst().error()));
+      one.addProperty("tolerance", outcome.tolerance());
       one.addProperty("passed", outcome.passed());
+      one.add("worst", toJson(outcome.worst()));
+      one.add("missing", toJson(outcome.missing()));
+      one.add("not_compared", toJson(outcome.ignored()));
       cases.add(one);
     }
-    JsonArray names = new JsonArray();
-    skipped.forEach(one -> names.add(one.name()));
+    JsonArray others = new JsonArray();
+    for (GoldenReplay.Skipped skip : skipped) {
+      JsonObject one = new JsonObject();
+      one.addProperty("name", skip.name());
+      one.addProperty("reason", skip.reason());
+      others.add(one);
+    }
     JsonObject object = new JsonObject();
     object.add("cases", cases);
-    object.add("skipped", names);
+    object.add("skipped", others);
     return object;
   }
 }

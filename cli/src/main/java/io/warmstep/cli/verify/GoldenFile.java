@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.Set;
 
 /**
  * A file of optimizer trajectories: tensors with their starting values, gradient sequences, and for
@@ -11,46 +13,75 @@ import java.util.Map;
  * two formats: one tensor, whose values lie in the file's {@code initial}, or several with names
  * and shapes.
  *
- * @param tensors by name; a file of one tensor calls it {@code p}
  * @param cases the trajectories
  */
-public record GoldenFile(Map<String, Start> tensors, List<Case> cases) {
+public record GoldenFile(List<Case> cases) {
   /**
-   * Where a tensor starts.
-   *
-   * @param shape the lengths of its dimensions, outermost first
-   * @param values one for each element
+   * One trajectory. It is read when it is asked for: what cannot be read of one case, or of a
+   * stream or a tensor that it uses, ends no other.
    */
-  public record Start(long[] shape, double[] values) {}
+  public interface Case {
+    /**
+     * Returns the name.
+     *
+     * @return such as {@code adam/amsgrad}; such as {@code case 3} if the file has none
+     */
+    String name();
+
+    /**
+     * Reads what computed it.
+     *
+     * @return the reference's optimizer
+     * @throws IllegalArgumentException if it cannot be read; the message says what
+     */
+    Reference reference();
+
+    /**
+     * Reads what was computed.
+     *
+     * @return the steps
+     * @throws IllegalArgumentException if they cannot be read; the message says what
+     */
+    Trajectory trajectory();
+  }
 
   /**
-   * One trajectory.
+   * The optimizer of a case. Hyperparameters are numbers, booleans, texts, null for none, and lists
+   * and maps of these.
    *
-   * @param name such as {@code adam/amsgrad}
    * @param optimizer the reference's class, such as PyTorch's {@code Adam}
    * @param rule the rule that computes the same, or null if it has the class's name
-   * @param hyper the reference's hyperparameters where they differ from its defaults: numbers,
-   *     booleans, texts, null for none, and lists of these
-   * @param learningRate the rate, which may be the reference's default; NaN if the file has none
-   * @param tensors the names of the parameters, in their order
-   * @param gradients by tensor, the gradient of each step
-   * @param clipNorm the norm that gradients are clipped to before each step, or 0
-   * @param clipValue the value that they are clipped to, or 0
+   * @param hyper the hyperparameters where they differ from the reference's defaults
+   * @param defaults the reference's defaults as far as the file has them
+   */
+  public record Reference(
+      String optimizer, String rule, Map<String, Object> hyper, Map<String, Object> defaults) {}
+
+  /**
+   * The steps of a case.
+   *
+   * @param tensors by name, in the order of the parameters; a file of one tensor calls it {@code p}
+   * @param clipNorm the norm that gradients are clipped to before each step
+   * @param clipValue the value that they are clipped to
    * @param errors what an element's error is relative to
    * @param snapshots what the reference had, in the order of the steps
    */
-  public record Case(
-      String name,
-      String optimizer,
-      String rule,
-      Map<String, Object> hyper,
-      double learningRate,
-      List<String> tensors,
-      Map<String, double[][]> gradients,
-      double clipNorm,
-      double clipValue,
+  public record Trajectory(
+      Map<String, Start> tensors,
+      OptionalDouble clipNorm,
+      OptionalDouble clipValue,
       RelativeTo errors,
       List<Snapshot> snapshots) {}
+
+  /**
+   * Where a tensor starts and what moves it.
+   *
+   * @param shape the lengths of its dimensions, outermost first; of PyTorch's tensors without
+   *     dimensions one of length 1
+   * @param values one for each element
+   * @param gradients of each step
+   */
+  public record Start(long[] shape, double[] values, double[][] gradients) {}
 
   /** What errors are relative to. */
   public enum RelativeTo {
@@ -64,21 +95,23 @@ public record GoldenFile(Map<String, Start> tensors, List<Case> cases) {
   }
 
   /**
-   * What the reference had after a step.
+   * What the reference had after a step. A number is a list of one.
    *
    * @param step the step, from 1
    * @param parameters by tensor
    * @param evaluated the parameters for evaluation by tensor, if the optimizer distinguishes them;
    *     otherwise empty
-   * @param state of each element by tensor, then by the reference's names
-   * @param numbers what the reference keeps once for a tensor, likewise; without the count of steps
+   * @param state by tensor, then by the reference's names; without what it has not yet (null)
+   * @param group what it keeps once for all tensors, by its names
+   * @param other names of what else lies beside the state: booleans and texts, and lists of a group
    */
   public record Snapshot(
       int step,
       Map<String, double[]> parameters,
       Map<String, double[]> evaluated,
       Map<String, Map<String, double[]>> state,
-      Map<String, Map<String, Double>> numbers) {}
+      Map<String, double[]> group,
+      Set<String> other) {}
 
   /**
    * Reads a file.

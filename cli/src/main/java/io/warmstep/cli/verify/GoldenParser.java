@@ -13,11 +13,15 @@ import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -26,10 +30,16 @@ final class GoldenParser {
   /** What the tensor of a file is called that has one. */
   private static final String ONLY = "p";
 
+  /** As Python writes them, which JSON does not know: read as texts. */
+  private static final Map<String, Double> NOT_FINITE =
+      Map.of(
+          "NaN", Double.NaN,
+          "Infinity", Double.POSITIVE_INFINITY,
+          "-Infinity", Double.NEGATIVE_INFINITY);
+
   private final JsonObject root;
   private final boolean hasOne;
-  private final Map<String, GoldenFile.Start> tensors = new LinkedHashMap<>();
-  private final Map<String, Map<String, double[][]>> streams = new HashMap<>();
+  private final Map<List<String>, GoldenFile.Start> starts = new HashMap<>();
 
   private GoldenParser(JsonObject root) {
     this.root = root;
@@ -57,191 +67,255 @@ final class GoldenParser {
     return line.find() ? line.group() : "";
   }
 
+  /** Looks at what all cases need; the rest is read with the cases that use it. */
   private GoldenFile parse() {
-    if (hasOne) {
-      double[] initial = numbers(member(root, "initial", "the file"), "initial");
-      tensors.put(ONLY, new GoldenFile.Start(new long[] {initial.length}, initial));
+    if (!hasOne) {
+      object(root.get("tensors"), "tensors");
+    } else if (root.has("initial")) {
+      numbers(root.get("initial"), "initial");
     } else {
-      object(root.get("tensors"), "tensors").entrySet().forEach(this::parseTensor);
+      throw new MalformedException("the file has neither \"tensors\" nor \"initial\"");
     }
-    object(member(root, "streams", "the file"), "streams").entrySet().forEach(this::parseStream);
+    object(member(root, "streams", "the file"), "streams");
     List<GoldenFile.Case> cases = new ArrayList<>();
     for (JsonElement element : array(member(root, "cases", "the file"), "cases")) {
-      cases.add(parseCase(object(element, "a case")));
+      cases.add(new ParsedCase(element, cases.size() + 1));
     }
-    return new GoldenFile(tensors, cases);
+    return new GoldenFile(List.copyOf(cases));
   }
 
-  private void parseTensor(Map.Entry<String, JsonElement> entry) {
-    String where = "tensor " + entry.getKey();
-    JsonObject json = object(entry.getValue(), where);
-    double[] initial = numbers(member(json, "initial", where), where);
-    long[] shape = whole(numbers(member(json, "shape", where), where), where);
-    long product = 1;
-    for (long length : shape) {
-      product *= length;
+  /** A case whose members are looked at when they are asked for. */
+  private final class ParsedCase implements GoldenFile.Case {
+    private final JsonElement json;
+    private final String name;
+
+    ParsedCase(JsonElement json, int number) {
+      this.json = json;
+      this.name =
+          json instanceof JsonObject object
+                  && object.get("name") instanceof JsonPrimitive text
+                  && text.isString()
+              ? text.getAsString()
+              : "case " + number;
     }
-    if (shape.length == 0 || product != initial.length) {
-      throw new MalformedException(
-          where + " has " + initial.length + " values, which its shape does not have");
+
+    @Override
+    public String name() {
+      return name;
     }
-    tensors.put(entry.getKey(), new GoldenFile.Start(shape, initial));
+
+    @Override
+    public GoldenFile.Reference reference() {
+      JsonObject its = object(json, "the case");
+      return new GoldenFile.Reference(
+          text(member(its, "optimizer", "the case"), "optimizer"),
+          isPresent(its, "rule") ? text(its.get("rule"), "rule") : null,
+          hyperparameters(object(member(its, "hyper", "the case"), "hyper")),
+          isPresent(its, "defaults")
+              ? hyperparameters(object(its.get("defaults"), "defaults"))
+              : Map.of());
+    }
+
+    @Override
+    public GoldenFile.Trajectory trajectory() {
+      return parseTrajectory(object(json, "the case"));
+    }
   }
 
-  private void parseStream(Map.Entry<String, JsonElement> entry) {
-    String where = "stream " + entry.getKey();
-    Map<String, double[][]> stream = new HashMap<>();
+  private GoldenFile.Trajectory parseTrajectory(JsonObject json) {
+    String stream = text(member(json, "stream", "the case"), "stream");
+    Map<String, GoldenFile.Start> tensors = new LinkedHashMap<>();
     if (hasOne) {
-      stream.put(ONLY, gradients(entry.getValue(), where, ONLY));
+      tensors.put(ONLY, start(ONLY, stream));
     } else {
-      for (Map.Entry<String, JsonElement> one : object(entry.getValue(), where).entrySet()) {
-        stream.put(one.getKey(), gradients(one.getValue(), where, one.getKey()));
+      for (JsonElement element : array(member(json, "tensors", "the case"), "tensors")) {
+        String name = text(element, "tensors");
+        if (tensors.put(name, start(name, stream)) != null) {
+          throw new MalformedException("the case names tensor " + name + " twice");
+        }
       }
     }
-    streams.put(entry.getKey(), stream);
-  }
-
-  private double[][] gradients(JsonElement json, String where, String tensor) {
-    List<double[]> gradients = new ArrayList<>();
-    for (JsonElement gradient : array(json, where)) {
-      gradients.add(values(gradient, where, tensor));
-    }
-    return gradients.toArray(double[][]::new);
-  }
-
-  private GoldenFile.Case parseCase(JsonObject json) {
-    String name = text(member(json, "name", "a case"), "a case's name");
-    String where = "case " + name;
-    Map<String, double[][]> stream = streams.get(text(member(json, "stream", where), where));
-    if (stream == null) {
-      throw new MalformedException(where + " names a stream that is not there");
-    }
-    List<String> names = new ArrayList<>();
-    if (hasOne) {
-      names.add(ONLY);
-    } else {
-      array(member(json, "tensors", where), where)
-          .forEach(element -> names.add(text(element, where)));
-    }
-    int steps = Integer.MAX_VALUE;
-    for (String tensor : names) {
-      if (!tensors.containsKey(tensor) || !stream.containsKey(tensor)) {
-        throw new MalformedException(where + " names a tensor that is not there: " + tensor);
-      }
-      steps = Math.min(steps, stream.get(tensor).length);
-    }
-    JsonObject hyper = object(member(json, "hyper", where), where);
     List<GoldenFile.Snapshot> snapshots = new ArrayList<>();
-    for (JsonElement element : array(member(json, "snapshots", where), where)) {
-      snapshots.add(parseSnapshot(object(element, where), names, steps, where));
+    for (JsonElement element : array(member(json, "snapshots", "the case"), "snapshots")) {
+      snapshots.add(parseSnapshot(object(element, "a snapshot"), tensors));
     }
     if (snapshots.isEmpty()) {
-      throw new MalformedException(where + " has no snapshots");
+      throw new MalformedException("the case has no snapshots");
     }
-    return new GoldenFile.Case(
-        name,
-        text(member(json, "optimizer", where), where),
-        json.has("rule") ? text(json.get("rule"), where) : null,
-        hyperparameters(hyper, where),
-        learningRate(json, hyper, where),
-        List.copyOf(names),
-        stream,
-        json.has("clip_grad_norm") ? number(json.get("clip_grad_norm"), where) : 0,
-        json.has("clip_grad_value") ? number(json.get("clip_grad_value"), where) : 0,
+    snapshots.sort(Comparator.comparingInt(GoldenFile.Snapshot::step));
+    return new GoldenFile.Trajectory(
+        tensors,
+        limit(json, "clip_grad_norm"),
+        limit(json, "clip_grad_value"),
         hasOne ? GoldenFile.RelativeTo.ELEMENT : GoldenFile.RelativeTo.TENSOR,
         List.copyOf(snapshots));
   }
 
-  /** The case's own, or the reference's default where the file names that. */
-  private static double learningRate(JsonObject json, JsonObject hyper, String where) {
-    if (hyper.has("lr")) {
-      return number(hyper.get("lr"), where);
-    }
-    JsonElement defaults = json.get("defaults");
-    JsonElement rate = defaults == null ? null : object(defaults, where).get("lr");
-    return rate == null || rate.isJsonNull() ? Double.NaN : number(rate, where);
+  private GoldenFile.Start start(String tensor, String stream) {
+    return starts.computeIfAbsent(List.of(tensor, stream), key -> parseStart(tensor, stream));
   }
 
-  private static Map<String, Object> hyperparameters(JsonObject json, String where) {
+  private GoldenFile.Start parseStart(String tensor, String stream) {
+    double[] initial;
+    long[] shape;
+    if (hasOne) {
+      initial = numbers(root.get("initial"), "initial");
+      shape = new long[] {initial.length};
+    } else {
+      String where = "tensor " + tensor;
+      JsonElement its = root.getAsJsonObject("tensors").get(tensor);
+      if (its == null) {
+        throw new MalformedException("the case names a tensor that is not there: " + tensor);
+      }
+      JsonObject json = object(its, where);
+      initial = numbers(member(json, "initial", where), where);
+      shape = whole(numbers(member(json, "shape", where), where), where);
+      long product = 1;
+      for (long length : shape) {
+        product *= length;
+      }
+      if (product != initial.length) {
+        throw new MalformedException(
+            where + " has " + initial.length + " values, which its shape does not have");
+      }
+    }
+    double[][] gradients = gradients(tensor, stream, initial.length);
+    return new GoldenFile.Start(shape.length == 0 ? new long[] {1} : shape, initial, gradients);
+  }
+
+  private double[][] gradients(String tensor, String stream, int length) {
+    String where = "stream " + stream;
+    JsonElement json = root.getAsJsonObject("streams").get(stream);
+    if (json == null) {
+      throw new MalformedException("the case names a stream that is not there: " + stream);
+    }
+    JsonArray steps = array(hasOne ? json : member(object(json, where), tensor, where), where);
+    double[][] gradients = new double[steps.size()][];
+    for (int i = 0; i < gradients.length; i++) {
+      gradients[i] = values(steps.get(i), where, tensor, length);
+    }
+    return gradients;
+  }
+
+  /** The bound of clipping, which null says there is none of. */
+  private static OptionalDouble limit(JsonObject json, String name) {
+    JsonElement limit = json.get(name);
+    return limit == null || limit.isJsonNull()
+        ? OptionalDouble.empty()
+        : OptionalDouble.of(number(limit, name));
+  }
+
+  private static Map<String, Object> hyperparameters(JsonObject json) {
     Map<String, Object> hyper = new LinkedHashMap<>();
-    json.entrySet()
-        .forEach(entry -> hyper.put(entry.getKey(), hyperparameter(entry.getValue(), where)));
+    json.entrySet().forEach(entry -> hyper.put(entry.getKey(), hyperparameter(entry.getValue())));
     return hyper;
   }
 
-  private static Object hyperparameter(JsonElement element, String where) {
+  private static Object hyperparameter(JsonElement element) {
     if (element.isJsonNull()) {
       return null;
     }
     if (element.isJsonObject()) {
-      return hyperparameters(element.getAsJsonObject(), where);
+      return hyperparameters(element.getAsJsonObject());
     }
     if (element.isJsonArray()) {
       List<Object> list = new ArrayList<>();
-      element.getAsJsonArray().forEach(one -> list.add(hyperparameter(one, where)));
+      element.getAsJsonArray().forEach(one -> list.add(hyperparameter(one)));
       return list;
     }
-    JsonPrimitive primitive = element.getAsJsonPrimitive();
-    if (primitive.isBoolean()) {
-      return primitive.getAsBoolean();
+    if (isNumber(element)) {
+      return number(element, "hyper");
     }
-    return primitive.isString() ? primitive.getAsString() : (Object) number(element, where);
+    JsonPrimitive primitive = element.getAsJsonPrimitive();
+    return primitive.isBoolean() ? (Object) primitive.getAsBoolean() : primitive.getAsString();
   }
 
   private GoldenFile.Snapshot parseSnapshot(
-      JsonObject json, List<String> names, int steps, String where) {
-    double step = number(member(json, "step", where), where);
+      JsonObject json, Map<String, GoldenFile.Start> tensors) {
+    double step = number(member(json, "step", "a snapshot"), "a snapshot's step");
+    int steps =
+        tensors.values().stream().mapToInt(start -> start.gradients().length).min().orElse(0);
     if (step != Math.rint(step) || step < 1 || step > steps) {
       throw new MalformedException(
           String.format(
               Locale.ROOT,
-              "%s has a snapshot of step %s, but the stream ends at step %d",
-              where,
-              step,
+              "a snapshot's step is %s, must be a whole number from 1 to %d, where the stream ends",
+              number(step),
               steps));
     }
-    JsonElement params = member(json, "params", where);
-    JsonObject all = object(member(json, "state", where), where);
-    Map<String, Map<String, double[]>> state = new LinkedHashMap<>();
-    Map<String, Map<String, Double>> numbers = new LinkedHashMap<>();
-    for (String tensor : names) {
-      Map<String, double[]> lists = new LinkedHashMap<>();
-      Map<String, Double> single = new LinkedHashMap<>();
-      if (json.has("group")) { // one value for all tensors
-        object(json.get("group"), where).asMap().entrySet().stream()
-            .filter(number -> number.getValue().isJsonPrimitive())
-            .forEach(number -> single.put(number.getKey(), number(number.getValue(), where)));
-      }
-      JsonElement its = hasOne ? all : all.get(tensor);
-      if (its != null) {
-        object(its, where)
-            .entrySet()
-            .forEach(
-                slot -> {
-                  if (slot.getValue().isJsonArray()) {
-                    lists.put(slot.getKey(), numbers(slot.getValue(), where));
-                  } else if (!slot.getKey().equals("step")) {
-                    single.put(slot.getKey(), number(slot.getValue(), where));
-                  }
-                });
-      }
-      state.put(tensor, lists);
-      numbers.put(tensor, single);
+    String where = "step " + number(step);
+    Set<String> other = new LinkedHashSet<>();
+    Map<String, double[]> group = new LinkedHashMap<>();
+    if (isPresent(json, "group")) {
+      object(json.get("group"), where + ", group")
+          .entrySet()
+          .forEach(
+              entry -> {
+                if (isNumber(entry.getValue())) {
+                  group.put(entry.getKey(), new double[] {number(entry.getValue(), where)});
+                } else if (!entry.getValue().isJsonNull()) {
+                  other.add(entry.getKey());
+                }
+              });
     }
     return new GoldenFile.Snapshot(
         (int) step,
-        hasOne ? Map.of(ONLY, values(params, where, ONLY)) : valuesOf(params, names, where),
-        json.has("eval_params") ? valuesOf(json.get("eval_params"), names, where) : Map.of(),
-        state,
-        numbers);
+        valuesOf(json, "params", tensors, where),
+        isPresent(json, "eval_params") ? valuesOf(json, "eval_params", tensors, where) : Map.of(),
+        parseState(json, tensors, where, other),
+        group,
+        other);
   }
 
-  private Map<String, double[]> valuesOf(JsonElement json, List<String> names, String where) {
-    Map<String, double[]> values = new LinkedHashMap<>();
-    for (String tensor : names) {
-      values.put(tensor, values(member(object(json, where), tensor, where), where, tensor));
+  private Map<String, Map<String, double[]>> parseState(
+      JsonObject json, Map<String, GoldenFile.Start> tensors, String where, Set<String> other) {
+    JsonObject all =
+        isPresent(json, "state") ? object(json.get("state"), where + ", state") : new JsonObject();
+    Map<String, Map<String, double[]>> state = new LinkedHashMap<>();
+    for (String tensor : tensors.keySet()) {
+      Map<String, double[]> slots = new LinkedHashMap<>();
+      if (hasOne || isPresent(all, tensor)) {
+        object(hasOne ? all : all.get(tensor), where + ", state of " + tensor)
+            .entrySet()
+            .forEach(slot -> parseSlot(slot, where + ", " + tensor + " ", slots, other));
+      }
+      state.put(tensor, slots);
     }
+    return state;
+  }
+
+  /** A reference's null is state that it does not have yet. */
+  private static void parseSlot(
+      Map.Entry<String, JsonElement> slot,
+      String where,
+      Map<String, double[]> slots,
+      Set<String> other) {
+    JsonElement value = slot.getValue();
+    if (isNumber(value)) {
+      slots.put(slot.getKey(), new double[] {number(value, where)});
+    } else if (value.isJsonPrimitive()) {
+      other.add(slot.getKey());
+    } else if (!value.isJsonNull()) {
+      slots.put(slot.getKey(), numbers(value, where + slot.getKey()));
+    }
+  }
+
+  private Map<String, double[]> valuesOf(
+      JsonObject json, String name, Map<String, GoldenFile.Start> tensors, String where) {
+    JsonElement all = member(json, name, where);
+    String here = where + ", " + name;
+    Map<String, double[]> values = new LinkedHashMap<>();
+    tensors.forEach(
+        (tensor, start) -> {
+          JsonElement its =
+              hasOne && all.isJsonArray() ? all : member(object(all, here), tensor, here);
+          values.put(tensor, values(its, here, tensor, start.values().length));
+        });
     return values;
+  }
+
+  private static boolean isPresent(JsonObject object, String name) {
+    return object.has(name) && !object.get(name).isJsonNull();
   }
 
   private static JsonElement member(JsonObject object, String name, String where) {
@@ -273,28 +347,36 @@ final class GoldenParser {
     return element.getAsString();
   }
 
+  private static boolean isNumber(JsonElement element) {
+    return element instanceof JsonPrimitive primitive
+        && (primitive.isNumber()
+            || (primitive.isString() && NOT_FINITE.containsKey(primitive.getAsString())));
+  }
+
   private static double number(JsonElement element, String where) {
-    if (!(element instanceof JsonPrimitive primitive && primitive.isNumber())) {
+    if (!isNumber(element)) {
       throw new MalformedException(where + ": expected a number");
     }
-    return element.getAsDouble();
+    Double notFinite = NOT_FINITE.get(element.getAsString());
+    return notFinite == null ? element.getAsDouble() : notFinite;
+  }
+
+  /** Without a fraction that it does not have. */
+  private static String number(double number) {
+    return number == (long) number ? Long.toString((long) number) : Double.toString(number);
   }
 
   /** As many as the tensor has elements. */
-  private double[] values(JsonElement element, String where, String tensor) {
-    GoldenFile.Start start = tensors.get(tensor);
-    if (start == null) {
-      throw new MalformedException(where + " names a tensor that is not there: " + tensor);
-    }
+  private double[] values(JsonElement element, String where, String tensor, int length) {
     double[] numbers = numbers(element, where);
-    if (numbers.length != start.values().length) {
+    if (numbers.length != length) {
       throw new MalformedException(
           String.format(
               Locale.ROOT,
               "%s is %d values long, must be %d like %s",
               where,
               numbers.length,
-              start.values().length,
+              length,
               hasOne ? "\"initial\"" : "tensor " + tensor));
     }
     return numbers;
@@ -321,7 +403,7 @@ final class GoldenParser {
   }
 
   /** Says what does not fit; {@link #read} adds the file. */
-  private static final class MalformedException extends RuntimeException {
+  private static final class MalformedException extends IllegalArgumentException {
     private static final long serialVersionUID = 1L;
 
     MalformedException(String message) {
