@@ -9,6 +9,7 @@ import io.warmstep.step.StateStorage;
 import io.warmstep.step.StepOptions;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /** How an optimizer stores parameters and state, and which options are not possible. */
 final class MixedPrecision {
@@ -107,14 +108,6 @@ final class MixedPrecision {
     return group.rule().stateSlots().stream().anyMatch(slot -> canNarrow(group, parameter, slot));
   }
 
-  /** Whether a parameter needs more than elements of one type and state of its arithmetic type. */
-  private boolean isMixed(RuleGroup group, Parameter parameter) {
-    return hasAverage()
-        || encoding(parameter) != Encoding.PLAIN
-        || parameter.gradients().type() != parameter.values().type()
-        || canNarrow(group, parameter);
-  }
-
   /**
    * Checks that all options are possible and have an effect on at least one parameter.
    *
@@ -128,6 +121,9 @@ final class MixedPrecision {
     boolean isEmpty = true;
     for (RuleGroup group : groups) {
       requireOneType(group);
+      if (group.rule().isOfOneType()) {
+        group.members().forEach(parameter -> requirePlain(group, parameter));
+      }
       requireNarrow(group);
       hasDefault |= group.stateStorage().isEmpty();
       for (Parameter parameter : group.members()) {
@@ -167,8 +163,13 @@ final class MixedPrecision {
       throw Arguments.refusal(
           "stateType",
           options.stateStorage().type(),
-          "float32 for rules whose state has no moments, and for float64 parameters, since only"
-              + " running averages of elements, in float32, are stored in fewer bits",
+          "float32 for rules whose state has no moments, as that of "
+              + groups.stream()
+                  .map(group -> group.rule().name())
+                  .distinct()
+                  .collect(Collectors.joining(", "))
+              + ", and for float64 parameters, since only running averages of elements, in float32,"
+              + " are stored in fewer bits",
           "choose a rule with moments, such as adam, or leave it out");
     }
     if (options.stateStorage().isNarrow() && largest < options.stateStorage().smallTensor()) {
@@ -252,20 +253,75 @@ final class MixedPrecision {
     }
   }
 
+  /**
+   * Checks that a parameter under a rule of one type needs no more than elements of that type and
+   * state of its arithmetic type.
+   */
+  private void requirePlain(RuleGroup group, Parameter parameter) {
+    ElementType type = parameter.values().type();
+    if (hasAverage()) {
+      throw notOfOneType("average", options.averageDecay(), "left out", "", group, parameter);
+    }
+    if (hasMaster(parameter)) {
+      throw notOfOneType(
+          "masterWeights",
+          options.masterWeights(),
+          "none",
+          "store \"" + parameter.name() + "\" as float32, ",
+          group,
+          parameter);
+    }
+    if (parameter.gradients().type() != type) {
+      throw notOfOneType(
+          "gradientType", parameter.gradients().type(), type.toString(), "", group, parameter);
+    }
+    if (storage(group).isNarrow() && type.arithmetic() == ElementType.FLOAT32) {
+      boolean isOwn = group.stateStorage().isPresent();
+      throw notOfOneType(
+          isOwn ? "stateType of group " + group.pattern() : "stateType",
+          storage(group).type(),
+          "float32",
+          isOwn
+              ? "set it to float32 there, "
+              : "give its parameters a group with stateType(StateType.FLOAT32), ",
+          group,
+          parameter);
+    }
+    if (encoding(parameter) != Encoding.PLAIN) {
+      throw notOfOneType(
+          "rounding",
+          options.rounding(),
+          "nearest",
+          "store \"" + parameter.name() + "\" as float32, ",
+          group,
+          parameter);
+    }
+  }
+
+  private static IllegalArgumentException notOfOneType(
+      String option,
+      Object value,
+      String allowed,
+      String advice,
+      RuleGroup group,
+      Parameter parameter) {
+    UpdateRule rule = group.rule();
+    return Arguments.refusal(
+        option,
+        value,
+        allowed
+            + " for the parameter \""
+            + parameter.name()
+            + "\" under rule "
+            + rule.name()
+            + ", since the kernels of "
+            + (rule.isFactored() ? "factors" : "sums over a group")
+            + " take all in one type, round to nearest, and have nothing beside it",
+        advice + "leave it out, or choose a rule such as adam");
+  }
+
   private void requireSupported(RuleGroup group, Parameter parameter) {
     UpdateRule rule = group.rule();
-    if (rule.isOfOneType() && isMixed(group, parameter)) {
-      throw Arguments.refusal(
-          "rule",
-          rule.name(),
-          "one without sums over groups and without factors for the parameter \""
-              + parameter.name()
-              + "\", which has an average, or a master, state or gradient of a type of its own, since"
-              + " the kernels of "
-              + (rule.isFactored() ? "factors" : "sums over a group")
-              + " take all in one type and nothing beside it",
-          "store all in one type, without a master or an average, or choose a rule such as adam");
-    }
     if (options.masterWeights() == MasterWeights.BITS_24
         && parameter.values().type() == ElementType.FLOAT16) {
       throw Arguments.refusal(
@@ -287,13 +343,17 @@ final class MixedPrecision {
     }
     if (rule.slowWeights().isPresent() && (hasMaster(parameter) || hasAverage())) {
       throw Arguments.refusal(
-          "rule",
-          rule.name(),
-          "one without lookahead for the parameter \""
+          hasMaster(parameter) ? "masterWeights" : "average",
+          hasMaster(parameter) ? options.masterWeights() : options.averageDecay(),
+          (hasMaster(parameter) ? "none" : "left out")
+              + " for the parameter \""
               + parameter.name()
-              + "\", which has a master or an average, since slow weights move the parameter as it is"
-              + " stored, and neither would follow",
-          "leave either out");
+              + "\" under rule "
+              + rule.name()
+              + " with lookahead, since slow weights move the parameter as it is stored, and a "
+              + (hasMaster(parameter) ? "master" : "separate average")
+              + " would not follow",
+          "leave it out, or use " + rule.name() + " without lookahead");
     }
     if (rule.evaluation().isPresent() && hasAverage()) {
       throw Arguments.refusal(

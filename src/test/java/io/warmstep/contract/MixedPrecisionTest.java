@@ -335,11 +335,8 @@ class MixedPrecisionTest {
       boolean isNarrow = this == STATE_OF_8_BITS || this == BFLOAT16_STATE;
       String reason =
           switch (rule.name()) {
-            case "prodigy" -> ", since the kernels of sums over a group take all in one type ";
-            case "adafactor" ->
-                isNarrow
-                    ? ", since only running averages of elements, "
-                    : ", since the kernels of factors take all in one type ";
+            case "prodigy" -> ", since the kernels of sums over a group take all in one type, ";
+            case "adafactor" -> ", since the kernels of factors take all in one type, ";
             case "sgd" -> isNarrow ? ", since only running averages of elements, " : null;
             case "adagrad", "rprop" -> isNarrow ? ", which is no running average: " : null;
             case "asgd", "schedulefreesgd" ->

@@ -2,6 +2,7 @@ package io.warmstep.fault;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
 import io.warmstep.Devices;
@@ -17,6 +18,7 @@ import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adagrad;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Asgd;
+import io.warmstep.rule.Lars;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Prodigy;
@@ -89,9 +91,11 @@ class MixedPrecisionArgumentsTest {
   void mastersUnderLookahead() {
     for (MasterWeights masters : List.of(MasterWeights.EXACT, MasterWeights.BITS_24)) {
       assertEquals(
-          "rule is adam, must be one without lookahead for the parameter \"w\", which has"
-              + " a master or an average, since slow weights move the parameter as it is stored, and"
-              + " neither would follow: leave either out",
+          "masterWeights is "
+              + masters
+              + ", must be none for the parameter \"w\" under rule adam with lookahead, since slow"
+              + " weights move the parameter as it is stored, and a master would not follow: leave it"
+              + " out, or use adam without lookahead",
           refusal(
               ElementType.BFLOAT16,
               ElementType.BFLOAT16,
@@ -101,19 +105,35 @@ class MixedPrecisionArgumentsTest {
   }
 
   @Test
+  void averagesUnderLookahead() {
+    assertEquals(
+        "average is 0.9, must be left out for the parameter \"w\" under rule adam with lookahead,"
+            + " since slow weights move the parameter as it is stored, and a separate average would"
+            + " not follow: leave it out, or use adam without lookahead",
+        refusal(
+            ElementType.FLOAT32,
+            ElementType.FLOAT32,
+            Lookahead.around(Adam.adam()),
+            builder -> builder.average(0.9)));
+  }
+
+  @Test
   void stateOfRulesWithoutMoments() {
     Map<UpdateRule, ElementType> without =
         Map.of(
             Sgd.sgd(), ElementType.FLOAT32,
-            Adafactor.adafactor(), ElementType.FLOAT32, // averages of rows and columns
+            Lars.lars(), ElementType.FLOAT32,
+            Adafactor.adafactor(), ElementType.FLOAT64,
             Adam.adam(), ElementType.FLOAT64);
     without.forEach(
         (rule, type) ->
             assertEquals(
-                "stateType is bfloat16, must be float32 for rules whose state has no moments, and"
-                    + " for float64 parameters, since only running averages of elements, in float32,"
-                    + " are stored in fewer bits: choose a rule with moments, such as adam, or leave"
-                    + " it out",
+                "stateType is bfloat16, must be float32 for rules whose state has no moments, as that"
+                    + " of "
+                    + rule.name()
+                    + ", and for float64 parameters, since only running averages of elements, in"
+                    + " float32, are stored in fewer bits: choose a rule with moments, such as adam,"
+                    + " or leave it out",
                 refusal(type, type, rule, builder -> builder.stateType(StateType.BFLOAT16))));
   }
 
@@ -213,16 +233,6 @@ class MixedPrecisionArgumentsTest {
                 builder
                     .rounding(Rounding.STOCHASTIC)
                     .group(ParameterGroup.matching("w").stateType(StateType.FLOAT32))));
-    assertEquals(
-        "rule is prodigy, must be one without sums over groups and without factors for the parameter"
-            + " \"w\", which has an average, or a master, state or gradient of a type of its own,"
-            + " since the kernels of sums over a group take all in one type and nothing beside it:"
-            + " store all in one type, without a master or an average, or choose a rule such as adam",
-        refusal(
-            ElementType.FLOAT32,
-            ElementType.FLOAT32,
-            Prodigy.prodigy(),
-            builder -> builder.group(ParameterGroup.matching("w").stateType(StateType.BFLOAT16))));
     ParameterGroup group = ParameterGroup.matching("w");
     assertEquals(
         "smallTensor is -1, must be at least 0: pass 0 for all parameters",
@@ -407,39 +417,92 @@ class MixedPrecisionArgumentsTest {
             builder -> builder.rounding(Rounding.STOCHASTIC)));
   }
 
+  /** Each option is refused by its own name, whichever others are fine. */
   @Test
   void rulesOfOneType() {
     for (UpdateRule rule : List.of(Prodigy.prodigy(), Adafactor.adafactor())) {
-      String expected =
-          "rule is "
+      String reason =
+          " for the parameter \"w\" under rule "
               + rule.name()
-              + ", must be one without sums over groups and without factors for the parameter"
-              + " \"w\", which has an average, or a master, state or gradient of a type of its own,"
-              + " since the kernels of "
+              + ", since the kernels of "
               + (rule.isFactored() ? "factors" : "sums over a group")
-              + " take all in one type and nothing beside it: store all in one type, without a master or an average, or choose a rule such as"
-              + " adam";
+              + " take all in one type, round to nearest, and have nothing beside it: ";
+      String advice = "leave it out, or choose a rule such as adam";
+      ElementType half = ElementType.BFLOAT16;
       assertEquals(
-          expected, refusal(ElementType.FLOAT32, ElementType.BFLOAT16, rule, builder -> builder));
+          "average is 0.9, must be left out" + reason + advice,
+          refusal(half, half, rule, builder -> builder.average(0.9)));
       assertEquals(
-          expected,
+          "masterWeights is 24bit, must be none" + reason + "store \"w\" as float32, " + advice,
           refusal(
-              ElementType.BFLOAT16,
-              ElementType.BFLOAT16,
+              half,
+              half,
               rule,
-              builder -> builder.masterWeights(MasterWeights.EXACT)));
+              builder ->
+                  builder.masterWeights(MasterWeights.BITS_24).rounding(Rounding.STOCHASTIC)));
+      assertEquals(
+          "gradientType is bfloat16, must be float32" + reason + advice,
+          refusal(ElementType.FLOAT32, half, rule, builder -> builder));
+      assertEquals(
+          "stateType is int8, must be float32"
+              + reason
+              + "give its parameters a group with stateType(StateType.FLOAT32), "
+              + advice,
+          refusal(half, half, rule, builder -> builder.stateType(StateType.INT8)));
+      assertEquals(
+          "stateType of group w is bfloat16, must be float32"
+              + reason
+              + "set it to float32 there, "
+              + advice,
+          refusal(
+              half,
+              half,
+              rule,
+              builder ->
+                  builder.group(ParameterGroup.matching("w").stateType(StateType.BFLOAT16))));
+      assertEquals(
+          "rounding is stochastic, must be nearest"
+              + reason
+              + "store \"w\" as float32, "
+              + advice,
+          refusal(half, half, rule, builder -> builder.rounding(Rounding.STOCHASTIC)));
     }
-    assertEquals(
-        "rule is prodigy, must be one without sums over groups and without factors for the"
-            + " parameter \"w\", which has an average, or a master, state or gradient of a type of"
-            + " its own, since the kernels of sums over a group take all in one type and nothing"
-            + " beside it: store all in one type, without a master or an average, or choose a rule"
-            + " such as adam",
-        refusal(
-            ElementType.FLOAT32,
-            ElementType.FLOAT32,
-            Prodigy.prodigy(),
-            builder -> builder.stateType(StateType.BFLOAT16)));
+  }
+
+  /** A state type for all is refused if some cannot have it, until their group says so. */
+  @Test
+  void rulesOfOneTypeBesideOthers() {
+    for (UpdateRule rule : List.of(Prodigy.prodigy(), Adafactor.adafactor())) {
+      try (Device device = Devices.cpu(1);
+          Parameters parameters =
+              Parameters.on(device).add("w", new float[64]).add("other", new float[64]).build()) {
+        UnaryOperator<ParameterGroup> plain = group -> group.rule(rule);
+        for (UnaryOperator<ParameterGroup> way :
+            List.of(plain, group -> group.rule(rule).stateType(StateType.FLOAT32))) {
+          OptimizerBuilder builder =
+              Optimizer.of(parameters)
+                  .rule(Adam.adam())
+                  .learningRate(0.1)
+                  .stateType(StateType.INT8, 0)
+                  .group(way.apply(ParameterGroup.matching("other")));
+          if (way.equals(plain)) {
+            String message =
+                assertThrows(IllegalArgumentException.class, builder::build).getMessage();
+            assertTrue(
+                message.startsWith(
+                    "stateType is int8, must be float32 for the parameter \"other\" under rule "
+                        + rule.name()),
+                message);
+            assertTrue(message.contains("a group with stateType(StateType.FLOAT32)"), message);
+          } else {
+            try (Optimizer optimizer = builder.build()) {
+              optimizer.step();
+              assertEquals(1, optimizer.stepCount());
+            }
+          }
+        }
+      }
+    }
   }
 
   @Test

@@ -24,6 +24,7 @@ final class StoringOptions {
           "^stateType", "--state",
           "^rounding", "--rounding",
           "^average", "--average",
+          "^gradientType", "--gradients",
           "^rule is", "--rule is",
           "^parameter \".*\": gradients are", "--gradients is",
           "\\bsmallTensor\\b", "--small-tensor");
