@@ -5,17 +5,27 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
+import io.warmstep.Devices;
 import io.warmstep.ElementType;
 import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Asgd;
+import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.ContractBackend;
+import io.warmstep.testkit.Numbers;
+import io.warmstep.testkit.RuleMatrix;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -24,6 +34,9 @@ public class NonFiniteTest {
   private static final String ALL = "io.warmstep.testkit.ContractBackend#all";
   private static final float[] VALUES = {1, 2, 3};
   private static final float[] FINITE = {0.5f, -1, 2};
+
+  /** Elements of a matrix. */
+  private static final int MATRIX = 48;
 
   private static Parameters parameters(Device device) {
     return Parameters.on(device).add("p", VALUES).build();
@@ -84,6 +97,68 @@ public class NonFiniteTest {
         assertEquals(2, optimizer.stepCount());
       }
     }
+  }
+
+  /** Also what rules keep beside tensors: the steps that follow would show a change of it. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource(ALL)
+  void noRuleNoticesSkippedSteps(ContractBackend backend) {
+    Stream.concat(
+            Rules.all().stream(),
+            Stream.<UpdateRule>of(Asgd.asgd().t0(1), Lookahead.around(Adam.adamW()).k(2)))
+        .map(RuleMatrix::withFewProducts)
+        .forEach(rule -> skips(backend.shared(), rule));
+  }
+
+  private static void skips(Device device, UpdateRule rule) {
+    SplittableRandom random = new SplittableRandom(1);
+    try (Device cpu = Devices.cpu(1);
+        Parameters some = matrices(device);
+        Parameters others = matrices(cpu);
+        Optimizer skipping = skipping(some, rule);
+        Optimizer twin = skipping(others, rule)) {
+      for (int call = 1; call <= 9; call++) {
+        double[] gradients = Numbers.ordinary(random, ElementType.FLOAT32, MATRIX);
+        if (call == 1 || call == 4 || call == 5 || call == 8) {
+          gradients[call] = call == 4 ? Double.NEGATIVE_INFINITY : Double.NaN;
+          some.get("m").gradients().copyFrom(gradients);
+          skipping.step();
+          assertTrue(skipping.isLastStepSkipped(), rule::toString);
+        } else {
+          some.get("m").gradients().copyFrom(gradients);
+          others.get("m").gradients().copyFrom(gradients);
+          skipping.step();
+          twin.step();
+        }
+        assertEquals(twin.stepCount(), skipping.stepCount());
+        String where = rule + " at call " + call;
+        Bits.assertSame(
+            others.get("m").values().toDoubles(), some.get("m").values().toDoubles(), () -> where);
+        for (String slot : twin.stateNames("m")) {
+          Bits.assertSame(
+              twin.state("m", slot).toDoubles(),
+              skipping.state("m", slot).toDoubles(),
+              () -> where + ", " + slot);
+        }
+      }
+      assertEquals(4, skipping.skippedSteps());
+    }
+  }
+
+  private static Parameters matrices(Device device) {
+    double[] values = Numbers.ordinary(new SplittableRandom(2), ElementType.FLOAT32, MATRIX);
+    Parameters parameters =
+        Parameters.on(device).add("m", ElementType.FLOAT32, MATRIX).shape("m", 6, 8).build();
+    parameters.get("m").values().copyFrom(values);
+    return parameters;
+  }
+
+  private static Optimizer skipping(Parameters parameters, UpdateRule rule) {
+    return Optimizer.of(parameters)
+        .rule(rule)
+        .learningRate(step -> 0.125 / step)
+        .skipNonFinite(true)
+        .build();
   }
 
   @ParameterizedTest(name = "{0}")

@@ -461,10 +461,7 @@ class MixedPrecisionArgumentsTest {
               builder ->
                   builder.group(ParameterGroup.matching("w").stateType(StateType.BFLOAT16))));
       assertEquals(
-          "rounding is stochastic, must be nearest"
-              + reason
-              + "store \"w\" as float32, "
-              + advice,
+          "rounding is stochastic, must be nearest" + reason + "store \"w\" as float32, " + advice,
           refusal(half, half, rule, builder -> builder.rounding(Rounding.STOCHASTIC)));
     }
   }
