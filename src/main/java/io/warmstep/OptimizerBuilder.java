@@ -290,7 +290,8 @@ public final class OptimizerBuilder {
   }
 
   /**
-   * Sets how the moments of the state are stored, for groups that do not set their own type.
+   * Sets how the moments of the state are stored, for groups that do not set their own type. Groups
+   * under Prodigy or Adafactor must set {@link StateType#FLOAT32}: their moments have no other.
    *
    * @param stateType the type; float32 unless called
    * @param smallTensor the least number of elements of a parameter; smaller ones keep float32,
