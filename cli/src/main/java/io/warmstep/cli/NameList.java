@@ -85,6 +85,12 @@ abstract class NameList implements Iterable<String> {
   static final class WeightDecays extends NameList {
     private static final double ANY = 0.5;
 
+    /** Adds decay to the gradient that its ratio scales. */
+    private static final String SCALED = "lars";
+
+    /** Adds decay to the gradient that its norm was taken out of, and so to its momentum. */
+    private static final String NORMALIZED = "novograd";
+
     WeightDecays() {
       super(Stream.of(kinds() + ". Default: 0" + exceptions()));
     }
@@ -94,14 +100,21 @@ abstract class NameList implements Iterable<String> {
           rulesWith("weightDecay").entrySet().stream()
               .filter(rule -> rule.getValue().weightDecay(ANY).l2(new StepValues(1, 0)) != ANY)
               .map(Map.Entry::getKey)
+              .filter(name -> !name.equals(SCALED) && !name.equals(NORMALIZED))
               .collect(Collectors.joining(", "));
       String none =
           NamedRules.names().stream()
               .filter(name -> !rulesWith("weightDecay").containsKey(name))
               .collect(Collectors.joining(", "));
-      return "L2"
-          + (decoupled.isEmpty() ? "" : "; decoupled for " + decoupled)
-          + (none.isEmpty() ? "" : "; none for " + none);
+      return "L2 ("
+          + SCALED
+          + " scales it with the gradient, "
+          + NORMALIZED
+          + " adds it to the normalized one)"
+          + "; decoupled for "
+          + decoupled
+          + "; none for "
+          + none;
     }
 
     private static String exceptions() {

@@ -23,8 +23,7 @@ final class StoringOptions {
           "^masterWeights", "--master",
           "^stateType", "--state",
           "^rounding", "--rounding",
-          "^average", "--average",
-          "^gradientType", "--gradients",
+          "^average is", "--average is",
           "^rule is", "--rule is",
           "^parameter \".*\": gradients are", "--gradients is",
           "\\bsmallTensor\\b", "--small-tensor");

@@ -7,14 +7,24 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import io.warmstep.Device;
+import io.warmstep.Devices;
+import io.warmstep.Optimizer;
+import io.warmstep.Parameters;
 import io.warmstep.cli.rules.NamedRules;
+import io.warmstep.rule.Lars;
 import io.warmstep.rule.RuleSettings;
+import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.UpdateRule;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
@@ -230,10 +240,47 @@ class CommandLineTest {
   @Test
   void helpSaysWhichWeightDecayIsDecoupled() {
     String help = run("train", "--help").out().replaceAll("\\s+", " ");
-    assertTrue(
-        help.matches(".* L2; decoupled for [a-z, ]*\\badamw\\b[a-z, ]*; none for rprop\\. .*"),
-        help);
+    Matcher kinds =
+        Pattern.compile(
+                " L2 \\(lars scales it with the gradient, novograd adds it to the normalized one\\);"
+                    + " decoupled for ([a-z, ]+); none for rprop\\. ")
+            .matcher(help);
+    assertTrue(kinds.find(), help);
     assertTrue(help.matches(".* Default: 0[^(]*, for adamw 0\\.01\\b.*"), help);
+    List<String> decoupled = List.of(kinds.group(1).split(", "));
+    assertTrue(decoupled.contains("adamw"), help);
+    NamedRules.all()
+        .forEach(
+            (name, rule) -> {
+              UpdateRule usual = name.equals("lars") ? Lars.lars().momentum(0.9) : rule;
+              boolean hasOther =
+                  usual.stateSlots().stream()
+                      .anyMatch(slot -> slot.content() != StateSlot.Content.COPY);
+              if (hasOther && !name.equals("rprop") && !name.equals("asgd")) {
+                boolean isApart = state(usual.weightDecay(0)).equals(state(usual.weightDecay(0.5)));
+                assertEquals(decoupled.contains(name), isApart, name);
+              }
+            });
+  }
+
+  /** What a step makes of state, without copies of weights: decoupled decay has no part in it. */
+  private static Map<String, List<Double>> state(UpdateRule rule) {
+    Map<String, List<Double>> state = new HashMap<>();
+    try (Device device = Devices.cpu(1);
+        Parameters parameters =
+            Parameters.on(device).add("w", new float[] {1, -2, 3, 4}).shape("w", 2, 2).build();
+        Optimizer optimizer = Optimizer.of(parameters).rule(rule).learningRate(0.1).build()) {
+      parameters.get("w").gradients().copyFrom(new float[] {0.5f, 1, -1, 2});
+      optimizer.step();
+      for (StateSlot slot : rule.stateSlots(2)) {
+        if (slot.isState() && slot.content() != StateSlot.Content.COPY) {
+          state.put(
+              slot.name(),
+              Arrays.stream(optimizer.state("w", slot.name()).toDoubles()).boxed().toList());
+        }
+      }
+    }
+    return state;
   }
 
   @Test
