@@ -38,7 +38,10 @@ public final class Rules {
           new Entry(RAdam.rAdam(), 0.005, Rules::rAdam),
           new Entry(AdaBelief.adaBelief(), 0.003, Rules::adaBelief),
           new Entry(
-              Rprop.rprop(), 0.001, (decay, maximize) -> List.of(Rprop.rprop().maximize(maximize))),
+              Rprop.rprop(),
+              0.001,
+              true,
+              (decay, maximize) -> List.of(Rprop.rprop().maximize(maximize))),
           new Entry(AdEmaMix.adEmaMix(), 0.002, Rules::adEmaMix),
           new Entry(Adan.adan(), 0.005, Rules::adan),
           new Entry(NAdam.nAdam(), 0.003, Rules::nAdam),
@@ -54,11 +57,18 @@ public final class Rules {
           new Entry(Prodigy.prodigy(), 1, Rules::prodigy));
 
   /**
-   * A rule, a learning rate to try first, and the rule's forms for a weight decay and a choice of
-   * maximize.
+   * A rule, a learning rate to try first, whether it is for full batches alone, and the rule's
+   * forms for a weight decay and a choice of maximize.
    */
   private record Entry(
-      UpdateRule usual, double rate, BiFunction<Double, Boolean, List<UpdateRule>> forms) {}
+      UpdateRule usual,
+      double rate,
+      boolean isForFullBatches,
+      BiFunction<Double, Boolean, List<UpdateRule>> forms) {
+    Entry(UpdateRule usual, double rate, BiFunction<Double, Boolean, List<UpdateRule>> forms) {
+      this(usual, rate, false, forms);
+    }
+  }
 
   private Rules() {}
 
@@ -109,6 +119,23 @@ public final class Rules {
    * @throws IllegalArgumentException if the rule is not one of this library's
    */
   public static double usualRate(UpdateRule rule) {
+    return entry(rule, "usual learning rate").rate();
+  }
+
+  /**
+   * Whether a rule needs gradients of all training data and goes astray on those of minibatches: of
+   * the gradient Rprop takes only signs, which are mostly noise there. {@code warmstep train} then
+   * takes all rows at once unless told otherwise.
+   *
+   * @param rule any form of a rule of {@link #all()}
+   * @return false if minibatches are fine
+   * @throws IllegalArgumentException if the rule is not one of this library's
+   */
+  public static boolean isForFullBatches(UpdateRule rule) {
+    return entry(rule, "usual batch").isForFullBatches();
+  }
+
+  private static Entry entry(UpdateRule rule, String what) {
     return ENTRIES.stream()
         .filter(entry -> entry.usual().name().equals(rule.name()))
         .findFirst()
@@ -117,9 +144,10 @@ public final class Rules {
                 new IllegalArgumentException(
                     "rule "
                         + rule.name()
-                        + " has no usual learning rate, must be one of "
-                        + String.join(", ", all().stream().map(UpdateRule::name).toList())))
-        .rate();
+                        + " has no "
+                        + what
+                        + ", must be one of "
+                        + String.join(", ", all().stream().map(UpdateRule::name).toList())));
   }
 
   private static List<UpdateRule> momentum(double decay, boolean maximize) {

@@ -149,7 +149,7 @@ final class LrFindCommand implements Callable<Integer> {
                 seeds),
             plot);
       }
-      out.println(output.json ? Json.text(json(result, device, rule)) : text(result));
+      out.println(output.json ? Json.text(json(result, device, labTask)) : text(result));
     } finally {
       out.flush();
     }
@@ -160,9 +160,10 @@ final class LrFindCommand implements Callable<Integer> {
     DataSet data = checked(() -> DataSets.named(task.data));
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
     Mlp model = checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
-    checked(() -> new Trainer(model, split, task.batch, 1, task.seed));
+    int batch = task.batch(rule, split);
+    checked(() -> new Trainer(model, split, batch, 1, task.seed));
     return new LabTask(
-        data.name(), split, List.copyOf(task.hidden), task.batch, update.rule, rule, "", task.seed);
+        data.name(), split, List.copyOf(task.hidden), batch, update.rule, rule, "", task.seed);
   }
 
   private <T> T checked(UserInput.Maker<T> value) throws IOException {
@@ -196,11 +197,11 @@ final class LrFindCommand implements Callable<Integer> {
     return rate.isPresent() ? String.format(Locale.ROOT, "%.3g", rate.getAsDouble()) : "unknown";
   }
 
-  private JsonObject json(RangeTest.Result result, Device device, UpdateRule rule) {
+  private JsonObject json(RangeTest.Result result, Device device, LabTask labTask) {
     JsonObject json = new JsonObject();
     json.addProperty("backend", device.name());
-    task.addTo(json);
-    update.addTo(json, rule);
+    task.addTo(json, labTask.batch());
+    update.addTo(json, labTask.rule());
     json.addProperty("seeds", sweep.seeds);
     json.addProperty("outcome", result.outcome().toString());
     json.addProperty("reason", result.reason());

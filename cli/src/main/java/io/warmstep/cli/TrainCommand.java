@@ -212,7 +212,7 @@ final class TrainCommand implements Callable<Integer> {
       throws IOException {
     DataSet data = checked(() -> DataSets.named(task.data));
     Split split = checked(() -> Split.of(data, task.trainFraction, task.seed));
-    Trainer trainer = trainer(model(data), split);
+    Trainer trainer = trainer(model(data), split, rule);
     List<TrainOptions.Chosen> chosen = checked(() -> rate.toLearningRates(rule, trainer.steps()));
     if (chosen.size() > 1 && (saving.checkpoint != null || saving.resume != null)) {
       throw new ParameterException(
@@ -229,7 +229,7 @@ final class TrainCommand implements Callable<Integer> {
                     saving.checkpoint,
                     saving.every,
                     trainer.stepsPerEpoch(),
-                    TrainResume.settings(spec)));
+                    TrainResume.settings(spec, task.batch(rule, split))));
     History history = resumed == null ? new History() : History.of(resumed);
     if (history.steps() > trainer.steps()) {
       throw new ParameterException(
@@ -250,7 +250,7 @@ final class TrainCommand implements Callable<Integer> {
               data,
               split,
               model,
-              trainer(model, split),
+              trainer(model, split, rule),
               rule,
               one,
               clipping,
@@ -264,9 +264,9 @@ final class TrainCommand implements Callable<Integer> {
     return checked(() -> new Mlp(data.columns(), task.hidden, data.classes(), task.seed));
   }
 
-  private Trainer trainer(Mlp model, Split split) throws IOException {
-    return checked(
-        () -> new Trainer(model, split, task.batch, task.accumulate, task.epochs, task.seed));
+  private Trainer trainer(Mlp model, Split split, UpdateRule rule) throws IOException {
+    int batch = task.batch(rule, split);
+    return checked(() -> new Trainer(model, split, batch, task.accumulate, task.epochs, task.seed));
   }
 
   private <T> T checked(UserInput.Maker<T> value) throws IOException {
@@ -338,7 +338,7 @@ final class TrainCommand implements Callable<Integer> {
             TrainOptions.Chosen same = run.chosen().anew(rate, run.rule(), run.trainer().steps());
             return new TrainWorkers.Job(
                 model,
-                trainer(model, run.split()),
+                trainer(model, run.split(), run.rule()),
                 run.rule(),
                 same.rate(),
                 run.clipping(),
@@ -436,7 +436,7 @@ final class TrainCommand implements Callable<Integer> {
   private JsonObject settings(Run run, Device device) {
     JsonObject json = new JsonObject();
     json.addProperty("backend", device.name());
-    task.addTo(json);
+    task.addTo(json, task.batch(run.rule(), run.split()));
     if (run.data().hasClassNames()) {
       JsonArray classes = new JsonArray();
       run.data().classNames().forEach(classes::add);

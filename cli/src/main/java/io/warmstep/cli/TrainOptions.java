@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.warmstep.check.Arguments;
 import io.warmstep.cli.data.DataSets;
+import io.warmstep.cli.data.Split;
 import io.warmstep.cli.rules.NamedRules;
 import io.warmstep.cli.train.Clipping;
 import io.warmstep.cli.train.LearningRate;
@@ -72,20 +73,34 @@ final class TrainOptions {
         description = "Sizes of the hidden layers. Default: ${DEFAULT-VALUE}")
     List<Integer> hidden;
 
+    /** The rows of a minibatch unless asked otherwise. */
+    static final int DEFAULT_BATCH = 16;
+
     @Option(
         names = "--batch",
         paramLabel = "N",
-        defaultValue = "16",
-        description = "Rows of a minibatch. Default: ${DEFAULT-VALUE}")
-    int batch;
+        completionCandidates = FullBatchRules.class,
+        description =
+            "Rows of a minibatch. Default: "
+                + DEFAULT_BATCH
+                + ", but all training rows for ${COMPLETION-CANDIDATES}")
+    Integer batch;
 
-    void addTo(JsonObject json) {
+    /** The rows of a minibatch. */
+    int batch(UpdateRule rule, Split split) {
+      if (batch != null) {
+        return batch;
+      }
+      return Rules.isForFullBatches(rule) ? split.train().rows() : DEFAULT_BATCH;
+    }
+
+    void addTo(JsonObject json, int rows) {
       json.addProperty("data", data);
       json.add("train_fraction", Json.number(trainFraction));
       JsonArray sizes = new JsonArray();
       hidden.forEach(sizes::add);
       json.add("hidden", sizes);
-      json.addProperty("batch", batch);
+      json.addProperty("batch", rows);
       json.addProperty("seed", seed);
     }
   }
@@ -109,8 +124,8 @@ final class TrainOptions {
     int epochs;
 
     @Override
-    void addTo(JsonObject json) {
-      super.addTo(json);
+    void addTo(JsonObject json, int rows) {
+      super.addTo(json, rows);
       json.addProperty("accumulate", accumulate);
       json.addProperty("epochs", epochs);
     }
@@ -497,6 +512,15 @@ final class TrainOptions {
       super(
           NamedRules.names().stream()
               .map(name -> name + " " + Rules.usualRate(NamedRules.named(name))));
+    }
+  }
+
+  /** The rules that take all rows at once unless asked otherwise. */
+  static final class FullBatchRules extends NameList {
+    FullBatchRules() {
+      super(
+          NamedRules.names().stream()
+              .filter(name -> Rules.isForFullBatches(NamedRules.named(name))));
     }
   }
 

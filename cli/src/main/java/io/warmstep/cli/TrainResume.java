@@ -40,9 +40,14 @@ final class TrainResume {
 
   private TrainResume() {}
 
-  /** The settings as options, as a user would write them. */
-  static String settings(CommandSpec spec) {
+  /**
+   * The settings as options, as a user would write them.
+   *
+   * @param batch the rows of a minibatch, whose default depends on the rule
+   */
+  static String settings(CommandSpec spec, int batch) {
     JsonObject json = new JsonObject();
+    json.addProperty("--batch", String.valueOf(batch));
     ParseResult given = spec.commandLine().getParseResult();
     for (OptionSpec option : spec.options()) {
       String name = option.longestName();

@@ -92,6 +92,22 @@ class ResumeTest {
     assertFalse(more.out().contains("epoch 1 of 2"), more.out());
   }
 
+  /** The rows of a minibatch are saved, also those that follow from the rule. */
+  @Test
+  void minibatchesStayAsLarge() {
+    for (String rule : List.of("rprop", "adam")) {
+      String settings = "--rule " + rule + " --data breast-cancer --epochs 2 --checkpoint";
+      JsonObject whole = train(settings, file);
+      String rows = whole.get("batch").getAsString();
+      assertEquals(whole, train("--batch " + rows + " --resume", file));
+      CommandRun other = CommandRun.run("train", "--resume", file.toString(), "--batch", "17");
+      assertEquals(2, other.exitCode());
+      assertTrue(
+          other.err().contains("--batch is 17, but " + file + " was trained with " + rows + ":"),
+          other.err());
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

@@ -364,11 +364,28 @@ class TrainCommandTest {
   @MethodSource("rules")
   void everyRuleLearnsWithItsDefaultRate(String rule) {
     JsonObject result =
-        rule.equals("rprop") // it takes signs to be those of the full gradient
-            ? train("--rule", rule, "--batch", "10000")
+        rule.equals("rprop") // with one step an epoch
+            ? train("--rule", rule)
             : train("--rule", rule, "--epochs", "15");
     assertEquals(rule, result.get("rule").getAsString());
     assertTrue(result.get("test_accuracy").getAsDouble() >= 0.93, result.toString());
+  }
+
+  /** Rprop takes signs to be those of the full gradient, unless told otherwise. */
+  @Test
+  void whatIsForFullBatchesTakesAllRowsAtOnce() {
+    JsonObject rprop = train("--rule", "rprop", "--epochs", "2", "--lookahead");
+    assertEquals(2, rprop.get("steps").getAsInt());
+    int rows = rprop.get("batch").getAsInt();
+    JsonObject explicit =
+        train("--rule", "rprop", "--epochs", "2", "--lookahead", "--batch", "" + rows);
+    assertEquals(rprop.get("bits"), explicit.get("bits"));
+    JsonObject less =
+        train("--rule", "rprop", "--epochs", "2", "--lookahead", "--batch", "" + (rows - 1));
+    assertEquals(4, less.get("steps").getAsInt());
+    JsonObject adam = train("--epochs", "1");
+    assertEquals(16, adam.get("batch").getAsInt());
+    assertEquals((rows + 15) / 16, adam.get("steps").getAsInt());
   }
 
   static Stream<String> schedules() {
