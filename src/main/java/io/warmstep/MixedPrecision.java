@@ -272,8 +272,16 @@ final class MixedPrecision {
           parameter);
     }
     if (parameter.gradients().type() != type) {
-      throw notOfOneType(
-          "gradientType", parameter.gradients().type(), type.toString(), "", group, parameter);
+      throw new IllegalArgumentException(
+          "parameter \""
+              + parameter.name()
+              + "\": gradients are "
+              + parameter.gradients().type()
+              + ", must be "
+              + type
+              + " like the values under rule "
+              + onlyOneType(group.rule())
+              + ": store both in one type, or choose a rule such as adam");
     }
     if (storage(group).isNarrow() && type.arithmetic() == ElementType.FLOAT32) {
       boolean isOwn = group.stateStorage().isPresent();
@@ -305,7 +313,6 @@ final class MixedPrecision {
       String advice,
       RuleGroup group,
       Parameter parameter) {
-    UpdateRule rule = group.rule();
     return Arguments.refusal(
         option,
         value,
@@ -313,11 +320,15 @@ final class MixedPrecision {
             + " for the parameter \""
             + parameter.name()
             + "\" under rule "
-            + rule.name()
-            + ", since the kernels of "
-            + (rule.isFactored() ? "factors" : "sums over a group")
-            + " take all in one type, round to nearest, and have nothing beside it",
+            + onlyOneType(group.rule()),
         advice + "leave it out, or choose a rule such as adam");
+  }
+
+  private static String onlyOneType(UpdateRule rule) {
+    return rule.name()
+        + ", since the kernels of "
+        + (rule.isFactored() ? "factors" : "sums over a group")
+        + " take all in one type, round to nearest, and have nothing beside it";
   }
 
   private void requireSupported(RuleGroup group, Parameter parameter) {

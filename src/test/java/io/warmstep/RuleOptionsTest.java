@@ -175,10 +175,17 @@ class RuleOptionsTest {
       };
     }
 
-    static Refusal[] ofOneType(String option) {
+    static Refusal[] ofRounding() {
+      String option = "rounding is stochastic, must be nearest";
       return new Refusal[] {
         of(List.of("prodigy"), option + GROUP_SUMS), of(List.of("adafactor"), option + FACTORS)
       };
+    }
+
+    static Refusal ofGradients(String types) {
+      return of(
+          List.of("prodigy", "adafactor"),
+          "parameter \"w\": gradients are " + types + " like the values under rule RULE");
     }
   }
 
@@ -231,19 +238,19 @@ class RuleOptionsTest {
     ROUNDED_BFLOAT16(
         ElementType.BFLOAT16,
         builder -> builder.rounding(Rounding.STOCHASTIC),
-        Refusal.ofOneType("rounding is stochastic, must be nearest")),
+        Refusal.ofRounding()),
     AVERAGE(builder -> builder.average(0.9), Refusal.ofAverage()),
     AVERAGE_OF_BFLOAT16(ElementType.BFLOAT16, builder -> builder.average(0.9), Refusal.ofAverage()),
     BFLOAT16_GRADIENTS(
         ElementType.FLOAT32,
         ElementType.BFLOAT16,
         builder -> builder,
-        Refusal.ofOneType("gradientType is bfloat16, must be float32")),
+        Refusal.ofGradients("bfloat16, must be float32")),
     FLOAT32_GRADIENTS(
         ElementType.BFLOAT16,
         ElementType.FLOAT32,
         builder -> builder,
-        Refusal.ofOneType("gradientType is float32, must be bfloat16")),
+        Refusal.ofGradients("float32, must be bfloat16")),
     ZEROING(builder -> builder.zeroGradients(true)),
     SKIPPING(builder -> builder.skipNonFinite(true)),
     LOSS_SCALER(builder -> builder.lossScaler(LossScaler.dynamic())),
@@ -330,7 +337,7 @@ class RuleOptionsTest {
             || message.contains(expected.replace("RULE", rule.kernel()));
     return isThere
         && message.toLowerCase(Locale.ROOT).contains(rule.name())
-        && message.matches(".*: ([a-z]+ .+, or )?(leave|choose|use|schedule|give) .+");
+        && message.matches(".*: ([a-z]+ .+, or )?(leave|choose|use|schedule|give|store) .+");
   }
 
   private static void train(Device device, UpdateRule rule, Option option) {

@@ -421,12 +421,13 @@ class MixedPrecisionArgumentsTest {
   @Test
   void rulesOfOneType() {
     for (UpdateRule rule : List.of(Prodigy.prodigy(), Adafactor.adafactor())) {
-      String reason =
-          " for the parameter \"w\" under rule "
+      String under =
+          " under rule "
               + rule.name()
               + ", since the kernels of "
               + (rule.isFactored() ? "factors" : "sums over a group")
               + " take all in one type, round to nearest, and have nothing beside it: ";
+      String reason = " for the parameter \"w\"" + under;
       String advice = "leave it out, or choose a rule such as adam";
       ElementType half = ElementType.BFLOAT16;
       assertEquals(
@@ -441,7 +442,9 @@ class MixedPrecisionArgumentsTest {
               builder ->
                   builder.masterWeights(MasterWeights.BITS_24).rounding(Rounding.STOCHASTIC)));
       assertEquals(
-          "gradientType is bfloat16, must be float32" + reason + advice,
+          "parameter \"w\": gradients are bfloat16, must be float32 like the values"
+              + under
+              + "store both in one type, or choose a rule such as adam",
           refusal(ElementType.FLOAT32, half, rule, builder -> builder));
       assertEquals(
           "stateType is int8, must be float32"
