@@ -4,5 +4,7 @@
  * tasks find each other and starts them anew if one fails, and the tasks add up their gradients
  * among themselves. {@link io.warmstep.spark.MlpClassifier} is an estimator of MLlib's on top of
  * it.
+ *
+ * @serial exclude
  */
 package io.warmstep.spark;
