@@ -2,6 +2,7 @@ package io.warmstep.cli;
 
 import io.warmstep.cli.text.Failures;
 import io.warmstep.cli.text.FileNames;
+import io.warmstep.cli.text.ProgramVersion;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -49,9 +50,8 @@ public final class Main implements Runnable {
   static final class Version implements CommandLine.IVersionProvider {
     @Override
     public String[] getVersion() {
-      String version = Main.class.getPackage().getImplementationVersion();
       return new String[] {
-        "warmstep " + (version == null ? "(not run from its jar)" : version),
+        "warmstep " + ProgramVersion.ofJar().orElse("(not run from its jar)"),
         "Java ${java.version} (${java.vendor}), ${os.name} ${os.arch}"
       };
     }

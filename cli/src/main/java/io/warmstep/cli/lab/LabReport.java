@@ -4,6 +4,7 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import io.warmstep.cli.text.ProgramVersion;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -109,8 +110,7 @@ public final class LabReport {
   private JsonObject timings() {
     JsonObject timings = new JsonObject();
     JsonObject machine = new JsonObject();
-    String version = LabReport.class.getPackage().getImplementationVersion();
-    machine.addProperty("warmstep", version == null ? "not run from its jar" : version);
+    machine.addProperty("warmstep", ProgramVersion.ofJar().orElse("not run from its jar"));
     machine.addProperty(
         "java",
         System.getProperty("java.version") + " (" + System.getProperty("java.vendor") + ")");

@@ -7,7 +7,7 @@ import java.nio.file.NoSuchFileException;
 
 /** The page: one file with everything in it, so that it works from disk and without a network. */
 final class Page {
-  private static final String D3 = "/META-INF/resources/webjars/d3/7.9.0/";
+  private static final String D3 = "META-INF/resources/webjars/d3/7.9.0/";
 
   private Page() {}
 
@@ -20,7 +20,7 @@ final class Page {
   static String of(String lab, String timings) throws IOException {
     return resource("page.html")
         .replace("/*CSS*/", resource("page.css"))
-        .replace("/*D3*/", script(resource(D3 + "dist/d3.min.js")))
+        .replace("/*D3*/", script(d3("dist/d3.min.js")))
         .replace("/*PLOT*/", script(resource("plot/plot.umd.min.js")))
         .replace("/*JS*/", script(resource("page.js")))
         .replace("/*LICENCES*/", licences())
@@ -29,7 +29,7 @@ final class Page {
   }
 
   private static String licences() throws IOException {
-    return text("D3 7.9.0\n\n" + resource(D3 + "LICENSE"))
+    return text("D3 7.9.0\n\n" + d3("LICENSE"))
         + "\n\n"
         + text("Observable Plot 0.6.17\n\n" + resource("plot/LICENSE"));
   }
@@ -49,10 +49,21 @@ final class Page {
 
   private static String resource(String name) throws IOException {
     try (InputStream in = Page.class.getResourceAsStream(name)) {
-      if (in == null) {
-        throw new NoSuchFileException(name, null, "missing from the class path");
-      }
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      return read(in, name);
     }
+  }
+
+  /** Of another jar, which may be a module: a class finds only what is in its own. */
+  private static String d3(String name) throws IOException {
+    try (InputStream in = Page.class.getClassLoader().getResourceAsStream(D3 + name)) {
+      return read(in, D3 + name);
+    }
+  }
+
+  private static String read(InputStream in, String name) throws IOException {
+    if (in == null) {
+      throw new NoSuchFileException(name, null, "missing from the class path");
+    }
+    return new String(in.readAllBytes(), StandardCharsets.UTF_8);
   }
 }

@@ -1,2 +1,2 @@
-/** What the command line says of things that went wrong. */
+/** What the command line says of things that went wrong, and of itself. */
 package io.warmstep.cli.text;
