@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * The state tensors of an optimizer. A slot that all owned parameters of a type have lies in one
@@ -255,14 +256,15 @@ final class OptimizerState {
   }
 
   private Tensor master(Parameter parameter, MemorySlice rest) {
-    if (parameter.values().type() != ElementType.BFLOAT16) {
-      return tensor(rest, parameter.length());
-    }
+    long length = parameter.length();
+    Supplier<MemorySlice> values = parameter.values()::slice;
     Memory memory =
-        precision.encoding(parameter).isMaster24()
-            ? new Master24Memory(parameter.values()::slice, rest, parameter.length())
-            : new MasterMemory(parameter.values()::slice, rest, parameter.length());
-    return tensor(new MemorySlice(memory, 0), parameter.length());
+        parameter.values().type() == ElementType.FLOAT16
+            ? new Float16MasterMemory(values, rest, length)
+            : precision.encoding(parameter).isMaster24()
+                ? new Master24Memory(values, rest, length)
+                : new MasterMemory(values, rest, length);
+    return tensor(new MemorySlice(memory, 0), length);
   }
 
   /**

@@ -10,6 +10,8 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
+import io.warmstep.storage.Storage;
+import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.Proxies;
 import io.warmstep.testkit.Reference24;
 import io.warmstep.testkit.ReferenceCodes;
@@ -20,6 +22,7 @@ import java.util.TreeSet;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Numbers that are kept in another form are read and written anywhere, and nothing beside them. */
 class FloatViewTest {
@@ -29,7 +32,7 @@ class FloatViewTest {
   /** Words of somebody else, before and after those of a view. */
   private static final int OTHERS = 3;
 
-  private static final short ITS = 0x1234;
+  private static final double ITS = 0x1234;
 
   /** First elements and counts: within words and groups, across their bounds, and up to the end. */
   private static final int[][] PARTS = {
@@ -60,18 +63,19 @@ class FloatViewTest {
   enum Form {
     MASTER,
     MASTER_24,
+    MASTER_OF_FLOAT16,
     MOMENTS,
     SQUARES;
 
     boolean isMaster() {
-      return this == MASTER || this == MASTER_24;
+      return this == MASTER || this == MASTER_24 || this == MASTER_OF_FLOAT16;
     }
   }
 
   private final Device device = Devices.cpu(1);
   private final SplittableRandom random = new SplittableRandom(3);
   private final Set<String> calls = new TreeSet<>();
-  private final Memory upper = memory(LENGTH);
+  private final Memory upper = memory(ElementType.BFLOAT16, LENGTH);
   private Memory rest;
   private Memory view;
   private final float[] expected = new float[LENGTH];
@@ -82,10 +86,10 @@ class FloatViewTest {
   }
 
   /** Words for a view between those of others. */
-  private Memory memory(long words) {
-    Memory memory = device.allocateMemory(ElementType.BFLOAT16, OTHERS + words + OTHERS);
-    short[] its = new short[OTHERS];
-    Arrays.fill(its, ITS);
+  private Memory memory(ElementType type, long words) {
+    Memory memory = device.allocateMemory(type, OTHERS + words + OTHERS);
+    Object its = memory.storage().newArray(OTHERS);
+    memory.storage().fill(its, 0, OTHERS, ITS);
     memory.write(0, its, 0, OTHERS);
     memory.write(OTHERS + words, its, 0, OTHERS);
     return memory;
@@ -109,8 +113,9 @@ class FloatViewTest {
   private void open(Form form) {
     rest =
         memory(
+            form == Form.MASTER_OF_FLOAT16 ? ElementType.FLOAT32 : ElementType.BFLOAT16,
             switch (form) {
-              case MASTER -> LENGTH;
+              case MASTER, MASTER_OF_FLOAT16 -> LENGTH;
               case MASTER_24 -> Remainders.words(LENGTH);
               case MOMENTS, SQUARES -> StateCodes.words(LENGTH);
             });
@@ -119,6 +124,7 @@ class FloatViewTest {
         switch (form) {
           case MASTER -> new MasterMemory(() -> slice(upper), words, LENGTH);
           case MASTER_24 -> new Master24Memory(() -> slice(upper), words, LENGTH);
+          case MASTER_OF_FLOAT16 -> new Float16MasterMemory(() -> slice(upper), words, LENGTH);
           case MOMENTS -> new CodedMemory(words, Encoding.MOMENT_CODES, LENGTH);
           case SQUARES -> new CodedMemory(words, Encoding.SQUARE_CODES, LENGTH);
         };
@@ -173,17 +179,27 @@ class FloatViewTest {
     assertArrayEquals(expected, all);
     if (form.isMaster()) {
       short[] rounded = new short[LENGTH];
-      Remainders.split(expected, 0, rounded, 0, new short[LENGTH], 0, LENGTH);
+      if (form == Form.MASTER_OF_FLOAT16) {
+        for (int i = 0; i < LENGTH; i++) {
+          rounded[i] =
+              Numbers.encode(ElementType.FLOAT16, Numbers.round(ElementType.FLOAT16, expected[i]));
+        }
+      } else {
+        Remainders.split(expected, 0, rounded, 0, new short[LENGTH], 0, LENGTH);
+      }
       short[] stored = new short[LENGTH];
       upper.read(OTHERS, stored, 0, LENGTH);
       assertArrayEquals(rounded, stored, "the parameter");
     }
     for (Memory memory : new Memory[] {upper, rest}) {
-      short[] its = new short[2 * OTHERS];
+      Storage storage = memory.storage();
+      Object its = storage.newArray(2 * OTHERS);
       memory.read(0, its, 0, OTHERS);
       memory.read(memory.length() - OTHERS, its, OTHERS, OTHERS);
-      for (short its1 : its) {
-        assertEquals(ITS, its1);
+      Object right = storage.newArray(2 * OTHERS);
+      storage.fill(right, 0, 2 * OTHERS, ITS);
+      for (int i = 0; i < 2 * OTHERS; i++) {
+        assertEquals(storage.bits(right, i), storage.bits(its, i));
       }
     }
   }
@@ -234,6 +250,25 @@ class FloatViewTest {
     view.zero(0, LENGTH);
     Arrays.fill(expected, 0);
     check(form);
+  }
+
+  /** To a number that is not the master's rounded one; else the master stays. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoWritesAFloat16ParameterAloneMovesItsMaster(boolean isSettled) {
+    open(Form.MASTER_OF_FLOAT16);
+    for (int i = 0; i < LENGTH; i += 3) {
+      expected[i] = 4096 + 4 * (i % 2);
+      short[] bits = {Numbers.encode(ElementType.FLOAT16, expected[i])};
+      upper.write(OTHERS + i, bits, 0, 1);
+    }
+    float[] read = new float[LENGTH];
+    if (isSettled) {
+      view.readSettled(0, read, 0, LENGTH);
+    } else {
+      view.read(0, read, 0, LENGTH);
+    }
+    assertArrayEquals(expected, read);
   }
 
   /** Where a group ends early, its last words hold nothing, whatever they held. */

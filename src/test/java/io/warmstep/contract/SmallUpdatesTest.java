@@ -14,6 +14,7 @@ import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.StepReport;
+import io.warmstep.Tensor;
 import io.warmstep.checkpoint.RestoreReport;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Sgd;
@@ -26,8 +27,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Updates that are too small for a parameter's type are lost, kept or made up for at random. */
@@ -393,6 +396,42 @@ class SmallUpdatesTest {
         optimizer.state("small", "average").toFloats(),
         masters == MasterWeights.NONE ? new float[0] : optimizer.state("w", "master").toFloats()
       };
+    }
+  }
+
+  static Stream<Arguments> backendsAndHalves() {
+    return ContractBackend.representatives().stream()
+        .flatMap(
+            backend ->
+                Stream.of(ElementType.BFLOAT16, ElementType.FLOAT16)
+                    .map(type -> Arguments.of(backend, type)));
+  }
+
+  /** Before a step as after it; who writes the master writes the parameter, and vice versa. */
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("backendsAndHalves")
+  void mastersAndParametersFollowEachOther(ContractBackend backend, ElementType type) {
+    float near = 1 + 0x1p-13f;
+    try (Parameters parameters =
+            Parameters.on(backend.shared()).add("w", type, repeated(2, 9)).build();
+        Optimizer optimizer = adam(parameters).masterWeights(MasterWeights.EXACT).build()) {
+      Tensor values = parameters.get("w").values();
+      Tensor masters = optimizer.state("w", "master");
+      for (int step = 0; step < 2; step++) {
+        assertArrayEquals(repeated(2, 9), masters.toFloats());
+        masters.copyFrom(repeated(near, 9));
+        assertArrayEquals(repeated(1, 9), values.toFloats());
+        assertArrayEquals(repeated(near, 9), masters.toFloats());
+        parameters.get("w").gradients().copyFrom(repeated(1, 9));
+        optimizer.step();
+        float stepped = masters.toFloats()[0];
+        assertTrue(stepped < near && stepped > 0.9f, "from the master: " + stepped);
+        masters.slice(2, 3).copyFrom(repeated(near, 3));
+        assertArrayEquals(repeated(1, 3), values.slice(2, 3).toFloats());
+        masters.zero();
+        assertArrayEquals(repeated(0, 9), values.toFloats());
+        values.copyFrom(repeated(2, 9));
+      }
     }
   }
 
