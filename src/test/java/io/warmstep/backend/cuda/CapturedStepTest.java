@@ -29,6 +29,7 @@ import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.testkit.StoredForm;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -45,7 +46,7 @@ class CapturedStepTest extends SimulatedTest {
   private static final int[] SIZES = {1, 40, 5000, 12};
 
   /** What is trained, and how. */
-  record Scene(String name, ElementType type, Consumer<OptimizerBuilder> options, Scaling scaling) {
+  record Scene(String name, StoredForm form, Consumer<OptimizerBuilder> options, Scaling scaling) {
     @Override
     public String toString() {
       return name;
@@ -65,7 +66,10 @@ class CapturedStepTest extends SimulatedTest {
 
   private static Scene scene(String name, UpdateRule rule, Consumer<OptimizerBuilder> options) {
     return new Scene(
-        name, ElementType.FLOAT32, builder -> options.accept(builder.rule(rule)), null);
+        name,
+        StoredForm.plain(ElementType.FLOAT32),
+        builder -> options.accept(builder.rule(rule)),
+        null);
   }
 
   static Stream<Scene> scenes() {
@@ -123,35 +127,46 @@ class CapturedStepTest extends SimulatedTest {
     scenes.add(
         new Scene(
             "scaled",
-            ElementType.FLOAT16,
+            StoredForm.plain(ElementType.FLOAT16),
             b -> b.rule(Adam.adamW()).learningRate(moving()).clipNorm(1),
             new Scaling(65536, 2, 0.5, 3)));
     scenes.add(
         new Scene(
             "scaled at its bounds",
-            ElementType.FLOAT64,
+            StoredForm.plain(ElementType.FLOAT64),
             b -> b.rule(Adam.adamW()).learningRate(moving()).gradientScale(1e-3),
             new Scaling(Math.scalb(1.5, -120), 0x1p60, 0x1p-70, 4)));
-    scenes.add(
-        new Scene(
-            "mixed",
+    StoredForm smallest =
+        new StoredForm(
             ElementType.BFLOAT16,
-            b ->
-                b.rule(Adam.adamW())
-                    .learningRate(moving())
-                    .masterWeights(MasterWeights.BITS_24)
-                    .stateType(StateType.INT8, 0)
-                    .rounding(Rounding.STOCHASTIC, 5)
-                    .average(0.99)
-                    .clipNorm(1),
-            new Scaling(1024, 4, 0.25, 5)));
+            ElementType.BFLOAT16,
+            MasterWeights.BITS_24,
+            StateType.INT8,
+            Rounding.STOCHASTIC);
+    scenes.add(mixed("smallest", smallest));
+    for (StoredForm form : StoredForm.ofEachChoice()) {
+      scenes.add(mixed(form.toString(), form));
+    }
     scenes.add(
         new Scene(
             "mixed sums",
-            ElementType.BFLOAT16,
-            b -> b.rule(Lamb.lamb()).learningRate(moving()).stateType(StateType.BFLOAT16, 0),
+            new StoredForm(
+                ElementType.BFLOAT16,
+                ElementType.BFLOAT16,
+                MasterWeights.NONE,
+                StateType.BFLOAT16,
+                Rounding.NEAREST),
+            b -> b.rule(Lamb.lamb()).learningRate(moving()),
             new Scaling(1024, 2, 0.5, 5)));
     return scenes.stream();
+  }
+
+  private static Scene mixed(String name, StoredForm form) {
+    return new Scene(
+        name,
+        form,
+        b -> b.rule(Adam.adamW()).learningRate(moving()).average(0.99).clipNorm(1),
+        new Scaling(1024, 4, 0.25, 5));
   }
 
   /** One for each parameter, with 30 of them in all. */
@@ -176,18 +191,23 @@ class CapturedStepTest extends SimulatedTest {
 
     Run(Device device, Scene scene) {
       SplittableRandom random = new SplittableRandom(7);
-      ParametersBuilder builder = Parameters.on(device);
+      StoredForm form = scene.form;
+      ParametersBuilder builder = Parameters.on(device).gradientType(form.gradients());
       for (int i = 0; i < SIZES.length; i++) {
         for (int j = 0; j < 7; j++) {
           String name = "p" + i + "." + j;
-          builder.add(name, scene.type, numbers(random, SIZES[i], 1));
+          builder.add(name, form.values(), numbers(random, SIZES[i], 1));
           if (SIZES[i] % 4 == 0) {
             builder.shape(name, 4, SIZES[i] / 4);
           }
         }
       }
       parameters = builder.build();
-      OptimizerBuilder options = Optimizer.of(parameters);
+      OptimizerBuilder options =
+          Optimizer.of(parameters)
+              .masterWeights(form.masters())
+              .stateType(form.state(), 0)
+              .rounding(form.rounding(), 5);
       scene.options.accept(options);
       scaler = scene.scaling == null ? null : scene.scaling.scaler();
       if (scaler != null) {
@@ -198,7 +218,7 @@ class CapturedStepTest extends SimulatedTest {
       for (int i = 0; i < SIZES.length; i++) {
         total += 7 * SIZES[i];
       }
-      buffer = device.allocate(scene.type, (long) total * 8);
+      buffer = device.allocate(form.gradients(), (long) total * 8);
       long at = 0;
       for (int turn = 0; turn < 8; turn++) {
         List<Tensor> own = new ArrayList<>();
