@@ -97,15 +97,18 @@ class CudaWaitTest extends SimulatedTest {
   @ParameterizedTest
   @MethodSource("rulesAndForms")
   void aStepWaitsForNothingHoweverNumbersAreStored(UpdateRule rule, StoredForm form) {
+    int phases = rule.sums().isPresent() ? 3 : 1;
     try (Device device = Devices.require("cuda");
         Parameters parameters = form.parameters(device, 5000);
         Optimizer optimizer = form.optimizer(parameters, rule)) {
       optimizer.step();
       optimizer.step(); // asks whether the first happened, which the average starts with
+      long launches = CudaSim.launches();
       long waits = CudaSim.waits();
       for (int step = 0; step < 5; step++) {
         optimizer.step();
       }
+      assertEquals(5 * (3 + phases), CudaSim.launches() - launches);
       assertEquals(0, CudaSim.waits() - waits);
       assertEquals(7, optimizer.stepCount());
       assertEquals(1, CudaSim.waits() - waits, "to learn of the steps");

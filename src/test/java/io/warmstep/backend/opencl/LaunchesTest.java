@@ -13,19 +13,26 @@ import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
 import io.warmstep.TestDevices;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.UpdateRule;
+import io.warmstep.testkit.StoredForm;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jocl.Pointer;
 import org.jocl.cl_event;
 import org.jocl.cl_kernel;
 import org.jocl.cl_mem;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a step asks of the device: as few launches as can be, and no waiting. */
 @Tag("opencl")
@@ -153,6 +160,33 @@ class LaunchesTest {
                 : List.of("ws_norm_leaves", "ws_norm_nodes", "ws_norm_finish", "ws_step");
         assertEquals(expected, context.launchesOf(optimizer, 0));
       }
+    }
+  }
+
+  static Stream<Arguments> rulesAndForms() {
+    List<StoredForm> forms = StoredForm.ofEachChoice();
+    return Stream.concat(
+        forms.stream().map(form -> Arguments.of(Adam.adamW(), form)),
+        Stream.of(Arguments.of(Lamb.lamb(), forms.get(0))));
+  }
+
+  /** With clipping, skipping, a loss scale that moves, and an average. */
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("rulesAndForms")
+  void howeverNumbersAreStored(UpdateRule rule, StoredForm form) {
+    CountingContext context = CountingContext.create();
+    try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.ofProcessor(8, 4)));
+        Parameters parameters = form.parameters(device, 5000);
+        Optimizer optimizer = form.optimizer(parameters, rule)) {
+      optimizer.step(); // the next one asks whether it happened, which the average starts with
+      List<String> expected =
+          new ArrayList<>(
+              List.of("ws_put", "ws_norm_leaves", "ws_norm_nodes", "ws_norm_finish", "ws_decide"));
+      if (rule.sums().isPresent()) {
+        expected.addAll(List.of("ws_sums", "ws_numbers"));
+      }
+      expected.add("ws_step");
+      assertEquals(expected, context.launchesOf(optimizer, 0));
     }
   }
 
