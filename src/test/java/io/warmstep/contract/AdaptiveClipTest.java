@@ -27,6 +27,7 @@ import io.warmstep.testkit.Placement;
 import io.warmstep.testkit.ReferenceClip;
 import io.warmstep.testkit.ReferenceNorm;
 import io.warmstep.testkit.RuleMatrix;
+import io.warmstep.testkit.StoredForm;
 import io.warmstep.testkit.TestModel;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -54,19 +55,19 @@ class AdaptiveClipTest {
         RuleMatrix.ofEachShape().stream().filter(rule -> rule.sums().isEmpty()).toList());
   }
 
-  /** Of which a kind has the first that it can be had with. */
+  /** Of which a form has the first that it can be had with. */
   private static final List<UpdateRule> MIXED =
       List.of(Sgd.sgd(), Momentum.nesterov(0.9), Adam.adamW());
 
   static Stream<Arguments> backendsAndKinds() {
-    List<MixedPrecisionTest.Kind> kinds =
-        MixedPrecisionTest.kinds().stream()
-            .filter(kind -> MIXED.stream().anyMatch(kind::canHave))
+    List<StoredForm> forms =
+        MixedPrecisionTest.forms().stream()
+            .filter(form -> MIXED.stream().anyMatch(form::canHave))
             .toList();
     return ContractBackend.inTurn(
         RuleMatrix.IS_FULL
-            ? kinds
-            : kinds.stream().filter(kind -> kinds.indexOf(kind) % 3 == 0).toList());
+            ? forms
+            : forms.stream().filter(form -> forms.indexOf(form) % 3 == 0).toList());
   }
 
   /** A tensor's values, and its gradients. */
@@ -276,52 +277,50 @@ class AdaptiveClipTest {
    */
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("backendsAndKinds")
-  void parametersAndGradientsOfOtherTypes(ContractBackend backend, MixedPrecisionTest.Kind kind) {
-    UpdateRule rule = MIXED.stream().filter(kind::canHave).findFirst().orElseThrow();
+  void parametersAndGradientsOfOtherTypes(ContractBackend backend, StoredForm form) {
+    UpdateRule rule = MIXED.stream().filter(form::canHave).findFirst().orElseThrow();
     SplittableRandom random = new SplittableRandom(5);
     for (int length : new int[] {1, 300, 4097}) {
-      double[] values = Numbers.ordinary(random, kind.values(), length);
+      double[] values = Numbers.ordinary(random, form.values(), length);
       try (Device cpu = Devices.cpu(1);
-          Parameters ours = parameters(backend.shared(), kind, values);
-          Parameters theirs = parameters(cpu, kind, values);
-          Optimizer optimizer = mixed(ours, kind, rule).adaptiveClip(CLIP).build();
-          Optimizer twin = mixed(theirs, kind, rule).build()) {
+          Parameters ours = parameters(backend.shared(), form, values);
+          Parameters theirs = parameters(cpu, form, values);
+          Optimizer optimizer = mixed(ours, form, rule).adaptiveClip(CLIP).build();
+          Optimizer twin = mixed(theirs, form, rule).build()) {
         for (int step = 1; step <= 3; step++) {
-          double[] gradients = Numbers.ordinary(random, kind.gradients(), length);
+          double[] gradients = Numbers.ordinary(random, form.gradients(), length);
           gradients[0] = 0.5;
           for (Parameters each : List.of(ours, theirs)) {
             each.get("p").gradients().copyFrom(gradients);
           }
           double[] before = ours.get("p").values().toDoubles();
-          double factor = ReferenceClip.factor(kind.values(), CLIP, EPS, before, gradients, 1);
+          double factor = ReferenceClip.factor(form.values(), CLIP, EPS, before, gradients, 1);
           assertTrue(factor < 1, "it is clipped");
           optimizer.step();
           twin.step(factor);
-          String where = kind + ", " + rule + ", step " + step + ", length " + length;
+          String where = form + ", " + rule + ", step " + step + ", length " + length;
           assertSame(theirs, twin, ours, optimizer, where);
         }
       }
     }
   }
 
-  private static Parameters parameters(
-      Device device, MixedPrecisionTest.Kind kind, double[] values) {
+  private static Parameters parameters(Device device, StoredForm form, double[] values) {
     return Parameters.on(device)
-        .gradientType(kind.gradients())
-        .add("p", kind.values(), Numbers.floats(values))
+        .gradientType(form.gradients())
+        .add("p", form.values(), Numbers.floats(values))
         .build();
   }
 
-  private static OptimizerBuilder mixed(
-      Parameters parameters, MixedPrecisionTest.Kind kind, UpdateRule rule) {
+  private static OptimizerBuilder mixed(Parameters parameters, StoredForm form, UpdateRule rule) {
     OptimizerBuilder builder =
         Optimizer.of(parameters)
             .rule(rule)
             .learningRate(RATE)
-            .masterWeights(kind.masters())
-            .stateType(kind.state(), 0)
-            .rounding(kind.rounding(), 7);
-    return kind.masters() == MasterWeights.NONE ? builder : builder.average(0.9);
+            .masterWeights(form.masters())
+            .stateType(form.state(), 0)
+            .rounding(form.rounding(), 7);
+    return form.masters() == MasterWeights.NONE ? builder : builder.average(0.9);
   }
 
   private static void assertSame(

@@ -85,6 +85,16 @@ public final class Numbers {
     return (short) (sign | ((biased << fractionBits) + scaled));
   }
 
+  /** The largest finite value of a type. */
+  public static double largest(ElementType type) {
+    return switch (type) {
+      case FLOAT64 -> Double.MAX_VALUE;
+      case FLOAT32 -> Float.MAX_VALUE;
+      case FLOAT16 -> 65504;
+      case BFLOAT16 -> 0x1.fep127;
+    };
+  }
+
   /** Values of everyday magnitudes, an eighth of them zero. */
   public static double[] ordinary(SplittableRandom random, ElementType type, int length) {
     double[] values = new double[length];

@@ -40,7 +40,16 @@ public final class ReferenceNorm {
 
   /** Likewise another norm. */
   public static double of(ElementType type, Norm norm, List<double[]> tensors) {
-    return new ReferenceNorm(type, norm).root(tensors);
+    return new ReferenceNorm(type, norm).root(tensors, 1);
+  }
+
+  /**
+   * The norm of gradients times a gradient scale.
+   *
+   * @param scale a power of two
+   */
+  public static double scaled(ElementType type, List<double[]> tensors, double scale) {
+    return new ReferenceNorm(type, Norm.L2).root(tensors, scale);
   }
 
   /** The sum of a leaf of at most 4096 elements. */
@@ -60,7 +69,7 @@ public final class ReferenceNorm {
     return ratio > 1 ? 1 : ratio;
   }
 
-  private double root(List<double[]> tensors) {
+  private double root(List<double[]> tensors, double scale) {
     if (norm == Norm.MAX) {
       return tensors.stream().flatMapToDouble(Arrays::stream).map(Math::abs).reduce(0, Math::max);
     }
@@ -72,7 +81,7 @@ public final class ReferenceNorm {
     }
     Sum sum = combine(leaves);
     double root = norm == Norm.L1 ? sum.value : a.root(sum.value);
-    return a.round(Math.scalb(root, sum.exponent));
+    return a.round(Math.scalb(root, sum.exponent) * scale);
   }
 
   private Sum leaf(double[] elements) {

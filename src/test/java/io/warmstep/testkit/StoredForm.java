@@ -8,6 +8,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.Rounding;
 import io.warmstep.StateType;
+import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import java.util.List;
@@ -52,6 +53,27 @@ public record StoredForm(
         new StoredForm(float16, float32, none, StateType.BFLOAT16, Rounding.NEAREST),
         new StoredForm(float32, bfloat16, none, StateType.BFLOAT16, Rounding.STOCHASTIC),
         new StoredForm(float32, float16, none, StateType.INT8, Rounding.STOCHASTIC));
+  }
+
+  /** Whether a rule can be stored so, and each choice makes a difference to it. */
+  public boolean canHave(UpdateRule rule) {
+    boolean narrows = rule.stateSlots().stream().anyMatch(this::isNarrow);
+    boolean roundsState =
+        rule.stateSlots().stream()
+            .anyMatch(
+                slot ->
+                    isNarrow(slot)
+                        && (state == StateType.BFLOAT16
+                            || slot.content() == StateSlot.Content.SQUARE));
+    boolean roundsValues = values == ElementType.BFLOAT16 && masters != MasterWeights.EXACT;
+    return !rule.isOfOneType()
+        && (state == StateType.FLOAT32 || narrows)
+        && (rounding == Rounding.NEAREST || roundsState || roundsValues);
+  }
+
+  /** Whether a slot is not in float32. */
+  public boolean isNarrow(StateSlot slot) {
+    return state != StateType.FLOAT32 && slot.isAverage();
   }
 
   /** One large parameter and one of a few elements, whose state is in fewer bits too. */
