@@ -97,7 +97,7 @@ class CudaWaitTest extends SimulatedTest {
   @ParameterizedTest
   @MethodSource("rulesAndForms")
   void aStepWaitsForNothingHoweverNumbersAreStored(UpdateRule rule, StoredForm form) {
-    int phases = rule.sums().isPresent() ? 3 : 1;
+    long phases = rule.sums().isPresent() ? 3 : 1;
     try (Device device = Devices.require("cuda");
         Parameters parameters = form.parameters(device, 5000);
         Optimizer optimizer = form.optimizer(parameters, rule)) {

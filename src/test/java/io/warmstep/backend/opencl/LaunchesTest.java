@@ -175,7 +175,7 @@ class LaunchesTest {
   @MethodSource("rulesAndForms")
   void howeverNumbersAreStored(UpdateRule rule, StoredForm form) {
     CountingContext context = CountingContext.create();
-    try (Device device = TestDevices.of(OpenClDevice.over(context, Shape.ofProcessor(8, 4)));
+    try (Device device = TestDevices.of(OpenClDevice.over(context, WorkShape.ofProcessor(8, 4)));
         Parameters parameters = form.parameters(device, 5000);
         Optimizer optimizer = form.optimizer(parameters, rule)) {
       optimizer.step(); // the next one asks whether it happened, which the average starts with
