@@ -294,7 +294,7 @@ class BenchCommandTest {
         lines.stream()
             .skip(2)
             .takeWhile(line -> line.startsWith(" "))
-            .map(line -> line.strip().split(" ")[0])
+            .map(line -> line.strip().split(" ", -1)[0])
             .toList();
     assertTrue(rows.containsAll(List.of(measured.split(","))), out.toString());
     List<String> named = new ArrayList<>();

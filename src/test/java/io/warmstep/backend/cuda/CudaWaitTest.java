@@ -108,7 +108,7 @@ class CudaWaitTest extends SimulatedTest {
       for (int step = 0; step < 5; step++) {
         optimizer.step();
       }
-      assertEquals(5 * (3 + phases), CudaSim.launches() - launches);
+      assertEquals(5L * (3 + phases), CudaSim.launches() - launches);
       assertEquals(0, CudaSim.waits() - waits);
       assertEquals(7, optimizer.stepCount());
       assertEquals(1, CudaSim.waits() - waits, "to learn of the steps");

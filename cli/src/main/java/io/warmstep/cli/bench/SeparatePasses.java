@@ -35,7 +35,7 @@ final class SeparatePasses implements AutoCloseable {
 
   private static final int LANES = 8;
 
-  private static final int MOST_ELEMENTS = Integer.MAX_VALUE - 8;
+  private static final int MAX_ELEMENTS = Integer.MAX_VALUE - 8;
 
   /** Of parameters as the model has them. */
   private final Storage storage;
@@ -171,8 +171,8 @@ final class SeparatePasses implements AutoCloseable {
           type,
           type);
     }
-    return work.elements() > MOST_ELEMENTS
-        ? "they are of no more than " + MOST_ELEMENTS + " parameters"
+    return work.elements() > MAX_ELEMENTS
+        ? "they are of no more than " + MAX_ELEMENTS + " parameters"
         : null;
   }
 
