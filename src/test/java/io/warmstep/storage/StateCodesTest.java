@@ -60,6 +60,64 @@ class StateCodesTest {
     }
   }
 
+  /** Numbers from one range for as long as a group or two. */
+  private static float[] ranges(SplittableRandom random, int length) {
+    float[] corners = {
+      0,
+      -0f,
+      Float.NaN,
+      Float.POSITIVE_INFINITY,
+      Float.NEGATIVE_INFINITY,
+      Float.MAX_VALUE,
+      -Float.MAX_VALUE,
+      Float.MIN_VALUE,
+      0x1p126f,
+      -0x1.000002p126f,
+      0x1.fep63f,
+      0x1p127f
+    };
+    float[] values = new float[length];
+    int range = 0;
+    float scale = 0;
+    for (int i = 0; i < length; i++) {
+      if (i % 48 == 0) {
+        range = random.nextInt(6);
+        scale = (float) Math.scalb(1 + random.nextDouble(), random.nextInt(-149, 128));
+      }
+      float corner = corners[random.nextInt(corners.length)];
+      int code = random.nextInt(128);
+      float ofCode = scale * (code + random.nextInt(2) / 2f) / (254 - code);
+      values[i] =
+          switch (range) {
+            case 0 -> random.nextInt(40) == 0 ? corner : (float) random.nextGaussian();
+            case 1 -> random.nextInt(3) == 0 ? corner : 0;
+            case 2 -> scale * (float) random.nextGaussian();
+            case 3 -> Math.nextAfter(ofCode, random.nextInt(-1, 2));
+            case 4 -> scale * (float) Math.pow(random.nextInt(254) / 253.0, 8);
+            default -> (float) Math.scalb(2 * random.nextDouble() - 1, 128);
+          };
+    }
+    return values;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 29, 64, 1023, 1025, 40_003})
+  void areThoseOfTheReferenceInAnyRange(int length) {
+    SplittableRandom random = new SplittableRandom(length);
+    for (int trial = 0; trial < 10; trial++) {
+      float[] values = ranges(random, length);
+      double[] numbers = Numbers.doubles(values);
+      int[] bits = random.ints(length, 0, 1 << 16).toArray();
+      Arrays.setAll(bits, i -> random.nextInt(8) == 0 ? bits[i] % 2 * 0xffff : bits[i]);
+      double[] moments = ReferenceCodes.moments(numbers);
+      Bits.assertSame(moments, Numbers.doubles(roundTrip(values, false, null)), () -> "moments");
+      double[] nearest = ReferenceCodes.squares(numbers, null);
+      Bits.assertSame(nearest, Numbers.doubles(roundTrip(values, true, null)), () -> "squares");
+      double[] rounded = ReferenceCodes.squares(numbers, i -> bits[i]);
+      Bits.assertSame(rounded, Numbers.doubles(roundTrip(values, true, bits)), () -> "random");
+    }
+  }
+
   @Test
   void errorsAreBounded() {
     SplittableRandom random = new SplittableRandom(7);
