@@ -11,6 +11,8 @@
  *
  *   WS_AVERAGES   if an average of the parameters is kept, in float32
  *
+ *   WS_DRAWN      if a work-item draws the random numbers of a whole run of elements at once
+ *
  * and has arguments for what masters keep beside the parameters, and for the key of the random
  * numbers. The arithmetic is float32.
  */
@@ -36,15 +38,37 @@ typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
 #define WS_REST_bfloat16_master24_random uchar
 #define WS_REST_float16_master float
 
+#define WS_IS_RANDOM_float32 0
+#define WS_IS_RANDOM_float16 0
+#define WS_IS_RANDOM_bfloat16 0
+#define WS_IS_RANDOM_bfloat16_random 1
+#define WS_IS_RANDOM_bfloat16_master 0
+#define WS_IS_RANDOM_bfloat16_master24 0
+#define WS_IS_RANDOM_bfloat16_master24_random 1
+#define WS_IS_RANDOM_float16_master 0
+#define WS_IS_RANDOM_int8_moment 0
+#define WS_IS_RANDOM_int8_square 0
+#define WS_IS_RANDOM_int8_square_random 1
+
 #define WS_TO_BYTES WS_JOIN(convert_uchar, WS_LANES)
 
-/* What random numbers follow from, but for the operand and the element, which is counted from first. */
+/* Elements of a run, and outputs of the generator that they share. */
+#define WS_RUN_LENGTH 2048
+#define WS_RUN_OUTPUTS 256
+
+/*
+ * What random numbers follow from, but for the operand and the element, which is counted from first, a
+ * multiple of WS_RUN_LENGTH. With WS_DRAWN also what was drawn of the run, in a row for each operand.
+ */
 typedef struct {
   uint key0;
   uint key1;
   uint parameter;
   uint step;
   long first;
+#ifdef WS_DRAWN
+  ushort (*drawn)[WS_RUN_LENGTH];
+#endif
 } ws_source;
 
 /* 8 bits each, as storage.h has 16. */
@@ -82,27 +106,16 @@ WS_INLINE void ws_store_bytes(global uchar *a, ws_unit unit, ws_words words) {
 }
 
 /*
- * Philox4x32-10 (Salmon et al. 2011): 16 bits for each lane. Of each run of 2048 elements from a
- * parameter's first, the eight that are 256 apart share one output.
+ * Philox4x32-10 (Salmon et al. 2011): 16 bits for each element. Of each run of 2048 elements from a
+ * parameter's first, the eight that are 256 apart share one output. Here an output for each lane, by
+ * the words of its number.
  */
-WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {
-  uint lanes[WS_LANES];
-  uint low[WS_LANES], high[WS_LANES];
-  ws_words place, c0, c1, c2, c3, word;
+WS_INLINE void ws_philox(
+    ws_source source, uint operand, ws_words low, ws_words high, ws_words *output) {
+  ws_words c0 = low, c1 = high | operand << 24;
+  ws_words c2 = (ws_words)source.parameter, c3 = (ws_words)source.step;
   uint k0 = source.key0, k1 = source.key1;
   int i;
-  for (i = 0; i < WS_LANES; i++) {
-    ulong element = (ulong)(source.first + at + i);
-    ulong block = (element >> 11) * 256 + (element & 255);
-    low[i] = (uint)block;
-    high[i] = (uint)(block >> 32) | operand << 24;
-    lanes[i] = (uint)(element >> 8) & 7u;
-  }
-  place = WS_VLOAD(0, lanes);
-  c0 = WS_VLOAD(0, low);
-  c1 = WS_VLOAD(0, high);
-  c2 = (ws_words)source.parameter;
-  c3 = (ws_words)source.step;
   for (i = 0; i < 10; i++) {
     ws_words high0 = mul_hi(c0, (ws_words)0xD2511F53u), low0 = c0 * 0xD2511F53u;
     ws_words high1 = mul_hi(c2, (ws_words)0xCD9E8D57u), low1 = c2 * 0xCD9E8D57u;
@@ -113,9 +126,52 @@ WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  word = place < 2u ? c0 : place < 4u ? c1 : place < 6u ? c2 : c3;
+  output[0] = c0;
+  output[1] = c1;
+  output[2] = c2;
+  output[3] = c3;
+}
+
+#ifdef WS_DRAWN
+/* Draws for the elements from `at`, where a run begins, to its end or, if that is before, `length`. */
+WS_INLINE void ws_draw(ws_source source, uint operand, long at, long length) {
+  ulong outputs = (ulong)(source.first + at) / WS_RUN_LENGTH * WS_RUN_OUTPUTS; /* before the run's */
+  ushort *drawn = source.drawn[operand];
+  int i, j;
+  for (i = 0; i < WS_RUN_OUTPUTS && i < length - at; i += WS_LANES) {
+    ws_words output[4];
+    ws_philox(
+        source, operand, (uint)outputs + i + WS_VLOAD(0, ws_lane_numbers), (ws_words)(uint)(outputs >> 32),
+        output);
+    for (j = 0; j < 8; j++) {
+      ws_words word = output[j / 2] >> (uint)(j % 2 * 16);
+      WS_VSTORE(WS_TO_HALVES(word & 0xffffu), 0, drawn + j * WS_RUN_OUTPUTS + i);
+    }
+  }
+}
+
+WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {
+  return WS_TO_WORDS(WS_VLOAD(0, source.drawn[operand] + at % WS_RUN_LENGTH));
+}
+#else
+WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {
+  uint lanes[WS_LANES];
+  uint low[WS_LANES], high[WS_LANES];
+  ws_words place, word, output[4];
+  int i;
+  for (i = 0; i < WS_LANES; i++) {
+    ulong element = (ulong)(source.first + at + i);
+    ulong block = element / WS_RUN_LENGTH * WS_RUN_OUTPUTS + element % WS_RUN_OUTPUTS;
+    low[i] = (uint)block;
+    high[i] = (uint)(block >> 32);
+    lanes[i] = (uint)(element / WS_RUN_OUTPUTS) & 7u;
+  }
+  place = WS_VLOAD(0, lanes);
+  ws_philox(source, operand, WS_VLOAD(0, low), WS_VLOAD(0, high), output);
+  word = place < 2u ? output[0] : place < 4u ? output[1] : place < 6u ? output[2] : output[3];
   return word >> ((place & 1u) << 4) & 0xffffu;
 }
+#endif
 
 /* Each is rounded up or down. NaN and infinities pass, and the largest finite number is not crossed. */
 WS_INLINE ws_words ws_narrow_randomly(ws_lanes value, ws_words random) {

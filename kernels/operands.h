@@ -193,6 +193,11 @@ typedef ws_groups ws_groups_argument;
 #ifdef WS_CODED
 #define WS_HOLD_STATE(i) held[i][unit_of_group] = s[i];
 #endif
+/* Draws for an operand, if it is rounded at random. */
+#define WS_DRAW(kind, operand, at, length)        \
+  if (WS_JOIN(WS_IS_RANDOM_, kind)) {             \
+    ws_draw(source, operand, at, length);         \
+  }
 #define WS_MIXED_PARAMETERS , global WS_JOIN(WS_REST_, WS_STORED_VALUES) *rest
 #define WS_AVERAGE_PARAMETERS , global float *average
 #else

@@ -14,6 +14,8 @@
  *   WS_UNITS                               how many times a work-item does so
  *   WS_FACTORED                            if the first slot is kept as factors: see operands.h
  *   WS_MIXED                               if operands are stored in several ways: see mixed.h
+ *   WS_DRAWN                               if a work-item's tile is a run of elements that share random
+ *                                          numbers, and it draws them all at once: see mixed.h
  *   WS_TENSOR_FACTORS                      if gradients are clipped tensor by tensor: see clip.cl
  *   WS_AHEAD                               if the host does not wait for the step's outcome: see ahead.cl
  *   WS_MEASURED                            if the update is measured: see measure.h
@@ -36,6 +38,14 @@
   if (WS_SLOTS(options) > i && WS_WRITES(WS_STATE(i))) { \
     WS_STORE_SLOT(i, state##i, unit, s[i]); \
   }
+
+#ifdef WS_DRAWN
+#define WS_DRAW_VALUES WS_DRAW(WS_STORED_VALUES, 0u, at, segment[1])
+#define WS_DRAW_STATE(i)                                \
+  if (WS_WRITES(WS_STATE(i))) {                         \
+    WS_DRAW(WS_STORED_##i, i + 2u, at, segment[1]);     \
+  }
+#endif
 
 /* With codes the units of a group follow each other, and its state is stored after the last. */
 #ifdef WS_CODED
@@ -221,6 +231,12 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   source.parameter = (uint)segment[WS_SEGMENT - 2];
   source.first = segment[WS_SEGMENT - 1];
   source.step = (uint)numbers[WS_STEP_LOWER] | (uint)numbers[WS_STEP_UPPER] << 16;
+#ifdef WS_DRAWN
+  ushort drawn[WS_SLOTS_USED + 2][WS_RUN_LENGTH];
+  source.drawn = drawn;
+  WS_DRAW_VALUES
+  WS_EACH_SLOT(WS_DRAW_STATE)
+#endif
 #define WS_MIXED_ARGUMENTS                                                         \
   , rest + segment[WS_SEGMENT - 4], source, (WS_REAL)numbers[WS_AVERAGE_WEIGHT],   \
       average + segment[WS_SEGMENT - 3]

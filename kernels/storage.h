@@ -15,6 +15,8 @@ typedef ws_one ws_stored;
 #define WS_VLOAD WS_JOIN(vload, WS_LANES)
 #define WS_VSTORE WS_JOIN(vstore, WS_LANES)
 
+constant uint ws_lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 /* WS_LANES places from `at`, of which those before `from` and from `to` on are another's. */
 typedef struct {
   long at;

@@ -38,6 +38,10 @@
   if (WS_SUM_WRITES(WS_STATE(i))) {         \
     WS_STORE_SLOT(i, state##i, unit, s[i]); \
   }
+#define WS_DRAW_STATE(i)                        \
+  if (WS_SUM_WRITES(WS_STATE(i))) {             \
+    WS_DRAW(WS_STORED_##i, i + 2u, first, end); \
+  }
 #define WS_MOVE_STATE(i) state##i += segment[5 + i];
 
 /* What a segment ends with. */
@@ -150,11 +154,20 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     source.parameter = (uint)WS_PARAMETER_NUMBER;
     source.first = 0; /* what is added up over is never part of a parameter */
     source.step = (uint)numbers[WS_STEP_LOWER] | (uint)numbers[WS_STEP_UPPER] << 16;
+#ifdef WS_DRAWN
+    ushort drawn[WS_SLOTS_USED + 2][WS_RUN_LENGTH];
+    source.drawn = drawn;
+#endif
     for (first = start + WS_STRETCH * (long)get_local_id(0); first < end;
         first += WS_STRETCH * WS_LOCAL) {
 #ifdef WS_CODED
       WS_REAL held[WS_OF_RULE(_MAX_SLOTS)][WS_GROUP_UNITS];
       int unit_of_group;
+#endif
+#ifdef WS_DRAWN
+      if (first % WS_RUN_LENGTH == 0) {
+        WS_EACH_SLOT(WS_DRAW_STATE)
+      }
 #endif
       for (i = 0; i < WS_STRETCH / WS_LANES && first + i * WS_LANES < end; i++) {
         ws_unit unit = ws_unit_at(first + i * WS_LANES, length, aligned);

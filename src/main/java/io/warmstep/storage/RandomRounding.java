@@ -8,7 +8,9 @@ package io.warmstep.storage;
  * thread at a time.
  */
 public final class RandomRounding {
-  private static final int RUN = 2048;
+  /** Elements of a run, counted from a parameter's first. */
+  public static final int RUN = 2048;
+
   private static final int APART = 256;
 
   private final int[][] words = new int[4][APART];

@@ -200,6 +200,15 @@ final class OpenClSpan {
   long tiles(int lanes, long tileLength) {
     boolean mayMove = !isCoded && memories.stream().anyMatch(OpenClMemory::isBorrowed);
     long before = mayMove ? lanes - 1 : isAligned(lanes) ? offsets[0] % lanes : 0;
-    return Math.max((before + length + tileLength - 1) / tileLength, 1);
+    return tiles(before + length, tileLength);
+  }
+
+  /** The same where the first tile begins at the first element. */
+  long tiles(long tileLength) {
+    return tiles(length, tileLength);
+  }
+
+  private static long tiles(long length, long tileLength) {
+    return Math.max((length + tileLength - 1) / tileLength, 1);
   }
 }

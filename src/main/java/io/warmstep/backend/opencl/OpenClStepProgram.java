@@ -59,7 +59,8 @@ final class OpenClStepProgram implements StepProgram {
       Segments segments,
       OpenClSums sums, // or null
       OpenClTensorFactors tensorFactors, // or null
-      int lanes) {
+      int lanes,
+      boolean drawsRuns) { // of random numbers, from the first element of each span
     /** Whether spans of memory elsewhere, in one set of buffers, can take the members' place. */
     boolean canRebind(List<OpenClSpan> before, List<OpenClSpan> after) {
       List<Long> buffers = after.get(members.get(0)).handles();
@@ -76,7 +77,7 @@ final class OpenClStepProgram implements StepProgram {
       List<long[]> fields = new ArrayList<>();
       for (int i = 0; i < members.size(); i++) {
         OpenClSpan span = spans.get(members.get(i));
-        fields.add(fields(plan, i, span, span.isAligned(lanes)));
+        fields.add(fields(plan, i, span, isAligned(span)));
       }
       segments.rewrite(context, fields);
       setBuffers(kernel, spans.get(members.get(0)));
@@ -133,6 +134,10 @@ final class OpenClStepProgram implements StepProgram {
       return factorsArgument(span)
           + (span.factors == null ? 0 : 2)
           + (tensorFactors == null ? 0 : 1);
+    }
+
+    boolean isAligned(OpenClSpan span) {
+      return drawsRuns ? span.isAlignedAtStart(lanes) : span.isAligned(lanes);
     }
 
     /** What a segment has after the number of its first tile. */
@@ -284,7 +289,8 @@ final class OpenClStepProgram implements StepProgram {
     boolean isDouble = type == ElementType.FLOAT64;
     int lanes = programs.shape().lanes(type);
     OpenClSpan first = spans.get(members.get(0));
-    int tileLength = programs.shape().tileLength(type, first.isCoded);
+    int tileLength = programs.tileLength(type, key.encodings);
+    boolean drawsRuns = programs.drawsRuns(key.encodings);
     Segments segments = resources.add(segments(first));
     Kernel kernel = resources.add(kernel(rule, key, first, false));
     List<OpenClSpan> tensors = members.stream().map(spans::get).toList();
@@ -301,11 +307,21 @@ final class OpenClStepProgram implements StepProgram {
             : null;
     Launch launch =
         new Launch(
-            rule, kernel, shared, isDouble, key, members, segments, sums, tensorFactors, lanes);
+            rule,
+            kernel,
+            shared,
+            isDouble,
+            key,
+            members,
+            segments,
+            sums,
+            tensorFactors,
+            lanes,
+            drawsRuns);
     for (int i = 0; i < tensors.size(); i++) {
       OpenClSpan span = tensors.get(i);
-      segments.add(
-          span.tiles(lanes, tileLength), launch.fields(plan, i, span, span.isAligned(lanes)));
+      long tiles = drawsRuns ? span.tiles(tileLength) : span.tiles(lanes, tileLength);
+      segments.add(tiles, launch.fields(plan, i, span, launch.isAligned(span)));
     }
     segments.upload(device.context());
     setArguments(launch, kernel, segments, first);

@@ -121,7 +121,7 @@ final class Programs implements AutoCloseable {
     int units =
         isMeasured
             ? UpdateTiles.TILE / (shape.lanes(type) * local)
-            : shape.stepUnits(type, isCoded);
+            : shape.stepUnits(type, isCoded, drawsRuns(encodings));
     String options =
         options(isMixed ? type.arithmetic() : type, local)
             + " -DWS_UNITS="
@@ -135,7 +135,23 @@ final class Programs implements AutoCloseable {
     return kernel("step.cl", rule.kernel(), options, "ws_step", local);
   }
 
-  private static String mixedOptions(List<String> encodings) {
+  /** Elements that a work-group of the update works on. */
+  int tileLength(ElementType type, List<String> encodings) {
+    return shape.lanes(type)
+        * shape.stepLocal()
+        * shape.stepUnits(type, isCoded(encodings), drawsRuns(encodings));
+  }
+
+  /**
+   * Whether tiles are runs of elements that share random numbers, which a processor's work-item
+   * draws at once.
+   */
+  boolean drawsRuns(List<String> encodings) {
+    return shape.isOfProcessor()
+        && encodings.stream().anyMatch(encoding -> encoding.endsWith("_random"));
+  }
+
+  private String mixedOptions(List<String> encodings) {
     StringBuilder options = new StringBuilder();
     for (int i = 0; i < encodings.size(); i++) {
       String operand = i == 0 ? "VALUES" : i == 1 ? "GRADIENTS" : Integer.toString(i - 2);
@@ -143,7 +159,10 @@ final class Programs implements AutoCloseable {
     }
     return options.isEmpty()
         ? ""
-        : " -DWS_MIXED" + (isCoded(encodings) ? " -DWS_CODED" : "") + options;
+        : " -DWS_MIXED"
+            + (isCoded(encodings) ? " -DWS_CODED" : "")
+            + (drawsRuns(encodings) ? " -DWS_DRAWN" : "")
+            + options;
   }
 
   private static boolean isCoded(List<String> encodings) {

@@ -2,6 +2,7 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.UpdateTiles;
+import io.warmstep.storage.RandomRounding;
 import io.warmstep.storage.StateCodes;
 
 /**
@@ -62,14 +63,16 @@ record WorkShape(int floatLanes, int doubleLanes, int stepLocal, int stepUnits, 
     return type == ElementType.FLOAT64 ? doubleLanes : floatLanes;
   }
 
-  /** How many times a work-item of the update works on its lanes: with codes, on whole groups. */
-  int stepUnits(ElementType type, boolean isCoded) {
-    return isCoded ? Math.max(stepUnits, StateCodes.GROUP / lanes(type)) : stepUnits;
-  }
-
-  /** Elements that a work-group of the update works on. */
-  int tileLength(ElementType type, boolean isCoded) {
-    return lanes(type) * stepLocal * stepUnits(type, isCoded);
+  /**
+   * How many times a work-item of the update works on its lanes.
+   *
+   * @param isCoded whether state is stored as codes, of which a work-item has whole groups
+   * @param drawsRuns whether it draws random numbers for a tile at once, which is a run of elements
+   *     that share them
+   */
+  int stepUnits(ElementType type, boolean isCoded, boolean drawsRuns) {
+    int units = drawsRuns ? RandomRounding.RUN / lanes(type) : stepUnits;
+    return isCoded ? Math.max(units, StateCodes.GROUP / lanes(type)) : units;
   }
 
   /**
