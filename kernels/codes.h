@@ -5,8 +5,6 @@
  */
 #define WS_GROUP 32
 #define WS_GROUP_UNITS (WS_GROUP / WS_LANES)
-typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
-#define WS_TO_BYTES WS_JOIN(convert_uchar, WS_LANES)
 #define WS_TO_LANES WS_JOIN(convert_float, WS_LANES)
 
 /* The scale of a group of a parameter. */
@@ -33,7 +31,7 @@ WS_INLINE void ws_store_codes(global ushort *state, ws_unit unit, ws_words codes
   uchar lanes[WS_LANES];
   int i;
   if (unit.to == WS_LANES) {
-    WS_VSTORE(bytes, 0, a + unit.at);
+    WS_VSTORE_BYTES(bytes, a + unit.at);
     return;
   }
   WS_VSTORE(bytes, 0, lanes);
@@ -60,15 +58,25 @@ WS_INLINE ws_lanes ws_decode_square(ws_words codes, float scale) {
   return WS_AS_LANES(codes == 255u ? (ws_words)0x7fc00000u : bits);
 }
 
-/* What a lane counts for in its group: its magnitude, unless it is infinite or another's. */
-WS_INLINE uint ws_group_largest(uint largest, ws_lanes x, ws_unit unit) {
-  uint lanes[WS_LANES];
-  int i;
-  WS_VSTORE(WS_AS_WORDS(x) & 0x7fffffffu, 0, lanes);
-  for (i = 0; i < WS_LANES; i++) {
-    largest = i < unit.to && lanes[i] < 0x7f800000u ? max(largest, lanes[i]) : largest;
-  }
-  return largest;
+/* What lanes count for in their group: their magnitudes, unless infinite or another's. */
+WS_INLINE ws_words ws_group_largest(ws_words largest, ws_lanes x, ws_unit unit) {
+  ws_words magnitude = WS_AS_WORDS(x) & 0x7fffffffu;
+  ws_words within = WS_VLOAD(0, ws_lane_numbers) < (uint)unit.to ? magnitude : (ws_words)0u;
+  return max(largest, within < 0x7f800000u ? within : (ws_words)0u);
+}
+
+/* The largest of the lanes. */
+WS_INLINE uint ws_largest_lane(ws_words x) {
+#if WS_LANES == 16
+  uint8 eight = max(x.lo, x.hi);
+  uint4 four = max(eight.lo, eight.hi);
+#elif WS_LANES == 8
+  uint4 four = max(x.lo, x.hi);
+#else
+  uint4 four = x;
+#endif
+  uint2 two = max(four.lo, four.hi);
+  return max(two.x, two.y);
 }
 
 WS_INLINE ws_words ws_encode_moment(ws_lanes x, float scale) {
@@ -97,12 +105,13 @@ WS_INLINE ws_words ws_encode_square(ws_lanes root, float scale, ws_lanes thresho
 /* A group of a slot, of which each unit has its lanes of x. */
 WS_INLINE void ws_store_moments(
     global ushort *state, long at, long length, const ws_lanes *x) {
-  uint largest = 0, word;
+  ws_words largest = 0;
+  uint word;
   int i;
   for (i = 0; i < WS_GROUP_UNITS && at + i * WS_LANES < length; i++) {
     largest = ws_group_largest(largest, x[i], ws_unit_at(at + i * WS_LANES, length, 0));
   }
-  word = min((largest + 0x7fffu) >> 15, 0xfd00u);
+  word = min((ws_largest_lane(largest) + 0x7fffu) >> 15, 0xfd00u);
   WS_SCALE_OF(state, at, length) = (ushort)word;
   for (i = 0; i < WS_GROUP_UNITS && at + i * WS_LANES < length; i++) {
     ws_unit unit = ws_unit_at(at + i * WS_LANES, length, 0);
@@ -114,13 +123,14 @@ WS_INLINE void ws_store_squares(
     global ushort *state, long at, long length, const ws_lanes *x, ws_source source,
     uint operand, int randomly) {
   ws_lanes roots[WS_GROUP_UNITS];
-  uint largest = 0, word;
+  ws_words largest = 0;
+  uint word;
   int i;
   for (i = 0; i < WS_GROUP_UNITS && at + i * WS_LANES < length; i++) {
     roots[i] = sqrt(x[i]);
     largest = ws_group_largest(largest, roots[i], ws_unit_at(at + i * WS_LANES, length, 0));
   }
-  word = min((largest + 0x7fffu) >> 15, 0xbeffu);
+  word = min((ws_largest_lane(largest) + 0x7fffu) >> 15, 0xbeffu);
   WS_SCALE_OF(state, at, length) = (ushort)word;
   for (i = 0; i < WS_GROUP_UNITS && at + i * WS_LANES < length; i++) {
     ws_unit unit = ws_unit_at(at + i * WS_LANES, length, 0);

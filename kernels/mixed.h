@@ -16,8 +16,6 @@
  * and has arguments for what masters keep beside the parameters, and for the key of the random
  * numbers. The arithmetic is float32.
  */
-typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
-
 #define WS_ELEMENT_float32 float
 #define WS_ELEMENT_float16 ushort
 #define WS_ELEMENT_bfloat16 ushort
@@ -50,8 +48,6 @@ typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
 #define WS_IS_RANDOM_int8_square 0
 #define WS_IS_RANDOM_int8_square_random 1
 
-#define WS_TO_BYTES WS_JOIN(convert_uchar, WS_LANES)
-
 /* Elements of a run, and outputs of the generator that they share. */
 #define WS_RUN_LENGTH 2048
 #define WS_RUN_OUTPUTS 256
@@ -67,7 +63,7 @@ typedef struct {
   uint step;
   long first;
 #ifdef WS_DRAWN
-  ushort (*drawn)[WS_RUN_LENGTH];
+  ws_half_lanes (*drawn)[WS_RUN_LENGTH / WS_LANES];
 #endif
 } ws_source;
 
@@ -93,7 +89,7 @@ WS_INLINE void ws_store_bytes(global uchar *a, ws_unit unit, ws_words words) {
     if (unit.aligned) {
       *(global ws_bytes *)(a + unit.at) = bytes;
     } else {
-      WS_VSTORE(bytes, 0, a + unit.at);
+      WS_VSTORE_BYTES(bytes, a + unit.at);
     }
     return;
   }
@@ -104,6 +100,30 @@ WS_INLINE void ws_store_bytes(global uchar *a, ws_unit unit, ws_words words) {
     }
   }
 }
+
+/*
+ * Upper words of products with a number. PoCL takes mul_hi apart into products of 16 bits, but has an
+ * instruction for the products of every second lane.
+ */
+#ifdef WS_DRAWN
+#if WS_LANES == 16
+typedef ulong8 ws_pairs;
+#define WS_AS_PAIRS as_ulong8
+#elif WS_LANES == 8
+typedef ulong4 ws_pairs;
+#define WS_AS_PAIRS as_ulong4
+#else
+typedef ulong2 ws_pairs;
+#define WS_AS_PAIRS as_ulong2
+#endif
+WS_INLINE ws_words ws_upper_product(ws_words x, uint y) {
+  ws_pairs lower = (WS_AS_PAIRS(x) & 0xffffffffUL) * (ulong)y;
+  ws_pairs upper = (WS_AS_PAIRS(x) >> 32) * (ulong)y;
+  return WS_AS_WORDS(lower >> 32 | (upper & 0xffffffff00000000UL));
+}
+#else
+#define ws_upper_product(x, y) mul_hi(x, (ws_words)(y))
+#endif
 
 /*
  * Philox4x32-10 (Salmon et al. 2011): 16 bits for each element. Of each run of 2048 elements from a
@@ -117,8 +137,8 @@ WS_INLINE void ws_philox(
   uint k0 = source.key0, k1 = source.key1;
   int i;
   for (i = 0; i < 10; i++) {
-    ws_words high0 = mul_hi(c0, (ws_words)0xD2511F53u), low0 = c0 * 0xD2511F53u;
-    ws_words high1 = mul_hi(c2, (ws_words)0xCD9E8D57u), low1 = c2 * 0xCD9E8D57u;
+    ws_words high0 = ws_upper_product(c0, 0xD2511F53u), low0 = c0 * 0xD2511F53u;
+    ws_words high1 = ws_upper_product(c2, 0xCD9E8D57u), low1 = c2 * 0xCD9E8D57u;
     c0 = high1 ^ c1 ^ k0;
     c1 = low1;
     c2 = high0 ^ c3 ^ k1;
@@ -136,7 +156,7 @@ WS_INLINE void ws_philox(
 /* Draws for the elements from `at`, where a run begins, to its end or, if that is before, `length`. */
 WS_INLINE void ws_draw(ws_source source, uint operand, long at, long length) {
   ulong outputs = (ulong)(source.first + at) / WS_RUN_LENGTH * WS_RUN_OUTPUTS; /* before the run's */
-  ushort *drawn = source.drawn[operand];
+  ws_half_lanes *drawn = source.drawn[operand];
   int i, j;
   for (i = 0; i < WS_RUN_OUTPUTS && i < length - at; i += WS_LANES) {
     ws_words output[4];
@@ -145,13 +165,13 @@ WS_INLINE void ws_draw(ws_source source, uint operand, long at, long length) {
         output);
     for (j = 0; j < 8; j++) {
       ws_words word = output[j / 2] >> (uint)(j % 2 * 16);
-      WS_VSTORE(WS_TO_HALVES(word & 0xffffu), 0, drawn + j * WS_RUN_OUTPUTS + i);
+      drawn[(j * WS_RUN_OUTPUTS + i) / WS_LANES] = WS_TO_HALVES(word & 0xffffu);
     }
   }
 }
 
 WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {
-  return WS_TO_WORDS(WS_VLOAD(0, source.drawn[operand] + at % WS_RUN_LENGTH));
+  return WS_TO_WORDS(source.drawn[operand][at % WS_RUN_LENGTH / WS_LANES]);
 }
 #else
 WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {

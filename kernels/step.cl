@@ -232,7 +232,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
   source.first = segment[WS_SEGMENT - 1];
   source.step = (uint)numbers[WS_STEP_LOWER] | (uint)numbers[WS_STEP_UPPER] << 16;
 #ifdef WS_DRAWN
-  ushort drawn[WS_SLOTS_USED + 2][WS_RUN_LENGTH];
+  ws_half_lanes drawn[WS_SLOTS_USED + 2][WS_RUN_LENGTH / WS_LANES];
   source.drawn = drawn;
   WS_DRAW_VALUES
   WS_EACH_SLOT(WS_DRAW_STATE)

@@ -72,12 +72,25 @@ WS_INLINE void ws_store_state(global ws_one *a, ws_unit unit, ws_lanes value) {
 typedef WS_JOIN(uint, WS_LANES) ws_words;
 typedef WS_JOIN(int, WS_LANES) ws_flags;
 typedef WS_JOIN(ushort, WS_LANES) ws_half_lanes;
+typedef WS_JOIN(uchar, WS_LANES) ws_bytes;
 
 #define WS_AS_WORDS WS_JOIN(as_uint, WS_LANES)
 #define WS_AS_FLAGS WS_JOIN(as_int, WS_LANES)
 #define WS_AS_LANES WS_JOIN(as_float, WS_LANES)
 #define WS_TO_WORDS WS_JOIN(convert_uint, WS_LANES)
 #define WS_TO_HALVES WS_JOIN(convert_ushort, WS_LANES)
+#define WS_TO_BYTES WS_JOIN(convert_uchar, WS_LANES)
+
+/* To places that need not be aligned. Of vstore PoCL makes a store for each of such short elements. */
+#if WS_LOCAL == 1
+typedef struct __attribute__((packed)) { ws_half_lanes lanes; } ws_packed_halves;
+typedef struct __attribute__((packed)) { ws_bytes lanes; } ws_packed_bytes;
+#define WS_VSTORE_HALVES(value, to) ((global ws_packed_halves *)(to))->lanes = (value)
+#define WS_VSTORE_BYTES(value, to) ((global ws_packed_bytes *)(to))->lanes = (value)
+#else
+#define WS_VSTORE_HALVES(value, to) WS_VSTORE(value, 0, to)
+#define WS_VSTORE_BYTES(value, to) WS_VSTORE(value, 0, to)
+#endif
 
 /* 16 bits each. Places that are another's read as zero and are not written. */
 WS_INLINE ws_words ws_load_halves(global const ushort *a, ws_unit unit) {
@@ -101,7 +114,7 @@ WS_INLINE void ws_store_halves(global ushort *a, ws_unit unit, ws_words words) {
     if (unit.aligned) {
       *(global ws_half_lanes *)(a + unit.at) = halves;
     } else {
-      WS_VSTORE(halves, 0, a + unit.at);
+      WS_VSTORE_HALVES(halves, a + unit.at);
     }
     return;
   }

@@ -155,7 +155,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     source.first = 0; /* what is added up over is never part of a parameter */
     source.step = (uint)numbers[WS_STEP_LOWER] | (uint)numbers[WS_STEP_UPPER] << 16;
 #ifdef WS_DRAWN
-    ushort drawn[WS_SLOTS_USED + 2][WS_RUN_LENGTH];
+    ws_half_lanes drawn[WS_SLOTS_USED + 2][WS_RUN_LENGTH / WS_LANES];
     source.drawn = drawn;
 #endif
     for (first = start + WS_STRETCH * (long)get_local_id(0); first < end;
