@@ -163,7 +163,7 @@ WS_INLINE void ws_draw(ws_source source, uint operand, long at, long length) {
     ws_philox(
         source, operand, (uint)outputs + i + WS_VLOAD(0, ws_lane_numbers), (ws_words)(uint)(outputs >> 32),
         output);
-    for (j = 0; j < 8; j++) {
+    _Pragma("unroll") for (j = 0; j < 8; j++) {
       ws_words word = output[j / 2] >> (uint)(j % 2 * 16);
       drawn[(j * WS_RUN_OUTPUTS + i) / WS_LANES] = WS_TO_HALVES(word & 0xffffu);
     }
@@ -171,7 +171,7 @@ WS_INLINE void ws_draw(ws_source source, uint operand, long at, long length) {
 }
 
 WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {
-  return WS_TO_WORDS(source.drawn[operand][at % WS_RUN_LENGTH / WS_LANES]);
+  return WS_TO_WORDS(source.drawn[operand][(uint)at % WS_RUN_LENGTH / WS_LANES]);
 }
 #else
 WS_INLINE ws_words ws_random(ws_source source, uint operand, long at) {

@@ -3,8 +3,12 @@ package io.warmstep.backend.opencl;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
+import io.warmstep.Rounding;
+import io.warmstep.StateType;
 import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.TestDevices;
@@ -16,6 +20,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,8 +31,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Results do not depend on the shape of the work: every width of vectors and of work-groups. */
 @Tag("opencl")
 class WorkShapesTest {
-  /** Two leaves of the norm, a tile with a tail, and less than a vector. */
-  private static final int[] LENGTHS = {4096 + 203, 1, 70};
+  /**
+   * Two leaves of the norm, a tile with a tail, less than a vector, and an odd place to begin at.
+   */
+  private static final int[] LENGTHS = {4096 + 203, 1, 70, 2048 + 37};
 
   private static final Adam RULE = Adam.adam().amsgrad(true).weightDecay(0.01);
 
@@ -57,10 +65,38 @@ class WorkShapesTest {
   void haveTheBitsOfTheProcessor(WorkShape shape, ElementType type) {
     double[] expected;
     try (Device cpu = Devices.cpu(1)) {
-      expected = train(cpu, type);
+      expected = train(cpu, type, builder -> builder);
     }
     try (Device device = TestDevices.of(OpenClTestDevices.open(shape))) {
-      Bits.assertSame(expected, train(device, type), () -> shape + ", " + type);
+      Bits.assertSame(expected, train(device, type, builder -> builder), () -> shape + ", " + type);
+    }
+  }
+
+  /** Each shape with one or the other; codes differ with the width of vectors. */
+  static Stream<Arguments> shapesAndMasters() {
+    return IntStream.range(0, SHAPES.size())
+        .mapToObj(
+            i ->
+                Arguments.of(
+                    SHAPES.get(i), i % 2 == 0 ? MasterWeights.NONE : MasterWeights.BITS_24));
+  }
+
+  @ParameterizedTest(name = "{0}, {1}")
+  @MethodSource("shapesAndMasters")
+  void roundAtRandomAsTheProcessorDoes(WorkShape shape, MasterWeights masters) {
+    UnaryOperator<OptimizerBuilder> storage =
+        builder ->
+            builder
+                .masterWeights(masters)
+                .stateType(StateType.INT8, 0)
+                .rounding(Rounding.STOCHASTIC, 0x123456789L);
+    double[] expected;
+    try (Device cpu = Devices.cpu(1)) {
+      expected = train(cpu, ElementType.BFLOAT16, storage);
+    }
+    try (Device device = TestDevices.of(OpenClTestDevices.open(shape))) {
+      Bits.assertSame(
+          expected, train(device, ElementType.BFLOAT16, storage), () -> shape + ", " + masters);
     }
   }
 
@@ -68,7 +104,8 @@ class WorkShapesTest {
    * Norms and what is seen of updates, then parameters, gradients and state of owned and borrowed
    * tensors.
    */
-  private static double[] train(Device device, ElementType type) {
+  private static double[] train(
+      Device device, ElementType type, UnaryOperator<OptimizerBuilder> configure) {
     SplittableRandom random = new SplittableRandom(3);
     Stream.Builder<double[]> results = Stream.builder();
     List<StepReport> reports = new ArrayList<>();
@@ -80,9 +117,11 @@ class WorkShapesTest {
                 .add("p0", type, LENGTHS[0])
                 .add("p1", type, LENGTHS[1])
                 .add("p2", type, LENGTHS[2])
+                .add("p3", type, LENGTHS[3])
                 .build();
         Optimizer optimizer =
-            Optimizer.of(parameters)
+            configure
+                .apply(Optimizer.of(parameters))
                 .rule(RULE)
                 .learningRate(0.01)
                 .clipNorm(0.7)
