@@ -231,9 +231,10 @@ struct Random {
 };
 
 /* The random bits of elements beside each other, of which the first is at `at` in the tile. */
-WS_DEVICE void random_at(const Random &random, int at, unsigned *bits) {
+WS_DEVICE void random_at(const Random &random, int place, unsigned *bits) {
+  const unsigned at = (unsigned)place; /* whose quotients are shifts */
   const uint4 v = *(const uint4 *)&random.word[at / (2 * WS_BLOCK)][at % WS_BLOCK];
-  const int shift = at / WS_BLOCK % 2 * 16;
+  const unsigned shift = at / WS_BLOCK % 2 * 16;
   bits[0] = v.x >> shift & 0xffffu, bits[1] = v.y >> shift & 0xffffu;
   bits[2] = v.z >> shift & 0xffffu, bits[3] = v.w >> shift & 0xffffu;
 }
@@ -318,32 +319,62 @@ struct Table {
 WS_DEVICE void decode(const Table &table, int stored, unsigned codes, float scale, float *x) {
   const bool is_moment = stored == WS_STORED_MOMENT_CODES;
   const float *shares = is_moment ? table.moment : table.root;
-  const unsigned special = is_moment ? 256 : 254; /* an infinity at a scale of 0 is one, too */
+  if (!is_moment && scale == 0) scale = 1; /* an infinity is one */
   WS_UNROLL
   for (int i = 0; i < EACH; i++) {
-    const unsigned code = codes >> 8 * i & 0xffu;
-    const float share = shares[code];
-    const float scaled = share * scale;
-    const float number = is_moment ? scaled : scaled * scaled;
-    x[i] = code < special ? number : share;
+    const float scaled = shares[codes >> 8 * i & 0xffu] * scale;
+    x[i] = is_moment ? scaled : scaled * scaled;
   }
 }
 
-/* Numbers, of squares the roots, as codes. */
-WS_DEVICE Bits encode(int stored, const Bits &x, float scale, const Random &random, int at) {
-  Bits codes = {};
-  if (stored == WS_STORED_MOMENT_CODES) {
+/* The largest of the first few that are finite, without what the mask leaves out. */
+WS_DEVICE unsigned largest_finite(Bits x, unsigned mask, int count) {
+  unsigned largest = 0;
+  WS_ROLLED
+  for (int i = 0; i < count; i++) {
+    const unsigned one = x.word[0] & mask;
+    if (one < 0x7f800000u && one > largest) largest = one;
+    x.word[0] = x.word[1], x.word[1] = x.word[2], x.word[2] = x.word[3], x.word[3] = 0;
+  }
+  return largest;
+}
+
+/* Numbers of a group as codes; word: the bits of its scale. is_plain: all exist, are finite and, of
+   squares, not below 0. */
+WS_DEVICE Bits encode(
+    int stored, const Bits &x, unsigned word, bool is_plain, const Random &random, int at) {
+  const bool is_moment = stored == WS_STORED_MOMENT_CODES;
+  const float scale = ws_from_bits_f32(word << 15), inverse = WS_RECIPROCAL_ABOUT(scale);
+  unsigned drawn[EACH] = {0x8000u, 0x8000u, 0x8000u, 0x8000u}, sums[EACH];
+  if (stored == WS_STORED_SQUARE_CODES_RANDOM) random_at(random, at, drawn);
+  bool is_doubted = !is_plain || !is_plain_scale(word, largest_scale(is_moment));
+  if (is_moment) {
     WS_UNROLL
     for (int i = 0; i < EACH; i++) {
-      codes.word[0] |= (encode_moment(x.word[i], scale) & 0xffu) << 8 * i;
+      sums[i] = about_moment(ws_from_bits_f32(x.word[i]), inverse, 254 * inverse, 0x8000u);
     }
-    return codes;
+  } else {
+    WS_UNROLL
+    for (int i = 0; i < EACH; i++) {
+      sums[i] = about_square(ws_from_bits_f32(x.word[i]), inverse, drawn[i]);
+    }
   }
-  unsigned drawn[EACH] = {0x8000u, 0x8000u, 0x8000u, 0x8000u};
-  if (is_random(stored)) random_at(random, at, drawn);
+  Bits codes = {};
   WS_UNROLL
   for (int i = 0; i < EACH; i++) {
-    codes.word[0] |= encode_square(x.word[i], scale, (float)(int)drawn[i] * 0x1p-16f) << 8 * i;
+    is_doubted |= is_doubtful(sums[i]);
+    codes.word[0] |= (sums[i] >> 16 & 0xffu) << 8 * i;
+  }
+  if (is_doubted) {
+    unsigned bits[EACH] = {x.word[0], x.word[1], x.word[2], x.word[3]};
+    WS_ROLLED
+    for (int i = 0; i < EACH; i++) {
+      const unsigned code = is_moment ? encode_moment(bits[0], scale)
+                                      : encode_square(bits[0], scale, drawn[0]);
+      codes.word[0] = WS_SHIFT_RIGHT(code, codes.word[0], 8);
+      WS_UNROLL
+      for (int k = 0; k < EACH - 1; k++) bits[k] = bits[k + 1], drawn[k] = drawn[k + 1];
+    }
   }
   return codes;
 }
@@ -537,7 +568,7 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
   const int measures = updates && !is_first && rows;
   int codes = 0; /* slots of them */
   bool encodes = false, draws = (writes & WS_PARAMETER) != 0 && is_random(values);
-  unsigned odd = count % EACH | misaligned(tensor->operands[0], number_width(values)) |
+  unsigned odd = (unsigned)count % EACH | misaligned(tensor->operands[0], number_width(values)) |
       misaligned(tensor->operands[1], number_width(gradients)) |
       misaligned(averages, 4);
   if (has_rest) odd |= misaligned(tensor->rest, rest_width);
@@ -669,7 +700,10 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
           WS_UNROLL
           for (int k = 0; k < Rule::MAX_SLOTS; k++) {
             if (is_coded(stored_of(tensor, 2 + k)) && (reads & WS_STATE(k))) {
-              scales[k] = *scale_of(tensor->operands[2 + k], tensor->length, place.from);
+              const void *codes = tensor->operands[2 + k];
+              WS_ASSUME_GLOBAL(codes);
+              const char *at_scale = (const char *)codes + scale_at(tensor->length, place.from);
+              scales[k] = *(const unsigned short *)at_scale;
             }
           }
         }
@@ -824,56 +858,81 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
       }
     }
     if (adds || !loops) continue;
-    if (updates && encodes) WS_BARRIER(); /* a group's scale was read by all and is written by one */
-    WS_ROLLED
-    for (int j = zeroes && again == measures ? 1 : 2;
-         j < (updates && !again ? 2 + Rule::MAX_SLOTS : 2); j++) {
-      const int stored = tensor->stored[j];
-      const bool is_state = j > 1, is_code = encodes && is_state && is_coded(stored);
-      if (!stored || (is_state && whole && !is_code)) continue;
-      if (Rule::HAS_FIRST && is_state && (writes >> j & 1) == 0) continue;
-      WS_OWN(unsigned, magnitude)
-      WS_UNSHARED();
-      WS_THREADS(t) {
-        WS_MY(magnitude, t) = 0;
-        const int exist = count - start - t * EACH;
-        if (is_code && exist > 0) {
-          Bits bits = kept(slots[j - 2].word[t]);
-          WS_UNROLL
-          for (int i = 0; i < EACH; i++) {
-            const float x = ws_from_bits_f32(bits.word[i]);
-            if (stored >= WS_STORED_SQUARE_CODES) bits.word[i] = ws_to_bits_f32(ws_sqrt_f32(x));
-            const unsigned one = i < exist ? finite_magnitude(bits.word[i]) : 0;
-            WS_MY(magnitude, t) = one > WS_MY(magnitude, t) ? one : WS_MY(magnitude, t);
-          }
-          keep(slots[j - 2].word[t], bits);
-        }
-      }
-      WS_UNSHARED();
-      WS_THREADS(t) {
-        const unsigned largest = WS_NEAR_MAX(magnitude, t);
-        const int at = start + t * EACH;
-        if (at < count) {
-          const Place place = place_of(first, at, count);
+    WS_UNSHARED(); /* a thread's own places */
+    WS_THREADS(t) {
+      const int at = start + t * EACH;
+      if (at < count) {
+        const Place place = place_of(first, at, count);
+        WS_ROLLED
+        for (int j = zeroes && again == measures ? 1 : 2;
+             j < (updates && !again && !whole ? 2 + Rule::MAX_SLOTS : 2); j++) {
+          const int stored = tensor->stored[j];
+          if (!stored || is_coded(stored)) continue;
+          if (Rule::HAS_FIRST && j > 1 && (writes >> j & 1) == 0) continue;
           Bits bits = {};
-          if (is_state) bits = kept(slots[j - 2].word[t]);
-          if (is_code) {
-            const unsigned most =
-                stored == WS_STORED_MOMENT_CODES ? WS_LARGEST_SCALE : WS_LARGEST_ROOT;
-            const unsigned up = scale_bits(largest);
-            const unsigned word = up < most ? up : most;
-            if (at % WS_GROUP == 0) {
-              *scale_of(tensor->operands[j], tensor->length, place.from) =
-                  (unsigned short)word;
-            }
-            const Random &own = random[is_leaf ? 2 * (j - 2) + start / WS_TILE : j - 1];
-            const int of = is_leaf ? at % WS_TILE : at;
-            bits = encode(stored, bits, ws_from_bits_f32(word << 15), own, of);
-          }
+          if (j > 1) bits = kept(slots[j - 2].word[t]);
           if (whole) {
             store_vector(tensor->operands[j], width(stored), place, bits);
           } else {
             scatter(tensor->operands[j], width(stored), place, bits);
+          }
+        }
+      }
+    }
+    if (!updates || !encodes || again) continue;
+    WS_BARRIER(); /* a group's scale was read by all and is written by one */
+    WS_ROLLED
+    for (int k = 0; k < Rule::MAX_SLOTS; k++) {
+      const int stored = tensor->stored[2 + k];
+      if (!is_coded(stored) || (Rule::HAS_FIRST && (writes & WS_STATE(k)) == 0)) continue;
+      const bool is_moment = stored == WS_STORED_MOMENT_CODES;
+      WS_OWN(Bits, numbers)
+      WS_OWN(unsigned, magnitude)
+      WS_OWN(bool, is_plain)
+      WS_UNSHARED();
+      WS_THREADS(t) {
+        Bits bits = {};
+        unsigned largest = 0;
+        bool plain = false;
+        const int exist = count - start - t * EACH;
+        if (exist > 0) {
+          bits = kept(slots[k].word[t]);
+          const unsigned mask = is_moment ? 0x7fffffffu : ~0u;
+          WS_UNROLL
+          for (int i = 0; i < EACH; i++) {
+            const unsigned one = bits.word[i] & mask;
+            largest = one > largest ? one : largest;
+          }
+          plain = exist >= EACH && largest < 0x7f800000u;
+          if (!plain) largest = largest_finite(bits, mask, exist < EACH ? exist : EACH);
+        }
+        WS_MY(numbers, t) = bits;
+        WS_MY(magnitude, t) = largest;
+        WS_MY(is_plain, t) = plain;
+      }
+      WS_UNSHARED();
+      WS_THREADS(t) {
+        unsigned largest = WS_NEAR_MAX(magnitude, t);
+        const int at = start + t * EACH;
+        if (at < count) {
+          const Place place = place_of(first, at, count);
+          /* That of squares is the root of the largest. */
+          if (!is_moment) largest = ws_to_bits_f32(ws_sqrt_f32(ws_from_bits_f32(largest)));
+          const unsigned up = scale_bits(largest), most = largest_scale(is_moment);
+          const unsigned word = up < most ? up : most;
+          const Random &own = random[is_leaf ? 2 * k + start / WS_TILE : 1 + k];
+          const int of = is_leaf ? at % WS_TILE : at;
+          const Bits codes = encode(stored, WS_MY(numbers, t), word, WS_MY(is_plain, t), own, of);
+          void *to = tensor->operands[2 + k];
+          WS_ASSUME_GLOBAL(to);
+          if (at % WS_GROUP == 0) {
+            char *at_scale = (char *)to + scale_at(tensor->length, place.from);
+            *(unsigned short *)at_scale = (unsigned short)word;
+          }
+          if (whole) {
+            store_vector(to, 1, place, codes);
+          } else {
+            scatter(to, 1, place, codes);
           }
         }
       }

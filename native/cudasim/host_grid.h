@@ -13,6 +13,8 @@
 #include <cstring>
 #include <memory>
 
+#include "approximate.h"
+
 struct alignas(16) float4 {
   float x, y, z, w;
 };
@@ -127,6 +129,8 @@ struct Listed {
 #define WS_OWN(Type, name) WS_SHARED_ARRAY(Type, name, WS_BLOCK)
 #define WS_MY(name, t) name[t]
 #define WS_NEAR_MAX(name, t) near_max(name, t)
+#define WS_RECIPROCAL_ABOUT(x) approximate::reciprocal(x)
+#define WS_ROOT_ABOUT(x) approximate::root(x)
 #define WS_SHIFT_LEFT(upper, lower, by) shift_left(upper, lower, by)
 #define WS_SHIFT_RIGHT(upper, lower, by) shift_right(upper, lower, by)
 #define WS_UNROLL

@@ -4,6 +4,8 @@
  */
 #include "ops.h"
 
+#include "../approximate.h"
+
 namespace ptx {
 namespace PTX_ISA {
 
@@ -57,6 +59,10 @@ template <class T, Round ROUND> struct Rcp {
   }
 };
 
+template <float (*ABOUT)(float)> void about(Warp &w, const Instr &in) {
+  map<float, float>(w, in, [](float a) { return canonical<float>(ABOUT(a)); });
+}
+
 template <template <class, Round> class F, class T> Handler rounded(Round round) {
   switch (round) {
     case Round::NEAREST: return F<T, Round::NEAREST>::run;
@@ -109,6 +115,8 @@ Handler float_handler(const Key &key) {
     case Op::DIV: return rounded<Div>(key);
     case Op::SQRT: return rounded<Sqrt>(key);
     case Op::RCP: return rounded<Rcp>(key);
+    case Op::SQRT_ABOUT: return about<approximate::root>;
+    case Op::RCP_ABOUT: return about<approximate::reciprocal>;
     case Op::MIN: return BY_TYPE((extremes<float, false, false>), (extremes<double, false, false>));
     case Op::MAX: return BY_TYPE((extremes<float, true, false>), (extremes<double, true, false>));
     case Op::MIN_NAN:

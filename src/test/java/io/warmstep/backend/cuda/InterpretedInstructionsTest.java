@@ -13,6 +13,8 @@ import java.util.SplittableRandom;
 import jcuda.driver.CUdeviceptr;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Single instructions on chosen bits, against the bits that the manual of PTX or IEEE 754 says, and
@@ -285,6 +287,40 @@ class InterpretedInstructionsTest {
     compareFloats(
         "max.f32 %f4, %f1, %f2",
         (a, b, c) -> Float.isNaN(a) ? b : Float.isNaN(b) ? a : Math.max(a, b));
+  }
+
+  /**
+   * Off by up to 2^-23, to both sides, as kernels that use approximations must allow for; zeros and
+   * what is not finite as {@code rn} gives it.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"rcp", "sqrt"})
+  void approximationsAreAsWrongAsTheyMayBe(String operation) {
+    SplittableRandom random = new SplittableRandom(7);
+    float[] x = new float[3 * COUNT];
+    for (int i = 0; i < x.length; i++) {
+      x[i] = Float.intBitsToFloat((int) bits(random, 23, 8));
+    }
+    String instruction = operation + ".approx.f32 %f4, %f1";
+    double[] furthest = new double[2];
+    try (PtxModule module = new PtxModule(kernel("f32", instruction))) {
+      CUdeviceptr y = module.allocate(4L * COUNT);
+      module.run("k", COUNT / 256, 256, module.copyOf(x), y);
+      int[] actual = module.ints(y, COUNT);
+      for (int i = 0; i < COUNT; i++) {
+        double exact = operation.equals("rcp") ? 1.0 / x[3 * i] : Math.sqrt(x[3 * i]);
+        float result = Float.intBitsToFloat(actual[i]);
+        if (exact > Float.MIN_NORMAL && exact < Float.MAX_VALUE) {
+          double off = result / exact - 1;
+          assertTrue(Math.abs(off) <= 0x1p-23, instruction + " of " + x[3 * i] + ": " + result);
+          furthest[0] = Math.min(furthest[0], off);
+          furthest[1] = Math.max(furthest[1], off);
+        } else if (!(Math.abs(exact) > 0 && Math.abs(exact) < Float.MIN_NORMAL)) {
+          assertEquals((float) exact, result, instruction + " of " + x[3 * i]);
+        }
+      }
+    }
+    assertTrue(furthest[0] < -0x1.fp-24 && furthest[1] > 0x1.fp-24, Arrays.toString(furthest));
   }
 
   @Test
