@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.backend.Encoding;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.storage.StateCodes;
+import io.warmstep.storage.StateEncoder;
 
 /**
  * A float32 view of state that is stored as codes: decoded and, rounding to nearest, encoded on the
@@ -92,9 +93,7 @@ final class CodedMemory extends FloatView {
     System.arraycopy((float[]) array, offset, values, (int) (at - start), count);
     short[] codes = new short[(int) StateCodes.firstCode(groups)];
     short[] scales = new short[groups];
-    float[] shares = new float[covered];
-    StateCodes.encode(
-        values, 0, areSquares, null, codes, scales, covered, shares, new float[covered]);
+    new StateEncoder().encode(values, 0, areSquares, null, codes, scales, covered);
     writeCodes(first, codes, groups);
     writeScales(first, scales, groups);
   }

@@ -20,10 +20,7 @@ class StateCodesTest {
     int groups = (int) StateCodes.groups(values.length);
     short[] codes = new short[(int) StateCodes.firstCode(groups)];
     short[] scales = new short[groups];
-    float[] shares = new float[values.length];
-    float[] divisors = new float[values.length];
-    StateCodes.encode(
-        values, 0, areSquares, random, codes, scales, values.length, shares, divisors);
+    new StateEncoder().encode(values, 0, areSquares, random, codes, scales, values.length);
     float[] left = new float[values.length];
     StateCodes.decode(codes, scales, areSquares, left, 0, values.length);
     return left;
@@ -206,8 +203,7 @@ class StateCodesTest {
     short[] codes = new short[StateCodes.GROUP];
     Arrays.fill(codes, (short) -1);
     float[] values = {1, 2, 3};
-    StateCodes.encode(
-        values, 0, areSquares, null, codes, new short[1], 3, new float[3], new float[3]);
+    new StateEncoder().encode(values, 0, areSquares, null, codes, new short[1], 3);
     assertEquals(0, codes[1] >>> 8, "beside the last");
     for (int i = 2; i < StateCodes.GROUP / 2; i++) {
       assertEquals(0, codes[i], "word " + i);
@@ -222,7 +218,7 @@ class StateCodesTest {
     float[] read = new float[1];
     short[] codes = new short[StateCodes.GROUP / 2];
     short[] scales = new short[1];
-    StateCodes.encode(values, 0, areSquares, null, codes, scales, 1, new float[1], new float[1]);
+    new StateEncoder().encode(values, 0, areSquares, null, codes, scales, 1);
     StateCodes.decode(codes, scales, areSquares, read, 0, 1);
     assertEquals(read[0], StateCodes.largest(areSquares));
   }

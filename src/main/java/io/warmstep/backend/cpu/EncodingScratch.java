@@ -6,14 +6,14 @@ import io.warmstep.backend.Operand;
 import io.warmstep.storage.RandomRounding;
 import io.warmstep.storage.Remainders;
 import io.warmstep.storage.StateCodes;
+import io.warmstep.storage.StateEncoder;
 
 /** One thread's arrays for elements that are more than those of a memory's type. */
 final class EncodingScratch {
   private final short[] stored;
   private final short[] rest;
   private final float[] averages;
-  private final float[] shares;
-  private final float[] divisors;
+  private final StateEncoder encoder = new StateEncoder();
   private int[] bits = {};
   private final RandomRounding random = new RandomRounding();
   private long first; // element, from which random numbers count
@@ -22,8 +22,6 @@ final class EncodingScratch {
     stored = new short[length + StateCodes.GROUP]; // the last group of codes is whole
     rest = new short[length];
     averages = new float[length];
-    shares = new float[length];
-    divisors = new float[length];
   }
 
   /** Reads numbers in groups. */
@@ -44,7 +42,7 @@ final class EncodingScratch {
     int[] drawn = randomly ? draw(at, n) : null;
     MemorySlice words = operand.slice();
     boolean areSquares = operand.encoding().isSquares();
-    StateCodes.encode(source, from, areSquares, drawn, stored, rest, n, shares, divisors);
+    encoder.encode(source, from, areSquares, drawn, stored, rest, n);
     long group = at / StateCodes.GROUP;
     int groups = (int) StateCodes.groups(n);
     long code = words.offset() + StateCodes.firstCode(group);
