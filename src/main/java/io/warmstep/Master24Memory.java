@@ -31,7 +31,7 @@ final class Master24Memory extends FloatView {
     short[] upper = new short[count];
     read(values.get(), at, upper, 0, count, isSettled);
     short[] rest = remainders(at - skipped, count + skipped, isSettled);
-    Remainders.join(upper, 0, rest, skipped, (float[]) array, offset, count);
+    new Remainders().join(upper, 0, rest, skipped, (float[]) array, offset, count);
   }
 
   /** The corrections of elements from an even one on. */
@@ -50,7 +50,7 @@ final class Master24Memory extends FloatView {
     }
     short[] upper = new short[count];
     short[] rest = new short[count];
-    Remainders.split24((float[]) array, offset, null, upper, rest, count);
+    new Remainders().split24((float[]) array, offset, null, upper, rest, count);
     MemorySlice place = values.get();
     place.memory().write(place.offset() + at, upper, 0, count);
     long first = at - at % 2;

@@ -31,7 +31,7 @@ final class MasterMemory extends FloatView {
     short[] lower = new short[count];
     read(values.get(), at, upper, 0, count, isSettled);
     read(rest, at, lower, 0, count, isSettled);
-    Remainders.join(upper, 0, lower, 0, (float[]) array, offset, count);
+    new Remainders().join(upper, 0, lower, 0, (float[]) array, offset, count);
   }
 
   @Override

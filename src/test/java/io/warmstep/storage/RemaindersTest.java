@@ -8,10 +8,13 @@ import io.warmstep.testkit.Reference24;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Float32 numbers, of all bits and of 24, as bfloat16 and what that lacks. */
 class RemaindersTest {
   private static final int CORRECTIONS = 256;
+  private static final Remainders REMAINDERS = new Remainders();
 
   /** Every bfloat16 with every correction is a number that is stored as these two, or a NaN. */
   @Test
@@ -26,8 +29,8 @@ class RemaindersTest {
     float[] values = new float[CORRECTIONS];
     for (int p = 0; p < 0x10000; p++) {
       Arrays.fill(upper, (short) p);
-      Remainders.join(upper, 0, rest, 0, values, 0, CORRECTIONS);
-      Remainders.split24(values, 0, null, upperAgain, restAgain, CORRECTIONS);
+      REMAINDERS.join(upper, 0, rest, 0, values, 0, CORRECTIONS);
+      REMAINDERS.split24(values, 0, null, upperAgain, restAgain, CORRECTIONS);
       for (int i = 0; i < CORRECTIONS; i++) {
         int bits = ((p << 8) + (byte) i) << 8;
         boolean isNan = (bits & 0x7fffffff) > 0x7f800000;
@@ -62,7 +65,7 @@ class RemaindersTest {
     short[] rest = new short[length + 2];
     float[] joined = new float[length];
     Remainders.split(values, 0, upper, 1, rest, 2, length);
-    Remainders.join(upper, 1, rest, 2, joined, 0, length);
+    REMAINDERS.join(upper, 1, rest, 2, joined, 0, length);
     assertArrayEquals(Arrays.copyOf(values, length - 1), Arrays.copyOf(joined, length - 1));
     assertEquals(0x7f80, upper[5]);
     assertEquals(0x7fc0, upper[length]);
@@ -83,9 +86,9 @@ class RemaindersTest {
     short[] upper = new short[1];
     short[] rest = new short[1];
     float[] values = {value};
-    Remainders.split24(values, 0, random, upper, rest, 1);
+    REMAINDERS.split24(values, 0, random, upper, rest, 1);
     assertEquals(0, rest[0] & 0xff);
-    Remainders.join(upper, 0, rest, 0, values, 0, 1);
+    REMAINDERS.join(upper, 0, rest, 0, values, 0, 1);
     // The parameter is the nearest to the rounded number, and not to the number itself.
     int bits = Float.floatToRawIntBits(values[0]);
     assertTrue(Float.isNaN(value) || upper[0] == (short) ((bits + 0x8000) >>> 16));
@@ -167,6 +170,34 @@ class RemaindersTest {
       Arrays.fill(packed, (int) Remainders.words(length), length, (short) 0x5a5a);
       Remainders.unpack(packed, length);
       assertArrayEquals(rest, packed);
+    }
+  }
+
+  /** What steps use, several blocks at a time, as what views use, one number at a time. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 1023, 1024, 1025, 5000})
+  void areTheSameInWords(int length) {
+    SplittableRandom numbers = new SplittableRandom(length);
+    float[] values = new float[length + 3];
+    int[] random = new int[length];
+    for (int i = 0; i < length; i++) {
+      int nearInfinity = numbers.nextInt(2) << 31 | 0x7f800000 + numbers.nextInt(-0x180, 2);
+      int bits = numbers.nextInt(4) == 0 ? nearInfinity : numbers.nextInt();
+      values[3 + i] = Float.intBitsToFloat(bits);
+      random[i] = numbers.nextInt(1 << 16);
+    }
+    for (int[] drawn : new int[][] {null, random}) {
+      short[] upper = new short[length];
+      short[] words = new short[(int) Remainders.words(length)];
+      REMAINDERS.pack24(values, 3, drawn, upper, words, length);
+      float[] joined = new float[length + 2];
+      REMAINDERS.join24(upper, words, joined, 2, length);
+      for (int i = 0; i < length; i++) {
+        float value = values[3 + i];
+        float expected =
+            drawn == null ? Reference24.nearest(value) : Reference24.random(value, drawn[i]);
+        assertEquals(expected, joined[2 + i], "element " + i);
+      }
     }
   }
 }

@@ -14,6 +14,7 @@ final class EncodingScratch {
   private final short[] rest;
   private final float[] averages;
   private final StateEncoder encoder = new StateEncoder();
+  private final Remainders remainders = new Remainders();
   private int[] bits = {};
   private final RandomRounding random = new RandomRounding();
   private long first; // element, from which random numbers count
@@ -74,7 +75,7 @@ final class EncodingScratch {
     values.memory().read(values.offset() + at, stored, 0, n);
     if (values.memory().type() == ElementType.BFLOAT16) {
       beside.memory().read(beside.offset() + at, rest, 0, n);
-      Remainders.join(stored, 0, rest, 0, target, to, n);
+      remainders.join(stored, 0, rest, 0, target, to, n);
     } else {
       beside.memory().read(beside.offset() + at, target, to, n);
       Remainders.reconcile(target, to, stored, 0, n);
@@ -106,16 +107,14 @@ final class EncodingScratch {
     MemorySlice words = operand.rest().get();
     values.memory().read(values.offset() + at, stored, 0, n);
     words.memory().read(words.offset() + at / 2, rest, 0, (int) Remainders.words(n));
-    Remainders.unpack(rest, n);
-    Remainders.join(stored, 0, rest, 0, target, to, n);
+    remainders.join24(stored, rest, target, to, n);
   }
 
   /** Takes masters of 24 bits apart; at random after {@link #counters}. */
   void storeMasters24(Operand operand, boolean randomly, long at, float[] source, int from, int n) {
     MemorySlice values = operand.slice();
     MemorySlice words = operand.rest().get();
-    Remainders.split24(source, from, randomly ? draw(at, n) : null, stored, rest, n);
-    Remainders.pack(rest, n);
+    remainders.pack24(source, from, randomly ? draw(at, n) : null, stored, rest, n);
     values.memory().write(values.offset() + at, stored, 0, n);
     words.memory().write(words.offset() + at / 2, rest, 0, (int) Remainders.words(n));
   }
