@@ -57,7 +57,7 @@ WS_INLINE void ws_halves(local ws_one *scratch, int rows) {
 
 /* The sums of one tile. */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tiles(
-    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
+    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one clip_value, int from_control,
     int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, global const ws_stored *g, global ws_one *row_sums,
     global ws_one *column_sums) {
@@ -92,7 +92,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_factor_tile
       ws_one x = 0;
       if (column < columns) {
         long at = (first_row + from + e / WS_TILE_COLUMNS) * WS_WIDTH + first_column + column;
-        x = WS_PREPARED(scale, prescale, bound, WS_LOAD(g, at), 0);
+        x = WS_PREPARED(scale, prescale, clip_value, WS_LOAD(g, at), 0);
       }
       scratch[e] = x * x;
     }

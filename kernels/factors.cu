@@ -73,7 +73,7 @@ template <typename S> WS_DEVICE void factor_tiles(const SumArguments<S> &argumen
   const Tile tile = arguments.leaves[WS_BLOCK_INDEX];
   const SumWhole<T> &its = arguments.tensors[tile.tensor];
   const S *const gradients = arguments.step.tensors[tile.tensor].gradients;
-  const T prescale = arguments.step.prescale, bound = arguments.step.clip_value;
+  const T prescale = arguments.step.prescale, clip_value = arguments.step.clip_value;
   const T scale = few_of(arguments.step, its.group).sign *
       (norm ? factor_scale(norm, T()) : arguments.step.scale);
   const long long height = its.height, width = its.width;
@@ -99,7 +99,7 @@ template <typename S> WS_DEVICE void factor_tiles(const SumArguments<S> &argumen
         }
         WS_UNROLL
         for (int e = 0; e < 2; e++) {
-          const T g = gradient(scale, prescale, bound, x[e]);
+          const T g = gradient(scale, prescale, clip_value, x[e]);
           scratch[i + e][t] = g * g;
           own += g * g;
         }

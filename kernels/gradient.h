@@ -3,7 +3,7 @@
  *
  *   g = scale * (prescale * g)            (unscaling, clipping by norm, the sign of maximize; and the
  *                                         tensor's factor, if there is one)
- *   g = max(-bound, min(bound, g))        (clipping by value; a negative bound for none)
+ *   g = max(-clip_value, min(clip_value, g))   (clipping by value; negative for none)
  *   g = weight_decay * p + g              (L2; 0 for none)
  *
  * gradients.cuh and operands.h call it for the kernels, with the numbers of a group that it lists.
@@ -34,8 +34,9 @@ WS_INLINE WS_REAL WS_NAME(tensor_factor)(WS_REAL p, WS_REAL g, WS_REAL clip, WS_
   return g > bound ? bound / WS_MAX(g, (WS_REAL)WS_LEAST_NORM) : (WS_REAL)1;
 }
 
-WS_INLINE WS_REAL WS_NAME(clip)(WS_REAL bound, WS_REAL g) {
-  return g > bound ? bound : g < -bound ? -bound : g; /* as above, NaN and zeros included */
+WS_INLINE WS_REAL WS_NAME(clip)(WS_REAL clip_value, WS_REAL g) {
+  /* As above, NaN and zeros included. */
+  return g > clip_value ? clip_value : g < -clip_value ? -clip_value : g;
 }
 
 WS_INLINE WS_REAL WS_NAME(decay)(WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
@@ -43,23 +44,23 @@ WS_INLINE WS_REAL WS_NAME(decay)(WS_REAL weight_decay, WS_REAL g, WS_REAL p) {
 }
 
 WS_INLINE WS_REAL WS_NAME(gradient)(
-    WS_REAL scale, WS_REAL prescale, WS_REAL bound, WS_REAL g,
+    WS_REAL scale, WS_REAL prescale, WS_REAL clip_value, WS_REAL g,
     WS_REAL p WS_EACH_NUMBER(WS_NUMBER_PARAMETER)) {
   g = scale * (prescale * g);
-  g = bound >= 0 ? WS_NAME(clip)(bound, g) : g;
+  g = clip_value >= 0 ? WS_NAME(clip)(clip_value, g) : g;
   return weight_decay != 0 ? WS_NAME(decay)(weight_decay, g, p) : g;
 }
 
 #ifdef WS_UNROLL
 /* CUDA: the same for n gradients, in their place. All branches are the whole block's. */
 WS_INLINE void WS_NAME(gradients)(
-    WS_REAL scale, WS_REAL prescale, WS_REAL bound, int n, WS_REAL *g,
+    WS_REAL scale, WS_REAL prescale, WS_REAL clip_value, int n, WS_REAL *g,
     const WS_REAL *p WS_EACH_NUMBER(WS_NUMBER_PARAMETER)) {
   WS_UNROLL
   for (int i = 0; i < n; i++) g[i] = scale * (prescale * g[i]);
-  if (bound >= 0) {
+  if (clip_value >= 0) {
     WS_UNROLL
-    for (int i = 0; i < n; i++) g[i] = WS_NAME(clip)(bound, g[i]);
+    for (int i = 0; i < n; i++) g[i] = WS_NAME(clip)(clip_value, g[i]);
   }
   if (weight_decay != 0) {
     WS_UNROLL

@@ -18,20 +18,20 @@
 
 /* g: as it is in memory. scale: with the sign of the group. */
 #define WS_GRADIENTS_OF(T, bits)                                                                \
-  WS_DEVICE T gradient(const Group<T> &group, T scale, T prescale, T bound, T g, T p) {         \
+  WS_DEVICE T gradient(const Group<T> &group, T scale, T prescale, T clip_value, T g, T p) {    \
     return ws_gradient_f##bits(                                                                 \
-        scale, prescale, bound, g, p WS_EACH_NUMBER(WS_NUMBER_OF_GROUP));                       \
+        scale, prescale, clip_value, g, p WS_EACH_NUMBER(WS_NUMBER_OF_GROUP));                  \
   }                                                                                             \
   /* Without what depends on the parameter. */                                                  \
-  WS_DEVICE T gradient(T scale, T prescale, T bound, T g) {                                     \
-    return ws_gradient_f##bits(scale, prescale, bound, g, 0 WS_EACH_NUMBER(WS_NO_NUMBER));      \
+  WS_DEVICE T gradient(T scale, T prescale, T clip_value, T g) {                                \
+    return ws_gradient_f##bits(scale, prescale, clip_value, g, 0 WS_EACH_NUMBER(WS_NO_NUMBER)); \
   }                                                                                             \
   /* N gradients, in the place of those in memory. */                                           \
   template <int N>                                                                              \
   WS_DEVICE void prepare(                                                                       \
-      const Group<T> &group, T scale, T prescale, T bound, T *g, const T *p) {                  \
+      const Group<T> &group, T scale, T prescale, T clip_value, T *g, const T *p) {             \
     ws_gradients_f##bits(                                                                       \
-        scale, prescale, bound, N, g, p WS_EACH_NUMBER(WS_NUMBER_OF_GROUP));                    \
+        scale, prescale, clip_value, N, g, p WS_EACH_NUMBER(WS_NUMBER_OF_GROUP));               \
   }
 WS_GRADIENTS_OF(float, 32)
 WS_GRADIENTS_OF(double, 64)

@@ -142,8 +142,8 @@ typedef struct {
 
 /* What enters a rule's formula of a gradient as it is in memory, see gradient.h; of numbers of a group. */
 #define WS_NUMBER_OF_GRADIENTS(name) , (WS_REAL)numbers[ws_field_##name]
-#define WS_PREPARED(scale, prescale, bound, g, p)                                   \
-  WS_NAME(gradient)((WS_REAL)(scale), (WS_REAL)(prescale), (WS_REAL)(bound), g,     \
+#define WS_PREPARED(scale, prescale, clip_value, g, p)                              \
+  WS_NAME(gradient)((WS_REAL)(scale), (WS_REAL)(prescale), (WS_REAL)(clip_value), g, \
                     p WS_EACH_NUMBER(WS_NUMBER_OF_GRADIENTS))
 
 /*

@@ -64,7 +64,8 @@
 /* A work-item's units of a tile. Called with constant options, which then cost nothing. */
 WS_INLINE void ws_units(
     int options, long at, long length, int aligned, const WS_REAL *k, const ws_one *numbers,
-    ws_one scale, ws_one prescale, ws_one bound, int keeps_parameters, int zero_gradients, global WS_TYPE_OF_VALUES *p,
+    ws_one scale, ws_one prescale, ws_one clip_value, int keeps_parameters, int zero_gradients,
+    global WS_TYPE_OF_VALUES *p,
     global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER)
 WS_FACTORED_UNITS
 #ifdef WS_MIXED
@@ -88,7 +89,7 @@ WS_FACTORED_UNITS
     WS_LOAD_FACTORED(unit)
 
     if (WS_READS(WS_GRADIENT)) {
-      gradient = WS_PREPARED(scale, prescale, bound, gradient, value);
+      gradient = WS_PREPARED(scale, prescale, clip_value, gradient, value);
     }
 #ifdef WS_AVERAGES
     {
@@ -175,7 +176,7 @@ WS_INLINE void ws_zero_units(
 #define WS_ROWS_PARAMETERS
 #endif
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
-    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
+    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one clip_value, int from_control,
     int zero_gradients, int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, global WS_TYPE_OF_VALUES *p,
     global WS_TYPE_OF_GRADIENTS *g WS_EACH_SLOT(WS_STATE_PARAMETER) WS_SUMS_PARAMETER WS_FACTORED_PARAMETERS
@@ -244,7 +245,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
 #define WS_MIXED_ARGUMENTS
 #endif
 #define WS_RUN(options)                                                                      \
-  ws_units(options, at, segment[1], aligned, k, numbers, scale, prescale, bound,             \
+  ws_units(options, at, segment[1], aligned, k, numbers, scale, prescale, clip_value,        \
            numbers[WS_KEEPS_PARAMETERS] != 0, zero_gradients,                                \
            p + segment[3], g + segment[4] WS_EACH_SLOT(WS_STATE_ARGUMENT) WS_FACTORED_ARGUMENTS    \
            WS_MIXED_ARGUMENTS)

@@ -98,7 +98,7 @@ WS_INLINE ws_lanes ws_within(ws_lanes x, ws_unit unit) {
  * its first leaf among all and how many it has, and the offsets of its own or its group's state.
  */
 kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
-    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one bound, int from_control,
+    ws_groups_argument groups, ws_one scale, ws_one prescale, ws_one clip_value, int from_control,
     int has_tiles, global const ws_one *control, global const long *segments,
     global const int *tiles, long leaf_count, global ws_one *sums, global int *exponents,
     global WS_TYPE_OF_VALUES *p,
@@ -176,7 +176,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
         WS_REAL gradient = 0;
         if (WS_SUM_READS(WS_GRADIENT)) {
           gradient = WS_PREPARED(
-              scale, prescale, bound, WS_LOAD_GRADIENTS(g, unit), value);
+              scale, prescale, clip_value, WS_LOAD_GRADIENTS(g, unit), value);
         }
         WS_EACH_SLOT(WS_LOAD_STATE)
         WS_PHASE(_advance)(value, gradient, s, k, options);
@@ -210,7 +210,7 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_sums(
     }
     if (WS_SUM_READS(WS_GRADIENT)) {
       gradient = WS_PREPARED(
-          scale, prescale, bound, WS_LOAD_GRADIENTS(g, unit), value);
+          scale, prescale, clip_value, WS_LOAD_GRADIENTS(g, unit), value);
     }
     WS_EACH_SLOT(WS_LOAD_MOVED)
 #ifdef WS_FACTORED /* which have moved already */

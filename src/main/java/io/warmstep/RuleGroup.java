@@ -167,9 +167,10 @@ record RuleGroup(
   double scalars(long number, long step, double rate, StepValues at, double[] scalars) {
     double own = set(number, step, rate, at);
     rule.scalars(at, scalars);
-    if (!ArithmeticRange.holds(rule.l2(at), narrowest)) {
+    if (!ArithmeticRange.holds(rule.coupledWeightDecay(at), narrowest)) {
       throw new IllegalStateException(
-          ArithmeticRange.message(rule.name() + ": weightDecay", rule.l2(at), narrowest));
+          ArithmeticRange.message(
+              rule.name() + ": weightDecay", rule.coupledWeightDecay(at), narrowest));
     }
     for (int i = 0; i < scalars.length; i++) {
       if (!ArithmeticRange.holds(scalars[i], narrowest)) {

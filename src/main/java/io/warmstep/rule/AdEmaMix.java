@@ -216,7 +216,7 @@ public final class AdEmaMix extends ConfiguredRule<AdEmaMix.Settings, AdEmaMix> 
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -201,7 +201,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return settings.weightDecouple ? 0 : weightDecay(at);
   }
 
@@ -253,8 +253,8 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
     boolean takesMaximum = settings.amsgrad;
     float[] u = takesMaximum ? block.state(2) : s;
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float stepSize = block.scalar(0);
     float keep = block.scalar(1);
     float beta1 = block.scalar(2);
@@ -266,7 +266,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
     boolean normalized = block.scalar(8) != 0;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float mi = Math.fma(beta1, m[i], fresh1 * gi);
       float rest = gi - mi;
       float si = Math.fma(beta2, s[i], (fresh2 * rest) * rest) + eps;
@@ -290,8 +290,8 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
     boolean takesMaximum = settings.amsgrad;
     double[] u = takesMaximum ? block.state(2) : s;
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double stepSize = block.scalar(0);
     double keep = block.scalar(1);
     double beta1 = block.scalar(2);
@@ -303,7 +303,7 @@ public final class AdaBelief extends ConfiguredRule<AdaBelief.Settings, AdaBelie
     boolean normalized = block.scalar(8) != 0;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double mi = Math.fma(beta1, m[i], fresh1 * gi);
       double rest = gi - mi;
       double si = Math.fma(beta2, s[i], (fresh2 * rest) * rest) + eps;

@@ -101,7 +101,7 @@ public final class Adadelta extends ConfiguredRule<Adadelta.Settings, Adadelta> 
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return at.get("weightDecay", settings.weightDecay);
   }
 
@@ -136,15 +136,15 @@ public final class Adadelta extends ConfiguredRule<Adadelta.Settings, Adadelta> 
     float[] s = block.state(0);
     float[] a = block.state(1);
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float lr = block.scalar(0);
     float rho = block.scalar(1);
     float fresh = block.scalar(2);
     float eps = block.scalar(3);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float si = Math.fma(rho, s[i], (fresh * gi) * gi);
       float ai = a[i];
       float delta = (float) Math.sqrt(ai + eps) / (float) Math.sqrt(si + eps) * gi;
@@ -161,15 +161,15 @@ public final class Adadelta extends ConfiguredRule<Adadelta.Settings, Adadelta> 
     double[] s = block.state(0);
     double[] a = block.state(1);
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double lr = block.scalar(0);
     double rho = block.scalar(1);
     double fresh = block.scalar(2);
     double eps = block.scalar(3);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double si = Math.fma(rho, s[i], (fresh * gi) * gi);
       double ai = a[i];
       double delta = Math.sqrt(ai + eps) / Math.sqrt(si + eps) * gi;

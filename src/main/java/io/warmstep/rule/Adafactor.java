@@ -169,7 +169,7 @@ public final class Adafactor extends ConfiguredRule<Adafactor.Settings, Adafacto
 
   /** None: the rule applies its own weight decay. */
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -125,7 +125,7 @@ public final class Adagrad extends ConfiguredRule<Adagrad.Settings, Adagrad> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return at.get("weightDecay", settings.weightDecay);
   }
 
@@ -156,13 +156,13 @@ public final class Adagrad extends ConfiguredRule<Adagrad.Settings, Adagrad> {
     float[] g = block.gradients();
     float[] sum = block.state(0);
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float lr = block.scalar(0);
     float eps = block.scalar(1);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float sumI = Math.fma(gi, gi, sum[i]);
       sum[i] = sumI;
       p[i] = Math.fma(-lr, gi / ((float) Math.sqrt(sumI) + eps), pi);
@@ -175,13 +175,13 @@ public final class Adagrad extends ConfiguredRule<Adagrad.Settings, Adagrad> {
     double[] g = block.gradients();
     double[] sum = block.state(0);
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double lr = block.scalar(0);
     double eps = block.scalar(1);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double sumI = Math.fma(gi, gi, sum[i]);
       sum[i] = sumI;
       p[i] = Math.fma(-lr, gi / (Math.sqrt(sumI) + eps), pi);

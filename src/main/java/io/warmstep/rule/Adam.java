@@ -201,7 +201,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return settings.decoupled ? 0 : weightDecay(at);
   }
 
@@ -260,8 +260,8 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     boolean takesMaximum = settings.amsgrad;
     float[] u = takesMaximum ? block.state(2) : v;
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float stepSize = block.scalar(0);
     float keep = block.scalar(1);
     float beta1 = block.scalar(2);
@@ -272,7 +272,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     float eps = block.scalar(7);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float mi = Math.fma(beta1, m[i], fresh1 * gi);
       float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
       m[i] = mi;
@@ -299,8 +299,8 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     boolean takesMaximum = settings.amsgrad;
     double[] u = takesMaximum ? block.state(2) : v;
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double stepSize = block.scalar(0);
     double keep = block.scalar(1);
     double beta1 = block.scalar(2);
@@ -311,7 +311,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     double eps = block.scalar(7);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double mi = Math.fma(beta1, m[i], fresh1 * gi);
       double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
       m[i] = mi;

@@ -106,7 +106,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return at.get("weightDecay", settings.weightDecay);
   }
 
@@ -142,8 +142,8 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
     float[] m = block.state(0);
     float[] u = block.state(1);
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float stepSize = block.scalar(0);
     float beta1 = block.scalar(1);
     float fresh1 = block.scalar(2);
@@ -151,7 +151,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
     float eps = block.scalar(4);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float mi = Math.fma(beta1, m[i], fresh1 * gi);
       float ui = Math.max(beta2 * u[i], Math.abs(gi) + eps);
       m[i] = mi;
@@ -167,8 +167,8 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
     double[] m = block.state(0);
     double[] u = block.state(1);
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double stepSize = block.scalar(0);
     double beta1 = block.scalar(1);
     double fresh1 = block.scalar(2);
@@ -176,7 +176,7 @@ public final class Adamax extends ConfiguredRule<Adamax.Settings, Adamax> {
     double eps = block.scalar(4);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double mi = Math.fma(beta1, m[i], fresh1 * gi);
       double ui = Math.max(beta2 * u[i], Math.abs(gi) + eps);
       m[i] = mi;

@@ -177,7 +177,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -154,7 +154,7 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return at.get("weightDecay", settings.weightDecay);
   }
 
@@ -187,15 +187,15 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
     float[] g = block.gradients();
     float[] ax = block.state(0);
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float eta = block.scalar(0);
     float keep = block.scalar(1);
     float mu = block.scalar(2);
     boolean copies = mu == 1;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float next = Math.fma(-eta, gi, keep * pi);
       float ai = ax[i];
       p[i] = next;
@@ -209,15 +209,15 @@ public final class Asgd extends ConfiguredRule<Asgd.Settings, Asgd> {
     double[] g = block.gradients();
     double[] ax = block.state(0);
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double eta = block.scalar(0);
     double keep = block.scalar(1);
     double mu = block.scalar(2);
     boolean copies = mu == 1;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double next = Math.fma(-eta, gi, keep * pi);
       double ai = ax[i];
       p[i] = next;

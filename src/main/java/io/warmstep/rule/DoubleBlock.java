@@ -236,7 +236,7 @@ public final class DoubleBlock {
   }
 
   /**
-   * The factor of {@link UpdateRule#l2}, rounded to float64.
+   * The factor of {@link UpdateRule#coupledWeightDecay}, rounded to float64.
    *
    * @return 0 if no weight decay is added to gradients
    */

@@ -236,7 +236,7 @@ public final class FloatBlock {
   }
 
   /**
-   * The factor of {@link UpdateRule#l2}, rounded to float32.
+   * The factor of {@link UpdateRule#coupledWeightDecay}, rounded to float32.
    *
    * @return 0 if no weight decay is added to gradients
    */

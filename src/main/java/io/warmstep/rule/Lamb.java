@@ -192,7 +192,7 @@ public final class Lamb extends ConfiguredRule<Lamb.Settings, Lamb> {
 
   /** None: the decay is added to the update, not to the gradient. */
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -199,7 +199,7 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
 
   /** None: the rule applies its own weight decay. */
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -133,7 +133,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

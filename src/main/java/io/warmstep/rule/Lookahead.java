@@ -165,8 +165,8 @@ public final class Lookahead implements UpdateRule {
   }
 
   @Override
-  public double l2(StepValues at) {
-    return rule.l2(at);
+  public double coupledWeightDecay(StepValues at) {
+    return rule.coupledWeightDecay(at);
   }
 
   @Override

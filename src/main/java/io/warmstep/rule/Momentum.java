@@ -125,7 +125,7 @@ public final class Momentum extends ConfiguredRule<Momentum.Settings, Momentum> 
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return at.get("weightDecay", settings.weightDecay);
   }
 
@@ -162,15 +162,15 @@ public final class Momentum extends ConfiguredRule<Momentum.Settings, Momentum> 
     float[] g = block.gradients();
     float[] b = block.state(0);
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float lr = block.scalar(0);
     float mu = block.scalar(1);
     float fresh = block.scalar(2);
     boolean looksAhead = settings.nesterov;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float bi = Math.fma(mu, b[i], fresh * gi);
       b[i] = bi;
       float direction = looksAhead ? Math.fma(mu, bi, gi) : bi;
@@ -184,15 +184,15 @@ public final class Momentum extends ConfiguredRule<Momentum.Settings, Momentum> 
     double[] g = block.gradients();
     double[] b = block.state(0);
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double lr = block.scalar(0);
     double mu = block.scalar(1);
     double fresh = block.scalar(2);
     boolean looksAhead = settings.nesterov;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double bi = Math.fma(mu, b[i], fresh * gi);
       b[i] = bi;
       double direction = looksAhead ? Math.fma(mu, bi, gi) : bi;

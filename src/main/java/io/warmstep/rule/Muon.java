@@ -189,7 +189,7 @@ public final class Muon extends ConfiguredRule<Muon.Settings, Muon> {
 
   /** None: weight decay is separate from the gradient. */
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -177,7 +177,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return settings.decoupledWeightDecay ? 0 : weightDecay(at);
   }
 
@@ -222,8 +222,8 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
     float[] m = block.state(0);
     float[] v = block.state(1);
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float gradientSize = block.scalar(0);
     float momentSize = block.scalar(1);
     float keep = block.scalar(2);
@@ -235,7 +235,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
     float eps = block.scalar(8);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float mi = Math.fma(beta1, m[i], fresh1 * gi);
       float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
       m[i] = mi;
@@ -253,8 +253,8 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
     double[] m = block.state(0);
     double[] v = block.state(1);
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double gradientSize = block.scalar(0);
     double momentSize = block.scalar(1);
     double keep = block.scalar(2);
@@ -266,7 +266,7 @@ public final class NAdam extends ConfiguredRule<NAdam.Settings, NAdam> {
     double eps = block.scalar(8);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double mi = Math.fma(beta1, m[i], fresh1 * gi);
       double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
       m[i] = mi;

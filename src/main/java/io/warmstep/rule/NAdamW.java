@@ -121,7 +121,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -145,7 +145,7 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
 
   /** None: the rule applies its own weight decay. */
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

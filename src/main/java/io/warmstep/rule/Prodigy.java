@@ -260,7 +260,7 @@ public final class Prodigy extends ConfiguredRule<Prodigy.Settings, Prodigy> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return settings.decouple ? 0 : at.get("weightDecay", settings.weightDecay);
   }
 

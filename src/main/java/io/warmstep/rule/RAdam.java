@@ -143,7 +143,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return settings.decoupledWeightDecay ? 0 : weightDecay(at);
   }
 
@@ -187,8 +187,8 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
     float[] m = block.state(0);
     float[] v = block.state(1);
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float stepSize = block.scalar(0);
     float keep = block.scalar(1);
     float beta1 = block.scalar(2);
@@ -199,7 +199,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
     boolean rectified = block.scalar(7) != 0;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float mi = Math.fma(beta1, m[i], fresh1 * gi);
       float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
       m[i] = mi;
@@ -216,8 +216,8 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
     double[] m = block.state(0);
     double[] v = block.state(1);
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double stepSize = block.scalar(0);
     double keep = block.scalar(1);
     double beta1 = block.scalar(2);
@@ -228,7 +228,7 @@ public final class RAdam extends ConfiguredRule<RAdam.Settings, RAdam> {
     boolean rectified = block.scalar(7) != 0;
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double mi = Math.fma(beta1, m[i], fresh1 * gi);
       double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
       m[i] = mi;

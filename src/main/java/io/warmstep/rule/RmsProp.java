@@ -149,7 +149,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return at.get("weightDecay", settings.weightDecay);
   }
 
@@ -195,8 +195,8 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
     boolean hasMomentum = hasMomentum();
     float[] b = hasMomentum ? block.state(subtractsMean ? 2 : 1) : v;
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float lr = block.scalar(0);
     float alpha = block.scalar(1);
     float fresh = block.scalar(2);
@@ -204,7 +204,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
     float mu = block.scalar(4);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       float vi = Math.fma(alpha, v[i], (fresh * gi) * gi);
       v[i] = vi;
       float variance = vi;
@@ -232,8 +232,8 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
     boolean hasMomentum = hasMomentum();
     double[] b = hasMomentum ? block.state(subtractsMean ? 2 : 1) : v;
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double lr = block.scalar(0);
     double alpha = block.scalar(1);
     double fresh = block.scalar(2);
@@ -241,7 +241,7 @@ public final class RmsProp extends ConfiguredRule<RmsProp.Settings, RmsProp> {
     double mu = block.scalar(4);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       double vi = Math.fma(alpha, v[i], (fresh * gi) * gi);
       v[i] = vi;
       double variance = vi;

@@ -148,7 +148,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

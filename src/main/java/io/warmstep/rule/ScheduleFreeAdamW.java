@@ -201,7 +201,7 @@ public final class ScheduleFreeAdamW
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

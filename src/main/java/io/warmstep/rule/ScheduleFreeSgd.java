@@ -150,7 +150,7 @@ public final class ScheduleFreeSgd
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return at.get("weightDecay", settings.weightDecay);
   }
 
@@ -177,15 +177,15 @@ public final class ScheduleFreeSgd
     float[] g = block.gradients();
     float[] z = block.state(0);
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float average = block.scalar(0);
     float stepSize = block.scalar(1);
     float lr = block.scalar(2);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
       float zi = z[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       z[i] = Math.fma(-lr, gi, zi);
       p[i] = Math.fma(-stepSize, gi, Math.fma(average, zi - pi, pi));
     }
@@ -197,15 +197,15 @@ public final class ScheduleFreeSgd
     double[] g = block.gradients();
     double[] z = block.state(0);
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double average = block.scalar(0);
     double stepSize = block.scalar(1);
     double lr = block.scalar(2);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
       double zi = z[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       z[i] = Math.fma(-lr, gi, zi);
       p[i] = Math.fma(-stepSize, gi, Math.fma(average, zi - pi, pi));
     }

@@ -73,7 +73,7 @@ public final class Sgd extends ConfiguredRule<Sgd.Settings, Sgd> {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return at.get("weightDecay", settings.weightDecay);
   }
 
@@ -102,12 +102,12 @@ public final class Sgd extends ConfiguredRule<Sgd.Settings, Sgd> {
     float[] p = block.parameters();
     float[] g = block.gradients();
     float scale = block.gradientScale();
-    float l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    float weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     float lr = block.scalar(0);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float pi = p[i];
-      float gi = FloatBlock.gradient(scale, g[i], decays, l2, pi);
+      float gi = FloatBlock.gradient(scale, g[i], decays, weightDecay, pi);
       p[i] = Math.fma(-lr, gi, pi);
     }
   }
@@ -117,12 +117,12 @@ public final class Sgd extends ConfiguredRule<Sgd.Settings, Sgd> {
     double[] p = block.parameters();
     double[] g = block.gradients();
     double scale = block.gradientScale();
-    double l2 = block.weightDecay();
-    boolean decays = l2 != 0;
+    double weightDecay = block.weightDecay();
+    boolean decays = weightDecay != 0;
     double lr = block.scalar(0);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double pi = p[i];
-      double gi = DoubleBlock.gradient(scale, g[i], decays, l2, pi);
+      double gi = DoubleBlock.gradient(scale, g[i], decays, weightDecay, pi);
       p[i] = Math.fma(-lr, gi, pi);
     }
   }

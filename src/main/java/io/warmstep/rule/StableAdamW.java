@@ -142,7 +142,7 @@ public final class StableAdamW extends ConfiguredRule<StableAdamW.Settings, Stab
 
   /** None: the rule applies its own weight decay. */
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -87,12 +87,13 @@ public interface UpdateRule {
   boolean maximize();
 
   /**
-   * Weight decay that is added to the gradient (L2 regularization): {@code g + l2 * p}.
+   * Weight decay that is added to the gradient (L2 regularization): {@code g + coupledWeightDecay *
+   * p}.
    *
    * @param at the step
    * @return its factor, 0 for none or if the rule decays weights in another way
    */
-  double l2(StepValues at);
+  double coupledWeightDecay(StepValues at);
 
   /**
    * Returns a copy with another weight decay, of the kind that the rule defines.
@@ -115,8 +116,8 @@ public interface UpdateRule {
 
   /**
    * Hyperparameters that a schedule may change from step to step: the ones that {@link #scalars}
-   * and {@link #l2} read with {@link StepValues#get}. Each must be in [0, 1) in every step, {@code
-   * weightDecay} finite and at least 0.
+   * and {@link #coupledWeightDecay} read with {@link StepValues#get}. Each must be in [0, 1) in
+   * every step, {@code weightDecay} finite and at least 0.
    *
    * @return their names, such as {@code beta1}
    */

@@ -14,7 +14,7 @@ public enum GradientNumber {
   WEIGHT_DECAY {
     @Override
     double of(StepOptions options, UpdateRule rule, StepValues at) {
-      return rule.l2(at);
+      return rule.coupledWeightDecay(at);
     }
   };
 

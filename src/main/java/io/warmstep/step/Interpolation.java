@@ -48,7 +48,7 @@ public final class Interpolation implements UpdateRule {
   }
 
   @Override
-  public double l2(StepValues at) {
+  public double coupledWeightDecay(StepValues at) {
     return 0;
   }
 

@@ -44,7 +44,7 @@ class StepFailureTest {
     }
 
     @Override
-    public double l2(StepValues at) {
+    public double coupledWeightDecay(StepValues at) {
       return 0;
     }
 

@@ -39,7 +39,7 @@ class LookaheadRuleTest {
       }
     }
     StepValues at = new StepValues(1, 0.5);
-    assertEquals(rule.l2(at), around.l2(at));
+    assertEquals(rule.coupledWeightDecay(at), around.coupledWeightDecay(at));
     List<StateSlot> slots = new ArrayList<>(around.stateSlots());
     slots.removeIf(slot -> slot.name().equals("slow_params"));
     assertEquals(rule.stateSlots(), slots);
@@ -121,7 +121,7 @@ class LookaheadRuleTest {
     }
 
     @Override
-    public double l2(StepValues at) {
+    public double coupledWeightDecay(StepValues at) {
       return 0;
     }
 

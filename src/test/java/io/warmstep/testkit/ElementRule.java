@@ -59,10 +59,10 @@ final class ElementRule {
     } else {
       return ownLoop(step, rate);
     }
-    double l2 = a.round(is("decoupled") ? 0 : number("weightDecay"));
-    return l2 == 0
+    double weightDecay = a.round(is("decoupled") ? 0 : number("weightDecay"));
+    return weightDecay == 0
         ? update
-        : (element, scaled) -> update.update(element, a.fma(l2, element[0], scaled));
+        : (element, scaled) -> update.update(element, a.fma(weightDecay, element[0], scaled));
   }
 
   private Update ownLoop(long step, double rate) {
@@ -70,7 +70,8 @@ final class ElementRule {
     StepValues at = new StepValues(step, rate);
     at.keep(keptBefore(step, rate));
     rule.scalars(at, scalars);
-    return OneElement.of(rule, a, rule.stateSlots().size(), 0, scalars, rule.l2(at))::update;
+    return OneElement.of(rule, a, rule.stateSlots().size(), 0, scalars, rule.coupledWeightDecay(at))
+        ::update;
   }
 
   /** The numbers that the rule keeps, after steps that had all the same rate. */

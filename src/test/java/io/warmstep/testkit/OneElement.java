@@ -16,13 +16,13 @@ abstract class OneElement {
    * @param slots state of an element
    * @param terms sums of the rule's first phase
    * @param scalars of the step, not yet rounded
-   * @param l2 weight decay that is added to gradients
+   * @param weightDecay weight decay that is added to gradients
    */
   static OneElement of(
-      UpdateRule rule, Arithmetic a, int slots, int terms, double[] scalars, double l2) {
+      UpdateRule rule, Arithmetic a, int slots, int terms, double[] scalars, double weightDecay) {
     return a == Arithmetic.FLOAT64
-        ? new Doubles(rule, slots, terms, scalars, l2)
-        : new Floats(rule, slots, terms, scalars, l2);
+        ? new Doubles(rule, slots, terms, scalars, weightDecay)
+        : new Floats(rule, slots, terms, scalars, weightDecay);
   }
 
   /** Gives the rule the numbers of the tensor whose elements follow. */
@@ -49,12 +49,12 @@ abstract class OneElement {
     private final float[][] state;
     private final float[][] terms;
 
-    Floats(UpdateRule rule, int slots, int terms, double[] scalars, double l2) {
+    Floats(UpdateRule rule, int slots, int terms, double[] scalars, double weightDecay) {
       this.rule = rule;
       sums = rule.sums().orElse(null);
       state = new float[slots][1];
       this.terms = new float[terms][1];
-      block.step(Numbers.floats(scalars), 1, (float) l2);
+      block.step(Numbers.floats(scalars), 1, (float) weightDecay);
       block.range(parameter, gradient, state, 0, 1);
     }
 
@@ -116,12 +116,12 @@ abstract class OneElement {
     private final double[][] state;
     private final double[][] terms;
 
-    Doubles(UpdateRule rule, int slots, int terms, double[] scalars, double l2) {
+    Doubles(UpdateRule rule, int slots, int terms, double[] scalars, double weightDecay) {
       this.rule = rule;
       sums = rule.sums().orElse(null);
       state = new double[slots][1];
       this.terms = new double[terms][1];
-      block.step(scalars, 1, l2);
+      block.step(scalars, 1, weightDecay);
       block.range(parameter, gradient, state, 0, 1);
     }
 

@@ -21,7 +21,7 @@ final class SummedRule {
   private final TensorSums sums;
   private final Arithmetic a;
   private final double[] scalars;
-  private final double l2;
+  private final double weightDecay;
 
   SummedRule(UpdateRule rule, Arithmetic a, long step, double rate) {
     this.rule = rule;
@@ -30,7 +30,7 @@ final class SummedRule {
     this.scalars = new double[rule.scalarNames().size()];
     StepValues at = new StepValues(step, rate);
     rule.scalars(at, scalars);
-    this.l2 = rule.l2(at);
+    this.weightDecay = rule.coupledWeightDecay(at);
   }
 
   /**
@@ -57,7 +57,8 @@ final class SummedRule {
       return;
     }
     double[][] terms = new double[sums.kinds().size()][elements.length];
-    OneElement loop = OneElement.of(rule, a, elements[0].length - 1, terms.length, scalars, l2);
+    OneElement loop =
+        OneElement.of(rule, a, elements[0].length - 1, terms.length, scalars, weightDecay);
     int rows = (int) shape[0];
     if (rule.isFactored() && shape.length > 1) {
       factor(elements, shape, factors, gradients);

@@ -98,7 +98,10 @@ abstract class NameList implements Iterable<String> {
     private static String kinds() {
       String decoupled =
           rulesWith("weightDecay").entrySet().stream()
-              .filter(rule -> rule.getValue().weightDecay(ANY).l2(new StepValues(1, 0)) != ANY)
+              .filter(
+                  rule ->
+                      rule.getValue().weightDecay(ANY).coupledWeightDecay(new StepValues(1, 0))
+                          != ANY)
               .map(Map.Entry::getKey)
               .filter(name -> !name.equals(SCALED) && !name.equals(NORMALIZED))
               .collect(Collectors.joining(", "));

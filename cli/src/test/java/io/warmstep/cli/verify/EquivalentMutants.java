@@ -638,7 +638,7 @@ final class EquivalentMutants {
     return Rules.forms().stream()
         .filter(form -> form.kernel().equals(kernel))
         .map(form -> RuleSettings.has(form, "weightDecay") ? form.weightDecay(0.5) : form)
-        .anyMatch(form -> form.l2(new StepValues(1, 0.1)) != 0);
+        .anyMatch(form -> form.coupledWeightDecay(new StepValues(1, 0.1)) != 0);
   }
 
   /**
