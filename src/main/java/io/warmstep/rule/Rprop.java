@@ -196,8 +196,8 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
       float sign = previous[i];
       float any = Math.abs(sign);
       float turns = any - sign; // 2 where the gradient flips
-      // The gradient, or where it flips, a zero of its sign.
-      float bound = (2f - turns) * Float.MAX_VALUE * 2f;
+      // Infinite, or 0 where the gradient flips, of which a zero of its sign is left.
+      float bound = (2f - turns) * Float.MAX_VALUE;
       previous[i] = Math.max(-bound, Math.min(bound, scale * g[i]));
       float factor = (any + sign) * 0.5f * grow + turns * 0.5f * shrink + (1f - any);
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
@@ -231,8 +231,8 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
       double sign = previous[i];
       double any = Math.abs(sign);
       double turns = any - sign; // 2 where the gradient flips
-      // The gradient, or where it flips, a zero of its sign.
-      double bound = (2.0 - turns) * Double.MAX_VALUE * 2.0;
+      // Infinite, or 0 where the gradient flips, of which a zero of its sign is left.
+      double bound = (2.0 - turns) * Double.MAX_VALUE;
       previous[i] = Math.max(-bound, Math.min(bound, scale * g[i]));
       double factor = (any + sign) * 0.5 * grow + turns * 0.5 * shrink + (1.0 - any);
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
