@@ -13,10 +13,13 @@ import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Adan;
 import io.warmstep.rule.Momentum;
+import io.warmstep.rule.Muon;
+import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.RmsProp;
 import io.warmstep.rule.Rprop;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import java.util.List;
@@ -80,6 +83,41 @@ class HyperparameterTest {
         });
     for (double value : allowed) {
       assertEquals(rule, with.apply(value).name());
+    }
+  }
+
+  static Stream<Arguments> ends() {
+    double almost1 = Math.nextDown(1.0);
+    DoubleFunction<UpdateRule> warmup =
+        n -> ScheduleFreeSgd.scheduleFreeSgd().warmupSteps((long) n);
+    return Stream.of(
+        ends("momentum", ScheduleFreeSgd.scheduleFreeSgd()::momentum, "0 1", "4.9e-324 " + almost1),
+        ends("warmupSteps", warmup, "-1", "0"),
+        ends("d0", Prodigy.prodigy()::d0, "0 Infinity", "4.9e-324 1.7976931348623157e308"),
+        ends(
+            "newtonSchulz",
+            a -> Muon.muon().newtonSchulz(a, 1, 1, 5),
+            "3.402823466385289e38 -3.402823466385289e38 1e-50",
+            "3.4028234663852886e38 -3.4028234663852886e38 0"));
+  }
+
+  private static Arguments ends(
+      String name, DoubleFunction<UpdateRule> with, String refused, String allowed) {
+    return Arguments.of(name, with, refused, allowed);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("ends")
+  void endsOfRangesAreRefusedOrNot(
+      String name, DoubleFunction<UpdateRule> with, String refused, String allowed) {
+    for (String value : refused.split(" ", -1)) {
+      IllegalArgumentException e =
+          assertThrows(
+              IllegalArgumentException.class, () -> with.apply(Double.parseDouble(value)), value);
+      assertTrue(e.getMessage().contains(", must be "), name + ": " + e.getMessage());
+    }
+    for (String value : allowed.split(" ", -1)) {
+      with.apply(Double.parseDouble(value));
     }
   }
 
