@@ -96,7 +96,9 @@ record BitCase(
     CLIPPED_L1,
     CLIPPED_MAX,
     AVERAGED,
-    EVALUATED;
+    EVALUATED,
+    ACCUMULATED,
+    SKIPPED;
 
     /** Each that rules have in turn; what a rule cannot have is left out. */
     static Extra of(int i, UpdateRule rule, ElementType type) {
@@ -111,6 +113,16 @@ record BitCase(
     private static boolean clipsTensors(UpdateRule rule, ElementType type) {
       return rule.sums().isEmpty()
           && (!type.isHalf() || (KERNELS.indexOf(rule.kernel()) + type.ordinal()) % 2 == 0);
+    }
+
+    /** How many gradients a step takes the mean of, 0 for those that are there. */
+    int microBatches() {
+      return this == ACCUMULATED ? 3 : 0;
+    }
+
+    /** Whether a step has a gradient that is not finite. */
+    boolean isSkipped(int step) {
+      return this == SKIPPED && step % 2 == 0;
     }
 
     /** Whether the weights to evaluate with are compared, too. */
@@ -145,7 +157,7 @@ record BitCase(
 
     void applyTo(OptimizerBuilder builder) {
       switch (this) {
-        case NOTHING, EVALUATED -> {}
+        case NOTHING, EVALUATED, ACCUMULATED -> {}
         case ZEROED_GRADIENTS -> builder.zeroGradients(true);
         case CLIPPED_VALUE -> builder.clipValue(0.375);
         case CLIPPED_NORM -> builder.clipNorm(0.75).zeroGradients(true);
@@ -154,6 +166,7 @@ record BitCase(
         case CLIPPED_L1 -> builder.clipNorm(0.75, Norm.L1);
         case CLIPPED_MAX -> builder.clipNorm(0.75, Norm.MAX);
         case AVERAGED -> builder.average(0.75);
+        case SKIPPED -> builder.lossScaler(LossScaler.dynamic(1024, 2, 0.5, 2));
       }
     }
   }
@@ -229,6 +242,9 @@ record BitCase(
       for (Extra norm : List.of(Extra.CLIPPED_L1, Extra.CLIPPED_MAX)) {
         cases.add(new BitCase(Sgd.sgd(), type, elements, norm, ODD, 2, true));
       }
+    }
+    for (Extra extra : List.of(Extra.ACCUMULATED, Extra.SKIPPED)) {
+      cases.add(new BitCase(Adam.adamW(), type, Elements.ORDINARY, extra, ODD, STEPS, true));
     }
     UpdateRule slow = Lookahead.around(Momentum.heavyBall(0.9)).k(2);
     cases.add(new BitCase(slow, type, Elements.ORDINARY, Extra.NOTHING, ODD, STEPS, true));

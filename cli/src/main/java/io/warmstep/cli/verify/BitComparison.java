@@ -14,6 +14,7 @@ import io.warmstep.rule.UpdateRule;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -124,7 +125,16 @@ public final class BitComparison {
         set(ours.state(), theirs.state(), one.elements(), random);
       }
       for (int step = 1; step <= one.steps(); step++) {
+        for (int i = 0; i < one.extra().microBatches(); i++) {
+          set(ours.gradients(), theirs.gradients(), one.elements(), random);
+          ours.optimizer.accumulate();
+          theirs.optimizer.accumulate();
+        }
         set(ours.gradients(), theirs.gradients(), one.elements(), random);
+        if (one.extra().isSkipped(step)) {
+          ours.spoil();
+          theirs.spoil();
+        }
         ours.optimizer.step();
         theirs.optimizer.step();
         if (one.comparesEachStep() || step == one.steps()) {
@@ -271,6 +281,12 @@ public final class BitComparison {
 
     List<Tensor> state() {
       return state;
+    }
+
+    /** Makes a gradient NaN. */
+    void spoil() {
+      Tensor largest = Collections.max(gradients, Comparator.comparingLong(Tensor::length));
+      largest.slice(largest.length() - 1, 1).copyFrom(new float[] {Float.NaN});
     }
 
     @Override

@@ -16,6 +16,7 @@ import io.warmstep.backend.cpu.CpuBackend;
 import io.warmstep.check.PairCover;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Rules;
+import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.Interpolation;
 import io.warmstep.step.StepInputs;
@@ -128,6 +129,17 @@ class BitComparisonTest {
     }
   }
 
+  private static StepPlan withoutSkipping(StepPlan plan) {
+    return new StepPlan(plan.groups(), plan.options().skipNonFinite(false));
+  }
+
+  /** Micro-batches are added by SGD. */
+  private static void addLess(StepPlan plan, StepInputs inputs) {
+    if (plan.groups().get(0).rule() instanceof Sgd) {
+      inputs.scalars(0)[0] *= 0.75;
+    }
+  }
+
   private static void moveAll(StepInputs inputs) {
     for (int i = 0; i < inputs.groups(); i++) {
       inputs.keepParameters(i, false);
@@ -168,6 +180,16 @@ class BitComparisonTest {
             one -> one.extra() == BitCase.Extra.AVERAGED,
             plan -> plan,
             (plan, inputs) -> inputs.averageWeight(0, inputs.averageWeight(0) * 0.999)),
+        new Fault(
+            "a micro-batch that counts too little",
+            one -> one.extra() == BitCase.Extra.ACCUMULATED,
+            plan -> plan,
+            BitComparisonTest::addLess),
+        new Fault(
+            "a step that is not skipped",
+            one -> one.extra() == BitCase.Extra.SKIPPED,
+            BitComparisonTest::withoutSkipping,
+            (plan, inputs) -> {}),
         new Fault(
             "parameters that move at a rate of 0",
             one ->
