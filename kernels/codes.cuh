@@ -11,7 +11,8 @@
 enum {
   WS_GROUP = 32,
   WS_LARGEST_SCALE = 0xfd00, /* of moments: 2^126, so that twice the scale is finite */
-  WS_LARGEST_ROOT = 0xbeff   /* of squares: the largest whose square is finite */
+  WS_LARGEST_ROOT = 0xbeff,  /* of squares: the largest whose square is finite */
+  WS_SMALL_SCALE = 0x2f00    /* 2^-80, of which the square is 0 */
 };
 
 WS_DEVICE bool is_coded(int stored) { return stored >= WS_STORED_MOMENT_CODES; }
@@ -82,8 +83,8 @@ WS_DEVICE unsigned encode_square(unsigned bits, float scale, unsigned drawn) {
 }
 
 /*
- * The same from approximate quotients and roots, one operation each on a GPU where those that are
- * correctly rounded are about ten. What a code is the integer part of comes out in units of 2^-16, so that
+ * The same from approximate quotients and roots, one instruction each on a GPU but for the root of the
+ * number, where those that are correctly rounded are about ten. What a code is the integer part of comes out in units of 2^-16, so that
  * the code is the third byte. It differs from what the operations above give by less than WS_DOUBT: by
  * the bounds of WS_RECIPROCAL_ABOUT and WS_ROOT_ABOUT and the roundings of both ways, by 0.35 units of
  * 2^-12 for moments and 0.45 for squares, and by 0.5 more where 3072 is added, whose last bit that is.
@@ -105,14 +106,16 @@ WS_DEVICE unsigned about_moment(float x, float inverse, float many_inverses, uns
 }
 
 WS_DEVICE unsigned about_square(float x, float inverse, unsigned drawn) {
-  const float share = WS_ROOT_ABOUT(WS_ROOT_ABOUT(WS_ROOT_ABOUT(x) * inverse));
+  /* Of the root a scale may leave a subnormal number, whose share is below 2^-31. */
+  const float share = WS_NORMAL_ROOT_ABOUT(WS_NORMAL_ROOT_ABOUT(WS_ROOT_ABOUT(x) * inverse));
   return ws_to_bits_f32(ws_fma_f32(share, 253.0f, 3072.0f)) * 16 + drawn;
 }
 
-/* word: a scale's bits without the lower 15. Whether 254 times its inverse is finite and nothing is above it. */
+/* word: a scale's bits without the lower 15. Whether 254 times its inverse is finite and nothing is above it; or
+   all is 0. */
 WS_DEVICE bool is_plain_scale(unsigned word, unsigned largest) {
   const unsigned least = (127 - 119) << 8;
-  return word - least < largest - least;
+  return word == 0 || word - least < largest - least;
 }
 
 #endif

@@ -42,9 +42,11 @@
 /* The upper and the lower word of two after a shift by 1 to 32 bits. */
 #define WS_SHIFT_LEFT(upper, lower, by) __funnelshift_lc(lower, upper, by)
 #define WS_SHIFT_RIGHT(upper, lower, by) __funnelshift_rc(lower, upper, by)
-/* Of positive finite numbers, off by at most 2^-23 of the result (PTX ISA, rcp.approx and sqrt.approx). */
+/* Of positive finite numbers, off by at most 2^-23 of the result (PTX ISA, rcp.approx and sqrt.approx). For
+   the first and the last subnormal numbers are 0: each is then one instruction. */
 #define WS_RECIPROCAL_ABOUT(x) reciprocal_about(x)
 #define WS_ROOT_ABOUT(x) root_about(x)
+#define WS_NORMAL_ROOT_ABOUT(x) normal_root_about(x)
 #define WS_UNROLL _Pragma("unroll")
 #define WS_ROLLED _Pragma("unroll 1")
 #define WS_UNROLLED_BY(count) WS_PRAGMA(unroll count)
@@ -95,12 +97,17 @@ static __device__ __forceinline__ unsigned near_max(unsigned x) {
 }
 static __device__ __forceinline__ float reciprocal_about(float x) {
   float y;
-  asm("rcp.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 static __device__ __forceinline__ float root_about(float x) {
   float y;
   asm("sqrt.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+static __device__ __forceinline__ float normal_root_about(float x) {
+  float y;
+  asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 static __device__ __forceinline__ int arrive(unsigned *counter, int blocks) {

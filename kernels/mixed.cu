@@ -319,7 +319,6 @@ struct Table {
 WS_DEVICE void decode(const Table &table, int stored, unsigned codes, float scale, float *x) {
   const bool is_moment = stored == WS_STORED_MOMENT_CODES;
   const float *shares = is_moment ? table.moment : table.root;
-  if (!is_moment && scale == 0) scale = 1; /* an infinity is one */
   WS_UNROLL
   for (int i = 0; i < EACH; i++) {
     const float scaled = shares[codes >> 8 * i & 0xffu] * scale;
@@ -344,7 +343,8 @@ WS_DEVICE unsigned largest_finite(Bits x, unsigned mask, int count) {
 WS_DEVICE Bits encode(
     int stored, const Bits &x, unsigned word, bool is_plain, const Random &random, int at) {
   const bool is_moment = stored == WS_STORED_MOMENT_CODES;
-  const float scale = ws_from_bits_f32(word << 15), inverse = WS_RECIPROCAL_ABOUT(scale);
+  const float scale = ws_from_bits_f32(word << 15);
+  const float inverse = WS_RECIPROCAL_ABOUT(word == 0 ? 1.0f : scale);
   unsigned drawn[EACH] = {0x8000u, 0x8000u, 0x8000u, 0x8000u}, sums[EACH];
   if (stored == WS_STORED_SQUARE_CODES_RANDOM) random_at(random, at, drawn);
   bool is_doubted = !is_plain || !is_plain_scale(word, largest_scale(is_moment));
@@ -716,9 +716,10 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
         for (int k = 0; k < Rule::MAX_SLOTS; k++) {
           const int stored = stored_of(tensor, 2 + k);
           if (is_coded(stored)) {
-            decode(
-                table, stored, s_bits[k].word[0],
-                ws_from_bits_f32((unsigned)scales[k] << 15), s[k]);
+            unsigned word = scales[k];
+            /* Nothing is left of finite roots at a scale of 0, and infinite ones stay. */
+            if (word == 0 && stored != WS_STORED_MOMENT_CODES) word = WS_SMALL_SCALE;
+            decode(table, stored, s_bits[k].word[0], ws_from_bits_f32(word << 15), s[k]);
           } else if (stored) {
             widen<false>(s_bits[k], stored, s[k]);
           }

@@ -1,6 +1,6 @@
 /*
  * What a GPU's approximate operations may give: results that are off by up to 2^-23 of the exact ones
- * (PTX ISA, rcp.approx and sqrt.approx), below or above as the bits of the argument have it, so that
+ * (PTX ISA, rcp.approx.ftz, sqrt.approx and sqrt.approx.ftz), below or above as the bits of the argument have it, so that
  * nothing passes that relies on better ones. Zeros, infinities and NaN are as if rounded correctly.
  */
 #ifndef CUDASIM_APPROXIMATE_H
@@ -31,9 +31,17 @@ static inline float moved(float y, double exact, uint32_t argument) {
   return y;
 }
 
-static inline float reciprocal(float x) { return moved(1 / x, 1.0 / (double)x, bits_of(x)); }
-
 static inline float root(float x) { return moved(std::sqrt(x), std::sqrt((double)x), bits_of(x)); }
+
+/* A zero for a subnormal number. */
+static inline float flushed(float x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
+
+static inline float normal_root(float x) { return root(flushed(x)); }
+
+static inline float reciprocal(float x) {
+  const float normal = flushed(x);
+  return flushed(moved(1 / normal, 1.0 / (double)normal, bits_of(normal)));
+}
 
 }  // namespace approximate
 

@@ -131,6 +131,7 @@ struct Listed {
 #define WS_NEAR_MAX(name, t) near_max(name, t)
 #define WS_RECIPROCAL_ABOUT(x) approximate::reciprocal(x)
 #define WS_ROOT_ABOUT(x) approximate::root(x)
+#define WS_NORMAL_ROOT_ABOUT(x) approximate::normal_root(x)
 #define WS_SHIFT_LEFT(upper, lower, by) shift_left(upper, lower, by)
 #define WS_SHIFT_RIGHT(upper, lower, by) shift_right(upper, lower, by)
 #define WS_UNROLL

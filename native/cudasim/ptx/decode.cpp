@@ -68,13 +68,14 @@ void Decoder::run() {
 }
 
 void Decoder::one(const Statement &s) {
-  /* These two give results here that are as wrong as they may be. */
-  const bool is_bounded = s.name() == "rcp.approx.f32" || s.name() == "sqrt.approx.f32";
+  /* These give results here that are as wrong as they may be. */
+  const bool is_bounded = s.name() == "rcp.approx.ftz.f32" || s.name() == "sqrt.approx.f32" ||
+      s.name() == "sqrt.approx.ftz.f32";
   for (const std::string &suffix : s.suffixes) {
     if (!is_bounded && (suffix == "approx" || suffix == "full")) {
       throw Error(s.line, s.name() + " is refused: its result is not that of IEEE 754");
     }
-    if (suffix == "ftz") {
+    if (!is_bounded && suffix == "ftz") {
       throw Error(s.line, s.name() + " is refused: it takes subnormal numbers for zero");
     }
   }

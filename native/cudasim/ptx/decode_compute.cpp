@@ -43,7 +43,7 @@ bool Decoder::arithmetic(const Statement &s, Suffixes &x, Draft &d) {
   count(s, 1 + named->sources);
   key.round = x.round();
   const bool low = x.take("lo"), high = x.take("hi"), wide = x.take("wide");
-  const bool nan = x.take("NaN"), about = x.take("approx");
+  const bool nan = x.take("NaN"), about = x.take("approx"), normal = x.take("ftz");
   key.type = x.type();
   Type result = key.type, third = key.type;
   const bool real = is_float(key.type), product = key.op == Op::MUL || key.op == Op::MAD;
@@ -59,7 +59,9 @@ bool Decoder::arithmetic(const Statement &s, Suffixes &x, Draft &d) {
     if (!real || (key.op != Op::MIN && key.op != Op::MAX)) return false;
     key.op = key.op == Op::MIN ? Op::MIN_NAN : Op::MAX_NAN;
   }
-  if (about) key.op = key.op == Op::RCP ? Op::RCP_ABOUT : Op::SQRT_ABOUT; /* others are refused */
+  if (about) { /* others are refused */
+    key.op = key.op == Op::RCP ? Op::RCP_ABOUT : normal ? Op::SQRT_NORMAL_ABOUT : Op::SQRT_ABOUT;
+  }
   if (real) {
     switch (key.op) {
       case Op::ADD: case Op::SUB: case Op::MUL:

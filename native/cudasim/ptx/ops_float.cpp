@@ -116,6 +116,7 @@ Handler float_handler(const Key &key) {
     case Op::SQRT: return rounded<Sqrt>(key);
     case Op::RCP: return rounded<Rcp>(key);
     case Op::SQRT_ABOUT: return about<approximate::root>;
+    case Op::SQRT_NORMAL_ABOUT: return about<approximate::normal_root>;
     case Op::RCP_ABOUT: return about<approximate::reciprocal>;
     case Op::MIN: return BY_TYPE((extremes<float, false, false>), (extremes<double, false, false>));
     case Op::MAX: return BY_TYPE((extremes<float, true, false>), (extremes<double, true, false>));
