@@ -1,6 +1,7 @@
 package io.warmstep.fault;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -117,7 +118,7 @@ class HyperparameterTest {
       assertTrue(e.getMessage().contains(", must be "), name + ": " + e.getMessage());
     }
     for (String value : allowed.split(" ", -1)) {
-      with.apply(Double.parseDouble(value));
+      assertNotNull(with.apply(Double.parseDouble(value)), value);
     }
   }
 
