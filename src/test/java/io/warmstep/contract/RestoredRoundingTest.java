@@ -1,6 +1,7 @@
 package io.warmstep.contract;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
 import io.warmstep.Devices;
@@ -27,6 +28,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -126,6 +128,26 @@ class RestoredRoundingTest {
       restored.checkpoint().restore(file);
       steps(others, restored, 3, 5);
       assertEquals(bits(whole, throughout), bits(others, restored));
+    }
+  }
+
+  /** Of parameters that are alike in all else. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void eachParameterHasRandomNumbersOfItsOwn(ContractBackend backend) {
+    float[] same = random("a", 0);
+    try (Parameters parameters =
+            Parameters.on(backend.shared())
+                .add("x", ElementType.BFLOAT16, same)
+                .add("y", ElementType.BFLOAT16, same)
+                .build();
+        Optimizer optimizer = optimizer(parameters, Stored.PARAMETERS, 5)) {
+      parameters.forEach(parameter -> parameter.gradients().copyFrom(random("a", 1)));
+      optimizer.step();
+      float[] x = parameters.get("x").values().toFloats();
+      float[] y = parameters.get("y").values().toFloats();
+      long different = IntStream.range(0, x.length).filter(i -> x[i] != y[i]).count();
+      assertTrue(different > x.length / 4 && different < x.length * 3 / 4, different + " differ");
     }
   }
 
