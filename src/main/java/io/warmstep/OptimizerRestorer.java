@@ -203,7 +203,7 @@ final class OptimizerRestorer {
     }
   }
 
-  private void findState(Parameter parameter, String savedName, String slot) {
+  private void findState(Parameter parameter, String savedName, String slot) throws IOException {
     OptimizerState state = optimizer.optimizerState();
     String name = PyTorchNames.state(savedName, slot);
     Tensor target = state.tensor(parameter.name(), slot);
@@ -216,10 +216,15 @@ final class OptimizerRestorer {
       return;
     }
     consumed.add(name);
-    if (hasShape(name, target, shape)) {
-      SavedCodes.difference(reader, name, saved, codes, target)
-          .ifPresentOrElse(differences::add, () -> copies.add(saved.get().copyTo(target, codes)));
+    if (!hasShape(name, target, shape)) {
+      return;
     }
+    Optional<String> difference = SavedCodes.difference(reader, name, saved, codes, target);
+    if (difference.isEmpty()) {
+      difference = saved.orElseThrow().flaw(reader);
+    }
+    difference.ifPresentOrElse(
+        differences::add, () -> copies.add(saved.orElseThrow().copyTo(target, codes)));
   }
 
   private boolean has(String tensor) {

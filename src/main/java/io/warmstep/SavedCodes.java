@@ -6,6 +6,8 @@ import io.warmstep.checkpoint.ElementFormat;
 import io.warmstep.checkpoint.PyTorchNames;
 import io.warmstep.checkpoint.TensorEntry;
 import io.warmstep.storage.StateCodes;
+import java.io.IOException;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 
@@ -104,6 +106,57 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
                 + target
                     .map(its -> format(its.areSquares()).toString())
                     .orElse("" + tensor.type()));
+  }
+
+  /**
+   * Why no encoder has written them: a scale beyond the largest one, or a code of more than 0 where
+   * the scale is 0. Steps on such state would not have the same bits everywhere.
+   */
+  Optional<String> flaw(CheckpointReader reader) throws IOException {
+    byte[] bytes = new byte[(int) Math.min(CHUNK, codes.count())];
+    short[] scale = new short[(int) StateCodes.groups(bytes.length)];
+    for (long at = 0; at < codes.count(); at += CHUNK) {
+      int n = (int) Math.min(CHUNK, codes.count() - at);
+      long group = at / StateCodes.GROUP;
+      int groups = (int) StateCodes.groups(n);
+      reader.read(scales, group, scale, 0, groups);
+      boolean hasZeros = false;
+      for (int i = 0; i < groups; i++) {
+        if (!StateCodes.isScale(scale[i], areSquares())) {
+          String most = described(StateCodes.largestScale(areSquares()));
+          return Optional.of(
+              refusal(
+                  scales.name() + " is " + described(scale[i]) + " at " + (group + i),
+                  "at most " + most + ", which larger numbers count as"));
+        }
+        hasZeros |= scale[i] == 0;
+      }
+      if (hasZeros) {
+        reader.read(codes, at, bytes, 0, n);
+      }
+      for (int i = 0; hasZeros && i < n; i++) {
+        if (scale[i / StateCodes.GROUP] == 0
+            && !StateCodes.needsNoScale(bytes[i] & 0xff, areSquares())) {
+          int code = areSquares() ? bytes[i] & 0xff : bytes[i];
+          return Optional.of(
+              refusal(
+                  codes.name() + " is " + code + " at " + (at + i) + " beside a scale of 0",
+                  areSquares() ? "0, 254 or 255" : "0 or -128"));
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static String described(short scale) {
+    return "0x" + HexFormat.of().toHexDigits(scale) + " (" + StateCodes.scale(scale) + ")";
+  }
+
+  private static String refusal(String found, String allowed) {
+    return found
+        + ", must be "
+        + allowed
+        + ": restore another checkpoint, or encode the state as Warmstep does";
   }
 
   /**

@@ -21,6 +21,7 @@ import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.PlateauSchedule;
 import io.warmstep.schedule.Schedule;
 import io.warmstep.schedule.Schedules;
+import io.warmstep.storage.StateCodes;
 import io.warmstep.testkit.BytesChannel;
 import io.warmstep.testkit.LoggedWarnings;
 import java.io.IOException;
@@ -566,6 +567,132 @@ class OptimizerRestorerTest {
       CheckpointWriter writer, String name, ElementFormat format, int count) {
     TensorSource source = TensorSource.of(new short[count]);
     writer.tensor(name + ".scale", format, List.of((long) count), source);
+  }
+
+  /**
+   * A file with Adam's state as codes, of a group each for 35 elements of which the last has this.
+   */
+  private static CheckpointWriter codes(int moment, int momentScale, int square, int squareScale) {
+    return codes(35, moment, momentScale, square, squareScale);
+  }
+
+  private static CheckpointWriter codes(
+      int length, int moment, int momentScale, int square, int squareScale) {
+    CheckpointWriter writer = new CheckpointWriter();
+    byte[] moments = new byte[length];
+    byte[] squares = new byte[length];
+    moments[length - 1] = (byte) moment;
+    squares[length - 1] = (byte) square;
+    short[] scales = new short[(int) StateCodes.groups(length)];
+    short[] squareScales = scales.clone();
+    scales[scales.length - 1] = (short) momentScale;
+    squareScales[scales.length - 1] = (short) squareScale;
+    List<Long> shape = List.of((long) length);
+    writer.tensor("state.w.exp_avg", ElementFormat.I8, shape, TensorSource.of(moments));
+    scales(writer, "state.w.exp_avg", scales);
+    writer.tensor("state.w.exp_avg_sq", ElementFormat.U8, shape, TensorSource.of(squares));
+    scales(writer, "state.w.exp_avg_sq", squareScales);
+    return writer.number("state.w.step", 2L);
+  }
+
+  private static void scales(CheckpointWriter writer, String name, short... scales) {
+    List<Long> shape = List.of((long) scales.length);
+    writer.tensor(name + ".scale", ElementFormat.U16, shape, TensorSource.of(scales));
+  }
+
+  private Optimizer ofCodes(Options options) {
+    return ofCodes(35, options);
+  }
+
+  private Optimizer ofCodes(int length, Options options) {
+    Parameters parameters = Parameters.on(device).add("w", new float[length]).build();
+    return optimizer(parameters, Adam.adam(), options);
+  }
+
+  private static String word(int scale) {
+    return "0x" + Integer.toHexString(scale) + " (" + Float.intBitsToFloat(scale << 15) + ")";
+  }
+
+  /** To codes and, where they are decoded, to float32. */
+  @Test
+  void codesThatNothingWritesAreRefusedAndChangeNothing() throws IOException {
+    String instead = ": restore another checkpoint, or encode the state as Warmstep does";
+    String moments = ", must be at most " + word(0xfd00) + ", which larger numbers count as";
+    String squares = ", must be at most " + word(0xbeff) + ", which larger numbers count as";
+    String scale = "state.w.exp_avg.scale is ";
+    String squareScale = "state.w.exp_avg_sq.scale is ";
+    String code = "state.w.exp_avg is 1 at 34 beside a scale of 0, must be 0 or -128" + instead;
+    String square = "state.w.exp_avg_sq is 253 at 34 beside a scale of 0, must be 0, 254 or 255";
+    Options[] options = {OptimizerRestorerTest::coded, apart()};
+    for (Options kind : options) {
+      Optimizer optimizer = steps(ofCodes(kind), 1);
+      byte[] before = saved(optimizer);
+      assertEquals(
+          scale + word(0xffff) + " at 1" + moments + instead,
+          mismatch(optimizer, codes(1, 0xffff, 1, 0xbeff)));
+      assertEquals(
+          scale + word(0xff00) + " at 1" + moments + instead,
+          mismatch(optimizer, codes(0, 0xff00, 0, 0)));
+      assertEquals(
+          scale + word(0xfd01) + " at 1" + moments + instead,
+          mismatch(optimizer, codes(127, 0xfd01, 0, 0)));
+      assertEquals(
+          squareScale + word(0xbf00) + " at 1" + squares + instead,
+          mismatch(optimizer, codes(127, 0xfd00, 1, 0xbf00)));
+      assertEquals(code, mismatch(optimizer, codes(1, 0, 1, 1)));
+      assertEquals(code + "; " + square + instead, mismatch(optimizer, codes(1, 0, 253, 0)));
+      assertArrayEquals(before, saved(optimizer));
+    }
+  }
+
+  /** More than is looked at at a time. */
+  @Test
+  void theLastOfManyCodesIsRefused() throws IOException {
+    int length = (1 << 17) + 35;
+    Optimizer optimizer = ofCodes(length, OptimizerRestorerTest::coded);
+    String scale = "state.w.exp_avg.scale is " + word(0xfd01) + " at 4097, ";
+    String code = "; state.w.exp_avg_sq is 200 at 131106 beside a scale of 0, ";
+    String message = mismatch(optimizer, codes(length, 0, 0xfd01, 200, 0));
+    assertTrue(message.startsWith(scale), message);
+    assertTrue(message.contains(code), message);
+    restore(optimizer, written(codes(length, 127, 0xfd00, 254, 0)));
+    assertEquals(0x1p126f, slot(optimizer, "w", "exp_avg")[length - 1]);
+  }
+
+  @Test
+  void codesBesideTheLeastAndTheLargestScaleAreRestored() throws IOException {
+    Optimizer optimizer = ofCodes(OptimizerRestorerTest::coded);
+    restore(optimizer, written(codes(127, 0xfd00, 253, 0xbeff)));
+    assertEquals(0x1p126f, slot(optimizer, "w", "exp_avg")[34]);
+    assertEquals(StateCodes.largest(true), slot(optimizer, "w", "exp_avg_sq")[34]);
+    restore(optimizer, written(codes(-128, 0, 254, 0)));
+    assertEquals(Float.NaN, slot(optimizer, "w", "exp_avg")[34]);
+    assertEquals(Float.POSITIVE_INFINITY, slot(optimizer, "w", "exp_avg_sq")[34]);
+    restore(optimizer, written(codes(-1, 1, 255, 0)));
+    assertEquals(Float.NaN, slot(optimizer, "w", "exp_avg_sq")[34]);
+  }
+
+  /** Whatever an optimizer holds as codes, and so saves, can be restored. */
+  @Test
+  void codesOfAnyNumbersAreRestored() throws IOException {
+    float[][] groups = {
+      {Float.NaN},
+      {Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY},
+      {Float.MAX_VALUE, -Float.MAX_VALUE, Float.NaN},
+      {Float.MIN_VALUE, -Float.MIN_VALUE},
+      {-0f},
+      {Float.MIN_NORMAL, Float.POSITIVE_INFINITY, -1}
+    };
+    for (float[] numbers : groups) {
+      Optimizer optimizer = ofCodes(OptimizerRestorerTest::coded);
+      for (String slot : List.of("exp_avg", "exp_avg_sq")) {
+        optimizer.state("w", slot).copyFrom(Arrays.copyOf(numbers, 35));
+      }
+      byte[] file = saved(optimizer);
+      Optimizer same = ofCodes(OptimizerRestorerTest::coded);
+      restore(same, file);
+      assertArrayEquals(file, saved(same));
+    }
   }
 
   @Test

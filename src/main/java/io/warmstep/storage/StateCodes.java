@@ -127,7 +127,7 @@ public final class StateCodes {
     decodeEach(codes, scales, areSquares, values, to, groups * GROUP, length);
   }
 
-  /** Of a group that ends early, or whose scale is 0 or no number. */
+  /** Of a group that ends early, or whose scale is 0. */
   private static void decodeEach(
       short[] codes,
       short[] scales,
@@ -163,7 +163,7 @@ public final class StateCodes {
       float scale = scale(scales[group]);
       int code = group * CODE_WORDS;
       int at = to + group * GROUP;
-      if (!(scale > 0)) {
+      if (scale == 0) {
         decodeEach(codes, scales, true, values, to, group * GROUP, (group + 1) * GROUP);
         continue;
       }
@@ -199,7 +199,47 @@ public final class StateCodes {
         : moment(MAX_MOMENT, scale((short) MAX_SCALE));
   }
 
-  static float scale(short word) {
+  /**
+   * Whether a word can be a group's scale. None has a sign.
+   *
+   * @param word of 16 bits
+   * @param areSquares whether it is of squares
+   * @return false above the largest scale, as infinities and NaN are
+   */
+  public static boolean isScale(short word, boolean areSquares) {
+    return (word & 0xffff) <= (largestScale(areSquares) & 0xffff);
+  }
+
+  /**
+   * The largest scale.
+   *
+   * @param areSquares whether it is of squares
+   * @return its word
+   */
+  public static short largestScale(boolean areSquares) {
+    return (short) (areSquares ? MAX_ROOT : MAX_SCALE);
+  }
+
+  /**
+   * Whether a code stands for the same whatever its group's scale is: in a group with a scale of 0,
+   * all do.
+   *
+   * @param code of 8 bits
+   * @param areSquares whether it is of a square
+   * @return true for 0 and what is not finite
+   */
+  public static boolean needsNoScale(int code, boolean areSquares) {
+    return code == 0
+        || (areSquares ? code == INFINITE_SQUARE || code == NAN_SQUARE : code == NAN_MOMENT);
+  }
+
+  /**
+   * A scale as a number.
+   *
+   * @param word of 16 bits
+   * @return what the largest code stands for or, of squares, the root of that
+   */
+  public static float scale(short word) {
     return Float.intBitsToFloat((word & 0xffff) << 15);
   }
 

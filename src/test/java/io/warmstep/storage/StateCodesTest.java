@@ -197,6 +197,32 @@ class StateCodesTest {
     assertEquals(Math.sqrt(Math.sqrt(0.3)) * 253, sum / (31.0 * trials), 0.0071);
   }
 
+  /** What a file may have is what is written, of any numbers. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatIsWrittenIsValid(boolean areSquares) {
+    SplittableRandom random = new SplittableRandom(11);
+    int length = 100_000;
+    short[] codes = new short[(int) StateCodes.firstCode(StateCodes.groups(length))];
+    short[] scales = new short[(int) StateCodes.groups(length)];
+    float[] values = ranges(random, length);
+    Arrays.fill(values, 0, 32, 0);
+    values[3] = Float.POSITIVE_INFINITY;
+    values[4] = Float.NaN;
+    new StateEncoder().encode(values, 0, areSquares, null, codes, scales, length);
+    int zeros = 0;
+    for (int i = 0; i < length; i++) {
+      short scale = scales[i / StateCodes.GROUP];
+      int code = codes[i / 2] >>> (i % 2 * 8) & 0xff;
+      assertTrue(StateCodes.isScale(scale, areSquares), () -> "scale " + scale);
+      if (scale == 0) {
+        zeros += code == 0 ? 0 : 1;
+        assertTrue(StateCodes.needsNoScale(code, areSquares), () -> "code " + code);
+      }
+    }
+    assertTrue(zeros >= 2, "codes of no number beside a scale of 0");
+  }
+
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void whereAGroupEndsEarlyTheRestOfItsCodesIsZero(boolean areSquares) {
