@@ -113,7 +113,10 @@ final class OptimizerState {
 
   /** Gives a slot of a parameter its initial value. */
   void reset(Parameter parameter, StateSlot slot) {
-    Tensor tensor = tensor(parameter.name(), slot.name());
+    reset(parameter, slot, tensor(parameter.name(), slot.name()));
+  }
+
+  private static void reset(Parameter parameter, StateSlot slot, Tensor tensor) {
     if (slot.copiesParameter()) {
       TensorCopy.widen(parameter.values(), tensor);
     } else {
@@ -208,6 +211,9 @@ final class OptimizerState {
             slot,
             tensor(numbers, slot.length(parameter.shape())),
             new Operand(Operand.Role.STATE, slice, encoding, Optional.empty()));
+        if (encoding.isCoded() && slot.initialValue() != 0) {
+          reset(parameter, slot, state.tensor(slot.name())); // its words are not numbers
+        }
       }
       if (precision.hasMaster(parameter)) {
         MemorySlice rest =

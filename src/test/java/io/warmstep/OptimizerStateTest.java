@@ -13,11 +13,14 @@ import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adagrad;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Muon;
 import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
+import io.warmstep.rule.StateSlot;
+import io.warmstep.rule.StateSlot.Extent;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Proxies;
 import java.lang.reflect.Method;
@@ -304,5 +307,34 @@ class OptimizerStateTest {
     assertTrue(copiesParameters(Prodigy.prodigy(), "w"));
     assertTrue(copiesParameters(Prodigy.prodigy(), "v"));
     assertFalse(copiesParameters(Prodigy.prodigy(), "w", "v"));
+  }
+
+  /** A rule of somebody else's may have an average that does not start at zero. */
+  @Test
+  void averagesThatAreStoredInFewerBitsStartWhereTheRuleSays() {
+    List<StateSlot> slots =
+        List.of(new StateSlot("momentum_buffer", -0.5, Extent.ELEMENT, StateSlot.Content.MOMENT));
+    UpdateRule momentum = Momentum.heavyBall(0.9);
+    UpdateRule rule =
+        Proxies.of(
+            UpdateRule.class,
+            (proxy, method, arguments) ->
+                method.getName().equals("stateSlots")
+                    ? slots
+                    : Proxies.invoke(momentum, method, arguments));
+    float[] expected = new float[70_000];
+    Arrays.fill(expected, -0.5f);
+    for (StateType type : StateType.values()) {
+      try (Device device = Devices.cpu(1);
+          Parameters parameters =
+              Parameters.on(device).add("v", new float[33]).add("w", new float[70_000]).build();
+          Optimizer optimizer =
+              Optimizer.of(parameters).rule(rule).learningRate(1).stateType(type, 0).build()) {
+        float[] few = optimizer.state("v", "momentum_buffer").toFloats();
+        assertArrayEquals(Arrays.copyOf(expected, 33), few, type.toString());
+        float[] many = optimizer.state("w", "momentum_buffer").toFloats();
+        assertArrayEquals(expected, many, type.toString());
+      }
+    }
   }
 }
