@@ -130,7 +130,9 @@ public final class BitComparison {
           ours.optimizer.accumulate();
           theirs.optimizer.accumulate();
         }
-        set(ours.gradients(), theirs.gradients(), one.elements(), random);
+        if (one.extra().microBatches() == 0) {
+          set(ours.gradients(), theirs.gradients(), one.elements(), random);
+        }
         if (one.extra().isSkipped(step)) {
           ours.spoil();
           theirs.spoil();
