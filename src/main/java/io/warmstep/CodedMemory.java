@@ -10,6 +10,9 @@ import io.warmstep.storage.StateEncoder;
  * host. Writing a part of a group encodes the rest of it again, with the new scale.
  */
 final class CodedMemory extends FloatView {
+  /** For all, as {@link #REMAINDERS} is. */
+  private static final Spare<StateEncoder> ENCODERS = new Spare<>(StateEncoder::new);
+
   private final MemorySlice words;
   private final boolean areSquares;
 
@@ -93,7 +96,9 @@ final class CodedMemory extends FloatView {
     System.arraycopy((float[]) array, offset, values, (int) (at - start), count);
     short[] codes = new short[(int) StateCodes.firstCode(groups)];
     short[] scales = new short[groups];
-    new StateEncoder().encode(values, 0, areSquares, null, codes, scales, covered);
+    StateEncoder encoder = ENCODERS.take();
+    encoder.encode(values, 0, areSquares, null, codes, scales, covered);
+    ENCODERS.giveBack(encoder);
     writeCodes(first, codes, groups);
     writeScales(first, scales, groups);
   }

@@ -2,6 +2,7 @@ package io.warmstep;
 
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
+import io.warmstep.storage.Remainders;
 import io.warmstep.storage.Storage;
 
 /**
@@ -9,6 +10,9 @@ import io.warmstep.storage.Storage;
  * written, both on the host. The underlying memory belongs to others.
  */
 abstract class FloatView implements Memory {
+  /** For all views: copies are rare, and each parameter has several. */
+  static final Spare<Remainders> REMAINDERS = new Spare<>(Remainders::new);
+
   private final long length;
 
   /**

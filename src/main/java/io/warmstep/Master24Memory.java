@@ -31,7 +31,9 @@ final class Master24Memory extends FloatView {
     short[] upper = new short[count];
     read(values.get(), at, upper, 0, count, isSettled);
     short[] rest = remainders(at - skipped, count + skipped, isSettled);
-    new Remainders().join(upper, 0, rest, skipped, (float[]) array, offset, count);
+    Remainders remainders = REMAINDERS.take();
+    remainders.join(upper, 0, rest, skipped, (float[]) array, offset, count);
+    REMAINDERS.giveBack(remainders);
   }
 
   /** The corrections of elements from an even one on. */
@@ -50,7 +52,9 @@ final class Master24Memory extends FloatView {
     }
     short[] upper = new short[count];
     short[] rest = new short[count];
-    new Remainders().split24((float[]) array, offset, null, upper, rest, count);
+    Remainders remainders = REMAINDERS.take();
+    remainders.split24((float[]) array, offset, null, upper, rest, count);
+    REMAINDERS.giveBack(remainders);
     MemorySlice place = values.get();
     place.memory().write(place.offset() + at, upper, 0, count);
     long first = at - at % 2;

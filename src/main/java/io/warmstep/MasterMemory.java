@@ -31,7 +31,9 @@ final class MasterMemory extends FloatView {
     short[] lower = new short[count];
     read(values.get(), at, upper, 0, count, isSettled);
     read(rest, at, lower, 0, count, isSettled);
-    new Remainders().join(upper, 0, lower, 0, (float[]) array, offset, count);
+    Remainders remainders = REMAINDERS.take();
+    remainders.join(upper, 0, lower, 0, (float[]) array, offset, count);
+    REMAINDERS.giveBack(remainders);
   }
 
   @Override
