@@ -220,15 +220,28 @@ final class CudaSpan {
 
   /** Writes the row; the group counts among those of the launch. */
   void write(ByteBuffer table, int groupOfLaunch) {
+    int row = table.position();
     for (int i = 0; i < StepPlan.MAX_OPERANDS; i++) {
-      table.putLong(i < addresses.length ? addresses[i] : 0);
+      table.putLong(row + 8 * i, i < addresses.length ? addresses[i] : 0);
     }
     if (isMixed()) {
-      table.putLong(rest).putLong(average).putLong(length).putLong(first / Layout.TILE);
-      table.putLong(rows).putInt(groupOfLaunch).putInt(parameter);
-      stored.stored().forEach(code -> table.put(code.byteValue()));
+      table.putLong(row + Layout.MIXED_TENSOR_REST, rest);
+      table.putLong(row + Layout.MIXED_TENSOR_AVERAGE, average);
+      table.putLong(row + Layout.MIXED_TENSOR_LENGTH, length);
+      table.putLong(row + Layout.MIXED_TENSOR_FIRST_TILE, first / Layout.TILE);
+      table.putLong(row + Layout.MIXED_TENSOR_ROWS, rows);
+      table.putInt(row + Layout.MIXED_TENSOR_GROUP, groupOfLaunch);
+      table.putInt(row + Layout.MIXED_TENSOR_PARAMETER, parameter);
+      for (int i = 0; i < StepPlan.MAX_OPERANDS; i++) {
+        table.put(row + Layout.MIXED_TENSOR_STORED + i, stored.stored().get(i).byteValue());
+      }
+      table.position(row + Layout.MIXED_TENSOR_BYTES);
       return;
     }
-    table.putLong(length).putInt(groupOfLaunch).putInt(head()).putLong(rows);
+    table.putLong(row + Layout.TENSOR_LENGTH, length);
+    table.putInt(row + Layout.TENSOR_GROUP, groupOfLaunch);
+    table.putInt(row + Layout.TENSOR_HEAD, head());
+    table.putLong(row + Layout.TENSOR_ROWS, rows);
+    table.position(row + Layout.TENSOR_BYTES);
   }
 }

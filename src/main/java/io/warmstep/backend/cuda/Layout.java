@@ -17,6 +17,11 @@ final class Layout {
   /** Tensor: a pointer for each operand, a long, two ints, a long. */
   static final int TENSOR_BYTES = 8 * StepPlan.MAX_OPERANDS + 24;
 
+  static final int TENSOR_LENGTH = 8 * StepPlan.MAX_OPERANDS;
+  static final int TENSOR_GROUP = TENSOR_LENGTH + 8;
+  static final int TENSOR_HEAD = TENSOR_LENGTH + 12;
+  static final int TENSOR_ROWS = TENSOR_LENGTH + 16;
+
   /** LeafTensor: a pointer and two longs. */
   static final int LEAF_TENSOR_BYTES = 24;
 
@@ -81,6 +86,15 @@ final class Layout {
    * MixedTensor: a pointer for each operand and two more, three longs, two ints, a byte for each.
    */
   static final int MIXED_TENSOR_BYTES = 9 * StepPlan.MAX_OPERANDS + 48;
+
+  static final int MIXED_TENSOR_REST = 8 * StepPlan.MAX_OPERANDS;
+  static final int MIXED_TENSOR_AVERAGE = MIXED_TENSOR_REST + 8;
+  static final int MIXED_TENSOR_LENGTH = MIXED_TENSOR_REST + 16;
+  static final int MIXED_TENSOR_FIRST_TILE = MIXED_TENSOR_REST + 24;
+  static final int MIXED_TENSOR_ROWS = MIXED_TENSOR_REST + 32;
+  static final int MIXED_TENSOR_GROUP = MIXED_TENSOR_REST + 40;
+  static final int MIXED_TENSOR_PARAMETER = MIXED_TENSOR_REST + 44;
+  static final int MIXED_TENSOR_STORED = MIXED_TENSOR_REST + 48;
 
   /** MixedArguments, before StepArguments: a pointer, two ints. */
   static final int MIXED_TENSORS = 0;

@@ -132,6 +132,13 @@ class LayoutTest {
   @Test
   void tables() {
     same("Tile", Layout.TILE_BYTES);
+    same("Tensor<float>, values", 0);
+    same("Tensor<float>, gradients", 8);
+    same("Tensor<float>, state", 16);
+    same("Tensor<float>, length", Layout.TENSOR_LENGTH);
+    same("Tensor<float>, group", Layout.TENSOR_GROUP);
+    same("Tensor<float>, head", Layout.TENSOR_HEAD);
+    same("Tensor<float>, rows", Layout.TENSOR_ROWS);
     same("Tensor<float>", Layout.TENSOR_BYTES);
     same("Tensor<double>", Layout.TENSOR_BYTES);
     same("LeafTensor<float>", Layout.LEAF_TENSOR_BYTES);
@@ -187,6 +194,14 @@ class LayoutTest {
 
   @Test
   void mixed() {
+    same("MixedTensor, rest", Layout.MIXED_TENSOR_REST);
+    same("MixedTensor, average", Layout.MIXED_TENSOR_AVERAGE);
+    same("MixedTensor, length", Layout.MIXED_TENSOR_LENGTH);
+    same("MixedTensor, first_tile", Layout.MIXED_TENSOR_FIRST_TILE);
+    same("MixedTensor, rows", Layout.MIXED_TENSOR_ROWS);
+    same("MixedTensor, group", Layout.MIXED_TENSOR_GROUP);
+    same("MixedTensor, parameter", Layout.MIXED_TENSOR_PARAMETER);
+    same("MixedTensor, stored", Layout.MIXED_TENSOR_STORED);
     same("MixedTensor", Layout.MIXED_TENSOR_BYTES);
     same("MixedArguments, key", Layout.MIXED_KEY);
     same("MixedArguments, step", Layout.MIXED_STEP);
