@@ -12,7 +12,7 @@ enum {
   WS_GROUP = 32,
   WS_LARGEST_SCALE = 0xfd00, /* of moments: 2^126, so that twice the scale is finite */
   WS_LARGEST_ROOT = 0xbeff,  /* of squares: the largest whose square is finite */
-  WS_SMALL_SCALE = 0x2f00    /* 2^-80, of which the square is 0 */
+  WS_TO_NEAREST = 0x8000     /* a half in units of 2^-16 */
 };
 
 WS_DEVICE bool is_coded(int stored) { return stored >= WS_STORED_MOMENT_CODES; }
@@ -71,7 +71,7 @@ WS_DEVICE unsigned encode_moment(unsigned bits, float scale) {
   return bits >> 31 ? 256 - code : code;
 }
 
-/* Of a number's bits. drawn: the threshold in units of 2^-16: 0x8000, or random. */
+/* Of a number's bits. drawn: the threshold in units of 2^-16: WS_TO_NEAREST, or random. */
 WS_DEVICE unsigned encode_square(unsigned bits, float scale, unsigned drawn) {
   const float root = ws_sqrt_f32(ws_from_bits_f32(bits));
   const unsigned magnitude = ws_to_bits_f32(root) & 0x7fffffffu;
@@ -84,11 +84,12 @@ WS_DEVICE unsigned encode_square(unsigned bits, float scale, unsigned drawn) {
 
 /*
  * The same from approximate quotients and roots, one instruction each on a GPU but for the root of the
- * number, where those that are correctly rounded are about ten. What a code is the integer part of comes out in units of 2^-16, so that
- * the code is the third byte. It differs from what the operations above give by less than WS_DOUBT: by
- * the bounds of WS_RECIPROCAL_ABOUT and WS_ROOT_ABOUT and the roundings of both ways, by 0.35 units of
- * 2^-12 for moments and 0.45 for squares, and by 0.5 more where 3072 is added, whose last bit that is.
- * So codes are the same unless an integer is within WS_DOUBT, and then the operations above decide.
+ * number, where those that are correctly rounded are about ten. What a code is the integer part of comes
+ * out in units of 2^-16, so that the code is the third byte. It differs from what the operations above
+ * give by less than WS_DOUBT: by the bounds of WS_RECIPROCAL_ABOUT and WS_ROOT_ABOUT and the roundings
+ * of both ways, by 0.35 units of 2^-12 for moments and 0.45 for squares, and by 0.5 more where 3072 is
+ * added, whose last bit that is. So codes are the same unless an integer is within WS_DOUBT, and then
+ * the operations above decide.
  *
  * For finite numbers and, of squares, none below 0, and for scales within bounds, see is_plain_scale.
  */
@@ -99,10 +100,10 @@ WS_DEVICE bool is_doubtful(unsigned sum) {
 }
 
 /* A share of the scale x is 254 * x / (1 + x), here with the number's sign. */
-WS_DEVICE unsigned about_moment(float x, float inverse, float many_inverses, unsigned drawn) {
+WS_DEVICE unsigned about_moment(float x, float inverse, float many_inverses) {
   const float divisor = ws_fma_f32(ws_abs_f32(x), inverse, 1.0f);
   const float sum = ws_fma_f32(x * many_inverses, WS_RECIPROCAL_ABOUT(divisor), 3072.0f);
-  return ws_to_bits_f32(sum) * 16 + drawn;
+  return ws_to_bits_f32(sum) * 16 + WS_TO_NEAREST;
 }
 
 WS_DEVICE unsigned about_square(float x, float inverse, unsigned drawn) {
@@ -111,8 +112,8 @@ WS_DEVICE unsigned about_square(float x, float inverse, unsigned drawn) {
   return ws_to_bits_f32(ws_fma_f32(share, 253.0f, 3072.0f)) * 16 + drawn;
 }
 
-/* word: a scale's bits without the lower 15. Whether 254 times its inverse is finite and nothing is above it; or
-   all is 0. */
+/* word: a scale's bits without the lower 15. Whether 254 times its inverse is finite and nothing is
+   above it; or all is 0. */
 WS_DEVICE bool is_plain_scale(unsigned word, unsigned largest) {
   const unsigned least = (127 - 119) << 8;
   return word == 0 || word - least < largest - least;

@@ -345,13 +345,13 @@ WS_DEVICE Bits encode(
   const bool is_moment = stored == WS_STORED_MOMENT_CODES;
   const float scale = ws_from_bits_f32(word << 15);
   const float inverse = WS_RECIPROCAL_ABOUT(word == 0 ? 1.0f : scale);
-  unsigned drawn[EACH] = {0x8000u, 0x8000u, 0x8000u, 0x8000u}, sums[EACH];
+  unsigned drawn[EACH] = {WS_TO_NEAREST, WS_TO_NEAREST, WS_TO_NEAREST, WS_TO_NEAREST}, sums[EACH];
   if (stored == WS_STORED_SQUARE_CODES_RANDOM) random_at(random, at, drawn);
   bool is_doubted = !is_plain || !is_plain_scale(word, largest_scale(is_moment));
   if (is_moment) {
     WS_UNROLL
     for (int i = 0; i < EACH; i++) {
-      sums[i] = about_moment(ws_from_bits_f32(x.word[i]), inverse, 254 * inverse, 0x8000u);
+      sums[i] = about_moment(ws_from_bits_f32(x.word[i]), inverse, 254 * inverse);
     }
   } else {
     WS_UNROLL
@@ -716,9 +716,8 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
         for (int k = 0; k < Rule::MAX_SLOTS; k++) {
           const int stored = stored_of(tensor, 2 + k);
           if (is_coded(stored)) {
-            unsigned word = scales[k];
-            /* Nothing is left of finite roots at a scale of 0, and infinite ones stay. */
-            if (word == 0 && stored != WS_STORED_MOMENT_CODES) word = WS_SMALL_SCALE;
+            /* Finite numbers beside a scale of 0 are 0 at any scale, and infinite ones stay. */
+            const unsigned word = scales[k] > 1 ? scales[k] : 1;
             decode(table, stored, s_bits[k].word[0], ws_from_bits_f32(word << 15), s[k]);
           } else if (stored) {
             widen<false>(s_bits[k], stored, s[k]);

@@ -135,6 +135,52 @@ class CodeBoundariesTest {
     compare(backend, RmsProp.rmsProp().alpha(0), Rounding.STOCHASTIC, "square_avg", gradients);
   }
 
+  /** A group's scale is then 0, whatever else it has. */
+  @ParameterizedTest
+  @MethodSource("io.warmstep.testkit.ContractBackend#all")
+  void infinitiesBesideZerosStay(ContractBackend backend) {
+    float[] written = new float[3 * GROUP + 5];
+    written[3] = Float.POSITIVE_INFINITY;
+    written[4] = Float.NaN;
+    written[GROUP] = Float.MIN_VALUE;
+    written[GROUP + 1] = Float.POSITIVE_INFINITY;
+    written[3 * GROUP + 4] = Float.POSITIVE_INFINITY;
+    assertArrayEquals(
+        Arrays.copyOf(new float[] {0, 0, 0, Float.NaN, Float.NaN}, GROUP),
+        Arrays.copyOf(
+            stepped(backend, Momentum.heavyBall(0.9), "momentum_buffer", written), GROUP));
+    float[] squares = stepped(backend, RmsProp.rmsProp().alpha(0.5), "square_avg", written);
+    assertArrayEquals(Arrays.copyOf(written, GROUP), Arrays.copyOf(squares, GROUP));
+    assertEquals(Float.POSITIVE_INFINITY, squares[GROUP + 1]);
+    assertEquals(0, squares[2 * GROUP]);
+    assertEquals(Float.POSITIVE_INFINITY, squares[3 * GROUP + 4]);
+  }
+
+  /** What a step with gradients of zero makes of a state, the same as on the CPU. */
+  private static float[] stepped(
+      ContractBackend backend, UpdateRule rule, String slot, float[] written) {
+    float[][] states = new float[2][];
+    try (Device cpu = Devices.cpu()) {
+      Device[] devices = {cpu, backend.shared()};
+      for (int i = 0; i < 2; i++) {
+        try (Parameters parameters =
+                Parameters.on(devices[i]).add("p", new float[written.length]).build();
+            Optimizer optimizer =
+                Optimizer.of(parameters)
+                    .rule(rule)
+                    .learningRate(0)
+                    .stateType(StateType.INT8, 0)
+                    .build()) {
+          optimizer.state("p", slot).copyFrom(written);
+          optimizer.step();
+          states[i] = optimizer.state("p", slot).toFloats();
+        }
+      }
+    }
+    assertArrayEquals(states[0], states[1]);
+    return states[1];
+  }
+
   /** What is tried lies on both sides of each boundary, or the tests above would show nothing. */
   @ParameterizedTest
   @MethodSource("io.warmstep.testkit.ContractBackend#all")
