@@ -32,7 +32,7 @@ import java.util.stream.Stream;
  *   launchForwardAndBackward(stream);
  *   captured.record();
  *   cuStreamEndCapture(stream, graph);
- *   ...
+ *   cuGraphInstantiate(executable, graph, 0);
  *   for (Batch batch : batches) {
  *     copy(batch, stream);
  *     captured.beforeLaunch();

@@ -13,7 +13,7 @@ import java.util.StringJoiner;
  * learning-rate factor, weight decay, adaptive clipping, state type or rule. Immutable.
  *
  * <pre>{@code
- * ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2)
+ * ParameterGroup biases = ParameterGroup.matching("*.bias").weightDecay(0).learningRateFactor(2);
  * }</pre>
  */
 public final class ParameterGroup {

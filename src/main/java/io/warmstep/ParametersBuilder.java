@@ -33,7 +33,7 @@ public final class ParametersBuilder {
    * <pre>{@code
    * Parameters.on(device)
    *     .gradientType(ElementType.FLOAT32) // accumulated without loss
-   *     .add("dense.weight", ElementType.BFLOAT16, weight)
+   *     .add("dense.weight", ElementType.BFLOAT16, weight);
    * }</pre>
    *
    * @param type of the gradients

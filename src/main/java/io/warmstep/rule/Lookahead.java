@@ -20,7 +20,7 @@ import java.util.Optional;
  * of 0. State: the other rule's and {@code slow_params}.
  *
  * <pre>{@code
- * Optimizer.of(parameters).rule(Lookahead.around(Adam.adamW()).k(6).alpha(0.5))
+ * Optimizer.of(parameters).rule(Lookahead.around(Adam.adamW()).k(6).alpha(0.5));
  * }</pre>
  */
 public final class Lookahead implements UpdateRule {
