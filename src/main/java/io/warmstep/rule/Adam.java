@@ -354,7 +354,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
         u[i] = vi;
       }
       float denominator = Math.fma((float) Math.sqrt(vi), rootScale, eps);
-      float moved = (FloatBlock.agrees(mi, gi) * maskScale) * mi;
+      float moved = (Signs.agrees(mi, gi) * maskScale) * mi;
       p[i] = Math.fma(-stepSize, moved / denominator, keep * pi);
     }
   }
@@ -388,7 +388,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
         u[i] = vi;
       }
       double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
-      double moved = (DoubleBlock.agrees(mi, gi) * maskScale) * mi;
+      double moved = (Signs.agrees(mi, gi) * maskScale) * mi;
       p[i] = Math.fma(-stepSize, moved / denominator, keep * pi);
     }
   }

@@ -49,7 +49,7 @@ final class CautiousSums implements TensorSums {
     float fresh = block.scalar(3);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float gi = scale * g[i];
-      mask[i] = FloatBlock.agrees(Math.fma(beta, m[i], fresh * gi), gi);
+      mask[i] = Signs.agrees(Math.fma(beta, m[i], fresh * gi), gi);
     }
   }
 
@@ -63,7 +63,7 @@ final class CautiousSums implements TensorSums {
     double fresh = block.scalar(3);
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double gi = scale * g[i];
-      mask[i] = DoubleBlock.agrees(Math.fma(beta, m[i], fresh * gi), gi);
+      mask[i] = Signs.agrees(Math.fma(beta, m[i], fresh * gi), gi);
     }
   }
 

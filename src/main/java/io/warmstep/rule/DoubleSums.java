@@ -2,104 +2,38 @@ package io.warmstep.rule;
 
 /**
  * The sums over one tensor or group in float64, from which a rule computes its numbers. A backend
- * keeps one and fills it for each in turn.
+ * makes one and fills it for each in turn; a rule only uses it, in the call that it is passed to.
+ * Methods may be added.
  */
-public final class DoubleSums {
-  private final double[] sums;
-  private final double[] kept;
-  private final double[] numbers;
-  private double[] scalars = {};
-  private double count;
-  private double rows;
-  private double columns;
-
-  /**
-   * Allocates room.
-   *
-   * @param sums number of sums
-   * @param kept number of state slots that hold one value per tensor
-   * @param numbers the most numbers that are computed
-   */
-  public DoubleSums(int sums, int kept, int numbers) {
-    this.sums = new double[sums];
-    this.kept = new double[kept];
-    this.numbers = new double[numbers];
-  }
-
-  /**
-   * Moves on to a tensor.
-   *
-   * @param count number of its elements
-   * @param rows length of its first dimension
-   * @param scalars the rule's scalars, rounded to float64
-   */
-  public void tensor(long count, long rows, double[] scalars) {
-    this.count = count;
-    this.rows = rows;
-    long across = count / rows;
-    this.columns = across;
-    this.scalars = scalars;
-  }
-
-  /**
-   * Moves on to a group, which has neither rows nor columns.
-   *
-   * @param count number of elements of all its tensors
-   * @param scalars the rule's scalars, rounded to float64
-   */
-  public void group(long count, double[] scalars) {
-    this.count = count;
-    this.rows = 0;
-    this.columns = 0;
-    this.scalars = scalars;
-  }
-
-  /**
-   * Sets a sum.
-   *
-   * @param index from 0
-   * @param value the root, or the sum itself
-   */
-  public void sum(int index, double value) {
-    sums[index] = value;
-  }
-
+public interface DoubleSums {
   /**
    * One of the sums, as its kind says.
    *
    * @param index its place in {@link TensorSums#kinds()}
    * @return at least 0 unless it is a {@link TensorSums.Kind#SUM}, or NaN
    */
-  public double sum(int index) {
-    return sums[index];
-  }
+  double sum(int index);
 
   /**
    * How many elements the tensor has.
    *
    * @return the count, rounded to float64
    */
-  public double count() {
-    return count;
-  }
+  double count();
 
   /**
    * Length of the tensor's first dimension.
    *
    * @return the number of rows, rounded to float64
    */
-  public double rows() {
-    return rows;
-  }
+  double rows();
 
   /**
    * How many elements a row has: those of the other dimensions.
    *
    * @return the number of columns, rounded to float64
    */
-  public double columns() {
-    return columns;
-  }
+  double columns();
 
   /**
    * One of the numbers that {@link UpdateRule#scalars} computed.
@@ -107,9 +41,7 @@ public final class DoubleSums {
    * @param index from 0
    * @return the number, rounded to float64
    */
-  public double scalar(int index) {
-    return scalars[index];
-  }
+  double scalar(int index);
 
   /**
    * State that holds one value for the tensor.
@@ -117,9 +49,7 @@ public final class DoubleSums {
    * @param slot its index among such slots
    * @return the value
    */
-  public double kept(int slot) {
-    return kept[slot];
-  }
+  double kept(int slot);
 
   /**
    * Sets state that holds one value for the tensor.
@@ -127,9 +57,7 @@ public final class DoubleSums {
    * @param slot its index among such slots
    * @param value the value
    */
-  public void keep(int slot, double value) {
-    kept[slot] = value;
-  }
+  void keep(int slot, double value);
 
   /**
    * Sets one of the tensor's numbers.
@@ -137,16 +65,5 @@ public final class DoubleSums {
    * @param index its place in {@link TensorSums#numberNames()}
    * @param value the number
    */
-  public void number(int index, double value) {
-    numbers[index] = value;
-  }
-
-  /**
-   * The tensor's numbers.
-   *
-   * @param to receives them
-   */
-  public void copyNumbers(double[] to) {
-    System.arraycopy(numbers, 0, to, 0, to.length);
-  }
+  void number(int index, double value);
 }

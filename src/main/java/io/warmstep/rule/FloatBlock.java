@@ -5,146 +5,23 @@ package io.warmstep.rule;
  * same indices {@code start} to {@code end} of their arrays. One index for all arrays is what lets
  * the JIT compiler vectorize a rule's loop.
  *
- * <p>A backend keeps one block per thread and points it at ranges in turn.
+ * <p>A backend makes one per thread and points it at ranges in turn; a rule only uses it, in the
+ * call that it is passed to. Methods may be added.
  */
-public final class FloatBlock {
-  private float[] parameters = {};
-  private float[] gradients = {};
-  private float[][] state = {};
-  private int start;
-  private int end;
-  private float[] scalars = {};
-  private float[] numbers = {};
-  private boolean hasMoved;
-  private boolean isFactored;
-  private float[][] terms = {};
-  private float gradientScale;
-  private float weightDecay;
-
-  /** An empty block. */
-  public FloatBlock() {}
-
-  /**
-   * Points the block at arrays and a range of them.
-   *
-   * @param parameters updated in place
-   * @param gradients only read
-   * @param state updated in place, one array for each of the rule's slots
-   * @param start first index
-   * @param end index after the last
-   */
-  public void range(float[] parameters, float[] gradients, float[][] state, int start, int end) {
-    this.parameters = parameters;
-    this.gradients = gradients;
-    this.state = state;
-    this.start = start;
-    this.end = end;
-  }
-
-  /**
-   * Sets the values that all elements of a step share.
-   *
-   * @param scalars the rule's scalars, rounded to float32
-   * @param gradientScale see {@link #gradientScale()}
-   * @param weightDecay see {@link #weightDecay()}
-   */
-  public void step(float[] scalars, float gradientScale, float weightDecay) {
-    this.scalars = scalars;
-    this.gradientScale = gradientScale;
-    this.weightDecay = weightDecay;
-  }
-
-  /**
-   * Sets the values that all elements of a tensor share, for a rule with {@link UpdateRule#sums}.
-   *
-   * @param numbers see {@link #number}
-   */
-  public void tensor(float[] numbers) {
-    this.numbers = numbers;
-  }
-
-  /**
-   * Sets whether the state that the first phase writes has already been updated.
-   *
-   * @param hasMoved see {@link #hasMoved()}
-   */
-  public void moved(boolean hasMoved) {
-    this.hasMoved = hasMoved;
-  }
-
-  /**
-   * Whether the state that the first phase writes has already been updated, so that only its terms
-   * are left to compute: for state kept in fewer bits, from its rounded values, and for {@linkplain
-   * UpdateRule#isFactored() factors}, which are updated before.
-   *
-   * @return false if the phase must update and write it
-   */
-  public boolean hasMoved() {
-    return hasMoved;
-  }
-
-  /**
-   * Sets what the first slot is.
-   *
-   * @param isFactored see {@link #isFactored()}
-   */
-  public void factored(boolean isFactored) {
-    this.isFactored = isFactored;
-  }
-
-  /**
-   * Whether squares are kept as factors here, as those of a matrix are: {@code state(0)} then holds
-   * inverse roots, not squares, as {@link UpdateRule#isFactored()} says, and is only read.
-   *
-   * @return false if it is the rule's first slot, or the rule keeps no factors
-   */
-  public boolean isFactored() {
-    return isFactored;
-  }
-
-  /**
-   * Sets where the first phase of a rule with {@link UpdateRule#sums} writes. Comes before every
-   * call of {@link TensorSums#sum(FloatBlock)}, whose terms are then read through {@link
-   * #terms(int)}: a rule may put an operand in an array's place.
-   *
-   * @param terms see {@link #terms}
-   */
-  public void terms(float[][] terms) {
-    if (this.terms.length != terms.length) {
-      this.terms = new float[terms.length][];
-    }
-    System.arraycopy(terms, 0, this.terms, 0, terms.length);
-  }
-
-  /**
-   * Takes an operand of the range for the terms of a sum, so that the first phase need not copy it.
-   * It stays so until {@link #terms(float[][])} is called, and {@link #terms(int)}, which then
-   * returns the operand, must not be written.
-   *
-   * @param sum its place in {@link TensorSums#kinds()}
-   * @param operand parameters, gradients or state of this block, as the phase leaves them
-   */
-  public void terms(int sum, float[] operand) {
-    terms[sum] = operand;
-  }
-
+public interface FloatBlock {
   /**
    * The parameters.
    *
    * @return the array, to be updated in place
    */
-  public float[] parameters() {
-    return parameters;
-  }
+  float[] parameters();
 
   /**
    * The gradients, as the pipeline wrote them.
    *
    * @return the array, not to be written
    */
-  public float[] gradients() {
-    return gradients;
-  }
+  float[] gradients();
 
   /**
    * One of the rule's state slots.
@@ -152,27 +29,21 @@ public final class FloatBlock {
    * @param slot its index in {@link UpdateRule#stateSlots()}
    * @return the array, to be updated in place
    */
-  public float[] state(int slot) {
-    return state[slot];
-  }
+  float[] state(int slot);
 
   /**
    * First index of the range.
    *
    * @return an index into every array
    */
-  public int start() {
-    return start;
-  }
+  int start();
 
   /**
    * Index after the last of the range.
    *
    * @return an index into every array
    */
-  public int end() {
-    return end;
-  }
+  int end();
 
   /**
    * One of the numbers that {@link UpdateRule#scalars} computed.
@@ -180,9 +51,7 @@ public final class FloatBlock {
    * @param index from 0
    * @return the number, rounded to float32
    */
-  public float scalar(int index) {
-    return scalars[index];
-  }
+  float scalar(int index);
 
   /**
    * One of the numbers of the elements' tensor, or of its group; in the first phase, one of those
@@ -191,9 +60,24 @@ public final class FloatBlock {
    * @param index its place in {@link TensorSums#numberNames()}
    * @return the number
    */
-  public float number(int index) {
-    return numbers[index];
-  }
+  float number(int index);
+
+  /**
+   * Whether the state that the first phase writes has already been updated, so that only its terms
+   * are left to compute: for state kept in fewer bits, from its rounded values, and for {@linkplain
+   * UpdateRule#isFactored() factors}, which are updated before.
+   *
+   * @return false if the phase must update and write it
+   */
+  boolean hasMoved();
+
+  /**
+   * Whether squares are kept as factors here, as those of a matrix are: {@code state(0)} then holds
+   * inverse roots, not squares, as {@link UpdateRule#isFactored()} says, and is only read.
+   *
+   * @return false if it is the rule's first slot, or the rule keeps no factors
+   */
+  boolean isFactored();
 
   /**
    * The terms to be summed over each tensor, at the indices of the elements.
@@ -201,28 +85,17 @@ public final class FloatBlock {
    * @param sum its place in {@link TensorSums#kinds()}
    * @return the array, to be written unless {@linkplain #terms(int, float[]) an operand} is taken
    */
-  public float[] terms(int sum) {
-    return terms[sum];
-  }
+  float[] terms(int sum);
 
   /**
-   * Makes the gradients that enter the formula, {@link #gradientScale()} times the raw ones, the
-   * terms of a sum.
+   * Takes an operand of the range for the terms of a sum, so that the first phase need not copy it.
+   * It stays so to the end of the call, and {@link #terms(int)}, which then returns the operand,
+   * must not be written.
    *
    * @param sum its place in {@link TensorSums#kinds()}
+   * @param operand parameters, gradients or state of this block, as the phase leaves them
    */
-  void scaledGradients(int sum) {
-    float scale = gradientScale;
-    if (scale == 1) {
-      terms(sum, gradients);
-      return;
-    }
-    float[] g = gradients;
-    float[] to = terms[sum];
-    for (int i = start; i < end; i++) {
-      to[i] = scale * g[i];
-    }
-  }
+  void terms(int sum, float[] operand);
 
   /**
    * The factor left to apply to gradients before the rule sees them: the optimizer's gradient scale
@@ -231,18 +104,14 @@ public final class FloatBlock {
    *
    * @return the factor, 1 if there is nothing to do
    */
-  public float gradientScale() {
-    return gradientScale;
-  }
+  float gradientScale();
 
   /**
    * The factor of {@link UpdateRule#coupledWeightDecay}, rounded to float32.
    *
    * @return 0 if no weight decay is added to gradients
    */
-  public float weightDecay() {
-    return weightDecay;
-  }
+  float weightDecay();
 
   /**
    * The gradient that enters a rule's formula. Written as a static function of plain values so that
@@ -255,31 +124,9 @@ public final class FloatBlock {
    * @param parameter the parameter's value before this step
    * @return {@code scale * gradient}, plus {@code weightDecay * parameter} if it decays
    */
-  public static float gradient(
+  static float gradient(
       float scale, float gradient, boolean decays, float weightDecay, float parameter) {
     float scaled = scale * gradient;
     return decays ? Math.fma(weightDecay, parameter, scaled) : scaled;
-  }
-
-  /**
-   * The sign of a number, without a branch, which would keep a loop from being vectorized: the
-   * product makes the least subnormal number more than 1.
-   *
-   * @param x a number
-   * @return -1, 1, or x itself if it is a zero or NaN
-   */
-  static float sign(float x) {
-    return Math.max(-1f, Math.min(1f, x * 0x1p127f * 0x1p127f));
-  }
-
-  /**
-   * Whether a gradient agrees with a direction in its sign, without a branch.
-   *
-   * @param direction the direction that the parameter is moved against
-   * @param gradient the gradient
-   * @return 1 if it does, 0 if it does not or one of them is 0, NaN if one is NaN
-   */
-  static float agrees(float direction, float gradient) {
-    return Math.max(0f, sign(sign(direction) * gradient));
   }
 }

@@ -264,13 +264,13 @@ public final class Lars extends ConfiguredRule<Lars.Settings, Lars> {
     @Override
     public void sum(FloatBlock block) {
       block.terms(0, block.parameters());
-      block.scaledGradients(1);
+      ScaledGradients.sum(block, 1);
     }
 
     @Override
     public void sum(DoubleBlock block) {
       block.terms(0, block.parameters());
-      block.scaledGradients(1);
+      ScaledGradients.sum(block, 1);
     }
 
     @Override

@@ -187,7 +187,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
       float pi = p[i];
       float gi = scale * g[i];
       float mi = m[i];
-      float direction = FloatBlock.sign(Math.fma(beta1, mi, fresh1 * gi));
+      float direction = Signs.sign(Math.fma(beta1, mi, fresh1 * gi));
       m[i] = Math.fma(beta2, mi, fresh2 * gi);
       p[i] = Math.fma(-lr, direction, keep * pi);
     }
@@ -213,7 +213,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
       double pi = p[i];
       double gi = scale * g[i];
       double mi = m[i];
-      double direction = DoubleBlock.sign(Math.fma(beta1, mi, fresh1 * gi));
+      double direction = Signs.sign(Math.fma(beta1, mi, fresh1 * gi));
       m[i] = Math.fma(beta2, mi, fresh2 * gi);
       p[i] = Math.fma(-lr, direction, keep * pi);
     }
@@ -236,7 +236,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
       float gi = scale * g[i];
       float mi = m[i];
       float direction = Math.fma(beta1, mi, fresh1 * gi);
-      float moved = (FloatBlock.agrees(direction, gi) * maskScale) * FloatBlock.sign(direction);
+      float moved = (Signs.agrees(direction, gi) * maskScale) * Signs.sign(direction);
       m[i] = Math.fma(beta2, mi, fresh2 * gi);
       p[i] = Math.fma(-lr, moved, keep * pi);
     }
@@ -259,7 +259,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
       double gi = scale * g[i];
       double mi = m[i];
       double direction = Math.fma(beta1, mi, fresh1 * gi);
-      double moved = (DoubleBlock.agrees(direction, gi) * maskScale) * DoubleBlock.sign(direction);
+      double moved = (Signs.agrees(direction, gi) * maskScale) * Signs.sign(direction);
       m[i] = Math.fma(beta2, mi, fresh2 * gi);
       p[i] = Math.fma(-lr, moved, keep * pi);
     }

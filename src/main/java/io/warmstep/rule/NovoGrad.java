@@ -205,12 +205,12 @@ public final class NovoGrad extends ConfiguredRule<NovoGrad.Settings, NovoGrad> 
 
     @Override
     public void sum(FloatBlock block) {
-      block.scaledGradients(0);
+      ScaledGradients.sum(block, 0);
     }
 
     @Override
     public void sum(DoubleBlock block) {
-      block.scaledGradients(0);
+      ScaledGradients.sum(block, 0);
     }
 
     @Override

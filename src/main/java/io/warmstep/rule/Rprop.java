@@ -190,7 +190,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     // Three loops, since the compiler does not vectorize a single loop that does all of it. Until
     // the gradient is stored, its slot holds the sign.
     for (int i = start; i < end; i++) {
-      previous[i] = FloatBlock.sign((scale * g[i]) * previous[i]);
+      previous[i] = Signs.sign((scale * g[i]) * previous[i]);
     }
     for (int i = start; i < end; i++) {
       float sign = previous[i];
@@ -203,7 +203,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
     }
     for (int i = start; i < end; i++) {
-      p[i] = Math.fma(-FloatBlock.sign(previous[i]), sizes[i], p[i]);
+      p[i] = Math.fma(-Signs.sign(previous[i]), sizes[i], p[i]);
     }
   }
 
@@ -225,7 +225,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     // Three loops, since the compiler does not vectorize a single loop that does all of it. Until
     // the gradient is stored, its slot holds the sign.
     for (int i = start; i < end; i++) {
-      previous[i] = DoubleBlock.sign((scale * g[i]) * previous[i]);
+      previous[i] = Signs.sign((scale * g[i]) * previous[i]);
     }
     for (int i = start; i < end; i++) {
       double sign = previous[i];
@@ -238,7 +238,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
     }
     for (int i = start; i < end; i++) {
-      p[i] = Math.fma(-DoubleBlock.sign(previous[i]), sizes[i], p[i]);
+      p[i] = Math.fma(-Signs.sign(previous[i]), sizes[i], p[i]);
     }
   }
 }

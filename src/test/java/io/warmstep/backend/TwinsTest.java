@@ -55,6 +55,8 @@ class TwinsTest {
     return List.of(
         "rule/%sBlock",
         "rule/%sSums",
+        "backend/cpu/Cpu%sBlock",
+        "backend/cpu/Cpu%sSums",
         "backend/cpu/%sWork",
         "backend/cpu/%sGradients",
         "backend/cpu/%sLeaves",

@@ -1,7 +1,7 @@
 package io.warmstep.testkit;
 
-import io.warmstep.rule.DoubleBlock;
-import io.warmstep.rule.FloatBlock;
+import io.warmstep.backend.cpu.CpuDoubleBlock;
+import io.warmstep.backend.cpu.CpuFloatBlock;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 
@@ -43,7 +43,7 @@ abstract class OneElement {
   private static final class Floats extends OneElement {
     private final UpdateRule rule;
     private final TensorSums sums;
-    private final FloatBlock block = new FloatBlock();
+    private final CpuFloatBlock block = new CpuFloatBlock();
     private final float[] parameter = new float[1];
     private final float[] gradient = new float[1];
     private final float[][] state;
@@ -110,7 +110,7 @@ abstract class OneElement {
   private static final class Doubles extends OneElement {
     private final UpdateRule rule;
     private final TensorSums sums;
-    private final DoubleBlock block = new DoubleBlock();
+    private final CpuDoubleBlock block = new CpuDoubleBlock();
     private final double[] parameter = new double[1];
     private final double[] gradient = new double[1];
     private final double[][] state;

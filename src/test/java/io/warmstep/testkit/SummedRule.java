@@ -2,8 +2,8 @@ package io.warmstep.testkit;
 
 import io.warmstep.ElementType;
 import io.warmstep.Norm;
-import io.warmstep.rule.DoubleSums;
-import io.warmstep.rule.FloatSums;
+import io.warmstep.backend.cpu.CpuDoubleSums;
+import io.warmstep.backend.cpu.CpuFloatSums;
 import io.warmstep.rule.NewtonSchulz;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.TensorSums;
@@ -147,7 +147,7 @@ final class SummedRule {
   private double[] numbers(double[] roots, int count, int rows, double[] kept) {
     double[] numbers = new double[sums.numberNames().size()];
     if (a == Arithmetic.FLOAT64) {
-      DoubleSums tensor = new DoubleSums(roots.length, kept.length, numbers.length);
+      CpuDoubleSums tensor = new CpuDoubleSums(roots.length, kept.length, numbers.length);
       tensor.tensor(count, rows, scalars);
       for (int i = 0; i < roots.length; i++) {
         tensor.sum(i, roots[i]);
@@ -160,7 +160,7 @@ final class SummedRule {
       tensor.copyNumbers(numbers);
       return numbers;
     }
-    FloatSums tensor = new FloatSums(roots.length, kept.length, numbers.length);
+    CpuFloatSums tensor = new CpuFloatSums(roots.length, kept.length, numbers.length);
     tensor.tensor(count, rows, Numbers.floats(scalars));
     for (int i = 0; i < roots.length; i++) {
       tensor.sum(i, (float) roots[i]);

@@ -3,8 +3,6 @@ package io.warmstep.backend.cpu;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
 import io.warmstep.rule.Access;
-import io.warmstep.rule.DoubleBlock;
-import io.warmstep.rule.DoubleSums;
 import io.warmstep.rule.TensorSums;
 
 /**
@@ -15,7 +13,7 @@ import io.warmstep.rule.TensorSums;
 final class DoubleLeaves {
   private static final int LEAF = StepPlan.LEAF;
 
-  private final DoubleBlock block = new DoubleBlock();
+  private final CpuDoubleBlock block = new CpuDoubleBlock();
   private final double[][] copies; // of values, gradients and state
   private final double[][] state;
   private final double[][] terms;
@@ -151,7 +149,7 @@ final class DoubleLeaves {
   /** Has the rule form the numbers of the first phase from the group's state. */
   void begin(CpuSpan span) {
     GroupStep group = span.group;
-    DoubleSums state = group.doubleSums;
+    CpuDoubleSums state = group.doubleSums;
     state.group(0, group.doubleScalars);
     loadKept(span, state);
     group.sums.begin(state);
@@ -167,7 +165,7 @@ final class DoubleLeaves {
   void numbers(CpuSpan[] spans, long count, double[][] sums, int[][] exponents) {
     CpuSpan span = spans[0];
     GroupStep group = span.group;
-    DoubleSums tensor = group.doubleSums;
+    CpuDoubleSums tensor = group.doubleSums;
     if (group.sums.areOfGroup()) {
       tensor.group(count, group.doubleScalars);
     } else {
@@ -189,7 +187,7 @@ final class DoubleLeaves {
     }
   }
 
-  private void loadKept(CpuSpan span, DoubleSums to) {
+  private void loadKept(CpuSpan span, CpuDoubleSums to) {
     for (int i = 0; i < span.kept.length; i++) {
       ((CpuMemory) span.kept[i].memory()).load(span.kept[i].offset(), one, 0, 1, scratch);
       to.keep(i, one[0]);

@@ -1,11 +1,10 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.rule.Access;
-import io.warmstep.rule.DoubleBlock;
 
 /** One thread's block of float64 arithmetic and the arrays for copies. */
 final class DoubleWork {
-  private final DoubleBlock block = new DoubleBlock();
+  private final CpuDoubleBlock block = new CpuDoubleBlock();
   private final double[][] state;
   private final double[] parameterCopy;
   private double[] gradientCopy;

@@ -3,8 +3,6 @@ package io.warmstep.backend.cpu;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
 import io.warmstep.rule.Access;
-import io.warmstep.rule.FloatBlock;
-import io.warmstep.rule.FloatSums;
 import io.warmstep.rule.TensorSums;
 
 /**
@@ -15,7 +13,7 @@ import io.warmstep.rule.TensorSums;
 final class FloatLeaves {
   private static final int LEAF = StepPlan.LEAF;
 
-  private final FloatBlock block = new FloatBlock();
+  private final CpuFloatBlock block = new CpuFloatBlock();
   private final float[][] copies; // of values, gradients and state
   private final float[][] state;
   private final float[][] terms;
@@ -160,7 +158,7 @@ final class FloatLeaves {
   /** Has the rule form the numbers of the first phase from the group's state. */
   void begin(CpuSpan span) {
     GroupStep group = span.group;
-    FloatSums state = group.floatSums;
+    CpuFloatSums state = group.floatSums;
     state.group(0, group.floatScalars);
     loadKept(span, state);
     group.sums.begin(state);
@@ -176,7 +174,7 @@ final class FloatLeaves {
   void numbers(CpuSpan[] spans, long count, float[][] sums, int[][] exponents) {
     CpuSpan span = spans[0];
     GroupStep group = span.group;
-    FloatSums tensor = group.floatSums;
+    CpuFloatSums tensor = group.floatSums;
     if (group.sums.areOfGroup()) {
       tensor.group(count, group.floatScalars);
     } else {
@@ -198,7 +196,7 @@ final class FloatLeaves {
     }
   }
 
-  private void loadKept(CpuSpan span, FloatSums to) {
+  private void loadKept(CpuSpan span, CpuFloatSums to) {
     for (int i = 0; i < span.kept.length; i++) {
       ((CpuMemory) span.kept[i].memory()).load(span.kept[i].offset(), one, 0, 1, scratch);
       to.keep(i, one[0]);

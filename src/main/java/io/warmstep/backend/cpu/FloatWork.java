@@ -1,11 +1,10 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.rule.Access;
-import io.warmstep.rule.FloatBlock;
 
 /** One thread's block of float32 arithmetic and the arrays for copies. */
 final class FloatWork {
-  private final FloatBlock block = new FloatBlock();
+  private final CpuFloatBlock block = new CpuFloatBlock();
   private final float[][] state;
   private final float[] parameterCopy;
   private float[] gradientCopy;

@@ -2,8 +2,6 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.backend.StepPlan;
 import io.warmstep.rule.Access;
-import io.warmstep.rule.DoubleSums;
-import io.warmstep.rule.FloatSums;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.AdaptiveClip;
@@ -36,9 +34,9 @@ final class GroupStep {
   final double[] doubleFirst;
 
   /** Receive a tensor's sums. */
-  final FloatSums floatSums;
+  final CpuFloatSums floatSums;
 
-  final DoubleSums doubleSums;
+  final CpuDoubleSums doubleSums;
 
   /** What is done to gradients before the rule. */
   final FloatGradients floatGradients;
@@ -72,8 +70,8 @@ final class GroupStep {
     int numbers = sums == null ? 0 : Math.max(first, sums.numberNames().size());
     this.floatFirst = new float[first];
     this.doubleFirst = new double[first];
-    this.floatSums = new FloatSums(count, kept, numbers);
-    this.doubleSums = new DoubleSums(count, kept, numbers);
+    this.floatSums = new CpuFloatSums(count, kept, numbers);
+    this.doubleSums = new CpuDoubleSums(count, kept, numbers);
   }
 
   /**
