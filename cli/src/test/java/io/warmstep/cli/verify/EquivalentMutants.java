@@ -124,6 +124,9 @@ final class EquivalentMutants {
                           .before()
                           .matches("\\s*setp\\.gt\\.s32\\s+%p\\d+, %r\\d+, -(127|1023);")),
           new Kind(
+              "state in float32 lies at the values' elements modulo 16: it is aligned where they are",
+              EquivalentMutants::isAlignmentOfState),
+          new Kind(
               "what masters keep is aligned where the parameter is, or begins an allocation, and"
                   + " what counts as unaligned is moved one by one",
               EquivalentMutants::isAlignmentOfRest),
@@ -470,6 +473,22 @@ final class EquivalentMutants {
         .flatMap(any -> onlyUse(any, "shl\\.b32\\s+(%r\\d+), REGISTER, 2;", text))
         .flatMap(bytes -> onlyUse(bytes, "add\\.s32\\s+(%r\\d+), REGISTER, -1;", text))
         .isPresent();
+  }
+
+  /**
+   * Whether the mask of the address of a vector of float32 changed places with that of bfloat16 or
+   * codes, of which a slot's address takes one. What then is taken for not aligned is moved one by
+   * one.
+   */
+  private static boolean isAlignmentOfState(PtxMutants.Mutant mutant, List<String> text) {
+    Matcher mask =
+        Pattern.compile("\\s*selp\\.b32\\s+%r\\d+, 15, (%r\\d+), %p\\d+;").matcher(mutant.before());
+    return mutant.kind() == PtxMutants.Kind.SWAPPED
+        && mutant.entry().startsWith("mixed_")
+        && mask.matches()
+        && text.stream()
+            .anyMatch(
+                line -> line.matches("\\s*selp\\.b32\\s+" + mask.group(1) + ", 7, 3, %p\\d+;"));
   }
 
   /** What the one instruction that reads a register sets, if it is of a form. */
