@@ -65,6 +65,11 @@ kernel void ws_begin(
   ws_set_scale(scale, gradient_scale / loss_scale);
 }
 
+/* Has gradients multiplied by another factor apart from the loss scale; before the norm. One work-item. */
+kernel void ws_rescale(double gradient_scale, global const ws_counts *counts, global double *scale) {
+  ws_set_scale(scale, gradient_scale / counts->loss_scale);
+}
+
 /*
  * Counts a step, moves the loss scale and says in the norm's outcomes which of the places has the step's
  * numbers: control[3]. With one outcome alone both arguments are that. One work-item.

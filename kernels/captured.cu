@@ -7,7 +7,9 @@
  * The host says how many launches it has numbers for. One beyond that finds the host behind: it is counted
  * and skipped, so that not even gradients are set to zero.
  *
- * Entry: captured_step, one block, after the norm if there is one and before all that reads the groups.
+ * Entries, of one block:
+ *   captured_step   after the norm if there is one and before all that reads the groups
+ *   captured_scale  before the norm of a step that multiplies gradients by another factor than the last
  */
 #include "grid.cuh"
 
@@ -111,4 +113,11 @@ WS_KERNEL captured_step(const CapturedArguments arguments) {
   }
 }
 
+WS_KERNEL captured_scale(const CapturedArguments arguments) {
+  WS_THREADS(t) {
+    if (t == 0) set_scale(&arguments.state->scale, arguments.gradient_scale / arguments.state->loss_scale);
+  }
+}
+
 WS_LIST(captured_step, CapturedArguments)
+WS_LIST(captured_scale, CapturedArguments)

@@ -95,8 +95,14 @@ final class Accumulation implements AutoCloseable {
     sums.prepareRounding();
   }
 
-  /** Sets the gradients to the sum of all micro-batches. Repeating this changes nothing. */
+  /**
+   * Sets the gradients to the sum of all micro-batches, if there are any. Repeating this changes
+   * nothing.
+   */
   void sumUp() {
+    if (count() == 0) {
+      return;
+    }
     for (int i = 0; i < to.length; i++) {
       sums.join(to[i], from[i]);
     }

@@ -54,6 +54,8 @@ import java.util.stream.Stream;
  * must not be launched once memory that they use is freed.
  */
 public final class CapturedStep implements AutoCloseable {
+  private static final Runnable NOTHING = () -> {};
+
   private final Optimizer optimizer;
   private final PreparedStep step;
   private final CapturedProgram program;
@@ -74,6 +76,7 @@ public final class CapturedStep implements AutoCloseable {
   private final Runnable allow;
   private final Runnable refuseCapture;
   private final CapturedCounts counts = new CapturedCounts();
+  private double gradientScale; // of the next launch, apart from the loss scale
   private boolean isLive; // the device is further than the optimizer knows
   private long allowed; // launches
   private boolean copiesParameters; // as no step of some group has happened
@@ -87,6 +90,7 @@ public final class CapturedStep implements AutoCloseable {
     this.step = step;
     this.program = program;
     this.scale = scale;
+    this.gradientScale = scale.gradientScale();
     this.ahead = new StepsAhead(step, optimizer.rates(), program.room());
     this.version = step.version();
     this.borrowed = optimizer.parameters().borrowedTensors();
@@ -252,7 +256,7 @@ public final class CapturedStep implements AutoCloseable {
     if (!isLive) {
       scaling.requireExact(); // another state may have been restored
     }
-    if (!isReady()) {
+    if (!isReady(NOTHING)) {
       throw new CaptureRefusedException(
           "gradientScale "
               + scale.gradientScale()
@@ -263,17 +267,25 @@ public final class CapturedStep implements AutoCloseable {
     }
   }
 
-  /** Takes a step for {@link Optimizer#step()}; false if that must take it another way. */
-  boolean stepAhead() {
-    boolean isReady = isReady();
+  /**
+   * Takes a step for {@link Optimizer#step()}.
+   *
+   * @param factor what gradients are multiplied by apart from the loss scale
+   * @param before what is done on the device first; repeating it changes nothing
+   * @return false if the step must be taken another way
+   */
+  boolean stepAhead(double factor, Runnable before) {
+    gradientScale = factor;
+    program.gradientScale(factor);
+    boolean isReady = isReady(before);
     if (isReady) {
       optimizer.run("a step", launch);
     }
     return isReady;
   }
 
-  /** Prepares a launch; false if the loss scale is out of range. */
-  private boolean isReady() {
+  /** Prepares a launch; false if the loss scale is out of range, and then nothing came before. */
+  private boolean isReady(Runnable before) {
     optimizer.run(null, refuseCapture);
     if (isLive) {
       program.read(counts);
@@ -284,7 +296,7 @@ public final class CapturedStep implements AutoCloseable {
       await(); // the host must not set the device's position while it is running
       reportEarly();
       counts.lossScale = scaling.scale();
-      if (!scale.isInRange(counts.lossScale)) {
+      if (!CapturedScale.isInRange(gradientScale, counts.lossScale)) {
         return false;
       }
       begin();
@@ -303,6 +315,7 @@ public final class CapturedStep implements AutoCloseable {
       await();
       fill();
     }
+    optimizer.run(null, before);
     optimizer.run(null, allow);
     allowed++;
     return true;
@@ -362,10 +375,14 @@ public final class CapturedStep implements AutoCloseable {
    * Near the bounds of the loss scale the host waits, to know whether the next step is possible.
    */
   private boolean isInRange() {
-    if (!scale.staysInRange(counts.lossScale, outstanding() - 1)) {
+    if (!staysInRange()) {
       await();
     }
-    return scale.staysInRange(counts.lossScale, outstanding() - 1);
+    return staysInRange();
+  }
+
+  private boolean staysInRange() {
+    return scale.staysInRange(gradientScale, counts.lossScale, outstanding() - 1);
   }
 
   private void makeRoom() {

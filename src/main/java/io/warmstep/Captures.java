@@ -68,6 +68,15 @@ final class Captures {
     }
   }
 
+  /**
+   * The same for steps of the caller's graphs; plain ones go on in the order of the device's work.
+   */
+  void suspendGraphs() {
+    if (live != own) {
+      suspend();
+    }
+  }
+
   /** The same before everything is closed: if the device fails, the known progress stays. */
   void finish() {
     try {

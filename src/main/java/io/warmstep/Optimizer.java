@@ -132,11 +132,11 @@ public final class Optimizer implements AutoCloseable {
    * still run; kernels read the loss scale at {@link #lossScaleHandle}, for which nothing waits.
    * Where state starts as a copy of the parameters, each step waits until the first has happened.
    * The step itself waits for the norm if it is reported to a listener, or if there is a custom or
-   * metric-driven schedule, accumulation, a factor for one step, {@code Muon}, {@code Lookahead},
-   * or a loss scaler that {@link #capture} rejects, or if an OpenCL device does not compute in
-   * float64, in which the loss scale is kept; where it then changes the loss scale, it sends the
-   * device the new one. For a step that is reported to a {@link OptimizerBuilder#listener}, the
-   * numbers are kept on the device, and a later call copies them to the host once they are ready.
+   * metric-driven schedule, {@code Lookahead}, or a loss scaler that {@link #capture} rejects, or
+   * if an OpenCL device does not compute in float64, in which the loss scale is kept; where it then
+   * changes the loss scale, it sends the device the new one. For a step that is reported to a
+   * {@link OptimizerBuilder#listener}, the numbers are kept on the device, and a later call copies
+   * them to the host once they are ready.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -177,20 +177,19 @@ public final class Optimizer implements AutoCloseable {
       progress.checkNotFailed("no further step is taken");
       evaluation.requireTraining("step()");
       accumulation.requireReady();
-      if (gradientScale == options.gradientScale() && !reporter.isNextDue() && stepAhead()) {
+      double factor = gradientScale / accumulation.divisor();
+      if (!reporter.isNextDue() && stepAhead(factor)) {
+        accumulation.clear();
         reporter.end(this, step, true); // whether it happens matters to none
         return;
       }
       suspendCaptured();
       long next = progress.next();
       double rate = learningRate.rate(next);
-      double scale = gradientScale / accumulation.divisor();
-      step.set(next, rate, scale / scaling.scale());
+      step.set(next, rate, factor / scaling.scale());
       state.warnIfNotRestored(progress.steps());
-      if (accumulation.count() > 0) {
-        accumulation.prepareSum();
-        run(null, sumUp);
-      }
+      accumulation.prepareSum();
+      run(null, sumUp);
       reporter.begin(parameters.device().backend(), step);
       run(null, nextStep);
       captures.otherStep();
@@ -206,12 +205,16 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /** Takes a step where the device decides whether it happens; false if that is not possible. */
-  private boolean stepAhead() {
-    if (accumulation.isUsed() || step.ahead() == null) {
+  private boolean stepAhead(double factor) {
+    if (step.ahead() == null) {
       return false;
     }
     step.followRebinding();
-    return step.ahead() != null && captures.own(this, step, aheadScale).stepAhead();
+    if (step.ahead() == null) {
+      return false;
+    }
+    accumulation.prepareSum();
+    return captures.own(this, step, aheadScale).stepAhead(factor, sumUp);
   }
 
   /**
@@ -252,7 +255,7 @@ public final class Optimizer implements AutoCloseable {
     use.enter("accumulate()");
     try {
       checkOpen();
-      suspendCaptured();
+      captures.suspendGraphs();
       progress.checkNotFailed("nothing is accumulated");
       evaluation.requireTraining("accumulate()");
       step.followRebinding();

@@ -34,6 +34,14 @@ public interface CapturedProgram extends AutoCloseable {
   void write(long step, StepInputs inputs);
 
   /**
+   * What gradients are multiplied by apart from the loss scale, from the next launch on; before
+   * that by what the step was prepared with. Allocates nothing.
+   *
+   * @param factor above 0; must stay the same where a graph repeats the step
+   */
+  void gradientScale(double factor);
+
+  /**
    * Lets the device do so many launches. Allocates nothing.
    *
    * @param launches since {@link #begin}, all in all

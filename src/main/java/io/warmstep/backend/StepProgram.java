@@ -77,7 +77,7 @@ public interface StepProgram extends AutoCloseable {
 
   /**
    * Prepares the same step to be run without a wait for whether it happens: launched as it is, and
-   * not as a graph.
+   * not as a graph. The two are never run at the same time.
    *
    * @param scale what gradients are multiplied by first
    * @return the step, to be closed before the memory that it uses; null if this device or plan has

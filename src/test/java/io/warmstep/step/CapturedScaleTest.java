@@ -9,13 +9,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class CapturedScaleTest {
-  private static CapturedScale scale(double gradientScale, int growthInterval) {
-    return new CapturedScale(gradientScale, 2, 0.5, growthInterval, 0);
+  /** Which halves or doubles. */
+  private static CapturedScale scale(int growthInterval) {
+    return new CapturedScale(1, 2, 0.5, growthInterval, 0);
   }
 
   @Test
   void gradientsAreMultipliedByTheFactorOverTheLossScale() {
-    GradientScale at = scale(0.75, 1).at(8);
+    GradientScale at = CapturedScale.at(0.75, 8);
     assertEquals(0.75 / 8, at.scale());
     assertEquals(0.75f / 8, at.floatScale());
     assertEquals(1, at.floatPrescale());
@@ -35,27 +36,27 @@ class CapturedScaleTest {
   })
   void aLossScaleIsInRangeIfTheFactorOfGradientsIsANormalFloat(String lossScale, boolean isIn) {
     double scale = Double.parseDouble(lossScale);
-    assertEquals(isIn, scale(1, 1).isInRange(scale));
-    assertEquals(isIn, scale(1, 1).staysInRange(scale, 0));
+    assertEquals(isIn, CapturedScale.isInRange(1, scale));
+    assertEquals(isIn, scale(1).staysInRange(1, scale, 0));
   }
 
   @Test
   void someStepsMayHalveOrDoubleIt() {
-    CapturedScale one = scale(1, 1);
-    assertTrue(one.staysInRange(0x1p124, 2));
-    assertFalse(one.staysInRange(0x1p124, 3));
-    assertTrue(one.staysInRange(0x1p-125, 2));
-    assertFalse(scale(0x1p120, 1).staysInRange(0x1p-5, 3), "2^128");
-    assertTrue(scale(0x1p120, 1).staysInRange(0x1p-5, 2), "2^127");
-    assertTrue(scale(1, 0).staysInRange(0x1p124, 3), "without a loss scale it stays");
+    CapturedScale moving = scale(1);
+    assertTrue(moving.staysInRange(1, 0x1p124, 2));
+    assertFalse(moving.staysInRange(1, 0x1p124, 3));
+    assertTrue(moving.staysInRange(1, 0x1p-125, 2));
+    assertFalse(moving.staysInRange(0x1p120, 0x1p-5, 3), "2^128");
+    assertTrue(moving.staysInRange(0x1p120, 0x1p-5, 2), "2^127");
+    assertTrue(scale(0).staysInRange(1, 0x1p124, 3), "without a loss scale it stays");
   }
 
   /** The greatest and the least normal float32 number are as far as a loss scale goes. */
   @Test
   void itStaysWithinTheNormalFloats() {
     double only = Float.MAX_VALUE * 0x1p-126; // over either it is a normal float32 number
-    assertTrue(scale(only, 1).staysInRange(1, 1000));
-    assertFalse(scale(Math.nextUp((float) only), 1).staysInRange(1, 1000));
-    assertFalse(scale(Math.nextDown((float) only), 1).staysInRange(1, 1000));
+    assertTrue(scale(1).staysInRange(only, 1, 1000));
+    assertFalse(scale(1).staysInRange(Math.nextUp((float) only), 1, 1000));
+    assertFalse(scale(1).staysInRange(Math.nextDown((float) only), 1, 1000));
   }
 }

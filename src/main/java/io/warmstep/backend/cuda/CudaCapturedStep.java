@@ -38,6 +38,7 @@ final class CudaCapturedStep implements CapturedProgram {
   private final CudaNorm norm; // or null
   private final CapturedScale scale;
   private final CUfunction function;
+  private final CUfunction rescale; // null with a graph
   private final ByteBuffer arguments = Cuda.direct(Layout.CAPTURED_BYTES);
   private final Pointer argumentPointer = Pointer.to(Pointer.to(arguments));
   private final Arena.Part state;
@@ -51,6 +52,7 @@ final class CudaCapturedStep implements CapturedProgram {
   private CUgraphExec graph; // or null
   private CUevent decided; // once the device has reported all launches; null with a graph
   private boolean hasRun;
+  private double gradientScale;
 
   // Made once, so that a step allocates nothing.
   private final CUcontext popped = new CUcontext();
@@ -65,14 +67,22 @@ final class CudaCapturedStep implements CapturedProgram {
    * Prepares a step.
    *
    * @param hasGraph whether it is launched by one
+   * @param others the plain step's launches, if they have a workspace that these may use
    */
-  CudaCapturedStep(CudaDevice device, StepPlan plan, CapturedScale scale, boolean hasGraph) {
+  CudaCapturedStep(
+      CudaDevice device,
+      StepPlan plan,
+      CapturedScale scale,
+      boolean hasGraph,
+      List<CudaUpdate> others) {
     this.device = device;
     this.context = device.context().forCapture();
     this.refusal = context::refuseCapture;
     this.arena = new Arena(context);
     this.scale = scale;
+    this.gradientScale = scale.gradientScale();
     this.function = device.kernels().get("captured_step");
+    this.rescale = hasGraph ? null : device.kernels().get("captured_scale");
     this.state = arena.table(Layout.STATE_BYTES); // of no launch that is allowed
     this.result = arena.reserve(Layout.RESULT_BYTES);
     List<CudaStepProgram.Launch> launches =
@@ -89,7 +99,15 @@ final class CudaCapturedStep implements CapturedProgram {
             (each, runs) -> {
               updates.add(
                   new CudaUpdate(
-                      context, device.kernels(), arena, plan, each.rule(), runs, table, offset[0]));
+                      context,
+                      device.kernels(),
+                      arena,
+                      plan,
+                      each.rule(),
+                      runs,
+                      others,
+                      table,
+                      offset[0]));
               offset[0] += CudaUpdate.tableBytes(each.rule(), each.type());
             });
     norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
@@ -146,6 +164,10 @@ final class CudaCapturedStep implements CapturedProgram {
 
   /** With the context current: all launches of a step, the same each time. */
   private void launchAll() {
+    if (gradientScale != arguments.getDouble(Layout.CAPTURED_GRADIENT_SCALE)) {
+      arguments.putDouble(Layout.CAPTURED_GRADIENT_SCALE, gradientScale);
+      context.launch(rescale, 1, argumentPointer);
+    }
     if (norm != null) {
       norm.launch();
     }
@@ -165,7 +187,8 @@ final class CudaCapturedStep implements CapturedProgram {
 
   @Override
   public void begin(CapturedCounts from) {
-    GradientScale factor = scale.at(from.lossScale);
+    arguments.putDouble(Layout.CAPTURED_GRADIENT_SCALE, gradientScale);
+    GradientScale factor = CapturedScale.at(gradientScale, from.lossScale);
     start.putDouble(0, factor.scale());
     start.putFloat(Layout.SCALE_FLOAT, factor.floatScale());
     start.putFloat(Layout.SCALE_MANTISSA, factor.mantissa());
@@ -194,6 +217,11 @@ final class CudaCapturedStep implements CapturedProgram {
     for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
       updates.get(i).write(inputs, shared, slot);
     }
+  }
+
+  @Override
+  public void gradientScale(double factor) {
+    gradientScale = factor;
   }
 
   /** At each half of the ring an event says when the launches before are over. */

@@ -215,12 +215,12 @@ final class CudaDevice implements BackendDevice {
     }
     context.requireGraphs();
     freeForgotten();
-    return ready(new CudaCapturedStep(this, plan, scale, true));
+    return ready(new CudaCapturedStep(this, plan, scale, true, List.of()));
   }
 
-  /** A step of a plan, without a graph. */
-  CudaCapturedStep ahead(StepPlan plan, CapturedScale scale) {
-    return ready(new CudaCapturedStep(this, plan, scale, false));
+  /** A step of a plan, without a graph, to be run in place of some launches. */
+  CudaCapturedStep ahead(StepPlan plan, CapturedScale scale, List<CudaUpdate> others) {
+    return ready(new CudaCapturedStep(this, plan, scale, false, others));
   }
 
   private CudaCapturedStep ready(CudaCapturedStep step) {

@@ -204,14 +204,11 @@ final class CudaStepProgram implements StepProgram {
     return device.capture(plan, scale);
   }
 
-  /** Not of matrices, which would have their workspace twice. */
   @Override
   public CapturedProgram ahead(CapturedScale scale) {
-    boolean hasMatrices =
-        plan.groups().stream().anyMatch(group -> group.rule().matrix().isPresent());
-    return norm == null || plan.options().leafExchange() != null || hasMatrices
+    return norm == null || plan.options().leafExchange() != null
         ? null
-        : device.ahead(plan, scale);
+        : device.ahead(plan, scale, updates);
   }
 
   @Override

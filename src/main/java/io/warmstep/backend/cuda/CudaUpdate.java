@@ -73,22 +73,11 @@ final class CudaUpdate {
   /**
    * The launches of a captured step.
    *
+   * @param others another form's, whose workspace these may use
    * @param captured where the groups' numbers of all launches lie when it runs
    * @param offset of this launch's there
    */
   CudaUpdate(
-      CudaContext context,
-      Kernels kernels,
-      Arena arena,
-      StepPlan plan,
-      StepPlan.SameRule rule,
-      List<CudaSpan> spans,
-      Arena.Part captured,
-      long offset) {
-    this(context, kernels, arena, plan, rule, spans, List.of(), captured, offset);
-  }
-
-  private CudaUpdate(
       CudaContext context,
       Kernels kernels,
       Arena arena,

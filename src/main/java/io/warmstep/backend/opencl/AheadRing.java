@@ -21,10 +21,10 @@ final class AheadRing implements AutoCloseable {
 
   private final OpenClContext context;
   private final Programs programs;
-  private final CapturedScale scale;
   private final ReleaseStack resources = new ReleaseStack();
   private final cl_mem scaleBuffer;
   private final Kernel begin;
+  private final Kernel rescale;
   private final Kernel decide;
   private final cl_mem[] reported = new cl_mem[PLACES]; // a buffer each, as the host reads beside
   private final Pointer[] reportedPointers = new Pointer[PLACES];
@@ -35,6 +35,8 @@ final class AheadRing implements AutoCloseable {
   private final OpenClEvent[] halves;
 
   private final OpenClEvent decided; // the last launch
+  private double gradientScale;
+  private double scaledBy; // on the device
 
   /**
    * Makes room.
@@ -45,7 +47,8 @@ final class AheadRing implements AutoCloseable {
   AheadRing(OpenClContext context, Programs programs, CapturedScale scale, boolean isDouble) {
     this.context = context;
     this.programs = programs;
-    this.scale = scale;
+    this.gradientScale = scale.gradientScale();
+    this.scaledBy = gradientScale;
     this.halves = new OpenClEvent[] {new OpenClEvent(context), new OpenClEvent(context)};
     this.decided = new OpenClEvent(context);
     try {
@@ -54,8 +57,11 @@ final class AheadRing implements AutoCloseable {
       begin = resources.add(programs.ahead("ws_begin", isDouble));
       begin.setBuffer(6, counts);
       begin.setBuffer(7, scaleBuffer);
+      rescale = resources.add(programs.ahead("ws_rescale", isDouble));
+      rescale.setBuffer(1, counts);
+      rescale.setBuffer(2, scaleBuffer);
       decide = resources.add(programs.ahead("ws_decide", isDouble));
-      decide.setReal(0, scale.gradientScale(), true);
+      decide.setReal(0, gradientScale, true);
       decide.setReal(1, scale.growthFactor(), true);
       decide.setReal(2, scale.backoffFactor(), true);
       decide.setInt(3, scale.growthInterval());
@@ -106,13 +112,30 @@ final class AheadRing implements AutoCloseable {
 
   /** Has the device go on from somewhere else, behind all that it was given. */
   void begin(CapturedCounts from) {
-    begin.setReal(0, scale.gradientScale(), true);
+    scaledBy = gradientScale;
+    decide.setReal(0, gradientScale, true);
+    begin.setReal(0, gradientScale, true);
     begin.setReal(1, from.lossScale, true);
     begin.setLong(2, from.steps);
     begin.setLong(3, from.skipped);
     begin.setInt(4, from.finiteSteps);
     begin.setInt(5, from.isLastSkipped ? 1 : 0);
     begin.launch();
+  }
+
+  /** What gradients are multiplied by apart from the loss scale, from the next launch on. */
+  void gradientScale(double factor) {
+    gradientScale = factor;
+  }
+
+  /** Before the norm of a launch. Allocates nothing. */
+  void rescale() {
+    if (gradientScale != scaledBy) {
+      scaledBy = gradientScale;
+      decide.setReal(0, gradientScale, true);
+      rescale.setReal(0, gradientScale, true);
+      rescale.launch();
+    }
   }
 
   /** Behind the norm of a launch, the first being 1. Allocates nothing. */

@@ -29,21 +29,26 @@ final class OpenClAheadStep implements CapturedProgram {
     this.ring = ring;
   }
 
-  /** Prepares such a step; null if the plan or the device has none. */
+  /**
+   * Prepares such a step; null if the plan or the device has none.
+   *
+   * @param plain the same step, to be run in place of this
+   */
   static OpenClAheadStep of(
-      OpenClDevice device, Programs programs, StepPlan plan, CapturedScale scale) {
-    boolean hasMatrices = // which would have their workspace twice
-        plan.groups().stream().anyMatch(group -> group.rule().matrix().isPresent());
+      OpenClDevice device,
+      Programs programs,
+      StepPlan plan,
+      CapturedScale scale,
+      OpenClStepProgram plain) {
     if (!plan.options().needsNorm()
         || plan.options().leafExchange() != null
-        || hasMatrices
         || !device.supports(ElementType.FLOAT64)) { // in which the loss scale is kept
       return null;
     }
     Programs built = programs.ahead();
     boolean isDouble = !plan.normOrder(ElementType.FLOAT64).isEmpty();
     AheadRing ring = new AheadRing(device.context(), built, scale, isDouble);
-    return new OpenClAheadStep(new OpenClStepProgram(device, built, plan, ring), ring);
+    return new OpenClAheadStep(new OpenClStepProgram(device, built, plan, ring, plain), ring);
   }
 
   OpenClStepProgram step() {
@@ -70,6 +75,11 @@ final class OpenClAheadStep implements CapturedProgram {
   public void write(long number, StepInputs inputs) {
     step.write(AheadRing.place(number), inputs);
     written = number;
+  }
+
+  @Override
+  public void gradientScale(double factor) {
+    ring.gradientScale(factor);
   }
 
   /** At each half of the ring an event says when the launches before are over. */
@@ -124,6 +134,7 @@ final class OpenClAheadStep implements CapturedProgram {
     for (; put < written; put++) {
       step.put(AheadRing.place(put + 1));
     }
+    ring.rescale();
     step.launchAhead(launched + 1);
     launched++;
   }

@@ -195,8 +195,8 @@ final class OpenClDevice implements BackendDevice {
   }
 
   /** The same without a wait for its outcome; null if the plan or the device has none. */
-  OpenClAheadStep ahead(StepPlan plan, CapturedScale scale) {
-    OpenClAheadStep ahead = OpenClAheadStep.of(this, programs, plan, scale);
+  OpenClAheadStep ahead(StepPlan plan, CapturedScale scale, OpenClStepProgram plain) {
+    OpenClAheadStep ahead = OpenClAheadStep.of(this, programs, plan, scale, plain);
     if (ahead != null) {
       prepared.add(ahead.step());
     }

@@ -39,6 +39,7 @@ final class OpenClMatrices {
    * Prepares the phase of some tensors in one set of buffers.
    *
    * @param numbers of the tensors, after {@link OpenClSums}
+   * @param space has the workspace
    */
   OpenClMatrices(
       OpenClContext context,
@@ -47,6 +48,7 @@ final class OpenClMatrices {
       StepPlan.SameRule rule,
       List<OpenClSpan> members,
       cl_mem numbers,
+      MatrixSpace space,
       ReleaseStack resources) {
     this.programs = programs;
     this.arithmetic = members.get(0).type.arithmetic();
@@ -63,10 +65,9 @@ final class OpenClMatrices {
     long bytes = arithmetic.bytes();
     long elements = batches.stream().mapToLong(MatrixBatch::elements).max().orElse(0);
     long squares = batches.stream().mapToLong(MatrixBatch::squares).max().orElse(0);
-    cl_mem x = resources.add(context.allocate(elements * bytes));
-    cl_mem next = resources.add(context.allocate(elements * bytes));
-    cl_mem gram = resources.add(context.allocate(squares * bytes));
-    cl_mem polynomial = resources.add(context.allocate(squares * bytes));
+    MatrixSpace.Buffers buffers = space.buffers(elements * bytes, squares * bytes);
+    cl_mem gram = buffers.gram();
+    cl_mem polynomial = buffers.polynomial();
     ByteBuffer table = OpenCl.direct(2 * Long.BYTES * members.size());
     for (MatrixBatch batch : batches) {
       for (int member : batch.members()) {
@@ -82,9 +83,9 @@ final class OpenClMatrices {
       cl_mem slot = members.get(batch.members().get(0)).buffers[2 + phase.slot()];
       int height = matrix.height();
       int width = matrix.width();
-      addCopy(batch, slot, x, numbers, parts, first, 0);
-      cl_mem from = x;
-      cl_mem to = next;
+      cl_mem from = buffers.x();
+      cl_mem to = buffers.next();
+      addCopy(batch, slot, from, numbers, parts, first, 0);
       for (int step = 0; step < phase.steps(); step++) {
         int square = HALF | TRANSPOSES;
         addProduct(batch, from, from, gram, gram, height, width, height, square, 0, 0);

@@ -40,6 +40,7 @@ final class OpenClStepProgram implements StepProgram {
   private final List<Integer> sharedGroups;
   private final OpenClNorm norm;
   private final AheadRing ring; // or null
+  private final MatrixSpace matrixSpace;
   private final StepInputs unused = new StepInputs(); // with a ring, which has the step's
   private boolean hasRun;
 
@@ -177,13 +178,24 @@ final class OpenClStepProgram implements StepProgram {
   private record NumbersKey(boolean isDouble, List<Integer> groups) {}
 
   OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan) {
-    this(device, programs, plan, null);
+    this(device, programs, plan, null, null);
   }
 
-  /** Takes over the ring, if there is one. */
-  OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan, AheadRing ring) {
+  /**
+   * Takes over the ring, if there is one.
+   *
+   * @param plain the same step without a ring, to be run in place of this one; null without a ring
+   */
+  OpenClStepProgram(
+      OpenClDevice device,
+      Programs programs,
+      StepPlan plan,
+      AheadRing ring,
+      OpenClStepProgram plain) {
     this.device = device;
     this.ring = ring;
+    this.matrixSpace =
+        plain == null ? new MatrixSpace(device.context(), resources) : plain.matrixSpace;
     this.plan = plan;
     this.programs = programs;
     this.sharedGroups = plan.sharedGroups();
@@ -300,7 +312,17 @@ final class OpenClStepProgram implements StepProgram {
         rule.sums().isEmpty()
             ? null
             : new OpenClSums(
-                context, programs, plan, rule, tensors, tags, shared, norm, whole, resources);
+                context,
+                programs,
+                plan,
+                rule,
+                tensors,
+                tags,
+                shared,
+                norm,
+                whole,
+                matrixSpace,
+                resources);
     OpenClTensorFactors tensorFactors =
         key.clipsTensors
             ? new OpenClTensorFactors(context, programs, plan, tensors, norm, resources)
@@ -529,7 +551,7 @@ final class OpenClStepProgram implements StepProgram {
 
   @Override
   public CapturedProgram ahead(CapturedScale scale) {
-    return device.ahead(plan, scale);
+    return device.ahead(plan, scale, this);
   }
 
   /** In the plan's order, and in no step that is skipped. */

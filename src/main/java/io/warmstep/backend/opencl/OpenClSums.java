@@ -33,6 +33,7 @@ final class OpenClSums {
    * @param members the tensors
    * @param tags of the update's segments, but for the alignment
    * @param whole what the sums are over, or null for each tensor
+   * @param space the workspace of matrices
    */
   OpenClSums(
       OpenClContext context,
@@ -44,6 +45,7 @@ final class OpenClSums {
       GroupNumbers groups,
       OpenClNorm norm,
       OpenClGroupSums whole,
+      MatrixSpace space,
       ReleaseStack resources) {
     ElementType type = members.get(0).type;
     int operands = members.get(0).buffers.length;
@@ -120,7 +122,8 @@ final class OpenClSums {
     boolean hasMatrices = plan.groups().get(members.get(0).group).rule().matrix().isPresent();
     matrices =
         hasMatrices
-            ? new OpenClMatrices(context, programs, plan, rule, members, tensorNumbers, resources)
+            ? new OpenClMatrices(
+                context, programs, plan, rule, members, tensorNumbers, space, resources)
             : null;
   }
 

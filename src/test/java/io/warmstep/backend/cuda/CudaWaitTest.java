@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
 import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
@@ -18,9 +19,11 @@ import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Rebinding;
+import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.StoredForm;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -327,6 +330,94 @@ class CudaWaitTest extends SimulatedTest {
       assertEquals(10, CudaSim.waits() - waits, "for half of it each time");
       assertEquals(96, optimizer.stepCount());
     }
+  }
+
+  /** However many there are: a factor that differs from the last step's takes a launch more. */
+  @Test
+  void microBatchesOfStepsThatCanBeSkippedWaitForNothing() {
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(1)
+                .lossScaler(LossScaler.fixed(4))
+                .build()) {
+      int[] batches = {1, 2, 2, 3, 3, 1};
+      for (int i = 0; i < batches.length; i++) {
+        parameters.get("p").gradients().copyFrom(new float[] {4, 4 * i});
+        long launches = CudaSim.launches();
+        long waits = CudaSim.waits();
+        for (int batch = 0; batch < batches[i]; batch++) {
+          optimizer.accumulate();
+        }
+        optimizer.step();
+        if (i > 0) {
+          int rescaled = batches[i] == batches[i - 1] ? 0 : 1;
+          assertEquals(batches[i] + 1 + rescaled + 4, CudaSim.launches() - launches);
+          assertEquals(0, CudaSim.waits() - waits);
+        }
+      }
+      long waits = CudaSim.waits();
+      assertEquals(batches.length, optimizer.stepCount());
+      assertEquals(1, CudaSim.waits() - waits);
+      assertArrayEquals(
+          new float[] {1 - 6, 2 - (0 + 1 + 2 + 3 + 4 + 5)},
+          parameters.get("p").values().toFloats());
+    }
+  }
+
+  @Test
+  void factorsOfSingleStepsThatCanBeSkippedWaitForNothing() {
+    try (Device device = Devices.require("cuda");
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters).rule(Sgd.sgd()).learningRate(1).skipNonFinite(true).build()) {
+      parameters.get("p").gradients().copyFrom(new float[] {2, 4});
+      double[] factors = {1, 0.5, 0.5, 1, 2};
+      float sum = 0;
+      for (int i = 0; i < factors.length; i++) {
+        long launches = CudaSim.launches();
+        long waits = CudaSim.waits();
+        optimizer.step(factors[i]);
+        sum += (float) factors[i];
+        boolean isRescaled = i > 0 && factors[i] != factors[i - 1];
+        assertEquals(isRescaled ? 5 : 4, CudaSim.launches() - launches);
+        assertEquals(0, CudaSim.waits() - waits);
+      }
+      assertArrayEquals(
+          new float[] {1 - 2 * sum, 2 - 4 * sum}, parameters.get("p").values().toFloats());
+    }
+  }
+
+  /** The workspace of its products is that of the step that would wait. */
+  @Test
+  void muonsStepsThatCanBeSkippedWaitForNothing() {
+    long[] bytes = new long[2];
+    for (int skips = 0; skips < 2; skips++) {
+      try (Device device = Devices.require("cuda");
+          Parameters parameters =
+              Parameters.on(device)
+                  .add("p", ElementType.FLOAT32, 1 << 16)
+                  .shape("p", 256, 256)
+                  .build();
+          Optimizer optimizer =
+              Optimizer.of(parameters)
+                  .rule(RuleMatrix.withFewProducts(Muon.muon()))
+                  .learningRate(1)
+                  .clipNorm(1)
+                  .skipNonFinite(skips == 1)
+                  .build()) {
+        long waits = CudaSim.waits();
+        optimizer.step();
+        optimizer.step();
+        assertEquals(0, CudaSim.waits() - waits);
+        assertEquals(2, optimizer.stepCount());
+        bytes[skips] = CudaSim.liveBytes();
+      }
+    }
+    long square = (1 << 16) * Float.BYTES;
+    assertTrue(bytes[1] - bytes[0] < square, () -> bytes[1] + " after " + bytes[0]);
   }
 
   /**

@@ -511,7 +511,7 @@ class PtxOperationsTest {
   /** One element for each thread, or the numbers of a tensor or group: no vectors of elements. */
   private static final String WITHOUT_VECTORS =
       "(factor_tiles|factor_join|matrix_copy|matrix_product|numbers|groups)_\\w+"
-          + "|global_norm|captured_step"
+          + "|global_norm|captured_(step|scale)"
           // Four slots: see held.
           + "|(adan|prodigy)_float64";
 

@@ -175,7 +175,7 @@ class PtxTest {
 
   @Test
   void everyRuleAndTypeHasItsEntry() throws IOException {
-    Set<String> expected = new TreeSet<>(Set.of("global_norm", "captured_step"));
+    Set<String> expected = new TreeSet<>(Set.of("global_norm", "captured_step", "captured_scale"));
     for (UpdateRule rule : Rules.ofEachKernel()) {
       if (!rule.isOfOneType()) {
         expected.add("mixed_" + rule.kernel());

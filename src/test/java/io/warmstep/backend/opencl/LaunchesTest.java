@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.warmstep.Device;
 import io.warmstep.ElementType;
+import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.ParameterGroup;
@@ -209,6 +210,47 @@ class LaunchesTest {
       assertEquals(10, context.waits, "for half of it each time");
       assertEquals(96, optimizer.stepCount());
       assertEquals(11, context.waits);
+    }
+  }
+
+  /** However many there are: a factor that differs from the last step's takes a launch more. */
+  @Test
+  void microBatchesOfStepsThatCanBeSkippedWaitForNothing() {
+    CountingContext context = CountingContext.create();
+    try (Device device = TestDevices.of(OpenClDevice.over(context, WorkShape.of(context.device)));
+        Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Sgd.sgd())
+                .learningRate(1)
+                .lossScaler(LossScaler.fixed(4))
+                .build()) {
+      int[] batches = {1, 2, 2, 3, 1};
+      for (int i = 0; i < batches.length; i++) {
+        parameters.get("p").gradients().copyFrom(new float[] {4, 4 * i});
+        context.launches.clear();
+        context.waits = 0;
+        for (int batch = 0; batch < batches[i]; batch++) {
+          optimizer.accumulate();
+        }
+        optimizer.step();
+        List<String> expected = new ArrayList<>(List.of("fill"));
+        expected.addAll(Collections.nCopies(batches[i] + 1, "ws_step")); // and the rounded sum
+        expected.add("ws_put");
+        if (i > 0 && batches[i] != batches[i - 1]) {
+          expected.add("ws_rescale");
+        }
+        expected.addAll(List.of("ws_norm_leaves", "ws_norm_finish", "ws_decide", "ws_step"));
+        if (i > 0) { // the first prepares
+          assertEquals(expected, context.launches);
+          assertEquals(0, context.waits);
+        }
+      }
+      context.waits = 0;
+      assertEquals(batches.length, optimizer.stepCount());
+      assertEquals(1, context.waits);
+      assertArrayEquals(
+          new float[] {1 - 5, 2 - (1 + 2 + 3 + 4)}, parameters.get("p").values().toFloats());
     }
   }
 

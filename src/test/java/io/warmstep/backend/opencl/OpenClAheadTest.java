@@ -15,11 +15,13 @@ import io.warmstep.TestDevices;
 import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Muon;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.Bits;
+import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.StoredForm;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,7 +49,8 @@ class OpenClAheadTest {
             Adam.adamW().amsgrad(true),
             Lamb.lamb(),
             Prodigy.prodigy(),
-            Adafactor.adafactor());
+            Adafactor.adafactor(),
+            RuleMatrix.withFewProducts(Muon.muon()));
     List<Arguments> cases = new ArrayList<>();
     for (int i = 0; i < rules.size(); i++) {
       WorkShape shape = i % 2 == 0 ? WorkShape.ofProcessor(8, 4) : WorkShape.ofGpu(64);
@@ -76,11 +79,12 @@ class OpenClAheadTest {
         Parameters.on(device)
             .add("a", ElementType.FLOAT32, 5000)
             .add("a.bias", ElementType.FLOAT32, 7)
-            .shape("a", 50, 100);
+            .shape("a", 50, 100)
+            .shape("a.bias", 1, 7);
     if (!(rule instanceof Prodigy)) { // which takes one type in a group
-      builder.add("h", ElementType.BFLOAT16, 300);
+      builder.add("h", ElementType.BFLOAT16, 300).shape("h", 15, 20);
       if (hasFloat64) {
-        builder.add("d", ElementType.FLOAT64, 50);
+        builder.add("d", ElementType.FLOAT64, 50).shape("d", 5, 10);
       }
     }
     LossScaler scaler = LossScaler.dynamic(1024, 2, 0.5, 5);
@@ -105,7 +109,7 @@ class OpenClAheadTest {
               parameter.gradients().copyFrom(g);
             });
         if (step % 13 == 12) {
-          optimizer.step(0.5); // which the host waits for
+          optimizer.step(0.5);
         } else {
           optimizer.step();
         }

@@ -50,7 +50,7 @@ final class EquivalentMutants {
               "a product with a power of two is exact, or far below what it is added to",
               (mutant, text) ->
                   mutant.kind() == PtxMutants.Kind.ROUNDED_TO_ZERO
-                      && mutant.entry().matches("global_norm|captured_step|leaves_\\w+")
+                      && mutant.entry().matches("global_norm|captured_(step|scale)|leaves_\\w+")
                       && mutant.before().contains("mul.")
                       && operands(mutant).stream().anyMatch(operand -> isPower(operand, text))),
           new Kind(
