@@ -12,6 +12,7 @@ import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.schedule.Schedules;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -98,7 +99,8 @@ record BitCase(
     AVERAGED,
     EVALUATED,
     ACCUMULATED,
-    SKIPPED;
+    SKIPPED,
+    CAPTURED;
 
     /** Each that rules have in turn; what a rule cannot have is left out. */
     static Extra of(int i, UpdateRule rule, ElementType type) {
@@ -122,7 +124,12 @@ record BitCase(
 
     /** Whether a step has a gradient that is not finite. */
     boolean isSkipped(int step) {
-      return this == SKIPPED && step % 2 == 0;
+      return compareTo(ACCUMULATED) >= 0 && step % 2 == 0;
+    }
+
+    /** Whether steps are those of a CUDA graph, on devices that have such. */
+    boolean isCaptured() {
+      return this == CAPTURED;
     }
 
     /** Whether the weights to evaluate with are compared, too. */
@@ -157,7 +164,7 @@ record BitCase(
 
     void applyTo(OptimizerBuilder builder) {
       switch (this) {
-        case NOTHING, EVALUATED, ACCUMULATED -> {}
+        case NOTHING, EVALUATED -> {}
         case ZEROED_GRADIENTS -> builder.zeroGradients(true);
         case CLIPPED_VALUE -> builder.clipValue(0.375);
         case CLIPPED_NORM -> builder.clipNorm(0.75).zeroGradients(true);
@@ -166,7 +173,11 @@ record BitCase(
         case CLIPPED_L1 -> builder.clipNorm(0.75, Norm.L1);
         case CLIPPED_MAX -> builder.clipNorm(0.75, Norm.MAX);
         case AVERAGED -> builder.average(0.75);
-        case SKIPPED -> builder.lossScaler(LossScaler.dynamic(1024, 2, 0.5, 2));
+        case ACCUMULATED, SKIPPED -> builder.lossScaler(LossScaler.dynamic(1024, 2, 0.5, 2));
+        case CAPTURED ->
+            builder
+                .learningRate(Schedules.cosine(0.0123, 9).warmUp(3))
+                .lossScaler(LossScaler.dynamic(1024, 2, 0.5, 2));
       }
     }
   }
@@ -243,8 +254,8 @@ record BitCase(
         cases.add(new BitCase(Sgd.sgd(), type, elements, norm, ODD, 2, true));
       }
     }
-    for (Extra extra : List.of(Extra.ACCUMULATED, Extra.SKIPPED)) {
-      cases.add(new BitCase(Adam.adamW(), type, Elements.ORDINARY, extra, ODD, STEPS, true));
+    for (Extra extra : List.of(Extra.ACCUMULATED, Extra.SKIPPED, Extra.CAPTURED)) {
+      cases.add(new BitCase(Adam.adamW(), type, Elements.ORDINARY, extra, ODD, 9, false));
     }
     UpdateRule slow = Lookahead.around(Momentum.heavyBall(0.9)).k(2);
     cases.add(new BitCase(slow, type, Elements.ORDINARY, Extra.NOTHING, ODD, STEPS, true));

@@ -1,5 +1,7 @@
 package io.warmstep.cli.verify;
 
+import io.warmstep.CaptureRefusedException;
+import io.warmstep.CapturedStep;
 import io.warmstep.Device;
 import io.warmstep.Devices;
 import io.warmstep.ElementType;
@@ -137,8 +139,8 @@ public final class BitComparison {
           ours.spoil();
           theirs.spoil();
         }
-        ours.optimizer.step();
-        theirs.optimizer.step();
+        ours.step();
+        theirs.step();
         if (one.comparesEachStep() || step == one.steps()) {
           if (one.extra().isEvaluated()) {
             ours.optimizer.eval();
@@ -231,6 +233,7 @@ public final class BitComparison {
   private static final class Model implements AutoCloseable {
     private final Parameters parameters;
     private final Optimizer optimizer;
+    private final CapturedStep captured; // or null
     private final List<Tensor> values = new ArrayList<>();
     private final List<Tensor> gradients = new ArrayList<>();
     private final List<Tensor> state = new ArrayList<>();
@@ -259,6 +262,7 @@ public final class BitComparison {
         one.extra().applyTo(optimizerBuilder);
         one.storing().applyTo(optimizerBuilder);
         optimizer = optimizerBuilder.build();
+        captured = one.extra().isCaptured() ? capture(optimizer) : null;
       } catch (RuntimeException | Error e) {
         parameters.close();
         throw e;
@@ -273,6 +277,15 @@ public final class BitComparison {
           });
     }
 
+    /** Null on devices other than CUDA's, and with drivers from before graphs were enough. */
+    private static CapturedStep capture(Optimizer optimizer) {
+      try {
+        return optimizer.capture();
+      } catch (CaptureRefusedException e) {
+        return null;
+      }
+    }
+
     List<Tensor> values() {
       return values;
     }
@@ -283,6 +296,14 @@ public final class BitComparison {
 
     List<Tensor> state() {
       return state;
+    }
+
+    void step() {
+      if (captured == null) {
+        optimizer.step();
+      } else {
+        captured.step();
+      }
     }
 
     /** Makes a gradient NaN. */
