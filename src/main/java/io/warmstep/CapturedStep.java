@@ -54,8 +54,6 @@ import java.util.stream.Stream;
  * must not be launched once memory that they use is freed.
  */
 public final class CapturedStep implements AutoCloseable {
-  private static final Runnable NOTHING = () -> {};
-
   private final Optimizer optimizer;
   private final PreparedStep step;
   private final CapturedProgram program;
@@ -69,6 +67,7 @@ public final class CapturedStep implements AutoCloseable {
   private final Lifetime lifetime;
   private final Tensor lossScale; // null without a scaler
   private final Runnable launch;
+  private final Runnable launchAhead;
   private final Runnable awaitRoom;
   private final Runnable settle;
   private final Runnable begin;
@@ -102,6 +101,7 @@ public final class CapturedStep implements AutoCloseable {
             ? null
             : new Tensor(optimizer.device(), scaling.onDevice().memory(), 0, 1, lifetime);
     this.launch = program::launch;
+    this.launchAhead = step::launchAhead;
     this.awaitRoom = program::awaitRoom;
     this.settle = program::settle;
     this.begin =
@@ -256,7 +256,7 @@ public final class CapturedStep implements AutoCloseable {
     if (!isLive) {
       scaling.requireExact(); // another state may have been restored
     }
-    if (!isReady(NOTHING)) {
+    if (!isReady(() -> {})) {
       throw new CaptureRefusedException(
           "gradientScale "
               + scale.gradientScale()
@@ -279,9 +279,18 @@ public final class CapturedStep implements AutoCloseable {
     program.gradientScale(factor);
     boolean isReady = isReady(before);
     if (isReady) {
-      optimizer.run("a step", launch);
+      optimizer.run("a step", launchAhead);
     }
     return isReady;
+  }
+
+  /** The steps' numbers, as far as they were computed. */
+  StepsAhead ahead() {
+    return ahead;
+  }
+
+  CapturedProgram program() {
+    return program;
   }
 
   /** Prepares a launch; false if the loss scale is out of range, and then nothing came before. */

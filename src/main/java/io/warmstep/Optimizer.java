@@ -131,12 +131,12 @@ public final class Optimizer implements AutoCloseable {
    * LossScaler#state} wait until the device has decided about the last step, while its update may
    * still run; kernels read the loss scale at {@link #lossScaleHandle}, for which nothing waits.
    * Where state starts as a copy of the parameters, each step waits until the first has happened.
-   * The step itself waits for the norm if it is reported to a listener, or if there is a custom or
-   * metric-driven schedule, {@code Lookahead}, or a loss scaler that {@link #capture} rejects, or
-   * if an OpenCL device does not compute in float64, in which the loss scale is kept; where it then
-   * changes the loss scale, it sends the device the new one. For a step that is reported to a
-   * {@link OptimizerBuilder#listener}, the numbers are kept on the device, and a later call copies
-   * them to the host once they are ready.
+   * The step itself waits for the norm if there is a custom or metric-driven schedule, {@code
+   * Lookahead}, or a loss scaler that {@link #capture} rejects, or if an OpenCL device does not
+   * compute in float64, in which the loss scale is kept; where it then changes the loss scale, it
+   * sends the device the new one. For a step that is reported to a {@link
+   * OptimizerBuilder#listener}, the numbers are kept on the device, and a later call copies them to
+   * the host once they are ready.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -178,9 +178,7 @@ public final class Optimizer implements AutoCloseable {
       evaluation.requireTraining("step()");
       accumulation.requireReady();
       double factor = gradientScale / accumulation.divisor();
-      if (!reporter.isNextDue() && stepAhead(factor)) {
-        accumulation.clear();
-        reporter.end(this, step, true); // whether it happens matters to none
+      if (stepAhead(factor)) {
         return;
       }
       suspendCaptured();
@@ -190,7 +188,7 @@ public final class Optimizer implements AutoCloseable {
       state.warnIfNotRestored(progress.steps());
       accumulation.prepareSum();
       run(null, sumUp);
-      reporter.begin(parameters.device().backend(), step);
+      reporter.begin(parameters.device().backend(), step, false);
       run(null, nextStep);
       captures.otherStep();
       accumulation.clear();
@@ -213,8 +211,15 @@ public final class Optimizer implements AutoCloseable {
     if (step.ahead() == null) {
       return false;
     }
+    CapturedStep own = captures.own(this, step, aheadScale);
     accumulation.prepareSum();
-    return captures.own(this, step, aheadScale).stepAhead(factor, sumUp);
+    reporter.begin(parameters.device().backend(), step, true);
+    boolean isTaken = own.stepAhead(factor, sumUp);
+    if (isTaken) {
+      accumulation.clear();
+      reporter.endAhead(step, own);
+    }
+    return isTaken;
   }
 
   /**

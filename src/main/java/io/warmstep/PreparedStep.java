@@ -334,13 +334,29 @@ final class PreparedStep {
    * Has the next step measure its update.
    *
    * @param to receives what it sees, or null if it measures nothing
+   * @param isAhead whether it is run by {@link #launchAhead}
    * @throws OutOfDeviceMemoryException if there is no room for that; the next step measures nothing
    */
-  void measureNext(UpdateTiles to) {
+  void measureNext(UpdateTiles to, boolean isAhead) {
     tiles = null;
     if (to != null) {
-      program.get().prepare(to);
+      if (isAhead) {
+        ahead.get().prepare(to);
+      } else {
+        program.get().prepare(to);
+      }
       tiles = to;
+    }
+  }
+
+  /** Launches the step without a wait for whether it happens. */
+  void launchAhead() {
+    UpdateTiles measured = tiles;
+    tiles = null;
+    if (measured == null) {
+      ahead.get().launch();
+    } else {
+      ahead.get().launch(measured);
     }
   }
 

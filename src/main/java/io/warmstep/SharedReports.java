@@ -85,7 +85,7 @@ final class SharedReports implements AutoCloseable {
    */
   void begin(PreparedStep step, Wanted wanted) {
     isCurrent = wanted != Wanted.NOTHING;
-    step.measureNext(null); // of a step that failed
+    step.measureNext(null, false); // of a step that failed
     if (!isCurrent) {
       return;
     }
@@ -97,7 +97,7 @@ final class SharedReports implements AutoCloseable {
       held.snapshot.set(snapshot);
       kept = wanted;
     }
-    snapshot.beforeStep(step);
+    snapshot.beforeStep(step, false);
   }
 
   /** After the step, before gradients are set to zero. */

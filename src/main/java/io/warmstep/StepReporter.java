@@ -30,8 +30,13 @@ final class StepReporter {
   /** Frees the existing snapshots; refers to nothing else. */
   private final List<Runnable> releases = new ArrayList<>();
 
-  /** A step that is kept on the device. */
-  private record Outstanding(StepListeners.Known known, StepSnapshot snapshot) {}
+  /**
+   * A step that is kept on the device.
+   *
+   * @param known its numbers; null if the device alone knows whether it happened
+   */
+  private record Outstanding(
+      long call, double loss, StepListeners.Known known, StepSnapshot snapshot) {}
 
   StepReporter(StepListeners listeners, boolean zeroesGradients, boolean measuresUpdates) {
     this.listeners = listeners;
@@ -50,9 +55,10 @@ final class StepReporter {
   /**
    * Before a step: copies the data that it overwrites if it is to be reported.
    *
+   * @param isAhead whether the device decides if it happens, and nobody waits for that
    * @throws OutOfDeviceMemoryException if there is no room for that, and nothing to wait for
    */
-  void begin(BackendDevice device, PreparedStep step) {
+  void begin(BackendDevice device, PreparedStep step, boolean isAhead) {
     if (isNextDue()) {
       current = current == null ? takeFree(device, step) : current; // of a step that failed
       if (!current.fits(step)) {
@@ -60,7 +66,7 @@ final class StepReporter {
         current = null;
         current = takeFree(device, step);
       }
-      current.beforeStep(step);
+      current.beforeStep(step, isAhead);
     }
   }
 
@@ -108,9 +114,24 @@ final class StepReporter {
     if (current != null) {
       current.afterStep(step);
       StepListeners.Known known = StepListeners.Known.of(calls, happened, optimizer, loss);
-      outstanding.add(new Outstanding(known, current));
+      outstanding.add(new Outstanding(calls, loss, known, current));
       current = null;
     }
+    deliverReached();
+  }
+
+  /** The same after a step of which only the device knows whether it happened. */
+  void endAhead(PreparedStep step, CapturedStep own) {
+    calls++;
+    if (current != null) {
+      current.afterStep(step, own);
+      outstanding.add(new Outstanding(calls, loss, null, current));
+      current = null;
+    }
+    deliverReached();
+  }
+
+  private void deliverReached() {
     while (!outstanding.isEmpty() && outstanding.element().snapshot().isReached()) {
       read(outstanding.remove());
     }
@@ -147,8 +168,9 @@ final class StepReporter {
 
   private void read(Outstanding step) {
     try {
-      StepListeners.Known known = step.known();
       StepSnapshot snapshot = step.snapshot();
+      StepListeners.Known known =
+          step.known() == null ? snapshot.known(step.call(), step.loss()) : step.known();
       List<StepReport.Update> updates =
           snapshot.updates(snapshot.sums(known.happened()), known.ownRate());
       listeners.add(known, snapshot.norm(), updates);

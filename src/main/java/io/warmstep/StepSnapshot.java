@@ -1,12 +1,16 @@
 package io.warmstep;
 
 import io.warmstep.backend.BackendDevice;
+import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Mark;
 import io.warmstep.backend.Memory;
 import io.warmstep.backend.MemorySlice;
 import io.warmstep.backend.UpdateTiles;
+import io.warmstep.step.CapturedCounts;
 import io.warmstep.storage.StateCodes;
 import io.warmstep.storage.Storage;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.EnumMap;
@@ -50,6 +54,12 @@ final class StepSnapshot implements AutoCloseable {
   private final Runnable release;
   private boolean hasNorm;
 
+  /** The counts after a step that is decided on the device; null if there are none. */
+  private final Memory counts;
+
+  private CapturedProgram decided; // what had counted them
+  private double[] rates; // of the last steps
+
   /**
    * Allocates room for the groups that a step updates.
    *
@@ -67,6 +77,8 @@ final class StepSnapshot implements AutoCloseable {
     this.release = release(memories, mark);
     try {
       norm = allocate(device, step.normType(), 1);
+      CapturedProgram ahead = step.ahead();
+      counts = ahead == null ? null : allocate(device, ElementType.FLOAT64, ahead.countWords());
       if (measuresUpdates) {
         measure(device, step);
       }
@@ -187,6 +199,7 @@ final class StepSnapshot implements AutoCloseable {
   /** Whether this fits the current groups of a step. */
   boolean fits(PreparedStep step) {
     return norm.type() == step.normType()
+        && (counts == null) == (step.ahead() == null)
         && groups.equals(groups(step))
         && names.equals(names(step));
   }
@@ -194,10 +207,11 @@ final class StepSnapshot implements AutoCloseable {
   /**
    * Has the step measure its update, and copies the other values that it will overwrite.
    *
+   * @param isAhead whether the device decides if it happens, and nobody waits for that
    * @throws OutOfDeviceMemoryException if the device has no room to measure; nothing changes
    */
-  void beforeStep(PreparedStep step) {
-    step.measureNext(tiles);
+  void beforeStep(PreparedStep step, boolean isAhead) {
+    step.measureNext(tiles, isAhead);
     for (int i = 0; i < copied.size(); i++) {
       compared.set(i, step.isSlowPassNext(i));
     }
@@ -219,6 +233,30 @@ final class StepSnapshot implements AutoCloseable {
           }
         });
     mark.set();
+  }
+
+  /** The same after a step of which the device alone knows whether it happened. */
+  void afterStep(PreparedStep step, CapturedStep own) {
+    decided = own.program();
+    hasNorm = decided.keepNorm(norm);
+    decided.keepCounts(counts);
+    rates = rates == null ? own.ahead().newRates() : rates;
+    own.ahead().copyRates(rates);
+    mark.set();
+  }
+
+  /** Reads what the device knows of such a step. */
+  StepListeners.Known known(long call, double loss) {
+    double[] words = new double[decided.countWords()];
+    counts.readSettled(0, words, 0, words.length);
+    ByteBuffer bits = ByteBuffer.allocate(words.length * Long.BYTES).order(ByteOrder.nativeOrder());
+    for (double word : words) {
+      bits.putDouble(word);
+    }
+    CapturedCounts then = new CapturedCounts();
+    decided.readCounts(bits, then);
+    double rate = StepsAhead.rate(rates, then.steps);
+    return new StepListeners.Known(call, !then.isLastSkipped, then.steps, rate, loss, then.skipped);
   }
 
   private void forEachCompared(BiConsumer<Parameter, UpdateMeter.Measured> work) {

@@ -90,6 +90,21 @@ final class StepsAhead {
 
   /** The rate of the last step that happened, which must be a recent one. */
   double rate(long steps) {
-    return rates[place(steps)];
+    return rate(rates, steps);
+  }
+
+  /** Room for the rates of the recent steps. */
+  double[] newRates() {
+    return new double[rates.length];
+  }
+
+  /** Copies them, since later steps take their place. */
+  void copyRates(double[] to) {
+    System.arraycopy(rates, 0, to, 0, rates.length);
+  }
+
+  /** The rate of a step that was a recent one when these were copied. */
+  static double rate(double[] copied, long steps) {
+    return copied[(int) (steps % copied.length)];
   }
 }

@@ -2,6 +2,7 @@ package io.warmstep.backend;
 
 import io.warmstep.step.CapturedCounts;
 import io.warmstep.step.StepInputs;
+import java.nio.ByteBuffer;
 
 /**
  * A prepared step that a device repeats without the host, in a graph or launch by launch: the
@@ -71,6 +72,54 @@ public interface CapturedProgram extends AutoCloseable {
 
   /** Launches the step, by a graph of its own if it has one. Allocates nothing. */
   void launch();
+
+  /**
+   * Makes room for {@link #launch(UpdateTiles)}, as {@link StepProgram#prepare} does. Not where a
+   * graph repeats the step.
+   *
+   * @param tiles what is to receive what the next step sees
+   * @throws io.warmstep.OutOfDeviceMemoryException if there is not enough; a later call may succeed
+   */
+  void prepare(UpdateTiles tiles);
+
+  /**
+   * Launches the step and measures its update. Allocates nothing, as {@link #prepare} has. Not
+   * where a graph repeats the step.
+   *
+   * @param tiles receives what the step sees; if it is skipped, what is in there says nothing
+   */
+  void launch(UpdateTiles tiles);
+
+  /**
+   * Copies the last launch's norm to memory of the device, as {@link StepProgram#keepNorm} does.
+   *
+   * @param to one element of {@link StepProgram#normType}
+   * @return false if the norm is not computed; then nothing is copied
+   */
+  boolean keepNorm(Memory to);
+
+  /**
+   * How much memory {@link #keepCounts} needs.
+   *
+   * @return elements of float64
+   */
+  int countWords();
+
+  /**
+   * Copies the device's counts to memory of the device, in the order of its work: later steps leave
+   * them there. Waits for nothing.
+   *
+   * @param to {@link #countWords} elements of float64, as which the bits are kept
+   */
+  void keepCounts(Memory to);
+
+  /**
+   * Reads what {@link #keepCounts} kept.
+   *
+   * @param kept the bits, in the order of this machine
+   * @param to receives the counts
+   */
+  void readCounts(ByteBuffer kept, CapturedCounts to);
 
   /**
    * Takes a plan that differs in nothing but where operands lie, for launches from now on.

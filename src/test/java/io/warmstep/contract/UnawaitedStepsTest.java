@@ -8,6 +8,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
+import io.warmstep.StepReport;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Muon;
@@ -17,6 +18,7 @@ import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.RuleMatrix;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.DoubleStream;
@@ -27,7 +29,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Steps with a loss scaler, of which devices do not tell the host whether they happen unless it
  * asks: with micro-batches and with factors of single steps, which the device must divide by the
- * scale that it has by then.
+ * scale that it has by then, and with reports.
  */
 class UnawaitedStepsTest {
   private static final String ALL = "io.warmstep.testkit.ContractBackend#all";
@@ -62,6 +64,7 @@ class UnawaitedStepsTest {
   private static double[] train(
       Device device, UpdateRule rule, boolean zeroes, boolean accumulates) {
     Stream.Builder<double[]> results = Stream.builder();
+    List<double[]> reports = new ArrayList<>(); // which a device may deliver later
     ParametersBuilder builder =
         Parameters.on(device)
             .add("a", ElementType.FLOAT32, 1200)
@@ -80,6 +83,7 @@ class UnawaitedStepsTest {
                 .lossScaler(scaler)
                 .zeroGradients(zeroes)
                 .clipNorm(3)
+                .listener(report -> reports.add(numbers(report)), 3)
                 .build()) {
       SplittableRandom random = new SplittableRandom(5);
       for (int step = 0; step < STEPS; step++) {
@@ -110,6 +114,8 @@ class UnawaitedStepsTest {
         }
         parameters.forEach(parameter -> results.add(parameter.gradients().toDoubles()));
       }
+      optimizer.flushReports();
+      reports.forEach(results::add);
       results.add(new double[] {optimizer.stepCount(), optimizer.skippedSteps(), scaler.scale()});
       parameters.forEach(
           parameter -> {
@@ -120,6 +126,20 @@ class UnawaitedStepsTest {
           });
     }
     return results.build().flatMapToDouble(DoubleStream::of).toArray();
+  }
+
+  private static double[] numbers(StepReport report) {
+    return DoubleStream.concat(
+            DoubleStream.of(
+                report.step(),
+                report.learningRate(),
+                report.gradientNorm(),
+                report.clipRate(),
+                report.skippedSteps()),
+            report.updates().stream()
+                .flatMapToDouble(
+                    update -> DoubleStream.of(update.toWeight(), update.lost(), update.largest())))
+        .toArray();
   }
 
   private static void set(Parameters parameters, SplittableRandom random, boolean isFinite) {

@@ -1,8 +1,10 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.backend.CapturedProgram;
+import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepRefusedException;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.CapturedCounts;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.GradientScale;
@@ -34,8 +36,8 @@ final class CudaCapturedStep implements CapturedProgram {
   private final CudaDevice device;
   private final CudaContext context;
   private final Arena arena;
-  private final List<CudaUpdate> updates = new ArrayList<>();
   private final CudaNorm norm; // or null
+  private final CudaLaunches launches;
   private final CapturedScale scale;
   private final CUfunction function;
   private final CUfunction rescale; // null with a graph
@@ -43,7 +45,7 @@ final class CudaCapturedStep implements CapturedProgram {
   private final Pointer argumentPointer = Pointer.to(Pointer.to(arguments));
   private final Arena.Part state;
   private final Arena.Part result; // where there is no norm
-  private final Arena.Part table;
+  private final CapturedTable table;
   private final int slotBytes;
   private final ByteBuffer start = Cuda.direct(Layout.STATE_BYTES);
   private final List<CUevent> halves = new ArrayList<>(); // of the ring, the last time each
@@ -53,6 +55,7 @@ final class CudaCapturedStep implements CapturedProgram {
   private CUevent decided; // once the device has reported all launches; null with a graph
   private boolean hasRun;
   private double gradientScale;
+  private List<CudaUpdate> running;
 
   // Made once, so that a step allocates nothing.
   private final CUcontext popped = new CUcontext();
@@ -85,32 +88,11 @@ final class CudaCapturedStep implements CapturedProgram {
     this.rescale = hasGraph ? null : device.kernels().get("captured_scale");
     this.state = arena.table(Layout.STATE_BYTES); // of no launch that is allowed
     this.result = arena.reserve(Layout.RESULT_BYTES);
-    List<CudaStepProgram.Launch> launches =
-        List.copyOf(CudaStepProgram.launches(plan, null).keySet());
-    int bytes = 0;
-    for (CudaStepProgram.Launch each : launches) {
-      bytes = Math.addExact(bytes, CudaUpdate.tableBytes(each.rule(), each.type()));
-    }
-    this.slotBytes = bytes;
-    this.table = arena.reserve(bytes);
-    int[] offset = new int[1];
-    CudaStepProgram.launches(plan, null)
-        .forEach(
-            (each, runs) -> {
-              updates.add(
-                  new CudaUpdate(
-                      context,
-                      device.kernels(),
-                      arena,
-                      plan,
-                      each.rule(),
-                      runs,
-                      others,
-                      table,
-                      offset[0]));
-              offset[0] += CudaUpdate.tableBytes(each.rule(), each.type());
-            });
+    this.table = new CapturedTable(arena, CudaLaunches.of(plan, null).keySet());
+    this.slotBytes = table.bytes();
     norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
+    launches = new CudaLaunches(device, context, arena, plan, norm, others, table);
+    running = launches.updates();
     try {
       arena.allocate();
       pinned = context.allocateHost(Layout.EXCHANGE_BYTES + (long) SLOTS * slotBytes);
@@ -143,15 +125,13 @@ final class CudaCapturedStep implements CapturedProgram {
       norm.readScale(state.address());
       normResult = norm.result();
     }
-    for (CudaUpdate update : updates) {
-      update.setFixed(normResult);
-    }
+    launches.setFixed(normResult);
     long exchange = context.deviceAddress(pinned);
     arguments.putLong(Layout.CAPTURED_STATE, state.address());
     arguments.putLong(Layout.CAPTURED_EXCHANGE, exchange);
     arguments.putLong(Layout.CAPTURED_RESULT, normResult);
     arguments.putLong(Layout.CAPTURED_SLOTS, exchange + Layout.EXCHANGE_BYTES);
-    arguments.putLong(Layout.CAPTURED_TABLE, table.address());
+    arguments.putLong(Layout.CAPTURED_TABLE, table.part().address());
     arguments.putLong(Layout.CAPTURED_LOSS_SCALE, scale.lossScaleAddress());
     arguments.putDouble(Layout.CAPTURED_GRADIENT_SCALE, scale.gradientScale());
     arguments.putDouble(Layout.CAPTURED_GROWTH_FACTOR, scale.growthFactor());
@@ -175,8 +155,8 @@ final class CudaCapturedStep implements CapturedProgram {
     if (decided != null) {
       context.record(decided);
     }
-    for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
-      updates.get(i).launch(1, 1);
+    for (int i = 0; i < running.size(); i++) { // an iterator would allocate on every step
+      running.get(i).launch(1, 1);
     }
   }
 
@@ -214,6 +194,7 @@ final class CudaCapturedStep implements CapturedProgram {
   @Override
   public void write(long step, StepInputs inputs) {
     int slot = Layout.EXCHANGE_BYTES + (int) (step % SLOTS) * slotBytes;
+    List<CudaUpdate> updates = launches.updates();
     for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
       updates.get(i).write(inputs, shared, slot);
     }
@@ -280,7 +261,7 @@ final class CudaCapturedStep implements CapturedProgram {
 
   @Override
   public boolean rebind(StepPlan plan) {
-    return CudaStepProgram.rebind(context, updates, norm, plan);
+    return launches.rebind(plan);
   }
 
   @Override
@@ -292,6 +273,51 @@ final class CudaCapturedStep implements CapturedProgram {
   public void launch() {
     context.run("step", launch, popped);
     hasRun = true;
+  }
+
+  @Override
+  public void prepare(UpdateTiles tiles) {
+    launches.prepare(tiles);
+  }
+
+  @Override
+  public void launch(UpdateTiles tiles) {
+    running = launches.into(tiles);
+    try {
+      launch();
+    } finally {
+      running = launches.updates();
+    }
+  }
+
+  @Override
+  public boolean keepNorm(Memory to) {
+    if (norm == null) {
+      return false;
+    }
+    norm.keep(to);
+    return true;
+  }
+
+  @Override
+  public int countWords() {
+    return Layout.STATE_BYTES / Long.BYTES;
+  }
+
+  @Override
+  public void keepCounts(Memory to) {
+    context.copy(((CudaMemory) to).addressOf(0), state.address(), Layout.STATE_BYTES);
+  }
+
+  @Override
+  public void readCounts(ByteBuffer kept, CapturedCounts to) {
+    to.launches = kept.getLong(Layout.STATE_LAUNCHES);
+    to.steps = kept.getLong(Layout.STATE_STEPS);
+    to.skipped = kept.getLong(Layout.STATE_SKIPPED);
+    to.early = kept.getLong(Layout.STATE_EARLY);
+    to.lossScale = kept.getDouble(Layout.STATE_LOSS_SCALE);
+    to.finiteSteps = kept.getInt(Layout.STATE_FINITE_STEPS);
+    to.isLastSkipped = kept.getInt(Layout.STATE_LAST_SKIPPED) != 0;
   }
 
   private void launchGraph() {
@@ -335,6 +361,7 @@ final class CudaCapturedStep implements CapturedProgram {
     if (graph != null) {
       context.destroy(graph);
     }
+    launches.close();
     arena.close();
     if (norm != null) {
       norm.close();

@@ -1,6 +1,7 @@
 package io.warmstep.backend.cuda;
 
 import io.warmstep.ElementType;
+import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.SumKind;
 import io.warmstep.step.GradientScale;
@@ -102,6 +103,11 @@ final class CudaNorm implements AutoCloseable {
   /** With the context current: waits for the outcome; whether the step is skipped. */
   boolean awaitSkipped() {
     return outcome.await().getInt(Layout.RESULT_SKIP) != 0;
+  }
+
+  /** Copies the last norm, which the next overwrites, in the order of the stream. */
+  void keep(Memory to) {
+    context.copy(((CudaMemory) to).addressOf(0), result.address(), Double.BYTES);
   }
 
   /** The last norm; waits for it. */

@@ -1,20 +1,13 @@
 package io.warmstep.backend.cuda;
 
-import io.warmstep.ElementType;
 import io.warmstep.backend.CapturedProgram;
 import io.warmstep.backend.Memory;
-import io.warmstep.backend.MemorySlice;
-import io.warmstep.backend.Span;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
 import io.warmstep.backend.UpdateTiles;
-import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import jcuda.driver.CUcontext;
 
 /**
@@ -27,9 +20,8 @@ final class CudaStepProgram implements StepProgram {
   private final CudaDevice device;
   private final CudaContext context;
   private final Arena arena;
-  private final List<CudaUpdate> updates = new ArrayList<>();
-  private MeasuredUpdates measured; // null if no step has been measured
-  private final CudaNorm norm;
+  private final CudaNorm norm; // or null
+  private final CudaLaunches launches;
   private StepPlan plan;
   private final boolean skipsNonFinite;
   private final List<Integer> sharedGroups;
@@ -38,7 +30,7 @@ final class CudaStepProgram implements StepProgram {
   private final CudaContext.Work step = this::launch;
   private final CUcontext popped = new CUcontext();
   private StepInputs inputs;
-  private List<CudaUpdate> running = updates;
+  private List<CudaUpdate> running;
   private boolean happened;
   private boolean hasRun;
 
@@ -49,20 +41,15 @@ final class CudaStepProgram implements StepProgram {
     this.plan = plan;
     this.skipsNonFinite = plan.options().skipNonFinite();
     this.sharedGroups = plan.sharedGroups();
-    launches(plan, null)
-        .forEach(
-            (launch, spans) ->
-                updates.add(
-                    new CudaUpdate(context, device.kernels(), arena, plan, launch.rule, spans)));
     norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
+    launches = new CudaLaunches(device, context, arena, plan, norm, List.of(), null);
+    running = launches.updates();
     try {
       arena.allocate();
       if (norm != null) {
         norm.setFixed();
       }
-      for (CudaUpdate update : updates) {
-        update.setFixed(norm == null ? 0 : norm.result());
-      }
+      launches.setFixed(norm == null ? 0 : norm.result());
       arena.upload();
     } catch (RuntimeException | Error e) {
       release();
@@ -70,97 +57,25 @@ final class CudaStepProgram implements StepProgram {
     }
   }
 
-  /** What the parameters of one launch have in common. */
-  record Launch(StepPlan.SameRule rule, ElementType type, StoredConstants stored) {}
-
-  /**
-   * The spans of each launch, in the order of the launches.
-   *
-   * @param tiles what a measured step fills, or null
-   */
-  static Map<Launch, List<CudaSpan>> launches(StepPlan plan, UpdateTiles tiles) {
-    List<CudaSpan> spans = new ArrayList<>();
-    for (Span span : Span.of(plan)) {
-      // All parameters of a group have rows, or none.
-      boolean isMeasured = tiles != null && rows(span, tiles) != null;
-      for (Span part : isMeasured ? span.parts() : List.of(span)) {
-        UpdateRule rule = plan.groups().get(span.group()).rule();
-        spans.add(new CudaSpan(part, rule, isMeasured ? rows(part, tiles) : null));
-      }
-    }
-    Map<Launch, List<CudaSpan>> launches = new LinkedHashMap<>();
-    for (StepPlan.SameRule rule : plan.rules()) {
-      for (CudaSpan span : spans) {
-        if (rule.groups().contains(span.group)) {
-          ElementType type = span.isMixed() ? span.type.arithmetic() : span.type;
-          launches
-              .computeIfAbsent(new Launch(rule, type, span.constants()), key -> new ArrayList<>())
-              .add(span);
-        }
-      }
-    }
-    return launches;
-  }
-
-  /** Those of a span's first parameter, or null. */
-  private static MemorySlice rows(Span span, UpdateTiles tiles) {
-    return tiles.rows(span.entries().get(0).index());
-  }
-
   @Override
-  public boolean rebind(StepPlan plan) {
-    boolean follows =
-        (measured == null || measured.canRebind(plan)) && rebind(context, updates, norm, plan);
-    if (follows && measured != null) {
-      measured.rebind(plan);
-    }
-    this.plan = follows ? plan : this.plan;
+  public boolean rebind(StepPlan next) {
+    boolean follows = launches.rebind(next);
+    plan = follows ? next : plan;
     return follows;
-  }
-
-  /** The same for the launches of any form of a step. */
-  static boolean rebind(
-      CudaContext context, List<CudaUpdate> updates, CudaNorm norm, StepPlan plan) {
-    List<List<CudaSpan>> next = List.copyOf(launches(plan, null).values());
-    for (int i = 0; i < updates.size(); i++) {
-      if (!updates.get(i).canRebind(next.get(i))) {
-        return false;
-      }
-    }
-    context.run(
-        "rebind",
-        () -> {
-          for (int i = 0; i < updates.size(); i++) {
-            updates.get(i).rebind(next.get(i));
-          }
-          if (norm != null) {
-            norm.rebind(plan);
-          }
-        });
-    return true;
   }
 
   @Override
   public void prepare(UpdateTiles tiles) {
-    if (measured != null && measured.fits(tiles)) {
-      return;
-    }
-    context.run("prepare", context::refuseCapture);
-    if (measured != null) {
-      measured.close();
-      measured = null;
-    }
-    measured = new MeasuredUpdates(device, plan, updates, norm == null ? 0 : norm.result(), tiles);
+    launches.prepare(tiles);
   }
 
   @Override
   public boolean run(StepInputs inputs, UpdateTiles tiles) {
-    prepare(tiles);
-    running = measured.into(tiles);
+    running = launches.into(tiles);
     try {
       return run(inputs);
     } finally {
-      running = updates;
+      running = launches.updates();
     }
   }
 
@@ -208,7 +123,7 @@ final class CudaStepProgram implements StepProgram {
   public CapturedProgram ahead(CapturedScale scale) {
     return norm == null || plan.options().leafExchange() != null
         ? null
-        : device.ahead(plan, scale, updates);
+        : device.ahead(plan, scale, launches.updates());
   }
 
   @Override
@@ -221,13 +136,13 @@ final class CudaStepProgram implements StepProgram {
     if (norm == null || !hasRun) {
       return false;
     }
-    context.copy(((CudaMemory) to).addressOf(0), norm.result(), Double.BYTES);
+    norm.keep(to);
     return true;
   }
 
   @Override
   public void zeroGradients() {
-    context.run("zeroGradients", () -> updates.forEach(CudaUpdate::launchZero));
+    context.run("zeroGradients", () -> launches.updates().forEach(CudaUpdate::launchZero));
   }
 
   @Override
@@ -239,9 +154,7 @@ final class CudaStepProgram implements StepProgram {
 
   /** Freeing the arena waits for launches that still use it, and so for copies from it. */
   private void release() {
-    if (measured != null) {
-      measured.close();
-    }
+    launches.close();
     arena.close();
     if (norm != null) {
       norm.close();

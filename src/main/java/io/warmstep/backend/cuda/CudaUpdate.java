@@ -25,6 +25,7 @@ final class CudaUpdate {
   private final List<Integer> groups; // of the plan, in the order of the launch
   private final Layout.Step layout;
   private final boolean isMixed;
+  private final boolean writesStored; // what mixed launches need: in a captured step any may be
   private final CUfunction kernel;
   private final int sharedBytes; // that its launches have besides what the entry says
   private final CUfunction writeGroups;
@@ -33,7 +34,7 @@ final class CudaUpdate {
   private final DeviceRows rows;
   private final List<CudaSpan> spans;
   private final Arena.Part table; // null if the arguments have room for all groups
-  private final long tableOffset; // of a captured step, whose table others write; -1 otherwise
+  private final int tableOffset; // of a captured step, whose table others write; -1 otherwise
   private final ByteBuffer[] arguments; // of the launches that write the table, if any
   private final Pointer[] argumentPointers;
   private final CudaSums sums; // or null
@@ -44,38 +45,11 @@ final class CudaUpdate {
   private final ByteBuffer update;
   private final Pointer updatePointer;
 
-  CudaUpdate(
-      CudaContext context,
-      Kernels kernels,
-      Arena arena,
-      StepPlan plan,
-      StepPlan.SameRule rule,
-      List<CudaSpan> spans) {
-    this(context, kernels, arena, plan, rule, spans, List.of());
-  }
-
   /**
-   * The launches of another form of a step.
+   * Prepares the launches.
    *
-   * @param others the step's, which have the workspace that these need too
-   */
-  CudaUpdate(
-      CudaContext context,
-      Kernels kernels,
-      Arena arena,
-      StepPlan plan,
-      StepPlan.SameRule rule,
-      List<CudaSpan> spans,
-      List<CudaUpdate> others) {
-    this(context, kernels, arena, plan, rule, spans, others, null, -1);
-  }
-
-  /**
-   * The launches of a captured step.
-   *
-   * @param others another form's, whose workspace these may use
-   * @param captured where the groups' numbers of all launches lie when it runs
-   * @param offset of this launch's there
+   * @param others those of another form of the step, whose workspace these may use
+   * @param captured where the groups' numbers lie when a captured step runs; null for another
    */
   CudaUpdate(
       CudaContext context,
@@ -85,8 +59,7 @@ final class CudaUpdate {
       StepPlan.SameRule rule,
       List<CudaSpan> spans,
       List<CudaUpdate> others,
-      Arena.Part captured,
-      long offset) {
+      CapturedTable captured) {
     ElementType type = spans.get(0).type;
     this.context = context;
     this.plan = plan;
@@ -112,8 +85,11 @@ final class CudaUpdate {
             ? 0
             : (groups.size() + Layout.INLINE_GROUPS - 1) / Layout.INLINE_GROUPS;
     this.writeGroups = chunks == 0 ? null : kernels.get("groups_" + type.arithmetic());
-    this.tableOffset = offset;
-    this.table = fits ? null : captured != null ? captured : arena.reserve(tableBytes(rule, type));
+    this.tableOffset = captured == null ? -1 : captured.offset(rule, type);
+    this.table =
+        fits ? null : captured != null ? captured.part() : arena.reserve(tableBytes(rule, type));
+    boolean hasRoom = !layout.isDouble() && rule.scalars() <= Layout.MIXED_SCALARS;
+    this.writesStored = captured == null ? isMixed : hasRoom;
     this.sums =
         rule.sums().isEmpty()
             ? null
@@ -281,7 +257,7 @@ final class CudaUpdate {
   /** Writes the groups of a captured step to the host's memory, from this launch's offset on. */
   void write(StepInputs inputs, ByteBuffer slots, int slot) {
     for (int i = 0; i < groups.size(); i++) {
-      int at = slot + (int) tableOffset + i * layout.groupBytes();
+      int at = slot + tableOffset + i * layout.groupBytes();
       writeFixed(i, slots, at);
       writeGroup(i, inputs, false, slots, at);
     }
@@ -292,7 +268,7 @@ final class CudaUpdate {
     int group = groups.get(i);
     putReals(target, at, inputs.scalars(group));
     putReals(target, at + layout.gradientNumbers(), inputs.gradientNumbers(group));
-    if (isMixed) {
+    if (writesStored) {
       long step = inputs.step(group);
       int last = at + Layout.MIXED_SCALARS * Float.BYTES;
       target.putFloat(last, (float) inputs.averageWeight(group));

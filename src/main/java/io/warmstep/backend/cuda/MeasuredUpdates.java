@@ -30,16 +30,19 @@ final class MeasuredUpdates implements AutoCloseable {
    * @param former the step's launches
    * @param normResult where its norm is, or 0
    * @param tiles the first that they fill
+   * @param table where the numbers of groups lie when a captured step runs; null for another
    * @throws io.warmstep.OutOfDeviceMemoryException if there is no room for the tables; nothing
    *     stays allocated
    */
   MeasuredUpdates(
       CudaDevice device,
+      CudaContext context,
       StepPlan plan,
       List<CudaUpdate> former,
       long normResult,
-      UpdateTiles tiles) {
-    context = device.context();
+      UpdateTiles tiles,
+      CapturedTable table) {
+    this.context = context;
     arena = new Arena(context);
     layout = tiles;
     parameters =
@@ -47,9 +50,9 @@ final class MeasuredUpdates implements AutoCloseable {
             .flatMap(group -> group.entries().stream())
             .mapToInt(StepPlan.Entry::index)
             .toArray();
-    Map<CudaStepProgram.Launch, List<CudaSpan>> unmeasured = CudaStepProgram.launches(plan, null);
-    List<CudaStepProgram.Launch> order = List.copyOf(unmeasured.keySet());
-    Map<CudaStepProgram.Launch, List<CudaSpan>> launches = CudaStepProgram.launches(plan, tiles);
+    Map<CudaLaunches.Launch, List<CudaSpan>> unmeasured = CudaLaunches.of(plan, null);
+    List<CudaLaunches.Launch> order = List.copyOf(unmeasured.keySet());
+    Map<CudaLaunches.Launch, List<CudaSpan>> launches = CudaLaunches.of(plan, tiles);
     isOwn = new boolean[launches.size()];
     isMeasured = new boolean[launches.size()];
     launches.forEach(
@@ -61,7 +64,7 @@ final class MeasuredUpdates implements AutoCloseable {
           updates.add(
               isOwn[i]
                   ? new CudaUpdate(
-                      context, device.kernels(), arena, plan, launch.rule(), spans, former)
+                      context, device.kernels(), arena, plan, launch.rule(), spans, former, table)
                   : former.get(same));
         });
     try {
@@ -117,7 +120,7 @@ final class MeasuredUpdates implements AutoCloseable {
 
   /** Whether the parameters of a plan, elsewhere, can take the place of these. */
   boolean canRebind(StepPlan plan) {
-    List<List<CudaSpan>> next = List.copyOf(CudaStepProgram.launches(plan, layout).values());
+    List<List<CudaSpan>> next = List.copyOf(CudaLaunches.of(plan, layout).values());
     boolean can = next.size() == isOwn.length;
     for (int i = 0; can && i < isOwn.length; i++) {
       can = !isOwn[i] || updates.get(i).canRebind(next.get(i));
@@ -127,7 +130,7 @@ final class MeasuredUpdates implements AutoCloseable {
 
   /** Takes those. */
   void rebind(StepPlan plan) {
-    List<List<CudaSpan>> next = List.copyOf(CudaStepProgram.launches(plan, layout).values());
+    List<List<CudaSpan>> next = List.copyOf(CudaLaunches.of(plan, layout).values());
     context.run(
         "rebind",
         () -> {

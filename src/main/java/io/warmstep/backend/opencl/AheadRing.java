@@ -17,7 +17,8 @@ final class AheadRing implements AutoCloseable {
 
   private static final int SCALE_BYTES = 24;
 
-  private static final int COUNTS_BYTES = 32;
+  /** Of the counts: see ws_counts. */
+  static final int COUNTS_BYTES = 32;
 
   private final OpenClContext context;
   private final Programs programs;
@@ -27,6 +28,7 @@ final class AheadRing implements AutoCloseable {
   private final Kernel rescale;
   private final Kernel decide;
   private final cl_mem[] reported = new cl_mem[PLACES]; // a buffer each, as the host reads beside
+  private long lastDecided;
   private final Pointer[] reportedPointers = new Pointer[PLACES];
   private final ByteBuffer read = OpenCl.direct(COUNTS_BYTES);
   private final Pointer readPointer = Pointer.to(read);
@@ -143,17 +145,28 @@ final class AheadRing implements AutoCloseable {
     decide.set(9, Sizeof.cl_mem, reportedPointers[place(launch)]);
     decide.launch();
     decided.set();
+    lastDecided = launch;
   }
 
   /** Reads the counts after one of the last launches, which the device has decided. */
   void read(long launch, CapturedCounts to) {
     context.readSettled(reported[place(launch)], 0, COUNTS_BYTES, readPointer);
     to.launches = launch;
-    to.lossScale = read.getDouble(0);
-    to.steps = read.getLong(8);
-    to.skipped = read.getLong(16);
-    to.finiteSteps = read.getInt(24);
-    to.isLastSkipped = read.getInt(28) != 0;
+    copy(read, to);
+  }
+
+  /** Reads the counts, but for those of launches. */
+  static void copy(ByteBuffer counts, CapturedCounts to) {
+    to.lossScale = counts.getDouble(0);
+    to.steps = counts.getLong(8);
+    to.skipped = counts.getLong(16);
+    to.finiteSteps = counts.getInt(24);
+    to.isLastSkipped = counts.getInt(28) != 0;
+  }
+
+  /** Copies the counts after the last launch, in the order of the queue. */
+  void keep(cl_mem to) {
+    context.copy(reported[place(lastDecided)], 0, to, 0, COUNTS_BYTES);
   }
 
   /** The place of a step or launch by its number. */

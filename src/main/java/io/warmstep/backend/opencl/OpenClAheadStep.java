@@ -2,10 +2,13 @@ package io.warmstep.backend.opencl;
 
 import io.warmstep.ElementType;
 import io.warmstep.backend.CapturedProgram;
+import io.warmstep.backend.Memory;
 import io.warmstep.backend.StepPlan;
+import io.warmstep.backend.UpdateTiles;
 import io.warmstep.step.CapturedCounts;
 import io.warmstep.step.CapturedScale;
 import io.warmstep.step.StepInputs;
+import java.nio.ByteBuffer;
 
 /**
  * A step of which the host does not wait to hear whether it happens. The device decides that and
@@ -128,6 +131,42 @@ final class OpenClAheadStep implements CapturedProgram {
 
   @Override
   public void refuseCapture() {} // OpenCL captures nothing
+
+  @Override
+  public void prepare(UpdateTiles tiles) {
+    step.prepare(tiles);
+  }
+
+  @Override
+  public void launch(UpdateTiles tiles) {
+    prepare(tiles);
+    step.measure(true);
+    try {
+      launch();
+    } finally {
+      step.measure(false);
+    }
+  }
+
+  @Override
+  public boolean keepNorm(Memory to) {
+    return step.keepNorm(to);
+  }
+
+  @Override
+  public int countWords() {
+    return AheadRing.COUNTS_BYTES / Long.BYTES;
+  }
+
+  @Override
+  public void keepCounts(Memory to) {
+    ring.keep(((OpenClMemory) to).buffer());
+  }
+
+  @Override
+  public void readCounts(ByteBuffer kept, CapturedCounts to) {
+    AheadRing.copy(kept, to);
+  }
 
   @Override
   public void launch() {

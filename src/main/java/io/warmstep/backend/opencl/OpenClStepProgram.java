@@ -470,12 +470,17 @@ final class OpenClStepProgram implements StepProgram {
 
   @Override
   public boolean run(StepInputs inputs, UpdateTiles tiles) {
-    isMeasuring = true;
+    measure(true);
     try {
       return run(inputs);
     } finally {
-      isMeasuring = false;
+      measure(false);
     }
+  }
+
+  /** Whether launches from now on measure the update. */
+  void measure(boolean measures) {
+    isMeasuring = measures;
   }
 
   @Override
