@@ -52,6 +52,10 @@
 #define WS_UNROLLED_BY(count) WS_PRAGMA(unroll count)
 #define WS_PRAGMA(text) _Pragma(#text)
 #define WS_BLOCK_INDEX ((int)blockIdx.x)
+/* The same, and the index of thread t in its block, where they are rarely needed: no register keeps them
+   until then. */
+#define WS_BLOCK_INDEX_AGAIN block_index_again()
+#define WS_THREAD_AGAIN(t) thread_again()
 /* An address from a table may be shared memory's, as far as the compiler knows. */
 #define WS_ASSUME_GLOBAL(address) __builtin_assume(__isGlobal(address))
 /* Keeps the order of accesses to memory that the host accesses meanwhile. */
@@ -84,9 +88,19 @@
         : "n"(__builtin_offsetof(Arguments, member)));                            \
     return rows;                                                                  \
   }
-/* Hides an address from the compiler, which otherwise generates one loop for null and one for others. */
+/* Hides from the compiler what an address or an index is made of. */
 #define WS_OPAQUE(address) asm volatile("" : "+l"(address))
 #define WS_LIST(kernel, Arguments)
+static __device__ __forceinline__ int block_index_again() {
+  int index;
+  asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(index));
+  return index;
+}
+static __device__ __forceinline__ int thread_again() {
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
 static __device__ __forceinline__ unsigned near_max(unsigned x) {
   WS_UNROLL
   for (int by = 4; by > 0; by /= 2) {

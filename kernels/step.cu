@@ -20,23 +20,25 @@ WS_DEVICE float scale_of(const NormResult *norm, float) { return norm->float_sca
 WS_DEVICE double scale_of(const NormResult *norm, double) { return norm->double_scale; }
 
 /*
- * The range of elements of a tile. Those from vectors to vectors_end can be accessed by whole
- * vectors: all, but for a few at a tensor's ends, or none.
+ * The elements of a tile, counted from where whole vectors begin: those from 0 to `whole` are accessed by
+ * vectors, all others one by one. That is none, but at a tensor's ends and where arrays are not aligned
+ * alike.
  */
 struct Range {
-  long long from;
-  long long vectors;
-  long long vectors_end;
-  long long to;
+  long long start; /* in the tensor */
+  int from;        /* below 0 in a tensor's first tile, if it has elements before the vectors */
+  int whole;
+  int to;
 };
 
 template <typename S> WS_DEVICE Range range_of(const Tile &tile, const Tensor<S> &tensor) {
   Range range;
-  const long long aligned = (long long)tile.index * WS_TILE + (tensor.head > 0 ? tensor.head : 0);
-  range.from = tile.index == 0 ? 0 : aligned;
-  range.to = aligned + WS_TILE < tensor.length ? aligned + WS_TILE : tensor.length;
-  range.vectors = tensor.head >= 0 && aligned < range.to ? aligned : range.to;
-  range.vectors_end = range.to - ((range.to - range.vectors) & (Storage<S>::COUNT - 1));
+  const int head = tensor.head > 0 ? tensor.head : 0;
+  range.start = (long long)tile.index * WS_TILE + head;
+  const long long left = tensor.length - range.start;
+  range.from = tile.index == 0 ? -head : 0;
+  range.to = left < WS_TILE ? (int)left : WS_TILE;
+  range.whole = tensor.head >= 0 && range.to > 0 ? range.to & ~(Storage<S>::COUNT - 1) : 0;
   return range;
 }
 
@@ -103,7 +105,6 @@ template <class Rule, typename S, int OPTIONS> struct Update {
     HAS_VECTORS = sizeof(T) == 4 || SLOTS < 3 /* of float64, two would take more registers than 96 */
   };
 
-  const Tensor<S> &tensor;
   const Group<T> &group;
   T scale;
   T prescale;
@@ -137,10 +138,12 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   }
 
   /* All loads come before the first use of one. */
-  WS_DEVICE_MEMBER void vectors(int t, const Range &range) const {
+  WS_DEVICE_MEMBER void vectors(int t, const Tensor<S> &tensor, const Range &range) const {
+    enum { STRIDE = WS_BLOCK * VECTOR };
+    long long index = range.start + t * VECTOR;
+    WS_OPAQUE(index); /* else each pass adds the addresses up from its parts */
     WS_ROLLED
-    for (long long index = range.vectors + t * VECTOR; index < range.vectors_end;
-        index += WS_BLOCK * VECTOR) {
+    for (int left = range.whole - t * VECTOR; left > 0; left -= STRIDE, index += STRIDE) {
       S values[VECTOR], gradients[VECTOR];
       T p[VECTOR], g[VECTOR], s[ROOM][VECTOR];
       if (READS & WS_PARAMETER) load_vector(tensor.values + index, values);
@@ -179,15 +182,16 @@ template <class Rule, typename S, int OPTIONS> struct Update {
   }
 
   /* The other elements of a range, or all. */
-  WS_DEVICE_MEMBER void scalars(int t, const Range &range) const {
-    const long long head = (HAS_VECTORS ? range.vectors : range.to) - range.from;
-    const long long count = head + (HAS_VECTORS ? range.to - range.vectors_end : 0);
+  WS_DEVICE_MEMBER void scalars(int t, const Tensor<S> &tensor, const Range &range) const {
+    const int whole = HAS_VECTORS ? range.whole : 0;
+    const int count = range.to - range.from - whole;
     WS_ROLLED
-    for (long long i = t; i < count; i += WS_BLOCK) {
+    for (int i = t; i < count; i += WS_BLOCK) {
       const T *its = rows;
-      if (Rule::MEASURES) WS_OPAQUE(its); /* else the loop would be there twice */
+      if (Rule::MEASURES) WS_OPAQUE(its); /* else the loop is there twice, for null and for others */
       const bool measures = Rule::MEASURES && its;
-      const long long index = i + (i < head ? range.from : range.vectors_end - head);
+      const int place = range.from + i;
+      const long long index = range.start + (place < 0 ? place : place + whole);
       T p[1] = {READS & WS_PARAMETER ? widen(tensor.values[index]) : 0}, g[1], s[ROOM][1];
       g[0] = READS & WS_GRADIENT ? widen(tensor.gradients[index]) : 0;
       const T before = p[0];
@@ -231,11 +235,21 @@ struct Tiles {
       return;
     }
     const Update<Rule, S, OPTIONS> update = {
-        tensor, group, group.sign * scale, arguments.prescale, arguments.clip_value, factors, seen, rows,
-        (arguments.flags & WS_ZERO_GRADIENTS) | group.flags};
+        group, group.sign * scale, arguments.prescale, arguments.clip_value, factors, seen, rows,
+        (arguments.flags & WS_ZERO_GRADIENTS) + group.flags}; /* by | nvcc would keep both, too */
     WS_THREADS(t) {
-      if (update.HAS_VECTORS) update.vectors(t, range);
-      update.scalars(t, range);
+      if (!update.HAS_VECTORS) {
+        update.scalars(t, tensor, range);
+      } else {
+        const bool is_whole = range.to - range.from == range.whole;
+        update.vectors(t, tensor, range);
+        if (!is_whole) { /* looks all up again, which no register has kept meanwhile */
+          const Tile *tile = arguments.tiles + WS_BLOCK_INDEX_AGAIN;
+          WS_OPAQUE(tile); /* else an assembler of CUDA 12.0 spills adam_float64 on sm_75 */
+          const Tensor<S> again = arguments.tensors[tile->tensor];
+          update.scalars(WS_THREAD_AGAIN(t), again, range_of(*tile, again));
+        }
+      }
     }
   }
 };
@@ -270,7 +284,9 @@ WS_DEVICE void step(
     if ((Rule::WRITES & WS_PARAMETER) && (arguments.flags & skip) != 0) {
       WS_THREADS(t) {
         WS_ROLLED
-        for (long long i = range.from + t; i < range.to; i += WS_BLOCK) tensor.gradients[i] = S();
+        for (int i = range.from + t; i < range.to; i += WS_BLOCK) {
+          tensor.gradients[range.start + i] = S();
+        }
       }
     }
     return;
@@ -308,9 +324,14 @@ WS_DEVICE void step(const SumArguments<S> &arguments, typename Storage<S>::Real 
   step<Rule, S>(arguments.step, rows, arguments.numbers, arguments.tensors);
 }
 
+/* Threads beside each other write words beside each other. */
 template <typename T> WS_DEVICE void write_groups(const StepArguments<T> &arguments) {
+  const int words = arguments.flags * (int)(sizeof(Group<T>) / sizeof(unsigned));
+  const unsigned *from = (const unsigned *)arguments.groups;
+  unsigned *to = (unsigned *)(arguments.table + arguments.first_group);
   WS_THREADS(t) {
-    if (t < arguments.flags) arguments.table[arguments.first_group + t] = arguments.groups[t];
+    WS_ROLLED
+    for (int i = t; i < words; i += WS_BLOCK) to[i] = from[i];
   }
 }
 

@@ -21,7 +21,7 @@
 #define WS_ADAM_SLOTS(options) (2 + ((options) & 1))
 #define WS_ADAM_MAX_SLOTS 3
 #define WS_ADAM_SCALARS 8
-#define WS_ADAM_BLOCKS (WS_BITS == 32 ? 0 : 2) /* see rules.h */
+#define WS_ADAM_BLOCKS 0
 #endif
 
 /* p: parameter, g: gradient, s: the element's state, k: the step's scalars. Returns the new p. */

@@ -22,7 +22,7 @@
 #define WS_RMSPROP_SLOTS(options) (1 + ((options) & 1) + ((options) >> 1 & 1))
 #define WS_RMSPROP_MAX_SLOTS 3
 #define WS_RMSPROP_SCALARS 5
-#define WS_RMSPROP_BLOCKS 2 /* see rules.h */
+#define WS_RMSPROP_BLOCKS (WS_BITS == 32 ? 0 : 2) /* see rules.h */
 #endif
 
 /* p: parameter, g: gradient, s: the element's state, k: the step's scalars. Returns the new p. */

@@ -138,6 +138,8 @@ struct Listed {
 #define WS_ROLLED
 #define WS_UNROLLED_BY(count)
 #define WS_BLOCK_INDEX cudasim_block
+#define WS_BLOCK_INDEX_AGAIN WS_BLOCK_INDEX
+#define WS_THREAD_AGAIN(t) (t)
 #define WS_ASSUME_GLOBAL(address) (void)(address)
 #define WS_STORED(row, OPERAND) (row)->stored[OPERAND]
 #define WS_AVERAGE(row) (row)->average

@@ -54,7 +54,7 @@ class PtxTest {
   private static final boolean[] JUST_THE_UPDATE = {false};
 
   /** Registers of a thread on sm_90: of the rules that most training goes by, in float32. */
-  private static final int FEW_REGISTERS = 72;
+  private static final int FEW_REGISTERS = 64;
 
   private static final Set<String> WITH_FEW =
       Set.of("sgd_float32", "momentum_float32", "rmsprop_float32", "adam_float32");
@@ -67,9 +67,6 @@ class PtxTest {
    * that of CUDA 13.0 takes 88.
    */
   private static final int ADAN_REGISTERS = 101;
-
-  /** Of RMSProp, by this assembler: that of CUDA 13.0 takes 72. */
-  private static final Map<String, Integer> MORE_REGISTERS = Map.of("rmsprop_float32", 75);
 
   private static final String REBUILD = ": run bin/build-ptx and commit what it writes";
 
@@ -388,10 +385,7 @@ class PtxTest {
               }
             });
     assertTrue(entries.containsAll(WITH_FEW));
-    assertEquals(MORE_REGISTERS.keySet(), more.keySet(), () -> "with more registers are " + more);
-    more.forEach(
-        (entry, registers) ->
-            assertTrue(registers <= MORE_REGISTERS.get(entry), entry + " takes " + registers));
+    assertEquals(Map.of(), more, "with more registers");
   }
 
   private static String text(String entry) {
