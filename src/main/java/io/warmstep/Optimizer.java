@@ -83,7 +83,7 @@ public final class Optimizer implements AutoCloseable {
     precision.require(groups);
     progress.next(); // throws where no step can follow
     trained.forEach(group -> group.replay(learningRate));
-    trained.forEach(group -> group.requireHyperparameters(learningRate.constant()));
+    trained.forEach(group -> group.requireHyperparameters(options, learningRate.constant()));
     lifetime = Lifetime.begin(this, "optimizer");
     state = new OptimizerState(parameters.device(), lifetime, precision);
     evaluation = new Evaluation(state);
@@ -609,7 +609,7 @@ public final class Optimizer implements AutoCloseable {
       suspendCaptured();
       progress.next(); // throws where no step can follow
       LearningRate.require(rate);
-      step.groups().forEach(group -> group.requireHyperparameters(rate));
+      step.groups().forEach(group -> group.requireHyperparameters(options, rate));
       learningRate.set(rate);
     } finally {
       leave();
@@ -815,7 +815,7 @@ public final class Optimizer implements AutoCloseable {
 
   /** Replaces also what random numbers follow from, and forgets the micro-batches. */
   void use(List<TrainedGroup> others, RandomKeys keys) {
-    others.forEach(group -> group.requireHyperparameters(0));
+    others.forEach(group -> group.requireHyperparameters(options, 0));
     step.prepare(parameters, others, keys);
     accumulation.close();
   }
@@ -831,7 +831,7 @@ public final class Optimizer implements AutoCloseable {
     ArithmeticRange.requireOptions(
         OwnClip.of(options, next.stream().map(TrainedGroup::rules).toList()), joined);
     precision.require(next.stream().map(TrainedGroup::rules).toList());
-    next.forEach(group -> group.requireHyperparameters(learningRate.constant()));
+    next.forEach(group -> group.requireHyperparameters(options, learningRate.constant()));
     int memories = state.memories().size();
     state.allocate(more, resolved);
     try {

@@ -76,7 +76,7 @@ final class OptimizerRestorer {
     double rate = constantRate();
     for (TrainedGroup group : groups) {
       try {
-        group.requireHyperparameters(rate);
+        group.requireHyperparameters(optimizer.options(), rate);
       } catch (IllegalArgumentException e) {
         differences.add(e.getMessage()); // the parameters' arithmetic cannot hold a number
       }

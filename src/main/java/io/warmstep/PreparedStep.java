@@ -9,7 +9,6 @@ import io.warmstep.backend.UpdateTiles;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
 import io.warmstep.step.CapturedScale;
-import io.warmstep.step.GradientNumber;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
@@ -238,11 +237,11 @@ final class PreparedStep {
       StepValues at) {
     RuleGroup rules = group.rules();
     at.keep(kept);
-    double ownRate = rules.scalars(number, own, rate, at, to.scalars(index));
+    double ownRate =
+        rules.numbers(options, number, own, rate, at, to.scalars(index), to.gradientNumbers(index));
     to.keepParameters(index, ownRate == 0);
     to.step(index, own);
     to.averageWeight(index, options.averageWeight(own));
-    GradientNumber.set(to.gradientNumbers(index), options, rules.rule(), at);
   }
 
   /** The groups that a step updates, in the order of the plan. */

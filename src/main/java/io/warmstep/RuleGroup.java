@@ -6,7 +6,9 @@ import io.warmstep.rule.EvaluationWeights;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.AdaptiveClip;
+import io.warmstep.step.GradientNumber;
 import io.warmstep.step.StateStorage;
+import io.warmstep.step.StepOptions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -156,21 +158,33 @@ record RuleGroup(
   /**
    * Computes the numbers of a step and checks that the arithmetic can hold them.
    *
+   * @param options of the steps
    * @param number of the optimizer's step, for schedules
    * @param step number of the group's own step, for bias corrections
    * @param rate the optimizer's learning rate
    * @param at receives the values that the numbers are computed from
-   * @param scalars receives the numbers
+   * @param scalars receives the rule's numbers
+   * @param gradientNumbers receives those of {@link GradientNumber}
    * @return the group's learning rate
    * @throws IllegalStateException if it cannot, or a schedule gives an invalid value
    */
-  double scalars(long number, long step, double rate, StepValues at, double[] scalars) {
+  double numbers(
+      StepOptions options,
+      long number,
+      long step,
+      double rate,
+      StepValues at,
+      double[] scalars,
+      double[] gradientNumbers) {
     double own = set(number, step, rate, at);
     rule.scalars(at, scalars);
-    if (!ArithmeticRange.holds(rule.coupledWeightDecay(at), narrowest)) {
-      throw new IllegalStateException(
-          ArithmeticRange.message(
-              rule.name() + ": weightDecay", rule.coupledWeightDecay(at), narrowest));
+    GradientNumber.set(gradientNumbers, options, rule, at);
+    for (int i = 0; i < GradientNumber.COUNT; i++) {
+      if (!ArithmeticRange.holds(gradientNumbers[i], narrowest)) {
+        throw new IllegalStateException(
+            ArithmeticRange.message(
+                rule.name() + ": " + GradientNumber.text(i), gradientNumbers[i], narrowest));
+      }
     }
     for (int i = 0; i < scalars.length; i++) {
       if (!ArithmeticRange.holds(scalars[i], narrowest)) {
@@ -217,15 +231,16 @@ record RuleGroup(
   }
 
   /**
-   * Checks that the arithmetic of the parameters can hold the rule's hyperparameters.
+   * Checks that the arithmetic of the parameters can hold the rule's hyperparameters and the
+   * numbers that gradients are changed by.
    *
+   * @param options of the steps
    * @param step number of the first step
    * @param rate the learning rate if it is constant, otherwise 0
    * @param kept the numbers that the rule keeps
-   * @param scalars overwritten
    * @throws IllegalArgumentException if it cannot
    */
-  void requireHyperparameters(long step, double rate, double[] kept, double[] scalars) {
+  void requireHyperparameters(StepOptions options, long step, double rate, double[] kept) {
     try {
       if (adaptiveClip.isUsed()) {
         ArithmeticRange.require("adaptiveClip", adaptiveClip.clip(), narrowest);
@@ -235,7 +250,8 @@ record RuleGroup(
       }
       StepValues at = moving.values();
       at.keep(kept);
-      scalars(step, step, rate, at, scalars);
+      double[] scalars = new double[rule.scalarNames().size()];
+      numbers(options, step, step, rate, at, scalars, new double[GradientNumber.COUNT]);
       double weight = rule.evaluation().map(EvaluationWeights::weight).orElse(0.0);
       if (!ArithmeticRange.holds(weight, narrowest)) {
         throw new IllegalStateException(

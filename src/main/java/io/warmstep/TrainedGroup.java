@@ -3,6 +3,7 @@ package io.warmstep;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
 import io.warmstep.rule.UpdateRule;
+import io.warmstep.step.StepOptions;
 import java.util.List;
 
 /**
@@ -109,16 +110,14 @@ final class TrainedGroup {
   }
 
   /**
-   * Checks that the arithmetic of the parameters can hold the rule's hyperparameters.
+   * Checks that the arithmetic of the parameters can hold the rule's hyperparameters and the
+   * numbers that gradients are changed by.
    *
+   * @param options of the steps
    * @param rate the learning rate if it is constant, otherwise 0
    * @throws IllegalArgumentException if it cannot
    */
-  void requireHyperparameters(double rate) {
-    rules.requireHyperparameters(
-        steps == Long.MAX_VALUE ? steps : nextStep(),
-        rate,
-        kept,
-        new double[rules.rule().scalarNames().size()]);
+  void requireHyperparameters(StepOptions options, double rate) {
+    rules.requireHyperparameters(options, steps == Long.MAX_VALUE ? steps : nextStep(), rate, kept);
   }
 }

@@ -11,7 +11,7 @@ import java.util.List;
  */
 public enum GradientNumber {
   /** What a gradient takes of its parameter (L2); 0 for nothing. */
-  WEIGHT_DECAY {
+  WEIGHT_DECAY("weightDecay") {
     @Override
     double of(StepOptions options, UpdateRule rule, StepValues at) {
       return rule.coupledWeightDecay(at);
@@ -23,8 +23,24 @@ public enum GradientNumber {
   /** How many there are. */
   public static final int COUNT = ALL.size();
 
+  private final String text;
+
+  GradientNumber(String text) {
+    this.text = text;
+  }
+
   /** The number of a group for a step. */
   abstract double of(StepOptions options, UpdateRule rule, StepValues at);
+
+  /**
+   * The number's name in messages.
+   *
+   * @param i its place in the order
+   * @return that of the option or hyperparameter that it comes from
+   */
+  public static String text(int i) {
+    return ALL.get(i).text;
+  }
 
   /**
    * Sets all numbers of a group for a step. Allocates nothing.
