@@ -58,7 +58,6 @@ class TwinsTest {
         "backend/cpu/Cpu%sBlock",
         "backend/cpu/Cpu%sSums",
         "backend/cpu/%sWork",
-        "backend/cpu/%sGradients",
         "backend/cpu/%sLeaves",
         "backend/cpu/%sTreeSum",
         "backend/cpu/%sTileSums",

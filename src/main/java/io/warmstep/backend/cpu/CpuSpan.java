@@ -279,7 +279,7 @@ final class CpuSpan {
 
   /** Whether this step's gradients need more than the rule's loop does to them. */
   boolean preparesGradients() {
-    return isDouble ? group.doubleGradients.arePrepared() : group.floatGradients.arePrepared();
+    return group.gradients.arePrepared(isDouble);
   }
 
   boolean isInPlaceThroughout() {

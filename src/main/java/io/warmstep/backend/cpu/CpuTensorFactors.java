@@ -71,10 +71,10 @@ final class CpuTensorFactors {
       CpuSpan span = tensor.span;
       GroupStep group = span.group;
       if (span.isDouble) {
-        double gradient = group.doubleGradients.magnitudeOf(doubleRoot(tensor, 1));
+        double gradient = group.gradients.magnitudeOf(doubleRoot(tensor, 1));
         span.doubleFactor = group.adaptiveClip.factor(doubleRoot(tensor, 0), gradient);
       } else {
-        float gradient = group.floatGradients.magnitudeOf(floatRoot(tensor, 1));
+        float gradient = group.gradients.magnitudeOf(floatRoot(tensor, 1));
         span.floatFactor = group.adaptiveClip.factor(floatRoot(tensor, 0), gradient);
       }
     }

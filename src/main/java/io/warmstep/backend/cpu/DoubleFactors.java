@@ -164,7 +164,7 @@ final class DoubleFactors {
     double[] g = worker.gradients;
     double[] s = worker.squares;
     span.memories[1].load(span.offsets[1] + at, g, 0, n, worker.scratch);
-    double scale = span.group.doubleGradients.prepare(g, 1, 0, n);
+    double scale = span.group.gradients.prepare(g, 1, 0, n);
     for (int j = 0; j < n; j++) {
       double x = scale * g[j];
       s[j] = x * x;

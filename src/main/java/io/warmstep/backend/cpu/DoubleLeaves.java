@@ -98,11 +98,11 @@ final class DoubleLeaves {
     }
     int start = Math.max(index, 0);
     load(span, at, n, start, access, copied);
-    DoubleGradients gradients = group.doubleGradients;
+    GroupGradients gradients = group.gradients;
     double scale =
         access.reads(1) && copied > 0
             ? gradients.prepare(copies[1], span.doubleFactor, start, start + n)
-            : gradients.scale();
+            : gradients.doubleScale();
     block.step(group.doubleScalars, scale, gradients.weightDecay());
     block.tensor(group.doubleFirst);
     block.terms(terms);

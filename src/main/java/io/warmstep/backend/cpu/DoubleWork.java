@@ -52,7 +52,7 @@ final class DoubleWork {
       span.load(span.inverses(), at, inverses, start, n, scratch);
       state[span.inverses() - 2] = inverses;
     }
-    begin(span, group.doubleGradients.scale() * span.doubleFactor);
+    begin(span, group.gradients.doubleScale() * span.doubleFactor);
     block.range(
         parameters, (double[]) memories[1].arrayAt(offsets[1] + at), state, start, start + n);
     if (group.keepsParameters) {
@@ -87,7 +87,7 @@ final class DoubleWork {
         span.load(i, at, stateCopy[i - 2], 0, n, scratch);
       }
     }
-    begin(span, group.doubleGradients.prepare(gradientCopy, span.doubleFactor, from, from + n));
+    begin(span, group.gradients.prepare(gradientCopy, span.doubleFactor, from, from + n));
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
     group.rule.update(block);
     if (!group.keepsParameters) {
@@ -108,7 +108,7 @@ final class DoubleWork {
   /** The numbers of a span in this step. */
   private void begin(CpuSpan span, double scale) {
     GroupStep group = span.group;
-    block.step(group.doubleScalars, scale, group.doubleGradients.weightDecay());
+    block.step(group.doubleScalars, scale, group.gradients.weightDecay());
     block.tensor(span.doubleNumbers);
     block.factored(span.factors != null);
   }

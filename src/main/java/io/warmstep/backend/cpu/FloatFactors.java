@@ -164,7 +164,7 @@ final class FloatFactors {
     float[] g = worker.gradients;
     float[] s = worker.squares;
     span.memories[1].load(span.offsets[1] + at, g, 0, n, worker.scratch);
-    float scale = span.group.floatGradients.prepare(g, 1, 0, n);
+    float scale = span.group.gradients.prepare(g, 1, 0, n);
     for (int j = 0; j < n; j++) {
       float x = scale * g[j];
       s[j] = x * x;

@@ -98,12 +98,12 @@ final class FloatLeaves {
     }
     int start = Math.max(index, 0);
     load(span, at, n, start, access, copied);
-    FloatGradients gradients = group.floatGradients;
+    GroupGradients gradients = group.gradients;
     float scale =
         access.reads(1) && copied > 0
             ? gradients.prepare(copies[1], span.floatFactor, start, start + n)
-            : gradients.scale();
-    block.step(group.floatScalars, scale, gradients.weightDecay());
+            : gradients.floatScale();
+    block.step(group.floatScalars, scale, (float) gradients.weightDecay());
     block.tensor(group.floatFirst);
     block.terms(terms);
     block.moved(span.factors != null);

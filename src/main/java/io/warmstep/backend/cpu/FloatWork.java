@@ -52,7 +52,7 @@ final class FloatWork {
       span.load(span.inverses(), at, inverses, start, n, scratch);
       state[span.inverses() - 2] = inverses;
     }
-    begin(span, group.floatGradients.scale() * span.floatFactor);
+    begin(span, group.gradients.floatScale() * span.floatFactor);
     block.range(
         parameters, (float[]) memories[1].arrayAt(offsets[1] + at), state, start, start + n);
     if (group.keepsParameters) {
@@ -87,7 +87,7 @@ final class FloatWork {
         span.load(i, at, stateCopy[i - 2], 0, n, scratch);
       }
     }
-    begin(span, group.floatGradients.prepare(gradientCopy, span.floatFactor, from, from + n));
+    begin(span, group.gradients.prepare(gradientCopy, span.floatFactor, from, from + n));
     block.range(parameterCopy, gradientCopy, start >= 0 ? state : stateCopy, from, from + n);
     group.rule.update(block);
     if (!group.keepsParameters) {
@@ -108,7 +108,7 @@ final class FloatWork {
   /** The numbers of a span in this step. */
   private void begin(CpuSpan span, float scale) {
     GroupStep group = span.group;
-    block.step(group.floatScalars, scale, group.floatGradients.weightDecay());
+    block.step(group.floatScalars, scale, (float) group.gradients.weightDecay());
     block.tensor(span.floatNumbers);
     block.factored(span.factors != null);
   }

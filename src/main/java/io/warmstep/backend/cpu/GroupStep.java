@@ -5,7 +5,6 @@ import io.warmstep.rule.Access;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.step.AdaptiveClip;
-import io.warmstep.step.GradientScale;
 import io.warmstep.step.StepInputs;
 import io.warmstep.step.StepOptions;
 
@@ -39,9 +38,8 @@ final class GroupStep {
   final CpuDoubleSums doubleSums;
 
   /** What is done to gradients before the rule. */
-  final FloatGradients floatGradients;
+  final GroupGradients gradients;
 
-  final DoubleGradients doubleGradients;
   boolean keepsParameters;
 
   /** What random numbers follow from. */
@@ -57,8 +55,7 @@ final class GroupStep {
     this.adaptiveClip = group.adaptiveClip();
     this.elements = group.elements();
     this.seed = options.seed();
-    this.floatGradients = new FloatGradients(options);
-    this.doubleGradients = new DoubleGradients(options);
+    this.gradients = new GroupGradients(options);
     this.floatScalars = new float[rule.scalarNames().size()];
     this.doubleScalars = new double[rule.scalarNames().size()];
     this.sign = rule.maximize() ? -1 : 1;
@@ -89,10 +86,6 @@ final class GroupStep {
     keepsParameters = inputs.keepsParameters(index);
     step = inputs.step(index);
     averageWeight = (float) inputs.averageWeight(index);
-    GradientScale scale = inputs.gradientScale();
-    double[] numbers = inputs.gradientNumbers(index);
-    float floatScale = sign * (scale.floatScale() * (float) clipping);
-    floatGradients.set(numbers, scale.floatPrescale(), floatScale);
-    doubleGradients.set(numbers, 1, sign * (scale.scale() * clipping)); // never leaves the range
+    gradients.set(inputs.gradientNumbers(index), inputs.gradientScale(), clipping, sign);
   }
 }
