@@ -191,7 +191,27 @@ final class EntryScenes {
     int[] lengths = new int[40];
     Arrays.setAll(lengths, i -> 10 * i + 1);
     scenes.add(evaluated(type, lengths, 20, Elements.ORDINARY, false));
+    scenes.add(evaluatedWhereBorrowed(type));
     return scenes;
+  }
+
+  /** Of memory of the user's that the state is not aligned with. */
+  private static Scene evaluatedWhereBorrowed(ElementType type) {
+    Consumer<OptimizerBuilder> options =
+        builder -> builder.rule(ScheduleFreeSgd.scheduleFreeSgd()).learningRate(0.1);
+    return device -> {
+      try (Device cpu = Devices.cpu(1);
+          Model ours = new Model(device, (d, b) -> borrow(d, b, type, 6001, 0), options);
+          Model theirs = new Model(cpu, (d, b) -> borrow(d, b, type, 6001, 0), options)) {
+        for (Model model : List.of(ours, theirs)) {
+          model.fill(Elements.ORDINARY, new SplittableRandom(9));
+          model.optimizer.step();
+          model.optimizer.step();
+          model.optimizer.eval();
+        }
+        return ours.differencesFrom(theirs);
+      }
+    };
   }
 
   private static Scene evaluated(
@@ -535,18 +555,21 @@ final class EntryScenes {
   /** Where vectors would begin at other elements, in one array or in all. */
   static Scene borrowed(UpdateRule rule, ElementType type, int length, int skew) {
     return scene(
-        (device, parameters) -> {
-          List<Tensor> borrowed = new ArrayList<>();
-          for (int i = 0; i < 2; i++) {
-            borrowed.add(memory(device, type, i == 0 ? 3 : 3 + skew, length));
-          }
-          parameters.borrow("p", borrowed.get(0), borrowed.get(1));
-          parameters.shape("p", MatrixShapes.of(length));
-          return borrowed;
-        },
+        (device, parameters) -> borrow(device, parameters, type, length, skew),
         builder -> builder.rule(rule).learningRate(0.1).clipNorm(0.5).zeroGradients(true),
         Elements.ORDINARY,
         2);
+  }
+
+  private static List<Tensor> borrow(
+      Device device, ParametersBuilder parameters, ElementType type, int length, int skew) {
+    List<Tensor> borrowed = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      borrowed.add(memory(device, type, i == 0 ? 3 : 3 + skew, length));
+    }
+    parameters.borrow("p", borrowed.get(0), borrowed.get(1));
+    parameters.shape("p", MatrixShapes.of(length));
+    return borrowed;
   }
 
   /**
@@ -569,10 +592,10 @@ final class EntryScenes {
     ADDRESSES.clear();
   }
 
-  /** Steps of which one is skipped. */
+  /** Steps of which one is skipped. The tensors fill their memory to its end. */
   private static Scene skipped(UpdateRule rule, ElementType type) {
     return scene(
-        (device, parameters) -> add(parameters, type, new int[] {700, 2051}),
+        (device, parameters) -> add(parameters, type, new int[] {765, 2051}),
         builder -> builder.rule(rule).learningRate(0.1).skipNonFinite(true).zeroGradients(true),
         Elements.SPECIAL,
         2);

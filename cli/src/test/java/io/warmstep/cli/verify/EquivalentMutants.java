@@ -134,6 +134,17 @@ final class EquivalentMutants {
               "all threads have the sum, and others than the first may store it",
               EquivalentMutants::isStoreOfSum),
           new Kind(
+              "what a launch writes behind its groups is written again by the next, or is padding",
+              (mutant, text) ->
+                  mutant.entry().startsWith("groups_")
+                      && mutant.kind() == PtxMutants.Kind.COMPARED
+                      && mutant.before().contains("setp.ge.s32")),
+          new Kind(
+              "what is left of whole vectors is a multiple of one",
+              (mutant, text) ->
+                  mutant.kind() == PtxMutants.Kind.COMPARED
+                      && mutant.before().matches("\\s*setp\\.lt\\.s32\\s+%p\\d+, %r\\d+, 1;")),
+          new Kind(
               "no rule has so many scalars",
               (mutant, text) ->
                   mutant.entry().startsWith("groups_")
@@ -168,6 +179,10 @@ final class EquivalentMutants {
                       && (isZeroing(mutant, text)
                           || isGradients(mutant)
                           || isWhereSkipped(mutant, text))),
+          new Kind(
+              "a pass has its parameters in the place of gradients, too",
+              (mutant, text) ->
+                  mutant.entry().matches("(lookahead|interpolation)_\\w+") && isParameters(mutant)),
           new Kind(
               "a pass beside the update has no options and its groups no flags",
               (mutant, text) ->
@@ -623,7 +638,7 @@ final class EquivalentMutants {
               .matcher(definition(around.group(1), text).orElse(""));
       if (test.matches()
           && definition(test.group(1), text)
-              .filter(line -> line.matches("\\s*or\\.b32\\s.*"))
+              .filter(line -> line.matches("\\s*(?:or\\.b32|add\\.s32)\\s.*"))
               .isPresent()) {
         return mutant.line() - 1 < text.indexOf(around.group(2) + ":");
       }
@@ -743,6 +758,13 @@ final class EquivalentMutants {
                     definition(register, text)
                         .filter(line -> line.matches("\\s*mov\\.[uf]\\d+\\s+%\\w+, 0(?:[fd]0+)?;"))
                         .isPresent());
+  }
+
+  /** Whether a row's gradients are loaded for its parameters. */
+  private static boolean isParameters(PtxMutants.Mutant mutant) {
+    return mutant.kind() == PtxMutants.Kind.OFFSET
+        && mutant.before().matches("\\s*ld\\.global\\.u64\\s+%rd\\d+, \\[%rd\\d+];")
+        && mutant.after().contains("+" + GRADIENTS + "]");
   }
 
   /** Whether another pointer is loaded in the place of that to the gradients. */
