@@ -45,6 +45,7 @@ final class CapturedScenes {
     scenes.add(
         device -> mismatches(device, 1, true, 1.0 / 3, () -> LossScaler.dynamic(1000, 2, 0.5, 3)));
     scenes.add(device -> EarlyLaunches.mismatches());
+    scenes.add(CapturedScenes::rescaled);
     return scenes;
   }
 
@@ -56,6 +57,48 @@ final class CapturedScenes {
             false,
             gradientScale,
             () -> LossScaler.dynamic(scale, 2, 0.5, interval));
+  }
+
+  /** Steps with factors of their own, which the device decides about without a graph. */
+  private static long rescaled(Device device) {
+    LossScaler first = LossScaler.dynamic(1000, 2, 0.5, 3);
+    LossScaler second = LossScaler.dynamic(1000, 2, 0.5, 3);
+    long different = 0;
+    try (Device cpu = Devices.cpu();
+        Parameters expected = parameters(cpu, 1, true);
+        Parameters actual = parameters(device, 1, true);
+        Parameters floats = parameters(cpu, 1, false);
+        Parameters same = parameters(device, 1, false);
+        Optimizer plain = optimizer(expected, 1, 1, first);
+        Optimizer optimizer = optimizer(actual, 1, 1, second);
+        Optimizer ofFloats = optimizer(floats, 1, 1, LossScaler.fixed(3));
+        Optimizer ofSame = optimizer(same, 1, 1, LossScaler.fixed(3))) {
+      double[] factors = {1.0 / 3, 0.7, 0.7, 1000, 0x1.fffffffp-1};
+      for (int step = 1; step <= STEPS; step++) {
+        for (Parameters parameters : List.of(expected, actual, floats, same)) {
+          setGradients(parameters, step, step % 7 > 4);
+        }
+        for (Optimizer each : List.of(plain, optimizer, ofFloats, ofSame)) {
+          each.step(factors[step % factors.length]);
+        }
+        if (step % 3 == 0) {
+          different += first.state().equals(second.state()) ? 0 : 1;
+          different += Double.compare(plain.gradientNorm(), optimizer.gradientNorm()) == 0 ? 0 : 1;
+          different += Double.compare(ofFloats.gradientNorm(), ofSame.gradientNorm()) == 0 ? 0 : 1;
+        }
+      }
+      different += differences(expected, actual) + differences(floats, same);
+    }
+    return different;
+  }
+
+  private static long differences(Parameters expected, Parameters actual) {
+    long different = 0;
+    for (Parameter parameter : expected) {
+      double[] numbers = actual.get(parameter.name()).values().toDoubles();
+      different += Arrays.equals(parameter.values().toDoubles(), numbers) ? 0 : 1;
+    }
+    return different;
   }
 
   private static Optimizer optimizer(
@@ -122,10 +165,7 @@ final class CapturedScenes {
         different += plain.stepCount() == optimizer.stepCount() ? 0 : 1;
         different += plain.skippedSteps() == optimizer.skippedSteps() ? 0 : 1;
         different += plain.isLastStepSkipped() == optimizer.isLastStepSkipped() ? 0 : 1;
-        for (Parameter parameter : expected) {
-          double[] numbers = actual.get(parameter.name()).values().toDoubles();
-          different += Arrays.equals(parameter.values().toDoubles(), numbers) ? 0 : 1;
-        }
+        different += differences(expected, actual);
       }
     } catch (IllegalStateException e) { // the device counts other launches than there were
       different++;

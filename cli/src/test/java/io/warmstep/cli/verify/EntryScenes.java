@@ -191,23 +191,22 @@ final class EntryScenes {
     int[] lengths = new int[40];
     Arrays.setAll(lengths, i -> 10 * i + 1);
     scenes.add(evaluated(type, lengths, 20, Elements.ORDINARY, false));
-    scenes.add(evaluatedWhereBorrowed(type));
+    scenes.add(accumulated(type));
     return scenes;
   }
 
-  /** Of memory of the user's that the state is not aligned with. */
-  private static Scene evaluatedWhereBorrowed(ElementType type) {
-    Consumer<OptimizerBuilder> options =
-        builder -> builder.rule(ScheduleFreeSgd.scheduleFreeSgd()).learningRate(0.1);
+  /** A sum that is copied to gradients of the user's, which it is not aligned with. */
+  private static Scene accumulated(ElementType type) {
+    Consumer<OptimizerBuilder> options = builder -> builder.rule(Sgd.sgd()).learningRate(0.1);
     return device -> {
       try (Device cpu = Devices.cpu(1);
           Model ours = new Model(device, (d, b) -> borrow(d, b, type, 6001, 0), options);
           Model theirs = new Model(cpu, (d, b) -> borrow(d, b, type, 6001, 0), options)) {
         for (Model model : List.of(ours, theirs)) {
           model.fill(Elements.ORDINARY, new SplittableRandom(9));
+          model.optimizer.accumulate();
+          model.optimizer.accumulate();
           model.optimizer.step();
-          model.optimizer.step();
-          model.optimizer.eval();
         }
         return ours.differencesFrom(theirs);
       }
@@ -595,7 +594,7 @@ final class EntryScenes {
   /** Steps of which one is skipped. The tensors fill their memory to its end. */
   private static Scene skipped(UpdateRule rule, ElementType type) {
     return scene(
-        (device, parameters) -> add(parameters, type, new int[] {765, 2051}),
+        (device, parameters) -> add(parameters, type, new int[] {125, 2051}),
         builder -> builder.rule(rule).learningRate(0.1).skipNonFinite(true).zeroGradients(true),
         Elements.SPECIAL,
         2);

@@ -152,6 +152,11 @@ final class EquivalentMutants {
                           || mutant.kind() == PtxMutants.Kind.OFFSET)
                       && isScalarBeyond(mutant)),
           new Kind(
+              "any thread may store the scale, which all compute",
+              (mutant, text) ->
+                  mutant.entry().equals("captured_scale")
+                      && mutant.kind() == PtxMutants.Kind.BRANCH),
+          new Kind(
               "what is combined with another matrix is symmetric, and only a half of it computed",
               EquivalentMutants::isCombinedWhole),
           new Kind(
