@@ -97,8 +97,11 @@ refuse_colons() {
 
 # Runs Maven on the JDK of JAVA_HOME. WARMSTEP_MVN_ARGS reaches every Maven run of every script.
 maven() {
+  # It runs for so short a time that the JVM's second compiler takes more than it gives: without it,
+  # building takes half of the processor time. The JVMs of tests have flags of their own.
+  local opts="-XX:TieredStopAtLevel=1 ${MAVEN_OPTS:-}"
   # Maven 3.8's console library ends each run with an escape sequence, even into a file.
-  local opts="${MAVEN_OPTS:-} -Djansi.noreset=true"
+  opts+=" -Djansi.noreset=true"
   # Its copy of Guava makes newer JDKs print four lines of warning.
   [ "$(java_major "$JAVA_HOME")" -lt 24 ] || opts+=" --sun-misc-unsafe-memory-access=allow"
   # shellcheck disable=SC2086  # several arguments in one variable
