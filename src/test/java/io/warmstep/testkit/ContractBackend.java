@@ -46,7 +46,7 @@ public record ContractBackend(
                   () -> TestDevices.of(CpuTestDevices.open(2, SHORT_PIECE)))),
           "opencl",
           List.of(
-              gpu("opencl", () -> Devices.require("opencl")),
+              gpu("opencl", () -> TestDevices.of(OpenClTestDevices.openInOwnShape())),
               gpu(
                   "opencl, the other shape",
                   () -> TestDevices.of(OpenClTestDevices.openInOtherShape()))),

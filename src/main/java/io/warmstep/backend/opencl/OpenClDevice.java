@@ -41,10 +41,10 @@ final class OpenClDevice implements BackendDevice {
   private final Staging staging = new Staging();
   private boolean isClosed;
 
-  private OpenClDevice(OpenClContext context, WorkShape shape) {
+  private OpenClDevice(OpenClContext context, Programs programs) {
     this.context = context;
     this.report = context.device.report();
-    this.programs = new Programs(context, shape);
+    this.programs = programs;
   }
 
   static OpenClDevice open(DeviceInfo device) {
@@ -58,13 +58,18 @@ final class OpenClDevice implements BackendDevice {
 
   /** A device that closes the context with it. */
   static OpenClDevice over(OpenClContext context, WorkShape shape) {
-    return new OpenClDevice(context, shape);
+    return over(context, new Programs(context, shape));
+  }
+
+  /** The same with programs of that context. */
+  static OpenClDevice over(OpenClContext context, Programs programs) {
+    return new OpenClDevice(context, programs);
   }
 
   static OpenClDevice wrap(long context, long queue) {
     OpenClContext wrapped = OpenClContext.wrap(context, queue);
     SignalHandlers.warnOf(wrapped.device);
-    return new OpenClDevice(wrapped, WorkShape.of(wrapped.device));
+    return over(wrapped, WorkShape.of(wrapped.device));
   }
 
   OpenClContext context() {

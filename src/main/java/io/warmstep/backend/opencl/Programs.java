@@ -33,25 +33,36 @@ final class Programs implements AutoCloseable {
   private final OpenClContext context;
   private final WorkShape shape;
   private final Map<String, cl_program> built;
+  private final boolean isOwner;
 
   /** What kernels that read a step's numbers and scale are built with besides. */
   private final String source;
 
   Programs(OpenClContext context, WorkShape shape) {
-    this(context, shape, new HashMap<>(), "");
+    this(context, shape, new HashMap<>(), true, "");
+  }
+
+  /** With programs of the context that others have built; what is built here is added to them. */
+  Programs(OpenClContext context, WorkShape shape, Map<String, cl_program> shared) {
+    this(context, shape, shared, false, "");
   }
 
   private Programs(
-      OpenClContext context, WorkShape shape, Map<String, cl_program> built, String source) {
+      OpenClContext context,
+      WorkShape shape,
+      Map<String, cl_program> built,
+      boolean isOwner,
+      String source) {
     this.context = context;
     this.shape = shape;
     this.built = built;
+    this.isOwner = isOwner;
     this.source = source;
   }
 
-  /** The same where these come from an {@link AheadRing}; not to be closed. */
+  /** The same where these come from an {@link AheadRing}. */
   Programs ahead() {
-    return new Programs(context, shape, built, " -DWS_AHEAD");
+    return new Programs(context, shape, built, false, " -DWS_AHEAD");
   }
 
   WorkShape shape() {
@@ -363,6 +374,9 @@ final class Programs implements AutoCloseable {
 
   @Override
   public void close() {
+    if (!isOwner) {
+      return;
+    }
     synchronized (built) {
       built
           .values()

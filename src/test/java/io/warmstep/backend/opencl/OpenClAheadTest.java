@@ -21,9 +21,9 @@ import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.schedule.Schedules;
 import io.warmstep.testkit.Bits;
+import io.warmstep.testkit.ContractBackend;
 import io.warmstep.testkit.RuleMatrix;
 import io.warmstep.testkit.StoredForm;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.DoubleStream;
@@ -42,7 +42,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class OpenClAheadTest {
   private static final int STEPS = 70; // several times around the ring
 
-  static Stream<Arguments> rulesAndShapes() {
+  static Stream<Arguments> backendsAndRules() {
     List<UpdateRule> rules =
         List.of(
             Sgd.sgd(),
@@ -51,22 +51,17 @@ class OpenClAheadTest {
             Prodigy.prodigy(),
             Adafactor.adafactor(),
             RuleMatrix.withFewProducts(Muon.muon()));
-    List<Arguments> cases = new ArrayList<>();
-    for (int i = 0; i < rules.size(); i++) {
-      WorkShape shape = i % 2 == 0 ? WorkShape.ofProcessor(8, 4) : WorkShape.ofGpu(64);
-      cases.add(Arguments.of(rules.get(i), shape));
-    }
-    return cases.stream();
+    return ContractBackend.inTurn(rules);
   }
 
   @ParameterizedTest(name = "{0}, {1}")
-  @MethodSource("rulesAndShapes")
-  void stepsHaveTheBitsOfTheProcessor(UpdateRule rule, WorkShape shape) {
+  @MethodSource("backendsAndRules")
+  void stepsHaveTheBitsOfTheProcessor(ContractBackend backend, UpdateRule rule) {
     double[] expected;
     try (Device cpu = Devices.cpu(1)) {
       expected = train(cpu, rule, true);
     }
-    try (Device device = TestDevices.of(OpenClTestDevices.open(shape))) {
+    try (Device device = backend.open()) {
       Bits.assertSame(
           expected, train(device, rule, device.supports(ElementType.FLOAT64)), () -> "");
     }
@@ -153,7 +148,7 @@ class OpenClAheadTest {
     try (Device cpu = Devices.cpu(1)) {
       expected = train(cpu, form);
     }
-    try (Device device = TestDevices.of(OpenClTestDevices.open(WorkShape.ofProcessor(8, 4)))) {
+    try (Device device = TestDevices.of(OpenClTestDevices.openInOwnShape())) {
       Bits.assertSame(expected, train(device, form), () -> form.toString());
     }
   }
@@ -184,7 +179,7 @@ class OpenClAheadTest {
 
   @Test
   void anotherOptimizerGoesOnWhereOneWasClosed() {
-    try (Device device = TestDevices.of(OpenClTestDevices.open(WorkShape.ofProcessor(8, 4)));
+    try (Device device = TestDevices.of(OpenClTestDevices.openInOwnShape());
         Parameters parameters = Parameters.on(device).add("p", new float[] {1, 2}).build()) {
       for (int turn = 0; turn < 3; turn++) {
         try (Optimizer optimizer =

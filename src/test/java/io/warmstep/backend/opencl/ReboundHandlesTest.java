@@ -58,9 +58,8 @@ class ReboundHandlesTest {
   }
 
   private static void check(BiConsumer<Device, Rebinding.Lender> checked) {
-    new OpenClBackend().report(); // loads JOCL
     List<cl_mem> lent = new ArrayList<>();
-    try (OpenClContext own = OpenClContext.create(OpenClDevices.best());
+    try (OpenClContext own = OpenClTestDevices.context();
         Device device =
             Devices.wrapOpenCl(own.context.getNativePointer(), own.queue.getNativePointer())) {
       Rebinding.Lender lender =
