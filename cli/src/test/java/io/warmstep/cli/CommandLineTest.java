@@ -306,7 +306,8 @@ class CommandLineTest {
 
   @Test
   void aDeviceIsNamedByItsNumber() {
-    CommandRun output = run("bench", "--backend", "cpu:0", "--size", "1500", "--threads", "1");
+    CommandRun output =
+        run("bench", "--backend", "cpu:0", "--size", "1500", "--threads", "1", "--rounds", "1");
     assertEquals(0, output.exitCode(), output.err());
   }
 

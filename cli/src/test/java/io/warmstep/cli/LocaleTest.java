@@ -53,7 +53,7 @@ class LocaleTest {
           "train --data %s/three.csv",
           "verify --backend cpu --golden src/test/resources/golden/optimizers.json",
           "verify --backend cpu --golden src/test/resources/golden/optimizers.json --json",
-          "bench --size 1500 --threads 1",
+          "bench --size 1500 --threads 1 --rounds 2",
           "bench --size 0");
 
   @TempDir static Path folder;
