@@ -111,7 +111,7 @@ public final class CapturedStep implements AutoCloseable {
         };
     this.copy = optimizer::beginState;
     this.allow = () -> program.allow(allowed + 1);
-    this.refuseCapture = program::refuseCapture;
+    this.refuseCapture = optimizer.device().backend()::refuseCapture;
   }
 
   /**
@@ -253,6 +253,7 @@ public final class CapturedStep implements AutoCloseable {
   private void makeReady(String operation) {
     checkCurrent();
     optimizer.requireCapturable(operation);
+    optimizer.run(null, refuseCapture);
     if (!isLive) {
       scaling.requireExact(); // another state may have been restored
     }
@@ -295,7 +296,6 @@ public final class CapturedStep implements AutoCloseable {
 
   /** Prepares a launch; false if the loss scale is out of range, and then nothing came before. */
   private boolean isReady(Runnable before) {
-    optimizer.run(null, refuseCapture);
     if (isLive) {
       program.read(counts);
       reportEarly();

@@ -50,6 +50,7 @@ public final class Optimizer implements AutoCloseable {
   private final MixedPrecision precision;
   private final StepReporter reporter;
   private final PreparedStep step;
+  private final Runnable refuseCapture;
   private final Runnable nextStep;
   private boolean happened; // the last step that the host knew of at once
   private final Accumulation accumulation;
@@ -91,6 +92,7 @@ public final class Optimizer implements AutoCloseable {
     accumulation = new Accumulation(builder.lanes(), options.zeroGradients());
     addMicroBatch = accumulation::add;
     sumUp = accumulation::sumUp;
+    refuseCapture = () -> parameters.device().backend().refuseCapture();
     try {
       scaling.begin(state);
       aheadScale = options.skipNonFinite() ? captureScale() : null;
@@ -177,6 +179,7 @@ public final class Optimizer implements AutoCloseable {
       progress.checkNotFailed("no further step is taken");
       evaluation.requireTraining("step()");
       accumulation.requireReady();
+      run(null, refuseCapture);
       double factor = gradientScale / accumulation.divisor();
       if (stepAhead(factor)) {
         return;
@@ -263,6 +266,7 @@ public final class Optimizer implements AutoCloseable {
       captures.suspendGraphs();
       progress.checkNotFailed("nothing is accumulated");
       evaluation.requireTraining("accumulate()");
+      run("accumulate()", refuseCapture);
       step.followRebinding();
       accumulation.prepareNext(parameters.device(), step);
       run("accumulate()", addMicroBatch);

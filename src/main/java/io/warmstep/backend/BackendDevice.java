@@ -112,6 +112,14 @@ public interface BackendDevice extends AutoCloseable {
   }
 
   /**
+   * Refuses what must not become part of a graph that the caller is capturing, before anything is
+   * prepared for it: that would end the capture. Allocates nothing.
+   *
+   * @throws StepRefusedException if the caller is capturing one; nothing has changed
+   */
+  default void refuseCapture() {}
+
+  /**
    * Makes a mark in the order of this device's work.
    *
    * @return the mark, not yet set, to be closed before the device

@@ -63,13 +63,6 @@ public interface CapturedProgram extends AutoCloseable {
   /** Waits until the device has reported all launches, and so knows whether the steps happen. */
   void settle();
 
-  /**
-   * Checks that the device's stream takes launches, rather than to capture them. Allocates nothing.
-   *
-   * @throws StepRefusedException if it captures
-   */
-  void refuseCapture();
-
   /** Launches the step, by a graph of its own if it has one. Allocates nothing. */
   void launch();
 

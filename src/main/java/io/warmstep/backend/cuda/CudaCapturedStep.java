@@ -59,7 +59,6 @@ final class CudaCapturedStep implements CapturedProgram {
 
   // Made once, so that a step allocates nothing.
   private final CUcontext popped = new CUcontext();
-  private final CudaContext.Work refusal;
   private final CudaContext.Work launch = this::launchGraph;
   private final CudaContext.Work mark = this::markHalf;
   private final CudaContext.Work await = this::awaitHalf;
@@ -80,7 +79,6 @@ final class CudaCapturedStep implements CapturedProgram {
       List<CudaUpdate> others) {
     this.device = device;
     this.context = device.context().forCapture();
-    this.refusal = context::refuseCapture;
     this.arena = new Arena(context);
     this.scale = scale;
     this.gradientScale = scale.gradientScale();
@@ -262,11 +260,6 @@ final class CudaCapturedStep implements CapturedProgram {
   @Override
   public boolean rebind(StepPlan plan) {
     return launches.rebind(plan);
-  }
-
-  @Override
-  public void refuseCapture() {
-    context.run("cuStreamIsCapturing", refusal, popped);
   }
 
   @Override

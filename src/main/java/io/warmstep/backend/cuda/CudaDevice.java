@@ -21,6 +21,7 @@ import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import jcuda.driver.CUcontext;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUstream;
 
@@ -44,12 +45,15 @@ final class CudaDevice implements BackendDevice {
   private final Queue<Runnable> forgotten = new ConcurrentLinkedQueue<>();
 
   private final Staging staging = new Staging();
+  private final CudaContext.Work refusal; // made once, so that a step allocates nothing
+  private final CUcontext popped = new CUcontext();
   private boolean isClosed;
 
   private CudaDevice(CudaContext context) {
     this.context = context;
     this.report = context.deviceReport();
     this.kernels = new Kernels(context);
+    this.refusal = context::refuseCapture;
   }
 
   static CudaDevice open(int index) {
@@ -239,6 +243,11 @@ final class CudaDevice implements BackendDevice {
   @Override
   public boolean isAsynchronous() {
     return true;
+  }
+
+  @Override
+  public void refuseCapture() {
+    context.run("cuStreamIsCapturing", refusal, popped);
   }
 
   @Override

@@ -130,9 +130,6 @@ final class OpenClAheadStep implements CapturedProgram {
   }
 
   @Override
-  public void refuseCapture() {} // OpenCL captures nothing
-
-  @Override
   public void prepare(UpdateTiles tiles) {
     step.prepare(tiles);
   }

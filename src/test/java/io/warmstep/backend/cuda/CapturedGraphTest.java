@@ -16,6 +16,7 @@ import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.Parameters;
+import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
@@ -438,6 +439,33 @@ class CapturedGraphTest extends SimulatedTest {
           graph(GLOBAL, () -> assertThrows(IllegalStateException.class, optimizer::step));
           assertEquals(norm, optimizer.gradientNorm());
         });
+  }
+
+  /** What a first reported step or micro-batch has yet to allocate would end the capture. */
+  @Test
+  void nothingIsPreparedDuringACapture() {
+    List<StepReport> reports = new ArrayList<>();
+    try (Device device = Devices.wrapCuda(contextHandle, streamHandle);
+        Parameters parameters = Parameters.on(device).add("p", values()).build();
+        Optimizer optimizer =
+            builder(parameters).skipNonFinite(true).listener(reports::add, 1).build()) {
+      parameters.get("p").gradients().copyFrom(gradients(1));
+      used = parameters.get("p").values();
+      graph(GLOBAL, () -> assertThrows(IllegalStateException.class, optimizer::step));
+      optimizer.step();
+      graph(GLOBAL, () -> assertThrows(IllegalStateException.class, optimizer::step));
+      graph(GLOBAL, () -> assertThrows(IllegalStateException.class, optimizer::accumulate));
+      assertEquals(0, optimizer.accumulated());
+      optimizer.step();
+      check(2, optimizer);
+      optimizer.accumulate();
+      graph(GLOBAL, () -> assertThrows(IllegalStateException.class, optimizer::step));
+      assertEquals(1, optimizer.accumulated());
+      optimizer.step();
+      check(3, optimizer);
+      optimizer.flushReports();
+      assertEquals(List.of(1L, 2L, 3L), reports.stream().map(StepReport::step).toList());
+    }
   }
 
   /** As the driver does: a capture ends with what would wait for the device. */
