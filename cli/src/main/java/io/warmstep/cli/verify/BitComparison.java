@@ -128,16 +128,12 @@ public final class BitComparison {
       }
       for (int step = 1; step <= one.steps(); step++) {
         for (int i = 0; i < one.extra().microBatches(); i++) {
-          set(ours.gradients(), theirs.gradients(), one.elements(), random);
+          setGradients(one, step, ours, theirs, random);
           ours.optimizer.accumulate();
           theirs.optimizer.accumulate();
         }
         if (one.extra().microBatches() == 0) {
-          set(ours.gradients(), theirs.gradients(), one.elements(), random);
-        }
-        if (one.extra().isSkipped(step)) {
-          ours.spoil();
-          theirs.spoil();
+          setGradients(one, step, ours, theirs, random);
         }
         ours.step();
         theirs.step();
@@ -152,6 +148,15 @@ public final class BitComparison {
           compare(one, step, ours, theirs);
         }
       }
+    }
+  }
+
+  private static void setGradients(
+      BitCase one, int step, Model ours, Model theirs, SplittableRandom random) {
+    set(ours.gradients(), theirs.gradients(), one.elements(), random);
+    if (one.extra().isSkipped(step)) {
+      ours.spoil();
+      theirs.spoil();
     }
   }
 
