@@ -560,8 +560,8 @@ public final class Optimizer implements AutoCloseable {
   /**
    * How many steps have happened, including those of {@link OptimizerBuilder#startAfter}; skipped
    * ones do not count. Where the device counts, it waits for the device: after {@linkplain #capture
-   * captured} steps, and on CUDA after plain ones that can be skipped, see {@link #step}. Otherwise
-   * it waits for nothing.
+   * captured} steps and, on CUDA and OpenCL, after plain ones that can be skipped, see {@link
+   * #step}. Otherwise it waits for nothing.
    *
    * @return 0 before the first, unless the builder said otherwise
    * @throws StepFailedException if the device failed in a step that the host had not waited for

@@ -387,8 +387,7 @@ public final class OptimizerBuilder {
    * Optimizer#flushReports} and {@link Optimizer#close} wait for outstanding ones. So reports
    * arrive late but complete and in order. On the CPU they arrive before {@link Optimizer#step()}
    * returns. A reported step waits only if two earlier ones are outstanding, for the first of them:
-   * with an interval of more than 1 the device then still has work; and, where it may be skipped
-   * because of a non-finite gradient, for its norm, which on CUDA other steps do not.
+   * with an interval of more than 1 the device then still has work.
    *
    * <p>The reports of a {@linkplain #sharded sharded} optimizer are of the whole model and the same
    * at all workers, whose listeners need not be the same: every worker takes part in a report that
