@@ -237,9 +237,10 @@ class PtxOperationsTest {
       case "numbers" -> numbers().named(type);
       case "leaves" -> leaves(storage).named(type);
       case "global" -> globalNorm();
-      case "captured" -> // the loss scale's growth and backoff, and what gradients are multiplied
-          // by
-          Map.of("mul.rn.f64", 2, "div.rn.f64", 1, "mul.rn.f32", 1);
+      case "captured" -> { // what gradients are multiplied by
+        Map<String, Integer> scale = Map.of("div.rn.f64", 1, "mul.rn.f32", 1);
+        yield storage.equals("scale") ? scale : growing(scale);
+      }
       case "factor_tiles" -> mul(1).plus(mul(3).plus(add(1)).times(2)).plus(add(1)).named(type);
       case "factor_join" -> fma(2).plus(add(6)).plus(DIV.times(5)).plus(SQRT.times(3)).named(type);
       case "matrix_copy" -> DIV.named(type);
@@ -254,6 +255,13 @@ class PtxOperationsTest {
         yield update(kind, storage).named(type);
       }
     };
+  }
+
+  /** With the growth and backoff of the loss scale. */
+  private static Map<String, Integer> growing(Map<String, Integer> scale) {
+    Map<String, Integer> all = new TreeMap<>(scale);
+    all.put("mul.rn.f64", 2);
+    return all;
   }
 
   private static Operations update(String rule, String storage) throws IOException {
