@@ -124,7 +124,12 @@ record BitCase(
 
     /** Whether a step has a gradient that is not finite. */
     boolean isSkipped(int step) {
-      return compareTo(ACCUMULATED) >= 0 && step % 2 == 0;
+      return isAhead() && step % 2 == 0;
+    }
+
+    /** Whether the host goes on while the device has yet to decide about its steps. */
+    boolean isAhead() {
+      return this == ACCUMULATED || this == SKIPPED || this == CAPTURED;
     }
 
     /** Whether steps are those of a CUDA graph, on devices that have such. */

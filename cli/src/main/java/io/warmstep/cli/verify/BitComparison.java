@@ -126,14 +126,22 @@ public final class BitComparison {
       if (one.elements() == Elements.SPECIAL || one.elements() == Elements.RANDOM_BITS) {
         set(ours.state(), theirs.state(), one.elements(), random);
       }
-      for (int step = 1; step <= one.steps(); step++) {
-        for (int i = 0; i < one.extra().microBatches(); i++) {
+      int batches = one.extra().microBatches();
+      for (int step = 1; one.extra().isAhead() && step <= one.steps(); step++) {
+        for (int i = 0; i < Math.max(1, batches); i++) {
           setGradients(one, step, ours, theirs, random);
+          ours.keepGradients();
+          theirs.keepGradients();
+        }
+      }
+      for (int step = 1; step <= one.steps(); step++) {
+        for (int i = 0; i < batches; i++) {
+          nextGradients(one, step, ours, theirs, random);
           ours.optimizer.accumulate();
           theirs.optimizer.accumulate();
         }
-        if (one.extra().microBatches() == 0) {
-          setGradients(one, step, ours, theirs, random);
+        if (batches == 0) {
+          nextGradients(one, step, ours, theirs, random);
         }
         ours.step();
         theirs.step();
@@ -148,6 +156,17 @@ public final class BitComparison {
           compare(one, step, ours, theirs);
         }
       }
+    }
+  }
+
+  /** Those that are on the device already, if there are any: uploading others waits for it. */
+  private static void nextGradients(
+      BitCase one, int step, Model ours, Model theirs, SplittableRandom random) {
+    if (one.extra().isAhead()) {
+      ours.takeGradients();
+      theirs.takeGradients();
+    } else {
+      setGradients(one, step, ours, theirs, random);
     }
   }
 
@@ -242,8 +261,12 @@ public final class BitComparison {
     private final List<Tensor> values = new ArrayList<>();
     private final List<Tensor> gradients = new ArrayList<>();
     private final List<Tensor> state = new ArrayList<>();
+    private final Device device;
+    private final List<List<Tensor>> kept = new ArrayList<>(); // gradients
+    private int taken; // of these
 
     Model(Device device, BitCase one) {
+      this.device = device;
       List<UpdateRule> groups = one.groups();
       ParametersBuilder builder = Parameters.on(device).gradientType(one.storing().gradients());
       for (int i = 0; i < one.lengths().size(); i++) {
@@ -311,6 +334,25 @@ public final class BitComparison {
       }
     }
 
+    /** Keeps the present gradients for a step to come. */
+    void keepGradients() {
+      List<Tensor> copies = new ArrayList<>();
+      for (Tensor tensor : gradients) {
+        Tensor copy = device.allocate(tensor.type(), tensor.length());
+        copy.copyFrom(tensor);
+        copies.add(copy);
+      }
+      kept.add(copies);
+    }
+
+    /** Takes those that were kept first, in the order of the device's work. */
+    void takeGradients() {
+      List<Tensor> next = kept.get(taken++);
+      for (int i = 0; i < next.size(); i++) {
+        gradients.get(i).copyFrom(next.get(i));
+      }
+    }
+
     /** Makes a gradient NaN. */
     void spoil() {
       Tensor largest = Collections.max(gradients, Comparator.comparingLong(Tensor::length));
@@ -320,6 +362,7 @@ public final class BitComparison {
     @Override
     public void close() {
       optimizer.close();
+      kept.forEach(tensors -> tensors.forEach(Tensor::close));
       parameters.close();
     }
   }
