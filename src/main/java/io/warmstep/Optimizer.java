@@ -542,6 +542,8 @@ public final class Optimizer implements AutoCloseable {
   /**
    * Sets every gradient to zero and discards what was {@linkplain #accumulate() accumulated}.
    *
+   * @throws IllegalStateException if tensors were rebound since the last call while the device's
+   *     stream is capturing a CUDA graph, which would keep writing where they lie; nothing changes
    * @throws ConcurrentUseException if another thread is using this optimizer, or this is called
    *     from within one of its calls
    * @throws ClosedException if the optimizer, its parameters or the device is closed

@@ -5,6 +5,7 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
+import io.warmstep.backend.StepRefusedException;
 import io.warmstep.backend.UpdateTiles;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
@@ -181,10 +182,13 @@ final class PreparedStep {
    * Follows borrowed tensors that were rebound since the last step.
    *
    * @throws IllegalArgumentException if two share memory now; nothing changes
+   * @throws StepRefusedException if the caller is capturing a graph, which would write the new
+   *     places in each of its launches; nothing changes
    */
   void followRebinding() {
     long bindings = parameters.device().rebindings();
     if (bindings != rebindings) {
+      parameters.device().backend().refuseCapture();
       parameters.checkDisjoint();
       Map<Parameter, Integer> index = PassPlan.index(parameters);
       StepPlan plan = plan(parameters, active, keys);

@@ -468,6 +468,29 @@ class CapturedGraphTest extends SimulatedTest {
     }
   }
 
+  /** A graph would write the tables again in each of its launches. */
+  @Test
+  void tensorsAreNotFollowedDuringACapture() {
+    long[] handles = {CudaSim.newMemory(64), CudaSim.newMemory(64)};
+    try (Device device = Devices.wrapCuda(contextHandle, streamHandle);
+        Tensor gradients = device.borrowHandle(ElementType.FLOAT32, handles[0], 0, 3);
+        Tensor weights = device.allocate(ElementType.FLOAT32, 3);
+        Parameters parameters = Parameters.on(device).borrow("p", weights, gradients).build();
+        Optimizer optimizer = builder(parameters).build()) {
+      used = weights;
+      optimizer.step();
+      gradients.rebind(device.borrowHandle(ElementType.FLOAT32, handles[1], 0, 3));
+      gradients.copyFrom(new float[] {1, 2, 3});
+      graph(GLOBAL, () -> assertThrows(IllegalStateException.class, optimizer::zeroGradients));
+      optimizer.zeroGradients();
+      assertArrayEquals(new float[3], gradients.toFloats());
+      graph(GLOBAL, optimizer::zeroGradients); // which a graph may do
+    } finally {
+      CudaSim.freeMemory(handles[0]);
+      CudaSim.freeMemory(handles[1]);
+    }
+  }
+
   /** As the driver does: a capture ends with what would wait for the device. */
   @Test
   void theSimulatorEndsACaptureThatWaits() {
