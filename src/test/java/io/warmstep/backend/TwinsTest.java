@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -117,6 +118,20 @@ class TwinsTest {
         .results()
         .map(method -> method.group(2))
         .toList();
+  }
+
+  /** One class prepares gradients of both types; multiplying them first is float32's alone. */
+  @Test
+  void loopsOverGradientsDifferInTheTypeAlone() throws IOException {
+    String text = Files.readString(SOURCES.resolve("backend/cpu/GroupGradients.java"));
+    List<String> loops =
+        Pattern.compile("(?s)private static void clip\\(.*?\\n {2}\\}\\n")
+            .matcher(text)
+            .results()
+            .map(MatchResult::group)
+            .toList();
+    assertEquals(2, loops.size());
+    assertEquals(asFloat64(loops.get(1)), asFloat64(loops.get(0)));
   }
 
   @Test
