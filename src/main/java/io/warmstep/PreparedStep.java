@@ -5,7 +5,6 @@ import io.warmstep.backend.Memory;
 import io.warmstep.backend.Operand;
 import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.StepProgram;
-import io.warmstep.backend.StepRefusedException;
 import io.warmstep.backend.UpdateTiles;
 import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.StepValues;
@@ -182,13 +181,10 @@ final class PreparedStep {
    * Follows borrowed tensors that were rebound since the last step.
    *
    * @throws IllegalArgumentException if two share memory now; nothing changes
-   * @throws StepRefusedException if the caller is capturing a graph, which would write the new
-   *     places in each of its launches; nothing changes
    */
   void followRebinding() {
     long bindings = parameters.device().rebindings();
     if (bindings != rebindings) {
-      parameters.device().backend().refuseCapture();
       parameters.checkDisjoint();
       Map<Parameter, Integer> index = PassPlan.index(parameters);
       StepPlan plan = plan(parameters, active, keys);
@@ -386,7 +382,16 @@ final class PreparedStep {
     return codes;
   }
 
+  /**
+   * Sets every gradient to zero, which may become part of a graph.
+   *
+   * @throws io.warmstep.backend.StepRefusedException if the caller is capturing one, and tensors
+   *     were rebound, which it would write in each of its launches; nothing changes
+   */
   void zeroGradients() {
+    if (parameters.device().rebindings() != rebindings) {
+      parameters.device().backend().refuseCapture();
+    }
     followRebinding();
     program.get().zeroGradients();
   }
