@@ -145,7 +145,7 @@ final class Meeting implements AutoCloseable {
       try {
         keep(channel);
         channel.bind(new InetSocketAddress(TcpEndpoint.parse(address).getAddress(), 0));
-        channel.socket().connect(target, millisLeft(what, last));
+        connect(channel, target, millisLeft(what, last), last);
         channel.socket().setSoTimeout(millisLeft(what, last));
         handshake.connect(channel.socket(), rank, channels.length, address, peer);
         take(peer, channel, where);
@@ -162,6 +162,17 @@ final class Meeting implements AutoCloseable {
       }
       millisLeft(what, last); // throws when the time has run out
       pause();
+    }
+  }
+
+  /** Where the time runs out meanwhile, why the attempt before failed says more. */
+  static void connect(
+      SocketChannel channel, InetSocketAddress target, int millis, IOException before)
+      throws IOException {
+    try {
+      channel.socket().connect(target, millis);
+    } catch (SocketTimeoutException e) {
+      throw before == null ? e : before;
     }
   }
 

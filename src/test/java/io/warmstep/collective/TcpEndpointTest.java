@@ -2,6 +2,7 @@ package io.warmstep.collective;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -12,12 +13,14 @@ import java.io.IOException;
 import java.net.BindException;
 import java.net.ConnectException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -385,6 +388,36 @@ class TcpEndpointTest {
               CollectiveTimeoutException.class, () -> second.meet(1, 2, address, "secret"));
       assertTrue(late.getMessage().contains("for worker 0 at " + address), late.getMessage());
       assertInstanceOf(ConnectException.class, late.getCause());
+    }
+  }
+
+  /** The last attempt is cut short by the end of the time, which says nothing of the other. */
+  @Test
+  void whyAnEarlierAttemptFailedIsTheCause() throws Exception {
+    IOException refused = new ConnectException("Connection refused");
+    List<Socket> queued = new ArrayList<>();
+    try (ServerSocket full = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      InetSocketAddress target =
+          new InetSocketAddress(InetAddress.getLoopbackAddress(), full.getLocalPort());
+      assertThrows(
+          SocketTimeoutException.class,
+          () -> {
+            while (true) { // until nobody is accepted any longer
+              queued.add(new Socket());
+              queued.get(queued.size() - 1).connect(target, 100);
+            }
+          });
+      try (SocketChannel first = SocketChannel.open();
+          SocketChannel second = SocketChannel.open()) {
+        assertThrows(SocketTimeoutException.class, () -> Meeting.connect(first, target, 50, null));
+        assertSame(
+            refused,
+            assertThrows(IOException.class, () -> Meeting.connect(second, target, 50, refused)));
+      }
+    } finally {
+      for (Socket socket : queued) {
+        socket.close();
+      }
     }
   }
 
