@@ -9,9 +9,12 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -67,6 +70,19 @@ class DocumentationTest {
   @MethodSource("documents")
   void xmlIsWellFormed(Path document) {
     matches("(?s)```xml\n(.*?)```", read(document)).forEach(block -> xml(block.group(1)));
+  }
+
+  /** A merge once left half of a document in it twice. */
+  @ParameterizedTest
+  @MethodSource("documents")
+  void saysNothingTwice(Path document) {
+    Map<String, Long> times =
+        Arrays.stream(read(document).split("\n{2,}"))
+            .map(String::strip)
+            .filter(paragraph -> paragraph.length() > 80)
+            .collect(Collectors.groupingBy(Function.identity(), Collectors.counting()));
+    times.values().removeIf(count -> count == 1);
+    assertEquals(Map.of(), times, document.toString());
   }
 
   /** Whoever installs the library as the README says has its sources and its Javadoc too. */
