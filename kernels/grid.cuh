@@ -88,6 +88,10 @@
         : "n"(__builtin_offsetof(Arguments, member)));                            \
     return rows;                                                                  \
   }
+/* How many blocks are to fit a multiprocessor where parameters and gradients are of one 16-bit type, with
+   float32 state at most, no average and nothing measured. A module that is loaded for such steps asks for
+   them. */
+#define WS_BLOCKS_OF_16_BITS(blocks) asm volatile("// blocks of 16 bits: %0" ::"n"((int)(blocks)))
 /* Hides from the compiler what an address or an index is made of. */
 #define WS_OPAQUE(address) asm volatile("" : "+l"(address))
 #define WS_LIST(kernel, Arguments)

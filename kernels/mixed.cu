@@ -227,7 +227,7 @@ WS_DEVICE void philox(unsigned *c, unsigned key0, unsigned key1) {
 /* The random bits of a tile for an operand: a thread's output has 16 for each of eight elements that
    are WS_BLOCK apart, two in a word. */
 struct Random {
-  unsigned word[4][WS_BLOCK];
+  alignas(16) unsigned word[4][WS_BLOCK]; /* read by vectors */
 };
 
 /* The random bits of elements beside each other, of which the first is at `at` in the tile. */
@@ -531,6 +531,7 @@ WS_DEVICE void store_sum(
 /* is_first: the phase before the update, of a rule that has one. rows: of a measured step, or null. */
 template <class Rule, class Arguments>
 WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
+  WS_BLOCKS_OF_16_BITS(Rule::HALF_BLOCKS);
   const StepArguments<float> &step = step_of(arguments);
   const bool is_leaf = Rule::SUMS > 0 && is_first;
   const int extent = is_leaf ? WS_LEAF : WS_TILE;
@@ -978,7 +979,9 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
       OPTIONS = WS_##RULE##_OPTIONS,                                                    \
       SCALARS = WS_##RULE##_SCALARS,                                                    \
       MAX_SLOTS = WS_##RULE##_MAX_SLOTS,                                                \
-      ROOM = MAX_SLOTS == 0 ? 1 : MAX_SLOTS                                             \
+      ROOM = MAX_SLOTS == 0 ? 1 : MAX_SLOTS,                                            \
+      /* With one more some would spill registers. */                                   \
+      HALF_BLOCKS = WS_##RULE##_BLOCKS == 0 || MAX_SLOTS < 3 ? 4 : 2                    \
     };                                                                                  \
     PHASES(rule, RULE)                                                                  \
                                                                                         \

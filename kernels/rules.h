@@ -14,8 +14,10 @@
  *   WS_<RULE>_BLOCKS           of float32 and float64, how many blocks must fit a CUDA
  *                              multiprocessor at least: 2. Or 0, which leaves the choice to the
  *                              assembler. It then may need fewer registers, and some releases spill
- *                              a few to fit one more block, which PtxTest finds. WS_BITS is 32 or 64 where it is used. For 16-bit
- *                              types it is 3, or 2 for a rule with 1, which spills with 3.
+ *                              a few to fit one more block, which PtxTest finds. WS_BITS is 32 or 64
+ *                              where it is used. For 16-bit types it is 3, or 2 for a rule with 1,
+ *                              which spills with 3, where such types have an entry, and more where
+ *                              mixed.cu serves them, which says how many.
  *
  * A rule that first adds something up over each tensor ends with WS_SUMS_ENTRY(<rule>, <RULE>) instead
  * and has four functions: ws_<rule>_terms, what is added up for an element; ws_<rule>_advance, by

@@ -146,6 +146,7 @@ struct Listed {
 #define WS_IS_FIRST(kernel, arguments) ((arguments).is_first != 0)
 #define WS_DEFINE_IS_FIRST(kernel)
 #define WS_ROWS(kernel, arguments, member) (arguments).member
+#define WS_BLOCKS_OF_16_BITS(blocks)
 #define WS_DEFINE_ROWS(kernel, T, Arguments, member)
 #define WS_OPAQUE(address) (void)(address)
 #define WS_HOST_FENCE() std::atomic_thread_fence(std::memory_order_seq_cst)

@@ -158,8 +158,11 @@ void Parser::entry_directives() {
   }
 }
 
+/* Variables of shared and local memory are aligned no better than they ask, as an assembler may do. */
 void Parser::place(Symbol &symbol, uint64_t *end) {
   symbol.address = (*end + symbol.alignment - 1) / symbol.alignment * symbol.alignment;
+  const bool is_free = symbol.space == Space::SHARED || symbol.space == Space::LOCAL;
+  if (is_free && symbol.address / symbol.alignment % 2 == 0) symbol.address += symbol.alignment;
   *end = symbol.address + symbol.bytes;
 }
 

@@ -282,6 +282,40 @@ class PtxTest {
     }
   }
 
+  /** As many blocks as the module asks for then fit a multiprocessor, by registers and memory. */
+  @ParameterizedTest
+  @ValueSource(strings = {"sm_50", "sm_75", "sm_90"})
+  void plainStepsOf16BitsFitTheirBlocks(String architecture) throws IOException {
+    int threads = architecture.equals("sm_75") ? 1024 : 2048;
+    List<String> faults = new ArrayList<>();
+    for (UpdateRule rule : Rules.ofEachKernel()) {
+      if (rule.isOfOneType()) {
+        continue;
+      }
+      int slots = rule.stateSlots().size() - StepPlan.Group.kept(rule);
+      for (int values = 2; values <= 3; values++) { // float16, bfloat16
+        Integer[] stored = new Integer[StepPlan.MAX_OPERANDS];
+        Arrays.fill(stored, 0);
+        Arrays.fill(stored, 0, 2, values);
+        Arrays.fill(stored, 2, 2 + slots, 1); // float32
+        String entry = "mixed_" + rule.kernel();
+        String text = new StoredConstants(List.of(stored), false).in(ptx(entry));
+        Matcher asked = Pattern.compile("\\.minnctapersm (\\d)\n").matcher(text);
+        assertTrue(asked.find(), entry);
+        int blocks = Math.min(Integer.parseInt(asked.group(1)), threads / 256);
+        boolean isOfTheFirst = Set.of("sgd", "momentum", "rmsprop", "adam").contains(rule.kernel());
+        assertTrue(blocks >= (isOfTheFirst ? 4 : 2), entry + " asks for " + blocks);
+        String report = assembleText(text, architecture);
+        if (!report.contains(CLEAN)
+            || (registers(report) + 7) / 8 * 8 * 256 * blocks > 65_536
+            || (sharedMemory(report) + 1024) * blocks > 65_536) {
+          faults.add(blocks + " blocks: " + report);
+        }
+      }
+    }
+    assertEquals(List.of(), faults);
+  }
+
   private static List<String> assembleTexts(List<String> texts, String architecture) {
     return texts.stream().parallel().map(text -> assembleText(text, architecture)).toList();
   }
@@ -394,6 +428,11 @@ class PtxTest {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private static int sharedMemory(String report) {
+    Matcher used = Pattern.compile("(\\d+) bytes smem").matcher(report);
+    return used.find() ? Integer.parseInt(used.group(1)) : 0;
   }
 
   private static int registers(String report) {
