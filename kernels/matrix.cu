@@ -69,9 +69,9 @@ template <typename T> struct Product {
     LOADS = TILE * WS_DEPTH / WS_BLOCK
   };
 
-  struct Shared {
-    T left[WS_DEPTH][PITCH];
-    T right[WS_DEPTH][PITCH];
+  struct Shared { /* rows are read by vectors */
+    alignas(16) T left[WS_DEPTH][PITCH];
+    alignas(16) T right[WS_DEPTH][PITCH];
     T staged[STAGED][PITCH];
   };
 
