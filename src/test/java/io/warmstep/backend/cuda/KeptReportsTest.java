@@ -7,13 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.warmstep.Device;
 import io.warmstep.Devices;
+import io.warmstep.LossScaler;
 import io.warmstep.Optimizer;
+import io.warmstep.OptimizerBuilder;
 import io.warmstep.OutOfDeviceMemoryException;
 import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.RateFinder;
 import io.warmstep.StepReport;
+import io.warmstep.Tensor;
 import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
@@ -53,12 +56,16 @@ class KeptReportsTest extends SimulatedTest {
 
   private static Optimizer optimizer(
       Parameters parameters, UpdateRule rule, List<StepReport> reports) {
+    return builder(parameters, rule, reports).build();
+  }
+
+  private static OptimizerBuilder builder(
+      Parameters parameters, UpdateRule rule, List<StepReport> reports) {
     return Optimizer.of(parameters)
         .rule(rule)
         .learningRate(1)
         .clipNorm(1e9)
-        .listener(reports::add, 1)
-        .build();
+        .listener(reports::add, 1);
   }
 
   private static List<Long> steps(List<StepReport> reports) {
@@ -202,26 +209,79 @@ class KeptReportsTest extends SimulatedTest {
   @Test
   void withoutRoomForOneNothingChanges() {
     for (UpdateRule rule : RULES) {
-      List<StepReport> reports = new ArrayList<>();
-      try (Device device = Devices.require("cuda");
-          Parameters parameters = parameters(device);
-          Optimizer optimizer = optimizer(parameters, rule, reports)) {
-        Parameter b = parameters.get("b");
-        b.gradients().copyFrom(new float[] {1, 1, 1, 1});
-        for (long room = 0; room < 5000; room += 1024) { // enough for some of its parts
-          CudaSim.memoryLimit(CudaSim.liveBytes() + room);
-          assertThrows(OutOfDeviceMemoryException.class, optimizer::step);
-          long live = CudaSim.live(); // with kernels that stay loaded
-          assertThrows(OutOfDeviceMemoryException.class, optimizer::step);
-          assertEquals(live, CudaSim.live(), "what was allocated is returned");
-          assertArrayEquals(new float[] {1, 2, 3, 4}, b.values().toFloats());
+      for (boolean isAhead : new boolean[] {false, true}) {
+        List<StepReport> reports = new ArrayList<>();
+        try (Device device = Devices.require("cuda");
+            Parameters parameters = parameters(device)) {
+          OptimizerBuilder builder = builder(parameters, rule, reports);
+          if (isAhead) { // which devices decide about without telling
+            builder.lossScaler(LossScaler.fixed(1));
+          }
+          try (Optimizer optimizer = builder.build()) {
+            withoutRoomNothingChanges(parameters, optimizer);
+          }
         }
-        CudaSim.memoryLimit(NO_LIMIT);
-        optimizer.step();
-        assertArrayEquals(new float[] {0, 1, 2, 3}, b.values().toFloats());
-        assertEquals(1, optimizer.stepCount());
+        assertEquals(List.of(1L), steps(reports));
       }
-      assertEquals(List.of(1L), steps(reports));
+    }
+  }
+
+  private static void withoutRoomNothingChanges(Parameters parameters, Optimizer optimizer) {
+    Parameter b = parameters.get("b");
+    b.gradients().copyFrom(new float[] {1, 1, 1, 1});
+    for (long room = 0; room < 5000; room += 1024) { // enough for some of its parts
+      CudaSim.memoryLimit(CudaSim.liveBytes() + room);
+      assertThrows(OutOfDeviceMemoryException.class, optimizer::step);
+      long live = CudaSim.live(); // with kernels that stay loaded
+      assertThrows(OutOfDeviceMemoryException.class, optimizer::step);
+      assertEquals(live, CudaSim.live(), "what was allocated is returned");
+      assertArrayEquals(new float[] {1, 2, 3, 4}, b.values().toFloats());
+    }
+    CudaSim.memoryLimit(NO_LIMIT);
+    optimizer.step();
+    assertArrayEquals(new float[] {0, 1, 2, 3}, b.values().toFloats());
+    assertEquals(1, optimizer.stepCount());
+  }
+
+  /** One that was not read when groups changed says what its step did. */
+  @Test
+  void reportsOutlastAChangeOfGroups() {
+    List<StepReport> expected = new ArrayList<>();
+    try (Device cpu = Devices.cpu(1)) {
+      changeGroups(cpu, expected);
+    }
+    List<StepReport> reports = new ArrayList<>();
+    try (Device device = Devices.require("cuda")) {
+      changeGroups(device, reports);
+    }
+    assertEquals(expected, reports);
+    assertEquals(List.of(1L, 1L, 2L, 3L, 3L, 4L), steps(reports));
+  }
+
+  private static void changeGroups(Device device, List<StepReport> reports) {
+    float[] finite = {1, 2, 3, 4};
+    float[] broken = {1, Float.NaN, 3, 4};
+    try (Parameters parameters =
+            Parameters.on(device).add("a", finite).add("b", finite).build();
+        Tensor right = device.copyOf(finite);
+        Tensor wrong = device.copyOf(broken);
+        Optimizer optimizer =
+            builder(parameters, Sgd.sgd(), reports)
+                .group(ParameterGroup.matching("b"))
+                .lossScaler(LossScaler.dynamic(1024, 2, 0.5, 2))
+                .build()) {
+      Tensor gradients = parameters.get("a").gradients();
+      for (int turn = 0; turn < 2; turn++) {
+        gradients.copyFrom(right);
+        optimizer.step();
+        gradients.copyFrom(wrong);
+        optimizer.step();
+        optimizer.groups().freeze("b");
+        gradients.copyFrom(right);
+        optimizer.step();
+        optimizer.groups().unfreeze("b");
+      }
+      optimizer.flushReports();
     }
   }
 
