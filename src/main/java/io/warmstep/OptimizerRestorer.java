@@ -210,7 +210,15 @@ final class OptimizerRestorer {
     List<Long> shape = state.shape(parameter, slot);
     Optional<CodedMemory> codes = state.codes(parameter.name(), slot);
     Optional<SavedCodes> saved = SavedCodes.of(reader, name);
-    saved.ifPresent(its -> consumed.add(SavedCodes.scaleName(name)));
+    Optional<String> lack = SavedCodes.lack(reader, name);
+    if (saved.isPresent() || lack.isPresent()) {
+      consumed.add(SavedCodes.scaleName(name));
+    }
+    if (lack.isPresent()) {
+      consumed.add(name);
+      differences.add(lack.get());
+      return;
+    }
     if (codes.isEmpty() && saved.isEmpty()) {
       find(name, target, shape);
       return;

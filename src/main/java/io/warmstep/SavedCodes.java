@@ -58,10 +58,7 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
 
   /** A state that a file stores as codes; empty if it stores numbers, or nothing. */
   static Optional<SavedCodes> of(CheckpointReader reader, String name) {
-    Optional<TensorEntry> codes =
-        reader
-            .tensor(name)
-            .filter(its -> its.format() == format(true) || its.format() == format(false));
+    Optional<TensorEntry> codes = bytes(reader, name);
     Optional<TensorEntry> scales =
         reader
             .tensor(scaleName(name))
@@ -69,6 +66,38 @@ record SavedCodes(TensorEntry codes, TensorEntry scales) {
             .filter(
                 its -> codes.isPresent() && its.count() == StateCodes.groups(codes.get().count()));
     return scales.map(its -> new SavedCodes(codes.get(), its));
+  }
+
+  private static Optional<TensorEntry> bytes(CheckpointReader reader, String name) {
+    return reader
+        .tensor(name)
+        .filter(its -> its.format() == format(true) || its.format() == format(false));
+  }
+
+  /** What is wrong with the scales of a state's bytes; empty if nothing is, or it has no bytes. */
+  static Optional<String> lack(CheckpointReader reader, String name) {
+    if (of(reader, name).isPresent()) {
+      return Optional.empty();
+    }
+    String scale = scaleName(name);
+    String found =
+        reader
+            .tensor(scale)
+            .map(its -> " is " + its.format() + " of length " + its.count() + " in the file")
+            .orElse(" is missing");
+    return bytes(reader, name)
+        .map(
+            its ->
+                scale
+                    + found
+                    + ", must be "
+                    + ElementFormat.U16
+                    + " of length "
+                    + StateCodes.groups(its.count())
+                    + ", the scales of "
+                    + name
+                    + ", which is "
+                    + its.format());
   }
 
   private boolean areSquares() {

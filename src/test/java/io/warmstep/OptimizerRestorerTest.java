@@ -702,12 +702,31 @@ class OptimizerRestorerTest {
     CheckpointWriter numbers = state("w", 2);
     scales(numbers, name, ElementFormat.U16, 1);
     assertEquals(none, mismatch(adam("w"), numbers));
-    for (boolean isOther : new boolean[] {false, true}) {
-      CheckpointWriter writer = new CheckpointWriter();
-      writer.tensor(name, ElementFormat.I8, List.of(3L), TensorSource.of(new byte[3]));
-      scales(writer, name, isOther ? ElementFormat.I16 : ElementFormat.U16, isOther ? 1 : 2);
-      floats(writer, name + "_sq", 4, 5, 6).number("state.w.step", 2L);
-      assertEquals(name + " is I8 in the file, here float32; " + none, mismatch(adam("w"), writer));
+    Options[] options = {OptimizerRestorerTest::coded, apart()};
+    for (Options kind : options) {
+      for (int count = 0; count <= 2; count++) {
+        CheckpointWriter writer = new CheckpointWriter();
+        writer.tensor(name, ElementFormat.I8, List.of(3L), TensorSource.of(new byte[3]));
+        if (count > 0) {
+          scales(writer, name, count == 1 ? ElementFormat.I16 : ElementFormat.U16, count);
+        }
+        codes(writer, name + "_sq", ElementFormat.U8);
+        writer.number("state.w.step", 2L);
+        String found =
+            switch (count) {
+              case 0 -> " is missing";
+              case 1 -> " is I16 of length 1 in the file";
+              default -> " is U16 of length 2 in the file";
+            };
+        assertEquals(
+            name
+                + ".scale"
+                + found
+                + ", must be U16 of length 1, the scales of "
+                + name
+                + ", which is I8",
+            mismatch(optimizer(Adam.adam(), kind, "w"), writer));
+      }
     }
   }
 }

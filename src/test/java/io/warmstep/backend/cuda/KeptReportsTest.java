@@ -261,8 +261,7 @@ class KeptReportsTest extends SimulatedTest {
   private static void changeGroups(Device device, List<StepReport> reports) {
     float[] finite = {1, 2, 3, 4};
     float[] broken = {1, Float.NaN, 3, 4};
-    try (Parameters parameters =
-            Parameters.on(device).add("a", finite).add("b", finite).build();
+    try (Parameters parameters = Parameters.on(device).add("a", finite).add("b", finite).build();
         Tensor right = device.copyOf(finite);
         Tensor wrong = device.copyOf(broken);
         Optimizer optimizer =
