@@ -40,8 +40,8 @@ final class DoubleFactors {
       this.memory = (FactoredMemory) span.memories[span.inverses()];
       this.firstBand = firstBand;
       this.firstJoin = firstJoin;
-      this.rowSums = new double[Math.toIntExact(factors.rowSums())];
-      this.columnSums = new double[Math.toIntExact(factors.columnSums())];
+      this.rowSums = new double[(int) factors.rowSums()];
+      this.columnSums = new double[(int) factors.columnSums()];
     }
 
     /** Bands beside each other. */

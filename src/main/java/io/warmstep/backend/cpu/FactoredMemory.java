@@ -1,6 +1,7 @@
 package io.warmstep.backend.cpu;
 
 import io.warmstep.backend.StepPlan;
+import io.warmstep.check.Arguments;
 import io.warmstep.storage.Storage;
 
 /**
@@ -34,15 +35,28 @@ final class FactoredMemory extends CpuMemory {
     this.factors = factors;
     this.storage = arithmetic;
     this.length = factors.matrices() * factors.height() * factors.width();
-    int rows = Math.toIntExact(factors.matrices() * factors.height());
-    int columns = Math.toIntExact(factors.matrices() * factors.width());
-    int matrices = Math.toIntExact(factors.matrices());
+    requireArrays(factors);
+    int rows = (int) (factors.matrices() * factors.height());
+    int columns = (int) (factors.matrices() * factors.width());
+    int matrices = (int) factors.matrices();
     this.floatRows = new float[isDouble ? 0 : rows];
     this.floatColumns = new float[isDouble ? 0 : columns];
     this.floatLargest = new float[isDouble ? 0 : matrices];
     this.doubleRows = new double[isDouble ? rows : 0];
     this.doubleColumns = new double[isDouble ? columns : 0];
     this.doubleLargest = new double[isDouble ? matrices : 0];
+  }
+
+  /** Checks that what there is for each row, column and matrix fits an array. */
+  private static void requireArrays(StepPlan.Factors factors) {
+    long most = Math.max(factors.rowSums(), factors.columnSums());
+    if (Math.max(most, 2 * factors.matrices()) > Integer.MAX_VALUE - 8) {
+      throw Arguments.refusal(
+          "a parameter with factors",
+          factors.matrices() + " x " + factors.height() + " x " + factors.width(),
+          "of matrices with fewer than 2^31 rows and columns together on the processor",
+          "give it a shape whose last two dimensions are longer, or leave the shape out");
+    }
   }
 
   @Override

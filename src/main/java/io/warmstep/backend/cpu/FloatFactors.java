@@ -40,8 +40,8 @@ final class FloatFactors {
       this.memory = (FactoredMemory) span.memories[span.inverses()];
       this.firstBand = firstBand;
       this.firstJoin = firstJoin;
-      this.rowSums = new float[Math.toIntExact(factors.rowSums())];
-      this.columnSums = new float[Math.toIntExact(factors.columnSums())];
+      this.rowSums = new float[(int) factors.rowSums()];
+      this.columnSums = new float[(int) factors.columnSums()];
     }
 
     /** Bands beside each other. */
