@@ -12,21 +12,16 @@ import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameter;
 import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
-import io.warmstep.Rounding;
-import io.warmstep.StateType;
 import io.warmstep.Tensor;
-import io.warmstep.rule.StateSlot;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.Numbers;
 import io.warmstep.testkit.Reference;
-import io.warmstep.testkit.Reference24;
 import io.warmstep.testkit.ReferenceClip;
-import io.warmstep.testkit.ReferenceCodes;
 import io.warmstep.testkit.ReferenceNorm;
-import io.warmstep.testkit.ReferenceRandom;
 import io.warmstep.testkit.Shapes;
 import io.warmstep.testkit.StoredForm;
+import io.warmstep.testkit.StoredNumbers;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -298,9 +293,9 @@ record MixedCase(UpdateRule rule, StoredForm form, Set<Extra> extras) {
                     scale(parameters.get(name(i)), gradients.get(i), mean, clip),
                     1,
                     scene.bound(borrows),
-                    (slot, values) -> stored(slot, values, number, parameter));
+                    (slot, values) -> stored().state(slot, values, number, parameter));
             average(averages.get(i), references.get(i).parameters(), happened);
-            convert(references.get(i), happened, i);
+            stored().convert(references.get(i), happened, i);
           }
         }
         optimizer.step();
@@ -430,67 +425,8 @@ record MixedCase(UpdateRule rule, StoredForm form, Set<Extra> extras) {
     }
   }
 
-  /** Gives the reference what is left of its numbers once they are stored. */
-  private void convert(Reference reference, long step, int parameter) {
-    for (int slot = 0; slot < rule.stateSlots().size(); slot++) {
-      if (rule.access().writes(2 + slot)) {
-        double[] values = reference.state(slot);
-        reference.state(slot, stored(slot, values, step, parameter));
-      }
-    }
-    if (form.masters() == MasterWeights.BITS_24) {
-      double[] values = reference.parameters();
-      for (int i = 0; i < values.length; i++) {
-        float value = (float) values[i];
-        values[i] =
-            form.rounding() == Rounding.NEAREST
-                ? Reference24.nearest(value)
-                : Reference24.random(value, ReferenceRandom.bits(SEED, step, parameter, 0, i));
-      }
-      reference.parameters(values);
-    }
-    if (form.masters() == MasterWeights.NONE) {
-      double[] values = reference.parameters();
-      reference.parameters(
-          form.values() == ElementType.BFLOAT16
-              ? rounded(values, step, parameter, 0)
-              : Numbers.round(form.values(), values));
-    }
-  }
-
-  /** What is left of the numbers of a slot. */
-  private double[] stored(int slot, double[] values, long step, int parameter) {
-    StateSlot its = rule.stateSlots().get(slot);
-    if (!form.isNarrow(its)) {
-      return values;
-    }
-    return form.state() == StateType.INT8
-        ? decoded(its.content(), values, step, parameter, 2 + slot)
-        : rounded(values, step, parameter, 2 + slot);
-  }
-
-  private double[] decoded(
-      StateSlot.Content content, double[] values, long step, int parameter, int operand) {
-    if (content == StateSlot.Content.MOMENT) {
-      return ReferenceCodes.moments(values);
-    }
-    return ReferenceCodes.squares(
-        values,
-        form.rounding() == Rounding.NEAREST
-            ? null
-            : i -> ReferenceRandom.bits(SEED, step, parameter, operand, i));
-  }
-
-  private double[] rounded(double[] values, long step, int parameter, int operand) {
-    double[] rounded = new double[values.length];
-    for (int i = 0; i < values.length; i++) {
-      rounded[i] =
-          form.rounding() == Rounding.NEAREST
-              ? Numbers.round(ElementType.BFLOAT16, values[i])
-              : ReferenceRandom.round(
-                  (float) values[i], ReferenceRandom.bits(SEED, step, parameter, operand, i));
-    }
-    return rounded;
+  private StoredNumbers stored() {
+    return new StoredNumbers(rule, form, SEED, i -> i);
   }
 
   private void check(
@@ -501,13 +437,7 @@ record MixedCase(UpdateRule rule, StoredForm form, Set<Extra> extras) {
       Bits.assertSame(masters, values, () -> where);
     } else {
       Bits.assertSame(masters, optimizer.state(name, "master").toDoubles(), () -> where);
-      double[] rounded = new double[masters.length];
-      for (int i = 0; i < masters.length; i++) {
-        rounded[i] =
-            form.values() == ElementType.FLOAT16
-                ? Numbers.round(ElementType.FLOAT16, masters[i])
-                : awayFromZero((float) masters[i]);
-      }
+      double[] rounded = stored().ofMasters(masters);
       Bits.assertSame(rounded, values, () -> where + ", rounded");
     }
     for (int slot = 0; slot < rule.stateSlots().size(); slot++) {
@@ -520,13 +450,5 @@ record MixedCase(UpdateRule rule, StoredForm form, Set<Extra> extras) {
           optimizer.state(name, state).toDoubles(),
           () -> where + ", " + state);
     }
-  }
-
-  /** The nearest bfloat16, of two as near the one further from zero. */
-  private static double awayFromZero(float value) {
-    if (Float.isNaN(value)) {
-      return Double.NaN;
-    }
-    return Float.intBitsToFloat((Float.floatToRawIntBits(value) + 0x8000) & 0xffff0000);
   }
 }

@@ -23,7 +23,7 @@ public final class Reference {
   private final double[] kept;
 
   private final long[] shape;
-  private final int repeats;
+  private final Extent extent;
 
   /** State of the rows and columns of matrices, by the rule's slot; null for other slots. */
   private final double[][] factors;
@@ -34,7 +34,7 @@ public final class Reference {
   }
 
   public Reference(UpdateRule rule, ElementType type, double[] parameters, long[] shape) {
-    this(rule, type, parameters, shape, 1);
+    this(rule, type, parameters, shape, Extent.repeated(1));
   }
 
   /**
@@ -44,14 +44,27 @@ public final class Reference {
    */
   public static Reference repeated(
       UpdateRule rule, ElementType type, double[] parameters, int repeats) {
-    return new Reference(rule, type, parameters, new long[] {parameters.length}, repeats);
+    return new Reference(
+        rule, type, parameters, new long[] {parameters.length}, Extent.repeated(repeats));
+  }
+
+  /**
+   * Of some elements of a vector, of which all others are 0 and stay so.
+   *
+   * @param places their numbers, ascending
+   * @param length of the vector
+   */
+  public static Reference sparse(
+      UpdateRule rule, ElementType type, double[] parameters, long[] places, long length) {
+    return new Reference(
+        rule, type, parameters, new long[] {parameters.length}, Extent.sparse(places, length));
   }
 
   private Reference(
-      UpdateRule rule, ElementType type, double[] parameters, long[] shape, int repeats) {
+      UpdateRule rule, ElementType type, double[] parameters, long[] shape, Extent extent) {
     this.rule = rule;
     this.shape = shape;
-    this.repeats = repeats;
+    this.extent = extent;
     this.factors = new double[rule.stateSlots().size()][];
     this.type = type;
     this.arithmetic = Arithmetic.of(type);
@@ -134,7 +147,7 @@ public final class Reference {
     }
     if (rule.sums().isPresent()) {
       new SummedRule(rule, arithmetic, step, rate)
-          .update(elements, shape, kept, factors, prepared, storing, repeats);
+          .update(elements, shape, kept, factors, prepared, storing, extent);
     } else {
       ElementRule.Update update = elementRule.step(step, rate);
       for (int i = 0; i < elements.length; i++) {

@@ -5,6 +5,9 @@ import io.warmstep.Norm;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.LongStream;
 
 /**
  * The global norm's tree by its recursive definition. A leaf is 4096 elements of one tensor, padded
@@ -52,6 +55,26 @@ public final class ReferenceNorm {
     return new ReferenceNorm(type, Norm.L2).root(tensors, scale);
   }
 
+  /**
+   * The norm of a tensor of which all other elements are 0.
+   *
+   * @param elements some of them
+   * @param places their numbers, ascending
+   * @param length of the tensor
+   */
+  public static double sparse(
+      ElementType type, Norm norm, double[] elements, long[] places, long length) {
+    SortedMap<Long, double[]> leaves = new TreeMap<>();
+    for (int i = 0; i < elements.length; i++) {
+      double[] leaf = leaves.computeIfAbsent(places[i] / LEAF, key -> new double[LEAF]);
+      leaf[(int) (places[i] % LEAF)] = elements[i];
+    }
+    ReferenceNorm reference = new ReferenceNorm(type, norm);
+    SortedMap<Long, Sum> sums = new TreeMap<>();
+    leaves.forEach((number, leaf) -> sums.put(number, reference.leaf(leaf)));
+    return reference.root(reference.combine(sums, (length + LEAF - 1) / LEAF));
+  }
+
   /** The sum of a leaf of at most 4096 elements. */
   public static Sum leaf(ElementType type, double[] elements) {
     return new ReferenceNorm(type, Norm.L2).leaf(elements);
@@ -79,9 +102,12 @@ public final class ReferenceNorm {
         leaves.add(leaf(Arrays.copyOfRange(tensor, from, Math.min(tensor.length, from + LEAF))));
       }
     }
-    Sum sum = combine(leaves);
+    return a.round(root(combine(leaves)) * scale);
+  }
+
+  private double root(Sum sum) {
     double root = norm == Norm.L1 ? sum.value : a.root(sum.value);
-    return a.round(Math.scalb(root, sum.exponent) * scale);
+    return Math.scalb(root, sum.exponent);
   }
 
   private Sum leaf(double[] elements) {
@@ -115,17 +141,31 @@ public final class ReferenceNorm {
   }
 
   private Sum combine(List<Sum> sums) {
-    if (sums.isEmpty()) {
-      return new Sum(0, minExponent);
+    SortedMap<Long, Sum> all = new TreeMap<>();
+    for (int i = 0; i < sums.size(); i++) {
+      all.put((long) i, sums.get(i));
     }
-    if (sums.size() == 1) {
-      return sums.get(0);
+    return combine(all, sums.size());
+  }
+
+  /** The sum of sums by their numbers; all others are of zeros. */
+  private Sum combine(SortedMap<Long, Sum> sums, long count) {
+    Sum zero = new Sum(0, minExponent);
+    if (count <= 1) {
+      return sums.getOrDefault(0L, zero);
     }
-    List<Sum> nodes = new ArrayList<>();
-    for (int from = 0; from < sums.size(); from += LEAF) {
-      nodes.add(node(sums.subList(from, Math.min(sums.size(), from + LEAF))));
+    SortedMap<Long, Sum> nodes = new TreeMap<>();
+    for (long number : sums.keySet()) {
+      long first = number / LEAF * LEAF;
+      nodes.computeIfAbsent(
+          number / LEAF,
+          key ->
+              node(
+                  LongStream.range(first, Math.min(count, first + LEAF))
+                      .mapToObj(i -> sums.getOrDefault(i, zero))
+                      .toList()));
     }
-    return combine(nodes);
+    return combine(nodes, (count + LEAF - 1) / LEAF);
   }
 
   private Sum node(List<Sum> sums) {

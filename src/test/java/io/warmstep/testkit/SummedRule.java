@@ -9,7 +9,6 @@ import io.warmstep.rule.StepValues;
 import io.warmstep.rule.TensorSums;
 import io.warmstep.rule.UpdateRule;
 import java.util.Arrays;
-import java.util.List;
 
 /**
  * A step of a rule that adds something up over a tensor: its own Java loops over one element at a
@@ -43,7 +42,7 @@ final class SummedRule {
    * @param gradients after all factors: gradient scale over loss scale, clipping and the sign of
    *     maximize
    * @param storing what is left of a slot that the first phase has written
-   * @param repeats how many times the tensor has these elements, one after the other
+   * @param extent how the tensor consists of these elements
    */
   void update(
       double[][] elements,
@@ -52,14 +51,13 @@ final class SummedRule {
       double[][] factors,
       double[] gradients,
       Reference.Storing storing,
-      int repeats) {
+      Extent extent) {
     if (elements.length == 0) {
       return;
     }
     double[][] terms = new double[sums.kinds().size()][elements.length];
     OneElement loop =
         OneElement.of(rule, a, elements[0].length - 1, terms.length, scalars, weightDecay);
-    int rows = (int) shape[0];
     if (rule.isFactored() && shape.length > 1) {
       factor(elements, shape, factors, gradients);
       loop.factored();
@@ -78,22 +76,14 @@ final class SummedRule {
     ElementType type = a == Arithmetic.FLOAT64 ? ElementType.FLOAT64 : ElementType.FLOAT32;
     for (int j = 0; j < terms.length; j++) {
       Norm norm = sums.kinds().get(j) == TensorSums.Kind.NORM ? Norm.L2 : Norm.L1;
-      roots[j] = ReferenceNorm.of(type, norm, List.of(repeated(terms[j], repeats)));
+      roots[j] = extent.root(type, norm, terms[j]);
     }
-    double[] numbers = numbers(roots, elements.length * repeats, rows * repeats, kept);
-    rule.matrix().ifPresent(phase -> iterate(phase, elements, rows, numbers[0]));
+    double[] numbers = numbers(roots, extent.count(elements.length), extent.rows(shape[0]), kept);
+    rule.matrix().ifPresent(phase -> iterate(phase, elements, (int) shape[0], numbers[0]));
     loop.tensor(numbers);
     for (int i = 0; i < elements.length; i++) {
       loop.update(elements[i], gradients[i]);
     }
-  }
-
-  private static double[] repeated(double[] terms, int repeats) {
-    double[] all = Arrays.copyOf(terms, Math.multiplyExact(terms.length, repeats));
-    for (int i = terms.length; i < all.length; i++) {
-      all[i] = all[i - terms.length];
-    }
-    return all;
   }
 
   /** Slot 0 becomes the inverse roots of what the factors of slots 1 and 2 stand for. */
@@ -144,7 +134,7 @@ final class SummedRule {
     }
   }
 
-  private double[] numbers(double[] roots, int count, int rows, double[] kept) {
+  private double[] numbers(double[] roots, long count, long rows, double[] kept) {
     double[] numbers = new double[sums.numberNames().size()];
     if (a == Arithmetic.FLOAT64) {
       CpuDoubleSums tensor = new CpuDoubleSums(roots.length, kept.length, numbers.length);

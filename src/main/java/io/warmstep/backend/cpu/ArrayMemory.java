@@ -26,6 +26,11 @@ final class ArrayMemory extends CpuMemory {
       int n = (int) Math.min(pieceLength, length - (long) i * pieceLength);
       pieces[i] = storage.newArray(n);
     }
+    return over(storage, length, pieces, pieceLength);
+  }
+
+  /** Over arrays of {@code pieceLength} elements each, the last of which may have fewer. */
+  static ArrayMemory over(Storage storage, long length, Object[] pieces, int pieceLength) {
     return new ArrayMemory(storage, length, pieces, pieceLength, 0);
   }
 

@@ -12,7 +12,7 @@ import io.warmstep.storage.Storage;
 import java.nio.Buffer;
 
 /** A fixed number of threads over memory in arrays and buffers. */
-final class CpuDevice implements BackendDevice {
+class CpuDevice implements BackendDevice {
   /**
    * Elements in one array; longer allocations are several arrays. The terms of a rule with sums lie
    * at the index of the elements that they are of, so arrays are short enough for a thread to have
@@ -61,7 +61,8 @@ final class CpuDevice implements BackendDevice {
     return allocate(storage, length, piece);
   }
 
-  private Memory allocate(Storage storage, long length, int pieceLength) {
+  /** Memory of zeros in arrays of a length; tests have arrays share elements. */
+  Memory allocate(Storage storage, long length, int pieceLength) {
     // Filling the heap first would have other threads run out of memory.
     if (length > Runtime.getRuntime().maxMemory() / storage.type().bytes()
         || length / pieceLength >= Integer.MAX_VALUE) {
