@@ -117,25 +117,25 @@ class HugeRulesTest {
     return each(rules);
   }
 
-  /** A rule without sums, and one whose sums are of state as it is stored. */
+  /** Of a rule without sums, and some of one whose sums are of state as it is stored. */
   static Stream<Arguments> forms() {
+    ElementType type = BFLOAT16;
+    StateType int8 = StateType.INT8;
+    Rounding nearest = Rounding.NEAREST;
+    Rounding random = Rounding.STOCHASTIC;
+    MasterWeights none = MasterWeights.NONE;
     List<StoredForm> forms = new ArrayList<>(StoredForm.ofEachChoice());
-    forms.add(
-        new StoredForm(
-            BFLOAT16, BFLOAT16, MasterWeights.BITS_24, StateType.INT8, Rounding.NEAREST));
-    forms.add(
-        new StoredForm(
-            BFLOAT16, BFLOAT16, MasterWeights.NONE, StateType.BFLOAT16, Rounding.STOCHASTIC));
+    forms.add(new StoredForm(type, type, MasterWeights.BITS_24, int8, nearest));
+    forms.add(new StoredForm(type, type, none, StateType.BFLOAT16, random));
     forms.add(StoredForm.plain(FLOAT32));
-    List<Arguments> cases = new ArrayList<>();
-    FoldedDevices.all()
-        .forEach(
+    return FoldedDevices.all()
+        .flatMap(
             device ->
-                List.<UpdateRule>of(Adam.adamW(), Lamb.lamb().maxGradNorm(0))
-                    .forEach(
-                        rule ->
-                            forms.forEach(form -> cases.add(Arguments.of(device, rule, form)))));
-    return cases.stream();
+                Stream.concat(
+                    forms.stream().map(form -> Arguments.of(device, Adam.adamW(), form)),
+                    forms.stream()
+                        .filter(form -> form.values() == type && form.rounding() == random)
+                        .map(form -> Arguments.of(device, Lamb.lamb().maxGradNorm(0), form))));
   }
 
   private static double[] numbers(long seed, ElementType type) {
@@ -271,23 +271,24 @@ class HugeRulesTest {
   static Stream<Arguments> twins() {
     return each(
         List.of(
-            new Twins("clipped by norm", its -> its.rule(Sgd.sgd()).clipNorm(1)),
             new Twins(
-                "clipped by magnitudes",
-                its -> its.rule(Momentum.heavyBall(0.9)).clipNorm(1, Norm.L1)),
-            new Twins("clipped by the largest", its -> its.rule(Sgd.sgd()).clipNorm(1, Norm.MAX)),
-            new Twins("clipped adaptively", its -> its.rule(Adam.adamW()).adaptiveClip(0.01)),
-            new Twins("zeroing", its -> its.rule(Adam.adam()).zeroGradients(true)),
+                "clipped by norm, zeroing",
+                its -> its.rule(Sgd.sgd()).clipNorm(1).zeroGradients(true)),
             new Twins(
-                "skipping",
-                its -> its.rule(Momentum.heavyBall(0.9)).lossScaler(LossScaler.fixed(2))),
+                "clipped by magnitudes, skipping",
+                its ->
+                    its.rule(Momentum.heavyBall(0.9))
+                        .clipNorm(1, Norm.L1)
+                        .lossScaler(LossScaler.fixed(2))),
             new Twins(
-                "average",
+                "clipped by the largest, average",
                 its ->
                     its.rule(Adam.adamW())
+                        .clipNorm(1, Norm.MAX)
                         .masterWeights(MasterWeights.EXACT)
                         .stateType(StateType.INT8, 0)
                         .average(0.5)),
+            new Twins("clipped adaptively", its -> its.rule(Adam.adam()).adaptiveClip(0.01)),
             new Twins(
                 "lookahead",
                 its ->
@@ -314,7 +315,7 @@ class HugeRulesTest {
       }
     }
     assertEquals(expectedReports, reports);
-    assertEquals(STEPS + 1, reports.size());
+    assertEquals(2, reports.size());
     assertFalse(Arrays.equals(whole(1), expected.get(expected.size() - 1)), "moved");
   }
 
@@ -331,12 +332,10 @@ class HugeRulesTest {
       Tensor values = parameters.get("p").values();
       Tensor gradients = parameters.get("p").gradients();
       put(values, whole(1), isHuge);
-      for (int step = 1; step <= STEPS; step++) {
-        put(gradients, whole(10 + step), isHuge);
-        optimizer.step();
-        found.add(get(values, isHuge));
-        found.add(get(gradients, isHuge));
-      }
+      put(gradients, whole(11), isHuge);
+      optimizer.step();
+      found.add(get(values, isHuge));
+      found.add(get(gradients, isHuge));
       for (int batch = 0; batch < 2; batch++) {
         put(gradients, whole(20 + batch), isHuge);
         optimizer.accumulate();
@@ -400,7 +399,7 @@ class HugeRulesTest {
         Optimizer optimizer = Optimizer.of(parameters).rule(Prodigy.prodigy().d0(1e-3)).build()) {
       Tensor values = parameters.get("p").values().slice(from, PART);
       values.copyFrom(Arrays.copyOf(numbers(1, BFLOAT16), PART));
-      for (int step = 1; step <= 3; step++) {
+      for (int step = 1; step <= STEPS; step++) {
         double[] gradients = Arrays.copyOf(numbers(10 + step, BFLOAT16), PART);
         parameters.get("p").gradients().slice(from, PART).copyFrom(gradients);
         optimizer.step();
