@@ -4,6 +4,9 @@
 // (PoCL, for a buffer) pages of its own at the start, around the middle and at the end only; all
 // other addresses lead to one and the same 64 MiB, again and again. What is computed there is right
 // as long as all elements there hold the same number.
+//
+// The kernel counts a page of memory as often as it is mapped. Lest the process seem to take all of
+// what it asked for, mappings are dropped several times a second; an access brings them back.
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,6 +17,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <thread>
 
 extern "C" void __libc_free(void *);
 
@@ -39,8 +43,23 @@ bool is_own(size_t from, size_t size) {
   return from < OWN || (to > middle - OWN && from < middle + OWN) || to > size - OWN;
 }
 
-/** Null if there is no room. */
+// Runs until the process ends.
+void drop_mappings() {
+  for (;;) {
+    usleep(100000);
+    std::lock_guard<std::mutex> guard(lock);
+    for (Folded &place : folded) {
+      if (place.start != nullptr) {
+        madvise(place.start, place.bytes, MADV_DONTNEED); // what lies in the file stays there
+      }
+    }
+  }
+}
+
+// Null if there is no room.
 void *fold(size_t size) {
+  static std::once_flag begun;
+  std::call_once(begun, [] { std::thread(drop_mappings).detach(); });
   size_t bytes = (size + PIECE - 1) / PIECE * PIECE;
   int file = memfd_create("folded", 0);
   if (file < 0) {
