@@ -35,6 +35,8 @@
 #else
 #define WS_NUMBERS 0
 #endif
+/* A pass of the optimizer's own, which has no gradients. */
+#define WS_IS_PASS (WS_NUMBERS + (WS_READS(WS_GRADIENT) != 0) == 0)
 
 /* X(0) X(1) and so on, for each slot of state. */
 #define WS_EACH_0(X)

@@ -211,6 +211,9 @@ kernel __attribute__((reqd_work_group_size(WS_LOCAL, 1, 1))) void ws_step(
     return;
   }
   WS_NUMBERS_OF_GROUP(groups, group, numbers);
+  if (WS_IS_PASS && numbers[WS_KEEPS_PARAMETERS] != 0) {
+    return; /* it is not due after this step */
+  }
   for (i = 0; i < WS_SCALARS; i++) {
     k[i] = numbers[i];
   }

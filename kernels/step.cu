@@ -292,8 +292,9 @@ WS_DEVICE void step(
     return;
   }
   enum { /* rules with several phases have no such factors, nor have passes */
-    MAY_HAVE_FACTORS =
-        Rule::NUMBERS == 0 && (Rule::READS & WS_GRADIENT) != 0 && (Rule::WRITES & WS_PARAMETER) != 0
+    IS_ALONE = Rule::NUMBERS == 0 && (Rule::WRITES & WS_PARAMETER) != 0,
+    MAY_HAVE_FACTORS = IS_ALONE && (Rule::READS & WS_GRADIENT) != 0,
+    IS_PASS = IS_ALONE && (Rule::READS & WS_GRADIENT) == 0
   };
   if (MAY_HAVE_FACTORS && arguments.tensor_factors) {
     scale = scale * arguments.tensor_factors[(long long)tile.tensor * WS_MAX_NUMBERS];
@@ -304,6 +305,7 @@ WS_DEVICE void step(
   } else {
     group = arguments.groups[tensor.group];
   }
+  if (IS_PASS && (group.flags & WS_KEEP_PARAMETERS) != 0) return; /* it is not due after this step */
   const int whole = Rule::OF_GROUPS ? tensor.group : tile.tensor;
   WS_UNROLL
   for (int i = 0; i < Rule::NUMBERS; i++) {

@@ -133,10 +133,10 @@ public final class Optimizer implements AutoCloseable {
    * LossScaler#state} wait until the device has decided about the last step, while its update may
    * still run; kernels read the loss scale at {@link #lossScaleHandle}, for which nothing waits.
    * Where state starts as a copy of the parameters, each step waits until the first has happened.
-   * The step itself waits for the norm if there is a custom or metric-driven schedule, {@code
-   * Lookahead}, or a loss scaler that {@link #capture} rejects, or if an OpenCL device does not
-   * compute in float64, in which the loss scale is kept; where it then changes the loss scale, it
-   * sends the device the new one. For a step that is reported to a {@link
+   * The step itself waits for the norm if there is a custom or metric-driven schedule or a loss
+   * scaler that {@link #capture} rejects, or if an OpenCL device does not compute in float64, in
+   * which the loss scale is kept; where it then changes the loss scale, it sends the device the new
+   * one. For a step that is reported to a {@link
    * OptimizerBuilder#listener}, the numbers are kept on the device, and a later call copies them to
    * the host once they are ready.
    *
@@ -282,8 +282,8 @@ public final class Optimizer implements AutoCloseable {
    *
    * <p>Schedules must come from {@link io.warmstep.schedule.Schedules} or be composed of these,
    * because numbers are computed before their steps: schedules that follow a metric and custom ones
-   * are rejected. So are listeners, micro-batches, {@code Lookahead}, and a loss scaler whose scale
-   * is not a float32 or whose growth and backoff factors are not powers of two.
+   * are rejected. So are listeners, micro-batches, and a loss scaler whose scale is not a float32 or
+   * whose growth and backoff factors are not powers of two.
    *
    * @return a captured step, which closes with this optimizer
    * @throws CaptureRefusedException on devices other than CUDA's, with drivers older than CUDA

@@ -414,8 +414,9 @@ public final class OptimizerBuilder {
    * the first such step unless it has them cached.
    *
    * <p>Slow weights, such as {@code Lookahead}'s, move the parameters after that pass, once in so
-   * many steps. Before these steps the values are copied, and so are the gradients if the step sets
-   * them to zero; afterwards the host reads these, the new values, the gradients and the state that
+   * many steps. Before these steps, or before every reported one where the device alone knows which
+   * steps happen, the values are copied, and so are the gradients if the step sets them to zero;
+   * after those in which slow weights moved the host reads these, the new values, the gradients and the state that
    * is stored as codes, in one pass of a single thread. A GPU copies the gradients in any case, and
    * the new values and the codes as well, in the order of its work; the host reads the copies
    * through the bus once they are there, while the device goes on. Memory for the copies is on the

@@ -17,10 +17,8 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.stream.Stream;
 
 /** An optimizer's step, prepared on its device. Frozen groups are not part of it. */
 final class PreparedStep {
@@ -57,8 +55,8 @@ final class PreparedStep {
   /** Runs before the prepared step is replaced. */
   private final Runnable settling;
 
-  /** For each active group the pass that updates its slow weights, or null. */
-  private final AtomicReference<SlowPass[]> slow = new AtomicReference<>(new SlowPass[0]);
+  /** The pass behind the step, over the active groups that have slow weights. */
+  private final AtomicReference<SlowPasses> slow = new AtomicReference<>();
 
   /** Nothing is done on the device yet. */
   PreparedStep(
@@ -108,14 +106,16 @@ final class PreparedStep {
     long bindings = all.device().rebindings();
     List<TrainedGroup> stepped = next.stream().filter(group -> !group.isFrozen()).toList();
     StepProgram prepared = all.device().backend().prepare(plan(all, stepped, nextKeys));
-    SlowPass[] passes;
+    Map<Parameter, Integer> index = PassPlan.index(all);
+    SlowPasses passes = null;
     CapturedProgram without = null;
     try {
-      passes = slowPasses(all, stepped);
-      if (aheadScale != null && Stream.of(passes).allMatch(Objects::isNull)) {
-        without = prepared.ahead(aheadScale);
+      passes = new SlowPasses(all, index, stepped, state);
+      if (aheadScale != null) {
+        without = prepared.ahead(aheadScale, passes.plan(index));
       }
     } catch (RuntimeException | Error e) {
+      close(passes);
       prepared.close();
       throw e;
     }
@@ -135,34 +135,15 @@ final class PreparedStep {
     values = newValues();
   }
 
-  private SlowPass[] slowPasses(Parameters all, List<TrainedGroup> stepped) {
-    Map<Parameter, Integer> index = PassPlan.index(all);
-    SlowPass[] passes = new SlowPass[stepped.size()];
-    try {
-      for (int i = 0; i < passes.length; i++) {
-        RuleGroup rules = stepped.get(i).rules();
-        if (rules.rule().slowWeights().isPresent()) {
-          passes[i] = new SlowPass(all, index, rules, state);
-        }
-      }
-      return passes;
-    } catch (RuntimeException | Error e) {
-      close(passes);
-      throw e;
-    }
-  }
-
   private static void close(CapturedProgram program) {
     if (program != null) {
       program.close();
     }
   }
 
-  private static void close(SlowPass[] passes) {
-    for (SlowPass pass : passes) {
-      if (pass != null) {
-        pass.close();
-      }
+  private static void close(SlowPasses passes) {
+    if (passes != null) {
+      passes.close();
     }
   }
 
@@ -189,10 +170,10 @@ final class PreparedStep {
       Map<Parameter, Integer> index = PassPlan.index(parameters);
       StepPlan plan = plan(parameters, active, keys);
       CapturedProgram without = ahead.get();
-      boolean follows = program.get().rebind(plan) && (without == null || without.rebind(plan));
-      for (SlowPass pass : slow.get()) {
-        follows = follows && (pass == null || pass.rebind(index));
-      }
+      boolean follows =
+          program.get().rebind(plan)
+              && slow.get().rebind(index)
+              && (without == null || without.rebind(plan, slow.get().plan(index)));
       if (!follows) {
         prepare(parameters, groups, keys);
       }
@@ -244,6 +225,21 @@ final class PreparedStep {
     to.averageWeight(index, options.averageWeight(own));
   }
 
+  /**
+   * Computes the numbers of the pass over slow weights behind a step.
+   *
+   * @param of the step's
+   * @param to receives them
+   */
+  void fillSlow(StepInputs of, StepInputs to) {
+    slow.get().fill(of, to);
+  }
+
+  /** Room for the numbers of that pass. */
+  StepInputs newSlowInputs() {
+    return slow.get().newInputs();
+  }
+
   /** The groups that a step updates, in the order of the plan. */
   List<TrainedGroup> active() {
     return active;
@@ -271,15 +267,8 @@ final class PreparedStep {
    * @throws CaptureRefusedException if this is not possible; nothing changes
    */
   CapturedProgram capture(CapturedScale scale) {
-    for (SlowPass pass : slow.get()) {
-      if (pass != null) {
-        throw new CaptureRefusedException(
-            "Lookahead brings its slow weights up after some steps and not after others, which a"
-                + " graph cannot: call step()");
-      }
-    }
     followRebinding();
-    return program.get().capture(scale);
+    return program.get().capture(scale, slow.get().plan(index()));
   }
 
   /** The step without a wait for whether it happens; null if there is none. */
@@ -310,23 +299,22 @@ final class PreparedStep {
         measured == null ? program.get().run(inputs) : program.get().run(inputs, measured);
     for (int i = 0; happened && i < active.size(); i++) {
       active.get(i).advance(values[i]);
-      SlowPass pass = slow.get()[i];
-      if (pass != null && !inputs.keepsParameters(i)) {
-        pass.run(active.get(i).steps());
-      }
+    }
+    if (happened) {
+      slow.get().run(inputs);
     }
     return happened;
   }
 
   /** Whether slow weights move the parameters of a group once more after some steps. */
   boolean hasSlowWeights(int group) {
-    return slow.get()[group] != null;
+    return active.get(group).rules().rule().slowWeights().isPresent();
   }
 
   /** Whether they do after its next step. */
   boolean isSlowPassNext(int group) {
-    SlowPass pass = slow.get()[group];
-    return pass != null && pass.isAfter(active.get(group).nextStep());
+    TrainedGroup next = active.get(group);
+    return SlowPasses.isAfter(next.rules(), next.nextStep());
   }
 
   /**
@@ -417,7 +405,7 @@ final class PreparedStep {
    */
   Runnable releaseWith(List<Memory> allocations, List<Runnable> others) {
     AtomicReference<StepProgram> held = program;
-    AtomicReference<SlowPass[]> passes = slow;
+    AtomicReference<SlowPasses> passes = slow;
     AtomicReference<CapturedProgram> without = ahead;
     return () -> {
       held.get().close();

@@ -41,7 +41,8 @@ final class StepSnapshot implements AutoCloseable {
   private final List<List<UpdateMeter.Measured>> copied = new ArrayList<>();
 
   /**
-   * The groups whose parameters slow weights moved after that pass, so that copies are compared.
+   * The groups whose parameters slow weights moved after that pass, so that copies are compared;
+   * until it is known whether they did, those whose parameters they may have moved.
    */
   private final BitSet compared = new BitSet();
 
@@ -59,6 +60,7 @@ final class StepSnapshot implements AutoCloseable {
 
   private CapturedProgram decided; // what had counted them
   private double[] rates; // of the last steps
+  private long[] earlier; // for each group, steps in which it took no part
 
   /**
    * Allocates room for the groups that a step updates.
@@ -213,7 +215,7 @@ final class StepSnapshot implements AutoCloseable {
   void beforeStep(PreparedStep step, boolean isAhead) {
     step.measureNext(tiles, isAhead);
     for (int i = 0; i < copied.size(); i++) {
-      compared.set(i, step.isSlowPassNext(i));
+      compared.set(i, isAhead ? step.hasSlowWeights(i) : step.isSlowPassNext(i));
     }
     forEachCompared(
         (parameter, copies) -> {
@@ -225,6 +227,11 @@ final class StepSnapshot implements AutoCloseable {
   /** Copies the values that later steps will overwrite. */
   void afterStep(PreparedStep step) {
     hasNorm = step.keepNorm(norm);
+    copyAfterStep();
+    mark.set();
+  }
+
+  private void copyAfterStep() {
     forEachCompared(
         (parameter, copies) -> {
           copy(parameter.values().slice(), copies.after(), parameter.length());
@@ -232,7 +239,6 @@ final class StepSnapshot implements AutoCloseable {
             copy(codes.state().slice(), codes.copy(), StateCodes.words(parameter.length()));
           }
         });
-    mark.set();
   }
 
   /** The same after a step of which the device alone knows whether it happened. */
@@ -242,6 +248,9 @@ final class StepSnapshot implements AutoCloseable {
     decided.keepCounts(counts);
     rates = rates == null ? own.ahead().newRates() : rates;
     own.ahead().copyRates(rates);
+    earlier = earlier == null ? new long[groups.size()] : earlier;
+    own.ahead().copyEarlier(earlier);
+    copyAfterStep();
     mark.set();
   }
 
@@ -255,6 +264,9 @@ final class StepSnapshot implements AutoCloseable {
     }
     CapturedCounts then = new CapturedCounts();
     decided.readCounts(bits, then);
+    for (int i = 0; i < copied.size(); i++) {
+      compared.set(i, SlowPasses.isAfter(groups.get(i), then.steps - earlier[i]));
+    }
     double rate = StepsAhead.rate(rates, then.steps);
     return new StepListeners.Known(call, !then.isLastSkipped, then.steps, rate, loss, then.skipped);
   }

@@ -15,6 +15,7 @@ final class StepsAhead {
   private final LearningRate learningRate;
   private final List<TrainedGroup> groups;
   private final StepInputs inputs;
+  private final StepInputs slowInputs; // of the pass behind the step
   private final StepValues[] values;
   private final long[] earlier; // steps of the optimizer in which a group took no part
   private final double[] rates; // of the last steps, by their numbers
@@ -31,6 +32,7 @@ final class StepsAhead {
     this.learningRate = learningRate;
     this.groups = step.active();
     this.inputs = step.newInputs();
+    this.slowInputs = step.newSlowInputs();
     this.values = step.newValues();
     this.earlier = new long[groups.size()];
     this.rates = new double[room + 1];
@@ -75,8 +77,9 @@ final class StepsAhead {
         System.arraycopy(before, 0, after, 0, after.length);
         group.rules().rule().advance(values[i], after);
       }
+      step.fillSlow(inputs, slowInputs);
       rates[place(number)] = rate;
-      program.write(number, inputs);
+      program.write(number, inputs, slowInputs);
       filled = number;
     }
   }
@@ -101,6 +104,14 @@ final class StepsAhead {
   /** Copies them, since later steps take their place. */
   void copyRates(double[] to) {
     System.arraycopy(rates, 0, to, 0, rates.length);
+  }
+
+  /**
+   * Copies for each group how many steps of the optimizer it took no part in, which changes with
+   * {@link #begin}.
+   */
+  void copyEarlier(long[] to) {
+    System.arraycopy(earlier, 0, to, 0, earlier.length);
   }
 
   /** The rate of a step that was a recent one when these were copied. */

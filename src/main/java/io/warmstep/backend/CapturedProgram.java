@@ -31,8 +31,10 @@ public interface CapturedProgram extends AutoCloseable {
    *
    * @param step its number, at most {@link #room} beyond those that happened
    * @param inputs the numbers; the gradient scale is the device's own
+   * @param passes those of the passes behind it, in which groups {@linkplain
+   *     StepInputs#keepsParameters keep their parameters} that have none after this step
    */
-  void write(long step, StepInputs inputs);
+  void write(long step, StepInputs inputs, StepInputs passes);
 
   /**
    * What gradients are multiplied by apart from the loss scale, from the next launch on; before
@@ -118,9 +120,10 @@ public interface CapturedProgram extends AutoCloseable {
    * Takes a plan that differs in nothing but where operands lie, for launches from now on.
    *
    * @param plan as this program was prepared for, with other slices
+   * @param passes likewise
    * @return false if the step must be prepared anew for that; then nothing changed
    */
-  boolean rebind(StepPlan plan);
+  boolean rebind(StepPlan plan, StepPlan passes);
 
   /**
    * Puts the step into the graph that the device's stream is capturing.

@@ -192,6 +192,16 @@ public record StepPlan(List<Group> groups, StepOptions options) {
       return (int) rule.stateSlots().stream().filter(StateSlot::isOneValue).count();
     }
 
+    /**
+     * Whether a rule is a pass of the optimizer's own, which has no gradients.
+     *
+     * @param rule the rule
+     * @return false for all that users choose
+     */
+    public static boolean isPass(UpdateRule rule) {
+      return rule.sums().isEmpty() && !rule.access().reads(1);
+    }
+
     private static void requireAtMost(UpdateRule rule, String what, int count, int most) {
       if (count > most) {
         throw Arguments.refusal(

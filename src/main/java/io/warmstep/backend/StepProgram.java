@@ -67,10 +67,11 @@ public interface StepProgram extends AutoCloseable {
    * Prepares the same step to be repeated by the device in a graph.
    *
    * @param scale what gradients are multiplied by first
+   * @param passes over parameters behind the step; of no groups if there are none
    * @return the step, to be closed before the memory that it uses; rebinding does not concern it
    * @throws CaptureRefusedException if this device or plan has no such steps; nothing has changed
    */
-  default CapturedProgram capture(CapturedScale scale) {
+  default CapturedProgram capture(CapturedScale scale, StepPlan passes) {
     throw new CaptureRefusedException(
         "steps are captured on CUDA devices alone: call step(), which gives the same bits");
   }
@@ -80,10 +81,11 @@ public interface StepProgram extends AutoCloseable {
    * not as a graph. The two are never run at the same time.
    *
    * @param scale what gradients are multiplied by first
+   * @param passes over parameters behind the step; of no groups if there are none
    * @return the step, to be closed before the memory that it uses; null if this device or plan has
    *     none
    */
-  default CapturedProgram ahead(CapturedScale scale) {
+  default CapturedProgram ahead(CapturedScale scale, StepPlan passes) {
     return null;
   }
 

@@ -71,7 +71,7 @@ final class CpuWorker {
 
   void update(CpuSpan span, long from, long to) {
     CpuMemory gradients = span.memories[1];
-    for (long at = from; at < to; ) {
+    for (long at = from; at < to && !span.group.isIdle; ) {
       long n = Math.min(to - at, span.contiguousFrom(at));
       if (span.factors != null) {
         n = Math.min(n, CpuStepProgram.COPY_BLOCK);

@@ -11,6 +11,7 @@ import io.warmstep.step.StepOptions;
 /** A group's rule and the numbers of the present step. */
 final class GroupStep {
   final UpdateRule rule;
+  private final boolean isPass;
   final float[] floatScalars;
   final double[] doubleScalars;
   final int sign;
@@ -42,6 +43,9 @@ final class GroupStep {
 
   boolean keepsParameters;
 
+  /** Whether nothing happens to it in this step: a pass that writes no parameters. */
+  boolean isIdle;
+
   /** What random numbers follow from. */
   final long seed;
 
@@ -52,6 +56,7 @@ final class GroupStep {
 
   GroupStep(StepPlan.Group group, StepOptions options) {
     this.rule = group.rule();
+    this.isPass = StepPlan.Group.isPass(rule);
     this.adaptiveClip = group.adaptiveClip();
     this.elements = group.elements();
     this.seed = options.seed();
@@ -84,6 +89,7 @@ final class GroupStep {
       doubleScalars[i] = scalars[i];
     }
     keepsParameters = inputs.keepsParameters(index);
+    isIdle = keepsParameters && isPass;
     step = inputs.step(index);
     averageWeight = (float) inputs.averageWeight(index);
     gradients.set(inputs.gradientNumbers(index), inputs.gradientScale(), clipping, sign);

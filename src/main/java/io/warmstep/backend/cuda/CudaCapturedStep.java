@@ -38,6 +38,7 @@ final class CudaCapturedStep implements CapturedProgram {
   private final Arena arena;
   private final CudaNorm norm; // or null
   private final CudaLaunches launches;
+  private final CudaLaunches passes; // behind them
   private final CapturedScale scale;
   private final CUfunction function;
   private final CUfunction rescale; // null with a graph
@@ -68,12 +69,14 @@ final class CudaCapturedStep implements CapturedProgram {
   /**
    * Prepares a step.
    *
+   * @param behind the passes that follow its update
    * @param hasGraph whether it is launched by one
    * @param others the plain step's launches, if they have a workspace that these may use
    */
   CudaCapturedStep(
       CudaDevice device,
       StepPlan plan,
+      StepPlan behind,
       CapturedScale scale,
       boolean hasGraph,
       List<CudaUpdate> others) {
@@ -86,10 +89,13 @@ final class CudaCapturedStep implements CapturedProgram {
     this.rescale = hasGraph ? null : device.kernels().get("captured_scale");
     this.state = arena.table(Layout.STATE_BYTES); // of no launch that is allowed
     this.result = arena.reserve(Layout.RESULT_BYTES);
-    this.table = new CapturedTable(arena, CudaLaunches.of(plan, null).keySet());
+    List<CudaLaunches.Launch> all = new ArrayList<>(CudaLaunches.of(plan, null).keySet());
+    all.addAll(CudaLaunches.of(behind, null).keySet());
+    this.table = new CapturedTable(arena, all);
     this.slotBytes = table.bytes();
     norm = plan.options().needsNorm() ? new CudaNorm(context, device.kernels(), arena, plan) : null;
     launches = new CudaLaunches(device, context, arena, plan, norm, others, table);
+    passes = new CudaLaunches(device, context, arena, behind, null, List.of(), table);
     running = launches.updates();
     try {
       arena.allocate();
@@ -124,6 +130,7 @@ final class CudaCapturedStep implements CapturedProgram {
       normResult = norm.result();
     }
     launches.setFixed(normResult);
+    passes.setFixed(normResult);
     long exchange = context.deviceAddress(pinned);
     arguments.putLong(Layout.CAPTURED_STATE, state.address());
     arguments.putLong(Layout.CAPTURED_EXCHANGE, exchange);
@@ -153,8 +160,13 @@ final class CudaCapturedStep implements CapturedProgram {
     if (decided != null) {
       context.record(decided);
     }
-    for (int i = 0; i < running.size(); i++) { // an iterator would allocate on every step
-      running.get(i).launch(1, 1);
+    launch(running);
+    launch(passes.updates());
+  }
+
+  private static void launch(List<CudaUpdate> updates) {
+    for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
+      updates.get(i).launch(1, 1);
     }
   }
 
@@ -190,9 +202,13 @@ final class CudaCapturedStep implements CapturedProgram {
   }
 
   @Override
-  public void write(long step, StepInputs inputs) {
+  public void write(long step, StepInputs inputs, StepInputs behind) {
     int slot = Layout.EXCHANGE_BYTES + (int) (step % SLOTS) * slotBytes;
-    List<CudaUpdate> updates = launches.updates();
+    write(launches.updates(), inputs, slot);
+    write(passes.updates(), behind, slot);
+  }
+
+  private void write(List<CudaUpdate> updates, StepInputs inputs, int slot) {
     for (int i = 0; i < updates.size(); i++) { // an iterator would allocate on every step
       updates.get(i).write(inputs, shared, slot);
     }
@@ -258,8 +274,8 @@ final class CudaCapturedStep implements CapturedProgram {
   }
 
   @Override
-  public boolean rebind(StepPlan plan) {
-    return launches.rebind(plan);
+  public boolean rebind(StepPlan plan, StepPlan behind) {
+    return launches.rebind(plan) && passes.rebind(behind);
   }
 
   @Override

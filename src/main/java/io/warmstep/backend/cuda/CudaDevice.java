@@ -210,8 +210,8 @@ final class CudaDevice implements BackendDevice {
     return program;
   }
 
-  /** A step of a plan, for graphs. */
-  CudaCapturedStep capture(StepPlan plan, CapturedScale scale) {
+  /** A step of a plan and the passes behind it, for graphs. */
+  CudaCapturedStep capture(StepPlan plan, StepPlan passes, CapturedScale scale) {
     if (plan.options().leafExchange() != null) {
       throw new CaptureRefusedException(
           "workers exchange the norm's leaves through the host, which no graph waits for: call"
@@ -219,12 +219,13 @@ final class CudaDevice implements BackendDevice {
     }
     context.requireGraphs();
     freeForgotten();
-    return ready(new CudaCapturedStep(this, plan, scale, true, List.of()));
+    return ready(new CudaCapturedStep(this, plan, passes, scale, true, List.of()));
   }
 
   /** A step of a plan, without a graph, to be run in place of some launches. */
-  CudaCapturedStep ahead(StepPlan plan, CapturedScale scale, List<CudaUpdate> others) {
-    return ready(new CudaCapturedStep(this, plan, scale, false, others));
+  CudaCapturedStep ahead(
+      StepPlan plan, StepPlan passes, CapturedScale scale, List<CudaUpdate> others) {
+    return ready(new CudaCapturedStep(this, plan, passes, scale, false, others));
   }
 
   private CudaCapturedStep ready(CudaCapturedStep step) {

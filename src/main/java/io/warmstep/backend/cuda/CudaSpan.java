@@ -71,8 +71,7 @@ final class CudaSpan {
    * rules, and rules that take no other way to store operands.
    */
   private static boolean hasEntry(UpdateRule rule, ElementType type) {
-    boolean isPass = rule.sums().isEmpty() && !rule.access().reads(1);
-    return type == type.arithmetic() || isPass || rule.isOfOneType();
+    return type == type.arithmetic() || StepPlan.Group.isPass(rule) || rule.isOfOneType();
   }
 
   /** Whether that entry is also the one that measures its update: see step.cu. */

@@ -115,15 +115,15 @@ final class CudaStepProgram implements StepProgram {
   }
 
   @Override
-  public CapturedProgram capture(CapturedScale scale) {
-    return device.capture(plan, scale);
+  public CapturedProgram capture(CapturedScale scale, StepPlan passes) {
+    return device.capture(plan, passes, scale);
   }
 
   @Override
-  public CapturedProgram ahead(CapturedScale scale) {
+  public CapturedProgram ahead(CapturedScale scale, StepPlan passes) {
     return norm == null || plan.options().leafExchange() != null
         ? null
-        : device.ahead(plan, scale, launches.updates());
+        : device.ahead(plan, passes, scale, launches.updates());
   }
 
   @Override

@@ -20,6 +20,7 @@ final class OpenClAheadStep implements CapturedProgram {
   private static final int HALF = AheadRing.PLACES / 2;
 
   private final OpenClStepProgram step;
+  private final OpenClStepProgram passes; // behind it
   private final AheadRing ring;
   private final CapturedCounts known = new CapturedCounts();
   private long allowed;
@@ -27,20 +28,23 @@ final class OpenClAheadStep implements CapturedProgram {
   private long written; // the last step with numbers
   private long put; // the last one whose numbers the device was given
 
-  private OpenClAheadStep(OpenClStepProgram step, AheadRing ring) {
+  private OpenClAheadStep(OpenClStepProgram step, OpenClStepProgram passes, AheadRing ring) {
     this.step = step;
+    this.passes = passes;
     this.ring = ring;
   }
 
   /**
    * Prepares such a step; null if the plan or the device has none.
    *
+   * @param behind the passes that follow its update
    * @param plain the same step, to be run in place of this
    */
   static OpenClAheadStep of(
       OpenClDevice device,
       Programs programs,
       StepPlan plan,
+      StepPlan behind,
       CapturedScale scale,
       OpenClStepProgram plain) {
     if (!plan.options().needsNorm()
@@ -51,11 +55,21 @@ final class OpenClAheadStep implements CapturedProgram {
     Programs built = programs.ahead();
     boolean isDouble = !plan.normOrder(ElementType.FLOAT64).isEmpty();
     AheadRing ring = new AheadRing(device.context(), built, scale, isDouble);
-    return new OpenClAheadStep(new OpenClStepProgram(device, built, plan, ring, plain), ring);
+    OpenClStepProgram step = new OpenClStepProgram(device, built, plan, ring, plain);
+    try {
+      return new OpenClAheadStep(step, step.followedBy(behind), ring);
+    } catch (RuntimeException | Error e) {
+      step.release();
+      throw e;
+    }
   }
 
   OpenClStepProgram step() {
     return step;
+  }
+
+  OpenClStepProgram passes() {
+    return passes;
   }
 
   @Override
@@ -75,8 +89,9 @@ final class OpenClAheadStep implements CapturedProgram {
   }
 
   @Override
-  public void write(long number, StepInputs inputs) {
+  public void write(long number, StepInputs inputs, StepInputs behind) {
     step.write(AheadRing.place(number), inputs);
+    passes.write(AheadRing.place(number), behind);
     written = number;
   }
 
@@ -169,15 +184,17 @@ final class OpenClAheadStep implements CapturedProgram {
   public void launch() {
     for (; put < written; put++) {
       step.put(AheadRing.place(put + 1));
+      passes.put(AheadRing.place(put + 1));
     }
     ring.rescale();
     step.launchAhead(launched + 1);
+    passes.launchBehind();
     launched++;
   }
 
   @Override
-  public boolean rebind(StepPlan plan) {
-    return step.rebind(plan);
+  public boolean rebind(StepPlan plan, StepPlan behind) {
+    return step.rebind(plan) && passes.rebind(behind);
   }
 
   @Override
@@ -192,6 +209,7 @@ final class OpenClAheadStep implements CapturedProgram {
 
   @Override
   public void close() {
+    passes.close();
     step.close();
   }
 }

@@ -200,10 +200,12 @@ final class OpenClDevice implements BackendDevice {
   }
 
   /** The same without a wait for its outcome; null if the plan or the device has none. */
-  OpenClAheadStep ahead(StepPlan plan, CapturedScale scale, OpenClStepProgram plain) {
-    OpenClAheadStep ahead = OpenClAheadStep.of(this, programs, plan, scale, plain);
+  OpenClAheadStep ahead(
+      StepPlan plan, StepPlan passes, CapturedScale scale, OpenClStepProgram plain) {
+    OpenClAheadStep ahead = OpenClAheadStep.of(this, programs, plan, passes, scale, plain);
     if (ahead != null) {
       prepared.add(ahead.step());
+      prepared.add(ahead.passes());
     }
     return ahead;
   }

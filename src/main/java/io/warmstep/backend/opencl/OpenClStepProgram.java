@@ -39,6 +39,7 @@ final class OpenClStepProgram implements StepProgram {
   private final List<OpenClGroupSums> groupSums = new ArrayList<>();
   private final List<Integer> sharedGroups;
   private final OpenClNorm norm;
+  private final boolean ownsNorm;
   private final AheadRing ring; // or null
   private final MatrixSpace matrixSpace;
   private final StepInputs unused = new StepInputs(); // with a ring, which has the step's
@@ -178,7 +179,7 @@ final class OpenClStepProgram implements StepProgram {
   private record NumbersKey(boolean isDouble, List<Integer> groups) {}
 
   OpenClStepProgram(OpenClDevice device, Programs programs, StepPlan plan) {
-    this(device, programs, plan, null, null);
+    this(device, programs, plan, null, null, null);
   }
 
   /**
@@ -192,6 +193,21 @@ final class OpenClStepProgram implements StepProgram {
       StepPlan plan,
       AheadRing ring,
       OpenClStepProgram plain) {
+    this(device, programs, plan, ring, plain, null);
+  }
+
+  /**
+   * Where another step comes before and decides about this one, too, its ring and norm stay its.
+   *
+   * @param before the other one, or null
+   */
+  private OpenClStepProgram(
+      OpenClDevice device,
+      Programs programs,
+      StepPlan plan,
+      AheadRing ring,
+      OpenClStepProgram plain,
+      OpenClStepProgram before) {
     this.device = device;
     this.ring = ring;
     this.matrixSpace =
@@ -201,14 +217,15 @@ final class OpenClStepProgram implements StepProgram {
     this.sharedGroups = plan.sharedGroups();
     this.bufferOptions = device.context().bufferOptions();
     try {
-      if (ring != null) {
+      if (ring != null && before == null) {
         resources.add(ring);
       }
       spans = Span.of(plan).stream().map(OpenClSpan::new).toList();
+      ownsNorm = before == null && plan.options().needsNorm();
       norm =
-          plan.options().needsNorm()
+          ownsNorm
               ? resources.add(new OpenClNorm(device.context(), programs, plan, ring))
-              : null;
+              : before == null ? null : before.norm;
       for (StepPlan.SameRule rule : plan.rules()) {
         addLaunches(programs, rule);
       }
@@ -434,7 +451,7 @@ final class OpenClStepProgram implements StepProgram {
         return false;
       }
     }
-    if (norm != null && !norm.canRebind(next)) {
+    if (ownsNorm && !norm.canRebind(next)) {
       return false;
     }
     for (int i = 0; i < measured.length; i++) {
@@ -443,7 +460,7 @@ final class OpenClStepProgram implements StepProgram {
         launches.get(i).rebind(measured[i], device.context(), plan, after);
       }
     }
-    if (norm != null) {
+    if (ownsNorm) {
       norm.rebind(next);
     }
     spans = after;
@@ -526,6 +543,13 @@ final class OpenClStepProgram implements StepProgram {
     launchBehindNorm(unused);
   }
 
+  /** The same of one that another step was {@linkplain #followedBy followed by}. */
+  void launchBehind() {
+    if (!launches.isEmpty()) {
+      launchBehindNorm(unused);
+    }
+  }
+
   private void launchBehindNorm(StepInputs inputs) {
     for (int i = 0; i < launches.size(); i++) {
       if (launches.get(i).sums != null) {
@@ -555,8 +579,13 @@ final class OpenClStepProgram implements StepProgram {
   }
 
   @Override
-  public CapturedProgram ahead(CapturedScale scale) {
-    return device.ahead(plan, scale, this);
+  public CapturedProgram ahead(CapturedScale scale, StepPlan passes) {
+    return device.ahead(plan, passes, scale, this);
+  }
+
+  /** Passes that take place where a step of the ring's does, from the same places. */
+  OpenClStepProgram followedBy(StepPlan passes) {
+    return new OpenClStepProgram(device, programs, passes, ring, this, this);
   }
 
   /** In the plan's order, and in no step that is skipped. */
@@ -608,8 +637,12 @@ final class OpenClStepProgram implements StepProgram {
   @Override
   public void close() {
     if (device.forget(this)) {
-      closeZeroing();
-      resources.close();
+      release();
     }
+  }
+
+  void release() {
+    closeZeroing();
+    resources.close();
   }
 }

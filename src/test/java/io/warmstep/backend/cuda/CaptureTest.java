@@ -244,7 +244,6 @@ class CaptureTest extends SimulatedTest {
         refusal(b -> b.rule(Adam.adam()).schedule("beta1", step -> 0.9), "beta1 follows"),
         refusal(b -> b.listener(report -> {}, 1), "without listener()"),
         refusal(b -> b.lanes(2), "mean of micro-batches"),
-        refusal(b -> b.rule(Lookahead.around(Sgd.sgd())), "Lookahead"),
         refusal(b -> b.lossScaler(LossScaler.dynamic(1024, 1.5, 0.5, 10)), "powers of two"),
         refusal(b -> b.lossScaler(LossScaler.dynamic(1024, 2, 0.3, 10)), "powers of two"),
         refusal(b -> b.lossScaler(LossScaler.dynamic(0.1, 2, 0.5, 10)), "does not stay a float32"));
@@ -461,6 +460,30 @@ class CaptureTest extends SimulatedTest {
     }
     CudaSim.freeMemory(handles[0]);
     CudaSim.freeMemory(handles[1]);
+  }
+
+  /** Without a norm, too: each second step ends at the mean of where the cycle began and ended. */
+  @Test
+  void slowWeightsFollowStepsInGraphs() throws IOException {
+    use(
+        builder -> builder.rule(Lookahead.around(Sgd.sgd()).k(2)).learningRate(1),
+        (optimizer, parameters) -> {
+          try (CapturedStep captured = optimizer.capture()) {
+            for (int step = 0; step < 5; step++) {
+              captured.step();
+            }
+          }
+          float[] expected = new float[VALUES.length];
+          for (int i = 0; i < expected.length; i++) {
+            float value = VALUES[i];
+            for (int step = 0; step < 4; step += 2) {
+              float fast = value - GRADIENTS[i] - GRADIENTS[i];
+              value = Math.fma(0.5f, value - fast, fast);
+            }
+            expected[i] = value - GRADIENTS[i];
+          }
+          assertArrayEquals(expected, parameters.get("p").values().toFloats());
+        });
   }
 
   /** Of tensors that lay one behind the other, one moves away, so that they are no run any more. */

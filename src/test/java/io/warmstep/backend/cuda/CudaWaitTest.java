@@ -19,6 +19,7 @@ import io.warmstep.StepReport;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Muon;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.UpdateRule;
@@ -309,6 +310,37 @@ class CudaWaitTest extends SimulatedTest {
       }
       assertEquals(happens ? 0 : 20, optimizer.skippedSteps());
       assertEquals(!happens, optimizer.isLastStepSkipped());
+    }
+  }
+
+  /** A launch more for all groups, due or not. */
+  @Test
+  void slowWeightsOfStepsThatCanBeSkippedWaitForNothing() {
+    try (Device device = Devices.require("cuda");
+        Parameters parameters =
+            Parameters.on(device).add("p", new float[] {1, 2}).add("q", new float[] {1}).build();
+        Optimizer optimizer =
+            Optimizer.of(parameters)
+                .rule(Lookahead.around(Sgd.sgd()).k(2).alpha(0.5))
+                .group(ParameterGroup.matching("q").rule(Lookahead.around(Sgd.sgd()).k(3)))
+                .learningRate(1)
+                .skipNonFinite(true)
+                .build();
+        Tensor finite = device.copyOf(new float[] {4, 8});
+        Tensor broken = device.copyOf(new float[] {4, Float.NaN})) {
+      optimizer.step();
+      optimizer.step(); // asks whether the first happened, which the slow weights start with
+      for (int step = 3; step <= 10; step++) {
+        parameters.get("p").gradients().copyFrom(step % 2 == 0 ? broken : finite);
+        long launches = CudaSim.launches();
+        long waits = CudaSim.waits();
+        optimizer.step();
+        assertEquals(4 + 1, CudaSim.launches() - launches);
+        assertEquals(0, CudaSim.waits() - waits);
+      }
+      assertEquals(6, optimizer.stepCount());
+      assertEquals(4, optimizer.skippedSteps());
+      assertArrayEquals(new float[] {1 - 8, 2 - 16}, parameters.get("p").values().toFloats());
     }
   }
 
