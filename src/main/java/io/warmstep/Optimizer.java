@@ -55,7 +55,7 @@ public final class Optimizer implements AutoCloseable {
   private boolean happened; // the last step that the host knew of at once
   private final Accumulation accumulation;
   private final Runnable addMicroBatch;
-  private final Runnable sumUp;
+  private final Runnable beforeStep;
   private final OptimizerState state;
   private final Evaluation evaluation;
   private Tensor[] borrowed;
@@ -91,7 +91,11 @@ public final class Optimizer implements AutoCloseable {
     scaling = new LossScaling(this, scaler);
     accumulation = new Accumulation(builder.lanes(), options.zeroGradients());
     addMicroBatch = accumulation::add;
-    sumUp = accumulation::sumUp;
+    beforeStep =
+        () -> {
+          accumulation.sumUp();
+          reporter.beforeStep(); // which copies the sum
+        };
     refuseCapture = () -> parameters.device().backend().refuseCapture();
     try {
       scaling.begin(state);
@@ -136,9 +140,8 @@ public final class Optimizer implements AutoCloseable {
    * The step itself waits for the norm if there is a custom or metric-driven schedule or a loss
    * scaler that {@link #capture} rejects, or if an OpenCL device does not compute in float64, in
    * which the loss scale is kept; where it then changes the loss scale, it sends the device the new
-   * one. For a step that is reported to a {@link
-   * OptimizerBuilder#listener}, the numbers are kept on the device, and a later call copies them to
-   * the host once they are ready.
+   * one. For a step that is reported to a {@link OptimizerBuilder#listener}, the numbers are kept
+   * on the device, and a later call copies them to the host once they are ready.
    *
    * @throws StepFailedException if the device failed in this or an earlier step
    * @throws IllegalStateException if the schedule gives a rate that is not finite or negative, or
@@ -190,8 +193,8 @@ public final class Optimizer implements AutoCloseable {
       step.set(next, rate, factor / scaling.scale());
       state.warnIfNotRestored(progress.steps());
       accumulation.prepareSum();
-      run(null, sumUp);
       reporter.begin(parameters.device().backend(), step, false);
+      run(null, beforeStep);
       run(null, nextStep);
       captures.otherStep();
       accumulation.clear();
@@ -217,7 +220,7 @@ public final class Optimizer implements AutoCloseable {
     CapturedStep own = captures.own(this, step, aheadScale);
     accumulation.prepareSum();
     reporter.begin(parameters.device().backend(), step, true);
-    boolean isTaken = own.stepAhead(factor, sumUp);
+    boolean isTaken = own.stepAhead(factor, beforeStep);
     if (isTaken) {
       accumulation.clear();
       reporter.endAhead(step, own);
@@ -282,8 +285,8 @@ public final class Optimizer implements AutoCloseable {
    *
    * <p>Schedules must come from {@link io.warmstep.schedule.Schedules} or be composed of these,
    * because numbers are computed before their steps: schedules that follow a metric and custom ones
-   * are rejected. So are listeners, micro-batches, and a loss scaler whose scale is not a float32 or
-   * whose growth and backoff factors are not powers of two.
+   * are rejected. So are listeners, micro-batches, and a loss scaler whose scale is not a float32
+   * or whose growth and backoff factors are not powers of two.
    *
    * @return a captured step, which closes with this optimizer
    * @throws CaptureRefusedException on devices other than CUDA's, with drivers older than CUDA

@@ -416,12 +416,12 @@ public final class OptimizerBuilder {
    * <p>Slow weights, such as {@code Lookahead}'s, move the parameters after that pass, once in so
    * many steps. Before these steps, or before every reported one where the device alone knows which
    * steps happen, the values are copied, and so are the gradients if the step sets them to zero;
-   * after those in which slow weights moved the host reads these, the new values, the gradients and the state that
-   * is stored as codes, in one pass of a single thread. A GPU copies the gradients in any case, and
-   * the new values and the codes as well, in the order of its work; the host reads the copies
-   * through the bus once they are there, while the device goes on. Memory for the copies is on the
-   * device and is reused by later reports; on a GPU it is twice as much if reports are outstanding
-   * and there is room.
+   * after those in which slow weights moved the host reads these, the new values, the gradients and
+   * the state that is stored as codes, in one pass of a single thread. A GPU copies the gradients
+   * in any case, and the new values and the codes as well, in the order of its work; the host reads
+   * the copies through the bus once they are there, while the device goes on. Memory for the copies
+   * is on the device and is reused by later reports; on a GPU it is twice as much if reports are
+   * outstanding and there is room.
    *
    * @param measureUpdates whether to do so; true unless called
    * @return this builder

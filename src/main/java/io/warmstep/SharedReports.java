@@ -97,7 +97,8 @@ final class SharedReports implements AutoCloseable {
       held.snapshot.set(snapshot);
       kept = wanted;
     }
-    snapshot.beforeStep(step, false);
+    snapshot.prepare(step, false);
+    snapshot.beforeStep();
   }
 
   /** After the step, before gradients are set to zero. */

@@ -16,6 +16,7 @@ import java.util.Map;
 final class SlowPasses implements AutoCloseable {
   private final List<RuleGroup> groups = new ArrayList<>();
   private final int[] ofStep; // for each of these its index among the step's
+  private final long[] periods;
   private final OptimizerState state;
   private final StepProgram program; // null if no group has slow weights
   private final StepInputs inputs;
@@ -40,6 +41,7 @@ final class SlowPasses implements AutoCloseable {
       }
     }
     ofStep = places.stream().mapToInt(Integer::intValue).toArray();
+    periods = groups.stream().mapToLong(group -> weights(group).period()).toArray();
     inputs = newInputs();
     program = groups.isEmpty() ? null : all.device().backend().prepare(plan(index));
   }
@@ -82,7 +84,7 @@ final class SlowPasses implements AutoCloseable {
   void fill(StepInputs step, StepInputs to) {
     for (int i = 0; i < ofStep.length; i++) {
       int group = ofStep[i];
-      boolean isDue = isAfter(groups.get(i), step.step(group)) && !step.keepsParameters(group);
+      boolean isDue = step.step(group) % periods[i] == 0 && !step.keepsParameters(group);
       to.keepParameters(i, !isDue);
     }
   }

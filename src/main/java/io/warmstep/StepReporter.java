@@ -53,7 +53,7 @@ final class StepReporter {
   }
 
   /**
-   * Before a step: copies the data that it overwrites if it is to be reported.
+   * Before a step: prepares to measure it if it is to be reported.
    *
    * @param isAhead whether the device decides if it happens, and nobody waits for that
    * @throws OutOfDeviceMemoryException if there is no room for that, and nothing to wait for
@@ -66,7 +66,14 @@ final class StepReporter {
         current = null;
         current = takeFree(device, step);
       }
-      current.beforeStep(step, isAhead);
+      current.prepare(step, isAhead);
+    }
+  }
+
+  /** Copies the data that the step overwrites, once its gradients are there. */
+  void beforeStep() {
+    if (current != null) {
+      current.beforeStep();
     }
   }
 

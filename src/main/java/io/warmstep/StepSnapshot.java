@@ -207,16 +207,20 @@ final class StepSnapshot implements AutoCloseable {
   }
 
   /**
-   * Has the step measure its update, and copies the other values that it will overwrite.
+   * Has the step measure its update.
    *
    * @param isAhead whether the device decides if it happens, and nobody waits for that
    * @throws OutOfDeviceMemoryException if the device has no room to measure; nothing changes
    */
-  void beforeStep(PreparedStep step, boolean isAhead) {
+  void prepare(PreparedStep step, boolean isAhead) {
     step.measureNext(tiles, isAhead);
     for (int i = 0; i < copied.size(); i++) {
       compared.set(i, isAhead ? step.hasSlowWeights(i) : step.isSlowPassNext(i));
     }
+  }
+
+  /** Copies the other values that the prepared step will overwrite. Repeating this is harmless. */
+  void beforeStep() {
     forEachCompared(
         (parameter, copies) -> {
           copy(parameter.values().slice(), copies.before(), parameter.length());

@@ -121,7 +121,7 @@ public interface CapturedProgram extends AutoCloseable {
    *
    * @param plan as this program was prepared for, with other slices
    * @param passes likewise
-   * @return false if the step must be prepared anew for that; then nothing changed
+   * @return false if the step must be prepared anew for that, before it is launched again
    */
   boolean rebind(StepPlan plan, StepPlan passes);
 

@@ -71,7 +71,8 @@ public final class StepInputs {
 
   /**
    * Whether a group's parameters keep their bits, as they do at a learning rate of 0, whatever the
-   * rule makes of the gradients. State moves all the same, but for that of a pass without gradients.
+   * rule makes of the gradients. State moves all the same, but for that of a pass without
+   * gradients.
    *
    * @param group its index in the plan
    * @return true if nothing is written to its parameters

@@ -36,7 +36,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Slow weights move after each k-th step of their group that happened, also where the device alone
  * knows which steps did: in random orders of steps that happen and that do not, at rates of 0 too,
- * of groups that are frozen and unfrozen, and of progress that is restored within a cycle.
+ * of micro-batches, of groups that are frozen and unfrozen, and of progress that is restored within
+ * a cycle.
  */
 class UnawaitedLookaheadTest {
   private static final String ALL = "io.warmstep.testkit.ContractBackend#all";
@@ -76,6 +77,7 @@ class UnawaitedLookaheadTest {
     private final SplittableRandom random;
     private final boolean isReported;
     private final boolean isCaptured;
+    private final boolean accumulates;
     private final Stream.Builder<double[]> results = Stream.builder();
     private final List<double[]> reports = new ArrayList<>(); // which a device may deliver later
     private CapturedStep captured;
@@ -84,6 +86,7 @@ class UnawaitedLookaheadTest {
       this.hasDoubles = hasDoubles;
       random = new SplittableRandom(seed);
       isReported = seed % 2 == 0;
+      accumulates = seed % 4 == 2;
       isCaptured = seed % 4 == 1; // where the device has such steps
     }
 
@@ -159,10 +162,16 @@ class UnawaitedLookaheadTest {
       BytesChannel file = new BytesChannel();
       optimizer.checkpoint().save(file);
       for (int step = 0; step < STEPS; step++) {
-        int kind = random.nextInt(4) == 0 ? 2 : random.nextInt(2); // not finite, or one of two
-        int next = 0;
-        for (Parameter parameter : parameters) { // a copy that waits for nothing
-          parameter.gradients().copyFrom(gradients.get(3 * next++ + kind));
+        int microBatches = accumulates ? random.nextInt(1, 4) : 0;
+        for (int i = 0; i < Math.max(1, microBatches); i++) {
+          int kind = random.nextInt(4) == 0 ? 2 : random.nextInt(2); // not finite, or one of two
+          int next = 0;
+          for (Parameter parameter : parameters) { // a copy that waits for nothing
+            parameter.gradients().copyFrom(gradients.get(3 * next++ + kind));
+          }
+          if (microBatches > 0) {
+            optimizer.accumulate();
+          }
         }
         step(optimizer);
         switch (random.nextInt(16)) {

@@ -131,14 +131,14 @@ final class EntryScenes {
       scenes.add(
           scene(
               (device, parameters) -> add(parameters, type, interleaved()),
-              builder -> twoLookaheads(builder, type, 2),
+              builder -> twoLookaheads(builder, type, 2, 3),
               elements,
               3));
     }
     // Steps that change nothing, and weights that nearly cancel each other.
     scenes.add(
         device -> {
-          Consumer<OptimizerBuilder> options = builder -> twoLookaheads(builder, type, 1);
+          Consumer<OptimizerBuilder> options = builder -> twoLookaheads(builder, type, 1, 1);
           try (Device cpu = Devices.cpu(1);
               Model ours = new Model(device, (d, b) -> add(b, type, interleaved()), options);
               Model theirs = new Model(cpu, (d, b) -> add(b, type, interleaved()), options)) {
@@ -156,6 +156,7 @@ final class EntryScenes {
             return ours.differencesFrom(theirs);
           }
         });
+    scenes.add(device -> skippedLookaheads(device, type));
     UpdateRule rule = Lookahead.around(Sgd.sgd()).k(2).alpha(0.7);
     for (int skew : new int[] {0, 1}) {
       scenes.add(borrowed(rule, type, 6001, skew));
@@ -163,12 +164,35 @@ final class EntryScenes {
     return scenes;
   }
 
-  private static void twoLookaheads(OptimizerBuilder builder, ElementType type, int k) {
+  /** Every third step does not happen, which the device alone knows. */
+  private static long skippedLookaheads(Device device, ElementType type) {
+    Consumer<OptimizerBuilder> options =
+        builder -> twoLookaheads(builder.skipNonFinite(true).zeroGradients(true), type, 2, 3);
+    try (Device cpu = Devices.cpu(1);
+        Model ours = new Model(device, (d, b) -> add(b, type, interleaved()), options);
+        Model theirs = new Model(cpu, (d, b) -> add(b, type, interleaved()), options)) {
+      for (int step = 1; step <= 9; step++) {
+        for (Model model : List.of(ours, theirs)) {
+          model.fill(Elements.ORDINARY, new SplittableRandom(step));
+          if (step % 3 == 0) {
+            model.gradients.get(step).slice(0, 1).copyFrom(new float[] {Float.NaN});
+          }
+          model.optimizer.step();
+        }
+      }
+      return ours.differencesFrom(theirs);
+    } finally {
+      freeMemory();
+    }
+  }
+
+  /** Two rules of groups in turn, whose slow weights move together or not. */
+  private static void twoLookaheads(OptimizerBuilder builder, ElementType type, int k, int other) {
     builder.rule(Lookahead.around(Sgd.sgd()).k(k).alpha(0.7)).learningRate(0.1);
     for (int i = 1; i < interleaved().length; i += 2) {
       builder.group(
           ParameterGroup.matching(type + "." + i)
-              .rule(Lookahead.around(Sgd.sgd()).k(k).alpha(0.6)));
+              .rule(Lookahead.around(Sgd.sgd()).k(other).alpha(0.6)));
     }
   }
 

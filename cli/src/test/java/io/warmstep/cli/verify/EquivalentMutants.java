@@ -172,27 +172,26 @@ final class EquivalentMutants {
                           .skip(mutant.line())
                           .noneMatch(line -> line.contains("bar.sync"))),
           new Kind(
-              "slow weights are the launch of one group, which has no table",
-              (mutant, text) ->
-                  mutant.entry().startsWith("lookahead_")
-                      && mutant.kind() == PtxMutants.Kind.OFFSET
-                      && isOfTable(mutant, text)),
-          new Kind(
-              "a pass beside the update is never skipped, and zeroes no gradients",
+              "a pass beside the update zeroes no gradients",
               (mutant, text) ->
                   mutant.entry().matches("(lookahead|interpolation)_\\w+")
                       && (isZeroing(mutant, text)
                           || isGradients(mutant)
-                          || isWhereSkipped(mutant, text))),
+                          || isWhereZeroed(mutant, text))),
+          new Kind(
+              "weights to evaluate with are never skipped",
+              (mutant, text) ->
+                  mutant.entry().startsWith("interpolation_") && isWhereSkipped(mutant, text)),
           new Kind(
               "a pass has its parameters in the place of gradients, too",
               (mutant, text) ->
                   mutant.entry().matches("(lookahead|interpolation)_\\w+") && isParameters(mutant)),
           new Kind(
-              "a pass beside the update has no options and its groups no flags",
+              "a pass beside the update has no options, and returns where its groups have flags",
               (mutant, text) ->
                   mutant.entry().matches("(lookahead|interpolation)_\\w+")
-                      && (isWhereFlagged(mutant, text) || isOptions(mutant))),
+                      && (isWhereFlagged(mutant, text)
+                          || (isOptions(mutant) && mutant.entry().startsWith("interpolation_")))),
           new Kind(
               "a product with a sign is exact",
               (mutant, text) ->
@@ -226,7 +225,6 @@ final class EquivalentMutants {
   private static final int OPTIONS_DOUBLE = offset("Group<double>, options");
   private static final int DECAY_FLOAT = offset("Group<float>, weight_decay");
   private static final int DECAY_DOUBLE = offset("Group<double>, weight_decay");
-  private static final int TABLE = offset("StepArguments<float>, table");
   private static final int STEP = offset("SumArguments<float>, step");
   private static final int PRESCALE_FLOAT = offset("StepArguments<float>, prescale");
   private static final int PRESCALE_DOUBLE = offset("StepArguments<double>, prescale");
@@ -419,27 +417,6 @@ final class EquivalentMutants {
   /** Whether a register has a group's factor of weight decay in the gradient. */
   private static boolean isDecay(String register, String entry, List<String> text) {
     return isOfGroup(register, DECAY_FLOAT, DECAY_DOUBLE, entry, text);
-  }
-
-  /** Whether a load is from the table of groups, to which the arguments have a pointer. */
-  private static boolean isOfTable(PtxMutants.Mutant mutant, List<String> text) {
-    Matcher load = Pattern.compile("\\s*ld\\.global\\..*\\[(%rd\\d+).*").matcher(mutant.before());
-    if (!load.matches()) {
-      return false;
-    }
-    Matcher row =
-        Pattern.compile("\\s*add\\.s64\\s+%rd\\d+, (%rd\\d+), %rd\\d+;")
-            .matcher(definition(load.group(1), text).orElse(""));
-    if (!row.matches()) {
-      return false;
-    }
-    Matcher table =
-        Pattern.compile("\\s*cvta\\.to\\.global\\.u64\\s+%rd\\d+, (%rd\\d+);")
-            .matcher(definition(row.group(1), text).orElse(""));
-    return table.matches()
-        && definition(table.group(1), text)
-            .filter(line -> line.contains("ld.param.u64") && isParameter(line, TABLE, text))
-            .isPresent();
   }
 
   /** Whether of a difference only the lowest bit is used. */
@@ -705,19 +682,37 @@ final class EquivalentMutants {
     return Pattern.compile(fma + "%\\w+, " + again + ";").matcher(after).find();
   }
 
-  /**
-   * Whether a mutant is where a step is skipped: from the test of the flags to the end of the loop.
-   */
+  /** Whether this is where a skipped step sets gradients to zero, or decides whether to. */
   private static boolean isWhereSkipped(PtxMutants.Mutant mutant, List<String> text) {
-    int to = 0;
-    while (!text.get(to).contains("bra.uni")) {
-      to++;
-    }
-    int from = to;
-    while (!text.get(from).contains("ld.param")) {
-      from--;
-    }
+    int end = endOfSkipped(text);
+    return isBetween(lastBefore(end, "ld.param", text), mutant, end);
+  }
+
+  /** Whether this is where it does so. */
+  private static boolean isWhereZeroed(PtxMutants.Mutant mutant, List<String> text) {
+    int loop = lastBefore(endOfSkipped(text), ".pragma", text);
+    int around = lastBefore(lastBefore(loop, " bra ", text), " bra ", text);
+    return isBetween(around + 1, mutant, endOfSkipped(text));
+  }
+
+  private static boolean isBetween(int from, PtxMutants.Mutant mutant, int to) {
     return mutant.line() - 1 >= from && mutant.line() - 1 <= to;
+  }
+
+  private static int lastBefore(int end, String part, List<String> text) {
+    int line = end - 1;
+    while (!text.get(line).contains(part)) {
+      line--;
+    }
+    return line;
+  }
+
+  private static int endOfSkipped(List<String> text) {
+    int end = 0;
+    while (!text.get(end).contains("bra.uni")) {
+      end++;
+    }
+    return end;
   }
 
   /** Whether a comparison of integers only chooses one of the two that it compares. */
