@@ -176,7 +176,10 @@ class UnawaitedLookaheadTest {
         step(optimizer);
         switch (random.nextInt(16)) {
           case 0 -> freeze(optimizer, random.nextBoolean() ? "b" : "h");
-          case 1 -> optimizer.checkpoint().save(file = new BytesChannel());
+          case 1 -> {
+            file = new BytesChannel();
+            optimizer.checkpoint().save(file);
+          }
           case 2 -> optimizer.checkpoint().restore(file.position(0));
           case 3 -> results.add(optimizer.state("a", "slow_params").toDoubles());
           case 4 -> addCounts(optimizer);
