@@ -63,7 +63,8 @@ final class DoubleTreeSum {
     if (isPlain()) {
       return;
     }
-    double largest = largest(x, from, n);
+    boolean isZero = sum == 0 && isZero(x, from, n);
+    double largest = isZero ? 0 : largest(x, from, n);
     if (largest == 0) {
       sum = 0.0;
       exponent = Double.MIN_EXPONENT;
@@ -85,6 +86,18 @@ final class DoubleTreeSum {
         : sum >= SMALLEST && sum <= LARGEST;
   }
 
+  /**
+   * Whether all of a leaf's elements are known to be 0. Adding magnitudes up vectorizes, and the
+   * search for the largest does not.
+   */
+  private boolean isZero(double[] x, int from, int n) {
+    if (n < LEAF || from + LEAF > squares.length) {
+      return false;
+    }
+    addQuarters(SumKind.MAGNITUDES, x, from); // no sum of magnitudes underflows
+    return fold(squares, from, LEAF / 4) == 0;
+  }
+
   private static double largest(double[] x, int from, int n) {
     double largest = 0.0;
     for (int i = from; i < from + n; i++) {
@@ -96,7 +109,7 @@ final class DoubleTreeSum {
   /** The sum of a leaf whose elements are multiplied by a scale. */
   private double plain(double[] x, int from, int n, double scale) {
     if (n == LEAF && scale == 1 && from + LEAF <= squares.length) {
-      addQuarters(x, from);
+      addQuarters(kind, x, from);
       return fold(squares, from, LEAF / 4);
     }
     System.arraycopy(x, from, copy, 0, n);
@@ -106,7 +119,7 @@ final class DoubleTreeSum {
     int width = paddedWidth(n);
     Arrays.fill(copy, n, width, 0.0);
     if (width == LEAF) {
-      addQuarters(copy, 0);
+      addQuarters(kind, copy, 0);
       return fold(squares, 0, LEAF / 4);
     }
     addSingly(copy, width);
@@ -118,9 +131,9 @@ final class DoubleTreeSum {
    * places at once: from memory that is faster than in one after the other. Only with the same
    * index for both arrays does it vectorize.
    */
-  private void addQuarters(double[] x, int from) {
+  private void addQuarters(SumKind of, double[] x, int from) {
     double[] s = squares;
-    switch (kind) {
+    switch (of) {
       case MAGNITUDES -> { // in two loops, since one does not vectorize
         for (int i = from; i < from + LEAF / 4; i++) {
           s[i] = Math.abs(x[i]) + Math.abs(x[i + LEAF / 2]);

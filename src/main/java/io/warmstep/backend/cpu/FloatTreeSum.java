@@ -63,7 +63,8 @@ final class FloatTreeSum {
     if (isPlain()) {
       return;
     }
-    float largest = largest(x, from, n);
+    boolean isZero = sum == 0 && isZero(x, from, n);
+    float largest = isZero ? 0 : largest(x, from, n);
     if (largest == 0) {
       sum = 0f;
       exponent = Float.MIN_EXPONENT;
@@ -84,6 +85,18 @@ final class FloatTreeSum {
         : sum >= SMALLEST && sum <= LARGEST;
   }
 
+  /**
+   * Whether all of a leaf's elements are known to be 0. Adding magnitudes up vectorizes, and the
+   * search for the largest does not.
+   */
+  private boolean isZero(float[] x, int from, int n) {
+    if (n < LEAF || from + LEAF > squares.length) {
+      return false;
+    }
+    addQuarters(SumKind.MAGNITUDES, x, from); // no sum of magnitudes underflows
+    return fold(squares, from, LEAF / 4) == 0;
+  }
+
   private static float largest(float[] x, int from, int n) {
     float largest = 0f;
     for (int i = from; i < from + n; i++) {
@@ -95,7 +108,7 @@ final class FloatTreeSum {
   /** The sum of a leaf whose elements are multiplied by a scale. */
   private float plain(float[] x, int from, int n, float scale) {
     if (n == LEAF && scale == 1 && from + LEAF <= squares.length) {
-      addQuarters(x, from);
+      addQuarters(kind, x, from);
       return fold(squares, from, LEAF / 4);
     }
     System.arraycopy(x, from, copy, 0, n);
@@ -105,7 +118,7 @@ final class FloatTreeSum {
     int width = paddedWidth(n);
     Arrays.fill(copy, n, width, 0f);
     if (width == LEAF) {
-      addQuarters(copy, 0);
+      addQuarters(kind, copy, 0);
       return fold(squares, 0, LEAF / 4);
     }
     addSingly(copy, width);
@@ -117,9 +130,9 @@ final class FloatTreeSum {
    * places at once: from memory that is faster than in one after the other. Only with the same
    * index for both arrays does it vectorize.
    */
-  private void addQuarters(float[] x, int from) {
+  private void addQuarters(SumKind of, float[] x, int from) {
     float[] s = squares;
-    switch (kind) {
+    switch (of) {
       case MAGNITUDES -> { // in two loops, since one does not vectorize
         for (int i = from; i < from + LEAF / 4; i++) {
           s[i] = Math.abs(x[i]) + Math.abs(x[i + LEAF / 2]);
