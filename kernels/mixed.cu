@@ -980,7 +980,7 @@ WS_DEVICE void mixed(const Arguments &arguments, bool is_first, float *rows) {
       SCALARS = WS_##RULE##_SCALARS,                                                    \
       MAX_SLOTS = WS_##RULE##_MAX_SLOTS,                                                \
       ROOM = MAX_SLOTS == 0 ? 1 : MAX_SLOTS,                                            \
-      /* With one more some would spill registers. */                                   \
+      /* At four some rules of three slots or more would spill registers. */            \
       HALF_BLOCKS = WS_##RULE##_BLOCKS == 0 || MAX_SLOTS < 3 ? 4 : 2                    \
     };                                                                                  \
     PHASES(rule, RULE)                                                                  \
