@@ -264,6 +264,9 @@ record BitCase(
     }
     UpdateRule slow = Lookahead.around(Momentum.heavyBall(0.9)).k(2);
     cases.add(new BitCase(slow, type, Elements.ORDINARY, Extra.NOTHING, ODD, STEPS, true));
+    for (Extra extra : List.of(Extra.SKIPPED, Extra.CAPTURED)) {
+      cases.add(new BitCase(slow, type, Elements.ORDINARY, extra, ODD, 9, false));
+    }
     UpdateRule swapped = ScheduleFreeSgd.scheduleFreeSgd();
     cases.add(new BitCase(swapped, type, Elements.ORDINARY, Extra.EVALUATED, ODD, STEPS, true));
     if (type != ElementType.FLOAT64) {
