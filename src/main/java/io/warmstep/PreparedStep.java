@@ -56,7 +56,10 @@ final class PreparedStep {
   private final Runnable settling;
 
   /** The pass behind the step, over the active groups that have slow weights. */
-  private final AtomicReference<SlowPasses> slow = new AtomicReference<>();
+  private SlowPasses slow;
+
+  /** What it runs, if there are any. */
+  private final AtomicReference<StepProgram> slowProgram = new AtomicReference<>();
 
   /** Nothing is done on the device yet. */
   PreparedStep(
@@ -115,16 +118,16 @@ final class PreparedStep {
         without = prepared.ahead(aheadScale, passes.plan(index));
       }
     } catch (RuntimeException | Error e) {
-      close(passes);
+      if (passes != null) {
+        close(passes.program());
+      }
       prepared.close();
       throw e;
     }
-    StepProgram former = program.getAndSet(prepared);
-    if (former != null) {
-      former.close();
-    }
+    close(program.getAndSet(prepared));
     close(ahead.getAndSet(without));
-    close(slow.getAndSet(passes));
+    close(slowProgram.getAndSet(passes.program()));
+    slow = passes;
     rebindings = bindings;
     parameters = all;
     groups = List.copyOf(next);
@@ -141,9 +144,9 @@ final class PreparedStep {
     }
   }
 
-  private static void close(SlowPasses passes) {
-    if (passes != null) {
-      passes.close();
+  private static void close(StepProgram program) {
+    if (program != null) {
+      program.close();
     }
   }
 
@@ -172,8 +175,8 @@ final class PreparedStep {
       CapturedProgram without = ahead.get();
       boolean follows =
           program.get().rebind(plan)
-              && slow.get().rebind(index)
-              && (without == null || without.rebind(plan, slow.get().plan(index)));
+              && slow.rebind(index)
+              && (without == null || without.rebind(plan, slow.plan(index)));
       if (!follows) {
         prepare(parameters, groups, keys);
       }
@@ -232,12 +235,12 @@ final class PreparedStep {
    * @param to receives them
    */
   void fillSlow(StepInputs of, StepInputs to) {
-    slow.get().fill(of, to);
+    slow.fill(of, to);
   }
 
   /** Room for the numbers of that pass. */
   StepInputs newSlowInputs() {
-    return slow.get().newInputs();
+    return slow.newInputs();
   }
 
   /** The groups that a step updates, in the order of the plan. */
@@ -268,7 +271,7 @@ final class PreparedStep {
    */
   CapturedProgram capture(CapturedScale scale) {
     followRebinding();
-    return program.get().capture(scale, slow.get().plan(index()));
+    return program.get().capture(scale, slow.plan(index()));
   }
 
   /** The step without a wait for whether it happens; null if there is none. */
@@ -301,7 +304,7 @@ final class PreparedStep {
       active.get(i).advance(values[i]);
     }
     if (happened) {
-      slow.get().run(inputs);
+      slow.run(inputs);
     }
     return happened;
   }
@@ -405,7 +408,7 @@ final class PreparedStep {
    */
   Runnable releaseWith(List<Memory> allocations, List<Runnable> others) {
     AtomicReference<StepProgram> held = program;
-    AtomicReference<SlowPasses> passes = slow;
+    AtomicReference<StepProgram> passes = slowProgram;
     AtomicReference<CapturedProgram> without = ahead;
     return () -> {
       held.get().close();

@@ -13,7 +13,7 @@ import java.util.Map;
  * Interpolates the parameters of groups with their slow weights, each every few of its steps. One
  * pass is over all such groups, and its inputs say which of them stay as they are.
  */
-final class SlowPasses implements AutoCloseable {
+final class SlowPasses {
   private final List<RuleGroup> groups = new ArrayList<>();
   private final int[] ofStep; // for each of these its index among the step's
   private final long[] periods;
@@ -101,10 +101,8 @@ final class SlowPasses implements AutoCloseable {
     }
   }
 
-  @Override
-  public void close() {
-    if (program != null) {
-      program.close();
-    }
+  /** What the device runs, which refers to no parameters; null if no group has slow weights. */
+  StepProgram program() {
+    return program;
   }
 }

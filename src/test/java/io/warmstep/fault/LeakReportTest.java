@@ -10,6 +10,7 @@ import io.warmstep.ElementType;
 import io.warmstep.Optimizer;
 import io.warmstep.Parameters;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.testkit.Garbage;
 import io.warmstep.testkit.LoggedWarnings;
 import java.util.HashSet;
@@ -60,7 +61,8 @@ class LeakReportTest {
   private static void leakAll() {
     Device device = Devices.cpu(1);
     Parameters parameters = Parameters.on(device).add("p", new float[3]).build();
-    Optimizer optimizer = Optimizer.of(parameters).rule(Adam.adam()).learningRate(0.1).build();
+    Optimizer optimizer =
+        Optimizer.of(parameters).rule(Lookahead.around(Adam.adam())).learningRate(0.1).build();
     optimizer.step();
     assertEquals(7, device.allocate(ElementType.FLOAT16, 7).length());
   }
