@@ -25,6 +25,12 @@ import java.util.Map;
  * State: {@code exp_avg}, {@code exp_avg_sq}, {@code exp_avg_diff}, {@code neg_pre_grad}.
  */
 public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
+  /**
+   * Elements that two loops pass over in turn, since one of both is too long to be vectorized. What
+   * the first leaves is still in the second-level cache then.
+   */
+  private static final int STRIP = 32 * 1024;
+
   private static final List<String> SCALARS =
       List.of(
           "stepSize",
@@ -219,30 +225,29 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
 
   @Override
   public void update(FloatBlock block) {
-    float[] p = block.parameters();
+    int end = block.end();
+    for (int from = block.start(), n; from < end; from += n) {
+      n = Math.min(end - from, STRIP);
+      moveState(block, from, from + n);
+      moveParameters(block, from, from + n);
+    }
+  }
+
+  private static void moveState(FloatBlock block, int from, int to) {
     float[] g = block.gradients();
     float[] m = block.state(0);
     float[] n = block.state(1);
     float[] c = block.state(2);
     float[] previous = block.state(3);
     float scale = block.gradientScale();
-    float stepSize = block.scalar(0);
-    float differenceSize = block.scalar(1);
-    float keep = block.scalar(2);
-    float shrink = block.scalar(3);
     float beta1 = block.scalar(4);
     float fresh1 = block.scalar(5);
     float beta2 = block.scalar(6);
     float fresh2 = block.scalar(7);
     float beta3 = block.scalar(8);
     float fresh3 = block.scalar(9);
-    float rootScale = block.scalar(10);
-    float eps = block.scalar(11);
     boolean starts = block.scalar(12) != 0;
-    int start = block.start();
-    int end = block.end();
-    // Two loops, since one of both is too long to be vectorized.
-    for (int i = start; i < end; i++) {
+    for (int i = from; i < to; i++) {
       float gi = scale * g[i];
       float difference = starts ? 0f : gi + previous[i];
       float ahead = Math.fma(beta2, difference, gi);
@@ -251,7 +256,20 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
       c[i] = Math.fma(beta2, c[i], fresh2 * difference);
       previous[i] = -gi;
     }
-    for (int i = start; i < end; i++) {
+  }
+
+  private static void moveParameters(FloatBlock block, int from, int to) {
+    float[] p = block.parameters();
+    float[] m = block.state(0);
+    float[] n = block.state(1);
+    float[] c = block.state(2);
+    float stepSize = block.scalar(0);
+    float differenceSize = block.scalar(1);
+    float keep = block.scalar(2);
+    float shrink = block.scalar(3);
+    float rootScale = block.scalar(10);
+    float eps = block.scalar(11);
+    for (int i = from; i < to; i++) {
       float step = Math.fma(stepSize, m[i], differenceSize * c[i]);
       float denominator = Math.fma((float) Math.sqrt(n[i]), rootScale, eps);
       p[i] = Math.fma(keep, p[i], -(step / denominator)) * shrink;
@@ -260,30 +278,29 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
 
   @Override
   public void update(DoubleBlock block) {
-    double[] p = block.parameters();
+    int end = block.end();
+    for (int from = block.start(), n; from < end; from += n) {
+      n = Math.min(end - from, STRIP);
+      moveState(block, from, from + n);
+      moveParameters(block, from, from + n);
+    }
+  }
+
+  private static void moveState(DoubleBlock block, int from, int to) {
     double[] g = block.gradients();
     double[] m = block.state(0);
     double[] n = block.state(1);
     double[] c = block.state(2);
     double[] previous = block.state(3);
     double scale = block.gradientScale();
-    double stepSize = block.scalar(0);
-    double differenceSize = block.scalar(1);
-    double keep = block.scalar(2);
-    double shrink = block.scalar(3);
     double beta1 = block.scalar(4);
     double fresh1 = block.scalar(5);
     double beta2 = block.scalar(6);
     double fresh2 = block.scalar(7);
     double beta3 = block.scalar(8);
     double fresh3 = block.scalar(9);
-    double rootScale = block.scalar(10);
-    double eps = block.scalar(11);
     boolean starts = block.scalar(12) != 0;
-    int start = block.start();
-    int end = block.end();
-    // Two loops, since one of both is too long to be vectorized.
-    for (int i = start; i < end; i++) {
+    for (int i = from; i < to; i++) {
       double gi = scale * g[i];
       double difference = starts ? 0.0 : gi + previous[i];
       double ahead = Math.fma(beta2, difference, gi);
@@ -292,7 +309,20 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
       c[i] = Math.fma(beta2, c[i], fresh2 * difference);
       previous[i] = -gi;
     }
-    for (int i = start; i < end; i++) {
+  }
+
+  private static void moveParameters(DoubleBlock block, int from, int to) {
+    double[] p = block.parameters();
+    double[] m = block.state(0);
+    double[] n = block.state(1);
+    double[] c = block.state(2);
+    double stepSize = block.scalar(0);
+    double differenceSize = block.scalar(1);
+    double keep = block.scalar(2);
+    double shrink = block.scalar(3);
+    double rootScale = block.scalar(10);
+    double eps = block.scalar(11);
+    for (int i = from; i < to; i++) {
       double step = Math.fma(stepSize, m[i], differenceSize * c[i]);
       double denominator = Math.fma(Math.sqrt(n[i]), rootScale, eps);
       p[i] = Math.fma(keep, p[i], -(step / denominator)) * shrink;

@@ -17,8 +17,7 @@ import java.util.Map;
 final class CpuSums {
   private static final int LEAF = StepPlan.LEAF;
 
-  /** A share of one block to copy. */
-  private static final int LEAVES_PER_CHUNK = CpuStepProgram.COPY_BLOCK / LEAF;
+  private static final int LEAVES_PER_CHUNK = 16;
 
   private final WorkerPool pool;
   private final Tensor[] tensors;

@@ -13,6 +13,13 @@ import io.warmstep.rule.TensorSums;
 final class FloatLeaves {
   private static final int LEAF = StepPlan.LEAF;
 
+  /**
+   * Elements that the phase works on at a time where they lie, before their terms are added up.
+   * Longer blocks begin more seldom, each of which takes the time that memory needs to answer, and
+   * shorter ones leave more in the second-level cache.
+   */
+  private static final int IN_PLACE_BLOCK = 8 * LEAF;
+
   private final CpuFloatBlock block = new CpuFloatBlock();
   private final float[][] copies; // of values, gradients and state
   private final float[][] state;
@@ -50,23 +57,28 @@ final class FloatLeaves {
    * Does a rule's first phase on some leaves and adds their terms up.
    *
    * @param at first element, a leaf's
-   * @param n how many, at most those of a block to copy
+   * @param n how many
    * @param sums receives each sum
    * @param exponents receives each sum's exponent
    * @param leaf the first leaf's index in both
    */
   void sum(CpuSpan span, long at, int n, float[][] sums, int[][] exponents, int leaf) {
     for (int done = 0; done < n; ) {
-      int left = n - done;
+      int left = Math.min(n - done, IN_PLACE_BLOCK);
       int count = (int) Math.min(left, span.contiguousFrom(at + done));
       if (count < left) {
         count -= count % LEAF;
+      }
+      int index = count > 0 ? indexInPlace(span, at + done, count) : -1;
+      if (index < 0) {
+        left = Math.min(left, CpuStepProgram.COPY_BLOCK);
+        count = Math.min(count, left);
       }
       boolean isInOneArray = count > 0;
       if (!isInOneArray) {
         count = Math.min(left, LEAF);
       }
-      int start = sumPart(span, at + done, count, isInOneArray);
+      int start = sumPart(span, at + done, count, isInOneArray, index);
       for (int i = 0; i < sums.length; i++) {
         FloatTreeSum tree = tree(span.group.sums, i);
         for (int from = 0; from < count; from += LEAF) {
@@ -80,19 +92,28 @@ final class FloatLeaves {
     }
   }
 
+  /** The index of some elements of one array where the phase may work in place, otherwise -1. */
+  private int indexInPlace(CpuSpan span, long at, int n) {
+    if (span.preparesGradients() || !span.isInPlace(at)) {
+      return -1;
+    }
+    int index = span.memories[0].indexAt(span.offsets[0] + at);
+    return index + n > terms[span.group.sums.kinds().size() - 1].length ? -1 : index;
+  }
+
   /**
    * Does the phase on some elements.
    *
+   * @param inPlace their index where they lie, or -1 to copy them
    * @return index of the first one's terms
    */
-  private int sumPart(CpuSpan span, long at, int n, boolean isInOneArray) {
+  private int sumPart(CpuSpan span, long at, int n, boolean isInOneArray, int inPlace) {
     GroupStep group = span.group;
     TensorSums rule = group.sums;
     Access access = rule.summing();
-    boolean isInPlace = isInOneArray && !span.preparesGradients() && span.isInPlace(at);
-    int index = isInPlace ? span.memories[0].indexAt(span.offsets[0] + at) : -1;
+    int index = inPlace;
     int copied = 0; // operands before this one are
-    if (index < 0 || index + n > terms[rule.kinds().size() - 1].length) {
+    if (index < 0) {
       index = isInOneArray ? span.stateIndex(at, n) : -1;
       copied = index < 0 ? span.memories.length : 2;
     }
