@@ -87,7 +87,7 @@ class MatrixPhaseTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource(ALL)
   void largeMatrices(ContractBackend backend) {
-    long[] shape = {251, 530};
+    long[] shape = {194, 1050};
     SplittableRandom random = new SplittableRandom(4);
     double[] values = Numbers.ordinary(random, ElementType.FLOAT32, length(shape));
     double[] gradients = Numbers.ordinary(random, ElementType.FLOAT32, length(shape));

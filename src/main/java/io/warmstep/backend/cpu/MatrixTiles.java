@@ -6,7 +6,7 @@ final class MatrixTiles {
   static final int ROWS = 192;
 
   /** Most columns of a tile: enough for the ends of the innermost loop to cost little. */
-  static final int COLUMNS = 512;
+  static final int COLUMNS = 1024;
 
   private static final int MIN_ROWS = 24;
 
