@@ -17,8 +17,6 @@ import java.util.Map;
 final class CpuSums {
   private static final int LEAF = StepPlan.LEAF;
 
-  private static final int LEAVES_PER_CHUNK = 16;
-
   private final WorkerPool pool;
   private final Tensor[] tensors;
   private final Whole[] wholes;
@@ -72,7 +70,8 @@ final class CpuSums {
     this.tensors =
         Arrays.stream(wholes).flatMap(whole -> tensors(whole).stream()).toArray(Tensor[]::new);
     this.index =
-        new LeafIndex(Arrays.stream(tensors).mapToLong(each -> each.span.length).toArray());
+        new LeafIndex(
+            Arrays.stream(tensors).mapToLong(each -> each.span.length).toArray(), pool.threads());
     int slots =
         Arrays.stream(tensors).mapToInt(each -> each.span.memories.length - 2).max().orElse(0);
     boolean hasDoubles = Arrays.stream(summed).anyMatch(span -> span.isDouble);
@@ -136,7 +135,7 @@ final class CpuSums {
         floats[0].begin(whole.spans[0]);
       }
     }
-    pool.run(job, (index.count() + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
+    pool.run(job, index.chunks());
     for (Whole whole : wholes) {
       formNumbers(whole);
     }
@@ -158,8 +157,8 @@ final class CpuSums {
   }
 
   private void sumChunk(int worker, int chunk) {
-    int end = Math.min(index.count(), (chunk + 1) * LEAVES_PER_CHUNK);
-    for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; ) {
+    int end = index.chunkEnd(chunk);
+    for (int leaf = index.chunkStart(chunk); leaf < end; ) {
       int number = index.tensorOf(leaf);
       Tensor tensor = tensors[number];
       CpuSpan span = tensor.span;

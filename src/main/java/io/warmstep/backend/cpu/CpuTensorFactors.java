@@ -11,7 +11,6 @@ import java.util.Arrays;
  */
 final class CpuTensorFactors {
   private static final int LEAF = StepPlan.LEAF;
-  private static final int LEAVES_PER_CHUNK = 8;
 
   private final WorkerPool pool;
   private final Tensor[] tensors;
@@ -39,7 +38,9 @@ final class CpuTensorFactors {
   private CpuTensorFactors(CpuSpan[] clipped, WorkerPool pool) {
     this.pool = pool;
     this.tensors = Arrays.stream(clipped).map(Tensor::new).toArray(Tensor[]::new);
-    this.index = new LeafIndex(Arrays.stream(clipped).mapToLong(span -> span.length).toArray());
+    this.index =
+        new LeafIndex(
+            Arrays.stream(clipped).mapToLong(span -> span.length).toArray(), pool.threads());
     this.sums = new LeafSum[pool.threads()];
     Arrays.setAll(sums, i -> new LeafSum(SumKind.SQUARES));
     prepare();
@@ -66,7 +67,7 @@ final class CpuTensorFactors {
 
   /** Sets the factors of all spans that have one, once the groups have the step's numbers. */
   void compute() {
-    pool.run(job, (index.count() + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK);
+    pool.run(job, index.chunks());
     for (Tensor tensor : tensors) {
       CpuSpan span = tensor.span;
       GroupStep group = span.group;
@@ -93,8 +94,8 @@ final class CpuTensorFactors {
   }
 
   private void sumChunk(int worker, int chunk) {
-    int end = Math.min(index.count(), (chunk + 1) * LEAVES_PER_CHUNK);
-    for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; leaf++) {
+    int end = index.chunkEnd(chunk);
+    for (int leaf = index.chunkStart(chunk); leaf < end; leaf++) {
       int tensor = index.tensorOf(leaf);
       for (int operand = 0; operand < 2; operand++) {
         sumLeaf(sums[worker], tensors[tensor], operand, leaf - index.first(tensor));

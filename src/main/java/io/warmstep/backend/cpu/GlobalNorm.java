@@ -15,7 +15,6 @@ import java.util.List;
  */
 final class GlobalNorm {
   private static final int LEAF = StepPlan.LEAF;
-  private static final int LEAVES_PER_CHUNK = 16;
 
   private final WorkerPool pool;
   private final Leaves floats;
@@ -39,10 +38,11 @@ final class GlobalNorm {
     final int[] exponents;
     private final boolean areDouble;
 
-    Leaves(List<StepPlan.Entry> entries, boolean areDouble) {
+    Leaves(List<StepPlan.Entry> entries, boolean areDouble, int threads) {
       this.entries = entries;
       this.areDouble = areDouble;
-      this.index = new LeafIndex(entries.stream().mapToLong(StepPlan.Entry::length).toArray());
+      this.index =
+          new LeafIndex(entries.stream().mapToLong(StepPlan.Entry::length).toArray(), threads);
       this.floatSums = new float[areDouble ? 0 : index.count()];
       this.doubleSums = new double[areDouble ? index.count() : 0];
       this.exponents = new int[index.count()];
@@ -52,14 +52,10 @@ final class GlobalNorm {
       entries.forEach(entry -> sum.prepare((CpuMemory) entry.gradients().memory()));
     }
 
-    int chunks() {
-      return (index.count() + LEAVES_PER_CHUNK - 1) / LEAVES_PER_CHUNK;
-    }
-
     /** Adds a chunk's leaves up. */
     void add(int chunk, LeafSum sum) {
-      int end = Math.min(index.count(), (chunk + 1) * LEAVES_PER_CHUNK);
-      for (int leaf = chunk * LEAVES_PER_CHUNK; leaf < end; leaf++) {
+      int end = index.chunkEnd(chunk);
+      for (int leaf = index.chunkStart(chunk); leaf < end; leaf++) {
         int tensor = index.tensorOf(leaf);
         StepPlan.Entry entry = entries.get(tensor);
         CpuMemory memory = (CpuMemory) entry.gradients().memory();
@@ -82,8 +78,8 @@ final class GlobalNorm {
   GlobalNorm(StepPlan plan, WorkerPool pool) {
     this.pool = pool;
     Norm norm = plan.options().norm();
-    floats = new Leaves(plan.normOrder(ElementType.FLOAT32), false);
-    doubles = new Leaves(plan.normOrder(ElementType.FLOAT64), true);
+    floats = new Leaves(plan.normOrder(ElementType.FLOAT32), false, pool.threads());
+    doubles = new Leaves(plan.normOrder(ElementType.FLOAT64), true, pool.threads());
     own =
         new LeafExchange.Leaves(
             floats.floatSums, floats.exponents, doubles.doubleSums, doubles.exponents);
@@ -114,9 +110,9 @@ final class GlobalNorm {
   }
 
   void compute(GradientScale scale) {
-    pool.run(floatJob, floats.chunks());
+    pool.run(floatJob, floats.index.chunks());
     if (doubles.index.count() > 0) {
-      pool.run(doubleJob, doubles.chunks());
+      pool.run(doubleJob, doubles.index.chunks());
     }
     joined.join(scale, exchange == null ? own : exchange.all());
   }

@@ -2,20 +2,35 @@ package io.warmstep.backend.cpu;
 
 import io.warmstep.backend.StepPlan;
 
-/** Tensors cut into leaves, which are numbered one tensor after the other. */
+/**
+ * Tensors cut into leaves, which are numbered one tensor after the other, and the leaves into
+ * chunks, which threads take in turn.
+ */
 final class LeafIndex {
+  /** Fewer are not worth handing to another thread. */
+  private static final int MIN_CHUNK = 4;
+
+  /** Each chunk begins with the time that memory needs to answer. */
+  private static final int MAX_CHUNK = 16;
+
+  private static final int CHUNKS_PER_THREAD = 4;
+
   private final int[] first; // of each tensor, and the count of all
+  private final int chunkLength;
 
   /**
    * Numbers leaves.
    *
    * @param lengths of the tensors, in elements
+   * @param threads that take chunks
    */
-  LeafIndex(long[] lengths) {
+  LeafIndex(long[] lengths, int threads) {
     first = new int[lengths.length + 1];
     for (int i = 0; i < lengths.length; i++) {
       first[i + 1] = Math.addExact(first[i], leaves(lengths[i]));
     }
+    int share = count() / (threads * CHUNKS_PER_THREAD) + 1;
+    chunkLength = Math.min(Math.max(share, MIN_CHUNK), MAX_CHUNK);
   }
 
   /** How many leaves a tensor has. */
@@ -26,6 +41,21 @@ final class LeafIndex {
   /** How many there are of all tensors. */
   int count() {
     return first[first.length - 1];
+  }
+
+  /** How many chunks there are. */
+  int chunks() {
+    return (count() + chunkLength - 1) / chunkLength;
+  }
+
+  /** Number of a chunk's first leaf. */
+  int chunkStart(int chunk) {
+    return chunk * chunkLength;
+  }
+
+  /** Number of the leaf behind a chunk's last. */
+  int chunkEnd(int chunk) {
+    return Math.min(count(), chunkStart(chunk) + chunkLength);
   }
 
   /** Number of a tensor's first leaf; of the one behind the last tensor, how many there are. */
