@@ -26,10 +26,10 @@ import java.util.Map;
  */
 public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   /**
-   * Elements that two loops pass over in turn, since one of both is too long to be vectorized. What
-   * the first leaves is still in the second-level cache then.
+   * Bytes of an operand that two loops pass over in turn, since a single loop doing both would be
+   * too long to be vectorized. The second then finds in the cache what the first wrote.
    */
-  private static final int STRIP = 32 * 1024;
+  private static final int STRIP = 128 * 1024;
 
   private static final List<String> SCALARS =
       List.of(
@@ -227,7 +227,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   public void update(FloatBlock block) {
     int end = block.end();
     for (int from = block.start(), n; from < end; from += n) {
-      n = Math.min(end - from, STRIP);
+      n = Math.min(end - from, STRIP / Float.BYTES);
       moveState(block, from, from + n);
       moveParameters(block, from, from + n);
     }
@@ -280,7 +280,7 @@ public final class Adan extends ConfiguredRule<Adan.Settings, Adan> {
   public void update(DoubleBlock block) {
     int end = block.end();
     for (int from = block.start(), n; from < end; from += n) {
-      n = Math.min(end - from, STRIP);
+      n = Math.min(end - from, STRIP / Double.BYTES);
       moveState(block, from, from + n);
       moveParameters(block, from, from + n);
     }

@@ -11,6 +11,7 @@ import io.warmstep.MasterWeights;
 import io.warmstep.Optimizer;
 import io.warmstep.OptimizerBuilder;
 import io.warmstep.Parameters;
+import io.warmstep.Rounding;
 import io.warmstep.StateType;
 import io.warmstep.rule.Adafactor;
 import io.warmstep.rule.Adam;
@@ -23,6 +24,7 @@ import io.warmstep.rule.Sgd;
 import io.warmstep.rule.StableAdamW;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.ContractBackend;
+import io.warmstep.testkit.ReferenceRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -51,14 +53,25 @@ class HugeTest {
     0, (1L << 31) - CHUNK / 2, (LENGTH - CHUNK / 2) / CODES * CODES
   };
 
+  private static final long SEED = 77;
+
   /** A rule, and the options that it needs to fit the memory. */
-  private record Case(UpdateRule rule, StateType state, MasterWeights masters, boolean isClipped) {
+  private record Case(
+      UpdateRule rule,
+      StateType state,
+      MasterWeights masters,
+      boolean isClipped,
+      Rounding rounding) {
     Case(UpdateRule rule) {
-      this(rule, StateType.FLOAT32, MasterWeights.NONE, false);
+      this(rule, StateType.FLOAT32);
     }
 
     Case(UpdateRule rule, StateType state) {
       this(rule, state, MasterWeights.NONE, false);
+    }
+
+    Case(UpdateRule rule, StateType state, MasterWeights masters, boolean isClipped) {
+      this(rule, state, masters, isClipped, Rounding.NEAREST);
     }
 
     Optimizer optimizer(Parameters parameters) {
@@ -71,6 +84,9 @@ class HugeTest {
       }
       if (isClipped) {
         builder.clipNorm(1);
+      }
+      if (rounding != Rounding.NEAREST) {
+        builder.rounding(rounding, SEED);
       }
       return builder.build();
     }
@@ -170,6 +186,32 @@ class HugeTest {
         optimizer.step();
         assertArrayEquals(parameters.get("p").values().toFloats(), found.get(chunk));
       }
+    }
+  }
+
+  static Stream<ContractBackend> backends() {
+    return ContractBackend.secondWays().stream();
+  }
+
+  /** Random numbers follow from an element's index, which is more than an int holds. */
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("backends")
+  void roundingAtRandomKnowsTheElement(ContractBackend backend) {
+    Case one =
+        new Case(Sgd.sgd(), StateType.FLOAT32, MasterWeights.NONE, false, Rounding.STOCHASTIC);
+    List<float[]> found = trained(backend.shared(), one);
+    for (int chunk = 0; chunk < FROM.length; chunk++) {
+      int n = length(FROM[chunk]);
+      float[] expected = numbers(chunk, n);
+      float[] gradients = numbers(10 + chunk, n);
+      for (int step = 1; step <= 2; step++) {
+        for (int i = 0; i < n; i++) {
+          float moved = Math.fma((float) -RATE, gradients[i], expected[i]);
+          int bits = ReferenceRandom.bits(SEED, step, 0, 0, FROM[chunk] + i);
+          expected[i] = (float) ReferenceRandom.round(moved, bits);
+        }
+      }
+      assertArrayEquals(expected, found.get(chunk), "from element " + FROM[chunk]);
     }
   }
 

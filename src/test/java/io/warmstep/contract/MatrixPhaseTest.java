@@ -83,7 +83,7 @@ class MatrixPhaseTest {
     }
   }
 
-  /** Panels and tiles of the largest sizes, whatever the number of threads. */
+  /** Several panels, and tiles of the largest sizes where one thread does them all. */
   @ParameterizedTest(name = "{0}")
   @MethodSource(ALL)
   void largeMatrices(ContractBackend backend) {

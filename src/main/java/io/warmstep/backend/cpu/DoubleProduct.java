@@ -10,8 +10,8 @@ import java.util.Arrays;
  * <p>A panel of the right matrix is packed so that its rows and those of the sums have the same
  * indices, for which the innermost loop vectorizes: three rows of the left matrix times three of
  * the panel, nine multiply-adds for six loads and three stores, whose nine factors fit the
- * registers. Six rows of sums stay in the first-level cache while the panel, which fits the second,
- * goes past them.
+ * registers. Six rows of sums stay in the caches nearest while the panel, which fits the
+ * second-level cache, goes past them.
  */
 final class DoubleProduct {
   private static final int ROWS = MatrixTiles.ROWS;
@@ -21,15 +21,17 @@ final class DoubleProduct {
 
   /**
    * Elements of a row of the panel or of the sums. With its header each takes whole cache lines, so
-   * that rows allocated one after the other lie alike in them: the innermost loop begins where its
-   * stores are aligned, and its loads are then too.
+   * that rows allocated one after the other have the same alignment: the innermost loop begins
+   * where its stores are aligned, and so are its loads, until a collector moves rows apart. It
+   * takes five lines more than a power of two, since loads wait for stores at the same place in a
+   * page.
    */
-  private static final int ROW = COLUMNS + 48 / Double.BYTES;
+  private static final int ROW = COLUMNS + 304 / Double.BYTES;
 
-  private final double[][] panel = new double[DEPTH][ROW];
+  private final double[][] panel;
 
-  /** Of as many rows as are needed, rounded up to a multiple of {@link #STEP}, as ROWS is. */
-  private final double[][] sums = new double[ROWS][ROW];
+  /** Of as many rows as a tile, rounded up to a multiple of {@link #STEP}, as ROWS is. */
+  private final double[][] sums;
 
   /** A row of another matrix, at the sums' indices. */
   private final double[] other = new double[COLUMNS];
@@ -39,6 +41,13 @@ final class DoubleProduct {
   private int tileColumn;
   private int columns;
   private boolean isHalf;
+
+  DoubleProduct() {
+    // At once, since what lies between two allocations shifts the second.
+    double[][] all = new double[DEPTH + ROWS][ROW];
+    panel = Arrays.copyOf(all, DEPTH);
+    sums = Arrays.copyOfRange(all, DEPTH, all.length);
+  }
 
   /**
    * Goes on to a tile.

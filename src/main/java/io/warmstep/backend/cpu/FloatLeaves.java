@@ -15,10 +15,10 @@ final class FloatLeaves {
 
   /**
    * Elements that the phase works on at a time where they lie, before their terms are added up.
-   * Longer blocks begin more seldom, each of which takes the time that memory needs to answer, and
-   * shorter ones leave more in the second-level cache.
+   * Each block starts with a wait for memory, so longer blocks wait less often, while shorter ones
+   * leave more in the second-level cache.
    */
-  private static final int IN_PLACE_BLOCK = 8 * LEAF;
+  private static final int IN_PLACE_BLOCK = 32 / Float.BYTES * LEAF;
 
   private final CpuFloatBlock block = new CpuFloatBlock();
   private final float[][] copies; // of values, gradients and state
@@ -94,7 +94,7 @@ final class FloatLeaves {
 
   /** The index of some elements of one array where the phase may work in place, otherwise -1. */
   private int indexInPlace(CpuSpan span, long at, int n) {
-    if (span.preparesGradients() || !span.isInPlace(at)) {
+    if (span.preparesGradients() || !span.isInPlace(at, n)) {
       return -1;
     }
     int index = span.memories[0].indexAt(span.offsets[0] + at);

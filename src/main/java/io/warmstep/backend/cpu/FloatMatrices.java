@@ -183,10 +183,19 @@ final class FloatMatrices {
     to[place + 7] = x7;
   }
 
+  /**
+   * A chunk's tile of a symmetric product. The pool begins with the last chunk, and the first tile
+   * has the longest rows: so none of these is left to the end, and the compiler's profile of the
+   * innermost loop is not of short rows, for which it would leave the loop scalar.
+   */
+  private int longestFirst(int chunk) {
+    return tiles.perMatrix() - 1 - chunk % tiles.perMatrix();
+  }
+
   /** A tile of X Xᵀ. */
   private void square(int worker, int chunk) {
     FloatProduct product = products[worker];
-    if (product.tile(tiles, chunk % tiles.perMatrix(), true)) {
+    if (product.tile(tiles, longestFirst(chunk), true)) {
       int matrix = chunk / tiles.perMatrix();
       int height = batch.matrix().height();
       int width = batch.matrix().width();
@@ -199,7 +208,7 @@ final class FloatMatrices {
   /** A tile of b A + c A A; A is its own transpose. */
   private void combine(int worker, int chunk) {
     FloatProduct product = products[worker];
-    if (product.tile(tiles, chunk % tiles.perMatrix(), true)) {
+    if (product.tile(tiles, longestFirst(chunk), true)) {
       NewtonSchulz phase = batch.matrix().phase();
       int height = batch.matrix().height();
       int at = chunk / tiles.perMatrix() * height * height;

@@ -7,10 +7,10 @@ import io.warmstep.backend.StepPlan;
  * chunks, which threads take in turn.
  */
 final class LeafIndex {
-  /** Fewer are not worth handing to another thread. */
+  /** Fewer are not worth handing to another thread. Chunks are a multiple of it. */
   private static final int MIN_CHUNK = 4;
 
-  /** Each chunk begins with the time that memory needs to answer. */
+  /** Each chunk starts with a wait for memory. */
   private static final int MAX_CHUNK = 16;
 
   private static final int CHUNKS_PER_THREAD = 4;
@@ -29,8 +29,9 @@ final class LeafIndex {
     for (int i = 0; i < lengths.length; i++) {
       first[i + 1] = Math.addExact(first[i], leaves(lengths[i]));
     }
-    int share = count() / (threads * CHUNKS_PER_THREAD) + 1;
-    chunkLength = Math.min(Math.max(share, MIN_CHUNK), MAX_CHUNK);
+    int share = threads == 1 ? MAX_CHUNK : count() / (threads * CHUNKS_PER_THREAD);
+    int whole = share / MIN_CHUNK * MIN_CHUNK;
+    chunkLength = Math.min(Math.max(whole, MIN_CHUNK), MAX_CHUNK);
   }
 
   /** How many leaves a tensor has. */

@@ -66,11 +66,13 @@ final class WorkerPool implements AutoCloseable {
     return threads;
   }
 
-  /** Runs all chunks and returns when they are done; throws what a chunk threw. */
+  /**
+   * Runs all chunks, from the last on, and returns when they are done; throws what a chunk threw.
+   */
   void run(Job job, int chunks) {
     int helpers = Math.min(workers.length, chunks - 1);
     if (helpers <= 0 || closed || !busy.compareAndSet(false, true)) {
-      for (int chunk = 0; chunk < chunks; chunk++) {
+      for (int chunk = chunks - 1; chunk >= 0; chunk--) {
         job.run(0, chunk);
       }
       return;
