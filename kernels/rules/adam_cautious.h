@@ -1,25 +1,27 @@
 /*
- * AdamW with caution (Liang et al. 2024): adam.h, but what is moved is
+ * AdamW and NAdamW with caution (Liang et al. 2024): adam.h and nadamw.h, but what is moved is
  *
- *   a = 1 where m * g > 0, else 0             (NaN if one of them is)
- *   p = keep * p - step_size * a * mask_scale * m / (sqrt(v) * root_scale + eps)
+ *   d = m, or beta1 * m + fresh1 * g if looks_ahead is not 0
+ *   a = 1 where d * g > 0, else 0             (NaN if one of them is)
+ *   p = keep * p - step_size * a * mask_scale * d / (sqrt(v) * root_scale + eps)
  *
  * with mask_scale = count / max(sum of a over the tensor, least_mean * count).
  *
  * State and options are those of adam.h. Sums over each tensor: 0 a. Numbers: 0 mask_scale. Scalars:
- * 0 step_size, 1 keep, 2 beta1, 3 fresh1, 4 beta2, 5 fresh2, 6 least_mean, 7 root_scale, 8 eps.
+ * 0 step_size, 1 keep, 2 beta1, 3 fresh1, 4 beta2, 5 fresh2, 6 least_mean, 7 looks_ahead, 8 root_scale,
+ * 9 eps.
  *
- * Operations of the terms: 1 fma, 1 mul.
+ * Operations of the terms: 2 fma, 1 mul.
  * Operations of the numbers: 1 mul, 1 div.
- * Operations with options 0: 4 fma, 6 mul, 1 div, 1 sqrt.
- * Operations with options 1: 4 fma, 6 mul, 1 div, 1 sqrt.
+ * Operations with options 0: 5 fma, 6 mul, 1 div, 1 sqrt.
+ * Operations with options 1: 5 fma, 6 mul, 1 div, 1 sqrt.
  */
 #ifndef WS_ADAM_CAUTIOUS_H
 #define WS_ADAM_CAUTIOUS_H
 #define WS_ADAM_CAUTIOUS_OPTIONS 2
 #define WS_ADAM_CAUTIOUS_SLOTS(options) (2 + ((options) & 1))
 #define WS_ADAM_CAUTIOUS_MAX_SLOTS 3
-#define WS_ADAM_CAUTIOUS_SCALARS 9
+#define WS_ADAM_CAUTIOUS_SCALARS 10
 #define WS_ADAM_CAUTIOUS_BLOCKS 2 /* see rules.h */
 #define WS_ADAM_CAUTIOUS_SUMS 1
 #define WS_ADAM_CAUTIOUS_KIND(sum) WS_SUM_MAGNITUDES
@@ -37,7 +39,8 @@ WS_INLINE void WS_NAME(adam_cautious_advance)(
 WS_INLINE void WS_NAME(adam_cautious_terms)(
     WS_REAL p, WS_REAL g, const WS_REAL *s, const WS_REAL *k, WS_REAL *x, int options) {
   WS_REAL m = WS_FMA(k[2], s[0], k[3] * g);
-  WS_REAL turned = WS_TURNED(m, g);
+  WS_REAL d = k[7] != 0 ? WS_FMA(k[2], m, k[3] * g) : m;
+  WS_REAL turned = WS_TURNED(d, g);
   x[0] = WS_IS_POSITIVE(turned);
 }
 
@@ -52,7 +55,8 @@ WS_INLINE WS_REAL WS_NAME(adam_cautious)(
     WS_REAL p, WS_REAL g, WS_REAL *s, const WS_REAL *k, int options) {
   WS_REAL m = WS_FMA(k[2], s[0], k[3] * g);
   WS_REAL v = WS_FMA(k[4], s[1], (k[5] * g) * g);
-  WS_REAL turned = WS_TURNED(m, g);
+  WS_REAL d = k[7] != 0 ? WS_FMA(k[2], m, k[3] * g) : m;
+  WS_REAL turned = WS_TURNED(d, g);
   WS_REAL a = WS_IS_POSITIVE(turned);
   s[0] = m;
   s[1] = v;
@@ -60,7 +64,7 @@ WS_INLINE WS_REAL WS_NAME(adam_cautious)(
     v = WS_MAX(s[2], v);
     s[2] = v;
   }
-  return WS_FMA(-k[0], ((a * k[9]) * m) / WS_FMA(WS_SQRT(v), k[7], k[8]), k[1] * p);
+  return WS_FMA(-k[0], ((a * k[10]) * d) / WS_FMA(WS_SQRT(v), k[8], k[9]), k[1] * p);
 }
 
 WS_SUMS_ENTRY(adam_cautious, ADAM_CAUTIOUS)

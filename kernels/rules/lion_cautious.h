@@ -7,8 +7,9 @@
  *
  * with mask_scale = count / max(sum of a over the tensor, least_mean * count).
  *
- * State, options and scalars are those of lion.h, and scalar 6 least_mean. Sums over each tensor: 0 a.
- * Numbers: 0 mask_scale. The first phase on CUDA is that of adam_cautious.h, which is the same.
+ * State, options and scalars are those of lion.h, and scalars 6 least_mean and 7 looks_ahead, which is 0.
+ * Sums over each tensor: 0 a. Numbers: 0 mask_scale. The first phase on CUDA is that of adam_cautious.h,
+ * which then is the same.
  *
  * Operations of the terms: 1 fma, 1 mul.
  * Operations of the numbers: 1 mul, 1 div.
@@ -19,7 +20,7 @@
 #define WS_LION_CAUTIOUS_OPTIONS 1
 #define WS_LION_CAUTIOUS_SLOTS(options) 1
 #define WS_LION_CAUTIOUS_MAX_SLOTS 1
-#define WS_LION_CAUTIOUS_SCALARS 7
+#define WS_LION_CAUTIOUS_SCALARS 8
 #define WS_LION_CAUTIOUS_BLOCKS 2 /* see rules.h */
 #define WS_LION_CAUTIOUS_SUMS 1
 #define WS_LION_CAUTIOUS_KIND(sum) WS_SUM_MAGNITUDES
@@ -54,7 +55,7 @@ WS_INLINE WS_REAL WS_NAME(lion_cautious)(
   WS_REAL turned = WS_TURNED(direction, g);
   WS_REAL a = WS_IS_POSITIVE(turned);
   s[0] = WS_FMA(k[4], s[0], k[5] * g);
-  return WS_FMA(-k[0], (a * k[7]) * WS_SIGN(direction), k[1] * p);
+  return WS_FMA(-k[0], (a * k[8]) * WS_SIGN(direction), k[1] * p);
 }
 
 WS_SHARED_SUMS_ENTRY(lion_cautious, LION_CAUTIOUS)

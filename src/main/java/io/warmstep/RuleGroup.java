@@ -42,7 +42,8 @@ record RuleGroup(
           "adaptiveClip of group " + pattern,
           adaptiveClip.clip(),
           "0 under rule "
-              + rule.kernel()
+              + rule.name()
+              + (rule.kernel().equals(rule.name()) ? "" : " with these options")
               + ", which adds up over its tensors before it updates them and takes gradients as they"
               + " are there",
           "give those parameters a group with adaptiveClip(0), or choose a rule of one phase such"

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lion;
 import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.NAdamW;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
@@ -55,6 +56,7 @@ class RuleOptionsTest {
           "muon",
           "prodigy",
           "adam_cautious",
+          "nadamw_cautious",
           "lion_cautious");
   private static final List<String> WITH_WEIGHTS_TO_EVALUATE =
       List.of("asgd", "schedulefreesgd", "schedulefreeadamw");
@@ -68,6 +70,7 @@ class RuleOptionsTest {
           "lion_cautious",
           "adamax",
           "nadamw",
+          "nadamw_cautious",
           "radam",
           "adabelief",
           "adan",
@@ -95,11 +98,12 @@ class RuleOptionsTest {
 
   private static Map<String, UpdateRule> rules() {
     Map<String, UpdateRule> rules = new LinkedHashMap<>();
-    Stream.concat(
-            Rules.all().stream(),
-            Stream.<UpdateRule>of(Adam.adamW().caution(true), Lion.lion().caution(true)))
+    Rules.all().stream()
         .map(RuleMatrix::withFewProducts)
-        .forEach(rule -> rules.put(rule.kernel(), rule));
+        .forEach(rule -> rules.put(rule.name(), rule));
+    Stream.<UpdateRule>of(
+            Adam.adamW().caution(true), NAdamW.nAdamW().caution(true), Lion.lion().caution(true))
+        .forEach(rule -> rules.put(rule.name() + "_cautious", rule));
     rules.put("adamw", Adam.adamW());
     // With its usual first distance it takes more than a few steps to move a bfloat16.
     rules.put("prodigy", Prodigy.prodigy().d0(0.01));
@@ -334,7 +338,7 @@ class RuleOptionsTest {
   private static boolean isSaid(String expected, UpdateRule rule, String message) {
     boolean isThere =
         message.contains(expected.replace("RULE", rule.name()))
-            || message.contains(expected.replace("RULE", rule.kernel()));
+            || message.contains(expected.replace("RULE", rule.name() + " with these options"));
     return isThere
         && message.toLowerCase(Locale.ROOT).contains(rule.name())
         && message.matches(".*: ([a-z]+ .+, or )?(leave|choose|use|schedule|give|store) .+");

@@ -29,9 +29,6 @@ import java.util.Optional;
  * <p>State: {@code exp_avg}, {@code exp_avg_sq}, and {@code max_exp_avg_sq} with AMSGrad.
  */
 public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
-  /** The kernels of the cautious form. */
-  static final String CAUTIOUS = "adam_cautious";
-
   private static final List<String> SCALARS =
       List.of(
           "stepSize",
@@ -42,18 +39,6 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
           "oneMinusBeta2",
           "rootScale",
           "eps");
-  private static final List<String> CAUTIOUS_SCALARS =
-      List.of(
-          "stepSize",
-          "parameterScale",
-          "beta1",
-          "oneMinusBeta1",
-          "beta2",
-          "oneMinusBeta2",
-          "leastMean",
-          "rootScale",
-          "eps");
-  private static final CautiousSums SUMS = new CautiousSums();
   private static final List<StateSlot> SLOTS =
       List.of(StateSlot.moment("exp_avg"), StateSlot.square("exp_avg_sq"));
   private static final List<StateSlot> AMSGRAD_SLOTS =
@@ -187,12 +172,12 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
 
   @Override
   public String kernel() {
-    return settings.caution ? CAUTIOUS : name();
+    return settings.caution ? CautiousAdam.KERNEL : name();
   }
 
   @Override
   public Optional<TensorSums> sums() {
-    return settings.caution ? Optional.of(SUMS) : Optional.empty();
+    return settings.caution ? Optional.of(CautiousAdam.SUMS) : Optional.empty();
   }
 
   @Override
@@ -222,7 +207,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
 
   @Override
   public List<String> scalarNames() {
-    return settings.caution ? CAUTIOUS_SCALARS : SCALARS;
+    return settings.caution ? CautiousAdam.SCALARS : SCALARS;
   }
 
   private double weightDecay(StepValues at) {
@@ -239,10 +224,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
     out[3] = 1.0 - beta1;
     out[4] = beta2;
     out[5] = 1.0 - beta2;
-    int rest = 6;
-    if (settings.caution) {
-      out[rest++] = CautiousSums.LEAST;
-    }
+    int rest = settings.caution ? CautiousAdam.mask(false, out) : 6;
     out[rest++] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
     out[rest] = settings.eps;
   }
@@ -250,7 +232,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   @Override
   public void update(FloatBlock block) {
     if (settings.caution) {
-      updateCautiously(block);
+      CautiousAdam.update(block, settings.amsgrad, false);
       return;
     }
     float[] p = block.parameters();
@@ -289,7 +271,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   @Override
   public void update(DoubleBlock block) {
     if (settings.caution) {
-      updateCautiously(block);
+      CautiousAdam.update(block, settings.amsgrad, false);
       return;
     }
     double[] p = block.parameters();
@@ -322,74 +304,6 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
       }
       double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
       p[i] = Math.fma(-stepSize, mi / denominator, keep * pi);
-    }
-  }
-
-  private void updateCautiously(FloatBlock block) {
-    float[] p = block.parameters();
-    float[] g = block.gradients();
-    float[] m = block.state(0);
-    float[] v = block.state(1);
-    boolean takesMaximum = settings.amsgrad;
-    float[] u = takesMaximum ? block.state(2) : v;
-    float scale = block.gradientScale();
-    float stepSize = block.scalar(0);
-    float keep = block.scalar(1);
-    float beta1 = block.scalar(2);
-    float fresh1 = block.scalar(3);
-    float beta2 = block.scalar(4);
-    float fresh2 = block.scalar(5);
-    float rootScale = block.scalar(7);
-    float eps = block.scalar(8);
-    float maskScale = block.number(0);
-    for (int i = block.start(), end = block.end(); i < end; i++) {
-      float pi = p[i];
-      float gi = scale * g[i];
-      float mi = Math.fma(beta1, m[i], fresh1 * gi);
-      float vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
-      m[i] = mi;
-      v[i] = vi;
-      if (takesMaximum) {
-        vi = Math.max(u[i], vi);
-        u[i] = vi;
-      }
-      float denominator = Math.fma((float) Math.sqrt(vi), rootScale, eps);
-      float moved = (Signs.agrees(mi, gi) * maskScale) * mi;
-      p[i] = Math.fma(-stepSize, moved / denominator, keep * pi);
-    }
-  }
-
-  private void updateCautiously(DoubleBlock block) {
-    double[] p = block.parameters();
-    double[] g = block.gradients();
-    double[] m = block.state(0);
-    double[] v = block.state(1);
-    boolean takesMaximum = settings.amsgrad;
-    double[] u = takesMaximum ? block.state(2) : v;
-    double scale = block.gradientScale();
-    double stepSize = block.scalar(0);
-    double keep = block.scalar(1);
-    double beta1 = block.scalar(2);
-    double fresh1 = block.scalar(3);
-    double beta2 = block.scalar(4);
-    double fresh2 = block.scalar(5);
-    double rootScale = block.scalar(7);
-    double eps = block.scalar(8);
-    double maskScale = block.number(0);
-    for (int i = block.start(), end = block.end(); i < end; i++) {
-      double pi = p[i];
-      double gi = scale * g[i];
-      double mi = Math.fma(beta1, m[i], fresh1 * gi);
-      double vi = Math.fma(beta2, v[i], (fresh2 * gi) * gi);
-      m[i] = mi;
-      v[i] = vi;
-      if (takesMaximum) {
-        vi = Math.max(u[i], vi);
-        u[i] = vi;
-      }
-      double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
-      double moved = (Signs.agrees(mi, gi) * maskScale) * mi;
-      p[i] = Math.fma(-stepSize, moved / denominator, keep * pi);
     }
   }
 }

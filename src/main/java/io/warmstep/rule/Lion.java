@@ -31,7 +31,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
   private static final List<String> SCALARS =
       List.of("learningRate", "parameterScale", "beta1", "oneMinusBeta1", "beta2", "oneMinusBeta2");
   private static final List<String> CAUTIOUS_SCALARS =
-      Stream.concat(SCALARS.stream(), Stream.of("leastMean")).toList();
+      Stream.concat(SCALARS.stream(), Stream.of("leastMean", "looksAhead")).toList();
   private static final CautiousSums SUMS = new CautiousSums();
   private static final List<StateSlot> SLOTS = List.of(StateSlot.moment("exp_avg"));
 
@@ -119,7 +119,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
 
   @Override
   public String sumsKernel() {
-    return settings.caution ? Adam.CAUTIOUS : kernel();
+    return settings.caution ? CautiousAdam.KERNEL : kernel();
   }
 
   @Override
@@ -164,6 +164,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     out[5] = 1.0 - beta2;
     if (settings.caution) {
       out[CautiousSums.LEAST_SCALAR] = CautiousSums.LEAST;
+      out[CautiousSums.LOOKS_AHEAD_SCALAR] = 0;
     }
   }
 

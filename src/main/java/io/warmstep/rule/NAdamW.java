@@ -3,6 +3,7 @@ package io.warmstep.rule;
 import io.warmstep.math.Powers;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * AdamW with a look ahead by Nesterov's momentum (Dozat 2016; in this form Choi et al. 2019, table
@@ -17,10 +18,11 @@ import java.util.Map;
  * p = p - lr / (1 - beta1^t) * n / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  * </pre>
  *
- * <p>Two options of timm's are left out: {@code caution}, for which {@link Adam#caution} and {@link
- * Lion#caution} are the forms with reference trajectories to check them by; and {@code
- * corrected_weight_decay}, which only changes the weight decay by the learning rate, as a schedule
- * of {@code weightDecay} does.
+ * <p>It can be cautious (Liang et al. 2024, arXiv 2411.16085), as in {@code timm}: in the last
+ * line, where n and g differ in sign, n is replaced by 0; elsewhere it is divided by the fraction
+ * of the tensor's elements that agree (at least 0.001). A NaN element then makes its whole tensor
+ * NaN. timm's {@code corrected_weight_decay} is no option here: it only changes the weight decay by
+ * the learning rate, as a schedule of {@code weightDecay} does.
  *
  * <p>State: {@code exp_avg}, {@code exp_avg_sq}.
  */
@@ -45,9 +47,16 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
    * @param beta2 decay of the second moment, in [0, 1)
    * @param eps added to the root after bias correction, at least 0
    * @param weightDecay decoupled weight decay, at least 0
+   * @param caution whether to update only elements whose gradient agrees in sign
    * @param maximize whether to ascend
    */
-  record Settings(double beta1, double beta2, double eps, double weightDecay, boolean maximize) {
+  record Settings(
+      double beta1,
+      double beta2,
+      double eps,
+      double weightDecay,
+      boolean caution,
+      boolean maximize) {
     Settings {
       Hyperparameters.requireDecayRate("nadamw", "beta1", beta1);
       Hyperparameters.requireDecayRate("nadamw", "beta2", beta2);
@@ -71,7 +80,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
    * @return the rule
    */
   public static NAdamW nAdamW() {
-    return new NAdamW(new Settings(0.9, 0.999, 1e-8, 0.01, false));
+    return new NAdamW(new Settings(0.9, 0.999, 1e-8, 0.01, false, false));
   }
 
   /**
@@ -101,6 +110,17 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   }
 
   /**
+   * Returns a copy with or without caution.
+   *
+   * @param caution whether to update only elements whose gradient agrees in sign with the look
+   *     ahead
+   * @return a copy
+   */
+  public NAdamW caution(boolean caution) {
+    return with("caution", caution);
+  }
+
+  /**
    * Returns a copy that ascends or descends.
    *
    * @param maximize whether to ascend
@@ -113,6 +133,16 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   @Override
   public String name() {
     return "nadamw";
+  }
+
+  @Override
+  public String kernel() {
+    return settings.caution ? CautiousAdam.KERNEL : name();
+  }
+
+  @Override
+  public Optional<TensorSums> sums() {
+    return settings.caution ? Optional.of(CautiousAdam.SUMS) : Optional.empty();
   }
 
   @Override
@@ -137,7 +167,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
 
   @Override
   public List<String> scalarNames() {
-    return SCALARS;
+    return settings.caution ? CautiousAdam.SCALARS : SCALARS;
   }
 
   @Override
@@ -150,12 +180,17 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
     out[3] = 1.0 - beta1;
     out[4] = beta2;
     out[5] = 1.0 - beta2;
-    out[6] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
-    out[7] = settings.eps;
+    int rest = settings.caution ? CautiousAdam.mask(true, out) : 6;
+    out[rest++] = 1.0 / Math.sqrt(1.0 - Powers.power(beta2, at.step()));
+    out[rest] = settings.eps;
   }
 
   @Override
   public void update(FloatBlock block) {
+    if (settings.caution) {
+      CautiousAdam.update(block, false, true);
+      return;
+    }
     float[] p = block.parameters();
     float[] g = block.gradients();
     float[] m = block.state(0);
@@ -184,6 +219,10 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
 
   @Override
   public void update(DoubleBlock block) {
+    if (settings.caution) {
+      CautiousAdam.update(block, false, true);
+      return;
+    }
     double[] p = block.parameters();
     double[] g = block.gradients();
     double[] m = block.state(0);

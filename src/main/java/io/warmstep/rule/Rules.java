@@ -31,10 +31,7 @@ public final class Rules {
               Adamax.adamax(),
               0.005,
               (decay, maximize) -> List.of(Adamax.adamax().weightDecay(decay).maximize(maximize))),
-          new Entry(
-              NAdamW.nAdamW(),
-              0.006,
-              (decay, maximize) -> List.of(NAdamW.nAdamW().weightDecay(decay).maximize(maximize))),
+          new Entry(NAdamW.nAdamW(), 0.006, Rules::nAdamW),
           new Entry(RAdam.rAdam(), 0.005, Rules::rAdam),
           new Entry(AdaBelief.adaBelief(), 0.003, Rules::adaBelief),
           new Entry(
@@ -212,6 +209,11 @@ public final class Rules {
   private static List<UpdateRule> adan(double decay, boolean maximize) {
     Adan adan = Adan.adan().weightDecay(decay).maximize(maximize);
     return List.of(adan, adan.noProx(true));
+  }
+
+  private static List<UpdateRule> nAdamW(double decay, boolean maximize) {
+    NAdamW nAdamW = NAdamW.nAdamW().weightDecay(decay).maximize(maximize);
+    return List.of(nAdamW, nAdamW.caution(true));
   }
 
   private static List<UpdateRule> lion(double decay, boolean maximize) {

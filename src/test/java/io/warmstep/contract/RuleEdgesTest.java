@@ -11,6 +11,7 @@ import io.warmstep.Parameters;
 import io.warmstep.Tensor;
 import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lion;
+import io.warmstep.rule.NAdamW;
 import io.warmstep.rule.Prodigy;
 import io.warmstep.rule.Rprop;
 import io.warmstep.rule.UpdateRule;
@@ -60,6 +61,8 @@ class RuleEdgesTest {
             backend ->
                 Stream.of(
                     Arguments.of(backend, Lion.lion().weightDecay(0), Lion.lion().caution(true)),
+                    Arguments.of(
+                        backend, NAdamW.nAdamW().weightDecay(0), NAdamW.nAdamW().caution(true)),
                     Arguments.of(
                         backend, Adam.adamW().weightDecay(0), Adam.adamW().caution(true))));
   }

@@ -18,8 +18,10 @@ import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Lars;
 import io.warmstep.rule.Lion;
 import io.warmstep.rule.Muon;
+import io.warmstep.rule.NAdamW;
 import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.Prodigy;
+import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Sgd;
 import io.warmstep.rule.StableAdamW;
 import io.warmstep.rule.UpdateRule;
@@ -114,11 +116,15 @@ class OptimizerArgumentsTest {
             Adafactor.adafactor(),
             Prodigy.prodigy(),
             Adam.adamW().caution(true),
-            Lion.lion().caution(true));
+            Lion.lion().caution(true),
+            NAdamW.nAdamW().caution(true));
     for (UpdateRule rule : rules) {
       String expected =
           "adaptiveClip of group *.bias is 0.01, must be 0 under rule "
-              + rule.kernel()
+              + rule.name()
+              + (Boolean.TRUE.equals(RuleSettings.values(rule).get("caution"))
+                  ? " with these options"
+                  : "")
               + ", which adds up over its tensors before it updates them and takes gradients as they"
               + " are there: give those parameters a group with adaptiveClip(0), or choose a rule of"
               + " one phase such as Adam.adamW()";

@@ -36,7 +36,7 @@ class ReferenceDefaultsTest {
       Map.of(
           "Lion", Set.of("correctedWeightDecay", "decoupledWeightDecay"),
           "Lamb", Set.of("caution", "decoupledDecay", "correctedWeightDecay"),
-          "NAdamW", Set.of("caution", "correctedWeightDecay"),
+          "NAdamW", Set.of("correctedWeightDecay"),
           "Adam", Set.of("correctedWeightDecay"),
           "AdaBelief", Set.of("degeneratedToSgd"),
           "Sgd", Set.of("momentum", "dampening", "nesterov"));

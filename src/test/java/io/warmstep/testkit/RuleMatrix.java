@@ -137,13 +137,13 @@ public final class RuleMatrix {
     return rule.clipNorm() == 0 ? rule : RuleSettings.with(rule, Map.of("maxGradNorm", 0.0));
   }
 
-  /** One rule of each entry of the kernels: every rule with each set of options that it has. */
+  /** Every rule with each kernel and set of options that it has. */
   public static List<UpdateRule> entries() {
     List<UpdateRule> entries = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     for (UpdateRule rule : all()) {
       boolean canDecay = RuleSettings.has(rule, "weightDecay");
-      if ((decays(rule) || !canDecay) && seen.add(rule.kernel() + rule.options())) {
+      if ((decays(rule) || !canDecay) && seen.add(rule.name() + rule.kernel() + rule.options())) {
         entries.add(rule);
       }
     }

@@ -45,7 +45,7 @@ class RuleMatrixTest {
 
   @Test
   void everyFormOfAKernelIsTaken() {
-    Function<UpdateRule, String> entry = rule -> rule.kernel() + rule.options();
+    Function<UpdateRule, String> entry = rule -> rule.name() + rule.kernel() + rule.options();
     assertEquals(each(RuleMatrix.combinations(), entry), each(RuleMatrix.all(), entry));
     Set<String> names = each(RuleMatrix.all(), UpdateRule::name);
     names.addAll(each(RuleMatrix.ofGroups(), UpdateRule::name));

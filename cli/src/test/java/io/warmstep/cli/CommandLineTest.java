@@ -73,7 +73,7 @@ class CommandLineTest {
         "bench --rule novograd --adaptive-clip 0.1 | --adaptive-clip is not for rule novograd",
         "bench --full-step --adaptive-clip 0.1     | --adaptive-clip is for a step without --full-step",
         "train --caution                           | --caution is true, must be false with weight decay",
-        "train --rule sgd --caution                | --caution is not for rule sgd, but for lion, adamw",
+        "train --rule sgd --caution                | --caution is not for rule sgd, but for lion, nadamw, adamw",
         "bench --rule lamb --caution               | --caution is not for rule lamb",
         "train --caution --adaptive-clip 0.1 --rule lion | --adaptive-clip is not for rule lion",
         "train --lookahead 5                       | --lookahead is '5', must be none, or a number of",

@@ -358,6 +358,7 @@ class VerifyCommandTest {
         "Lion | {'betas': 0.5} | {} | [0.5, -2.5] | rule lion has no betas (0.5)",
         "CautiousLion | {'caution': false} | {} | [0.5, -2.5] | 1 passed",
         "CautiousLion | {} | {'caution': false} | [0.5, -2.5] | 1 passed",
+        "CautiousNAdamW | {'betas': [0, 0.5], 'weight_decay': 0, 'eps': 1e-30} | {} | [0.5, -2.5] | 1 passed",
         "CautiousAdan | {} | {} | [0.5, -2.5] | skipped: rule adan has no caution (true)",
         "Adan | {'caution': false, 'maximize': false, 'eps': 1e-30} | {} | [0.5, -2.5] | 1 passed",
         "Muon | {'adjust_lr_fn': 'x'} | {} | [0, 0] | adjust_lr_fn is x, must be original or",
