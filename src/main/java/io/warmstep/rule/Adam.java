@@ -232,7 +232,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   @Override
   public void update(FloatBlock block) {
     if (settings.caution) {
-      CautiousAdam.update(block, settings.amsgrad, false);
+      updateCautiously(block);
       return;
     }
     float[] p = block.parameters();
@@ -271,7 +271,7 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
   @Override
   public void update(DoubleBlock block) {
     if (settings.caution) {
-      CautiousAdam.update(block, settings.amsgrad, false);
+      updateCautiously(block);
       return;
     }
     double[] p = block.parameters();
@@ -304,6 +304,22 @@ public final class Adam extends ConfiguredRule<Adam.Settings, Adam> {
       }
       double denominator = Math.fma(Math.sqrt(vi), rootScale, eps);
       p[i] = Math.fma(-stepSize, mi / denominator, keep * pi);
+    }
+  }
+
+  private void updateCautiously(FloatBlock block) {
+    if (settings.amsgrad) {
+      CautiousAdam.updateByMaximum(block);
+    } else {
+      CautiousAdam.update(block, false);
+    }
+  }
+
+  private void updateCautiously(DoubleBlock block) {
+    if (settings.amsgrad) {
+      CautiousAdam.updateByMaximum(block);
+    } else {
+      CautiousAdam.update(block, false);
     }
   }
 }

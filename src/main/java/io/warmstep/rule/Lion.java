@@ -185,12 +185,10 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     float beta2 = block.scalar(4);
     float fresh2 = block.scalar(5);
     for (int i = block.start(), end = block.end(); i < end; i++) {
-      float pi = p[i];
       float gi = scale * g[i];
-      float mi = m[i];
-      float direction = Signs.sign(Math.fma(beta1, mi, fresh1 * gi));
-      m[i] = Math.fma(beta2, mi, fresh2 * gi);
-      p[i] = Math.fma(-lr, direction, keep * pi);
+      float direction = Signs.sign(Math.fma(beta1, m[i], fresh1 * gi));
+      p[i] = Math.fma(-lr, direction, keep * p[i]);
+      m[i] = Math.fma(beta2, m[i], fresh2 * gi);
     }
   }
 
@@ -211,12 +209,10 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     double beta2 = block.scalar(4);
     double fresh2 = block.scalar(5);
     for (int i = block.start(), end = block.end(); i < end; i++) {
-      double pi = p[i];
       double gi = scale * g[i];
-      double mi = m[i];
-      double direction = Signs.sign(Math.fma(beta1, mi, fresh1 * gi));
-      m[i] = Math.fma(beta2, mi, fresh2 * gi);
-      p[i] = Math.fma(-lr, direction, keep * pi);
+      double direction = Signs.sign(Math.fma(beta1, m[i], fresh1 * gi));
+      p[i] = Math.fma(-lr, direction, keep * p[i]);
+      m[i] = Math.fma(beta2, m[i], fresh2 * gi);
     }
   }
 
@@ -233,13 +229,11 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     float fresh2 = block.scalar(5);
     float maskScale = block.number(0);
     for (int i = block.start(), end = block.end(); i < end; i++) {
-      float pi = p[i];
       float gi = scale * g[i];
-      float mi = m[i];
-      float direction = Math.fma(beta1, mi, fresh1 * gi);
-      float moved = (Signs.agrees(direction, gi) * maskScale) * Signs.sign(direction);
-      m[i] = Math.fma(beta2, mi, fresh2 * gi);
-      p[i] = Math.fma(-lr, moved, keep * pi);
+      float direction = Signs.sign(Math.fma(beta1, m[i], fresh1 * gi));
+      float moved = (Signs.agree(direction, gi) * maskScale) * direction;
+      p[i] = Math.fma(-lr, moved, keep * p[i]);
+      m[i] = Math.fma(beta2, m[i], fresh2 * gi);
     }
   }
 
@@ -256,13 +250,11 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     double fresh2 = block.scalar(5);
     double maskScale = block.number(0);
     for (int i = block.start(), end = block.end(); i < end; i++) {
-      double pi = p[i];
       double gi = scale * g[i];
-      double mi = m[i];
-      double direction = Math.fma(beta1, mi, fresh1 * gi);
-      double moved = (Signs.agrees(direction, gi) * maskScale) * Signs.sign(direction);
-      m[i] = Math.fma(beta2, mi, fresh2 * gi);
-      p[i] = Math.fma(-lr, moved, keep * pi);
+      double direction = Signs.sign(Math.fma(beta1, m[i], fresh1 * gi));
+      double moved = (Signs.agree(direction, gi) * maskScale) * direction;
+      p[i] = Math.fma(-lr, moved, keep * p[i]);
+      m[i] = Math.fma(beta2, m[i], fresh2 * gi);
     }
   }
 }

@@ -188,7 +188,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   @Override
   public void update(FloatBlock block) {
     if (settings.caution) {
-      CautiousAdam.update(block, false, true);
+      CautiousAdam.update(block, true);
       return;
     }
     float[] p = block.parameters();
@@ -220,7 +220,7 @@ public final class NAdamW extends ConfiguredRule<NAdamW.Settings, NAdamW> {
   @Override
   public void update(DoubleBlock block) {
     if (settings.caution) {
-      CautiousAdam.update(block, false, true);
+      CautiousAdam.update(block, true);
       return;
     }
     double[] p = block.parameters();

@@ -174,7 +174,26 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
 
   @Override
   public void update(FloatBlock block) {
-    float[] p = block.parameters();
+    takeSigns(block);
+    takeSizes(block);
+    move(block);
+  }
+
+  // The compiler does not vectorize a single loop that does all of it, nor, with a profile of the
+  // others, each of three in one method.
+
+  /** Until the gradient is stored, its slot holds the sign. */
+  private static void takeSigns(FloatBlock block) {
+    float[] g = block.gradients();
+    float[] previous = block.state(0);
+    float scale = block.gradientScale();
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      previous[i] = Signs.sign((scale * g[i]) * previous[i]);
+    }
+  }
+
+  /** Stores gradients and sizes. */
+  private static void takeSizes(FloatBlock block) {
     float[] g = block.gradients();
     float[] previous = block.state(0);
     float[] sizes = block.state(1);
@@ -185,14 +204,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     float grow = block.scalar(3);
     float least = block.scalar(4);
     float greatest = block.scalar(5);
-    int start = block.start();
-    int end = block.end();
-    // Three loops, since the compiler does not vectorize a single loop that does all of it. Until
-    // the gradient is stored, its slot holds the sign.
-    for (int i = start; i < end; i++) {
-      previous[i] = Signs.sign((scale * g[i]) * previous[i]);
-    }
-    for (int i = start; i < end; i++) {
+    for (int i = block.start(), end = block.end(); i < end; i++) {
       float sign = previous[i];
       float any = Math.abs(sign);
       float turns = any - sign; // 2 where the gradient flips
@@ -202,14 +214,34 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
       float factor = (any + sign) * 0.5f * grow + turns * 0.5f * shrink + (1f - any);
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
     }
-    for (int i = start; i < end; i++) {
+  }
+
+  private static void move(FloatBlock block) {
+    float[] p = block.parameters();
+    float[] previous = block.state(0);
+    float[] sizes = block.state(1);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
       p[i] = Math.fma(-Signs.sign(previous[i]), sizes[i], p[i]);
     }
   }
 
   @Override
   public void update(DoubleBlock block) {
-    double[] p = block.parameters();
+    takeSigns(block);
+    takeSizes(block);
+    move(block);
+  }
+
+  private static void takeSigns(DoubleBlock block) {
+    double[] g = block.gradients();
+    double[] previous = block.state(0);
+    double scale = block.gradientScale();
+    for (int i = block.start(), end = block.end(); i < end; i++) {
+      previous[i] = Signs.sign((scale * g[i]) * previous[i]);
+    }
+  }
+
+  private static void takeSizes(DoubleBlock block) {
     double[] g = block.gradients();
     double[] previous = block.state(0);
     double[] sizes = block.state(1);
@@ -220,14 +252,7 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
     double grow = block.scalar(3);
     double least = block.scalar(4);
     double greatest = block.scalar(5);
-    int start = block.start();
-    int end = block.end();
-    // Three loops, since the compiler does not vectorize a single loop that does all of it. Until
-    // the gradient is stored, its slot holds the sign.
-    for (int i = start; i < end; i++) {
-      previous[i] = Signs.sign((scale * g[i]) * previous[i]);
-    }
-    for (int i = start; i < end; i++) {
+    for (int i = block.start(), end = block.end(); i < end; i++) {
       double sign = previous[i];
       double any = Math.abs(sign);
       double turns = any - sign; // 2 where the gradient flips
@@ -237,7 +262,13 @@ public final class Rprop extends ConfiguredRule<Rprop.Settings, Rprop> {
       double factor = (any + sign) * 0.5 * grow + turns * 0.5 * shrink + (1.0 - any);
       sizes[i] = Math.max(least, Math.min(greatest, (starts ? lr : sizes[i]) * factor));
     }
-    for (int i = start; i < end; i++) {
+  }
+
+  private static void move(DoubleBlock block) {
+    double[] p = block.parameters();
+    double[] previous = block.state(0);
+    double[] sizes = block.state(1);
+    for (int i = block.start(), end = block.end(); i < end; i++) {
       p[i] = Math.fma(-Signs.sign(previous[i]), sizes[i], p[i]);
     }
   }

@@ -27,11 +27,21 @@ final class Signs {
    * @return 1 if it does, 0 if it does not or one of them is 0, NaN if one is NaN
    */
   static float agrees(float direction, float gradient) {
-    return Math.max(0f, Math.min(1f, sign(direction) * gradient * 0x1p127f * 0x1p127f));
+    return agree(sign(direction), gradient);
+  }
+
+  /** The same of a direction's sign. */
+  static float agree(float sign, float gradient) {
+    return Math.max(0f, Math.min(1f, sign * gradient * 0x1p127f * 0x1p127f));
   }
 
   /** The same in float64. */
   static double agrees(double direction, double gradient) {
-    return Math.max(0.0, Math.min(1.0, sign(direction) * gradient * 0x1p1023 * 0x1p1023));
+    return agree(sign(direction), gradient);
+  }
+
+  /** The same in float64. */
+  static double agree(double sign, double gradient) {
+    return Math.max(0.0, Math.min(1.0, sign * gradient * 0x1p1023 * 0x1p1023));
   }
 }
