@@ -184,6 +184,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     float fresh1 = block.scalar(3);
     float beta2 = block.scalar(4);
     float fresh2 = block.scalar(5);
+    // The average is loaded again and moved after the parameter, or JDK 25 leaves the loop scalar.
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float gi = scale * g[i];
       float direction = Signs.sign(Math.fma(beta1, m[i], fresh1 * gi));
@@ -208,6 +209,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     double fresh1 = block.scalar(3);
     double beta2 = block.scalar(4);
     double fresh2 = block.scalar(5);
+    // The average is loaded again and moved after the parameter, or JDK 25 leaves the loop scalar.
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double gi = scale * g[i];
       double direction = Signs.sign(Math.fma(beta1, m[i], fresh1 * gi));
@@ -228,6 +230,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     float beta2 = block.scalar(4);
     float fresh2 = block.scalar(5);
     float maskScale = block.number(0);
+    // The average is loaded again and moved after the parameter, or JDK 25 leaves the loop scalar.
     for (int i = block.start(), end = block.end(); i < end; i++) {
       float gi = scale * g[i];
       float direction = Signs.sign(Math.fma(beta1, m[i], fresh1 * gi));
@@ -249,6 +252,7 @@ public final class Lion extends ConfiguredRule<Lion.Settings, Lion> {
     double beta2 = block.scalar(4);
     double fresh2 = block.scalar(5);
     double maskScale = block.number(0);
+    // The average is loaded again and moved after the parameter, or JDK 25 leaves the loop scalar.
     for (int i = block.start(), end = block.end(); i < end; i++) {
       double gi = scale * g[i];
       double direction = Signs.sign(Math.fma(beta1, m[i], fresh1 * gi));

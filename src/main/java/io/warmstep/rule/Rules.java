@@ -96,7 +96,7 @@ public final class Rules {
   }
 
   /**
-   * One form of each rule for each of its {@linkplain UpdateRule#kernel() kernels}.
+   * One rule for each {@linkplain UpdateRule#kernel() kernel}, which forms of others may share.
    *
    * @return the rules of {@link #all()}, then the first forms under other kernels
    */

@@ -208,7 +208,7 @@ record MixedCase(UpdateRule rule, StoredForm form, Set<Extra> extras) {
 
   List<String> choices() {
     List<String> choices = new ArrayList<>();
-    choices.add("rule " + rule.kernel());
+    choices.add("rule " + rule.name() + ", kernel " + rule.kernel());
     choices.add("options " + rule.options());
     choices.add("values " + form.values());
     choices.add("gradients " + form.gradients());

@@ -73,12 +73,12 @@ class CautiousNAdamWTest {
     }
   }
 
-  /** Some are 0, and each tensor has a step in which none of a tensor's agree, or few do. */
+  /** Some are 0, and in each seventh step one element at most agrees with the average. */
   private static double[] gradients(SplittableRandom random, int length, int step) {
     double[] g = new double[length];
     for (int i = 0; i < length; i++) {
-      double sign = step % 7 == 6 && i > 0 ? -0.01 : 1;
-      g[i] = random.nextInt(8) == 0 ? 0 : sign * (random.nextDouble() - 0.3);
+      double next = random.nextInt(8) == 0 ? 0 : random.nextDouble() + 0.5;
+      g[i] = step % 7 != 6 ? next : i == 0 ? 1 : -1e-3 * next;
     }
     return g;
   }
@@ -107,7 +107,8 @@ class CautiousNAdamWTest {
             g[j] = (float) g[j];
           }
           parameters.get("t" + SIZES[i]).gradients().copyFrom(g);
-          least = Math.min(least, references.get(i).step(step, g));
+          double mean = references.get(i).step(step, g);
+          least = mean > 0 ? Math.min(least, mean) : least;
         }
         optimizer.step();
         for (int i = 0; i < SIZES.length; i++) {

@@ -270,6 +270,7 @@ final class TrainOptions {
         throw new IllegalArgumentException(
             "--adaptive-clip is not for rule "
                 + name
+                + (rule.kernel().equals(rule.name()) ? "" : " with --caution")
                 + ", which adds up over its tensors before it updates them, but for those of one"
                 + " phase, such as sgd");
       }

@@ -75,7 +75,7 @@ class CommandLineTest {
         "train --caution                           | --caution is true, must be false with weight decay",
         "train --rule sgd --caution                | --caution is not for rule sgd, but for lion, nadamw, adamw",
         "bench --rule lamb --caution               | --caution is not for rule lamb",
-        "train --caution --adaptive-clip 0.1 --rule lion | --adaptive-clip is not for rule lion",
+        "train --caution --adaptive-clip 0.1 --rule lion | --adaptive-clip is not for rule lion with --caution,",
         "train --lookahead 5                       | --lookahead is '5', must be none, or a number of",
         "train --lookahead 0,0.5                   | --lookahead: k is 0, must be at least 1",
         "bench --lookahead 5,1.5                   | --lookahead: alpha is 1.5, must be above 0",

@@ -240,7 +240,7 @@ record BitCase(
     List<String> choices =
         new ArrayList<>(List.of("type " + type, "values " + elements, "extra " + extra));
     if (storing.equals(Storing.plain(type))) {
-      choices.add("kernel " + rule.kernel());
+      choices.add("rule " + rule.name() + ", kernel " + rule.kernel());
       choices.add("options " + rule.options());
       choices.add("decays " + !rule.equals(rule.weightDecay(0)));
       choices.add("maximize " + rule.maximize());

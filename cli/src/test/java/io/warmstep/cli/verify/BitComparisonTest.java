@@ -28,8 +28,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.BiConsumer;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -82,14 +84,16 @@ class BitComparisonTest {
     assertEquals(Set.of(), left);
     assertTrue(few.size() < all.size() / 4, few.size() + " of " + all.size());
     assertTrue(all.containsAll(few));
-    for (UpdateRule rule : Rules.ofEachKernel()) {
-      for (ElementType type : ElementType.values()) {
-        assertTrue(
-            few.stream()
-                .anyMatch(
-                    one -> one.rule().kernel().equals(rule.kernel()) && one.type().equals(type)),
-            rule + ", " + type);
-      }
+    Function<UpdateRule, String> form = rule -> rule.name() + ", " + rule.kernel();
+    Set<String> forms = Rules.forms().stream().map(form).collect(Collectors.toSet());
+    for (ElementType type : ElementType.values()) {
+      assertEquals(
+          forms,
+          few.stream()
+              .filter(one -> one.type().equals(type))
+              .map(one -> form.apply(one.rule()))
+              .collect(Collectors.toSet()),
+          type.toString());
     }
   }
 

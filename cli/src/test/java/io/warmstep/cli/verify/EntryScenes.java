@@ -11,9 +11,11 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.Tensor;
+import io.warmstep.backend.StepPlan;
 import io.warmstep.backend.cuda.CudaSim;
 import io.warmstep.rule.Asgd;
 import io.warmstep.rule.Lookahead;
+import io.warmstep.rule.NAdamW;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.ScheduleFreeSgd;
@@ -388,7 +390,79 @@ final class EntryScenes {
         }
       }
     }
+    if (form instanceof NAdamW && form.sums().isPresent()) {
+      scenes.add(nearlyAgreeing(form, type));
+    }
     return scenes;
+  }
+
+  /**
+   * A leaf in which no element agrees with its look ahead, but all would if the product in the
+   * average were rounded by itself; and behind it elements that agree, but would not if the product
+   * in the look ahead were.
+   */
+  private static Scene nearlyAgreeing(UpdateRule form, ElementType type) {
+    int length = StepPlan.LEAF + 5;
+    double[] m = new double[length];
+    double[] g = new double[length];
+    double[] first = nearlyAgreeing(type, (fused, average, ahead) -> fused < 0 && average > 0);
+    double[] second = nearlyAgreeing(type, (fused, average, ahead) -> fused > 0 && ahead == 0);
+    for (int i = 0; i < length; i++) {
+      double[] its = i < StepPlan.LEAF ? first : second;
+      m[i] = its[0];
+      g[i] = its[1];
+    }
+    return device -> {
+      Consumer<OptimizerBuilder> options = builder -> builder.rule(form).learningRate(0.1);
+      try (Device cpu = Devices.cpu(1);
+          Model ours = new Model(device, (d, p) -> add(p, type, new int[] {length}), options);
+          Model theirs = new Model(cpu, (d, p) -> add(p, type, new int[] {length}), options)) {
+        for (Model model : List.of(ours, theirs)) {
+          model.fill(Elements.ORDINARY, new SplittableRandom(0));
+          model.gradients.get(0).copyFrom(g);
+          model.optimizer.state(type + ".0", "exp_avg").copyFrom(m);
+          model.optimizer.step();
+        }
+        return ours.differencesFrom(theirs);
+      }
+    };
+  }
+
+  /** Of a look ahead: as it is, and with a product rounded by itself, in the average or in it. */
+  private interface Rounded {
+    boolean test(double fused, double average, double ahead);
+  }
+
+  /** Returns an average and a gradient. */
+  private static double[] nearlyAgreeing(ElementType type, Rounded sought) {
+    double beta = 0.9;
+    float b = (float) beta;
+    SplittableRandom random = new SplittableRandom(8);
+    while (true) {
+      double g = random.nextDouble(1, 2);
+      double m = -(1 - beta) * (1 + beta) / (beta * beta) * g;
+      boolean isFound;
+      if (type == ElementType.FLOAT64) {
+        double fresh = (1 - beta) * g;
+        double average = Math.fma(beta, m, fresh);
+        isFound =
+            sought.test(
+                Math.fma(beta, average, fresh),
+                Math.fma(beta, beta * m + fresh, fresh),
+                beta * average + fresh);
+      } else {
+        float fresh = (float) (1 - beta) * (float) g;
+        float average = Math.fma(b, (float) m, fresh);
+        isFound =
+            sought.test(
+                Math.fma(b, average, fresh),
+                Math.fma(b, b * (float) m + fresh, fresh),
+                b * average + fresh);
+      }
+      if (isFound) {
+        return new double[] {m, g};
+      }
+    }
   }
 
   /**

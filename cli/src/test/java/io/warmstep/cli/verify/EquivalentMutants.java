@@ -92,7 +92,8 @@ final class EquivalentMutants {
               (mutant, text) ->
                   mutant.kind() == PtxMutants.Kind.SPLIT
                       && mutant.entry().matches("sums_\\w+_cautious_\\w+")
-                      && isOfSecondSum(mutant, text)),
+                      && isOfSecondSum(mutant, text)
+                      && !isOperandOfNextFma(mutant, text)),
           new Kind(
               "a block that has no node of float32 has one of float64",
               (mutant, text) ->
@@ -348,6 +349,13 @@ final class EquivalentMutants {
       }
     }
     return false;
+  }
+
+  /** Whether a few lines on the result goes into another fma, as an average into a look ahead. */
+  private static boolean isOperandOfNextFma(PtxMutants.Mutant mutant, List<String> text) {
+    String result = mutant.before().trim().split("[\\s,;]+", 3)[1];
+    return text.subList(mutant.line(), Math.min(mutant.line() + 4, text.size())).stream()
+        .anyMatch(line -> line.matches("\\s*fma\\.rn\\.f\\d+\\s+%f\\w+, .*" + result + ",.*"));
   }
 
   /** Whether the number of float64's leaves decides together with the block's number. */
