@@ -13,10 +13,7 @@ import io.warmstep.ParameterGroup;
 import io.warmstep.Parameters;
 import io.warmstep.ParametersBuilder;
 import io.warmstep.rule.Adam;
-import io.warmstep.rule.Asgd;
-import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
-import io.warmstep.rule.Rules;
 import io.warmstep.rule.UpdateRule;
 import io.warmstep.testkit.Bits;
 import io.warmstep.testkit.ContractBackend;
@@ -25,7 +22,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -94,13 +90,7 @@ class GroupChangesTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource(ALL)
   void aFrozenGroupIsAsIfItWereNotThere(ContractBackend backend) {
-    // Some keep numbers of the group, which must stay: ASGD once it averages.
-    Stream.concat(
-            Rules.all().stream(),
-            Stream.<UpdateRule>of(MOMENTUM, Asgd.asgd().t0(1), Lookahead.around(ADAM).k(2)))
-        .map(RuleMatrix::unclipped)
-        .map(RuleMatrix::withFewProducts)
-        .forEach(rule -> freezes(backend.shared(), rule));
+    RuleMatrix.keepers().forEach(rule -> freezes(backend.shared(), rule));
   }
 
   private static Parameters matrices(Device device, String... names) {

@@ -18,6 +18,7 @@ import io.warmstep.rule.Adam;
 import io.warmstep.rule.Lamb;
 import io.warmstep.rule.Lars;
 import io.warmstep.rule.Lion;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.Sgd;
@@ -61,7 +62,8 @@ class HugeTest {
       StateType state,
       MasterWeights masters,
       boolean isClipped,
-      Rounding rounding) {
+      Rounding rounding,
+      boolean hasAverage) {
     Case(UpdateRule rule) {
       this(rule, StateType.FLOAT32);
     }
@@ -71,7 +73,16 @@ class HugeTest {
     }
 
     Case(UpdateRule rule, StateType state, MasterWeights masters, boolean isClipped) {
-      this(rule, state, masters, isClipped, Rounding.NEAREST);
+      this(rule, state, masters, isClipped, Rounding.NEAREST, false);
+    }
+
+    static Case averaged(UpdateRule rule) {
+      return new Case(rule, StateType.FLOAT32, MasterWeights.NONE, false, Rounding.NEAREST, true);
+    }
+
+    static Case roundedAtRandom(UpdateRule rule) {
+      return new Case(
+          rule, StateType.FLOAT32, MasterWeights.NONE, false, Rounding.STOCHASTIC, false);
     }
 
     Optimizer optimizer(Parameters parameters) {
@@ -88,13 +99,25 @@ class HugeTest {
       if (rounding != Rounding.NEAREST) {
         builder.rounding(rounding, SEED);
       }
+      if (hasAverage) {
+        builder.average(0.5);
+      }
       return builder.build();
+    }
+
+    /** The state that begins as a copy of the parameters. */
+    List<String> copies() {
+      if (hasAverage) {
+        return List.of("average");
+      }
+      return rule.slowWeights().isPresent() ? List.of("slow_params") : List.of();
     }
 
     @Override
     public String toString() {
       String clipping = isClipped ? ", clipped" : "";
-      return rule.name() + ", state " + state + ", masters " + masters + clipping;
+      String average = hasAverage ? ", averaged" : "";
+      return rule.name() + ", state " + state + ", masters " + masters + clipping + average;
     }
   }
 
@@ -117,7 +140,10 @@ class HugeTest {
     parameters.get(name).gradients().slice(at, n).copyFrom(numbers(10 + chunk, n));
   }
 
-  /** The chunks of a huge tensor after two steps, and one between them, which is 0. */
+  /**
+   * The chunks of a huge tensor after two steps, one between them, which is 0, and those of
+   * averages or slow weights, if there are any.
+   */
   private static List<float[]> trained(Device device, Case one) {
     List<float[]> found = new ArrayList<>();
     try (Parameters parameters =
@@ -135,6 +161,11 @@ class HugeTest {
         found.add(parameters.get("p").values().slice(from, length(from)).toFloats());
       }
       found.add(parameters.get("p").values().slice(LENGTH / 2, CHUNK).toFloats());
+      for (String copy : one.copies()) {
+        for (long from : FROM) {
+          found.add(optimizer.state("p", copy).slice(from, length(from)).toFloats());
+        }
+      }
     }
     for (int chunk = 0; chunk < FROM.length; chunk++) {
       float[] before = numbers(chunk, length(FROM[chunk]));
@@ -149,7 +180,9 @@ class HugeTest {
         new Case(Sgd.sgd()),
         new Case(Lion.lion(), StateType.BFLOAT16),
         new Case(Momentum.heavyBall(0.9), StateType.INT8, MasterWeights.BITS_24, false),
-        new Case(Adam.adamW(), StateType.INT8));
+        new Case(Adam.adamW(), StateType.INT8),
+        Case.averaged(Sgd.sgd()),
+        new Case(Lookahead.around(Sgd.sgd()).k(1)));
   }
 
   static Stream<Arguments> backendsAndSums() {
@@ -185,6 +218,10 @@ class HugeTest {
         optimizer.step();
         optimizer.step();
         assertArrayEquals(parameters.get("p").values().toFloats(), found.get(chunk));
+        for (String copy : one.copies()) {
+          float[] expected = optimizer.state("p", copy).toFloats();
+          assertArrayEquals(expected, found.get(FROM.length + 1 + chunk), copy);
+        }
       }
     }
   }
@@ -197,8 +234,7 @@ class HugeTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("backends")
   void roundingAtRandomKnowsTheElement(ContractBackend backend) {
-    Case one =
-        new Case(Sgd.sgd(), StateType.FLOAT32, MasterWeights.NONE, false, Rounding.STOCHASTIC);
+    Case one = Case.roundedAtRandom(Sgd.sgd());
     List<float[]> found = trained(backend.shared(), one);
     for (int chunk = 0; chunk < FROM.length; chunk++) {
       int n = length(FROM[chunk]);

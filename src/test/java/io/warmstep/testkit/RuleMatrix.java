@@ -2,8 +2,13 @@ package io.warmstep.testkit;
 
 import io.warmstep.check.PairCover;
 import io.warmstep.rule.Adam;
+import io.warmstep.rule.Asgd;
+import io.warmstep.rule.Lars;
+import io.warmstep.rule.Lookahead;
 import io.warmstep.rule.Momentum;
 import io.warmstep.rule.Muon;
+import io.warmstep.rule.NAdamW;
+import io.warmstep.rule.NovoGrad;
 import io.warmstep.rule.RuleSettings;
 import io.warmstep.rule.Rules;
 import io.warmstep.rule.TensorSums;
@@ -17,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 
 /**
  * The rules of the library with combinations of their options. By default they are so few that of
@@ -127,6 +133,26 @@ public final class RuleMatrix {
   public static List<UpdateRule> unclipped() {
     return Rules.all().stream()
         .filter(rule -> !isOfGroups(rule))
+        .map(RuleMatrix::unclipped)
+        .map(RuleMatrix::withFewProducts)
+        .toList();
+  }
+
+  /**
+   * A rule for each kernel, and forms that keep or add up what the usual ones do not. For tests of
+   * steps that must leave all of that alone.
+   */
+  public static List<UpdateRule> keepers() {
+    return Stream.concat(
+            Rules.ofEachKernel().stream(),
+            Stream.<UpdateRule>of(
+                Momentum.heavyBall(0.9).weightDecay(0.1),
+                Asgd.asgd().t0(1), // once it averages
+                Lars.lars().momentum(0.9),
+                NovoGrad.novoGrad().amsgrad(true),
+                Adam.adamW().amsgrad(true).caution(true),
+                NAdamW.nAdamW().caution(true),
+                Lookahead.around(Adam.adamW()).k(2)))
         .map(RuleMatrix::unclipped)
         .map(RuleMatrix::withFewProducts)
         .toList();
